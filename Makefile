@@ -22,7 +22,7 @@ LONGEST := ./providers/azure ./providers/s3 ./layers ./transfer ./providers/loca
 RACED := ./providers/local ./transfer . ./engine/... ./storagetest/... ./layers/... ./serve ./memstore ./driver ./lease ./commit ./internal/... ./providers/internal/...
 # The race detector leaves these out: one imports SDKs that no other package of RACED needs, and the others
 # are tools that start no goroutines.
-UNRACED := ./providers/internal/testing/permissions ./internal/checks/apilist ./internal/checks/bounds ./internal/checks/proselint ./internal/checks/importrules ./internal/checks/reached ./internal/testing/powercut ./internal/testing/corefiles ./internal/testing/driverfiles ./internal/testing/suiteresults ./internal/testing/supporttable
+UNRACED := ./providers/internal/testing/permissions ./internal/testing/powercut ./internal/testing/corefiles ./internal/testing/driverfiles ./internal/testing/suiteresults ./internal/testing/supporttable
 # make quick compares with this commit.
 SINCE ?= HEAD
 # Flags for "go test". .ci/run turns off its vet, after "make vet".
@@ -79,7 +79,7 @@ test: ## every test of the library that needs nothing but Go, and a table of wha
 		code=$$?; rm -f "$$printer"; exit $$code; }
 
 quick: ## the tests that a change reaches, without those that need an SDK or take long: SINCE=HEAD
-	@packages=$$($(GO) run ./internal/checks/reached -since '$(SINCE)') && \
+	@packages=$$($(GO) run -C tools ./checks/reached -since '$(SINCE)') && \
 		if [ -n "$$packages" ]; then $(GO) test -vet=off -short -p $(TOGETHER) -parallel $(PARALLEL) $(TESTFLAGS) $$packages; fi
 
 test-all: ## every test, with real servers, browser and databases; the core with the race detector
@@ -115,13 +115,13 @@ fmt: ## fails if gofmt would change a file
 	@files=$$(find . -name node_modules -prune -o -name '*.go' -print0 | xargs -0 gofmt -l); [ -z "$$files" ] || { echo "gofmt would change:"; echo "$$files"; exit 1; } >&2
 
 imports: ## fails if a package imports one that it may not
-	$(GO) run ./internal/checks/importrules
+	$(GO) run -C tools ./checks/importrules
 
 prose: ## fails if a comment, a document or a text breaks docs/maintainers/writing.md
-	$(GO) run ./internal/checks/proselint
+	$(GO) run -C tools ./checks/proselint
 
 api: ## writes the listing of the exported API, which make lint compares
-	$(GO) run ./internal/checks/apilist -w
+	$(GO) run -C tools ./checks/apilist -w
 
 workflows: ## checks the workflows of GitHub
 	$(GO) run $(ACTIONLINT) -shellcheck= -pyflakes=
@@ -130,8 +130,8 @@ spelling: ## fails if a comment in Go has a common mistake; "make site" checks t
 	@find . -name node_modules -prune -o -name '*.go' -print0 | xargs -0 $(GO) run $(MISSPELL) -error -locale US -source go
 
 lint: fmt imports prose spelling workflows
-	$(GO) run ./internal/checks/apilist
-	$(GO) run ./internal/checks/bounds
+	$(GO) run -C tools ./checks/apilist
+	$(GO) run -C tools ./checks/bounds
 	$(GO) run $(STATICCHECK) -tags omnibucket_sdks ./...
 	@for module in $(MODULES); do \
 		echo "staticcheck ($$module)"; \
@@ -155,7 +155,7 @@ site: ## checks the spelling of the documentation, and builds its site into tool
 pictures: ## draws the pictures of the documentation again, in Chromium
 	@tools/scripts/programs nodejs npm chromium
 	OMNIBUCKET_DRAW=1 $(GO) run -C tools/testservers . -only chromium -- \
-		$(GO) test -tags omnibucket_sdks -count 1 -run '^TestPictures?$$' ./examples/quickstart ./examples/browserupload ./examples/uploadservice ./examples/fileserver
+		$(GO) test -tags omnibucket_sdks -count 1 -run '^TestPictures?$$' ./examples/quickstart ./examples/browserupload ./examples/uploadservice ./examples/fileserver ./serve/console
 
 bench: ## compares us with others and checks our goals; ROUNDS=9 for steadier figures
 	cd tools/benchmarks && $(GO) run . -rounds $(ROUNDS)

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"context"
 	"fmt"
 	"maps"
 	"net/url"
@@ -9,10 +10,11 @@ import (
 	"strings"
 
 	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/internal/scope"
 )
 
-// packageOf maps a scheme to the package of this module that registers it. A hint names the
-// package to import.
+// packageOf maps a scheme to the package of this module that registers it. If an address has such a
+// scheme and the program does not import the package, the hint of the error says to import it.
 var packageOf = map[string]string{
 	"mem":    "github.com/omnibucket/storage/memstore",
 	"file":   "github.com/omnibucket/storage/providers/local",
@@ -21,21 +23,70 @@ var packageOf = map[string]string{
 	"azblob": "github.com/omnibucket/storage/providers/azure",
 }
 
-// parseAddress returns the parsed address, the Opener of its scheme, and the options: first those that its
-// parameters stand for, then opts.
-func parseAddress(address string, opts []OpenOption) (*url.URL, Opener, []OpenOption, *Error) {
+// A parsedAddress is an address whose form is valid.
+type parsedAddress struct {
+	url    *url.URL
+	opener Opener       // opens addresses of this scheme
+	opts   []OpenOption // options of the address's parameters, followed by the caller's options
+	prefix string       // value of prefix=, or ""
+}
+
+// parseAddress parses an address. The options of the result are those of the address's parameters,
+// followed by opts.
+func parseAddress(address string, opts []OpenOption) (*parsedAddress, *Error) {
 	u, opener, e := openerOf(address)
 	if e != nil {
-		return nil, Opener{}, nil, e
+		return nil, e
 	}
 	if e := checkParams(u, opener.Params); e != nil {
-		return nil, Opener{}, nil, e
+		return nil, e
 	}
 	common, e := commonParams(u)
 	if e != nil {
-		return nil, Opener{}, nil, e
+		return nil, e
 	}
-	return u, opener, append(common, opts...), nil
+	prefix, e := prefixParam(u.Query())
+	if e != nil {
+		return nil, e
+	}
+	return &parsedAddress{u, opener, append(common, opts...), prefix}, nil
+}
+
+// prefixParam returns the value of prefix=, or "" if the address has none.
+func prefixParam(query url.Values) (string, *Error) {
+	if !query.Has("prefix") {
+		return "", nil
+	}
+	prefix := query.Get("prefix")
+	if prefix == "" {
+		e := invalid("parameter prefix", "must not be empty")
+		e.Hint = "leave it out to open the whole bucket"
+		return "", e
+	}
+	if rule := prefixRule(prefix); rule != "" {
+		return "", invalid("parameter prefix", rule)
+	}
+	return prefix, nil
+}
+
+// openBucket opens the bucket of the address, narrowed to its prefix.
+func (a *parsedAddress) openBucket(ctx context.Context) (Bucket, error) {
+	b, err := a.opener.Bucket(ctx, a.url, a.opts)
+	if err != nil || b == nil || a.prefix == "" {
+		return b, err
+	}
+	f, e := need(b, "parameter prefix", "")
+	if e != nil {
+		return nil, e
+	}
+	shown := f.in(scope.Scope{Prefix: a.prefix, Mask: scope.Everything})
+	shown.owner = f.closes()
+	return shown, nil
+}
+
+// openService opens the account of the address.
+func (a *parsedAddress) openService(ctx context.Context) (Service, error) {
+	return a.opener.Service(ctx, a.url, a.opts)
 }
 
 func openerOf(address string) (*url.URL, Opener, *Error) {
@@ -77,7 +128,9 @@ func openerOf(address string) (*url.URL, Opener, *Error) {
 	return u, opener, nil
 }
 
-var commonParameters = []string{"public", "public_base_url", "signing_base_url", "versions", "object_lock", "part_size"}
+var commonParameters = []string{
+	"public", "public_base_url", "signing_base_url", "versions", "object_lock", "part_size", "prefix",
+}
 
 func checkParams(u *url.URL, own []string) *Error {
 	query, err := url.ParseQuery(u.RawQuery)

@@ -21,11 +21,17 @@ func init() {
 
 func TestOpenRefusesBadAddresses(t *testing.T) {
 	for name, row := range map[string]struct{ address, says string }{
-		"not a URL":          {"mem://%zz", "must be a URL"},
-		"unknown scheme":     {"ftp://host/x", "(import the package that registers the scheme)"},
-		"missing import":     {"azblob://x", `(import _ "github.com/omnibucket/storage/providers/azure", which registers the scheme)`},
-		"no scheme":          {"some/path", "known are: "},
-		"unknown parameter":  {"mem://x?colour=red", `has parameter "colour"; known to mem are: object_lock, part_size, public, public_base_url, signing_base_url, versions`},
+		"not a URL":      {"mem://%zz", "must be a URL"},
+		"unknown scheme": {"ftp://host/x", "(import the package that registers the scheme)"},
+		"missing import": {
+			"azblob://x", `(import _ "github.com/omnibucket/storage/providers/azure", which registers the scheme)`,
+		},
+		"no scheme": {"some/path", "known are: "},
+		"unknown parameter": {
+			"mem://x?colour=red",
+			`has parameter "colour"; known to mem are: object_lock, part_size, prefix, public, ` +
+				`public_base_url, signing_base_url, versions`,
+		},
 		"repeated parameter": {"mem://x?public=true&public=true", "more than once"},
 		"credentials":        {"mem://user:SECRET@x", "must not hold credentials"},
 		"fragment":           {"mem://x#y", "must not have a fragment"},

@@ -10,19 +10,11 @@ import (
 	"github.com/omnibucket/storage/internal/tagrule"
 )
 
-// Controls are the attributes that a write sets beside the [Properties]: public reading, tags and locks.
-type Controls struct {
-	PublicRead bool
-	Tags       map[string]string // nil means not given
-	Retention  Retention
-	LegalHold  bool
-}
-
-// WithTags sets all of the object's tags: a write replaces those that were there, and
-// [SetTags] changes them without a new write. There are at most 10. A key has 1 to 128
-// characters, a value 1 to 256: letters and digits of ASCII, spaces, and + - . : = _, with
-// a letter or digit first and no space last. No key begins with "aws:" or "goog".
-// URL-encoded, all take at most 4 KiB.
+// WithTags sets all of the object's tags. The new tags replace the old ones. To change tags without
+// writing the object, use [SetTags]. There are at most 10 tags. A key has 1 to 128 characters, and
+// a value 1 to 256. Keys and values consist of ASCII letters and digits, spaces, and + - . : = _.
+// They begin with a letter or digit, and do not end with a space. No key begins with "aws:" or
+// "goog". URL-encoded, all tags together take at most 4 KiB.
 func WithTags(tags map[string]string) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Tags = maps.Clone(tags)
@@ -35,8 +27,8 @@ func WithTags(tags map[string]string) WriteOption {
 	})
 }
 
-// WithRetention keeps the object from being removed or overwritten until a future time, rounded
-// up to a second, in a bucket made [WithObjectLock].
+// WithRetention keeps the object from being removed or overwritten until a future time, rounded up to a second. The
+// bucket must have been made with [WithObjectLock].
 func WithRetention(until time.Time, mode RetentionMode) WriteOption {
 	return writeOption(func(w written) {
 		w.controls.Retention = Retention{Mode: mode, Until: retentionrule.RoundUp(until)}
@@ -46,18 +38,16 @@ func WithRetention(until time.Time, mode RetentionMode) WriteOption {
 	})
 }
 
-// WithLegalHold keeps the object from being removed or overwritten, whatever its retention,
-// until [SetLegalHold] ends that; see [WithObjectLock].
+// WithLegalHold keeps the object from being removed or overwritten until [SetLegalHold] ends the
+// hold. A hold does not depend on a retention. The bucket must have been made with
+// [WithObjectLock].
 func WithLegalHold() WriteOption {
 	return writeOption(func(w written) {
 		w.controls.LegalHold = true
 	})
 }
 
-// A SetOption fits [SetTags] and [SetLegalHold]: [WithVersion], [WithNative].
-type SetOption interface{ applySet(*ChangeOptions) }
-
-// Tags returns the object's tags; if it has none, an empty map.
+// Tags returns the object's tags. If it has none, Tags returns an empty map.
 func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (map[string]string, error) {
 	f, e := need(b, "Tags", key)
 	if e != nil {
@@ -72,36 +62,14 @@ func Tags(ctx context.Context, b AttrsReader, key string, opts ...AttrsOption) (
 	return tags, f.outward(err)
 }
 
-// SetTags replaces the object's tags, by the rules of [WithTags], or removes them if there
-// are none. The object's revision stays the same.
+// SetTags replaces the object's tags, by the rules of [WithTags]. If the given map is empty, SetTags removes all tags.
+// The object's revision stays the same.
 func SetTags(ctx context.Context, b Uploader, key string, tags map[string]string, opts ...SetOption) error {
 	var given ChangeOptions
 	err := given.Apply(opts...)
 	return changeObject(b, "SetTags", key, err, func(c Core, key string) error {
 		return c.SetTags(ctx, key, tags, &given)
 	})
-}
-
-// A Retention keeps one object, or one version, until a time; the zero value means no
-// retention.
-type Retention struct {
-	Mode  RetentionMode `json:"mode"`
-	Until time.Time     `json:"until"` // UTC
-}
-
-// A RetentionMode says who can end or shorten a retention.
-type RetentionMode string
-
-// The modes. Google names them Unlocked and Locked, and so does Azure.
-const (
-	Governance RetentionMode = "governance" // a caller with the permission, by WithGovernanceBypass
-	Compliance RetentionMode = "compliance" // nobody; it can only be extended
-)
-
-// A RetentionOption fits [SetRetention]: the one below, [WithVersion], [WithNative].
-type RetentionOption interface {
-	RemoveOption
-	applyRetention(*ChangeOptions)
 }
 
 type bypassOption struct{}
@@ -113,10 +81,11 @@ func (bypassOption) applyRetention(r *ChangeOptions) { r.BypassGovernance = true
 // [Governance], or end or shorten its retention. It does not override a legal hold.
 func WithGovernanceBypass() RetentionOption { return bypassOption{} }
 
-// SetRetention keeps the object until a future time, in a bucket made [WithObjectLock]; the
-// zero Retention ends it. Anybody who may write an object can keep it longer. A change that
-// ends or shortens it, or changes the mode, needs [WithGovernanceBypass] under [Governance],
-// and fails with Locked under [Compliance].
+// SetRetention keeps the object from being removed or overwritten until r.Until. The bucket must
+// have been made with [WithObjectLock]. The zero Retention ends the retention. Every caller that
+// may write an object may also extend its retention. Ending or shortening a retention, or changing
+// its mode, needs [WithGovernanceBypass] under [Governance], and fails with Locked under
+// [Compliance].
 func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts ...RetentionOption) error {
 	var given ChangeOptions
 	err := given.ApplyRetention(opts...)
@@ -125,7 +94,7 @@ func SetRetention(ctx context.Context, b Uploader, key string, r Retention, opts
 	})
 }
 
-// SetLegalHold begins or ends a legal hold, as of [WithLegalHold].
+// SetLegalHold begins or ends a legal hold; see [WithLegalHold].
 func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts ...SetOption) error {
 	var given ChangeOptions
 	err := given.Apply(opts...)
@@ -134,15 +103,12 @@ func SetLegalHold(ctx context.Context, b Uploader, key string, hold bool, opts .
 	})
 }
 
-// A RestoreOption is one below, [WithSoftDeleted], [WithVersion] or [WithNative].
-type RestoreOption interface{ applyRestore(*ChangeOptions) }
-
 type restoreOption func(*ChangeOptions)
 
 func (o restoreOption) applyRestore(r *ChangeOptions) { o(r) }
 
-// WithRestoreDays sets for how many days, at least and by default 1, S3 keeps the restored
-// copy. Other providers restore for good, and ignore it.
+// WithRestoreDays sets the number of days for which S3 keeps the restored copy, at least 1. The default is 1. Other
+// providers restore the object permanently, and ignore the option.
 func WithRestoreDays(days int) RestoreOption {
 	return restoreOption(func(r *ChangeOptions) {
 		atLeast(&r.err, "WithRestoreDays", days, 1)
@@ -150,28 +116,29 @@ func WithRestoreDays(days int) RestoreOption {
 	})
 }
 
-// WithRestoreTier sets how fast the object is restored: Expedited, Standard or Bulk on S3,
-// High or Standard on Azure. The default is Standard.
+// WithRestoreTier sets how fast the object is restored. On S3, tier is Expedited, Standard or Bulk; on Azure, it is
+// High or Standard. The default is Standard.
 func WithRestoreTier(tier string) RestoreOption {
 	return restoreOption(func(r *ChangeOptions) { r.RestoreTier = tier })
 }
 
-// Restore asks the store to make an archived object readable, whose read fails with
-// Archived. That takes minutes to hours: see Attrs.Restore. If it can be read already,
-// Restore succeeds. On Azure it moves to the tier "Hot".
+// Restore asks the store to make an archived object readable, which takes minutes to hours (see
+// Attrs.Restore). Until the object is readable, reading it fails with Archived. If the object can
+// already be read, Restore succeeds. On Azure, the object moves to the tier "Hot".
 //
-// [WithSoftDeleted] brings an object back that was removed for good, with its properties
-// and tags, but not public: the newest that the store has, or that of [WithVersion]. It is
-// there when Restore returns. If the key has an object, Restore fails with
-// PreconditionFailed.
+// With [WithSoftDeleted], Restore brings back a removed object that soft delete has kept, with its
+// properties and tags. It restores the version of [WithVersion], or otherwise the newest one that
+// was kept. When Restore returns, the object exists, but is not public. If the key already has an
+// object, Restore fails with PreconditionFailed.
 func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption) error {
 	var given ChangeOptions
 	err := given.ApplyRestore(opts...)
 	return changeObject(b, "Restore", key, err, func(c Core, key string) error { return c.Restore(ctx, key, &given) })
 }
 
-// changeObject calls a method of the core of b that changes what is kept with an object; applied is the error of
-// reading the options, or nil.
+// changeObject makes a change of an object's tags, locks or archive state. The parameter call makes
+// the change by a method of the core of b. The parameter applied is the error of reading the
+// options, or nil.
 func changeObject(b Uploader, op, key string, applied error, call func(c Core, key string) error) error {
 	f, e := need(b, op, key)
 	if e != nil {

@@ -6,16 +6,17 @@ import (
 	"github.com/omnibucket/storage/internal/scope"
 )
 
-// Copy copies an object between any two buckets: on the server if both ends allow it, else
-// by streaming. The source is pinned to one revision: if it changes meanwhile, Copy fails
-// with Changed. Conditions guard the destination. A copy onto itself restores a version, or
-// changes attributes.
+// Copy copies an object between any two buckets. It copies on the server if both ends permit that,
+// and otherwise by streaming. It reads one revision of the source. If the source changes meanwhile,
+// Copy fails with Changed. Conditions guard the destination. To restore an old version or change
+// attributes, copy an object onto itself.
 //
-// Attributes and metadata are copied unless an option replaces them or the destination
-// cannot keep them. A storage class is copied within one provider, and tags if both ends have
-// [ObjectTags]; neither is from a type of your own, or from a Core whose Source streams. A
-// retention, a legal hold, and tags that the credentials may not read on Azure are not copied.
-// S3's annotations are, if S3 needs one request.
+// Attributes and metadata are copied unless an option replaces them or the destination cannot keep
+// them. A storage class is copied within one provider, and tags are copied if both ends have
+// [ObjectTags]. Storage class and tags are not copied if the source is a type of your own. Nor are
+// they copied from a [Core] with a Source that makes Copy read the object by Download. Copy does
+// not copy retentions and legal holds, nor tags on Azure that the credentials may not read. It
+// copies annotations on S3 only if one request makes the copy.
 func Copy(
 	ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption,
 ) (*Attrs, error) {
@@ -44,10 +45,10 @@ func Copy(
 	return f.attrs(a), f.eitherOutward(err, dstKey, source, srcKey)
 }
 
-// Compose joins objects of b, in order: on the server if the provider can, else by
-// streaming. A source may be dstKey itself; none may change meanwhile. Options set all
-// attributes. The content type is by default that of dstKey's extension, else of the first
-// source.
+// Compose joins the objects srcKeys of b, in this order, to one object. It joins them on the server
+// if the provider can, and otherwise by streaming. A source may be dstKey itself. If a source
+// changes meanwhile, Compose fails. The new object has only the attributes that options set. Its
+// default content type is that of dstKey's extension, or otherwise that of the first source.
 func Compose(ctx context.Context, b interface {
 	Uploader
 	Downloader

@@ -4,27 +4,33 @@ import (
 	"context"
 	"io"
 	"iter"
+	"time"
 )
 
-// A Core does what the methods of a [Bucket] and the functions of this package ask for: keys are whole, permissions are
-// checked, and options are read. Package engine has the Core of a store. To change what a bucket does, embed the Core
-// that [Wrap] gives you in a type of your own, and override methods: all others pass on, also those that later versions
-// add. A type without an embedded Core may have to gain methods.
+// A Core implements the methods of a [Bucket] and the functions of this package. Before a method of
+// a Core is called, the library checks permissions, adds prefixes to keys and reads the options.
+// Package engine has the Core of a store. To change what a bucket does, embed the Core that [Wrap]
+// passes to you in a type of your own, and override methods. The embedded Core handles all other
+// methods, even those that later versions of this package add. Without an embedded Core, your type
+// may have to gain methods in later versions.
 //
-// A method does not call another one. To see what is written, override Upload, CopyFrom, Compose, Move, BeginUpload and
-// the like. To see what is removed, override Remove, RemoveAll, RemoveVersions and Move. To see what is read, override
-// Download, Source, Compose, Move, SignedDownloadURL and PublicURL.
+// A method does not call another method of Core. To see what is written, override Upload, CopyFrom,
+// Compose, Move, BeginUpload and the like. To see what is removed, override Remove, RemoveAll,
+// RemoveVersions and Move. To see what is read, override Download, Source, Compose, Move,
+// SignedDownloadURL, PublicURL and Vend.
 //
-// Options were read by their Apply: without options, a call passes what Apply() makes, which for some differs from the
-// zero value. They belong to the caller: a method neither changes nor keeps them. What a method returns belongs to the
-// caller. Errors are *[Error] with whole keys. A Core is safe for concurrent use.
+// A method gets a struct that Apply has filled from the options of the caller, such as
+// UploadOptions. If the caller gave no options, the struct is that of Apply without arguments,
+// which may differ from the zero value. Options belong to the caller, so a method neither changes
+// nor keeps them. Results belong to the caller, too. Errors are *[Error] with whole keys. A Core is
+// safe for concurrent use.
 type Core interface {
 	Upload(ctx context.Context, key string, body io.Reader, o *UploadOptions) (*Attrs, error)
 	Download(ctx context.Context, key string, o *DownloadOptions) (*Reader, error)
 	Attrs(ctx context.Context, key string, o *DownloadOptions) (*Attrs, error)
 	Exists(ctx context.Context, key string, o *DownloadOptions) (bool, error)
 	Remove(ctx context.Context, key string, o *RemoveOptions) error
-	// RemoveAll and RemoveVersions are those of this package, with whole keys.
+	// RemoveAll and RemoveVersions implement the functions with these names, with whole keys.
 	RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error)
 	RemoveVersions(ctx context.Context, versions iter.Seq[VersionEntry]) (removed int, err error)
 
@@ -32,9 +38,9 @@ type Core interface {
 	ListPage(ctx context.Context, token string, o *ListOptions) (*Page, error)
 	Versions(ctx context.Context, o *ListOptions) iter.Seq2[VersionEntry, error]
 
-	// Source returns what a copy reads for an object. The Core of a store returns one that the server can copy,
-	// without Download. A Core whose Download must see every read returns NewCopySource(itself, key), so that copies
-	// stream.
+	// Source returns the source for a copy of an object. The Core of a store returns a source that
+	// the server can copy. A Core whose Download must see every read returns NewCopySource(itself,
+	// key), so that copies read the object by Download.
 	Source(key string) CopySource
 	// CopyFrom is [Copy] to this Core.
 	CopyFrom(ctx context.Context, key string, from CopySource, o *CopyOptions) (*Attrs, error)
@@ -51,45 +57,50 @@ type Core interface {
 	SignedDownloadURL(ctx context.Context, key string, o *SignOptions) (*SignedURL, error)
 	SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, o *SignOptions) (*SignedForm, error)
 	PublicURL(key string) (string, error)
+	// Vend implements the function with this name. Clients use vended credentials without this
+	// Core. So a Core whose methods must see every access returns Unsupported.
+	Vend(ctx context.Context, prefix string, rights Rights, ttl time.Duration) (*VendedCredentials, error)
 
 	BeginUpload(ctx context.Context, key string, o *UploadOptions) (MultipartUpload, error)
 	ContinueUpload(ctx context.Context, token string, o *UploadOptions) (MultipartUpload, error)
 	ContinueListedUpload(ctx context.Context, entry UploadEntry, o *UploadOptions) (MultipartUpload, error)
 	ListUploads(ctx context.Context, o *ListOptions) iter.Seq2[UploadEntry, error]
 	AbortUpload(ctx context.Context, entry UploadEntry) error
-	// AbandonUpload is that of this package, for a key that begins with prefix.
+	// AbandonUpload implements the function with this name, for a key that begins with prefix.
 	AbandonUpload(ctx context.Context, path, prefix string) error
 	PutSignedPart(
 		ctx context.Context, key, upload string, number int, body io.Reader, o *PartOptions,
 	) (*UploadedPart, error)
 
 	Supports(features Features) bool
-	// Place names the bucket in errors.
+	// Place returns the provider and the bucket that errors name.
 	Place() Place
-	// Native is for [As].
+	// Native returns the client for [As], or nil.
 	Native() any
-	// Engine returns the Core of package engine that this one is or embeds; nil if there is none. Functions ask it
-	// for what no method of Core reports, such as where the objects are. A Core that changes bytes or keys must
-	// return nil, because it is a place of its own.
+	// Engine returns the Core of package engine that this Core is or embeds, or nil. Functions use
+	// it for facts that no method of Core reports, such as where the objects are. A Core that
+	// changes bytes or keys must return nil, because its objects differ from those of the embedded
+	// Core.
 	Engine() any
 	Close() error
 }
 
-// A Place is a bucket of a provider.
+// A Place says which bucket of which provider an error is about.
 type Place struct {
 	Provider string // such as "s3"
 	Bucket   string
 }
 
-// A CopySource is one object that a copy reads. It leads to nothing else of its bucket.
+// A CopySource is one object that a copy reads. It gives no access to the other objects of the
+// bucket.
 type CopySource struct {
 	core  Core       // nil if other is set
-	other Downloader // of a type of the user's own
-	key   string     // whole
+	other Downloader // a Downloader of the user's own type
+	key   string     // whole key
 }
 
-// NewCopySource returns an object that a copy reads by the Download of a Core. If that is a Core of package engine,
-// the server may copy instead.
+// NewCopySource returns the source for a copy that reads the object by c.Download. If c is a Core of package engine,
+// the server may copy the object instead.
 func NewCopySource(c Core, key string) CopySource { return CopySource{core: c, key: key} }
 
 // Key returns the whole key of the object.
@@ -106,8 +117,8 @@ func (s CopySource) Download(ctx context.Context, o *DownloadOptions) (*Reader, 
 	return nil, invalid("source", "must be made by NewCopySource")
 }
 
-// Engine returns what [Core].Engine of a Core of package engine does, whose server may copy the object. It returns nil
-// if the object has to be read.
+// Engine returns the Core of package engine whose server may copy the object. If the bytes must be
+// read by Download instead, Engine returns nil.
 func (s CopySource) Engine() any {
 	if c, ok := s.core.(interface{ CopiesOnServer() }); ok && c != nil {
 		return s.core.Engine()
@@ -118,19 +129,22 @@ func (s CopySource) Engine() any {
 // NewBucket returns the bucket of a Core. If c is nil, every operation fails with InvalidArgument.
 func NewBucket(c Core) Bucket { return whole(c) }
 
-// Wrap returns a bucket whose Core is what wrap makes of that of b. Both buckets work, and Close of either closes what
-// wrap was given. A result of [Ref] or [Prefixed] is InvalidArgument: its holder must not reach the rest of the bucket.
-// So is a nil Core. A b of a type of your own is Unsupported.
+// Wrap calls wrap with the Core of b, and returns a bucket whose Core is the result. Both buckets
+// work, and Close of either closes the Core of b. If b is a result of [Ref] or [Prefixed], or was
+// opened with prefix=, Wrap fails with InvalidArgument, because the caller must not reach the rest
+// of the bucket. If wrap returns nil, Wrap also fails with InvalidArgument. If b is a type of your
+// own, Wrap fails with Unsupported.
 func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {
 	f, e := need(b, "Wrap", "")
 	if e != nil {
 		return nil, e
 	}
 	if !f.scope.Whole() {
-		return nil, located(b, "Wrap", "", invalid("bucket", "must be whole, and not a result of Ref or Prefixed"))
+		const rule = "must be whole, and not a result of Ref or Prefixed, or of an address with prefix="
+		return nil, located(b, "Wrap", "", invalid("bucket", rule))
 	}
 	var c Core
-	if f.core != nil { // a Core that embeds nil would only fail later
+	if f.core != nil { // fails now, because the methods of a core that embeds nil would panic later
 		c = wrap(f.core)
 	}
 	if c == nil {

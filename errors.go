@@ -16,49 +16,53 @@ import (
 	"github.com/omnibucket/storage/internal/seam"
 )
 
-// A Code says what went wrong, in the same terms for every provider. It is an error itself,
-// as syscall.Errno is, so that errors.Is finds it.
+// A Code says what went wrong, in the same terms for every provider. A Code is itself an error, like syscall.Errno, so
+// that errors.Is finds it.
 type Code string
 
-// The codes. Some match a sentinel error of the standard library, too.
+// The codes of this package. Some of them also match an error of the standard library, which their
+// comment names.
 const (
 	ObjectNotFound Code = "object not found" // also fs.ErrNotExist
 	BucketNotFound Code = "bucket not found" // also fs.ErrNotExist
 	BucketExists   Code = "bucket exists"    // also fs.ErrExist
 	BucketNotEmpty Code = "bucket not empty"
-	// PreconditionFailed means that a condition of this call does not hold. A failed IfAbsent is
-	// also fs.ErrExist.
+	// PreconditionFailed means that IfAbsent or IfRevision of this call does not hold. If IfAbsent
+	// fails, the error is also fs.ErrExist.
 	PreconditionFailed Code = "precondition failed"
 	// Changed means that the object was replaced or removed while it was read. A Download that reconnects, a
 	// ReaderAt, ReadRanges, Copy and Compose fail with it.
 	Changed             Code = "object changed while it was read"
-	NotModified         Code = "not modified"          // IfRevisionNot: the object still has that revision
+	NotModified         Code = "not modified"          // the object still has the revision of IfRevisionNot
 	InvalidArgument     Code = "invalid argument"      // also fs.ErrInvalid
 	RangeNotSatisfiable Code = "range not satisfiable" // the offset is past the end
 	PermissionDenied    Code = "permission denied"     // also fs.ErrPermission
 	Unauthenticated     Code = "unauthenticated"       // no, wrong or expired credentials
-	NotPublic           Code = "not public"            // PublicURL, if the bucket was not opened as public
+	NotPublic           Code = "not public"            // PublicURL was called, and the bucket was not opened as public
 	ChecksumMismatch    Code = "checksum mismatch"     // bytes were damaged on their way or at rest
-	TooLarge            Code = "too large"             // more than the provider stores in one object
+	TooLarge            Code = "too large"             // larger than the largest object of the provider
 	// Archived means that the object must be restored from its storage class first.
 	Archived Code = "archived"
-	Locked   Code = "locked" // retention, legal hold or lease
-	// BodyFailed means that the caller's reader or Update's change failed, and not the store. errors.As reaches its
-	// error; errors.Is matches no Code of it.
+	Locked   Code = "locked" // by a retention, a legal hold or a lease
+	// BodyFailed means that the caller's code failed, and not the store: the reader of the body, or
+	// the change of Update. errors.As finds the caller's error. If the caller's error has a Code of
+	// its own, errors.Is does not match that Code.
 	BodyFailed  Code = "reading the body failed"
-	RateLimited Code = "rate limited" // and was still so after the retries
-	Unavailable Code = "unavailable"  // and was still so after the retries
+	RateLimited Code = "rate limited" // too many requests; retries have not helped
+	Unavailable Code = "unavailable"  // the store is out of reach or failing; retries have not helped
 	Unsupported Code = "unsupported"  // also errors.ErrUnsupported
-	// OutcomeUnknown means that the response to a write was lost, and that it could not be reconciled. It also matches
-	// any *Error with Unknown.
+	// OutcomeUnknown means that the response to a write was lost, and that the library could not
+	// find out whether the write took effect. errors.Is also matches it for any *Error whose
+	// Unknown is true.
 	OutcomeUnknown   Code = "outcome unknown"
 	Canceled         Code = "canceled"          // also context.Canceled
 	DeadlineExceeded Code = "deadline exceeded" // also context.DeadlineExceeded
-	// Internal is everything else, such as a file that cannot be written. errors.As reaches the cause.
+	// Internal is the code of all other errors, such as that of a file that cannot be written.
+	// errors.As reaches the cause.
 	Internal Code = "internal"
 )
 
-// sentinels are the errors of the standard library with the same meaning.
+// sentinels maps each Code to the error of the standard library with the same meaning.
 var sentinels = map[Code]error{
 	ObjectNotFound:   fs.ErrNotExist,
 	BucketNotFound:   fs.ErrNotExist,
@@ -73,36 +77,37 @@ var sentinels = map[Code]error{
 // Error returns the code as text.
 func (c Code) Error() string { return string(c) }
 
-// Is reports whether target is the standard library's name for c.
+// Is makes errors.Is(c, target) true for the error of the standard library that means the same as
+// c, such as fs.ErrNotExist for ObjectNotFound.
 func (c Code) Is(target error) bool {
 	s := sentinels[c]
 	return s != nil && s == target
 }
 
-// An Error is what every function of this package fails with; [RemoveAll] joins several.
-// Test for its Code by errors.Is, or switch on [CodeOf].
+// An Error is the error of every function of this package, except that [RemoveAll] joins several. Test for its Code by
+// errors.Is, or switch on [CodeOf].
 type Error struct {
 	Code       Code
-	Op         string // the method or function: "Upload"
-	Provider   string // "s3"
+	Op         string // method or function, such as "Upload"
+	Provider   string // such as "s3"
 	Bucket     string
 	Key        string
-	Version    string        // the version that may still be there; set by RemoveVersions
-	Hint       string        // what to check or do, if that is known
+	Version    string        // version that may still exist; set by RemoveVersions
+	Hint       string        // what the caller can check or do, or ""
 	Status     int           // HTTP status, or 0
-	RequestID  string        // the provider's, for its support
-	Retryable  bool          // the same call may succeed later
-	RetryAfter time.Duration // how long the provider asks to wait; 0 means it does not
-	// Unknown says that the write may have taken effect. The Code tells why the response is missing (Canceled,
-	// Unavailable, …). Drivers set it.
+	RequestID  string        // id of the request, for the provider's support
+	Retryable  bool          // true if the same call may succeed later
+	RetryAfter time.Duration // time that the provider asks to wait, or 0
+	// Unknown is true if the write may have taken effect, although it failed. The Code tells why
+	// the response is missing, such as Canceled or Unavailable. Drivers set this field.
 	Unknown bool
 	Err     error // the provider's own error, for errors.As
 
 	state seam.ErrorState
 }
 
-// Error returns operation, object, code, cause and hint in one line. Queries of addresses,
-// which may hold a signature, are masked, and a long key is cut.
+// Error returns operation, object, code, cause and hint in one line. Queries of addresses, which may hold a signature,
+// are masked, and a long key is shortened.
 func (e *Error) Error() string {
 	var where []string
 	if e.Op != "" {
@@ -139,7 +144,8 @@ func (e *Error) Error() string {
 // Unwrap returns the provider's own error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Is matches the Code, OutcomeUnknown if Unknown is set, and sentinel errors.
+// Is reports whether target is the Code of e, or an error of the standard library with the same
+// meaning. If Unknown is set, OutcomeUnknown matches, too.
 func (e *Error) Is(target error) bool {
 	if c, ok := target.(Code); ok {
 		return c == e.Code || c == OutcomeUnknown && e.Unknown
@@ -150,9 +156,8 @@ func (e *Error) Is(target error) bool {
 	return e.Code.Is(target)
 }
 
-// CodeOf returns the code of the first *Error or Code in err's tree: "" if err is nil, and
-// Internal if the tree has none. Prefer it to errors.Is if the body of an upload can fail
-// with an error of this package.
+// CodeOf returns the code of the first *Error or Code in err's tree. It returns "" if err is nil,
+// and Internal if the tree has no code.
 func CodeOf(err error) Code {
 	if err == nil {
 		return ""
@@ -163,9 +168,10 @@ func CodeOf(err error) Code {
 	return Internal
 }
 
-// IsTemporary reports whether the same call may succeed later: the store was busy, out of
-// reach, or had a failure of its own. The library has repeated it already ([RetryPolicy]):
-// wait for minutes. Of joined errors, the first counts.
+// IsTemporary reports whether the same call may succeed later. This is so if the store was busy,
+// out of reach, or had a failure of its own. The library has already retried the call
+// ([RetryPolicy]), so wait for minutes before the next call. If err joins several errors, the first
+// one decides.
 func IsTemporary(err error) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Retryable
@@ -193,17 +199,7 @@ func findCode(err error) (Code, bool) {
 	return "", false
 }
 
-// located adds the operation and key to e and, if b is a bucket of this library, the bucket.
-func located(b any, op, key string, e *Error) *Error {
-	e.Op, e.Key = op, key
-	if f, ok := b.(*front); ok && f.core != nil {
-		place := f.core.Place()
-		e.Provider, e.Bucket = place.Provider, place.Bucket
-	}
-	return e
-}
-
-// invalid returns an InvalidArgument that names the argument and the rule that it breaks.
+// invalid returns an error with the code InvalidArgument. It names the argument and the rule that it breaks.
 func invalid(argument, rule string) *Error {
 	return &Error{Code: InvalidArgument, Err: errors.New(argument + " " + rule)}
 }
@@ -212,10 +208,10 @@ func unsupported(what, hint string) *Error {
 	return &Error{Code: Unsupported, Err: errors.New(what), Hint: hint}
 }
 
-// AsError returns an *Error of its own for an error of a driver or a [Core], and nil for nil. It copies the first
-// *Error in the tree of err. If there is none, it makes one: a dropped connection is Unavailable, and an unknown error
-// Internal. If the store has not responded, and ctx has ended, the Code is Canceled or DeadlineExceeded. If ctx has
-// not ended, these two become Unavailable.
+// AsError returns the error of a driver or a [Core] as a new *Error, and nil for nil. It copies the
+// first *Error in the tree of err. If the tree has no *Error, the Code is Unavailable for a dropped
+// connection, and Internal for an unknown error. If ctx has ended before the store responded, the
+// Code is Canceled or DeadlineExceeded. If ctx has not ended, these two Codes become Unavailable.
 func AsError(ctx context.Context, err error) *Error {
 	e := ownError(err)
 	if e != nil {
@@ -224,7 +220,8 @@ func AsError(ctx context.Context, err error) *Error {
 	return e
 }
 
-// ownError returns an *Error of its own for any error, and nil for nil.
+// ownError returns err as a new *Error, which may be changed without changing err. It returns nil
+// for nil.
 func ownError(err error) *Error {
 	if err == nil {
 		return nil
@@ -243,18 +240,18 @@ func ownError(err error) *Error {
 		e.Code, e.Err = classify(err), err
 	}
 	if e.Code == Unavailable || e.Code == RateLimited {
-		e.Retryable = true // by its nature
+		e.Retryable = true // such a Code is always retryable
 	}
 	return e
 }
 
-// attributeToContext decides whether the caller's ctx caused the error; interrupted
-// is what ctx ended with.
+// attributeToContext decides whether the end of the caller's ctx caused the error. interrupted is the error with which
+// ctx ended, or nil.
 func (e *Error) attributeToContext(interrupted error) {
 	switch e.Code {
 	case Internal, Unavailable, RateLimited, Canceled, DeadlineExceeded:
 	default:
-		return // the store has responded
+		return // the store has responded, so the error does not come from the end of ctx
 	}
 	switch {
 	case interrupted != nil:
@@ -266,7 +263,7 @@ func (e *Error) attributeToContext(interrupted error) {
 			e.Err = interrupted
 		}
 	case e.Code == Canceled || e.Code == DeadlineExceeded:
-		e.Code, e.Retryable = Unavailable, true // a time limit of the transport, not of the caller
+		e.Code, e.Retryable = Unavailable, true // ctx has not ended: the transport reached a time limit
 	}
 }
 
@@ -289,7 +286,7 @@ func classify(err error) Code {
 	return Internal
 }
 
-// stateOf returns the part of an *Error that has no exported fields.
+// stateOf returns the unexported state of err, which is an *Error.
 func stateOf(err error) *seam.ErrorState { return &err.(*Error).state }
 
 func bodyFailed(err error) *Error {

@@ -60,3 +60,33 @@ func ExampleSignedUploadForm() {
 	// <form action="https://files.example.com/" method=post enctype=multipart/form-data>
 	// avatars/42.png
 }
+
+// Every replica of a program returns the same link for an hour, so that a browser loads a private picture once.
+func ExampleWithStableFor() {
+	ctx := context.Background()
+	bucket := memstore.New(storage.WithSigningBaseURL("https://files.example.com"))
+	signed, err := bucket.SignedDownloadURL(ctx, "avatars/42.png",
+		storage.WithStableFor(time.Hour), storage.WithTTL(10*time.Minute))
+	if errors.Is(err, storage.Unsupported) { // the credentials are temporary
+		return
+	}
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(time.Until(signed.ExpiresAt) > 9*time.Minute, time.Until(signed.ExpiresAt) <= 70*time.Minute)
+	// Output: true true
+}
+
+// A link lets its holder remove one object, such as an export that was sent by e-mail.
+func ExampleSignedRemoveURL() {
+	ctx := context.Background()
+	bucket := memstore.New(storage.WithSigningBaseURL("https://files.example.com"))
+	signed, err := storage.SignedRemoveURL(ctx, bucket, "exports/42.zip", storage.WithTTL(24*time.Hour))
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	fmt.Println(signed.Method)
+	// Output: DELETE
+}

@@ -96,6 +96,23 @@ func ExamplePrefixed() {
 	// outside: tenants/7/logo.svg
 }
 
+func ExampleRequire() {
+	bucket, err := storage.Open(context.Background(), "mem://jobs")
+	if err != nil {
+		panic(err)
+	}
+	defer storage.Close(bucket)
+	// Stop at the start if the store cannot do what the program needs later.
+	if err := storage.Require(bucket, storage.ConditionalCreate|storage.SignedURLs); err != nil {
+		var e *storage.Error
+		errors.As(err, &e) // in main: log.Fatal(err)
+		fmt.Printf("%s, %s, %v: %v\n%s\n", e.Op, e.Bucket, e.Code, e.Err, e.Hint)
+	}
+	// Output:
+	// Require, jobs, unsupported: memory does not support SignedURLs here
+	// open the bucket with WithSigningBaseURL, where the handler of package serve is mounted
+}
+
 func ExampleLister_folders() {
 	ctx := context.Background()
 	bucket := memstore.New()

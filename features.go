@@ -1,68 +1,100 @@
 package storage
 
-// Features are the abilities of a store, as its driver declares them.
-type Features uint64
-
-// The features, and the options and functions that need them.
-const (
-	MultipartUploads  Features = 1 << iota // WithPartSize, WithDefaultPartSize
-	ConditionalCreate                      // IfAbsent, Update; atomically
-	ConditionalUpdate                      // IfRevision on writes, Update; atomically
-	ConditionalRemove                      // IfRevision on Remove, atomically
-	UniqueRevisions                        // no two writes share a revision, not even of equal content
-	ServerCopy                             // Copy, without moving bytes through this process
-	ServerCompose                          // Compose, without moving bytes through this process
-	// Versioning is for Versions, WithVersion and RemoveVersions. It is in force if the bucket is opened
-	// WithVersioning, or is known to keep versions.
-	Versioning
-	SignedURLs        // signed upload and download addresses
-	SignedContentType // the store enforces WithContentType; else it is only a header to send
-	SignedSize        // WithSize on a signed upload
-	SignedIfAbsent    // IfAbsent on a signed upload
-	SignedForms       // SignedUploadForm
-	ObjectACLs        // WithPublicRead
-	StorageClasses    // WithStorageClass
-	SignedHead        // WithMethod(http.MethodHead): the address cannot read bytes
-	// Metadata is for WithMetadata. Without it no write id is stored, so that a lost response of a conditional write
-	// stays OutcomeUnknown.
-	Metadata
-	// ContentProperties is for WithContentType, -Encoding, -Disposition, -Language and WithCacheControl. Without it the
-	// type is that of the key's extension.
-	ContentProperties
-	StoredChecksums // reads return the CRC32C of the content that was written
-	// KeysBesideFolders means that "a" and "a/b" can be stored at once. Without it the driver refuses the second one
-	// with Unsupported.
-	KeysBesideFolders
-	LongSegments // segments of a key may be longer than 255 bytes
-	ObjectTags   // WithTags, Tags, SetTags
-	// ObjectLock is for WithRetention, WithLegalHold, SetRetention and SetLegalHold. A bucket may be made without it.
-	ObjectLock
-	Restoring // Restore
-	// SignedTags is for WithTags on a signed upload. A client can neither leave out the tags nor change them.
-	SignedTags
-	SignedLocks         // WithRetention and WithLegalHold on a signed upload, likewise
-	OpenUploads         // BeginUpload: parts come in any order, again, and from any process
-	SignedParts         // SignPart, with OpenUploads
-	ListedUploads       // ListUploads
-	SignedPartChecksums // WithCRC32C on a signed part, enforced
-	// LeadingSlashes means that "/a", which other tools may have written, is not "a". Without it, keys and prefixes
-	// that begin with "/" are Unsupported.
-	LeadingSlashes
-	ServerMove     // Move is one request, in one step
-	SoftDelete     // WithSoftDeleted; of use if the bucket keeps what is removed
-	OrderedListing // listings are in byte order; without it, List needs WithAnyOrder
-	ServerAppend   // Append, without moving the object's bytes through this process
+import (
+	"fmt"
+	"math/bits"
+	"strings"
 )
 
-// ordinary are the features that only unusual stores lack.
-const ordinary = Metadata | ContentProperties | KeysBesideFolders | LongSegments | OrderedListing
+// Features are the abilities of a store, as its driver declares them, one bit for each ability.
+type Features uint64
 
-// Supports reports whether b, a [Bucket] or a permission of one, has all of features. A
-// type of your own has [Metadata], [ContentProperties], [KeysBesideFolders], [LongSegments]
-// and [OrderedListing].
-func Supports(b any, features Features) bool {
-	if f, ok := b.(*front); ok {
-		return f.core != nil && f.core.Supports(features)
+// Each feature is the ability that the options and functions in its comment need.
+const (
+	MultipartUploads  Features = 1 << iota // for WithPartSize and WithDefaultPartSize
+	ConditionalCreate                      // for IfAbsent and Update, in one atomic step
+	ConditionalUpdate                      // for IfRevision on writes, and Update, in one atomic step
+	ConditionalRemove                      // for IfRevision on Remove, in one atomic step
+	UniqueRevisions                        // no two writes have the same revision, even if the content is equal
+	ServerCopy                             // for Copy without moving bytes through this process
+	ServerCompose                          // for Compose without moving bytes through this process
+	// Versioning is for Versions, WithVersion and RemoveVersions. A bucket has the feature if it is
+	// opened WithVersioning, or if the library knows that it keeps versions.
+	Versioning
+	SignedURLs        // for signed upload and download URLs
+	SignedContentType // the store enforces WithContentType; without this feature, a client can send another type
+	SignedSize        // for WithSize on a signed upload
+	SignedIfAbsent    // for IfAbsent on a signed upload
+	SignedForms       // for SignedUploadForm
+	ObjectACLs        // for WithPublicRead
+	StorageClasses    // for WithStorageClass
+	SignedHead        // for WithMethod(http.MethodHead); such a URL cannot read bytes
+	// Metadata is for WithMetadata. A store without this feature cannot keep the write id, by which
+	// the library recognizes its own write. If the response to a conditional write is lost on such
+	// a store, the write fails with OutcomeUnknown.
+	Metadata
+	// ContentProperties is for WithContentType, -Encoding, -Disposition, -Language and
+	// WithCacheControl. On a store without this feature, the content type follows from the key's
+	// extension.
+	ContentProperties
+	StoredChecksums // reads return the CRC32C of the whole content as it was written
+	// KeysBesideFolders means that "a" and "a/b" can exist at the same time. In a store without
+	// this feature, writing the second of the two fails with Unsupported.
+	KeysBesideFolders
+	LongSegments // segments of a key may be longer than 255 bytes
+	ObjectTags   // for WithTags, Tags and SetTags
+	// ObjectLock is for WithRetention, WithLegalHold, SetRetention and SetLegalHold. A store with
+	// this feature may still have buckets that were made without object lock.
+	ObjectLock
+	Restoring // for Restore
+	// SignedTags is for WithTags on a signed upload. A client can neither leave out the tags nor change them.
+	SignedTags
+	// SignedLocks is for WithRetention and WithLegalHold on a signed upload. A client can neither leave out the locks
+	// nor change them.
+	SignedLocks
+	OpenUploads         // for BeginUpload, whose parts may come in any order, repeatedly, and from any process
+	SignedParts         // for SignPart; a store with this feature also has OpenUploads
+	ListedUploads       // for ListUploads
+	SignedPartChecksums // the store enforces WithCRC32C on a signed part
+	// LeadingSlashes means that "/a" and "a" are different keys. Other tools may write keys that
+	// begin with "/". In a store without this feature, keys and prefixes that begin with "/" fail
+	// with Unsupported.
+	LeadingSlashes
+	ServerMove     // Move makes one request, which moves the object in one step
+	SoftDelete     // for WithSoftDeleted; only useful if the bucket keeps removed objects
+	OrderedListing // listings are in byte order; without it, List needs WithAnyOrder
+	ServerAppend   // for Append without moving the object's bytes through this process
+	SignedRemovals // for SignedRemoveURL
+	// StableURLs is for WithStableFor. Temporary credentials cannot make stable URLs. A bucket that
+	// finds its credentials only at the first call has this feature at first. If the credentials
+	// turn out to be temporary, that call fails with Unsupported.
+	StableURLs
+	Vending // for Vend; the store enforces prefix, rights and expiry
+)
+
+// featureNames has the name of each feature at the index of its bit.
+var featureNames = [64]string{
+	"MultipartUploads", "ConditionalCreate", "ConditionalUpdate", "ConditionalRemove", "UniqueRevisions",
+	"ServerCopy", "ServerCompose", "Versioning", "SignedURLs", "SignedContentType", "SignedSize", "SignedIfAbsent",
+	"SignedForms", "ObjectACLs", "StorageClasses", "SignedHead", "Metadata", "ContentProperties", "StoredChecksums",
+	"KeysBesideFolders", "LongSegments", "ObjectTags", "ObjectLock", "Restoring", "SignedTags", "SignedLocks",
+	"OpenUploads", "SignedParts", "ListedUploads", "SignedPartChecksums", "LeadingSlashes", "ServerMove", "SoftDelete",
+	"OrderedListing", "ServerAppend", "SignedRemovals", "StableURLs", "Vending",
+	60: "LateMetadata", "SequentialParts", "EqualParts", "StreamingPut", // features that only package driver declares
+}
+
+// String returns the names of the features, such as "ConditionalCreate, Versioning", or "none".
+func (f Features) String() string {
+	if f == 0 {
+		return "none"
 	}
-	return b != nil && ordinary&features == features
+	var names []string
+	for rest := f; rest != 0; rest &= rest - 1 {
+		name := featureNames[bits.TrailingZeros64(uint64(rest))]
+		if name == "" {
+			name = fmt.Sprintf("%#x", uint64(rest&-rest))
+		}
+		names = append(names, name)
+	}
+	return strings.Join(names, ", ")
 }

@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// UploadFile uploads a file in place. If the file cannot be read, UploadFile fails with
-// BodyFailed.
+// UploadFile uploads the file at path. It reads the file in place, by parallel requests if the file
+// is large. If the file cannot be read, UploadFile fails with BodyFailed.
 func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...UploadOption) (*Attrs, error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -26,18 +26,20 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 	return b.Upload(ctx, key, file, opts...)
 }
 
-// DownloadFile downloads an object to a file, by parallel ranges, none of them in memory. The
-// file appears whole, with the right checksum, or not at all. It replaces a regular file, whose
-// mode is kept, or a symbolic link itself. For any other kind of file it fails with
-// InvalidArgument, and so it does if the directory is missing (also fs.ErrNotExist). After a
-// power failure there is the old file or the new one: both file and name are on the disk before
-// DownloadFile returns, unless [WithNoSync]. If only that fails, the new file may be there.
+// DownloadFile downloads an object to a file. It reads ranges in parallel and writes them directly
+// to a temporary file beside path. The file at path appears whole, with the right checksum, or not
+// at all. DownloadFile replaces a regular file and keeps its mode. If path is a symbolic link, it
+// replaces the link itself. If path is any other kind of file, it fails with InvalidArgument. If
+// the directory is missing, the error is InvalidArgument and also fs.ErrNotExist. Before
+// DownloadFile returns, it syncs the file and its name to the disk. So a power failure leaves the
+// old file or the new one. [WithNoSync] turns that off. If only the last sync fails, the new file
+// may exist.
 //
-// A killed process leaves a temporary file beside path. The next call for path removes it. If
-// the object has at least 16 MiB, and still the same revision, it downloads only the rest: a
-// kill loses 4 MiB, or a thousandth of the object, of what was written. If that fails for a
-// reason that passes, the file stays for another call. A job of package transfer into the
-// directory removes or continues it, too.
+// A killed process leaves the temporary file, and the next call for path removes it. If the object
+// has at least 16 MiB and still the same revision, that call keeps the bytes and downloads only the
+// rest. A kill loses at most the last 4 MiB or the last thousandth of the object, whichever is
+// more. If a call fails for a temporary reason, the temporary file also stays for the next call. A
+// job of package transfer that writes into the directory removes or continues such a file, too.
 func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...DownloadOption) (*Attrs, error) {
 	if e := checkTarget(path); e != nil {
 		return nil, located(b, "DownloadFile", key, e)
@@ -72,13 +74,13 @@ type fileDownload struct {
 	b         Downloader
 	key, path string
 	opts      []DownloadOption
-	source    string // "" if the download cannot be continued
+	source    string // "" if a later call cannot continue the download
 	sync      bool
 	progress  func(done, total int64)
-	part      *partfile.File // nil until it is open, and after the rename
+	part      *partfile.File // nil before the file is opened, and after the rename
 }
 
-// clean removes what is not renamed.
+// clean removes the temporary file if it still exists.
 func (d *fileDownload) clean() {
 	if d.part != nil {
 		d.part.Remove()
@@ -92,7 +94,7 @@ func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 		if a, done, err := continueDownload(ctx, d.b, d.key, d.part, d.opts, d.progress); done {
 			if err == nil {
 				err = setMode(d.part.OS(), mode, replaces)
-			} else if IsTemporary(err) { // what an earlier process has received is not lost
+			} else if IsTemporary(err) { // keep the bytes that an earlier process has received
 				d.part.Keep()
 				d.part = nil
 			}
@@ -121,10 +123,11 @@ func (d *fileDownload) fill(ctx context.Context) (*Attrs, error) {
 	return r.Attrs(), err
 }
 
-// rename gives the complete file its name. With sync, a power failure afterwards loses nothing of it.
+// rename renames the complete temporary file to its final path. If d.sync is set, a power failure
+// after rename does not lose the file.
 func (d *fileDownload) rename() error {
 	file := d.part.OS()
-	if d.sync { // before the rename: else the name could survive a power failure without the bytes
+	if d.sync { // must be before the rename: otherwise a power failure could keep the name without the bytes
 		if err := file.Sync(); err != nil {
 			return err
 		}
@@ -143,9 +146,10 @@ func (d *fileDownload) rename() error {
 	return durable.SyncDir(filepath.Dir(d.path))
 }
 
-// checkTarget refuses a path that a file must not replace: a directory, or a device
-// such as /dev/null. It also refuses a path that no file can have, because the temporary file has
-// another name.
+// checkTarget refuses a path that a file must not replace: a directory, or a device such as
+// /dev/null. It also refuses a path that the system does not accept, such as one that is too long.
+// Creating the temporary file would not find such a path, because the temporary file has another
+// name.
 func checkTarget(path string) *Error {
 	if e := checkDir(filepath.Dir(path)); e != nil {
 		return e
@@ -157,7 +161,7 @@ func checkTarget(path string) *Error {
 	case errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.EINVAL):
 		return &Error{Code: InvalidArgument, Err: fmt.Errorf("path must be one that a file can have: %w", err)}
 	}
-	return nil // any other error shows when the file is created
+	return nil // creating the temporary file will find any other error
 }
 
 // checkDir refuses a path that is not a directory.
@@ -172,19 +176,21 @@ func checkDir(dir string) *Error {
 	case errors.Is(err, syscall.ENOTDIR), err == nil && !info.IsDir():
 		return invalid("path", fmt.Sprintf("must be in a directory that exists: %q is not one", dir))
 	}
-	return nil // any other error shows when the file is created
+	return nil // creating the temporary file will find any other error
 }
 
-// modeOf returns the mode of a file that replaces the one at path, or is new.
+// modeOf returns the mode for the new file at path. If the path has a regular file, the new file gets the mode of that
+// file.
 func modeOf(path string) (mode os.FileMode, replaces bool) {
 	info, err := os.Lstat(path)
 	if err == nil && info.Mode().IsRegular() {
 		return info.Mode().Perm(), true
 	}
-	return 0o666, false // less the umask
+	return 0o666, false // the system removes the bits of the umask
 }
 
-// setMode restores what the umask has removed from the mode of a file that replaces another.
+// setMode gives the new file the full mode of the file that it replaces. When the system created
+// the new file, it removed the bits of the umask.
 func setMode(file *os.File, mode os.FileMode, replaces bool) error {
 	if !replaces {
 		return nil

@@ -7,8 +7,9 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// record makes part keep a record of the bytes that are written to it, if a later call can continue the download. A
-// small object is not worth a record.
+// record makes the temporary file part write down which bytes of the object it has. A later call
+// can then continue the download. If no later call can continue, or if the object is too small for
+// that, record returns false.
 func record(part *partfile.File, source string, attrs any, sync bool) bool {
 	a := attrs.(*Attrs)
 	if source == "" || a.Revision == "" || a.Size < partfile.Least {
@@ -21,8 +22,9 @@ func record(part *partfile.File, source string, attrs any, sync bool) bool {
 	return part.Record(of, sync) == nil
 }
 
-// continueDownload downloads the bytes that part, an unfinished download of the same revision,
-// still lacks.
+// continueDownload downloads the bytes that the temporary file part still lacks. The file is an
+// unfinished download of the same revision. If the second result is false, the caller must download
+// the whole object instead.
 func continueDownload(
 	ctx context.Context, b Downloader, key string, part *partfile.File, opts []DownloadOption,
 	progress func(done, total int64),
@@ -59,7 +61,7 @@ func continueDownload(
 		Unsupported,
 		ChecksumMismatch:
 		if own := (*Error)(nil); errors.As(err, &own) {
-			return nil, false, nil // any failure but a change shows in the download of the whole object
+			return nil, false, nil // the caller ignores this error, and downloads the whole object instead
 		}
 	}
 	return nil, true, err

@@ -8,27 +8,31 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/omnibucket/storage/internal/backoff"
-	"github.com/omnibucket/storage/internal/buffer"
 	"github.com/omnibucket/storage/internal/scope"
 )
 
-// A front is the one implementation of Bucket: a core, and the scope that narrows it. It checks the permission, adds
-// the prefix, reads the options, calls the core, and removes the prefix from attributes and errors. Ref and Prefixed
-// make another front of the same core.
+// A front is the only implementation of Bucket in this package. It holds a core, and the scope that
+// narrows it to a prefix or to some permissions. A method checks the permission, adds the prefix,
+// reads the options and calls the core. Then it removes the prefix from attributes and errors. Ref
+// and Prefixed make another front of the same core.
 type front struct {
 	core  Core
 	scope scope.Scope
+	owner bool // true if Close closes the core despite a prefix, because Open opened the core for this front
 }
 
-// whole returns the front that shows all of a core.
+// whole returns a front that shows all keys of a core and permits all operations.
 func whole(c Core) *front { return &front{core: c, scope: scope.Scope{Mask: scope.Everything}} }
 
-// in returns f narrowed by outer.
+// This method returns a front of the same core. Its scope is that of f, narrowed by the parameter
+// outer.
 func (f *front) in(outer scope.Scope) *front { return &front{core: f.core, scope: f.scope.In(outer)} }
 
-// need returns b as a bucket of this library, for a function op that needs one. If b is of another type, the error
-// names op and key.
+// closes reports whether Close of f closes the core.
+func (f *front) closes() bool { return f.core != nil && (f.owner || f.scope.Whole()) }
+
+// need returns b as a bucket of this library, for the function with the name op. If b is of another type, it returns an
+// error that names op and key.
 func need(b any, op, key string) (*front, *Error) {
 	if f, ok := b.(*front); ok {
 		return f, nil
@@ -38,7 +42,18 @@ func need(b any, op, key string) (*front, *Error) {
 	return nil, e
 }
 
-// refused returns why the front does not permit an operation, or why its options are bad.
+// located adds the operation and key to e and, if b is a bucket of this library, the bucket.
+func located(b any, op, key string, e *Error) *Error {
+	e.Op, e.Key = op, key
+	if f, ok := b.(*front); ok && f.core != nil {
+		place := f.core.Place()
+		e.Provider, e.Bucket = place.Provider, place.Bucket
+	}
+	return e
+}
+
+// refused returns an error if the scope does not permit the operation. Otherwise it returns the
+// parameter applied, which is the error of reading the options.
 func (f *front) refused(may scope.Permission, applied error) *Error {
 	switch {
 	case !f.scope.Permits(may):
@@ -53,7 +68,7 @@ func (f *front) refused(may scope.Permission, applied error) *Error {
 	return nil
 }
 
-// check returns what refused returns, as an error of the operation.
+// check is like refused, but adds the operation and the key to the error.
 func (f *front) check(may scope.Permission, op, key string, applied error) error {
 	if e := f.refused(may, applied); e != nil {
 		return located(f, op, key, e)
@@ -61,8 +76,8 @@ func (f *front) check(may scope.Permission, op, key string, applied error) error
 	return nil
 }
 
-// An optionPool has the memory for options. Reading options makes them escape to the heap, and a call
-// keeps only a part of them.
+// An optionPool reuses the memory of options structs. Options always escape to the heap when they
+// are read, and most calls need them only until the call returns.
 type optionPool[T any] struct{ free sync.Pool }
 
 var (
@@ -81,7 +96,7 @@ func (p *optionPool[T]) get() *T {
 	return new(T)
 }
 
-// put takes back options that are no longer in use.
+// put returns an options struct to the pool. The caller must not use the struct after that.
 func (p *optionPool[T]) put(given *T) {
 	var none T
 	*given = none
@@ -113,7 +128,7 @@ func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption
 		return nil, f.noAnswer("Download", key)
 	}
 	if f.scope.Prefix != "" {
-		r.prefix += f.scope.Prefix // after that of a view which the core reads
+		r.prefix += f.scope.Prefix // += keeps the prefix of a Reader that a Core got from another front
 		f.attrs(r.attrs)
 	}
 	return r, nil
@@ -162,7 +177,7 @@ func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntr
 		return list
 	}
 	return func(yield func(ListEntry, error) bool) {
-		list(func(entry ListEntry, err error) bool { // a range statement would take more memory
+		list(func(entry ListEntry, err error) bool { // a range statement would allocate more memory
 			marker := false
 			if err == nil {
 				marker, err = f.show("List", &entry.Key)
@@ -200,7 +215,34 @@ func (f *front) PublicURL(key string) (string, error) {
 	return u, f.outward(err)
 }
 
-// inward translates the request of a listing for the core.
+// Close closes b and releases its resources, such as connections. Later operations on b, and on
+// results of [Ref] and [Prefixed] of b, fail with InvalidArgument. The provider decides whether
+// operations in progress fail. Close of a result of Ref or Prefixed does nothing.
+func Close(b Bucket) error {
+	f, e := need(b, "Close", "")
+	switch {
+	case e != nil:
+		return e
+	case !f.closes():
+		return nil
+	}
+	return f.core.Close()
+}
+
+// As returns the provider's own client, for calls that this package does not have. T is *s3.Client
+// of aws-sdk-go-v2, *storage.Client of cloud.google.com/go, *container.Client of azblob, or
+// *os.Root for a directory. For any other T, As returns false. It also returns false for results of
+// [Ref] and [Prefixed], for a bucket opened with prefix=, and for a type of your own.
+func As[T any](b Bucket) (T, bool) {
+	if f, ok := b.(*front); ok && f.core != nil && f.scope.Whole() {
+		native, ok := f.core.Native().(T)
+		return native, ok
+	}
+	var none T
+	return none, false
+}
+
+// inward adds the prefix to the options of a listing, before they are passed to the core.
 func (f *front) inward(o *ListOptions) {
 	o.View = f.scope.Prefix
 	o.Prefix = f.scope.Prefix + o.Prefix
@@ -209,8 +251,9 @@ func (f *front) inward(o *ListOptions) {
 	}
 }
 
-// show removes the prefix from a listed key. It returns true for the marker of the folder that the front shows. It
-// fails if a Core lists what is elsewhere: without its prefix, the key would be that of another object here.
+// show removes the prefix from a listed key. marker is true if nothing is left of the key. Then the
+// key is the folder marker of the prefix itself, which the listing leaves out. show fails if a Core
+// lists a key without the prefix, because the rest of that key would name another object.
 func (f *front) show(op string, key *string) (marker bool, err error) {
 	if f.scope.Prefix == "" {
 		return false, nil
@@ -225,7 +268,8 @@ func (f *front) show(op string, key *string) (marker bool, err error) {
 	return shown == "", nil
 }
 
-// answer returns what a Core has returned, as the front shows it.
+// answer returns the attributes and the error of a Core with the prefix removed. If the Core
+// returned neither, answer returns an error.
 func (f *front) answer(a *Attrs, err error, op, key string) (*Attrs, error) {
 	if a == nil && err == nil {
 		return nil, f.noAnswer(op, key)
@@ -239,7 +283,16 @@ func (f *front) noAnswer(op, key string) error {
 	)
 }
 
-// attrs removes the prefix from attributes, which belong to the call.
+// failing returns a listing that yields only err.
+func failing[E any](err error) iter.Seq2[E, error] {
+	return func(yield func(E, error) bool) {
+		var none E
+		yield(none, err)
+	}
+}
+
+// attrs removes the prefix from the key in a. It may change a, because the result of a Core belongs
+// to its caller.
 func (f *front) attrs(a *Attrs) *Attrs {
 	if a != nil && f.scope.Prefix != "" {
 		a.Key = strings.TrimPrefix(a.Key, f.scope.Prefix)
@@ -247,90 +300,14 @@ func (f *front) attrs(a *Attrs) *Attrs {
 	return a
 }
 
-// outward removes the prefix from the key of an error, and keeps what a Core has wrapped around the error.
+// outward removes the prefix from the key of an error. If a Core has wrapped the error in other
+// errors, these stay.
 func (f *front) outward(err error) error { return withoutPrefix(err, f.scope.Prefix) }
 
+// withoutPrefix removes prefix from the keys of all errors of this package in the tree of err.
 func withoutPrefix(err error, prefix string) error {
 	if err == nil || prefix == "" {
 		return err
 	}
 	return prefixRemoved(err, prefix)
-}
-
-// prefixRemoved is apart from withoutPrefix, because it allocates memory.
-func prefixRemoved(err error, prefix string) error {
-	if e, bare := err.(*Error); bare {
-		return e.inView(prefix)
-	}
-	shown := &prefixedError{whole: err}
-	shown.add(err, prefix)
-	if len(shown.errs) == 0 {
-		return err
-	}
-	return shown
-}
-
-// inView returns the error as a view with the prefix shows it.
-func (e *Error) inView(prefix string) *Error {
-	shown := *e
-	shown.Key = strings.TrimPrefix(e.Key, prefix)
-	return &shown
-}
-
-// A prefixedError shows the errors of this package within another error without the prefix of their keys.
-type prefixedError struct {
-	whole error
-	from  []error // the errors of this package that whole contains
-	errs  []error // the same errors as they are shown
-}
-
-// add adds the errors of this package in a tree. An error within an *Error is not about the key.
-func (e *prefixedError) add(err error, prefix string) {
-	switch in := err.(type) {
-	case *Error:
-		e.from, e.errs = append(e.from, in), append(e.errs, in.inView(prefix))
-	case interface{ Unwrap() []error }:
-		for _, inner := range in.Unwrap() {
-			e.add(inner, prefix)
-		}
-	case interface{ Unwrap() error }:
-		e.add(in.Unwrap(), prefix)
-	}
-}
-
-func (e *prefixedError) Error() string {
-	var texts []string
-	for i, from := range e.from {
-		texts = append(texts, from.Error(), e.errs[i].Error())
-	}
-	return strings.NewReplacer(texts...).Replace(e.whole.Error())
-}
-
-// Unwrap returns the errors as they are shown, and not what they were: that has whole keys.
-func (e *prefixedError) Unwrap() []error { return e.errs }
-
-// Is finds what a Core has wrapped around the errors.
-func (e *prefixedError) Is(target error) bool { return errors.Is(e.whole, target) }
-
-// As finds what a Core has wrapped around the errors. An *Error is found by Unwrap.
-func (e *prefixedError) As(target any) bool {
-	_, ours := target.(**Error)
-	return !ours && errors.As(e.whole, target)
-}
-
-// An engineCore is what functions need of a core of package engine.
-type engineCore interface {
-	BufferLimit() *buffer.Limit
-	RetryPolicy() *backoff.Policy
-	Need(f Features, what string) *Error
-}
-
-// engineOf returns the core of package engine that a bucket has, or nil.
-func engineOf(b any) engineCore {
-	f, ok := b.(*front)
-	if !ok || f.core == nil {
-		return nil
-	}
-	c, _ := f.core.Engine().(engineCore)
-	return c
 }

@@ -9,11 +9,13 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// Packages that the root cannot import reach a front by these methods. Their first argument has a type of an internal
-// package, and a value that only that package has, so that nobody else can call them.
+// Packages that the root package cannot import call the methods below. The first argument is a
+// token of an internal package. Other modules cannot make a token, so they cannot call these
+// methods.
 
-// Reached returns the core of package engine that the front leads to, or its Core if there is none. It also
-// returns the prefix, and whether the front shows the whole core.
+// Reached returns the core of package engine below the front. If there is none, it returns the
+// front's own Core. It also returns the front's prefix. complete is true if the front shows the
+// whole core.
 func (f *front) Reached(t serving.Token) (core any, prefix string, complete bool) {
 	if f.core == nil || !t.Valid() {
 		return nil, "", false
@@ -24,8 +26,8 @@ func (f *front) Reached(t serving.Token) (core any, prefix string, complete bool
 	return core, f.scope.Prefix, f.scope.Whole()
 }
 
-// MoveFrom moves an object of src in one step, if that shows the same core and the store can do so. Else it does
-// nothing.
+// MoveFrom moves an object of src in one step, if src has the same core and the store has
+// ServerMove. Otherwise it does nothing and returns done false.
 func (f *front) MoveFrom(
 	t serving.Token, ctx context.Context, to string, src any, from string, opts any,
 ) (attrs any, done bool, err error) {
@@ -40,7 +42,7 @@ func (f *front) MoveFrom(
 		return nil, false, err
 	}
 	if e := source.refused(scope.Download|scope.Remove, nil); e != nil {
-		return nil, false, located(f, "Move", to, e) // the source would say that the object is at both
+		return nil, false, located(f, "Move", to, e) // not the old key, which would mean that both keys exist
 	}
 	if !given.MovesOnly() {
 		return nil, false, nil
@@ -52,7 +54,9 @@ func (f *front) MoveFrom(
 	return f.attrs(a), true, nil
 }
 
-// eitherOutward is outward for an error that is about the key to in f or about a source, which may have another prefix.
+// eitherOutward removes the prefix from the key in the error of a copy or move. The error may be
+// about the key at the destination, which is in f, or about the key in source. The two may have
+// different prefixes.
 func (f *front) eitherOutward(err error, to string, source *front, from string) error {
 	var e *Error
 	if err == nil || !errors.As(err, &e) {

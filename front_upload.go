@@ -3,6 +3,7 @@ package storage
 import (
 	"context"
 	"io"
+	"iter"
 	"strings"
 
 	"github.com/omnibucket/storage/internal/redact"
@@ -10,7 +11,99 @@ import (
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
-// openUpload calls a function that returns an upload in progress, and returns what b shows of it.
+// BeginUpload begins an upload of one object in parts, with its attributes. The default content type is that of the
+// key's extension.
+func BeginUpload(ctx context.Context, b Uploader, key string, opts ...MultipartOption) (MultipartUpload, error) {
+	return openUpload(b, "BeginUpload", key, opts, func(f *front, o *UploadOptions) (MultipartUpload, error) {
+		return f.core.BeginUpload(ctx, f.scope.Key(key), o)
+	})
+}
+
+// ContinueUpload returns the upload that has this [MultipartUpload.Token]. Any process can call it.
+// It makes no request, so only the next call shows whether the upload still exists. The token must
+// be from this bucket, for a key within b's prefix. Give the [WithNative] options of BeginUpload
+// again, because the token contains no encryption key.
+func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...MultipartOption) (MultipartUpload, error) {
+	return openUpload(b, "ContinueUpload", "", opts, func(f *front, o *UploadOptions) (MultipartUpload, error) {
+		if e := onlyNatives(opts); e != nil {
+			return nil, located(f, "ContinueUpload", "", e)
+		}
+		return f.core.ContinueUpload(ctx, token, o)
+	})
+}
+
+// ContinueListedUpload is like [ContinueUpload], but takes an entry of [ListUploads] in place of a
+// token. Give the options of BeginUpload again. On S3, leave out attributes, tags and locks,
+// because the store has them. If the response to Complete is lost on S3, Complete fails with
+// OutcomeUnknown, and a second call fails with ObjectNotFound.
+func ContinueListedUpload(
+	ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption,
+) (MultipartUpload, error) {
+	open := func(f *front, o *UploadOptions) (MultipartUpload, error) {
+		entry.Key = f.scope.Key(entry.Key)
+		return f.core.ContinueListedUpload(ctx, entry, o)
+	}
+	return openUpload(b, "ContinueListedUpload", entry.Key, opts, open)
+}
+
+// ListUploads yields the multipart uploads in progress, in no order. It yields at most one error,
+// and nothing after it. The only option that it accepts is [WithPrefix].
+func ListUploads(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[UploadEntry, error] {
+	return listWith(b, "ListUploads", opts,
+		func(c Core, o *ListOptions) iter.Seq2[UploadEntry, error] { return c.ListUploads(ctx, o) },
+		func(e *UploadEntry) *string { return &e.Key })
+}
+
+// AbortUpload drops an upload that [ListUploads] has yielded, and its parts. If the upload no
+// longer exists, AbortUpload succeeds. Calls that are still sending parts of the upload fail.
+func AbortUpload(ctx context.Context, b Uploader, entry UploadEntry) error {
+	f, e := need(b, "AbortUpload", entry.Key)
+	if e != nil {
+		return e
+	}
+	if err := f.check(scope.Upload, "AbortUpload", entry.Key, nil); err != nil {
+		return err
+	}
+	entry.Key = f.scope.Key(entry.Key)
+	return f.outward(f.core.AbortUpload(ctx, entry))
+}
+
+// PutSignedPart stores a part, as [MultipartUpload.PutPart] does. An HTTP handler calls
+// PutSignedPart for a request that SignPart has signed. Before that, the handler verifies the
+// signature. The parameter upload is the store's name of the upload, as in
+// driver.SignPartRequest.Upload.
+func PutSignedPart(
+	ctx context.Context, b Uploader, key, upload string, number int, body io.Reader, opts ...PartOption,
+) (*UploadedPart, error) {
+	f, e := need(b, "PutSignedPart", key)
+	if e != nil {
+		return nil, e
+	}
+	given := &PartOptions{}
+	if err := f.check(scope.Upload, "PutPart", key, given.Apply(opts...)); err != nil {
+		return nil, err
+	}
+	part, err := f.core.PutSignedPart(ctx, f.scope.Key(key), upload, number, body, given)
+	return part, f.outward(err)
+}
+
+// AbandonUpload abandons an upload that [WithResume] has recorded in the file at path. It removes
+// the file and drops the parts. If the file does not exist, AbandonUpload succeeds. If WithResume
+// has not written the file, or if b does not show the key of the upload, AbandonUpload fails with
+// InvalidArgument. If another call is using the file, AbandonUpload fails with Locked.
+func AbandonUpload(ctx context.Context, b Uploader, path string) error {
+	f, e := need(b, "AbandonUpload", "")
+	if e != nil {
+		return e
+	}
+	if err := f.check(scope.Upload, "AbandonUpload", "", nil); err != nil {
+		return err
+	}
+	return f.outward(f.core.AbandonUpload(ctx, path, f.scope.Prefix))
+}
+
+// openUpload checks the permission, reads the options, and calls open. It returns the upload
+// without the prefix of b in its keys.
 func openUpload(
 	b Uploader, op, key string, opts []MultipartOption, open func(*front, *UploadOptions) (MultipartUpload, error),
 ) (MultipartUpload, error) {
@@ -37,7 +130,7 @@ func openUpload(
 	return &shownUpload{of: u, front: f}, nil
 }
 
-// onlyNatives refuses every option but those of WithNative.
+// onlyNatives refuses all options except those of WithNative.
 func onlyNatives(opts []MultipartOption) *Error {
 	for _, o := range opts {
 		if _, ok := o.(NativeOption); !ok {
@@ -47,7 +140,8 @@ func onlyNatives(opts []MultipartOption) *Error {
 	return nil
 }
 
-// A shownUpload is what a narrowed bucket shows of an upload in progress.
+// A shownUpload wraps an upload in progress, and removes the prefix of the front from its keys and
+// errors.
 type shownUpload struct {
 	of    MultipartUpload
 	front *front

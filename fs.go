@@ -15,10 +15,11 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
-// FS returns b as a read-only file system: an fs.FS, ReadDirFS, ReadFileFS, StatFS and
-// SubFS, whose files can seek and read at offsets, as http.FileServerFS needs. Common
-// prefixes that end in "/" are directories, which hide an object of their name and are read
-// into memory. Keys that fs.ValidPath refuses are not visible. ctx governs all operations.
+// FS returns b as a read-only file system. It is an fs.FS, ReadDirFS, ReadFileFS, StatFS and SubFS.
+// Its files can seek and read at offsets, as http.FileServerFS needs. Common prefixes that end in
+// "/" are directories, and the entries of a directory are read into memory. If a directory and an
+// object have the same name, only the directory is visible. Keys that fs.ValidPath refuses are not
+// visible. ctx governs all operations.
 func FS(ctx context.Context, b interface {
 	Downloader
 	Lister
@@ -56,7 +57,7 @@ func (f *fileSystem) Open(name string) (fs.File, error) {
 	return &objectFile{content: r, info: infoOf(path.Base(name), r.Attrs())}, nil
 }
 
-// isDir reports whether name is a directory: the root always is.
+// isDir reports whether name is a directory. The root always is.
 func (f *fileSystem) isDir(name string) (bool, error) {
 	if !fs.ValidPath(name) {
 		return false, fs.ErrInvalid
@@ -67,19 +68,20 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 	prefix := f.root + name + "/"
 	switch over := len(prefixOf(f.b)+prefix) - keyrule.MaxBytes; {
 	case over > 1:
-		return false, fs.ErrNotExist // the name is longer than any key
+		return false, fs.ErrNotExist // no key can be as long as this name
 	case over == 1:
-		return false, nil // with its slash, the name is longer than any key
+		return false, nil // no key can be as long as this name with a slash, so it is not a directory
 	}
-	// Without a delimiter, a store that lists folder by folder is asked for each one below.
+	// The delimiter saves requests: without it, a store that lists folder by folder would make a
+	// request for each folder below.
 	for entry, err := range f.b.List(f.ctx, WithPrefix(prefix), WithDelimiter("/"), WithLimit(1), WithAnyOrder()) {
 		return err == nil && entry.Key != "", err
 	}
 	return false, nil
 }
 
-// isEmptyDir reports whether a read failed because the store has an empty directory, and no object, of this
-// name. Accounts of Azure with a hierarchical namespace have such directories.
+// isEmptyDir reports whether a read failed because name is an empty directory in the store, and not
+// an object. Azure accounts with a hierarchical namespace have such directories.
 func isEmptyDir(err error) bool { return errors.Is(err, syscall.EISDIR) }
 
 // prefixOf returns the prefix that a view adds to each key.
@@ -130,7 +132,7 @@ func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
 			return entries, nil
 		}
 	}
-	// The name is that of an empty directory, of a file, or of nothing.
+	// No entry was listed: the name is an empty directory, a file, or does not exist.
 	isDir, err := f.isDir(name)
 	if err == nil && !isDir {
 		if _, err = f.b.Attrs(f.ctx, f.root+name); err == nil {
@@ -143,8 +145,8 @@ func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
 	return []fs.DirEntry{}, nil
 }
 
-// entries returns the content of a directory, by name. In key order "x-y" is before "x/"; by
-// name it is after.
+// entries returns the content of a directory, sorted by name. The order of the listing differs: the
+// key "x-y" comes before the prefix "x/", but the name "x-y" comes after "x".
 func (f *fileSystem) entries(name string) ([]fs.DirEntry, error) {
 	prefix := f.root
 	if name != "." {
@@ -183,7 +185,7 @@ func (f *fileSystem) Sub(dir string) (fs.FS, error) {
 	return &fileSystem{ctx: f.ctx, b: f.b, root: f.root + dir + "/"}, nil
 }
 
-// An objectFile is an open object; ReadAt, Read, Seek and Close are those of ReaderAt.
+// An objectFile is an open object. It gets ReadAt, Read, Seek and Close from ReaderAt.
 type objectFile struct {
 	content *ReaderAt
 	info    *fileInfo
@@ -195,7 +197,7 @@ func (f *objectFile) ReadAt(p []byte, off int64) (int, error)   { return f.conte
 func (f *objectFile) Seek(off int64, whence int) (int64, error) { return f.content.Seek(off, whence) }
 func (f *objectFile) Close() error                              { return f.content.Close() }
 
-// A directory is an open directory.
+// A directory is the fs.File of a directory. It lists the entries at the first ReadDir.
 type directory struct {
 	fsys    *fileSystem
 	name    string
@@ -239,7 +241,7 @@ func (d *directory) ReadDir(n int) ([]fs.DirEntry, error) {
 	return slices.Clone(remaining[:n]), nil
 }
 
-// A fileInfo is an object or directory as fs.FileInfo and fs.DirEntry.
+// A fileInfo describes an object or directory, as fs.FileInfo and fs.DirEntry.
 type fileInfo struct {
 	name     string
 	size     int64
@@ -248,7 +250,7 @@ type fileInfo struct {
 	sys      any // *Attrs or *ListEntry
 }
 
-// FileInfo describes the object as a file of mode 0444, whose Sys returns a.
+// FileInfo describes the object as a file with the mode 0444. Its Sys returns a.
 func (a *Attrs) FileInfo() fs.FileInfo { return infoOf(path.Base(a.Key), a) }
 
 func infoOf(name string, a *Attrs) *fileInfo {

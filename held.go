@@ -12,7 +12,8 @@ import (
 
 func init() { serving.Has = hasText }
 
-// hasText reports whether an object of a bucket, or a file of a directory, has a text in its first 64 KiB.
+// hasText reports whether the first 64 KiB of an object or a file contain the parameter text. The
+// second parameter is the bucket of the object, or the directory of the file.
 func hasText(ctx context.Context, in any, key, text string) bool {
 	var body io.ReadCloser
 	var err error
@@ -27,18 +28,18 @@ func hasText(ctx context.Context, in any, key, text string) bool {
 	if err != nil {
 		return false
 	}
-	defer func() { _ = body.Close() }() // it was only read
+	defer func() { _ = body.Close() }() // nothing was written to it
 	start, err := io.ReadAll(io.LimitReader(body, 64<<10))
 	return err == nil && bytes.Contains(start, []byte(text))
 }
 
-// openIn opens a regular file below a directory: opening a pipe would wait.
+// openIn opens a regular file below a directory. It refuses a pipe, because opening that would block.
 func openIn(dir, name string) (*os.File, error) {
 	root, err := os.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = root.Close() }() // it was only read
+	defer func() { _ = root.Close() }() // nothing was written to it
 	if info, err := root.Stat(name); err != nil || !info.Mode().IsRegular() {
 		return nil, os.ErrInvalid
 	}

@@ -8,18 +8,12 @@ import (
 	"github.com/omnibucket/storage/internal/scope"
 )
 
-// failing is a listing that only fails.
-func failing[E any](err error) iter.Seq2[E, error] {
-	return func(yield func(E, error) bool) {
-		var none E
-		yield(none, err)
-	}
-}
-
-// ListPage lists the page after the one that returned token; "" is the first page. A page
-// has at most [WithPageSize] entries, by default 100; only the last page may be empty. The
-// token belongs to one prefix and delimiter. It may pass through a client: a changed one
-// cannot reach other keys. [WithStartAfter] fits only the first page, [WithLimit] none.
+// ListPage lists one page, for user interfaces that show one page at a time. If token is "", it
+// lists the first page. Otherwise it lists the page after the one that returned token. A page has
+// at most [WithPageSize] entries, by default 100. Only the last page may be empty. A token is only
+// valid with the same prefix and delimiter. It may pass through a client, because a client that
+// changes it cannot reach other keys. [WithStartAfter] is only permitted for the first page, and
+// [WithLimit] never.
 func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (*Page, error) {
 	f, e := need(b, "ListPage", "")
 	if e != nil {
@@ -55,11 +49,11 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		if err := ctx.Err(); err != nil {
 			return nil, located(f, "ListPage", "", AsError(ctx, err))
 		}
-		token, given.StartAfter = page.Token, "" // it had only the folder marker of the view
+		token, given.StartAfter = page.Token, "" // the page had only the view's folder marker: read the next one
 	}
 }
 
-// ApplyPage is Apply for ListPage. PageSize is 100 without [WithPageSize].
+// ApplyPage is Apply for ListPage. PageSize is 100 if [WithPageSize] is not given.
 func (r *ListOptions) ApplyPage(token string, opts ...ListOption) error {
 	err := r.Apply(opts...)
 	switch {
@@ -74,15 +68,17 @@ func (r *ListOptions) ApplyPage(token string, opts ...ListOption) error {
 	return nil
 }
 
-// Versions yields the kept versions under a prefix, by key, the newest first. It takes
-// [WithPrefix], [WithLimit], [WithPageSize] and [WithSoftDeleted].
+// Versions yields the kept versions under a prefix, in the order of keys. The versions of one key
+// are yielded from the newest to the oldest. Versions accepts the options [WithPrefix],
+// [WithLimit], [WithPageSize] and [WithSoftDeleted].
 func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[VersionEntry, error] {
 	return listWith(b, "Versions", opts,
 		func(c Core, o *ListOptions) iter.Seq2[VersionEntry, error] { return c.Versions(ctx, o) },
 		func(e *VersionEntry) *string { return &e.Key })
 }
 
-// listWith yields what a listing of the core of b yields, as b shows it. key points to the key of an entry.
+// listWith yields the entries of a listing of b's core, without the prefix of b in their keys. key
+// returns a pointer to the key of an entry.
 func listWith[E any](
 	b Lister, op string, opts []ListOption, list func(Core, *ListOptions) iter.Seq2[E, error], key func(*E) *string,
 ) iter.Seq2[E, error] {

@@ -7,8 +7,9 @@ import (
 	"github.com/omnibucket/storage/internal/redact"
 )
 
-// LogValue returns, for log/slog, what is set of code, op, provider, bucket, key, version, status,
-// request_id, retryable, retry_after, unknown, hint and cause, which is masked.
+// LogValue returns a group for log/slog. It has these attributes if they are set: code, op,
+// provider, bucket, key, version, status, request_id, retryable, retry_after, unknown, hint and
+// cause. Signatures in the cause are masked.
 func (e *Error) LogValue() slog.Value {
 	if e == nil {
 		return slog.Value{}
@@ -39,8 +40,8 @@ func (e *Error) LogValue() slog.Value {
 	return slog.GroupValue(attrs...)
 }
 
-// LogValue returns, for log/slog, what is known of key, size, content_type, revision,
-// version, modified and crc32c; metadata may be personal.
+// LogValue returns a group for log/slog. It has these attributes, if they are known: key, size, content_type, revision,
+// version, modified and crc32c. It leaves out metadata, which may be personal.
 func (a *Attrs) LogValue() slog.Value {
 	if a == nil {
 		return slog.Value{}
@@ -65,6 +66,5 @@ func appendText(attrs []slog.Attr, name, value string) []slog.Attr {
 	return append(attrs, slog.String(name, value))
 }
 
-// cutKey cuts key to the length of the longest valid key. A caller may have passed a longer
-// one.
+// cutKey shortens key to the length of the longest valid key, because a caller may have passed a longer one.
 func cutKey(key string) string { return key[:min(len(key), keyrule.MaxBytes)] }

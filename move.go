@@ -6,17 +6,20 @@ import (
 	"github.com/omnibucket/storage/internal/scope"
 )
 
-// Move gives an object of b another key, and returns its attributes there. With [ServerMove], and
-// with no options but [IfAbsent] and [IfRevision], it is one request, and the object is at one
-// of the keys at each moment. Otherwise Move makes a [Copy], and then removes the revision that it
-// has copied. Conditions guard the destination; without one, an object there is replaced. The
-// object keeps as much as with Copy. [WithVersion] does not fit. A directory that renames an object
-// keeps its revision and time.
+// Move changes the key of an object of b, and returns the attributes of the moved object. If the
+// store has [ServerMove], and the only options are [IfAbsent] and [IfRevision], Move makes one
+// request. Then the object has exactly one of the two keys at each moment. Otherwise Move makes a
+// [Copy], and then removes the revision that it has copied. Conditions guard the destination.
+// Without a condition, Move replaces an object that already has the new key. The object keeps the
+// same attributes as with Copy. [WithVersion] is not permitted. In a local directory, revision and
+// time stay the same.
 //
-// If Move fails, the object is at from, and with [OutcomeUnknown] at from or to. If the copy was
-// made and the source could not be removed, it is at both, and the error's Key is from: Changed if
-// the source was replaced meanwhile. To continue, repeat the call, without IfAbsent. If the store
-// has no [ConditionalRemove], a change in the moment before the removal is lost.
+// If Move fails, the object still has its old key, with two exceptions. If the error is
+// [OutcomeUnknown], the object has its old or its new key. If the copy was made but the source
+// could not be removed, both keys have the object, and the error's Key is the old key. If the
+// source was replaced meanwhile, the Code of this error is Changed. To continue, repeat the call
+// without IfAbsent. If the store has no [ConditionalRemove], a write to the old key just before the
+// removal is lost.
 func Move(ctx context.Context, b ReadWriter, from, to string, opts ...CopyOption) (*Attrs, error) {
 	f, e := need(b, "Move", to)
 	if e != nil {

@@ -10,43 +10,46 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
-// Attrs describe one revision of an object. A zero field was not reported. The names in JSON never
-// change.
+// Attrs describe one revision of an object. A field is zero if the store did not report it. The
+// field names in JSON never change.
 type Attrs struct {
 	Key  string `json:"key"`
 	Size int64  `json:"size"` // bytes
 	Properties
 
-	ETag string `json:"etag,omitempty"` // the HTTP entity tag, quoted, as the provider serves it
-	// Revision is opaque, for IfRevision. It changes with every write (UniqueRevisions) or every change of the content.
+	ETag string `json:"etag,omitempty"` // HTTP entity tag, quoted, as the provider sends it
+	// Revision is an opaque text for IfRevision. In a store with UniqueRevisions, it changes with
+	// every write. In other stores, it changes when the content changes.
 	Revision string `json:"revision,omitempty"`
-	Version  string `json:"version,omitempty"` // opaque; empty unless the bucket keeps versions
-	// Modified is when this revision was written, in UTC. It is zero in the result of a write on S3.
+	Version  string `json:"version,omitempty"` // opaque text; empty unless the bucket keeps versions
+	// Modified is the time at which this revision was written, in UTC. It is zero in the result of a write on S3.
 	Modified time.Time `json:"modified,omitzero"`
-	CRC32C   CRC32C    `json:"crc32c,omitzero"` // of all bytes
-	MD5      []byte    `json:"md5,omitempty"`   // of all bytes, never guessed from an ETag
+	CRC32C   CRC32C    `json:"crc32c,omitzero"` // of all bytes; may be unknown
+	MD5      []byte    `json:"md5,omitempty"`   // never derived from an ETag
 
-	// TagCount is how many tags there are; see Tags. It is also zero in what a Download from Google returns, and on S3
-	// if the credentials may not read tags.
+	// TagCount is the number of tags (see Tags). It is also zero in the result of a Download from Google, and on S3 if
+	// the credentials may not read tags.
 	TagCount int `json:"tagCount,omitempty"`
-	// Retention is in force or has passed. On S3 it is also zero if the credentials may not read it.
+	// Retention is the retention of the object, even if its end has passed. On S3 it is zero if the
+	// credentials may not read it.
 	Retention Retention `json:"retention,omitzero"`
-	// LegalHold is that of SetLegalHold. It is also false in what a Download from Google returns.
+	// LegalHold is true if the object has a legal hold. It is always false in the result of a
+	// Download from Google.
 	LegalHold  bool       `json:"legalHold,omitempty"`
 	Encryption Encryption `json:"encryption,omitzero"`
 	// Archived means that a read of the content fails with the code Archived, until Restore has made a copy.
 	Archived bool         `json:"archived,omitempty"`
-	Restore  RestoreState `json:"restore,omitzero"` // of an archived object
-	// ReplicationStatus is the provider's word, such as S3's COMPLETED or Azure's complete; "" if the object is not
-	// replicated.
+	Restore  RestoreState `json:"restore,omitzero"` // progress of Restore, for an archived object
+	// ReplicationStatus is the provider's own term, such as S3's COMPLETED or Azure's complete. It
+	// is "" if the object is not replicated.
 	ReplicationStatus string `json:"replicationStatus,omitempty"`
-	// Native is the provider's own response to a read WithNativeAttrs: see AttrsAs.
+	// Native is the provider's own response to a read that was made WithNativeAttrs (see AttrsAs).
 	Native any `json:"-"`
 }
 
-// Same reports whether a still describes the object of earlier, which was read before. Both must have the same
-// revision, or the same time if there are no revisions. The size counts too: a server may send a new object with the
-// old ETag.
+// Same reports whether a describes the same object as the Attrs of an earlier read. Both Attrs must
+// have the same size and the same revision. If there are no revisions, they must have the same time
+// instead. The size is compared because some servers send a new object with the old ETag.
 func (a *Attrs) Same(earlier *Attrs) bool {
 	if earlier.Revision != "" && a.Revision != earlier.Revision {
 		return false
@@ -54,29 +57,31 @@ func (a *Attrs) Same(earlier *Attrs) bool {
 	return a.Size == earlier.Size && (earlier.Revision != "" || a.Modified.Equal(earlier.Modified))
 }
 
-// AttrsAs returns the provider's own response to a read [WithNativeAttrs], without a body: of
-// Attrs and Download *s3.HeadObjectOutput and *s3.GetObjectOutput, *storage.ObjectAttrs, or
-// blob.GetPropertiesResponse and blob.DownloadStreamResponse. Otherwise it returns false.
+// AttrsAs returns the provider's own response to a read with [WithNativeAttrs], without a body. On
+// S3, T is *s3.HeadObjectOutput for Attrs and *s3.GetObjectOutput for Download. On Google, T is
+// *storage.ObjectAttrs. On Azure, T is blob.GetPropertiesResponse for Attrs and
+// blob.DownloadStreamResponse for Download. For any other T, AttrsAs returns false.
 func AttrsAs[T any](a *Attrs) (T, bool) {
 	native, ok := a.Native.(T)
 	return native, ok
 }
 
-// Encryption is how the store encrypts an object, if known, in its own words.
+// Encryption says how the store encrypts an object, in the provider's own terms. It is zero if the
+// store does not report that.
 type Encryption struct {
-	Algorithm string `json:"algorithm,omitempty"` // "AES256", "aws:kms", …
-	// KeyID is the key of a key management service, or Azure's encryption scope. For a customer's own key, it is the
-	// hash of that key.
+	Algorithm string `json:"algorithm,omitempty"` // such as "AES256" or "aws:kms"
+	// KeyID names the key of a key management service, or Azure's encryption scope. For a
+	// customer's own key, it is the hash of that key.
 	KeyID string `json:"keyId,omitempty"`
 }
 
 // A RestoreState tells how far [Restore] of an archived object is.
 type RestoreState struct {
 	InProgress bool      `json:"inProgress,omitempty"`
-	Until      time.Time `json:"until,omitzero"` // when the restored copy is removed; zero if there is none
+	Until      time.Time `json:"until,omitzero"` // time at which the restored copy is removed; zero if there is none
 }
 
-// Properties are set by a write and returned by a read.
+// Properties are attributes that a write sets and a read returns.
 type Properties struct {
 	ContentType        string            `json:"contentType,omitempty"`
 	ContentEncoding    string            `json:"contentEncoding,omitempty"`
@@ -84,21 +89,44 @@ type Properties struct {
 	ContentLanguage    string            `json:"contentLanguage,omitempty"`
 	CacheControl       string            `json:"cacheControl,omitempty"`
 	Metadata           map[string]string `json:"metadata,omitempty"` // keys in lower case
-	// StorageClass is the provider's word. It is empty for the default, or if the store does not say it, as in
-	// the listing of a local directory.
+	// StorageClass is the provider's own name. It is empty for the default class, or if the store does not report it,
+	// as in the listing of a local directory.
 	StorageClass string `json:"storageClass,omitempty"`
 }
 
+// Controls are the attributes of a write that do not belong to the [Properties]: public reading, tags and locks.
+type Controls struct {
+	PublicRead bool
+	Tags       map[string]string // nil if not given
+	Retention  Retention
+	LegalHold  bool
+}
+
+// A Retention keeps one object, or one version, until a time. The zero value means that there is no retention.
+type Retention struct {
+	Mode  RetentionMode `json:"mode"`
+	Until time.Time     `json:"until"` // UTC
+}
+
+// A RetentionMode says who can end or shorten a retention.
+type RetentionMode string
+
+// The modes of a retention. Google and Azure call Governance "Unlocked", and Compliance "Locked".
+const (
+	Governance RetentionMode = "governance" // a caller with a permission can end it (WithGovernanceBypass)
+	Compliance RetentionMode = "compliance" // nobody can end it; it can only be extended
+)
+
 // A ListEntry is an object or, with WithDelimiter, a common prefix.
 type ListEntry struct {
-	Key      string    `json:"key"`                // the object's key; for a prefix, the prefix with its delimiter
-	IsPrefix bool      `json:"isPrefix,omitempty"` // everything below is zero for a prefix
+	Key      string    `json:"key"`                // key of the object; for a prefix, the prefix with its delimiter
+	IsPrefix bool      `json:"isPrefix,omitempty"` // true for a common prefix, which has only a Key
 	Size     int64     `json:"size"`               // bytes
 	ETag     string    `json:"etag,omitempty"`
 	Revision string    `json:"revision,omitempty"`
 	Modified time.Time `json:"modified,omitzero"`
-	// StorageClass is the provider's word. It is empty for the default, or if the store does not say it, as in
-	// the listing of a local directory.
+	// StorageClass is the provider's own name. It is empty for the default class, or if the store does not report it,
+	// as in the listing of a local directory.
 	StorageClass string `json:"storageClass,omitempty"`
 }
 
@@ -106,13 +134,14 @@ type ListEntry struct {
 type VersionEntry struct {
 	ListEntry
 	Version string `json:"version,omitempty"` // for WithVersion
-	// Current means that a read without a version returns it. No delete marker is current.
+	// Current means that a read without a version returns this version. A delete marker is never current.
 	Current        bool `json:"current"`
-	IsDeleteMarker bool `json:"isDeleteMarker,omitempty"` // a delete marker
-	// NoncurrentSince is when the version was replaced or removed. It is zero for the current one, and on Azure for a
-	// blob that was removed.
+	IsDeleteMarker bool `json:"isDeleteMarker,omitempty"` // true if the version marks the removal of the object
+	// NoncurrentSince is the time at which the version was replaced or removed. It is zero for the
+	// current version. On Azure, it is also zero for a blob that was removed.
 	NoncurrentSince time.Time `json:"noncurrentSince,omitzero"`
-	// SoftDeletedUntil is when the store drops it. It is zero unless the listing is WithSoftDeleted.
+	// SoftDeletedUntil is the time at which the store drops the version. It is only set in a
+	// listing WithSoftDeleted.
 	SoftDeletedUntil time.Time `json:"softDeletedUntil,omitzero"`
 }
 
@@ -122,7 +151,8 @@ type Page struct {
 	Token   string      `json:"token,omitempty"`
 }
 
-// A CRC32C is a checksum (Castagnoli), in JSON a number, or null if unknown.
+// A CRC32C is a checksum with the Castagnoli polynomial. In JSON it is a number, or null if the
+// checksum is not known.
 type CRC32C struct {
 	Sum   uint32 // 0 if it is not known
 	Known bool
@@ -157,9 +187,10 @@ func (c *CRC32C) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// EncodeMetadataValue returns text, any bytes, as a value that [WithMetadata] accepts and
-// every store keeps, also on a signed upload. All but printable ASCII, "%", a "?" after "="
-// and a space at either end take three bytes each.
+// EncodeMetadataValue encodes text, which may be any bytes, as a value that [WithMetadata] accepts.
+// Every store keeps such a value, even on a signed upload. Printable ASCII stays as it is, with
+// three exceptions: "%", a "?" after "=", and a space at either end. These and all other bytes
+// become "%" and two hexadecimal digits.
 func EncodeMetadataValue(text string) string {
 	var b strings.Builder
 	for i := range len(text) {
@@ -172,9 +203,10 @@ func EncodeMetadataValue(text string) string {
 	return b.String()
 }
 
-// staysInMetadata reports whether every store returns the byte at i as it is.
-// "=?" begins an encoded word (RFC 2047), which the core encodes again for S3 and
-// Azure, and which R2 decodes before it stores it.
+// staysInMetadata reports whether the byte at i needs no encoding, because every store returns it
+// unchanged. A "?" after "=" must be encoded, because "=?" begins an encoded word (RFC 2047). The
+// core would encode such a word again for S3 and Azure. R2 would store the decoded text of the
+// word.
 //
 // https://developers.cloudflare.com/r2/api/s3/extensions/
 func staysInMetadata(text string, i int) bool {
@@ -190,7 +222,8 @@ func staysInMetadata(text string, i int) bool {
 	}
 }
 
-// DecodeMetadataValue undoes [EncodeMetadataValue]. Other text stays as it is.
+// DecodeMetadataValue returns the text that [EncodeMetadataValue] has encoded. It returns any other
+// value unchanged.
 func DecodeMetadataValue(value string) string {
 	text, err := url.PathUnescape(value)
 	if err != nil {
@@ -199,14 +232,23 @@ func DecodeMetadataValue(value string) string {
 	return text
 }
 
-// checkPrefix implements the part of rule K5 that makes Prefixed safe: "users/1" would reach
-// users/10.
+// checkPrefix returns an error if a prefix breaks prefixRule.
 func checkPrefix(prefix string) *Error {
-	if !strings.HasSuffix(prefix, "/") {
-		return invalid("prefix", `must consist of whole segments and end in "/"`)
-	}
-	if rule := keyrule.Write(prefix[:len(prefix)-1]); rule != "" {
-		return invalid("prefix", "must consist of valid segments: key "+rule)
+	if rule := prefixRule(prefix); rule != "" {
+		return invalid("prefix", rule)
 	}
 	return nil
+}
+
+// prefixRule returns the rule that a prefix breaks, or "". It implements the part of rule K5 that
+// makes Prefixed safe: a prefix must end in "/", because "users/1" would also reach the keys under
+// "users/10".
+func prefixRule(prefix string) string {
+	if !strings.HasSuffix(prefix, "/") {
+		return `must consist of whole segments and end in "/"`
+	}
+	if rule := keyrule.Write(prefix[:len(prefix)-1]); rule != "" {
+		return "must consist of valid segments: key " + rule
+	}
+	return ""
 }

@@ -15,12 +15,12 @@ import (
 	"github.com/omnibucket/storage/internal/buffer"
 )
 
-// An OpenOption fits every function that opens a bucket or account: those below, [WithVersioning],
-// [WithPublicAccess], [WithObjectLock], [WithSoftDelete], driver.WithLayer. If one is invalid, every call fails.
+// An OpenOption is an option of the functions that open a bucket or an account. The functions below
+// return one. So do [WithVersioning], [WithPublicAccess], [WithObjectLock], [WithSoftDelete] and
+// driver.WithLayer. If an option is invalid, every call on the bucket or account fails.
 type OpenOption interface{ ApplyOpen(*OpenOptions) }
 
-// OpenOptions are the options with which a bucket or account is opened. A zero field has its
-// default.
+// OpenOptions are the options with which a bucket or account is opened. A zero field means the default.
 type OpenOptions struct {
 	PublicBaseURL  string // ends in "/"
 	Public         bool
@@ -28,7 +28,7 @@ type OpenOptions struct {
 	Versions       bool
 	ObjectLock     bool
 	SoftDelete     time.Duration
-	Buffers        *buffer.Limit // that of [WithBufferLimit]
+	Buffers        *buffer.Limit // value of [WithBufferLimit]
 	PartSize       int64         // bytes
 	Retry          RetryPolicy
 	HedgedReads    bool
@@ -38,10 +38,10 @@ type OpenOptions struct {
 	Layers         []any // each is a driver.Layer; the last is outermost
 	AttemptSpans   bool
 
-	err error // the first bad option
+	err error // error of the first bad option
 }
 
-// Apply reads options. It returns the error that the first bad option gave to Fail.
+// Apply reads options. It returns the error of the first bad option.
 func (o *OpenOptions) Apply(opts ...OpenOption) error {
 	for _, opt := range opts {
 		if opt == nil {
@@ -50,7 +50,7 @@ func (o *OpenOptions) Apply(opts ...OpenOption) error {
 		}
 		failed := o.err
 		opt.ApplyOpen(o)
-		o.err = cmp.Or(failed, o.err) // also if the option has replaced all of them
+		o.err = cmp.Or(failed, o.err) // ApplyOpen may have replaced *o, and with it the earlier error
 	}
 	o.check()
 	if o.Buffers == nil {
@@ -59,7 +59,8 @@ func (o *OpenOptions) Apply(opts ...OpenOption) error {
 	return o.err
 }
 
-// check refuses what an option of another package may have set.
+// check refuses bad values in the fields. An OpenOption of another package can set a field
+// directly.
 func (o *OpenOptions) check() {
 	if o.PublicBaseURL != "" {
 		o.PublicBaseURL = baseURL(o, "PublicBaseURL", o.PublicBaseURL)
@@ -75,7 +76,8 @@ func (o *OpenOptions) check() {
 	}
 }
 
-// Fail makes every call fail with err, unless an earlier option is bad.
+// Fail makes every call on the bucket fail with err. If an earlier option was bad, the error of
+// that option stays.
 func (o *OpenOptions) Fail(err error) {
 	if o.err == nil {
 		o.err = err
@@ -86,7 +88,7 @@ type openOption func(*OpenOptions)
 
 func (o openOption) ApplyOpen(to *OpenOptions) { o(to) }
 
-// baseURL returns base as the value of an option.
+// baseURL checks base, and returns it with exactly one slash at its end.
 func baseURL(o *OpenOptions, option, base string) string {
 	u, err := url.Parse(base)
 	if err != nil || (u.Scheme != "http" && u.Scheme != "https") || u.Host == "" || u.User != nil || u.RawQuery != "" ||
@@ -106,22 +108,24 @@ func WithPublicBaseURL(base string) OpenOption {
 	})
 }
 
-// WithSigningBaseURL signs for the host that outside clients reach. A local or memory
-// bucket needs it: package serve has the handler to mount at base.
+// WithSigningBaseURL sets the address with which signed URLs begin. It is for clients that reach
+// the store by another address than this program. A local or memory bucket needs this option to
+// sign: mount the handler of package serve at base.
 func WithSigningBaseURL(base string) OpenOption {
 	return openOption(func(o *OpenOptions) { o.SigningBaseURL = baseURL(o, "WithSigningBaseURL", base) })
 }
 
-// WithBufferLimit bounds the transfer buffers of all buckets that are opened with m
-// together. By default all buckets of the process share 128 MiB.
+// WithBufferLimit bounds the transfer buffers of all buckets that are opened with the same m. By default all buckets of
+// the process share 128 MiB.
 func WithBufferLimit(m *BufferLimit) OpenOption {
 	return openOption(func(o *OpenOptions) { o.Buffers = m.bounded() })
 }
 
-// WithDefaultPartSize is [WithPartSize] for every upload without it. An upload of at most this
-// size is one request, which matters on S3: it bills requests. A body of unknown size is read
-// into memory up to this size. Parts are larger if the store's number of parts needs it. A
-// store that takes any body at once makes no parts.
+// WithDefaultPartSize sets the part size of every upload without [WithPartSize]. An upload of at
+// most this size is one request, which saves money on S3, because S3 bills requests. A body of
+// unknown size is read into memory up to this size. Parts are larger if the store would otherwise
+// need too many of them. The option has no effect on a store that accepts bodies of any size in one
+// request.
 func WithDefaultPartSize(bytes int64) OpenOption {
 	return openOption(func(o *OpenOptions) {
 		if bytes < 1 {
@@ -137,12 +141,13 @@ func WithRetry(p RetryPolicy) OpenOption {
 	return openOption(func(o *OpenOptions) { o.Retry = p })
 }
 
-// WithTelemetry reports spans to t and metrics to m; nil means the global provider.
+// WithTelemetry reports spans to t and metrics to m. If t or m is nil, the global provider of
+// OpenTelemetry is used in its place.
 func WithTelemetry(t trace.TracerProvider, m metric.MeterProvider) OpenOption {
 	return openOption(func(o *OpenOptions) { o.Tracer, o.Meter = t, m })
 }
 
-// WithHook runs h around every operation; several run in the order given.
+// WithHook runs h around every operation. Several hooks run in the order given.
 func WithHook(h Hook) OpenOption {
 	return openOption(func(o *OpenOptions) {
 		if h == nil {
@@ -153,11 +158,12 @@ func WithHook(h Hook) OpenOption {
 	})
 }
 
-// A BufferLimit bounds the transfer buffers of all buckets that share it, and the blocks of
-// a [ReaderAt], which give way to transfers. If only a caller could free a buffer, 64 KiB
-// more are granted: no transfer waits for ever. Do not copy it.
+// A BufferLimit bounds the memory of all buckets that share it: their transfer buffers, and the
+// blocks that a [ReaderAt] caches. If a transfer needs memory, cached blocks are dropped. If all
+// buffers are held by transfers that wait for their callers, 64 KiB more are granted, so that no
+// transfer waits forever. Do not copy a BufferLimit after its first use.
 type BufferLimit struct {
-	Max int64 // bytes; below 1 MiB it is 1 MiB. A change after the first use has no effect
+	Max int64 // bytes, at least 1 MiB; a change after the first use has no effect
 
 	limit buffer.Limit
 	used  sync.Once
@@ -170,56 +176,63 @@ func (m *BufferLimit) bounded() *buffer.Limit {
 
 var defaultBufferLimit = BufferLimit{Max: 128 << 20}
 
-// WithAttemptSpans adds a span for each call of the driver.Driver, below that of the
-// operation. The span of a Get ends when the body begins.
+// WithAttemptSpans adds a span for each call of the driver.Driver, below the span of the operation.
+// The span of a Get ends when the body begins.
 func WithAttemptSpans() OpenOption {
 	return openOption(func(o *OpenOptions) { o.AttemptSpans = true })
 }
 
-// WithHedgedReads makes a second request if a read waits longer for its first response than
-// 95 percent of the recent ones did. It shortens the rare long waits of Download, Attrs and
-// Exists, at the cost of at most 5 percent more reads. The first 20 are only measured. No
-// read is hedged while the store throttles the bucket, or on this machine.
+// WithHedgedReads makes a second, equal request if the first response to a read takes longer than
+// 95 percent of the recent ones did. That shortens the rare long waits of Download, Attrs and
+// Exists, and costs at most 5 percent more reads. The first 20 reads are only measured. No second
+// request is made while the store throttles the bucket, or if the store is on this machine.
 func WithHedgedReads() OpenOption {
 	return openOption(func(o *OpenOptions) { o.HedgedReads = true })
 }
 
-// A RetryPolicy sets how often and for how long each request is retried if it fails for a
-// reason that passes. A field that is 0 has its default.
+// A RetryPolicy sets how often and for how long each request is retried if it fails for a temporary reason. A field
+// that is 0 has its default.
 type RetryPolicy struct {
-	// Attempts bounds how often one request is made: by default 5, and 12 if it is [RateLimited]. 1
-	// turns retries off; then throttling does not slow the bucket, either.
+	// Attempts is the largest number of times that one request is made. The default is 5, or 12 if
+	// the errors are [RateLimited]. If Attempts is 1, requests are not retried, and the bucket does
+	// not slow down when the store throttles it.
 	Attempts int
-	// MaxDelay is the longest wait between two attempts, by default 20 s, whatever Retry-After
-	// says. The first is up to 50 ms, or three up to 1 s after [RateLimited]; later ones double.
+	// MaxDelay is the longest wait between two attempts, by default 20 s. A Retry-After of the
+	// store does not extend it. The first wait is at most 50 ms. After [RateLimited], each of the
+	// first three waits is at most 1 s. The limit of each later wait is twice that of the wait
+	// before it.
 	MaxDelay time.Duration
-	// MaxWait bounds the sum of these waits for one request, by default one minute. Attempts do not
-	// count, nor does the time for which a throttled bucket holds it back: only ctx bounds that.
+	// MaxWait bounds the sum of the waits between the attempts of one request, by default one
+	// minute. The attempts themselves do not count. Nor does the time for which a throttled bucket
+	// delays the request; only ctx limits that.
 	MaxWait time.Duration
-	// Stall is how long a connection may move no byte before it counts as dropped, by default 30 s.
-	// It is four times as long while a large body is sent, and twice after it. A copy on S3 may
-	// take a minute and one second for each 6 MiB, at most 15 minutes.
+	// Stall is the time without a byte after which a connection counts as dropped, by default 30 s.
+	// The time is four times as long while a large body is sent, and twice as long while the
+	// response to that body is awaited. A copy on S3 may take one minute plus one second for each 6
+	// MiB, but at most 15 minutes.
 	Stall time.Duration
 }
 
-// A Hook runs around every operation, to log, meter or deny it. done runs when it ends; for a
-// download, at Close. If err is not nil, the operation fails with the Code of err, or with
-// PermissionDenied if err has none. done and hookCtx may be nil.
+// A Hook runs before every operation, to log, meter or deny it. The operation runs with hookCtx.
+// When it has ended, done is called; for a download, that is at Close. If err is not nil, the
+// operation does not run, and fails with the Code of err, or with PermissionDenied if err has no
+// Code. hookCtx and done may be nil.
 type Hook func(ctx context.Context, op Operation) (hookCtx context.Context, done func(Outcome), err error)
 
-// An Operation describes a call to a [Hook]. Batches of [RemoveAll] and sources of
-// [Compose] pass the hooks too, and the source of [Copy] those of its bucket.
+// An Operation describes a call to a [Hook]. Hooks also run for each batch of [RemoveAll] and for
+// the sources of [Compose]. For a [Copy], the hooks of the source's bucket run for the source.
 type Operation struct {
 	Name, Provider, Bucket string
-	Key                    string   // or the prefix of a listing
-	Keys                   []string // a batch's keys, Compose's sources; else nil
+	Key                    string   // key, or prefix of a listing
+	Keys                   []string // keys of a batch, or sources of Compose; otherwise nil
 }
 
-// An Outcome tells how an operation ended.
+// An Outcome says how an operation ended, for the function done of a [Hook].
 type Outcome struct {
 	Err   error
 	Bytes int64
-	// Requests counts HTTP requests, with retries and without those for credentials. It counts calls of the driver if
-	// that cannot count requests, or if a GCS or Azure client is the caller's own.
+	// Requests is the number of HTTP requests, including retries but not requests for credentials.
+	// If the driver cannot count requests, or the client of GCS or Azure is the caller's own,
+	// Requests is the number of calls of the driver.
 	Requests int
 }

@@ -1,71 +1,86 @@
 package storage
 
-// Options that set something begin with With, conditions with If. An option writes into
-// a type that has the options of one operation, such as UploadOptions. An option that does not fit
-// an operation does not compile.
+// Options that set something have names that begin with With, and conditions have names that begin
+// with If. An option writes into a struct with all options of one operation, such as UploadOptions.
+// The compiler refuses an option that does not fit the operation.
 type (
-	// An UploadOption fits Upload and what builds on it: each [WriteOption], [SizeOption] and
-	// [TransferOption], [IfRevision], [WithPartSize], [WithResume].
+	// An UploadOption fits Upload and functions that build on it. It is a [WriteOption], a [SizeOption], a
+	// [TransferOption], [IfRevision], [WithPartSize] or [WithResume].
 	UploadOption interface{ applyUpload(*UploadOptions) }
-	// A MultipartOption is one below, a [WriteOption], a [SizeOption] or [IfRevision].
+	// A MultipartOption fits [BeginUpload] and the functions that continue such an upload. It is a [WriteOption], a
+	// [SizeOption], [IfRevision], [WithMaxSize] or [WithUncheckedParts].
 	MultipartOption interface{ applyMultipart(*UploadOptions) }
-	// A PartOption fits PutPart: [WithSize], [WithCRC32C], [WithProgress].
+	// A PartOption fits PutPart. It is [WithSize], [WithCRC32C] or [WithProgress].
 	PartOption interface{ applyPart(*PartOptions) }
-	// A SignedPartOption fits SignPart: [WithSize], [WithCRC32C], [WithTTL].
+	// A SignedPartOption fits SignPart. It is [WithSize], [WithCRC32C] or [WithTTL].
 	SignedPartOption interface{ applySignedPart(*PartOptions) }
-	// A CompleteOption fits Complete: [WithParts], [WithSize], [WithCRC32C].
+	// A CompleteOption fits Complete. It is [WithParts], [WithSize] or [WithCRC32C].
 	CompleteOption interface{ applyComplete(*CompleteOptions) }
-	// A DownloadOption is one below, a [ReadOption] or a [TransferOption].
+	// A DownloadOption fits Download. It is a [ReadOption], a [TransferOption], or one of the functions below that
+	// return a DownloadOption.
 	DownloadOption interface{ applyDownload(*DownloadOptions) }
-	// An AttrsOption fits Attrs and Exists: each [ReadOption].
+	// An AttrsOption fits Attrs and Exists. It is a [ReadOption].
 	AttrsOption interface{ applyAttrs(*DownloadOptions) }
-	// A ReaderAtOption fits [NewReaderAt]: those below, each [ReadOption].
+	// A ReaderAtOption fits [NewReaderAt]. It is a [ReadOption], or one of the functions below that return a
+	// ReaderAtOption.
 	ReaderAtOption interface{ applyReaderAt(*readerAtRequest) }
-	// A ListOption fits List and the functions built on it: those below.
+	// A ListOption fits List and functions that build on it. The functions below return a ListOption.
 	ListOption interface{ applyList(*ListOptions) }
-	// A RemoveOption is [WithVersion] or [IfRevision], not both, [WithGovernanceBypass], [WithNative].
+	// A RemoveOption fits Remove. It is [WithVersion], [IfRevision], [WithGovernanceBypass] or [WithNative].
+	// WithVersion and IfRevision exclude each other.
 	RemoveOption interface{ applyRemove(*RemoveOptions) }
-	// A CopyOption fits [Copy], [Compose] and [Move]: those below, each [WriteOption] and
-	// [TransferOption], [IfRevision], [WithVersion], [WithResume].
+	// A CopyOption fits [Copy], [Compose] and [Move]. It is a [WriteOption], a [TransferOption], [IfRevision],
+	// [WithVersion], [WithResume], or one of the functions below that return a CopyOption.
 	CopyOption interface{ applyCopy(*CopyOptions) }
-	// A SignedUploadOption is a [WriteOption], a [SizeOption] or [WithTTL].
+	// A SignedUploadOption fits SignedUploadURL. It is a [WriteOption], a [SizeOption] or [WithTTL].
 	SignedUploadOption interface{ applySignedUpload(*SignOptions) }
-	// A SignedDownloadOption is one below, [WithTTL], [WithVersion] or [WithNative].
+	// A SignedDownloadOption fits SignedDownloadURL. It is [WithTTL], [WithVersion], [WithNative], or one of the
+	// functions below that return a SignedDownloadOption.
 	SignedDownloadOption interface{ applySignedDownload(*SignOptions) }
+	// A SignedRemoveOption fits [SignedRemoveURL]. It is [WithTTL], [WithVersion] or [WithNative].
+	SignedRemoveOption interface{ applySignedRemove(*SignOptions) }
+	// A SetOption fits [SetTags] and [SetLegalHold]. It is [WithVersion] or [WithNative].
+	SetOption interface{ applySet(*ChangeOptions) }
+	// A RestoreOption fits [Restore]. It is [WithRestoreDays], [WithRestoreTier], [WithSoftDeleted], [WithVersion] or
+	// [WithNative].
+	RestoreOption interface{ applyRestore(*ChangeOptions) }
 )
 
-// An option for several operations has several option types.
+// The option types below fit several operations. Each of them combines several of the types above.
 type (
-	// A WriteOption fits all ways to write: those below, [WithNative].
+	// A WriteOption fits all ways to write. It is [WithNative], or one of the functions below that return a
+	// WriteOption.
 	WriteOption interface {
 		UploadOption
 		MultipartOption
 		CopyOption
 		SignedUploadOption
 	}
-	// A RevisionOption guards an operation on an existing object: [IfRevision].
+	// A RevisionOption guards an operation on an existing object. It is [IfRevision].
 	RevisionOption interface {
 		UploadOption
 		MultipartOption
-		CopyOption // the destination's revision
+		CopyOption // for a copy, compares the revision of the destination
 		DownloadOption
 		AttrsOption
 		ReaderAtOption
 		RemoveOption
 	}
-	// A ReadOption is one below, [WithVersion], [IfRevision] or [WithNative].
+	// A ReadOption fits all ways to read. It is [WithVersion], [IfRevision], [WithNative], or one of the functions
+	// below that return a ReadOption.
 	ReadOption interface {
 		DownloadOption
 		AttrsOption
 		ReaderAtOption
 	}
-	// A VersionOption selects one kept version: [WithVersion].
+	// A VersionOption selects one kept version. It is [WithVersion].
 	VersionOption interface {
 		DownloadOption
 		AttrsOption
 		ReaderAtOption
-		CopyOption // the source's version
+		CopyOption // for a copy, selects the version of the source
 		SignedDownloadOption
+		SignedRemoveOption
 		SetOption
 		RetentionOption
 		RestoreOption
@@ -80,18 +95,24 @@ type (
 		CopyOption
 		SignedUploadOption
 		SignedDownloadOption
+		SignedRemoveOption
 		SetOption
 		RetentionOption
 		RestoreOption
 	}
-	// A TransferOption tunes how bytes move: [WithConcurrency], [WithProgress].
+	// A RetentionOption fits [SetRetention]. It is [WithGovernanceBypass], [WithVersion] or [WithNative].
+	RetentionOption interface {
+		RemoveOption
+		applyRetention(*ChangeOptions)
+	}
+	// A TransferOption controls how bytes move. It is [WithConcurrency] or [WithProgress].
 	TransferOption interface {
 		UploadOption
 		PartOption
 		DownloadOption
 		CopyOption
 	}
-	// A SizeOption declares what a body must be: [WithSize], [WithCRC32C].
+	// A SizeOption declares the length or checksum of a body. It is [WithSize] or [WithCRC32C].
 	SizeOption interface {
 		UploadOption
 		MultipartOption
@@ -102,7 +123,8 @@ type (
 	}
 )
 
-// guard sets the condition of an operation, which has at most one.
+// guard sets *c, the condition of an operation. If the operation already has a condition, guard
+// sets *failed instead, the error of the operation.
 func guard(c *Condition, failed *error, to Condition) {
 	if *c != (Condition{}) {
 		fail(failed, "condition", "may be given once: IfAbsent, IfRevision and IfRevisionNot exclude one another")
@@ -111,7 +133,7 @@ func guard(c *Condition, failed *error, to Condition) {
 	*c = to
 }
 
-// IfAbsent makes a write fail with PreconditionFailed, also fs.ErrExist, if the key exists. If
+// IfAbsent makes a write fail with PreconditionFailed (also fs.ErrExist) if the object exists. If
 // several callers write at the same time, exactly one succeeds.
 func IfAbsent() WriteOption {
 	return writeOption(func(w written) { guard(w.condition, w.err, Condition{Absent: true}) })
@@ -133,9 +155,9 @@ func (o revisionOption) applyAttrs(r *DownloadOptions)    { o.guard(&r.Condition
 func (o revisionOption) applyReaderAt(r *readerAtRequest) { o.applyAttrs(&r.get) }
 func (o revisionOption) applyRemove(r *RemoveOptions)     { o.guard(&r.Condition, &r.err) }
 
-// IfRevision makes an operation fail with PreconditionFailed if the object has another
-// Attrs.Revision, which must be of this provider and not empty. Without [UniqueRevisions] (S3),
-// a revision recurs if the same content is written again.
+// IfRevision makes an operation fail with PreconditionFailed if the revision of the object is not
+// this one. revision is an Attrs.Revision from the same provider, and not empty. In a store without
+// [UniqueRevisions] (S3), writing the same content again keeps the revision.
 func IfRevision(revision string) RevisionOption { return revisionOption(revision) }
 
 type revisionNotOption string

@@ -2,8 +2,8 @@ package storage
 
 import "cmp"
 
-// An options struct that is passed as an option replaces what the options before it said. A bad option
-// before it still makes the call fail.
+// An options struct can be passed as an option. It replaces the values of all options before it. If
+// an earlier option was bad, the call still fails.
 
 func (r ListOptions) applyList(to *ListOptions) {
 	r.err = cmp.Or(to.err, r.err)
@@ -27,7 +27,7 @@ func (r CopyOptions) applyCopy(to *CopyOptions) {
 func (r UploadOptions) applyUpload(to *UploadOptions) {
 	r.err = cmp.Or(to.err, r.err)
 	if !r.applied && r.Size == 0 {
-		r.Size = -1 // a literal that does not set Size
+		r.Size = -1 // 0 in a struct literal means that the size is not declared
 	}
 	r.Set |= r.Properties.set()
 	*to = r
@@ -36,14 +36,14 @@ func (r UploadOptions) applyUpload(to *UploadOptions) {
 func (r DownloadOptions) applyDownload(to *DownloadOptions) {
 	r.err = cmp.Or(to.err, r.err)
 	if !r.applied && r.Length == 0 {
-		r.Length = -1 // a literal that does not set Length
+		r.Length = -1 // 0 in a struct literal means that the range goes to the end
 	}
 	*to = r
 }
 
 func (r DownloadOptions) applyAttrs(to *DownloadOptions) { r.applyDownload(to) }
 
-// set returns the properties that are not empty.
+// This method returns the bits of the properties that are not empty.
 func (p *Properties) set() (set PropertySet) {
 	for _, property := range [...]struct {
 		bit   PropertySet

@@ -1,23 +1,22 @@
 package storage
 
-import (
-	"time"
-)
+import "time"
 
-// Each type holds what the options of one operation say. A [Core] gets options that were read already; other code
-// that implements a permission reads them with Apply. Code that writes or reads an object itself must refuse a value
-// in Native that it does not know, with Unsupported: the value may be a key that encrypts the object.
+// Each type has the values of the options of one operation. A [Core] gets options that were already
+// read. Other code that implements a permission, such as Uploader, reads its options by Apply. Code
+// that reads or writes objects itself must fail with Unsupported if it does not know a value in
+// Native. That value may be a key that encrypts the object.
 //
-// A value of UploadOptions, DownloadOptions, ListOptions, RemoveOptions or CopyOptions is an option, too. It replaces
-// all that options before it said, so that what Apply has read can be changed and passed on. In a literal, a Size or
-// Length of 0 is not declared.
+// A value of UploadOptions, DownloadOptions, ListOptions, RemoveOptions or CopyOptions is an
+// option, too. It replaces the values of all options before it. So code can call Apply, change the
+// result and pass it on. In a struct literal, a Size or Length of 0 means that it is not declared.
 type (
-	// UploadOptions are those of Upload and BeginUpload.
+	// UploadOptions are the options of Upload and BeginUpload.
 	UploadOptions struct {
-		Size   int64 // bytes; -1 means not declared
+		Size   int64 // bytes; -1 if not declared
 		CRC32C CRC32C
 		Properties
-		Set PropertySet // the properties that options have set
+		Set PropertySet // properties that options have set
 		Controls
 		Native    []NativeValue
 		Condition Condition
@@ -26,38 +25,38 @@ type (
 		UncheckedParts bool  // for BeginUpload
 
 		err     error
-		applied bool // whether Apply has read the options
+		applied bool // true if Apply has read the options, so that a Size of 0 is a real size
 	}
-	// DownloadOptions are those of Download, Attrs and Exists.
+	// DownloadOptions are the options of Download, Attrs and Exists.
 	DownloadOptions struct {
 		Version        string
-		Offset, Length int64 // bytes; if Length is -1, to the end
-		Suffix         int64 // if above 0, the last bytes are read instead
+		Offset, Length int64 // bytes; if Length is -1, the range goes to the end
+		Suffix         int64 // bytes; if above 0, the last Suffix bytes are read instead
 		Condition      Condition
 		Native         []NativeValue
 		NativeAttrs    bool
-		Auxiliary      bool                    // the read is part of another operation: a native option need not fit it
-		Concurrency    int                     // requests at once; 0 means not given
+		Auxiliary      bool                    // true if native options that do not fit this read are ignored
+		Concurrency    int                     // requests in parallel; 0 if not given
 		Progress       func(done, total int64) // nil means none
 		MaxGap         *int64                  // bytes, for ReadRanges; nil means the default
 		NoSync         bool                    // for DownloadFile
-		WriteID        string                  // for Attrs: another write's object counts as missing; "" means any
+		WriteID        string                  // for Attrs: if set, an object with another write id counts as missing
 
 		err     error
-		applied bool // whether Apply has read the options
+		applied bool // true if Apply has read the options, so that a Length of 0 is a real length
 	}
-	// ListOptions are those of List, ListPage, Versions and ListUploads.
+	// ListOptions are the options of List, ListPage, Versions and ListUploads.
 	ListOptions struct {
 		Prefix, Delimiter, StartAfter string
 		Limit                         int // entries; 0 means all
 		PageSize                      int // entries in one request; 0 means the default
 		SoftDeleted                   bool
 		AnyOrder                      bool
-		View                          string // the prefix of the view that lists, whose own folder marker is left out
+		View                          string // prefix of the bucket view that is listed; its folder marker is left out
 
 		err error
 	}
-	// RemoveOptions are those of Remove.
+	// RemoveOptions are the options of Remove.
 	RemoveOptions struct {
 		Version          string
 		Condition        Condition
@@ -66,90 +65,94 @@ type (
 
 		err error
 	}
-	// CopyOptions are those of Copy, Compose, Move and Append.
+	// CopyOptions are the options of Copy, Compose, Move and Append.
 	CopyOptions struct {
-		Version string // the version of the source
-		Tail    []byte // what Append adds to the source, whose revision is then the condition; nil means none
+		Version string // version of the source
+		Tail    []byte // bytes that Append adds to the source; nil for other operations
 		Properties
-		Set PropertySet // the properties that options replace
+		Set PropertySet // properties that options replace
 		Controls
 		Native       []NativeValue
-		SourceNative []NativeValue // options for reading the source
-		Condition    Condition     // what must hold for the destination
+		SourceNative []NativeValue // native options for reading the source
+		Condition    Condition     // condition on the destination
 		Transfer
 		WithoutAttrs bool
 
 		err error
 	}
-	// SignOptions are those of the methods that sign for uploads and downloads.
+	// SignOptions are the options of SignedUploadURL, SignedDownloadURL, SignedRemoveURL and
+	// SignedUploadForm.
 	SignOptions struct {
 		Method, Version string        // for a download
 		TTL             time.Duration // 0 means the default
+		StableFor       time.Duration // for a download: time for which the URL stays the same, or 0
 		Properties
-		Set PropertySet // the properties that options have set
+		Set PropertySet // properties that options have set
 		Controls
 		Native                     []NativeValue
 		Condition                  Condition
-		Size                       int64 // bytes; -1 means not declared
+		Size                       int64 // bytes; -1 if not declared
 		CRC32C                     CRC32C
 		ResponseType               string
-		ResponseName               string // the file name of an attachment
-		ResponseContentDisposition string // the whole header; if "", ResponseName decides
+		ResponseName               string // file name with which the object is downloaded or shown
+		ResponseContentDisposition string // whole header; if "", it is made from ResponseName
 
 		err error
 	}
-	// ChangeOptions are those of SetTags, SetRetention, SetLegalHold and Restore.
+	// ChangeOptions are the options of SetTags, SetRetention, SetLegalHold and Restore.
 	ChangeOptions struct {
 		Version          string
 		BypassGovernance bool
 		RestoreDays      int
-		RestoreTier      string // the provider's word; "" means its standard
+		RestoreTier      string // provider's own name; "" means the standard tier
 		SoftDeleted      bool   // for Restore
 		Native           []NativeValue
 
 		err error
 	}
-	// PartOptions are those of PutPart, SignPart and PutSignedPart.
+	// PartOptions are the options of PutPart, SignPart and PutSignedPart.
 	PartOptions struct {
-		Size     int64 // bytes; -1 means not declared
+		Size     int64 // bytes; -1 if not declared
 		CRC32C   CRC32C
 		TTL      time.Duration           // for SignPart; 0 means the default
 		Progress func(done, total int64) // for PutPart; nil means none
 
 		err error
 	}
-	// CompleteOptions are those of Complete.
+	// CompleteOptions are the options of Complete.
 	CompleteOptions struct {
-		Size   int64 // bytes; -1 means not declared
+		Size   int64 // bytes; -1 if not declared
 		CRC32C CRC32C
-		Parts  []UploadedPart // nil means all that the store has
+		Parts  []UploadedPart // if nil, all parts that the store has
 
 		err error
 	}
 )
 
-// A Transfer says how the bytes of a write move.
+// A Transfer has the options that control how the bytes of a write are sent.
 type Transfer struct {
 	PartSize    int64                   // bytes; 0 means the default
-	Concurrency int                     // requests at once; 0 means the default
+	Concurrency int                     // parallel requests; 0 means the default
 	Progress    func(done, total int64) // nil means none
-	ResumeFile  string                  // the file of WithResume; "" means none
-	View        string                  // the view's prefix: WithResume continues only uploads below it
-	// WriteID, 32 hexadecimal digits, names the write: if an object of this id is there, an earlier process has
-	// written it, and IfAbsent succeeds. "" means the write gets an id of its own.
+	ResumeFile  string                  // file of WithResume, or ""
+	View        string                  // prefix of the bucket view; WithResume continues only uploads under it
+	// WriteID has 32 hexadecimal digits that identify the write. A retry in another process passes
+	// the same WriteID. If the object already has this id, the earlier process has written it, and
+	// IfAbsent succeeds. If WriteID is "", the write gets a new id.
 	WriteID string
 }
 
-// A NativeValue is what [WithNative] gave.
+// A NativeValue has the arguments of [WithNative].
 type NativeValue struct {
 	Provider string
 	Value    any
 }
 
-// A PropertySet has one bit for each of the [Properties] that an option has set, also to "".
+// A PropertySet has one bit for each of the [Properties]. A bit is 1 if an option has set the
+// property, even to "".
 type PropertySet uint8
 
-// The properties.
+// Each constant is the bit of one property.
 const (
 	ContentTypeSet PropertySet = 1 << iota
 	ContentEncodingSet
@@ -160,21 +163,23 @@ const (
 	StorageClassSet
 )
 
-// A Condition holds at most one field.
+// A Condition is the condition of an operation. At most one field is set.
 type Condition struct {
 	Absent      bool
 	Revision    string
 	NotRevision string
 }
 
-// fail makes a bad option the error of its operation, unless an earlier option was bad.
+// fail sets the error of an operation for a bad option. If an earlier option was bad, its error
+// stays.
 func fail(to *error, argument, rule string) {
 	if *to == nil {
 		*to = invalid(argument, rule)
 	}
 }
 
-// atLeast makes an option fail if its value is below least, which is 0 or 1.
+// atLeast sets the error of an operation if value is below the parameter least, which is 0 or 1.
+// The first parameter points to that error.
 func atLeast[N ~int | ~int64](to *error, option string, value, least N) {
 	switch {
 	case value >= least:
@@ -185,7 +190,8 @@ func atLeast[N ~int | ~int64](to *error, option string, value, least N) {
 	}
 }
 
-// each applies every option, and refuses one that is nil. It returns the first failure.
+// This function passes every option to the parameter apply. It refuses a nil option, and returns
+// the first failure.
 func each[O any](failed *error, opts []O, apply func(O)) error {
 	for _, o := range opts {
 		if any(o) == nil {
@@ -197,50 +203,50 @@ func each[O any](failed *error, opts []O, apply func(O)) error {
 	return *failed
 }
 
-// Apply reads options. Size is -1 without [WithSize].
+// Apply sets r from opts. Size is -1 if [WithSize] is not given.
 func (r *UploadOptions) Apply(opts ...UploadOption) error {
 	r.Size, r.applied = -1, true
 	return each(&r.err, opts, func(o UploadOption) { o.applyUpload(r) })
 }
 
-// Apply reads options. Without [WithRange], Offset is 0 and Length is -1.
+// Apply sets r from opts. If [WithRange] is not given, Offset is 0 and Length is -1.
 func (r *DownloadOptions) Apply(opts ...DownloadOption) error {
 	r.Length, r.applied = -1, true
 	return each(&r.err, opts, func(o DownloadOption) { o.applyDownload(r) })
 }
 
-// ApplyAttrs reads options.
+// ApplyAttrs sets r from the options of Attrs and Exists.
 func (r *DownloadOptions) ApplyAttrs(opts ...AttrsOption) error {
 	r.Length, r.applied = -1, true
 	return each(&r.err, opts, func(o AttrsOption) { o.applyAttrs(r) })
 }
 
-// Apply reads options.
+// Apply sets r from opts. It returns the error of the first bad option.
 func (r *ListOptions) Apply(opts ...ListOption) error {
 	return each(&r.err, opts, func(o ListOption) { o.applyList(r) })
 }
 
-// Apply reads options.
+// Apply sets r from opts. It returns the error of the first bad option.
 func (r *RemoveOptions) Apply(opts ...RemoveOption) error {
 	err := each(&r.err, opts, func(o RemoveOption) { o.applyRemove(r) })
-	if err == nil && r.Version != "" && r.Condition != (Condition{}) { // Amazon would compare the current version
+	if err == nil && r.Version != "" && r.Condition != (Condition{}) { // S3 would check the current version instead
 		err = invalid("IfRevision", "does not fit beside WithVersion, which names one object")
 	}
 	return err
 }
 
-// ApplyMultipart is Apply for BeginUpload.
+// ApplyMultipart sets r from the options of BeginUpload.
 func (r *UploadOptions) ApplyMultipart(opts ...MultipartOption) error {
 	r.Size = -1
 	return each(&r.err, opts, func(o MultipartOption) { o.applyMultipart(r) })
 }
 
-// Apply reads options.
+// Apply sets r from opts. It returns the error of the first bad option.
 func (r *CopyOptions) Apply(opts ...CopyOption) error {
 	return each(&r.err, opts, func(o CopyOption) { o.applyCopy(r) })
 }
 
-// ApplyCompose is Apply for Compose.
+// ApplyCompose sets r from the options of Compose, and checks srcKeys.
 func (r *CopyOptions) ApplyCompose(srcKeys []string, opts ...CopyOption) error {
 	err := r.Apply(opts...)
 	if err == nil && (len(srcKeys) == 0 || r.Version != "") {
@@ -249,7 +255,7 @@ func (r *CopyOptions) ApplyCompose(srcKeys []string, opts ...CopyOption) error {
 	return err
 }
 
-// ApplyMove is Apply for Move.
+// ApplyMove sets r from the options of Move, and checks the keys from and to.
 func (r *CopyOptions) ApplyMove(from, to string, opts ...CopyOption) error {
 	err := r.Apply(opts...)
 	switch {
@@ -264,61 +270,69 @@ func (r *CopyOptions) ApplyMove(from, to string, opts ...CopyOption) error {
 	return err
 }
 
-// MovesOnly reports whether the options of a Move ask for no more than another key.
+// MovesOnly reports whether a Move changes only the key, and no attribute. Then a store with
+// ServerMove can move the object by one request.
 func (r *CopyOptions) MovesOnly() bool {
 	changes := r.Set != 0 || r.Tags != nil || r.PublicRead || r.LegalHold || r.Retention != (Retention{})
 	return !changes && r.WriteID == "" && len(r.Native)+len(r.SourceNative) == 0
 }
 
-// ApplyUpload reads options.
+// ApplyUpload sets r from the options of SignedUploadURL. Size is -1 if [WithSize] is not given.
 func (r *SignOptions) ApplyUpload(opts ...SignedUploadOption) error {
 	r.Size = -1
 	return each(&r.err, opts, func(o SignedUploadOption) { o.applySignedUpload(r) })
 }
 
-// ApplyDownload reads options.
+// ApplyDownload sets r from the options of SignedDownloadURL.
 func (r *SignOptions) ApplyDownload(opts ...SignedDownloadOption) error {
 	r.Size = -1
 	return each(&r.err, opts, func(o SignedDownloadOption) { o.applySignedDownload(r) })
 }
 
-// Apply reads options.
+// ApplyRemove sets r from the options of SignedRemoveURL.
+func (r *SignOptions) ApplyRemove(opts ...SignedRemoveOption) error {
+	r.Size = -1
+	return each(&r.err, opts, func(o SignedRemoveOption) { o.applySignedRemove(r) })
+}
+
+// Apply sets r from the options of SetTags and SetLegalHold.
 func (r *ChangeOptions) Apply(opts ...SetOption) error {
 	return each(&r.err, opts, func(o SetOption) { o.applySet(r) })
 }
 
-// ApplyRetention reads options.
+// ApplyRetention sets r from the options of SetRetention.
 func (r *ChangeOptions) ApplyRetention(opts ...RetentionOption) error {
 	return each(&r.err, opts, func(o RetentionOption) { o.applyRetention(r) })
 }
 
-// ApplyRestore reads options. RestoreDays is 1 without [WithRestoreDays].
+// ApplyRestore sets r from the options of Restore. RestoreDays is 1 if [WithRestoreDays] is not
+// given.
 func (r *ChangeOptions) ApplyRestore(opts ...RestoreOption) error {
 	r.RestoreDays = 1
 	return each(&r.err, opts, func(o RestoreOption) { o.applyRestore(r) })
 }
 
-// Apply reads options. Size is -1 without [WithSize].
+// Apply sets r from the options of PutPart. Size is -1 if [WithSize] is not given.
 func (r *PartOptions) Apply(opts ...PartOption) error {
 	r.Size = -1
 	return each(&r.err, opts, func(o PartOption) { o.applyPart(r) })
 }
 
-// ApplySigned is Apply for SignPart.
+// ApplySigned sets r from the options of SignPart. Size is -1 if [WithSize] is not given.
 func (r *PartOptions) ApplySigned(opts ...SignedPartOption) error {
 	r.Size = -1
 	return each(&r.err, opts, func(o SignedPartOption) { o.applySignedPart(r) })
 }
 
-// Apply reads options. Size is -1 without [WithSize].
+// Apply sets r from opts. Size is -1 if [WithSize] is not given.
 func (r *CompleteOptions) Apply(opts ...CompleteOption) error {
 	r.Size = -1
 	return each(&r.err, opts, func(o CompleteOption) { o.applyComplete(r) })
 }
 
-// Span returns which bytes of an object of size bytes the options ask for: from is the first
-// one, to is past the last one. If the offset is past the end, it fails with
-// RangeNotSatisfiable.
+// Span returns the range of bytes that the options select in an object of the given size. from is
+// the offset of the first byte, and to is the offset after the last byte. If the offset is past the
+// end, Span fails with RangeNotSatisfiable.
 func (r *DownloadOptions) Span(size int64) (from, to int64, err error) {
 	switch {
 	case r.Suffix > 0:
@@ -329,4 +343,10 @@ func (r *DownloadOptions) Span(size int64) (from, to int64, err error) {
 		return r.Offset, size, nil
 	}
 	return r.Offset, r.Offset + r.Length, nil
+}
+
+// A readerAtRequest has the options of NewReaderAt.
+type readerAtRequest struct {
+	get                   DownloadOptions
+	blockSize, cacheBytes int64
 }

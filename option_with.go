@@ -4,7 +4,8 @@ import (
 	"math"
 )
 
-// written points to the part that all requests for a write have in common.
+// A written has pointers to the fields that UploadOptions, CopyOptions and SignOptions have in
+// common. By these pointers, one option can set the fields of each of the structs.
 type written struct {
 	properties *Properties
 	set        *PropertySet
@@ -33,9 +34,9 @@ func propertyOption(p PropertySet, set func(*Properties)) WriteOption {
 	})
 }
 
-// WithContentType sets the media type (type/subtype). The default is that of the key's
-// extension, else of the first 512 bytes, else "application/octet-stream"; a signed upload
-// has none.
+// WithContentType sets the media type, such as text/plain. The default is the type of the key's
+// extension. If the extension is unknown, it is detected from the first 512 bytes, and is otherwise
+// "application/octet-stream". A signed upload has no default.
 func WithContentType(mediaType string) WriteOption {
 	return propertyOption(ContentTypeSet, func(p *Properties) { p.ContentType = mediaType })
 }
@@ -50,8 +51,8 @@ func WithContentDisposition(disposition string) WriteOption {
 	return propertyOption(ContentDispositionSet, func(p *Properties) { p.ContentDisposition = disposition })
 }
 
-// WithContentEncoding declares how the bytes are encoded already, such as "gzip". This
-// package neither encodes nor decodes them.
+// WithContentEncoding declares how the bytes are already encoded, such as "gzip". This package neither encodes nor
+// decodes them.
 func WithContentEncoding(coding string) WriteOption {
 	return propertyOption(ContentEncodingSet, func(p *Properties) { p.ContentEncoding = coding })
 }
@@ -61,27 +62,27 @@ func WithContentLanguage(tag string) WriteOption {
 	return propertyOption(ContentLanguageSet, func(p *Properties) { p.ContentLanguage = tag })
 }
 
-// WithMetadata sets the object's metadata, all of it: a write replaces what was there. A
-// key has at most 64 letters, digits, "-" and "_", begins with a letter, but not with
-// "omnibucket", and is folded to lower case. A value is text without control characters and
-// without spaces at its ends; [EncodeMetadataValue] makes one of any text. All take at most
-// 2 KiB as stored.
+// WithMetadata sets all metadata of the object. A write replaces the old metadata. A key has at most 64 letters,
+// digits, "-" and "_". It begins with a letter, but not with "omnibucket", and is stored in lower case. A value is text
+// without control characters and without spaces at its ends. [EncodeMetadataValue] makes a value from any text. All
+// keys and values together take at most 2 KiB in the store.
 func WithMetadata(metadata map[string]string) WriteOption {
 	return propertyOption(MetadataSet, func(p *Properties) { p.Metadata = metadata })
 }
 
-// WithStorageClass sets the storage class, by the provider's own name. Without it, Azure
-// keeps that of the object which is replaced.
+// WithStorageClass sets the storage class, by the provider's own name. Without this option, an
+// object on Azure that replaces another object gets the class of the replaced object.
 func WithStorageClass(class string) WriteOption {
 	return propertyOption(StorageClassSet, func(p *Properties) { p.StorageClass = class })
 }
 
-// WithPublicRead makes this one object readable by anyone.
+// WithPublicRead makes only this object readable by anyone.
 func WithPublicRead() WriteOption {
 	return writeOption(func(w written) { w.controls.PublicRead = true })
 }
 
-// A sizeOption sets what a caller declares of a body.
+// A sizeOption sets the declared length or checksum of a body in the options struct of an
+// operation.
 type sizeOption func(size *int64, sum *CRC32C, failed *error)
 
 func (o sizeOption) applyUpload(r *UploadOptions)     { o(&r.Size, &r.CRC32C, &r.err) }
@@ -91,8 +92,8 @@ func (o sizeOption) applySignedPart(r *PartOptions)   { o(&r.Size, &r.CRC32C, &r
 func (o sizeOption) applyComplete(r *CompleteOptions) { o(&r.Size, &r.CRC32C, &r.err) }
 func (o sizeOption) applySignedUpload(r *SignOptions) { o(&r.Size, &r.CRC32C, &r.err) }
 
-// WithSize declares the length of the body in bytes. A body of another length stores
-// nothing, and the upload fails with BodyFailed.
+// WithSize declares the length of the body in bytes. If the body has another length, nothing is stored, and the upload
+// fails with BodyFailed.
 func WithSize(bytes int64) SizeOption {
 	return sizeOption(func(size *int64, _ *CRC32C, failed *error) {
 		atLeast(failed, "WithSize", bytes, 0)
@@ -100,8 +101,8 @@ func WithSize(bytes int64) SizeOption {
 	})
 }
 
-// WithCRC32C declares the CRC32C (Castagnoli) of the body. A body with another checksum
-// stores nothing, and the upload fails with ChecksumMismatch.
+// WithCRC32C declares the CRC32C (Castagnoli) of the body. If the body has another checksum, nothing is stored, and the
+// upload fails with ChecksumMismatch.
 func WithCRC32C(sum uint32) SizeOption {
 	return sizeOption(func(_ *int64, to *CRC32C, _ *error) { *to = CRC32C{Sum: sum, Known: true} })
 }
@@ -118,11 +119,13 @@ func (o nativeOption) applyCopy(r *CopyOptions)           { o.add(&r.Native) }
 func (o nativeOption) applyRemove(r *RemoveOptions)       { o.add(&r.Native) }
 func (o nativeOption) applySignedUpload(r *SignOptions)   { o.add(&r.Native) }
 func (o nativeOption) applySignedDownload(r *SignOptions) { o.add(&r.Native) }
+func (o nativeOption) applySignedRemove(r *SignOptions)   { o.add(&r.Native) }
 func (o nativeOption) applySet(r *ChangeOptions)          { o.add(&r.Native) }
 func (o nativeOption) applyRetention(r *ChangeOptions)    { o.applySet(r) }
 func (o nativeOption) applyRestore(r *ChangeOptions)      { o.applySet(r) }
 
-// WithNative makes an option for one provider. With any other provider, the call fails with Unsupported.
+// WithNative passes an option of the provider's own to its driver. If the bucket has another
+// provider, the call fails with Unsupported. The driver's package documents the values.
 func WithNative(provider string, value any) NativeOption {
 	return nativeOption{Provider: provider, Value: value}
 }
@@ -133,7 +136,8 @@ func (o sourceNativeOption) applyCopy(r *CopyOptions) {
 	r.SourceNative = append(r.SourceNative, NativeValue(o))
 }
 
-// WithSourceNative is [WithNative] for reading the sources of Copy and Compose.
+// WithSourceNative is like [WithNative], but for the requests that read the sources of Copy and
+// Compose.
 func WithSourceNative(provider string, value any) CopyOption {
 	return sourceNativeOption{Provider: provider, Value: value}
 }
@@ -142,20 +146,21 @@ type withoutAttrsOption struct{}
 
 func (withoutAttrsOption) applyCopy(r *CopyOptions) { r.WithoutAttrs = true }
 
-// WithoutAttrs saves one of two requests of a Copy inside S3, unless it has a condition or
-// replaces a property: the attributes of the source are not read. The copy has the default
-// storage class. The returned Attrs have only what the store's response has; Size is -1. If no
-// response comes within two minutes, the size is read, and the copy repeated.
+// WithoutAttrs saves one of the two requests of a Copy within S3: the attributes of the source are
+// not read. The copy has the default storage class. The returned Attrs have only the fields of the
+// store's response, and Size is -1. The option has no effect if the Copy has a condition or
+// replaces a property. If no response comes within two minutes, the size of the source is read, and
+// the copy is repeated.
 func WithoutAttrs() CopyOption { return withoutAttrsOption{} }
 
 type nativeAttrsOption struct{}
 
 func (nativeAttrsOption) applyDownload(r *DownloadOptions) { r.NativeAttrs = true }
 func (nativeAttrsOption) applyAttrs(r *DownloadOptions)    { r.NativeAttrs = true }
-func (nativeAttrsOption) applyReaderAt(*readerAtRequest)   {} // it is for the request of Attrs, not for the bytes
+func (nativeAttrsOption) applyReaderAt(*readerAtRequest)   {} // has no effect on reads of bytes
 
-// WithNativeAttrs keeps the provider's own answer, if it has one, in [Attrs], for
-// [AttrsAs]. It may cost a slower way to make the request.
+// WithNativeAttrs keeps the provider's own response in [Attrs], from which [AttrsAs] returns it.
+// Not every store has such a response. The request may be slower.
 func WithNativeAttrs() ReadOption { return nativeAttrsOption{} }
 
 type partSizeOption int64
@@ -165,8 +170,8 @@ func (o partSizeOption) applyUpload(r *UploadOptions) {
 	r.PartSize = int64(o)
 }
 
-// WithPartSize sets the size of an upload's parts, into which a longer body is cut. The
-// default is [WithDefaultPartSize], or depends on body and provider.
+// WithPartSize sets the size in bytes of the parts of an upload. A longer body is sent in several
+// parts. The default is [WithDefaultPartSize], or otherwise depends on body and provider.
 func WithPartSize(bytes int64) UploadOption {
 	return partSizeOption(bytes)
 }
@@ -178,16 +183,19 @@ func (o concurrencyOption) set(to *int, failed *error) {
 	*to = int(o)
 }
 func (o concurrencyOption) applyUpload(r *UploadOptions)     { o.set(&r.Concurrency, &r.err) }
-func (o concurrencyOption) applyPart(r *PartOptions)         { o.set(new(int), &r.err) } // a part is one request
+func (o concurrencyOption) applyPart(r *PartOptions)         { o.set(new(int), &r.err) } // checks the number only
 func (o concurrencyOption) applyDownload(r *DownloadOptions) { o.set(&r.Concurrency, &r.err) }
 func (o concurrencyOption) applyCopy(r *CopyOptions)         { o.set(&r.Concurrency, &r.err) }
 
-// WithConcurrency sets how many requests one transfer makes at once from the beginning;
-// uploads and downloads to a file make at most 1,000. The [BufferLimit] bounds the buffers;
-// a download to a file needs 128 KiB for each. Without it a download begins with one, and
-// makes up to 16 if its reader waits for the network; a multipart upload of a body that is
-// read in place makes 16 to 32. A stream without [WithPartSize] has at most 64 MiB of parts in
-// memory, or two that are larger. If n is below 1, the operation fails with InvalidArgument.
+// WithConcurrency sets the number of requests that one transfer makes in parallel, from its
+// beginning. If n is below 1, the operation fails with InvalidArgument. Uploads and downloads to a
+// file make at most 1,000 requests in parallel. A download to a file needs a buffer of 128 KiB for
+// each request. The [BufferLimit] bounds all buffers.
+//
+// Without this option, a download begins with one request, and makes up to 16 if its reader waits
+// for the network. A multipart upload of a body that is read in place makes 16 to 32 requests in
+// parallel. An upload of a stream without [WithPartSize] holds at most 64 MiB of parts in memory.
+// If two parts are larger than that, it holds two parts.
 func WithConcurrency(n int) TransferOption {
 	return concurrencyOption(n)
 }
@@ -199,8 +207,9 @@ func (o progressOption) applyPart(r *PartOptions)         { r.Progress = o }
 func (o progressOption) applyDownload(r *DownloadOptions) { r.Progress = o }
 func (o progressOption) applyCopy(r *CopyOptions)         { r.Progress = o }
 
-// WithProgress calls report as bytes move; total is -1 while it is unknown, and done never
-// decreases. One goroutine at a time calls report; return soon.
+// WithProgress calls report as bytes are transferred. total is -1 while it is unknown, and done
+// never decreases. report is never called by two goroutines at the same time. It should return
+// soon.
 func WithProgress(report func(done, total int64)) TransferOption {
 	return progressOption(report)
 }
@@ -209,9 +218,9 @@ type downloadOption func(*DownloadOptions)
 
 func (o downloadOption) applyDownload(r *DownloadOptions) { o(r) }
 
-// WithRange reads length bytes from offset, or fewer if the object ends earlier. A length
-// below 0 reads to the end; then an offset below 0 reads the last -offset bytes. An offset
-// past the end is RangeNotSatisfiable.
+// WithRange reads length bytes from offset, or fewer if the object ends earlier. If length is below
+// 0, it reads to the end. If offset is below 0, too, it reads the last -offset bytes. If offset is
+// past the end, the read fails with RangeNotSatisfiable.
 func WithRange(offset, length int64) DownloadOption {
 	return downloadOption(func(r *DownloadOptions) {
 		r.Offset, r.Length, r.Suffix = 0, -1, 0
@@ -230,14 +239,15 @@ func WithRange(offset, length int64) DownloadOption {
 	})
 }
 
-// WithNoSync makes [DownloadFile] faster, but after a power failure there may be an empty
-// file in place of the old one. Other downloads ignore it.
+// WithNoSync makes [DownloadFile] faster, because it does not sync the file to the disk. After a
+// power failure, there may be an empty file in place of the old one. Other downloads ignore this
+// option.
 func WithNoSync() DownloadOption {
 	return downloadOption(func(r *DownloadOptions) { r.NoSync = true })
 }
 
-// WithMaxGap sets the largest gap between two ranges that [ReadRanges] reads in one request: by
-// default 128 KiB. With 0 it joins only ranges that touch.
+// WithMaxGap sets the largest gap in bytes between two ranges that [ReadRanges] reads by one
+// request. The default is 128 KiB. With 0, only adjacent ranges are read by one request.
 func WithMaxGap(bytes int64) DownloadOption {
 	return downloadOption(func(r *DownloadOptions) {
 		atLeast(&r.err, "WithMaxGap", bytes, 0)
@@ -249,8 +259,8 @@ type readerAtOption func(*readerAtRequest)
 
 func (o readerAtOption) applyReaderAt(r *readerAtRequest) { o(r) }
 
-// WithBlockSize sets the size in bytes of the blocks that ReaderAt fetches: at least 1, by
-// default 64 KiB. Small ones suit scattered records.
+// WithBlockSize sets the size in bytes of the blocks that ReaderAt fetches. It is at least 1, and by default 64 KiB.
+// Small blocks suit scattered records.
 func WithBlockSize(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {
 		atLeast(&r.get.err, "WithBlockSize", bytes, 1)
@@ -258,9 +268,9 @@ func WithBlockSize(bytes int64) ReaderAtOption {
 	})
 }
 
-// WithBlockCache bounds the bytes of blocks that one [ReaderAt] keeps in memory: by default 8
-// MiB, part of the [BufferLimit]. Each block takes 384 bytes more than its size. With 0 each
-// ReadAt is one request of exactly its bytes.
+// WithBlockCache sets how many bytes of blocks one [ReaderAt] keeps in memory, by default 8 MiB.
+// They count toward the [BufferLimit]. Each block takes 384 bytes more than its size. With 0,
+// nothing is cached, and each ReadAt makes one request for exactly its bytes.
 func WithBlockCache(bytes int64) ReaderAtOption {
 	return readerAtOption(func(r *readerAtRequest) {
 		atLeast(&r.get.err, "WithBlockCache", bytes, 0)
@@ -282,11 +292,13 @@ func (o versionOption) applyReaderAt(r *readerAtRequest)   { o.applyAttrs(&r.get
 func (o versionOption) applyRemove(r *RemoveOptions)       { o.set(&r.Version, &r.err) }
 func (o versionOption) applyCopy(r *CopyOptions)           { o.set(&r.Version, &r.err) }
 func (o versionOption) applySignedDownload(r *SignOptions) { o.set(&r.Version, &r.err) }
+func (o versionOption) applySignedRemove(r *SignOptions)   { o.set(&r.Version, &r.err) }
 func (o versionOption) applySet(r *ChangeOptions)          { o.set(&r.Version, &r.err) }
 func (o versionOption) applyRetention(r *ChangeOptions)    { o.applySet(r) }
 func (o versionOption) applyRestore(r *ChangeOptions)      { o.applySet(r) }
 
-// WithVersion selects one kept version, by [Attrs].Version or that of an entry.
+// WithVersion selects one kept version. version is the field Version of [Attrs] or of a
+// [VersionEntry].
 func WithVersion(version string) VersionOption { return versionOption(version) }
 
 type softDeletedOption struct{}
@@ -294,10 +306,10 @@ type softDeletedOption struct{}
 func (softDeletedOption) applyList(r *ListOptions)      { r.SoftDeleted = true }
 func (softDeletedOption) applyRestore(r *ChangeOptions) { r.SoftDeleted = true }
 
-// WithSoftDeleted makes Versions yield what was removed for good and can be brought back,
-// and nothing else; Restore then brings it back.
+// WithSoftDeleted makes Versions yield only removed objects that soft delete has kept. Restore with
+// this option brings such an object back.
 func WithSoftDeleted() interface {
-	ListOption // of Versions
+	ListOption // for Versions
 	RestoreOption
 } {
 	return softDeletedOption{}
@@ -307,7 +319,7 @@ type listOption func(*ListOptions)
 
 func (o listOption) applyList(r *ListOptions) { o(r) }
 
-// WithPrefix lists the keys that begin with prefix, also within a segment.
+// WithPrefix lists only the keys that begin with prefix. prefix need not end at a slash.
 func WithPrefix(prefix string) ListOption {
 	return listOption(func(r *ListOptions) { r.Prefix = prefix })
 }
@@ -317,19 +329,20 @@ func WithDelimiter(delimiter string) ListOption {
 	return listOption(func(r *ListOptions) { r.Delimiter = delimiter })
 }
 
-// WithStartAfter lists only entries, prefixes too, whose Key is greater.
+// WithStartAfter lists only entries whose Key is greater than key. Common prefixes are compared,
+// too.
 func WithStartAfter(key string) ListOption {
 	return listOption(func(r *ListOptions) { r.StartAfter = key })
 }
 
-// WithAnyOrder lets entries come in any order, each once. A bucket that lists in no order,
-// such as a directory bucket of S3, lists only with it, and takes neither [WithStartAfter]
-// nor a delimiter that its [Features] lack.
+// WithAnyOrder permits the listing to yield the entries in any order, each of them once. Some
+// buckets, such as a directory bucket of S3, do not list in byte order and need this option. In
+// such a bucket, [WithStartAfter] is not supported, and the only delimiter is "/".
 func WithAnyOrder() ListOption {
 	return listOption(func(r *ListOptions) { r.AnyOrder = true })
 }
 
-// WithLimit ends the listing after n entries, at least 1.
+// WithLimit ends the listing after n entries. n is at least 1.
 func WithLimit(n int) ListOption {
 	return listOption(func(r *ListOptions) {
 		atLeast(&r.err, "WithLimit", n, 1)
@@ -337,10 +350,22 @@ func WithLimit(n int) ListOption {
 	})
 }
 
-// WithPageSize sets the entries of one request, up to the provider's maximum.
+// WithPageSize sets the number of entries in one request, up to the provider's maximum.
 func WithPageSize(n int) ListOption {
 	return listOption(func(r *ListOptions) {
 		atLeast(&r.err, "WithPageSize", n, 1)
 		r.PageSize = n
 	})
+}
+
+// nativeReads returns native options as options of reads. If auxiliary is true, the options were
+// given for another operation, so an option that does not fit a read is ignored.
+func nativeReads(natives []NativeValue, auxiliary bool) []DownloadOption {
+	if len(natives) == 0 {
+		return nil
+	}
+	return []DownloadOption{downloadOption(func(r *DownloadOptions) {
+		r.Native = append(r.Native, natives...)
+		r.Auxiliary = auxiliary
+	})}
 }

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -14,8 +15,9 @@ import (
 )
 
 const (
-	minTTL = time.Second
-	maxTTL = 7 * 24 * time.Hour // the limit of SigV4 and of GCS V4, held on every driver
+	minTTL     = time.Second
+	defaultTTL = time.Hour
+	maxTTL     = 7 * 24 * time.Hour // limit of signature version 4 on S3 and GCS; every driver applies it
 )
 
 type ttlOption time.Duration
@@ -28,25 +30,73 @@ func (o ttlOption) check(failed *error) time.Duration {
 }
 func (o ttlOption) applySignedUpload(r *SignOptions)   { r.TTL = o.check(&r.err) }
 func (o ttlOption) applySignedDownload(r *SignOptions) { r.TTL = o.check(&r.err) }
+func (o ttlOption) applySignedRemove(r *SignOptions)   { r.TTL = o.check(&r.err) }
 func (o ttlOption) applySignedPart(r *PartOptions)     { r.TTL = o.check(&r.err) }
 
-// WithTTL sets how long a signed address is valid: from 1 second to 7 days, by default 1 hour,
-// and no longer than the credentials; see [SignedURL].ExpiresAt. It is at most 12 hours if
-// Google's IAM signs, and with AWS_SESSION_TOKEN, as on AWS Lambda, in containers and in CI.
-// There it may be less if AWS_CREDENTIAL_EXPIRATION is not set.
+// WithTTL sets the time for which a signed URL is valid, from 1 second to 7 days. The default is 1
+// hour. The URL never outlives the credentials that sign it (see [SignedURL].ExpiresAt). The
+// longest time is 12 hours if Google's IAM signs, or if AWS_SESSION_TOKEN is set, as on AWS Lambda,
+// in containers and in CI. If AWS_SESSION_TOKEN is set without AWS_CREDENTIAL_EXPIRATION, the URL
+// may end earlier than ExpiresAt.
 func WithTTL(d time.Duration) interface {
 	SignedUploadOption
 	SignedPartOption
 	SignedDownloadOption
+	SignedRemoveOption
 } {
 	return ttlOption(d)
+}
+
+// WithStableFor makes every call, in every process, return the same URL until a window of time
+// ends. Browsers and caches can then keep what they have read from that URL. Windows follow one
+// another without a gap. For example, windows of a day begin at midnight UTC. The URL is valid from
+// the beginning of its window, for the window plus the TTL of [WithTTL]. So a returned URL is valid
+// for at least the TTL. If window is below 1 second, or window plus TTL is above 7 days, the call
+// fails with InvalidArgument.
+//
+// If the store can replace the Cache-Control of the response, it sends "private" with a max-age of
+// the window. During that time, browsers may show an old copy of the object, even if the object is
+// overwritten or removed. Google cannot replace the header: set the Cache-Control of the object
+// ([WithCacheControl]).
+//
+// The processes must use the same credential. The call fails with Unsupported if the signing keys
+// differ from process to process. They differ for temporary credentials, if Google's IAM signs, and
+// for a user delegation key of Azure. It also fails with Unsupported for a bucket without
+// [StableURLs]. In these cases, sign with a long-lived key, or redirect to a signed URL from an
+// address of your own.
+func WithStableFor(window time.Duration) SignedDownloadOption {
+	return signedDownloadOption(func(r *SignOptions) {
+		if window < minTTL || window > maxTTL {
+			fail(&r.err, "WithStableFor", "must be from 1 second to 7 days")
+		}
+		r.StableFor = window
+	})
+}
+
+// Term returns the time from which a URL is valid, and for how long it is valid. The parameter now
+// is the time at which the URL is signed. Code that signs URLs itself calls Term. Without a TTL, a
+// URL is valid for an hour. With StableFor, all URLs of one window have the same term. If TTL plus
+// StableFor is more than 7 days, Term fails with InvalidArgument.
+func (r *SignOptions) Term(now time.Time) (from time.Time, lasts time.Duration, err error) {
+	lasts = cmp.Or(r.TTL, defaultTTL)
+	if r.StableFor == 0 {
+		return now, lasts, nil
+	}
+	if lasts += r.StableFor; lasts > maxTTL {
+		return now, 0, invalid(
+			"WithStableFor",
+			"and WithTTL must be at most 7 days together, and WithTTL is an hour by default",
+		)
+	}
+	return now.UTC().Truncate(r.StableFor), lasts, nil
 }
 
 type signedDownloadOption func(*SignOptions)
 
 func (o signedDownloadOption) applySignedDownload(r *SignOptions) { o(r) }
 
-// WithResponseContentType makes the store serve this type/subtype.
+// WithResponseContentType makes the store serve the object with this media type, such as
+// text/plain.
 func WithResponseContentType(mediaType string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if !headertext.ValidMediaType(mediaType) {
@@ -56,8 +106,8 @@ func WithResponseContentType(mediaType string) SignedDownloadOption {
 	})
 }
 
-// WithDownloadName makes a browser save the object under this name (RFC 6266). If
-// [WithInlineName] or [WithResponseContentDisposition] is given too, the last option wins.
+// WithDownloadName makes a browser save the object under this name (RFC 6266). If [WithInlineName] or
+// [WithResponseContentDisposition] is also given, the last of these options wins.
 func WithDownloadName(filename string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		checkFileName(r, "WithDownloadName", filename)
@@ -65,8 +115,8 @@ func WithDownloadName(filename string) SignedDownloadOption {
 	})
 }
 
-// WithInlineName makes a browser show the object, and save it under this name. Package
-// serve still serves as an attachment what a browser could execute.
+// WithInlineName makes a browser show the object, and save it under this name. Package serve still serves an object as
+// an attachment if a browser could execute it.
 func WithInlineName(filename string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		checkFileName(r, "WithInlineName", filename)
@@ -80,8 +130,9 @@ func checkFileName(r *SignOptions, option, name string) {
 	}
 }
 
-// WithResponseContentDisposition makes the store serve the object with this
-// Content-Disposition: ASCII of at most 1,024 bytes. See [WithInlineName].
+// WithResponseContentDisposition makes the store serve the object with this Content-Disposition
+// header. It is ASCII text of at most 1,024 bytes. If [WithDownloadName] or [WithInlineName] is
+// also given, the last of these options wins.
 func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if _, _, err := mime.ParseMediaType(disposition); err != nil || !headertext.ValidHeader(disposition) {
@@ -94,9 +145,9 @@ func WithResponseContentDisposition(disposition string) SignedDownloadOption {
 	})
 }
 
-// WithMethod signs for GET, which is the default, or HEAD, which returns attributes and
-// cannot read bytes; that is Unsupported on Azure. Sign one address for each method: S3
-// refuses HEAD at an address for GET.
+// WithMethod signs for the method GET, which is the default, or HEAD. A URL for HEAD returns attributes and cannot read
+// bytes. On Azure, HEAD fails with Unsupported. Sign one URL for each method, because S3 refuses HEAD with a URL for
+// GET.
 func WithMethod(method string) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if method != http.MethodGet && method != http.MethodHead {
@@ -106,9 +157,34 @@ func WithMethod(method string) SignedDownloadOption {
 	})
 }
 
-// SignedUploadForm signs a form. The store enforces a size from minSize to maxSize bytes
-// and one content type: that of [WithContentType], else of the key's extension, else
-// "application/octet-stream". A condition does not fit.
+// SignedRemoveURL returns a request that anyone can make, until it expires, to remove the object.
+// With [WithVersion], the request removes one version for good. Otherwise, in a bucket that keeps
+// versions, the request only hides the object, as Remove does. If the object does not exist, the
+// request succeeds, except on Google and Azure, which respond with 404. b needs the feature
+// [SignedRemovals]. Without the permission to remove, SignedRemoveURL fails with PermissionDenied.
+func SignedRemoveURL(ctx context.Context, b Remover, key string, opts ...SignedRemoveOption) (*SignedURL, error) {
+	f, e := need(b, "SignedRemoveURL", key)
+	if e != nil {
+		return nil, e
+	}
+	given := signPool.get()
+	defer signPool.put(given)
+	applied := given.ApplyRemove(opts...)
+	given.Method = http.MethodDelete
+	if err := f.check(scope.Remove, "SignedRemoveURL", key, applied); err != nil {
+		return nil, err
+	}
+	if !f.core.Supports(SignedRemovals) { // checked here, because a Core of another module may not check it
+		return nil, located(f, "SignedRemoveURL", key, lacks(f, SignedRemovals))
+	}
+	u, err := f.core.SignedDownloadURL(ctx, f.scope.Key(key), given)
+	return u, f.outward(err)
+}
+
+// SignedUploadForm returns a signed HTML form that uploads one object. The store accepts only a
+// size from minSize to maxSize bytes, and only one content type. The content type is that of
+// [WithContentType], or otherwise that of the key's extension. If the extension is unknown, too, it
+// is "application/octet-stream". A condition is not permitted.
 func SignedUploadForm(
 	ctx context.Context, b SignedUploader, key string, minSize, maxSize int64, opts ...SignedUploadOption,
 ) (*SignedForm, error) {
@@ -125,19 +201,19 @@ func SignedUploadForm(
 	return form, f.outward(err)
 }
 
-// A SignedURL is a request that its holder can make without credentials. Its JSON is for a
-// client; as text it shows no signature.
+// A SignedURL is a request that its holder can make without credentials. Its JSON form is for the
+// client that makes the request. Its text form for logs shows no signature.
 type SignedURL struct {
 	URL       string      `json:"url"`
-	Method    string      `json:"method"`    // GET, HEAD or PUT
-	Header    http.Header `json:"headers"`   // the request must have these; a browser can set all of them
-	ExpiresAt time.Time   `json:"expiresAt"` // UTC; the end of the TTL or of the signing credentials, if that is earlier
+	Method    string      `json:"method"`    // GET, HEAD, PUT or DELETE
+	Header    http.Header `json:"headers"`   // headers that the request must have; a browser can set all of them
+	ExpiresAt time.Time   `json:"expiresAt"` // UTC; end of the TTL, or of the signing credentials if they end earlier
 }
 
 // String returns method and address, with the query masked, for logs.
 func (u SignedURL) String() string { return u.Method + " " + maskQuery(u.URL) }
 
-// GoString returns String.
+// GoString returns String, so that "%#v" shows no signature.
 func (u SignedURL) GoString() string { return u.String() }
 
 // LogValue returns the request without its signature.
@@ -149,7 +225,7 @@ func (u SignedURL) LogValue() slog.Value {
 	)
 }
 
-// Request returns the request with its headers, made as by http.NewRequest.
+// Request returns the request with its headers, as http.NewRequest makes it.
 func (u SignedURL) Request(ctx context.Context, body io.Reader) (*http.Request, error) {
 	r, err := http.NewRequestWithContext(ctx, u.Method, u.URL, body)
 	if err != nil {
@@ -161,8 +237,8 @@ func (u SignedURL) Request(ctx context.Context, body io.Reader) (*http.Request, 
 	return r, nil
 }
 
-// A SignedForm is a browser form (POST policy) that uploads one object. Its JSON is for a
-// client; as text it shows neither policy nor signature.
+// A SignedForm is an HTML form (POST policy) by which a browser uploads one object. Its JSON form
+// is for the client. Its text form for logs shows neither policy nor signature.
 type SignedForm struct {
 	URL       string            `json:"url"`
 	Fields    map[string]string `json:"fields"`
@@ -172,7 +248,7 @@ type SignedForm struct {
 // String returns only the address.
 func (f SignedForm) String() string { return http.MethodPost + " " + maskQuery(f.URL) }
 
-// GoString returns String.
+// GoString returns String, so that "%#v" shows no signature.
 func (f SignedForm) GoString() string { return f.String() }
 
 // LogValue returns the form without policy and signature.

@@ -10,26 +10,28 @@ import (
 	"github.com/omnibucket/storage/internal/seam"
 )
 
-// A Bucket reads bytes only by Download, and so does everything in this package: also of buckets that
-// are types of the user's own. ReadAll reads one Reader to its end. NewReaderAt and ReadRanges make
-// several requests, and so need that these find the same object: they pin the revision of the first
-// response (pinObject). Each further request reads a span of it, and each response is compared with the
-// first one (open). ReadAt puts the spans into the blocks of a cache, and ReadRanges puts them into its
-// results, both by fetch. A read that has found another revision fails with Changed.
+// Download is the only method of a Bucket that reads bytes, so all reads in this package call it.
+// They also work with buckets of the user's own types. ReadAll reads one Reader to its end.
+// NewReaderAt and ReadRanges make several requests, which must all read the same object. So they
+// pin the revision of the first response (pinObject). Each further request reads one span of that
+// revision, and its response is compared with the first one (open). fetch passes the bytes of a
+// span to the block cache of ReadAt, or to the results of ReadRanges. If a request finds another
+// revision, the read fails with Changed.
 
-// A Reader is an open download, which holds a connection or buffers until Close. Only Close
-// may be called from any goroutine, and more than once.
+// A Reader is an open download. It holds a connection or buffers until Close. Close may be called from any goroutine,
+// and more than once. All other methods are for one goroutine at a time.
 type Reader struct {
 	attrs  *Attrs
 	offset int64
 	length int64
 	from   seam.ReadSource
-	prefix string  // what is removed from the keys of errors
-	end    [1]byte // the byte that checkEnd tries to read
+	prefix string  // prefix to remove from the keys of errors
+	end    [1]byte // buffer into which checkEnd tries to read a byte
 }
 
-// Read delivers the stored bytes; see [Downloader]. At the end of a whole object it returns
-// io.EOF, or ChecksumMismatch if that is not what was stored.
+// Read delivers the bytes as they are stored. At the end of the range it returns io.EOF. At the end
+// of a whole object it verifies the checksum, and returns ChecksumMismatch if the bytes differ from
+// those that were stored.
 func (r *Reader) Read(p []byte) (int, error) {
 	n, err := r.from.Read(p)
 	if err == nil || err == io.EOF {
@@ -38,10 +40,10 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, withoutPrefix(err, r.prefix)
 }
 
-// WriteTo writes the rest to w; io.Copy uses it. It returns an error of w as it is. Into a
-// regular *os.File without O_APPEND it writes parallel ranges in place. If that fails, it
-// returns how many bytes precede them, the file's content after these is undefined, and
-// nothing more can be read.
+// WriteTo writes the remaining bytes to w. io.Copy calls it. It returns an error of w unchanged. If
+// w is a regular *os.File without O_APPEND, WriteTo writes ranges in parallel, each at its place in
+// the file. If that fails, WriteTo returns the number of bytes before the first range that failed.
+// The file's content after these bytes is undefined, and nothing more can be read.
 func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 	n, err := r.from.WriteTo(w)
 	return n, withoutPrefix(err, r.prefix)
@@ -50,13 +52,14 @@ func (r *Reader) WriteTo(w io.Writer) (int64, error) {
 // Close ends the download. It always returns nil.
 func (r *Reader) Close() error { return r.from.Close() }
 
-// Attrs describes the whole object, also if a range is read.
+// Attrs describes the whole object, even if the Reader delivers a range.
 func (r *Reader) Attrs() *Attrs { return r.attrs }
 
-// Range returns what this Reader delivers: length bytes from offset.
+// Range returns the range that this Reader delivers: length bytes from offset.
 func (r *Reader) Range() (offset, length int64) { return r.offset, r.length }
 
-// initReader makes reader, a *Reader, that of an open download. attrs is an *Attrs.
+// initReader sets the fields of reader for an open download. reader is a *Reader, and attrs is an
+// *Attrs.
 func initReader(reader any, from seam.ReadSource, attrs any, offset, length int64) {
 	r := reader.(*Reader)
 	r.attrs, r.from, r.offset, r.length = attrs.(*Attrs), from, offset, length
@@ -66,13 +69,13 @@ func initReader(reader any, from seam.ReadSource, attrs any, offset, length int6
 type pinnedObject struct {
 	from  Downloader
 	key   string
-	op    string // what errors of fetch name as their operation
+	op    string // operation that errors of fetch report
 	attrs *Attrs
-	reads []DownloadOption // the options of each request, which select the revision
+	reads []DownloadOption // options of each request, which select the revision
 }
 
-// pinObject pins the revision of attrs, which a read with the options in r has returned. If the
-// bucket has no revisions, nothing is pinned.
+// pinObject returns an object whose reads all use the revision of attrs. attrs is the response to a
+// read with the options r. If the bucket has no revisions, the options stay as they are.
 func pinObject(from Downloader, key, op string, r *DownloadOptions, attrs *Attrs) pinnedObject {
 	o := pinnedObject{from: from, key: key, op: op, attrs: attrs}
 	switch {
@@ -85,8 +88,8 @@ func pinObject(from Downloader, key, op string, r *DownloadOptions, attrs *Attrs
 	return o
 }
 
-// open reads length bytes from an offset by one request, or all that follow if length is
-// below 0. If the object was changed or removed, it fails with Changed.
+// open reads length bytes from an offset by one request. If length is below 0, it reads to the end. If the object was
+// changed or removed, it fails with Changed.
 func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64) (*Reader, error) {
 	opts := append(o.reads[:len(o.reads):len(o.reads)], WithRange(offset, length))
 	if length >= 0 {
@@ -111,8 +114,8 @@ func (o *pinnedObject) open(ctx context.Context, op string, offset, length int64
 	return r, nil
 }
 
-// checkResponse compares a response with what was requested. A bucket without revisions may
-// have a shorter object by now, and a server may ignore the condition.
+// checkResponse compares a response with the request. In a bucket without revisions, the object may
+// have become shorter, and some servers ignore the condition of a request.
 func (o *pinnedObject) checkResponse(r *Reader, offset, length int64) error {
 	if gotOffset, gotLength := r.Range(); gotOffset != offset || gotLength != length {
 		return fmt.Errorf(
@@ -125,7 +128,8 @@ func (o *pinnedObject) checkResponse(r *Reader, offset, length int64) error {
 	return nil
 }
 
-// fetch makes one request, and calls read with its bytes.
+// fetch makes one request for length bytes from offset, and calls read with a reader of these
+// bytes.
 func (o *pinnedObject) fetch(ctx context.Context, offset, length int64, read func(io.Reader) error) error {
 	r, err := o.open(ctx, o.op, offset, length)
 	if err != nil {
@@ -140,8 +144,9 @@ func (o *pinnedObject) fetch(ctx context.Context, offset, length int64, read fun
 
 func (o *pinnedObject) checkEnd(r *Reader) error { return checkEnd(o.from, o.op, o.key, r) }
 
-// failure returns an error of a read as one of the operation. If ctx has ended, the error is that of
-// ctx: err may be the cause of ctx, which is the caller's own.
+// failure returns err as an error of the operation. If ctx has ended, it uses ctx.Err() instead.
+// The reason is that err may be the cause with which the caller ended ctx, which is not an error of
+// the store.
 func (o *pinnedObject) failure(ctx context.Context, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		err = ended
@@ -151,8 +156,8 @@ func (o *pinnedObject) failure(ctx context.Context, err error) error {
 	return located(o.from, o.op, o.key, AsError(ctx, err))
 }
 
-// claimedBytes bounds the memory that is allocated for a size before its bytes come: the size
-// may be wrong. More memory follows as the bytes come.
+// claimedBytes is how much memory is allocated for a reported size before any byte has come. A
+// server may report a wrong size. More memory is allocated as bytes come.
 const claimedBytes = 256 << 20
 
 // ReadAll downloads a whole object into memory.
@@ -161,7 +166,7 @@ func ReadAll(ctx context.Context, b Downloader, key string, opts ...DownloadOpti
 	if err != nil {
 		return nil, nil, err
 	}
-	defer func() { _ = r.Close() }() // always nil
+	defer func() { _ = r.Close() }() // Close of a Reader always returns nil
 	_, length := r.Range()
 	if e := checkFitsSlice(length); e != nil {
 		return nil, nil, located(b, "ReadAll", key, e)
@@ -173,7 +178,8 @@ func ReadAll(ctx context.Context, b Downloader, key string, opts ...DownloadOpti
 	return data, r.Attrs(), nil
 }
 
-// readWhole reads all that r delivers; see readClaimed.
+// readWhole reads all bytes of r into memory. It first allocates at most claimed bytes, because the
+// reported size may be wrong.
 func readWhole(b Downloader, op, key string, r *Reader, claimed int64) ([]byte, error) {
 	_, length := r.Range()
 	data, err := readClaimed(r, length, claimed)
@@ -183,7 +189,7 @@ func readWhole(b Downloader, op, key string, r *Reader, claimed int64) ([]byte, 
 	return data, checkEnd(b, op, key, r)
 }
 
-// checkFitsSlice refuses a length that no slice can have on a system with 32 bits.
+// checkFitsSlice refuses a length that is larger than any slice on a 32-bit system.
 func checkFitsSlice(length int64) *Error {
 	if length > math.MaxInt {
 		return &Error{Code: Internal, Err: fmt.Errorf("%d bytes are too many for the memory of this system", length)}
@@ -191,8 +197,8 @@ func checkFitsSlice(length int64) *Error {
 	return nil
 }
 
-// readClaimed reads length bytes. Before they come, it makes memory for claimed bytes, and then
-// for at most as many as have come.
+// readClaimed reads length bytes. It first allocates memory for at most claimed bytes. After that,
+// it at most doubles the memory each time, so that a wrong length wastes little.
 func readClaimed(r io.Reader, length, claimed int64) ([]byte, error) {
 	data := make([]byte, min(max(length, 0), claimed))
 	for have := int64(0); ; {
@@ -208,8 +214,8 @@ func readClaimed(r io.Reader, length, claimed int64) ([]byte, error) {
 	}
 }
 
-// checkEnd fails unless r, whose bytes were all read, ends there: the checksum of a whole object
-// is verified at the end.
+// checkEnd fails if r has more bytes. Reading to the end also verifies the checksum of a whole
+// object.
 func checkEnd(b Downloader, op, key string, r *Reader) error {
 	switch _, err := io.ReadFull(r, r.end[:]); err {
 	case io.EOF:

@@ -9,9 +9,10 @@ import (
 	"github.com/omnibucket/storage/internal/chunks"
 )
 
-// NewReader makes the Reader of a [Core], or of a type that implements Downloader itself. body delivers the
-// length bytes of the object from offset; Close closes it. A short body is Unavailable,
-// also io.ErrUnexpectedEOF; a long one is Internal.
+// NewReader makes a Reader of a body, for a [Core] or a type of your own that implements
+// Downloader. body delivers length bytes of the object from offset. Close of the Reader closes
+// body. If body is too short, reading fails with Unavailable (also io.ErrUnexpectedEOF). If it is
+// too long, reading fails with Internal.
 func NewReader(attrs *Attrs, offset, length int64, body io.ReadCloser) *Reader {
 	key := ""
 	if attrs != nil {
@@ -27,7 +28,7 @@ type givenBody struct {
 	key    string
 	length int64
 	read   int64
-	failed error // what Read returns from now on
+	failed error // error that every later Read returns
 	more   [1]byte
 }
 
@@ -51,7 +52,8 @@ func (b *givenBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// finish returns io.EOF if the body has ended too.
+// finish is called after length bytes were read. It returns io.EOF if the body has no more bytes,
+// and otherwise an error.
 func (b *givenBody) finish() error {
 	n, err := buffer.ReadSome(b.body, b.more[:])
 	if n > 0 {

@@ -10,18 +10,20 @@ import (
 )
 
 const (
-	// defaultBlockBytes is transferred in 1.3 ms over a connection of 50 MB/s, which is little
-	// beside the 20 ms of a request.
+	// defaultBlockBytes takes 1.3 ms over a connection of 50 MB/s, which is little compared to the
+	// 20 ms that a request takes anyway.
 	defaultBlockBytes = 64 << 10
 	defaultCacheBytes = 8 << 20
 )
 
-// NewReaderAt opens one revision of an object for random access, as http.ServeContent
-// needs. If it is changed or removed, reading fails with Changed, except for what is in
-// memory. ctx governs all reads until Close, which must be called. ReadAt keeps blocks
-// ([WithBlockSize], [WithBlockCache]): small reads of a block are one request, also at
-// once. Sequential access reads ahead, up to 2 MiB in a request. A larger ReadAt is one
-// request for what is not in memory, and is not kept.
+// NewReaderAt opens one revision of an object for random access, as http.ServeContent needs. If the
+// object is changed or removed, reading fails with Changed, except for bytes that are already in
+// memory. ctx governs all reads until Close. The caller must call Close.
+//
+// ReadAt keeps blocks in memory ([WithBlockSize], [WithBlockCache]). Several small reads of one
+// block make one request, even if they run in parallel. For sequential reads, it requests blocks
+// ahead, up to 2 MiB in a request. A ReadAt of more than that makes one request for the bytes that
+// are not in memory, and does not keep them.
 func NewReaderAt(ctx context.Context, b interface {
 	Downloader
 	AttrsReader
@@ -51,12 +53,6 @@ func NewReaderAt(ctx context.Context, b interface {
 	return at, nil
 }
 
-// A readerAtRequest is what the options of NewReaderAt ask for.
-type readerAtRequest struct {
-	get                   DownloadOptions
-	blockSize, cacheBytes int64
-}
-
 func (r *readerAtRequest) apply(opts []ReaderAtOption) error {
 	r.get.Length = -1
 	return each(&r.get.err, opts, func(o ReaderAtOption) { o.applyReaderAt(r) })
@@ -70,7 +66,7 @@ type ReaderAt struct {
 	blocks blockcache.Cache
 
 	pos    int64
-	open   *Reader // a connection at pos; nil if there is none
+	open   *Reader // connection at pos, or nil
 	closed atomic.Bool
 }
 
@@ -79,8 +75,9 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	return r.ReadAtContext(context.Background(), p, off)
 }
 
-// ReadAtContext is ReadAt for one of several callers: ctx, beside that of NewReaderAt, ends
-// only this call, and not a block that others need.
+// ReadAtContext is like ReadAt, but also ends if ctx ends. Then only this call fails: a request for
+// a block that other calls wait for continues. The context of NewReaderAt still governs the call,
+// too.
 func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int, error) {
 	switch {
 	case off < 0:
@@ -102,7 +99,7 @@ func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int,
 		return n, io.EOF
 	case err == nil:
 		return n, nil
-	case r.closed.Load(): // Close has interrupted it
+	case r.closed.Load(): // Close has interrupted the read
 		return n, r.invalid("ReadAt", "reader", "is closed")
 	case ctx.Err() == nil:
 		ctx = r.ctx
@@ -110,8 +107,8 @@ func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int,
 	return n, r.object.failure(ctx, err)
 }
 
-// Read reads from where the last Read ended, or where Seek has led, by one connection. A
-// whole object is verified at its end, as by [Reader.Read].
+// Read reads from where the last Read or Seek ended, over one connection. If it has read a whole
+// object, it verifies the checksum at the end, like [Reader.Read].
 func (r *ReaderAt) Read(p []byte) (int, error) {
 	switch {
 	case r.closed.Load():
@@ -160,8 +157,8 @@ func (r *ReaderAt) Size() int64 { return r.object.attrs.Size }
 // Attrs returns the attributes of the revision that is read.
 func (r *ReaderAt) Attrs() *Attrs { return r.object.attrs }
 
-// Close ends Read's connection and reading ahead, and gives the memory back. It returns
-// nil. Afterwards ReadAt and Read fail with InvalidArgument.
+// Close ends the connection of Read, stops reading ahead, and frees the memory. It returns nil.
+// After Close, ReadAt and Read fail with InvalidArgument.
 func (r *ReaderAt) Close() error {
 	r.closed.Store(true)
 	r.release()

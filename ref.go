@@ -18,10 +18,10 @@ var methodPermissions = map[string]scope.Permission{
 	"PublicURL":         scope.PublicURL,
 }
 
-// Ref narrows b to the methods of P, an interface of methods that Bucket has; it panics for any
-// other P. The result cannot be widened: by a type assertion, Ref or another function, all
-// other methods fail with PermissionDenied. If b is a type of your own, all methods fail with
-// Unsupported.
+// Ref narrows b to the methods of P, which is an interface with only methods of Bucket. For any
+// other P, it panics. All other methods of the result fail with PermissionDenied. Neither a type
+// assertion nor another function can bring them back. If b is a type of your own, all methods fail
+// with Unsupported.
 func Ref[P any](b Bucket) P {
 	narrowed := narrow(b, maskOf(reflect.TypeFor[P]()))
 	return narrowed.(P)
@@ -48,10 +48,11 @@ func narrow(b Bucket, mask scope.Permission) Bucket {
 	return inScope(b, "Ref", scope.Scope{Mask: mask})
 }
 
-// Prefixed returns a view of the keys under prefix, whole segments that end in "/":
-// "users/1" would reach users/10. It adds the prefix to keys that go in, and removes it
-// from keys in Attrs, entries and Error.Key. Hooks see whole keys. Nothing else can be
-// reached, listed, signed or removed. If b is a type of your own, all calls fail with Unsupported.
+// Prefixed returns a view of the keys under prefix. The prefix must end in "/", because "users/1"
+// would also reach the keys under "users/10". The view adds the prefix to the keys of calls, and
+// removes it from keys in Attrs, entries and Error.Key. Hooks see whole keys. Through the view, no
+// other key can be reached, listed, signed or removed. If b is a type of your own, all calls fail
+// with Unsupported.
 func Prefixed(b Bucket, prefix string) Bucket {
 	s := scope.Scope{Prefix: prefix, Mask: scope.Everything}
 	if e := checkPrefix(prefix); e != nil {
@@ -60,7 +61,8 @@ func Prefixed(b Bucket, prefix string) Bucket {
 	return inScope(b, "Prefixed", s)
 }
 
-// inScope returns what outer shows of b.
+// inScope returns b with its scope narrowed by the parameter outer. If b is a type of the user's
+// own, all methods of the result fail.
 func inScope(b Bucket, op string, outer scope.Scope) Bucket {
 	f, e := need(b, op, "")
 	if e != nil {

@@ -13,11 +13,11 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// RemoveAll removes every key, in the provider's batches, and continues after failures: err
-// joins one *Error for each key that it tried and that may still be there. It stops after
-// the batch with the 1,000th failure: give it at most 1,000 keys for an error for each. If
-// ctx ends, err joins an *Error without a key. removed counts keys that are gone, also if
-// they did not exist.
+// RemoveAll removes every key, in the provider's batches, and continues after failures. err joins
+// one *Error for each key that RemoveAll failed to remove. RemoveAll stops after the batch with the
+// 1,000th failure. If you need the error of each key, pass at most 1,000 keys. If ctx ends, err
+// also joins an *Error without a key. removed counts the keys that no longer exist, including those
+// that did not exist before.
 func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
 	f, e := need(b, "RemoveAll", "")
 	switch {
@@ -34,8 +34,9 @@ func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed i
 	return removed, f.outward(err)
 }
 
-// RemoveVersions removes versions permanently, by Key and Version of entries, as
-// [RemoveAll] removes objects. The *Error of a version has both.
+// RemoveVersions permanently removes the versions that are named by the Key and Version of each
+// entry. Like [RemoveAll], it continues after failures and joins their errors. The *Error of a
+// version has both its Key and its Version.
 func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEntry]) (removed int, err error) {
 	f, e := need(b, "RemoveVersions", "")
 	switch {
@@ -53,9 +54,10 @@ func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEnt
 	return removed, f.outward(err)
 }
 
-// RemoveMatching removes, as [RemoveAll] does, the objects of a listing that match accepts (nil
-// accepts all); err joins an error of the listing too. It skips prefixes, and the lease of a
-// job of package transfer that runs with ctx.
+// RemoveMatching lists b with opts, and removes the objects for which match returns true, as
+// [RemoveAll] does. If match is nil, it removes all listed objects. If the listing fails, err also
+// joins that error. RemoveMatching skips common prefixes. Within a job of package transfer, it also
+// skips the object with the lease of that job.
 func RemoveMatching(ctx context.Context, b interface {
 	Lister
 	Remover
@@ -80,7 +82,8 @@ func RemoveMatching(ctx context.Context, b interface {
 	return removed, errors.Join(listed, err)
 }
 
-// refuseEach returns an error for each key of a removal that the front does not permit.
+// refuseEach returns a joined error with one *Error for each key, for a removal that the front does
+// not permit.
 func (f *front) refuseEach(ctx context.Context, op string, all iter.Seq[VersionEntry]) (removed int, err error) {
 	refuse := func(group []VersionEntry) (errs []error, more bool) {
 		if ctx.Err() != nil {

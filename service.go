@@ -14,22 +14,28 @@ import (
 
 // A Service manages the buckets of one account. It is safe for concurrent use.
 type Service interface {
-	// CreateBucket creates a bucket, or fails with BucketExists, also if it is somebody else's. A
-	// name has 3 to 63 of a-z, 0-9 and "-", with a letter or digit at both ends and without "--".
+	// CreateBucket creates a bucket. If the bucket exists, even in another account, it fails with BucketExists. A name
+	// has 3 to 63 characters: a-z, 0-9 and "-". It has a letter or digit at both ends, and no "--".
 	CreateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error)
-	// BucketInfo describes a bucket. If there is none, it fails with BucketNotFound.
+	// BucketInfo describes a bucket. If the bucket does not exist, BucketInfo fails with
+	// BucketNotFound.
 	BucketInfo(ctx context.Context, name string) (*BucketInfo, error)
-	// UpdateBucket changes only what the options name. It fails only if the change does.
+	// UpdateBucket changes only the settings that opts name. If it has made the change but may not
+	// read the bucket, it still succeeds.
 	UpdateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error)
-	// Buckets yields the account's buckets by name, and at most one error, last.
+	// Buckets yields the account's buckets in the order of their names. It yields at most one
+	// error, and then ends.
 	Buckets(ctx context.Context) iter.Seq2[BucketInfo, error]
-	// DeleteBucket removes a bucket. An object or an old version in it is BucketNotEmpty.
+	// DeleteBucket removes a bucket. If the bucket still has an object or an old version,
+	// DeleteBucket fails with BucketNotEmpty.
 	DeleteBucket(ctx context.Context, name string) error
-	// Bucket opens a bucket without a request: if there is none, the first operation fails with
-	// BucketNotFound. opts follow the service's own. If this Service has reported that the bucket
-	// keeps versions, it is opened WithVersioning; for S3 and GCS, another Service needs that option.
+	// Bucket opens a bucket without a request. If the bucket does not exist, the first operation
+	// fails with BucketNotFound. opts are applied after the options of the service. If this Service
+	// has reported that the bucket keeps versions, the bucket is opened WithVersioning. If only
+	// another Service has reported that, give WithVersioning here for a bucket of S3 or GCS.
 	Bucket(name string, opts ...OpenOption) (Bucket, error)
-	// Credentials returns what another S3 client needs, unless the provider has another protocol.
+	// Credentials returns the address and credentials that another S3 client needs. If the provider
+	// does not have the protocol of S3, Credentials fails with Unsupported.
 	Credentials(ctx context.Context, name string) (*Credentials, error)
 	// Close closes the service and the buckets that Bucket opened, as the function [Close] does.
 	Close() error
@@ -42,19 +48,20 @@ type bucketOption func(*BucketOptions)
 
 func (o bucketOption) applyBucket(r *BucketOptions) { o(r) }
 
-// BucketOptions are those of CreateBucket and UpdateBucket; a nil field changes nothing.
+// BucketOptions are the options of CreateBucket and UpdateBucket. If a field is nil, that setting
+// stays unchanged.
 type BucketOptions struct {
 	Region           string
 	PublicAccess     *bool
 	Versioning       *bool
 	CORS             *[]CORSRule
 	Lifecycle        *[]LifecycleRule
-	ObjectLock       bool              // true makes the bucket able to lock objects; it never loses that
-	DefaultRetention *DefaultRetention // of objects that are written without one; zero means none
-	SoftDelete       *time.Duration    // how long what is removed is kept; 0 means not at all
+	ObjectLock       bool              // true makes a bucket whose objects can be locked, which cannot be undone
+	DefaultRetention *DefaultRetention // retention of objects that are written without their own; zero means none
+	SoftDelete       *time.Duration    // time for which removed objects are kept; 0 means that none are kept
 }
 
-// Apply reads options.
+// Apply sets r from opts. It returns the error of the first bad option.
 func (r *BucketOptions) Apply(opts ...BucketOption) error {
 	for _, o := range opts {
 		if o == nil {
@@ -101,13 +108,14 @@ func (r *BucketOptions) Apply(opts ...BucketOption) error {
 	return nil
 }
 
-// WithRegion sets the region of a new bucket. It is Unsupported on Azure.
+// WithRegion sets the region of a new bucket. On Azure, CreateBucket with this option fails with
+// Unsupported.
 func WithRegion(region string) BucketOption {
 	return bucketOption(func(r *BucketOptions) { r.Region = region })
 }
 
-// A settingOption makes a new bucket with a setting. For a bucket that is opened, it declares that
-// the bucket has the setting.
+// A settingOption is an option of CreateBucket and of opening a bucket. For a new bucket, it makes
+// the setting. For opening, it only declares that the bucket has the setting.
 type settingOption struct {
 	set     func(*BucketOptions)
 	declare func(*OpenOptions)
@@ -116,9 +124,9 @@ type settingOption struct {
 func (o settingOption) applyBucket(r *BucketOptions) { o.set(r) }
 func (o settingOption) ApplyOpen(to *OpenOptions)    { o.declare(to) }
 
-// WithPublicAccess lets anyone read every object, or only with credentials. A bucket that is
-// opened with true is declared public, and nothing is made public: PublicURL returns the
-// provider's address of an object, or that of [WithSigningBaseURL].
+// WithPublicAccess sets whether anyone can read every object of the bucket. If public is false,
+// reading needs credentials. When a bucket is opened, true only declares that it is public. Then
+// PublicURL returns the provider's address of an object, or that of [WithSigningBaseURL].
 func WithPublicAccess(public bool) interface {
 	BucketOption
 	OpenOption
@@ -129,9 +137,10 @@ func WithPublicAccess(public bool) interface {
 	}
 }
 
-// WithVersioning makes the bucket keep versions, or no new ones. A bucket that is opened with
-// true is declared to keep them, and the store is not asked; a local or memory bucket then
-// keeps them. If the store cannot, every call is [Unsupported].
+// WithVersioning sets whether the bucket keeps versions. If on is false, the bucket keeps no new
+// versions. When a bucket is opened, true declares that it keeps versions, without a request to the
+// store. A local or memory bucket then keeps versions. If the store cannot keep versions, every
+// call fails with [Unsupported].
 func WithVersioning(on bool) interface {
 	BucketOption
 	OpenOption
@@ -142,11 +151,11 @@ func WithVersioning(on bool) interface {
 	}
 }
 
-// WithObjectLock makes a bucket whose objects can be kept from removal: [WithRetention],
-// [WithLegalHold]. It keeps versions, and never loses the ability. It is Unsupported on Azure,
-// and for an existing bucket that cannot get it. A bucket that is opened with it is declared to
-// have it; a local or memory bucket gets it. If the store has no locks, every call is
-// [Unsupported].
+// WithObjectLock makes a bucket whose objects can be locked by [WithRetention] and [WithLegalHold].
+// Such a bucket keeps versions, and object lock cannot be turned off. The call fails with
+// Unsupported on Azure, and for an existing bucket in which object lock cannot be turned on. When a
+// bucket is opened, the option declares that the bucket has object lock. A local or memory bucket
+// then gets it. If the store has no locks, every call fails with [Unsupported].
 func WithObjectLock() interface {
 	BucketOption
 	OpenOption
@@ -157,10 +166,16 @@ func WithObjectLock() interface {
 	}
 }
 
-// WithSoftDelete makes a bucket keep for a time what is removed for good, or replaced without versions
-// ([WithSoftDeleted]). 0 keeps nothing more; what was kept stays. Google takes 7 to 90 days, by default 7. S3 has no
-// soft delete, and Azure's belongs to the account: both are Unsupported, on S3 also for a bucket that is opened.
-// Opening any other bucket with this option makes no request; a local or memory bucket then keeps as much.
+// WithSoftDelete makes a bucket keep objects for a time after they were removed or replaced
+// ([WithSoftDeleted]). A bucket with versions keeps versions that were removed. If keep is 0, the
+// bucket does not keep objects that are removed from then on. Removed objects that it has already
+// kept stay. Google permits 7 to 90 days, and the default is 7. CreateBucket and UpdateBucket fail
+// with Unsupported on S3, which has no soft delete. They fail on Azure, too, because its soft
+// delete belongs to the account.
+//
+// When a bucket is opened, the option declares that the bucket has soft delete, without a request.
+// A local or memory bucket then keeps removed objects. On S3, every call then fails with
+// Unsupported.
 func WithSoftDelete(keep time.Duration) interface {
 	BucketOption
 	OpenOption
@@ -176,13 +191,14 @@ func WithSoftDelete(keep time.Duration) interface {
 	}
 }
 
-// WithDefaultRetention keeps objects without [WithRetention] for 1 to 36,500 days, in a
-// bucket made [WithObjectLock]; "" and 0 keep none.
+// WithDefaultRetention sets the retention of objects that are written without [WithRetention]. days
+// is 1 to 36,500. The bucket must have been made with [WithObjectLock]. With "" and 0, there is no
+// default retention.
 func WithDefaultRetention(mode RetentionMode, days int) BucketOption {
 	return bucketOption(func(r *BucketOptions) { r.DefaultRetention = &DefaultRetention{Mode: mode, Days: days} })
 }
 
-// WithCORS replaces the bucket's CORS rules; no rule removes them.
+// WithCORS replaces the bucket's CORS rules. If no rules are given, it removes the old ones.
 func WithCORS(rules ...CORSRule) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
 		kept := append([]CORSRule{}, rules...)
@@ -198,7 +214,8 @@ func WithCORS(rules ...CORSRule) BucketOption {
 	})
 }
 
-// WithLifecycle replaces the bucket's lifecycle rules; no rule removes them.
+// WithLifecycle replaces the bucket's lifecycle rules. If no rules are given, it removes the old
+// ones.
 func WithLifecycle(rules ...LifecycleRule) BucketOption {
 	return bucketOption(func(r *BucketOptions) {
 		kept := append([]LifecycleRule{}, rules...)
@@ -209,8 +226,7 @@ func WithLifecycle(rules ...LifecycleRule) BucketOption {
 	})
 }
 
-// BucketInfo describes a bucket. A zero field was not reported, or the credentials may not read
-// it.
+// BucketInfo describes a bucket. A field is zero if the store did not report it, or if the credentials may not read it.
 type BucketInfo struct {
 	Name             string
 	Provider         string
@@ -220,32 +236,36 @@ type BucketInfo struct {
 	Versioning       bool
 	CORS             []CORSRule
 	Lifecycle        []LifecycleRule
-	ObjectLock       bool             // objects can be locked
-	DefaultRetention DefaultRetention // of objects that are written without one; zero means none
-	SoftDelete       time.Duration    // how long what is removed is kept ([WithSoftDeleted]); 0 means not at all
+	ObjectLock       bool             // true if objects can be locked
+	DefaultRetention DefaultRetention // retention of objects that are written without their own; zero means none
+	SoftDelete       time.Duration    // removed objects are kept for this time; 0 means not at all
 }
 
-// A DefaultRetention is the retention of new objects in a bucket: each is kept for Days.
+// A DefaultRetention is the retention of new objects in a bucket. Each is kept for Days.
 type DefaultRetention struct {
 	Mode RetentionMode
 	Days int
 }
 
-// A CORSRule allows pages of other origins to use the bucket.
+// A CORSRule allows web pages of other origins to read the bucket or write to it.
 type CORSRule struct {
 	Origins, Methods, AllowedHeaders, ExposedHeaders []string
 	MaxAge                                           time.Duration
 }
 
-// A LifecycleRule applies to the keys under Prefix; 0 days means never. The store applies it;
-// on local and memory buckets transfer.Expire does. Local and memory buckets drop a multipart
-// upload themselves, when a later one begins or a local bucket is opened: AbortUploadsAfterDays
-// after its begin, else a week after its last part. Google does if Prefix is "", else
-// transfer.Expire.
+// A LifecycleRule applies to the keys under Prefix. If the number of days in a field is 0, that
+// part of the rule never applies. The store itself applies the rule. On local and memory buckets,
+// transfer.Expire applies it.
+//
+// Local and memory buckets drop an old multipart upload when another upload begins, or when a local
+// bucket is opened. They drop an upload AbortUploadsAfterDays after its beginning, or a week after
+// its last part, whichever comes first. Google drops uploads itself if Prefix is "". For any other
+// Prefix, transfer.Expire drops them.
 type LifecycleRule struct {
 	ID     string
 	Prefix string
-	// Tags selects the objects that have all of them. It is Unsupported if the store's rules have no tags.
+	// Tags selects the objects that have all of these tags. If the store's rules cannot select
+	// tags, the call fails with Unsupported.
 	Tags                       map[string]string
 	ExpireAfterDays            int
 	ExpireOldVersionsAfterDays int
@@ -258,18 +278,18 @@ type LifecycleRule struct {
 type Credentials struct {
 	Endpoint, Region, Bucket             string
 	AccessKeyID, SecretKey, SessionToken string
-	ExpiresAt                            time.Time // zero: never, or, with a SessionToken, not known
+	ExpiresAt                            time.Time // zero if there is no end, or if a SessionToken has an unknown end
 }
 
-// String returns address and key id, without a secret.
+// String returns the endpoint and the id of the key, without a secret.
 func (c Credentials) String() string {
 	return "credentials " + c.AccessKeyID + " for bucket " + c.Bucket + " at " + c.Endpoint
 }
 
-// GoString returns String.
+// GoString returns String, so that "%#v" shows no secret.
 func (c Credentials) GoString() string { return c.String() }
 
-// LogValue returns address and key id, without a secret.
+// LogValue returns the endpoint and the id of the key, without a secret.
 func (c Credentials) LogValue() slog.Value {
 	return slog.GroupValue(
 		slog.String("endpoint", c.Endpoint),
@@ -280,5 +300,6 @@ func (c Credentials) LogValue() slog.Value {
 	)
 }
 
-// maxDefaultDays is the limit of S3: 100 years. More days could end in no year that a time has.
+// maxDefaultDays is the limit of S3: 100 years. A much longer retention could end after the year
+// 9999, which no provider accepts.
 const maxDefaultDays = 36_500

@@ -1,7 +1,11 @@
 // Package storage is one API for object storage: Amazon S3 and everything S3-compatible, Google Cloud Storage, Azure
 // Blob Storage, a local directory and memory. Code that passes its tests in memory behaves the same in production. The
-// suite in storagetest proves it. It has presigned URLs, multipart uploads, streaming with bounded memory, io/fs, and
-// moves between clouds with zero downtime.
+// suite in storagetest proves it, so that tests need no cloud and no emulator.
+//
+// An upload accepts an io.Reader of any length, and streams it with bounded memory. A large upload
+// becomes a multipart upload without any option. A download is an io.Reader, too, and [FS] returns
+// an fs.FS. A presigned URL lets a browser upload or download without credentials. A multi-cloud
+// program changes only an address, and moves between clouds with zero downtime.
 //
 //	package main
 //
@@ -58,12 +62,12 @@
 //   - [Bucket.List] ranges over keys in order, with a prefix and a delimiter.
 //   - [Bucket.Attrs] and [Bucket.Exists] look at an object.
 //   - [Bucket.Remove] removes it.
-//   - [Bucket.SignedUploadURL] and [Bucket.SignedDownloadURL] let anyone make one request, as a browser.
+//   - [Bucket.SignedUploadURL] and [Bucket.SignedDownloadURL] let anyone, such as a browser, make one request.
 //   - [Bucket.PublicURL] is the address of an object that everyone may read.
 //
-// Everything else is a function that uses them: [ReadAll],
-// [Copy], [Update], [FS] and more. To see or refuse whole operations, use a [Hook]; to
-// change requests or responses of the store, see package driver.
+// Everything else is a function that takes a bucket, such as [ReadAll], [Copy], [Update] and [FS].
+// To see or refuse whole operations, use a [Hook]; to change requests or responses of the store,
+// see package driver.
 //
 // # Errors and rules
 //
@@ -71,7 +75,7 @@
 // and so does errors.Is(err, fs.ErrNotExist). Three rules hold for all functions and
 // options, and the other comments do not repeat them:
 //
-//   - If an argument or option breaks a rule, or two set a condition, the call fails with
+//   - If an argument or option breaks a rule, or two options set a condition, the call fails with
 //     [InvalidArgument] and changes nothing.
 //   - If the store cannot do what a function or option asks for (see [Features]), the call
 //     fails with [Unsupported] and changes nothing.
@@ -88,9 +92,12 @@
 //   - [github.com/omnibucket/storage/providers/azure]: Azure Blob Storage.
 //   - [github.com/omnibucket/storage/transfer]: jobs that copy, move, compare, remove or expire whole trees.
 //   - [github.com/omnibucket/storage/serve]: objects over HTTP.
+//   - [github.com/omnibucket/storage/cdn]: links that a content delivery network checks, and purges after writes.
 //   - [github.com/omnibucket/storage/uploads]: files of users, judged by their content before they exist.
 //   - [github.com/omnibucket/storage/lease]: a distributed lock, and the election of a leader.
+//   - [github.com/omnibucket/storage/permissions]: the policies that operations need.
 //   - [github.com/omnibucket/storage/commit]: a log to which several processes append.
+//   - [github.com/omnibucket/storage/locations]: buckets by names that a configuration file gives them, with layers.
 //   - [github.com/omnibucket/storage/layers]: encryption, two stores, a cache, limits and more below a bucket.
 //   - [github.com/omnibucket/storage/s3server]: an S3 server for tests and development.
 //   - [github.com/omnibucket/storage/storagetest]: the suite that judges a driver, and faults for your own tests.
@@ -116,30 +123,44 @@ import (
 //	gs://bucket
 //	azblob://container?account=name
 //
-// Every address takes public=true, public_base_url=, signing_base_url=, versions=true,
-// object_lock=true and part_size= (bytes; [WithDefaultPartSize]). If the scheme or a
-// parameter is unknown, the error names the known ones. Credentials come from the
-// provider's chain, and from no address.
+// Every address accepts the parameters public=true, public_base_url=, signing_base_url=,
+// versions=true, object_lock=true and part_size= (bytes; see [WithDefaultPartSize]). With prefix=,
+// such as s3://bucket?prefix=users/42/, Open returns a view like that of [Prefixed], but its
+// [Close] closes the bucket. If the scheme or a parameter is unknown, the error names the known
+// ones. Credentials come from the provider's usual places, such as environment variables, and never
+// from an address.
 func Open(ctx context.Context, address string, opts ...OpenOption) (Bucket, error) {
-	return open(ctx, "Open", address, opts, func(o Opener) openFunc[Bucket] { return o.Bucket })
+	a, e := parseAddress(address, opts)
+	var f func(context.Context) (Bucket, error)
+	if e == nil && a.opener.Bucket != nil {
+		f = a.openBucket
+	}
+	return open(ctx, "Open", a, e, f)
 }
 
-// OpenService opens an account by an address that has no bucket's name.
+// OpenService opens an account by an address that has no bucket's name, and no prefix=.
 func OpenService(ctx context.Context, address string, opts ...OpenOption) (Service, error) {
-	return open(ctx, "OpenService", address, opts, func(o Opener) openFunc[Service] { return o.Service })
+	a, e := parseAddress(address, opts)
+	var f func(context.Context) (Service, error)
+	switch {
+	case e != nil:
+	case a.prefix != "":
+		e = invalid("address", "must not have the parameter prefix: an account has no prefix")
+	case a.opener.Service != nil:
+		f = a.openService
+	}
+	return open(ctx, "OpenService", a, e, f)
 }
 
-type openFunc[T any] func(ctx context.Context, address *url.URL, opts []OpenOption) (T, error)
-
-// open calls the function that choose returns of the opener of an address.
+// open calls f, which opens an address. If e is not nil, the address is bad, and open returns e. If
+// f is nil, the scheme cannot open buckets or services, and open fails with Unsupported.
 func open[T any](
-	ctx context.Context, op, address string, opts []OpenOption, choose func(Opener) openFunc[T],
+	ctx context.Context, op string, a *parsedAddress, e *Error, f func(context.Context) (T, error),
 ) (opened T, err error) {
-	u, opener, opts, e := parseAddress(address, opts)
 	if e == nil {
-		if f := choose(opener); f == nil {
-			e = unsupported("scheme "+u.Scheme+" does not open this", "")
-		} else if opened, err = f(ctx, u, opts); err != nil {
+		if f == nil {
+			e = unsupported("scheme "+a.url.Scheme+" does not open this", "")
+		} else if opened, err = f(ctx); err != nil {
 			e = AsError(ctx, err)
 		} else if any(opened) == nil {
 			e = AsError(ctx, errOpenedNothing)
@@ -153,8 +174,10 @@ func open[T any](
 	return opened, nil
 }
 
-// An Opener opens the addresses of one scheme. If a function is nil, opening is [Unsupported]. An address that the
-// functions get has no unknown parameters. Those that every address takes are among the options.
+// An Opener opens the addresses of one scheme. If a function is nil, opening fails with
+// [Unsupported]. The functions get only addresses whose parameters are all known. The parameters
+// that every address accepts are already among the options. The exception is prefix=: Open applies
+// it to the bucket that the function returns.
 type Opener struct {
 	Params  []string // the query parameters of the scheme
 	Bucket  func(ctx context.Context, address *url.URL, opts []OpenOption) (Bucket, error)
@@ -163,7 +186,7 @@ type Opener struct {
 
 var errOpenedNothing = errors.New("the function of the scheme returned neither a result nor an error")
 
-// scheme is that of an address in lower case, as url.Parse returns it.
+// scheme matches the scheme of an address in lower case, as url.Parse returns it.
 var scheme = regexp.MustCompile("^[a-z][a-z0-9+.-]*$")
 
 var registry = struct {
@@ -171,8 +194,8 @@ var registry = struct {
 	openers map[string]Opener
 }{openers: map[string]Opener{}}
 
-// Register registers a scheme with [Open] and [OpenService]. It panics if the scheme is registered already, or is not
-// a scheme in lower case. For a driver, engine.Register calls it.
+// Register registers a scheme with [Open] and [OpenService]. It panics if the scheme is registered already, or if name
+// is not a scheme in lower case. A driver calls engine.Register instead, which calls Register.
 func Register(name string, o Opener) {
 	registry.Lock()
 	defer registry.Unlock()
@@ -187,12 +210,12 @@ func Register(name string, o Opener) {
 	registry.openers[name] = o
 }
 
-// CheckAddress returns why [Open] would refuse the form of an address: its scheme, a parameter's name, or the value of
-// one that every address takes. It opens nothing.
+// CheckAddress returns an error if [Open] would refuse an address because of its form: its scheme, the name of a
+// parameter, or the value of a parameter that every address accepts. It opens nothing.
 func CheckAddress(address string) error {
-	_, _, opts, e := parseAddress(address, nil)
+	a, e := parseAddress(address, nil)
 	if e == nil {
-		e = ownError((&OpenOptions{}).Apply(opts...))
+		e = ownError((&OpenOptions{}).Apply(a.opts...))
 	}
 	if e != nil {
 		e.Op = "CheckAddress"

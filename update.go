@@ -11,16 +11,16 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
-// Update changes an object by compare-and-swap. It reads the object into memory, calls change
-// with content and attributes (nil, nil if there is none), and stores the result if nobody has
-// written in between. If another writer was faster, it starts over, until ctx is done or 1,000
-// were faster: then it fails with Unavailable. It also waits if a read or write is
-// [RateLimited], within the [RetryPolicy] of each round. [WithNative] holds for reads, too.
+// Update changes an object by compare-and-swap. It reads the object into memory, calls change with
+// its content and attributes, and stores the result if nobody has written in between. If there is
+// no object, change gets nil for both. If another writer was faster, Update starts a new round.
+// After 1,000 rounds it fails with Unavailable. If a read or write is [RateLimited], Update waits
+// and starts a new round, within the [RetryPolicy]. [WithNative] also applies to the reads.
 //
-// If change fails, nothing is written, and Update fails with BodyFailed, which wraps its
-// error. Like every write, Update replaces the attributes. If errors.Is(err,
-// [OutcomeUnknown]), a second call may apply the change twice. Without [UniqueRevisions]
-// (S3), a change that is reverted meanwhile is missed.
+// If change fails, nothing is written, and Update fails with BodyFailed, which wraps the error of
+// change. Like every write, Update replaces the attributes. If errors.Is(err, [OutcomeUnknown]), a
+// second call may apply the change twice. In a store without [UniqueRevisions] (S3), Update does
+// not notice a change that was reverted meanwhile.
 func Update(ctx context.Context, b interface {
 	Uploader
 	Downloader
@@ -43,11 +43,11 @@ type update struct {
 		Downloader
 	}
 	change func(old []byte, attrs *Attrs) ([]byte, error)
-	opts   []UploadOption   // the last one is the condition of a round
-	reads  []DownloadOption // the options of each read
+	opts   []UploadOption   // options of the write; the last one is the condition of the current round
+	reads  []DownloadOption // options of each read
 }
 
-// check reads the options, and refuses a bucket that does not compare revisions.
+// check reads the options, and refuses a bucket that lacks ConditionalCreate or ConditionalUpdate.
 func (u *update) check(opts []UploadOption) (e *Error) {
 	var r UploadOptions
 	if err := r.Apply(opts...); err != nil {
@@ -60,7 +60,7 @@ func (u *update) check(opts []UploadOption) (e *Error) {
 	return u.rounds.check()
 }
 
-// try makes one round: it reads the object, and stores what change makes of it.
+// try makes one round: it reads the object, calls change, and stores the result.
 func (u *update) try(ctx context.Context) (*Attrs, error) {
 	condition := &u.opts[len(u.opts)-1]
 	old, attrs, err := ReadAll(ctx, u.b, u.rounds.key, u.reads...)
@@ -82,16 +82,18 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 	return u.b.Upload(ctx, u.rounds.key, bytes.NewReader(data), u.opts...)
 }
 
-// Append adds p to the end of an object, and returns the attributes of the whole. If there is no
-// object, Append creates one. Several writers may append at once: each adds its bytes once, and they
-// begin at Size - len(p). Readers see the object before or after it. The object keeps as much as with
-// [Copy], and options replace attributes. [WithVersion] does not fit.
+// Append adds p to the end of an object, and returns the attributes of the whole object. If the
+// object does not exist, Append creates it. Several writers may append at the same time. The bytes
+// of each writer are added once. They begin at the offset Size - len(p), where Size is that of the
+// returned attributes. Readers see the object as it was before or after the call. The object keeps
+// the same attributes as with [Copy], and options replace them. [WithVersion] is not permitted.
 //
-// If another writer was faster, Append starts over, as [Update] does. If a condition is given, it
-// fails with PreconditionFailed instead. If errors.Is(err, [OutcomeUnknown]), the bytes may be there.
+// If another writer was faster, Append starts over, as [Update] does. If a condition is given,
+// Append fails with PreconditionFailed instead. If errors.Is(err, [OutcomeUnknown]), the bytes may
+// have been added.
 //
-// With [ServerAppend], only p passes through this process; else the whole object does. It needs
-// [ConditionalCreate] and [ConditionalUpdate].
+// In a store with [ServerAppend], only p passes through this process. In other stores the whole
+// object does. Append needs [ConditionalCreate] and [ConditionalUpdate].
 func Append(ctx context.Context, b interface {
 	Uploader
 	Downloader
@@ -139,25 +141,25 @@ func (o tailOption) applyCopy(r *CopyOptions) {
 	}
 }
 
-// maxConflicts is how often a call runs again because another writer was faster: for about
+// maxConflicts is how many rounds of one call may fail because of other writers. That takes about
 // ten minutes.
 const maxConflicts = 1000
 
-// rounds are the rounds of a call: each reads the object, and writes if nobody has written in
-// between.
+// rounds repeats a call of Update or Append. Each round reads the object, and writes it if nobody
+// has written in between.
 type rounds struct {
 	b       any
 	op, key string
-	once    bool // the caller has given the condition: there is one round
+	once    bool // true if the caller has given a condition; then there is only one round
 
 	policy    *backoff.Policy
-	conflicts int // how many rounds were lost to other writers
+	conflicts int // number of rounds that were lost to other writers
 	throttled backoff.Tries
 }
 
 func (r *rounds) located(e *Error) *Error { return located(r.b, r.op, r.key, e) }
 
-// check refuses a bucket that does not compare revisions.
+// check refuses a bucket that lacks ConditionalCreate or ConditionalUpdate.
 func (r *rounds) check() (e *Error) {
 	r.policy = backoff.New(0, 0, 0)
 	if own := engineOf(r.b); own != nil {
@@ -169,8 +171,8 @@ func (r *rounds) check() (e *Error) {
 	return e
 }
 
-// until makes rounds until one succeeds, or fails for a reason other than another writer. With
-// once it makes one round.
+// until makes rounds until one succeeds, or fails for a reason other than another writer. If once
+// is set, it makes only one round.
 func (r *rounds) until(ctx context.Context, try func(context.Context) (*Attrs, error)) (*Attrs, error) {
 	for {
 		attrs, err := try(ctx)
@@ -183,14 +185,17 @@ func (r *rounds) until(ctx context.Context, try func(context.Context) (*Attrs, e
 	}
 }
 
-// wait returns nil if another round is to follow one that failed with err, else how the call ends.
+// wait waits until the next round may begin, and returns nil. err is the error of the previous
+// round. If there must be no next round, wait returns the error with which the call fails.
 func (r *rounds) wait(ctx context.Context, err error) error {
 	e := ownError(err)
 	var delay time.Duration
 	switch {
-	case e.state.Overwritten != nil: // the change may be in what the other writer has read
+	// This write may have taken effect before another writer replaced the object. Repeating the write could apply
+	// the change twice.
+	case e.state.Overwritten != nil:
 		return r.located(ownError(e.state.Overwritten))
-	case e.Code == Changed, e.Code == PreconditionFailed: // by another writer
+	case e.Code == Changed, e.Code == PreconditionFailed: // another writer was faster
 		if r.conflicts == maxConflicts {
 			return r.located(
 				&Error{
@@ -202,7 +207,8 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 		delay = rand.N(backoff.FirstDelay << min(r.conflicts, 5))
 		r.conflicts++
 		r.throttled = backoff.Tries{}
-	case e.Code == RateLimited && !e.Unknown: // else it may be done, and would be done twice
+	// If Unknown is set, the write may have taken effect, and must not be repeated.
+	case e.Code == RateLimited && !e.Unknown:
 		var again bool
 		if delay, again = r.policy.Allow(&r.throttled, true, e.RetryAfter); !again {
 			return err
@@ -218,19 +224,8 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 	return r.located(e)
 }
 
-// nativeReads returns native options as options for reads. Auxiliary reads belong to another operation
-// with these options, which need not fit them.
-func nativeReads(natives []NativeValue, auxiliary bool) []DownloadOption {
-	if len(natives) == 0 {
-		return nil
-	}
-	return []DownloadOption{downloadOption(func(r *DownloadOptions) {
-		r.Native = append(r.Native, natives...)
-		r.Auxiliary = auxiliary
-	})}
-}
-
-// creating returns the options by which Append makes an object that is not there: all but those of the source.
+// creating returns the options with which Append creates an object: all options of r except those
+// for reading the source.
 func (r *CopyOptions) creating() UploadOptions {
 	create := UploadOptions{
 		Size: -1, Properties: r.Properties, Set: r.Set, Controls: r.Controls, Native: r.Native,

@@ -10,10 +10,10 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-// NewWriter is Upload for code that writes. Commit stores the object. Close without Commit
-// discards it and returns an error: code that expects Close to commit, as in gocloud, must not
-// lose objects silently. "defer w.Close()" is always right. ctx governs the writer until Commit
-// or Close.
+// NewWriter makes an Upload for code that writes its content. Commit stores the object. Close
+// without Commit stores nothing and returns an error, so that no object is lost silently in code
+// that expects Close to store it, as in gocloud. After Commit, Close does nothing, so "defer
+// w.Close()" is always right. ctx governs the writer until Commit or Close.
 func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption) *Writer {
 	w := &Writer{locate: func(op string, e Error) error { return located(b, op, key, &e) }}
 	w.ctx, w.cancel = context.WithCancel(ctx)
@@ -21,23 +21,23 @@ func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption
 	return w
 }
 
-// A Writer is an upload that is written to, by one goroutine at a time. It runs a goroutine
-// from the first Write until Commit or Close, which ends it.
+// A Writer is an upload for code that writes the content. Only one goroutine at a time may write.
+// From the first Write until Commit or Close, a goroutine of the Writer sends the content.
 type Writer struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	upload func(body io.Reader) (*Attrs, error)
-	locate func(op string, e Error) error // says which object e is about
+	locate func(op string, e Error) error // adds bucket and key to an error
 
 	pipe  *io.PipeWriter // nil before the first Write
-	unset func() bool    // stops ctx from closing the pipe
-	group panics.Group   // runs upload
+	unset func() bool    // after a call of unset, the end of ctx does not close the pipe
+	group panics.Group   // runs the goroutine of the upload
 	attrs *Attrs
-	err   error // what Commit returns
-	ended bool  // whether Commit or Close was called
-	lost  error // what Close returns if bytes were written and not committed
+	err   error // error that Commit returns
+	ended bool  // true after Commit or Close
+	lost  error // error of Close if written bytes were not committed
 
-	failed error // what a Write or ReadFrom returned: the object is not whole
+	failed error // error of a Write or ReadFrom; after it, the content is incomplete
 }
 
 var errDiscarded = errors.New("the writer was closed without Commit: nothing was stored")
@@ -52,7 +52,7 @@ func (w *Writer) start() {
 	w.unset = context.AfterFunc(w.ctx, func() { _ = pipe.CloseWithError(w.ctx.Err()) })
 	w.group.Go(func() {
 		defer func() { _ = body.CloseWithError(cmp.Or(w.err, io.ErrClosedPipe)) }()
-		w.err = &Error{Code: Internal, Op: "Upload", Err: panics.ErrPanicked} // unless upload returns
+		w.err = &Error{Code: Internal, Op: "Upload", Err: panics.ErrPanicked} // keeps this value if upload panics
 		w.attrs, w.err = w.upload(body)
 	}, nil)
 }
@@ -63,7 +63,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 		return 0, w.locate("Write", Error{Code: InvalidArgument, Err: errors.New("the writer is closed")})
 	}
 	if len(p) == 0 {
-		return 0, nil // through the pipe it would be a Read that makes no progress
+		return 0, nil // an empty write to the pipe would become a Read of 0 bytes for the upload
 	}
 	w.start()
 	n, err := w.pipe.Write(p)
@@ -74,7 +74,7 @@ func (w *Writer) Write(p []byte) (int, error) {
 	return n, err
 }
 
-// ReadFrom adds all of r. If r fails, ReadFrom and Commit do.
+// ReadFrom adds all bytes of r to the object. If r fails, ReadFrom and Commit fail.
 func (w *Writer) ReadFrom(r io.Reader) (int64, error) {
 	if w.ended {
 		return 0, w.locate("ReadFrom", Error{Code: InvalidArgument, Err: errors.New("the writer is closed")})
@@ -95,26 +95,27 @@ func (w *Writer) fail(err error) {
 	_ = w.pipe.CloseWithError(err)
 }
 
-// reason returns why the pipe is closed: the upload's own error, if there is one.
+// reason returns the cause of a failed write to the pipe. If the upload has failed, its error has
+// closed the pipe and is the cause. Otherwise the cause is err.
 func (w *Writer) reason(err error) error {
 	w.group.Wait()
 	return cmp.Or(w.err, err)
 }
 
-// Commit stores the object, as Upload does. A second call returns the same.
+// Commit stores the object, as Upload does. A second call returns the same result.
 func (w *Writer) Commit() (*Attrs, error) {
 	if !w.ended {
 		w.start()
 		w.end(nil)
-		if w.err == nil && w.failed != nil { // a foreign Uploader took part of a body for the whole
+		if w.err == nil && w.failed != nil { // an Uploader of another module has ignored that the body failed
 			w.attrs, w.err = nil, w.locate("Commit", *bodyFailed(w.failed))
 		}
 	}
 	return w.attrs, w.err
 }
 
-// Close ends the writer. If it discards bytes, because Commit was not called, it fails with
-// InvalidArgument, and so does a later Commit. Close can be called again.
+// Close ends the writer. If it discards bytes, because Commit was not called, it fails with InvalidArgument, and so
+// does a later Commit. Close may be called more than once.
 func (w *Writer) Close() error {
 	if w.ended {
 		return w.lost
@@ -130,10 +131,11 @@ func (w *Writer) Close() error {
 	return w.lost
 }
 
-// end ends the upload's body, with io.EOF or an error, and waits for the upload.
+// end ends the body of the upload, and waits for the upload. The upload reads err from the body, or
+// io.EOF if err is nil.
 func (w *Writer) end(err error) {
 	w.ended = true
-	_ = w.pipe.CloseWithError(err) // nil is io.EOF
+	_ = w.pipe.CloseWithError(err) // for nil, the upload reads io.EOF
 	w.group.Join()
 	w.unset()
 	w.cancel()

@@ -15,22 +15,23 @@ import (
 )
 
 const (
-	// idName is the metadata that identifies the call of Append that wrote an entry.
+	// idName is the metadata of an entry that identifies the call of Append that wrote it.
 	idName = "commit"
-	// maxConflicts is how often Append starts over because another writer was faster: for about ten minutes.
+	// maxConflicts is how many times Append starts over because another writer was faster. That
+	// takes about ten minutes.
 	maxConflicts = 1000
-	// fresh is how long Append relies on the entry that it knows: afterwards others may have trimmed the
-	// log twice beyond it.
+	// fresh is how long Append relies on the last entry that it has seen. After that time, other
+	// writers may have trimmed the log twice, so that the entry may no longer exist.
 	fresh = time.Minute
-	// decideTimeout bounds requests that continue after the end of a ctx.
+	// decideTimeout limits the time of requests that continue after the caller's ctx has ended.
 	decideTimeout = 10 * time.Second
 )
 
-// Append appends what next returns, and returns its number. next gets the number of the last entry, or 0,
-// and what it returns follows that entry or is not stored. If another writer was faster, Append calls
-// next again, until ctx is done. After 1,000 faster writers it fails with Unavailable. If next fails, Append
-// returns its error, and stores nothing. To refuse what conflicts with the entries of others, next reads
-// them:
+// Append appends an entry with the bytes that next returns, and returns its number. next gets the
+// number of the last entry, or 0. The new entry is stored only if it directly follows that entry.
+// If another writer was faster, Append calls next again, until ctx is done. After 1,000 faster
+// writers, it fails with Unavailable. If next fails, Append stores nothing and returns the error of
+// next. To detect conflicts, next can read the entries of other writers:
 //
 //	number, err := log.Append(ctx, func(last int64) ([]byte, error) {
 //		if err := table.catchUp(ctx, log, last); err != nil {
@@ -39,16 +40,19 @@ const (
 //		return table.commit() // or an error, because a row is gone
 //	})
 //
-// It takes three requests if nobody else has appended since the last call, and two more if that was over a minute
-// ago. Data of more than [MaxEntry] bytes fails with TooLarge.
+// Append takes three requests if nobody else has appended since the last call. It takes two more if
+// that call was over a minute ago. If the data has more than [MaxEntry] bytes, Append fails with
+// TooLarge.
 //
-// Before the first call of next, Append looks for the last entry that this Log has seen. An expiry rule may have
-// removed it, or a restored backup may have replaced it. Then Append stores nothing and fails with Changed, each time:
-// no reader would see an entry after a gap. A new Log takes the log as it is.
+// Before the first call of next, Append checks the last entry that this Log has seen. If a
+// lifecycle rule has removed that entry, or a restored backup has replaced it, Append stores
+// nothing and fails with Changed. So does every later call, because no reader would see an entry
+// after a gap. A new Log accepts the log as it is.
 //
-// If the response to the write is lost, Append finds out whether the entry is stored. If it cannot within ten
-// seconds, errors.Is(err, [storage.OutcomeUnknown]): the later entries show whether it is. The error is the same if
-// others have trimmed the log twice beyond the entry while it was written.
+// If the response to the write is lost, Append finds out whether the entry was stored. If it cannot
+// find out within ten seconds, errors.Is(err, [storage.OutcomeUnknown]) is true. Then read the
+// later entries to find out. The error is the same if other writers have trimmed the log twice beyond the
+// entry while Append wrote it.
 func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error)) (int64, error) {
 	begun := time.Now()
 	last, err := l.before(ctx, begun)
@@ -79,8 +83,9 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 	return 0, err
 }
 
-// before returns the entry after which Append makes its first attempt. It is the entry that this Log knows,
-// if that was seen lately and still exists, and otherwise the last entry of the log.
+// before returns the number of the entry after which Append makes its first attempt. It is the last
+// entry that this Log has seen, if that was less than a minute ago and the entry still exists.
+// Otherwise it is the last entry of the log.
 func (l *Log) before(ctx context.Context, begun time.Time) (int64, error) {
 	seen := l.known.Load()
 	if seen == nil || begun.Sub(seen.at) > fresh {
@@ -93,11 +98,12 @@ func (l *Log) before(ctx context.Context, begun time.Time) (int64, error) {
 		return seen.number, nil
 	}
 	l.forget()
-	return l.last(ctx, time.Time{}) // it was trimmed
+	return l.last(ctx, time.Time{}) // the entry was trimmed
 }
 
-// put stores an entry, unless the number is taken. All attempts have the same id and bytes: however
-// late a lost one arrives, the entry is the same.
+// put stores an entry, unless an entry with this number exists. If an attempt fails, put may try
+// again, with the same id and the same bytes. So an attempt that arrives late writes the same
+// entry.
 func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err error) {
 	id, policy, tries := rand.Text(), backoff.New(0, 0, 0), backoff.Tries{}
 	for unsure := false; ; {
@@ -110,7 +116,7 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		switch {
 		case err == nil:
 			return true, l.confirm(ctx, number, id)
-		case taken && !unsure: // another writer has the number, perhaps because this entry was stored and trimmed
+		case taken && !unsure: // another writer has this number; an entry of this call may have been trimmed before
 			return false, l.confirm(ctx, number, "")
 		case !unsure:
 			return false, err
@@ -119,7 +125,9 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		switch {
 		case unread != nil:
 			return false, l.unknown(number, errors.Join(err, unread))
-		case stored: // another writer may have stored it after this entry was trimmed
+		// An entry is stored. If another writer has stored it, the entry of this call may have been
+		// trimmed before.
+		case stored:
 			return by == id, l.confirm(ctx, number, by)
 		}
 		delay, again := policy.Allow(&tries, false, 0)
@@ -129,7 +137,8 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 	}
 }
 
-// unknown returns the error of an entry that may have been stored, or may still be.
+// unknown returns the error OutcomeUnknown. It means that an entry may have been stored, or may be
+// stored later.
 func (l *Log) unknown(number int64, cause error) error {
 	return &storage.Error{
 		Code: storage.OutcomeUnknown, Op: "Append", Key: l.key(number), Unknown: true, Err: cause,
@@ -137,7 +146,7 @@ func (l *Log) unknown(number int64, cause error) error {
 	}
 }
 
-// writer returns the id of the call that wrote an entry.
+// writer reports whether an entry is stored, and returns the id of the call that wrote it.
 func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string, err error) {
 	attrs, err := persist(
 		ctx, func(ctx context.Context) (*storage.Attrs, error) { return l.bucket.Attrs(ctx, l.key(number)) },
@@ -151,9 +160,9 @@ func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string,
 	return true, attrs.Metadata[idName], nil
 }
 
-// confirm fails unless an entry that was just stored is the first of its number. If an entry with that
-// number may have been removed, another writer may have had the number: this writer was paused while
-// others trimmed twice.
+// confirm checks that an entry that was just stored has not been trimmed meanwhile. If the entry
+// may have been trimmed, confirm fails. The reason is that this writer may have been paused while
+// other writers trimmed twice. Then another entry may have had this number.
 func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 	trimmed, err := persist(ctx, l.Trimmed)
 	switch {
@@ -167,7 +176,8 @@ func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 	return nil
 }
 
-// persist calls do until it succeeds, or fails for a reason that lasts: for ten seconds, also if ctx has ended.
+// persist calls the parameter do until that function succeeds, or fails with an error that is not
+// temporary. It tries for at most ten seconds, even if ctx has ended.
 func persist[T any](ctx context.Context, do func(ctx context.Context) (T, error)) (T, error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), decideTimeout)
 	defer cancel()

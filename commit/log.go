@@ -1,15 +1,15 @@
-// Package commit keeps a log in a bucket: numbered entries that several processes append to, as table
-// formats do. It needs no server beside the store.
+// Package commit keeps a log in a bucket. A log has numbered entries, to which several processes
+// append, as table formats do. It needs no server beside the store.
 //
-// An entry is one object. Its key ends in its number, in 20 digits, and its content is what was appended.
-// Numbers begin at 1 and have no gaps. If several writers try to store the same number, the store accepts
-// one; the others read that entry, and try the next number. If the response to a write is lost, the id in
-// the metadata of the entry shows who wrote it. The log needs [storage.ConditionalCreate] and
-// [storage.Metadata], and [Log.Trim] also [storage.ConditionalUpdate]; otherwise it fails with
-// Unsupported.
+// An entry is one object. Its key ends in its number, in 20 digits, and its content is the data
+// that was appended. Numbers begin at 1 and have no gaps. If several writers try to store the same
+// number, the store accepts one of them. The other writers read that entry, and try the next
+// number. If the response to a write is lost, the id in the metadata of the entry shows who wrote
+// it. The log needs [storage.ConditionalCreate] and [storage.Metadata], and [Log.Trim] also
+// [storage.ConditionalUpdate]. In a bucket without them, it fails with Unsupported.
 //
-// All operations together are linearizable. For one object that is replaced, such as the pointer to the
-// current state of a table, use [storage.Update].
+// All operations together are linearizable. For one object that is replaced, such as the pointer to
+// the current state of a table, use [storage.Update].
 package commit
 
 import (
@@ -25,34 +25,38 @@ import (
 	"github.com/omnibucket/storage/internal/ctxcode"
 )
 
-// MaxEntry is the size of the largest entry, in bytes. Put more into an object of its own, and its key
-// into the entry.
+// MaxEntry is the size of the largest entry, in bytes. To append more data, store it in an object,
+// and put the key of that object into the entry.
 const MaxEntry = 16 << 20
 
-// A Log is a log in one folder of a bucket. Its methods may be called concurrently.
+// A Log reads and appends to the log in one folder of a bucket. Its methods may be called
+// concurrently.
 type Log struct {
 	bucket storage.ReadWriter
 	prefix string
-	known  atomic.Pointer[known] // nil if no entry is known
+	known  atomic.Pointer[known] // last entry that this Log has seen; nil if it has seen none
 }
 
-// known is the greatest entry that this Log has seen.
+// A known is the entry with the greatest number that this Log has seen.
 type known struct {
 	number int64
-	id     string    // id of the call that appended it; "" if that was not seen
-	at     time.Time // when it, or an entry before it, was last seen in the log, and so was not trimmed
+	id     string // id of the call of Append that wrote the entry; "" if not known
+	// The field at is the time at which this Log last saw this entry or an earlier one in the log. At that time,
+	// this entry was not trimmed.
+	at time.Time
 }
 
-// An Entry is one entry of a log.
+// An Entry is one entry of a log, as [Log.Read], [Log.From] and [Log.Follow] return it.
 type Entry struct {
 	Number   int64 // from 1
 	Data     []byte
-	Modified time.Time // when it was appended, by the clock of the store
+	Modified time.Time // time at which it was appended, by the clock of the store
 }
 
-// New returns the log below prefix, which ends in "/". A log without entries needs no object. Other
-// objects below prefix do not matter to it, unless their names are 20 digits or "trimmed". New makes no
-// request. With a b that is not a bucket of this library, it fails with Unsupported.
+// New returns the log under prefix, which must end in "/". A log without entries has no objects, so
+// it need not be created. Other objects under prefix do no harm, unless the rest of their key is 20
+// digits or "trimmed". New makes no request. If b is not a bucket of this library, New fails with
+// Unsupported.
 func New(b storage.ReadWriter, prefix string) (*Log, error) {
 	l := &Log{bucket: b, prefix: prefix}
 	switch {
@@ -84,7 +88,8 @@ func (l *Log) interrupted(op string, cause error) error {
 
 func (l *Log) key(number int64) string { return fmt.Sprintf("%s%020d", l.prefix, number) }
 
-// learn remembers that an entry is in the log, and thereby that the greatest one is not trimmed.
+// learn records that an entry was just seen in the log. That also proves that no later entry was
+// trimmed yet, because Trim removes the oldest entries first.
 func (l *Log) learn(number int64, id string) {
 	for {
 		old, now := l.known.Load(), known{number: number, id: id, at: time.Now()}
@@ -97,15 +102,16 @@ func (l *Log) learn(number int64, id string) {
 	}
 }
 
-// forget makes the next call of Append ask for the last entry.
+// forget makes the next call of Append search for the last entry.
 func (l *Log) forget() {
 	if old := l.known.Load(); old != nil {
 		l.known.CompareAndSwap(old, &known{number: old.number, id: old.id})
 	}
 }
 
-// look reports whether an entry that this Log has seen is there. If it is not, and was not trimmed, or
-// is another one by now, look fails with Changed: the log is not the one that this Log knows.
+// look reports whether an entry that this Log has seen still exists. It returns false if the entry
+// was trimmed. If the entry has vanished in another way, or has been replaced by another entry,
+// look fails with Changed: this is no longer the log that was read before.
 func (l *Log) look(ctx context.Context, seen *known) (there bool, err error) {
 	attrs, err := l.bucket.Attrs(ctx, l.key(seen.number))
 	text := "entry %d is another one than was in the log"
@@ -127,13 +133,13 @@ func (l *Log) look(ctx context.Context, seen *known) (there bool, err error) {
 	}
 }
 
-// Last returns the number of the last entry, or 0 if nothing was ever appended. It lists nothing: after
-// n new entries it takes about 2 log n requests. If an entry that this Log has seen was removed by
-// other means than Trim, or replaced, Last fails with Changed, as [Log.Append] does.
+// Last returns the number of the last entry, or 0 if nothing was ever appended. Last makes no
+// listing. After n new entries, it takes about 2 log n requests. If an entry that this Log has seen
+// was replaced, or was removed by other means than Trim, Last fails with Changed.
 func (l *Log) Last(ctx context.Context) (int64, error) { return l.last(ctx, time.Now()) }
 
-// last is Last. It looks for the entry that this Log knows, unless that entry was seen after
-// since.
+// last returns the number of the last entry of the log. l.known is an entry that this Log has seen.
+// If it was not seen after the time in the parameter since, last first checks that it still exists.
 func (l *Log) last(ctx context.Context, since time.Time) (int64, error) {
 	low := int64(0)
 	if seen := l.known.Load(); seen != nil {
@@ -153,7 +159,7 @@ func (l *Log) last(ctx context.Context, since time.Time) (int64, error) {
 		if err != nil {
 			return 0, err
 		}
-		if trimmed <= last { // otherwise an entry that seemed absent may have been removed
+		if trimmed <= last { // otherwise the log was trimmed during the search, which may have missed entries
 			if last > 0 {
 				l.learn(last, "")
 			}
@@ -163,8 +169,9 @@ func (l *Log) last(ctx context.Context, since time.Time) (int64, error) {
 	}
 }
 
-// search returns the number of the last entry. low is the number of an entry, or 0, and no entry after
-// it was removed. search doubles its steps up to a number without an entry, and then halves them.
+// search returns the number of the last entry. low is the number of an entry, or 0, and no entry
+// after low was trimmed. search doubles its steps until a number has no entry, and then halves
+// them.
 func (l *Log) search(ctx context.Context, low int64) (int64, error) {
 	var high int64
 	for step := int64(1); ; step *= 2 {

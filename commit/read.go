@@ -12,10 +12,11 @@ import (
 	"github.com/omnibucket/storage/internal/parallel"
 )
 
-// together is how many entries are read at once.
+// together is the number of entries that are read in parallel.
 const together = 8
 
-// Read returns one entry. If it is not there yet, or was trimmed, it fails with ObjectNotFound.
+// Read returns one entry. If the entry does not exist yet, or was trimmed, Read fails with
+// ObjectNotFound.
 func (l *Log) Read(ctx context.Context, number int64) (Entry, error) {
 	entries, err := l.batch(ctx, "Read", number, 1)
 	switch {
@@ -27,16 +28,17 @@ func (l *Log) Read(ctx context.Context, number int64) (Entry, error) {
 	return entries[0], nil
 }
 
-// From yields the entries from a number on, in order, up to the last one. At most one error is yielded,
-// last. If the first entry was trimmed, the error is ObjectNotFound. Then read the state that was
-// stored before [Log.Trim] was called, and continue after the number that [Log.Trimmed] returns. It
-// reads up to 8 entries at once, into memory.
+// From yields the entries from number to the last entry, in order. If it fails, the last value is
+// the error. If the first entry was trimmed, the error is ObjectNotFound. Then read the state that
+// was stored before [Log.Trim], and continue after the number that [Log.Trimmed] returns. From
+// reads up to 8 entries in parallel into memory.
 func (l *Log) From(ctx context.Context, number int64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) { l.yield(ctx, "From", number, yield) }
 }
 
-// Follow yields entries as From does, and then waits for new ones. Each time that interval has passed, it looks for the
-// next entry, which takes two requests. It ends only with an error, also if ctx is done.
+// Follow yields entries as From does, and then waits for new ones. Each time that interval has
+// passed, it looks for the next entry, which takes two requests. It ends only with an error, which
+// is also the case if ctx is done.
 func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if interval <= 0 {
@@ -55,8 +57,8 @@ func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) 
 	}
 }
 
-// yield yields the entries from next up to the last one, and returns the number after it. It returns
-// more as false after an error, or if yield wants no more.
+// This method yields the entries from the number next to the last entry, and returns the number of
+// the entry that will follow. more is false after an error, or if the caller stops the iteration.
 func (l *Log) yield(
 	ctx context.Context, op string, next int64, yield func(Entry, error) bool,
 ) (after int64, more bool) {
@@ -78,8 +80,9 @@ func (l *Log) yield(
 	}
 }
 
-// batch reads up to size entries, beginning with first, up to the first that does not exist yet. With
-// an error it returns the entries before the failure.
+// batch reads at most size entries, beginning with the number first. It stops before the first
+// entry that does not exist yet. If a read fails, batch returns the error together with the entries
+// before it.
 func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]Entry, error) {
 	if first < 1 {
 		return nil, l.failed(op, storage.InvalidArgument, "number must be at least 1")
@@ -96,7 +99,8 @@ func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]En
 	if n < size && storage.CodeOf(errs[n]) != storage.ObjectNotFound {
 		err = errs[n]
 	}
-	trimmed, unread := l.Trimmed(ctx) // read afterwards: an entry that is not removed now was the first of its number
+	// Trimmed is read after the entries: an entry that is not trimmed now was not trimmed when it was read.
+	trimmed, unread := l.Trimmed(ctx)
 	switch {
 	case unread != nil:
 		return nil, unread

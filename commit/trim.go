@@ -10,31 +10,34 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A mark says which entries are no longer in the log, and which will be removed next. It is one
-// object.
+// A mark records how far the log was trimmed. It is the object "trimmed" of the log. Trim removes
+// entries in two steps, so a mark has two numbers.
 type mark struct {
-	removed int64  // entries up to this one may have been removed
-	next    int64  // the next call of Trim removes the entries up to this one; 0 if there is no mark
-	id      string // id of the entry next, which is in the log; a mark with another id belongs to another log
+	removed int64  // entries up to this number may have been removed
+	next    int64  // the next call of Trim removes the entries up to this number; 0 if never trimmed
+	id      string // id of the entry with the number next; if that entry has another id, the mark is of another log
 }
 
 func (m mark) String() string { return fmt.Sprintf("%d %d %s\n", m.removed, m.next, m.id) }
 
-// maxMark is more bytes than a mark has.
+// maxMark is larger than the text of any mark, in bytes.
 const maxMark = 128
 
 func (l *Log) markKey() string { return l.prefix + "trimmed" }
 
-// Trim removes old entries in two steps. It removes the entries up to the number of the call before it. It keeps
-// the entries after those, up to number, until it is called with a greater number, so that a slow writer or
-// reader still finds them. Before the call, store what a reader needs in their place, such as the state of the
-// table after entry number.
+// Trim removes old entries in two steps. It immediately removes only the entries up to the number
+// of the previous call. The entries after those, up to number, are removed by a later call with a
+// greater number. So a slow writer or reader still finds them. Before you call Trim, store the data
+// that a reader needs in place of the entries, such as the state of the table after the entry with
+// this number.
 //
-// If there is no such entry yet, Trim fails with InvalidArgument. If it is not greater than before, Trim only
-// removes what an interrupted call has left. [Log.Trimmed] returns what was removed, also after a failure.
+// If the log has no entry with this number yet, Trim fails with InvalidArgument. If number is not
+// greater than in the previous call, Trim only removes the entries that an interrupted call has
+// left. [Log.Trimmed] returns up to which number entries were removed, even after a failure.
 //
-// Trim removes what the object "trimmed" of this log says, whatever a listing has. If that object was written in
-// another log, of which this one is a partial copy, Trim removes nothing and fails with Changed.
+// The object "trimmed" of this log, and not a listing, determines which entries Trim removes. If
+// that object was written in another log, of which this log is a partial copy, Trim removes nothing
+// and fails with Changed.
 func (l *Log) Trim(ctx context.Context, number int64) error {
 	last, err := l.Last(ctx)
 	switch {
@@ -62,11 +65,11 @@ func (l *Log) Trim(ctx context.Context, number int64) error {
 	return errors.Join(listed, err)
 }
 
-// errMoved is the error of a mark that another call has moved.
+// errMoved means that another call of Trim has written a new mark.
 var errMoved = errors.New("the mark has moved")
 
-// advance excludes entries from the log, before the first of them is removed. It returns a mark that is known to
-// belong to this log.
+// advance writes a new mark, so that readers no longer see the entries that Trim then removes. It
+// returns a mark that certainly belongs to this log.
 func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 	for unsure := 0; ; {
 		now, err := l.ownMark(ctx)
@@ -95,13 +98,14 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 		case !errors.Is(err, storage.OutcomeUnknown) || ctx.Err() != nil || unsure == 3:
 			return mark{}, err
 		default:
-			unsure++ // the mark that is there by now shows the outcome
+			unsure++ // the next round reads the mark, which shows whether the write took effect
 		}
 	}
 }
 
-// ownMark returns the mark, or the zero mark if there is none. If the mark belongs to this log, the entry that it
-// names is there, unless the mark has moved meanwhile. Otherwise it fails with Changed.
+// ownMark returns the mark of this log, or the zero mark if the log was never trimmed. The entry
+// that a mark names must exist with the same id, unless another call writes a new mark meanwhile.
+// If there is no such entry, the mark belongs to another log, and ownMark fails with Changed.
 func (l *Log) ownMark(ctx context.Context) (mark, error) {
 	now, err := l.mark(ctx)
 	for {
@@ -126,14 +130,14 @@ func (l *Log) ownMark(ctx context.Context) (mark, error) {
 	}
 }
 
-// Trimmed returns the greatest number up to which entries were removed, or 0. The entry after it is
-// the first that can be read.
+// Trimmed returns the number of the last entry that may have been removed, or 0. The first entry
+// that can be read is the one after it.
 func (l *Log) Trimmed(ctx context.Context) (int64, error) {
 	now, err := l.mark(ctx)
 	return now.removed, err
 }
 
-// mark reads the mark; the zero mark if there is none.
+// mark reads the mark. If the log was never trimmed, it returns the zero mark.
 func (l *Log) mark(ctx context.Context) (mark, error) {
 	text, _, err := storage.ReadAll(ctx, l.bucket, l.markKey(), storage.WithRange(0, maxMark))
 	switch {
@@ -157,7 +161,7 @@ func (l *Log) parseMark(text []byte) (mark, error) {
 	return m, nil
 }
 
-// isEntry reports whether key is that of an entry.
+// isEntry reports whether key is the key of an entry.
 func (l *Log) isEntry(key string) bool {
 	number, err := strconv.ParseInt(strings.TrimPrefix(key, l.prefix), 10, 64)
 	return err == nil && key == l.key(number)

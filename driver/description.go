@@ -6,14 +6,14 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Description tells the core about a driver. The core refuses with Unsupported, before
-// the driver is asked, everything that Features does not declare.
+// A Description tells the core about a driver. If Features does not declare what a call needs, the
+// core fails with Unsupported, and does not call the driver.
 type Description struct {
 	Provider string // "s3", "gcs", "azure", "local", "memory"
 	Bucket   string
 	Features storage.Features
-	// Location distinguishes the bucket from one of the same name elsewhere: the endpoint
-	// and account, or the directory, without credentials. It must be the same in every
+	// Location distinguishes the bucket from a bucket with the same name elsewhere. It has the
+	// endpoint and account, or the directory, without credentials. It must be the same in every
 	// process.
 	Location string
 	// Places returns where the objects are, in each store that the bucket has. A layer with a second store adds the
@@ -21,110 +21,123 @@ type Description struct {
 	// If Places is nil, the core asks Locate. Jobs compare places before they remove anything: if a place is
 	// missing, they may remove the last copy of an object.
 	Places func() []Place
-	// Stack has one text for each layer that changes the bytes of objects or has a second store, from the store
-	// outwards. It has the layer's kind and what distinguishes it from another one, such as a public key or the
-	// identity of the second store, without secrets. Such a layer appends to it. See [StackIdentity].
+	// Stack identifies the layers that change the bytes of objects or have a second store. Each
+	// such layer appends one text, so the first text is that of the layer next to the store. The
+	// text has the kind of the layer and what distinguishes it from others of this kind, such as a
+	// public key or the identity of the second store. It has no secrets. See [StackIdentity].
 	Stack         []string
-	PublicBaseURL string // the provider's own address of the bucket, ending in "/"; the core adds the escaped key
-	Versioned     bool   // the bucket is known to keep versions, as if it were opened WithVersioning
-	// EnableVersions makes the bucket keep versions from now on. New calls it if the bucket is opened
-	// WithVersioning. If it is nil, the store decides itself, as a cloud does, and needs the feature.
+	PublicBaseURL string // the provider's address of the bucket, ending in "/"; the core adds the escaped key
+	Versioned     bool   // true if the bucket is known to keep versions, even if it is opened without WithVersioning
+	// EnableVersions makes the bucket keep versions. engine.New calls it if the bucket is opened
+	// WithVersioning. If it is nil, the store decides whether it keeps versions, as a cloud does.
+	// Then WithVersioning needs the feature Versioning.
 	EnableVersions func()
-	// EnableObjectLock makes the bucket keep versions and lock objects. New calls it if the bucket is
-	// opened WithObjectLock. If it is nil, the store decides itself, as a cloud does, and needs the
-	// feature.
+	// EnableObjectLock makes the bucket keep versions and lock objects. engine.New calls it if the
+	// bucket is opened WithObjectLock. If it is nil, the store decides whether it locks objects, as
+	// a cloud does. Then WithObjectLock needs the feature ObjectLock.
 	EnableObjectLock func()
-	// EnableSoftDelete makes the bucket keep what is removed for a time. New calls it if the bucket is
-	// opened WithSoftDelete. If it is nil, the store decides itself, as a cloud does, and needs the
-	// feature.
+	// EnableSoftDelete makes the bucket keep removed objects for a time. engine.New calls it if the
+	// bucket is opened WithSoftDelete. If it is nil, the store decides whether it keeps them, as a
+	// cloud does. Then WithSoftDelete needs the feature SoftDelete.
 	EnableSoftDelete func(keep time.Duration)
-	// TaggedRevisions declares that the driver's revisions begin with Provider and ":"
-	// already, so that they need not be built for each response.
+	// TaggedRevisions declares that the driver's revisions already begin with Provider and ":". The
+	// core then adds nothing to them, which saves memory for each response.
 	TaggedRevisions bool
 
-	// NeedsSigningBase declares that the store has no address of its own: the handler of package
-	// serve answers signed requests, at the address of WithSigningBaseURL. Without that
-	// option no feature of signing is in force.
+	// NeedsSigningBase declares that the store has no address of its own. Signed requests go to the handler of package
+	// serve, at the address of WithSigningBaseURL. Without that option, the bucket lacks all features of signing.
 	NeedsSigningBase bool
-	// Origin, with NeedsSigningBase, tells the handler of package serve about the bucket: its
-	// keys, whether it is public, its CORS rules. A layer must pass it on.
+	// Origin has what the handler of package serve needs to know about the bucket: the keys that
+	// sign, whether the bucket is public, and its CORS rules. It is only set together with
+	// NeedsSigningBase. A layer must pass it on.
 	Origin      any
-	SigningHint string // the Hint if signing is Unsupported: what the bucket lacks
-	// FeatureHint is the Hint if a feature is not declared: what to do about it.
+	SigningHint string // hint of the error if signing is Unsupported; says what the bucket lacks
+	VendingHint string // hint of the error if Vend is Unsupported; says what the configuration lacks
+	// FeatureHint is the hint of the error if a feature is not declared. It says what the caller
+	// can do.
 	FeatureHint string
-	// OrderHint is the Hint if List turns out to be in another order than declared: what to do
-	// about it.
+	// OrderHint is the hint of the error if List turns out not to be in the declared order. It says
+	// what the caller can do.
 	OrderHint string
 
-	// FolderOrder declares, in place of OrderedListing, that List is in the order of a
-	// directory tree, which has all of "a/…" before "a-b". The core then lists folder by
-	// folder, with the delimiter "/" and Token only: at least one request for each folder.
-	// In one folder, List must be in the order of names, in which "a/" counts as "a", or in
-	// byte order.
+	// FolderOrder declares, in place of OrderedListing, that List is in the order of a directory
+	// tree, which has all of "a/…" before "a-b". The core then lists one folder after the other,
+	// with at least one request for each folder. These requests have the delimiter "/" and may have
+	// a Token, but no StartAfter. Within a folder, List must be in byte order, or in the order of
+	// names, in which "a/" counts as "a".
 	FolderOrder bool
-	// StartsAfter, beside OrderedListing, reports whether List with StartAfter is known to return
-	// everything after it. If it is not, the core lists from the start of the prefix and drops
-	// the entries up to it. If it is nil, List always does.
+	// StartsAfter reports whether List with StartAfter returns all entries after that key. If it
+	// returns false, the core lists from the start of the prefix, and drops the entries up to
+	// StartAfter. If StartsAfter is nil, List must return all these entries. The core only calls
+	// StartsAfter if the driver declares OrderedListing.
 	StartsAfter func() bool
-	// FolderPrefixes declares that List takes only prefixes that are empty or end in "/". The core
-	// lists the folder of any other prefix, and drops the rest.
+	// FolderPrefixes declares that List accepts only prefixes that are empty or end in "/". For any
+	// other prefix, the core lists the folder that contains it, and drops the entries without the
+	// prefix.
 	FolderPrefixes bool
-	// SlashDelimiter declares that List takes only the delimiter "/". For any other, the core lists
-	// all keys and finds the prefixes itself, or, without OrderedListing, fails with Unsupported.
+	// SlashDelimiter declares that List accepts only the delimiter "/". For any other delimiter,
+	// the core lists all keys and finds the common prefixes itself. Without OrderedListing, it
+	// fails with Unsupported instead.
 	SlashDelimiter bool
-	// TokenAfterLast declares that a full last page may have a token, which leads to an
-	// empty page. ListPage then requests one entry more than it returns.
+	// TokenAfterLast declares that the last page may have a token if it is full. That token leads
+	// to an empty page. To avoid the empty page, ListPage requests one entry more than it returns.
 	TokenAfterLast bool
 
-	// TagsByHead declares that Attrs of Get lack the TagCount, which those of Head have.
+	// TagsByHead declares that Head returns the TagCount, but Get does not.
 	TagsByHead bool
-	// CopiesTags declares that Copy keeps the source's tags, however many there are, unless
-	// CopyRequest.ReplaceTags is true. The core then does not read them for it, and
-	// CopyRequest.Tags has only tags that replace them.
+	// CopiesTags declares that Copy keeps all tags of the source, unless CopyRequest.ReplaceTags is
+	// true. The core then does not read the source's tags, and CopyRequest.Tags has only tags that
+	// replace them.
 	CopiesTags bool
-	// CopiesWithoutAttrs declares that Copy takes a source without Attrs and Revision. It copies one
-	// revision with its tags and properties, except the storage class. If it fails for a reason
-	// that lasts, such as Unsupported, the core reads the attributes and calls Copy again.
+	// CopiesWithoutAttrs declares that Copy accepts a source without Attrs and Revision. For such a
+	// source, Copy copies one revision with its tags and properties, except the storage class. If
+	// Copy fails with an error that is not temporary, such as Unsupported, the core reads the
+	// attributes and calls Copy again.
 	CopiesWithoutAttrs bool
-	// AttributesAtBegin declares that BeginParts gives the store the attributes, tags and locks of the
-	// object. CompleteParts ignores them. Otherwise CompleteParts gives them.
+	// AttributesAtBegin declares that BeginParts passes the attributes, tags and locks of the
+	// object to the store, and that CompleteParts ignores them. Otherwise CompleteParts passes
+	// them.
 	AttributesAtBegin bool
 
-	// HiddenMetadata are the names of metadata that a layer keeps for itself. Servers must neither show
-	// nor take them; the core does neither with any name that begins with "omnibucket". A server then keeps
-	// nothing in metadata that depends on the bytes of an object.
+	// HiddenMetadata are the names of metadata that a layer keeps for itself. Servers must neither
+	// show these names to clients nor accept them from clients. If there are such names, a server
+	// keeps nothing in the metadata that depends on the bytes of an object. Names that begin with
+	// "omnibucket" need not be listed, because the core always hides them.
 	HiddenMetadata []string
 
 	// FixedParts declares that a part must not be sent again with other bytes. If the body has
-	// changed since an earlier call has sent the part, the core begins another upload.
+	// changed since an earlier call sent the part, the core begins another upload.
 	FixedParts bool
 
-	// CheckNative accepts a value of WithNative, or says why not. The value of another driver's
-	// option is Unsupported. It is nil if the driver has no options of its own.
+	// CheckNative returns nil if the driver accepts a value of WithNative, and otherwise the reason
+	// why not. For a value that belongs to another driver, the reason is Unsupported. A driver
+	// without options of its own leaves CheckNative nil.
 	CheckNative func(value any) error
 
-	// ChecksumWhileSending declares that Put and PutPart take a body of known size whose CRC32C
-	// is known only when it has ended, so that it is read once. StreamingPut includes it.
+	// ChecksumWhileSending declares that Put and PutPart accept a body of known size whose CRC32C
+	// is only known when the body ends. The core then reads each body only once. A driver that
+	// declares StreamingPut need not set it.
 	ChecksumWhileSending bool
-	// PartChecksumWhileSending is ChecksumWhileSending for PutPart only.
+	// PartChecksumWhileSending declares the same as ChecksumWhileSending, but for PutPart only.
 	PartChecksumWhileSending bool
-	// CountsRequests declares that the transport counts HTTP requests. Else
-	// [storage.Outcome.Requests] counts driver calls.
+	// CountsRequests declares that the transport counts HTTP requests. Otherwise [storage.Outcome.Requests] counts
+	// calls of the driver.
 	CountsRequests bool
 
-	Local         bool // the store is on this machine: no connection can stall or drop
-	ASCIIMetadata bool // metadata values must be ASCII: the core encodes them (RFC 2047) and decodes them
+	Local         bool // true if the store is on this machine, so that no connection can stall or drop
+	ASCIIMetadata bool // true if metadata values must be ASCII; the core then encodes and decodes them (RFC 2047)
 
-	MaxSize     int64 // bytes of the largest object, if parts set no limit; 0 if there is none
-	MaxPutSize  int64 // bytes of the largest body of one Put; 0 if there is no limit
-	MinPartSize int64 // bytes; the last part may be smaller
-	MaxPartSize int64 // bytes; 0 if there is no limit
-	MaxParts    int   // 0 if there is no limit
-	PartSize    int64 // bytes of a part if nothing else decides; 0 means 5 MiB
-	PartUnit    int64 // bytes; all parts but the last are a multiple of it; 0 means any size
-	// OpenUploadLimits are the bounds of the parts of uploads with AnyOrder; nil if those above hold.
+	MaxSize     int64 // largest object in bytes, if the limits of parts allow more; 0 if there is no limit
+	MaxPutSize  int64 // largest body of one Put in bytes; 0 if there is no limit
+	MinPartSize int64 // smallest part in bytes; the last part may be smaller
+	MaxPartSize int64 // largest part in bytes; 0 if there is no limit
+	MaxParts    int   // largest number of parts; 0 if there is no limit
+	PartSize    int64 // default size of a part in bytes; 0 means 5 MiB
+	PartUnit    int64 // bytes; each part but the last has a multiple of this size; 0 means any size
+	// OpenUploadLimits are the limits of parts for uploads with PutRequest.AnyOrder. If it is nil,
+	// the limits above hold for them, too.
 	OpenUploadLimits *storage.PartLimits
-	MaxBatch         int // requests in one DeleteBatch; 0 if there are no batches
-	MaxPage          int // entries in one List; 0 means 1,000
-	MaxEmptyPages    int // pages in a row without a new entry, before the listing is Unavailable; 0 means 100
+	MaxBatch         int // most requests in one DeleteBatch; 0 if the driver has no batches
+	MaxPage          int // most entries in one page of List; 0 means 1,000
+	MaxEmptyPages    int // pages without a new entry, one after another, that make a listing Unavailable; 0 means 100
 }

@@ -4,8 +4,9 @@ import (
 	"github.com/omnibucket/storage/internal/headertext"
 )
 
-// ResponseDisposition returns the Content-Disposition that the signer asks for:
-// ResponseContentDisposition, else that of ResponseName, else "". It is for drivers.
+// ResponseDisposition returns the Content-Disposition header that a signed response must have. It
+// is ResponseContentDisposition or, if that is "", an attachment with the name ResponseName. If
+// both are "", it is "".
 func (r *SignRequest) ResponseDisposition() string {
 	if r.ResponseContentDisposition != "" {
 		return r.ResponseContentDisposition

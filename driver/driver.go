@@ -1,15 +1,16 @@
-// Package driver has what the author of a driver or of a layer sees: [Driver] and [ServiceDriver], the
-// requests that they get, and what they declare. Package engine makes a bucket of a driver.
+// Package driver is for authors of drivers and layers. It has the interfaces [Driver] and
+// [ServiceDriver], the requests that their methods get, and the [Description] by which they declare
+// abilities and limits. Package engine makes a bucket of a driver.
 //
-// To change requests or responses of a store (encryption, caching), write a [Layer]: a [Driver] that embeds
-// another one. To run code around every request of a driver, retries included (rate limits, fault
-// injection), use [Intercept].
+// To change the requests or responses of a store, such as for encryption or caching, write a
+// [Layer]: a [Driver] that embeds another one. To run code around every request of a driver,
+// including retries, use [Intercept]. That suits rate limits and fault injection.
 //
-// A driver over HTTP uses the transport of [NewTransport], which applies the bucket's stall limit and
-// counts requests: it sets CountsRequests in its [Description]. It turns the retries and timeouts of its
-// SDK off, because the engine retries. A method that reads returns [StatusError] for an unsuccessful
-// response, and [NetworkError] for a request without one. A method that writes does the same in a
-// function that it passes to [SendWrite].
+// A driver over HTTP uses the transport of [NewTransport], which applies the bucket's stall limit
+// and counts requests. Such a driver sets CountsRequests in its [Description]. It turns off the
+// retries and timeouts of its SDK, because the engine retries. A method that reads returns
+// [StatusError] for an unsuccessful response, and [NetworkError] for a request without a response.
+// A method that writes sends its requests in a function that it passes to [SendWrite].
 package driver
 
 import (
@@ -19,96 +20,102 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Driver translates one provider: requests to calls, responses to [storage.Attrs], failures to
-// a [storage.Code]. It has no policy, and keeps no state between calls.
+// A Driver translates one provider: requests of the core to calls of the provider, responses to
+// [storage.Attrs], and failures to a [storage.Code]. It makes no decisions such as when to retry,
+// and keeps no state between calls.
 //
-// Requests are checked: keys are valid, metadata keys are in lower case, and a driver is
-// asked for nothing that Describe does not declare. A driver must not keep a request
-// after it returns, or a pointer or slice in one. It may keep a metadata map, which nobody
-// changes.
+// The core checks requests before it calls a driver. Keys are valid, metadata keys are in lower
+// case, and no request needs a feature that Describe does not declare. After a method has returned,
+// the driver must not keep the request, nor a pointer or slice of it. It may keep a metadata map,
+// which nobody changes.
 //
 // A method may return a bare Code, or an *[storage.Error] with Code, Status, RequestID, Retryable,
-// RetryAfter, Hint and Err; the core adds Op, Provider, Bucket and Key. A write that
-// returns a bare Code had no effect. If the request may have reached the store but no
-// response came, it must return an *Error with Unknown set.
+// RetryAfter, Hint and Err. The core adds Op, Provider, Bucket and Key. A bare Code of a write
+// means that the write had no effect. If the request may have reached the store but no response
+// came, the method must return an *Error with Unknown set.
 //
-// The core retries errors that are Retryable; RateLimited and Unavailable always are. A
-// driver must turn off the retries of its SDK. Every method must return soon after ctx is
-// done.
+// The core retries errors that are Retryable. Errors with RateLimited and Unavailable always are. A
+// driver must turn off the retries of its SDK. Every method must return soon after ctx is done.
 //
-// A driver must implement Describe, Put, Get, Head, List and Delete; embed
-// [UnimplementedDriver] for the rest. A layer embeds the Driver that it wraps. The example
+// A driver must implement Describe, Put, Get, Head, List and Delete. It embeds
+// [UnimplementedDriver] for the other methods. A layer embeds the Driver that it wraps. The example
 // is a whole driver, over a map.
 type Driver interface {
-	// Describe returns what the core needs to know. New calls it. If it returned a FeatureHint
-	// and a feature is refused, the core calls it again, beside other calls: the hint may name
-	// what the driver has learned.
+	// Describe returns what the core needs to know about the driver. engine.New calls it. If the
+	// result has a FeatureHint and a feature is refused, the core calls Describe again,
+	// concurrently with other calls. By then, the driver may be able to give a better hint.
 	Describe() Description
 
-	// Put stores a whole object in one request, atomically. It reads Body to its end, by
-	// Read only (not by WriterTo). If Body fails, Put stores nothing and returns that
-	// error, wrapped or not. If r.CRC32C is known, the store must verify it, or Put must.
+	// Put stores a whole object in one request, atomically. It reads Body to its end, by Read only
+	// and not by WriterTo. If Body fails, Put stores nothing and returns that error, wrapped or
+	// not. If r.CRC32C is known, either the store or Put must verify it.
 	//
-	// Put returns ETag, Revision, Version, Modified, the checksums of the response, and a
-	// StorageClass other than the requested one. The core sets Key, Size and the other
-	// properties, the tag count and the locks that r has. This holds for CompleteParts, Copy and
-	// Compose too.
+	// Put returns ETag, Revision, Version, Modified and the checksums of the response. It returns a
+	// StorageClass only if it differs from the requested one. The core sets Key, Size, the other
+	// properties, the tag count and the locks from r. The same rules hold for the Attrs of
+	// CompleteParts, Copy and Compose.
 	Put(ctx context.Context, r *PutRequest) (*storage.Attrs, error)
 
-	// Get returns the attributes of the whole object, as Head does, and the requested
-	// bytes. The bytes must begin at r.Offset: if the store sends others, Get fails. If
-	// the offset is at or past the end, Get may fail with RangeNotSatisfiable. A body in
-	// memory may implement io.WriterTo, to be written without a copy. Its Close may be
-	// called while a Read waits, and must make it return.
+	// Get returns the attributes of the whole object, as Head does, and the requested bytes. The
+	// bytes must begin at r.Offset: if the store sends bytes from another offset, Get fails. If the
+	// offset is at or past the end, Get may fail with RangeNotSatisfiable. A body in memory may
+	// implement io.WriterTo, to be written without a copy. Close of the body may be called while a
+	// Read waits, and must make that Read return.
 	Get(ctx context.Context, r *GetRequest) (*storage.Attrs, io.ReadCloser, error)
 
-	// Head returns all attributes; ContentType is empty and CRC32C unknown if the store keeps
-	// none. Modified is in UTC, and as precise as in List. A Condition of a read must hold even if the
-	// driver declares no conditions. Revision is the provider's own, of up to 1,024 visible ASCII
-	// characters without "*" and ",": the core adds the provider's name to it, and removes it from
+	// Head returns all attributes. If the store keeps no content type or checksum, ContentType is
+	// empty or CRC32C unknown. Modified is in UTC, and as precise as in List. If the request has a
+	// Condition, Head and Get must check it, even if the driver declares no feature for conditions.
+	// Revision is the provider's revision as is, with up to 1,024 visible ASCII characters other
+	// than "*" and ",". The core prefixes it with the provider's name, and strips the prefix from
 	// requests. The core may change the returned Attrs, but no map in them.
 	Head(ctx context.Context, r *GetRequest) (*storage.Attrs, error)
 
-	// List returns one page in byte order of the whole keys, with prefixes among them. If
-	// r.Token is set, the page continues after the one that returned it. Else it begins
-	// after r.StartAfter; a prefix that is greater may be repeated, because the core
-	// filters. The last page has an empty Token.
+	// List returns one page in byte order of the whole keys, with prefixes among them. If r.Token
+	// is set, the page continues after the page that returned that token. Otherwise it begins after
+	// r.StartAfter. The page may repeat a common prefix that is greater than r.StartAfter, because
+	// the core drops repetitions. The last page has an empty Token.
 	//
-	// List must not sort what the store sends in another order: if an entry comes after a
-	// greater one, the core ends the listing with Unsupported, because entries would be
-	// missed. With Description.FolderOrder the delimiter is always "/", and a folder may be
-	// in the order of its names. Without that and OrderedListing, entries come in any order, each
-	// key and prefix once, with Token only. List must check ctx if it reads more than one response.
+	// List must not sort entries that the store sends in another order. If an entry comes after a
+	// greater one, the core ends the listing with Unsupported, because sorting one page cannot
+	// bring back entries that belong to earlier pages.
+	//
+	// With Description.FolderOrder, the delimiter is always "/", and the entries of a folder may be
+	// in the order of their names. If the driver declares neither FolderOrder nor OrderedListing,
+	// entries come in any order, each key and prefix once, and requests have no StartAfter. If List
+	// reads more than one response, it must check ctx in between.
 	List(ctx context.Context, r *ListRequest) (*storage.Page, error)
 
-	// Delete removes an object or a version. If there is none, it returns nil; if there is
-	// no bucket, it fails. If retention or a legal hold keeps it, Delete
-	// fails with Locked.
+	// Delete removes an object or a version. If it does not exist, Delete returns nil. If the
+	// bucket does not exist, Delete fails. If a retention or a legal hold protects it, Delete fails
+	// with Locked.
 	Delete(ctx context.Context, r *DeleteRequest) error
 
-	// BeginParts begins a multipart upload. The core keeps its name, and may use it from
-	// another process. A layer that adds text to the name writes it in front, with a newline after it.
+	// BeginParts begins a multipart upload, and returns the store's name of it. The core keeps the
+	// name, and another process may use it. A layer that adds text to the name writes it in front,
+	// followed by a newline.
 	BeginParts(ctx context.Context, r *PutRequest) (upload string, err error)
 
-	// PutPart stores one part. It is called concurrently, and may be called again with the
-	// same number: the last call wins. With SequentialParts, parts come one at a time and
-	// in order. To make the core restart the upload, PutPart and CompleteParts return
-	// Unavailable with Status 409.
+	// PutPart stores one part. It is called concurrently, and may be called again with the same
+	// number. Then the last call wins. With SequentialParts, parts come one at a time and in order.
+	// PutPart and CompleteParts return Unavailable with Status 409 to make the core begin a new
+	// upload.
 	PutPart(ctx context.Context, r *PartRequest) (Part, error)
 
-	// CompleteParts makes the object of r.Parts and, with SequentialParts, r.Last.
+	// CompleteParts makes the object from r.Parts. If the driver declares SequentialParts, it also
+	// sends r.Last, which ends the object.
 	CompleteParts(ctx context.Context, r *CompleteRequest) (*storage.Attrs, error)
 
 	// AbortParts drops an upload and its parts. If there is no such upload, it returns nil.
 	AbortParts(ctx context.Context, key, upload string) error
 
-	// ListParts returns the parts that an upload with [PutRequest].AnyOrder has, by Number. If
-	// there is no such upload, it fails with ObjectNotFound. A store that cannot tell that
-	// returns no parts.
+	// ListParts returns the stored parts of an upload with [PutRequest].AnyOrder, in the order of
+	// Number. If the upload does not exist, ListParts fails with ObjectNotFound. A store that
+	// cannot know whether the upload exists returns no parts.
 	ListParts(ctx context.Context, r *ListPartsRequest) (*PartPage, error)
 
-	// ListUploads returns one page of the uploads that were begun and neither completed nor
-	// aborted, in any order, those without AnyOrder too.
+	// ListUploads returns one page of the uploads in progress, in any order. These are all uploads
+	// that were begun and neither completed nor aborted, even those without AnyOrder.
 	ListUploads(ctx context.Context, r *ListUploadsRequest) (*UploadPage, error)
 
 	// SignPart signs a request that stores one part of an upload with AnyOrder.
@@ -117,71 +124,80 @@ type Driver interface {
 	// DeleteBatch removes several objects, and returns one error or nil for each request.
 	DeleteBatch(ctx context.Context, r []DeleteRequest) []error
 
-	// Locate returns where a server-side copy finds the object; the zero value means
-	// nowhere.
+	// Locate returns where a server-side copy finds the object. The zero value means that the
+	// server cannot copy it.
 	Locate(key string) ObjectRef
 
-	// Copy copies inside the provider; r.Source.Account is this driver's own. If the source
-	// has another revision than r.Source.Revision, Copy fails with Changed. If the provider
-	// cannot make this copy, it fails with Unsupported, and the core streams.
+	// Copy copies an object within the provider. r.Source.Account is equal to that of this driver.
+	// If the source has another revision than r.Source.Revision, Copy fails with Changed. If the
+	// provider cannot make this copy, Copy fails with Unsupported. The core then streams the
+	// object.
 	Copy(ctx context.Context, r *CopyRequest) (*storage.Attrs, error)
 
-	// Compose joins objects of this bucket; it fails as Copy does.
+	// Compose joins objects of this bucket. If a source has another revision than requested, it
+	// fails with Changed. If the provider cannot join these objects, it fails with Unsupported.
 	Compose(ctx context.Context, r *ComposeRequest) (*storage.Attrs, error)
 
-	// Move gives an object of this bucket another key, in one step, and returns its attributes as
-	// Head does. If there is no source, it fails with ObjectNotFound. If it cannot move this
-	// object, it changes nothing and fails with Unsupported; the core then copies and removes.
+	// Move changes the key of an object of this bucket, in one step, and returns its attributes as
+	// Head does. If the source does not exist, Move fails with ObjectNotFound. If the store cannot
+	// move this object, Move changes nothing and fails with Unsupported. The core then copies and
+	// removes the object.
 	Move(ctx context.Context, r *MoveRequest) (*storage.Attrs, error)
 
-	// ListVersions returns one page of versions, by key, the newest first.
+	// ListVersions returns one page of versions in the order of keys. The versions of one key are
+	// in order from the newest to the oldest.
 	ListVersions(ctx context.Context, r *ListRequest) (*VersionPage, error)
 
 	// Tags returns the object's tags. The core does not change the map.
 	Tags(ctx context.Context, r *GetRequest) (map[string]string, error)
 
-	// SetTags replaces the object's tags by r.Tags; if there are none, it removes them. ETag,
+	// SetTags replaces the object's tags by r.Tags. If r.Tags is empty, it removes all tags. ETag,
 	// Revision and Modified stay as they are.
 	SetTags(ctx context.Context, r *ChangeRequest) error
 
-	// SetRetention sets or, if it is zero, ends the object's retention. A change that the
-	// retention forbids fails with Locked. If the bucket cannot lock objects, SetRetention and
-	// writes with a lock fail with Unsupported.
+	// SetRetention sets the object's retention. If r.Retention is zero, it ends the retention. If
+	// the current retention forbids the change, SetRetention fails with Locked. If the bucket
+	// cannot lock objects, SetRetention and writes with a lock fail with Unsupported.
 	SetRetention(ctx context.Context, r *ChangeRequest) error
 
-	// SetLegalHold begins or ends a legal hold; it fails as SetRetention does.
+	// SetLegalHold begins or ends a legal hold. If the bucket cannot lock objects, it fails with
+	// Unsupported.
 	SetLegalHold(ctx context.Context, r *ChangeRequest) error
 
-	// Restore begins to make an archived object readable. If that was begun already, or the
-	// object is not archived, it returns nil. With r.SoftDeleted it brings a removed object back. If the
-	// key has an object, it changes nothing and fails with PreconditionFailed; if there is nothing to
-	// bring back, it fails with ObjectNotFound.
+	// Restore begins to make an archived object readable. If the restore was already begun, or the
+	// object is not archived, it returns nil. If r.SoftDeleted is true, Restore brings a removed
+	// object back instead. If the key has an object, it then changes nothing and fails with
+	// PreconditionFailed. If no removed object was kept, it fails with ObjectNotFound.
 	Restore(ctx context.Context, r *ChangeRequest) error
 
 	// Sign signs one request that somebody else will make.
 	Sign(ctx context.Context, r *SignRequest) (*storage.SignedURL, error)
 
-	// SignForm signs a form; r.MinSize and r.MaxSize bound the body.
+	// SignForm signs an HTML form that uploads one object. r.MinSize and r.MaxSize bound the size
+	// of the object.
 	SignForm(ctx context.Context, r *SignRequest) (*storage.SignedForm, error)
 
-	// Native returns the provider's own client, for [storage.As]; nil if there is none.
+	// Vend returns credentials that permit r.Rights for the keys with r.Prefix, and nothing else, for at most
+	// r.TTL. It sets the secrets and Expires. If the provider cannot permit exactly that, Vend fails with Unsupported.
+	Vend(ctx context.Context, r *VendRequest) (*storage.VendedCredentials, error)
+
+	// Native returns the provider's own client for [storage.As], or nil.
 	Native() any
 
-	// Close releases what opening took. The core calls it once.
+	// Close releases the resources of the driver, such as connections. The core calls it once.
 	Close() error
 }
 
-// A BodyPeeker shows the bytes of a body before the body is read. The Body of a
-// [PutRequest] implements it unless Size is -1, and so does that of a [PartRequest].
+// A BodyPeeker shows the bytes of a body before the body is read. The Body of a [PutRequest] or of
+// a [PartRequest] implements it, unless its Size is -1.
 type BodyPeeker interface {
-	// PeekAt is ReadAt for a body. The bytes count neither as read nor as progress, and
-	// are not hashed.
+	// PeekAt reads like ReadAt. The bytes are not counted as progress, and are not hashed.
 	PeekAt(p []byte, offset int64) (n int, err error)
 }
 
-// A Fingerprinter is a value of WithNative whose text hides a secret. [storage.WithResume] compares the
-// fingerprints, in place of the text, to learn whether two calls have the same option. A
-// fingerprint must not reveal the secret.
+// A Fingerprinter is a value of WithNative whose text form hides a secret. To find out whether two
+// calls have the same option, [storage.WithResume] compares their fingerprints instead of the
+// texts. A fingerprint must not reveal the secret.
 type Fingerprinter interface {
 	Fingerprint() string
 }

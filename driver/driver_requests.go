@@ -9,80 +9,80 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// The core fills requests from options, and drivers read them.
+// Drivers get the requests below. The core makes them from the options of a call.
 type (
 	// A PutRequest stores one object.
 	PutRequest struct {
 		Key  string
-		Body io.Reader // an io.ReadSeeker unless Size is -1
-		Size int64     // -1 if it is not known, which needs StreamingPut
+		Body io.Reader // also an io.Seeker, unless Size is -1
+		Size int64     // bytes; -1 if unknown, which needs StreamingPut
 		storage.Properties
 		storage.Controls
-		Native    []any // values of WithNative of this provider, in order
+		Native    []any // values of WithNative for this provider, in the order given
 		Condition storage.Condition
-		// CRC32C is the checksum of the whole body. With StreamingPut or
-		// Description.ChecksumWhileSending it may be unknown until Body has delivered its last
-		// byte, so that it is computed only once. Else it is always known.
+		// CRC32C is the checksum of the whole body. If the driver declares StreamingPut or
+		// Description.ChecksumWhileSending, it may be unknown until Body has delivered its last byte.
 		CRC32C storage.CRC32C
 
-		// AnyOrder, with OpenUploads, is set for an upload whose parts come in any order, again,
-		// and from any process, also with SequentialParts. CompleteRequest.Last is nil then, and
-		// PartRequest.Offset is 0. CRC32C of CompleteRequest.Put may be unknown.
+		// AnyOrder is true for an upload whose parts come in any order, repeatedly, and from any process, even
+		// if the driver declares SequentialParts. It is only true if the driver declares OpenUploads. In such
+		// an upload, CompleteRequest.Last is nil, PartRequest.Offset is 0, and the CRC32C of
+		// CompleteRequest.Put may be unknown.
 		AnyOrder bool
-		// UncheckedParts is set, with AnyOrder, if clients send parts without a checksum: SignPart
-		// then gets no CRC32C, and the store must take such parts.
+		// UncheckedParts is true if clients send parts without a checksum. SignPart then gets no CRC32C, and
+		// the store must accept such parts. It is only true together with AnyOrder.
 		UncheckedParts bool
 	}
 	// A PartRequest stores one part of an upload.
 	PartRequest struct {
 		Key, Upload string
-		Number      int   // the first part is 1
-		Offset      int64 // bytes in the parts before it
+		Number      int   // 1 for the first part
+		Offset      int64 // sum of the sizes of all parts before this part
 		Body        io.ReadSeeker
 		Size        int64
-		CRC32C      storage.CRC32C // the part's checksum; see PutRequest.CRC32C
-		Native      []any          // what BeginParts has got
-		AnyOrder    bool           // what BeginParts has got
-		Unchecked   bool           // PutRequest.UncheckedParts of the upload
-		Final       bool           // whether the object ends with this part; false with AnyOrder
+		CRC32C      storage.CRC32C // checksum of the part; may be unknown, as in PutRequest
+		Native      []any          // Native of the upload's PutRequest
+		AnyOrder    bool           // AnyOrder of the upload's PutRequest
+		Unchecked   bool           // UncheckedParts of the upload's PutRequest
+		Final       bool           // true if the object ends with this part; always false with AnyOrder
 	}
 	// A Part describes a part that is stored.
 	Part struct {
 		Number int
 		Tag    string // opaque
-		ETag   string // quoted, as in the response to the part's request; "" if it is Tag in quotes
+		ETag   string // quoted, as in the response to PutPart; "" if it is Tag in quotes
 		Size   int64
 		CRC32C storage.CRC32C
 	}
-	// A CompleteRequest makes an object of the parts.
+	// A CompleteRequest makes an object from the parts of an upload.
 	CompleteRequest struct {
-		Put    *PutRequest // the request of BeginParts, with Size and CRC32C, and without Body
+		Put    *PutRequest // request of BeginParts, but with Size and CRC32C, and without Body
 		Upload string
 		Parts  []Part // ascending
-		// Last, with SequentialParts, is the part that ends the object; it is not among
-		// Parts. Else it is nil.
+		// Last is the part that ends the object. Parts does not contain this part. Last is only set if the
+		// driver declares SequentialParts, and otherwise nil.
 		Last *PartRequest
-		// Call, with AnyOrder, distinguishes this call of Complete from other ones of the same
-		// upload. It is the same if the request is repeated.
+		// Call is an id that distinguishes this call of Complete from other calls for the same upload. All
+		// retries of one call have the same id. It is only set for uploads with AnyOrder.
 		Call string
 	}
 	// A ListPartsRequest asks for the parts of an upload.
 	ListPartsRequest struct {
 		Key, Upload string
-		After       int // only parts with greater numbers
-		Limit       int // parts in the page, at most; never 0 for a driver
+		After       int // asks only for parts with greater numbers
+		Limit       int // most parts in the page; the core always sets it
 		Native      []any
 	}
-	// A PartPage is one page of ListParts, ascending. CRC32C is unknown if the store does not
-	// tell it.
+	// A PartPage is one page of ListParts, in the order of Number. The CRC32C of a part is unknown
+	// if the store does not report it.
 	PartPage struct {
 		Parts []Part
-		More  bool // parts with greater numbers follow
+		More  bool // true if parts with greater numbers follow
 	}
 	// A ListUploadsRequest asks for one page of uploads.
 	ListUploadsRequest struct {
 		Prefix, Token string
-		Limit         int // never 0 for a driver
+		Limit         int // most uploads in the page; the core always sets it
 	}
 	// An UploadPage is one page of ListUploads. The last one has an empty Token.
 	UploadPage struct {
@@ -92,35 +92,37 @@ type (
 	// A SignPartRequest signs a request that stores one part.
 	SignPartRequest struct {
 		Key, Upload string
-		Number      int // the first part is 1
+		Number      int // 1 for the first part
 		TTL         time.Duration
 		BaseURL     string         // see SignRequest
-		Size        int64          // bytes, with SignedSize; -1 if unbounded
-		CRC32C      storage.CRC32C // known, unless the upload has UncheckedParts
-		Native      []any          // what BeginParts has got
+		Size        int64          // bytes; -1 if any size is permitted; needs SignedSize
+		CRC32C      storage.CRC32C // unknown only if the upload has UncheckedParts
+		Native      []any          // Native of the upload's PutRequest
 	}
 	// A GetRequest reads an object or its attributes.
 	GetRequest struct {
 		Key, Version   string
-		Offset, Length int64 // if Length is -1, to the end; if Offset is 0 too, send no Range
-		Suffix         int64 // if above 0, the last bytes are read instead
+		Offset, Length int64 // bytes; Length -1 means to the end; for Offset 0 and Length -1, send no Range header
+		Suffix         int64 // bytes; if above 0, the last Suffix bytes are read instead
 		Condition      storage.Condition
 		Native         []any
-		NativeAttrs    bool // fill Attrs.Native, if the driver has answers of its own
-		// Auxiliary is true if the request is part of another operation, such as a write whose
-		// response was lost: an option in Native that does not fit Head is not a mistake. A copy
-		// sets it for Tags, which then leave out those that a service of the store has set. Within
-		// one bucket it sets it for its source, which must not be older than what the bucket has.
+		NativeAttrs    bool // if true, set Attrs.Native to the provider's own response, if the driver has one
+		// Auxiliary is true if the request is part of another operation, such as a write whose response was lost. Then
+		// Native has the options of that operation, so ignore an option that Head does not have. If Auxiliary is true
+		// in a request for Tags, a copy reads the tags. Then leave out tags that a service of the store has set.
+		// Auxiliary is also true if a copy within one bucket reads its source. Then the response must not come from a
+		// cache that may be older than the bucket.
 		Auxiliary bool
 	}
-	// A ListRequest asks for one page.
+	// A ListRequest asks for one page of a listing.
 	ListRequest struct {
 		Prefix, Delimiter, StartAfter, Token string
-		Limit                                int // entries in the page; never 0 for a driver
-		// SoftDeleted is set, with SoftDelete, for ListVersions: the page has only what was removed
-		// for good, with SoftDeletedUntil. An entry that Restore can select has a Version.
+		Limit                                int // most entries in the page; the core always sets it
+		// SoftDeleted is only set for ListVersions of a driver that declares SoftDelete. The page then has only
+		// removed objects that soft delete has kept, with SoftDeletedUntil. An entry that Restore can select
+		// has a Version.
 		SoftDeleted bool
-		// Entries has memory that Page.Entries may use: the previous page's slice.
+		// Entries is the slice of the previous page, or nil. List may reuse its memory for Page.Entries.
 		Entries []storage.ListEntry
 	}
 	// A DeleteRequest removes one object or version.
@@ -133,78 +135,98 @@ type (
 	// A ChangeRequest is the request of SetTags, SetRetention, SetLegalHold and Restore.
 	ChangeRequest struct {
 		Key, Version     string
-		Tags             map[string]string // SetTags
-		Retention        storage.Retention // SetRetention; zero if there is none
-		LegalHold        bool              // SetLegalHold
-		BypassGovernance bool              // SetRetention
-		RestoreDays      int               // Restore
-		RestoreTier      string            // Restore, in the provider's words; "" for its standard
-		SoftDeleted      bool              // Restore: bring back what was removed for good; with SoftDelete
+		Tags             map[string]string // for SetTags
+		Retention        storage.Retention // for SetRetention; the zero value ends the retention
+		LegalHold        bool              // for SetLegalHold
+		BypassGovernance bool              // for SetRetention
+		RestoreDays      int               // for Restore
+		RestoreTier      string            // for Restore, in the provider's terms; "" means the standard tier
+		SoftDeleted      bool              // for Restore: brings back a removed object; needs SoftDelete
 		Native           []any
 	}
-	// A CopyRequest copies inside the provider.
+	// A CopyRequest copies an object within the provider.
 	CopyRequest struct {
 		Source             ObjectRef
 		Key                string
-		storage.Properties       // complete: the source's, with what options replaced; empty if Source.Attrs is nil
-		Replace            bool  // whether they differ from the source's
-		storage.Controls         // Tags are complete: the source's (none with Description.CopiesTags), or those that replace them
-		Native             []any // values of WithNative of this provider, in order
-		// ReplaceTags is false if the tags are the source's.
+		storage.Properties      // all properties of the copy, even unchanged ones; empty if Source.Attrs is nil
+		Replace            bool // true if Properties differ from those of the source
+		// The Tags of Controls are all tags of the copy. If the store copies tags by itself
+		// (Description.CopiesTags), they are only those that replace the tags of the source.
+		storage.Controls
+		Native []any // values of WithNative for this provider, in the order given
+		// ReplaceTags is true if the tags of the copy differ from those of the source.
 		ReplaceTags bool
-		Condition   storage.Condition // what must hold for the destination
-		Resume      string            // the driver's own: how far a failed attempt came; "" in the first attempt
+		Condition   storage.Condition // condition on the destination
+		// Resume says how far a failed attempt of this copy came, in the driver's own form. It is "" in the
+		// first attempt.
+		Resume string
 	}
 	// A ComposeRequest joins objects of one bucket.
 	ComposeRequest struct {
 		Key     string
 		Sources []ObjectRef
-		// Tail, with ServerAppend, are bytes that follow the sources. There is one source then: the object that is
-		// replaced, whose Revision is the Condition.
+		// Tail has bytes that follow the sources, for Append. It is only set if the driver declares
+		// ServerAppend. There is then exactly one source, which is the object that Append replaces. Condition
+		// has the revision of that source.
 		Tail   []byte
-		Size   int64          // bytes of all sources and of Tail
-		CRC32C storage.CRC32C // the checksum of all bytes; unknown if that of a source is
-		// Unchanged is set, with Tail, if Properties are the source's but for the write id, and Controls its tags.
+		Size   int64          // bytes of all sources and of Tail together
+		CRC32C storage.CRC32C // checksum of all bytes; unknown if the checksum of a source is unknown
+		// Unchanged is true if the request only appends Tail. Then Properties are those of the source, except
+		// the write id, and Controls has only the tags of the source.
 		Unchanged bool
 		storage.Properties
 		storage.Controls
-		Native    []any // values of WithNative of this provider, in order
+		Native    []any // values of WithNative for this provider, in the order given
 		Condition storage.Condition
 	}
 	// A MoveRequest moves an object within one bucket.
 	MoveRequest struct {
 		From, Key string
-		Condition storage.Condition // what must hold for the destination
+		Condition storage.Condition // condition on the destination
 	}
 	// A SignRequest signs one request that somebody else will make.
 	SignRequest struct {
-		Method, Key, Version string
+		Method, Key, Version string // GET, HEAD, PUT or DELETE; POST for a form
 		TTL                  time.Duration
-		BaseURL              string // where outside clients reach the store, or ""
+		// StableFor is the window of time in which every call must return the same URL. 0 means that URLs may
+		// differ. It is only set if the driver declares StableURLs. See Term.
+		StableFor time.Duration
+		BaseURL   string // address at which clients reach the store, or "" for the store's own address
 		storage.Properties
 		storage.Controls
-		Native           []any // values of WithNative of this provider, in order
+		Native           []any // values of WithNative for this provider, in the order given
 		Condition        storage.Condition
-		MinSize, MaxSize int64 // bytes; -1 if unbounded
+		MinSize, MaxSize int64 // bytes; -1 means no bound
 		CRC32C           storage.CRC32C
 		ResponseType     string
-		ResponseName     string // the name of an attachment; see ResponseDisposition
-		// ResponseContentDisposition is the whole header; if it is "", ResponseName decides.
+		ResponseName     string // file name of an attachment; see ResponseDisposition
+		// ResponseContentDisposition is the whole header. If it is "", ResponseName is used.
 		ResponseContentDisposition string
+		// ResponseCacheControl is the Cache-Control of the response. If it is "", the response has that of the
+		// object. A store that cannot replace the header ignores this field.
+		ResponseCacheControl string
+	}
+	// A VendRequest asks for credentials that permit access to the keys under a prefix. The prefix
+	// is "" or ends in "/".
+	VendRequest struct {
+		Prefix string
+		Rights storage.Rights // at least one right is true
+		TTL    time.Duration  // from 15 minutes to 12 hours
 	}
 
-	// An ObjectRef names an object for a server-side copy. Account is comparable, and equal
-	// if one credential reaches both objects; nil means nowhere.
+	// An ObjectRef names an object for a server-side copy. If two objects have equal Accounts, one
+	// credential reaches both. Account must be comparable. If it is nil, no server can copy the
+	// object.
 	ObjectRef struct {
 		Account           any
 		Bucket, Key       string
 		Version, Revision string
-		// Directory is the absolute path of the local directory that holds the bucket, for
-		// Overlap; "" if there is none.
+		// Directory is the absolute path of the local directory that holds the bucket, or "". The function
+		// Overlap compares it.
 		Directory string
-		Native    []any // options of reading the source; see WithSourceNative
-		// Attrs are those of the source at Revision, so that the driver need not request them;
-		// nil if they were not read. The driver must not change them.
+		Native    []any // options for reading the source; see WithSourceNative
+		// Attrs are the attributes of the source at Revision, so that the driver need not request them. Attrs
+		// is nil if the core has not read them. The driver must not change them.
 		Attrs *storage.Attrs
 	}
 	// A VersionPage is one page of ListVersions.
@@ -222,9 +244,9 @@ func (r *ComposeRequest) TailPart(upload string, number int) *PartRequest {
 	}
 }
 
-// Span returns which bytes of an object of size bytes r asks for: from is the first one, to is
-// past the last one. If the offset is past the end, it fails with RangeNotSatisfiable. It is
-// for drivers that have the size.
+// Span returns the range of bytes that r requests of an object of the given size. from is the
+// offset of the first byte, and to is the offset after the last byte. If the offset is past the
+// end, Span fails with RangeNotSatisfiable.
 func (r *GetRequest) Span(size int64) (from, to int64, err error) {
 	return (&storage.DownloadOptions{Offset: r.Offset, Length: r.Length, Suffix: r.Suffix}).Span(size)
 }

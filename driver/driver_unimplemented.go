@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// UnimplementedDriver implements everything that a driver may leave out: the methods
-// return Unsupported. Embed it by value.
+// UnimplementedDriver implements every method that a driver may leave out. Each method returns
+// Unsupported. Embed UnimplementedDriver by value.
 type UnimplementedDriver struct{}
 
 // BeginParts returns Unsupported.
@@ -51,7 +51,7 @@ func (UnimplementedDriver) DeleteBatch(_ context.Context, r []DeleteRequest) []e
 	return slices.Repeat([]error{storage.Unsupported}, len(r))
 }
 
-// Locate returns the zero ObjectRef, which means nowhere.
+// Locate returns the zero ObjectRef, which means that no server can copy the object.
 func (UnimplementedDriver) Locate(string) ObjectRef { return ObjectRef{} }
 
 // Copy returns Unsupported.
@@ -102,6 +102,11 @@ func (UnimplementedDriver) Sign(context.Context, *SignRequest) (*storage.SignedU
 
 // SignForm returns Unsupported.
 func (UnimplementedDriver) SignForm(context.Context, *SignRequest) (*storage.SignedForm, error) {
+	return nil, storage.Unsupported
+}
+
+// Vend returns Unsupported.
+func (UnimplementedDriver) Vend(context.Context, *VendRequest) (*storage.VendedCredentials, error) {
 	return nil, storage.Unsupported
 }
 

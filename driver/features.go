@@ -2,11 +2,16 @@ package driver
 
 import "github.com/omnibucket/storage"
 
-// The features of a driver that only the engine asks for. Like those of package storage, a driver declares
-// them in [Description].Features.
+// These features of a driver are only for the engine, and not for callers of a bucket. Like the
+// features of package storage, a driver declares them in [Description].Features.
 const (
-	StreamingPut    storage.Features = 1 << (63 - iota) // Put takes a body of unknown size, without buffering it
-	EqualParts                                          // all parts but the last must have one size
-	SequentialParts                                     // parts are sent one after the other (GCS's resumable uploads): PartRequest.Offset, CompleteRequest.Last
-	LateMetadata                                        // Put reads PutRequest.Metadata after Body, which may add to the map until its end; CompleteParts keeps the metadata of its own request
+	StreamingPut storage.Features = 1 << (63 - iota) // Put accepts a body of unknown size, and does not buffer it
+	EqualParts                                       // all parts but the last must have the same size
+	// SequentialParts means that parts are sent one after the other, as in GCS's resumable uploads.
+	// The core then sets PartRequest.Offset and CompleteRequest.Last.
+	SequentialParts
+	// LateMetadata means that Put reads PutRequest.Metadata only after Body has ended. So Body may
+	// add to the map while it is read. It also means that CompleteParts stores the metadata of its
+	// own request.
+	LateMetadata
 )

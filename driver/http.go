@@ -15,11 +15,11 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// TransportOptions configure a transport. A zero field means the default.
+// TransportOptions are the options of [NewTransport]. A zero field means the default.
 type TransportOptions struct {
-	// Stall is how long a body may move no byte, in either direction, before its
-	// connection counts as dropped. The default is 30 seconds. The bucket's own
-	// limit comes first.
+	// Stall is the time without a byte of a body, in either direction, after which the connection
+	// counts as dropped. The default is 30 seconds. If a bucket has a RetryPolicy with Stall, that
+	// Stall is used instead.
 	Stall time.Duration
 	// Response is how long the server may take from the end of the request to the
 	// beginning of its response. The default is one minute.
@@ -29,30 +29,31 @@ type TransportOptions struct {
 	TLS *tls.Config
 }
 
-// NewTransport returns a transport for bulk transfers. It uses HTTP/1.1, because
-// HTTP/2 would put all requests to a host on one connection.
+// NewTransport returns a transport for bulk transfers. It uses HTTP/1.1, because HTTP/2 would put
+// all requests to a host on one connection.
 //
-// The transport bounds what a server can send: 64 KiB of an error, and 16 MiB of any other
-// response, except the bytes of an object that the core reads. It masks the credentials of a
-// request in the error that responds to it.
+// The transport bounds how much of a response is read: 64 KiB of an error, and 16 MiB of any other
+// response, except the bytes of an object that the core reads. If an error response quotes the
+// credentials of the request, the transport masks them.
 func NewTransport(o TransportOptions) http.RoundTripper {
 	return transport.New(transport.Options{Stall: o.Stall, Answer: o.Response, TLS: o.TLS})
 }
 
-// WrapTransport returns a transport that watches the requests of base. A nil base
-// is [http.DefaultTransport].
+// WrapTransport returns a transport that makes requests by base. Like that of [NewTransport], it
+// applies the stall limit and counts requests. If base is nil, it uses [http.DefaultTransport].
 func WrapTransport(base http.RoundTripper) http.RoundTripper { return transport.Over(base) }
 
-// NetworkError returns the error for a request without a response, or for a response whose body
-// was cut off. If err contains a [storage.Error], such as the error of a request body, it
-// returns a copy of that one. The text has no query of the URL, which may contain a signature.
+// NetworkError returns the error for a request without a response, or for a response whose body was
+// cut off. If err contains a [storage.Error], such as the error of a request body, it returns a
+// copy of that error. The error text leaves out the query of the URL, which may contain a
+// signature.
 func NetworkError(err error) *storage.Error { return translator.Translate(err) }
 
-// StatusError returns the error for an unsuccessful response. Its Code is the
-// usual one for the status: ObjectNotFound for 404, Internal for 409, and
-// InvalidArgument with a hint for redirects. The driver changes Code if it knows better. It sets Unknown if the
-// response lacks what the store always sends: it may be a gateway's, after the effect.
-// StatusError leaves the body alone.
+// StatusError returns the error for an unsuccessful response. Its Code is the usual one for the
+// status: ObjectNotFound for 404, Internal for 409, and InvalidArgument with a hint for redirects.
+// The driver replaces the Code if it has better information. StatusError does not read the body. If
+// the response lacks something that the store always sends, the driver must set Unknown. Then the
+// response may come from a gateway, and the request may still have taken effect.
 func StatusError(response *http.Response) *storage.Error {
 	meaning, isRedirect := sdkerror.Redirect(response.StatusCode, response.Header)
 	if !isRedirect {
@@ -61,18 +62,19 @@ func StatusError(response *http.Response) *storage.Error {
 	return meaning.NewError(response.StatusCode, response.Header, errors.New("HTTP status "+response.Status))
 }
 
-// UnexpectedResponse returns the error for a response with a successful status that is not the
-// store's: it lacks what the store always sends, as the login page of a proxy does. Its
-// Code is Unavailable, and [SendWrite] sets Unknown. problem says what is wrong with the response.
+// UnexpectedResponse returns the error for a response that has a successful status but does not
+// come from the store. Such a response lacks something that the store always sends; the login page
+// of a proxy is an example. The Code is Unavailable. For a write, [SendWrite] also sets the
+// field Unknown. The parameter problem says what is wrong with the response.
 func UnexpectedResponse(response *http.Response, problem string) *storage.Error {
 	meaning := sdkerror.Meaning{Code: storage.Unavailable, Hint: "check the endpoint: it responds like a web page"}
 	return meaning.NewError(response.StatusCode, response.Header, errors.New("unexpected response: "+problem))
 }
 
-// SendWrite calls do, which sends the requests of one write, and returns its error as
-// a *[storage.Error]. It sets [storage.Error.Unknown] if the write may have taken
-// effect. That is so if a request was sent and got no response, if the response was
-// cut off, or if its status is 499 or a server error other than 501 and 503.
+// SendWrite calls the function do, which sends the requests of one write. It returns the error of
+// that function as a *[storage.Error]. It sets [storage.Error.Unknown] if the write may have taken
+// effect. That is so if a request was sent and got no response, if the response was cut off, or if
+// its status is 499 or a server error other than 501 and 503.
 func SendWrite(ctx context.Context, do func(context.Context) error) error {
 	err := translator.Write(ctx, do)
 	if e, ok := err.(*storage.Error); ok {
@@ -81,9 +83,9 @@ func SendWrite(ctx context.Context, do func(context.Context) error) error {
 	return err
 }
 
-// MaybeSent reports whether a request that failed with err may have reached the
-// store. It knows that it did not if the request was made through a transport of
-// [NewTransport], or if no connection was made. [SendWrite] calls it.
+// MaybeSent reports whether a request that failed with err may have reached the store. It returns
+// false only if it is certain: if no connection was made, or if a transport of [NewTransport] has
+// seen that nothing was sent. [SendWrite] calls it.
 func MaybeSent(err error) bool {
 	if watched, ok := errors.AsType[*transport.Error](err); ok {
 		return watched.Sent

@@ -11,10 +11,11 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 )
 
-// A Layer wraps a driver to change its behavior: a fault injector and a throttle are layers. A
-// layer that changes the stored bytes must override Put, PutPart, ListParts, Get, Head, List,
-// Copy, Compose, Move, Sign, SignPart and Locate together, or remove the features in Describe. It also appends to
-// [Description.Stack] there. Calls of methods that it does not override do not pass it.
+// A Layer wraps a driver to change its behavior. Examples are a fault injector and a rate limit. A
+// method that a layer does not override goes directly to the wrapped driver. So a layer that
+// changes the stored bytes must override Put, PutPart, ListParts, Get, Head, List, Copy, Compose,
+// Move, Sign, SignPart, Vend and Locate. Otherwise its Describe must remove the features that need
+// these methods. Its Describe also appends to [Description.Stack].
 type Layer func(Driver) Driver
 
 // WithLayer wraps the driver in l. With several layers, the last is outermost. If l is nil,
@@ -34,12 +35,14 @@ func (l layerOption) ApplyOpen(o *storage.OpenOptions) {
 	o.Layers = append(o.Layers, l.layer)
 }
 
-// WithLayerMetadata returns a context in which reads and copies keep what layers above have put into the metadata,
-// such as the key of an encrypted object. It is for a layer that copies objects by the functions of package storage.
+// WithLayerMetadata returns a context for a layer that copies objects by the functions of package
+// storage. With it, reads and copies keep the metadata that outer layers have added, such as the
+// key of an encrypted object.
 func WithLayerMetadata(ctx context.Context) context.Context { return metadata.WithLayers(ctx) }
 
-// JoinCRC32C returns the checksum of two parts together, of which the second has length bytes. It is for
-// layers that change the bytes of parts. If one checksum is unknown, so is the result.
+// JoinCRC32C returns the checksum of two parts that follow each other. length is the number of
+// bytes of the second part. If one of the checksums is unknown, so is the result. Layers that
+// change the bytes of parts need it.
 func JoinCRC32C(first, second storage.CRC32C, length int64) storage.CRC32C {
 	if !first.Known || !second.Known {
 		return storage.CRC32C{}
@@ -47,9 +50,9 @@ func JoinCRC32C(first, second storage.CRC32C, length int64) storage.CRC32C {
 	return storage.CRC32C{Sum: crc32c.Join(first.Sum, second.Sum, length), Known: true}
 }
 
-// Intercept returns a Driver that makes every call through f, for layers that treat all calls
-// alike; call is the name of the method. Describe, Locate, Native and Close make no request
-// and do not pass f.
+// Intercept returns a Driver that makes every call through f. It is for layers that treat all calls
+// in the same way. The function f gets the name of the called method, and calls next to make the
+// call. Describe, Locate, Native and Close make no request, so they do not call f.
 func Intercept(d Driver, f func(ctx context.Context, call string, next func(context.Context) error) error) Driver {
 	return &interceptor{Driver: d, f: f}
 }
@@ -82,7 +85,7 @@ func (a *interceptor) Get(ctx context.Context, r *GetRequest) (*storage.Attrs, i
 	var attrs *storage.Attrs
 	var body io.ReadCloser
 	err := a.f(ctx, "Get", func(ctx context.Context) (err error) {
-		if body != nil { // f called next again: this is the body of the first call
+		if body != nil { // f has called next twice: close the body of the first call
 			_ = body.Close()
 		}
 		attrs, body, err = a.Driver.Get(ctx, r)
@@ -213,4 +216,10 @@ func (a *interceptor) SignForm(ctx context.Context, r *SignRequest) (*storage.Si
 	return passing(
 		a, ctx, "SignForm", func(ctx context.Context) (*storage.SignedForm, error) { return a.Driver.SignForm(ctx, r) },
 	)
+}
+
+func (a *interceptor) Vend(ctx context.Context, r *VendRequest) (*storage.VendedCredentials, error) {
+	return passing(a, ctx, "Vend", func(ctx context.Context) (*storage.VendedCredentials, error) {
+		return a.Driver.Vend(ctx, r)
+	})
 }

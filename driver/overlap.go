@@ -12,12 +12,12 @@ import (
 //   - Account any: comparable, and equal if one credential reaches both places; nil means unknown
 //   - Bucket, Prefix string: the prefix is "" or ends in a slash
 //   - Directory string: the local directory that holds the bucket; "" if there is none
-//   - Direct bool: no server stands between the driver and the objects
-//   - Alias bool: the bucket may have a second name, as an access point is one
+//   - Direct bool: true if no server stands between the driver and the objects
+//   - Alias bool: true if the bucket may have a second name, as an access point is one
 type Place = evidence.Place
 
-// PlacesOf returns where the objects of a driver are: what [Description].Places says, else what Locate says. It
-// returns nothing if that is unknown.
+// PlacesOf returns where the objects of a driver are. It calls [Description].Places or, if that is
+// nil, Locate. If the place is unknown, it returns nil.
 func PlacesOf(d Driver) []Place {
 	if places := d.Describe().Places; places != nil {
 		return places()
@@ -29,25 +29,30 @@ func PlacesOf(d Driver) []Place {
 	return []Place{{Account: ref.Account, Bucket: ref.Bucket, Directory: ref.Directory}}
 }
 
-// Places is PlacesOf for a [storage.Bucket], or a result of [storage.Ref] or [storage.Prefixed]. A layer
-// with a second store adds them to its own.
+// Places returns where the objects of b are. b is a [storage.Bucket], or a result of [storage.Ref]
+// or [storage.Prefixed]. A layer with a second store adds these places to its own.
 func Places(b any) []Place { return serving.Places(b) }
 
-// WithoutFailover returns a context in which reads and listings come from the store that decides. Jobs that remove
-// something because of a listing, or of what they have read, call with it: a second store, or a cache of listings,
-// may lag. A layer that fails over asks [MayFailOver] first. If the store that decides does not answer, the call is
-// Unavailable.
+// WithoutFailover returns a context for jobs that remove objects because of what they have listed
+// or read. With this context, reads and listings use only the store that has the latest writes.
+// They do not use a second store or a cache of listings, which may be older. If the store with the
+// latest writes does not answer, the call fails with Unavailable. A layer calls [MayFailOver]
+// before it uses its second store.
 func WithoutFailover(ctx context.Context) context.Context { return evidence.WithoutFailover(ctx) }
 
-// MayFailOver reports whether a read or a listing may come from a store that may lag: not [WithoutFailover].
+// MayFailOver reports whether a read or a listing may use a store that may lack the latest writes.
+// It returns false if ctx was made by [WithoutFailover].
 func MayFailOver(ctx context.Context) bool { return evidence.MayFailOver(ctx) }
 
-// Overlap reports, without a request, whether a and b, each a [storage.Bucket] or a result of [storage.Ref] or
-// [storage.Prefixed], are known to reach the same objects. Prefixes overlap if one begins with the other,
-// directories if one lies in the other, also by symbolic links. A bucket that is opened twice is recognized by its
-// credential, and a bucket with a layer by all its stores. One with a Core of your own ([storage.Wrap]) is
-// recognized by what its Engine returns, or as the same Core if that is nil. Overlap is for code with two stores: a
-// layer or a job.
+// Overlap reports whether a and b are known to reach the same objects. It is for code that works
+// with two stores, such as a layer or a job. It makes no request. a and b are a [storage.Bucket],
+// or a result of [storage.Ref] or [storage.Prefixed]. Two prefixes overlap if one begins with the
+// other. Two directories overlap if one contains the other, even by symbolic links.
+//
+// If a bucket is opened twice, Overlap recognizes that by its credential. For a bucket with a
+// layer, it compares all stores of the layer. For a bucket with a Core of your own
+// ([storage.Wrap]), it uses the result of Engine. If Engine returns nil, two buckets overlap only
+// if they have the same Core.
 func Overlap(a, b any) bool {
 	if _, ok := serving.Below(a, b); ok {
 		return true

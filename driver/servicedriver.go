@@ -8,42 +8,47 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A ServiceDriver translates operations on the buckets of one account, as a [Driver] does for
-// objects.
+// A ServiceDriver translates operations on the buckets of one account into calls of the provider,
+// as a [Driver] does for objects.
 type ServiceDriver interface {
-	// CreateBucket fails with BucketExists if anybody has the name.
+	// CreateBucket creates a bucket. If the name is taken, even by another account, it fails with
+	// BucketExists.
 	CreateBucket(ctx context.Context, r *BucketRequest) (*storage.BucketInfo, error)
 	// BucketInfo describes a bucket.
 	BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error)
 	// UpdateBucket changes the fields of r that are not nil. It must not fail if the change
 	// was made and the bucket cannot be read afterwards.
 	UpdateBucket(ctx context.Context, r *BucketRequest) (*storage.BucketInfo, error)
-	// DeleteBucket removes a bucket. The core has checked that it was empty; if the provider
-	// reports that it is not, DeleteBucket must not delete it.
+	// DeleteBucket removes a bucket. The core has already checked that the bucket is empty. If the
+	// provider reports that it is not empty, DeleteBucket must not delete the bucket.
 	DeleteBucket(ctx context.Context, name string) error
-	// ListBuckets returns one page by name, and the token of the next page.
+	// ListBuckets returns one page of buckets in the order of their names, and the token of the
+	// next page.
 	ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error)
 	// Driver returns the driver of one bucket. It makes no request.
 	Driver(name string) (Driver, error)
-	// Credentials returns what another S3 client needs to reach the bucket.
+	// Credentials returns the address and credentials that another S3 client needs to reach the
+	// bucket.
 	Credentials(ctx context.Context, name string) (*storage.Credentials, error)
-	// Provider returns the provider's name, as in Description.
+	// Provider returns the provider's name, the same as in Description, such as "s3".
 	Provider() string
-	// Close releases what opening took. The core calls it once.
+	// Close releases the resources of the service driver, such as connections. The core calls it
+	// once.
 	Close() error
 }
 
-// A PrivateDriver is a [ServiceDriver] that keeps objects beside those of a bucket: records of a
-// program about the bucket. No listing of the bucket has them, and they end with the bucket.
+// A PrivateDriver is a [ServiceDriver] that can keep private objects for each bucket, such as the
+// settings that a server keeps for the bucket. Listings of the bucket do not show them. They are
+// removed together with the bucket.
 type PrivateDriver interface {
-	// PrivateDriver returns a driver of the private objects of a bucket, which the caller closes. It
-	// fails with BucketNotFound if there is no bucket. Unless create is set, it also does if the
-	// bucket has no place for private objects yet.
+	// PrivateDriver returns a driver for the private objects of a bucket. The caller closes it. If
+	// the bucket does not exist, PrivateDriver fails with BucketNotFound. If create is false and
+	// the bucket has no private objects yet, it fails with BucketNotFound, too.
 	PrivateDriver(ctx context.Context, bucket string, create bool) (Driver, error)
 }
 
-// UnimplementedServiceDriver implements everything that a service driver may leave out: the
-// methods return Unsupported. Embed it by value.
+// UnimplementedServiceDriver implements every method that a service driver may leave out. Nearly
+// all of its methods return Unsupported. Embed it by value.
 type UnimplementedServiceDriver struct{}
 
 // CreateBucket returns Unsupported.
@@ -85,22 +90,23 @@ func (UnimplementedServiceDriver) Provider() string { return "" }
 // Close does nothing.
 func (UnimplementedServiceDriver) Close() error { return nil }
 
-// A BucketRequest creates or changes a bucket. A nil field is left as it is; an empty list of
-// rules removes all rules.
+// A BucketRequest creates or changes a bucket. If a field is nil, the setting stays as it is. An
+// empty list of rules removes all rules.
 type BucketRequest struct {
 	Name, Region string
 	PublicAccess *bool
 	Versioning   *bool
 	CORS         *[]storage.CORSRule
 	Lifecycle    *[]storage.LifecycleRule
-	ObjectLock   bool // true makes the bucket able to lock objects; it never loses that
-	// DefaultRetention is that of objects that are written without one; zero means none.
+	ObjectLock   bool // true makes a bucket whose objects can be locked; that cannot be undone
+	// DefaultRetention is the retention of objects that are written without their own. Zero means
+	// that they have none.
 	DefaultRetention *storage.DefaultRetention
-	SoftDelete       *time.Duration // how long what is removed is kept; 0 means not at all
+	SoftDelete       *time.Duration // time for which removed objects are kept; 0 means that none are kept
 }
 
-// An Opener makes a driver of an address. The core has refused parameters that are not in
-// Params, and applies every OpenOption to the driver. If a function is nil, opening is
+// An Opener opens a driver by an address. The core has already refused parameters that are not in
+// Params, and applies every OpenOption to the driver. If a function is nil, opening fails with
 // Unsupported.
 type Opener struct {
 	Params  []string // the provider's own query parameters

@@ -2,9 +2,10 @@ package driver
 
 import "context"
 
-// ServiceWithLayers returns an account whose buckets have layers, from the store outwards: a server
-// over it, such as that of package s3server, then gives them to every program. Private objects of a
-// [PrivateDriver] have the layers, too. Creating and removing buckets does not pass them.
+// ServiceWithLayers returns a service driver whose buckets have these layers. The first layer is
+// next to the store. A server over the result, such as that of package s3server, serves every
+// bucket through the layers. Private objects of a [PrivateDriver] have the layers, too. Calls that
+// create or remove buckets do not pass through the layers.
 func ServiceWithLayers(s ServiceDriver, layers ...Layer) ServiceDriver {
 	if len(layers) == 0 {
 		return s
@@ -28,7 +29,7 @@ func (s *layeredService) Driver(name string) (Driver, error) {
 	return around(s.layers)(s.ServiceDriver.Driver(name))
 }
 
-// layeredPrivate keeps objects beside those of a bucket, through the same layers.
+// layeredPrivate implements PrivateDriver for ServiceWithLayers.
 type layeredPrivate struct {
 	inner  PrivateDriver
 	layers []Layer

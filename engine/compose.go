@@ -20,7 +20,7 @@ func (b bucket) Compose(
 	return run(ctx, &o.op, o.open(b.core, key), o.run)
 }
 
-// A composeOp is one call of Compose.
+// A composeOp holds the state of one call of Compose.
 type composeOp struct {
 	op      operation
 	req     driver.CopyRequest
@@ -29,7 +29,7 @@ type composeOp struct {
 	sources []*storage.Attrs
 }
 
-// open checks the options and keys.
+// open checks the options and keys, and completes the request.
 func (c *composeOp) open(b *core, key string) *storage.Error {
 	if e := c.op.prepareWrite(b, "Compose", key); e != nil {
 		return e
@@ -69,7 +69,8 @@ func (c *composeOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	return c.streamCompose(ctx)
 }
 
-// headSources pins each source's current revision.
+// headSources reads the attributes of all sources. Compose then reads exactly the revisions that
+// these attributes name.
 func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 	c.sources = make([]*storage.Attrs, len(c.srcKeys))
 	failed := make([]*storage.Error, len(c.srcKeys))
@@ -87,7 +88,7 @@ func (c *composeOp) headSources(ctx context.Context) *storage.Error {
 	return nil
 }
 
-// serverCompose composes inside the provider.
+// serverCompose lets the provider join the sources. No content passes through this process.
 func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	core := c.op.core
 	r := &driver.ComposeRequest{
@@ -103,7 +104,9 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 		r.Size += source.Size
 	}
 	writeID := ""
-	// If a source is replaced, a second attempt finds another revision of it: see replacesSource.
+	// A write id is also needed if the composed object replaces one of its sources. A retry after a
+	// lost response would read the new object as a source, and only the write id shows that the
+	// first attempt has succeeded (see replacesSource).
 	if c.req.Condition != (storage.Condition{}) || c.given.WriteID != "" || slices.Contains(c.srcKeys, c.op.key) {
 		writeID = core.newWriteID(c.given.WriteID)
 	}
@@ -117,7 +120,7 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 	)
 }
 
-// streamCompose streams the sources, one after the other, into one upload.
+// streamCompose downloads the sources one after the other, and uploads them as one object.
 func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	r := putOfCopy(&c.req)
 	for _, source := range c.sources {
@@ -133,7 +136,8 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 	return storeSource(ctx, &c.op, r, c.given.Transfer, body)
 }
 
-// openSource opens the source that headSources has seen.
+// openSource opens source i. It fails with Changed if the source is not the revision that
+// headSources has seen.
 func (c *composeOp) openSource(ctx context.Context, i int) (io.ReadCloser, error) {
 	d, seen := &download{ctx: ctx}, c.sources[i]
 	d.first.req = driver.GetRequest{

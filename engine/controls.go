@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/internal/tagrule"
 )
 
-// checkTags checks the tags that argument gave.
+// checkTags returns InvalidArgument if tags break a rule. argument is the parameter or option that
+// the error names.
 func checkTags(argument string, tags map[string]string) *storage.Error {
 	if rule := tagrule.Check(tags); rule != "" {
 		return invalid(argument, rule)
@@ -30,7 +31,7 @@ func (b bucket) Tags(ctx context.Context, key string, given *storage.DownloadOpt
 	return run(ctx, o, e, func(ctx context.Context) (map[string]string, *storage.Error) { return readTags(ctx, o, r) })
 }
 
-// readTags requests the tags, within the operation o.
+// readTags requests the tags of an object. The request is part of the operation o.
 func readTags(ctx context.Context, o *operation, r *driver.GetRequest) (map[string]string, *storage.Error) {
 	tags, e := request(
 		ctx, o, func(ctx context.Context) (map[string]string, error) { return o.core.driver.Tags(ctx, r) },
@@ -42,7 +43,7 @@ func readTags(ctx context.Context, o *operation, r *driver.GetRequest) (map[stri
 	if tags == nil {
 		return map[string]string{}, nil
 	}
-	return maps.Clone(tags), nil // a driver may keep its map
+	return maps.Clone(tags), nil // return a copy, because a driver may keep its map
 }
 
 func (b bucket) SetTags(ctx context.Context, key string, tags map[string]string, given *storage.ChangeOptions) error {
@@ -50,14 +51,16 @@ func (b bucket) SetTags(ctx context.Context, key string, tags map[string]string,
 	return o.run(ctx, b.core, "SetTags", key, storage.ObjectTags, checkTags("tags", tags), driver.Driver.SetTags)
 }
 
-// A changeOp is one call that changes what is kept with an object.
+// A changeOp is one call of SetTags, SetRetention, SetLegalHold or Restore.
 type changeOp struct {
 	op    operation
 	req   driver.ChangeRequest
 	given *storage.ChangeOptions
 }
 
-// run checks the request and makes it. checked is the error of checking the argument, or nil.
+// run checks the options, and then calls the function in the parameter call, which makes the
+// request. The parameter checked is the error of the argument that the caller has checked, such as
+// the tags, or nil.
 func (c *changeOp) run(
 	ctx context.Context, b *core, name, key string, need storage.Features, checked *storage.Error,
 	call func(driver.Driver, context.Context, *driver.ChangeRequest) error,
@@ -73,17 +76,17 @@ func (c *changeOp) run(
 			e.Code = storage.OutcomeUnknown
 			e.Hint = "a response was lost: this call may have restored the object, or another write has made one"
 		default:
-			e.Code = storage.Unavailable // the request has no condition: the 412 is a gateway's
+			e.Code = storage.Unavailable // the request has no condition, so a gateway sent the 412, not the store
 		}
 		return e
 	})
 }
 
-// resolveChange checks the key and the options, and completes the request.
+// resolveChange checks the key and the options, and copies the options into r.
 func (c *core) resolveChange(key string, r *driver.ChangeRequest, given *storage.ChangeOptions) *storage.Error {
 	var unversioned, foreign *storage.Error
 	r.Key, r.Version, r.BypassGovernance = key, given.Version, given.BypassGovernance
-	if !given.SoftDeleted { // soft-deleted versions are not kept versions
+	if !given.SoftDeleted { // a soft-deleted version exists even if the bucket keeps no versions
 		unversioned = c.needVersion(given.Version)
 	}
 	r.Native, foreign = c.natives(given.Native)

@@ -13,11 +13,12 @@ import (
 	"github.com/omnibucket/storage/internal/markerkey"
 )
 
-// Source returns the object as one that the server may copy.
+// Source names the object as the source of a copy. Copy then copies inside the provider if it can.
 func (b bucket) Source(key string) storage.CopySource { return storage.NewCopySource(b, key) }
 
-// CopiesOnServer tells package storage that the server may copy an object of this Core. A Core that embeds this one as
-// a storage.Core does not have the method.
+// CopiesOnServer marks this Core: the server may copy its objects. A type that embeds this Core in
+// a field of type storage.Core lacks the method, so the objects of that type are copied by
+// streaming.
 func (b bucket) CopiesOnServer() {}
 
 func (b bucket) CopyFrom(
@@ -36,23 +37,27 @@ func (b bucket) CopyFrom(
 	return run(ctx, &o.op, e, o.run)
 }
 
-// A copyOp is one call of Copy. Its operation is the destination's.
+// A copyOp is one call of Copy. Hooks and telemetry see it as one operation on the destination's
+// bucket, and as one download from the source's bucket.
 type copyOp struct {
-	op     operation
-	req    driver.CopyRequest
-	given  *storage.CopyOptions
-	from   storage.CopySource
-	source *download // the source if it is an object of package engine; it has an operation of its own
+	op    operation
+	req   driver.CopyRequest
+	given *storage.CopyOptions
+	from  storage.CopySource
+	// source is the download of the source, in an operation of its own. It is nil if the source is
+	// not from package engine.
+	source *download
 }
 
-// resolveCopy checks the options of Copy and Compose, and completes the request.
+// resolveCopy checks the options of Copy or Compose, and copies them into r.
 func (c *core) resolveCopy(key string, r *driver.CopyRequest, given *storage.CopyOptions) *storage.Error {
 	r.Key, r.Source.Version, r.Properties, r.Controls, r.Condition = key, given.Version, given.Properties, given.Controls, given.Condition
 	w := written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native}
 	return cmp.Or(c.resolveWrite(key, w), checkTransfer(&given.Transfer))
 }
 
-// run copies on the server if that is possible, else by streaming.
+// run copies inside the provider if that is possible. Otherwise it downloads the source and uploads
+// it.
 func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	src, ok := c.from.Engine().(*core)
 	if !ok {
@@ -78,7 +83,9 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	return c.streamCopy(ctx)
 }
 
-// orStream calls stream if the store cannot do r; a and e are its answer. An error with an Op is the source's.
+// orStream completes a copy on the server, whose result is a and e. If the store does not support
+// the copy r, orStream calls the parameter stream, and returns its result. Otherwise it returns a
+// and e. It also returns them if e has an Op, because e is then an error of the source.
 func orStream(
 	ctx context.Context, a *storage.Attrs, e *storage.Error, r *driver.CopyRequest,
 	stream func(context.Context) (*storage.Attrs, *storage.Error),
@@ -91,12 +98,13 @@ func orStream(
 	return a, failed
 }
 
-// openSource begins the operation of the source.
+// openSource starts the operation that reads the source. It makes no request.
 func (c *copyOp) openSource(ctx context.Context, src *core) *storage.Error {
 	c.source = &download{}
 	d, set := c.source, c.given
 	e := d.prepare(src, c.from.Key(), c.reads())
-	// No older object is written again.
+	// With Auxiliary, the source is not read from a cache. Within one bucket, a cached source would
+	// overwrite a newer object with an older one.
 	d.first.req.Auxiliary = (src == c.op.core || set.WriteID != "") && len(set.SourceNative) == 0
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
@@ -107,8 +115,9 @@ func (c *copyOp) openSource(ctx context.Context, src *core) *storage.Error {
 	return nil
 }
 
-// sourceError returns an error of the source, with its own bucket and key, as one of
-// Copy. PreconditionFailed would say that a condition of this call is not met.
+// sourceError returns an error of the source as an error of Copy. It keeps the bucket and key of
+// the source. PreconditionFailed becomes Changed, because the caller would take it for a failed
+// condition on the destination.
 func sourceError(err error) *storage.Error {
 	e := ownError(err)
 	e.Op = "Copy"
@@ -118,15 +127,17 @@ func sourceError(err error) *storage.Error {
 	return e
 }
 
-// keepsTags reports whether the copy has the tags of its source, which may have some: no option
-// sets others, and both ends have tags. A type of the user's own does not tell.
+// keepsTags reports whether the copy gets the tags of its source. That is so if no option sets
+// other tags, both buckets support tags, and the source is from package engine. The parameter
+// mayHave is false if the source is known to have no tags.
 func (c *copyOp) keepsTags(mayHave bool) bool {
 	return mayHave && c.given.Tags == nil && c.source != nil &&
 		c.op.core.has(storage.ObjectTags) && c.source.op.core.has(storage.ObjectTags)
 }
 
-// sourceTags reads the tags of the source. If the credentials may not, the copy has none: a role that
-// may read and write objects need not be allowed to read tags, which scanners of the store set, too.
+// sourceTags reads the tags of the source. If the credentials may not read tags, it returns no tags
+// and no error. A role that copies objects often lacks that permission, and scanners of the store
+// set tags, too.
 func (c *copyOp) sourceTags() (map[string]string, *storage.Error) {
 	d := c.source
 	r := d.again()
@@ -141,7 +152,8 @@ func (c *copyOp) sourceTags() (map[string]string, *storage.Error) {
 	return nil, c.sourceLost(e)
 }
 
-// sourceLost returns the error for a request that failed after the source was there.
+// sourceLost returns the error of a request that failed although the source existed before.
+// ObjectNotFound becomes Changed.
 func (c *copyOp) sourceLost(e *storage.Error) *storage.Error {
 	if e.Code == storage.ObjectNotFound {
 		e.Code = storage.Changed
@@ -155,8 +167,8 @@ func (d *download) again() *driver.GetRequest {
 	return &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native}
 }
 
-// checkSource fails with Changed if the source is another object than the one that is read: the
-// tags would not be those of its bytes. Reading tags has no condition.
+// checkSource fails with Changed if the source was replaced after its content was opened. Tags are
+// read without a condition, so they could otherwise belong to a newer object.
 func (c *copyOp) checkSource(read *storage.Attrs) *storage.Error {
 	d := c.source
 	now, e := head(d.ctx, &d.op, d.again())
@@ -169,9 +181,9 @@ func (c *copyOp) checkSource(read *storage.Attrs) *storage.Error {
 	return nil
 }
 
-// keepsClass reports whether the copy has the source's storage class. Another
-// provider would refuse it, or take it for a class of its own; the provider of a
-// user's own type is not known.
+// keepsClass reports whether the copy keeps the storage class of its source. The source and the
+// destination must be of the same provider, because other providers refuse the name of the class or
+// give it another meaning. A source that is not from package engine has no known provider.
 func (c *copyOp) keepsClass() bool {
 	if c.given.Set&storage.StorageClassSet != 0 {
 		return true
@@ -180,7 +192,8 @@ func (c *copyOp) keepsClass() bool {
 		c.source.op.core.desc.Provider == c.op.core.desc.Provider
 }
 
-// streamCopy streams between two buckets, within the destination's operation.
+// streamCopy downloads the source and uploads it. The upload is part of the destination's
+// operation.
 func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	from, e := c.download(ctx)
 	if e != nil {
@@ -216,7 +229,8 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 	return storeSource(ctx, &c.op, r, c.given.Transfer, sourcebody.One(from, c.given.Tail))
 }
 
-// whole returns the size and the checksum of the source and of what Append adds.
+// whole returns the size in bytes and the checksum of the result: the source, followed by the bytes
+// of Append.
 func (c *copyOp) whole(source *storage.Attrs) (size int64, crc storage.CRC32C) {
 	added := int64(len(c.given.Tail))
 	return source.Size + added, driver.JoinCRC32C(
@@ -224,15 +238,15 @@ func (c *copyOp) whole(source *storage.Attrs) (size int64, crc storage.CRC32C) {
 	)
 }
 
-// putOfCopy returns the request that stores what r copies, without the fields that the source
-// decides.
+// putOfCopy returns the Put request for a copy r. Its size and checksum are not set, because they
+// depend on the source.
 func putOfCopy(r *driver.CopyRequest) driver.PutRequest {
 	return driver.PutRequest{
 		Key: r.Key, Properties: r.Properties, Condition: r.Condition, Controls: r.Controls, Native: r.Native,
 	}
 }
 
-// storeSource stores what a body reads from objects.
+// storeSource uploads body, which reads the sources of a copy.
 func storeSource(
 	ctx context.Context, o *operation, r driver.PutRequest, transfer storage.Transfer, body *sourcebody.Body,
 ) (*storage.Attrs, *storage.Error) {
@@ -247,7 +261,7 @@ func storeSource(
 	return a, e
 }
 
-// download opens the source's bytes.
+// download opens the content of the source.
 func (c *copyOp) download(ctx context.Context) (*storage.Reader, *storage.Error) {
 	if d := c.source; d != nil {
 		if e := d.open(); e != nil {
@@ -258,14 +272,14 @@ func (c *copyOp) download(ctx context.Context) (*storage.Reader, *storage.Error)
 	return c.streamSource(ctx)
 }
 
-// reads returns the options of reading the source.
+// reads returns the options with which the source is downloaded.
 func (c *copyOp) reads() *storage.DownloadOptions {
 	return &storage.DownloadOptions{
 		Length: -1, Version: c.given.Version, Concurrency: c.given.Concurrency, Native: c.given.SourceNative,
 	}
 }
 
-// streamSource opens a source whose Core is not one of package engine, by its Download.
+// streamSource opens a source that is not from package engine, by its method Download.
 func (c *copyOp) streamSource(ctx context.Context) (r *storage.Reader, e *storage.Error) {
 	r, err := c.from.Download(ctx, c.reads())
 	if err == nil {
@@ -273,14 +287,15 @@ func (c *copyOp) streamSource(ctx context.Context) (r *storage.Reader, e *storag
 	}
 	e = asError(ctx, err)
 	e.Op, e.Key = "Copy", cmp.Or(e.Key, c.from.Key())
-	if e.Code == storage.PreconditionFailed { // not a condition of this call
+	if e.Code == storage.PreconditionFailed { // the source failed, and not a condition on the destination
 		e.Code, e.Err = storage.Changed, bodyFailed(err).Err
 	}
 	return nil, e
 }
 
-// sourceFailed returns the error of a copy whose source failed with err. The Code is
-// not the source's: PreconditionFailed would say that the destination exists.
+// sourceFailed returns the error of a copy whose source failed with err. Its Code is BodyFailed or
+// Changed, and not the Code of err. If it were PreconditionFailed, the caller would think that the
+// destination has an object.
 func sourceFailed(ctx context.Context, err error) *storage.Error {
 	if ctx.Err() != nil {
 		return asError(ctx, ctx.Err())
@@ -288,7 +303,7 @@ func sourceFailed(ctx context.Context, err error) *storage.Error {
 	source, e := ownError(err), bodyFailed(err)
 	switch source.Code {
 	case storage.Changed, storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:
-		// It was there when it was opened.
+		// The source existed when it was opened.
 		e.Code = storage.Changed
 	}
 	e.Hint, e.Status, e.RequestID = source.Hint, source.Status, source.RequestID

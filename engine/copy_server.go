@@ -8,17 +8,18 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 )
 
-// serverCopy copies inside the provider.
+// serverCopy lets the provider copy the object. No content passes through this process.
 func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storage.Attrs, *storage.Error) {
 	if c.copiesWithoutAttrs() {
 		a, e := c.copyWithoutAttrs(ctx, from)
 		if e == nil || e.Retryable || e.Unknown || ctx.Err() != nil {
 			return a, e
-		} // else the attributes of the source show why
+		} // the copy failed for good; reading the attributes of the source below shows why
 	}
 	d, set, to := c.source, c.given, c.op.core
 	whole := d.first.req
-	whole.NativeAttrs = true // a driver that must send all attributes finds there those that Attrs lacks
+	// Some drivers must send all attributes again. NativeAttrs has those that Attrs lacks.
+	whole.NativeAttrs = true
 	source, e := head(d.ctx, &d.op, &whole)
 	if e != nil {
 		return nil, sourceError(d.fail(e))
@@ -27,7 +28,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 		c.req.Condition.Revision = source.Revision
 	}
 	r := c.req
-	stored := *source // with the reserved metadata, which a layer may need
+	stored := *source // stored keeps the reserved metadata, which a layer may need
 	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, &stored
 	from.Native = d.first.req.Native
 	r.Source, r.ReplaceTags = from, set.Tags != nil
@@ -58,7 +59,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	)
 }
 
-// appendOnServer adds bytes to the source inside the provider.
+// appendOnServer makes an object of the source and the bytes of Append, inside the provider.
 func (c *copyOp) appendOnServer(
 	ctx context.Context, r *driver.CopyRequest, in *intent,
 ) (*storage.Attrs, *storage.Error) {
@@ -74,8 +75,8 @@ func (c *copyOp) appendOnServer(
 	)
 }
 
-// copyTags makes a request copy the tags of its source, unless options replace them. It returns how many
-// the store copies itself.
+// copyTags makes the copy keep the tags of its source, unless options replace them. kept is the
+// number of tags that the store copies itself. Other tags go into r.
 func (c *copyOp) copyTags(r *driver.CopyRequest, count int) (kept int, e *storage.Error) {
 	switch {
 	case !c.keepsTags(count > 0):
@@ -87,16 +88,17 @@ func (c *copyOp) copyTags(r *driver.CopyRequest, count int) (kept int, e *storag
 	return kept, e
 }
 
-// replacesSource reports whether the copy replaces its source. If its response is lost, another
-// attempt finds another revision of the source: only a write id tells that it is the copy.
+// replacesSource reports whether the source and the destination are the same object. If the
+// response to such a copy is lost, the object has a new revision at the next attempt. Only a write
+// id then shows that the copy has succeeded.
 func (c *copyOp) replacesSource(from *driver.ObjectRef) bool {
 	to := c.op.core.driver.Locate(c.op.key)
 	return from.Version == "" && from.Bucket == to.Bucket && from.Key == to.Key
 }
 
-// copiesWithoutAttrs reports whether the copy can be made without the attributes of the source. A
-// condition needs a write id in the metadata of the copy, and an option may replace properties:
-// both write all properties again.
+// copiesWithoutAttrs reports whether the copy can be made without reading the attributes of the
+// source. It cannot if there is a condition, which needs a write id in the metadata, or if an
+// option replaces properties. In both cases the request must contain all properties.
 func (c *copyOp) copiesWithoutAttrs() bool {
 	r, target := &c.req, c.op.core
 	return target.desc.CopiesWithoutAttrs && c.given.Tail == nil && c.given.WithoutAttrs && c.given.Set == 0 &&
@@ -104,8 +106,8 @@ func (c *copyOp) copiesWithoutAttrs() bool {
 		target.has(storage.Metadata|storage.ContentProperties) && (!c.keepsTags(true) || target.desc.CopiesTags)
 }
 
-// copyWithoutAttrs copies a source whose attributes were not read. If its metadata has a write id, the
-// copy has it, too: rule W7 permits that.
+// copyWithoutAttrs copies the source without reading its attributes. If the source has a write id
+// in its metadata, the copy has the same write id. Rule W7, about lost responses, permits that.
 func (c *copyOp) copyWithoutAttrs(ctx context.Context, from driver.ObjectRef) (*storage.Attrs, *storage.Error) {
 	r := c.req
 	from.Version, from.Native = r.Source.Version, c.source.first.req.Native
@@ -113,12 +115,13 @@ func (c *copyOp) copyWithoutAttrs(ctx context.Context, from driver.ObjectRef) (*
 	call := func(ctx context.Context) (*storage.Attrs, error) { return c.op.core.driver.Copy(ctx, &r) }
 	a, e := writeOnServer(ctx, &c.op, call, &intent{controls: r.Controls, native: r.Native, size: -1})
 	if a != nil {
-		a.ContentType = "" // that of the source, which was not read
+		a.ContentType = "" // the type is that of the source, which was not read
 	}
 	return a, e
 }
 
-// writeOnServer makes the driver call that copies or joins objects inside the provider.
+// writeOnServer makes a request by call, which copies or joins objects inside the provider, and
+// reconciles a lost response.
 func writeOnServer(
 	ctx context.Context, o *operation, call func(context.Context) (*storage.Attrs, error), in *intent,
 ) (*storage.Attrs, *storage.Error) {
@@ -129,7 +132,8 @@ func writeOnServer(
 	return finishWrite(ctx, o, a, e, in)
 }
 
-// replaceProperties replaces the source's properties by those that options have set.
+// replaceProperties replaces the properties in p that options have set. p has the properties of the
+// source.
 func (c *copyOp) replaceProperties(p *storage.Properties) {
 	given := c.given.Set
 	for _, text := range textProperties {

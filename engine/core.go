@@ -1,9 +1,10 @@
-// Package engine makes a [storage.Bucket] of a [driver.Driver], and a [storage.Service] of a
-// [driver.ServiceDriver]. Everything that is the same for all stores is here, once: checks, content types,
-// parallel parts, resuming, checksums, retries, reconciling a lost response, error context, telemetry.
+// Package engine makes a [storage.Bucket] from a [driver.Driver], and a [storage.Service] from a
+// [driver.ServiceDriver]. It has everything that is the same for all stores: checks, content types,
+// parallel parts, resuming, checksums, retries, reconciling a lost response, error context and
+// telemetry.
 //
-// Programs open a bucket by [storage.Open], or by the function of a provider. This package is for authors of
-// drivers and for programs that have a driver of their own.
+// Programs open a bucket with [storage.Open], or with the function of a provider. This package is
+// for authors of drivers and for programs that have a driver of their own.
 package engine
 
 import (
@@ -21,17 +22,16 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 )
 
-// A bucket is the storage.Core of an opened bucket: its methods are the calls of the API, and all that they share is in
-// its core.
+// A bucket implements storage.Core. Each method is one call of the API. The methods share a core.
 type bucket struct{ core *core }
 
-// A core is one opened bucket.
+// A core has the driver and the settings of one opened bucket.
 type core struct {
 	driver         driver.Driver
 	desc           driver.Description
-	tag            string // the prefix of revisions, which names the provider
+	tag            string // the prefix of revisions as the user sees them, such as "s3:"
 	metadata       metadata.Coding
-	features       storage.Features // the features that are in force
+	features       storage.Features // the driver's features that the options of this bucket permit
 	hooks          []storage.Hook
 	bufferLimit    *buffer.Limit
 	retry          *retrier
@@ -41,20 +41,21 @@ type core struct {
 	publicBaseURL  string
 	signingBaseURL string
 	partSize       int64          // bytes of a part if WithPartSize is not given; 0 if the driver decides
-	optionError    *storage.Error // every operation fails with it; nil if all options are valid
+	optionError    *storage.Error // an invalid option makes every operation fail with this error; otherwise nil
 
 	closed   atomic.Bool
 	closing  sync.Once
 	closeErr error
-	forget   func() // removes the bucket from its service; nil if no service has opened it
+	forget   func() // removes the bucket from the list of its service; nil if no service has opened it
 }
 
-// New makes a [storage.Bucket] of a [driver.Driver]; providers return no other implementation.
+// New makes a [storage.Bucket] from a [driver.Driver]. The buckets of all providers are made by
+// New.
 func New(d driver.Driver, opts ...storage.OpenOption) storage.Bucket {
 	return storage.NewBucket(bucket{newCore(d, opts, false)})
 }
 
-// newCore opens a bucket. If a Service opens it, the Service knows whether the bucket keeps
+// newCore opens a bucket. serviced is true if a Service opens it and knows that the bucket keeps
 // versions.
 func newCore(d driver.Driver, opts []storage.OpenOption, serviced bool) *core {
 	o := &storage.OpenOptions{}
@@ -92,14 +93,14 @@ func newCore(d driver.Driver, opts []storage.OpenOption, serviced bool) *core {
 		c.serveAtBase()
 	}
 	if c.desc.FolderOrder {
-		c.features |= storage.OrderedListing // by listing folder by folder
+		c.features |= storage.OrderedListing // list_walk.go lists folder by folder, and returns the keys in order
 	}
 	c.openVersions(o, serviced)
 	return c
 }
 
-// layer wraps a driver in layers, the last outermost. If a layer is bad, it returns the driver with the
-// layers before that.
+// layer wraps d in layers. The last layer is the outermost. If a layer is invalid, the result is an
+// error, and the driver with only the layers before the invalid one.
 func layer(d driver.Driver, layers []any) (driver.Driver, *storage.Error) {
 	for _, of := range layers {
 		wrap, ok := of.(driver.Layer)
@@ -115,7 +116,8 @@ func layer(d driver.Driver, layers []any) (driver.Driver, *storage.Error) {
 	return d, nil
 }
 
-// idle returns Unsupported if an option asks the store to keep what it cannot keep.
+// idle returns Unsupported if an option asks for versions, locks or soft delete, and the store
+// cannot provide them.
 func (c *core) idle(o *storage.OpenOptions) (e *storage.Error) {
 	if o.ObjectLock && c.desc.EnableObjectLock == nil {
 		e = c.need(storage.ObjectLock, "WithObjectLock")
@@ -129,8 +131,9 @@ func (c *core) idle(o *storage.OpenOptions) (e *storage.Error) {
 	return e
 }
 
-// openVersions makes the bucket keep versions and lock objects if the options ask for it and the store
-// does not decide itself.
+// openVersions turns on versions, locks and soft delete as the options ask. A cloud does not need
+// that, because its buckets have settings of their own. For a cloud, openVersions only checks that
+// the bucket supports what the options ask for.
 func (c *core) openVersions(o *storage.OpenOptions, serviced bool) {
 	desc := &c.desc
 	c.optionError = cmp.Or(c.optionError, c.idle(o))
@@ -148,11 +151,12 @@ func (c *core) openVersions(o *storage.OpenOptions, serviced bool) {
 	}
 }
 
-// serveAtBase sets the addresses of a store whose objects, public ones too, are served at the
-// signing base address.
+// serveAtBase sets the public address of a store that has no address of its own. Package serve then
+// serves all objects at the signing base URL. Without that URL, the features of signing are
+// removed.
 func (c *core) serveAtBase() {
 	if c.signingBaseURL == "" {
-		c.features &^= storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead | storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums
+		c.features &^= signing
 		return
 	}
 	c.publicBaseURL = cmp.Or(c.publicBaseURL, c.signingBaseURL)
@@ -186,8 +190,8 @@ func (c *core) checkOpen() *storage.Error {
 	return nil
 }
 
-// tagged returns a revision with the provider's name, so that it is not mistaken for one of
-// another store.
+// tagged returns a revision with the provider's name as prefix, so that a revision of one store is
+// not accepted by another.
 func (c *core) tagged(revision string) string {
 	if revision == "" || c.desc.TaggedRevisions {
 		return revision
@@ -206,15 +210,17 @@ func (c *core) untagged(revision string) (string, *storage.Error) {
 	return bare, nil
 }
 
-// isRevision reports whether bare may be the revision of a store. In a header, "*" means any object, a
-// comma makes a list, and a blank or empty tag is not a condition.
+// isRevision reports whether bare can be a revision of the store. Revisions are sent in headers
+// such as If-Match. In such a header, "*" matches any object, a comma separates revisions, and an
+// empty revision sets no condition.
 func isRevision(bare string) bool {
 	unsafe := func(r rune) bool { return r <= ' ' || r > '~' || r == '*' || r == ',' }
 	return strings.Trim(bare, `"`) != "" && len(bare) <= 1024 && !strings.ContainsFunc(bare, unsafe)
 }
 
-// condition checks that the driver supports a condition, and removes the tag of its
-// revision.
+// condition checks that the driver supports cond, and removes the provider's prefix from the
+// revision in cond. The parameter update is the feature that the call needs for IfRevision, or 0
+// for a read.
 func (c *core) condition(cond *storage.Condition, update storage.Features) *storage.Error {
 	switch {
 	case *cond == storage.Condition{}:
@@ -246,10 +252,11 @@ func (c *core) condition(cond *storage.Condition, update storage.Features) *stor
 // Supports implements storage.Core.
 func (b bucket) Supports(features storage.Features) bool { return b.core.has(features) }
 
-// has reports whether the features f are in force.
+// has reports whether the bucket has all features f.
 func (c *core) has(f storage.Features) bool { return c.features&f == f }
 
-// need returns Unsupported if the driver does not declare f.
+// need returns Unsupported if the bucket does not have the features f. what names the call or
+// option in the error.
 func (c *core) need(f storage.Features, what string) *storage.Error {
 	if c.has(f) {
 		return nil
@@ -258,13 +265,15 @@ func (c *core) need(f storage.Features, what string) *storage.Error {
 	if hint != "" {
 		hint = c.driver.Describe().FeatureHint
 	}
-	if f == storage.Versioning && c.desc.Features&f != 0 { // the bucket was not opened with versions
+	// The store keeps versions, but the bucket was not opened with WithVersioning.
+	if f == storage.Versioning && c.desc.Features&f != 0 {
 		hint = "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"
 	}
 	return unsupported(c.desc.Provider+" does not support "+what+" here", hint)
 }
 
-// checkReadKey implements rule K2: objects that other tools wrote can be read.
+// checkReadKey checks a key that is read or removed. It implements rule K2: keys that other tools
+// wrote are valid, too.
 func (c *core) checkReadKey(key string) *storage.Error {
 	if rule := keyrule.Any(key); rule != "" {
 		return invalid("key", rule)
@@ -272,8 +281,8 @@ func (c *core) checkReadKey(key string) *storage.Error {
 	return c.checkLeadingSlash(key)
 }
 
-// checkLeadingSlash returns Unsupported for a key or prefix that begins with "/" if the store may
-// take another object for it.
+// checkLeadingSlash returns Unsupported for a key or prefix that begins with "/" if the store might
+// treat it as another key.
 func (c *core) checkLeadingSlash(key string) *storage.Error {
 	if !strings.HasPrefix(key, "/") {
 		return nil
@@ -281,7 +290,7 @@ func (c *core) checkLeadingSlash(key string) *storage.Error {
 	return c.need(storage.LeadingSlashes, `a key or prefix that begins with "/"`)
 }
 
-// needVersion returns Unsupported if WithVersion was given and the bucket keeps no versions.
+// needVersion returns Unsupported if WithVersion was given and the bucket does not keep versions.
 func (c *core) needVersion(version string) *storage.Error {
 	if version == "" {
 		return nil
@@ -289,7 +298,8 @@ func (c *core) needVersion(version string) *storage.Error {
 	return c.need(storage.Versioning, "WithVersion")
 }
 
-// natives checks that the driver takes the options, and returns their values.
+// natives checks that the given options, which are for one provider, fit the driver. It returns
+// their values.
 func (c *core) natives(given []storage.NativeValue) ([]any, *storage.Error) {
 	if len(given) == 0 {
 		return nil, nil

@@ -8,23 +8,23 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 )
 
-// Package serving calls the functions of this file, for functions of the API that need more of a core
-// than storage.Core has.
+// Some functions of the API need more methods than storage.Core has. Package serving calls the
+// methods in this file for those functions.
 
-// Engine returns the core itself.
+// Engine returns the core, which has the methods that storage.Core lacks.
 func (b bucket) Engine() any { return b.core }
 
-// Place names the bucket.
+// Place returns the provider and the name of the bucket.
 func (b bucket) Place() storage.Place {
 	return storage.Place{Provider: b.core.desc.Provider, Bucket: b.core.desc.Bucket}
 }
 
-// Located returns Description's Provider, Location and Bucket.
+// Located returns the Provider, Location and Bucket of the driver's Description.
 func (c *core) Located() (provider, location, bucket string) {
 	return c.desc.Provider, c.desc.Location, c.desc.Bucket
 }
 
-// Native returns the provider's own client.
+// Native returns the provider's own client, such as that of an SDK.
 func (b bucket) Native() any { return b.core.driver.Native() }
 
 func (c *core) Stored() (account any, bucket string) {
@@ -39,16 +39,24 @@ func (c *core) Places() []evidence.Place {
 	return driver.PlacesOf(c.driver)
 }
 
-// Identity names the place of the bucket and the layers on the way there.
+// Identity returns a text that identifies the bucket and the layers around it.
 func (c *core) Identity() string { return driver.StackIdentity(c.driver) }
 
 func (c *core) BufferLimit() *buffer.Limit { return c.bufferLimit }
 
-func (c *core) Need(f storage.Features, what string) *storage.Error { return c.need(f, what) }
+// Need returns Unsupported, with a hint, if the bucket does not have the features f. what names the
+// call or option.
+func (c *core) Need(f storage.Features, what string) *storage.Error {
+	if f&signing != 0 && !c.has(storage.SignedURLs) {
+		return c.needSigning(f, what)
+	}
+	return c.need(f, what)
+}
 
 func (c *core) RetryPolicy() *backoff.Policy { return c.retry.policy }
 
-// Served is for package serve: it returns the origin, name and signing address of the bucket.
+// Served returns the origin, name and signing base URL of the bucket, for the handler of package
+// serve.
 func (c *core) Served() (origin any, name, baseURL string) {
 	if c.optionError != nil {
 		return nil, "", ""

@@ -14,47 +14,51 @@ import (
 	"github.com/omnibucket/storage/internal/seam"
 )
 
-// The first response of a download pins a revision and decides which span of it is delivered. From
-// then on everything is a section: a span of that revision, which is read from one connection, and
-// from another one if that drops or stalls (download_section.go).
+// The first response of a download pins a revision, and determines which span of it is delivered.
+// From then on, each connection reads a section, which is a span of that revision. If a connection
+// drops or stalls, another one reads the rest of the section (download_section.go).
 //
-// The first section is what the first connection delivers: all, unless there are several connections
-// at once. These come from WithConcurrency. Without it, a slow first connection gives most of its
-// span away, if its reader only waits for it (readProbed). A fetch then divides the rest into
-// sections, and reads several at once, as many as its Limit permits (download_fetch.go). Their bytes
-// go into a sink: into buffers, which Read delivers in order, or straight to their places in a file
-// (download_writeto.go).
+// With one connection, the first section is the whole span. There are several connections if
+// WithConcurrency was given. Without that option, there are also several if the first connection is
+// slow and the caller mostly waits for it (readProbed). A fetch then divides the rest into
+// sections, and reads several at the same time, as many as its Limit permits (download_fetch.go).
+// Their bytes go into a sink. A sink has buffers, which Read delivers in order, or writes each
+// section to its place in a file (download_writeto.go).
 //
-// A download ends with the last byte and the checksum of the whole, with the first failure, which
-// every later Read returns, or with Close, which interrupts a Read that waits.
+// A download ends when the last byte was delivered and the checksum is right. It also ends at the
+// first failure, which every later Read returns, and at Close, which interrupts a waiting Read.
 
 const (
-	firstSectionBytes = 256 << 10 // read from the first response, which also tells the object's size
-	// growthLeast is how many bytes must remain to justify further connections.
+	firstSectionBytes = 256 << 10 // bytes read from the first response, which also has the object's size
+	// growthLeast is how many bytes must remain before a download opens further connections on its
+	// own.
 	growthLeast = 8 << 20
 )
 
-// A download is one call of Download, from its first request to Close.
+// A download is the state of one call of Download, from its first request to Close.
 type download struct {
-	reader   storage.Reader // here, so that a download is one allocation; it has what the first response says
+	// reader is a field and not a pointer, so that a download is one allocation.
+	reader   storage.Reader
 	op       operation
-	ctx      context.Context // the caller's context, as the hooks have left it
+	ctx      context.Context // the context that the hooks returned
 	progress *progress.Counter
-	report   func(done, total int64) // what WithProgress gave, or nil
+	report   func(done, total int64) // the function of WithProgress, or nil
 
-	first       section            // what the first connection delivers
-	probe       *concurrency.Probe // whether the first connection is slow, so that a fetch begins; nil if none may
-	fetch       *fetch             // reads the sections after the first one; nil if there are none
-	remaining   int64              // bytes to be delivered
-	concurrency int                // what WithConcurrency gave, or 0
+	first section // the section of the first connection
+	// probe measures the first connection. If the connection is slow, a fetch begins. probe is nil
+	// if no fetch may begin.
+	probe       *concurrency.Probe
+	fetch       *fetch // reads the sections after the first one; nil if there is only one
+	remaining   int64  // bytes that are not delivered yet
+	concurrency int    // the number of WithConcurrency, or 0
 	crc         uint32
-	hashing     bool // whether the whole object is read and its checksum is known
-	toFile      bool // whether writeFile reads: a fetch needs no memory then
+	hashing     bool // whether the checksum is verified: the whole object is read, and the store has sent a checksum
+	toFile      bool // whether the bytes are written into a file, so that a fetch needs no buffers
 
 	mu       sync.Mutex
 	ended    bool           // whether Close was called
-	failed   *storage.Error // what every later Read returns
-	reserved int64          // memory for buffers that a fetch has reserved
+	failed   *storage.Error // the first failure, which every later Read returns
+	reserved int64          // bytes of memory that are reserved for the buffers of a fetch
 }
 
 // Download opens the object for reading.
@@ -73,30 +77,32 @@ func (b bucket) Download(ctx context.Context, key string, given *storage.Downloa
 	return d.present(), nil
 }
 
-// prepare prepares the operation.
+// prepare checks the key and the options. It makes no request.
 func (d *download) prepare(c *core, key string, given *storage.DownloadOptions) *storage.Error {
 	d.concurrency, d.report = given.Concurrency, given.Progress
 	return d.op.prepareRead(c, "Download", key, &d.first.req, given)
 }
 
-// present returns the Reader of an open download.
+// present returns the Reader that the caller gets.
 func (d *download) present() *storage.Reader {
 	d.op.toUser(d.ctx, d.reader.Attrs())
 	return &d.reader
 }
 
-// open makes the first request, and determines what is delivered.
+// open makes the first request. The response determines which bytes are delivered.
 func (d *download) open() *storage.Error {
 	s := &d.first
 	s.d, s.ctx = d, d.ctx
-	if s.req.Length == 0 { // no provider has a range of 0 bytes
+	if s.req.Length == 0 { // providers cannot return an empty range
 		return d.openEmpty()
 	}
 	wanted := s.req.Length
 	split := d.concurrency > 1 && d.canSplit()
+	// For the whole object, the request has no range, because S3 returns no checksum for a range. The
+	// first section then reads only the beginning of the response.
 	if split && (s.req.Offset > 0 || wanted > 0) {
 		s.req.Length = firstSectionBytes
-	} // else the whole is requested, and only its beginning read: S3 returns no checksum for a range
+	}
 	attrs, e := s.connect()
 	s.req.Length = wanted
 	if e != nil && e.Code == storage.RangeNotSatisfiable {
@@ -122,17 +128,17 @@ func (d *download) open() *storage.Error {
 	return nil
 }
 
-// canSplit reports whether the requested span may be long enough for several sections. A
-// suffix is not split, because the end of the object is not known yet. Nor is a span that
-// begins past the end of any object.
+// canSplit reports whether the requested span may be long enough for several sections. It returns
+// false for a suffix, because the end of the object is not known yet, and for a span that begins
+// past the end of any object.
 func (d *download) canSplit() bool {
 	req := &d.first.req
 	return req.Suffix == 0 && (req.Length < 0 || req.Length > firstSectionBytes) &&
 		req.Offset <= math.MaxInt64-firstSectionBytes
 }
 
-// openEmpty is for ranges that no provider returns: the object's size decides
-// whether the range is empty or past the end.
+// openEmpty opens an empty range, which providers cannot return. It reads the object's size, which
+// determines whether the range is empty or past the end.
 func (d *download) openEmpty() *storage.Error {
 	r := d.first.req
 	r.Auxiliary = true
@@ -151,7 +157,8 @@ func (d *download) openEmpty() *storage.Error {
 	return nil
 }
 
-// start takes over the first response, and resolves the requested range against the object's size.
+// start reads the attributes of the first response, and resolves the requested range against the
+// object's size.
 func (d *download) start(attrs *storage.Attrs) *storage.Error {
 	if attrs.Size < 0 {
 		return &storage.Error{Code: storage.Internal, Err: errors.New("the store or a layer returned a size below 0")}
@@ -180,12 +187,13 @@ func (d *download) Read(p []byte) (int, error) {
 	if err := d.ctx.Err(); err != nil {
 		return 0, d.fail(asError(d.ctx, err))
 	}
-	p = p[:min(int64(len(p)), d.remaining, deliverBytes)] // one Read of a file cannot be interrupted
+	// One Read of a file cannot be interrupted, so it must be short.
+	p = p[:min(int64(len(p)), d.remaining, deliverBytes)]
 	var n int
 	var e *storage.Error
 	switch {
 	case d.toFile && d.fetch != nil:
-		return 0, io.EOF // writeFile has the fetch write the rest
+		return 0, io.EOF // ends the copy in writeFile, which then lets the fetch write the rest
 	case d.fetch != nil:
 		n, e = d.fetch.read(p)
 	case d.probe != nil:
@@ -200,7 +208,7 @@ func (d *download) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// deliver accounts for bytes that the caller gets.
+// deliver counts and hashes bytes that are delivered to the caller.
 func (d *download) deliver(p []byte) {
 	if d.hashing {
 		d.crc = crc32c.Update(d.crc, p)
@@ -243,7 +251,8 @@ func (d *download) located(e *storage.Error) *storage.Error {
 
 var errClosed = &storage.Error{Code: storage.InvalidArgument, Op: "Read", Err: errors.New("the reader is closed")}
 
-// fail makes e what Read returns from now on, with its context.
+// fail records e as the error that every later Read returns. An earlier failure stays. It returns
+// the recorded error.
 func (d *download) fail(e *storage.Error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -253,7 +262,7 @@ func (d *download) fail(e *storage.Error) error {
 	return d.failed
 }
 
-// Close may be called at any time, also while a Read waits.
+// Close ends the download. It may be called at any time, also while a Read waits.
 func (d *download) Close() error {
 	d.mu.Lock()
 	if d.ended {
@@ -275,7 +284,7 @@ func (d *download) Close() error {
 	return nil
 }
 
-// unreserve gives back the memory that grow has reserved. The lock is held.
+// unreserve gives back the memory that grow has reserved. The caller holds d.mu.
 func (d *download) unreserve() {
 	if d.reserved > 0 {
 		d.op.core.bufferLimit.Unreserve(d.reserved)

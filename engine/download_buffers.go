@@ -6,7 +6,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// read delivers the next bytes, and waits for them. The first read begins the fetch, into buffers.
+// read delivers the next bytes, and waits until there are some. The first call starts the fetch,
+// into buffers.
 func (f *fetch) read(p []byte) (int, *storage.Error) {
 	first := &f.d.first
 	if f.sink == nil && !f.runBuffered() {
@@ -39,8 +40,9 @@ func (f *fetch) runBuffered() bool {
 	return true
 }
 
-// close waits for the end of all sections in buffers, after cancel, and gives the memory back.
-// Sections of a file end with WriteTo, whose progress function may call Close.
+// close is called after cancel. It waits until all sections in buffers have ended, and frees their
+// memory. It does not wait for sections that go into a file: WriteTo waits for them, and its
+// progress function may call Close.
 func (f *fetch) close() {
 	if f.buffers == nil {
 		return
@@ -52,17 +54,17 @@ func (f *fetch) close() {
 	f.buffers.free()
 }
 
-// A bufferSink keeps sections in buffers, and delivers them in order. A section keeps its slot of the
-// Limit until it is delivered.
+// A bufferSink keeps sections in buffers, and delivers them in order. Until a section is delivered,
+// it counts toward the Limit of the fetch.
 type bufferSink struct {
 	f       *fetch
 	queue   chan *section // the sections in order; closed after the last one
 	current *section      // the section that is being delivered; guarded by download.mu
-	offset  int64         // the next byte to be delivered, in current
+	offset  int64         // where the next byte to be delivered is in current
 }
 
-// add reserves memory for a section. Sections get it in order, so that the one that is delivered next
-// has it first.
+// add reserves memory for a section. Memory is reserved in the order of the sections, so that the
+// section that is delivered next never waits for a later one.
 func (b *bufferSink) add(s *section) error {
 	o := &b.f.d.op
 	s.fetched.buffer = newBuffer(o)
@@ -90,14 +92,14 @@ func (b *bufferSink) end(s *section, err error) {
 	s.fetched.failed = err
 }
 
-// read delivers the next bytes, and waits for them.
+// read delivers the next bytes, and waits until there are some.
 func (b *bufferSink) read(p []byte) (int, *storage.Error) {
 	defer b.f.group.Raise()
 	s, e := b.next()
 	if e != nil {
 		return 0, e
 	}
-	<-s.fetched.done // ends with the context, as every request does
+	<-s.fetched.done // closed when the section ends, also if the context ends it
 	return b.copy(s, p)
 }
 
@@ -118,8 +120,9 @@ func (b *bufferSink) next() (*section, *storage.Error) {
 	return nil, &storage.Error{Code: storage.Internal, Err: io.ErrUnexpectedEOF}
 }
 
-// copy makes s, which has ended, the current section. It delivers bytes of s, or the error with which s
-// has failed, and frees s after its last byte. If Close was called, it frees s, which Close may have missed.
+// copy makes s, which must have ended, the current section. It copies bytes of s to p, or returns
+// the error of s. After the last byte it frees s. If Close was called, it only frees s, because
+// Close no longer finds s in the queue.
 func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 	d := b.f.d
 	d.mu.Lock()
@@ -144,7 +147,7 @@ func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 	return n, nil
 }
 
-// free gives the memory back. The lock is held.
+// free frees the buffers of all sections. The caller holds download.mu.
 func (b *bufferSink) free() {
 	if b.current != nil {
 		b.current.fetched.buffer.Free()

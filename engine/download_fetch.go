@@ -20,33 +20,33 @@ const (
 	minSectionBytes = 64 << 10
 	maxSectionBytes = 4 << 20
 
-	initialSections     = 4  // sections at once in the beginning, besides the first connection
-	maxAdaptiveSections = 16 // sections at once after growth
+	initialSections     = 4  // sections at the same time in the beginning, in addition to the first connection
+	maxAdaptiveSections = 16 // sections at the same time after growth
 )
 
-// A fetch divides a span of a download into sections, and reads several at once, as many as its
-// Limit permits. The sink takes their bytes.
+// A fetch divides a span of a download into sections, and reads several at the same time, as many
+// as its Limit permits. The bytes go into its sink.
 type fetch struct {
 	d         *download
 	ctx       context.Context
 	cancel    context.CancelFunc
-	req       driver.GetRequest // reads the pinned revision
-	from, end int64             // the bytes of the object that are read
-	size      int64             // bytes of a section; 0 if sections grow
-	maxSize   int64             // bytes of the largest section if they grow
+	req       driver.GetRequest // a request for the pinned revision
+	from, end int64             // the span that is fetched: offsets in the object
+	size      int64             // bytes of a section; 0 if later sections are larger than the first
+	maxSize   int64             // bytes of the largest section, if size is 0
 	limit     *concurrency.Limit
 	group     panics.Group
-	last      <-chan struct{} // done of the section that began last; nil if none did
-	active    atomic.Int32    // how many sections have or seek a connection
+	last      <-chan struct{} // closed when the section that was started last has ended; nil if none was started
+	active    atomic.Int32    // number of sections that have a connection or request one
 
 	sink    sink        // nil until the first read
 	buffers *bufferSink // the sink, if it has buffers
 }
 
-// A fetched has what a fetch and its sink keep of a section.
+// A fetched holds the data of a section that only a fetch and its sink need.
 type fetched struct {
 	done   chan struct{} // closed when the section has ended
-	failed error         // why it failed
+	failed error         // why the section failed, or nil
 	buffer *buffer.Buffer
 	chunk  *[chunks.Size]byte
 	crc    uint32
@@ -54,20 +54,23 @@ type fetched struct {
 
 func newFetched() *fetched { return &fetched{done: make(chan struct{})} }
 
-// A sink takes the bytes of sections.
+// A sink receives the bytes of sections.
 type sink interface {
-	// add makes room for a section, which waits until there is memory. It is called in the order of
-	// the sections. If it fails, the section ends.
+	// add reserves memory for a section, and waits until there is enough. It is called in the order
+	// of the sections. If it fails, the section is not read.
 	add(s *section) error
-	// space returns memory for bytes of the section.
+	// space returns memory into which the next bytes of the section are read.
 	space(s *section) ([]byte, error)
-	// filled tells that n bytes are in p, the beginning of the last space.
+	// filled is called when bytes were read into p, which is the beginning of the memory that space
+	// returned.
 	filled(s *section, p []byte) error
-	// end is called once for each section, after its last byte or with how it failed.
+	// end is called once for each section. err is nil after its last byte, and otherwise says why
+	// the section failed.
 	end(s *section, err error)
 }
 
-// newFetch returns a fetch of what follows from in a download.
+// newFetch returns a fetch of the bytes of d that begin at the offset from. size is the size of a
+// section in bytes. If size is 0, later sections are larger than the first.
 func newFetch(d *download, from int64, limit *concurrency.Limit, size int64) *fetch {
 	offset, length := d.reader.Range()
 	f := &fetch{
@@ -78,8 +81,8 @@ func newFetch(d *download, from int64, limit *concurrency.Limit, size int64) *fe
 	return f
 }
 
-// fixedFetch returns a fetch of what follows the first section. It reads as many sections at once as
-// WithConcurrency says, which may be any number.
+// fixedFetch returns a fetch of the bytes after the first section. It reads as many sections at the
+// same time as WithConcurrency asks for, up to a limit.
 func (d *download) fixedFetch() *fetch {
 	offset, length := d.reader.Range()
 	length -= firstSectionBytes
@@ -88,7 +91,7 @@ func (d *download) fixedFetch() *fetch {
 	return newFetch(d, offset+firstSectionBytes, concurrency.Fixed(int(n)), size)
 }
 
-// readProbed reads the first connection, and prepares a fetch if that is slow.
+// readProbed reads from the first connection. If the connection is slow, it prepares a fetch.
 func (d *download) readProbed(p []byte) (int, *storage.Error) {
 	began := time.Now()
 	n, e := d.first.read(p)
@@ -100,11 +103,12 @@ func (d *download) readProbed(p []byte) (int, *storage.Error) {
 	return n, e
 }
 
-// grow divides the bytes that the first connection, which delivers at rate, has not delivered yet.
-// The connection delivers a few more of them. The next read begins the fetch of the rest. There must
-// be memory for it, so that it does not wait for other transfers.
+// grow prepares a fetch of the bytes that the first connection has not delivered yet, except for the
+// next 2 MiB, which that connection still delivers. rate is the bytes per second of that connection. The
+// next read starts the fetch. grow does nothing if there is not enough free memory, because the fetch must
+// not wait for other transfers.
 func (d *download) grow(rate float64) {
-	const keep = 2 << 20 // while it delivers these bytes, the first sections come
+	const keep = 2 << 20 // bytes that the first connection delivers while the first sections arrive
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ended {
@@ -115,7 +119,7 @@ func (d *download) grow(rate float64) {
 		d.reserved = d.op.core.bufferLimit.Reserve(maxAdaptiveSections * maxSectionBytes)
 		sections = d.reserved / maxSectionBytes
 	}
-	if sections < 2 { // not now: each sample decides again
+	if sections < 2 { // too little memory now; the next sample of the probe tries again
 		d.unreserve()
 		return
 	}
@@ -124,8 +128,9 @@ func (d *download) grow(rate float64) {
 	d.first.set(offset, keep)
 }
 
-// length returns how many bytes the section at offset has. If sections grow, the first ones are
-// short, so that their throughput is soon known.
+// length returns the size in bytes of the section at offset. If f.size is 0, sections grow, and the
+// first sections are short. The reason is that f.limit measures the throughput when a section ends,
+// to find out how many sections at once are worthwhile.
 func (f *fetch) length(offset int64) int64 {
 	const least = 1 << 20
 	length := f.size
@@ -135,7 +140,7 @@ func (f *fetch) length(offset int64) int64 {
 	return min(length, f.end-offset)
 }
 
-// run reads all sections. It returns when the last one has begun.
+// run starts all sections, one after the other. It returns when the last one was started.
 func (f *fetch) run() {
 	for offset := f.from; offset < f.end; {
 		if f.limit.Acquire(f.ctx) != nil {
@@ -162,9 +167,10 @@ func (f *fetch) start(s *section) {
 	}, nil)
 }
 
-// fill reads a section to its end. If the store refuses a section of a download that has grown by
-// itself, the store may permit only few connections. The section then waits until those before it
-// have ended, and is requested again until no other section was in its way.
+// fill reads a section to its end. If a download has opened further connections on its own, a store
+// that permits only few connections may refuse a section. fill then waits until the earlier
+// sections have ended, and tries again. A refusal is final only if no other section had a
+// connection meanwhile.
 func (f *fetch) fill(s *section, before <-chan struct{}) error {
 	defer f.limit.Ended()
 	defer s.close()
@@ -196,8 +202,8 @@ func (f *fetch) fill(s *section, before <-chan struct{}) error {
 	return nil
 }
 
-// waitForTurn waits until the sections before this one have ended. It reports whether no later
-// section has or seeks a connection. If one does, waitForTurn gives it a moment.
+// waitForTurn waits until the earlier sections have ended. It returns true if no other section has
+// or requests a connection. Otherwise it waits a short time and returns false.
 func (f *fetch) waitForTurn(before <-chan struct{}) (serial bool, err error) {
 	const moment = 100 * time.Millisecond
 	f.active.Add(-1)
@@ -215,7 +221,8 @@ func (f *fetch) waitForTurn(before <-chan struct{}) (serial bool, err error) {
 	return false, ctxtime.Sleep(f.ctx, moment)
 }
 
-// interrupted returns why the context is done, or nil if it is not.
+// interrupted returns the error of the context that has ended, or nil if none has. It returns
+// errClosed if the reader was closed.
 func (f *fetch) interrupted() *storage.Error {
 	switch {
 	case f.d.ctx.Err() != nil:

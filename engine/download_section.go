@@ -16,27 +16,27 @@ import (
 	"github.com/omnibucket/storage/internal/wire"
 )
 
-// steadyBytes is the number of bytes after which a connection counts as working. Attempts are
-// then counted from 0 again.
+// steadyBytes is the number of bytes after which a connection counts as working. The count of
+// failed attempts then starts at 0 again.
 const steadyBytes = 256 << 10
 
-// A section is a span of one revision of the object, which is read over as many connections as that
-// takes.
+// A section is a span of one revision of the object. If its connection drops, it opens another one
+// for the rest.
 type section struct {
 	d         *download
 	ctx       context.Context
-	req       driver.GetRequest // reads what remains
+	req       driver.GetRequest // requests the bytes that remain
 	remaining atomic.Int64      // bytes
 
-	mu       sync.Mutex // guards body, cancel and closed, between read and close
+	mu       sync.Mutex // guards body, cancel and closed, because close may be called during read
 	body     io.ReadCloser
 	cancel   context.CancelFunc // nil if the driver is local
 	watchdog *time.Timer
 	closed   bool
 	stalled  atomic.Bool
 
-	tried     backoff.Tries // counts connections that failed in a row
-	sinceDrop int64         // bytes that came since the last connection failed
+	tried     backoff.Tries // counts connections in a row that failed
+	sinceDrop int64         // bytes that were read since the last connection failed
 
 	fetched *fetched // nil unless a fetch reads the section
 }
@@ -47,14 +47,14 @@ func (s *section) set(offset, length int64) {
 	s.remaining.Store(length)
 }
 
-// connect makes a connection.
+// connect opens a connection, with retries.
 func (s *section) connect() (attrs *storage.Attrs, e *storage.Error) {
 	return request(s.ctx, &s.d.op, s.get)
 }
 
-// get makes a Get request, and its body becomes the open one. Unless the driver is local, the
-// connection has a context of its own, which lives as long as the body. If no response comes for too
-// long, get fails.
+// get makes one Get request, and adopts the body of the response. Unless the driver is local, the
+// connection has its own context, which lives as long as the body. If there is no response within
+// the stall limit, get fails.
 func (s *section) get(ctx context.Context) (*storage.Attrs, error) {
 	core := s.d.op.core
 	if core.desc.Local {
@@ -81,14 +81,16 @@ func (s *section) get(ctx context.Context) (*storage.Attrs, error) {
 	return nil, err
 }
 
-// stalledError returns the error of a connection that has stalled, and so has failed with err.
+// stalledError returns the error of a connection that has stalled. err is the error with which it
+// ended, or nil.
 func stalledError(err error) *storage.Error {
 	return &storage.Error{
 		Code: storage.Unavailable, Retryable: true, Err: errors.Join(errors.New("no byte came for too long"), err),
 	}
 }
 
-// adopt makes body the open one, unless close was called first.
+// adopt stores the body of a response, from which the method read then reads. If close was called
+// before, adopt closes the body and fails.
 func (s *section) adopt(body io.ReadCloser, cancel context.CancelFunc) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -103,11 +105,12 @@ func (s *section) adopt(body io.ReadCloser, cancel context.CancelFunc) error {
 	return nil
 }
 
-// read delivers at least one byte, or an error that another connection would not avoid.
+// read returns at least one byte, or an error. It opens other connections until one delivers a byte
+// or the retries are used up.
 func (s *section) read(p []byte) (int, *storage.Error) {
 	p = p[:min(int64(len(p)), s.remaining.Load())]
 	for empty := 0; ; {
-		if err := s.ctx.Err(); err != nil { // a body on this machine does not check it
+		if err := s.ctx.Err(); err != nil { // the body of a local driver does not check ctx
 			return 0, asError(s.ctx, err)
 		}
 		body, e := s.current()
@@ -117,7 +120,7 @@ func (s *section) read(p []byte) (int, *storage.Error) {
 		n, err := s.readWatched(body, p)
 		if n > 0 {
 			s.advance(int64(n))
-			return n, nil // an error returned with bytes recurs, or another connection avoids it
+			return n, nil // drop err: the next call meets the same error again, and handles it
 		}
 		if err == nil {
 			if empty++; empty < buffer.MaxEmptyReads {
@@ -161,7 +164,8 @@ func (s *section) current() (io.Reader, *storage.Error) {
 	return body, nil
 }
 
-// reconnect makes another connection, to the pinned revision.
+// reconnect opens another connection, to the pinned revision. If the object has changed, it fails
+// with Changed.
 func (s *section) reconnect() *storage.Error {
 	attrs, e := s.connect()
 	if e != nil {
@@ -178,8 +182,8 @@ func (s *section) reconnect() *storage.Error {
 	return nil
 }
 
-// readWatched makes one Read. If no byte comes for too long, it interrupts the Read: the transport
-// leaves that to it.
+// readWatched makes one Read. If no byte arrives within the stall limit, it interrupts the Read,
+// because the transport has no such limit for bodies.
 func (s *section) readWatched(body io.Reader, p []byte) (int, error) {
 	core := s.d.op.core
 	if core.desc.Local {
@@ -195,15 +199,15 @@ func (s *section) readWatched(body io.Reader, p []byte) (int, error) {
 	return n, err
 }
 
-// Pause stops the watchdog until the Read in progress returns: a layer has received the bytes, and
-// holds them back.
+// Pause stops the watchdog until the current Read returns. A layer calls it if it has received
+// bytes, and holds them back.
 func (s *section) Pause() {
 	if s.watchdog != nil {
 		s.watchdog.Stop()
 	}
 }
 
-// interrupt makes a Read that has stalled return.
+// interrupt ends a Read that has stalled: it cancels the connection and closes the body.
 func (s *section) interrupt() {
 	s.stalled.Store(true)
 	s.mu.Lock()
@@ -215,8 +219,9 @@ func (s *section) interrupt() {
 	}
 }
 
-// afterDrop decides whether another connection may follow one that ended early with err. It returns
-// nil, or why not.
+// afterDrop is called when a connection ended early with err. If another connection may be opened,
+// afterDrop waits for the delay of a retry and returns nil. Otherwise it returns the error of the
+// section.
 func (s *section) afterDrop(err error) *storage.Error {
 	s.drop()
 	e := &storage.Error{Code: storage.Unavailable, Retryable: true, Err: io.ErrUnexpectedEOF}
@@ -241,7 +246,7 @@ func (s *section) afterDrop(err error) *storage.Error {
 	switch {
 	case !again:
 		return e
-	case first && e.Code != storage.RateLimited: // a connection that has worked: the next one follows at once
+	case first && e.Code != storage.RateLimited: // the connection had worked, so the next one needs no delay
 		s.tried.Waited = 0
 	case ctxtime.Sleep(s.ctx, delay) != nil:
 		return s.d.op.waitError(s.ctx, e, false)
@@ -249,13 +254,14 @@ func (s *section) afterDrop(err error) *storage.Error {
 	return nil
 }
 
-// drop closes the connection.
+// drop closes the connection. Another one may be opened.
 func (s *section) drop() { s.end(false) }
 
-// close ends the section. It may be called at any time.
+// close ends the section: it closes the connection, and no other is opened. It may be called at any
+// time.
 func (s *section) close() { s.end(true) }
 
-// end closes the connection. If it is the last, no other is opened.
+// end closes the connection. If last is true, no other connection is opened.
 func (s *section) end(last bool) {
 	s.mu.Lock()
 	s.closed = s.closed || last
@@ -266,7 +272,7 @@ func (s *section) end(last bool) {
 		return
 	}
 	if cancel != nil && s.remaining.Load() > 0 {
-		cancel() // in Close, a body of net/http waits for a Read that waits
+		cancel() // the Close of a net/http body waits for a blocked Read, which cancel ends
 	}
 	_ = body.Close()
 	if cancel != nil {

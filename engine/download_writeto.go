@@ -13,14 +13,15 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// deliverBytes is the number of bytes that one call delivers before it checks ctx again.
+// deliverBytes is how many bytes are copied at most before ctx is checked again.
 const deliverBytes = 1 << 20
 
-// WriteTo has the body write itself to w, if it can: a body in memory without a copy,
-// a file to a socket by the kernel. If w is a file and there are several sections, they are written to
-// their places. Else it writes what Read delivers.
+// WriteTo writes the rest of the download to w. If the body can write itself, it does: a body in
+// memory is not copied first, and the kernel copies a file to a socket. If w is a file and there
+// are several sections, each is written to its place. Otherwise, WriteTo writes what Read delivers.
 func (d *download) WriteTo(w io.Writer) (int64, error) {
-	if part, ok := w.(*partfile.File); ok && d.op.core.desc.Local { // nothing is received, and the kernel copies
+	// The bytes are local, so nothing must be recorded for resuming, and the kernel can copy.
+	if part, ok := w.(*partfile.File); ok && d.op.core.desc.Local {
 		file, err := part.Unrecorded()
 		if err != nil {
 			return 0, err
@@ -39,8 +40,9 @@ func (d *download) WriteTo(w io.Writer) (int64, error) {
 	return chunks.Copy(w, d)
 }
 
-// bodyTo wraps w only if there is a checksum to verify or progress to report: sendfile
-// would bypass both.
+// bodyTo lets the body write itself to w. It counts and hashes the bytes only if there is a
+// checksum to verify or progress to report, because counting and hashing prevent the kernel's
+// sendfile.
 func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
 	to := &destWriter{Writer: w, d: d, accounts: d.hashing || d.progress != nil}
 	before := d.remaining
@@ -52,7 +54,7 @@ func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
 	d.first.advance(before - d.remaining)
 	switch {
 	case to.failed != nil:
-		d.first.drop() // how far the body was read is unknown: the rest is requested again
+		d.first.drop() // it is unknown how far the body was read, so the rest is requested again
 		return n, to.failed
 	case err == nil && d.remaining == 0:
 		if err = d.finish(); err == io.EOF {
@@ -65,12 +67,14 @@ func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
 	return n, d.fail(asError(d.ctx, err))
 }
 
-// A destWriter is the caller's writer. It keeps the writer's error, and fails once ctx
-// has ended: a body in memory writes itself in one call.
+// A destWriter wraps the caller's writer. It records the writer's error, and checks ctx after each
+// chunk, because a body in memory writes itself in one call.
 type destWriter struct {
 	io.Writer
-	d        *download
-	accounts bool // whether it counts and hashes the bytes, and writes no more than the download delivers
+	d *download
+	// accounts is true if the bytes are counted and hashed. Write then writes no more bytes than
+	// the download delivers.
+	accounts bool
 	failed   error
 }
 
@@ -78,7 +82,7 @@ func (t *destWriter) Write(p []byte) (written int, err error) {
 	if t.accounts {
 		p = p[:min(int64(len(p)), t.d.remaining)]
 	}
-	for { // chunks are hashed while they are in the cache
+	for { // each chunk is hashed while it is still in the processor's cache
 		if err := t.d.ctx.Err(); err != nil {
 			return written, err
 		}
@@ -97,8 +101,8 @@ func (t *destWriter) Write(p []byte) (written int, err error) {
 	}
 }
 
-// withReaderFrom returns t with the ReadFrom of its writer, if the writer has one and t does not
-// account for bytes. With ReadFrom, a socket lets the kernel copy.
+// withReaderFrom returns t. If the writer of t has a method ReadFrom, and t does not count and hash
+// the bytes, the result has that method, too. By ReadFrom, a socket lets the kernel copy a file.
 func (t *destWriter) withReaderFrom() io.Writer {
 	if _, ok := t.Writer.(io.ReaderFrom); ok && !t.accounts {
 		return &destReaderFrom{t}
@@ -110,8 +114,8 @@ type destReaderFrom struct{ to *destWriter }
 
 func (t *destReaderFrom) Write(p []byte) (int, error) { return t.to.Write(p) }
 
-// ReadFrom has the writer read the body in chunks. A chunk of a limited file is a
-// limited file, which the kernel copies.
+// ReadFrom lets the caller's writer read the body, in chunks, so that ctx is checked between them.
+// A chunk of a file is an io.LimitedReader, which the kernel can copy.
 func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 	limited, ok := body.(*io.LimitedReader)
 	if !ok {
@@ -132,8 +136,8 @@ func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 	return written, nil
 }
 
-// readChunk copies one chunk, and returns the error of the body or of the writer. If the body
-// can still be read, the error was the writer's.
+// readChunk copies one chunk. If it fails, it reads one more byte of the body: if that works, the
+// error came from the writer.
 func (t *destReaderFrom) readChunk(body *io.LimitedReader) (int64, error) {
 	n, err := t.to.Writer.(io.ReaderFrom).ReadFrom(body)
 	if err != nil {
@@ -144,15 +148,15 @@ func (t *destReaderFrom) readChunk(body *io.LimitedReader) (int64, error) {
 	return n, err
 }
 
-// A fileTarget takes bytes at any place.
+// A fileTarget is a file into which sections are written, each to its place.
 type fileTarget interface {
 	io.Writer
 	io.WriterAt
 	io.Seeker
 }
 
-// fileTarget returns w if it is a file into which sections can be written, each to its place,
-// without memory for it. It returns nil if w is not such a file, or if there will be no fetch.
+// fileTarget returns w if it is a file into which sections can be written, each to its place. These
+// sections need no buffers. It returns nil if w is not such a file, or if there will be no fetch.
 func (d *download) fileTarget(w io.Writer) fileTarget {
 	pending := d.probe != nil
 	if d.fetch != nil {
@@ -172,15 +176,16 @@ func (d *download) fileTarget(w io.Writer) fileTarget {
 	if err != nil || !info.Mode().IsRegular() {
 		return nil
 	}
-	if _, err := file.WriteAt(nil, 0); err != nil { // it was opened with O_APPEND
+	if _, err := file.WriteAt(nil, 0); err != nil { // fails if the file was opened with O_APPEND
 		return nil
 	}
 	return file
 }
 
-// writeFile writes the rest to file, beginning at its position, and moves the position past it. First
-// it writes what the first connection delivers before a fetch can begin: all, if there will be no
-// fetch. If the fetch fails, the position stays before its bytes, and these are undefined.
+// writeFile writes the rest of the download to file, at its position, and moves the position past
+// the bytes. It first writes what the first connection delivers. If a fetch begins, the fetch
+// writes the rest. If none begins, the first connection delivers everything. If the fetch fails,
+// the position does not move past the fetched bytes, which are undefined.
 func (d *download) writeFile(file fileTarget) (int64, error) {
 	d.toFile = true
 	written, err := chunks.Copy(file, d)
@@ -200,13 +205,16 @@ func (d *download) writeFile(file fileTarget) (int64, error) {
 	return written + rest, err
 }
 
-// fetchTo fetches the rest, each section to its place in the file, which begins with the next byte.
-// The first section is what the first connection still delivers.
+// fetchTo writes the rest of the download to file, each section to its place. The offset 0 in file
+// is the place of the next byte of the download. The bytes that the first connection still delivers
+// are the first section.
 func (d *download) fetchTo(file io.WriterAt) error {
 	f := d.fetch
 	defer f.cancel()
 	to := &fileSink{f: f, file: file, start: d.first.req.Offset}
-	if n := min(int64(d.concurrency), maxConcurrency); n > 0 { // each has a chunk outside of the BufferLimit
+	// A section needs only a chunk of memory, which the BufferLimit does not count. So
+	// WithConcurrency alone determines the number of sections.
+	if n := min(int64(d.concurrency), maxConcurrency); n > 0 {
 		f.limit, f.size = concurrency.Fixed(int(n)), min(max((f.end-f.from)/n+1, maxSectionBytes), maxInPlacePart)
 	}
 	d.mu.Lock()
@@ -229,11 +237,11 @@ func (d *download) fetchTo(file io.WriterAt) error {
 type fileSink struct {
 	f     *fetch
 	file  io.WriterAt
-	start int64 // offset in the object of the file's first byte
+	start int64 // offset in the object of the byte that is first in file
 	added int64 // bytes of all sections that were added
 
 	mu     sync.Mutex
-	crc    uint32 // the checksum of all, joined from those of the sections
+	crc    uint32 // the checksum of all sections, joined as they end
 	failed error  // the error of the section that failed first
 }
 
@@ -247,7 +255,7 @@ func (t *fileSink) space(s *section) ([]byte, error) {
 	return s.fetched.chunk[:min(chunks.Size, s.remaining.Load())], nil
 }
 
-// filled writes p. The section's position is past p already.
+// filled writes p to the file. The offset of the section is already past p.
 func (t *fileSink) filled(s *section, p []byte) error {
 	if t.f.d.hashing {
 		s.fetched.crc = crc32c.Update(s.fetched.crc, p)
@@ -269,19 +277,23 @@ func (t *fileSink) end(s *section, err error) {
 			e = why
 		}
 		err = d.fail(e)
-	} else if err != nil { // an error of the file: the bytes were fetched and are lost, so nothing can be read any more
+		// The file failed. The fetched bytes are lost, so every later Read must fail, too.
+	} else if err != nil {
 		_ = d.fail(&storage.Error{Code: storage.Internal, Err: err})
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.crc ^= crc32c.Join(s.fetched.crc, 0, t.f.end-s.req.Offset) // as if zeros were before and after the section
+	// Join extends the checksum of the section by the bytes up to the end of the download, as if
+	// these bytes were zeros. XOR can then join the sections in any order.
+	t.crc ^= crc32c.Join(s.fetched.crc, 0, t.f.end-s.req.Offset)
 	if err != nil && t.failed == nil {
 		t.failed = err
 		t.f.cancel()
 	}
 }
 
-// result returns the first failure, or checks the checksum of the whole.
+// result returns the first failure. If there was none, it verifies the checksum of the whole
+// object.
 func (t *fileSink) result() error {
 	d := t.f.d
 	d.crc = crc32c.Join(d.crc, t.crc, t.added)

@@ -13,43 +13,45 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-// A read whose response takes longer than that of 95 percent of the recent reads is requested a second
-// time. The first response that decides is returned, and the other request is canceled. Each read
-// earns a part of a hedge, so that hedges are at most 5 percent of the requests. A bucket that the
-// store throttles makes none.
+// A hedge is the second request for a read. It is made if the first response takes longer than the
+// responses of 95 percent of the recent reads. The first response that is final (decides) is
+// returned, and the other request is canceled. Each read earns a twentieth of a hedge, so at most 5
+// percent of the requests are hedges. While the store throttles a bucket, the bucket makes no
+// hedges.
 
 const (
 	hedgePercentile = 95
-	hedgeCost       = 20  // reads that earn one hedge: 5 percent
-	hedgeSaved      = 10  // hedges that can be saved up
+	hedgeCost       = 20  // number of reads that earn one hedge, so that hedges are 5 percent
+	hedgeSaved      = 10  // number of earned hedges that are kept at most
 	hedgeSample     = 20  // number of latencies after which the percentile is computed again
 	hedgeRecent     = 200 // number of recent latencies from which the percentile is computed
-	// hedgeAgain is how long a read that was denied a hedge waits at least before it asks again.
+	// hedgeAgain is the shortest time after which a read asks again for a hedge that was denied.
 	hedgeAgain = time.Millisecond
 )
 
-// A hedger decides for a bucket when a read makes a second request (rule R9).
+// A hedger decides for one bucket when a read may make a second request (rule R9).
 type hedger struct {
-	earned    atomic.Int64 // reads that were not spent on hedges yet
+	earned    atomic.Int64 // number of reads, less hedgeCost for each hedge that was made
 	get, head latencies
 }
 
-// earn counts a read.
+// earn counts one read, which earns a part of a hedge.
 func (h *hedger) earn() {
 	if h.earned.Load() < hedgeSaved*hedgeCost {
 		h.earned.Add(1)
 	}
 }
 
-// delay returns how long a request may take before its hedge: slow if many hedges are left, and
-// up to twice as long if few are, so that they are kept for the slowest responses.
+// delay returns how long a request may take before its hedge is made. slow is the percentile in
+// nanoseconds. If many hedges are left, the delay is equal to slow. If few are left, the delay is
+// up to twice as long, which keeps the hedges for the slowest responses.
 func (h *hedger) delay(slow int64) time.Duration {
 	const full = hedgeSaved * hedgeCost
 	remaining := max(0, min(h.earned.Load(), full))
 	return time.Duration(slow + slow*(full-remaining)/full)
 }
 
-// spend reports whether a hedge was earned, and takes it.
+// spend reports whether a hedge was earned. If so, it uses that hedge up.
 func (h *hedger) spend() bool {
 	if h.earned.Add(-hedgeCost) >= 0 {
 		return true
@@ -58,12 +60,12 @@ func (h *hedger) spend() bool {
 	return false
 }
 
-// latencies are the times to the first response of recent requests.
+// A latencies holds the response times of recent requests, and their percentile.
 type latencies struct {
-	slow   atomic.Int64 // the percentile in nanoseconds; 0 if it is not known yet
+	slow   atomic.Int64 // the percentile hedgePercentile in nanoseconds; 0 if it is not known yet
 	mu     sync.Mutex
 	recent [hedgeRecent]time.Duration // a ring
-	count  int                        // how many were added
+	count  int                        // number of response times that were added
 }
 
 func (l *latencies) add(took time.Duration) {
@@ -79,8 +81,8 @@ func (l *latencies) add(took time.Duration) {
 	}
 }
 
-// hedgedGet is the driver's Get. If the bucket hedges its reads, ctx must end when the body
-// is closed.
+// hedgedGet calls the driver's Get, with a hedge if the bucket hedges its reads. In that case, the
+// caller must end ctx when it closes the body.
 func (o *operation) hedgedGet(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	driver, h := o.core.driver, o.core.hedger
 	if h == nil {
@@ -95,7 +97,7 @@ func (o *operation) hedgedGet(ctx context.Context, r *driver.GetRequest) (*stora
 	return o.core.believeSize(first.attrs, first.body, first.err)
 }
 
-// hedgedHead is the driver's Head.
+// hedgedHead calls the driver's Head, with a hedge if the bucket hedges its reads.
 func (o *operation) hedgedHead(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	driver, h := o.core.driver, o.core.hedger
 	if h == nil {
@@ -114,7 +116,7 @@ func (o *operation) hedgedHead(ctx context.Context, r *driver.GetRequest) (*stor
 	return attrs, err
 }
 
-// A response is what the driver has returned.
+// A response is the result of one call of the driver.
 type response struct {
 	request int // its index
 	attrs   *storage.Attrs
@@ -122,7 +124,8 @@ type response struct {
 	err     error
 }
 
-// decides reports whether another request would return the same.
+// decides reports whether the response is final: a success, or an error that another request would
+// not avoid.
 func (a *response) decides(ctx context.Context) bool {
 	if a.err == nil {
 		return true
@@ -137,8 +140,8 @@ func (a *response) close() {
 	}
 }
 
-// hedge makes a request, and a second one if the first response takes longer than usual. It
-// returns the first response that decides, when both requests have ended.
+// hedge makes a request, and a second one if the first response takes longer than usual. It returns
+// the first response that decides. If none does, it returns the last response.
 func (o *operation) hedge(ctx context.Context, l *latencies, request func(context.Context) response) response {
 	o.core.hedger.earn()
 	begun, slow := time.Now(), l.slow.Load()
@@ -149,22 +152,25 @@ func (o *operation) hedge(ctx context.Context, l *latencies, request func(contex
 		race := requestRace{op: o, request: request, responses: make(chan response, 2)}
 		first = race.run(ctx, o.core.hedger.delay(slow))
 	}
-	if first.decides(ctx) { // if it came from the hedge, the first request took at least as long
+	// The time counts even if the response is that of the hedge: the first request has taken at least
+	// that long, too.
+	if first.decides(ctx) {
 		l.add(time.Since(begun))
 	}
 	return first
 }
 
-// A requestRace is a request and its hedge.
+// A requestRace makes one request and, if that is slow, a second one.
 type requestRace struct {
 	op        *operation
 	request   func(context.Context) response
-	responses chan response // has room for both
+	responses chan response // has capacity for both, so that no request blocks
 	cancels   []context.CancelFunc
 	caught    panics.Caught
 }
 
-// run makes the first request, and the second one after delay, as soon as the bucket permits it.
+// run makes the first request. After delay, it makes the second one, as soon as the bucket permits
+// a hedge.
 func (r *requestRace) run(ctx context.Context, delay time.Duration) (first response) {
 	r.start(ctx, r.request)
 	timer := time.NewTimer(delay)
@@ -187,7 +193,8 @@ func (r *requestRace) run(ctx context.Context, delay time.Duration) (first respo
 	}
 }
 
-// start makes a request in a goroutine of its own. A response's body lives until ctx ends.
+// start makes a request in a goroutine of its own. Its context lives until stop or the caller's ctx
+// ends it, so that the body of the response can be read.
 func (r *requestRace) start(ctx context.Context, request func(context.Context) response) {
 	ctx, cancel := context.WithCancel(ctx)
 	index := len(r.cancels)
@@ -200,7 +207,7 @@ func (r *requestRace) start(ctx context.Context, request func(context.Context) r
 	}()
 }
 
-// stop cancels the pending request, and waits for its end.
+// stop cancels all requests except the one that returned first, and waits until they have ended.
 func (r *requestRace) stop(first *response, pending int) {
 	for i, cancel := range r.cancels {
 		if i != first.request {
@@ -227,14 +234,15 @@ func (o *operation) mayHedge() bool {
 	return !o.core.retry.pace.Throttled() && o.core.hedger.spend()
 }
 
-// asAttempt returns request as one that counts as an attempt of its own.
+// asAttempt returns a function that makes the request and counts it as a further attempt of the
+// operation.
 func (o *operation) asAttempt(request func(context.Context) response) func(context.Context) response {
 	return func(ctx context.Context) response {
 		if err := o.startAttempt(ctx); err != nil {
 			return response{err: err}
 		}
 		a := request(ctx)
-		if a.err != nil { // a success is counted by the operation
+		if a.err != nil { // the operation itself counts a success
 			o.endAttempt(asError(ctx, a.err))
 		}
 		return a

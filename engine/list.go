@@ -14,33 +14,33 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
-// A listing consists of pages of the driver. A listOp requests them (fetch), checks that they come to
-// an end (pageProgress), and drops the entries that were not asked for (ascend). An entry that comes
-// late ends the listing (outOfOrder).
+// A listing consists of pages of the driver. A listOp requests them (fetch), checks that they come
+// to an end (pageProgress), and drops the entries that the caller did not ask for (ascend). If an
+// entry comes after a greater one, the listing fails (outOfOrder).
 //
 // List yields the entries, and requests the next page meanwhile (list_entries.go). ListPage returns
-// one page, with a token for the next one (list_page.go). If the store lists folder by folder, or does
-// not support the delimiter, the entries are derived from other listings (list_walk.go).
+// one page, with a token for the next one (list_page.go). If the store lists folder by folder, or
+// does not support the delimiter, the entries are derived from other listings (list_walk.go).
 
 const defaultMaxPage = 1000
 
-// A listOp is one call that lists.
+// A listOp holds the state of one call of List, ListPage or Versions.
 type listOp struct {
 	op    operation
 	given storage.ListOptions
 	req   driver.ListRequest
 	last  string // the greatest key or prefix that was listed so far
-	// after is the key of WithStartAfter or of a token. Entries up to it are dropped, also if the
-	// driver is not asked to.
+	// after is the key of WithStartAfter or of a token. Entries up to this key are dropped, even if
+	// the driver does not drop them.
 	after    string
-	anyOrder bool // the store lists in no order
-	// spare is the memory of the previous page.
+	anyOrder bool // whether the store lists in no particular order
+	// spare is the memory of a page that was read. The next page reuses it.
 	spare    []storage.ListEntry
 	progress pageProgress
 }
 
-// outOfOrder returns the error that ends a listing out of order. A caller that merges listings, or resumes
-// one after its greatest key, would miss a key that comes late.
+// outOfOrder returns the error for an entry that comes after a greater one. Without the error, a
+// caller that merges listings, or resumes one after its greatest key, would miss that entry.
 func outOfOrder(c *core) *storage.Error {
 	return unsupported(
 		"the store does not list keys in byte order",
@@ -51,7 +51,7 @@ func outOfOrder(c *core) *storage.Error {
 	)
 }
 
-// open checks the request.
+// open checks the options, and copies them into the request.
 func (l *listOp) open(c *core, op string, given *storage.ListOptions) *storage.Error {
 	r := &l.req
 	l.given = *given
@@ -83,7 +83,8 @@ func (l *listOp) open(c *core, op string, given *storage.ListOptions) *storage.E
 	return nil
 }
 
-// checkAnyOrder refuses what only a store that lists in an order can do.
+// checkAnyOrder checks the options for a store that lists in no order. It refuses options that need
+// an order.
 func (l *listOp) checkAnyOrder() *storage.Error {
 	switch {
 	case !l.given.AnyOrder:
@@ -104,14 +105,14 @@ func maxPage(c *core) int {
 	return cmp.Or(c.desc.MaxPage, defaultMaxPage)
 }
 
-// pageSize returns how many entries one request asks for.
+// pageSize returns the number of entries that one request asks for.
 func (l *listOp) pageSize() int {
 	return min(cmp.Or(l.given.PageSize, defaultMaxPage), maxPage(l.op.core))
 }
 
-// limitOf returns how many entries a request asks for if WithLimit leaves remaining entries; remaining is
-// below 1 without that option. If pages have entries that the caller did not ask for, a request asks for
-// a whole page.
+// limitOf returns the number of entries that a request asks for. remaining is the number of entries
+// that WithLimit still permits, or below 1 without WithLimit. If pages have entries that the caller
+// did not ask for, the result is a whole page.
 func (l *listOp) limitOf(remaining int) int {
 	if remaining < 1 || l.readsMore() {
 		return l.pageSize()
@@ -119,20 +120,21 @@ func (l *listOp) limitOf(remaining int) int {
 	return min(l.pageSize(), remaining)
 }
 
-// A listing begins in the middle only if the store is known to list everything from there. A server
-// that lists like a directory tree has all of "a/…" before "a-b": asked for what follows "a-b", it
-// leaves out "a/…". Read from the start, a listing in another order fails (outOfOrder), and no other
-// is incomplete.
+// Some servers list like a directory tree, with all of "a/…" before "a-b". If they are asked for
+// the keys after "a-b", they leave out "a/…", although it is greater. WithStartAfter is therefore
+// sent only to a store that is known to return all later keys. For other stores, the listing begins
+// at the start of the prefix, and fails if it is not in order (outOfOrder).
 
-// startFromPrefix makes the listing begin at the start of its prefix, if it must not begin in the
-// middle. The entries up to WithStartAfter are then dropped here.
+// startFromPrefix makes the listing begin at the start of its prefix if the store cannot be asked
+// to begin after a key. Entries up to the key of WithStartAfter are then dropped by wants.
 func (l *listOp) startFromPrefix() {
 	if !l.startsAfter() {
 		l.req.StartAfter = ""
 	}
 }
 
-// startsAfter reports whether the store is known to list everything after a key.
+// startsAfter reports whether the store, asked to begin after a key, is known to return all later
+// keys.
 func (l *listOp) startsAfter() bool {
 	d := &l.op.core.desc
 	return d.FolderOrder || d.StartsAfter == nil || d.StartsAfter()
@@ -143,7 +145,8 @@ func (l *listOp) readsMore() bool {
 	return l.after != "" && l.req.StartAfter == "" || l.prefixOf(&l.req) != l.req.Prefix
 }
 
-// prefixOf returns the prefix of a request to the driver.
+// prefixOf returns the prefix for a request to the driver. Some drivers take only a folder, which
+// is then the folder of r.Prefix.
 func (l *listOp) prefixOf(r *driver.ListRequest) string {
 	if l.op.core.desc.FolderPrefixes {
 		return r.Prefix[:strings.LastIndex(r.Prefix, folderDelimiter)+1]
@@ -153,17 +156,19 @@ func (l *listOp) prefixOf(r *driver.ListRequest) string {
 
 const folderDelimiter = "/"
 
-// derives reports whether derive makes the entries, and not the driver's pages.
+// derives reports whether the entries are made by derive. Otherwise the pages of the driver have
+// them.
 func (l *listOp) derives() bool { return l.op.core.desc.FolderOrder || l.rolls() }
 
-// rolls reports whether the store does not support the delimiter.
+// rolls reports whether the core must group keys by the delimiter, because the store supports only
+// "/".
 func (l *listOp) rolls() bool {
 	d := &l.op.core.desc
 	return (d.FolderOrder || d.SlashDelimiter) && l.req.Delimiter != "" && l.req.Delimiter != folderDelimiter
 }
 
-// page returns one page of the driver, filtered: in order, without duplicates, and without
-// entries outside of the prefix or before the start.
+// page requests one page and filters it. The result is in order, without duplicates, and has only
+// entries that the caller asked for.
 func (l *listOp) page(ctx context.Context) (*storage.Page, *storage.Error) {
 	page, e := l.fetch(ctx, &l.req, &l.progress)
 	if e == nil {
@@ -175,7 +180,7 @@ func (l *listOp) page(ctx context.Context) (*storage.Page, *storage.Error) {
 	return page, nil
 }
 
-// fetch returns one page as the driver does.
+// fetch requests one page, which is not filtered. It fails if the listing makes no progress.
 func (l *listOp) fetch(
 	ctx context.Context, r *driver.ListRequest, progress *pageProgress,
 ) (*storage.Page, *storage.Error) {
@@ -191,13 +196,14 @@ func (l *listOp) fetch(
 	if e == nil {
 		last := ""
 		for i := len(page.Entries) - 1; i >= 0 && last == ""; i-- {
-			if key := page.Entries[i].Key; strings.HasPrefix(key, prefix) { // keys with another prefix are dropped
+			if key := page.Entries[i].Key; strings.HasPrefix(key, prefix) { // other keys are dropped later
 				last = key
 			}
 		}
 		e = progress.check(&l.op.core.desc, r.Token, page.Token, last)
+		// MinIO repeats pages for such a delimiter. The driver may not know that the server is MinIO.
 		if e == errRepeats && r.Delimiter != "" &&
-			r.Delimiter != folderDelimiter { // as MinIO does, if nothing says that it is MinIO
+			r.Delimiter != folderDelimiter {
 			d := l.op.core.driver.Describe()
 			e = unsupported(
 				d.Provider+" does not support the delimiter "+strconv.Quote(r.Delimiter)+" here", d.FeatureHint,
@@ -207,7 +213,8 @@ func (l *listOp) fetch(
 	return page, e
 }
 
-// filter drops from a page the entries that the caller must not get.
+// filter drops the entries that the caller did not ask for, and changes the revisions to those that
+// the user sees.
 func (l *listOp) filter(page *storage.Page) *storage.Error {
 	if e := l.ascend(page, &l.req); e != nil {
 		return e
@@ -216,10 +223,11 @@ func (l *listOp) filter(page *storage.Page) *storage.Error {
 	return nil
 }
 
-// ascend drops entries that are outside of the prefix, at or before WithStartAfter, or equal to
-// the last entry. Any other entry that is not greater than the last one is an error: without
-// it, callers would act on an incomplete listing. That holds before WithStartAfter, too: a key
-// that comes late there was missed by the caller who continues after it.
+// ascend drops entries that are outside of the prefix, at or before WithStartAfter, or equal to the
+// last entry. If an entry with the prefix is less than the last one, ascend fails, because callers
+// would act on an incomplete listing. It also fails if that entry is before WithStartAfter. The
+// caller may have begun there because an earlier listing ended there, and that listing has missed
+// the entry.
 func (l *listOp) ascend(page *storage.Page, r *driver.ListRequest) *storage.Error {
 	kept := 0
 	for i := range page.Entries {
@@ -246,29 +254,29 @@ func (l *listOp) ascend(page *storage.Page, r *driver.ListRequest) *storage.Erro
 	return nil
 }
 
-// wants reports whether an entry of the prefix was asked for. A folder marker with the name of a
-// Prefixed view has no key in the view.
+// wants reports whether the caller asked for an entry that has the prefix. In a Prefixed view, the
+// object whose key is the prefix itself would have an empty key, so it is left out.
 func (l *listOp) wants(entry *storage.ListEntry) bool {
 	return entry.Key > l.after && entry.Key != l.given.View
 }
 
-// rollsUp reports whether the entry is an object whose key is its own common prefix: some
-// servers send both.
+// rollsUp reports whether the object's key ends in the delimiter, so that the key is a common
+// prefix. Some servers return both the object and the prefix.
 func rollsUp(entry *storage.ListEntry, r *driver.ListRequest) bool {
 	return r.Delimiter != "" && !entry.IsPrefix && len(entry.Key) > len(r.Prefix) &&
 		strings.HasSuffix(entry.Key[len(r.Prefix):], r.Delimiter)
 }
 
-// revisionBlock is how many bytes of revisions share one allocation. A caller that keeps an
-// entry keeps no more of its page than one block.
+// revisionBlock is the number of bytes of revisions that share one allocation. If a caller keeps
+// one entry, only one block stays in memory, and not the revisions of the whole page.
 const revisionBlock = 4 << 10
 
-// entriesToUser tags the revisions.
+// entriesToUser adds the provider's prefix to the revisions of entries.
 func (l *listOp) entriesToUser(entries []storage.ListEntry) {
 	if l.op.core.desc.TaggedRevisions {
 		return
 	}
-	tag, remaining := l.op.core.tag, 0 // bytes of revisions
+	tag, remaining := l.op.core.tag, 0 // remaining counts the bytes of revisions
 	for i := range entries {
 		remaining += len(tag) + len(entries[i].Revision)
 	}
@@ -290,9 +298,9 @@ func (l *listOp) entriesToUser(entries []storage.ListEntry) {
 	}
 }
 
-// eachPage calls page for each page of a listing that comes to an end: with its token, which is "" for
-// the first one. page returns the token of the next page, or "" to end the listing, and a text that
-// identifies the last entry, or "" if there is no entry.
+// eachPage calls page for each page of a listing, and checks that the listing comes to an end.
+// token is "" for the first page. page returns the token of the next page, or "" to end the
+// listing, and a text that identifies the last entry, or "" if the page has no entry.
 func eachPage(
 	ctx context.Context, desc *driver.Description, page func(token string) (next, last string, e *storage.Error),
 ) *storage.Error {
@@ -312,24 +320,28 @@ func eachPage(
 	}
 }
 
-// maxEmptyPages is how many pages in a row may add nothing to a listing, if the driver does not
-// declare more.
+// maxEmptyPages is the number of pages in a row that may have no new entry, unless the driver
+// declares another number.
 const maxEmptyPages = 100
 
-// A pageProgress checks that the pages of a listing come to an end, whatever a server sends.
+// A pageProgress checks that a listing comes to an end, even if a faulty server repeats pages or
+// returns empty ones.
 type pageProgress struct {
-	last  string // the last entry of the last page that had any
-	empty int    // how many pages have come since then
-	pages int    // how many pages have come
-	mark  string // the token of an earlier page; a later one replaces it when the number of pages doubles
+	last  string // the last entry of the last page that had any entry
+	empty int    // number of pages without a new entry since then
+	pages int    // number of pages so far
+	// mark is the token of an earlier page. If the store returns that token again, the listing
+	// repeats pages. When the number of pages is a power of 2, mark becomes the newest token.
+	mark string
 }
 
 var errRepeats = &storage.Error{
 	Code: storage.Unavailable, Retryable: true, Err: errors.New("the provider repeated a page of the listing"),
 }
 
-// check takes the tokens of a page and of the next one, and a text that identifies the last
-// entry of the page, or "" if it has no entry.
+// check fails if the listing repeats pages, or has too many pages without a new entry. token
+// belongs to the page, and next to the page after it. last identifies the last entry of the page,
+// or is "" if it has no entry.
 func (p *pageProgress) check(desc *driver.Description, token, next, last string) *storage.Error {
 	switch {
 	case next == "":

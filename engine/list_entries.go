@@ -16,8 +16,9 @@ func (b bucket) List(ctx context.Context, given *storage.ListOptions) iter.Seq2[
 	}
 }
 
-// iterate begins the operation, calls each and ends it with at most one error, which it yields
-// last. If the checks before it failed with e, it yields only that.
+// iterate begins the operation, calls the function in its parameter each, and ends the operation.
+// If there is an error, iterate yields the error last. The parameter e is an error of earlier
+// checks. If e is not nil, iterate yields only e.
 func iterate[E any](
 	ctx context.Context, o *operation, e *storage.Error, each func(context.Context, func(E, error) bool) *storage.Error,
 	yield func(E, error) bool,
@@ -37,10 +38,11 @@ func iterate[E any](
 	}
 }
 
-// errStopped ends a listing if the caller wants no more entries.
+// errStopped is returned to end a listing without an error, because the caller wants no more
+// entries.
 var errStopped = &storage.Error{Code: storage.Canceled}
 
-// each yields entry by entry, page by page.
+// each yields all entries, and requests the pages one after the other.
 func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) bool) *storage.Error {
 	l.startFromPrefix()
 	if l.derives() {
@@ -83,7 +85,7 @@ func (l *listOp) each(ctx context.Context, yield func(storage.ListEntry, error) 
 	}
 }
 
-// A pagePrefetch is the next page, which is fetched while the current one is read.
+// A pagePrefetch fetches the next page while the caller reads the current one.
 type pagePrefetch struct {
 	cancel context.CancelFunc
 	group  panics.Group // runs the fetch of the page
@@ -91,14 +93,14 @@ type pagePrefetch struct {
 	e      *storage.Error
 }
 
-// untilPrefetch is the part of the first page, one entry in 8, that a caller reads before the
-// next page is fetched.
+// untilPrefetch sets when the second page is fetched: when the caller has read an eighth of the
+// first page.
 const untilPrefetch = 8
 
-// shouldPrefetch reports whether to fetch the next page before entry i of count. A caller that
-// leaves the loop early in the first page costs no request. Later pages are fetched as soon as
-// the one before has come, so that the whole request overlaps with the caller's work. A
-// response from this machine needs no prefetch.
+// shouldPrefetch reports whether to start fetching the next page before entry i of count is
+// yielded. For the first page, the answer is at first false: a caller that leaves the loop early
+// then costs no second request. Later pages are fetched immediately, so that the request overlaps
+// with the caller's work. A local store needs no prefetch.
 func (l *listOp) shouldPrefetch(first bool, i, count int) bool {
 	switch {
 	case l.op.core.desc.Local:
@@ -120,7 +122,7 @@ func (l *listOp) prefetch(ctx context.Context, token string, limit int) *pagePre
 	return n
 }
 
-// next returns the prefetched page or, if there is none, requests the page of l.req.
+// next returns the prefetched page. If n is nil, it requests the page that l.req asks for.
 func (l *listOp) next(ctx context.Context, n *pagePrefetch) (*storage.Page, *storage.Error) {
 	if n == nil {
 		return l.page(ctx)
@@ -138,7 +140,7 @@ func (l *listOp) next(ctx context.Context, n *pagePrefetch) (*storage.Page, *sto
 	return n.page, nil
 }
 
-// stop cancels the prefetch, and waits for its end.
+// stop cancels the prefetch, and waits until its goroutine has ended.
 func (n *pagePrefetch) stop() {
 	if n == nil {
 		return

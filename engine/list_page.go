@@ -18,14 +18,14 @@ func (b bucket) ListPage(ctx context.Context, token string, given *storage.ListO
 		e = l.openPage(token)
 	}
 	page, err := run(ctx, &l.op, e, l.onePage)
-	if page != nil && page.Entries == nil { // in JSON, no entry is [] and not null
+	if page != nil && page.Entries == nil { // so that JSON has [] and not null
 		page.Entries = []storage.ListEntry{}
 	}
 	return page, err
 }
 
-// onePage returns the page that was asked for. It makes more than one request if the driver's pages
-// have too few entries, or more than were asked for.
+// onePage returns one page. It makes more than one request if the driver's pages have too few
+// entries, or have entries that the caller did not ask for.
 func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 	l.startFromPrefix()
 	size := l.req.Limit
@@ -33,7 +33,8 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 		return l.pageDerived(ctx, size)
 	}
 	unsure := l.op.core.desc.TokenAfterLast && !l.anyOrder
-	if unsure { // an entry after the page proves that there is a next page
+	// Ask for one more entry than the page has: if it exists, there is a next page.
+	if unsure {
 		l.req.Limit = min(size+1, maxPage(l.op.core))
 	}
 	begin, exact := l.req.Token, l.req.Limit == size
@@ -48,16 +49,22 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 		}
 		if len(page.Entries) > size && !exact && !l.startsAfter() {
 			l.req.Token, l.req.Limit, l.last, l.progress = begin, size, "", pageProgress{}
-			before, unsure, exact = nil, false, true // only the driver's token begins the next page
+			// The store cannot begin after a key, so only the driver's token can begin the next
+			// page. Request this page once more without the additional entry, to get the token at
+			// its end.
+			before, unsure, exact = nil, false, true
 			continue
 		}
-		if len(page.Entries) > size && !l.anyOrder { // Azure's driver returns more if it has to sort
+		// Azure's driver may also return more entries than were asked for, because it has to sort them.
+		if len(page.Entries) > size && !l.anyOrder {
 			page.Entries = page.Entries[:size]
 			page.Token = sealKey(l, page.Entries[size-1].Key)
 			return page, nil
 		}
 		short := len(page.Entries) == 0 ||
-			l.readsMore() && len(page.Entries) < size && !l.anyOrder // otherwise it would ask for the rest one by one
+			// A page of a store without an order may be short. Filling it up would request the rest
+			// entry by entry.
+			l.readsMore() && len(page.Entries) < size && !l.anyOrder
 		if page.Token == "" || !short && !unsure {
 			page.Token = seal(l, page.Token)
 			return page, nil
@@ -75,10 +82,10 @@ func (l *listOp) openPage(token string) *storage.Error {
 		return nil
 	}
 	raw, err := base64.RawURLEncoding.DecodeString(token)
-	if err == nil && len(raw) > markBytes {
-		rest := string(raw[markBytes:])
+	if err == nil && len(raw) >= markBytes {
+		rest := string(raw[markBytes:]) // "" if the last key of the page before was the prefix itself
 		switch mark := string(raw[:markBytes]); {
-		case mark == pageMark(l, rest):
+		case rest != "" && mark == pageMark(l, rest):
 			l.req.Token = rest
 			return nil
 		case !l.anyOrder && mark == pageMark(l, rest, afterKey) && len(rest) <= keyrule.MaxBytes && utf8.ValidString(rest):
@@ -90,7 +97,8 @@ func (l *listOp) openPage(token string) *storage.Error {
 	return invalid("token", "must be one that ListPage gave for the same prefix and delimiter")
 }
 
-// seal returns the driver's token with a mark of what it belongs to.
+// seal returns the driver's token with a mark in front. The mark binds it to this listing
+// (pageMark).
 func seal(l *listOp, token string) string {
 	if token == "" {
 		return ""
@@ -98,8 +106,9 @@ func seal(l *listOp, token string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, token) + token))
 }
 
-// sealKey returns a token that continues after a key. It has no prefix of the listing, which its holder need not
-// know. It is for a page that was cut: the driver's token continues after the entries that were cut off.
+// sealKey returns a token that continues after key. It is used for a page that was cut, because the
+// driver's token would continue after the entries that were cut off. The token leaves out the
+// prefix of the listing, which may be secret to the holder of the token.
 func sealKey(l *listOp, key string) string {
 	rest := key[len(l.req.Prefix):]
 	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, rest, afterKey) + rest))
@@ -110,8 +119,9 @@ const (
 	afterKey  = "key" // distinguishes the tokens of sealKey from those of seal
 )
 
-// pageMark binds the driver's token to provider, prefix and delimiter, and shows a change of it. It is not a secret: a
-// token can only move the start.
+// pageMark returns a mark that binds a token to the provider, prefix and delimiter, and shows
+// whether the token was changed. The mark is no protection against forging: a forged token can only
+// start the listing at another place.
 func pageMark(l *listOp, token string, kind ...string) string {
 	var joined []byte
 	for _, part := range append([]string{l.op.core.desc.Provider, l.req.Prefix, l.req.Delimiter, token}, kind...) {

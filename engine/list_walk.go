@@ -11,20 +11,22 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
-// Some stores list in the order of a directory tree: "a/…" is at the place of the name "a",
-// before "a-b". This file lists their keys folder by folder, and so in byte order.
+// Some stores list in the order of a directory tree: "a/…" is at the place of the name "a", and so
+// before "a-b". This file lists such stores folder by folder, and returns the keys in byte order.
 //
-// Within one folder it needs the order of names, in which "a/" counts as "a", or the order of
-// bytes. It changes both to byte order: it holds a prefix "a/" until an entry is greater, and
-// only names that begin with "a" can come before that. So it holds at most as many prefixes as
-// a name has bytes, and one page for each folder above the current one. Any other order is
-// an error: no entry is left out because it comes late.
+// Within one folder, the store must list in byte order or in the order of names, in which "a/"
+// counts as "a". To return byte order, this file holds a prefix "a/" until an entry is greater than
+// the prefix. In the meantime, only entries whose names begin with "a" can come, such as "a-b". So
+// each held prefix begins with the name of the one held before, and there are at most as many as a
+// name has bytes. One page is held for each folder above the current one. If the store lists in any
+// other order, the listing fails, so that no entry is missed.
 
-// A visit takes one entry of a listing, with its whole key. An error that it returns ends the
-// listing.
+// A visit is a function that receives one entry, with its whole key. If it returns an error, the
+// listing ends.
 type visit func(storage.ListEntry) *storage.Error
 
-// derive visits the requested entries in byte order. It uses no token.
+// derive visits the requested entries in byte order. It begins at the start of the prefix and
+// ignores tokens.
 func (l *listOp) derive(ctx context.Context, to visit) *storage.Error {
 	deep := l.req.Delimiter != folderDelimiter
 	if l.rolls() {
@@ -36,7 +38,7 @@ func (l *listOp) derive(ctx context.Context, to visit) *storage.Error {
 	return l.flat(ctx, to)
 }
 
-// flat visits all objects of a store that lists in byte order.
+// flat visits all objects with the prefix, for a store that lists in byte order.
 func (l *listOp) flat(ctx context.Context, to visit) *storage.Error {
 	r := l.req
 	r.Delimiter = ""
@@ -63,7 +65,8 @@ func (l *listOp) flat(ctx context.Context, to visit) *storage.Error {
 	}
 }
 
-// rollingUp replaces objects by the common prefix that the delimiter gives them.
+// rollingUp returns a visit that groups keys by the delimiter: it passes each common prefix on
+// once, in place of its objects.
 func (l *listOp) rollingUp(to visit) visit {
 	last := ""
 	return func(entry storage.ListEntry) *storage.Error {
@@ -77,8 +80,8 @@ func (l *listOp) rollingUp(to visit) visit {
 	}
 }
 
-// folder visits the entries of one level that begin with prefix. If deep is set, it visits the
-// entries below each common prefix in place of that prefix.
+// folder visits the entries of one folder whose keys begin with prefix. If deep is true, it visits
+// the entries below each common prefix in place of the prefix itself.
 func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit) *storage.Error {
 	r := l.req
 	r.Prefix, r.Delimiter, r.StartAfter, r.Token, r.Entries = prefix, folderDelimiter, "", "", nil
@@ -91,7 +94,7 @@ func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit)
 		}
 		return to(entry)
 	}}
-	var progress pageProgress // this folder's own: others are listed between its pages
+	var progress pageProgress // each folder has its own, because listings of subfolders come between its pages
 	for {
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
@@ -100,8 +103,8 @@ func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit)
 		if e != nil {
 			return e
 		}
-		// S3 sends objects and prefixes apart. This merges them, and hides no
-		// disorder: level compares across all pages of the folder.
+		// S3 returns the objects and the prefixes of a page separately. Sorting merges them. It
+		// hides no wrong order, because level compares entries across all pages of the folder.
 		slices.SortFunc(page.Entries, compareNames)
 		for _, entry := range page.Entries {
 			if e := level.add(entry); e != nil {
@@ -115,7 +118,7 @@ func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit)
 	}
 }
 
-// compareNames is the order of a directory, in which a folder "a/" has the name
+// compareNames compares entries in the order of a directory, in which the folder "a/" has the name
 // "a".
 func compareNames(a, b storage.ListEntry) int {
 	return cmp.Or(strings.Compare(nameOf(&a), nameOf(&b)), strings.Compare(a.Key, b.Key))
@@ -128,20 +131,21 @@ func nameOf(e *storage.ListEntry) string {
 	return e.Key
 }
 
-// A level puts the entries of one folder into byte order.
+// A level visits the entries of one folder in byte order, although the store lists them in the
+// order of names.
 type level struct {
 	core  *core
 	req   *driver.ListRequest
 	visit visit
 	last  string              // the greatest key that was visited
-	held  []storage.ListEntry // prefixes that other entries may still precede, the least last
+	held  []storage.ListEntry // prefixes before which other entries may still come; the least is last
 }
 
 func (v *level) add(entry storage.ListEntry) *storage.Error {
 	switch {
 	case !strings.HasPrefix(entry.Key, v.req.Prefix):
 		return nil
-	case entry.IsPrefix && entry.Key == v.req.Prefix: // it would be listed for ever
+	case entry.IsPrefix && entry.Key == v.req.Prefix: // the folder would be listed without end
 		return outOfOrder(v.core)
 	case rollsUp(&entry, v.req):
 		entry = storage.ListEntry{Key: entry.Key, IsPrefix: true}
@@ -187,12 +191,13 @@ func (v *level) pass(entry storage.ListEntry) *storage.Error {
 	return v.visit(entry)
 }
 
-// eachDerived is each for a listing that derives.
+// eachDerived yields the entries of a listing that derive makes.
 func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, error) bool) *storage.Error {
 	remaining := l.given.Limit
 	l.req.Limit = l.pageSize()
 	if remaining > 0 {
-		l.req.Limit = min(l.req.Limit, remaining+1) // a prefix is held until the entry after it is known
+		// Ask for one more entry, because a prefix is held until the next entry is known.
+		l.req.Limit = min(l.req.Limit, remaining+1)
 	}
 	return l.derive(ctx, func(entry storage.ListEntry) *storage.Error {
 		if err := ctx.Err(); err != nil {
@@ -205,8 +210,8 @@ func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, 
 	})
 }
 
-// pageDerived returns a page of at most size entries. Its token is a key, so each
-// page lists the folders above that key from their start.
+// pageDerived returns a page of at most size entries. Its token is a key. For the next page, the
+// folders above that key are listed from their start once more.
 func (l *listOp) pageDerived(ctx context.Context, size int) (*storage.Page, *storage.Error) {
 	l.req.Limit = maxPage(l.op.core)
 	page := &storage.Page{}

@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/unchanged"
 )
 
-// Move makes one driver call, if the driver can do what the options ask for; else it copies and removes.
+// Move moves an object with one driver call, if the driver supports that with these options.
+// Otherwise it copies the object and removes the source.
 func (b bucket) Move(ctx context.Context, from, to string, given *storage.CopyOptions) (*storage.Attrs, error) {
 	m := &moveOp{}
 	if e := m.open(b.core, from, to, given); e != nil {
@@ -26,7 +27,7 @@ func (b bucket) Move(ctx context.Context, from, to string, given *storage.CopyOp
 	return a, err
 }
 
-// moveByCopy moves an object by a copy and a removal.
+// moveByCopy copies the object, and then removes the source if it has not changed meanwhile.
 func (b bucket) moveByCopy(
 	ctx context.Context, from, to string, given *storage.CopyOptions,
 ) (a *storage.Attrs, err error) {
@@ -44,18 +45,18 @@ func (b bucket) moveByCopy(
 	e := ownError(err)
 	e.Op, e.Provider, e.Bucket = "Move", b.core.desc.Provider, b.core.desc.Bucket
 	if a == nil && e.Code != storage.ObjectNotFound {
-		e.Key = to // the key of the source would say that the object is at both
+		e.Key = to // the source's key would mean that the copy succeeded, and only the removal failed
 	}
 	return nil, e
 }
 
-// A moveOp is one call of Move. Its operation is the destination's.
+// A moveOp is one call of Move. Its key, for hooks and telemetry, is that of the destination.
 type moveOp struct {
 	op  operation
 	req driver.MoveRequest
 }
 
-// open checks the options and keys.
+// open checks the options and keys, and completes the request.
 func (m *moveOp) open(c *core, from, to string, given *storage.CopyOptions) *storage.Error {
 	if e := m.op.prepareWrite(c, "Move", to); e != nil {
 		return e
@@ -71,7 +72,9 @@ func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	a, e := request(ctx, &m.op, func(ctx context.Context) (*storage.Attrs, error) {
 		a, err := m.op.core.driver.Move(ctx, &m.req)
 		if errors.Is(err, storage.OutcomeUnknown) {
-			m.op.once = true // another attempt could move what was written to the source meanwhile, over what this one has moved
+			// Do not retry: if the first attempt moved the object, and another client has written
+			// to the old key since, a second attempt would move that object over the first one.
+			m.op.once = true
 		}
 		return a, err
 	})
@@ -81,8 +84,9 @@ func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	return m.op.toUser(ctx, a), nil
 }
 
-// failure returns the error that the failure of a move means to the caller. After an attempt that
-// may have moved the object, a missing source and an object at the destination prove nothing.
+// failure turns an error of the driver into the error for the caller. If an earlier attempt may
+// have moved the object, a missing source does not prove that the move failed. Nor does an object
+// at the destination.
 func (m *moveOp) failure(e *storage.Error) *storage.Error {
 	refused := e.Code == storage.ObjectNotFound || e.Code == storage.PreconditionFailed
 	switch {

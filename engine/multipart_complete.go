@@ -21,21 +21,21 @@ func (u *multipartUpload) Complete(ctx context.Context, opts ...storage.Complete
 	return run(ctx, &c.op, e, c.run)
 }
 
-// A completion is one call of Complete.
+// A completion holds the state of one call of Complete.
 type completion struct {
 	op      operation
 	upload  *multipartUpload
 	options storage.CompleteOptions
 	call    string // CompleteRequest.Call
-	stale   bool   // the store refused parts as if they were replaced since they were listed
-	aborted bool   // the parts exceed the size that was declared or permitted
+	stale   bool   // whether the store refused parts, which may have been replaced since they were listed
+	aborted bool   // whether the upload was aborted, because the parts are larger than declared or permitted
 }
 
-// maxJoins limits how often Complete joins the parts if others replace them meanwhile.
+// maxJoins is how often Complete tries to join the parts, if others replace parts meanwhile.
 const maxJoins = 4
 
-// run lists the parts again after a refusal: meanwhile another call may have replaced some, or
-// completed the upload, so that the store was removing them.
+// run lists the parts and joins them. After a refusal it lists the parts once more, because another
+// call may have replaced some, or may have completed the upload.
 func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	var before []driver.Part
 	var refused *storage.Error
@@ -67,7 +67,8 @@ func (c *completion) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	return nil, refused
 }
 
-// choose returns the parts that make the object.
+// choose returns the parts of the object: those of WithParts, or all that the store has. It fails
+// if a part is missing.
 func (c *completion) choose(listed []driver.Part) ([]driver.Part, *storage.Error) {
 	if c.options.Parts == nil {
 		for i, part := range listed {
@@ -96,7 +97,7 @@ func (c *completion) choose(listed []driver.Part) ([]driver.Part, *storage.Error
 	return chosen, nil
 }
 
-// checkParts checks the size of each part.
+// checkParts checks the size of each part against the limits of the store.
 func (c *completion) checkParts(parts []driver.Part) *storage.Error {
 	limits := c.upload.Limits()
 	for i, part := range parts {
@@ -121,7 +122,8 @@ func (c *completion) checkParts(parts []driver.Part) *storage.Error {
 	return nil
 }
 
-// checkTotal checks the size of the object. tooMuch says that no more parts could make it right.
+// checkTotal checks the size of the whole object, in bytes. tooMuch is true if the parts are too
+// large, so that further parts cannot help.
 func (c *completion) checkTotal(size int64) (tooMuch bool, e *storage.Error) {
 	record := &c.upload.record
 	for _, declared := range []int64{record.DeclaredSize(), c.options.Size} {
@@ -139,8 +141,8 @@ func (c *completion) checkTotal(size int64) (tooMuch bool, e *storage.Error) {
 	return false, c.op.core.checkSize(size)
 }
 
-// checksum returns the CRC32C of the parts, if all of them are known, and compares it with those
-// that were declared.
+// checksum returns the CRC32C of the joined parts, if the CRC32C of each part is known. It fails if
+// the caller declared a different CRC32C.
 func (c *completion) checksum(r *driver.CompleteRequest) (storage.CRC32C, *storage.Error) {
 	_, sum := objectSum(r)
 	declared := []storage.CRC32C{c.options.CRC32C}
@@ -162,7 +164,7 @@ func (c *completion) checksum(r *driver.CompleteRequest) (storage.CRC32C, *stora
 	return sum, nil
 }
 
-// plan chooses and checks the parts. It aborts the upload if they are too much.
+// plan chooses and checks the parts. If they are larger than the upload permits, it aborts the upload.
 func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.CompleteRequest, *storage.Error) {
 	parts, e := c.choose(listed)
 	if e != nil {
@@ -184,7 +186,7 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 	return r, e
 }
 
-// join makes the object of the parts.
+// join requests that the store makes the object from the parts, and reconciles a lost response.
 func (c *completion) join(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, *storage.Error) {
 	u, put := c.upload, r.Put
 	c.stale = false
@@ -211,14 +213,14 @@ func (c *completion) join(ctx context.Context, r *driver.CompleteRequest) (*stor
 	return attrs, e
 }
 
-// dropParts ends an upload whose object exists. The store may still have its parts, because a call
-// that made the object did not get the response.
+// dropParts removes the parts of an upload whose object exists. The store may still have parts if
+// the response to an earlier completion was lost.
 func (c *completion) dropParts(ctx context.Context) {
 	c.op.abortParts(ctx, c.upload.record.Upload, &storage.Error{})
 }
 
 // completedBefore returns the object if an earlier call has completed the upload. Otherwise it
-// returns e, or the error that the upload is gone.
+// returns e, or an error which says that the upload is gone.
 func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*storage.Attrs, *storage.Error) {
 	u := c.upload
 	state(e).Absent = e.Code == storage.PreconditionFailed && u.put.Condition.Absent

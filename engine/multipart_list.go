@@ -17,7 +17,7 @@ func (b bucket) ListUploads(ctx context.Context, given *storage.ListOptions) ite
 	}
 }
 
-// prepareUploads prepares ListUploads.
+// prepareUploads checks the options of ListUploads.
 func (o *operation) prepareUploads(c *core, r *storage.ListOptions) *storage.Error {
 	const name = "ListUploads"
 	e := o.prepare(c, name, r.Prefix)
@@ -78,7 +78,8 @@ func (b bucket) ContinueListedUpload(
 	return continueUpload(ctx, b.core, "ContinueListedUpload", entry.Key, open)
 }
 
-// adopt makes u the upload with that name, which another value has begun.
+// adopt makes u the upload that has this name in the store. Another process may have begun that
+// upload.
 func (u *multipartUpload) adopt(upload string) *storage.Error {
 	r, record := &u.put, &u.record
 	if u.core.desc.AttributesAtBegin {
@@ -86,7 +87,7 @@ func (u *multipartUpload) adopt(upload string) *storage.Error {
 			return invalid("options", "must not be attributes, tags or locks: the store has those of BeginUpload")
 		}
 		r.Properties, record.Type = storage.Properties{}, ""
-		record.WriteID = "" // the object has another id, which nobody knows
+		record.WriteID = "" // the store keeps the write id of BeginUpload, which is not known here
 		u.finishRequest()
 	}
 	record.Upload, record.Listed = upload, true
@@ -94,8 +95,9 @@ func (u *multipartUpload) adopt(upload string) *storage.Error {
 	return nil
 }
 
-// readBack returns the attributes of the object that the upload has made, if the store has them
-// and this value does not know them.
+// readBack returns the attributes of the completed object. It reads them from the store if the
+// upload was found in a listing and its attributes were set when it began, because a listing lacks
+// them. Otherwise, or if the read fails, it returns a.
 func (c *completion) readBack(ctx context.Context, a *storage.Attrs) *storage.Attrs {
 	u := c.upload
 	if !u.record.Listed || !c.op.core.desc.AttributesAtBegin {
@@ -103,7 +105,7 @@ func (c *completion) readBack(ctx context.Context, a *storage.Attrs) *storage.At
 	}
 	found, e := head(ctx, &c.op, &driver.GetRequest{Key: c.op.key, Length: -1, Native: u.put.Native, Auxiliary: true})
 	if e != nil {
-		return a // the object is there; only its attributes are not known
+		return a // the object exists, and only its attributes are unknown
 	}
 	if found = c.op.toUser(ctx, found); found.Revision != a.Revision {
 		return a

@@ -47,8 +47,8 @@ func (b bucket) PutSignedPart(
 	return u.putPart(ctx, o, e, &partUpload{upload: u, number: number, options: *given}, body)
 }
 
-// putPart is PutPart after the checks of its options, which failed with e. It is not prepared as a write, because a
-// part does not change the object.
+// putPart runs an operation that sends a part. e is the error of the checks before, or nil. The
+// operation does not count as a write, because a part does not change the object.
 func (u *multipartUpload) putPart(
 	ctx context.Context, o *operation, e *storage.Error, p *partUpload, body io.Reader,
 ) (*storage.UploadedPart, error) {
@@ -72,7 +72,7 @@ func (u *multipartUpload) putPart(
 	})
 }
 
-// A partUpload is one call of PutPart.
+// A partUpload holds the state of one call of PutPart.
 type partUpload struct {
 	upload  *multipartUpload
 	number  int
@@ -97,7 +97,7 @@ func (p *partUpload) resolve(o *operation, body io.Reader) *storage.Error {
 	return p.upload.checkPart(p.number, w.src.size)
 }
 
-// checkPart checks the number and size of a part; size -1 is not known yet.
+// checkPart checks the number and the size in bytes of a part. size is -1 if it is not known yet.
 func (u *multipartUpload) checkPart(number int, size int64) *storage.Error {
 	limits := u.Limits()
 	if maximum := limits.MaxParts; number < 1 || maximum > 0 && number > maximum {
@@ -120,15 +120,15 @@ func partTooLarge(limit int64) *storage.Error {
 	}
 }
 
-// send stores the part. The beginning of a stream is read first; if the stream is longer, a driver that
-// takes streams gets the rest as it comes.
+// send stores the part. It reads the beginning of a stream into memory. If the driver accepts
+// streams, the rest is sent as it is read. Otherwise the whole stream is read into memory first.
 func (p *partUpload) send(ctx context.Context) (driver.Part, *storage.Error) {
 	w := &p.write
 	if w.src.readerAt != nil {
 		return p.put(ctx, w.src.section(0, w.src.size), storage.CRC32C{})
 	}
 	content := newBuffer(w.op)
-	defer content.Free() // also if the body panics
+	defer content.Free() // deferred, because the body may panic
 	if ended, e := p.fill(ctx, content); e != nil {
 		return driver.Part{}, e
 	} else if !ended {
@@ -154,7 +154,7 @@ func (p *partUpload) put(
 	return m.putPart(ctx, p.number, false, 0, section, crc)
 }
 
-// stream stores a part that is read once: first has its beginning.
+// stream stores a part that can only be read once. first has the bytes that were read already.
 func (p *partUpload) stream(ctx context.Context, first *buffer.Buffer) (driver.Part, *storage.Error) {
 	w := &p.write
 	content := w.streamed(first, p.upload.Limits().MaxSize, p.options.CRC32C)
@@ -168,14 +168,16 @@ func (p *partUpload) stream(ctx context.Context, first *buffer.Buffer) (driver.P
 	return part, e
 }
 
-// readOnce is the body of a stream, in which no driver with StreamingPut seeks.
+// A readOnce is the body of a part that can only be read once. Its Seek fails, and drivers with
+// StreamingPut do not call Seek.
 type readOnce struct{ body *body }
 
 func (r readOnce) Read(p []byte) (int, error) { return r.body.Read(p) }
 
 func (readOnce) Seek(int64, int) (int64, error) { return 0, errors.ErrUnsupported }
 
-// fill reads a stream into memory: all of it, or for a driver that takes streams its beginning.
+// fill reads a stream into memory. For a driver that accepts streams it reads only the beginning,
+// and ended is false if the stream is longer.
 func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bool, e *storage.Error) {
 	w := &p.write
 	maximum := w.op.core.bufferLimit.Max
@@ -205,7 +207,8 @@ func (p *partUpload) fill(ctx context.Context, content *buffer.Buffer) (ended bo
 	return true, nil
 }
 
-// verify compares the part with the checksum that was declared, and returns its own if that is known.
+// verify compares the part with the checksum that was declared. It returns the checksum of the
+// part, if that is known.
 func (p *partUpload) verify(section *io.SectionReader, crc storage.CRC32C) (storage.CRC32C, *storage.Error) {
 	want := p.options.CRC32C
 	if !want.Known {
@@ -218,8 +221,8 @@ func (p *partUpload) verify(section *io.SectionReader, crc storage.CRC32C) (stor
 	return crc, e
 }
 
-// orGone returns e or, if the store refused the request because the upload is gone, an error
-// that says so.
+// orGone returns e, the error of a request for the upload. If the upload no longer exists, it
+// returns an error that says so.
 func (u *multipartUpload) orGone(ctx context.Context, o *operation, e *storage.Error) *storage.Error {
 	gone := e.Code == storage.ObjectNotFound
 	if e.Code == storage.InvalidArgument || mustRestart(e) {
@@ -236,7 +239,7 @@ func (u *multipartUpload) orGone(ctx context.Context, o *operation, e *storage.E
 	return e
 }
 
-// quotedETag returns a driver's tag of a part as an entity tag.
+// quotedETag returns the driver's tag of a part in quotes, as HTTP writes an ETag.
 func quotedETag(tag string) string {
 	if tag == "" || strings.HasPrefix(tag, `"`) {
 		return tag

@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
-// newUploadRecord describes an upload that r begins; Upload is set when it has begun.
+// newUploadRecord returns the record of an upload that the request r will begin. When the upload
+// has begun, the caller sets the field Upload of the record.
 func newUploadRecord(c *core, r *driver.PutRequest, maxSize int64) uploadtoken.Record {
 	u := uploadtoken.Record{
 		Bucket: c.identity(), Key: r.Key, WriteID: c.newWriteID(""),
@@ -35,7 +36,7 @@ func newUploadRecord(c *core, r *driver.PutRequest, maxSize int64) uploadtoken.R
 	return u
 }
 
-// recordedProperties returns the properties of the object that the record has.
+// recordedProperties returns the object's properties, as the record of an upload has them.
 func recordedProperties(u *uploadtoken.Record) storage.Properties {
 	return storage.Properties{
 		ContentType: u.Type, ContentEncoding: u.Encoding, ContentDisposition: u.Named, ContentLanguage: u.Language,
@@ -43,7 +44,7 @@ func recordedProperties(u *uploadtoken.Record) storage.Properties {
 	}
 }
 
-// recordedPut returns the request that the record describes, without native options.
+// recordedPut returns the request with which the recorded upload was begun, without native options.
 func recordedPut(u *uploadtoken.Record) driver.PutRequest {
 	r := driver.PutRequest{
 		Key: u.Key, Properties: recordedProperties(u),
@@ -57,12 +58,13 @@ func recordedPut(u *uploadtoken.Record) driver.PutRequest {
 	return r
 }
 
-// identity identifies the bucket in a few characters, in every process.
+// identity returns a hash that identifies the bucket. It is the same in every process.
 func (c *core) identity() string {
 	return uploadtoken.Hash(c.desc.Provider, c.desc.Location, c.desc.Bucket)
 }
 
-// fingerprintsOf returns a hash of the options that have a fingerprint; "" if none has.
+// fingerprintsOf returns a hash of those native options that have a fingerprint. It returns "" if
+// none has one.
 func fingerprintsOf(natives []any) string {
 	var texts []string
 	for _, n := range natives {
@@ -87,7 +89,8 @@ func (b bucket) ContinueUpload(
 	})
 }
 
-// continueUpload returns an upload in progress, which open describes. It makes no request.
+// continueUpload returns an upload that was begun earlier. It makes no request. The function in the
+// parameter open checks the options and sets the fields of the upload.
 func continueUpload(
 	ctx context.Context, c *core, name, key string, open func(*operation, *multipartUpload) *storage.Error,
 ) (storage.MultipartUpload, error) {
@@ -105,7 +108,7 @@ func continueUpload(
 	return u, nil
 }
 
-// restore makes u the upload of its token.
+// restore sets the fields of u from its token.
 func (u *multipartUpload) restore(o *operation, given *storage.UploadOptions) *storage.Error {
 	record, ok := uploadtoken.Parse(u.token)
 	switch {

@@ -15,22 +15,22 @@ import (
 	"github.com/omnibucket/storage/internal/uploadtoken"
 )
 
-// A program may begin a multipart upload, and any process may continue it: the token of the upload has
-// all that the core needs (multipart_token.go). Clients send parts in any order, through PutPart or
-// by signed requests (multipart_part.go). Complete makes the object of the parts that the store has, or
-// of those that it is told, and may be called again (multipart_complete.go).
+// A program may begin a multipart upload, and any process may continue it, because the token of the
+// upload has all that the core needs (multipart_token.go). Clients send parts in any order, through
+// PutPart or by signed requests (multipart_part.go). Complete makes the object from all parts that
+// the store has, or from the parts of WithParts. It may be called again (multipart_complete.go).
 
-// A multipartUpload is the MultipartUpload of a bucket from New.
+// A multipartUpload implements storage.MultipartUpload.
 type multipartUpload struct {
 	core   *core
 	record uploadtoken.Record
-	put    driver.PutRequest // the request of BeginParts and CompleteParts; it never changes
+	put    driver.PutRequest // the Put request of BeginParts and CompleteParts; it never changes
 	token  string
-	// attributed says that options gave attributes, tags or locks.
+	// attributed is true if options have set properties, tags, locks or public access.
 	attributed bool
 
 	mu   sync.Mutex
-	sent map[int]driver.Part // parts that this value has sent, with checksums that the store may not tell
+	sent map[int]driver.Part // parts that this value has sent, with checksums that the store may not return
 }
 
 func (b bucket) BeginUpload(
@@ -38,7 +38,7 @@ func (b bucket) BeginUpload(
 ) (storage.MultipartUpload, error) {
 	u := &multipartUpload{core: b.core}
 	o := &operation{}
-	e := o.prepare(b.core, "BeginUpload", key) // an upload that was begun is not the object
+	e := o.prepare(b.core, "BeginUpload", key) // not a write, because beginning an upload changes no object
 	if e == nil {
 		e = u.resolve(o, given)
 	}
@@ -58,7 +58,7 @@ func (b bucket) BeginUpload(
 	})
 }
 
-// resolve checks everything that can be checked before the upload begins.
+// resolve checks the options, and sets the fields of u, before the upload begins.
 func (u *multipartUpload) resolve(o *operation, given *storage.UploadOptions) *storage.Error {
 	r, c := &u.put, o.core
 	setPut(r, given)
@@ -76,7 +76,8 @@ func (u *multipartUpload) resolve(o *operation, given *storage.UploadOptions) *s
 	return nil
 }
 
-// finishRequest makes put a request for the driver.
+// finishRequest completes put with the size and the metadata of the record, as the driver expects
+// them.
 func (u *multipartUpload) finishRequest() {
 	r := &u.put
 	r.Size, r.CRC32C = u.record.DeclaredSize(), storage.CRC32C{}
@@ -86,10 +87,10 @@ func (u *multipartUpload) finishRequest() {
 // Key returns the key of the object.
 func (u *multipartUpload) Key() string { return u.record.Key }
 
-// String returns the key, and neither the token nor the store's name of the upload.
+// String returns the key only. The token and the store's name of the upload are secrets.
 func (u *multipartUpload) String() string { return "upload of " + redact.Quoted(u.Key()) }
 
-// GoString returns String.
+// GoString returns the same text as String, so that the verb %#v shows no secret either.
 func (u *multipartUpload) GoString() string { return u.String() }
 
 func (u *multipartUpload) Limits() storage.PartLimits {
@@ -103,7 +104,7 @@ func (u *multipartUpload) Limits() storage.PartLimits {
 	}
 }
 
-// prepare begins a call on the upload.
+// prepare starts an operation on the upload, and checks that the bucket is open.
 func (u *multipartUpload) prepare(o *operation, name string) *storage.Error {
 	return o.prepare(u.core, name, u.Key())
 }
@@ -121,17 +122,18 @@ func (u *multipartUpload) Parts(ctx context.Context) ([]storage.UploadedPart, er
 	})
 }
 
-// uploadedPart returns the part as the user sees it.
+// uploadedPart returns a driver's part in the form that the user sees.
 func uploadedPart(p *driver.Part) storage.UploadedPart {
 	return storage.UploadedPart{
 		Number: p.Number, Size: p.Size, ETag: quotedETag(cmp.Or(p.ETag, p.Tag)), CRC32C: p.CRC32C,
 	}
 }
 
-// partsPage is how many parts one request lists, as on S3.
+// partsPage is the number of parts or uploads that one request lists, as on S3.
 const partsPage = 1000
 
-// listParts returns the parts that the store has, with the checksums that are known.
+// listParts returns all parts that the store has. If the store does not return the checksum of a
+// part, the result has the one that PutPart computed.
 func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver.Part, *storage.Error) {
 	r := &driver.ListPartsRequest{Key: u.put.Key, Upload: u.record.Upload, Limit: partsPage, Native: u.put.Native}
 	var parts []driver.Part
@@ -176,8 +178,8 @@ func (u *multipartUpload) listParts(ctx context.Context, o *operation) ([]driver
 	return parts, nil
 }
 
-// errUploadGone keeps the store's error as its cause, but not its Code, which differs between
-// stores.
+// errUploadGone returns ObjectNotFound for an upload that no longer exists. It keeps the store's
+// error as its cause, but not its Code, which differs between stores.
 func errUploadGone(cause *storage.Error) *storage.Error {
 	return &storage.Error{
 		Code: storage.ObjectNotFound,

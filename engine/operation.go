@@ -15,26 +15,27 @@ import (
 	"github.com/omnibucket/storage/internal/wire"
 )
 
-// An operation is one call by the user in progress. It passes prepare, begin, call
-// or send, and end: hooks, retries, error context and telemetry are there, once for
-// all methods.
+// An operation is one call by the user. Its methods prepare, begin, call or send, and end are
+// called in this order. They run the hooks, the retries and the telemetry, and add the context to
+// errors, for all methods of the API.
 type operation struct {
 	core       *core
 	name       string
 	key        string
 	keys       []string
-	done       func(storage.Outcome) // calls the hooks that wait for the end; nil if none does
+	done       func(storage.Outcome) // calls the hooks that wait for the end; nil if there are none
 	report     telemetry.Call
 	bytes      atomic.Int64
-	wire       wire.Call    // counts the requests, and tells the transport about them
-	overGrants atomic.Int32 // how many buffers were granted over the limit
-	writes     bool         // whether its outcome can be unknown
+	wire       wire.Call    // counts the HTTP requests, and gives the transport the stall limit
+	overGrants atomic.Int32 // number of buffers that were granted although the limit was reached
+	writes     bool         // whether the operation can change an object, so that its outcome can be unknown
 	begun      bool
-	signs      bool // whether it makes hardly any request to the store
-	once       bool // whether requests are not repeated
+	signs      bool // whether the operation only signs, and hardly ever makes a request to the store
+	once       bool // whether requests must not be retried
 }
 
-// prepare names the operation, and refuses it if the bucket is closed or was opened with a bad option.
+// prepare sets the name and key of the operation. It fails if the bucket is closed or was opened
+// with an invalid option.
 func (o *operation) prepare(c *core, name, key string) *storage.Error {
 	o.core, o.name, o.key = c, name, key
 	if c.optionError != nil {
@@ -43,13 +44,13 @@ func (o *operation) prepare(c *core, name, key string) *storage.Error {
 	return c.checkOpen()
 }
 
-// prepareWrite is prepare for an operation whose outcome can be unknown.
+// prepareWrite prepares an operation that can change an object, so that its outcome can be unknown.
 func (o *operation) prepareWrite(c *core, name, key string) *storage.Error {
 	o.writes = true
 	return o.prepare(c, name, key)
 }
 
-// begin runs the hooks and starts the span.
+// begin calls the hooks and starts the span. It returns the context that the hooks return.
 func (o *operation) begin(ctx context.Context) (context.Context, *storage.Error) {
 	if err := ctx.Err(); err != nil {
 		return ctx, asError(ctx, err)
@@ -73,19 +74,20 @@ func (o *operation) begin(ctx context.Context) (context.Context, *storage.Error)
 			ctx = hookCtx
 		}
 	}
-	if !o.core.desc.Local { // else nothing goes over a wire
+	if !o.core.desc.Local { // a local store needs no stall limit
 		o.wire.Stall = o.core.retry.stall
 		ctx = wire.With(ctx, &o.wire)
 	}
 	return ctx, nil
 }
 
-// end adds the operation, bucket and key to the failure, and informs hooks and telemetry.
+// end ends the operation: it informs hooks and telemetry, and returns the failure with the
+// operation, bucket and key.
 func (o *operation) end(failure *storage.Error) error {
 	var err error
 	if failure != nil {
 		e := *failure
-		if e.Op == "" { // else an operation within this one has added its own
+		if e.Op == "" { // otherwise, an inner operation has set its own name and key
 			o.locate(&e)
 		}
 		err = &e
@@ -115,13 +117,13 @@ func (o *operation) locate(e *storage.Error) {
 	advise(e)
 }
 
-// call makes a driver call, and retries it if it fails for a reason that passes.
-// Unknown is set in the error if an attempt may have taken effect.
+// call makes a driver call, and retries it if the error is temporary. If any attempt may have taken
+// effect, Unknown is true in the error.
 func (o *operation) call(ctx context.Context, do func(context.Context) error) *storage.Error {
 	return o.send(ctx, nil, do)
 }
 
-// request is call for a driver call with a result.
+// request makes a driver call that returns a result, with the retries of call.
 func request[T any](
 	ctx context.Context, o *operation, do func(context.Context) (T, error),
 ) (result T, e *storage.Error) {
@@ -132,8 +134,9 @@ func request[T any](
 	return result, e
 }
 
-// run begins the operation, calls do and ends it. If the checks before it failed with e, it
-// only ends the operation. An error leaves no result.
+// run begins the operation, calls its parameter do, and ends the operation. The parameter e is an
+// error of earlier checks. If e is not nil, run only ends the operation. If run returns an error,
+// it returns no result.
 func run[T any](
 	ctx context.Context, o *operation, e *storage.Error, do func(context.Context) (T, *storage.Error),
 ) (result T, err error) {
@@ -150,20 +153,22 @@ func run[T any](
 	return result, o.end(nil)
 }
 
-// do is run for an operation without a result.
+// do begins the operation, calls its parameter do, and ends the operation. It is like the function
+// run, but has no result.
 func (o *operation) do(ctx context.Context, e *storage.Error, do func(context.Context) *storage.Error) error {
 	_, err := run(ctx, o, e, func(ctx context.Context) (struct{}, *storage.Error) { return struct{}{}, do(ctx) })
 	return err
 }
 
-// A replayable is a body that a driver call reads.
+// A replayable is the body of a request, which each attempt reads from its start.
 type replayable interface {
-	rewind() bool            // to its start; false if it cannot be read again
-	failure() *storage.Error // why reading it failed: the caller's reader, or our checks
-	raise()                  // panics if reading it has panicked
+	rewind() bool            // moves to the start; false if the body cannot be read again
+	failure() *storage.Error // why the body could not be read, or did not have the declared size or checksum; or nil
+	raise()                  // panics if the caller's reader has panicked
 }
 
-// send is call for a driver call that reads a body.
+// send makes a driver call that reads body, with the retries of call. body is nil if the call reads
+// none.
 func (o *operation) send(ctx context.Context, body replayable, do func(context.Context) error) *storage.Error {
 	unknown := false
 	var tried backoff.Tries
@@ -206,9 +211,9 @@ func (o *operation) send(ctx context.Context, body replayable, do func(context.C
 	}
 }
 
-// startAttempt waits until the bucket may make its next request, and counts it
-// unless requests are counted by the transport. An operation that signs does not
-// wait: it asks the store seldom or never.
+// startAttempt waits until the bucket may make its next request. It counts the request, unless the
+// transport counts requests. An operation that only signs does not wait, because it hardly ever
+// makes a request.
 func (o *operation) startAttempt(ctx context.Context) error {
 	if !o.signs {
 		if err := o.core.retry.pace.Wait(ctx); err != nil {
@@ -221,15 +226,16 @@ func (o *operation) startAttempt(ctx context.Context) error {
 	return nil
 }
 
-// endAttempt informs the retrier of how an attempt went; e is nil if it succeeded.
+// endAttempt tells the retrier how an attempt ended. e is nil if the attempt succeeded.
 func (o *operation) endAttempt(e *storage.Error) {
 	if !o.signs {
 		o.core.retry.ended(e)
 	}
 }
 
-// waitError returns the error of a wait that ctx has ended. If e is nil, the bucket was held back; else
-// another attempt was to follow e.
+// waitError returns the error of a wait that the end of ctx has interrupted. e is the error of the
+// last attempt. If the store throttles the bucket, the wait may come before the first attempt; e is
+// then nil.
 func (o *operation) waitError(ctx context.Context, e *storage.Error, unknown bool) *storage.Error {
 	cause := o.core.retry.pace.Refusal()
 	if e != nil {
@@ -243,7 +249,7 @@ func (o *operation) waitError(ctx context.Context, e *storage.Error, unknown boo
 	return failed
 }
 
-// keyError returns e as the error of one of the operation's keys.
+// keyError returns e as an error of one key, for an operation that has several keys.
 func keyError(o *operation, e *storage.Error, key string) *storage.Error {
 	one := operation{core: o.core, name: o.name, key: key, writes: o.writes}
 	kept := *e
@@ -251,7 +257,8 @@ func keyError(o *operation, e *storage.Error, key string) *storage.Error {
 	return ownError(one.end(&kept))
 }
 
-// chain returns a function that calls first, and then next unless it is nil.
+// chain returns a function that calls its parameters first and next, in this order. next may be
+// nil.
 func chain(first, next func(storage.Outcome)) func(storage.Outcome) {
 	if next == nil {
 		return first
@@ -262,7 +269,8 @@ func chain(first, next func(storage.Outcome)) func(storage.Outcome) {
 	}
 }
 
-// refusal returns the error of an operation that a hook has refused.
+// refusal returns the error of an operation that a hook has refused with err. It has the Code of
+// err, or PermissionDenied if err has no Code.
 func refusal(err error) *storage.Error {
 	code := storage.PermissionDenied
 	if errors.As(err, new(*storage.Error)) || errors.As(err, new(storage.Code)) {
@@ -273,7 +281,8 @@ func refusal(err error) *storage.Error {
 
 const defaultStall = 30 * time.Second
 
-// A retrier makes the decisions about retries; there is no other layer of retries.
+// A retrier decides whether and when a request is retried. The clients of the providers do not
+// retry.
 type retrier struct {
 	policy *backoff.Policy
 	stall  time.Duration
@@ -289,22 +298,26 @@ func newRetrier(p storage.RetryPolicy, desc *driver.Description) *retrier {
 	return r
 }
 
-// ended records how an attempt went; e is nil if it succeeded.
+// ended records how an attempt ended. e is nil if the attempt succeeded.
 func (r *retrier) ended(e *storage.Error) {
 	switch {
 	case e == nil:
 		r.policy.Succeeded()
 		r.pace.Succeeded()
 	case e.Code == storage.RateLimited:
-		kept := *e // the caller changes its own
+		kept := *e // a copy, because the caller changes e
 		r.pace.Refused(&kept)
 	case !e.Retryable && e.Code != storage.Canceled && e.Code != storage.DeadlineExceeded:
 		r.pace.Answered()
 	}
 }
 
-// allow reports whether another attempt may follow one that failed with e, and after which wait.
+// allow reports whether another attempt may follow an attempt that failed with e, and how long to
+// wait before it.
 func (r *retrier) allow(t *backoff.Tries, e *storage.Error) (delay time.Duration, ok bool) {
-	t.Free = e.Code == storage.Unauthenticated // the next attempt has other credentials, as every concurrent call does
+	// If the store has refused the credentials, the next attempt uses new credentials. All
+	// concurrent calls need such an attempt at the same time, so these attempts do not use up the
+	// retry budget.
+	t.Free = e.Code == storage.Unauthenticated
 	return r.policy.Allow(t, e.Code == storage.RateLimited, e.RetryAfter)
 }

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -13,14 +14,14 @@ import (
 
 const defaultTTL = time.Hour
 
-// A signOp is one call that signs.
+// A signOp holds the state of one call that signs a request.
 type signOp struct {
 	op    operation
 	req   driver.SignRequest
 	given *storage.SignOptions
 }
 
-// SignedUploadURL returns a request that anyone can make to store one object.
+// SignedUploadURL returns a signed request. Anyone who has it can store one object.
 func (b bucket) SignedUploadURL(
 	ctx context.Context, key string, given *storage.SignOptions,
 ) (*storage.SignedURL, error) {
@@ -32,15 +33,23 @@ func (b bucket) SignedUploadURL(
 	return s.sign(ctx, e)
 }
 
-// SignedDownloadURL returns a request that anyone can make to read the object.
+// SignedDownloadURL returns a signed request. Anyone who has it can read the object, or can remove
+// it if the method is DELETE.
 func (b bucket) SignedDownloadURL(
 	ctx context.Context, key string, given *storage.SignOptions,
 ) (*storage.SignedURL, error) {
 	s := &signOp{given: given}
 	r := &s.req
-	e := s.open(b.core, "SignedDownloadURL", key, cmp.Or(s.given.Method, http.MethodGet))
+	op := "SignedDownloadURL"
+	if given.Method == http.MethodDelete {
+		op = "SignedRemoveURL"
+	}
+	e := s.open(b.core, op, key, cmp.Or(given.Method, http.MethodGet))
 	if e == nil {
 		e = s.op.core.checkReadKey(s.op.key)
+	}
+	if e == nil && r.Method == http.MethodDelete {
+		e = s.op.core.need(storage.SignedRemovals, op)
 	}
 	if e == nil && r.Method == http.MethodHead {
 		if e = s.op.core.need(storage.SignedHead, "a signed HEAD"); e != nil {
@@ -50,10 +59,29 @@ func (b bucket) SignedDownloadURL(
 	if e == nil {
 		e = s.op.core.needVersion(s.given.Version)
 	}
+	if e == nil && given.StableFor > 0 {
+		e = s.keepStable()
+	}
 	if e == nil {
 		r.Native, e = s.op.core.natives(s.given.Native)
 	}
 	return s.sign(ctx, e)
+}
+
+// keepStable makes all URLs that are signed within one window of time equal, so that browsers can
+// cache the response for that time.
+func (s *signOp) keepStable() *storage.Error {
+	window, r := s.given.StableFor, &s.req
+	if e := s.op.core.need(storage.StableURLs, "WithStableFor"); e != nil {
+		e.Hint = "sign with a long-lived key, or redirect to a signed URL from an address of your own"
+		return e
+	}
+	if _, _, err := s.given.Term(time.Time{}); err != nil {
+		return ownError(err)
+	}
+	r.StableFor = window
+	r.ResponseCacheControl = "private, max-age=" + strconv.FormatInt(int64(window/time.Second), 10)
+	return nil
 }
 
 func (b bucket) SignedUploadForm(
@@ -79,7 +107,7 @@ func (b bucket) SignedUploadForm(
 	})
 }
 
-// open checks what all ways of signing have in common.
+// open makes the checks that all kinds of signed requests have in common, and sets the request.
 func (s *signOp) open(c *core, op, key, method string) *storage.Error {
 	r := &s.req
 	s.op.signs = true
@@ -102,7 +130,13 @@ func (s *signOp) open(c *core, op, key, method string) *storage.Error {
 	return nil
 }
 
-// needSigning is need for features of signing: its hint says what the bucket lacks.
+// signing is the set of all features of signed requests.
+const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent |
+	storage.SignedForms | storage.SignedHead | storage.SignedTags | storage.SignedLocks | storage.SignedParts |
+	storage.SignedPartChecksums | storage.SignedRemovals | storage.StableURLs
+
+// needSigning returns Unsupported if the bucket does not have the features f. The hint of the error
+// says what the bucket lacks.
 func (c *core) needSigning(f storage.Features, what string) *storage.Error {
 	e := c.need(f, what)
 	if e != nil {
@@ -132,16 +166,16 @@ func (s *signOp) openUpload(c *core, op, key, method string) *storage.Error {
 		return e
 	}
 	r.Metadata = s.op.core.metadata.Encode(r.Metadata, "")
-	// A page sends the fields of a form unchanged, and can add none. A client of an address
-	// sends the type that it likes, unless one was signed.
+	// A web page sends the fields of a signed form unchanged and cannot add any, so the form needs
+	// a type. A client of a signed URL may send any type, unless one was signed.
 	if r.ContentType == "" && method == http.MethodPost {
 		r.ContentType = contentType("", s.op.key, nil)
 	}
 	return nil
 }
 
-// signedControls refuses tags and locks that the store would not enforce: a client could leave
-// them out.
+// signedControls returns Unsupported for tags and locks that a signature of the store cannot
+// enforce. A client could leave them out.
 func (c *core) signedControls(w *storage.Controls) *storage.Error {
 	e := (*storage.Error)(nil)
 	switch {
@@ -168,7 +202,7 @@ func (s *signOp) sign(ctx context.Context, e *storage.Error) (*storage.SignedURL
 	})
 }
 
-// PublicURL returns the address at which a public object is served.
+// PublicURL returns the URL at which anyone can read the object without a signature.
 func (b bucket) PublicURL(key string) (string, error) {
 	c := b.core
 	o := &operation{}
@@ -181,7 +215,7 @@ func (b bucket) PublicURL(key string) (string, error) {
 			Code: storage.NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)",
 		}
 		switch {
-		case c.public && !c.desc.NeedsSigningBase: // a layer has removed the address
+		case c.public && !c.desc.NeedsSigningBase: // the bucket is public, but a layer has removed its address
 			e.Hint = "the store's own address does not have what the bucket shows: open it with WithPublicBaseURL, " +
 				"where package serve serves it"
 		case c.desc.NeedsSigningBase:

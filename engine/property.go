@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/internal/redact"
 )
 
-// textProperties has the properties that are text, with their options.
+// textProperties lists the properties that are texts, each with its option and its field.
 var textProperties = [...]struct {
 	bit    storage.PropertySet
 	option string
@@ -37,8 +37,8 @@ var textProperties = [...]struct {
 	{storage.StorageClassSet, "WithStorageClass", func(p *storage.Properties) *string { return &p.StorageClass }},
 }
 
-// written points to the parts that the requests of all writes have in common, and has the
-// options for them.
+// A written has what the requests of all kinds of writes have in common: pointers to the fields of
+// the request, and the options that set them.
 type written struct {
 	properties *storage.Properties
 	set        storage.PropertySet
@@ -48,7 +48,7 @@ type written struct {
 	given      []storage.NativeValue
 }
 
-// resolveWrite checks the key and the options that all writes have in common.
+// resolveWrite makes the checks that all writes have in common, and completes the request.
 func (c *core) resolveWrite(key string, w written) *storage.Error {
 	p := w.properties
 	if rule := keyrule.Write(key); rule != "" {
@@ -74,7 +74,7 @@ func (c *core) resolveWrite(key string, w written) *storage.Error {
 	return cmp.Or(c.resolveControls(w), c.condition(w.condition, storage.ConditionalUpdate))
 }
 
-// resolveControls checks the controls of a write, and their native options.
+// resolveControls checks tags, locks, public access and native options of a write.
 func (c *core) resolveControls(w written) (e *storage.Error) {
 	controls := w.controls
 	if len(controls.Tags) > 0 {
@@ -96,12 +96,12 @@ func (c *core) resolveControls(w written) (e *storage.Error) {
 	return e
 }
 
-// locks reports whether controls keep the object from removal.
+// locks reports whether the controls include a retention or a legal hold, which prevent removal.
 func locks(controls *storage.Controls) bool {
 	return controls.Retention != (storage.Retention{}) || controls.LegalHold
 }
 
-// checkProperties checks and normalizes, in place, the properties that a write sets.
+// checkProperties checks the properties of a write, and folds the metadata in p.
 func checkProperties(p *storage.Properties, given storage.PropertySet) *storage.Error {
 	for _, text := range textProperties {
 		if value := *text.of(p); value != "" && !headertext.ValidHeader(value) {
@@ -129,7 +129,7 @@ func checkProperties(p *storage.Properties, given storage.PropertySet) *storage.
 	return nil
 }
 
-// needProperties refuses the options that ask for what the store does not keep.
+// needProperties returns Unsupported if options have set properties that the store cannot keep.
 func (c *core) needProperties(p *storage.Properties, given storage.PropertySet) *storage.Error {
 	if c.has(storage.Metadata | storage.ContentProperties) {
 		return nil
@@ -151,8 +151,8 @@ func (c *core) needProperties(p *storage.Properties, given storage.PropertySet) 
 	return nil
 }
 
-// dropProperties clears the properties that the store does not keep. No option asked for them:
-// they come from the source of a copy.
+// dropProperties clears the properties that the store cannot keep. No option has set them: they
+// come from the source of a copy.
 func (c *core) dropProperties(p *storage.Properties) {
 	if !c.has(storage.Metadata) {
 		p.Metadata = nil
@@ -162,8 +162,8 @@ func (c *core) dropProperties(p *storage.Properties) {
 	}
 }
 
-// foldMetadata implements rule W8. It returns a map of its own: the caller's may
-// change.
+// foldMetadata checks metadata, and folds its keys to lower case (rule W8). It returns a new map,
+// because the caller may change its own.
 func foldMetadata(given map[string]string) (map[string]string, *storage.Error) {
 	folded, rule, hint := metadata.Fold(given)
 	if rule == "" {
@@ -174,9 +174,9 @@ func foldMetadata(given map[string]string) (map[string]string, *storage.Error) {
 	return nil, e
 }
 
-// contentType implements rule W9: the type that was given, else that of the key's
-// extension, else that of the first bytes. sniff returns the first bytes, and is called
-// only if they are needed. It may be nil.
+// contentType implements rule W9. It returns given, unless that is empty. Otherwise it returns the
+// type of the key's extension. If the extension has no type, it detects the type from the first
+// bytes, which sniff returns. sniff may be nil.
 func contentType(given, key string, sniff func() []byte) string {
 	if given != "" {
 		return given
@@ -192,9 +192,9 @@ func contentType(given, key string, sniff func() []byte) string {
 	return "application/octet-stream"
 }
 
-// toUser changes a driver's Attrs to what the user sees: without reserved metadata,
-// and with a tagged revision. If the store keeps no content type (a file that was put into a
-// directory by hand), it is that of the extension.
+// toUser changes the Attrs of a driver to what the user sees. It removes reserved metadata, and
+// adds the provider's prefix to the revision. If the store keeps no content type, as for a file
+// that was put into a directory by hand, toUser sets the type of the key's extension.
 func (o *operation) toUser(ctx context.Context, a *storage.Attrs) *storage.Attrs {
 	a.Key = o.key
 	a.Revision = o.core.tagged(a.Revision)

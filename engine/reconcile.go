@@ -10,21 +10,21 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 )
 
-// An intent is what a write is meant to store.
+// An intent describes the object that a write is meant to store.
 type intent struct {
-	properties storage.Properties // the metadata is the user's
-	native     []any              // of the request
+	properties storage.Properties // Metadata is the user's, without reserved keys
+	native     []any              // the native options of the request
 	controls   storage.Controls
-	keptTags   int   // tags of the source of a copy, beside those of controls
+	keptTags   int   // number of tags that a copy keeps from its source, in addition to controls.Tags
 	size       int64 // bytes
 	crc        storage.CRC32C
 	condition  storage.Condition
 	writeID    string // "" if the write has none
-	named      bool   // writeID is the caller's, and an earlier call may have used it
+	named      bool   // whether the caller chose writeID, so that an earlier call may have used it
 }
 
-// finishWrite returns what a write has stored, as the user sees it, or why it
-// failed. a and e are the driver's result.
+// finishWrite returns the attributes of the stored object, as the user sees them, or the error of
+// the write. a and e are the result of the driver. It reconciles a lost response.
 func finishWrite(
 	ctx context.Context, o *operation, a *storage.Attrs, e *storage.Error, want *intent,
 ) (*storage.Attrs, *storage.Error) {
@@ -40,7 +40,7 @@ func finishWrite(
 		}
 		a.CRC32C = want.crc
 	}
-	if reconciled { // Head has returned everything
+	if reconciled { // the attributes come from Head, so they are complete
 		return o.toUser(ctx, a), nil
 	}
 	class := a.StorageClass
@@ -55,21 +55,22 @@ func finishWrite(
 	a.LegalHold = a.LegalHold || want.controls.LegalHold
 	a.Metadata = nil
 	a = o.toUser(ctx, a)
-	a.Metadata = maps.Clone(want.properties.Metadata) // a driver may keep the map that it was given
+	a.Metadata = maps.Clone(want.properties.Metadata) // a copy, because a driver may keep the map that it was given
 	return a, nil
 }
 
-// reconcile determines whether a failed write took effect. If an attempt may have
-// reached the store (e.Unknown), it reads the object's attributes: the write id
-// decides whether they are of this write. So it does if a refusal follows an earlier
-// failure, because a store's own 408, 429 or 503 may come after the effect, too.
+// reconcile determines whether a write that failed with e took effect. It reads the object if an
+// attempt may have reached the store (e.Unknown). It also reads the object if an attempt was
+// refused after an earlier attempt had failed. A store may send a 408, 429 or 503 although the
+// earlier attempt took effect. If the object has the write id of this write, reconcile returns the
+// object's attributes.
 func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent) (*storage.Attrs, *storage.Error) {
 	cond := want.condition
 	if e.Code == storage.PreconditionFailed && cond.Absent {
 		state(e).Absent = true
 	}
 	if want.named && e.Code == storage.PreconditionFailed && cond.Absent && want.writeID != "" {
-		e.Unknown = true // an earlier call may have been applied
+		e.Unknown = true // an earlier call with this write id may have stored the object
 	}
 	if e.Unknown && e.Code == storage.PreconditionFailed && !o.core.has(storage.Metadata) {
 		e.Code = storage.OutcomeUnknown
@@ -77,31 +78,31 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 		return nil, e
 	}
 	if e.Unknown && e.Code == storage.PreconditionFailed && cond == (storage.Condition{}) {
-		e.Code = storage.Unavailable // the request has no condition: the 412 is a gateway's
+		e.Code = storage.Unavailable // the request has no condition, so a gateway sent the 412, not the store
 	}
 	refused := state(e).Repeated && (!e.Retryable || mustRestart(e))
 	if !e.Unknown && !refused || want.writeID == "" || ctx.Err() != nil {
 		return nil, e
 	}
-	o.once = e.Code == storage.RateLimited // the attempts until now have waited long enough
+	o.once = e.Code == storage.RateLimited // the attempts of the write have waited long enough, so Head is not retried
 	found, failed := head(ctx, o, &driver.GetRequest{Key: o.key, Length: -1, Native: want.native, Auxiliary: true})
 	if failed == nil && metadata.HoldsWriteID(found.Metadata, want.writeID) && !want.otherContent(found) {
 		return found, nil
 	}
 	if e.Code != storage.PreconditionFailed || !e.Unknown {
-		return nil, e // nothing is proven: the request may still be in progress
+		return nil, e // an object without the write id proves nothing, because the write may still be in progress
 	}
 	if cond.Absent && failed == nil {
-		e.Unknown = false // another client's object is there
+		e.Unknown = false // the object is of another client, so this write was refused
 		state(e).Overwritten = errOverwritten(e)
 		return nil, e
 	}
 	return nil, errOverwritten(e)
 }
 
-// withoutEffect is for the error of a request that changes no object, such as a read or a part,
-// also within a write. If a gateway made the last response, its 412 does not mean that a
-// condition failed.
+// withoutEffect adapts the error of a request that changes no object, such as a read or the sending
+// of a part. Unknown becomes false. If the last response came from a gateway, its 412 becomes
+// Unavailable, because it does not mean that a condition failed.
 func withoutEffect(e *storage.Error) {
 	if state(e).LastUnknown && e.Code == storage.PreconditionFailed {
 		e.Code = storage.Unavailable
@@ -109,16 +110,16 @@ func withoutEffect(e *storage.Error) {
 	e.Unknown = false
 }
 
-// after notes in e that an earlier request of the same write may have taken effect, if that
-// request failed with before. Either may be nil.
+// The function after sets e.Unknown if before.Unknown is set. The parameter before is the error of
+// an earlier request of the same write. Both parameters may be nil.
 func after(e, before *storage.Error) {
 	if e != nil && before != nil && before.Unknown {
 		e.Unknown = true
 	}
 }
 
-// errOverwritten is for a write that may have taken effect, if the object is another
-// write's now: ours may have been there and been replaced.
+// errOverwritten returns the error of a write whose outcome is unknown, because the object is now
+// that of another write. The other write may have replaced the object of this one.
 func errOverwritten(e *storage.Error) *storage.Error {
 	return &storage.Error{
 		Code:    storage.OutcomeUnknown,
@@ -129,7 +130,8 @@ func errOverwritten(e *storage.Error) *storage.Error {
 	}
 }
 
-// otherContent reports whether an earlier call with the same write id stored other bytes.
+// otherContent reports whether the object found has other bytes than this write, although both have
+// the same write id. An earlier call has then stored it.
 func (in *intent) otherContent(found *storage.Attrs) bool {
 	return in.named && in.crc.Known && found.CRC32C.Known && found.CRC32C != in.crc
 }

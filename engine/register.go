@@ -41,9 +41,9 @@ func Register(scheme string, o driver.Opener) {
 }
 
 // OpenServiceDriver opens an account by address, as [storage.OpenService] does, and returns its
-// driver, for a program that serves the driver. The caller closes it. Parameters that every
-// address takes (versions=true, public=true and so on) are settings of a [storage.Bucket]: they fail
-// with InvalidArgument.
+// driver. It is for a program that serves the driver to others. The caller must close the driver.
+// Parameters of the address that are settings of a [storage.Bucket], such as versions=true or
+// public=true, fail with InvalidArgument.
 func OpenServiceDriver(ctx context.Context, address string) (driver.ServiceDriver, error) {
 	const op = "OpenServiceDriver"
 	opened, err := storage.OpenService(ctx, address)
@@ -61,7 +61,7 @@ func OpenServiceDriver(ctx context.Context, address string) (driver.ServiceDrive
 	default:
 		return s.driver, nil
 	}
-	_ = opened.Close() // nothing was opened with it
+	_ = opened.Close() // the service has opened no bucket
 	e := ownError(err)
 	e.Op = op
 	return nil, e

@@ -48,13 +48,14 @@ func (c *core) resolveRemove(key string, r *driver.DeleteRequest, given []storag
 func removeOne(ctx context.Context, o *operation, r *driver.DeleteRequest) *storage.Error {
 	e := o.call(ctx, func(ctx context.Context) error { return o.core.driver.Delete(ctx, r) })
 	if e != nil && e.Code == storage.Locked && r.Version != "" && !r.BypassGovernance {
-		e.Unknown = false // the version is there, and a removed one does not come back
+		e.Unknown = false // no attempt has removed the version: the store still has it, locked
 	}
 	return removeFailure(e)
 }
 
-// removeFailure returns what the failure of a removal means: a missing object is a
-// success, and a condition that failed after a lost response proves nothing.
+// removeFailure turns an error of a removal into the error for the caller. A missing object counts
+// as removed. If a response was lost, the condition may have failed because of this removal, so the
+// result is OutcomeUnknown.
 func removeFailure(e *storage.Error) *storage.Error {
 	switch {
 	case e == nil || e.Code == storage.ObjectNotFound:
@@ -78,16 +79,17 @@ func (b bucket) RemoveVersions(ctx context.Context, versions iter.Seq[storage.Ve
 	return r.removeEach(versions)
 }
 
-// A removeOp is one call of RemoveAll or RemoveVersions.
+// A removeOp holds the state of one call of RemoveAll or RemoveVersions.
 type removeOp struct {
 	ctx        context.Context
 	core       *core
 	name       string
 	ofVersions bool
-	singles    bool // the provider refused a batch
+	singles    bool // whether the provider has refused a batch, so that objects are removed one by one
 }
 
-// removeEach removes in groups.
+// removeEach removes all entries, in groups. It returns how many were removed, and the joined
+// errors.
 func (r *removeOp) removeEach(all iter.Seq[storage.VersionEntry]) (removed int, err error) {
 	size := cmp.Or(r.core.desc.MaxBatch, removal.Together)
 	removed, failures := parallel.Groups(
@@ -104,14 +106,14 @@ func (r *removeOp) removeEach(all iter.Seq[storage.VersionEntry]) (removed int, 
 	return removed, errors.Join(failures...)
 }
 
-// A groupRemoval is one removal of a group, and its result.
+// A groupRemoval is one object or version of a group, and the result of its removal.
 type groupRemoval struct {
 	request driver.DeleteRequest
 	failed  *storage.Error
 }
 
-// removeGroup removes a group as one operation: hooks see all its keys and refuse it
-// whole.
+// removeGroup removes a group as one operation. Hooks see all keys of the group, and can only
+// refuse the whole group. The result has an error or nil for each entry.
 func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 	o := &operation{}
 	refused := o.prepareWrite(r.core, r.name, "")
@@ -154,17 +156,17 @@ func (r *removeOp) removeGroup(group []storage.VersionEntry) []error {
 	return errs
 }
 
-// check returns why a removal cannot be requested.
+// check returns an error if the removal must not be requested, or nil.
 func (r *removeOp) check(request *driver.DeleteRequest) *storage.Error {
 	e := r.core.checkReadKey(request.Key)
 	if e == nil && r.ofVersions && request.Version == "" {
-		e = invalid("version", "must not be empty") // an empty version would remove the object
+		e = invalid("version", "must not be empty") // with an empty version, the request would remove the object
 	}
 	return e
 }
 
-// send removes by batch if the provider has batches and does not refuse them, else one
-// by one.
+// send removes the pending entries by batch. If the provider has no batches or refuses them, it
+// removes the entries one by one.
 func (r *removeOp) send(ctx context.Context, o *operation, pending []*groupRemoval) {
 	if o.core.desc.MaxBatch > 0 && !r.singles {
 		if pending = removeBatch(ctx, o, pending); len(pending) == 0 {
@@ -178,14 +180,16 @@ func (r *removeOp) send(ctx context.Context, o *operation, pending []*groupRemov
 	})
 }
 
-// end records how a request ended. An earlier request of the same removal may have taken effect.
+// end records the result of a request. If an earlier request for the same entry may have taken
+// effect, the error says so.
 func (g *groupRemoval) end(e *storage.Error) {
 	after(e, g.failed)
 	g.failed = removeFailure(e)
 }
 
-// removeBatch removes one batch. Requests that failed for a reason that passes are sent
-// again in a smaller one. If the provider refuses batches, it returns what is still to be removed.
+// removeBatch removes the pending entries in one batch. Entries that failed with a temporary error
+// are sent again, in a smaller batch. If the provider refuses batches, it returns the entries that
+// remain.
 func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (singly []*groupRemoval) {
 	var tried backoff.Tries
 	for {
@@ -214,7 +218,7 @@ func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (si
 	}
 }
 
-// sendBatch removes the pending objects, and returns an error or nil for each.
+// sendBatch requests the removal of the pending entries. It returns an error or nil for each.
 func sendBatch(ctx context.Context, o *operation, pending []*groupRemoval) []error {
 	batch := make([]driver.DeleteRequest, len(pending))
 	for i, one := range pending {
@@ -227,8 +231,8 @@ func sendBatch(ctx context.Context, o *operation, pending []*groupRemoval) []err
 	return errs
 }
 
-// sortBatch records how each pending removal ended. It returns the removals that may be sent
-// again, and why: RateLimited before any other reason.
+// sortBatch records the result of each pending removal. It returns the removals that may be
+// retried, and the error that decides when: RateLimited if there is one, otherwise the first.
 func sortBatch(ctx context.Context, errs []error, pending []*groupRemoval) (again []*groupRemoval, why *storage.Error) {
 	for i, one := range pending {
 		if errs[i] == nil {
@@ -247,7 +251,7 @@ func sortBatch(ctx context.Context, errs []error, pending []*groupRemoval) (agai
 	return again, why
 }
 
-// waitErrors is waitError for the pending removals of a batch.
+// waitErrors records, for each pending removal, that the end of ctx has interrupted a wait.
 func waitErrors(ctx context.Context, o *operation, pending []*groupRemoval) {
 	for _, one := range pending {
 		one.failed = o.waitError(ctx, one.failed, one.failed != nil && one.failed.Unknown)

@@ -12,16 +12,16 @@ import (
 	"github.com/omnibucket/storage/internal/seam"
 )
 
-// The functions of this file reach parts of package storage that are not exported, and make its
-// errors.
+// The functions in this file make errors of package storage, and reach parts of that package that
+// are not exported.
 
 func state(e *storage.Error) *seam.ErrorState { return seam.StateOf(e) }
 
-// asError returns an *Error of its own for any error of a driver, and decides whether the caller's ctx
-// caused it.
+// asError returns a new *Error for the error of a driver. If the caller's ctx has ended, the Code
+// says so.
 func asError(ctx context.Context, err error) *storage.Error { return storage.AsError(ctx, err) }
 
-// ownError returns an *Error of its own for any error, and nil for nil.
+// ownError returns a new *Error for any error, which the caller may change. It returns nil for nil.
 func ownError(err error) *storage.Error {
 	if own, ok := err.(*storage.Error); ok && own != nil {
 		kept := *own
@@ -30,12 +30,13 @@ func ownError(err error) *storage.Error {
 	return storage.AsError(context.Background(), err)
 }
 
-// bodyFailed returns the error of a body that failed with err.
+// bodyFailed returns BodyFailed for the error err of a body.
 func bodyFailed(err error) *storage.Error {
 	return &storage.Error{Code: storage.BodyFailed, Err: bodyerror.Of[storage.Code](err)}
 }
 
-// invalid returns an InvalidArgument that names the argument and the rule that it breaks.
+// invalid returns InvalidArgument. Its text is the name of the argument and the rule that is
+// broken.
 func invalid(name, rule string) *storage.Error {
 	return argument.Invalid(name, rule, "")
 }
@@ -44,8 +45,8 @@ func unsupported(what, hint string) *storage.Error {
 	return &storage.Error{Code: storage.Unsupported, Err: errors.New(what), Hint: hint}
 }
 
-// errPanicked returns the error of an operation that a panic has interrupted. The caller gets the panic
-// in its place.
+// errPanicked returns the error of an operation that a panic has interrupted. The caller never sees
+// it, because the panic reaches the caller instead.
 func errPanicked() *storage.Error {
 	return &storage.Error{Code: storage.Internal, Err: panics.ErrPanicked}
 }
@@ -57,7 +58,7 @@ func mismatch(want, got storage.CRC32C) *storage.Error {
 	return &storage.Error{Code: storage.ChecksumMismatch, Err: fmt.Errorf("CRC32C is %s and should be %s", got, want)}
 }
 
-// advise adds a hint to a Code that means the same for every provider.
+// advise sets a hint for the errors whose remedy is the same for every provider.
 func advise(e *storage.Error) {
 	switch {
 	case e.Hint != "":

@@ -17,16 +17,18 @@ import (
 	"github.com/omnibucket/storage/internal/headertext"
 )
 
-// A service is the Service of a ServiceDriver.
+// A service implements storage.Service with a ServiceDriver.
 type service struct {
 	driver driver.ServiceDriver
 	opts   []storage.OpenOption
-	core   *core // has hooks, retries and telemetry, and no driver
+	core   *core // hooks, retries and telemetry for calls that are about whole buckets; it has no driver
 
-	versions sync.Map // true by name, for the buckets that are known to keep versions
+	versions sync.Map // name to true, for the buckets that are known to keep versions
 
-	mu      sync.Mutex
-	buckets map[weak.Pointer[core]]struct{} // open; weak, because a program may forget to close them
+	mu sync.Mutex
+	// buckets has the open buckets. The pointers are weak, because a program may forget to close a
+	// bucket.
+	buckets map[weak.Pointer[core]]struct{}
 }
 
 // NewService makes a [storage.Service] of a [driver.ServiceDriver], with the hooks, telemetry, retries and
@@ -45,8 +47,8 @@ func NewService(d driver.ServiceDriver, opts ...storage.OpenOption) storage.Serv
 	}}
 }
 
-// ask runs one operation on a bucket as a whole; checked is the error of checking its
-// arguments, or nil.
+// ask runs one operation on the bucket with this name, by calling f. checked is the error of
+// checking the arguments, or nil.
 func ask[T any](
 	ctx context.Context, s *service, op, name string, checked *storage.Error, f func(ctx context.Context) (T, error),
 ) (T, error) {
@@ -64,7 +66,7 @@ func ask[T any](
 	return run(ctx, o, e, func(ctx context.Context) (T, *storage.Error) { return request(ctx, o, f) })
 }
 
-// do is ask for an operation without a result.
+// do runs one operation on a bucket that returns no result. Its parameters are those of ask.
 func (s *service) do(
 	ctx context.Context, op, name string, checked *storage.Error, f func(ctx context.Context) error,
 ) error {
@@ -95,7 +97,7 @@ func (s *service) BucketInfo(ctx context.Context, name string) (*storage.BucketI
 			return s.driver.BucketInfo(ctx, name)
 		},
 	)
-	if err == nil && info.Versioning { // else the credentials may not be allowed to read it
+	if err == nil && info.Versioning { // false may mean that the credentials may not read the setting
 		s.keepsVersions(name, true)
 	}
 	return info, err
@@ -118,7 +120,8 @@ func (s *service) UpdateBucket(
 	return info, err
 }
 
-// keepsVersions remembers for Bucket whether a bucket keeps versions.
+// keepsVersions records whether a bucket keeps versions. Method Bucket uses that when it opens the
+// bucket.
 func (s *service) keepsVersions(name string, keeps bool) {
 	if keeps {
 		s.versions.Store(name, true)
@@ -183,8 +186,9 @@ func (s *service) DeleteBucket(ctx context.Context, name string) error {
 			return err
 		}
 		defer func() { _ = d.Close() }()
-		// Azure would delete everything. A page without entries may have a token for a page
-		// with entries, because drivers leave out folder markers.
+		// Check that the bucket is empty, because Azure would delete all objects. A page without
+		// entries may have a token for a page with entries, because drivers leave out folder
+		// markers.
 		desc := d.Describe()
 		e := eachPage(ctx, &desc, func(token string) (next, last string, e *storage.Error) {
 			page, err := d.List(ctx, &driver.ListRequest{Limit: 1, Token: token})
@@ -229,7 +233,7 @@ func (s *service) Bucket(name string, opts ...storage.OpenOption) (storage.Bucke
 		_ = d.Close()
 		return fail(&e)
 	}
-	if !s.add(b) { // Close was faster
+	if !s.add(b) { // another goroutine has called Close
 		_ = b.close()
 		return fail(errServiceClosed())
 	}
@@ -242,7 +246,8 @@ func errServiceClosed() *storage.Error {
 	}
 }
 
-// add makes Close close the bucket. It returns false if the service is closed.
+// add records that the bucket is open, so that Close closes it. It returns false if the service is
+// closed.
 func (s *service) add(c *core) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -319,7 +324,7 @@ func checkBucketName(name string) *storage.Error {
 	return nil
 }
 
-// checkOpenName refuses names that no provider can have; the provider checks the rest.
+// checkOpenName refuses names that no provider accepts. The provider checks the rest.
 func checkOpenName(name string) *storage.Error {
 	if name == "" || len(name) > 255 || strings.ContainsAny(name, "/\\?#") || !headertext.Plain(name) || name == "." ||
 		name == ".." {

@@ -12,22 +12,23 @@ import (
 	"github.com/omnibucket/storage/internal/metadata"
 )
 
-// Attrs describes the object; if there is none, it fails with ObjectNotFound.
+// Attrs returns the attributes of the object. If the object does not exist, it fails with
+// ObjectNotFound.
 func (b bucket) Attrs(ctx context.Context, key string, given *storage.DownloadOptions) (*storage.Attrs, error) {
 	return b.core.stat(ctx, "Attrs", key, given)
 }
 
-// Exists returns false, nil if there is no object.
+// Exists reports whether the object exists. A missing object is not an error.
 func (b bucket) Exists(ctx context.Context, key string, given *storage.DownloadOptions) (bool, error) {
 	a, err := b.core.stat(ctx, "Exists", key, given)
-	if storage.CodeOf(err) == storage.ObjectNotFound { // a hook has refused the call
+	if storage.CodeOf(err) == storage.ObjectNotFound { // a hook may have refused the call with this Code
 		err = nil
 	}
 	return a != nil, err
 }
 
-// stat is Attrs and Exists. To Exists, a missing object is a result, nil: hooks and telemetry see no
-// failure.
+// stat runs Attrs and Exists. For Exists, a missing object is no failure: the result is nil, so
+// that hooks and telemetry see a success.
 func (c *core) stat(ctx context.Context, name, key string, given *storage.DownloadOptions) (*storage.Attrs, error) {
 	s := &struct { // one allocation
 		op  operation
@@ -51,7 +52,8 @@ func (c *core) stat(ctx context.Context, name, key string, given *storage.Downlo
 	})
 }
 
-// head makes a Head request, and returns Attrs as the driver does.
+// head makes a Head request. It returns the Attrs of the driver, not yet changed to what the user
+// sees.
 func head(ctx context.Context, o *operation, r *driver.GetRequest) (*storage.Attrs, *storage.Error) {
 	a, e := request(ctx, o, func(ctx context.Context) (*storage.Attrs, error) { return o.hedgedHead(ctx, r) })
 	if e != nil {
@@ -60,12 +62,13 @@ func head(ctx context.Context, o *operation, r *driver.GetRequest) (*storage.Att
 	return a, e
 }
 
-// maxObjectSize is in bytes: no store has a larger object. Objects on Azure may have 190.7 TiB, on all
-// other stores less.
+// maxObjectSize is the size in bytes above which a response is not believed. No object of any
+// provider is larger than 190.7 TiB, the limit of Azure.
 const maxObjectSize = 1 << 50
 
-// believeSize refuses a size that no object has: the response is not the store's. A copy that believed it would have
-// 50,000 parts. A file on this machine may have any size.
+// believeSize fails if a response has a size that no object can have. Such a response does not come
+// from the store, and Copy would otherwise begin to copy the object in 50,000 parts. A file on this
+// machine may have any size.
 func (c *core) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*storage.Attrs, io.ReadCloser, error) {
 	if err != nil || c.desc.Local || a.Size <= maxObjectSize {
 		return a, body, err
@@ -80,8 +83,8 @@ func (c *core) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*st
 	}
 }
 
-// setGet sets in r what the options of a read ask for. Returning a request instead would copy
-// it once more.
+// setGet copies the options of a read into r. It does not return a request, to save a copy of the
+// struct.
 func setGet(r *driver.GetRequest, given *storage.DownloadOptions) {
 	r.Version, r.Offset, r.Length, r.Suffix = given.Version, given.Offset, given.Length, given.Suffix
 	r.Condition, r.NativeAttrs, r.Auxiliary = given.Condition, given.NativeAttrs, given.Auxiliary
@@ -101,7 +104,7 @@ func (o *operation) prepareRead(
 	return c.resolveRead(o.key, r, given.Native)
 }
 
-// checkSpan refuses numbers that no With function gives.
+// checkSpan checks the numbers of the options, which a caller may have set without a With function.
 func checkSpan(given *storage.DownloadOptions) *storage.Error {
 	switch {
 	case given.Offset < 0 || given.Length < -1 || given.Suffix < 0:
@@ -114,7 +117,7 @@ func checkSpan(given *storage.DownloadOptions) *storage.Error {
 	return nil
 }
 
-// resolveRead checks what all reads have in common, and completes the request.
+// resolveRead makes the checks that all reads have in common, and completes the request.
 func (c *core) resolveRead(key string, r *driver.GetRequest, given []storage.NativeValue) *storage.Error {
 	var foreign *storage.Error
 	r.Key = key

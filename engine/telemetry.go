@@ -9,7 +9,8 @@ import (
 	"go.opentelemetry.io/otel/attribute"
 )
 
-// tracedDriver has a span for each call. PutPart has one with the number of the part.
+// A tracedDriver makes a span for each call of a driver. The span of PutPart has the number of the
+// part.
 type tracedDriver struct {
 	driver.Driver // intercepted
 	inner         driver.Driver
@@ -31,7 +32,7 @@ func (d *tracedDriver) PutPart(ctx context.Context, r *driver.PartRequest) (part
 	return part, err
 }
 
-// reporter returns what reports the operations of a bucket or account.
+// reporter returns a Reporter for the operations of one bucket or account.
 func reporter(o *storage.OpenOptions, desc *driver.Description) *telemetry.Reporter {
 	return telemetry.New(telemetry.Config{
 		Tracer: o.Tracer, Meter: o.Meter,
@@ -39,8 +40,8 @@ func reporter(o *storage.OpenOptions, desc *driver.Description) *telemetry.Repor
 	})
 }
 
-// telemetryFailure describes an error. Some codes are results that programs expect: nothing went
-// wrong in the operation.
+// telemetryFailure describes an error for telemetry. Codes such as ObjectNotFound are expected: the
+// span is not marked as failed.
 func telemetryFailure(err error) telemetry.Failure {
 	code := storage.CodeOf(err)
 	expected := code == storage.ObjectNotFound || code == storage.PreconditionFailed || code == storage.NotModified ||

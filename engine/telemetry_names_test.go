@@ -78,7 +78,17 @@ var spanCalls = map[string]spanCall{
 	"Remove":            {"", func(ctx context.Context, w *traced) error { return w.b.Remove(ctx, "k") }},
 	"SignedUploadURL":   {"", func(ctx context.Context, w *traced) error { return none(w.b.SignedUploadURL(ctx, "a")) }},
 	"SignedDownloadURL": {"", func(ctx context.Context, w *traced) error { return none(w.b.SignedDownloadURL(ctx, "a")) }},
-	"SignedUploadForm":  {"", func(ctx context.Context, w *traced) error { return none(storage.SignedUploadForm(ctx, w.b, "a", 0, 9)) }},
+	"Vend": {"", func(ctx context.Context, w *traced) error {
+		return none(storage.Vend(ctx, w.b, "", storage.Rights{Read: true}, time.Hour))
+	}},
+	"SignedRemoveURL": {
+		"",
+		func(ctx context.Context, w *traced) error { return none(storage.SignedRemoveURL(ctx, w.b, "a")) },
+	},
+	"SignedUploadForm": {
+		"",
+		func(ctx context.Context, w *traced) error { return none(storage.SignedUploadForm(ctx, w.b, "a", 0, 9)) },
+	},
 
 	"BeginUpload":             {"", func(ctx context.Context, w *traced) error { w.begin(ctx); return nil }},
 	"MultipartUpload.PutPart": {"", func(ctx context.Context, w *traced) error { return none(w.begin(ctx).PutPart(ctx, 1, body())) }},

@@ -19,28 +19,29 @@ import (
 	"github.com/omnibucket/storage/internal/progress"
 )
 
-// An upload becomes a write: a request that was checked, and a source, which looks at the body
-// (upload_body.go). A body that allows random access is read in place, and again by each attempt. Any
-// other body is a stream, which is read once. The size of the body, or the first bytes of a stream,
-// decide between one Put and parts.
+// An upload consists of a write, which has a checked request, and a source, which inspects the body
+// (upload_body.go). A body that allows random access is read in place, and each attempt reads it
+// again. Any other body is a stream, which is read once. The size of the body, or the first bytes
+// of a stream, decide whether the upload is one Put or has parts.
 //
-// A multipart upload cuts the body by a plan, and either completes or aborts (upload_parts.go). Its
-// parts are sent concurrently, those of a stream from buffers (upload_sender.go). With WithResume, a
-// journal has the parts that the store has, and the next call sends the others (upload_resume.go). In
-// the end, finishWrite returns what was stored, also if the response was lost (reconcile.go).
+// A multipart upload divides the body by a plan, and either completes or aborts (upload_parts.go).
+// Its parts are sent concurrently. The parts of a stream are sent from buffers (upload_sender.go).
+// With WithResume, a journal records which parts the store has, and the next call sends the others
+// (upload_resume.go). In the end, finishWrite returns what was stored, even if the response was
+// lost (reconcile.go).
 
 const (
-	// lookAhead is how many bytes of a stream are read before the choice between
-	// one Put and parts. If the body ends within them, it is sent whole with its
-	// size and checksum, and can be sent again.
+	// lookAhead is the number of bytes of a stream that are read before the choice between one Put
+	// and parts. A body that ends within these bytes is sent with its size and checksum, and can be
+	// sent again.
 	lookAhead = buffer.TwoChunks
 
-	// singleLimit is the largest body that goes in one request to a provider that
-	// has parts, if no option says otherwise.
+	// singleLimit is the size in bytes of the largest body that goes in one Put, if the provider
+	// has parts and no option sets another limit.
 	singleLimit = 8 << 20
 )
 
-// Upload stores all of body under key.
+// Upload stores the whole body as the object.
 func (b bucket) Upload(
 	ctx context.Context, key string, body io.Reader, given *storage.UploadOptions,
 ) (*storage.Attrs, error) {
@@ -56,23 +57,22 @@ func (b bucket) Upload(
 	return run(ctx, &u.op, e, u.write.store)
 }
 
-// A write stores one object: a resolved request and a body in, the stored Attrs
-// out. Upload makes one from options; Copy and Compose make one if the bytes pass
-// through this process.
+// A write stores one object, from a checked request and a body. Upload makes a write from options.
+// Copy and Compose make one if the bytes pass through this process.
 type write struct {
 	op       *operation
 	req      driver.PutRequest
 	transfer storage.Transfer
 	src      source
-	metadata map[string]string // the user's; req.Metadata is as the store keeps it
+	metadata map[string]string // the user's metadata; req.Metadata also has reserved keys
 	writeID  string
 	progress *progress.Counter
-	journal  *journal.Journal // nil if WithResume is not given
+	journal  *journal.Journal // nil without WithResume
 	content  sectionBody      // the body of a single Put
 	first    buffer.Buffer    // the beginning of a stream
 }
 
-// resolve checks everything that can be checked before a request.
+// resolve makes all checks that need no request, and inspects the body.
 func (w *write) resolve(body io.Reader, given *storage.UploadOptions) *storage.Error {
 	r, c := &w.req, w.op.core
 	if given.Size < -1 || given.MaxSize < 0 {
@@ -87,7 +87,7 @@ func (w *write) resolve(body io.Reader, given *storage.UploadOptions) *storage.E
 	return w.open(body)
 }
 
-// checkTransfer refuses values that no With function gives.
+// checkTransfer checks values that a caller may have set without a With function.
 func checkTransfer(t *storage.Transfer) *storage.Error {
 	switch id, err := hex.DecodeString(t.WriteID); {
 	case t.Concurrency < 0:
@@ -98,14 +98,14 @@ func checkTransfer(t *storage.Transfer) *storage.Error {
 	return nil
 }
 
-// setPut sets in r what the options of an upload ask for. Returning a request instead would
-// copy it once more.
+// setPut copies the options of an upload into r. It does not return a request, to save a copy of
+// the struct.
 func setPut(r *driver.PutRequest, given *storage.UploadOptions) {
 	r.Size, r.CRC32C, r.Properties = given.Size, given.CRC32C, given.Properties
 	r.Controls, r.Condition = given.Controls, given.Condition
 }
 
-// open looks at the body, and refuses one that is too large for the provider.
+// open inspects the body. It fails if the body is known to be too large for the provider.
 func (w *write) open(body io.Reader) *storage.Error {
 	if e := w.src.init(body, w.req.Size, w.singleBound()); e != nil {
 		return e
@@ -116,7 +116,8 @@ func (w *write) open(body io.Reader) *storage.Error {
 	return nil
 }
 
-// checkPartSize checks the size that an option has set; 0 means that it was not given.
+// checkPartSize checks the size of parts in bytes. The parameter option is the name of the option
+// that has set the size. A size of 0 means that the option was not given.
 func (c *core) checkPartSize(option string, size int64) *storage.Error {
 	d := &c.desc
 	if size == 0 {
@@ -139,7 +140,7 @@ func (c *core) checkPartSize(option string, size int64) *storage.Error {
 	return nil
 }
 
-// checkSize refuses early a size that the provider cannot store in one object.
+// checkSize fails if the provider cannot store size bytes in one object.
 func (c *core) checkSize(size int64) *storage.Error {
 	d := &c.desc
 	switch {
@@ -155,7 +156,7 @@ func (c *core) checkSize(size int64) *storage.Error {
 	return nil
 }
 
-// store stores the body. On success it returns Attrs as the user sees them.
+// store stores the body. It returns the object's Attrs as the user sees them.
 func (w *write) store(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	r := &w.req
 	w.metadata = r.Metadata
@@ -171,7 +172,7 @@ func (w *write) store(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	return w.storeBody(ctx)
 }
 
-// storeBody chooses between one Put and parts by what is known of the body.
+// storeBody stores the body with one Put or in parts, depending on its size if that is known.
 func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	if (w.req.Condition != (storage.Condition{}) || w.transfer.WriteID != "") && w.writeID == "" {
 		w.writeID = w.op.core.newWriteID(w.transfer.WriteID)
@@ -186,8 +187,9 @@ func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) 
 	return w.storeParts(ctx, nil, nil)
 }
 
-// newWriteID returns named, or if that is "" an id that distinguishes one write from any other.
-// It returns "" if the store has no metadata to keep it in.
+// newWriteID returns the id of a write, which marks the stored object. The id is the parameter
+// named or, if named is "", a new random id. If the store has no metadata to keep an id in,
+// newWriteID returns "".
 func (c *core) newWriteID(named string) string {
 	switch {
 	case !c.has(storage.Metadata):
@@ -214,7 +216,7 @@ func (w *write) singleBound() int64 {
 	return bound
 }
 
-// storeStream reads the beginning of a stream, and then knows more of it.
+// storeStream reads the beginning of a stream, and then chooses between one Put and parts.
 func (w *write) storeStream(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	first := &w.first
 	first.Init(w.op.core.bufferLimit, &w.op.overGrants)
@@ -234,8 +236,8 @@ func (w *write) storeStream(ctx context.Context) (*storage.Attrs, *storage.Error
 	return nil, readFailed(ctx, err)
 }
 
-// streams reports whether a stream goes in one Put of unknown size. If the stream may be too
-// long for one, it goes in parts.
+// streams reports whether a stream goes in one Put of unknown size. If the stream may be too long
+// for one Put, and the store has parts, it goes in parts.
 func (w *write) streams() bool {
 	maximum, size := w.op.core.desc.MaxPutSize, w.src.size
 	fits := maximum == 0 || size >= 0 && size <= maximum
@@ -243,8 +245,8 @@ func (w *write) streams() bool {
 		(fits || !w.op.core.has(storage.MultipartUploads))
 }
 
-// storeFilled fills the buffer of the first part. If the stream ends in it, it is
-// one Put; else it is a multipart upload.
+// storeFilled reads the first part of a stream into a buffer. If the stream ends there, it makes
+// one Put. Otherwise it makes a multipart upload.
 func (w *write) storeFilled(ctx context.Context, first *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	plan := w.plan()
 	next, e := w.fillPart(ctx, first, plan.size(1))
@@ -267,7 +269,7 @@ func (w *write) storeFilled(ctx context.Context, first *buffer.Buffer) (*storage
 	return w.storeParts(ctx, first, next)
 }
 
-// putBuffer stores a stream that has ended within a buffer.
+// putBuffer stores a stream that is completely in the buffer b.
 func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	if declared := w.req.Size; declared >= 0 && declared != b.Size() {
 		return nil, wrongLength(b.Size(), declared)
@@ -277,8 +279,8 @@ func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*storage.Attrs
 	return w.putSection(ctx, b, 0, b.Size(), storage.CRC32C{Sum: b.CRC32C(), Known: true})
 }
 
-// putSection stores a body that can be read again. If the driver needs the checksum
-// before the bytes, it is computed first.
+// putSection stores a body that can be read again, with one Put. If the driver needs the checksum
+// before the bytes, it reads the body once to compute it.
 func (w *write) putSection(
 	ctx context.Context, from io.ReaderAt, offset, length int64, crc storage.CRC32C,
 ) (*storage.Attrs, *storage.Error) {
@@ -301,7 +303,8 @@ func (w *write) putSection(
 	return w.put(ctx, content, &content.body)
 }
 
-// putStream stores a stream in one request: first holds its beginning.
+// putStream stores a stream with one Put of unknown size. first has the bytes that were read
+// already.
 func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	r := &w.req
 	content := w.streamed(first, w.op.core.desc.MaxPutSize, r.CRC32C)
@@ -310,7 +313,7 @@ func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*storage.A
 	return w.put(ctx, content, content)
 }
 
-// streamed returns a body that is read once: first has its beginning.
+// streamed returns a body that can only be read once. first has the bytes that were read already.
 func (w *write) streamed(first *buffer.Buffer, limit int64, want storage.CRC32C) *body {
 	return &body{
 		from: io.MultiReader(io.NewSectionReader(first, 0, first.Size()), &w.src),
@@ -318,7 +321,7 @@ func (w *write) streamed(first *buffer.Buffer, limit int64, want storage.CRC32C)
 	}
 }
 
-// put makes one Put request.
+// put makes one Put request, with retries.
 func (w *write) put(ctx context.Context, replay replayable, content *body) (*storage.Attrs, *storage.Error) {
 	var a *storage.Attrs
 	e := w.op.send(ctx, replay, func(ctx context.Context) (err error) {
@@ -333,8 +336,8 @@ func (w *write) put(ctx context.Context, replay replayable, content *body) (*sto
 	return w.finish(ctx, a, e, content.read)
 }
 
-// finish returns what the write has stored, or why it failed; size is the bytes
-// that were sent.
+// finish returns the attributes of the stored object, or the error of the write. size is the number
+// of bytes that were sent.
 func (w *write) finish(
 	ctx context.Context, a *storage.Attrs, e *storage.Error, size int64,
 ) (*storage.Attrs, *storage.Error) {

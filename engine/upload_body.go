@@ -17,29 +17,29 @@ import (
 	"github.com/omnibucket/storage/internal/progress"
 )
 
-// A source is the body as the caller gave it. It is read in place if it allows
-// random access; else it is a stream, of which only Read is used.
+// A source is the body that the caller gave. If it allows random access, it is read in place.
+// Otherwise it is a stream, and only its Read is used.
 type source struct {
 	readerAt io.ReaderAt // nil for a stream
 	offset   int64       // where the body begins in readerAt
-	size     int64       // bytes; for a stream the size of WithSize, or -1
+	size     int64       // bytes; for a stream, the size of WithSize, or -1
 
 	stream io.Reader
-	head   []byte // bytes that were read to detect the content type, and are not delivered yet
-	end    error  // how the stream has ended; nil if it has not
+	head   []byte // bytes that sniff has read and Read has not delivered yet
+	end    error  // the error that ended the stream, such as io.EOF; nil until then
 }
 
-// randomAccess is a body that is read in place: bytes.Reader, strings.Reader,
-// io.SectionReader, *ReaderAt. An *os.File has no Size; it is recognized by its
-// type, so that a struct that embeds one keeps its own Read.
+// A randomAccess is a body that is read in place, such as a bytes.Reader, strings.Reader,
+// io.SectionReader or *ReaderAt. An *os.File has no Size method, so init recognizes it by its type.
+// A struct that embeds an *os.File has another type, and its own Read is used.
 type randomAccess interface {
 	io.ReaderAt
 	io.Seeker
 	Size() int64
 }
 
-// init looks at the body; declared is the size of WithSize, or -1, and single is the size of
-// the largest body that goes in one request.
+// init inspects the body. declared is the size of WithSize, or -1. single is the size in bytes of
+// the largest body that goes in one Put.
 func (s *source) init(body io.Reader, declared, single int64) *storage.Error {
 	s.size = declared
 	switch b := body.(type) {
@@ -68,15 +68,15 @@ func (s *source) init(body io.Reader, declared, single int64) *storage.Error {
 	return nil
 }
 
-// initFile reads a regular file in place. A file of size 0 is read as a stream:
-// files of /proc say 0 and have content.
+// initFile reads a regular file in place. A file of size 0 is read as a stream, because files in
+// /proc have content although their size is 0.
 func (s *source) initFile(f *os.File) *storage.Error {
 	if f == nil {
 		return invalid("body", "must not be a nil *os.File")
 	}
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
-		return nil // Read reports the error
+		return nil // the file is then a stream, and Read reports the error
 	}
 	off, err := f.Seek(0, io.SeekCurrent)
 	if err != nil {
@@ -86,12 +86,13 @@ func (s *source) initFile(f *os.File) *storage.Error {
 	return nil
 }
 
-// sniff returns the first bytes of the body, at most 512.
+// sniff returns the first bytes of the body, at most 512, to detect the content type.
 func (s *source) sniff() []byte {
-	const enough = 512 // http.DetectContentType looks at no more
+	const enough = 512 // http.DetectContentType reads no more
 	head := make([]byte, enough)
 	if s.readerAt != nil {
-		n, _ := s.readerAt.ReadAt(head[:min(enough, s.size)], s.offset) // an error recurs when the body is read
+		// An error here comes again when the body is read.
+		n, _ := s.readerAt.ReadAt(head[:min(enough, s.size)], s.offset)
 		return head[:n]
 	}
 	n := 0
@@ -104,7 +105,7 @@ func (s *source) sniff() []byte {
 	return s.head
 }
 
-// Read delivers a stream, beginning with the bytes that sniff has read.
+// Read reads the stream. It first returns the bytes that sniff has read.
 func (s *source) Read(p []byte) (int, error) {
 	if len(s.head) > 0 {
 		n := copy(p, s.head)
@@ -119,7 +120,7 @@ func (s *source) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// section returns length bytes of a random-access body, from an offset in it.
+// section returns a part of a random-access body, which begins at offset and has length bytes.
 func (s *source) section(offset, length int64) *io.SectionReader {
 	return io.NewSectionReader(s.readerAt, s.offset+offset, length)
 }
@@ -134,33 +135,35 @@ func tooLong(declared int64) *storage.Error {
 	return bodyFailed(fmt.Errorf("the body has more than the %d bytes that WithSize or the source declared", declared))
 }
 
-// hashBlock is how many bytes are read before they are hashed: they are still in
-// the processor's cache then.
+// hashBlock is the number of bytes that are read and then hashed. It is small, so that the bytes
+// are still in the processor's cache when they are hashed.
 const hashBlock = 64 << 10
 
-// A body is the io.Reader that a driver gets. It counts and hashes the bytes, and
-// ends in an error in place of io.EOF if length or checksum are not as declared.
+// A body is the io.Reader that a driver reads. It counts and hashes the bytes. If the length or the
+// checksum is not as declared, Read returns an error in place of io.EOF.
 type body struct {
 	from     io.Reader
 	size     int64             // bytes; -1 if it is not known
 	limit    int64             // the provider's limit in bytes; 0 if there is none
 	want     storage.CRC32C    // the checksum that was declared
-	sum      *storage.CRC32C   // receives the checksum at the end; nil if it is known already
+	sum      *storage.CRC32C   // set to the checksum at the end of the body; nil if the checksum is known already
 	progress *progress.Counter // or nil
 
 	read     int64
-	reported int64          // bytes that progress has got; a rewind does not change it
+	reported int64          // bytes that were reported as progress; a rewind does not change it
 	readErr  *storage.Error // why reading failed
 	caught   panics.Caught
 	crc      uint32
-	exact    bool // whether the reader ends at size, as a section does; a stream is read once more, in case it is longer
-	partial  bool // whether reading began elsewhere than at the start
-	ended    bool
+	// exact is true if the field from ends after size bytes, as a section does. A stream may be
+	// longer, so it is read once more after size bytes.
+	exact   bool
+	partial bool // whether reading began after the start, so that crc is not that of the whole body
+	ended   bool
 }
 
-// Read does not deliver the last bytes of a body that is not as declared:
-// io.ReadFull ignores an error returned with the last bytes. It does not panic: an
-// HTTP client reads the body in a goroutine of its own, and no caller can recover there.
+// Read reads the body. If the body is not as declared, Read does not deliver its last bytes,
+// because io.ReadFull ignores an error that comes with them. Read does not panic: an HTTP client
+// calls it in its own goroutine, where no caller could recover. raise panics later.
 func (b *body) Read(p []byte) (n int, err error) {
 	b.caught.Do(func() { n, err = b.next(p) }, func() {
 		b.readErr = errPanicked()
@@ -194,7 +197,7 @@ func (b *body) next(p []byte) (int, error) {
 			}
 		}
 		if n < hashBlock {
-			break // a slow source: deliver what there is
+			break // the source is slow, so deliver what was read
 		}
 	}
 	b.report()
@@ -219,7 +222,7 @@ func (b *body) report() {
 	}
 }
 
-// finish checks length and checksum at EOF.
+// finish checks the length and the checksum at the end of the body.
 func (b *body) finish() *storage.Error {
 	if b.size >= 0 && b.read != b.size {
 		return wrongLength(b.read, b.size)
@@ -237,13 +240,15 @@ func (b *body) finish() *storage.Error {
 
 func (b *body) failure() *storage.Error { return b.readErr }
 
-// raise panics, in the goroutine that made the request, if reading has panicked.
+// raise panics if the caller's reader has panicked. It is called in the goroutine that made the
+// request.
 func (b *body) raise() { b.caught.Raise() }
 
-// rewind is possible only before the first byte was read.
+// rewind reports whether the body can be read from its start. It cannot after the first byte of a
+// stream was read.
 func (b *body) rewind() bool { return b.read == 0 && b.readErr == nil && !b.ended }
 
-// A sectionBody is a body that can be read again.
+// A sectionBody is a body that each attempt of a request can read again.
 type sectionBody struct {
 	body    body
 	section io.SectionReader
@@ -253,14 +258,15 @@ func (b *sectionBody) Read(p []byte) (int, error) { return b.body.Read(p) }
 func (b *sectionBody) failure() *storage.Error    { return b.body.failure() }
 func (b *sectionBody) raise()                     { b.body.raise() }
 
-// init makes b the body of length bytes of from, from an offset on.
+// init sets the bytes of the body: a part of the parameter from, which begins at offset and has
+// length bytes.
 func (b *sectionBody) init(from io.ReaderAt, offset, length int64) {
 	b.section = *io.NewSectionReader(from, offset, length)
 	b.body.from, b.body.exact, b.body.size = &b.section, true, length
 }
 
-// Seek to the start begins a new checksum. After a Seek to anywhere else there is
-// none: not all bytes are read.
+// Seek sets the position. At the start, a new checksum begins. At any other position, there will be
+// no checksum, because not all bytes are read.
 func (b *sectionBody) Seek(offset int64, whence int) (int64, error) {
 	position, err := b.section.Seek(offset, whence)
 	if err != nil {
@@ -274,7 +280,7 @@ func (b *sectionBody) Seek(offset int64, whence int) (int64, error) {
 	return position, nil
 }
 
-// PeekAt implements [driver.BodyPeeker].
+// PeekAt reads bytes without moving the position. It implements [driver.BodyPeeker].
 func (b *sectionBody) PeekAt(p []byte, off int64) (n int, err error) {
 	b.body.caught.Do(func() { n, err = b.section.ReadAt(p, off) }, func() { n, err = 0, errPanicked() })
 	if err != nil && err != io.EOF {
@@ -289,12 +295,14 @@ func (b *sectionBody) rewind() bool {
 	return err == nil
 }
 
-// hashesWhileSending reports whether the driver takes a body whose checksum is not known.
+// hashesWhileSending reports whether the driver accepts a body whose checksum is known only at its
+// end.
 func hashesWhileSending(c *core) bool {
 	return c.has(driver.StreamingPut) || c.desc.ChecksumWhileSending
 }
 
-// hashSection returns the CRC32C of a section, which may be known.
+// hashSection returns the CRC32C of a section. If the caller knows it already (known.Known),
+// nothing is read.
 func hashSection(section *io.SectionReader, known storage.CRC32C) (storage.CRC32C, *storage.Error) {
 	if known.Known {
 		return known, nil
@@ -316,7 +324,8 @@ func hashSection(section *io.SectionReader, known storage.CRC32C) (storage.CRC32
 	return storage.CRC32C{Sum: crc, Known: true}, nil
 }
 
-// readFailed returns why a body could not be read: ctx, or the caller's reader.
+// readFailed returns the error of a body that could not be read: the error of ctx if that has
+// ended, otherwise BodyFailed.
 func readFailed(ctx context.Context, err error) *storage.Error {
 	if ctx.Err() != nil {
 		return asError(ctx, err)
@@ -324,8 +333,8 @@ func readFailed(ctx context.Context, err error) *storage.Error {
 	return bodyFailed(err)
 }
 
-// A seekable reads an [io.ReadSeeker] at offsets, so that a body which goes in one request
-// needs no buffer. It calls the caller's own Read, in order, and seeks only to begin again.
+// A seekable makes an [io.ReaderAt] of an [io.ReadSeeker], so that a body which goes in one Put
+// needs no buffer. It calls the caller's Read in order, and seeks only to read the body again.
 type seekable struct {
 	mu   sync.Mutex // an earlier attempt's reader may still be reading
 	from io.ReadSeeker
@@ -354,12 +363,12 @@ func (s *source) initSeeker(body io.Reader, declared, limit int64) *storage.Erro
 	return nil
 }
 
-// ReadAt implements [io.ReaderAt].
+// ReadAt implements [io.ReaderAt]. It seeks only if off is not where the last call ended.
 func (s *seekable) ReadAt(p []byte, off int64) (int, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	next := s.next
-	s.next = -1 // until Read has succeeded
+	s.next = -1 // the position is not known if Read fails
 	if next != off {
 		position, err := s.from.Seek(off, io.SeekStart)
 		if err == nil && position != off {

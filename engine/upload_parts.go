@@ -22,39 +22,45 @@ const (
 	defaultPartSize    = 5 << 20 // S3's minimum
 	maxInPlacePart     = 32 << 20
 	equalPartSize      = 16 << 20
-	defaultConcurrency = 16   // parts sent at once if WithConcurrency is not given
-	maxInPlaceParts    = 32   // parts sent at once that are read in place, after growth
-	maxConcurrency     = 1000 // more connections than that make no upload or file faster
-	// streamBuffers bounds what the parts of one stream take in memory without options, in
-	// bytes: 12 parts of 5 MiB. Two larger parts take more.
+	defaultConcurrency = 16   // parts sent at the same time without WithConcurrency
+	maxInPlaceParts    = 32   // parts sent at the same time that need no buffer, after growth
+	maxConcurrency     = 1000 // connections; more make no upload or download faster
+	// streamBuffers is the memory in bytes for the parts of one stream, if no option sets another
+	// limit. It is enough for 12 parts of 5 MiB. Two parts may always be in memory, even if they
+	// are larger than this limit.
 	streamBuffers = 64 << 20
-	// If parts may grow, they double after each growthStep parts, or a tenth of all if that is less, so
-	// that 10,000 parts that begin with 5 MiB reach S3's 5 TiB.
+	// growthStep is the number of parts after which the size of parts doubles, in a stream of
+	// unknown size. If a tenth of the number of parts that the provider permits is less, the size
+	// doubles after that tenth. On S3, 10,000 parts that begin with 5 MiB then reach the limit of 5
+	// TiB.
 	growthStep = 1000
-	// Each sequential part waits for a response. Those of a stream double after each
-	// sequentialStep parts, to four times the size of the first.
+	// sequentialStep is the number of sequential parts of a stream after which their size doubles,
+	// up to four times the first size. Larger parts are faster, because each waits for a response.
 	sequentialStep = 8
-	// With WithResume, the parts sent at once have at most lossBytes together, or one in lossShare of
-	// the body. A killed process loses those that the file has not recorded.
+	// lossBytes and lossShare limit what a killed process loses with WithResume. The parts sent at
+	// the same time have at most lossBytes together, or 1/lossShare of the body if that is more.
 	lossBytes = 16 << 20
 	lossShare = 10
-	// abortTimeout bounds how long an abort may take.
+	// abortTimeout is the longest time that an abort may take.
 	abortTimeout = 30 * time.Second
-	// beginTimeout bounds how long the beginning of an upload outlives the caller's context.
+	// beginTimeout is how long the request that begins an upload may continue after the caller's
+	// context has ended.
 	beginTimeout = 2 * time.Second
 )
 
-// A partPlan decides into which parts a body is cut.
+// A partPlan decides how a body is divided into parts.
 type partPlan struct {
 	first       int64 // bytes of the first part
 	maximum     int64 // bytes of the largest part; 0 if there is no limit
 	doubleAfter int   // parts after which the size doubles; 0 if it never does
 	doublings   int   // how often the size doubles at most
-	concurrency int   // how many parts are sent at once at most
-	memory      int64 // bytes of all parts of a stream that are in memory, unless two take more; 0 if there is no limit
+	concurrency int   // how many parts are sent at the same time at most
+	// memory limits the bytes of a stream that are in memory. 0 means no limit. Two parts may
+	// always be in memory.
+	memory int64
 }
 
-// plan returns the plan for w's body.
+// plan returns the plan by which the body is divided into parts.
 func (w *write) plan() partPlan {
 	c, given, inPlace := w.op.core, w.transfer.PartSize, w.src.readerAt != nil
 	p := partPlan{maximum: c.desc.MaxPartSize, first: w.firstPart()}
@@ -73,15 +79,16 @@ func (w *write) plan() partPlan {
 	}
 	if loss := w.loss(); loss > 0 {
 		p.concurrency = int(max(1, min(int64(p.concurrency), loss/p.first)))
-		if c.has(driver.SequentialParts) { // others grow with what was sent
+		if c.has(driver.SequentialParts) { // other parts stay small compared with the bytes sent before
 			p.doublings = min(p.doublings, bits.Len64(uint64(max(1, loss/p.first)))-1)
 		}
 	}
 	return p
 }
 
-// loss returns how many bytes may be in parts that are sent at once; 0 if there is no limit, because the upload is not
-// recorded or its user has chosen the size of parts.
+// loss returns how many bytes the parts sent at the same time may have together, so that a killed
+// process loses little. It returns 0, which means no limit, if there is no journal, or if the
+// caller has chosen the size of parts.
 func (w *write) loss() int64 {
 	if w.journal == nil || w.transfer.PartSize > 0 {
 		return 0
@@ -89,8 +96,8 @@ func (w *write) loss() int64 {
 	return max(lossBytes, w.src.size/lossShare)
 }
 
-// inMemory returns how many parts of a stream may be in memory with part number: while one is sent, the next
-// is filled.
+// inMemory returns how many parts of a stream may be in memory, if each is as large as the part
+// with this number. It is at least 2: while one part is sent, the next one is filled.
 func (p *partPlan) inMemory(number int) int {
 	most := p.concurrency
 	if p.memory > 0 {
@@ -99,7 +106,7 @@ func (p *partPlan) inMemory(number int) int {
 	return max(2, most)
 }
 
-// size returns the size in bytes of part number, from 1.
+// size returns the size in bytes of the part with this number. Numbers begin with 1.
 func (p *partPlan) size(number int) int64 {
 	size := p.first
 	if p.doubleAfter > 0 {
@@ -124,7 +131,7 @@ func (w *write) firstPart() int64 {
 	size := cmp.Or(c.partSize, d.PartSize, defaultPartSize)
 	switch {
 	case c.partSize > 0:
-	case w.src.readerAt != nil: // a larger part costs no memory
+	case w.src.readerAt != nil: // larger parts need no memory, because they are read in place
 		size = min(max(size, w.inPlacePart()), maxInPlacePart)
 	case c.has(driver.EqualParts) && body < 0:
 		size = equalPartSize
@@ -142,7 +149,7 @@ func (w *write) firstPart() int64 {
 	return size
 }
 
-// maxConcurrency returns how many parts may be sent at once.
+// maxConcurrency returns how many parts may be sent at the same time.
 func (w *write) maxConcurrency() int {
 	switch n := int(w.transfer.Concurrency); {
 	case w.op.core.has(driver.SequentialParts):
@@ -155,8 +162,9 @@ func (w *write) maxConcurrency() int {
 	return defaultConcurrency
 }
 
-// inPlaceParts returns into how many parts a random-access body is cut, so that they end
-// together. Sequential parts are few, because each waits for a response.
+// inPlaceParts returns the number of parts into which a random-access body is divided. All parts
+// are then sent at the same time. For a driver that takes parts in sequence, the number is 1,
+// because each further part would wait for a response.
 func (w *write) inPlaceParts() int {
 	if w.transfer.Concurrency > 0 || w.op.core.has(driver.SequentialParts) {
 		return w.maxConcurrency()
@@ -164,7 +172,8 @@ func (w *write) inPlaceParts() int {
 	return defaultConcurrency
 }
 
-// inPlacePart returns the size in bytes of the parts of a random-access body, if limits allow it.
+// inPlacePart returns the size in bytes of the parts of a random-access body, before the provider's
+// limits are applied.
 func (w *write) inPlacePart() int64 {
 	if loss := w.loss(); loss > 0 {
 		return min(loss/int64(w.maxConcurrency()), w.src.size/int64(w.inPlaceParts()))
@@ -172,8 +181,8 @@ func (w *write) inPlacePart() int64 {
 	return w.src.size / int64(w.inPlaceParts())
 }
 
-// newLimit returns the limit of parts sent at once. Without WithConcurrency, the limit of parts
-// that are read in place grows: they take no memory.
+// newLimit returns the limit of parts sent at the same time. Without WithConcurrency, the limit
+// grows for parts that are read in place, because they need no memory.
 func (w *write) newLimit(highest int) *concurrency.Limit {
 	if w.transfer.Concurrency > 0 || w.src.readerAt == nil {
 		return concurrency.Fixed(highest)
@@ -181,31 +190,30 @@ func (w *write) newLimit(highest int) *concurrency.Limit {
 	return concurrency.Growing(defaultConcurrency, highest, 0)
 }
 
-// A multipart is one multipart upload in progress: from BeginParts to
-// CompleteParts or AbortParts. Its parts are sent by at most WithConcurrency
-// goroutines, which have all ended when it has.
+// A multipart is one multipart upload in progress, from BeginParts to CompleteParts or AbortParts.
+// Its parts are sent by goroutines, which have all ended when the upload ends.
 type multipart struct {
 	w       *write
 	plan    partPlan
-	ready   chan struct{} // closed when the upload has begun, or could not
+	ready   chan struct{} // closed when the upload has begun, or has failed to begin
 	begun   bool
 	id      string // the driver's name for the upload
-	resumed bool   // whether an earlier call has begun it
+	resumed bool   // whether an earlier call has begun the upload
 
 	offset int64      // where the next part begins in the body
-	final  *finalPart // the last part, if parts are sequential; else nil
+	final  *finalPart // the last part, if the driver takes parts in sequence; otherwise nil
 	mu     sync.Mutex
 	parts  []driver.Part
 	failed *storage.Error // the first failure
 	cancel context.CancelFunc
 	slots  *concurrency.Limit // one slot for each part that is being sent
-	held   int                // parts of a stream that are in memory, but for those in freed
-	freed  chan struct{}      // one item for each of them that was sent
+	held   int                // parts of a stream in memory, plus the items in freed
+	freed  chan struct{}      // gets one item for each part of a stream that was sent
 	group  panics.Group
 }
 
-// storeParts stores the body in parts: a random-access body in place, a stream
-// from first and next on. next is nil if there is nothing after first.
+// storeParts stores the body in parts. A random-access body is read in place. For a stream, first
+// and next have the bytes that were read already, and next is nil if the stream ends after first.
 func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	var tried backoff.Tries
 	for {
@@ -232,7 +240,7 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 	}
 }
 
-// sendParts makes one multipart upload.
+// sendParts makes one attempt of a multipart upload, from its beginning to its end.
 func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	m := &multipart{w: w, plan: w.plan(), ready: make(chan struct{})}
 	declared := w.req.CRC32C
@@ -257,11 +265,11 @@ func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*sto
 	m.final.free()
 	e = m.end(ctx, e)
 	panicked = false
-	m.group.Raise() // if a source has panicked, now that nothing is left of the upload
+	m.group.Raise() // if a source has panicked, panic now, when the upload has been cleaned up
 	return a, e
 }
 
-// begin begins the upload, unless an earlier call has.
+// begin begins the upload. If an earlier call has begun it, begin resumes that upload.
 func (m *multipart) begin(ctx context.Context) *storage.Error {
 	defer close(m.ready)
 	w := m.w
@@ -284,8 +292,8 @@ func (m *multipart) begin(ctx context.Context) *storage.Error {
 	return nil
 }
 
-// beginParts begins a multipart upload. Without the response, nobody could abort it: if ctx ends
-// meanwhile, the response is waited for a moment longer.
+// beginParts begins a multipart upload. If ctx ends meanwhile, it still waits for the response for
+// a short time: without the id in the response, nobody could abort the upload.
 func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string, *storage.Error) {
 	longer, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	defer cancel()
@@ -302,7 +310,7 @@ func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string
 	return id, e
 }
 
-// complete has the store make the object of the parts.
+// complete requests that the store makes the object from the parts.
 func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*storage.Attrs, *storage.Error) {
 	w := m.w
 	slices.SortFunc(m.parts, func(a, b driver.Part) int { return a.Number - b.Number })
@@ -331,13 +339,13 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	}
 	a, e = w.finish(ctx, a, e, size)
 	if m.resumed && e != nil && e.Code == storage.ChecksumMismatch && !e.Unknown {
-		e = errUploadLost(e) // the body has changed: the store has bytes of before
+		e = errUploadLost(e) // the body has changed, and the store has parts of the earlier body
 	}
 	return a, e
 }
 
-// end ends an upload that was completed or has failed with e. It aborts the upload,
-// or keeps it for the next call if that can resume it.
+// end ends an upload that was completed, or that failed with e. A failed upload is aborted, unless
+// the next call can resume it.
 func (m *multipart) end(ctx context.Context, e *storage.Error) *storage.Error {
 	if !m.begun {
 		return e
@@ -354,7 +362,7 @@ func (m *multipart) end(ctx context.Context, e *storage.Error) *storage.Error {
 		}
 	}
 	if !keeps {
-		_ = m.w.journal.Forget() // if the file stays, the next call finds that it is of no use
+		_ = m.w.journal.Forget() // if the file remains, the next call notices that its upload has ended
 	}
 	return e
 }
@@ -368,8 +376,8 @@ func (m *multipart) abandon(ctx context.Context) {
 	_ = m.end(ctx, errPanicked())
 }
 
-// abortParts has the store drop the parts of an upload that failed with e, with a context of its own: the
-// caller's has often ended by then. If the abort fails too, e says so.
+// abortParts requests that the store drops the parts of an upload that failed with e. It uses its
+// own context, because the caller's has often ended. If the abort fails, the hint of e says so.
 func (o *operation) abortParts(ctx context.Context, upload string, e *storage.Error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()
@@ -379,7 +387,7 @@ func (o *operation) abortParts(ctx context.Context, upload string, e *storage.Er
 	}
 }
 
-// record notes in the journal a part that the store has.
+// record records in the journal that the store has a part.
 func (m *multipart) record(part driver.Part) *storage.Error {
 	if m.w.journal == nil {
 		return nil

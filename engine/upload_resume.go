@@ -39,7 +39,7 @@ func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 	return o.do(ctx, nil, func(ctx context.Context) *storage.Error { return abandonUpload(ctx, o, j) })
 }
 
-// abandonUpload removes an upload from the store, then its file.
+// abandonUpload aborts an upload in the store, and then removes its journal.
 func abandonUpload(ctx context.Context, o *operation, j *journal.Journal) *storage.Error {
 	h := j.Header()
 	upload := h.Upload
@@ -53,15 +53,15 @@ func abandonUpload(ctx context.Context, o *operation, j *journal.Journal) *stora
 	return journalFailed(j.Forget())
 }
 
-// hasBegun reports whether j's upload is to this bucket.
+// hasBegun reports whether the upload in the journal j is to this bucket.
 func (c *core) hasBegun(j *journal.Journal) bool {
 	h := j.Header()
 	return h.Provider == c.desc.Provider && h.Bucket == c.desc.Bucket && h.Location == c.desc.Location
 }
 
-// layers identifies the requirements that the layers above the store make of parts. An upload can be resumed only
-// under the same layers. A layer writes its own text before the store's name of an upload, and ends it with a
-// newline.
+// layers returns a text that identifies what the layers of the bucket require of parts. An upload
+// can be resumed only under the same layers. A layer may put its own text and a newline before the
+// store's name of an upload, and abandonUpload drops that text if the layers are different now.
 func (c *core) layers() string {
 	return fmt.Sprintf("%d %t", c.desc.PartUnit, c.desc.FixedParts)
 }
@@ -80,7 +80,7 @@ func journalFailed(err error) *storage.Error {
 	return &storage.Error{Code: storage.Internal, Err: fmt.Errorf("the file of WithResume: %w", err)}
 }
 
-// storeResumable is storeBody with a journal.
+// storeResumable stores the body as storeBody does, and records the upload in a journal.
 func (w *write) storeResumable(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	j, err := journal.Open(w.transfer.ResumeFile)
 	if err != nil {
@@ -92,14 +92,14 @@ func (w *write) storeResumable(ctx context.Context) (*storage.Attrs, *storage.Er
 		return nil, e
 	}
 	a, e := w.storeBody(ctx)
-	if e == nil && j.Begun() { // begun by an earlier call, and now the body went in one request
-		_ = abandonUpload(ctx, w.op, j) // the object is there: nobody waits for this
+	if e == nil && j.Begun() { // an earlier call began an upload, but now the body went in one Put
+		_ = abandonUpload(ctx, w.op, j) // the object is stored, so a failure does not matter
 	}
 	return a, e
 }
 
-// resume takes over the upload of an earlier call if it is of the same call, and
-// abandons it if not.
+// resume continues the upload in the journal if an earlier, identical call has begun it. Otherwise
+// it abandons that upload.
 func (w *write) resume(ctx context.Context) *storage.Error {
 	j := w.journal
 	switch {
@@ -112,13 +112,13 @@ func (w *write) resume(ctx context.Context) *storage.Error {
 		if e := abandonUpload(ctx, w.op, j); e != nil && ctx.Err() != nil {
 			return e
 		}
-		j.Ignore() // the store will drop the parts that could not be removed
+		j.Ignore() // if the abort failed, the store drops the parts some time later
 	}
 	return nil
 }
 
-// fingerprint identifies the call: everything that BeginParts tells the store, and
-// everything that decides how the body is cut.
+// fingerprint returns a hash that identifies the call. It covers everything that BeginParts sends
+// to the store, and everything that decides how the body is divided.
 func (w *write) fingerprint() string {
 	r := &w.req
 	natives := make([]string, len(r.Native))
@@ -127,11 +127,13 @@ func (w *write) fingerprint() string {
 	}
 	properties := r.Properties
 	properties.Metadata = w.metadata
-	controls := struct { // its text is the same as in earlier versions, so that both can continue one upload
+	// The JSON text is the same as in earlier versions of this library, so that uploads they began
+	// can be resumed.
+	controls := struct {
 		storage.Controls
 		Native []any
 	}{Controls: r.Controls}
-	text, _ := json.Marshal(struct { // strings and numbers: never fails
+	text, _ := json.Marshal(struct { // strings and numbers, so Marshal never fails
 		Key        string
 		Properties storage.Properties
 		Controls   any
@@ -144,7 +146,8 @@ func (w *write) fingerprint() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fingerprintOf identifies a native option. An option that has functions differs in each process.
+// fingerprintOf identifies a native option. If the option has no fingerprint and contains
+// functions, the text differs in each process.
 func fingerprintOf(native any) string {
 	if f, ok := native.(driver.Fingerprinter); ok {
 		return fmt.Sprintf("%T ", native) + f.Fingerprint()
@@ -152,7 +155,7 @@ func fingerprintOf(native any) string {
 	return fmt.Sprintf("%T %+v", native, native)
 }
 
-// journalHeader describes the upload that m has begun.
+// journalHeader returns the header of the journal for the upload that m has begun.
 func (w *write) journalHeader(m *multipart) journal.Header {
 	desc := &w.op.core.desc
 	return journal.Header{
@@ -162,8 +165,9 @@ func (w *write) journalHeader(m *multipart) journal.Header {
 	}
 }
 
-// storedPart returns the part if the store has it already, with the bytes that would
-// be sent now. If the parts are sequential or fixed, one with other bytes cannot be replaced.
+// storedPart returns a part if an earlier call has sent it with the same bytes. If the recorded
+// part has other bytes, and the driver's parts are sequential or fixed, the upload is lost, because
+// the part cannot be replaced.
 func (m *multipart) storedPart(
 	number int, section *io.SectionReader, crc storage.CRC32C,
 ) (part driver.Part, found bool, e *storage.Error) {
@@ -176,7 +180,8 @@ func (m *multipart) storedPart(
 	}
 	fixed := m.w.op.core.desc.FixedParts
 	switch same := recorded.Size == section.Size() && recorded.CRC32C == crc.Sum; {
-	case same && fixed && recorded.Tag == "": // the part was announced: the store may or may not have it
+	// The part was recorded before it was sent, so the store may or may not have it.
+	case same && fixed && recorded.Tag == "":
 		return driver.Part{}, false, nil
 	case same:
 		return driver.Part{Number: number, Tag: recorded.Tag, Size: recorded.Size, CRC32C: crc}, true, nil
@@ -188,15 +193,15 @@ func (m *multipart) storedPart(
 	return driver.Part{}, false, nil
 }
 
-// uploadMissing reports whether e says that the store has dropped the upload of an
+// uploadMissing reports whether the error e says that the store no longer has the upload of an
 // earlier call.
 func (m *multipart) uploadMissing(e *storage.Error) bool {
 	return m.resumed && (e.Code == storage.InvalidArgument || e.Code == storage.ObjectNotFound || mustRestart(e))
 }
 
-// reconcileResumed determines whether an earlier call completed the upload. The completion
-// failed with e, because the upload is missing or another object is there. completing says
-// that the journal had noted the completion before.
+// reconcileResumed determines whether an earlier call completed the upload. The completion by this
+// call failed with e, because the upload is missing or an object exists. completing is true if an
+// earlier call had recorded that it completes the upload.
 func (m *multipart) reconcileResumed(
 	ctx context.Context, e *storage.Error, completing bool, size int64,
 ) (*storage.Attrs, *storage.Error) {
@@ -207,7 +212,7 @@ func (m *multipart) reconcileResumed(
 	switch {
 	case failed == nil && metadata.HoldsWriteID(found.Metadata, w.writeID) && found.Size == size:
 		return found, nil
-	case failed != nil && failed.Code != storage.ObjectNotFound: // nothing is known
+	case failed != nil && failed.Code != storage.ObjectNotFound: // whether the object exists is unknown
 		failed.Unknown, failed.Err = true, errors.Join(failed.Err, e)
 		return nil, failed
 	case completing && w.req.Condition.Revision != "" && (found == nil || found.Revision != w.req.Condition.Revision):
@@ -229,7 +234,8 @@ func errUploadLost(cause *storage.Error) *storage.Error {
 	}
 }
 
-// isResumable reports whether the same call may succeed later.
+// isResumable reports whether an upload that failed with e is kept, because the same call may
+// succeed later.
 func isResumable(e *storage.Error) bool {
 	switch e.Code {
 	case storage.Canceled,
@@ -240,7 +246,7 @@ func isResumable(e *storage.Error) bool {
 		return true
 	case storage.Unavailable:
 		return !mustRestart(e)
-	case storage.BodyFailed: // the source of a copy
+	case storage.BodyFailed: // if the source of a copy failed, its error decides
 		var source *storage.Error
 		return errors.As(e.Err, &source) && isResumable(source)
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/buffer"
 )
 
-// sendSections sends the parts of a random-access body, read in place.
+// sendSections sends the parts of a random-access body, which is read in place.
 func (m *multipart) sendSections(ctx context.Context) *storage.Error {
 	if e := m.begin(ctx); e != nil {
 		return e
@@ -32,13 +32,13 @@ func (m *multipart) sendSections(ctx context.Context) *storage.Error {
 	return m.wait(ctx)
 }
 
-// sendStream sends the parts of a stream. One is filled while others are sent, and the first
-// ones while the upload begins.
+// sendStream sends the parts of a stream. While parts are sent, the next part is read into a
+// buffer. The first parts are read while the upload begins.
 func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) *storage.Error {
 	running := m.start(ctx)
 	m.group.Go(func() {
-		// A source that fails meanwhile does not cancel this request: without its response,
-		// nobody could abort the upload.
+		// If the source fails meanwhile, this request is not canceled: without its response, nobody
+		// could abort the upload.
 		if e := m.begin(ctx); e != nil {
 			m.fail(e)
 		}
@@ -77,8 +77,8 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 	return m.wait(ctx)
 }
 
-// checkStream returns why the stream cannot be stored, if its parts up to number have total bytes. If
-// last is set, the stream ends with them.
+// checkStream returns an error if the stream is known to be too long or too short. total is the
+// number of bytes in the parts up to number. last is true if the stream ends with them.
 func (m *multipart) checkStream(number int, total int64, last bool) *storage.Error {
 	desc, declared := &m.w.op.core.desc, m.w.src.size
 	switch {
@@ -94,7 +94,7 @@ func (m *multipart) checkStream(number int, total int64, last bool) *storage.Err
 	return nil
 }
 
-// fillNext is fillPart once there is space for one more part.
+// fillNext waits until there is memory for one more part, and then calls fillPart.
 func (m *multipart) fillNext(ctx context.Context, current *buffer.Buffer, number int) (*buffer.Buffer, *storage.Error) {
 	for m.held >= m.plan.inMemory(number) {
 		select {
@@ -108,8 +108,8 @@ func (m *multipart) fillNext(ctx context.Context, current *buffer.Buffer, number
 	return m.w.fillPart(ctx, current, m.plan.size(number))
 }
 
-// fillPart fills current with a part of size bytes, and next with the first byte
-// after it; next is nil if there is none.
+// fillPart reads a part of size bytes into current, and the first byte after it into next. If the
+// stream ends with the part, next is nil.
 func (w *write) fillPart(
 	ctx context.Context, current *buffer.Buffer, size int64,
 ) (next *buffer.Buffer, e *storage.Error) {
@@ -136,7 +136,7 @@ func (w *write) fillPart(
 	return nil, readFailed(ctx, err)
 }
 
-// release returns the function to call when the store has the bytes of a buffer.
+// release returns a function that frees the buffer b. It is called when the bytes of b were sent.
 func (m *multipart) release(b *buffer.Buffer) func() {
 	return func() {
 		m.w.op.core.bufferLimit.AddInFlight(-1)
@@ -145,7 +145,7 @@ func (m *multipart) release(b *buffer.Buffer) func() {
 	}
 }
 
-// start makes the slots, and the context that ends when a part fails.
+// start creates the limit of concurrent parts, and a context that ends when a part fails.
 func (m *multipart) start(ctx context.Context) context.Context {
 	m.slots = m.w.newLimit(m.plan.concurrency)
 	m.freed = make(chan struct{}, m.plan.inMemory(1))
@@ -172,8 +172,9 @@ func (m *multipart) fail(e *storage.Error) {
 	}
 }
 
-// sendPart sends one part, the last one if ends is true, once there is a free slot. It calls done when
-// the part's bytes are no longer needed, and returns false if the upload has failed.
+// sendPart waits for a free slot, and sends one part in a goroutine. ends is true for the last
+// part. It calls done when the bytes of the part are no longer needed, and returns false if the
+// upload has failed.
 func (m *multipart) sendPart(
 	ctx context.Context, number int, ends bool, section *io.SectionReader, crc storage.CRC32C, done func(),
 ) bool {
@@ -205,7 +206,7 @@ func (m *multipart) sendPart(
 	return true
 }
 
-// part returns a part that the store has: sent now, or by an earlier call.
+// part sends a part, unless an earlier call has sent it, and returns it.
 func (m *multipart) part(
 	ctx context.Context, number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
 ) (driver.Part, *storage.Error) {
@@ -219,10 +220,12 @@ func (m *multipart) part(
 		}
 	}
 	if m.w.journal != nil && m.w.op.core.desc.FixedParts {
-		// A later call must not send other bytes, also if this one is killed meanwhile.
+		// Record the part before it is sent. If this process is killed, a later call must not send
+		// other bytes.
 		var e *storage.Error
 		if crc, e = hashSection(section, crc); e == nil {
-			e = m.record(driver.Part{Number: number, Size: section.Size(), CRC32C: crc}) // without a tag
+			// The missing tag means that the part may not have been sent.
+			e = m.record(driver.Part{Number: number, Size: section.Size(), CRC32C: crc})
 		}
 		if e != nil {
 			return driver.Part{}, e
@@ -235,7 +238,7 @@ func (m *multipart) part(
 	return part, e
 }
 
-// putPart makes one PutPart request.
+// putPart sends one part, with retries.
 func (m *multipart) putPart(
 	ctx context.Context, number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
 ) (driver.Part, *storage.Error) {
@@ -248,7 +251,7 @@ func (m *multipart) putPart(
 	return part, e
 }
 
-// requestPart sends a part, whose size is set by the caller.
+// requestPart sends a part, with retries. The caller sets the Size of the result.
 func (o *operation) requestPart(
 	ctx context.Context, r *driver.PartRequest, content replayable,
 ) (driver.Part, *storage.Error) {
@@ -270,8 +273,8 @@ func (o *operation) requestPart(
 	return part, nil
 }
 
-// partRequest returns the request that stores a part. If the driver needs the
-// checksum before the bytes, it is computed first.
+// partRequest returns the request that sends a part. If the driver needs the checksum before the
+// bytes, it reads the part once to compute it.
 func (m *multipart) partRequest(
 	number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
 ) (*driver.PartRequest, *sectionBody, *storage.Error) {
@@ -294,8 +297,8 @@ func (m *multipart) partRequest(
 	return r, content, nil
 }
 
-// A finalPart is the last part of an upload with SequentialParts. The request that
-// sends it ends the object, so CompleteParts sends it.
+// A finalPart is the last part of an upload whose driver takes parts in sequence. The request with
+// that part ends the object, so CompleteParts sends it.
 type finalPart struct {
 	number  int
 	section *io.SectionReader
@@ -303,14 +306,13 @@ type finalPart struct {
 	done    func()
 }
 
-// sequential reports whether the driver takes parts in order, the last one with
-// CompleteParts.
+// sequential reports whether the driver takes parts in sequence, the last one in CompleteParts.
 func (m *multipart) sequential() bool {
 	return m.w.op.core.has(driver.SequentialParts) && !m.w.req.AnyOrder
 }
 
-// finalRequest returns the request for the final part, and its body; nil if there is
-// none.
+// finalRequest returns the request that sends the final part, and the part's body. It returns nil
+// if there is no final part.
 func (m *multipart) finalRequest() (*driver.PartRequest, replayable, *storage.Error) {
 	if m.final == nil {
 		return nil, nil, nil
@@ -322,15 +324,15 @@ func (m *multipart) finalRequest() (*driver.PartRequest, replayable, *storage.Er
 	return r, content, nil
 }
 
-// free gives the part's memory back.
+// free frees the memory of the part. f may be nil.
 func (f *finalPart) free() {
 	if f != nil {
 		f.done()
 	}
 }
 
-// requestUnlessRestart is request for a call that may read a body, of an upload that may have to
-// restart: if it must, the call is not made again.
+// requestUnlessRestart makes a driver call for an upload, with retries. If the error means that the
+// upload must begin again, it does not retry.
 func requestUnlessRestart[T any](
 	ctx context.Context, o *operation, replay replayable, do func(context.Context) (T, error),
 ) (result T, e *storage.Error) {
@@ -347,21 +349,22 @@ func requestUnlessRestart[T any](
 		last.Unknown, state(last).Repeated = last.Unknown ||
 			e.Unknown, state(
 			e,
-		).Repeated // a 409 may be a gateway's, after the effect
+		// The 409 may come from a gateway, although the store has already done what was asked.
+		).Repeated
 		return result, last
 	}
 	return result, e
 }
 
-// mustRestart reports whether the store has dropped the upload, or S3 has answered its
-// completion with ConditionalRequestConflict. That says nothing about the condition, but the
-// upload cannot be completed any more.
+// mustRestart reports whether the upload must begin again with all its parts. That is so if the
+// store has dropped the upload, or if S3 returned ConditionalRequestConflict for its completion.
+// That error says nothing about the condition.
 func mustRestart(e *storage.Error) bool {
 	return e != nil && e.Code == storage.Unavailable && e.Status == http.StatusConflict
 }
 
-// objectSum returns the size in bytes and the CRC32C of the object that r makes. The CRC32C is not known
-// if that of a part is not.
+// objectSum returns the size in bytes and the CRC32C of the object that r makes. The CRC32C is
+// known only if that of each part is known.
 func objectSum(r *driver.CompleteRequest) (size int64, crc storage.CRC32C) {
 	crc.Known = true
 	for _, part := range r.Parts {

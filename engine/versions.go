@@ -44,8 +44,8 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 			if err := ctx.Err(); err != nil {
 				return "", "", asError(ctx, err)
 			}
-			// Some servers send keys outside of the prefix. The folder marker of a Prefixed
-			// view has no key in the view.
+			// Some servers return keys outside of the prefix. In a Prefixed view, the object whose
+			// key is the prefix itself would have an empty key, so it is left out.
 			if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == l.given.View {
 				continue
 			}
@@ -68,11 +68,11 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 	})
 }
 
-// versionToUser tags the revision. If the store does not report until when a version was current,
-// the version was current until the next one was written, which is newer if both have the same
-// key.
+// versionToUser adds the provider's prefix to the revision. If the store does not report since when
+// a version is noncurrent, versionToUser sets the time when the next newer version of the same key
+// was written. newer is the entry before this one.
 func (l *listOp) versionToUser(entry, newer *storage.VersionEntry) {
-	entry.Current = entry.Current && !entry.IsDeleteMarker // S3 calls the newest marker the latest
+	entry.Current = entry.Current && !entry.IsDeleteMarker // S3 also calls the newest delete marker the latest version
 	entry.Revision = l.op.core.tagged(entry.Revision)
 	if entry.NoncurrentSince.IsZero() && !entry.Current && newer.Key == entry.Key {
 		entry.NoncurrentSince = newer.Modified

@@ -9,15 +9,15 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
-// A waiter watches the object until it acquires the lease. Its times are those of the monotonic clock of
-// this process.
+// A waiter watches the object of the lease until it acquires the lease. Its times are those of the
+// monotonic clock of this process.
 type waiter struct {
 	lease   *Lease
 	looked  bool
-	seen    string    // revision of the object
-	since   time.Time // when the revision seen was first read
+	seen    string    // revision that the object had at the last look
+	since   time.Time // time at which this waiter first saw that revision
 	token   int64     // token of the last holder
-	due     time.Time // the earliest time at which the interval after the last acquisition may end
+	due     time.Time // earliest time at which the interval of WithInterval may have passed
 	touched bool
 }
 
@@ -35,11 +35,12 @@ func (w *waiter) acquire(ctx context.Context) error {
 	}
 }
 
-// look acquires the lease, or returns how long to wait before the next look.
+// look reads the object once and acquires the lease if possible. Otherwise it returns how long to
+// wait before the next look.
 func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, err error) {
 	l := w.lease
 	var found state
-	if w.looked || !l.removal { // otherwise there is usually no object
+	if w.looked || !l.removal { // with removal, the object usually does not exist, so the first look skips the read
 		if found, err = l.read(ctx); err != nil {
 			return false, 0, err
 		}
@@ -50,7 +51,7 @@ func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, e
 	}
 	if found.record.Holder != "" {
 		left := found.ttl() - now.Sub(w.since)
-		if left <= 0 { // the holder has died
+		if left <= 0 { // the holder has not renewed the lease for a whole TTL, so it has died
 			return w.take(ctx, found)
 		}
 		w.ask(ctx, found)
@@ -63,8 +64,9 @@ func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, e
 	case w.touched:
 		return false, wait, nil
 	}
-	// A write returns the store's time. If its clock was set back, processes that wait after this one count
-	// from here.
+	// This write changes only the object's time, so that the next read returns the current time of
+	// the store. If the store's clock was set back after Began, the interval begins at the old time
+	// of the object, for all waiters.
 	w.touched = true
 	if found.modified.Before(found.record.Began) {
 		found.record.Began = found.modified
@@ -75,7 +77,8 @@ func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, e
 	return false, 0, err
 }
 
-// ask tells the holder once that somebody waits. This write is not a sign of life of the holder.
+// ask marks the object once, so that the holder learns that another process waits. The revision
+// that this write causes must not count as a renewal by the holder.
 func (w *waiter) ask(ctx context.Context, found state) {
 	if !w.lease.handover || found.record.Wanted {
 		return
@@ -86,9 +89,10 @@ func (w *waiter) ask(ctx context.Context, found state) {
 	}
 }
 
-// untilDue returns how long the interval since the last acquisition lasts at most. The time that has
-// passed is the difference of two times of the store's clock, and some more has passed since. Later looks
-// may therefore shorten the wait. If the store reports no time, the interval begins now.
+// untilDue returns how much of the interval since the last acquisition is left. The part that is
+// over is the time from the last acquisition to the last write of the object, by the store's clock.
+// More time may have passed since that write, so later looks may shorten the wait. If the store
+// reports no time, the interval begins now.
 func (w *waiter) untilDue(found state, now time.Time) time.Duration {
 	interval, began := w.lease.interval, found.record.Began
 	if interval == 0 || began.IsZero() && found.record.Token == 0 {
@@ -104,7 +108,7 @@ func (w *waiter) untilDue(found state, now time.Time) time.Duration {
 	return w.due.Sub(now)
 }
 
-// take acquires the lease, unless another process is faster.
+// take tries to acquire the lease. If another process was faster, it returns how long to wait.
 func (w *waiter) take(ctx context.Context, found state) (acquired bool, wait time.Duration, err error) {
 	l := w.lease
 	sent := time.Now()
@@ -113,7 +117,7 @@ func (w *waiter) take(ctx context.Context, found state) (acquired bool, wait tim
 		l.state.record.Began = l.state.modified
 		return true, 0, nil
 	}
-	// The write may have succeeded although its response was lost.
+	// If the response was lost, the write may have succeeded: read the object to find out.
 	within, cancel := context.WithTimeout(context.WithoutCancel(ctx), releaseTimeout)
 	defer cancel()
 	is, unread := l.read(within)
@@ -123,7 +127,7 @@ func (w *waiter) take(ctx context.Context, found state) (acquired bool, wait tim
 		if ctx.Err() == nil {
 			return true, 0, nil
 		}
-		_ = l.free(within) // its error does not matter: the TTL ends
+		_ = l.free(within) // the error does not matter, because the TTL ends anyway
 		return false, 0, nil
 	}
 	switch {

@@ -9,11 +9,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// releaseTimeout bounds requests that continue after the end of a ctx.
+// releaseTimeout limits the time of requests that continue after the caller's ctx has ended.
 const releaseTimeout = 10 * time.Second
 
-// left returns how long the lease is valid if no write succeeds. Another process may take over a
-// quarter of the TTL later.
+// left returns how long this process may still rely on the lease if every renewal fails: until 3/4
+// of the TTL after the last successful write. At the end of the TTL, another process may take the
+// lease over.
 func (l *Lease) left() time.Duration { return time.Until(l.state.sent.Add(l.ttl / 4 * 3)) }
 
 func (l *Lease) lost() error {
@@ -22,8 +23,8 @@ func (l *Lease) lost() error {
 
 func (l *Lease) lose() { l.cancel(l.lost()) }
 
-// beat renews the lease if it is time. If the last attempt failed, it first finds out whether that
-// attempt took effect.
+// beat renews the lease if a renewal is due. If the outcome of the last renewal is unknown, beat
+// first reads the object to find out.
 func (l *Lease) beat(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, l.ttl/4)
 	defer cancel()
@@ -52,7 +53,8 @@ func (l *Lease) beat(ctx context.Context) {
 	}
 }
 
-// end releases the lease.
+// end stops renewing the lease, and releases it. If the lease was already lost, end returns that
+// error.
 func (l *Lease) end() error {
 	l.stop()
 	l.renewing.Wait()
@@ -64,8 +66,9 @@ func (l *Lease) end() error {
 	return cmp.Or(lost, l.free(ctx))
 }
 
-// free writes that nobody holds the lease. If the object is not as it was written last, a renewal that
-// was interrupted may have succeeded, or another process has asked for the lease.
+// free writes to the object that nobody holds the lease. If that fails because the object has
+// changed, free reads it and tries again. The change may come from an interrupted renewal, or from
+// a process that asks for the lease.
 func (l *Lease) free(ctx context.Context) error {
 	for tries := 0; ; tries++ {
 		err := l.clear(ctx)
@@ -79,7 +82,9 @@ func (l *Lease) free(ctx context.Context) error {
 		case is.record.Holder == l.holder:
 			is.sent, is.record.Began = l.state.sent, l.state.record.Began
 			l.state = is
-		case errors.Is(err, storage.OutcomeUnknown) && l.left() > 0: // nobody could take over before it was free
+		// The object has no holder or another one, but no other process could take over yet. So
+		// this call has freed the lease.
+		case errors.Is(err, storage.OutcomeUnknown) && l.left() > 0:
 			return nil
 		default:
 			return l.lost()
@@ -92,8 +97,8 @@ func (l *Lease) clear(ctx context.Context) error {
 	switch {
 	case l.removal && storage.Supports(l.bucket, storage.ConditionalRemove):
 		return remover.Remove(ctx, l.key, storage.IfRevision(l.state.revision))
-	case l.removal && l.left() > 0: // nobody can have taken over the lease
-		ctx, cancel := context.WithTimeout(ctx, l.left()) // a later request might remove the lease of another
+	case l.removal && l.left() > 0: // no process can have taken over the lease yet
+		ctx, cancel := context.WithTimeout(ctx, l.left()) // a later Remove could hit the lease of another holder
 		defer cancel()
 		return remover.Remove(ctx, l.key)
 	}

@@ -1,17 +1,19 @@
-// Package lease lets one process at a time hold a key of a bucket: a distributed lock, or the
-// election of a leader. It works in every bucket of this library, also with a Core of your own, that has
-// [storage.ConditionalCreate] and [storage.ConditionalUpdate]; otherwise it fails with Unsupported.
+// Package lease lets one process at a time hold a key of a bucket. It is a distributed lock, and
+// can elect a leader. It works in every bucket of this library, even with a Core of your own, that
+// has [storage.ConditionalCreate] and [storage.ConditionalUpdate]. In other buckets it fails with
+// Unsupported.
 //
-// The lease is an object. Its holder rewrites it four times per TTL, by conditional writes. Another
-// process takes over after it has seen the same revision for a whole TTL, by its own monotonic clock.
-// No clock of one machine is compared with that of another.
+// The lease is an object. Its holder rewrites it four times per TTL, by conditional writes. If
+// another process sees the same revision for a whole TTL, it takes over. It measures that time by
+// its own monotonic clock. The clocks of two machines are never compared.
 //
-// A lease is lost if no write has succeeded for 3/4 of its TTL. Then its context ends, and the job has
-// the rest of the TTL to stop. A process that is paused does not stop: it may continue after another one
-// has taken over. If that can do harm, the resource that the lease protects must refuse requests of
-// former holders, by their [Lease.Token].
+// A holder loses the lease if no write has succeeded for 3/4 of the TTL. Then the lease's context
+// ends, and the job has the rest of the TTL to stop. A process that is paused, such as by the
+// system, cannot stop in time. When it continues, another process may hold the lease. If that can
+// do harm, the resource that the lease protects must refuse requests of former holders, by their
+// [Lease.Token].
 //
-// Jobs of package transfer and [storage.RemoveMatching] skip the object of a lease that their ctx
+// Jobs of package transfer and [storage.RemoveMatching] skip the object of the lease that their ctx
 // carries.
 package lease
 
@@ -40,24 +42,24 @@ type Lease struct {
 	handover bool
 	removal  bool
 
-	holder   string          // name of this holder; "" for [Check]
+	holder   string          // random name of this holder; "" for [Check]
 	ctx      context.Context // ends when the lease is lost or released
 	cancel   context.CancelCauseFunc
 	wanted   chan struct{}
 	want     sync.Once // closes wanted
 	token    int64
-	state    state              // sent is when the last successful write was sent
-	unsure   bool               // the last write failed, but may have taken effect
+	state    state              // state after the last successful write; sent is when that write was sent
+	unsure   bool               // true if the last write failed, but may have taken effect
 	expiry   *time.Timer        // ends ctx
 	stop     context.CancelFunc // ends renewing
 	renewing panics.Group
 	release  func() error
 }
 
-// Hold calls job while it holds the lease of key, and then releases it. It waits for the lease as
-// [Acquire] does. The ctx of job carries the lease ([FromContext]). It ends with ctx, or with the cause
-// Changed if the lease is lost. Hold renews the lease until job has returned, and returns the errors
-// of job and of [Lease.Release].
+// Hold waits for the lease of key as [Acquire] does, calls job while it holds the lease, and then
+// releases it. The ctx of job carries the lease ([FromContext]). That ctx ends when the ctx of Hold
+// ends. If the lease is lost, it ends with the cause Changed. Hold renews the lease until job has
+// returned, and returns the errors of job and of [Lease.Release].
 func Hold(ctx context.Context, b interface {
 	storage.Uploader
 	storage.Downloader
@@ -81,10 +83,11 @@ func Hold(ctx context.Context, b interface {
 }
 
 // Acquire waits until it holds the lease of key. If ctx ends first, it fails with Canceled or
-// DeadlineExceeded. To replace a holder that has died, ctx must last longer than the TTL of that
-// holder. The lease is renewed until [Lease.Release], also after the end of ctx.
+// DeadlineExceeded. To take over from a holder that has died, ctx must last longer than the TTL of
+// that holder. The lease is renewed until [Lease.Release], even after ctx has ended.
 //
-// Acquire also fails as [Check] does, and if a request fails after its retries.
+// If [Check] would fail, Acquire fails with the same error. It also fails if a request fails after
+// its retries.
 func Acquire(ctx context.Context, b interface {
 	storage.Uploader
 	storage.Downloader
@@ -104,9 +107,10 @@ func Acquire(ctx context.Context, b interface {
 	return l, nil
 }
 
-// Check fails if [Acquire] would. If the bucket lacks a feature, it fails with Unsupported. If an option is
-// invalid or the object is not a lease, it fails with InvalidArgument; if the object cannot be read, with the error of
-// the read. It writes nothing.
+// Check reports why [Acquire] would fail, without acquiring the lease. If the bucket lacks a
+// feature, it fails with Unsupported. If an option is invalid or the object is not a lease, it
+// fails with InvalidArgument. If the object cannot be read, it fails with the error of the read. It
+// writes nothing.
 func Check(ctx context.Context, b interface {
 	storage.Uploader
 	storage.Downloader
@@ -135,15 +139,16 @@ func (l *Lease) carriedBy(ctx context.Context) context.Context {
 // the cause Changed if the lease is lost, and with [context.Canceled] after [Lease.Release].
 func (l *Lease) Context() context.Context { return l.ctx }
 
-// Token returns the fencing token: it is greater than that of each earlier holder, as long as nobody
-// removes the object. Send it with each request to the resource that the lease protects. The
-// resource must remember the highest token that it has seen, and refuse lower ones.
+// Token returns the fencing token. It is greater than the token of each earlier holder, unless
+// somebody has removed the object. Send the token with each request to the resource that the lease
+// protects. The resource must remember the highest token that it has seen, and refuse lower ones.
 func (l *Lease) Token() int64 { return l.token }
 
-// Wanted is closed when another process waits for the lease, if both use [WithHandover].
+// Wanted returns a channel that is closed when another process waits for the lease. Both processes
+// must use [WithHandover].
 func (l *Lease) Wanted() <-chan struct{} { return l.wanted }
 
-// Release ends the lease, so that the next holder need not wait for the TTL. The object stays, because
-// it counts the tokens. If the lease was lost, Release fails with Changed. It takes at most ten
-// seconds. Further calls do nothing and return the same error.
+// Release ends the lease, so that the next holder need not wait for the TTL. The object stays,
+// because it keeps the last token. If the lease was lost, Release fails with Changed. Release takes
+// at most ten seconds. Further calls do nothing and return the same error.
 func (l *Lease) Release() error { return l.release() }

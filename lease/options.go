@@ -49,7 +49,7 @@ func (l *Lease) failed(code storage.Code, text string) *storage.Error {
 	return &storage.Error{Code: code, Op: l.op(), Key: l.key, Err: errors.New(text)}
 }
 
-// op is the operation that errors name.
+// op returns the name of the operation for errors.
 func (l *Lease) op() string {
 	if l.holder == "" {
 		return "Check"
@@ -57,21 +57,24 @@ func (l *Lease) op() string {
 	return "Acquire"
 }
 
-// WithTTL sets the time after which another process replaces a holder that has died. The default is a
-// minute. If ttl is below a second, the call fails with InvalidArgument. Holders of one key may use
-// different times: the object has the time of its holder.
+// WithTTL sets the time after which another process replaces a holder that has died. The default is
+// a minute. If ttl is below a second, the call fails with InvalidArgument. Holders of one key may
+// use different times, because the object records the time of its holder.
 func WithTTL(ttl time.Duration) Option { return option(func(l *Lease) { l.ttl = ttl }) }
 
-// WithInterval lets [Acquire] wait until d has passed since the last holder acquired the lease, by the
-// clock of the store ([storage.Attrs].Modified) and at its precision. d does not apply if that holder
-// has died. If the clock of the store was set back, Acquire waits for d at most. If d is negative, the
-// call fails with InvalidArgument.
+// WithInterval makes [Acquire] wait until d has passed since the last holder acquired the lease.
+// That limits how often a job runs. The time is that of the store's clock
+// ([storage.Attrs].Modified), at its precision. If that holder has died, d does not apply. If the
+// clock of the store was set back, Acquire waits for d at most. If d is negative, the call fails
+// with InvalidArgument.
 func WithInterval(d time.Duration) Option { return option(func(l *Lease) { l.interval = d }) }
 
-// WithHandover lets [Acquire] ask the holder for the lease, and closes [Lease.Wanted] when another process
-// asks. Both read the object twelve times per TTL.
+// WithHandover makes [Acquire] ask the holder for the lease. The holder can then end its job early.
+// For the holder, the option closes [Lease.Wanted] when another process asks. Both processes read
+// the object twelve times per TTL.
 func WithHandover() Option { return option(func(l *Lease) { l.handover = true }) }
 
-// WithRemoval lets [Lease.Release] remove the object: for many keys that each live a short time.
-// Tokens then begin at 1 again. It needs a bucket that [storage.Ref] has not narrowed.
+// WithRemoval makes [Lease.Release] remove the object. It is for many keys that are each held for a
+// short time. Tokens then begin at 1 again. The option needs a bucket that [storage.Ref] has not
+// narrowed.
 func WithRemoval() Option { return option(func(l *Lease) { l.removal = true }) }

@@ -12,32 +12,33 @@ import (
 )
 
 const (
-	// defaultTTL is also the TTL of objects that do not name one.
+	// defaultTTL is the TTL without WithTTL. It also applies to an object that has no TTL.
 	defaultTTL = time.Minute
 	minTTL     = time.Second
-	// looks is how often a process that waits reads the object per TTL.
+	// looks is the number of times per TTL that a waiting process reads the object.
 	looks = 12
-	// maxRecord is more bytes than a record has; a larger object is not a lease.
+	// maxRecord is larger than any record, in bytes. So an object that is larger is not a lease.
 	maxRecord = 64 << 10
 )
 
-// A record is the content of the object, in JSON.
+// A record is the content of the lease's object, as JSON.
 type record struct {
 	Holder string        `json:"holder,omitempty"` // "" if the lease is free
 	Token  int64         `json:"token,omitempty"`
 	TTL    time.Duration `json:"ttl,omitempty"`   // nanoseconds
-	Began  time.Time     `json:"began,omitzero"`  // last acquisition, by the clock of the store
-	Wanted bool          `json:"wanted,omitzero"` // another process has asked for the lease
-	// Nonce makes each content unique, because some stores derive the revision from it.
+	Began  time.Time     `json:"began,omitzero"`  // time of the last acquisition, by the clock of the store
+	Wanted bool          `json:"wanted,omitzero"` // true if another process has asked for the lease
+	// Nonce is random. It makes each content unique, because some stores derive the revision from
+	// the content.
 	Nonce string `json:"nonce"`
 }
 
-// A state is the object as it was read or written.
+// A state is the lease's object as this process has last read or written it.
 type state struct {
 	record   record
-	revision string    // "" if there is no object
-	modified time.Time // by the clock of the store; zero in the result of a write on S3
-	sent     time.Time // by the clock of this process; zero if the object was read
+	revision string    // "" if the object does not exist
+	modified time.Time // time of the store's clock; zero in the result of a write on S3
+	sent     time.Time // time at which this process sent the write; zero if the object was read
 }
 
 func (s state) ttl() time.Duration {
@@ -47,7 +48,7 @@ func (s state) ttl() time.Duration {
 	return max(s.record.TTL, minTTL)
 }
 
-// read reads the object. If there is none, the state is zero.
+// read reads the object. If the object does not exist, the state is zero.
 func (l *Lease) read(ctx context.Context) (s state, err error) {
 	r, err := l.bucket.Download(ctx, l.key)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -70,7 +71,8 @@ func (l *Lease) read(ctx context.Context) (s state, err error) {
 	return s, nil
 }
 
-// write replaces the object if its revision is that of was.
+// write replaces the object with the record r, on the condition that the revision is still that of
+// the old state. If the old state has no revision, write creates the object.
 func (l *Lease) write(ctx context.Context, was state, r record) (state, error) {
 	r.Nonce = rand.Text()
 	text, err := json.Marshal(r)

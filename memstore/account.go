@@ -17,17 +17,18 @@ import (
 
 const provider = "memory"
 
-// An account holds buckets. Locate returns it as the identity of the account, so that
-// objects are copied between its buckets without moving their bytes.
+// An account holds buckets. Locate returns the account in [driver.ObjectRef].Account. By that, Copy
+// recognizes a source in the same account, and shares the bytes instead of copying them.
 type account struct {
-	// location is random: the address of an account in memory may be reused.
+	// location is random, because a later account may get the same memory address.
 	location       string
 	now            func() time.Time
 	keys           func() (signedurl.Keys, error)
 	archiveClasses []string
 	restoreTime    time.Duration
-	// writes counts the writes to all buckets. The count is the revision of a write, so
-	// that a bucket that is deleted and created again repeats no revision.
+	// writes counts the writes to all buckets. Each write takes the count as its revision. The
+	// counter is not per bucket, so a bucket that is deleted and created again never repeats a
+	// revision.
 	writes atomic.Uint64
 
 	mu      sync.RWMutex // locked before the mutex of a bucket
@@ -44,9 +45,10 @@ func newAccount(c ServiceConfig) *account {
 	}
 }
 
-// time returns the current time. The clock may be the user's, so the caller must not
-// hold a lock. It keeps the full resolution, by which a reader can tell two writes
-// within a second apart. It removes the monotonic part, which makes equal times differ.
+// time returns the current time. The caller must not hold a lock, because the clock may be a
+// function of the user. The result has the full resolution of the clock, so that a reader can
+// distinguish two writes within one second. It has no monotonic part, which would make equal times
+// differ.
 func (a *account) time() time.Time { return a.now().UTC().Round(0) }
 
 func (a *account) find(name string) (*bucket, error) {
@@ -59,7 +61,8 @@ func (a *account) find(name string) (*bucket, error) {
 	return b, nil
 }
 
-// create makes the bucket that info describes. If it exists, it fails with BucketExists.
+// create makes the bucket that info describes. If the bucket exists, create fails with
+// BucketExists.
 func (a *account) create(info storage.BucketInfo) (*bucket, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -101,7 +104,7 @@ func (a *account) remove(name string) error {
 	return nil
 }
 
-// interrupted returns the code for a ctx that has ended. Otherwise it returns nil.
+// interrupted returns the code Canceled or DeadlineExceeded if ctx has ended, and otherwise nil.
 func interrupted(ctx context.Context) error {
 	if err := ctx.Err(); err != nil {
 		return ctxcode.Of(err)

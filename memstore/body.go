@@ -11,16 +11,16 @@ import (
 
 const (
 	firstChunk = 1 << 10
-	// One Read of the whole body is slower: bytes that are copied in blocks stay in the
-	// processor's cache until they are written. Between two blocks, ctx is checked.
+	// Bodies are read in blocks of this size. One Read of the whole body is slower, because bytes
+	// of a small block stay in the processor's cache until they are copied. ctx is checked before
+	// each block.
 	block = 64 << 10
-	// A declared size allocates no more memory than this at once.
+	// exactSize is the largest declared size for which memory is allocated before the body is read.
 	exactSize = 1 << 30
 )
 
-// readBody reads body to its end, of size bytes or, at -1, of any length, into
-// memory of exactly that length. No lock is held: the body may read the bucket
-// that it is stored in.
+// readBody reads body into memory of exactly its length. size is the length, or -1 if it is
+// unknown. The caller must hold no lock, because body may read from the same bucket.
 func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 	if size < 0 || size > exactSize {
 		data, err := readStream(ctx, body)
@@ -43,10 +43,10 @@ func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 	return data, nil
 }
 
-// readStream reads chunks that grow with the body, up to blocks that are pooled, and joins
-// them.
+// readStream reads a body of unknown length, and joins the pieces at its end. The pieces grow up to
+// the size of a block. Memory of whole blocks is reused.
 func readStream(ctx context.Context, body io.Reader) ([]byte, error) {
-	var few [16][]byte // most bodies need no slice of chunks on the heap
+	var few [16][]byte // avoids allocating a slice of chunks for most bodies
 	chunks, total := few[:0], 0
 	defer func() { giveBlocks(chunks) }()
 	for {
@@ -64,7 +64,8 @@ func readStream(ctx context.Context, body io.Reader) ([]byte, error) {
 
 var blocks = sync.Pool{New: func() any { return new([block]byte) }}
 
-// takeChunk returns memory for a chunk that comes after total bytes.
+// takeChunk returns memory for the next chunk of a body. total is the number of bytes that were
+// read before it.
 func takeChunk(total int) []byte {
 	if total < block {
 		return make([]byte, max(total, firstChunk))
@@ -80,8 +81,8 @@ func giveBlocks(chunks [][]byte) {
 	}
 }
 
-// join returns the chunks in one piece of exactly total bytes. If the first chunk has them all
-// and is full, it returns that chunk.
+// join returns a slice of exactly total bytes with the bytes of all chunks. If the first chunk has
+// all of them and no spare capacity, join returns it without a copy.
 func join(chunks [][]byte, total int) []byte {
 	if len(chunks) > 0 && len(chunks[0]) == total && cap(chunks[0]) == total {
 		return chunks[0]
@@ -93,12 +94,12 @@ func join(chunks [][]byte, total int) []byte {
 	return data
 }
 
-// maxEmptyReads is how many reads in a row may return nothing.
+// maxEmptyReads is how many reads, one after another, may return no bytes.
 const maxEmptyReads = 100
 
-// fill reads until buffer is full or body has ended. It differs from io.ReadFull in that it
-// does not take a body's own io.ErrUnexpectedEOF, which a broken download returns, for the end
-// of the body.
+// fill reads until buffer is full or body has ended. io.ReadFull does not fit: a body may itself
+// fail with io.ErrUnexpectedEOF, as a broken download does, and that must not look like the end of
+// the body.
 func fill(ctx context.Context, body io.Reader, buffer []byte) (n int, ended bool, err error) {
 	for empty := 0; n < len(buffer); {
 		if err := interrupted(ctx); err != nil {
@@ -122,7 +123,8 @@ func fill(ctx context.Context, body io.Reader, buffer []byte) (n int, ended bool
 	return n, false, nil
 }
 
-// hasEnded reports whether body has no more bytes. It reads one into a block of the pool.
+// hasEnded reports whether body has no more bytes. It reads into a block of the pool, and drops
+// what it has read.
 func hasEnded(ctx context.Context, body io.Reader) (bool, error) {
 	space := blocks.Get().(*[block]byte)
 	defer blocks.Put(space)
@@ -130,8 +132,8 @@ func hasEnded(ctx context.Context, body io.Reader) (bool, error) {
 	return n == 0, err
 }
 
-// wrongSize returns the error for a body of another size than declared. The core usually finds
-// that first.
+// wrongSize returns the error for a body whose size differs from the declared size. Usually the
+// core finds this error first.
 func wrongSize(size int64) error {
 	return &storage.Error{Code: storage.BodyFailed, Err: fmt.Errorf("the body is not the declared %d bytes long", size)}
 }

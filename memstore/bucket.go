@@ -12,22 +12,21 @@ import (
 	"github.com/omnibucket/storage/internal/objectlock"
 )
 
-// A bucket holds objects in the order of their keys. Its lock is held only for work on
-// the index, never while a body is read, the clock is read or bytes are joined. Objects
-// and the values of info are replaced and never changed, so that they can be used after
-// the lock is released.
+// A bucket holds objects in the order of their keys. Its lock is held only for work on the index,
+// and never while a body is read, the clock is read or bytes are joined. Objects and the values of
+// info are never changed, only replaced, so they can still be used after the lock is released.
 type bucket struct {
 	account *account
-	private func() *account // has the bucket of the private objects
-	gone    atomic.Bool     // removed from the account: no more writes. Set under the lock.
+	private func() *account // account that contains the private objects of this bucket
+	gone    atomic.Bool     // true if the bucket was removed; then writes fail. Set under mu.
 
 	mu      sync.RWMutex
 	info    storage.BucketInfo
 	live    index                  // current objects, which a read without a version returns
-	old     *btree.BTreeG[version] // noncurrent versions: by key, newest first
-	removed *softDeleted           // what was removed for good and is kept for a time; nil if nothing was
-	uploads map[string]*upload     // the uploads by their names
-	swept   time.Time              // the time of the last sweep of uploads
+	old     *btree.BTreeG[version] // noncurrent versions, by key, the newest first
+	removed *softDeleted           // removed objects that soft delete keeps; nil if there were none yet
+	uploads map[string]*upload     // uploads in progress, by name
+	swept   time.Time              // time of the last sweep of uploads
 }
 
 func newBucket(a *account, info storage.BucketInfo) *bucket {
@@ -41,8 +40,9 @@ func newBucket(a *account, info storage.BucketInfo) *bucket {
 	}
 }
 
-// lock locks the bucket that open has returned. If the bucket was removed after it was found, it
-// fails with BucketNotFound, because a write would succeed and be lost.
+// lock locks the bucket b, which open has returned together with err. If err is not nil, lock
+// returns err. If the bucket was removed after open found it, lock fails with BucketNotFound,
+// because a write would be lost.
 func lock(b *bucket, err error) (*bucket, error) {
 	if err != nil {
 		return nil, err
@@ -55,7 +55,7 @@ func lock(b *bucket, err error) (*bucket, error) {
 	return b, nil
 }
 
-// rlock does what lock does, for reading.
+// rlock is like lock, but locks the bucket for reading.
 func rlock(b *bucket, err error) (*bucket, error) {
 	if err != nil {
 		return nil, err
@@ -68,8 +68,9 @@ func rlock(b *bucket, err error) (*bucket, error) {
 	return b, nil
 }
 
-// find returns the current object of the key or, if revision is not 0, that version. It
-// returns nil if there is none, or if that is a delete marker. The caller holds the lock.
+// find returns the current object of the key. If revision is not 0, find returns the version with
+// that revision instead. It returns nil if no such version exists, or if it is a delete marker. The
+// caller holds the lock.
 func (b *bucket) find(key string, revision uint64) *object {
 	o := b.live.get(key)
 	if revision == 0 || o != nil && o.revision == revision {
@@ -82,9 +83,8 @@ func (b *bucket) find(key string, revision uint64) *object {
 	return v.object
 }
 
-// swap makes o the current object of its key and gives it the next revision. If the
-// condition does not hold, it changes nothing and fails. The caller holds the write
-// lock.
+// swap makes o the current object of its key and gives it the next revision. If the condition does
+// not hold, swap changes nothing and fails. The caller holds the write lock.
 func (b *bucket) swap(o *object, c storage.Condition) error {
 	if c != (storage.Condition{}) {
 		if err := checkWrite(b.find(o.key, 0), c); err != nil {
@@ -102,8 +102,8 @@ func (b *bucket) swap(o *object, c storage.Condition) error {
 	return nil
 }
 
-// remove removes the current object of the key or, if revision is not 0, that version
-// permanently. The caller holds the write lock.
+// remove removes the current object of the key. If revision is not 0, it permanently removes the
+// version with that revision instead. The caller holds the write lock.
 func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time) error {
 	key, c := r.Key, r.Condition
 	o := b.find(key, revision)
@@ -140,8 +140,9 @@ func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time)
 	return nil
 }
 
-// removeMissing does what a removal does without an object: it removes a delete marker, or adds
-// one. The caller holds the write lock.
+// removeMissing handles a removal that finds no object. If revision is not 0, it removes the delete
+// marker with that revision. Otherwise it adds a delete marker if the bucket keeps versions. The
+// caller holds the write lock.
 func (b *bucket) removeMissing(key string, revision uint64, now time.Time) {
 	if revision == 0 {
 		if b.info.Versioning {
@@ -156,7 +157,8 @@ func (b *bucket) removeMissing(key string, revision uint64, now time.Time) {
 	}
 }
 
-// checkWrite compares the condition of a write with the current object of the key.
+// checkWrite fails with PreconditionFailed if the condition of a write does not hold for the
+// current object of the key, which may be nil.
 func checkWrite(current *object, c storage.Condition) error {
 	switch {
 	case c.Absent && current != nil,
@@ -166,7 +168,7 @@ func checkWrite(current *object, c storage.Condition) error {
 	return nil
 }
 
-// checkRead compares the condition of a read with the object.
+// checkRead fails if the condition of a read does not hold for the object.
 func checkRead(o *object, c storage.Condition) error {
 	switch {
 	case c.Revision != "" && o.revisionText() != c.Revision:

@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// Compose joins its sources as they are at one moment. It computes the checksum of the result,
-// as a store does, because the request has none.
+// Compose joins objects as they are at one moment. The request has no checksum, so Compose computes
+// that of the result.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	b, err := d.open(ctx)
 	if err != nil {

@@ -31,42 +31,40 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// Config configures a bucket in an account of its own. The zero value is a bucket named
+// Config configures a bucket that has an account of its own. The zero value is a bucket named
 // "memory" that keeps no versions.
 type Config struct {
-	// Bucket is the name. If it is "", the name is "memory".
+	// Bucket is the name of the bucket. If it is "", the name is "memory".
 	Bucket string
 	// Versioned keeps objects that are overwritten or removed as noncurrent versions.
 	Versioned bool
 	// Now is the clock of [storage.Attrs].Modified, of signed URLs and of the age of
 	// multipart uploads. If it is nil, it is [time.Now].
 	Now func() time.Time
-	// SigningKeys sign URLs and forms. If it is nil, the bucket has a random key that
-	// no other bucket has.
+	// SigningKeys sign URLs and forms. If it is nil, the bucket has a random key of its own.
 	SigningKeys SigningKeys
 	// ArchiveClasses are the storage classes whose objects must be restored before they can be
-	// read. Until [storage.Restore] has finished, reading or copying one fails with Archived. If
-	// it is nil, no object is archived.
+	// read. Until [storage.Restore] of an object has finished, reading or copying the object fails
+	// with Archived. If ArchiveClasses is nil, no object is archived.
 	ArchiveClasses []string
 	// RestoreTime is how long Restore takes, by the clock Now.
 	RestoreTime time.Duration
-	// AnyOrder makes List like that of S3's directory buckets: keys come in no order, so that it needs
-	// [storage.WithAnyOrder], and "/" is the only delimiter. A page costs as much as the whole listing.
+	// AnyOrder makes List behave like that of S3's directory buckets. Keys come in no order, so a
+	// listing needs [storage.WithAnyOrder], and "/" is the only delimiter. A page costs as much as
+	// the whole listing.
 	AnyOrder bool
-	// CORS are the rules by which the handler of package serve admits pages of other
-	// origins. For a bucket of a Service, [storage.WithCORS] sets them.
+	// CORS are the rules by which the handler of package serve allows web pages of other origins.
+	// For a bucket of a Service, [storage.WithCORS] sets them.
 	CORS []storage.CORSRule
 }
 
-// New returns a new, empty bucket that nothing else can reach. It need not be closed: the
-// garbage collector frees it. For CORS rules, versions or a clock, use [engine.New] with
-// [NewDriver].
+// New returns a new, empty bucket that no other code can reach. It need not be closed: the garbage
+// collector frees it. For CORS rules, versions or a clock, use [engine.New] with [NewDriver].
 func New(opts ...storage.OpenOption) storage.Bucket {
 	return engine.New(NewDriver(Config{}), opts...)
 }
 
-// NewDriver returns a driver for [engine.New], with a new, empty bucket in an account of
-// its own.
+// NewDriver returns a driver for [engine.New]. It has a new, empty bucket in an account of its own.
 func NewDriver(c Config) driver.Driver {
 	c.Bucket = cmp.Or(c.Bucket, "memory")
 	a := newAccount(
@@ -84,10 +82,10 @@ type ServiceConfig struct {
 	// Now is the clock of [storage.Attrs].Modified, [storage.BucketInfo].Created, of
 	// signed URLs and of the age of multipart uploads. If it is nil, it is [time.Now].
 	Now func() time.Time
-	// SigningKeys sign URLs and forms. If it is nil, the account has a random key that
-	// no other account has.
+	// SigningKeys sign URLs and forms. If it is nil, the account has a random key of its own.
 	SigningKeys SigningKeys
-	// ArchiveClasses and RestoreTime are those of [Config], for all buckets.
+	// ArchiveClasses and RestoreTime are like those of [Config]. They apply to all buckets of the
+	// account.
 	ArchiveClasses []string
 	RestoreTime    time.Duration
 }
@@ -97,8 +95,7 @@ func NewService(c ServiceConfig, opts ...storage.OpenOption) storage.Service {
 	return engine.NewService(NewServiceDriver(c), opts...)
 }
 
-// NewServiceDriver returns a driver for [engine.NewService], of a new account without
-// buckets.
+// NewServiceDriver returns a driver for [engine.NewService]. It has a new account without buckets.
 func NewServiceDriver(c ServiceConfig) driver.ServiceDriver {
 	return &serviceDriver{account: newAccount(c)}
 }

@@ -33,7 +33,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	return to.commit(ctx, o, r.Condition, nil)
 }
 
-// Move makes an object with the other key, and removes the source, at one moment.
+// Move changes the key of an object in one step: each reader sees exactly one of the two keys.
 func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
 	b, err := d.open(ctx)
 	if err != nil {
@@ -56,15 +56,15 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	if err := b.swap(o, r.Condition); err != nil {
 		return nil, err
 	}
-	if !b.info.Versioning { // a moved object is not removed for good
+	if !b.info.Versioning { // b.remove would make soft delete keep the source
 		b.live.remove(r.From)
 		return o.attrs(false), nil
 	}
 	return o.attrs(true), b.remove(&driver.DeleteRequest{Key: r.From}, 0, now)
 }
 
-// sources returns the objects that refs name, as they are at one moment. If one is archived, it
-// fails with Archived.
+// sources returns the objects that refs name, all as they are at the same moment. If one of them is
+// archived, sources fails with Archived.
 func (b *bucket) sources(refs []driver.ObjectRef) ([]*object, error) {
 	found, err := b.findSources(refs)
 	for _, o := range found {
@@ -98,8 +98,7 @@ func (b *bucket) findSources(refs []driver.ObjectRef) ([]*object, error) {
 	return found, nil
 }
 
-// missingSource returns the error for a missing source. If the core has seen the source,
-// the error is Changed, and otherwise it is err.
+// missingSource returns Changed if the core has seen the source before, and otherwise err.
 func missingSource(ref driver.ObjectRef, err error) error {
 	if ref.Revision != "" {
 		return storage.Changed

@@ -6,9 +6,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Delete removes the current object, or the version that the request names. If the
-// bucket keeps versions, the removed object becomes a noncurrent version. A version is
-// removed permanently; if it was the current one, the newest remaining one replaces it.
+// Delete removes the current object, or the version that the request names. If the bucket keeps
+// versions, the current object becomes a noncurrent version. A named version is removed
+// permanently. If it was the current one, the newest remaining version becomes current.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	revision, err := parseVersion(r.Version)
 	if err != nil {
@@ -23,8 +23,8 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	return b.remove(r, revision, now)
 }
 
-// DeleteBatch removes one object after the other: there are no network requests to save,
-// and the lock is released in between.
+// DeleteBatch removes one object after the other. A batch would save no network requests here, and
+// other calls can use the lock in between.
 func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	for i := range r {

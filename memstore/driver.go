@@ -15,8 +15,8 @@ var _ driver.Driver = (*objectDriver)(nil)
 const (
 	maxParts = 10_000
 	maxBatch = 1_000
-	maxPage  = 256   // a page soon becomes garbage, and the memory of small pages is used again
-	maxInfos = 1_000 // buckets in a page
+	maxPage  = 256   // small, so that the memory of pages is soon reused
+	maxInfos = 1_000 // most buckets in one page
 )
 
 const features = driver.StreamingPut | storage.MultipartUploads |
@@ -26,25 +26,25 @@ const features = driver.StreamingPut | storage.MultipartUploads |
 	storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 	storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
 	storage.Restoring | driver.LateMetadata | storage.OpenUploads | storage.ListedUploads |
-	storage.ServerMove | storage.SoftDelete | storage.ServerAppend | signedurl.Features
+	storage.ServerMove | storage.SoftDelete | storage.ServerAppend | storage.Vending | signedurl.Features
 
-// An objectDriver reaches one bucket of an account by name, as the driver of a cloud does: the
-// bucket may be removed, and made again, while the driver is open.
+// An objectDriver reaches one bucket of an account by its name, like a driver of a cloud. While the
+// driver is open, the bucket may be removed and created again.
 type objectDriver struct {
 	driver.UnimplementedDriver
 	account  *account
 	bucket   string
 	anyOrder bool                   // Config.AnyOrder
-	found    atomic.Pointer[bucket] // the bucket that was found last
+	found    atomic.Pointer[bucket] // bucket that the last call found, to save a lookup
 }
 
-// Describe reports whether the bucket keeps versions now. EnableVersions, EnableSoftDelete
-// and EnableObjectLock of a bucket that is not there does nothing.
+// Describe reports whether the bucket keeps versions now. If the bucket does not exist, the
+// functions EnableVersions, EnableSoftDelete and EnableObjectLock of the result do nothing.
 func (d *objectDriver) Describe() driver.Description {
 	desc := driver.Description{
 		Provider:         provider,
 		Bucket:           d.bucket,
-		Location:         d.account.location, // it ends with this process
+		Location:         d.account.location, // differs in each process
 		Places:           func() []driver.Place { return []driver.Place{{Account: d.account, Bucket: d.bucket, Direct: true}} },
 		Features:         features,
 		Versioned:        d.versioned(),
@@ -89,13 +89,14 @@ func (d *objectDriver) configure(set func(*storage.BucketInfo)) {
 	set(&b.info)
 }
 
-// Locate returns a place that every bucket of the account can copy from.
+// Locate returns a reference to an object, by which every bucket of the account can copy the
+// object.
 func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	return driver.ObjectRef{Account: d.account, Bucket: d.bucket, Key: key}
 }
 
 // open returns the bucket for an operation. If ctx is done, it fails with Canceled or
-// DeadlineExceeded. If there is no bucket, it fails with BucketNotFound.
+// DeadlineExceeded. If the bucket does not exist, it fails with BucketNotFound.
 func (d *objectDriver) open(ctx context.Context) (*bucket, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err

@@ -9,14 +9,14 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Head describes the current object or a version of it.
+// Head returns the attributes of the current object, or of the version in r.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	_, attrs, err := d.look(ctx, r)
 	return attrs, err
 }
 
-// Get shares the object's bytes with the reader: a write meanwhile replaces the
-// object, and leaves these bytes as they are.
+// Get returns a body that shares memory with the stored object. A later write replaces the object
+// and leaves these bytes unchanged.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	o, attrs, err := d.look(ctx, r)
 	if err != nil {
@@ -34,7 +34,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, c, nil
 }
 
-// look finds the object that a read asks for.
+// look returns the object that a read requests, and its attributes. It fails if the condition of
+// the read does not hold.
 func (d *objectDriver) look(ctx context.Context, r *driver.GetRequest) (*object, *storage.Attrs, error) {
 	revision, err := parseVersion(r.Version)
 	if err != nil {
@@ -60,8 +61,9 @@ func (d *objectDriver) look(ctx context.Context, r *driver.GetRequest) (*object,
 	return o, attrs, nil
 }
 
-// content is an io.ReadCloser that is an io.WriterTo, which writes the object's bytes as they
-// lie in the store, and an io.ReaderAt, which shows the core that it cannot stall.
+// content is the body of a Get. It implements io.WriterTo, which writes the object's bytes without
+// copying them first. It also implements io.ReaderAt, by which the core knows that reads cannot
+// stall.
 type content struct{ bytes.Reader }
 
 // Close does nothing, because content holds no resources.

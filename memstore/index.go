@@ -2,20 +2,21 @@ package memstore
 
 import "github.com/tidwall/btree"
 
-// An index finds objects by key and iterates over them in the order of their keys. A
-// read or an overwrite, as most calls are, only uses the hash table. The tree costs
-// several times as much, and is only changed when a key is added or removed.
+// An index finds objects by key and iterates over them in the order of their keys. Most calls read
+// or overwrite an object, and use only the hash table. The tree costs several times as much. It
+// changes only if a key is added or removed.
 type index struct {
 	slots map[string]*slot
 	order btree.Map[string, *slot]
-	free  []slot // slots that new keys take
+	free  []slot // unused slots of the last block
 }
 
-// A slot holds the object of a key, for both the table and the tree.
+// A slot holds the object of one key. The hash table and the tree point to the same slot, so an
+// overwrite changes only the slot.
 type slot struct{ object *object }
 
-// slotBlock is the number of slots in one allocation. Garbage collection is the largest cost of
-// a busy store in memory; with blocks, it has fewer allocations to visit.
+// slotBlock is the number of slots that are allocated together. Garbage collection is the largest
+// cost of a busy store in memory, and it has less work with fewer allocations.
 const slotBlock = 64
 
 func newIndex() index { return index{slots: map[string]*slot{}} }
@@ -30,7 +31,7 @@ func (x *index) get(key string) *object {
 	return nil
 }
 
-// set makes o the object of its key and returns the previous one, or nil.
+// set makes o the object of its key, and returns the object that had the key before, or nil.
 func (x *index) set(o *object) (old *object) {
 	if s := x.slots[o.key]; s != nil {
 		old, s.object = s.object, o
@@ -59,7 +60,7 @@ func (x *index) remove(key string) {
 	}
 	delete(x.slots, key)
 	x.order.Delete(key)
-	s.object = nil // other slots of the block may stay in use
+	s.object = nil // frees the object: other slots keep the block in memory
 }
 
 // iter returns an iterator over the objects. The caller holds the lock while using it.

@@ -38,7 +38,7 @@ func startAfter(r *driver.ListRequest) (position, error) {
 	return position{key: r.StartAfter}, nil
 }
 
-// list returns the page of keys after the given one. The caller holds the lock.
+// list returns the page that begins after the given key. The caller holds the lock.
 func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 	maximum := min(r.Limit, b.live.len())
 	page := &storage.Page{Entries: r.Entries[:0]}
@@ -53,7 +53,8 @@ func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 		if isPrefix {
 			key = common
 		}
-		// key may be equal to after, or lie under the prefix after.
+		// Skip keys up to the parameter after. If after is a key, the iterator may begin at it. If after is a
+		// common prefix, the iterator may begin at a key under it.
 		if key > after {
 			if len(page.Entries) == r.Limit {
 				page.Token = position{key: page.Entries[r.Limit-1].Key}.token()
@@ -79,8 +80,10 @@ func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 	return page
 }
 
-// listAnyOrder returns the page of entries after the given one in the order of checksums, which stands for no
-// order. Like S3's directory buckets, it takes only folders. The caller holds the lock.
+// listAnyOrder returns the page after the entry with the given key, or the first page if the key is
+// "". It lists in the order of the keys' checksums, as an example of a listing without order. Like
+// S3's directory buckets, it accepts only prefixes that are empty or end in "/". The caller holds
+// the lock.
 func (b *bucket) listAnyOrder(r *driver.ListRequest, after string) (*storage.Page, error) {
 	if r.StartAfter != "" || r.Prefix != "" && !strings.HasSuffix(r.Prefix, "/") ||
 		r.Delimiter != "" && r.Delimiter != "/" {

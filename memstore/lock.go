@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/internal/objectlock"
 )
 
-// canLock refuses locks in a bucket without object lock. The caller holds the lock of b.
+// canLock returns an error if c has a retention or a legal hold and the bucket has no object lock.
+// The caller holds the lock of b.
 func (b *bucket) canLock(c *storage.Controls) error {
 	if !b.info.ObjectLock && objectlock.Locks(c) {
 		return objectlock.ErrNoLock
@@ -16,8 +17,8 @@ func (b *bucket) canLock(c *storage.Controls) error {
 	return nil
 }
 
-// lockNew gives an object that is written the bucket's default retention, unless it has one of
-// its own. The caller holds the write lock of b.
+// lockNew applies the bucket's default retention to a new object that has no retention of its own.
+// The caller holds the write lock of b.
 func (b *bucket) lockNew(o *object) error {
 	k := o.keeps()
 	if !b.info.ObjectLock {
@@ -30,7 +31,7 @@ func (b *bucket) lockNew(o *object) error {
 	return nil
 }
 
-// SetRetention sets or ends the retention. An end that is later is always allowed.
+// SetRetention sets or ends the retention. Every caller may set a later end.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	now := d.account.time()
 	return d.change(ctx, r, func(_ *object, b *bucket, k *kept) error {

@@ -8,22 +8,23 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An object is the result of one write. Once it is in a bucket, it is never changed.
-// This includes its bytes and its metadata map, which readers and copies share.
+// An object is the result of one write. Once it is in a bucket, it never changes, because readers
+// and copies share its bytes and its metadata map.
 type object struct {
 	key  string
 	data []byte
 	storage.Properties
-	public   bool // written with WithPublicRead: anyone may read it where it is served
+	public   bool // true if written with WithPublicRead: anyone may read it through package serve
 	kept     *kept
 	crc32c   storage.CRC32C
 	revision uint64
 	etag     string
 	modified time.Time
-	marker   bool // a delete marker, which is never current
+	marker   bool // true for a delete marker, which is never current
 }
 
-// A kept has what most objects lack: tags, locks and a restored copy. It is never changed either.
+// A kept has the attributes that most objects lack: tags, locks and a restored copy. Like an
+// object, it never changes.
 type kept struct {
 	tags      map[string]string
 	retention storage.Retention
@@ -37,7 +38,8 @@ func newObject(key string, data []byte, p storage.Properties, c *storage.Control
 	return o
 }
 
-// keep sets tags and locks, before the object is in a bucket.
+// keep sets the tags, locks and restored copy of o. It must be called before o is put into a
+// bucket.
 func (o *object) keep(k kept) {
 	o.kept = nil
 	if len(k.tags) > 0 || k.retention != (storage.Retention{}) || k.hold || k.restored != (restored{}) {
@@ -45,7 +47,7 @@ func (o *object) keep(k kept) {
 	}
 }
 
-// keeps returns tags and locks.
+// keeps returns the tags, locks and restored copy of o.
 func (o *object) keeps() kept {
 	if o.kept == nil {
 		return kept{}
@@ -53,8 +55,9 @@ func (o *object) keeps() kept {
 	return *o.kept
 }
 
-// An ETag is "checksum-revision" in quotes. It changes with every write and needs no pass
-// over the bytes. It has the revision with its tag, in the form that users see.
+// An ETag has the form "checksum-revision", in quotes. It changes with every write, and making it
+// needs no hash of the bytes. The revision in it is the one that users see, which begins with the
+// provider's name.
 const (
 	revisionTag    = provider + ":"
 	revisionInETag = len(`"01234567-`)
@@ -73,14 +76,12 @@ func (o *object) stamp(revision uint64) {
 	o.revision, o.etag = revision, string(append(text, '"'))
 }
 
-// revisionText returns the revision with its tag. It is a part of the ETag, so that both
-// cost one allocation.
+// revisionText returns the revision as users see it, with the provider's name. It is a slice of the
+// ETag, so it needs no memory of its own.
 func (o *object) revisionText() string { return o.etag[revisionInETag : len(o.etag)-1] }
 
-// attrs returns the attributes for the core, which may change them, but not the metadata
-// map.
+// attrs returns the attributes for the core. The core may change them, but not the metadata map.
 func (o *object) attrs(withVersion bool) *storage.Attrs {
-	// One allocation for the result and the checksum that it points to.
 	result := &storage.Attrs{
 		Key:        o.key,
 		Size:       int64(len(o.data)),
@@ -99,7 +100,8 @@ func (o *object) attrs(withVersion bool) *storage.Attrs {
 	return result
 }
 
-// describe fills an entry in its place, field by field: a listing makes many.
+// describe sets the fields of e one by one, because assigning a whole entry would cost time in a
+// listing.
 func (o *object) describe(e *storage.ListEntry) {
 	e.Key, e.IsPrefix, e.Size = o.key, false, int64(len(o.data))
 	e.ETag, e.Revision = o.etag, o.revisionText()

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// ListParts returns the parts that are there now.
+// ListParts returns the parts that were stored so far.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	b, err := rlock(d.open(ctx))
 	if err != nil {
@@ -35,7 +35,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	return page, nil
 }
 
-// ListUploads returns the uploads in progress, by their names.
+// ListUploads returns the uploads in progress, in the order of their names.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	b, err := rlock(d.open(ctx))
 	if err != nil {

@@ -10,7 +10,8 @@ import (
 
 var _ signedurl.Origin = (*objectDriver)(nil)
 
-// VerifyingKeys returns the keys of the account, which also sign.
+// VerifyingKeys returns the keys that verify signed URLs. They are the keys of the account that
+// also sign.
 func (d *objectDriver) VerifyingKeys(context.Context) (signedurl.Keys, error) {
 	return d.account.keys()
 }
@@ -21,8 +22,8 @@ func (d *objectDriver) BucketInfo(ctx context.Context) (*storage.BucketInfo, err
 	return s.BucketInfo(ctx, d.bucket)
 }
 
-// PublicRevision returns the revision of the object. It returns "" if there is no object,
-// or if it is not public.
+// PublicRevision returns the revision of a public object. It returns "" if the object does not
+// exist or is not public.
 func (d *objectDriver) PublicRevision(ctx context.Context, key string) (string, error) {
 	b, err := rlock(d.open(ctx))
 	if err != nil {

@@ -12,15 +12,15 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// An upload collects the parts of an object. It only keeps the key: CompleteParts gets
-// the properties of the object again. The bucket's lock guards parts and last.
+// An upload collects the parts of an object. It keeps the key but no properties, because
+// CompleteParts gets them again. The bucket's lock guards parts and last.
 type upload struct {
 	name  string
 	key   string
 	begun time.Time
 	parts map[int]part
-	last  time.Time    // when the latest part was stored, or begun
-	calls atomic.Int32 // PutParts and CompleteParts in progress; only incremented under the lock
+	last  time.Time    // time of the latest part or, without parts, of the beginning
+	calls atomic.Int32 // running PutParts and CompleteParts; only incremented under the lock
 }
 
 type part struct {
@@ -29,8 +29,8 @@ type part struct {
 	crc  storage.CRC32C
 }
 
-// BeginParts begins an upload. It returns a random name and not a count: a name from
-// another process must not reach an upload of this one. It also discards abandoned uploads.
+// BeginParts begins an upload, and discards abandoned uploads. The name of the upload is random.
+// With a counter, a name from an earlier process could be that of another upload here.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	now := d.account.time()
 	u := &upload{name: rand.Text(), key: r.Key, begun: now, parts: map[int]part{}, last: now}
@@ -47,7 +47,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return u.name, nil
 }
 
-// PutPart stores a part. Every part gets a new tag, even if it replaces an equal one.
+// PutPart stores a part. Every part gets a new tag, even if it replaces a part with equal bytes.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	b, err := d.open(ctx)
 	if err != nil {
@@ -72,7 +72,7 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	}
 	defer b.mu.Unlock()
 	if _, err := b.findUpload(r.Key, r.Upload); err != nil {
-		return driver.Part{}, err // it was completed or aborted meanwhile
+		return driver.Part{}, err // the upload was completed or aborted while the body was read
 	}
 	u.parts[r.Number] = stored
 	if now.After(u.last) {
@@ -85,8 +85,8 @@ func (p part) describe(number int) driver.Part {
 	return driver.Part{Number: number, Tag: p.tag, Size: int64(len(p.data)), CRC32C: p.crc}
 }
 
-// CompleteParts makes an object of the parts, which it joins without the lock. If the
-// condition does not hold, the upload stays and can be aborted.
+// CompleteParts joins the parts to an object, without holding the lock. If the condition does not
+// hold, the upload stays and can be aborted.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	b, err := d.open(ctx)
 	if err != nil {
@@ -118,8 +118,8 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, name string) error {
 	return nil
 }
 
-// acquireUpload takes the lock and finds an upload. Until release is called, no sweep
-// discards the upload.
+// acquireUpload finds an upload and marks it as in use. Until release is called, sweepUploads does
+// not discard the upload.
 func (b *bucket) acquireUpload(key, name string) (*upload, error) {
 	if _, err := rlock(b, nil); err != nil {
 		return nil, err
@@ -134,7 +134,8 @@ func (b *bucket) acquireUpload(key, name string) (*upload, error) {
 
 func (u *upload) release() { u.calls.Add(-1) }
 
-// findUpload returns the upload of that name to that key. The caller holds the lock.
+// findUpload returns the upload with this name, if its key is also this key. The caller holds the
+// lock.
 func (b *bucket) findUpload(key, name string) (*upload, error) {
 	u, found := b.uploads[name]
 	if !found || u.key != key {
@@ -143,8 +144,9 @@ func (b *bucket) findUpload(key, name string) (*upload, error) {
 	return u, nil
 }
 
-// partData returns the bytes of the requested parts, in that order. If one of them is not
-// the last part stored under its number, it fails with InvalidArgument.
+// partData returns the bytes of the requested parts, in that order. A part may have been stored
+// again under the same number. If a requested part is not the last one with its number, partData
+// fails with InvalidArgument.
 func (b *bucket) partData(u *upload, parts []driver.Part) (chunks [][]byte, total int, err error) {
 	if _, err := rlock(b, nil); err != nil {
 		return nil, 0, err

@@ -8,7 +8,8 @@ import (
 
 var _ driver.PrivateDriver = (*serviceDriver)(nil)
 
-// PrivateDriver returns a driver of a bucket in an account of its own.
+// PrivateDriver returns a driver for the private objects of a bucket. They are kept in a bucket of
+// a separate account.
 func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, _ bool) (driver.Driver, error) {
 	b, err := s.open(ctx, bucket)
 	if err != nil {

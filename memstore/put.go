@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Put reads the body first; only then is the condition checked and the object
-// put in place, under one lock.
+// Put reads the whole body first. Then it checks the condition and stores the object under one
+// lock.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	b, err := d.open(ctx)
 	if err != nil {
@@ -22,8 +22,8 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return b.commit(ctx, o, r.Condition, nil)
 }
 
-// commit ends every write, and does all of it or nothing. If an upload made the object, the
-// upload ends, too.
+// commit stores the object of a write, or fails and changes nothing. If o was made by a multipart
+// upload, that upload is the last parameter, and commit ends it.
 func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, from *upload) (*storage.Attrs, error) {
 	if err := interrupted(ctx); err != nil {
 		return nil, err
@@ -34,9 +34,9 @@ func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, fro
 	}
 	versioned, err := b.info.Versioning, error(nil)
 	if from != nil && b.uploads[from.name] != from {
-		err = storage.ObjectNotFound // completed or aborted meanwhile
+		err = storage.ObjectNotFound // the upload was completed or aborted meanwhile
 	} else if err = b.lockNew(o); err != nil {
-		// Nothing is written if the condition does not hold.
+		// If the condition does not hold, swap writes nothing.
 	} else if err = b.swap(o, c); err == nil && from != nil {
 		delete(b.uploads, from.name)
 	}

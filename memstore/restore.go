@@ -9,12 +9,12 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A restored is the time in which a restored copy of an archived object exists. The zero value
-// means that there is none.
+// A restored is the period in which a restored copy of an archived object exists. The zero value
+// means that the object has no restored copy.
 type restored struct{ from, until time.Time }
 
-// Restore begins to make an archived object readable, as S3 does: for a number of days. If a
-// restored copy exists, it is kept for so many days from now on.
+// Restore makes an archived object readable for a number of days, as S3 does. If a restored copy
+// already exists, it is kept for this number of days from now.
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
 	if r.SoftDeleted {
 		b, err := d.open(ctx)
@@ -39,7 +39,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	})
 }
 
-// archives reports whether the class of o is one of Config.ArchiveClasses.
+// archives reports whether o is archived: its storage class is one of Config.ArchiveClasses.
 func (a *account) archives(o *object) bool { return slices.Contains(a.archiveClasses, o.StorageClass) }
 
 // state returns the RestoreState at the time now.
@@ -53,7 +53,8 @@ func (r restored) state(now time.Time) storage.RestoreState {
 	return storage.RestoreState{}
 }
 
-// checkReadable fails with Archived if o must be restored first. The caller holds no lock.
+// checkReadable fails with Archived if o must be restored first. The caller must hold no lock,
+// because it reads the clock.
 func (a *account) checkReadable(o *object) error {
 	if !a.archives(o) {
 		return nil

@@ -44,8 +44,8 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 	return cloneInfo(b.info), nil
 }
 
-// UpdateBucket changes the properties that the request has. If the request has a region,
-// it fails with Unsupported: a bucket cannot move.
+// UpdateBucket changes the settings that the request contains. If the request has a region, it
+// fails with Unsupported, because the region of a bucket cannot change.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
@@ -63,7 +63,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	return cloneInfo(info), nil
 }
 
-// DeleteBucket removes a bucket, with its uncompleted uploads. If the bucket has an
+// DeleteBucket removes a bucket, together with its uploads in progress. If the bucket has an
 // object, a noncurrent version or a delete marker, it fails with BucketNotEmpty.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	if err := interrupted(ctx); err != nil {
@@ -115,7 +115,8 @@ func (s *serviceDriver) open(ctx context.Context, name string) (*bucket, error) 
 	return s.account.find(name)
 }
 
-// applyRequest sets the fields of info that r has. It copies the lists.
+// applyRequest changes info by the fields that r sets. It copies lists, so that info shares no
+// memory with r.
 func applyRequest(info *storage.BucketInfo, r *driver.BucketRequest) error {
 	if r.PublicAccess != nil {
 		info.Public = *r.PublicAccess

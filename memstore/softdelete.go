@@ -11,14 +11,14 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A softDeleted has objects that were removed for good and are kept for a time.
+// A softDeleted has the removed objects that soft delete still keeps.
 type softDeleted struct {
-	objects *btree.BTreeG[version] // by key, the newest first
-	order   []version              // in the order in which they were removed
+	objects *btree.BTreeG[version] // by key, the newest of a key first
+	order   []version              // in the order of removal
 }
 
-// discard drops an object that no read and no listing shows any more. If the bucket has soft delete,
-// it keeps the object for a time. The caller holds the write lock.
+// discard is called for an object that reads and listings no longer show. If the bucket has soft
+// delete, discard keeps the object for a time. The caller holds the write lock.
 func (b *bucket) discard(o *object, now time.Time) {
 	if b.removed != nil {
 		b.removed.sweep(now)
@@ -34,7 +34,7 @@ func (b *bucket) discard(o *object, now time.Time) {
 	b.removed.order = append(b.removed.order, v)
 }
 
-// sweep drops the oldest objects whose time is over.
+// sweep drops the objects whose time to be kept has ended.
 func (s *softDeleted) sweep(now time.Time) {
 	over := 0
 	for over < len(s.order) && !now.Before(s.order[over].until) {
@@ -45,8 +45,8 @@ func (s *softDeleted) sweep(now time.Time) {
 	s.order = s.order[over:]
 }
 
-// find returns the newest object of the key that is kept at the time now or, if revision is not 0, the
-// one with that revision. It returns nil if there is none.
+// find returns the newest removed object of the key that is still kept at the time now. If revision
+// is not 0, it returns the one with that revision. It returns nil if none is kept.
 func (s *softDeleted) find(key string, revision uint64, now time.Time) (found *object) {
 	if s == nil {
 		return nil
@@ -63,7 +63,8 @@ func (s *softDeleted) find(key string, revision uint64, now time.Time) (found *o
 	return found
 }
 
-// undelete writes a removed object again. The removed one stays for its time.
+// undelete restores a removed object as a new object. Soft delete still keeps the removed object
+// until its time ends.
 func (b *bucket) undelete(r *driver.ChangeRequest) error {
 	revision, err := parseVersion(r.Version)
 	if err != nil {

@@ -7,9 +7,9 @@ import (
 	"github.com/omnibucket/storage/internal/staleupload"
 )
 
-// sweepUploads discards the uploads that package staleupload calls abandoned. It keeps an
-// upload that a call is using. The caller holds the write lock, so that no call starts to
-// use one meanwhile.
+// sweepUploads discards the uploads that package staleupload considers abandoned, except uploads
+// that a call is using. The caller holds the write lock, so no call can begin to use an upload
+// meanwhile.
 func (b *bucket) sweepUploads(now time.Time) {
 	if since := now.Sub(b.swept); since >= 0 && since < staleupload.Period {
 		return

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Tags returns the tags of the current object or a version of it.
+// Tags returns the tags of the current object, or of the version in r.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	o, _, err := d.look(ctx, r)
 	if err != nil {
@@ -17,7 +17,7 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 	return o.keeps().tags, nil
 }
 
-// SetTags replaces the tags.
+// SetTags replaces the tags of the current object, or of the version in r.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	return d.change(ctx, r, func(_ *object, _ *bucket, k *kept) error {
 		k.tags = maps.Clone(r.Tags)
@@ -25,7 +25,8 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	})
 }
 
-// change changes what is kept with an object. Its revision stays the same.
+// change calls f to change the tags, locks or restored copy of an object. The revision of the
+// object stays the same.
 func (d *objectDriver) change(
 	ctx context.Context, r *driver.ChangeRequest, f func(old *object, b *bucket, k *kept) error,
 ) error {

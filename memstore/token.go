@@ -9,15 +9,16 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A position is a place in a listing: after the versions of the key down to revision. If
-// revision is 0, it is after all versions of the key.
+// A position is a place between the entries of a listing, which is ordered by key and then from the
+// newest version to the oldest. It is after the version of key with this revision. If revision is
+// 0, it is after all versions of the key.
 type position struct {
 	key      string
 	revision uint64
 }
 
-// token returns the position as a page token. It names the last entry of a page, so that
-// it stays valid after the process ends or the entry changes.
+// token returns the position as a page token. The token has the key and revision of the last entry
+// of a page. So it stays valid if the entry changes, or in another process.
 func (p position) token() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatUint(p.revision, 10) + "/" + p.key))
 }
@@ -36,7 +37,8 @@ func parseToken(token, prefix string) (position, error) {
 	return position{key, revision}, nil
 }
 
-// parseRevision parses a revision. It accepts only the form that this package writes.
+// parseRevision parses a revision. It accepts only the form that this package writes, without
+// leading zeros.
 func parseRevision(text string) (uint64, bool) {
 	if text == "" || text[0] < '1' || text[0] > '9' {
 		return 0, false
@@ -45,8 +47,8 @@ func parseRevision(text string) (uint64, bool) {
 	return revision, err == nil
 }
 
-// parseVersion returns the revision of a version, or 0 for "", the current version. If
-// the version is malformed, it fails with InvalidArgument.
+// parseVersion returns the revision of a version. For "", which means the current version, it
+// returns 0. If the version is malformed, it fails with InvalidArgument.
 func parseVersion(text string) (uint64, error) {
 	if text == "" {
 		return 0, nil

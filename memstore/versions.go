@@ -12,12 +12,13 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
-// A version is a noncurrent version of an object, a delete marker, or an object that was removed for good.
+// A version is a noncurrent version of an object, a delete marker, or a removed object that soft
+// delete keeps.
 type version struct {
 	position position
 	object   *object
-	since    time.Time // when it ceased to be current, or was written as a marker
-	until    time.Time // for an object that was removed for good, the time at which it is dropped
+	since    time.Time // time at which it became noncurrent or was removed; for a marker, when it was written
+	until    time.Time // time at which soft delete drops it; zero for other versions
 }
 
 // before reports whether v is listed before w.
@@ -28,21 +29,22 @@ func (v version) before(w version) bool {
 	return v.position.revision > w.position.revision
 }
 
-// keep makes o a noncurrent version. The caller holds the write lock.
+// keep adds o to the noncurrent versions. now is the time at which o became noncurrent. The caller
+// holds the write lock.
 func (b *bucket) keep(o *object, now time.Time) {
 	b.old.Set(version{position: position{o.key, o.revision}, object: o, since: now})
 }
 
-// mark adds a delete marker, which is newer than all versions of the key. The caller holds the
-// write lock.
+// mark adds a delete marker to the key. The marker is newer than all versions of the key. The
+// caller holds the write lock.
 func (b *bucket) mark(key string, now time.Time) {
 	o := &object{key: key, modified: now, marker: true}
 	o.stamp(b.account.writes.Add(1))
 	b.keep(o, now)
 }
 
-// promote makes the newest noncurrent version, if any, the current object, unless it is a delete
-// marker. The caller holds the write lock.
+// promote makes the newest noncurrent version of the key the current object. If that version is a
+// delete marker, or if there is none, promote does nothing. The caller holds the write lock.
 func (b *bucket) promote(key string) {
 	if newest := b.newestKept(key); newest != nil && !newest.marker {
 		b.old.Delete(version{position: position{key, newest.revision}})
@@ -61,9 +63,9 @@ func (b *bucket) newestKept(key string) (newest *object) {
 	return newest
 }
 
-// ListVersions returns a page of current objects, noncurrent versions and delete markers, with the
-// prefixes that List returns. If versioning is off, current objects have no version.
-// Noncurrent ones always have one, because nothing else can reach them.
+// ListVersions returns a page of current objects, noncurrent versions, delete markers and common
+// prefixes. If versioning is off, current objects have no version. Noncurrent versions always have
+// one, because nothing else can select them.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	after, err := startAfter(r)
 	if err != nil {
@@ -133,8 +135,8 @@ func (b *bucket) versionEntry(o *object, since time.Time) storage.VersionEntry {
 	return entry
 }
 
-// A history iterates over current objects and noncurrent versions together: by key,
-// newest first. The current object of a key is newer than all its noncurrent versions.
+// A history iterates over current objects and noncurrent versions together, by key and from newest
+// to oldest. The current object of a key is newer than all its noncurrent versions.
 type history struct {
 	live              btree.MapIter[string, *slot]
 	old               btree.IterG[version]
@@ -157,8 +159,8 @@ func (h *history) seek(p position) {
 	}
 }
 
-// object returns the object at the iterator and the time since when it is noncurrent,
-// which is zero for a current one. It returns nil at the end.
+// object returns the object at the iterator, or nil at the end. since is the time since which it is
+// noncurrent, or zero for a current object.
 func (h *history) object() (o *object, since time.Time) {
 	switch {
 	case h.atLive():

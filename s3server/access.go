@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/omnibucket/storage/internal/headertext"
 	"github.com/omnibucket/storage/s3server/internal/accounts"
 	"github.com/omnibucket/storage/s3server/internal/acl"
 	"github.com/omnibucket/storage/s3server/internal/policy"
@@ -12,26 +13,29 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// An access is one action of a request on a bucket or an object.
+// An access is one action on a bucket or an object that a request asks for, such as s3:GetObject.
+// Its methods decide whether the caller has the permission for the action.
 type access struct {
 	request *request
 	caller  *caller
 	action  string
 	bucket  *state.Bucket
 	key, id string        // key and version of the object
-	header  http.Header   // headers of the request, or of the form in its place
+	header  http.Header   // headers of the request; for a form upload, the form's fields as headers
 	tags    []tagging.Tag // tags in the document of the request
-	prefix  *string       // value of s3:prefix, if the query has none
-	failed  error         // error of the search for the object
+	prefix  *string       // value of the condition key s3:prefix; if nil, it is the query parameter prefix
+	etag    string        // entity tag that the object must have, if the request's document names one
+	failed  error         // error of the lookup of the object, if the lookup failed
 }
 
-// authorizesItself are the operations that check permissions themselves, after they have read
-// their body, because the body names the objects.
+// authorizesItself has the operations that check permissions themselves. They can do this only
+// after reading the body, because the body names the objects, tags or lock settings.
 var authorizesItself = []string{
 	"DeleteObjects", "PostObject", "PutObjectLegalHold", "PutObjectRetention", "PutObjectTagging",
 }
 
-// authorize checks the permission for the operation.
+// authorize checks the permission for the request's operation. An operation in authorizesItself
+// checks its permission later.
 func (r *request) authorize() error {
 	if slices.Contains(authorizesItself, r.operation) {
 		return nil
@@ -39,18 +43,20 @@ func (r *request) authorize() error {
 	return r.authorizeWith(r.in.Header, nil)
 }
 
-// authorizeWith checks the permission for the operation with headers, and with tags that
-// do not come in a header.
+// authorizeWith checks the permission for the request's operation. The parameter header takes the
+// place of the request's headers. The parameter tags has the tags that are not in a header.
 func (r *request) authorizeWith(header http.Header, tags []tagging.Tag) error {
 	if r.operation == "ListBuckets" || r.operation == "CreateBucket" {
-		if r.caller.anonymous || r.caller.readOnly && !policy.ReadsOnly(action(r)) {
+		if r.caller.anonymous || r.caller.readOnly && !policy.ReadsOnly(action(r)) ||
+			!requestInSession(r, action(r), "arn:aws:s3:::"+r.target.bucket) {
 			return s3error.New("AccessDenied")
 		}
 		return nil
 	}
 	b, err := r.bucket()
+	err = concealed(r, err)
 	if s3error.Is(err, "NoSuchBucket") && !r.caller.anonymous {
-		return nil // the operation reports the error, after the errors that come first
+		return nil // the operation reports the missing bucket later, because S3 reports other errors first
 	}
 	if err != nil {
 		return err
@@ -60,11 +66,21 @@ func (r *request) authorizeWith(header http.Header, tags []tagging.Tag) error {
 	return a.checkAll()
 }
 
-// authorizeSource checks the permission to read the source of a copy.
+// concealed returns err, the error of a lookup of a bucket. It replaces NoSuchBucket with
+// AccessDenied for a session with a policy, because such a caller must not learn which buckets
+// exist.
+func concealed(r *request, err error) error {
+	if s3error.Is(err, "NoSuchBucket") && r.caller.session != nil {
+		return s3error.New("AccessDenied")
+	}
+	return err
+}
+
+// authorizeSource checks the permission to read the source object of a copy.
 func authorizeSource(r *request, from state.VersionName) error {
 	b, err := r.server.store.Bucket(r.in.Context(), from.Bucket)
 	if err != nil {
-		return err
+		return concealed(r, err)
 	}
 	if err := b.CheckOwner(r.in.Header.Get("X-Amz-Source-Expected-Bucket-Owner")); err != nil {
 		return err
@@ -75,8 +91,8 @@ func authorizeSource(r *request, from state.VersionName) error {
 	return r.access(b, policy.ActionOn("s3:GetObject", from.ID != ""), from.Key, from.ID).check()
 }
 
-// authorizeTags checks the permission to read the tags of the source of a copy, and to give them
-// to the copy.
+// authorizeTags checks the permission to read the tags of the copied object, and the permission to
+// set them on the copy.
 func authorizeTags(r *request, from state.VersionName, tags []tagging.Tag) error {
 	if len(tags) == 0 {
 		return nil
@@ -97,12 +113,13 @@ func authorizeTags(r *request, from state.VersionName, tags []tagging.Tag) error
 	return a.checkFurther(furtherAction{a.action, true})
 }
 
-// access returns an access that the request makes. id names a version, or is "".
+// access returns the access for an action of this request. id is the id of a version, or "" for the
+// current object.
 func (r *request) access(b *state.Bucket, action, key, id string) *access {
 	return &access{request: r, caller: &r.caller, action: action, bucket: b, key: key, id: id, header: r.in.Header}
 }
 
-// check checks the permission.
+// check returns AccessDenied if the caller has no permission for the action.
 func (a *access) check() error {
 	permitted := a.permitted()
 	if a.failed != nil {
@@ -114,7 +131,8 @@ func (a *access) check() error {
 	return nil
 }
 
-// checkAll checks the permission of the action, and those that its headers need in addition.
+// checkAll checks the permission of the action, and the permissions that the request's headers need
+// in addition.
 func (a *access) checkAll() error {
 	for _, further := range a.further() {
 		if err := a.checkFurther(further); err != nil {
@@ -124,19 +142,22 @@ func (a *access) checkAll() error {
 	return a.check()
 }
 
-// checkFurther checks the permission that a header needs.
+// checkFurther checks a permission that a header of the request needs.
 func (a *access) checkFurther(further furtherAction) error {
 	next := *a
 	next.action = further.action
 	err := next.check()
-	if _, denied := next.judge(); !denied && further.optional && !a.request.server.config.Strict &&
+	optional := further.optional && !a.request.server.config.Strict && a.caller.session == nil
+	if _, denied := next.judge(); !denied && optional &&
 		s3error.Is(err, "AccessDenied") {
 		return nil
 	}
 	return err
 }
 
-// version returns the object of the access, or nil. It reads the object from the store only if it matters.
+// version returns the version that the action is about. It returns nil if the action is about a
+// bucket, or if the version is a delete marker or does not exist. Only the first call asks the
+// store.
 func (a *access) version() *state.Version {
 	if a.key == "" {
 		return nil
@@ -148,9 +169,15 @@ func (a *access) version() *state.Version {
 	return v
 }
 
-// permitted decides. A Deny binds everybody but the owner who wants to change the policy.
-// Then the owner of the bucket, the owner of the object, a policy or a list may allow it.
+// permitted reports whether the caller may perform the action. The caller's session policy must
+// always allow the action. A Deny in the bucket's policy applies to everybody. Only the bucket's
+// owner may read and change that policy in spite of a Deny. If nothing forbids the action, one of
+// these must allow it: ownership of the bucket or the object, the bucket's policy, or an access
+// control list (ACL).
 func (a *access) permitted() bool {
+	if !a.inSession() {
+		return false
+	}
 	b := a.bucket
 	owner := !a.caller.anonymous && a.caller.account == b.Account
 	allowed, denied := a.judge()
@@ -170,10 +197,12 @@ func (a *access) permitted() bool {
 	case a.key == "" || !policy.OnObjects(a.action):
 		return owner || allowed || a.listed()
 	case a.needsObject() && a.version() == nil:
-		// A caller without permission to list is not told that a key is missing.
+		// Only the bucket's owner and callers with the permission to list may learn that the object
+		// is missing.
 		return owner || a.mayList()
 	case acl.ObjectPermissions[a.action] != "" && a.needsObject():
-		// Only the owner of the object gives permissions to read it and its list.
+		// The bucket's owner may not own the object. Then only the object's owner, and callers whom
+		// the object's ACL permits, may read the object, and read or set the ACL.
 		if objectOwner := b.OwnerOf(&a.version().Object); objectOwner != b.Account {
 			return a.caller.account == objectOwner || a.listed()
 		}
@@ -181,7 +210,7 @@ func (a *access) permitted() bool {
 	return owner || allowed || a.listed() || a.begunByCaller()
 }
 
-// needsObject reports whether the action needs an existing object.
+// needsObject reports whether the action is possible only on an object that already exists.
 func (a *access) needsObject() bool {
 	return !slices.Contains([]string{
 		"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion", "s3:AbortMultipartUpload", "s3:ListMultipartUploadParts",
@@ -190,15 +219,15 @@ func (a *access) needsObject() bool {
 		!(a.request.operation != "PutObjectTagging" && a.action == "s3:PutObjectTagging")
 }
 
-// mayList reports whether the caller may list the key.
+// mayList reports whether the caller has the permission s3:ListBucket with the key as the prefix.
 func (a *access) mayList() bool {
 	list := *a
 	list.action, list.key, list.prefix = "s3:ListBucket", "", &a.key
 	return list.permitted()
 }
 
-// begunByCaller reports whether the caller has begun the upload that the request names. If so,
-// the caller may list and abort it.
+// begunByCaller reports whether the caller began the multipart upload that the request names, and
+// the action is to list its parts or to abort it. S3 permits both actions to that caller.
 func (a *access) begunByCaller() bool {
 	if a.caller.anonymous || a.action != "s3:AbortMultipartUpload" && a.action != "s3:ListMultipartUploadParts" {
 		return false
@@ -209,7 +238,7 @@ func (a *access) begunByCaller() bool {
 	return err == nil && u.Initiator == a.caller.account
 }
 
-// resource returns the ARN that policies name.
+// resource returns the ARN of the bucket or the object, with which policies are compared.
 func (a *access) resource() string {
 	if a.key == "" || !policy.OnObjects(a.action) {
 		return "arn:aws:s3:::" + a.bucket.Name
@@ -217,8 +246,9 @@ func (a *access) resource() string {
 	return "arn:aws:s3:::" + a.bucket.Name + "/" + a.key
 }
 
-// hasOneAccount reports whether nobody but the owner of all buckets has a key. Unless the
-// server is strict, that account may then read what anonymous requests have written.
+// hasOneAccount reports whether all credentials belong to one account. It returns false if the
+// server is strict. If it returns true, that account may read objects that anonymous requests have
+// written.
 func hasOneAccount(h *Handler) bool {
 	return !h.config.Strict &&
 		!slices.ContainsFunc(
@@ -226,18 +256,23 @@ func hasOneAccount(h *Handler) bool {
 		)
 }
 
-// action returns the action of the request's operation, or "" if there is none.
+// action returns the policy action of the request's operation, such as s3:GetObject. It returns ""
+// if the operation has no action.
 func action(r *request) string {
 	return policy.ActionOn(policy.OperationActions[r.operation], r.has("versionId"))
 }
 
 // A furtherAction is an action that a header of a request needs.
 type furtherAction struct {
-	action   string
-	optional bool // unless the server is strict, only a Deny refuses it
+	action string
+	// optional is true if the action is allowed unless a policy denies it. On a strict server, and
+	// in a session with a policy, the caller needs a permission for the action even if optional is
+	// true.
+	optional bool
 }
 
-// further returns the actions that headers need beside the operation's own.
+// further returns the actions that the request's headers need in addition to the operation's own
+// action.
 func (a *access) further() (all []furtherAction) {
 	has := func(names ...string) bool {
 		return slices.ContainsFunc(names, func(name string) bool { return a.header.Get(name) != "" })
@@ -263,12 +298,32 @@ func (a *access) further() (all []furtherAction) {
 			all = append(all, furtherAction{action: "s3:BypassGovernanceRetention"})
 		}
 	}
-	return all
+	return append(all, a.comparing()...)
 }
 
-// grantsOthers reports whether the headers give permissions to anybody but the caller and the
-// owner of the bucket. Policies that let other accounts write often ask for
-// bucket-owner-full-control, and allow s3:PutObject only.
+// comparing returns s3:GetObject if the write or removal is conditional on the object's entity tag,
+// because AWS then demands this permission, too.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-delete-enforce.html
+func (a *access) comparing() []furtherAction {
+	match := a.etag
+	if slices.Contains(
+		[]string{"PutObject", "CopyObject", "CompleteMultipartUpload", "DeleteObject"},
+		a.request.operation,
+	) {
+		match = headertext.Lines(a.header, "If-Match")
+	}
+	if match == "" || match == "*" {
+		return nil
+	}
+	return []furtherAction{{"s3:GetObject", true}}
+}
+
+// grantsOthers reports whether the headers grant permissions to anybody but the caller and the
+// bucket's owner. Policies that let other accounts write often demand the canned ACL
+// bucket-owner-full-control and allow only s3:PutObject. A write with this canned ACL must not need
+// another permission.
 func (a *access) grantsOthers() bool {
 	switch a.header.Get("X-Amz-Acl") {
 	case "":

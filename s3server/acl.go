@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// listed reports whether the list of the bucket or of the object gives permission.
+// listed reports whether the access control list (ACL) of the bucket or the object grants the
+// permission.
 func (a *access) listed() bool {
 	b := a.bucket
 	if b.Ownership == state.OwnerEnforced {
@@ -20,15 +21,17 @@ func (a *access) listed() bool {
 		return b.ACL.Gives(permission, a.caller.account, b.Block)
 	}
 	if a.action == "s3:PutObjectAcl" && !a.needsObject() {
-		// A caller that may write an object may also set its list by the write.
+		// A caller that may write objects to the bucket may also set the ACL of the object it
+		// writes.
 		return b.ACL.Gives(acl.PermitWrite, a.caller.account, b.Block)
 	}
 	permission := acl.ObjectPermissions[a.action]
 	return permission != "" && a.version() != nil && a.version().Object.ACL.Gives(permission, a.caller.account, b.Block)
 }
 
-// newObjectACL returns the list of an object that is written. If the bucket has no lists,
-// only one that changes nothing is accepted.
+// newObjectACL returns the ACL of an object that is written. If the bucket has ACLs disabled,
+// newObjectACL accepts only an ACL that gives the bucket's owner full control and grants nothing
+// else.
 func newObjectACL(h *Handler, header http.Header, account string, b *state.Bucket) (acl.List, error) {
 	list, given, err := acl.OfHeader(h.accountOf, header, account, b.Account, true)
 	wrongName := !acl.SetsGrants(header) && s3error.Is(err, "InvalidArgument")
@@ -45,7 +48,7 @@ func newObjectACL(h *Handler, header http.Header, account string, b *state.Bucke
 	return list, nil
 }
 
-// keepsOwner reports whether a list gives full control to the owner of the bucket, and nothing
+// keepsOwner reports whether an ACL gives full control to the bucket's owner and grants nothing
 // else.
 func keepsOwner(b *state.Bucket, header http.Header, list acl.List) bool {
 	if canned := header.Get("X-Amz-Acl"); canned != "" {
@@ -54,7 +57,7 @@ func keepsOwner(b *state.Bucket, header http.Header, list acl.List) bool {
 	return len(list) == 1 && list[0] == acl.Grant{Grantee: accounts.OwnerOf(b.Account).ID, Permission: acl.PermitAll}
 }
 
-// setNewACL sets the list of a bucket that is created.
+// setNewACL sets the ACL of a bucket that is created. The ACL comes from the request's headers.
 func setNewACL(h *Handler, b *state.Bucket, header http.Header) error {
 	list, _, err := acl.OfHeader(h.accountOf, header, b.Account, b.Account, false)
 	switch {
@@ -69,7 +72,7 @@ func setNewACL(h *Handler, b *state.Bucket, header http.Header) error {
 	return nil
 }
 
-// getACL returns the list of the bucket or the object.
+// getACL responds with the ACL of the bucket or, if the request names a key, of the object.
 func getACL(r *request) error {
 	id, err := r.versionID()
 	if err != nil {
@@ -92,13 +95,14 @@ func getACL(r *request) error {
 	})(r)
 }
 
-// An askedACL is the list that a request sets, by its headers or by its document.
+// An askedACL is the ACL that a request sets, in its headers or in its XML document.
 type askedACL struct {
 	request  *request
-	document *acl.Document // nil means that the headers have the list
+	document *acl.Document // nil if the ACL is in the headers
 }
 
-// readACL reads the list that the request sets.
+// readACL reads the ACL that the request sets. A request must have it either in its headers or in
+// its document, and not in both.
 func readACL(r *request) (*askedACL, error) {
 	document, err := r.readDocument()
 	if err != nil {
@@ -120,7 +124,9 @@ func readACL(r *request) (*askedACL, error) {
 	return a, nil
 }
 
-// list returns the list for the bucket, or for an object of an account.
+// list returns the ACL that the request sets. The parameter object is true for the ACL of an
+// object, and false for the ACL of the bucket b. The parameter account is the owner of that object
+// or bucket.
 func (a *askedACL) list(account string, b *state.Bucket, object bool) (list acl.List, err error) {
 	if b.Ownership == state.OwnerEnforced {
 		return nil, s3error.New("AccessControlListNotSupported")

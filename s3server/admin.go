@@ -17,16 +17,17 @@ import (
 )
 
 const (
-	// adminPath is the path of the admin API. It is not a bucket, because a name of a bucket
+	// adminPath is the path of the admin API. No bucket can have this path, because a bucket name
 	// has no underscore.
 	adminPath = "/_admin/"
-	// maxAdminBody and maxFaults bound the data that a client can make the server keep.
+	// maxAdminBody is the maximum size of a request in bytes. maxFaults is the maximum number of
+	// faults. They bound the memory that clients of the admin API can occupy.
 	maxAdminBody = 64 << 10
 	maxFaults    = 1000
 )
 
-// administers reports whether a request is for the admin API. At the host of a bucket, the path
-// is a key.
+// administers reports whether a request is for the admin API. If the host is that of one bucket,
+// the path is a key, so the request is not for the admin API.
 func administers(h *Handler, r *http.Request) bool {
 	if h.config.AdminToken == "" || !strings.HasPrefix(r.URL.Path, adminPath) {
 		return false
@@ -35,8 +36,8 @@ func administers(h *Handler, r *http.Request) bool {
 	return !website && h.hostBucket(r.Host) == ""
 }
 
-// Admin returns the admin API, which Config.AdminToken documents, without its token: the caller decides
-// whom it serves.
+// Admin returns a handler of the admin API, which the comment of Config.AdminToken describes. It does not check the
+// token, so the caller must decide who may send requests to it.
 func (h *Handler) Admin() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_admin/faults", func(w http.ResponseWriter, _ *http.Request) {
@@ -60,7 +61,7 @@ func (h *Handler) Admin() http.Handler {
 	return mux
 }
 
-// newAdmin returns the admin API for callers with the token.
+// newAdmin returns the admin API for callers that send Config.AdminToken as a bearer token.
 func newAdmin(h *Handler) http.Handler {
 	mux := h.Admin()
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -74,7 +75,7 @@ func newAdmin(h *Handler) http.Handler {
 			w,
 		).SetReadDeadline(
 			time.Now().Add(h.limits.IdleTimeout),
-		) // a writer of a test needs no deadline
+		) // an httptest.ResponseRecorder has no deadline, so an error is ignored
 		mux.ServeHTTP(w, r)
 	})
 }
@@ -86,7 +87,7 @@ func adminError(w http.ResponseWriter, status int, text string) {
 func adminResponse(w http.ResponseWriter, status int, v any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
-	_ = json.NewEncoder(w).Encode(v) // a client that has disconnected needs no response
+	_ = json.NewEncoder(w).Encode(v) // encoding fails only if the client has disconnected
 }
 
 func (h *Handler) addFault(w http.ResponseWriter, r *http.Request) {
@@ -124,7 +125,8 @@ func (h *Handler) listRequests(w http.ResponseWriter, _ *http.Request) {
 	adminResponse(w, http.StatusOK, map[string]any{"total": h.Count(""), "counts": h.counts(), "requests": all})
 }
 
-// withoutSecrets returns headers or parameters without signatures, tokens and keys.
+// withoutSecrets returns a copy of headers or query parameters, without signatures, tokens and
+// keys.
 func withoutSecrets[M ~map[string][]string](m M) M {
 	shown := M{}
 	for name, values := range m {
@@ -142,10 +144,12 @@ func withoutSecrets[M ~map[string][]string](m M) M {
 	return shown
 }
 
-// plainFault is a Fault without the methods that make its JSON.
+// plainFault is a Fault without the methods MarshalJSON and UnmarshalJSON, which would otherwise
+// call themselves.
 type plainFault Fault
 
-// A faultJSON is the JSON of a Fault: its durations replace those of plainFault.
+// A faultJSON is the JSON of a Fault. Its durations are strings. They replace the durations of
+// plainFault, which would be numbers in JSON.
 type faultJSON struct {
 	plainFault
 	RetryAfter jsonDuration `json:"retryAfter,omitzero"`
@@ -157,17 +161,17 @@ type faultJSON struct {
 // A jsonDuration is a string such as "250ms".
 type jsonDuration time.Duration
 
-// MarshalText writes the duration as Go does.
+// MarshalText returns the text of [time.Duration.String].
 func (d jsonDuration) MarshalText() ([]byte, error) { return []byte(time.Duration(d).String()), nil }
 
-// UnmarshalText reads what time.ParseDuration reads.
+// UnmarshalText parses the text with [time.ParseDuration].
 func (d *jsonDuration) UnmarshalText(text []byte) error {
 	parsed, err := time.ParseDuration(string(text))
 	*d = jsonDuration(parsed)
 	return err
 }
 
-// MarshalJSON writes the JSON that the type describes.
+// MarshalJSON returns the JSON that the comment of [Fault] describes.
 func (f Fault) MarshalJSON() ([]byte, error) {
 	return json.Marshal(faultJSON{
 		plainFault(f), jsonDuration(f.RetryAfter), jsonDuration(f.Latency), jsonDuration(f.ClockSkew),
@@ -175,8 +179,8 @@ func (f Fault) MarshalJSON() ([]byte, error) {
 	})
 }
 
-// UnmarshalJSON reads the JSON that the type describes. It fails if a field is unknown or has a
-// value that no fault can have.
+// UnmarshalJSON reads the JSON that the comment of [Fault] describes. It fails if a field is
+// unknown, or if a value is impossible, such as a negative number.
 func (f *Fault) UnmarshalJSON(data []byte) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
@@ -194,7 +198,7 @@ func (f *Fault) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// check refuses values that no fault can have.
+// check fails if a field has an impossible value, such as a negative number.
 func (f *Fault) check() error {
 	numbers := map[string]int64{
 		"skip": int64(f.Skip), "times": int64(f.Times), "rate": int64(f.Rate), "bandwidth": f.Bandwidth,
@@ -222,7 +226,7 @@ func (f *Fault) check() error {
 	return nil
 }
 
-// acts reports whether a fault changes anything.
+// acts reports whether the fault has any effect on a request.
 func (f *Fault) acts() bool {
 	return f.Error != "" || f.Status != 0 || f.Redirect != "" || f.DropConnection || f.DropResponse ||
 		f.CutAfter != nil || f.StallAfter != nil || f.FlipAt != nil || f.Latency > 0 || f.Bandwidth > 0 ||

@@ -40,10 +40,11 @@ type uploadView struct {
 	Size  int64     `json:"size"`
 }
 
-// handleViews adds the routes that show the content of the server.
+// handleViews adds the routes of the admin API that list buckets, objects, versions and uploads.
 func (h *Handler) handleViews(mux *http.ServeMux) {
 	for path, view := range map[string]func(*http.Request) (name string, entries any, next string, err error){
-		"buckets": h.viewBuckets, "objects": h.viewObjects, "versions": h.viewVersions, "uploads": h.viewUploads,
+		"buckets": func(r *http.Request) (string, any, string, error) { return viewBuckets(h, r) },
+		"objects": h.viewObjects, "versions": h.viewVersions, "uploads": h.viewUploads,
 	} {
 		mux.HandleFunc("GET /_admin/"+path, func(w http.ResponseWriter, r *http.Request) {
 			name, entries, next, err := view(r)
@@ -56,7 +57,7 @@ func (h *Handler) handleViews(mux *http.ServeMux) {
 	}
 }
 
-func (h *Handler) viewBuckets(r *http.Request) (string, any, string, error) {
+func viewBuckets(h *Handler, r *http.Request) (string, any, string, error) {
 	page, after, next := []bucketView{}, r.URL.Query().Get("after"), ""
 	err := h.store.ListBuckets(r.Context(), after, func(b *state.Bucket) bool {
 		switch {
@@ -72,7 +73,7 @@ func (h *Handler) viewBuckets(r *http.Request) (string, any, string, error) {
 	return "buckets", page, next, err
 }
 
-// viewRequest returns the listing that the query asks for.
+// viewRequest returns the listing that the query parameters "prefix" and "after" describe.
 func viewRequest(r *http.Request) *driver.ListRequest {
 	return &driver.ListRequest{
 		Prefix: r.URL.Query().Get("prefix"), Delimiter: "/", Token: r.URL.Query().Get("after"), Limit: viewPage,
@@ -115,7 +116,7 @@ func viewOf(e storage.ListEntry) entryView {
 func (h *Handler) viewUploads(r *http.Request) (string, any, string, error) {
 	bucket, views, next := r.URL.Query().Get("bucket"), []uploadView{}, ""
 	var after state.UploadPosition
-	after.ID, after.Key, _ = strings.Cut(r.URL.Query().Get("after"), " ") // an id has no space
+	after.ID, after.Key, _ = strings.Cut(r.URL.Query().Get("after"), " ") // a version id has no space
 	var found []*state.Upload
 	more, err := h.store.ListUploads(
 		r.Context(), bucket, state.Listing{Max: viewPage}, after,
@@ -124,7 +125,7 @@ func (h *Handler) viewUploads(r *http.Request) (string, any, string, error) {
 	for _, u := range found {
 		view := uploadView{Key: u.Key, ID: u.ID, Begun: u.Initiated}
 		parts, _, err := h.store.Parts(r.Context(), u, 0, 1000)
-		if s3error.Is(err, "NoSuchUpload") { // the upload has just ended
+		if s3error.Is(err, "NoSuchUpload") { // the upload ended after it was listed
 			continue
 		} else if err != nil {
 			return "", nil, "", err

@@ -14,8 +14,8 @@ import (
 
 var objectAttributes = []string{"ETag", "Checksum", "ObjectParts", "StorageClass", "ObjectSize"}
 
-// attributes has the attributes that the client asks for, and no others. The number of a part
-// is its position.
+// attributes is the XML response of GetObjectAttributes. It has only the attributes that the client
+// asks for.
 type attributes struct {
 	ETag         string `xml:",omitempty"` // without quotes
 	Checksum     *attributeChecksum
@@ -70,7 +70,7 @@ func getAttributes(r *request) error {
 				response.ETag = strings.Trim(v.Object.ETag, `"`)
 			case "Checksum":
 				if v.Object.Sum.Kind == nil {
-					continue // no checksum was computed
+					continue // the object has no checksum
 				}
 				value, _, _ := strings.Cut(v.Object.Sum.Value, "-")
 				response.Checksum = &attributeChecksum{
@@ -116,8 +116,9 @@ func askedAttributes(header http.Header) (asked []string, err error) {
 	return asked, nil
 }
 
-// partsOf returns the parts of an object, or nil if it was not uploaded in parts. S3 lists them
-// only if they have the checksums from which the object's checksum is made.
+// partsOf returns the parts of an object. It returns nil if the object was not a multipart upload.
+// If the object's checksum is not made from checksums of its parts, S3 shows only the number of
+// parts.
 func partsOf(r *request, v *state.Version) *attributeParts {
 	if v.Object.Parts == nil {
 		return nil
@@ -144,8 +145,8 @@ func partsOf(r *request, v *state.Version) *attributeParts {
 	return list
 }
 
-// countHeader returns a header that is a count, or fallback without it. Like S3, it ignores any
-// other value.
+// countHeader returns the number in a header. If the header is missing or is not a number of at
+// least 0, it returns fallback. S3 ignores such a header, too.
 func countHeader(r *request, name string, fallback int) int {
 	n, err := strconv.Atoi(r.in.Header.Get(name))
 	if err != nil || n < 0 {

@@ -8,35 +8,39 @@ import (
 	"strings"
 	"time"
 
+	"github.com/omnibucket/storage/s3server/internal/policy"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
 const maxSkew = 15 * time.Minute
 
-// A caller is the verified sender of a request.
+// A caller is the sender of a request, after the request's signature was verified.
 type caller struct {
 	anonymous bool
 	accessKey string
 	account   string // "" if anonymous
 	readOnly  bool
-	algorithm string    // algorithm of the signature
-	seal      sign.Seal // seal of the signature, because chunks are signed, too
+	temporary bool           // true if the key is of a session of AssumeRole
+	session   *policy.Policy // policy of the session; nil if there is none
+	algorithm string         // algorithm of the signature, such as AWS4-HMAC-SHA256
+	seal      sign.Seal      // signature and its key, with which the chunks of the body are verified
 }
 
-// A claim is a signature and everything that it was made from.
+// A claim is a signature that is not verified yet, and the values in the request that it covers.
 type claim struct {
+	service   string // service that the credential scope must name, such as s3
 	accessKey string
 	scope     sign.Scope
 	timestamp string
-	signed    []string // names of headers in lower case
+	signed    []string // names of the signed headers, in lower case
 	signature string
 	payload   string
 	presigned bool
 }
 
-// authenticate checks the signature in the header or the query. Without one the caller
-// is anonymous.
+// authenticate verifies the signature in the Authorization header or the query. If the request has
+// no signature, its caller is anonymous.
 func (r *request) authenticate() error {
 	inHeader, inQuery := r.in.Header.Get("Authorization"), r.has("X-Amz-Algorithm") || r.has("X-Amz-Signature")
 	lenient := !r.server.config.Strict
@@ -69,7 +73,8 @@ func (r *request) authenticate() error {
 	return verifySignature(r, c)
 }
 
-// headerClaim reads the Authorization header and the headers that belong to it.
+// headerClaim reads the signature in the Authorization header, and the values in other headers that
+// it covers.
 func headerClaim(r *request, value string) (*claim, error) {
 	rest, found := strings.CutPrefix(value, sign.Algorithm+" ")
 	if !found {
@@ -97,7 +102,7 @@ func headerClaim(r *request, value string) (*claim, error) {
 		}
 	}
 	c := &claim{
-		signature: fields["Signature"], signed: strings.Split(fields["SignedHeaders"], ";"),
+		service: signedService(r), signature: fields["Signature"], signed: strings.Split(fields["SignedHeaders"], ";"),
 		payload: r.in.Header.Get("X-Amz-Content-Sha256"),
 	}
 	if err := c.credential(fields["Credential"], malformed); err != nil {
@@ -121,8 +126,8 @@ func headerClaim(r *request, value string) (*claim, error) {
 	return c, checkScope(r, c, malformed)
 }
 
-// checkSkew refuses a signature whose time is too far from now. shown is the time of the
-// signature, for the response.
+// checkSkew refuses a signature whose time differs from the server's time by more than maxSkew. The
+// parameter shown is the same time as the client sent it, for the error response.
 func checkSkew(r *request, at time.Time, shown string) error {
 	now := r.now()
 	if now.Sub(at).Abs() <= maxSkew {
@@ -140,7 +145,7 @@ func malformed(format string, args ...any) *s3error.Error {
 		args...)
 }
 
-// headerTime returns the time of the signature from the headers.
+// headerTime returns the time of the signature, from the header X-Amz-Date or Date.
 func headerTime(r *request) (time.Time, error) {
 	value := cmp.Or(r.in.Header.Get("X-Amz-Date"), r.in.Header.Get("Date"))
 	at, err := time.Parse(sign.TimestampForm, value)
@@ -157,9 +162,11 @@ func headerTime(r *request) (time.Time, error) {
 	)
 }
 
-// credential splits a credential into key and scope.
+// credential splits a credential, such as KEY/20260102/us-east-1/s3/aws4_request, into the access
+// key and the scope, and checks the scope's service. The parameter wrong is the function that makes
+// the error.
 func (c *claim) credential(value string, wrong func(string, ...any) *s3error.Error) error {
-	// An access key may have slashes, and a scope has four parts.
+	// The last four parts are the scope. The access key may have slashes itself.
 	parts := strings.Split(value, "/")
 	n := len(parts) - 4
 	if n < 1 {
@@ -170,8 +177,8 @@ func (c *claim) credential(value string, wrong func(string, ...any) *s3error.Err
 	), sign.Scope{
 		Date: parts[n], Region: parts[n+1], Service: parts[n+2],
 	}
-	if c.scope.Service != sign.Service {
-		return wrong("incorrect service %q. This endpoint belongs to \"s3\".", c.scope.Service)
+	if c.scope.Service != c.service {
+		return wrong("incorrect service %q. This endpoint belongs to %q.", c.scope.Service, c.service)
 	}
 	if parts[n+3] != sign.Terminator {
 		return wrong("incorrect terminal %q. This endpoint uses \"aws4_request\".", parts[n+3])
@@ -179,7 +186,8 @@ func (c *claim) credential(value string, wrong func(string, ...any) *s3error.Err
 	return nil
 }
 
-// checkScope refuses a signing key for another day than the signature's, or for another region.
+// checkScope refuses a credential scope whose date is not that of the signature, or whose region is
+// not the server's. The parameter wrong is the function that makes the error.
 func checkScope(r *request, c *claim, wrong func(string, ...any) *s3error.Error) error {
 	if date, _, complete := strings.Cut(c.timestamp, "T"); !complete || date != c.scope.Date {
 		return wrong("Invalid credential date %q. This date is not the same as X-Amz-Date: %q.", c.scope.Date, date)
@@ -192,13 +200,14 @@ func checkScope(r *request, c *claim, wrong func(string, ...any) *s3error.Error)
 	return nil
 }
 
-// verifySignature checks the claim with the secret.
+// verifySignature verifies the signature of c with the secret of its access key. If the signature
+// is valid, it sets r.caller.
 func verifySignature(r *request, c *claim) error {
 	token := r.in.Header.Get("X-Amz-Security-Token")
 	if c.presigned {
 		token = r.query.Get("X-Amz-Security-Token")
 	}
-	credential, err := r.server.credential(c.accessKey, token)
+	who, secret, err := identify(r, c.accessKey, token)
 	if err != nil {
 		return err
 	}
@@ -206,23 +215,24 @@ func verifySignature(r *request, c *claim) error {
 		return err
 	}
 	canonical := sign.CanonicalRequest(r.in, r.query, c.signed, c.payload)
-	text, key := sign.StringToSign(c.timestamp, c.scope, canonical), sign.Key(credential.SecretKey, c.scope)
+	text, key := sign.StringToSign(c.timestamp, c.scope, canonical), sign.Key(secret, c.scope)
 	if !sign.Equal(sign.HexMAC(key, text), c.signature) {
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", text,
 			"SignatureProvided", c.signature, "StringToSignBytes", sign.Spaced(text),
 			"CanonicalRequest", canonical, "CanonicalRequestBytes", sign.Spaced(canonical))
 	}
-	r.caller = caller{
-		accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: sign.Algorithm,
-		seal: sign.Seal{Payload: c.payload, Timestamp: c.timestamp, Scope: c.scope, Key: key, Signature: c.signature},
+	who.algorithm = sign.Algorithm
+	who.seal = sign.Seal{
+		Payload: c.payload, Timestamp: c.timestamp, Scope: c.scope, Key: key, Signature: c.signature,
 	}
+	r.caller = who
 	return nil
 }
 
-// checkSigned refuses a request with unsigned headers that must be signed: the host, and the
-// headers of AWS. The hash of the body is in the signature anyway. AWS's manual once wanted
-// Content-Type to be signed, too, but AWS has never checked it: minio-go, minio-js and Bun do not
-// sign it.
+// checkSigned refuses a request if the signature does not cover the host and every x-amz- header.
+// x-amz-content-sha256 need not be a signed header, because every signature covers its value. AWS's
+// manual once demanded a signed Content-Type, but AWS has never checked this. minio-go, minio-js
+// and Bun do not sign Content-Type.
 func checkSigned(r *request, c *claim) error {
 	if !slices.IsSorted(c.signed) || !slices.Contains(c.signed, "host") {
 		return s3error.New("SignatureDoesNotMatch").WithMessage("SignedHeaders must be sorted and contain host")
@@ -248,7 +258,7 @@ func checkSigned(r *request, c *claim) error {
 
 const longestTTL = 7 * 24 * 60 * 60 // seconds
 
-// queryClaim reads a signature in the query.
+// queryClaim reads the signature of a presigned URL from the query.
 func queryClaim(r *request) (*claim, error) {
 	for _, name := range []string{"X-Amz-Algorithm", "X-Amz-Credential", "X-Amz-Signature", "X-Amz-Date", "X-Amz-SignedHeaders", "X-Amz-Expires"} {
 		if len(r.query[name]) != 1 || r.query.Get(name) == "" {
@@ -259,11 +269,13 @@ func queryClaim(r *request) (*claim, error) {
 		return nil, wrongQuery("X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256 and AWS4-ECDSA-P256-SHA256\"")
 	}
 	c := &claim{
+		service:   sign.Service,
 		presigned: true,
 		timestamp: r.query.Get("X-Amz-Date"),
 		signature: r.query.Get("X-Amz-Signature"),
 		signed:    strings.Split(r.query.Get("X-Amz-SignedHeaders"), ";"),
-		// A client may still sign a hash, in a header or a parameter.
+		// The client of a presigned URL may still declare a hash of the body, in a header or a
+		// parameter.
 		payload: cmp.Or(
 			r.in.Header.Get("X-Amz-Content-Sha256"), r.query.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload,
 		),
@@ -282,7 +294,7 @@ func wrongCredential(format string, args ...any) *s3error.Error {
 	return wrongQuery("Error parsing the X-Amz-Credential parameter; "+format, args...)
 }
 
-// checkExpiry refuses a presigned URL before and after its time of validity.
+// checkExpiry refuses a presigned URL that is not valid yet or has expired.
 func checkExpiry(r *request, c *claim) error {
 	at, err := time.Parse(sign.TimestampForm, c.timestamp)
 	if err != nil {

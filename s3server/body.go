@@ -19,19 +19,21 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// An expectedBody is what the headers of a request say about its body.
+// An expectedBody describes the body that a request's headers announce: its size and its checksums.
 type expectedBody struct {
 	size     int64
-	sum      checksum.Sum   // from a header; without one, kind is nil; after the check, the checksum of the bytes
-	given    *checksum.Kind // kind from a header or a trailer, or nil
+	sum      checksum.Sum   // checksum in a header, or Kind is nil; the method check sets it to the computed checksum
+	given    *checksum.Kind // kind of the checksum in a header or a trailer; nil if there is none
 	kind     *checksum.Kind // kind of the checksum to compute
-	named    bool           // whether x-amz-checksum-algorithm names the kind
-	trailers []string       // in lower case
-	md5      []byte         // nil without a digest in the header
+	named    bool           // true if x-amz-checksum-algorithm names the kind
+	trailers []string       // names of the announced trailers, in lower case
+	md5      []byte         // value of Content-MD5; nil if there is none
 	payload  string
 }
 
-// openBody returns a reader of the body, which checks it against the headers.
+// openBody returns a reader of the body. At the end of the body, the reader compares the bytes with
+// the headers. If the body has more bytes than the parameter most, reading it fails with
+// EntityTooLarge.
 func (r *request) openBody(p *expectedBody, most int64) (*state.Body, error) {
 	if p.size > most {
 		return nil, tooLarge(p.size, most)
@@ -43,7 +45,7 @@ func (r *request) openBody(p *expectedBody, most int64) (*state.Body, error) {
 	}
 	d := checksum.NewDigest(p.kind, len(p.payload) == 64)
 	return &state.Body{
-		// One byte more than expected shows that a body is too long.
+		// Read one byte more than announced, to detect a body that is too long.
 		From: io.TeeReader(io.LimitReader(from, p.size+1), d), Size: p.size, Digest: d,
 		Check: func() error {
 			if d.Size != p.size {
@@ -64,7 +66,7 @@ func tooLarge(size, most int64) *s3error.Error {
 	)
 }
 
-// expectBody reads the headers about the body.
+// expectBody reads the headers that describe the body.
 func (r *request) expectBody() (*expectedBody, error) {
 	p := &expectedBody{payload: r.caller.seal.Payload, size: r.in.ContentLength}
 	if err := p.readPayload(r); err != nil {
@@ -79,13 +81,15 @@ func (r *request) expectBody() (*expectedBody, error) {
 	return p, p.resolveChecksum(r.in.Header)
 }
 
-// readTrailers reads the announcement of trailers.
+// readTrailers reads the value of X-Amz-Trailer, which announces the trailers of the body.
 func (p *expectedBody) readTrailers(names string) error {
 	p.given = p.sum.Kind
 	switch {
 	case names == "" && p.payload == sign.SignedChunksAndTrailer:
 		return s3error.New("MalformedTrailerError")
-	case names == "": // as on S3, a body that may have an unsigned trailer may come without one
+	// Like S3, accept a body without a trailer. STREAMING-UNSIGNED-PAYLOAD-TRAILER permits a
+	// trailer, but does not require one.
+	case names == "":
 		return nil
 	}
 	var announced []string
@@ -97,7 +101,7 @@ func (p *expectedBody) readTrailers(names string) error {
 	case err != nil:
 		return err
 	case p.payload == sign.SignedChunks && kind == p.sum.Kind:
-		return nil // the AWS SDK for Java v2 announces a checksum that it sends in a header, and S3 accepts that
+		return nil // the AWS SDK for Java v2 announces a trailer, but sends the checksum in a header; S3 accepts it
 	case p.payload != sign.UnsignedTrailer && p.payload != sign.SignedChunksAndTrailer:
 		return s3error.New(
 			"InvalidRequest",
@@ -111,7 +115,7 @@ func (p *expectedBody) readTrailers(names string) error {
 	return nil
 }
 
-// readSums reads the digest and the checksum in the headers.
+// readSums reads the MD5 digest and the checksum of the body from the headers.
 func (p *expectedBody) readSums(header http.Header) (err error) {
 	if values := header.Values("Content-Md5"); len(values) > 0 {
 		if p.md5, err = base64.StdEncoding.DecodeString(values[0]); err != nil || len(p.md5) != md5.Size {
@@ -131,7 +135,7 @@ func (p *expectedBody) readSums(header http.Header) (err error) {
 	return nil
 }
 
-// readPayload reads x-amz-content-sha256 and the lengths.
+// readPayload checks x-amz-content-sha256, and reads the size of the decoded body.
 func (p *expectedBody) readPayload(r *request) error {
 	switch p.payload {
 	case sign.UnsignedPayload, sign.UnsignedTrailer, sign.SignedChunks, sign.SignedChunksAndTrailer:
@@ -158,7 +162,8 @@ func (p *expectedBody) readPayload(r *request) error {
 	return nil
 }
 
-// resolveChecksum decides which checksum is computed, by the headers that name an algorithm.
+// resolveChecksum selects the kind of checksum to compute for the body. It fails if headers name
+// different kinds.
 func (p *expectedBody) resolveChecksum(header http.Header) error {
 	var err error
 	if p.kind, err = wantedKind(header, p.given); err != nil {
@@ -179,8 +184,9 @@ func (p *expectedBody) resolveChecksum(header http.Header) error {
 	return nil
 }
 
-// wantedKind returns the kind of checksum that S3 computes for an object that is written by one
-// request. given is that of the checksum in the request, or nil.
+// wantedKind returns the kind of checksum that S3 stores for an object that is not a multipart
+// upload. The parameter given is the kind of the checksum in the request, or nil if the request has
+// none.
 func wantedKind(header http.Header, given *checksum.Kind) (*checksum.Kind, error) {
 	if covers := header.Get(checksum.TypeHeader); covers != "" && covers != checksum.FullObject {
 		return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")
@@ -196,7 +202,7 @@ func wantedKind(header http.Header, given *checksum.Kind) (*checksum.Kind, error
 	return kind, err
 }
 
-// check compares the received body with the headers.
+// check compares the digests of the received body with the headers and the trailer.
 func (p *expectedBody) check(d *checksum.Digest, trailer http.Header) error {
 	if d.SHA256 != nil {
 		if got := hex.EncodeToString(d.SHA256.Sum(nil)); got != p.payload {
@@ -231,7 +237,7 @@ func (p *expectedBody) check(d *checksum.Digest, trailer http.Header) error {
 	return nil
 }
 
-// needDigest refuses a body without a digest or checksum.
+// needDigest fails if the request has neither Content-MD5 nor a checksum of its body.
 func needDigest(r *request) error {
 	if len(r.in.Header.Values("Content-Md5")) > 0 || r.in.Header.Get("X-Amz-Trailer") != "" {
 		return nil
@@ -255,18 +261,19 @@ func badChecksum(kind *checksum.Kind) *s3error.Error {
 }
 
 // An impatientBody is the body of a request. It fails with RequestTimeout if the client sends
-// nothing for some time.
+// nothing for the time in the field idle.
 type impatientBody struct {
 	io.ReadCloser
 	control *http.ResponseController
 	idle    time.Duration
 	until   time.Time // deadline of all reads; zero means no limit
-	read    bool      // whether a read was tried
+	read    bool      // true after the first call of Read
 	err     error
 }
 
-// Read sets a deadline only while it waits. Otherwise net/http, which watches for the end of
-// the connection, would take the deadline for that.
+// Read sets a read deadline while it waits for the client, and then removes the deadline. Between
+// two calls of Read, net/http itself reads from the connection, to notice that the client has
+// disconnected. A deadline would disturb that.
 func (b *impatientBody) Read(p []byte) (int, error) {
 	if b.err != nil {
 		return 0, b.err
@@ -279,12 +286,12 @@ func (b *impatientBody) Read(p []byte) (int, error) {
 	supported := b.control.SetReadDeadline(deadline) == nil
 	n, err := b.ReadCloser.Read(p)
 	if errors.Is(err, os.ErrDeadlineExceeded) {
-		// The deadline stays, so that net/http does not wait for the rest of the body.
+		// Keep the expired deadline, so that net/http does not wait for the rest of the body.
 		b.err = s3error.New("RequestTimeout").WithHeader("Connection", "close")
 		return n, b.err
 	}
 	if supported {
-		_ = b.control.SetReadDeadline(time.Time{}) // there was no deadline before
+		_ = b.control.SetReadDeadline(time.Time{})
 	}
 	return n, err
 }

@@ -30,7 +30,8 @@ func validBucketName(name string) bool {
 		!strings.HasPrefix(name, "xn--") && !strings.HasSuffix(name, "-s3alias")
 }
 
-// checkBucketName refuses an invalid name that the program, and no client, has given.
+// checkBucketName fails if the name of a bucket is invalid. It is for names that the calling
+// program passes, and not for names in requests.
 func checkBucketName(name string) error {
 	if validBucketName(name) {
 		return nil
@@ -44,11 +45,12 @@ type createBucketRequest struct {
 	XMLName            xml.Name `xml:"CreateBucketConfiguration"`
 	LocationConstraint string
 	Tags               *struct{ Tag []tagging.Element }
-	Location, Bucket   *struct{} // of a directory bucket
+	Location, Bucket   *struct{} // only directory buckets have these elements
 }
 
-// createBucket creates a bucket in the server's region. If the caller already owns it,
-// this is an error everywhere but in us-east-1.
+// createBucket creates a bucket, by default in the server's region. If the bucket exists in
+// us-east-1 and belongs to the caller, createBucket sets the bucket's ACL again. For any other
+// existing bucket, createBucket fails.
 func createBucket(r *request) error {
 	if !validBucketName(r.target.bucket) {
 		return s3error.New("InvalidBucketName", "BucketName", r.target.bucket)
@@ -100,7 +102,7 @@ func addBucket(r *request, b *state.Bucket) error {
 		case old.Region != usEast1:
 			return s3error.New("BucketAlreadyOwnedByYou", "BucketName", b.Name)
 		}
-		return setNewACL(r.server, old, r.in.Header) // as in us-east-1
+		return setNewACL(r.server, old, r.in.Header) // like S3 in us-east-1
 	})
 }
 
@@ -118,7 +120,8 @@ func checkBuckets(r *request) error {
 	return err
 }
 
-// readBucketRequest reads the body of CreateBucket, which may be empty, and checks the region.
+// readBucketRequest reads the document of CreateBucket, and checks the region in it. The document
+// may be empty.
 func readBucketRequest(r *request) (*createBucketRequest, error) {
 	document, err := r.readDocument()
 	if err != nil {
@@ -170,8 +173,8 @@ func headBucket(r *request) error {
 	return r.done(http.StatusOK)
 }
 
-// deleteBucket fails while there is an object, an older version or a delete marker.
-// Uploads are deleted with the bucket.
+// deleteBucket deletes the bucket and its multipart uploads. It fails if the bucket still has
+// objects, noncurrent versions or delete markers.
 func deleteBucket(r *request) error {
 	if err := r.server.store.DeleteBucket(r.in.Context(), r.target.bucket); err != nil {
 		return err
@@ -201,7 +204,8 @@ type listedBucket struct {
 	BucketRegion       string `xml:",omitempty"`
 }
 
-// listBuckets returns one page with max-buckets, and else all buckets.
+// listBuckets returns one page of buckets if the request has max-buckets. Otherwise it returns all
+// buckets.
 func listBuckets(r *request) error {
 	most, err := r.number("max-buckets", 10_000)
 	if err != nil {
@@ -246,19 +250,19 @@ func listBuckets(r *request) error {
 	return r.writeXML("ListAllMyBucketsResult", result)
 }
 
-// A BucketSetup is a bucket with settings, for [Handler.SetUpBucket].
+// A BucketSetup is the name and the settings of a bucket for [Handler.SetUpBucket].
 type BucketSetup struct {
 	Name       string
 	Versioning bool // keep versions
-	ObjectLock bool // objects can be locked, which needs versions; only for a new bucket
-	// Policy is the JSON of a bucket policy; nil leaves the bucket without one. It may be public even if
-	// Config.Strict blocks public policies.
+	ObjectLock bool // allow locks on objects, which enables versions; only for a new bucket
+	// Policy is the JSON of a bucket policy. If Policy is nil, SetUpBucket does not set a policy.
+	// The policy may be public even if Config.Strict blocks public policies.
 	Policy []byte
 }
 
-// SetUpBucket creates a bucket, unless it exists, and gives it settings. The account of the first
-// credential owns it. A setting that is zero is not changed. If S3 would not accept the name or the
-// policy, SetUpBucket fails with [storage.InvalidArgument].
+// SetUpBucket creates a bucket, unless it exists, and changes its settings. The account of the
+// first credential owns a new bucket. A setting with a zero value is not changed. If S3 would
+// refuse the name or the policy, SetUpBucket fails with [storage.InvalidArgument].
 func (h *Handler) SetUpBucket(ctx context.Context, setup BucketSetup) error {
 	if err := checkBucketName(setup.Name); err != nil {
 		return err

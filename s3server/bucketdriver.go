@@ -3,8 +3,10 @@ package s3server
 import (
 	"context"
 	"io"
+	"iter"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -15,15 +17,30 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// Bucket returns a bucket of the server, to put objects in before a test and to look at them
-// after it. It needs no HTTP, no credentials and no permission; faults do not apply to it, and
-// [Handler.Requests] does not show it. Its objects have the same ETags that clients see. If
-// there is no such bucket, its operations fail with [storage.BucketNotFound].
+// Bucket returns a bucket of the server. A test can use it to write objects before the test and to
+// examine them afterwards. Its operations use no HTTP and need no credentials or permissions.
+// Faults do not apply to them, and [Handler.Requests] does not list them. The ETags are those that
+// clients see. If the bucket does not exist, its operations fail with [storage.BucketNotFound].
 func (h *Handler) Bucket(name string, opts ...storage.OpenOption) storage.Bucket {
 	return engine.New(&bucketDriver{handler: h, bucket: name}, opts...)
 }
 
-// A bucketDriver is a bucket of the store in the terms of package storage.
+// Buckets yields the buckets of the server in the order of their names. Each has its Name, Created
+// and Versioning. [Handler.Bucket] opens a bucket.
+func (h *Handler) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, error] {
+	return func(yield func(storage.BucketInfo, error) bool) {
+		err := h.store.ListBuckets(ctx, "", func(b *state.Bucket) bool {
+			return yield(storage.BucketInfo{
+				Name: b.Name, Created: b.Created, Provider: "s3server", Versioning: b.Versioning == state.Enabled,
+			}, nil)
+		})
+		if err != nil {
+			yield(storage.BucketInfo{}, storageError(err))
+		}
+	}
+}
+
+// A bucketDriver implements [driver.Driver] for one bucket of the server, without HTTP.
 type bucketDriver struct {
 	driver.UnimplementedDriver
 	handler *Handler
@@ -32,7 +49,7 @@ type bucketDriver struct {
 
 var _ driver.Driver = (*bucketDriver)(nil)
 
-// Describe asks the bucket whether it keeps versions.
+// Describe returns the features of the bucket. It looks up whether the bucket keeps versions.
 func (d *bucketDriver) Describe() driver.Description {
 	features := driver.StreamingPut | storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 		storage.Metadata | storage.ContentProperties | storage.StoredChecksums | storage.KeysBesideFolders |
@@ -50,8 +67,8 @@ func (d *bucketDriver) Describe() driver.Description {
 	return description
 }
 
-// enableVersions makes the bucket keep versions. If there is no bucket, the first operation
-// reports it.
+// enableVersions makes the bucket keep versions. It ignores an error, because the first operation
+// on a missing bucket reports BucketNotFound.
 func (d *bucketDriver) enableVersions() {
 	_ = d.handler.store.ChangeBucket(context.Background(), d.bucket, func(b *state.Bucket) error {
 		b.Versioning = state.Enabled
@@ -59,20 +76,20 @@ func (d *bucketDriver) enableVersions() {
 	})
 }
 
-// request returns a request for a key that no client has sent.
+// request returns a made-up request for a key, because the functions of the server need one.
 func (d *bucketDriver) request(ctx context.Context, key string) *request {
 	r := &http.Request{Method: http.MethodPut, URL: &url.URL{Path: "/" + d.bucket + "/" + key}, Header: http.Header{}}
 	return &request{in: r.WithContext(ctx), server: d.handler, target: target{d.bucket, key}, fault: &noFault}
 }
 
-// Put checks the properties as PutObject does.
+// Put writes an object. It checks the properties with the code that handles PutObject.
 func (d *bucketDriver) Put(ctx context.Context, in *driver.PutRequest) (*storage.Attrs, error) {
 	r := d.request(ctx, in.Key)
 	if err := checkKey(in.Key); err != nil {
 		return nil, storageError(err)
 	}
 	if b, err := r.server.store.Bucket(ctx, d.bucket); err == nil {
-		r.caller.account = b.Account // the object is the bucket owner's
+		r.caller.account = b.Account // the bucket's owner owns the object
 	}
 	o, err := newObject(r, headersOf(in))
 	if err != nil {
@@ -96,7 +113,7 @@ func (d *bucketDriver) Put(ctx context.Context, in *driver.PutRequest) (*storage
 			err = b.Failed
 		}
 		if s3error.Is(err, "NoSuchKey") {
-			return nil, storage.PreconditionFailed // no object could have the revision
+			return nil, storage.PreconditionFailed // there is no object, so none has the required revision
 		}
 		return nil, storageError(err)
 	}
@@ -110,7 +127,7 @@ func (d *bucketDriver) checkVersion(id string) error {
 	return nil
 }
 
-// find returns the object that a read requests. The caller must release it.
+// find returns the version that a read names. The caller must release the version.
 func (d *bucketDriver) find(ctx context.Context, in *driver.GetRequest) (v *state.Version, shown string, err error) {
 	if err := d.checkVersion(in.Version); err != nil {
 		return nil, "", err
@@ -131,7 +148,8 @@ func (d *bucketDriver) find(ctx context.Context, in *driver.GetRequest) (v *stat
 	return v, shown, nil
 }
 
-// Get also reads objects that clients can read only with their own key.
+// Get reads an object. Clients can read an object with a customer's encryption key only if they
+// send the key, but Get needs no key.
 func (d *bucketDriver) Get(ctx context.Context, in *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	v, shown, err := d.find(ctx, in)
 	if err != nil {
@@ -151,7 +169,8 @@ func (d *bucketDriver) Get(ctx context.Context, in *driver.GetRequest) (*storage
 	return attrsOf(v, shown), d.open(ctx, v, from, to-from), nil
 }
 
-// A storedBody reads bytes that a goroutine writes, which ends by Close.
+// A storedBody is the content of an object, which a goroutine reads from the store. Close ends the
+// goroutine.
 type storedBody struct {
 	*io.PipeReader
 	done chan struct{}
@@ -168,14 +187,14 @@ func (d *bucketDriver) open(ctx context.Context, v *state.Version, offset, lengt
 	return b
 }
 
-// Close makes a waiting Read return.
+// Close makes a waiting Read return, and waits until the goroutine has ended.
 func (b *storedBody) Close() error {
 	_ = b.PipeReader.Close() // Close of a pipe never fails
 	<-b.done
 	return nil
 }
 
-// Head returns what Get does, without the bytes.
+// Head returns the attributes of an object.
 func (d *bucketDriver) Head(ctx context.Context, in *driver.GetRequest) (*storage.Attrs, error) {
 	v, shown, err := d.find(ctx, in)
 	if err != nil {
@@ -185,7 +204,8 @@ func (d *bucketDriver) Head(ctx context.Context, in *driver.GetRequest) (*storag
 	return attrsOf(v, shown), nil
 }
 
-// Delete of the current object writes a delete marker, if the bucket keeps versions.
+// Delete removes a version or the current object. If the bucket keeps versions, removing the
+// current object writes a delete marker.
 func (d *bucketDriver) Delete(ctx context.Context, in *driver.DeleteRequest) error {
 	if err := d.checkVersion(in.Version); err != nil {
 		return err
@@ -234,4 +254,76 @@ func (d *bucketDriver) SetTags(ctx context.Context, in *driver.ChangeRequest) er
 		},
 	)
 	return storageError(err)
+}
+
+// List returns one page of entries. The token is the kind and the key of the page's last entry.
+func (d *bucketDriver) List(ctx context.Context, in *driver.ListRequest) (*storage.Page, error) {
+	after, kind := state.Position{Key: in.StartAfter}, ""
+	if in.Token != "" {
+		kind, after.Key = in.Token[:1], in.Token[1:]
+		after.Prefix = kind == "p"
+	}
+	page, last := &storage.Page{Entries: in.Entries[:0]}, ""
+	l := state.Listing{Prefix: in.Prefix, Delimiter: in.Delimiter, Max: in.Limit}
+	more, err := d.handler.store.List(ctx, d.bucket, l, after, func(v *state.Version, common string) {
+		if v == nil {
+			page.Entries, last = append(page.Entries, storage.ListEntry{Key: common, IsPrefix: true}), "p"+common
+			return
+		}
+		page.Entries, last = append(page.Entries, entryOf(v)), "k"+v.Key
+	})
+	if err != nil {
+		return nil, storageError(err)
+	}
+	if more {
+		page.Token = last
+	}
+	return page, ctx.Err()
+}
+
+// ListVersions returns one page of versions. The token is the id and the key of the page's last
+// entry.
+func (d *bucketDriver) ListVersions(ctx context.Context, in *driver.ListRequest) (*driver.VersionPage, error) {
+	after := state.VersionPosition{Key: in.StartAfter}
+	if in.Token != "" {
+		after.ID, after.Key, _ = strings.Cut(in.Token, " ") // a version id has no space
+	}
+	page, last := &driver.VersionPage{}, state.VersionPosition{}
+	var newer *state.Version // the previous entry, which is the next newer version if it has the same key
+	l := state.Listing{Prefix: in.Prefix, Delimiter: in.Delimiter, Max: in.Limit}
+	more, err := d.handler.store.ListVersions(
+		ctx, d.bucket, l, after,
+		func(v *state.Version, latest bool, common string) {
+			if v == nil {
+				page.Entries, last = append(
+					page.Entries, storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}},
+				), state.VersionPosition{
+					Key: common,
+				}
+				return
+			}
+			entry := storage.VersionEntry{
+				ListEntry: entryOf(v), Version: v.ID, Current: latest, IsDeleteMarker: v.Marker,
+			}
+			if newer != nil && newer.Key == v.Key {
+				entry.NoncurrentSince = newer.Modified
+			}
+			page.Entries, newer = append(page.Entries, entry), v
+			last = state.VersionPosition{Key: v.Key, ID: v.ID}
+		},
+	)
+	if err != nil {
+		return nil, storageError(err)
+	}
+	if more {
+		page.Token = last.ID + " " + last.Key
+	}
+	return page, ctx.Err()
+}
+
+func entryOf(v *state.Version) storage.ListEntry {
+	return storage.ListEntry{
+		Key: v.Key, Size: v.Object.Size, ETag: v.Object.ETag, Revision: v.Object.ETag, Modified: v.Modified,
+		StorageClass: shownClass(v),
+	}
 }

@@ -16,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// headersOf returns the request's properties as headers of PutObject.
+// headersOf returns the properties in the request as the headers that a client of PutObject would
+// send.
 func headersOf(in *driver.PutRequest) http.Header {
 	header := http.Header{}
 	for name, field := range driverstore.NativeHeaders {
@@ -40,7 +41,8 @@ func headersOf(in *driver.PutRequest) http.Header {
 	return header
 }
 
-// attrsOf returns the attributes of a version for package storage.
+// attrsOf converts a version to [storage.Attrs]. The parameter shown is the version's id as clients
+// see it.
 func attrsOf(v *state.Version, shown string) *storage.Attrs {
 	a := &storage.Attrs{
 		Key: v.Key, Size: v.Object.Size, ETag: v.Object.ETag, Revision: v.Object.ETag, Version: shown, Modified: v.Modified,
@@ -61,7 +63,7 @@ func attrsOf(v *state.Version, shown string) *storage.Attrs {
 	return a
 }
 
-// shownClass returns the class as package storage names it.
+// shownClass returns the storage class of a version. Package storage expects "" for STANDARD.
 func shownClass(v *state.Version) string {
 	if v.Object.Properties.Class == state.Standard {
 		return ""
@@ -69,7 +71,8 @@ func shownClass(v *state.Version) string {
 	return v.Object.Properties.Class
 }
 
-// crc32cOf returns a checksum of the whole content, if it is a CRC32C.
+// crc32cOf returns the CRC32C of the whole content. The result is not Known if sum is of another
+// kind, or is made from checksums of parts.
 func crc32cOf(sum checksum.Sum) storage.CRC32C {
 	value, valid := crc32c.Decode(sum.Value)
 	if !valid || sum.Kind != checksum.ByName("CRC32C") || sum.Covers == checksum.Composite {
@@ -83,11 +86,11 @@ var storageCodes = map[string]storage.Code{
 	"NoSuchBucket": storage.BucketNotFound, "PreconditionFailed": storage.PreconditionFailed, "EntityTooLarge": storage.TooLarge,
 	"InvalidObjectState": storage.Archived, "AccessDenied": storage.PermissionDenied, "AllAccessDisabled": storage.PermissionDenied, "BadDigest": storage.ChecksumMismatch,
 	"NotImplemented": storage.Unsupported, "SlowDown": storage.RateLimited, "ServiceUnavailable": storage.Unavailable,
-	"ConditionalRequestConflict": storage.Unavailable, // the next attempt knows whether the condition holds
+	"ConditionalRequestConflict": storage.Unavailable, // the next attempt determines whether the condition holds
 	"InternalError":              storage.Internal, "XMinioStorageFull": storage.Internal,
 }
 
-// storageError returns an error of the store in the terms of package storage.
+// storageError converts an S3 error to a [storage.Error]. It returns any other error unchanged.
 func storageError(err error) error {
 	e, ok := errors.AsType[*s3error.Error](err)
 	if !ok {

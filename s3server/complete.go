@@ -22,19 +22,20 @@ type completeRequest struct {
 }
 
 type completedPart struct {
-	PartNumber *int // never nil after readCompletion
+	PartNumber *int // readCompletion fails if it is nil
 	ETag       string
 	checksum.Elements
 	checksum.MissingElements
 }
 
-// A completion is a request to make an object of parts.
+// A completion is a request to complete a multipart upload, with what the client asserts about the
+// object.
 type completion struct {
 	upload *state.Upload
 	parts  []completedPart
-	sum    checksum.Sum // the asserted checksum; kind is nil without one
-	covers string       // the asserted type of the checksum; "" without one
-	size   int64        // the asserted size; -1 without one
+	sum    checksum.Sum // checksum that the client asserts for the object; its Kind is nil if there is none
+	covers string       // type of checksum that the client asserts, such as COMPOSITE; "" if there is none
+	size   int64        // size in bytes that the client asserts for the object; -1 if there is none
 }
 
 type completeResult struct {
@@ -46,8 +47,8 @@ type completeResult struct {
 	ChecksumType string `xml:",omitempty"`
 }
 
-// completeUpload makes an object of the parts and ends the upload. A second completion with the
-// same parts returns the result of the first.
+// completeUpload joins the parts of an upload to an object and ends the upload. If a client repeats
+// a completion with the same parts, it gets the result of the first completion.
 func completeUpload(r *request) error {
 	condition, err := headers.WriteCondition(r.in.Header)
 	if err != nil {
@@ -64,9 +65,10 @@ func completeUpload(r *request) error {
 	return writeFinished(r, u)
 }
 
-// completeOnce returns the result of an upload that was completed before, and completes any other.
-// It waits for completions in progress. The record of this server is looked up first, because the
-// store may have been unable to remove an upload.
+// completeOnce completes an upload. If another request is completing the upload, completeOnce first
+// waits for that request. If the upload was completed before, completeOnce returns the earlier
+// result. To find this out, it first searches the server's own record of completed uploads, because
+// the store may have failed to remove a completed upload.
 func completeOnce(r *request, c *completion, condition state.WriteCondition) (*finishedUpload, error) {
 	id := r.query.Get("uploadId")
 	defer r.server.finished.active.Lock(id)()
@@ -80,7 +82,7 @@ func completeOnce(r *request, c *completion, condition state.WriteCondition) (*f
 	return u, err
 }
 
-// complete completes the upload that the request names.
+// complete completes the upload that the request names, and records the result.
 func complete(r *request, c *completion, condition state.WriteCondition) (*finishedUpload, error) {
 	if err := findUpload(r, c); err != nil {
 		return nil, err
@@ -95,7 +97,9 @@ func complete(r *request, c *completion, condition state.WriteCondition) (*finis
 	}
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.in.Context()))
 	defer cancel()
-	defer context.AfterFunc(r.in.Context(), func() { // after a disconnect, the next attempt waits for this one
+	// If the client disconnects, the completion continues, and a repeated request waits for it.
+	// Only the end of the server cancels it.
+	defer context.AfterFunc(r.in.Context(), func() {
 		select {
 		case <-r.server.ended:
 			cancel()
@@ -123,8 +127,8 @@ func completeResultOf(r *request, v *state.Version) completeResult {
 	}
 }
 
-// readCompletion reads the request. A checksum in its headers is the checksum of the object,
-// and not of the request's body.
+// readCompletion reads the document and the headers of CompleteMultipartUpload. A checksum in the
+// headers is that of the object. In other requests, a checksum in the headers is that of the body.
 func readCompletion(r *request) (*completion, error) {
 	c := &completion{size: -1, covers: r.in.Header.Get("X-Amz-Checksum-Type")}
 	var err error
@@ -157,7 +161,8 @@ func readCompletion(r *request) (*completion, error) {
 	return c, r.checkCompletedParts(c.parts)
 }
 
-// checkCompletedParts checks the list of parts without the parts that are stored.
+// checkCompletedParts checks the list of parts in the request. It does not look at the stored
+// parts.
 func (r *request) checkCompletedParts(parts []completedPart) error {
 	incomplete := func(p completedPart) bool { return p.PartNumber == nil || p.ETag == "" }
 	if len(parts) == 0 || len(parts) > r.server.limits.MaxParts || slices.ContainsFunc(parts, incomplete) {
@@ -176,7 +181,7 @@ func (r *request) checkCompletedParts(parts []completedPart) error {
 	return nil
 }
 
-// findUpload finds the upload that c completes.
+// findUpload looks up the upload that the request names, and sets c.upload.
 func findUpload(r *request, c *completion) (err error) {
 	if c.upload, err = r.upload(); err != nil {
 		return err
@@ -187,7 +192,8 @@ func findUpload(r *request, c *completion) (err error) {
 	return nil
 }
 
-// chosen returns the parts in the request.
+// chosen returns the stored parts that the request lists, in order. It fails if a listed part is
+// missing or differs from the stored part.
 func chosen(r *request, c *completion) ([]*state.Part, error) {
 	all, _, err := r.server.store.Parts(r.in.Context(), c.upload, 0, r.server.limits.MaxParts)
 	if err != nil {
@@ -210,7 +216,8 @@ func chosen(r *request, c *completion) ([]*state.Part, error) {
 		if !found || !state.SameTag(p.ETag, asked.ETag) {
 			return nil, invalidPart(c.upload, asked)
 		}
-		if gap && c.upload.Asked && r.server.config.Strict { // with checksums, S3 requires all numbers
+		// If the client named a checksum algorithm for the upload, S3 requires consecutive numbers.
+		if gap && c.upload.Asked && r.server.config.Strict {
 			return nil, s3error.New("InvalidPartOrder", "UploadId", c.upload.ID)
 		}
 		if err := checkCompleted(c.upload, p, asked); err != nil {
@@ -237,8 +244,8 @@ func invalidPart(u *state.Upload, asked completedPart) *s3error.Error {
 	)
 }
 
-// checkCompleted checks the asserted checksums of a part. With a composite checksum, every
-// part must assert its own.
+// checkCompleted compares the checksums that the request asserts for a part with the stored part.
+// If the upload has a composite checksum, the request must assert one for every part.
 func checkCompleted(u *state.Upload, p *state.Part, asked completedPart) error {
 	if asked.MissingElements != (checksum.MissingElements{}) {
 		return invalidPart(u, asked)
@@ -264,17 +271,19 @@ func checkCompleted(u *state.Upload, p *state.Part, asked completedPart) error {
 	return nil
 }
 
-// tag returns the entity tag of an object of the parts that is not encrypted.
+// tag returns the entity tag of the completed object if the object is not encrypted: the MD5 of the
+// parts' MD5s, and the number of parts.
 func (c *completion) tag() string {
 	h := md5.New()
 	for _, p := range c.parts {
-		raw, _ := hex.DecodeString(strings.Trim(p.ETag, `"`)) // in the form of state.NewPart
+		raw, _ := hex.DecodeString(strings.Trim(p.ETag, `"`)) // state.NewPart has made the tag, so it is hexadecimal
 		h.Write(raw)
 	}
 	return `"` + hex.EncodeToString(h.Sum(nil)) + "-" + strconv.Itoa(len(c.parts)) + `"`
 }
 
-// join sets the fields of o that follow from its parts.
+// join sets the size, the entity tag and the checksum of o from its parts. It fails if the client
+// asserts other values.
 func join(o *state.Object, c *completion, parts []*state.Part) error {
 	for _, p := range parts {
 		o.Parts = append(o.Parts, state.ObjectPart{Offset: o.Size, Size: p.Size, Sum: p.Sum})
@@ -300,7 +309,7 @@ func join(o *state.Object, c *completion, parts []*state.Part) error {
 		return badChecksum(c.sum.Kind)
 	}
 	o.Sum = c.upload.SumOf(parts)
-	// Clients assert a composite checksum with or without its "-N".
+	// Some clients omit the suffix "-N" of a composite checksum, which is the number of parts.
 	bare, _, _ := strings.Cut(o.Sum.Value, "-")
 	if c.sum.Kind != nil && c.sum.Value != o.Sum.Value && c.sum.Value != bare {
 		return badChecksum(c.sum.Kind)

@@ -15,8 +15,8 @@ type accelerateConfiguration struct {
 	Status  string   `xml:",omitempty"`
 }
 
-// putAcceleration keeps the status. It changes nothing else: a server on a loopback port has no
-// edge locations.
+// putAcceleration stores the status of transfer acceleration. The status has no effect, because the
+// server has no edge locations.
 func putAcceleration(r *request) error {
 	var asked accelerateConfiguration
 	if err := r.readXML(&asked); err != nil {
@@ -38,12 +38,14 @@ func putAcceleration(r *request) error {
 	})
 }
 
-// noConfiguration responds to a request for one configuration by its id. No bucket of this server has one for
-// analytics, inventory, metrics or intelligent tiering. Like the response for replication, it is AWS's for a new
-// bucket. A write fails with NotImplemented.
+// noConfiguration responds with NoSuchConfiguration to a request for a configuration by its id. It
+// is for analytics, inventory, metrics and intelligent tiering, which this server does not have.
+// AWS sends this response for a new bucket. A request to write such a configuration fails with
+// NotImplemented.
 var noConfiguration = show("", func(*state.Bucket) (any, error) { return nil, s3error.New("NoSuchConfiguration") })
 
-// listNothing returns a handler that lists no configurations, in an element with this name.
+// listNothing returns a handler that responds with an empty list of configurations, in an XML
+// element with this name.
 func listNothing(name string) handler {
 	return show(name, func(*state.Bucket) (any, error) { return struct{ IsTruncated bool }{}, nil })
 }
@@ -58,8 +60,8 @@ type loggingStatus struct {
 	}
 }
 
-// putLogging keeps the configuration. The server writes no log. AWS delivers logs on a best-effort
-// basis within hours, so that no client can rely on one.
+// putLogging stores the logging configuration of a bucket. The server writes no logs. No client can
+// rely on a log, because AWS delivers logs within hours and may lose some.
 func putLogging(r *request) error {
 	document, err := r.readDocument()
 	if err != nil {
@@ -82,7 +84,8 @@ func putLogging(r *request) error {
 	})
 }
 
-// checkLogTarget fails unless a bucket of the same owner has this name.
+// checkLogTarget fails unless the bucket with this name exists and has the same owner as the
+// request's bucket.
 func checkLogTarget(r *request, name string) error {
 	target, err := r.server.store.Bucket(r.in.Context(), name)
 	if err != nil {
@@ -125,15 +128,15 @@ func (p *requestPayment) Check() error {
 // payerHeader is the header, or the field of a form, with which a requester agrees to pay.
 const payerHeader, requester = "x-amz-request-payer", "requester"
 
-// checkPayer refuses a request whose sender must pay and has not agreed to. The owner of a bucket pays
-// without being asked.
+// checkPayer refuses a request if its sender must pay for it and has not agreed to pay. The
+// bucket's owner need not agree.
 func checkPayer(r *request, bucket string, header http.Header) error {
 	if bucket == "" {
 		return nil
 	}
 	b, err := r.server.store.Bucket(r.in.Context(), bucket)
 	if err != nil || b.Payer != payerRequester || r.caller.account == b.Account {
-		return nil // the operation reports that there is no bucket
+		return nil // if the bucket is missing, the operation reports it
 	}
 	agrees := header.Get(payerHeader) == requester || r.query.Get(payerHeader) == requester
 	if !agrees || r.caller.anonymous { // an anonymous requester could not be charged

@@ -15,7 +15,8 @@ import (
 
 const copySource = "X-Amz-Copy-Source"
 
-// origin reads x-amz-copy-source, which the client must escape as a path.
+// origin reads the bucket, key and version in the header x-amz-copy-source. The client must
+// percent-encode them as a path.
 func origin(r *request) (state.VersionName, error) {
 	wrong := s3error.New(
 		"InvalidArgument", "ArgumentName", "x-amz-copy-source", "ArgumentValue", r.in.Header.Get(copySource),
@@ -51,8 +52,8 @@ func origin(r *request) (state.VersionName, error) {
 	return from, nil
 }
 
-// source finds the version that a copy reads, and checks its conditions. The caller must release
-// the version.
+// source returns the version from which a copy reads, and checks the conditions on it. The caller
+// must release the version.
 func source(r *request, from state.VersionName) (*state.Version, error) {
 	if err := authorizeSource(r, from); err != nil {
 		return nil, err
@@ -100,8 +101,9 @@ func writeCopyResult(r *request, name, modified, etag string, sum checksum.Sum) 
 	)
 }
 
-// copyObject shares the source's bytes. It keeps the source's properties. With REPLACE,
-// it takes those of the request and no others.
+// copyObject copies an object. If the store can share bytes between objects, it copies no bytes.
+// The copy has the source's properties. With the directive REPLACE, the copy has only the
+// properties in the request.
 func copyObject(r *request) error {
 	condition, err := headers.WriteCondition(r.in.Header)
 	if err != nil {
@@ -144,7 +146,7 @@ func copyObject(r *request) error {
 			r.server.limits.MaxCopySize,
 		)
 	}
-	if !replace { // all properties but the redirection, which each object has for itself
+	if !replace { // copy all properties except the website redirection, like S3
 		redirection := o.Properties.Header.Get(state.Redirection)
 		o.Properties.Header = v.Object.Properties.Header.Clone()
 		o.Properties.Header.Del(state.Redirection)
@@ -188,9 +190,10 @@ func directive(r *request, header, of string) (replace bool, err error) {
 	}
 }
 
-// describeCopy sets the fields of o that depend on its bytes, which are those of v. If v was uploaded in parts, o
-// is one piece for a reader: its entity tag and checksum cover all bytes. If the store makes the entity tags and
-// knows no checksum of v, o gets none, and the bytes are not read for it.
+// describeCopy sets the size, the entity tag and the checksum of the copy o, whose bytes are those
+// of v. If v was uploaded in parts, the copy has no parts, and its entity tag and checksum cover
+// all bytes. If the store makes the entity tags and has no checksum of v, the copy has no checksum,
+// because computing one would need all bytes.
 func describeCopy(r *request, o *state.Object, v *state.Version) error {
 	kind := cmp.Or(v.Object.Sum.Kind, checksum.Default)
 	if name := r.in.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {
@@ -250,8 +253,8 @@ func copyPart(r *request) error {
 	return writeCopyResult(r, "CopyPartResult", xmldoc.Time(p.Modified), p.ETag, u.Shown(p.Sum))
 }
 
-// copyRange returns the range of the source, or all of the source if there is no header. Unlike
-// in a read, the range must be complete and inside the object.
+// copyRange returns the range of the source that the request copies, by default the whole source.
+// The range of a copy must have both ends and be inside the object, unlike the range of a read.
 func copyRange(r *request, size int64) (offset, length int64, err error) {
 	value := r.in.Header.Get("X-Amz-Copy-Source-Range")
 	if value == "" {

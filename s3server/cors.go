@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// matchingRule returns the first rule that allows the request, or nil.
+// matchingRule returns the bucket's first CORS rule that allows the request, or nil.
 func matchingRule(r *request, origin, method string, headers []string) *cors.Rule {
 	b, err := r.bucket()
 	if err != nil || b.CORS == nil {
@@ -17,14 +17,15 @@ func matchingRule(r *request, origin, method string, headers []string) *cors.Rul
 	return b.CORS.Find(origin, method, headers)
 }
 
-// corsHeaders lets the page that sent the request read the response, if a rule allows
-// it. Without a rule, the browser fails and not the request.
+// corsHeaders adds the headers that let a page read the response, if a CORS rule allows it. If no
+// rule allows it, the request still succeeds, but the browser hides the response from the page.
 func (r *request) corsHeaders() {
 	origin := r.in.Header.Get("Origin")
 	if origin == "" || r.operation == "Preflight" {
 		return
 	}
-	// S3 uses the headers of a preflight request in other requests, too.
+	// S3 obeys Access-Control-Request-Method and Access-Control-Request-Headers even if the request
+	// is not a preflight request.
 	method := r.in.Method
 	if asked := r.in.Header.Get("Access-Control-Request-Method"); asked != "" {
 		method = asked
@@ -34,7 +35,7 @@ func (r *request) corsHeaders() {
 	}
 }
 
-// requestedHeaders returns the headers of Access-Control-Request-Headers, in lower case.
+// requestedHeaders returns the names of headers in Access-Control-Request-Headers, in lower case.
 func requestedHeaders(r *request) []string {
 	var headers []string
 	for name := range strings.SplitSeq(r.in.Header.Get("Access-Control-Request-Headers"), ",") {
@@ -45,7 +46,7 @@ func requestedHeaders(r *request) []string {
 	return headers
 }
 
-// corsRefusal says why no rule allows a preflight request, in the words of AWS.
+// corsRefusal returns the error of a preflight request that no rule allows. The text is AWS's.
 func corsRefusal(r *request, method string) error {
 	refusal := s3error.New("AccessForbidden", "Method", method, "ResourceType", r.target.kind())
 	switch b, err := r.bucket(); {
@@ -57,7 +58,8 @@ func corsRefusal(r *request, method string) error {
 	return refusal
 }
 
-// preflight responds to a browser that asks before it sends a request. It needs no signature.
+// preflight responds to OPTIONS, with which a browser asks whether it may send a request. It needs
+// no signature.
 func preflight(r *request) error {
 	origin, method := r.in.Header.Get("Origin"), r.in.Header.Get("Access-Control-Request-Method")
 	if origin == "" {

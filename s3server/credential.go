@@ -13,30 +13,29 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// DefaultAccountID is the account of a [Credential] that names none.
+// DefaultAccountID is the account of a [Credential] whose Account is "".
 const DefaultAccountID = "123456789012"
 
-// A Credential is a key with which requests are signed. It has all permissions of its
-// account, unless it is read-only.
+// A Credential is an access key and its secret, with which clients sign requests. It has all
+// permissions of its account, unless it is read-only.
 type Credential struct {
 	AccessKeyID string
 	SecretKey   string
-	// SessionToken makes the key a temporary one: every signed request must have the token.
+	// SessionToken, if it is not "", makes the key temporary: every request must have the token.
 	SessionToken string
-	// Account is the id of the account, by AWS's rule of 12 digits. "" means
-	// [DefaultAccountID].
+	// Account is the id of the account. AWS's ids have 12 digits. "" means [DefaultAccountID].
 	Account string
 	// ReadOnly allows only actions that begin with s3:Get, s3:List or s3:Head.
 	ReadOnly bool
 }
 
-// Format shows the fields of c that are set, whatever the verb is, and no secrets.
+// Format prints the fields of c that are set, without secrets. It ignores the verb.
 func (c Credential) Format(s fmt.State, _ rune) { redact.Fields(s, c, "SecretKey", "SessionToken") }
 
-// LogValue returns the text of Format.
+// LogValue returns the text that Format prints, which has no secrets.
 func (c Credential) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
-// credentials returns the credentials with all defaults.
+// credentials returns c.Credentials, with a default for each field and for an empty list.
 func (c *Config) credentials() []Credential {
 	given := c.Credentials
 	if len(given) == 0 {
@@ -50,8 +49,8 @@ func (c *Config) credentials() []Credential {
 	return all
 }
 
-// credential returns the credential with this key. It fails without the right session
-// token.
+// credential returns the credential with this access key. It fails unless token is the session
+// token of the credential, which is "" for a permanent key.
 func (h *Handler) credential(accessKey, token string) (Credential, error) {
 	for _, c := range h.config.Credentials {
 		switch {
@@ -60,7 +59,7 @@ func (h *Handler) credential(accessKey, token string) (Credential, error) {
 		case c.SessionToken == token:
 			return c, nil
 		case token == "":
-			// A temporary key is invalid without its token.
+			// AWS does not recognize a temporary key without its token.
 			return Credential{}, s3error.New("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
 		}
 		return Credential{}, s3error.New("InvalidToken", "Token-0", token)
@@ -68,8 +67,8 @@ func (h *Handler) credential(accessKey, token string) (Credential, error) {
 	return Credential{}, s3error.New("InvalidAccessKeyId", "AWSAccessKeyId", accessKey)
 }
 
-// accountOf returns the account with a canonical id. It knows the accounts that have a
-// credential.
+// accountOf returns the account with a canonical id. known is false if no credential belongs to the
+// account.
 func (h *Handler) accountOf(canonicalID string) (account string, known bool) {
 	for _, c := range h.config.Credentials {
 		if strings.EqualFold(accounts.OwnerOf(c.Account).ID, canonicalID) {
@@ -85,7 +84,8 @@ func (r *request) owners() (func(*state.Object) accounts.Owner, error) {
 	return func(o *state.Object) accounts.Owner { return accounts.OwnerOf(b.OwnerOf(o)) }, err
 }
 
-// checkOwner refuses a request that expects another owner of the bucket.
+// checkOwner fails if the request names an expected owner in x-amz-expected-bucket-owner, and
+// another account owns the bucket.
 func checkOwner(r *request, in http.Header) error {
 	const header = "x-amz-expected-bucket-owner"
 	expected := []string{in.Get(header), r.query.Get(header)}
@@ -99,10 +99,11 @@ func checkOwner(r *request, in http.Header) error {
 	return b.CheckOwner(expected...)
 }
 
-// Env returns variables for the AWS SDKs of all languages, the AWS command and other clients
-// that read them: address, credentials, region and, with TLS, a file with the certificate,
-// which ends with the server. Append it to [os.Environ] for a subprocess. Clients find
-// buckets by path, because the address has no name.
+// Env returns environment variables that configure a client for this server. The AWS SDKs of all
+// languages, the AWS command line and other clients read them. They have the address, the
+// credentials, the region and, with TLS, the path of a file with the certificate. Closing the
+// server removes the file. Append the variables to [os.Environ] for a subprocess. Clients put the
+// bucket into the path, because the host of the address is an IP address.
 func (s *Server) Env() []string {
 	c := s.Credentials()
 	env := []string{
@@ -122,9 +123,9 @@ func (s *Server) Env() []string {
 	return env
 }
 
-// Address returns the address of a bucket for [storage.Open]. It has no credentials:
-// storage.Open reads AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, which [Server.Env] has. Its
-// profile is omnibucket, which declares Amazon's rules.
+// Address returns the address of a bucket for [storage.Open]. The address has no credentials,
+// because storage.Open reads AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY. [Server.Env] returns both
+// variables. The address names the profile omnibucket, so that storage.Open applies Amazon's rules.
 func (s *Server) Address(bucket string) string {
 	query := url.Values{
 		"endpoint": {s.URL}, "region": {s.config.Region}, "path_style": {"true"}, "profile": {"omnibucket"},
@@ -132,5 +133,5 @@ func (s *Server) Address(bucket string) string {
 	return (&url.URL{Scheme: "s3", Host: bucket, RawQuery: query.Encode()}).String()
 }
 
-// Credentials returns the first of Config.Credentials, or the default.
+// Credentials returns the first of Config.Credentials, or the default credential if there is none.
 func (h *Handler) Credentials() Credential { return h.config.Credentials[0] }

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// deleteObject returns 204 also for a missing object, as S3 does.
+// deleteObject deletes an object. Like S3, it returns 204 even if the object is missing.
 func deleteObject(r *request) error {
 	id, err := r.versionID()
 	if err = cmp.Or(err, checkBypass(r)); err != nil {
@@ -46,8 +46,9 @@ type deleteRequest struct {
 }
 
 type unwantedObject struct {
-	Key, ETag              string
-	LastModifiedTime, Size string // LastModifiedTime and Size are conditions that only directory buckets of S3 have
+	Key, ETag string
+	// LastModifiedTime and Size are conditions that S3 supports only for directory buckets.
+	LastModifiedTime, Size string
 	VersionID              string `xml:"VersionId"`
 }
 
@@ -70,7 +71,7 @@ type deleteError struct {
 	Message   xmldoc.Text
 }
 
-// deleteObjects returns 200 with a result for each key.
+// deleteObjects deletes the objects that the document lists. It returns 200 with a result for each.
 func deleteObjects(r *request) error {
 	var asked deleteRequest
 	if err := r.readVouched(&asked); err != nil {
@@ -84,7 +85,7 @@ func deleteObjects(r *request) error {
 	}
 	b, err := r.bucket()
 	if err != nil {
-		return err
+		return concealed(r, err)
 	}
 	outcomes := deleteAll(r, b, asked.Object)
 	var result deleteResult
@@ -107,7 +108,7 @@ func deleteObjects(r *request) error {
 	return r.writeXML("DeleteResult", result)
 }
 
-// deletesAtOnce is the number of keys whose objects are deleted at a time.
+// deletesAtOnce is the number of keys that one request deletes concurrently.
 const deletesAtOnce = 16
 
 type deleteOutcome struct {
@@ -115,7 +116,8 @@ type deleteOutcome struct {
 	refused *deleteError
 }
 
-// deleteAll deletes several keys at a time, and the versions of each in the order of the request.
+// deleteAll deletes objects with different keys concurrently. Versions of one key are deleted in
+// the order of the request.
 func deleteAll(r *request, b *state.Bucket, objects []unwantedObject) []deleteOutcome {
 	outcomes, byKey := make([]deleteOutcome, len(objects)), map[string][]int{}
 	for i, o := range objects {
@@ -158,7 +160,9 @@ func deleteOne(r *request, b *state.Bucket, o unwantedObject) (gone state.Remova
 	if err := checkKey(o.Key); err != nil {
 		return gone, err
 	}
-	if err := r.access(b, policy.ActionOn("s3:DeleteObject", o.VersionID != ""), o.Key, o.VersionID).checkAll(); err != nil {
+	a := r.access(b, policy.ActionOn("s3:DeleteObject", o.VersionID != ""), o.Key, o.VersionID)
+	a.etag = o.ETag
+	if err := a.checkAll(); err != nil {
 		return gone, err
 	}
 	return remove(r, o.Key, o.VersionID, o.ETag)

@@ -20,19 +20,22 @@ import (
 
 // These constants bound the memory for XML and JSON documents of requests.
 const (
-	// maxDocument is larger than any list that S3 accepts: 1,000 keys, 10,000 parts.
+	// maxDocument is larger than the longest lists that S3 accepts: 1,000 keys or 10,000 parts.
 	maxDocument = 4 << 20
-	// smallDocument is the size up to which a document does not wait for others.
+	// smallDocument is the size up to which a document is not counted as a large one.
 	smallDocument = 64 << 10
-	// largeDocuments is the number of larger documents that are read and used at a time.
-	// Documents of anonymous clients have a number of their own, so that clients without a key
-	// cannot hold up the others.
+	// largeDocuments and anonymousDocuments are the numbers of large documents that are handled at
+	// a time. Anonymous clients have a number of their own, so that they cannot delay clients with
+	// a key.
 	largeDocuments, anonymousDocuments = 4, 2
-	// documentTimeout is how long a client may take to send a document, or a form up to its file.
+	// documentTimeout is the time that a client may take to send a document. For a form upload, it
+	// is the time for the fields before the file.
 	documentTimeout = 30 * time.Second
 )
 
-// enter waits for one of the places, for as long as one document may take. ServeHTTP calls leave.
+// enter takes a place in a channel, which limits the number of requests that do something at the
+// same time. If the channel is full, enter waits for a place. After documentTimeout, it fails with
+// SlowDown. ServeHTTP frees the place.
 func enter(r *request, places chan struct{}) error {
 	select {
 	case places <- struct{}{}:
@@ -45,7 +48,7 @@ func enter(r *request, places chan struct{}) error {
 	}
 }
 
-// leave frees the places that the request has taken.
+// leave frees all places that the request has taken with enter.
 func (r *request) leave() {
 	for _, places := range r.places {
 		<-places
@@ -53,7 +56,7 @@ func (r *request) leave() {
 	r.places = nil
 }
 
-// admitDocument waits while too many large documents are in use.
+// admitDocument waits while too many large documents are in memory.
 func admitDocument(r *request) error {
 	defer func() { r.body.until = time.Now().Add(documentTimeout) }()
 	switch {
@@ -65,8 +68,8 @@ func admitDocument(r *request) error {
 	return enter(r, r.server.documents)
 }
 
-// readXML decodes the body into v and checks its digests. If v has a method Check, that refuses further
-// documents.
+// readXML decodes the body into v and checks the body's digests. If v has a method Check, readXML
+// returns its error.
 func (r *request) readXML(v any) error {
 	document, err := r.readDocument()
 	if err != nil {
@@ -81,7 +84,7 @@ func (r *request) readXML(v any) error {
 	return nil
 }
 
-// readVouched is like readXML, for a body that must have a digest or checksum.
+// readVouched is like readXML, but the request must have a digest or a checksum of the body.
 func (r *request) readVouched(v any) error {
 	if err := needDigest(r); err != nil {
 		return err
@@ -89,7 +92,7 @@ func (r *request) readVouched(v any) error {
 	return r.readXML(v)
 }
 
-// readDocument returns a small body.
+// readDocument reads the whole body, which may have maxDocument bytes, and checks its digests.
 func (r *request) readDocument() ([]byte, error) {
 	if r.in.ContentLength > maxDocument {
 		return nil, tooLarge(r.in.ContentLength, maxDocument)
@@ -108,25 +111,25 @@ func (r *request) readDocument() ([]byte, error) {
 	return io.ReadAll(b)
 }
 
-// These constants bound the memory for documents in responses.
+// These constants bound the memory for XML documents in responses.
 const (
-	// listers is the number of listings that are made at a time. Each holds one page in memory,
-	// and does not wait for its client.
+	// listers is the number of listings that are made at a time. Each of them holds one page in
+	// memory. Sending a page to the client does not count.
 	listers = 16
-	// maxHeld bounds the bytes of all large documents that clients are reading.
+	// maxHeld is the maximum sum of bytes of the large documents that are being sent.
 	maxHeld = 64 << 20
-	// smallAnswer is the size up to which a document is not counted.
+	// smallAnswer is the size up to which a document in a response is not counted.
 	smallAnswer = 64 << 10
 )
 
-// answers counts the documents in responses.
+// answers limits the memory for documents in responses.
 type answers struct {
 	listing chan struct{} // has one value for each listing in progress
-	held    atomic.Int64  // bytes of large documents
-	most    int64         // bytes that may be held
+	held    atomic.Int64  // sum of the bytes of large documents that are being sent
+	most    int64         // maximum of the field held
 }
 
-// listingOf limits how many listings are made at a time.
+// listingOf limits the number of concurrent calls of list. Further requests wait.
 func listingOf(list handler) handler {
 	return func(r *request) error {
 		if err := enter(r, r.server.answers.listing); err != nil {
@@ -136,8 +139,8 @@ func listingOf(list handler) handler {
 	}
 }
 
-// hold counts n bytes until release is called. It fails if the documents that clients are
-// reading have too many already.
+// hold counts a document of n bytes until release is called. It fails with SlowDown if the
+// documents that are being sent would then have more than a.most bytes.
 func (a *answers) hold(n int) (release func(), err error) {
 	if n <= smallAnswer {
 		return func() {}, nil
@@ -149,8 +152,9 @@ func (a *answers) hold(n int) (release func(), err error) {
 	return func() { a.held.Add(-int64(n)) }, nil
 }
 
-// writeXML returns 200 with v as an element with this name. While the client reads, writeXML holds
-// only the document, and no place that limits other requests.
+// writeXML responds with 200 and v as an XML element with this name. Before it sends the document,
+// it frees the places that the request occupies, so that a slow client does not delay other
+// requests.
 func (r *request) writeXML(name string, v any) error {
 	document, err := encodeXML(name, v)
 	if err != nil {
@@ -167,7 +171,7 @@ func (r *request) writeXML(name string, v any) error {
 	return nil
 }
 
-// sendDocument returns 200 with a document.
+// sendDocument responds with 200 and a document.
 func (r *request) sendDocument(contentType string, document []byte) {
 	r.w.Header().Set("Content-Type", contentType)
 	r.w.WriteHeader(http.StatusOK)
@@ -183,15 +187,16 @@ func encodeXML(name string, v any) ([]byte, error) {
 	return b.Bytes(), err
 }
 
-// asAPIError returns the S3 error for err, which is not nil.
+// asAPIError converts err to an S3 error. err must not be nil.
 func asAPIError(err error) *s3error.Error {
-	e, _ := errors.AsType[*s3error.Error](driverstore.ErrorOf(err, "")) // which has one
+	e, _ := errors.AsType[*s3error.Error](driverstore.ErrorOf(err, "")) // ErrorOf always returns an S3 error
 	return e
 }
 
-// writeError returns e to the client. A response to HEAD, and a 304, have no body.
+// writeError responds with the error e. Responses to HEAD and responses with status 304 have no
+// body.
 func (r *request) writeError(e *s3error.Error) {
-	r.leave() // other requests need not wait until the client reads
+	r.leave() // a slow client must not delay other requests
 	header := r.w.Header()
 	maps.Copy(header, e.Header)
 	if r.in.Method == http.MethodHead || e.Status == http.StatusNotModified {
@@ -201,7 +206,7 @@ func (r *request) writeError(e *s3error.Error) {
 	r.refuse(func() {
 		head := xml.Header
 		if e.Status == http.StatusOK {
-			head += strings.Repeat(" ", 64) // keeps the connection alive while the parts are joined
+			head += strings.Repeat(" ", 64) // S3 sends spaces to keep the connection alive while it joins parts
 		}
 		document := append([]byte(head), errorElement(e, r)...)
 		header.Set("Content-Type", "application/xml")
@@ -211,7 +216,7 @@ func (r *request) writeError(e *s3error.Error) {
 	})
 }
 
-// errorElement returns the Error element of a response.
+// errorElement returns the XML element Error of a response.
 func errorElement(e *s3error.Error, r *request) []byte {
 	var b bytes.Buffer
 	element := func(name, value string) {

@@ -15,13 +15,13 @@ import (
 
 const (
 	kmsContextHeader = state.SSEHeader + "-Context"
-	// sourcePrefix begins the names of the headers with the customer's key for the source of a
-	// copy.
+	// sourcePrefix begins the names of the headers that have the customer's encryption key for the
+	// source of a copy.
 	sourcePrefix = "X-Amz-Copy-Source-Server-Side-Encryption-Customer"
 )
 
-// readEncryption reads the encryption that a write to a bucket asks for. If it asks for none, the rule of
-// the bucket decides.
+// readEncryption reads the encryption that a write to bucket b asks for. If the request names none,
+// the bucket's default encryption applies.
 func readEncryption(r *request, header http.Header, b *state.Bucket) (state.Encryption, error) {
 	customer, err := readCustomerKey(r, header, state.CustomerPrefix)
 	if err != nil {
@@ -60,7 +60,8 @@ func readEncryption(r *request, header http.Header, b *state.Bucket) (state.Encr
 	if e.Algorithm == state.ByStore {
 		return e, nil
 	}
-	managed := "arn:aws:kms:" + b.Region + ":" + b.Account + ":alias/aws/s3" // AWS's own key in the account of the bucket
+	// managed is the key that AWS manages for the account that owns the bucket.
+	managed := "arn:aws:kms:" + b.Region + ":" + b.Account + ":alias/aws/s3"
 	setDefault(&e.KMSKey, managed)
 	if keys := r.server.config.KMSKeys; keys != nil && e.KMSKey != managed && !slices.Contains(keys, e.KMSKey) {
 		return e, s3error.New("KMS.NotFoundException").WithMessage("Key '%s' does not exist", e.KMSKey)
@@ -68,8 +69,8 @@ func readEncryption(r *request, header http.Header, b *state.Bucket) (state.Encr
 	return e, checkContext(header.Get(kmsContextHeader))
 }
 
-// checkContext refuses a text that is not an encryption context: base64 of a JSON object whose
-// values are texts.
+// checkContext fails if value is not an encryption context: the base64 of a JSON object whose
+// values are strings.
 func checkContext(value string) error {
 	if value == "" {
 		return nil
@@ -86,7 +87,8 @@ func checkContext(value string) error {
 	return nil
 }
 
-// readCustomerKey returns the MD5 of the customer's key in the headers that begin with prefix, or "".
+// readCustomerKey checks the customer's encryption key in the headers that begin with prefix. It
+// returns the key's MD5, or "" if there is no key.
 func readCustomerKey(r *request, header http.Header, prefix string) (string, error) {
 	algorithm, key, sum := header.Get(prefix+"-Algorithm"), header.Get(prefix+"-Key"), header.Get(prefix+"-Key-Md5")
 	if algorithm == "" && key == "" && sum == "" {
@@ -123,8 +125,8 @@ func readCustomerKey(r *request, header http.Header, prefix string) (string, err
 	return sum, nil
 }
 
-// checkReader fails unless the request has the customer's key of the object, in headers that
-// begin with prefix.
+// checkReader compares the customer's encryption key in the request with that of the object. If the
+// object has no such key, the request must have none. prefix begins the names of the headers.
 func checkReader(r *request, e state.Encryption, prefix string) error {
 	given, err := readCustomerKey(r, r.in.Header, prefix)
 	switch {
@@ -144,10 +146,10 @@ func checkReader(r *request, e state.Encryption, prefix string) error {
 	return s3error.New("AccessDenied")
 }
 
-// checkPart fails unless a request of an upload has the upload's key. A completion needs it only if
-// the upload has a checksum.
+// checkPart compares the customer's encryption key in a request with that of the upload. Every part
+// needs the key. A completion needs the key only if the upload has a checksum.
 func checkPart(r *request, u *state.Upload) error {
-	// MinIO takes the algorithm of the upload again.
+	// Like MinIO, accept headers that repeat the encryption of the upload.
 	again := r.in.Header.Get(state.SSEHeader) == u.Object.Encryption.Algorithm &&
 		strings.HasSuffix(u.Object.Encryption.KMSKey, r.in.Header.Get(state.KmsKeyHeader))
 	if r.server.config.Strict || !again {
@@ -175,7 +177,7 @@ func checkPart(r *request, u *state.Upload) error {
 	)
 }
 
-// noEncryption refuses the headers for the encryption of a write in other requests.
+// noEncryption fails if a request that writes no object has headers for encryption.
 func noEncryption(header http.Header) error {
 	for _, name := range []string{state.SSEHeader, state.KmsKeyHeader, kmsContextHeader, state.BucketKeyHeader} {
 		if value := header.Get(name); value != "" {
@@ -217,8 +219,8 @@ func (c *encryptionConfiguration) Check() error {
 	return nil
 }
 
-// getBucketEncryption returns AES256 for a bucket without a rule: since January 2023 there is no
-// bucket without encryption.
+// getBucketEncryption returns the default encryption of the bucket. If none was set, it is AES256:
+// since January 2023, AWS encrypts all buckets.
 func getBucketEncryption(b *state.Bucket) (any, error) {
 	var rule state.EncryptionRule
 	if b.Encryption != nil {
@@ -230,8 +232,8 @@ func getBucketEncryption(b *state.Bucket) (any, error) {
 	return encryptionConfiguration{Rule: []state.EncryptionRule{rule}}, nil
 }
 
-// hasEncryptionRule reports whether somebody has set the encryption of the bucket. AWS then lets
-// an object be copied to itself.
+// hasEncryptionRule reports whether the bucket's default encryption was set explicitly. If so, AWS
+// permits copying an object to itself.
 func hasEncryptionRule(r *request) bool {
 	b, err := r.bucket()
 	return err == nil && b.Encryption != nil

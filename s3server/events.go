@@ -19,26 +19,25 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// DefaultEventARN is a target of events if Config.EventARNs is nil: the topic "events" of
-// [DefaultAccountID] in [DefaultRegion].
+// DefaultEventARN is a target that a notification configuration can name if Config.EventARNs is
+// nil. It is the SNS topic "events" of [DefaultAccountID] in [DefaultRegion].
 const DefaultEventARN = "arn:aws:sns:us-east-1:" + DefaultAccountID + ":events"
 
-// An Event is something that happened to an object, and that the notification configuration of
-// its bucket asks for.
+// An Event is a change of an object that the notification configuration of its bucket selects.
 type Event struct {
-	Name          string // as in "ObjectCreated:Put"
+	Name          string // such as "ObjectCreated:Put"
 	Time          time.Time
 	Bucket, Key   string
 	Size          int64  // bytes of the object; 0 if it was removed
 	ETag          string // without quotes; "" if the object was removed
 	VersionID     string // "" if the bucket never kept versions
-	Sequencer     string // orders the writes and removals of a key, as text
+	Sequencer     string // for two events of one key, the later event has the greater string
 	Configuration string // the Id of the rule in the bucket's configuration
-	TargetARN     string // ARN in that rule
+	TargetARN     string // ARN of the topic, queue or function in that rule
 	RequestID     string // ID of the request that caused the event; "" for a lifecycle rule
 	SourceIP      string // IP address of the client of that request
 	Account       string // account that sent the request; "" if it was anonymous
-	BucketOwner   string // the account
+	BucketOwner   string // account that owns the bucket
 	Region        string
 }
 
@@ -73,7 +72,7 @@ type eventRecord struct {
 	} `json:"s3"`
 }
 
-// MarshalJSON returns AWS's record of the event: one element of the list "Records" that a target
+// MarshalJSON returns the event in AWS's format: one element of the list "Records" that a target
 // receives.
 func (e Event) MarshalJSON() ([]byte, error) {
 	record := eventRecord{
@@ -105,10 +104,10 @@ func (e Event) MarshalJSON() ([]byte, error) {
 	return json.Marshal(record)
 }
 
-// sendsEvents reports whether events are sent anywhere.
+// sendsEvents reports whether the configuration has a receiver of events.
 func (h *Handler) sendsEvents() bool { return h.config.Notify != nil || h.config.WebhookURL != "" }
 
-// eventOf maps operations that write to their events.
+// eventOf maps the name of an operation to the name of its event.
 var eventOf = map[string]string{
 	"PutObject":               "ObjectCreated:Put",
 	"PostObject":              "ObjectCreated:Post",
@@ -121,8 +120,8 @@ var eventOf = map[string]string{
 	"RestoreObject":           "ObjectRestore:Post",
 }
 
-// note keeps the event of a write, if its operation has one, until the request has succeeded.
-// shown is the x-amz-version-id of the response.
+// note prepares the event of a write, if its operation has one. The event is sent when the request
+// has succeeded. The parameter shown is the version id in the response.
 func (r *request) note(v *state.Version, shown string) {
 	if name := eventOf[r.operation]; name != "" && r.server.sendsEvents() {
 		r.events = append(
@@ -136,15 +135,15 @@ func (r *request) note(v *state.Version, shown string) {
 	}
 }
 
-// noteRemoval keeps the event of a removal.
+// noteRemoval prepares the event of a removal, if something was removed.
 func noteRemoval(r *request, key, id string, gone state.Removal) {
 	if !gone.Missing && r.server.sendsEvents() {
 		r.events = append(r.events, removedEvent("ObjectRemoved", key, id, gone))
 	}
 }
 
-// removedEvent returns the event of a removal. kind is the first word of the event's name, and id is
-// the version that the request named.
+// removedEvent returns the event of a removal. kind is the first word of the event's name, such as
+// ObjectRemoved. id is the version that the request named, or "".
 func removedEvent(kind, key, id string, gone state.Removal) Event {
 	e := Event{Name: kind + ":Delete", Key: key, VersionID: gone.ID}
 	if gone.Marker && id == "" {
@@ -155,8 +154,8 @@ func removedEvent(kind, key, id string, gone state.Removal) Event {
 
 const emptyMD5 = "d41d8cd98f00b204e9800998ecf8427e"
 
-// publish sends the events of the request. The response ends only afterwards, so that a test with
-// the response has seen the events, too.
+// publish sends the events of the request. It runs before the response ends, so a test that has
+// received the response has received the events, too.
 func publish(r *request) {
 	if len(r.events) == 0 {
 		return
@@ -168,11 +167,11 @@ func publish(r *request) {
 	r.server.publish(context.WithoutCancel(r.in.Context()), r.target.bucket, r.events)
 }
 
-// publish sends events to the targets that the bucket's configuration names for them.
+// publish sends events to the targets that the bucket's notification configuration selects.
 func (h *Handler) publish(ctx context.Context, bucket string, events []Event) {
 	b, err := h.store.Bucket(ctx, bucket)
 	if err != nil {
-		return // the bucket was deleted meanwhile, with its configuration
+		return // the bucket was deleted in the meantime
 	}
 	for _, e := range events {
 		e.Bucket, e.BucketOwner, e.Time, e.Region = bucket, b.Account, h.now(), b.Region
@@ -189,7 +188,7 @@ func (h *Handler) publish(ctx context.Context, bucket string, events []Event) {
 	}
 }
 
-// deliver hands an event to Config.Notify and to the webhook.
+// deliver passes an event to Config.Notify, and queues it for the webhook.
 func (h *Handler) deliver(e Event) {
 	if h.config.Notify != nil {
 		h.config.Notify(e)
@@ -197,13 +196,13 @@ func (h *Handler) deliver(e Event) {
 	if h.config.WebhookURL != "" {
 		body, err := json.Marshal(map[string][]Event{"Records": {e}})
 		if err != nil {
-			panic(err) // an event has only texts and numbers
+			panic(err) // cannot fail: an event has only strings and numbers
 		}
 		h.webhook.Push(body)
 	}
 }
 
-// sendTestEvent sends an event to the webhook if a configuration names it.
+// sendTestEvent sends AWS's test event, s3:TestEvent, to the webhook.
 func sendTestEvent(r *request) {
 	if r.server.config.WebhookURL == "" {
 		return
@@ -219,16 +218,16 @@ func sendTestEvent(r *request) {
 	}
 }
 
-// LostEvents returns how many events the webhook did not get: it did not accept them, or too many
-// others waited.
+// LostEvents returns the number of events that the webhook did not receive. Either the webhook did
+// not accept them, or too many events were waiting.
 func (h *Handler) LostEvents() int64 { return h.webhook.LostEvents() }
 
-// isTarget reports whether an ARN is among Config.EventARNs.
+// isTarget reports whether an ARN matches one of Config.EventARNs.
 func (h *Handler) isTarget(arn string) bool {
 	return slices.ContainsFunc(h.config.EventARNs, func(pattern string) bool { return wildcard.Match(pattern, arn) })
 }
 
-// checkTargets refuses ARNs that are not among Config.EventARNs.
+// checkTargets fails if the configuration has an ARN that matches none of Config.EventARNs.
 func checkTargets(h *Handler, c *notification.Configuration) error {
 	var missing []string
 	for _, rule := range c.All() {
@@ -247,8 +246,9 @@ func checkTargets(h *Handler, c *notification.Configuration) error {
 	return nil
 }
 
-// putNotification replaces the configuration; an empty configuration removes it. Unless the
-// client skips the validation, each topic and queue gets a test event, as on AWS.
+// putNotification replaces the notification configuration of the bucket. An empty configuration
+// removes it. Like AWS, it sends a test event to each topic and queue, unless the client skips the
+// validation.
 func putNotification(r *request) error {
 	var asked notification.Configuration
 	if err := r.readXML(&asked); err != nil {

@@ -12,119 +12,132 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// A Fault makes the server misbehave on purpose. The first fields select requests; the other
-// fields say what happens to those requests. Only the first fault that selects a request
-// applies to it.
+// A Fault makes the server misbehave on purpose. The fields Operation to Rate select requests. The
+// other fields describe the effect on those requests. If several faults select a request, only the
+// first applies.
 //
-// [Fail], [Throttle], [Lose], [Drop], [CutAfter], [StallAfter], [FlipAt] and [Delay] make the
-// common faults. [Server.Inject] and [Handler.Inject] add them.
+// The functions [Fail], [Throttle], [Lose], [Drop], [CutAfter], [StallAfter], [FlipAt] and [Delay]
+// return common faults. [Server.Inject] and [Handler.Inject] add them to a server.
 //
-// As JSON, a fault has the names of its fields with a small first letter, such as
-// {"operation":"PutObject","key":"tmp/*","error":"SlowDown","times":2}. Durations are strings
-// such as "250ms" or "1m". Unknown fields are an error, and Deny has no JSON.
+// In JSON, the names of the fields begin with a small letter, such as
+// {"operation":"PutObject","key":"tmp/*","error":"SlowDown","times":2}. Durations are strings such
+// as "250ms" or "1m". Unknown fields are an error, and Deny has no JSON.
 type Fault struct {
-	// In Operation, Bucket and Key, "*" stands for any characters, slashes too, and "?" for one.
+	// In Operation, Bucket and Key, "*" matches any characters including slashes, and "?" matches
+	// one character.
 	Operation string `json:"operation,omitempty"` // AWS's name, such as "PutObject" or "List*"; "" means any
 	Bucket    string `json:"bucket,omitempty"`    // "" means any
 	Key       string `json:"key,omitempty"`       // "" means any
-	Skip      int    `json:"skip,omitempty"`      // matching requests that pass first
-	Times     int    `json:"times,omitempty"`     // requests until the fault ends; 0 means all, until it is removed
-	// Rate is the number of matching requests a second that pass, a tenth of them at once. Skip
-	// and Times count only the requests above the rate. If Rate is 0, no request passes.
+	Skip      int    `json:"skip,omitempty"`      // matching requests before the first one to which the fault applies
+	Times     int    `json:"times,omitempty"`     // requests to which the fault applies; 0 means no limit
+	// Rate is the number of matching requests per second to which the fault does not apply. At most
+	// a tenth of them may come in a burst. Skip and Times count only the requests above the rate.
+	// If Rate is 0, no request is exempt.
 	Rate int `json:"rate,omitempty"`
 
-	// Error is the S3 code of a response to a request that had no effect: "SlowDown",
-	// "TooManyRequests", "ConditionalRequestConflict", "InternalError". A code that this
-	// server does not know needs Status.
+	// Error is the S3 code of the error response, such as "SlowDown" or "InternalError". The
+	// request has no effect. A code that this server does not know needs Status.
 	Error      string        `json:"error,omitempty"`
-	Status     int           `json:"status,omitempty"`    // 0 means the status of the code
-	RetryAfter time.Duration `json:"retryAfter,omitzero"` // header of the response, in whole seconds; 0 means none
-	// In200 returns the error in the body of a 200, as a late failure of
-	// CompleteMultipartUpload and CopyObject.
+	Status     int           `json:"status,omitempty"`    // HTTP status; 0 means the usual status of Error
+	RetryAfter time.Duration `json:"retryAfter,omitzero"` // Retry-After header, in whole seconds; 0 means none
+	// In200 sends the error in the body of a response with status 200, as S3 does when
+	// CompleteMultipartUpload or CopyObject fails late.
 	In200 bool `json:"in200,omitempty"`
-	// Redirect returns a 301 to this region, before the signature is checked.
+	// Redirect is a region. The response is a 301 that redirects the client to this region. The
+	// server sends it before it checks the signature.
 	Redirect string `json:"redirect,omitempty"`
 
 	DropConnection bool `json:"dropConnection,omitempty"` // close the connection before the request has an effect
-	DropResponse   bool `json:"dropResponse,omitempty"`   // let the request take effect, then close the connection without a response
+	// DropResponse lets the request take effect, and then closes the connection without a response.
+	DropResponse bool `json:"dropResponse,omitempty"`
 
-	CutAfter   *int64 `json:"cutAfter,omitempty"`   // bytes of the response body, after which the connection is closed
-	StallAfter *int64 `json:"stallAfter,omitempty"` // bytes of the response body, after which nothing is sent until the client disconnects
-	FlipAt     *int64 `json:"flipAt,omitempty"`     // offset of a byte in the response body that is changed
+	// CutAfter is the number of bytes of the response body after which the connection is closed.
+	CutAfter *int64 `json:"cutAfter,omitempty"`
+	// StallAfter is the number of bytes of the response body after which nothing more is sent. The
+	// connection stays open until the client closes it.
+	StallAfter *int64 `json:"stallAfter,omitempty"`
+	FlipAt     *int64 `json:"flipAt,omitempty"` // offset of a byte in the response body whose value is changed
 
 	Latency   time.Duration `json:"latency,omitzero"`    // time before the request is handled
-	Bandwidth int64         `json:"bandwidth,omitempty"` // bytes a second of each body; 0 means no limit
+	Bandwidth int64         `json:"bandwidth,omitempty"` // bytes per second of each body; 0 means no limit
 
-	// ETag is sent in place of every entity tag, in the header and in XML.
+	// ETag replaces every entity tag in the headers and in the XML of responses.
 	ETag string `json:"etag,omitempty"`
-	// ClockSkew moves the server's clock: its Date, and the time of its check of signatures.
+	// ClockSkew is added to the server's clock. It changes the Date header, and the time with which
+	// signatures are compared.
 	ClockSkew time.Duration `json:"clockSkew,omitzero"`
-	// Stale leaves objects out of ListObjects and ListObjectsV2 that were written less than this
-	// time ago, as if listings were eventually consistent. Common prefixes are always there.
+	// Stale hides objects that were written less than this time ago from ListObjects and
+	// ListObjectsV2, as if listings were eventually consistent. Common prefixes are never hidden.
 	Stale time.Duration `json:"stale,omitzero"`
 
 	// Ignore lists request headers that the server ignores, such as If-Match or Range. The
-	// signature includes them. "ETag" stands for the entity tags of keys in DeleteObjects.
+	// signature is still checked with these headers. The name "ETag" makes DeleteObjects ignore the
+	// entity tags in its document.
 	Ignore []string `json:"ignore,omitempty"`
-	Hide   []string `json:"hide,omitempty"` // response headers that are not sent
-	// Deny makes DeleteObjects refuse an object with AccessDenied. Like some servers, it may
-	// name the object differently or not at all. If Deny is nil, no object is refused.
+	Hide   []string `json:"hide,omitempty"` // response headers that the server omits
+	// Deny makes DeleteObjects refuse an object with AccessDenied, if denied is true. The error
+	// then names the object by namedKey and namedVersion, because some servers name the object
+	// differently or not at all. If Deny is nil, no object is refused.
 	Deny func(key, version string) (namedKey, namedVersion string, denied bool) `json:"-"`
-	// Reverse reverses the entries of each page of a listing of objects.
+	// Reverse reverses the order of the entries in each page of a listing of objects.
 	Reverse bool `json:"reverse,omitempty"`
 }
 
-// Fail makes an operation fail with an S3 code, such as "SlowDown", without an effect. See
-// Fault.Error.
+// Fail returns a fault that makes an operation fail with an S3 code, such as "SlowDown". The
+// request has no effect. If the server does not know the code, set the field Status, too.
 func Fail(operation, code string) Fault { return Fault{Operation: operation, Error: code} }
 
-// Throttle lets rate requests a second pass, and makes others fail with SlowDown.
+// Throttle returns a fault that makes requests above a rate fail with SlowDown. rate is a number of
+// requests per second.
 func Throttle(operation string, rate int) Fault {
 	return Fault{Operation: operation, Error: "SlowDown", Rate: rate}
 }
 
-// Lose lets requests take effect, and closes the connection without a response.
+// Lose returns a fault that lets a request take effect, and then closes the connection without a
+// response.
 func Lose(operation string) Fault { return Fault{Operation: operation, DropResponse: true} }
 
-// Drop makes the server close the connection in place of a response. The request has no effect.
+// Drop returns a fault that closes the connection without a response. The request has no effect.
 func Drop(operation string) Fault { return Fault{Operation: operation, DropConnection: true} }
 
-// CutAfter closes the connection after n bytes of the response's body.
+// CutAfter returns a fault that closes the connection after n bytes of the response body.
 func CutAfter(operation string, n int64) Fault { return Fault{Operation: operation, CutAfter: &n} }
 
-// StallAfter sends n bytes of the response's body, and then nothing until the client disconnects.
+// StallAfter returns a fault that sends n bytes of the response body, and then nothing until the
+// client disconnects.
 func StallAfter(operation string, n int64) Fault {
 	return Fault{Operation: operation, StallAfter: &n}
 }
 
-// FlipAt changes the byte at an offset of the response's body.
+// FlipAt returns a fault that changes the byte at this offset in the response body.
 func FlipAt(operation string, offset int64) Fault {
 	return Fault{Operation: operation, FlipAt: &offset}
 }
 
-// Delay makes requests wait before they are handled.
+// Delay returns a fault that delays each request by d before the server handles it.
 func Delay(operation string, d time.Duration) Fault { return Fault{Operation: operation, Latency: d} }
 
-// Once returns the fault for one request only.
+// Once returns a copy of the fault that applies to only one request.
 func (f Fault) Once() Fault {
 	f.Times = 1
 	return f
 }
 
-// On returns the fault for keys of one bucket, by patterns as in Fault.Key.
+// On returns a copy of the fault that applies only to a bucket and a key. Both may be patterns with
+// "*" and "?".
 func (f Fault) On(bucket, key string) Fault {
 	f.Bucket, f.Key = bucket, key
 	return f
 }
 
-// trigger returns the trigger that selects the requests of the fault.
+// trigger returns the part of the fault that selects requests.
 func (f *Fault) trigger() faults.Trigger {
 	return faults.Trigger{
 		Operation: f.Operation, Bucket: f.Bucket, Key: f.Key, Skip: f.Skip, Times: f.Times, Rate: f.Rate,
 	}
 }
 
-// Inject adds a fault. undo removes it.
+// Inject adds a fault to the server. Calling undo removes the fault.
 func (h *Handler) Inject(f Fault) (undo func()) {
 	id := h.faults.Add(f.trigger(), f)
 	return func() { h.faults.Remove(id) }
@@ -133,10 +146,10 @@ func (h *Handler) Inject(f Fault) (undo func()) {
 // ClearFaults removes all faults.
 func (h *Handler) ClearFaults() { h.faults.Clear() }
 
-// noFault is the fault of a request that no fault selects.
+// noFault is the fault of requests to which no fault applies. It has no effect.
 var noFault Fault
 
-// beforeAuth applies the faults that come before the signature is checked.
+// beforeAuth applies the effects that precede the check of the signature.
 func (f *Fault) beforeAuth(r *request) error {
 	if f.Latency > 0 {
 		r.wait(f.Latency)
@@ -159,7 +172,8 @@ func (f *Fault) beforeAuth(r *request) error {
 	return nil
 }
 
-// afterAuth applies the faults to a request whose signature is valid.
+// afterAuth applies the effects that follow the check of the signature. It runs only if the
+// signature is valid.
 func (f *Fault) afterAuth(r *request) error {
 	for _, name := range f.Ignore {
 		r.in.Header.Del(name)
@@ -188,7 +202,7 @@ func (f *Fault) ignores(name string) bool {
 
 var tagElement = regexp.MustCompile(`<ETag>[^<]*</ETag>`)
 
-// replaceTags replaces the entity tags in a response by Fault.ETag.
+// replaceTags replaces the entity tags in an XML document with Fault.ETag, if that is set.
 func (f *Fault) replaceTags(document []byte) []byte {
 	if f.ETag == "" {
 		return document

@@ -13,14 +13,14 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// maxFinished is the number of completed uploads that a server remembers.
+// maxFinished is the number of completed uploads whose results a server keeps.
 const maxFinished = 1000
 
-// finishedUploads are the latest uploads that were completed. A client whose response was lost
-// sends CompleteMultipartUpload again, and S3 returns the same result, also if the object has been
-// replaced or removed meanwhile.
+// finishedUploads keeps the results of the latest completed uploads. If a client has lost the
+// response, it repeats CompleteMultipartUpload. S3 then returns the first result, even if the
+// object has been replaced or removed in the meantime.
 type finishedUploads struct {
-	active keylock.Locks // locks of the uploads that are being completed
+	active keylock.Locks // locks by id; held while an upload is being completed
 
 	mu   sync.Mutex
 	byID map[string]*finishedUpload
@@ -33,12 +33,13 @@ func newFinishedUploads() *finishedUploads {
 
 type finishedUpload struct {
 	bucket, key string
-	parts       [sha256.Size]byte // hash of the parts in the request
+	parts       [sha256.Size]byte // fingerprint of the parts in the request
 	header      http.Header       // headers of the response
 	result      completeResult
 }
 
-// fingerprint identifies the parts of a completion.
+// fingerprint returns a hash of the numbers and entity tags of the parts in a completion. A
+// repeated completion has the same fingerprint.
 func (c *completion) fingerprint() (sum [sha256.Size]byte) {
 	h := sha256.New()
 	for _, p := range c.parts {
@@ -48,7 +49,7 @@ func (c *completion) fingerprint() (sum [sha256.Size]byte) {
 	return sum
 }
 
-// add remembers an upload and forgets the oldest.
+// add stores the result of an upload, and drops the oldest result if there are too many.
 func (f *finishedUploads) add(id string, u *finishedUpload) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -60,8 +61,8 @@ func (f *finishedUploads) add(id string, u *finishedUpload) {
 	}
 }
 
-// find returns the upload, or nil if it is not known. It fails with NoSuchUpload if the upload was
-// completed with other parts.
+// find returns the result of a completed upload, or nil if the server has not kept it. It fails
+// with NoSuchUpload if the upload was completed with other parts, or for another key.
 func (f *finishedUploads) find(bucket, key, id string, parts [sha256.Size]byte) (*finishedUpload, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -72,33 +73,34 @@ func (f *finishedUploads) find(bucket, key, id string, parts [sha256.Size]byte) 
 	return u, nil
 }
 
-// forget forgets the uploads of a bucket that is deleted.
+// forget drops the results of all uploads to a bucket. It is called when the bucket is deleted.
 func (f *finishedUploads) forget(bucket string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	for id, u := range f.byID {
 		if u.bucket == bucket {
-			delete(f.byID, id) // its place in ids stays
+			delete(f.byID, id) // f.ids still has the id; it does no harm that add later deletes the same id again
 		}
 	}
 }
 
-// finishedObject returns the upload that made the current object, if the store knows its id: the upload may
-// have been completed before the server was restarted. If the upload has not made it, the error is
-// NoSuchUpload.
+// finishedObject returns the result of a completed upload, which it takes from the object that the
+// upload made. It is needed if the server was restarted after the completion. If the upload did not
+// make the current object, finishedObject fails with NoSuchUpload.
 func finishedObject(r *request, c *completion, id string) (*finishedUpload, error) {
 	v, shown, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: r.target.key})
 	defer r.server.store.Release(v)
 	switch {
 	case s3error.Is(err, "NoSuchKey"):
 		return nil, state.NoUpload(id)
-	case err != nil: // the store does not report whether there is an object
+	case err != nil: // it is unknown whether the object exists
 		return nil, err
-	case id == "" || v.Object.Upload != id || v.Object.Parts != nil && len(v.Object.Parts) != len(c.parts): // a gateway keeps no parts
+	// An object behind a gateway may have no list of parts, so its Parts may be nil.
+	case id == "" || v.Object.Upload != id || v.Object.Parts != nil && len(v.Object.Parts) != len(c.parts):
 		return nil, state.NoUpload(id)
 	}
 	if tag := c.tag(); v.Object.Parts != nil && v.Object.Encryption.Tag(tag) == tag && tag != v.Object.ETag {
-		return nil, state.NoUpload(id) // it was completed with other parts
+		return nil, state.NoUpload(id) // the upload was completed with other parts
 	}
 	r.showID(shown)
 	v.Object.Encryption.Write(r.w.Header())
@@ -106,7 +108,8 @@ func finishedObject(r *request, c *completion, id string) (*finishedUpload, erro
 	return &finishedUpload{result: completeResultOf(r, v), header: finishedHeader(r)}, nil
 }
 
-// finishedHeader returns the headers of the response that tell about the object.
+// finishedHeader returns the headers of the response that describe the object, for a repeated
+// response.
 func finishedHeader(r *request) http.Header {
 	header := http.Header{}
 	for name, values := range r.w.Header() {
@@ -117,7 +120,7 @@ func finishedHeader(r *request) http.Header {
 	return header
 }
 
-// writeFinished returns the result of a completed upload.
+// writeFinished responds with the result of a completed upload.
 func writeFinished(r *request, u *finishedUpload) error {
 	maps.Copy(r.w.Header(), u.header)
 	return r.writeXML("CompleteMultipartUploadResult", u.result)

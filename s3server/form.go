@@ -16,16 +16,17 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-const maxFields = 20 << 10 // bytes of the fields of a form before its file
+const maxFields = 20 << 10 // maximum bytes of the fields of a form before its file
 
-// A form is the part of a posted form before its file.
+// A form is an upload form that a browser posts. It has the fields before the file, and a reader of
+// the file.
 type form struct {
-	fields map[string]string // values by name in lower case
-	names  []string          // in the order of the form
+	fields map[string]string // values of fields; the names are in lower case
+	names  []string          // names of fields, in the order of the form
 	file   io.Reader
 }
 
-// maxPreamble is how many bytes a form may have before its file, with the headers of its
+// maxPreamble is the maximum number of bytes before the file of a form, including the headers of
 // fields.
 const maxPreamble = 256 << 10
 
@@ -61,8 +62,8 @@ func readForm(reader *multipart.Reader) (*form, error) {
 	}
 }
 
-// expand puts the name of the file, without its path, in the place of ${filename} in all fields, which have
-// size bytes.
+// expand replaces ${filename} in the values of all fields with the last element of path. size is
+// the number of bytes of all fields. After the replacement, it must not exceed maxFields.
 func (f *form) expand(path string, size int) error {
 	const variable = "${filename}"
 	filename := path[strings.LastIndexAny(path, `/\`)+1:]
@@ -75,7 +76,7 @@ func (f *form) expand(path string, size int) error {
 	return nil
 }
 
-// header returns the fields of the form as headers of a PUT.
+// header converts the fields of the form to the headers that a PutObject request would have.
 func (f *form) header() http.Header {
 	header := http.Header{}
 	for name, value := range f.fields {
@@ -92,7 +93,7 @@ func (f *form) header() http.Header {
 	return header
 }
 
-// tags returns the tags of the field "tagging", which is a document.
+// tags returns the tags in the field "tagging", whose value is an XML document.
 func (f *form) tags() ([]tagging.Tag, error) {
 	if f.fields["tagging"] == "" {
 		return nil, nil
@@ -104,7 +105,8 @@ func (f *form) tags() ([]tagging.Tag, error) {
 	return asked.Tags()
 }
 
-// openFile returns a reader of the file, which ignores what follows it in the form.
+// openFile returns a reader of the form's file. Fields after the file are ignored. The file's size
+// must be within the bounds in the parameter size. The file must match the checksums in header.
 func openFile(f *form, header http.Header, size formpolicy.Sizes) (*state.Body, error) {
 	p := &expectedBody{}
 	err := p.readSums(header)

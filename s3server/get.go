@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// getObject also serves HEAD, which differs only in the body. If the object is replaced before it
-// is read, getObject looks for it and checks permissions again.
+// getObject serves GET and HEAD. The response to HEAD has no body. If the object is replaced before
+// its bytes are read, getObject looks up the new object and checks the permissions for it.
 func getObject(r *request) error {
 	const most = 10
 	header := r.w.Header()
@@ -33,7 +33,8 @@ func getObject(r *request) error {
 	}
 }
 
-// getVersion sends a version, or reports that it was replaced before it was read.
+// getVersion sends the version that the request names. If the version was replaced before its bytes
+// were opened, replaced is true and nothing was sent.
 func getVersion(r *request) (replaced bool, err error) {
 	part, err := wantedPart(r)
 	if err != nil {
@@ -80,13 +81,13 @@ func getVersion(r *request) (replaced bool, err error) {
 	}
 	r.w.WriteHeader(s.write(r.w.Header(), v.Object.Size))
 	if r.in.Method == http.MethodGet {
-		// The status is already sent: if this fails, the client gets a short body.
+		// The status has already been sent. If reading fails, the client receives a short body.
 		_ = r.server.store.Read(r.in.Context(), v, s.offset, s.length, r.w)
 	}
 	return false, nil
 }
 
-// findVersion returns the version that a read requests. The caller must release it.
+// findVersion returns the version that the request reads. The caller must release the version.
 func findVersion(r *request) (*state.Version, error) {
 	id, err := r.versionID()
 	if err != nil {
@@ -101,7 +102,7 @@ func findVersion(r *request) (*state.Version, error) {
 	return v, nil
 }
 
-// versionID returns the parameter, or "".
+// versionID returns the parameter versionId. It returns "" if the request has none.
 func (r *request) versionID() (string, error) {
 	if !r.has("versionId") {
 		return "", nil
@@ -124,12 +125,14 @@ func (r *request) versionID() (string, error) {
 	return id, nil
 }
 
-// describe writes the headers of an object.
+// describe writes the headers that describe an object.
 func describe(r *request, v *state.Version) error {
 	header := r.w.Header()
 	v.Object.Properties.Write(header)
 	v.Object.Encryption.Write(header)
-	v.Object.Lock.Write(header)
+	if err := writeLock(r, v); err != nil {
+		return err
+	}
 	v.Object.Restored.Write(header, r.server.now())
 	header.Set("Etag", v.Object.ETag)
 	header.Set("Last-Modified", v.Modified.Format(http.TimeFormat))
@@ -155,7 +158,9 @@ func describe(r *request, v *state.Version) error {
 	return nil
 }
 
-// parseRange reads a Range header. Anything but one well-formed range is ignored.
+// parseRange parses a Range header with one range of bytes. If the header is missing or has any
+// other form, the read is of the whole object, and partial is false. If the range is outside the
+// object, parseRange fails with InvalidRange.
 func parseRange(value string, size int64) (offset, length int64, partial bool, err error) {
 	span, found := strings.CutPrefix(value, "bytes=")
 	first, last, dash := strings.Cut(span, "-")
@@ -170,7 +175,7 @@ func parseRange(value string, size int64) (offset, length int64, partial bool, e
 	switch {
 	case !found || !dash:
 		return 0, size, false, nil
-	case first == "" && toErr == nil: // the last bytes
+	case first == "" && toErr == nil: // a range such as bytes=-500: the last 500 bytes
 		n := min(int64(to), size)
 		if n == 0 {
 			return 0, 0, false, unsatisfiable
@@ -186,15 +191,15 @@ func parseRange(value string, size int64) (offset, length int64, partial bool, e
 	return int64(from), int64(to-from) + 1, true, nil
 }
 
-// A span has the bytes of a version that a read requests.
+// A span is the range of bytes that a request reads from a version.
 type span struct {
 	offset, length int64
 	partial        bool
-	sum            checksum.Sum // checksum of these bytes; kind is nil if S3 shows none
-	parts          int          // parts of the object; 0 unless the read names one of several
+	sum            checksum.Sum // checksum of these bytes; its Kind is nil if S3 shows none
+	parts          int          // number of parts of the object, if the request reads one part; otherwise 0
 }
 
-// wantedPart returns the number in the parameter partNumber, or 0 without it.
+// wantedPart returns the value of the parameter partNumber. It returns 0 if the request has none.
 func wantedPart(r *request) (int, error) {
 	if !r.has("partNumber") {
 		return 0, nil
@@ -210,8 +215,9 @@ func wantedPart(r *request) (int, error) {
 	return number, err
 }
 
-// span returns the bytes of the part with this number. With 0, it returns those of the Range
-// header, or all of them if the client has a part of another object.
+// span returns the range of bytes that the request reads. If number is not 0, the result is the
+// part with this number. Otherwise the result is the range in the Range header. If If-Range names
+// another object, the Range header does not apply, and the result is the whole object.
 func (r *request) span(v *state.Version, number int) (span, error) {
 	if number == 0 {
 		asked := r.in.Header.Get("Range")
@@ -227,7 +233,7 @@ func (r *request) span(v *state.Version, number int) (span, error) {
 		return span{}, s3error.New(
 			"InvalidPartNumber", "ActualPartCount", strconv.Itoa(count), "PartNumberRequested", strconv.Itoa(number),
 		)
-	case len(v.Object.Parts) == 0: // an object of PutObject is its own only part
+	case len(v.Object.Parts) == 0: // an object of PutObject counts as one part
 		return span{length: v.Object.Size, partial: v.Object.Size > 0, sum: v.Object.Sum}, nil
 	}
 	p := v.Object.Parts[number-1]
@@ -238,7 +244,8 @@ func (r *request) span(v *state.Version, number int) (span, error) {
 	return s, nil
 }
 
-// write writes the headers of a response and returns its status.
+// write writes the response headers that describe the span, and returns the status: 200, or 206 if
+// the span is partial.
 func (s span) write(header http.Header, size int64) int {
 	header.Set("Content-Length", strconv.FormatInt(s.length, 10))
 	if s.parts > 0 {
@@ -260,19 +267,20 @@ func (s span) write(header http.Header, size int64) int {
 	return http.StatusPartialContent
 }
 
-// find returns the version that the request names, or the current one, and the error that a
-// reader gets if there is none or it is a delete marker. The caller must release the version,
-// also with an error.
+// find returns the version with this name, or the current version if the name has no id. It fails
+// if there is no such version, or if the version is a delete marker. The caller must release v even
+// if find fails.
 func (r *request) find(name state.VersionName) (v *state.Version, shown string, err error) {
 	v, shown, err = r.looked.at(r, name)
-	r.looked = lookedAt{} // the caller now owns it
+	r.looked = lookedAt{} // the caller of find must release the version, not r.looked
 	if err == nil {
 		err = state.Readable(v, name)
 	}
 	return v, shown, err
 }
 
-// A lookedAt is the version for which permissions were checked, or nil if there is none.
+// A lookedAt is the result of a lookup that checked permissions. It is kept for the read that
+// follows.
 type lookedAt struct {
 	name    state.VersionName
 	version *state.Version
@@ -280,9 +288,10 @@ type lookedAt struct {
 	err     error
 }
 
-// at returns what find will return, and keeps it for find. So the version that is read is the one for which
-// permissions were checked, and it is opened only once. DeleteObjects, which checks several keys at the
-// same time, does not use it.
+// The method at looks up a version and keeps the result for find. If l already has the result for
+// this name, at returns that result. A read therefore gets the version whose permissions were
+// checked, and opens it only once. DeleteObjects does not use this method, because DeleteObjects
+// handles several keys concurrently.
 func (l *lookedAt) at(r *request, name state.VersionName) (v *state.Version, shown string, err error) {
 	if l.name != name {
 		r.server.store.Release(l.version)

@@ -12,10 +12,11 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// leastSizeHeader is the header that says which small objects are not transitioned.
+// leastSizeHeader is the header that selects which small objects are not transitioned.
 const leastSizeHeader = "X-Amz-Transition-Default-Minimum-Object-Size"
 
-// putLifecycle replaces the rules. A rule without an ID gets one.
+// putLifecycle replaces the lifecycle rules of the bucket. It adds an ID to each rule that has
+// none.
 func putLifecycle(r *request) error {
 	if err := needDigest(r); err != nil {
 		return err
@@ -50,18 +51,20 @@ func getLifecycle(r *request) error {
 	})(r)
 }
 
-// headerClock counts days of 24 hours, whatever Config.LifecycleDay is.
+// headerClock computes the times in response headers. It has days of 24 hours, even if
+// Config.LifecycleDay is shorter, so that clients see the times of AWS.
 var headerClock = lifecycle.Clock{Day: lifecycle.FullDay}
 
-// RunLifecycle applies the lifecycle rules of all buckets once, at the time of Config.Now. It removes
-// objects, versions, delete markers and uploads, and changes storage classes. It skips versions that an
-// object lock protects. A listing that lags cannot cause a removal, because each key is looked up first.
-// [Handler.Run] calls it 24 times a day.
+// RunLifecycle applies the lifecycle rules of all buckets once, at the time of Config.Now. It
+// removes objects, versions, delete markers and uploads, and changes storage classes. It skips
+// versions that an object lock protects. It looks up each key before removing anything, so a stale
+// listing does no harm. [Handler.Run] calls it 24 times in each Config.LifecycleDay.
 func (h *Handler) RunLifecycle() { h.runLifecycle(context.Background()) }
 
 func (h *Handler) runLifecycle(ctx context.Context) {
 	var all []*state.Bucket
-	_ = h.store.ListBuckets(ctx, "", func(b *state.Bucket) bool { // a later run sees buckets that this one misses
+	// If the listing fails, a later run handles the buckets that are missing.
+	_ = h.store.ListBuckets(ctx, "", func(b *state.Bucket) bool {
 		if b.Lifecycle.Rules() != nil {
 			all = append(all, b)
 		}
@@ -75,7 +78,8 @@ func (h *Handler) runLifecycle(ctx context.Context) {
 	}
 }
 
-// A lifecycleRun applies the rules of one bucket. Whatever fails is left to a later run.
+// A lifecycleRun applies the rules of one bucket once. If something fails, a later run tries it
+// again.
 type lifecycleRun struct {
 	server *Handler
 	ctx    context.Context
@@ -83,8 +87,8 @@ type lifecycleRun struct {
 	clock  lifecycle.Clock
 }
 
-// hasRules reports whether the bucket still has rules. It reads them again, because they may
-// have been changed or removed since the run began.
+// hasRules reads the rules of the bucket again, and reports whether there are any. They may have
+// been changed or removed since the run began.
 func (l *lifecycleRun) hasRules() bool {
 	b, err := l.server.store.Bucket(l.ctx, l.bucket.Name)
 	if err == nil {
@@ -93,10 +97,10 @@ func (l *lifecycleRun) hasRules() bool {
 	return err == nil && b.Lifecycle.Rules() != nil
 }
 
-// lifecyclePage is the number of versions or uploads that are read at once.
+// lifecyclePage is the number of versions or uploads that are listed at a time.
 const lifecyclePage = 1000
 
-// expireUploads removes uploads that have waited too long.
+// expireUploads aborts the uploads whose time is over by a rule.
 func (l *lifecycleRun) expireUploads() {
 	var after state.UploadPosition
 	for more := true; more; {
@@ -118,7 +122,7 @@ func (l *lifecycleRun) expireUploads() {
 	}
 }
 
-// isOver reports whether an upload has waited too long. It returns false for nil.
+// isOver reports whether the rules abort an upload now. It returns false if u is nil.
 func (l *lifecycleRun) isOver(u *state.Upload) bool {
 	return u != nil && l.bucket.Lifecycle.Abortion(u.Key, u.Initiated, l.clock).IsOver(l.clock.Now)
 }
@@ -132,10 +136,10 @@ func (l *lifecycleRun) uploadNow(u *state.Upload) *state.Upload {
 	return found
 }
 
-// expireVersions applies the rules to each key, with all of its versions.
+// expireVersions applies the rules to all keys of the bucket.
 func (l *lifecycleRun) expireVersions() {
 	var after state.VersionPosition
-	var versions []*state.Version // of one key, newest first
+	var versions []*state.Version // all versions of one key, the newest first
 	for more := true; more; {
 		var page []*state.Version
 		var err error
@@ -158,9 +162,9 @@ func (l *lifecycleRun) expireVersions() {
 	l.expireKey(versions)
 }
 
-// expireKey applies the rules to the versions of a key, newest first. It begins with the oldest, because
-// a delete marker expires when it is alone. The listing may lag, so it only selects the keys to look at.
-// The current state of a key in the store decides what happens to its versions.
+// expireKey applies the rules to the versions of one key, the newest first. It begins with the
+// oldest, because a delete marker expires only when no other version is left. The listing may be
+// stale, so expireKey looks up the versions in the store before it changes anything.
 func (l *lifecycleRun) expireKey(versions []*state.Version) {
 	facts := factsOf(versions)
 	acts := func(i int) lifecycle.Action { return l.bucket.Lifecycle.Action(facts, i, l.clock) }
@@ -184,8 +188,8 @@ func (l *lifecycleRun) expireKey(versions []*state.Version) {
 	}
 }
 
-// versionsNow looks each listed version of a key up, and returns those that are there. If another version is
-// current than in the listing, or if the store fails, it returns none: a later run sees the key.
+// versionsNow looks up the listed versions of a key, and returns those that still exist. If another
+// version is current now, or if the store fails, it returns none, and a later run handles the key.
 func (l *lifecycleRun) versionsNow(listed []*state.Version) (found []*state.Version) {
 	for i, v := range listed {
 		name := state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}
@@ -193,7 +197,7 @@ func (l *lifecycleRun) versionsNow(listed []*state.Version) (found []*state.Vers
 			name.ID = ""
 		}
 		now, _, err := l.server.store.Find(l.ctx, name)
-		l.server.store.Release(now) // only its attributes are read
+		l.server.store.Release(now) // only the attributes are needed
 		switch {
 		case err != nil, i == 0 && (now == nil || now.ID != v.ID):
 			return nil
@@ -212,7 +216,7 @@ func factsOf(versions []*state.Version) []lifecycle.Version {
 	return facts
 }
 
-// lifecycleFacts returns the facts about a version that rules ask for.
+// lifecycleFacts converts a version to the type that package lifecycle uses.
 func lifecycleFacts(v *state.Version) lifecycle.Version {
 	o := &v.Object
 	return lifecycle.Version{
@@ -221,8 +225,8 @@ func lifecycleFacts(v *state.Version) lifecycle.Version {
 	}
 }
 
-// expire removes a version for good, or the current object as a client would. It reports whether
-// it has done so.
+// expire removes a version permanently. If the version is the current object, it removes the object
+// as a client would, perhaps with a delete marker. It returns false if the removal failed.
 func (l *lifecycleRun) expire(v *state.Version, current bool) bool {
 	r := &state.RemoveRequest{
 		VersionName: state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID}, Written: v.Modified,
@@ -238,7 +242,8 @@ func (l *lifecycleRun) expire(v *state.Version, current bool) bool {
 	return err == nil
 }
 
-// setClass changes the storage class of a version, unless it was replaced meanwhile.
+// setClass changes the storage class of a version. It does nothing if the version was replaced in
+// the meantime.
 func (l *lifecycleRun) setClass(v *state.Version, class string) {
 	changed, shown, err := l.server.store.Change(
 		l.ctx, state.VersionName{Bucket: l.bucket.Name, Key: v.Key, ID: v.ID},
@@ -258,7 +263,7 @@ func (l *lifecycleRun) setClass(v *state.Version, class string) {
 	}
 }
 
-// showExpiration writes the header with the time at which a current version expires.
+// showExpiration adds the header X-Amz-Expiration, if a rule will remove the object.
 func showExpiration(r *request, v *state.Version) {
 	if d := lifecycleOf(r).Expiry(lifecycleFacts(v), headerClock); d.Rule != "" {
 		r.w.Header().Set(
@@ -268,7 +273,7 @@ func showExpiration(r *request, v *state.Version) {
 	}
 }
 
-// showAbortion writes the headers with the time at which an upload is removed.
+// showAbortion adds the headers X-Amz-Abort-*, if a rule will abort the upload.
 func showAbortion(r *request, u *state.Upload) {
 	if d := lifecycleOf(r).Abortion(u.Key, u.Initiated, headerClock); d.Rule != "" {
 		r.w.Header().Set("X-Amz-Abort-Date", d.At.Format(http.TimeFormat))
@@ -276,7 +281,7 @@ func showAbortion(r *request, u *state.Upload) {
 	}
 }
 
-// lifecycleOf returns the rules of the bucket, or nil.
+// lifecycleOf returns the lifecycle rules of the request's bucket, or nil.
 func lifecycleOf(r *request) *lifecycle.Configuration {
 	b, err := r.bucket()
 	if err != nil {

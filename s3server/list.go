@@ -14,11 +14,11 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// A listRequest has the parameters that all lists of keys share.
+// A listRequest has the parameters that all listings of keys share.
 type listRequest struct {
 	state.Listing
 	encoding string
-	restores bool // whether to show restored copies
+	restores bool // true if the client wants the state of restored copies
 	now      time.Time
 }
 
@@ -53,15 +53,16 @@ func (r *request) listing(maxParameter string) (l listRequest, err error) {
 	return l, err
 }
 
-// pageSize returns the size of a page. A larger number than the limit is no error.
+// pageSize returns the maximum number of entries in a page. parameter is the query parameter with
+// the number. A number above the limit is reduced to the limit.
 func pageSize(r *request, parameter string) (int, error) {
 	most := r.server.limits.MaxPage
 	n, err := r.number(parameter, most)
 	return min(n, most), err
 }
 
-// encode encodes a key as the client asked. S3 encodes keys like values of a form, with a plus
-// sign for a space, but keeps slashes.
+// encode encodes a key if the client asked for it. Like S3, it encodes a space as a plus sign, as
+// in form values, but does not encode slashes.
 func (l listRequest) encode(key string) xmldoc.Text {
 	if l.encoding == "" {
 		return xmldoc.Text(key)
@@ -69,17 +70,17 @@ func (l listRequest) encode(key string) xmldoc.Text {
 	return xmldoc.Text(strings.ReplaceAll(url.QueryEscape(key), "%2F", "/"))
 }
 
-// An objectList is a page of either version of the listing. ListObjectsV2 continues after a token, and
-// ListObjects after a key.
+// An objectList is the XML response of ListObjects and ListObjectsV2. ListObjectsV2 continues after
+// a token, and ListObjects after a key.
 type objectList struct {
 	Name                  string
 	Prefix                xmldoc.Text
-	Marker                *xmldoc.Text // only of ListObjects
+	Marker                *xmldoc.Text // only in ListObjects
 	NextMarker            xmldoc.Text  `xml:",omitempty"`
 	StartAfter            xmldoc.Text  `xml:",omitempty"`
 	ContinuationToken     string       `xml:",omitempty"`
 	NextContinuationToken string       `xml:",omitempty"`
-	KeyCount              *int         // only of ListObjectsV2
+	KeyCount              *int         // only in ListObjectsV2
 	MaxKeys               int
 	Delimiter             xmldoc.Text `xml:",omitempty"`
 	EncodingType          string      `xml:",omitempty"`
@@ -100,7 +101,7 @@ type listedObject struct {
 	RestoreStatus     *restoreStatus
 }
 
-// listObjects serves ListObjectsV2.
+// listObjects handles ListObjectsV2.
 func listObjects(r *request) error {
 	l, err := r.listing("max-keys")
 	if err != nil {
@@ -132,7 +133,7 @@ func listObjects(r *request) error {
 	return r.writeObjectList(result)
 }
 
-// objectList returns an empty page.
+// objectList returns a response of a listing without entries.
 func (r *request) objectList(l listRequest) objectList {
 	return objectList{
 		Name: r.target.bucket, Prefix: l.encode(l.Prefix), MaxKeys: l.Max, Delimiter: l.encode(l.Delimiter),
@@ -140,7 +141,8 @@ func (r *request) objectList(l listRequest) objectList {
 	}
 }
 
-// writeObjectList responds with a page and, like AWS, with the region of the bucket.
+// writeObjectList responds with a page of a listing. Like AWS, it adds a header with the region of
+// the bucket.
 func (r *request) writeObjectList(page objectList) error {
 	b, err := r.bucket()
 	if err != nil {
@@ -150,7 +152,7 @@ func (r *request) writeObjectList(page objectList) error {
 	return r.writeXML("ListBucketResult", page)
 }
 
-// fill adds the entries after a position, and returns the position of the last one.
+// fill adds the entries that follow a position, and returns the position of the last entry.
 func (o *objectList) fill(
 	r *request, l listRequest, after state.Position, owners func(*state.Object) accounts.Owner,
 ) (last state.Position, err error) {
@@ -185,10 +187,11 @@ func (l listRequest) entry(v *state.Version, owners func(*state.Object) accounts
 
 const tokenMAC = 8 // bytes
 
-// tokenKey makes tokens opaque. It is not secret, so that a token outlives a restart.
+// tokenKey signs continuation tokens, so that clients cannot make their own. It need not be secret.
+// It is constant, so that a token is still valid after a restart.
 var tokenKey = []byte("continuation-token")
 
-// listToken returns an opaque token.
+// listToken encodes a position as a continuation token.
 func listToken(p state.Position) string {
 	kind := "k"
 	if p.Prefix {
@@ -213,8 +216,8 @@ func parseListToken(token string) (state.Position, error) {
 	return state.Position{Key: message[1:], Prefix: message[0] == 'p'}, nil
 }
 
-// list shows one page of current objects and common prefixes, like the method of [state.Store]. It
-// leaves out objects that the request's fault conceals, and fills the page with those after them.
+// list calls show with one page of current objects and common prefixes, like [state.Store.List]. It
+// omits objects that Fault.Stale hides, and fills the page with the objects that follow.
 func (r *request) list(
 	l state.Listing, after state.Position, show func(v *state.Version, common string),
 ) (more bool, err error) {
@@ -244,8 +247,9 @@ func (r *request) list(
 	return more, nil
 }
 
-// listObjectsV1 serves ListObjects. Like AWS, it names the last entry of a page only in a
-// listing with a delimiter; without one, the client continues after the last key.
+// listObjectsV1 handles ListObjects. Like AWS, it returns the last key as NextMarker only if the
+// listing has a delimiter. Without a delimiter, clients continue after the last key that they
+// received.
 func listObjectsV1(r *request) error {
 	l, err := r.listing("max-keys")
 	if err != nil {

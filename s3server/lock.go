@@ -12,11 +12,13 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// bypassHeader, if it is true, bypasses a retention in the mode GOVERNANCE.
+// bypassHeader is the header that asks to bypass a retention in governance mode, if its value is
+// true.
 const bypassHeader = "X-Amz-Bypass-Governance-Retention"
 
-// checkBypass refuses the header of a bypass, whatever its value, in a bucket without object lock. Only with
-// Config.Strict it does so, because programs that can empty any bucket send the header to all servers.
+// checkBypass fails on a strict server if the request has bypassHeader, with any value, and the
+// bucket has no object lock. Other servers accept the header, because programs that empty any
+// bucket always send it.
 func checkBypass(r *request) error {
 	if !r.server.config.Strict || r.in.Header.Get(bypassHeader) == "" {
 		return nil
@@ -29,8 +31,9 @@ func checkBypass(r *request) error {
 	return err
 }
 
-// needChecksum requires a digest or checksum for the body of a write in a bucket with a default
-// retention, or with a lock of its own. what is "Object" or "Part".
+// needChecksum fails if an object gets a lock, and the write has neither a digest nor a checksum of
+// its body. The lock comes from the request or is the bucket's default retention. The parameter
+// what is "Object" or "Part", for the message.
 func (r *request) needChecksum(p *expectedBody, l state.Lock, what string) error {
 	if p.given != nil || p.md5 != nil {
 		return nil
@@ -79,7 +82,8 @@ func getLocking(b *state.Bucket) (any, error) {
 	return response, nil
 }
 
-// putLocking enables object lock, which cannot be disabled, and replaces the default retention.
+// putLocking enables object lock on the bucket, and replaces the default retention. Object lock
+// cannot be disabled.
 func putLocking(r *request) error {
 	var asked lockConfiguration
 	if err := r.readVouched(&asked); err != nil {
@@ -120,7 +124,9 @@ func (c *lockConfiguration) settings() (*state.LockSettings, error) {
 		s.Years = *d.Years
 	}
 	if s.Days+s.Years < 1 || s.Days > 36500 ||
-		s.Years > 100 { // S3's limits; with a date much later, the time would overflow and lock nothing
+		// These are S3's limits. A much later date would overflow, and the lock would protect
+		// nothing.
+		s.Years > 100 {
 		return nil, s3error.New(
 			"InvalidArgument",
 		).WithMessage(
@@ -136,7 +142,7 @@ type retention struct {
 	RetainUntilDate string   `xml:",omitempty"`
 }
 
-// putRetention replaces the retention of a version; an empty one ends it.
+// putRetention replaces the retention of a version. An empty retention in the request removes it.
 func putRetention(r *request) error {
 	var asked retention
 	if err := r.readVouched(&asked); err != nil {
@@ -160,8 +166,8 @@ func putRetention(r *request) error {
 	)
 }
 
-// changeLock changes the lock of a version. Policies treat the lock in a document like the headers of a
-// PUT.
+// changeLock changes the lock of a version. The parameter asked has the new lock in the headers
+// that a PutObject would have. The policies are applied to these headers.
 func changeLock(r *request, asked http.Header, change func(*state.Lock) error) error {
 	header := r.in.Header.Clone()
 	maps.Copy(header, asked)
@@ -194,7 +200,7 @@ func (d *retention) lock(now time.Time) (state.Lock, error) {
 	return state.Lock{Mode: d.Mode, Until: until}, nil
 }
 
-// showLock is like showVersion, for a bucket that can lock objects.
+// showLock is like showVersion, but fails if the bucket has no object lock.
 func showLock(name string, f func(state.Lock) (any, error)) handler {
 	return func(r *request) error {
 		return showVersion(name, func(v *state.Version) (any, error) {
@@ -241,4 +247,33 @@ func getLegalHold(l state.Lock) (any, error) {
 		return nil, s3error.New("NoSuchObjectLockConfiguration")
 	}
 	return legalHold{Status: l.Hold}, nil
+}
+
+// writeLock adds the lock of a version to the response headers. It omits the retention and the
+// legal hold if the caller has no permission to read them.
+//
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
+func writeLock(r *request, v *state.Version) error {
+	shown := v.Object.Lock
+	if shown == (state.Lock{}) {
+		return nil
+	}
+	b, err := r.bucket()
+	if err != nil {
+		return err
+	}
+	for action, hide := range map[string]func(){
+		"s3:GetObjectRetention": func() { shown.Mode = "" },
+		"s3:GetObjectLegalHold": func() { shown.Hold = "" },
+	} {
+		a := r.access(b, action, v.Key, r.query.Get("versionId"))
+		switch err := a.checkFurther(furtherAction{action, true}); {
+		case s3error.Is(err, "AccessDenied"):
+			hide()
+		case err != nil:
+			return err
+		}
+	}
+	shown.Write(r.w.Header())
+	return nil
 }

@@ -45,7 +45,8 @@ func createUpload(r *request) error {
 	)
 }
 
-// readUploadChecksum reads which checksums the parts and the object of an upload have.
+// readUploadChecksum sets the kind and the type of the checksums of an upload, from the request's
+// headers.
 func readUploadChecksum(u *state.Upload, header http.Header) error {
 	name, covers := header.Get("X-Amz-Checksum-Algorithm"), header.Get("X-Amz-Checksum-Type")
 	if name == "" {
@@ -82,7 +83,7 @@ func readUploadChecksum(u *state.Upload, header http.Header) error {
 	return nil
 }
 
-// upload returns the upload that a request names.
+// upload looks up the upload that the request names.
 func (r *request) upload() (*state.Upload, error) {
 	return r.server.store.Upload(r.in.Context(), r.target.bucket, r.target.key, r.query.Get("uploadId"))
 }
@@ -97,7 +98,7 @@ func partNumber(r *request) (int, error) {
 	return n, nil
 }
 
-// partTarget returns the upload and the number of a part that is written.
+// partTarget returns the upload to which the request writes a part, and the number of the part.
 func partTarget(r *request) (u *state.Upload, number int, err error) {
 	if number, err = partNumber(r); err != nil {
 		return nil, 0, err
@@ -137,7 +138,8 @@ func uploadPart(r *request) error {
 	if err != nil {
 		return err
 	}
-	if promised.kind != u.Kind { // the part has this checksum, and the object has another
+	// If the checksums of the part and of the object are of different kinds, compute both kinds.
+	if promised.kind != u.Kind {
 		b.Digest = b.Digest.Also(u.Kind)
 	}
 	p, err := r.server.store.PutPart(r.in.Context(), u, number, b)
@@ -152,7 +154,10 @@ func uploadPart(r *request) error {
 	return r.done(http.StatusOK)
 }
 
-// checkKind refuses a part with another checksum algorithm than its upload.
+// checkKind fails if the client named a checksum algorithm for the upload, and a part has a
+// checksum of another algorithm. If the upload's checksum is composite, checkKind also fails for a
+// part without a checksum. For any other part without a checksum, it sets p.kind to the upload's
+// algorithm.
 func checkKind(u *state.Upload, p *expectedBody) error {
 	given := "null"
 	if p.given != nil {
@@ -278,7 +283,7 @@ type listedUpload struct {
 	Initiated        string
 }
 
-// listUploads lists uploads by key, and by time for one key.
+// listUploads lists the multipart uploads of a bucket, sorted by key and, for one key, by time.
 func listUploads(r *request) error {
 	l, err := r.listing("max-uploads")
 	if err != nil {

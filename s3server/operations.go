@@ -14,14 +14,14 @@ import (
 
 type handler = func(*request) error
 
-// subresources are the query parameters that select another operation. The first one in
-// a request decides.
+// subresources has the query parameters that select an operation. If a request has several, the
+// first one in this list counts.
 var subresources = []string{
 	"accelerate", "acl", "analytics", "cors", "delete", "encryption", "intelligent-tiering", "inventory", "legal-hold",
 	"lifecycle", "location", "logging", "metrics", "notification", "object-lock", "ownershipControls", "policy", "policyStatus",
 	"publicAccessBlock", "replication", "requestPayment", "restore", "retention", "tagging", "uploadId", "uploads",
 	"versioning", "versions", "website",
-	// This server does not implement these:
+	// Operations with these parameters are not implemented.
 	"attributes", "select", "torrent",
 }
 
@@ -30,9 +30,10 @@ type operation struct {
 	handle handler
 }
 
-// operations has the operations by kind, method and subresource.
+// operations maps a kind of target, a method and a subresource to an operation.
 var operations = map[string]operation{
-	"SERVICE GET ": {"ListBuckets", listingOf(listBuckets)},
+	"SERVICE GET ":  {"ListBuckets", listingOf(listBuckets)},
+	"SERVICE POST ": {"AssumeRole", assumeRole}, // an operation of AWS STS, which checks its signature itself
 
 	"BUCKET PUT ":          {"CreateBucket", createBucket},
 	"BUCKET HEAD ":         {"HeadBucket", headBucket},
@@ -148,9 +149,10 @@ var operations = map[string]operation{
 	},
 	"BUCKET DELETE replication": {
 		"DeleteBucketReplication", reset(func(*state.Bucket) {}),
-	}, // AWS does not mind that there is no configuration
+	}, // like AWS, succeed even if there is no configuration
 
-	// With an id, these select one configuration, and otherwise all.
+	// With the parameter id, these requests are for one configuration. Without it, they are for
+	// all.
 	"BUCKET GET analytics": {
 		"ListBucketAnalyticsConfigurations", listNothing("ListBucketAnalyticsConfigurationResult"),
 	},
@@ -199,8 +201,8 @@ var operations = map[string]operation{
 	"OBJECT POST restore":   {"RestoreObject", restoreObject},
 }
 
-// chooseOperation returns the name of the operation and its handler. If the server does not
-// implement the operation, there is no handler.
+// chooseOperation returns the name of the request's operation and its handler. If the server does
+// not implement the operation, the handler is nil.
 func chooseOperation(r *request) (string, handler) {
 	if r.in.Method == http.MethodOptions {
 		return "Preflight", preflight

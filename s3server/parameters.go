@@ -11,9 +11,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// hoistParameters turns the x-amz-* parameters of a presigned URL into headers, because S3 gives both the same
-// meaning. It ignores checksums, as S3 does: SDKs sign the checksum of an empty body. Nor does the hash of the body
-// become a header, because policies do not see it as one.
+// hoistParameters copies the x-amz-* query parameters of a presigned URL to the headers, because S3
+// treats both alike. Like S3, it ignores checksums: SDKs add the checksum of an empty body to the
+// URL. It does not copy the hash of the body, because policies must not see it as a header.
 func hoistParameters(r *request) {
 	for parameter, values := range r.query {
 		name := http.CanonicalHeaderKey(parameter)
@@ -27,25 +27,25 @@ func hoistParameters(r *request) {
 	}
 }
 
-// missingSubresources are query parameters that select an operation of S3 that this server lacks,
-// in addition to those in subresources.
+// missingSubresources has further query parameters that select an operation of S3. This server does
+// not implement these operations.
 var missingSubresources = []string{
 	"abac", "annotation", "metadataAnnotationTable", "metadataConfiguration", "metadataInventoryTable",
 	"metadataJournalTable", "metadataTable", "renameObject", "session",
 }
 
-// plainParameters are query parameters that select no operation. Clients send some without a
-// value.
+// plainParameters has query parameters that do not select an operation. Some clients send them
+// without a value.
 var plainParameters = []string{
 	"bucket-region", "continuation-token", "delimiter", "encoding-type", "fetch-owner", "id", "key-marker", "list-type", "marker",
 	"max-buckets", "max-keys", "max-parts", "max-uploads", "part-number-marker", "partNumber", "prefix", "select-type", "start-after",
 	"upload-id-marker", "version-id-marker", "versionId", "x-id",
 }
 
-// missingSubresource returns a parameter that selects an operation that this server lacks, or "".
-// An unknown parameter without a value may belong to another version of S3: without this check,
-// "DELETE /bucket?unknown" would delete the bucket. S3 ignores one in a read of an object, and one
-// with a value.
+// missingSubresource returns a query parameter that selects an operation that this server does not
+// implement, or "". An unknown parameter without a value counts, too, because it may select a newer
+// operation of S3. Without this check, "DELETE /bucket?unknown" would delete the bucket. Like S3,
+// it ignores an unknown parameter that has a value, or that is in a read of an object.
 func missingSubresource(r *request) string {
 	readsObject := r.target.kind() == "OBJECT" && (r.in.Method == http.MethodGet || r.in.Method == http.MethodHead)
 	for _, name := range slices.Sorted(maps.Keys(r.query)) {
@@ -59,14 +59,14 @@ func missingSubresource(r *request) string {
 	return ""
 }
 
-// versionedOperations are the operations that accept a versionId.
+// versionedOperations has the operations that accept the parameter versionId.
 var versionedOperations = []string{
 	"GetObject", "HeadObject", "DeleteObject", "GetObjectAcl", "PutObjectAcl", "GetObjectTagging", "PutObjectTagging",
 	"DeleteObjectTagging", "GetObjectRetention", "PutObjectRetention", "GetObjectLegalHold", "PutObjectLegalHold",
 	"GetObjectAttributes", "RestoreObject",
 }
 
-// checkParameters refuses parameters that S3 refuses, because they belong to another operation.
+// checkParameters fails if a request has a query parameter that belongs only to other operations.
 func checkParameters(r *request) error {
 	if r.target.kind() != "OBJECT" || r.operation == "Preflight" {
 		return nil
@@ -83,13 +83,13 @@ func checkParameters(r *request) error {
 }
 
 const (
-	// maxRequestHead is the largest size of a request without its body that [Start] accepts.
+	// maxRequestHead is the maximum number of bytes of the request line and headers in [Start].
 	maxRequestHead = 64 << 10
-	maxURI         = 16 << 10 // room for a signed URL of a long key
+	maxURI         = 16 << 10 // bytes; enough for a signed URL of a long key
 )
 
-// checkHead refuses a request line and headers that are larger than the limits. An
-// [http.Server] of a caller may let pass more than Start's.
+// checkHead fails if the URL or the headers exceed the limits. [Start] already limits their sum,
+// but another [http.Server] may not.
 func checkHead(r *request) error {
 	if len(r.in.URL.Path) > maxURI || len(r.in.URL.RawQuery) > maxURI {
 		e := s3error.New("InvalidURI")

@@ -11,20 +11,35 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// judge asks the policy of the bucket whether it allows or denies the access.
+// judge reports whether the bucket's policy allows the access, and whether it denies the access.
 func (a *access) judge() (allowed, denied bool) {
-	return a.bucket.Policy.Judge(&policy.Request{
-		Operation: a.request.operation, Action: a.action, Resource: a.resource(), VersionID: a.id, Prefix: a.prefix,
-		Anonymous: a.caller.anonymous, Account: a.caller.account, Owner: a.bucket.Account, Region: a.bucket.Region,
-		Header: a.header, Query: a.request.query, Tags: a.tags, ObjectTags: a.objectTags,
-		Now: a.request.server.now(), TLS: a.request.in.TLS, RemoteAddr: a.request.in.RemoteAddr,
-		Algorithm: a.caller.algorithm, SignedAt: a.caller.seal.Timestamp,
-		SignedByQuery: a.request.in.Header.Get("Authorization") == "",
-	})
+	return a.bucket.Policy.Judge(a.subject())
 }
 
-// objectTags returns the tags of the object, if there is one. On AWS, an object that is overwritten or removed
-// has none for policies.
+// subject converts the access to the input of a policy's decision.
+func (a *access) subject() *policy.Request {
+	s := subjectOf(a.request, a.action, a.resource())
+	s.VersionID, s.Prefix, s.Owner, s.Region = a.id, a.prefix, a.bucket.Account, a.bucket.Region
+	s.Header, s.Tags, s.ObjectTags = a.header, a.tags, a.objectTags
+	return s
+}
+
+// subjectOf returns the input of a policy's decision about an action. It assumes that the resource
+// belongs to the caller and is not in an existing bucket. For a resource in a bucket, use the
+// method subject of access.
+func subjectOf(r *request, action, resource string) *policy.Request {
+	return &policy.Request{
+		Operation: r.operation, Action: action, Resource: resource,
+		Anonymous: r.caller.anonymous, Account: r.caller.account, Owner: r.caller.account,
+		Region: r.server.config.Region, Header: r.in.Header, Query: r.query,
+		Now: r.server.now(), TLS: r.in.TLS, RemoteAddr: r.in.RemoteAddr,
+		Algorithm: r.caller.algorithm, SignedAt: r.caller.seal.Timestamp,
+		SignedByQuery: r.in.Header.Get("Authorization") == "",
+	}
+}
+
+// objectTags returns the tags of the existing object, for policies. As on AWS, policies see no tags
+// when the object is overwritten or removed.
 func (a *access) objectTags() []tagging.Tag {
 	if slices.Contains([]string{"s3:PutObject", "s3:DeleteObject", "s3:DeleteObjectVersion"}, a.action) ||
 		a.version() == nil {
@@ -67,7 +82,7 @@ func getPolicy(r *request) error {
 	return nil
 }
 
-// policyStatus says whether the policy makes the bucket public.
+// policyStatus is the XML response to the question whether the policy makes the bucket public.
 type policyStatus struct{ IsPublic bool }
 
 func policyStatusOf(b *state.Bucket) *policyStatus {

@@ -20,7 +20,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// postObject stores the file of a form, if its policy allows it.
+// postObject stores the file of a form upload, if the form's policy permits it.
 func postObject(r *request) error {
 	r.body.until = time.Now().Add(documentTimeout)
 	preamble := &bodylimit.Reader{Body: r.in.Body, Left: maxPreamble, TooLarge: io.ErrUnexpectedEOF}
@@ -33,12 +33,14 @@ func postObject(r *request) error {
 	}
 	f, err := readForm(reader)
 	if preamble.Left < 0 {
-		return s3error.New("MaxPostPreDataLengthExceededError") // returned whatever error the parser made of it
+		// The form has too many bytes before its file. This limit has caused the parser's error, so
+		// the parser's error is ignored.
+		return s3error.New("MaxPostPreDataLengthExceededError")
 	}
 	if err != nil {
 		return err
 	}
-	preamble.Left, r.body.until = math.MaxInt64, time.Time{} // the file has its own limits
+	preamble.Left, r.body.until = math.MaxInt64, time.Time{} // the limits for the fields do not apply to the file
 	if r.target.key = f.fields["key"]; r.target.key == "" {
 		return s3error.New(
 			"InvalidArgument", "ArgumentName", "key",
@@ -46,7 +48,8 @@ func postObject(r *request) error {
 			"Bucket POST must contain a field named 'key'.  If it is specified, please check the order of the fields.",
 		)
 	}
-	if f.fields["acl"] != "" && f.fields["x-amz-acl"] != "" { // S3 does not document which one counts
+	// S3 does not document which of the two fields counts.
+	if f.fields["acl"] != "" && f.fields["x-amz-acl"] != "" {
 		return s3error.New(
 			"InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", f.fields["x-amz-acl"],
 		).WithMessage(
@@ -83,8 +86,8 @@ func postObject(r *request) error {
 	return writeFormResponse(r, f, v)
 }
 
-// permit checks the form against its policy. A form without a policy is an anonymous
-// write.
+// permit checks the signature, the permission and the policy of a form, and returns the permitted
+// sizes of its file. A form without a policy is a write by an anonymous caller.
 func permit(r *request, f *form) (formpolicy.Sizes, error) {
 	anySize := formpolicy.Sizes{Most: r.server.limits.MaxPutSize}
 	if f.fields["policy"] == "" {
@@ -107,7 +110,8 @@ func permit(r *request, f *form) (formpolicy.Sizes, error) {
 	return p.Check(f.names, f.fields, r.target.bucket, anySize)
 }
 
-// authorizeForm checks the permission for the write that the form asks for.
+// authorizeForm checks that the caller has the permission to write the object with the form's
+// properties.
 func authorizeForm(r *request, f *form) error {
 	tags, err := f.tags()
 	if err != nil {
@@ -116,7 +120,7 @@ func authorizeForm(r *request, f *form) error {
 	return r.authorizeWith(f.header(), tags)
 }
 
-// verifyForm checks the policy's signature.
+// verifyForm verifies the signature of the form's policy, and sets r.caller.
 func verifyForm(r *request, f *form) error {
 	if !r.server.config.Strict && f.fields["awsaccesskeyid"] != "" {
 		return verifyFormV2(r, f)
@@ -138,18 +142,18 @@ func verifyForm(r *request, f *form) error {
 			"X-Amz-Algorithm only supports \"AWS4-HMAC-SHA256\"",
 		)
 	}
-	c := &claim{timestamp: f.fields["x-amz-date"], signature: f.fields["x-amz-signature"]}
+	c := &claim{service: sign.Service, timestamp: f.fields["x-amz-date"], signature: f.fields["x-amz-signature"]}
 	if err := c.credential(f.fields["x-amz-credential"], wrongCredential); err != nil {
 		return err
 	}
 	if err := checkScope(r, c, wrongCredential); err != nil {
 		return err
 	}
-	credential, err := r.server.credential(c.accessKey, f.fields["x-amz-security-token"])
+	who, secret, err := identify(r, c.accessKey, f.fields["x-amz-security-token"])
 	if err != nil {
 		return err
 	}
-	key := sign.Key(credential.SecretKey, c.scope)
+	key := sign.Key(secret, c.scope)
 	if !sign.Equal(sign.HexMAC(key, f.fields["policy"]), c.signature) {
 		return s3error.New(
 			"SignatureDoesNotMatch", "AWSAccessKeyId", c.accessKey, "StringToSign", f.fields["policy"],
@@ -157,10 +161,8 @@ func verifyForm(r *request, f *form) error {
 			c.signature,
 		)
 	}
-	r.caller = caller{
-		accessKey: c.accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: sign.Algorithm,
-		seal: sign.Seal{Timestamp: c.timestamp},
-	}
+	who.algorithm, who.seal = sign.Algorithm, sign.Seal{Timestamp: c.timestamp}
+	r.caller = who
 	return nil
 }
 
@@ -202,7 +204,7 @@ func writeFormResponse(r *request, f *form, v *state.Version) error {
 				Location: xmldoc.Text(location), Bucket: r.target.bucket, Key: xmldoc.Text(r.target.key),
 				ETag: v.Object.ETag,
 			},
-		) // nothing in the document can fail
+		) // encoding this document cannot fail
 		r.w.WriteHeader(http.StatusCreated)
 		_, _ = r.w.Write(append([]byte(xml.Header), body...))
 		return nil

@@ -7,8 +7,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// putObject stores a body. It checks the condition under a lock, after the body has arrived, so
-// that exactly one of many creators succeeds.
+// putObject stores an object. The store checks the condition after the body has arrived, and
+// together with the write. If several clients create one key at the same time, exactly one
+// succeeds.
 func putObject(r *request) error {
 	condition, err := headers.WriteCondition(r.in.Header)
 	if err != nil {
@@ -40,8 +41,8 @@ func putObject(r *request) error {
 	return r.done(http.StatusOK)
 }
 
-// newObject returns an object without bytes. It fails if there is no bucket, or if the
-// bucket refuses the access control list or the lock.
+// newObject returns the object that the headers of a write describe, without bytes. It fails if the
+// bucket does not exist, or if the bucket refuses the ACL or the lock.
 func newObject(r *request, header http.Header) (*state.Object, error) {
 	o, err := &state.Object{}, error(nil)
 	if o.Lock, err = headers.Lock(header, r.server.now()); err != nil {
@@ -70,7 +71,8 @@ func (r *request) write(o *state.Object, c state.WriteCondition) *state.Write {
 	return &state.Write{Bucket: r.target.bucket, Key: r.target.key, Object: *o, Condition: c}
 }
 
-// written adds the headers that all responses to a write have.
+// written adds the headers that the responses to all writes have, and prepares the event of the
+// write.
 func written(r *request, v *state.Version, shown string) {
 	r.showID(shown)
 	v.Object.Encryption.Write(r.w.Header())
@@ -78,7 +80,7 @@ func written(r *request, v *state.Version, shown string) {
 	r.note(v, shown)
 }
 
-// showID adds the id of a version to the response, if the bucket has ever kept versions.
+// showID adds the header X-Amz-Version-Id to the response, unless shown is "".
 func (r *request) showID(shown string) {
 	if shown != "" {
 		r.w.Header().Set("X-Amz-Version-Id", shown)

@@ -15,32 +15,34 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// A Request is a request and the status of its response, for tests of the wire format.
+// A Request describes a request that the server has received. Tests can check what a client has
+// sent.
 type Request struct {
-	Operation string      `json:"operation"` // AWS's name; "Unknown" if there is none
+	Operation string      `json:"operation"` // AWS's name of the operation, or "Unknown"
 	Method    string      `json:"method"`
 	Host      string      `json:"host"`
-	Path      string      `json:"path"` // path as it was sent
+	Path      string      `json:"path"` // path as the client sent it
 	Bucket    string      `json:"bucket,omitempty"`
 	Key       string      `json:"key,omitempty"`
 	Query     url.Values  `json:"query,omitempty"`
 	Header    http.Header `json:"header,omitempty"`
-	Trailers  bool        `json:"-"`      // whether a checksum follows the body
-	Status    int         `json:"status"` // 0 before the response, or if it was dropped
+	Trailers  bool        `json:"-"`      // true if a checksum follows the body
+	Status    int         `json:"status"` // 0 before the response, or if there was none
 }
 
-// A recorder counts requests, and keeps the latest.
+// A recorder counts requests and keeps the latest ones.
 type recorder struct {
-	limit int // number of requests to keep
+	limit int // maximum number of kept requests
 	busy  atomic.Int64
 
 	mu     sync.Mutex
-	latest []*Request // the latest requests, the oldest first
+	latest []*Request // the latest requests; the first is the oldest
 	counts map[string]int
 	total  int
 }
 
-// begin counts a request. It returns the entry that is kept, or nil.
+// begin counts a request. It returns the description that it keeps for [Handler.Requests], or nil
+// if it keeps none.
 func (c *recorder) begin(r *request) *Request {
 	c.busy.Add(1)
 	c.mu.Lock()
@@ -59,7 +61,7 @@ func (c *recorder) begin(r *request) *Request {
 		Query: maps.Clone(r.query), Header: r.in.Header.Clone(), Trailers: r.in.Header.Get("X-Amz-Trailer") != "",
 	}
 	if len(c.latest) == c.limit {
-		c.latest = c.latest[1:] // when append grows the slice, it copies only the rest
+		c.latest = c.latest[1:] // no leak: when append makes a new array, it copies only the remaining requests
 	}
 	c.latest = append(c.latest, kept)
 	return kept
@@ -74,8 +76,8 @@ func (c *recorder) end(kept *Request, status int) {
 	}
 }
 
-// Requests returns the latest requests in the order in which they came, at most
-// Config.Record, since the start or the last [Handler.Reset].
+// Requests returns the latest requests in the order of their arrival, at most Config.Record of
+// them. It omits requests before the last [Handler.Reset].
 func (h *Handler) Requests() []Request {
 	c := &h.recorder
 	c.mu.Lock()
@@ -87,9 +89,9 @@ func (h *Handler) Requests() []Request {
 	return all
 }
 
-// Count returns the number of requests of an operation since the start or the last
-// [Handler.Reset], or of all operations if operation is "". It also counts requests that
-// Config.Record does not keep.
+// Count returns the number of requests of an operation since the start or the last [Handler.Reset].
+// If operation is "", it counts the requests of all operations. It also counts requests that
+// Requests no longer returns.
 func (h *Handler) Count(operation string) int {
 	h.recorder.mu.Lock()
 	defer h.recorder.mu.Unlock()
@@ -99,7 +101,7 @@ func (h *Handler) Count(operation string) int {
 	return h.recorder.counts[operation]
 }
 
-// counts returns how many requests of each operation came, as Count does for one.
+// counts returns the result of Count for each operation.
 func (h *Handler) counts() map[string]int {
 	h.recorder.mu.Lock()
 	defer h.recorder.mu.Unlock()
@@ -109,38 +111,38 @@ func (h *Handler) counts() map[string]int {
 // Busy returns the number of requests in progress.
 func (h *Handler) Busy() int { return int(h.recorder.busy.Load()) }
 
-// Reset clears the record and the counts of requests.
+// Reset removes the recorded requests and sets all counts to 0.
 func (h *Handler) Reset() {
 	h.recorder.mu.Lock()
 	defer h.recorder.mu.Unlock()
 	h.recorder.latest, h.recorder.counts, h.recorder.total = nil, nil, 0
 }
 
-// An Entry describes a request and its response, for logs, metrics and consoles. It has no secret:
-// no signature, no token, no header with a key.
+// An Entry describes a request and its response, for logs, metrics and consoles. It has no
+// signatures, tokens or keys.
 type Entry struct {
-	Time        time.Time // time of the request
+	Time        time.Time // time at which the request arrived
 	Duration    time.Duration
 	RequestID   string // value of x-amz-request-id
 	RemoteAddr  string
-	AccessKeyID string // key of a valid signature
-	Operation   string // AWS's name; "Unknown" if there is none
+	AccessKeyID string // access key, if the signature was valid
+	Operation   string // AWS's name of the operation, or "Unknown"
 	Method      string
-	Path        string     // path as it was sent
+	Path        string     // path as the client sent it
 	Query       url.Values // without signatures, tokens and keys
 	Bucket, Key string
 	Status      int    // 0 means that the connection was closed without a response
-	Error       string // S3's code of the error
-	Message     string // S3's message, with the store's error, and a note if a [Fault] applies
-	// CanonicalRequest is the text for which the server computed the signature, if the error is
-	// SignatureDoesNotMatch. Values of headers that may be secret are left out.
+	Error       string // S3's error code, or ""
+	Message     string // S3's message, the error of the store, and a note if a [Fault] applied
+	// CanonicalRequest is the text for which the server computed the signature. It is set if Error
+	// is SignatureDoesNotMatch. Values of headers that may be secret are hidden.
 	CanonicalRequest string
-	Received         int64 // bytes of the request's body
-	Sent             int64 // bytes of the response's body
+	Received         int64 // bytes of the request body
+	Sent             int64 // bytes of the response body
 	UserAgent        string
 }
 
-// A loggedBody counts what is read of a request's body.
+// A loggedBody counts the bytes that are read from the body of a request.
 type loggedBody struct {
 	io.ReadCloser
 	n atomic.Int64
@@ -152,8 +154,8 @@ func (b *loggedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// logged prepares a request for [Config.Log], and returns the function that calls it at the
-// end.
+// logged prepares the [Entry] for a request. The caller must call end at the end of the request,
+// which passes the entry to [Config.Log].
 func (r *request) logged() (end func(*responseWriter)) {
 	log := r.server.config.Log
 	if log == nil {
@@ -179,7 +181,8 @@ func (r *request) logged() (end func(*responseWriter)) {
 	}
 }
 
-// plainHeaders are the signed headers without secrets that most often make a signature fail.
+// plainHeaders has the headers whose values the log may show: they have no secrets, and often are
+// the reason of a wrong signature.
 var plainHeaders = []string{
 	"content-encoding", "content-length", "content-md5", "content-type", "date", "host", "range",
 	"x-amz-content-sha256", "x-amz-date", "x-amz-decoded-content-length",
@@ -188,14 +191,16 @@ var plainHeaders = []string{
 // hidden replaces a text that may be secret.
 const hidden = "(hidden)"
 
-// explain returns the code and message of an error, with the element that says which check failed. If a
-// signature is wrong, it also returns the canonical request. None of these has a secret. e may be nil.
+// explain returns the code and the message of an error, and adds elements of the response that
+// explain the error to the message. If a signature is wrong, it also returns the canonical request.
+// The results contain no secrets. e may be nil.
 func explain(e *s3error.Error) (code, message, canonical string) {
 	if e == nil {
 		return "", "", ""
 	}
 	message = e.Message
-	// S3 says which condition of a form's policy failed, with its value.
+	// The message names the failed condition of a form's policy with its value, which may be
+	// secret.
 	if before, condition, found := strings.Cut(message, "Condition"); found &&
 		len(withoutSecrets(url.Values{condition: nil})) == 0 {
 		message = before + "Condition " + hidden
@@ -221,9 +226,9 @@ func explain(e *s3error.Error) (code, message, canonical string) {
 	return e.Code, message, canonical
 }
 
-// hideSecrets replaces the values in a canonical request that may be secret: those of most headers, and of
-// tokens in the query. A canonical request has one line each for method, path and query, and then one for
-// each header.
+// hideSecrets hides values in a canonical request that may be secret: those of most headers, and of
+// tokens in the query. The first lines of a canonical request are the method, the path and the
+// query. Then one line for each header follows.
 func hideSecrets(canonical string) string {
 	lines := strings.Split(canonical, "\n")
 	for i, line := range lines {

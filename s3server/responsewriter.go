@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// A responseWriter sends a response and applies the request's fault.
+// A responseWriter sends a response and applies the effects of the request's fault to it.
 type responseWriter struct {
 	http.ResponseWriter
 	request *request
@@ -19,7 +19,7 @@ type responseWriter struct {
 // Unwrap lets [http.ResponseController] reach the connection.
 func (w *responseWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// WriteHeader sends the status, unless the response is dropped.
+// WriteHeader sends the status and the headers, unless the fault drops the response.
 func (w *responseWriter) WriteHeader(status int) {
 	fault := w.request.fault
 	if tag := fault.ETag; tag != "" && w.Header().Get("Etag") != "" {
@@ -30,8 +30,8 @@ func (w *responseWriter) WriteHeader(status int) {
 		delete(w.Header(), strings.ToLower(name)) // for metadata
 	}
 	if w.request.in.Header.Get("Expect") != "" && !w.request.body.read {
-		// The client waits for this response before it sends the body, and net/http would
-		// wait for the body before it sends the response.
+		// The client waits for this response before it sends the body. Without this header,
+		// net/http would wait for the body before it sends the response.
 		w.Header().Set("Connection", "close")
 	}
 	if !fault.DropResponse {
@@ -40,10 +40,11 @@ func (w *responseWriter) WriteHeader(status int) {
 	}
 }
 
-// maxBlock is the number of bytes that a client must read within Limits.IdleTimeout.
+// maxBlock is the number of bytes that are sent at a time. A client must read them within
+// Limits.IdleTimeout.
 const maxBlock = 256 << 10
 
-// Write sends bytes of the body.
+// Write sends bytes of the response body, and applies the fault to them.
 func (w *responseWriter) Write(p []byte) (int, error) {
 	fault, done := w.request.fault, 0
 	if fault.DropResponse {
@@ -84,8 +85,8 @@ func (w *responseWriter) writeBlock(fault *Fault, block []byte) (int, error) {
 	return n, err
 }
 
-// left returns how much of the block is before the limit, and whether the limit is in
-// the block.
+// left reports whether sending the block would exceed a limit of the body's bytes. If so, it also
+// returns the number of bytes that may still be sent.
 func (w *responseWriter) left(limit *int64, block []byte) (int64, bool) {
 	if limit == nil || w.sent+int64(len(block)) <= *limit {
 		return 0, false
@@ -93,39 +94,38 @@ func (w *responseWriter) left(limit *int64, block []byte) (int64, bool) {
 	return max(0, *limit-w.sent), true
 }
 
-// flush sends the last bytes that the client gets before a fault.
+// flush sends the last bytes before a fault ends the response.
 func (w *responseWriter) flush(p []byte) {
 	w.expectReader()
 	_, _ = w.ResponseWriter.Write(p)
 	_ = http.NewResponseController(w.ResponseWriter).Flush()
 }
 
-// finish ends a response. It drops the response by closing the connection, if the fault
-// says so.
+// finish ends a response. If the fault drops the response, it closes the connection.
 func (w *responseWriter) finish() {
 	if w.request.fault.DropResponse {
 		cutConnection()
 	}
-	w.expectReader() // net/http sends the last bytes
+	w.expectReader() // net/http sends the last bytes after finish returns, so set a deadline
 }
 
-// expectReader makes the write of the next bytes fail if the client does not read them in time.
-// A writer without deadlines, such as that of a test, needs none.
+// expectReader sets a deadline for sending the next bytes, so that a client that reads nothing is
+// disconnected. It ignores an error, because an httptest.ResponseRecorder has no deadline.
 func (w *responseWriter) expectReader() {
 	_ = http.NewResponseController(w.ResponseWriter).SetWriteDeadline(time.Now().Add(w.request.server.limits.IdleTimeout))
 }
 
-// cutConnection aborts the request with the panic that net/http provides for this.
+// cutConnection closes the connection, by the panic that net/http provides for this purpose.
 func cutConnection() { panic(http.ErrAbortHandler) }
 
-// A slowBody is the body of a request that arrives at a bandwidth.
+// A slowBody is the body of a request that can be read only as fast as Fault.Bandwidth permits.
 type slowBody struct {
 	io.ReadCloser
 	request   *request
 	bandwidth int64
 }
 
-// Read reads a few bytes and waits as long as they would have needed.
+// Read reads a few bytes, and then waits for the time that they take at the bandwidth.
 func (b *slowBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p[:min(len(p), slowBlock(b.bandwidth))])
 	if n > 0 {
@@ -134,16 +134,16 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// slowBlock returns the number of bytes that pass at a time: as many as in a twentieth of a
-// second.
+// slowBlock returns the number of bytes to transfer at a time: those of a twentieth of a second,
+// but at most 32 KiB.
 func slowBlock(bandwidth int64) int { return int(min(max(bandwidth/20, 1), 32<<10)) }
 
 func transferTime(n int, bandwidth int64) time.Duration {
 	return time.Duration(float64(n) / float64(bandwidth) * float64(time.Second))
 }
 
-// wait returns after d, or if the client or the server goes away. If d is 0, it waits only for
-// that.
+// wait waits for the duration d. It returns earlier if the client disconnects or the server ends.
+// If d is 0, it waits until the client disconnects or the server ends.
 func (r *request) wait(d time.Duration) {
 	ctx := r.in.Context()
 	if d > 0 {

@@ -11,20 +11,22 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// archived reports whether a version must be restored before it can be read.
+// archived reports whether a version must be restored before it can be read. A restored copy can be
+// read until it expires.
 func (h *Handler) archived(v *state.Version) bool {
 	now := h.now()
 	return v.Object.Properties.IsArchived() &&
 		(now.Before(v.Object.Restored.From) || !now.Before(v.Object.Restored.Until))
 }
 
-// A restoreStatus is a restored copy in a listing.
+// A restoreStatus is the state of a restored copy in a listing.
 type restoreStatus struct {
 	IsRestoreInProgress bool
 	RestoreExpiryDate   string `xml:",omitempty"`
 }
 
-// restoreStatus returns the copy of a version if the client asks for it, or nil.
+// restoreStatus returns the state of the version's restored copy. It returns nil if there is no
+// copy, or if the client does not ask for it.
 func (l listRequest) restoreStatus(v *state.Version) *restoreStatus {
 	switch {
 	case !l.restores:
@@ -43,11 +45,11 @@ type restoreRequest struct {
 	Tier                 string
 	GlacierJobParameters *struct{ Tier string }
 	Description          string
-	// These fields belong to a query of an archived object.
+	// These elements belong to requests of the type SELECT, which are not implemented.
 	Type, SelectParameters, OutputLocation *struct{}
 }
 
-// Check refuses a request for anything but a copy for some days.
+// Check fails unless the request asks only for a restored copy, for at least one day.
 func (d *restoreRequest) Check() error {
 	if d.Type != nil || d.SelectParameters != nil || d.OutputLocation != nil {
 		return s3error.New(
@@ -64,7 +66,8 @@ func (d *restoreRequest) Check() error {
 	return nil
 }
 
-// restoreObject begins to restore an archived version, or keeps the copy for longer.
+// restoreObject begins to restore an archived version. If there is a restored copy already, it
+// extends the time for which the copy exists.
 func restoreObject(r *request) error {
 	var asked restoreRequest
 	if err := r.readXML(&asked); err != nil {

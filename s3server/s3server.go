@@ -1,70 +1,76 @@
-// Package s3server is an S3 server for tests and development: in a test, in a process of its
-// own, or as an [http.Handler] in a server of yours. It needs no network, account or container.
+// Package s3server is an S3 server for tests and development. It can run in a test, in a process of
+// its own, or as an [http.Handler] in your server. It needs no network, account or container.
 //
-// In a test it is one line, and ends with the test:
+// In a test, one line starts the server, which ends with the test:
 //
 //	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"photos"}})
 //
-// [Server.URL] and [Server.Credentials] are what an SDK needs; [Server.Env] sets both for any SDK
-// or subprocess. [Handler.Bucket] puts objects in and looks at them without an SDK.
+// An SDK needs [Server.URL] and [Server.Credentials]. [Server.Env] returns both as environment
+// variables for any SDK or subprocess. [Handler.Bucket] writes and reads objects without an SDK.
 // [Handler.Requests] and [Handler.Count] tell what clients have sent.
 //
 // # Strictness
 //
-// The server does what AWS documents. It checks signatures, conditions, checksums, part sizes,
-// XML, bucket policies and object locks, and stores every key that S3 stores. Its errors have AWS's
-// codes. An operation, header or parameter that it does not have returns NotImplemented: it
-// ignores nothing to which AWS gives a meaning. The zero [Config] accepts what other development
-// servers accept, and ignores headers that AWS does not know. Config.Strict is AWS to the letter.
+// The server does what AWS documents. It checks signatures, conditions, checksums, part sizes, XML,
+// bucket policies and object locks, and stores every key that S3 stores. Its errors have AWS's
+// codes. If it does not implement an operation, header or parameter of AWS, it responds with
+// NotImplemented and never ignores it. The zero [Config] also accepts what other development
+// servers accept, and ignores headers that AWS does not know. With Config.Strict, the server
+// accepts only what AWS accepts.
 //
 // # Misbehavior
 //
-// A real store is slow, busy or unreachable at times. The server can be, too, so that a test
-// shows whether a client retries, resumes and gives up as it should:
+// A real store is slow, busy or unreachable at times. The server can simulate this, so that a test
+// shows whether a client retries, resumes and gives up correctly:
 //
 //	server.Inject(s3server.Fail("PutObject", "SlowDown").Once())
 //	server.Inject(s3server.Lose("CompleteMultipartUpload").Once()) // it takes effect, without a response
 //	server.Inject(s3server.CutAfter("GetObject", 1000).On("photos", "large/*"))
 //	undo := server.Inject(s3server.Throttle("*", 150)) // requests a second
 //
-// A [Fault] has more: latency, bandwidth, redirects, wrong entity tags, a wrong clock, stale
-// listings. Programs in other languages add faults by the API of Config.AdminToken.
+// A [Fault] has more effects: latency, bandwidth, redirects, wrong entity tags, a wrong clock,
+// stale listings. Programs in other languages add faults with the API that Config.AdminToken
+// describes.
 //
 // # Stores
 //
-// Everything is in memory, unless Config.Service has a place for it:
+// The server keeps everything in memory, unless Config.Service is set:
 //
 //	service, err := local.NewServiceDriver("/srv/buckets", local.Config{Create: true})
 //	server, err := s3server.Start(s3server.Config{Service: service})
 //
-// A directory keeps buckets with their settings, versions, locks, tags, access lists and uploads in
-// progress for the next server, also after a kill. Objects are files under their keys. Files that
-// other programs put there are objects, too, whose ETag is not an MD5. A key that no file can have,
-// such as "a//b" or "folder/", is escaped: its empty segment is "!%". The
-// time of a file decides whether it was written while versioning was suspended, and so is a null
-// version.
+// A directory keeps buckets with their settings, versions, locks, tags, access control lists and
+// uploads in progress for the next server, even after a kill. Objects are files under their keys.
+// Files that other programs write there are objects, too, but their ETag is not an MD5. A key that
+// no file can have, such as "a//b" or "folder/", is escaped: the file's name has "!%" in place of
+// the empty segment. A file that was written while the bucket did not keep versions is a null
+// version. The server recognizes such a file by its time.
 //
-// Any other service makes the server a gateway, which is a preview: fewer suites of clients pass. ETags of objects
-// are then those of S3, or no MD5. The server keeps records of its own under a prefix that clients cannot name. It
-// passes bodies through temporary files. Multipart uploads are open uploads of the store ([storage.OpenUploads]) on
-// Google, and on Azure unless the service was made from a client of the SDK. Only a client ends them, and their
-// objects have no part numbers. Suspended versioning, encryption by keys, lifecycle rules and changes of an object's
-// access list are NotImplemented. If the store has no delete markers, a marker ends with the version that it hides.
+// Any other service makes the server a gateway, which is a preview: it passes fewer test suites of
+// clients. A gateway to S3 shows the ETags of S3. Any other gateway shows ETags that are not MD5s.
+// The server keeps records of its own under a prefix that clients cannot name. It passes bodies
+// through temporary files. On Google, multipart uploads are open uploads of the store
+// ([storage.OpenUploads]). On Azure, multipart uploads are open uploads, too, unless the service
+// was made from a client of the SDK. Such uploads do not expire, and their objects have no part
+// numbers. The gateway does not implement suspended versioning, encryption with keys, lifecycle
+// rules and changes of an object's access control list. If the store has no delete markers, a
+// marker disappears together with the version that it hides.
 //
 // # Limits
 //
-// Config.MaxBytes bounds what is stored, and [Limits] what clients can send. A client is disconnected if it neither
-// sends nor reads, or if it takes half a minute for a document, or for a form up to its file. Listings and other
-// documents are in memory while their clients read them, 64 MiB of them at most. Beyond that, the response is
-// SlowDown with status 503 in place of a document of more than 64 KiB. Clients then ask again. A listing of 1,000
-// keys that are long and full of control characters takes up to 8 MiB. 16 listings are made at a time, and others
-// wait.
+// Config.MaxBytes limits the stored bytes, and [Limits] the requests. The server disconnects a
+// client that neither sends nor reads. It also disconnects a client that takes more than half a
+// minute to send a document, or the fields of a form before the file. Listings and other documents
+// are in memory while clients read them, at most 64 MiB in total. Beyond that, a request for a
+// document of more than 64 KiB fails with SlowDown and status 503, and clients retry. A listing of
+// 1,000 long keys with many control characters takes up to 8 MiB. The server makes 16 listings at a
+// time, and other listings wait.
 //
-// # What is not there
+// # Not implemented
 //
-// Directory buckets, replication, inventory, analytics, metrics, S3 Select, torrents, and
-// checksums of the XXHASH kinds. Signatures of version 2 are accepted unless the server is strict:
-// boto3 presigns with them by default.
+// The server has no directory buckets, replication, inventory, analytics, metrics, S3 Select,
+// torrents, and checksums of the XXHASH kinds. It accepts signatures of version 2 unless it is
+// strict, because boto3 presigns URLs with them by default.
 package s3server
 
 import (
@@ -85,84 +91,85 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/webhook"
 )
 
-// The credentials and the region of a zero [Config].
+// These are the credentials and the region of a server with a zero [Config].
 const (
 	DefaultAccessKeyID = "AKIATESTTESTTESTTEST"
 	DefaultSecretKey   = "test-secret-key"
 	DefaultRegion      = "us-east-1"
 )
 
-// Config configures a server. The zero value is an AWS region without buckets.
+// Config configures a server. The zero value is for a server like a region of AWS, without buckets.
 type Config struct {
-	// Strict makes the server follow AWS to the letter. Without it, the server accepts what
-	// other development servers accept: access control lists on new buckets, signatures and
-	// locations of any region, and ranged copies of a source of 5 MiB or less. It accepts
-	// signatures of version 2, too. In both modes, the server refuses features that it does not
-	// implement.
+	// Strict makes the server accept only what AWS accepts. Otherwise it also accepts what other
+	// development servers accept: ACLs on new buckets, signatures of version 2, signatures and
+	// locations of any region, and copies of ranges from a source of 5 MiB or less. In both cases,
+	// the server refuses features that it does not implement.
 	Strict bool
-	// Credentials are the keys that the server knows. Without any, it knows one with
-	// [DefaultAccessKeyID] and [DefaultSecretKey].
+	// Credentials are the access keys that the server accepts. If there are none, it accepts
+	// [DefaultAccessKeyID] with [DefaultSecretKey].
 	Credentials []Credential
-	// Region is where the buckets are; a signature for another region is refused. If it is "",
-	// it is [DefaultRegion] with Strict; without Strict, every region is accepted.
+	// Region is the region of the buckets. The server refuses a signature for another region. If Region is "", a strict
+	// server uses [DefaultRegion], and any other server accepts every region.
 	Region string
-	// Buckets are created at the start, unless they exist. The account of the first
-	// credential owns them. If one cannot be created, Start fails.
+	// Buckets has the names of buckets that are created at the start, unless they exist. The
+	// account of the first credential owns them. If a bucket cannot be created, Start fails.
 	Buckets []string
-	// Domains are the hosts whose subdomains are buckets, as in
-	// bucket.s3.us-east-1.amazonaws.com. With any other host, the bucket is in the path.
-	// Nil means localhost and AWS's domains for the region, or for all regions if every region is
-	// accepted.
+	// Domains are the hosts whose subdomains are names of buckets, as in
+	// bucket.s3.us-east-1.amazonaws.com. For any other host, the bucket is in the path of the URL.
+	// Nil means localhost and AWS's domains for the region. If Region is "" and Strict is false, it
+	// means localhost and AWS's domains for all regions.
 	Domains []string
-	// WebsiteDomains are the hosts whose subdomains are buckets as websites, as in
+	// WebsiteDomains are the hosts whose subdomains are the websites of buckets, as in
 	// photos.s3-website.localhost:9000. Nil means AWS's domain for the region, and
 	// s3-website.localhost.
 	WebsiteDomains []string
-	// Service has the buckets; nil means they are in memory. With a directory (providers/local),
-	// everything survives the end of the process, and objects are files under their keys. Any
-	// other service makes the server a gateway: requests fail with NotImplemented if the service
-	// cannot keep what they ask for. The caller closes it after the server, or after
-	// [Handler.Close].
+	// Service keeps the buckets and objects. If it is nil, they are in memory. With a directory
+	// (providers/local), everything survives the end of the process, and objects are files under
+	// their keys. Any other service makes the server a gateway. If the service cannot store
+	// something that a request asks for, the request fails with NotImplemented. The caller must
+	// close the service after the server, or after [Handler.Close].
 	Service driver.ServiceDriver
-	// MaxBytes is how many bytes all objects and parts in memory may take at most; 0 means no limit. Copies share
-	// their bytes. Names and properties, delete markers, empty uploads and the settings of buckets may take as
-	// much again, and at least 64 MiB. A write beyond it fails with MinIO's XMinioStorageFull and status 507, for
-	// which clients do not retry, unlike a 503: waiting would free nothing.
+	// MaxBytes is the maximum size of all objects and parts in memory together, in bytes. 0 means
+	// no limit. Copies share their bytes. Names, properties, delete markers, empty uploads and the
+	// settings of buckets have a separate limit, which is as large but at least 64 MiB. A write
+	// beyond a limit fails with MinIO's XMinioStorageFull and status 507. After 507, clients do not
+	// retry. After 503 they would, although waiting would free nothing.
 	MaxBytes int64
-	// KMSKeys are the ids of the keys that SSE-KMS knows, in addition to the account's own. Nil
-	// means every id.
+	// KMSKeys are the ids of the keys that SSE-KMS accepts, in addition to the key that AWS manages
+	// for the account. Nil means every id.
 	KMSKeys []string
-	// RestoreTime is how long restoring an archived object takes.
+	// RestoreTime is the time that restoring an archived object takes.
 	RestoreTime time.Duration
-	// Notify receives the events that notification configurations of buckets ask for, before the
-	// response to the request ends. It can be called by several requests at once, and must not
-	// close the server.
+	// Notify is called with the events that notification configurations of buckets select. The call
+	// precedes the end of the response. Several requests may call Notify concurrently. Notify must
+	// not close the server.
 	Notify func(Event)
-	// WebhookURL receives the same events as POST requests with AWS's JSON, in their order, while
-	// [Handler.Run] runs. An event has three attempts of 5 s, with pauses of 1 s and 2 s. If all
-	// fail, the event is lost, and later events have one attempt each, until one succeeds. If
-	// 1,000 events wait, further ones are lost. [Handler.LostEvents] counts them.
+	// WebhookURL receives the events that Notify receives, in their order. Each event is a POST
+	// request with AWS's JSON, while [Handler.Run] runs. An event has three attempts of at most 5
+	// s, with pauses of 1 s and 2 s. If all attempts fail, the event is lost, and later events have
+	// one attempt each until one succeeds. If 1,000 events are waiting, further events are lost.
+	// [Handler.LostEvents] counts the lost events.
 	WebhookURL string
-	// EventARNs are the targets that a notification configuration can name, for Notify and
-	// WebhookURL alike: topics, queues or functions. "*" stands for any text. Like AWS, the server
-	// refuses other targets with InvalidArgument. Nil means the topics whose name is "events", in
-	// any region and of any account, such as [DefaultEventARN].
+	// EventARNs are the targets that a notification configuration can name: topics, queues or
+	// functions. Events for all of them go to Notify and WebhookURL. "*" matches any text. Like
+	// AWS, the server refuses other targets with InvalidArgument. Nil means the topics with the
+	// name "events" in any region and of any account, such as [DefaultEventARN].
 	EventARNs []string
-	// Log is called at the end of each request. Calls may be concurrent. Nil means no log.
+	// Log is called at the end of each request. Calls may be concurrent. If Log is nil, there is no
+	// log.
 	Log func(Entry)
-	// Middleware returns what [Start] serves in place of its argument, which is the [Handler].
-	// It may respond to requests that are not for S3, such as health checks. Nil means the
-	// Handler.
+	// Middleware is called with the [Handler], and returns the handler that [Start] serves instead.
+	// It can respond to requests that are not for S3, such as health checks. If it is nil, Start
+	// serves the Handler.
 	Middleware func(http.Handler) http.Handler
-	// LifecycleDay is how long a day of a lifecycle rule takes when rules are run. 0 means 24
-	// hours, with expirations at midnight in UTC as on AWS. Headers always have the time that AWS
-	// would send.
+	// LifecycleDay is the length of a day in lifecycle rules. 0 means 24 hours, and expirations are
+	// at midnight in UTC, as on AWS. Response headers always have the times that AWS would send.
 	LifecycleDay time.Duration
-	// Record is the number of requests that [Handler.Requests] returns, the latest ones.
+	// Record is the maximum number of requests that [Handler.Requests] returns.
 	Record int
 	// AdminToken turns on the admin API, with which tests in any language make the server
-	// misbehave. Its requests have the header "Authorization: Bearer <token>", its documents are
-	// JSON, and its errors are {"error":"…"}:
+	// misbehave. Requests must have the header "Authorization: Bearer <token>". Documents are JSON,
+	// and errors are {"error":"…"}:
 	//
 	//	POST   /_admin/faults       adds a Fault, whose JSON the type describes; returns {"id":1}
 	//	GET    /_admin/faults       {"faults":[{"id":1,"applied":2,"fault":{…}}]}
@@ -174,44 +181,45 @@ type Config struct {
 	//	GET    /_admin/versions?bucket=photos&prefix=a/&after=   the same, with versions and delete markers
 	//	GET    /_admin/uploads?bucket=photos&after=              {"uploads":[{"key":"k","id":"…","begun":"…","parts":2}],"next":""}
 	//
-	// Lists have up to 100 entries; next is the value of after for the next entries, and "" at the end. Keys that
-	// share the text up to a slash after the prefix are one entry with "folder":true. At most 1,000 parts of an
-	// upload are counted. The requests are those of Record, without signatures, tokens and keys. If AdminToken is "",
-	// there is no admin API.
+	// A list has up to 100 entries. To get the next entries, pass the value of next as the
+	// parameter after. At the end, next is "". Keys that share the text up to a slash after the
+	// prefix are one entry with "folder":true. At most 1,000 parts of an upload are counted. The
+	// requests are those of Record, without signatures, tokens and keys. If AdminToken is "", there
+	// is no admin API.
 	AdminToken string
-	// Addr is where [Start] listens, such as "127.0.0.1:9000" or ":9000". "" means a free port
-	// of 127.0.0.1.
+	// Addr is the address at which [Start] listens, such as "127.0.0.1:9000" or ":9000". "" means a
+	// free port of 127.0.0.1.
 	Addr string
-	// TLS makes [Start] serve TLS. If it has no certificate, such as &tls.Config{}, the server
-	// makes one that [Server.Client] trusts: for localhost, the loopback addresses, the host of
-	// Addr, and Domains with their buckets. The AWS SDKs send trailers only over TLS.
+	// TLS makes [Start] serve TLS. If TLS has no certificate, as in &tls.Config{}, the server makes
+	// one, which [Server.Client] trusts. The certificate is for localhost, the loopback addresses,
+	// the host of Addr, and Domains with their buckets. The AWS SDKs send trailers only over TLS.
 	TLS    *tls.Config
 	Now    func() time.Time // nil means time.Now; responses have this time as their Date
 	Limits Limits
 }
 
-// Format shows the fields of c that are set, whatever the verb is, and no secrets.
+// Format prints the fields of c that are set, without secrets. It ignores the verb.
 func (c Config) Format(s fmt.State, _ rune) { redact.Fields(s, c, "AdminToken", "WebhookURL") }
 
-// Limits are the limits of the server. A zero field means AWS's limit; smaller limits
-// keep tests small.
+// Limits are the limits of the server. A zero field means the limit in the field's comment, which
+// is mostly AWS's. Smaller limits keep tests small.
 //
-// If there are MaxConnections connections, Start closes one for each new one: the connection
-// that has been without a request for longest, if that is at least half a second. If all have
-// requests, new connections wait.
+// A new connection may exceed MaxConnections while other connections have been idle for at least
+// half a second. The server of Start then closes the one that has been idle longest. Otherwise the
+// new connection waits.
 type Limits struct {
-	MinPartSize int64 // bytes of all parts but the last: 5 MiB
+	MinPartSize int64 // minimum bytes of a part, except the last: 5 MiB
 	MaxPartSize int64 // 5 GiB
 	MaxPutSize  int64 // bytes of one PutObject: 5 GiB
 	MaxCopySize int64 // bytes of one CopyObject: 5 GiB
 	MaxParts    int   // 10,000
 	MaxPage     int   // entries in one page of a listing: 1,000
 	MaxBatch    int   // keys in one DeleteObjects: 1,000
-	MaxMetadata int   // bytes of user metadata, names and values: 2 KiB
-	MaxHeader   int   // bytes of all headers of a request, names and values: 8 KiB
+	MaxMetadata int   // bytes of the names and values of user metadata: 2 KiB
+	MaxHeader   int   // bytes of the names and values of all headers of a request: 8 KiB
 	MaxBuckets  int   // 10,000
-	// These limits are not AWS's.
-	MaxConnections int           // connections that Start has open: 1,024
+	// AWS has no such limits.
+	MaxConnections int           // open connections to the server of Start: 1,024
 	IdleTimeout    time.Duration // time in which a client must send or read some bytes: 1 minute
 }
 
@@ -232,28 +240,28 @@ func (l Limits) complete() Limits {
 	return l
 }
 
-// A Handler is the server without a listener.
+// A Handler is an S3 server without a listener. It implements [http.Handler].
 type Handler struct {
-	id        string  // id of this server, which no other server has
+	id        string  // unique id of this server
 	config    *Config // with all defaults
 	anyRegion bool
-	anyHost   bool // whether buckets are in host names of all of AWS's regions
+	anyHost   bool // true if host names of all regions of AWS can have a bucket
 	limits    Limits
 	store     state.Store
 
 	finished *finishedUploads
 	webhook  *webhook.Webhook
-	sequence atomic.Int64 // number of the latest event
+	sequence atomic.Int64 // sequencer of the latest event
 
 	faults                        *faults.List[Fault]
-	ended                         <-chan struct{} // closed when the server ends; nil if it has no listener
+	ended                         <-chan struct{} // closed when the server ends; nil without a listener
 	recorder                      recorder
-	documents, anonymousDocuments chan struct{} // places of large documents in use
+	documents, anonymousDocuments chan struct{} // each has one element for each large document in use
 	answers                       answers
 	admin                         http.Handler
 }
 
-// New returns a server with the buckets of c, which are empty.
+// New returns a server. It creates c.Buckets, unless they exist in c.Service.
 func New(c Config) *Handler {
 	c.Credentials = c.credentials()
 	anyRegion := c.Region == "" && !c.Strict
@@ -289,7 +297,7 @@ func New(c Config) *Handler {
 		answers: answers{listing: make(chan struct{}, listers), most: maxHeld},
 	}
 	h.admin = newAdmin(h)
-	h.sequence.Store(time.Now().UnixNano()) // later than the sequence before a restart
+	h.sequence.Store(time.Now().UnixNano()) // greater than any sequencer before a restart
 	if c.Service != nil {
 		h.store = driverstore.New(
 			driverstore.Config{
@@ -300,11 +308,11 @@ func New(c Config) *Handler {
 	} else {
 		h.store = memory.New(h.now, c.MaxBytes)
 	}
-	_ = h.createBuckets() // memory does not fail, and Start reports an error of a service
+	_ = h.createBuckets() // never fails in memory; with Config.Service, Start calls it again and returns the error
 	return h
 }
 
-// createBuckets creates Config.Buckets that do not exist.
+// createBuckets creates those of Config.Buckets that do not exist.
 func (h *Handler) createBuckets() error {
 	for _, name := range h.config.Buckets {
 		if _, err := h.store.CreateBucket(context.Background(), h.newBucket(name, h.config.Credentials[0].Account)); err != nil {
@@ -314,7 +322,7 @@ func (h *Handler) createBuckets() error {
 	return nil
 }
 
-// Close closes the buckets of [Config].Service that are open. No request may be in progress.
+// Close closes the open buckets of Config.Service. There must be no requests in progress.
 func (h *Handler) Close() {
 	if s, ok := h.store.(*driverstore.Store); ok {
 		s.Close()

@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -17,7 +18,7 @@ import (
 
 const hostID = "b3duLXMzLXNlcnZlci1mb3ItdGVzdHM="
 
-// A request is one request in progress.
+// A request is the state of one request in progress.
 type request struct {
 	in        *http.Request
 	server    *Handler
@@ -27,44 +28,47 @@ type request struct {
 	operation string
 	query     url.Values
 	caller    caller
-	found     *state.Bucket // nil until the bucket is needed
-	looked    lookedAt      // zero unless permissions were checked for a version that was not read yet
-	fault     *Fault        // noFault if none applies
+	found     *state.Bucket // the bucket; nil until it is looked up
+	looked    lookedAt      // version whose permissions were checked; kept until the request reads it
+	fault     *Fault        // noFault if no fault applies
 	body      *impatientBody
-	events    []Event        // events that the request has caused
+	events    []Event        // events that are sent when the request succeeds
 	failure   *s3error.Error // error of the response, or nil
 
-	places []chan struct{} // places that the request has taken for large documents and listings, until leave
+	// In each of these channels, the request occupies a place until it calls leave (see enter). The
+	// channels limit how many large documents and listings are handled at the same time.
+	places []chan struct{}
 }
 
-// ServeHTTP serves one request.
+// ServeHTTP handles one request, for S3 or for the admin API.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	if administers(h, in) {
 		h.admin.ServeHTTP(w, in)
 		return
 	}
-	in = in.WithContext(in.Context()) // a copy, because a handler must not change the original
+	// Change a copy, because a handler must not change the original.
+	in = in.WithContext(in.Context())
 	if in.Body == nil {
-		in.Body = http.NoBody // the caller is not a server
+		in.Body = http.NoBody // nil if no http.Server made the request
 	}
 	r := &request{in: in, server: h, w: w, id: newRequestID()}
 	header := w.Header()
-	header.Set("Server", "AmazonS3 (omnibucket)") // package s3 recognizes the server by it
+	header.Set("Server", "AmazonS3 (omnibucket)") // the S3 client of this library recognizes the server by this
 	header.Set("X-Amz-Request-Id", r.id)
 	header.Set("X-Amz-Id-2", hostID)
 
 	log := r.logged()
 	handle, err := r.route()
 	r.fault = cmp.Or(h.faults.Match(r.operation, r.target.bucket, r.target.key), &noFault)
-	header.Set("Date", r.now().Format(http.TimeFormat)) // the clock with which signatures are compared
+	header.Set("Date", r.now().Format(http.TimeFormat)) // time of the clock with which signatures are compared
 	r.body = &impatientBody{ReadCloser: r.in.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
 	r.in.Body = r.body
 	recorded := h.recorder.begin(r)
 	response := &responseWriter{ResponseWriter: w, request: r}
 	r.w = response
 	if in.ContentLength == 0 && in.ProtoMajor == 1 && strings.EqualFold(in.Header.Get("Expect"), "100-continue") {
-		// net/http does not send it if there is no body, and boto3 then misreads the next response of the
-		// connection.
+		// net/http sends no "100 Continue" if there is no body. boto3 would then misread the next
+		// response on the connection.
 		w.WriteHeader(http.StatusContinue)
 	}
 	defer func() {
@@ -86,12 +90,15 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	response.finish()
 }
 
-// run does the work that all operations share.
+// authenticatesItself has the operations that need no signature or check it themselves.
+var authenticatesItself = []string{"Preflight", "PostObject", "GetWebsiteDocument", "AssumeRole"}
+
+// run does everything that all operations have in common, and then calls handle.
 func (r *request) run(handle func(*request) error) error {
 	if err := r.fault.beforeAuth(r); err != nil {
 		return err
 	}
-	if r.operation != "Preflight" && r.operation != "PostObject" && r.operation != "GetWebsiteDocument" {
+	if !slices.Contains(authenticatesItself, r.operation) {
 		if err := r.authenticate(); err != nil {
 			return err
 		}
@@ -120,7 +127,7 @@ func (r *request) run(handle func(*request) error) error {
 	return handle(r)
 }
 
-// route finds the operation and the target.
+// route sets the operation and the target of the request, and returns the operation's handler.
 func (r *request) route() (func(*request) error, error) {
 	r.operation = "Unknown"
 	err := checkHead(r)
@@ -147,7 +154,7 @@ func (r *request) route() (func(*request) error, error) {
 	return handle, nil
 }
 
-// parseQuery is url.ParseQuery, but accepts semicolons as S3 does.
+// parseQuery is like [url.ParseQuery], but accepts semicolons, as S3 does.
 func parseQuery(raw string) (url.Values, error) {
 	query := url.Values{}
 	for pair := range strings.SplitSeq(raw, "&") {
@@ -167,16 +174,17 @@ func parseQuery(raw string) (url.Values, error) {
 	return query, nil
 }
 
-// has reports whether a query parameter is there, with or without a value.
+// has reports whether the request has a query parameter, with or without a value.
 func (r *request) has(parameter string) bool {
 	_, found := r.query[parameter]
 	return found
 }
 
-// isTrue reports whether a header is true. boto3 before 1.38 writes "True".
+// isTrue reports whether the value of a header is true. boto3 before version 1.38 sends "True".
 func isTrue(header http.Header, name string) bool { return strings.EqualFold(header.Get(name), "true") }
 
-// number returns a parameter that is a count, or fallback without it.
+// number returns the value of a query parameter, which must be at least 0. Without the parameter,
+// it returns fallback.
 func (r *request) number(parameter string, fallback int) (int, error) {
 	value := r.query.Get(parameter)
 	if value == "" {
@@ -190,14 +198,15 @@ func (r *request) number(parameter string, fallback int) (int, error) {
 	return n, nil
 }
 
-// done sends a response without a body.
+// done responds with a status and no body.
 func (r *request) done(status int) error {
 	r.w.WriteHeader(status)
 	return nil
 }
 
-// refuse sends a response, perhaps before the body was read: a client that is still sending must get
-// the response, and not a connection reset. A client that waits for "100 Continue" sends nothing.
+// refuse calls respond to send a response. The client may still be sending the body. In this case,
+// refuse reads the body, so that the client receives the response and not a connection reset. A
+// client that waits for "100 Continue" sends no body.
 func (r *request) refuse(respond func()) {
 	const most = 64 << 20
 	waits := r.in.Header.Get("Expect") != "" && !r.body.read
@@ -208,7 +217,7 @@ func (r *request) refuse(respond func()) {
 	drain.Respond(r.in.Context(), r.w, r.body.ReadCloser, most, respond)
 }
 
-// now returns the time of the server, which a fault may move.
+// now returns the time of the server, changed by Fault.ClockSkew.
 func (r *request) now() time.Time { return r.server.now().Add(r.fault.ClockSkew) }
 
 func newRequestID() string { return rand.Text()[:16] }

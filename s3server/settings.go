@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// setting changes the bucket of the request, and responds with this status.
+// setting changes the settings of the request's bucket with f, and responds with this status.
 func (r *request) setting(status int, f func(*state.Bucket) error) error {
 	if err := r.server.store.ChangeBucket(r.in.Context(), r.target.bucket, f); err != nil {
 		return err
@@ -16,8 +16,8 @@ func (r *request) setting(status int, f func(*state.Bucket) error) error {
 	return r.done(status)
 }
 
-// show returns a handler that sends the document that f returns about the bucket, which f must not
-// change, as an element with this name.
+// show returns a handler that responds with an XML element with this name. f returns the element's
+// content for the request's bucket, which f must not modify.
 func show(name string, f func(*state.Bucket) (any, error)) handler {
 	return func(r *request) error {
 		b, err := r.bucket()
@@ -32,8 +32,7 @@ func show(name string, f func(*state.Bucket) (any, error)) handler {
 	}
 }
 
-// showIf is like show, for a document that the bucket may lack. If it does, the response is an
-// error with this code.
+// showIf is like show, but if f returns nil, the handler responds with an error with this code.
 func showIf[T any](name, code string, f func(*state.Bucket) *T) handler {
 	return show(name, func(b *state.Bucket) (any, error) {
 		if document := f(b); document != nil {
@@ -43,7 +42,8 @@ func showIf[T any](name, code string, f func(*state.Bucket) *T) handler {
 	})
 }
 
-// configure returns a handler that reads a document of settings, and stores it with the bucket.
+// configure returns a handler that decodes the request's document and stores it in the bucket's
+// settings.
 func configure[T any](read func(*request, any) error, set func(*state.Bucket, *T)) handler {
 	return func(r *request) error {
 		var asked T
@@ -70,11 +70,11 @@ func reset(f func(*state.Bucket)) handler {
 type versioningConfiguration struct {
 	XMLName xml.Name `xml:"VersioningConfiguration"`
 	Status  string   `xml:",omitempty"`
-	// MfaDelete can only be "Disabled": the server knows no devices.
+	// MfaDelete can only be "Disabled", because the server has no MFA devices.
 	MfaDelete string `xml:",omitempty"`
 }
 
-// putVersioning enables or suspends versioning, which cannot be turned off again.
+// putVersioning enables or suspends versioning. Once enabled, versioning cannot be disabled again.
 func putVersioning(r *request) error {
 	var asked versioningConfiguration
 	if err := r.readXML(&asked); err != nil {
@@ -109,7 +109,8 @@ func (h *Handler) newBucket(name, account string) *state.Bucket {
 	}
 }
 
-// bucket returns the request's bucket as it was when the request began. The caller must not change it.
+// bucket returns the request's bucket as it was when the request first looked it up. The caller
+// must not modify it.
 func (r *request) bucket() (b *state.Bucket, err error) {
 	if r.found == nil {
 		r.found, err = r.server.store.Bucket(r.in.Context(), r.target.bucket)

@@ -11,13 +11,13 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
-// This file verifies signatures of version 2. boto3 and version 1 of the AWS command line sign
-// URLs and forms with it by default in us-east-1. AWS accepts it only for buckets from before
-// June 2020, so that Config.Strict refuses it.
+// This file verifies signatures of version 2. In us-east-1, boto3 and version 1 of the AWS command
+// line sign URLs and forms with version 2 by default. AWS accepts version 2 only for buckets from
+// before June 2020. Therefore a strict server refuses version 2.
 
 const algorithmV2 = "AWS " // scheme of the Authorization header
 
-// authenticateHeaderV2 checks the Authorization header "AWS KEY:SIGNATURE".
+// authenticateHeaderV2 verifies the signature in an Authorization header "AWS KEY:SIGNATURE".
 func authenticateHeaderV2(r *request, value string) error {
 	accessKey, signature, found := strings.Cut(strings.TrimPrefix(value, algorithmV2), ":")
 	if !found || accessKey == "" {
@@ -39,12 +39,12 @@ func authenticateHeaderV2(r *request, value string) error {
 	}
 	date := r.in.Header.Get("Date")
 	if r.in.Header.Get("X-Amz-Date") != "" {
-		date = "" // the date is signed as a header
+		date = "" // x-amz-date is signed among the headers instead
 	}
 	return verifySignatureV2(r, accessKey, signature, date, r.in.Header.Get("X-Amz-Security-Token"))
 }
 
-// authenticateQueryV2 checks a presigned URL.
+// authenticateQueryV2 verifies the signature of a presigned URL.
 func authenticateQueryV2(r *request) error {
 	expires := r.query.Get("Expires")
 	end, err := strconv.ParseInt(expires, 10, 64)
@@ -52,7 +52,8 @@ func authenticateQueryV2(r *request) error {
 		return s3error.New("AccessDenied").WithMessage("Invalid date (should be seconds since epoch): %s", expires)
 	}
 	for _, name := range subresources {
-		// Otherwise the holder of a URL could choose another operation.
+		// Without this check, the holder of a URL could add a parameter that selects another
+		// operation.
 		if r.has(name) && !slices.Contains(sign.SubresourcesV2, name) {
 			return s3error.New(
 				"AccessDenied",
@@ -75,33 +76,32 @@ func authenticateQueryV2(r *request) error {
 	)
 }
 
-// verifySignatureV2 checks the signature of a request that was signed for a date or with
-// an expiry.
+// verifySignatureV2 verifies a signature and sets r.caller. date is the signed date or the signed
+// expiry time.
 func verifySignatureV2(r *request, accessKey, signature, date, token string) error {
-	credential, err := r.server.credential(accessKey, token)
+	who, secret, err := identify(r, accessKey, token)
 	if err != nil {
 		return err
 	}
 	path, bucket := r.in.URL.EscapedPath(), r.server.hostBucket(r.in.Host)
 	text := sign.StringToSignV2(r.in, r.query, bucket, date, path)
-	right := sign.Equal(sign.MACV2(credential.SecretKey, text), signature)
+	right := sign.Equal(sign.MACV2(secret, text), signature)
 	if !right && r.target.key == "" && !strings.HasSuffix(path, "/") {
 		right = sign.Equal(
-			sign.MACV2(credential.SecretKey, sign.StringToSignV2(r.in, r.query, bucket, date, path+"/")), signature,
-		) // like the URL of a bucket in boto3's signatures
+			sign.MACV2(secret, sign.StringToSignV2(r.in, r.query, bucket, date, path+"/")), signature,
+		) // boto3 signs the URL of a bucket with a slash at the end
 	}
 	if !right {
 		return s3error.New("SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", text,
 			"SignatureProvided", signature, "StringToSignBytes", sign.Spaced(text))
 	}
-	r.caller = caller{
-		accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS",
-		seal: sign.Seal{Payload: cmp.Or(r.in.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)},
-	}
+	who.algorithm = "AWS"
+	who.seal = sign.Seal{Payload: cmp.Or(r.in.Header.Get("X-Amz-Content-Sha256"), sign.UnsignedPayload)}
+	r.caller = who
 	return nil
 }
 
-// verifyFormV2 checks the signature of a form's policy.
+// verifyFormV2 verifies the signature of a form's policy, and sets r.caller.
 func verifyFormV2(r *request, f *form) error {
 	accessKey, signature := f.fields["awsaccesskeyid"], f.fields["signature"]
 	if signature == "" {
@@ -111,19 +111,18 @@ func verifyFormV2(r *request, f *form) error {
 			"Bucket POST must contain a field named 'signature'.  If it is specified, please check the order of the fields.",
 		)
 	}
-	credential, err := r.server.credential(accessKey, f.fields["x-amz-security-token"])
+	who, secret, err := identify(r, accessKey, f.fields["x-amz-security-token"])
 	if err != nil {
 		return err
 	}
-	if !sign.Equal(sign.MACV2(credential.SecretKey, f.fields["policy"]), signature) {
+	if !sign.Equal(sign.MACV2(secret, f.fields["policy"]), signature) {
 		return s3error.New(
 			"SignatureDoesNotMatch", "AWSAccessKeyId", accessKey, "StringToSign", f.fields["policy"],
 			"SignatureProvided",
 			signature,
 		)
 	}
-	r.caller = caller{
-		accessKey: accessKey, account: credential.Account, readOnly: credential.ReadOnly, algorithm: "AWS",
-	}
+	who.algorithm = "AWS"
+	r.caller = who
 	return nil
 }

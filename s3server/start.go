@@ -26,32 +26,32 @@ import (
 // A Server is a [Handler] that listens on a port.
 type Server struct {
 	*Handler
-	URL string // such as http://127.0.0.1:41234, without a slash at the end
+	URL string // such as http://127.0.0.1:41234; has no slash at the end
 
 	http        *http.Server
 	client      *http.Client
 	certificate *x509.Certificate // nil without TLS
-	bundle      string            // file for AWS_CA_BUNDLE in Env; "" without one
-	gone        chan struct{}     // closed by Close
-	served      chan struct{}     // closed when no connection is accepted any more
+	bundle      string            // file with the certificate, for AWS_CA_BUNDLE; "" without TLS
+	gone        chan struct{}     // closed when Close or Shutdown begins
+	served      chan struct{}     // closed when no more connections are accepted
 	connections *listen.Listener
 	background  sync.WaitGroup
-	stop        context.CancelFunc // ends the work in the background
+	stop        context.CancelFunc // ends the background work
 	close       sync.Once
 }
 
-// These constants bound how long Start's server waits for a client that sends nothing.
+// These constants limit the time for which the server waits for a client that sends nothing.
 const (
 	headerTimeout = 20 * time.Second // time for the headers of a request
 	keepAlive     = 2 * time.Minute  // time between two requests of a connection
 )
 
 // Start starts a server at Config.Addr, by default on a free port of 127.0.0.1. It fails if the
-// address cannot be used, or if Config.TLS has a certificate without its key. It fails, too, if
-// one of Config.Buckets cannot be created, or if Config.WebhookURL is not an http URL.
+// address is not available, or if Config.TLS has a certificate without its key. It also fails if
+// one of Config.Buckets cannot be created, or if Config.WebhookURL is not an http or https URL.
 //
-// Start speaks HTTP/1.1, as S3 does. To serve in another way, use [New] with an
-// [http.Server] of your own.
+// Start speaks HTTP/1.1, as S3 does. To serve in another way, use [New] with an [http.Server] of
+// your own.
 func Start(c Config) (*Server, error) {
 	setDefault(&c.Addr, "127.0.0.1:0")
 	for _, name := range c.Buckets {
@@ -76,12 +76,12 @@ func Start(c Config) (*Server, error) {
 		return nil, err
 	}
 	s.URL = urlOf(listener.Addr(), encryption != nil)
-	err = s.createBuckets() // called again, for its error
+	err = s.createBuckets() // New has called it, too, but ignored the error
 	if err == nil {
 		err = s.trustItself()
 	}
 	if err != nil {
-		_ = listener.Close() // the first error counts
+		_ = listener.Close() // return the first error, not this one
 		s.Handler.Close()
 		return nil, err
 	}
@@ -100,7 +100,7 @@ func Start(c Config) (*Server, error) {
 	}
 	go func() {
 		defer close(s.served)
-		_ = s.http.Serve(listener) // it always ends with http.ErrServerClosed
+		_ = s.http.Serve(listener) // always returns http.ErrServerClosed
 	}()
 	ctx, cancel := context.WithCancel(context.Background())
 	s.stop = cancel
@@ -108,7 +108,7 @@ func Start(c Config) (*Server, error) {
 	return s, nil
 }
 
-// checkWebhook refuses an address that is not an http or https URL. "" means no webhook.
+// checkWebhook fails if an address is not an http or https URL. "" is valid and means no webhook.
 func checkWebhook(address string) error {
 	u, err := url.Parse(address)
 	if address != "" && (err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "") {
@@ -117,8 +117,8 @@ func checkWebhook(address string) error {
 	return nil
 }
 
-// trustItself makes the client, which trusts the server's certificate, and the file with
-// which other clients trust it.
+// trustItself makes an HTTP client that trusts the server's certificate. It also writes the
+// certificate to a file, with which other clients can trust it.
 func (s *Server) trustItself() error {
 	transport := &http.Transport{MaxIdleConnsPerHost: 100}
 	s.client = &http.Client{Transport: transport}
@@ -140,21 +140,20 @@ func (s *Server) trustItself() error {
 	return err
 }
 
-// Client returns a client that trusts the server's certificate. Its idle connections end
-// with Close.
+// Client returns an HTTP client that trusts the server's certificate. Closing the server closes the
+// client's idle connections.
 func (s *Server) Client() *http.Client { return s.client }
 
 // Certificate returns the certificate that [Server.Client] trusts, or nil without TLS. If
-// Config.TLS has certificates, it is the leaf of the first.
+// Config.TLS has certificates, it is the leaf certificate of the first of them.
 func (s *Server) Certificate() *x509.Certificate { return s.certificate }
 
-// Close closes all connections, and returns when all requests have ended. The second call
-// does nothing.
+// Close closes all connections and waits until all requests have ended. Further calls do nothing.
 func (s *Server) Close() {
-	s.end(func() { _ = s.http.Close() }) // connections are closed, whatever the error
+	s.end(func() { _ = s.http.Close() }) // closes all connections even if it fails
 }
 
-// Shutdown accepts no more connections, and waits for the requests in progress. If ctx ends
+// Shutdown stops accepting connections and waits for the requests in progress. If ctx is done
 // first, it closes their connections and returns the error of ctx.
 func (s *Server) Shutdown(ctx context.Context) (err error) {
 	s.end(func() {
@@ -170,25 +169,28 @@ func (s *Server) end(stop func()) {
 		stop()
 		<-s.served
 		s.connections.Open.Wait()
-		s.stop() // called after the last request, whose events are still sent
+		s.stop() // after the last request, so that the events of that request are still sent
 		s.background.Wait()
 		s.Handler.Close()
 		s.client.CloseIdleConnections()
 		if s.bundle != "" {
-			_ = os.Remove(s.bundle) // the file is not secret
+			_ = os.Remove(s.bundle) // if this fails, the file stays, but it is not secret
 		}
 	})
 }
 
-// acceptPause is the time between two lines about connections that could not be accepted.
+// acceptPause is the minimum time between two log lines about connections that could not be
+// accepted.
 const acceptPause = time.Minute
 
-// A quietLog passes on the lines of net/http, except about a client that ended a TLS handshake. It
-// passes on one line a minute about connections that could not be accepted: without free file
-// descriptors, there may be one for each connection.
+// A quietLog passes the log lines of net/http to a writer. It omits lines about failed TLS
+// handshakes. It passes at most one line a minute about connections that could not be accepted. If
+// file descriptors are exhausted, net/http writes such a line for each connection.
 type quietLog struct {
-	to    io.Writer
-	later time.Time // when the next line about Accept may come; a log.Logger writes one line at a time
+	to io.Writer
+	// later is the time from which the next line about Accept may be passed on. It needs no lock,
+	// because a log.Logger writes one line at a time.
+	later time.Time
 }
 
 func (l *quietLog) Write(line []byte) (int, error) {
@@ -205,7 +207,7 @@ func (l *quietLog) Write(line []byte) (int, error) {
 	return l.to.Write(line)
 }
 
-// urlOf returns the address with which this machine reaches a listener.
+// urlOf returns the URL at which this machine reaches a listener.
 func urlOf(address net.Addr, encrypted bool) string {
 	scheme, host := "http://", address.String()
 	if encrypted {
@@ -217,18 +219,18 @@ func urlOf(address net.Addr, encrypted bool) string {
 	return scheme + host
 }
 
-// Run does the work that needs no request, until ctx ends: it applies lifecycle rules 24 times in each
-// Config.LifecycleDay, and sends events to Config.WebhookURL. First, it removes records of uploads that had
-// ended when an earlier server was killed. A [Server] does so by itself. Run returns within about a second
-// after the end of ctx.
+// Run does the background work of a server until ctx is done. First, it removes records of ended
+// uploads that a killed server has left. It applies lifecycle rules 24 times in each
+// Config.LifecycleDay, and sends events to Config.WebhookURL. A [Server] calls Run by itself. Run
+// returns within about a second after ctx is done.
 func (h *Handler) Run(ctx context.Context) {
 	var parts sync.WaitGroup
 	h.beginRun(ctx, &parts)
 	parts.Wait()
 }
 
-// beginRun starts the work of Run. Its goroutines exist when it returns, so that a test that counts goroutines
-// afterwards counts all of them.
+// beginRun starts the goroutines of Run. They all exist when beginRun returns, so that a test can
+// count goroutines afterwards.
 func (h *Handler) beginRun(ctx context.Context, parts *sync.WaitGroup) {
 	if s, ok := h.store.(*driverstore.Store); ok {
 		parts.Go(func() { s.SweepUploads(ctx) })
@@ -237,15 +239,15 @@ func (h *Handler) beginRun(ctx context.Context, parts *sync.WaitGroup) {
 	parts.Go(func() { h.webhook.Run(ctx) })
 }
 
-// A TB has the methods of a test that [ForTest] needs. *testing.T implements it.
+// A TB is the part of [testing.TB] that [ForTest] needs. *testing.T implements it.
 type TB interface {
 	Helper()
 	Cleanup(f func())
 	Fatalf(format string, args ...any)
 }
 
-// ForTest starts a server that ends with the test. It ends the test if the server cannot
-// start. If c.Record is 0, [Handler.Requests] returns the latest 10,000 requests.
+// ForTest starts a server and closes it at the end of the test. If the server cannot start, the
+// test fails. If c.Record is 0, [Handler.Requests] returns the latest 10,000 requests.
 func ForTest(t TB, c Config) *Server {
 	t.Helper()
 	setDefault(&c.Record, 10_000)

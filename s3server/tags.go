@@ -33,8 +33,8 @@ func deleteTagging(r *request) error {
 	})
 }
 
-// showVersion returns a handler that sends the document that f returns about the version that the
-// request names, which f must not change.
+// showVersion returns a handler that responds with an XML element with this name. f returns the
+// element's content for the version that the request names. f must not modify the version.
 func showVersion(name string, f func(*state.Version) (any, error)) handler {
 	return func(r *request) error {
 		v, err := findVersion(r)
@@ -50,7 +50,7 @@ func showVersion(name string, f func(*state.Version) (any, error)) handler {
 	}
 }
 
-// changeVersion does what replaceVersion does, and responds with this status.
+// changeVersion calls replaceVersion, and responds with this status.
 func changeVersion(r *request, status int, f func(*state.Bucket, *state.Version) error) error {
 	if err := replaceVersion(r, f); err != nil {
 		return err
@@ -58,7 +58,7 @@ func changeVersion(r *request, status int, f func(*state.Bucket, *state.Version)
 	return r.done(status)
 }
 
-// replaceVersion replaces the version that the request names by a copy that f has changed.
+// replaceVersion replaces the version that the request names with a copy. f modifies the copy.
 func replaceVersion(r *request, f func(*state.Bucket, *state.Version) error) error {
 	id, err := r.versionID()
 	if err != nil {

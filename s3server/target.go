@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/sign"
 )
 
-// A target is the object, the bucket or the account that a URL names.
+// A target is the object or the bucket that a request's URL names. If both fields are "", it is the
+// account.
 type target struct{ bucket, key string }
 
 func (t target) kind() string {
@@ -27,10 +28,10 @@ func (t target) kind() string {
 
 const maxKey = 1024 // bytes
 
-// locate returns the target of host and path.
+// locate returns the target that the host and the path of a request name.
 func (h *Handler) locate(r *http.Request) (target, error) {
-	// Unlike RFC 3986, S3 reads a plus sign in the path as a space: a client must send
-	// %2B.
+	// Unlike RFC 3986, S3 decodes a plus sign in the path as a space. For a plus sign, clients must
+	// send %2B.
 	path, err := url.QueryUnescape(strings.TrimPrefix(r.URL.EscapedPath(), "/"))
 	if err != nil {
 		return target{}, s3error.New("InvalidURI")
@@ -42,14 +43,15 @@ func (h *Handler) locate(r *http.Request) (target, error) {
 	return t, checkKey(t.key)
 }
 
-// hostBucket returns the bucket in the host name, or "".
+// hostBucket returns the bucket that a host name has as its subdomain. It returns "" if the bucket
+// is in the path.
 func (h *Handler) hostBucket(host string) string {
 	host = hostname.Of(host)
 	longest, bucket := "", ""
 	for _, domain := range h.config.Domains {
 		domain = strings.ToLower(domain)
 		if host == domain {
-			return "" // also if the host is a subdomain of another one
+			return "" // the host is itself a domain in Domains, and not a bucket below another domain
 		}
 		if name, found := strings.CutSuffix(host, "."+domain); found && len(domain) > len(longest) {
 			longest, bucket = domain, name
@@ -61,7 +63,8 @@ func (h *Handler) hostBucket(host string) string {
 	return bucket
 }
 
-// regionalBucket returns the bucket in a host name of AWS, in any region, or "".
+// regionalBucket returns the bucket in a host name of AWS such as
+// photos.s3.eu-west-1.amazonaws.com, for any region. It returns "" if there is none.
 func regionalBucket(host string) string {
 	rest, found := strings.CutSuffix(host, ".amazonaws.com")
 	dot := strings.LastIndex(rest, ".")
@@ -76,7 +79,8 @@ func regionalBucket(host string) string {
 	return bucket
 }
 
-// location returns the URL of the request's object, in the style of the request.
+// location returns the URL of the request's object. The bucket is in the host name or in the path,
+// as in the request.
 func (r *request) location() string {
 	path := "/" + sign.URIEncode(r.target.key)
 	if r.server.hostBucket(r.in.Host) == "" {
@@ -92,7 +96,7 @@ func scheme(r *request) string {
 	return "http"
 }
 
-// checkKey refuses keys that S3 refuses.
+// checkKey fails if S3 would refuse the key.
 func checkKey(key string) error {
 	if !utf8.ValidString(key) { // a listing could not show such a key
 		return s3error.New("InvalidURI")
@@ -100,7 +104,7 @@ func checkKey(key string) error {
 	if len(key) > maxKey {
 		return s3error.New("KeyTooLongError", "Size", strconv.Itoa(len(key)), "MaxSizeAllowed", strconv.Itoa(maxKey))
 	}
-	// Read from the left, a key must never have more ".." than segments before.
+	// S3 refuses a key in which ".." would lead above the first segment.
 	depth := 0
 	for segment := range strings.SplitSeq(key, "/") {
 		switch segment {

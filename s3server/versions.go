@@ -24,8 +24,8 @@ type versionList struct {
 	CommonPrefixes      []commonPrefix
 }
 
-// A listedVersion is a Version or a DeleteMarker, which has fewer fields. Both are in
-// one sequence.
+// A listedVersion is the XML element of a version or of a delete marker, which has fewer fields. A
+// listing has both in one sequence.
 type listedVersion struct {
 	XMLName           xml.Name
 	Key               xmldoc.Text
@@ -41,7 +41,8 @@ type listedVersion struct {
 	RestoreStatus     *restoreStatus
 }
 
-// listVersions lists versions by key, and newest first for one key.
+// listVersions lists versions and delete markers, sorted by key. Those of one key are listed from
+// the newest to the oldest.
 func listVersions(r *request) error {
 	l, err := r.listing("max-keys")
 	if err != nil {

@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
-// locateWebsite reports whether the request is for a website, by its host, and then sets its
-// target.
+// locateWebsite reports whether the host of the request is that of a website. If so, it sets the
+// target of the request.
 func locateWebsite(r *request) bool {
 	bucket, found := r.server.hostWebsite(r.in.Host)
 	if !found {
@@ -40,17 +40,17 @@ func (h *Handler) hostWebsite(host string) (bucket string, found bool) {
 	return "", false
 }
 
-// websiteHandler sets the operation and returns its handler.
+// websiteHandler sets the operation of a request to a website, and returns the operation's handler.
 func websiteHandler(r *request) handler {
 	if r.in.Method == http.MethodOptions {
 		r.operation = "Preflight"
 		return preflight
 	}
-	r.operation = "GetWebsiteDocument" // AWS has no name for it: the API has no websites
+	r.operation = "GetWebsiteDocument" // a name of this server: AWS has no API for it
 	return serveWebsite
 }
 
-// serveWebsite serves a request to a website. Its sender is anonymous.
+// serveWebsite handles a request to a website. The caller is always anonymous.
 func serveWebsite(r *request) error {
 	r.caller = caller{anonymous: true, seal: sign.Seal{Payload: sign.UnsignedPayload}}
 	c, err := websiteOf(r)
@@ -90,7 +90,8 @@ func serveWebsite(r *request) error {
 	return nil
 }
 
-// websiteOf returns the configuration of the bucket, if the method is allowed.
+// websiteOf returns the website configuration of the bucket. It fails if the bucket is no website,
+// or if the method is neither GET nor HEAD.
 func websiteOf(r *request) (*website.Configuration, error) {
 	b, err := r.bucket()
 	switch {
@@ -99,7 +100,7 @@ func websiteOf(r *request) (*website.Configuration, error) {
 	case b.Website == nil:
 		return nil, s3error.New("NoSuchWebsiteConfiguration", "BucketName", b.Name)
 	case b.Payer == payerRequester:
-		return nil, s3error.New("AccessDenied") // an anonymous sender could not be asked to pay
+		return nil, s3error.New("AccessDenied") // an anonymous caller cannot pay
 	case r.in.Method != http.MethodGet && r.in.Method != http.MethodHead:
 		return nil, s3error.New("MethodNotAllowed", "Method", r.in.Method, "ResourceType", "OBJECT")
 	}
@@ -107,20 +108,20 @@ func websiteOf(r *request) (*website.Configuration, error) {
 }
 
 func follow(r *request, rule *website.RoutingRule, key string) error {
-	code, _ := strconv.Atoi(cmp.Or(rule.Redirect.HTTPRedirectCode, "301")) // check has parsed the code already
+	code, _ := strconv.Atoi(cmp.Or(rule.Redirect.HTTPRedirectCode, "301")) // Check has verified the code
 	return redirect(r, code, rule.Redirect.Protocol, rule.Redirect.HostName, rule.Target(key))
 }
 
-// redirect sends the client to a key, by default at the same host.
+// redirect responds with a redirect to a key. If protocol or host is "", it is that of the request.
 func redirect(r *request, code int, protocol, host, key string) error {
 	r.w.Header().Set("Location", cmp.Or(protocol, scheme(r))+"://"+cmp.Or(host, r.in.Host)+encodePath(key))
 	return r.done(code)
 }
 
-// encodePath returns the path of a key in a URL.
+// encodePath encodes a key as the path of a URL.
 func encodePath(key string) string { return "/" + urlpath.Escape(key) }
 
-// mayRead fails unless the caller may read the object of the request.
+// mayRead fails unless the caller has the permission to read the request's object.
 func mayRead(r *request) error {
 	operation := r.operation
 	r.operation = "GetObject"
@@ -128,7 +129,7 @@ func mayRead(r *request) error {
 	return r.authorize()
 }
 
-// readableDocument reports whether an object exists and everyone may read it.
+// readableDocument reports whether an object exists and the caller may read it.
 func readableDocument(r *request, key string) bool {
 	was := r.target.key
 	r.target.key = key
@@ -141,7 +142,8 @@ func readableDocument(r *request, key string) bool {
 	return err == nil
 }
 
-// serveDocument does what GetObject does for everyone, with the redirection of the object.
+// serveDocument serves the request's object, as GetObject does. If the object has a redirect, it
+// responds with that.
 func serveDocument(r *request) error {
 	if err := mayRead(r); err != nil {
 		return err
@@ -155,7 +157,7 @@ func serveDocument(r *request) error {
 	return getObject(r)
 }
 
-// serveErrorDocument serves the document for errors with the status of the error.
+// serveErrorDocument serves the website's error document, with the status of the error.
 func serveErrorDocument(r *request, key string, status int) error {
 	r.target.key = key
 	if err := mayRead(r); err != nil {
@@ -180,12 +182,13 @@ func serveErrorDocument(r *request, key string, status int) error {
 	r.w.Header().Set("Content-Length", strconv.FormatInt(v.Object.Size, 10))
 	r.w.WriteHeader(status)
 	if r.in.Method == http.MethodGet {
-		_ = r.server.store.Read(r.in.Context(), v, 0, v.Object.Size, r.w) // the status is already sent
+		_ = r.server.store.Read(r.in.Context(), v, 0, v.Object.Size, r.w) // the status has already been sent
 	}
 	return nil
 }
 
-// writeHTML writes an error as a page. second is the error of the document for errors, or nil.
+// writeHTML responds with an error as an HTML page. If the website's error document could not be
+// served, second is the error of that document. Otherwise it is nil.
 func writeHTML(r *request, e, second *s3error.Error) error {
 	title := fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status))
 	var b bytes.Buffer

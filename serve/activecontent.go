@@ -9,10 +9,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// AllowActiveContent makes [NewHandler] serve HTML, SVG, XML, JavaScript and all
-// other content as it was stored, so that browsers show and run it. Anyone who may
-// upload can then run scripts in the handler's origin. Serve it from a host of its
-// own, without cookies.
+// AllowActiveContent makes [NewHandler] serve HTML, SVG, XML, JavaScript and all other content in
+// the way it was stored, so that browsers show and run it. Anyone who may upload can then run
+// scripts in the handler's origin. So serve the handler from a host name of its own, without
+// cookies.
 func AllowActiveContent() Option {
 	return option(func(o *options) { o.activeContent = true })
 }
@@ -28,13 +28,14 @@ var harmless = []string{
 	"text/csv", "text/markdown", "text/plain", "text/tab-separated-values",
 }
 
-// neutralize makes a browser trust the content type and run nothing in the object.
-// The browser saves the object unless its type is harmless.
+// neutralize sets headers so that a browser runs nothing in the object and does not guess its
+// content type. Unless the type is harmless, the browser saves the object instead of showing it.
 func neutralize(h http.Header, _ *storage.Attrs) {
 	h.Set("X-Content-Type-Options", "nosniff")
 	mediaType, _, err := mime.ParseMediaType(h.Get("Content-Type"))
-	if mediaType != typePDF { // browsers do not show a PDF in a sandbox, and do not run it in the page's origin
-		h.Add("Content-Security-Policy", "sandbox") // beside the policy of a middleware: browsers apply both
+	// Browsers cannot show a PDF in a sandbox, and never run a PDF in the page's origin.
+	if mediaType != typePDF {
+		h.Add("Content-Security-Policy", "sandbox") // Add keeps the policy of a middleware, and browsers apply both
 	}
 	if err != nil || !isHarmless(mediaType) {
 		h.Set("Content-Disposition", asAttachment(h.Get("Content-Disposition")))

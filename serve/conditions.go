@@ -8,9 +8,9 @@ import (
 	"github.com/omnibucket/storage/internal/headertext"
 )
 
-// evaluatePreconditions evaluates the conditions of a request in the order of RFC
-// 9110, section 13.2.2, as leniently as http.ServeContent. It returns the status to
-// respond with, or 0 to send the object.
+// evaluatePreconditions evaluates the conditions of a request in the order of RFC 9110, section
+// 13.2.2. It ignores malformed conditions, as http.ServeContent does. It returns the status of the
+// response, or 0 to send the object.
 func evaluatePreconditions(r *http.Request, etag string, modified time.Time) int {
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	if list := r.Header.Get("If-Match"); list != "" {
@@ -35,14 +35,15 @@ func evaluatePreconditions(r *http.Request, etag string, modified time.Time) int
 	return 0
 }
 
-// rangeApplies returns false if If-Range says that the client has a part of another object.
+// rangeApplies returns false if the header If-Range names another revision of the object. The range
+// must then be ignored.
 func rangeApplies(r *http.Request, etag string, modified time.Time) bool {
 	read := r.Method == http.MethodGet || r.Method == http.MethodHead
 	return !read || headertext.RangeApplies(r.Header, etag, modified)
 }
 
-// headerDate returns the date in a header. given is false if the date, or the
-// object's modification time, is not known.
+// headerDate returns the date in a header. If the header has no valid date, or the object's
+// modification time is unknown, given is false.
 func headerDate(r *http.Request, header string, modified time.Time) (date time.Time, given bool) {
 	value := r.Header.Get(header)
 	if value == "" || !isKnown(modified) {
@@ -52,7 +53,8 @@ func headerDate(r *http.Request, header string, modified time.Time) (date time.T
 	return date, err == nil
 }
 
-// isAfter compares whole seconds, because headers have no fractions.
+// isAfter reports whether modified is after date. It ignores fractions of a second, because headers
+// have none.
 func isAfter(modified, date time.Time) bool {
 	return modified.Truncate(time.Second).After(date)
 }

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// matchingRule returns the first rule that lets a page of origin send method with
-// headers, or nil.
+// matchingRule returns the first CORS rule that permits a page of origin to send a request with
+// this method and these headers. If there is none, it returns nil.
 func matchingRule(rules []storage.CORSRule, origin, method string, headers []string) *storage.CORSRule {
 	for i := range rules {
 		rule := &rules[i]
@@ -37,8 +37,7 @@ func matchesAny(patterns []string, text string) bool {
 	return slices.ContainsFunc(patterns, func(pattern string) bool { return wildcardMatch(pattern, text) })
 }
 
-// wildcardMatch reports whether text matches pattern, in which each * stands for any
-// text.
+// wildcardMatch reports whether text matches pattern. Each * in pattern matches any text.
 func wildcardMatch(pattern, text string) bool {
 	head, rest, wild := strings.Cut(pattern, "*")
 	if !wild {
@@ -61,9 +60,9 @@ func wildcardMatch(pattern, text string) bool {
 	}
 }
 
-// allowOrigin lets the page read the response if a rule allows its origin. Without a
-// rule, the browser hides the response from the page. Credentials are not allowed,
-// because only signatures count here.
+// allowOrigin adds headers with which a page may read the response, if a rule permits its origin.
+// Without them, the browser hides the response from the page. Credentials such as cookies are not
+// permitted, because the handler checks only signatures.
 func allowOrigin(h http.Header, rules []storage.CORSRule, r *http.Request) {
 	if len(rules) == 0 {
 		return
@@ -87,7 +86,8 @@ func setOrigin(h http.Header, rule *storage.CORSRule, origin string) {
 	h.Set("Access-Control-Allow-Origin", origin)
 }
 
-// preflight responds to a browser that asks for permission before it sends a request.
+// preflight responds to the OPTIONS request with which a browser asks for permission before the
+// actual request.
 func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule) *failure {
 	h := w.Header()
 	h.Add("Vary", "Origin, Access-Control-Request-Method, Access-Control-Request-Headers")
@@ -112,8 +112,8 @@ func preflight(w http.ResponseWriter, r *http.Request, rules []storage.CORSRule)
 	return nil
 }
 
-// corsFailure says which part of the request no rule allows: the origin, else the
-// method, else the first header.
+// corsFailure returns an error that names what the rules do not permit. That is the origin, else
+// the method, else the first header that is not permitted.
 func corsFailure(rules []storage.CORSRule, origin, method string, headers []string) *failure {
 	knowsOrigin := false
 	for i := range rules {

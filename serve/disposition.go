@@ -8,10 +8,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// WithDownloadName makes a browser save the object under filename
-// (Content-Disposition: attachment, RFC 6266). It overrides the disposition of the
-// object and of the caller. If filename is "", the browser chooses the name. Any name
-// is safe: no byte of it can end the header.
+// WithDownloadName makes a browser save the object under filename (Content-Disposition: attachment,
+// RFC 6266). It replaces the disposition of the object and of the caller. If filename is "", the
+// browser chooses the name. Any name is safe, because none of its bytes can end the header.
 func WithDownloadName(filename string) Option {
 	asked := driver.SignRequest{ResponseName: filename}
 	disposition := cmp.Or(asked.ResponseDisposition(), "attachment")

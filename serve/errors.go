@@ -10,16 +10,16 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A failure is an error response in the form that S3 uses: a status and a short XML
-// document with a code. It never names the bucket, the key or the cause.
+// A failure is an error response in the form of S3: a status and a short XML document with a code.
+// It never contains the names of the bucket and the key, or the cause.
 type failure struct {
 	status  int
 	code    string
 	message string
 }
 
-// These are the handler's own failures. A request without a valid signature learns
-// nothing else, not even whether the object exists.
+// These are the failures that the handler itself finds. A client without a valid signature learns
+// nothing more, not even whether the object exists.
 var (
 	errDenied    = &failure{http.StatusForbidden, "AccessDenied", "Access denied."}
 	errSignature = &failure{
@@ -58,7 +58,7 @@ var (
 // withMessage returns a copy of f with another message.
 func (f *failure) withMessage(message string) *failure { return &failure{f.status, f.code, message} }
 
-// failures maps storage codes to responses. Any other code is an internal error.
+// failures maps codes of package storage to responses. Every other code becomes an internal error.
 var failures = map[storage.Code]*failure{
 	storage.ObjectNotFound:     {http.StatusNotFound, "NoSuchKey", "There is no such object."},
 	storage.BucketNotFound:     {http.StatusNotFound, "NoSuchBucket", "There is no such bucket."},
@@ -90,11 +90,12 @@ var failures = map[storage.Code]*failure{
 var errInternal = &failure{http.StatusInternalServerError, "InternalError", "Something went wrong."}
 
 func failureOf(err error) *failure {
-	var tooLong *http.MaxBytesError // an http.MaxBytesHandler around this handler returns it
+	// A handler around this one may limit the body with http.MaxBytesHandler.
+	var tooLong *http.MaxBytesError
 	switch {
 	case errors.As(err, &tooLong):
 		return errTooLong
-	case errors.Is(err, os.ErrDeadlineExceeded): // http.Server.ReadTimeout causes it
+	case errors.Is(err, os.ErrDeadlineExceeded): // the cause is http.Server.ReadTimeout
 		return errSlow
 	}
 	if f, known := failures[storage.CodeOf(err)]; known {
@@ -109,7 +110,8 @@ type failureBody struct {
 	Message string
 }
 
-// write sends the failure, and removes the headers that were set for an object.
+// write sends the failure as the response. It first removes headers that were already set for the
+// object.
 func (f *failure) write(w http.ResponseWriter, r *http.Request) {
 	body, err := xml.Marshal(failureBody{Code: f.code, Message: f.message})
 	if err != nil {

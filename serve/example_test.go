@@ -1,9 +1,12 @@
 package serve_test
 
 import (
+	"archive/zip"
+	"bytes"
 	"context"
 	"fmt"
 	"io"
+	"log"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -80,4 +83,31 @@ func ExampleNewServer() {
 	fmt.Println(response.StatusCode, string(note), err)
 	http.DefaultClient.CloseIdleConnections()
 	// Output: 200 all is well <nil>
+}
+
+// An album is sent as one archive.
+func ExampleZip() {
+	ctx := context.Background()
+	photos := memstore.New()
+	for _, key := range []string{"albums/7/beach.jpg", "albums/7/forest.jpg"} {
+		if _, err := photos.Upload(ctx, key, strings.NewReader("a picture")); err != nil {
+			log.Fatal(err)
+		}
+	}
+	handler := func(w http.ResponseWriter, r *http.Request) {
+		album := storage.Prefixed(photos, "albums/7/")
+		serve.Zip(w, r, album, album.List(r.Context()), serve.WithDownloadName("Album 7.zip"))
+	}
+	recorder := httptest.NewRecorder()
+	handler(recorder, httptest.NewRequestWithContext(ctx, http.MethodGet, "/album", nil))
+	archive, err := zip.NewReader(bytes.NewReader(recorder.Body.Bytes()), int64(recorder.Body.Len()))
+	if err != nil {
+		log.Fatal(err)
+	}
+	for _, file := range archive.File {
+		fmt.Println(file.Name, file.UncompressedSize64)
+	}
+	// Output:
+	// beach.jpg 9
+	// forest.jpg 9
 }

@@ -27,8 +27,8 @@ func FileServer(b storage.Downloader, opts ...Option) http.Handler {
 	return &fileServer{bucket: b, options: readOptions(opts)}
 }
 
-// WithListing makes [FileServer] list directories that have no index.html. l is
-// usually the bucket itself, or a part of it that may be seen.
+// WithListing makes [FileServer] list directories without an index.html. l is usually the bucket
+// itself, or the part of it that clients may see.
 func WithListing(l storage.Lister) Option {
 	return option(func(o *options) { o.listing = l })
 }
@@ -59,7 +59,8 @@ func (f *fileServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// file serves the object under key, or redirects to the directory of that name.
+// file serves the object with this key. If there is none but a directory has this name, it
+// redirects to the directory.
 func (f *fileServer) file(w http.ResponseWriter, r *http.Request, key string) error {
 	err := f.options.object.serve(w, r, f.bucket, key)
 	if !missing(err) {
@@ -68,7 +69,8 @@ func (f *fileServer) file(w http.ResponseWriter, r *http.Request, key string) er
 	return f.redirectIf(f.isDirectory, w, r, key, urlpath.Escape(path.Base(key))+"/", err)
 }
 
-// redirectIf redirects to an address if there is something under key; else it returns the error missing.
+// redirectIf redirects to an address if the function look finds something under key. If look finds
+// nothing, redirectIf returns the error in its parameter missing.
 func (f *fileServer) redirectIf(
 	look func(*http.Request, string) (bool, error), w http.ResponseWriter, r *http.Request, key, to string,
 	missing error,
@@ -84,7 +86,7 @@ func (f *fileServer) redirectIf(
 	return nil
 }
 
-// isDirectory reports whether anything can be shown under key.
+// isDirectory reports whether the directory key can be shown, as an index page or as a listing.
 func (f *fileServer) isDirectory(r *http.Request, key string) (bool, error) {
 	if f.options.listing == nil {
 		return f.exists(r, key+"/"+indexPage)
@@ -107,7 +109,7 @@ func (f *fileServer) exists(r *http.Request, key string) (bool, error) {
 	return true, reader.Close()
 }
 
-// directory serves the directory key; "" is the root.
+// directory serves the directory key. The root has the key "".
 func (f *fileServer) directory(w http.ResponseWriter, r *http.Request, key string) error {
 	prefix := key
 	if prefix != "" {
@@ -130,8 +132,8 @@ func (f *fileServer) directory(w http.ResponseWriter, r *http.Request, key strin
 
 func missing(err error) bool { return storage.CodeOf(err) == storage.ObjectNotFound }
 
-// redirect redirects to an address relative to the request, because the file server
-// does not know where it is mounted.
+// redirect redirects to an address that is relative to the request, because the file server does
+// not know its own path.
 func redirect(w http.ResponseWriter, r *http.Request, to string) {
 	if query := r.URL.RawQuery; query != "" {
 		to += "?" + query

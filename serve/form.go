@@ -10,15 +10,17 @@ import (
 )
 
 const (
-	maxFields   = 20 << 10  // bytes of names and values before the file, the limit of S3
-	maxFormHead = 128 << 10 // bytes before the file, boundaries and headers included
+	maxFields   = 20 << 10  // bytes of names and values before the file; the limit of S3
+	maxFormHead = 128 << 10 // bytes before the file, including boundaries and headers
 )
 
-// post stores the file of a signed form. The fields must come first, so that they are
-// checked before the file is read. Anything after the file is ignored, as on S3.
+// post stores the file of a signed form. All fields must come before the file, so that they are
+// checked first. As on S3, everything after the file is ignored.
 func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
-	body := &boundedBody{from: r.Body, max: maxFormHead} // the multipart reader would accept headers of any length
-	within := r.WithContext(r.Context())                 // a copy, so that the server keeps its own body
+	// The multipart reader itself would accept headers of any length.
+	body := &boundedBody{from: r.Body, max: maxFormHead}
+	// The copy of the request leaves the server's own body unchanged.
+	within := r.WithContext(r.Context())
 	within.Body = io.NopCloser(body)
 	parts, err := within.MultipartReader()
 	if err != nil {
@@ -29,7 +31,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	case body.read > maxFormHead:
 		return errFormTooLarge
 	case f == errForm && body.failure != nil:
-		return body.failure // the multipart reader does not always return the cause
+		return body.failure // the multipart reader may have hidden this cause
 	case f != nil:
 		return f
 	}
@@ -43,7 +45,7 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 		return f
 	}
 	if r.ContentLength-2*maxFormHead > g.MaxSize {
-		return errTooLong // refused without reading up to the limit
+		return errTooLong // the declared length is enough to refuse the form
 	}
 	attrs, f := h.store(r, g, file, -1, nil)
 	if f != nil {
@@ -54,8 +56,9 @@ func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	return nil
 }
 
-// readForm reads the form up to the file. It returns field names in lower case, and
-// refuses a name that occurs twice. It does not use the file's own name and type.
+// readForm reads a form up to its file. It returns the fields, with names in lower case, and the
+// file. It refuses a name that occurs twice, and ignores the name and type that the form gives the
+// file.
 func readForm(parts *multipart.Reader) (map[string]string, io.Reader, *failure) {
 	fields, total := map[string]string{}, 0
 	for {

@@ -26,22 +26,22 @@ import (
 //
 // Every object is served with X-Content-Type-Options: nosniff and, unless it is a PDF,
 // which browsers do not show in a sandbox, with Content-Security-Policy: sandbox. A
-// policy that a handler around this one has set stays beside it. Content that a
+// policy that a handler around this one has set stays in effect, too. Content that a
 // browser could run in the handler's origin (HTML, SVG, XML, JavaScript, and any type
 // that is not known to be harmless) is served as an attachment. [AllowActiveContent]
 // turns this off. [WithErrorHandler] has no effect on this handler.
 //
-// The handler reads and writes objects through b, with its hooks and layers. Pass the
-// whole bucket. The handler responds with 501 to every request if the bucket was
-// narrowed by [storage.Ref] or [storage.Prefixed], has no WithSigningBaseURL, or is a
-// cloud's, whose store responds itself. A program can therefore mount it for any
-// bucket. The same holds for a type of yours that embeds a bucket, because it may
-// change keys. Use [storage.WithHook] or [driver.WithLayer] instead of such a type.
+// The handler reads and writes objects through b, with its hooks and layers. Pass the whole bucket.
+// The handler responds with 501 to every request if the bucket was narrowed by [storage.Ref] or
+// [storage.Prefixed], or has no WithSigningBaseURL. It also responds with 501 for a bucket in a
+// cloud, because its store serves signed URLs itself. A program can therefore mount the handler for
+// any bucket. The response is also 501 for a type of yours that embeds a bucket, because that type
+// may change keys. Use [storage.WithHook] or [driver.WithLayer] instead of such a type.
 //
 // The handler sets no deadlines. Use those of [http.Server]: ReadHeaderTimeout limits
 // the time to send a request's header. ReadTimeout limits slow uploads, which then
-// fail with 408 and store nothing. WriteTimeout limits slow readers. The last two
-// limit a whole body, however large. To set them for each request, call
+// fail with 408 and store nothing. WriteTimeout limits slow readers. ReadTimeout and
+// WriteTimeout limit a whole body, however large. To set them for each request, call
 // SetReadDeadline and SetWriteDeadline of [http.ResponseController] in a handler
 // around this one. [http.TimeoutHandler] does not work, because it keeps whole
 // responses in memory, and its own response waits for the body too.
@@ -62,7 +62,7 @@ type handler struct {
 	options options
 }
 
-// maxDrain is how many bytes of a refused body are still read.
+// maxDrain is how many bytes of a refused body the server reads before it closes the connection.
 const maxDrain = 16 << 20
 
 // ServeHTTP responds to one request.
@@ -97,6 +97,10 @@ func (h *handler) respond(w http.ResponseWriter, r *http.Request) *failure {
 			return errDenied
 		}
 		return h.put(w, r, key)
+	case http.MethodDelete:
+		if signedurl.HasParams(r.URL.RawQuery) && key != "" {
+			return h.remove(w, r, key)
+		}
 	case http.MethodPost:
 		if key == "" {
 			return h.post(w, r)
@@ -106,7 +110,7 @@ func (h *handler) respond(w http.ResponseWriter, r *http.Request) *failure {
 	return errMethod
 }
 
-// verify returns the grant of a signed address.
+// verify checks the signature of a request, and returns what it permits (the grant).
 func (h *handler) verify(r *http.Request, method, key string) (*signedurl.Grant, *failure) {
 	keys, err := h.origin.VerifyingKeys(r.Context())
 	if err != nil {

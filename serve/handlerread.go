@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-// read serves an object if the request is allowed to have it. A signature for GET is
-// valid for HEAD too, because HEAD reveals less; one for HEAD is valid only for HEAD.
-// An invalid signature is refused even if the object is public.
+// read serves an object if the request may read it. A signature for GET is also valid for HEAD,
+// because HEAD reveals less. A signature for HEAD is not valid for GET. An invalid signature is
+// refused even if the object is public.
 func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, public bool) *failure {
 	o := h.options.object
 	o.headers, o.downloads = slices.Clone(o.headers), slices.Clone(o.downloads)
@@ -46,7 +46,7 @@ func (h *handler) read(w http.ResponseWriter, r *http.Request, key string, publi
 	return nil
 }
 
-// override sets the response headers that the signature names.
+// override sets the response headers that were signed with the URL.
 func override(h http.Header, g *signedurl.Grant) {
 	if g.ResponseType != "" {
 		h.Set("Content-Type", g.ResponseType)
@@ -54,20 +54,25 @@ func override(h http.Header, g *signedurl.Grant) {
 	if g.ResponseDisposition != "" {
 		h.Set("Content-Disposition", g.ResponseDisposition)
 	}
+	if g.ResponseCacheControl != "" {
+		h.Set("Cache-Control", g.ResponseCacheControl)
+	}
 }
 
-// publicObjects serves only the objects that were written with WithPublicRead.
+// A publicObjects is a Downloader that returns only objects that were written with WithPublicRead.
 type publicObjects struct {
 	bucket storage.Bucket
 	origin signedurl.Origin
 }
 
-// Download checks the object again after it was opened, because a private object may
-// have replaced the public one.
+// Download opens a public object. It checks afterwards that the opened object is public, because a
+// private object may have replaced the public one.
 func (p *publicObjects) Download(
 	ctx context.Context, key string, opts ...storage.DownloadOption,
 ) (*storage.Reader, error) {
-	const tries = 10 // a layer may have revisions of its own, which never match
+	// Without a limit, a layer that changes revisions would cause an endless loop, because no
+	// revision would match.
+	const tries = 10
 	for range tries {
 		body, err := p.bucket.Download(ctx, key, opts...)
 		if err != nil {

@@ -6,18 +6,19 @@ import (
 	"strings"
 )
 
-// WithoutPrefix tells [NewHandler] that a proxy removes the path of the signing base
-// address from requests, so that the whole path is the key. Without this option, the
-// path that the client sent must begin with that of the base address, with or without
-// [http.StripPrefix]. Otherwise the request fails with 404. The handler cannot tell
-// the two apart by itself: if a key begins with the path, the same request could mean
-// two objects.
+// WithoutPrefix tells [NewHandler] that a proxy removes the path of the signing base URL from
+// requests. The whole path of a request is then the key.
+//
+// Without this option, the path that the client sent must begin with the path of the base URL, with
+// or without [http.StripPrefix]. Otherwise the request fails with 404. The handler cannot find out
+// by itself whether a proxy removes the path: if a key begins with that path, the request could
+// mean two objects.
 func WithoutPrefix() Option {
 	return option(func(o *options) { o.withoutPrefix = true })
 }
 
-// A mount is the path of the signing base address, with a slash at its end. It is ""
-// if a proxy removes the path.
+// A mount is the path of the signing base URL, with a slash at its end. If a proxy removes that
+// path, the mount is "".
 type mount string
 
 func mountOf(baseURL string, o options) mount {
@@ -26,14 +27,14 @@ func mountOf(baseURL string, o options) mount {
 	}
 	u, err := url.Parse(baseURL)
 	if err != nil {
-		return "/" // the root package has parsed it already
+		return "/" // cannot happen, because the root package has parsed it
 	}
 	return mount(strings.TrimSuffix(u.Path, "/") + "/")
 }
 
-// key returns the key that a request names, the part of its path after the mount. ""
-// is the bucket itself. Only the decoded path counts, because browsers and proxies
-// escape it differently. It returns false if the path is not under the mount.
+// key returns the key in a request: the part of its path after the mount. For the bucket itself the
+// key is "". It uses the decoded path, because browsers and proxies escape paths differently. If
+// the path is not below the mount, key returns false.
 func (m mount) key(r *http.Request) (string, bool) {
 	if m == "" {
 		return strings.TrimPrefix(r.URL.Path, "/"), true
@@ -45,8 +46,8 @@ func (m mount) key(r *http.Request) (string, bool) {
 	return strings.CutPrefix(path, string(m))
 }
 
-// asSent returns the path that the client sent, which http.StripPrefix does not
-// change. A request that no server has read does not have one.
+// asSent returns the path that the client sent, even if http.StripPrefix has changed r.URL. If r
+// did not come from a server, it returns the path of r.URL.
 func asSent(r *http.Request) string {
 	if r.RequestURI == "" {
 		return r.URL.Path

@@ -19,9 +19,8 @@ const (
 	listingLost = "</pre>\n<p>The listing ends here: the rest could not be read.\n"
 )
 
-// list writes the entries directly under prefix, as they arrive. It returns false if
-// there are none, except for the root, which may be empty. If it returns an error, it
-// has written nothing.
+// list writes the entries of a directory while it reads the listing. If there are none, it returns
+// false, except for the root, which may be empty. If it returns an error, it has written nothing.
 func (f *fileServer) list(w http.ResponseWriter, r *http.Request, prefix string) (listed bool, _ error) {
 	for entry, err := range f.options.listing.List(r.Context(), storage.WithPrefix(prefix), storage.WithDelimiter("/"), storage.WithAnyOrder()) {
 		if err != nil && !listed {
@@ -61,8 +60,8 @@ func beginListing(w http.ResponseWriter) {
 	_, _ = io.WriteString(w, listingHead)
 }
 
-// line returns "" for a key that no address leads to: a folder marker, or a key with
-// "//" or "..".
+// line returns the line of an entry. It returns "" if no URL can name the key: for a folder marker,
+// or a key with "//" or "..".
 func line(name string) string {
 	if file := strings.TrimSuffix(name, "/"); path.Clean("/"+file) != "/"+file || file == "" {
 		return ""

@@ -11,22 +11,21 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Object responds to a request with the object under key, as [http.ServeContent] does
-// with a file. It supports HEAD, one range or several, and If-Match, If-None-Match,
-// If-Modified-Since, If-Unmodified-Since and If-Range. Content type, encoding,
-// language, disposition, cache control, ETag and Last-Modified are those of the
-// object. If the caller has set one of the first five, or the ETag, in w's header,
-// that value stays. The stored bytes are sent unchanged: a compressed object is sent
-// compressed, and its ranges are of the compressed bytes.
+// Object responds to a request with the object under key, as [http.ServeContent] does with a file.
+// It supports HEAD, one range or several, and If-Match, If-None-Match, If-Modified-Since,
+// If-Unmodified-Since and If-Range. Content type, encoding, language, disposition, cache control,
+// ETag and Last-Modified are those of the object. If the caller has already set one of these
+// headers in w, that value stays, except for Last-Modified. The stored bytes are sent unchanged: a
+// compressed object is sent compressed, and its ranges are of the compressed bytes.
 //
-// Most requests take one request to the store. Conditions are evaluated against its response,
-// and an object that need not be sent is closed unread. More requests are made if a range is
-// past the end, if If-Range names another object, or if ranges go backwards or are too far
-// apart. At most 1 MiB between ranges, or as much as was requested, is read and discarded. If
-// several ranges would take more than 16 requests, or have more bytes than the object, the
-// response is the whole object with 200. The response is also the whole object if a range has
-// another unit than bytes (RFC 9110, section 14.2) or, as on Amazon S3, if the header has an
-// invalid range, such as bytes=1-0. The response to bytes=0- of an empty object is 416, as on
+// Most requests take one request to the store. Conditions are evaluated against its response, and
+// an object that need not be sent is closed unread. More requests are made if a range is past the
+// end, if If-Range names another revision, or if ranges go backwards or are too far apart. Bytes
+// between ranges are read and discarded, at most 1 MiB or, if that is more, as many as were
+// requested. If several ranges would take more than 16 requests, or have more bytes than the
+// object, the response is the whole object with 200. The response is also the whole object if a
+// range has another unit than bytes (RFC 9110, section 14.2) or, as on Amazon S3, if the header has
+// an invalid range, such as bytes=1-0. The response to bytes=0- of an empty object is 416, as on
 // Amazon S3.
 //
 // An error becomes a status with a short body:
@@ -39,27 +38,26 @@ import (
 //	504  DeadlineExceeded
 //	500  any other
 //
-// See [WithErrorHandler]. These responses,
-// and 412, have none of the object's headers that say how to show or keep it. If an
-// error occurs after the first bytes were sent, or the bytes of a whole object do not
-// match its checksum, the response is shorter than its Content-Length. Clients notice
-// that.
+// [WithErrorHandler] replaces these responses. Like a response with status 412, they omit
+// the object's headers that say how to show or cache it. If an error occurs after the first
+// bytes were sent, the response is shorter than its Content-Length, which clients notice. The
+// same happens if the bytes of a whole object do not match its checksum.
 //
-// Object serves HTML and scripts as such. Serve what others uploaded from a host name
-// of its own, or with [WithDownloadName].
+// Object serves HTML and scripts unchanged, so that browsers run them. If strangers can
+// upload objects, serve these objects from a separate host name, or with [WithDownloadName].
 func Object(w http.ResponseWriter, r *http.Request, b storage.Downloader, key string, opts ...Option) {
 	serveObject(w, r, b, key, readOptions(opts).object)
 }
 
-// serveObject is Object for the handlers of this package.
+// serveObject serves an object and reports errors, like Object but with parsed options.
 func serveObject(w http.ResponseWriter, r *http.Request, b storage.Downloader, key string, o objectOptions) {
 	if err := o.serve(w, r, b, key); err != nil {
 		o.failed(w, r, err)
 	}
 }
 
-// maxAttempts limits how often a response starts again because the object changed
-// between two of its requests.
+// maxAttempts limits how often a response is started. It starts again if the object changes between
+// two requests to the store.
 const maxAttempts = 3
 
 // serve responds with the object. If it returns an error, it has written nothing.
@@ -68,7 +66,7 @@ func (o objectOptions) serve(w http.ResponseWriter, r *http.Request, b storage.D
 		return o.bad
 	}
 	a := &response{w: w, r: r, options: o, requested: parseRange(r.Header.Get("Range"))}
-	if a.requested == nil { // there is only one request, whichever revision it gets
+	if a.requested == nil { // the whole object takes one request to the store, so the revision cannot change
 		return a.attempt(b, key)
 	}
 	before := w.Header().Clone()
@@ -82,15 +80,15 @@ func (o objectOptions) serve(w http.ResponseWriter, r *http.Request, b storage.D
 	}
 }
 
-// A response is one response with an object.
+// A response is the state of one HTTP response with an object.
 type response struct {
 	w         http.ResponseWriter
 	r         *http.Request
 	options   objectOptions
 	requested rangeHeader
 	from      *source
-	// sized reports whether Content-Length may be set. It may not if the caller has
-	// set a Content-Encoding, because w then compresses the bytes.
+	// sized is true if Content-Length may be set. It is false if the caller has set
+	// Content-Encoding, because w then compresses the bytes.
 	sized bool
 }
 
@@ -127,8 +125,8 @@ func (a *response) attempt(b storage.Downloader, key string) (err error) {
 	return a.send(ranges)
 }
 
-// stop responds to a condition that does not hold. A failed precondition is handled
-// like other errors: no cache may keep it as long as the object, and no browser may
+// stop responds if a condition of the request does not hold. For a failed precondition (412) it
+// removes headers of the object: no cache may keep the response like the object, and no browser may
 // save it under the object's name.
 func (a *response) stop(status int, key string) {
 	h := a.w.Header()
@@ -137,7 +135,7 @@ func (a *response) stop(status int, key string) {
 		h.Del("Content-Type")
 		h.Del("Content-Encoding")
 		if h.Get("Etag") != "" {
-			h.Del("Last-Modified") // as RFC 9110, section 15.4.5, recommends
+			h.Del("Last-Modified") // recommended by RFC 9110, section 15.4.5
 		}
 	case a.options.refuse != nil:
 		a.options.refuse(a.w, a.r, &storage.Error{Code: storage.PreconditionFailed, Op: "Download", Key: key})
@@ -150,7 +148,7 @@ func (a *response) stop(status int, key string) {
 	a.w.WriteHeader(status)
 }
 
-// send responds with ranges, or with the whole object if there are none.
+// send sends ranges of the object. If there are none, it sends the whole object.
 func (a *response) send(ranges []byteRange) error {
 	h, body := a.w.Header(), ranges
 	if len(ranges) == 0 {
@@ -174,14 +172,14 @@ func (a *response) send(ranges []byteRange) error {
 		err = a.from.copy(a.w, body[0])
 	}
 	if err != nil && h.Get("Content-Length") == "" {
-		// Nothing else tells the client that bytes are missing.
+		// Without Content-Length, only a broken connection tells the client that bytes are missing.
 		panic(http.ErrAbortHandler)
 	}
 	return nil
 }
 
-// writeHeader writes the header of a response with ranges. It returns the writer of several ranges, or nil
-// if there is one.
+// writeHeader writes the header of the response. If there are several ranges, it returns the
+// multipart writer for them, and otherwise nil.
 func (a *response) writeHeader(several parts) (boundary *multipart.Writer) {
 	h, ranges, status, length := a.w.Header(), several.ranges, http.StatusOK, several.size
 	switch {
@@ -201,8 +199,8 @@ func (a *response) writeHeader(several parts) (boundary *multipart.Writer) {
 	return boundary
 }
 
-// presentation lists the headers that say how to show and keep the object. Together
-// with objectHeaders they are all headers that describe it.
+// presentation lists the headers that say how to show and cache the object. objectHeaders lists
+// these and all other headers that describe the object.
 var (
 	presentation = []string{
 		"Content-Type", "Content-Encoding", "Content-Language", "Content-Disposition", "Cache-Control",
@@ -210,11 +208,12 @@ var (
 	objectHeaders = append(presentation[:len(presentation):len(presentation)], "Etag", "Last-Modified")
 )
 
-// setHeader describes the object in h. It keeps values that the caller has set.
+// setHeader sets the headers in h that describe the object. It keeps headers that the caller has
+// already set.
 func setHeader(h http.Header, a *storage.Attrs) {
 	offer(
 		h, "Content-Type", cmp.Or(a.ContentType, "application/octet-stream"),
-	) // otherwise net/http would guess from the bytes
+	) // without a type, net/http would guess from the bytes
 	offer(h, "Content-Encoding", a.ContentEncoding)
 	offer(h, "Content-Language", a.ContentLanguage)
 	offer(h, "Content-Disposition", a.ContentDisposition)
@@ -225,8 +224,8 @@ func setHeader(h http.Header, a *storage.Attrs) {
 	}
 }
 
-// offer sets a header that is not set yet. It drops a value that could end the line
-// and begin another header, because the library has not checked it.
+// offer sets a header unless it is already set. It ignores a value with control characters, which
+// could end the line and begin another header.
 func offer(h http.Header, name, value string) {
 	if _, given := h[name]; given || value == "" || strings.ContainsFunc(value, isControl) {
 		return

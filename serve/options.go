@@ -7,34 +7,34 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An Option changes how objects are served. A function ignores options that do not
-// concern it.
+// An Option changes how objects are served. A function ignores options that are not about that
+// function.
 type Option interface{ apply(*options) }
 
 type option func(*options)
 
 func (o option) apply(to *options) { o(to) }
 
-// options has the options of all functions of this package.
+// options holds the options of all functions of this package.
 type options struct {
 	object  objectOptions
-	listing storage.Lister // lists the directories of FileServer; nil means that directories are not listed
+	listing storage.Lister // lists directories for FileServer; nil means that they are not listed
 
-	activeContent bool // NewHandler serves HTML and the like unchanged
-	withoutPrefix bool // a proxy removes the path of the base address
+	activeContent bool // true if NewHandler serves HTML and the like unchanged
+	withoutPrefix bool // true if a proxy removes the path of the base URL
 }
 
-// objectOptions has the options for responses with an object.
+// objectOptions holds the options for responses with an object.
 type objectOptions struct {
 	downloads []storage.DownloadOption
-	// headers change the response header in turn, after the object's own headers are
-	// set and before conditions are evaluated.
+	// headers change the response header. They are called in order, after the object's own headers
+	// were set and before conditions are evaluated.
 	headers []func(h http.Header, a *storage.Attrs)
-	fail    func(w http.ResponseWriter, r *http.Request, status int, err error) // the function of WithErrorHandler
-	// refuse responds if fail does not. nil sends a line of text, or no body if a
-	// condition of the request fails.
+	fail    func(w http.ResponseWriter, r *http.Request, status int, err error) // function of WithErrorHandler, or nil
+	// refuse sends an error response if fail is nil. If refuse is nil too, the response is a line
+	// of text. If a condition of the request fails, the response has no body.
 	refuse func(w http.ResponseWriter, r *http.Request, err error)
-	bad    error // the error of the options
+	bad    error // error of invalid options, or nil
 }
 
 func readOptions(opts []Option) options {
@@ -48,9 +48,8 @@ func readOptions(opts []Option) options {
 	return o
 }
 
-// flawOf returns the error of a condition among the options of a download. Such a
-// condition would hold for the first of several requests to the store and mean
-// something else to the next.
+// flawOf returns an error if options of a download contain a condition. One response may need
+// several requests to the store, and the condition would apply to each of them.
 func flawOf(opts []storage.DownloadOption) error {
 	if len(opts) == 0 {
 		return nil
@@ -69,20 +68,21 @@ func flawOf(opts []storage.DownloadOption) error {
 	}
 }
 
-// WithDownloadOptions passes opts to every download: [storage.WithVersion],
-// [storage.WithConcurrency] or a provider's own. Ranges and conditions come from the
-// request. An [storage.IfRevision] or [storage.IfRevisionNot] among opts fails with
-// InvalidArgument before a request to the store; a [storage.WithRange] has no effect.
+// WithDownloadOptions passes opts to every download. Use it for [storage.WithVersion],
+// [storage.WithConcurrency] or a provider's own options. Ranges and conditions come from the HTTP
+// request. If opts contain [storage.IfRevision] or [storage.IfRevisionNot], the request fails with
+// InvalidArgument before any request to the store. A [storage.WithRange] has no effect.
 func WithDownloadOptions(opts ...storage.DownloadOption) Option {
 	return option(func(o *options) { o.object.downloads = append(o.object.downloads, opts...) })
 }
 
-// WithErrorHandler makes h respond if an object cannot be served, for example to log
-// err or to show a page. Nothing has been written yet. status is the status that
-// would be sent. err, usually a *storage.Error, must not be shown to clients. h is
-// not called for a canceled request, whose client has usually gone (503), or for a
-// condition (304, 412). An error after the first bytes can only cut the response off;
-// [storage.WithHook] sees it.
+// WithErrorHandler makes h send the response if an object cannot be served. For example, h can log
+// err or show a page.
+//
+// When h is called, nothing has been written yet. status is the status that would be sent. err is
+// usually a *storage.Error, and must not be shown to clients. h is not called for a canceled
+// request (503), whose client has usually disconnected, or for a condition (304, 412). After the
+// first bytes, an error only cuts off the response, and [storage.WithHook] sees it.
 func WithErrorHandler(h func(w http.ResponseWriter, r *http.Request, status int, err error)) Option {
 	return option(func(o *options) { o.object.fail = h })
 }

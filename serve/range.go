@@ -10,29 +10,29 @@ import (
 )
 
 const (
-	// maxGap is how far two ranges may lie apart to be read with one request, which
-	// takes less time than another request. One response skips at most that much, or
-	// as much as was requested, so that a small header cannot make the server read a
-	// large object.
+	// maxGap is the largest gap in bytes between two ranges that are read with one request, because
+	// skipping bytes is faster than another request. One response skips at most this many bytes in
+	// total or, if that is more, as many as were requested. Without that limit, a small header
+	// could make the server read a large object.
 	maxGap = 1 << 20 // bytes
-	// maxReadSpans limits the requests to the store for one response. Ranges that
-	// need more are ignored, because one request of a client could cause thousands.
+	// maxReadSpans limits the requests to the store for one response. If the ranges need more, they
+	// are ignored, because one request of a client could otherwise cause thousands.
 	maxReadSpans = 16
 )
 
 var errNoOverlap = errors.New("invalid range: failed to overlap")
 
-// A rangeSpec is one range as the request states it.
+// A rangeSpec is one range in a Range header.
 type rangeSpec struct {
-	first int64 // -1 means the last bytes, as many as last says
-	last  int64 // inclusive; -1 means to the end
+	first int64 // first byte; -1 if the range is the last bytes of the object, and last is their number
+	last  int64 // last byte, inclusive; -1 means to the end of the object
 }
 
-// A rangeHeader is a parsed Range header. A nil one requests the whole object.
+// A rangeHeader is a parsed Range header. A nil rangeHeader requests the whole object.
 type rangeHeader []rangeSpec
 
-// parseRange parses a Range header. It ignores other units, as RFC 9110 demands in section 14.2, and a header with an
-// invalid range, as Amazon S3 does.
+// parseRange parses a Range header. It ignores a header with another unit than bytes, as RFC 9110,
+// section 14.2, demands. It also ignores a header with an invalid range, as Amazon S3 does.
 func parseRange(header string) rangeHeader {
 	list, found := strings.CutPrefix(header, "bytes=")
 	if !found {
@@ -66,8 +66,8 @@ func parseRangeSpec(text string) (s rangeSpec, ok bool) {
 	return s, ok
 }
 
-// parsePosition parses a number of any length. For a number beyond the size of any object, it
-// returns the greatest position.
+// parsePosition parses a number of any length. If the number exceeds 63 bits, it returns the
+// largest int64.
 func parsePosition(digits string) (position int64, ok bool) {
 	n, err := strconv.ParseUint(digits, 10, 63)
 	return int64(n), err == nil || errors.Is(err, strconv.ErrRange)
@@ -88,14 +88,16 @@ func (r byteRange) contentRange(size int64) string {
 	)
 }
 
-// resolve returns the requested ranges of an object of size bytes; nil means the whole object.
-// It returns false if none of them is in the object.
+// resolve returns the requested ranges of an object of size bytes. If the whole object is to be
+// sent, ranges is nil. If no range lies in the object, ok is false.
 func (a rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 	var total int64
 	for _, s := range a {
 		r := byteRange{s.first, size - s.first}
 		switch {
-		case s.first < 0 && size == 0 && s.last > 0: // all of a shorter object; an empty one has no Content-Range
+		// The last bytes of an empty object are the whole object. Content-Range cannot describe an
+		// empty range.
+		case s.first < 0 && size == 0 && s.last > 0:
 			return nil, true
 		case s.first < 0:
 			r.length = min(s.last, size)
@@ -119,9 +121,8 @@ func (a rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 	return ranges, true
 }
 
-// firstRead returns the option for the first request to the store, before the size of
-// the object is known. It covers the beginning of the response, and usually all of
-// it.
+// firstRead returns the range of the first request to the store, when the size of the object is not
+// known yet. It contains the first requested range, and usually all of them.
 func (a rangeHeader) firstRead() storage.DownloadOption {
 	switch {
 	case len(a) == 0:
@@ -148,7 +149,7 @@ func (a rangeHeader) firstRead() storage.DownloadOption {
 
 var (
 	everything = storage.WithRange(0, -1)
-	// attributesOnly reads no bytes, only the attributes.
+	// attributesOnly is an option for a download that reads only the attributes.
 	attributesOnly = storage.WithRange(0, 0)
 )
 
@@ -159,15 +160,14 @@ func (r byteRange) option() storage.DownloadOption {
 	return storage.WithRange(r.start, r.length)
 }
 
-// A readSpan is the part of an object that one request to the store reads: successive
+// A readSpan is the part of an object that one request to the store reads. It contains successive
 // ranges and the gaps between them.
 type readSpan struct {
 	byteRange byteRange
-	ranges    int // number of ranges
+	ranges    int // number of ranges in the span
 }
 
-// mergeRanges groups ranges into spans. The grouping of a range does not depend on
-// later ranges.
+// mergeRanges groups ranges into spans. Later ranges never change the grouping of earlier ones.
 func mergeRanges(ranges []byteRange) []readSpan {
 	var legs []readSpan
 	var wanted, skipped int64

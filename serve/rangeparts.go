@@ -6,11 +6,11 @@ import (
 	"net/textproto"
 )
 
-// parts is the body of a response with several ranges (multipart/byteranges).
+// A parts is the body of a response with several ranges (multipart/byteranges).
 type parts struct {
 	ranges      []byteRange
 	contentType string // content type of each part
-	size        int64  // bytes of the object
+	size        int64  // size of the object in bytes
 }
 
 // writeTo writes the parts in the order of the request.
@@ -30,7 +30,8 @@ func (p parts) writeTo(to *multipart.Writer, each func(w io.Writer, r byteRange)
 	return to.Close()
 }
 
-// length returns how many bytes writeTo writes. All boundaries have the same length.
+// length returns how many bytes writeTo writes. It does not depend on the boundary, because all
+// boundaries are equally long.
 func (p parts) length() int64 {
 	var n counter
 	_ = p.writeTo(multipart.NewWriter(&n), func(_ io.Writer, r byteRange) error {

@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A source reads one revision of an object, with at most one range open. The first
-// response of the store fixes the revision. If a later one differs, the source fails
+// A source reads one revision of an object, and has at most one body open. The first response of
+// the store determines the revision. If a later response has another revision, the source fails
 // with Changed.
 type source struct {
 	ctx   context.Context
@@ -18,13 +18,14 @@ type source struct {
 	opts  []storage.DownloadOption
 	attrs *storage.Attrs
 
-	reader  *storage.Reader // nil means nothing is open
-	at, end int64           // offsets of the bytes that reader has left
-	spans   []readSpan      // spans of the ranges that remain to be copied
+	reader  *storage.Reader // nil if no body is open
+	at, end int64           // offsets of the bytes that reader has not returned yet
+	spans   []readSpan      // spans with ranges that are not copied yet
 }
 
-// openSource makes the only request that most responses take. If the range is past
-// the end, the store returns no attributes, so it requests them separately.
+// openSource opens a source. Its first request is enough for most responses. If the range begins
+// after the end of the object, the store returns no attributes, and openSource requests them
+// separately.
 func openSource(
 	ctx context.Context, from storage.Downloader, key string, opts []storage.DownloadOption,
 	first storage.DownloadOption,
@@ -51,11 +52,11 @@ func (s *source) download(opts ...storage.DownloadOption) error {
 	return nil
 }
 
-// plan sets the ranges that copy will be called with, in order.
+// plan sets the ranges for later calls of copy, which must follow in this order.
 func (s *source) plan(ranges []byteRange) { s.spans = mergeRanges(ranges) }
 
-// seek opens the next range r. The reader that it opens also serves the other ranges
-// of its span.
+// seek opens the next range r. If an open reader already covers r, seek keeps it. A new reader
+// covers all ranges of the span.
 func (s *source) seek(r byteRange) error {
 	if s.reader != nil && s.at <= r.start && r.start-s.at <= maxGap && r.end() <= s.end {
 		return nil
@@ -76,14 +77,15 @@ func (s *source) seek(r byteRange) error {
 	return err
 }
 
-// pinned reports whether the caller's options name a version.
+// pinned reports whether the caller's download options name a version, which cannot change.
 func (s *source) pinned() bool {
 	var r storage.DownloadOptions
-	_ = r.Apply(s.opts...) // an invalid option has made an earlier call fail
+	_ = r.Apply(s.opts...) // no error: invalid options failed in an earlier call
 	return r.Version != ""
 }
 
-// checkUnchanged compares attributes, for a Downloader without revisions.
+// checkUnchanged fails with Changed if the attributes differ from those of the first response. It
+// is for a Downloader without revisions.
 func (s *source) checkUnchanged() error {
 	now := s.reader.Attrs()
 	if now.Revision != s.attrs.Revision || now.ETag != s.attrs.ETag || now.Size != s.attrs.Size {
@@ -123,14 +125,13 @@ func (s *source) copyOpened(w io.Writer, r byteRange) error {
 	return err
 }
 
-// sentWithHeader is the size up to which the bytes are written together with the
-// header, rather than by the kernel after it.
+// sentWithHeader is the largest number of bytes that are written together with the header. More
+// bytes are copied by the kernel, after the header.
 const sentWithHeader = 32 << 10
 
-// copyAll lets the reader do the copying: in one write from memory, or by the kernel
-// from a file to a socket. If there is a checksum to verify, the last byte is held
-// back until it matches. A client does not accept the response as complete without
-// that byte.
+// copyAll copies the rest of the open body to w with the reader's WriteTo, which is fast for memory
+// and files. If there is a checksum to verify, copyAll writes the last byte only after the checksum
+// matched. Without that byte, a client does not accept the response as complete.
 func (s *source) copyAll(w io.Writer) error {
 	want := s.end - s.at
 	s.at = s.end
@@ -148,7 +149,8 @@ func (s *source) copyAll(w io.Writer) error {
 	return t.release()
 }
 
-// requireLength returns a function that returns an error if fewer bytes than want arrived.
+// requireLength returns a function that takes the results of a copy. The function returns an error
+// if fewer than want bytes were copied.
 func requireLength(want int64) func(int64, error) error {
 	return func(n int64, err error) error {
 		if err == nil && n < want {
@@ -165,8 +167,8 @@ func (s *source) close() {
 	}
 }
 
-// A lastByteWriter writes all but the last of left bytes. Its method release writes the last
-// one.
+// A lastByteWriter writes all bytes except the last. Its field left is how many bytes are still
+// expected. Its method release writes the last byte.
 type lastByteWriter struct {
 	to   io.Writer
 	left int64

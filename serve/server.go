@@ -11,25 +11,27 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Server is a local or memory bucket whose signed and public addresses work on this
-// machine, for tests and laptops.
+// A Server serves a local or memory bucket on this machine, so that its signed and public URLs
+// work. It is for tests and laptops.
 type Server struct {
 	Bucket storage.Bucket
 	URL    string // http://127.0.0.1:port, without a slash at its end
 
 	http        *http.Server
-	served      chan struct{} // closed when no more connections are accepted
+	served      chan struct{} // closed when no further connection is accepted
 	connections sync.WaitGroup
 	closing     sync.Once
-	patience    time.Duration // how long Close waits for clients that do not finish
+	patience    time.Duration // longest wait of Close for requests in progress
 
-	mu    sync.Mutex
-	fresh map[net.Conn]struct{} // connections without a request so far; nil means that no connection is accepted
+	mu sync.Mutex
+	// fresh holds the connections without a request so far. After Close it is nil, and no
+	// connection is accepted.
+	fresh map[net.Conn]struct{}
 }
 
 const (
-	// These limit the wait for clients that never send a request, or never read its
-	// response.
+	// headerTimeout limits how long a client may take to send the header of a request. closeTimeout
+	// limits how long Close waits for requests in progress.
 	headerTimeout = 10 * time.Second
 	closeTimeout  = 5 * time.Second
 )
@@ -76,7 +78,8 @@ func NewServer(open func(baseURL string) (storage.Bucket, error), opts ...Option
 	return s, nil
 }
 
-// listen prefers the address that every client understands.
+// listen listens on 127.0.0.1, which every client supports. If this machine has no IPv4, it listens
+// on ::1.
 func listen() (net.Listener, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -85,8 +88,8 @@ func listen() (net.Listener, error) {
 	return listener, nil
 }
 
-// track counts connections, and remembers those that a browser opens ahead of need.
-// http.Server.Shutdown would wait for their first request.
+// track counts connections. It also records connections without a request, which browsers open in
+// advance, because http.Server.Shutdown would wait for their first request.
 func (s *Server) track(c net.Conn, state http.ConnState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -105,9 +108,9 @@ func (s *Server) track(c net.Conn, state http.ConnState) {
 	delete(s.fresh, c)
 }
 
-// Close waits at most 5 seconds for requests in progress, and then cuts them off. It
-// closes the bucket and stops every goroutine. It may be called more than once, but
-// not by a request to this server.
+// Close waits at most 5 seconds for requests in progress, and then ends them. It closes the bucket
+// and stops every goroutine. It may be called more than once, but not during a request to this
+// server.
 func (s *Server) Close() {
 	s.closing.Do(func() {
 		ctx, cancel := context.WithTimeout(context.Background(), s.patience)

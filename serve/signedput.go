@@ -11,8 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-// put stores the body of a signed upload. It checks the header before it reads the
-// body.
+// put stores the body of a signed upload. It checks the request's header before it reads the body.
 func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failure {
 	g, f := h.verify(r, http.MethodPut, key)
 	if f != nil {
@@ -36,10 +35,10 @@ func (h *handler) put(w http.ResponseWriter, r *http.Request, key string) *failu
 	return nil
 }
 
-// putPart stores the body of a signed part.
+// putPart stores the body of a request as a part of an upload. The URL was signed for that part.
 func (h *handler) putPart(w http.ResponseWriter, r *http.Request, g *signedurl.Grant) *failure {
 	for _, name := range [...]string{"Content-Range", "If-Match", "If-None-Match", "If-Unmodified-Since"} {
-		if r.Header.Get(name) != "" { // a part has no conditions
+		if r.Header.Get(name) != "" { // a part cannot have a condition or a range
 			return errRequest
 		}
 	}
@@ -61,15 +60,15 @@ func (h *handler) putPart(w http.ResponseWriter, r *http.Request, g *signedurl.G
 	return nil
 }
 
-// requestOptions returns options for what the client requests beyond what was signed.
-// A client may add If-None-Match: *, and set the content type if none was signed, as
-// on clouds. A condition that cannot be enforced is refused.
+// requestOptions returns options for headers that were not signed. As on clouds, a client may add
+// If-None-Match: *, and may set the content type if none was signed. Any other condition is
+// refused, because it cannot be enforced.
 func requestOptions(r *http.Request, g *signedurl.Grant) (opts []storage.UploadOption, f *failure) {
 	h := r.Header
 	if mediaType := h.Get("Content-Type"); mediaType != "" && !g.HasContentType() {
 		opts = append(opts, storage.WithContentType(mediaType))
 	}
-	if headertext.Lines(h, "Content-Range") != "" { // refused by RFC 9110, section 14.5
+	if headertext.Lines(h, "Content-Range") != "" { // RFC 9110, section 14.5, requires a refusal
 		return nil, errRequest
 	}
 	if headertext.Lines(h, "If-Match")+headertext.Lines(h, "If-Unmodified-Since") != "" {
@@ -87,7 +86,7 @@ func requestOptions(r *http.Request, g *signedurl.Grant) (opts []storage.UploadO
 	return nil, errCondition
 }
 
-// store stores length bytes of body by the grant g. length is -1 if it is not known.
+// store stores length bytes of body as the grant g permits. If the length is not known, it is -1.
 func (h *handler) store(
 	r *http.Request, g *signedurl.Grant, body io.Reader, length int64, opts []storage.UploadOption,
 ) (*storage.Attrs, *failure) {
@@ -109,11 +108,11 @@ func (h *handler) store(
 	return attrs, nil
 }
 
-// A boundedBody fails as soon as its length is known to differ from what was signed,
-// so that the upload stores nothing.
+// A boundedBody is a body whose length was signed. It fails as soon as its length cannot match, so
+// that the upload stores nothing.
 type boundedBody struct {
 	from     io.Reader
-	min, max int64 // bytes; max is -1 if any length is allowed
+	min, max int64 // permitted length in bytes; if max is -1, any length
 	read     int64
 	failure  *failure
 }
@@ -122,7 +121,7 @@ var errBounds = errors.New("the length of the body is not the signed one")
 
 func (b *boundedBody) Read(p []byte) (int, error) {
 	if left := b.max - b.read; b.max >= 0 && int64(len(p)) > left {
-		p = p[:left+1] // one byte more, to find out whether the body continues
+		p = p[:left+1] // one byte more than permitted, to detect a body that is too long
 	}
 	n, err := b.from.Read(p)
 	b.read += int64(n)
@@ -136,13 +135,16 @@ func (b *boundedBody) Read(p []byte) (int, error) {
 		if b.failure = b.check(b.read); b.failure != nil {
 			return 0, errBounds
 		}
-	default: // net/http cancels the request's context too, but that is not the cause
+	// When a body fails, net/http also cancels the context of the request. The upload then only
+	// reports that cancellation, so the cause is recorded here.
+	default:
 		b.failure = failureOr(err, errIncomplete)
 	}
 	return n, err
 }
 
-// failureOr returns the response to an error, or another one in place of an internal error.
+// failureOr returns the response to err. If that would be an internal error, failureOr returns its
+// second parameter instead.
 func failureOr(err error, other *failure) *failure {
 	if f := failureOf(err); f != errInternal {
 		return f
@@ -150,7 +152,7 @@ func failureOr(err error, other *failure) *failure {
 	return other
 }
 
-// check returns the failure of a body that has size bytes, or nil.
+// check returns nil if a body may have size bytes, and otherwise the failure.
 func (b *boundedBody) check(size int64) *failure {
 	switch {
 	case b.max < 0:

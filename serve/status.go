@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/webapi"
 )
 
-// statusOf returns the status for an error. Credentials that the store refuses, and a
-// missing bucket, are errors of the server, not of the client.
+// statusOf returns the HTTP status for an error. If the store refuses the credentials, or the
+// bucket is missing, the status is that of a server error, because the client cannot fix it.
 func statusOf(err error) int {
 	switch storage.CodeOf(err) {
 	case storage.ObjectNotFound:
@@ -31,15 +31,15 @@ func statusOf(err error) int {
 	case storage.DeadlineExceeded:
 		return http.StatusGatewayTimeout
 	}
-	if errors.Is(err, context.Canceled) { // a Downloader that does not use storage errors returns it
+	if errors.Is(err, context.Canceled) { // a Downloader of another package may return context errors
 		return http.StatusServiceUnavailable
 	}
 	return http.StatusInternalServerError
 }
 
-// failed responds with the status of err. It responds to a canceled request too. Its
-// client has usually gone, but a server that stops also cancels its requests, and
-// without a response net/http would send an empty 200.
+// failed sends the error response for err, even if the request was canceled. Requests are also
+// canceled when the server stops. If nothing were sent then, net/http would respond with an empty
+// 200.
 func (o objectOptions) failed(w http.ResponseWriter, r *http.Request, err error) {
 	status := statusOf(err)
 	h := w.Header()
@@ -57,8 +57,8 @@ func (o objectOptions) failed(w http.ResponseWriter, r *http.Request, err error)
 	}
 }
 
-// textOf returns the body of an error response in net/http's words. It reveals
-// nothing of err except an invalid range.
+// textOf returns the body of an error response: the text that net/http has for the status. It
+// reveals nothing of err, except that a range is invalid.
 func textOf(status int, err error) string {
 	switch {
 	case errors.Is(err, errNoOverlap):

@@ -19,8 +19,8 @@ func openStreamedAppends(t *T, opts ...storage.OpenOption) storage.Bucket {
 	return t.open(append(opts, limitedBy(storage.ServerAppend))...)
 }
 
-// An appendCase is tried on a store that appends itself, and on one where the object is
-// streamed.
+// An appendCase is run twice: once on a store that appends to objects itself, and once on a bucket
+// that streams the whole object for each append.
 type appendCase struct {
 	name, rule, explanation string
 	needs                   storage.Features

@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
-// anyTexts are examples of file names that a program may be given, and of worse texts.
+// anyTexts are file names that a program may receive from users, and texts that are even harder to
+// store.
 var anyTexts = []struct{ name, text string }{
 	{"plain", "a b.txt"},
 	{"a leading space", " leading.txt"},
@@ -260,7 +261,7 @@ var metadataCases = []Case{
 					})
 				}
 			}
-			t.requireNoRequests(func() { // S3 takes it for the encoding of the request
+			t.requireNoRequests(func() { // S3 would take aws-chunked for the encoding of the request
 				_, err := b.Upload(
 					t.Context(), "a", strings.NewReader("x"), storage.WithContentEncoding("gzip, aws-chunked"),
 				)
@@ -330,7 +331,7 @@ var contentTypeCases = []Case{
 	},
 }
 
-// leftOutCases are the cases for stores that keep no attributes.
+// leftOutCases are cases for stores that do not keep some attributes.
 var leftOutCases = []Case{
 	{
 		Name: "a store without content types shows those of the keys", Rule: "W9",

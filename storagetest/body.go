@@ -50,10 +50,11 @@ var bodyCases = []Case{
 				b := path.open()
 				text := body(path.size, 1)
 				for name, source := range map[string]io.Reader{
-					"ErrReader":     iotest.ErrReader(errBoom),
-					"midway":        failing(text[:path.size-1], errBoom),
-					"at the end":    failing(text, errBoom),
-					"nearly EOF":    failing(text, fmt.Errorf("the form broke off: %w", errors.Join(io.EOF, errBoom))), // only io.EOF itself is an end
+					"ErrReader":  iotest.ErrReader(errBoom),
+					"midway":     failing(text[:path.size-1], errBoom),
+					"at the end": failing(text, errBoom),
+					// An error that only wraps io.EOF is not the end of the body.
+					"nearly EOF":    failing(text, fmt.Errorf("the form broke off: %w", errors.Join(io.EOF, errBoom))),
 					"TimeoutReader": iotest.TimeoutReader(iotest.HalfReader(strings.NewReader(text))),
 				} {
 					_, err := b.Upload(t.Context(), "a", source)
@@ -240,7 +241,7 @@ var bodyCases = []Case{
 			to, link := filepath.Join(dir, "to"), filepath.Join(dir, "link")
 			require.NoError(t, os.WriteFile(to, []byte("old"), 0o600))
 			for _, mode := range []os.FileMode{0o666, 0o777, 0o640, 0o600} {
-				require.NoError(t, os.Chmod(to, mode)) // Windows keeps only a part of the mode
+				require.NoError(t, os.Chmod(to, mode)) // Windows keeps only one bit of the mode
 				before, err := os.Stat(to)
 				require.NoError(t, err)
 				_, err = storage.DownloadFile(t.Context(), b, "a", to)
@@ -251,7 +252,7 @@ var bodyCases = []Case{
 			}
 			require.NoError(t, os.WriteFile(to, []byte("old"), 0o600))
 			if err := os.Symlink(to, link); err != nil {
-				return // Windows requires a permission that few users have
+				return // on Windows, few users may create links
 			}
 			_, err := storage.DownloadFile(t.Context(), b, "a", link)
 			require.NoError(t, err)
@@ -304,7 +305,8 @@ func (r *pausingReader) Read(p []byte) (int, error) {
 	return r.r.Read(p[:min(len(p), 2)])
 }
 
-// countingFile has all methods of a file and its own Read.
+// A countingFile is a file with an own Read method. The library must not bypass that method by
+// reading the file itself.
 type countingFile struct {
 	*os.File
 	r io.Reader
@@ -364,7 +366,8 @@ func progress(t *T) {
 	}
 }
 
-// panickingAt is read in place and panics at its last byte.
+// A panickingAt is a body that is read with ReadAt. Its ReadAt panics when it reaches the last
+// byte.
 type panickingAt struct{ *strings.Reader }
 
 func (r panickingAt) ReadAt(p []byte, off int64) (int, error) {
@@ -378,7 +381,7 @@ type panickingReader struct{}
 
 func (panickingReader) Read([]byte) (int, error) { panic(errBoom) }
 
-// A failedUpload is one way in which an upload of size bytes fails.
+// A failedUpload describes one way in which an upload can fail.
 type failedUpload struct {
 	ctx   context.Context
 	body  func() io.Reader

@@ -17,20 +17,20 @@ import (
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
-// A Case is one row of the table.
+// A Case is one test of the suite.
 type Case struct {
-	Name        string           // unique, in words
-	Rule        string           // a rule of docs/maintainers/contract.md, such as "W5"
+	Name        string           // unique description of the behavior
+	Rule        string           // rule of docs/maintainers/contract.md, such as "W5"
 	Explanation string           // printed if the case fails
-	Needs       storage.Features // if the driver lacks them, the case proves Unsupported
+	Needs       storage.Features // without these features, the case proves that using them is Unsupported
 
-	alone  bool // no other case runs at the same time
-	direct bool // it calls the driver directly, without the core
+	alone  bool // true if no other case may run at the same time
+	direct bool // true if the case calls the driver directly, without the core
 	run    func(t *T)
 }
 
-// maxTime is how long a case may take. Otherwise a driver that hangs would keep the suite waiting,
-// and nothing would name the case.
+// maxTime limits the time of a case. Without a limit, a driver that hangs would block the suite,
+// and no message would name the case.
 const maxTime = 5 * time.Minute
 
 // A T is a running case: a testing.T that opens buckets. All buckets that it opens
@@ -41,8 +41,8 @@ type T struct {
 	ctx     context.Context // ends after maxTime
 	faults  *faults.Injector
 	uploads *observe.PendingUploads
-	desc    driver.Description // of the driver itself
-	unit    int64              // the smallest part that the driver takes, in bytes
+	desc    driver.Description // description of the driver itself
+	unit    int64              // smallest part that the driver accepts, in bytes
 	opener  Open
 	options *options
 }
@@ -59,8 +59,9 @@ func newT(t *testing.T, open Open, o *options, desc driver.Description) *T {
 // Context returns a context that ends with the test, and after maxTime.
 func (t *T) Context() context.Context { return t.ctx }
 
-// runCase runs c. If the driver lacks a feature that c needs, it proves that the feature is
-// refused instead. If the case fails, it prints the explanation. A panic fails only this case.
+// runCase runs c. If the driver lacks a feature that c needs, runCase instead proves that using the
+// feature is Unsupported. If the case fails, runCase prints the explanation of c. A panic fails
+// only this case.
 func runCase(t *T, c Case, report *report) {
 	t.Cleanup(func() {
 		if t.Failed() {
@@ -94,7 +95,8 @@ func runCase(t *T, c Case, report *report) {
 // has reports whether the driver declares f.
 func (t *T) has(f storage.Features) bool { return t.desc.Features&f == f }
 
-// fastRetry makes retries short. The options in opts come later, and replace it.
+// fastRetry returns opts after an option that makes the waits between retries short. A retry policy
+// in opts replaces that option.
 func (t *T) fastRetry(opts []storage.OpenOption) []storage.OpenOption {
 	return append([]storage.OpenOption{
 		storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
@@ -103,7 +105,7 @@ func (t *T) fastRetry(opts []storage.OpenOption) []storage.OpenOption {
 	}, opts...)
 }
 
-// open opens an empty bucket and checks at the end that all bodies were closed.
+// open opens an empty bucket. When the case ends, it checks that every body was closed.
 func (t *T) open(opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	return t.autoClose(t.opener(t.T, t.fastRetry(opts)...))
@@ -124,8 +126,8 @@ func (t *T) openLimited(bounds faults.Limits, opts ...storage.OpenOption) storag
 	return t.open(append(opts, driver.WithLayer(faults.WithLimits(bounds)))...)
 }
 
-// openForParts opens an empty bucket whose Put takes one unit, so that anything longer
-// is uploaded in parts.
+// openForParts opens an empty bucket whose Put accepts at most t.unit bytes, so that longer bodies
+// are uploaded in parts.
 func (t *T) openForParts(opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	return t.openLimited(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: t.unit, MinPartSize: t.unit}, opts...)
@@ -152,21 +154,21 @@ func (t *T) autoClose(b storage.Bucket) storage.Bucket {
 	return b
 }
 
-// countRequests returns the number of driver calls that do makes.
+// countRequests calls the function do, and returns the number of driver calls that were made.
 func (t *T) countRequests(do func()) int {
 	before := t.faults.Count(faults.Any)
 	do()
 	return t.faults.Count(faults.Any) - before
 }
 
-// requireNoRequests requires that do makes no driver call.
+// requireNoRequests calls the function do, and requires that no driver call is made.
 func (t *T) requireNoRequests(do func()) {
 	t.Helper()
 	require.Zero(t, t.countRequests(do), "this must make no request:\n%v", t.faults)
 }
 
-// optional returns o if the driver declares f, else an option that asks for nothing. It is for
-// cases that do not test the attribute that o sets.
+// optional returns o if the driver declares f. Otherwise it returns an option without effect. It is
+// for cases that do not test the attribute that o sets.
 func (t *T) optional(f storage.Features, o storage.WriteOption) storage.WriteOption {
 	if t.has(f) {
 		return o
@@ -174,8 +176,8 @@ func (t *T) optional(f storage.Features, o storage.WriteOption) storage.WriteOpt
 	return storage.WithCacheControl("")
 }
 
-// storageClass returns WithStorageClass with a class that the store has, if it has one of the classes that
-// are known here.
+// storageClass returns WithStorageClass with a class that the store accepts. If the store accepts
+// none of the classes that this function tries, it returns an option without effect.
 func (t *T) storageClass(b storage.Bucket) storage.WriteOption {
 	for _, class := range []string{"REDUCED_REDUNDANCY", "NEARLINE", "Cool"} {
 		if _, err := b.Upload(t.Context(), "class", strings.NewReader(""), storage.WithStorageClass(class)); err == nil {
@@ -186,12 +188,13 @@ func (t *T) storageClass(b storage.Bucket) storage.WriteOption {
 	return storage.WithCacheControl("")
 }
 
-// metadata returns WithMetadata if the store keeps metadata, else an option that does nothing.
+// metadata returns WithMetadata if the store keeps metadata. Otherwise it returns an option without
+// effect.
 func (t *T) metadata(metadata map[string]string) storage.WriteOption {
 	return t.optional(storage.Metadata, storage.WithMetadata(metadata))
 }
 
-// keptMetadata returns the part of metadata that the store keeps.
+// keptMetadata returns metadata if the store keeps metadata, and otherwise nil.
 func (t *T) keptMetadata(metadata map[string]string) map[string]string {
 	if t.has(storage.Metadata) {
 		return metadata
@@ -199,14 +202,14 @@ func (t *T) keptMetadata(metadata map[string]string) map[string]string {
 	return nil
 }
 
-// contentType returns WithContentType if the store keeps content types, else an option that
-// does nothing.
+// contentType returns WithContentType if the store keeps content types. Otherwise it returns an
+// option without effect.
 func (t *T) contentType(mediaType string) storage.WriteOption {
 	return t.optional(storage.ContentProperties, storage.WithContentType(mediaType))
 }
 
-// keptType returns the content type of an object that was given mediaType, and whose
-// key has no extension.
+// keptType returns the content type that an object has after an upload with mediaType. The object's
+// key must have no extension.
 func (t *T) keptType(mediaType string) string {
 	if t.has(storage.ContentProperties) {
 		return mediaType
@@ -214,7 +217,7 @@ func (t *T) keptType(mediaType string) string {
 	return "application/octet-stream"
 }
 
-// keyNeeds returns the feature without which a store cannot hold key.
+// keyNeeds returns the feature that a store must have to hold key, or 0.
 func keyNeeds(key string) storage.Features {
 	for segment := range strings.SplitSeq(key, "/") {
 		if len(segment) > 255 {
@@ -224,8 +227,9 @@ func keyNeeds(key string) storage.Features {
 	return 0
 }
 
-// openTwice opens one empty bucket twice. b has opts and the case's faults; other is
-// another client of the same store and has neither.
+// openTwice opens one empty bucket twice. The bucket b has the given options and the faults of the
+// case. The second bucket has no options and no faults, and acts as a second client of the same
+// store.
 func (t *T) openTwice(opts ...storage.OpenOption) (b, other storage.Bucket) {
 	t.Helper()
 	var inner driver.Driver

@@ -73,7 +73,9 @@ var checksumCases = []Case{
 				if !t.put(b, "a", text).CRC32C.Known {
 					continue // the provider keeps no checksum
 				}
-				t.faults.Set(faults.Corrupt(faults.Get, min(path.size/2, 500_000))) // before a slow read fetches ranges
+				// The damaged byte lies before the offset at which a slow read starts parallel
+				// ranges.
+				t.faults.Set(faults.Corrupt(faults.Get, min(path.size/2, 500_000)))
 				reader, err := b.Download(t.Context(), "a")
 				require.NoError(t, err)
 				got, err := drain(t, reader)
@@ -82,7 +84,8 @@ var checksumCases = []Case{
 				_, _, err = storage.ReadAll(t.Context(), b, "a")
 				t.requireCode(err, storage.ChecksumMismatch)
 				t.readAtVerified(b, path.size)
-				t.faults.Set(faults.Corrupt(faults.Get, min(path.size/2, 1000)).Nth(1)) // within the first range
+				// The damaged byte lies within the first of the parallel ranges.
+				t.faults.Set(faults.Corrupt(faults.Get, min(path.size/2, 1000)).Nth(1))
 				_, _, err = storage.ReadAll(t.Context(), b, "a", storage.WithConcurrency(2))
 				t.requireCode(err, storage.ChecksumMismatch)
 				t.faults.Set()
@@ -108,7 +111,8 @@ var checksumCases = []Case{
 	},
 }
 
-// readAtVerified reads the whole damaged object "a" through a ReaderAt, from its start on.
+// readAtVerified reads the damaged object "a" from start to end through a ReaderAt, and requires
+// ChecksumMismatch.
 func (t *T) readAtVerified(b storage.Bucket, size int64) {
 	t.Helper()
 	r, err := storage.NewReaderAt(t.Context(), b, "a")

@@ -195,7 +195,7 @@ var completeUploadCases = []Case{
 	},
 }
 
-// besideRounds is how many rounds of concurrent calls a case makes.
+// besideRounds is how often a case repeats its concurrent calls.
 const besideRounds = 12
 
 const explainsCompletions = "an upload makes its object once, at one moment: an order of all calls explains what each returned and what each read saw, so that no newer object is replaced and no removed one is back"
@@ -234,7 +234,7 @@ func (t *T) runCompletionsBeside(completions int) {
 	}
 }
 
-// runBeside runs completions beside a write, a removal and a read.
+// runBeside completes an upload while other goroutines write, remove and read its object.
 func (t *T) runBeside(h *history.History, b storage.Bucket, u storage.MultipartUpload, completions, round int) {
 	var group sync.WaitGroup
 	run := func(calls ...history.Recorded) {
@@ -299,7 +299,7 @@ func (t *T) recordRead(b storage.Bucket, key string) history.Recorded {
 		for {
 			data, _, err := storage.ReadAll(t.Context(), b, key)
 			switch storage.CodeOf(err) {
-			case storage.Changed: // the object changed between two requests of the read
+			case storage.Changed: // the object changed between two requests of this read
 				continue
 			case storage.ObjectNotFound:
 			default:

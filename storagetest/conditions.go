@@ -217,7 +217,8 @@ var conditionCases = []Case{
 				)
 				t.requireNothingDone(err, storage.InvalidArgument)
 				err = b.Remove(t.Context(), "a", storage.WithVersion("1"), storage.IfRevision(revision))
-				t.requireNothingDone(err, storage.InvalidArgument) // S3 would compare the current version
+				// S3 would compare the condition with the current version, not with version "1".
+				t.requireNothingDone(err, storage.InvalidArgument)
 				_, err = b.Download(t.Context(), "a", storage.IfRevision(revision), storage.IfRevisionNot(revision))
 				t.requireCode(err, storage.InvalidArgument)
 				_, err = b.Attrs(t.Context(), "a", storage.IfRevisionNot(revision), storage.IfRevisionNot(revision))
@@ -308,8 +309,8 @@ var conditionCases = []Case{
 	},
 }
 
-// requireOneWinner runs n concurrent writers and requires that one succeeds and that
-// the others fail with PreconditionFailed.
+// requireOneWinner calls write from n goroutines. It requires that exactly one call succeeds, and
+// that all others fail with PreconditionFailed.
 func (t *T) requireOneWinner(n int, write func(i int) error, check func(winner int)) {
 	t.Helper()
 	var start, all sync.WaitGroup
@@ -363,7 +364,7 @@ var updateCases = []Case{
 						switch storage.CodeOf(err) {
 						case "":
 							done++
-						case storage.PreconditionFailed: // other writers were faster too often, but the call reports it
+						case storage.PreconditionFailed: // all attempts of Update lost to other writers; try again
 						default:
 							t.Errorf("update: %v", err)
 							return
@@ -436,7 +437,8 @@ func increment(old []byte, _ *storage.Attrs) ([]byte, error) {
 	return []byte(strconv.Itoa(n + 1)), nil
 }
 
-// grow adds an object to the end of another, and tries again if a writer was faster.
+// grow appends tail to an object by composing. If another writer changes the object first, grow
+// tries again.
 func grow(ctx context.Context, b storage.Bucket, key, tail string) error {
 	for {
 		now, err := b.Attrs(ctx, key)

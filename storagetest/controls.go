@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// lockTime is how long the objects of a case are kept: no case takes that long.
+// lockTime is how long the objects of a case stay locked. It is longer than any case takes.
 const lockTime = time.Hour
 
 var lockCases = []Case{
@@ -174,7 +174,7 @@ var lockCases = []Case{
 			until := time.Now().Add(lockTime).Truncate(time.Second).UTC()
 			sum := storage.WithCRC32C(
 				crc32.Checksum([]byte("text"), crc32.MakeTable(crc32.Castagnoli)),
-			) // S3 locks only an upload whose checksum it can verify
+			) // S3 accepts a lock only with a checksum of the body
 			_, err := b.SignedUploadURL(t.Context(), "a", storage.WithLegalHold(), sum)
 			holds := err == nil
 			opts := []storage.SignedUploadOption{storage.WithRetention(until, storage.Governance), sum}
@@ -258,7 +258,7 @@ func (t *T) openLocking(opts ...storage.OpenOption) storage.Bucket {
 	return t.open(append(opts, storage.WithObjectLock())...)
 }
 
-// locksRefused returns the errors of all calls that lock.
+// locksRefused makes all calls that lock an object, and returns their errors by name.
 func locksRefused(t *T, b storage.Bucket) map[string]error {
 	errs := retentionRefused(t, b)
 	maps.Copy(errs, holdRefused(t, b))
@@ -283,7 +283,8 @@ func holdRefused(t *T, b storage.Bucket) map[string]error {
 func lockedWrites(t *T, b storage.Bucket, name string, o storage.WriteOption) map[string]error {
 	errs := map[string]error{}
 	for way, err := range writesWith(t, b, "new", o) {
-		if way != "SignedUploadURL" || !t.has(storage.ObjectLock) { // otherwise the store refuses the upload
+		// A store with ObjectLock signs the URL, and refuses only the upload. So signing returns no error.
+		if way != "SignedUploadURL" || !t.has(storage.ObjectLock) {
 			errs[name+", "+way] = err
 		}
 	}

@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
-// copyPaths returns one bucket that copies inside the provider, if it can, and one that
-// streams.
+// copyPaths returns two buckets. The first copies objects inside the provider, if the store can.
+// The second streams them.
 func (t *T) copyPaths(opts ...storage.OpenOption) map[string]storage.Bucket {
 	return map[string]storage.Bucket{
 		"inside the provider": t.open(opts...),
@@ -239,7 +239,7 @@ var copyCases = []Case{
 			t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1))
 			_, err := storage.Copy(t.Context(), b, "b", b, "a")
 			if err == nil {
-				t.requireContent(b, "b", body(5000, 1)) // the provider still had the old revision
+				t.requireContent(b, "b", body(5000, 1)) // the provider may still return the old revision
 				return
 			}
 			t.requireNothingDone(err, storage.Changed)
@@ -253,7 +253,7 @@ var copyCases = []Case{
 		Needs:       0,
 		run: func(t *T) {
 			if !t.has(storage.ServerCopy) {
-				return // the streamed copy has its own case
+				return // another case tests the streamed copy
 			}
 			var other storage.Bucket
 			b, other := t.openTwice(observe.BeforeCall("Copy", 1, func() { t.put(other, "a", "another") }))
@@ -276,7 +276,7 @@ var copyCases = []Case{
 		Explanation: "the error is never BucketNotFound, because the bucket exists, and the destination stays",
 		run: func(t *T) {
 			if !t.has(storage.ServerCopy) {
-				return // the streamed copy has its own case
+				return // another case tests the streamed copy
 			}
 			for _, size := range []int64{1, 5000} {
 				var other storage.Bucket
@@ -339,11 +339,11 @@ var copyCases = []Case{
 	},
 }
 
-// anotherClass is a storage class that no provider has.
+// anotherClass is a name that no provider has for a storage class.
 const anotherClass = "ANOTHERS_CLASS"
 
-// withForeignProvider returns a layer that presents the store as another provider's,
-// whose objects have their own storage class.
+// withForeignProvider returns a layer with which a store seems to belong to another provider. All
+// objects of the store then have a storage class that only that provider has.
 func withForeignProvider() storage.OpenOption {
 	return driver.WithLayer(func(next driver.Driver) driver.Driver { return &foreignDriver{Driver: next} })
 }

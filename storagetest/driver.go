@@ -152,7 +152,9 @@ var driverCases = []driverCase{
 				require.NoError(t, err)
 			}
 			delimiter := ""
-			if t.desc.FolderOrder { // the core uses no other delimiter then, and no StartAfter
+			// With a driver that declares FolderOrder, the core uses only the delimiter "/", and no
+			// StartAfter.
+			if t.desc.FolderOrder {
 				delimiter, want = "/", []string{"a", "b/", "e"}
 			}
 			var got []string
@@ -219,7 +221,7 @@ var driverCases = []driverCase{
 			r.Metadata = map[string]string{"k": "v"}
 			_, err := d.Put(t.Context(), r)
 			require.NoError(t, err)
-			r.Metadata = map[string]string{"k": "changed"} // the driver may keep the map itself
+			r.Metadata = map[string]string{"k": "changed"} // the driver must have copied the map
 			head, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
 			require.NoError(t, err)
 			require.Equal(t, "v", head.Metadata["k"])
@@ -228,8 +230,8 @@ var driverCases = []driverCase{
 	},
 }
 
-// requireShown requires that the object "a" has this content. If content is "", it requires that
-// there is no object.
+// requireShown requires that the object "a" has this content. If content is "", the object must not
+// exist.
 func requireShown(t *T, d driver.Driver, content string) {
 	t.Helper()
 	head, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
@@ -275,7 +277,8 @@ func getWhole(t *T, d driver.Driver, r *driver.GetRequest) (*storage.Attrs, stri
 	return attrs, data.String()
 }
 
-// seekableFailure delivers its text and then fails.
+// A seekableFailure is a body that can seek. It returns its text and then an error instead of
+// io.EOF.
 type seekableFailure struct{ strings.Reader }
 
 func (f *seekableFailure) Read(p []byte) (int, error) {
@@ -286,7 +289,7 @@ func (f *seekableFailure) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A partsCall drives one multipart upload, as the core does.
+// A partsCall makes the calls of one multipart upload in the order in which the core makes them.
 type partsCall struct {
 	t      *T
 	d      driver.Driver
@@ -313,7 +316,7 @@ func (p *partsCall) request(number int, offset int64, text string) *driver.PartR
 	}
 }
 
-// send stores a part and replaces an earlier one with the same number.
+// send uploads a part. If the upload already has a part with this number, the new part replaces it.
 func (p *partsCall) send(r *driver.PartRequest) {
 	p.t.Helper()
 	part, err := p.d.PutPart(p.t.Context(), r)

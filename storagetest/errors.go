@@ -178,7 +178,9 @@ var contextCases = []Case{
 					return second(storage.Copy(ctx, b, "to", b, "k"))
 				},
 			} {
-				b := t.open() // a layer may stop using a store that has failed several times
+				// Each call has a new bucket, because a layer may stop using a store after several
+				// failures.
+				b := t.open()
 				t.put(b, "k", "x")
 				t.faults.Set(faults.Stall(faults.Any))
 				ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)
@@ -205,7 +207,9 @@ var contextCases = []Case{
 			)
 			said := ""
 			for wait := 20 * time.Millisecond; wait < time.Minute && !strings.Contains(said, string(storage.RateLimited)); wait *= 10 {
-				ctx, cancel := context.WithTimeout(t.Context(), wait) // 20 ms are too short for a slow machine
+				// The first deadline of 20 ms may be too short for a slow machine, so later ones
+				// are longer.
+				ctx, cancel := context.WithTimeout(t.Context(), wait)
 				_, err := b.Attrs(ctx, "k")
 				cancel()
 				t.requireCode(err, storage.DeadlineExceeded)
@@ -276,7 +280,7 @@ var numberCases = []Case{
 			b = t.openLimited(faults.Limits{MaxSize: 4 * t.unit})
 			t.requireNoRequests(func() {
 				_, err := b.Upload(t.Context(), "a", strings.NewReader("a"), storage.WithPartSize(1<<62))
-				t.requireNothingDone(err, storage.InvalidArgument) // no object may be so large
+				t.requireNothingDone(err, storage.InvalidArgument) // the size exceeds the largest object
 			})
 		},
 	},

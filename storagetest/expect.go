@@ -60,8 +60,8 @@ func (t *T) requireContent(b storage.Downloader, key, want string) {
 	)
 }
 
-// sameAs compares the bytes written to it with want, so that large contents need no
-// memory.
+// A sameAs is a writer that compares what is written with want. So a large content is never in
+// memory twice.
 type sameAs struct {
 	want    string
 	at      int
@@ -75,7 +75,7 @@ func (s *sameAs) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// requireSame compares contents and does not print long ones.
+// requireSame requires that two contents are equal. It does not print long contents.
 func requireSame(t *T, want, got string) {
 	t.Helper()
 	if len(want) < 200 && len(got) < 200 {
@@ -116,7 +116,7 @@ func (t *T) requireExists(b storage.AttrsReader, key string) {
 	require.True(t, there, "%q does not exist", key)
 }
 
-// requireCode requires an [storage.Error] with this code and with the name of an
+// requireCode requires that err is a [storage.Error] with this code, and that it names an
 // operation.
 func (t *T) requireCode(err error, code storage.Code) *storage.Error {
 	t.Helper()
@@ -127,7 +127,9 @@ func (t *T) requireCode(err error, code storage.Code) *storage.Error {
 	require.ErrorAs(t, err, &failure, "every error must be or join a *storage.Error")
 	require.NotEmpty(t, failure.Op, "%v", err)
 	for _, other := range codes {
-		ended := code == storage.Canceled || code == storage.DeadlineExceeded // it wraps the last attempt's error, too
+		// If a context ended the call, the error also wraps the error of the last attempt, which
+		// has another code.
+		ended := code == storage.Canceled || code == storage.DeadlineExceeded
 		if other != code && !ended && (other != storage.OutcomeUnknown || !failure.Unknown) {
 			require.NotErrorIs(t, err, other, "an error has one Code")
 		}
@@ -145,8 +147,8 @@ var codes = []storage.Code{
 	storage.Unsupported, storage.OutcomeUnknown, storage.Canceled, storage.DeadlineExceeded, storage.Internal,
 }
 
-// requireNothingDone requires that a write failed with this code and certainly had no
-// effect.
+// requireNothingDone requires that a write failed with this code, and that the error does not leave
+// the outcome of the write unknown.
 func (t *T) requireNothingDone(err error, code storage.Code) *storage.Error {
 	t.Helper()
 	failure := t.requireCode(err, code)
@@ -154,7 +156,7 @@ func (t *T) requireNothingDone(err error, code storage.Code) *storage.Error {
 	return failure
 }
 
-// keys lists the bucket. It marks common prefixes with a leading ">".
+// keys returns the keys that a listing yields. Common prefixes have a leading ">".
 func (t *T) keys(b storage.Lister, opts ...storage.ListOption) []string {
 	t.Helper()
 	keys := []string{}
@@ -165,7 +167,7 @@ func (t *T) keys(b storage.Lister, opts ...storage.ListOption) []string {
 	return t.sorted(keys)
 }
 
-// anyOrder adds WithAnyOrder to the options of a listing, if the store lists in no order.
+// anyOrder adds WithAnyOrder to the options of a listing, if the store has no ordered listing.
 func (t *T) anyOrder(opts ...storage.ListOption) []storage.ListOption {
 	if t.has(storage.OrderedListing) {
 		return opts
@@ -173,7 +175,7 @@ func (t *T) anyOrder(opts ...storage.ListOption) []storage.ListOption {
 	return append(slices.Clip(opts), storage.WithAnyOrder())
 }
 
-// sorted sorts keys in the order in which keys returns them, if the store lists in no order.
+// sorted sorts keys if the store has no ordered listing, so that they can be compared.
 func (t *T) sorted(keys []string) []string {
 	if !t.has(storage.OrderedListing) {
 		slices.SortFunc(
@@ -191,7 +193,7 @@ func mark(e storage.ListEntry) string {
 	return e.Key
 }
 
-// snapshot describes everything in a bucket: keys, contents, types and metadata.
+// snapshot returns a text with the keys, contents, types and metadata of all objects in a bucket.
 func (t *T) snapshot(b storage.ReadWriter) string {
 	t.Helper()
 	var lines []string
@@ -210,9 +212,8 @@ func (t *T) snapshot(b storage.ReadWriter) string {
 	return strings.Join(slices.Sorted(slices.Values(lines)), "")
 }
 
-// body returns n bytes that differ from position to position, and with the seed. All bodies are
-// slices of one text, so that large ones cost nothing. The text repeats after a prime number of
-// bytes, so that no two parts of an upload are equal.
+// body returns n bytes that depend on the seed. All bodies share the memory of one long text. The
+// text repeats after a prime number of bytes, so that no two parts of an upload are equal.
 func body(n int64, seed byte) string {
 	from := int64(seed) * 251
 	longBody.Lock()
@@ -243,19 +244,19 @@ func periodic(n int64) string {
 	return text.String()
 }
 
-// changedAt returns text with another byte at one place.
+// changedAt returns text with the byte at one position changed.
 func changedAt(text string, at int) string {
 	return text[:at] + string([]byte{text[at] ^ 1}) + text[at+1:]
 }
 
 func sum(data []byte) uint32 { return crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli)) }
 
-// stream returns a reader that has only Read, so that its length is unknown.
+// stream returns a reader that only implements Read, so that the library cannot learn its length.
 func stream(text string) io.Reader { return onlyReader{strings.NewReader(text)} }
 
 type onlyReader struct{ io.Reader }
 
-// failing returns a reader that delivers text and then fails with err.
+// failing returns a reader that returns text, and then err.
 func failing(text string, err error) io.Reader {
 	return io.MultiReader(strings.NewReader(text), errReader{err})
 }
@@ -264,7 +265,7 @@ type errReader struct{ err error }
 
 func (r errReader) Read([]byte) (int, error) { return 0, r.err }
 
-// errBoom is the error of the suite's failing readers.
+// errBoom is the error that failing readers and hooks of the suite return.
 var errBoom = errors.New("boom")
 
 // canceled returns a context that is already canceled.

@@ -170,7 +170,7 @@ var fsCases = []Case{
 	},
 }
 
-// files returns the files that a walk through FS finds.
+// files returns the paths of all files that fs.WalkDir finds in the bucket as an FS.
 func (t *T) files(b storage.ReadWriter) []string {
 	t.Helper()
 	files := []string{}

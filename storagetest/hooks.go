@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A hookRecorder is a hook that records operations. It refuses the operations that the case
-// names.
+// A hookRecorder is a hook that records operations. It refuses an operation if the case's function
+// refuse returns an error.
 type hookRecorder struct {
 	mu       sync.Mutex
 	begun    []storage.Operation
@@ -39,8 +39,8 @@ func (l *hookRecorder) hook(ctx context.Context, op storage.Operation) (context.
 	}, nil
 }
 
-// takeRecords returns the names and keys of the recorded operations, and their
-// outcomes, and clears the record.
+// takeRecords returns the recorded operations, as names and keys, and their outcomes. It then
+// clears the record.
 func (l *hookRecorder) takeRecords() (names []string, ended []storage.Outcome) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -78,7 +78,9 @@ var hookCases = []Case{
 				t.requireNoRequests(func() {
 					for name, err := range everyOperation(t, b, "key") {
 						if name == "PublicURL" || strings.HasPrefix(name, "Signed") && !t.has(storage.SignedURLs) {
-							continue // these make no request, or are refused as Unsupported before
+							// PublicURL makes no request. A store without signed URLs returns
+							// Unsupported before it calls the hook.
+							continue
 						}
 						require.True(t, errors.Is(err, want), "%s: %v", name, err)
 						require.True(t, errors.Is(err, refusal) || errors.Is(err, errBoom), "%s: the refusal is reachable: %v", name, err)

@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// badKeys are keys that each break rule K1 in one way.
+// badKeys are keys that break rule K1, which says which keys are valid. Each key breaks the rule in
+// a different way.
 var badKeys = []struct{ why, key string }{
 	{"empty", ""},
 	{"1,025 bytes", strings.Repeat("k", 1025)},
@@ -36,7 +37,7 @@ var badKeys = []struct{ why, key string }{
 	{"255 segments", strings.Repeat("s/", 254) + "s"},
 }
 
-// deepKey has 254 segments, which is the limit.
+// deepKey has 254 segments, which is the largest number that rule K1 permits.
 var deepKey = strings.Repeat("s/", 253) + "s"
 
 var keyCases = []Case{
@@ -165,8 +166,8 @@ var keyCases = []Case{
 	},
 }
 
-// hostileKeys are keys that are valid by rule K1, but cause errors in code that takes a key for
-// a path or a URL.
+// hostileKeys are valid keys that cause errors in code that uses a key as a path or URL without
+// escaping.
 var hostileKeys = []struct{ why, key string }{
 	{"a space", "a key with  spaces"},
 	{"a leading space", " a/ b"},
@@ -295,7 +296,8 @@ func leadingSlashesRefused(t *T, b storage.Bucket) map[string]error {
 	return errs
 }
 
-// leadingSlashCalls returns the errors of calls for "/key", where "key" is an object.
+// leadingSlashCalls makes calls with the invalid key "/key", while the object "key" exists. It
+// returns their errors by name.
 func leadingSlashCalls(t *T, b storage.Bucket) map[string]error {
 	errs := map[string]error{}
 	_, errs["Attrs"] = b.Attrs(t.Context(), "/key")

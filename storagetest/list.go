@@ -109,7 +109,7 @@ var listCases = []Case{
 			b := t.open(far())
 			t.puts(b, "a", "b", "c", "d", "e")
 			requests := map[int]int{1: 1, 2: 2, 3: 3, 4: 3, 5: 3}
-			if t.desc.FolderOrder { // the core lists it folder by folder, without a prefetch
+			if t.desc.FolderOrder { // the core lists one folder at a time, without a prefetch
 				requests[2], requests[3], requests[4] = 1, 2, 2
 			}
 			for left, want := range requests {
@@ -292,7 +292,7 @@ var listCases = []Case{
 	},
 }
 
-// firsts yields the entries of a listing, without its error.
+// firsts yields the entries of a listing up to its first error.
 func firsts[E any](listing iter.Seq2[E, error]) iter.Seq[E] {
 	return func(yield func(E) bool) {
 		for e, err := range listing {
@@ -310,7 +310,7 @@ func (t *T) openForPartsOrWhole() storage.Bucket {
 	return t.open()
 }
 
-// listingTable compares listings with a model, each row with several page sizes.
+// listingTable compares listings with a model. It tries each row with several page sizes.
 func listingTable(t *T) {
 	b := t.open()
 	all := []string{"a", "a-b", "a/b", "a/b/c", "a/d", "a0", "ab", "b/", "b/c"}
@@ -323,7 +323,9 @@ func listingTable(t *T) {
 			for _, after := range []string{"", "a", "a-b", "a/", "a/a", "a/b", "a0", "0", "z"} {
 				want := model(all, prefix, delimiter, after)
 				sizes := []int{1, 3, 1000}
-				if t.remote() { // one page size for each listing: more requests would prove no more
+				// For a remote store, each listing has one page size, because more requests would
+				// prove nothing new.
+				if t.remote() {
 					sizes = sizes[turn%len(sizes):][:1]
 					turn++
 				}
@@ -353,7 +355,7 @@ func listingTable(t *T) {
 	}
 }
 
-// remote reports whether each request costs a round trip.
+// remote reports whether a request to the store goes over a network.
 func (t *T) remote() bool {
 	return t.desc.Provider != "memory" && t.desc.Provider != "local"
 }
@@ -381,8 +383,8 @@ func model(keys []string, prefix, delimiter, after string) []string {
 	return listed
 }
 
-// emptyPages returns a layer that returns an empty page for every second List, whose token
-// continues at the same place.
+// emptyPages returns a layer that inserts an empty page before every page. The token of the empty
+// page continues with the page that follows.
 func emptyPages() storage.OpenOption {
 	return driver.WithLayer(func(next driver.Driver) driver.Driver { return &emptyPager{Driver: next} })
 }
@@ -400,7 +402,8 @@ func (d *emptyPager) List(ctx context.Context, r *driver.ListRequest) (*storage.
 	return &storage.Page{Token: emptyPageMark + r.Token}, nil
 }
 
-// cancelListing ranges over a listing, and cancels it at entry number n.
+// cancelListing cancels the context of a listing at entry number n. It requires that no further
+// entry follows.
 func (t *T) cancelListing(b storage.Bucket, n int, opts ...storage.ListOption) {
 	t.Helper()
 	ctx, cancel := contextOf(t)
@@ -419,7 +422,7 @@ func (t *T) cancelListing(b storage.Bucket, n int, opts ...storage.ListOption) {
 	require.Equal(t, n, entries, "an entry followed the end of ctx")
 }
 
-// listUntil ranges over a listing until entry number n.
+// listUntil reads a listing until entry number n, and then stops.
 func (t *T) listUntil(b storage.Bucket, n int, opts ...storage.ListOption) {
 	t.Helper()
 	for _, err := range b.List(t.Context(), t.anyOrder(opts...)...) {

@@ -18,7 +18,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/internal/cores"
 )
 
-// A grant is one permission, with the type for Ref and the methods that it permits.
+// A grant is one permission on a bucket: narrow returns a reference with only that permission, and
+// methods are the methods that it permits.
 type grant struct {
 	name    string
 	narrow  func(storage.Bucket) any
@@ -58,7 +59,7 @@ var refCases = []Case{
 				t.put(b, "key", "x")
 				widened, ok := g.narrow(b).(storage.Bucket)
 				if !ok {
-					continue // nothing can widen it
+					continue // the reference has no other methods to try
 				}
 				for name, err := range everyOperation(t, widened, "key") {
 					if !slices.Contains(g.methods, name) {
@@ -377,7 +378,7 @@ var prefixedCases = []Case{
 	},
 }
 
-// everyOperation calls each method of Bucket and yields the errors by name.
+// everyOperation calls each method of Bucket. It yields the name and the error of each call.
 func everyOperation(t *T, b storage.Bucket, key string) func(func(string, error) bool) {
 	return func(yield func(string, error) bool) {
 		errs := map[string]error{}
@@ -418,8 +419,7 @@ func everyOperation(t *T, b storage.Bucket, key string) func(func(string, error)
 	}
 }
 
-// readByte opens key for random access, which reads only its attributes, and reads a
-// byte.
+// readByte opens key for random access, and then reads one byte. Opening only reads the attributes.
 func readByte(t *T, b storage.Bucket, key string) error {
 	r, err := storage.NewReaderAt(t.Context(), b, key)
 	if err != nil {
@@ -432,7 +432,7 @@ func readByte(t *T, b storage.Bucket, key string) error {
 
 func firstOf3[A, B any](a A, _ B, err error) (A, error) { return a, err }
 
-// resumedViewCases are cases with resume files in a view.
+// resumedViewCases are cases about resume files of uploads in a prefixed bucket.
 var resumedViewCases = []Case{
 	{
 		Name: "a view leaves the upload of another prefix", Rule: "W13",

@@ -18,16 +18,16 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// An operation is tried with a fault at its first driver call, at its second, and so
-// on, until it makes no further call.
+// An operation is run several times, with a fault at its first driver call, then at its second, and
+// so on, until it makes no further call.
 type operation struct {
 	name  string
 	needs storage.Features
 	open  func(t *T, opts ...storage.OpenOption) storage.Bucket
-	setUp func(t *T, b storage.Bucket) any // prepares the bucket; do gets its result
+	setUp func(t *T, b storage.Bucket) any // prepares the bucket; do receives the result in its parameter given
 	do    func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error)
-	many  bool // it writes several objects, each of which must be complete afterwards
-	once  bool // an attempt whose response is lost is not repeated
+	many  bool // true if it writes several objects; each must be complete afterwards
+	once  bool // true if an attempt whose response was lost is not repeated
 }
 
 func nthCallCases() []Case {
@@ -52,8 +52,9 @@ func nthCallCases() []Case {
 	return cases
 }
 
-// settledBy returns the feature without which the outcome of op stays unknown after a lost
-// response: a conditional write and a multipart upload are recognized by their write id.
+// settledBy returns the feature that the core needs to find the outcome of op after a lost
+// response. The core recognizes its own conditional write or multipart upload by a write id in the
+// object's metadata.
 func (op operation) settledBy() storage.Features {
 	if op.needs&(storage.MultipartUploads|storage.ConditionalCreate|storage.ConditionalUpdate) == 0 {
 		return 0
@@ -61,10 +62,12 @@ func (op operation) settledBy() storage.Features {
 	return storage.Metadata
 }
 
-// maxCalls ends a sweep that would not end by itself.
+// maxCalls is the number of driver calls after which a case fails, because the operation may never
+// end.
 const maxCalls = 60
 
-// withFaults sweeps over the calls of op. Each run uses its own prefix in one bucket.
+// withFaults runs op with a fault at each of its driver calls. Each run has its own prefix in one
+// bucket.
 func (op operation) withFaults(t *T, retried bool) {
 	open := op.open
 	if open == nil {
@@ -81,7 +84,7 @@ func (op operation) withFaults(t *T, retried bool) {
 	}))...)
 	retrying := engine.New(
 		drv, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),
-	) // so that a real server that drops a connection fails no preparation
+	) // a real server may drop a connection, which must not fail the preparation
 	run := 0
 	prepare := func() (b, checked storage.Bucket, given any) {
 		run++
@@ -92,7 +95,7 @@ func (op operation) withFaults(t *T, retried bool) {
 	b, checked, given := prepare()
 	before := t.snapshot(checked)
 	want, err := op.do(t.Context(), t, b, given)
-	for failed := 0; failed < maxCalls && storage.IsTemporary(err); failed++ { // the store failed by itself
+	for failed := 0; failed < maxCalls && storage.IsTemporary(err); failed++ { // a real server may fail by itself
 		b, checked, given = prepare()
 		want, err = op.do(t.Context(), t, b, given)
 	}
@@ -119,13 +122,13 @@ func (op operation) withFaults(t *T, retried bool) {
 			if hit {
 				n++
 			} else {
-				failed++ // the store failed by itself, before the call with the fault
+				failed++ // a real server failed before the call with the fault was reached
 			}
 		}
 	}
 }
 
-// A verdict is the result of one run.
+// A verdict holds the result of one run, and the states of the bucket to compare it with.
 type verdict struct {
 	err                error
 	got, want          string
@@ -164,7 +167,7 @@ func old(t *T, b storage.Bucket) any {
 
 func nothing(*T, storage.Bucket) any { return nil }
 
-// uploading returns an operation that writes key "a".
+// uploading returns a function for the field do that uploads key "a".
 func uploading(opts ...storage.UploadOption) func(context.Context, *T, storage.Bucket, any) (string, error) {
 	return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 		_, err := b.Upload(
@@ -174,7 +177,7 @@ func uploading(opts ...storage.UploadOption) func(context.Context, *T, storage.B
 	}
 }
 
-// uploadingParts returns an operation that writes key "a" in two parts.
+// uploadingParts returns a function for the field do that uploads key "a" in two parts.
 func uploadingParts(
 	source func(string) io.Reader, opts ...storage.UploadOption,
 ) func(context.Context, *T, storage.Bucket, any) (string, error) {

@@ -32,7 +32,7 @@ func (t *T) putPart(u storage.MultipartUpload, number int, text string) *storage
 	return part
 }
 
-// continued returns the upload as another process would continue it.
+// continued continues an upload by its token, as a second process does.
 func (t *T) continued(b storage.Uploader, u storage.MultipartUpload) storage.MultipartUpload {
 	t.Helper()
 	again, err := storage.ContinueUpload(t.Context(), b, u.Token())
@@ -340,7 +340,8 @@ var openUploadCases = []Case{
 				_, err = storage.ContinueListedUpload(t.Context(), sub, storage.UploadEntry{Key: entry.Key})
 				t.requireCode(err, storage.InvalidArgument)
 				u, err = storage.ContinueListedUpload(t.Context(), sub, entry, attributes)
-				if storage.CodeOf(err) == storage.InvalidArgument { // the store has the options already
+				// Some stores keep the attributes of an upload, and refuse to set them again.
+				if storage.CodeOf(err) == storage.InvalidArgument {
 					u, err = storage.ContinueListedUpload(t.Context(), sub, entry)
 				}
 				require.NoError(t, err)
@@ -382,7 +383,7 @@ var openUploadCases = []Case{
 	},
 }
 
-// onlyUpload returns the one upload in progress.
+// onlyUpload requires that exactly one upload is in progress, and returns it.
 func (t *T) onlyUpload(b storage.Lister) storage.UploadEntry {
 	t.Helper()
 	var entries []storage.UploadEntry
@@ -394,7 +395,7 @@ func (t *T) onlyUpload(b storage.Lister) storage.UploadEntry {
 	return entries[0]
 }
 
-// requireGone requires the error for an upload that was completed, aborted or dropped.
+// requireGone requires that err says that the upload is no longer in progress.
 func (t *T) requireGone(err error) {
 	t.Helper()
 	require.Contains(t, t.requireCode(err, storage.ObjectNotFound).Error(), "upload must be in progress")

@@ -47,7 +47,7 @@ var partCases = []Case{
 							switch call {
 							case "AbortParts":
 								aborted++
-							case "BeginParts": // the store begins the upload, and the client does not learn of it
+							case "BeginParts": // the upload begins, but the response is lost
 								err := next(context.WithoutCancel(ctx))
 								begun++
 								if cancel(); ctx.Err() != nil {
@@ -115,7 +115,7 @@ var partCases = []Case{
 					_, err := b.Upload(t.Context(), "a", from, row.opts...)
 					require.NoError(t, err)
 					parts := t.faults.Count(faults.PutPart)
-					if t.has(driver.SequentialParts) { // the last part comes with the completion
+					if t.has(driver.SequentialParts) { // the last part is sent with CompleteParts
 						parts += t.faults.Count(faults.CompleteParts)
 					}
 					require.Equal(
@@ -258,7 +258,7 @@ var partCases = []Case{
 			t.requireContent(b, "a", text)
 			sent := 5
 			if t.has(driver.SequentialParts) {
-				sent-- // the last part is sent with the completion
+				sent-- // the last part is sent with CompleteParts
 			}
 			require.Equal(t, sent, t.faults.Count(faults.PutPart), "%v", t.faults)
 			require.Equal(t, 1, t.faults.Count(faults.BeginParts), "%v", t.faults)
@@ -284,7 +284,8 @@ var partCases = []Case{
 				require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 				aborts := t.faults.Count(faults.AbortParts)
 				require.Positive(t, aborts, "%v", t.faults)
-				if !t.remote() { // a server may refuse the first part while another one is in transit
+				// A real server may refuse the first abort while another part is still on its way.
+				if !t.remote() {
 					require.Equal(t, 1, aborts, "%v", t.faults)
 				}
 				require.Zero(t, t.faults.Count(faults.CompleteParts), "%v", t.faults)

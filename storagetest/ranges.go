@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
-// A rangeRow is one range of the object "0123456789".
+// A rangeRow is one range of the object "0123456789", and the bytes that a read of it returns.
 type rangeRow struct {
 	offset, length int64
 	want           string

@@ -284,7 +284,7 @@ var readCases = []Case{
 	},
 }
 
-// canceledReads are ways to read r that call cancel as soon as bytes have come.
+// canceledReads are ways to read r. Each calls cancel as soon as it has received some bytes.
 var canceledReads = map[string]func(r *storage.Reader, cancel func()) (int64, error){
 	"to a writer": func(r *storage.Reader, cancel func()) (int64, error) { return r.WriteTo(cancelingWriter{cancel}) },
 	"to a writer that reads": func(r *storage.Reader, cancel func()) (int64, error) {
@@ -309,7 +309,8 @@ func (w cancelingWriter) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A cancelingSocket has ReadFrom, as a socket has.
+// A cancelingSocket is a writer with ReadFrom, like a network connection. It cancels the read when
+// it receives bytes.
 type cancelingSocket struct{ to cancelingWriter }
 
 func (s cancelingSocket) Write(p []byte) (int, error) { return s.to.Write(p) }
@@ -322,7 +323,8 @@ type failingWriter struct{}
 
 func (failingWriter) Write([]byte) (int, error) { return 0, errBoom }
 
-// A failingReaderFrom has ReadFrom, as a socket has, and fails in the middle.
+// A failingReaderFrom is a writer with ReadFrom, like a network connection. It fails after 1,000
+// bytes.
 type failingReaderFrom struct{ failingWriter }
 
 func (failingReaderFrom) ReadFrom(r io.Reader) (int64, error) {
@@ -333,5 +335,5 @@ func (failingReaderFrom) ReadFrom(r io.Reader) (int64, error) {
 	return n, errBoom
 }
 
-// revisionOnly returns IfRevision as an option for reads.
+// revisionOnly returns IfRevision with the type that reads accept.
 func revisionOnly(revision string) storage.ReadOption { return storage.IfRevision(revision) }

@@ -110,7 +110,7 @@ var readerAtCases = []Case{
 				{nil, int64(len(text)) - 6400, 1},
 				{[]storage.ReaderAtOption{storage.WithBlockSize(3200)}, 0, 2},
 				{[]storage.ReaderAtOption{storage.WithBlockCache(0)}, 0, 100},
-				{[]storage.ReaderAtOption{storage.WithBlockCache(1000)}, 0, 100}, // the cache is too small for a block
+				{[]storage.ReaderAtOption{storage.WithBlockCache(1000)}, 0, 100}, // the cache is smaller than one block
 			} {
 				r, err := storage.NewReaderAt(t.Context(), b, "a", row.opts...)
 				require.NoError(t, err)
@@ -177,8 +177,8 @@ var readerAtCases = []Case{
 					requireReadAt(t, r, text, at, min(step, half-at))
 					requireReadAt(t, r, text, half+at, min(step, half-at))
 				}
-				// The object has 200 blocks; without reading ahead they take as many requests,
-				// or more.
+				// The object has 200 blocks. Without reading ahead, at least 200 requests would be
+				// made.
 				require.LessOrEqual(t, t.faults.Count(faults.Get)-before, 26, "steps of %d", step)
 				require.NoError(t, r.Close())
 			}
@@ -280,7 +280,7 @@ var readerAtCases = []Case{
 	},
 }
 
-// openReaderAt stores an object "a" of so many bytes, and opens it for random access.
+// openReaderAt stores an object "a" of the given number of bytes, and opens it for random access.
 func (t *T) openReaderAt(
 	b storage.Bucket, bytes int64, opts ...storage.ReaderAtOption,
 ) (text string, r *storage.ReaderAt) {

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
-// completingCalls are the driver calls that make an upload's object appear.
+// completingCalls are the driver calls after which an uploaded object exists.
 const completingCalls = faults.Put | faults.CompleteParts
 
 var reconcileCases = []Case{
@@ -130,7 +130,9 @@ var reconcileCases = []Case{
 		run: func(t *T) {
 			paths := t.uploadPaths()
 			if !t.has(storage.Metadata) {
-				paths = paths[:1] // without a write id, a lost completion cannot be reconciled
+				// Without metadata there is no write id, so the result of a lost completion cannot
+				// be found.
+				paths = paths[:1]
 			}
 			for _, path := range paths {
 				b := path.open()
@@ -459,9 +461,9 @@ var reconcileCases = []Case{
 	},
 }
 
-// eachLostReplacement calls do with a bucket that has "a", once copied by the server and once
-// streamed, for each way to lose the response of a write. lose makes the next write lose its response
-// after its effect.
+// eachLostReplacement calls do with buckets that contain the object "a". Some buckets copy inside
+// the server, others stream. The function do must call its parameter lose and then make a write.
+// That write takes effect, but its response is lost.
 func (t *T) eachLostReplacement(do func(b storage.Bucket, lose func())) {
 	t.Helper()
 	for _, bounds := range []faults.Limits{{}, {Disable: storage.ServerCopy | storage.ServerCompose}} {

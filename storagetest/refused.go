@@ -13,9 +13,9 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// A refusal lists, by name, the calls that use a feature. Without the feature, each of the
-// calls is Unsupported and makes no request. Features that only make calls faster
-// (StreamingPut, ServerCopy, …) have no refusal.
+// A refusal lists, by name, the calls that use a feature. Without the feature, each call must fail
+// with Unsupported and make no request. Features that only make calls faster, such as StreamingPut,
+// have no refusal.
 type refusal struct {
 	feature storage.Features
 	calls   func(t *T, b storage.Bucket) map[string]error
@@ -73,11 +73,21 @@ var refusals = []refusal{
 		return map[string]error{"IfAbsent": err}
 	}},
 	{storage.SignedContentType, func(*T, storage.Bucket) map[string]error {
-		return nil // the type is then a header to send, which rule S2 allows
+		// Without the feature, the client sends the type as a header. Rule S2 permits that, so
+		// nothing is refused.
+		return nil
 	}},
 	{storage.SignedHead, func(t *T, b storage.Bucket) map[string]error {
 		_, err := b.SignedDownloadURL(t.Context(), "key", storage.WithMethod(http.MethodHead))
 		return map[string]error{"WithMethod": err}
+	}},
+	{storage.SignedRemovals, func(t *T, b storage.Bucket) map[string]error {
+		_, err := storage.SignedRemoveURL(t.Context(), b, "key")
+		return map[string]error{"SignedRemoveURL": err}
+	}},
+	{storage.StableURLs, func(t *T, b storage.Bucket) map[string]error {
+		_, err := b.SignedDownloadURL(t.Context(), "key", storage.WithStableFor(time.Hour))
+		return map[string]error{"WithStableFor": err}
 	}},
 	{storage.SignedTags, func(t *T, b storage.Bucket) map[string]error {
 		_, err := b.SignedUploadURL(t.Context(), "key", storage.WithTags(map[string]string{"k": "v"}))
@@ -93,6 +103,10 @@ var refusals = []refusal{
 	{storage.SignedForms, func(t *T, b storage.Bucket) map[string]error {
 		_, err := storage.SignedUploadForm(t.Context(), b, "key", 0, 10)
 		return map[string]error{"SignedUploadForm": err}
+	}},
+	{storage.Vending, func(t *T, b storage.Bucket) map[string]error {
+		_, err := storage.Vend(t.Context(), b, "", storage.Rights{Read: true}, time.Hour)
+		return map[string]error{"Vend": err}
 	}},
 	{storage.ObjectACLs, func(t *T, b storage.Bucket) map[string]error {
 		_, upload := b.Upload(t.Context(), "new", strings.NewReader("x"), storage.WithPublicRead())
@@ -129,16 +143,22 @@ var refusals = []refusal{
 		return errs
 	}},
 	{storage.SignedPartChecksums, func(*T, storage.Bucket) map[string]error {
-		return nil // a case of rule U4 proves it
+		return nil // a case of rule U4, about signed parts, proves the refusal
 	}},
 	{storage.SignedParts, func(*T, storage.Bucket) map[string]error {
-		return nil // an upload must be begun first: a case of rule U4 proves it
+		// A signed part needs an upload in progress, so a case of rule U4, about signed parts,
+		// proves the refusal.
+		return nil
 	}},
 	{storage.ServerMove, func(*T, storage.Bucket) map[string]error {
-		return nil // Move then copies and removes, which cases of rule W15 prove
+		// Without the feature, Move copies and removes the object. Cases of rule W15, about moves,
+		// prove that.
+		return nil
 	}},
 	{storage.ServerAppend, func(*T, storage.Bucket) map[string]error {
-		return nil // Append then streams, which cases of rule W16 prove
+		// Without the feature, Append streams the object. Cases of rule W16, about appends, prove
+		// that.
+		return nil
 	}},
 	{storage.SoftDelete, func(t *T, b storage.Bucket) map[string]error {
 		errs := map[string]error{"Restore": storage.Restore(t.Context(), b, "key", storage.WithSoftDeleted())}
@@ -152,7 +172,7 @@ var refusals = []refusal{
 	}},
 }
 
-// optionalFeatures returns the features that a case may need.
+// optionalFeatures returns all features that a case may need.
 func optionalFeatures() storage.Features {
 	var all storage.Features
 	for _, r := range refusals {
@@ -161,16 +181,17 @@ func optionalFeatures() storage.Features {
 	return all
 }
 
-// prove requires that every call is Unsupported and, if the core refuses it, makes no request.
+// prove requires that each call fails with Unsupported. If the core can refuse the feature, the
+// call must make no request.
 func (r refusal) prove(t *T, b storage.Bucket) {
 	t.Helper()
 	if storage.Supports(b, r.feature) {
-		t.Fatalf("the bucket has %s, which the driver does not declare", featureText(r.feature))
+		t.Fatalf("the bucket has %s, which the driver does not declare", r.feature)
 	}
 	made := t.countRequests(func() {
 		for name, err := range r.calls(t, b) {
 			require.Equal(
-				t, storage.Unsupported, storage.CodeOf(err), "%s without %s: %v", name, featureText(r.feature), err,
+				t, storage.Unsupported, storage.CodeOf(err), "%s without %s: %v", name, r.feature, err,
 			)
 			require.NotErrorIs(t, err, storage.OutcomeUnknown)
 		}
@@ -276,11 +297,11 @@ var refusalCases = []Case{
 			b := t.open()
 			in := t.desc.Features &^ storage.Versioning
 			require.True(t, storage.Supports(b, in))
-			for _, f := range featureNames {
-				if f.feature == storage.Versioning {
+			for f := range eachFeature {
+				if f == storage.Versioning {
 					continue
 				}
-				require.Equal(t, in&f.feature != 0, storage.Supports(b, f.feature), f.name)
+				require.Equal(t, in&f != 0, storage.Supports(b, f), f)
 			}
 			if t.has(storage.Versioning) {
 				require.True(t, storage.Supports(t.openVersioned(), storage.Versioning))
@@ -289,8 +310,8 @@ var refusalCases = []Case{
 	},
 }
 
-// toldByDriver are features whose absence only the driver can detect: the core calls it, and
-// the driver refuses.
+// toldByDriver are the features whose absence only the driver can detect. For them the core makes
+// the call, and the driver fails with Unsupported.
 const toldByDriver = storage.KeysBesideFolders | storage.StoredChecksums
 
 func metadataRefused(t *T, b storage.Bucket) map[string]error {
@@ -314,7 +335,8 @@ func longSegmentsRefused(t *T, b storage.Bucket) map[string]error {
 	return writesWith(t, b, "a/"+strings.Repeat("s", 256))
 }
 
-// writesWith returns the errors of all ways to write an object with this key.
+// writesWith writes an object with this key and these options in every way, and returns the errors
+// by name.
 func writesWith(t *T, b storage.Bucket, key string, opts ...storage.WriteOption) map[string]error {
 	var upload []storage.UploadOption
 	var copied []storage.CopyOption
@@ -336,8 +358,8 @@ func writesWith(t *T, b storage.Bucket, key string, opts ...storage.WriteOption)
 	return errs
 }
 
-// keysBesideFoldersRefused returns the errors of writes that a store of files cannot
-// hold. It requires that they change nothing.
+// keysBesideFoldersRefused makes writes that a store of files cannot hold, and returns their errors
+// by name. It requires that they change nothing.
 func keysBesideFoldersRefused(t *T, b storage.Bucket) map[string]error {
 	t.puts(b, "file", "folder/x")
 	before := t.snapshot(b)
@@ -362,8 +384,8 @@ func keysBesideFoldersRefused(t *T, b storage.Bucket) map[string]error {
 	return errs
 }
 
-// checksumsNotStored requires that reads work without a stored checksum. No option asks for
-// one, so there is nothing to refuse.
+// checksumsNotStored requires that reads work without a stored checksum. It returns no errors,
+// because no option asks for a stored checksum.
 func checksumsNotStored(t *T, b storage.Bucket) map[string]error {
 	want := sum([]byte("text"))
 	require.Equal(t, want, t.put(b, "sum", "text").CRC32C.Sum, "what was sent is known")
@@ -375,7 +397,8 @@ func checksumsNotStored(t *T, b storage.Bucket) map[string]error {
 	return nil
 }
 
-// optionValues returns calls about the object "a", each with a value that no With function gives.
+// optionValues returns calls on the object "a". Each passes an option with a value that no With
+// function can return.
 func optionValues(current string) map[string]func(context.Context, storage.Bucket) error {
 	upload := func(o ...storage.UploadOption) func(context.Context, storage.Bucket) error {
 		return func(ctx context.Context, b storage.Bucket) error {

@@ -28,7 +28,7 @@ var memoryCases = []Case{
 		run: func(t *T) {
 			part, writers := max(t.unit, 128<<10), 40
 			if part > 1<<20 {
-				writers = 10 // for a provider with large parts
+				writers = 10 // each writer holds a part, and parts above 1 MiB take much memory
 			}
 			b := t.openLimited(faults.Limits{Disable: driver.StreamingPut, MaxPutSize: part, MinPartSize: part},
 				storage.WithBufferLimit(&storage.BufferLimit{Max: 8 * part}))
@@ -74,8 +74,8 @@ var memoryCases = []Case{
 			}
 			all.Wait()
 			runtime.ReadMemStats(&after)
-			// If each upload had a buffer of S3's smallest part, this would be five times as
-			// much.
+			// The limit is 1 MiB for each upload. A buffer for the smallest part that S3 accepts
+			// would need 5 MiB.
 			require.Less(t, after.TotalAlloc-before.TotalAlloc, uint64(uploads)<<20)
 			require.Len(t, t.keys(b), uploads)
 		},
@@ -91,7 +91,7 @@ var memoryCases = []Case{
 			ended := make(chan error, 1)
 			go func() {
 				_, err := b.Upload(t.Context(), "slow", slow, storage.WithPartSize(t.unit))
-				_ = slow.CloseWithError(err) // after a failure, nobody reads
+				_ = slow.CloseWithError(err) // the pipe has no reader after a failure
 				ended <- err
 			}()
 			_, err := io.WriteString(feed, text[:t.unit+1])
@@ -144,8 +144,8 @@ var memoryCases = []Case{
 	},
 }
 
-// leakCase runs after all other cases. Each of them proves for its own bucket that no
-// body is left open.
+// leakCase checks for leaked goroutines after all other cases. Each case itself checks that its
+// bucket has no open bodies.
 var leakCase = Case{
 	Name: "nothing is left running", Rule: "L1",
 	Explanation: "no goroutine outlives its call: after all cases, with every bucket closed, there are as many as before",
@@ -153,9 +153,9 @@ var leakCase = Case{
 
 func goroutines() goleak.Option { return goleak.IgnoreCurrent() }
 
-// serverGoroutine names the goroutine of a server in the test's own process. If such a server
-// refuses a request before the end of the body, net/http keeps the connection for half
-// a second, which is longer than this test waits.
+// serverGoroutine is the function of a goroutine that this check ignores. If a server in the test's
+// process refuses a request before the end of its body, net/http keeps the connection for half a
+// second. The check does not wait that long.
 const serverGoroutine = "net/http.(*conn).serve"
 
 func requireNoGoroutines(t *testing.T, baseline goleak.Option) {
@@ -166,11 +166,11 @@ func requireNoGoroutines(t *testing.T, baseline goleak.Option) {
 }
 
 const (
-	slowObject = 11 << 20   // bytes: enough for parallel ranges
-	slowRate   = 24_000_000 // bytes a second: much less than even a busy machine can read
+	slowObject = 11 << 20   // bytes: long enough to be read in parallel ranges
+	slowRate   = 24_000_000 // bytes a second: much slower than a busy machine reads
 )
 
-// slowReadCases are cases of reads without WithConcurrency over a slow connection.
+// slowReadCases are cases about reads over a slow connection without WithConcurrency.
 var slowReadCases = []Case{
 	{
 		Name: "a slow read fetches parallel ranges", Rule: "R6",
@@ -204,8 +204,8 @@ var slowReadCases = []Case{
 					return text[:1] + string(got), err
 				},
 			} {
-				// On a machine so busy that the reader never waits for its connection, the case tries a slower
-				// connection.
+				// On a very busy machine, the reader never waits for its connection. The case then
+				// tries a slower connection.
 				serial := t.attrs(b, "a").Revision == ""
 				for attempt := range 5 {
 					t.faults.Set(faults.SlowBody(slowRate >> attempt))
@@ -274,7 +274,7 @@ var slowReadCases = []Case{
 			}
 			got, _, err := storage.ReadAll(t.Context(), b, "a")
 			if err == nil {
-				requireSame(t, text, string(got)) // the provider still had the revision
+				requireSame(t, text, string(got)) // the provider may still return the old revision
 				return
 			}
 			require.Equal(t, storage.Changed, storage.CodeOf(err), "%v", err)
@@ -282,11 +282,13 @@ var slowReadCases = []Case{
 	},
 }
 
-// openSlow opens a bucket whose reads are slow, with the object "a". If no object of the store
-// is long enough to be read in parallel, it returns nil.
+// openSlow opens a bucket with a long object "a", whose reads are slow. If the store cannot hold an
+// object of that length, it returns nil.
 func (t *T) openSlow(opts ...storage.OpenOption) (storage.Bucket, string) {
 	t.Helper()
-	t.faults.Set(faults.SlowBody(slowRate)) // announces a network before the bucket is opened
+	// A rule that slows must be set before the bucket is opened, so that the driver does not appear
+	// local.
+	t.faults.Set(faults.SlowBody(slowRate))
 	b, text := t.open(opts...), body(slowObject, 1)
 	if !t.putSlow(b, text) {
 		return nil, ""
@@ -294,8 +296,8 @@ func (t *T) openSlow(opts ...storage.OpenOption) (storage.Bucket, string) {
 	return b, text
 }
 
-// putSlow stores the object "a". If the store declares that it cannot hold the object, putSlow
-// proves that and returns false.
+// putSlow stores the object "a". If text exceeds the size that the store declares as its limit,
+// putSlow requires an error and returns false.
 func (t *T) putSlow(b storage.Bucket, text string) bool {
 	t.Helper()
 	_, err := b.Upload(t.Context(), "a", strings.NewReader(text))

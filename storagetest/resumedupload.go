@@ -19,21 +19,21 @@ import (
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
-// An interruptedUpload was canceled when one of its three parts was in the store.
+// An interruptedUpload is an upload that was canceled when one of its three parts was stored.
 type interruptedUpload struct {
 	bucket storage.Bucket
 	text   string
 	path   string // path of the resume file
 }
 
-// bodies are the ways to pass the same bytes.
+// bodies are ways to pass the same bytes to an upload.
 var bodies = map[string]func(text string) io.Reader{
 	"in place": func(text string) io.Reader { return strings.NewReader(text) },
 	"a stream": func(text string) io.Reader { return stream(text) },
 }
 
-// interruptUpload begins an upload to "a" and cancels it. It resets the record of
-// calls, so that later counts begin with the next call.
+// interruptUpload begins an upload to "a" and cancels it. It then resets the record of calls, so
+// that a case counts only its own calls.
 func (t *T) interruptUpload(from func(text string) io.Reader, opts ...storage.OpenOption) *interruptedUpload {
 	t.Helper()
 	ctx, cancel := context.WithCancel(t.Context())
@@ -57,8 +57,8 @@ func (t *T) interruptUpload(from func(text string) io.Reader, opts ...storage.Op
 	return h
 }
 
-// loseCompletion makes an upload whose completion takes effect, but whose response is lost.
-// blind is a rule that prevents the upload from looking at the object.
+// loseCompletion makes an upload whose completion takes effect, although the response is lost. The
+// rule blind makes reads fail, so that the upload cannot look for the object.
 func (t *T) loseCompletion(blind faults.Rule, opts ...storage.UploadOption) *interruptedUpload {
 	t.Helper()
 	h := &interruptedUpload{
@@ -72,7 +72,7 @@ func (t *T) loseCompletion(blind faults.Rule, opts ...storage.UploadOption) *int
 	return h
 }
 
-// upload makes the call that is interrupted and repeated.
+// upload makes the call that the cases interrupt and repeat.
 func (t *T) upload(
 	ctx context.Context, h *interruptedUpload, from io.Reader, opts ...storage.UploadOption,
 ) (*storage.Attrs, error) {
@@ -82,8 +82,8 @@ func (t *T) upload(
 	}, opts...)...)
 }
 
-// requireCompleted requires that the upload has ended: the object is complete, and
-// neither parts nor the resume file are left.
+// requireCompleted requires that the upload has ended: the object is complete, and neither parts
+// nor the resume file remain.
 func (t *T) requireCompleted(h *interruptedUpload, attrs *storage.Attrs, text string) {
 	t.Helper()
 	require.Equal(t, int64(len(text)), attrs.Size)
@@ -94,11 +94,11 @@ func (t *T) requireCompleted(h *interruptedUpload, attrs *storage.Attrs, text st
 	require.Zero(t, t.countPendingUploads(), "%v", t.faults)
 }
 
-// partsLeft returns the number of PutPart calls that three parts take if the first n
-// are stored.
+// partsLeft returns how many PutPart calls an upload of three parts still needs if the first n
+// parts are stored.
 func (t *T) partsLeft(n int) int {
 	if t.has(driver.SequentialParts) {
-		return 2 - n // the last part is sent with the completion
+		return 2 - n // the last part is sent with CompleteParts
 	}
 	return 3 - n
 }
@@ -224,7 +224,7 @@ var resumedUploadCases = []Case{
 				require.NoError(t, os.WriteFile(h.path, kept, 0o600))
 
 				attrs, err := t.upload(t.Context(), h, from(h.text))
-				if name == "a stream" && err != nil { // Azure does not drop parts at once
+				if name == "a stream" && err != nil { // Azure removes parts of an abandoned upload only after a delay
 					require.True(t, t.requireNothingDone(err, storage.Unavailable).Retryable)
 					t.requireMissing(h.bucket, "a")
 					attrs, err = t.upload(t.Context(), h, from(h.text))
@@ -302,7 +302,7 @@ var resumedUploadCases = []Case{
 			h := t.loseCompletion(blind, storage.IfAbsent())
 			t.faults.Set(blind)
 			_, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfAbsent())
-			if err != nil { // Google's sessions return the object again
+			if err != nil { // on Google, the upload session returns the object, so there is no error
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 				require.NotErrorIs(t, err, fs.ErrExist)
 				require.FileExists(t, h.path)
@@ -329,7 +329,8 @@ var resumedUploadCases = []Case{
 					text:   body(parts*t.unit, byte(cut)), path: filepath.Join(t.TempDir(), "upload"),
 				}
 				_, err := t.upload(ctx, h, strings.NewReader(h.text), storage.WithConcurrency(3))
-				if err != nil { // at the last part there may be nothing left to abort
+				// If the last part is canceled, the upload may already be complete.
+				if err != nil {
 					t.requireCode(err, storage.Canceled)
 				}
 				cancel()
@@ -337,7 +338,7 @@ var resumedUploadCases = []Case{
 				require.NoError(t, err)
 				t.requireCompleted(h, attrs, h.text)
 				if t.unit > 1<<20 && cut == 2 {
-					return // with large parts that is enough
+					return // more cuts would take too long with large parts
 				}
 			}
 		},
@@ -376,7 +377,7 @@ var resumedUploadCases = []Case{
 	},
 }
 
-// uploadJournalCases are cases with the file that WithResume keeps.
+// uploadJournalCases are cases about the file that WithResume writes.
 var uploadJournalCases = []Case{
 	{
 		Name: "an upload is abandoned", Rule: "W13",

@@ -108,7 +108,7 @@ var retryCases = []Case{
 			t.faults.Set(faults.Cut(faults.Put|faults.PutPart, 1<<20).Nth(1))
 			_, err := b.Upload(t.Context(), "k", source)
 			t.faults.Set()
-			if err == nil { // the body was buffered in parts, which can be sent again
+			if err == nil { // the body was buffered in parts, so that it could be sent again
 				t.requireContent(b, "k", long)
 				return
 			}
@@ -225,9 +225,10 @@ var resumeCases = []Case{
 	{
 		Name: "a stalled download is resumed", Rule: "R2",
 		Explanation: "if no byte arrives for RetryPolicy.Stall, the connection counts as dropped",
-		alone:       true, // its stall limit is short: in a busy process every attempt would stall
+		// The stall limit is so short that attempts in a busy process would stall.
+		alone: true,
 		run: func(t *T) {
-			t.faults.Set(faults.StallBody(0)) // announces stalls before the bucket is opened
+			t.faults.Set(faults.StallBody(0)) // set before opening, so that the driver does not appear local
 			b := t.open(
 				storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond, Stall: 300 * time.Millisecond}),
 			)
@@ -254,7 +255,7 @@ var resumeCases = []Case{
 		Name: "a read in progress ends with ctx", Rule: "E3",
 		Explanation: "ctx governs the reader until Close: a read is Canceled within a moment, even if the store delivers nothing",
 		run: func(t *T) {
-			t.faults.Set(faults.StallBody(0)) // announces stalls before the bucket is opened
+			t.faults.Set(faults.StallBody(0)) // set before opening, so that the driver does not appear local
 			b := t.open()
 			t.faults.Set()
 			text := body(5000, 1)
@@ -275,8 +276,9 @@ var resumeCases = []Case{
 	},
 }
 
-// changesUnderDownload replaces the object by text, or removes it, between a drop and
-// the request that resumes.
+// changesUnderDownload returns a case. After the connection of a download has dropped and before
+// the download resumes, the case replaces the object with text. If text is "", the case removes the
+// object.
 func changesUnderDownload(text string) func(t *T) {
 	return func(t *T) {
 		for _, concurrency := range []int{1, 3} {
@@ -293,7 +295,7 @@ func changesUnderDownload(text string) func(t *T) {
 			t.faults.Set(faults.Cut(faults.Get, 1000).Nth(1))
 			got, _, err := storage.ReadAll(t.Context(), b, "a", storage.WithConcurrency(concurrency))
 			if err == nil {
-				requireSame(t, whole, string(got)) // the provider still had the revision
+				requireSame(t, whole, string(got)) // the provider may still return the old revision
 				continue
 			}
 			t.requireCode(err, storage.Changed)

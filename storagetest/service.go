@@ -16,9 +16,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// RunService proves the rules for a [storage.Service]. open opens an account. If cases
-// share the account, each uses buckets of its own, whose names begin with
-// "storagetest-", and deletes them.
+// RunService proves the rules for a [storage.Service]. open opens an account. If cases share the
+// account, each case creates its own buckets and deletes them. Their names begin with
+// "storagetest-".
 func RunService(t *testing.T, open func(t *testing.T) storage.Service, opts ...Option) {
 	t.Helper()
 	o := readOptions(opts)
@@ -54,7 +54,7 @@ func RunService(t *testing.T, open func(t *testing.T) storage.Service, opts ...O
 	report.write(t)
 }
 
-// An S is a running case with a Service.
+// An S is a running case that tests a Service.
 type S struct {
 	*T
 	storage.Service
@@ -75,7 +75,7 @@ func (s *S) name() string {
 	return fmt.Sprintf("storagetest-%d-%d", time.Now().UnixNano()%1e9, bucketNumber.Add(1))
 }
 
-// create creates a bucket, which is emptied and deleted after the case.
+// create creates a bucket. After the case, the bucket is emptied and deleted.
 func (s *S) create(opts ...storage.BucketOption) string {
 	s.T.Helper()
 	name := s.name()
@@ -84,7 +84,7 @@ func (s *S) create(opts ...storage.BucketOption) string {
 	require.Equal(s.T, name, info.Name)
 	s.provider = info.Provider
 	s.T.Cleanup(func() {
-		ctx := context.Background() // the case's own context is done by now
+		ctx := context.Background() // the context of the case is already done
 		if b, err := s.Bucket(name); err == nil {
 			_, _ = storage.RemoveMatching(ctx, b, nil)
 			_ = storage.Close(b)
@@ -95,8 +95,8 @@ func (s *S) create(opts ...storage.BucketOption) string {
 	return name
 }
 
-// removeVersions removes the old versions in a bucket of an account that keeps them. As long as
-// there are any, DeleteBucket fails with BucketNotEmpty.
+// removeVersions removes all versions in a bucket, if the bucket keeps versions. Otherwise
+// DeleteBucket would fail with BucketNotEmpty.
 func (s *S) removeVersions(ctx context.Context, name string) {
 	b, err := s.Bucket(name, storage.WithVersioning(true))
 	if err != nil {
@@ -236,7 +236,7 @@ var accountCases = []serviceCase{
 
 			_, err = s.CreateBucket(s.T.Context(), name)
 			if storage.CodeOf(err) == storage.Unavailable {
-				return // Azure keeps the name of a deleted container for at least 30 seconds
+				return // Azure reserves the name of a deleted container for at least 30 seconds
 			}
 			require.NoError(s.T, err)
 			require.Empty(s.T, s.T.keys(b))

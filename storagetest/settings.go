@@ -9,8 +9,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// unless ends the case if the provider returns Unsupported with a hint. Rule B2 allows
-// this for settings that only the provider's management API has.
+// unless fails the case if err is not nil, with one exception. If the provider returns Unsupported,
+// unless returns false, and the caller ends the case. Rule B2 permits Unsupported for settings that
+// only the provider's management API can change.
 func (s *S) unless(err error) bool {
 	if storage.CodeOf(err) != storage.Unsupported {
 		require.NoError(s.T, err)
@@ -19,8 +20,9 @@ func (s *S) unless(err error) bool {
 	return false
 }
 
-// sameCORS compares the rules of a bucket with the rule that was set. Google has one list for
-// both the headers that are sent and those that are exposed.
+// sameCORS requires that a bucket has exactly the CORS rule that was set. Google has a single list
+// for allowed and exposed headers. So AllowedHeaders and ExposedHeaders may each have the headers
+// of both lists.
 func (s *S) sameCORS(want storage.CORSRule, rules []storage.CORSRule) {
 	s.T.Helper()
 	require.Len(s.T, rules, 1)

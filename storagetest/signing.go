@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Signing needs a server that responds at the signed address. For local and memory buckets it
-// is serve.NewHandler, which [Open] passes with WithSigningBaseURL. Without a server a bucket
-// returns Unsupported and does not declare SignedURLs.
+// Signed URLs need a server at the signed address. For local and memory buckets, that is
+// serve.NewHandler. [Open] passes its address with WithSigningBaseURL. Without a server, a bucket
+// does not declare SignedURLs, and signing is Unsupported.
 
 var signingCases = []Case{
 	{
@@ -31,8 +31,14 @@ var signingCases = []Case{
 			require.NoError(t, err)
 			upload, err := b.SignedUploadURL(t.Context(), "a")
 			require.NoError(t, err)
+			all := []*storage.SignedURL{download, upload}
+			if t.has(storage.SignedRemovals) {
+				removal, err := storage.SignedRemoveURL(t.Context(), b, "a")
+				require.NoError(t, err)
+				all = append(all, removal)
+			}
 			for _, a := range tamperings {
-				for _, signed := range []*storage.SignedURL{download, upload} {
+				for _, signed := range all {
 					altered := *signed
 					a.change(t, &altered)
 					response := t.do(&altered, strings.NewReader("evil"), nil)
@@ -281,7 +287,7 @@ var signingCases = []Case{
 	},
 }
 
-// signedKeys returns one key of each class of hostile keys.
+// signedKeys returns a plain key, and one key of each class of hostile keys.
 func signedKeys() []string {
 	keys := []string{"plain.txt"}
 	for _, hostile := range hostileKeys {
@@ -296,8 +302,8 @@ type httpResponse struct {
 	body   string
 }
 
-// do makes a signed request with the headers that it must have. override replaces some
-// of them.
+// do makes a signed request with the headers that the signature requires. Headers in override
+// replace some of them.
 func (t *T) do(signed *storage.SignedURL, body io.Reader, override http.Header) httpResponse {
 	t.Helper()
 	if signed.Method == http.MethodGet || signed.Method == http.MethodHead {
@@ -344,7 +350,7 @@ func (t *T) post(form *storage.SignedForm, text, kind string) int {
 	return t.send(request).status
 }
 
-// printed returns a value in every form in which it may get into a log.
+// printed returns the texts of a value in all forms that a program might log.
 func printed(value any) []string {
 	var log bytes.Buffer
 	slog.New(slog.NewTextHandler(&log, nil)).Info("here", "value", value)

@@ -1,21 +1,19 @@
-// Package storagetest is the conformance suite: it proves that a bucket behaves the
-// same with every provider. The test of a driver gives it a function that opens an
-// empty bucket:
+// Package storagetest is the conformance suite: it proves that a bucket behaves the same with every
+// provider. The test of a driver passes a function that opens an empty bucket:
 //
 //	func TestConformance(t *testing.T) {
 //		storagetest.RunDriver(t, func(t *testing.T) driver.Driver { return mystore.New(…) })
 //	}
 //
 // The suite is a table of named cases. Each case proves one behavior of one rule in
-// docs/maintainers/contract.md, and prints the rule and an explanation if it fails. A case names
-// the features that it needs. If the bucket does not declare them, the case proves that
-// using them is Unsupported and makes no request. A failed run of [RunDriver] ends with the
-// cases that call the driver itself: mend these first.
+// docs/maintainers/contract.md. If it fails, it prints the rule and an explanation. A case names
+// the features that it needs. If the bucket does not declare them, the case proves that using them
+// is Unsupported and makes no request. If a run of [RunDriver] fails, its last lines list the cases
+// that call the driver directly. Mend those first.
 package storagetest
 
 import (
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -25,9 +23,9 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// Open opens a fresh, empty bucket for one case, and registers its clean-up with t. It
-// must pass opts to the constructor: the suite injects faults and limits memory with
-// them. Parallel cases call it concurrently.
+// Open opens a new, empty bucket for one case, and registers its clean-up with t. It must pass opts
+// to the constructor, because the suite uses options to inject faults and to limit memory. Parallel
+// cases call it concurrently.
 type Open func(t *testing.T, opts ...storage.OpenOption) storage.Bucket
 
 // An Option configures a run for the bucket under test. Options are [Skip], [SkipRules],
@@ -36,14 +34,14 @@ type Option func(*options)
 
 type options struct {
 	name         string
-	skipped      map[string]string // the reason for each case that is skipped
-	skippedRules map[string]string // the reason for each rule that is skipped
+	skipped      map[string]string // reason, by name of a skipped case
+	skippedRules map[string]string // reason, by rule whose cases are skipped
 	versioned    Open
 	locking      Open
 	opening      Opener
 }
 
-// skips returns the reason if a case is left out.
+// skips reports whether a case is skipped, and returns the reason.
 func (o *options) skips(name, rule string) (reason string, skipped bool) {
 	if reason, skipped = o.skipped[name]; !skipped {
 		reason, skipped = o.skippedRules[rule]
@@ -54,28 +52,28 @@ func (o *options) skips(name, rule string) (reason string, skipped bool) {
 // An Opener makes a bucket from a driver, as [engine.New] does.
 type Opener func(t *testing.T, d driver.Driver, opts ...storage.OpenOption) storage.Bucket
 
-// Skip leaves a case out. reason says which bug the server has, or what the provider lacks. If
-// no case has the name, the test fails. The support table shows the reason.
+// Skip skips the case with this name. The reason says which bug the server has, or what the
+// provider lacks. The support table shows the reason. If no case has the name, the test fails.
 func Skip(name, reason string) Option {
 	return func(o *options) { o.skipped[name] = reason }
 }
 
-// WithVersionedOpen sets how to open a bucket that keeps versions, for a provider that
-// needs to know this when it creates the bucket. The default is [Open] with
+// WithVersionedOpen sets the function that opens a bucket that keeps versions. It is for a provider
+// that must know this when it creates the bucket. The default is [Open] with
 // [storage.WithVersioning].
 func WithVersionedOpen(open Open) Option { return func(o *options) { o.versioned = open } }
 
-// WithOpener sets how [RunDriver] makes a bucket from a driver. The default is
-// [engine.New]. A store without URLs of its own signs only for a bucket that knows
-// which server serves it.
+// WithOpener sets the function with which [RunDriver] creates a bucket from a driver. The default
+// is [engine.New]. Some stores need a separate server for signed URLs. For such a store, use a
+// function that opens the bucket with the address of that server.
 func WithOpener(open Opener) Option { return func(o *options) { o.opening = open } }
 
-// WithLockingOpen sets how to open an empty bucket that can lock objects. Without it, the case
-// opens a bucket with [storage.WithObjectLock], which is enough for local and memory buckets.
+// WithLockingOpen sets the function that opens an empty bucket that can lock objects. The default
+// is [Open] with [storage.WithObjectLock], which is enough for local and memory buckets.
 func WithLockingOpen(open Open) Option { return func(o *options) { o.locking = open } }
 
-// WithName sets the name of the column in the support table, such as "s3 (MinIO)". The default
-// is the provider.
+// WithName sets the heading of this run in the support table, such as "s3 (MinIO)". The default is
+// the provider.
 func WithName(name string) Option { return func(o *options) { o.name = name } }
 
 func readOptions(opts []Option) *options {
@@ -91,8 +89,8 @@ func readOptions(opts []Option) *options {
 	return o
 }
 
-// SkipRules leaves out the cases of these rules. Use it for a further run of a driver, with a
-// setting that does not change what they prove. If no case has a rule, the test fails.
+// SkipRules skips the cases of these rules. Use it to run a driver again with another setting that
+// does not affect what these cases prove. If no case has a rule, the test fails.
 func SkipRules(reason string, rules ...string) Option {
 	return func(o *options) {
 		for _, rule := range rules {
@@ -101,8 +99,8 @@ func SkipRules(reason string, rules ...string) Option {
 	}
 }
 
-// Run proves every rule that holds for a [storage.Bucket] and the functions of package
-// storage. The cases run in parallel, and Run returns when all are done.
+// Run runs all cases for a [storage.Bucket] and for the functions of package storage. The cases run
+// in parallel. Run returns when all are done.
 func Run(t *testing.T, open Open, opts ...Option) {
 	t.Helper()
 	run(t, "bucket", bucketCases(), open, readOptions(opts))
@@ -125,7 +123,7 @@ func RunDriver(t *testing.T, open func(t *testing.T) driver.Driver, opts ...Opti
 	}, o)
 }
 
-// Cases returns the table of [Run].
+// Cases returns the cases that [Run] runs.
 func Cases() []Case { return bucketCases() }
 
 func bucketCases() []Case {
@@ -174,6 +172,8 @@ func bucketCases() []Case {
 		readRangesCases,
 		signingCases,
 		signedKeyCases(),
+		signedLinkCases,
+		vendCases,
 		publicCases,
 		errorCases,
 		contextCases,
@@ -190,8 +190,7 @@ func bucketCases() []Case {
 	)
 }
 
-// run runs the cases, with the cases of one rule in one group of subtests. kind is "bucket" or
-// "driver".
+// run runs cases. The cases of one rule are subtests of one group. kind is "bucket" or "driver".
 func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 	t.Helper()
 	requireKnown(t, append(slices.Clone(cases), leakCase), o)
@@ -223,8 +222,8 @@ func run(t *testing.T, kind string, cases []Case, open Open, o *options) {
 	report.write(t)
 }
 
-// split separates the cases that run in parallel from those that run alone, and
-// leaves out those that are skipped.
+// split returns the cases that may run in parallel, and those that must run alone. It leaves out
+// skipped cases.
 func split(cases []Case, o *options, report *report) (parallel, alone []Case) {
 	for _, c := range cases {
 		reason, skipped := o.skips(c.Name, c.Rule)
@@ -240,7 +239,8 @@ func split(cases []Case, o *options, report *report) (parallel, alone []Case) {
 	return parallel, alone
 }
 
-// requireKnown requires that names are unique, and that Skip names only these cases.
+// requireKnown requires that the names of cases are unique, and that Skip and SkipRules name
+// existing cases and rules.
 func requireKnown(t *testing.T, cases []Case, o *options) {
 	t.Helper()
 	names, rules := map[string]bool{}, map[string]bool{}
@@ -273,12 +273,13 @@ func byRule(cases []Case) [][]Case {
 	return ordered
 }
 
-// signing lists the features that a store without URLs of its own has only if the
-// bucket knows a server for them.
+// signing lists the features that need a server for signed URLs. If a store does not serve such
+// URLs itself, a bucket has these features only if it is opened with the server's address.
 const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
-	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums
+	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums |
+	storage.SignedRemovals | storage.StableURLs
 
-// describe returns the driver's description, with the features that the bucket has.
+// describe returns the driver's description. Its features are those of the opened bucket.
 func describe(t *testing.T, open Open) driver.Description {
 	t.Helper()
 	var desc driver.Description
@@ -286,7 +287,7 @@ func describe(t *testing.T, open Open) driver.Description {
 		desc = next.Describe()
 		return &describeOnce{Driver: next, desc: desc}
 	}))
-	if desc.FolderOrder { // the core sorts
+	if desc.FolderOrder { // the core sorts the listing
 		desc.Features |= storage.OrderedListing
 	}
 	require.NotEmpty(t, desc.Provider, "Open must pass its options to the constructor")
@@ -297,8 +298,8 @@ func describe(t *testing.T, open Open) driver.Description {
 	return desc
 }
 
-// A describeOnce returns desc from Describe, so that the driver's own Describe is called only
-// once.
+// A describeOnce is a driver whose Describe returns desc, so that the Describe of the driver below
+// is called only once.
 type describeOnce struct {
 	driver.Driver
 	desc driver.Description
@@ -306,59 +307,22 @@ type describeOnce struct {
 
 func (d *describeOnce) Describe() driver.Description { return d.desc }
 
-// featureNames lists the features in the order of their bits.
-var featureNames = []struct {
-	feature storage.Features
-	name    string
-}{
-	{driver.StreamingPut, "StreamingPut"},
-	{storage.MultipartUploads, "MultipartUploads"},
-	{driver.EqualParts, "EqualParts"},
-	{storage.ConditionalCreate, "ConditionalCreate"},
-	{storage.ConditionalUpdate, "ConditionalUpdate"},
-	{storage.ConditionalRemove, "ConditionalRemove"},
-	{storage.UniqueRevisions, "UniqueRevisions"},
-	{storage.ServerCopy, "ServerCopy"},
-	{storage.ServerCompose, "ServerCompose"},
-	{storage.Versioning, "Versioning"},
-	{storage.SignedURLs, "SignedURLs"},
-	{storage.SignedContentType, "SignedContentType"},
-	{storage.SignedSize, "SignedSize"},
-	{storage.SignedIfAbsent, "SignedIfAbsent"},
-	{storage.SignedForms, "SignedForms"},
-	{storage.ObjectACLs, "ObjectACLs"},
-	{storage.StorageClasses, "StorageClasses"},
-	{storage.OrderedListing, "OrderedListing"},
-	{driver.SequentialParts, "SequentialParts"},
-	{storage.SignedHead, "SignedHead"},
-	{storage.Metadata, "Metadata"},
-	{storage.ContentProperties, "ContentProperties"},
-	{storage.StoredChecksums, "StoredChecksums"},
-	{storage.KeysBesideFolders, "KeysBesideFolders"},
-	{storage.LongSegments, "LongSegments"},
-	{storage.ObjectTags, "ObjectTags"},
-	{storage.ObjectLock, "ObjectLock"},
-	{storage.Restoring, "Restoring"},
-	{storage.SignedTags, "SignedTags"},
-	{storage.SignedLocks, "SignedLocks"},
-	{storage.OpenUploads, "OpenUploads"},
-	{storage.SignedParts, "SignedParts"},
-	{storage.ListedUploads, "ListedUploads"},
-	{storage.SignedPartChecksums, "SignedPartChecksums"},
-	{storage.LeadingSlashes, "LeadingSlashes"},
-	{storage.ServerMove, "ServerMove"},
-	{storage.ServerAppend, "ServerAppend"},
-	{storage.SoftDelete, "SoftDelete"},
+// eachFeature yields every possible feature by itself.
+func eachFeature(yield func(storage.Features) bool) {
+	for one := storage.Features(1); one != 0; one <<= 1 {
+		if !yield(one) {
+			return
+		}
+	}
 }
 
+// namesOf returns the names of the features in f that the support table lists.
 func namesOf(f storage.Features) []string {
 	var names []string
-	for _, n := range featureNames {
-		if f&n.feature != 0 {
-			names = append(names, n.name)
+	for one := range eachFeature {
+		if f&^driver.LateMetadata&one != 0 {
+			names = append(names, one.String())
 		}
 	}
 	return names
 }
-
-func featureText(f storage.Features) string { return strings.Join(namesOf(f), ", ") }

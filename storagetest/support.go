@@ -17,28 +17,29 @@ import (
 	"github.com/omnibucket/storage/internal/testing/suitelog"
 )
 
-// supportDir names the directory into which each run writes its results, for the table in
-// docs/support.md. If it is "log", each run logs them, so that a cached result of the test
-// shows them, too.
+// supportDir is the environment variable with the directory for the results of each run, which
+// become the table in docs/support.md. If its value is "log", results are logged instead, so that
+// even a cached test prints them.
 const supportDir = "OMNIBUCKET_SUPPORT"
 
 // A Support is the result of one run of the suite on one bucket.
 type Support struct {
-	Name     string            `json:"name"`              // name of the column
-	Kind     string            `json:"kind"`              // "bucket", "driver" (the cases of a bucket and more) or "service"
+	Name string `json:"name"` // heading in the support table
+	// "bucket", "service", or "driver", which includes the cases of a bucket.
+	Kind     string            `json:"kind"`
 	Provider string            `json:"provider"`          //
 	Features []string          `json:"features"`          // features that the driver declares
 	Passed   int               `json:"passed"`            // number of cases that passed
-	Refused  []string          `json:"refused,omitempty"` // cases that proved Unsupported
-	Without  map[string]string `json:"without,omitempty"` // cases that were left out, with the reason
+	Refused  []string          `json:"refused,omitempty"` // cases that proved that a feature is Unsupported
+	Without  map[string]string `json:"without,omitempty"` // reason, by name of a skipped case
 	Rules    map[string]int    `json:"rules"`             // number of cases that passed, by rule
 }
 
-// report collects a Support while cases run in parallel.
+// A report collects the results of a run while its cases run in parallel.
 type report struct {
 	mu      sync.Mutex
 	support Support
-	direct  []string // cases that call the driver itself, and failed
+	direct  []string // failed cases that call the driver directly
 }
 
 func newReport(kind string, desc driver.Description, o *options) *report {
@@ -52,7 +53,8 @@ func newReport(kind string, desc driver.Description, o *options) *report {
 	}}
 }
 
-// provider sets the provider of a run that did not know it from the start.
+// provider sets the provider's name. A run of RunService learns it only when a case has created a
+// bucket.
 func (r *report) provider(name string) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -80,7 +82,7 @@ func (r *report) fail(c Case) {
 	}
 }
 
-// advise tells the author of a driver which failures to look at first.
+// advise logs which failed cases the author of a driver should look at first.
 func (r *report) advise(t *testing.T) {
 	t.Helper()
 	r.mu.Lock()
@@ -103,8 +105,8 @@ func (r *report) leave(c Case, reason string) {
 	r.support.Without[c.Name] = reason
 }
 
-// write stores the report in the directory that the environment names, or logs it. A failed
-// run stores nothing, so that the table contains only proved results.
+// write writes the report to the directory in OMNIBUCKET_SUPPORT, or logs it. It writes nothing for
+// a failed run, so that the table contains only proved results.
 func (r *report) write(t *testing.T) {
 	t.Helper()
 	dir := os.Getenv(supportDir)
@@ -123,7 +125,8 @@ func (r *report) write(t *testing.T) {
 	data, err := json.MarshalIndent(r.support, "", "\t")
 	require.NoError(t, err)
 	require.NoError(t, os.MkdirAll(dir, 0o755))
-	// Runs of several packages may store the same report at the same time.
+	// Tests of several packages may write the same report at the same time, so the file is renamed
+	// when it is complete.
 	file, err := os.CreateTemp(dir, ".support-*")
 	require.NoError(t, err)
 	_, err = file.Write(append(data, '\n'))
@@ -131,7 +134,7 @@ func (r *report) write(t *testing.T) {
 	require.NoError(t, os.Rename(file.Name(), filepath.Join(dir, fileName(r.support))))
 }
 
-// fileName returns the name of the column in characters that every file system accepts.
+// fileName returns a file name for a report. It replaces characters that some file systems refuse.
 func fileName(s Support) string {
 	name := strings.Map(func(r rune) rune {
 		if r >= 'a' && r <= 'z' || r >= '0' && r <= '9' {

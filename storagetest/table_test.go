@@ -51,7 +51,8 @@ func TestSupportIsWritten(t *testing.T) {
 	r.write(t)
 	data, err := os.ReadFile(filepath.Join(dir, "some-store.json"))
 	require.NoError(t, err)
-	require.JSONEq(t, `{"name":"some:Store","kind":"bucket","provider":"some:Store","features":["StreamingPut","OrderedListing"],
+	require.JSONEq(t, `{"name":"some:Store","kind":"bucket","provider":"some:Store",
+		"features":["OrderedListing", "StreamingPut"],
 		"passed":1,"refused":["b","z"],"without":{"left":"because"},"rules":{"K1":1}}`, string(data))
 }
 

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// widestTags are tags that use everything that the rules permit.
+// widestTags are tags with the longest and most unusual keys and values that the rules permit.
 var widestTags = map[string]string{
 	"plain":                  "value",
 	"two words":              "a value",

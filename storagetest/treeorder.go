@@ -1,8 +1,6 @@
 package storagetest
 
 import (
-	"cmp"
-	"context"
 	"slices"
 	"strings"
 
@@ -10,11 +8,12 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/storagetest/internal/listers"
 )
 
-// aroundAFolder has keys whose order by bytes differs from their order by folders. A server
-// that stores objects as files can hold all of them, because none is the name of another one's
-// folder.
+// aroundAFolder are keys whose order by bytes differs from their order in a directory tree. A
+// server that stores objects as files can hold all of them, because no key is also a folder of
+// another key.
 var aroundAFolder = []string{"a!b", "a-b", "a-c/1", "a.c", "a/1", "a/2", "a/2-x", "a/2b/c", "a/3", "a0", "b/1", "c"}
 
 var treeCases = []Case{
@@ -50,7 +49,7 @@ var treeCases = []Case{
 		Name: "a listing in another order is an error", Rule: "K4",
 		Explanation: "a key out of order ends the listing with Unsupported, so that nothing acts on an incomplete listing",
 		run: func(t *T) {
-			b := t.open(driver.WithLayer(treeOrder(believed)))
+			b := t.open(driver.WithLayer(listers.TreeOrder(listers.Believed)))
 			t.puts(b, "a/1", "a/2", "a-b", "c")
 			for _, size := range []int{1, 2, 3, 100} {
 				require.NotEmpty(
@@ -78,7 +77,7 @@ var treeCases = []Case{
 		Name: "a start, a limit and a token in a tree", Rule: "K4",
 		Explanation: "folders before the start are skipped, and the listing ends at its limit",
 		run: func(t *T) {
-			b := t.open(driver.WithLayer(treeOrder(declared)))
+			b := t.open(driver.WithLayer(listers.TreeOrder(listers.Declared)))
 			t.puts(b, aroundAFolder...)
 			made := t.countRequests(func() {
 				require.Equal(t, []string{"b/1", "c"}, t.keys(b, storage.WithStartAfter("a0")))
@@ -101,7 +100,7 @@ var treeCases = []Case{
 		Name: "a repeated prefix is no disorder", Rule: "L1",
 		Explanation: "if a store repeats a common prefix on the next page, or beside an object of its name, the repetition is dropped",
 		run: func(t *T) {
-			b := t.open(driver.WithLayer(func(next driver.Driver) driver.Driver { return &repeater{next} }))
+			b := t.open(driver.WithLayer(listers.Repeating))
 			t.puts(b, "a/1", "b", "c/1")
 			require.Equal(
 				t, []string{">a/", "b", ">c/"}, t.keys(b, storage.WithDelimiter("/"), storage.WithPageSize(1)),
@@ -113,7 +112,7 @@ var treeCases = []Case{
 		Name: "a delimiter that the store does not support", Rule: "L1", Needs: storage.OrderedListing,
 		Explanation: "with SlashDelimiter the core lists all keys and finds the common prefixes itself",
 		run: func(t *T) {
-			b := t.open(driver.WithLayer(func(next driver.Driver) driver.Driver { return &slashLister{next} }))
+			b := t.open(driver.WithLayer(listers.SlashOnly))
 			t.puts(b, aroundAFolder...)
 			for _, delimiter := range []string{"/", "-", "/2"} {
 				want := model(aroundAFolder, "", delimiter, "")
@@ -131,7 +130,7 @@ var treeCases = []Case{
 		Name: "a full last page has no token", Rule: "L3", Needs: storage.OrderedListing,
 		Explanation: "with TokenAfterLast, for a store that returns a token after a full last page, as MinIO does",
 		run: func(t *T) {
-			b := t.open(driver.WithLayer(func(next driver.Driver) driver.Driver { return &tokenGiver{next} }))
+			b := t.open(driver.WithLayer(listers.TokenAfterLast))
 			t.puts(b, "a", "b", "c", "d/1", "d/2", "e")
 			for _, delimiter := range []string{"", "/"} {
 				want := model([]string{"a", "b", "c", "d/1", "d/2", "e"}, "", delimiter, "")
@@ -165,7 +164,7 @@ var treeCases = []Case{
 		Name: "a folder marker is not in its own folder", Rule: "K5",
 		Explanation: "an object with the name of a view's prefix has no key in the view and is not listed there",
 		run: func(t *T) {
-			b := t.open(driver.WithLayer(func(next driver.Driver) driver.Driver { return &marking{next, "mark/"} }))
+			b := t.open(driver.WithLayer(listers.WithMarker("mark/")))
 			t.puts(b, "mark/x")
 			require.Equal(t, []string{"mark/", "mark/x"}, t.keys(b))
 			require.Equal(t, []string{"x"}, t.keys(storage.Prefixed(b, "mark/")))
@@ -205,12 +204,12 @@ var treeCases = []Case{
 }
 
 func listingOfATree(t *T) {
-	b := t.open(driver.WithLayer(treeOrder(declared)))
+	b := t.open(driver.WithLayer(listers.TreeOrder(listers.Declared)))
 	t.puts(b, aroundAFolder...)
 	sizes := []int{1, 2, 3, 1000}
 	prefixes := []string{"", "a", "a/", "a/2", "a-b", "b/", "z"}
 	starts := []string{"", "a", "a-", "a-b", "a.c", "a/", "a/2", "a/2-", "a/2b/c", "a0", "z"}
-	if t.remote() { // more requests would prove no more
+	if t.remote() { // more requests would prove nothing new
 		sizes, prefixes, starts = []int{2}, []string{""}, []string{"", "a/2"}
 	}
 	for _, prefix := range prefixes {
@@ -235,7 +234,7 @@ func listingOfATree(t *T) {
 	}
 }
 
-// pages lists by ListPage and marks common prefixes as keys does.
+// pages lists a bucket with ListPage and returns all keys. Common prefixes have a leading ">".
 func (t *T) pages(b storage.Bucket, size int, opts ...storage.ListOption) []string {
 	t.Helper()
 	all := []string{}
@@ -252,7 +251,8 @@ func (t *T) pages(b storage.Bucket, size int, opts ...storage.ListOption) []stri
 	}
 }
 
-// plainKeys returns the keys and common prefixes of a listing without marks.
+// plainKeys returns the keys and common prefixes that a listing yields. Unlike keys, it adds no ">"
+// to common prefixes.
 func (t *T) plainKeys(b storage.Bucket, opts ...storage.ListOption) []string {
 	t.Helper()
 	var all []string
@@ -262,7 +262,7 @@ func (t *T) plainKeys(b storage.Bucket, opts ...storage.ListOption) []string {
 	return all
 }
 
-// lastError returns the error that ends a listing, or nil.
+// lastError returns the last error that a listing yields, or nil.
 func (t *T) lastError(b storage.Bucket, opts ...storage.ListOption) (last error) {
 	t.Helper()
 	for _, err := range b.List(t.Context(), t.anyOrder(opts...)...) {
@@ -273,7 +273,7 @@ func (t *T) lastError(b storage.Bucket, opts ...storage.ListOption) (last error)
 }
 
 func listingFromTheStart(t *T) {
-	tree := t.open(driver.WithLayer(treeOrder(unproven)))
+	tree := t.open(driver.WithLayer(listers.TreeOrder(listers.Unproven)))
 	t.puts(tree, aroundAFolder...)
 	for _, size := range []int{1, 3, 100} {
 		for _, after := range []string{"a-b", "a-c/1", "a/2", "a/3", "a0"} {
@@ -299,7 +299,7 @@ func listingFromTheStart(t *T) {
 		require.NotEmpty(t, t.requireCode(err, storage.Unsupported).Hint)
 	}
 
-	b := t.open(driver.WithLayer(func(next driver.Driver) driver.Driver { return &earlyEnd{next} }))
+	b := t.open(driver.WithLayer(listers.NoStart))
 	t.puts(b, aroundAFolder...)
 	for _, opts := range [][]storage.ListOption{
 		nil, {storage.WithDelimiter("/")}, {storage.WithDelimiter("-")}, {storage.WithPrefix("a/")},
@@ -320,168 +320,4 @@ func listingFromTheStart(t *T) {
 			require.Equal(t, want, t.pages(b, size, opts...), "%+v in pages of %d", r, size)
 		}
 	}
-}
-
-// An earlyEnd ends each listing that has a start, and pages may have a token that leads to no entry.
-type earlyEnd struct{ driver.Driver }
-
-func (d *earlyEnd) Describe() driver.Description {
-	desc := d.Driver.Describe()
-	desc.StartsAfter = func() bool { return false }
-	desc.TokenAfterLast = true
-	return desc
-}
-
-func (d *earlyEnd) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	if r.Token == "" && r.StartAfter != "" {
-		return &storage.Page{}, nil
-	}
-	return d.Driver.List(ctx, r)
-}
-
-// A treeClaim is the order that a store which lists like a tree declares.
-type treeClaim int
-
-const (
-	declared treeClaim = iota // FolderOrder
-	unproven                  // OrderedListing, but StartsAfter returns false
-	believed                  // OrderedListing
-)
-
-// treeOrder returns a layer that lists as SeaweedFS does: like a directory tree, also
-// in pages, with a delimiter and with a start.
-func treeOrder(claim treeClaim) driver.Layer {
-	return func(next driver.Driver) driver.Driver { return &treeLister{next, claim} }
-}
-
-type treeLister struct {
-	driver.Driver
-	claim treeClaim
-}
-
-func (d *treeLister) Describe() driver.Description {
-	desc := d.Driver.Describe()
-	desc.Features |= storage.OrderedListing
-	desc.FolderOrder, desc.StartsAfter = false, nil
-	switch d.claim {
-	case declared:
-		desc.FolderOrder = true
-		desc.Features &^= storage.OrderedListing
-	case unproven:
-		desc.StartsAfter = func() bool { return false }
-	}
-	return desc
-}
-
-// treePath returns key in a form that sorts as in a tree.
-func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
-
-func (d *treeLister) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	all, err := d.all(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	slices.SortFunc(all, func(a, b storage.ListEntry) int { return cmp.Compare(treePath(a.Key), treePath(b.Key)) })
-	after := cmp.Or(r.Token, r.StartAfter)
-	page := &storage.Page{}
-	for _, entry := range all {
-		if after != "" && treePath(entry.Key) <= treePath(after) {
-			continue
-		}
-		if len(page.Entries) == r.Limit {
-			page.Token = page.Entries[r.Limit-1].Key
-			break
-		}
-		page.Entries = append(page.Entries, entry)
-	}
-	return page, nil
-}
-
-// all returns the keys and common prefixes of the driver below.
-func (d *treeLister) all(ctx context.Context, r *driver.ListRequest) ([]storage.ListEntry, error) {
-	var all []storage.ListEntry
-	below := &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: 100}
-	if most := d.Driver.Describe().MaxPage; most > 0 {
-		below.Limit = min(below.Limit, most)
-	}
-	for {
-		page, err := d.Driver.List(ctx, below)
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page.Entries...)
-		if below.Token = page.Token; below.Token == "" {
-			return all, nil
-		}
-	}
-}
-
-// A repeater sends each common prefix twice: again on the next page, and as an object.
-type repeater struct{ driver.Driver }
-
-func (d *repeater) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	page, err := d.Driver.List(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	var entries []storage.ListEntry
-	for _, entry := range page.Entries {
-		if entry.IsPrefix {
-			entries = append(entries, storage.ListEntry{Key: entry.Key, ETag: `"marker"`}, entry)
-		}
-		entries = append(entries, entry)
-	}
-	return &storage.Page{Entries: entries, Token: page.Token}, nil
-}
-
-// marking adds a folder marker, which the store itself need not be able to hold.
-type marking struct {
-	driver.Driver
-	key string
-}
-
-func (d *marking) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	page, err := d.Driver.List(ctx, r)
-	if err != nil || r.Token != "" || !strings.HasPrefix(d.key, r.Prefix) {
-		return page, err
-	}
-	return &storage.Page{Entries: append([]storage.ListEntry{{Key: d.key}}, page.Entries...), Token: page.Token}, nil
-}
-
-// A slashLister supports no delimiter except a slash.
-type slashLister struct{ driver.Driver }
-
-func (d *slashLister) Describe() driver.Description {
-	desc := d.Driver.Describe()
-	desc.SlashDelimiter = true
-	return desc
-}
-
-func (d *slashLister) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	if r.Delimiter != "" && r.Delimiter != "/" {
-		return nil, storage.Internal
-	}
-	return d.Driver.List(ctx, r)
-}
-
-// A tokenGiver returns a token after each full page, even if no key follows.
-type tokenGiver struct{ driver.Driver }
-
-const lastPageMark = "after the last page"
-
-func (d *tokenGiver) Describe() driver.Description {
-	desc := d.Driver.Describe()
-	desc.TokenAfterLast = true
-	return desc
-}
-
-func (d *tokenGiver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
-	if r.Token == lastPageMark {
-		return &storage.Page{}, nil
-	}
-	page, err := d.Driver.List(ctx, r)
-	if err == nil && page.Token == "" && len(page.Entries) == r.Limit {
-		return &storage.Page{Entries: page.Entries, Token: lastPageMark}, nil
-	}
-	return page, err
 }

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// signedPartCases are about requests that store one part of an open upload.
+// signedPartCases are cases about signed URLs that store one part of an upload.
 var signedPartCases = []Case{
 	{
 		Name: "a signed part stores one part", Rule: "U4",
@@ -54,7 +54,9 @@ var signedPartCases = []Case{
 			_, err = u.Complete(t.Context(), storage.WithParts(parts...))
 			require.NoError(t, err)
 			t.requireContent(b, "a", first+last)
-			t.do(late, strings.NewReader("late"), nil) // some stores cannot tell that the upload is complete already
+			// The response is not checked, because some stores accept a part even after the upload
+			// is complete.
+			t.do(late, strings.NewReader("late"), nil)
 			t.requireContent(b, "a", first+last)
 			require.Equal(t, []string{"a"}, t.keys(b))
 		},
@@ -165,7 +167,7 @@ var signedPartCases = []Case{
 	},
 }
 
-// querySignature returns the pair of the query that has the signature.
+// querySignature returns the parameter of the URL's query that holds the signature.
 func querySignature(t *T, address string) string {
 	_, query, _ := strings.Cut(address, "?")
 	pairs := strings.Split(query, "&")
@@ -210,15 +212,16 @@ var publicCases = []Case{
 	},
 }
 
-// A tampering changes a signed URL for the key "a", or for a part of it, into one that was not signed.
+// A tampering changes a signed URL so that the signature no longer fits. The URL is for the key
+// "a", or for one of its parts.
 type tampering struct {
 	name   string
 	change func(t *T, s *storage.SignedURL)
 }
 
-// tamperings are the changes that every store refuses. equivalentForms are changes that
-// a store may accept: MinIO ignores a repeated parameter, and hexadecimal digits mean
-// the same in upper case. docs/signed-urls.md has the table.
+// tamperings are changes that every store must refuse. equivalentForms are changes that a store may
+// accept. For example, MinIO ignores a repeated parameter, and hexadecimal digits may be in upper
+// case. docs/signed-urls.md has a table of these changes.
 var tamperings = []tampering{
 	{"another method", func(_ *T, s *storage.SignedURL) {
 		s.Method = map[string]string{http.MethodGet: http.MethodPut, http.MethodPut: http.MethodDelete}[s.Method]
@@ -241,7 +244,7 @@ var equivalentForms = []tampering{
 	{"a parameter twice", tamperQuery(func(pairs []string, _ int) []string { return append(pairs, pairs[0]) })},
 }
 
-// laterExpiries are changes to a signed URL that has expired.
+// laterExpiries are changes that give an expired URL a later expiry.
 var laterExpiries = []tampering{
 	{"a later expiry", tamperQuery(func(pairs []string, _ int) []string { return withExpiry(pairs, true, false) })},
 	{
@@ -254,8 +257,8 @@ var laterExpiries = []tampering{
 	},
 }
 
-// withExpiry adds a later expiry before or after the signed one, or replaces the signed one.
-// The parameters X-Amz-Expires, X-Goog-Expires and ob-expires are numbers; se is a date.
+// withExpiry adds a later expiry before or after the signed expiry, or replaces it. X-Amz-Expires,
+// X-Goog-Expires and ob-expires are numbers, and se is a date.
 func withExpiry(pairs []string, before, twice bool) []string {
 	var altered []string
 	for _, pair := range pairs {
@@ -280,8 +283,8 @@ func withExpiry(pairs []string, before, twice bool) []string {
 	return altered
 }
 
-// tamperQuery changes the pairs of the query. change also gets the index of the
-// signature.
+// tamperQuery returns a function that changes the parameters of a URL's query. change also receives
+// the index of the signature.
 func tamperQuery(change func(pairs []string, signature int) []string) func(t *T, s *storage.SignedURL) {
 	return func(t *T, s *storage.SignedURL) {
 		address, query, found := strings.Cut(s.URL, "?")
@@ -305,8 +308,8 @@ func tamperSignature(change func(value string) string) func(t *T, s *storage.Sig
 	}
 }
 
-// signatureIn finds the signature by its name: X-Amz-Signature, X-Goog-Signature, sig,
-// ob-signature.
+// signatureIn returns the index of the signature, which is named X-Amz-Signature, X-Goog-Signature,
+// sig or ob-signature.
 func signatureIn(t *T, pairs []string) int {
 	i := slices.IndexFunc(pairs, func(pair string) bool {
 		name, _, _ := strings.Cut(strings.ToLower(pair), "=")

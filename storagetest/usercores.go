@@ -15,14 +15,14 @@ import (
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
-// wrapped returns a bucket with the Core of b within a user's Core.
+// wrapped returns a bucket that wraps the Core of b in a Core as a user might write it.
 func (t *T) wrapped(b storage.Bucket) storage.Bucket {
 	t.Helper()
 	counted, _ := t.counting(b)
 	return counted
 }
 
-// counting returns a bucket like wrapped, and the user's Core.
+// counting returns a bucket that wraps the Core of b in a CountingCore. It also returns that Core.
 func (t *T) counting(b storage.Bucket) (storage.Bucket, *observe.CountingCore) {
 	t.Helper()
 	counted, c, err := observe.Counting(b)
@@ -30,7 +30,7 @@ func (t *T) counting(b storage.Bucket) (storage.Bucket, *observe.CountingCore) {
 	return counted, c
 }
 
-// wrap is storage.Wrap, which must succeed.
+// wrap calls storage.Wrap, and requires that it succeeds.
 func (t *T) wrap(b storage.Bucket, with func(storage.Core) storage.Core) storage.Bucket {
 	t.Helper()
 	wrapped, err := storage.Wrap(b, with)
@@ -38,8 +38,8 @@ func (t *T) wrap(b storage.Bucket, with func(storage.Core) storage.Core) storage
 	return wrapped
 }
 
-// hiding wraps b in a Core that overrides only listings, and that in a Core that overrides
-// nothing.
+// hiding wraps b in two Cores. The outer one hides objects from listings, and the inner one only
+// counts calls.
 func (t *T) hiding(b storage.Bucket) storage.Bucket {
 	t.Helper()
 	return t.wrap(t.wrapped(b), func(c storage.Core) storage.Core { return cores.Hiding{Core: c} })
@@ -129,8 +129,8 @@ var userCoreCases = []Case{
 			b := t.hiding(whole)
 			t.puts(b, "a", "hidden")
 			require.Equal(t, []string{"a"}, t.keys(b))
-			for _, f := range featureNames {
-				require.Equal(t, storage.Supports(whole, f.feature), storage.Supports(b, f.feature), f.name)
+			for f := range eachFeature {
+				require.Equal(t, storage.Supports(whole, f), storage.Supports(b, f), f)
 			}
 			native, found := storage.As[any](b)
 			expected, expectedFound := storage.As[any](whole)
@@ -367,7 +367,7 @@ var userCoreCases = []Case{
 	},
 }
 
-// keysOf returns the keys of all errors of package storage in a tree.
+// keysOf returns the keys of all [storage.Error] values in the tree of err.
 func keysOf(err error) (keys []string) {
 	switch in := err.(type) {
 	case *storage.Error:

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An embedding is a bucket that this library refuses to look into: it embeds a Bucket and has an
-// override, and no function can find out which method that is.
+// An embedding is a user's bucket that embeds a Bucket and overrides methods. Functions of the
+// library refuse such a bucket, because they cannot tell which methods it overrides.
 type embedding struct {
 	storage.Bucket
 	uploads, downloads []string
@@ -33,8 +33,9 @@ func (e *embedding) Download(ctx context.Context, key string, opts ...storage.Do
 	return e.Bucket.Download(ctx, key, opts...)
 }
 
-// needingBucket calls each function that needs a bucket of this library, and yields the errors by name.
-// The key of an error is "key", or "" if the function has none.
+// needingBucket calls each function that accepts only a bucket of this library, and yields the
+// errors by name. Each error names the key "key". For a function without a key, the error names the
+// key "".
 func needingBucket(t *T, b storage.Bucket) iter.Seq2[string, error] {
 	errs := map[string]error{}
 	keyless(t, b, errs)
@@ -62,7 +63,7 @@ func needingBucket(t *T, b storage.Bucket) iter.Seq2[string, error] {
 	}
 }
 
-// keyless adds the errors of functions that take no single key.
+// keyless calls the functions that have no single key, and adds their errors to errs.
 func keyless(t *T, b storage.Bucket, errs map[string]error) {
 	_, errs["ListPage"] = storage.ListPage(t.Context(), b, "", t.anyOrder()...)
 	_, errs["RemoveAll"] = storage.RemoveAll(t.Context(), b, slices.Values([]string{"key"}))
@@ -80,7 +81,7 @@ func keyless(t *T, b storage.Bucket, errs map[string]error) {
 	_, errs["Wrap"] = storage.Wrap(b, func(c storage.Core) storage.Core { return c })
 }
 
-// requireRefusal requires the error of the function op for a value of a type that it does not
+// requireRefusal requires that err is the error of the function op for a type that it does not
 // accept.
 func (t *T) requireRefusal(err error, op, typeName string) *storage.Error {
 	t.Helper()
@@ -177,10 +178,10 @@ var userTypeCases = []Case{
 	},
 }
 
-// embeddingInPart is a type that embeds a Bucket and overrides nothing.
+// An embeddingInPart is a user's bucket that embeds a Bucket and overrides nothing.
 type embeddingInPart struct{ storage.Bucket }
 
-// writesOf writes "written" and "file", each with another function.
+// writesOf writes the objects "written" and "file", with different functions.
 func (t *T) writesOf(b storage.Uploader) {
 	t.Helper()
 	w := storage.NewWriter(t.Context(), b, "written")
@@ -193,7 +194,7 @@ func (t *T) writesOf(b storage.Uploader) {
 	require.NoError(t, err)
 }
 
-// readsOf reads an object with each function that reads one.
+// readsOf reads an object with each function of the library that reads.
 func (t *T) readsOf(b storage.Bucket, key string) {
 	t.Helper()
 	require.Equal(t, "text", t.get(b, key))

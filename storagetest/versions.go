@@ -131,7 +131,8 @@ var versionCases = []Case{
 						t, entry.NoncurrentSince.Add(aSecond).Before(entry.Modified), "this is when it was removed",
 					)
 				case !entry.IsDeleteMarker && entry.Version != two.Version:
-					// versitygw writes the replaced version again, which changes its time.
+					// versitygw writes the replaced version once more when it becomes noncurrent,
+					// which changes the version's time.
 					require.WithinDuration(t, since, entry.NoncurrentSince, aSecond, "as before")
 				}
 			}
@@ -271,7 +272,7 @@ var versionCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			if storage.Supports(b, storage.Versioning) {
-				return // the store knows by itself that it keeps versions
+				return // this store keeps versions even without WithVersioning
 			}
 			require.Empty(t, t.put(b, "a", "x").Version)
 			require.Empty(t, t.attrs(b, "a").Version)
@@ -309,7 +310,7 @@ var versionCases = []Case{
 	},
 }
 
-// aSecond is the precision of times in a store, or finer.
+// aSecond is how exact the times of any store are.
 const aSecond = time.Second
 
 func (t *T) versions(b storage.Lister, opts ...storage.ListOption) []storage.VersionEntry {
@@ -339,7 +340,7 @@ func limitedBy(without storage.Features) storage.OpenOption {
 	})
 }
 
-// versionIDs returns the versions of a listing.
+// versionIDs returns the version ids of the entries.
 func versionIDs(entries []storage.VersionEntry) []string {
 	var ids []string
 	for _, entry := range entries {

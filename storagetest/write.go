@@ -16,14 +16,15 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// An uploadPath is one of the paths that an upload can take.
+// An uploadPath is one way in which the library can upload a body, such as in parts.
 type uploadPath struct {
 	name string
 	open func(opts ...storage.OpenOption) storage.Bucket
-	size int64 // bytes of a body that takes this path
+	size int64 // length of a body that takes this path, in bytes
 }
 
-// uploadPaths returns a single Put and, if the driver has them, parts.
+// uploadPaths returns the path with a single Put. If the driver has multipart uploads, it also
+// returns the path with parts.
 func (t *T) uploadPaths() []uploadPath {
 	ways := []uploadPath{{"one Put", t.open, 100}}
 	if t.has(storage.MultipartUploads) {
@@ -123,7 +124,7 @@ var writeCases = []Case{
 				b := path.open()
 				for name, failure := range failedUploads(t, path.size) {
 					if failure.code == storage.PreconditionFailed {
-						continue // there is no Put that could fail
+						continue // without an existing object, the condition does not fail
 					}
 					ctx := t.Context()
 					if failure.ctx != nil {
@@ -313,12 +314,12 @@ var writeCases = []Case{
 	},
 }
 
-// cancelAfter returns a stream that calls cancel after n bytes and then continues.
+// cancelAfter returns a stream of text that calls cancel after n bytes, and then continues.
 func cancelAfter(text string, n int64, cancel func()) io.Reader {
 	return io.MultiReader(strings.NewReader(text[:n]), readFunc(cancel), strings.NewReader(text[n:]))
 }
 
-// A readFunc is a body that runs once, when it is read, and is then at its end.
+// A readFunc is an empty body that calls the function when it is read.
 type readFunc func()
 
 func (f readFunc) Read([]byte) (int, error) {
@@ -341,7 +342,7 @@ func readersAndWriter(t *T) {
 			for {
 				data, attrs, err := storage.ReadAll(t.Context(), b, "a")
 				switch {
-				case errors.Is(err, storage.Changed): // the change is reported, and no bytes of two objects are mixed
+				case errors.Is(err, storage.Changed): // reporting Changed is right; only mixed bytes are wrong
 				case err != nil:
 					t.Errorf("reading: %v", err)
 					return

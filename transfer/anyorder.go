@@ -10,11 +10,12 @@ import (
 	"github.com/omnibucket/storage/internal/keysort"
 )
 
-// sortMemory is how many bytes of a listing or an inventory are sorted in memory; any more are sorted
-// on disk.
+// sortMemory is the number of bytes of a listing or an inventory that are sorted in memory. A
+// longer list is sorted in temporary files.
 const sortMemory = 32 << 20
 
-// listInOrder lists in the order of keys. It sorts the listing of a store that lists in no order.
+// listInOrder lists in the order of keys. If the store lists in no particular order, it sorts the
+// listing.
 func listInOrder(ctx context.Context, from storage.Lister, prefix string) iter.Seq2[storage.ListEntry, error] {
 	if storage.Supports(from, storage.OrderedListing) {
 		return from.List(ctx, storage.WithPrefix(prefix))
@@ -22,7 +23,8 @@ func listInOrder(ctx context.Context, from storage.Lister, prefix string) iter.S
 	return sorted(ctx, from.List(ctx, storage.WithPrefix(prefix), storage.WithAnyOrder()), sortMemory)
 }
 
-// sorted yields entries in the order of their keys, each key once, within memory bytes of memory.
+// sorted yields entries in the order of their keys, each key once. The parameter memory is the
+// largest number of bytes in memory; the rest is in files.
 func sorted(
 	ctx context.Context, list iter.Seq2[storage.ListEntry, error], memory int,
 ) iter.Seq2[storage.ListEntry, error] {
@@ -40,14 +42,15 @@ func sorted(
 	}
 }
 
-// inKeyOrder sorts rows by their keys within memory bytes of memory. The rows of one key begin with the
-// current version; the others follow from the newest to the oldest.
+// inKeyOrder sorts rows by their keys. The parameter memory is the largest number of bytes in
+// memory; the rest is in files. The rows of one key are in order from the newest to the oldest. If
+// two have the same time, the current version comes first.
 func inKeyOrder(
 	ctx context.Context, rows iter.Seq2[storage.VersionEntry, error], memory int,
 ) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		s := keysort.New(memory)
-		defer func() { _ = s.Close() }() // its files are temporary
+		defer func() { _ = s.Close() }() // the files are temporary, so an error does not matter
 		var value []byte
 		for v, err := range rows {
 			if err == nil {
@@ -73,15 +76,15 @@ func inKeyOrder(
 	}
 }
 
-// The kinds of rows, in the order of rows that have the same time.
+// The kinds of rows. Rows of one key with the same time are sorted in this order.
 const (
 	currentVersion byte = iota
 	deleteMarker
 	oldVersion
 )
 
-// encodeVersion appends all of an entry except its key, so that the bytes of newer versions
-// compare as less.
+// encodeVersion appends all fields of an entry except its key. The bytes of a newer version compare
+// as less than those of an older one.
 func encodeVersion(to []byte, v *storage.VersionEntry) []byte {
 	kind := oldVersion
 	switch {
@@ -114,7 +117,7 @@ func decodeVersion(r keysort.Record) storage.VersionEntry {
 	return v
 }
 
-// nanoseconds returns a time as a number, which is 0 if the time is not known.
+// nanoseconds returns a time in nanoseconds since 1970, or 0 if the time is not known.
 func nanoseconds(t time.Time) int64 {
 	if t.IsZero() {
 		return 0

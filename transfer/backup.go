@@ -8,23 +8,23 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// WithMaxDelete limits how many files [WithDelete] removes. If there are more than n to
-// remove, the job transfers files, removes none, and fails with InvalidArgument: such a source
-// is probably incomplete. If n is negative, the job fails with InvalidArgument at once. By
-// default there is no limit.
+// WithMaxDelete limits how many files [WithDelete] removes. If there are more than n files to
+// remove, the source is probably incomplete: the job transfers files, removes none, and fails with
+// InvalidArgument. By default there is no limit. If n is negative, the job fails with
+// InvalidArgument before it does anything.
 func WithMaxDelete(n int64) Option {
 	return checked(n >= 0, "WithMaxDelete", "must not be negative", func(s *settings) { s.maxDelete = &n })
 }
 
-// WithBeforeDelete calls f once before [WithDelete] removes its first file, also in a dry run. f gets
-// the number of files to remove, and the number of files that the destination had, as far as the job has
-// compared them. If f fails, the job removes none, and fails with this error. A job that removes nothing does
-// not call f.
+// WithBeforeDelete calls f once before [WithDelete] removes its first file, also in a dry run. f
+// gets the number of files to remove, and then the number of files of the destination that the job
+// has compared with the source. If f fails, the job removes nothing, and fails with this error. A
+// job that removes nothing does not call f.
 func WithBeforeDelete(f func(files, of int64) error) Option {
 	return checked(f != nil, "WithBeforeDelete", "must not be nil", func(s *settings) { s.beforeDelete = f })
 }
 
-// announceDelete calls the function of WithBeforeDelete.
+// announceDelete calls the function of WithBeforeDelete, if there is one.
 func announceDelete(j *job) error {
 	if j.settings.beforeDelete == nil {
 		return nil
@@ -33,9 +33,9 @@ func announceDelete(j *job) error {
 }
 
 // WithBackup copies each file of the destination to the end b, under its key, before the job
-// replaces or removes it. A file that cannot be copied stays and counts as failed. A file that b
-// already has is replaced. If b overlaps with an end of the job, the job fails with
-// InvalidArgument.
+// replaces or removes it. If the copy fails, the file stays as it is, and counts as failed. The
+// copy replaces a file that b already has under that key. If b overlaps with an end of the job, the
+// job fails with InvalidArgument.
 func WithBackup(b End) Option { return option(func(s *settings) { s.backup = b }) }
 
 // checkMaxDelete fails if there are more files to remove than WithMaxDelete allows.
@@ -82,14 +82,14 @@ func (j *job) openBackup(dst, src End) error {
 	return nil
 }
 
-// save copies a file of the destination. One that does not exist any more needs no copy.
+// save copies a file of the destination. If the file no longer exists, save does nothing.
 func (b *backup) save(ctx context.Context, was entry) error {
 	if b == nil {
 		return nil
 	}
 	_, err := b.transferrer.transfer(ctx, was, true, 1, func(int64, int64) {})
 	if err == nil {
-		err = b.end.syncDirs() // before the original is gone
+		err = b.end.syncDirs() // the copy must be on the disk before the original is replaced or removed
 	}
 	if err == nil || errors.Is(err, storage.ObjectNotFound) {
 		return nil
@@ -97,7 +97,7 @@ func (b *backup) save(ctx context.Context, was entry) error {
 	return fileError("WithBackup", was.key, err)
 }
 
-// sweep removes what earlier jobs have left in a directory.
+// sweep removes temporary files that earlier jobs have left in the directory of WithBackup.
 func (b *backup) sweep(s *settings) {
 	if b == nil {
 		return

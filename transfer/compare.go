@@ -6,14 +6,14 @@ import (
 	"time"
 )
 
-// A Difference is a file that is not the same at two ends, or could not be compared.
+// A Difference is a file that differs between two ends, or that could not be compared.
 type Difference struct {
 	Kind DifferenceKind
 	Key  string
 	Err  error // a *storage.Error if Kind is NotCompared
 }
 
-// A DifferenceKind is the kind of a [Difference].
+// A DifferenceKind says how a file differs between the two ends of a comparison.
 type DifferenceKind string
 
 // The kinds of differences.
@@ -30,7 +30,7 @@ type Comparison struct {
 	Different   int64
 	OnlyFirst   int64
 	OnlySecond  int64
-	NotCompared int64 // the comparison failed
+	NotCompared int64 // files that could not be compared
 	Duration    time.Duration
 }
 
@@ -39,14 +39,14 @@ func (c *Comparison) Equal() bool {
 	return c.Different == 0 && c.OnlyFirst == 0 && c.OnlySecond == 0 && c.NotCompared == 0
 }
 
-// Compare compares the files of two ends and changes nothing. It calls report for each
-// difference, if report is not nil; calls do not overlap. By default it compares as [Sync]
-// from the first to the second end: by size and time, and otherwise by content. With
-// [WithChecksum] it compares checksums, with [WithSizeOnly] only sizes. It also takes
-// [WithConcurrency], [WithLinks], [WithProgress], and the options of a [Filter].
+// Compare compares the files of two ends and changes nothing. If report is not nil, it is called
+// for each difference; calls do not overlap. By default, Compare decides like [Sync] from the first
+// to the second end: by size and time, and by content if these do not decide. With [WithChecksum]
+// it compares checksums, and with [WithSizeOnly] only sizes. It also accepts [WithConcurrency],
+// [WithLinks], [WithProgress], and the options of a [Filter].
 //
-// Differences are no error. The error is like that of Sync: if an end does not exist, it is
-// ObjectNotFound or BucketNotFound. Compare always returns a Comparison.
+// Differences are not an error. If an end does not exist, Compare fails with ObjectNotFound or
+// BucketNotFound. Other errors are those of Sync. Compare always returns a Comparison.
 func Compare(ctx context.Context, first, second End, report func(Difference), opts ...Option) (*Comparison, error) {
 	c := &Comparison{}
 	note := func(change Change) {

@@ -10,15 +10,15 @@ import (
 
 var _ transferrer = (*bucketCopier)(nil)
 
-// bucketCopier copies from bucket to bucket.
+// A bucketCopier transfers files from a bucket to a bucket.
 type bucketCopier struct {
 	from     Source
 	to       storage.ReadWriter
 	settings *settings
 }
 
-// compare uses the times if they differ by more than clocks do and no wrong clock
-// wrote them.
+// compare compares the times of two objects. It returns unclear if different clocks may explain the
+// difference, or if a wrong clock wrote one of the times.
 func (c *bucketCopier) compare(src, dst entry) comparison {
 	switch {
 	case src.modified.IsZero() || dst.modified.IsZero() || c.settings.future(src.modified) || c.settings.future(dst.modified):
@@ -31,8 +31,8 @@ func (c *bucketCopier) compare(src, dst entry) comparison {
 	return unclear
 }
 
-// compareDeep compares checksums. Attributes count if the source seems to be younger
-// and no rule has changed them.
+// compareDeep compares checksums. If the source seems to be younger, it also compares attributes,
+// unless a rule of WithRule may have changed them.
 func (c *bucketCopier) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
 	from, err := c.from.Attrs(ctx, src.key)
 	if err != nil {
@@ -79,19 +79,20 @@ func (c *bucketCopier) transfer(
 		return attrs.Size, nil
 	case err != nil:
 		return 0, err
-	case now.Revision == src.revision: // not changed since it was listed
+	case now.Revision == src.revision: // the source has not changed since it was listed
 		now.Size = attrs.Size
 	}
 	return attrs.Size, checkListedSize("Copy", src, now)
 }
 
-// options returns the options of the rule, after the locks of the source. If the rule replaces the metadata,
-// they keep the mtime of the source.
+// options returns the options for copying the object key: the locks of its source, and then the
+// options of the rule, which take precedence. If the rule replaces the metadata, the source's mtime
+// is kept.
 func (c *bucketCopier) options(ctx context.Context, key string) ([]storage.CopyOption, error) {
 	var given storage.UploadOptions
 	if c.settings.rule != nil {
 		for _, o := range c.settings.rule(key) {
-			_ = given.Apply(o) // ruleOptions returns the error
+			_ = given.Apply(o) // the same error is returned by ruleOptions
 		}
 	}
 	if !c.settings.locks && given.Metadata == nil {
@@ -112,13 +113,14 @@ func (c *bucketCopier) options(ctx context.Context, key string) ([]storage.CopyO
 	return opts, err
 }
 
-// lockOptions returns the retention and the legal hold of the source. They are those of the
-// version that is copied, if the source has versions.
+// lockOptions returns options that set the retention and the legal hold of the source. If the
+// source has versions, one of the options copies the version that has these locks.
 func (c *bucketCopier) lockOptions(source *storage.Attrs) (opts []storage.CopyOption) {
 	if source.Version != "" && storage.Supports(c.from, storage.Versioning) {
 		opts = append(opts, storage.WithVersion(source.Version))
 	}
-	if r := source.Retention; r.Until.After(time.Now()) { // WithRetention compares it with this clock, too
+	// A retention that has ended is left out, because WithRetention refuses a time in the past.
+	if r := source.Retention; r.Until.After(time.Now()) {
 		opts = append(opts, storage.WithRetention(r.Until, r.Mode))
 	}
 	if source.LegalHold {

@@ -12,7 +12,7 @@ import (
 
 var _ transferrer = (*fileCopier)(nil)
 
-// fileCopier copies from directory to directory.
+// A fileCopier transfers files from a directory to a directory.
 type fileCopier struct{ from, to *tree }
 
 func (r *fileCopier) compare(src, dst entry) comparison {
@@ -22,7 +22,7 @@ func (r *fileCopier) compare(src, dst entry) comparison {
 	return differs
 }
 
-// compareDeep is never called, because compare is never unclear.
+// compareDeep is never called, because compare always decides.
 func (r *fileCopier) compareDeep(context.Context, entry, entry) (bool, error) { return false, nil }
 
 func (r *fileCopier) transfer(
@@ -32,7 +32,7 @@ func (r *fileCopier) transfer(
 	if err != nil {
 		return 0, fileError("Copy", src.key, err)
 	}
-	defer func() { _ = f.Close() }() // it was only read
+	defer func() { _ = f.Close() }() // the file was only read, so an error does not matter
 	content := localfile.NewStable(f, info)
 	err = content.Empty()
 	if err == nil {
@@ -52,7 +52,7 @@ func (r *fileCopier) transfer(
 	return content.Size(), nil
 }
 
-// progressReader reports how much was read from it.
+// A progressReader reports how many bytes were read from it.
 type progressReader struct {
 	from        io.Reader
 	done, total int64

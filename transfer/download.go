@@ -12,15 +12,15 @@ import (
 
 var _ transferrer = (*downloader)(nil)
 
-// downloader transfers from a bucket to a directory.
+// A downloader transfers files from a bucket to a directory.
 type downloader struct {
 	from     Source
 	to       *tree
 	settings *settings
 }
 
-// compare uses the object's own time, which a downloaded file has if the object has
-// no mtime.
+// compare compares the file's time with the time at which the object was written. A downloaded file
+// has that time if the object has no mtime.
 func (d *downloader) compare(src, dst entry) comparison {
 	if sameTime(dst.modified, src.modified) {
 		return same
@@ -28,9 +28,8 @@ func (d *downloader) compare(src, dst entry) comparison {
 	return unclear
 }
 
-// compareDeep reports whether the file has the object's mtime or its content. In the
-// second case it also sets the file's time, so that the next job does not read the
-// file again.
+// compareDeep reports whether the file has the object's mtime or its content. If only the content
+// is equal, it also sets the file's time, so that the next job need not read the file.
 func (d *downloader) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
 	attrs, err := d.from.Attrs(ctx, src.key)
 	if err != nil {
@@ -58,13 +57,14 @@ func (d *downloader) compareDeep(ctx context.Context, src, dst entry) (bool, err
 	return err == nil, err
 }
 
-// fileTime returns the time for a file with the object's content.
+// fileTime returns the modification time for a file that is downloaded: the object's mtime, or
+// otherwise the time at which the object was written.
 func fileTime(attrs *storage.Attrs, src entry) time.Time {
 	if kept := parseMtime(attrs.Metadata[mtimeKey]); !kept.IsZero() {
 		return kept
 	}
 	if attrs.Revision == src.revision {
-		return src.modified // some stores have it more precisely in a listing
+		return src.modified // in a listing, some stores return this time more precisely
 	}
 	return attrs.Modified
 }
@@ -72,7 +72,7 @@ func fileTime(attrs *storage.Attrs, src entry) time.Time {
 func (d *downloader) transfer(
 	ctx context.Context, src entry, known bool, requests int, moved func(done, total int64),
 ) (stored int64, err error) {
-	if err := checkPath(src.key); err != nil { // before any request
+	if err := checkPath(src.key); err != nil { // check the path before any request is made
 		return 0, fileError("Download", src.key, err)
 	}
 	if src.size >= partfile.Least {
@@ -94,7 +94,7 @@ func (d *downloader) transfer(
 	return stored, downloadError(src.key, err)
 }
 
-// downloadError gives the error of a file the name of its object.
+// downloadError returns the error of a file with the key of its object.
 func downloadError(key string, err error) error {
 	if own := (*storage.Error)(nil); err != nil && !(errors.As(err, &own) && own.Key != "") {
 		return fileError("Download", key, err)

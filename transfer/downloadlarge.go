@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// transferLarge downloads a file that a later job continues if this process is killed, and continues
-// what a killed one has left.
+// transferLarge downloads a large file. If this process is killed, a later job continues the
+// download. If an earlier job was killed, transferLarge continues its download.
 func (d *downloader) transferLarge(ctx context.Context, src entry, known bool, requests int,
 	moved func(done, total int64)) (int64, error) {
 	if err := d.to.checkWrite(src.key, known); err != nil {
@@ -64,7 +64,7 @@ func (d *downloader) transferLarge(ctx context.Context, src entry, known bool, r
 	return stored, downloadError(src.key, err)
 }
 
-// finishContinued gives a file that was continued its name.
+// finishContinued renames the temporary file of a continued download to the name of the file.
 func (d *downloader) finishContinued(src entry, known bool, part *partfile.File, attrs *storage.Attrs) (int64, error) {
 	err := checkListedSize("Download", src, attrs)
 	if err != nil {
@@ -91,8 +91,9 @@ func (d *downloader) finishContinued(src entry, known bool, part *partfile.File,
 	return attrs.Size, downloadError(src.key, err)
 }
 
-// endPart ends a download that has failed: its file stays for the next job with WithResume, or if an earlier
-// process had left it, if that may succeed.
+// endPart ends a download that failed with err. It keeps the temporary file for the next job if a
+// repetition may succeed, and if either WithResume is given or an earlier process had begun the
+// download.
 func (d *downloader) endPart(ctx context.Context, key string, part *partfile.File, continued bool, err error) {
 	temporary := storage.IsTemporary(err)
 	interrupted := ctx.Err() != nil || temporary || storage.CodeOf(err) == storage.PermissionDenied ||

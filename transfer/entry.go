@@ -9,16 +9,18 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An entry is a file or object of one end.
+// An entry is a file, or an object, that a listing of one end has yielded.
 type entry struct {
 	key      string
 	kind     entryKind
 	size     int64 // bytes
 	modified time.Time
-	written  time.Time // by a clock that no program sets; zero if not known
-	revision string    // revision of an object
-	etag     string    // ETag of an object
-	err      error     // for the kinds broken and unlisted
+	// written is when the file was written, by a clock that no program can set. It is zero if not
+	// known.
+	written  time.Time
+	revision string
+	etag     string
+	err      error // why the entry is of kind broken or unlisted
 }
 
 // checkListedSize returns Internal if an object has another size than the same revision had in the
@@ -44,34 +46,35 @@ const (
 	// excluded is a directory that the job skips. Files below it at the other end
 	// stay, too.
 	excluded
-	// broken is a dangling link or an unreadable file. It may be a directory, so
-	// files below it at the other end stay.
+	// broken is a link that leads nowhere, or a file that cannot be read. A link might have led to
+	// a directory, so files below this key at the other end stay.
 	broken
 	// unlisted is a directory that could not be read. Its files are unknown, so
 	// nothing may be removed at the other end.
 	unlisted
 )
 
-// An openedEnd is an open End.
+// An openedEnd is a directory or bucket that a job has opened.
 type openedEnd interface {
-	// entries yields the entries after a key in ascending order, and at most one
-	// error, last. If startsAnywhere is false, after is "".
+	// entries yields the entries with keys greater than the parameter after, in ascending order. If
+	// there is an error, it comes last. after is "" if startsAnywhere returns false.
 	entries(ctx context.Context, s *settings, after string) iter.Seq2[entry, error]
-	// startsAnywhere reports whether a listing can start in the middle without
-	// further cost.
+	// startsAnywhere reports whether a listing can start after any key, without reading the entries
+	// before.
 	startsAnywhere() bool
 	// checksum returns the CRC32C of the file or object.
 	checksum(ctx context.Context, key string) (uint32, error)
-	// remove removes files, and reports the result for each.
+	// remove removes files, and reports the result for each file.
 	remove(ctx context.Context, files iter.Seq[storage.VersionEntry], to *reporter)
-	// has looks again for a file that was listed, and reports whether it is still there and the same one.
+	// has reports whether a file that was listed still exists and has not been replaced.
 	has(ctx context.Context, file entry) (bool, error)
 	// removeUnchanged removes a file of the source unless it changed after it was listed.
 	removeUnchanged(ctx context.Context, src entry) error
-	// checkWrite fails if a file with this key cannot be written, as far as its name and the
-	// names of existing files show. known reports whether there is a file.
+	// checkWrite fails if the key, or the names of existing files, show that no file with this key
+	// can be written. known is true if the end has a file with this key.
 	checkWrite(key string, known bool) error
-	// syncDirs waits until the names of all files that were written before are on the disk of a directory.
+	// syncDirs waits until the names of all written files are on the disk. For a bucket, it does
+	// nothing.
 	syncDirs() error
 	close() error
 }

@@ -14,34 +14,35 @@ import (
 	"github.com/omnibucket/storage/internal/removeeach"
 )
 
-// An ExpireRule selects the objects that [Expire] removes. At least one age is set.
+// An ExpireRule selects the objects that [Expire] removes. It must have at least one of the ages.
 type ExpireRule struct {
 	Prefix string // "" matches all keys; it may end anywhere in a segment
-	// Tags restricts the rule to objects and versions that have all of these tags. They are
-	// read with a request for each that is old enough.
+	// Tags restricts the rule to objects and versions that have all of these tags. To read tags,
+	// Expire makes one request for each object that is old enough.
 	Tags map[string]string
-	// Age is the time since an object was written after which it is removed; 0 never
-	// removes.
+	// Age is the time after which an object is removed, counted from when it was written. With 0,
+	// the rule removes no objects.
 	Age time.Duration
-	// OldVersionsAge is the time since a version was replaced or removed after which
-	// it is permanently removed, in a bucket that keeps versions; 0 never removes. A
-	// version stays if the store does not report that time
-	// ([storage.VersionEntry.NoncurrentSince]). A delete marker that has no version below
-	// it any more is removed at this age, too, unless the rule has Tags.
+	// OldVersionsAge is the time after which a version is permanently removed, in a bucket that
+	// keeps versions. It is counted from when the version was replaced or removed. With 0, the rule
+	// removes no versions. If the store does not report that time
+	// ([storage.VersionEntry.NoncurrentSince]), the version stays. A delete marker that is the only
+	// entry of its key is also removed at this age, unless the rule has Tags.
 	OldVersionsAge time.Duration
-	// UploadsAge is the time since a multipart upload was begun ([storage.UploadEntry]) after
-	// which it is aborted with its parts, if nobody has completed it; 0 never aborts. It must be
-	// longer than any upload takes. It does not go with Tags, because uploads have none yet.
+	// UploadsAge is the time after which an incomplete multipart upload is aborted and its parts
+	// are removed. It is counted from when the upload was begun ([storage.UploadEntry]), and must
+	// be longer than any upload takes. With 0, the rule aborts no uploads. A rule cannot have both
+	// UploadsAge and Tags, because uploads have no tags yet.
 	UploadsAge time.Duration
 }
 
 const day = 24 * time.Hour
 
 // ExpireRules returns rules for [Expire] that remove the same objects as a lifecycle
-// ([storage.BucketInfo.Lifecycle]), for the stores that apply none themselves: local
-// and memory. Both stores discard stale multipart uploads themselves
-// ([storage.LifecycleRule] says when). Transitions to another storage class are
-// ignored. An age over 292 years, the longest [time.Duration], is reduced to that.
+// ([storage.BucketInfo.Lifecycle]). They are for directories and memory, which do not apply a
+// lifecycle themselves. No rule aborts multipart uploads, because directories and memory discard
+// stale ones on their own ([storage.LifecycleRule] says when). Transitions to another storage class
+// are ignored. An age over 292 years, the longest [time.Duration], is reduced to that.
 func ExpireRules(lifecycle ...storage.LifecycleRule) []ExpireRule {
 	var rules []ExpireRule
 	for _, l := range lifecycle {
@@ -57,29 +58,27 @@ func ExpireRules(lifecycle ...storage.LifecycleRule) []ExpireRule {
 	return rules
 }
 
-// daysOf returns n days, limited to the longest Duration of 292 years, because a
-// large number means "never". A negative number stays negative, and Expire refuses
-// it.
+// daysOf returns n days, but at most 292 years, which is the longest Duration. Lifecycles use large
+// numbers for "never". A negative number stays negative, and Expire refuses it.
 func daysOf(n int) time.Duration {
 	const most = math.MaxInt64 / day
 	return time.Duration(max(-1, min(n, int(most)))) * day
 }
 
-// Expire removes objects of b that match a rule, in the provider's batches. It
-// continues after failures. It takes the options [WithDryRun], [WithChanges],
-// [WithProgress], [WithConcurrency], [WithNow], [WithInventory], and those of a [Filter]. The [Report] counts
-// removed objects in Deleted and DeletedBytes. The error is nil only if all of them were
-// removed; otherwise it is like that of [Sync].
+// Expire removes the objects of b that match a rule, in the provider's batches. It continues after
+// failures. It accepts the options [WithDryRun], [WithChanges], [WithProgress], [WithConcurrency],
+// [WithNow], [WithInventory], and those of a [Filter]. The [Report] counts removed objects in
+// Deleted and DeletedBytes. The error is nil only if all selected objects were removed. Otherwise
+// it is like that of [Sync].
 //
-// If a rule has no age or a negative one, or UploadsAge and Tags, Expire fails with
-// InvalidArgument. If a rule has an OldVersionsAge and the bucket keeps no versions, it fails
-// with Unsupported. The same holds for Tags in a bucket without tags, and for UploadsAge in one
-// that lists no uploads ([storage.ListedUploads]). Objects and uploads whose time the store does
-// not report stay. An object under retention or a legal hold counts as failed,
-// with Locked.
+// If a rule has no age, a negative age, or both UploadsAge and Tags, Expire fails with
+// InvalidArgument. It fails with Unsupported if the bucket lacks what a rule needs: versions for
+// OldVersionsAge, tags for Tags, and [storage.ListedUploads] for UploadsAge. An object or upload
+// stays if the store does not report its time. An object under retention or a legal hold counts as
+// failed, with Locked.
 //
-// An object that is replaced or tagged between its listing and its removal is removed, too, except
-// [WithInventory]. Do not reuse names under a prefix that expires.
+// An object that was replaced or tagged after it was listed is removed nevertheless.
+// [WithInventory] avoids that. Do not reuse names under a prefix that expires.
 func Expire(ctx context.Context, b interface {
 	storage.Lister
 	storage.Remover
@@ -87,8 +86,9 @@ func Expire(ctx context.Context, b interface {
 	return (&expiry{op: "Expire", settings: readOptions(opts), rules: rules, given: b}).run(ctx)
 }
 
-// Remove removes the objects of b that the options of a [Filter] select, in the provider's batches,
-// and otherwise does what [Expire] does. Without a filter it removes all objects.
+// Remove removes the objects of b that the options of a [Filter] select, in the provider's batches.
+// Without such an option it removes all objects. It has the options, the Report and the errors of
+// [Expire].
 func Remove(ctx context.Context, b interface {
 	storage.Lister
 	storage.Remover
@@ -112,17 +112,17 @@ func (e *expiry) run(ctx context.Context) (*Report, error) {
 	return e.reporter.end(named(e.op, early))
 }
 
-// expiry is one call of [Expire] or [Remove].
+// An expiry holds the state of one call of [Expire] or [Remove].
 type expiry struct {
 	op       string
-	everyAge bool // the rule is Remove's, which has no ages
+	everyAge bool // whether objects of any age are removed, as Remove does
 	settings *settings
 	reporter reporter
 	now      time.Time
 	rules    []ExpireRule
 	given    any            // the bucket as the caller gave it
-	bucket   storage.Bucket // the same, if it is a storage.Bucket
-	group    []expiring     // entries to be removed together
+	bucket   storage.Bucket // the value of the field given, if that is a storage.Bucket
+	group    []expiring     // entries to be removed in one batch
 }
 
 func (e *expiry) check() error {
@@ -177,7 +177,7 @@ func (e *expiry) execute(ctx context.Context) error {
 	return nil
 }
 
-// objects applies one rule's Age.
+// objects removes the objects that are older than the Age of one rule.
 func (e *expiry) objects(ctx context.Context, rule int) error {
 	for entry, err := range e.list(ctx, e.rules[rule].Prefix) {
 		if err != nil {
@@ -197,14 +197,14 @@ func (e *expiry) objects(ctx context.Context, rule int) error {
 	return e.removeRest(ctx)
 }
 
-// expire removes an object or version, together with others, if the rule selects it and no earlier one does.
-// old reports whether it is old enough for a rule.
+// expire adds an object or version to the group to be removed, if the rule selects it and no
+// earlier rule does. old reports whether the entry is old enough for a rule.
 func (e *expiry) expire(ctx context.Context, rule int, v expiring, old func(ExpireRule) bool) {
 	if !old(e.rules[rule]) {
 		return
 	}
 	v.selects = e.selector(rule, v.Key, old)
-	if v.selects.never() || v.selects.needsTags() && v.IsDeleteMarker { // a marker has no tags
+	if v.selects.never() || v.selects.needsTags() && v.IsDeleteMarker { // a delete marker has no tags
 		return
 	}
 	if e.group = append(e.group, v); len(e.group) == removeeach.Most {
@@ -212,7 +212,7 @@ func (e *expiry) expire(ctx context.Context, rule int, v expiring, old func(Expi
 	}
 }
 
-// removeRest removes the entries of the last group.
+// removeRest removes the entries that are still in the group, at the end of a listing.
 func (e *expiry) removeRest(ctx context.Context) error {
 	e.remove(ctx)
 	if ctx.Err() != nil {
@@ -235,7 +235,7 @@ func (e *expiry) tooOld(since time.Time, age time.Duration) bool {
 	return !since.IsZero() && e.now.Sub(since) > age
 }
 
-// remove removes the objects or versions of the group that their tags select.
+// remove removes the objects or versions of the group, except those whose tags do not match.
 func (e *expiry) remove(ctx context.Context) {
 	group := e.selected(ctx, e.group)
 	e.group = e.group[:0]
@@ -260,10 +260,11 @@ func (e *expiry) remove(ctx context.Context) {
 	removeGroup(ctx, e.bucket, entries, ofVersions, &e.reporter)
 }
 
-// versions applies one rule's OldVersionsAge.
+// versions removes the versions that are older than the OldVersionsAge of one rule.
 func (e *expiry) versions(ctx context.Context, rule int) error {
 	selecting := *e.settings
-	selecting.held, selecting.ofLayers = nil, true // old versions of a lease or a note are not the lease or the note
+	// Old versions of a lease or a layer's note are no longer in use, so they may be removed.
+	selecting.held, selecting.ofLayers = nil, true
 	expire := func(v storage.VersionEntry, since time.Time) error {
 		if v.Key != "" && selecting.selectsFile(v.Key, v.Size, v.Modified) {
 			e.expire(
@@ -283,8 +284,8 @@ func (e *expiry) versions(ctx context.Context, rule int) error {
 	return e.removeRest(ctx)
 }
 
-// eachOld calls expire with each version that is not current, and since when. A delete marker is old only
-// if it is the only entry of its key.
+// eachOld calls expire for each version that is not current, with the time since when it is
+// noncurrent. It calls expire for a delete marker only if the marker is the only entry of its key.
 func eachOld(
 	versions iter.Seq2[storage.VersionEntry, error], expire func(v storage.VersionEntry, since time.Time) error,
 ) error {

@@ -13,19 +13,19 @@ import (
 // An expiring is an object, or a version of one, that is old enough for a rule.
 type expiring struct {
 	storage.VersionEntry
-	age     time.Duration // for a version, the age in the rule; 0 means that it is an object
+	age     time.Duration // the OldVersionsAge of the rule for a version; 0 for an object
 	selects tagSelector
 }
 
-// A tagSelector selects objects that have the tags of one rule and of no earlier one: a dry run
-// would count them twice.
+// A tagSelector selects objects that have the tags of one rule, and not the tags of an earlier
+// rule. Otherwise a dry run would count objects twice.
 type tagSelector struct {
 	tags    map[string]string
-	earlier []map[string]string // empty tags mean that an earlier rule selects every object
+	earlier []map[string]string // the tags of each earlier rule; a rule with no tags selects every object
 }
 
-// selector returns the selector of a rule for an object that is old enough for the rules for
-// which old returns true.
+// selector returns the tagSelector of a rule for the object key. old reports whether the object is
+// old enough for a rule.
 func (e *expiry) selector(rule int, key string, old func(ExpireRule) bool) tagSelector {
 	s := tagSelector{tags: e.rules[rule].Tags}
 	for _, r := range e.rules[:rule] {
@@ -36,12 +36,12 @@ func (e *expiry) selector(rule int, key string, old func(ExpireRule) bool) tagSe
 	return s
 }
 
-// never reports whether s selects nothing, whatever the tags are.
+// never reports whether s cannot select any object, because an earlier rule selects all of them.
 func (s tagSelector) never() bool {
 	return slices.ContainsFunc(s.earlier, func(tags map[string]string) bool { return len(tags) == 0 })
 }
 
-// needsTags reports whether the tags decide. It is false if s selects every object.
+// needsTags reports whether tags must be read. It returns false if s selects every object.
 func (s tagSelector) needsTags() bool { return len(s.tags) > 0 || len(s.earlier) > 0 }
 
 func (s tagSelector) matches(tags map[string]string) bool {
@@ -58,8 +58,8 @@ func hasAll(tags, want map[string]string) bool {
 	return true
 }
 
-// hasTags reads the tags of an object, and reports whether they select it. An object that has been
-// removed meanwhile is not selected.
+// hasTags reads the tags of an object, and reports whether s selects them. If the object no longer
+// exists, it returns false.
 func (e *expiry) hasTags(ctx context.Context, key string, s tagSelector, opts ...storage.AttrsOption) (bool, error) {
 	tags, err := storage.Tags(ctx, e.bucket, key, opts...)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -68,7 +68,7 @@ func (e *expiry) hasTags(ctx context.Context, key string, s tagSelector, opts ..
 	return err == nil && s.matches(tags), err
 }
 
-// selected returns the objects of the group that their tags select, in their order.
+// selected returns the objects of the group that are selected by their tags. It keeps their order.
 func (e *expiry) selected(ctx context.Context, group []expiring) []expiring {
 	requests := newSemaphore(e.settings.concurrency)
 	var reading panics.Group

@@ -25,12 +25,12 @@ func (e *expiry) checkUploads(r ExpireRule) error {
 	return nil
 }
 
-// uploads applies one rule's UploadsAge.
+// uploads aborts the uploads that are older than the UploadsAge of one rule.
 func (e *expiry) uploads(ctx context.Context, rule int) error {
 	var aborting panics.Group
 	err := e.abortUploads(ctx, rule, &aborting)
 	aborting.Wait()
-	if ctx.Err() != nil { // interrupted aborts have neither failed nor succeeded
+	if ctx.Err() != nil { // aborts that ctx has interrupted count neither as failed nor as done
 		return ctxError(ctx.Err())
 	}
 	return err
@@ -58,7 +58,8 @@ func (e *expiry) abortUploads(ctx context.Context, rule int, aborting *panics.Gr
 	return nil
 }
 
-// abortedBefore reports whether an earlier rule aborts the upload: a dry run would count it twice.
+// abortedBefore reports whether an earlier rule aborts the upload. Otherwise a dry run would count
+// it twice.
 func (e *expiry) abortedBefore(rule int, entry storage.UploadEntry) bool {
 	return slices.ContainsFunc(e.rules[:rule], func(r ExpireRule) bool {
 		return r.UploadsAge > 0 && strings.HasPrefix(entry.Key, r.Prefix) && e.tooOld(entry.Begun, r.UploadsAge)

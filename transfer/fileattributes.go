@@ -17,11 +17,11 @@ const mtimeKey = "mtime"
 // RequestTimeTooSkewed).
 const skew = 15 * time.Minute
 
-// future reports whether a time is further in the future than the clocks of two
-// machines differ.
+// future reports whether a time is so far in the future that it cannot be due to a normal
+// difference of clocks.
 func (s *settings) future(at time.Time) bool { return at.After(s.now().Add(skew)) }
 
-// parseMtime returns the zero time if text is not an mtime.
+// parseMtime returns the time in the mtime of an object, or the zero time if text is not valid.
 func parseMtime(text string) time.Time {
 	whole, fraction, _ := strings.Cut(text, ".")
 	seconds, err := strconv.ParseInt(whole, 10, 64)
@@ -32,11 +32,11 @@ func parseMtime(text string) time.Time {
 	if err != nil {
 		return time.Time{}
 	}
-	return time.Unix(seconds, int64(nanos)) // the fraction also counts upwards before 1970
+	return time.Unix(seconds, int64(nanos)) // the fraction is added, even for times before 1970
 }
 
-// sameTime reports whether a file's time is want, at the precision of its file
-// system: one second, or finer.
+// sameTime reports whether the time of a file equals want, at the precision of the file system. The
+// precision is one second or finer.
 func sameTime(file, want time.Time) bool {
 	if file.IsZero() || want.IsZero() {
 		return false
@@ -47,33 +47,33 @@ func sameTime(file, want time.Time) bool {
 	return file.Truncate(time.Microsecond).Equal(want.Truncate(time.Microsecond))
 }
 
-// permissions are the permissions with which a file and its directories are created, before the
-// umask.
+// A permissions decides with which permissions a file and its directories are created, before the
+// umask is applied.
 type permissions struct {
-	source *tree // nil for a bucket, which keeps no permissions
+	source *tree // the source directory; nil for a bucket, which keeps no permissions
 	file   fs.FileMode
 }
 
 var defaultPermissions = permissions{file: 0o666}
 
-// forDir returns the permissions for a directory.
+// forDir returns the permissions for a new directory: those of the same directory in the source.
 func (p permissions) forDir(path string) fs.FileMode {
 	if p.source == nil {
 		return 0o777
 	}
 	info, err := p.source.root.Stat(path)
 	if err != nil {
-		return 0o700 // it was removed meanwhile
+		return 0o700 // the directory of the source was removed meanwhile
 	}
-	return info.Mode().Perm() | 0o700 // to create files in it
+	return info.Mode().Perm() | 0o700 // the owner must be able to create files in the directory
 }
 
-// copyPermissions gives a new file the permissions of the replaced one, which the
-// umask has reduced.
+// copyPermissions gives a new file the wanted permissions, which are those of the file that it
+// replaces. When the new file was created, the umask may have removed some of them.
 func copyPermissions(f *os.File, want fs.FileMode) error {
 	info, err := f.Stat()
 	if err != nil || info.Mode().Perm() == want {
-		return err // some file systems have no permissions, and refuse to set any
+		return err // some file systems have no permissions, and fail
 	}
 	return f.Chmod(want)
 }

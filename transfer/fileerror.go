@@ -38,13 +38,15 @@ func fileError(op, key string, err error) error {
 		errors.Is(err, syscall.EILSEQ),
 		errors.Is(err, syscall.EINVAL),
 		errors.Is(err, syscall.ENOTDIR):
-		e.Code = storage.InvalidArgument // a name that this file system cannot hold, or that leads through a file
+		// The file system cannot store this name, or the path has a file where it needs a
+		// directory.
+		e.Code = storage.InvalidArgument
 	}
 	return e
 }
 
-// tempError is fileError for a temporary file. If its directory is missing, it does not report
-// a missing object.
+// tempError returns an error about a temporary file as a *storage.Error. If the directory of
+// temporary files is missing, its Code is not ObjectNotFound, because no object is missing.
 func tempError(op, key string, err error) error {
 	failed := fileError(op, key, err)
 	if e, ok := failed.(*storage.Error); ok && errors.Is(err, fs.ErrNotExist) {
@@ -55,8 +57,8 @@ func tempError(op, key string, err error) error {
 	return failed
 }
 
-// A quotedError quotes the name in an error, because a name may contain terminal
-// control characters.
+// A quotedError is an error whose text has names in quotes, because a name may contain control
+// characters of a terminal.
 type quotedError struct {
 	error
 	text string
@@ -76,8 +78,8 @@ func quotePaths(err error) error {
 	return err
 }
 
-// asStorageError returns err as a *storage.Error with a key. A bucket that is not of
-// this library may return any error.
+// asStorageError returns err as a *storage.Error with a key. The methods of a bucket type that is
+// not from this library may return any error.
 func asStorageError(key string, err error) error {
 	if own, ok := err.(*storage.Error); ok && own.Key != "" {
 		return own
@@ -92,7 +94,8 @@ func asStorageError(key string, err error) error {
 // ctxError returns the error of a job whose ctx is done.
 func ctxError(err error) error { return &storage.Error{Code: ctxcode.Of(err), Err: err} }
 
-// named returns an error as one of the job op, if it names no other operation.
+// named returns err with op, the name of the job, as its Op. If err already has an Op, named does
+// not replace it.
 func named(op string, err error) error {
 	own, ok := errors.AsType[*storage.Error](err)
 	if !ok || own.Op != "" {

@@ -11,15 +11,14 @@ import (
 	"github.com/omnibucket/storage/internal/layerkeys"
 )
 
-// A Filter selects files by their key, size and time, and by a shard of all keys, as jobs
-// do. Its methods may be called by several goroutines at the same time.
+// A Filter selects files by key, size, time and shard, in the same way as jobs do. Its methods may
+// be called by several goroutines at the same time.
 type Filter struct{ s *settings }
 
-// NewFilter returns the filter of [WithPrefix], [WithInclude], [WithExclude], [WithKeys],
-// [WithMinSize], [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore], [WithShard]
-// and [WithShardBounds].
-// Without one of them it selects everything. It ignores other options. If an option is
-// invalid, it fails with InvalidArgument.
+// NewFilter returns a filter with the options [WithPrefix], [WithInclude], [WithExclude],
+// [WithKeys], [WithMinSize], [WithMaxSize], [WithModifiedAfter], [WithModifiedBefore], [WithShard]
+// and [WithShardBounds]. It ignores other options. Without any of these options, the filter selects
+// everything. If an option is invalid, NewFilter fails with InvalidArgument.
 func NewFilter(opts ...Option) (*Filter, error) {
 	s := readOptions(opts)
 	if s.err != nil {
@@ -28,8 +27,9 @@ func NewFilter(opts ...Option) (*Filter, error) {
 	return &Filter{s}, nil
 }
 
-// Selects reports whether the filter selects an object or, if entry is that of a common
-// prefix, whether it may select a key below it. As jobs do, it leaves out what layers keep in a bucket.
+// Selects reports whether the filter selects an object. If entry is a common prefix, it reports
+// whether the filter may select a key below it. Like a job, it does not select objects that layers
+// keep in a bucket.
 func (f *Filter) Selects(entry storage.ListEntry) bool {
 	if entry.IsPrefix {
 		return !f.s.inExcludedDir(entry.Key) && !layerkeys.Hides(entry.Key, f.s.prefix)
@@ -37,60 +37,63 @@ func (f *Filter) Selects(entry storage.ListEntry) bool {
 	return f.s.selectsFile(entry.Key, entry.Size, entry.Modified)
 }
 
-// WithPrefix selects only keys that begin with prefix, and that the patterns select. A job lists
-// only these keys of a bucket, and reads no directory that cannot have any. [Expire] still lists
-// the prefixes of its rules. The prefix may end anywhere in a segment. [WithDelete] does not
-// remove other keys from the destination. The last WithPrefix replaces others.
+// WithPrefix selects only keys that begin with prefix. The prefix may end anywhere in a segment.
+// Patterns must select the keys, too. In a bucket, a job lists only the keys with the prefix. In a
+// directory, it skips subdirectories that cannot have such keys. [Expire] still lists the prefixes
+// of its rules. [WithDelete] does not remove other keys from the destination. If WithPrefix is
+// given several times, the last one counts.
 func WithPrefix(prefix string) Option {
 	return option(func(s *settings) { s.prefix = prefix })
 }
 
-// WithKeys selects only keys for which match returns true, and that the patterns select.
+// WithKeys selects only keys for which match returns true. Patterns must select the keys, too.
 // [WithDelete] does not remove other keys from the destination. match may be called by several
 // goroutines at the same time. If it is nil, the job fails with InvalidArgument.
 func WithKeys(match func(key string) bool) Option {
 	return checked(match != nil, "WithKeys", "must not be nil", func(s *settings) { s.only = match })
 }
 
-// WithMinSize selects only files of at least this number of bytes. [WithDelete] does not
-// remove smaller files from the destination, nor files whose source is smaller. If bytes is
+// WithMinSize selects only files of at least this number of bytes. [WithDelete] does not remove
+// smaller files from the destination, nor files that are smaller at the source. If bytes is
 // negative, the job fails with InvalidArgument.
 func WithMinSize(bytes int64) Option {
 	return checked(bytes >= 0, "WithMinSize", "must not be negative", func(s *settings) { s.minSize = bytes })
 }
 
-// WithMaxSize selects only files of at most this number of bytes. [WithDelete] does not
-// remove larger files from the destination, nor files whose source is larger. If bytes is
-// negative, the job fails with InvalidArgument.
+// WithMaxSize selects only files of at most this number of bytes. [WithDelete] does not remove
+// larger files from the destination, nor files that are larger at the source. If bytes is negative,
+// the job fails with InvalidArgument.
 func WithMaxSize(bytes int64) Option {
 	return checked(
 		bytes >= 0, "WithMaxSize", "must not be negative", func(s *settings) { s.maxSize, s.hasMaxSize = bytes, true },
 	)
 }
 
-// WithModifiedAfter selects only files that were modified at t or later. An object was
-// modified when it was written, whatever the mtime in its metadata is. An object whose store
-// reports no time is not selected. [WithDelete] removes no older file from the destination.
+// WithModifiedAfter selects only files that were modified at t or later. For an object, the time at
+// which it was written counts, and not the mtime in its metadata. If the store reports no time, the
+// object is not selected. [WithDelete] does not remove older files from the destination.
 func WithModifiedAfter(t time.Time) Option {
 	return option(func(s *settings) { s.modifiedAfter = t })
 }
 
-// WithModifiedBefore selects only files that were modified before t. An object was modified
-// when it was written, whatever the mtime in its metadata is. An object whose store reports no
-// time is not selected. [WithDelete] removes no younger file from the destination.
+// WithModifiedBefore selects only files that were modified before t. For an object, the time at
+// which it was written counts, and not the mtime in its metadata. If the store reports no time, the
+// object is not selected. [WithDelete] does not remove younger files from the destination.
 func WithModifiedBefore(t time.Time) Option {
 	return option(func(s *settings) { s.modifiedBefore = t })
 }
 
-// WithShard selects one of n disjoint parts of all keys. The n jobs with the numbers from 0 to
-// n-1 do the work of one, on several machines. They need the same ends and options. The
-// reports of the jobs add up to that of one job, except for directories and links that could
-// not be read, which fail in each job.
+// WithShard selects one of n disjoint parts of all keys, so that n jobs, with the numbers 0 to n-1,
+// can share the work on several machines. They must have the same ends and options. The reports of
+// the jobs add up to that of one job, except for directories and links that could not be read,
+// which fail in each job.
 //
-// The shard of a key is stable: the first eight bytes of the SHA-256 of the key relative to
-// its end, as a big-endian number, modulo n. With [WithShardBounds], and in [Sync] and [Compare]
-// [WithInventory], it is a range of keys, so that each job lists only its range. A sample of the inventory makes
-// the ranges about equal. If n is below 1, or i is not from 0 to n-1, the job fails with InvalidArgument.
+// The shard of a key is stable. It is the first eight bytes of the SHA-256 of the key, as a
+// big-endian number, modulo n. The key is relative to its directory or bucket. With
+// [WithShardBounds], a shard is a range of keys instead, so that each job lists only its range.
+// [Sync] and [Compare] also use ranges with [WithInventory]. They choose ranges with about equal
+// numbers of keys, by a sample of the inventory. If n is below 1, or i is not from 0 to n-1, the
+// job fails with InvalidArgument.
 func WithShard(i, n int) Option {
 	return checked(
 		i >= 0 && i < n, "WithShard", "must have a number from 0 to n-1",
@@ -98,12 +101,12 @@ func WithShard(i, n int) Option {
 	)
 }
 
-// selectsFile reports whether the job selects a file.
+// selectsFile reports whether the options of the job select a file.
 func (s *settings) selectsFile(key string, size int64, modified time.Time) bool {
 	return s.selects(key) && s.inShard(key) && s.fits(size, modified)
 }
 
-// fits reports whether the job selects a file with this size and time.
+// fits reports whether the options of the job select a file of this size and time.
 func (s *settings) fits(size int64, modified time.Time) bool {
 	switch {
 	case size < s.minSize, s.hasMaxSize && size > s.maxSize:
@@ -127,7 +130,7 @@ func (s *settings) inShard(key string) bool {
 	return keyHash(key)%s.shards == s.shard
 }
 
-// selects reports whether the job includes key.
+// selects reports whether the prefix, the patterns and WithKeys select key.
 func (s *settings) selects(key string) bool {
 	if !strings.HasPrefix(key, s.prefix) {
 		return false
@@ -151,9 +154,9 @@ func (s *settings) selects(key string) bool {
 // of the same name.
 const belowSuffix = "/**/*"
 
-// normalizePattern returns a pattern that is matched with a whole key. If p ends in a
-// slash or two asterisks, the result matches everything in a directory. The name of a
-// directory is never empty: "**/" does not match files at the top.
+// normalizePattern returns a pattern that is matched with a whole key. If p ends in a slash or two
+// asterisks, the result matches everything in a directory. The name of that directory is not empty,
+// so "**/" does not match files at the top.
 func normalizePattern(p string) string {
 	dir, ofDir := strings.CutSuffix(p, "/")
 	switch {
@@ -182,8 +185,8 @@ func (s *settings) excludesDir(dir string) bool {
 	)
 }
 
-// inExcludedDir reports whether a directory in the path of a key is excluded. A
-// prefix that ends in a slash includes its own directory.
+// inExcludedDir reports whether a directory in the path of a key is excluded. If prefix ends in a
+// slash, the directory that it names counts, too.
 func (s *settings) inExcludedDir(prefix string) bool {
 	for i, c := range []byte(prefix) {
 		if c == '/' && s.excludesDir(prefix[:i]) {

@@ -9,21 +9,22 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// A Forecast is the work that, by a dry run, the job would do after the listings. It does not include
-// parts of large files, retries, and requests that compare files which listings cannot tell apart.
+// A Forecast is the result of a dry run. It counts the requests and bytes of the job after its
+// listings. It does not count parts of large files, retries, and requests for attributes of files
+// that look the same in both listings.
 type Forecast struct {
 	Reads    int64 `json:"reads"`    // requests that read objects
-	Writes   int64 `json:"writes"`   // requests that write objects, also those in which the provider copies
-	Removals int64 `json:"removals"` // objects removed; a request may remove many
-	Sent     int64 `json:"sent"`     // bytes of objects to the destination
-	Received int64 `json:"received"` // bytes of objects from the source
-	Needed   int64 `json:"needed"`   // bytes in a destination directory
-	// Free is how many bytes are free where the destination directory lies, or will lie; -1 if it is
-	// not known, or if the destination is a bucket.
+	Writes   int64 `json:"writes"`   // requests that write objects, including copies inside the provider
+	Removals int64 `json:"removals"` // objects to be removed; one request may remove many
+	Sent     int64 `json:"sent"`     // bytes of objects that are sent to the destination
+	Received int64 `json:"received"` // bytes of objects that are received from the source
+	Needed   int64 `json:"needed"`   // bytes of disk space that a destination directory needs
+	// Free is the number of free bytes on the disk of the destination directory. It is -1 if that
+	// is not known, or if the destination is a bucket.
 	Free int64 `json:"free"`
 }
 
-// forecast returns the work of a job to dst whose changes were only counted.
+// forecast returns the Forecast of a dry run with the destination dst.
 func (j *job) forecast(dst End) *Forecast {
 	r := &j.reporter.report
 	f := &Forecast{Free: -1}
@@ -32,7 +33,7 @@ func (j *job) forecast(dst End) *Forecast {
 	switch t := j.transferrer.(type) {
 	case *uploader:
 		f.Writes, f.Sent = files, bytes
-		removes = false // files of a directory are removed, and no objects
+		removes = false // files of a directory are no objects, so removing them takes no request
 	case *downloader:
 		f.Reads, f.Received, f.Needed = files, bytes, bytes
 	case *fileCopier:
@@ -41,7 +42,7 @@ func (j *job) forecast(dst End) *Forecast {
 	case *bucketCopier:
 		f.Writes = files
 		if removes && j.places.beside && storage.Supports(t.to, storage.ServerMove) {
-			removes = false // the same request writes and removes
+			removes = false // one request writes the object and removes its source
 			break
 		}
 		f.Reads = files
@@ -60,7 +61,7 @@ func (j *job) forecast(dst End) *Forecast {
 	return f
 }
 
-// String returns the forecast for a person; "" if there is nothing to do.
+// String returns a text for people. It returns "" if there is nothing to do.
 func (f *Forecast) String() string {
 	var parts []string
 	for _, count := range []struct {

@@ -15,40 +15,43 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// An Inventory is the list of the objects of a bucket that a provider writes at times: S3 Inventory,
-// inventory reports of Google's Storage Insights, and Azure's blob inventory. Jobs read it in place of
-// listing the bucket ([WithInventory]).
+// An Inventory is a list of the objects of a bucket that the provider writes at regular times: S3
+// Inventory, inventory reports of Google's Storage Insights, and Azure's blob inventory. A job can
+// read it instead of listing the bucket ([WithInventory]).
 type Inventory struct {
 	Bucket string    // the name of the bucket, as the provider names it
-	Taken  time.Time // objects that were written or removed later may be missing, or still be listed
+	Taken  time.Time // when the list was made; later changes may be missing
 
-	of       any    // the bucket of the inventory
-	prefix   string // prefix of the keys, if the bucket is a part of one; see storage.Prefixed
+	of       any    // the bucket that the inventory lists
+	prefix   string // prefix of the keys, if the bucket is a part of another one (storage.Prefixed)
 	reports  storage.Downloader
 	manifest *manifest
 	parquet  TableReader
 }
 
-// A TableReader yields the rows of a file of size bytes that is a table, such as a Parquet file, and at most
-// one error, last. Each row has the values of columns, in their order: "" for no value, and
-// [time.RFC3339Nano] for a time. A column of the file is found by its letters and digits, whatever their
-// case. A column that the file lacks has no values. A row is valid until the next one.
+// A TableReader yields the rows of a file that is a table of size bytes, such as a Parquet file. If
+// there is an error, it comes last. Each row has the values of columns, in that order: "" for no
+// value, and [time.RFC3339Nano] for a time. The names of columns are compared by their letters and
+// digits only, whatever their case. If the file has no such column, its values are "". A row is
+// valid until the next one is yielded.
 type TableReader func(ctx context.Context, file io.ReaderAt, size int64, columns []string) iter.Seq2[[]string, error]
 
-// OpenInventory opens the inventory of b whose manifest is an object of reports: manifest.json of S3,
-// RULE-manifest.json of Azure, and ID_TIME_manifest.json of Google. reports must be the bucket to which
-// the provider has written the inventory, or have its objects with their keys. The keys of the inventory
-// are those of b, which may be a part of a bucket ([storage.Prefixed]).
+// OpenInventory opens an inventory of b. The parameter manifest is the key of the inventory's
+// manifest in the bucket reports: manifest.json on S3, RULE-manifest.json on Azure, and
+// ID_TIME_manifest.json on Google. The bucket reports must be the one to which the provider has
+// written the inventory, or must have the same objects under the same keys. If b is a part of a
+// bucket ([storage.Prefixed]), the keys are those of b.
 //
-// Files may be CSV, also compressed, or Parquet, if parquet is a reader of it. ORC is Unsupported.
-// OpenInventory verifies the checksum of the manifest. A job verifies each file before it uses a row: on S3
-// its size and checksum, on Azure its size. Google writes neither size nor checksum, but the number of all
-// rows, which is compared after the last row. The error is
+// Files of the inventory may be CSV, also compressed. Files in Parquet need the parameter parquet,
+// which reads that format. ORC is Unsupported. OpenInventory verifies the checksum of the manifest.
+// A job verifies each file before it uses a row: on S3 its size and checksum, on Azure its size.
+// Google writes neither sizes nor checksums. For Google, a job compares the number of all rows with
+// the manifest, after the last row. The error is
 //
-//   - ObjectNotFound, if the manifest, its checksum or a file is missing: S3 and Azure write the checksum
-//     when the inventory is complete,
-//   - ChecksumMismatch, if one of them is damaged or truncated,
-//   - InvalidArgument, if the inventory is that of another bucket, or not one of these formats.
+//   - ObjectNotFound, if the manifest, its checksum or a file is missing. S3 and Azure write the checksum when
+//     the inventory is complete.
+//   - ChecksumMismatch, if one of them is damaged or truncated.
+//   - InvalidArgument, if the inventory is that of another bucket, or in another format.
 func OpenInventory(
 	ctx context.Context, b storage.ReadWriter, reports storage.Downloader, manifest string, parquet TableReader,
 ) (*Inventory, error) {
@@ -74,7 +77,8 @@ func OpenInventory(
 			manifest,
 			fmt.Sprintf("inventory must be that of a bucket of %s, and is that of one of %s", provider, m.provider),
 		)
-	case m.provider == "azure": // the inventory of an account names the container of each blob
+	// The inventory of an account names the container of each blob.
+	case m.provider == "azure":
 		i.Bucket = name
 		if account := accountOf(location); account != "" && m.bucket != "" && account != m.bucket {
 			return nil, inventoryError(
@@ -95,29 +99,32 @@ func OpenInventory(
 	return i, nil
 }
 
-// inventoryError returns InvalidArgument about an object of an inventory.
+// inventoryError returns InvalidArgument for the object key of an inventory. rule is the text of
+// the error.
 func inventoryError(key, rule string) *storage.Error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: "OpenInventory", Key: key, Err: errors.New(rule)}
 }
 
-// WithInventory reads an inventory in place of listing a bucket: the source of [Sync] and the like, the
-// first end of [Compare], and the bucket of [Expire] and [Remove]. It must be that of this bucket.
-// [Report].Inventory is its time.
+// WithInventory reads an inventory instead of listing a bucket: the source of [Sync] and its short
+// forms, the first end of [Compare], or the bucket of [Expire] and [Remove]. It must be an
+// inventory of that bucket. [Report].Inventory is the time at which the inventory was taken.
 //
-// An object that was written since is not seen. An object that was replaced or removed since is skipped, and
-// Report.Changed counts it. To notice that, a job removes each object under a condition if the bucket has
-// [storage.ConditionalRemove]. If the bucket lacks that or [storage.UniqueRevisions], it reads the attributes before
-// each removal, as it does before each transfer. Batches are therefore used only for versions: before it removes
-// them, the job lists the versions of each key. [WithDelete] fails with InvalidArgument, because it would remove
-// copies of objects that are newer than the inventory.
+// The job does not see objects that were written after that time. It skips objects that were
+// replaced or removed since, and counts them in Report.Changed. To notice them, it removes each
+// object under a condition, if the bucket has [storage.ConditionalRemove]. If the bucket lacks
+// ConditionalRemove or [storage.UniqueRevisions], the job reads the attributes before each removal,
+// as it does before each transfer. Versions are removed in batches, after the job has listed the
+// versions of each key. Objects are removed one by one. With [WithDelete] the job fails with
+// InvalidArgument, because it would remove copies of objects that are newer than the inventory.
 //
-// [Sync], [Compare], and an OldVersionsAge need the rows in the order of keys. They sort them in temporary
-// files ([os.TempDir]), which need about 100 bytes for each object. Other jobs use the rows as they come.
+// [Sync], [Compare], and rules with an OldVersionsAge need the rows in the order of keys. These
+// jobs sort the rows in temporary files ([os.TempDir]), which need about 100 bytes for each object.
+// Other jobs use the rows in any order.
 func WithInventory(i *Inventory) Option {
 	return checked(i != nil, "WithInventory", "must not be nil", func(s *settings) { s.inventory = i })
 }
 
-// checkInventory returns InvalidArgument if the inventory is not that of a bucket.
+// checkInventory returns InvalidArgument if the inventory is not one of the bucket b.
 func (s *settings) checkInventory(b any) error {
 	if s.inventory == nil {
 		return nil
@@ -128,7 +135,7 @@ func (s *settings) checkInventory(b any) error {
 	return nil
 }
 
-// List implements [storage.Lister], with the current objects in the order of keys. It takes
+// List implements [storage.Lister]. It yields the current objects in the order of keys. It accepts
 // [storage.WithPrefix], [storage.WithStartAfter] and [storage.WithLimit]; other options are
 // Unsupported.
 func (i *Inventory) List(ctx context.Context, opts ...storage.ListOption) iter.Seq2[storage.ListEntry, error] {
@@ -159,7 +166,7 @@ func (i *Inventory) List(ctx context.Context, opts ...storage.ListOption) iter.S
 	}
 }
 
-// objects yields the current objects in the order of the files, in which an object may be twice.
+// objects yields the current objects in the order of the files. An object may come twice.
 func (i *Inventory) objects(ctx context.Context, prefix string) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for v, err := range i.rows(ctx, prefix) {
@@ -173,7 +180,7 @@ func (i *Inventory) objects(ctx context.Context, prefix string) iter.Seq2[storag
 	}
 }
 
-// rows yields all rows of a bucket with a prefix, in the order of the files.
+// rows yields all rows whose keys begin with prefix, in the order of the files.
 func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		var all int64
@@ -210,7 +217,8 @@ func (i *Inventory) rows(ctx context.Context, prefix string) iter.Seq2[storage.V
 	}
 }
 
-// sorted yields the current objects of a range in the order of keys, each once.
+// sorted yields the current objects of a range of keys with the prefix, in the order of keys. Each
+// object comes once.
 func (i *Inventory) sorted(ctx context.Context, prefix string, in *keyRange) iter.Seq2[storage.ListEntry, error] {
 	return sorted(ctx, func(yield func(storage.ListEntry, error) bool) {
 		for e, err := range i.objects(ctx, prefix) {
@@ -221,8 +229,8 @@ func (i *Inventory) sorted(ctx context.Context, prefix string, in *keyRange) ite
 	}, sortMemory)
 }
 
-// versions yields all versions in the order of keys, each once, with the time since which it is not
-// current: the time of the next version.
+// versions yields all versions in the order of keys, each once. It sets NoncurrentSince to the time
+// of the next newer version.
 func (i *Inventory) versions(ctx context.Context, prefix string) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		var newer storage.VersionEntry

@@ -19,8 +19,9 @@ import (
 	"github.com/omnibucket/storage/internal/tempfile"
 )
 
-// fileRows yields the rows of a file, with the columns of wanted. A row is valid until the next one. It
-// first stores the whole file in a temporary file, so that no row of a damaged file is used.
+// fileRows yields the rows of a file, with the columns in wanted. A row is valid until the next one
+// is yielded. fileRows first downloads the whole file and verifies it, so that no row of a damaged
+// file is used.
 func (i *Inventory) fileRows(ctx context.Context, file inventoryFile) iter.Seq2[[]string, error] {
 	return func(yield func([]string, error) bool) {
 		f, size, err := i.fetch(ctx, file)
@@ -28,7 +29,7 @@ func (i *Inventory) fileRows(ctx context.Context, file inventoryFile) iter.Seq2[
 			yield(nil, err)
 			return
 		}
-		defer func() { _ = tempfile.Close(f) }() // it was only read
+		defer func() { _ = tempfile.Close(f) }() // the file was only read, so an error does not matter
 		names := wanted[i.manifest.provider]
 		rows := i.csvRows(ctx, f, file.key)
 		if i.manifest.format == "PARQUET" {
@@ -60,7 +61,7 @@ func tableError(key string, err error) error {
 	return inventoryError(key, "file must be a complete table: "+err.Error())
 }
 
-// fetch stores a file in a temporary file, and verifies it.
+// fetch downloads a file of the inventory to a temporary file, and verifies it.
 func (i *Inventory) fetch(ctx context.Context, file inventoryFile) (*os.File, int64, error) {
 	r, err := i.reports.Download(ctx, file.key)
 	if err != nil {
@@ -74,7 +75,7 @@ func (i *Inventory) fetch(ctx context.Context, file inventoryFile) (*os.File, in
 	sum := md5.New()
 	most := int64(math.MaxInt64)
 	if file.size >= 0 {
-		most = file.size + 1 // a larger file is refused before it fills the disk
+		most = file.size + 1 // one byte more shows that the file is too large, before it fills the disk
 	}
 	size, err := io.Copy(io.MultiWriter(f, sum), io.LimitReader(r, most))
 	switch {
@@ -97,19 +98,20 @@ func damaged(key string, err error) error {
 	return &storage.Error{Code: storage.ChecksumMismatch, Op: "OpenInventory", Key: key, Err: err}
 }
 
-// maxRow bounds a row of CSV. A key has at most 3 KiB if it is encoded, and the other columns are short,
-// except for metadata, of which no store keeps more than 64 KiB.
+// maxRow is the largest size in bytes of a row of CSV. An encoded key has at most 3 KiB, metadata
+// at most 64 KiB, and all other columns are short.
 const maxRow = 256 << 10
 
-// quotedCR stands for a carriage return between quotation marks, from which encoding/csv makes a part of the end of a
-// line. No key has this byte, because it is in no UTF-8.
+// quotedCR replaces a carriage return between quotation marks, because encoding/csv would take it
+// for a part of the end of a line. No key has this byte, because it never occurs in UTF-8.
 const quotedCR = "\xff"
 
-// A csvSource fails a read if a row is longer than maxRow: without that, one quotation mark in a small compressed file
-// could fill the memory. It replaces each carriage return between quotation marks by quotedCR.
+// A csvSource is the input of a CSV reader. It fails if a row is longer than maxRow, because a
+// single quotation mark in a small compressed file could otherwise fill the memory. It replaces
+// each carriage return between quotation marks by quotedCR.
 type csvSource struct {
 	from   io.Reader
-	read   int // bytes read since the last row
+	read   int // bytes read since the beginning of the row
 	quoted bool
 }
 
@@ -141,7 +143,7 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 		from := csv.NewReader(source)
 		from.Comma, from.ReuseRecord = i.manifest.delimiter, true
 		columns := i.manifest.columns
-		from.FieldsPerRecord = len(columns) // 0 means as many as the first row has
+		from.FieldsPerRecord = len(columns) // with 0, each row must have as many columns as the first one
 		var at []int
 		row := make([]string, numColumns)
 		for first := true; ; first = false {
@@ -181,8 +183,8 @@ func (i *Inventory) csvRows(ctx context.Context, f io.Reader, key string) iter.S
 	}
 }
 
-// positions returns where the columns of wanted are in a row; -1 for a column that it does not
-// have.
+// positions returns, for each column in wanted, its index in a row of the file. The index is -1 if
+// the file does not have the column.
 func (i *Inventory) positions(columns []string) []int {
 	at := make([]int, numColumns)
 	for c, name := range wanted[i.manifest.provider] {
@@ -196,7 +198,8 @@ func (i *Inventory) positions(columns []string) []int {
 	return at
 }
 
-// uncompressed decompresses a file if it is compressed by gzip.
+// uncompressed returns the content of a file. If the file is compressed with gzip, it decompresses
+// it.
 func uncompressed(f io.Reader) (io.Reader, error) {
 	from := bufio.NewReaderSize(f, 1<<20)
 	if head, err := from.Peek(2); err == nil && head[0] == 0x1f && head[1] == 0x8b {

@@ -17,30 +17,32 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A manifest lists the files of an inventory, and describes them.
+// A manifest describes an inventory, and lists its files.
 type manifest struct {
-	provider  string // the provider's name in revisions
-	bucket    string // bucket; on Azure the account, or ""
+	provider  string // the provider's name, as in revisions
+	bucket    string // the name of the bucket; on Azure that of the account, or ""
 	taken     time.Time
 	format    string // "CSV", "PARQUET"
 	columns   []string
-	header    bool // the first row of a CSV file has its columns
+	header    bool // whether the first row of a CSV file has the names of its columns
 	delimiter rune
-	encoded   bool // the keys are URL-encoded
+	encoded   bool // whether the keys are URL-encoded
 	files     []inventoryFile
-	rows      int64 // rows in all files; -1 if unknown
+	rows      int64 // number of rows in all files; -1 if unknown
 }
 
-// An inventoryFile has rows. md5 is "" and size is -1 if they are unknown.
+// An inventoryFile is one file of rows. If its MD5 is unknown, md5 is "". If its size is unknown,
+// size is -1.
 type inventoryFile struct {
 	key, md5 string
 	size     int64
 }
 
-// maxManifest is more than the size of a manifest for a hundred billion objects.
+// maxManifest is the largest size in bytes of a manifest. A manifest for a hundred billion objects
+// is smaller.
 const maxManifest = 64 << 20
 
-// manifestText has the fields of the manifests of all providers.
+// A manifestText has the JSON fields of the manifests of all providers:
 //
 //   - https://docs.aws.amazon.com/AmazonS3/latest/userguide/storage-inventory-location.html
 //   - https://learn.microsoft.com/azure/storage/blobs/blob-inventory#inventory-files
@@ -78,7 +80,7 @@ type manifestText struct {
 	Records  *int64     `json:"records_processed"`
 }
 
-// readManifest reads the manifest of any provider, and verifies it.
+// readManifest reads and verifies the manifest of an inventory of any provider.
 func readManifest(ctx context.Context, reports storage.Downloader, key string) (*manifest, error) {
 	text, err := readSmall(ctx, reports, key)
 	if err != nil {
@@ -138,8 +140,8 @@ func readSmall(ctx context.Context, reports storage.Downloader, key string) ([]b
 	return text, err
 }
 
-// equalMD5 compares a checksum with its text: S3 writes hexadecimal digits. Azure does not document what it
-// writes; its APIs have base64.
+// equalMD5 reports whether text is the MD5 sum. S3 writes hexadecimal digits. Azure does not
+// document its format, but its APIs use base64.
 func equalMD5(sum []byte, text string) bool {
 	text = strings.Trim(strings.TrimSpace(text), `"`)
 	return strings.EqualFold(text, hex.EncodeToString(sum)) || text == base64.StdEncoding.EncodeToString(sum)
@@ -187,7 +189,8 @@ func (m *manifest) azure(t *manifestText) (rule string) {
 	return ""
 }
 
-// accountOf returns the account of an endpoint of Azure; "" if it is in a domain of the user's.
+// accountOf returns the name of the account in an endpoint of Azure. It returns "" if the endpoint
+// has a domain of the user.
 func accountOf(endpoint string) string {
 	_, host, _ := strings.Cut(endpoint, "://")
 	name, rest, _ := strings.Cut(host, ".")
@@ -197,7 +200,8 @@ func accountOf(endpoint string) string {
 	return strings.TrimSuffix(name, "-secondary")
 }
 
-// google reads a manifest whose files are beside it.
+// google reads a manifest of Google. The files of that inventory are in the same folder as the
+// manifest.
 func (m *manifest) google(t *manifestText, key string) (rule string) {
 	m.provider, m.format, m.header = "gcs", "PARQUET", true
 	switch {
@@ -232,8 +236,9 @@ func (m *manifest) google(t *manifestText, key string) (rule string) {
 	return ""
 }
 
-// columnName returns the letters and digits of the name of a column: the providers' files of one format
-// write it otherwise than those of another, such as LastModifiedDate and last_modified_date.
+// columnName returns only the letters and digits of the name of a column, in lower case. One
+// provider writes the same column differently in different formats, such as LastModifiedDate and
+// last_modified_date.
 func columnName(name string) string {
 	return strings.Map(func(r rune) rune {
 		if unicode.IsLetter(r) || unicode.IsDigit(r) {

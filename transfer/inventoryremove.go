@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/unchanged"
 )
 
-// removeListed removes objects of an inventory, unless they were replaced after it was taken.
+// removeListed removes objects of an inventory, except those that were replaced after it was taken.
 func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 	failures := parallel.All(len(group), e.atOnce(), func(i int) error {
 		listed := &storage.Attrs{
@@ -31,16 +31,18 @@ func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 	}
 }
 
-// sameSecond compares a time with that of an inventory, which may have no fractions.
+// sameSecond reports whether two times are equal up to the second. Times in an inventory may have
+// no fractions.
 func sameSecond(a, b time.Time) bool { return a.Truncate(time.Second).Equal(b.Truncate(time.Second)) }
 
 func (e *expiry) atOnce() int { return cmp.Or(e.settings.concurrency, removal.AtOnce) }
 
-// stillOld leaves out versions that are old in the inventory and not in a listing. They may have been current since,
-// or another version may have the same name now: S3 names each version "null" that is written while a bucket keeps
-// none.
+// stillOld lists the versions of each key again, and returns the versions of the group that are
+// still old. Since the inventory was taken, a version may have become current. A newer version may
+// also have the same name: while a bucket of S3 keeps no versions, each object is the version
+// "null".
 func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
-	var ends []int // where the versions of each key end, which follow one another
+	var ends []int // for each key, the index after its last version; the versions of a key are adjacent
 	for i := range group {
 		if i+1 == len(group) || group[i].Key != group[i+1].Key {
 			ends = append(ends, i+1)
@@ -69,7 +71,8 @@ func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 	return kept
 }
 
-// compareListed stores in failures why versions of one key must not be removed.
+// compareListed lists the versions of one key. For each version that must not be removed, it stores
+// the reason in failures.
 func (e *expiry) compareListed(ctx context.Context, group []expiring, failures []error) {
 	key, found := group[0].Key, 0
 	listed := func(yield func(storage.VersionEntry, error) bool) {

@@ -28,7 +28,8 @@ const (
 	numColumns
 )
 
-// wanted are the names of the columns of each provider; "" for a column that it does not have.
+// wanted has the names of the columns of each provider, in the order of the column constants. ""
+// means that the provider has no such column.
 var wanted = map[string][numColumns]string{
 	"s3":  {"Bucket", "Key", "Size", "LastModifiedDate", "ETag", "VersionId", "IsLatest", "IsDeleteMarker", "", "", ""},
 	"gcs": {"bucket", "name", "size", "timeCreated", "etag", "generation", "", "", "timeDeleted", "", ""},
@@ -38,7 +39,8 @@ var wanted = map[string][numColumns]string{
 	},
 }
 
-// checkColumns returns a rule if the columns of a file lack one that each row needs.
+// checkColumns returns an error text if the file lacks a column that each row needs, and otherwise
+// "".
 func (m *manifest) checkColumns(columns []string) (rule string) {
 	names := wanted[m.provider]
 	for _, c := range []int{keyColumn, sizeColumn, timeColumn, bucketColumn} {
@@ -50,8 +52,8 @@ func (m *manifest) checkColumns(columns []string) (rule string) {
 	return ""
 }
 
-// entry returns the entry of a row. It skips rows of snapshots and folders, and on Azure those of
-// other containers.
+// entry returns the entry of a row. skip is true for rows of snapshots and folders, and on Azure
+// for rows of other containers.
 func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err error) {
 	key := row[keyColumn]
 	if i.manifest.provider == "azure" {
@@ -73,7 +75,7 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 	case key == "":
 		return v, false, errors.New("must have a key")
 	case i.manifest.provider != "s3" && (strings.HasPrefix(key, ".omnibucket./") || strings.HasPrefix(key, ".omnibucket//")):
-		return v, true, nil // parts of uploads, which listings leave out, too
+		return v, true, nil // skip parts of uploads, which a listing does not have, either
 	}
 	v.Key, v.Version = key, row[versionColumn]
 	v.IsDeleteMarker = isTrue(row[markerColumn])
@@ -94,7 +96,8 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 	return v, false, nil
 }
 
-// setRevision sets ETag, Revision and Version as a listing by the provider has them.
+// setRevision sets ETag, Revision and Version to the values that a listing of the provider would
+// have.
 func (i *Inventory) setRevision(v *storage.VersionEntry, row []string) {
 	if tag := strings.Trim(row[etagColumn], `"`); tag != "" {
 		v.ETag = `"` + tag + `"`
@@ -105,7 +108,7 @@ func (i *Inventory) setRevision(v *storage.VersionEntry, row []string) {
 		native = row[versionColumn]
 	case "s3":
 		if v.Version == "" && row[latestColumn] != "" {
-			v.Version = "null" // written before the bucket had versions
+			v.Version = "null" // the version was written before the bucket kept versions
 		}
 	}
 	if native != "" && !v.IsDeleteMarker {

@@ -16,23 +16,23 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// maxQueued is how many files the walk may be ahead of the transfers, so that
-// progress has totals.
+// maxQueued is the largest number of files that are listed but not yet transferred. The listing
+// runs ahead of the transfers, so that the progress has totals early.
 const maxQueued = 4096
 
-// A job is one call of Sync.
+// A job holds the state of one call of Sync.
 type job struct {
 	settings        *settings
 	reporter        reporter
 	dst, src        openedEnd
 	transferrer     transferrer
 	slots           *semaphore
-	extraneous      *keysort.Sorter // with WithDelete: files that the source does not have, with their sizes
+	extraneous      *keysort.Sorter // with WithDelete: files that only the destination has, with their sizes
 	extraneousCount int64
-	replaceable     int64   // files of the destination that the source has, too
-	unlisted        bool    // a directory could not be listed
-	sourceHasFiles  bool    // the source has a file
-	comparing       bool    // a dry run for Compare
+	replaceable     int64   // number of files that both ends have
+	unlisted        bool    // whether a directory could not be listed, so that nothing may be removed
+	sourceHasFiles  bool    // whether the source has at least one file
+	comparing       bool    // whether the job is a dry run for Compare
 	saved           *backup // with WithBackup
 	places          places
 	after           string // with WithJournal: the key after which the job continues
@@ -59,8 +59,8 @@ func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (
 	return j.reporter.end(named(op, early))
 }
 
-// needBuckets returns Unsupported for an end that is a bucket of another type than this library's: functions that a job
-// calls would refuse it in the middle.
+// needBuckets returns Unsupported if an end is a bucket of a type that is not from this library.
+// Otherwise, the job would fail later, in functions that refuse such a bucket.
 func needBuckets(op string, ends ...End) error {
 	for _, e := range ends {
 		if e.kind == bucketEnd {
@@ -72,7 +72,7 @@ func needBuckets(op string, ends ...End) error {
 	return nil
 }
 
-// check refuses ends and options that cannot be combined.
+// check returns an error if the ends and options cannot be combined.
 func (j *job) check(op string, dst, src End) error {
 	switch {
 	case j.settings.err != nil:
@@ -135,7 +135,8 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 		return fileError(op, dst.path, err)
 	}
 	if to, ok := j.dst.(*objects); ok {
-		to.pastUnreadable = j.comparing // a job that writes must know which files it replaces
+		// A job that writes must know which files it replaces, so it fails for unreadable folders.
+		to.pastUnreadable = j.comparing
 	}
 	if err = j.skipDirs(); err == nil {
 		err = j.openBackup(dst, src)
@@ -145,7 +146,8 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 	}
 	if err != nil {
 		err = errors.Join(err, j.places.end(ctx))
-		_, _, _ = j.src.close(), j.dst.close(), j.saved.close() // nothing was written yet
+		// Nothing was written yet, so errors of closing do not matter.
+		_, _, _ = j.src.close(), j.dst.close(), j.saved.close()
 		return fileError(op, "", err)
 	}
 	j.transferrer = newTransferrer(j.dst, j.src, j.settings)
@@ -164,7 +166,7 @@ func openEnd(e End) (openedEnd, error) {
 	return &tree{root: root}, nil
 }
 
-// openDestination creates the directory if it does not exist.
+// openDestination opens the destination. If its directory does not exist, it creates the directory.
 func (j *job) openDestination(e End) (openedEnd, error) {
 	if e.kind == bucketEnd {
 		return openEnd(e)
@@ -190,8 +192,8 @@ func (j *job) openDestination(e End) (openedEnd, error) {
 		changes: map[string]bool{}}, nil
 }
 
-// resumeDirIn reports whether the directory of WithResume lies in a bucket, in which
-// its files would be objects.
+// resumeDirIn reports whether the directory of WithResume lies in the directory of a local bucket,
+// in which its files would be objects.
 func resumeDirIn(j *job, e End) bool {
 	if j.settings.resume == "" || e.kind != bucketEnd {
 		return false
@@ -200,12 +202,13 @@ func resumeDirIn(j *job, e End) bool {
 	return ok
 }
 
-// skipDirs makes directories skip the directory of WithResume. A directory also skips the other
-// end, if that lies in it and is excluded: a file system may have several names for it.
+// skipDirs makes the directories of the job skip the directory of WithResume. Each directory also
+// skips the directory at the other end of the job, in case that one lies in an excluded folder
+// which has a second name.
 func (j *job) skipDirs() error {
 	var kept fs.FileInfo
 	if j.settings.resume != "" {
-		kept, _ = os.Stat(j.settings.resume) // a dry run does not create it, nor does a job that uploads nothing
+		kept, _ = os.Stat(j.settings.resume) // the directory may not exist yet: a dry run does not create it
 	}
 	ends := [...]openedEnd{j.src, j.dst}
 	for i, end := range ends {
@@ -230,9 +233,9 @@ func (j *job) skipDirs() error {
 	return nil
 }
 
-// overlap reports whether one end is known to contain the other, unless WithExclude
-// excludes that part. Between a bucket and a destination directory, such a part is never
-// allowed: a file system may have several names for it.
+// overlap reports whether one end is known to contain the other, outside of the folders that
+// WithExclude excludes. If the source is a bucket and the destination is a directory, excluded
+// folders count, too, because a file system may have several names for a folder.
 func (j *job) overlap(dst, src End) bool {
 	to, from := dst.location(), src.location()
 	for _, ends := range [...][2]any{{to, from}, {from, to}} {
@@ -244,7 +247,7 @@ func (j *job) overlap(dst, src End) bool {
 	return false
 }
 
-// location returns the end for serving.Below.
+// location returns the end as a value for serving.Below.
 func (e End) location() any {
 	if e.kind == dirEnd {
 		return serving.Directory(e.path)
@@ -252,19 +255,19 @@ func (e End) location() any {
 	return e.from
 }
 
-// execute walks, transfers and removes. It returns the error that ended the job
-// early.
+// execute transfers files, and then removes what must be removed. It returns the error that ended
+// the job early, or nil.
 func (j *job) execute(ctx context.Context) (early error) {
 	defer func() {
 		early = errors.Join(early, j.places.end(ctx))
-		_ = j.src.close() // it was only read
+		_ = j.src.close() // the source was only read, so an error does not matter
 		early = errors.Join(early, j.saved.close(), j.dst.close())
 	}()
 	stop := j.reporter.meter.reportProgress(j.settings.progress)
 	defer stop()
 	if j.settings.remove {
 		j.extraneous = keysort.New(extraneousMemory)
-		defer func() { _ = j.extraneous.Close() }() // its files are temporary
+		defer func() { _ = j.extraneous.Close() }() // the files are temporary, so an error does not matter
 	}
 	if err := j.settings.splitByInventory(ctx); err != nil {
 		return err
@@ -302,8 +305,7 @@ func (j *job) execute(ctx context.Context) (early error) {
 	return j.removeExtraneous(ctx)
 }
 
-// sweep removes files that earlier jobs have left, after this one has continued those that it
-// could.
+// sweep removes temporary files and uploads of earlier jobs that this job has not continued.
 func (j *job) sweep(ctx context.Context) {
 	if j.settings.dryRun {
 		return
@@ -317,7 +319,9 @@ func (j *job) sweep(ctx context.Context) {
 	j.saved.sweep(j.settings)
 }
 
-// lookElsewhere looks whether a source that has no file in the range of the shard has one elsewhere.
+// lookElsewhere is called if the source has no file in the range of the shard. It records whether
+// the source has a file in any other range. If it has none at all, the job must not remove all
+// files of the destination.
 func (j *job) lookElsewhere(ctx context.Context) error {
 	if j.sourceHasFiles || j.settings.emptySource || j.settings.ranges == nil {
 		return nil
@@ -333,8 +337,8 @@ func (j *job) lookElsewhere(ctx context.Context) error {
 	return nil
 }
 
-// transferJournaled transfers from where an earlier job stopped, and records where this one
-// stops.
+// transferJournaled transfers the files after the key at which an earlier job stopped. It records
+// in the journal where this job stops.
 func (j *job) transferJournaled(ctx context.Context) error {
 	after, done, err := j.settings.journal.load(ctx, j.settings)
 	if err != nil {
@@ -353,7 +357,7 @@ func (j *job) transferJournaled(ctx context.Context) error {
 	return errors.Join(err, j.settings.journal.finish(ctx, err == nil && r.Failed == 0))
 }
 
-// transfer walks both ends together and transfers files.
+// transfer lists both ends together, and transfers files concurrently.
 func (j *job) transfer(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -371,7 +375,7 @@ func (j *job) transfer(ctx context.Context) error {
 			n = requestsFor(j, t.src.size)
 		}
 		if !j.slots.acquire(ctx, n) {
-			cancel() // ends the walk
+			cancel() // ends the listings
 			continue
 		}
 		group.Go(func() {

@@ -21,33 +21,35 @@ import (
 )
 
 const (
-	// journalEvery is the time between two writes of the journal.
+	// journalEvery is the shortest time between two writes of the journal.
 	journalEvery = 10 * time.Second
-	// journalClock is how much the clock of this machine and that of the store may differ.
+	// journalClock is the largest accepted difference between the clocks of this machine and the
+	// store.
 	journalClock = 15 * time.Minute
-	// journalTimeout is the time for the last write after ctx is done.
+	// journalTimeout is the longest time for the last write, which may come after ctx is done.
 	journalTimeout = 10 * time.Second
 )
 
-// WithJournal keeps the progress of the job in the object with this key in b, at most every ten
-// seconds and when the job ends early. If the job is killed and then repeated, it continues
-// after the last key up to which everything was done, and its report includes what the killed
-// job did up to there. Without it, a repeated job compares all files again. After a job
-// without a failure the object is removed.
+// WithJournal records the progress of the job in the object with this key in b. The object is
+// written at most every ten seconds, and when the job ends early. If the job is killed and then
+// repeated, it continues after the last key up to which everything was done. Its report includes
+// what the killed job did up to that key. Without a journal, a repeated job compares all files.
+// When a job ends without a failure, it removes the object.
 //
-// Each job needs a key of its own: each pair of ends, and each shard of [WithShard]. If the
-// journal is that of a job with other ends, layers, patterns, sizes, shard or comparison, the job fails with
-// InvalidArgument. So it does if [WithModifiedAfter] has an earlier time, or a bound of the time was added or left out.
-// A repeated job sees no files that were added before that key, nor those that its destination has lost meanwhile:
-// remove the journal if that was emptied or restored. With
-// [WithDelete] it begins with the first key, because it must know all files. Only [Sync] and
-// the jobs that are short for it keep a journal. If the object lies in an end of the job, and
-// [WithExclude] does not exclude its directory, the job fails with InvalidArgument.
+// Each job needs its own key. Jobs with other ends, or with another shard of [WithShard], need
+// other keys. The job fails with InvalidArgument if the journal is that of a job with other ends, layers,
+// patterns, sizes, shard or comparison. It also fails if [WithModifiedAfter] has an earlier time,
+// or if [WithModifiedAfter] or [WithModifiedBefore] was added or left out. A repeated job does not
+// see files that were added before the last key, or that the destination has lost. If the
+// destination was emptied or restored, remove the journal. With [WithDelete] a repeated job begins
+// with the first key, because it must know all files. Only [Sync] and its short forms keep a
+// journal. If the object lies in an end of the job, and [WithExclude] does not exclude its
+// directory, the job fails with InvalidArgument.
 //
-// A journal that was copied with its bucket, or brought back after its job had ended, such as by
-// [Undelete] or [RestoreAt], means nothing: the job begins with the first key. It names its place, that
-// its job has ended, and when it was written. If the clock of this machine differs from that of the store
-// by more than 15 minutes, each job begins with the first key.
+// A journal records its own place, when it was written, and whether its job has ended. It is
+// ignored if it was copied with its bucket, or if it was brought back after its job had ended, such
+// as by [Undelete] or [RestoreAt]: the job then begins with the first key. If the clocks of this
+// machine and of the store differ by more than 15 minutes, each job begins with the first key.
 func WithJournal(b interface {
 	storage.Uploader
 	storage.Downloader
@@ -59,7 +61,7 @@ func WithJournal(b interface {
 	)
 }
 
-// A journal knows up to which key of the source everything is done. A nil journal keeps
+// A journal records up to which key of the source everything is done. A nil journal records
 // nothing.
 type journal struct {
 	bucket interface {
@@ -68,19 +70,19 @@ type journal struct {
 		storage.Remover
 	}
 	key string
-	// from and to name the ends of the job.
+	// from and to are names of the source and of the destination.
 	from, to string
-	settle   func() error // waits until the files that are done are on the disk
+	settle   func() error // waits until all finished files are on the disk
 
 	mu     sync.Mutex
 	state  journalState
 	saved  journalState
-	steps  list.List // of *journalStep, in the order of keys, after state.After
-	closed bool      // a file failed: files after it do not count
+	steps  list.List // of *journalStep, in the order of keys; all after state.After
+	closed bool      // whether a file failed, so that later files are not recorded
 }
 
-// liesIn reports whether the object is known to lie in an end, in which it would be copied or
-// removed, unless WithExclude excludes its directory.
+// liesIn reports whether the object of the journal is known to lie in the end e, where the job
+// would copy or remove it. It returns false if WithExclude excludes its directory.
 func (l *journal) liesIn(s *settings, e End) bool {
 	if l == nil {
 		return false
@@ -89,28 +91,30 @@ func (l *journal) liesIn(s *settings, e End) bool {
 		func(key string) bool { return !s.inExcludedDir(key) })
 }
 
-// A journalState is the content of the object.
+// A journalState is the content of the object, as JSON.
 type journalState struct {
-	Job string `json:"job"` // the options that select and compare
-	// From and To are the places of both ends with their layers: under another layer, files that are done would be
-	// missing at the destination. They are "" for a type of the user's own, and in a journal of an earlier
-	// version.
+	Job string `json:"job"` // a text of all options that select or compare files
+	// From and To name the source and the destination with their layers. If a layer was added or
+	// removed, the destination may lack files that the journal records as done. From and To are
+	// "" for a bucket type that is not from this library, and in a journal of an earlier version.
 	From string `json:"from,omitempty"`
 	To   string `json:"to,omitempty"`
 
-	After []byte `json:"after"` // a key, which need not be UTF-8
-	// Place is the place of the journal: see serving.Place. Ended is true in the last version, which a
-	// store may keep. Written is the time of the save, by the clock of the job's machine. A journal of an
-	// earlier version has none of them.
+	After []byte `json:"after"` // the last key up to which all is done; it need not be UTF-8
+	// Place is the place of the journal itself (serving.Place). Ended is true in the last write
+	// before the object is removed, because a store may keep that as a version. Written is the time
+	// of the write, by the clock of the job's machine. A journal of an earlier version of this
+	// library has none of them.
 	Place   string    `json:"place,omitempty"`
 	Ended   bool      `json:"ended,omitempty"`
 	Written time.Time `json:"written,omitzero"`
-	// Newer is the bound of WithModifiedAfter. A job with an earlier one lacks files that were ignored.
+	// Newer is the time of WithModifiedAfter. A job with an earlier time would miss the files that
+	// were not selected before.
 	Newer time.Time `json:"newer,omitzero"`
 	journalCounts
 }
 
-// journalCounts are counts of a Report.
+// A journalCounts has those counts of a Report that a repeated job continues.
 type journalCounts struct {
 	Transferred int64 `json:"transferred"`
 	Skipped     int64 `json:"skipped"`
@@ -127,24 +131,24 @@ func (c *journalCounts) add(more journalCounts) {
 	c.Bytes += more.Bytes
 }
 
-// A journalStep is one file of the source, or several files that are done.
+// A journalStep is one file of the source, or several adjacent files that are done.
 type journalStep struct {
 	key  string
 	done bool
 	journalCounts
 }
 
-// between records the ends of the job.
+// between sets the names of the job's ends.
 func (l *journal) between(dst, src End) {
 	if l != nil {
 		l.from, l.to = src.name(), dst.name()
 	}
 }
 
-// differ reports whether two names are known to name two places.
+// differ reports whether two names are known to be those of different places.
 func differ(a, b string) bool { return a != "" && b != "" && a != b }
 
-// name names a place in the same way in every process of this machine.
+// name returns a name of the end, which is the same in every process on this machine.
 func (e End) name() string {
 	if e.kind == bucketEnd {
 		return serving.Place(e.from)
@@ -157,16 +161,16 @@ func (e End) name() string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// job describes the options that decide which files a job handles.
+// job returns a text of the options that decide which files a job handles.
 func (s *settings) job() string {
 	inventory := ""
-	if s.inventory != nil { // an inventory decides the ranges of shards
+	if s.inventory != nil { // the inventory determines the ranges of the shards
 		inventory = " inventory " + s.inventory.Taken.Format(time.RFC3339Nano)
 	}
 	if !s.modifiedAfter.IsZero() {
 		inventory += " newer "
 	}
-	if !s.modifiedBefore.IsZero() { // the bound may pass between two runs
+	if !s.modifiedBefore.IsZero() { // the time itself may differ between two runs, so only its presence counts
 		inventory += " older "
 	}
 	if s.bounded {
@@ -179,8 +183,8 @@ func (s *settings) job() string {
 	)
 }
 
-// void reports whether a journal is not that of a job that was interrupted here. modified is by the clock of
-// the store.
+// void reports whether the journal must be ignored, because its job has ended or because it was
+// copied from elsewhere. modified is when the object was written, by the clock of the store.
 func (l *journal) void(modified time.Time) bool {
 	s := &l.state
 	return s.Ended || s.Place != "" && s.Place != serving.Place(l.bucket) ||
@@ -223,7 +227,7 @@ func (l *journal) load(ctx context.Context, s *settings) (after string, done jou
 	return string(l.state.After), l.state.journalCounts, nil
 }
 
-// begin records a file of the source, in the order of keys.
+// begin records that a file of the source is in progress. It is called in the order of keys.
 func (l *journal) begin(key string) *list.Element {
 	if l == nil {
 		return nil
@@ -236,8 +240,8 @@ func (l *journal) begin(key string) *list.Element {
 	return l.steps.PushBack(&journalStep{key: key})
 }
 
-// end records that a file is done. Neighbors that are done become one step, so that there are
-// at most about twice as many steps as files in progress.
+// end records that a file is done. Adjacent steps that are done are merged, so that there are at
+// most about twice as many steps as files in progress.
 func (l *journal) end(at *list.Element, counts journalCounts) {
 	if l == nil || at == nil {
 		return
@@ -266,7 +270,7 @@ func (l *journal) merge(into, from *list.Element) {
 	l.steps.Remove(from)
 }
 
-// fail records that a file failed: the job continues there when it is repeated.
+// fail records that a file failed, so that a repeated job begins at or before that file.
 func (l *journal) fail() {
 	if l == nil {
 		return
@@ -276,7 +280,8 @@ func (l *journal) fail() {
 	l.closed = true
 }
 
-// keep saves the journal of a job to dst from time to time until stop is called.
+// keep starts to save the journal from time to time. The job calls stop at its end. dst is the
+// job's destination.
 func (l *journal) keep(ctx context.Context, dst openedEnd) (stop func()) {
 	if l == nil {
 		return func() {}
@@ -286,7 +291,7 @@ func (l *journal) keep(ctx context.Context, dst openedEnd) (stop func()) {
 	var group panics.Group
 	group.Go(func() {
 		ctxtime.Every(ctx, journalEvery, func(ctx context.Context) {
-			_ = l.save(ctx) // the next save, or the last one, may succeed
+			_ = l.save(ctx) // if it fails, a later save may succeed
 		})
 	}, cancel)
 	return func() {
@@ -295,7 +300,7 @@ func (l *journal) keep(ctx context.Context, dst openedEnd) (stop func()) {
 	}
 }
 
-// save writes the journal if there is progress.
+// save writes the journal if there is progress since the last write.
 func (l *journal) save(ctx context.Context) error {
 	l.mu.Lock()
 	state := l.state
@@ -325,7 +330,7 @@ func (l *journal) write(ctx context.Context, state journalState) error {
 	return nil
 }
 
-// finish removes the journal of a complete job, and saves the journal of any other job.
+// finish removes the journal if the job is complete. Otherwise it saves the journal.
 func (l *journal) finish(ctx context.Context, complete bool) error {
 	switch {
 	case l == nil:
@@ -333,7 +338,9 @@ func (l *journal) finish(ctx context.Context, complete bool) error {
 	case complete:
 		state := l.state
 		state.Ended = true
-		_ = l.write(ctx, state) // a store may keep it as a version; only the removal has to succeed
+		// The store may keep this last state as a version of the removed object. If it cannot be
+		// written, that does not matter, because the removal ends the journal.
+		_ = l.write(ctx, state)
 		return l.bucket.Remove(ctx, l.key)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), journalTimeout)

@@ -24,9 +24,11 @@ import (
 const (
 	// kills is how often a job is killed before it may finish.
 	kills = 20
-	// killWithin is long enough for some jobs to reach the download, and too short to
-	// finish it: everything takes about ten times as long.
-	killWithin = 60 * time.Millisecond
+	// killWithin is after how many transferred files a job is killed, at most. Some jobs reach the download then, and
+	// none finishes it.
+	killWithin = 30
+	// killLater is how much later a job is killed, at most, so that it is in the middle of files.
+	killLater = 2 * time.Millisecond
 )
 
 // A killedJob is a tree that killed processes upload to a local bucket and download
@@ -56,6 +58,7 @@ func (k killedJob) run(log *os.File) error {
 	logged := func(way string) transfer.Option {
 		return transfer.WithChanges(func(c transfer.Change) {
 			_, _ = fmt.Fprintf(log, "%s %s %q\n", way, c.Action, c.Key) // one write: never half a line
+			fmt.Println(way)
 		})
 	}
 	fmt.Println("begun")
@@ -77,7 +80,7 @@ func TestAKilledJobIsRepeated(t *testing.T) {
 
 	interrupted := map[string]int{} // on which way it was
 	for range kills {
-		if k.startAndKill(t, time.Duration(seed.Int64N(int64(killWithin)))) {
+		if k.startAndKill(t, seed.IntN(killWithin), time.Duration(seed.Int64N(int64(killLater)))) {
 			interrupted[k.way(t)]++
 		}
 		k.requireNothingTorn(t)
@@ -128,9 +131,9 @@ func (k killedJob) command(t *testing.T) *exec.Cmd {
 	return cmd
 }
 
-// startAndKill kills a process some time after its start; it returns false if the
-// process ended before.
-func (k killedJob) startAndKill(t *testing.T, after time.Duration) bool {
+// startAndKill kills a process some time after it has transferred as many files. It returns false if the process ended
+// before.
+func (k killedJob) startAndKill(t *testing.T, files int, after time.Duration) bool {
 	t.Helper()
 	cmd := k.command(t)
 	out, err := cmd.StdoutPipe()
@@ -138,10 +141,13 @@ func (k killedJob) startAndKill(t *testing.T, after time.Duration) bool {
 	require.NoError(t, cmd.Start())
 	begun := bufio.NewScanner(out)
 	require.True(t, begun.Scan())
+	for range files {
+		begun.Scan()
+	}
 	timer := time.NewTimer(after)
 	defer timer.Stop()
 	<-timer.C
-	require.NoError(t, cmd.Process.Kill())
+	_ = cmd.Process.Kill() // fails if it has ended
 	return cmd.Wait() != nil
 }
 

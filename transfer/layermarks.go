@@ -9,11 +9,13 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// markerSize returns the bytes that a marker with a key of b has.
+// markerSize returns the size in bytes of a marker with a key of b. A marker is a small object of
+// an overlay.
 func markerSize(b any, key string) int64 { return layerkeys.MarkerSize(serving.Prefix(b) + key) }
 
-// passMarker reports whether a file of the source is a marker of an overlay, and counts it as ignored: it says that
-// there is no object, or that the old store has it. The marker must not replace the file of the destination.
+// passMarker reports whether a file of the source is a marker of an overlay. A marker says that an
+// object was removed, or that the overlay's old store has it. It must not replace the file of the
+// destination, so it counts as ignored.
 func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 	from, ok := j.src.(*objects)
 	if !ok || t.src.size != markerSize(from.from, t.src.key) {
@@ -21,7 +23,7 @@ func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 	}
 	attrs, err := from.from.Attrs(metadata.WithLayers(ctx), t.src.key)
 	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound: // the transfer reports it
+	case storage.CodeOf(err) == storage.ObjectNotFound: // the transfer will report the missing object
 		return false, nil
 	case err != nil:
 		return false, err
@@ -33,8 +35,9 @@ func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 	return true, nil
 }
 
-// passMarkers makes delete markers without a version of the versions that are markers of an overlay, so that
-// none becomes an object. One that says that an object is being copied stays if it is current: an overlay is using it.
+// passMarkers turns versions that are markers of an overlay into delete markers, so that no marker
+// is brought back as an object. A current marker stays if it does not mean a removed object,
+// because an overlay is using it.
 func (r *reverting) passMarkers(ctx context.Context, versions []storage.VersionEntry) error {
 	for i := range versions {
 		v := &versions[i]
@@ -52,14 +55,15 @@ func (r *reverting) passMarkers(ctx context.Context, versions []storage.VersionE
 	return nil
 }
 
-// markerOf returns the kind of marker that a version is, or "", and its revision.
+// markerOf returns the kind of marker that a version is, and its revision. kind is "" if the
+// version is no marker.
 func (r *reverting) markerOf(ctx context.Context, key, version string) (kind, revision string, err error) {
 	var opts []storage.AttrsOption
 	if version != "" {
 		opts = append(opts, storage.WithVersion(version))
 	}
 	attrs, err := r.bucket.Attrs(metadata.WithLayers(ctx), key, opts...)
-	if storage.CodeOf(err) == storage.ObjectNotFound { // it was removed meanwhile
+	if storage.CodeOf(err) == storage.ObjectNotFound { // the version was removed meanwhile
 		return "", "", nil
 	}
 	if err != nil || attrs.Size != markerSize(r.bucket, key) {
@@ -68,8 +72,8 @@ func (r *reverting) markerOf(ctx context.Context, key, version string) (kind, re
 	return attrs.Metadata[layerkeys.MarkerName], attrs.Revision, nil
 }
 
-// restore restores a soft-deleted object. If that is a marker of an overlay, it is removed again, and the next older
-// one is restored.
+// restore restores a soft-deleted object. If the restored object turns out to be a marker of an
+// overlay, restore removes it, and restores the next older version.
 func (r *reverting) restore(ctx context.Context, what reversion) error {
 	key := what.version.Key
 	for _, v := range append([]storage.VersionEntry{what.version}, what.below...) {
@@ -95,5 +99,5 @@ func (r *reverting) restore(ctx context.Context, what reversion) error {
 			return err
 		}
 	}
-	return storage.PreconditionFailed // there are only markers: the key stays as it was
+	return storage.PreconditionFailed // there are only markers, so the key stays as it was
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A cursor iterates over one end.
+// A cursor iterates over the entries of one end.
 type cursor struct {
 	next  func() (entry, error, bool)
 	stop  func()
@@ -20,15 +20,16 @@ type cursor struct {
 	more  bool
 }
 
-// open starts with entries, which follow the key after.
+// open starts to iterate over entries. The keys of all entries are greater than the parameter
+// after.
 func (c *cursor) open(entries iter.Seq2[entry, error], after string) {
 	*c = cursor{entry: entry{key: after}}
 	c.next, c.stop = iter.Pull2(entries)
 	c.step()
 }
 
-// openAfter starts after a key. If the end cannot start there, it reads and skips the entries
-// before.
+// openAfter starts to iterate over the entries after a key. If the end cannot start its listing
+// there, openAfter reads and skips the entries before.
 func (c *cursor) openAfter(ctx context.Context, end openedEnd, s *settings, after string) {
 	if end.startsAnywhere() {
 		c.open(end.entries(ctx, s, after), after)
@@ -40,8 +41,8 @@ func (c *cursor) openAfter(ctx context.Context, end openedEnd, s *settings, afte
 	}
 }
 
-// step fails if the keys do not ascend: a skipped file would seem to be missing, and
-// would be deleted at the other end.
+// step moves to the next entry. It fails if the keys do not ascend: an entry that comes late would
+// seem to be missing, and would be deleted at the other end.
 func (c *cursor) step() {
 	last := c.entry.key
 	c.entry, c.err, c.more = c.next()
@@ -52,12 +53,12 @@ func (c *cursor) step() {
 	}
 }
 
-// relistAfter is how many useless entries of the destination in a row are skipped
-// before it is listed again, from the position of the source: two pages.
+// relistAfter is a number of entries in a row that only the destination has. After so many, the
+// destination is listed again, from the position of the source. 2000 entries are two pages.
 const relistAfter = 2000
 
-// walk walks both ends in the order of their keys. It counts files that are the same and makes
-// tasks of the others. An error that it returns ends the job.
+// walk iterates over both ends together, in the order of keys. It counts files that are the same,
+// and sends the others to tasks. If it returns an error, the job ends.
 func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	var src, dst cursor
 	src.openAfter(ctx, j.src, j.settings, j.after)
@@ -111,9 +112,9 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	return nil
 }
 
-// skipExtraneous skips an entry that the source does not have, after passed others, and returns how many
-// were skipped in a row. If there are many, it lists the destination again, from shortly before key, and
-// returns 0.
+// skipExtraneous skips an entry that only the destination has. passed is how many such entries in a
+// row were skipped before. The result also counts this one. If there are too many, skipExtraneous
+// starts another listing of the destination, from shortly before key, and returns 0.
 func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, passed int) int {
 	if passed >= relistAfter && !j.settings.remove && j.places.nestings == nil && j.dst.startsAnywhere() {
 		if start := predecessor(key); start > dst.entry.key {
@@ -126,8 +127,8 @@ func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, passe
 	return passed + 1
 }
 
-// passesOver reports whether the job neither transfers nor counts a file of the source. Its
-// copy at the destination stays.
+// passesOver reports whether the job leaves out a file because of its shard, size or time. A file
+// at the destination then stays.
 func (j *job) passesOver(e entry) bool {
 	switch e.kind {
 	case regular:
@@ -138,8 +139,7 @@ func (j *job) passesOver(e entry) bool {
 	return false
 }
 
-// predecessor returns a prefix of key, which is less than key, after which a listing
-// can start.
+// predecessor returns a prefix of key from which a listing can start. It is less than key.
 func predecessor(key string) string {
 	const longest = 1024 // no store has a longer key
 	end := 0
@@ -152,8 +152,9 @@ func predecessor(key string) string {
 	return key[:end]
 }
 
-// destinationOnly handles a file that only the destination has. It keeps files that
-// may lie in an unknown directory of the source.
+// destinationOnly handles an entry that only the destination has. With WithDelete, the file will be
+// removed, unless it may lie in a directory of the source that could not be read. unknown has these
+// directories.
 func (j *job) destinationOnly(ctx context.Context, dst entry, unknown *paths) error {
 	_, hidden := unknown.ancestor(dst.key)
 	switch {
@@ -170,7 +171,8 @@ func (j *job) destinationOnly(ctx context.Context, dst entry, unknown *paths) er
 	return nil
 }
 
-// enqueue handles a file of the source. An error that it returns ends the job.
+// enqueue handles a file of the source: it sends a task to tasks, or counts the file. If it returns
+// an error, the job ends.
 func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- task) error {
 	j.reporter.meter.totalFiles.Add(1)
 	t.step = j.settings.journal.begin(t.src.key)
@@ -211,7 +213,7 @@ func (j *job) enqueue(ctx context.Context, t task, files *paths, tasks chan<- ta
 	}
 }
 
-// checkTask returns why a file of the source cannot be transferred.
+// checkTask returns an error if the file of the source cannot be transferred.
 func checkTask(j *job, t *task, files *paths) error {
 	key := t.src.key
 	if t.src.kind == unlisted || t.src.kind == broken {
@@ -231,7 +233,7 @@ func checkTask(j *job, t *task, files *paths) error {
 	return nil
 }
 
-// compareKnown compares a file of the source with that of the destination.
+// compareKnown compares a file that both ends have, by what their listings contain.
 func compareKnown(j *job, t *task) comparison {
 	switch {
 	case j.settings.missingOnly:
@@ -246,11 +248,11 @@ func compareKnown(j *job, t *task) comparison {
 	return j.transferrer.compare(t.src, t.dst)
 }
 
-// paths are earlier keys below which a later one may lie. Each is a prefix of the
-// next, so that there are no more of them than a key has bytes.
+// A value of type paths has earlier keys that may be directories of a later key. Each of its keys
+// is a prefix of the next one, so there are at most as many as a key has bytes.
 type paths []string
 
-// add adds key, unless it lies below one of the paths, which it returns.
+// add adds key. If key lies below one of the paths, add instead returns that path and true.
 func (p *paths) add(key string) (string, bool) {
 	ancestor, ok := p.ancestor(key)
 	if !ok {

@@ -12,22 +12,30 @@ import (
 	"github.com/omnibucket/storage/internal/unchanged"
 )
 
-// WithMove removes each file from the source after it was transferred. A file is not transferred again if the
-// destination has it with the same content, and it was written there at least an hour after that of the source. Files
-// of equal size are then compared as with [WithChecksum]. At each moment the source or the destination has the file,
-// also if another job moves files in the opposite direction, and it survives a power failure unless [WithNoSync] is
-// set. To continue a job that was killed, make the same call again.
+// WithMove removes each file from the source after it was transferred. At each moment, the source
+// or the destination has the file, even if another job moves files in the opposite direction. That
+// holds even after a power failure, unless [WithNoSync] is set. To continue a job that was killed,
+// make the same call again.
 //
-// Within one bucket that has [storage.ServerMove], each object is moved in one step, with the content that it has at
-// that moment. Otherwise a file that changed after it was listed is transferred and stays at the source; it fails
-// with Changed. So does a file that was not transferred because the destination has the same content, if the file
-// there changes or disappears before the source is removed. A file that was transferred and cannot be removed counts
-// as both in the Report. An object that both ends list with the same ETag and time fails with InvalidArgument and
-// stays: one bucket may have two addresses. If the store cannot remove an object on the condition of its revision, a
-// change in the moment before the removal is lost. So is one of a file in a directory, and one to equal content on a
-// store without [storage.UniqueRevisions]. Directories of a source
-// directory that become empty are removed, too, but one that a killed job emptied may stay. The job fails with
-// InvalidArgument if files cannot be removed from the source, and with [WithDelete], [WithSizeOnly] or, from a
+// A file is not transferred if the destination has it with the same content, and it was written
+// there at least an hour after the file of the source. To decide that, files of equal size are
+// compared as with [WithChecksum].
+//
+// Within one bucket that has [storage.ServerMove], each object is moved in one step, with the
+// content that it has at that moment. Otherwise, a file that changed after it was listed is
+// transferred, but stays at the source and fails with Changed. If the destination had the same
+// content, but its file changes before that of the source is removed, the file fails with Changed,
+// too. A file that was transferred but cannot be removed counts as transferred and as failed in the
+// Report. If both ends list an object with the same ETag and time, the object fails with
+// InvalidArgument and stays, because both ends may be one bucket under two addresses.
+//
+// A change in the moment before the removal is lost if the source is a directory, or if the store
+// cannot remove an object on the condition of its revision. If the store lacks
+// [storage.UniqueRevisions], a change to equal content is lost, too.
+//
+// Directories of a source directory that become empty are removed, but a killed job may leave empty
+// ones. The job fails with InvalidArgument if files cannot be removed from the source. It also
+// fails with InvalidArgument if WithMove is combined with [WithDelete], [WithSizeOnly] or, from a
 // directory, [WithLinks].
 func WithMove() Option { return option(func(s *settings) { s.move = true }) }
 
@@ -38,17 +46,19 @@ var errDestinationChanged = errors.New("the file of the destination changed or w
 
 var errOneObject = errors.New("source and destination seem to be one object, which was not removed")
 
-// clocksDiffer is how much the clocks of two stores may differ. A request to Amazon S3 or Azure fails if it differs by
-// 15 minutes from the store's clock.
+// The clocks of two stores never differ by as much as clocksDiffer, because Amazon S3 and Azure
+// refuse requests from a clock that differs by more than 15 minutes.
 const clocksDiffer = time.Hour
 
-// copiesAgain reports whether a job that moves writes a file that both ends have to the destination before it removes
-// it from the source, even if both have the same content.
+// copiesAgain reports whether a job that moves must write a file to the destination before it
+// removes it from the source, although both ends have the file. It is true even if both have the
+// same content.
 //
-// Another job may move files in the opposite direction. If a file at either end were a reason for the other job to
-// remove its copy, both would be removed. A file that a job has just written is a reason: the other job removes only
-// a file that it has listed, and that file was replaced. Any other file is a reason only if it was written after that
-// of the source. The other job sees the same times, and so has no reason to remove it.
+// Another job may move files in the opposite direction. If each job removed its copy because the
+// other end has the file, both copies would be lost. A copy that this job has just written is safe,
+// because the other job removes only a file that it has listed, and that file was replaced. Any
+// other copy is safe only if it was written after the file of the source. The other job sees the
+// same times, so it does not remove that copy.
 func copiesAgain(j *job, src, dst entry) bool {
 	switch {
 	case j.settings.missingOnly:
@@ -61,8 +71,9 @@ func copiesAgain(j *job, src, dst entry) bool {
 	return src.written.IsZero() || dst.modified.Sub(src.written) < clocksDiffer
 }
 
-// sameObject reports whether a listing shows two objects as equal in everything but the key: one
-// bucket may have two addresses. A copy is younger than its source, or has another revision.
+// sameObject reports whether two listed objects may be one object in a bucket with two addresses.
+// They are equal in everything but the key. A copy would be younger than its source, or have
+// another revision.
 func sameObject(src, dst entry) bool {
 	if src.revision != "" && dst.revision != "" && src.revision != dst.revision {
 		return false
@@ -71,7 +82,8 @@ func sameObject(src, dst entry) bool {
 		src.modified.Equal(dst.modified)
 }
 
-// moveInOneStep moves an object within one bucket, if the bucket can do that in one step.
+// moveInOneStep moves an object with one request, if both ends are in one bucket and the store
+// supports that. done is false if it is not possible.
 func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done bool, err error) {
 	c, ok := j.transferrer.(*bucketCopier)
 	if !ok || !j.settings.move || j.settings.rule != nil || j.settings.locks {
@@ -84,8 +96,9 @@ func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done b
 	return attrs.(*storage.Attrs).Size, true, nil
 }
 
-// finishMove removes a file of the source that the destination has. same is the file of the destination if the job has
-// not written it, and otherwise nil.
+// finishMove removes a file from the source, because the destination has it. If the job has not
+// written the file of the destination, the parameter same is that file as it was listed. Otherwise
+// it is nil.
 func (j *job) finishMove(ctx context.Context, src entry, same *entry) error {
 	if !j.settings.move || j.settings.dryRun {
 		return nil
@@ -101,7 +114,8 @@ func (j *job) finishMove(ctx context.Context, src entry, same *entry) error {
 	return j.src.removeUnchanged(ctx, src)
 }
 
-// lookAgain fails if the file of an end was removed or replaced: somebody may have removed it since it was compared.
+// lookAgain fails if a file of an end was removed or replaced after it was listed. Another program
+// may have done that since the job compared the file.
 func lookAgain(ctx context.Context, end openedEnd, file entry) error {
 	there, err := end.has(ctx, file)
 	switch {
@@ -128,14 +142,15 @@ func (t *tree) has(_ context.Context, file entry) (bool, error) {
 	return info.Mode().IsRegular() && isListed(info, file), nil
 }
 
-// isListed reports whether a file is the one that was listed. The time at which it was written counts, too: a download
-// sets the modification time, which may be that of the file before.
+// isListed reports whether a file is still the one that was listed. It also compares when the file
+// was written, because a download may give a new file the modification time of the old one.
 func isListed(info fs.FileInfo, file entry) bool {
 	return info.Size() == file.size && info.ModTime().Equal(file.modified) &&
 		(file.written.IsZero() || localfile.Written(info).Equal(file.written))
 }
 
-// has reports whether the bucket has an object as it was listed. Some stores list seconds and no revision.
+// has reports whether the bucket still has an object as it was listed. Some stores list no
+// revision, and times only in whole seconds.
 func (o *objects) has(ctx context.Context, file entry) (bool, error) {
 	now, err := o.from.Attrs(ctx, file.key)
 	switch {
@@ -149,8 +164,8 @@ func (o *objects) has(ctx context.Context, file entry) (bool, error) {
 	return now.Size == file.size && now.Revision == file.revision, nil
 }
 
-// removeUnchanged removes a file unless it changed after it was listed, and directories that
-// become empty.
+// removeUnchanged removes a file, and directories that become empty. If the file changed after it
+// was listed, it fails with Changed.
 func (t *tree) removeUnchanged(_ context.Context, src entry) error {
 	info, err := t.root.Stat(src.key)
 	switch {
@@ -164,7 +179,8 @@ func (t *tree) removeUnchanged(_ context.Context, src entry) error {
 	return fileError("Remove", src.key, t.removeFile(src.key))
 }
 
-// removeUnchanged removes an object unless it changed after it was listed.
+// removeUnchanged removes an object. If the object changed after it was listed, it fails with
+// Changed.
 func (o *objects) removeUnchanged(ctx context.Context, src entry) error {
 	listed := &storage.Attrs{Key: src.key, Size: src.size, Revision: src.revision, Modified: src.modified}
 	err := unchanged.Remove(ctx, o.bucket, src.key, listed)

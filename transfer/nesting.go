@@ -14,22 +14,26 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// A nesting finds out whether one end lies in a folder of another one under another address, such as a directory
-// that a server serves. Then the outer end has the files of the inner one below that folder. If a folder seems
-// to have one of the inner end's first files, the job asks once whether it is the inner end, before it replaces
-// or removes a file.
+// A nesting determines whether the end in its field inner is a folder of the end in its field
+// outer, under another address. For example, outer may be a bucket on a server, and inner a
+// directory that the server serves as a folder of the bucket. If a file in a folder of outer looks
+// like one of the first files of inner, the job tests that folder once. It stores a small object in
+// inner, and looks for it in the folder (package evidence). The job makes these tests before it
+// replaces or removes a file.
 type nesting struct {
 	outer, inner openedEnd
 	outerIs      role
-	at           End // the outer end
+	at           End // outer, before it was opened
 	refused      *storage.Error
 	settings     *settings
-	first        map[string]entry // files of the inner end, by key
-	read         bool             // each file of the outer end was seen
-	folders      map[string]bool  // folders of the outer end about which the job has asked
+	first        map[string]entry // the first files of inner, by key
+	read         bool             // whether all files of outer were seen
+	folders      map[string]bool  // folders of outer that were tested
 
-	question *evidence.Question // at the inner end; nil until a folder is suspected, or if nothing can be stored there
-	readOnly bool               // whether nothing can be stored at the inner end
+	// question is the small object in inner, by which folders are tested. It is nil until a folder
+	// must be tested.
+	question *evidence.Question
+	readOnly bool // whether nothing can be stored in inner
 }
 
 // A role is the part that an end has in a job.
@@ -43,15 +47,17 @@ const (
 
 const (
 	maxFirst   = 1000
-	maxFolders = 100 // folders to ask about, if each takes a question of its own
-	// listedTogether is how far two listings of one file may differ: some list seconds.
+	maxFolders = 100 // folders to test at most, if inner is read-only and each test needs its own object
+	// listedTogether is how far the times of one file in two listings may differ. Some stores list
+	// whole seconds.
 	listedTogether = 2 * time.Second
 )
 
-// someFiles are the first files of an end, whatever the job selects: names that it leaves out show a nesting, too.
+// A someFiles has the first files of an end. It includes files that the job does not select,
+// because they can show a nesting, too.
 type someFiles struct {
 	byKey map[string]entry
-	whole bool // there are no more files
+	whole bool // whether the end has no more files
 }
 
 func firstFiles(ctx context.Context, end openedEnd, s *settings) (someFiles, error) {
@@ -71,15 +77,16 @@ func firstFiles(ctx context.Context, end openedEnd, s *settings) (someFiles, err
 	return first, nil
 }
 
-// everything returns settings that select all files, except for those in excluded directories, which a job does not
-// read.
+// everything returns settings that select all files, except those in excluded directories, which a
+// job does not read.
 func (s *settings) everything() *settings {
 	all := *s
 	all.prefix, all.ranges, all.anyName = "", nil, true
 	return &all
 }
 
-// begin looks at the first files of the outer end, and at folders that a job may not see as a whole.
+// begin compares the first files of both ends. It also looks into folders of outer that the job may
+// not list completely.
 func (n *nesting) begin(ctx context.Context, ofInner, ofOuter someFiles) error {
 	n.first, n.read, n.folders = ofInner.byKey, ofOuter.whole, map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(ofOuter.byKey)) {
@@ -95,7 +102,7 @@ func (n *nesting) begin(ctx context.Context, ofInner, ofOuter someFiles) error {
 	return nil
 }
 
-// foldersOf returns the folders that contain a key.
+// foldersOf returns the folders in the path of a key, from the outermost to the innermost.
 func foldersOf(key string) (folders []string) {
 	for i := range len(key) {
 		if key[i] == '/' {
@@ -105,7 +112,7 @@ func foldersOf(key string) (folders []string) {
 	return folders
 }
 
-// lookInto looks whether a folder of the outer end has a file of the inner one.
+// lookInto tests a folder of outer if it has the first file of inner.
 func (n *nesting) lookInto(ctx context.Context, folder string) error {
 	if len(n.first) == 0 {
 		return nil
@@ -117,7 +124,8 @@ func (n *nesting) lookInto(ctx context.Context, folder string) error {
 	return n.suspect(ctx, folder, name)
 }
 
-// see looks at a file of the outer end. It fails if the inner end lies in one of the folders of its key.
+// see compares a file of outer with the first files of inner. It fails if inner is one of the
+// folders in the file's path.
 func (n *nesting) see(ctx context.Context, file entry) error {
 	for _, folder := range foldersOf(file.key) {
 		name := file.key[len(folder):]
@@ -130,7 +138,7 @@ func (n *nesting) see(ctx context.Context, file entry) error {
 	return nil
 }
 
-// suspect asks once about a folder, unless the job leaves it out.
+// suspect tests a folder, unless it was tested before or the job leaves it out.
 func (n *nesting) suspect(ctx context.Context, folder, name string) error {
 	if n.folders[folder] || n.settings.inExcludedDir(folder) {
 		return nil
@@ -142,9 +150,10 @@ func (n *nesting) suspect(ctx context.Context, folder, name string) error {
 	return n.ask(ctx, folder, name)
 }
 
-// unseen reports whether the outer end may have files that were not seen, before the first file is replaced or, with
-// removal, removed. A walk that comes to a file of the destination has seen all files before it. If the source lies
-// in the destination, one of them is the first file of the source. A walk sees only names that the job selects.
+// unseen reports whether some files of outer must be listed before the job replaces its first file
+// or, if removal is true, before it removes its first file. Often none must be listed. Before a job
+// replaces a file, it lists the files before it. If the source is a folder of the destination, the
+// first file of the source is among these files, unless the options of the job do not select it.
 func (n *nesting) unseen(removal bool) bool {
 	switch s := n.settings; {
 	case n.read, len(n.first) == 0:
@@ -155,8 +164,8 @@ func (n *nesting) unseen(removal bool) bool {
 	return n.outerIs == source && !removal
 }
 
-// lookThrough looks at all files of the ends that were not seen yet. A job of a range of keys does so in its
-// range.
+// lookThrough lists the outer ends that have files which the job may otherwise not see, and
+// compares these files. If the job has a range of keys, it lists only that range.
 func (p *places) lookThrough(ctx context.Context, removal bool) error {
 	for i, n := range p.nestings {
 		if !n.unseen(removal) {
@@ -182,19 +191,19 @@ func (p *places) lookThrough(ctx context.Context, removal bool) error {
 	return nil
 }
 
-// ofRole returns the nestings in an end.
+// ofRole returns the nestings whose outer end has the given role.
 func (p *places) ofRole(outer role) []*nesting {
 	return slices.DeleteFunc(slices.Clone(p.nestings), func(n *nesting) bool { return n.outerIs != outer })
 }
 
-// mayBeOne reports whether two entries may be of one file. A layer may show another size, and a second store has
-// another time.
+// mayBeOne reports whether two entries may be the same file. Either the size or the time must be
+// equal: a layer may show another size, and a second store has another time.
 func mayBeOne(a, b entry) bool {
 	return a.size == b.size && a.size > 0 || a.modified.Sub(b.modified).Abs() <= listedTogether
 }
 
-// ask fails if the inner end is a folder of the outer one. One object at the inner end serves the questions about all
-// folders, since a layer with two stores puts a question into both.
+// ask fails if inner is the given folder of outer. It stores one object in inner, which serves to
+// test all folders. If inner has a layer with two stores, the layer puts the object into both.
 func (n *nesting) ask(ctx context.Context, folder, name string) error {
 	if n.question == nil && !n.readOnly {
 		question, err := evidence.Ask(ctx, asked(n.inner), "")
@@ -210,22 +219,25 @@ func (n *nesting) ask(ctx context.Context, folder, name string) error {
 	return onePlace(found, err, n.refused)
 }
 
-// askThere is ask for an inner end that nothing may be stored at.
+// askThere fails if inner is the given folder of outer. It is used if nothing can be stored in
+// inner, so it stores an object in the folder and looks for it in inner.
 func (n *nesting) askThere(ctx context.Context, folder, name string) error {
 	found, err := evidence.Appears(ctx, asked(n.outer), folder, asked(n.inner), "")
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // a backup without this folder gets those of the destination
+	case errors.Is(err, fs.ErrNotExist): // a backup directory without this folder cannot be nested
 		return nil
 	case found || !cannotWrite(err):
 		return onePlace(found, err, n.refused)
-	case len(serving.Places(n.at.location())) > 1: // the object may be one of a store that has other times and ETags
+	// If outer has several stores, each store may have another time and ETag for one object. Times
+	// and ETags then prove nothing.
+	case len(serving.Places(n.at.location())) > 1:
 		return unanswered(err)
 	}
 	one, err := oneObject(ctx, n.outer, folder+name, n.inner, name)
 	return onePlace(one, err, n.refused)
 }
 
-// end removes the objects that were stored to ask.
+// end removes the object that was stored to test folders.
 func (n *nesting) end(ctx context.Context) error {
 	if n.question == nil {
 		return nil
@@ -243,8 +255,9 @@ func errManyFolders() *storage.Error {
 	}
 }
 
-// oneObject reports whether two objects are equal in everything: a copy would be younger. It decides for an end that
-// takes no files.
+// oneObject reports whether two objects are the same one under two addresses, because size, ETag
+// and time are equal. A copy would be younger. This test is used if nothing can be stored at either
+// end.
 func oneObject(ctx context.Context, a openedEnd, there string, b openedEnd, here string) (bool, error) {
 	outer, isBucket := a.(*objects)
 	inner, both := b.(*objects)

@@ -15,17 +15,17 @@ import (
 
 var _ openedEnd = (*objects)(nil)
 
-// objects is a bucket. bucket is nil if it is a source that cannot be written.
+// An objects is a bucket that a job has opened. bucket is nil if the job only reads it.
 type objects struct {
 	from           Source
 	bucket         storage.ReadWriter
-	inventory      *Inventory // read in place of a listing; nil if there is none
-	pastUnreadable bool       // a listing continues after folders that may not be read
+	inventory      *Inventory // read instead of a listing; nil without WithInventory
+	pastUnreadable bool       // whether a listing continues after folders that cannot be read
 }
 
 func (o *objects) close() error { return nil }
 
-func (o *objects) syncDirs() error { return nil } // the store answers for its own
+func (o *objects) syncDirs() error { return nil } // the store keeps its objects itself, so there is nothing to wait for
 
 func (o *objects) checkWrite(key string, _ bool) error {
 	if rule := keyrule.Write(key); rule != "" {
@@ -34,7 +34,8 @@ func (o *objects) checkWrite(key string, _ bool) error {
 	return nil
 }
 
-// startsAnywhere returns false if a listing would have to be sorted again.
+// startsAnywhere reports whether a listing can start after any key. It cannot if the entries must
+// be sorted first.
 func (o *objects) startsAnywhere() bool {
 	return o.inventory == nil && storage.Supports(o.from, storage.OrderedListing)
 }
@@ -75,7 +76,7 @@ func (o *objects) entries(ctx context.Context, s *settings, after string) iter.S
 			case err != nil, !s.selects(e.Key), evidence.IsKey(e.Key):
 				continue
 			case e.Size == 0 && strings.HasSuffix(e.Key, "/"):
-				found.kind = ignored // a folder, as the consoles of some stores create them
+				found.kind = ignored // a marker of a folder, such as the consoles of some stores create
 			}
 			if !yield(found, nil) {
 				return
@@ -84,7 +85,7 @@ func (o *objects) entries(ctx context.Context, s *settings, after string) iter.S
 	}
 }
 
-// checksum returns the stored checksum. If there is none, it reads the object.
+// checksum returns the CRC32C that the store keeps. If the store keeps none, it reads the object.
 func (o *objects) checksum(ctx context.Context, key string) (uint32, error) {
 	attrs, err := o.from.Attrs(ctx, key)
 	if err != nil {

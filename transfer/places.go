@@ -14,25 +14,27 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// Places is what a job knows of the places of its ends before it removes anything.
+// A places records whether the ends of a job are different places. A job finds that out before it
+// removes anything.
 type places struct {
-	apart  bool // both ends are known to be two, without a request
-	beside bool // the ends are two folders of one bucket
-	// copied means that files of the source may appear at the destination, but not the reverse, because the
-	// destination may show a second store. A file that both have is then copied before it is removed from the
-	// source.
+	apart  bool // whether both ends are known to be different places, without a request
+	beside bool // whether the ends are two folders of one bucket
+	// copied is true if a file that both ends have must be copied again before it is removed from
+	// the source. That is so if no test could rule out that the destination shows files of the
+	// source, such as by a layer that shows a second store.
 	copied   bool
 	nestings []*nesting
 	first    map[openedEnd]someFiles
 }
 
-// apart reports whether two ends are known, without a request, to have no file in common.
+// apart reports whether two ends are known to have no file in common, without a request.
 func apart(a, b End) bool {
 	return evidence.Apart(serving.Places(a.location()), serving.Places(b.location()))
 }
 
-// checkPlaces finds out whether the ends of a job that removes are two places. If their addresses do not show it, it
-// asks.
+// checkPlaces determines whether the ends of a job that removes files are different places. If
+// their addresses do not show it, it stores a small object at one end and looks for it at the
+// other.
 func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 	to, from := serving.Places(dst.location()), serving.Places(src.location())
 	j.places.apart, j.places.beside = evidence.Apart(to, from), evidence.Beside(to, from)
@@ -55,8 +57,8 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 	return j.checkBackup(ctx, dst, src)
 }
 
-// meet reports whether a mount is known to show a part of the other end in an end that the job writes to, outside of
-// the folders that the job leaves out.
+// meet reports whether one end is known to show a part of the other end, by a mount. It ignores
+// folders that the job leaves out.
 func (j *job) meet(written, other End) bool {
 	meetings := evidence.Meetings(serving.Places(written.location()), serving.Places(other.location()))
 	return slices.ContainsFunc(meetings, func(m evidence.Meeting) bool {
@@ -64,8 +66,8 @@ func (j *job) meet(written, other End) bool {
 	})
 }
 
-// checkBackup finds out whether the end of WithBackup is another place than both ends, because a saved file replaces
-// one of the same key there.
+// checkBackup fails if the end of WithBackup is the same place as an end of the job. Otherwise, a
+// saved file could replace the file with the same key at that end.
 func (j *job) checkBackup(ctx context.Context, dst, src End) error {
 	if j.saved == nil {
 		return nil
@@ -98,7 +100,8 @@ func (j *job) checkBackup(ctx context.Context, dst, src End) error {
 	return nil
 }
 
-// askBackup fails if the end of WithBackup and another one are one place. It writes nothing to a source.
+// askBackup fails if the end of WithBackup and another end are one place. To test that, it stores
+// an object at the end of WithBackup, and also at the other end unless that is the source.
 func (j *job) askBackup(ctx context.Context, other openedEnd, is role, refused *storage.Error) error {
 	found, err := evidence.Appears(ctx, asked(j.saved.end), "", asked(other), "")
 	if err == nil && !found && is == destination {
@@ -110,10 +113,11 @@ func (j *job) askBackup(ctx context.Context, other openedEnd, is role, refused *
 	return onePlace(found, err, refused)
 }
 
-// askEnds fails if both ends are one place, or if the first files show that one lies in the other.
+// askEnds fails if both ends are one place, or if their first files show that one lies in the
+// other.
 func (j *job) askEnds(ctx context.Context, to, from End) error {
 	found, err := evidence.Appears(ctx, asked(j.dst), "", asked(j.src), "")
-	full := cannotWrite(err) // only the folders of a directory may take files
+	full := cannotWrite(err) // a directory may permit files only in its folders, not at the top
 	if full || err == nil && !found && j.settings.move {
 		found, err = evidence.Appears(ctx, asked(j.src), "", asked(j.dst), "")
 		if !full && cannotWrite(err) {
@@ -129,9 +133,12 @@ func (j *job) askEnds(ctx context.Context, to, from End) error {
 		&nesting{outer: j.src, outerIs: source, at: from, inner: j.dst, refused: errOverlap()})
 }
 
-// beginNestings reads the first files of two ends, and looks whether they show that one end lies in the other.
+// beginNestings reads the first files of the ends, and tests whether one end lies in a folder of
+// another.
 func (j *job) beginNestings(ctx context.Context, nestings ...*nesting) error {
-	j.places.nestings = append(j.places.nestings, nestings...) // also the nestings that failed, which may have asked
+	// Add the nestings before they can fail, because a nesting that fails may have stored an
+	// object.
+	j.places.nestings = append(j.places.nestings, nestings...)
 	for _, n := range nestings {
 		n.settings = j.settings
 		inner, err := j.firstOf(ctx, n.inner)
@@ -149,7 +156,7 @@ func (j *job) beginNestings(ctx context.Context, nestings ...*nesting) error {
 	return nil
 }
 
-// end removes the objects that were stored to ask.
+// end removes the objects that were stored for the tests.
 func (p *places) end(ctx context.Context) error {
 	var errs []error
 	for _, n := range p.nestings {
@@ -176,7 +183,9 @@ func errOverlap() *storage.Error {
 	return e
 }
 
-// onePlace returns refused if found is set, else the error of the question.
+// onePlace returns the error that follows from a test whether two ends are one place. If found is
+// true, they are one place, and the error is refused. Otherwise the error says that the test failed
+// with err. It is nil if err is nil.
 func onePlace(found bool, err error, refused *storage.Error) error {
 	if found && err == nil {
 		return refused
@@ -187,7 +196,8 @@ func onePlace(found bool, err error, refused *storage.Error) error {
 	return unanswered(err)
 }
 
-// unanswered returns the error of a question that has no answer, and says what to do.
+// unanswered returns the error of a job that could not determine whether its ends are different
+// places. err is why the test failed. The hint says what the user can do.
 func unanswered(err error) error {
 	failed, ok := fileError("", "", err).(*storage.Error)
 	if !ok || failed.Code == storage.Canceled || failed.Code == storage.DeadlineExceeded {
@@ -199,7 +209,8 @@ func unanswered(err error) error {
 		Hint: "repeat the job when each store of both ends answers, also the second one of a mirror",
 	}
 	switch {
-	case failed.Code == storage.OutcomeUnknown: // the outcome of the question is unknown: it may be asked again
+	// Only the outcome of the test is unknown, and not that of the job. The job may be repeated.
+	case failed.Code == storage.OutcomeUnknown:
 		e.Code = storage.Unavailable
 	case cannotWrite(err):
 		e.Hint = "let the job write at the top of one end: it stores a small file there, and looks for it in the other"
@@ -207,7 +218,8 @@ func unanswered(err error) error {
 	return e
 }
 
-// cannotWrite reports whether an end takes no files: it is only read, or full.
+// cannotWrite reports whether err means that no file can be stored at an end, because it is
+// read-only or full.
 func cannotWrite(err error) bool {
 	switch storage.CodeOf(err) {
 	case storage.Unsupported, storage.PermissionDenied:
@@ -226,7 +238,7 @@ func asked(end openedEnd) evidence.End {
 	return jobends.OfBucket(o.from, o.bucket)
 }
 
-// see looks at a file of an end, if places have to be asked about.
+// see compares a file of an end with each of the nestings.
 func see(ctx context.Context, nestings []*nesting, file entry) error {
 	for _, n := range nestings {
 		if err := n.see(ctx, file); err != nil {

@@ -14,23 +14,26 @@ import (
 	"github.com/omnibucket/storage/internal/removeeach"
 )
 
-// Undelete makes the newest version of each removed object current again, in a bucket that
-// keeps versions. If the store lists delete markers with a version, as S3 does, it removes
-// them, in batches: that version is current again. Otherwise it copies the version. An object of which
-// no version is left is restored if the store still has one ([storage.SoftDelete]). Undelete takes
-// [WithDryRun], [WithChanges], which tells for each object what was done, [WithProgress],
-// [WithConcurrency], and the options of a [Filter], which select by the version's own size and time.
-// The [Report] counts restored objects in Transferred, and those that exist in Skipped. The error is
-// like that of [Sync]. If the bucket has neither [storage.Versioning] nor [storage.SoftDelete], Undelete fails
-// with Unsupported. Open a bucket that keeps versions [storage.WithVersioning]: the store is not asked.
+// Undelete makes the newest version of each removed object current again, in a bucket that keeps
+// versions. If the store lists delete markers with a version, as S3 does, Undelete removes the
+// markers, in batches, and the version is current again. Otherwise it copies the version. If an
+// object has no version left, it is restored if the store still has a soft-deleted one
+// ([storage.SoftDelete]).
 //
-// An object that is written again meanwhile is not replaced if the store supports
+// Undelete accepts [WithDryRun], [WithProgress], [WithConcurrency], and [WithChanges], which
+// reports for each object what was done. The options of a [Filter] select by the size and time of
+// the version. The [Report] counts restored objects in Transferred, and objects that were not
+// removed in Skipped. The error is like that of [Sync]. If the bucket has neither
+// [storage.Versioning] nor [storage.SoftDelete], Undelete fails with Unsupported. A bucket that
+// keeps versions must be opened with [storage.WithVersioning].
+//
+// An object that is written again meanwhile is not replaced. That needs a store that supports
 // [storage.IfAbsent].
 //
-// It does not bring back objects that layers keep in a bucket: the notes of a mirror, and the tombstones and
-// markers of an overlay. Nor does it bring back an object that a job had stored to ask whether two places are one.
-// The version below a marker comes back. A soft-deleted marker is recognized only after it was restored: it is then
-// removed again, and a dry run counts it.
+// Undelete does not bring back objects that belong to layers: the notes of a mirror, and the
+// tombstones and markers of an overlay. Nor does it bring back the object that a job stores to test
+// whether two places are one. If a marker hides a version, the version comes back. A soft-deleted
+// marker is recognized only after it was restored. It is then removed, but a dry run counts it.
 func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, error) {
 	return revert(ctx, "Undelete", b, opts, removedVersions, func(versions []storage.VersionEntry) reversion {
 		if versions[0].Current && !versions[0].IsDeleteMarker {
@@ -51,13 +54,14 @@ func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, e
 	})
 }
 
-// RestoreAt makes the version that was current at a time current again, for each object in a
-// bucket that keeps versions. Objects that did not exist at that time stay or, with
-// [WithDelete], are removed; their versions stay. It takes the same options as [Undelete], and
-// counts and fails in the same way. Objects that already have that version count as Skipped. S3 lists
-// the times of versions in whole seconds: there, the end of a time's second counts.
+// RestoreAt restores each object of a bucket that keeps versions to a point in time: the version
+// that was current then becomes current again. Objects that did not exist at that time stay. With
+// [WithDelete] they are removed, but their versions stay. RestoreAt has the options, counts and
+// errors of [Undelete]. Objects that already have the right version count as Skipped. S3 lists the
+// times of versions in whole seconds, so a version that was written after the time at, but within
+// the same second, counts, too.
 //
-// To repeat it after a failure, make the same call again: the time must be the same.
+// To repeat a call after a failure, make the same call again with the same time.
 func RestoreAt(ctx context.Context, b storage.Bucket, at time.Time, opts ...Option) (*Report, error) {
 	return revert(ctx, "RestoreAt", b, opts, keptVersions, func(versions []storage.VersionEntry) reversion {
 		current := versions[0].Current && !versions[0].IsDeleteMarker
@@ -77,35 +81,36 @@ func RestoreAt(ctx context.Context, b storage.Bucket, at time.Time, opts ...Opti
 	})
 }
 
-// A reversion is what is done with one object.
+// A reversion describes what will be done with one object.
 type reversion struct {
 	action   revertAction
 	version  storage.VersionEntry
-	replaces bool // the object has a current version
+	replaces bool // whether the object has a current version
 	markers  []storage.VersionEntry
-	below    []storage.VersionEntry // older versions, for restoreRemoved
+	below    []storage.VersionEntry // older versions, for the action restoreRemoved
 }
 
 type revertAction int
 
 const (
 	leaveObject revertAction = iota
-	keepVersion              // nothing to do: the version is current
-	bringBack                // make the version current by a copy
+	keepVersion              // do nothing, because the version is current
+	bringBack                // copy the version, so that it becomes current
 	removeCurrent
-	removeMarkers  // remove the markers above the version, so that it becomes current
-	restoreRemoved // restore the version, which is soft-deleted
+	removeMarkers  // remove the newer delete markers, so that the version becomes current
+	restoreRemoved // restore the version, which was soft-deleted
 )
 
-// reverting is one call of [Undelete] or [RestoreAt].
+// A reverting holds the state of one call of [Undelete] or [RestoreAt].
 type reverting struct {
 	settings *settings
 	reporter reporter
 	bucket   storage.Bucket
 	slots    *semaphore
-	marked   []reversion // reversions of removeMarkers, until they fill a batch
+	marked   []reversion // reversions with the action removeMarkers, collected for a batch
 	list     func(context.Context, storage.Bucket, string) iter.Seq2[[]storage.VersionEntry, error]
-	decide   func(versions []storage.VersionEntry) reversion // takes the versions of one key, the newest first
+	// decide returns the reversion of an object. It gets the versions of one key, the newest first.
+	decide func(versions []storage.VersionEntry) reversion
 }
 
 func revert(
@@ -143,13 +148,13 @@ func (r *reverting) execute(ctx context.Context) error {
 	return err
 }
 
-// walk begins to revert each object.
+// walk lists all versions, and starts the reversion of each object.
 func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
 	for versions, err := range r.list(ctx, r.bucket, r.settings.prefix) {
 		if err != nil {
 			return err
 		}
-		if evidence.IsKey(versions[0].Key) { // a job had stored it to ask, and removed it
+		if evidence.IsKey(versions[0].Key) { // the object served a job only to test whether two places are one
 			continue
 		}
 		if err := r.passMarkers(ctx, versions); err != nil {
@@ -197,7 +202,7 @@ func (r *reverting) start(ctx context.Context, group *panics.Group, versions []s
 		case err == nil:
 			r.done(what)
 			r.slots.ended(0, 1)
-		case storage.CodeOf(err) == storage.PreconditionFailed: // it was written meanwhile
+		case storage.CodeOf(err) == storage.PreconditionFailed: // the object was written meanwhile
 			r.unchanged(v.Key, 0)
 		default:
 			r.reporter.failed(ctx, v.Key, err)
@@ -206,7 +211,7 @@ func (r *reverting) start(ctx context.Context, group *panics.Group, versions []s
 	return true
 }
 
-// startMarked begins to remove the markers of a batch. It returns false if ctx is done.
+// startMarked starts to remove the collected delete markers. It returns false if ctx is done.
 func (r *reverting) startMarked(ctx context.Context, group *panics.Group) bool {
 	batch := r.marked
 	r.marked = nil
@@ -230,8 +235,8 @@ func (r *reverting) startMarked(ctx context.Context, group *panics.Group) bool {
 	return true
 }
 
-// removeMarkers removes the markers of a batch. It returns an error for each key that may still
-// have one.
+// removeMarkers removes the delete markers of a batch. It returns an error for each key that may
+// still have a delete marker.
 func (r *reverting) removeMarkers(ctx context.Context, batch []reversion) (still map[string]error) {
 	var all []storage.VersionEntry
 	for _, what := range batch {

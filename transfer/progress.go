@@ -11,56 +11,56 @@ import (
 
 const (
 	progressEvery = 100 * time.Millisecond
-	// rateTicks is the number of those intervals over which [Progress.Rate] is the
-	// mean.
+	// rateTicks is the number of ticks over which [Progress.Rate] is the mean.
 	rateTicks = 30
 )
 
-// Progress is the state of a job.
+// Progress is the state of a job, for [WithProgress].
 type Progress struct {
-	Files      int64  // transferred, skipped, ignored or failed
-	TotalFiles int64  // of the source, as far as known
-	Bytes      int64  // transferred so far, including unfinished files
-	TotalBytes int64  // to transfer, as far as known
+	Files      int64  // files that were transferred, skipped or ignored, or that failed
+	TotalFiles int64  // files of the source, as far as known
+	Bytes      int64  // bytes transferred so far, including those of unfinished files
+	TotalBytes int64  // bytes to transfer, as far as known
 	Failed     int64  // files
 	Deleted    int64  // files
 	Current    string // the key of the file that was started last
-	// Rate is the bytes per second over the last three seconds or, in the last event,
-	// over the whole job.
+	// Rate is the bytes per second over the last three seconds. In the last event, it is that of
+	// the whole job.
 	Rate    float64
 	Elapsed time.Duration
-	Listed  bool // the whole source is listed, and the totals are final
-	Done    bool // the last event
+	Listed  bool // whether the whole source is listed, so that the totals are final
+	Done    bool // whether this is the last event
 }
 
-// A Change is the result of one file.
+// A Change is the result for one file, for [WithChanges].
 type Change struct {
 	Action Action
 	Key    string
-	Bytes  int64 // of the file; 0 if it failed
-	Err    error // a *storage.Error if it failed
-	// Replaced is set if the destination had a file of this key before.
+	Bytes  int64 // size of the file; 0 if it failed
+	Err    error // a *storage.Error if the file failed; otherwise nil
+	// Replaced is true if the destination had a file with this key before.
 	Replaced bool
 }
 
-// An Action is the kind of a [Change].
+// An Action says what was done with the file of a [Change].
 type Action string
 
 // The actions.
 const (
 	Transferred Action = "transferred"
 	Deleted     Action = "deleted"
-	Aborted     Action = "aborted" // a multipart upload to the key, by [Expire]
+	Aborted     Action = "aborted" // [Expire] aborted a multipart upload to the key
 	Failed      Action = "failed"
 
-	// Actions of [Undelete] and [RestoreAt]: how an object came back, or that it was there.
+	// Actions of [Undelete] and [RestoreAt]. They say how an object came back, or that it existed
+	// already.
 	MarkerRemoved Action = "marker-removed"
 	VersionCopied Action = "version-copied"
 	Restored      Action = "restored" // see [storage.WithSoftDeleted]
 	Unchanged     Action = "unchanged"
 )
 
-// meter counts while a job runs.
+// A meter counts files and bytes while a job runs, for Progress.
 type meter struct {
 	started    time.Time
 	files      atomic.Int64
@@ -87,8 +87,8 @@ func (m *meter) progress() Progress {
 	return p
 }
 
-// reportProgress reports until the returned function is called, which sends the last
-// report.
+// reportProgress calls report at each tick. The returned function ends these calls, and calls
+// report for the last time.
 func (m *meter) reportProgress(report func(Progress)) (end func()) {
 	if report == nil {
 		return func() {}
@@ -108,16 +108,16 @@ func (m *meter) reportProgress(report func(Progress)) (end func()) {
 	}
 }
 
-// ticker returns a function that reports at each tick if anything has changed.
+// ticker returns a function that is called at each tick. It calls report if anything has changed.
 func (m *meter) ticker(report func(Progress)) func(context.Context) {
-	var samples [rateTicks]int64 // bytes at the last ticks
+	var samples [rateTicks]int64 // bytes transferred at each of the last ticks
 	var last Progress
 	n := 0
 	return func(context.Context) {
 		p := m.progress()
 		slot := n % rateTicks
 		n++
-		since := min(n, rateTicks) // in ticks; nothing moved before the first
+		since := min(n, rateTicks) // number of ticks since the sample; before the first tick, the sample is 0 bytes
 		p.Rate = float64(p.Bytes-samples[slot]) / (time.Duration(since) * progressEvery).Seconds()
 		samples[slot] = p.Bytes
 		news := p

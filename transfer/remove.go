@@ -13,18 +13,18 @@ import (
 	"github.com/omnibucket/storage/internal/removeeach"
 )
 
-// extraneousMemory is how many bytes the list of files to remove takes in memory; the rest of
-// the list is on disk.
+// extraneousMemory is the number of bytes of the list of files to remove that are in memory. The
+// rest of the list is in temporary files.
 const extraneousMemory = 4 << 20
 
-// removeLater remembers a file to remove: the job may remove it only at the end.
+// removeLater records a file to remove. Files are removed only at the end of the job.
 func (j *job) removeLater(ctx context.Context, file entry) error {
 	j.extraneousCount++
 	return tempError("", "", j.extraneous.Add(ctx, []byte(file.key), binary.AppendVarint(nil, file.size)))
 }
 
-// removeExtraneous removes files from the destination that the source does not have. A file that a directory has by now
-// stays.
+// removeExtraneous removes the recorded files from the destination. A file stays if the source
+// directory has it by now.
 func (j *job) removeExtraneous(ctx context.Context) error {
 	from, ofFiles := j.src.(*tree)
 	var unread error
@@ -81,7 +81,7 @@ func (t *tree) removeFile(key string) error {
 		return err
 	}
 	dir := path.Dir(key)
-	for dir != "." && t.root.Remove(dir) == nil { // until one is not empty
+	for dir != "." && t.root.Remove(dir) == nil { // remove parents until one is not empty
 		dir = path.Dir(dir)
 	}
 	return t.noteChange(dir)
@@ -95,7 +95,7 @@ func (o *objects) remove(ctx context.Context, files iter.Seq[storage.VersionEntr
 	})
 }
 
-// removeGroup removes objects or versions, and reports the result for each.
+// removeGroup removes a batch of objects or versions, and reports the result for each.
 func removeGroup(ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool, to *reporter) {
 	errs, _ := removeeach.Of(ctx, b, group, ofVersions)
 	for i, err := range errs {

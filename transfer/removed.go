@@ -8,14 +8,14 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// keptVersions yields the versions of each key, the newest first. A key with very many versions needs
-// memory for all of them.
+// keptVersions yields the versions of each key, the newest first. All versions of one key are in
+// memory at the same time.
 func keptVersions(ctx context.Context, b storage.Bucket, prefix string) iter.Seq2[[]storage.VersionEntry, error] {
 	return byKey(storage.Versions(ctx, b, storage.WithPrefix(prefix)))
 }
 
-// removedVersions yields the versions of each key, and then the objects of that key that were removed
-// for good and can be restored. The objects of a bucket without versions are their only versions.
+// removedVersions yields, for each key, its versions, followed by the soft-deleted ones, which can
+// be restored. In a bucket that keeps no versions, each object counts as its only version.
 func removedVersions(ctx context.Context, b storage.Bucket, prefix string) iter.Seq2[[]storage.VersionEntry, error] {
 	if !storage.Supports(b, storage.SoftDelete) {
 		return keptVersions(ctx, b, prefix)
@@ -37,7 +37,8 @@ func currentOnly(list iter.Seq2[storage.ListEntry, error]) iter.Seq2[storage.Ver
 	}
 }
 
-// byKey joins the entries of each key. A slice is valid until the next one.
+// byKey groups the entries of each key into one slice. A slice is valid until the next one is
+// yielded.
 func byKey(list iter.Seq2[storage.VersionEntry, error]) iter.Seq2[[]storage.VersionEntry, error] {
 	return func(yield func([]storage.VersionEntry, error) bool) {
 		var group []storage.VersionEntry

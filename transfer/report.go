@@ -11,43 +11,47 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// maxFailures limits the failures that a Report keeps. All are counted.
+// maxFailures is the number of failures that a Report keeps. Further failures are only counted.
 const maxFailures = 1000
 
-// A Report is the result of a job or, with [WithDryRun], its prediction.
+// A Report is the result of a job. With [WithDryRun] it is a prediction.
 type Report struct {
 	Transferred int64 `json:"transferred"` // files transferred to the destination
-	Skipped     int64 `json:"skipped"`     // files that were already the same
+	Skipped     int64 `json:"skipped"`     // files that were the same at both ends
 	Ignored     int64 `json:"ignored"`     // skipped links, pipes, devices and sockets, and markers of empty folders
 	Failed      int64 `json:"failed"`      // files that could not be read, written or removed, or have an invalid name
 	Deleted     int64 `json:"deleted"`     // files removed
-	Aborted     int64 `json:"aborted"`     // multipart uploads aborted, by [Expire]
-	// with [WithInventory]: objects that were replaced or removed after the inventory was
-	// taken, and skipped
+	Aborted     int64 `json:"aborted"`     // multipart uploads that [Expire] aborted
+	// Changed counts objects that were skipped, because they were replaced or removed after the
+	// inventory of [WithInventory] was taken.
 	Changed int64 `json:"changed"`
 
-	Bytes        int64 `json:"bytes"`        // stored for transferred files
-	DeletedBytes int64 `json:"deletedBytes"` // of removed files
+	Bytes        int64 `json:"bytes"`        // bytes of transferred files
+	DeletedBytes int64 `json:"deletedBytes"` // bytes of removed files
 
-	Failures []Failure     `json:"failures,omitempty"` // the first 1,000
+	Failures []Failure     `json:"failures,omitempty"` // the first 1,000 failures
 	Started  time.Time     `json:"started"`
 	Duration time.Duration `json:"durationNanoseconds"`
 	DryRun   bool          `json:"dryRun"`
-	// PlacesUnknown is set by the dry run of a job that removes, if its ends may be one place under two addresses.
-	// The job itself asks: it stores a small object at one end and looks for it at the other.
+	// PlacesUnknown is true in a dry run if the ends may be one place under two addresses, and the
+	// job would remove files. Before the job removes anything, it stores a small object at one end
+	// and looks for it at the other. A dry run makes no such test.
 	PlacesUnknown bool `json:"placesUnknown,omitempty"`
-	// Inventory is when the inventory of [WithInventory] was taken; zero without one.
+	// Inventory is when the inventory of [WithInventory] was taken. It is zero without an
+	// inventory.
 	Inventory time.Time `json:"inventory,omitzero"`
-	Forecast  *Forecast `json:"forecast,omitempty"` // of a dry run of [Sync] and the like; otherwise nil
+	// Forecast is set by a dry run of [Sync] and its short forms; otherwise it is nil.
+	Forecast *Forecast `json:"forecast,omitempty"`
 }
 
-// A Failure is a file that failed. In JSON, Err is its text and its Code.
+// A Failure is a file that failed. In JSON, only the text and the Code of Err are kept.
 type Failure struct {
-	Key string // ends in a slash for a directory
-	Err error  // a *storage.Error; in a report that was read from JSON, only its text and Code
+	Key string // the key of the file; it ends in a slash for a directory
+	// Err is a *storage.Error. After reading from JSON, it has only the text and the Code.
+	Err error
 }
 
-// A failureRecord is a Failure in JSON.
+// A failureRecord is the JSON form of a Failure.
 type failureRecord struct {
 	Key   string       `json:"key"`
 	Code  storage.Code `json:"code,omitempty"`
@@ -84,7 +88,7 @@ func (e *pastError) Error() string { return e.text }
 // Unwrap returns the Code, which is an error.
 func (e *pastError) Unwrap() error { return e.code }
 
-// Rate returns the transferred bytes per second; 0 if no time has passed.
+// Rate returns the transferred bytes per second. It returns 0 if no time has passed.
 func (r *Report) Rate() float64 {
 	if r.Duration <= 0 {
 		return 0
@@ -92,7 +96,7 @@ func (r *Report) Rate() float64 {
 	return float64(r.Bytes) / r.Duration.Seconds()
 }
 
-// String returns a report for a person: one line, and one more for each of the first
+// String returns the report as text for people: one line, and one more line for each of the first
 // ten failures.
 func (r *Report) String() string {
 	var b strings.Builder
@@ -100,7 +104,7 @@ func (r *Report) String() string {
 		b.WriteString("dry run: ")
 	}
 	var counts []string
-	if r.Transferred+r.Skipped > 0 || r.Deleted+r.Aborted == 0 { // else the job only removes
+	if r.Transferred+r.Skipped > 0 || r.Deleted+r.Aborted == 0 { // otherwise the job only removes files
 		counts = append(
 			counts,
 			fmt.Sprintf("%d transferred (%s), %d the same", r.Transferred, formatBytes(float64(r.Bytes)), r.Skipped),
@@ -140,8 +144,8 @@ func (r *Report) String() string {
 	return b.String()
 }
 
-// printable escapes characters that a terminal interprets or does not show. An error
-// of a store or of a foreign bucket may contain any name.
+// printable escapes characters that a terminal interprets or does not show. Errors may contain
+// names that others have chosen.
 func printable(text string) string {
 	var b strings.Builder
 	for _, r := range text {
@@ -154,7 +158,7 @@ func printable(text string) string {
 	return b.String()
 }
 
-// formatBytes returns a number of bytes with a suitable unit.
+// formatBytes returns a number of bytes as text, such as "1.5 MiB".
 func formatBytes(n float64) string {
 	const units = "KMGTPE"
 	if n < 1024 {
@@ -168,7 +172,8 @@ func formatBytes(n float64) string {
 	return fmt.Sprintf("%.1f %ciB", n, units[unit])
 }
 
-// err joins early, the error that ended the job early or nil, and the failures.
+// err returns the error of the job. It joins early, which is why the job ended early, with the
+// failures. early may be nil.
 func (r *Report) err(early error) error {
 	if early == nil && r.Failed == 0 {
 		return nil
@@ -176,13 +181,13 @@ func (r *Report) err(early error) error {
 	return &incompleteError{early: early, report: r}
 }
 
-// incompleteError is the error of a job that did not do everything.
+// An incompleteError is the error of a job that ended early or has failures.
 type incompleteError struct {
 	early  error
 	report *Report
 }
 
-// Error returns the error that ended the job, and the first failures.
+// Error returns the text of the error that ended the job, and those of the first failures.
 func (e *incompleteError) Error() string {
 	const shown = 3
 	var lines []string
@@ -202,7 +207,7 @@ func (e *incompleteError) Error() string {
 	return "transfer: " + strings.Join(lines, "; ")
 }
 
-// Unwrap returns all joined errors.
+// Unwrap returns the error that ended the job and the failures.
 func (e *incompleteError) Unwrap() []error {
 	var all []error
 	if e.early != nil {

@@ -9,12 +9,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// reporter keeps the report while a job runs.
+// A reporter updates the Report while a job runs, and calls the function of WithChanges.
 type reporter struct {
 	meter     meter
 	mu        sync.Mutex
 	report    Report
-	changesMu sync.Mutex // serializes calls of onChange
+	changesMu sync.Mutex // held during calls of onChange, so that they do not overlap
 	onChange  func(Change)
 }
 
@@ -41,21 +41,23 @@ func (t *reporter) reportChange(c Change) {
 	t.onChange(c)
 }
 
-// count updates the report.
+// count changes the report by calling add, under the lock.
 func (t *reporter) count(add func(*Report)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	add(&t.report)
 }
 
-// passed counts a file that was not transferred, such as one that is the same.
+// passed counts a file that was not transferred, for example because it is the same. add updates
+// the report.
 func (t *reporter) passed(add func(*Report)) {
 	t.meter.files.Add(1)
 	t.count(add)
 }
 
-// stored counts one file and the action. known reports whether the file replaces another one. reported is
-// the number of bytes that progress already includes; a copy inside a provider reports none.
+// stored counts a transferred file of size bytes. known is true if the file replaced another one.
+// reported is the number of bytes that progress already includes. It is 0 for a copy inside a
+// provider.
 func (t *reporter) stored(action Action, key string, known bool, size, reported int64) {
 	t.meter.files.Add(1)
 	t.count(func(r *Report) {
@@ -82,14 +84,15 @@ func (t *reporter) aborted(key string) {
 	t.reportChange(Change{Action: Aborted, Key: key})
 }
 
-// failed counts a file that failed.
+// failed counts a file of the source that failed with err.
 func (t *reporter) failed(ctx context.Context, key string, err error) {
 	t.meter.files.Add(1)
 	t.destinationFailed(ctx, key, err)
 }
 
-// destinationFailed is failed for a file of the destination, and for one that was counted as transferred. Failures
-// after ctx is done are not counted, unless they may have been successes.
+// destinationFailed counts a failure without counting a file. It is for a file of the destination,
+// and for a file that was counted as transferred. If ctx is done, failures are not counted, except
+// those that may be successes.
 func (t *reporter) destinationFailed(ctx context.Context, key string, err error) {
 	if ctx.Err() != nil && !errors.Is(err, storage.OutcomeUnknown) {
 		return

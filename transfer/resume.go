@@ -14,7 +14,7 @@ import (
 )
 
 const (
-	// resumeBytes is the size of the smallest file that may be uploaded in parts.
+	// resumeBytes is the size in bytes of the smallest file that may be uploaded in parts.
 	resumeBytes  = 5 << 20
 	resumeSuffix = ".upload"
 	// abandonAfter is the time after which an unfinished upload is abandoned. By then Azure and
@@ -22,29 +22,28 @@ const (
 	abandonAfter = 7 * 24 * time.Hour
 )
 
-// WithResume keeps the state of large uploads in the directory dir, which is created if
-// necessary, in a small file for each upload in progress. If the job is killed and then
-// repeated, it sends only the missing parts of such a file, as [storage.WithResume] does. It
-// sends again at most 16 MiB, or a tenth of the file, of the bytes that were sent.
+// WithResume keeps the state of large uploads in the directory dir, in one small file for each
+// upload in progress. The directory is created if necessary. If the job is killed and then
+// repeated, it sends only the missing parts of such a file, as [storage.WithResume] does. At most
+// 16 MiB or a tenth of the file, whichever is more, are sent a second time.
 //
-// A download of at least 16 MiB needs no such file. If its job is killed, the next one
-// into the directory continues it, also without WithResume, if the object has the same
-// revision. With WithResume, it also stays for the next job if this one is canceled, or
-// fails for a reason that passes. The temporary file lies in the directory of the file.
+// A download of at least 16 MiB needs no such file. If its job is killed, the next job into the
+// directory continues the download, also without WithResume, if the object has the same revision.
+// Its temporary file is in the directory of the downloaded file. With WithResume, the temporary
+// file also stays if the job is canceled, or fails with a temporary error.
 //
-// Each job needs its own directory on this machine. If dir lies in a directory of the
-// job, it is skipped. If it is that directory, the job fails with InvalidArgument. A
-// file that another run of the job is sending fails with Locked. An upload that was
-// not resumed within a week is abandoned, and its parts are removed, by the next job
-// that uses dir.
+// Each job needs its own directory on this machine. If dir lies in a directory of the job, the job
+// skips dir. If dir is that directory itself, the job fails with InvalidArgument. If another run of
+// the job is sending a file, that file fails with Locked. If an upload was not resumed within a
+// week, the next job that uses dir abandons it and removes its parts.
 func WithResume(dir string) Option {
 	return checked(dir != "", "WithResume", "must name a directory", func(s *settings) { s.resume = dir })
 }
 
-// resumeDir is the directory of WithResume, or "".
+// A resumeDir is the directory of WithResume, or "" without that option.
 type resumeDir string
 
-// prepare creates the directory.
+// prepare creates the directory, if the option is given.
 func (b resumeDir) prepare() error {
 	if b == "" {
 		return nil
@@ -52,7 +51,8 @@ func (b resumeDir) prepare() error {
 	return fileError("WithResume", string(b), durable.MkdirAll(string(b), 0o700))
 }
 
-// file returns the file of [storage.WithResume] for the upload of a file, or "" if there is none.
+// file returns the path for [storage.WithResume] when the file key is uploaded. It returns "" if
+// the upload is not recorded.
 func (b resumeDir) file(key string, size int64) string {
 	if b == "" || size < resumeBytes {
 		return ""
@@ -61,13 +61,13 @@ func (b resumeDir) file(key string, size int64) string {
 	return filepath.Join(string(b), hex.EncodeToString(sum[:16])+resumeSuffix)
 }
 
-// sweep abandons uploads that were not resumed. If that fails, the next job tries
+// sweep abandons uploads that were not resumed for a week. If that fails, the next job tries it
 // again.
 func (b resumeDir) sweep(ctx context.Context, to storage.Uploader, now time.Time) {
 	if b == "" {
 		return
 	}
-	kept, _ := os.ReadDir(string(b)) // may be incomplete
+	kept, _ := os.ReadDir(string(b)) // after an error, the list is incomplete
 	for _, entry := range kept {
 		if !isResumeFile(entry.Name()) {
 			continue
@@ -78,7 +78,7 @@ func (b resumeDir) sweep(ctx context.Context, to storage.Uploader, now time.Time
 	}
 }
 
-// isResumeFile reports whether file returns a path with such a name.
+// isResumeFile reports whether name has the form of the names that file returns.
 func isResumeFile(name string) bool {
 	digits, ok := strings.CutSuffix(name, resumeSuffix)
 	return ok && len(digits) == 32 && strings.Trim(digits, "0123456789abcdef") == ""

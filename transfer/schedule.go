@@ -18,8 +18,8 @@ type everyOption func(*schedule)
 
 func (o everyOption) applyEvery(s *schedule) { o(s) }
 
-// WithJitter delays each run by a random time up to d, also the first, so that programs
-// that start together do not run together. The default is a tenth of the interval. With 0,
+// WithJitter delays each run, including the first, by a random time up to d, so that programs that
+// start together do not all run at the same time. The default is a tenth of the interval. With 0,
 // [Every] runs the job immediately. If d is negative, Every fails with InvalidArgument.
 func WithJitter(d time.Duration) EveryOption {
 	return everyOption(func(s *schedule) {
@@ -30,13 +30,15 @@ func WithJitter(d time.Duration) EveryOption {
 	})
 }
 
-// WithLease lets one process at a time run the job, and starts no run before the interval has passed
-// since any process started one, by the clock of the store ([lease.WithInterval]). The object with this
-// key in b is a lease of package lease: if its holder dies, another process takes over after a minute.
-// If the bucket does not support [storage.IfAbsent] and [storage.IfRevision] on Upload, [Every] fails
-// with Unsupported before it runs anything. While the job runs, the object is written every 15 seconds:
-// a bucket that keeps versions keeps all of them. The jobs of this package and
-// [storage.RemoveMatching] leave the object out if they run with the ctx of job.
+// WithLease lets only one process at a time run the job. A run starts only if the interval has
+// passed since any process started one, by the clock of the store ([lease.WithInterval]). The
+// object with this key in b is a lease of package lease: if its holder dies, another process takes
+// over after a minute. If the bucket does not support [storage.IfAbsent] and [storage.IfRevision]
+// on Upload, [Every] fails with Unsupported before it runs anything.
+//
+// While the job runs, the object is written every 15 seconds. A bucket that keeps versions keeps a
+// version for each of these writes. If the jobs of this package, or [storage.RemoveMatching], are
+// called with the ctx of the running job, they leave the object out.
 func WithLease(b interface {
 	storage.Uploader
 	storage.Downloader
@@ -55,24 +57,24 @@ func WithRuns(report func(Run)) EveryOption {
 	return everyOption(func(s *schedule) { s.report = report })
 }
 
-// A Run is one run of a job. If acquiring the lease failed, Duration is 0 and Err is the reason. That
-// another process has the lease is not reported.
+// A Run is one run of a job, or a failure to acquire the lease. For such a failure, Duration is 0
+// and Err is the reason. If another process has the lease, no Run is reported.
 type Run struct {
 	Began    time.Time
 	Duration time.Duration
 	Err      error // error of the job or of the lease
 }
 
-// Every runs job, and again when interval has passed since the last start, until ctx is
-// done. Each run, also the first, is delayed by [WithJitter]. Runs never overlap: if one
-// takes longer than interval, the next follows it. Every waits for a run in progress, and then returns Canceled
-// or DeadlineExceeded. If interval is not positive, it returns InvalidArgument. It
-// also returns any error that prevents all runs. An error of job does not end Every;
-// [WithRuns] reports it.
+// Every calls job repeatedly, until ctx is done. A run starts when interval has passed since the
+// last start, delayed by [WithJitter]. Runs never overlap: if one takes longer than interval, the
+// next one follows it. When ctx is done, Every waits for the run in progress, and then returns
+// Canceled or DeadlineExceeded. If interval is not positive, it returns InvalidArgument. It also
+// returns any error that prevents all runs. An error of job does not end Every, but is reported by
+// [WithRuns].
 //
-// With [WithLease] this holds for all processes together. The lease is renewed until job returns, even
-// after ctx is done. If the lease is lost, the ctx of job is done, with the cause Changed. job should
-// then return, because another process may start.
+// With [WithLease], runs of all processes together do not overlap and keep the interval. The lease
+// is renewed until job returns, even after ctx is done. If the lease is lost, the ctx of job is
+// done, with the cause Changed. job should then return, because another process may start.
 func Every(
 	ctx context.Context, interval time.Duration, job func(ctx context.Context) error, opts ...EveryOption,
 ) error {
@@ -105,7 +107,7 @@ func withOp(e *storage.Error) error {
 	return e
 }
 
-// schedule is one call of [Every].
+// A schedule holds the options of one call of [Every].
 type schedule struct {
 	err      *storage.Error
 	interval time.Duration
@@ -119,7 +121,7 @@ type schedule struct {
 	report func(Run)
 }
 
-// delayed adds the jitter, without an overflow of long intervals.
+// delayed adds a random delay to d. The sum does not overflow.
 func (s *schedule) delayed(d time.Duration) time.Duration {
 	if s.jitter > 0 {
 		d += min(rand.N(s.jitter), math.MaxInt64-d)
@@ -143,8 +145,8 @@ func (s *schedule) loop(ctx context.Context) error {
 	}
 }
 
-// runHolding runs the job when it is due and no other process runs it. It returns how long to wait
-// before the next attempt.
+// runHolding runs the job under the lease, if the job is due and no other process runs it. It
+// returns how long to wait before the next attempt.
 func (s *schedule) runHolding(ctx context.Context) (wait time.Duration) {
 	var began time.Time
 	err := lease.Hold(ctx, s.bucket, s.key, func(ctx context.Context) error {

@@ -7,17 +7,18 @@ import (
 )
 
 const (
-	beginConcurrency = 16  // the number to begin with, without WithConcurrency
-	mostConcurrency  = 128 // the greatest number, without WithConcurrency
-	// requestBytes is the number of bytes that a request for a small file counts as beside the
-	// bytes of large files, when two numbers of parallel requests are compared.
+	beginConcurrency = 16  // number of parallel requests in the beginning, without WithConcurrency
+	mostConcurrency  = 128 // largest number of parallel requests, without WithConcurrency
+	// requestBytes is added to the bytes of each request when throughputs are compared. Without it,
+	// small files would seem slow.
 	requestBytes = 64 << 10
 )
 
-// semaphore limits the number of parallel requests.
+// A semaphore limits the number of parallel requests of a job. Each request needs one slot.
 type semaphore struct{ limit *concurrency.Limit }
 
-// newSemaphore returns a semaphore of n slots; with 0 it finds the number itself.
+// newSemaphore returns a semaphore with n slots. If n is 0, the number of slots grows while that
+// increases the throughput.
 func newSemaphore(n int) *semaphore {
 	if n == 0 {
 		return &semaphore{concurrency.Growing(beginConcurrency, mostConcurrency, 0)}
@@ -25,11 +26,11 @@ func newSemaphore(n int) *semaphore {
 	return &semaphore{concurrency.Fixed(n)}
 }
 
-// size returns how many slots there are now.
+// size returns the current number of slots.
 func (r *semaphore) size() int { return r.limit.Current() }
 
-// acquire waits for n slots; it returns false if ctx is done first. Only one
-// goroutine at a time may call it, because two could deadlock with some slots each.
+// acquire waits for n slots. It returns false if ctx is done first. Only one goroutine at a time
+// may call it: two of them could each hold some slots and wait for the other forever.
 func (r *semaphore) acquire(ctx context.Context, n int) bool {
 	for have := range n {
 		if ctx.Err() != nil || r.limit.Acquire(ctx) != nil {
@@ -40,7 +41,7 @@ func (r *semaphore) acquire(ctx context.Context, n int) bool {
 	return true
 }
 
-// tryAcquire takes up to n slots that are free now.
+// tryAcquire takes up to n slots, as many as are free now, and returns how many.
 func (r *semaphore) tryAcquire(n int) (got int) {
 	for got < n && r.limit.TryAcquire() {
 		got++
@@ -48,7 +49,7 @@ func (r *semaphore) tryAcquire(n int) (got int) {
 	return got
 }
 
-// ended counts a file whose bytes were transferred with n slots.
+// ended records that n requests have transferred a file of this size, and have ended.
 func (r *semaphore) ended(bytes int64, n int) {
 	r.limit.Moved(bytes + int64(n)*requestBytes)
 	for range n {

@@ -12,19 +12,20 @@ import (
 )
 
 const (
-	// sampledKeys is how many keys of each shard are in the sample, so that shards differ by a few percent.
+	// sampledKeys is the number of keys in the sample for each shard. With so many, shards differ
+	// by a few percent.
 	sampledKeys = 4096
 	maxSample   = 1 << 18
 )
 
-// WithShardBounds makes the shards of [WithShard] ranges of keys, in place of the hash, so that each job lists
-// only its range of a bucket. Shard 0 has the keys up to the first bound, the last shard those that follow the
-// last bound. [ShardBounds] returns bounds. All jobs need the same ones: with different bounds, a key may be in
-// two shards, or in none.
+// WithShardBounds makes each shard of [WithShard] a range of keys, instead of using the hash, so
+// that each job lists only its range of a bucket. Shard 0 has the keys up to the first bound. The
+// last shard has the keys after the last bound. [ShardBounds] computes bounds. All jobs need the
+// same bounds. With different bounds, a key may be in two shards, or in none.
 //
-// Bounds are relative to the ends, as keys are. A directory, an inventory, and a bucket that lists in no order
-// are still read whole. If the bounds are not in their order, or are not one less than the shards, the job fails
-// with InvalidArgument.
+// Bounds are relative to the ends, as keys are. A directory, an inventory, and a bucket that lists
+// in no order are still read completely. The job fails with InvalidArgument if the bounds are not
+// in ascending order, or if their number is not one less than that of the shards.
 func WithShardBounds(bounds ...string) Option {
 	bounds = slices.Clone(bounds)
 	return checked(
@@ -33,10 +34,11 @@ func WithShardBounds(bounds ...string) Option {
 	)
 }
 
-// ShardBounds returns the n-1 keys for [WithShardBounds] that make n shards with about equal numbers of keys:
-// with up to 64 shards, they differ by a few percent. It reads from once, which may be an [Inventory], and takes
-// [WithPrefix], [WithInclude], [WithExclude] and [WithKeys]. It needs some hundred bytes for each of at most
-// 524,288 keys. If n is below 1, or from is nil, it fails with InvalidArgument.
+// ShardBounds returns the n-1 keys for [WithShardBounds] that make n shards with about equal
+// numbers of keys. With up to 64 shards, the numbers differ by a few percent. The parameter from is
+// a bucket or an [Inventory], and is read once. ShardBounds accepts [WithPrefix], [WithInclude],
+// [WithExclude] and [WithKeys]. It keeps at most 524,288 keys in memory, with some hundred bytes
+// for each. If n is below 1, or the parameter from is nil, it fails with InvalidArgument.
 func ShardBounds(ctx context.Context, from storage.Lister, n int, opts ...Option) ([]string, error) {
 	s := readOptions(opts)
 	if n < 1 || from == nil {
@@ -47,12 +49,12 @@ func ShardBounds(ctx context.Context, from storage.Lister, n int, opts ...Option
 	}
 	list := from.List(ctx, storage.WithPrefix(s.prefix), storage.WithAnyOrder())
 	if i, ok := from.(*Inventory); ok {
-		list = i.objects(ctx, s.prefix) // the keys need no sorting
+		list = i.objects(ctx, s.prefix) // the order of the keys does not matter
 	}
 	return s.shardBounds(list, n)
 }
 
-// shardBounds divides the keys of a listing.
+// shardBounds returns the keys that divide a listing into n equal ranges.
 func (s *settings) shardBounds(list iter.Seq2[storage.ListEntry, error], n int) ([]string, error) {
 	keys, err := s.sample(list, min(n*sampledKeys, maxSample))
 	if err != nil {
@@ -60,14 +62,15 @@ func (s *settings) shardBounds(list iter.Seq2[storage.ListEntry, error], n int) 
 	}
 	bounds := make([]string, n-1)
 	for i := range bounds {
-		if len(keys) > 0 { // without keys, the last shard has all of them
+		if len(keys) > 0 { // without any key, the last shard has the whole range
 			bounds[i] = keys[len(keys)*(i+1)/n]
 		}
 	}
 	return bounds, nil
 }
 
-// sample returns up to 2n keys in their order. The hashes of keys decide which, so that all shards get the same.
+// sample returns up to 2n of the listed keys, in ascending order. It chooses the keys by their
+// hashes, so that all shards choose the same keys.
 func (s *settings) sample(list iter.Seq2[storage.ListEntry, error], n int) ([]string, error) {
 	most := uint64(math.MaxUint64)
 	var keys []string
@@ -87,7 +90,8 @@ func (s *settings) sample(list iter.Seq2[storage.ListEntry, error], n int) ([]st
 	return keys, nil
 }
 
-// checkBounds makes the shard a range of keys, if there are bounds.
+// checkBounds makes the shard a range of keys, if WithShardBounds was given. It fails if the bounds
+// are invalid.
 func (s *settings) checkBounds() {
 	switch {
 	case !s.bounded:
@@ -98,7 +102,7 @@ func (s *settings) checkBounds() {
 	}
 }
 
-// useBounds makes the shard a range of keys.
+// useBounds makes the shard of the job the range of keys between its two bounds.
 func (s *settings) useBounds() {
 	s.ranges = &keyRange{}
 	if s.shard > 0 {
@@ -109,32 +113,33 @@ func (s *settings) useBounds() {
 	}
 }
 
-// splitByInventory makes the shard of the job a range of keys. Both ends can find its beginning.
+// splitByInventory computes bounds from the inventory, and makes the shard of the job a range of
+// keys.
 func (s *settings) splitByInventory(ctx context.Context) (err error) {
 	if s.inventory == nil || s.shards <= 1 || s.bounded {
 		return nil
 	}
-	everyKey := &settings{} // the ranges in journals are those of all keys
+	everyKey := &settings{} // without a filter, because a journal assumes that the ranges divide all keys
 	if s.bounds, err = everyKey.shardBounds(s.inventory.objects(ctx, s.prefix), int(s.shards)); err == nil {
 		s.useBounds()
 	}
 	return err
 }
 
-// A keyRange has the keys that follow after, up to last.
+// A keyRange is the range of keys that are greater than after, up to and including last.
 type keyRange struct {
 	after string
-	last  *string // nil means all that follow
+	last  *string // nil means that the range has no end
 }
 
 func (r *keyRange) contains(key string) bool {
 	return r == nil || key > r.after && !r.endsBefore(key)
 }
 
-// endsBefore reports whether neither key nor any later one is in the range.
+// endsBefore reports whether key and all later keys are after the range.
 func (r *keyRange) endsBefore(key string) bool { return r != nil && r.last != nil && key > *r.last }
 
-// list lists the range of a bucket that lists in the order of keys.
+// list yields the entries of the range. It is for a bucket that lists in the order of keys.
 func (r *keyRange) list(ctx context.Context, from storage.Lister, prefix string) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for e, err := range from.List(ctx, storage.WithPrefix(prefix), storage.WithStartAfter(r.after)) {
@@ -145,7 +150,7 @@ func (r *keyRange) list(ctx context.Context, from storage.Lister, prefix string)
 	}
 }
 
-// keyHash returns the number that also decides the shard of a key.
+// keyHash returns the hash of a key, which also decides the shard of a key in WithShard.
 func keyHash(key string) uint64 {
 	sum := sha256.Sum256([]byte(key))
 	return binary.BigEndian.Uint64(sum[:8])

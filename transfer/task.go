@@ -7,15 +7,15 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A task is a file of the source that is not known to be the same at the destination.
+// A task is a file of the source that may have to be transferred.
 type task struct {
 	src, dst   entry
-	known      bool // the destination has a file, dst
+	known      bool // whether the destination has a file with this key, which is dst
 	comparison comparison
-	step       *list.Element // the file's step in the journal
+	step       *list.Element // the step of this file in the journal
 }
 
-// do does one task, with n slots of the semaphore.
+// do handles one task. It has n slots of the semaphore, and may change n.
 func (j *job) do(ctx context.Context, t task, n *int) {
 	if err := j.tryTask(ctx, t, n); err != nil {
 		j.taskFailed(ctx, t.src.key, err)
@@ -52,7 +52,7 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 		j.reporter.meter.totalBytes.Add(t.src.size)
 		return j.transferFile(ctx, t, *n)
 	}
-	if !j.comparing { // a comparison writes no file
+	if !j.comparing { // Compare writes no file, so it needs no check
 		if err := j.dst.checkWrite(t.src.key, t.known); err != nil {
 			return err
 		}
@@ -61,8 +61,9 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 	return nil
 }
 
-// skipSame ends the task of a file that the destination has and that the job has not written. With WithMissingOnly
-// the two files were not compared, and the source keeps its file.
+// skipSame skips a file that the destination has and that the job has not written. With WithMove it
+// then removes the file of the source. With WithMissingOnly that file stays, because the two files
+// were not compared.
 func (j *job) skipSame(ctx context.Context, t task) error {
 	if !j.settings.missingOnly {
 		if err := j.finishMove(ctx, t.src, &t.dst); err != nil {
@@ -73,8 +74,8 @@ func (j *job) skipSame(ctx context.Context, t task) error {
 	return nil
 }
 
-// appeared reports whether another job has written the same file to the directory since it was walked, and makes
-// that file the task's.
+// appeared reports whether another job has meanwhile written the same file to the destination
+// directory. If so, it sets t.dst to that file.
 func (j *job) appeared(ctx context.Context, t *task) bool {
 	to, ok := j.dst.(*tree)
 	if ok {
@@ -91,7 +92,8 @@ func (j *job) appeared(ctx context.Context, t *task) bool {
 	return comparison == same
 }
 
-// changedSince reports whether an object is no longer the one in the inventory. It is then skipped.
+// changedSince reports whether an object was replaced or removed after the inventory was taken. If
+// so, it counts the object as skipped.
 func (j *job) changedSince(ctx context.Context, t task) (bool, error) {
 	from, ok := j.src.(*objects)
 	if !ok || from.inventory == nil || j.settings.dryRun && t.comparison != unclear {
@@ -115,7 +117,7 @@ func (j *job) skip(t task) {
 	j.settings.journal.end(t.step, journalCounts{Skipped: 1})
 }
 
-// transferFile stores a file at the destination by n requests at once.
+// transferFile stores a file at the destination, with up to n parallel requests.
 func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	key, meter := t.src.key, &j.reporter.meter
 	meter.current.Store(&key)
@@ -124,8 +126,8 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 			return err
 		}
 	}
-	var reported int64     // the function below is never called concurrently
-	expected := t.src.size // the file may have changed size
+	var reported int64     // needs no lock, because the function below is never called concurrently
+	expected := t.src.size // bytes; changed below if the file has changed its size
 	stored, done, err := j.moveInOneStep(ctx, key)
 	if !done && err == nil {
 		stored, err = j.transferrer.transfer(ctx, t.src, t.known, n, func(done, total int64) {
@@ -138,7 +140,7 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 		})
 	}
 	if err != nil {
-		meter.totalBytes.Add(reported - expected) // the rest will not be transferred
+		meter.totalBytes.Add(reported - expected) // the rest of the file will not be transferred
 		return err
 	}
 	meter.totalBytes.Add(stored - expected)
@@ -147,7 +149,7 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	}
 	j.reporter.stored(Transferred, key, t.known, stored, reported)
 	j.slots.ended(stored, n)
-	if err != nil { // both ends have the file, which counts as transferred and as failed
+	if err != nil { // both ends have the file: it counts as transferred and as failed
 		j.settings.journal.fail()
 		j.reporter.destinationFailed(ctx, key, err)
 		return nil
@@ -158,7 +160,7 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 
 func (j *job) taskFailed(ctx context.Context, key string, err error) {
 	j.settings.journal.fail()
-	if ctx.Err() == nil { // an interrupted transfer has not failed
+	if ctx.Err() == nil { // a transfer that ctx has interrupted does not count as failed
 		j.reporter.failed(ctx, key, err)
 	}
 }
@@ -171,15 +173,15 @@ func (j *job) compare(ctx context.Context, t task) (bool, error) {
 }
 
 const (
-	// largeBytes is the part of a file that justifies a further parallel request.
+	// largeBytes is the number of bytes of a file for each parallel request.
 	largeBytes = 8 << 20
 	// fileRequests is the maximum number of requests for one file. More do not make
 	// one transfer faster.
 	fileRequests = 12
 )
 
-// requestsFor returns how many requests a file should have: several if it is large,
-// but never so many that other files wait for it.
+// requestsFor returns the number of parallel requests for a file. A large file has several, but
+// never more than half of the slots, so that other files do not wait for it.
 func requestsFor(j *job, size int64) int {
 	return max(1, min(int(min(size/largeBytes, fileRequests)), j.slots.size()/2))
 }

@@ -51,23 +51,22 @@
 //
 // # Names
 //
-// Keys are paths with slashes, relative to the directory or the bucket. To use a part
-// of a bucket as an end, use [storage.Prefixed]. A file fails with InvalidArgument if
-// its name is not a valid key. So does an object if a directory cannot hold its key,
-// or if the key needs a directory in place of a file: if a bucket has a and a/b, a/b
-// fails. A symbolic link in the destination is not followed, and files below it fail,
-// too. A directory .omnibucket, in which a local bucket keeps its signing key, is
-// never read or written. The directory of [WithResume] is skipped, too, and so are
-// temporary files: their names are .omnibucket-, 16 hexadecimal digits and, for some, a
-// hyphen and a number.
+// Keys are paths with slashes, relative to the directory or the bucket. To use a part of a bucket
+// as an end, use [storage.Prefixed]. A file fails with InvalidArgument if its name is not a valid
+// key. An object fails with InvalidArgument if a directory cannot hold its key, or if the key needs
+// a directory in place of a file: if a bucket has a and a/b, a/b fails. A symbolic link in the
+// destination is not followed, and files below it fail, too. A directory .omnibucket, in which a
+// local bucket keeps its signing key, is never read or written. The directory of [WithResume] is
+// skipped, too, and so are temporary files: their names are .omnibucket-, 16 hexadecimal digits
+// and, for some, a hyphen and a number.
 //
 // # Temporary files
 //
-// A file gets its name when it is complete. Until then it has a temporary one, in the
-// same directory, and there is a small file that marks it, which the process holds
-// locked. A process that is killed leaves both. The next job into the directory
-// continues a large file, or removes it, unless its process is alive. A file that is only
-// named like a temporary one stays. On a file system without locks, that waits for a day.
+// A file gets its name when it is complete. Until then it has a temporary one, in the same
+// directory, and there is a small file that marks it, which the process holds locked. A process
+// that is killed leaves both. The next job into the directory continues a large file, or removes
+// it, unless its process is alive. A file that is only named like a temporary one stays. On a file
+// system without locks, a job treats a process as alive until its files are a day old.
 //
 // # Patterns
 //
@@ -112,9 +111,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Source is a bucket that a job can read. The ends of a job, and what it removes from or brings back in, must be
-// buckets of this library, perhaps with a Core of your own ([storage.Wrap]). With any other value the job fails with
-// Unsupported, before it makes a request.
+// A Source is a bucket that a job can read. Every bucket of a job must be from this library, but it
+// may have a Core of your own ([storage.Wrap]). With any other value, the job fails with
+// Unsupported before it makes a request.
 type Source interface {
 	storage.Downloader
 	storage.Lister
@@ -139,20 +138,19 @@ func Copy(ctx context.Context, dst storage.ReadWriter, src Source, opts ...Optio
 	return run(ctx, "Copy", Bucket(dst), End{kind: bucketEnd, from: src}, opts)
 }
 
-// Sync transfers files of src to dst unless they are the same there. With
-// [WithDelete] it then removes files from dst that src does not have.
+// Sync transfers files of src to dst unless they are the same there. With [WithDelete] it then
+// removes files from dst that src does not have.
 //
-// Sync returns a nil error only if it did everything. Otherwise the error joins the
-// reason for which the job ended early, if any, and up to 1,000 failures as
-// [*storage.Error] with their Key. The job ends early with InvalidArgument if an
-// option or an end is invalid, with the error of a listing that failed, and with
-// Canceled or DeadlineExceeded. Sync always returns a Report.
+// Sync returns a nil error only if it did everything. Otherwise the error joins the reason why the
+// job ended early, if it did, and up to 1,000 failures. Each failure is a [*storage.Error] with a
+// Key. The job ends early with InvalidArgument if an option or an end is invalid, with the error of
+// a listing that failed, and with Canceled or DeadlineExceeded. Sync always returns a Report.
 //
-// If one end contains the other, Sync fails with InvalidArgument, because WithDelete
-// would remove the source. It recognizes this for directories and local buckets by
-// their paths without symbolic links, and for other buckets as driver.Overlap
-// does. To copy a bucket or a directory into a part of itself, or back, exclude that part
-// with [WithExclude]. Between a bucket and a destination directory, that is not possible.
+// If one end contains the other, Sync fails with InvalidArgument, because WithDelete would remove
+// the source. It compares directories and local buckets by their paths without symbolic links, and
+// other buckets with driver.Overlap. To copy a bucket or a directory into a part of itself, or
+// back, exclude that part with [WithExclude]. That is not possible between a bucket and a
+// destination directory.
 func Sync(ctx context.Context, dst, src End, opts ...Option) (*Report, error) {
 	return run(ctx, "Sync", dst, src, opts)
 }
@@ -177,33 +175,34 @@ const (
 // destination is created if necessary.
 func Dir(path string) End { return End{kind: dirEnd, path: path} }
 
-// Bucket returns a bucket as an end or, with [storage.Prefixed], the keys with a
-// prefix.
+// Bucket returns a bucket as an end. To use only the keys with a prefix, pass a [storage.Prefixed]
+// bucket.
 func Bucket(b storage.ReadWriter) End { return End{kind: bucketEnd, from: b, to: b} }
 
-// A comparison is the result of comparing a file that both ends have.
+// A comparison is the result of comparing two files with the same key.
 type comparison int
 
 const (
 	same    comparison = iota
-	differs            // the file is transferred
+	differs            // the file must be transferred
 	unclear            // compareDeep decides
 )
 
-// A transferrer compares and transfers files between two kinds of ends.
+// A transferrer compares and transfers files, from one kind of end to another, such as a directory
+// to a bucket.
 type transferrer interface {
-	// compare uses only what listings contain; sizes are equal.
+	// compare compares two files of equal size by what their listings contain.
 	compare(src, dst entry) comparison
-	// compareDeep reads attributes and, if necessary, files. It reports whether they
-	// are the same.
+	// compareDeep reads attributes and, if necessary, contents. It reports whether the files are
+	// the same. It is called if compare returns unclear.
 	compareDeep(ctx context.Context, src, dst entry) (bool, error)
-	// transfer transfers a file with up to the given number of parallel requests and
-	// returns how many bytes it stored. known reports whether the destination has a
-	// file. moved is called as bytes are transferred.
+	// transfer transfers a file, and returns how many bytes it stored. The parameter requests is
+	// the largest number of parallel requests. known is true if the destination has a file with
+	// this key. moved is called as bytes are transferred.
 	transfer(ctx context.Context, src entry, known bool, requests int, moved func(done, total int64)) (int64, error)
 }
 
-// newTransferrer returns the transferrer from src to dst.
+// newTransferrer returns the transferrer for the kinds of src and dst.
 func newTransferrer(dst, src openedEnd, s *settings) transferrer {
 	from, isTree := src.(*tree)
 	if to, ok := dst.(*tree); ok {
@@ -219,7 +218,7 @@ func newTransferrer(dst, src openedEnd, s *settings) transferrer {
 	return &bucketCopier{src.(*objects).from, to, s}
 }
 
-// compareChecksums compares a file of two ends of any kind, for [WithChecksum].
+// compareChecksums reports whether a file has the same checksum at both ends, for [WithChecksum].
 func compareChecksums(ctx context.Context, dst, src openedEnd, key string) (bool, error) {
 	want, err := src.checksum(ctx, key)
 	if err != nil {

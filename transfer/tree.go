@@ -25,29 +25,31 @@ import (
 )
 
 const (
-	// reservedName is the directory for a local bucket's own files, such as a signing
+	// reservedName is the name of a directory for a local bucket's own files, such as a signing
 	// key.
 	reservedName = ".omnibucket"
 )
 
 var _ openedEnd = (*tree)(nil)
 
-// A tree is a directory. Files are opened through root, so that no name or link leads
-// outside.
+// A tree is a directory that a job has opened. Files are opened through root, so that no name or
+// link leads outside of it.
 type tree struct {
-	root        *os.Root      // nil for a destination that does not exist, in a dry run
-	destination bool          // temporary files are swept, and links are not followed
-	temps       *partfile.Job // of a destination; otherwise nil
-	skipped     []fs.FileInfo // the directories of the other end and of WithResume
-	sync        bool          // written files are on the disk when the job ends
+	root        *os.Root      // nil in a dry run, if the destination does not exist
+	destination bool          // whether the directory is the destination, where links are not followed
+	temps       *partfile.Job // makes the temporary files of a destination; otherwise nil
+	skipped     []fs.FileInfo // directories that are not read: the other end, and that of WithResume
+	sync        bool          // whether written files must be on the disk when the job ends
 
 	mu      sync.Mutex
-	changes map[string]bool // directories that need a sync
-	marks   []string        // marks of temporary files that the walk has met
-	kept    map[string]bool // files of which a part stays for the next job
+	changes map[string]bool // directories that must be synced
+	marks   []string        // marks: small files that belong to temporary files; found by the walk
+	kept    map[string]bool // files whose temporary file stays for the next job
 
-	syncing  sync.Mutex // held by syncDirs
-	unsynced error      // the error of a sync that failed: a later success says nothing about its names
+	syncing sync.Mutex // held during syncDirs
+	// unsynced is the error of a failed sync. It stays even if a later sync succeeds, because the
+	// later one does not sync the same names.
+	unsynced error
 }
 
 func (t *tree) close() error {
@@ -58,7 +60,7 @@ func (t *tree) close() error {
 	return errors.Join(t.syncDirs(), t.root.Close())
 }
 
-// keep records that a part of a file stays for the next job.
+// keep records that the temporary file of an incomplete download stays for the next job.
 func (t *tree) keep(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -68,14 +70,15 @@ func (t *tree) keep(key string) {
 	t.kept[key] = true
 }
 
-// noteMark records a file that may be the mark of temporary files.
+// noteMark records a mark, which is a small file that belongs to a temporary file, for sweep.
 func (t *tree) noteMark(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.marks = append(t.marks, key)
 }
 
-// sweep removes the files that dead processes have left and that nobody continues.
+// sweep removes temporary files whose processes have died, except those that a later job can
+// continue.
 func (t *tree) sweep(s *settings) {
 	for _, mark := range t.marks {
 		partfile.Sweep(t.root, mark, func(target string) bool {
@@ -85,9 +88,10 @@ func (t *tree) sweep(s *settings) {
 	}
 }
 
-// noteTopMarks records the marks in a directory that the job does not walk.
+// noteTopMarks records the marks of temporary files at the top of a directory that the job does not
+// list.
 func (t *tree) noteTopMarks() {
-	top, _ := fs.ReadDir(t.root.FS(), ".") // may be incomplete
+	top, _ := fs.ReadDir(t.root.FS(), ".") // after an error, the list is incomplete
 	for _, d := range top {
 		if partfile.IsMark(d.Name()) {
 			t.noteMark(d.Name())
@@ -95,8 +99,8 @@ func (t *tree) noteTopMarks() {
 	}
 }
 
-// noteChange records that names in dir have changed. A directory is synced once at the end of
-// the job, or earlier if many are waiting.
+// noteChange records that names in the directory dir have changed, so that it must be synced. That
+// happens at the end of the job, or earlier if many directories are waiting.
 func (t *tree) noteChange(dir string) error {
 	if !t.sync {
 		return nil
@@ -112,8 +116,8 @@ func (t *tree) noteChange(dir string) error {
 	return nil
 }
 
-// syncDirs waits until all names that were written before are on the disk. A second caller waits for the
-// first, which may be syncing its names.
+// syncDirs waits until the names of all files that were written before are on the disk. If another
+// call is in progress, it waits for that call, which may be syncing these names.
 func (t *tree) syncDirs() error {
 	t.syncing.Lock()
 	defer t.syncing.Unlock()
@@ -123,7 +127,7 @@ func (t *tree) syncDirs() error {
 	t.mu.Unlock()
 	for dir := range changes {
 		err := durable.SyncDirIn(t.root, dir)
-		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a directory that was removed needs no sync
+		if err != nil && !errors.Is(err, fs.ErrNotExist) { // a directory that no longer exists needs no sync
 			t.unsynced = fileError("sync", dir, err)
 		}
 	}
@@ -141,7 +145,8 @@ func reserved(key string) bool {
 	return durable.IsTempName(path.Base(key))
 }
 
-// open opens a regular file for reading. It does not block if a pipe has replaced it.
+// open opens a regular file for reading. If a pipe has replaced the file, open fails and does not
+// block.
 func (t *tree) open(key string) (*os.File, fs.FileInfo, error) {
 	f, err := t.root.OpenFile(key, os.O_RDONLY|localfile.Nonblocking, 0)
 	if err != nil {
@@ -164,11 +169,12 @@ func (t *tree) checksum(ctx context.Context, key string) (uint32, error) {
 	return sum.Sum32(), err
 }
 
-// read writes a file to a hash, if it has at most size bytes.
+// read writes the content of a file to a writer, such as a hash. It fails if the file has more than
+// most bytes.
 func (t *tree) read(ctx context.Context, key string, most int64, to io.Writer) error {
 	f, info, err := t.open(key)
 	if err == nil {
-		defer func() { _ = f.Close() }() // it was only read
+		defer func() { _ = f.Close() }() // the file was only read, so an error does not matter
 		if info.Size() > most {
 			return fileError("read", key, localfile.ErrChanged)
 		}
@@ -177,23 +183,24 @@ func (t *tree) read(ctx context.Context, key string, most int64, to io.Writer) e
 	return fileError("read", key, err)
 }
 
-// etagBytes is the size up to which reading a file costs less than a request for the attributes
-// of its object.
+// etagBytes is the size in bytes up to which reading a file costs less than a request for the
+// attributes of its object.
 const etagBytes = 256 << 10
 
-// matchesETag reports whether the ETag of an object is the MD5 of a small file. On S3 an object
-// that was stored in one request, and is not encrypted with a key of its own, has such an ETag.
-// If it is not the file's MD5, that proves nothing: an encrypting server makes up ETags of
-// the same form.
+// matchesETag reports whether etag, the ETag of an object, is the MD5 of the small file src. On S3,
+// an object has such an ETag if it was stored in one request and is not encrypted with a key of its
+// own. If etag is not the MD5 of the file, that proves nothing, because a server that encrypts
+// makes up ETags of the same form.
 func (t *tree) matchesETag(ctx context.Context, src entry, etag string) bool {
 	want, err := hex.DecodeString(strings.Trim(etag, `"`))
 	if err != nil || len(want) != md5.Size || src.size > etagBytes {
 		return false
 	}
 	equal := false
-	fips140.WithoutEnforcement(func() { // the server chose MD5, and nothing is secured by it
+	fips140.WithoutEnforcement(func() { // the server chose MD5, and it is not used for security here
 		sum := md5.New()
-		err := t.read(ctx, src.key, src.size, sum) // it may have grown; the transfer reports errors
+		// The file may have grown, and then read fails. The transfer reports such an error.
+		err := t.read(ctx, src.key, src.size, sum)
 		equal = err == nil && bytes.Equal(sum.Sum(nil), want)
 	})
 	return equal

@@ -11,15 +11,15 @@ import (
 
 var _ transferrer = (*uploader)(nil)
 
-// uploader transfers from a directory to a bucket.
+// An uploader transfers files from a directory to a bucket.
 type uploader struct {
 	from     *tree
 	to       storage.ReadWriter
 	settings *settings
 }
 
-// compare trusts an object that was written long after the file was changed, unless a
-// wrong clock wrote its time.
+// compare returns same if the object was written long after the file was changed. It does not use
+// times that a wrong clock wrote.
 func (u *uploader) compare(src, dst entry) comparison {
 	if !u.settings.future(dst.modified) && dst.modified.After(src.modified.Add(skew)) {
 		return same
@@ -27,8 +27,8 @@ func (u *uploader) compare(src, dst entry) comparison {
 	return unclear
 }
 
-// compareDeep compares the mtime of an upload by this package; otherwise it compares
-// checksums. A small file is first compared with the ETag, which needs no request.
+// compareDeep first compares a small file with the ETag, which needs no request. Then it compares
+// the file's time with the mtime that an upload by this package has stored, or otherwise checksums.
 func (u *uploader) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
 	if u.from.matchesETag(ctx, src, dst.etag) {
 		return true, nil
@@ -60,13 +60,14 @@ func (u *uploader) transfer(
 	if err != nil {
 		return 0, fileError("Upload", src.key, err)
 	}
-	defer func() { _ = f.Close() }() // it was only read
+	defer func() { _ = f.Close() }() // the file was only read, so an error does not matter
 	content := localfile.NewStable(f, info)
 	if err := content.Empty(); err != nil {
 		return 0, fileError("Upload", src.key, err)
 	}
 	var more map[string]string
-	if storage.Supports(u.to, storage.Metadata) { // without metadata, compareDeep decides without the mtime
+	// A store without metadata has no mtime, so compareDeep compares checksums.
+	if storage.Supports(u.to, storage.Metadata) {
 		at := content.Modified()
 		more = map[string]string{mtimeKey: fmt.Sprintf("%d.%09d", at.Unix(), at.Nanosecond())}
 	}
@@ -87,8 +88,8 @@ func (u *uploader) transfer(
 	return content.Size(), err
 }
 
-// ruleOptions returns the options of rule for key, with more added to the metadata. A
-// write replaces all metadata, so both must be one option.
+// ruleOptions returns the options that the function rule returns for key. It adds the parameter
+// more to their metadata. A write replaces all metadata, so all of it must be in one option.
 func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string, more map[string]string) ([]O, error) {
 	var given []storage.WriteOption
 	if rule != nil {

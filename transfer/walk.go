@@ -17,16 +17,16 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// A child is an entry of one directory.
+// A child is a file or directory in one directory.
 type child struct {
-	order string // sort key: the name, with a slash for a directory
+	order string // the key to sort by: the name, followed by a slash for a directory
 	dir   bool
-	link  bool // a link to a directory
+	link  bool // whether it is a link to a directory
 	entry entry
 }
 
-// entries walks the tree in the order of keys. It reads each directory completely,
-// sorts it, and closes it before the next.
+// entries yields the files of the tree in the order of keys. It reads each directory completely,
+// sorts it, and closes it before it reads the next one.
 func (t *tree) entries(ctx context.Context, s *settings, _ string) iter.Seq2[entry, error] {
 	return func(yield func(entry, error) bool) {
 		if t.root == nil {
@@ -43,14 +43,15 @@ type treeWalker struct {
 	ctx       context.Context
 	yield     func(entry, error) bool
 	links     bool
-	ancestors []fs.FileInfo // with links: the directories above this one
-	followed  int           // the number of links among them
+	ancestors []fs.FileInfo // with WithLinks: the directories above the current one
+	followed  int           // how many of ancestors were reached through a link
 }
 
-// startsAnywhere returns false, because all directories would be read again.
+// startsAnywhere returns false, because a listing from the middle would read all directories once
+// more.
 func (t *tree) startsAnywhere() bool { return false }
 
-// dir yields the entries of a directory; it returns false to end the walk.
+// dir yields the entries of a directory and of those below it. It returns false to end the walk.
 func (w *treeWalker) dir(prefix string) bool {
 	if err := w.ctx.Err(); err != nil {
 		w.yield(entry{}, ctxError(err))
@@ -66,7 +67,7 @@ func (w *treeWalker) dir(prefix string) bool {
 	case err != nil && prefix == "":
 		w.yield(entry{}, fileError("read", "", err))
 		return false
-	case err != nil && !errors.Is(err, fs.ErrNotExist): // otherwise it was removed meanwhile
+	case err != nil && !errors.Is(err, fs.ErrNotExist): // a directory that does not exist was removed meanwhile
 		if !w.yield(entry{key: prefix, kind: unlisted, err: fileError("read", prefix, err)}, nil) {
 			return false
 		}
@@ -85,11 +86,11 @@ func (w *treeWalker) dir(prefix string) bool {
 	return true
 }
 
-// maxFollowed is the number of links to directories that one path may contain.
-// Directories that link to each other make more paths than there are names.
+// maxFollowed is the number of links to directories that one path may contain. Directories that
+// link to each other would otherwise make very many paths.
 const maxFollowed = 3
 
-// enter walks a directory.
+// enter yields the entries of a directory. link is true if the directory is reached through a link.
 func (w *treeWalker) enter(prefix string, link bool) bool {
 	if !link {
 		return w.dir(prefix)
@@ -105,8 +106,8 @@ func (w *treeWalker) enter(prefix string, link bool) bool {
 // readAtOnce is how many names of a directory are read at a time.
 const readAtOnce = 1024
 
-// read lists one directory. If reading fails midway, it returns the entries with the
-// error.
+// read returns the entries of one directory. If reading fails midway, it returns the entries that
+// were read, and the error.
 func (w *treeWalker) read(prefix string) ([]child, error) {
 	name := strings.TrimSuffix(prefix, "/")
 	name = cmp.Or(name, ".")
@@ -114,7 +115,7 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer func() { _ = f.Close() }() // it was only read
+	defer func() { _ = f.Close() }() // the directory was only read, so an error does not matter
 	if w.links {
 		info, err := f.Stat()
 		if err != nil {
@@ -132,7 +133,7 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 		var found []fs.DirEntry
 		found, err = f.ReadDir(readAtOnce)
 		for _, d := range found {
-			if err := w.ctx.Err(); err != nil { // each name needs a stat of its own
+			if err := w.ctx.Err(); err != nil { // checked for each name, because each needs a stat
 				return nil, err
 			}
 			if c, ok := w.child(prefix, d); ok {
@@ -152,7 +153,7 @@ var (
 	errTooManyLinks = errors.New("path has too many links to directories")
 )
 
-// child returns the entry of one name; it returns false if the job skips it.
+// child returns the child with the name of d. It returns false if the job skips it.
 func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	key := prefix + d.Name()
 	if strings.EqualFold(d.Name(), reservedName) {
@@ -172,7 +173,7 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && d.Type()&fs.ModeSymlink == 0:
 		return c, false // removed meanwhile
-	case d.IsDir() || err == nil && info.IsDir(): // reading the directory returns the error of stat
+	case d.IsDir() || err == nil && info.IsDir(): // if stat failed, reading the directory returns its error
 		if err == nil && !w.settings.excludesDir(key) &&
 			slices.ContainsFunc(w.tree.skipped, func(skipped fs.FileInfo) bool { return os.SameFile(skipped, info) }) {
 			c.entry.kind = excluded
@@ -182,7 +183,9 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 		return c, !w.settings.excludesDir(key)
 	case err != nil:
 		c.entry.kind, c.entry.err = broken, fileError("read", key, err)
-		if !d.Type().IsRegular() { // it may be a directory with files that WithInclude selects
+		// A link that leads nowhere may have led to a directory with files that WithInclude
+		// selects.
+		if !d.Type().IsRegular() {
 			return c, w.settings.selects(key) || !w.settings.excludesDir(key)
 		}
 	case info.Mode().IsRegular():
@@ -193,8 +196,8 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	return c, w.settings.selects(key)
 }
 
-// stat returns the file with this name. With WithLinks, it returns the file to which a link
-// leads.
+// stat returns information about a file. With WithLinks, if the file is a link, it is about the
+// file to which the link leads.
 func (w *treeWalker) stat(key string, d fs.DirEntry) (fs.FileInfo, error) {
 	if w.links && d.Type()&fs.ModeSymlink != 0 {
 		return w.tree.root.Stat(key)

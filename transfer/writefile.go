@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/internal/durable"
 )
 
-// checkPath refuses a key that is not a path below the directory, or that names
-// another file than it seems to.
+// checkPath fails if key is not a path below the directory, or if a file system may take it for
+// another name.
 func checkPath(key string) error {
 	switch {
 	case reserved(key):
@@ -45,16 +45,16 @@ func invalidOnWindows(key string) bool {
 	return false
 }
 
-// collision returns the error of two keys that one directory cannot hold.
+// collision returns the error for two keys that one directory cannot hold, such as a and a/b.
 func collision(key, file string) error {
 	return invalid(
 		"key", fmt.Sprintf("%q needs a directory in place of the file %q: a directory cannot hold both", key, file),
 	)
 }
 
-// writeFile has write fill a temporary file and then renames it to key, with its time. The file
-// with that key is never incomplete. If known is set, the destination had a file, which is
-// replaced.
+// writeFile creates a temporary file, calls write to fill it, and renames it to key. The file with
+// that key is never incomplete. write returns the modification time of the file. known is true if
+// the job has listed a file with this key, which is replaced.
 func (t *tree) writeFile(key string, known bool, p permissions, open opener,
 	write func(f *os.File) (modified time.Time, err error)) (err error) {
 	defer func() { err = durable.OfFile(err, key) }()
@@ -104,9 +104,9 @@ func (t *tree) checkWrite(key string, known bool) error {
 	return fileError("write", key, err)
 }
 
-// closeFile closes a complete file and then sets its time, because closing sets it on Windows. It syncs the
-// content before the file gets its name, because a name may survive a power failure that unsynced content does
-// not.
+// closeFile closes a complete file, and then sets its time, because closing sets the time on
+// Windows. It first syncs the content. Otherwise, a power failure could leave a file that has its
+// new name but not its content.
 func (t *tree) closeFile(f *os.File, temp string, modified time.Time) error {
 	if t.sync {
 		if err := f.Sync(); err != nil {
@@ -119,15 +119,15 @@ func (t *tree) closeFile(f *os.File, temp string, modified time.Time) error {
 	return t.root.Chtimes(temp, time.Time{}, modified)
 }
 
-// checkTarget fails unless key is free or a file that may be replaced, which it
-// returns.
+// checkTarget fails if key is the name of something that must not be replaced. It returns the file
+// that will be replaced, or nil if there is none.
 func (t *tree) checkTarget(key string, known bool) (fs.FileInfo, error) {
 	info, err := t.root.Lstat(key)
 	switch {
 	case err != nil && known && !errors.Is(err, fs.ErrNotExist):
 		return nil, err
 	case err != nil:
-		return nil, t.checkDirs(key) // makeDirs returns any other error on the path
+		return nil, t.checkDirs(key) // other errors on the path are returned by makeDirs
 	case info.IsDir():
 		return nil, invalid("key", "is the name of an existing directory, which a file cannot replace")
 	case !info.Mode().IsRegular():
@@ -141,15 +141,15 @@ func (t *tree) checkTarget(key string, known bool) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// named returns the file that has this very name. It returns false if the file system may also find the file under a
-// name that differs in case, or in how its letters are composed.
+// named returns the file if the directory has a file with exactly this name. It returns false if
+// the file system may treat names as equal that differ in case or in the composition of letters.
 func (t *tree) named(key string) (entry, bool) {
 	info, err := t.root.Lstat(key)
 	if err != nil || !info.Mode().IsRegular() {
 		return entry{}, false
 	}
 	for i, c := range []byte(key) {
-		folded, err := t.root.Lstat(key[:i] + string(rune(c^0x20)) + key[i+1:]) // a letter in its other case
+		folded, err := t.root.Lstat(key[:i] + string(rune(c^0x20)) + key[i+1:]) // one letter in the other case
 		if c > unicode.MaxASCII || err == nil && os.SameFile(info, folded) {
 			return entry{}, false
 		}
@@ -157,8 +157,9 @@ func (t *tree) named(key string) (entry, bool) {
 	return entry{key: key, size: info.Size(), modified: info.ModTime()}, true
 }
 
-// checkDirs fails if a file or a symbolic link is in the way of a directory of key. A walk does not follow
-// links: with WithDelete, the next job would remove the file under its other name.
+// checkDirs fails if key needs a directory where there is a file or a symbolic link. Links are not
+// followed, because a job would list the written file only under the path to which the link leads.
+// With WithDelete, the next job would then remove the file.
 func (t *tree) checkDirs(key string) error {
 	for i, c := range []byte(key) {
 		if c != '/' {
@@ -167,7 +168,7 @@ func (t *tree) checkDirs(key string) error {
 		info, err := t.root.Lstat(key[:i])
 		switch {
 		case err != nil:
-			return nil // nothing below it exists either
+			return nil // deeper directories do not exist, either
 		case info.Mode()&fs.ModeSymlink != 0:
 			return invalid(
 				"key", fmt.Sprintf("needs a directory in place of the link %q, which is not followed", key[:i]),
@@ -179,18 +180,18 @@ func (t *tree) checkDirs(key string) error {
 	return nil
 }
 
-// A temporary is a file that gets its name when it is complete.
+// A temporary is a temporary file, which is renamed when it is complete.
 type temporary struct {
 	file *os.File
 	path string
 	end  func(renamed bool, err error) // called once
 }
 
-// An opener creates a temporary in the directory of the file that it becomes, so that the rename stays on one file
-// system.
+// An opener creates a temporary file in the directory of the final file, so that both are on one
+// file system and it can be renamed.
 type opener func(mode fs.FileMode) (temporary, error)
 
-// small opens a temporary for a file that no later job continues.
+// small returns an opener for a small file. If its process is killed, no later job continues it.
 func (t *tree) small(key string) opener {
 	return func(mode fs.FileMode) (temporary, error) {
 		f, path, err := t.temps.Create(key, mode)
@@ -203,7 +204,8 @@ func (t *tree) small(key string) opener {
 	}
 }
 
-// createBeside opens a temporary, and makes the directories that it needs.
+// createBeside creates a temporary file by open. If the directory for it does not exist, it is
+// created first.
 func (t *tree) createBeside(key string, p permissions, open opener) (temporary, error) {
 	dir := path.Dir(key)
 	temp, err := open(p.file)
@@ -216,8 +218,8 @@ func (t *tree) createBeside(key string, p permissions, open opener) (temporary, 
 	return temp, err
 }
 
-// makeDirs creates the directories of key. If a file is in the way, the error names
-// it.
+// makeDirs creates the directories in the path of key. If one of them is a file, the error names
+// that file.
 func (t *tree) makeDirs(key, dir string, p permissions) error {
 	for i := 1; i <= len(dir); i++ {
 		if i < len(dir) && dir[i] != '/' {

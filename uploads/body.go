@@ -6,14 +6,16 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/bodylimit"
+	"github.com/omnibucket/storage/internal/words"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// bounds limits the length of a file.
+// bounds holds the limits for the length of one file.
 type bounds struct {
 	judge   *rules.Judge
-	claimed int64 // bytes; 0 means not known
-	most    int64 // bytes that the application permits; 0 means the limit of the rules
+	claimed int64 // length in bytes that the sender announced; 0 means not known
+	most    int64 // largest length in bytes that the application permits; 0 means that only the rules limit it
+	room    int64 // bytes reserved in the user's allowance; 0 means no reservation
 }
 
 // newBounds returns the bounds of the rules, with the length that the sender claims.
@@ -28,7 +30,7 @@ func (b bounds) checkClaim() *Error {
 	return b.check(b.claimed)
 }
 
-// check checks the length n of a file.
+// check returns the response for a file of n bytes, or nil if n is within all limits.
 func (b bounds) check(n int64) *Error {
 	if n > 0 && b.claimed > 0 && n != b.claimed {
 		return wrongSize()
@@ -36,13 +38,19 @@ func (b bounds) check(n int64) *Error {
 	if b.most > 0 && n > b.most {
 		return tooLarge(fileField, b.most)
 	}
-	return refused(b.judge.CheckSize(n))
+	if e := refused(b.judge.CheckSize(n)); e != nil {
+		return e
+	}
+	if b.room > 0 && n > b.room {
+		return refuseFile(OverAllowance, "There is no room for this file: "+words.Bytes(b.room)+" are left.")
+	}
+	return nil
 }
 
-// limit returns the length after which a stream is too long.
+// limit returns the greatest length that a stream may have.
 func (b bounds) limit() int64 {
 	most := b.judge.Rules().MaxSize
-	for _, n := range []int64{b.most, b.claimed} {
+	for _, n := range []int64{b.most, b.claimed, b.room} {
 		if n > 0 {
 			most = min(most, n)
 		}
@@ -50,12 +58,12 @@ func (b bounds) limit() int64 {
 	return most
 }
 
-// A body is a file that streams into the store. It fails as soon as the file is too
-// long, and at its end if it is too short, so that nothing is stored.
+// A body reads a file while it streams into the store. If the file is too long, Read fails
+// immediately. If it is too short, Read fails at its end. In both cases the store keeps nothing.
 type body struct {
 	from    io.Reader
 	bounds  bounds
-	limit   int64 // limit of the bounds
+	limit   int64 // number of bytes that the bounds allow
 	read    int64
 	refused *Error
 }
@@ -75,8 +83,9 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// bounded returns a reader of a piece that fails if all pieces together would be larger than the file
-// may be. Only a piece that is larger than its share needs the sizes of the others.
+// bounded returns a reader of one piece. It fails if all pieces together would exceed the limit of
+// the file. Each piece has an equal share of that limit. If a piece exceeds its share, the reader
+// looks up the sizes of the other pieces.
 func (u *putPiece) bounded(ctx context.Context, s *session) (io.Reader, error) {
 	limit := u.service.limit(&s.Target)
 	if limit == 0 {
@@ -97,7 +106,7 @@ func (u *putPiece) bounded(ctx context.Context, s *session) (io.Reader, error) {
 			return limit - others - share, nil
 		},
 	}
-	if known { // kept, so that a store that sends the body again need not ask again
+	if known { // look the sizes up once, and not again for each retry by the store
 		if err := b.Ask(); err != nil || left <= b.Left {
 			return u.piece.Body, err
 		}
@@ -105,7 +114,7 @@ func (u *putPiece) bounded(ctx context.Context, s *session) (io.Reader, error) {
 	return b, nil
 }
 
-// others returns the size of all pieces but this one.
+// others returns the total size of the other pieces in bytes.
 func (u *putPiece) others(ctx context.Context) (size int64, err error) {
 	own := u.key(u.piece.Number)
 	for entry, err := range u.service.bucket.List(ctx, storage.WithPrefix(u.prefix)) {

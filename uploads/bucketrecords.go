@@ -20,25 +20,26 @@ import (
 const (
 	recordPrefix = "files/records/"
 	recordSuffix = ".json"
-	// expiryPrefix begins the keys of empty objects, one for each file that expires. The rest of such
-	// a key is the time, then the ID.
+	// expiryPrefix begins the keys of empty objects that say when a file expires. Such a key
+	// continues with the time and then the ID of the file.
 	expiryPrefix = "files/expiry/"
 
 	readConcurrency = 16
-	// scanPage is how many records one call of List reads, whether they match or not.
-	// scanBatch is how many of them it takes from the listing at a time.
+	// scanPage is how many records one call of List reads at most, including those that do not
+	// match. scanBatch is how many records it reads at the same time.
 	scanPage  = 1000
 	scanBatch = 100
 )
 
-// bucketRecords keeps one small JSON object for each record. Keys are in the order of
-// time, because IDs are.
+// bucketRecords stores each record as one small JSON object. A listing is in the order of time,
+// because the IDs in the keys begin with the time.
 type bucketRecords struct{ bucket storage.ReadWriter }
 
-// BucketRecords keeps the records in a bucket, which may be that of the files, under "files/records/" and
-// "files/expiry/". Each record is one JSON object, written conditionally. Only From and To of a [Filter]
-// narrow what List reads. For Purpose and User it reads up to 1,000 records in one call: if you often query
-// among many, use a database. The bucket needs [storage.ConditionalCreate] and [storage.ConditionalUpdate].
+// BucketRecords returns Records that stores each record as one JSON object, with conditional
+// writes. bucket may be the bucket of the files. The keys begin with "files/records/" and
+// "files/expiry/". Only From and To of a [Filter] narrow what List reads. For Purpose and User, one
+// call reads up to 1,000 records: for frequent queries among many records, use a database instead.
+// The bucket needs [storage.ConditionalCreate] and [storage.ConditionalUpdate].
 func BucketRecords(bucket storage.ReadWriter) Records { return bucketRecords{bucket} }
 
 type record struct {
@@ -54,19 +55,20 @@ type record struct {
 
 func recordKey(id string) string { return recordPrefix + id + recordSuffix }
 
-// expiryKey returns the key that says when a file expires. The order of keys is that of time.
+// expiryKey returns the key of the object that says when f expires. A listing of these keys begins
+// with the file that expires first.
 func expiryKey(f *File) string { return expiryPrefix + timeid.Floor(f.Expires) + f.ID }
 
 func (b bucketRecords) write(ctx context.Context, f *File, condition storage.UploadOption) error {
 	text, _ := json.Marshal(
 		record{f.Key, f.Name, f.ContentType, f.Size, f.User.ID, f.Purpose, f.CRC32C, f.Expires},
-	) // fails only for a time that is not Storable
+	) // Marshal fails only for a time that filename.Storable rejects
 	_, err := b.bucket.Upload(ctx, recordKey(f.ID), bytes.NewReader(text), condition)
 	return err
 }
 
-// Create stores the time at which the file expires before it stores the record. In the other order, a crash could
-// leave a record that never expires.
+// Create stores the time of expiry before the record. In the opposite order, a crash between the
+// two writes could leave a record that never expires.
 func (b bucketRecords) Create(ctx context.Context, f *File) error {
 	if err := filename.Storable(f.Key, f.Name, f.ContentType, f.User.ID, f.Purpose, f.Expires); err != nil {
 		return err
@@ -85,7 +87,8 @@ func (b bucketRecords) Record(ctx context.Context, id string) (*File, error) {
 }
 
 func (b bucketRecords) read(ctx context.Context, id string) (*File, string, error) {
-	if keyrule.Write(recordKey(id)) != "" { // no record has such a key; some stores would call it an invalid argument
+	// no record can have this key, and some stores would not fail with ObjectNotFound
+	if keyrule.Write(recordKey(id)) != "" {
 		return nil, "", storage.ObjectNotFound
 	}
 	text, attrs, err := storage.ReadAll(ctx, b.bucket, recordKey(id))
@@ -105,8 +108,8 @@ func (b bucketRecords) read(ctx context.Context, id string) (*File, string, erro
 	}, attrs.Revision, nil
 }
 
-// SetPurpose writes only if the record has not changed since it was read, and
-// otherwise reads it again. It does not restore a removed record.
+// SetPurpose updates the record only if nobody has changed it since it was read. If somebody has,
+// SetPurpose reads it again and retries. It never restores a removed record.
 func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*File, error) {
 	if err := filename.Storable(purpose); err != nil {
 		return nil, err
@@ -122,7 +125,7 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 			return f, nil
 		}
 		f.Purpose = purpose
-		// The core returns this code only if another write came first.
+		// The write fails with PreconditionFailed only if another write came first, so read again.
 		if err := b.write(ctx, f, storage.IfRevision(revision)); storage.CodeOf(err) != storage.PreconditionFailed {
 			return f, err
 		}
@@ -134,7 +137,21 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 	}
 }
 
+// Remove removes a record without a condition. That is safe, because a file with a record in a
+// bucket can never become permanent if it expires. Remove first reads the record of a file that
+// expires. If that fails, Remove keeps the record and fails, unless the record is damaged.
 func (b bucketRecords) Remove(ctx context.Context, f *File) error {
+	if !f.Expires.IsZero() {
+		switch now, err := b.Record(ctx, f.ID); storage.CodeOf(err) {
+		case "":
+			if now.Expires.IsZero() {
+				return storage.PreconditionFailed
+			}
+		case storage.ObjectNotFound, storage.Internal:
+		default:
+			return err
+		}
+	}
 	err := b.bucket.Remove(ctx, recordKey(f.ID))
 	if err == nil && !f.Expires.IsZero() {
 		err = b.bucket.Remove(ctx, expiryKey(f))
@@ -142,7 +159,8 @@ func (b bucketRecords) Remove(ctx context.Context, f *File) error {
 	return err
 }
 
-// Expired stops at the first file that expires later.
+// Expired lists the expiry keys, which are in the order of time, and stops at the first file that
+// expires after now.
 func (b bucketRecords) Expired(ctx context.Context, now time.Time, limit int) (found []*File, err error) {
 	for entry, err := range b.bucket.List(ctx, storage.WithPrefix(expiryPrefix), storage.WithPageSize(limit)) {
 		if err != nil {
@@ -153,7 +171,7 @@ func (b bucketRecords) Expired(ctx context.Context, now time.Time, limit int) (f
 		f := &File{ID: id, Expires: timeid.Time(at)}
 		switch {
 		case !timeid.Valid(id) || entry.Key != expiryKey(f):
-			continue // the object is not of this package
+			continue // this package did not write the object
 		case f.Expires.After(now):
 			return found, nil
 		}
@@ -164,7 +182,7 @@ func (b bucketRecords) Expired(ctx context.Context, now time.Time, limit int) (f
 	return found, nil
 }
 
-// IDs lists keys, and reads no record.
+// IDs takes the IDs from the keys in a listing, without reading the records.
 func (b bucketRecords) IDs(ctx context.Context, after string, limit int) (ids []string, next string, err error) {
 	opts := []storage.ListOption{storage.WithPrefix(recordPrefix), storage.WithPageSize(min(limit+1, listPage))}
 	if after != "" {
@@ -174,8 +192,8 @@ func (b bucketRecords) IDs(ctx context.Context, after string, limit int) (ids []
 		if err != nil {
 			return nil, "", err
 		}
-		// One extra entry shows whether there is another page, without another
-		// request.
+		// The listing asks for one entry more than limit. If that entry exists, there is a next
+		// page.
 		if len(ids) == limit {
 			return ids, ids[limit-1], nil
 		}
@@ -239,7 +257,8 @@ func countBefore(ids []string, q Filter) int {
 	return n
 }
 
-// readAll returns the records; nil stands for a record that was removed meanwhile.
+// readAll returns the records with these IDs. For a record that was removed meanwhile, it returns
+// nil.
 func (b bucketRecords) readAll(ctx context.Context, ids []string) ([]*File, error) {
 	files := make([]*File, len(ids))
 	return files, parallel.Each(ctx, len(ids), readConcurrency, func(ctx context.Context, i int) (err error) {

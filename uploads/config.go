@@ -15,17 +15,18 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
+	"github.com/omnibucket/storage/uploads/internal/ledger"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A Link says which address a [File] has: its Location.
+// A Link says which URL the Location of a [File] has.
 type Link int
 
 // The links.
 const (
 	NoLink     Link = iota // no URL
-	PublicLink             // the URL where a public bucket serves the object
-	SignedLink             // a signed URL that works for Config.LinkTTL
+	PublicLink             // the URL of the object in a public bucket
+	SignedLink             // a presigned URL, which works for Config.LinkTTL
 )
 
 // The defaults.
@@ -38,140 +39,202 @@ const (
 	DefaultMemoryLimit = 64 << 20 // bytes
 )
 
-// Config says who may upload what, and how it is stored. For files that Go code stores
-// ([Service.Store]), the zero value has the defaults. A handler needs Authorize.
+// Config says who may upload which files, and how they are stored. For a service that only calls
+// [Service.Store], the zero value is enough. To serve HTTP requests, set Authorize.
 type Config struct {
-	// Rules say which files are accepted. The zero value is for pictures of 10 MiB.
+	// Rules say which files are accepted. The zero value accepts pictures of up to 10 MiB.
 	Rules rules.Rules
-	// Key is the pattern of keys; the default is DefaultKey. It must have {random}, which
-	// stands for 128 bits as 26 letters and digits, or {id}, which is such bits after the time,
-	// in 36: keys are then in the order of time. It may have {yyyy}, {mm} and {dd}, in UTC, and
-	// {ext} at its end, the extension that fits the content. Other names in braces, at most one
-	// in a segment, are filled by [User].
+	// Key is the pattern of the keys under which files are stored. If it is "", DefaultKey is used.
+	// It must have exactly one of these three names:
+	//
+	//   - {random} is replaced by 128 random bits, written as 26 letters and digits.
+	//   - {id} is replaced by the time and 128 random bits, written as 36 letters and digits. A
+	//     listing then begins with the oldest file.
+	//   - {newest} is like {id}, but a listing begins with the newest file ([Newest]).
+	//
+	// The pattern may also have {yyyy}, {mm} and {dd}, which are the date in UTC. It may end in
+	// {ext}, which is the extension that fits the content. [User] has the values for all other
+	// names in braces. A segment may have at most one of those names.
 	Key string
-	// CacheControl maps a media type, "image/*" or "*" to directives. The closest
-	// match applies, and "" sets none. By default it is a year and immutable, because
-	// the content of a key never changes: public for PublicLink, otherwise private.
+	// CacheControl maps a media type such as "image/png", "image/*" or "*" to Cache-Control
+	// directives. The most specific match applies. If its value is "", no directives are set. By
+	// default, files are immutable and cached for a year, because the content of a key never
+	// changes. With PublicLink the default is public, otherwise private.
 	CacheControl map[string]string
-	// Link says which address a File has, and LinkTTL how long a signed address works: 1 s to 7
-	// days; 0 means DefaultLinkTTL.
+	// Link says which URL a File has as its Location. LinkTTL is how long the URL of a SignedLink
+	// works, from 1 second to 7 days. If LinkTTL is 0, DefaultLinkTTL is used.
 	Link    Link
 	LinkTTL time.Duration
-	// PublicRead makes each stored file readable by anyone
-	// ([storage.WithPublicRead]). It is for PublicLink in a bucket that is not public
-	// itself. Files that wait under Prefix stay private. The bucket needs
-	// [storage.ObjectACLs].
+	// PublicRead lets anyone read each stored file ([storage.WithPublicRead]). Use it with
+	// PublicLink in a bucket that is not public itself. Files under Prefix, which are not accepted
+	// yet, stay private. The bucket needs [storage.ObjectACLs].
 	PublicRead bool
-	// Tags are the tags of each stored file ([storage.WithTags]). Files that wait under
-	// Prefix have none. The bucket needs [storage.ObjectTags].
+	// Tags are set on each stored file ([storage.WithTags]). Files under Prefix, which are not
+	// accepted yet, have no tags. The bucket needs [storage.ObjectTags].
 	Tags map[string]string
 
-	// Authorize determines the user from the request's session or token. It is called for
-	// every request but those for bytes at a signed address. The user is bound to each
-	// upload: for any other user, the upload does not exist. [storage.Unauthenticated]
-	// becomes 401, [storage.PermissionDenied] 403, and an *Error its own response. Unavailable, RateLimited,
-	// DeadlineExceeded and Canceled become 503 with Retry-After. Any other error becomes 500. Neither is
-	// shown. Authorize must not read the body.
+	// Authorize determines the user from the request's session or token. It is called for every
+	// request except those that send bytes to a signed URL of the handler. An upload belongs to the
+	// user that began it: for any other user, it does not exist. If Authorize fails, its error
+	// determines the response:
+	//
+	//   - [storage.Unauthenticated] becomes 401, and [storage.PermissionDenied] 403.
+	//   - Unavailable, RateLimited, DeadlineExceeded and Canceled become 503 with Retry-After.
+	//   - An *Error chooses its own response.
+	//   - Any other error becomes 500. Its text is not shown to the client.
+	//
+	// Authorize must not read the body.
 	Authorize func(*http.Request) (User, error)
-	// Begin decides whether the user may upload a file by the S3 routes or tus, and may
-	// choose where it is stored. Its errors become responses as those of Authorize do. If it is
-	// nil, or the Target, Key makes the key and Rules the attributes.
+	// Begin decides whether the user may upload a file by the S3 routes or tus. The [Target] that
+	// it returns may choose where the file is stored. If Begin fails, its error becomes a response
+	// by the rules of Authorize. If Begin or its Target is nil, the pattern Key makes the key, and
+	// Rules decide the attributes.
 	Begin func(r *http.Request, user User, n Request) (*Target, error)
-	// Inspect looks at the content of a file that Rules accept, before it appears under its key. Decoders such as
-	// image.Decode read it by io.NewSectionReader(content, 0, f.Size). If Inspect returns an *Error, the content is
-	// removed and the error is the response, with the code Refused if it has none; for any other error the client
-	// may try again. It may change f.ContentType. Until then the content is an object under Prefix, so that an
-	// upload takes longer. A ticket is refused if Inspect is set, because its sender could replace what was
-	// inspected.
+	// Inspect checks the content of a file that Rules accept, before the file appears under its
+	// key. A decoder such as image.Decode can read it from io.NewSectionReader(content, 0, f.Size).
+	// Inspect may change f.ContentType.
+	//
+	// If Inspect returns an *Error, the content is removed, and the error is the response. If that
+	// error has no code, its code is Refused. After any other error, the client may try again.
+	//
+	// During Inspect, the content is an object under Prefix, which is copied afterwards, so an
+	// upload takes longer. With Inspect, tickets are refused, because a sender could replace the
+	// file after Inspect has seen it.
 	Inspect func(ctx context.Context, f *File, content *storage.ReaderAt) error
-	// Stored is called when a file exists, whichever way it came. For a form and [Service.Store], a file for which
-	// it fails is removed. For a file that came by another way, it is called at least once: if it fails or the
-	// process is killed, it is called again when the client asks again, and the file stays. It is not called for a
-	// file that was removed since. It may set f.Location. Its errors become responses as those of Authorize do.
+	// Stored is called when a file exists, whichever protocol stored it. It may set f.Location. If
+	// it fails, its error becomes a response by the rules of Authorize. For a form and
+	// [Service.Store], the file is then removed. For all other protocols, the file stays, and
+	// Stored is called again when the client repeats its request. The same happens after the
+	// process was killed, so Stored is called at least once for each file. It is not called for a
+	// file that has been removed.
 	Stored func(ctx context.Context, f *File) error
-	// Removed is called before the bytes of a file under Key are removed, by DELETE, [Service.Delete],
-	// [Service.Remove], [Service.Sweep], or because Stored failed. It removes what was derived from the file, such as
-	// smaller pictures. It is called at least once for each file, perhaps for a file that is gone already. If it
-	// fails, so does the removal: the bytes stay until it is repeated, or with Records until Sweep.
+	// Removed is called before the bytes of a file under Key are removed by DELETE,
+	// [Service.Delete], [Service.Remove] or [Service.Sweep], or because Stored failed. It should
+	// remove data that was derived from the file, such as thumbnails. It is called at least once
+	// for each file, and possibly for a file that no longer exists. If it fails, the removal fails
+	// too, and the bytes stay until the removal is repeated. With Records, Sweep repeats it.
 	Removed func(ctx context.Context, key string) error
-	// Records keeps a record of each file, if and only if its bytes exist: it is created after the bytes,
-	// before Stored is called, and removed before them. Key must then be fixed text, {id} and perhaps {ext};
-	// "" is then "files/content/{id}{ext}". Begin must return no Target. nil means no records.
+	// Records keeps a record of each file. A record is created after the bytes and before Stored is
+	// called, and removed before the bytes. So every record has its bytes. With Records, Key must
+	// consist of fixed text, {id} and perhaps {ext}. If it is "", the key is
+	// "files/content/{id}{ext}". Begin must return no Target. If Records is nil, files have no
+	// records.
 	Records Records
-	// Grace is the age, by the store's clock, at which Sweep removes bytes without a record; 0 means 24
-	// hours. It must be longer than the longest upload, because some providers count an object's age from
-	// the start of its upload.
+	// Allowance returns how much the user may store. It is called when an upload begins. If it
+	// fails, its error becomes a response by the rules of Authorize. If Allowance is nil, nothing
+	// is counted.
+	//
+	// When an upload begins, its bytes are reserved. If its size is not known, everything that the
+	// rules and the allowance permit is reserved. If the allowance is used up, the upload fails
+	// with OverAllowance. If an upload of unknown size by tus, pieces or the S3 routes outgrows its
+	// reservation, it fails with TooLarge. If the user has 1,000 unfinished uploads, the upload
+	// fails with Busy and the status 429.
+	//
+	// When the file exists, its bytes are counted. When a file is removed or its upload is
+	// abandoned, its bytes become free. After the process was killed, the count may be too high,
+	// but never too low, until the next Sweep.
+	//
+	// Files are counted by User.ID. If many people share an allowance, such as all users of one
+	// customer, Authorize must return the same ID for all of them. Key must have {user}, or Records
+	// must be set, and Begin must return no Target. The counts are kept with the state of uploads,
+	// separately for each pattern Key. After a change of Key, call [Service.Recount] for all users.
+	Allowance func(ctx context.Context, user User) (Allowance, error)
+	// Lifetime is the default of Target.Lifetime, which is how long a file is kept. [Service.Sweep]
+	// removes each file that no transaction has kept until then (sqlrecords.In). Lifetime must be
+	// at least twice TTL, because an upload takes time, and it needs Records. If it is 0, files do
+	// not expire.
+	Lifetime time.Duration
+	// Grace is the age at which Sweep removes bytes that have no record. The age is by the clock of
+	// the store. Grace must be longer than the longest upload, because some providers count the age
+	// of an object from the start of its upload. If Grace is 0, 24 hours are used.
 	Grace time.Duration
-	// OnError receives the errors that 5xx responses hide; nil means they are dropped.
+	// OnError receives the errors that 5xx responses do not show. If it is nil, these errors are
+	// dropped.
 	OnError func(*http.Request, error)
-	// MaxFiles limits the number of files in one form; 0 means 10.
+	// MaxFiles limits the number of files in one form. If it is 0, 10 is used.
 	MaxFiles int
-	// DeleteShared offers DELETE even if Key has no values, like [DefaultKey]. Nothing then
-	// says whose a file is: any user whom Authorize admits may delete any file. Without
-	// DeleteShared, such a DELETE fails with NotAllowed.
+	// DeleteShared allows DELETE requests even if the pattern Key has no values such as {user}, as
+	// is the case for [DefaultKey]. The key of a file then does not say who owns the file, so any
+	// user that Authorize admits may delete any file. Without DeleteShared, such a DELETE fails
+	// with NotAllowed.
 	DeleteShared bool
 
-	// Prefix is where the bucket keeps files that are not yet accepted, and the state of
-	// uploads; the default is DefaultPrefix. It ends in "/". Nobody but the server may read it.
+	// Prefix begins the keys of files that are not accepted yet, and of the state of uploads. It
+	// must end in "/". If it is "", DefaultPrefix is used. Only the server may be able to read
+	// these objects.
 	Prefix string
-	// UploadTTL is how long a signed address works, to which a client sends a file or a part: 1 s to
-	// 7 days; 0 means DefaultUploadTTL. It never works longer than its upload. The whole file of a
-	// ticket must arrive and be finished within a day after UploadTTL.
+	// UploadTTL is how long a client can send a file or a part to a signed URL, from 1 second to 7
+	// days. If it is 0, DefaultUploadTTL is used. The URL never works longer than its upload. The
+	// file of a ticket must be sent and finished within UploadTTL and one more day.
 	UploadTTL time.Duration
-	// TokenKey signs tickets and has at least 16 bytes. If it is nil, a random
-	// key is drawn: tickets then end with the process, and are not valid in other processes.
+	// TokenKey signs tickets, and has at least 16 bytes. If it is nil, a random key is used.
+	// Tickets are then valid only in this process.
 	TokenKey []byte
 
-	// TTL is how long an upload in parts or by tus may take, from its beginning: 1 minute to 7
-	// days; 0 means DefaultTTL.
+	// TTL is how long an upload in parts or by tus may take from its beginning, between 1 minute
+	// and 7 days. If it is 0, DefaultTTL is used.
 	TTL time.Duration
-	// MemoryLimit bounds the buffers of all tus uploads at once, in bytes, at least 16 MiB; 0 means
-	// DefaultMemoryLimit. A quarter of it is for the requests that send bytes, by any way, each of which takes 32
-	// KiB: by default 512 at once. A JSON document above 4 KiB takes its length. A user has at most as many requests
-	// as are still free for others: 256 if nobody else sends. If Authorize names no user, the same limit holds for an
-	// address of clients (Request.RemoteAddr; in IPv6, a network /64). The rest of the memory is for parts. The parts
-	// of one user take at most three times the memory that is free for others. An upload takes at most one part at a
-	// time, of 8 MiB for files of up to 78 GiB, and only as its bytes arrive. If the client sends nothing for 2
-	// seconds, or if there is no memory, the bytes that have arrived are stored as a segment, which costs one more
-	// request. A client for which there is no memory waits for 30 seconds, and then gets 503. A file is too large if
-	// its parts exceed the rest of the memory. A client that sends less than 16 KiB in a minute is disconnected; the
-	// bytes that it sent count. Of other requests, the bucket may hold eight times as much: up to 8 MiB of each file,
-	// and all of a part of the S3 routes that passes through. Such a part has at most twice MemoryLimit.
+	// MemoryLimit limits the memory of all requests that send bytes, in bytes. It must be at least
+	// 16 MiB. If it is 0, DefaultMemoryLimit is used.
+	//
+	// A quarter of the memory is for reading requests, with any protocol. Each request takes 32
+	// KiB, so by default 512 requests can send bytes at the same time. A JSON document above 4 KiB
+	// takes its length instead. The requests of one user may take at most as much of this memory as
+	// they leave free. So by default, a user can have 256 requests if nobody else sends. If
+	// Authorize returns no user, this limit applies to each client address (Request.RemoteAddr, or
+	// its /64 network in IPv6).
+	//
+	// The rest of the memory is for parts of tus uploads. The parts of one user take at most three
+	// times the memory that is free for others. An upload takes at most one part at a time, and
+	// only as its bytes arrive. A part has 8 MiB for files of up to 78 GiB. If the client sends
+	// nothing for 2 seconds, or if there is no memory, the bytes so far are stored as a segment,
+	// which costs one more request to the store. A client that finds no memory waits for 30
+	// seconds, and then gets 503. If one part of a file exceeds this memory, the file is too large.
+	//
+	// A client that sends less than 16 KiB in a minute is disconnected. The bytes that it sent
+	// before are kept.
+	//
+	// For all other protocols, the bucket may buffer bytes in memory, together at most eight times
+	// MemoryLimit. It buffers up to 8 MiB of each file. If a part of the S3 routes passes through
+	// the handler, the bucket buffers the whole part, which may have at most twice MemoryLimit.
 	MemoryLimit int64
 
-	// States keeps the state of uploads if the bucket has no conditional writes, in a database
-	// or another bucket ([BucketStates]). If it is nil, such a bucket leaves them to Records that are States,
-	// and any other keeps them itself. All processes must use the same one.
+	// States keeps the state of uploads, in a database or in another bucket ([BucketStates]). It is
+	// needed if the bucket has no conditional writes. If States is nil, a bucket with conditional
+	// writes keeps the state itself. For any other bucket, Records keeps it if Records implements
+	// States. All processes must use the same States.
 	States States
-	// ProxyParts lets all parts of the S3 routes pass through this handler. Without it, only
-	// parts do that the store cannot sign.
+	// ProxyParts makes all parts of the S3 routes pass through this handler. Otherwise a client
+	// sends each part directly to the store, unless the store cannot sign the request.
 	ProxyParts bool
-	// BaseURL is the public address of the handler, such as "https://example.com/uploads". It
-	// is used in addresses of this handler that clients get; "" means it is guessed from the
-	// request (Host, X-Forwarded-Proto).
+	// BaseURL is the public URL of the handler, such as "https://example.com/uploads". It is used
+	// in URLs of this handler that clients receive. If it is "", the URL is guessed from the Host
+	// and X-Forwarded-Proto of each request.
 	BaseURL string
-	// Origins are the origins whose pages may use the handler (CORS), such as
-	// "https://example.com"; "*" stands for all, without cookies. nil means none.
+	// Origins lists the origins whose pages may use the handler (CORS), such as
+	// "https://example.com". The origin "*" allows all pages, but without cookies. If Origins is
+	// empty, only pages of the handler's own origin may use it.
 	Origins []string
 
-	// Unguarded accepts a bucket that cannot refuse to overwrite (IfAbsent). If Begin is nil,
-	// the S3 routes and tus are then offered only where they work. Keys are
-	// unique only because they have 128 random bits. A sender who calls Finish
-	// twice at once, and sends other bytes in between, replaces the file of that
-	// ticket.
+	// Unguarded accepts a bucket without conditional writes (IfAbsent). If Begin is nil, New then
+	// succeeds even for a bucket that cannot support the S3 routes and tus, and the service does
+	// not offer them. Without IfAbsent, only the 128 random bits of a key keep files from
+	// overwriting each other. A sender that calls Finish twice at the same time, and sends other
+	// bytes in between, can replace the file of its ticket.
 	Unguarded bool
 
-	Now    func() time.Time // nil means time.Now; it dates the end of an upload, for Sweep
-	Random io.Reader        // nil means crypto/rand; several goroutines read it at once
+	Now    func() time.Time // the clock for IDs and for the expiry of uploads; nil means time.Now
+	Random io.Reader        // must allow concurrent reads; nil means crypto/rand
 }
 
-// Format shows the fields of c that are set, whatever the verb is, and no secrets.
+// Format prints the fields of c that are set, without secrets. The output is the same for all
+// verbs.
 func (c Config) Format(s fmt.State, _ rune) { redact.Fields(s, c, "TokenKey") }
 
 const (
 	minTokenKey = 16
 	minTTL      = time.Second
-	maxTTL      = 7 * 24 * time.Hour // stores drop unfinished uploads after a week
+	maxTTL      = 7 * 24 * time.Hour // stores drop unfinished uploads after 7 days
 
 	minSession = time.Minute
 	minMemory  = 16 << 20
@@ -179,7 +242,7 @@ const (
 	defaultMaxFiles = 10
 	defaultGrace    = 24 * time.Hour
 
-	// conditions are the features that states and records in a bucket need.
+	// conditions are the features that a bucket needs to keep records or the state of uploads.
 	conditions = storage.ConditionalCreate | storage.ConditionalUpdate
 )
 
@@ -219,7 +282,7 @@ func (c *Config) setDefaults(bucket storage.ReadWriter) {
 	}
 }
 
-// problem returns the field that is invalid and the rule that it breaks. It is called
+// problem returns the name of the first invalid field and the rule that it breaks, or "". Call it
 // after setDefaults.
 func (c *Config) problem() (field, rule string) {
 	switch {
@@ -233,6 +296,8 @@ func (c *Config) problem() (field, rule string) {
 		return "Config.TokenKey", "must have at least 16 bytes"
 	case c.Authorize == nil && c.Begin != nil:
 		return "Config.Authorize", "must not be nil"
+	case c.Lifetime != 0 && (c.Records == nil || c.Lifetime < 2*c.TTL):
+		return "Config.Lifetime", "must be at least twice Config.TTL, and needs Config.Records"
 	case c.Grace < 0:
 		return "Config.Grace", "must not be negative"
 	case c.MaxFiles < 1:
@@ -265,14 +330,18 @@ func (c *Config) problem() (field, rule string) {
 		(strings.HasPrefix(c.Key, recordPrefix) || strings.HasPrefix(c.Key, expiryPrefix)) {
 		return "Config.Key", `must not begin with "files/records/" or "files/expiry/", where BucketRecords keeps what it trusts`
 	}
+	if _, here := c.States.(bucketStates); here && c.Allowance != nil && strings.HasPrefix(c.Key, ledger.Prefix) {
+		return "Config.Key", `must not begin with "files/usage/", where the usage of users is kept`
+	}
 	if c.reserves(c.Key) {
 		return "Config.Key", `must not begin with Prefix, where objects are removed, nor with the routes "s3/" and "tus/"`
 	}
 	return "", ""
 }
 
-// reserves reports whether no file can have this key: objects under Prefix are removed, and a DELETE of
-// the other reserved keys would be the DELETE of an upload.
+// reserves reports whether key is reserved, so that no file may have it. Sweep removes the objects
+// under Prefix. Under the other reserved prefixes, DELETE of the file would have the same path as
+// DELETE of an upload.
 func (c *Config) reserves(key string) bool {
 	return strings.HasPrefix(key, c.Prefix) || strings.HasPrefix(key, "s3/") || strings.HasPrefix(key, "tus/")
 }
@@ -287,7 +356,8 @@ func (c *Config) cacheControl(mediaType string) string {
 	return ""
 }
 
-// A requirement is what the bucket, States or Records must be able to do.
+// A requirement is a feature that the configuration needs from the bucket, States or Records. New
+// fails with the flaw if the requirement is not met.
 type requirement struct {
 	met        bool
 	flaw, hint string
@@ -305,6 +375,12 @@ func (c *Config) requirements(bucket storage.Bucket, looksAtContent bool) []requ
 			!c.needsSessions() || conditional(c.States),
 			"the bucket cannot write conditionally, so two processes could change the state of one upload at once",
 			"set Config.States to BucketStates of a bucket that supports IfAbsent and IfRevision, or to a database (package sqlrecords)",
+		},
+		{
+			c.Allowance == nil || conditional(c.States),
+			"the bucket cannot write conditionally, so two processes could use the same room of an allowance",
+			"set Config.States to BucketStates of a bucket that supports IfAbsent and IfRevision, " +
+				"or to a database (package sqlrecords)",
 		},
 		{
 			c.Unguarded || has(storage.ConditionalCreate),
@@ -335,5 +411,5 @@ func (c *Config) requirements(bucket storage.Bucket, looksAtContent bool) []requ
 	}
 }
 
-// needsSessions reports whether the S3 routes and tus must be offered.
+// needsSessions reports whether New must fail if the service cannot offer the S3 routes and tus.
 func (c *Config) needsSessions() bool { return c.Begin != nil || c.Authorize != nil && !c.Unguarded }

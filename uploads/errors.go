@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A Code says why a file was refused. The package documentation has the table. The
-// JSON of every error response contains it.
+// A Code says why a request failed. The package documentation has the table of codes. The JSON of
+// every error response contains the code.
 type Code string
 
 // The codes.
@@ -46,11 +46,13 @@ const (
 	Locked           Code = "locked"
 	Refused          Code = "refused"
 	Busy             Code = "busy"
+	OverAllowance    Code = "over_allowance"
 
-	statusBadChecksum = 460 // of the tus protocol
+	statusBadChecksum = 460 // status of a checksum mismatch in the tus protocol
 )
 
-// meanings has the storage code of each code, if no error of the store says more, and its HTTP status.
+// meanings maps each code to its HTTP status, and to its storage code. An error that the store
+// caused has the storage code of the store instead.
 var meanings = map[Code]struct {
 	Storage storage.Code
 	Status  int
@@ -72,12 +74,15 @@ var meanings = map[Code]struct {
 	Completed:        {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
 	Exists: {
 		Storage: storage.PreconditionFailed, Status: http.StatusPreconditionFailed,
-	}, // 409 would be tried again
-	Locked:          {Storage: storage.Locked, Status: http.StatusLocked},
-	Refused:         {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
-	Busy:            {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},
-	InvalidValue:    {Storage: storage.InvalidArgument, Status: http.StatusBadRequest},
-	TooLarge:        {Storage: storage.TooLarge, Status: http.StatusRequestEntityTooLarge},
+	}, // the status is not 409, because a client would try again in vain
+	Locked:       {Storage: storage.Locked, Status: http.StatusLocked},
+	Refused:      {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
+	Busy:         {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},
+	InvalidValue: {Storage: storage.InvalidArgument, Status: http.StatusBadRequest},
+	TooLarge:     {Storage: storage.TooLarge, Status: http.StatusRequestEntityTooLarge},
+	// The status is not 507, because clients of tus and upload.js retry after 5xx, which cannot
+	// make room.
+	OverAllowance:   {Storage: storage.TooLarge, Status: http.StatusRequestEntityTooLarge},
 	Interrupted:     {Storage: storage.BodyFailed, Status: http.StatusBadRequest},
 	StoreFailed:     {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},
 	InvalidRequest:  {Storage: storage.InvalidArgument, Status: http.StatusBadRequest},
@@ -86,27 +91,29 @@ var meanings = map[Code]struct {
 	Internal:        {Storage: storage.Internal, Status: http.StatusInternalServerError},
 }
 
-// Storage returns the [storage.Code] that an [Error] with this code has if no error of the store says
-// more. It returns [storage.Internal] if the package does not have the code.
+// Storage returns the [storage.Code] that an [Error] with the code c wraps, unless an error of the
+// store caused the Error. If c is not a code of this package, it returns [storage.Internal].
 func (c Code) Storage() storage.Code { return cmp.Or(meanings[c].Storage, storage.Internal) }
 
 // An Error is the error of every function of this package, except [New], which returns a
 // *storage.Error. The functions of [Config] may return one to choose the response.
 type Error struct {
-	Field   string // field of the form or request, such as "token", "size" or "parts[3]", or a value's name
+	// name of the invalid field in the form or request, such as "token", "size" or "parts[3]", or
+	// of an invalid value for the pattern Config.Key
+	Field   string
 	Code    Code
-	Message string // a sentence for the sender of the file, in English
+	Message string // a sentence in English for the sender of the file
 	Name    string // name of the file, safe to show; "" if the error is not about a file
-	Status  int    // HTTP status; 0 means that of Code, or 403 if Code is not of this package
-	Err     error  // a storage.Code, or the *storage.Error that caused it; not for the sender
+	Status  int    // HTTP status; if it is 0, HTTPStatus derives it from Code
+	Err     error  // a storage.Code, or the *storage.Error that caused this error; not shown to the sender
 
-	key, location string    // set for Completed
-	problem       string    // problem type in the registry; "" means none
-	offsets       *[2]int64 // if offsets differ: where the upload continues, and where the request did
+	key, location string    // key and location of the file; set if Code is Completed
+	problem       string    // type of the problem (RFC 9457), if it is a registered type; "" for any other problem
+	offsets       *[2]int64 // set if the offset was wrong: the offset to continue at, and the offset in the request
 }
 
-// Error returns a text for logs. The text for people is Message. A cause that is a bare
-// [storage.Code] is left out.
+// Error returns a text for logs. For a text that is shown to people, use Message. If Err is only a
+// [storage.Code], the text does not contain it.
 func (e *Error) Error() string {
 	text := "uploads: "
 	if e.Field != "" {
@@ -119,7 +126,8 @@ func (e *Error) Error() string {
 	return text
 }
 
-// HTTPStatus returns the status of the response with this error.
+// HTTPStatus returns the status of the response with this error. If Status is not an error status,
+// it returns the status of Code, or 403 if Code is not of this package.
 func (e *Error) HTTPStatus() int {
 	if e.Status >= http.StatusBadRequest && e.Status <= 599 {
 		return e.Status
@@ -130,7 +138,7 @@ func (e *Error) HTTPStatus() int {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// CodeOf returns the code of the first *Error in err's tree, or "".
+// CodeOf returns the code of the first *Error in err's tree. If there is none, it returns "".
 func CodeOf(err error) Code {
 	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Code
@@ -149,7 +157,8 @@ func refuse(field string, code Code, message string) *Error {
 
 func refuseFile(code Code, message string) *Error { return refuse(fileField, code, message) }
 
-// refused returns the error for a file that breaks a rule, or nil.
+// refused returns the response for a file that breaks a rule. If err is not a Refusal, it returns
+// nil.
 func refused(err error) *Error {
 	if r, ok := err.(*rules.Refusal); ok {
 		return refuseFile(Code(r.Code), r.Message)
@@ -163,15 +172,16 @@ func wrongSize() *Error {
 
 func noFile() *Error { return refuseFile(NoFile, "There is no file.") }
 
-// about returns a copy of e with the name of the file: the application may return one error for many
-// files.
+// about returns a copy of e with the name of the file. It makes a copy because the application may
+// return the same *Error for many files.
 func (e *Error) about(name string) *Error {
 	named := *e
 	named.Name = name
 	return &named
 }
 
-// saying returns an error of the application, with a code and a message if it has none.
+// saying returns e with a code and a message. The arguments code and message are used only where
+// the application has not set its own.
 func (e *Error) saying(code Code, message string) *Error {
 	if e.Code != "" && e.Message != "" {
 		return e
@@ -181,7 +191,7 @@ func (e *Error) saying(code Code, message string) *Error {
 	return &said
 }
 
-// storeFailed returns the error for an error of the bucket.
+// storeFailed converts an error of the bucket to the response for the client.
 func storeFailed(err error) *Error {
 	if own, ok := errors.AsType[*Error](err); ok {
 		return own
@@ -191,19 +201,19 @@ func storeFailed(err error) *Error {
 	}
 	failed, _ := errors.AsType[*storage.Error](err)
 	reads := failed != nil &&
-		(failed.Op == "Copy" || failed.Op == "Compose") // the body is read from the store, and not from the sender
+		(failed.Op == "Copy" || failed.Op == "Compose") // a copy reads the body from the store and not from the sender
 	switch {
 	case storage.CodeOf(err) == storage.BodyFailed && !reads:
 		e.Code, e.Message = Interrupted, "The upload was interrupted."
 	case storage.CodeOf(err) == storage.TooLarge:
 		e.Code, e.Message = TooLarge, "The file is larger than the store allows."
-	case errors.Is(err, context.Canceled): // usually because the server stops; a client repeats a request after 503
+	case errors.Is(err, context.Canceled): // usually the server is stopping; after 503, a client repeats its request
 		e.Code, e.Status, e.Message = Interrupted, http.StatusServiceUnavailable, "The server is stopping. Try again in a moment."
 	}
 	return e
 }
 
-// unread returns the error for a file that could not be read to judge it.
+// unread returns the response if the beginning of a file could not be read to check it.
 func unread(ctx context.Context, err error) *Error {
 	if ctx.Err() == nil {
 		return interrupted(err)
@@ -211,7 +221,7 @@ func unread(ctx context.Context, err error) *Error {
 	return storeFailed(&storage.Error{Code: ctxcode.Of(ctx.Err()), Op: "uploads", Err: ctx.Err()})
 }
 
-// interrupted returns the error for a read error of the sender's stream.
+// interrupted returns the response if reading the sender's body failed with err.
 func interrupted(err error) *Error {
 	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return refuseFile(
@@ -232,7 +242,7 @@ func wrongType(message string) *Error {
 
 func invalid(field, message string) *Error { return refuse(field, InvalidValue, message) }
 
-// notFound is the error for an upload that does not exist, has expired, was aborted, or
+// notFound returns the error for an upload that does not exist, has expired, was aborted, or
 // belongs to another user.
 func notFound() *Error {
 	return refuse("uploadId", NotFound, "There is no such upload. It may have expired: start again.")
@@ -252,7 +262,7 @@ func busy(err error) *Error {
 	return &Error{Code: Busy, Message: "Too many files arrive at once. Try again in a moment.", Err: err}
 }
 
-// completedToken is the error for a token that has made its file.
+// completedToken returns the error for a piece whose token names a file that is complete already.
 func completedToken() *Error {
 	return refuse(tokenField, Completed, "All parts of this file have been received already.")
 }
@@ -265,8 +275,8 @@ func unauthorized(err error) *Error {
 	return &Error{Code: code, Message: message, Err: err}
 }
 
-// A problem is the JSON of an error (RFC 9457). It reveals nothing of the store. Uppy shows
-// Message, which has the same text as Detail.
+// A problem is the JSON of an error (RFC 9457). It reveals nothing about the store. Message has the
+// same text as Detail, because Uppy shows only Message.
 type problem struct {
 	Type     string `json:"type,omitempty"`
 	Title    string `json:"title"`
@@ -277,8 +287,8 @@ type problem struct {
 	Field    string `json:"field,omitempty"`
 	File     string `json:"file,omitempty"`
 	Request  string `json:"requestId"`
-	Key      string `json:"key,omitempty"`      // set for Completed
-	Location string `json:"location,omitempty"` // set for Completed
+	Key      string `json:"key,omitempty"`      // set if Code is Completed
+	Location string `json:"location,omitempty"` // set if Code is Completed
 	Expected *int64 `json:"expected-offset,omitempty"`
 	Provided *int64 `json:"provided-offset,omitempty"`
 }

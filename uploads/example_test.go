@@ -56,6 +56,34 @@ func ExampleError() {
 	// me.png: This file is not the PNG that it claims to be. Allowed: JPEG and PNG.
 }
 
+func ExampleService_Usage() {
+	ctx := context.Background()
+	service, err := uploads.New(memstore.New(), uploads.Config{
+		Rules: rules.Any(0),
+		Key:   "{user}/{random}",
+		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
+			return uploads.Allowance{Bytes: 10}, nil
+		},
+	})
+	if err != nil {
+		panic(err)
+	}
+	eva := uploads.User{ID: "eva"}
+	for _, content := range []string{"1234567", "1234567"} {
+		_, err := service.Store(ctx, uploads.Upload{Body: strings.NewReader(content), User: eva})
+		fmt.Println(err)
+	}
+	usage, err := service.Usage(ctx, eva.ID)
+	if err != nil {
+		panic(err)
+	}
+	fmt.Println(usage.Bytes, "bytes in", usage.Files, "file")
+	// Output:
+	// <nil>
+	// uploads: file: over_allowance: There is no room for this file: 7 bytes of 10 bytes are used.
+	// 7 bytes in 1 file
+}
+
 func ExampleService() {
 	service, err := uploads.New(memstore.New(), uploads.Config{
 		Rules: rules.Images(5 << 20),

@@ -14,62 +14,72 @@ import (
 )
 
 const (
-	maxFields     = 100      // other fields of a form, which are skipped
-	maxFieldBytes = 64 << 10 // bytes of such fields before the file of /s3/single
-	formOverhead  = 1 << 20  // bytes of such fields beside files, and of boundaries and headers
-	maxPartHeader = 64 << 10 // bytes of a part's header, and of what is read ahead of it
+	maxFields     = 100      // number of fields without a file that a form may have; they are skipped
+	maxFieldBytes = 64 << 10 // bytes that fields without a file may have in the form of /s3/single
+	// bytes that all parts of a form except its files may have: other fields, boundaries and
+	// headers
+	formOverhead  = 1 << 20
+	maxPartHeader = 64 << 10 // bytes of a part's header, including bytes that are buffered before it
 )
 
-// storeForm stores every file of a form, or none.
+// A form holds the state of a request that stores one or more files.
+type form struct {
+	length int64   // bytes of the whole body; -1 means that the length is not known
+	stored []*File // files that are stored, but not yet counted in the allowance
+}
+
+// storeForm stores every file of a form. If one file is refused, it removes the others.
 func (h *handler) storeForm(c *call) (err error) {
 	release, err := c.share(min(intake.FileHeld, h.service.judge.Rules().MaxSize))
 	if err != nil {
 		return err
 	}
 	defer release()
-	form, err := newFormReader(c, http.MaxBytesReader(c.w, intake.Body(c.w, c.Request), h.maxBody()), "", formOverhead)
+	body := http.MaxBytesReader(c.w, intake.Body(c.w, c.Request), h.maxBody())
+	reader, err := newFormReader(c, body, "", formOverhead)
 	if err != nil {
 		return err
 	}
-	var stored []*File
+	of := &form{length: c.ContentLength}
 	telling := false
 	defer func() {
-		if err != nil || !telling { // the sender is not told if the application's judge panics
-			for _, f := range stored {
+		if err != nil || !telling { // !telling is true here if a function of the application panicked
+			for _, f := range of.stored {
 				h.service.discardFile(c.Context(), f)
 			}
 		}
 	}()
 	for {
-		part, err := form.next()
+		part, err := reader.next()
 		if err == io.EOF {
 			break
 		}
 		if err != nil {
 			return err
 		}
-		if len(stored) == h.config.MaxFiles {
+		if len(of.stored) == h.config.MaxFiles {
 			return refuseFile(TooManyFiles, "There are too many files: send fewer at once.")
 		}
-		f, err := h.service.storePart(c.Context(), part, c.user)
+		f, err := h.service.storePart(c.Context(), part, c.user, of)
 		if err != nil {
 			return err
 		}
-		stored = append(stored, f)
+		of.stored = append(of.stored, f)
 	}
-	if len(stored) == 0 {
+	if len(of.stored) == 0 {
 		return noFile()
 	}
 	telling = true
-	for _, f := range stored {
+	for _, f := range of.stored {
 		if err = h.service.tell(c.Context(), f); err != nil {
-			if errors.Is(err, storage.OutcomeUnknown) { // the application may know of the files
-				stored = nil
+			// the application may have recorded the files, so they must stay
+			if errors.Is(err, storage.OutcomeUnknown) {
+				of.stored = nil
 			}
 			return err
 		}
 	}
-	return c.json(http.StatusCreated, map[string]any{"files": stored})
+	return c.json(http.StatusCreated, map[string]any{"files": of.stored})
 }
 
 func (h *handler) maxBody() int64 {
@@ -80,17 +90,19 @@ func (h *handler) maxBody() int64 {
 	return files*each + formOverhead
 }
 
-// A formReader finds the files of a form. It limits the bytes between them.
+// A formReader finds the files in a form, and limits the bytes of everything else in it.
 type formReader struct {
-	body    *bodylimit.Reader // mime/multipart would hold up to 10 MiB of a part's header, several times over
+	// limits what mime/multipart reads, because it would buffer up to 10 MiB of a part's header,
+	// several times over
+	body    *bodylimit.Reader
 	parts   *multipart.Reader
-	name    string // name of the field of a file; "" means any
-	skipped int    // number of skipped fields
-	skip    int64  // how many more bytes of fields may be skipped
+	name    string // name of the field that has the files; "" means any field
+	skipped int    // number of fields skipped so far
+	skip    int64  // bytes of fields that may still be skipped before the form is refused
 }
 
-// newFormReader returns a reader of the files in a field of a form; "" means in any. The other fields have at
-// most this many bytes.
+// newFormReader returns a reader of the files in a form. It reads only the field with this name, or
+// any field if name is "". All other fields together may have at most fieldBytes bytes.
 func newFormReader(c *call, body io.Reader, name string, fieldBytes int64) (*formReader, error) {
 	kind, parameters, err := mime.ParseMediaType(c.Header.Get("Content-Type"))
 	if err != nil || kind != "multipart/form-data" || parameters["boundary"] == "" {
@@ -102,7 +114,8 @@ func newFormReader(c *call, body io.Reader, name string, fieldBytes int64) (*for
 	}, nil
 }
 
-// next returns the next file, and skips fields before it. It returns io.EOF after the last one.
+// next returns the next file, and skips the fields before it. After the last file, it returns
+// io.EOF.
 func (f *formReader) next() (*multipart.Part, error) {
 	for ; f.skipped <= maxFields; f.skipped++ {
 		f.body.Left = maxPartHeader
@@ -115,7 +128,7 @@ func (f *formReader) next() (*multipart.Part, error) {
 			return nil, f.failure(err)
 		case part.FileName() != "" && (f.name == "" || f.name == part.FormName()):
 			return part, nil
-		case part.FormName() == "": // its header is malformed, so it may be anything
+		case part.FormName() == "": // the header of the part is malformed, so it may be a file
 			return nil, notUnderstood()
 		}
 		n, err := io.Copy(io.Discard, io.LimitReader(part, f.skip+1))
@@ -129,7 +142,7 @@ func (f *formReader) next() (*multipart.Part, error) {
 	return nil, refuse("", InvalidRequest, "The form has too many fields.")
 }
 
-// failure returns the error for a read error between the files.
+// failure converts err to a response. err must come from reading the form outside its files.
 func (f *formReader) failure(err error) *Error {
 	if own, ok := errors.AsType[*Error](f.body.Failed); ok {
 		return own

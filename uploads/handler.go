@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
-// A handler has what all routes need.
+// A handler serves all routes of a service over HTTP.
 type handler struct {
 	bucket  storage.ReadWriter
 	config  *Config
@@ -25,7 +25,7 @@ type handler struct {
 	pace    pace
 }
 
-// routes returns the routes. The routes of the S3 protocol are those of Uppy's companion.
+// routes returns the routes. The paths below /s3/ are those of Uppy's companion.
 func (h *handler) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	handle := func(pattern string, f func(*call) error) { mux.HandleFunc(pattern, h.respond(h.authorized(f))) }
@@ -34,7 +34,9 @@ func (h *handler) routes() *http.ServeMux {
 	handle("POST /tickets/finish", h.finishTicket)
 	mux.HandleFunc(
 		"/{key...}",
-		h.respond(func(c *call) error { // a pattern with DELETE would conflict with the patterns of tus
+		// the pattern has no method, because "DELETE /{key...}" would conflict with the patterns of
+		// tus
+		h.respond(func(c *call) error {
 			switch c.Method {
 			case http.MethodDelete:
 				return h.authorized(h.removeFile)(c)
@@ -55,7 +57,7 @@ func (h *handler) routes() *http.ServeMux {
 	handle("DELETE /s3/multipart/{id}", h.abortParts)
 	handle("GET /s3/params", h.beginSingle)
 	mux.HandleFunc("PUT /s3/single/{id}", h.respond(h.putSingle))
-	mux.HandleFunc("POST /s3/single/{id}", h.respond(h.putSingle)) // a form, as Uppy 6 sends it
+	mux.HandleFunc("POST /s3/single/{id}", h.respond(h.putSingle)) // Uppy 6 sends the file in a form
 	mux.HandleFunc("PUT /s3/part/{id}/{part}", h.respond(h.putPart))
 	t := &tus{handler: h}
 	for _, pattern := range []string{"/tus", "/tus/{$}", "/tus/{id}"} {
@@ -74,14 +76,14 @@ func methodNotAllowed(c *call, allowed string) *Error {
 // ServeHTTP responds to a request. Mount the service with [http.StripPrefix]. The package
 // documentation has the routes.
 //
-// One request at a time sends the bytes of a tus upload. A newer PATCH or HEAD ends an older
-// PATCH, as in tusd, because the older one is usually that of a dead connection. The bytes
-// that it received are stored first, and its client gets 423. tus clients then ask for the
-// offset and continue, so two tabs with the same upload take turns.
+// Only one request at a time can send bytes of a tus upload. A newer PATCH or HEAD ends an older
+// PATCH, as in tusd, because the older one usually has a dead connection. The bytes that the older
+// PATCH has received are stored first, and its client gets 423. tus clients then ask for the offset
+// and continue, so two tabs with the same upload take turns.
 //
-// If the context of a request ends, as with the BaseContext of the server, the bytes so far are
-// stored, and the client gets 503. Cancel that context before [http.Server.Shutdown], which
-// otherwise waits until all clients have sent their files:
+// If the context of a request ends, the bytes so far are stored, and the client gets 503. Set the
+// BaseContext of the server, and cancel it before [http.Server.Shutdown]. Otherwise Shutdown waits
+// until all clients have sent their files:
 //
 //	server := &http.Server{Handler: mux, BaseContext: func(net.Listener) context.Context { return ctx }}
 //	…
@@ -100,9 +102,9 @@ type call struct {
 	memory      *intake.Memory
 	user        User
 	name        string          // name of the file in the request
-	interrupted <-chan struct{} // closed when another request wants the upload
-	last        bool            // the body ends a file whose length may be unknown
-	refused     *feed           // set if the body is refused after some of it was received
+	interrupted <-chan struct{} // closed when another request wants to continue the upload
+	last        bool            // true if this body ends the file, even if its length was not announced
+	refused     *feed           // set if the body was refused after a part of it was read
 }
 
 func (c *call) json(status int, value any) error {
@@ -110,10 +112,12 @@ func (c *call) json(status int, value any) error {
 	return nil
 }
 
-// maxDrain is how many bytes of a refused body are still read.
+// maxDrain is how many bytes of a refused body are still read, so that the client sees the
+// response.
 const maxDrain = 4 << 20
 
-// respond runs f. f either responds, or returns an error before it has written anything.
+// respond returns a handler that calls f. f must either write a response and return nil, or return
+// an error before it has written anything.
 func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r, body := drain.Of(r)
@@ -121,7 +125,7 @@ func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 		err := f(c)
 		ctx := r.Context()
 		if ctx.Err() == nil {
-			ctx = context.WithoutCancel(ctx) // net/http ends the context with the Read that close ends
+			ctx = context.WithoutCancel(ctx) // close below ends a Read, and net/http then cancels the context
 		}
 		switch {
 		case err == nil:
@@ -147,11 +151,11 @@ func (h *handler) authorized(f func(*call) error) func(*call) error {
 	}
 }
 
-// exposed are the headers of responses that a page of another origin may read.
+// exposed lists the response headers that a page of another origin may read.
 const exposed = "ETag, Location, Retry-After, Tus-Checksum-Algorithm, Tus-Extension, Tus-Max-Size, Tus-Resumable, Tus-Version, Upload-Complete, Upload-Concat, Upload-Defer-Length, Upload-Expires, Upload-Length, Upload-Limit, Upload-Metadata, Upload-Offset, X-Request-Id"
 
-// allowOrigin writes the headers for pages of other origins, and reports whether the
-// request was a preflight and has its response.
+// allowOrigin writes the CORS headers for pages of other origins. If the request is a preflight
+// request, allowOrigin responds to it and returns true.
 func (h *handler) allowOrigin(w http.ResponseWriter, r *http.Request) bool {
 	origin := r.Header.Get("Origin")
 	if origin == "" || len(h.config.Origins) == 0 {
@@ -197,8 +201,8 @@ func (h *handler) signTicket(c *call) error {
 	return c.json(http.StatusCreated, t)
 }
 
-// finishTicket continues if the client disconnects, so that a proxy without patience does not keep a
-// large file from being copied.
+// finishTicket continues after the client has disconnected. Otherwise a proxy with a short timeout
+// could prevent a large file from ever being copied.
 func (h *handler) finishTicket(c *call) error {
 	var asked struct {
 		Token string `json:"token"`
@@ -226,12 +230,14 @@ func (h *handler) removeFile(c *call) error {
 	return nil
 }
 
-// smallDocument is the size up to which a document needs no memory of MemoryLimit.
+// smallDocument is the size in bytes up to which a JSON document takes no memory from MemoryLimit.
 const smallDocument = 4 << 10
 
-// readJSON reads a document of at most this many bytes. If it is strict, unknown fields are refused. A page
-// of another origin cannot send this type without a preflight. The whole document counts as memory, because
-// a decoder holds all of it if it comes slowly.
+// readJSON decodes a JSON body. The argument most is the body's greatest length in bytes. If strict
+// is true, readJSON refuses unknown fields. It requires the type application/json, which a page of
+// another origin cannot send without a preflight request. Above smallDocument, the whole length
+// counts toward Config.MemoryLimit, because the decoder buffers all of a document that arrives
+// slowly.
 func readJSON(c *call, to any, most int64, strict bool) error {
 	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil ||
 		mediaType != "application/json" {
@@ -248,7 +254,7 @@ func readJSON(c *call, to any, most int64, strict bool) error {
 		defer release()
 	}
 	d := json.NewDecoder(http.MaxBytesReader(c.w, intake.Body(c.w, c.Request), most))
-	d.UseNumber() // for numbers in metadata: a float64 would change numbers with many digits
+	d.UseNumber() // a float64 would change long numbers in metadata
 	if strict {
 		d.DisallowUnknownFields()
 	}

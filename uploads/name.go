@@ -10,18 +10,20 @@ import (
 )
 
 const (
-	maxNameBytes  = 255 // the limit of file systems
-	maxNameSuffix = 16  // bytes of the extension that is kept when a name is cut
-	maxMarks      = 4   // combining marks on one letter; more would cover the lines around it
+	maxNameBytes  = 255 // file systems allow no longer names
+	maxNameSuffix = 16  // longest extension in bytes that is kept when a long name is cut
+	maxMarks      = 4   // combining marks that one letter may have; more would cover the lines around it
 	noName        = "file"
-	blanks        = "\u115F\u1160\u2800\u3164\uFFA0" // letters and signs that show nothing: fillers of Hangul, and Braille
+	// characters that IsPrint accepts but that show nothing: fillers of Hangul, and an empty
+	// Braille cell
+	blanks = "\u115F\u1160\u2800\u3164\uFFA0"
 )
 
-// CleanName returns a file's name in a form that is safe to show. It keeps the last
-// part of a path (of Windows too). It removes control characters, invisible
-// characters and those that change the direction of text ("gpj.exe" in reverse), and
-// folds spaces. The result has at most 255 bytes, and is "file" if nothing is left.
-// It is still text: escape it in HTML. It is not for keys.
+// CleanName returns a file's name in a form that is safe to show. It keeps only the last element of
+// a path, with slashes or backslashes. It removes control characters, invisible characters, and
+// characters that reverse the direction of text, which could show "gpj.exe" as "exe.jpg". It
+// replaces several spaces by one. The result has at most 255 bytes. If nothing is left, it is
+// "file". The result is text and must still be escaped in HTML. Do not use it as a key.
 func CleanName(name string) string {
 	name = strings.ToValidUTF8(name, "")
 	if i := strings.LastIndexAny(name, `/\`); i >= 0 {
@@ -33,7 +35,7 @@ func CleanName(name string) string {
 		switch {
 		case unicode.IsSpace(r), strings.ContainsRune(blanks, r):
 			r = ' '
-		case !unicode.IsPrint(r): // controls, format characters, private use, unassigned
+		case !unicode.IsPrint(r): // control, format, private and unassigned characters
 			continue
 		}
 		if !unicode.Is(unicode.Mn, r) && !unicode.Is(unicode.Me, r) {
@@ -61,7 +63,8 @@ func cutName(name string) string {
 	return webapi.Beginning(name, maxNameBytes-len(suffix)) + suffix
 }
 
-// extensionOf returns the extension of a name if a key may have it.
+// extensionOf returns the extension of a name in lower case. If a key may not have that extension,
+// it returns "".
 func extensionOf(name string) string {
 	if e := strings.ToLower(path.Ext(name)); keypattern.IsExtension(e) {
 		return e

@@ -11,19 +11,21 @@ import (
 	"github.com/omnibucket/storage/internal/parallel"
 )
 
-// A sweep refuses to run if more than maxOrphans, and more than one in orphanShare,
-// are orphans: it was probably given another store's bucket or records.
+// A sweep fails if it finds more than maxOrphans orphans, and if these are more than 1/orphanShare
+// of all objects or of all records. The bucket or the records then probably belong to another
+// service.
 const (
 	maxOrphans  = 10
-	orphanShare = 10 // a tenth
-	// maxRemembered limits the orphans that one pass remembers.
+	orphanShare = 10
+	// maxRemembered limits the number of orphans that one sweep removes, because it keeps them in
+	// memory.
 	maxRemembered = 10_000
 )
 
-// A tally counts bytes or records.
+// A tally counts the orphans among bytes or among records.
 type tally struct {
 	total, orphaned int
-	found           map[string]bool // keys or IDs of the orphans, at most maxRemembered
+	found           map[string]bool // keys or IDs of the first orphans, at most maxRemembered
 }
 
 func (s *tally) add(one string) {
@@ -36,7 +38,7 @@ func (s *tally) withinLimit() bool {
 	return s.orphaned <= maxOrphans || s.orphaned <= s.total/orphanShare
 }
 
-// orphans are bytes without a record and records without bytes.
+// orphans has the bytes that lack a record, and the records that lack bytes.
 type orphans struct{ bytes, records tally }
 
 const (
@@ -44,7 +46,8 @@ const (
 	removeConcurrency = 8
 )
 
-// expired stops after a page that had a failure, because the next one would begin with the same files.
+// expired removes expired files, page by page. If a removal fails, it stops after that page,
+// because the next page would begin with the same files.
 func (w *sweeper) expired(ctx context.Context) error {
 	for {
 		found, err := w.keeper.config.Records.Expired(ctx, w.now, expiredAtOnce)
@@ -52,21 +55,28 @@ func (w *sweeper) expired(ctx context.Context) error {
 			return err
 		}
 		errs := parallel.All(
-			len(found), removeConcurrency, func(i int) error { return w.keeper.service.removeRecorded(ctx, found[i]) },
+			len(found), removeConcurrency, func(i int) error { return w.keeper.service.removeCounted(ctx, found[i]) },
 		)
-		for _, err := range errs {
-			if err == nil {
-				w.report.Expired++
+		removed := 0
+		for i, err := range errs {
+			switch err {
+			case nil:
+				removed++
+			case errKept:
+				errs[i] = nil
+			default:
+				errs[i] = fmt.Errorf("file %s: %w", found[i].ID, err)
 			}
 		}
-		if err := errors.Join(errs...); err != nil {
+		w.report.Expired += removed
+		if err := errors.Join(errs...); err != nil || removed == 0 {
 			return err
 		}
 	}
 }
 
-// orphans checks each orphan again before it removes it, because keys and IDs were not listed at the same
-// moment.
+// orphans removes bytes without records, and records without bytes. Keys and IDs were listed at
+// different times, so it checks each orphan again before it removes it.
 func (w *sweeper) orphans(ctx context.Context) error {
 	found, err := w.findOrphans(ctx)
 	if err == nil {
@@ -110,8 +120,9 @@ func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
 	return err
 }
 
-// findOrphans walks keys and IDs together, because both are sorted. Young bytes are not
-// orphans, because their record may not be created yet, such as the record of a claimed upload.
+// findOrphans compares the keys of bytes with the IDs of records. It reads both lists in parallel,
+// because both are sorted by ID. Bytes younger than Config.Grace are not orphans, because their
+// record may not be created yet.
 func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 	found, pattern := &orphans{
 		tally{found: map[string]bool{}}, tally{found: map[string]bool{}},
@@ -138,7 +149,7 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 		}
 		switch {
 		case failed != nil:
-			return nil, failed // it is not known which other bytes have a record
+			return nil, failed // the rest of the IDs is not known, so later bytes might have a record
 		case more && id == of:
 			next()
 		case w.now.Sub(entry.Modified) >= w.keeper.config.Grace:
@@ -154,8 +165,8 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 	return found, w.dropClaimed(ctx, &found.bytes)
 }
 
-// dropClaimed drops bytes of uploads whose record will be created: the bytes of an upload in parts may exist
-// without one.
+// dropClaimed removes the objects of unfinished uploads from the tally. These objects are not
+// orphans, because an upload stores its bytes before its record.
 func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally) error {
 	if bytes.orphaned == 0 {
 		return nil
@@ -184,7 +195,8 @@ func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally) error {
 	})
 }
 
-// checkLimit refuses a bucket and records that do not belong together.
+// checkLimit fails if there are so many orphans that the bucket and the records probably do not
+// belong together.
 func (w *sweeper) checkLimit(found *orphans) error {
 	if w.noOrphanLimit || found.bytes.withinLimit() && found.records.withinLimit() {
 		return nil
@@ -198,20 +210,5 @@ func (w *sweeper) checkLimit(found *orphans) error {
 }
 
 func allIDs(ctx context.Context, records Records) iter.Seq2[string, error] {
-	return func(yield func(string, error) bool) {
-		for after := ""; ; {
-			ids, next, err := records.IDs(ctx, after, listPage)
-			for _, id := range ids {
-				if !yield(id, nil) {
-					return
-				}
-			}
-			if err != nil {
-				yield("", err)
-			}
-			if after = next; err != nil || next == "" {
-				return
-			}
-		}
-	}
+	return paged("", func(after string) ([]string, string, error) { return records.IDs(ctx, after, listPage) })
 }

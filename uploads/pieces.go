@@ -5,7 +5,6 @@ import (
 	"context"
 	"crypto/rand"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -21,50 +20,52 @@ import (
 
 // A Piece is one part of a file that [Service.PutPiece] stores.
 type Piece struct {
-	// Token names the upload: text that the client chose at random, at most 128 bytes. Uploads
-	// of different users never share one.
+	// Token names the upload. The client chooses it at random. It has at most 128 bytes. Two users
+	// may use the same token for different uploads.
 	Token  string
-	Count  int       // how many pieces there are, 1 to 10,000; the same in every call
-	Number int       // this one's number, 1 to Count
-	Body   io.Reader // the number of this piece, 1 to Count
-	// User, Name, Type and Metadata belong to the file, and are the same in every call. Name and Type
-	// are the client's. Name, Type and Metadata are valid UTF-8 of at most 8 KiB together.
+	Count  int       // number of pieces of the file, 1 to 10,000; must be equal in all calls
+	Number int       // number of this piece, 1 to Count
+	Body   io.Reader // bytes of this piece
+	// User, Name, Type and Metadata describe the file, and must be equal in all calls. Name and
+	// Type are the values that the client sent. Name, Type and Metadata must be valid UTF-8 of at
+	// most 8 KiB together.
 	User       User
 	Name, Type string
 	Metadata   map[string]string
-	// Target says how the file is stored, without a Key; nil means by Config.Key and Config.Rules.
+	// Target says how the file is stored, and must have no Key. If it is nil, Config.Key and
+	// Config.Rules decide.
 	Target *Target
 }
 
-// pieceState is the state of a file in pieces.
+// pieceState is the part of a session's state that only an upload in pieces has.
 type pieceState struct {
 	Count int `json:"count"`
-	// Target is set if the application has said how the file is stored.
+	// Target is true if the application set Piece.Target.
 	Target bool `json:"target,omitempty"`
-	// Run separates the keys of these pieces from those of an earlier upload with the same
-	// token, which Sweep may still be removing.
+	// Run is a random part of the keys of these pieces. An earlier upload with the same token has
+	// another Run. So a Sweep that still removes the pieces of the earlier upload keeps the pieces
+	// of this one.
 	Run string `json:"run"`
 	// Asked is set by a Sweep that found the upload idle and is about to remove it. A call that
-	// continues the upload clears it.
+	// continues the upload clears Asked, and Sweep then keeps the upload.
 	Asked string `json:"asked,omitempty"`
 }
 
 const (
 	maxPieceCount = 10_000
-	maxPieceToken = 128 // bytes of a token
+	maxPieceToken = 128 // length in bytes
 	piecePrefix   = "piece-"
 
 	firstPoll = 50 * time.Millisecond
 	lastPoll  = 2 * time.Second
-	// maxPieceConflicts limits how often one call reads a state again because another call changed
-	// it. Hundreds of calls at once stay below the limit; a store with broken conditions does not.
+	// maxPieceConflicts limits how often one call reads the state again because another call
+	// changed it. Hundreds of concurrent calls stay below the limit. Only a store whose conditional
+	// writes do not work exceeds it.
 	maxPieceConflicts = 1000
-	// joinAttempts limits how often a piece may be replaced while the pieces are joined, by calls
-	// that started before the set was complete.
-	joinAttempts = 40
 )
 
-// run returns the prefix of the pieces; "" for other sessions.
+// run returns the random part in the keys of the pieces. For a session without pieces, it returns
+// "".
 func (s *session) run() string {
 	if s.Pieces == nil {
 		return ""
@@ -79,23 +80,28 @@ func (s *session) extension() string {
 	return extensionOf(s.Name)
 }
 
-// PutPiece stores one piece of a file. Pieces have any size, and arrive in any order, at once, and
-// in several processes. A piece that is sent again replaces the earlier one. The File is nil until
-// all pieces are there. Then each call that finds them complete returns the same file, which is
-// judged, stored under its key, and told to Config.Stored as any other. The call knows no Attrs, Modified, Width
-// and Height of it, and CRC32C only with Config.Records.
+// PutPiece stores one piece of a file. Pieces may have any size. They may arrive in any order, at
+// the same time, and in several processes. A piece that is sent again replaces the earlier one.
+// While pieces are missing, PutPiece returns a nil File.
 //
-// If the count or another field differs from the earlier pieces, PutPiece fails with PartsChanged.
-// If the token has made its file already, it reads nothing, and returns that file and the error
-// Completed; with Config.Records, no file if it has been removed. After any other error, send the piece again, which
-// continues. If the file is refused, nothing is left of it, and the token may be used again; calls that wait for the
-// same pieces fail with NotFound. An upload that is idle for Config.TTL, by the store's clock, ends with its token. If
-// neither the bucket nor Config.States has conditions, PutPiece fails with StoreFailed, which wraps Unsupported.
+// When all pieces have arrived, the file is checked, stored under its key, and passed to
+// Config.Stored. Each call that finds the pieces complete returns this file. Its Attrs, Modified,
+// Width and Height are not set, and its CRC32C is only set with Config.Records.
 //
-// Once a call has found the set complete, the pieces are fixed: one that is sent again is not read. If that
-// call failed or its process died, send its piece again, which continues. The store joins the
-// pieces if it can; otherwise they are streamed. Other calls wait for the call that joins them, but
-// not for one that has died.
+// If Count or another field differs from that of the earlier pieces, PutPiece fails with
+// PartsChanged. If the file of the token exists already, PutPiece does not read the body. It
+// returns the file and the error Completed. With Config.Records, the returned File is nil if the
+// file has been removed. After any other error, send the piece again.
+//
+// If the file is refused, all its pieces are removed, and the token may be used again. Other calls
+// that wait for the same pieces then fail with NotFound. An upload that is idle for Config.TTL, by
+// the store's clock, expires, and its token becomes unknown. If neither the bucket nor
+// Config.States has conditional writes, PutPiece fails with StoreFailed, which wraps Unsupported.
+//
+// After a call has found the pieces complete, they cannot be replaced: PutPiece does not read a
+// piece that is sent again. If that call failed or its process was killed, send any piece again to
+// finish the file. The store joins the pieces if it can. Otherwise they are streamed through this
+// process. Other calls wait for the call that joins the pieces, but not for a call that has died.
 func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	if !conditional(s.config.States) {
 		return nil, &Error{Code: StoreFailed, Message: "Files cannot be uploaded in pieces here.", Err: &storage.Error{
@@ -119,7 +125,7 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 		f, _, failure = s.whole(ctx, keypattern.IDIn(f.Key))
 	}
 	switch {
-	case failure == nil && f == nil: // the file was removed meanwhile
+	case failure == nil && f == nil: // the file has been removed
 		return nil, completedToken()
 	case failure == nil && made.Location == "":
 		failure = s.link(ctx, f)
@@ -147,7 +153,8 @@ func (p *Piece) check() *Error {
 		return invalid("part", fmt.Sprintf("The part must be 1 to %d.", p.Count))
 	case p.Body == nil:
 		return noFile()
-	case !utf8.ValidString(all) || len(all) > maxMetadataBytes: // the state would change them, or be too large
+	// the state must hold all texts unchanged in JSON, and stay small
+	case !utf8.ValidString(all) || len(all) > maxMetadataBytes:
 		return invalid(
 			"metadata", "Name, type and metadata must be valid text of at most "+words.Bytes(maxMetadataBytes)+".",
 		)
@@ -158,13 +165,15 @@ func (p *Piece) check() *Error {
 type putPiece struct {
 	service   *Service
 	piece     Piece
-	prefix    string // prefix of the pieces; set by enter
-	conflicts int    // how often another call changed the state before this one did
+	prefix    string        // prefix of the pieces; set by enter
+	conflicts int           // number of times that another call changed the state first
+	waited    time.Duration // how long this call has waited for another call that begins the upload
 }
 
 func (u *putPiece) key(number int) string { return fmt.Sprintf("%s%05d", u.prefix, number) }
 
-// do returns the session if it has made the file, also with the error Completed.
+// do stores the piece. It returns the session if the file is complete, even together with the error
+// Completed.
 func (u *putPiece) do(ctx context.Context) (*session, error) {
 	s, err := u.enter(ctx)
 	switch {
@@ -184,7 +193,8 @@ func (u *putPiece) do(ctx context.Context) (*session, error) {
 	}
 	complete, err := u.complete(ctx, s)
 	if err == nil && !complete {
-		// Others may have completed it and removed the pieces. Or it has expired together with this one.
+		// Other calls may have completed the upload and removed its pieces, or it may have expired.
+		// So the state decides.
 		if s, err = u.confirm(ctx, s, true); err == nil && s.Phase == phaseOpen {
 			return nil, nil
 		}
@@ -195,7 +205,8 @@ func (u *putPiece) do(ctx context.Context) (*session, error) {
 	return u.finish(ctx, s)
 }
 
-// name returns the name of the directory of an upload's objects. Only the user's own token is in it.
+// name returns the name of the upload's directory. It depends on the user and the token, so nobody
+// can reach the upload of another user.
 func (p *Piece) name() string {
 	text := binary.AppendUvarint([]byte("pieces\x00"), uint64(len(p.User.ID)))
 	text = append(append(text, p.User.ID...), p.Token...)
@@ -205,7 +216,8 @@ func (p *Piece) name() string {
 	return sessionName(string(text))
 }
 
-// enter reads or creates the state, and checks that the piece matches it.
+// enter reads the state, or creates it for the first piece. It fails if the piece does not match
+// the earlier ones.
 func (u *putPiece) enter(ctx context.Context) (*session, error) {
 	keeper, name := u.service.keeper, u.piece.name()
 	for {
@@ -233,8 +245,8 @@ func (u *putPiece) enter(ctx context.Context) (*session, error) {
 	}
 }
 
-// begin creates the state, or replaces that of an aborted upload with a revision. It returns nil if
-// another call was first.
+// begin creates the state. If the upload was aborted, begin replaces the state that has this
+// revision. If another call created the state first, begin returns nil.
 func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, error) {
 	p, service := &u.piece, u.service
 	target := Target{Overwrite: !service.guarded}
@@ -254,12 +266,45 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, 
 	s.name, s.id, s.revision, s.Pieces = name, "", revision, &pieceState{
 		Count: p.Count, Target: p.Target != nil, Run: rand.Text(),
 	}
+	if e := service.keeper.reserve(ctx, s); e != nil {
+		if begun, err := u.begunByAnother(ctx, s); begun || err != nil {
+			return nil, err
+		}
+		return nil, e
+	}
 	u.prefix = service.keeper.objectKey(s, s.run())
 	err := service.keeper.save(ctx, s)
+	service.keeper.unreserve(ctx, s, err)
 	if err == errConflict {
 		return nil, nil
 	}
 	return s, err
+}
+
+// waitForBegin is how long a call waits for another call that has reserved room but has not saved
+// the state yet.
+const waitForBegin = 2 * time.Second
+
+// begunByAnother is called if there was no room to reserve. A concurrent call for the same upload
+// may have reserved all of it, because the size of the file is not known. If so, begunByAnother
+// waits a moment and returns true, and the caller reads the state again.
+func (u *putPiece) begunByAnother(ctx context.Context, s *session) (bool, error) {
+	now, err := u.service.keeper.read(ctx, s.name)
+	switch {
+	case err == nil && now.revision != s.revision:
+		return true, nil
+	case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
+		return false, storeFailed(err)
+	case !u.service.counter.isReserved(ctx, s.user(), s.name):
+		return false, nil
+	case u.waited >= waitForBegin:
+		return false, refuse(tokenField, Locked, "Another request begins this upload. Try again in a moment.")
+	}
+	u.waited += firstPoll
+	if err := u.service.memory.Wait(ctx, firstPoll); err != nil {
+		return false, storeFailed(err)
+	}
+	return true, nil
 }
 
 func (s *session) checkSame(p *Piece) *Error {
@@ -276,9 +321,9 @@ func (s *session) checkSame(p *Piece) *Error {
 	return nil
 }
 
-// confirm returns the state of the upload that this call has entered, and reads it again if asked to.
-// If a Sweep asks whether the upload is in use, confirm tells it with a write. If the upload has ended,
-// it fails with NotFound.
+// confirm returns the current state of the upload. If read is true, it reads the state again first.
+// If a Sweep asks whether the upload is in use, confirm answers by clearing Asked in the state. If
+// the upload has ended, confirm fails with NotFound.
 func (u *putPiece) confirm(ctx context.Context, s *session, read bool) (_ *session, err error) {
 	if read {
 		if s, err = u.service.keeper.reload(ctx, s); err != nil {
@@ -306,113 +351,7 @@ func (u *putPiece) conflict(name string) error {
 	})
 }
 
-// complete reports whether all pieces are there. The last one is usually sent last, so one request is
-// enough for most pieces. If they are too large together, no file is begun, and a smaller piece can
-// replace one of them.
-func (u *putPiece) complete(ctx context.Context, s *session) (bool, error) {
-	if u.piece.Number != s.Pieces.Count {
-		there, err := u.service.bucket.Exists(ctx, u.key(s.Pieces.Count))
-		if err != nil || !there {
-			return false, err
-		}
-	}
-	keys, err := u.stored(ctx, s)
-	return len(keys) == s.Pieces.Count, err
-}
-
-// stored returns the keys of the pieces, up to the first that is missing.
-func (u *putPiece) stored(ctx context.Context, s *session) (keys []string, err error) {
-	var size int64
-	for entry, err := range u.service.bucket.List(ctx, storage.WithPrefix(u.prefix)) {
-		if err != nil {
-			return nil, err
-		}
-		if entry.Key != u.key(len(keys)+1) {
-			break
-		}
-		keys = append(keys, entry.Key)
-		size += entry.Size
-	}
-	if most := u.service.limit(&s.Target); most > 0 && size > most && len(keys) == s.Pieces.Count {
-		return nil, tooLarge(fileField, most)
-	}
-	return keys, nil
-}
-
-// finish makes the file of a complete set, or waits for the call that does. Many calls may come here
-// in many processes, and any of them may stop. They make one file.
-func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
-	var seen string // the revision that it waited for
-	var waited time.Duration
-	for poll := firstPoll; ; poll = min(2*poll, lastPoll) {
-		s, err := u.confirm(ctx, s, true)
-		switch {
-		case err != nil:
-			return nil, pieceFailed(err)
-		case s.Phase == phaseDone:
-			return s, nil
-		case s.revision != seen:
-			seen, waited = s.revision, 0
-		}
-		if u.service.keeper.claimed(s) && waited < claimFor { // by its own clock, if that of the other is ahead
-			if err := u.service.memory.Wait(ctx, poll); err != nil {
-				return nil, pieceFailed(err)
-			}
-			waited += poll
-			continue
-		}
-		earlier := s.Target.Key // key of a call that may have stored the file
-		s.overdue = seen
-		done, err := u.service.keeper.finish(ctx, s, func(ctx context.Context, key string) (*storage.Attrs, error) {
-			if key == earlier {
-				if attrs, err := u.service.bucket.Attrs(ctx, key); storage.CodeOf(err) != storage.ObjectNotFound {
-					return attrs, err
-				}
-			}
-			return u.join(ctx, s, key)
-		})
-		if err == nil {
-			return done, nil
-		}
-		now, failed := u.service.keeper.reload(ctx, s)
-		switch { // another call has taken over, or has finished, or all calls are in each other's way
-		case failed == nil && (now.Phase == phaseDone || now.Phase != phaseAborted && u.service.keeper.claimed(now)):
-		case CodeOf(err) == Locked:
-			u.conflicts += maxConflicts
-		default:
-			return nil, pieceFailed(err)
-		}
-		if err := u.conflict(s.name); err != nil {
-			return nil, err
-		}
-	}
-}
-
-// join makes the object of the pieces. It starts again if a piece was replaced meanwhile.
-func (u *putPiece) join(ctx context.Context, s *session, key string) (*storage.Attrs, error) {
-	opts := optionsFor[storage.CopyOption](u.service.keeper.firstTarget(s))
-	for attempt := 1; ; attempt++ {
-		keys, err := u.stored(ctx, s)
-		if e, ok := errors.AsType[*Error](err); ok {
-			return nil, sendAgain{e}
-		}
-		if err != nil {
-			return nil, err
-		}
-		if len(keys) < s.Pieces.Count {
-			return nil, sendAgain{notFound()}
-		}
-		attrs, err := storage.Compose(ctx, u.service.bucket, key, keys, opts...)
-		switch {
-		case storage.CodeOf(err) == storage.ObjectNotFound:
-			return nil, sendAgain{notFound()}
-		case storage.CodeOf(err) != storage.Changed || attempt == joinAttempts:
-			return attrs, err
-		}
-	}
-}
-
-// pieceFailed returns the error for a failure after the state was created.
+// pieceFailed returns the response for an error that occurred after the state was created.
 func pieceFailed(err error) error {
 	e := storeFailed(err)
 	if e.Code == NotFound {

@@ -17,13 +17,13 @@ import (
 
 const purposeName = "purpose"
 
-// Records returns Config.Records.
+// Records returns Config.Records, or nil if files have no records.
 func (s *Service) Records() Records { return s.config.Records }
 
-// Download opens a file that has a record, or a range of it with [storage.WithRange]. The caller must close
-// the Reader. If there is no such file, Download fails with NotFound. If the options ask for something that
-// the file cannot give, it fails with InvalidValue, which wraps RangeNotSatisfiable, NotModified or
-// PreconditionFailed.
+// Download opens a file that has a record. With [storage.WithRange], it reads only a part of the
+// file. The caller must close the Reader. If the file does not exist, Download fails with NotFound.
+// If the options cannot be met, it fails with InvalidValue, which wraps RangeNotSatisfiable,
+// NotModified or PreconditionFailed.
 func (s *Service) Download(
 	ctx context.Context, id string, opts ...storage.DownloadOption,
 ) (*storage.Reader, *File, error) {
@@ -48,36 +48,55 @@ func (s *Service) Download(
 	return nil, nil, storeFailed(err)
 }
 
-// Remove removes a file that has a record, its record first. If f has no Key, such as after a call that
-// removed only the record, Remove looks for the bytes. If there is no such file, it returns nil.
+// Remove removes the record of a file, and then its bytes. If f has no Key, Remove finds the bytes
+// by the ID. That removes bytes that an interrupted call has left without a record. If the file
+// does not exist, Remove returns nil. If f expires, but a transaction has kept the file since f was
+// read, Remove fails with an error that wraps [storage.PreconditionFailed].
 func (s *Service) Remove(ctx context.Context, f *File) error {
 	if !timeid.Valid(f.ID) || s.config.Records == nil {
 		return invalid("id", "This is not the ID of a file.")
 	}
-	if err := s.removeRecorded(ctx, f); err != nil {
+	if err := s.removeCounted(ctx, f); err != nil {
 		return storeFailed(err)
 	}
 	return nil
 }
 
-// deleteKey removes a file with its record. Without a record, it removes what a call that was interrupted has left.
-func (s *Service) deleteKey(ctx context.Context, key string) error {
+// deleteKey removes the file with this key, and its record. If the record is missing, it removes
+// the bytes that an interrupted call may have left.
+func (s *Service) deleteKey(ctx context.Context, key string, user User) error {
 	if s.config.Records == nil {
-		return s.removeBytes(ctx, key)
+		return s.removeCounted(ctx, &File{Key: key, User: user})
 	}
 	f, err := s.config.Records.Record(ctx, s.pattern.ID(key))
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
 		return s.removeBytes(ctx, key)
-	case err != nil || f.Key != key: // in the latter case, no file has the key, because an ID has one extension
+	case err != nil || f.Key != key: // the ID has a record with another key, so there is no file with this key
 		return err
 	}
-	return s.removeRecorded(ctx, f)
+	return s.removeCounted(ctx, f)
 }
+
+// removeCounted removes a file and its record, if any, and subtracts the file from the count of its
+// user.
+func (s *Service) removeCounted(ctx context.Context, f *File) error {
+	if s.config.Records == nil {
+		remove := func(ctx context.Context) error { return s.removeBytes(ctx, f.Key) }
+		return s.counter.countOff(ctx, s.counter.lookAt(f.Key, f.User), remove)
+	}
+	remove := func(ctx context.Context) error { return s.removeRecorded(ctx, f) }
+	return s.counter.countOff(ctx, s.counter.lookUp(f.ID), remove)
+}
+
+// errKept means that a file was not removed, because a transaction has kept it since it was read.
+var errKept = &storage.Error{Code: storage.PreconditionFailed, Err: errors.New("the file was kept since it was read")}
 
 func (s *Service) removeRecorded(ctx context.Context, f *File) error {
 	err := s.config.Records.Remove(ctx, f)
 	switch before, _ := s.pattern.Ordered(); {
+	case storage.CodeOf(err) == storage.PreconditionFailed:
+		return errKept
 	case err != nil:
 		return err
 	case f.Key != "":
@@ -95,7 +114,8 @@ func (s *Service) removeRecorded(ctx context.Context, f *File) error {
 	}
 }
 
-// removeBytes removes the object of a file, after the objects that were derived from it.
+// removeBytes calls Config.Removed, which removes what was derived from the file, and then removes
+// the file's object.
 func (s *Service) removeBytes(ctx context.Context, key string) error {
 	if s.config.Removed != nil {
 		if err := s.config.Removed(ctx, key); err != nil {
@@ -105,15 +125,15 @@ func (s *Service) removeBytes(ctx context.Context, key string) error {
 	return s.bucket.Remove(ctx, key)
 }
 
-// identify sets the fields of a file that its record has. Its name is the client's if that is safe
-// to show.
+// identify sets the fields of f that the record stores. If the client's name for the file is safe
+// to show, it becomes the Name.
 func (s *Service) identify(f *File) {
 	if s.config.Records == nil {
 		return
 	}
-	f.ID = keypattern.IDIn(f.Key)
-	f.Purpose = f.Metadata[purposeName] // an open upload may have the key of an earlier Config.Key
-	if f.lifetime > 0 {
+	f.ID = keypattern.IDIn(f.Key) // the upload may have begun with another Config.Key
+	f.Purpose = f.Metadata[purposeName]
+	if f.lifetime = cmp.Or(f.lifetime, s.config.Lifetime); f.lifetime > 0 {
 		f.Expires = timeid.Time(f.ID).Add(f.lifetime).Truncate(time.Millisecond)
 	}
 	if filename.LabelFlaw(f.Purpose) != "" {
@@ -124,8 +144,8 @@ func (s *Service) identify(f *File) {
 	}
 }
 
-// record creates the record of a file. If the response was lost, or if database/sql has repeated an
-// attempt whose response was lost, record looks whether there is a record.
+// record creates the record of a file. If the record exists already, or if the response was lost,
+// this function reads the record, to find out whether an earlier attempt has created it.
 func (s *Service) record(ctx context.Context, f *File) error {
 	f.Size, f.CRC32C = f.Attrs.Size, f.Attrs.CRC32C
 	if kind := mediatype.ByExtension(path.Ext(f.Key)); kind != "" &&
@@ -134,18 +154,25 @@ func (s *Service) record(ctx context.Context, f *File) error {
 	}
 	f.ContentType = cmp.Or(f.ContentType, f.Attrs.ContentType, contentTypeOfPending)
 	records := s.config.Records
+	if !f.fresh && f.lifetime > 0 && s.config.Now().Sub(timeid.Time(f.ID)) >= f.lifetime-f.lifetime/8 {
+		return s.recordExpired(ctx, f)
+	}
 	err := records.Create(ctx, f)
 	there := storage.CodeOf(err) == storage.PreconditionFailed
 	if there || errors.Is(err, storage.OutcomeUnknown) {
-		switch _, look := records.Record(ctx, f.ID); {
-		case look == nil, there && storage.CodeOf(look) == storage.ObjectNotFound: // removed since
+		switch known, look := records.Record(ctx, f.ID); {
+		case look == nil:
+			f.Expires, err = known.Expires, nil // a transaction may have kept the file since
+		// the record was created and has been removed since
+		case there && storage.CodeOf(look) == storage.ObjectNotFound:
 			err = nil
 		case there:
 			err = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: look}
 		}
 	}
 	if err != nil {
-		f.recorded = errors.Is(err, storage.OutcomeUnknown) // a call that discards the bytes removes the record first
+		// the record may exist; if so, it must be removed before the bytes
+		f.recorded = errors.Is(err, storage.OutcomeUnknown)
 		return err
 	}
 	f.recorded = true
@@ -156,21 +183,42 @@ func (s *Service) record(ctx context.Context, f *File) error {
 	if s.config.Now().Sub(timeid.Time(f.ID)) < late {
 		return nil
 	}
-	// Sweep may have removed the bytes as orphans, or as those of a file that has expired.
+	// The upload was slow, so Sweep may have removed the bytes as orphans or as an expired file.
 	if removed, err := s.removeEmpty(ctx, f); !removed {
 		return err
 	}
+	return tookTooLong(f)
+}
+
+// recordExpired is called instead of record for a file that has expired or will expire soon. An
+// earlier call may have recorded the file. recordExpired does not create a record, because Sweep
+// may have removed the record and may now remove the bytes. It is used in the last eighth of the
+// lifetime, to allow for clocks that differ.
+func (s *Service) recordExpired(ctx context.Context, f *File) error {
+	known, err := s.config.Records.Record(ctx, f.ID)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return tookTooLong(f)
+	case err != nil:
+		return err
+	}
+	f.Expires, f.recorded = known.Expires, true
+	return nil
+}
+
+func tookTooLong(f *File) *Error {
 	return &Error{
 		Field: fileField, Code: StoreFailed, Status: http.StatusServiceUnavailable,
 		Message: "The upload took too long. Try again.",
 		Err: &storage.Error{
 			Code: storage.Unavailable, Key: f.Key,
-			Hint: "make Config.Grace and Target.Lifetime longer than the longest upload",
+			Hint: "make Config.Grace, Config.Lifetime and Target.Lifetime longer than the longest upload",
 		},
 	}
 }
 
-// removeEmpty removes a record without bytes. It returns false if they are there, or if that is not known.
+// removeEmpty removes a record whose bytes are missing. If the bytes exist, or if that cannot be
+// determined, it returns false.
 func (s *Service) removeEmpty(ctx context.Context, f *File) (removed bool, err error) {
 	there, err := s.bucket.Exists(ctx, f.Key)
 	if err != nil || there {
@@ -180,8 +228,9 @@ func (s *Service) removeEmpty(ctx context.Context, f *File) (removed bool, err e
 	return err == nil, err
 }
 
-// whole returns the record of a file, or nil if there is none. It removes a record without bytes, which a slow call
-// may have created again after the file was removed.
+// whole returns the record of a file whose bytes exist. If there is no record, f is nil. If the
+// bytes are missing, whole removes the record: a slow call may have created it after the file was
+// removed.
 func (s *Service) whole(ctx context.Context, id string) (f *File, removed bool, err error) {
 	f, err = s.config.Records.Record(ctx, id)
 	switch {
@@ -190,14 +239,18 @@ func (s *Service) whole(ctx context.Context, id string) (f *File, removed bool, 
 	case err != nil:
 		return nil, false, err
 	}
-	if removed, err = s.removeEmpty(ctx, f); removed || err != nil {
-		return nil, removed, err
+	there, err := s.bucket.Exists(ctx, f.Key)
+	if err != nil || there {
+		return f, false, err
 	}
-	return f, false, nil
+	remove := func(ctx context.Context) error { return s.config.Records.Remove(ctx, f) }
+	err = s.counter.countOff(ctx, s.counter.lookUp(id), remove)
+	return nil, err == nil, err
 }
 
-// checked returns the application's Target for a file of this name, in a form that the bucket can keep; nil
-// if the application gives none.
+// checked returns a copy of asked, the Target that the application has set. The copy has only the
+// properties that the bucket can keep. The argument name is the client's name for the file. If
+// asked is nil, checked returns nil.
 func (s *Service) checked(asked *Target, name string) (*Target, *Error) {
 	if asked == nil {
 		return nil, nil
@@ -217,7 +270,7 @@ func (s *Service) checked(asked *Target, name string) (*Target, *Error) {
 	t.Overwrite = t.Overwrite || !s.guarded
 	switch keeps := storage.Supports(s.bucket, storage.ContentProperties); {
 	case !keeps && s.config.Records != nil:
-		t.ContentType = "" // the record has a type
+		t.ContentType = "" // the record keeps the type instead of the bucket
 	case keeps && t.ContentType == "" && !s.judge.LooksAtContent():
 		t.ContentType = mediatype.ByExtension(extensionOf(name))
 	}

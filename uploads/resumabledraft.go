@@ -11,10 +11,11 @@ import (
 	"time"
 )
 
-// The IETF's draft of resumable uploads (draft-ietf-httpbis-resumable-upload) is tus with other headers.
-// An upload by the draft is a session of tus. Requests name the iteration of the draft that the client
-// knows, its interop version, unless the client knows the final standard. An upload is complete when all
-// bytes of a length that is known have arrived, or with a request that says so.
+// The IETF's draft of resumable uploads (draft-ietf-httpbis-resumable-upload) differs from tus
+// mainly in its headers, so an upload by the draft is a session of tus. A request names the version
+// of the draft that the client implements (its interop version), unless the client implements the
+// final standard. An upload is complete when all bytes of a known length have arrived, or when a
+// request says that it has the last bytes.
 
 const (
 	partialUpload = "application/partial-upload"
@@ -24,11 +25,11 @@ const (
 	statusResumable = 104 // 104 is Upload Resumption Supported
 )
 
-// interopVersions are those of draft -01 (iOS 17) to -12.
+// interopVersions lists the interop versions of the drafts -01 (iOS 17) to -12.
 var interopVersions = []string{"3", "4", "5", "6", "7", "8"}
 
-// isDraft reports whether a request is of the draft. HEAD, GET and DELETE may lack the draft's
-// headers.
+// isDraft reports whether a request belongs to the IETF's draft and not to tus. A HEAD, GET or
+// DELETE without any header of tus counts as a request of the draft.
 func (c *call) isDraft() bool {
 	if c.Header.Get("Tus-Resumable") != "" || c.PathValue("id") == "" && c.Method != http.MethodPost {
 		return false
@@ -37,7 +38,8 @@ func (c *call) isDraft() bool {
 		c.Method == http.MethodHead || c.Method == http.MethodGet || c.Method == http.MethodDelete
 }
 
-// completeness returns the header that says whether a file is complete, and its values.
+// completeness returns the name of the header that says whether a file is complete, and its values
+// for yes and no. They depend on the version of the draft.
 func (c *call) completeness() (name, yes, no string) {
 	if c.Header.Get(interopHeader) == interopVersions[0] {
 		return "Upload-Incomplete", "?0", "?1"
@@ -45,7 +47,7 @@ func (c *call) completeness() (name, yes, no string) {
 	return "Upload-Complete", "?1", "?0"
 }
 
-// completes reads whether the request has the last bytes of the file.
+// completes reports whether the request says that its body has the last bytes of the file.
 func (c *call) completes() (bool, error) {
 	name, yes, no := c.completeness()
 	value := c.Header.Get(name)
@@ -77,7 +79,7 @@ func (t *tus) serveDraft(c *call) error {
 	return err
 }
 
-// setComplete sets the header that says whether the client has nothing more to send.
+// setComplete sets the header that tells the client whether the upload is complete.
 func (c *call) setComplete(complete bool) {
 	name, value, no := c.completeness()
 	if !complete {
@@ -86,7 +88,8 @@ func (c *call) setComplete(complete bool) {
 	c.w.Header().Set(name, value)
 }
 
-// setLimit sets the header with the limits of an upload, or of any upload if s is nil.
+// setLimit sets the header that tells the client the limits of upload s. If s is nil, they are the
+// limits of a new upload.
 func (t *tus) setLimit(c *call, s *session) {
 	most, limits := t.handler.service.maxSize, []string{}
 	if s != nil {
@@ -104,8 +107,8 @@ func (t *tus) setLimit(c *call, s *session) {
 	c.w.Header().Set("Upload-Limit", strings.Join(limits, ", "))
 }
 
-// createDraft handles POST. The client learns the address of the upload by an interim response, before it
-// has sent the bytes.
+// createDraft handles POST. It sends the URL of the upload in an interim response, so that the
+// client can resume the upload even if the connection breaks during the body.
 func (t *tus) createDraft(c *call) error {
 	n := Request{}
 	var err error
@@ -132,7 +135,8 @@ func (t *tus) createDraft(c *call) error {
 	return t.writeDraft(c, s)
 }
 
-// draftLength returns the length of the file, of which offset bytes have arrived before this request, or -1.
+// draftLength returns the length of the file, or -1 if it is not known. The argument offset is the
+// number of bytes that arrived before this request.
 func (c *call) draftLength(offset int64) (int64, error) {
 	size, err := c.length()
 	if err != nil || !c.last || c.ContentLength < 0 {
@@ -150,7 +154,8 @@ func inconsistentLength() *Error {
 	return e
 }
 
-// patchDraft handles PATCH. An upload that is complete gets the response of its completion again.
+// patchDraft handles PATCH. If the upload is complete, it repeats the response of the request that
+// completed it.
 func (t *tus) patchDraft(c *call) error {
 	if version := c.Header.Get(interopHeader); c.Header.Get("Content-Type") != partialUpload &&
 		!slices.Contains(interopVersions[:3], version) {
@@ -174,7 +179,8 @@ func (t *tus) patchDraft(c *call) error {
 	return t.writeDraft(c, s)
 }
 
-// writeDraft responds to a request with bytes. If the file is complete, the response is about the file.
+// writeDraft responds to a request that sent bytes. If the file is now complete, the response
+// describes the file.
 func (t *tus) writeDraft(c *call, s *session) error {
 	t.writeOffset(c, s)
 	c.setComplete(s.Phase == phaseDone)

@@ -17,29 +17,30 @@ import (
 )
 
 const (
-	maxParts = 4 << 20 // bytes of JSON, which has the ETags of 10,000 parts
+	maxParts = 4 << 20 // bytes of a JSON document with the ETags of 10,000 parts
 	maxBegin = 64 << 10
-	maxBatch = 1000   // parts in one request for addresses
-	maxNamed = 50_000 // Azure's limit of parts
+	maxBatch = 1000   // number of parts that the handler signs at most in response to one request
+	maxNamed = 50_000 // number of parts that a client may list; Azure allows no more
 )
 
-// A beginRequest begins an upload in parts. Uppy sends the first three fields.
+// A beginRequest is the JSON of a request that begins an upload in parts. Uppy sends only the first
+// three fields.
 type beginRequest struct {
 	Name     string         `json:"filename"`
 	Type     string         `json:"type"`
 	Metadata map[string]any `json:"metadata"`
-	// Size is the size of the file in bytes. With it, the store refuses parts of another size
-	// if it can.
+	// Size is the size of the file in bytes. If the client sends Size, a store that can check the
+	// size of a part refuses parts of another size.
 	Size *int64 `json:"size"`
-	// Checksum is "crc32c" if the client sends the checksum of each part, which the store
-	// then verifies.
+	// Checksum is "crc32c" if the client will send a checksum with each part. The store then
+	// verifies the checksums.
 	Checksum string `json:"checksum"`
 }
 
 type begunUpload struct {
 	Key         string    `json:"key"`
 	UploadID    string    `json:"uploadId"`
-	PartSize    int64     `json:"partSize"` // a part size that fits this file
+	PartSize    int64     `json:"partSize"` // a part size that fits this file, in bytes
 	MinPartSize int64     `json:"minPartSize"`
 	MaxPartSize int64     `json:"maxPartSize,omitempty"`
 	MaxParts    int       `json:"maxParts,omitempty"`
@@ -48,7 +49,7 @@ type begunUpload struct {
 	Checksum string `json:"checksum,omitempty"`
 }
 
-func (h *handler) beginParts(c *call) error {
+func (h *handler) beginParts(c *call) (err error) {
 	var asked beginRequest
 	if err := readJSON(c, &asked, maxBegin, false); err != nil {
 		return err
@@ -62,7 +63,6 @@ func (h *handler) beginParts(c *call) error {
 	if asked.Checksum != "" && asked.Checksum != "crc32c" {
 		return invalid("checksum", `Only "crc32c" is known.`)
 	}
-	var err error
 	if n.Metadata, err = textMetadata(asked.Metadata); err != nil {
 		return err
 	}
@@ -70,6 +70,10 @@ func (h *handler) beginParts(c *call) error {
 	if err != nil {
 		return err
 	}
+	if e := h.keeper.reserve(c.Context(), s); e != nil {
+		return e
+	}
+	defer func() { h.keeper.unreserve(c.Context(), s, err) }()
 	s.Checked, s.Proxied = asked.Checksum != "", h.config.ProxyParts
 	upload, err := h.beginSignable(c.Context(), s)
 	if err != nil {
@@ -95,8 +99,9 @@ func (h *handler) beginParts(c *call) error {
 	return c.json(http.StatusOK, begun)
 }
 
-// beginSignable begins the store's upload. If the store does not verify checksums of signed
-// parts, none are needed. If it signs no parts, they pass through the handler.
+// beginSignable begins an upload in the store, and signs one part as a trial. If the store cannot
+// verify checksums of signed parts, it begins again without checksums. If the store cannot sign
+// parts, the parts pass through the handler.
 func (h *handler) beginSignable(ctx context.Context, s *session) (storage.MultipartUpload, error) {
 	opts := []storage.MultipartOption{}
 	if s.Size < 0 && s.Target.MaxSize > 0 {
@@ -116,7 +121,7 @@ func (h *handler) beginSignable(ctx context.Context, s *session) (storage.Multip
 	if err != nil {
 		return nil, err
 	}
-	_, err = upload.SignPart(ctx, 1, trial...) // makes no request
+	_, err = upload.SignPart(ctx, 1, trial...) // signing makes no request
 	if err == nil {
 		return upload, nil
 	}
@@ -132,8 +137,8 @@ func (h *handler) beginSignable(ctx context.Context, s *session) (storage.Multip
 	return h.beginSignable(ctx, s)
 }
 
-// abandon drops an upload and its parts, even if the sender has gone. If that fails, they stay
-// until a lifecycle rule removes them.
+// abandon aborts an upload and its parts, even if the sender has disconnected. If that fails, the
+// parts stay until a lifecycle rule removes them.
 func abandon(ctx context.Context, upload storage.MultipartUpload) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
@@ -153,8 +158,9 @@ func (h *handler) loadParts(c *call) (*session, error) {
 	return s, nil
 }
 
-// openParts reads the session, and continues its upload, which must be open. If a call that
-// completes the upload failed or was killed, openParts completes it.
+// openParts returns the session of an open upload, and the multipart upload in the store. If an
+// earlier call began to complete the upload and then failed or was killed, openParts completes the
+// upload, and fails with Completed.
 func (h *handler) openParts(c *call) (*session, storage.MultipartUpload, error) {
 	s, err := h.loadParts(c)
 	switch {
@@ -177,7 +183,7 @@ func (h *handler) openParts(c *call) (*session, storage.MultipartUpload, error) 
 	return s, upload, nil
 }
 
-// A listedPart is a part in the words of S3.
+// A listedPart describes a part in JSON with the field names of S3.
 type listedPart struct {
 	Number int    `json:"PartNumber"`
 	Size   int64  `json:"Size"`
@@ -208,8 +214,8 @@ func (h *handler) listParts(c *call) error {
 	return c.json(http.StatusOK, listed)
 }
 
-// uploadFailed returns the error for an error of a store's upload. If the store's upload is gone,
-// it was removed.
+// uploadFailed returns the response for an error of an upload in the store. If that upload no
+// longer exists, the response is NotFound.
 func uploadFailed(err error) *Error {
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return notFound()
@@ -217,7 +223,8 @@ func uploadFailed(err error) *Error {
 	return storeFailed(err)
 }
 
-// etagOf returns the ETag of a part. Uppy needs one, and Azure has none.
+// etagOf returns the ETag of a part. Azure has no ETags for parts, but Uppy needs one, so etagOf
+// makes one up.
 func etagOf(p storage.UploadedPart) string {
 	return cmp.Or(p.ETag, fmt.Sprintf(`"%d-%d"`, p.Number, p.Size))
 }
@@ -262,7 +269,7 @@ func textMetadata(values map[string]any) (map[string]string, error) {
 	return texts, nil
 }
 
-// baseURL returns the public address of the handler.
+// baseURL returns the public URL of the handler.
 func (h *handler) baseURL(r *http.Request) string {
 	if h.config.BaseURL != "" {
 		return h.config.BaseURL
@@ -271,7 +278,8 @@ func (h *handler) baseURL(r *http.Request) string {
 	if r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https") {
 		scheme = "https"
 	}
-	path, _, _ := strings.Cut(r.RequestURI, "?") // the path as sent, with the prefix under which the handler is mounted
+	// the path that the client sent, including the prefix at which the handler is mounted
+	path, _, _ := strings.Cut(r.RequestURI, "?")
 	mounted := strings.TrimSuffix(path, r.URL.EscapedPath())
 	if !strings.HasPrefix(mounted, "/") {
 		mounted = ""

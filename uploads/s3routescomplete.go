@@ -20,15 +20,15 @@ type namedPart struct {
 	ETag   string `json:"ETag"`
 }
 
-// namedParts are the parts of a file, in order. They are at most as many as a store takes: a short text may
-// have millions.
+// namedParts are the parts that a client lists to complete a file, in order. Decoding fails after
+// maxNamed parts, because even a short text could list millions.
 type namedParts []namedPart
 
-// UnmarshalJSON implements [json.Unmarshaler].
+// UnmarshalJSON decodes a list of parts. If the list is too long, it fails.
 func (p *namedParts) UnmarshalJSON(text []byte) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if start, err := d.Token(); err != nil || start != json.Delim('[') {
-		return err // the text is not a list
+		return err // err is nil if the JSON value is not a list; then there are no parts
 	}
 	for d.More() {
 		var part namedPart
@@ -46,7 +46,7 @@ type completedUpload struct {
 	Location string `json:"location,omitempty"`
 	Key      string `json:"key"`
 	Size     int64  `json:"size"`
-	Type     string `json:"type,omitempty"` // set if the content decides it
+	Type     string `json:"type,omitempty"` // media type; "" if the content decides it
 }
 
 func (h *handler) completeParts(c *call) error {
@@ -79,8 +79,8 @@ func (s *session) done() completedUpload {
 	return done
 }
 
-// completeOpen completes an upload. If another request is first, it returns the session as that
-// request left it.
+// completeOpen completes an open upload. If another request has completed it first, completeOpen
+// returns the session of that request.
 func (h *handler) completeOpen(c *call, s *session, asked namedParts) (*session, error) {
 	parts, err := asked.ordered()
 	if err != nil {
@@ -99,8 +99,8 @@ func (h *handler) completeOpen(c *call, s *session, asked namedParts) (*session,
 	return h.finishParts(c.Context(), s)
 }
 
-// completedOr returns the session if another request has completed it, so that the parts are gone. Otherwise
-// it returns err.
+// completedOr is called after completing failed with err. If another request has completed the
+// upload, the parts no longer exist, and completedOr returns the session. Otherwise it returns err.
 func (h *handler) completedOr(c *call, err error) (*session, error) {
 	gone := storage.CodeOf(err) == storage.ObjectNotFound
 	if !gone && CodeOf(err) != Completed {
@@ -142,7 +142,7 @@ func (h *handler) finishParts(ctx context.Context, s *session) (*session, error)
 		_, failed := h.checkParts(ctx, s, upload, parts)
 		if e, ok := failed.(*Error); ok && e.Code == PartsChanged {
 			e.Err = err
-			return nil, sendAgain{e} // a part was replaced after checkParts looked first
+			return nil, sendAgain{e} // a part was replaced after checkParts compared the ETags
 		}
 		return nil, err
 	})
@@ -160,7 +160,8 @@ func numbered(n int) []storage.UploadedPart {
 	return parts
 }
 
-// ordered returns the parts. They must be numbered 1, 2, 3 and so on.
+// ordered converts the parts to the form that the store needs. If they are not numbered 1, 2, 3 and
+// so on, it fails.
 func (p namedParts) ordered() ([]storage.UploadedPart, error) {
 	if len(p) == 0 {
 		return nil, invalid("parts", "The request names no parts.")
@@ -177,9 +178,9 @@ func (p namedParts) ordered() ([]storage.UploadedPart, error) {
 	return parts, nil
 }
 
-// checkParts compares the parts with those that the store has, and returns the store's ETags of
-// those that the client named by one. If the parts are more than the file may have, the upload is
-// aborted.
+// checkParts compares the listed parts with the parts in the store. It returns the store's ETag of
+// each part for which the client sent one. If the parts together are larger than the file may be,
+// checkParts aborts the upload.
 func (h *handler) checkParts(
 	ctx context.Context, s *session, upload storage.MultipartUpload, parts []storage.UploadedPart,
 ) (etags []string, err error) {

@@ -16,11 +16,13 @@ import (
 
 type askedPart struct {
 	number int
-	size   int64          // bytes; -1 if the client does not say it
-	sum    storage.CRC32C // known if the upload has checksums
+	size   int64          // bytes; -1 if the client did not send the size
+	sum    storage.CRC32C // set only if the upload has checksums
 }
 
-// readPart reads the number of a part, which has the name field, and from the query its size and crc32c.
+// readPart returns the part that the client asks for. It parses the text number, and reads the size
+// and the CRC32C of the part from the query. The argument field becomes the Field of an error about
+// the number.
 func (h *handler) readPart(
 	c *call, s *session, limits storage.PartLimits, field, number string,
 ) (p askedPart, err error) {
@@ -34,8 +36,8 @@ func (h *handler) readPart(
 	return p, err
 }
 
-// signProxied returns the request for a part that passes through this handler. Like a request
-// signed by the store, it is valid for this part only, and until it expires.
+// signProxied returns a signed request for a part that passes through this handler. Such a request
+// is valid for this part only, until it expires, like a request that the store signed.
 func (h *handler) signProxied(c *call, s *session, p askedPart, ttl time.Duration) *signedRequest {
 	expires, part := h.config.Now().Add(ttl).UTC().Truncate(time.Second), strconv.Itoa(p.number)
 	query := url.Values{"expires": {strconv.FormatInt(expires.Unix(), 10)}}
@@ -59,7 +61,7 @@ func (s *session) partSignature(part string, query url.Values) string {
 	)
 }
 
-// permits reports whether the address is one of signProxied that has not expired.
+// permits reports whether signProxied has signed this URL, and whether it has not expired yet.
 func (s *session) permits(c *call, now time.Time) bool {
 	query := c.URL.Query()
 	expires, err := strconv.ParseInt(query.Get("expires"), 10, 64)
@@ -120,8 +122,8 @@ func (h *handler) putPart(c *call) error {
 	return nil
 }
 
-// limits returns the limits of the parts of an upload. They are lower if parts pass through the
-// handler, which holds a part whole.
+// limits returns the limits of an upload's parts. If parts pass through the handler, they must be
+// smaller, because the handler holds a whole part in memory.
 func (h *handler) limits(s *session, upload storage.MultipartUpload) storage.PartLimits {
 	limits, most := upload.Limits(), h.memory.LargestPart()
 	if s.Proxied && (limits.MaxSize == 0 || limits.MaxSize > most) {
@@ -130,8 +132,8 @@ func (h *handler) limits(s *session, upload storage.MultipartUpload) storage.Par
 	return limits
 }
 
-// loadSigned reads the session of a request whose address is the permission. It counts as a request of the
-// session's user.
+// loadSigned reads the session of a request that needs no login, because its URL is secret or
+// signed. The user to whom the session belongs counts as the sender of the request.
 func (h *handler) loadSigned(c *call) (*session, error) {
 	s, err := h.keeper.loadAny(c.Context(), c.PathValue("id"))
 	if err == nil {
@@ -159,9 +161,9 @@ func (h *handler) loadProxied(c *call) (*session, error) {
 type signedRequest struct {
 	URL       string            `json:"url"`
 	Method    string            `json:"method"`
-	Fields    map[string]string `json:"fields,omitempty"` // set for a file
+	Fields    map[string]string `json:"fields,omitempty"` // form fields to send with a file in one request
 	Headers   map[string]string `json:"headers"`
-	Expires   int64             `json:"expires"`            // seconds
+	Expires   int64             `json:"expires"`            // seconds until the request expires
 	ExpiresAt time.Time         `json:"expiresAt,omitzero"` // set for a part
 }
 
@@ -177,7 +179,7 @@ func (h *handler) signPart(c *call) error {
 	return c.json(http.StatusOK, signed)
 }
 
-// signParts signs several parts, without checksums.
+// signParts signs requests for several parts. It does not support checksums.
 func (h *handler) signParts(c *call) error {
 	s, upload, err := h.openParts(c)
 	if err != nil {
@@ -210,8 +212,8 @@ func partNumber(field, text string, limits storage.PartLimits) (int, error) {
 	return number, nil
 }
 
-// sign returns the request that stores a part. The query may have the part's size and
-// crc32c.
+// sign returns a signed request that stores one part. The query may have the size and crc32c of the
+// part.
 func (h *handler) sign(
 	c *call, s *session, upload storage.MultipartUpload, field, text string,
 ) (*signedRequest, error) {
@@ -247,7 +249,8 @@ func (h *handler) sign(
 	}, nil
 }
 
-// partSizeOf reads the size of a part from the query; -1 means the client does not say it.
+// partSizeOf reads the size of a part in bytes from the query. If the client did not send it,
+// partSizeOf returns -1.
 func partSizeOf(c *call, s *session, limits storage.PartLimits) (int64, error) {
 	text := c.URL.Query().Get("size")
 	if text == "" {
@@ -265,7 +268,8 @@ func partSizeOf(c *call, s *session, limits storage.PartLimits) (int64, error) {
 	return size, nil
 }
 
-// checksumOf reads the checksum of a part from the query, if the upload has checksums.
+// checksumOf reads the checksum of a part from the query. If the upload has no checksums, it
+// returns an unknown one.
 func (s *session) checksumOf(c *call) (storage.CRC32C, error) {
 	if !s.Checked {
 		return storage.CRC32C{}, nil

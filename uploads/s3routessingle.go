@@ -15,10 +15,10 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
-// beginSingle begins a file in one request. Uppy does not say how large it is, so its bytes pass through the
-// handler, which bounds them.
+// beginSingle begins an upload of a file in one request. Uppy does not send the size of the file,
+// so the bytes pass through the handler, which limits them.
 func (h *handler) beginSingle(c *call) error {
-	// Any page can make a browser send a GET with the user's cookies.
+	// A page of any site can make a browser send a GET with the user's cookies.
 	if c.Header.Get("Sec-Fetch-Site") == "cross-site" && c.w.Header().Get("Access-Control-Allow-Origin") == "" {
 		return refuse("Origin", NotAllowed, "Pages of other sites may not do this.")
 	}
@@ -40,7 +40,11 @@ func (h *handler) beginSingle(c *call) error {
 	}
 	ttl := min(h.config.TTL, h.config.UploadTTL)
 	s.Expires = h.config.Now().Add(ttl).UTC()
+	if e := h.keeper.reserve(c.Context(), s); e != nil {
+		return e
+	}
 	if err := h.keeper.save(c.Context(), s); err != nil {
+		h.keeper.unreserve(c.Context(), s, err)
 		return err
 	}
 	return c.json(http.StatusOK, signedRequest{
@@ -49,7 +53,8 @@ func (h *handler) beginSingle(c *call) error {
 	})
 }
 
-// putSingle stores a file in one request. The address is the permission.
+// putSingle stores a file that is sent in one request. The request needs no login, because its URL
+// is secret.
 func (h *handler) putSingle(c *call) error {
 	s, err := h.loadSigned(c)
 	switch {
@@ -83,8 +88,8 @@ func (h *handler) putSingle(c *call) error {
 			if err != nil || s.Target.Overwrite {
 				return attrs, err
 			}
-			// An earlier request of this address may have stored a file before all of this request was
-			// read.
+			// An earlier request with the same URL may have stored its file while this body was
+			// read, so compare this body with the stored object.
 			return attrs, summed.compare(attrs, exists())
 		})
 	}
@@ -95,7 +100,7 @@ func (h *handler) putSingle(c *call) error {
 		return err
 	}
 	header := c.w.Header()
-	header.Set("ETag", `"`+rand.Text()+`"`) // Uppy waits for one
+	header.Set("ETag", `"`+rand.Text()+`"`) // Uppy fails without an ETag
 	if s.location() != "" {
 		header.Set("Location", s.location())
 	}
@@ -103,8 +108,12 @@ func (h *handler) putSingle(c *call) error {
 	return nil
 }
 
-// repeatSingle succeeds if a client sends its file again: it would start again otherwise, and have the file twice. If
-// it has only lost the response (phaseDone), a file whose CRC32C is not known may be another one.
+// repeatSingle responds to a client that sends its file again after it was stored. If the body
+// equals the stored file, the request succeeds. A failure would make the client begin a new upload
+// and store its file twice. If the body differs, or if the object was removed, the request fails
+// with Completed. The argument earlier is the phase of the session before this request. If it is
+// phaseDone and the store has no CRC32C, the request fails with Completed, too, because the body
+// could be another file.
 func (h *handler) repeatSingle(ctx context.Context, s *session, body *summedBody, earlier string) error {
 	stored, err := h.bucket.Attrs(ctx, s.Target.Key)
 	switch {
@@ -126,7 +135,8 @@ type summedBody struct {
 	crc   uint32
 }
 
-// compare reads the rest, and returns other if the body is not what is stored.
+// compare reads the rest of the body. If the body differs from the stored object in size or CRC32C,
+// it returns the error passed as other.
 func (b *summedBody) compare(stored *storage.Attrs, other *Error) error {
 	if _, err := io.Copy(io.Discard, b); err != nil {
 		return &storage.Error{Code: storage.BodyFailed, Err: err}
@@ -143,8 +153,9 @@ func (b *summedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// boundedBody returns the body, which fails after most bytes (0 means no limit) or if the
-// client sends nothing for a while.
+// boundedBody returns the request's body. The argument most is the greatest permitted length in
+// bytes, and 0 means no limit. If the body is longer, boundedBody or a later Read fails. Read also
+// fails if the client sends too slowly.
 func (c *call) boundedBody(most int64) (io.Reader, error) {
 	if most <= 0 {
 		return intake.Body(c.w, c.Request), nil
@@ -155,9 +166,10 @@ func (c *call) boundedBody(most int64) (io.Reader, error) {
 	return bodylimit.New(intake.Body(c.w, c.Request), most, tooLarge("body", most)), nil
 }
 
-// file returns the bytes of a file in one request, and how many there are, or -1. The file is the
-// body, or a field of a form. Reading fails after most bytes (0 means no limit) or if the client
-// sends nothing for a while.
+// file returns a reader of a file that is sent in one request, and the file's length in bytes, or
+// -1 if it is not known. For a POST, the file is a field of a form; otherwise it is the body. The
+// argument most is the greatest permitted length of the file in bytes, and 0 means no limit.
+// Reading fails if the file is longer, or if the client sends too slowly.
 func (c *call) file(most int64) (io.Reader, int64, error) {
 	if c.Method == http.MethodPost {
 		file, err := c.formFile(most)
@@ -167,8 +179,8 @@ func (c *call) file(most int64) (io.Reader, int64, error) {
 	return body, c.ContentLength, err
 }
 
-// formFile returns the field "file" of a form. Fields before it are skipped, and those after it are not
-// read.
+// formFile returns a reader of the field "file" of a form. It skips the fields before the file, and
+// does not read those after it.
 func (c *call) formFile(most int64) (io.Reader, error) {
 	all := most
 	if most > 0 {

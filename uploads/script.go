@@ -12,12 +12,12 @@ import (
 //go:embed js/upload.js
 var script []byte
 
-// Script returns a handler for upload.js, an ES module without dependencies with which a
-// page uploads through the S3 routes of a [Service]:
+// Script returns a handler that serves upload.js. That is an ES module without dependencies, which
+// uploads files from a page by the S3 routes of a [Service]:
 //
 //	mux.Handle("GET /upload.js", uploads.Script())
 //
-// Its types are in js/upload.d.ts. A page may as well have a copy of the files.
+// Its TypeScript types are in js/upload.d.ts. A page may also use its own copy of both files.
 func Script() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		header := w.Header()

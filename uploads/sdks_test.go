@@ -5,7 +5,29 @@
 package uploads_test
 
 import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
 	_ "github.com/omnibucket/storage/providers/azure"
 	_ "github.com/omnibucket/storage/providers/gcs"
-	_ "github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/s3server"
 )
+
+func init() { furtherBackends = []backend{{"our S3 server", onOurS3Server, true}} }
+
+func onOurS3Server(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	profile, _ := s3.NamedProfile("aws")
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"files"}})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	b, err := s3.Open(t.Context(), s3.Config{
+		Endpoint: server.URL, Bucket: "files", Region: s3server.DefaultRegion, PathStyle: new(true), Profile: &profile,
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+	}, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return b
+}

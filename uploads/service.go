@@ -9,6 +9,8 @@ import (
 	"maps"
 	"math"
 	"net/http"
+	"slices"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
@@ -16,37 +18,43 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/filename"
 	"github.com/omnibucket/storage/uploads/internal/intake"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
+	"github.com/omnibucket/storage/uploads/internal/ledger"
 	"github.com/omnibucket/storage/uploads/internal/partsize"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// A Service takes files into one bucket, by one set of rules. Its methods are safe for
-// concurrent use. It is an [http.Handler] if Config.Authorize is set; any number of processes
-// may each have one for the same bucket.
+// A Service receives files from users and stores them in one bucket, by the rules of its Config. If
+// Config.Authorize is set, a Service is an [http.Handler]. Its methods may be called concurrently.
+// Any number of processes may each have a Service for the same bucket.
 type Service struct {
 	bucket  storage.Bucket
-	config  *Config // with secrets: fmt does not follow a pointer
+	config  *Config // a pointer, so that fmt does not print its secrets
 	judge   *rules.Judge
-	maxSize int64 // bytes; 0 means the limit of the store
+	maxSize int64 // largest size of a file in bytes; 0 means that only the store limits it
 	pattern *keypattern.Pattern
-	guarded bool // every write uses IfAbsent
+	guarded bool // true if every write uses IfAbsent, so that no object is overwritten
 
 	mux     *http.ServeMux
 	handler *handler
 	keeper  *keeper
 	memory  *intake.Memory // memory for requests
+	counter *counter       // nil if Config.Allowance is nil
 }
 
 func init() {
 	intake.Of = func(service any) *intake.Memory { return service.(*Service).memory }
 }
 
-// New checks the rules, and that the bucket can keep them, without a request. If c is
-// invalid, it fails with InvalidArgument. If the bucket cannot do what c needs (see
-// Config.Unguarded, Link, PublicRead and Tags), it fails with Unsupported. So does a value
-// that is not a bucket of package storage. A handler also needs a bucket,
-// or Config.States, with conditional writes, and multipart uploads that stay open. If PublicLink
-// is set for a bucket that was not opened as public, New fails with NotPublic.
+// New returns a Service. It makes no request, but checks that the configuration is valid and that
+// the bucket supports it:
+//
+//   - If c is invalid, New fails with InvalidArgument.
+//   - If the bucket lacks a feature that c needs, or is not a bucket of package storage, New fails
+//     with Unsupported. See Config.Unguarded, Link, PublicRead and Tags.
+//   - If Link is PublicLink but the bucket was not opened as public, New fails with NotPublic.
+//
+// To serve HTTP, the bucket also needs multipart uploads that can be continued by another process.
+// The bucket or Config.States needs conditional writes.
 func New(bucket storage.Bucket, c Config) (*Service, error) {
 	const op = "uploads.New"
 	if bucket == nil {
@@ -74,6 +82,12 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 			"as in files/{id}{ext}",
 		)
 	}
+	if c.Allowance != nil && c.Records == nil && !slices.Contains(p.Values, keypattern.User) {
+		return nil, webapi.Misconfigured(
+			op, "Config.Key", "must have {user} if Config.Allowance is set without Config.Records",
+			"as in users/{user}/{random}{ext}",
+		)
+	}
 	for _, n := range c.requirements(bucket, judge.LooksAtContent()) {
 		if !n.met {
 			return nil, &storage.Error{Code: storage.Unsupported, Op: op, Err: errors.New(n.flaw), Hint: n.hint}
@@ -95,15 +109,21 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	s.keeper = &keeper{
 		bucket: bucket, config: &c, service: s, calls: calls{process: rand.Text()}, basePart: partsize.Base,
 	}
+	if c.Allowance != nil {
+		s.counter = &counter{s, &ledger.Book{
+			Scope: c.Key, States: c.States, Now: c.Now,
+			Wait: func(ctx context.Context, d time.Duration) error { return s.memory.Wait(ctx, d) },
+		}}
+	}
 	s.handler = &handler{bucket: bucket, config: &c, service: s, keeper: s.keeper, memory: s.memory, pace: defaultPace}
 	s.mux = s.handler.routes()
 	return s, nil
 }
 
-// result describes the stored object of a file and adds its URL.
+// result sets the fields of f that describe its stored object, and its URL.
 func (s *Service) result(ctx context.Context, f *File, a *storage.Attrs, v *rules.Verdict) (*File, *Error) {
 	f.Key, f.Size, f.CRC32C, f.Modified, f.Attrs = a.Key, a.Size, a.CRC32C, a.Modified, a
-	f.ContentType = cmp.Or(a.ContentType, v.ContentType) // Config.Inspect may have changed it
+	f.ContentType = cmp.Or(a.ContentType, v.ContentType) // Config.Inspect may have changed the type of the object
 	f.Width, f.Height = v.Width, v.Height
 	if f.Modified.IsZero() {
 		f.Modified = s.config.Now().UTC()
@@ -127,7 +147,7 @@ func (s *Service) link(ctx context.Context, f *File) (err error) {
 	return err
 }
 
-// tell creates the record, and calls Config.Stored.
+// tell makes a stored file known: it creates the record, counts the file, and calls Config.Stored.
 func (s *Service) tell(ctx context.Context, f *File) error {
 	s.identify(f)
 	if s.config.Records != nil {
@@ -135,8 +155,8 @@ func (s *Service) tell(ctx context.Context, f *File) error {
 			return storeFailed(err)
 		}
 	}
-	if s.config.Stored == nil {
-		return nil
+	if err := s.counter.settle(ctx, f); err != nil || s.config.Stored == nil {
+		return err
 	}
 	if err := s.config.Stored(ctx, f); err != nil {
 		return unauthorized(err)
@@ -144,10 +164,12 @@ func (s *Service) tell(ctx context.Context, f *File) error {
 	return nil
 }
 
-// maxRecordedID is how many bytes of a user's ID fit an index of every database.
+// maxRecordedID is the greatest length of a user's ID in bytes that fits into an index of every
+// supported database.
 const maxRecordedID = 2048
 
-// checkUser checks that the values of a user fill the pattern, and that a file can have the key.
+// checkUser fails if the values of a user are invalid for the pattern, or if the resulting key is
+// reserved.
 func (s *Service) checkUser(user User) *Error {
 	v := user.values()
 	name, flaw := s.pattern.Check(v)
@@ -156,8 +178,11 @@ func (s *Service) checkUser(user User) *Error {
 	} else if s.config.Records != nil && len(user.ID) > maxRecordedID {
 		name, flaw = keypattern.User, "must have at most 2,048 bytes for Config.Records"
 	}
+	if s.counter != nil && s.config.Records == nil && v[keypattern.User] != user.ID {
+		name, flaw = keypattern.User, "must be set for Config.Allowance"
+	}
 	switch {
-	case name == keypattern.User: // User is not chosen by the client
+	case name == keypattern.User: // the application chose the user, so the client cannot correct the ID
 		return &Error{
 			Field: name, Code: InvalidValue, Status: http.StatusInternalServerError, Message: internalMessage,
 			Err: errors.New("uploads: User.ID: " + flaw),
@@ -171,20 +196,21 @@ func (s *Service) checkUser(user User) *Error {
 	return nil
 }
 
-// target returns where and how a file is kept if the application gives no Target.
+// target returns the Target of a file for which the application sets none.
 func (s *Service) target(key string, v *rules.Verdict) Target {
 	t := Target{
 		Key: key, ContentType: v.ContentType, CacheControl: s.config.cacheControl(v.MediaType),
 		Tags: s.config.Tags, PublicRead: s.config.PublicRead, Overwrite: !s.guarded,
 	}
 	if !v.Inline {
-		t.ContentDisposition = "attachment" // so that a browser saves it
+		t.ContentDisposition = "attachment" // makes a browser save the file and not show it
 	}
 	return t
 }
 
-// asked returns how a file is kept if the application gives a Target. Its fields count, except for
-// the key and, if Rules look at the content, a content type that it leaves open.
+// asked returns the Target of a file for which the application has set the Target t. The argument
+// usual is the Target that the file would have without t. The key always comes from usual. If Rules
+// look at the content, the type and disposition also come from usual, unless t sets them.
 func (s *Service) asked(t, usual Target) Target {
 	t.Key = usual.Key
 	if s.judge.LooksAtContent() {
@@ -203,29 +229,37 @@ func randomKey(from io.Reader) (random keypattern.Random, err error) {
 	return random, err
 }
 
-// discard removes an object that never was a file, even if the sender has gone. If that
-// fails, the object stays under a key that nobody knows.
-func (s *Service) discard(ctx context.Context, key string) {
+// discard removes an object that never became a file, even if the sender has disconnected. If
+// discard fails, the object stays under a random key that nobody knows.
+func (s *Service) discard(ctx context.Context, key string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	_ = s.bucket.Remove(ctx, key)
+	return s.bucket.Remove(ctx, key)
 }
 
-// discardFile discards a file that Stored may have seen. If that fails, Sweep removes the file, provided
-// that it has a record.
+// discardFile removes a file that the application may know from Config.Stored. If that fails and
+// the file has a record, Sweep removes the file later.
 func (s *Service) discardFile(ctx context.Context, f *File) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	if f.recorded {
-		_ = s.removeRecorded(ctx, f)
+	var err error
+	switch {
+	case f.settled:
+		_ = s.removeCounted(ctx, f)
 		return
+	case f.recorded:
+		err = s.removeRecorded(ctx, f)
+	default:
+		err = s.removeBytes(ctx, f.Key)
 	}
-	_ = s.removeBytes(ctx, f.Key)
+	if err == nil {
+		s.counter.giveBack(ctx, f.User.ID, f.reserved)
+	}
 }
 
-// Delete removes a file of a user. If Config.Key could not have made key for the user, it
-// fails with NotAllowed. If there is no such file, it succeeds. A pattern without values, such as
-// [DefaultKey], does not name an owner, so the caller must look up the owner first.
+// Delete removes a file of a user. If the file does not exist, it returns nil. If Config.Key could
+// not have made this key for the user, it fails with NotAllowed. With a pattern that has no values,
+// such as [DefaultKey], a key does not say who owns it. Then the caller must check the owner first.
 func (s *Service) Delete(ctx context.Context, key string, user User) error {
 	if e := s.checkUser(user); e != nil {
 		return e
@@ -233,7 +267,7 @@ func (s *Service) Delete(ctx context.Context, key string, user User) error {
 	if !s.pattern.Matches(key, user.values()) {
 		return refuse("key", NotAllowed, "This file is not yours, or is not stored here.")
 	}
-	if err := s.deleteKey(ctx, key); err != nil {
+	if err := s.deleteKey(ctx, key, user); err != nil {
 		e := storeFailed(err)
 		e.Field, e.Message = "key", "The file could not be removed. Try again in a moment."
 		return e

@@ -18,101 +18,109 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
-// The kinds of sessions.
+// These are the kinds of sessions.
 const (
-	kindParts   = "parts"   // the S3 routes: parts that the client numbers
-	kindSingle  = "single"  // the S3 routes: a file in one request
-	kindTus     = "tus"     // tus: bytes in order
-	kindPartial = "partial" // tus: a piece of a file
-	kindFinal   = "final"   // tus: a file joined from pieces
-	kindPieces  = "pieces"  // PutPiece: pieces of any size, in any order
+	kindParts   = "parts"   // the S3 routes, a file in numbered parts
+	kindSingle  = "single"  // the S3 routes, a file in one request
+	kindTus     = "tus"     // tus, a file whose bytes arrive in order
+	kindPartial = "partial" // tus, a piece of a file that is joined later
+	kindFinal   = "final"   // tus, a file joined from pieces
+	kindPieces  = "pieces"  // PutPiece, a file in pieces of any size and in any order
 )
 
-// The phases of a session. A session only moves forward, except that it is open again if a part was
-// replaced while it was completing.
+// These are the phases of a session, in order. A session never returns to an earlier phase, with
+// one exception: if a part was replaced during phaseCompleting, the session is open again.
 const (
 	phaseOpen       = ""           // bytes arrive
 	phaseCompleting = "completing" // all bytes have arrived; the object is being made
-	phaseStored     = "stored"     // the object exists; OnComplete has not returned nil yet
+	phaseStored     = "stored"     // the object exists; the record or Config.Stored may still be missing
 	phaseDone       = "done"
-	phaseAborted    = "aborted" // its objects are being removed
+	phaseAborted    = "aborted" // the objects of the upload are being removed
 )
 
-// A session is the state of one upload, which all processes share. It is an object that
-// is only replaced if it has not changed since it was read.
+// A session is the state of one upload, which all processes share. It is stored as one text, which
+// is replaced only if it has not changed since it was read.
 type session struct {
 	Kind     string            `json:"kind"`
 	Phase    string            `json:"phase,omitempty"`
 	User     string            `json:"user"`
-	Values   map[string]string `json:"values,omitempty"` // values of the user
+	Values   map[string]string `json:"values,omitempty"` // User.Values of the user
 	Target   Target            `json:"target"`
 	Name     string            `json:"name,omitempty"`
 	Type     string            `json:"type,omitempty"`
 	Metadata map[string]string `json:"metadata,omitempty"`
-	Size     int64             `json:"size"`             // bytes; -1 means unknown
-	Token    string            `json:"token,omitempty"`  // token of the store's upload; "" if it has not begun
-	Staged   bool              `json:"staged,omitempty"` // the store's upload is below Config.Prefix
-	Expires  time.Time         `json:"expires"`
-	Location string            `json:"location,omitempty"` // set by Config.Stored; "" means link
-	// Begun and Random are for the key, if the content decides it.
+	Size     int64             `json:"size"` // bytes; -1 means unknown
+	// token of the multipart upload in the store; "" if there is none yet
+	Token    string    `json:"token,omitempty"`
+	Staged   bool      `json:"staged,omitempty"` // true if the multipart upload is below Config.Prefix
+	Reserved bool      `json:"reserved,omitempty"`
+	Expires  time.Time `json:"expires"`
+	// Location is the URL that Config.Stored has set. If it is "", the field link has the URL.
+	Location string `json:"location,omitempty"`
+	// Begun and Random become part of the key, if the key can only be made when the content is
+	// known.
 	Begun  time.Time `json:"begun,omitzero"`
 	Random []byte    `json:"random,omitempty"`
-	// Claim is the call that makes the object, until ClaimedUntil.
+	// Claim is the ID of the call that makes the object. Until ClaimedUntil, no other call makes
+	// it.
 	Claim        string    `json:"claim,omitempty"`
 	ClaimedUntil time.Time `json:"claimedUntil,omitzero"`
+	// Tried is true after any call has claimed the session, so that its object may exist.
+	Tried bool `json:"tried,omitempty"`
 
 	PartSize int64 `json:"partSize,omitempty"`
-	// ETags are the ETags of the parts that make the file, once the client has named them; ""
-	// matches any.
+	// ETags are the ETags of the parts that make the file. The client sends them when it completes
+	// the upload. An ETag of "" matches any version of its part.
 	ETags []string `json:"etags,omitempty"`
-	// PartsSum identifies the list of parts that the client has sent.
+	// PartsSum is a hash of the list of parts with which the client completed the upload.
 	PartsSum string `json:"partsSum,omitempty"`
-	// Checked is set if the client sends the CRC32C of each part.
+	// Checked is true if the client sends the CRC32C of each part.
 	Checked bool `json:"checked,omitempty"`
-	// Proxied is set if parts pass through the handler. Secret signs their addresses.
+	// Proxied is true if parts pass through the handler. Secret is the key that signs their URLs.
 	Proxied bool   `json:"proxied,omitempty"`
 	Secret  string `json:"secret,omitempty"`
 
 	Tus    *tusState   `json:"tus,omitempty"`
 	Pieces *pieceState `json:"pieces,omitempty"`
 
-	// Nonce is random, so that no two states have the same revision in a store that
-	// derives revisions from content.
+	// Nonce is a random text. Without it, two equal states would have the same revision in a store
+	// that derives revisions from the content.
 	Nonce string `json:"nonce"`
 
-	name     string // name of the directory of its objects, below Config.Prefix
-	id       string // as the client knows it; "" in Sweep
-	link     string // address by Config.Link, once the session is done; a new one for each request
+	name     string // name of the upload's directory, below Config.Prefix
+	id       string // ID that the client uses; "" in Sweep
+	link     string // URL by Config.Link, made for each request; set once the session is done
 	revision string
-	overdue  string // a revision whose claim does not count: it was not renewed while this call waited for it
+	again    bool   // true if an earlier call had claimed the session before the present claim
+	overdue  string // revision whose claim is ignored, because it was not renewed while this call waited
 }
 
 const (
 	stateName   = "state.json"
-	contentName = "content" // name of the content that Inspect must see first, and of pieces
+	contentName = "content" // name of the object that Inspect reads, or that has the joined pieces
 	tailPrefix  = "tail-"
 )
 
-// sessionName returns the name of the directory of an upload. IDs are not in names of
-// objects, because those are in logs.
+// sessionName returns the name of an upload's directory. It is a hash of the ID, because names of
+// objects appear in logs and the ID is secret.
 func sessionName(id string) string {
 	sum := sha256.Sum256([]byte(id))
 	return hex.EncodeToString(sum[:20])
 }
 
-// idLength is the length of rand.Text.
+// idLength is the length of an ID, which rand.Text makes.
 const idLength = 26
 
-// errConflict is returned if another call has changed the session.
+// errConflict means that another call has changed the session since it was read.
 var errConflict = errors.New("the upload was changed by another request")
 
-// A keeper has the sessions of uploads in the store, and makes their objects.
+// A keeper reads and writes sessions, and makes the objects of their files.
 type keeper struct {
 	bucket   storage.ReadWriter
 	config   *Config
 	service  *Service
 	calls    calls
-	basePart int64 // partsize.Base; tests make it smaller
+	basePart int64 // usually partsize.Base; tests set a smaller one
 }
 
 func (k *keeper) objectKey(s *session, name string) string {
@@ -147,7 +155,7 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 	s.id = id
 	if now := k.config.Now(); k.claimedAt(
 		s, now.Add(2*claimFor),
-	) { // a process whose clock is ahead has the claim: if it lives, it renews the claim
+	) { // another process with a fast clock has this claim: shorten it, since a live process renews its claim
 		s.ClaimedUntil = now.Add(claimFor)
 		_ = k.save(ctx, s)
 	}
@@ -160,22 +168,24 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 	return s, nil
 }
 
-// outdated reports whether an upload that is open began by another Config, by which its bytes go elsewhere, or its
-// key lacks a value or an ID. Such an upload cannot be completed, because bytes that nobody has judged would appear
-// under its key.
+// outdated reports whether Config has changed since an unfinished upload began, such that the
+// upload must not be completed. Its bytes may be in another place or not reserved, or its key may
+// lack a value or an ID. Completing it could store bytes under its key that the rules have not
+// checked.
 func (k *keeper) outdated(s *session) bool {
 	switch {
 	case s.Phase == phaseDone:
 		return false
 	case s.Kind == kindPartial:
-	case s.Target.Key == "" && (!k.service.judge.LooksAtContent() || k.service.checkUser(s.user()) != nil),
+	case k.service.counter != nil && !s.Reserved,
+		s.Target.Key == "" && (!k.service.judge.LooksAtContent() || k.service.checkUser(s.user()) != nil),
 		s.Target.Key != "" && k.config.Records != nil && keypattern.IDIn(s.Target.Key) == "":
 		return true
 	}
 	return s.Token != "" && s.Phase != phaseStored && s.Staged != k.staged(s.Kind)
 }
 
-// location returns the address of the file; "" means it has none.
+// location returns the URL of the file. If it has none, location returns "".
 func (s *session) location() string { return cmp.Or(s.Location, s.link) }
 
 func (k *keeper) read(ctx context.Context, name string) (*session, error) {
@@ -192,7 +202,7 @@ func (k *keeper) read(ctx context.Context, name string) (*session, error) {
 	return s, nil
 }
 
-// save creates or replaces the state. If another call has changed it, it fails with
+// save creates or replaces the state. If another call has changed the state, save fails with
 // errConflict.
 func (k *keeper) save(ctx context.Context, s *session) error {
 	s.Nonce = rand.Text()
@@ -201,7 +211,9 @@ func (k *keeper) save(ctx context.Context, s *session) error {
 		return err
 	}
 	revision, err := k.config.States.SetState(ctx, k.objectKey(s, stateName), text, s.revision)
-	if errors.Is(err, storage.OutcomeUnknown) { // otherwise a claim would keep all other calls away until it ends
+	// find out whether the write succeeded: a stored claim would block all other calls until it
+	// ends
+	if errors.Is(err, storage.OutcomeUnknown) {
 		if now, failed := k.read(ctx, s.name); failed == nil && now.Nonce == s.Nonce {
 			revision, err = now.revision, nil
 		}
@@ -216,12 +228,12 @@ func (k *keeper) save(ctx context.Context, s *session) error {
 	return storeFailed(err)
 }
 
-// maxConflicts limits how often one call reads a session again because another call
-// changed it.
+// maxConflicts limits how often one call reads a session again because another call changed it.
 const maxConflicts = 20
 
-// update reads the session again, changes it and saves it, until no other call
-// interferes. change returns false if there is nothing to save.
+// update changes a session and saves it. If another call changed the session meanwhile, update
+// reads it again and repeats the change. The function change returns false if there is nothing to
+// save.
 func (k *keeper) update(
 	ctx context.Context, s *session, change func(*session) (save bool, err error),
 ) (*session, error) {
@@ -252,9 +264,10 @@ func (k *keeper) reload(ctx context.Context, old *session) (*session, error) {
 	return s, nil
 }
 
-// remove removes everything of a session: the store's upload, objects and the state, which is last. The session must
-// be aborted or done. An upload to another bucket stays: the state came with a copy. If the store's upload is
-// completed, Abort removes only parts that came later.
+// remove removes the multipart upload, the objects and finally the state of a session. The session
+// must be aborted or done. If the bucket is a copy, the state may name a multipart upload of the
+// original bucket, which stays. If the multipart upload is completed, Abort removes only parts that
+// arrived later.
 func (k *keeper) remove(ctx context.Context, s *session) error {
 	if s.Token != "" {
 		upload, err := storage.ContinueUpload(ctx, k.bucket, s.Token)
@@ -262,7 +275,7 @@ func (k *keeper) remove(ctx context.Context, s *session) error {
 		case err == nil:
 			err = upload.Abort(ctx)
 		case storage.CodeOf(err) == storage.InvalidArgument && strings.Contains(err.Error(), uploadtoken.OtherBucket):
-			err = nil // the state came with a copy of its bucket: the upload belongs to the original
+			err = nil // the bucket is a copy, and the multipart upload belongs to the original bucket
 		}
 		if err != nil {
 			return err
@@ -281,14 +294,15 @@ func (k *keeper) removeObjects(ctx context.Context, s *session) error {
 	return err
 }
 
-// finishing reports whether the object may exist, and the application does not know it yet: a call
-// that made it failed or was killed. Such a session is finished before it can be aborted.
+// finishing reports whether a call that makes the object failed or was killed, so that the object
+// may exist without the application knowing. Such a session must be finished before it can be
+// aborted.
 func (s *session) finishing() bool {
 	return s.Kind != kindPartial && (s.Phase == phaseCompleting || s.Phase == phaseStored)
 }
 
-// abort ends a session that is not done, and removes it. Requests in progress find out
-// with their next write.
+// abort ends a session that is not done, and removes it. A request that is still in progress fails
+// at its next write of the state.
 func (k *keeper) abort(ctx context.Context, s *session) error {
 	s, err := k.update(ctx, s, func(s *session) (bool, error) {
 		switch {
@@ -308,20 +322,22 @@ func (k *keeper) abort(ctx context.Context, s *session) error {
 	if err := k.remove(ctx, s); err != nil {
 		return storeFailed(err)
 	}
+	k.giveBack(ctx, s)
 	return nil
 }
 
-// completed returns the error for a change of a session that is complete.
+// completed returns the error for a request that would change a completed upload.
 func (s *session) completed() *Error {
 	e := refuse("uploadId", Completed, "This upload is complete already.")
 	e.key, e.location, e.problem = s.key(), s.location(), "completed-upload"
 	return e
 }
 
-// key returns the key of the file. While its content is not known, that is the ID.
+// key returns the key of the file. As long as the key depends on content that has not arrived, it
+// returns the ID of the session.
 func (s *session) key() string { return cmp.Or(s.Target.Key, s.id) }
 
-// limit returns how many bytes the file may have; -1 means any number.
+// limit returns how many bytes the file may have. If the size is not limited, it returns -1.
 func (s *session) limit() int64 {
 	if s.Size >= 0 {
 		return s.Size
@@ -329,7 +345,7 @@ func (s *session) limit() int64 {
 	return cmp.Or(s.Target.MaxSize, -1)
 }
 
-// newSession returns a session that is not saved yet, with an ID that cannot be guessed.
+// newSession returns a new session with a secret ID. It does not save the session.
 func newSession(kind string, user User, n Request, target Target, expires time.Time) *session {
 	id := rand.Text()
 	return &session{
@@ -339,8 +355,7 @@ func newSession(kind string, user User, n Request, target Target, expires time.T
 	}
 }
 
-// removeKeys removes objects of a session by their names. Sweep removes the objects that
-// removeKeys could not.
+// removeKeys removes objects of a session by their names. If that fails, Sweep removes them later.
 func (k *keeper) removeKeys(ctx context.Context, s *session, names ...string) {
 	keys := make([]string, len(names))
 	for i, name := range names {

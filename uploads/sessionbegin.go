@@ -15,8 +15,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// begin asks the application for the target of a new upload, and returns its session,
-// which is not saved yet.
+// begin returns the session of a new upload. It calls Config.Begin for the target. It does not save
+// the session.
 func (k *keeper) begin(c *call, kind string, n Request, sizeField string) (*session, error) {
 	target, err := k.targetOf(c, n, sizeField)
 	if err != nil {
@@ -47,18 +47,21 @@ func (k *keeper) begin(c *call, kind string, n Request, sizeField string) (*sess
 		t.ContentType = cmp.Or(mediatype.ByExtension(t.Key), contentTypeOfPending)
 	}
 	if t.Key != "" && !t.Overwrite {
-		// It may appear later: the condition of the write decides.
+		// Refuse the upload before it begins if the key is in use. If an object appears there
+		// later, the conditional write fails.
 		switch there, err := k.bucket.Exists(c.Context(), t.Key); {
 		case err == nil && there:
 			return nil, exists()
-		case storage.CodeOf(err) == storage.InvalidArgument: // the key is too long with the prefix of the bucket
+		// the key is too long together with the prefix of the bucket
+		case storage.CodeOf(err) == storage.InvalidArgument:
 			return nil, badName(n, err)
 		}
 	}
 	return s, nil
 }
 
-// targetOf returns where a file goes. If its content must be known first, the key is "".
+// targetOf returns the Target of a new upload. If the key depends on the content, which has not
+// arrived yet, Key is "".
 func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error) {
 	s := k.service
 	if s.maxSize > 0 && n.Size > s.maxSize {
@@ -78,6 +81,8 @@ func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error)
 		case target == nil:
 		case k.config.Records != nil:
 			return nil, errors.New("Config.Begin returned a Target, but the records know only keys of Config.Key")
+		case k.config.Allowance != nil:
+			return nil, errors.New("Config.Begin returned a Target, but allowances count only keys of Config.Key")
 		case filename.Storable(fmt.Sprint(c.user)) != nil:
 			return nil, errors.New("Config.Authorize returned a User that is not valid UTF-8 without NUL")
 		case target.Lifetime != 0:
@@ -92,7 +97,7 @@ func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error)
 		return nil, e
 	}
 	if s.judge.LooksAtContent() {
-		return &Target{Overwrite: !s.guarded}, nil // settle decides the rest
+		return &Target{Overwrite: !s.guarded}, nil // settle decides the rest when the content is known
 	}
 	random, err := randomKey(k.config.Random)
 	if err != nil {
@@ -102,10 +107,11 @@ func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error)
 	return &t, nil
 }
 
-// unjudged is the verdict on a file whose content decides nothing.
+// unjudged is the Verdict on each file if Rules do not look at the content.
 var unjudged = &rules.Verdict{MediaType: contentTypeOfPending, ContentType: contentTypeOfPending}
 
-// beginUpload begins the store's upload, which has the size of the file if that is known.
+// beginUpload begins a multipart upload in the store. If the size of the file is known, the store
+// receives the size, too.
 func (k *keeper) beginUpload(
 	ctx context.Context, s *session, more ...storage.MultipartOption,
 ) (storage.MultipartUpload, error) {
@@ -118,7 +124,7 @@ func (k *keeper) beginUpload(
 	}
 	upload, err := storage.BeginUpload(ctx, k.bucket, key, optionsFor(k.firstTarget(s), more...)...)
 	switch code := storage.CodeOf(err); {
-	case code == storage.InvalidArgument: // a Target of Config.Begin is invalid
+	case code == storage.InvalidArgument: // Config.Begin returned an invalid Target
 		return nil, err
 	case code == storage.Unsupported:
 		return nil, unsupported(err)
@@ -129,23 +135,25 @@ func (k *keeper) beginUpload(
 	return upload, nil
 }
 
-// draw draws what makes the key of a session unique.
+// draw sets the time and the random bits that make the key of a session unique.
 func (k *keeper) draw(s *session) error {
 	random, err := randomKey(k.config.Random)
 	s.Random, s.Begun = random[:], k.config.Now().UTC().Truncate(time.Millisecond)
 	return err
 }
 
-// drawnKey returns the key that was drawn for a file with this extension.
+// drawnKey returns the key for the time and the random bits of a session, with this extension.
 func (k *keeper) drawnKey(s *session, extension string) string {
 	return k.service.pattern.Key(s.user().values(), s.Begun, keypattern.Random(s.Random), extension)
 }
 
-// drawKey draws the key of a file in pieces. Without IfAbsent, only a key of its own keeps the object that a
-// call joins apart from an object that a slow call still joins. The lifetime of a file begins with its key: a
-// call that comes late draws another one, else the file would expire when it is made.
+// drawKey sets the key of a file in pieces, for the call that claims the session. In a bucket
+// without IfAbsent, each call has a new key, so that a slow earlier call cannot overwrite the
+// object. The lifetime of a file begins when its key is drawn. So drawKey also sets a new key if
+// half of the lifetime has passed: otherwise the file would expire too soon.
 func (k *keeper) drawKey(s *session) error {
-	late := s.Target.Lifetime > 0 && s.Random != nil && k.config.Now().Sub(s.Begun) >= s.Target.Lifetime/2
+	lifetime := cmp.Or(s.Target.Lifetime, k.config.Lifetime)
+	late := lifetime > 0 && s.Random != nil && k.config.Now().Sub(s.Begun) >= lifetime/2
 	if !late && (s.Phase == phaseStored || s.Random != nil && k.service.guarded) {
 		return nil
 	}

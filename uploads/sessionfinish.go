@@ -8,31 +8,26 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/internal/panics"
 )
 
 const (
-	// claimFor is how long a claim lasts. A call that makes an object renews it. If its
-	// process is gone, another call may try then.
-	claimFor = 80 * time.Second
-	// finishTimeout bounds the steps after the last byte, which continue if the client
-	// disconnects. A later attempt begins a copy again, so it is as long as a store takes for 5 TiB.
+	// finishTimeout limits the steps after the last byte, which continue if the client disconnects.
+	// The slowest step is a copy, which cannot be resumed. So the limit is long enough for a store
+	// to copy 5 TiB.
 	finishTimeout = 6 * time.Hour
 	cleanUpFor    = 30 * time.Second
-	// releaseAttempts is how often a call tries to end its claim.
-	releaseAttempts = 3
-	writeIDLength   = 32
+	writeIDLength = 32
 )
 
-// A maker makes the object of a session under key. It may be called again.
+// A maker makes the object of a session under key. It may be called several times.
 type maker func(ctx context.Context, key string) (*storage.Attrs, error)
 
-// finish makes the object of a session whose bytes have all arrived: it is stored,
-// inspected, moved to its key, and told to the application. Each step can be repeated, so
-// that the next call continues after a failure or a kill.
+// finish makes the file of a session whose bytes have all arrived. It stores the object, inspects
+// it, copies it to its key, and calls Config.Stored. Each step can be repeated. So if finish fails
+// or the process is killed, the next call continues.
 func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, error) {
 	limit := finishTimeout
-	if s.Kind == kindSingle { // its bytes have not arrived yet
+	if s.Kind == kindSingle { // the bytes of the file arrive only now, while the object is made
 		limit += max(0, s.Expires.Sub(k.config.Now()))
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), limit)
@@ -43,7 +38,7 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 	s, err := k.claim(ctx, open, claim)
 	switch {
 	case err == nil:
-	case CodeOf(err) == Completed && open.id != "" && open.Kind != kindSingle: // a faster call has completed it
+	case CodeOf(err) == Completed && open.id != "" && open.Kind != kindSingle: // a faster call has completed the upload
 		return k.loadAny(ctx, open.id)
 	case errors.Is(err, storage.OutcomeUnknown):
 		k.release(ctx, open, claim)
@@ -53,7 +48,7 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 	}
 	claimed, stop := k.keepClaim(ctx, s)
 	finished := false
-	defer func() { // runs also if the application's judge panics
+	defer func() { // deferred, so that it also runs if a function of the application panics
 		if stop(); !finished {
 			k.release(ctx, s, claim)
 		}
@@ -66,113 +61,9 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 	return done, err
 }
 
-// claim reserves the session for a call.
-func (k *keeper) claim(ctx context.Context, s *session, by string) (*session, error) {
-	user, etags, sum, size, overdue := s.User, s.ETags, s.PartsSum, s.Size, s.overdue
-	whole := s.Tus != nil && s.Tus.Whole
-	return k.update(ctx, s, func(s *session) (bool, error) {
-		now := k.config.Now()
-		switch {
-		case s.User != user || s.Phase == phaseAborted:
-			return false, notFound()
-		case s.Phase == phaseDone:
-			return false, s.completed()
-		case k.claimedAt(s, now) && s.Claim != by && s.revision != overdue,
-			s.Phase == phaseCompleting && s.PartsSum != sum: // it was completed with another list of parts
-			return false, beingCompleted()
-		}
-		if s.Size < 0 {
-			s.Size = size
-		}
-		if s.Phase == phaseOpen && s.arrived() {
-			s.Phase, s.ETags, s.PartsSum = phaseCompleting, etags, sum
-		}
-		s.Claim, s.ClaimedUntil = by, now.Add(claimFor)
-		if s.Pieces != nil {
-			return true, k.drawKey(s)
-		}
-		if s.Tus != nil {
-			s.Tus.Holder, s.Tus.Whole = "", whole
-		}
-		return true, nil
-	})
-}
-
-// keepClaim renews the claim until stop is called. If another call has claimed the session,
-// as in a process whose clock differs, the context that it returns is canceled, and stop
-// returns true.
-func (k *keeper) keepClaim(ctx context.Context, s *session) (held context.Context, stop func() (lost bool)) {
-	held, cancel := context.WithCancel(ctx)
-	var renewing panics.Group
-	claim, lost := s.Claim, false
-	renewing.Go(func() {
-		for k.service.memory.Pulse(held, claimFor/4) == nil {
-			if lost = !k.renew(held, s, claim); !lost {
-				continue
-			}
-			if s.Pieces == nil { // otherwise the call that is first makes the file
-				cancel()
-			}
-			return
-		}
-	}, cancel)
-	return held, func() bool {
-		cancel()
-		renewing.Wait()
-		return lost
-	}
-}
-
-// renew renews a claim, and returns false if it is lost. If the store fails, the next call
-// tries again.
-func (k *keeper) renew(ctx context.Context, s *session, claim string) bool {
-	s, err := k.reload(ctx, s)
-	if err != nil {
-		return storage.CodeOf(err) != storage.ObjectNotFound
-	}
-	if s.Claim != claim {
-		return false
-	}
-	s.ClaimedUntil = k.config.Now().Add(claimFor)
-	_ = k.save(ctx, s)
-	return true
-}
-
-// claimed reports whether a call makes the object now.
-func (k *keeper) claimed(s *session) bool { return k.claimedAt(s, k.config.Now()) }
-
-func (k *keeper) claimedAt(s *session, now time.Time) bool {
-	return s.Claim != "" && now.Before(s.ClaimedUntil) && !k.calls.ended(s.Claim)
-}
-
-// release ends the claim or the hold of a call, so that the next one continues at once. A database whose connection
-// has ended fails once.
-func (k *keeper) release(ctx context.Context, s *session, call string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
-	defer cancel()
-	for range releaseAttempts {
-		now, err := k.reload(ctx, s)
-		if err == nil {
-			_, err = k.update(ctx, now, func(s *session) (bool, error) {
-				claims := s.Claim == call && s.Phase != phaseDone && s.Phase != phaseAborted
-				holds := s.Tus != nil && s.Tus.Holder == call
-				if claims {
-					s.Claim = ""
-				}
-				if holds {
-					s.Tus.Holder = ""
-				}
-				return claims || holds, nil
-			})
-		}
-		if storage.CodeOf(err) != storage.Unavailable {
-			return
-		}
-	}
-}
-
 func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*session, error) {
 	u := s.file()
+	u.first = !s.again
 	attrs, err := k.makeObject(ctx, s, u, make)
 	gone := s.Phase == phaseStored && s.Pieces != nil && storage.CodeOf(err) == storage.ObjectNotFound
 	switch {
@@ -189,7 +80,8 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 		}
 	}
 	linked := u.Location
-	if (k.config.Stored != nil || k.config.Records != nil || s.Pieces != nil) && s.Kind != kindPartial && !gone {
+	tells := k.config.Stored != nil || k.config.Records != nil || k.service.counter != nil || s.Pieces != nil
+	if tells && s.Kind != kindPartial && !gone {
 		if s.Phase != phaseStored {
 			var err error
 			if s, err = k.advance(ctx, s, s.Random, func(s *session) { s.Target = target; s.stored(phaseStored, u.Size) }); err != nil {
@@ -213,19 +105,20 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 	})
 	switch {
 	case s.Pieces != nil && err != nil && CodeOf(err) != StoreFailed:
-		s.stored(phaseDone, u.Size) // another call has taken over, or Sweep has removed the state
+		s.stored(phaseDone, u.Size) // another call has finished the file, or Sweep has removed the state
 		return s, nil
 	case err != nil:
 		return nil, err
 	case s.Pieces != nil:
-		_ = k.removeObjects(ctx, s) // otherwise Sweep removes them
+		_ = k.removeObjects(ctx, s) // if it fails, Sweep removes them
 	case len(names) > 0:
 		k.removeKeys(ctx, s, names...)
 	}
 	return done, nil
 }
 
-// stored records that the object exists.
+// stored sets the phase of a session whose object exists. The argument size is the size of that
+// object in bytes.
 func (s *session) stored(phase string, size int64) {
 	s.Phase, s.Size = phase, size
 	if s.Tus != nil {
@@ -233,7 +126,7 @@ func (s *session) stored(phase string, size int64) {
 	}
 	if phase == phaseDone {
 		s.Claim = ""
-		if s.Kind != kindParts { // for parts, remove removes parts that come too late
+		if s.Kind != kindParts { // for parts, the token is kept, so that remove can remove parts that arrive later
 			s.Token = ""
 		}
 		if s.Tus != nil {
@@ -242,9 +135,10 @@ func (s *session) stored(phase string, size int64) {
 	}
 }
 
-// advance saves a step of the call that has claimed the session. A file in pieces may also have been
-// claimed by another call: of the calls that make the object with the same random key, the first one
-// decides.
+// advance saves a step of the call that has the claim, which is the right to make the object. If
+// another call has claimed the session since, advance fails. There is one exception for a file in
+// pieces: if the other call makes an object with the same random bits in its key, the call that
+// saves this step first wins.
 func (k *keeper) advance(ctx context.Context, s *session, random []byte, step func(*session)) (*session, error) {
 	claim := s.Claim
 	return k.update(ctx, s, func(s *session) (bool, error) {
@@ -258,12 +152,13 @@ func (k *keeper) advance(ctx context.Context, s *session, random []byte, step fu
 	})
 }
 
-// staged reports whether the content is stored below Config.Prefix first.
+// staged reports whether the content is first stored below Config.Prefix, to be checked there.
 func (k *keeper) staged(kind string) bool {
 	return kind == kindPartial || k.config.Inspect != nil || k.service.judge.LooksAtContent()
 }
 
-// makeObject makes the object of a session. If an earlier call has made it, it may have been removed since.
+// makeObject makes the object of a session. If an earlier call has made it, makeObject returns its
+// attributes, or ObjectNotFound if it has been removed.
 func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker) (*storage.Attrs, error) {
 	if s.Phase == phaseStored {
 		return k.bucket.Attrs(ctx, s.Target.Key)
@@ -273,10 +168,10 @@ func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker
 	}
 	content := k.objectKey(s, contentName)
 	if s.Kind != kindPartial && s.Token == "" {
-		// The bytes are those of this call. If another one claims the session too, it must
-		// not replace what Inspect has seen.
+		// Only this call writes these bytes. Another call that claims the session must not replace
+		// them after Inspect has read them.
 		content = k.objectKey(s, contentName+"-"+s.Claim+s.extension())
-		defer k.service.discard(ctx, content)
+		defer func() { _ = k.service.discard(ctx, content) }()
 	}
 	var attrs *storage.Attrs
 	err := error(storage.ObjectNotFound)
@@ -309,7 +204,7 @@ func (k *keeper) makeObject(ctx context.Context, s *session, u *File, make maker
 	return made, err
 }
 
-// settle judges the content, and returns where it goes.
+// settle checks the content, and returns the Target of the file, with its key.
 func (k *keeper) settle(ctx context.Context, s *session, u *File, content string) (Target, error) {
 	t, service := s.Target, k.service
 	if !service.judge.LooksAtContent() {
@@ -334,8 +229,9 @@ func (k *keeper) settle(ctx context.Context, s *session, u *File, content string
 	return usual, nil
 }
 
-// makeOnce makes the object under its key. If an earlier call has made it before it was killed, the
-// maker finds that object by its write id. The key of a file in pieces is its own.
+// makeOnce makes the object under its key, without overwriting another object. If an earlier call
+// has made the object, the function make recognizes the object by its write ID. For a file in
+// pieces, nobody else has the key, so an existing object is the file.
 func (k *keeper) makeOnce(ctx context.Context, s *session, key string, make maker) (*storage.Attrs, error) {
 	made, err := make(ctx, key)
 	switch {
@@ -349,31 +245,35 @@ func (k *keeper) makeOnce(ctx context.Context, s *session, key string, make make
 	return nil, e
 }
 
-// writeID marks the object as that of this session.
+// writeID returns an ID that is stored with the object, so that a later call recognizes the object
+// of this session.
 func (s *session) writeID() string { return s.name[:writeIDLength] }
 
-// upload returns opts with the options for the upload of the session's object.
+// upload adds to opts the options for the upload that makes the session's object.
 func (s *session) upload(opts []storage.UploadOption) []storage.UploadOption {
 	named := storage.UploadOptions{Size: -1, Transfer: storage.Transfer{WriteID: s.writeID()}}
 	return slices.Insert(opts, 0, storage.UploadOption(named))
 }
 
-// copy returns opts with the options for the copy that makes the session's object.
+// copy adds to opts the options for the copy that makes the session's object.
 func (s *session) copy(opts []storage.CopyOption) []storage.CopyOption {
 	named := storage.CopyOptions{Transfer: storage.Transfer{WriteID: s.writeID()}}
 	return slices.Insert(opts, 0, storage.CopyOption(named))
 }
 
-// An inspectError is an error of Config.Inspect that does not refuse the content.
+// An inspectError wraps an error of Config.Inspect that does not refuse the content, so that the
+// upload stays.
 type inspectError struct{ error }
 
-// A sendAgain error says that the file cannot be made until a part or a piece is sent again.
+// A sendAgain error means that the file cannot be made before the client sends a part or piece
+// again.
 type sendAgain struct{ refusal *Error }
 
 func (e sendAgain) Error() string { return e.refusal.Error() }
 
-// dropIfRefused removes a session that can never complete, and reopens a session if one of its
-// parts was replaced. It returns err as the client sees it.
+// dropIfRefused handles err of a call that could not make the object. If the upload can never
+// complete, it removes the session. If a part was replaced, it opens the session again. It returns
+// the error for the client.
 func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error {
 	if failed, ok := err.(inspectError); ok {
 		return unauthorized(failed.error)
@@ -393,14 +293,15 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 			return storeFailed(err)
 		}
 		switch code := storage.CodeOf(err); {
-		case code == storage.InvalidArgument && s.Token == "": // a Target of Config.Begin is invalid
+		case code == storage.InvalidArgument && s.Token == "": // Config.Begin returned an invalid Target
 			e = &Error{Code: Internal, Message: internalMessage, Err: err}
 		case code == storage.InvalidArgument, code == storage.TooLarge, code == storage.ChecksumMismatch:
 			e = refuse("parts", WrongSize, "The parts do not make the file that was announced. Start again.")
 			e.Err = err
-		case code == storage.Unsupported: // Inspect has set an unsupported attribute, or the key is beside a folder
+		// Inspect has set an unsupported attribute, or the key conflicts with a folder
+		case code == storage.Unsupported:
 			e = unsupported(err)
-		case code == storage.ObjectNotFound: // the store has dropped the upload
+		case code == storage.ObjectNotFound: // the store no longer has the multipart upload
 			e = notFound()
 			e.Err = err
 		default:
@@ -409,26 +310,33 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
+	// If again is true, an earlier call may have made and counted the file. Then the reservation
+	// stays until Sweep counts again.
+	again := s.again
 	if s, failed := k.advance(ctx, s, nil, func(s *session) { s.Phase = phaseAborted }); failed == nil {
-		_ = k.remove(ctx, s) // if it fails, Sweep repeats it
+		if k.remove(ctx, s) == nil && !again { // if it fails, Sweep repeats it
+			k.giveBack(ctx, s)
+		}
 	}
 	return e
 }
 
 func (s *session) user() User { return User{ID: s.User, Values: s.Values} }
 
-// file returns the File that the application's functions get.
+// file returns the File for the functions of Config.
 func (s *session) file() *File {
 	return &File{
 		User: s.user(), Key: s.Target.Key, Name: CleanName(s.Name), ClaimedName: s.Name, ClaimedType: s.Type,
 		Metadata: maps.Clone(s.Metadata),
 		Size:     s.Size, ContentType: s.Target.ContentType, Location: s.location(), lifetime: s.Target.Lifetime,
+		reserved: s.reservation(),
 	}
 }
 
-// firstTarget returns how the bytes are stored first. If they wait there to be judged, no browser may run
-// them, because the sender can derive the key. Only pieces whose type the store must find have their type at
-// once.
+// firstTarget returns the Target with which the bytes are stored first. Bytes that are stored below
+// Config.Prefix have a type that no browser runs, because the sender could derive their key. There
+// is one exception: if the store must detect the type of a file in pieces, the bytes have the
+// detected type from the beginning.
 func (k *keeper) firstTarget(s *session) Target {
 	t := s.Target
 	if k.staged(s.Kind) {

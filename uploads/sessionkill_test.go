@@ -38,19 +38,23 @@ type ending struct {
 }
 
 func (d *ending) layer(next driver.Driver) driver.Driver {
-	return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
-		d.mu.Lock()
-		d.calls++
-		now, dead := d.calls == d.at, d.calls > d.at
-		d.mu.Unlock()
-		if dead || now && !d.after {
-			return &storage.Error{Code: storage.Internal, Err: errDead}
-		}
-		if err := next(ctx); err != nil || !now {
-			return err
-		}
-		return &storage.Error{Code: storage.Internal, Unknown: true, Err: errDead}
+	return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
+		return d.call(ctx, next)
 	})
+}
+
+func (d *ending) call(ctx context.Context, next func(context.Context) error) error {
+	d.mu.Lock()
+	d.calls++
+	now, dead := d.calls == d.at, d.calls > d.at
+	d.mu.Unlock()
+	if dead || now && !d.after {
+		return &storage.Error{Code: storage.Internal, Err: errDead}
+	}
+	if err := next(ctx); err != nil || !now {
+		return err
+	}
+	return &storage.Error{Code: storage.Internal, Unknown: true, Err: errDead}
 }
 
 // reached reports whether the process lived long enough to be killed.

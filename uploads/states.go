@@ -10,48 +10,51 @@ import (
 	"github.com/omnibucket/storage/internal/storeclock"
 )
 
-// States keeps one small text for each upload, its state. It is for a bucket without
-// conditional writes, which then has only the bytes: package sqlrecords keeps them in a
-// database, and [BucketStates] in another bucket. A bucket that enforces IfAbsent and
+// States stores the state of each unfinished upload as a small text. Use it if the bucket has no
+// conditional writes. Then the bucket has only the bytes, and package sqlrecords keeps the states
+// in a database, or [BucketStates] in another bucket. A bucket that enforces IfAbsent and
 // IfRevision keeps the states itself.
 //
-// Keys are ASCII text of at most 600 bytes. States are JSON of some KiB, but while an upload of 10,000 parts
-// completes, up to 1 MiB. Errors are a [storage.Code] or a *storage.Error. If a failed write may have taken
-// effect, Unknown of the *storage.Error is set. States must be safe for concurrent use, by several processes
-// too. Package uploadstest has the suite, RunStates.
+// Keys are ASCII text of at most 600 bytes. States are JSON of some KiB. While an upload of 10,000
+// parts completes, its state may have up to 1 MiB. Each error is a [storage.Code] or a
+// *storage.Error. If a failed write may have taken effect, Unknown of the *storage.Error must be
+// true. Several goroutines and several processes use States at the same time. Package uploadstest
+// has a test suite, RunStates.
 type States interface {
-	// State returns a state and its revision. If there is none, it fails with
+	// State returns a state and its revision. If there is no state with this key, it fails with
 	// [storage.ObjectNotFound].
 	State(ctx context.Context, key string) (state []byte, revision string, err error)
-	// SetState stores a state, and must not keep the slice. It returns the new revision,
-	// which is not "" and which no other write of any key has. It fails with
-	// [storage.PreconditionFailed] if the stored state has another revision; so it does if
-	// there is none. The revision "" stores a state only if there is none.
+	// SetState stores a state. If revision is "", it creates the state, and fails with
+	// [storage.PreconditionFailed] if a state with this key exists. For any other revision, it
+	// replaces the stored state. If the stored state has another revision or does not exist,
+	// SetState fails with PreconditionFailed, too. SetState returns the new revision, which is
+	// never "" and differs from the revision of every other write. It must not keep the slice
+	// state.
 	SetState(ctx context.Context, key string, state []byte, revision string) (string, error)
-	// RemoveState removes a state that has this revision. If it has another one, or there is
-	// none, it returns nil.
+	// RemoveState removes the state that has this revision. If the state has another revision or
+	// does not exist, it changes nothing and returns nil.
 	RemoveState(ctx context.Context, key, revision string) error
-	// ListStates returns at most limit states (1 to 1,000) whose key is greater than after,
-	// by ascending key (compared byte by byte). It may return fewer, even none. next is the key
-	// after which to continue, and "" only at the end.
+	// ListStates returns at most limit states (1 to 1,000) whose key is greater than after. They
+	// are sorted by key, byte by byte. It may return fewer states, or none, although more follow.
+	// next is the key after which to continue. It is "" only at the end.
 	ListStates(ctx context.Context, after string, limit int) (found []ListedState, next string, err error)
 }
 
-// A ListedState is one state that [States] lists.
+// A ListedState is one entry in a list of [States].
 type ListedState struct {
 	Key string
-	// Idle is how long ago the state was stored, to the second, by the clock of the place
-	// that keeps it.
+	// Idle is how long ago the state was last stored, in whole seconds, by the clock of the
+	// database or bucket that has it.
 	Idle time.Duration
 }
 
-// BucketStates keeps states in a bucket with [storage.ConditionalCreate] and
-// [storage.ConditionalUpdate]: one object for each state, under its key.
+// BucketStates returns States that stores each state as one object in a bucket. The bucket needs
+// [storage.ConditionalCreate] and [storage.ConditionalUpdate].
 func BucketStates(bucket storage.ReadWriter) States { return bucketStates{bucket} }
 
 type bucketStates struct{ bucket storage.ReadWriter }
 
-// conditional reports whether states can be swapped.
+// conditional reports whether s can replace a state on the condition that it has not changed.
 func conditional(s States) bool {
 	b, inBucket := s.(bucketStates)
 	return !inBucket || storage.Supports(b.bucket, conditions)
@@ -77,8 +80,9 @@ func (b bucketStates) SetState(ctx context.Context, key string, state []byte, re
 	return attrs.Revision, nil
 }
 
-// RemoveState checks first if the store has no such condition. An upload that starts between
-// the two requests loses its state, and must start again.
+// RemoveState removes an object on the condition that it has this revision. If the store has no
+// such condition, RemoveState reads the revision first. An upload that starts between the two
+// requests then loses its state, and must start again.
 func (b bucketStates) RemoveState(ctx context.Context, key, revision string) error {
 	var opts []storage.RemoveOption
 	if storage.Supports(b.bucket, storage.ConditionalRemove) {
@@ -87,7 +91,7 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 		switch _, now, err := b.State(ctx, key); {
 		case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
 			return err
-		case now != revision: // now is "" if there is no state
+		case now != revision: // true also if there is no state, because now is then ""
 			return nil
 		}
 	}
@@ -98,7 +102,8 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 	return err
 }
 
-// ListStates looks at no more objects than limit, because the bucket may have many others.
+// ListStates reads at most limit entries of the bucket's listing, because the bucket may have many
+// other objects.
 func (b bucketStates) ListStates(
 	ctx context.Context, after string, limit int,
 ) (found []ListedState, next string, err error) {
@@ -119,7 +124,7 @@ func (b bucketStates) ListStates(
 				if now, err = storeclock.Now(ctx, b.bucket, clock); err != nil {
 					return nil, "", err
 				}
-				_ = b.bucket.Remove(ctx, clock) // if the object stays, the next call removes it
+				_ = b.bucket.Remove(ctx, clock) // if the removal fails, the next call removes the object
 			}
 			found = append(found, ListedState{entry.Key, max(0, now.Sub(entry.Modified))})
 		}

@@ -11,34 +11,36 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
+	"github.com/omnibucket/storage/uploads/internal/ledger"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// An Upload is a file to store.
+// An Upload is a file for [Service.Store], with what is known about it.
 type Upload struct {
 	Body io.Reader // never closed
-	Name string    // the sender's name: shown by CleanName, and used for nothing else
-	// ClaimedType is the type that the sender claims. It decides nothing, but makes the message
-	// clearer if it is wrong.
+	Name string    // the sender's name for the file; it is only shown, as CleanName returns it
+	// ClaimedType is the type that the sender claims. It does not change the decision, but if it is
+	// wrong, the error message says so.
 	ClaimedType string
-	// Size is the length that the sender claims, in bytes; any other length fails with
-	// WrongSize. 0 or less means that it is not known.
+	// Size is the length that the sender announces, in bytes. If the file has another length, Store
+	// fails with WrongSize. If Size is 0 or less, the length is not known.
 	Size int64
 	User User
-	// Metadata is for Config.Inspect and Config.Stored. It may change until Body has ended, like the
-	// fields of a form after its file.
+	// Metadata is passed to Config.Inspect and Config.Stored. It may be changed until Body has been
+	// read completely, for example by fields of a form that follow the file.
 	Metadata map[string]string
-	// Target says how the file is stored, without a Key; nil means by Config.Key and Config.Rules. If Rules do
-	// not look at the content, {ext} in Config.Key is then the extension of Name.
+	// Target says how the file is stored, and must have no Key. If it is nil, Config.Key and
+	// Config.Rules decide. If Rules do not look at the content, the extension of Name replaces
+	// {ext} in Config.Key.
 	Target *Target
 }
 
-// Store stores one file. It reads the file until something is wrong with it; then it
-// stores nothing and returns an *Error that says why. No object is overwritten.
-// If Config.Stored fails, the file is removed, unless the error wraps
-// [storage.OutcomeUnknown]: the application may know of the file then.
+// Store stores one file, without overwriting any object. As soon as the file breaks a rule, Store
+// stops reading, stores nothing, and returns an *Error that says why. If Config.Stored fails with
+// an error that wraps [storage.OutcomeUnknown], the file stays, because the application may have
+// recorded it. After any other error of Config.Stored, Store removes the file.
 func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
-	f, e := s.store(ctx, u)
+	f, e := s.store(ctx, u, nil)
 	if e != nil {
 		return nil, e.about(CleanName(u.Name))
 	}
@@ -52,10 +54,11 @@ func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
 	return nil, err.(*Error).about(CleanName(u.Name))
 }
 
-// storePart stores one file of a form. Errors name the part's field.
-func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User) (*File, error) {
+// storePart stores one file of a form. Its errors have the name of the form's field.
+func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User, of *form) (*File, error) {
 	name := part.FileName()
-	r, e := s.store(ctx, Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), User: user})
+	u := Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), User: user}
+	r, e := s.store(ctx, u, of)
 	if e != nil {
 		e = e.about(CleanName(name))
 		if field := part.FormName(); field != "" && e.Field == fileField {
@@ -66,7 +69,7 @@ func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User
 	return r, nil
 }
 
-func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
+func (s *Service) store(ctx context.Context, u Upload, of *form) (*File, *Error) {
 	if e := s.checkUser(u.User); e != nil {
 		return nil, e
 	}
@@ -77,7 +80,7 @@ func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 	if u.Target, e = s.checked(u.Target, u.Name); e != nil {
 		return nil, e
 	}
-	t := &storeOp{service: s, upload: u, bounds: newBounds(s.judge, u.Size), began: s.config.Now()}
+	t := &storeOp{service: s, upload: u, form: of, bounds: newBounds(s.judge, u.Size), began: s.config.Now()}
 	if u.Target != nil {
 		t.bounds.most = u.Target.MaxSize
 	}
@@ -91,9 +94,11 @@ func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 	if e != nil {
 		return nil, e
 	}
-	f, e := s.result(ctx, t.file(), attrs, t.verdict)
-	if e != nil {
-		s.discard(ctx, attrs.Key)
+	f := t.file()
+	f.reserved, f.made = t.reserved, true
+	f, e = s.result(ctx, f, attrs, t.verdict)
+	if e != nil && s.discard(ctx, attrs.Key) == nil {
+		s.counter.giveBack(ctx, u.User.ID, t.reserved)
 	}
 	return f, e
 }
@@ -101,9 +106,12 @@ func (s *Service) store(ctx context.Context, u Upload) (*File, *Error) {
 type storeOp struct {
 	service *Service
 	upload  Upload
+	form    *form // form that has the file; nil if there is no form
 	bounds  bounds
 	began   time.Time
 	verdict *rules.Verdict
+	// reserved is the name of the file's reservation in the ledger of its user.
+	reserved string
 }
 
 func (t *storeOp) judge(ctx context.Context) *Error {
@@ -126,7 +134,14 @@ func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {
 	if err != nil {
 		return nil, storeFailed(err)
 	}
-	attrs, err := t.keep(ctx, t.target(random))
+	target := t.target(random)
+	if e := t.reserve(ctx, random, target.Key); e != nil {
+		return nil, e
+	}
+	attrs, err := t.keep(ctx, target)
+	if err != nil && !errors.Is(err, storage.OutcomeUnknown) { // after OutcomeUnknown, the object may exist
+		t.service.counter.giveBack(ctx, t.upload.User.ID, t.reserved)
+	}
 	if failed, ok := err.(inspectError); ok {
 		return nil, unauthorized(failed.error)
 	}
@@ -134,6 +149,36 @@ func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {
 		return nil, storeFailed(err)
 	}
 	return attrs, nil
+}
+
+// reserve reserves room for the file in the allowance of its user. If the size of the file is not
+// known, the reserved bytes become its limit.
+func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key string) *Error {
+	s, size := t.service, cmp.Or(t.bounds.claimed, -1)
+	if s.counter == nil {
+		return nil
+	}
+	if t.verdict.Whole {
+		size = int64(len(t.verdict.Head))
+	}
+	a := ask{
+		user: t.upload.User, name: random.String(), size: size, most: t.bounds.limit(),
+		entry: ledger.Entry{Files: 1, Stem: s.pattern.Stem(key), Until: s.counter.graceFrom(t.began)},
+	}
+	if t.form != nil {
+		a.stored = t.form.stored
+		if t.form.length > 0 {
+			a.most = min(a.most, t.form.length)
+		}
+	}
+	granted, e := s.counter.reserve(ctx, a)
+	if e == nil {
+		t.reserved = random.String()
+		if size < 0 && granted > 0 {
+			t.bounds.room = granted
+		}
+	}
+	return e
 }
 
 func (t *storeOp) target(random keypattern.Random) Target {
@@ -148,7 +193,8 @@ func (t *storeOp) target(random keypattern.Random) Target {
 	return s.asked(*asked, usual)
 }
 
-// keep makes one attempt. It returns an *Error if the file is refused.
+// keep stores the file. With Config.Inspect, it first stores the content under Config.Prefix, and
+// copies it after the inspection. If the file is refused, keep returns an *Error.
 func (t *storeOp) keep(ctx context.Context, target Target) (*storage.Attrs, error) {
 	s := t.service
 	if s.config.Inspect == nil {
@@ -159,14 +205,14 @@ func (t *storeOp) keep(ctx context.Context, target Target) (*storage.Attrs, erro
 		return nil, err
 	}
 	staged := Target{Key: s.config.Prefix + random.String(), Overwrite: !s.guarded}
-	if target.ContentType != "" { // otherwise the store finds one
+	if target.ContentType != "" { // if it is "", the store must detect the type
 		staged.ContentType = contentTypeOfPending
 	}
 	attrs, err := t.put(ctx, staged)
 	if err != nil {
 		return nil, err
 	}
-	defer s.discard(ctx, staged.Key)
+	defer func() { _ = s.discard(ctx, staged.Key) }()
 	f := t.file()
 	f.Width, f.Height = t.verdict.Width, t.verdict.Height
 	if err := s.inspect(ctx, f, attrs, &target); err != nil {
@@ -175,11 +221,13 @@ func (t *storeOp) keep(ctx context.Context, target Target) (*storage.Attrs, erro
 	return storage.Copy(ctx, s.bucket, target.Key, s.bucket, staged.Key, optionsFor[storage.CopyOption](target)...)
 }
 
-// file returns what is known of the file before it is stored.
+// file returns the File for Config.Inspect, with everything that is known before the content is
+// stored.
 func (t *storeOp) file() *File {
 	u := &t.upload
 	f := &File{
 		User: u.User, Name: CleanName(u.Name), ClaimedName: u.Name, ClaimedType: u.ClaimedType, Metadata: u.Metadata,
+		fresh: true,
 	}
 	if u.Target != nil {
 		f.lifetime = u.Target.Lifetime
@@ -187,8 +235,8 @@ func (t *storeOp) file() *File {
 	return f
 }
 
-// inspect calls Config.Inspect for an object that will be kept as t says. It returns an *Error if the content
-// is refused, and an inspectError if Inspect fails otherwise.
+// inspect calls Config.Inspect for an object whose file will have the Target t. If Inspect refuses
+// the content, it returns an *Error. For any other error of Inspect, it returns an inspectError.
 func (s *Service) inspect(ctx context.Context, f *File, content *storage.Attrs, t *Target) error {
 	f.Key, f.Size, f.ContentType = t.Key, content.Size, cmp.Or(t.ContentType, content.ContentType)
 	if s.config.Inspect == nil {
@@ -214,7 +262,7 @@ func (s *Service) inspect(ctx context.Context, f *File, content *storage.Attrs, 
 	return nil
 }
 
-// put makes one attempt to store the body.
+// put stores the body under the key of target, while it checks the length.
 func (t *storeOp) put(ctx context.Context, target Target) (*storage.Attrs, error) {
 	opts := optionsFor[storage.UploadOption](target)
 	if t.verdict.Whole {
@@ -232,7 +280,7 @@ func (t *storeOp) put(ctx context.Context, target Target) (*storage.Attrs, error
 		return attrs, nil
 	case b.refused != nil:
 		return nil, b.refused
-	case storage.CodeOf(err) == storage.BodyFailed: // WithSize noticed the length before the body did
+	case storage.CodeOf(err) == storage.BodyFailed: // the store noticed the wrong length first, because of WithSize
 		return nil, wrongSize()
 	}
 	return nil, err

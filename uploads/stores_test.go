@@ -19,12 +19,17 @@ import (
 // An opener opens a new bucket, whose signed addresses work.
 type opener func(t *testing.T, opts ...storage.OpenOption) storage.Bucket
 
-// backends are the stores. "make test-all" starts the servers.
-var backends = []struct {
+type backend struct {
 	name  string
 	open  opener
 	etags bool // it answers a signed part with an ETag, and checks its sum (fake-gcs-server does not; Google does)
-}{
+}
+
+// furtherBackends are stores whose SDK the tests have only with the tag omnibucket_sdks.
+var furtherBackends []backend
+
+// backends are the stores. "make test-all" starts the servers.
+var backends = []backend{
 	{"memory", inMemory, true},
 	{"local", inADirectory, true},
 	{"minio", onMinIO, true},

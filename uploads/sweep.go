@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"iter"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -16,25 +17,31 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
-// orphanAge is how old objects without a state must be to be removed. A request in
-// progress may still write one after its upload was removed.
+// orphanAge is the age at which objects without a state are removed. They are not removed earlier,
+// because a request that is still in progress may write such an object after its upload was
+// removed.
 const orphanAge = time.Hour
 
-// clockName is an object that is written to read the store's time. It stays only if a Sweep is killed.
+// clockName is the name of an object that Sweep writes and removes, to read the store's time. If
+// Sweep is killed, the object stays.
 const clockName = "clock"
 
-// listPage is how many states are listed at once.
+// listPage is how many states, records or IDs are listed in one call.
 const listPage = 1000
 
-// maxFailures ends a Sweep, so that its requests and errors are bounded if the store fails.
+// maxFailures is the number of failures after which a Sweep ends, which bounds its requests and its
+// errors.
 const maxFailures = 100
 
 // A SweepReport counts what [Service.Sweep] removed.
 type SweepReport struct {
 	Uploads int // expired uploads, and leftovers of completed ones
-	Expired int // files whose Expires has come
+	Expired int // files that have expired
 	Bytes   int // objects without a record
-	Records int // records without bytes
+	Records int // records without an object
+	// Recounted is the number of users whose files were counted again, because an upload or a
+	// removal did not end properly.
+	Recounted int
 }
 
 // A SweepOption changes what [Service.Sweep] does.
@@ -44,26 +51,32 @@ type withoutOrphanLimit struct{}
 
 func (withoutOrphanLimit) applySweep(w *sweeper) { w.noOrphanLimit = true }
 
-// WithoutOrphanLimit makes [Service.Sweep] remove orphans however many there are. Use it after Sweep has
-// refused and you have checked bucket and records.
+// WithoutOrphanLimit makes [Service.Sweep] remove any number of orphans. Use it after Sweep has
+// failed because of too many orphans, and only after you have checked that the bucket and the
+// records belong together.
 func WithoutOrphanLimit() SweepOption { return withoutOrphanLimit{} }
 
-// Sweep removes what expired uploads left: their state, segments and content, the store's unfinished uploads, and
-// files that tickets were for. Run it on a schedule, such as every hour; several processes may run it at once. It
-// lists Config.Prefix, and reads the state of each upload there. It continues after failures, joins their errors,
-// and ends after 100. It compares ages by the clock of the store; to read that clock, it writes an object. Each
-// call begins at another place, so that uploads that cannot be removed do not prevent the removal of others. The
-// report counts what was removed, also if there were failures.
+// Sweep removes the leftovers of expired uploads: their state and objects, unfinished multipart
+// uploads in the store, and files that were sent with a ticket but never finished. Run it on a
+// schedule, such as every hour. Several processes may run it at the same time.
 //
-// With Config.Records, it also removes files whose Expires has come, bytes without a record that are older
-// than Config.Grace, and records without bytes. For those it lists all keys
-// and IDs. One run removes at most 10,000 orphans of each kind. A service with the wrong bucket or database
-// seems to consist of orphans. If more than ten files have no record, or more than ten records have no
-// bytes, and these are more than a tenth of all, Sweep removes neither. It then returns the numbers in an error
-// that wraps [storage.PreconditionFailed]. [WithoutOrphanLimit] removes them nevertheless. A file that was stored
-// by another Config.Key counts as a record without bytes, but is never removed. A database that
-// was restored from a backup lacks the latest files: restore those before you sweep. The package documentation
-// says what a lifecycle rule must remove.
+// Sweep lists Config.Prefix, and reads the state of each upload there. It compares ages by the
+// clock of the store, which it reads by writing an object. Each call begins at a random place, so
+// that uploads that cannot be removed do not block others. Sweep continues after a failure, ends
+// after 100 failures, and returns all errors joined. The report says what was removed, even if
+// Sweep fails.
+//
+// With Config.Records, Sweep also removes expired files, bytes that have no record and are older
+// than Config.Grace, and records that have no bytes. The latter two are orphans. To find them, it
+// lists all keys and all IDs. It removes at most 10,000 orphans of each kind.
+//
+// With the wrong bucket or the wrong database, all files would be orphans. So Sweep removes no
+// orphans if more than ten files, and more than a tenth of all, have no record. The same applies to
+// records that have no bytes. Sweep then returns the numbers in an error that wraps
+// [storage.PreconditionFailed]. [WithoutOrphanLimit] removes the orphans nevertheless. A file that
+// was stored with another Config.Key counts as a record without bytes, but is never removed. If you
+// restore the database from a backup, it lacks the latest files. Restore their records before you
+// run Sweep. The package documentation says what a lifecycle rule must remove in addition.
 func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport, error) {
 	w := &sweeper{keeper: s.keeper, report: &SweepReport{}}
 	for _, o := range opts {
@@ -88,12 +101,16 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 	if w.beside() && len(w.errs) < maxFailures {
 		w.each(around(ctx, w.groups, start), func(g group) (bool, error) { return w.removeOrphan(ctx, g) })
 	}
-	if s.config.Records != nil && len(w.errs) < maxFailures { // after the uploads, which leave bytes without a record
+	// This must follow the removal of uploads, which may leave bytes without a record.
+	if s.config.Records != nil && len(w.errs) < maxFailures {
 		err := w.expired(ctx)
 		if err == nil {
 			err = w.orphans(ctx)
 		}
 		w.add(err)
+	}
+	if s.counter != nil && len(w.errs) == 0 { // last, so that only the files that stay are counted
+		w.add(w.ledgers(ctx))
 	}
 	if err := errors.Join(w.errs...); err != nil {
 		return w.report, &Error{Code: StoreFailed, Message: "Not everything could be removed.", Err: err}
@@ -105,11 +122,11 @@ type sweeper struct {
 	keeper        *keeper
 	noOrphanLimit bool
 	report        *SweepReport
-	now           time.Time // time of the bucket: the clock of this process may be wrong
+	now           time.Time // time by the clock of the bucket, because the clock of this process may be wrong
 	errs          []error
 }
 
-// each calls f for sessions, several at once, until there are too many failures.
+// each calls f for many sessions concurrently. After maxFailures failures, it stops.
 func (w *sweeper) each(groups iter.Seq2[group, error], f func(group) (removed bool, err error)) {
 	var removed atomic.Int32
 	var failed error
@@ -140,23 +157,25 @@ func (w *sweeper) add(err error) {
 	}
 }
 
-// A group has the listed entries of one session: its objects or, if states are not among the objects, its
-// state.
+// A group is one session in a listing. If the states are in the bucket of the objects, the group
+// stands for all objects of the session, including the state. Otherwise the group stands only for
+// the state.
 type group struct {
 	name     string
 	hasState bool
 	newest   time.Time     // time of its newest object
-	idle     time.Duration // idle time of a state that is not among the objects
+	idle     time.Duration // idle time of the state, if the states are not in the bucket of the objects
 }
 
-// beside reports whether the states are not in the bucket of the objects.
+// beside reports whether the states are stored elsewhere than the objects.
 func (w *sweeper) beside() bool {
 	states, inBucket := w.keeper.config.States.(bucketStates)
 	return !inBucket || !equal.Values(states.bucket, w.keeper.bucket)
 }
 
-// sessions lists the sessions in the place of their states, beginning after the name start, and then those
-// before it. If that place is the bucket of the objects, it also lists objects without a state.
+// sessions lists all sessions that have a state. The list begins with the names after the argument
+// start, and ends with the names before it. If the states are in the bucket of the objects, it also
+// lists sessions that have only objects.
 func (w *sweeper) sessions(ctx context.Context, start string) iter.Seq2[group, error] {
 	if w.beside() {
 		return around(ctx, w.listed, start)
@@ -164,7 +183,7 @@ func (w *sweeper) sessions(ctx context.Context, start string) iter.Seq2[group, e
 	return around(ctx, w.groups, start)
 }
 
-// around lists the sessions after the name start, and then the sessions up to it.
+// around lists the sessions whose name comes after start, and then all others.
 func around(
 	ctx context.Context, list func(context.Context, string) iter.Seq2[group, error], start string,
 ) iter.Seq2[group, error] {
@@ -185,7 +204,7 @@ func around(
 	}
 }
 
-// groups lists the sessions that have objects and whose name comes after start, in the order of names.
+// groups lists the sessions that have objects and whose name comes after start, sorted by name.
 func (w *sweeper) groups(ctx context.Context, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
 		g := group{}
@@ -208,7 +227,7 @@ func (w *sweeper) groups(ctx context.Context, start string) iter.Seq2[group, err
 			begins := func(prefix string) bool { return strings.HasPrefix(object, prefix) }
 			ours := object == stateName || begins(contentName) || begins(tailPrefix) || begins(piecePrefix)
 			if !alone && !(validName(name) && ours) {
-				continue // the object is not of this package
+				continue // this package did not write the object
 			}
 			if name != g.name && !begin(group{name: name}) {
 				return
@@ -222,29 +241,33 @@ func (w *sweeper) groups(ctx context.Context, start string) iter.Seq2[group, err
 	}
 }
 
-// listed lists the sessions that have a state and whose name comes after start, in the order of names.
+// listed lists the sessions that have a state and whose name comes after start, sorted by name.
 func (w *sweeper) listed(ctx context.Context, start string) iter.Seq2[group, error] {
 	return func(yield func(group, error) bool) {
-		for after := w.keeper.config.Prefix + start; strings.HasPrefix(after, w.keeper.config.Prefix); {
-			found, next, err := w.keeper.config.States.ListStates(ctx, after, listPage)
-			if err != nil {
-				yield(group{}, err)
+		for state, err := range w.states(ctx, w.keeper.config.Prefix, start) {
+			name, object, _ := strings.Cut(strings.TrimPrefix(state.Key, w.keeper.config.Prefix), "/")
+			ours := validName(name) && object == stateName
+			if (err != nil || ours) && !yield(group{name: name, hasState: true, idle: state.Idle}, err) {
 				return
 			}
-			for _, state := range found {
-				key, ours := strings.CutPrefix(state.Key, w.keeper.config.Prefix)
-				if !ours {
-					return
-				}
-				name, object, _ := strings.Cut(key, "/")
-				if validName(name) && object == stateName &&
-					!yield(group{name: name, hasState: true, idle: state.Idle}, nil) {
-					return
-				}
-			}
-			after = next
 		}
 	}
+}
+
+// states lists the states whose key begins with prefix and whose name comes after start, sorted by
+// key.
+func (w *sweeper) states(ctx context.Context, prefix, start string) iter.Seq2[ListedState, error] {
+	return paged(prefix+start, func(after string) ([]ListedState, string, error) {
+		found, next, err := w.keeper.config.States.ListStates(ctx, after, listPage)
+		beyond := slices.IndexFunc(found, func(s ListedState) bool { return !strings.HasPrefix(s.Key, prefix) })
+		if beyond >= 0 {
+			return found[:beyond], "", err
+		}
+		if !strings.HasPrefix(next, prefix) {
+			next = ""
+		}
+		return found, next, err
+	})
 }
 
 func validName(name string) bool {
@@ -255,7 +278,7 @@ func validName(name string) bool {
 func (w *sweeper) expire(ctx context.Context, g group) (bool, error) {
 	s, err := w.keeper.read(ctx, g.name)
 	if storage.CodeOf(err) == storage.ObjectNotFound {
-		return false, nil // another Sweep was faster
+		return false, nil // another Sweep has removed the session
 	}
 	if err != nil {
 		return false, err
@@ -266,17 +289,21 @@ func (w *sweeper) expire(ctx context.Context, g group) (bool, error) {
 	if w.now.Before(s.Expires) && s.Phase != phaseAborted || w.keeper.claimedAt(s, w.now) {
 		return false, nil
 	}
+	empty := s.Phase == phaseOpen && s.Kind != kindSingle && (s.Tus == nil || !s.Tus.Whole)
 	if s.Phase == phaseOpen || s.Phase == phaseCompleting {
 		s.Phase = phaseAborted
 		if saved, err := w.save(ctx, s); !saved {
 			return false, err
 		}
 	}
-	err = w.keeper.remove(ctx, s)
+	if err = w.keeper.remove(ctx, s); err == nil && empty {
+		w.keeper.giveBack(ctx, s)
+	}
 	return err == nil, err
 }
 
-// save returns false without an error if another call has changed the state: the next Sweep looks again.
+// save saves a session, and reports whether it was saved. If another call has changed the session,
+// save returns false without an error, and the next Sweep looks at it again.
 func (w *sweeper) save(ctx context.Context, s *session) (bool, error) {
 	err := w.keeper.save(ctx, s)
 	if err == errConflict {
@@ -285,13 +312,14 @@ func (w *sweeper) save(ctx context.Context, s *session) (bool, error) {
 	return err == nil, err
 }
 
-// removeOrphan removes the objects of a session without a state.
+// removeOrphan removes the objects of a session that has no state.
 func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 	age, ticket := w.now.Sub(g.newest), keypattern.IsRandom(g.name)
 	if age < orphanAge || ticket && age < w.keeper.config.UploadTTL+finishWithin {
 		return false, nil
 	}
-	// The file of a ticket, or a file that Store wanted to have inspected, has a random name here.
+	// Objects with random names directly under Config.Prefix were sent with a ticket, or stored by
+	// Store for Inspect.
 	if ticket || g.name == clockName {
 		err := w.keeper.bucket.Remove(ctx, w.keeper.config.Prefix+g.name)
 		return err == nil, err
@@ -303,9 +331,10 @@ func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 	return err == nil, err
 }
 
-// expirePieces removes an upload in pieces that is idle: the pieces first, then the state. It returns
-// false if a call continues the upload after all. Once the state is aborted, a call with the token
-// starts another upload with other keys, whether or not this removal completes.
+// expirePieces removes an idle upload in pieces: first the pieces, then the state. If a call
+// continues the upload meanwhile, expirePieces returns false. As soon as the state is aborted, a
+// call with the same token begins a new upload with other keys. So it does not matter if this
+// removal is interrupted.
 func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, error) {
 	newest, idle, beside := g.newest, w.now.Sub(g.newest), w.beside()
 	if beside {
@@ -313,11 +342,12 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, 
 		if newest, err = w.newest(ctx, s); err != nil {
 			return false, err
 		}
-		idle = min(w.now.Sub(newest), g.idle) // each by the clock of the place that has it
+		idle = min(w.now.Sub(newest), g.idle) // each idle time is by the clock of its own store
 	}
-	if idle < w.keeper.config.TTL || w.keeper.claimedAt(s, w.now) { // a call has continued it after it was listed
+	if idle < w.keeper.config.TTL || w.keeper.claimedAt(s, w.now) { // a call has continued the upload
 		return false, nil
 	}
+	empty := s.Phase == phaseOpen
 	if s.Phase != phaseAborted && s.Phase != phaseDone {
 		if aborted, err := w.abortPieces(ctx, s, newest); !aborted || err != nil {
 			return false, err
@@ -329,11 +359,14 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, 
 		return false, err
 	}
 	err := w.keeper.config.States.RemoveState(ctx, state, s.revision)
+	if err == nil && empty {
+		w.keeper.giveBack(ctx, s)
+	}
 	return err == nil, err
 }
 
-// newest returns the time of the newest object of a session, but not of its state; the zero time if
-// there is none.
+// newest returns the time of the newest object of a session, without its state. If there is no
+// object, it returns the zero time.
 func (w *sweeper) newest(ctx context.Context, s *session) (newest time.Time, err error) {
 	for entry, err := range w.keeper.bucket.List(ctx, storage.WithPrefix(w.keeper.config.Prefix+s.name+"/")) {
 		if err != nil {
@@ -346,8 +379,9 @@ func (w *sweeper) newest(ctx context.Context, s *session) (newest time.Time, err
 	return newest, nil
 }
 
-// abortPieces asks whether any call still uses the upload, and otherwise aborts it. A call that finished
-// before the question has left a newer piece. A call that finishes later has answered the question.
+// abortPieces aborts an upload unless a call still uses it. It sets Asked in the state, which a
+// call that continues the upload clears. A call that finished before Asked was set has left a newer
+// piece. In both cases, abortPieces does not abort the upload and returns false.
 func (w *sweeper) abortPieces(ctx context.Context, s *session, newest time.Time) (bool, error) {
 	s.Pieces.Asked = rand.Text()
 	if asked, err := w.save(ctx, s); !asked {

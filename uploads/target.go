@@ -12,19 +12,22 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
 
-// A User is the owner of files. The application determines it from the session or token of the
-// request; the client cannot choose it.
+// A User is the owner of files. The application determines the user from the session or token of
+// the request. The client cannot choose it.
 type User struct {
-	// ID fills {user} in Config.Key. Uploads are bound to it in any case. If it is in the key, it has 1 to
-	// 128 letters, digits, "-", "_" and ".", and "." is neither first nor last: no e-mail address. Any other
-	// ID fails with InvalidValue, and so does one that is not valid UTF-8 without NUL, or with Config.Records has
-	// more than 2,048 bytes: the client gets 500, and Config.OnError is told.
+	// ID replaces {user} in Config.Key. Even if Config.Key has no {user}, an upload belongs to the
+	// user with this ID. For a key, the ID must have 1 to 128 letters, digits, "-", "_" and ".",
+	// and must not begin or end with ".". So an e-mail address is not a valid ID. For a Config.Key
+	// without {user}, it may be any valid UTF-8 without NUL. With Config.Records, it has at most
+	// 2,048 bytes. An invalid ID fails with InvalidValue: the client gets 500, and Config.OnError
+	// receives the error.
 	ID string
-	// Values fill the other named places, by the same rule. Any other value fails with InvalidValue.
+	// Values replace the other names in braces in Config.Key. They must have the same form as an
+	// ID. An invalid value fails with InvalidValue.
 	Values map[string]string
 }
 
-// values returns the values that fill the places of a pattern.
+// values returns the values for all names in braces, including the ID for {user}.
 func (u User) values() map[string]string {
 	v := map[string]string{}
 	maps.Copy(v, u.Values)
@@ -34,43 +37,47 @@ func (u User) values() map[string]string {
 	return v
 }
 
-// A Request is what a client says of a file that it wants to upload. Nothing of it is
-// verified.
+// A Request is what a client says about a file that it wants to upload. Nothing in it is verified.
 type Request struct {
 	Name     string            // name of the file; "" if it is unknown
 	Type     string            // media type of the file; "" if it is unknown
 	Size     int64             // bytes; -1 if it is unknown
-	Metadata map[string]string // everything that the client says of the file
-	// Partial is set for a piece of a file that is joined later (tus concatenation). The
-	// Target's Key is not used. Begin is called again for the whole file.
+	Metadata map[string]string // everything else that the client says about the file
+	// Partial is true for a piece of a file that is joined later (tus concatenation). Key of the
+	// Target is then ignored. Begin is called again for the whole file.
 	Partial bool
 }
 
-// A Target is where a file is stored, and how. Rules judge the file all the same; those of
-// [rules.Any] let all files pass, and then the bytes go straight to their key. If the bucket
-// lacks a feature that it asks for, the upload is refused before any byte, with 501, and
-// Config.OnError is told. So is one whose attributes no object can have, with 500.
+// A Target says where and how a file is stored. Rules check the file nevertheless. If they are
+// [rules.Any], there is nothing to check, and the bytes are stored under Key immediately. If the
+// bucket lacks a feature that the Target needs, the upload is refused with 501 before it begins. If
+// no object can have the attributes of the Target, it is refused with 500. Config.OnError receives
+// the error in both cases.
 type Target struct {
-	// Key is where the file is stored. If no object can have it, as with a backslash or ".." of the client's
-	// name, the upload is refused before any byte: 400 with the code [InvalidValue], about the name.
+	// Key is the key of the file. If no object can have this key, the upload is refused before it
+	// begins, with 400 and the code [InvalidValue] for the file's name. That happens if the key
+	// contains the client's name, and the name has a backslash or "..".
 	Key string
-	// ContentType is the media type. If it is "", the type is that of the content if Rules look at it, else that
-	// of the extension of the key or of the name, else application/octet-stream. Check what the client says before
-	// you use it: a browser runs text/html.
+	// ContentType is the media type. If it is "" and Rules look at the content, they detect the
+	// type. If it is "" and Rules do not look, the extension of the key decides, or else the
+	// extension of the name. If there is no known extension, the type is application/octet-stream.
+	// Never use the type that the client claims without a check: a browser runs text/html.
 	ContentType        string
 	CacheControl       string
 	ContentDisposition string
 	Metadata           map[string]string
 	Tags               map[string]string
-	MaxSize            int64 // bytes; 0 means the limit of Rules
-	// Overwrite lets the file replace an object under Key. Otherwise the upload fails if
-	// there is one, which needs a bucket with [storage.ConditionalCreate]. Without
-	// [storage.Metadata], an upload whose response was lost fails too.
+	MaxSize            int64 // largest size of the file in bytes; 0 means the limit of Rules
+	// Overwrite lets the file replace an object with the same Key. Without Overwrite, the upload
+	// fails if such an object exists, which needs a bucket with [storage.ConditionalCreate]. In a
+	// bucket without [storage.Metadata], an upload without Overwrite also fails if its response was
+	// lost.
 	Overwrite bool
-	// PublicRead makes the file readable by anyone ([storage.WithPublicRead]).
+	// PublicRead lets anyone read the file ([storage.WithPublicRead]).
 	PublicRead bool
-	// Lifetime is how long after the time in its ID, which is by Config.Now, [Service.Sweep] removes the file.
-	// It needs Config.Records; 0 means never.
+	// Lifetime is how long the file is kept, counted from the time in its ID (Config.Now). Then
+	// [Service.Sweep] removes the file. Lifetime needs Config.Records. If it is 0, Config.Lifetime
+	// is used.
 	Lifetime time.Duration `json:",omitzero"`
 }
 
@@ -91,7 +98,8 @@ func (t *Target) options() []storage.WriteOption {
 	return opts
 }
 
-// limit returns how large the file of a target may be, in bytes; 0 means as large as the store allows.
+// limit returns the largest size that a file with this Target may have, in bytes. If it returns 0,
+// only the store limits the size.
 func (s *Service) limit(t *Target) int64 {
 	if t.MaxSize == 0 || s.maxSize > 0 && s.maxSize < t.MaxSize {
 		return s.maxSize
@@ -99,8 +107,7 @@ func (s *Service) limit(t *Target) int64 {
 	return t.MaxSize
 }
 
-// optionsFor returns opts, followed by the options for an object with the attributes of t, as
-// options of type O.
+// optionsFor appends the options for the attributes of t to opts. O is the type of the options.
 func optionsFor[O any](t Target, opts ...O) []O {
 	for _, o := range t.options() {
 		opts = append(opts, any(o).(O))
@@ -108,46 +115,55 @@ func optionsFor[O any](t Target, opts ...O) []O {
 	return opts
 }
 
-// copyOptions returns the options for a copy of an object that a sender has stored. It sets every
-// attribute, because a copy would otherwise keep those that the sender chose.
+// copyOptions returns the options for copying an object that a sender has stored. They set every
+// attribute. Otherwise the copy would have the attributes that the sender chose.
 func (t *Target) copyOptions() []storage.CopyOption {
 	return optionsFor[storage.CopyOption](*t,
 		storage.WithContentDisposition(""), storage.WithContentEncoding(""), storage.WithContentLanguage(""),
 		storage.WithCacheControl(""), storage.WithMetadata(nil), storage.WithStorageClass(""), storage.WithTags(nil))
 }
 
-// A File is a stored file.
+// A File is a stored file, or a file that is being stored.
 type File struct {
 	User User   `json:"-"`
-	ID   string `json:"id,omitempty"` // ID of its record; "" without Config.Records
+	ID   string `json:"id,omitempty"` // ID of the record; "" if Config.Records is nil
 	Key  string `json:"key"`
-	// Location is the address by Config.Link. Config.Stored may set it.
+	// Location is the URL that Config.Link asks for. Config.Stored may set another one.
 	Location    string         `json:"location,omitempty"`
 	ExpiresAt   time.Time      `json:"expiresAt,omitzero"` // when Location expires, if it is a signed URL
-	Name        string         `json:"name"`               // the name by CleanName: safe to show, but escape it in HTML
+	Name        string         `json:"name"`               // name as CleanName returns it; escape it in HTML
 	Size        int64          `json:"size"`               // bytes
-	ContentType string         `json:"type"`               // media type by the content
-	Width       int            `json:"width,omitempty"`    // pixels; 0 if the type has none
+	ContentType string         `json:"type"`               // media type, usually detected from the content
+	Width       int            `json:"width,omitempty"`    // pixels; 0 if the file is not a picture
 	Height      int            `json:"height,omitempty"`
-	CRC32C      storage.CRC32C `json:"crc32c,omitzero"`   // of all bytes; unknown if the store keeps none
-	Purpose     string         `json:"purpose,omitempty"` // a category of the application, in the record: at first Metadata["purpose"], if that is a label of at most 256 characters
-	Expires     time.Time      `json:"expires,omitzero"`  // by Target.Lifetime; the zero time means never
-	Modified    time.Time      `json:"modified,omitzero"` // by the store, or by this machine if the store does not say (S3)
+	CRC32C      storage.CRC32C `json:"crc32c,omitzero"` // checksum of all bytes; unknown if the store has none
+	// Purpose is a category that the application chooses, and that the record stores. Initially it
+	// is Metadata["purpose"], if that is a valid label of at most 256 characters.
+	Purpose string    `json:"purpose,omitempty"`
+	Expires time.Time `json:"expires,omitzero"` // when the file expires; zero means never
+	// by the store's clock, or by this machine's if the store returns no time (S3)
+	Modified time.Time `json:"modified,omitzero"`
 
 	ClaimedName string            `json:"-"` // the client's name for the file
-	ClaimedType string            `json:"-"` // the client's type of the file
-	Metadata    map[string]string `json:"-"` // the client's metadata
+	ClaimedType string            `json:"-"` // the type that the client claims
+	Metadata    map[string]string `json:"-"` // the metadata that the client sent
 	Attrs       *storage.Attrs    `json:"-"` // attributes of the object; nil in Inspect
 
-	lifetime time.Duration // Lifetime of the Target
-	recorded bool          // it has a record
+	lifetime time.Duration // Lifetime of the file's Target
+	fresh    bool          // true if no earlier call can have created the record
+	recorded bool          // true if the file has a record
+	reserved string        // name of the file's reservation; "" if it has none
+	made     bool          // true if this call, and no earlier one, has made the object
+	first    bool          // true if no earlier call has tried to make the session's object
+	settled  bool          // true if this call has counted the file
 }
 
-// longestSegment is how many bytes a segment of a key may have without [storage.LongSegments].
+// longestSegment is the greatest length in bytes of a segment of a key, unless the bucket has
+// [storage.LongSegments].
 const longestSegment = 255
 
-// checkFeatures fails if the bucket cannot keep what a target asks for. The upload would otherwise
-// fail after its last byte, for ever.
+// checkFeatures fails if the bucket lacks a feature that the Target needs. Without this check, the
+// upload would fail only after its last byte, and again at each retry.
 func (k *keeper) checkFeatures(t *Target) error {
 	long := slices.ContainsFunc(
 		strings.Split(t.Key, "/"), func(segment string) bool { return len(segment) > longestSegment },
@@ -174,7 +190,7 @@ func (k *keeper) checkFeatures(t *Target) error {
 	return nil
 }
 
-// unsupported is the error for an upload that the bucket can never store.
+// unsupported returns the error for an upload that the bucket can never store.
 func unsupported(err error) *Error {
 	return &Error{
 		Code: Internal, Status: http.StatusNotImplemented, Message: "This file cannot be stored here.", Err: err,

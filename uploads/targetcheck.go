@@ -11,15 +11,17 @@ import (
 	"github.com/omnibucket/storage/internal/tagrule"
 )
 
-// badName is the error for a file whose name makes a key that no object can have.
+// badName returns the error for a file whose key cannot exist because of the name that the client
+// sent.
 func badName(n Request, cause error) *Error {
 	e := invalid("filename", "A file of this name cannot be stored. Choose another name.")
 	e.Err = cause
 	return e.about(CleanName(n.Name))
 }
 
-// checkKey fails if no object can have the key, which Config.Begin made, often of the client's name. The upload
-// would otherwise fail after its last byte.
+// checkKey fails if no object can have the key that Config.Begin returned. Such keys often contain
+// the name that the client sent. Without this check, the upload would fail only after its last
+// byte.
 func (t *Target) checkKey(n Request) error {
 	if rule := keyrule.Write(t.Key); t.Key != "" && rule != "" {
 		cause := argument.Invalid("Target.Key", rule, "make the key of what the application knows, or escape the name")
@@ -29,8 +31,8 @@ func (t *Target) checkKey(n Request) error {
 	return nil
 }
 
-// checkAttributes fails if no object can have the attributes. The attributes are the application's, so the
-// error for the client does not describe them.
+// checkAttributes fails if no object can have these attributes. The application has set them, so
+// the error that the client sees does not describe them.
 func (t *Target) checkAttributes() error {
 	if flaw := t.flaw(); flaw != nil {
 		return &Error{Code: Internal, Message: internalMessage, Err: flaw}
@@ -38,7 +40,8 @@ func (t *Target) checkAttributes() error {
 	return nil
 }
 
-// flaw returns why no object can have the attributes, or nil.
+// flaw returns the error that says why no object can have these attributes. If they are valid, it
+// returns nil.
 func (t *Target) flaw() *storage.Error {
 	field, rule, hint := "", "", ""
 	for _, text := range []struct{ field, value string }{

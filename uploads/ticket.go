@@ -16,23 +16,27 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
+	"github.com/omnibucket/storage/uploads/internal/ledger"
 )
 
-// A Ticket lets a client send one file to the store in one request: by Put or by Form, of which
-// it has one. The client then passes Token to Finish. Its JSON is complete, for the client. As
-// text it shows no signature and no token. The ticket is the only state. A file that is larger
-// than one request (5 GiB on S3), or that must continue after an interruption, is sent by the
-// S3 routes.
+// A Ticket lets a client send one file directly to the store in one request. Either Put or Form is
+// set, and describes that request. The client then sends Token back, and the server calls Finish
+// with it.
+//
+// The JSON of a Ticket is complete, because the client needs all of it. When it is printed or
+// logged, it shows neither the signature nor the token. The server keeps no state for a ticket. Use
+// the S3 routes instead for files that are too large for one request (5 GiB on S3), and for uploads
+// that must survive an interruption.
 type Ticket struct {
 	Put     *storage.SignedURL  `json:"put,omitempty"`
 	Form    *storage.SignedForm `json:"form,omitempty"`
 	Token   string              `json:"token"`
 	MaxSize int64               `json:"maxSize"` // bytes
-	// ExpiresAt is when Put or Form ends; the upload must start before.
+	// ExpiresAt is when Put or Form expires. The client must start its request before then.
 	ExpiresAt time.Time `json:"expiresAt"`
 }
 
-// String returns the request without its signature.
+// String describes the request without its signature and without the token.
 func (t Ticket) String() string {
 	switch {
 	case t.Put != nil:
@@ -43,27 +47,32 @@ func (t Ticket) String() string {
 	return "ticket"
 }
 
-// GoString returns the same as String.
+// GoString returns the text of String, so that %#v shows no secrets either.
 func (t Ticket) GoString() string { return t.String() }
 
-// LogValue shows no signature and no token.
+// LogValue returns the text of String, so that logs have no signature and no token.
 func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
-// contentTypeOfPending is a type that no browser shows, whatever was sent.
+// contentTypeOfPending is the type of files that are not checked yet. Browsers save such a file,
+// whatever its content is.
 const contentTypeOfPending = "application/octet-stream"
 
-// Sign permits sending one file to a key under Config.Prefix. If the store can, it accepts the
-// file only once ([storage.SignedIfAbsent]), and enforces the size: exactly if r.Size is above
-// 0 ([storage.SignedSize]), otherwise within the bounds ([storage.SignedForms]). Finish checks
-// everything again, so a store that can do none of this only loses space for a while. If the
-// bucket cannot sign addresses, Sign fails with StoreFailed, which wraps Unsupported. It makes
-// no request.
+// Sign returns a Ticket for sending one file to a key under Config.Prefix. If the store has
+// [storage.SignedIfAbsent], it accepts the file only once. The store also enforces the size if it
+// can: exactly r.Size if that is above 0 ([storage.SignedSize]), otherwise the limits of the rules
+// ([storage.SignedForms]). Finish checks everything again. So if the store can enforce nothing, a
+// file that is too large only takes space for a while.
+//
+// If the bucket cannot sign URLs, Sign fails with StoreFailed, which wraps Unsupported. Sign makes
+// no request, unless Config.Allowance is set. Then it reserves r.Size, or everything that is
+// permitted if r.Size is 0 or less. The reservation stays until the file is finished, or until the
+// ticket has expired.
 func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, error) {
 	name := CleanName(r.Name)
 	if s.config.Inspect != nil {
 		return nil, refuse(tokenField, NotAllowed, "Files cannot be sent by a ticket here.").about(name)
 	}
-	// Finish would certainly refuse the same upload.
+	// Refuse now what Finish would refuse anyway: an invalid user, length or type.
 	if e := cmp.Or(s.checkUser(user), newBounds(s.judge, r.Size).checkClaim(), refused(s.judge.CheckClaim(r.Type))); e != nil {
 		return nil, e.about(name)
 	}
@@ -71,9 +80,14 @@ func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, erro
 	if err != nil {
 		return nil, storeFailed(err).about(name)
 	}
-	t := &ticketOp{s, user, ticket{random.String(), s.config.Now().Unix(), max(r.Size, 0), name}}
-	signed, err := t.sign(ctx)
+	t := &ticketOp{service: s, user: user, said: ticket{random.String(), s.config.Now().Unix(), max(r.Size, 0), name}}
+	most, e := t.reserve(ctx)
+	if e != nil {
+		return nil, e.about(name)
+	}
+	signed, err := t.sign(ctx, most)
 	if err != nil {
+		s.counter.giveBack(ctx, user.ID, t.said.Random)
 		return nil, storeFailed(err).about(name)
 	}
 	return signed, nil
@@ -83,27 +97,50 @@ type ticketOp struct {
 	service *Service
 	user    User
 	said    ticket // the content of the token
+	// reserved is the number of bytes that are reserved for the file. If it is 0, the reservation
+	// does not limit the file.
+	reserved int64
 }
 
-// usesForm reports whether the ticket has a form, which limits the size if it is not known.
+// usesForm reports whether the ticket has a Form instead of a Put. A form can limit the size of a
+// file whose size is not known.
 func (t *ticketOp) usesForm() bool {
 	return t.said.Size == 0 && storage.Supports(t.service.bucket, storage.SignedForms)
 }
 
-// acceptsOnce reports whether the store refuses to overwrite the ticket's file and
-// the final object.
+// acceptsOnce reports whether two objects are safe from being overwritten: the file that the client
+// sends, and the final object.
 func (t *ticketOp) acceptsOnce() bool {
 	return t.service.guarded && !t.usesForm() && storage.Supports(t.service.bucket, storage.SignedIfAbsent)
 }
 
-func (t *ticketOp) sign(ctx context.Context) (*Ticket, error) {
+// reserve reserves the bytes that the ticket permits, until the ticket can no longer be finished.
+// It returns how many bytes the file may have.
+func (t *ticketOp) reserve(ctx context.Context) (most int64, e *Error) {
+	s := t.service
+	most = s.judge.Rules().MaxSize
+	if s.counter == nil {
+		return most, nil
+	}
+	until := time.Unix(t.said.Issued, 0).Add(s.config.UploadTTL + finishWithin + finishTimeout).UTC()
+	granted, e := s.counter.reserve(ctx, ask{
+		user: t.user, name: t.said.Random, size: cmp.Or(t.said.Size, -1), most: most,
+		entry: ledger.Entry{Files: 1, Stem: s.pattern.Stem(t.finalKey("")), Until: until},
+	})
+	if granted > 0 {
+		most = min(most, granted)
+	}
+	return most, e
+}
+
+func (t *ticketOp) sign(ctx context.Context, most int64) (*Ticket, error) {
 	s, limits := t.service, t.service.judge.Rules()
-	signed := &Ticket{MaxSize: limits.MaxSize, Token: t.token()}
+	signed := &Ticket{MaxSize: most, Token: t.token()}
 	opts := []storage.SignedUploadOption{
 		storage.WithTTL(s.config.UploadTTL), storage.WithContentType(contentTypeOfPending),
 	}
 	if t.usesForm() {
-		form, err := storage.SignedUploadForm(ctx, s.bucket, t.pendingKey(), limits.MinSize, limits.MaxSize, opts...)
+		form, err := storage.SignedUploadForm(ctx, s.bucket, t.pendingKey(), min(limits.MinSize, most), most, opts...)
 		if err == nil {
 			signed.Form, signed.ExpiresAt = form, form.ExpiresAt
 		}
@@ -122,21 +159,21 @@ func (t *ticketOp) sign(ctx context.Context) (*Ticket, error) {
 	return signed, err
 }
 
-// A ticket is the content of a token: one upload that may be finished. The user is not in it,
-// but the token is valid only for that user.
+// A ticket is the content of a token, which permits finishing one upload. It does not contain the
+// user, but the signature of the token is valid only for one user.
 type ticket struct {
-	Random string // random part of the pending key
-	Issued int64  // Unix time in seconds; the date in the final key
-	Size   int64  // claimed size in bytes; 0 means not known
-	Name   string // safe to show
+	Random string // random part of the key under which the client stores the file
+	Issued int64  // Unix time in seconds, which gives the date in the final key
+	Size   int64  // announced size in bytes; 0 means not known
+	Name   string // name of the file, safe to show
 }
 
-// finishWithin is how long an upload may be finished after it could last start.
-// It allows for large files on slow lines, and a night's sleep.
+// finishWithin is how long after Put or Form has expired an upload may still be finished. It leaves
+// time for large files on slow connections, and for a computer that sleeps overnight.
 const finishWithin = 24 * time.Hour
 
-// token returns the token: its content, and a MAC over the content, the user and the place of the
-// final key.
+// token returns the token for the client. It consists of the content and a MAC over the content,
+// the user and the pattern of the final key.
 func (t *ticketOp) token() string {
 	text, _ := json.Marshal(t.said) // never fails
 	said := base64.RawURLEncoding.EncodeToString(text)
@@ -152,7 +189,8 @@ func (t *ticketOp) proof(said string) string {
 	return base64.RawURLEncoding.EncodeToString(macOf(t.service.config.TokenKey, fields...))
 }
 
-// openTicket reads a token. If it was changed, or is for another user, key or place, it fails with NotFound.
+// openTicket verifies a token and reads its content. If the token was changed, or belongs to
+// another user, key or pattern, openTicket fails with NotFound.
 func (s *Service) openTicket(token string, user User) (*ticketOp, *Error) {
 	if e := s.checkUser(user); e != nil {
 		return nil, e
@@ -172,7 +210,8 @@ func (s *Service) openTicket(token string, user User) (*ticketOp, *Error) {
 	return t, nil
 }
 
-// macOf returns a MAC over texts. No two lists of texts have the same MAC.
+// macOf returns a MAC over several texts. It quotes each text, so that different lists of texts
+// have different MACs.
 func macOf(key []byte, texts ...string) []byte {
 	mac := hmac.New(sha256.New, key)
 	for _, text := range texts {
@@ -183,8 +222,8 @@ func macOf(key []byte, texts ...string) []byte {
 
 func (t *ticketOp) pendingKey() string { return t.service.config.Prefix + t.said.Random }
 
-// finalKey returns the key of the file. The sender knows the pending key but cannot derive the final one, so
-// nobody can request an object that is still being inspected.
+// finalKey returns the final key of the file. The sender knows the first key, but cannot derive the
+// final one. So nobody can request the final object while it is still being inspected.
 func (t *ticketOp) finalKey(extension string) string {
 	random := keypattern.Random(macOf(t.service.config.TokenKey, "omnibucket upload key", t.said.Random))
 	return t.service.pattern.Key(t.user.values(), time.Unix(t.said.Issued, 0), random, extension)

@@ -9,24 +9,22 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// Finish inspects a file that was sent with a ticket, and moves it to its final key. token is
-// the ticket's. user must be the user of [Service.Sign]; determine it again, and not from the
-// client.
+// Finish checks a file that was sent with a ticket, and copies it to its final key. token is the
+// Token of the ticket. user must be the user of [Service.Sign]. Determine the user from the
+// request's session again, and never from data that the client sends.
 //
-// If the file breaks a rule, Finish removes it and returns the reason. If no file has
-// arrived, it fails with NotUploaded. Called again, for example by a client that
-// lost the response, it returns the same file, even if other bytes were sent since, and tells
-// Config.Stored again. If that file has been removed, it fails with NotFound.
+// If the file breaks a rule, Finish removes it and returns the reason. If the file has not arrived,
+// Finish fails with NotUploaded. If Finish is called again, for example because the client lost the
+// response, it returns the same file and calls Config.Stored again, even if the client has sent
+// other bytes since. If that file has been removed, Finish fails with NotFound.
 //
-// A removed file stays removed only with a ticket's Put and a store with
-// [storage.SignedIfAbsent]. With a Form, with a store that accepts a file repeatedly, or with
-// Config.Unguarded, a ticket whose file was removed can be used again until it expires. A
-// sender who then calls Finish twice at once, and sends another type in between, may get two
-// files.
+// After a file was removed, its ticket cannot be used again if the ticket has a Put and the store
+// has [storage.SignedIfAbsent]. In all other cases, and with Config.Unguarded, the client can send
+// another file with the ticket until it expires. If a sender calls Finish twice at the same time,
+// and sends a file of another type in between, there may be two files.
 //
-// Finish inspects the copy too, because the sender can write to the pending key until
-// the ticket expires. The stored object has the attributes of any other file, whatever
-// the sender set.
+// The sender can write to the first key until the ticket expires, so Finish checks the copy, too.
+// The copy has the attributes that any other file has, whatever attributes the sender has set.
 func (s *Service) Finish(ctx context.Context, token string, user User) (*File, error) {
 	t, e := s.openTicket(token, user)
 	if e != nil {
@@ -34,7 +32,8 @@ func (s *Service) Finish(ctx context.Context, token string, user User) (*File, e
 	}
 	f, e := t.finish(ctx)
 	if e == nil {
-		if err := s.tell(ctx, f); err != nil { // the file stays, because an earlier call may have called Config.Stored
+		// the file stays, because an earlier call may have passed it to Config.Stored
+		if err := s.tell(ctx, f); err != nil {
 			e = err.(*Error)
 		}
 	}
@@ -47,29 +46,39 @@ func (s *Service) Finish(ctx context.Context, token string, user User) (*File, e
 func (t *ticketOp) finish(ctx context.Context) (*File, *Error) {
 	s := t.service
 	pending := t.pendingKey()
-	_, arrived, e := s.inspectStored(ctx, pending, t.said.Size)
+	reserved, err := t.readReservation(ctx)
+	if err != nil {
+		return nil, storeFailed(err)
+	}
+	if !reserved {
+		return t.findFinished(ctx, storeFailed(errSpent))
+	}
+	sent, arrived, e := s.inspectStored(ctx, pending, t.said.Size)
 	switch {
 	case e != nil && isGone(e):
 		return t.findFinished(ctx, e)
 	case e != nil && !isRefusal(e):
 		return nil, e
+	case e == nil:
+		e = t.checkReserved(sent)
 	}
-	if !t.acceptsOnce() { // it may have been finished, and sent again
+	if !t.acceptsOnce() { // the client may have sent a file again after the ticket was finished
 		if r, before := t.findFinished(ctx, notUploadedError()); before == nil || before.Code != NotUploaded {
 			if before == nil {
-				s.discard(ctx, pending)
+				_ = s.discard(ctx, pending)
 			}
 			return r, before
 		}
 	}
 	if e != nil {
-		s.discard(ctx, pending)
+		_ = s.discard(ctx, pending)
 		return nil, e
 	}
 	key := t.finalKey(arrived.Extension)
 	target := s.target(key, arrived)
-	_, err := storage.Copy(ctx, s.bucket, key, s.bucket, pending, target.copyOptions()...)
-	if err != nil && !(s.guarded && errors.Is(err, storage.PreconditionFailed)) { // else an earlier call has copied it
+	_, err = storage.Copy(ctx, s.bucket, key, s.bucket, pending, target.copyOptions()...)
+	// after PreconditionFailed, an earlier call has made the copy
+	if err != nil && !(s.guarded && errors.Is(err, storage.PreconditionFailed)) {
 		if e = storeFailed(err); isGone(e) {
 			return t.findFinished(ctx, e)
 		}
@@ -79,38 +88,67 @@ func (t *ticketOp) finish(ctx context.Context) (*File, *Error) {
 	if e == nil && kept.MediaType != arrived.MediaType {
 		e = changedError()
 	}
+	if e == nil {
+		e = t.checkReserved(attrs)
+	}
 	if e != nil {
 		if isRefusal(e) {
-			s.discard(ctx, key)
+			_ = s.discard(ctx, key)
 		}
 		return nil, e
 	}
 	t.markSpent(ctx, pending)
-	return s.result(ctx, &File{User: t.user, Name: t.said.Name}, attrs, kept)
+	f := t.file()
+	f.made = err == nil && s.guarded // if it is false, another call may have made the object
+	return s.result(ctx, f, attrs, kept)
 }
 
-// contentTypeOfSpent marks the object that replaces a finished file. The sender's own
-// objects have contentTypeOfPending.
+func (t *ticketOp) file() *File {
+	return &File{User: t.user, Name: t.said.Name, reserved: t.said.Random}
+}
+
+// readReservation reads how many bytes are reserved for the file. If there is no reservation, it
+// returns false: the file has been counted already, or it never will be.
+func (t *ticketOp) readReservation(ctx context.Context) (reserved bool, err error) {
+	if t.service.counter == nil {
+		return true, nil
+	}
+	e, reserved, err := t.service.counter.book.Entry(ctx, t.user.ID, t.said.Random)
+	t.reserved = e.Bytes
+	return reserved, err
+}
+
+// checkReserved fails if the file is larger than its reservation.
+func (t *ticketOp) checkReserved(a *storage.Attrs) *Error {
+	if t.reserved == 0 || a.Size <= t.reserved {
+		return nil
+	}
+	return refuseFile(OverAllowance, "There is no room for this file: it is larger than was reserved.")
+}
+
+// contentTypeOfSpent is the type of the empty object that replaces a file after Finish. Objects
+// that a sender stores have contentTypeOfPending.
 const contentTypeOfSpent = "application/x-omnibucket-finished"
 
-// markSpent ends a ticket. If the store accepts its file only once, an empty object stays at
-// the pending key, so that the address does not work again. It is later removed with the other
-// files under Config.Prefix. Otherwise the object is removed, because the sender could replace
-// it anyway.
+// markSpent ends a ticket. If the store accepts a file only once, markSpent replaces the file by an
+// empty object, so that the signed URL does not work again. A lifecycle rule removes that object
+// later. In other stores the sender could replace the object, so markSpent removes it.
 func (t *ticketOp) markSpent(ctx context.Context, pending string) {
 	if !t.acceptsOnce() {
-		t.service.discard(ctx, pending)
+		_ = t.service.discard(ctx, pending)
 		return
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	// If this fails, the file stays, and the address does not work again either.
+	// If this upload fails, the sent file stays. The URL then still does not work again, because
+	// the store does not overwrite that file.
 	_, _ = t.service.bucket.Upload(ctx, pending, bytes.NewReader(nil), storage.WithContentType(contentTypeOfSpent))
 }
 
 var errSpent = errors.New("the ticket's file was finished")
 
-// isGone reports whether the pending file has not arrived, or was taken by a faster call.
+// isGone reports whether the sent file is missing: it has not arrived, or a faster call has
+// finished it.
 func isGone(e *Error) bool {
 	return errors.Is(e, storage.ObjectNotFound) || errors.Is(e, storage.Changed) || errors.Is(e, errSpent)
 }
@@ -121,12 +159,18 @@ func changedError() *Error {
 	return refuseFile(Damaged, "The file was changed while it was checked. Send it again.")
 }
 
-// findFinished returns the file that an earlier call has stored.
+// findFinished returns the file that an earlier call has finished. If there is none, it returns an
+// error that depends on the argument why, the error that made the caller look for the file.
 func (t *ticketOp) findFinished(ctx context.Context, why *Error) (*File, *Error) {
 	for _, extension := range t.service.judge.Extensions() {
 		attrs, v, e := t.service.inspectStored(ctx, t.finalKey(extension), t.said.Size)
 		if e == nil {
-			return t.service.result(ctx, &File{User: t.user, Name: t.said.Name}, attrs, v)
+			// another call copied a larger file and was killed before it checked the copy
+			if e = t.checkReserved(attrs); e != nil {
+				_ = t.service.discard(ctx, attrs.Key)
+				return nil, e
+			}
+			return t.service.result(ctx, t.file(), attrs, v)
 		}
 		if !errors.Is(e, storage.ObjectNotFound) {
 			return nil, e
@@ -137,13 +181,14 @@ func (t *ticketOp) findFinished(ctx context.Context, why *Error) (*File, *Error)
 		return nil, refuse(
 			tokenField, NotFound, "This upload was finished, and its file has been removed. Send the file again.",
 		)
-	case errors.Is(why, storage.Changed): // it is not gone, but was sent again
+	case errors.Is(why, storage.Changed): // the client has sent the object again during the check
 		return nil, changedError()
 	}
 	return nil, notUploadedError()
 }
 
-// inspectStored inspects a stored file. It reads only as many bytes as that takes.
+// inspectStored checks a stored object against the rules. It reads only the beginning of the
+// object.
 func (s *Service) inspectStored(
 	ctx context.Context, key string, claimed int64,
 ) (*storage.Attrs, *rules.Verdict, *Error) {
@@ -168,6 +213,6 @@ func (s *Service) inspectStored(
 	return r.Attrs(), v, nil
 }
 
-// isRefusal reports whether the file breaks a rule, rather than that the store
-// failed.
+// isRefusal reports whether e says that the file breaks a rule. If the store or the sender failed,
+// it returns false.
 func isRefusal(e *Error) bool { return e.Code != StoreFailed && e.Code != Interrupted }

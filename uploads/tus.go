@@ -16,34 +16,36 @@ const (
 	offsetStream  = "application/offset+octet-stream"
 )
 
-// A tusState is the part of a session that only tus has.
+// A tusState is the part of a session's state that only a tus upload has.
 type tusState struct {
-	// Offset is how many bytes have arrived. The first Parts parts have PartSize bytes
-	// each, unless the file is complete. The rest is in Tail.
+	// Offset is the number of bytes that have arrived. The first bytes are in Parts parts of
+	// PartSize bytes each, and the rest is in Tail. If the file is complete, Parts and Tail do not
+	// matter.
 	Offset int64     `json:"offset"`
 	Parts  int       `json:"parts,omitempty"`
 	Tail   []segment `json:"tail,omitempty"`
-	CRC    uint32    `json:"crc,omitempty"` // CRC32C of Offset bytes
-	// Whole is set if a call stores the file from memory. If the call is killed, the object may be
-	// there.
+	CRC    uint32    `json:"crc,omitempty"` // CRC32C of the first Offset bytes
+	// Whole is true while a call stores the whole file from memory. If the call is killed, the
+	// object may exist.
 	Whole bool `json:"storingWhole,omitempty"`
 
 	RawMetadata string   `json:"rawMetadata,omitempty"`
-	Concat      string   `json:"concat,omitempty"` // the header Upload-Concat
-	Pieces      []string `json:"pieces,omitempty"` // the names of the sessions that are joined
+	Concat      string   `json:"concat,omitempty"` // value of the header Upload-Concat
+	Pieces      []string `json:"pieces,omitempty"` // names of the sessions whose files are joined
 
-	// Holder is the request that receives bytes, which last wrote the state at Held.
+	// Holder is the ID of the request that receives bytes for this upload. Held is when it last
+	// wrote the state.
 	Holder string    `json:"holder,omitempty"`
 	Held   time.Time `json:"held,omitzero"`
 }
 
-// A segment is an object with bytes after the last part.
+// A segment is a small object with bytes that follow the last part.
 type segment struct {
 	Name string `json:"name"`
 	Size int64  `json:"size"`
 }
 
-// arrived reports whether all bytes have arrived, in places from which the object can be made.
+// arrived reports whether all bytes are stored, so that the object can be made.
 func (s *session) arrived() bool {
 	switch s.Kind {
 	case kindParts, kindFinal, kindPieces:
@@ -64,12 +66,12 @@ func (s *session) tailNames() []string {
 	return names
 }
 
-// A tus serves tus and the draft of resumable uploads.
+// A tus handles requests of the tus protocol and of the IETF's draft of resumable uploads.
 type tus struct {
 	handler *handler
 }
 
-// serveTus responds to a request of the tus protocol, or of the draft.
+// serveTus responds to a request of the tus protocol or of the IETF's draft.
 func (t *tus) serveTus(c *call) error {
 	header := c.w.Header()
 	name, interrupted, leave := t.handler.keeper.calls.enter()
@@ -125,7 +127,7 @@ func (t *tus) loadTus(c *call) (*session, error) {
 	return s, err
 }
 
-// number reads a header with a number that is not negative.
+// number reads a header whose value must be a number of at least 0.
 func (c *call) number(name string) (int64, error) {
 	text := c.Header.Get(name)
 	n, err := strconv.ParseInt(text, 10, 64)
@@ -135,7 +137,7 @@ func (c *call) number(name string) (int64, error) {
 	return n, nil
 }
 
-// length reads the header with the length of the file; -1 means there is none.
+// length reads the length of the file from the request's headers. If there is none, it returns -1.
 func (c *call) length() (int64, error) {
 	if len(c.Header.Values("Upload-Length")) == 0 {
 		return -1, nil
@@ -143,8 +145,8 @@ func (c *call) length() (int64, error) {
 	return c.number("Upload-Length")
 }
 
-// createTus handles POST: it begins an upload, with the first bytes if there are any, or
-// joins pieces.
+// createTus handles POST. It begins an upload, possibly with the first bytes of the file, or joins
+// pieces.
 func (t *tus) createTus(c *call) error {
 	concat := c.Header.Get("Upload-Concat")
 	if strings.HasPrefix(concat, "final;") {
@@ -169,7 +171,8 @@ func (t *tus) createTus(c *call) error {
 	return nil
 }
 
-// create begins an upload, announces it, and receives the first bytes if the request has any.
+// create begins an upload, and calls the function announce with the session of that upload. If the
+// request has bytes, create then receives them.
 func (t *tus) create(
 	c *call, n Request, state tusState, receives bool, sum *checksum, announce func(*session),
 ) (*session, error) {
@@ -184,11 +187,15 @@ func (t *tus) create(
 	if err != nil {
 		return nil, err
 	}
+	if e := t.handler.keeper.reserve(c.Context(), s); e != nil {
+		return nil, e
+	}
 	s.Tus = &state
 	if receives {
 		s.Tus.Holder, s.Tus.Held = c.name, t.handler.config.Now()
 	}
 	if err := t.beginTus(c, s); err != nil {
+		t.handler.keeper.unreserve(c.Context(), s, err)
 		return nil, err
 	}
 	c.w.Header().Set("Location", t.location(c, s.id))
@@ -199,7 +206,8 @@ func (t *tus) create(
 	return t.receive(c, s, sum)
 }
 
-// tusUpload reads the headers of a POST that say what is uploaded. concat is Upload-Concat.
+// tusUpload reads the headers of a POST that describe the file. concat is the value of
+// Upload-Concat.
 func (c *call) tusUpload(concat string) (Request, error) {
 	n := Request{Size: -1, Partial: concat == "partial"}
 	if concat != "" && !n.Partial {
@@ -222,8 +230,9 @@ func (c *call) tusUpload(concat string) (Request, error) {
 	return n, err
 }
 
-// location returns the address of an upload: below Config.BaseURL or, without one, the path of
-// the request and id. tus-js-client does not resolve an address that is relative to a path.
+// location returns the URL of an upload. If Config.BaseURL is set, the URL is below it. Otherwise
+// it is an absolute path below the path of the request, because tus-js-client does not resolve
+// relative URLs.
 func (t *tus) location(c *call, id string) string {
 	if t.handler.config.BaseURL != "" {
 		return t.handler.config.BaseURL + "/tus/" + url.PathEscape(id)
@@ -232,7 +241,7 @@ func (t *tus) location(c *call, id string) string {
 	return strings.TrimSuffix(path, "/") + "/" + url.PathEscape(id)
 }
 
-// writeOffset writes the headers with the offset of an upload.
+// writeOffset sets the headers that tell the client the offset of an upload.
 func (t *tus) writeOffset(c *call, s *session) {
 	header := c.w.Header()
 	header.Set("Upload-Offset", strconv.FormatInt(s.Tus.Offset, 10))
@@ -241,8 +250,8 @@ func (t *tus) writeOffset(c *call, s *session) {
 	}
 }
 
-// arrivedTus reads the session. If all bytes have arrived, but the call that made the object
-// failed, arrivedTus makes it, because a client takes such an upload for done.
+// arrivedTus reads the session. If all bytes have arrived but the object is not made yet, because a
+// call failed, arrivedTus makes the object: a client believes that such an upload is complete.
 func (t *tus) arrivedTus(c *call) (*session, error) {
 	s, err := t.settledTus(c)
 	switch {
@@ -254,7 +263,7 @@ func (t *tus) arrivedTus(c *call) (*session, error) {
 	return t.continueTus(c, s.Tus.Offset, -1, nil)
 }
 
-// headTus handles HEAD, and GET of the draft.
+// headTus handles HEAD, and GET in the IETF's draft.
 func (t *tus) headTus(c *call) error {
 	s, err := t.arrivedTus(c)
 	if err != nil {
@@ -284,7 +293,7 @@ func (t *tus) headTus(c *call) error {
 	return nil
 }
 
-// patchTus handles PATCH: it receives bytes.
+// patchTus handles PATCH, whose body has more bytes of the file.
 func (t *tus) patchTus(c *call) error {
 	if c.Header.Get("Content-Type") != offsetStream {
 		return wrongType("The request must be " + offsetStream + ".")
@@ -310,8 +319,9 @@ func (t *tus) patchTus(c *call) error {
 	return nil
 }
 
-// continueTus receives the body of a request, and makes the object if all bytes have arrived.
-// offset and size are described at acquire.
+// continueTus receives the body of a request. If the file is complete after that, continueTus makes
+// the object. The argument offset is where the bytes begin in the file. The argument size is the
+// length of the file that the client announces, or -1.
 func (t *tus) continueTus(c *call, offset, size int64, sum *checksum) (*session, error) {
 	s, err := t.acquire(c, offset, size)
 	switch {
@@ -323,7 +333,8 @@ func (t *tus) continueTus(c *call, offset, size int64, sum *checksum) (*session,
 	return t.receive(c, s, sum)
 }
 
-// deleteTus handles DELETE. A completed file is not removed: it is the application's.
+// deleteTus handles DELETE, which ends an upload. It does not remove a completed file, because that
+// file belongs to the application.
 func (t *tus) deleteTus(c *call) error {
 	s, err := t.loadTus(c)
 	if err != nil {
@@ -338,7 +349,7 @@ func (t *tus) deleteTus(c *call) error {
 	}
 	if e, ok := err.(*Error); ok && e.Code == Completed {
 		told := *e
-		told.Status = http.StatusForbidden // a client would repeat the request after 409
+		told.Status = http.StatusForbidden // after 409, a client would repeat the request
 		return &told
 	}
 	if err != nil {
@@ -348,8 +359,8 @@ func (t *tus) deleteTus(c *call) error {
 	return nil
 }
 
-// beginTus chooses the size of parts, begins the store's upload unless the file fits one
-// part, and saves the session.
+// beginTus chooses the size of the parts and saves the session. If the file may not fit into one
+// part, it begins a multipart upload in the store.
 func (t *tus) beginTus(c *call, s *session) error {
 	if s.Size >= 0 && s.Size <= t.handler.keeper.basePart {
 		s.PartSize = max(s.Size, 1)
@@ -361,7 +372,7 @@ func (t *tus) beginTus(c *call, s *session) error {
 	}
 	most := s.Size
 	if most < 0 {
-		most = s.Target.MaxSize // 0 means parts of the usual size
+		most = s.Target.MaxSize // if it is 0, parts have the usual size
 	}
 	limits := upload.Limits()
 	s.PartSize = partsize.For(limits, most, t.handler.keeper.basePart)

@@ -10,13 +10,14 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
-// A chunk is what one Read of a body returned.
+// A chunk is the result of one Read of a body.
 type chunk struct {
 	data []byte
-	err  error // io.EOF after the last one
+	err  error // io.EOF with the last chunk
 }
 
-// A feed reads a body, so that the receiver can act while the client sends nothing.
+// A feed reads a body in its own goroutine, so that the receiver can continue to work while the
+// client sends nothing.
 type feed struct {
 	pieces  chan chunk
 	free    chan []byte
@@ -24,11 +25,12 @@ type feed struct {
 	reading panics.Group
 	w       http.ResponseWriter
 	release func()
-	over    bool // the last chunk was received
+	over    bool // true if the last chunk was received
 }
 
-// newFeed returns a feed of the body, of which left bytes are allowed, or any number if left is -1.
-// Its memory is within Config.MemoryLimit.
+// newFeed returns a feed of the request's body. The argument left is the greatest length of the
+// body in bytes, and -1 means no limit. The memory of the feed counts toward Config.MemoryLimit. If
+// there is no memory, newFeed fails with Busy.
 func (t *tus) newFeed(c *call, left int64) (*feed, error) {
 	release, err := c.share(0)
 	if err != nil {
@@ -44,7 +46,8 @@ func (t *tus) newFeed(c *call, left int64) (*feed, error) {
 	return f, nil
 }
 
-// share takes the memory of a request that sends bytes, as [intake.Memory] does.
+// share takes memory for a request that sends bytes. The argument held is how many of these bytes
+// the bucket may buffer. If there is no memory, share fails with Busy.
 func (c *call) share(held int64) (release func(), err error) {
 	release, err = c.memory.Share(c.Request, c.user.ID, held)
 	if err != nil {
@@ -53,8 +56,9 @@ func (c *call) share(held int64) (release func(), err error) {
 	return release, nil
 }
 
-// read reads the body into chunks. Of left bytes that are allowed, it reads at most one byte more
-// at once: a chunked body fills the buffer before it returns, however slowly the bytes come.
+// read reads the body into chunks. The argument left is the number of bytes that are still allowed,
+// or -1. One Read reads at most left+1 bytes. With a longer Read, a slow chunked body would have to
+// fill the whole buffer before the excess is noticed.
 func (f *feed) read(body io.Reader, left int64) {
 	for {
 		var buf []byte
@@ -67,7 +71,7 @@ func (f *feed) read(body io.Reader, left int64) {
 			buf = buf[:min(int64(len(buf)), left+1)]
 		}
 		n, err := body.Read(buf)
-		if left -= int64(n); left < 0 { // too many bytes, which are refused
+		if left -= int64(n); left < 0 { // the body is too long, and take refuses it
 			left = -1
 		}
 		if !f.pass(chunk{buf[:n], err}) || err != nil {
@@ -76,7 +80,7 @@ func (f *feed) read(body io.Reader, left int64) {
 	}
 }
 
-// pass returns false if nobody takes the chunk.
+// pass sends a chunk to the receiver. If the feed was closed, it returns false.
 func (f *feed) pass(p chunk) bool {
 	select {
 	case f.pieces <- p:
@@ -86,16 +90,16 @@ func (f *feed) pass(p chunk) bool {
 	}
 }
 
-// recycle takes back the buffer of a chunk that was used.
+// recycle returns the buffer of a used chunk to the reading goroutine.
 func (f *feed) recycle(p chunk) {
 	f.over = f.over || p.err != nil
 	f.free <- p.data[:cap(p.data)]
 }
 
-// close ends the feed before the response is written, and reports whether nothing reads the body any
-// more. If the body is not over, a deadline ends the Read in progress, and is then removed; the
-// response closes the connection. If a middleware hides the connection, the Read ends with the
-// request.
+// close stops the feed before the response is written, and reports whether its goroutine has ended.
+// If the body has not ended, close interrupts the Read in progress by a deadline, and the response
+// closes the connection. If a middleware hides the connection, there is no deadline: the Read ends
+// with the request, and close returns false.
 func (f *feed) close() bool {
 	defer f.release()
 	close(f.stop)
@@ -109,7 +113,7 @@ func (f *feed) close() bool {
 		return false
 	}
 	f.reading.Wait()
-	f.w.Header().Set("Connection", "close") // not earlier: a Read of http.MaxBytesReader may change the header
+	f.w.Header().Set("Connection", "close") // not earlier, because a Read of http.MaxBytesReader may change the header
 	_ = conn.SetReadDeadline(time.Time{})
 	return true
 }

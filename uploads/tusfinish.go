@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// finishTus makes the object. content is the whole file, if it is not stored yet.
+// finishTus makes the object when all bytes have arrived. The argument content is the whole file if
+// the file is only in memory, and nil otherwise.
 func (t *tus) finishTus(ctx context.Context, s *session, content []byte) (*session, error) {
 	if s.Kind == kindFinal {
 		return t.handler.keeper.finish(ctx, s, t.joinPieces(s))
@@ -36,7 +37,7 @@ func (t *tus) finishTus(ctx context.Context, s *session, content []byte) (*sessi
 		}
 		opts := []storage.CompleteOption{storage.WithParts(numbered(state.Parts)...), storage.WithSize(s.Size)}
 		attrs, err := upload.Complete(ctx, append(opts, storage.WithCRC32C(state.CRC))...)
-		if storage.CodeOf(err) == storage.Unsupported { // the store does not report the checksums of parts
+		if storage.CodeOf(err) == storage.Unsupported { // the store does not report checksums of parts
 			attrs, err = upload.Complete(ctx, opts...)
 		}
 		return attrs, err
@@ -52,7 +53,7 @@ func (t *tus) finishTus(ctx context.Context, s *session, content []byte) (*sessi
 func (t *tus) storeWhole(
 	ctx context.Context, s *session, key string, content []byte, crc uint32,
 ) (*storage.Attrs, error) {
-	if content == nil { // an earlier call stored it as segments
+	if content == nil { // the bytes are in segments
 		r := t.newReceiver(ctx, ctx, s, s.name)
 		defer r.drop()
 		if err := r.load(); err != nil {
@@ -65,8 +66,8 @@ func (t *tus) storeWhole(
 	return t.handler.bucket.Upload(ctx, key, bytes.NewReader(content), s.upload(opts)...)
 }
 
-// finishWhole completes an upload whose object a call stored from memory before it failed or was
-// killed. If the object is not there, it returns the session as it is.
+// finishWhole completes an upload whose object was stored by a call that then failed or was killed.
+// If the object does not exist, finishWhole returns the session unchanged.
 func (t *tus) finishWhole(ctx context.Context, s *session) (*session, error) {
 	if !s.Tus.Whole || s.Phase != phaseOpen || s.Kind == kindPartial || t.handler.keeper.claimed(s) {
 		return s, nil
@@ -89,11 +90,13 @@ func (t *tus) finishWhole(ctx context.Context, s *session) (*session, error) {
 		if key == there.Key {
 			return there, nil
 		}
-		return storage.Copy(ctx, t.handler.bucket, key, t.handler.bucket, there.Key) // the copy is to be judged
+		// The content must be checked first, so copy the object to the key where it is checked.
+		return storage.Copy(ctx, t.handler.bucket, key, t.handler.bucket, there.Key)
 	})
 }
 
-// possibleKeys returns the keys that the file of a session may have.
+// possibleKeys returns all keys under which the file of a session may be. There are several if the
+// content decides the extension.
 func (k *keeper) possibleKeys(s *session) (keys []string) {
 	if s.Random == nil || s.Target.Key != "" {
 		return []string{s.Target.Key}
@@ -106,8 +109,8 @@ func (k *keeper) possibleKeys(s *session) (keys []string) {
 
 const (
 	maxPieces = 1000
-	// keepPieces is how long pieces stay after they were joined, so that a client that
-	// lost the response can join them again.
+	// keepPieces is how long pieces stay after they were joined. A client that lost the response
+	// can join them again within this time.
 	keepPieces = time.Hour
 )
 
@@ -157,9 +160,10 @@ func (t *tus) concatTus(c *call, concat string) error {
 	return nil
 }
 
-// joining returns the upload that joins pieces. An equal request, whose response was lost, may have begun that
-// upload: its ID is derived from the request. Nobody else can guess it, because the request has the IDs of the
-// pieces.
+// joining returns the session of the file that is joined from pieces, and creates it if needed. Its
+// ID is a hash of the request. So if the client repeats a request whose response was lost, it gets
+// the same session. Nobody else can guess the ID, because the request contains the secret IDs of
+// the pieces.
 func (t *tus) joining(c *call, n Request, concat string, pieces []*session) (*session, error) {
 	metadata := c.Header.Get("Upload-Metadata")
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", concat, metadata))
@@ -175,9 +179,14 @@ func (t *tus) joining(c *call, n Request, concat string, pieces []*session) (*se
 	for _, piece := range pieces {
 		s.Tus.Pieces = append(s.Tus.Pieces, piece.name)
 	}
-	if err = t.handler.keeper.save(c.Context(), s); err == errConflict { // an equal request has saved it meanwhile
+	if e := t.handler.keeper.reserve(c.Context(), s, s.Tus.Pieces...); e != nil {
+		return nil, e
+	}
+	// another call with the same request has saved the session first
+	if err = t.handler.keeper.save(c.Context(), s); err == errConflict {
 		return t.handler.keeper.load(c.Context(), id, c.user)
 	}
+	t.handler.keeper.unreserve(c.Context(), s, err)
 	return s, err
 }
 
@@ -192,8 +201,8 @@ func (t *tus) joinPieces(s *session) maker {
 	}
 }
 
-// expireSoon lets a piece that was joined expire after keepPieces. A failure costs only
-// space until it expires anyway.
+// expireSoon makes a joined piece expire after keepPieces. If that fails, the piece only takes
+// space until it would have expired anyway.
 func (t *tus) expireSoon(ctx context.Context, piece *session) {
 	at := t.handler.config.Now().Add(keepPieces).UTC().Truncate(time.Second)
 	_, _ = t.handler.keeper.update(ctx, piece, func(s *session) (bool, error) {

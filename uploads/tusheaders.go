@@ -37,13 +37,13 @@ func checksumNames() string {
 	return strings.Join(names, ",")
 }
 
-// A checksum verifies the body of one request.
+// A checksum verifies the body of one request against the header Upload-Checksum.
 type checksum struct {
 	hash.Hash
 	want []byte
 }
 
-// newChecksum reads the header Upload-Checksum; nil means there is none.
+// newChecksum parses the header Upload-Checksum. If the header is "", it returns nil.
 func newChecksum(header string) (*checksum, error) {
 	if header == "" {
 		return nil, nil
@@ -70,7 +70,7 @@ func (c *checksum) verify() error {
 	return nil
 }
 
-// setMetadata reads the header Upload-Metadata. Uppy and tus-js-client send name and type
+// setMetadata parses the header Upload-Metadata. Uppy and tus-js-client send the name and the type
 // of the file in it.
 func (n *Request) setMetadata(header string) error {
 	const field = "Upload-Metadata"

@@ -12,34 +12,37 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
-// One request at a time receives the bytes of an upload: the holder, whose name is in the
-// state. A newer request ends an older one, because the older one is usually that of a
-// connection that is dead already. It waits until the holder has stored what it received.
-// If the holder is in another process and its client still sends, or if its process is
-// gone, the newer request replaces it: then the next write of the old holder fails.
+// Only one request at a time receives the bytes of an upload. It is called the holder, and the
+// state contains its name. A newer request ends an older one, because the connection of the older
+// one is usually dead. The newer request waits until the holder has stored the bytes that it
+// received. It cannot wait for a holder in another process whose client still sends, or whose
+// process was killed. Then the newer request becomes the holder, and the next write of the old
+// holder fails.
 
 const (
 	lockPoll = 150 * time.Millisecond
-	// takeOverAfter is longer than pace.checkpoint: by then, a holder whose client sends
-	// nothing has stored everything.
+	// takeOverAfter is how long a newer request waits for the holder. It is longer than
+	// pace.checkpoint, after which a holder has stored the bytes of a client that sends nothing.
 	takeOverAfter = 5 * time.Second
-	// deadAfter is the longest time without a write by a holder that lives.
+	// deadAfter is the time after which a holder that has not written the state is considered dead.
 	deadAfter = 2 * time.Minute
 )
 
-// errTaken is returned if another request receives the bytes now.
+// errTaken returns the error if another request now receives the bytes of the upload.
 func errTaken() *Error {
 	return refuse("Upload-Offset", Locked, "Another request continues this upload.")
 }
 
-// A calls has the calls of this process that may hold or claim a session, by name. All names begin with the name of
-// the calls. So it is known which calls have ended, even if a call could not end its hold because the store failed.
+// A value of type calls has the running calls of this process that may hold or claim a session. The
+// name of each call begins with the name of the process. So if a session names a call of this
+// process that is not running, that call has ended without a change of the session.
 type calls struct {
 	process string
-	running sync.Map // functions that interrupt the calls, by name
+	running sync.Map // maps the name of each running call to a function that interrupts it
 }
 
-// enter names a call until leave. interrupted is closed if another call wants what it holds.
+// enter gives the call a name, which is valid until leave is called. interrupted is closed if
+// another call wants the session that this call holds.
 func (c *calls) enter() (name string, interrupted <-chan struct{}, leave func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	name = c.process + rand.Text()
@@ -56,17 +59,18 @@ func (c *calls) interrupt(name string) {
 	}
 }
 
-// ended reports whether this is the name of a call of this process that has ended.
+// ended reports whether name is a call of this process that is no longer running.
 func (c *calls) ended(name string) bool {
 	_, runs := c.running.Load(name)
 	return !runs && strings.HasPrefix(name, c.process)
 }
 
-// settledTus reads the session when no request receives its bytes or completes it. After takeOverAfter it
-// returns the session anyway, or an error if it is being completed.
+// settledTus waits until no request receives bytes for the session or completes it, and returns the
+// session. If a request still receives bytes after takeOverAfter, it returns the session
+// nevertheless. If a request still completes it, settledTus fails.
 func (t *tus) settledTus(c *call) (*session, error) {
 	keeper := t.handler.keeper
-	var seen string // the revision that was seen last
+	var seen string // revision at the previous read
 	for deadline := time.Now().Add(takeOverAfter); ; {
 		s, err := t.loadTus(c)
 		if err != nil {
@@ -80,7 +84,7 @@ func (t *tus) settledTus(c *call) (*session, error) {
 			return nil, beingCompleted()
 		case late, s.Tus.Holder == "" && s.Claim == "", !held && !claimed && s.revision == seen:
 			return s, nil
-		case !held && !claimed: // the call has ended, perhaps with a change of the state after this read
+		case !held && !claimed: // the call may have changed the state after this read, so read again
 			seen = s.revision
 			continue
 		}
@@ -91,8 +95,9 @@ func (t *tus) settledTus(c *call) (*session, error) {
 	}
 }
 
-// acquire makes this request the holder. offset is where its bytes begin, and size is the
-// length that it declares, or -1. If all bytes have arrived, there is no holder.
+// acquire makes this request the holder of the session. The argument offset is where the bytes of
+// the request begin. The argument size is the length of the file that the request announces, or -1.
+// If all bytes have arrived already, acquire returns the session without a holder.
 func (t *tus) acquire(c *call, offset, size int64) (*session, error) {
 	for range maxConflicts {
 		s, err := t.settledTus(c)

@@ -13,13 +13,13 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
-// pace is how long a receiver waits for a client.
+// pace says how long a receiver waits for a client that sends slowly.
 type pace struct {
 	tick time.Duration
-	// checkpoint is how long a client may send nothing before the bytes in memory are stored,
-	// and slow is how long bytes may be in memory.
+	// checkpoint is how long a client may send nothing before the bytes in memory are stored. The
+	// field slow is how long bytes may stay in memory even if the client still sends.
 	checkpoint, slow time.Duration
-	// idle is how long a client may send less than minimum bytes.
+	// A client that sends less than minimum bytes within idle is disconnected.
 	idle    time.Duration
 	minimum int64
 }
@@ -30,50 +30,55 @@ var defaultPace = pace{
 }
 
 const (
-	// maxSegments bounds the objects after the last part. If there are more, they are joined.
+	// maxSegments limits the number of segments, which are objects with the bytes after the last
+	// part. If there are more, they are joined.
 	maxSegments = 32
-	// stopAfter is how long bytes that a client has sent are still received after the context of its
-	// request has ended.
+	// stopAfter is how long a receiver still reads bytes that the client has sent, after the
+	// context of the request has ended.
 	stopAfter = 20 * time.Millisecond
-	// storeTimeout bounds the requests that store what has arrived, which continue if the
-	// client disconnects.
+	// storeTimeout limits each step that stores received bytes. Such a step continues if the client
+	// disconnects.
 	storeTimeout = 5 * time.Minute
 )
 
-// A receiver stores the bytes of one request.
+// A receiver receives and stores the bytes of one request.
 //
-// Parts of PartSize bytes go to the store's upload. Bytes that do not fill a part when the
-// request ends are stored as a segment. They are read again when later bytes fill the part.
-// So each part number always has the same bytes, whoever stores it. The state is saved after
-// each part and segment; only then are the bytes acknowledged.
+// It sends parts of PartSize bytes to the multipart upload in the store. If bytes that do not fill
+// a part must be stored, they become a segment, which is a small object. When later bytes fill the
+// part, the receiver reads the segment again. So a part with a given number always has the same
+// bytes, even if two processes store it. The state is saved after each part and segment. Only then
+// does the offset tell the client that the bytes are stored.
 type receiver struct {
 	tus         *tus
-	client      context.Context // context of the request, which the client may end
-	ctx         context.Context // context of requests to the store
+	client      context.Context // context of the request, which ends if the client disconnects
+	ctx         context.Context // context of requests to the store, which continue if the client disconnects
 	s           *session
-	interrupted <-chan struct{}         // closed when another request wants the upload
-	owner       string                  // who takes memory, for the pool
+	interrupted <-chan struct{}         // closed when another request wants to continue the upload
+	owner       string                  // owner of the memory in the pool
 	upload      storage.MultipartUpload // nil if the file fits one part
-	sum         *checksum               // checksum of the body, until it is verified; nil means none
+	sum         *checksum               // checksum of the body; nil if there is none or it is verified
 
-	buf      []byte // bytes have to n of the next part; Config.MemoryLimit counts all of buf
+	// buf has the bytes of the next part that are in memory. In the part, these bytes begin at the
+	// offset in the field have, and end at the offset in the field n. Config.MemoryLimit counts all
+	// of buf.
+	buf      []byte
 	have, n  int
-	saved    int      // how many bytes of the part are in segments
-	next     tusState // the state that the next save stores
-	leaving  bool     // the next save ends the hold
-	obsolete []string // segments that the saved state does not name any more
+	saved    int      // number of bytes of the next part that are in segments
+	next     tusState // state that the next save will store
+	leaving  bool     // true if the next save makes this request stop being the holder
+	obsolete []string // segments to remove after the next save
 }
 
-// newReceiver returns a receiver of the bytes after those of the state.
+// newReceiver returns a receiver for the bytes that follow the offset in the state.
 func (t *tus) newReceiver(ctx, client context.Context, s *session, owner string) *receiver {
-	have := int(s.Tus.Offset - int64(s.Tus.Parts)*s.PartSize) // bytes in segments
+	have := int(s.Tus.Offset - int64(s.Tus.Parts)*s.PartSize) // number of bytes in segments
 	return &receiver{
 		tus: t, client: client, ctx: ctx, s: s, owner: owner, next: *s.Tus, have: have, n: have, saved: have,
 	}
 }
 
-// receive stores the body of a request that holds the session, and makes the object when
-// all bytes have arrived.
+// receive stores the body of a request that is the holder of the session. When all bytes have
+// arrived, it makes the object.
 func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
@@ -94,7 +99,7 @@ func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 	done, err := t.receiveHeld(ctx, c, f, s, sum)
 	if err != nil {
 		t.handler.keeper.release(ctx, s, c.name)
-		c.refused = f // the response is sent first
+		c.refused = f // respond closes f after it has written the response
 		return nil, err
 	}
 	return done, nil
@@ -122,7 +127,7 @@ func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum
 		r.removeUncounted()
 		return nil, err
 	case err != nil:
-		_ = r.checkpoint() // the bytes that have arrived count, if they can be stored
+		_ = r.checkpoint() // keep the bytes that have arrived, if they can be stored
 		return nil, err
 	}
 	r.sum = nil
@@ -140,7 +145,8 @@ func (t *tus) receiveHeld(ctx context.Context, c *call, f *feed, s *session, sum
 	return t.finishTus(ctx, s, content)
 }
 
-// removeUncounted removes the segments that the state does not name.
+// removeUncounted removes the segments that this request has stored but the saved state does not
+// contain.
 func (r *receiver) removeUncounted() {
 	for _, segment := range r.next.Tail {
 		if !slices.Contains(r.s.Tus.Tail, segment) {
@@ -149,8 +155,8 @@ func (r *receiver) removeUncounted() {
 	}
 }
 
-// body receives the body. whole is false if the client or its pace ended it early; then
-// the bytes so far count.
+// body receives the body. If the client disconnects or is too slow, whole is false, and the bytes
+// received so far are kept.
 func (r *receiver) body(f *feed) (whole bool, err error) {
 	pace := &r.tus.handler.pace
 	ticker := time.NewTicker(pace.tick)
@@ -179,7 +185,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 			}
 		case <-r.interrupted:
 			return false, errTaken()
-		case <-canceled: // the server stops, or the client has disconnected: receive what it has sent
+		case <-canceled: // the server stops, or the client has disconnected: read what has arrived
 			canceled, stopped = nil, time.After(stopAfter)
 		case <-stopped:
 			return false, storeFailed(context.Canceled)
@@ -201,8 +207,8 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 	}
 }
 
-// giveBack stores the bytes of a slow client that are in memory. If the client has stalled, a
-// newer request need not wait for this one.
+// giveBack stores the bytes of a slow client, and frees their memory. If stalled is true, this
+// request also stops being the holder, so that a newer request need not wait for it.
 func (r *receiver) giveBack(stalled bool) error {
 	if r.n == r.saved && !(stalled && r.s.Tus.Holder != "") {
 		r.drop()
@@ -214,7 +220,8 @@ func (r *receiver) giveBack(stalled bool) error {
 	return r.checkpoint()
 }
 
-// take takes bytes of the body, unless they exceed the limit.
+// take adds data to the next part, and stores each part that is full. If the file would exceed its
+// limit, take fails.
 func (r *receiver) take(data []byte) error {
 	if limit := r.s.limit(); limit >= 0 && int64(len(data)) > limit-r.next.Offset {
 		return tooLarge("body", limit)
@@ -262,7 +269,7 @@ func (r *receiver) storePart() error {
 	return r.save()
 }
 
-// checkpoint stores the bytes in memory, so that the offset counts.
+// checkpoint stores the bytes in memory as a segment, and then saves the new offset.
 func (r *receiver) checkpoint() error {
 	if err := r.store(); err != nil {
 		return err
@@ -273,9 +280,9 @@ func (r *receiver) checkpoint() error {
 	return r.save()
 }
 
-// save makes the offset count. If another request holds the session, it fails.
+// save saves the state with the new offset. If another request is the holder, it fails.
 func (r *receiver) save() error {
-	if r.sum != nil { // bytes count only after their checksum was verified
+	if r.sum != nil { // with a checksum, nothing is saved before the whole body is verified
 		return nil
 	}
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
@@ -300,8 +307,8 @@ func (r *receiver) save() error {
 	return nil
 }
 
-// last stores the last bytes of the file. If the content fits one part, it returns the content
-// and does not store it.
+// last stores the last bytes of the file. If the whole file fits into one part, last returns the
+// content instead and stores nothing.
 func (r *receiver) last() ([]byte, error) {
 	if r.upload == nil || r.next.Parts == 0 && r.n == 0 {
 		if err := r.load(); err != nil {

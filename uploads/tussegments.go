@@ -11,9 +11,9 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
-// grow makes space for n bytes more, at most to the end of the part. The buffer is small at first,
-// so that a slow client holds little. If there is no memory, the bytes so far become a segment, and
-// grow waits while it holds none.
+// grow makes space for n more bytes, at most up to the end of the part. The buffer is small at
+// first, so that a slow client uses little memory. If there is no memory, grow stores the bytes so
+// far as a segment, frees their memory, and waits for new memory.
 func (r *receiver) grow(n int) error {
 	left := r.size() - r.have
 	needed := min(r.n-r.have+n, left)
@@ -36,8 +36,8 @@ func (r *receiver) grow(n int) error {
 	return nil
 }
 
-// waitFor waits for memory. Meanwhile it holds none, because otherwise all receivers could wait
-// for one another.
+// waitFor waits for memory. The receiver must hold none when it calls waitFor, because otherwise
+// receivers could wait for each other forever.
 func (r *receiver) waitFor(bytes int) error {
 	if r.tus.handler.memory.Parts.Acquire(r.client, r.owner, int64(bytes)) {
 		return nil
@@ -45,13 +45,13 @@ func (r *receiver) waitFor(bytes int) error {
 	return busy(intake.ErrBusy)
 }
 
-// drop gives the memory back. Bytes that are in no segment are lost.
+// drop frees the memory of the receiver. Bytes that are not in a segment are lost.
 func (r *receiver) drop() {
 	r.tus.handler.memory.Parts.Release(r.owner, int64(len(r.buf)))
 	r.buf = nil
 }
 
-// load reads the segments, so that buf has all bytes of the part.
+// load reads the segments into buf, so that buf has all bytes of the part from its beginning.
 func (r *receiver) load() error {
 	if r.have == 0 {
 		return nil
@@ -76,7 +76,7 @@ func (r *receiver) load() error {
 	return nil
 }
 
-// readSegments reads the segments into to.
+// readSegments reads all segments into the buffer of the caller, one segment after the other.
 func (r *receiver) readSegments(to []byte) error {
 	for _, segment := range r.next.Tail {
 		if err := r.readSegment(to[:segment.Size], segment.Name); err != nil {
@@ -104,7 +104,8 @@ func (r *receiver) readSegment(to []byte, name string) error {
 	return err
 }
 
-// store spills the bytes in memory. If there are many segments, it joins them into one.
+// store stores the bytes in memory as a segment. If there are too many segments, it joins them into
+// one.
 func (r *receiver) store() error {
 	if err := r.spill(); err != nil || len(r.next.Tail) <= maxSegments {
 		return err
@@ -117,7 +118,7 @@ func (r *receiver) store() error {
 	return r.spill()
 }
 
-// spill stores the bytes in memory as a segment, and gives the memory back.
+// spill stores the bytes in memory as a segment, and frees the memory.
 func (r *receiver) spill() error {
 	ctx, cancel := context.WithTimeout(r.ctx, storeTimeout)
 	defer cancel()
@@ -134,8 +135,8 @@ func (r *receiver) spill() error {
 	return nil
 }
 
-// discardSegments forgets the segments, whose bytes are elsewhere now. They are removed when the
-// state no longer names them.
+// discardSegments removes the segments from the next state, because their bytes are now stored
+// elsewhere. After that state is saved, the objects are removed.
 func (r *receiver) discardSegments() {
 	for _, segment := range r.next.Tail {
 		r.obsolete = append(r.obsolete, segment.Name)

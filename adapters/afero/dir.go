@@ -19,7 +19,7 @@ type dir struct {
 	name    string
 	info    fs.FileInfo
 	listed  bool
-	entries []fs.FileInfo // not returned yet
+	entries []fs.FileInfo // entries that Readdir has not returned yet
 	closed  bool
 }
 
@@ -27,7 +27,7 @@ func baseOf(key string) string { return path.Base("/" + key) }
 
 func notDir(name string) error { return failed("readdir", name, syscall.ENOTDIR) }
 
-// entries returns the files and directories of a directory, by name.
+// entries returns the files and directories in a directory, sorted by name.
 func (b *bucketFs) entries(name string) ([]fs.FileInfo, error) {
 	var infos []fs.FileInfo
 	for info, err := range b.list(name) {
@@ -40,7 +40,8 @@ func (b *bucketFs) entries(name string) ([]fs.FileInfo, error) {
 	return infos, nil
 }
 
-// checkEmpty fails with ENOTEMPTY if a directory has an entry. It reads one page of the listing.
+// checkEmpty fails with ENOTEMPTY if a directory has an entry. It reads only one page of the
+// listing.
 func (b *bucketFs) checkEmpty(name string) error {
 	for _, err := range b.list(name) {
 		if err != nil {
@@ -51,7 +52,7 @@ func (b *bucketFs) checkEmpty(name string) error {
 	return nil
 }
 
-// list yields the files and directories of a directory, in the order of the keys.
+// list yields the files and directories in a directory, in the order of their keys.
 func (b *bucketFs) list(name string) iter.Seq2[fs.FileInfo, error] {
 	prefix := keyOf(name)
 	if prefix != "" {
@@ -80,7 +81,7 @@ func (b *bucketFs) list(name string) iter.Seq2[fs.FileInfo, error] {
 	}
 }
 
-// An entryInfo describes a file of a listing.
+// An entryInfo describes an entry in a listing, as an [fs.FileInfo].
 type entryInfo struct {
 	name     string
 	size     int64
@@ -94,7 +95,8 @@ func (e entryInfo) ModTime() time.Time { return e.modified }
 func (e entryInfo) IsDir() bool        { return false }
 func (e entryInfo) Sys() any           { return nil }
 
-// Readdir lists once, and returns count entries of that at a time; all if count is not positive.
+// Readdir returns the next count entries. If count is 0 or less, it returns all remaining entries.
+// The first call reads the whole listing of the directory.
 func (d *dir) Readdir(count int) ([]fs.FileInfo, error) {
 	if d.closed {
 		return nil, failed("readdir", d.name, fs.ErrClosed)
@@ -117,7 +119,8 @@ func (d *dir) Readdir(count int) ([]fs.FileInfo, error) {
 	return next, nil
 }
 
-// ReadDir makes d an [fs.ReadDirFile], as directories of package os are: Hugo needs that.
+// ReadDir implements [fs.ReadDirFile], because Hugo needs it. Directories of package os have it,
+// too.
 func (d *dir) ReadDir(count int) ([]fs.DirEntry, error) {
 	return readEach(d, count, fs.FileInfoToDirEntry)
 }
@@ -145,7 +148,7 @@ func (d *dir) Close() error {
 	return nil
 }
 
-// Seek to the beginning makes Readdir list again.
+// Seek supports only the beginning of the directory. After it, Readdir reads the listing again.
 func (d *dir) Seek(offset int64, whence int) (int64, error) {
 	if offset != 0 || whence != io.SeekStart {
 		return 0, isDir(d.name)

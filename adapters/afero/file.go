@@ -25,7 +25,7 @@ type readFile struct {
 	closed atomic.Bool
 }
 
-// read opens an object, with the one request that describes it.
+// read opens an object for reading. It makes one request, for the attributes of the object.
 func (b *bucketFs) read(name string) (afero.File, error) {
 	at, err := storage.NewReaderAt(b.ctx, b.bucket, keyOf(name))
 	if err != nil {
@@ -68,7 +68,8 @@ func (f *readFile) ReadAt(p []byte, off int64) (int, error) {
 	return f.SectionReader.ReadAt(p, off)
 }
 
-// WriteTo writes the rest of the file to w, as io.Copy does, by one download of the same revision.
+// WriteTo writes the rest of the file to w with one download of the same revision. io.Copy calls
+// it.
 func (f *readFile) WriteTo(w io.Writer) (n int64, err error) {
 	if f.closed.Load() {
 		return 0, failed("read", f.name, fs.ErrClosed)
@@ -100,23 +101,24 @@ func (f *readFile) Truncate(int64) error               { return readOnly(f.name)
 
 func readOnly(name string) error { return failed("write", name, fs.ErrPermission) }
 
-// A writeFile is an object that is open for writing: a temporary file of this machine until it is
-// stored.
+// A writeFile is an object that is open for writing. Its content is in a temporary file on this
+// machine until Close or Sync stores it.
 type writeFile struct {
 	temp    *os.File
 	fs      *bucketFs
 	name    string
-	appends bool                   // O_APPEND
-	created *storage.Attrs         // the empty object that O_CREATE has stored; nil if there was one
-	options []storage.UploadOption // the properties of the object whose content was downloaded
+	appends bool                   // true if the file was opened with O_APPEND
+	created *storage.Attrs         // the empty object that O_CREATE stored; nil if it stored none
+	options []storage.UploadOption // properties of the object that was opened, which a new version keeps
 	closed  atomic.Bool
 
-	mu      sync.Mutex // guards what follows
+	mu      sync.Mutex // guards changed and broken
 	changed bool
-	broken  error // why the content is not whole; nil if it is
+	broken  error // why the content may be incomplete; nil if it is complete
 }
 
-// edit opens an object, with its content unless flag truncates it.
+// edit opens an existing object for writing. Unless flag truncates the object, edit downloads its
+// content.
 func (b *bucketFs) edit(name string, flag int) (afero.File, error) {
 	f, err := b.temporary(name, flag)
 	if err != nil {
@@ -142,8 +144,9 @@ func (b *bucketFs) edit(name string, flag int) (afero.File, error) {
 	return f, nil
 }
 
-// propertiesOf returns the options that store an object with the properties and metadata of another,
-// as far as the store keeps them.
+// propertiesOf returns options that give a new object the properties and metadata of another
+// object, as far as the store supports them. The argument a has the attributes of that other
+// object.
 func (b *bucketFs) propertiesOf(a *storage.Attrs) []storage.UploadOption {
 	var opts []storage.UploadOption
 	if !storage.Supports(b.bucket, storage.ContentProperties) {
@@ -167,7 +170,7 @@ func (b *bucketFs) propertiesOf(a *storage.Attrs) []storage.UploadOption {
 	return opts
 }
 
-// temporary opens an empty temporary file.
+// temporary returns a writeFile with an empty temporary file.
 func (b *bucketFs) temporary(name string, flag int) (*writeFile, error) {
 	temp, err := os.CreateTemp("", "omnibucket-afero-")
 	if err != nil {
@@ -189,7 +192,7 @@ func (f *writeFile) discard() {
 	_ = os.Remove(f.temp.Name())
 }
 
-// named returns an error of the temporary file under the name of this one.
+// named replaces the name of the temporary file in err by the name of the object.
 func (f *writeFile) named(err error) error {
 	if of, ok := errors.AsType[*fs.PathError](err); ok && of.Path == f.temp.Name() {
 		return &fs.PathError{Op: of.Op, Path: f.name, Err: of.Err}
@@ -230,7 +233,8 @@ func (f *writeFile) Write(p []byte) (int, error) {
 	return n, f.wrote(err)
 }
 
-// WriteAt refuses a negative offset and a file of O_APPEND, as os.File does. That changes nothing.
+// WriteAt writes p at an offset. Like os.File, it fails for a negative offset and for a file that
+// was opened with O_APPEND. Such a failure does not change the file.
 func (f *writeFile) WriteAt(p []byte, offset int64) (int, error) {
 	if offset < 0 || f.appends {
 		return 0, failed("write", f.name, fs.ErrInvalid)
@@ -244,13 +248,13 @@ func (f *writeFile) WriteString(s string) (int, error) {
 	return n, f.wrote(err)
 }
 
-// ReadFrom copies r, as io.Copy does.
+// ReadFrom appends the bytes of r to the file. io.Copy calls it.
 func (f *writeFile) ReadFrom(r io.Reader) (int64, error) {
 	n, err := f.temp.ReadFrom(r)
 	return n, f.wrote(err)
 }
 
-// Truncate refuses a negative size, which changes nothing.
+// Truncate changes the size of the file. For a negative size, it fails and changes nothing.
 func (f *writeFile) Truncate(size int64) error {
 	if size < 0 {
 		return failed("truncate", f.name, fs.ErrInvalid)
@@ -258,8 +262,8 @@ func (f *writeFile) Truncate(size int64) error {
 	return f.wrote(f.temp.Truncate(size))
 }
 
-// wrote notes that the content has changed. If err is not nil, a part of it may be missing, as on
-// a full disk: Close stores nothing then.
+// wrote notes that the content has changed. If err is not nil, the content may be incomplete, for
+// example because the disk is full. Close then stores nothing.
 func (f *writeFile) wrote(err error) error {
 	err = f.named(err)
 	f.mu.Lock()
@@ -271,15 +275,15 @@ func (f *writeFile) wrote(err error) error {
 	return err
 }
 
-// TransferError makes Sync and Close store nothing, and fail. Package github.com/pkg/sftp calls it
-// if the connection of a client ends before the file is closed.
+// TransferError makes Sync and Close fail without storing anything. Package github.com/pkg/sftp
+// calls it if the connection of a client breaks before the file is closed.
 func (f *writeFile) TransferError(err error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	f.broken = err
 }
 
-// Sync stores what was written.
+// Sync stores the present content of the file under its key. The file stays open.
 func (f *writeFile) Sync() error {
 	if f.closed.Load() {
 		return failed("sync", f.name, fs.ErrClosed)
@@ -289,7 +293,7 @@ func (f *writeFile) Sync() error {
 	return f.save()
 }
 
-// save is for a caller that has locked f.mu.
+// save stores the content if it has changed. The caller must hold f.mu.
 func (f *writeFile) save() error {
 	if f.broken != nil {
 		return failed("sync", f.name, f.broken)
@@ -299,7 +303,7 @@ func (f *writeFile) save() error {
 	}
 	err := f.store(f.options)
 	if errors.Is(err, storage.InvalidArgument) && f.options != nil {
-		err = f.store(nil) // another tool has given the object properties that the library does not write
+		err = f.store(nil) // another tool has set properties that this library cannot write
 	}
 	if err != nil {
 		return failed("sync", f.name, err)
@@ -316,10 +320,11 @@ func (f *writeFile) store(opts []storage.UploadOption) error {
 	return err
 }
 
-// uncreateTimeout bounds the removal after a Close that has failed.
+// uncreateTimeout limits how long Close takes to remove the empty object after it has failed.
 const uncreateTimeout = 10 * time.Second
 
-// Close stores what was written.
+// Close stores the content, unless Sync has stored it already. If that fails, Close removes the
+// empty object that O_CREATE has stored.
 func (f *writeFile) Close() error {
 	if f.closed.Swap(true) {
 		return failed("close", f.name, fs.ErrClosed)
@@ -334,15 +339,15 @@ func (f *writeFile) Close() error {
 	return err
 }
 
-// uncreate removes the empty object of O_CREATE, also if the context is done. The error of Close is
-// why, and nobody waits for another one.
+// uncreate removes the empty object that O_CREATE has stored, even if the context has ended. It
+// ignores its own error, because Close returns the error that came first.
 func (f *writeFile) uncreate() {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(f.fs.ctx), uncreateTimeout)
 	defer cancel()
 	_ = f.fs.bucket.Remove(ctx, keyOf(f.name), storage.IfRevision(f.created.Revision))
 }
 
-// namedInfo describes the temporary file under the name of the object.
+// namedInfo describes the temporary file, but with the name of the object.
 type namedInfo struct {
 	fs.FileInfo
 	key string

@@ -1,40 +1,41 @@
-// Package afero makes a file system of package github.com/spf13/afero of any [storage.Bucket].
+// Package afero turns any [storage.Bucket] into a file system of package github.com/spf13/afero.
 //
 //	fs := afero.New(ctx, bucket)
 //	err := spf13.WriteFile(fs, "reports/2026.txt", report, 0o644)
 //
 // # What an object store can do
 //
-//   - A file is an object, and its path is the key without the slash at its beginning. A path that
-//     is no valid key is an error (fs.ErrInvalid).
-//   - A file that is open for writing is a temporary file of this machine. Close and Sync store
-//     it, whole or not at all. The last one of several writers to close wins. Check the error
-//     of Close.
+//   - A file is an object. Its key is the path without the slash at the beginning. If the key would
+//     be invalid, the call fails with fs.ErrInvalid.
+//   - A file that is open for writing is a temporary file on this machine. Close and Sync store it,
+//     either completely or not at all. If several writers have the same file open, the last one to
+//     close it wins. Check the error of Close.
 //   - If a Write, or io.Copy into a file, fails, Close stores nothing and fails. The method
-//     TransferError(error) of such a file has the same effect. If Close fails, the object stays as
-//     it was, and a new one is removed if the store has conditional removals: that takes up to 10
-//     seconds, also if ctx is done.
-//   - O_CREATE stores an empty object at once; with O_EXCL only if there is none, atomically if the
-//     store has conditional writes. O_APPEND, and O_RDWR without O_TRUNC, download the object
-//     first: an append costs as much as a whole upload. The object keeps its content type, its
-//     other properties and its metadata.
-//   - O_TRUNC without O_WRONLY or O_RDWR has no effect. A file of O_WRONLY can be read too.
-//   - If an object is renamed or removed while a file is open for writing, Close stores what was
-//     written under the name at OpenFile.
-//   - A file that is open for reading reads only the requested bytes from the store, of one
-//     revision throughout.
-//   - Rename moves each object as [storage.Move] does. Without [storage.ServerMove] the store copies it,
-//     then removes it: that takes longer for a large object, and four requests. It is not atomic. If
-//     it is cut, both names may be there, and never neither. If another writer replaces the file
-//     meanwhile, its object stays, and Rename fails with Changed. A file replaces a file, and a folder
-//     takes the place of nothing or of an empty folder.
-//   - There are no directories: one exists while an object is below it, or while the empty object
-//     that Mkdir leaves in it is there ([Marker], which listings do not show). The directory of
-//     a new file need not exist. One file may have the name of another one's directory, if the
-//     store has [storage.KeysBesideFolders].
-//   - There are no modes, owners and times to set: Chmod, Chown and Chtimes fail with
+//     TransferError(error) of such a file has the same effect. If Close fails, an existing object
+//     does not change. An object that O_CREATE has made is removed, if the store has conditional
+//     removals. That takes up to 10 seconds, even if ctx has ended.
+//   - O_CREATE stores an empty object immediately. With O_EXCL, it fails if the object exists. That
+//     check is atomic if the store has conditional writes. O_APPEND, and O_RDWR without O_TRUNC,
+//     download the object first. So an append costs as much as an upload of the whole file. The
+//     object keeps its content type, its other properties and its metadata.
+//   - O_TRUNC without O_WRONLY or O_RDWR has no effect. A file that was opened with O_WRONLY can be
+//     read, too.
+//   - If a file is renamed or removed while it is open for writing, Close stores it under the name
+//     that was passed to OpenFile.
+//   - A file that is open for reading requests only the bytes that are read. All of them come from
+//     the same revision of the object.
+//   - Rename moves each object as [storage.Move] does. Without [storage.ServerMove], Move copies
+//     the object and then removes it. That takes four requests, and longer for a large object. Such
+//     a Rename is not atomic. If it is interrupted, the file may exist under both names, but never
+//     under none. If another writer replaces the file meanwhile, the new object stays, and Rename
+//     fails with Changed. A file can replace only a file, and a directory only an empty directory.
+//   - There are no real directories. A directory exists as long as there is an object below it,
+//     such as the empty object that Mkdir stores in it ([Marker], which listings do not show). The
+//     directory of a new file need not exist. If the store has [storage.KeysBesideFolders], a file
+//     and a directory may have the same name.
+//   - Modes, owners and times cannot be set: Chmod, Chown and Chtimes fail with
 //     errors.ErrUnsupported. Files have the mode 0644 and directories 0755. CopyOnWriteFs and
-//     CacheOnReadFs set times in their layer: it can be the base of these only.
+//     CacheOnReadFs set times in their upper layer, so this file system can only be their base.
 package afero
 
 import (
@@ -62,8 +63,8 @@ const (
 	dirMode  = fs.ModeDir | 0o755
 )
 
-// New returns a file system whose root is b. ctx governs all of its calls, which have none of
-// their own.
+// New returns a file system whose root is b. All of its calls use ctx, because afero's methods have
+// no context.
 func New(ctx context.Context, b storage.Bucket) afero.Fs { return &bucketFs{ctx: ctx, bucket: b} }
 
 type bucketFs struct {
@@ -73,13 +74,13 @@ type bucketFs struct {
 
 func (*bucketFs) Name() string { return "omnibucket" }
 
-// keyOf returns the key of a path; "" is the root.
+// keyOf returns the key of a path. For the root, it returns "".
 func keyOf(name string) string {
 	return strings.TrimPrefix(path.Clean("/"+filepath.ToSlash(name)), "/")
 }
 
-// failed makes an error that os and io/fs know. os.IsNotExist, which package afero uses, does not
-// look into errors of this library.
+// failed returns an error that the functions of os and io/fs recognize. Without it, os.IsNotExist,
+// which package afero calls, would not recognize errors of this library.
 func failed(op, name string, err error) error {
 	switch storage.CodeOf(err) {
 	case "":
@@ -135,7 +136,7 @@ func (b *bucketFs) create(name string, flag int) (afero.File, error) {
 	switch {
 	case errors.Is(err, storage.PreconditionFailed) && flag&os.O_EXCL != 0:
 		return nil, failed("open", name, fs.ErrExist)
-	case errors.Is(err, storage.PreconditionFailed): // another one was first
+	case errors.Is(err, storage.PreconditionFailed): // another writer created the object first
 		return b.OpenFile(name, flag&^os.O_CREATE, fileMode)
 	case err != nil:
 		return nil, failed("open", name, err)
@@ -157,7 +158,8 @@ func (b *bucketFs) Mkdir(name string, _ fs.FileMode) error {
 	return failed("mkdir", name, b.mark(keyOf(name)))
 }
 
-// MkdirAll leaves a marker in the last directory only; those above it are there by it.
+// MkdirAll stores a marker in the last directory only. The directories above it exist because of
+// that marker.
 func (b *bucketFs) MkdirAll(name string, _ fs.FileMode) error {
 	for at := keyOf(name); at != "" && at != "."; at = path.Dir(at) {
 		info, err := b.stat(at)
@@ -190,7 +192,7 @@ func (b *bucketFs) Remove(name string) error {
 	if err := b.checkEmpty(name); err != nil {
 		return failed("remove", name, err)
 	}
-	marks := []string{keyOf(name) + "/" + Marker, keyOf(name) + "/"} // other tools leave the second
+	marks := []string{keyOf(name) + "/" + Marker, keyOf(name) + "/"} // the second one is the marker of other tools
 	_, err = storage.RemoveAll(b.ctx, b.bucket, slices.Values(marks))
 	return failed("remove", name, err)
 }
@@ -230,7 +232,7 @@ func (b *bucketFs) Rename(from, to string) error {
 	}
 	for entry, err := range b.bucket.List(b.ctx, storage.WithPrefix(source+"/")) {
 		moved := target + entry.Key[len(source):]
-		if strings.HasSuffix(moved, "/") { // other tools mark a folder so
+		if strings.HasSuffix(moved, "/") { // this is another tool's marker of a folder
 			moved += Marker
 		}
 		if err == nil {
@@ -243,7 +245,8 @@ func (b *bucketFs) Rename(from, to string) error {
 	return nil
 }
 
-// replaces checks that a file or directory may take the place of what is at a path, as on a disk.
+// replaces fails if source, which is a file or a directory, cannot be renamed to this path by the
+// rules of a local disk.
 func (b *bucketFs) replaces(source fs.FileInfo, to string) error {
 	if keyOf(to) == "" || path.Base(keyOf(to)) == Marker {
 		return fs.ErrInvalid
@@ -274,7 +277,8 @@ func (b *bucketFs) Stat(name string) (fs.FileInfo, error) {
 	return info, failed("stat", name, err)
 }
 
-// stat returns a file or, if something is below it, a directory.
+// stat returns the file with this name. If there is no such file, but there are keys below the
+// directory with this name, stat returns the directory.
 func (b *bucketFs) stat(name string) (fs.FileInfo, error) {
 	key := keyOf(name)
 	if key == "" {
@@ -308,12 +312,12 @@ func (*bucketFs) Chtimes(name string, _, _ time.Time) error {
 	return failed("chtimes", name, errors.ErrUnsupported)
 }
 
-// fileInfo describes a file.
+// fileInfo describes an object, with the mode of a file.
 type fileInfo struct{ fs.FileInfo }
 
 func (fileInfo) Mode() fs.FileMode { return fileMode }
 
-// dirInfo is the name of a directory.
+// dirInfo describes the directory that has this name.
 type dirInfo string
 
 func (d dirInfo) Name() string     { return string(d) }

@@ -1,24 +1,26 @@
-// Package certmagic makes a storage of CertMagic of any [storage.Bucket], for programs of CertMagic and
-// for modules of Caddy: certificates, keys and accounts of the servers that share the bucket.
+// Package certmagic stores the certificates, keys and accounts of CertMagic or Caddy in any
+// [storage.Bucket]. Several servers can share the bucket.
 //
 //	s, err := certmagic.New(storage.Prefixed(bucket, "tls/"))
 //	config.Storage = s // a certmagic.Config
 //
-// The objects have private keys. Encrypt them by layers/encrypt, or keep the bucket from others.
+// The objects contain private keys. Encrypt them with layers/encrypt, or make sure that nobody else
+// can read the bucket.
 //
 // # Locks
 //
-// A lock is a lease of package lease, below "locks/". If its holder has died, another server takes the lock
-// 15 seconds after the last renewal that it has seen. No clock of one machine is compared with that
-// of another. Therefore there is no TryLock, in whose place CertMagic calls Lock.
+// A lock is a lease of package lease, below "locks/". If the holder of a lock dies, another server
+// takes the lock 15 seconds after it last saw a renewal. The clocks of two machines are never
+// compared. For this reason there is no TryLock, and CertMagic calls Lock instead.
 //
 // # What differs from FileStorage
 //
-//   - A folder exists while a key is below it, or a folder marker: the empty object "folder/" of consoles and rclone.
-//   - A key may be the prefix of other keys and have a value, too, if the store permits it.
+//   - A folder exists as long as there is a key below it. The empty object "folder/", which
+//     consoles and rclone store as a folder marker, is enough.
+//   - If the store permits it, the same name may be both a key with a value and a folder.
 //   - If the store cannot be reached, Exists returns false.
-//   - List is in the order of the bytes of the keys.
-//   - Delete and Stat refuse the empty key, and Delete that of everything.
+//   - List returns keys in byte order.
+//   - Delete and Stat fail for the empty key, so that Delete cannot remove everything.
 package certmagic
 
 import (
@@ -35,17 +37,17 @@ import (
 	"github.com/omnibucket/storage/lease"
 )
 
-// A Storage keeps what CertMagic stores in a bucket. It is safe for concurrent use.
+// A Storage implements CertMagic's storage in a bucket. Its methods may be called concurrently.
 type Storage struct {
 	bucket storage.ReadWriter
 	mu     sync.Mutex
-	held   map[string][]*lease.Lease // by the name of the lock, those of lost leases first
+	held   map[string][]*lease.Lease // maps the name of a lock to its leases, oldest first
 }
 
 var _ certmagic.Storage = (*Storage)(nil)
 
-// New returns a storage in b. It makes no request. If b is nil, New fails with InvalidArgument. If b
-// lacks conditional writes, which the locks need, New fails with Unsupported.
+// New returns a Storage in b. It makes no request. If b is nil, New fails with InvalidArgument. If
+// b lacks conditional writes, which locks need, New fails with Unsupported.
 func New(b storage.ReadWriter) (*Storage, error) {
 	if b == nil {
 		return nil, failed(storage.InvalidArgument, "New", "", "bucket must not be nil")
@@ -60,19 +62,20 @@ func failed(code storage.Code, op, key, text string) error {
 	return &storage.Error{Code: code, Op: "certmagic." + op, Key: key, Err: errors.New(text)}
 }
 
-// Store writes a value whole, or not at all.
+// Store writes a value, either completely or not at all.
 func (s *Storage) Store(ctx context.Context, key string, value []byte) error {
 	_, err := s.bucket.Upload(ctx, key, bytes.NewReader(value))
 	return err
 }
 
-// Load reads a value. If there is none, the error is fs.ErrNotExist, too.
+// Load reads a value. If the key does not exist, the error matches fs.ErrNotExist, as CertMagic
+// requires.
 func (s *Storage) Load(ctx context.Context, key string) ([]byte, error) {
 	value, _, err := storage.ReadAll(ctx, s.bucket, key)
 	return value, err
 }
 
-// Delete removes a key and all keys below it. If there are none, it succeeds.
+// Delete removes a key and all keys below it. If there are none, it returns nil.
 func (s *Storage) Delete(ctx context.Context, key string) error {
 	if key == "" {
 		return failed(storage.InvalidArgument, "Delete", key, "key must not be empty")
@@ -84,14 +87,14 @@ func (s *Storage) Delete(ctx context.Context, key string) error {
 	return err
 }
 
-// Exists reports whether there is a value or a folder.
+// Exists reports whether a value or a folder with this key exists.
 func (s *Storage) Exists(ctx context.Context, key string) bool {
 	_, err := s.Stat(ctx, key)
 	return err == nil
 }
 
-// Stat returns what is known of a value or of a folder. If there is neither, the error is
-// fs.ErrNotExist, too.
+// Stat returns information about a value or a folder. If neither exists, the error matches
+// fs.ErrNotExist, as CertMagic requires.
 func (s *Storage) Stat(ctx context.Context, key string) (certmagic.KeyInfo, error) {
 	a, err := s.bucket.Attrs(ctx, key)
 	if err == nil {
@@ -109,8 +112,9 @@ func (s *Storage) Stat(ctx context.Context, key string) (certmagic.KeyInfo, erro
 	return certmagic.KeyInfo{}, err
 }
 
-// List returns the keys and the folders in a folder, and if recursive those below, too. If the folder
-// does not exist, the error is fs.ErrNotExist, too; "" always exists.
+// List returns the keys and folders in a folder. If recursive is true, it also returns those in
+// folders below. If the folder does not exist, the error matches fs.ErrNotExist. The folder ""
+// always exists.
 func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]string, error) {
 	prefix := strings.TrimSuffix(folder, "/")
 	if prefix != "" {
@@ -121,7 +125,7 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 		opts = append(opts, storage.WithDelimiter("/"))
 	}
 	var keys []string
-	last := prefix // the folder of the last key
+	last := prefix // folder of the previous key
 	for entry, err := range s.bucket.List(ctx, opts...) {
 		if err != nil {
 			return nil, err
@@ -139,15 +143,17 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 		_, err := s.Stat(ctx, strings.TrimSuffix(prefix, "/"))
 		return nil, err
 	}
-	slices.Sort(keys) // a key may be a value and a folder
+	slices.Sort(keys) // for Compact, because a key that is also a folder occurs twice
 	return slices.Compact(keys), nil
 }
 
-// hasName reports whether what is at a path below a folder has a name there. The folder's own marker, the empty
-// object "folder/" that consoles and rclone store, has none, nor has what a "//" leads to.
+// hasName reports whether a path inside a folder consists of nonempty names. It is false for the
+// folder's own marker, the empty object "folder/" that consoles and rclone store. It is also false
+// for a key with "//".
 func hasName(below string) bool { return below != "" && !strings.Contains("/"+below, "//") }
 
-// appendFolders appends the folders of key below prefix that last, the folder of the key before, is not in.
+// appendFolders appends to keys each folder below prefix that contains key, unless the folder also
+// contains the previous key. The argument last is the folder of the previous key.
 func appendFolders(keys []string, prefix, last, key string) []string {
 	for at := len(prefix); ; at++ {
 		slash := strings.IndexByte(key[at:], '/')

@@ -11,11 +11,11 @@ import (
 	"github.com/omnibucket/storage/lease"
 )
 
-// ttl is the time after which another server takes a lock whose holder has died.
+// ttl is how long a lock stays after its holder has died.
 const ttl = 15 * time.Second
 
-// Lock waits until it holds the lock, and renews it until Unlock. If ctx ends first, it fails with
-// Canceled or DeadlineExceeded.
+// Lock waits until it has acquired the lock. The lock is then renewed until Unlock. If ctx ends
+// first, Lock fails with Canceled or DeadlineExceeded.
 func (s *Storage) Lock(ctx context.Context, name string) error {
 	l, err := lease.Acquire(ctx, s.bucket, lockKey(name), lease.WithTTL(ttl), lease.WithRemoval())
 	if err != nil {
@@ -27,11 +27,13 @@ func (s *Storage) Lock(ctx context.Context, name string) error {
 	return nil
 }
 
-// lockKey returns another key than that of a lock file of FileStorage, which a server that has died leaves.
+// lockKey returns the key of a lock. It differs from the key of a lock file that FileStorage uses,
+// because a dead server may have left such a file.
 func lockKey(name string) string { return "locks/" + certmagic.StorageKeys.Safe(name) + ".lease" }
 
-// Unlock releases a lock of this Storage. If another server has taken it, that one keeps it, and Unlock
-// succeeds. If this Storage does not hold the lock, Unlock fails with InvalidArgument.
+// Unlock releases a lock of this Storage. If another server has taken the lock over, Unlock changes
+// nothing and returns nil. If this Storage does not hold the lock, Unlock fails with
+// InvalidArgument.
 func (s *Storage) Unlock(_ context.Context, name string) error {
 	l := s.oldest(name)
 	if l == nil {
@@ -43,8 +45,9 @@ func (s *Storage) Unlock(_ context.Context, name string) error {
 	return nil
 }
 
-// oldest removes the lease that was acquired first. There are several if one was lost, and another caller
-// here has the lock: its lease must not end before each of both has called Unlock.
+// oldest returns the lease that was acquired first, and removes it from s.held. A lock has two
+// leases if the first was lost and another caller in this process then acquired the lock. When the
+// older caller calls Unlock, the newer lease must stay.
 func (s *Storage) oldest(name string) *lease.Lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()

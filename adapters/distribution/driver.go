@@ -1,30 +1,34 @@
-// Package distribution makes a storage driver of the registry of container images
-// (github.com/distribution/distribution/v3) of any [storage.Bucket] with [storage.OpenUploads].
+// Package distribution is a storage driver for the registry of container images
+// (github.com/distribution/distribution/v3). It stores the registry's files in a [storage.Bucket]
+// that has [storage.OpenUploads].
 //
-// Import it beside the drivers of the stores. The registry's configuration then has the address of a bucket:
+// Import it together with the provider's package of this library. Then write the address of the
+// bucket into the registry's configuration:
 //
 //	storage:
 //	  omnibucket:
 //	    address: s3://images?region=eu-west-1
 //
-// A program that makes its registry itself calls [New].
+// A program that creates the registry in its own code can call [New] instead.
 //
 // # Objects
 //
-// A file "/a/b" of the registry is the object "a/b", and a name that ends in ".", as a tag may, gets a "~". While
-// an upload is not committed, its whole parts are in an open upload of the store, and the bytes after them in the
-// object "a/b~upload", which listings of the driver leave out. So any number of registries continue each
-// other's uploads.
+// A file "/a/b" of the registry is the object "a/b". If a name ends in ".", which the name of a tag
+// may do, the driver adds a "~". Before an upload is committed, its complete parts are in a
+// multipart upload of the store. The remaining bytes are in the object "a/b~upload", which the
+// driver does not list. So any number of registries can continue each other's uploads.
 //
 // # What differs from the registry's own drivers
 //
-//   - PutContent stores a file whole or not at all, on every store.
+//   - PutContent stores a file either completely or not at all, on every store.
 //   - A file may not grow after Commit, unless it is empty.
-//   - Close keeps what was written, even if the request that wrote it was canceled.
-//   - Walk takes one listing for each folder, in the order of the registry, and no Stat.
-//   - Folder markers, the empty objects "a/" of consoles and rclone, are no files. Delete removes those of its folder.
-//   - RedirectURL is empty for a store without signed URLs; the registry then sends the bytes itself.
-//     HEAD requests are not redirected.
+//   - Close keeps the bytes that were written, even if the request that sent them was canceled.
+//   - Walk makes one listing for each folder, and no Stat. It visits files in the order that the
+//     registry expects.
+//   - Folder markers, which are empty objects such as "a/" from consoles and rclone, are not files.
+//     Delete of a folder also removes the markers in the folder.
+//   - If the store has no signed URLs, RedirectURL returns "", and the registry sends the bytes
+//     itself. HEAD requests are not redirected.
 package distribution
 
 import (
@@ -47,7 +51,7 @@ const name = "omnibucket"
 
 func init() { factory.Register(name, opener{}) }
 
-// An opener opens the bucket of a configuration.
+// An opener opens the bucket at the address in the registry's configuration.
 type opener struct{}
 
 func (opener) Create(ctx context.Context, parameters map[string]any) (registry.StorageDriver, error) {
@@ -75,8 +79,8 @@ func failed(code storage.Code, text string) error {
 	return &storage.Error{Code: code, Op: "distribution.New", Err: errors.New(text)}
 }
 
-// New returns a storage driver over b. It makes no request. If b is nil, New fails with InvalidArgument.
-// If b lacks open uploads, New fails with Unsupported.
+// New returns a storage driver for the bucket b. It makes no request. If b is nil, New fails with
+// InvalidArgument. If b lacks [storage.OpenUploads], New fails with Unsupported.
 func New(b storage.Bucket) (registry.StorageDriver, error) {
 	if b == nil {
 		return nil, failed(storage.InvalidArgument, "bucket must not be nil")
@@ -87,12 +91,13 @@ func New(b storage.Bucket) (registry.StorageDriver, error) {
 	return &base.Base{StorageDriver: &driver{b}}, nil
 }
 
-// A driver gets paths that base.Base has checked.
+// A driver implements the storage driver. base.Base checks all paths before they reach it.
 type driver struct{ bucket storage.Bucket }
 
 func (*driver) Name() string { return name }
 
-// keyOf returns the key of a path, and "" for the root. A path has no "~".
+// keyOf returns the key of a path. For the root, it returns "". The result is unique, because the
+// registry's paths contain no "~".
 func keyOf(path string) string {
 	return strings.TrimSuffix(strings.ReplaceAll(strings.TrimPrefix(path, "/")+"/", "./", ".~/"), "/")
 }
@@ -101,7 +106,7 @@ func pathOf(key string) string {
 	return "/" + strings.TrimSuffix(strings.ReplaceAll(key+"/", ".~/", "./"), "/")
 }
 
-// below returns the prefix of the keys in a folder.
+// below returns the prefix of all keys in a folder.
 func below(path string) string {
 	if path == "/" {
 		return ""
@@ -109,7 +114,7 @@ func below(path string) string {
 	return keyOf(path) + "/"
 }
 
-// told translates an error of a call with a path.
+// told converts an error for this path to the error that the registry expects.
 func told(path string, err error) error {
 	if storage.CodeOf(err) == storage.ObjectNotFound {
 		return registry.PathNotFoundError{Path: path}
@@ -127,7 +132,8 @@ func (d *driver) PutContent(ctx context.Context, path string, content []byte) er
 	return err
 }
 
-// Reader reads from offset on. At and after the end it returns no bytes.
+// Reader reads a file from an offset to its end. If the offset is at or after the end, there are no
+// bytes to read.
 func (d *driver) Reader(ctx context.Context, path string, offset int64) (io.ReadCloser, error) {
 	r, err := d.bucket.Download(ctx, keyOf(path), storage.WithRange(offset, -1))
 	switch storage.CodeOf(err) {
@@ -139,13 +145,14 @@ func (d *driver) Reader(ctx context.Context, path string, offset int64) (io.Read
 	return nil, told(path, err)
 }
 
-// Move copies, where the store cannot rename.
+// Move moves a file. If the store cannot rename, it copies the object and removes the source.
 func (d *driver) Move(ctx context.Context, from, to string) error {
 	_, err := storage.Move(ctx, d.bucket, keyOf(from), keyOf(to))
 	return told(from, err)
 }
 
-// Delete removes a file or a folder with everything below it, and drops unfinished uploads there.
+// Delete removes a file, or a folder with everything below it. It also aborts unfinished uploads
+// there.
 func (d *driver) Delete(ctx context.Context, path string) error {
 	key := keyOf(path)
 	removed, err := storage.RemoveMatching(ctx, d.bucket, func(entry storage.ListEntry) bool {
@@ -162,7 +169,7 @@ func (d *driver) Delete(ctx context.Context, path string) error {
 		removed++
 		err = d.bucket.Remove(ctx, key)
 	}
-	if err == nil && d.abort(ctx, key) { // also beside a file, if a registry died after it was complete
+	if err == nil && d.abort(ctx, key) { // a registry that died during Commit may leave the upload of a complete file
 		removed++
 		err = d.bucket.Remove(ctx, key+stateSuffix)
 	}
@@ -172,7 +179,8 @@ func (d *driver) Delete(ctx context.Context, path string) error {
 	return err
 }
 
-// RedirectURL returns a URL that is valid for as long as the store's signatures are by default.
+// RedirectURL returns a signed URL from which a client can download the file. It is valid for the
+// store's default time.
 func (d *driver) RedirectURL(r *http.Request, path string) (string, error) {
 	if r.Method != http.MethodGet || !storage.Supports(d.bucket, storage.SignedURLs) {
 		return "", nil
@@ -182,7 +190,7 @@ func (d *driver) RedirectURL(r *http.Request, path string) (string, error) {
 		return "", told(path, err)
 	}
 	if len(signed.Header) > 0 {
-		return "", nil // a redirect carries no headers
+		return "", nil // a redirect cannot send headers with the URL
 	}
 	return signed.URL, nil
 }

@@ -51,9 +51,10 @@ func (d *driver) List(ctx context.Context, path string) ([]string, error) {
 	return paths, nil
 }
 
-// children returns the files and folders in a folder by their names. A folder that exists may be empty, because
-// other tools mark a folder by an empty object "folder/". That object has no name in the folder and is left out,
-// as is what a "//" in a key leads to: either would be the folder itself, and a walk would never end.
+// children returns the files and folders directly in a folder, sorted by path. It leaves out the
+// folder's marker, an empty object "folder/" from other tools, and keys with "//". Each would have
+// the path of the folder itself, so that a walk would never end. A folder with only a marker exists
+// and is empty.
 func (d *driver) children(ctx context.Context, path string) ([]registry.FileInfo, error) {
 	var children []registry.FileInfo
 	found := path == "/"
@@ -78,8 +79,8 @@ func (d *driver) children(ctx context.Context, path string) ([]registry.FileInfo
 	return children, nil
 }
 
-// Walk calls f for everything below a folder, in the order of the registry: a folder, what is in it,
-// then the next name. It begins after the hint.
+// Walk calls f for everything below a folder. After a folder, it visits the content of that folder
+// before the next name. If the options have a StartAfterHint, Walk begins after that path.
 func (d *driver) Walk(
 	ctx context.Context, path string, f registry.WalkFn, options ...func(*registry.WalkOptions),
 ) error {
@@ -97,13 +98,15 @@ func (d *driver) Walk(
 	return err
 }
 
-// ordered returns a text whose order is that of a walk.
+// ordered converts a path to a text that can be compared: the texts sort in the order in which Walk
+// visits the paths.
 func ordered(path string) string { return strings.ReplaceAll(path, "/", "\x00") }
 
 func (d *driver) walk(ctx context.Context, children []registry.FileInfo, after string, f registry.WalkFn) error {
 	for _, child := range children {
 		at := ordered(child.Path())
-		around := strings.HasPrefix(after+"\x00", at+"\x00") // the hint is this child, or below it
+		// the path after which Walk begins is this child or is below it
+		around := strings.HasPrefix(after+"\x00", at+"\x00")
 		if at <= after && !around {
 			continue
 		}

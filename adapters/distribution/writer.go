@@ -12,33 +12,35 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// stateSuffix ends the key of the state of a file that is not committed.
+// stateSuffix ends the key of the object that has the state of an unfinished file.
 const stateSuffix = "~upload"
 
-// partSize is that of all parts but the last, in bytes. A layer of 160 GB has 10,000 of them.
+// partSize is the size of every part except the last, in bytes. With 10,000 parts, a layer may have
+// 160 GB.
 const partSize = 16 << 20
 
-// A state is the first line of its object, in JSON. The bytes after the whole parts follow.
+// A state says how much of an unfinished file is stored. It is the first line of an object, in
+// JSON. The rest of that object has the bytes that follow the last complete part.
 type state struct {
-	Token string `json:"token,omitempty"` // of the open upload; "" before the first part
+	Token string `json:"token,omitempty"` // token of the multipart upload; "" before the first part
 	Parts int    `json:"parts,omitempty"`
-	Sent  int64  `json:"sent,omitempty"` // bytes in these parts
+	Sent  int64  `json:"sent,omitempty"` // number of bytes in these parts
 }
 
 var errEnded = errors.New("the file must not be closed, committed or canceled")
 
-// A writer is a file that is written by one goroutine. It keeps at most a part in memory.
+// A writer writes one file. It keeps at most one part in memory. It must not be used concurrently.
 type writer struct {
 	ctx    context.Context
 	driver *driver
 	key    string
 	state  state
-	upload storage.MultipartUpload // nil before the first part of this writer
+	upload storage.MultipartUpload // nil before this writer stores its first part
 	tail   bytes.Buffer
 	ended  bool
 }
 
-// Writer begins a file, or continues one that is not committed.
+// Writer begins a new file. If more is true, it continues an unfinished one.
 func (d *driver) Writer(ctx context.Context, path string, more bool) (registry.FileWriter, error) {
 	w := &writer{ctx: ctx, driver: d, key: keyOf(path)}
 	if !more {
@@ -55,7 +57,7 @@ func (d *driver) Writer(ctx context.Context, path string, more bool) (registry.F
 	return w, told(path, err)
 }
 
-// resume reads the state.
+// resume reads the state of an unfinished file.
 func (w *writer) resume() error {
 	content, _, err := storage.ReadAll(w.ctx, w.driver.bucket, w.key+stateSuffix)
 	if err != nil {
@@ -89,7 +91,7 @@ func (w *writer) Write(p []byte) (written int, err error) {
 	return written, nil
 }
 
-// open continues the open upload of the store, or begins it.
+// open continues the multipart upload of the file. If there is none, it begins one.
 func (w *writer) open(ctx context.Context) (err error) {
 	switch {
 	case w.upload != nil:
@@ -103,7 +105,7 @@ func (w *writer) open(ctx context.Context) (err error) {
 	return err
 }
 
-// putPart stores the bytes in memory as the next part. After an error they are still in memory.
+// putPart stores the bytes in memory as the next part. If it fails, the bytes stay in memory.
 func (w *writer) putPart(ctx context.Context) error {
 	if err := w.open(ctx); err != nil {
 		return err
@@ -117,7 +119,8 @@ func (w *writer) putPart(ctx context.Context) error {
 	return nil
 }
 
-// Close keeps what was written for the next Writer, also if the context of this one has ended.
+// Close stores the bytes and the state, so that a later Writer can continue. It works even if the
+// context has ended.
 func (w *writer) Close() error {
 	if w.ended {
 		return nil
@@ -138,7 +141,8 @@ func (w *writer) Close() error {
 	return err
 }
 
-// fitsPart reports whether the store takes the bytes in memory as a part, although others follow.
+// fitsPart reports whether the store accepts the bytes in memory as a part that is not the last
+// one.
 func (w *writer) fitsPart() bool {
 	if w.upload == nil {
 		return false
@@ -148,7 +152,7 @@ func (w *writer) fitsPart() bool {
 	return size > 0 && size >= limits.MinSize && !limits.Equal && size%max(limits.Unit, 1) == 0
 }
 
-// Commit makes the file of what was written. After an error, it may be called again.
+// Commit makes the file from all bytes that were written. If it fails, it may be called again.
 func (w *writer) Commit(ctx context.Context) error {
 	if w.ended {
 		return errEnded
@@ -174,7 +178,8 @@ func (w *writer) commit(ctx context.Context) error {
 	if err := w.open(ctx); err != nil {
 		return err
 	}
-	// A registry that has died may have stored more parts than the state counts.
+	// List the parts explicitly, because a registry that died may have stored more parts than the
+	// state has.
 	parts := make([]storage.UploadedPart, w.state.Parts)
 	for i := range parts {
 		parts[i].Number = i + 1
@@ -183,7 +188,7 @@ func (w *writer) commit(ctx context.Context) error {
 	return err
 }
 
-// Cancel drops what was written.
+// Cancel removes everything that was written.
 func (w *writer) Cancel(ctx context.Context) error {
 	if w.ended {
 		return errEnded
@@ -200,8 +205,8 @@ func (w *writer) Cancel(ctx context.Context) error {
 	return w.driver.bucket.Remove(ctx, w.key+stateSuffix)
 }
 
-// abort drops the parts of a file that is not committed, and reports whether there is one. The store
-// drops parts that could not be reached.
+// abort drops the parts of an unfinished file, and reports whether there was such a file. If the
+// parts cannot be dropped, they stay until the store's own rules remove them.
 func (d *driver) abort(ctx context.Context, key string) bool {
 	w := &writer{ctx: ctx, driver: d, key: key}
 	if err := w.resume(); err != nil {

@@ -13,12 +13,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// end is an escape of nothing. It ends a key whose last character cannot be the last one of a key,
-// so that the stored key still begins with every prefix of the key.
+// end is added to a key whose last character is not permitted at the end of a key. It stands for no
+// character. Unlike an escape of that character, it keeps every prefix of the key unchanged, so
+// that listings find the object.
 const end = "__0x__"
 
-// escapeKey returns key with the characters escaped that the library's rules refuse there. The
-// escape is that of the Go CDK's own drivers, except for the end.
+// escapeKey replaces the characters that this library does not permit in a key by escapes. They are
+// the same escapes that the Go CDK's own drivers use, except at the end of a key.
 func escapeKey(key string) string {
 	stored := escapePrefix(key)
 	if strings.HasSuffix(stored, "/") || strings.HasSuffix(stored, ".") {
@@ -27,13 +28,14 @@ func escapeKey(key string) string {
 	return stored
 }
 
-// escapeDelimiter escapes a delimiter as it is within a key.
+// escapeDelimiter escapes a delimiter in the same way as if it occurred inside a key.
 func escapeDelimiter(delimiter string) string { return escapePrefix("x" + delimiter)[1:] }
 
-// escapePrefix is escapeKey for a prefix, whose last character need not end a key.
+// escapePrefix escapes a prefix of a key. Unlike escapeKey, it does not change the last character,
+// because a longer key may follow.
 func escapePrefix(prefix string) string {
 	if !utf8.ValidString(prefix) {
-		return prefix // the library refuses it
+		return prefix // the library returns an error for it
 	}
 	runes := []rune(prefix)
 	var out strings.Builder
@@ -47,7 +49,8 @@ func escapePrefix(prefix string) string {
 	return out.String()
 }
 
-// mustEscape reports whether the rune at i cannot stand there in a key, or may begin an escape.
+// mustEscape reports whether runes[i] must be escaped. Either a key may not have that rune at this
+// place, or the rune looks like the beginning of an escape.
 func mustEscape(runes []rune, i int) bool {
 	switch r := runes[i]; r {
 	case '_':
@@ -63,7 +66,7 @@ func mustEscape(runes []rune, i int) bool {
 
 var escaped = regexp.MustCompile(`__0x([0-9a-f]{1,6})__`)
 
-// unescapeKey returns the key of an escaped one.
+// unescapeKey reverses escapeKey: it returns the original of an escaped key.
 func unescapeKey(key string) string {
 	if !strings.Contains(key, "__0x") {
 		return key
@@ -81,9 +84,10 @@ func unescapeKey(key string) string {
 	})
 }
 
-// stored calls do with the key under which the adapter stores an object. If there is none, and the
-// bucket lists the key as it is, it calls do with that: other programs may have stored "dir/" or
-// "a//b". If that fails too, it returns the first failure.
+// stored calls the function do with the escaped key, under which this adapter stores the object. If
+// that object does not exist, another program may have stored the object without escapes in its
+// key, such as "dir/" or "a//b". If the bucket lists the key without escapes, stored calls the
+// function with that key. If the second call fails, too, stored returns the first error.
 func stored[T any](ctx context.Context, b storage.Bucket, key string, do func(key string) (T, error)) (T, error) {
 	own := escapeKey(key)
 	result, err := do(own)
@@ -95,11 +99,12 @@ func stored[T any](ctx context.Context, b storage.Bucket, key string, do func(ke
 	return result, err
 }
 
-// listed reports whether a listing has the key, as that of this object. A request for the key does not tell: MinIO
-// responds to "/a" with the object "a". So it does to a listing of one entry, which therefore has two.
+// listed reports whether the bucket lists an object with exactly this key. Requesting the key would
+// not be reliable, because MinIO returns the object "a" for "/a". The limit of the listing is 2,
+// because with 1 MinIO returns a wrong result, too.
 func listed(ctx context.Context, b storage.Bucket, key string) bool {
 	if unescapeKey(key) != key {
-		return false // an object with this key is that of another one
+		return false // this key is the escaped form of another key, whose object this adapter has stored
 	}
 	for entry, err := range b.List(ctx, storage.WithPrefix(key), storage.WithLimit(2)) {
 		return err == nil && entry.Key == key
@@ -111,7 +116,7 @@ const hexPrefix = "x-hex-"
 
 var plainName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
 
-// escapeMetadata returns metadata as the library takes it.
+// escapeMetadata returns metadata in which names that the library does not permit are escaped.
 func escapeMetadata(metadata map[string]string) (map[string]string, error) {
 	out := make(map[string]string, len(metadata))
 	for name, value := range metadata {
@@ -139,7 +144,7 @@ func unescapeMetadata(metadata map[string]string) map[string]string {
 	return out
 }
 
-// unescapeName returns the name that escapeMetadata or a driver of the Go CDK has escaped.
+// unescapeName returns the name that escapeMetadata, or a driver of the Go CDK, has escaped.
 func unescapeName(name string) string {
 	if digits, found := strings.CutPrefix(name, hexPrefix); found {
 		if raw, err := hex.DecodeString(digits); err == nil {

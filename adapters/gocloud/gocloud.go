@@ -1,40 +1,44 @@
-// Package gocloud makes a Go CDK bucket (gocloud.dev/blob) of any [storage.Bucket], so that code
-// written for the Go CDK runs unchanged on the stores of this library.
+// Package gocloud turns any [storage.Bucket] into a bucket of the Go CDK (gocloud.dev/blob). Code
+// that was written for the Go CDK runs unchanged on the stores of this library.
 //
 //	b := gocloud.OpenBucket(bucket) // in place of s3blob.OpenBucket and the like
 //
-// or, if the program opens its bucket by address, with this package imported:
+// If the program opens its bucket by address, import this package and change the address:
 //
 //	b, err := blob.OpenBucket(ctx, "omnibucket://s3/my-bucket?region=eu-west-1")
 //
 // # What changes in meaning
 //
-//   - Errors wrap a *[storage.Error]: ErrorAs finds it and the SDK's error below it, and gcerrors.Code tells its category.
-//   - Reads continue after a lost connection and never join two revisions of an object. But Seek of
-//     a blob.Reader opens the object again, and then reads the revision that is there: use
-//     storage.NewReaderAt on the *storage.Bucket of As for random access to one revision.
-//   - Delete of a key that does not exist fails with NotFound, as the Go CDK asks; the library's
-//     Remove succeeds. Delete therefore makes one request more.
-//   - Copy leaves the storage class to the destination on S3, as s3blob does.
-//   - A content type that is not type/subtype, or none, becomes application/octet-stream. On a
-//     store without [storage.ContentProperties], it is the one that the key's extension implies.
-//   - BufferSize is the size of a part, in whole MiB, if it is at least 5 MiB and the store has parts.
-//   - Signed URLs for DELETE, and those that demand that there is no content type, are
-//     Unimplemented. Headers that a store needs with a signed PUT, such as Azure's
-//     x-ms-blob-type, do not fit into a URL: take them from the library's SignedUploadURL.
-//   - Keys that the library refuses ("a//b", "dir/", control characters) are escaped as the
-//     Go CDK's own drivers escape: "__0x2f__" is a slash. A slash or dot at the end of a key stays,
-//     and "__0x__" follows it. So are names of metadata, as hexadecimal digits after "x-hex-".
-//   - If another program or s3blob has stored such a key as it is, the object is found too: the
-//     adapter looks for the key in a listing. A write leaves that object as it is, so that a
-//     listing has the key twice until Delete removes both.
-//   - A store that lists in another order than that of bytes fails to list (Unsupported).
+//   - Errors wrap a *[storage.Error]. ErrorAs finds it, and also the error of the provider's SDK.
+//     gcerrors.Code returns its category.
+//   - Reads continue after a lost connection, and never mix two revisions of an object. But Seek of
+//     a blob.Reader opens the object again, and then reads its current revision. For random access
+//     to one revision, get the *storage.Bucket from As and use storage.NewReaderAt.
+//   - If the key does not exist, Delete fails with NotFound, as the Go CDK requires. The library's
+//     Remove would succeed, so Delete makes one more request to find out.
+//   - On S3, a copy has the default storage class of the bucket, as with s3blob.
+//   - If the content type is empty or has no slash, it becomes application/octet-stream. On a store
+//     without [storage.ContentProperties], the extension of the key decides the type.
+//   - If BufferSize is at least 5 MiB and the store supports multipart uploads, it sets the size of
+//     a part, in whole MiB. Otherwise it has no effect.
+//   - Signed URLs for DELETE, and signed URLs that enforce an absent content type, fail with
+//     Unimplemented. Some stores need headers with a signed PUT, such as Azure's x-ms-blob-type. A
+//     URL cannot contain them, so call the library's SignedUploadURL instead.
+//   - Keys that the library does not permit ("a//b", "dir/", control characters) are escaped in the
+//     same way as the Go CDK's own drivers do: "__0x2f__" is a slash. There is one difference:
+//     after a slash or dot at the end of a key, "__0x__" is added. Names of metadata that the
+//     library does not permit become hexadecimal digits after "x-hex-".
+//   - If another program, such as one with s3blob, has stored such a key without escapes, the
+//     adapter finds the object by a listing. A write stores a second object with the escaped key,
+//     so a listing has the key twice. Delete removes both.
+//   - If the store does not list in byte order, listing fails with Unsupported.
 //
-// As of a bucket takes a *[storage.Bucket], or a pointer to the provider's client, as an **s3.Client; that of
-// attributes and readers a **[storage.Attrs]; that of list entries a *[storage.ListEntry]. The functions BeforeRead,
-// BeforeWrite, BeforeCopy, BeforeList and BeforeSign get a pointer to the options of the call:
-// **[]storage.DownloadOption, **[]storage.UploadOption, **[]storage.CopyOption, **[]storage.ListOption,
-// **[]storage.SignedDownloadOption or **[]storage.SignedUploadOption.
+// The method As of a bucket accepts a *[storage.Bucket], or a pointer to the provider's client,
+// such as an **s3.Client. As of attributes and readers accepts a **[storage.Attrs], and As of list
+// entries a *[storage.ListEntry]. The functions BeforeRead, BeforeWrite, BeforeCopy, BeforeList and
+// BeforeSign receive a pointer to the options of the call, which is one of these:
+// **[]storage.DownloadOption, **[]storage.UploadOption, **[]storage.CopyOption,
+// **[]storage.ListOption, **[]storage.SignedDownloadOption or **[]storage.SignedUploadOption.
 package gocloud
 
 import (
@@ -53,23 +57,25 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Scheme is the scheme of addresses that blob.OpenBucket takes once this package is imported.
+// Scheme is the scheme of the addresses that blob.OpenBucket accepts if the program imports this
+// package.
 const Scheme = "omnibucket"
 
 func init() { blob.DefaultURLMux().RegisterBucket(Scheme, URLOpener{}) }
 
-// OpenBucket returns b as a bucket of the Go CDK. Its Close leaves b open.
+// OpenBucket returns b as a bucket of the Go CDK. Closing the result does not close b.
 func OpenBucket(b storage.Bucket) *blob.Bucket { return blob.NewBucket(&bucket{Bucket: b}) }
 
-// A URLOpener opens addresses as "omnibucket://s3/my-bucket?region=eu-west-1": the first part is
-// the scheme of an address of [storage.Open], and what follows is its rest.
-// "omnibucket://file//var/data" is "file:///var/data". The program imports the provider's package,
-// as for storage.Open.
+// A URLOpener opens addresses with the scheme "omnibucket" for blob.OpenBucket. The host of such an
+// address is the scheme of an address for [storage.Open]:
+// "omnibucket://s3/my-bucket?region=eu-west-1" opens "s3://my-bucket?region=eu-west-1", and
+// "omnibucket://file//var/data" opens "file:///var/data". The program must import the provider's
+// package, as it does for storage.Open.
 type URLOpener struct {
 	Options []storage.OpenOption
 }
 
-// OpenBucketURL opens the bucket. Close of the result closes it.
+// OpenBucketURL opens the bucket at the address u. Closing the result closes that bucket.
 func (o URLOpener) OpenBucketURL(ctx context.Context, u *url.URL) (*blob.Bucket, error) {
 	rest, found := strings.CutPrefix(u.EscapedPath(), "/")
 	if u.Host == "" || !found {
@@ -90,10 +96,10 @@ func (o URLOpener) OpenBucketURL(ctx context.Context, u *url.URL) (*blob.Bucket,
 	return blob.NewBucket(&bucket{Bucket: b, owned: true}), nil
 }
 
-// A bucket is the driver.
+// A bucket implements the Go CDK's driver on a [storage.Bucket].
 type bucket struct {
 	storage.Bucket
-	owned bool // Close closes it
+	owned bool // true if Close closes the Bucket
 }
 
 func (b *bucket) Close() error {
@@ -103,7 +109,8 @@ func (b *bucket) Close() error {
 	return nil
 }
 
-// As sets target to the bucket, or to the provider's client, as the Go CDK's own drivers do.
+// As sets target to the [storage.Bucket], or to the provider's client, depending on the type of
+// target.
 func (b *bucket) As(target any) bool {
 	if p, ok := target.(*storage.Bucket); ok {
 		*p = b.Bucket
@@ -118,9 +125,9 @@ func (b *bucket) As(target any) bool {
 	return true
 }
 
-// ErrorAs sets target to the *storage.Error, or to an error of the provider's SDK below it.
+// ErrorAs sets target to the *storage.Error in err, or to the provider's error that it wraps.
 func (b *bucket) ErrorAs(err error, target any) bool {
-	to := reflect.TypeOf(target) // errors.As panics unless it points to an error
+	to := reflect.TypeOf(target) // errors.As panics if target is not a pointer to an error type
 	if to.Kind() != reflect.Pointer ||
 		to.Elem().Kind() != reflect.Interface && !to.Elem().Implements(reflect.TypeFor[error]()) {
 		return false
@@ -128,7 +135,7 @@ func (b *bucket) ErrorAs(err error, target any) bool {
 	return errors.As(err, target)
 }
 
-// ErrorCode returns the category of an error.
+// ErrorCode returns the Go CDK's category of an error.
 func (b *bucket) ErrorCode(err error) gcerrors.ErrorCode {
 	switch storage.CodeOf(err) {
 	case storage.ObjectNotFound, storage.BucketNotFound:
@@ -164,7 +171,7 @@ func (b *bucket) ErrorCode(err error) gcerrors.ErrorCode {
 	return gcerrors.Unknown
 }
 
-// before calls a function of the caller's with the options of a call.
+// before calls the caller's function, such as BeforeWrite, which may change the options of a call.
 func before[T any](call func(func(any) bool) error, opts *[]T) error {
 	if call == nil {
 		return nil
@@ -226,7 +233,7 @@ func (b *bucket) Delete(ctx context.Context, key string, o *driver.DeleteOptions
 	if err != nil || escapeKey(key) == key || !listed(ctx, b.Bucket, key) {
 		return err
 	}
-	// The key would still be there, because another program has stored it as it is.
+	// Another program has stored the same key without escapes. Remove that object, too.
 	_, err = remove(key)
 	return err
 }
@@ -244,7 +251,8 @@ func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLO
 		opts := []storage.SignedUploadOption{storage.WithTTL(o.Expiry)}
 		if o.ContentType != "" {
 			if !storage.Supports(b.Bucket, storage.SignedContentType) {
-				if _, err := b.SignedUploadURL(ctx, key, opts...); err != nil { // the bucket signs nothing: its error says why
+				// a bucket that cannot sign at all fails here
+				if _, err := b.SignedUploadURL(ctx, key, opts...); err != nil {
 					return "", err
 				}
 				return "", errUnsupported("SignedURL", "the store does not enforce the content type of a signed URL")

@@ -98,6 +98,7 @@ func (h harness) MakeDriverForNonexistentBucket(context.Context) (driver.Bucket,
 func (harness) HTTPClient() *http.Client         { return &http.Client{} }
 func (harness) SupportsCopy() bool               { return true }
 func (harness) SupportsNonSlashDelimiters() bool { return true }
+func (harness) SkipDownloadAt() bool             { return false }
 func (harness) Close()                           {}
 
 // asTest tests As everywhere.

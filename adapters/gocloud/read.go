@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// maxPage is how many entries one page has at most.
+// maxPage is the greatest number of entries in one page.
 const maxPage = 1000
 
 func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.ListPage, error) {
@@ -35,7 +35,7 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 	for _, entry := range page.Entries {
 		key := unescapeKey(entry.Key)
 		if !strings.HasPrefix(key, o.Prefix) {
-			continue // it begins with the underscores of an escape
+			continue // the prefix only matched a part of an escape, and not the key itself
 		}
 		out.Objects = append(out.Objects, &driver.ListObject{
 			Key: key, ModTime: entry.Modified, Size: entry.Size, IsDir: entry.IsPrefix,
@@ -51,7 +51,8 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 	return out, nil
 }
 
-// NewRangeReader opens a range of the object. A negative length reads to the end.
+// NewRangeReader opens length bytes of an object from offset. If length is negative, it opens the
+// rest of the object.
 func (b *bucket) NewRangeReader(
 	ctx context.Context, key string, offset, length int64, o *driver.ReaderOptions,
 ) (driver.Reader, error) {
@@ -74,14 +75,14 @@ func (b *bucket) NewRangeReader(
 	}, nil
 }
 
-// A reader is an open download.
+// A reader implements the Go CDK's reader with an open download.
 type reader struct {
 	from  *storage.Reader
 	attrs driver.ReaderAttributes
 }
 
-// maxRead is how much of a buffer one Read fills. The Go CDK reads into 1 MiB, which is more than a
-// processor keeps at hand between the read, the checksum and the write.
+// maxRead limits how many bytes one Read returns. The Go CDK reads up to 1 MiB, which would not
+// stay in the processor's cache between the read, the checksum and the write.
 const maxRead = 128 << 10
 
 func (r *reader) Read(p []byte) (int, error) { return r.from.Read(p[:min(len(p), maxRead)]) }
@@ -92,7 +93,7 @@ func (r *reader) Attributes() *driver.ReaderAttributes { return &r.attrs }
 
 func (r *reader) As(target any) bool { return attrsAs(r.from.Attrs())(target) }
 
-// Download writes the object to w.
+// Download writes the content of the object to w.
 func (r *reader) Download(w io.Writer) error {
 	_, err := r.from.WriteTo(w)
 	return err

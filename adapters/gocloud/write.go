@@ -11,15 +11,15 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// leastPart is the smallest BufferSize, in bytes, that is used as the size of a part. partUnit is
-// that of which a part is a multiple: Google takes only multiples of 256 KiB.
+// leastPart is the smallest BufferSize, in bytes, that sets the size of a part. The size of a part
+// is rounded to a multiple of partUnit, because Google accepts only multiples of 256 KiB.
 const (
 	leastPart = 5 << 20
 	partUnit  = 1 << 20
 )
 
-// NewTypedWriter begins a write. The object is stored by Close. The Go CDK itself checks ContentMD5,
-// and cancels ctx before Close if it is another one.
+// NewTypedWriter begins a write. Close stores the object. The Go CDK checks ContentMD5 itself: if
+// the content has another MD5, it cancels ctx before it calls Close.
 func (b *bucket) NewTypedWriter(
 	ctx context.Context, key, contentType string, o *driver.WriterOptions,
 ) (driver.Writer, error) {
@@ -37,7 +37,7 @@ func (b *bucket) NewTypedWriter(
 	return &writer{ctx: ctx, bucket: b.Bucket, key: escapeKey(key), opts: opts}, nil
 }
 
-// checkWriter refuses options that the store does not support.
+// checkWriter fails if an option is set that the store does not support.
 func (b *bucket) checkWriter(o *driver.WriterOptions) error {
 	for _, option := range []struct {
 		name  string
@@ -55,7 +55,7 @@ func (b *bucket) checkWriter(o *driver.WriterOptions) error {
 	return nil
 }
 
-// uploadOptions returns the options of an upload.
+// uploadOptions converts the Go CDK's options to options of this library.
 func (b *bucket) uploadOptions(
 	contentType string, metadata map[string]string, o *driver.WriterOptions,
 ) (opts []storage.UploadOption) {
@@ -88,8 +88,8 @@ func (b *bucket) uploadOptions(
 	return opts
 }
 
-// mediaType returns a content type that the library takes. The Go CDK also takes none, and words
-// without a slash.
+// mediaType returns a content type that the library accepts. The Go CDK also permits an empty type,
+// and types without a slash.
 func mediaType(contentType string) string {
 	kind, _, err := mime.ParseMediaType(contentType)
 	if err != nil || !strings.Contains(kind, "/") {
@@ -105,10 +105,10 @@ type writer struct {
 	key      string
 	opts     []storage.UploadOption
 	writer   *storage.Writer
-	uploaded bool // Upload was called: Close has nothing to store
+	uploaded bool // true if Upload was called, so that Close has nothing to store
 }
 
-// open begins the upload, when the first bytes come.
+// open begins the upload, when the first bytes are written.
 func (w *writer) open() *storage.Writer {
 	if w.writer == nil {
 		w.writer = storage.NewWriter(w.ctx, w.bucket, w.key, w.opts...)
@@ -118,15 +118,15 @@ func (w *writer) open() *storage.Writer {
 
 func (w *writer) Write(p []byte) (int, error) { return w.open().Write(p) }
 
-// Upload stores all of r. A file is read in place, in parallel. The Go CDK calls Close after it, also
-// if it fails.
+// Upload stores all bytes of r. If r is a file, its parts are read and sent in parallel. The Go CDK
+// calls Close afterwards, even if Upload fails.
 func (w *writer) Upload(r io.Reader) error {
 	w.uploaded = true
 	_, err := w.bucket.Upload(w.ctx, w.key, r, w.opts...)
 	return err
 }
 
-// Close stores the object, unless the context is done.
+// Close stores the object. If the context has ended, it stores nothing and fails.
 func (w *writer) Close() error {
 	if w.uploaded {
 		return nil

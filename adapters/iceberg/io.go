@@ -1,29 +1,30 @@
-// Package iceberg keeps tables of Apache Iceberg (github.com/apache/iceberg-go) in any
+// Package iceberg lets github.com/apache/iceberg-go store tables of Apache Iceberg in any
 // [storage.Bucket].
 //
 //	err := iceberg.Register("s3://lake", bucket) // in place of importing iceberg-go/io/gocloud/s3
 //
-// From then on, iceberg-go reads and writes the files below s3://lake/ in the bucket, whatever the
-// catalog. Locations in metadata stay as they are, so that other engines read the same tables.
-// [New] makes the IO interface of iceberg-go for one bucket without registering it.
+// After that call, iceberg-go reads and writes the files below s3://lake/ in the bucket, with any
+// catalog. The locations in metadata do not change, so other engines can read the same tables.
+// [New] returns the IO interface of iceberg-go for one bucket without registering it.
 //
 // # What changes in meaning
 //
-//   - A file is an object. It appears at Close of its writer, whole or not at all, and a second
-//     Close returns the same. If a Write failed, Close stores nothing and fails.
-//   - An open file is one revision throughout: if the object is replaced or removed, reading it
-//     fails with Changed. ReadAt keeps blocks and reads ahead ([storage.NewReaderAt]).
-//   - Open makes one request: for the attributes of a file, or for the content of one that ends in
-//     ".avro", because manifests are read from start to end.
-//   - RenameNoReplace is atomic if the store has conditional writes, and otherwise Unsupported:
-//     of several writers one wins. The Hadoop catalog commits by it. Rename and RenameNoReplace
-//     make one request if the store can move; otherwise they copy inside the store, then remove what
-//     was copied. A file that another writer has replaced meanwhile stays.
-//   - There are no directories: one exists while an object is below it, or while the empty object
-//     that MkdirAll leaves in it is there ([Marker], which WalkDir does not show).
-//   - DeleteFiles removes in the provider's batches.
-//   - An error is a *fs.PathError around a *[storage.Error]. errors.Is works for the errors of
-//     io/fs and for the Codes.
+//   - A file is an object. Close of its writer stores it, either completely or not at all. A second
+//     Close returns the same result. If a Write has failed, Close stores nothing and fails.
+//   - An open file always reads the same revision. If the object is replaced or removed, reading
+//     fails with Changed. ReadAt caches blocks and reads ahead ([storage.NewReaderAt]).
+//   - Open makes one request. If the name ends in ".avro", it requests the content, because
+//     manifests are read from start to end. Otherwise it requests the attributes.
+//   - RenameNoReplace is atomic, so that only one of several writers succeeds. The Hadoop catalog
+//     commits with it. If the store has no conditional writes, it fails with Unsupported. If the
+//     store can move objects, Rename and RenameNoReplace make one request. Otherwise they copy
+//     inside the store, and then remove the source. If another writer has replaced the source
+//     meanwhile, the new file stays.
+//   - There are no real directories. A directory exists as long as there is an object below it,
+//     such as the empty object that MkdirAll stores in it ([Marker], which WalkDir does not show).
+//   - DeleteFiles removes many files with one request, if the provider can.
+//   - An error is a *fs.PathError that wraps a *[storage.Error]. errors.Is recognizes the errors of
+//     io/fs and the codes of package storage.
 package iceberg
 
 import (
@@ -46,14 +47,15 @@ import (
 // hide names that begin with a dot.
 const Marker = ".directory"
 
-// New returns the files of b, whose locations begin with root and a slash, as in
-// "s3://lake/sales/metadata/v1.metadata.json" below "s3://lake". A location is not unescaped. One
-// that has no scheme is a key. ctx governs all calls, which have none of their own.
+// New returns the files of b as an [IO]. Their locations begin with root and a slash: if root is
+// "s3://lake", the key "sales/v1.metadata.json" has the location
+// "s3://lake/sales/v1.metadata.json". Escapes in a location are not decoded. A location without a
+// scheme is a key. All calls use ctx, because the methods have no context.
 func New(ctx context.Context, b storage.Bucket, root string) *IO {
 	return &IO{ctx: ctx, bucket: b, root: strings.TrimRight(root, "/")}
 }
 
-// An IO has all interfaces of iceberg-go's package io, so that every catalog can use it. Its
+// An IO implements all interfaces in iceberg-go's package io, so that every catalog can use it. Its
 // methods may be called concurrently.
 type IO struct {
 	ctx    context.Context
@@ -61,7 +63,7 @@ type IO struct {
 	root   string
 }
 
-// key returns the key of a location. It is "" for the root.
+// key returns the key of a location. For the root, it returns "".
 func (o *IO) key(location string) (string, error) {
 	rest, below := strings.CutPrefix(location, o.root)
 	switch {
@@ -77,7 +79,7 @@ func (o *IO) key(location string) (string, error) {
 	return location, nil
 }
 
-// failed makes the error of a call on a file.
+// failed wraps err in a *fs.PathError. If err is nil, it returns nil.
 func failed(op, location string, err error) error {
 	if err == nil {
 		return nil
@@ -85,7 +87,7 @@ func failed(op, location string, err error) error {
 	return &fs.PathError{Op: op, Path: location, Err: err}
 }
 
-// ReadFile reads a file by one request.
+// ReadFile reads a file with one request.
 func (o *IO) ReadFile(location string) ([]byte, error) {
 	key, err := o.key(location)
 	if err != nil {
@@ -95,8 +97,9 @@ func (o *IO) ReadFile(location string) ([]byte, error) {
 	return content, failed("read", location, err)
 }
 
-// Create returns a writer whose Close stores the file, in place of one that is there. Close must be
-// called. Memory is bounded, however large the file is.
+// Create returns a writer for a new file, which may replace an existing one. Close of the writer
+// stores the file, and must be called. The writer uses a limited amount of memory, even for a large
+// file.
 func (o *IO) Create(location string) (iceio.FileWriter, error) {
 	key, err := o.key(location)
 	if err != nil {
@@ -105,7 +108,7 @@ func (o *IO) Create(location string) (iceio.FileWriter, error) {
 	return &writer{storage.NewWriter(o.ctx, o.bucket, key), location}, nil
 }
 
-// A writer commits by Close, the only end that iceberg-go knows.
+// A writer stores its file in Close. iceberg-go has no method that discards a writer.
 type writer struct {
 	to       *storage.Writer
 	location string
@@ -120,7 +123,7 @@ func (w *writer) Close() error {
 	return failed("close", w.location, err)
 }
 
-// WriteFile stores a file, in place of one that is there.
+// WriteFile stores a file, and replaces an existing one.
 func (o *IO) WriteFile(location string, content []byte) error {
 	key, err := o.key(location)
 	if err == nil {
@@ -129,20 +132,20 @@ func (o *IO) WriteFile(location string, content []byte) error {
 	return failed("write", location, err)
 }
 
-// Rename moves a file, in place of one that is there, by [storage.Move]. If it fails, both may be
-// there: with Changed, the old one was replaced meanwhile.
+// Rename moves a file with [storage.Move]. It replaces a file at the new location. If Rename fails,
+// both files may exist. If the old file was replaced meanwhile, Rename fails with Changed.
 func (o *IO) Rename(from, to string) error { return o.move(from, to) }
 
-// RenameNoReplace moves a file if there is none at its new location. If there is one, it fails
-// with fs.ErrExist. The file appears at its new location atomically, and then disappears from the
-// old one. If it cannot be removed there, it stays, and RenameNoReplace succeeds: a catalog has
-// committed by then, and must not take it for a failure. RenameNoReplace fails with Unsupported if
-// the store has no conditional writes.
+// RenameNoReplace moves a file to a location that must not exist. If the new location exists, it
+// fails with fs.ErrExist. If the store has no conditional writes, it fails with Unsupported. The
+// file appears at its new location atomically, and then disappears from the old one. If the old
+// file cannot be removed, it stays, and RenameNoReplace returns nil: the commit has succeeded then,
+// so the catalog must not see a failure.
 func (o *IO) RenameNoReplace(from, to string) error {
 	err := o.move(from, to, storage.IfAbsent())
 	var e *storage.Error
 	if source, _ := o.key(from); errors.As(err, &e) && e.Key == source && e.Code != storage.ObjectNotFound {
-		return nil // Move says so that the object is at both keys
+		return nil // the copy exists, and only the removal of the source has failed
 	}
 	return err
 }
@@ -159,7 +162,7 @@ func (o *IO) move(from, to string, opts ...storage.CopyOption) error {
 	return failed("rename", to, err)
 }
 
-// Remove removes a file or an empty directory. It fails with fs.ErrNotExist if there is neither.
+// Remove removes a file or an empty directory. If neither exists, it fails with fs.ErrNotExist.
 func (o *IO) Remove(location string) error {
 	key, err := o.key(location)
 	if err != nil {
@@ -176,7 +179,8 @@ func (o *IO) Remove(location string) error {
 	return failed("remove", location, err)
 }
 
-// removeDirectory removes what marks an empty directory: our marker, and that of other tools.
+// removeDirectory removes the markers in an empty directory: the [Marker] of this package, and the
+// object "directory/" of other tools.
 func (o *IO) removeDirectory(dir string) error {
 	var marks []string
 	for entry, err := range o.bucket.List(o.ctx, storage.WithPrefix(dir+"/"), storage.WithLimit(3)) {
@@ -196,8 +200,8 @@ func (o *IO) removeDirectory(dir string) error {
 	return nil
 }
 
-// RemoveAll removes a file and everything below it. It succeeds if there is none. The root is
-// refused with fs.ErrInvalid.
+// RemoveAll removes a file and everything below it. If nothing exists, it returns nil. For the
+// root, it fails with fs.ErrInvalid.
 func (o *IO) RemoveAll(location string) error {
 	key, err := o.key(location)
 	if err == nil && pathOf(key) == "." {
@@ -214,14 +218,14 @@ func (o *IO) RemoveAll(location string) error {
 	return failed("remove", location, err)
 }
 
-// files is the bucket as a file system, for what has to do with directories.
+// files returns the bucket as a file system, for the methods that work on directories.
 func (o *IO) files() fs.FS { return storage.FS(o.ctx, o.bucket) }
 
-// pathOf returns the path of a key in files.
+// pathOf returns the path of a key in the file system that files returns.
 func pathOf(key string) string { return path.Clean(key) }
 
-// Stat describes a file or a directory; the file if there are both. It fails with fs.ErrNotExist if
-// there is neither.
+// Stat describes a file or a directory. If both have this name, it describes the file. If neither
+// exists, it fails with fs.ErrNotExist.
 func (o *IO) Stat(location string) (fs.FileInfo, error) {
 	key, err := o.key(location)
 	if err != nil {
@@ -234,7 +238,8 @@ func (o *IO) Stat(location string) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// stat looks for a file first, because most are: that is one request.
+// stat looks for a file before it looks for a directory. Most locations are files, so usually one
+// request is enough.
 func (o *IO) stat(key string) (fs.FileInfo, error) {
 	if fs.ValidPath(key) && key != "." {
 		attrs, err := o.bucket.Attrs(o.ctx, key)
@@ -248,7 +253,7 @@ func (o *IO) stat(key string) (fs.FileInfo, error) {
 	return fs.Stat(o.files(), pathOf(key))
 }
 
-// MkdirAll leaves a [Marker] in a directory that does not exist.
+// MkdirAll stores a [Marker] in a directory that does not exist yet.
 func (o *IO) MkdirAll(location string) error {
 	key, err := o.key(location)
 	if err != nil {
@@ -266,8 +271,8 @@ func (o *IO) MkdirAll(location string) error {
 	return failed("mkdir", location, err)
 }
 
-// WalkDir calls fn for a file or directory and everything below it, as fs.WalkDir does. The
-// paths that fn gets are locations. It lists each directory once.
+// WalkDir calls fn for a file or directory and everything below it, in the order of fs.WalkDir. It
+// passes locations to fn. It makes one listing for each directory.
 func (o *IO) WalkDir(location string, fn fs.WalkDirFunc) error {
 	key, err := o.key(location)
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Open opens a file for reading. Its Close must be called.
+// Open opens a file for reading. The caller must close it.
 func (o *IO) Open(location string) (iceio.File, error) {
 	key, err := o.key(location)
 	if err != nil {
@@ -30,7 +30,7 @@ func (o *IO) Open(location string) (iceio.File, error) {
 // A file is an object that is open for reading.
 type file struct {
 	content *storage.ReaderAt
-	whole   *download // of a file that is probably read from start to end; else nil
+	whole   *download // set if the file is probably read from start to end
 }
 
 func (f *file) Stat() (fs.FileInfo, error) { return f.content.Attrs().FileInfo(), nil }
@@ -56,7 +56,8 @@ func (o *IO) openAt(key string) (*file, error) {
 	return &file{content: r}, nil
 }
 
-// openWhole asks for the content at once. The file can be read at offsets, too.
+// openWhole opens a file and immediately requests its whole content. The file can still be read at
+// any offset.
 func (o *IO) openWhole(key string) (*file, error) {
 	content, err := o.bucket.Download(o.ctx, key)
 	if err != nil {
@@ -71,19 +72,21 @@ func (o *IO) openWhole(key string) (*file, error) {
 	return &file{r, whole}, nil
 }
 
-// A download is the bucket of one file, whose content was requested already.
+// A download is a bucket with one file whose content has been requested already. The first Read of
+// the file uses that request.
 type download struct {
 	storage.Bucket
 	attrs   *storage.Attrs
-	content *storage.Reader // nil after Read has got it
+	content *storage.Reader // nil after the first Read has used it
 }
 
 func (d *download) Attrs(context.Context, string, ...storage.AttrsOption) (*storage.Attrs, error) {
 	return d.attrs, nil
 }
 
-// Download returns the content to the first Read, if it is at the start. Read asks for all that
-// follows, and ReadAt, which may be called at the same time, never does.
+// Download returns the content that was requested by openWhole, if this is the first call of
+// Download for the whole file. Only Read asks for the whole file. ReadAt, which may run at the same
+// time, asks for limited ranges, which Download requests from the bucket.
 func (d *download) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 	var r storage.DownloadOptions
 	if err := r.Apply(opts...); err != nil {
@@ -99,6 +102,6 @@ func (d *download) Download(ctx context.Context, key string, opts ...storage.Dow
 
 func (d *download) close() {
 	if d.content != nil {
-		_ = d.content.Close() // always nil
+		_ = d.content.Close() // Close of a storage.Reader returns nil
 	}
 }

@@ -12,17 +12,18 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// registered are the buckets by the root of their locations.
+// registered maps the root of locations to the bucket that Register was called with.
 var registered = struct {
 	sync.Mutex
 	buckets map[string]storage.Bucket
 	schemes map[string]bool
 }{buckets: map[string]storage.Bucket{}, schemes: map[string]bool{}}
 
-// Register makes iceberg-go find the locations below root in b, until [Unregister]. root is a
-// scheme and a name, as in "s3://lake"; anything else is InvalidArgument. All locations of
-// that scheme then need a registered bucket: Register replaces what iceberg-go or a package of its
-// own registered for the scheme. b stays open. The properties of a catalog do not configure it.
+// Register makes iceberg-go use b for all locations below root, until [Unregister]. root must be a
+// scheme and a name, such as "s3://lake". Otherwise Register fails with InvalidArgument. Register
+// replaces the function that iceberg-go has for the scheme. So every location with that scheme
+// needs a registered bucket. The properties of a catalog have no effect on b. Unregister does not
+// close b.
 func Register(root string, b storage.Bucket) error {
 	u, err := url.Parse(root)
 	if err != nil || u.Scheme == "" || u.Host == "" || root != u.Scheme+"://"+u.Host {
@@ -42,14 +43,15 @@ func Register(root string, b storage.Bucket) error {
 	return nil
 }
 
-// Unregister undoes [Register] for one root. It succeeds if there is none.
+// Unregister removes the bucket that [Register] has registered for root. If there is none, it does
+// nothing.
 func Unregister(root string) {
 	registered.Lock()
 	defer registered.Unlock()
 	delete(registered.buckets, root)
 }
 
-// open is what iceberg-go calls for a location.
+// open is the function that iceberg-go calls to open a location of a registered scheme.
 func open(ctx context.Context, location *url.URL, _ map[string]string) (iceio.IO, error) {
 	root := location.Scheme + "://" + location.Host
 	registered.Lock()

@@ -8,12 +8,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// together is how many files DeleteFiles removes by one call of RemoveAll, which stops after as many
-// failures.
+// together is the number of files that are passed to one call of RemoveAll. After that many
+// failures, RemoveAll would stop.
 const together = 1000
 
-// DeleteFiles removes files in the provider's batches, and continues after failures. A file that
-// does not exist counts as deleted. err joins the errors of the others. ctx governs the call.
+// DeleteFiles removes files, in batches if the provider supports them. After a failure, it
+// continues with the other files. A file that does not exist counts as deleted. err joins the
+// errors of the files that were not deleted.
 func (o *IO) DeleteFiles(ctx context.Context, locations []string) (deleted []string, err error) {
 	var errs []error
 	for some := range slices.Chunk(locations, together) {
@@ -41,7 +42,7 @@ func (o *IO) deleteSome(ctx context.Context, locations []string) (deleted []stri
 		errs = append(errs, err)
 		if e := (*storage.Error)(nil); errors.As(err, &e) && e.Key != "" {
 			left[e.Key] = true
-		} else { // it does not say which files are left
+		} else { // the error does not name a file, so any may still exist
 			all = true
 		}
 	}
@@ -53,7 +54,7 @@ func (o *IO) deleteSome(ctx context.Context, locations []string) (deleted []stri
 	return deleted, errors.Join(errs...)
 }
 
-// causes returns the errors that errors.Join has joined.
+// causes returns the errors that errors.Join has combined.
 func causes(err error) []error {
 	switch joined := err.(type) {
 	case nil:

@@ -1,5 +1,5 @@
-// Package objstore makes a bucket of Thanos' objstore of any [storage.Bucket], for Thanos, Mimir,
-// Loki, Cortex and programs that use that interface.
+// Package objstore turns any [storage.Bucket] into a bucket of Thanos' package objstore. Thanos,
+// Mimir, Loki, Cortex and other programs use that interface.
 //
 //	b := objstore.New(bucket, objstore.Config{Name: "blocks"})
 //	instrumented := thanos.WrapWithMetrics(b, registry, "blocks")
@@ -7,12 +7,13 @@
 // # What changes in meaning
 //
 //   - Errors wrap a *[storage.Error].
-//   - Get and GetRange continue after a lost connection, and fail rather than join two
-//     revisions of an object.
-//   - Upload stores an object whole or not at all, on every store, and retries.
-//   - Delete succeeds if there is no object.
-//   - Iter and IterWithAttributes are in byte order on every store. They leave out folder markers, which are objects
-//     whose names end in a slash.
+//   - Get and GetRange continue after a lost connection. If the object was replaced meanwhile, they
+//     fail, so that two revisions are never mixed.
+//   - Upload stores an object either completely or not at all, on every store. It retries after a
+//     temporary failure.
+//   - If the object does not exist, Delete returns nil.
+//   - Iter and IterWithAttributes list in byte order on every store. They leave out folder markers,
+//     which are objects whose names end in a slash.
 //
 // # Conditional uploads
 //
@@ -21,9 +22,9 @@
 //
 //	go build -tags objstore_conditions ./...
 //
-// WithIfNotExists and WithIfMatch are then what the bucket can do, as SupportedObjectUploadOptions
-// tells; WithIfNotMatch is not supported. The version of an object is its [storage.Attrs].Revision,
-// of type ETag on every store.
+// Then SupportedObjectUploadOptions returns WithIfNotExists and WithIfMatch, if the bucket has
+// these conditions. WithIfNotMatch is not supported. The version of an object is its
+// [storage.Attrs].Revision, with the type ETag on every store.
 package objstore
 
 import (
@@ -38,13 +39,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Config describes the bucket to metrics and logs.
+// A Config has the names of the bucket and of its provider, for metrics and logs.
 type Config struct {
 	Name     string             // the bucket's name
-	Provider thanos.ObjProvider // "": OMNIBUCKET
+	Provider thanos.ObjProvider // "" means OMNIBUCKET
 }
 
-// New returns b as a bucket of objstore. Its Close closes b.
+// New returns b as a bucket of objstore. Closing the result closes b.
 func New(b storage.Bucket, c Config) thanos.Bucket {
 	if c.Provider == "" {
 		c.Provider = "OMNIBUCKET"
@@ -69,7 +70,8 @@ func (b *bucket) IsAccessDeniedErr(err error) bool {
 	return slices.Contains([]storage.Code{storage.PermissionDenied, storage.Unauthenticated}, storage.CodeOf(err))
 }
 
-// IsConditionNotMetErr is part of the interface in versions with conditional uploads.
+// IsConditionNotMetErr reports whether err is a failed condition. objstore's interface requires it
+// in versions with conditional uploads.
 func (b *bucket) IsConditionNotMetErr(err error) bool {
 	return storage.CodeOf(err) == storage.PreconditionFailed
 }
@@ -99,8 +101,9 @@ func (b *bucket) Get(ctx context.Context, name string) (io.ReadCloser, error) {
 	return sized(b.own.Download(ctx, name))
 }
 
-// GetRange reads length bytes from off; -1 reads to the end. Other negative numbers, which mean more
-// to the library, are InvalidArgument.
+// GetRange reads length bytes from off. If length is -1, it reads to the end. For any other
+// negative number, it fails with InvalidArgument, because the library would accept some of them
+// with another meaning.
 func (b *bucket) GetRange(ctx context.Context, name string, off, length int64) (io.ReadCloser, error) {
 	if off < 0 || length < -1 {
 		return nil, &storage.Error{
@@ -111,7 +114,7 @@ func (b *bucket) GetRange(ctx context.Context, name string, off, length int64) (
 	return sized(b.own.Download(ctx, name, storage.WithRange(off, length)))
 }
 
-// A reader tells its size, which objstore's users ask for.
+// A reader is an open object. It also implements ObjectSize, which users of objstore call.
 type reader struct{ from *storage.Reader }
 
 func sized(r *storage.Reader, err error) (io.ReadCloser, error) {
@@ -123,12 +126,12 @@ func sized(r *storage.Reader, err error) (io.ReadCloser, error) {
 
 func (r reader) Read(p []byte) (int, error) { return r.from.Read(p) }
 
-// WriteTo writes what has not been read.
+// WriteTo writes the rest of the object to w.
 func (r reader) WriteTo(w io.Writer) (int64, error) { return r.from.WriteTo(w) }
 
 func (r reader) Close() error { return r.from.Close() }
 
-// ObjectSize returns how many bytes the reader delivers in all.
+// ObjectSize returns how many bytes the whole reader has, including those that were read already.
 func (r reader) ObjectSize() (int64, error) {
 	_, length := r.from.Range()
 	return length, nil
@@ -142,8 +145,8 @@ func (b *bucket) Iter(ctx context.Context, dir string, f func(string) error, opt
 	return b.IterWithAttributes(ctx, dir, func(a thanos.IterObjectAttributes) error { return f(a.Name) }, options...)
 }
 
-// IterWithAttributes calls f for each object and folder of the folder dir, and for everything below
-// it with thanos.WithRecursiveIter.
+// IterWithAttributes calls f for each object and folder in the folder dir. With
+// thanos.WithRecursiveIter, it calls f for everything below dir.
 func (b *bucket) IterWithAttributes(
 	ctx context.Context, dir string, f func(thanos.IterObjectAttributes) error, options ...thanos.IterOption,
 ) error {
@@ -163,7 +166,7 @@ func (b *bucket) IterWithAttributes(
 			return err
 		}
 		if !entry.IsPrefix && strings.HasSuffix(entry.Key, thanos.DirDelim) {
-			continue // the marker of a folder, which consoles and rclone leave: the caller would take it for a folder
+			continue // skip folder markers of consoles and rclone, which the caller would show as folders
 		}
 		a := thanos.IterObjectAttributes{Name: entry.Key}
 		if params.LastModified {

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Upload stores an object. A file is read in place, in parallel.
+// Upload stores an object. If r is a file, its parts are read and sent in parallel.
 func (b *bucket) Upload(ctx context.Context, name string, r io.Reader, options ...thanos.ObjectUploadOption) error {
 	_, err := b.own.Upload(ctx, name, r, contentType(thanos.ApplyObjectUploadOptions(options...))...)
 	return err

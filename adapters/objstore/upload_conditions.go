@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// SupportedObjectUploadOptions lists a condition only if the store guarantees it.
+// SupportedObjectUploadOptions returns the options that Upload supports. It includes a condition
+// only if the store guarantees that condition.
 func (b *bucket) SupportedObjectUploadOptions() []thanos.ObjectUploadOptionType {
 	supported := []thanos.ObjectUploadOptionType{thanos.ContentType}
 	if storage.Supports(b.own, storage.ConditionalCreate) {
@@ -24,7 +25,7 @@ func (b *bucket) SupportedObjectUploadOptions() []thanos.ObjectUploadOptionType 
 	return supported
 }
 
-// Upload stores an object. A file is read in place, in parallel.
+// Upload stores an object. If r is a file, its parts are read and sent in parallel.
 func (b *bucket) Upload(ctx context.Context, name string, r io.Reader, options ...thanos.ObjectUploadOption) error {
 	if err := thanos.ValidateUploadOptions(b.SupportedObjectUploadOptions(), options...); err != nil {
 		return err
@@ -52,7 +53,8 @@ func (b *bucket) uploadIfMatch(
 	}
 	_, err := b.own.Upload(ctx, name, r, append(opts, storage.IfRevision(version.Value))...)
 	if errors.Is(err, storage.InvalidArgument) {
-		// The provider has no such revision, so the object does not have it either.
+		// The version does not have the form of a revision of this store, so the object cannot have
+		// it.
 		a, attrsErr := b.own.Attrs(ctx, name)
 		if errors.Is(attrsErr, storage.ObjectNotFound) || attrsErr == nil && a.Revision != version.Value {
 			return notMet(err)

@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// List returns one folder in the order of its names. The token is the last name, with "/" if it is a folder.
+// List lists one folder, sorted by name. The token of a page is the name of its last entry. If that
+// entry is a folder, the token ends in a slash.
 func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	folder, name := r.Prefix[:strings.LastIndex(r.Prefix, "/")+1], r.Prefix[strings.LastIndex(r.Prefix, "/")+1:]
 	page := &storage.Page{}
@@ -44,18 +45,21 @@ func (d *remoteDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return page, ctx.Err()
 }
 
-// compare orders keys of one folder by their names, and an object before the folder of its name.
+// compare compares two keys in the same folder by their names. An object comes before a folder with
+// the same name.
 func compare(a, b string) int {
 	return cmp.Or(strings.Compare(strings.TrimSuffix(a, "/"), strings.TrimSuffix(b, "/")), cmp.Compare(len(a), len(b)))
 }
 
-// isObject reports whether a folder, or one around it, is an object: a backend then has an error of its own.
+// isObject reports whether dir, or a folder that contains it, is really an object. Listing dir then
+// fails with an error that only the backend defines.
 func (d *remoteDriver) isObject(ctx context.Context, dir string) bool {
 	return dir != "" && d.underObject(ctx, dir+"/x")
 }
 
-// appendEntry appends what is a folder or an object. An object whose name ends in a slash, as other tools mark a
-// folder, is neither: it could not be read.
+// appendEntry appends found if it is a folder or an object. It leaves out an object whose name ends
+// in a slash, because such an object could not be read. Other tools store such objects to mark
+// folders.
 func appendEntry(ctx context.Context, entries []storage.ListEntry, found fs.DirEntry) []storage.ListEntry {
 	switch found := found.(type) {
 	case fs.Directory:

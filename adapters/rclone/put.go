@@ -30,7 +30,7 @@ func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 		return nil, err
 	}
 	body := &checkedBody{r: r, sum: crc32.New(crc32.MakeTable(crc32.Castagnoli))}
-	if r.Size == 0 { // a backend may not read the body
+	if r.Size == 0 { // a backend may store an empty object without reading its body
 		if err := body.check(); err != nil {
 			return nil, err
 		}
@@ -49,10 +49,11 @@ func (d *remoteDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return d.rename(ctx, partial, r.Key)
 }
 
-// renames is how often a whole object is renamed: a removal of another one may drop its folder meanwhile.
+// renames is how often the function rename tries to rename a complete object. An attempt fails if
+// another call has removed the last object in the target's folder, and with it the folder.
 const renames = 10
 
-// rename gives a whole object its key.
+// rename moves a complete object from its temporary name to its key.
 func (d *remoteDriver) rename(ctx context.Context, partial fs.Object, key string) (*storage.Attrs, error) {
 	var failure error
 	for range renames {
@@ -65,7 +66,8 @@ func (d *remoteDriver) rename(ctx context.Context, partial fs.Object, key string
 			failure = conflict
 			break
 		}
-		if _, lost := d.remote.NewObject(ctx, partial.Remote()); lost != nil { // it may have its key
+		// the source is gone, so the rename may have taken effect
+		if _, lost := d.remote.NewObject(ctx, partial.Remote()); lost != nil {
 			failure = &storage.Error{Code: storage.CodeOf(failure), Err: err, Unknown: true}
 			if there, _, e := d.object(ctx, key); e == nil && there.Size() == partial.Size() &&
 				there.ModTime(ctx).Equal(partial.ModTime(ctx)) {
@@ -77,11 +79,12 @@ func (d *remoteDriver) rename(ctx context.Context, partial fs.Object, key string
 			break
 		}
 	}
-	_ = partial.Remove(context.WithoutCancel(ctx)) // fails if the rename took effect
+	_ = partial.Remove(context.WithoutCancel(ctx)) // if the rename took effect, this fails
 	return nil, failure
 }
 
-// written translates an error of a write. A folder that is missing then was removed meanwhile.
+// written converts an error of a write. If a folder is missing, another caller has removed it
+// meanwhile, so the result is Unavailable, which can be retried.
 func written(err error) error {
 	if e := told(err); storage.CodeOf(e) != storage.ObjectNotFound {
 		return e
@@ -89,7 +92,7 @@ func written(err error) error {
 	return &storage.Error{Code: storage.Unavailable, Err: err}
 }
 
-// replaced returns the object that a write replaces, or nil.
+// replaced returns the object that a write of this key replaces. If there is none, it returns nil.
 func (d *remoteDriver) replaced(ctx context.Context, key string) (fs.Object, error) {
 	o, err := d.find(ctx, key)
 	switch {
@@ -107,7 +110,8 @@ func besideFolder(err error) error {
 	return &storage.Error{Code: storage.Unsupported, Err: err, Hint: "a file and a folder cannot have the same name"}
 }
 
-// inTheWay tells why a write with this key failed: a folder has its name, or a file that of one of its folders.
+// inTheWay returns a clearer error for a write that has failed, if a name is the reason. Either
+// there is a folder with this key, or a folder in the key's path is really an object.
 func (d *remoteDriver) inTheWay(ctx context.Context, key string, failed error) error {
 	if d.features.BucketBased {
 		return nil
@@ -121,7 +125,8 @@ func (d *remoteDriver) inTheWay(ctx context.Context, key string, failed error) e
 	return nil
 }
 
-// timeAfter returns the time of a new object: now, or later than the object that it replaces.
+// timeAfter returns the time for a new object. It is the present time, or a later one if the object
+// that it replaces is not older.
 func (d *remoteDriver) timeAfter(replaced fs.Object) time.Time {
 	now, unit := time.Now(), d.precision()
 	if replaced == nil || unit == 0 {
@@ -133,7 +138,7 @@ func (d *remoteDriver) timeAfter(replaced fs.Object) time.Time {
 	return now
 }
 
-// upload uploads a body, and fails if the store has not all of it.
+// upload uploads a body. If the stored object does not have the size of the body, upload fails.
 func (d *remoteDriver) upload(
 	ctx context.Context, key string, body io.Reader, size int64, modified time.Time,
 ) (fs.Object, error) {
@@ -153,8 +158,8 @@ func (d *remoteDriver) upload(
 	return made, nil
 }
 
-// uploadPartial uploads a body into the folder of partials. Its time and size are not both those of the replaced
-// object.
+// uploadPartial uploads a body into the folder of unfinished objects. The result differs in time or
+// size from the object that it will replace, so that its revision differs, too.
 func (d *remoteDriver) uploadPartial(
 	ctx context.Context, body *checkedBody, size int64, replaced fs.Object,
 ) (fs.Object, error) {
@@ -175,7 +180,8 @@ func (d *remoteDriver) uploadPartial(
 	return made, nil
 }
 
-// later writes an object again when the clock of the store has moved.
+// later waits for a quarter of a second, and then writes an object again, so that the object has a
+// later time.
 func (d *remoteDriver) later(ctx context.Context, name string, made fs.Object) (fs.Object, error) {
 	timer := time.NewTimer(time.Second / 4)
 	defer timer.Stop()
@@ -195,13 +201,13 @@ func (d *remoteDriver) later(ctx context.Context, name string, made fs.Object) (
 	return d.features.Move(ctx, again, name)
 }
 
-// A checkedBody is the body of a Put. Its last bytes come only if the checksum is right, so that a backend which
-// makes the object when the body ends does not make a damaged one.
+// A checkedBody is the body of a Put. It returns the last bytes only if the checksum is right.
+// Otherwise a backend that makes the object when the body ends would make a damaged object.
 type checkedBody struct {
 	r    *driver.PutRequest
 	sum  hash.Hash32
 	read int64
-	err  error // of Read, but for io.EOF
+	err  error // first error of Read, except io.EOF
 }
 
 func (b *checkedBody) Read(p []byte) (int, error) {
@@ -226,7 +232,8 @@ func (b *checkedBody) check() error {
 	return nil
 }
 
-// failed returns the error of a Put: the body's own, or that of the store.
+// failed returns the error for a Put that has failed with err. If reading the body has failed, that
+// error is returned instead. If unknown is true, the Put may have taken effect.
 func (b *checkedBody) failed(err error, unknown bool) error {
 	if b.err != nil {
 		return b.err

@@ -1,27 +1,30 @@
-// Package rclone makes a bucket of a backend of rclone, such as SFTP and WebDAV.
+// Package rclone turns a backend of rclone, such as SFTP or WebDAV, into a [storage.Bucket].
 //
 //	remote, err := fs.NewFs(ctx, "backup:photos") // as in rclone's configuration
 //	b, err := rclone.New(remote)
 //
-// A program imports the backends that it uses, such as github.com/rclone/rclone/backend/sftp, or
-// backend/all. Only they are compiled.
+// A program imports only the backends that it uses, such as github.com/rclone/rclone/backend/sftp.
+// To have all of them, import backend/all.
 //
-// # What such a bucket has
+// # Features
 //
-// It has objects whose writes are atomic, ranges, listings in the order of folders, checked uploads of any length, and
-// conditions on reads. All else is Unsupported, before any request: metadata, content types, stored
-// checksums, conditions on writes, parts, versions, tags, locks and signed URLs.
+// Such a bucket supports atomic writes, range reads, listings sorted folder by folder, uploads of
+// any length with a checksum, and conditional reads. Everything else fails with Unsupported before
+// any request: metadata, content types, stored checksums, conditional writes, parts, versions,
+// tags, locks and signed URLs.
 //
-//   - If a backend has folders, an object is uploaded below ".omnibucket-partial" and renamed when it is whole. A
-//     process that dies leaves it there. Names below that folder cannot be those of objects.
-//   - A removal also removes the folders that are empty then.
-//   - The revision of an object is its time and size. If the backend sets times, a write gives an object a later time
-//     than the one that it replaces. If it cannot, as with WebDAV, a write that would leave time and size as they
-//     were waits until the clock of the store has moved. If two writers replace an object at once, by as many bytes, both
-//     may give it the same revision where times are coarse: seconds with SFTP.
-//   - A folder is listed by one call of the backend, in memory.
+//   - If a backend has folders, an object is first uploaded into the folder ".omnibucket-partial",
+//     and renamed when it is complete. If the process is killed before that, the file stays in this
+//     folder. The key of an object cannot begin with the name of this folder.
+//   - When the last object in a folder is removed, the folder is removed, too.
+//   - The revision of an object consists of its time and size. If the backend can set times, each
+//     write gives the object a later time than before. If it cannot, as with WebDAV, and a write
+//     would change neither time nor size, the write waits until the store's clock has advanced.
+//     Times can be coarse: SFTP has whole seconds. If two writers then replace an object at the
+//     same time with the same number of bytes, both versions may have the same revision.
+//   - A folder is listed with one call of the backend, and the whole list is held in memory.
 //
-// Rclone retries some requests itself, within the calls of the bucket.
+// Within one call of the bucket, rclone may retry requests.
 package rclone
 
 import (
@@ -41,14 +44,15 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// partials is the folder of objects that are not whole.
+// partials is the folder of objects that are not complete yet.
 const partials = ".omnibucket-partial"
 
-// New returns the bucket of a remote. It makes no request. Closing the bucket shuts the remote down.
+// New returns a bucket for a remote. It makes no request. Closing the bucket shuts the remote down.
 // If remote is nil, New fails with InvalidArgument.
 //
-// New fails with Unsupported if names of the remote that differ in case are one, or if it may have several files
-// with one name. It also does so if the remote shows files while they are written and cannot rename them.
+// New fails with Unsupported if the remote does not distinguish upper case from lower case in
+// names, or if it may have several files with the same name. It also fails with Unsupported if the
+// remote shows files while they are being written and cannot rename them.
 func New(remote fs.Fs, opts ...storage.OpenOption) (storage.Bucket, error) {
 	d, err := NewDriver(remote)
 	if err != nil {
@@ -57,7 +61,8 @@ func New(remote fs.Fs, opts ...storage.OpenOption) (storage.Bucket, error) {
 	return engine.New(d, opts...), nil
 }
 
-// NewDriver returns the driver of a remote, for layers. It fails as [New] does.
+// NewDriver returns a driver for a remote. Use it instead of [New] if you add layers. It fails for
+// the same reasons as New.
 func NewDriver(remote fs.Fs) (driver.Driver, error) {
 	if remote == nil {
 		return nil, failed(storage.InvalidArgument, "remote must not be nil")
@@ -90,10 +95,10 @@ func (d *remoteDriver) Describe() driver.Description {
 	desc := driver.Description{
 		Provider: "rclone", Bucket: d.remote.Root(), Location: d.remote.Name() + ":" + d.remote.Root(),
 		FolderOrder: true,
-		MaxPage:     1 << 20, // a page is a folder, which the backend lists as a whole
+		MaxPage:     1 << 20, // one page has a whole folder, because the backend lists it as a whole
 		Local:       d.features.IsLocal,
 		FeatureHint: "a remote of rclone has no place for it, or rclone does not show it",
-		// The body ends with its checksum: see checkedBody.
+		// A checkedBody returns io.EOF only if the checksum of the body is right.
 		ChecksumWhileSending: true,
 	}
 	if d.features.PutStream != nil {
@@ -114,12 +119,12 @@ func (d *remoteDriver) Close() error {
 	return d.features.Shutdown(context.Background())
 }
 
-// mayBe reports whether a key can be that of an object here.
+// mayBe reports whether this bucket can have an object with this key.
 func mayBe(key string) bool {
 	return iofs.ValidPath(key) && key != "." && key != partials && !strings.HasPrefix(key, partials+"/")
 }
 
-// told translates an error of a backend.
+// told converts an error of a backend to an error of this library.
 func told(err error) error {
 	switch {
 	case err == nil:
@@ -141,8 +146,8 @@ func told(err error) error {
 	return err
 }
 
-// find returns an object of the remote. If there is none because a folder of the key is an object, a backend may have
-// an error of its own.
+// find returns an object of the remote. If a folder of the key is itself an object, a backend may
+// return an error that only it defines. find then returns the error for a missing object.
 func (d *remoteDriver) find(ctx context.Context, key string) (fs.Object, error) {
 	o, err := d.remote.NewObject(ctx, key)
 	if err != nil && storage.CodeOf(told(err)) != storage.ObjectNotFound && d.underObject(ctx, key) {
@@ -151,7 +156,7 @@ func (d *remoteDriver) find(ctx context.Context, key string) (fs.Object, error) 
 	return o, err
 }
 
-// underObject reports whether a folder of the key is an object.
+// underObject reports whether one of the folders in the key is really an object.
 func (d *remoteDriver) underObject(ctx context.Context, key string) bool {
 	for folder := path.Dir(key); folder != "."; folder = path.Dir(folder) {
 		if _, err := d.remote.NewObject(ctx, folder); err == nil {
@@ -161,7 +166,7 @@ func (d *remoteDriver) underObject(ctx context.Context, key string) bool {
 	return false
 }
 
-// object returns the object of a key, and what is known of it.
+// object returns the object with this key and its attributes.
 func (d *remoteDriver) object(ctx context.Context, key string) (fs.Object, *storage.Attrs, error) {
 	if !mayBe(key) {
 		return nil, nil, storage.ObjectNotFound
@@ -170,7 +175,7 @@ func (d *remoteDriver) object(ctx context.Context, key string) (fs.Object, *stor
 	if err != nil {
 		return nil, nil, told(err)
 	}
-	if o.Size() < 0 { // a document of an office suite, whose bytes are made when it is read
+	if o.Size() < 0 { // an office document, whose bytes are generated when it is read
 		return nil, nil, storage.ObjectNotFound
 	}
 	return o, attrsOf(ctx, key, o), nil
@@ -187,7 +192,8 @@ func (d *remoteDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, err
 }
 
-// meeting returns an object that meets the conditions of r.
+// meeting returns the object with the key of r. If the object does not meet the conditions of r,
+// meeting fails.
 func (d *remoteDriver) meeting(ctx context.Context, r *driver.GetRequest) (fs.Object, *storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, nil, storage.Unsupported
@@ -204,8 +210,8 @@ func (d *remoteDriver) meeting(ctx context.Context, r *driver.GetRequest) (fs.Ob
 	return o, attrs, nil
 }
 
-// Get asks for the attributes again after it has opened the object: if the object was replaced in between, the bytes
-// that were opened are those of another object.
+// Get reads the attributes a second time after it has opened the object. If the object was replaced
+// meanwhile, the opened bytes may belong to either object, so Get opens it again.
 func (d *remoteDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	for range 10 {
 		attrs, body, err := d.open(ctx, r)
@@ -249,7 +255,8 @@ func (d *remoteDriver) open(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, body, nil
 }
 
-// Delete removes the folders that are empty then, too: nobody has made them.
+// Delete removes an object, and then its folders that have become empty. Callers never create
+// folders, so they do not expect empty ones.
 func (d *remoteDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if len(r.Native) > 0 {
 		return storage.Unsupported
@@ -267,14 +274,16 @@ func (d *remoteDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	return nil
 }
 
-// removeEmpty removes a folder and those around it, up to one that is not empty.
+// removeEmpty removes a folder if it is empty. Then it removes the folders above that have become
+// empty, up to the first that is not empty.
 func (d *remoteDriver) removeEmpty(ctx context.Context, folder string) {
 	for folder != "." && folder != "/" && d.remote.Rmdir(ctx, folder) == nil {
 		folder = path.Dir(folder)
 	}
 }
 
-// precision returns the unit of the times of the remote, if rclone can set them, and otherwise 0.
+// precision returns the unit in which rclone can set times on the remote. If rclone cannot set
+// times, it returns 0.
 func (d *remoteDriver) precision() time.Duration {
 	if unit := d.remote.Precision(); unit != fs.ModTimeNotSupported {
 		return max(unit, time.Nanosecond)

@@ -6,7 +6,8 @@ import (
 	"errors"
 )
 
-// A modernConn is what a connection of modernc.org/sqlite has for database/sql.
+// A modernConn is a connection of modernc.org/sqlite, with all interfaces of database/sql/driver
+// that it implements.
 type modernConn interface {
 	driver.Conn
 	driver.ConnBeginTx
@@ -18,12 +19,12 @@ type modernConn interface {
 	driver.Validator
 }
 
-// A conn is a connection whose errors have those of its reads.
+// A conn is a connection that adds the errors of its reads to the errors of SQLite.
 type conn struct {
 	modernConn
 	connector *connector
 	session   *session
-	name      string // of session
+	name      string // name of the session
 }
 
 func (c *conn) Close() error {
@@ -51,14 +52,15 @@ func (c *conn) QueryContext(ctx context.Context, query string, args []driver.Nam
 	return rowsOf(ctx, c.session, func() (driver.Rows, error) { return c.modernConn.QueryContext(ctx, query, args) })
 }
 
-// A modernStmt is what a statement of modernc.org/sqlite has.
+// A modernStmt is a statement of modernc.org/sqlite, with all interfaces of database/sql/driver
+// that it implements.
 type modernStmt interface {
 	driver.Stmt
 	driver.StmtExecContext
 	driver.StmtQueryContext
 }
 
-// A stmt is a statement of a conn.
+// A stmt is a prepared statement of a conn.
 type stmt struct {
 	modernStmt
 	session *session
@@ -72,7 +74,8 @@ func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driv
 	return rowsOf(ctx, s.session, func() (driver.Rows, error) { return s.modernStmt.QueryContext(ctx, args) })
 }
 
-// modernRows are what the rows of modernc.org/sqlite have.
+// modernRows are rows of modernc.org/sqlite, with all interfaces of database/sql/driver that they
+// implement.
 type modernRows interface {
 	driver.RowsColumnTypeDatabaseTypeName
 	driver.RowsColumnTypeLength
@@ -81,7 +84,7 @@ type modernRows interface {
 	driver.RowsColumnTypeScanType
 }
 
-// A rows is the result of a query. Its context is that of the query.
+// A rows is the result of a query. While it reads, the context of the query applies.
 type rows struct {
 	modernRows
 	session *session

@@ -14,15 +14,15 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A session is the object as one connection reads it.
+// A session reads the object for one connection.
 type session struct {
 	reader *storage.ReaderAt
-	ctx    context.Context // of the call in progress, if there is one
-	failed error           // why a read of that call failed
+	ctx    context.Context // context of the call in progress; otherwise context.Background
+	failed error           // error of a read during the last call
 }
 
-// during makes a call of the driver, whose reads end with ctx. SQLite tells no more of a read
-// that failed than that it did, so its error is added here.
+// during makes a call of the driver. When ctx ends, reads of that call fail. SQLite only reports
+// that a read has failed, so this function adds the error of the read.
 func during[T any](ctx context.Context, s *session, call func() (T, error)) (result T, err error) {
 	s.ctx, s.failed = ctx, nil
 	defer func() { s.ctx = context.Background() }()
@@ -40,12 +40,12 @@ func during[T any](ctx context.Context, s *session, call func() (T, error)) (res
 	return result, err
 }
 
-// errFailed is all that the file system learns: it takes an error that wraps io.EOF or
-// io.ErrUnexpectedEOF, as that of a lost connection may, for the end of the file, and SQLite
-// would read zeros.
+// errFailed replaces each error of a read. The file system would treat an error that wraps io.EOF
+// or io.ErrUnexpectedEOF, such as that of a lost connection, as the end of the file. SQLite would
+// then read zeros.
 var errFailed = errors.New("the read failed")
 
-// ReadAt reads for the call in progress.
+// ReadAt reads from the object with the context of the call in progress.
 func (s *session) ReadAt(p []byte, off int64) (int, error) {
 	n, err := s.reader.ReadAtContext(s.ctx, p, off)
 	if err != nil && err != io.EOF {
@@ -54,7 +54,7 @@ func (s *session) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// A file is the object that SQLite has opened. SQLite seeks before each read.
+// A file is the file that SQLite has opened to read the object. SQLite seeks before each read.
 type file struct {
 	*io.SectionReader
 	info fs.FileInfo
@@ -63,13 +63,13 @@ type file struct {
 func (f *file) Stat() (fs.FileInfo, error) { return f.info, nil }
 func (*file) Close() error                 { return nil }
 
-// registered registers the file system with SQLite, once for the process.
+// registered registers the file system with SQLite, once in each process, and returns its name.
 var registered = sync.OnceValues(func() (name string, err error) {
 	name, _, err = vfs.New(sessions)
 	return name, err
 })
 
-// sessions is the file system: it has a file for each session.
+// sessions is the file system that SQLite uses. It has one file for each session.
 var sessions = &sessionSet{byName: map[string]*session{}}
 
 type sessionSet struct {
@@ -80,7 +80,7 @@ type sessionSet struct {
 func (set *sessionSet) add(s *session) (name string) {
 	set.mu.Lock()
 	defer set.mu.Unlock()
-	name = rand.Text() // SQL of another connection cannot attach it
+	name = rand.Text() // random, so that SQL on another connection cannot attach this file
 	set.byName[name] = s
 	return name
 }
@@ -91,7 +91,8 @@ func (set *sessionSet) remove(name string) {
 	delete(set.byName, name)
 }
 
-// Open opens the file of a session. There are no journals.
+// Open opens the file of a session by its name. It fails for any other name, such as that of a
+// journal.
 func (set *sessionSet) Open(name string) (fs.File, error) {
 	set.mu.Lock()
 	defer set.mu.Unlock()

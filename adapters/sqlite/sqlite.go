@@ -1,30 +1,30 @@
-// Package sqlite queries a SQLite database that is an object of any [storage.Bucket], in place:
-// a query reads only the pages that it needs.
+// Package sqlite queries a SQLite database that is an object in any [storage.Bucket], without
+// downloading it. A query reads only the pages that it needs.
 //
 //	db, err := sqlite.Open(ctx, bucket, "catalogs/parts.db")
 //	row := db.QueryRowContext(ctx, "SELECT price FROM parts WHERE number = ?", number)
 //
-// It is a file system for modernc.org/sqlite, a SQLite in Go.
+// The package is a file system for modernc.org/sqlite, which is SQLite in Go.
 //
 // # What it reads
 //
-//   - All connections read the revision that the object had at Open, and share one block cache.
-//     If the object is changed or removed, a query fails with Changed, except for what is in
-//     memory already. Pages of two revisions are never mixed. Open the database again to read the
-//     new one.
-//   - A query that finds a row by an index reads a page for each level of the index and the
-//     table. A block of 64 KiB ([storage.WithBlockSize]) has 16 pages of the usual size. A query
-//     that reads a whole table is read ahead.
-//   - A journal or write-ahead log beside the object is not read. Upload a database that no
-//     program has open: close it first, or make a copy by VACUUM INTO.
+//   - All connections read the revision that the object had at Open, and share one block cache. If
+//     the object is replaced or removed, a query fails with Changed, unless all its pages are in
+//     memory. Pages of two revisions are never mixed. To read the new revision, open the database
+//     again.
+//   - A query that finds a row by an index reads one page for each level of the index and of the
+//     table. Pages are read in blocks of 64 KiB ([storage.WithBlockSize]), which have 16 pages of
+//     the usual size. If a query reads a whole table, the next blocks are read ahead.
+//   - A journal or write-ahead log next to the object is ignored. Only upload a database that no
+//     program has open: close it first, or make a copy with VACUUM INTO.
 //   - The database is read-only: a statement that writes fails with SQLITE_READONLY. Temporary
-//     tables and the sorting of large results are kept in memory.
+//     tables are kept in memory, and large results are sorted in memory.
 //
 // # Errors
 //
-// An error of the store is a *[storage.Error], also as the cause of an error of the driver. Other
-// errors are a *sqlite.Error of modernc.org/sqlite. If a read fails, the call of the database
-// fails, even if SQLite would do without it.
+// If the store fails, errors.As finds a *[storage.Error], even if an error of the driver wraps it.
+// Any other error is a *sqlite.Error of modernc.org/sqlite. If a read fails, the call of the
+// database fails, even if SQLite would ignore the failure.
 package sqlite
 
 import (
@@ -39,15 +39,17 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Open returns the SQLite database in an object. Close of the result must be called. As with any
-// *sql.DB, rows that are open then can still be read; the object is closed after the last of them.
+// Open opens the SQLite database in an object. The caller must close the result. As with any
+// *sql.DB, rows that are still open can be read after that, and the object is closed after the last
+// of them.
 //
-// ctx governs all reads until Close; the context of a query governs those of the query. The
+// All reads use ctx until Close, and the reads of a query also use the context of the query. The
 // options are those of [storage.NewReaderAt]. [storage.WithBlockCache] sets how many bytes all
-// connections keep in memory, beside the 2 MB of each connection's own cache.
+// connections together keep in memory. Each connection has 2 MB in its own cache in addition.
 //
-// Open makes one request, for the object's attributes. It fails with ObjectNotFound if there is
-// no object. If the object is not a SQLite database, the first query fails with SQLITE_NOTADB.
+// Open makes one request, for the object's attributes. If the object does not exist, Open fails
+// with ObjectNotFound. If the object is not a SQLite database, the first query fails with
+// SQLITE_NOTADB.
 func Open(ctx context.Context, b interface {
 	storage.Downloader
 	storage.AttrsReader
@@ -59,19 +61,20 @@ func Open(ctx context.Context, b interface {
 	return sql.OpenDB(&connector{reader: reader}), nil
 }
 
-// A connector connects to one revision of an object. The last one of its connections closes the
-// object, because a connection with open rows outlives Close of the *sql.DB.
+// A connector makes connections to one revision of an object. The object stays open until the last
+// connection is closed, because a connection with open rows may still be used after Close of the
+// *sql.DB.
 type connector struct {
 	reader *storage.ReaderAt
 	mu     sync.Mutex
-	conns  int // that are open
+	conns  int // number of open connections
 	closed bool
 }
 
 func (c *connector) Driver() driver.Driver { return &sqlite.Driver{} }
 
-// Connect opens the object as a database of its own name, so that errors of its reads are
-// those of its connection.
+// Connect opens the object under a name of its own for each connection. So an error of a read can
+// be assigned to the connection that made the read.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	vfs, err := registered()
 	if err != nil {
@@ -80,7 +83,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	c.hold()
 	s := &session{reader: c.reader}
 	name := sessions.add(s)
-	// Without "immutable", SQLite looks for a journal before each query.
+	// The parameter "immutable" keeps SQLite from looking for a journal before each query.
 	modern, err := sqlite.NewConnector("file:" + name + "?mode=ro&immutable=1&_pragma=temp_store(memory)&vfs=" + vfs)
 	var inner driver.Conn
 	if err == nil {
@@ -106,7 +109,7 @@ func (c *connector) release() error {
 	return c.closeUnused()
 }
 
-// Close is called by Close of the *sql.DB.
+// Close closes the object, as soon as no connection is open. Close of the *sql.DB calls it.
 func (c *connector) Close() error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

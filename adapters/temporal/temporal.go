@@ -1,18 +1,20 @@
-// Package temporal keeps large payloads of Temporal's workflows in any [storage.Bucket]: it makes a storage
-// driver for the external storage of Temporal's SDK, which is experimental there.
+// Package temporal stores large payloads of Temporal's workflows in any [storage.Bucket]. It is a
+// driver for the external storage of Temporal's SDK, which is an experimental feature.
 //
 //	d, err := temporal.New(bucket, temporal.Config{})
 //	c, err := client.Dial(client.Options{ExternalStorage: converter.ExternalStorage{
 //		Drivers: []converter.StorageDriver{d},
 //	}})
 //
-// A payload is the object "v0/d/sha256/" and its SHA-256 in hexadecimal digits, as in the driver for S3
-// of the SDK, whose claims this one reads, too. So equal payloads are one object, and a task that is tried again
-// stores nothing new. Store writes with [storage.IfAbsent] and does not look first. A store without
-// conditional writes stores the same bytes again.
+// The key of a payload is "v0/d/sha256/", followed by its SHA-256 in hexadecimal digits. The SDK's
+// driver for S3 uses the same keys, and this driver can read payloads that the SDK's driver has
+// stored. Equal payloads are one object, so a task that is repeated stores nothing new. Store
+// writes with [storage.IfAbsent], without checking first. In a store without conditional writes, it
+// stores the same bytes again.
 //
-// Nothing removes payloads. If a rule of the store removes old objects, their age must exceed the time from
-// the first workflow with such a payload to the end of the retention of the last one.
+// Neither the SDK nor this package removes payloads. A lifecycle rule of the store may remove old
+// objects if its age is long enough. That age must exceed the time from the first workflow with a
+// payload to the end of the retention of the last workflow with the same payload.
 package temporal
 
 import (
@@ -32,7 +34,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// The fields of a claim, as in the SDK's driver for S3.
+// These are the fields of a claim, which is the reference to a payload in the history of a
+// workflow. The SDK's driver for S3 has the same fields.
 const (
 	claimKey       = "key"
 	claimAlgorithm = "hash_algorithm"
@@ -41,14 +44,16 @@ const (
 	folder         = "v0/d/" + algorithm + "/"
 )
 
-// maxWhole is the largest payload that is stored by one request, in bytes. That of the SDK's driver is 50 MiB. In
-// parts, a payload that the store has would be sent again before the store refuses it.
+// maxWhole is the size of the largest payload that is stored with one request, in bytes. The SDK's
+// driver stores at most 50 MiB. One request is better than an upload in parts if the store already
+// has the payload: such an upload is only refused after all parts were sent.
 const maxWhole = 64 << 20
 
-// A Config has the choices of a driver.
+// A Config configures a driver. Its zero value has the defaults.
 type Config struct {
-	// Name is in the history of each workflow beside the claims, and must stay the same for as long as they
-	// are there. "" means omnibucket. A program that had the SDK's driver for S3 in the same bucket gives its name.
+	// Name is stored with each claim in the history of a workflow, and must not change as long as
+	// claims exist. If it is "", the name is "omnibucket". If the program used the SDK's driver for
+	// S3 with the same bucket before, set the name of that driver.
 	Name string
 }
 
@@ -58,7 +63,8 @@ type driver struct {
 	options []storage.UploadOption
 }
 
-// New returns a storage driver over b. It makes no request. If b is nil, New fails with InvalidArgument.
+// New returns a storage driver for the bucket b. It makes no request. If b is nil, New fails with
+// InvalidArgument.
 func New(b storage.ReadWriter, c Config) (converter.StorageDriver, error) {
 	if b == nil {
 		return nil, failed(storage.InvalidArgument, "", "bucket must not be nil")
@@ -80,7 +86,7 @@ func failed(code storage.Code, key, text string) error {
 func (d *driver) Name() string { return d.name }
 func (*driver) Type() string   { return "omnibucket" }
 
-// Store stores payloads at once, as many as the limiter of the SDK allows.
+// Store stores several payloads at the same time. The SDK's limiter decides how many.
 func (d *driver) Store(
 	c converter.StorageDriverStoreContext, payloads []*common.Payload,
 ) ([]converter.StorageDriverClaim, error) {
@@ -107,7 +113,8 @@ func (d *driver) store(ctx context.Context, payload *common.Payload) (claim conv
 	}
 	hash := digest(content)
 	_, err = d.bucket.Upload(ctx, folder+hash, bytes.NewReader(content), d.options...)
-	if err != nil && storage.CodeOf(err) != storage.PreconditionFailed { // it has the payload already
+	// after PreconditionFailed, the store has the payload already
+	if err != nil && storage.CodeOf(err) != storage.PreconditionFailed {
 		return claim, err
 	}
 	claim.ClaimData = map[string]string{claimKey: folder + hash, claimAlgorithm: algorithm, claimHash: hash}
@@ -119,8 +126,8 @@ func digest(content []byte) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Retrieve reads payloads at once, as many as the limiter of the SDK allows. If an object has other bytes
-// than were stored, it fails with ChecksumMismatch.
+// Retrieve reads several payloads at the same time. The SDK's limiter decides how many. If the
+// bytes of an object have changed since they were stored, Retrieve fails with ChecksumMismatch.
 func (d *driver) Retrieve(
 	c converter.StorageDriverRetrieveContext, claims []converter.StorageDriverClaim,
 ) ([]*common.Payload, error) {

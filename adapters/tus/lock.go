@@ -11,9 +11,9 @@ import (
 	"github.com/omnibucket/storage/lease"
 )
 
-// A Locker gives locks of uploads to any number of servers with the same bucket. A lock is a lease of
-// package lease: if its holder has died, another server takes the lock 15 seconds after the last renewal
-// that it has seen. No clock of one machine is compared with that of another.
+// A Locker locks uploads for any number of servers that share a bucket. A lock is a lease of
+// package lease. If the holder of a lock dies, another server takes the lock 15 seconds after it
+// last saw a renewal. The clocks of two machines are never compared.
 type Locker struct {
 	bucket storage.ReadWriter
 	ttl    time.Duration
@@ -21,24 +21,26 @@ type Locker struct {
 
 func newLocker(b storage.ReadWriter) *Locker { return &Locker{bucket: b, ttl: 15 * time.Second} }
 
-// UseIn makes the locks those of a composer, for a program that has another store.
+// UseIn sets the Locker in a composer. Call it if the program has another data store; [Store.UseIn]
+// does it for a Store.
 func (l *Locker) UseIn(c *handler.StoreComposer) { c.UseLocker(l) }
 
-// NewLock returns the lock of an upload, which is not locked.
+// NewLock returns the lock for an upload. It does not acquire the lock.
 func (l *Locker) NewLock(id string) (handler.Lock, error) {
 	return &lock{locker: l, key: id + ".lock"}, nil
 }
 
-// A lock is a lock of one request.
+// A lock is the lock of an upload, as one request uses it.
 type lock struct {
 	locker *Locker
 	key    string
 	lease  *lease.Lease
 }
 
-// Lock waits until it has the lock, and asks its holder for it. If another request waits, or if the lock
-// is lost, it calls requestUnlock once. If ctx ends first, the error is handler.ErrLockTimeout. If the ID
-// cannot be a key, nobody has such an upload: the error is handler.ErrNotFound.
+// Lock waits until it has acquired the lock, and asks the present holder to release it. After that,
+// requestUnlock is called once if another request waits for the lock, or if the lock is lost. If
+// ctx ends before the lock is acquired, the error is handler.ErrLockTimeout. If no upload can have
+// this ID because it cannot be a key, the error is handler.ErrNotFound.
 func (l *lock) Lock(ctx context.Context, requestUnlock func()) error {
 	held, err := l.locker.acquire(ctx, l.key)
 	if err != nil {
@@ -66,7 +68,7 @@ func (l *lock) failure(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return handler.ErrLockTimeout
 	}
-	if there, _ := l.locker.bucket.Exists(ctx, l.key); there { // an object that is not a lock
+	if there, _ := l.locker.bucket.Exists(ctx, l.key); there { // the object with this key is not a lock
 		return err
 	}
 	return orNotFound(err, func(key string) error {
@@ -78,7 +80,8 @@ func (l *lock) failure(ctx context.Context, err error) error {
 	})
 }
 
-// Unlock releases the lock. If another server has taken it, that one keeps it.
+// Unlock releases the lock. If another server has taken it over, Unlock changes nothing and returns
+// nil.
 func (l *lock) Unlock() error {
 	err := l.lease.Release()
 	if errors.Is(err, storage.Changed) {

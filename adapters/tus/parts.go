@@ -13,14 +13,16 @@ import (
 )
 
 const (
-	// basePart is the size of parts in bytes, unless the upload would have too many of them.
+	// basePart is the usual size of a part, in bytes. A larger size is used if the upload would
+	// have too many parts.
 	basePart = 8 << 20
-	// deferredParts is how many times larger the parts of an upload of unknown length are.
+	// deferredParts is the factor by which parts are larger if the length of the upload is not
+	// known yet.
 	deferredParts = 8
 )
 
-// begin begins the open upload of the store, with parts that fit the size of the whole. If the store has no
-// such parts, the error is handler.ErrMaxSizeExceeded.
+// begin begins a multipart upload in the store, and chooses a part size that suffices for the whole
+// upload. If the store does not permit such large parts, the error is handler.ErrMaxSizeExceeded.
 func (u *upload) begin(ctx context.Context) error {
 	begun, err := storage.BeginUpload(ctx, u.store.bucket, u.key(), optionsOf[storage.MultipartOption](u)...)
 	if err != nil {
@@ -35,7 +37,9 @@ func (u *upload) begin(ctx context.Context) error {
 	return nil
 }
 
-// partSize returns least, or more if the store takes too few parts for size bytes.
+// partSize returns the size of the parts for an upload. The argument size is the length of the
+// upload in bytes. The argument least is the smallest result. The result is larger if there would
+// be more parts than the store permits.
 func partSize(limits storage.PartLimits, least, size int64) int64 {
 	part := max(least, limits.MinSize)
 	if limits.MaxParts > 0 {
@@ -45,7 +49,7 @@ func partSize(limits storage.PartLimits, least, size int64) int64 {
 	return (part + unit - 1) / unit * unit
 }
 
-// open continues the open upload, or begins it if there is none yet.
+// open continues the multipart upload in the store. If there is none yet, it begins one.
 func (u *upload) open(ctx context.Context) (err error) {
 	switch {
 	case u.parts != nil:
@@ -57,11 +61,13 @@ func (u *upload) open(ctx context.Context) (err error) {
 	return err
 }
 
-// WriteChunk stores the bytes of src. If src fails, the bytes that were read before count.
+// WriteChunk stores the bytes of src. If src fails, the bytes that were read before the failure are
+// kept.
 //
-// A part is stored when it is whole, and the bytes after the last whole part in the tail object.
-// The state names them after that. So each number of a part always has the same bytes, and the
-// tail object always begins with the bytes that the state counts (see putTail).
+// As soon as there are enough bytes for a part, they are stored as a part of the multipart upload.
+// The remaining bytes are stored in the tail object. Only after that does the state include these
+// bytes. So a part with a given number always has the same bytes, and the tail object always begins
+// with the bytes that the state includes.
 func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (written int64, err error) {
 	if offset != u.state.Info.Offset {
 		return 0, handler.ErrMismatchOffset
@@ -88,8 +94,8 @@ func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (w
 	}
 }
 
-// lost returns the error that makes a client ask for the offset, if another server has continued
-// the upload.
+// lost replaces the error of a failed condition, which means that another server has continued the
+// upload. The new error makes the client ask for the offset.
 func lost(err error) error {
 	if storage.CodeOf(err) == storage.PreconditionFailed {
 		return handler.ErrFileLocked
@@ -110,7 +116,8 @@ func (u *upload) fillFromTail(ctx context.Context, b *buffer) error {
 	return err
 }
 
-// keep stores the bytes of b, of which added are new, and counts them.
+// keep stores the bytes in b as a part, as the tail or as the whole file, and then updates the
+// state. added is the number of new bytes in b.
 func (u *upload) keep(ctx context.Context, b *buffer, added int64) error {
 	info := &u.state.Info
 	info.Offset += added
@@ -137,12 +144,13 @@ func (u *upload) keep(ctx context.Context, b *buffer, added int64) error {
 	return err
 }
 
-// tailPart is the metadata of the tail object that says of which part it is the beginning.
+// tailPart is the name of a metadata value of the tail object. The value is the number of the part
+// to which the tail belongs.
 const tailPart = "part"
 
-// putTail stores the bytes of b in the tail object, unless that has them already. Another server
-// may have taken the lock meanwhile: a tail never replaces a longer one of its part, or one of a
-// later part.
+// putTail stores the bytes in b in the tail object, unless the object has them already. Another
+// server may have taken over the lock. So putTail never replaces a longer tail of the same part, or
+// a tail of a later part.
 func (u *upload) putTail(ctx context.Context, b *buffer) error {
 	part := u.state.Parts + 1
 	about := storage.WithMetadata(map[string]string{tailPart: strconv.Itoa(part)})
@@ -161,7 +169,7 @@ func (u *upload) putTail(ctx context.Context, b *buffer) error {
 		found, failed := u.store.bucket.Attrs(ctx, u.tailKey())
 		if storage.CodeOf(failed) == storage.ObjectNotFound {
 			if !u.isCurrent(ctx) {
-				return err // another server has finished the upload, and removed its tail
+				return err // another server has finished the upload and removed the tail
 			}
 			u.state.TailRevision, condition = "", storage.IfAbsent()
 			continue
@@ -180,14 +188,15 @@ func (u *upload) putTail(ctx context.Context, b *buffer) error {
 	}
 }
 
-// isCurrent reports whether the state is still the one that was read or saved last.
+// isCurrent reports whether no other server has changed the state since this upload last read or
+// saved it.
 func (u *upload) isCurrent(ctx context.Context) bool {
 	found, err := u.store.bucket.Attrs(ctx, u.stateKey())
 	return err == nil && found.Revision == u.revision
 }
 
-// putPart stores the next part, and saves the state. If the store takes no more parts, the error is
-// handler.ErrMaxSizeExceeded.
+// putPart stores the next part, and saves the state. If the store does not permit another part, the
+// error is handler.ErrMaxSizeExceeded.
 func (u *upload) putPart(ctx context.Context, body io.Reader, size int64) error {
 	begins := u.state.Token == ""
 	if err := u.open(ctx); err != nil {
@@ -204,7 +213,7 @@ func (u *upload) putPart(ctx context.Context, body io.Reader, size int64) error 
 		err = u.save(ctx)
 		saved = err == nil || errors.Is(err, storage.OutcomeUnknown)
 	}
-	if begins && !saved { // no state names the open upload
+	if begins && !saved { // no saved state has the token of this multipart upload
 		return errors.Join(err, u.parts.Abort(context.WithoutCancel(ctx)))
 	}
 	return err
@@ -229,7 +238,8 @@ func (b *buffer) discard() {
 	_ = os.Remove(b.file.Name())
 }
 
-// fill reads from r until b has size bytes or r ends.
+// fill reads from r until b has as many bytes as the argument size says, or until r ends. It
+// returns the number of bytes read.
 func (b *buffer) fill(r io.Reader, size int64) (int64, error) {
 	n, err := io.Copy(b.file, io.LimitReader(r, size-b.n))
 	b.n += n

@@ -1,35 +1,40 @@
-// Package tus makes a data store and a locker of package github.com/tus/tusd/v2 of any bucket with
-// [storage.OpenUploads], [storage.Metadata] and conditional writes.
+// Package tus stores the uploads of package github.com/tus/tusd/v2 in a bucket. It provides a data
+// store and a locker. The bucket must have [storage.OpenUploads], [storage.Metadata] and
+// conditional writes.
 //
 //	store, err := tus.New(bucket, tus.Config{})
 //	composer := tusd.NewStoreComposer()
 //	store.UseIn(composer)
 //	h, err := tusd.NewHandler(tusd.Config{StoreComposer: composer, BasePath: "/files/"})
 //
-// A program without tusd uses the package uploads of this library, which speaks the same
-// protocol.
+// A program that does not use tusd yet can use package uploads of this library instead, which
+// supports the same protocol.
 //
 // # Objects
 //
 // An upload with the ID "a" has these objects. [storage.Prefixed] puts them below a prefix:
 //
-//   - "a" is the content, or the key that a pre-create hook sets as Storage["Key"]. It appears when
-//     all bytes have arrived. Until then they are in parts of an open upload of the store. If its key or ID
-//     is that of a hook, its metadata has "tusupload", by which the store knows it.
-//   - "a.info" is the state. Every write of it is conditional: a server that has lost its lock
-//     cannot acknowledge bytes.
-//   - "a.part" has the bytes after the last whole part, while there are some.
-//   - "a.lock" is the lock, while a request holds it.
+//   - "a" is the content. A pre-create hook can set another key as Storage["Key"]. The object
+//     appears when all bytes have arrived. Until then, the bytes are in parts of a multipart upload
+//     in the bucket. If a hook has set the key or the ID, the object has the metadata "tusupload",
+//     so that the Store recognizes it.
+//   - "a.info" is the state of the upload. It is only written conditionally, so a server that has
+//     lost its lock cannot acknowledge bytes.
+//   - "a.part" has the bytes after the last full part, if there are any.
+//   - "a.lock" is the lock. It exists while a request holds the lock.
 //
 // # What differs from the stores of tusd
 //
-//   - The content of an unfinished upload can be read only while it has no whole part.
-//   - A temporary file of this machine holds the part that is being received: 8 MiB for uploads of
-//     up to 78 GiB, and 64 MiB if the length comes later.
-//   - If a server dies before it has made the object of bytes that have arrived, the next request
-//     for the upload makes it. Tusd calls no hook that the upload is finished then.
-//   - A hook that sets an ID that an upload has already gets the error ERR_UPLOAD_EXISTS.
-//   - Uploads that another store of tusd has begun are not found: let them finish there.
+//   - The content of an unfinished upload can be read only as long as it has no full part.
+//   - A temporary file on this machine holds the part that is being received. It has 8 MiB for
+//     uploads of up to 78 GiB, and 64 MiB if the client sends the length later.
+//   - If all bytes have arrived but the server dies before it has made the object, the next request
+//     for the upload makes the object. In this case, tusd does not call the hook for a finished
+//     upload.
+//   - If a hook sets an ID that another upload has, creating the upload fails with
+//     ERR_UPLOAD_EXISTS.
+//   - Uploads that began in another data store of tusd are not found. Let them finish in that
+//     store.
 package tus
 
 import (
@@ -47,30 +52,32 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// ErrExists is the error of an upload whose ID another upload has.
+// ErrExists is the error for a new upload whose ID is already in use.
 var ErrExists = handler.NewError("ERR_UPLOAD_EXISTS", "there is an upload with this ID", http.StatusConflict)
 
-// ErrIncomplete is the error of reading an unfinished upload that has whole parts.
+// ErrIncomplete is the error for reading an unfinished upload that has full parts.
 var ErrIncomplete = handler.NewError("ERR_INCOMPLETE_UPLOAD", "the upload is not finished", http.StatusBadRequest)
 
-// A Config has the choices of a Store.
+// A Config configures a Store. Its zero value has the defaults.
 type Config struct {
-	// Options returns the options of the object of an upload: content type, metadata, tags. nil:
-	// the content type is the value "filetype" of the upload's metadata, if it is one of at most 1,024
-	// bytes, else that of the key's extension.
+	// Options returns the options with which an upload's object is stored, such as content type,
+	// metadata and tags. If Options is nil, only the content type is set. It is the value
+	// "filetype" in the upload's metadata, if that is a valid content type of at most 1,024 bytes.
+	// Otherwise the extension of the key decides it.
 	Options func(handler.FileInfo) []storage.WriteOption
 }
 
-// A Store keeps uploads in a bucket. It is safe for concurrent use.
+// A Store keeps the uploads of tusd in a bucket. Its methods may be called concurrently.
 type Store struct {
 	bucket   storage.ReadWriter
 	options  func(handler.FileInfo) []storage.WriteOption
-	basePart int64 // bytes; the constant, which tests make smaller
+	basePart int64 // usual size of a part in bytes; tests set a smaller one
 	locks    *Locker
 }
 
-// New returns a store of uploads in b. It makes no request. If b is nil, New fails with
-// InvalidArgument. If b lacks conditional writes, open uploads or metadata, New fails with Unsupported.
+// New returns a Store in the bucket b. It makes no request. If b is nil, New fails with
+// InvalidArgument. If b lacks conditional writes, [storage.OpenUploads] or [storage.Metadata], New
+// fails with Unsupported.
 func New(b storage.ReadWriter, c Config) (*Store, error) {
 	const op = "tus.New"
 	if b == nil {
@@ -92,17 +99,18 @@ func New(b storage.ReadWriter, c Config) (*Store, error) {
 	return &Store{bucket: b, options: c.Options, basePart: basePart, locks: newLocker(b)}, nil
 }
 
-// fileType returns the content type that the client has given, if it is one that the library takes.
+// fileType returns the option for the content type that the client has sent. If the library does
+// not permit that type, fileType returns no option.
 func fileType(info handler.FileInfo) []storage.WriteOption {
 	kind, parameters, err := mime.ParseMediaType(info.MetaData["filetype"])
-	text := mime.FormatMediaType(kind, parameters) // ASCII
+	text := mime.FormatMediaType(kind, parameters) // the result is ASCII
 	if err != nil || !strings.Contains(kind, "/") || len(text) > 1024 || strings.ContainsRune(text, '\t') {
 		return nil
 	}
 	return []storage.WriteOption{storage.WithContentType(text)}
 }
 
-// UseIn makes the store the core of a composer, with all extensions and the locks.
+// UseIn sets the Store in a composer, with its Locker and all extensions of tus.
 func (s *Store) UseIn(c *handler.StoreComposer) {
 	c.UseCore(s)
 	c.UseTerminater(s)
@@ -112,24 +120,25 @@ func (s *Store) UseIn(c *handler.StoreComposer) {
 	c.UseLocker(s.locks)
 }
 
-// Locker returns the locks of the store.
+// Locker returns the Locker of the Store, which uses the same bucket.
 func (s *Store) Locker() *Locker { return s.locks }
 
-// AsTerminatableUpload returns upload, which must be one of the store's.
+// AsTerminatableUpload returns u, which must be an upload of this Store. tusd calls it.
 func (s *Store) AsTerminatableUpload(u handler.Upload) handler.TerminatableUpload { return u.(*upload) }
 
-// AsConcatableUpload returns upload, which must be one of the store's.
+// AsConcatableUpload returns u, which must be an upload of this Store. tusd calls it.
 func (s *Store) AsConcatableUpload(u handler.Upload) handler.ConcatableUpload { return u.(*upload) }
 
-// AsLengthDeclarableUpload returns upload, which must be one of the store's.
+// AsLengthDeclarableUpload returns u, which must be an upload of this Store. tusd calls it.
 func (s *Store) AsLengthDeclarableUpload(u handler.Upload) handler.LengthDeclarableUpload {
 	return u.(*upload)
 }
 
-// AsServableUpload returns upload, which must be one of the store's.
+// AsServableUpload returns u, which must be an upload of this Store. tusd calls it.
 func (s *Store) AsServableUpload(u handler.Upload) handler.ServableUpload { return u.(*upload) }
 
-// NewUpload begins an upload. Without an ID, it gets one that cannot be guessed.
+// NewUpload begins an upload. If info has no ID, NewUpload makes a random one that nobody can
+// guess.
 func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.Upload, error) {
 	u := &upload{store: s}
 	if info.ID == "" {
@@ -152,7 +161,7 @@ func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.U
 	switch {
 	case info.SizeIsDeferred:
 		u.state.PartSize = deferredParts * s.basePart
-	case info.Size > s.basePart && !info.IsFinal: // a final one is joined of others
+	case info.Size > s.basePart && !info.IsFinal: // an upload that joins others needs no parts
 		if err := u.begin(ctx); err != nil {
 			u.dropUnnamed(context.WithoutCancel(ctx))
 			return nil, err
@@ -171,7 +180,8 @@ func (s *Store) NewUpload(ctx context.Context, info handler.FileInfo) (handler.U
 	return nil, fmt.Errorf("beginning an upload: %w", err)
 }
 
-// GetUpload returns an upload. If there is none with that ID, the error is handler.ErrNotFound.
+// GetUpload returns the upload with this ID. If it does not exist, the error is
+// handler.ErrNotFound.
 func (s *Store) GetUpload(ctx context.Context, id string) (handler.Upload, error) {
 	u := &upload{store: s, id: id}
 	err := u.load(ctx)
@@ -184,10 +194,11 @@ func (s *Store) GetUpload(ctx context.Context, id string) (handler.Upload, error
 	return nil, orNotFound(err, func(id string) error { return (&upload{store: s, id: id}).load(ctx) })
 }
 
-// orNotFound returns handler.ErrNotFound if a request failed because the library or the store refuses an ID: nobody
-// has such an upload. Otherwise it returns err, because a client would give its upload up after 404. A store with
-// wrong settings, such as its region, refuses every key: then probe fails, too, which is the same request for a
-// key that every store takes.
+// orNotFound returns handler.ErrNotFound if err means that the ID is not permitted as a key, so
+// that no upload can have it. After ErrNotFound, a client gives up its upload. So orNotFound must
+// not return it if the store refuses every key, for example because its region is wrong. To find
+// that out, it calls probe, which must make the same request for a key that every store permits. In
+// all other cases, it returns err.
 func orNotFound(err error, probe func(key string) error) error {
 	if storage.CodeOf(err) != storage.InvalidArgument {
 		return err

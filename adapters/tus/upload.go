@@ -17,28 +17,29 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A state is what the state object of an upload says, in JSON.
+// A state is the state of an upload. It is stored as JSON in the state object.
 type state struct {
-	Info     handler.FileInfo // Offset counts the bytes that are stored
-	Token    string           // of the open upload of the store; "" if there is none
-	PartSize int64            // bytes of each part but the last
-	Parts    int              // of the open upload
-	Tail     int64            // bytes of the tail object that count: those after the last part
-	// TailRevision is that of the tail object when it was stored last; "" before.
+	Info     handler.FileInfo // its Offset is the number of bytes that are stored
+	Token    string           // token of the multipart upload; "" before it begins
+	PartSize int64            // bytes of each part except the last
+	Parts    int              // number of parts in the multipart upload
+	Tail     int64            // number of bytes in the tail object that belong to this state
+	// TailRevision is the revision of the tail object as last stored. It is "" if there is none.
 	TailRevision string
-	Done         bool // the content is an object
-	OwnKey       bool // nobody else can have an object with the key, because it was drawn here
-	// Mark is in the metadata of an object at a key that others may write; "" for a key of its own.
+	Done         bool // true if the object of the upload exists
+	OwnKey       bool // true if this package made the random key, so that no other program uses it
+	// Mark is a value in the metadata of the object that shows which upload has made it. It is ""
+	// if OwnKey is true, because no other program can have stored the object then.
 	Mark string
 }
 
-// An upload is one upload of a client. One request at a time has it.
+// An upload is one upload of a client. It must not be used concurrently.
 type upload struct {
 	store    *Store
 	id       string
 	state    state
-	revision string                  // of the state object
-	parts    storage.MultipartUpload // of state.Token; nil until it is needed
+	revision string                  // revision of the state object
+	parts    storage.MultipartUpload // multipart upload of state.Token; nil before it is needed
 }
 
 func (u *upload) stateKey() string { return u.id + ".info" }
@@ -57,7 +58,8 @@ func (u *upload) load(ctx context.Context) error {
 	return nil
 }
 
-// save stores the state. Without options, it must be the one that was read or saved last.
+// save stores the state. If opts is empty, save fails if another server has changed the state since
+// this upload last read or saved it.
 func (u *upload) save(ctx context.Context, opts ...storage.UploadOption) error {
 	text, err := json.Marshal(u.state)
 	if err != nil {
@@ -77,9 +79,9 @@ func (u *upload) save(ctx context.Context, opts ...storage.UploadOption) error {
 	return nil
 }
 
-// GetInfo returns what is known of the upload. If all bytes have arrived, GetInfo makes the object
-// first: an earlier request may have failed to. Tusd would not try again, because a client that
-// learns that it has sent everything sends nothing more.
+// GetInfo returns the state of the upload for tusd. If all bytes have arrived but the object does
+// not exist, because an earlier request failed to make it, GetInfo makes it. Nothing else would: a
+// client that has sent everything makes no more requests.
 func (u *upload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
 	info := u.state.Info
 	if info.SizeIsDeferred || info.IsFinal || info.Offset < info.Size {
@@ -88,13 +90,13 @@ func (u *upload) GetInfo(ctx context.Context) (handler.FileInfo, error) {
 	return info, u.FinishUpload(ctx)
 }
 
-// DeclareLength sets the length of the whole.
+// DeclareLength sets the length of the upload, which was not known before.
 func (u *upload) DeclareLength(ctx context.Context, length int64) error {
 	u.state.Info.Size, u.state.Info.SizeIsDeferred = length, false
 	return u.save(ctx)
 }
 
-// FinishUpload makes the object, if no call has made it already.
+// FinishUpload makes the object. If it exists already, FinishUpload does nothing.
 func (u *upload) FinishUpload(ctx context.Context) error {
 	if u.state.Done {
 		return nil
@@ -108,7 +110,7 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 		}
 		return u.finished(ctx)
 	}
-	if u.state.Tail > 0 { // the length was declared after the last byte
+	if u.state.Tail > 0 { // the client sent the length after the last byte
 		if err := u.withTail(ctx, func(tail io.Reader) error { return u.putPart(ctx, tail, u.state.Tail) }); err != nil {
 			return err
 		}
@@ -122,7 +124,7 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 	return u.finished(ctx)
 }
 
-// finished saves that the object is there, and removes the tail object.
+// finished stores in the state that the object exists, and removes the tail object.
 func (u *upload) finished(ctx context.Context) error {
 	hasTail := u.state.Token != "" || u.state.TailRevision != ""
 	u.state.Done, u.state.Tail = true, 0
@@ -132,7 +134,7 @@ func (u *upload) finished(ctx context.Context) error {
 	return u.store.bucket.Remove(ctx, u.tailKey())
 }
 
-// ConcatUploads makes the object of those of other uploads, which stay.
+// ConcatUploads makes the object of u by joining the objects of other uploads. Those objects stay.
 func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) error {
 	keys := make([]string, len(pieces))
 	for i, piece := range pieces {
@@ -146,8 +148,9 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 	return u.finished(ctx)
 }
 
-// Terminate removes everything of the upload; the state last, so that it may be repeated. At a key that others may
-// write, it removes an object only if the upload has made that.
+// Terminate removes all objects of the upload. It removes the state last, so that it can be
+// repeated after a failure. If other programs may write to the key, it removes the object only if
+// this upload has made it.
 func (u *upload) Terminate(ctx context.Context) error {
 	made, err := u.state.Done, error(nil)
 	if !made && !u.state.OwnKey {
@@ -163,7 +166,7 @@ func (u *upload) Terminate(ctx context.Context) error {
 	}
 	u.dropUnnamed(ctx)
 	keys := []string{u.tailKey()}
-	if made || u.state.OwnKey { // a server may have died between the object and the state
+	if made || u.state.OwnKey { // without Done, the object may exist: a server may have died before it saved the state
 		keys = append(keys, u.key())
 	}
 	for _, key := range append(keys, u.stateKey()) {
@@ -174,8 +177,9 @@ func (u *upload) Terminate(ctx context.Context) error {
 	return nil
 }
 
-// dropUnnamed drops open uploads that no state names, because the response to their beginning was lost. Only at a
-// key of its own there are none of others. If that fails, they are left to the store.
+// dropUnnamed aborts multipart uploads whose token is in no state. They exist if the response to
+// the request that began them was lost. If the key is not random, dropUnnamed does nothing, because
+// another program may have multipart uploads there. An upload that cannot be aborted stays.
 func (u *upload) dropUnnamed(ctx context.Context) {
 	if !u.state.OwnKey {
 		return
@@ -187,7 +191,7 @@ func (u *upload) dropUnnamed(ctx context.Context) {
 	}
 }
 
-// isMade reports whether the upload has made the object, and its state could not be saved after that.
+// isMade reports whether this upload has made the object, even if the state does not say so.
 func (u *upload) isMade(ctx context.Context) (bool, error) {
 	found, err := u.store.bucket.Attrs(ctx, u.key())
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -196,8 +200,8 @@ func (u *upload) isMade(ctx context.Context) (bool, error) {
 	return err == nil && u.state.Mark != "" && found.Metadata[markName] == u.state.Mark, err
 }
 
-// GetReader reads the content. If the upload is not finished, it reads what has arrived while no
-// part is whole; else the error is ErrIncomplete.
+// GetReader reads the content. For an unfinished upload, it reads the bytes that have arrived. If
+// an unfinished upload has full parts, GetReader fails with ErrIncomplete.
 func (u *upload) GetReader(ctx context.Context) (io.ReadCloser, error) {
 	switch {
 	case u.state.Done:
@@ -208,7 +212,8 @@ func (u *upload) GetReader(ctx context.Context) (io.ReadCloser, error) {
 	return u.tail(ctx)
 }
 
-// ServeContent responds to a GET or HEAD request, with ranges and conditions.
+// ServeContent responds to a GET or HEAD request with the content. It supports ranges and
+// conditional requests.
 func (u *upload) ServeContent(ctx context.Context, w http.ResponseWriter, r *http.Request) error {
 	key, size := u.key(), u.state.Info.Size
 	if !u.state.Done {
@@ -230,8 +235,9 @@ func (u *upload) ServeContent(ctx context.Context, w http.ResponseWriter, r *htt
 	return nil
 }
 
-// tail returns the bytes after the last part. If another server has continued the upload, the tail
-// object may have those of a later part: the error is handler.ErrFileLocked.
+// tail returns a reader of the bytes after the last full part. If another server has continued the
+// upload, the tail object may have the bytes of a later part. Then the error is
+// handler.ErrFileLocked.
 func (u *upload) tail(ctx context.Context) (io.ReadCloser, error) {
 	if u.state.Tail == 0 {
 		return io.NopCloser(strings.NewReader("")), nil
@@ -247,7 +253,7 @@ func (u *upload) tail(ctx context.Context) (io.ReadCloser, error) {
 	return r, nil
 }
 
-// withTail calls f with the bytes after the last part.
+// withTail calls f with a reader of the bytes after the last full part.
 func (u *upload) withTail(ctx context.Context, f func(io.Reader) error) error {
 	tail, err := u.tail(ctx)
 	if err != nil {
@@ -256,10 +262,10 @@ func (u *upload) withTail(ctx context.Context, f func(io.Reader) error) error {
 	return errors.Join(f(tail), tail.Close())
 }
 
-// markName is the name of the metadata that has state.Mark.
+// markName is the name of the metadata value that has state.Mark.
 const markName = "tusupload"
 
-// optionsOf returns the options of the object, as options of a call.
+// optionsOf returns the options for storing the object, with the type O that a call needs.
 func optionsOf[O any](u *upload) (opts []O) {
 	for _, o := range u.store.options(u.state.Info) {
 		opts = append(opts, any(o).(O))
@@ -268,7 +274,7 @@ func optionsOf[O any](u *upload) (opts []O) {
 		marked := map[string]string{markName: u.state.Mark}
 		var asked storage.UploadOptions
 		for _, o := range u.store.options(u.state.Info) {
-			_ = asked.Apply(o) // the call that gets it fails
+			_ = asked.Apply(o) // the call that receives an invalid option fails
 		}
 		maps.Copy(marked, asked.Metadata)
 		opts = append(opts, any(storage.WithMetadata(marked)).(O))

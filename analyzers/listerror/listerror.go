@@ -1,9 +1,8 @@
-// Package listerror finds loops over a listing that drop its error.
+// Package listerror finds loops over a listing that ignore its error.
 //
 //	for entry := range bucket.List(ctx) { // a failed listing looks like an empty bucket
 //
-// If an iterator yields a value and an error, as List of a Bucket does, a loop must
-// use both.
+// If an iterator yields a value and an error, as List of a Bucket does, a loop must use both.
 package listerror
 
 import (
@@ -15,8 +14,8 @@ import (
 	"golang.org/x/tools/go/ast/inspector"
 )
 
-// Analyzer reports a range over an iterator of values and errors that has no
-// variable for the error, or the blank identifier.
+// Analyzer reports a loop over an iterator of values and errors if the loop has no variable for the
+// error, or the blank identifier in its place.
 var Analyzer = &analysis.Analyzer{
 	Name:     "listerror",
 	Doc:      "report range loops that drop the error of an iterator",
@@ -37,7 +36,8 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
-// yieldsError reports whether t is a func(yield func(K, error) bool).
+// yieldsError reports whether t is the type of an iterator that yields an error as the second
+// value.
 func yieldsError(t types.Type) bool {
 	if t == nil {
 		return false

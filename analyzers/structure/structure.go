@@ -1,13 +1,14 @@
-// Package structure finds inheritance between the types of this module.
+// Package structure finds types of this module that inherit from other types, and types and folders
+// that are too large.
 //
 //	type walker struct {
 //		*store // a reader cannot tell which of 150 methods a walker uses
 //	}
 //
-// A struct gives a name to each type that it uses. It may embed an interface, a type of
-// another module, a type without methods, a record (a struct that has only exported
-// fields), and an Unimplemented type, which is made for that. A type has at most 40 methods,
-// and a folder at most 45 files that are no tests.
+// A struct must give a name to each type that it uses. It may embed only an interface, a type of
+// another module, a type without methods, a struct that has only exported fields, or an
+// Unimplemented type, which is made to be embedded. A type has at most 40 methods, and a folder at
+// most 45 files, without tests.
 package structure
 
 import (
@@ -57,7 +58,8 @@ func run(pass *analysis.Pass) (any, error) {
 	return nil, nil
 }
 
-// checkFiles counts the files of all systems, but no tests.
+// checkFiles reports a folder with too many files. It counts the files of all operating systems,
+// but not tests.
 func checkFiles(pass *analysis.Pass) {
 	var all []string
 	for _, f := range pass.Files {
@@ -88,7 +90,7 @@ func checkFields(pass *analysis.Pass, name string, s *ast.StructType) {
 	}
 }
 
-// isInherited reports whether a struct may not embed t.
+// isInherited reports whether t is a type that a struct must not embed.
 func isInherited(t types.Type) bool {
 	if p, ok := t.Underlying().(*types.Pointer); ok {
 		t = p.Elem()
@@ -114,8 +116,9 @@ func isRecord(named *types.Named) bool {
 	return true
 }
 
-// checkMethods counts methods that are written in this module, with those of embedded
-// interfaces, but without those that tests add, or that an Unimplemented type has.
+// checkMethods reports a type with too many methods. It counts methods that are written in this
+// module, including those of embedded interfaces. It does not count methods that tests add or that
+// come from an Unimplemented type.
 func checkMethods(pass *analysis.Pass, spec *ast.TypeSpec, t types.Type) {
 	if types.IsInterface(t) {
 		return

@@ -1,5 +1,6 @@
-// Vetmodule has the analyzers that "make vet" runs. "go vet -vettool" runs it, and keeps the results. It also takes
-// packages itself: "go vet" fails where a dependency is one that unitchecker cannot type-check, as below iceberg-go.
+// Vetmodule runs the analyzers of "make vet". Normally "go vet -vettool" runs it, and caches the
+// results. It can also be run with packages as arguments, because "go vet" fails if it cannot
+// type-check a dependency, such as those of iceberg-go.
 package main
 
 import (

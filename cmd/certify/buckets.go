@@ -15,13 +15,13 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A ledger has the names of the buckets that the program made and that may still exist.
+// A ledger holds the names of the buckets that the program created and that may still exist.
 type ledger struct {
 	mu    sync.Mutex
 	names map[string]bool
 }
 
-// add reports whether name is new.
+// add adds a name to the ledger. It reports whether the name is new to the ledger.
 func (l *ledger) add(name string) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,7 +45,7 @@ func (l *ledger) all() []string {
 	return slices.Sorted(maps.Keys(l.names))
 }
 
-// An account writes into a ledger which buckets are created and deleted.
+// An account is a driver that records in a ledger which buckets are created and deleted.
 type account struct {
 	driver.ServiceDriver
 	made        *ledger
@@ -57,12 +57,12 @@ func (a *account) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*s
 	if a.interrupted.Load() {
 		return nil, storage.Canceled
 	}
-	isNew := a.made.add(r.Name) // before the request, whose response may be lost
+	isNew := a.made.add(r.Name) // first, because the bucket may exist even if the response is lost
 	info, err := a.ServiceDriver.CreateBucket(ctx, r)
 	switch storage.CodeOf(err) {
 	case storage.BucketExists, storage.PermissionDenied, storage.Unauthenticated:
 		if isNew {
-			a.made.remove(r.Name) // it is somebody else's, or nobody's
+			a.made.remove(r.Name) // the bucket belongs to somebody else, or does not exist
 		}
 	}
 	return info, err
@@ -76,8 +76,9 @@ func (a *account) DeleteBucket(ctx context.Context, name string) error {
 	return err
 }
 
-// try does what every case needs on one bucket: it creates it, writes, reads, removes, deletes it.
-// If the credentials do not suffice for that, no other bucket is created.
+// try makes each call that the cases need, on one bucket: it creates the bucket, writes, reads and
+// removes an object, and deletes the bucket. If the credentials do not permit these calls, try
+// fails before the program creates more buckets.
 func (c *certification) try(ctx context.Context) error {
 	name := c.name + "-0"
 	_, err := c.service.CreateBucket(ctx, name)
@@ -107,7 +108,8 @@ func (c *certification) tryObject(ctx context.Context, name string) error {
 	return bucket.Remove(ctx, "try")
 }
 
-// sweep deletes every bucket that still exists, and returns an error that names those that may stay.
+// sweep deletes every bucket that still exists. Its error names the buckets that could not be
+// deleted.
 func (c *certification) sweep(ctx context.Context) error {
 	var failures []error
 	for _, name := range c.made.all() {
@@ -133,15 +135,15 @@ func (c *certification) erase(ctx context.Context, name string) error {
 	if err := c.service.DeleteBucket(ctx, name); storage.CodeOf(err) != storage.BucketNotFound {
 		return err
 	}
-	c.made.remove(name) // the service may have found that out without its driver
+	c.made.remove(name) // the bucket is gone, even if the account did not note its deletion
 	return nil
 }
 
-// empty removes every object, version and upload.
+// empty aborts all uploads of a bucket and removes all its objects and versions.
 func empty(ctx context.Context, bucket storage.Bucket) error {
 	for upload, err := range storage.ListUploads(ctx, bucket) {
 		if err != nil {
-			break // the store does not list them, or the bucket is gone
+			break // the store does not list uploads, or the bucket is gone
 		}
 		if err := storage.AbortUpload(ctx, bucket, upload); err != nil {
 			return err
@@ -149,7 +151,7 @@ func empty(ctx context.Context, bucket storage.Bucket) error {
 	}
 	for version, err := range storage.Versions(ctx, bucket) {
 		if err != nil {
-			break // the store keeps none
+			break // the store keeps no versions
 		}
 		if err := bucket.Remove(ctx, version.Key, storage.WithVersion(version.Version)); err != nil {
 			return err

@@ -1,37 +1,38 @@
-// Command certify runs the conformance suite on an account of a store, and writes what it saw
-// into a file. It answers what emulators cannot: whether the real store keeps the contract.
+// Command certify runs the conformance suite in an account of a real store, and writes the results
+// to a file. Unlike a test with an emulator, it shows whether the store itself keeps the contract.
 //
 //	go run github.com/omnibucket/storage/cmd/certify@latest 's3://?region=eu-west-1'
 //	go run github.com/omnibucket/storage/cmd/certify@latest -o r2.json 's3://?endpoint=https://0123abcd.r2.cloudflarestorage.com'
 //
-// The address is that of an account, without a bucket, as [storage.OpenService] takes it. Each
-// case creates a bucket "omnibucket-certify-…" or "storagetest-…" of its own and deletes it. No
-// other bucket is touched. The program says beforehand how many requests it will make, and asks.
-// It then tries the credentials on one bucket, before the first case.
+// The address names an account without a bucket, as for [storage.OpenService]. Each case creates its
+// own bucket, named "omnibucket-certify-…" or "storagetest-…", and deletes it. No other bucket is
+// touched. The program first prints how many requests it will make, and asks whether to begin.
+// Before the first case, it tries the credentials on one bucket.
 //
-// SIGINT and SIGTERM stop it: no further case begins, and its buckets are deleted. It names each
-// bucket that it cannot delete. A second signal, a second later or more, ends it at once; it then
-// names each bucket that may still exist.
+// After SIGINT or SIGTERM, no further case begins, and the program deletes its buckets. It names
+// each bucket that it cannot delete. If a second signal follows at least a second later, the program
+// ends immediately and names each bucket that may still exist.
 //
 // Flags:
 //
 //	-o FILE      the result; default certified.json
 //	-yes         do not ask
-//	-plan        say what would be done, and end
-//	-run RULES   only the cases of these rules, as "W1,R2", and no questions; default all
-//	-questions   only ask what an account alone can settle (docs/maintainers/questions.md), and run no case
+//	-plan        print what would be done, and end
+//	-run RULES   run only the cases of these rules, such as "W1,R2", and ask no questions; default all
+//	-questions   run no case, and only ask the questions in docs/maintainers/questions.md, which
+//	             need a real account
 //	-kms KEY     a key of the account's key management service, for the questions about it
-//	-sas-limit D the limit of the account's SAS expiration policy, as "24h", for the question about it
-//	-immutable C a container with version-level immutability, for the question about it: one object in it
-//	             is locked for an hour, and removed at once
+//	-sas-limit D the limit of the account's SAS expiration policy, such as "24h", for the question about it
+//	-immutable C a container with version-level immutability, for the question about it. The question
+//	             stores an object there with a lock of an hour, and then removes the lock and the object
 //	-defender    wait up to a minute for the verdict of Microsoft Defender, for the question about it
-//	-parallel N  cases at the same time; default 4
-//	-locks       run the cases of retention and legal hold, too. On Amazon they leave objects
+//	-parallel N  number of cases that run at the same time; default 4
+//	-locks       also run the cases about retention and legal hold. On Amazon they leave objects
 //	             that nobody can remove before their retention ends
 //
 // The exit status is 0 if every case passed, and 2 if the program could not begin. It is 1 if a case
 // failed, the program was interrupted, the result could not be written, or a bucket may still exist.
-// With -locks, a bucket that stays does not count as a failure.
+// With -locks, a bucket that cannot be deleted does not count as a failure.
 package main
 
 import (
@@ -118,8 +119,8 @@ func main() {
 	testing.Main(func(string, string) (bool, error) { return true, nil }, c.tests(), nil, nil)
 }
 
-// prepare makes sure, before any case, that the result can be written and that the credentials
-// suffice. From then on, a signal ends the program in order.
+// prepare checks before the first case that the result can be written and that the credentials
+// suffice. After that, a signal stops the program as the package comment says.
 func prepare(c *certification) error {
 	if err := writable(c.out); err != nil {
 		return fmt.Errorf("-o: %w", err)
@@ -136,7 +137,9 @@ func prepare(c *certification) error {
 			os.Stderr,
 			"certify: stopping, and deleting the buckets of the cases that run; a second signal ends the program at once",
 		)
-		for first := time.Now(); time.Since(first) < time.Second; { // some senders signal the process and its group
+		// A sender may signal both the process and its process group, so the signal arrives twice. For
+		// that reason, signals within the first second are ignored.
+		for first := time.Now(); time.Since(first) < time.Second; {
 			<-signals
 		}
 		_ = os.RemoveAll(c.dir)
@@ -156,7 +159,7 @@ func prepare(c *certification) error {
 	return err
 }
 
-// agreed asks whether to begin.
+// agreed asks the user whether to begin, and reports whether the user agrees.
 func agreed(in io.Reader, out io.Writer) bool {
 	fmt.Fprint(out, "Begin? Type yes: ")
 	answer, _ := bufio.NewReader(in).ReadString('\n')

@@ -14,15 +14,16 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A question is one that only an account of a cloud can settle. docs/maintainers/questions.md lists them.
+// A question asks about a cloud's behavior that only a real account can show.
+// docs/maintainers/questions.md lists all questions.
 type question struct {
 	id       string
-	provider string // as in Attrs.Provider
-	account  string // the kind of account that it is for
+	provider string // name of the provider, as in Attrs.Provider
+	account  string // kind of account that the question is for
 	text     string
-	does     string   // what the code does while the answer is unknown
+	does     string   // what the library does as long as the answer is unknown
 	cost     string   // what the question needs besides a bucket
-	answers  []string // what ask may return
+	answers  []string // the possible results of the function ask
 	locks    bool     // asked only with -locks, because the question locks objects
 	ask      func(ctx context.Context, i *inquiry) (answer string, err error)
 }
@@ -30,29 +31,30 @@ type question struct {
 // questions are all questions, in the order of docs/maintainers/questions.md.
 var questions = slices.Concat(s3Questions, gcsQuestions, azureQuestions)
 
-// An answer is what a question found out. One of Answer and Open is set.
+// An answer is the result of a question. If the account answered the question, Answer is set.
+// Otherwise Open is set.
 type answer struct {
 	ID     string `json:"id"`
 	Answer string `json:"answer,omitempty"`
-	Open   string `json:"open,omitempty"` // the reason why there is no answer
+	Open   string `json:"open,omitempty"` // reason why there is no answer
 	Detail string `json:"detail,omitempty"`
 }
 
-// notHere is the error of a question that the account cannot answer. It says why.
+// notHere is the error of a question that this account cannot answer. Its text is the reason.
 type notHere string
 
 func (n notHere) Error() string { return string(n) }
 
-// An inquiry is one question to the account.
+// An inquiry is the state of one question while the program asks it.
 type inquiry struct {
 	c      *certification
-	made   []string // the buckets that it created
+	made   []string // names of the buckets that the question created
 	detail string
-	clean  []func(context.Context) error // what precedes the deletion of the buckets
+	clean  []func(context.Context) error // called before the buckets are deleted
 }
 
-// bucket creates a bucket, which the runner deletes. If the store does not have the settings, the
-// question is not for this store.
+// bucket creates a bucket with some settings. The bucket is deleted after the question. If the
+// store does not support the settings, the error is notHere.
 func (i *inquiry) bucket(ctx context.Context, settings ...storage.BucketOption) (storage.Bucket, error) {
 	name := fmt.Sprintf("%s-q%d", i.c.name, i.c.buckets.Add(1))
 	_, err := i.c.service.CreateBucket(ctx, name, settings...)
@@ -104,7 +106,7 @@ func put(ctx context.Context, b storage.Uploader, key string, opts ...storage.Up
 	return err
 }
 
-// get makes a request that nobody signed, and returns its status and body.
+// get makes a request without a signature, and returns the status and body of the response.
 func (i *inquiry) get(
 	ctx context.Context, method, address string, header http.Header, body string,
 ) (int, string, error) {
@@ -128,7 +130,7 @@ func (i *inquiry) get(
 	return response.StatusCode, string(text), err
 }
 
-// asked are the questions for this account.
+// asked returns the questions that apply to this provider. Questions that lock objects need -locks.
 func (c *certification) asked() []question {
 	return slices.DeleteFunc(slices.Clone(c.all), func(q question) bool {
 		return q.provider != c.driver.Provider() || q.locks && !c.locks
@@ -158,8 +160,8 @@ func (c *certification) askAll(t *testing.T) {
 	}
 }
 
-// inquire asks one question, and then deletes what the question made, even if it failed. The
-// error is that of the deletion or of the question.
+// inquire asks one question. It then deletes everything that the question made, even if the
+// question failed. The error comes from the question or from the deletion.
 func (c *certification) inquire(ctx context.Context, q question) (a answer, err error) {
 	i := &inquiry{c: c}
 	a = answer{ID: q.id}
@@ -189,8 +191,8 @@ func (c *certification) inquire(ctx context.Context, q question) (a answer, err 
 	return a, nil
 }
 
-// cleanUp undoes what a question did. A bucket that cannot be deleted stays in the ledger, so that
-// the program tries again when it ends, and names the bucket.
+// cleanUp undoes what a question did. A bucket that cannot be deleted stays in the ledger. At its
+// end, the program tries to delete that bucket again, and names the bucket if it still cannot.
 func (i *inquiry) cleanUp(ctx context.Context) error {
 	var failures []error
 	for _, undo := range slices.Backward(i.clean) {
@@ -202,7 +204,7 @@ func (i *inquiry) cleanUp(ctx context.Context) error {
 	return errors.Join(failures...)
 }
 
-// printAnswers says which questions were answered.
+// printAnswers prints which questions were answered.
 func (c *certification) printAnswers() {
 	for _, q := range c.all {
 		at := slices.IndexFunc(c.answers, func(a answer) bool { return a.ID == q.id })

@@ -138,7 +138,7 @@ func askTagsOfAttrs(ctx context.Context, i *inquiry) (string, error) {
 	return "no", nil
 }
 
-// signedSlack is how long before now the term of a signed URL begins.
+// signedSlack is how long before the present time the validity of a signed URL begins.
 const signedSlack = 15 * time.Minute
 
 func askSASLimit(ctx context.Context, i *inquiry) (string, error) {
@@ -167,7 +167,7 @@ func askSASLimit(ctx context.Context, i *inquiry) (string, error) {
 	return "no", nil
 }
 
-// askCopySource copies by a signed URL, as the driver does for parts.
+// askCopySource copies an object from a signed URL, as the driver does for the parts of a copy.
 func askCopySource(ctx context.Context, i *inquiry) (string, error) {
 	b, client, err := bucketWithClient[*container.Client](ctx, i)
 	if err != nil {
@@ -219,7 +219,7 @@ func askRefusedCharacters(ctx context.Context, i *inquiry) (string, error) {
 	return "none", nil
 }
 
-// verdictTime is how long Defender may take.
+// verdictTime is the longest wait for the verdict of Microsoft Defender about an object.
 const verdictTime = time.Minute
 
 func askVerdict(ctx context.Context, i *inquiry) (string, error) {

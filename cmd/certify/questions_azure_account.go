@@ -85,8 +85,8 @@ func askHierarchicalVersions(ctx context.Context, i *inquiry) (string, error) {
 	return "", err
 }
 
-// askDefaultImmutability reads a new container. If the account gives it immutability that keeps it
-// from being deleted, the program has ended at its first bucket.
+// askDefaultImmutability reads the properties of a new container. The account certainly permits
+// deleting that container, because the program has already created and deleted a first bucket.
 func askDefaultImmutability(ctx context.Context, i *inquiry) (string, error) {
 	_, client, err := bucketWithClient[*container.Client](ctx, i)
 	if err != nil {
@@ -104,8 +104,9 @@ func askDefaultImmutability(ctx context.Context, i *inquiry) (string, error) {
 	return "yes, it has none", nil
 }
 
-// askVersionImmutability stores an object in a container of the user. No container that the program
-// makes has version-level immutability, unless the account gives it.
+// askVersionImmutability stores an object in a container that the user names. The program cannot
+// use its own containers, because they have no version-level immutability unless the account's
+// default sets it.
 func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
 	if i.c.immutable == "" {
 		return "", notHere("-immutable names no container")
@@ -126,7 +127,7 @@ func askVersionImmutability(ctx context.Context, i *inquiry) (string, error) {
 	}
 	end := func(ctx context.Context) error { return removeGovernedVersions(ctx, b, key) }
 	i.clean = append(i.clean, end)
-	if err := b.Remove(ctx, key); err != nil { // the current version, which is not removed by its id
+	if err := b.Remove(ctx, key); err != nil { // removes the current version, which cannot be removed by its id
 		return "", err
 	}
 	err = b.Remove(ctx, key, storage.WithVersion(attrs.Version))

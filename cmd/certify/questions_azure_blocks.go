@@ -28,7 +28,7 @@ func askBlockCRC64(ctx context.Context, i *inquiry) (string, error) {
 	return "no", nil
 }
 
-// stage sends an uncommitted block of "a".
+// stage uploads a block of the blob "a" without committing it.
 func stage(ctx context.Context, client *container.Client, id string) (blockblob.StageBlockResponse, error) {
 	return client.NewBlockBlobClient("a").StageBlock(ctx, id, streaming.NopCloser(strings.NewReader("text")), nil)
 }

@@ -118,7 +118,8 @@ func (i *inquiry) overwritten(ctx context.Context) (*cachedObject, error) {
 	return o, nil
 }
 
-// askPublicCache reads an overwritten object in several ways.
+// askPublicCache reads an overwritten public object in several ways, to see which of them return
+// the old bytes from Google's cache.
 func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
 	o, err := i.overwritten(ctx)
 	if err != nil {
@@ -150,8 +151,8 @@ func askPublicCache(ctx context.Context, i *inquiry) (string, error) {
 	return "no", nil
 }
 
-// askConditionalRead reads an overwritten object on the condition that it has its old
-// generation, which is never true.
+// askConditionalRead reads an overwritten object on the condition that it still has its old
+// generation. The condition is false, but Google's cache may ignore it.
 func askConditionalRead(ctx context.Context, i *inquiry) (string, error) {
 	o, err := i.overwritten(ctx)
 	if err != nil {
@@ -248,8 +249,8 @@ func askEmptyFolder(ctx context.Context, i *inquiry) (string, error) {
 	return "", err
 }
 
-// askToken repeats a conditional insertion (which may only create an object) and a removal,
-// each with its token.
+// askToken sends a request twice with the same idempotency token: first to create an object, and
+// then to remove it. It returns which of the repeated requests succeed.
 func askToken(ctx context.Context, i *inquiry) (string, error) {
 	service, _, err := i.google(ctx)
 	if err != nil {
@@ -322,7 +323,7 @@ func removeFolders(ctx context.Context, service *raw.Service, bucket string) err
 	return errors.Join(failures...)
 }
 
-// completed makes an object of an open upload, and returns the upload.
+// completed completes an upload of one part, and returns the upload.
 func completed(ctx context.Context, b storage.Bucket) (storage.MultipartUpload, error) {
 	u, err := storage.BeginUpload(ctx, b, "a")
 	if err == nil {
@@ -334,7 +335,7 @@ func completed(ctx context.Context, b storage.Bucket) (storage.MultipartUpload, 
 	return u, err
 }
 
-// heldBucket makes a bucket with a default event-based hold.
+// heldBucket creates a bucket that sets an event-based hold on every new object.
 func (i *inquiry) heldBucket(ctx context.Context) (storage.Bucket, error) {
 	b, err := i.bucket(ctx)
 	if err != nil {
@@ -394,7 +395,7 @@ func askRetentionPolicy(ctx context.Context, i *inquiry) (string, error) {
 		return "", err
 	}
 	bucket := client.Bucket(i.name())
-	policy := func(ctx context.Context, period time.Duration) error { // 0 removes it
+	policy := func(ctx context.Context, period time.Duration) error { // a period of 0 removes the policy
 		_, err := bucket.Update(
 			ctx, gcs.BucketAttrsToUpdate{RetentionPolicy: &gcs.RetentionPolicy{RetentionPeriod: period}},
 		)
@@ -415,7 +416,7 @@ func askRetentionPolicy(ctx context.Context, i *inquiry) (string, error) {
 	return refused(err, storage.Unsupported)
 }
 
-// refused answers whether a request failed with the code.
+// refused returns the answer that says whether err has the code.
 func refused(err error, code storage.Code) (string, error) {
 	switch {
 	case err == nil:

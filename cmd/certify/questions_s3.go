@@ -218,7 +218,8 @@ func askHeadWithKMS(ctx context.Context, i *inquiry) (string, error) {
 	return "", err
 }
 
-// askConflict completes an upload during writes to its key, until one of them conflicts.
+// askConflict completes multipart uploads while it writes to the same keys, until a completion
+// fails with a conflict.
 func askConflict(ctx context.Context, i *inquiry) (string, error) {
 	b, client, err := bucketWithClient[*awss3.Client](ctx, i)
 	if err != nil {
@@ -292,7 +293,8 @@ func askUncheckedParts(ctx context.Context, i *inquiry) (string, error) {
 	return "yes", nil
 }
 
-// removeGoverned removes the versions of a bucket that a retention in the mode governance keeps.
+// removeGoverned removes the versions of a bucket, including those under a retention in governance
+// mode.
 func removeGoverned(ctx context.Context, c *certification, name string) error {
 	b, err := c.service.Bucket(name, storage.WithVersioning(true))
 	if err != nil {

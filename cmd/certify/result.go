@@ -20,27 +20,27 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// A result is the file that a user sends in. It has no credentials, because an address has
-// none.
+// A result is the content of the file that the program writes, which a user may send to the
+// maintainers. It contains no credentials, because the address of an account has none.
 type result struct {
 	Address  string    `json:"address"`
 	Began    time.Time `json:"began"`
 	Seconds  float64   `json:"seconds"`
-	Version  string    `json:"version"` // of the library
+	Version  string    `json:"version"` // version of the library
 	Go       string    `json:"go"`
 	System   string    `json:"system"`
 	Rules    string    `json:"rules,omitempty"` // "" means all
 	Locks    bool      `json:"locks"`
-	Failed   []string  `json:"failed,omitempty"` // cases
-	Requests int64     `json:"requests"`         // to objects, by operations of the library
-	Bytes    int64     `json:"bytes"`            // of their bodies, in both directions
+	Failed   []string  `json:"failed,omitempty"` // names of cases
+	Requests int64     `json:"requests"`         // requests that the library's object operations made
+	Bytes    int64     `json:"bytes"`            // bytes of request and response bodies
 	Speed    *speed    `json:"speed,omitempty"`
 
 	Questions []answer              `json:"questions,omitempty"`
-	Suites    []storagetest.Support `json:"suites,omitempty"` // none if a case failed
+	Suites    []storagetest.Support `json:"suites,omitempty"` // nil if a case failed
 }
 
-// finish deletes what is left of the buckets, and writes the result.
+// finish deletes the buckets that still exist, and writes the result.
 func (c *certification) finish(t *testing.T) {
 	left := c.sweep(context.WithoutCancel(t.Context()))
 	if left != nil {
@@ -56,7 +56,8 @@ func (c *certification) finish(t *testing.T) {
 	require.NoError(t, os.RemoveAll(c.dir))
 	require.NoError(t, errors.Join(c.driver.Close(), c.service.Close()))
 	if left != nil && !c.locks {
-		t.Fail() // with -locks, buckets stay as long as the store keeps the promise
+		// With -locks, a bucket with locked objects cannot be deleted yet, which is not a failure.
+		t.Fail()
 	}
 }
 
@@ -97,7 +98,7 @@ func (c *certification) write(t *testing.T) {
 	)
 }
 
-// writable reports why a file cannot be written. It changes no file and leaves no new one.
+// writable returns an error if a file cannot be written. It changes no file and leaves no new one.
 func writable(path string) error {
 	_, missing := os.Stat(path)
 	f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE, 0o600)

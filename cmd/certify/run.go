@@ -24,27 +24,27 @@ import (
 type settings struct {
 	address, out, rules  string
 	yes, planOnly, locks bool
-	questions            bool // whether only the questions are asked
+	questions            bool // true if no case runs, and only the questions are asked
 	kms                  string
 	sasLimit             time.Duration
-	immutable            string // a container
+	immutable            string // name of a container
 	defender             bool
 	parallel             int
 }
 
-// lockRules are about retention and legal hold.
+// lockRules are the rules about retention and legal hold.
 var lockRules = []string{"G2", "G3"}
 
-// notAsked is why the suite leaves out the cases that the flags leave out. The result does not list
-// them: its fields rules and locks have the flags.
+// notAsked is the skip reason of cases that the flags leave out. The result does not list these
+// cases, because its fields Rules and Locks show the flags.
 const notAsked = "not asked for"
 
 // A certification is one run of the program.
 type certification struct {
 	settings
 	service storage.Service
-	driver  driver.ServiceDriver // the driver of the same account
-	name    string               // every bucket of the suite begins with it
+	driver  driver.ServiceDriver // driver of the same account as service, for opening buckets
+	name    string               // beginning of the name of every bucket of the suite
 	plan    string
 	dir     string // directory of the suite's results
 	began   time.Time
@@ -52,7 +52,8 @@ type certification struct {
 	all     []question
 	answers []answer
 
-	// unversioned is true if the account keeps no versions, and only its management plane can change that.
+	// unversioned is true if the account keeps no versions, and only the account's management API,
+	// which the library does not use, can enable versions.
 	unversioned bool
 
 	made        ledger
@@ -60,7 +61,7 @@ type certification struct {
 
 	buckets  atomic.Int64
 	requests atomic.Int64
-	bytes    atomic.Int64 // of bodies, in both directions
+	bytes    atomic.Int64 // bytes of bodies, in both directions
 	mu       sync.Mutex
 	failed   []string
 	speed    speed
@@ -122,10 +123,10 @@ Bytes: about %d MiB in all. The store bills requests and bytes.
 	return b.String()
 }
 
-// asksQuestions reports whether the open questions are asked. A selection of cases has none.
+// asksQuestions reports whether the program asks its questions. It asks none if -run selects cases.
 func (c *certification) asksQuestions() bool { return c.questions || c.rules == "" }
 
-// open opens the account. The ledger has the buckets that are created there.
+// open opens the account. It records in the ledger which buckets the returned service creates.
 func (c *certification) open(ctx context.Context) (storage.Service, error) {
 	driver, err := engine.OpenServiceDriver(ctx, c.address)
 	if err != nil {
@@ -134,7 +135,7 @@ func (c *certification) open(ctx context.Context) (storage.Service, error) {
 	return engine.NewService(&account{ServiceDriver: driver, made: &c.made, interrupted: &c.interrupted}), nil
 }
 
-// These are means of a run of all cases on MinIO.
+// Averages per case, measured in a run of all cases on MinIO.
 const (
 	requestsOfACase = 30
 	bytesOfACase    = 8 << 20
@@ -152,13 +153,13 @@ func knownRules(list string) error {
 	return nil
 }
 
-// cases returns the cases that run.
+// cases returns the cases that the flags select.
 func (c *certification) cases() []storagetest.Case {
 	out := c.leftOut()
 	return slices.DeleteFunc(storagetest.Cases(), func(k storagetest.Case) bool { return slices.Contains(out, k.Rule) })
 }
 
-// leftOut returns the rules whose cases do not run.
+// leftOut returns the rules that the flags exclude. Their cases do not run.
 func (c *certification) leftOut() []string {
 	var rules []string
 	for _, k := range storagetest.Cases() {
@@ -171,7 +172,7 @@ func (c *certification) leftOut() []string {
 	return slices.Compact(rules)
 }
 
-// tests are what the program does, in order.
+// tests returns the steps of the program, in order.
 func (c *certification) tests() []testing.InternalTest {
 	var all []testing.InternalTest
 	if !c.questions {
@@ -204,7 +205,8 @@ func (c *certification) suite(t *testing.T) {
 		append(opts, c.withoutVersions()...)...)
 }
 
-// withoutVersions leaves out the cases of versions and locks if the account keeps no versions.
+// withoutVersions returns options that skip the cases about versions and locks if the account keeps
+// no versions.
 func (c *certification) withoutVersions() (opts []storagetest.Option) {
 	if !c.unversioned {
 		return nil
@@ -230,7 +232,7 @@ func (c *certification) suiteOfBuckets(t *testing.T) {
 	}, c.withoutLocks()...)
 }
 
-// withoutLocks leaves out the cases that were not asked for.
+// withoutLocks returns an option that skips the cases about retention, unless -locks was given.
 func (c *certification) withoutLocks() []storagetest.Option {
 	if c.locks {
 		return nil
@@ -238,7 +240,8 @@ func (c *certification) withoutLocks() []storagetest.Option {
 	return []storagetest.Option{storagetest.SkipRules(notAsked, "G3")}
 }
 
-// note keeps the name of a case that failed, or of a suite that failed outside its cases.
+// note records the name of a failed case. If a suite failed outside its cases, note records the
+// suite's name.
 func (c *certification) note(t *testing.T) {
 	if !t.Failed() {
 		return
@@ -252,15 +255,17 @@ func (c *certification) note(t *testing.T) {
 	}
 }
 
-// skipIfInterrupted ends a case before it does anything. The program then writes no result.
+// skipIfInterrupted skips a case if the program was interrupted. An interrupted program writes no
+// result.
 func (c *certification) skipIfInterrupted(t *testing.T) {
 	if c.interrupted.Load() {
 		t.SkipNow()
 	}
 }
 
-// newBucket creates a bucket for a case. If the store cannot create a bucket with these
-// settings, the case gets a plain one and sees the store's limits there.
+// newBucket creates a bucket with settings for a case. If the store does not support the settings,
+// newBucket creates a bucket without them. The case then runs on that bucket and finds what the
+// store does not support.
 func (c *certification) newBucket(t *testing.T, settings ...storage.BucketOption) driver.Driver {
 	t.Helper()
 	t.Cleanup(func() { c.note(t) })
@@ -281,7 +286,8 @@ func (c *certification) openBucket(_ *testing.T, d driver.Driver, opts ...storag
 	return engine.New(d, append([]storage.OpenOption{storage.WithHook(c.countUntilInterrupted)}, opts...)...)
 }
 
-// opener returns a function that creates a bucket with this setting and opens it so.
+// opener returns a function that creates a bucket with a setting. It opens the bucket with the
+// option that the setting needs, such as WithVersioning.
 func (c *certification) opener(as storage.OpenOption, setting storage.BucketOption) storagetest.Open {
 	return func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
 		t.Helper()
@@ -299,7 +305,8 @@ func (c *certification) count(
 	}, nil
 }
 
-// countUntilInterrupted is count for the operations of cases, which fail after an interruption.
+// countUntilInterrupted is a hook that counts requests. After an interruption, it makes operations
+// fail with Canceled.
 func (c *certification) countUntilInterrupted(
 	ctx context.Context, op storage.Operation,
 ) (context.Context, func(storage.Outcome), error) {
@@ -309,8 +316,8 @@ func (c *certification) countUntilInterrupted(
 	return c.count(ctx, op)
 }
 
-// remove empties a bucket and deletes it. If the bucket cannot be deleted, the case fails, unless
-// objects in it are locked: finish names such a bucket.
+// remove empties a bucket and deletes it. If locked objects prevent that, the case does not fail,
+// and finish reports the bucket later. If remove fails for any other reason, the case fails.
 func (c *certification) remove(t *testing.T, name string) {
 	if err := c.erase(context.WithoutCancel(t.Context()), name); storage.CodeOf(err) != storage.Locked {
 		require.NoError(t, err, "bucket %s stays", name)

@@ -19,14 +19,16 @@ const (
 	largeBytes = 64 << 20
 )
 
-// A speed is the speed that a user of this machine and this store sees, with default options.
+// A speed holds the speeds of a store that the program measured from this machine, with default
+// options.
 type speed struct {
-	Milliseconds map[string]quantiles `json:"milliseconds,omitempty"` // of small calls, one after another
-	UploadMBps   float64              `json:"uploadMBps,omitempty"`   // of one object of 64 MiB, in 10^6 bytes a second
+	Milliseconds map[string]quantiles `json:"milliseconds,omitempty"` // by kind of call, in sequence
+	UploadMBps   float64              `json:"uploadMBps,omitempty"`   // for one object of 64 MiB, in MB/s
 	DownloadMBps float64              `json:"downloadMBps,omitempty"`
 }
 
-// quantiles are the quantiles of the times of smallCalls calls.
+// quantiles holds the median and the 90th percentile of the times of smallCalls calls, in
+// milliseconds.
 type quantiles struct {
 	Median float64 `json:"median"`
 	P90    float64 `json:"p90"`

@@ -13,9 +13,9 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/reading"
+	"github.com/omnibucket/storage/internal/quantity"
 	"github.com/omnibucket/storage/s3server"
 )
 
@@ -123,12 +123,12 @@ func TestFilters(t *testing.T) {
 
 func TestSizesAndDurations(t *testing.T) {
 	for text, want := range map[string]int64{"0": 0, "1024": 1024, "10k": 10 << 10, "1.5M": 3 << 19, "2GiB": 2 << 30, "1TB": 1 << 40, "7B": 7} {
-		got, err := argument.ParseSize("--min-size", text)
+		got, err := quantity.Size("--min-size", text)
 		require.NoError(t, err)
 		require.Equal(t, want, got, text)
 	}
 	for text, want := range map[string]time.Duration{"90m": 90 * time.Minute, "2w": 14 * 24 * time.Hour, "1d12h": 36 * time.Hour, "1w1d": 8 * 24 * time.Hour, "0s": 0} {
-		got, err := argument.ParseDuration("--age", text)
+		got, err := quantity.Duration("--age", text)
 		require.NoError(t, err)
 		require.Equal(t, want, got, text)
 	}

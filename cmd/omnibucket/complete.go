@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/locations"
 )
 
 const (
@@ -25,7 +26,7 @@ const (
 	completionLimit = 500
 )
 
-// completeLocations completes the arguments of all commands that take locations.
+// completeLocations completes the arguments of all commands with locations.
 func completeLocations(p *program.Program, root *cobra.Command) {
 	for _, c := range root.Commands() {
 		if c.ValidArgsFunction == nil && len(c.ValidArgs) == 0 && strings.Contains(c.Use, " ") && !c.HasSubCommands() {
@@ -34,7 +35,7 @@ func completeLocations(p *program.Program, root *cobra.Command) {
 	}
 }
 
-// completion returns a function of the program as cobra calls it.
+// completion adapts a completion function of this program to the signature that cobra expects.
 func completion(
 	p *program.Program,
 	complete func(
@@ -46,8 +47,8 @@ func completion(
 	}
 }
 
-// completeLocation completes a named location, a bucket, a key or a path. What it cannot find
-// soon, it leaves out.
+// completeLocation completes a named location, a bucket, a key or a path. After completionTime, it
+// returns only the completions that it has found so far.
 func completeLocation(
 	p *program.Program, c *cobra.Command, _ []string, text string,
 ) ([]string, cobra.ShellCompDirective) {
@@ -88,14 +89,14 @@ func completePaths(text string) []string {
 	if in == "" {
 		in = "."
 	}
-	entries, _ := os.ReadDir(in) // those it could read
+	entries, _ := os.ReadDir(in) // if the directory cannot be read to its end, entries has what could be read
 	var found []string
 	for _, entry := range entries {
 		name := entry.Name()
 		switch {
 		case !strings.HasPrefix(name, base), base == "" && strings.HasPrefix(name, "."):
 			continue
-		case !isCompletable(filepath.ToSlash(dir + name)), strings.HasPrefix(dir+name, "-"): // or a flag
+		case !isCompletable(filepath.ToSlash(dir + name)), strings.HasPrefix(dir+name, "-"): // unsafe, or like a flag
 			continue
 		}
 		if entry.IsDir() || location.IsDirectory(filepath.Join(in, name)) {
@@ -108,10 +109,11 @@ func completePaths(text string) []string {
 	return found
 }
 
-// completeKeys returns the keys and folders that begin with a location's key, one level deep.
-// If the text has no key yet, an address without a slash is that of a bucket.
+// completeKeys returns the keys and folders that begin with a location's key, one level deep. If
+// the text is an address such as s3://pho, without a slash after the bucket's name, completeKeys
+// returns the buckets whose names begin with pho, if there are any.
 func completeKeys(ctx context.Context, p *program.Program, text string, l location.Location) []string {
-	if location.AddressForm.MatchString(text) && l.Scheme != "file" && strings.Count(text, "/") == 2 && l.Query == "" {
+	if locations.IsAddress(text) && l.Scheme != "file" && strings.Count(text, "/") == 2 && l.Query == "" {
 		if buckets := completeBuckets(ctx, p, text, l); len(buckets) > 0 {
 			return buckets
 		}
@@ -129,7 +131,7 @@ func completeKeys(ctx context.Context, p *program.Program, text string, l locati
 			break
 		}
 		if entry.Key == l.Key && !entry.IsPrefix && strings.HasSuffix(entry.Key, "/") {
-			continue // the marker of the folder, whose name is there already
+			continue // the marker object of the folder that the argument already names
 		}
 		if completed := withKey(text, l, entry.Key); completed != "" {
 			found = append(found, completed)
@@ -138,13 +140,13 @@ func completeKeys(ctx context.Context, p *program.Program, text string, l locati
 	return found
 }
 
-// withKey returns the text of an argument with a key in place of its own, or "" if a shell
-// might read the key as something else. The key of an address is escaped.
+// withKey returns an argument with its key replaced by key. It returns "" if a shell could
+// interpret characters of the key. In an address, the key is escaped.
 func withKey(text string, l location.Location, key string) string {
 	if !strings.HasPrefix(key, l.Key) {
 		return ""
 	}
-	if !location.AddressForm.MatchString(text) {
+	if !locations.IsAddress(text) {
 		if !isCompletable(key) {
 			return ""
 		}
@@ -154,19 +156,20 @@ func withKey(text string, l location.Location, key string) string {
 		}
 		return name + ":" + key
 	}
-	l.Query = writtenQuery(text) // without the parameters of flags
-	return l.AddressWith(inShell((&url.URL{Path: l.Prefix + key}).EscapedPath()))
+	// The completion keeps the query that the user wrote, with its prefix=, but without parameters
+	// that flags have added.
+	l.Query = writtenQuery(text)
+	return l.AddressWith(inShell((&url.URL{Path: key}).EscapedPath()))
 }
 
-// writtenQuery returns the parameters that an address has.
+// writtenQuery returns the query of an address as the user wrote it.
 func writtenQuery(address string) string {
 	address, _, _ = strings.Cut(address, "#")
 	_, query, _ := strings.Cut(address, "?")
 	return query
 }
 
-// completeBuckets returns the buckets of an account whose names begin with the host of an
-// address.
+// completeBuckets returns the buckets of an account whose names begin with l.Host, which may be incomplete.
 func completeBuckets(ctx context.Context, p *program.Program, text string, l location.Location) []string {
 	service, err := storage.OpenService(ctx, l.Scheme+"://"+l.Parameters())
 	if err != nil {
@@ -180,7 +183,7 @@ func completeBuckets(ctx context.Context, p *program.Program, text string, l loc
 		}
 		if strings.HasPrefix(info.Name, l.Host) && isCompletable(info.Name) {
 			completed := l.Scheme + "://" + info.Name + "/"
-			if !location.AddressForm.MatchString(text) { // the name of an account
+			if !locations.IsAddress(text) { // the text is a location's name, as in all:buck
 				name, _, _ := strings.Cut(text, ":")
 				found = append(found, name+":"+info.Name+"/")
 				continue
@@ -194,7 +197,7 @@ func completeBuckets(ctx context.Context, p *program.Program, text string, l loc
 	return found
 }
 
-// completeConfigNames completes the names of the configuration file.
+// completeConfigNames completes the names of locations in the configuration file.
 func completeConfigNames(
 	p *program.Program, c *cobra.Command, _ []string, text string,
 ) ([]string, cobra.ShellCompDirective) {

@@ -6,13 +6,13 @@ import (
 	"unicode"
 )
 
-// A shell inserts what completions have in common without quotes, and programs of all kinds have
-// written the names of a store. A completion therefore has no character that a shell reads.
+// A shell inserts the common start of several completions without quotes, and strangers may have
+// chosen the keys in a store. So a completion never has a character that a shell interprets.
 
-// isPlain reports whether no shell reads a character, wherever in a word it is.
+// isPlain reports whether no shell interprets a character, at any position of a word.
 func isPlain(r rune) bool {
 	switch {
-	case r == unicode.ReplacementChar: // not UTF-8
+	case r == unicode.ReplacementChar: // invalid UTF-8
 		return false
 	case r < 0x80:
 		return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' ||
@@ -21,13 +21,14 @@ func isPlain(r rune) bool {
 	return unicode.In(r, unicode.L, unicode.M, unicode.N, unicode.So)
 }
 
-// isCompletable reports whether a shell can insert a name. The scripts quote a space.
+// isCompletable reports whether a shell can insert a name safely. A space is safe, because the
+// scripts quote it.
 func isCompletable(name string) bool {
 	return !strings.ContainsFunc(name, func(r rune) bool { return r != ' ' && !isPlain(r) }) &&
 		name == strings.TrimSpace(name)
 }
 
-// inShell escapes the characters of a path of an address that a shell reads.
+// inShell escapes the characters of an address's path that a shell interprets.
 func inShell(path string) string {
 	var b strings.Builder
 	for i := range len(path) {

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// bashFallback defines what the generated script needs of the package bash-completion, if that
-// is not installed: words that are not split at colons.
+// bashFallback defines the function of the package bash-completion that the generated script calls, if the package is
+// not installed. It returns words that are not split at colons.
 const bashFallback = `if ! declare -F _get_comp_words_by_ref >/dev/null; then
     _get_comp_words_by_ref()
     {
@@ -34,14 +34,14 @@ fi
 
 `
 
-// scriptMends has, for each shell, texts of the generated script and what they become.
+// scriptMends lists, for each shell, texts of cobra's completion script and their replacements.
 var scriptMends = map[string][][2]string{
-	"bash": {{ // readline inserts what several completions have in common as it is
+	"bash": {{ // the script must also escape spaces if there are several completions, because readline does not
 		"        if (( ${#COMPREPLY[@]} == 1 )); then\n            COMPREPLY[0]=$(printf \"%q\" \"${COMPREPLY[0]}\")\n        fi\n",
 		"        if (( ${#COMPREPLY[@]} == 1 )); then\n            COMPREPLY[0]=$(printf \"%q\" \"${COMPREPLY[0]}\")\n" +
 			"        else\n            COMPREPLY=(\"${COMPREPLY[@]// /\\\\ }\")\n        fi\n",
 	}},
-	"zsh": {{`=~ '-.*='`, `=~ '^--?[a-z-]+='`}}, // what stands before the "=" is evaluated
+	"zsh": {{`=~ '-.*='`, `=~ '^--?[a-z-]+='`}}, // the script evaluates the text before "=", so it must be a flag
 	"fish": {
 		{
 			"set -l args (commandline -opc)",
@@ -51,18 +51,19 @@ var scriptMends = map[string][][2]string{
 	},
 }
 
-// prepareScripts makes "completion" print scripts that evaluate no name of a store and, in bash,
-// need no package.
+// prepareScripts makes the command completion print safe scripts, which never evaluate names from a
+// store. The script for bash also works without the package bash-completion.
 func prepareScripts(p *program.Program, root *cobra.Command) {
 	var script bytes.Buffer
-	root.SetOut(&script) // the command reads it now
+	root.SetOut(&script) // InitDefaultCompletionCmd makes commands that keep this output
 	root.InitDefaultCompletionCmd()
 	root.SetOut(p.Out)
 	parent, _, err := root.Find([]string{"completion"})
 	if err != nil {
 		return
 	}
-	parent.RunE = func(c *cobra.Command, _ []string) error { return c.Help() } // so that it refuses an unknown shell
+	// With RunE set, cobra rejects the name of an unknown shell.
+	parent.RunE = func(c *cobra.Command, _ []string) error { return c.Help() }
 	for _, c := range parent.Commands() {
 		generate := c.RunE
 		c.RunE = func(c *cobra.Command, args []string) error {
@@ -74,7 +75,7 @@ func prepareScripts(p *program.Program, root *cobra.Command) {
 	}
 }
 
-// printScript prints the generated script of a shell with its mends.
+// printScript prints the generated script of a shell with the replacements of scriptMends.
 func printScript(p *program.Program, shell, script string) error {
 	if shell == "bash" {
 		script = bashFallback + script

@@ -68,6 +68,10 @@ func TestCompletions(t *testing.T) {
 		{"keys of a name are literal", []string{"ls", "box:1"}, []string{"box:100%.txt"}},
 		{"keys of an address", []string{"ls", bucket + "/p"}, []string{bucket + "/photos/", bucket + "/plans"}},
 		{"keys of an address are escaped", []string{"ls", bucket + "/photos/"}, []string{bucket + "/photos/a%20b.jpg", bucket + "/photos/c.jpg"}},
+		{
+			"keys below a prefix", []string{"ls", bucket + "/c?prefix=photos/"},
+			[]string{bucket + "/c.jpg?prefix=photos/"},
+		},
 		{"buckets", []string{"ls", bucket[:len(bucket)-2]}, []string{bucket + "/"}},
 		{"buckets of an account", []string{"ls", "mem://" + strings.TrimPrefix(bucket, "mem://")[:8]}, []string{bucket + "/"}},
 		{"a bucket that does not exist", []string{"ls", "mem://no-such-bucket/"}, nil},

@@ -19,6 +19,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/locations"
 )
 
 func configCommand(p *program.Program) *cobra.Command {
@@ -83,6 +84,12 @@ environment variables and files.`,
 			RunE:              func(c *cobra.Command, args []string) error { return configRemove(c.Context(), p, "settings", args) },
 		},
 		&cobra.Command{
+			Use: "check", Short: "Check the whole file",
+			Long:    "Checks names, addresses and layers of all locations, and their second stores. It opens nothing.",
+			Example: "  omnibucket config check\n  omnibucket config check --config ./config.yaml", Args: cobra.NoArgs,
+			RunE: func(*cobra.Command, []string) error { return p.Stores.Config.Check() },
+		},
+		&cobra.Command{
 			Use: "show", Short: "Show the file and the settings in effect",
 			Long:    "Shows the path of the file, and each setting in effect.",
 			Example: "  omnibucket config show\n  omnibucket config show --json", Args: cobra.NoArgs,
@@ -93,7 +100,7 @@ environment variables and files.`,
 }
 
 func configAdd(ctx context.Context, p *program.Program, name, address string, replace bool) error {
-	if !location.AddressForm.MatchString(address) {
+	if !locations.IsAddress(address) {
 		l, err := p.Stores.Locate(address)
 		if err == nil && l.Kind != location.LocalPath {
 			err = argument.Invalid("address must be an address or a path", location.AddressHint)
@@ -106,7 +113,8 @@ func configAdd(ctx context.Context, p *program.Program, name, address string, re
 		}
 		address = l.AddressWithKey()
 	}
-	if err := config.CheckLocation(name, address); err != nil {
+	added := locations.Config{Locations: map[string]locations.Location{name: {Address: address}}, Lookup: noVariables}
+	if err := added.Check(); err != nil {
 		return err
 	}
 	if err := checkOpens(address); err != nil {
@@ -114,7 +122,8 @@ func configAdd(ctx context.Context, p *program.Program, name, address string, re
 	}
 	return changeConfig(ctx, p, func(f *config.File) error {
 		for was, other := range f.Config.Locations {
-			if location.VariableOf(was) == location.VariableOf(name) && (other != address || was != name) && !replace {
+			same := locations.Variable(was) == locations.Variable(name)
+			if same && (other.Address != address || was != name) && !replace {
 				return argument.Invalid("name "+was+" must not exist already", "to replace its address, use --replace")
 			}
 		}
@@ -123,12 +132,18 @@ func configAdd(ctx context.Context, p *program.Program, name, address string, re
 	})
 }
 
-// checkOpens refuses an address that no command could open: one of an unknown scheme, or with an unknown
-// parameter.
+// noVariables is an environment without variables.
+func noVariables(string) (string, bool) { return "", false }
+
+// checkOpens refuses an address that no command could open, because its scheme or a parameter is
+// unknown.
 func checkOpens(address string) error {
 	l, err := location.ParseAddress(address)
 	if err != nil {
 		return err
+	}
+	if l.Prefix != "" {
+		l = l.WithDefault("prefix", l.Prefix)
 	}
 	return storage.CheckAddress(l.Address())
 }
@@ -155,7 +170,7 @@ func configSet(ctx context.Context, p *program.Program, name, value string) erro
 	})
 }
 
-// setting returns a flag that the file may set.
+// setting returns the flag with this name. It fails if the configuration file may not set the flag.
 func setting(p *program.Program, name string) (*pflag.Flag, error) {
 	flag := p.Command.Root().PersistentFlags().Lookup(name)
 	if flag == nil || !program.IsSetting(name) {
@@ -177,7 +192,7 @@ func configRemove(ctx context.Context, p *program.Program, section string, names
 		}
 		return nil
 	})
-	if err == nil && len(missing) > 0 { // the others are removed, as rm removes other objects
+	if err == nil && len(missing) > 0 { // the names that exist were removed; report the rest
 		err = &storage.Error{
 			Code: storage.ObjectNotFound,
 			Err:  fmt.Errorf("the configuration has no %s", strings.Join(missing, " and no ")),
@@ -187,8 +202,8 @@ func configRemove(ctx context.Context, p *program.Program, section string, names
 	return err
 }
 
-// changeConfig changes the file, or with --dry-run only checks the change. Missing directories are
-// created, for the user only.
+// changeConfig changes the file, or with --dry-run only checks the change. Missing directories are created with
+// permissions for the user only.
 func changeConfig(ctx context.Context, p *program.Program, change func(*config.File) error) error {
 	path := p.ConfigFile()
 	if path == "" {
@@ -197,7 +212,7 @@ func changeConfig(ctx context.Context, p *program.Program, change func(*config.F
 		)
 	}
 	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // a link to a file under version control stays
+		path = target // keep a link, for example to a file under version control
 	}
 	if !p.Global.DryRun {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
@@ -230,10 +245,10 @@ type configLine struct {
 func configList(p *program.Program) error {
 	w := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
 	for _, name := range slices.Sorted(maps.Keys(p.Stores.Config.Locations)) {
-		address, _ := p.Stores.LookupLocation(location.VariableOf(name))
+		address, _ := p.Stores.LookupLocation(locations.Variable(name))
 		var layers []string
-		for _, layer := range p.Stores.Config.Layers[name] {
-			layers = append(layers, layer.Name())
+		for _, layer := range p.Stores.Config.Locations[name].Layers {
+			layers = append(layers, layer.Name)
 		}
 		if p.Global.JSON {
 			if err := p.Out.JSON(configLine{name, address, layers}); err != nil {
@@ -256,14 +271,19 @@ type settingsLine struct {
 }
 
 func configShow(p *program.Program) error {
-	line := settingsLine{File: p.ConfigFile(), Settings: map[string]string{}, Locations: p.Stores.Config.Locations}
+	line := settingsLine{File: p.ConfigFile(), Settings: map[string]string{}, Locations: map[string]string{}}
+	for _, name := range p.Stores.Config.Names() {
+		line.Locations[name] = p.Stores.Config.Locations[name].Address
+	}
 	rows := [][2]string{{"file", line.File}}
 	program.Settings(p.Command.Root(), func(flag *pflag.Flag) {
 		if flag.Changed && flag.Name != "json" {
 			line.Settings[flag.Name] = flag.Value.String()
 		}
 		value := flag.Value.String()
-		if value == "" || !flag.Changed && strings.TrimSuffix(value, "s") == "0" { // the library chooses the value
+		// A setting that nobody has changed is shown as "-" if it is 0 or 0s, because 0 then means
+		// the library's default.
+		if value == "" || !flag.Changed && strings.TrimSuffix(value, "s") == "0" {
 			value = "-"
 		}
 		rows = append(rows, [2]string{flag.Name, value})

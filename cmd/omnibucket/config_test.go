@@ -157,15 +157,21 @@ func TestSettings(t *testing.T) {
 
 func TestInvalidConfigurations(t *testing.T) {
 	for _, row := range []struct{ name, text, says string }{
-		{"no YAML", "locations: [", "config.yaml must have only locations and settings"},
-		{"an unknown section", "locations:\n  a: mem://a\nsecrets:\n  key: hunter2\n", "line 3"},
-		{"a location with a list", "locations:\n  a: [hunter2]\n", "line 2"},
+		{"no YAML", "locations: [", "line 1: the file must be YAML"},
+		{
+			"an unknown section", "locations:\n  a: mem://a\nsecrets:\n  key: hunter2\n",
+			"config.yaml:3: the file must have only locations and settings",
+		},
+		{"a location with a list", "locations:\n  a: [hunter2]\n", "config.yaml:2: there must be names and values"},
 		{"credentials", "locations:\n  a: s3://key:hunter2@b\n", "must not hold credentials"},
 		{"a secret parameter", "locations:\n  a: s3://b?secret_access_key=hunter2\n", "must not hold credentials in its parameters"},
 		{"a signature", "locations:\n  a: azblob://b?account=me&sig=hunter2\n", "must not hold credentials in its parameters"},
 		{"credentials of an endpoint", "locations:\n  a: s3://b?endpoint=https://me:hunter2@host\n", "must not hold credentials in its parameters"},
-		{"two names of one variable", "locations:\n  a-b: mem://a\n  a_b: mem://hunter2\n", "must not have both a-b and a_b"},
-		{"a path", "locations:\n  a: hunter2/b\n", "location a must have an address"},
+		{
+			"two names of one variable", "locations:\n  a-b: mem://a\n  a_b: mem://hunter2\n",
+			"must not be both a-b and a_b",
+		},
+		{"a path", "locations:\n  a: hunter2/b\n", "location a: it must have an address"},
 		{"an unknown setting", "settings:\n  speed: hunter2\n", "but has speed"},
 		{"a value of a setting", "settings:\n  concurrency: hunter2\n", "must be a valid value of --concurrency"},
 	} {
@@ -182,6 +188,37 @@ func TestInvalidConfigurations(t *testing.T) {
 	s.env["OMNIBUCKET_CONFIG"] = filepath.Join(t.TempDir(), "mine.yaml")
 	s.ok("config", "add", "a", "mem://a")
 	require.FileExists(t, s.env["OMNIBUCKET_CONFIG"])
+}
+
+// A command refuses only what is wrong in the location that it opens. "config check" looks at all locations.
+func TestCheckingTheWholeFile(t *testing.T) {
+	s, _ := configured(t, "locations:\n  a: {address: mem://a, layers: [{mirror: b}]}\n  b: mem://b\n")
+	require.Empty(t, s.ok("config", "check"))
+	for _, row := range []struct{ text, says string }{
+		{
+			"locations:\n  a: mem://a\n  c:\n    address: mem://c\n    layers: [{mirror: none}]\n",
+			"a known location: a, c",
+		},
+		{
+			"locations:\n  a: mem://a\n  c: {address: mem://c, speed: 1}\n",
+			"config.yaml:3: location c: address has parameter",
+		},
+		{"locations:\n  a: mem://a\n  c: smb://c\n", "config.yaml:3: location c: address has scheme"},
+	} {
+		s, _ := configured(t, row.text)
+		s.ok("ls", "a:")
+		_, stderr := s.exits(2, "config", "check")
+		require.Contains(t, stderr, row.says)
+	}
+}
+
+// A location that requires what its store lacks is refused by every command.
+func TestALocationRequiresFeatures(t *testing.T) {
+	s, _ := configured(t, "locations:\n  a: {address: "+directory(t)+", require: [ConditionalCreate]}\n"+
+		"  b: {address: "+directory(t)+", require: [SignedForms, ConditionalCreate]}\n")
+	s.put("a:k", "text")
+	_, stderr := s.exits(1, "ls", "b:")
+	require.Contains(t, stderr, "does not support signed forms")
 }
 
 // A setting with which no command would work is refused, and can be removed.

@@ -80,9 +80,9 @@ func TestAGatewayWithAKeyOfAService(t *testing.T) {
 
 func TestInvalidKeysOfServices(t *testing.T) {
 	for _, row := range []struct{ name, encrypt, says string }{
-		{"an alias", "recipients: ['awskms:alias/hunter2']", "encrypt: awskms: the key must be the ARN"},
-		{"a version", "recipients: ['googlekms:hunter2']", "encrypt: googlekms: the key must be projects/PROJECT"},
-		{"no URL", "recipients: ['azurekeyvault:hunter2']", "encrypt: azurekeyvault: the key must be https://"},
+		{"an alias", "recipients: ['awskms:alias/hunter2']", "encrypt: the key must be the ARN"},
+		{"a version", "recipients: ['googlekms:hunter2']", "encrypt: the key must be projects/PROJECT"},
+		{"no URL", "recipients: ['azurekeyvault:hunter2']", "encrypt: the key must be https://"},
 		{"another service", "recipients: ['vault:hunter2']", "or keys of a service: awskms:ARN"},
 		{"an identity that decrypts", "recipients: ['awskms:" + firstKey + "'], decrypt_with: [AGE-SECRET-KEY-hunter2]", "decrypt_with must be keys of a service"},
 	} {

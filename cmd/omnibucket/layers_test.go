@@ -513,8 +513,14 @@ func TestAMovingLocationCopiesOnRead(t *testing.T) {
 
 func TestInvalidLayers(t *testing.T) {
 	for _, row := range []struct{ name, layers, says string }{
-		{"an unknown layer", "    - hunter2: {}\n", "layers are limit, diskcache, encrypt, mirror, overlay and readonly"},
-		{"an unknown field", "    - limit: {hunter2: 1}\n", "layers are limit, diskcache, encrypt, mirror, overlay and readonly"},
+		{
+			"an unknown layer", "    - hunter2: {}\n",
+			"a name that is known: diskcache, encrypt, limit, mirror, overlay, readonly",
+		},
+		{
+			"an unknown field", "    - limit: {hunter2: 1}\n",
+			"limit: there must be no other fields than bytes, reads, writes, lists",
+		},
 		{"two in one", "    - {readonly: {}, limit: {reads: 1}}\n", "must have one name"},
 		{"none", "    - {}\n", "must have one name"},
 		{"a negative limit", "    - limit: {reads: -1}\n", "limit: Config.Requests must have numbers from 0.001"},
@@ -526,9 +532,15 @@ func TestInvalidLayers(t *testing.T) {
 		{"an identity in place of its file", "    - encrypt: {identity_file: AGE-SECRET-KEY-hunter2}\n", "identity_file must be an absolute path"},
 		{"an identity in place of its variable", "    - encrypt: {identity_variable: AGE-SECRET-KEY-hunter2}\n", "must be the name of an environment variable"},
 		{"an identity in place of a recipient", "    - encrypt: {recipients: [AGE-SECRET-KEY-hunter2]}\n", "recipients must be public keys of age"},
-		{"an address in place of a name", "    - mirror: s3://hunter2\n", "mirror must be the name of a location"},
-		{"an address in place of an old store", "    - overlay: {old: s3://hunter2}\n", "overlay: old must be the name of a location"},
-		{"no old store", "    - overlay: {keep_old: true}\n", "overlay: old must be the name of a location"},
+		{
+			"an address in place of a name", "    - mirror: s3://hunter2\n",
+			"mirror: the second store must be the name of a location",
+		},
+		{
+			"an address in place of an old store", "    - overlay: {old: s3://hunter2}\n",
+			"overlay: the second store must be the name of a location",
+		},
+		{"no old store", "    - overlay: {keep_old: true}\n", "overlay: old must name the location of the old store"},
 		{"two layers of two stores in one", "    - {mirror: a, overlay: {old: hunter2}}\n", "must have one name"},
 		{"no duration", "    - diskcache: {dir: /c, trust: hunter2}\n", "diskcache: trust must be a duration"},
 	} {

@@ -38,6 +38,8 @@ func TestLs(t *testing.T) {
 		{"after the last key of a folder", "", []string{"--start-after", "photos/9", bucket + "/photos"}},
 		{"a name that stands for a folder", "1.jpg 2026/", []string{"pics:"}},
 		{"a folder of a name", "2026/2.jpg", []string{"pics:2026"}},
+		{"a prefix in the address", "1.jpg 2026/", []string{bucket + "?prefix=photos/"}},
+		{"a folder below a prefix", "2026/2.jpg", []string{bucket + "/2026/?prefix=photos/"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s.t = t

@@ -15,6 +15,15 @@ import (
 	"syscall"
 
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	_ "github.com/omnibucket/storage/layers/diskcache"
+	_ "github.com/omnibucket/storage/layers/encrypt"
+	_ "github.com/omnibucket/storage/layers/encrypt/awskms"
+	_ "github.com/omnibucket/storage/layers/encrypt/azurekeyvault"
+	_ "github.com/omnibucket/storage/layers/encrypt/googlekms"
+	_ "github.com/omnibucket/storage/layers/limit"
+	_ "github.com/omnibucket/storage/layers/mirror"
+	_ "github.com/omnibucket/storage/layers/overlay"
+	_ "github.com/omnibucket/storage/layers/readonly"
 	_ "github.com/omnibucket/storage/memstore"        // mem://
 	_ "github.com/omnibucket/storage/providers/azure" // azblob://
 	_ "github.com/omnibucket/storage/providers/gcs"   // gs://
@@ -25,12 +34,13 @@ import (
 func main() {
 	limitMemory()
 	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
-	if !signal.Ignored(syscall.SIGHUP) { // as nohup does
-		signals = append(signals, syscall.SIGHUP) // the terminal was closed
+	if !signal.Ignored(syscall.SIGHUP) { // nohup makes a program ignore SIGHUP
+		signals = append(signals, syscall.SIGHUP) // SIGHUP means that the terminal was closed
 	}
 	ctx, stop := signal.NotifyContext(context.Background(), signals...)
-	context.AfterFunc(ctx, stop)   // a second signal ends the program immediately
-	signal.Ignore(syscall.SIGPIPE) // writing to a broken pipe fails, and run ends in order
+	context.AfterFunc(ctx, stop) // a second signal ends the program immediately
+	// Without SIGPIPE, a write to a broken pipe returns an error, and run can clean up.
+	signal.Ignore(syscall.SIGPIPE)
 	os.Exit(
 		run(
 			ctx, os.Args[1:],

@@ -12,7 +12,8 @@ import (
 )
 
 // With the build tag man, the program has a hidden command that writes its manual pages. The
-// release builds them; "make man" does, too. Their date is SOURCE_DATE_EPOCH or, without it, now.
+// release and "make man" use it. The date in the pages comes from SOURCE_DATE_EPOCH, or else is
+// today's.
 func init() {
 	addBuildCommands = func(root *cobra.Command) {
 		root.AddCommand(&cobra.Command{
@@ -29,8 +30,8 @@ func init() {
 	}
 }
 
-// asMarkdown rewrites the help of a command and of those below it, which the generator takes for
-// Markdown.
+// asMarkdown converts the help of a command and its subcommands to Markdown, because the generator
+// of manual pages reads Markdown.
 func asMarkdown(c *cobra.Command) {
 	c.Short, c.Long = markdownOf(c.Short), markdownOf(c.Long)
 	for _, flags := range []*pflag.FlagSet{c.LocalNonPersistentFlags(), c.PersistentFlags()} {
@@ -43,7 +44,7 @@ func asMarkdown(c *cobra.Command) {
 
 var markdownCharacters = strings.NewReplacer(`\`, `\\`, "*", `\*`, "_", `\_`, "[", `\[`, "<", `\<`, "#", `\#`)
 
-// markdownOf returns Markdown that shows a text as it is. Indented lines keep their form.
+// markdownOf returns Markdown that looks like the text. Indented lines become code blocks.
 func markdownOf(text string) string {
 	const fence = "```"
 	var lines []string

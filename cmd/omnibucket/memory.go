@@ -5,8 +5,9 @@ import (
 	"runtime/debug"
 )
 
-// limitMemory collects garbage when the heap has grown by three tenths, instead of when it has doubled.
-// The heap is small, so that this costs little time. GOGC in the environment comes first.
+// limitMemory makes the garbage collector run after the heap has grown by 30 percent instead of
+// 100. The heap is small, so this costs little time. If GOGC is set in the environment, it applies
+// instead.
 func limitMemory() {
 	const percent = 30
 	if os.Getenv("GOGC") == "" {

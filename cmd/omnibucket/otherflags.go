@@ -17,8 +17,8 @@ const (
 	accessList      = "use --public to let anyone read the object, and a policy of the bucket for anything else"
 )
 
-// otherFlags has hints about what to do in place of flags that other programs have. A value that is a flag
-// is only for commands that have it.
+// otherFlags maps flags of other programs to hints. If a hint is itself a flag, it is given only
+// for commands that have the flag.
 var otherFlags = map[string]string{
 	"acl": accessList, "grants": accessList, "s3-acl": accessList,
 	"sse": encryptedAtRest, "sse-kms-key-id": encryptedAtRest, "s3-server-side-encryption": encryptedAtRest, "enc-s3": encryptedAtRest, "enc-kms": encryptedAtRest,
@@ -34,8 +34,8 @@ var otherFlags = map[string]string{
 	"version-id": "--version", "limit-upload": "--bwlimit", "limit-download": "--bwlimit",
 }
 
-// explainFlag adds a hint to the error of an unknown flag, if another program has the flag or if it is
-// misspelled.
+// explainFlag adds a hint to the error of an unknown flag. The hint is for a flag of another
+// program, or for a misspelled flag.
 func explainFlag(c *cobra.Command, err error) error {
 	var unknown *pflag.NotExistError
 	if !errors.As(err, &unknown) {
@@ -58,8 +58,8 @@ func explainFlag(c *cobra.Command, err error) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: err, Hint: hint}
 }
 
-// nearestFlags returns a hint if a name is similar to the names of flags, otherwise "". Cobra compares
-// names of commands only.
+// nearestFlags returns a hint with the flags whose names resemble name. If there are none, it
+// returns "". Cobra suggests only names of commands.
 func nearestFlags(c *cobra.Command, name string) string {
 	flags := cobra.Command{SuggestionsMinimumDistance: min(2, len(name)/4)}
 	c.Flags().VisitAll(func(f *pflag.Flag) {

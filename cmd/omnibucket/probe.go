@@ -66,11 +66,11 @@ func probe(ctx context.Context, p *program.Program, text string) error {
 	return err
 }
 
-// A probeLine is a report in JSON.
+// A probeLine is the report of probe in JSON.
 type probeLine struct {
 	Server  string      `json:"server"`
 	Bucket  string      `json:"bucket"`
-	Profile string      `json:"profile,omitempty"` // the profile of the server
+	Profile string      `json:"profile,omitempty"` // profile of the server
 	Checks  []checkLine `json:"checks"`
 	Left    string      `json:"left,omitempty"`
 }

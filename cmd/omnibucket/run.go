@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/agents"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/buckets"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/copying"
@@ -15,12 +16,13 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/serving"
 )
 
-// run runs the program and returns the exit code.
+// run runs the command line and returns the exit code.
 func run(ctx context.Context, args []string, around program.Environment) int {
 	return runShared(ctx, args, around, nil)
 }
 
-// runShared runs the program with open buckets of another program, which stay open.
+// runShared does the same as the function run, but for a line of "omnibucket run". It uses the open
+// buckets in the parameter shared, and does not close these buckets.
 func runShared(ctx context.Context, args []string, around program.Environment, shared *program.OpenBuckets) int {
 	working, cancel := context.WithCancel(ctx)
 	defer cancel()
@@ -31,7 +33,8 @@ func runShared(ctx context.Context, args []string, around program.Environment, s
 		only = commandOf(args)
 	}
 	root := rootWith(p, only)
-	root.SetArgs(append([]string{}, args...)) // for nil, cobra takes those of the process
+	// If the arguments were nil, cobra would read those of the process.
+	root.SetArgs(append([]string{}, args...))
 	root.SetIn(around.In)
 	root.SetOut(p.Out)
 	root.SetErr(around.Err)
@@ -44,13 +47,14 @@ func runShared(ctx context.Context, args []string, around program.Environment, s
 		p.SummarizeRequests()
 	}
 	p.Out.Flush()
-	if p.Command == nil { // the flags were perhaps not read
+	// After an invalid command line, the flag --json may not have been read.
+	if p.Command == nil {
 		p.Global.JSON = p.WantsJSON(args)
 	}
 	return p.ExitCodeFor(ctx, command, err)
 }
 
-// commands returns what makes each command, by its name.
+// commands returns a map from the name of each command to its constructor.
 func commands() map[string]func(p *program.Program) *cobra.Command {
 	return map[string]func(p *program.Program) *cobra.Command{
 		"bucket":   buckets.Bucket,
@@ -68,7 +72,9 @@ func commands() map[string]func(p *program.Program) *cobra.Command {
 		"job":      copying.Job,
 		"ls":       reading.Ls,
 		"mb":       buckets.Mb,
+		"mcp":      func(p *program.Program) *cobra.Command { return agents.Mcp(p, version()) },
 		"mv":       copying.Mv,
+		"policy":   policyCommand,
 		"probe":    probeCommand,
 		"rb":       buckets.Rb,
 		"repair":   buckets.Repair,
@@ -90,8 +96,8 @@ func commands() map[string]func(p *program.Program) *cobra.Command {
 // rootCommand returns the root command with all commands.
 func rootCommand(p *program.Program) *cobra.Command { return rootWith(p, "") }
 
-// rootWith returns the root command with only the named command or, if no command has that
-// name, with all commands. A line of run needs only one.
+// rootWith returns the root command with only the named command, which is enough for a line of
+// "omnibucket run". If no command has that name, it adds all commands.
 func rootWith(p *program.Program, name string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "omnibucket",
@@ -128,8 +134,8 @@ Exit codes:
 		SilenceUsage:      true,
 		PersistentPreRunE: func(c *cobra.Command, _ []string) error { return p.Prepare(c) },
 	}
-	// Cobra's own flag for versions needs a template. Without templates, the linker can leave
-	// out methods that nothing calls, which is much of the SDKs.
+	// Cobra's own version flag uses package text/template. Without templates, the linker can remove
+	// methods that nothing calls, which makes the program much smaller.
 	ofProgram := root.Flags().Bool("version", false, "print the version of the program")
 	root.RunE = func(c *cobra.Command, _ []string) error {
 		if !*ofProgram {
@@ -159,11 +165,11 @@ Exit codes:
 	return root
 }
 
-// addBuildCommands adds the commands of a build tag.
+// addBuildCommands adds commands that exist only with a build tag.
 var addBuildCommands = func(*cobra.Command) {}
 
-// otherNames has, for each command, the names that other programs have for it. The error for such
-// a name suggests the command.
+// otherNames lists, for each command, the names that it has in other programs. The error for such a
+// name suggests the command.
 var otherNames = map[string][]string{
 	"bucket":  {"versioning", "lifecycle"},
 	"cat":     {"less", "more", "tail"},
@@ -174,8 +180,10 @@ var otherNames = map[string][]string{
 	"expire":  {"ilm", "cleanup"},
 	"hash":    {"checksum", "hashsum", "md5sum", "sha1sum", "sha256sum"},
 	"ls":      {"dir", "list", "lsd", "lsf", "lsjson", "lsl"},
+	"mcp":     {"agent", "model-context-protocol"},
 	"mb":      {"create", "create-bucket", "make", "makebucket", "mkdir"},
 	"mv":      {"move", "moveto", "rename"},
+	"policy":  {"iam", "permissions", "rights"},
 	"rb":      {"delete-bucket", "remove-bucket", "removebucket", "rmdir", "rmdirs"},
 	"rm":      {"del", "delete", "deletefile", "purge", "remove", "unlink"},
 	"serve":   {"http", "server"},

@@ -22,12 +22,11 @@ import (
 )
 
 const (
-	// defaultLines is how many lines run executes at once.
+	// defaultLines is how many lines of a file the command run executes at the same time.
 	defaultLines = 16
-	// keptOutput is how much output of a line is kept until another line has printed its own
-	// output.
+	// keptOutput is how many bytes of a line's output are kept in memory while another line prints.
 	keptOutput = 256 << 10
-	// longestLine limits a line.
+	// longestLine is the largest length of a line, in bytes.
 	longestLine = 1 << 20
 )
 
@@ -67,17 +66,17 @@ line in the file that failed. Global flags before FILE hold for all lines.`,
 	return c
 }
 
-// A batch is one run of a file.
+// A batch is one execution of a file with command lines.
 type batch struct {
 	program *program.Program
 	flags   *runFlags
-	global  []string // the flags of all lines
+	global  []string // global flags that apply to all lines
 
 	mu     sync.Mutex // held while a line prints
 	lines  int
 	failed int
-	first  int // the number of the first line that failed, or 0
-	code   int // its exit code
+	first  int // number of the first line that failed, or 0
+	code   int // exit code of the first line that failed
 }
 
 func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) error {
@@ -90,7 +89,8 @@ func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) err
 	}
 	defer release()
 	b := &batch{program: p, flags: f, global: changedGlobals(c)}
-	beginning, stop := context.WithCancel(c.Context()) // stop begins no more lines; those in progress end by themselves
+	// After stop, no line begins, but running lines continue to their end.
+	beginning, stop := context.WithCancel(c.Context())
 	defer stop()
 	err = b.run(c.Context(), beginning, stop, from)
 	switch {
@@ -100,7 +100,7 @@ func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) err
 		return err
 	}
 	if p.Global.JSON {
-		_ = p.Out.JSON(batchLine{"summary", b.lines, b.failed}) // p.out keeps the error
+		_ = p.Out.JSON(batchLine{"summary", b.lines, b.failed}) // p.Out keeps the error
 	} else {
 		commands := "commands"
 		if b.lines == 1 {
@@ -126,7 +126,8 @@ func openLines(ctx context.Context, p *program.Program, path string) (io.Reader,
 	return file, func() { _ = file.Close() }, nil
 }
 
-// changedGlobals returns the global flags that were given, as arguments.
+// changedGlobals returns the global flags that the user gave, as arguments of the form
+// --name=value.
 func changedGlobals(c *cobra.Command) (args []string) {
 	c.Root().PersistentFlags().VisitAll(func(flag *pflag.Flag) {
 		if flag.Changed && flag.Name != "verbose" && flag.Name != "quiet" {
@@ -136,7 +137,8 @@ func changedGlobals(c *cobra.Command) (args []string) {
 	return args
 }
 
-// run starts the lines until beginning is done, and waits for them.
+// run runs the lines in parallel and waits for them. After beginning is done, it starts no further
+// line.
 func (b *batch) run(ctx, beginning context.Context, stop func(), from io.Reader) error {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -180,7 +182,7 @@ func (b *batch) run(ctx, beginning context.Context, stop func(), from io.Reader)
 	return nil
 }
 
-// line runs one line.
+// line runs the command in one line, and reports its result.
 func (b *batch) line(ctx context.Context, stop func(), number int, text string, words []string) {
 	if words[0] == "omnibucket" {
 		words = words[1:]
@@ -194,8 +196,8 @@ func (b *batch) line(ctx context.Context, stop func(), number int, text string, 
 	b.report(stop, number, text, code, out, errs.String(), time.Since(began))
 }
 
-// commandOf returns the first argument that is not a flag. The flags of all lines have the
-// form --name=value.
+// commandOf returns the first argument that is not a flag. It relies on flags before the command
+// having the form --name=value.
 func commandOf(args []string) string {
 	for _, arg := range args {
 		if !strings.HasPrefix(arg, "-") {
@@ -205,7 +207,7 @@ func commandOf(args []string) string {
 	return ""
 }
 
-// A commandLine is the result of a line in JSON.
+// A commandLine is the result of one line of the file in JSON.
 type commandLine struct {
 	Event    string  `json:"event"` // "command"
 	Line     int     `json:"line"`
@@ -214,14 +216,14 @@ type commandLine struct {
 	Seconds  float64 `json:"seconds"`
 }
 
-// A batchLine is the last line of run in JSON.
+// A batchLine is the summary of run in JSON, its last line of output.
 type batchLine struct {
 	Event    string `json:"event"` // "summary"
 	Commands int    `json:"commands"`
 	Failed   int    `json:"failed"`
 }
 
-// report prints what a line printed, and its result.
+// report prints the output of a line, and then its result.
 func (b *batch) report(
 	stop func(), number int, text string, code int, out *lineOutput, errs string, took time.Duration,
 ) {
@@ -234,7 +236,7 @@ func (b *batch) report(
 		if b.program.Global.JSON {
 			_, _ = fmt.Fprintf(
 				b.program.Around.Err, "{\"line\":%d,%s", number, strings.TrimPrefix(line, "{"),
-			) // all are objects
+			) // each line of errs is a JSON object, which gets a member "line"
 			continue
 		}
 		_, _ = fmt.Fprintf(b.program.Around.Err, "line %d: %s", number, line)
@@ -260,12 +262,13 @@ func (b *batch) report(
 	}
 }
 
-// A lineOutput keeps the output of a line, and prints it at once. More than a limit is
-// printed as it comes, while other lines wait.
+// A lineOutput keeps the output of a line until the line ends, and then prints it in one piece. If
+// there are more than keptOutput bytes, it prints all output immediately, and other lines wait
+// until this one ends.
 type lineOutput struct {
 	batch *batch
 	kept  bytes.Buffer
-	holds bool // the batch's lock
+	holds bool // true while it holds the lock of the batch
 }
 
 func (o *lineOutput) Write(data []byte) (int, error) {
@@ -276,24 +279,25 @@ func (o *lineOutput) Write(data []byte) (int, error) {
 	return o.batch.program.Out.Write(data)
 }
 
-// flush prints what is kept, and keeps the lock.
+// flush prints the kept output. It keeps the lock of the batch until end, so that other lines do
+// not print in between.
 func (o *lineOutput) flush() {
 	if !o.holds {
 		o.batch.mu.Lock()
 		o.holds = true
 	}
-	_, _ = o.batch.program.Out.Write(o.kept.Bytes()) // the output keeps the error
+	_, _ = o.batch.program.Out.Write(o.kept.Bytes()) // Out keeps a write error
 	o.kept.Reset()
 }
 
-// end lets other lines print.
+// end releases the lock of the batch, so that other lines can print.
 func (o *lineOutput) end() {
 	if o.holds {
 		o.batch.mu.Unlock()
 	}
 }
 
-// noInput is the standard input of a line.
+// noInput is the standard input of each line. Its Read fails, because lines run in parallel.
 type noInput struct{}
 
 func (noInput) Read([]byte) (int, error) {

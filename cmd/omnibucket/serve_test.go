@@ -14,7 +14,7 @@ import (
 
 	"github.com/stretchr/testify/require"
 
-	"github.com/omnibucket/storage/cmd/omnibucket/internal/serving"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
 // ask sends a request on a new connection.
@@ -65,7 +65,7 @@ func TestTheURLOfAServerAsJSON(t *testing.T) {
 	s := newShell(t)
 	s.env["AWS_ACCESS_KEY_ID"], s.env["AWS_SECRET_ACCESS_KEY"] = "key", "secret-of-a-test"
 	for _, args := range [][]string{{directory(t)}, {"--s3"}} {
-		var line serving.ServingLine
+		var line program.ServingLine
 		require.NoError(t, json.Unmarshal([]byte(s.serving(append(args, "--json")...)), &line))
 		require.Equal(t, "serving", line.Event)
 		status, _ := get(t, line.URL)

@@ -11,12 +11,14 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// dryRunByLetter are the commands whose -n is --dry-run, as in rsync and rclone. The -n of cp and mv
-// means no clobber elsewhere, and the -n of head is a number.
+// dryRunByLetter lists the commands for which -n means --dry-run, as in rsync and rclone. It leaves
+// out cp and mv, whose -n means "no clobber" in other programs, and head, whose -n is a number of
+// lines.
 var dryRunByLetter = []string{"bucket", "expire", "finish", "rb", "repair", "restore", "rewrap", "rm", "sync", "tag",
 	"undelete"}
 
-// addLetters adds letters to a command that people know from other programs. Help does not show them.
+// addLetters adds one-letter flags that users know from other programs. The help does not show
+// them.
 func addLetters(c *cobra.Command) {
 	flags := c.Flags()
 	if recursive := flags.Lookup("recursive"); recursive != nil {
@@ -32,21 +34,20 @@ func addLetter(flags *pflag.FlagSet, letter string, value pflag.Value) {
 	alias.NoOptDefVal, alias.Hidden = "true", true
 }
 
-// otherLetters has hints about what to do in place of a letter of another program, by the command and
-// the letter.
+// otherLetters maps a command and a one-letter flag of another program to a hint.
 var otherLetters = map[string]string{
 	"cp -n": "use --ignore-existing to keep what is there, or --dry-run to change nothing",
 	"mv -n": "use --ignore-existing to keep what is there, or --dry-run to change nothing",
 	"cp -a": "use -r",
 }
 
-// checkLeading refuses an unknown flag before the name of a command, because cobra would take the name
-// for the value of the flag.
+// checkLeading refuses an unknown flag before the name of a command. Cobra would read the name of
+// the command as the value of that flag.
 func checkLeading(root *cobra.Command, args []string) error {
 	for i := 0; i < len(args) && strings.HasPrefix(args[i], "-"); i++ {
 		flag, known := rootFlag(root, args[i])
 		switch {
-		case !known && commandOf(args[i:]) == "": // cobra's own error says enough
+		case !known && commandOf(args[i:]) == "": // without a command, cobra's error is clear enough
 			return nil
 		case !known:
 			return &storage.Error{
@@ -60,8 +61,8 @@ func checkLeading(root *cobra.Command, args []string) error {
 	return nil
 }
 
-// rootFlag returns the flag that an argument sets, and whether the root command has it. The flag is
-// nil for -h and for several letters.
+// rootFlag returns the flag that an argument sets. known is true if the root command has the flag.
+// For -h and for several letters in one argument, flag is nil.
 func rootFlag(root *cobra.Command, arg string) (flag *pflag.Flag, known bool) {
 	name, _, _ := strings.Cut(strings.TrimLeft(arg, "-"), "=")
 	if strings.HasPrefix(arg, "--") {
@@ -79,13 +80,13 @@ func rootFlag(root *cobra.Command, arg string) (flag *pflag.Flag, known bool) {
 }
 
 func leadingHint(arg string) string {
-	if arg == "-m" { // of gsutil
+	if arg == "-m" { // a flag of gsutil
 		return "leave -m out: requests are made in parallel, and --concurrency sets how many"
 	}
 	return "write the flags of a command after its name"
 }
 
-// explainLetter adds a hint to the error of an unknown letter that another program has.
+// explainLetter adds a hint to the error of an unknown one-letter flag that another program has.
 func explainLetter(c *cobra.Command, unknown *pflag.NotExistError) error {
 	hint := otherLetters[c.Name()+" -"+unknown.GetSpecifiedName()]
 	if hint == "" {

@@ -75,7 +75,7 @@ func tag(
 ) error {
 	changes := len(set) > 0 || len(f.remove) > 0 || f.clear
 	tags := map[string]string{}
-	if !changes || !f.clear || p.Global.DryRun { // otherwise the old ones do not matter
+	if !changes || !f.clear || p.Global.DryRun { // --clear removes all old tags, so they need not be read
 		old, err := storage.Tags(ctx, b, key, f.attrs...)
 		if err != nil {
 			return err
@@ -99,7 +99,8 @@ func tag(
 	return nil
 }
 
-// printTags prints the key of an object and its tags. Only --json is safe to parse.
+// printTags prints the key and the tags of an object. Programs should parse only the output of
+// --json.
 func printTags(p *program.Program, key string, tags map[string]string) error {
 	if p.Global.JSON {
 		return p.Out.JSON(tagLine{key, tags})

@@ -116,7 +116,7 @@ func TestControlCInATerminal(t *testing.T) {
 var completingShells = []struct {
 	name  string
 	start []string
-	load  string // how docs/cli.md says, for a session
+	load  string // for a session, as the help of completion says
 }{
 	{"bash", []string{"bash", "--norc", "--noprofile"}, `PS1='> '; PS2='quote> '; source <(omnibucket completion bash)`},
 	{"zsh", []string{"zsh", "-f"}, `PS1='> '; PROMPT_EOL_MARK=; mkdir fns; fpath=($PWD/fns $fpath); omnibucket completion zsh > "${fpath[1]}/_omnibucket"; autoload -U compinit; compinit -u -D`},

@@ -89,7 +89,10 @@ var traps = []trap{
 	{what: "documents are wrong", test: "TestTheManualHasEveryCommandAndExitCode"},
 	{what: "no inline signed download, and no signed HEAD", test: "TestALinkForABrowserToShow"},
 	{what: "hooks count calls of drivers in place of requests", test: "CountedRequests", in: "internal/testing/wiretest", why: "the program has no hooks"},
-	{what: "the module requires drivers of databases", test: "TestTheModuleRequiresNoDatabaseDriver", in: "internal/checks/importrules", why: "it is a file of the module"},
+	{
+		what: "the module requires drivers of databases", test: "TestTheModuleRequiresNoDatabaseDriver",
+		in: "tools/checks/importrules", why: "it is a file of the module",
+	},
 	{what: "a bucket of a service does not know that it keeps versions", test: "TestVersionedStores"},
 	{what: "package files needs conditions of its bucket", test: "TestRecordsInADatabaseNeedNoConditionsOfTheBucket", in: "uploads/filesapi", why: "no command serves package filesapi"},
 	{what: "package uploads cannot make an object public", test: "TestStoredFilesCanBePublic", in: "uploads", why: "no command receives uploads of browsers"},
@@ -107,7 +110,7 @@ var traps = []trap{
 	{what: "go.mod needs a release of Go without a policy", why: "it is a line of a file"},
 	{what: "a program for Azure links Apache Arrow", why: "Azure's SDK imports it"},
 	{what: "an upload whose temporary file is gone never ends", test: "TestAnUploadWhoseTemporaryFileVanishesFails"},
-	{what: "Windows: a key below another key hangs", test: "TestWindows", in: "providers/local", why: "it needs Windows code: make wine"},
+	{what: "Windows: a key below another key hangs", why: "it needs Windows code: make wine runs the suite there"},
 }
 
 func TestEveryTrapHasATest(t *testing.T) {

@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 )
 
-// splitWords splits a line into words as a POSIX shell does, without expansions. A "#" that begins a
-// word begins a comment.
+// splitWords splits a line into words as a POSIX shell does, but without expansions. A word that
+// begins with "#" begins a comment.
 func splitWords(line string) ([]string, error) {
 	var words []string
 	var word strings.Builder
@@ -53,7 +53,8 @@ func splitWords(line string) ([]string, error) {
 	return words, nil
 }
 
-// unquote adds the text up to a double quote to word. It returns the position of the quote.
+// unquote appends text to word, up to the next unescaped double quote. It returns the position of
+// that quote.
 func unquote(word *strings.Builder, text string) (end int, err error) {
 	for i := 0; i < len(text); i++ {
 		switch c := text[i]; {

@@ -1,5 +1,5 @@
-// Avatars serves a page on which a user uploads a picture. The content of the file decides whether it
-// is one, and not what the browser says.
+// Avatars serves a page on which a user uploads a picture. It decides by the content of the file whether it is a
+// picture, and not by the type that the browser sends.
 package main
 
 import (
@@ -22,7 +22,7 @@ var page []byte
 func main() {
 	addr := flag.String("addr", "localhost:8080", "host:port of the page")
 	flag.Parse()
-	// A directory has no server: its signed addresses are below this one, and handler serves them.
+	// A directory has no server: its signed URLs begin with this address, and handler serves them.
 	bucket, err := storage.Open(context.Background(), "file:///tmp/pictures?create=true",
 		storage.WithSigningBaseURL("http://"+*addr+"/store"))
 	if err != nil {
@@ -38,9 +38,9 @@ func main() {
 
 func handler(bucket storage.Bucket) (http.Handler, error) {
 	service, err := uploads.New(bucket, uploads.Config{
-		Rules:     rules.Images(5 << 20),        // bytes; by content, whatever the browser claims
-		Key:       "users/{user}/{random}{ext}", // of your choice, never of the browser's
-		Link:      uploads.SignedLink,           // each file is private, and has an address for an hour
+		Rules:     rules.Images(5 << 20),        // at most 5 MiB, checked by content
+		Key:       "users/{user}/{random}{ext}", // chosen by the server, never by the browser
+		Link:      uploads.SignedLink,           // each file is private, and gets a URL for an hour
 		Authorize: user,
 	})
 	if err != nil {
@@ -51,11 +51,11 @@ func handler(bucket storage.Bucket) (http.Handler, error) {
 	mux.Handle("/uploads/", http.StripPrefix("/uploads", service))
 	mux.Handle("/store/", serve.NewHandler(bucket))
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write(page) })
-	return http.NewCrossOriginProtection().Handler(mux), nil // no form of another site uploads
+	return http.NewCrossOriginProtection().Handler(mux), nil // refuses uploads from forms of other sites
 }
 
-// user says who uploads. In a program of yours, it looks at the session, and returns
-// storage.Unauthenticated if there is none.
+// user returns the user of a request. In your program, it looks at the session, and returns storage.Unauthenticated if
+// there is none.
 func user(*http.Request) (uploads.User, error) {
 	return uploads.User{ID: "eva"}, nil
 }

@@ -12,18 +12,18 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// routeAPI adds all requests of the page.
+// routeAPI adds the routes of the page's API.
 func (s *site) routeAPI(mux *http.ServeMux) {
 	mux.HandleFunc("GET /api/settings", answer(s.settings)) // the types that may be uploaded, and the bucket
 	mux.HandleFunc(
 		"POST /api/uploads", answer(s.startUpload),
-	) // {size, type} → {id, request}: then the page makes the request
+	) // {size, type} → {id, request}; then the page sends the request
 	mux.HandleFunc(
 		"POST /api/uploads/{id}", answer(s.finishUpload),
-	) // {name} → the image: checks the file that has arrived
+	) // {name} → the image, if the uploaded file is one
 	mux.HandleFunc("GET /api/images", answer(s.listImages))           // ?page= → {images, next}
 	mux.HandleFunc("GET /api/images/{id}/link", answer(s.shareImage)) // → {url, expiresAt}
-	mux.HandleFunc("DELETE /api/images/{id}", answer(s.deleteImage))  // nothing
+	mux.HandleFunc("DELETE /api/images/{id}", answer(s.deleteImage))  // deletes an image; the response is empty
 }
 
 func (s *site) settings(*http.Request) (any, error) {
@@ -39,7 +39,7 @@ func (s *site) settings(*http.Request) (any, error) {
 	}, nil
 }
 
-// A failure is an error as the user of the page sees it.
+// A failure is an error that the user of the page may see.
 type failure struct {
 	status int
 	words  string
@@ -47,8 +47,8 @@ type failure struct {
 
 func (f *failure) Error() string { return f.words }
 
-// failures has the store's codes that mean something to the user. The error's own
-// text is only for the log, because it names the bucket.
+// failures maps the library's codes that a user can understand to their failures. The text of the
+// original error is only logged, because it contains the name of the bucket.
 var failures = map[storage.Code]*failure{
 	storage.ObjectNotFound:   {http.StatusNotFound, "This image is not there any more."},
 	storage.Changed:          {http.StatusConflict, "The file was replaced while it was looked at. Send it again."},
@@ -61,10 +61,11 @@ var failures = map[storage.Code]*failure{
 	storage.DeadlineExceeded: {http.StatusServiceUnavailable, "The store does not respond. Try again in a moment."},
 }
 
-// answer responds with the result of f as JSON, or with 204 if it is nil.
+// answer returns a handler that responds with the result of f as JSON. If the result is nil, it
+// responds with 204.
 func answer(f func(*http.Request) (any, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		w.Header().Set("Cache-Control", "no-store") // responses have signed addresses
+		w.Header().Set("Cache-Control", "no-store") // responses contain signed URLs
 		value, err := f(r)
 		switch {
 		case err != nil:
@@ -98,7 +99,7 @@ func writeJSON(w http.ResponseWriter, status int, value any) {
 	_ = json.NewEncoder(w).Encode(value)
 }
 
-// readJSON reads a small document, and refuses unknown fields.
+// readJSON decodes a JSON document of at most 4 KiB. It refuses unknown fields.
 func readJSON(r *http.Request, to any) error {
 	decoder := json.NewDecoder(io.LimitReader(r.Body, 4<<10))
 	decoder.DisallowUnknownFields()

@@ -10,10 +10,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// letPageIn adds a CORS rule that allows pages of the origins to send the headers of
-// a signed upload. It keeps the bucket's other rules: UpdateBucket replaces the list,
-// so it is read first. The new rule comes first, because some stores use only the
-// first rule that names the origin. It returns a description of what was done.
+// letPageIn adds a CORS rule to the bucket. The rule allows pages of these origins to send the
+// headers of a signed upload. The other rules stay: UpdateBucket replaces all rules, so letPageIn
+// reads them first. The new rule comes first, because some stores use only the first rule that
+// matches the origin. It returns a sentence that says what was done.
 func letPageIn(ctx context.Context, account, bucket string, origins, headers []string) (string, error) {
 	service, err := storage.OpenService(ctx, account)
 	if err != nil {
@@ -30,7 +30,7 @@ func letPageIn(ctx context.Context, account, bucket string, origins, headers []s
 	rule := storage.CORSRule{
 		Origins:        origins,
 		Methods:        []string{"GET", "PUT"},
-		AllowedHeaders: headers, // by name: not every store takes "*"
+		AllowedHeaders: headers, // each by name, because not every store permits "*"
 		MaxAge:         time.Hour,
 	}
 	_, err = service.UpdateBucket(ctx, bucket, storage.WithCORS(append([]storage.CORSRule{rule}, info.CORS...)...))

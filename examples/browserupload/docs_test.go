@@ -20,7 +20,7 @@ func TestCodeInTheGuideIsTheExamples(t *testing.T) {
 	guide, err := os.ReadFile(filepath.Join(root, "docs", "files-of-users.md"))
 	require.NoError(t, err)
 	blocks := shown.FindAllSubmatch(guide, -1)
-	require.Len(t, blocks, 12)
+	require.Len(t, blocks, 13)
 	require.Equal(t, len(blocks), strings.Count(string(guide), "```go\n")+strings.Count(string(guide), "```js\n"), "each block of code names its file")
 	for _, block := range blocks {
 		source, err := os.ReadFile(filepath.Join(root, string(block[1])))

@@ -13,32 +13,32 @@ import (
 
 const (
 	pageSize = 24
-	viewTTL  = time.Hour      // of the addresses in the gallery; the page requests new ones
-	linkTTL  = 24 * time.Hour // of a copied link
+	viewTTL  = time.Hour      // lifetime of the gallery's URLs; the page replaces them before they expire
+	linkTTL  = 24 * time.Hour // lifetime of a link that the user copies
 )
 
-// A galleryImage is an image as the page shows it.
+// A galleryImage describes an image to the page.
 type galleryImage struct {
 	ID       string    `json:"id"`
 	Name     string    `json:"name"`
-	Size     int64     `json:"size"` // bytes
+	Size     int64     `json:"size"` // size in bytes
 	Modified time.Time `json:"modified"`
 	link
 }
 
-// A link is where an image can be read.
+// A link is a URL at which an image can be read.
 type link struct {
 	URL       string     `json:"url"`
-	ExpiresAt *time.Time `json:"expiresAt,omitempty"` // nil: never, because it is public
+	ExpiresAt *time.Time `json:"expiresAt,omitempty"` // nil for a public URL, which never expires
 }
 
 type gallery struct {
 	Images []galleryImage `json:"images"`
-	Next   string         `json:"next"` // "": this is the last page
+	Next   string         `json:"next"` // "" on the last page
 }
 
-// listImages returns a page of the gallery, newest first. A program with a database
-// would keep the names there, and need neither the listing nor Attrs.
+// listImages returns a page of the gallery, newest first. A program with a database would keep the
+// names there, and would need neither the listing nor Attrs.
 func (s *site) listImages(r *http.Request) (any, error) {
 	page, err := storage.ListPage(r.Context(), s.images, r.FormValue("page"),
 		storage.WithDelimiter("/"), storage.WithPageSize(pageSize))
@@ -68,7 +68,7 @@ func (s *site) listImages(r *http.Request) (any, error) {
 		switch {
 		case errs[i] == nil:
 			shown.Images = append(shown.Images, *img)
-		case !errors.Is(errs[i], storage.ObjectNotFound): // deleted meanwhile
+		case !errors.Is(errs[i], storage.ObjectNotFound): // an image that another visitor has deleted is left out
 			return nil, errs[i]
 		}
 	}
@@ -84,7 +84,7 @@ func isImage(key string) bool {
 	return false
 }
 
-// image describes one image, with an address at which the page shows it.
+// image describes one image, with a URL at which the page shows it.
 func (s *site) image(ctx context.Context, id string) (*galleryImage, error) {
 	attrs, err := s.images.Attrs(ctx, id)
 	if err != nil {
@@ -96,13 +96,13 @@ func (s *site) image(ctx context.Context, id string) (*galleryImage, error) {
 	}
 	name := attrs.Metadata["name"]
 	if name == "" {
-		name = id // it was not uploaded by this program
+		name = id // another program has stored the image
 	}
 	return &galleryImage{ID: id, Name: name, Size: attrs.Size, Modified: attrs.Modified, link: *l}, nil
 }
 
-// linkTo returns the image's public address if the bucket has one, otherwise a signed
-// one. Neither needs a request.
+// linkTo returns a URL at which the image can be read. If the bucket has public URLs, it is the
+// public URL, otherwise a signed one. linkTo makes no request to the store.
 func (s *site) linkTo(ctx context.Context, id string, ttl time.Duration) (*link, error) {
 	address, err := s.images.PublicURL(id)
 	if err == nil {
@@ -118,7 +118,7 @@ func (s *site) linkTo(ctx context.Context, id string, ttl time.Duration) (*link,
 	return &link{URL: signed.URL, ExpiresAt: &signed.ExpiresAt}, nil
 }
 
-// shareImage returns a link to copy. The page also uses it when an image's address
+// shareImage returns a link that the user can copy. The page also calls it if the URL of an image
 // has expired.
 func (s *site) shareImage(r *http.Request) (any, error) {
 	id := r.PathValue("id")
@@ -132,8 +132,8 @@ func (s *site) shareImage(r *http.Request) (any, error) {
 	return s.linkTo(r.Context(), id, linkTTL)
 }
 
-// deleteImage need not check the id: a Prefixed bucket reaches nothing outside its
-// prefix, whatever the key.
+// deleteImage deletes an image. It need not check the ID, because a Prefixed bucket never reaches
+// an object outside its prefix.
 func (s *site) deleteImage(r *http.Request) (any, error) {
 	return nil, s.images.Remove(r.Context(), r.PathValue("id"))
 }

@@ -1,6 +1,6 @@
-// Browserupload is a page that uploads images from the browser straight to a bucket,
-// and shows them from there. The program signs, checks and lists, and never carries
-// their bytes.
+// Browserupload serves a page that uploads images from the browser directly to a bucket, and shows
+// them from there. The program signs requests, checks files and lists them. The bytes of the images
+// never pass through it.
 //
 //	go run ./examples/browserupload                                  a temporary directory
 //	go run ./examples/browserupload ~/shared                         a directory that stays
@@ -8,9 +8,9 @@
 //	go run ./examples/browserupload -bucket 's3://demo?region=eu-west-1'
 //	go run ./examples/browserupload -bucket 'azblob://demo?account=name'
 //
-// docs/files-of-users.md explains the design. The program has no users: anyone who
-// reaches the page may upload and delete. In a program of yours, every handler of
-// api.go must first authenticate the user.
+// docs/files-of-users.md explains the design. The program has no users: anyone who reaches the page
+// may upload and delete. In a program of yours, every handler of api.go must first authenticate the
+// user.
 package main
 
 import (
@@ -47,10 +47,10 @@ func main() {
 	}
 }
 
-// settings has the values of the command line.
+// settings holds the arguments and flags of the command line.
 type settings struct {
-	bucket  string // its address
-	addr    string // where the page is served
+	bucket  string // address of the bucket
+	addr    string // address at which the page is served
 	origins []string
 	create  bool
 	public  bool
@@ -88,7 +88,7 @@ func readSettings(args []string, stdout io.Writer) (s settings, dir string, err 
 	return s, flags.Arg(0), nil
 }
 
-// run is the whole program. It ends when ctx does.
+// run serves the page until ctx ends.
 func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	s, dir, err := readSettings(args, stdout)
 	if err != nil {
@@ -141,15 +141,15 @@ func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) erro
 		stopped <- errors.Join(server.Shutdown(patience), server.Close())
 	})
 	err := server.Serve(listener)
-	if !stop() { // Shutdown was called, and may still be running
+	if !stop() { // ctx has ended, so Shutdown was called and may still be running
 		<-stopped
 		err = nil
 	}
 	return err
 }
 
-// directoryAddress returns the address of a directory, on Windows too. The address
-// creates the directory if it does not exist.
+// directoryAddress returns the address of a directory. It works on Windows, too. When the address
+// is opened, the directory is created.
 func directoryAddress(dir string) (string, error) {
 	path, err := filepath.Abs(dir)
 	if err != nil {
@@ -162,9 +162,9 @@ func directoryAddress(dir string) (string, error) {
 	return fileAddress(path), nil
 }
 
-// originsOf returns the origins of pages that are served at an address of this
-// machine, beginning with the one to open. To a browser, localhost and 127.0.0.1 are
-// different origins.
+// originsOf returns the origins of pages that this machine serves at addr. The first one is the
+// origin to open. There may be several, because localhost and 127.0.0.1 are different origins for a
+// browser.
 func originsOf(addr net.Addr) []string {
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {

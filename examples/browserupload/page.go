@@ -14,7 +14,7 @@ import (
 //go:embed page
 var files embed.FS
 
-// routePage serves the pages, and the script of package uploads.
+// routePage adds the routes of the pages, and of the script of package uploads.
 func (s *site) routePage(mux *http.ServeMux) error {
 	own, err := fs.Sub(files, "page")
 	if err != nil {

@@ -14,20 +14,20 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A site is the page, its API and its bucket.
+// A site has the page, its API and its bucket.
 type site struct {
-	name   string // of the bucket, to show
+	name   string // name of the bucket, which the page shows
 	bucket storage.Bucket
-	server *serve.Server // serves a directory's or memory's signed addresses; nil for a cloud
-	// Browsers upload to incoming, and checked files are copied from there to images.
-	// Nothing in incoming is ever shown or linked; sweep removes all of it.
+	server *serve.Server // serves the signed URLs of a directory or of memory; nil for a cloud provider
+	// Browsers upload files to incoming. After a check, they are copied to images. Files in
+	// incoming are never shown, and sweep removes all of them after some time.
 	incoming storage.Bucket
 	images   storage.Bucket
 	public   bool
 	large    *uploads.Service
 
-	storeOrigins []string // where the page may connect to besides its own server
-	corsNote     string   // what was done about the CORS rules
+	storeOrigins []string // origins of the store, to which the page connects
+	corsNote     string   // what letPageIn has done, for the output
 	now          func() time.Time
 }
 
@@ -72,9 +72,9 @@ func open(ctx context.Context, set settings) (_ *site, err error) {
 	return s, err
 }
 
-// openBucket opens a cloud's bucket, or a bucket on this machine with a server that
-// stands in for the cloud. The server has a port of its own, and therefore another
-// origin than the page, as a cloud has.
+// openBucket opens a bucket. If the bucket is on this machine, openBucket also starts a server that
+// takes the place of a cloud provider. The server has its own port, so that its origin differs from
+// the page's origin.
 func (s *site) openBucket(ctx context.Context, set settings) error {
 	var opts []storage.OpenOption
 	if set.public {
@@ -97,8 +97,8 @@ func (s *site) openBucket(ctx context.Context, set settings) error {
 	return err
 }
 
-// probe signs an upload and a download, to learn where the page will connect to, and
-// with which headers.
+// probe signs an upload and a download, to find out the origins to which the page will connect, and
+// the headers that it will send.
 func (s *site) probe(ctx context.Context) (headers []string, err error) {
 	up, err := s.signUpload(ctx, "probe.png", "image/png", 1)
 	if err != nil {
@@ -116,7 +116,7 @@ func (s *site) probe(ctx context.Context) (headers []string, err error) {
 		s.storeOrigins = append(s.storeOrigins, u.Scheme+"://"+u.Host)
 	}
 	s.storeOrigins = slices.Compact(s.storeOrigins)
-	headers = append([]string{"content-type"}, partHeaders...) // a browser sends it with every file, signed or not
+	headers = append([]string{"content-type"}, partHeaders...) // browsers always send Content-Type
 	for name := range up.Header {
 		headers = append(headers, name)
 	}
@@ -141,12 +141,12 @@ func (s *site) handler() (http.Handler, error) {
 	mux := http.NewServeMux()
 	mux.Handle("/", own)
 	mux.Handle("/uploads/", http.StripPrefix("/uploads", s.large))
-	// A form or script of another site in the visitor's browser must not delete.
+	// A form or script on another site must not delete images in the name of the visitor.
 	return http.NewCrossOriginProtection().Handler(mux), nil
 }
 
-// accountOf splits a bucket's address. The account's address is the same without the
-// bucket's name; for a directory, it is the parent directory.
+// accountOf splits the address of a bucket. account is the same address without the name of the
+// bucket. For a directory, it is the address of the parent directory.
 func accountOf(address string) (account, bucket string, err error) {
 	u, err := url.Parse(address)
 	if err != nil {

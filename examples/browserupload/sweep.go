@@ -9,18 +9,18 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// incomingAge is how long uploads stay in incoming: until their signed request has
-// expired, and the slowest page has asked for its copy.
+// incomingAge is how long uploads stay in incoming. After that time, the signed request has
+// expired, and even a slow page has called finishUpload.
 const incomingAge = uploadTTL + time.Hour
 
-// sweep removes what has been in incoming for too long. In stores with lifecycle
-// rules, a rule for incoming/ does the same without a program.
+// sweep removes the uploads in incoming that are older than incomingAge. In a store with lifecycle
+// rules, a rule for incoming/ can do the same.
 func (s *site) sweep(ctx context.Context) error {
 	_, err := transfer.Expire(ctx, s.incoming, []transfer.ExpireRule{{Age: incomingAge}}, transfer.WithNow(s.now))
 	return err
 }
 
-// sweepUntil sweeps at once and then every hour, until ctx ends.
+// sweepUntil calls sweep immediately and then every hour, until ctx ends.
 func (s *site) sweepUntil(ctx context.Context) {
 	hourly := time.NewTicker(time.Hour)
 	defer hourly.Stop()

@@ -17,12 +17,12 @@ import (
 
 const (
 	maxBytes  = 10 << 20
-	uploadTTL = 15 * time.Minute // to start an upload; one that has started may take longer
-	sniffed   = 512              // bytes that http.DetectContentType looks at
+	uploadTTL = 15 * time.Minute // time within which an upload must start; it may then take longer
+	sniffed   = 512              // number of bytes that http.DetectContentType reads
 )
 
-// types maps the types that may be uploaded to the extensions of keys. SVG is
-// missing, because it can carry scripts.
+// types maps the types that may be uploaded to the extensions of their keys. SVG is not allowed,
+// because it can contain scripts.
 var types = map[string]string{
 	"image/gif":  ".gif",
 	"image/jpeg": ".jpg",
@@ -30,14 +30,14 @@ var types = map[string]string{
 	"image/webp": ".webp",
 }
 
-// An offer is a request with which the page can upload one file.
+// An offer is a signed request that the page sends to upload one file.
 type offer struct {
 	ID      string             `json:"id"`
 	Request *storage.SignedURL `json:"request"`
 }
 
-// startUpload signs the upload of one file. It checks what the page says about the
-// file and signs it, so that the store enforces it.
+// startUpload signs the upload of one file. It checks the size and type that the page announces.
+// The signature covers both, so that the store enforces them.
 func (s *site) startUpload(r *http.Request) (any, error) {
 	var file struct {
 		Size int64  `json:"size"`
@@ -63,34 +63,34 @@ func (s *site) startUpload(r *http.Request) (any, error) {
 	return offer{ID: id, Request: request}, nil
 }
 
-// signUpload uses every guard that the store can enforce. The page knows the file, so
-// its exact size is signed, which is stricter than a form's range. In a store that
-// cannot enforce a size (Azure), only finishUpload checks it.
+// signUpload signs an upload with every condition that the store can enforce. The page knows the
+// file's size, so the exact size is signed, which is stricter than the range of a form. If the
+// store cannot enforce a size (Azure), only finishUpload checks it.
 func (s *site) signUpload(ctx context.Context, id, mediaType string, size int64) (*storage.SignedURL, error) {
 	opts := []storage.SignedUploadOption{storage.WithTTL(uploadTTL), storage.WithContentType(mediaType)}
 	if storage.Supports(s.incoming, storage.SignedSize) {
 		opts = append(opts, storage.WithSize(size))
 	}
 	if storage.Supports(s.incoming, storage.SignedIfAbsent) {
-		opts = append(opts, storage.IfAbsent()) // a checked file cannot change
+		opts = append(opts, storage.IfAbsent()) // the file cannot change after it was checked
 	}
 	return s.incoming.SignedUploadURL(ctx, id, opts...)
 }
 
-// newID returns a name that cannot be guessed. It begins with the time, counted down,
-// so that a listing, which is sorted by key, has the newest first.
+// newID returns a random name that nobody can guess. It begins with a number that decreases with
+// time, so that a listing, which is sorted by key, begins with the newest image.
 func newID(now time.Time) string {
 	return fmt.Sprintf("%011x-%s", 1<<44-1-now.UnixMilli(), strings.ToLower(rand.Text()))
 }
 
-// finishUpload checks a file that has arrived, and copies an image to the gallery. It
-// reads only the first bytes of the file. It may be called again after a response was
-// lost.
+// finishUpload checks a file that has arrived. If the file is an image, finishUpload copies it to
+// the gallery. It reads only the first bytes of the file. After a lost response, the page may call
+// it again.
 //
-// The upload stays in incoming. If it were removed, the browser's signed request,
-// which can only create, would be valid again. In a store that does not enforce this
-// (SignedIfAbsent), another file may be there by now. So the copy is checked too, and
-// no later call replaces it.
+// The file stays in incoming. If it were removed, the signed request of the browser, which can only
+// create an object, would work again. A store without the feature SignedIfAbsent does not prevent
+// the browser from replacing the file meanwhile. So finishUpload also checks the copy, and a later
+// call never replaces it.
 func (s *site) finishUpload(r *http.Request) (any, error) {
 	ctx, id := r.Context(), r.PathValue("id")
 	var file struct {
@@ -110,7 +110,8 @@ func (s *site) finishUpload(r *http.Request) (any, error) {
 		return nil, err
 	}
 	_, err = storage.Copy(ctx, s.images, id, s.incoming, id, s.copyOptions(mediaType, cleanName(file.Name))...)
-	if err != nil && !errors.Is(err, storage.PreconditionFailed) { // an earlier call has copied it
+	// after PreconditionFailed, an earlier call has made the copy
+	if err != nil && !errors.Is(err, storage.PreconditionFailed) {
 		return nil, err
 	}
 	if _, err := check(ctx, s.images, id); err != nil {
@@ -123,8 +124,8 @@ func (s *site) finishUpload(r *http.Request) (any, error) {
 	return s.image(ctx, id)
 }
 
-// copyOptions sets every attribute of an image in the gallery. A copy would keep the
-// others, and the browser chose those.
+// copyOptions returns options that set every attribute of an image in the gallery. Otherwise the
+// copy would keep the attributes that the browser has chosen.
 func (s *site) copyOptions(mediaType, name string) []storage.CopyOption {
 	opts := []storage.CopyOption{
 		storage.WithContentDisposition(""),
@@ -132,7 +133,7 @@ func (s *site) copyOptions(mediaType, name string) []storage.CopyOption {
 		storage.WithContentLanguage(""),
 		storage.WithStorageClass(""),
 		storage.WithContentType(mediaType),
-		storage.WithCacheControl("max-age=31536000, immutable"), // another image has another key
+		storage.WithCacheControl("max-age=31536000, immutable"), // the content of a key never changes
 		storage.WithMetadata(map[string]string{"name": name}),
 	}
 	if storage.Supports(s.images, storage.ConditionalCreate) {
@@ -144,7 +145,7 @@ func (s *site) copyOptions(mediaType, name string) []storage.CopyOption {
 	return opts
 }
 
-// check reads the beginning of a file, because its name proves nothing.
+// check detects the type of a file from its first bytes, because the name proves nothing.
 func check(ctx context.Context, b storage.Bucket, id string) (mediaType string, err error) {
 	r, err := b.Download(ctx, id, storage.WithRange(0, sniffed))
 	if err != nil {
@@ -167,8 +168,8 @@ func check(ctx context.Context, b storage.Bucket, id string) (mediaType string, 
 	return mediaType, nil
 }
 
-// cleanName returns the client's name of a file in a form that is safe to show. It is
-// used for nothing else.
+// cleanName returns the name that the client has sent, in a form that is safe to show. Use the
+// result for nothing else.
 func cleanName(name string) string {
 	name = strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) {

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// readWriter is what an object that changes in place needs.
+// readWriter has the methods that a change of an existing object needs.
 type readWriter interface {
 	storage.Uploader
 	storage.Downloader

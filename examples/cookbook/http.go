@@ -1,10 +1,7 @@
 package cookbook
 
 import (
-	"archive/zip"
-	"context"
 	"encoding/json"
-	"io"
 	"net/http"
 	"time"
 
@@ -12,11 +9,12 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// listPhotos responds with a page in JSON. The client sends its token back for the next one.
+// listPhotos responds with one page of a listing in JSON. To get the next page, the client sends
+// the token of this page.
 func listPhotos(w http.ResponseWriter, r *http.Request, bucket storage.Lister) {
 	page, err := storage.ListPage(r.Context(), bucket, r.URL.Query().Get("token"),
 		storage.WithPrefix("photos/"), storage.WithPageSize(50))
-	if storage.CodeOf(err) == storage.InvalidArgument { // the token is not one of ours
+	if storage.CodeOf(err) == storage.InvalidArgument { // the token is not one that a listing returned
 		http.Error(w, "token is not valid", http.StatusBadRequest)
 		return
 	}
@@ -28,31 +26,11 @@ func listPhotos(w http.ResponseWriter, r *http.Request, bucket storage.Lister) {
 	_ = json.NewEncoder(w).Encode(page) // {"entries":[{"key":…,"size":…,"etag":…,"modified":…}],"token":…}
 }
 
-// zipObjects writes the objects as a ZIP archive to a response. No object is held in memory.
-func zipObjects(ctx context.Context, w http.ResponseWriter, bucket storage.Downloader, keys []string) error {
-	w.Header().Set("Content-Type", "application/zip")
-	w.Header().Set("Content-Disposition", `attachment; filename="objects.zip"`)
-	archive := zip.NewWriter(w)
-	for _, key := range keys {
-		if err := zipObject(ctx, archive, bucket, key); err != nil {
-			return err // the archive has no end, so that the client sees the failure
-		}
-	}
-	return archive.Close()
-}
-
-func zipObject(ctx context.Context, archive *zip.Writer, bucket storage.Downloader, key string) error {
-	reader, err := bucket.Download(ctx, key)
-	if err != nil {
-		return err
-	}
-	defer func() { _ = reader.Close() }()
-	file, err := archive.CreateHeader(&zip.FileHeader{Name: key, Modified: reader.Attrs().Modified, Method: zip.Deflate})
-	if err != nil {
-		return err
-	}
-	_, err = io.Copy(file, reader)
-	return err
+// sendAlbum sends the objects below a prefix as one archive, without holding an object in memory. If an object cannot
+// be read, the response ends before its Content-Length.
+func sendAlbum(w http.ResponseWriter, r *http.Request, bucket storage.Bucket, prefix string) {
+	album := storage.Prefixed(bucket, prefix)
+	serve.Zip(w, r, album, album.List(r.Context()), serve.WithDownloadName("album.zip"))
 }
 
 // servePhoto serves an object with ranges, ETag and conditional requests.
@@ -60,7 +38,8 @@ func servePhoto(w http.ResponseWriter, r *http.Request, bucket storage.Downloade
 	serve.Object(w, r, bucket, "photos/"+r.PathValue("id"))
 }
 
-// putPhoto replaces the photo that the client has got: If-Match is the ETag of its GET. PreconditionFailed is 412.
+// putPhoto replaces the photo that the client has read. If-Match has the ETag of that response. PreconditionFailed
+// should become the status 412.
 func putPhoto(r *http.Request, bucket storage.Bucket, key string) (*storage.Attrs, error) {
 	attrs, err := bucket.Attrs(r.Context(), key)
 	if err != nil {
@@ -72,7 +51,8 @@ func putPhoto(r *http.Request, bucket storage.Bucket, key string) (*storage.Attr
 	return bucket.Upload(r.Context(), key, r.Body, storage.IfRevision(attrs.Revision))
 }
 
-// redirectToReport lets the store send the bytes, under a name that people can read.
+// redirectToReport redirects the client to the store. The browser saves the report with a name that
+// people understand.
 func redirectToReport(w http.ResponseWriter, r *http.Request, bucket storage.SignedDownloader) {
 	signed, err := bucket.SignedDownloadURL(r.Context(), "reports/2026-11.pdf",
 		storage.WithTTL(5*time.Minute), storage.WithDownloadName("Report November.pdf"))

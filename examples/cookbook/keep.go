@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// bytesBelow adds up the sizes of the objects of each customer, whose keys begin with
-// "customers/name/".
+// bytesBelow returns the total size of the objects of each customer, in bytes. The keys of a
+// customer begin with "customers/name/".
 func bytesBelow(ctx context.Context, bucket storage.Lister) (map[string]int64, error) {
 	sizes := map[string]int64{}
 	for entry, err := range bucket.List(ctx, storage.WithPrefix("customers/")) {
@@ -25,8 +25,8 @@ func bytesBelow(ctx context.Context, bucket storage.Lister) (map[string]int64, e
 	return sizes, nil
 }
 
-// removeOlder removes what was written before t. It continues after a failure, and the error
-// names what is left.
+// removeOlder removes the objects that were last written before t. It continues after a failure, and the error names
+// the objects that are left.
 func removeOlder(ctx context.Context, bucket interface {
 	storage.Lister
 	storage.Remover
@@ -35,7 +35,8 @@ func removeOlder(ctx context.Context, bucket interface {
 	return storage.RemoveMatching(ctx, bucket, old, storage.WithPrefix(prefix))
 }
 
-// restorePrevious puts the newest version back that is not the current one. The bucket keeps versions.
+// restorePrevious copies the newest noncurrent version to the key, so that it becomes current. The bucket must keep
+// versions.
 func restorePrevious(ctx context.Context, bucket interface {
 	storage.Uploader
 	storage.Downloader
@@ -53,7 +54,7 @@ func restorePrevious(ctx context.Context, bucket interface {
 	return storage.ObjectNotFound
 }
 
-// render fills a template that is an object, such as the text of a mail.
+// render fills a template that is stored as an object, such as the text of an e-mail.
 func render(ctx context.Context, w io.Writer, bucket storage.Bucket, name string, data any) error {
 	templates, err := template.ParseFS(storage.FS(ctx, bucket), "templates/*.html")
 	if err != nil {
@@ -62,8 +63,8 @@ func render(ctx context.Context, w io.Writer, bucket storage.Bucket, name string
 	return templates.ExecuteTemplate(w, name, data)
 }
 
-// endUploads ends multipart uploads that nobody has continued for three days, and removes their
-// parts. It reports how many.
+// endUploads aborts multipart uploads that nobody has continued for three days, which removes their
+// parts. It returns how many it has aborted.
 func endUploads(ctx context.Context, bucket storage.Bucket) (int64, error) {
 	report, err := transfer.Expire(ctx, bucket, []transfer.ExpireRule{
 		{Prefix: "incoming/", UploadsAge: 3 * 24 * time.Hour},

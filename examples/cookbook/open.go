@@ -16,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// openEncrypted opens a bucket in which every object that is written is encrypted with a key of
-// AWS KMS.
+// openEncrypted opens a bucket. Every object that is written to it is encrypted with a key of AWS
+// KMS.
 func openEncrypted(ctx context.Context) (storage.Bucket, error) {
 	return s3.Open(ctx, s3.Config{
 		Bucket: "invoices", Region: "eu-west-1",
@@ -33,7 +33,7 @@ func openWithRole(ctx context.Context, cfg aws.Config) (storage.Bucket, error) {
 	return s3.Open(ctx, s3.Config{Bucket: "photos", AWS: &cfg})
 }
 
-// openExisting puts buckets on the clients and credentials that the program has already.
+// openExisting opens buckets with the clients and credentials that the program already has.
 func openExisting(
 	ctx context.Context, a *awss3.Client, g oauth2.TokenSource, z *service.Client,
 ) ([]storage.Bucket, error) {
@@ -49,12 +49,13 @@ func openExisting(
 	return []storage.Bucket{onS3, onGoogle, onAzure}, err
 }
 
-// clientBelow returns the SDK's client of a bucket on S3, for what the library does not have.
+// clientBelow returns the AWS SDK's client for a bucket on S3. Use it for calls that the library
+// does not have.
 func clientBelow(bucket storage.Bucket) (*awss3.Client, bool) {
 	return storage.As[*awss3.Client](bucket)
 }
 
-// openLogged logs each operation that fails, and how long it took.
+// openLogged opens a bucket that logs each failed operation and how long it took.
 func openLogged(ctx context.Context, address string, log *slog.Logger, now func() time.Time) (storage.Bucket, error) {
 	return storage.Open(ctx, address, storage.WithHook(
 		func(ctx context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
@@ -70,7 +71,7 @@ func openLogged(ctx context.Context, address string, log *slog.Logger, now func(
 		}))
 }
 
-// openReadOnly refuses every write, whatever the credentials allow.
+// openReadOnly opens a bucket that refuses every write, whatever the credentials permit.
 func openReadOnly(ctx context.Context, address string) (readOnly, error) {
 	bucket, err := storage.Open(ctx, address)
 	if err != nil {

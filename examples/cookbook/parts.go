@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// beginVideo begins an upload whose parts come later. The token stays on the server.
+// beginVideo begins an upload whose parts are sent later. Keep the token on the server.
 func beginVideo(ctx context.Context, bucket storage.Uploader) (token string, err error) {
 	upload, err := storage.BeginUpload(
 		ctx, bucket, "video.mp4", storage.WithContentType("video/mp4"), storage.IfAbsent(),
@@ -19,7 +19,8 @@ func beginVideo(ctx context.Context, bucket storage.Uploader) (token string, err
 	return upload.Token(), nil
 }
 
-// putPart stores a part, in any process and in any order. The same part may come again.
+// putPart stores a part. Parts may be stored by any process and in any order, and a part may be
+// stored again.
 func putPart(ctx context.Context, bucket storage.Uploader, token string, number int, body io.Reader) error {
 	upload, err := storage.ContinueUpload(ctx, bucket, token)
 	if err != nil {
@@ -29,7 +30,7 @@ func putPart(ctx context.Context, bucket storage.Uploader, token string, number 
 	return err
 }
 
-// completeVideo makes the object of its parts.
+// completeVideo makes the object by joining its parts.
 func completeVideo(ctx context.Context, bucket storage.Uploader, token string) (*storage.Attrs, error) {
 	upload, err := storage.ContinueUpload(ctx, bucket, token)
 	if err != nil {
@@ -38,7 +39,7 @@ func completeVideo(ctx context.Context, bucket storage.Uploader, token string) (
 	return upload.Complete(ctx)
 }
 
-// signPart lets a client without credentials store one part.
+// signPart returns a signed request with which a client without credentials can store one part.
 func signPart(
 	ctx context.Context, bucket storage.Uploader, key string,
 ) (token string, signed *storage.SignedURL, err error) {

@@ -6,7 +6,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// localClient is a client of the AWS SDK for the S3 server of this repository.
+// localClient returns a client of the AWS SDK that uses the S3 server of this repository.
 func localClient() *s3.Client {
 	client := s3.New(s3.Options{
 		BaseEndpoint: aws.String("http://127.0.0.1:9000"),

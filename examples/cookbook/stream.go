@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// writeCompressed stores what write writes, compressed. Nothing is stored if write fails.
+// writeCompressed stores the compressed output of write. If write fails, nothing is stored.
 func writeCompressed(ctx context.Context, bucket storage.Uploader, key string, write func(io.Writer) error) error {
 	object := storage.NewWriter(ctx, bucket, key, storage.WithContentType("application/gzip"))
 	defer func() { _ = object.Close() }()
@@ -45,14 +45,8 @@ func eachLine(ctx context.Context, bucket storage.Downloader, key string, do fun
 	return lines.Err()
 }
 
-// lastBytes reads the end of an object, such as the newest lines of a log.
-func lastBytes(ctx context.Context, bucket storage.Downloader, key string, n int64) ([]byte, error) {
-	tail, _, err := storage.ReadAll(ctx, bucket, key, storage.WithRange(-n, -1))
-	return tail, err
-}
-
-// storeByContent stores a file under the hash of its content. The same content is stored once,
-// however often and from however many processes it is uploaded.
+// storeByContent stores a file under the hash of its content. The same content is stored once, even if several
+// processes upload it.
 func storeByContent(ctx context.Context, bucket storage.Uploader, path string) (key string, err error) {
 	file, err := os.Open(path)
 	if err != nil {
@@ -66,13 +60,12 @@ func storeByContent(ctx context.Context, bucket storage.Uploader, path string) (
 	key = "blobs/" + hex.EncodeToString(hash.Sum(nil))
 	_, err = storage.UploadFile(ctx, bucket, key, path, storage.IfAbsent())
 	if errors.Is(err, storage.PreconditionFailed) {
-		return key, nil // it is there already
+		return key, nil // the object exists already
 	}
 	return key, err
 }
 
-// uploadBackup continues after a crash or a lost connection if it is called again. It sends
-// only what is missing.
+// uploadBackup uploads a file. After a crash or a lost connection, call it again: it sends only what is missing.
 func uploadBackup(ctx context.Context, bucket storage.Uploader, path string, report func(done, total int64)) error {
 	_, err := storage.UploadFile(ctx, bucket, "backups/db.tar", path,
 		storage.WithResume(path+".resume"), storage.WithProgress(report))

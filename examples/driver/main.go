@@ -45,9 +45,9 @@ func run(ctx context.Context, out io.Writer) error {
 		return err
 	}
 	_, err = bucket.Upload(ctx, "notes/1.txt", strings.NewReader("again"), storage.IfAbsent())
-	fmt.Fprintln(out, storage.CodeOf(err)) // the store refuses it
+	fmt.Fprintln(out, storage.CodeOf(err)) // code of the error that the store returned
 	_, err = storage.Tags(ctx, bucket, "notes/1.txt")
-	fmt.Fprintln(out, storage.CodeOf(err)) // the store has no tags
+	fmt.Fprintln(out, storage.CodeOf(err)) // Unsupported, because the store has no tags
 	text, attrs, err := storage.ReadAll(ctx, bucket, "notes/1.txt")
 	if err != nil {
 		return err

@@ -9,8 +9,9 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// clean removes temp files that have expired and what crashes have left, at once and then on a schedule,
-// until ctx is done. Then done is closed. Several servers of one bucket may all run it.
+// clean removes temp files that have expired, and the leftovers of crashes. It runs immediately and
+// then regularly, until ctx ends. Then it closes done. If several servers share a bucket, all of
+// them may run it.
 func clean(ctx context.Context, service *uploads.Service, every time.Duration) (done <-chan struct{}) {
 	ended := make(chan struct{})
 	go func() {

@@ -1,12 +1,12 @@
-// Fileserver keeps files over HTTP, in a directory, with a page to try it. Client
-// files stay, and temp files are removed by age.
+// Fileserver serves files over HTTP that it keeps in a directory. It has a page to try it. Client
+// files stay, and temp files are removed after some time.
 //
 //	go run ./examples/fileserver                     a temporary directory
 //	go run ./examples/fileserver ~/files             a directory that stays
 //	go run ./examples/fileserver -temp-age 10m       temp files live ten minutes
 //
-// It has no users: anyone who reaches the page may do everything. In a program of
-// yours, filesapi.Config.Authorize determines the user.
+// It has no users: anyone who reaches the page may do everything. In a program of yours,
+// filesapi.Config.Authorize determines the user.
 package main
 
 import (
@@ -38,12 +38,12 @@ func main() {
 	}
 }
 
-// settings has the values of the command line.
+// settings holds the arguments and flags of the command line.
 type settings struct {
 	dir     string
 	addr    string
 	tempAge time.Duration
-	every   time.Duration // between two sweeps
+	every   time.Duration // time between two runs of clean
 }
 
 func readSettings(args []string, stdout io.Writer) (s settings, err error) {
@@ -69,7 +69,7 @@ func readSettings(args []string, stdout io.Writer) (s settings, err error) {
 	return s, nil
 }
 
-// run is the whole program. It ends when ctx does.
+// run serves files until ctx ends.
 func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	s, err := readSettings(args, stdout)
 	if err != nil {
@@ -102,14 +102,15 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 
 	ctx, cancel := context.WithCancel(ctx)
 	cleaning := clean(ctx, service, s.every)
-	defer func() { // before the bucket is closed
+	defer func() { // must run before the bucket is closed
 		cancel()
 		<-cleaning
 	}()
 	return serveUntil(ctx, listener, handler)
 }
 
-// maxRequest limits how long a body of 100 MiB may take.
+// maxRequest limits how long a request may take. It suffices for a body of 100 MiB on a slow
+// connection.
 const maxRequest = 10 * time.Minute
 
 func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) error {
@@ -121,7 +122,7 @@ func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) erro
 		stopped <- errors.Join(server.Shutdown(patience), server.Close())
 	})
 	err := server.Serve(listener)
-	if !stop() { // Shutdown was called, and may still be running
+	if !stop() { // ctx has ended, so Shutdown was called and may still be running
 		<-stopped
 		err = nil
 	}

@@ -14,7 +14,7 @@ import (
 //go:embed page
 var page embed.FS
 
-// site serves the page, and the API under /api/.
+// site returns a handler that serves the page, and the API under /api/.
 func site(service *uploads.Service, s settings) (http.Handler, error) {
 	api, err := filesapi.New(service, filesapi.Config{
 		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "visitor"}, nil },
@@ -45,6 +45,6 @@ func site(service *uploads.Service, s settings) (http.Handler, error) {
 	mux.Handle("/api/", http.StripPrefix("/api", api))
 	mux.Handle("GET /upload.js", uploads.Script())
 	mux.Handle("/", handler)
-	// A form or script of another site in the visitor's browser must not delete.
+	// A form or script on another site must not delete files in the name of the visitor.
 	return http.NewCrossOriginProtection().Handler(mux), nil
 }

@@ -11,14 +11,14 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An archive keeps invoices in a bucket that locks objects.
+// An archive keeps invoices in a bucket that supports object locks.
 type archive struct {
 	out    io.Writer
 	bucket storage.Bucket
 	retain time.Duration
 }
 
-// year files two invoices, has one paid, and shows that neither can be removed.
+// year stores two invoices, marks one as paid, and shows that neither can be removed.
 func (a *archive) year(ctx context.Context) error {
 	for _, i := range []struct{ key, customer, text string }{
 		{"2026/1001.txt", "ACME", "1 anvil: 25.00"},
@@ -42,7 +42,8 @@ func (a *archive) year(ctx context.Context) error {
 	return a.isKept(ctx, "2026/1001.txt")
 }
 
-// file stores an invoice once, with its tags and its lock: there is no moment without them.
+// file stores an invoice together with its tags and its lock, so that the invoice never exists
+// without them. It never replaces an existing invoice.
 func (a *archive) file(ctx context.Context, key, customer, text string) error {
 	_, err := a.bucket.Upload(ctx, key, strings.NewReader(text),
 		storage.IfAbsent(),
@@ -54,7 +55,8 @@ func (a *archive) file(ctx context.Context, key, customer, text string) error {
 	return err
 }
 
-// paid changes a tag. The invoice itself stays as it is: bytes, revision and lock.
+// paid changes a tag of an invoice. The bytes, the revision and the lock of the invoice do not
+// change.
 func (a *archive) paid(ctx context.Context, key string) error {
 	tags, err := storage.Tags(ctx, a.bucket, key)
 	if err != nil {
@@ -82,7 +84,7 @@ func (a *archive) show(ctx context.Context, key string) error {
 	return nil
 }
 
-// isKept fails if the invoice can be removed.
+// isKept checks that the invoice cannot be removed. If it can, isKept fails.
 func (a *archive) isKept(ctx context.Context, key string) error {
 	attrs, err := a.bucket.Attrs(ctx, key)
 	if err != nil {
@@ -99,7 +101,7 @@ func (a *archive) isKept(ctx context.Context, key string) error {
 	return nil
 }
 
-// removeAll removes the invoices with their locks, which takes a permission on S3.
+// removeAll removes the invoices although they are locked. On S3, that needs a special permission.
 func (a *archive) removeAll(ctx context.Context) error {
 	var errs []error
 	for v, err := range storage.Versions(ctx, a.bucket) {

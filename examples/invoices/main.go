@@ -1,13 +1,15 @@
-// Invoices keeps invoices as a company must: encrypted with its own key, tagged, and locked so that
-// nobody removes them too early. The program is the same in memory, on a directory and in a cloud:
-// only the address differs, which also names the key.
+// Invoices stores invoices as a company must store them: encrypted with the company's key, tagged,
+// and locked so that nobody can remove them too early. The same program works in memory, with a
+// directory and with a cloud provider. Only the address differs, which also names the encryption
+// key.
 //
 //	go run ./examples/invoices                                               in memory
 //	go run ./examples/invoices -bucket 'file:///tmp/invoices?create=true'
 //	go run ./examples/invoices -create -bucket 's3://invoices?region=eu-west-1&kms_key=alias/invoices'
 //
-// It works under a prefix of its own, and removes its invoices at the end: the mode Governance lets
-// those who have the permission do that. A real archive would use the mode Compliance.
+// The program uses a new prefix for each run, and removes its invoices at the end. The lock mode
+// Governance allows that to users with a special permission. A real archive would use the mode
+// Compliance.
 package main
 
 import (
@@ -41,7 +43,7 @@ func main() {
 	}
 }
 
-// run is the whole program.
+// run runs the program with these arguments.
 func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	flags := flag.NewFlagSet("invoices", flag.ContinueOnError)
 	flags.SetOutput(stdout)
@@ -62,14 +64,15 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	}
 	defer func() { result = errors.Join(result, storage.Close(bucket)) }()
 
-	// The bucket may be in use, so everything happens under a prefix of this run.
+	// The bucket may contain other objects, so this run uses a new prefix.
 	prefix := "invoices-" + time.Now().UTC().Format("20060102-150405.000000") + "/"
 	a := &archive{out: stdout, bucket: storage.Prefixed(bucket, prefix), retain: *retain}
 	defer func() { result = errors.Join(result, a.removeAll(context.WithoutCancel(ctx))) }()
 	return a.year(ctx)
 }
 
-// createBucket creates a bucket that locks objects. S3 cannot add that to every bucket later.
+// createBucket creates a bucket that supports object locks. On S3, they must be enabled when a
+// bucket is created.
 func createBucket(ctx context.Context, address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {

@@ -1,6 +1,5 @@
-// Migrate copies a directory into a bucket of any provider. It skips files that the
-// bucket already has, so that running it again completes a migration that was
-// interrupted or had failures.
+// Migrate copies a directory into a bucket of any provider. It skips files that the bucket already
+// has. So if a migration was interrupted or had failures, run it again to complete it.
 //
 //	go run ./examples/migrate                                          this repository, into a temporary bucket
 //	go run ./examples/migrate ./uploads file:///srv/uploads?create=true
@@ -46,16 +45,16 @@ func main() {
 	}
 }
 
-// A migration is one run, as the arguments describe it.
+// A migration holds the arguments and flags of one run.
 type migration struct {
 	dir     string
 	address string
-	resume  string // the directory for state of large files; "" keeps none
+	resume  string // directory for the state of large files; "" means that no state is kept
 	options []transfer.Option
 	dryRun  bool
 }
 
-// run is the whole program.
+// run copies the directory. If ctx ends, it stops.
 func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	m, err := parse(args, stdout)
 	if err != nil {
@@ -91,7 +90,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	return nil
 }
 
-// outcome describes the result of the migration in a few words.
+// outcome returns a few words that describe the result of the migration.
 func outcome(ctx context.Context, report *transfer.Report, err error) string {
 	switch {
 	case err == nil && report.DryRun:
@@ -106,9 +105,9 @@ func outcome(ctx context.Context, report *transfer.Report, err error) string {
 	return "Migration INCOMPLETE"
 }
 
-// advice says how to complete a migration.
+// advice returns a sentence that tells the user how to complete a migration with failures.
 func advice(ctx context.Context, report *transfer.Report) string {
-	inUse := func(f transfer.Failure) bool { // an object that the store has locked has a status
+	inUse := func(f transfer.Failure) bool { // an error of the library has no status, but an error of the store has
 		var own *storage.Error
 		return errors.As(f.Err, &own) && own.Code == storage.Locked && own.Status == 0
 	}
@@ -188,8 +187,8 @@ func parse(args []string, stdout io.Writer) (*migration, error) {
 	return m, nil
 }
 
-// cache returns the directory of this job in the user's cache. It returns "" if the
-// directory cannot be created, as for a service's user without a home.
+// cache returns the directory of this migration in the user's cache. If it cannot be created, cache
+// returns "". That happens if the user has no home directory, as in some services.
 func (m *migration) cache() string {
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -209,7 +208,7 @@ func (m *migration) cache() string {
 
 var ownModule = regexp.MustCompile(`(?m)^module github\.com/omnibucket/storage$`)
 
-// useRepository makes the repository that contains the working directory the source.
+// useRepository sets the source to the repository that contains the working directory.
 func (m *migration) useRepository() error {
 	dir, err := os.Getwd()
 	if err != nil {
@@ -226,7 +225,7 @@ func (m *migration) useRepository() error {
 	}
 }
 
-// directoryAddress returns the address of a directory, also on Windows.
+// directoryAddress returns the address of a directory. It works on Windows, too.
 func directoryAddress(dir string) string {
 	path := filepath.ToSlash(dir)
 	if !strings.HasPrefix(path, "/") {

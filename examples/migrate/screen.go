@@ -14,9 +14,9 @@ import (
 )
 
 const (
-	// columns is the width of the bar's line. Every terminal is this wide.
+	// columns is the width of the line with the bar. Every terminal is at least so wide.
 	columns = 79
-	// plainEvery is the interval of progress lines if the output is not a terminal.
+	// plainEvery is the time between two progress lines if the output is not a terminal.
 	plainEvery = 5 * time.Second
 )
 
@@ -27,7 +27,7 @@ type screen struct {
 	mu       sync.Mutex
 	out      io.Writer
 	terminal bool
-	bar      string // the text on the terminal
+	bar      string // text of the bar that the terminal shows
 	last     time.Duration
 }
 
@@ -76,7 +76,7 @@ func (s *screen) line(text string) {
 	s.draw(was)
 }
 
-// done ends the line of the bar.
+// done ends the line with the bar, so that later output begins on a new line.
 func (s *screen) done() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -86,7 +86,7 @@ func (s *screen) done() {
 	}
 }
 
-// draw replaces the bar.
+// draw replaces the bar on the terminal.
 func (s *screen) draw(bar string) {
 	if s.terminal && (bar != "" || s.bar != "") {
 		_, _ = fmt.Fprint(s.out, "\r\x1b[K"+bar)
@@ -94,7 +94,7 @@ func (s *screen) draw(bar string) {
 	s.bar = bar
 }
 
-// bar returns one line: a bar, the progress, the rate and the current file.
+// bar returns a line with a progress bar, the amount, the rate and the current file.
 func bar(p transfer.Progress) string {
 	const width = 20
 	done := fraction(p)
@@ -105,9 +105,9 @@ func bar(p transfer.Progress) string {
 	return cut(text+printable(p.Current), columns)
 }
 
-// plain returns the progress in words.
+// plain returns the progress as text, without a bar.
 func plain(p transfer.Progress) string {
-	more := "+" // the directory has not been read to its end
+	more := "+" // the total is not known yet, because the directory is still being read
 	if p.Listed {
 		more = ""
 	}
@@ -121,11 +121,12 @@ func plain(p transfer.Progress) string {
 	return text
 }
 
-// fraction returns the part that is done, by bytes or, if all files are empty, by files.
+// fraction returns how much of the migration is done, from 0 to 1. It compares bytes. If all files
+// are empty, it compares the number of files.
 func fraction(p transfer.Progress) float64 {
 	switch {
 	case p.Done:
-		return 1 // a dry run has moved nothing
+		return 1 // a dry run copies nothing
 	case p.TotalBytes > 0:
 		return min(1, float64(p.Bytes)/float64(p.TotalBytes))
 	case p.TotalFiles > 0:

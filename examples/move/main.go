@@ -1,12 +1,12 @@
-// Move serves a web page of the objects in a bucket while they move from one store to the next, and
-// while writers count in some, create others and remove others. At the end it checks that nothing is
-// lost.
+// Move moves the objects of a bucket from one store to another while they are in use. Meanwhile a
+// web page shows the objects, and writers change, create and remove objects. At the end, the
+// program checks that nothing is lost.
 //
 //	go run ./examples/move                                        from a temporary directory to another
 //	go run ./examples/move file:///srv/photos 's3://photos?region=eu-west-1' azblob://photos
 //
-// All objects of the first store move to the second one, and then to the third. The program's own
-// objects begin with "move/".
+// All objects of the first store move to the second one, and then to the third. The program creates
+// objects with keys that begin with "move/".
 package main
 
 import (
@@ -43,11 +43,11 @@ func main() {
 	}
 }
 
-// settings has the values of the command line.
+// settings holds the arguments and flags of the command line.
 type settings struct {
 	addr      string
 	objects   int
-	rest      time.Duration // between two steps
+	rest      time.Duration // pause between two steps of a move
 	addresses []string
 }
 
@@ -71,7 +71,7 @@ func readSettings(args []string, stdout io.Writer) (s settings, err error) {
 	return s, nil
 }
 
-// run is the whole program.
+// run runs the program with these arguments.
 func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	s, err := readSettings(args, stdout)
 	if err != nil {
@@ -120,7 +120,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	return nil
 }
 
-// moveAll moves the bucket of a page to one address after the other.
+// moveAll moves the bucket of a page from one address to the next, in order.
 func moveAll(ctx context.Context, page *site, s settings, stdout io.Writer) error {
 	for _, address := range s.addresses[1:] {
 		if err := rest(ctx, s.rest); err != nil {
@@ -136,7 +136,8 @@ func moveAll(ctx context.Context, page *site, s settings, stdout io.Writer) erro
 	return rest(ctx, s.rest)
 }
 
-// move moves the bucket of the page to a store, in the steps of docs/moving-stores.md.
+// move moves the bucket of the page to another store. It follows the steps in
+// docs/moving-stores.md.
 func (s *site) move(ctx context.Context, address string) (overlay.Report, error) {
 	layer, err := overlay.New(s.bucket, overlay.Config{CopyOnRead: true})
 	if err != nil {
@@ -146,7 +147,7 @@ func (s *site) move(ctx context.Context, address string) (overlay.Report, error)
 	if err != nil {
 		return overlay.Report{}, err
 	}
-	if err := s.replace(both, nil); err != nil { // all writers at once
+	if err := s.replace(both, nil); err != nil { // from here on, all writers use both stores
 		return overlay.Report{}, err
 	}
 	report, err := overlay.Finish(ctx, both, overlay.FinishConfig{})
@@ -157,7 +158,7 @@ func (s *site) move(ctx context.Context, address string) (overlay.Report, error)
 	if err != nil {
 		return report, err
 	}
-	return report, s.replace(alone, func() error { // no writer uses the bucket now
+	return report, s.replace(alone, func() error { // from here on, no writer uses both stores
 		_, err := overlay.RemoveMarkers(ctx, both)
 		return err
 	})
@@ -172,7 +173,8 @@ func rest(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// directoryAddress returns the address of a directory that need not exist, also on Windows.
+// directoryAddress returns the address of a directory that need not exist. It works on Windows,
+// too.
 func directoryAddress(dir, name string) string {
 	path := filepath.ToSlash(filepath.Join(dir, name))
 	if !strings.HasPrefix(path, "/") {

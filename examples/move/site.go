@@ -10,22 +10,24 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A site is a web page of the objects of a bucket. The bucket may be replaced by another one that has
-// the same objects.
+// A site is a web page that shows the objects of a bucket. The bucket may be replaced by another
+// bucket with the same objects.
 type site struct {
-	mu     sync.RWMutex // held for reading while the bucket is used
+	mu     sync.RWMutex // a reader lock is held while the bucket is used
 	bucket storage.Bucket
-	former []storage.Bucket // closed at the end: a layer may read from them
+	former []storage.Bucket // earlier buckets, closed at the end, because a layer may still read from them
 }
 
-// use calls do with the bucket of now.
+// use calls the function do with the current bucket. The bucket is not replaced before that
+// function returns.
 func (s *site) use(do func(b storage.Bucket) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return do(s.bucket)
 }
 
-// replace waits until nobody uses the bucket, calls between, which may be nil, and replaces it.
+// replace replaces the bucket when no goroutine uses it. Before that, it calls the function
+// between, unless that function is nil.
 func (s *site) replace(by storage.Bucket, between func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -39,7 +41,7 @@ func (s *site) replace(by storage.Bucket, between func() error) error {
 	return nil
 }
 
-// close closes the buckets, the last one first.
+// close closes all buckets, the newest first.
 func (s *site) close() error {
 	err := storage.Close(s.bucket)
 	for i := len(s.former) - 1; i >= 0; i-- {
@@ -56,7 +58,7 @@ var page = template.Must(template.New("page").Parse(`<!doctype html>
 {{end}}</ul>
 `))
 
-// handler serves the page at /, and each object at its key.
+// handler serves the page at /, and each object at a path that is its key.
 func (s *site) handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, r *http.Request) {
@@ -89,7 +91,7 @@ func (s *site) handler() http.Handler {
 		}
 		defer func() { _ = object.Close() }()
 		w.Header().Set("Content-Type", object.Attrs().ContentType)
-		_, _ = io.Copy(w, object) // a slow visitor does not hold up the move, and may leave
+		_, _ = io.Copy(w, object) // after the method use has returned, so that a slow visitor does not delay the move
 	})
 	return mux
 }

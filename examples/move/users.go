@@ -18,23 +18,24 @@ import (
 
 const (
 	prefix  = "move/"
-	welcome = prefix + "welcome.txt" // nobody removes it
+	welcome = prefix + "welcome.txt" // no user removes this object
 	writers = 4
 )
 
-// users read and write objects until they are ended. Each writer has objects of its own, and knows what
-// they must be.
+// A users has goroutines that read and write objects until end is called. Each writer has its own
+// objects, and remembers their content.
 type users struct {
 	writes, visits atomic.Int64
 
-	written [writers]map[string]string // what was written, by key
+	written [writers]map[string]string // for each writer, maps keys to content
 	stop    chan struct{}
 	all     sync.WaitGroup
 	mu      sync.Mutex
-	err     error // of all users
+	err     error // errors of all users, joined
 }
 
-// beginUsers puts objects into the bucket of a site, and begins to use them.
+// beginUsers puts objects into the bucket of a site, and starts goroutines that read and write
+// them.
 func beginUsers(ctx context.Context, s *site, address string, objects int) (*users, error) {
 	u := &users{stop: make(chan struct{})}
 	put := func(key, text string) error {
@@ -66,7 +67,8 @@ func beginUsers(ctx context.Context, s *site, address string, objects int) (*use
 	return u, nil
 }
 
-// until calls do again and again in a goroutine of its own.
+// until starts a goroutine that calls the function do repeatedly. The goroutine stops when end is
+// called, or when the function fails.
 func (u *users) until(do func() error) {
 	u.all.Go(func() {
 		for {
@@ -85,14 +87,15 @@ func (u *users) until(do func() error) {
 	})
 }
 
-// end waits until all users have ended, and returns what they met.
+// end stops all goroutines, waits for them, and returns their errors.
 func (u *users) end() error {
 	close(u.stop)
 	u.all.Wait()
 	return u.err
 }
 
-// write counts in an object, or removes and creates it. An error tells that the store was wrong.
+// write makes a random change: it increments the number in an object, removes an object or creates
+// one. If the store returns something unexpected, write fails.
 func (u *users) write(ctx context.Context, s *site, mine map[string]string) error {
 	keys := make([]string, 0, len(mine))
 	for key := range mine {
@@ -102,7 +105,7 @@ func (u *users) write(ctx context.Context, s *site, mine map[string]string) erro
 	was := mine[key]
 	u.writes.Add(1)
 	switch {
-	case was == "": // it was removed
+	case was == "": // this writer has removed the object before
 		mine[key] = "0"
 		return s.use(func(b storage.Bucket) error {
 			_, err := b.Upload(ctx, key, strings.NewReader("0"), storage.IfAbsent())
@@ -125,7 +128,7 @@ func (u *users) write(ctx context.Context, s *site, mine map[string]string) erro
 	})
 }
 
-// visit reads the page, and an object that is always there.
+// visit requests the page, and an object that always exists.
 func (u *users) visit(ctx context.Context, address string) error {
 	for _, path := range []string{"", welcome} {
 		r, err := http.NewRequestWithContext(ctx, http.MethodGet, address+path, nil)
@@ -148,7 +151,7 @@ func (u *users) visit(ctx context.Context, address string) error {
 	return nil
 }
 
-// check compares a bucket with what was written, and returns the number of objects.
+// check compares a bucket with what the writers have written. It returns the number of objects.
 func (u *users) check(ctx context.Context, b storage.Bucket) (objects int, err error) {
 	want := map[string]string{welcome: "welcome"}
 	for _, mine := range u.written {

@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// An audited Core writes down what is removed, before it is. All other calls pass on, also those that later
-// versions add.
+// An audited Core writes each key to a journal before it removes the object. It passes on all other calls, also those
+// that later versions add.
 type audited struct {
 	storage.Core
 	journal io.Writer
@@ -47,13 +47,13 @@ func (a audited) Move(ctx context.Context, from, to string, o *storage.CopyOptio
 	return a.Core.Move(ctx, from, to, o)
 }
 
-// audit returns the bucket with a journal of what is removed.
+// audit returns the bucket with a journal of removed objects.
 func audit(bucket storage.Bucket, journal io.Writer) (storage.Bucket, error) {
 	return storage.Wrap(bucket, func(c storage.Core) storage.Core { return audited{c, journal} })
 }
 
-// slow logs each request to the store that takes more than a second. A layer sees requests: the parts of an upload,
-// the pages of a listing, and each retry.
+// slow logs each request to the store that takes more than a second. A layer sees every request, such as the parts of
+// an upload, the pages of a listing, and each retry.
 func slow(log *slog.Logger) storage.OpenOption {
 	return driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -67,7 +67,8 @@ func slow(log *slog.Logger) storage.OpenOption {
 	})
 }
 
-// frozen refuses every operation that writes. A hook sees operations, whatever requests they make.
+// frozen makes every operation that writes fail. A hook is called once for each operation, even if
+// the operation makes several requests.
 func frozen(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 	switch op.Name {
 	case "Download", "Attrs", "Exists", "List", "ListPage", "Versions", "Tags":

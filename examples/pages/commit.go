@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/commit"
 )
 
-// take moves money out of an account. The entries of the log are all changes in their order. However many processes
-// call it at once, the account never gets below zero.
+// take moves money out of an account. The entries of the log are the changes of the account, in order. Even if several
+// processes call take at once, the account never gets below zero.
 func take(ctx context.Context, bucket storage.Bucket, amount int) error {
 	log, err := commit.New(bucket, "accounts/eva/")
 	if err != nil {
@@ -17,7 +17,7 @@ func take(ctx context.Context, bucket storage.Bucket, amount int) error {
 	}
 	_, err = log.Append(ctx, func(last int64) ([]byte, error) {
 		balance := 100
-		for entry, err := range log.From(ctx, 1) { // as it is now: another process may just have been faster
+		for entry, err := range log.From(ctx, 1) { // another process may have added entries
 			if err != nil {
 				return nil, err
 			}
@@ -30,7 +30,7 @@ func take(ctx context.Context, bucket storage.Bucket, amount int) error {
 		if balance < amount {
 			return nil, fmt.Errorf("only %d are left", balance)
 		}
-		return fmt.Append(nil, amount), nil // becomes entry last+1 if nobody was faster, or is decided again
+		return fmt.Append(nil, amount), nil // is entry last+1, or decided again
 	})
 	return err
 }

@@ -8,26 +8,26 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// claim stores who does a job. Of any number of workers that call it, exactly one gets true.
+// claim stores the name of the worker that will do a job. If several workers call it, it returns
+// true to only one of them.
 func claim(ctx context.Context, bucket storage.Uploader, job, worker string) (bool, error) {
 	_, err := bucket.Upload(ctx, "claims/"+job, strings.NewReader(worker), storage.IfAbsent())
 	if errors.Is(err, storage.PreconditionFailed) {
-		return false, nil // somebody else was first
+		return false, nil // another worker was first
 	}
 	return err == nil, err
 }
 
-// save replaces a document if nobody has changed it since the reader got this revision. It returns
-// the next revision.
+// save replaces a document if it still has the revision that the user has read. It returns the new revision.
 func save(ctx context.Context, bucket storage.Uploader, text, revision string) (string, error) {
 	attrs, err := bucket.Upload(ctx, "drafts/7.md", strings.NewReader(text), storage.IfRevision(revision))
 	if err != nil {
-		return "", err // PreconditionFailed: let the user compare both
+		return "", err // for PreconditionFailed, let the user compare both texts
 	}
 	return attrs.Revision, nil
 }
 
-// refresh returns the settings, and whether they have changed since this revision.
+// refresh returns the settings, and whether they have another revision than the given one.
 func refresh(ctx context.Context, bucket storage.Downloader, revision string) ([]byte, bool, error) {
 	text, _, err := storage.ReadAll(ctx, bucket, "settings.json", storage.IfRevisionNot(revision))
 	if errors.Is(err, storage.NotModified) {
@@ -36,19 +36,20 @@ func refresh(ctx context.Context, bucket storage.Downloader, revision string) ([
 	return text, err == nil, err
 }
 
-// openForJobs refuses a store without the conditions that the program needs, before its first job.
+// openForJobs opens a bucket. If the store lacks the conditional writes that the jobs need, it
+// fails immediately.
 func openForJobs(ctx context.Context, address string) (storage.Bucket, error) {
 	bucket, err := storage.Open(ctx, address)
 	if err != nil {
 		return nil, err
 	}
-	if !storage.Supports(bucket, storage.ConditionalCreate|storage.ConditionalUpdate) {
-		return nil, errors.Join(errors.New("the store has no conditions"), storage.Close(bucket))
+	if err := storage.Require(bucket, storage.ConditionalCreate|storage.ConditionalUpdate); err != nil {
+		return nil, errors.Join(err, storage.Close(bucket))
 	}
 	return bucket, nil
 }
 
-// savePage stores a page: a new one, or the next revision of the one that the author has read.
+// savePage stores a new page if revision is "". Otherwise it replaces the revision that the author has read.
 func savePage(ctx context.Context, bucket storage.Uploader, page, text, revision string) error {
 	var condition storage.UploadOption = storage.IfAbsent()
 	if revision != "" {

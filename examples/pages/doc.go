@@ -1,3 +1,3 @@
-// Package pages has the code of pages of the documentation that are about one subject: conditions,
-// signed URLs and jobs. Its tests run it in memory.
+// Package pages has the code that pages of the documentation show, about conditions, signed URLs
+// and jobs. Its tests run that code in memory.
 package pages

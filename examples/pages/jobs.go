@@ -10,28 +10,27 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// publish makes the objects below site/ the files of a directory, and removes objects that have no
-// file any more.
+// publish uploads the files of a directory to site/, and removes objects there that have no file any more.
 func publish(ctx context.Context, bucket storage.Bucket, dir string) (*transfer.Report, error) {
 	return transfer.Upload(ctx, storage.Prefixed(bucket, "site/"), dir,
 		transfer.WithExclude(".git", "*.tmp"),
 		transfer.WithDelete(), transfer.WithMaxDelete(100))
 }
 
-// backUp copies what is new to a bucket of any other store.
+// backUp copies new and changed objects to a bucket of any other store.
 func backUp(ctx context.Context, backup, photos storage.ReadWriter) error {
 	report, err := transfer.Sync(ctx, transfer.Bucket(backup), transfer.Bucket(photos))
-	fmt.Println(report) // also after an error
+	fmt.Println(report) // there is a report even after an error
 	for _, failure := range report.Failures {
-		if !errors.Is(failure.Err, storage.Changed) { // else the next run copies it
+		if !errors.Is(failure.Err, storage.Changed) { // the next run copies a changed object
 			fmt.Println(failure.Key, failure.Err)
 		}
 	}
 	return err
 }
 
-// cleanUp removes temporary files after a week and uploads that nobody has finished in three days. It
-// runs once a day in one of the processes that call it, until ctx is done.
+// cleanUp removes temporary files after a week, and multipart uploads after three days. It runs once a day until ctx is
+// done, in one of the processes that call it.
 func cleanUp(ctx context.Context, bucket storage.Bucket, options ...transfer.EveryOption) error {
 	job := func(ctx context.Context) error {
 		_, err := transfer.Expire(ctx, bucket, []transfer.ExpireRule{
@@ -44,12 +43,12 @@ func cleanUp(ctx context.Context, bucket storage.Bucket, options ...transfer.Eve
 	return transfer.Every(ctx, 24*time.Hour, job, options...)
 }
 
-// undo brings all objects back to what they were at a time. The bucket keeps versions.
+// undo restores all objects to their content at a time in the past. The bucket must keep versions.
 func undo(ctx context.Context, bucket storage.Bucket, at time.Time) (*transfer.Report, error) {
 	return transfer.RestoreAt(ctx, bucket, at, transfer.WithDelete())
 }
 
-// cleanUpListed removes what is older than a year from a bucket of any size. manifest is the key of the
+// cleanUpListed removes objects that are older than a year from a bucket of any size. manifest is the key of the
 // manifest of an inventory of photos, in the bucket reports.
 func cleanUpListed(ctx context.Context, photos, reports storage.Bucket, manifest string) (*transfer.Report, error) {
 	inventory, err := transfer.OpenInventory(ctx, photos, reports, manifest, nil)

@@ -9,18 +9,19 @@ import (
 	"github.com/omnibucket/storage/lease"
 )
 
-// migrate runs in every process that starts, and changes the data in one of them at a time.
+// migrate is called by every process that starts. It changes the data in one process at a time.
 func migrate(ctx context.Context, bucket storage.Bucket, change func(ctx context.Context) error) error {
 	return lease.Hold(ctx, bucket, "locks/migration", change)
 }
 
-// lead runs in every process. One of them is the leader until ctx ends or it dies; then another one is.
+// lead runs leader in one of the processes that call it, until ctx ends. If that process dies,
+// another process runs leader.
 func lead(ctx context.Context, bucket storage.Bucket, leader func(ctx context.Context) error) error {
 	for ctx.Err() == nil {
 		err := lease.Hold(ctx, bucket, "leader", leader, lease.WithTTL(15*time.Second))
 		if err != nil && ctx.Err() == nil {
 			fmt.Println("no leader any more:", err)
-			select { // the store may be gone for a while
+			select { // the store may not respond for a while
 			case <-ctx.Done():
 			case <-time.After(time.Second):
 			}
@@ -29,8 +30,9 @@ func lead(ctx context.Context, bucket storage.Bucket, leader func(ctx context.Co
 	return ctx.Err()
 }
 
-// store writes a report, with the ctx of Hold, only if no later holder has written one. The bucket is what
-// the lease protects: the object keeps the highest token.
+// store writes a report, unless a later holder of the lease has written one. ctx must be the
+// context that Hold passes. The report contains the token of its writer. A lease by itself could
+// not prevent that an earlier holder, which was paused, overwrites the report.
 func store(ctx context.Context, bucket storage.Bucket, report string) error {
 	token := lease.FromContext(ctx).Token()
 	_, err := storage.Update(ctx, bucket, "report", func(old []byte, _ *storage.Attrs) ([]byte, error) {
@@ -41,7 +43,7 @@ func store(ctx context.Context, bucket storage.Bucket, report string) error {
 			}
 		}
 		if token < highest {
-			return nil, storage.Changed // a later holder has written: this one was paused
+			return nil, storage.Changed // this process was paused, and a later holder has written
 		}
 		return fmt.Appendf(nil, "%d %s", token, report), nil
 	})

@@ -149,6 +149,14 @@ func TestSignedRequestsOfADirectory(t *testing.T) {
 	require.NoError(t, response.Body.Close())
 	require.Equal(t, "%PDF", text.String())
 	require.Contains(t, response.Header.Get("Content-Disposition"), "Report November.pdf")
+
+	put(t, bucket, "avatars/42.png", "picture")
+	address, err = linkPicture(t.Context(), bucket, "avatars/42.png")
+	require.NoError(t, err)
+	response, err = http.Get(address)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Equal(t, "private, max-age=86400", response.Header.Get("Cache-Control"))
 }
 
 func TestPublish(t *testing.T) {

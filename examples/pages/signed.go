@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/serve"
 )
 
-// linkReport returns an address that lets anyone read one report for ten minutes. A browser saves it
-// under a name that people can read.
+// linkReport returns a URL that lets anyone read one report for ten minutes. A browser saves the report with a name for
+// people.
 func linkReport(ctx context.Context, bucket storage.SignedDownloader) (string, error) {
 	signed, err := bucket.SignedDownloadURL(ctx, "reports/2026-11.pdf",
 		storage.WithTTL(10*time.Minute), storage.WithDownloadName("Report November.pdf"))
@@ -22,8 +22,17 @@ func linkReport(ctx context.Context, bucket storage.SignedDownloader) (string, e
 	return signed.URL, nil
 }
 
-// allowUpload returns a request that stores one picture of this size under this key, once. Send it to
-// the client as JSON.
+// linkPicture returns a URL that stays the same for a day, and that is valid for an hour more.
+func linkPicture(ctx context.Context, bucket storage.SignedDownloader, key string) (string, error) {
+	signed, err := bucket.SignedDownloadURL(ctx, key, storage.WithStableFor(24*time.Hour), storage.WithTTL(time.Hour))
+	if err != nil {
+		return "", err
+	}
+	return signed.URL, nil
+}
+
+// allowUpload returns a request that stores one picture with this key and size, and only once. Send it to the client as
+// JSON.
 func allowUpload(
 	ctx context.Context, bucket storage.SignedUploader, key string, size int64,
 ) (*storage.SignedURL, error) {
@@ -31,7 +40,8 @@ func allowUpload(
 		storage.WithContentType("image/png"), storage.WithSize(size), storage.IfAbsent(), storage.WithTTL(time.Hour))
 }
 
-// send makes a signed request, with its method and all of its headers.
+// send sends a signed request with its method and all of its headers. It returns the status of the
+// response.
 func send(ctx context.Context, signed *storage.SignedURL, size int64, body io.Reader) (int, error) {
 	request, err := signed.Request(ctx, body)
 	if err != nil {
@@ -45,8 +55,7 @@ func send(ctx context.Context, signed *storage.SignedURL, size int64, body io.Re
 	return response.StatusCode, response.Body.Close()
 }
 
-// openWithURLs opens a directory whose signed URLs begin with base, and returns the handler that
-// answers them there.
+// openWithURLs opens a directory whose signed URLs begin with base. It also returns the handler that serves them.
 func openWithURLs(dir, base string) (storage.Bucket, http.Handler, error) {
 	bucket, err := local.Open(dir, local.Config{Create: true}, storage.WithSigningBaseURL(base))
 	if err != nil {

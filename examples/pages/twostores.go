@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/layers/mirror"
 )
 
-// openMirror returns one bucket whose objects are in two stores. Close the bucket, and then the second store.
+// openMirror returns one bucket that stores its objects in two stores, and the bucket of the second
+// store. Close the first result, and then the second.
 func openMirror(ctx context.Context, primary, second string) (storage.Bucket, storage.Bucket, error) {
 	other, err := storage.Open(ctx, second)
 	if err != nil {
@@ -22,8 +23,8 @@ func openMirror(ctx context.Context, primary, second string) (storage.Bucket, st
 	return bucket, other, err
 }
 
-// readReport also reports whether the data may be older than the last write, because the primary store did not
-// respond.
+// readReport reads an object. If the primary store does not respond, it reads the second store and
+// returns true, because the data may be older than the last write.
 func readReport(ctx context.Context, bucket storage.Bucket, key string) (data []byte, old bool, err error) {
 	data, attrs, err := storage.ReadAll(ctx, bucket, key)
 	if err != nil {
@@ -32,8 +33,8 @@ func readReport(ctx context.Context, bucket storage.Bucket, key string) (data []
 	return data, mirror.FailedOver(attrs), nil
 }
 
-// repair makes both stores equal where a write left a note. A schedule calls it every few minutes. It returns how
-// many writes the second store may lack.
+// repair makes both stores equal for each write that left a note. Call it every few minutes. It returns the number of
+// writes that the second store may lack.
 func repair(ctx context.Context, bucket storage.Bucket) (left int64, err error) {
 	if _, err := mirror.Repair(ctx, bucket); err != nil {
 		return 0, err

@@ -10,10 +10,11 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/transfer"
 	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/clamd"
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// films takes videos of up to 20 GiB. A user may take a week to send one.
+// A user may take a week to send a video.
 func films(bucket storage.Bucket, user func(*http.Request) (uploads.User, error)) (*uploads.Service, error) {
 	return uploads.New(bucket, uploads.Config{
 		Rules:     rules.Rules{Types: []string{"video/mp4", "video/webm"}, MaxSize: 20 << 30},
@@ -23,8 +24,17 @@ func films(bucket storage.Bucket, user func(*http.Request) (uploads.User, error)
 	})
 }
 
-// tidy removes shared files after a day, and every hour what nobody has finished. It runs in one of
-// the processes that call it, until ctx is done.
+// scanned returns config with a scan of each file by clamd, such as at "unix:///run/clamav/clamd.ctl".
+func scanned(config uploads.Config, address string) (uploads.Config, error) {
+	scanner, err := clamd.New(clamd.Config{Address: address, IfDown: clamd.Refuse})
+	if err != nil {
+		return config, err
+	}
+	config.Inspect = scanner.Inspect
+	return config, nil
+}
+
+// tidy works every hour until ctx is done, in one of the processes that call it.
 func tidy(ctx context.Context, bucket storage.Bucket, service *uploads.Service) error {
 	job := func(ctx context.Context) error {
 		if _, err := service.Sweep(ctx); err != nil {
@@ -39,7 +49,7 @@ func tidy(ctx context.Context, bucket storage.Bucket, service *uploads.Service) 
 	return transfer.Every(ctx, time.Hour, job, transfer.WithLease(bucket, "jobs/tidy.lease"))
 }
 
-// download sends the browser to a file of its user, and to no other. The address works for a minute.
+// download redirects the browser to a file of the user, and never to another user's. The URL is valid for a minute.
 func download(w http.ResponseWriter, r *http.Request, bucket storage.SignedDownloader, user uploads.User) {
 	key := r.PathValue("key")
 	if !strings.HasPrefix(key, "users/"+user.ID+"/") {
@@ -54,8 +64,8 @@ func download(w http.ResponseWriter, r *http.Request, bucket storage.SignedDownl
 	http.Redirect(w, r, signed.URL, http.StatusSeeOther)
 }
 
-// avatars keeps one picture of each user, and the key of it in an object of its own. A new picture has a new
-// key, so that no cache shows the old one.
+// An object of its own has the key of the current picture. A new picture has a new key, so that no cache shows the old
+// one.
 func avatars(bucket storage.Bucket, user func(*http.Request) (uploads.User, error)) (*uploads.Service, error) {
 	return uploads.New(bucket, uploads.Config{
 		Rules:     rules.Images(5 << 20),
@@ -69,15 +79,16 @@ func avatars(bucket storage.Bucket, user func(*http.Request) (uploads.User, erro
 				before = string(old)
 				return []byte(f.Key), nil
 			})
-			if err == nil && before != "" && before != f.Key { // it is f.Key if Stored is called again
-				_ = bucket.Remove(ctx, before) // if this fails, a picture stays that nothing names
+			if err == nil && before != "" && before != f.Key { // if Stored is called again, before is f.Key
+				_ = bucket.Remove(ctx, before) // if this fails, an unused picture stays
 			}
 			return err
 		},
 	})
 }
 
-// withThumbnails keeps a small picture of each file, which goes with it.
+// withThumbnails returns config with functions that store a small picture of each file, and remove
+// it together with the file.
 func withThumbnails(config uploads.Config, bucket storage.Bucket, shrink func([]byte) io.Reader) uploads.Config {
 	config.Stored = func(ctx context.Context, f *uploads.File) error {
 		picture, _, err := storage.ReadAll(ctx, bucket, f.Key)

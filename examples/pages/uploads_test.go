@@ -66,30 +66,6 @@ func TestSharedFilesExpire(t *testing.T) {
 	})
 }
 
-func TestAReportGoesAfterADay(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		bucket := memstore.New()
-		service, err := uploads.New(bucket, uploads.Config{
-			Rules: rules.Rules{Types: []string{"application/pdf"}}, Records: uploads.BucketRecords(bucket),
-		})
-		require.NoError(t, err)
-		id, err := keep(t.Context(), service, uploads.User{ID: "eva"}, strings.NewReader("%PDF-1.7 all is well"))
-		require.NoError(t, err)
-		for after, there := range []bool{true, false} {
-			_, err = service.Sweep(t.Context())
-			require.NoError(t, err)
-			r, f, err := service.Download(t.Context(), id)
-			require.Equal(t, there, err == nil, "after %d days: %v", after, err)
-			if there {
-				require.NoError(t, r.Close())
-				require.Equal(t, "reports", f.Purpose)
-			}
-			time.Sleep(24 * time.Hour)
-		}
-		require.Empty(t, keys(t, bucket))
-	})
-}
-
 func TestUsersDownloadOnlyTheirFiles(t *testing.T) {
 	bucket := memstore.New(storage.WithSigningBaseURL("https://files.example"))
 	for key, status := range map[string]int{
@@ -114,4 +90,15 @@ func keys(t *testing.T, bucket storage.Lister) []string {
 		all = append(all, entry.Key)
 	}
 	return all
+}
+
+func TestFilesAreNotKeptWhileTheScannerIsDown(t *testing.T) {
+	config, err := scanned(uploads.Config{Rules: rules.Any(1 << 20)}, "unix:///no/such/socket")
+	require.NoError(t, err)
+	bucket := memstore.New()
+	service, err := uploads.New(bucket, config)
+	require.NoError(t, err)
+	_, err = service.Store(t.Context(), uploads.Upload{Body: strings.NewReader("content")})
+	require.Equal(t, uploads.Busy, uploads.CodeOf(err), "%v", err)
+	require.Empty(t, keys(t, bucket))
 }

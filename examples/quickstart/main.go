@@ -34,7 +34,7 @@ func run(ctx context.Context, address string, out io.Writer) error {
 
 	const key = "quickstart/hello.txt"
 	_, err = bucket.Upload(ctx, key, strings.NewReader("hello"), storage.IfAbsent())
-	if err != nil && !errors.Is(err, storage.PreconditionFailed) { // it exists already: fine
+	if err != nil && !errors.Is(err, storage.PreconditionFailed) { // the object may exist already
 		return err
 	}
 	fmt.Fprintln(out, "uploaded", key)

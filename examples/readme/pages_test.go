@@ -41,23 +41,61 @@ func TestPagesListEverything(t *testing.T) {
 // A user reads the pages of the site's menu, and the first one. They have at most 36,000 words; those
 // of docs/maintainers have a menu of their own.
 func TestThePagesOfTheMenuAreShort(t *testing.T) {
-	menu := regexp.MustCompile(`(?m)^  \['[^']+', '([a-z0-9/-]+)'\],$`)
-	pages := menu.FindAllStringSubmatch(read(t, "tools/site/.vitepress/config.mjs"), -1)
-	require.Greater(t, len(pages), 20)
 	word := regexp.MustCompile(`\S*[\pL\pN]\S*`) // "|" is none
 	words := len(word.FindAllString(read(t, "docs/README.md"), -1))
-	for _, page := range pages {
-		name := page[1]
-		if strings.HasPrefix(name, "maintainers/") {
-			continue
+	for _, page := range menu(t) {
+		if !strings.HasPrefix(page, "docs/maintainers/") {
+			words += len(word.FindAllString(read(t, page), -1))
 		}
-		if strings.HasSuffix(name, "/") {
-			name += "README"
-		}
-		words += len(word.FindAllString(read(t, "docs/"+name+".md"), -1))
 	}
 	t.Log(words, "words")
 	require.LessOrEqual(t, words, 36_000)
+}
+
+// An agent finds each page of the menu by llms.txt, and no link of it leads nowhere.
+func TestLLMsTxtHasEachPage(t *testing.T) {
+	linked := map[string]bool{}
+	const files = `https://raw\.githubusercontent\.com/omnibucket/storage/main/`
+	links := regexp.MustCompile(`(?m)^- \[[^]]+\]\(` + files + `(\S+)\): [A-Z].*\.$`)
+	text := read(t, "llms.txt")
+	require.Regexp(t, `^# omnibucket\n\n> [^\n]+\n`, text)
+	for _, link := range links.FindAllStringSubmatch(text, -1) {
+		require.FileExists(t, filepath.Join(root, link[1]))
+		linked[link[1]] = true
+	}
+	require.Len(t, linked, strings.Count(text, "]("), "each link is in a line of its own, with a sentence")
+	require.True(t, linked["docs/for-agents.md"])
+	for _, page := range menu(t) {
+		if !strings.HasPrefix(page, "docs/maintainers/") {
+			require.True(t, linked[page], "llms.txt lacks %s", page)
+		}
+	}
+}
+
+// Each name that the page for agents writes with its package is exported.
+func TestNamesInThePageForAgentsExist(t *testing.T) {
+	page, api := read(t, "docs/for-agents.md"), read(t, "api.txt")
+	names := regexp.MustCompile(`\b(storage|memstore|s3|driver|serve|faults|transfer)\.([A-Z]\w*)`)
+	for _, name := range names.FindAllStringSubmatch(page, -1) {
+		exported := regexp.MustCompile(`(?m)^\S*/` + name[1] + `: (func|type|const|var) ` + name[2] + `\b`)
+		require.True(t, exported.MatchString(api), "the page has %s", name[0])
+	}
+}
+
+// menu returns the files of the pages of the site's menu.
+func menu(t *testing.T) []string {
+	t.Helper()
+	pages := regexp.MustCompile(`(?m)^  \['[^']+', '([a-z0-9/-]+)'\],$`)
+	var files []string
+	for _, page := range pages.FindAllStringSubmatch(read(t, "tools/site/.vitepress/config.mjs"), -1) {
+		name := page[1]
+		if strings.HasSuffix(name, "/") {
+			name += "README"
+		}
+		files = append(files, "docs/"+name+".md")
+	}
+	require.Greater(t, len(files), 20)
+	return files
 }
 
 // A stranger reads the whole README.

@@ -18,11 +18,14 @@ const root = "../.."
 var (
 	// block is Go in a document. The comment before it may name a file that has it.
 	block   = regexp.MustCompile("(?s)(?:<!-- ([a-z0-9/_]+\\.go) -->\\n)?```go\\n(.*?)```")
+	changed = regexp.MustCompile("(?s)<!-- ([a-z0-9/_]+\\.go) -->\\n```diff\\n(.*?)```")
+	added   = regexp.MustCompile(`(?m)^\+(.*)$`)
 	comment = regexp.MustCompile(`(^|\s+)//( .*)?$`)
 )
 
 // TestCodeInTheDocsCompiles finds Go in a document that is not in a file of the repository. If a
-// block is an excerpt, it may differ from the file in indentation and in comments.
+// block is an excerpt, it may differ from the file in indentation and in comments. If a diff has the
+// name of a file, the file has each line that the diff adds.
 func TestCodeInTheDocsCompiles(t *testing.T) {
 	files := map[string]string{}
 	walk(t, ".go", func(path string, text []byte) {
@@ -35,6 +38,11 @@ func TestCodeInTheDocsCompiles(t *testing.T) {
 				continue
 			}
 			require.True(t, inAny(files, lines(found[2])), "%s shows code that no file has:\n%s", path, found[2])
+		}
+		for _, found := range changed.FindAllStringSubmatch(string(text), -1) {
+			for _, line := range added.FindAllStringSubmatch(found[2], -1) {
+				require.Contains(t, files[found[1]], lines(line[1]), "%s shows %s as it is", path, found[1])
+			}
 		}
 	})
 }

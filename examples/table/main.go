@@ -1,5 +1,5 @@
-// Table keeps the balances of accounts in a bucket. Several processes change them at once, without a database:
-// package commit puts all changes into one order.
+// Table keeps the balances of accounts in a bucket. Several processes can change them at the same
+// time without a database, because package commit puts all changes into one order.
 //
 //	go run ./examples/table                                            in memory
 //	go run ./examples/table -bucket 'file:///tmp/table?create=true'    again and again, or several at once
@@ -28,7 +28,7 @@ func main() {
 	}
 }
 
-// run lets four writers, each with a table of its own, move money at once.
+// run starts four writers that move money at the same time. Each writer has its own table.
 func run(ctx context.Context, address string, out io.Writer) (result error) {
 	bucket, err := storage.Open(ctx, address)
 	if err != nil {
@@ -58,7 +58,7 @@ func run(ctx context.Context, address string, out io.Writer) (result error) {
 	return err
 }
 
-// pay lets alice pay bob ten times.
+// pay moves money from alice to bob ten times.
 func pay(ctx context.Context, bucket storage.Bucket) error {
 	t, err := openTable(ctx, bucket)
 	for n := 0; err == nil && n < 10; n++ {

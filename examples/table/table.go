@@ -11,12 +11,12 @@ import (
 	"github.com/omnibucket/storage/commit"
 )
 
-// A table is a set of accounts with their balances, which several processes change. Its state is what the entries
-// of a log have changed, one after the other.
+// A table has accounts and their balances. Several processes may change it. The balances are the
+// sums of the entries of a log.
 type table struct {
 	bucket   storage.Bucket
 	log      *commit.Log
-	version  int64 // the number of the last entry that is applied
+	version  int64 // number of the last log entry in balances
 	balances map[string]int
 }
 
@@ -29,7 +29,8 @@ func openTable(ctx context.Context, bucket storage.Bucket) (*table, error) {
 	return t, t.load(ctx)
 }
 
-// load reads the snapshot of the entries that were removed.
+// load reads the snapshot, which contains the balances of all entries that were removed from the
+// log.
 func (t *table) load(ctx context.Context) error {
 	trimmed, err := t.log.Trimmed(ctx)
 	if err != nil {
@@ -46,7 +47,8 @@ func (t *table) load(ctx context.Context) error {
 	return json.Unmarshal(text, &t.balances)
 }
 
-// catchUp applies the entries up to last. If the first one was removed, a snapshot has it.
+// catchUp applies the log entries up to last. If the log no longer has the first of them, it loads
+// the snapshot.
 func (t *table) catchUp(ctx context.Context, last int64) error {
 	for t.version < last {
 		err := t.apply(ctx, last)
@@ -79,8 +81,8 @@ func (t *table) apply(ctx context.Context, last int64) error {
 	return nil
 }
 
-// transfer moves an amount between two accounts. If another process was faster, it is decided again: no
-// account gets below zero.
+// transfer moves an amount from one account to another. If another process appends an entry first,
+// transfer checks the balance again, so that no balance falls below zero.
 func (t *table) transfer(ctx context.Context, from, to string, amount int) error {
 	_, err := t.log.Append(ctx, func(last int64) ([]byte, error) {
 		if err := t.catchUp(ctx, last); err != nil {
@@ -94,7 +96,7 @@ func (t *table) transfer(ctx context.Context, from, to string, amount int) error
 	return err
 }
 
-// snapshot stores the state of the table, and removes entries that nobody needs any more.
+// snapshot stores the balances, and removes the log entries that they include.
 func (t *table) snapshot(ctx context.Context) error {
 	last, err := t.log.Last(ctx)
 	if err != nil || last == 0 {

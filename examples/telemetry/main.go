@@ -33,7 +33,8 @@ func main() {
 }
 
 func run(ctx context.Context, address string, out io.Writer) error {
-	// A real program sends both to a collector, by the exporters of OpenTelemetry.
+	// A real program would send spans and metrics to a collector with the exporters of
+	// OpenTelemetry.
 	spans := sdktrace.NewTracerProvider(sdktrace.WithSyncer(printer{out}))
 	reader := sdkmetric.NewManualReader()
 	metrics := sdkmetric.NewMeterProvider(sdkmetric.WithReader(reader))
@@ -94,7 +95,8 @@ func printMetrics(ctx context.Context, reader *sdkmetric.ManualReader, out io.Wr
 func text(attributes []attribute.KeyValue) string {
 	var b strings.Builder
 	for _, a := range attributes {
-		if a.Key != "omnibucket.provider" && a.Key != "omnibucket.bucket" { // the same everywhere
+		// these attributes are the same on all lines
+		if a.Key != "omnibucket.provider" && a.Key != "omnibucket.bucket" {
 			fmt.Fprintf(&b, " %s=%s", a.Key, a.Value.String())
 		}
 	}

@@ -1,4 +1,4 @@
-// Package notes is a small backend. docs/testing-your-backend.md shows how it is tested.
+// Package notes is a small backend. docs/testing-your-backend.md shows how to test it.
 package notes
 
 import (
@@ -8,13 +8,13 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Store is what the backend needs of a bucket: no listing and no removing.
+// A Store has the methods of a bucket that the backend needs. It can neither list nor remove.
 type Store interface {
 	storage.Uploader
 	storage.Downloader
 }
 
-// NewHandler returns the backend: PUT /notes/7 creates a note, GET /notes/7 reads it.
+// NewHandler returns the backend. PUT /notes/7 creates a note, and GET /notes/7 reads it.
 func NewHandler(store Store) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("PUT /notes/{id}", func(w http.ResponseWriter, r *http.Request) {
@@ -32,12 +32,12 @@ func NewHandler(store Store) http.Handler {
 			return
 		}
 		defer func() { _ = note.Close() }()
-		_, _ = io.Copy(w, note) // the client is gone, or the note has changed
+		_, _ = io.Copy(w, note) // an error means that the client has gone, or that the note was replaced
 	})
 	return mux
 }
 
-// fail responds with the status of an error of the store.
+// fail responds with the HTTP status for an error of the store.
 func fail(w http.ResponseWriter, err error) {
 	status := http.StatusInternalServerError
 	switch storage.CodeOf(err) {

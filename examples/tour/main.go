@@ -1,5 +1,5 @@
-// Tour uploads a directory tree to a bucket, then lists, reads, guards and removes
-// it. It works under a prefix of its own and touches nothing else in the bucket.
+// Tour shows what a bucket can do: it uploads a directory tree, lists it, reads it, protects it
+// from overwriting, and removes it. It uses a new prefix, and changes nothing else in the bucket.
 //
 //	go run ./examples/tour                             this repository, into a temporary directory
 //	go run ./examples/tour ~/pictures                  another tree
@@ -41,7 +41,7 @@ func main() {
 	}
 }
 
-// run is the whole program.
+// run runs the program with these arguments.
 func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	flags := flag.NewFlagSet("tour", flag.ContinueOnError)
 	flags.SetOutput(stdout)
@@ -88,7 +88,7 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	}
 	defer func() { result = errors.Join(result, storage.Close(bucket)) }()
 
-	// The bucket may be in use, so everything happens under a prefix of this run.
+	// The bucket may contain other objects, so this run uses a new prefix.
 	prefix := "tour-" + time.Now().UTC().Format("20060102-150405.000000") + "/"
 	tour := &tour{
 		out:    newPrinter(stdout),
@@ -102,8 +102,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	return tour.take(ctx, *keep)
 }
 
-// createBucket creates the bucket that an address names. Without the name, it is the
-// address of the account.
+// createBucket creates the bucket at this address. The address of the account is the same address
+// without the name of the bucket.
 func createBucket(ctx context.Context, address string) error {
 	u, err := url.Parse(address)
 	if err != nil || u.Host == "" {
@@ -122,7 +122,7 @@ func createBucket(ctx context.Context, address string) error {
 	return errors.Join(err, service.Close())
 }
 
-// directoryAddress returns the address of a directory, also on Windows.
+// directoryAddress returns the address of a directory. It works on Windows, too.
 func directoryAddress(dir string) string {
 	path := filepath.ToSlash(dir)
 	if !strings.HasPrefix(path, "/") {

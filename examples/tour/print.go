@@ -10,13 +10,13 @@ import (
 	"unicode/utf8"
 )
 
-// A printer writes sections and aligned columns. On a terminal, headings are bold.
+// A printer prints sections, facts and tables. On a terminal, headings are bold.
 type printer struct {
 	w    io.Writer
 	bold bool
 }
 
-// A fact is a line of a section: a name and a value.
+// A fact is a line with a name and a value.
 type fact struct{ name, value string }
 
 const nameWidth = 14
@@ -34,8 +34,8 @@ func isTerminal(w io.Writer) bool {
 	return err == nil && info.Mode()&os.ModeCharDevice != 0
 }
 
-// line writes one line. It ignores errors: even if the output is closed, the tour must
-// remove its objects.
+// line prints one line. It ignores errors, because the tour must remove its objects even if the
+// output is closed.
 func (p *printer) line(text string) { _, _ = fmt.Fprintln(p.w, strings.TrimRight(text, " ")) }
 
 func (p *printer) heading(text string) string {
@@ -45,14 +45,14 @@ func (p *printer) heading(text string) string {
 	return text
 }
 
-// section begins a section with a title and the call that it shows.
+// section prints the title of a section, and the call that this section shows.
 func (p *printer) section(title, call string) {
 	p.line("")
 	p.line(p.heading(title))
 	p.line("  " + call)
 }
 
-// facts writes names and values in two columns, under a title unless it is empty.
+// facts prints names and values in two columns. If title is not "", it is printed first.
 func (p *printer) facts(title string, facts ...fact) {
 	indent := "    "
 	if title != "" {
@@ -64,7 +64,8 @@ func (p *printer) facts(title string, facts ...fact) {
 	}
 }
 
-// table writes rows in columns. The first is aligned left, the others right.
+// table prints rows in columns. The first column is aligned to the left, and the others to the
+// right.
 func (p *printer) table(rows [][]string) {
 	var widths []int
 	for _, row := range rows {
@@ -93,7 +94,7 @@ func pad(s string, width int) string {
 	return s + strings.Repeat(" ", max(0, width-utf8.RuneCountInString(s)))
 }
 
-// amount formats a number of files and bytes: "12 files (3.4 MiB)".
+// amount formats a number of files and bytes, such as "12 files (3.4 MiB)".
 func amount(files int, bytes int64) string { return count(files, "file") + " (" + size(bytes) + ")" }
 
 func count(n int, noun string) string {
@@ -103,7 +104,7 @@ func count(n int, noun string) string {
 	return grouped(int64(n)) + " " + noun + "s"
 }
 
-// size formats bytes in a unit that leaves at most four digits.
+// size formats a number of bytes in the unit in which it has at most four digits.
 func size(bytes int64) string {
 	if bytes < 1024 {
 		return strconv.FormatInt(bytes, 10) + " B"
@@ -116,7 +117,7 @@ func size(bytes int64) string {
 	return fmt.Sprintf("%.1f %ciB", value, "KMGTP"[unit])
 }
 
-// grouped formats n with commas between thousands: 12,345.
+// grouped formats n with commas between thousands, such as 12,345.
 func grouped(n int64) string {
 	digits := strconv.FormatInt(n, 10)
 	var b strings.Builder
@@ -129,7 +130,7 @@ func grouped(n int64) string {
 	return b.String()
 }
 
-// duration formats d with about three digits.
+// duration formats a time with about three digits.
 func duration(d time.Duration) string {
 	switch {
 	case d < time.Millisecond:

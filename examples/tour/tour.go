@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A tour shows the operations of a bucket one after the other.
+// A tour shows the operations of a bucket, one after another.
 type tour struct {
 	out    *printer
 	bucket storage.Bucket
@@ -19,14 +19,14 @@ type tour struct {
 	start  time.Time
 }
 
-// take makes all stops. It removes the uploaded objects, also after an error, unless
-// keep is set.
+// take shows all operations. Unless keep is true, it removes the uploaded objects at the end, even
+// after an error.
 func (t *tour) take(ctx context.Context, keep bool) (err error) {
 	t.start = time.Now()
 	up, err := t.upload(ctx)
 	if !keep {
 		defer func() {
-			if err != nil { // objects of an interrupted tour must not stay, either
+			if err != nil { // the objects of an interrupted tour must be removed, too
 				_, removal := storage.RemoveMatching(context.WithoutCancel(ctx), t.bucket, nil)
 				err = errors.Join(err, removal)
 			}
@@ -67,7 +67,7 @@ func (t *tour) take(ctx context.Context, keep bool) (err error) {
 	return nil
 }
 
-// list shows the top of the tree, with the number and size of files in each folder.
+// list prints the top level of the tree, with the number and size of the files in each folder.
 func (t *tour) list(ctx context.Context) (total, error) {
 	t.out.section("List by folder", `bucket.List(ctx, storage.WithDelimiter("/"))`)
 	var sum, top total
@@ -179,7 +179,7 @@ func (t *tour) refuseOverwrite(ctx context.Context, key string) error {
 	return nil
 }
 
-// narrow shows that a reference with some permissions cannot be widened.
+// narrow shows that a reference for reading cannot be used to remove an object.
 func (t *tour) narrow(ctx context.Context, key string) error {
 	t.out.section("Hand out less", "storage.Ref[storage.Downloader](bucket)")
 	reader := storage.Ref[storage.Downloader](t.bucket)
@@ -228,7 +228,8 @@ func (t *tour) remove(ctx context.Context, want int) error {
 	return nil
 }
 
-// unexpected returns err, or an error that says that there was none.
+// unexpected is called if an operation had to fail in a certain way. It returns err, or an error
+// that says "it succeeded" if err is nil.
 func unexpected(err error) error {
 	if err == nil {
 		return errors.New("it succeeded")

@@ -14,14 +14,14 @@ var sample embed.FS
 
 var ownModule = regexp.MustCompile(`(?m)^module github\.com/omnibucket/storage$`)
 
-// A tree is a directory to upload.
+// A tree is a directory whose files the tour uploads.
 type tree struct {
-	name string // to print
+	name string // name that the output shows
 	fsys fs.FS
 }
 
-// openTree returns the tree at dir. If dir is empty, it returns the repository if that
-// is the working directory, else the built-in sample.
+// openTree returns the tree at dir. If dir is "", it returns this repository or the built-in
+// sample. It returns the repository if the working directory is the root of it.
 func openTree(dir string) (tree, error) {
 	if dir == "" {
 		if gomod, err := os.ReadFile("go.mod"); err == nil && ownModule.Match(gomod) {
@@ -40,7 +40,7 @@ func openTree(dir string) (tree, error) {
 	return tree{name: filepath.ToSlash(dir), fsys: os.DirFS(dir)}, nil
 }
 
-// files returns the paths of the regular files in t, in order. It skips hidden
+// files returns the paths of the regular files in t, in the order of fs.WalkDir. It skips hidden
 // directories, such as .git.
 func (t tree) files() ([]string, error) {
 	var paths []string

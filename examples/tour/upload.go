@@ -12,9 +12,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-const parallel = 8 // uploads at the same time
+const parallel = 8 // number of uploads at the same time
 
-// A total counts files.
+// A total has the number of files and their bytes.
 type total struct {
 	files int
 	bytes int64
@@ -25,15 +25,15 @@ func (t *total) add(bytes int64) {
 	t.bytes += bytes
 }
 
-// uploaded describes the upload of a tree.
+// uploaded describes the result of the upload.
 type uploaded struct {
 	total   total
-	example string   // the file that the rest of the tour shows
+	example string   // key of the file that the rest of the tour uses
 	refused []string // files whose names cannot be keys
 }
 
-// upload stores every file of the tree, several at a time. It stops at the first
-// failure.
+// upload stores every file of the tree, several at the same time. After the first failure, it
+// stops.
 func (t *tour) upload(ctx context.Context) (*uploaded, error) {
 	paths, err := t.tree.files()
 	if err != nil {
@@ -102,8 +102,8 @@ func (t *tour) uploadFile(ctx context.Context, path string) (*storage.Attrs, err
 	return t.bucket.Upload(ctx, path, file, storage.WithMetadata(map[string]string{"uploaded-by": "tour"}))
 }
 
-// preferred returns the better example of two files: a README, else the first in
-// order that is not empty.
+// preferred returns which of two files the tour uses as its example. It prefers README.md.
+// Otherwise it prefers the first file by name that is not empty.
 func preferred(known, path string, size int64) string {
 	switch {
 	case path == "README.md" || known == "":

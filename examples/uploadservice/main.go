@@ -1,6 +1,6 @@
-// Uploadservice is an HTTP service that accepts pictures: in a form, or straight to
-// the store with a signed address. It checks them by content, stores them under keys
-// of its own, and removes them again. A small page to try it is at its root.
+// Uploadservice is an HTTP service that accepts pictures: as a form, or directly to the store with a signed URL. It
+// checks the content of the pictures, chooses their keys, and can remove them again. A small page to try it is at its
+// root.
 //
 //	go run ./examples/uploadservice                               a temporary directory
 //	go run ./examples/uploadservice ~/pictures                    a directory that stays
@@ -46,7 +46,7 @@ func main() {
 	}
 }
 
-// run is the whole program. It ends when ctx does.
+// run serves pictures until ctx ends.
 func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	flags := flag.NewFlagSet("uploadservice", flag.ContinueOnError)
 	flags.SetOutput(stdout)
@@ -93,7 +93,8 @@ func run(ctx context.Context, args []string, stdout io.Writer) (result error) {
 	return serveUntil(ctx, listener, h)
 }
 
-// uploadTimeout is for the slowest connection that the service waits for.
+// uploadTimeout limits how long a request may take. It suffices for the largest picture on a slow
+// connection.
 const (
 	headerTimeout = 10 * time.Second
 	uploadTimeout = 5 * time.Minute
@@ -110,7 +111,7 @@ func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) erro
 		stopped <- server.Close()
 	})
 	err := server.Serve(listener)
-	if !stop() { // ctx has ended
+	if !stop() { // ctx has ended, so Shutdown was called and may still be running
 		err = <-stopped
 	}
 	return err

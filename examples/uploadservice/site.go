@@ -21,16 +21,17 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-const maxSize = 100 << 20 // bytes of a picture
+const maxSize = 100 << 20 // size of the largest picture in bytes
 
-// A site is the service, its bucket, and a page to try it.
+// A site has the upload service, its bucket, and a page to try it.
 type site struct {
 	bucket  storage.Bucket
 	service *uploads.Service
 }
 
-// open opens the bucket at address, or the directory if there is no address. The site
-// serves their signed addresses under /files/; a cloud serves its own.
+// open opens the bucket at address. If address is "", it opens the directory dir. The signed URLs
+// of a directory or of memory begin with origin and /files/, where the site serves them. A cloud
+// provider serves its own signed URLs.
 func open(ctx context.Context, address, dir, origin string) (*site, error) {
 	var opts []storage.OpenOption
 	if address == "" || strings.HasPrefix(address, "mem:") || strings.HasPrefix(address, "file:") {
@@ -64,8 +65,8 @@ func open(ctx context.Context, address, dir, origin string) (*site, error) {
 // Close closes the bucket.
 func (s *site) Close() error { return storage.Close(s.bucket) }
 
-// authorize says whose files these are. A program of yours looks at the session here,
-// and returns storage.Unauthenticated if there is none.
+// authorize returns the user of a request. A real program must look at the session here, and return
+// storage.Unauthenticated if there is none.
 func authorize(*http.Request) (uploads.User, error) {
 	return uploads.User{ID: "demo"}, nil
 }
@@ -85,7 +86,7 @@ func (s *site) handler() (http.Handler, error) {
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	// A form of another site in the visitor's browser must not upload or delete.
+	// A form on another site must not upload or delete pictures in the name of the visitor.
 	mux.Handle("/uploads/", http.NewCrossOriginProtection().Handler(http.StripPrefix("/uploads", s.service)))
 	mux.Handle("GET /upload.js", uploads.Script())
 	mux.Handle("/files/", serve.NewHandler(s.bucket))
@@ -96,13 +97,13 @@ func (s *site) handler() (http.Handler, error) {
 //go:embed page
 var page embed.FS
 
-// storeOrigins returns the origins of signed addresses, where files are sent to and
-// shown from.
+// storeOrigins returns the origins of signed URLs. The page sends files to them, and shows pictures
+// from them.
 func (s *site) storeOrigins(ctx context.Context) []string {
 	origins := map[string]bool{}
 	add := func(signed *storage.SignedURL, err error) {
 		if err != nil {
-			return // the page is shown nevertheless, and says what fails
+			return // the page is served nevertheless, and shows what fails
 		}
 		if u, err := url.Parse(signed.URL); err == nil {
 			origins[u.Scheme+"://"+u.Host] = true

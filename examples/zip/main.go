@@ -1,6 +1,6 @@
-// Zip lists an archive in a bucket without downloading it: the directory of a zip file is at
-// its end. It writes a large archive first, and prints how many requests and bytes the listing
-// takes.
+// Zip lists the files in a zip archive in a bucket without downloading the archive. That is
+// possible because the directory of a zip file is at its end. The program first uploads a large
+// archive. It then prints how many requests and bytes the listing takes.
 //
 //	go run ./examples/zip [-bucket ADDRESS] [-files N]
 package main
@@ -57,7 +57,7 @@ func run(ctx context.Context, address string, files int, out io.Writer) error {
 	return nil
 }
 
-// upload writes an archive while it is made.
+// upload creates an archive, and uploads it while it is being created.
 func upload(ctx context.Context, b storage.Uploader, key string, files int) (*storage.Attrs, error) {
 	to := storage.NewWriter(ctx, b, key)
 	defer to.Close()
@@ -65,7 +65,7 @@ func upload(ctx context.Context, b storage.Uploader, key string, files int) (*st
 	content := make([]byte, fileBytes)
 	random := rand.NewChaCha8([32]byte{1})
 	for i := range files {
-		_, _ = random.Read(content) // never fails
+		_, _ = random.Read(content) // Read never fails
 		file, err := archive.CreateHeader(&zip.FileHeader{Name: fmt.Sprintf("photos/%04d/%06d.raw", i/100, i)})
 		if err == nil {
 			_, err = file.Write(content)
@@ -80,7 +80,7 @@ func upload(ctx context.Context, b storage.Uploader, key string, files int) (*st
 	return to.Commit()
 }
 
-// list returns how many files an archive has, and their bytes.
+// list returns the number of files in an archive, and their total size in bytes.
 func list(ctx context.Context, b interface {
 	storage.Downloader
 	storage.AttrsReader

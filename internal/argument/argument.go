@@ -1,4 +1,4 @@
-// Package argument makes the errors by which drivers and the engine refuse their arguments.
+// Package argument makes the errors with which drivers and the engine refuse invalid arguments.
 package argument
 
 import (
@@ -9,14 +9,14 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// Invalid returns an error with code InvalidArgument: the name of an argument and the rule
-// that it breaks. The hint says what to do instead; it may be "".
+// Invalid returns an error with the code InvalidArgument. Its text is the name of an argument and the rule that the
+// argument breaks. hint says what to do instead, or is "".
 func Invalid(name, rule, hint string) *storage.Error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(name + " " + rule), Hint: hint}
 }
 
-// NeedBucket returns Unsupported for a value that is not a bucket of package storage, and nil for one that is. The
-// error names the operation and the key.
+// NeedBucket returns Unsupported for a value that is not a bucket of package storage, and nil for a bucket. The error
+// names the operation and the key.
 func NeedBucket(b any, op, key string) error {
 	if serving.IsBucket(b) {
 		return nil

@@ -1,4 +1,5 @@
-// Package backoff decides whether a request that failed is made again, and after which wait.
+// Package backoff decides whether a failed request is retried, and how long to wait before the
+// retry.
 package backoff
 
 import (
@@ -9,33 +10,33 @@ import (
 
 const (
 	defaultAttempts   = 5
-	throttledAttempts = 12 // their waits take about a minute on average
+	throttledAttempts = 12 // attempts at a throttled request; their waits add up to about a minute on average
 	defaultMaxDelay   = 20 * time.Second
 	defaultMaxWait    = time.Minute
 	throttledDelay    = time.Second
-	throttledSame     = 3 // number of equal waits before they double: meanwhile the whole bucket has slowed down
+	throttledSame     = 3 // number of throttled attempts before the wait begins to double
 
-	// The retry budget keeps a failing store from getting five times the requests: a retry
-	// takes retryCost from it, a success returns one. A store that throttles gets fewer
-	// requests by the pace.
+	// The retry budget protects a failing store, which would otherwise get up to five times as many
+	// requests. Each retry costs retryCost, and each success earns 1, up to retryBudget. Retries of
+	// throttled requests cost nothing.
 	retryBudget = 500
 	retryCost   = 5
 )
 
-// FirstDelay bounds the first wait after a failure other than throttling.
+// FirstDelay is the upper limit of the wait before the first retry, unless the store throttles.
 const FirstDelay = 50 * time.Millisecond
 
-// A Policy holds for all requests of a bucket.
+// A Policy limits the retries of all requests of a bucket. These requests share one retry budget.
 type Policy struct {
-	Attempts int           // how often one request is made at most
-	MaxDelay time.Duration // the longest wait
+	Attempts int           // largest number of attempts at one request, including the first
+	MaxDelay time.Duration // longest wait
 
-	throttled int           // attempts of a request that the store throttles
-	maxWait   time.Duration // the longest sum of waits of one request
+	throttled int           // largest number of attempts at a request that the store throttles
+	maxWait   time.Duration // largest sum of the waits of one request
 	budget    atomic.Int64
 }
 
-// New returns a Policy. If an argument is not positive, it has its default.
+// New returns a Policy. An argument that is zero or negative selects a default.
 func New(attempts int, maxDelay, maxWait time.Duration) *Policy {
 	p := &Policy{Attempts: attempts, throttled: attempts, MaxDelay: maxDelay, maxWait: maxWait}
 	if p.Attempts < 1 {
@@ -51,24 +52,27 @@ func New(attempts int, maxDelay, maxWait time.Duration) *Policy {
 	return p
 }
 
-// Succeeded credits the retry budget for a success.
+// Succeeded adds 1 to the retry budget, up to its maximum. The caller calls it after each
+// successful request.
 func (p *Policy) Succeeded() {
 	if p.budget.Load() < retryBudget {
 		p.budget.Add(1)
 	}
 }
 
-// Tries counts the attempts at one request that have failed.
+// Tries holds the state of one request: its failed attempts and the time that it waited between
+// them.
 type Tries struct {
 	Failed    int
-	Free      bool          // the next attempt takes nothing from the budget: the store has not failed
-	throttled int           // how many of Failed were throttled
-	Waited    time.Duration // the sum of all waits
+	Free      bool          // true if the next retry costs no budget, because the store did not cause the failure
+	throttled int           // number of the failed attempts that the store throttled
+	Waited    time.Duration // sum of all waits so far
 }
 
-// Allow reports whether another attempt may follow one that failed, and after which wait: full
-// jitter below a bound that doubles, or as long as the store asks. throttled says that the store
-// throttles.
+// Allow counts a failed attempt, and reports whether the request may be retried and after what
+// delay. The delay is random below a limit that doubles with each retry (full jitter). If the store
+// asked for a longer delay, Allow returns that delay, up to MaxDelay. throttled is true if the
+// store throttled the attempt.
 func (p *Policy) Allow(t *Tries, throttled bool, asked time.Duration) (delay time.Duration, ok bool) {
 	t.Failed++
 	most, first, doubled := p.Attempts, FirstDelay, t.Failed-t.throttled-1

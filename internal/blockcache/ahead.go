@@ -1,7 +1,7 @@
 package blockcache
 
-// One request may read ahead one part in aheadShare of a cache. A sequential reader has two
-// such requests and the blocks that it has just read.
+// One request may read ahead at most 1/aheadShare of the cache. A sequential reader may have two
+// such requests in progress. The rest of the cache holds the blocks that it has just read.
 const aheadShare = 4
 
 // maxBlocks returns how many blocks the cache holds.
@@ -12,8 +12,8 @@ func (c *Cache) maxBlocks() int64 {
 // maxAhead returns how many blocks one request may read ahead.
 func (c *Cache) maxAhead() int64 { return c.maxBlocks() / aheadShare }
 
-// window returns how many blocks to fetch from number on for a ReadAt of a scan if access is sequential:
-// twice as many as came with the block before it, or directly. Otherwise it returns 0.
+// window returns how many blocks to fetch for a ReadAt, beginning with the given block. For
+// sequential access, this is twice the number of blocks of the previous request. Otherwise it is 0.
 func (c *Cache) window(number int64, s *scan) int64 {
 	if before := c.blocks[number-1]; before != nil {
 		return 2 * before.run
@@ -21,9 +21,10 @@ func (c *Cache) window(number int64, s *scan) int64 {
 	return 2 * s.direct
 }
 
-// reserveAhead adds up to n blocks to be read ahead. They do not replace an unread block:
-// otherwise several sequential readers would evict what was read ahead for the others. If the
-// new blocks are expected to be read, they replace an unread block that is old.
+// reserveAhead adds up to n blocks that are to be read ahead. The parameter expected is true if the
+// probable end of the scan is known (see scans). Usually a new block evicts only blocks that were
+// read, because sequential readers must not evict each other's unread blocks. If expected is true,
+// a new block may also evict an unread block that has been in the cache for a long time.
 func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
 	for number := first; number < min(first+n, c.count) && c.blocks[number] == nil; number++ {
 		bytes := c.memory(number, 1)
@@ -42,28 +43,32 @@ func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
 	return blocks
 }
 
-// mayReplace reports whether blocks that are read ahead may replace b.
+// mayReplace reports whether a block that is read ahead may evict the block b. The method
+// reserveAhead describes the rule and the parameter expected.
 func (c *Cache) mayReplace(b *block, expected bool) bool {
 	return b.isRead || expected && c.used-b.since > c.maxBlocks()/2
 }
 
-// scans are the latest series of ReadAts that each begin where the one before ended. Several may
-// be in progress at once, as when columns of a table are read together. If the last two scans were
-// long, the next one probably is, too. Then it is fetched at once, up to the length of the shorter
-// of the two. Otherwise its requests double in size.
+// scans holds the latest scans. A scan is a series of ReadAts, each of which begins where the
+// previous one ended. Several scans may be in progress at the same time, for example when the
+// columns of a table are read together.
+//
+// If the last two scans were long, the next scan is expected to be long, too. It is then fetched
+// with one request, up to the length of the shorter of the two. Otherwise the requests of a scan
+// double in size.
 type scans struct {
 	latest [8]scan // a ring
-	count  int     // how many scans have begun
+	count  int     // number of scans that have begun since the cache was opened
 }
 
 type scan struct {
-	begin, end int64 // offsets in the object
+	begin, end int64 // range of the object that the scan has read so far
 	reads      int
-	expected   int64 // where it probably ends; 0 means not known
-	direct     int64 // number of blocks of the request before end that bypassed the cache; 0 if none did
+	expected   int64 // offset at which the scan probably ends; 0 if unknown
+	direct     int64 // number of blocks of the last request, if it bypassed the cache; otherwise 0
 }
 
-// add adds a ReadAt, and returns its scan.
+// add records a ReadAt, and returns the scan that the ReadAt continues or begins.
 func (s *scans) add(off, length int64) *scan {
 	for i := range s.latest {
 		one := &s.latest[i]
@@ -85,8 +90,7 @@ func (s *scans) add(off, length int64) *scan {
 	return one
 }
 
-// before returns the length of a scan that began n scans ago; or 0 if the scan was only one
-// ReadAt.
+// before returns the length in bytes of the nth latest scan, or 0 if that scan had only one ReadAt.
 func (s *scans) before(n int) int64 {
 	if n > s.count {
 		return 0

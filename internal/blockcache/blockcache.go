@@ -1,14 +1,18 @@
-// Package blockcache reads one object in blocks, and keeps them.
+// Package blockcache reads one object in blocks, and keeps the blocks in memory.
 //
-// A read begins to fetch the blocks that it needs and waits for them; others that need the same
-// blocks wait too. Neighboring blocks that are not in memory are one run, which one request
-// fetches in a goroutine. If access is sequential, runs are read ahead, and each is twice as long as
-// the one before it. A series of reads that resembles the last two is fetched at once (scans). A
-// read that needs more than a run is one request into the caller's memory, and is not kept.
+// A read fetches the blocks that it needs and waits for them. Other reads that need the same blocks
+// wait, too. Neighboring blocks that are not in memory form a run, which one request fetches in a
+// goroutine.
 //
-// Blocks take memory of a [buffer.Limit], and give way to transfers. A cache never waits for
-// memory: if it gets none, it reads directly. The lock of the limit guards the cache and its
-// blocks, because a transfer that needs memory evicts blocks of any cache.
+// If access is sequential, runs are read ahead, and each run is twice as long as the previous one.
+// If a series of reads looks like the last two series, the whole series is fetched with one request
+// (see scans). If a read needs more blocks than a run may have, one request reads its bytes
+// directly into the caller's memory. These bytes are not kept.
+//
+// The memory of the blocks counts against a [buffer.Limit]. A transfer that needs memory evicts
+// blocks. A cache never waits for memory: if the limit grants none, the cache reads directly. The
+// lock of the limit guards the cache and its blocks, because a transfer may evict blocks of any
+// cache.
 package blockcache
 
 import (
@@ -21,66 +25,69 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-// blockOverhead is what a block takes in memory besides its bytes, as the cache counts it: 357
-// bytes were measured for the block, its channel and its places in the map and the lists.
+// blockOverhead is the number of bytes that the cache counts for a block in addition to its
+// content. A measurement showed 357 bytes for the block, its channel and its entries in the map and
+// the lists.
 const blockOverhead = 384
 
 var errClosed = errors.New("the reader is closed")
 
-// A Config says what a [Cache] reads, and how much it keeps.
+// A Config describes the object that a [Cache] reads, and sets the limits of the cache.
 type Config struct {
-	// Fetch makes one request for length bytes from offset on, and calls read with them. It
-	// fails if read does, or if the bytes are damaged.
+	// Fetch requests length bytes, beginning at offset, and calls read with the body of the
+	// response. It fails if read fails or if the bytes are damaged.
 	Fetch func(ctx context.Context, offset, length int64, read func(io.Reader) error) error
 
-	Size      int64         // bytes of the object
-	BlockSize int64         // bytes of a block; the last one also has the rest, so that no block is tiny
-	Max       int64         // bytes of the blocks, with their overhead; 0 means that none is kept
-	Limit     *buffer.Limit // grants the memory
+	Size      int64         // size of the object in bytes
+	BlockSize int64         // size of a block in bytes; the last block is up to twice as long, so that no block is tiny
+	Max       int64         // largest total memory of the blocks in bytes; 0 means that no block is kept
+	Limit     *buffer.Limit // grants the memory of the blocks
 }
 
-// A Cache reads an object in blocks.
+// A Cache reads one object in blocks, and keeps recently used blocks. Call [Cache.Init] before any
+// other method.
 type Cache struct {
 	Config
-	count  int64 // blocks in the object
+	count  int64 // number of blocks in the object
 	ctx    context.Context
 	cancel context.CancelFunc
 	group  panics.Group
 
-	blocks map[int64]*block // the blocks that are in memory or being fetched
-	bytes  int64            // memory of blocks, with their overhead
-	idle   list.List        // each *block that is in memory, the least recently used first
-	used   int64            // blocks that were read
+	blocks map[int64]*block // blocks that are in memory or being fetched, by number
+	bytes  int64            // memory of all blocks in bytes, including their overhead
+	idle   list.List        // the blocks that are in memory (*block); the least recently used block is first
+	used   int64            // counts the blocks that were read for the first time; serves as a clock
 	scans  scans
 	closed bool
 }
 
-// A block is a piece of an object, by its number.
+// A block is one of the pieces into which the object is divided. Block 0 begins at offset 0.
 type block struct {
 	cache  *Cache
 	number int64
 	data   []byte
-	done   chan struct{} // closed when data is complete, or failed is set
+	done   chan struct{} // closed when data is complete or failed is set
 	failed error
-	isRead bool  // whether a ReadAt has read it
-	since  int64 // Cache.used when it came
-	run    int64 // blocks that came by the same request
-	ahead  int64 // if above 0, reading the block reads so many blocks from next on ahead
+	isRead bool  // true if a ReadAt has read the block
+	since  int64 // value of Cache.used when the block arrived
+	run    int64 // number of blocks that the request for this block fetched in total
+	ahead  int64 // number of blocks to read ahead when this block is first read; the field next is the first of them
 	next   int64
 
-	inCache, inLimit *list.Element // its places in idle and in the Limit; nil while it is being fetched
+	inCache, inLimit *list.Element // entries in idle and in the Limit; nil while the block is being fetched
 }
 
 // Memory returns how many bytes the block takes.
 func (b *block) Memory() int64 { return int64(len(b.data)) + blockOverhead }
 
-// Init makes c an empty Cache, whose requests end with ctx. [Cache.Close] must be called.
+// Init makes c an empty Cache. When ctx ends, the requests of c end, too. The caller must call
+// [Cache.Close].
 func (c *Cache) Init(ctx context.Context, config Config) {
 	c.Config, c.count, c.blocks = config, max(1, config.Size/config.BlockSize), map[int64]*block{}
 	c.ctx, c.cancel = context.WithCancel(ctx)
 }
 
-// numberAt returns the number of the block with the byte at off.
+// numberAt returns the number of the block that contains the byte at offset off.
 func (c *Cache) numberAt(off int64) int64 { return min(off/c.BlockSize, c.count-1) }
 
 func (c *Cache) start(number int64) int64 { return number * c.BlockSize }
@@ -92,9 +99,9 @@ func (c *Cache) end(number int64) int64 {
 	return (number + 1) * c.BlockSize
 }
 
-// ReadAt fills p with the bytes of the object from off on, all of which exist. It fails if ctx or
-// the context of [Cache.Init] ends, or if the cache is closed. Blocks that it began to fetch are
-// kept for other reads.
+// ReadAt fills p with the bytes of the object that begin at off. The caller makes sure that all of
+// these bytes exist. ReadAt fails if ctx or the context of [Cache.Init] ends, or if the cache is
+// closed. If it fails, the blocks that it began to fetch are kept for other reads.
 func (c *Cache) ReadAt(ctx context.Context, p []byte, off int64) (n int, err error) {
 	c.Limit.Lock()
 	scan := c.scans.add(off, int64(len(p)))
@@ -107,7 +114,8 @@ func (c *Cache) ReadAt(ctx context.Context, p []byte, off int64) (n int, err err
 	return n, err
 }
 
-// readSome reads up to the end of a block, or more by one request.
+// readSome reads at least one byte into p. It copies from one block, or reads several blocks
+// directly with one request.
 func (c *Cache) readSome(ctx context.Context, p []byte, off int64, s *scan) (int, error) {
 	b, direct, err := c.find(off, int64(len(p)), s)
 	switch {
@@ -130,7 +138,8 @@ func (c *Cache) readSome(ctx context.Context, p []byte, off int64, s *scan) (int
 	return copy(p, b.data[off-c.start(b.number):]), nil
 }
 
-// readDirect fills p by one request. If ctx or that of the cache ends, it fails.
+// readDirect fills p with one request, and keeps nothing in the cache. It fails if ctx or the
+// context of the cache ends.
 func (c *Cache) readDirect(ctx context.Context, p []byte, off int64) (n int, err error) {
 	within := c.ctx
 	if ctx.Done() != nil {
@@ -146,9 +155,9 @@ func (c *Cache) readDirect(ctx context.Context, p []byte, off int64) (n int, err
 	return n, err
 }
 
-// find returns the block with the byte at off, and begins to fetch it and its neighbors
-// if necessary: up to where the scan probably ends. If it returns none, the next direct bytes are to be
-// read directly.
+// find returns the block that contains the byte at off. If the block is not in memory, find begins
+// to fetch it, together with its neighbors up to the probable end of the scan. If find returns no
+// block, the caller must read without the cache. direct is then the number of bytes to read.
 func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err error) {
 	c.Limit.Lock()
 	defer c.Limit.Unlock()
@@ -171,7 +180,7 @@ func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err er
 		window = c.numberAt(expected-1) - first + 1
 	}
 	window = min(window, c.maxAhead())
-	if direct > c.BlockSize && needed > window { // a copy in the cache would be of no use
+	if direct > c.BlockSize && needed > window { // for such a large read, a copy in the cache would not help
 		s.direct = needed
 		return nil, direct, nil
 	}
@@ -184,13 +193,14 @@ func (c *Cache) find(off, length int64, s *scan) (b *block, direct int64, err er
 	return run[0], 0, nil
 }
 
-// memory returns how many bytes n blocks from first on take.
+// memory returns how many bytes of memory n consecutive blocks take. first is the number of the
+// first of these blocks.
 func (c *Cache) memory(first, n int64) int64 {
 	return c.end(first+n-1) - c.start(first) + n*blockOverhead
 }
 
-// use makes b the most recently used block. The first use of some blocks begins to read
-// ahead, so that the next blocks come while these are used.
+// use makes b the most recently used block. The first use of some blocks starts to read ahead, so
+// that the next blocks arrive while b is being used.
 func (c *Cache) use(b *block) {
 	if !b.isRead {
 		b.isRead = true
@@ -206,8 +216,8 @@ func (c *Cache) use(b *block) {
 	}
 }
 
-// reserve adds blocks that a ReadAt needs, to be fetched. It returns nil if there is no
-// memory for all of them.
+// reserve adds n blocks to the cache, which the caller then fetches for a ReadAt. It returns nil if
+// there is not enough memory for all of them.
 func (c *Cache) reserve(first, n int64) []*block {
 	bytes := c.memory(first, n)
 	for c.bytes+bytes > c.Max && c.idle.Len() > 0 {
@@ -230,8 +240,9 @@ func (c *Cache) add(number int64) *block {
 	return b
 }
 
-// fetchRun begins to fetch a run of blocks. Those after the first needed ones are read ahead:
-// when half of them were used, twice as many follow, unless the run reaches what is expected.
+// fetchRun begins to fetch a run of blocks. A ReadAt needs the first blocks of the run, and needed
+// is their number. The others are read ahead. When half of these were used, the cache reads ahead
+// twice as many blocks as the run has, unless the run reaches the expected end of the scan.
 func (c *Cache) fetchRun(run []*block, needed, expected int64) {
 	n := int64(len(run))
 	if n == 0 {
@@ -257,8 +268,8 @@ func (c *Cache) fetchRun(run []*block, needed, expected int64) {
 	}, func() { settle(len(run), panics.ErrPanicked) })
 }
 
-// download fetches a run, and settles each of its blocks except the last, which may be damaged: the
-// error of Fetch shows it.
+// download fetches a run, and settles each block except the last as soon as its bytes have arrived.
+// The last block must wait for the result of Fetch, because the bytes may turn out to be damaged.
 func (c *Cache) download(run []*block, settle func(n int, err error)) error {
 	first, last := c.start(run[0].number), c.end(run[len(run)-1].number)
 	return c.Fetch(c.ctx, first, last-first, func(from io.Reader) error {
@@ -272,7 +283,8 @@ func (c *Cache) download(run []*block, settle func(n int, err error)) error {
 	})
 }
 
-// settle ends the fetching of a block: it is in memory, or there is none.
+// settle ends the fetching of a block. If err is nil, the block stays in memory. Otherwise it is
+// dropped.
 func (c *Cache) settle(b *block, err error) {
 	c.Limit.Lock()
 	defer c.Limit.Unlock()
@@ -286,13 +298,15 @@ func (c *Cache) settle(b *block, err error) {
 	close(b.done)
 }
 
-// evict gives the memory of the block back. A ReadAt may still copy from it.
+// evict removes the block from the cache and gives its memory back. A ReadAt in progress may still
+// copy from the block.
 func (b *block) evict() {
 	b.cache.Limit.Drop(b.inLimit)
 	b.Evicted()
 }
 
-// Evicted removes a block from the cache whose memory the Limit has taken.
+// Evicted implements [buffer.Cached]. The Limit has taken the memory of the block, so Evicted
+// removes the block from the cache.
 func (b *block) Evicted() {
 	b.cache.idle.Remove(b.inCache)
 	b.remove()

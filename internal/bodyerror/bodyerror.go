@@ -1,5 +1,5 @@
-// Package bodyerror hides the meaning that the error of a caller's reader would have to the
-// library.
+// Package bodyerror wraps the error of a caller's reader, so that the library does not mistake it
+// for an error of the store.
 package bodyerror
 
 import (
@@ -8,22 +8,23 @@ import (
 	"io/fs"
 )
 
-// An Error keeps the error of a caller's reader reachable, but does not match as an error of the upload. It matches no
-// Code, and no error of the standard library that means the same as one. A failed download that is used as a body is
-// not a failed condition.
+// An Error wraps the error of a caller's reader. It matches neither a Code nor an error of the
+// standard library that has the meaning of a Code. For example, if a caller uploads the body of a
+// download and that download fails with PreconditionFailed, the upload does not fail with
+// PreconditionFailed.
 type Error[Code error] struct{ err error }
 
-// Of returns the Error for err.
+// Of wraps err, which a caller's reader returned.
 func Of[Code error](err error) Error[Code] { return Error[Code]{err} }
 
 // Error returns the text of the reader's error.
 func (e Error[Code]) Error() string { return e.err.Error() }
 
-// As finds the reader's error.
+// As finds an error of the type of target in the reader's error, as [errors.As] does.
 func (e Error[Code]) As(target any) bool { return errors.As(e.err, target) }
 
-// Is matches whatever the reader's error matches, except a Code and errors with the same
-// meaning.
+// Is reports whether the reader's error matches target. It returns false if target is a Code, or an
+// error of the standard library that has the meaning of a Code.
 func (e Error[Code]) Is(target error) bool {
 	if _, isCode := target.(Code); isCode {
 		return false

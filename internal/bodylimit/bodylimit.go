@@ -1,4 +1,4 @@
-// Package bodylimit bounds how long a body may be that is read into a store.
+// Package bodylimit limits the length of a body that a client uploads to a store.
 package bodylimit
 
 import (
@@ -7,20 +7,20 @@ import (
 	"strings"
 )
 
-// A Reader reads Body, and fails with TooLarge if that has more than Left bytes. It reads one byte
-// more than is allowed, to know whether there is one.
+// A Reader reads Body, and fails with TooLarge if Body has more than Left bytes. To notice a body
+// that is too long, it reads up to one byte more than it permits.
 type Reader struct {
 	Body     io.Reader
-	Left     int64 // bytes that are still allowed
+	Left     int64 // number of bytes that Body may still have
 	TooLarge error
-	Failed   error // error of Body, unless that is io.EOF
-	// More returns how many more bytes are allowed. It is called once, when Left is used up;
-	// nil means that no more are.
+	Failed   error // error that Body returned, other than io.EOF
+	// More returns how many more bytes are permitted. It is called once, when Body has more than
+	// Left bytes. If More is nil, no more bytes are permitted.
 	More func() (int64, error)
 }
 
-// New returns a reader of body that fails with tooLarge after limit bytes. If Length knows that body
-// is short enough, New returns body.
+// New returns a reader of body that fails with tooLarge if body is longer than limit. If [Length]
+// shows that body is short enough, New returns body itself.
 func New(body io.Reader, limit int64, tooLarge error) io.Reader {
 	if left, known := Length(body); known && left <= limit {
 		return body
@@ -28,7 +28,7 @@ func New(body io.Reader, limit int64, tooLarge error) io.Reader {
 	return &Reader{Body: body, Left: limit, TooLarge: tooLarge}
 }
 
-// Ask calls More, unless it was called already.
+// Ask calls More and adds the result to Left. If More was called before, Ask does nothing.
 func (r *Reader) Ask() error {
 	if r.More == nil {
 		return nil
@@ -62,8 +62,9 @@ func (r *Reader) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Length returns the length of a body in memory, or of a section of a file. It does not look into a type
-// that wraps such a body, which may read something else.
+// Length returns the number of bytes left in body, if body is a bytes.Reader, strings.Reader,
+// bytes.Buffer or io.SectionReader. For any other type, known is false, even if it wraps one of
+// these readers, because it may deliver other bytes.
 func Length(body io.Reader) (left int64, known bool) {
 	switch b := body.(type) {
 	case *bytes.Reader:

@@ -1,10 +1,11 @@
-// Package buffer has the memory of transfers.
+// Package buffer allocates and limits the memory of transfers.
 //
-// A [Buffer] holds one part. It grows by chunks of a mebibyte, and the first two are smaller. Each
-// chunk is granted by a [Limit], which bounds all buffers and cached blocks of a program. A buffer
-// that gets no chunk waits until another one is freed. It cannot wait for ever: if nothing that
-// was granted moves to or from a store, the longest waiting buffer gets a small chunk over the
-// limit. Free chunks are kept for later transfers.
+// A [Buffer] holds one part of an upload or download. It grows by chunks of a mebibyte; the first
+// two chunks are smaller. A [Limit], which all buffers and cached blocks of a program share, grants
+// each chunk. If it grants none, the buffer waits until another buffer is freed.
+//
+// No buffer waits forever. If no granted memory is on its way to or from a store, the buffer that
+// has waited longest gets a small chunk over the limit. Free chunks are kept for later transfers.
 package buffer
 
 import (
@@ -17,50 +18,52 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// Chunk sizes: the first two are small, so that a small body costs little. The third completes
-// a mebibyte, so that parts of whole mebibytes waste nothing. All the others are of one size.
+// The first two chunks of a buffer are small, so that a small body needs little memory. The third
+// completes the first mebibyte, so that a part of whole mebibytes fills its chunks exactly. All
+// later chunks have chunkBytes.
 const (
 	firstChunk  = 4 << 10
 	secondChunk = 64 << 10
 	thirdChunk  = chunkBytes - firstChunk - secondChunk
 	chunkBytes  = 1 << 20
 
-	// TwoChunks is how many bytes a buffer holds before it needs a large chunk.
+	// TwoChunks is the number of bytes that a buffer can hold before it needs a large chunk.
 	TwoChunks = firstChunk + secondChunk
 )
 
-// pools have the free chunks of each size.
+// pools keep the free chunks, one pool for each size of a chunk.
 var pools = [...]*chunkPool{{size: firstChunk}, {size: secondChunk}, {size: thirdChunk}, {size: chunkBytes}}
 
 func poolOf(size int) *chunkPool {
 	return pools[slices.IndexFunc(pools[:], func(p *chunkPool) bool { return p.size == size })]
 }
 
-// A Buffer is a part in memory. Its Limit grants chunks as they are needed, so that a slow source
-// does not hold a whole part.
+// A Buffer holds one part in memory. It gets its chunks from the Limit as it needs them, so that a
+// slow source does not occupy the memory of a whole part.
 type Buffer struct {
 	limit    *Limit
-	over     *atomic.Int32 // counts the chunks granted over the limit
-	chunks   [][]byte      // each has its full length; the last may be filled in part
-	inline   [1][]byte     // memory of the first of chunks: a small body needs no more
+	over     *atomic.Int32 // number of chunks that were granted over the limit
+	chunks   [][]byte      // the chunks at their full length; only a part of the last one may be filled
+	inline   [1][]byte     // array for chunks, so that a small body with one chunk needs no allocation for the slice
 	size     int64         // bytes filled
 	reserved int64         // bytes granted
 	crc      uint32        // checksum of the filled bytes
 }
 
-// New returns an empty Buffer. It counts in over the grants that exceed the limit.
+// New returns an empty Buffer. Each grant that exceeds the limit adds 1 to the counter over.
 func New(limit *Limit, over *atomic.Int32) *Buffer {
 	b := &Buffer{}
 	b.Init(limit, over)
 	return b
 }
 
-// Init makes b the empty Buffer that New returns.
+// Init makes b an empty Buffer in place, so that b can be a field of another value. The arguments
+// are those of [New].
 func (b *Buffer) Init(limit *Limit, over *atomic.Int32) {
 	b.limit, b.over, b.chunks = limit, over, b.inline[:0]
 }
 
-// Size returns how many bytes were filled.
+// Size returns how many bytes the buffer holds.
 func (b *Buffer) Size() int64 { return b.size }
 
 // CRC32C returns the checksum of the bytes that [Buffer.Fill] has read.
@@ -68,10 +71,12 @@ func (b *Buffer) CRC32C() uint32 { return b.crc }
 
 func chunkSize(index int) int { return pools[min(index, len(pools)-1)].size }
 
-// Filled counts n bytes that were written to the start of [Buffer.Space].
+// Filled tells the buffer that the caller has written n bytes to the start of the slice that
+// [Buffer.Space] returned.
 func (b *Buffer) Filled(n int) { b.size += int64(n) }
 
-// Space returns space for up to limit bytes more.
+// Space returns a slice to which the caller may write. Its length is at least 1 and at most limit.
+// Space waits for memory if necessary. The caller then calls [Buffer.Filled].
 func (b *Buffer) Space(ctx context.Context, limit int64) ([]byte, error) {
 	if b.size == b.reserved {
 		if err := b.grow(ctx, b.size+limit); err != nil {
@@ -85,10 +90,10 @@ func (b *Buffer) Space(ctx context.Context, limit int64) ([]byte, error) {
 			return free[:min(int64(len(free)), limit)], nil
 		}
 	}
-	return nil, io.ErrShortBuffer // not reached, because reserved is the length of the chunks
+	return nil, io.ErrShortBuffer // cannot be reached, because reserved is the total length of the chunks
 }
 
-// Reserve requests the memory of size bytes at once.
+// Reserve gets the memory for size bytes in advance, and waits for it if necessary.
 func (b *Buffer) Reserve(ctx context.Context, size int64) error {
 	for b.reserved < size {
 		if err := b.grow(ctx, size); err != nil {
@@ -98,10 +103,11 @@ func (b *Buffer) Reserve(ctx context.Context, size int64) error {
 	return nil
 }
 
-// grow requests one more chunk, so that a slow source does not hold whole parts. If it has to
-// wait, it requests all memory that the part of whole bytes still needs. Otherwise every
-// waiting stream would get a piece of a part, and none could send one. Over the limit, a buffer
-// gets one small chunk at a time, because the source may have stalled.
+// grow gets one more chunk. whole is the size of the whole part in bytes.
+//
+// If grow has to wait, it requests all memory that the part still needs. Otherwise every waiting
+// stream would get a piece of a part, and none could send its part. If memory is granted over the
+// limit, the buffer gets one small chunk at a time, because its source may have stalled.
 func (b *Buffer) grow(ctx context.Context, whole int64) error {
 	first := chunkSize(len(b.chunks))
 	if b.limit.Try(int64(first)) {
@@ -130,17 +136,17 @@ func (b *Buffer) grow(ctx context.Context, whole int64) error {
 	return nil
 }
 
-// add adds a chunk that was granted.
+// add takes a chunk of size bytes, which the limit has granted, from the pool.
 func (b *Buffer) add(size int) {
 	b.reserved += int64(size)
 	b.chunks = append(b.chunks, poolOf(size).get())
 }
 
-// Fill reads from r until the buffer holds size bytes. If r ends before, it returns io.EOF, also
-// if nothing was read.
+// Fill reads from r until the buffer holds size bytes. If r ends before that, Fill returns io.EOF,
+// even if it has read some bytes.
 func (b *Buffer) Fill(ctx context.Context, r io.Reader, size int64) error {
 	for b.size < size {
-		if err := ctx.Err(); err != nil { // a slow source need not fill the part before ctx is checked
+		if err := ctx.Err(); err != nil { // checked before each Read, because a slow source may take long
 			return err
 		}
 		free, err := b.Space(ctx, size-b.size)
@@ -157,7 +163,8 @@ func (b *Buffer) Fill(ctx context.Context, r io.Reader, size int64) error {
 	return nil
 }
 
-// Free gives the memory back. It does nothing on nil. Nothing may read the buffer afterwards.
+// Free gives the memory back. The buffer must not be read afterwards. If b is nil, Free does
+// nothing.
 func (b *Buffer) Free() {
 	if b == nil {
 		return
@@ -187,8 +194,8 @@ func (b *Buffer) ReadAt(p []byte, off int64) (int, error) {
 	return total, io.EOF
 }
 
-// ReadSome makes one Read that returns bytes or an error. If the reader keeps returning
-// neither, it fails with io.ErrNoProgress.
+// ReadSome calls r.Read until a call returns bytes or an error. After [MaxEmptyReads] calls that
+// return neither, it fails with io.ErrNoProgress.
 func ReadSome(r io.Reader, p []byte) (int, error) {
 	for range MaxEmptyReads {
 		n, err := r.Read(p)
@@ -202,7 +209,7 @@ func ReadSome(r io.Reader, p []byte) (int, error) {
 	return 0, io.ErrNoProgress
 }
 
-// MaxEmptyReads is how often in a row a Read may return neither bytes nor an error.
+// MaxEmptyReads is the number of consecutive Reads that may return neither bytes nor an error.
 const MaxEmptyReads = 100
 
 var errInvalidRead = errors.New("a Read returned an impossible count")

@@ -2,43 +2,46 @@ package buffer
 
 import "container/list"
 
-// A Cached is memory of a cache. If a buffer needs it, the Limit drops it and calls Evicted, with
-// its lock held.
+// A Cached is a piece of cached memory, such as a block. If a buffer needs the memory, the Limit
+// takes it, and calls Evicted while the Limit is locked.
 type Cached interface {
-	Memory() int64 // in bytes; does not change
+	Memory() int64 // in bytes; always the same
 	Evicted()
 }
 
-// Lock locks the limit and all caches that use it: a buffer that needs memory evicts from any.
+// Lock locks the limit and all caches that use it. They share one lock, because a buffer that needs
+// memory may evict blocks of any cache.
 func (m *Limit) Lock() { m.mu.Lock() }
 
-// Unlock serves the buffers that wait, because a cache may have given memory back, and unlocks.
+// Unlock unlocks the limit. Before that, it grants free memory to the buffers that wait, because a
+// cache may have returned memory.
 func (m *Limit) Unlock() {
 	m.grant()
 	m.mu.Unlock()
 }
 
-// Take grants bytes to a cache, unless a buffer waits for memory. The lock is held.
+// Take grants bytes to a cache, and reports whether it did. It returns false if a buffer is waiting
+// for memory, or if the limit does not permit the bytes. The caller must hold the lock.
 func (m *Limit) Take(bytes int64) bool {
 	if len(m.waiting) > 0 || m.used-m.evicts+bytes > m.Max || !m.fits(bytes) {
-		return false // otherwise cached memory would be evicted in vain
+		return false // fits evicts memory, so it is called only if that can free enough
 	}
 	m.used += bytes
 	m.epoch++
 	return true
 }
 
-// Keep makes memory that was taken cached memory: from now on it gives way to buffers. The lock
-// is held.
+// Keep marks memory that Take granted as cached memory, which the Limit may evict when a buffer
+// needs memory. The caller must hold the lock.
 func (m *Limit) Keep(c Cached) *list.Element {
 	m.evicts += c.Memory()
 	return m.cached.PushBack(c)
 }
 
-// Touch makes e the most recently used of all cached memory. The lock is held.
+// Touch makes e the most recently used cached memory. The caller must hold the lock.
 func (m *Limit) Touch(e *list.Element) { m.cached.MoveToBack(e) }
 
-// Drop gives back memory that Keep cached. The lock is held.
+// Drop returns cached memory to the limit. e is the result of Keep. The caller must hold the lock.
 func (m *Limit) Drop(e *list.Element) {
 	bytes := m.cached.Remove(e).(Cached).Memory()
 	m.evicts -= bytes

@@ -6,20 +6,22 @@ import (
 	"time"
 )
 
-// chunkIdle is how long a free chunk is kept before it is left to the garbage collector.
+// chunkIdle is the time after which the pool drops a chunk that no transfer has needed.
 const chunkIdle = 5 * time.Second
 
-// A chunkPool keeps the free chunks of one size for later transfers. A sync.Pool forgets them
-// after two garbage collections, so that each upload would begin with new ones. This pool is
-// trimmed after a collection, too, but only by the chunks that no transfer has needed for
-// chunkIdle. A process that is idle collects every two minutes, so it keeps none.
+// A chunkPool keeps the free chunks of one size for later transfers. A sync.Pool would drop them
+// after two garbage collections, and the next upload would have to allocate new chunks.
+//
+// A chunkPool also drops chunks after a garbage collection, but only those that no transfer has
+// needed for chunkIdle. Go collects at least every two minutes, so an idle process soon keeps no
+// chunks.
 type chunkPool struct {
-	size    int // bytes of a chunk
+	size    int // size of each chunk in bytes
 	mu      sync.Mutex
 	free    [][]byte
-	unused  int       // the fewest free chunks since the last trim
-	trimmed time.Time // the last trim
-	watched bool      // whether trim is called after the next collection
+	unused  int       // smallest number of free chunks since the last trim
+	trimmed time.Time // time of the last trim
+	watched bool      // true if the next garbage collection will call trim
 }
 
 func (p *chunkPool) get() []byte {
@@ -49,7 +51,7 @@ func (p *chunkPool) watch() {
 		return
 	}
 	p.watched = true
-	garbage := new([64]byte) // an allocation with a block of memory of its own
+	garbage := new([64]byte) // 64 bytes, because Go puts tiny objects into shared memory, and cleans them up late
 	runtime.AddCleanup(garbage, func(p *chunkPool) { p.trim(time.Now()) }, p)
 }
 

@@ -7,42 +7,46 @@ import (
 	"time"
 )
 
-// stallAfter is how long nothing may move before a waiting request is granted over the limit.
+// stallAfter is how long a request waits for memory before it is granted memory over the limit, if
+// no memory moves meanwhile. Memory moves when it is granted or given back, and when a buffer
+// begins or ends its way to or from a store.
 const stallAfter = 10 * time.Millisecond
 
-// A Limit bounds buffers and cached memory together. Cached memory gives way to buffers.
+// A Limit bounds the memory of all buffers and caches together. If a buffer needs memory, the Limit
+// evicts cached memory.
 //
-// No buffer waits for ever. If no buffer with memory is on its way to or from a store, only a
-// caller could free one: then the next request is granted 64 KiB over the limit.
+// No buffer waits forever. If no buffer is on its way to or from a store, no transfer will free
+// memory by itself. The buffer that has waited longest then gets 64 KiB over the limit.
 type Limit struct {
-	Max int64 // bytes; it does not change
+	Max int64 // largest number of bytes; does not change
 
 	mu       sync.Mutex
 	used     int64
 	reserved int64     // bytes that downloads have reserved for parallel ranges
-	inFlight int       // buffers on their way to or from a store
-	stalled  bool      // whether the last grant was over the limit, and nothing has moved since
-	favored  *Buffer   // the buffer with that grant: it is granted more, until it is sent or its source stalls
-	tight    bool      // no request has fitted since that grant: the next one is granted once its part was sent
-	waiting  []*waiter // the longest waiting first
+	inFlight int       // number of buffers that are on their way to or from a store
+	stalled  bool      // true if the last grant exceeded the limit and nothing has moved since
+	favored  *Buffer   // buffer with the last grant over the limit; it gets more until it is sent or stalls
+	tight    bool      // true if no request has fit into the limit since the last grant that exceeded the limit
+	waiting  []*waiter // requests that wait for memory, the longest waiting first
 	watch    *time.Timer
-	epoch    uint64    // counts every event, so that the watch sees whether there was one
-	cached   list.List // the Cached, whose memory is part of used; the least recently used first
-	evicts   int64     // bytes that evicting all of cached would free
+	epoch    uint64    // number of moves of memory so far (see stallAfter)
+	cached   list.List // each Cached, the least recently used first; the field used includes their memory
+	evicts   int64     // number of bytes that become free if all cached memory is evicted
 }
 
 type waiter struct {
 	owner   *Buffer
-	bytes   int64         // bytes that it wants
-	least   int64         // bytes that it may get over the limit
-	ready   chan struct{} // closed when memory is granted
+	bytes   int64         // number of bytes that the request needs
+	least   int64         // number of bytes that the request gets if the grant exceeds the limit
+	ready   chan struct{} // closed when memory was granted
 	granted int64
 	over    bool
 }
 
-// Acquire grants bytes, at once or when others have released enough. If only a caller could release
-// them, it grants least, over the limit. owner may be nil. over reports whether the grant exceeds
-// the limit.
+// Acquire waits until the limit permits the number of bytes, and grants them. If no transfer in
+// progress can free memory, it grants only the number of bytes in least, which may exceed the
+// limit. over is true if the grant exceeds the limit. owner is the buffer that gets the memory, or
+// nil.
 func (m *Limit) Acquire(ctx context.Context, owner *Buffer, bytes, least int64) (granted int64, over bool, err error) {
 	w := &waiter{owner: owner, bytes: bytes, least: least, ready: make(chan struct{})}
 	m.mu.Lock()
@@ -66,9 +70,10 @@ func (m *Limit) Acquire(ctx context.Context, owner *Buffer, bytes, least int64) 
 	}
 }
 
-// Try grants bytes if nobody has to wait. The first chunk of a buffer never waits: it holds the
-// byte that shows that the part before is not the last one. Without that byte, the part could
-// not be sent and release its memory.
+// Try grants bytes if that is possible without waiting, and reports whether it did. The first chunk
+// of a buffer is always granted. An upload sends a part only after it has read the first byte of
+// the next part, which shows that the part is not the last one. Without that chunk, the part could
+// not be sent, and the memory of the part would not become free.
 func (m *Limit) Try(bytes int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -81,8 +86,8 @@ func (m *Limit) Try(bytes int64) bool {
 	return true
 }
 
-// fits reports whether bytes may be granted within the limit. To make room it evicts cached memory, the
-// least recently used first. The lock is held.
+// fits reports whether the limit permits this many more bytes. It evicts cached memory if that is
+// necessary, the least recently used first. The caller must hold the lock.
 func (m *Limit) fits(bytes int64) bool {
 	for m.used+bytes > m.Max && m.cached.Len() > 0 {
 		oldest := m.cached.Front()
@@ -92,14 +97,15 @@ func (m *Limit) fits(bytes int64) bool {
 	return m.used+bytes <= m.Max
 }
 
-// abandon removes w from the queue, or releases what it was granted meanwhile.
+// abandon removes the request w from the queue. If w was granted memory in the meantime, abandon
+// releases it.
 func (m *Limit) abandon(w *waiter) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	for i, other := range m.waiting {
 		if other == w {
 			m.waiting = append(m.waiting[:i], m.waiting[i+1:]...)
-			m.grant() // the next ones may want less
+			m.grant() // a request behind w may need less memory, and so fit
 			return
 		}
 	}
@@ -107,9 +113,11 @@ func (m *Limit) abandon(w *waiter) {
 	m.grant()
 }
 
-// Reserve reserves up to bytes for a download that could do without them, if more than half of the
-// limit is free or cached. At most two downloads have such a reserve: otherwise they would all
-// wait for each other's buffers. It returns how many bytes are reserved.
+// Reserve sets memory aside for the parallel ranges of a download, at most the given number of
+// bytes. It returns how many bytes it set aside. It returns 0 if half of the limit or more is in
+// use; cached memory does not count as in use. The download must work without the reserved memory,
+// too. At most two downloads have a full reserve, because more of them would wait for each other's
+// buffers.
 func (m *Limit) Reserve(bytes int64) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -121,28 +129,28 @@ func (m *Limit) Reserve(bytes int64) int64 {
 	return bytes
 }
 
-// Unreserve ends a reserve.
+// Unreserve gives back bytes that [Limit.Reserve] has set aside.
 func (m *Limit) Unreserve(bytes int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.reserved -= bytes
 }
 
-// Used returns how many bytes are granted.
+// Used returns how many bytes are granted at present.
 func (m *Limit) Used() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.used
 }
 
-// Release returns bytes to the limit.
+// Release gives back bytes that were granted.
 func (m *Limit) Release(bytes int64) {
 	m.Lock()
 	defer m.Unlock()
 	m.Forget(bytes)
 }
 
-// Forget counts bytes that were given back. The lock is held.
+// Forget is like [Limit.Release] for a caller that holds the lock.
 func (m *Limit) Forget(bytes int64) {
 	m.epoch++
 	m.used -= bytes
@@ -151,8 +159,8 @@ func (m *Limit) Forget(bytes int64) {
 	}
 }
 
-// AddInFlight counts buffers on their way to or from a store: their memory comes back
-// without any action of a caller.
+// AddInFlight adds to the number of buffers that are on their way to or from a store. buffers may
+// be negative. The memory of such buffers becomes free without any action of the caller.
 func (m *Limit) AddInFlight(buffers int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -163,7 +171,8 @@ func (m *Limit) AddInFlight(buffers int) {
 	}
 }
 
-// grant serves the queue, in order, as far as the limit allows.
+// grant grants memory to the waiting requests, in their order, as long as the next one fits into
+// the limit.
 func (m *Limit) grant() {
 	for len(m.waiting) > 0 {
 		w := m.waiting[0]
@@ -181,7 +190,7 @@ func (m *Limit) grant() {
 	}
 }
 
-// give grants bytes. The lock is held.
+// give grants bytes to the request w. The caller must hold the lock.
 func (m *Limit) give(w *waiter, bytes int64) {
 	w.granted, w.over = bytes, m.used+bytes > m.Max
 	m.used += bytes
@@ -189,15 +198,15 @@ func (m *Limit) give(w *waiter, bytes int64) {
 	close(w.ready)
 }
 
-// giveOver grants the least that w can use. If its source stalls too, little is lost. The lock is
-// held.
+// giveOver grants w.least bytes, even if that exceeds the limit. It grants no more, because the
+// source of w may have stalled, too. The caller must hold the lock.
 func (m *Limit) giveOver(w *waiter) {
 	m.stalled, m.tight, m.favored = true, true, w.owner
 	m.give(w, w.least)
 }
 
-// watchForStall starts the timer that checks whether anything moves while a request
-// waits.
+// watchForStall starts a timer. When the timer fires and no memory has moved, the first waiting
+// request gets memory over the limit.
 func (m *Limit) watchForStall() {
 	if m.watch != nil {
 		return

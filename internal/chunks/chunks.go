@@ -1,4 +1,4 @@
-// Package chunks copies bytes through pooled memory.
+// Package chunks pools byte slices that are used to copy data.
 package chunks
 
 import (
@@ -6,8 +6,9 @@ import (
 	"sync"
 )
 
-// Copy is io.Copy with a pooled buffer. It does not use WriterTo and
-// ReaderFrom, which would bypass the checks of from.
+// Copy reads all bytes of a reader, and writes them to w. It uses a pooled buffer. Unlike
+// [io.Copy], it calls only Read and Write, because a WriterTo or ReaderFrom would bypass the checks
+// that Read makes.
 func Copy(w io.Writer, from io.Reader) (int64, error) {
 	chunk := Get()
 	defer Put(chunk)
@@ -38,8 +39,8 @@ const Size = 128 << 10
 
 var pool = sync.Pool{New: func() any { return new([Size]byte) }}
 
-// Get returns a chunk of any content.
+// Get returns a chunk from the pool. Its content is arbitrary.
 func Get() *[Size]byte { return pool.Get().(*[Size]byte) }
 
-// Put gives a chunk back.
+// Put returns a chunk to the pool.
 func Put(chunk *[Size]byte) { pool.Put(chunk) }

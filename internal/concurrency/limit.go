@@ -1,10 +1,14 @@
-// Package concurrency finds how many requests at once move the most bytes.
+// Package concurrency finds the number of parallel requests that moves the most bytes per second.
 //
-// A [Limit] has a slot for each request. A round is as many requests as there are slots. After a round
-// in which somebody waited for a slot, a Limit of [Growing] doubles the slots. If that moves enough more
-// bytes a second, they stay, and are doubled again. If they do not move more in two rounds (two, because
-// the connections of the first one were new), the former number applies again for a while. A server that
-// refuses connections leaves one slot. A [Probe] decides whether one connection is slow at all.
+// A [Limit] has a slot for each request that may be in progress. A round is a series of as many
+// requests as there are slots. If a request had to wait for a slot in a round, a Limit of [Growing]
+// doubles its slots. If the doubled slots move enough more bytes per second, the Limit keeps them,
+// and may double them again. If the rate has not grown enough after two rounds, the Limit returns
+// to the former number for a while. It waits for a second round, because the first one has to open
+// new connections.
+//
+// If the server refuses connections, the Limit keeps one slot. A [Probe] decides whether a single
+// connection is slow enough for parallel requests to help.
 package concurrency
 
 import (
@@ -15,47 +19,49 @@ import (
 )
 
 const (
-	// worthwhile is the share of the expected gain that justifies more requests: twice as many
-	// requests must move 1.4 times as many bytes. Beside five connections of another program, 8
-	// on a full link get 1.38 times what 4 get, at the other's expense: that is not enough.
+	// worthwhile is the share of the ideal gain that justifies more requests. For example, twice as
+	// many requests ideally move twice as many bytes, and must move at least 1.4 times as many. A
+	// smaller share would be unfair. Next to five connections of another program on a full link, 8
+	// requests move 1.38 times as much as 4, but only because the other program gets less.
 	worthwhile = 0.4
-	// tryAgain is the time after which the best number of requests is doubled again, because a
-	// network changes.
+	// tryAgain is the time after which a rejected number of requests is tried again, because the
+	// network may have changed.
 	tryAgain = 2 * time.Second
 )
 
-// A Limit bounds how many requests there are at once. One from [Growing] doubles the bound
-// as long as that moves more bytes a second.
+// A Limit limits the number of parallel requests. A Limit of [Fixed] never changes that number. A
+// Limit of [Growing] doubles it as long as more requests move more bytes per second.
 type Limit struct {
 	slots chan struct{} // holds a token for each free slot
 
 	mu       sync.Mutex
 	current  int
 	max      int
-	adaptive bool // whether the number of slots changes
-	refused  bool // whether Refused was called
-	excess   int  // slots to be removed when they are released
-	waiting  int  // calls of Acquire that wait
+	adaptive bool // true if the number of slots may change
+	refused  bool // true if Refused was called
+	excess   int  // number of slots to remove when requests release them
+	waiting  int  // number of calls of Acquire that are waiting
 
-	// State of the current round:
+	// The following fields describe the current round of requests.
 	since  time.Time
-	ended  int // requests that have ended
+	ended  int // number of requests that have ended in this round
 	bytes  atomic.Int64
-	second bool      // whether the last round had the same number and new connections
-	before int       // the number of which current is the double; 0 if there is none
-	rate   float64   // bytes a second with the number before
-	paused time.Time // when twice the number was found to be no better
+	second bool      // true in the second round after the slots were doubled
+	before int       // number of slots before they were doubled; 0 if they were not
+	rate   float64   // bytes per second before the slots were doubled
+	paused time.Time // time at which doubled slots last proved no better
 }
 
-// Fixed returns a Limit of n requests.
+// Fixed returns a Limit that always permits n parallel requests.
 func Fixed(n int) *Limit {
 	l := &Limit{slots: make(chan struct{}, n), current: n, max: n}
 	l.add(n)
 	return l
 }
 
-// Growing returns a Limit that begins with a number of requests and grows to highest. If the
-// rate of one request, in bytes a second, is above 0, the beginning must be worthwhile too.
+// Growing returns a Limit that permits initial parallel requests at first, and at most highest.
+// rate is the measured rate of one request in bytes per second, or 0. If rate is above 0, the Limit
+// also checks whether the initial number is worthwhile.
 func Growing(initial, highest int, rate float64) *Limit {
 	initial = min(initial, highest)
 	l := &Limit{
@@ -75,17 +81,17 @@ func (l *Limit) add(slots int) {
 	}
 }
 
-// Current returns how many requests there may be at once, now.
+// Current returns the number of parallel requests that the Limit permits at present.
 func (l *Limit) Current() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.current
 }
 
-// Max returns how many requests there will ever be at once, at most.
+// Max returns the largest number of parallel requests that the Limit can ever permit.
 func (l *Limit) Max() int { return l.max }
 
-// TryAcquire takes a slot, if one is free.
+// TryAcquire takes a slot if one is free, and reports whether it did.
 func (l *Limit) TryAcquire() bool {
 	select {
 	case <-l.slots:
@@ -95,7 +101,8 @@ func (l *Limit) TryAcquire() bool {
 	}
 }
 
-// Acquire waits for a slot. It fails only if ctx is done before.
+// Acquire takes a slot, and waits for a free one if necessary. If ctx ends first, it returns the
+// error of ctx.
 func (l *Limit) Acquire(ctx context.Context) error {
 	if l.TryAcquire() {
 		return nil
@@ -116,7 +123,7 @@ func (l *Limit) wait(n int) {
 	l.waiting += n
 }
 
-// Release gives a slot back.
+// Release makes a slot free that TryAcquire or Acquire has taken.
 func (l *Limit) Release() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -127,15 +134,15 @@ func (l *Limit) Release() {
 	l.slots <- struct{}{}
 }
 
-// Moved counts bytes that a request has moved.
+// Moved adds to the number of bytes that requests have moved in this round.
 func (l *Limit) Moved(bytes int64) {
 	if l.adaptive {
 		l.bytes.Add(bytes)
 	}
 }
 
-// Ended counts a request that has ended. After as many requests as there are slots, it decides
-// whether another number of slots is better.
+// Ended counts a request that has ended. When as many requests as there are slots have ended, it
+// decides whether to change the number of slots.
 func (l *Limit) Ended() {
 	if !l.adaptive {
 		return
@@ -146,7 +153,7 @@ func (l *Limit) Ended() {
 		return
 	}
 	now := time.Now()
-	rate := float64(l.bytes.Swap(0)) / max(now.Sub(l.since).Seconds(), 1e-9)
+	rate := perSecond(l.bytes.Swap(0), now.Sub(l.since))
 	l.since, l.ended = now, 0
 	switch {
 	case l.before > 0 && rate < l.needed() && !l.second:
@@ -164,8 +171,8 @@ func (l *Limit) Ended() {
 	l.second = false
 }
 
-// Refused ends the growth: the server takes no more requests at once, so that from now on
-// there is one.
+// Refused reduces the Limit to one request at a time for good. The caller calls it when the server
+// refuses connections.
 func (l *Limit) Refused() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -173,12 +180,13 @@ func (l *Limit) Refused() {
 	l.set(1)
 }
 
-// needed returns the rate that justifies the current number.
+// needed returns the rate in bytes per second that the current number of slots must reach to be
+// kept.
 func (l *Limit) needed() float64 {
 	return l.rate * (1 + worthwhile*(float64(l.current)/float64(l.before)-1))
 }
 
-// set changes the number of slots.
+// set changes the number of slots to n. Slots that are in use are removed when they are released.
 func (l *Limit) set(n int) {
 	for ; l.current < n; l.current++ {
 		if l.excess > 0 {

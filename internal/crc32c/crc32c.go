@@ -1,4 +1,4 @@
-// Package crc32c computes CRC32C (Castagnoli) checksums, and joins those of parts.
+// Package crc32c computes CRC32C (Castagnoli) checksums, and joins the checksums of parts.
 package crc32c
 
 import (
@@ -18,23 +18,24 @@ func New() hash.Hash32 { return crc32.New(table) }
 // Sum returns the checksum of p.
 func Sum(p []byte) uint32 { return crc32.Checksum(p, table) }
 
-// Update returns the checksum of bytes with the checksum crc, followed by p.
+// Update returns the checksum of some bytes followed by p. crc is the checksum of the bytes before
+// p.
 func Update(crc uint32, p []byte) uint32 { return crc32.Update(crc, table, p) }
 
 var joined = crcjoin.CRC{Polynomial: crc32.Castagnoli, Width: 32}
 
-// Join returns the checksum of a‖b, from the checksums of a and b and the length of b
-// in bytes.
+// Join returns the checksum of two byte strings, one after the other. a and b are their checksums,
+// and length is the length of the second string in bytes.
 func Join(a, b uint32, length int64) uint32 {
 	return uint32(joined.Join(uint64(a), uint64(b), length))
 }
 
-// Encode returns a checksum in the text form of S3 and Google: big-endian, in base64.
+// Encode returns a checksum as S3 and Google write it: 4 bytes, big-endian, in base64.
 func Encode(sum uint32) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, sum))
 }
 
-// Decode returns the checksum in a text of [Encode]. It returns false if the text is not one.
+// Decode parses a result of [Encode]. It returns false if the text is not a valid checksum.
 func Decode(text string) (uint32, bool) {
 	raw, err := base64.StdEncoding.DecodeString(text)
 	if err != nil || len(raw) != 4 {

@@ -1,22 +1,22 @@
-// Package crcjoin computes the cyclic redundancy check of a text from those of its parts.
+// Package crcjoin computes the cyclic redundancy check (CRC) of a text from the CRCs of its parts.
 package crcjoin
 
-// A CRC is a cyclic redundancy check, in the reflected form: the highest bit of Width bits stands
-// for x to the power of 0. The register is inverted at the beginning and at the end, as in all of
-// S3's checksums.
+// A CRC describes a cyclic redundancy check in the reflected form: the highest of the Width bits is
+// the coefficient of x to the power of 0. The register is inverted at the beginning and at the end.
+// All CRC checksums of S3 have this form.
 type CRC struct {
 	Polynomial uint64
 	Width      int // number of bits
 }
 
-// Join returns the checksum of two texts together, of which the second has length bytes. It
-// multiplies the first sum by x^(8*bytes) modulo the polynomial, which has the effect of so many
-// zero bytes.
+// Join returns the checksum of two texts, one after the other. first and second are their
+// checksums, and bytes is the length of the second text. Join multiplies first by x^(8*bytes)
+// modulo the polynomial, which has the same effect as appending that many zero bytes.
 func (c CRC) Join(first, second uint64, bytes int64) uint64 {
 	return c.multiply(c.powerOfX(8*uint64(bytes)), first) ^ second
 }
 
-// multiply returns a times b, modulo the polynomial.
+// multiply returns the product of the polynomials a and b, modulo the polynomial of c.
 func (c CRC) multiply(a, b uint64) (product uint64) {
 	for m := uint64(1) << (c.Width - 1); m != 0; m >>= 1 {
 		if a&m != 0 {

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Of returns the code for the error of a context that has ended.
+// Of returns the code for err, which is the error of a context: DeadlineExceeded or Canceled.
 func Of(err error) storage.Code {
 	if errors.Is(err, context.DeadlineExceeded) {
 		return storage.DeadlineExceeded

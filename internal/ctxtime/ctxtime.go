@@ -1,4 +1,4 @@
-// Package ctxtime waits, repeats calls and reads until a context ends.
+// Package ctxtime has operations that a context can end: a wait, a repeated call, and a reader.
 package ctxtime
 
 import (
@@ -19,7 +19,7 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Every calls do each time that the interval has passed, until ctx ends. It waits for do.
+// Every calls do once per interval until ctx ends. It returns when the last call has returned.
 func Every(ctx context.Context, interval time.Duration, do func(context.Context)) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()
@@ -33,7 +33,7 @@ func Every(ctx context.Context, interval time.Duration, do func(context.Context)
 	}
 }
 
-// Reader returns a reader of from that fails if ctx is done.
+// Reader returns a reader that delivers the data of a given reader, and fails when ctx is done.
 func Reader(ctx context.Context, from io.Reader) io.Reader { return reader{ctx, from} }
 
 type reader struct {

@@ -5,13 +5,13 @@ import (
 	"net/http"
 )
 
-// A Body is the body of a request that knows whether it was read.
+// A Body is the body of a request. It records whether anything has called Read.
 type Body struct {
 	io.ReadCloser
 	started bool
 }
 
-// Of returns a request like r whose body is the returned Body.
+// Of returns a copy of r, and the Body that has replaced the body of the copy.
 func Of(r *http.Request) (*http.Request, *Body) {
 	r = r.WithContext(r.Context()) // a copy, so that the caller's request is not changed
 	b := &Body{ReadCloser: r.Body}
@@ -25,8 +25,9 @@ func (b *Body) Read(p []byte) (int, error) {
 	return b.ReadCloser.Read(p)
 }
 
-// Refuse calls respond as [Respond] does, unless there is nothing to read: a client that waits for "100
-// Continue" has sent nothing yet, and HTTP/2 ends only the stream.
+// Refuse refuses the request. It calls respond, which writes the response, and reads the rest of
+// the body as [Respond] does. If the client sends no body, or waits for "100 Continue", or uses
+// HTTP/2, there is nothing to read, and Refuse only calls respond.
 func (b *Body) Refuse(w http.ResponseWriter, r *http.Request, max int64, respond func()) {
 	if b.ReadCloser == nil || b.ReadCloser == http.NoBody || r.ProtoMajor != 1 ||
 		!b.started && r.Header.Get("Expect") != "" {

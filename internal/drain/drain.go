@@ -1,6 +1,6 @@
-// Package drain responds to a request that is refused before its body is read. If the
-// connection is closed while the client is still sending, the client sees a reset and not the
-// response. If the body is read first, a client that has stalled gets its response late.
+// Package drain responds to a request that is refused before its body was read. If the server
+// closed the connection while the client is still sending, the client would see a reset in place of
+// the response. If the server read the body first, a stalled client would get its response late.
 package drain
 
 import (
@@ -16,34 +16,41 @@ import (
 )
 
 const (
-	// limit is how long a refused body is read. A client may send a byte a minute.
+	// limit is the longest time for which a refused body is read, because a client may send only a
+	// byte a minute.
 	limit = 30 * time.Second
-	// grace is how long the response waits for a client that sends nothing, and patience for one that
-	// sends the body, so that the connection of a small body stays open.
+	// grace is how long the response waits for a client that sends nothing. patience is how long it
+	// waits for a client that keeps sending. If the body ends in that time, the connection can be
+	// used again.
 	grace    = 200 * time.Millisecond
 	patience = 5 * time.Second
-	// linger is how long a connection stays open after the response if no more of the body can be
-	// read, so that the client can read the response.
+	// linger is how long a connection stays open after the response, if the rest of the body cannot
+	// be read. The client can read the response in that time.
 	linger = 500 * time.Millisecond
 )
 
-// Respond calls respond, which writes the response, and reads the rest of the body, up to max bytes and for
-// 30 seconds. If ctx is done, it reads no more. If the client sends nothing for 200 milliseconds, or sends for
-// longer than 5 seconds, the response comes first, closes the connection, and reading on does not heed ctx.
-// The response needs a Content-Length: without it, the client waits for its end while the body is read on.
+// Respond calls respond, which writes the response, and discards the rest of the body. It reads at
+// most max bytes, for at most 30 seconds, and stops when ctx is done. The response needs a
+// Content-Length. Without it, the client would wait for the end of the response while the body is
+// read.
 //
-// No Read is in progress during the response: that of [http.MaxBytesReader] may change its header.
-// Therefore a chunked body is not read on after the response, because its reader keeps the error of
-// a Read that was ended, here or by the caller. Its connection stays open for another 500 milliseconds.
+// Usually the response comes after the body. If the client sends nothing for 200 milliseconds, or
+// is still sending after 5 seconds, the response comes first and closes the connection. Respond
+// then continues to read, even if ctx is done.
 //
-// A middleware may hide the connection, and so its deadline, from [http.ResponseController]. Then
-// the response comes with the end of the body, or after 30 seconds, and only the server's
-// ReadTimeout ends a client that sends nothing.
+// Before Respond calls respond, it ends a Read in progress, because a Read of [http.MaxBytesReader]
+// may change the header of the response. It ends the Read with a deadline, after which the reader
+// of a chunked body fails for good. So the rest of a chunked body is not read after the response.
+// The connection then stays open for another 500 milliseconds.
+//
+// If a middleware hides the connection from [http.ResponseController], Respond cannot set a
+// deadline. The response then comes at the end of the body, or after 30 seconds. Only the
+// ReadTimeout of the server ends a client that sends nothing.
 func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int64, respond func()) {
 	conn, until := http.NewResponseController(w), time.Now().Add(limit)
 	first := begin(rest, max, until)
 	over := first.waitWhileBytesCome(ctx)
-	gone := ctx.Err() != nil // net/http also ends ctx with the Read that stop ends
+	gone := ctx.Err() != nil // read before the call of stop, because stop ends a Read, and net/http then ends ctx, too
 	stopped := !over && first.stop(conn)
 	if !over && !stopped {
 		over = first.wait(ctx, time.Until(until))
@@ -52,7 +59,7 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 		w.Header().Set("Connection", "close")
 	}
 	if stopped {
-		_ = conn.EnableFullDuplex() // the body is read further
+		_ = conn.EnableFullDuplex() // so that the body can be read after the response
 	}
 	respond()
 	if !over && !stopped {
@@ -76,12 +83,12 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 	}
 }
 
-// A reading reads the rest of a body in a goroutine of its own.
+// A reading is a goroutine that reads the rest of a body.
 type reading struct {
 	ended chan struct{}
 	bytes atomic.Int64
-	// Valid when ended is closed:
-	whole    bool // the body was read to its end
+	// The following fields are valid after ended was closed.
+	whole    bool // true if the body was read to its end
 	timedOut bool
 	caught   panics.Caught
 }
@@ -98,7 +105,8 @@ func begin(rest io.Reader, max int64, until time.Time) *reading {
 	return r
 }
 
-// wait waits for the end of the body, and reports whether it was reached.
+// wait waits until the reading has ended, and reports whether it has ended. The parameter most
+// limits the time of waiting.
 func (r *reading) wait(ctx context.Context, most time.Duration) bool {
 	timer := time.NewTimer(most)
 	defer timer.Stop()
@@ -111,8 +119,8 @@ func (r *reading) wait(ctx context.Context, most time.Duration) bool {
 	return false
 }
 
-// waitWhileBytesCome waits for the end of the body until the client stalls, and reports whether
-// the end was reached.
+// waitWhileBytesCome waits until the reading has ended, as long as the client keeps sending. It
+// reports whether the reading has ended.
 func (r *reading) waitWhileBytesCome(ctx context.Context) bool {
 	for until := time.Now().Add(patience); ; {
 		bytes := r.bytes.Load()
@@ -126,7 +134,7 @@ func (r *reading) waitWhileBytesCome(ctx context.Context) bool {
 }
 
 // stop ends the Read in progress. If a middleware hides the connection, stop returns false, and the
-// Read ends with the request.
+// Read continues until the request ends.
 func (r *reading) stop(conn *http.ResponseController) bool {
 	if errors.Is(conn.SetReadDeadline(time.Now()), http.ErrNotSupported) {
 		return false

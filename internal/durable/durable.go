@@ -1,5 +1,6 @@
-// Package durable makes names of files survive a power failure. A synced file can still
-// lose its name, which is in the directory: the directory must be synced, too.
+// Package durable makes the names of files survive a power failure. The name of a file is stored in
+// its directory. If only the file is synced, the name can still be lost, so the directory must be
+// synced, too.
 package durable
 
 import (
@@ -14,15 +15,15 @@ import (
 	"github.com/omnibucket/storage/internal/hexid"
 )
 
-// TempPrefix begins the names of temporary files.
+// TempPrefix is the beginning of the name of every temporary file.
 const TempPrefix = ".omnibucket-"
 
-// TempName returns a name for a file that is renamed when it is complete. Jobs do not take such a
-// file for an object.
+// TempName returns a name for a file that is renamed when it is complete. Jobs do not treat such a file as an object.
 func TempName() string { return TempPrefix + hexid.New(8) }
 
-// IsTempName reports whether name is one of [TempName], or such a name with a hyphen and a number. Files with such
-// names are not objects; only their content shows whose they are.
+// IsTempName reports whether name is a result of [TempName], optionally followed by a hyphen and a
+// number. Jobs do not treat files with such names as objects. Only the content of such a file shows
+// which program made it.
 func IsTempName(name string) bool {
 	digits, ok := strings.CutPrefix(name, TempPrefix)
 	digits, number, numbered := strings.Cut(digits, "-")
@@ -31,8 +32,9 @@ func IsTempName(name string) bool {
 
 func isHex(text string) bool { return strings.Trim(text, "0123456789abcdef") == "" }
 
-// OfFile returns an error of such a file as an error of the file at path that it becomes, because the
-// temporary name would not help anybody. It returns other errors unchanged.
+// OfFile returns err with path in place of the name of a temporary file, because that name would
+// not help the user. path is the final path of the file. If err is not about a temporary file,
+// OfFile returns err unchanged.
 func OfFile(err error, path string) error {
 	var op, name string
 	var cause error
@@ -47,8 +49,8 @@ func OfFile(err error, path string) error {
 	return &fs.PathError{Op: op, Path: path, Err: cause}
 }
 
-// Hint returns what to do about an error of the file system, or "" if the text of the error
-// says that.
+// Hint returns a text that tells the user how to solve a file system error, such as a full disk. It
+// returns "" for all other errors.
 func Hint(err error) string {
 	switch {
 	case errors.Is(err, syscall.ENOSPC):
@@ -59,16 +61,15 @@ func Hint(err error) string {
 	return ""
 }
 
-// SyncDir writes the names in a directory to the disk. On Windows it does nothing: a
-// directory cannot be flushed there, and NTFS keeps a journal of names. It also does
-// nothing if the file system has no such call. If the directory may be written but not
-// read, it cannot be opened to be synced, and SyncDir does nothing.
+// SyncDir writes the names in a directory to the disk. It does nothing on Windows, which cannot
+// sync a directory; NTFS keeps a journal of names. It also does nothing if the file system cannot
+// sync a directory, or if the user may not read the directory and so cannot open it.
 func SyncDir(path string) error {
 	d, err := os.Open(path)
 	return syncOpen(d, err)
 }
 
-// SyncDirIn does what [SyncDir] does, for a directory below root, or "." for root itself.
+// SyncDirIn is like [SyncDir], but path is relative to root. The path "." is root itself.
 func SyncDirIn(root *os.Root, path string) error {
 	d, err := root.Open(path)
 	return syncOpen(d, err)
@@ -81,7 +82,7 @@ func syncOpen(d *os.File, err error) error {
 	if err != nil {
 		return err
 	}
-	defer func() { _ = d.Close() }() // nothing was written to it
+	defer func() { _ = d.Close() }() // an error of Close does not matter, because nothing was written
 	if runtime.GOOS == "windows" {
 		return nil
 	}
@@ -97,8 +98,7 @@ func Unsupported(err error) bool {
 	return errors.Is(err, syscall.EINVAL) || errors.Is(err, errors.ErrUnsupported)
 }
 
-// MkdirAll does what [os.MkdirAll] does, and then syncs the names of the directories
-// that it made.
+// MkdirAll is like [os.MkdirAll], and also syncs the names of the directories that it makes.
 func MkdirAll(path string, mode fs.FileMode) error {
 	path = filepath.Clean(path)
 	var missing []string

@@ -3,7 +3,8 @@ package equal
 
 import "reflect"
 
-// Values reports whether a == b, for values of any type. A nil value is equal to nothing.
+// Values reports whether a == b, for values of any type. It returns false for nil, and for values
+// that cannot be compared.
 func Values(a, b any) bool {
 	return a != nil && b != nil && reflect.ValueOf(a).Comparable() && reflect.ValueOf(b).Comparable() && a == b
 }

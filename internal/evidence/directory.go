@@ -6,9 +6,10 @@ import (
 	"strings"
 )
 
-// relative reports whether dir is outer or lies in it, and the path from outer to dir, "" if they
-// are the same. It knows mounts. With files it also compares the directories themselves: a file
-// system that folds case has several paths to one directory.
+// relative reports whether the directory dir is the directory outer, or lies in outer. rel is the
+// path from outer to dir, or "" if they are the same directory. relative takes mounts into account.
+// If files is true, it also asks the system whether two paths are one directory, because a file
+// system that ignores case has several paths to it.
 func relative(dir, outer string, files bool) (rel string, ok bool) {
 	dir, outer = resolved(dir), resolved(outer)
 	rel, ok = pathFrom(outer, dir)
@@ -21,7 +22,8 @@ func relative(dir, outer string, files bool) (rel string, ok bool) {
 	return rel, ok
 }
 
-// sameAbove reports whether dir, or a directory above it, is the directory outer, and the path from there.
+// sameAbove reports whether dir, or a directory above dir, is the same file as outer. rel is the
+// path from that directory to dir.
 func sameAbove(dir, outer string) (rel string, ok bool) {
 	want, err := os.Stat(outer)
 	if err != nil {
@@ -37,7 +39,8 @@ func sameAbove(dir, outer string) (rel string, ok bool) {
 	}
 }
 
-// pathFrom returns the path from outer to dir if dir is outer, or lies in it.
+// pathFrom returns the path from the directory outer to the directory dir. ok is false if dir is
+// neither outer itself nor below it.
 func pathFrom(outer, dir string) (rel string, ok bool) {
 	rel, err := filepath.Rel(outer, dir)
 	switch {
@@ -49,8 +52,8 @@ func pathFrom(outer, dir string) (rel string, ok bool) {
 	return rel, true
 }
 
-// resolved returns path as an absolute path without symbolic links, as far as it
-// exists. It resolves a link before the ".." after it, as the operating system does.
+// resolved returns path as an absolute path without symbolic links. The end of the path may not
+// exist yet. A link is resolved before a ".." that follows it, as the operating system does.
 func resolved(path string) string {
 	if !filepath.IsAbs(path) {
 		if wd, err := os.Getwd(); err == nil {
@@ -74,7 +77,7 @@ func resolved(path string) string {
 	return filepath.Join(resolved(path[:start]), path[start:end])
 }
 
-// existing returns the deepest directory of a path that exists.
+// existing returns path, or the nearest directory above path that exists.
 func existing(path string) string {
 	at := resolved(path)
 	for {

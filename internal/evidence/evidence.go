@@ -1,29 +1,38 @@
-// Package evidence finds out what must be known before an object is removed because of another one: by a job
-// that moves, a layer with two stores, or a sweep. Two ends are compared as sets of places. If places cannot
-// be compared, a question is asked: an object that is stored at one end must not appear at the other. A
-// listing that decides what is removed does not fail over to a store that may lag.
+// Package evidence finds out whether the two ends of a job, such as the source and the target of a
+// move, are the same place. For example, a move removes an object at the source because it exists
+// at the target. If the two ends are the same place, the object would be lost. A layer with two
+// stores and a sweep would lose objects in the same way.
+//
+// An end is a set of places, and two ends are compared by their places. If the places do not show
+// whether the ends are the same, the job asks a question: it stores an object at one end, and looks
+// for it at the other.
+//
+// A listing that decides which objects are removed must not fail over to a store that may lag.
 package evidence
 
 import "context"
 
 type withoutFailover struct{}
 
-// WithoutFailover returns a context in which reads and listings come from the store that decides, or fail.
+// WithoutFailover returns a context in which a layer with several stores serves reads and listings
+// only from its primary store. If that store fails, they fail.
 func WithoutFailover(ctx context.Context) context.Context {
 	return context.WithValue(ctx, withoutFailover{}, true)
 }
 
-// MayFailOver reports whether a read or a listing may come from a store that may lag.
+// MayFailOver reports whether a read or a listing under ctx may come from a store that may lag
+// behind the primary store.
 func MayFailOver(ctx context.Context) bool { return ctx.Value(withoutFailover{}) == nil }
 
 type asking struct{}
 
-// Asking returns a context of a question. With it, an object that is stored must appear in each store of a layer,
-// or the write fails, and a look finds an object that any store has.
+// Asking returns a context for requests with which a job asks whether two buckets are the same
+// place. Under it, a layer with several stores writes an object to each store or fails. A read
+// finds an object that is in any of the stores.
 func Asking(ctx context.Context) context.Context {
 	return context.WithValue(WithoutFailover(ctx), asking{}, true)
 }
 
-// Asks reports whether a call belongs to a question. A call that came through a server has lost the context, and is
-// recognized by the key of the object.
+// Asks reports whether a call belongs to a question, which is a request under [Asking]. If the call
+// came through a server, its context is lost. It is then recognized by the key of the object.
 func Asks(ctx context.Context, key string) bool { return ctx.Value(asking{}) != nil || IsKey(key) }

@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// oneFileSystem reports whether two directories are on one volume.
+// oneFileSystem reports whether two directories are on the same volume.
 func oneFileSystem(a, b string) bool {
 	return strings.EqualFold(filepath.VolumeName(existing(a)), filepath.VolumeName(existing(b)))
 }

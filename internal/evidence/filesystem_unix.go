@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// oneFileSystem reports whether two directories are on one device. Directories on two devices may still
-// be one, through a network mount.
+// oneFileSystem reports whether two directories are on the same device. If they are not, they may
+// still be the same directory, for example through a network mount.
 func oneFileSystem(a, b string) bool {
 	first, ok := device(existing(a))
 	second, both := device(existing(b))

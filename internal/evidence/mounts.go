@@ -5,23 +5,25 @@ import (
 	"strings"
 )
 
-// A mount shows a part of a file system at a path of this machine. Two mounts may show the same part,
-// as a bind mount does.
+// A mount shows a file system, or a directory of it, at a path of this machine. Two mounts may show
+// the same directory, for example a bind mount and its original.
 type mount struct {
 	id, parent string
-	device     string // name of the file system
-	root       string // the part of the file system that is shown
+	device     string // number of the device of the file system
+	root       string // directory of the file system that the mount shows
 	point      string
 }
 
-// A view is a part of a file system that a directory shows: either of its own file system, or of one that is
-// mounted in it.
+// A view is a directory of a file system that appears in a local directory. Either the local
+// directory lies in that file system, or the file system is mounted in a folder of the local
+// directory.
 type view struct {
-	folder       string // folder below the directory: "" or a path
+	folder       string // folder of the local directory where the view appears, or ""
 	device, path string
 }
 
-// viewsOf returns the views of two directories. known is false if they are not known.
+// viewsOf returns the views of two directories. known is false if the mounts of this machine cannot
+// be read.
 func viewsOf(a, b string) (first, second []view, known bool) {
 	all, known := readMounts()
 	if !known || len(all) == 0 {
@@ -32,8 +34,8 @@ func viewsOf(a, b string) (first, second []view, known bool) {
 	return first, second, known && both
 }
 
-// views returns the views of a directory, by the mounts of this machine. The first one is that of the directory
-// itself. It returns false if they are not known.
+// views returns the views of dir, according to the given mounts. The first view is that of dir
+// itself; the others are mounted in dir. It returns false if no mount shows dir.
 func views(dir string, all []mount) ([]view, bool) {
 	dir = resolved(dir)
 	at, ok := mountOf(dir, all)
@@ -54,8 +56,8 @@ func views(dir string, all []mount) ([]view, bool) {
 	return shown, true
 }
 
-// mountOf returns the mount that shows a path. If two mounts on one parent could show it, the one on the outer path
-// is newer, and hides the other.
+// mountOf returns the mount that shows path. If two mounts with the same parent could show path,
+// the one with the shorter mount point is newer, and hides the other.
 func mountOf(path string, all []mount) (at mount, found bool) {
 	known := map[string]bool{}
 	for _, m := range all {
@@ -77,7 +79,8 @@ func mountOf(path string, all []mount) (at mount, found bool) {
 	}
 }
 
-// mountedIn reports whether a mount makes dir appear in outer, and returns the path there.
+// mountedIn reports whether a mount makes dir appear in outer. rel is the path at which dir
+// appears, relative to outer.
 func mountedIn(dir, outer string) (rel string, ok bool) {
 	inner, shown, _ := viewsOf(dir, outer)
 	if len(inner) == 0 {
@@ -91,8 +94,8 @@ func mountedIn(dir, outer string) (rel string, ok bool) {
 	return "", false
 }
 
-// holds reports whether the view inner of the same file system lies in v, and returns the path
-// from v to it.
+// holds reports whether the directory that inner shows lies in the directory that v shows, on the
+// same file system. rest is the path from v to inner.
 func (v view) holds(inner view) (rest string, ok bool) {
 	if v.device != inner.device {
 		return "", false
@@ -100,8 +103,9 @@ func (v view) holds(inner view) (rest string, ok bool) {
 	return pathFrom(v.path, inner.path)
 }
 
-// mountsApart reports whether two directories are known to show no part of a file system in common. A file system
-// that is mounted in only one of them may come from a server that shows the other.
+// mountsApart reports whether two directories certainly have no file in common. It returns false if
+// they show different file systems, because a network file system may show the files of a local
+// one.
 func mountsApart(a, b string) bool {
 	first, second, known := viewsOf(a, b)
 	if !known {
@@ -122,12 +126,13 @@ func mountsApart(a, b string) bool {
 	return true
 }
 
-// A Meeting is a part of a file system that two directories show, below a folder A of the one and B of the other;
-// each is "", or ends in a slash.
+// A Meeting is a directory of a file system that appears in two local directories. A is the folder
+// where it appears in the first one, and B is the folder in the second one. Each is "" or ends in a
+// slash.
 type Meeting struct{ A, B string }
 
-// Meetings returns the parts of file systems that the mounts of this machine show both in a
-// directory of a and in one of b.
+// Meetings returns the folders of a and b that show the same files, according to the mounts of this
+// machine.
 func Meetings(a, b []Place) (all []Meeting) {
 	for _, p := range a {
 		for _, q := range b {
@@ -160,7 +165,8 @@ func asFolder(path string) string {
 	return strings.TrimSuffix(filepath.ToSlash(path), "/") + "/"
 }
 
-// MountedIn returns the folders of places at which another file system is mounted, or another part of one.
+// MountedIn returns the folders of places at which a file system, or a directory of one, is
+// mounted.
 func MountedIn(places []Place) (folders []string) {
 	all, _ := readMounts()
 	for _, p := range places {

@@ -6,16 +6,17 @@ import (
 	"strings"
 )
 
-// readMounts reads the mounts of this process: see proc_pid_mountinfo(5).
+// readMounts reads the mounts that this process sees. The format is described in
+// proc_pid_mountinfo(5).
 func readMounts() ([]mount, bool) {
 	f, err := os.Open("/proc/self/mountinfo")
 	if err != nil {
 		return nil, false
 	}
-	defer func() { _ = f.Close() }() // it was only read
+	defer func() { _ = f.Close() }() // an error of Close does not matter after reading
 	var all []mount
 	lines := bufio.NewScanner(f)
-	lines.Buffer(nil, 1<<20) // an overlay of many layers has a long line
+	lines.Buffer(nil, 1<<20) // the line of an overlay with many layers is long
 	for lines.Scan() {
 		fields := strings.Fields(lines.Text())
 		if len(fields) < 5 {

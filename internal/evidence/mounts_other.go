@@ -2,5 +2,5 @@
 
 package evidence
 
-// readMounts returns no mounts: on these systems, each mount has a device of its own.
+// readMounts returns no mounts, because on these systems each mount has its own device number.
 func readMounts() ([]mount, bool) { return nil, true }

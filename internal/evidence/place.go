@@ -7,23 +7,26 @@ import (
 	"github.com/omnibucket/storage/internal/equal"
 )
 
-// A Place is where objects are. Two places are the same if both their accounts and their buckets are
-// equal, or if their directories are the same.
+// A Place says where objects are stored. Two places are the same if both their accounts and their
+// buckets are equal, or if their directories are the same.
 type Place struct {
-	// Account is comparable, and equal if one credential reaches both places; nil means unknown.
+	// Account identifies the account, as a comparable value. Two accounts are equal if one
+	// credential reaches both places. Nil means that the account is unknown.
 	Account any
 	Bucket  string
-	Prefix  string // "", or text that ends in a slash
-	// Directory is the local directory that holds the bucket, or the end of a job; "" if there is none.
+	Prefix  string // "", or a text that ends in a slash
+	// Directory is the local directory that contains the objects of the bucket, or "".
 	Directory string
-	// Direct means that no server stands between the driver and the objects. Two such places in different accounts
-	// are known to be apart, unless they are directories of two file systems.
+	// Direct is true if no server is between the driver and the objects. Two such places in
+	// different accounts certainly differ. Directories on two file systems are an exception,
+	// because a network file system may show the files of a local one.
 	Direct bool
-	// Alias means that the bucket may have a second name, as an access point is one.
+	// Alias is true if the bucket may have a second name, such as an access point.
 	Alias bool
 }
 
-// In returns the places of a folder of a bucket that has these places.
+// In returns the places of a folder. places are those of the whole bucket, and prefix is the path
+// of the folder.
 func In(places []Place, prefix string) []Place {
 	if prefix == "" {
 		return places
@@ -36,8 +39,8 @@ func In(places []Place, prefix string) []Place {
 	return in
 }
 
-// Below reports whether a place of inner is known to lie in one of outer, and returns the prefix there: "", or
-// text that ends in a slash.
+// Below reports whether a place of inner is known to lie in a place of outer. prefix is the path of
+// inner in outer: "", or a text that ends in a slash.
 func Below(inner, outer []Place) (prefix string, ok bool) {
 	for _, i := range inner {
 		for _, o := range outer {
@@ -49,7 +52,8 @@ func Below(inner, outer []Place) (prefix string, ok bool) {
 	return "", false
 }
 
-// Same reports whether each place of a is one of b, and the reverse.
+// Same reports whether a and b are known to be the same places: each place of a is a place of b,
+// and each place of b is a place of a.
 func Same(a, b []Place) bool {
 	return len(a) > 0 && len(b) > 0 && eachIn(a, b) && eachIn(b, a)
 }
@@ -63,8 +67,8 @@ func eachIn(a, b []Place) bool {
 	return true
 }
 
-// Apart reports whether no object of a is known to be one of b, whatever address it has. It returns false for
-// unknown places.
+// Apart reports whether a and b certainly have no object in common, whatever addresses they have.
+// If a place is unknown, it returns false.
 func Apart(a, b []Place) bool {
 	for _, p := range a {
 		for _, q := range b {
@@ -76,7 +80,8 @@ func Apart(a, b []Place) bool {
 	return len(a) > 0 && len(b) > 0
 }
 
-// Beside reports whether a and b are known to be folders of one bucket, neither in the other.
+// Beside reports whether a and b are known to be two folders of the same bucket, neither of which
+// contains the other.
 func Beside(a, b []Place) bool {
 	return len(a) == 1 && len(b) == 1 && a[0].sameBucket(b[0]) && a[0].apart(b[0])
 }
@@ -85,7 +90,7 @@ func (p Place) sameBucket(q Place) bool {
 	return equal.Values(p.Account, q.Account) && p.Bucket == q.Bucket
 }
 
-// directory returns the directory of this machine that holds the place; "" if there is none.
+// directory returns the directory of this machine that contains the objects of the place, or "".
 func (p Place) directory() string {
 	if p.Directory == "" || p.Prefix == "" {
 		return p.Directory
@@ -104,13 +109,14 @@ func (p Place) below(outer Place) (prefix string, ok bool) {
 	if dir == "" || outerDir == "" {
 		return "", false
 	}
-	// In one bucket two prefixes that differ in case are not the same, even if the
-	// file system folds case.
+	// In one bucket, two prefixes that differ only in case are different, even if the file system
+	// ignores case. So the directories are compared as files only for different buckets.
 	rel, ok := relative(dir, outerDir, !one)
 	return asFolder(rel), ok
 }
 
-// KeyIn returns the key that an object of p has in another place, if it is known to lie there.
+// KeyIn converts a key in p to the key of the same object in a second place. It returns false if
+// the object is not known to be in the second place.
 func (p Place) KeyIn(key string, other Place) (string, bool) {
 	if prefix, ok := p.below(other); ok {
 		return prefix + key, true
@@ -131,7 +137,7 @@ func (p Place) apart(q Place) bool {
 	local := dir != "" && other != ""
 	switch {
 	case p.sameBucket(q):
-		return !local || mountsApart(dir, other) // folders of one bucket, of which neither contains the other
+		return !local || mountsApart(dir, other) // two folders of a bucket may still show the same file through a mount
 	case local:
 		return p.Direct && q.Direct && oneFileSystem(dir, other) && mountsApart(dir, other)
 	case p.Direct && q.Direct:

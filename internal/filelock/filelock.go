@@ -1,4 +1,4 @@
-// Package filelock locks files against other open files, also of the same process.
+// Package filelock locks files. A lock also excludes other open files of the same process.
 package filelock
 
 import (
@@ -6,8 +6,9 @@ import (
 	"runtime"
 )
 
-// Try locks the whole file until it is closed. It returns free false if another open file has the lock. If the
-// system or the file system has no locks, nothing is locked: it returns free true, and certain false.
+// Try locks the whole file until it is closed, and does not wait. free is false if another open
+// file holds the lock. If the system or the file system has no locks, Try locks nothing and returns
+// free true and certain false.
 func Try(f *os.File) (free, certain bool) { return try(f) }
 
 // RemovesOpenFiles reports whether this system can remove a file that is open.

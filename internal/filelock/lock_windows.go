@@ -8,7 +8,8 @@ import (
 
 var lockFileEx = syscall.NewLazyDLL("kernel32.dll").NewProc("LockFileEx")
 
-// try locks a byte past the end of every file: a lock on Windows keeps others from reading and writing.
+// try locks one byte that lies beyond the end of any file. A lock on Windows prevents other
+// processes from reading and writing the locked bytes, so no byte with content may be locked.
 func try(f *os.File) (free, certain bool) {
 	const (
 		failImmediately  = 1

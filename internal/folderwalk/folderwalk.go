@@ -1,4 +1,5 @@
-// Package folderwalk continues a listing of a directory after folders that may not be read.
+// Package folderwalk makes a listing of a directory continue after folders that the user may not
+// read.
 package folderwalk
 
 import (
@@ -10,9 +11,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Continue yields list, which has the keys of bucket with a prefix, after a key. If the bucket is a directory, list
-// ends at a folder that this user may not read, such as lost+found. Continue then lists folder by folder, and yields
-// each such folder as a common prefix with its error. Any other error is the last.
+// Continue yields the entries of list, which is a listing of bucket with the given prefix, after
+// the given key. In a directory, list ends with an error at a folder that the user may not read,
+// such as lost+found. Continue then lists the rest folder by folder. It yields each such folder as
+// a common prefix together with its error. Any other error ends Continue.
 func Continue(
 	ctx context.Context, bucket storage.Lister, prefix, after string, list iter.Seq2[storage.ListEntry, error],
 ) iter.Seq2[storage.ListEntry, error] {
@@ -32,7 +34,8 @@ func Continue(
 	}
 }
 
-// folder yields the entries after a key, folder by folder. It returns false to end the walk.
+// folder lists one folder, and calls itself for each folder in it. It yields only entries whose
+// keys are greater than after. It returns false if the whole walk must end.
 func folder(
 	ctx context.Context, bucket storage.Lister, name, after string, yield func(storage.ListEntry, error) bool,
 ) bool {

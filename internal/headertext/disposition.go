@@ -5,9 +5,9 @@ import (
 	"strings"
 )
 
-// Disposition returns the Content-Disposition (RFC 6266) of this kind, attachment or inline, with
-// which a browser saves a response under the name: encoded by RFC 8187, and in ASCII for old
-// browsers.
+// Disposition returns a Content-Disposition header (RFC 6266) that makes a browser save a response
+// under name. kind is "attachment" or "inline". The name is encoded as RFC 8187 requires, and also
+// in ASCII for old browsers.
 func Disposition(kind, name string) string {
 	ascii := strings.Map(func(r rune) rune {
 		if r < 0x20 || r > 0x7e || strings.ContainsRune(`"\%/`, r) {

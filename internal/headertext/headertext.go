@@ -1,4 +1,4 @@
-// Package headertext has the rules for texts in the headers with which objects are served.
+// Package headertext checks and builds values of HTTP headers with which objects are served.
 package headertext
 
 import (
@@ -9,22 +9,23 @@ import (
 	"unicode/utf8"
 )
 
-// MaxHeaderBytes is the length of the longest header.
+// MaxHeaderBytes is the largest length of a header's value in bytes.
 const MaxHeaderBytes = 1024
 
-// ValidHeader reports whether every provider keeps value as a header: ASCII of at most 1,024 bytes
-// without control characters or spaces at its ends.
+// ValidHeader reports whether every provider can store value as a header. value must be ASCII of at
+// most 1,024 bytes, without control characters and without spaces at its ends.
 func ValidHeader(value string) bool {
 	return len(value) <= MaxHeaderBytes && Plain(value) && strings.TrimSpace(value) == value &&
 		!strings.ContainsFunc(value, func(r rune) bool { return r >= utf8.RuneSelf })
 }
 
-// Plain reports whether s is UTF-8 without control characters.
+// Plain reports whether s is valid UTF-8 without control characters.
 func Plain(s string) bool {
 	return utf8.ValidString(s) && !strings.ContainsFunc(s, func(r rune) bool { return r < 0x20 || r == 0x7F })
 }
 
-// ValidMediaType reports whether value is type/subtype, and valid as a header.
+// ValidMediaType reports whether value is a media type of the form type/subtype and a
+// [ValidHeader].
 func ValidMediaType(value string) bool {
 	if !ValidHeader(value) {
 		return false
@@ -34,8 +35,8 @@ func ValidMediaType(value string) bool {
 	return err == nil && found && kind != "" && sub != ""
 }
 
-// Lines returns all lines of a header, as one. Empty lines do not count, and equal lines count
-// as one.
+// Lines joins all values of a header with commas, in sorted order. It leaves out empty and repeated
+// values.
 func Lines(header http.Header, name string) string {
 	lines := slices.Clone(header.Values(name))
 	slices.Sort(lines)

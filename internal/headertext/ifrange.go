@@ -6,10 +6,11 @@ import (
 	"time"
 )
 
-// RangeApplies evaluates If-Range (RFC 9110, section 13.1.5) for an object with this ETag and this
-// modification time, which is zero if it is not known. It returns false if the client has a part of
-// another object, so that the Range header must be ignored. An entity tag is compared strongly; a date
-// must be the very second.
+// RangeApplies evaluates the If-Range header (RFC 9110, section 13.1.5) for an object with the
+// given ETag and modification time. modified is zero if it is unknown.
+//
+// It returns false if the client has a part of an earlier object, so that the server must ignore
+// the Range header. Entity tags are compared strongly. Dates are compared to the second.
 func RangeApplies(header http.Header, etag string, modified time.Time) bool {
 	condition := strings.Trim(header.Get("If-Range"), " \t\r\n")
 	if condition == "" {
@@ -22,7 +23,8 @@ func RangeApplies(header http.Header, etag string, modified time.Time) bool {
 	return err == nil && !modified.IsZero() && date.Unix() == modified.Unix()
 }
 
-// CutTag splits off the entity tag that s begins with. tag is "" if there is none.
+// CutTag splits s after the entity tag at its beginning. If s does not begin with an entity tag,
+// tag is "".
 func CutTag(s string) (tag, rest string) {
 	opaque := strings.TrimPrefix(s, "W/")
 	if opaque == "" || opaque[0] != '"' {

@@ -1,5 +1,5 @@
-// Package hexid makes random names in hexadecimal, for stored formats that require it.
-// Anything else uses crypto/rand.Text.
+// Package hexid makes random names in hexadecimal, for stored formats that require hexadecimal
+// digits. All other random names come from [crypto/rand.Text].
 package hexid
 
 import (
@@ -7,7 +7,8 @@ import (
 	"encoding/hex"
 )
 
-// New returns a name of that many random bytes, in lower case.
+// New returns the hexadecimal digits of random bytes, in lower case. bytes is the number of random
+// bytes.
 func New(bytes int) string {
 	id := make([]byte, bytes)
 	_, _ = rand.Read(id) // never fails

@@ -1,14 +1,15 @@
-// Package hostname has rules for the names by which clients call a server.
+// Package hostname checks the host name with which a client has called a server.
 package hostname
 
 import (
 	"net"
 	"net/netip"
+	"os"
 	"slices"
 	"strings"
 )
 
-// Of returns a host in lower case, without its port.
+// Of returns host, such as the value of a Host header, in lower case and without its port.
 func Of(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name
@@ -16,12 +17,20 @@ func Of(host string) string {
 	return strings.ToLower(host)
 }
 
-// IsKnown reports whether a host is an IP address, localhost or one of names. A site that binds its own name to
-// the address of a server (DNS rebinding), so that a browser lets its pages read the responses, has another
-// host.
+// IsKnown reports whether host is an IP address, localhost or one of the given names. A server that
+// refuses other hosts is safe from DNS rebinding. In that attack, a website makes its own name
+// point to the server, so that its pages could read the responses.
 func IsKnown(host string, names []string) bool {
 	host = strings.Trim(Of(host), "[]")
 	_, err := netip.ParseAddr(host)
 	return err == nil || host == "localhost" || strings.HasSuffix(host, ".localhost") ||
 		slices.ContainsFunc(names, func(known string) bool { return strings.EqualFold(known, host) })
+}
+
+// WithOwn returns names, preceded by the name of this machine if the machine has one.
+func WithOwn(names []string) []string {
+	if own, err := os.Hostname(); err == nil {
+		return append([]string{own}, names...)
+	}
+	return names
 }

@@ -10,11 +10,11 @@ import (
 	"github.com/omnibucket/storage/internal/hostname"
 )
 
-// grace is how long requests may take to finish after the context is done.
+// grace is how long requests in progress may continue after the context is done.
 const grace = 10 * time.Second
 
-// Serve serves until ctx is done, and then lets requests finish for 10 seconds. It
-// closes the listener.
+// Serve serves HTTP on listener until ctx is done. Requests in progress may then continue for 10
+// seconds. Serve closes the listener.
 func Serve(ctx context.Context, listener net.Listener, handler http.Handler) error {
 	server := &http.Server{Handler: handler, ReadHeaderTimeout: 10 * time.Second, IdleTimeout: 2 * time.Minute}
 	ended := make(chan error, 1)
@@ -33,9 +33,10 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	return nil
 }
 
-// Guard returns a handler that answers only to the names of this machine if only this machine can connect. A
-// browser on it shows pages of other sites, and such a page could read the responses through a name that leads
-// to this machine.
+// Guard protects a server that listens only on a loopback address: it refuses requests whose Host
+// is not a name of this machine. Otherwise a website, opened in a browser on this machine, could
+// read the responses through a name that points to 127.0.0.1. For a server on any other address,
+// Guard returns the handler next itself.
 func Guard(listening net.Addr, names []string, next http.Handler) http.Handler {
 	if at, ok := listening.(*net.TCPAddr); !ok || !at.IP.IsLoopback() {
 		return next
@@ -53,7 +54,8 @@ func Guard(listening net.Addr, names []string, next http.Handler) http.Handler {
 	})
 }
 
-// ReachableAddress returns an address with which a client on this machine can connect.
+// ReachableAddress returns an address that a client on this machine can use to connect. If the
+// server listens on all addresses, the host is localhost.
 func ReachableAddress(listening net.Addr) string {
 	host, port, err := net.SplitHostPort(listening.String())
 	if err != nil {

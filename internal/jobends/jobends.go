@@ -1,4 +1,5 @@
-// Package jobends makes buckets and directories the ends of a question of package evidence.
+// Package jobends implements [evidence.End] for buckets and directories, so that a job can find out
+// whether its two ends are the same place.
 package jobends
 
 import (
@@ -13,15 +14,15 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 )
 
-// A bucket is an end. write is nil if nothing can be written.
+// A bucket implements [evidence.End]. write is nil if the job cannot write to the bucket.
 type bucket struct {
 	read    storage.AttrsReader
 	write   storage.ReadWriter
-	version string // version that Put has stored, in a bucket that keeps versions
+	version string // version that Put stored, if the bucket keeps versions
 }
 
-// OfBucket returns an end that reads from one bucket, and writes to the same one or, if write is nil, not at all:
-// Put is then Unsupported.
+// OfBucket returns the end for a bucket. read and write must reach the same bucket. If write is
+// nil, Put fails with Unsupported.
 func OfBucket(read storage.AttrsReader, write storage.ReadWriter) evidence.End {
 	return &bucket{read: read, write: write}
 }
@@ -35,7 +36,7 @@ func (b *bucket) Put(ctx context.Context, key string) error {
 	case err == nil:
 		b.version = attrs.Version
 	case errors.Is(err, storage.OutcomeUnknown):
-		_ = b.write.Remove(context.WithoutCancel(ctx), key) // the object may be stored
+		_ = b.write.Remove(context.WithoutCancel(ctx), key) // the object may have been stored in spite of the error
 	}
 	return err
 }
@@ -48,8 +49,9 @@ func (b *bucket) Has(ctx context.Context, key string) (bool, error) {
 	return err == nil, err
 }
 
-// Discard removes the version, too. If that is not permitted, it removes the object. If nothing may be removed, as in
-// an archive, the object stays.
+// Discard removes the version that Put has stored. If removing the version is not permitted, it
+// removes the object. If nothing may be removed, as in an archive, the object stays, and Discard
+// returns nil.
 func (b *bucket) Discard(ctx context.Context, key string) error {
 	if b.version != "" && b.write.Remove(ctx, key, storage.WithVersion(b.version)) == nil {
 		return nil
@@ -62,7 +64,8 @@ func (b *bucket) Discard(ctx context.Context, key string) error {
 	return err
 }
 
-// A fileSystem is an os.Root, or the system's files below a directory.
+// A fileSystem has the calls that an end needs, with paths below a directory. An *os.Root
+// implements it.
 type fileSystem interface {
 	OpenFile(name string, flag int, mode fs.FileMode) (*os.File, error)
 	Lstat(name string) (fs.FileInfo, error)
@@ -71,10 +74,12 @@ type fileSystem interface {
 
 type directory struct{ files fileSystem }
 
-// OfDirectory returns an end whose files are below a directory. Its errors are those of the operating system.
+// OfDirectory returns an end whose files are in the directory root. Its errors are those of the
+// operating system.
 func OfDirectory(root *os.Root) evidence.End { return directory{root} }
 
-// OfPath returns an end whose files are below a directory, which is opened for each call.
+// OfPath returns an end whose files are in the directory dir. It resolves the path again for each
+// call.
 func OfPath(dir string) evidence.End { return directory{below(dir)} }
 
 func (d directory) Put(_ context.Context, key string) error {
@@ -84,7 +89,7 @@ func (d directory) Put(_ context.Context, key string) error {
 	}
 	_, err = f.WriteString(evidence.Text)
 	if err = errors.Join(err, f.Close()); err != nil {
-		_ = d.files.Remove(key) // removed because the disk is full
+		_ = d.files.Remove(key) // the file may be incomplete, for example because the disk is full
 	}
 	return err
 }

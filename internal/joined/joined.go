@@ -1,8 +1,9 @@
-// Package joined splits joined errors.
+// Package joined splits an error that joins several errors.
 package joined
 
-// Errors returns the errors that [errors.Join], or another type with the method Unwrap() []error,
-// has joined. It returns nil for nil, and a slice with only err for any other error.
+// Errors returns the errors that err joins, if err is a result of [errors.Join] or of another type
+// with the method Unwrap() []error. Otherwise it returns a slice that contains only err, or nil if
+// err is nil.
 func Errors(err error) []error {
 	if err == nil {
 		return nil

@@ -1,4 +1,4 @@
-// Package keyrule has the rules of keys.
+// Package keyrule checks whether a key of an object is valid for every provider.
 package keyrule
 
 import (
@@ -6,20 +6,20 @@ import (
 	"unicode/utf8"
 )
 
-// MaxBytes is the length of the longest key: S3, GCS and Azure agree on no more.
+// MaxBytes is the largest length of a key that S3, GCS and Azure all permit.
 const MaxBytes = 1024
 
 const (
-	maxKeySegments = 254 // Azure's limit
-	maxFileName    = 255 // bytes of a segment, without LongSegments
+	maxKeySegments = 254 // limit of Azure
+	maxFileName    = 255 // largest segment in bytes, unless the store has LongSegments
 
 	ruleCharacter = "must not contain control characters, backslashes or U+FFFE and U+FFFF"
 	ruleDot       = `must not have a segment that ends in "."`
 )
 
-// Write returns the rule that a key to be written breaks; "" if it breaks none. It implements rule
-// K1: keys that every provider can store and every client can address, including S3's XML, signed URLs in browsers,
-// and file systems.
+// Write returns the rule that the key of a new object breaks, or "". It implements rule K1: every
+// provider must be able to store the key, and every client to address it. So the key must be valid
+// in S3's XML, in signed URLs in browsers, and in file systems.
 func Write(key string) string {
 	if rule := Any(key); rule != "" {
 		return rule
@@ -33,12 +33,14 @@ func Write(key string) string {
 	return checkKeyBytes(key)
 }
 
-// Fits reports whether every store accepts the length of a key and the number of its segments.
+// Fits reports whether the length of a key and the number of its segments are within the limits of
+// every store.
 func Fits(key string) bool {
 	return len(key) <= MaxBytes && strings.Count(key, "/") < maxKeySegments
 }
 
-// checkKeyBytes reads the key only once, because every write calls it.
+// checkKeyBytes returns the rule that the characters or segments of key break, or "". It reads key
+// only once, because every write calls it.
 func checkKeyBytes(key string) string {
 	segments, ascii, before := 1, true, byte(0)
 	for i := range len(key) {
@@ -68,7 +70,7 @@ func checkKeyBytes(key string) string {
 	return ""
 }
 
-// HasLongSegment reports whether a segment of key cannot be the name of a file.
+// HasLongSegment reports whether key has a segment that is too long for the name of a file.
 func HasLongSegment(key string) bool {
 	if len(key) <= maxFileName {
 		return false
@@ -81,8 +83,8 @@ func HasLongSegment(key string) bool {
 	return false
 }
 
-// Any returns the rule for all keys, even those that are only read, that key breaks; "" if it
-// breaks none.
+// Any returns the rule that key breaks, or "". It checks only the rules for keys that are read,
+// which permit more keys than [Write].
 func Any(key string) string {
 	switch {
 	case key == "":
@@ -103,8 +105,9 @@ func Any(key string) string {
 	return ""
 }
 
-// CommonPrefix returns the common prefix that a listing rolls key up into: key up to and including the
-// first delimiter after prefix. It returns false if there is none.
+// CommonPrefix returns the common prefix that represents key in a listing with the given prefix and
+// delimiter. This is key up to and including the first delimiter after prefix. It returns false if
+// no delimiter follows prefix.
 func CommonPrefix(key, prefix, delimiter string) (string, bool) {
 	if delimiter != "" && strings.HasPrefix(key, prefix) {
 		if i := strings.Index(key[len(prefix):], delimiter); i >= 0 {
@@ -114,12 +117,12 @@ func CommonPrefix(key, prefix, delimiter string) (string, bool) {
 	return "", false
 }
 
-// PrefixEnd returns the least string that is greater than every string that begins with
-// prefix. It returns false if all bytes of prefix are 0xFF.
+// PrefixEnd returns the smallest string that is greater than every string that begins with prefix. It returns false if
+// all bytes of prefix are 0xFF.
 func PrefixEnd(prefix string) (string, bool) {
 	end := []byte(prefix)
 	for i := len(end) - 1; i >= 0; i-- {
-		if end[i]++; end[i] != 0 { // otherwise it was 0xFF, and the byte before it must become greater
+		if end[i]++; end[i] != 0 { // otherwise the byte was 0xFF and is now 0, so the byte before it must be increased
 			return string(end[:i+1]), true
 		}
 	}

@@ -1,4 +1,5 @@
-// Package keysort sorts any number of keys with values on disk, within bounded memory.
+// Package keysort sorts keys with values. It uses a bounded amount of memory, and stores the rest
+// on disk.
 //
 //	s := keysort.New(64 << 20)
 //	defer s.Close()
@@ -23,33 +24,33 @@ func compare(a, b Record) int {
 }
 
 const (
-	// recordBytes is the memory of a record in addition to its key and value.
+	// recordBytes is the memory in bytes that a record takes in addition to its key and value.
 	recordBytes = 48
-	// blockBytes is how much memory is allocated at a time.
+	// blockBytes is the number of bytes that are allocated at a time for keys and values.
 	blockBytes = 256 << 10
-	// leastBuffer is the smallest buffer that reads a run efficiently. It bounds how many runs of a level
-	// are merged at once.
+	// leastBuffer is the smallest number of bytes for a buffer that reads a run (a sorted sequence
+	// on disk) efficiently. It limits how many runs of one level are merged at a time.
 	leastBuffer = 32 << 10
 	leastRuns   = 8
 )
 
-// A Sorter sorts records by key and, if keys are equal, by value. It keeps equal records. Its methods
-// must not be called concurrently.
+// A Sorter sorts records by key, and records with equal keys by value. It keeps equal records. Its
+// methods must not be called concurrently.
 type Sorter struct {
 	memory  int
-	records []Record // not yet in a run
-	held    int      // bytes of records
-	block   []byte   // has room for further records
-	levels  []*runs  // a full level becomes one run of the next
+	records []Record // records that are not in a run yet
+	held    int      // memory of records in bytes
+	block   []byte   // memory for the keys and values of more records
+	levels  []*runs  // sorted runs on disk; a full level is merged into one run of the next level
 	sealed  bool
 }
 
-// New returns a Sorter that holds about this number of bytes in memory. It writes any more records,
-// and a single record that is larger, to temporary files. The files are in [os.TempDir].
+// New returns a Sorter that uses about memory bytes. If the records need more, or a single record
+// is larger, they are written to temporary files in [os.TempDir].
 func New(memory int) *Sorter { return &Sorter{memory: max(memory, 1)} }
 
-// Add adds a record. It keeps neither slice. It fails if the disk does, if ctx is done, and after
-// [Sorter.Sorted].
+// Add copies key and value into a new record. It fails if the disk fails, if ctx is done, or if
+// [Sorter.Sorted] was called before.
 func (s *Sorter) Add(ctx context.Context, key, value []byte) error {
 	if s.sealed {
 		return errors.New("keysort: Add after Sorted or Close")
@@ -71,7 +72,8 @@ func (s *Sorter) Add(ctx context.Context, key, value []byte) error {
 	return nil
 }
 
-// spill writes the records in memory as a run.
+// spill sorts the records in memory and writes them to disk as a run. If a level then has too many
+// runs, spill merges them into one run of the next level.
 func (s *Sorter) spill(ctx context.Context) error {
 	slices.SortFunc(s.records, compare)
 	if err := s.addRun(ctx, 0, s.inMemory); err != nil {
@@ -107,8 +109,9 @@ func (s *Sorter) inMemory(yield func(Record, error) bool) {
 	}
 }
 
-// Sorted yields the records in order, and at most one error, last. A record is valid until the next
-// one. Sorted may be called several times, also before an earlier listing has ended.
+// Sorted yields all records in order. If an error occurs, it yields the error and ends. A record is
+// valid until the next one is yielded. Sorted may be called several times, even while an earlier
+// result is still being read.
 func (s *Sorter) Sorted(ctx context.Context) iter.Seq2[Record, error] {
 	s.sealed = true
 	if len(s.levels) > 0 && len(s.records) > 0 {
@@ -118,13 +121,13 @@ func (s *Sorter) Sorted(ctx context.Context) iter.Seq2[Record, error] {
 		s.records = nil
 	}
 	if len(s.levels) == 0 {
-		slices.SortFunc(s.records, compare) // this changes nothing the next time
+		slices.SortFunc(s.records, compare) // does nothing if an earlier call has sorted them
 		return s.inMemory
 	}
 	return s.merged(ctx, s.levels...)
 }
 
-// Close removes the temporary files. It is idempotent.
+// Close removes the temporary files. Further calls do nothing.
 func (s *Sorter) Close() error {
 	s.sealed = true
 	s.records, s.block = nil, nil

@@ -13,18 +13,19 @@ import (
 	"github.com/omnibucket/storage/internal/tempfile"
 )
 
-// runs are sorted runs of records, one after the other in a temporary file. A record shares the
-// beginning of its key with the one before it, as the keys of a bucket mostly do.
+// A runs is a temporary file of sorted runs of records, one after the other. Most keys of a bucket
+// share their beginning, so a record does not repeat the bytes that its key shares with the
+// previous key.
 type runs struct {
-	file *os.File // nil means there is no run
+	file *os.File // nil if there is no run yet
 	size int64
 	all  []span
 }
 
-// A span is the part of the file that has one run.
+// A span is the range of the file that contains one run.
 type span struct{ from, to int64 }
 
-// add appends a run.
+// add writes records, which must be sorted, to the end of the file as a new run.
 func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error {
 	if f.file == nil {
 		file, err := tempfile.Create("omnibucket-sort-*")
@@ -34,7 +35,7 @@ func (f *runs) add(ctx context.Context, records iter.Seq2[Record, error]) error 
 		f.file = file
 	}
 	const buffer = 64 << 10
-	to := bufio.NewWriterSize(io.NewOffsetWriter(f.file, f.size), buffer) // written over bytes of an interrupted call
+	to := bufio.NewWriterSize(io.NewOffsetWriter(f.file, f.size), buffer) // overwrites what a failed call left
 	end := f.size
 	var last, head []byte
 	for r, err := range records {
@@ -71,7 +72,8 @@ func sharedPrefix(a, b []byte) int {
 	return n
 }
 
-// merged yields the records of all levels in order. Its buffers have about the memory of s.
+// merged yields the records of all runs of the levels in order. Its buffers share about s.memory
+// bytes.
 func (s *Sorter) merged(ctx context.Context, levels ...*runs) iter.Seq2[Record, error] {
 	return func(yield func(Record, error) bool) {
 		open, err := s.open(levels)
@@ -101,7 +103,7 @@ func (s *Sorter) merged(ctx context.Context, levels ...*runs) iter.Seq2[Record, 
 	}
 }
 
-// open returns the runs of all levels, each at its first record.
+// open returns a cursor for each run of the levels, positioned at its first record.
 func (s *Sorter) open(levels []*runs) (cursors, error) {
 	const smallest, largest = 4 << 10, 1 << 20
 	total := 0
@@ -134,13 +136,13 @@ func (f *runs) close() error {
 	return err
 }
 
-// A cursor reads one run.
+// A cursor reads the records of one run. record is the current one.
 type cursor struct {
 	from   *bufio.Reader
 	record Record
 }
 
-// step reads the next record. It returns false at the end of the run.
+// step makes the next record the current one. It returns false at the end of the run.
 func (c *cursor) step() (bool, error) {
 	shared, err := binary.ReadUvarint(c.from)
 	if errors.Is(err, io.EOF) {
@@ -164,7 +166,7 @@ func (c *cursor) step() (bool, error) {
 	return true, err
 }
 
-// fill appends the next n bytes to b.
+// fill reads the next n bytes of the run, and appends them to b.
 func (c *cursor) fill(b []byte, n int) ([]byte, error) {
 	start := len(b)
 	if cap(b) < start+n {
@@ -175,7 +177,7 @@ func (c *cursor) fill(b []byte, n int) ([]byte, error) {
 	return b, err
 }
 
-// cursors is a heap with the least record first.
+// cursors is a heap: the cursor with the smallest record is first.
 type cursors []*cursor
 
 func (c cursors) Len() int           { return len(c) }

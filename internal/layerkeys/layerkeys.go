@@ -1,5 +1,6 @@
-// Package layerkeys says which objects of a bucket belong to layers. Jobs leave them out, and so do programs that
-// show a bucket to people, because such objects have a meaning only in the place in which they were written.
+// Package layerkeys recognizes the objects that a layer, such as a mirror or an overlay, stores for
+// its own use. Jobs skip these objects, because they are only meaningful in the bucket where the
+// layer wrote them. Programs that show a bucket to people skip them, too.
 package layerkeys
 
 import (
@@ -9,31 +10,32 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// Mirror begins the keys of a mirror's notes, and Overlay begins the keys of an overlay's tombstones. MirrorClock
-// is the key by which a mirror reads the clock of its second store.
+// A mirror stores notes about its two stores under keys that begin with Mirror. It stores an object
+// with the key MirrorClock to read the clock of its second store. An overlay marks removed objects
+// (tombstones) under keys that begin with Overlay.
 const (
 	Mirror      = ".omnibucket-mirror/"
 	MirrorClock = ".omnibucket-mirror-clock"
 	Overlay     = ".omnibucket-overlay/"
 )
 
-// Is reports whether a key, or a common prefix of keys, belongs to a layer.
+// Is reports whether key, which may be a common prefix, belongs to an object of a layer.
 func Is(key string) bool {
 	return strings.HasPrefix(key, Mirror) || strings.HasPrefix(key, Overlay) || key == MirrorClock
 }
 
-// Hides reports whether a listing of the keys with prefix leaves out key: it does if key belongs to a layer, unless
-// prefix itself names the keys of that layer.
+// Hides reports whether a listing of prefix leaves out key, because key belongs to an object of a
+// layer. If prefix itself begins like the keys of a layer, the listing shows these objects.
 func Hides(key, prefix string) bool { return Is(key) && !Is(prefix) }
 
-// MarkerName is the name of the metadata of an overlay's marker. The marker has the key of the object that it moves or
-// removes.
+// MarkerName is the name of the metadata that identifies the marker of an overlay. An overlay
+// stores a marker in place of an object while it moves or removes that object.
 const MarkerName = "omnibucketoverlay"
 
-// RemovedMarker is the value of MarkerName in a marker that says that there is no object.
+// RemovedMarker is the value of the metadata MarkerName if the marked object does not exist.
 const RemovedMarker = "removed"
 
-// NewMarker returns the body of the marker of a key. Each body is different, so that no two markers
+// NewMarker returns a body for the marker of key. Each body is different, so that two markers never
 // have the same ETag.
 func NewMarker(key string) string {
 	text := "An overlay moves or removes this object now. " + rand.Text()
@@ -45,7 +47,7 @@ const (
 	markerSizes = 1024
 )
 
-// MarkerSize returns the size of the marker of a key, by which a listing finds entries that may be markers. The size
-// depends on the key: among a thousand objects of any one size, about one has the size of its marker, and needs a
-// further request.
+// MarkerSize returns the size in bytes of the marker of key. A listing checks whether an entry is a
+// marker only if it has this size, because each check needs a request. The size depends on key. So
+// among many objects of one size, only about one in a thousand is checked in vain.
 func MarkerSize(key string) int64 { return leastMarker + int64(crc32c.Sum([]byte(key))%markerSizes) }

@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// Free returns how many bytes this user may write where a directory lies, or will lie; -1 if that is
-// not known.
+// Free returns the number of bytes that this user may still write to the file system of dir, or -1
+// if that is unknown. dir need not exist.
 func Free(dir string) int64 {
 	dir, err := filepath.Abs(dir)
 	for err == nil {

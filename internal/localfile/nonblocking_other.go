@@ -2,5 +2,5 @@
 
 package localfile
 
-// Nonblocking is 0 on systems whose file names are never pipes.
+// Nonblocking is 0, because on these systems the name of a file never leads to a pipe.
 const Nonblocking = 0

@@ -4,5 +4,6 @@ package localfile
 
 import "syscall"
 
-// Nonblocking prevents open from blocking if a pipe has replaced a file.
+// Nonblocking is a flag for os.OpenFile. With it, opening does not block if a pipe has replaced the
+// file.
 const Nonblocking = syscall.O_NONBLOCK

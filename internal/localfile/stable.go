@@ -1,4 +1,5 @@
-// Package localfile reads files that others may change meanwhile, and tells how much space is free.
+// Package localfile reads local files that other programs may change at the same time, and returns
+// how much disk space is free.
 package localfile
 
 import (
@@ -10,13 +11,13 @@ import (
 	"time"
 )
 
-// ErrChanged is the error of a file that changed while it was read.
+// ErrChanged is the error of a read if the file changed after it was opened.
 var ErrChanged = errors.New("the file changed while it was read")
 
-// A Stable delivers a file as it was when it was opened, or fails. After each
-// read, the size and the modification time must be the same, so that all delivered
-// bytes existed at one moment. A change within the file system's time resolution is
-// not noticed.
+// A Stable reads the content that a file had when it was opened. After each read, it compares the
+// file's size and modification time with those at the opening, and fails if they differ. So all
+// bytes that it delivers existed at one moment. It does not notice a change that is too quick for
+// the modification time of the file system.
 type Stable struct {
 	file     *os.File
 	size     int64
@@ -24,25 +25,25 @@ type Stable struct {
 	changed  atomic.Bool
 }
 
-// NewStable returns a Stable of the open file f, which info describes.
+// NewStable returns a Stable for the open file f. info must be the result of f.Stat.
 func NewStable(f *os.File, info fs.FileInfo) *Stable {
 	return &Stable{file: f, size: info.Size(), modified: info.ModTime()}
 }
 
-// Size returns how many bytes the file had when it was opened.
+// Size returns the number of bytes that the file had when it was opened.
 func (s *Stable) Size() int64 { return s.size }
 
-// Modified returns when the file was changed last before it was opened.
+// Modified returns the modification time that the file had when it was opened.
 func (s *Stable) Modified() time.Time { return s.modified }
 
 // Changed reports whether a read has failed because the file changed.
 func (s *Stable) Changed() bool { return s.changed.Load() }
 
-// Reader returns a reader of the file from its start. Several goroutines may read ranges of it at the
-// same time.
+// Reader returns a new reader of the whole file. Several goroutines may call its ReadAt at the same
+// time.
 func (s *Stable) Reader() *io.SectionReader { return io.NewSectionReader(s, 0, s.size) }
 
-// ReadAt may be called by several goroutines at the same time.
+// ReadAt implements [io.ReaderAt]. It fails with [ErrChanged] if the file has changed.
 func (s *Stable) ReadAt(p []byte, off int64) (int, error) {
 	n, err := s.file.ReadAt(p, off)
 	if failed := s.check(); failed != nil {
@@ -51,7 +52,7 @@ func (s *Stable) ReadAt(p []byte, off int64) (int, error) {
 	return n, err
 }
 
-// check fails if the file has changed.
+// check returns [ErrChanged] if the file has changed since it was opened.
 func (s *Stable) check() error {
 	info, err := s.file.Stat()
 	if err != nil {
@@ -64,8 +65,8 @@ func (s *Stable) check() error {
 	return nil
 }
 
-// Empty fails if a file of size 0 is not empty: files of /proc have size 0 and
-// content.
+// Empty checks a file whose size is 0. It fails if the file has content all the same, as files of
+// /proc have.
 func (s *Stable) Empty() error {
 	if s.size > 0 {
 		return nil

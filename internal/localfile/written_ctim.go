@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// Written returns when a file was written or renamed last, or the zero time if the system does not report it. The
-// time is by the clock of the file system: no program can set it back, unlike the modification time. It is zero, too,
-// for a file with several names, because removing one of them sets it.
+// Written returns the time at which a file was last written or renamed, or the zero time if the system does not report
+// it. The time comes from the clock of the file system. Unlike the modification time, no program can set it back. For a
+// file with several names, Written also returns the zero time, because removing a name would change the time.
 func Written(info fs.FileInfo) time.Time {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || stat.Nlink > 1 {

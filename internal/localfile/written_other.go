@@ -7,5 +7,5 @@ import (
 	"time"
 )
 
-// Written returns the zero time, because the system does not tell when a file was written last.
+// Written returns the zero time, because the system does not report when a file was last written.
 func Written(fs.FileInfo) time.Time { return time.Time{} }

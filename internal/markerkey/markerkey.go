@@ -1,5 +1,6 @@
-// Package markerkey lets a layer copy the marker of a folder. Consoles and rclone store such markers: objects, mostly
-// empty, whose keys end in "/". The core writes no other object with such a key (rule K1).
+// Package markerkey permits a layer to copy folder markers. Consoles and rclone store such markers
+// for folders: objects, mostly empty, whose keys end in "/". The core refuses to write any other
+// object with such a key (rule K1).
 package markerkey
 
 import (
@@ -11,11 +12,12 @@ import (
 
 type allowedKey struct{}
 
-// Allow returns a context in which a copy may have a key for which [Is] returns true.
+// Allow returns a context in which the target of a copy may be a folder marker (see [Is]).
 func Allow(ctx context.Context) context.Context { return context.WithValue(ctx, allowedKey{}, true) }
 
-// Checked returns the part of the key of a copy that the rules of keys must permit: the key, or the name of the
-// folder whose marker it is, if the context allows that.
+// Checked returns the part of key that must obey the rules of keys. key is the target of a copy. If
+// ctx comes from [Allow] and key is that of a folder marker, this part is the name of the folder.
+// Otherwise it is the whole key.
 func Checked(ctx context.Context, key string) string {
 	if ctx.Value(allowedKey{}) != nil && Is(key) {
 		return strings.TrimSuffix(key, "/")
@@ -23,7 +25,8 @@ func Checked(ctx context.Context, key string) string {
 	return key
 }
 
-// Is reports whether a key is that of the marker of a folder whose name the core would write.
+// Is reports whether key is the name of a folder followed by "/". The name of the folder must
+// itself be a key that the core would write.
 func Is(key string) bool {
 	folder, ok := strings.CutSuffix(key, "/")
 	return ok && keyrule.Write(folder) == "" && len(key) <= keyrule.MaxBytes

@@ -1,10 +1,10 @@
-// Package mediatype knows the media types of file name extensions.
+// Package mediatype maps the extensions of file names to media types.
 package mediatype
 
 import "strings"
 
-// ByExtension returns the media type of the extension of name, a file name or key; "" if name
-// has no known extension.
+// ByExtension returns the media type for the extension of name, which is a file name or a key. It
+// returns "" if the extension is missing or unknown.
 func ByExtension(name string) string {
 	dot := strings.LastIndexByte(name, '.')
 	if dot < 0 || strings.IndexByte(name[dot:], '/') >= 0 {
@@ -17,8 +17,9 @@ func ByExtension(name string) string {
 	return byExtension[strings.ToLower(extension)]
 }
 
-// byExtension gives the same result on every machine, while mime.TypeByExtension reads the
-// tables of the system. Types are IANA's; text is UTF-8.
+// byExtension maps extensions to the media types that IANA has registered. Text types have the
+// charset UTF-8. The map is the same on every machine. The function mime.TypeByExtension depends on
+// tables of the system.
 var byExtension = map[string]string{
 	"7z":      "application/x-7z-compressed",
 	"aac":     "audio/aac",

@@ -8,13 +8,13 @@ import (
 	"github.com/omnibucket/storage/internal/redact"
 )
 
-const maxBytes = 2048 // S3 allows no more, names and values together
+const maxBytes = 2048 // largest total of names and values in bytes; limit of S3
 
-// Fold returns a user's metadata with its names in lower case (rule W8), in a map of its own, or the rule
-// that it breaks, perhaps with a hint.
+// Fold returns a copy of a user's metadata with all names in lower case (rule W8). If the metadata
+// breaks a rule, Fold returns the text of that rule, and possibly a hint.
 func Fold(given map[string]string) (folded map[string]string, rule, hint string) {
 	folded = make(map[string]string, len(given)+1)
-	size := len(WriteIDName) + WriteIDLength // room for a write id, whether or not there is a condition
+	size := len(WriteIDName) + WriteIDLength // always leaves room for a write id, even if this write has none
 	for key, value := range given {
 		name := LowerASCII(key)
 		if !ValidName(name) {

@@ -1,9 +1,10 @@
-// Package metadata translates the metadata of objects between users and stores.
+// Package metadata converts the metadata of objects between the form that users see and the form
+// that a store keeps.
 //
-// A user's names are in lower case, because headers are. A store may keep only ASCII: then other
-// values are sent as encoded words of RFC 2047. Names that begin with [Reserved] are the library's
-// own, and users do not see them. One of them has the write id, by which the library recognizes an
-// object that it has written itself.
+// Names are in lower case, because HTTP headers do not distinguish case. If a store keeps only
+// ASCII, a value with other characters is encoded as words of RFC 2047. Names that begin with
+// [Reserved] belong to the library, and users do not see them. One of these names holds the write
+// id, by which the library recognizes an object that it has written itself.
 package metadata
 
 import (
@@ -15,13 +16,13 @@ import (
 )
 
 const (
-	// Reserved is the prefix of the library's own names. Users cannot set them, and copies do
-	// not keep them.
+	// Reserved is the prefix of the names that belong to the library. Users cannot set such names,
+	// and copies do not keep them.
 	Reserved = "omnibucket"
-	// WriteIDName has letters only. Ceph RGW before Quincy returns "-" for "_", and nginx
-	// drops headers with "_" unless it is told to keep them.
+	// WriteIDName is the name under which the write id is stored. It has only letters: Ceph RGW
+	// before Quincy changes "_" to "-", and nginx drops headers with "_" by default.
 	WriteIDName = writeid.Key
-	// WriteIDLength is the length of a write id: 16 random bytes in hexadecimal.
+	// WriteIDLength is the length of a write id: 16 random bytes as hexadecimal digits.
 	WriteIDLength = 32
 
 	maxName = 64
@@ -31,14 +32,14 @@ const (
 // which Ceph RGW changed them. Objects and multipart uploads with them may still be in a store.
 var oldWriteIDNames = [...]string{Reserved + "_write_id", Reserved + "-write-id"}
 
-// A Coding says how one store keeps metadata.
+// A Coding describes how one store keeps metadata.
 type Coding struct {
-	ASCII  bool     // values are ASCII only
-	Hidden []string // names of the store's own layers
+	ASCII  bool     // true if the store accepts only ASCII values
+	Hidden []string // names that the store uses itself, and that users do not see
 }
 
-// Encode returns a user's metadata in the form for the store, with the write id if there is
-// one. The result may be the same map.
+// Encode converts a user's metadata to the form for the store. If writeID is not "", it adds the
+// write id. The result may be the given map.
 func (c Coding) Encode(metadata map[string]string, writeID string) map[string]string {
 	if writeID == "" && (len(metadata) == 0 || !c.ASCII) {
 		return metadata
@@ -56,8 +57,9 @@ func (c Coding) Encode(metadata map[string]string, writeID string) map[string]st
 	return out
 }
 
-// Decode returns a store's metadata as the user sees it: in lower case, decoded, and without the
-// library's own names, except those that [WithLayers] keeps. It returns nil if there is none.
+// Decode converts metadata of a store to the form that the user sees: names in lower case, and
+// values decoded. It leaves out the names of the library, except those that [WithLayers] keeps. If
+// nothing is left, it returns nil.
 func (c Coding) Decode(ctx context.Context, stored map[string]string) map[string]string {
 	if len(stored) == 0 {
 		return nil
@@ -69,7 +71,7 @@ func (c Coding) Decode(ctx context.Context, stored map[string]string) map[string
 			continue
 		}
 		if _, twice := out[name]; twice && name != key {
-			continue // if two names fold to one, the one in lower case takes precedence
+			continue // if two names differ only in case, the value of the lower-case name is used
 		}
 		if c.ASCII {
 			value = decodeValue(value)
@@ -84,8 +86,8 @@ func (c Coding) Decode(ctx context.Context, stored map[string]string) map[string
 
 type layersKey struct{}
 
-// WithLayers returns a context in which Decode keeps names of the library: see
-// driver.WithLayerMetadata.
+// WithLayers returns a context in which Decode also returns the names that layers of the library
+// use. It implements driver.WithLayerMetadata.
 func WithLayers(ctx context.Context) context.Context {
 	return context.WithValue(ctx, layersKey{}, true)
 }
@@ -95,7 +97,8 @@ func (c Coding) keeps(ctx context.Context, name string) bool {
 		!slices.Contains(c.Hidden, name)
 }
 
-// HoldsWriteID reports whether stored metadata has this write id.
+// HoldsWriteID reports whether stored metadata contains the given write id. If so, the write with
+// that id made the object.
 func HoldsWriteID(stored map[string]string, id string) bool {
 	if id == "" {
 		return false
@@ -106,7 +109,7 @@ func HoldsWriteID(stored map[string]string, id string) bool {
 	return slices.ContainsFunc(oldWriteIDNames[:], func(old string) bool { return stored[old] == id })
 }
 
-// HoldsReserved reports whether stored metadata has a name of the library's own.
+// HoldsReserved reports whether stored metadata has a name that belongs to the library.
 func HoldsReserved(stored map[string]string) bool {
 	for name := range stored {
 		if IsReserved(strings.ToLower(name)) {
@@ -116,11 +119,11 @@ func HoldsReserved(stored map[string]string) bool {
 	return false
 }
 
-// IsReserved reports whether a name in lower case is the library's own.
+// IsReserved reports whether name belongs to the library. name must be in lower case.
 func IsReserved(name string) bool { return strings.HasPrefix(name, Reserved) }
 
-// ValidName reports whether a name in lower case is a letter and up to 63 letters, digits, "-"
-// or "_".
+// ValidName reports whether name is a valid name of metadata: a lower-case letter, followed by up
+// to 63 lower-case letters, digits, "-" or "_".
 func ValidName(name string) bool {
 	return name != "" && len(name) <= maxName && name[0] >= 'a' && name[0] <= 'z' &&
 		!strings.ContainsFunc(name, func(c rune) bool {
@@ -128,7 +131,8 @@ func ValidName(name string) bool {
 		})
 }
 
-// LowerASCII folds only ASCII letters: U+212A, the kelvin sign, is not a "k".
+// LowerASCII changes only ASCII letters to lower case. The function strings.ToLower would also
+// change U+212A, the kelvin sign, to "k".
 func LowerASCII(s string) string {
 	return strings.Map(func(r rune) rune {
 		if r >= 'A' && r <= 'Z' {

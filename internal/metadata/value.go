@@ -7,8 +7,9 @@ import (
 	"unicode/utf8"
 )
 
-// EncodeValue returns a value in a form for stores that keep only ASCII. If the value is not
-// plain, or looks like an encoded word, the form is encoded words of RFC 2047.
+// EncodeValue returns value in a form for stores that keep only ASCII. If value has other
+// characters, or could be mistaken for an encoded word, the form is one or more encoded words of
+// RFC 2047.
 func EncodeValue(value string) string {
 	if strings.Contains(value, "=?") || strings.ContainsFunc(value, func(r rune) bool { return r < 0x20 || r > 0x7E }) {
 		return encodedWord(value)
@@ -16,10 +17,11 @@ func EncodeValue(value string) string {
 	return value
 }
 
-// encodedWord encodes all of value, also if mime.BEncoding would not: in words of at
-// most 75 characters, as RFC 2047 requires, without cutting a character in two.
+// encodedWord encodes all of value as words of RFC 2047, even if mime.BEncoding would leave it as
+// it is. Each word has at most 75 characters, as RFC 2047 requires. No character is split between
+// two words.
 func encodedWord(value string) string {
-	const perWord = 45 // bytes, which are 60 characters of base64
+	const perWord = 45 // bytes of value in one word; they become 60 characters of base64
 	var words []string
 	for value != "" {
 		end := min(perWord, len(value))

@@ -1,5 +1,5 @@
-// Package objectlock has the rules of retention and legal holds, for stores that have to keep
-// them themselves: memory and local directories.
+// Package objectlock implements retention and legal holds for the stores that must check them
+// themselves: memory and local directories.
 package objectlock
 
 import (
@@ -12,15 +12,16 @@ import (
 	"github.com/omnibucket/storage/internal/retentionrule"
 )
 
-// ErrNoLock is the error for a lock in a bucket that cannot lock objects.
+// ErrNoLock is the error if a caller requests a retention or legal hold in a bucket that was made
+// without object lock.
 var ErrNoLock = &storage.Error{
 	Code: storage.Unsupported,
 	Err:  errors.New("the bucket cannot lock objects"),
 	Hint: "make the bucket with WithObjectLock",
 }
 
-// Apply applies the settings of r for versions, locks and the default retention of a bucket. A bucket
-// that locks objects keeps versions.
+// Apply changes versioning, locks and retention, which are settings of a bucket, as r requests. A
+// bucket that locks objects must keep versions.
 func Apply(r *driver.BucketRequest, versioning, locks *bool, retention *storage.DefaultRetention) error {
 	if r.Versioning != nil {
 		*versioning = *r.Versioning
@@ -43,10 +44,11 @@ func Apply(r *driver.BucketRequest, versioning, locks *bool, retention *storage.
 	return nil
 }
 
-// Locks reports whether a write has a lock.
+// Locks reports whether a write sets a legal hold or a retention.
 func Locks(c *storage.Controls) bool { return c.LegalHold || c.Retention != (storage.Retention{}) }
 
-// Default returns the retention of an object that is written now without one.
+// Default returns the retention of a new object whose write did not set one. d is the default
+// retention of the bucket.
 func Default(d storage.DefaultRetention, now time.Time) storage.Retention {
 	if d.Days == 0 {
 		return storage.Retention{}
@@ -54,7 +56,8 @@ func Default(d storage.DefaultRetention, now time.Time) storage.Retention {
 	return storage.Retention{Mode: d.Mode, Until: retentionrule.RoundUp(now).AddDate(0, 0, d.Days)}
 }
 
-// CheckRemoval fails with Locked if a legal hold or a retention keeps the object.
+// CheckRemoval fails with Locked if a legal hold or a retention prevents the removal of an object.
+// If bypass is true, a retention in the mode Governance does not prevent it.
 func CheckRemoval(r storage.Retention, hold, bypass bool, now time.Time) error {
 	switch {
 	case hold:
@@ -74,8 +77,8 @@ func CheckRemoval(r storage.Retention, hold, bypass bool, now time.Time) error {
 	return e
 }
 
-// CheckChange fails with Locked if the retention forbids that r replaces it. A later end is
-// always allowed.
+// CheckChange fails with Locked if r may not change a retention. The parameter old is the present
+// retention. A retention can always be extended.
 func CheckChange(old storage.Retention, r *driver.ChangeRequest, now time.Time) error {
 	extends := !r.Retention.Until.Before(old.Until) && r.Retention.Mode == old.Mode
 	bypassed := r.BypassGovernance && old.Mode == storage.Governance

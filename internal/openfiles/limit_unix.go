@@ -4,8 +4,8 @@ package openfiles
 
 import "syscall"
 
-// Limit returns how many files, connections among them, the process may have open at once. known is false if the system
-// has no such limit.
+// Limit returns the number of files, including connections, that the process may have open at the same time. known is
+// false if the system has no such limit.
 func Limit() (files uint64, known bool) {
 	var limit syscall.Rlimit
 	if syscall.Getrlimit(syscall.RLIMIT_NOFILE, &limit) != nil {

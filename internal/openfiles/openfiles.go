@@ -1,2 +1,2 @@
-// Package openfiles returns the limit of open files of this process.
+// Package openfiles returns how many files this process may have open.
 package openfiles

@@ -1,6 +1,6 @@
-// Package panics carries a panic from a goroutine of the library to the caller, which
-// can recover from it. Otherwise the panic would end the process, because a caller's
-// recover does not reach goroutines that a library has started.
+// Package panics passes a panic in a goroutine of the library on to the goroutine of the caller,
+// where the caller can recover from it. Without this package, such a panic would end the process,
+// because recover works only in the goroutine that panics.
 package panics
 
 import (
@@ -10,19 +10,19 @@ import (
 	"sync/atomic"
 )
 
-// ErrPanicked is the error of a call that a panic has interrupted. The caller gets the panic in its
-// place.
+// ErrPanicked is the error of a call that ended with a panic. The caller never sees this error,
+// because the panic is raised in the caller's goroutine instead.
 var ErrPanicked = errors.New("it panicked")
 
-// Caught keeps the first panic of several functions.
+// A Caught runs functions, and keeps the first panic of any of them.
 type Caught struct{ first atomic.Pointer[thrown] }
 
-// A thrown says how a function ended without a return: it panicked or, if value is nil, called
-// runtime.Goexit.
+// A thrown describes a function that did not return. value is the value of its panic. It is nil if
+// the function called runtime.Goexit.
 type thrown struct{ value any }
 
-// Do calls f. If f panics, Do keeps the panic and calls onPanic, which may be nil. It
-// does the same if f calls [runtime.Goexit], as FailNow of a test does.
+// Do calls f. If f panics, Do keeps the panic for [Caught.Raise] and calls onPanic, unless that is
+// nil. A call of [runtime.Goexit], such as FailNow in a test, counts as a panic.
 func (c *Caught) Do(f, onPanic func()) {
 	returned := false
 	defer func() {
@@ -38,40 +38,42 @@ func (c *Caught) Do(f, onPanic func()) {
 	returned = true
 }
 
-// Raise panics once with the value that was kept. If there is none, it does nothing.
+// Raise panics with the value that [Caught.Do] has kept, and forgets the value. If there was no
+// panic, it does nothing.
 func (c *Caught) Raise() {
 	t := c.first.Swap(nil)
 	switch {
 	case t == nil:
-	case t.value == nil: // runtime.Goexit; for panic(nil) there is a value
+	case t.value == nil: // f called runtime.Goexit; after panic(nil), value is a *runtime.PanicNilError
 		runtime.Goexit()
 	default:
 		panic(t.value)
 	}
 }
 
-// A Group is a [sync.WaitGroup] whose functions may panic.
+// A Group is like a [sync.WaitGroup], but passes panics of its functions on to the goroutine that
+// waits.
 type Group struct {
 	caught Caught
 	group  sync.WaitGroup
 }
 
-// Go calls f in a new goroutine. If f panics, Go calls onPanic, which may be nil, and
+// Go calls f in a new goroutine. If f panics, Go calls onPanic, unless that is nil, and
 // [Group.Wait] panics.
 func (g *Group) Go(f, onPanic func()) {
 	g.group.Go(func() { g.caught.Do(f, onPanic) })
 }
 
-// Do calls f in this goroutine, as [Caught.Do] does.
+// Do calls f in the calling goroutine, and keeps its panic for [Group.Wait].
 func (g *Group) Do(f, onPanic func()) { g.caught.Do(f, onPanic) }
 
-// Raise is [Caught.Raise].
+// Raise panics if a function of the group did. It does not wait for the functions.
 func (g *Group) Raise() { g.caught.Raise() }
 
-// Join waits for all functions. It leaves a panic to [Caught.Raise].
+// Join waits for all functions. Unlike [Group.Wait], it never panics.
 func (g *Group) Join() { g.group.Wait() }
 
-// Wait waits for all functions, and panics if one of them did.
+// Wait waits for all functions. If one of them panicked, Wait panics with the same value.
 func (g *Group) Wait() {
 	g.Join()
 	g.caught.Raise()

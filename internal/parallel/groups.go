@@ -2,9 +2,9 @@ package parallel
 
 import "iter"
 
-// Groups passes what all yields to do, in groups of size, and adds up what do returns: an error for
-// each item, or nil if it succeeded. It ends after the group with failure number most, or if do asks
-// it to end.
+// Groups divides all items into groups of at most the given size, and calls do for each group. do
+// returns an error or nil for each item of the group. Groups ends early if the result more of a
+// call is false, or if the number of failures has reached the parameter most.
 func Groups[T any](
 	all iter.Seq[T], size, most int, do func(group []T) (errs []error, more bool),
 ) (done int, failures []error) {

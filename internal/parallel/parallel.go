@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-// Each calls do for 0 to n-1, at most limit at a time, as [Stream] does.
+// Each calls do for the numbers 0 to n-1, at most limit at a time. Errors and ctx have the effect
+// that [Stream] describes.
 func Each(ctx context.Context, n, limit int, do func(ctx context.Context, i int) error) error {
 	return Stream(ctx, func(yield func(int, error) bool) {
 		for i := 0; i < n && yield(i, nil); i++ {
@@ -17,15 +18,16 @@ func Each(ctx context.Context, n, limit int, do func(ctx context.Context, i int)
 	}, limit, do)
 }
 
-// Stream calls do for each item, at most limit at a time, and waits for all calls. It returns the
-// first error. An error of do cancels the context of the calls in progress and prevents further
-// calls; an error of all only prevents further calls. If ctx ends, it returns the cause.
+// Stream calls do for each item of a sequence, at most limit at a time, and waits for all calls. It
+// returns the first error. If do fails, Stream makes no further calls and cancels the context of
+// the calls in progress. If the sequence yields an error, Stream makes no further calls, but the
+// calls in progress continue. If ctx ends, Stream returns the result of [context.Cause].
 func Stream[T any](
 	ctx context.Context, all iter.Seq2[T, error], limit int, do func(ctx context.Context, item T) error,
 ) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	var group panics.Group
-	defer group.Join() // also if all panics
+	defer group.Join() // waits for the calls even if the loop panics
 	defer cancel(nil)
 	slots := make(chan struct{}, limit)
 	var failed error
@@ -43,7 +45,7 @@ func Stream[T any](
 		group.Go(func() {
 			defer func() { <-slots }()
 			if err := do(ctx, item); err != nil {
-				cancel(err) // only the first call has an effect
+				cancel(err) // only the first cancel sets the cause
 			}
 		}, func() { cancel(nil) })
 	}
@@ -51,8 +53,8 @@ func Stream[T any](
 	return cmp.Or(context.Cause(ctx), failed)
 }
 
-// All calls do for 0 to n-1, at most limit at a time, waits for all calls, and returns
-// the error of each.
+// All calls do for the numbers 0 to n-1, at most limit at a time. It waits for all calls, and
+// returns their errors in the same order.
 func All(n, limit int, do func(i int) error) []error {
 	errs := make([]error, n)
 	_ = Each(context.Background(), n, limit, func(_ context.Context, i int) error {

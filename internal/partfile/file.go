@@ -18,41 +18,46 @@ import (
 const (
 	// Least is the size in bytes of the smallest object that is worth continuing.
 	Least = 16 << 20
-	// unnotedBytes is how many written bytes may be missing in the mark at most, unless a thousandth of
-	// the file is more.
+	// unnotedBytes is the number of written bytes after which the File adds the new spans to its
+	// mark. The package comment describes marks and spans. For a large file, a thousandth of its
+	// size applies instead.
 	unnotedBytes = 4 << 20
 )
 
-// A File is the temporary file of one download. It records what is written to it. WriteAt may be called
-// concurrently; Write and Seek may not.
+// A File is the temporary file of one download. It records in its mark which bytes were written, so
+// that a later call can continue the download. WriteAt may be called concurrently, but Write and
+// Seek may not.
 type File struct {
 	mark     *mark
-	file     *os.File // nil until Start
+	file     *os.File // nil if the file could not be opened
 	path     string
 	position int64 // offset of the next Write
 	recorded bool
 
 	mu      sync.Mutex
-	active  map[int64]span // spans that grow, by their ends
+	active  map[int64]span // spans that are not in the mark yet, by the offset of their end
 	unnoted int64          // bytes in the active spans
-	done    []span         // spans that the mark has already
-	failed  bool           // whether the mark could not be written, so that a later call knows no more spans
+	done    []span         // spans that were written to the mark
+	failed  bool           // true if writing to the mark failed, so that a later call will not find further spans
 }
 
-// A span is a part of the file, from offset to end, with the checksum of its bytes.
+// A span is a range of the file that was written, from offset to end, with the checksum of its
+// bytes.
 type span struct {
 	offset, end int64
 	crc         uint32
 }
 
-// A spanLine is a line of a mark after the first one.
+// A spanLine is the JSON of a span in a mark. The first line of a mark is a header, and each
+// further line is a spanLine.
 type spanLine struct {
 	Offset, Length int64
 	CRC32C         uint32
 }
 
-// Find returns the File that a dead process has left for target, or nil. The file must be for an object of the same
-// source, and have bytes of it. Otherwise Find removes what is left.
+// Find returns the File that a dead process has left for target, or nil. source identifies the
+// bucket and key of the download. If the File is for another source, or holds no valid bytes, Find
+// removes it with its mark, and returns nil.
 func Find(dir Dir, target, source string) *File {
 	path := filepath.Join(filepath.Dir(target), nameFor(target))
 	m, err := openDead(dir, path)
@@ -72,7 +77,8 @@ func Find(dir Dir, target, source string) *File {
 	return nil
 }
 
-// verify keeps the spans that the file has.
+// verify compares the checksum of each span with the bytes in the file, and keeps only the spans
+// that match. It returns false if none is left.
 func (f *File) verify() bool {
 	spans := f.mark.spans
 	slices.SortFunc(spans, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })
@@ -90,8 +96,9 @@ func (f *File) verify() bool {
 	return len(f.done) > 0
 }
 
-// Create returns a File for target. If another process is writing the same file, the new mark gets a name that a
-// later call does not know.
+// Create creates a File for target. If a mark or a file for target exists already, for example
+// because another process is writing the file, the new mark gets a random name. A later call then
+// cannot find and continue the new File.
 func Create(dir Dir, target string, mode os.FileMode) (*File, error) {
 	f, err := create(dir, target, nameFor(target), mode)
 	if errors.Is(err, os.ErrExist) || errors.Is(err, errForeign) {
@@ -100,7 +107,7 @@ func Create(dir Dir, target string, mode os.FileMode) (*File, error) {
 	return f, err
 }
 
-// Replace is [Create], after it has removed what a dead process has left for target.
+// Replace is like [Create], but first removes the files that a dead process has left for target.
 func Replace(dir Dir, target string, mode os.FileMode) (*File, error) {
 	_ = Find(dir, target, "")
 	return Create(dir, target, mode)
@@ -118,8 +125,8 @@ func create(dir Dir, target, name string, mode os.FileMode) (*File, error) {
 	return nil, err
 }
 
-// Record begins to record the bytes that are written, which are those of an object. With sync, a power
-// failure does not lose the mark.
+// Record makes the File record which bytes of an object are written, so that a later call can
+// continue the download. If sync is true, the mark survives a power failure.
 func (f *File) Record(of Object, sync bool) error {
 	f.recorded, f.active = true, map[int64]span{}
 	err := f.mark.restart(header{Target: f.mark.header.Target, Object: of})
@@ -129,30 +136,31 @@ func (f *File) Record(of Object, sync bool) error {
 	return err
 }
 
-// Object returns the object of which the file has a part.
+// Object returns the object that the file holds a part of.
 func (f *File) Object() Object { return f.mark.header.Object }
 
 // Path returns the path of the temporary file.
 func (f *File) Path() string { return f.path }
 
-// OS returns the file itself. It records nothing that is written to it.
+// OS returns the operating system's file. Bytes that the caller writes to it are not recorded.
 func (f *File) OS() *os.File { return f.file }
 
-// Unrecorded returns the file itself, at its position, and ends recording.
+// Unrecorded ends the recording. It returns the operating system's file, positioned where the next
+// Write would have written.
 func (f *File) Unrecorded() (*os.File, error) {
 	f.recorded = false
 	_, err := f.file.Seek(f.position, io.SeekStart)
 	return f.file, err
 }
 
-// Write writes at the position.
+// Write writes p at the current position, and advances the position.
 func (f *File) Write(p []byte) (int, error) {
 	n, err := f.WriteAt(p, f.position)
 	f.position += int64(n)
 	return n, err
 }
 
-// Seek sets the position.
+// Seek sets the position of the next Write. It does not support [io.SeekEnd].
 func (f *File) Seek(offset int64, whence int) (int64, error) {
 	if whence == io.SeekCurrent {
 		offset += f.position
@@ -161,7 +169,7 @@ func (f *File) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// WriteAt writes and records p.
+// WriteAt writes p at offset, and records the span that was written.
 func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 	n, err := f.file.WriteAt(p, offset)
 	if !f.recorded || n == 0 {
@@ -185,7 +193,7 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// note writes to the mark all spans that it does not have yet.
+// note appends the spans that are not in the mark yet to the mark. The caller must hold mu.
 func (f *File) note() {
 	lines := make([]any, 0, len(f.active))
 	for _, s := range f.active {
@@ -194,12 +202,12 @@ func (f *File) note() {
 	}
 	clear(f.active)
 	f.unnoted = 0
-	if !f.failed { // a torn line would hide later ones
+	if !f.failed { // after a failed write, the mark may end in an incomplete line, and readers stop there
 		f.failed = f.mark.write(lines...) != nil
 	}
 }
 
-// flush calls note if there are spans that the mark lacks.
+// flush appends all spans to the mark that are not in it yet, and sorts done.
 func (f *File) flush() {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -209,8 +217,9 @@ func (f *File) flush() {
 	slices.SortFunc(f.done, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })
 }
 
-// Missing returns the offsets and lengths of the bytes that the file does not have. It is never empty: if
-// nothing is missing, the last span is fetched again, to find out whether the object is still the same.
+// Missing returns the offset and length of each range that the file lacks. The result is never
+// empty. If no byte is missing, the result is the last span. The caller then requests this span
+// again, which shows whether the object is still the same.
 func (f *File) Missing() (missing [][2]int64) {
 	f.flush()
 	end := int64(0)
@@ -232,7 +241,7 @@ func (f *File) Missing() (missing [][2]int64) {
 	return missing
 }
 
-// Has returns how many bytes the file has.
+// Has returns how many bytes of the object the file already has.
 func (f *File) Has() (bytes int64) {
 	for _, s := range f.done {
 		bytes += s.end - s.offset
@@ -240,13 +249,13 @@ func (f *File) Has() (bytes int64) {
 	return bytes
 }
 
-// A Reader delivers a part of an object.
+// A Reader reads a range of an object.
 type Reader interface {
 	io.WriterTo
 	io.Closer
 }
 
-// Fill writes the missing bytes. open returns a reader of that part of the object.
+// Fill writes the missing ranges to the file. open returns a Reader of one range of the object.
 func (f *File) Fill(open func(offset, length int64) (Reader, error)) error {
 	for _, m := range f.Missing() {
 		r, err := open(m[0], m[1])
@@ -255,7 +264,7 @@ func (f *File) Fill(open func(offset, length int64) (Reader, error)) error {
 		}
 		f.position = m[0]
 		_, err = r.WriteTo(f)
-		_ = r.Close() // it was only read
+		_ = r.Close() // an error of Close does not matter, because the bytes were read
 		if err != nil {
 			return err
 		}
@@ -265,11 +274,12 @@ func (f *File) Fill(open func(offset, length int64) (Reader, error)) error {
 
 var (
 	errIncomplete = errors.New("not all bytes of the object were written")
-	// ErrMismatch is the error of a File that has other bytes than the object.
+	// ErrMismatch is the error if the checksum of the file is not that of the object.
 	ErrMismatch = errors.New("the file has another checksum than the object")
 )
 
-// Check fails unless a continued file has the whole object, with its checksum.
+// Check fails if the file does not have all bytes of the object, or if its checksum is not that of
+// the object.
 func (f *File) Check() error {
 	f.flush()
 	end, sum := int64(0), uint32(0)
@@ -289,20 +299,20 @@ func (f *File) Check() error {
 	return nil
 }
 
-// Renamed ends a file that has been renamed to its target.
+// Renamed closes the file and removes its mark. The caller has renamed the file to its final name.
 func (f *File) Renamed() {
 	_ = f.file.Close()
 	f.mark.remove()
 }
 
-// Keep leaves the file for a later call.
+// Keep closes the file, and leaves it on the disk so that a later call can continue it.
 func (f *File) Keep() {
 	f.flush()
 	_ = f.file.Close()
 	f.mark.close()
 }
 
-// Remove removes the file.
+// Remove closes and removes the file and its mark.
 func (f *File) Remove() {
 	if f.file != nil {
 		_ = f.file.Close()

@@ -11,21 +11,24 @@ import (
 	"github.com/omnibucket/storage/internal/hexid"
 )
 
-// A Job makes the temporary files of one job, which need not be continued. Its methods may be called concurrently.
+// A Job creates the temporary files of one job. Unlike a [File], they cannot be continued later.
+// Its methods may be called concurrently.
 type Job struct {
 	dir   Dir
-	top   string // the directory of the mark
+	top   string // directory that holds the mark
 	sync  bool
 	begun sync.Once
 	name  string // name of the mark
-	mark  *mark  // nil if the directory cannot have a mark
+	mark  *mark  // nil if no mark could be created
 	count atomic.Int64
 }
 
-// NewJob returns a Job with files in and below the directory top. With sync, a power failure does not lose the mark.
+// NewJob returns a Job for files in the directory top and the directories below it. If sync is
+// true, the mark of the Job survives a power failure.
 func NewJob(dir Dir, top string, sync bool) *Job { return &Job{dir: dir, top: top, sync: sync} }
 
-// Create creates a file in the directory of target, and returns its path. Its user renames or removes it.
+// Create creates a temporary file in the directory of target, and returns the file and its path.
+// The caller must rename or remove the file.
 func (j *Job) Create(target string, mode os.FileMode) (f *os.File, path string, err error) {
 	j.begin()
 	path = dataPath(filepath.Dir(target), j.name, strconv.FormatInt(j.count.Add(1), 16))
@@ -33,12 +36,12 @@ func (j *Job) Create(target string, mode os.FileMode) (f *os.File, path string, 
 	return f, path, err
 }
 
-// begin makes the mark, before the first file is made.
+// begin creates the mark of the Job when it is called for the first time.
 func (j *Job) begin() {
 	j.begun.Do(func() {
 		j.name = durable.TempPrefix + hexid.New(8)
 		m, err := createMark(j.dir, filepath.Join(j.top, j.name), header{})
-		if err != nil { // only directories below this one may be writable; creating a file shows any other error
+		if err != nil { // no error yet: subdirectories may be writable, and otherwise Create fails
 			m.remove()
 			return
 		}
@@ -49,7 +52,7 @@ func (j *Job) begin() {
 	})
 }
 
-// Close removes the mark.
+// Close removes the mark of the Job. If j is nil, it does nothing.
 func (j *Job) Close() {
 	if j != nil {
 		j.mark.remove()

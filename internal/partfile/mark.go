@@ -1,13 +1,16 @@
-// Package partfile writes files under temporary names, so that a killed process leaves nothing for ever.
+// Package partfile writes files under temporary names. If the process is killed, a later job finds
+// and removes these files, or continues them.
 //
-// A temporary file has a mark: a small file beside it, or in a directory above it, which its process holds locked
-// until the file has its own name. A mark is known by its content, which has the mark's own name. A mark that
-// nobody holds belongs to a dead process: the next job removes it, and the files that have its name and a number.
-// Other files with similar names stay.
+// Each temporary file has a mark. A mark is a small file in the same directory or in a directory
+// above it. The process keeps the mark locked until the file has its final name. A mark without a
+// lock belongs to a dead process. The next job removes it, together with the files whose names are
+// the name of the mark, a hyphen and a number. The content of a mark includes its own name, so that
+// another file with a similar name is never taken for a mark.
 //
-// A [Job] has one mark for all its small files. A [File] has a mark of its own, with everything that a later call
-// needs to continue it: the object, its revision, and the checksum of each span that was written. Nothing is
-// synced for that: a span counts only if the bytes in the file have its checksum.
+// A [Job] has one mark for all its small files. A [File] has its own mark, with everything that a
+// later call needs to continue it: the object, its revision, and the checksum of each span that was
+// written. The mark need not be synced, because a span is used only if its checksum matches the
+// bytes in the file.
 package partfile
 
 import (
@@ -32,13 +35,14 @@ const (
 	format   = 1
 	magic    = `{"omnibucket temporary files":`
 	markMode = 0o600
-	// lineBytes bounds a line.
+	// lineBytes is the largest length of a line in a mark.
 	lineBytes = 64 << 10
-	// unlockedAge is the age of a mark at which its process is taken for dead, if the file system has no locks.
+	// unlockedAge is for file systems without locks. A mark that was not written for that long
+	// belongs to a dead process.
 	unlockedAge = 24 * time.Hour
 )
 
-// A Dir opens and renames files: an [os.Root], or [System].
+// A Dir has the file operations that this package needs. [os.Root] and [System] implement it.
 type Dir interface {
 	OpenFile(name string, flag int, mode os.FileMode) (*os.File, error)
 	Lstat(name string) (os.FileInfo, error)
@@ -46,7 +50,7 @@ type Dir interface {
 	Remove(name string) error
 }
 
-// System is the Dir of paths of the system.
+// A System is a [Dir] whose names are ordinary paths of the operating system.
 type System struct{}
 
 // OpenFile is [os.OpenFile].
@@ -63,23 +67,24 @@ func (System) Rename(from, to string) error { return os.Rename(from, to) }
 // Remove is [os.Remove].
 func (System) Remove(name string) error { return os.Remove(name) }
 
-// A header is the first line of a mark.
+// A header is the JSON of the first line of a mark.
 type header struct {
 	Format int    `json:"omnibucket temporary files"`
-	Name   string // name of the mark
-	Target string `json:",omitempty"` // the file that the temporary one becomes; "" for the mark of a job
+	Name   string // name of the mark itself
+	Target string `json:",omitempty"` // final name of the temporary file; "" for the mark of a job
 	Object
 }
 
-// An Object identifies the object that is downloaded.
+// An Object identifies the object that a [File] is a download of.
 type Object struct {
-	Source   string  `json:",omitempty"` // the bucket and the key
+	Source   string  `json:",omitempty"` // bucket and key
 	Revision string  `json:",omitempty"`
 	Size     int64   `json:",omitempty"` // bytes
-	CRC32C   *uint32 `json:",omitempty"` // nil if it is not known
+	CRC32C   *uint32 `json:",omitempty"` // nil if unknown
 }
 
-// A mark is an open mark that this process has locked.
+// A mark is the open mark of temporary files, which this process has locked. The package comment
+// describes marks.
 type mark struct {
 	dir    Dir
 	path   string
@@ -88,8 +93,8 @@ type mark struct {
 	spans  []span
 }
 
-// nameFor returns the name of the mark for a file. The next call for the file uses the same
-// name.
+// nameFor returns the name of the mark for the file target. It depends only on target, so that a
+// later call finds the mark.
 func nameFor(target string) string {
 	sum := sha256.Sum256([]byte(filepath.Base(target)))
 	return durable.TempPrefix + hex.EncodeToString(sum[:8])
@@ -97,8 +102,9 @@ func nameFor(target string) string {
 
 var errForeign = errors.New("the file is not a mark, or its process is alive")
 
-// createMark makes and locks a mark. It fails with [os.ErrExist] if the file exists, unless it is empty: then a
-// process was killed after it had just made it.
+// createMark creates and locks a mark. It fails with [os.ErrExist] if the file exists and is not
+// empty. It takes over an empty file, because a process that was killed right after creating its
+// mark leaves an empty file.
 func createMark(dir Dir, path string, h header) (*mark, error) {
 	f, err := dir.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_RDWR, markMode)
 	created := err == nil
@@ -114,15 +120,15 @@ func createMark(dir Dir, path string, h header) (*mark, error) {
 	case !free || !created && !m.isEmpty():
 		m.close()
 		return nil, os.ErrExist
-	case created && !m.isThere(): // a sweep took the mark for that of a dead process, before it was locked
+	case created && !m.isThere(): // another process removed the mark before it was locked
 		m.close()
 		return createMark(dir, path, h)
 	}
 	return m, m.begin(h)
 }
 
-// removeEmpty removes a mark into which a dead process has not written yet: it has no byte, and the mode of a mark. A
-// process that lives makes its mark again.
+// removeEmpty removes an empty mark that a dead process has left. An empty file is a mark if it has
+// the file mode of marks (markMode). If the process is alive after all, it creates its mark again.
 func removeEmpty(dir Dir, path string) {
 	f, err := openOwn(dir, path)
 	if err != nil {
@@ -139,13 +145,14 @@ func removeEmpty(dir Dir, path string) {
 	m.close()
 }
 
-// isEmpty reports whether the file is empty and still has its name.
+// isEmpty reports whether the mark is empty and its path still leads to it.
 func (m *mark) isEmpty() bool {
 	info, err := m.file.Stat()
 	return err == nil && info.Size() == 0 && m.isThere()
 }
 
-// openOwn opens a file that only this user can have made, and that has no other name.
+// openOwn opens a regular file that belongs to this user and has only one name. It fails with
+// errForeign for any other file, which a different user may have made.
 func openOwn(dir Dir, path string) (*os.File, error) {
 	info, err := dir.Lstat(path)
 	switch {
@@ -166,7 +173,8 @@ func openOwn(dir Dir, path string) (*os.File, error) {
 	return f, nil
 }
 
-// openDead opens and locks the mark of a dead process.
+// openDead opens and locks the mark of a dead process. It fails if the process is alive, or if the
+// file is not a mark.
 func openDead(dir Dir, path string) (*mark, error) {
 	f, err := openOwn(dir, path)
 	if err != nil {
@@ -184,24 +192,24 @@ func openDead(dir Dir, path string) (*mark, error) {
 	return m, nil
 }
 
-// locksDead locks the mark, unless its process is alive.
+// locksDead locks the mark if its process is dead, and reports whether it did.
 func (m *mark) locksDead() bool {
 	free, certain := filelock.Try(m.file)
-	if !free || !m.isThere() || m.read() != nil { // it may have changed until it was locked
+	if !free || !m.isThere() || m.read() != nil { // read again: the mark may have changed before the lock
 		return false
 	}
 	info, err := m.file.Stat()
 	return certain || err == nil && time.Since(info.ModTime()) > unlockedAge
 }
 
-// isThere reports whether the open file still has its name.
+// isThere reports whether the path of the mark still leads to the open file.
 func (m *mark) isThere() bool {
 	opened, err := m.file.Stat()
 	there, failed := m.dir.Lstat(m.path)
 	return err == nil && failed == nil && os.SameFile(opened, there)
 }
 
-// read reads the whole lines of a mark, and leaves the file to be written after them.
+// read reads the complete lines of the mark. The next write then continues after these lines.
 func (m *mark) read() error {
 	if _, err := m.file.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -230,14 +238,14 @@ func (m *mark) read() error {
 	return err
 }
 
-// begin writes the first line of an empty mark.
+// begin writes the header as the first line of an empty mark.
 func (m *mark) begin(h header) error {
 	h.Format, h.Name = format, filepath.Base(m.path)
 	m.header, m.spans = h, nil
 	return m.write(h)
 }
 
-// restart writes the first line over what the mark held.
+// restart removes all lines of the mark, and writes the header h as its only line.
 func (m *mark) restart(h header) error {
 	err := m.file.Truncate(0)
 	if err == nil {
@@ -249,7 +257,8 @@ func (m *mark) restart(h header) error {
 	return err
 }
 
-// write writes lines with one Write.
+// write appends the lines to the mark with a single call of Write, so that a crash rarely leaves an
+// incomplete line.
 func (m *mark) write(lines ...any) error {
 	var b bytes.Buffer
 	for _, line := range lines {
@@ -261,14 +270,14 @@ func (m *mark) write(lines ...any) error {
 	return err
 }
 
-// close leaves the mark for another call.
+// close closes the mark and leaves it on the disk for a later call. If m is nil, it does nothing.
 func (m *mark) close() {
 	if m != nil {
 		_ = m.file.Close()
 	}
 }
 
-// remove removes the mark. Its files must be gone.
+// remove closes and removes the mark. The caller must have renamed or removed its files before.
 func (m *mark) remove() {
 	if m == nil {
 		return
@@ -280,14 +289,16 @@ func (m *mark) remove() {
 	m.close()
 }
 
-// dataPath returns the path of the file number n of a mark in a directory.
+// dataPath returns the path of a temporary file in dir. markName is the name of its mark, and n is
+// its number.
 func dataPath(dir, markName, n string) string { return filepath.Join(dir, markName+"-"+n) }
 
-// markOf returns the name of the mark of a temporary file.
+// markOf returns the name of the mark that belongs to a temporary file. name is the name of the
+// temporary file.
 func markOf(name string) string {
 	digits, _, _ := strings.Cut(strings.TrimPrefix(name, durable.TempPrefix), "-")
 	return durable.TempPrefix + digits
 }
 
-// IsMark reports whether a name may be that of a mark.
+// IsMark reports whether name has the form of a mark's name.
 func IsMark(name string) bool { return durable.IsTempName(name) && markOf(name) == name }

@@ -4,5 +4,6 @@ package partfile
 
 import "os"
 
-// ownedAlone always returns true: only Unix has directories in which everybody may write.
+// ownedAlone returns true. The check is needed only on Unix, where a directory may permit every
+// user to write.
 func ownedAlone(os.FileInfo) bool { return true }

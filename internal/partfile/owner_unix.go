@@ -7,8 +7,8 @@ import (
 	"syscall"
 )
 
-// ownedAlone reports whether a file is this user's and has one name. In a directory that others may write to, they
-// could make one that is another name of a file of this user.
+// ownedAlone reports whether a file belongs to this user and has only one name. In a directory that
+// all users may write to, another user could create a hard link to a file of this user.
 func ownedAlone(info os.FileInfo) bool {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	return ok && int64(stat.Uid) == int64(os.Geteuid()) && stat.Nlink == 1

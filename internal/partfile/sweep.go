@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/internal/durable"
 )
 
-// Sweep removes what dead processes have left at and below the mark at path. keep reports whether the temporary file
-// of a target must stay, because it may be continued.
+// Sweep removes the mark at path and its temporary files, if they belong to a dead process. If keep
+// returns true for a target, its temporary file stays, because a later call may continue it.
 func Sweep(root *os.Root, path string, keep func(target string) bool) {
 	m, err := openDead(root, path)
 	if err != nil {
@@ -41,14 +41,14 @@ func Sweep(root *os.Root, path string, keep func(target string) bool) {
 		}
 		return nil
 	})
-	if !whole { // the next job tries again
+	if !whole { // a file remains, so the next job needs the mark
 		m.close()
 		return
 	}
 	m.remove()
 }
 
-// removeWithFile removes the mark of one file, and the file.
+// removeWithFile removes the temporary file of a [File], and then its mark.
 func (m *mark) removeWithFile() {
 	data := dataPath(filepath.Dir(m.path), filepath.Base(m.path), "0")
 	if info, err := m.dir.Lstat(data); err == nil {
@@ -60,7 +60,7 @@ func (m *mark) removeWithFile() {
 	m.remove()
 }
 
-// SweepAll removes what dead processes have left in and below a directory.
+// SweepAll removes the marks and files that dead processes have left in and below a directory.
 func SweepAll(root *os.Root, dir string) {
 	_ = fs.WalkDir(root.FS(), filepath.ToSlash(dir), func(at string, d fs.DirEntry, err error) error {
 		if err == nil && d.Type().IsRegular() && IsMark(d.Name()) {

@@ -1,4 +1,4 @@
-// Package programversion says from which version a program was built.
+// Package programversion returns the version of the running program.
 package programversion
 
 import (
@@ -6,8 +6,9 @@ import (
 	"runtime/debug"
 )
 
-// Of returns a line such as "omnibucket v0.1.0 go1.26.8". The linker sets release for the programs of a
-// release: the Go command knows the version of a program only if it has installed it as a module.
+// Of returns a line such as "omnibucket v0.1.0 go1.26.8". release is the version that the linker
+// has set in the programs of a release. Without it, Go knows the version only if "go install" built
+// the program from a module.
 func Of(program, release string) string {
 	info, ok := debug.ReadBuildInfo()
 	if !ok {

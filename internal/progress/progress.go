@@ -1,19 +1,19 @@
-// Package progress adds up the bytes that the parts of a transfer have moved, and reports them.
+// Package progress reports how many bytes a transfer has moved.
 package progress
 
 import "sync"
 
-// A Counter adds up the bytes that several parts have moved, and reports them. The
+// A Counter adds up the bytes that all parts of one transfer have moved, and reports the sum. The
 // methods of a nil Counter do nothing.
 type Counter struct {
 	mu       sync.Mutex
 	report   func(done, total int64)
 	done     int64 // bytes that this attempt has moved
-	reported int64 // the greatest number of bytes that was reported, in all attempts
+	reported int64 // largest sum that was reported so far, in any attempt
 	total    int64
 }
 
-// New returns a Counter of total bytes; nil if report is nil.
+// New returns a Counter for a transfer of total bytes. If report is nil, it returns nil.
 func New(report func(done, total int64), total int64) *Counter {
 	if report == nil {
 		return nil
@@ -21,7 +21,7 @@ func New(report func(done, total int64), total int64) *Counter {
 	return &Counter{report: report, total: total}
 }
 
-// Add counts n bytes more. The lock, which only this transfer uses, makes the
+// Add counts n more bytes and calls report. The Counter holds its lock during the call, so that
 // reports come one at a time.
 func (p *Counter) Add(n int64) {
 	if p == nil {
@@ -36,8 +36,8 @@ func (p *Counter) Add(n int64) {
 	}
 }
 
-// Restart counts from 0 again. Nothing is reported until the count exceeds that of the earlier
-// attempt.
+// Restart sets the count to 0 for a new attempt. Nothing is reported until the count exceeds the
+// sum that was reported last.
 func (p *Counter) Restart() {
 	if p == nil {
 		return

@@ -13,7 +13,7 @@ func Same(a, b *storage.Properties) bool {
 	return SameHeaders(a, b) && maps.Equal(a.Metadata, b.Metadata)
 }
 
-// SameHeaders is like Same, but ignores the metadata, too.
+// SameHeaders is like [Same], but also ignores the metadata.
 func SameHeaders(a, b *storage.Properties) bool {
 	return a.ContentType == b.ContentType && a.ContentEncoding == b.ContentEncoding &&
 		a.ContentDisposition == b.ContentDisposition && a.ContentLanguage == b.ContentLanguage &&

@@ -1,9 +1,9 @@
 // Package rangeplan plans the requests that read many ranges of one object.
 //
-// The ranges are sorted by offset. Those that overlap or are near each other become one run, which
-// one request reads; it skips the gaps between them. A range that is longer than a request becomes
-// several runs. Bytes that several ranges share are read for the first range and copied to the
-// others.
+// The ranges are sorted by offset. Ranges that overlap or are near each other become one run. One
+// request reads a whole run, and the gaps in it are skipped. If a range is longer than the limit of
+// a request, it becomes several runs. If ranges overlap, the shared bytes are read once for the
+// first range, and copied to the others.
 package rangeplan
 
 import (
@@ -11,42 +11,44 @@ import (
 	"slices"
 )
 
-// MaxAtOnce is how many ranges a caller may ask for at once: 1 GiB in ranges of 64 KiB.
+// MaxAtOnce is the largest number of ranges in one call. If each range has 64 KiB, a call can read
+// 1 GiB.
 const MaxAtOnce = 1 << 14
 
-// A Plan says which requests read the spans. Offsets and ends are those of the object; spans are
-// numbered by their place in Spans.
+// A Plan holds the requests that read Spans. The number of a span is its index in Spans.
 type Plan struct {
 	Spans  []Span
-	Bytes  int64  // sum of the bytes of all parts
-	Copies []Copy // the copies to make after all runs, in this order; Runs appends to it
+	Bytes  int64  // number of distinct bytes in all spans
+	Copies []Copy // copies to make, in this order, after all runs were read; Runs appends to them
 
-	order      []int // span numbers by offset
+	order      []int // numbers of the spans, sorted by offset
 	gap, limit int64
 }
 
-// A Span is a range of an object whose size is known.
+// A Span is a range that the caller wants to read, from Offset to End in the object.
 type Span struct{ Offset, End int64 }
 
-// A Run is read by one request.
+// A Run is a range of the object that one request reads.
 type Run struct {
 	Offset, End int64
-	Parts       []Part // ascending, without overlap
+	Parts       []Part // pieces of spans in the run, sorted, without overlap
 }
 
-// A Part is a piece of a span.
+// A Part is a piece of a span. Span is the number of that span.
 type Part struct {
 	Span        int
 	Offset, End int64
 }
 
-// A Copy is a part whose bytes another span has, too.
+// A Copy tells the caller to copy the bytes of To from another span, which contains the same bytes
+// of the object.
 type Copy struct {
 	To   Part
-	From int // the other span
+	From int // number of the other span
 }
 
-// New plans requests of at most limit bytes, which skip gaps of at most gap bytes.
+// New plans requests of at most limit bytes. If at most gap bytes lie between two spans, one
+// request may read both spans and the bytes between them.
 func New(spans []Span, gap, limit int64) *Plan {
 	p := &Plan{Spans: spans, order: make([]int, len(spans)), gap: gap, limit: limit}
 	for i := range spans {
@@ -62,11 +64,12 @@ func New(spans []Span, gap, limit int64) *Plan {
 	return p
 }
 
-// Runs yields the runs, ascending and without overlap. It is used once. An object may claim any
-// size, so the runs are never in memory together.
+// Runs yields the runs, sorted and without overlap. It must be called only once. It does not build
+// a list of all runs, because their number grows with the size of the object, which may be any
+// number.
 func (p *Plan) Runs(yield func(Run) bool) {
 	var run Run
-	furthest := -1 // the span that ends last of those so far
+	furthest := -1 // of the spans so far, the one with the largest End; -1 if none
 	for _, i := range p.order {
 		s := p.Spans[i]
 		for offset := p.copyHead(i, furthest); offset < s.End; {
@@ -89,9 +92,10 @@ func (p *Plan) Runs(yield func(Run) bool) {
 	}
 }
 
-// copyHead plans to copy the bytes that span i has in common with earlier spans, and returns
-// where the rest begins. The span furthest contains all of these bytes, because it does not
-// begin after span i.
+// copyHead finds the bytes that span i shares with earlier spans, and plans to copy them. It
+// returns the offset at which the rest of span i begins. The parameter furthest is the number of
+// the earlier span that ends last. All shared bytes are in that span, because it begins before span
+// i or at the same offset.
 func (p *Plan) copyHead(i, furthest int) int64 {
 	s := p.Spans[i]
 	if furthest < 0 {
@@ -105,7 +109,7 @@ func (p *Plan) copyHead(i, furthest int) int64 {
 	return end
 }
 
-// merges reports whether a run can end with a part, which begins where the run ends, or after it.
+// merges reports whether a part can be added to the end of a run. The part begins at the end of the run or after it.
 func (p *Plan) merges(run *Run, part Part) bool {
 	return run.Parts != nil && part.Offset-run.End <= p.gap && part.End-run.Offset <= p.limit
 }

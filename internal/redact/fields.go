@@ -8,8 +8,9 @@ import (
 	"strings"
 )
 
-// Fields writes the fields of a struct that are set, with REDACTED in place of the secret ones. For a
-// pointer, function or interface, which may lead to more secrets, it writes only the type.
+// Fields writes the fields of a struct, except those that are zero. If the parameter secret
+// contains the name of a field, Fields writes REDACTED in place of the value. For a pointer,
+// function or interface, which may lead to more secrets, it writes only the type.
 func Fields(w io.Writer, of any, secret ...string) {
 	var fields []string
 	for field, value := range reflect.ValueOf(of).Fields() {

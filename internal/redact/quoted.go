@@ -5,10 +5,10 @@ import (
 	"strconv"
 )
 
-const maxShown = 1024 // bytes, as many as a key may have
+const maxShown = 1024 // largest number of bytes that are shown; the longest key has as many
 
-// Quoted returns text from outside in the form for an error: in quotes, and at most 1,024
-// bytes.
+// Quoted returns text from outside the program in quotes, for use in an error. It cuts text after
+// 1,024 bytes.
 func Quoted(text string) string {
 	if len(text) <= maxShown {
 		return strconv.Quote(text)

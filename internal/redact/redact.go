@@ -1,7 +1,7 @@
 // Package redact masks secrets in texts.
 //
-// Errors of SDKs and of net/http quote addresses, whose query may have a signature, and parameters
-// such as an account key. A text without "=" has neither.
+// Errors of SDKs and of net/http may quote the query of a URL, which may contain a signature. They
+// may also quote parameters such as an account key. A text without "=" contains neither.
 package redact
 
 import (
@@ -10,7 +10,7 @@ import (
 	"sync"
 )
 
-// patterns are compiled at their first use, which few programs make.
+// patterns compiles the regular expressions on first use, because few programs need them.
 var patterns = sync.OnceValues(func() (address, parameter *regexp.Regexp) {
 	return regexp.MustCompile(`(?i)(https?://[^\s"'?]+\?)[^\s"'<>]+`),
 		regexp.MustCompile(
@@ -18,7 +18,7 @@ var patterns = sync.OnceValues(func() (address, parameter *regexp.Regexp) {
 		)
 })
 
-// Secrets returns text with REDACTED in place of queries and secret parameters.
+// Secrets returns text with REDACTED in place of each URL's query and of each secret parameter.
 func Secrets(text string) string {
 	if !strings.ContainsRune(text, '=') {
 		return text

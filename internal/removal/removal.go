@@ -1,20 +1,20 @@
-// Package removal has the limits of RemoveAll and RemoveVersions, and how many objects they
-// remove at once.
+// Package removal defines the limits of RemoveAll and RemoveVersions.
 package removal
 
 import "iter"
 
 const (
-	// MaxFailures is the number of failures after which RemoveAll ends, so that its error is
-	// bounded: the last group may add a batch.
+	// MaxFailures is the number of failures after which RemoveAll stops, so that its error stays
+	// small. The last group of objects may add a few more.
 	MaxFailures = 1000
-	// A provider without batches gets single requests, AtOnce at a time, in groups of Together
-	// that pass the hooks together.
+	// If a provider cannot remove several objects with one request, each object needs a request.
+	// AtOnce is the number of such requests in parallel. Together is the number of objects for
+	// which the hooks are called as one group.
 	AtOnce   = 16
 	Together = 256
 )
 
-// Map yields the result of to for each entry.
+// Map yields to(entry) for each entry.
 func Map[T, R any](entries iter.Seq[T], to func(T) R) iter.Seq[R] {
 	return func(yield func(R) bool) {
 		for entry := range entries {

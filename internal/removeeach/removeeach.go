@@ -1,5 +1,5 @@
-// Package removeeach removes groups of objects or versions, and reports for each whether it may still
-// exist.
+// Package removeeach removes a group of objects or versions, and returns the result for each of
+// them.
 package removeeach
 
 import (
@@ -13,12 +13,13 @@ import (
 	"github.com/omnibucket/storage/internal/removal"
 )
 
-// Most is how large a group may be: RemoveAll reports an error for each of so many failures, and no provider has
-// larger batches.
+// Most is the largest number of entries in a group. In a larger group, RemoveAll could stop early
+// because of too many failures. No provider removes more entries with one request.
 const Most = removal.MaxFailures
 
-// Of removes a group. It returns an error for each entry that may still exist, and otherwise nil. If an error
-// ended the removal, that is early, and also the error of each entry that was not tried.
+// Of removes the entries of group. For each entry, errs has nil if it was removed, or an error if
+// it may still exist. If the removal ended before all entries were tried, the result early is the
+// reason. The entries that were not tried then have the same error.
 func Of(
 	ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool,
 ) (errs []error, early error) {

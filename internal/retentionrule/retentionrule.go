@@ -1,4 +1,4 @@
-// Package retentionrule has the rules of retentions.
+// Package retentionrule checks retentions, which prevent the removal of an object for some time.
 package retentionrule
 
 import (
@@ -7,11 +7,11 @@ import (
 	"github.com/omnibucket/storage/internal/redact"
 )
 
-// RoundUp returns t rounded up to a second, in UTC, which every provider keeps.
+// RoundUp returns t in UTC, rounded up to a whole second. Every provider can store such a time.
 func RoundUp(t time.Time) time.Time { return t.UTC().Add(time.Second - 1).Truncate(time.Second) }
 
-// Check returns the rule that a retention breaks; "" if it breaks none. No provider would keep a
-// retention that breaks a rule.
+// Check returns the rule that a retention breaks, or "". No provider accepts a retention that
+// breaks a rule.
 func Check(mode string, until, now time.Time) string {
 	switch {
 	case mode != "governance" && mode != "compliance":

@@ -1,4 +1,5 @@
-// Package scope describes what a narrowed bucket may do, and which keys it shows.
+// Package scope describes what a caller may do with a bucket that Ref or Prefixed has narrowed, and
+// which keys the caller sees.
 package scope
 
 import (
@@ -6,7 +7,7 @@ import (
 	"fmt"
 )
 
-// A Permission is one bit for each method of a bucket.
+// A Permission is a set of methods of a bucket, with one bit for each method.
 type Permission uint16
 
 // The permissions.
@@ -24,41 +25,44 @@ const (
 	Everything Permission = 1<<iota - 1
 )
 
-// NarrowedHint is the hint of a call that a Scope does not permit.
+// NarrowedHint is the hint in the error of a call that a [Scope] does not permit.
 const NarrowedHint = "this reference was narrowed by Ref"
 
-// ForeignHint is the hint of a call for which Foreign is the reason.
+// ForeignHint is the hint in an error whose text comes from [Foreign].
 const ForeignHint = "to change what a bucket does, wrap its Core (storage.Wrap) or its driver (driver.WithLayer), " +
 	"and embed no Bucket"
 
-// Foreign says why an operation refuses a value that is not a bucket of package storage.
+// Foreign returns the text of an error: the operation op refuses b, because b is not a bucket of
+// package storage.
 func Foreign(op string, b any) string {
 	return fmt.Sprintf("%s needs a bucket of this library, and the value is a %T", op, b)
 }
 
-// A Scope says which permissions and keys of a bucket Ref and Prefixed have left.
+// A Scope holds what Ref and Prefixed have left of a bucket: the permitted methods and the prefix
+// of the visible keys.
 type Scope struct {
 	Prefix string
 	Mask   Permission
-	Bad    error // why the prefix is invalid: every operation fails with it; nil if it is valid
+	Bad    error // error of every operation if the prefix is invalid, or nil
 }
 
-// In returns s narrowed by outer.
+// In returns the Scope that results if s is applied inside outer. Its prefix is that of s, followed
+// by that of outer. It has the permissions that s and outer have in common.
 func (s Scope) In(outer Scope) Scope {
 	return Scope{Prefix: s.Prefix + outer.Prefix, Mask: s.Mask & outer.Mask, Bad: cmp.Or(s.Bad, outer.Bad)}
 }
 
-// Key returns the whole key for a key that a caller passes. The empty key stays empty, and is
-// refused.
+// Key returns the caller's key with the prefix of the Scope in front. An empty key stays empty, so
+// that a later check refuses it.
 func (s *Scope) Key(key string) string {
-	if key == "" || s.Prefix == "" { // a concatenation with an empty text is slower
+	if key == "" || s.Prefix == "" { // this is faster than a concatenation with ""
 		return key
 	}
 	return s.Prefix + key
 }
 
-// Whole reports whether the bucket is not narrowed.
+// Whole reports whether the Scope permits every method and shows all keys.
 func (s *Scope) Whole() bool { return s.Mask == Everything && s.Prefix == "" && s.Bad == nil }
 
-// Permits reports whether the scope has all permissions of may.
+// Permits reports whether the Scope has every permission in the set may.
 func (s *Scope) Permits(may Permission) bool { return s.Mask&may == may }

@@ -7,20 +7,21 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Meaning is the meaning of an error code of a provider.
+// A Meaning says how an error code of a provider translates to an error of this library.
 type Meaning struct {
 	Code      storage.Code
 	Hint      string
-	Retryable bool // set if the error is retryable although its Code is not
+	Retryable bool // true if the request may be retried although errors with this Code are usually not retryable
 }
 
-// A Table has the meanings of a provider's errors.
+// A Table translates all error codes of one provider.
 type Table struct {
-	Codes    map[string]Meaning // meanings by the provider's code
-	Statuses map[int]Meaning    // meanings by status, if they differ from CodeFromStatus
+	Codes    map[string]Meaning // meanings by the provider's error code
+	Statuses map[int]Meaning    // meanings by HTTP status, where CodeFromStatus would be wrong for the provider
 }
 
-// Codes returns a table by code. names has the codes for each meaning, separated by spaces.
+// Codes returns a map for [Table.Codes]. names maps each meaning to the provider's codes that have
+// it, separated by spaces.
 func Codes(names map[Meaning]string) map[string]Meaning {
 	codes := map[string]Meaning{}
 	for m, all := range names {
@@ -31,8 +32,8 @@ func Codes(names map[Meaning]string) map[string]Meaning {
 	return codes
 }
 
-// Lookup returns the meaning of the provider's code. If the code is not in the
-// table, it returns the meaning of the status.
+// Lookup returns the meaning of the provider's error code. If the Table does not have the code, it
+// returns the meaning of the HTTP status.
 func (t *Table) Lookup(code string, status int) Meaning {
 	if m, known := t.Codes[code]; known {
 		return m
@@ -49,8 +50,8 @@ func (t *Table) Has(code string) bool {
 	return known
 }
 
-// NewError returns the error with the meaning m for a response with the given
-// status and header. err is the SDK's error.
+// NewError returns an error with the meaning m. status and header are those of the response, and
+// err is the error of the SDK.
 func (m Meaning) NewError(status int, header http.Header, err error) *storage.Error {
 	return &storage.Error{
 		Code:       m.Code,

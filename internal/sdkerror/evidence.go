@@ -7,15 +7,17 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// PageHint is the hint for a response that is not the store's.
+// PageHint is the hint for a response that came from another server than the store, such as a login
+// page.
 const PageHint = "the endpoint answers like a web page: check endpoint="
 
-// ErrNoEvidence is wrapped by the error for a successful response that is not the store's.
-// [Translator.Write] sets Unknown for it: a write may have reached the store before its
-// response was replaced.
+// ErrNoEvidence means that a response has a success status, but does not look like a response of
+// the store. [Translator.Write] sets Unknown for such an error, because the write may have reached
+// the store before something replaced its response.
 var ErrNoEvidence = errors.New("the response is not that of")
 
-// NoEvidence returns the error for a success that is not that of a store, and says why.
+// NoEvidence returns an error that wraps [ErrNoEvidence]. The parameter why is the reason why the
+// response cannot be from the store.
 func NoEvidence(store, why string) *storage.Error {
 	return &storage.Error{
 		Code: storage.Unavailable, Retryable: true, Hint: PageHint,
@@ -23,7 +25,8 @@ func NoEvidence(store, why string) *storage.Error {
 	}
 }
 
-// WithCode returns a copy of err with another code and hint, and with the details of its response.
+// WithCode returns a copy of err with the given code and hint. The other fields, such as the
+// status, stay the same.
 func WithCode(err error, code storage.Code, hint string) *storage.Error {
 	e := storage.Error{Err: err}
 	if own, ok := errors.AsType[*storage.Error](err); ok {

@@ -5,10 +5,12 @@ import (
 	"unicode/utf8"
 )
 
-// maxText is how many bytes the text of an SDK's error may have. Stores send a few hundred.
+// maxText is the length in bytes up to which the text of an SDK's error is shown completely. The
+// errors of stores have a few hundred bytes.
 const maxText = 4 << 10
 
-// A longError is an error whose text is shown in part: the response was a page, which no store sends as an error.
+// A longError wraps an error with a very long text, and shows only its beginning. Such a text is
+// usually a web page that another server has sent in place of the store.
 type longError struct {
 	text string
 	err  error
@@ -17,7 +19,8 @@ type longError struct {
 func (e *longError) Error() string { return e.text }
 func (e *longError) Unwrap() error { return e.err }
 
-// withShortText returns err, or an error that wraps it and shows the beginning of its text.
+// withShortText returns err if its text is short. Otherwise it returns an error that wraps err and
+// shows the beginning of the text.
 func withShortText(err error) error {
 	if err == nil {
 		return nil

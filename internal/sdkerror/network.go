@@ -11,9 +11,9 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// WithoutResponse returns the error for a request that got no response.
-// isInterrupted says that err is from the HTTP client or about a response that was
-// cut off, whatever its type is.
+// WithoutResponse returns the error for a request that got no complete response. If isInterrupted
+// is true, err comes from the HTTP client or from a truncated response, even if its type does not
+// show that.
 func WithoutResponse(err error, isInterrupted bool) *storage.Error {
 	var certificate *tls.CertificateVerificationError
 	var dns *net.DNSError

@@ -7,9 +7,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// NotFound tells a missing object from a missing bucket if the response of e does
-// not. It takes the error of a request for the bucket, as [Translator.Read] returns it, and
-// the hint for a missing bucket.
+// NotFound is for a response that does not tell whether the object or the bucket is missing.
+// bucketErr is the result of a request for the bucket, which [Translator.Read] has translated. It
+// shows which of them is missing. If the bucket is missing, the error has the given hint.
 func NotFound(e *storage.Error, bucketErr error, hint string) *storage.Error {
 	e.Code = storage.ObjectNotFound
 	own, ok := errors.AsType[*storage.Error](bucketErr)
@@ -18,15 +18,17 @@ func NotFound(e *storage.Error, bucketErr error, hint string) *storage.Error {
 	case own.Status == http.StatusNotFound:
 		e.Code, e.Hint = storage.BucketNotFound, hint
 	case own.Status == 0 || own.Retryable:
-		return own // nothing is known
+		return own // the request for the bucket failed, so it told nothing about the bucket
 	}
 	return e
 }
 
-// Missing returns the 404 for an object that does not exist, and nil if e is anything else. For a
-// missing object a condition on its revision can fail first, so Missing then calls head, which
-// requests the object. If that may succeed later, Missing returns its error: nothing is known, and
-// no request has had an effect.
+// Missing returns an error with status 404 if the object does not exist, and otherwise nil.
+//
+// Some stores check a condition on the revision before they check whether the object exists. If e
+// says that such a condition failed, Missing calls head, which requests the object. If head fails
+// with a retryable error, Missing clears Unknown in that error and returns it. None of the requests
+// had an effect.
 func (t *Translator) Missing(e *storage.Error, c storage.Condition, head func() error) *storage.Error {
 	if e.Code == storage.PreconditionFailed && c.Revision != "" {
 		err := head()
@@ -44,8 +46,8 @@ func (t *Translator) Missing(e *storage.Error, c storage.Condition, head func() 
 	return e
 }
 
-// FromListing changes the error of a failed listing: only the bucket can be
-// missing. hint is the hint for a missing bucket.
+// FromListing corrects the error e of a failed listing. If e is ObjectNotFound, it becomes
+// BucketNotFound, because a listing does not need an object. hint is the hint for a missing bucket.
 func FromListing(e *storage.Error, hint string) *storage.Error {
 	if e.Code == storage.ObjectNotFound {
 		e.Code = storage.BucketNotFound

@@ -7,11 +7,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-const maxHost = 255 // bytes of a host that a hint shows, with its port
+const maxHost = 255 // largest number of bytes of a host that a hint shows
 
-// Redirect returns the meaning of a redirect that the store itself has not sent: of a proxy that wants https, of a
-// login page, of a host that has moved. No driver follows one, because the signature is for the first host. ok is
-// false for any other status.
+// Redirect returns the meaning of a redirect that something other than the store has sent: a proxy
+// that requires https, a login page, or a host that has moved. Drivers do not follow such a
+// redirect, because the signature is only valid for the original host. ok is false if status is not
+// a redirect.
 func Redirect(status int, header http.Header) (m Meaning, ok bool) {
 	if status < http.StatusMultipleChoices || status >= http.StatusBadRequest || status == http.StatusNotModified {
 		return m, false

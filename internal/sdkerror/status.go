@@ -8,8 +8,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// statusCodes are the codes of HTTP statuses that mean the same for every
-// provider.
+// statusCodes has the code for each HTTP status that means the same for all providers.
 var statusCodes = map[int]storage.Code{
 	http.StatusNotModified:                  storage.NotModified,
 	http.StatusBadRequest:                   storage.InvalidArgument,
@@ -26,17 +25,17 @@ var statusCodes = map[int]storage.Code{
 	statusClientClosed:                      storage.Unavailable,
 }
 
-// statusClientClosed is what nginx, MinIO and others say of a request whose client they believe
-// to be gone. It may have taken effect.
+// statusClientClosed is the status that nginx, MinIO and other servers use if the client seems to
+// have closed the connection. The request may have taken effect.
 const statusClientClosed = 499
 
-// CodeFromStatus returns the code for an HTTP status. It returns Internal if the
-// meaning depends on the provider, as for redirects and 409.
+// CodeFromStatus returns the code for an HTTP status. It returns Internal if the meaning depends on
+// the provider, as for redirects and for 409.
 func CodeFromStatus(status int) storage.Code {
 	if code, known := statusCodes[status]; known {
 		return code
 	}
-	if status >= 200 && status < 300 || status >= 500 { // it was cut off, or a gateway's own: 507, 520 to 530, 598
+	if status >= 200 && status < 300 || status >= 500 { // 2xx: the response was truncated
 		return storage.Unavailable
 	}
 	return storage.Internal
@@ -56,23 +55,23 @@ func RetryAfter(h http.Header) time.Duration {
 	}
 	if at, err := http.ParseTime(value); err == nil {
 		if sent, err := http.ParseTime(h.Get("Date")); err == nil && at.After(sent) {
-			return at.Sub(sent) // by the server's clock only
+			return at.Sub(sent) // both times come from the server's clock, so the client's clock does not matter
 		}
 	}
 	return 0
 }
 
-// IsForeign reports whether a response with an error status is a gateway's: it has no error code
-// of the provider, and no header of its protocol. The request may have taken effect before the
-// gateway gave up or replaced the response, whatever the status is.
+// IsForeign reports whether an error response comes from a gateway and not from the store. Such a
+// response has neither an error code of the provider nor a header of its protocol. Whatever its
+// status is, the request may have taken effect before the gateway gave up or replaced the response.
 func IsForeign(status int, hasCode, hasHeader bool) bool {
 	return status >= http.StatusBadRequest && !hasCode && !hasHeader
 }
 
-// MaybeApplied reports whether a request may have taken effect although its
-// response has the given status. It is [Translator.MaybeApplied] for stores whose
-// 501 and 503 are refusals. Other server errors, which a gateway may have made up, promise
-// nothing.
+// MaybeApplied reports whether a request may have taken effect although its response has the given
+// status. It can be used as [Translator.MaybeApplied] for stores that send 501 and 503 only for
+// requests without effect. Any other status of 5xx may come from a gateway, so the request may have
+// taken effect.
 func MaybeApplied(status int) bool {
 	switch {
 	case status == http.StatusNotImplemented, status == http.StatusServiceUnavailable:
@@ -80,5 +79,5 @@ func MaybeApplied(status int) bool {
 	case status >= 500, status == statusClientClosed:
 		return true
 	}
-	return status >= 200 && status < 300 // it took effect, and the response was cut off
+	return status >= 200 && status < 300 // 2xx: the request took effect, and only the response was truncated
 }

@@ -1,5 +1,5 @@
-// Package sdkerror translates the errors of SDKs to *storage.Error. Each driver
-// has a Translator for its SDK, and a Table of its provider's error codes.
+// Package sdkerror translates the errors of providers' SDKs to *storage.Error. Each driver has a
+// [Translator] for its SDK, and a [Table] of the provider's error codes.
 package sdkerror
 
 import (
@@ -10,25 +10,24 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// A Translator adapts one SDK.
+// A Translator translates the errors of one SDK.
 type Translator struct {
-	// FromResponse returns the error for the response that err contains, or nil if
-	// it contains none. It sets Unknown if the response is not the provider's own.
+	// FromResponse returns the error for the response in err, or nil if err contains no response.
+	// It sets Unknown if a server other than the store sent the response.
 	FromResponse func(err error) *storage.Error
 	// WithoutResponse returns the error for a request that got no response.
 	WithoutResponse func(err error) *storage.Error
-	// MaybeSent reports whether err is an error of the HTTP client, so that the
-	// request may have been sent. It is called only for requests that were not made
-	// through a [transport.Transport].
+	// MaybeSent reports whether err comes from the HTTP client, so that the request may have been
+	// sent. It is called only if no [transport.Transport] has counted the request.
 	MaybeSent func(err error) bool
 	// MaybeApplied reports whether a request may have taken effect although its
 	// response has the given status.
 	MaybeApplied func(status int) bool
 }
 
-// Translate returns err as a new *storage.Error.
+// Translate returns a new *storage.Error for err, which is an error of the SDK.
 func (t *Translator) Translate(err error) *storage.Error {
-	if own, ok := errors.AsType[*storage.Error](err); ok { // from the credentials or the body
+	if own, ok := errors.AsType[*storage.Error](err); ok { // the error comes from the credentials or from the body
 		e := *own
 		return &e
 	}
@@ -42,14 +41,13 @@ func (t *Translator) Translate(err error) *storage.Error {
 	return t.WithoutResponse(err)
 }
 
-// IsType reports whether err contains an error of a type.
+// IsType reports whether err, or an error that it wraps, has the type E.
 func IsType[E error](err error) bool {
 	_, is := errors.AsType[E](err)
 	return is
 }
 
-// AsError returns err itself if it is a *storage.Error, as Read and Write return
-// it. It translates any other error.
+// AsError returns err itself if it is a *storage.Error. Otherwise it translates err.
 func (t *Translator) AsError(err error) *storage.Error {
 	if e, ok := err.(*storage.Error); ok {
 		return e
@@ -57,8 +55,7 @@ func (t *Translator) AsError(err error) *storage.Error {
 	return t.Translate(err)
 }
 
-// Read translates the error of a request that changes nothing. It returns nil if
-// err is nil.
+// Read translates the error of a request that changes nothing. If err is nil, it returns nil.
 func (t *Translator) Read(err error) error {
 	if err == nil {
 		return nil
@@ -68,9 +65,9 @@ func (t *Translator) Read(err error) error {
 	return e
 }
 
-// WithoutEffect returns a copy of err for a request that changes no object, as a part does not, or a
-// read within a write. If a gateway made the response, its 412 is no condition that failed. It returns
-// err itself if err is not a *storage.Error.
+// WithoutEffect returns a copy of err for a request that changes no object, such as the upload of a
+// part. It clears Unknown. A status 412 from a gateway becomes Unavailable, because it does not
+// mean that a condition failed. If err is not a *storage.Error, WithoutEffect returns err itself.
 func WithoutEffect(err error) error {
 	own, ok := errors.AsType[*storage.Error](err)
 	if !ok {
@@ -93,35 +90,36 @@ func (t *Translator) Write(ctx context.Context, do func(context.Context) error) 
 		return nil
 	}
 	e := t.Translate(err)
-	if e.Unknown && e.Code == storage.ObjectNotFound { // a gateway's 404 proves nothing
+	if e.Unknown && e.Code == storage.ObjectNotFound { // a 404 from a gateway does not prove that the object is missing
 		e.Code, e.Retryable = storage.Unavailable, true
 	}
 	e.Unknown = e.Unknown || errors.Is(err, ErrNoEvidence) || t.isUnknown(err, e.Status, counter)
 	return e
 }
 
-// isUnknown reports whether a failed request may have taken effect.
+// isUnknown reports whether a failed request may have taken effect. counter has counted the
+// requests that the SDK made.
 func (t *Translator) isUnknown(err error, status int, counter *transport.Counter) bool {
 	_, own := errors.AsType[*storage.Error](err)
 	switch {
 	case counter.Unanswered() > 0:
 		return true
 	case own:
-		return false // from the credentials or the body
+		return false // the error comes from the credentials or from the body, before the request was sent
 	case transport.Sent(err):
 		return true
 	case status != 0:
 		return t.MaybeApplied(status)
 	case counter.LastAnswered() && t.MaybeSent(err):
-		return true // the SDK has dropped a response, because ctx ended when it came
+		return true // a response arrived when ctx ended, and the SDK has dropped it
 	case counter.Requests() > 0:
-		return false // a transport.Transport has counted: the request was not sent whole
+		return false // a transport.Transport has seen that the request was not sent completely
 	}
 	return !transport.Unconnected(err) && t.MaybeSent(err)
 }
 
-// WithHint returns a copy of err with another hint. It returns err itself if err
-// is not a *storage.Error.
+// WithHint returns a copy of err with the given hint. If err is not a *storage.Error, it returns
+// err itself.
 func WithHint(err error, hint string) error {
 	e, ok := err.(*storage.Error)
 	if !ok {

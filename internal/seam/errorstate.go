@@ -1,10 +1,11 @@
 package seam
 
-// An ErrorState has what the engine reads of an error besides the exported fields.
+// An ErrorState is the state that an *Error of the root package keeps for the engine in unexported
+// fields.
 type ErrorState struct {
-	Absent      bool   // whether the condition that failed was IfAbsent
-	Overwritten error  // what Update fails with if an earlier attempt may have stored the object before another client's; else nil
-	Repeated    bool   // whether an earlier attempt at the request failed
-	LastUnknown bool   // whether Unknown was set for the last attempt, and not only for an earlier one
-	Text        string // the text in place of the Code; "" for the Code
+	Absent      bool   // true if the condition that failed was IfAbsent
+	Overwritten error  // error that Update returns if an earlier attempt may have stored the object, or nil
+	Repeated    bool   // true if an earlier attempt at the same request failed
+	LastUnknown bool   // value of Unknown after the last attempt
+	Text        string // text that is shown in place of the Code, or ""
 }

@@ -1,18 +1,19 @@
-// Package seam has what the engine needs from the root package, but the root package does not export. The init
-// function of the root package sets both functions. The reason for each is in
+// Package seam gives the engine access to functions of the root package that are not exported. The
+// init function of the root package sets the variables. For the reason for each, see
 // docs/maintainers/decisions/front-and-core.md.
 package seam
 
 import "io"
 
-// StateOf returns the state of err, which is an *Error of the root package.
+// StateOf returns the [ErrorState] of err, which must be an *Error of the root package.
 var StateOf func(err error) *ErrorState
 
-// InitReader makes r, which is a *Reader, the Reader of an open download. attrs is an *Attrs. Because r is
-// filled in place, a Reader costs no allocation of its own.
+// InitReader turns r into the Reader of an open download. r is a *Reader and attrs is an *Attrs of
+// the root package. The function fills r in place, so that r can be a field of another value and
+// needs no allocation.
 var InitReader func(r any, from ReadSource, attrs any, offset, length int64)
 
-// A ReadSource delivers a Reader's bytes.
+// A ReadSource delivers the bytes that a Reader of the root package returns.
 type ReadSource interface {
 	io.ReadCloser
 	io.WriterTo

@@ -10,25 +10,28 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 )
 
-// A held object is one under which a job runs, such as a lease. Jobs leave it out.
+// A held is an object that must survive a job, such as the job's lease. Jobs skip it: they neither
+// copy nor remove it.
 type held struct {
 	bucket any
 	key    string
-	mark   string // a random text that the object has
-	outer  *held  // or nil
+	mark   string // random text that the object contains
+	outer  *held  // object that an outer job holds, or nil
 }
 
 type heldKey struct{}
 
-// Hold returns a context in which jobs neither read, write nor remove an object of a bucket. mark is a random text that
-// no other object has, except for copies.
+// Hold returns a context in which jobs neither read, write nor remove one object. bucket and key
+// identify the object. mark is a random text in the object. Only this object and copies of it
+// contain mark.
 func Hold(ctx context.Context, bucket any, key, mark string) context.Context {
 	outer, _ := ctx.Value(heldKey{}).(*held)
 	return context.WithValue(ctx, heldKey{}, &held{bucket, key, mark, outer})
 }
 
-// HeldIn returns the keys of the held objects that lie in what a Bucket or Directory reaches. If the places do not
-// show whether a held object is there, it looks for the mark in the objects with a key that the held one may have.
+// HeldIn returns the keys under which the held objects of ctx appear in a Bucket or Directory. If
+// the places do not tell whether a held object is there, HeldIn searches for its mark. It searches
+// the objects under all keys that the held object may have there.
 func HeldIn(ctx context.Context, in any) (keys []string) {
 	h, _ := ctx.Value(heldKey{}).(*held)
 	for ; h != nil; h = h.outer {
@@ -45,11 +48,12 @@ func HeldIn(ctx context.Context, in any) (keys []string) {
 	return keys
 }
 
-// Has reports whether an object of a Bucket or a file of a Directory has a text in its first 64 KiB. The root package
-// sets Has.
+// Has reports whether the parameter text occurs in the first 64 KiB of an object of a Bucket, or of a
+// file of a Directory. The root package sets Has.
 var Has func(ctx context.Context, in any, key, text string) bool
 
-// otherKeys returns the keys that the object may have in a bucket or directory around its own, or in one in it.
+// otherKeys returns all keys that the held object may have elsewhere. The other bucket or directory
+// may contain the bucket of the object, or be a part of it, so the key may be longer or shorter.
 func (h *held) otherKeys() (keys []string) {
 	paths := []string{h.key}
 	for _, p := range Places(h.bucket) {
@@ -68,8 +72,8 @@ func (h *held) otherKeys() (keys []string) {
 	return keys
 }
 
-// KeysIn returns the keys that an object of a bucket has in what another Bucket or a Directory
-// reaches, if it is known to lie there. Among several stores it may have several.
+// KeysIn returns the keys that an object of bucket is known to have in another Bucket or in a
+// Directory. There may be several keys if a bucket has several stores.
 func KeysIn(bucket any, key string, in any) (keys []string) {
 	ends := Places(in)
 	for _, of := range Places(bucket) {

@@ -1,5 +1,5 @@
-// Package serving lets packages of this library that the root cannot import, such as serve and transfer, reach what a
-// bucket stands for. Users cannot import this one.
+// Package serving gives packages such as serve and transfer access to the engine of a bucket. Users
+// cannot import it, because it is internal.
 package serving
 
 import (
@@ -14,34 +14,36 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// A Token keeps other modules from calling the methods that take one: they cannot name it, and one that reflection
-// makes is not valid.
+// A Token is a parameter of exported methods that only this library may call. Other modules cannot
+// name the type, and a Token that they make by reflection is not valid.
 type Token struct{ secret *byte }
 
 var token = Token{new(byte)}
 
-// Valid reports whether this package has made the token.
+// Valid reports whether this package made the Token.
 func (t Token) Valid() bool { return t == token }
 
-// A Directory is the path of a directory of this machine, for [Places].
+// A Directory is the path of a local directory. It can be passed to [Places] in place of a bucket.
 type Directory string
 
-// An Engine is the core of package engine.
+// An Engine has those methods of the engine's core that this package calls.
 type Engine interface {
-	// Places returns where the objects are; nothing if that is unknown.
+	// Places returns where the objects are stored, or nothing if that is unknown.
 	Places() []evidence.Place
-	// Identity is driver.StackIdentity of the bucket's driver.
+	// Identity returns the result of driver.StackIdentity for the bucket's driver.
 	Identity() string
-	// Stored returns where the server finds the objects for a copy. The account is comparable, and equal if one
-	// credential reaches both; nil means nowhere.
+	// Stored returns the account and the bucket that the store's own server uses to copy the
+	// objects. account is comparable, and two accounts are equal if one credential reaches both. If
+	// account is nil, no server can copy the objects.
 	Stored() (account any, bucket string)
-	// Served returns Description.Origin, the bucket's name, and the base URL that was set with WithSigningBaseURL,
-	// which ends in "/".
+	// Served returns Description.Origin, the name of the bucket, and the base URL that was set with
+	// WithSigningBaseURL. The base URL ends in "/".
 	Served() (origin any, bucket, baseURL string)
 	RetryPolicy() *backoff.Policy
 }
 
-// A front is a bucket of package storage.
+// A front is a bucket of package storage. The methods need a [Token], so that no other type can be
+// used in place of a bucket.
 type front interface {
 	Reached(Token) (core any, prefix string, complete bool)
 	MoveFrom(t Token, ctx context.Context, to string, src any, from string, opts any) (attrs any, done bool, err error)
@@ -53,9 +55,9 @@ func IsBucket(b any) bool {
 	return ok
 }
 
-// Reach returns the core of package engine that a bucket has, and the prefix of the bucket in that core. It
-// returns nil if b is not a bucket of package storage, or has another core. complete is false if Ref or Prefixed
-// made b.
+// Reach returns the core of the bucket b, and the prefix that b adds to its keys. core is nil if b
+// is not a bucket of package storage, or if its core is not one of package engine. complete is
+// false if b is a result of Ref or Prefixed.
 func Reach(b any) (core Engine, prefix string, complete bool) {
 	f, ok := b.(front)
 	if !ok {
@@ -66,8 +68,9 @@ func Reach(b any) (core Engine, prefix string, complete bool) {
 	return core, prefix, complete
 }
 
-// Places returns where the objects of a bucket or [Directory] are: in several stores if a layer has a second one. A
-// type of the user's own, and a core of it, is a place of its own.
+// Places returns where the objects of a bucket or [Directory] are stored. It returns several places
+// if a layer has a second store. If a user has implemented the type of the bucket or of its core,
+// the place is that value itself.
 func Places(of any) []evidence.Place {
 	switch of := of.(type) {
 	case nil:
@@ -85,20 +88,21 @@ func Places(of any) []evidence.Place {
 		return []evidence.Place{{Account: core, Prefix: prefix}}
 	}
 	if reflect.TypeOf(of).NumMethod() == 0 {
-		return nil // nothing that has objects
+		return nil // a value without methods is not a bucket
 	}
 	return []evidence.Place{{Account: of}}
 }
 
-// Below reports whether something that inner reaches is known to lie in what outer
-// reaches. It returns the prefix there: "", or one that ends in a slash. Both arguments
-// are as for Places.
+// Below reports whether the objects of inner are known to be a part of the objects of outer. prefix
+// is the path of inner in outer: "", or a text that ends in a slash. inner and outer are buckets or
+// values of type [Directory].
 func Below(inner, outer any) (prefix string, ok bool) {
 	return evidence.Below(Places(inner), Places(outer))
 }
 
-// Identity returns the identity of a bucket with its layers and its prefix, in the same way in every process:
-// see driver.StackIdentity. It reports false for a bucket without a core of package engine.
+// Identity returns the identity of a bucket with its layers and its prefix, which is the same in
+// every process. driver.StackIdentity defines it. known is false if the bucket has no core of
+// package engine.
 func Identity(b any) (identity string, known bool) {
 	core, prefix, _ := Reach(b)
 	if core == nil {
@@ -107,8 +111,9 @@ func Identity(b any) (identity string, known bool) {
 	return core.Identity() + " " + prefix, true
 }
 
-// MoveInOneStep moves an object between two buckets of one core, if the core can do that in one step.
-// Otherwise it does nothing. opts is []storage.CopyOption, and attrs a *storage.Attrs.
+// MoveInOneStep moves an object between two buckets of the same core, if the core can do that in
+// one step. Otherwise it does nothing and returns done false. opts is a []storage.CopyOption, and
+// attrs is a *storage.Attrs.
 func MoveInOneStep(
 	ctx context.Context, dst any, to string, src any, from string, opts any,
 ) (attrs any, done bool, err error) {
@@ -119,7 +124,8 @@ func MoveInOneStep(
 	return f.MoveFrom(token, ctx, to, src, from, opts)
 }
 
-// OneAccount reports whether two buckets are known to be of one account, so that its server can copy between them.
+// OneAccount reports whether two buckets are known to belong to the same account. Its server can
+// then copy objects between them.
 func OneAccount(a, b any) bool {
 	first, _, _ := Reach(a)
 	second, _, _ := Reach(b)
@@ -131,7 +137,7 @@ func OneAccount(a, b any) bool {
 	return equal.Values(account, other)
 }
 
-// Prefix returns the prefix that a bucket adds to its keys.
+// Prefix returns the text that a bucket puts before each key.
 func Prefix(b any) string {
 	if f, ok := b.(front); ok {
 		_, prefix, _ := f.Reached(token)
@@ -140,10 +146,12 @@ func Prefix(b any) string {
 	return ""
 }
 
-// Place returns a short text that names the place of a bucket, its layers that change bytes and its prefix, the same
-// in every process. A mark in a bucket has this text, so a mark that was copied with its bucket shows the place of
-// another one. Two addresses of one place may have different texts, so different texts do not prove different places.
-// It is "" for a type of the user's own.
+// Place returns a short text that identifies the place of a bucket, its layers that change bytes,
+// and its prefix. The text is the same in every process. For a user's own type, Place returns "".
+//
+// A job writes this text into the objects that it stores for itself. If such an object was copied
+// to another bucket, the text in it differs from the text of that bucket. But different texts do
+// not prove a copy, because two addresses of one place may have different texts.
 func Place(b any) string {
 	identity, known := Identity(b)
 	if !known {
@@ -153,7 +161,8 @@ func Place(b any) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Source identifies an object of a bucket with its layers, in every process. It is "" for a type of the user's own.
+// Source returns a text that identifies an object of a bucket with its layers. The text is the same
+// in every process. For a user's own type, Source returns "".
 func Source(b any, key string) string {
 	identity, known := Identity(b)
 	if !known {
@@ -162,11 +171,12 @@ func Source(b any, key string) string {
 	return identity + key
 }
 
-// Continue downloads what a file lacks of an object of a Downloader: opts is []DownloadOption, and attrs an *Attrs.
-// It returns done false if the object has changed or the file is damaged, so that the download has to start over. The
-// root package sets it.
+// Continue downloads the bytes of an object that a temporary file still lacks. part is that file. b
+// is a Downloader, opts is a []DownloadOption, and attrs is an *Attrs. If the object has changed or
+// the file is damaged, it returns done false, and the download must start over. The root package
+// sets Continue.
 var Continue func(ctx context.Context, b any, key string, part *partfile.File, opts any, progress func(done, total int64)) (attrs any, done bool, err error)
 
-// Record has a file record what a download writes to it, if that can be continued: attrs is an *Attrs. The root package
-// sets it.
+// Record makes a temporary file record what a download writes to it, and reports whether a later
+// call can continue the download. attrs is an *Attrs. The root package sets Record.
 var Record func(part *partfile.File, source string, attrs any, sync bool) bool

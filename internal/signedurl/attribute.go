@@ -13,11 +13,11 @@ import (
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
-// An Attribute is an attribute of the new object, or a condition on storing it. It is a
-// header of a signed upload and a field of a signed form.
+// An Attribute is a property of the object to store, or a condition on storing it. A client sends
+// it as a header of a signed upload, or as a field of a signed form.
 type Attribute struct {
-	Name  string // in lower case
-	Value string // as the client sends it
+	Name  string // name in lower case
+	Value string // value that the client sends
 }
 
 const (
@@ -26,13 +26,13 @@ const (
 	aclAttribute   = "x-omnibucket-acl"
 	publicRead     = "public-read"
 	ifNoneMatch    = "if-none-match"
-	tagsAttribute  = "x-omnibucket-tags" // as a query: k=v&k=v
+	tagsAttribute  = "x-omnibucket-tags" // value is written like a query: k=v&k=v
 	lockAttribute  = "x-omnibucket-retention-"
 	holdAttribute  = "x-omnibucket-legal-hold"
 	on             = "on"
 )
 
-// properties are the attributes that are text fields of storage.Properties.
+// properties lists the attributes that correspond to text fields of storage.Properties.
 var properties = []struct {
 	name   string
 	get    func(*storage.Properties) string
@@ -57,7 +57,7 @@ func attributesOf(r *driver.SignRequest) []Attribute {
 		}
 	}
 	for name, value := range r.Metadata {
-		// A browser sends only ASCII in headers.
+		// Browsers send only ASCII in headers, so the value is escaped.
 		attributes = append(attributes, Attribute{metadataPrefix + name, urlpath.Escape(value)})
 	}
 	if r.PublicRead {
@@ -86,7 +86,8 @@ func attributesOf(r *driver.SignRequest) []Attribute {
 	return attributes
 }
 
-// UploadOptions returns the options that store the object as the grant describes it.
+// UploadOptions returns the options for an upload that stores the object with the properties and
+// conditions of the grant.
 func (g *Grant) UploadOptions() ([]storage.UploadOption, error) {
 	var opts []storage.UploadOption
 	metadata := map[string]string{}
@@ -114,7 +115,7 @@ func (g *Grant) UploadOptions() ([]storage.UploadOption, error) {
 	return opts, nil
 }
 
-// PartOptions returns the options that store the part as the grant describes it.
+// PartOptions returns the options for storing the part that the grant permits.
 func (g *Grant) PartOptions() []storage.PartOption {
 	if !g.CRC32C.Known {
 		return nil
@@ -155,7 +156,7 @@ func (a Attribute) tags() (storage.UploadOption, bool) {
 	return storage.WithTags(tags), err == nil
 }
 
-// textOfCRC returns a checksum in 8 hexadecimal digits; "" if it is not known.
+// textOfCRC returns a checksum as 8 hexadecimal digits, or "" if the checksum is unknown.
 func textOfCRC(crc storage.CRC32C) string {
 	if !crc.Known {
 		return ""
@@ -163,13 +164,14 @@ func textOfCRC(crc storage.CRC32C) string {
 	return fmt.Sprintf("%08x", crc.Sum)
 }
 
-// crcOf reads a result of textOfCRC.
+// crcOf parses a result of textOfCRC.
 func crcOf(text string) storage.CRC32C {
 	sum, _ := strconv.ParseUint(text, 16, 32)
 	return storage.CRC32C{Sum: uint32(sum), Known: text != ""}
 }
 
-// RequiresAbsence reports whether the grant only permits creating a new object.
+// RequiresAbsence reports whether the grant permits an upload only if the object does not exist
+// yet.
 func (g *Grant) RequiresAbsence() bool {
 	return slices.Contains(g.Attributes, Attribute{ifNoneMatch, "*"})
 }

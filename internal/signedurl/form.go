@@ -11,17 +11,16 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// The fields of a form that are not attributes. The page adds the file as the last one.
+// These fields of a form are not attributes. The page adds the file as the last field.
 const (
 	FileField      = "file"
 	objectField    = "key"
 	signatureField = "ob-signature"
 )
 
-// SignForm returns the signed form that r requests for the bucket. Every field is
-// signed, so that none can be changed, added or removed. If r has a condition, it fails
-// with Unsupported: a form of a cloud has none, and one that worked only here would
-// surprise later.
+// SignForm returns the signed form that r requests for the bucket. All fields are signed, so that
+// nobody can change, add or remove one. If r has a condition, SignForm fails with Unsupported,
+// because the forms of cloud providers have no conditions.
 func SignForm(k Keys, bucket string, r *driver.SignRequest, now time.Time) (*storage.SignedForm, error) {
 	g, err := newGrant(r, now)
 	if err != nil {
@@ -49,8 +48,8 @@ func SignForm(k Keys, bucket string, r *driver.SignRequest, now time.Time) (*sto
 	return &storage.SignedForm{URL: r.BaseURL, Fields: fields, ExpiresAt: time.Unix(g.Expires, 0).UTC()}, nil
 }
 
-// formParts returns the texts that the signature of a form covers: all fields by name,
-// without the signature itself.
+// formParts returns the texts that the signature of a form covers: all names and values of fields,
+// sorted by name, except the signature itself.
 func formParts(bucket string, fields map[string]string) []string {
 	parts := []string{"omnibucket form 1", bucket}
 	for _, name := range slices.Sorted(maps.Keys(fields)) {
@@ -61,8 +60,8 @@ func formParts(bucket string, fields map[string]string) []string {
 	return parts
 }
 
-// VerifyForm verifies the fields that came before the file. Their names must be in lower
-// case. It returns a Grant only with [Valid].
+// VerifyForm verifies the signature of a submitted form. fields holds the fields before the file,
+// with names in lower case. VerifyForm returns a Grant only if the status is [Valid].
 func VerifyForm(k Keys, bucket string, fields map[string]string, now time.Time) (*Grant, Status) {
 	key, known := k.find(fields[keyParam])
 	if !known || !key.verify(fields[signatureField], formParts(bucket, fields)...) {

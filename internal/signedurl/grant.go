@@ -11,35 +11,36 @@ import (
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
-// Features are what this package signs.
+// Features is the set of features of signed URLs that this package supports.
 const Features = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
-	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums
+	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums |
+	storage.SignedRemovals | storage.StableURLs
 
-// A Grant is what a signature permits.
+// A Grant is the request that a signature permits.
 type Grant struct {
-	Method  string // GET, HEAD or PUT, or POST for a form
+	Method  string // GET, HEAD, PUT, DELETE, or POST for a form
 	Key     string
 	Version string
-	Upload  string // the driver's name of an open upload: the body is its part Part
-	Part    int    // from 1; 0 without Upload
-	Expires int64  // Unix time in seconds; the grant is refused from then on
+	Upload  string // driver's name of an open multipart upload, or ""
+	Part    int    // number of the part in Upload, from 1; 0 if Upload is ""
+	Expires int64  // Unix time in seconds at which the grant ends
 
-	MinSize, MaxSize int64          // of the body, in bytes; -1 and -1 permit any size
-	CRC32C           storage.CRC32C // of the body; not known: permits any
+	MinSize, MaxSize int64          // limits of the body's length in bytes; both are -1 if any length is permitted
+	CRC32C           storage.CRC32C // required checksum of the body; if it is unknown, any body is permitted
 	Attributes       []Attribute
 
-	ResponseType, ResponseDisposition string
+	ResponseType, ResponseDisposition, ResponseCacheControl string
 }
 
-// maxLifetime is how far in the future a grant may end: the longest TTL, and some
-// minutes because clocks of several machines differ.
+// maxLifetime is the longest time until a valid grant can end. It is the longest TTL, plus a few
+// minutes because the clocks of machines differ.
 const maxLifetime = 7*24*time.Hour + 15*time.Minute
 
-// A Status is the result of verifying a signature.
+// A Status says whether a signature is valid.
 type Status int
 
-// The statuses of a signature. A signature is also Invalid if its grant ends too far in
-// the future: this package signs no such grant.
+// A signature is also Invalid if its grant ends too far in the future, because this package never
+// signs such a grant.
 const (
 	Invalid Status = iota
 	Expired
@@ -60,10 +61,14 @@ func newGrant(r *driver.SignRequest, now time.Time) (*Grant, error) {
 	if r.BaseURL == "" || r.Condition.Revision != "" || r.Condition.NotRevision != "" {
 		return nil, storage.Unsupported
 	}
-	g := &Grant{Method: r.Method, Key: r.Key, Expires: expiry(now, r.TTL), MinSize: -1, MaxSize: -1}
+	from, lasts := r.Term(now)
+	g := &Grant{Method: r.Method, Key: r.Key, Expires: expiry(from, lasts), MinSize: -1, MaxSize: -1}
 	switch r.Method {
 	case http.MethodGet, http.MethodHead:
 		g.Version, g.ResponseType, g.ResponseDisposition = r.Version, r.ResponseType, r.ResponseDisposition()
+		g.ResponseCacheControl = r.ResponseCacheControl
+	case http.MethodDelete:
+		g.Version = r.Version
 	case http.MethodPut, http.MethodPost:
 		g.MinSize, g.MaxSize = r.MinSize, r.MaxSize
 		g.Attributes, g.CRC32C = attributesOf(r), r.CRC32C
@@ -73,8 +78,8 @@ func newGrant(r *driver.SignRequest, now time.Time) (*Grant, error) {
 	return g, nil
 }
 
-// expiry returns the end of ttl, rounded up to a whole second: never earlier than
-// requested.
+// expiry returns the Unix time in seconds at which ttl has passed. It rounds up, so that a grant
+// never ends earlier than requested.
 func expiry(now time.Time, ttl time.Duration) int64 {
 	end := now.Add(ttl)
 	if end.Nanosecond() > 0 {
@@ -83,7 +88,8 @@ func expiry(now time.Time, ttl time.Duration) int64 {
 	return end.Unix()
 }
 
-// SignWith calls sign, which is SignURL, SignPart or SignForm, with the keys of the bucket.
+// SignWith gets the signing keys of the bucket from keys, and calls sign with them. sign is
+// [SignURL], [SignPart] or [SignForm].
 func SignWith[R, S any](
 	ctx context.Context, keys func(context.Context) (Keys, error), sign func(Keys, string, R, time.Time) (S, error),
 	bucket string, r R, now time.Time,
@@ -107,7 +113,7 @@ func SignURL(k Keys, bucket string, r *driver.SignRequest, now time.Time) (*stor
 	return g.sign(k, bucket, r.BaseURL)
 }
 
-// SignPart returns the signed URL that r requests for the bucket.
+// SignPart returns the signed URL with which a client can upload the part that r describes.
 func SignPart(k Keys, bucket string, r *driver.SignPartRequest, now time.Time) (*storage.SignedURL, error) {
 	if r.BaseURL == "" || r.Upload == "" || r.Number < 1 {
 		return nil, storage.Unsupported
@@ -145,8 +151,8 @@ func (g *Grant) signedParts(bucket, query string) []string {
 	return parts
 }
 
-// VerifyURL verifies a request by the signature in its query. Each signed header must
-// be in header exactly once, with the signed value. It returns a Grant only with
+// VerifyURL verifies the signature in the query of a request. The request must have each signed
+// header exactly once, with the signed value. VerifyURL returns a Grant only if the status is
 // [Valid].
 func VerifyURL(k Keys, bucket, method, objectKey, query string, header http.Header, now time.Time) (*Grant, Status) {
 	unsignedQuery, signature, found := strings.Cut(query, signatureParam)

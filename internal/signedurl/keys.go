@@ -1,11 +1,10 @@
-// Package signedurl signs and verifies the URLs and forms of local and memory buckets,
-// for the handler of package serve.
+// Package signedurl signs and verifies the URLs and forms of local and memory buckets. The handler
+// of package serve accepts the requests.
 //
-// A signature is HMAC-SHA256 over everything that it grants. This is the query, the method,
-// the bucket, the key, and the headers or fields that the client must send. Each part is
-// prefixed with its length, so that two different grants are never
-// the same bytes. The query is signed as it is written, so that it cannot be changed
-// into another one.
+// A signature is an HMAC-SHA256 of everything that it permits: the query, the method, the bucket,
+// the key, and the headers or fields that the client must send. Each text is signed with its length
+// in front, so that different grants never give the same bytes. The query is signed as the exact
+// text that the client sends, so that nobody can change it.
 package signedurl
 
 import (
@@ -24,32 +23,32 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// MinSecret is the least length of a secret in bytes. It is the length of the hash.
+// MinSecret is the shortest permitted length of a secret in bytes. It is the length of the hash.
 const MinSecret = sha256.Size
 
-// Secrets are the keys of a Config, before they become [Keys]. Printing or encoding
-// them shows nothing.
+// Secrets holds the signing secrets in a configuration. [NewKeys] turns them into [Keys]. Printing
+// or encoding Secrets does not reveal them.
 type Secrets [][]byte
 
-// Format writes a placeholder for any verb.
+// Format writes a placeholder for every verb, so that printing does not reveal the secrets.
 func (Secrets) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 
-// MarshalText returns a placeholder. JSON and slog use it.
+// MarshalText returns a placeholder, so that JSON and logs do not reveal the secrets.
 func (Secrets) MarshalText() ([]byte, error) { return []byte(redacted), nil }
 
 const redacted = "REDACTED"
 
-// Keys are the keys of a bucket. The first one signs, and each of them verifies.
-// Printing them shows nothing.
+// Keys holds the signing keys of a bucket. The first key signs, and each of them can verify.
+// Printing Keys does not reveal them.
 type Keys struct{ all []key }
 
 type key struct {
-	id  string // tells which key signed, and nothing about the secret
+	id  string // identifies the key in a signed URL, without revealing the secret
 	mac func() hash.Hash
 }
 
-// NewKeys makes keys of secrets. If a secret is shorter than [MinSecret], it fails with
-// InvalidArgument.
+// NewKeys makes Keys from secrets. It fails with InvalidArgument if a secret is shorter than
+// [MinSecret].
 func NewKeys(secrets Secrets) (Keys, error) {
 	var k Keys
 	for _, secret := range secrets {
@@ -60,7 +59,7 @@ func NewKeys(secrets Secrets) (Keys, error) {
 			}
 		}
 		secret = slices.Clone(secret)
-		next := key{mac: func() hash.Hash { return hmac.New(sha256.New, secret) }} // printing a func shows no secret
+		next := key{mac: func() hash.Hash { return hmac.New(sha256.New, secret) }} // a printed key shows no secret
 		next.id = hex.EncodeToString(next.sum("omnibucket key id")[:8])
 		k.all = append(k.all, next)
 	}
@@ -70,11 +69,11 @@ func NewKeys(secrets Secrets) (Keys, error) {
 // NewSecret returns a new random secret.
 func NewSecret() []byte {
 	secret := make([]byte, MinSecret)
-	_, _ = rand.Read(secret) // never fails
+	_, _ = rand.Read(secret)
 	return secret
 }
 
-// Format writes a placeholder for any verb.
+// Format writes a placeholder for every verb, so that printing does not reveal the keys.
 func (Keys) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
 
 // Empty reports whether there is no key.
@@ -92,15 +91,16 @@ func (k key) sign(parts ...string) string {
 	return base64.RawURLEncoding.EncodeToString(k.sum(parts...))
 }
 
-// verify reports whether signature is that of the parts. It compares texts, not
-// decoded bytes, so that a signature has one spelling. It takes constant time.
+// verify reports whether signature is the signature of parts. It takes constant time. It compares
+// the encoded texts, because several texts may decode to the same bytes, and only one of them may
+// be valid.
 func (k key) verify(signature string, parts ...string) bool {
 	return subtle.ConstantTimeCompare([]byte(signature), []byte(k.sign(parts...))) == 1
 }
 
 func (k key) sum(parts ...string) []byte {
 	mac := k.mac()
-	for _, part := range parts { // writing never fails
+	for _, part := range parts { // writing to a hash never fails
 		_, _ = mac.Write(append(binary.AppendUvarint(nil, uint64(len(part))), part...))
 	}
 	return mac.Sum(nil)

@@ -8,33 +8,34 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// An Origin answers package serve's questions about one bucket, with its current
-// state. The drivers of local and memory buckets are Origins and set
-// Description.Origin, which passes through every layer. Objects are read and written
-// through the bucket instead, and so through its layers and hooks.
+// An Origin tells package serve the current state of one bucket. The drivers of local and memory
+// buckets implement Origin, and set it as Description.Origin. Layers pass it on unchanged. Package
+// serve reads and writes objects through the bucket itself, so that its layers and hooks have their
+// effect.
 type Origin interface {
-	// VerifyingKeys returns the keys whose signatures are valid. It returns no keys if
-	// nothing was ever signed.
+	// VerifyingKeys returns the keys that can verify a signature. It returns no keys if nothing was
+	// ever signed.
 	VerifyingKeys(ctx context.Context) (Keys, error)
-	// BucketInfo returns whether the bucket is public, and its CORS rules.
+	// BucketInfo returns the settings of the bucket, such as its CORS rules and whether it is
+	// public.
 	BucketInfo(ctx context.Context) (*storage.BucketInfo, error)
-	// PublicRevision returns the revision of an object that was written with
-	// WithPublicRead. It returns "" if there is no object, or if it is not public.
+	// PublicRevision returns the revision of an object that was written with WithPublicRead. If the
+	// object does not exist or is not public, it returns "".
 	PublicRevision(ctx context.Context, key string) (string, error)
-	// Now returns the time of the clock that the bucket signs by.
+	// Now returns the current time of the clock that is used for signing and verifying.
 	Now() time.Time
 }
 
-// A ServedBucket is what package serve knows about the store of a bucket.
+// A ServedBucket is a bucket as package serve sees it: its Origin, name and base URL.
 type ServedBucket struct {
 	Origin
 	Name    string
-	BaseURL string // ends in "/"
+	BaseURL string // ends in a slash
 }
 
-// OriginOf returns the store of b, past every layer. It returns false if the store serves
-// its signed URLs itself, or if b has no WithSigningBaseURL. It also returns false for a
-// result of Ref or Prefixed, and for a user's own type.
+// OriginOf returns the Origin of the store of b, without the layers in between. It returns false if
+// the store serves its own signed URLs, or if b was opened without WithSigningBaseURL. It also
+// returns false if b is a result of Ref or Prefixed, or if a user has implemented the type of b.
 func OriginOf(b storage.Bucket) (ServedBucket, bool) {
 	own, _, complete := serving.Reach(b)
 	if own == nil || !complete {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// The parameters of a signed URL. Empty ones are left out.
+// These are the parameters of a signed URL. A parameter without a value is left out.
 const (
 	crcParam         = "ob-crc32c"
 	expiresParam     = "ob-expires"
@@ -16,18 +16,20 @@ const (
 	sizeParam        = "ob-size"
 	uploadParam      = "ob-upload"
 	versionParam     = "ob-version"
+	cacheParam       = "response-cache-control"
 	dispositionParam = "response-content-disposition"
 	typeParam        = "response-content-type"
 	signatureParam   = "&ob-signature="
 )
 
-// HasParams reports whether a query has parameters of a signed URL, however broken
-// they are. Such a request is not treated as a public one.
+// HasParams reports whether a query has parameters of a signed URL, even malformed ones. A request
+// with such parameters is never treated as public.
 func HasParams(query string) bool {
 	return strings.HasPrefix(query, "ob-") || strings.Contains(query, "&ob-")
 }
 
-// query returns the signed part of a signed URL's query.
+// query returns the query of the signed URL for g, without the signature. keyID identifies the key
+// that signs.
 func (g *Grant) query(keyID string) string {
 	part := ""
 	if g.Part > 0 {
@@ -39,6 +41,7 @@ func (g *Grant) query(keyID string) string {
 		keyParam:  keyID,
 		partParam: part, sizeParam: g.size(), uploadParam: g.Upload, versionParam: g.Version,
 		dispositionParam: g.ResponseDisposition, typeParam: g.ResponseType,
+		cacheParam: g.ResponseCacheControl,
 	} {
 		if value != "" {
 			values.Set(name, value)
@@ -62,14 +65,16 @@ func (g *Grant) size() string {
 	return strconv.FormatInt(g.MinSize, 10) + "-" + strconv.FormatInt(g.MaxSize, 10)
 }
 
-// parseQuery parses a result of query. It refuses nothing, because the text itself is signed. The
-// attributes have no values yet.
+// parseQuery parses a result of query. It ignores malformed values, because the signature covers
+// the text of the query anyway. It sets only the names of the attributes; their values come from
+// the headers.
 func parseQuery(query string) (g *Grant, keyID string) {
 	values, _ := url.ParseQuery(query)
 	g = &Grant{
 		CRC32C: crcOf(values.Get(crcParam)),
 		Upload: values.Get(uploadParam), Version: values.Get(versionParam), MinSize: -1, MaxSize: -1,
 		ResponseDisposition: values.Get(dispositionParam), ResponseType: values.Get(typeParam),
+		ResponseCacheControl: values.Get(cacheParam),
 	}
 	g.Expires, _ = strconv.ParseInt(values.Get(expiresParam), 10, 64)
 	g.Part, _ = strconv.Atoi(values.Get(partParam))

@@ -94,7 +94,7 @@ func TestAnAlteredURLIsInvalid(t *testing.T) {
 		alter func(r *request)
 	}{
 		{"another bucket", func(r *request) { r.bucket = "bucket2" }},
-		{"another method", func(r *request) { r.method = http.MethodDelete }},
+		{"another method", func(r *request) { r.method = http.MethodPatch }},
 		{"another key", func(r *request) { r.key = "a/b d" }},
 		{"a moved boundary between two parts", func(r *request) { r.bucket, r.method = "bucke", "tPUT" }},
 		{"a key in another case", func(r *request) { r.key = "a/B c" }},
@@ -303,7 +303,7 @@ func TestAFormCannotHaveACondition(t *testing.T) {
 func TestARequestThatCannotBeSignedIsUnsupported(t *testing.T) {
 	k := keys(t, secret(1))
 	for name, alter := range map[string]func(r *driver.SignRequest){
-		"another method": func(r *driver.SignRequest) { r.Method = http.MethodDelete },
+		"another method": func(r *driver.SignRequest) { r.Method = http.MethodPatch },
 		"no base URL":    func(r *driver.SignRequest) { r.BaseURL = "" },
 		"a revision":     func(r *driver.SignRequest) { r.Condition = storage.Condition{Revision: "1"} },
 	} {

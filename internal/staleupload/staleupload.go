@@ -1,5 +1,4 @@
-// Package staleupload decides when memstore and local discard abandoned multipart
-// uploads.
+// Package staleupload decides when the memory and local stores discard abandoned multipart uploads.
 package staleupload
 
 import (
@@ -13,18 +12,18 @@ import (
 const (
 	// Day is the unit of lifecycle rules.
 	Day = 24 * time.Hour
-	// Idle is the time without a new part after which an upload is discarded. Google
-	// and Azure wait as long.
+	// Idle is the time after which an upload that gets no new part is discarded. Google and Azure
+	// also wait for seven days.
 	Idle = 7 * Day
-	// Period is the time between two sweeps of an open bucket. It keeps a program that
-	// begins many uploads from examining all of them each time.
+	// Period is the time between two sweeps of an open bucket. Without it, a program that begins
+	// many uploads would check all open uploads at each call.
 	Period = time.Hour
 )
 
-// Expired reports whether a rule discards an upload to key that began at that time.
-// It counts days from the beginning of the upload, as Amazon does
+// Expired reports whether one of the rules discards an upload to key that began at the time begun.
+// It counts whole days from the beginning of the upload, as Amazon does
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpu-abort-incomplete-mpu-lifecycle-config.html).
-// It compares days, because a rule may have more of them than a Duration can hold.
+// It does not multiply a rule's days, because the result could overflow a Duration.
 func Expired(rules []storage.LifecycleRule, key string, begun, now time.Time) bool {
 	days := int(now.Sub(begun) / Day)
 	return slices.ContainsFunc(rules, func(r storage.LifecycleRule) bool {

@@ -1,4 +1,4 @@
-// Package storeclock reads the clock of a store, which dates its objects.
+// Package storeclock reads the clock of a store, which sets the modification times of its objects.
 package storeclock
 
 import (
@@ -10,15 +10,17 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// attempts limits how often other programs may remove the object before it is read.
+// attempts is the number of tries to write the object and then read it. Another program may remove
+// the object before it is read.
 const attempts = 20
 
-// Now returns the current time by the clock of Attrs.Modified. It writes an empty object to
-// know, which stays. Others may write and remove the same object meanwhile.
+// Now returns the current time of the clock that sets Attrs.Modified. To read the clock, it writes
+// an empty object with the given key, and does not remove it. Other programs may write and remove
+// the same object at the same time.
 func Now(ctx context.Context, bucket storage.ReadWriter, key string) (time.Time, error) {
 	for attempt := 1; ; attempt++ {
 		attrs, err := bucket.Upload(ctx, key, strings.NewReader(""))
-		if err == nil && attrs.Modified.IsZero() { // as on S3
+		if err == nil && attrs.Modified.IsZero() { // S3 does not return the modification time of a write
 			attrs, err = bucket.Attrs(ctx, key)
 		}
 		switch {

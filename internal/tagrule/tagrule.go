@@ -1,4 +1,4 @@
-// Package tagrule has the rules of tags.
+// Package tagrule checks tags of objects against the rules that every provider can keep.
 package tagrule
 
 import (
@@ -10,18 +10,18 @@ import (
 	"github.com/omnibucket/storage/internal/redact"
 )
 
-// The limits of tags are the strictest of all providers: S3's and Azure's count and lengths,
-// Azure's characters, and Google's first character, no "/" and no empty value. S3 takes 8 KiB
-// of headers, and the tags are one.
+// These are the strictest limits of all providers. The counts and lengths come from S3 and Azure,
+// and the permitted characters from Azure. Google requires that the first character is not "/" and
+// that no value is empty. S3 permits 8 KiB of headers, one of which holds the tags.
 const (
 	maxTags        = 10
 	maxTagKey      = 128
 	maxTagValue    = 256
-	maxTagsEncoded = 4 << 10 // bytes, URL-encoded
+	maxTagsEncoded = 4 << 10 // largest total in bytes after URL encoding
 	tagRule        = "of ASCII letters, digits, spaces and + - . : = _, beginning with a letter or digit and without a space at the end"
 )
 
-// Check returns the rule that tags break; "" if they break none.
+// Check returns the rule that the tags break, or "".
 func Check(tags map[string]string) string {
 	if len(tags) > maxTags {
 		return fmt.Sprintf("has %d tags, and may have %d", len(tags), maxTags)

@@ -1,4 +1,4 @@
-// Package timeid makes identifiers of files whose order is that of time.
+// Package timeid makes identifiers for files. Sorted identifiers are in the order of their times.
 package timeid
 
 import (
@@ -8,22 +8,22 @@ import (
 	"time"
 )
 
-// An identifier has 6 bytes of a time in milliseconds and 16 random bytes. A time span is
-// a range of identifiers.
+// An identifier is the encoding of a time (6 bytes, in milliseconds) followed by 16 random bytes.
+// So the sorted identifiers of a period of time are next to each other.
 const (
 	timeBytes = 6
-	Random    = 16 // bytes
-	Length    = 36 // characters
+	Random    = 16 // number of random bytes in an identifier
+	Length    = 36 // number of characters in an identifier
 )
 
-// Alphabet keeps the order of what it encodes. No file system confuses two of its texts,
-// whether or not it ignores case.
+// Alphabet is in ASCII order, so that encoded times sort like the times. It has no upper-case
+// letters, so that identifiers differ even on a file system that ignores case.
 const Alphabet = "0123456789abcdefghijklmnopqrstuv"
 
-// Text is how identifiers are written.
+// Text encodes and decodes identifiers.
 var Text = base32.NewEncoding(Alphabet).WithPadding(base32.NoPadding)
 
-// New returns the identifier of a time and random bytes.
+// New returns the identifier for a time and random bytes.
 func New(at time.Time, random [Random]byte) string {
 	var raw [timeBytes + Random]byte
 	putTime(raw[:], at)
@@ -31,8 +31,15 @@ func New(at time.Time, random [Random]byte) string {
 	return Text.EncodeToString(raw[:])
 }
 
-// Floor returns a text that is not greater than any identifier of that time or later, and
-// greater than every earlier one.
+// Newest returns an identifier that sorts in reverse order: the identifier of a later time comes
+// first.
+func Newest(at time.Time, random [Random]byte) string {
+	last := int64(1<<(8*timeBytes) - 1)
+	return New(time.UnixMilli(last-min(max(at.UnixMilli(), 0), last)), random)
+}
+
+// Floor returns the lowest text for the time t. It sorts after the identifiers of all earlier
+// times, and before those of t and of later times.
 func Floor(t time.Time) string {
 	var raw [timeBytes + Random]byte
 	putTime(raw[:], t.Add(time.Millisecond-1).Truncate(time.Millisecond))
@@ -41,12 +48,12 @@ func Floor(t time.Time) string {
 
 func putTime(raw []byte, t time.Time) {
 	var ms [8]byte
-	// Times before 1970 or after the year 10889 become the nearest time.
+	// A time before 1970 or after the year 10889 is replaced by the nearest time in this range.
 	binary.BigEndian.PutUint64(ms[:], uint64(min(max(t.UnixMilli(), 0), 1<<(8*timeBytes)-1)))
 	copy(raw, ms[8-timeBytes:])
 }
 
-// Time returns the time of a valid identifier, in UTC.
+// Time returns the time in a valid identifier, in UTC.
 func Time(id string) time.Time {
 	raw, _ := Text.DecodeString(id)
 	var ms [8]byte
@@ -54,10 +61,11 @@ func Time(id string) time.Time {
 	return time.UnixMilli(int64(binary.BigEndian.Uint64(ms[:]))).UTC()
 }
 
-// Pattern is a regular expression of identifiers. Their last character has one bit.
+// Pattern is a regular expression that matches an identifier. Its last character encodes only one
+// bit, so it is "0" or "g".
 const Pattern = "[0-9a-v]{35}[0g]"
 
 var identifiers = regexp.MustCompile("^" + Pattern + "$")
 
-// Valid reports whether New can have made id.
+// Valid reports whether id has the form of an identifier.
 func Valid(id string) bool { return identifiers.MatchString(id) }

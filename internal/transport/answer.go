@@ -7,14 +7,14 @@ import (
 
 type answerKey struct{}
 
-// WithAnswer sets Options.Answer for the requests made under the context. It is for
-// requests that a server answers only after minutes of work, such as a copy, and that would
-// have to start over if they were abandoned.
+// WithAnswer returns a context for requests such as a copy, which a server may need minutes to
+// answer. These requests may wait for the response for the duration d, if d is longer than
+// [Options.Answer]. After a timeout, such a request would have to start over.
 func WithAnswer(ctx context.Context, d time.Duration) context.Context {
 	return context.WithValue(ctx, answerKey{}, d)
 }
 
-// AnswerOf returns how long an answer may take under ctx, or 0 if WithAnswer has not set it.
+// AnswerOf returns the time that WithAnswer has set in ctx, or 0 if there is none.
 func AnswerOf(ctx context.Context) time.Duration {
 	d, _ := ctx.Value(answerKey{}).(time.Duration)
 	return d

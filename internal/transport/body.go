@@ -8,17 +8,17 @@ import (
 
 var errLetGo = errors.New("the exchange has ended")
 
-// A requestBody is the caller's body as net/http sees it. net/http may still read in its own
-// goroutine after RoundTrip has returned, until exchange.end stops it.
+// A requestBody wraps the caller's body for net/http. After RoundTrip has returned, a goroutine of
+// net/http may still read the body. The method exchange.end stops that.
 type requestBody struct {
 	inner    io.ReadCloser
 	exchange *exchange
 
 	mu      sync.Mutex
-	idle    sync.Cond // of mu: reading has become false
+	idle    sync.Cond // signals that the field reading has become false; uses mu
 	reading bool
 	closed  bool
-	read    int64 // bytes
+	read    int64 // number of bytes that were read
 }
 
 func (x *exchange) watchBody(inner io.ReadCloser) io.ReadCloser {
@@ -32,7 +32,7 @@ func (x *exchange) watchBody(inner io.ReadCloser) io.ReadCloser {
 	}
 	x.bodies = append(x.bodies, b)
 	b.inner, b.exchange, b.idle.L = inner, x, &b.mu
-	x.whole = false // of a replay, from the start
+	x.whole = false // false again if net/http replays the request, because the body is then sent from its start
 	return b
 }
 
@@ -48,7 +48,7 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	b.exchange.sourceReads()
 	returned := false
 	defer func() {
-		if !returned { // runtime.Goexit: net/http's own goroutine ends too, and tells nobody
+		if !returned { // Read called runtime.Goexit, which ended the goroutine of net/http without an error
 			b.rested(0)
 			b.exchange.cancel(errLetGo)
 		}
@@ -62,7 +62,8 @@ func (b *requestBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// rested is called after each Read. It returns the number of bytes that were read so far.
+// rested marks the end of a Read that returned n bytes. It returns how many bytes were read so far
+// in total.
 func (b *requestBody) rested(n int) int64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -72,8 +73,9 @@ func (b *requestBody) rested(n int) int64 {
 	return b.read
 }
 
-// net/http calls Close when it has read enough, and so does exchange.end. A Read may run at the
-// same time, as with any body that HTTP/2 sends.
+// Close closes the caller's body. net/http calls it when it has read enough, and exchange.end calls
+// it, too. A Read may be in progress during the call. With HTTP/2, such a call is possible for any
+// body.
 func (b *requestBody) Close() error {
 	b.mu.Lock()
 	closed := b.closed
@@ -93,16 +95,17 @@ func (b *requestBody) waitIdle() {
 	}
 }
 
-// A responseBody is the body of the response, which the watchdog times while it is read.
+// A responseBody is the body of a response. While the caller reads it, the watchdog ends the
+// exchange if no byte arrives for too long.
 type responseBody struct {
 	inner    io.ReadCloser
 	exchange *exchange
 	once     sync.Once
-	err      error // of Close
+	err      error // error that Close returned
 
-	unwatched bool // somebody else times the Reads
+	unwatched bool // true if the core itself limits the time of each Read
 	bounded   bool
-	left      int64 // bytes, if bounded
+	left      int64 // bytes that may still be read; only used if bounded is true
 }
 
 func (b *responseBody) Read(p []byte) (int, error) {
@@ -129,7 +132,7 @@ func (b *responseBody) Read(p []byte) (int, error) {
 	}
 }
 
-// Close may be called any number of times. If a Read is in progress, Close ends it.
+// Close ends a Read in progress. It may be called several times.
 func (b *responseBody) Close() error {
 	b.once.Do(func() {
 		b.err = b.inner.Close()

@@ -12,19 +12,20 @@ import (
 )
 
 const (
-	// ErrorBody is how many bytes are read of the body of an unsuccessful response. Providers
-	// send a few hundred. All reads of it together may take as long as one stall.
+	// ErrorBody is the largest number of bytes that are read from the body of an unsuccessful
+	// response. Providers send a few hundred. Reading them may take [Options.Stall] in total.
 	ErrorBody = 64 << 10
-	// Document is how many bytes are read of a successful response, unless it is the content of
-	// an object. A page of a listing with 1,000 keys of the greatest length has about 8 MiB.
+	// Document is the largest size in bytes of the body of a successful response, unless the body
+	// is the content of an object. A page of a listing with 1,000 keys of the greatest length has
+	// about 8 MiB.
 	Document = 16 << 20
 )
 
-// ErrTooLong is in the error of a response that is longer than its bound.
+// ErrTooLong is wrapped by the error for a response whose body is larger than [Document].
 var ErrTooLong = errors.New("the response is longer than a true one can be")
 
-// bound limits the body of the response, so that the driver may read it to its end. The content
-// of an object has no limit, because it goes to the user.
+// bound limits the size of the response's body, so that a driver may safely read it to its end. The
+// content of an object has no limit, because the user reads it.
 func (x *exchange) bound(r *http.Request, response *http.Response, call *wire.Call) (*http.Response, error) {
 	success := response.StatusCode >= 200 && response.StatusCode < 300
 	if hasNoBody(r, response) {
@@ -44,7 +45,7 @@ func (x *exchange) bound(r *http.Request, response *http.Response, call *wire.Ca
 	}
 	x.reply.inner, x.reply.exchange = response.Body, x
 	response.Body = &x.reply
-	x.reply.unwatched = call != nil && r.Method == http.MethodGet && wire.IsContent(x.parent) // the core does
+	x.reply.unwatched = call != nil && r.Method == http.MethodGet && wire.IsContent(x.parent) // timed by the core
 	if call == nil || x.reply.unwatched {
 		if err := checkRange(response); err != nil {
 			return nil, err
@@ -57,14 +58,15 @@ func (x *exchange) bound(r *http.Request, response *http.Response, call *wire.Ca
 		_ = x.reply.Close()
 		return nil, &Error{Sent: true, Err: tooLong(x.reply.left)}
 	}
-	if secrets := credentialsOf(r); len(secrets) > 0 { // it may have an error, although its status is a success
+	if secrets := credentialsOf(r); len(secrets) > 0 { // a response with status 200 may contain an error, too
 		response.Body = maskBody(response.Body, response.ContentLength, secrets)
 	}
 	return response, nil
 }
 
-// hasNoBody reports whether a response has no body, whatever its length says. A transport of the user may have wrapped
-// http.NoBody, and the length of the response to a HEAD is that of the object.
+// hasNoBody reports whether a response has no body. Its Content-Length does not tell: the response
+// to a HEAD request has the length of the object. The type of its Body does not tell either,
+// because a user's transport may have wrapped http.NoBody.
 func hasNoBody(r *http.Request, response *http.Response) bool {
 	return r.Method == http.MethodHead || response.Body == nil || response.Body == http.NoBody ||
 		response.StatusCode == http.StatusNoContent || response.StatusCode == http.StatusNotModified
@@ -74,16 +76,16 @@ func tooLong(bound int64) error {
 	return fmt.Errorf("%w: more than %d KiB", ErrTooLong, bound>>10)
 }
 
-// readError reads the body of an unsuccessful response: as much as may be read of it, or as comes
-// within the time of a stall. It masks the secrets of the request in what it has read.
+// readError reads up to ErrorBody bytes of the body of an unsuccessful response, and masks the
+// secrets of the request in them. The reading may take [Options.Stall] in total.
 func (x *exchange) readError(r *http.Request, response *http.Response) {
 	secrets := secretsOf(r)
 	maskHeader(response, secrets)
-	x.wait(x.stall) // for all reads
+	x.wait(x.stall) // one time limit for all Reads together
 	content, err := io.ReadAll(io.LimitReader(response.Body, ErrorBody))
 	x.rest()
 	if err != nil && (len(content) > 0 || errors.Is(context.Cause(x.ctx), ErrStalled)) && x.parent.Err() == nil {
-		err = nil // the status says enough
+		err = nil // the status of the response is enough
 	}
 	_ = response.Body.Close()
 	ends := failingReader{io.EOF}
@@ -102,7 +104,8 @@ type failingReader struct{ err error }
 
 func (r failingReader) Read([]byte) (int, error) { return 0, r.err }
 
-// checkRange returns an error if the range and the length of a part of an object disagree.
+// checkRange returns an error if the response is a range of an object, and the length of its body
+// is not the length of the range.
 func checkRange(response *http.Response) error {
 	if response.StatusCode != http.StatusPartialContent || response.ContentLength < 0 {
 		return nil

@@ -2,10 +2,13 @@ package transport
 
 import "net/http"
 
-// NewClient returns the HTTP client of an account. It is a copy of given, with a Transport
-// around the transport of given. If given is nil, it is a new client, and own is its Transport.
-// The client follows redirects only if given has its own rule for them, because a signature is
-// for the first host and the error of the response says more.
+// NewClient returns an HTTP client for the requests to one account. If given is nil, the client
+// uses a new Transport, which NewClient also returns. Otherwise the client is a copy of given whose
+// requests pass through a Transport.
+//
+// If given has no CheckRedirect, the client does not follow redirects. The signature of a request
+// is only valid for the first host, and the response of that host explains the problem better than
+// a refusal by a second host.
 func NewClient(given *http.Client) (client *http.Client, own *Transport) {
 	client = &http.Client{}
 	if given != nil {

@@ -6,12 +6,12 @@ import (
 	"github.com/omnibucket/storage/internal/openfiles"
 )
 
-// maxConnections returns how many connections to one host there may be. Half of the files that the
-// process may open are left for everything else. Requests beyond that wait.
+// maxConnections returns the largest number of connections to one host. Further requests wait for a
+// free connection. The connections may use half of the files that the process may open.
 func maxConnections() int {
 	files, known := openfiles.Limit()
 	if !known || files > math.MaxInt32 {
-		return 0 // no limit
+		return 0 // 0 means no limit
 	}
 	return max(1, int(files/2))
 }

@@ -5,8 +5,8 @@ import (
 	"sync/atomic"
 )
 
-// A Counter counts the requests under one context. It is safe for concurrent use, and a nil
-// Counter counts nothing.
+// A Counter counts the HTTP requests that are made under one context. It is safe for concurrent
+// use. A nil Counter counts nothing.
 type Counter struct {
 	requests   atomic.Int64
 	unanswered atomic.Int64
@@ -16,11 +16,10 @@ type Counter struct {
 // Requests returns how many requests were made.
 func (c *Counter) Requests() int { return int(c.requests.Load()) }
 
-// Unanswered returns how many requests may have reached the server whole and got no
-// response.
+// Unanswered returns how many requests may have reached the server completely, but got no response.
 func (c *Counter) Unanswered() int { return int(c.unanswered.Load()) }
 
-// LastAnswered reports whether the last request that began has a response.
+// LastAnswered reports whether the latest request got a response.
 func (c *Counter) LastAnswered() bool { return c.answered.Load() }
 
 func (c *Counter) request() {
@@ -44,14 +43,15 @@ func (c *Counter) response() {
 
 type counterKey struct{}
 
-// CountRequests returns a context whose requests are counted. A Counter that ctx had before
-// does not count them: each operation counts its own.
+// CountRequests returns a context with a new Counter, which counts the requests made under it. If
+// ctx already has a Counter, that Counter does not count them, so that each operation counts only
+// its own requests.
 func CountRequests(ctx context.Context) (context.Context, *Counter) {
 	c := &Counter{}
 	return context.WithValue(ctx, counterKey{}, c), c
 }
 
-// counterOf returns ctx's counter, or nil.
+// counterOf returns the Counter of ctx, or nil.
 func counterOf(ctx context.Context) *Counter {
 	c, _ := ctx.Value(counterKey{}).(*Counter)
 	return c

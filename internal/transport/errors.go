@@ -5,22 +5,22 @@ import (
 	"net"
 )
 
-// ErrStalled is in the error of an exchange whose server fell silent: no byte of a body moved
-// for Options.Stall, or no answer began within Options.Answer.
+// ErrStalled is wrapped by the error of a request if no byte of a body moved for [Options.Stall],
+// or if no response began within [Options.Answer].
 var ErrStalled error = stalled{}
 
 type stalled struct{}
 
 func (stalled) Error() string   { return "the connection moved no byte for too long" }
-func (stalled) Timeout() bool   { return true } // net.Error's: SDKs and net/url ask
+func (stalled) Timeout() bool   { return true } // SDKs and net/url look for this method of net.Error
 func (stalled) Temporary() bool { return true }
 
-// An Error is the error of an exchange that failed at the connection. A response with an error
-// status is not an Error.
+// An Error is the error of a request whose connection failed. A response with an error status is
+// not an Error.
 type Error struct {
-	// Sent reports whether the whole request may have reached the server: its head and the last
-	// byte of its body were written. A server that has seen less cannot have acted on it. If
-	// Sent is set, the outcome of a write is unknown.
+	// Sent is true if the complete request may have reached the server: its head and the last byte
+	// of its body were written. It is then unknown whether a write took effect. If Sent is false,
+	// the server cannot have acted on the request.
 	Sent bool
 	Err  error
 }
@@ -28,33 +28,34 @@ type Error struct {
 // Error returns the text of Err.
 func (e *Error) Error() string { return e.Err.Error() }
 
-// Unwrap returns Err, such as ErrStalled, or an error of net/http or of the request body.
+// Unwrap returns Err. Examples are ErrStalled, an error of net/http, and an error of the request
+// body.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Timeout reports whether the error is a stall or a deadline, as net.Error requires.
+// Timeout reports whether a stall or a deadline is the cause. net.Error requires this method.
 func (e *Error) Timeout() bool {
 	var t interface{ Timeout() bool }
 	return errors.As(e.Err, &t) && t.Timeout()
 }
 
-// Temporary reports whether the error is a stall, which a new connection may avoid.
+// Temporary reports whether a stall is the cause, so that a new connection may help.
 func (e *Error) Temporary() bool {
 	var t interface{ Temporary() bool }
 	return errors.As(e.Err, &t) && t.Temporary()
 }
 
-// Sent reports whether err is, or wraps, a failed exchange whose whole request may have reached
-// the server. An SDK that replaces the error of a canceled request, as the one for S3 does,
-// hides this; Counter.Unanswered shows it then.
+// Sent reports whether err wraps an [Error] whose complete request may have reached the server. If
+// the context was canceled, some SDKs, such as the one for S3, replace that Error by their own. In
+// that case only [Counter.Unanswered] shows that the request was sent.
 func Sent(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Sent
 }
 
-// Stalled reports whether the cause of err is a silent server: errors.Is(err, ErrStalled).
+// Stalled reports whether err wraps [ErrStalled], so that a silent server was the cause.
 func Stalled(err error) bool { return errors.Is(err, ErrStalled) }
 
-// Unconnected reports whether the cause of err is a connection that could not be made.
+// Unconnected reports whether err means that no connection could be made.
 func Unconnected(err error) bool {
 	failed, ok := errors.AsType[*net.OpError](err)
 	return ok && failed.Op == "dial"

@@ -6,12 +6,13 @@ import (
 	"strings"
 )
 
-// A server shows a secret within another text: in JSON, XML, HTML, an address, or UTF-16. Each of
-// these escapes characters in several ways, and programs differ in which ones they escape. So a
-// secret is compared character by character.
+// A server may repeat a secret inside JSON, XML, HTML, a URL or UTF-16. Each of these formats has
+// several ways to escape a character, and programs differ in which characters they escape. So a
+// secret is compared with the text character by character.
 
-// matchSecret returns the length of the secret with which text begins, or 0. If nothing follows
-// text, its end may be the beginning of a secret.
+// matchSecret reports whether text begins with secret, possibly escaped. It returns the number of
+// bytes that the secret takes in text, or 0. If end is true, nothing follows text, and a secret
+// that is cut off at the end of text matches, too.
 func matchSecret(text, secret []byte, end bool) int {
 	at := 0
 	for i, c := range secret {
@@ -22,14 +23,15 @@ func matchSecret(text, secret []byte, end bool) int {
 		if n == 0 {
 			return 0
 		}
-		if at += n; at < len(text) && text[at] == 0 { // UTF-16
+		if at += n; at < len(text) && text[at] == 0 { // skip the second byte of a character in UTF-16
 			at++
 		}
 	}
 	return at
 }
 
-// matchChar returns the length of the character c with which text begins, or 0.
+// matchChar reports whether text begins with the character c, possibly escaped. It returns the
+// number of bytes that c takes in text, or 0.
 func matchChar(text []byte, c byte) int {
 	if len(text) == 0 {
 		return 0
@@ -43,7 +45,7 @@ func matchChar(text []byte, c byte) int {
 		return isTrue(c == ' ')
 	case '%':
 		at := 1
-		for at+2 <= len(text) && string(text[at:at+2]) == "25" && c != '%' { // escaped again
+		for at+2 <= len(text) && string(text[at:at+2]) == "25" && c != '%' { // the percent sign is escaped, too: %252F
 			at += 2
 		}
 		n = matchCode(text, at, 2, 16, c)
@@ -75,13 +77,15 @@ func matchBackslash(text []byte, c byte) int {
 	case 'x':
 		return matchCode(text, 2, 2, 16, c)
 	}
-	if text[1] == c { // as in \/ or \"
+	if text[1] == c { // such as \/ or \"
 		return 2
 	}
 	return 0
 }
 
-// matchCode returns at+digits if the digits there are the number of c, else 0.
+// matchCode parses a number in text, and compares it with the code of the character c. The number
+// begins at the offset at, and has the given count of digits. If they are equal, matchCode returns
+// the offset after the number. Otherwise it returns 0.
 func matchCode(text []byte, at, digits, base int, c byte) int {
 	if at+digits > len(text) {
 		return 0
@@ -93,11 +97,11 @@ func matchCode(text []byte, at, digits, base int, c byte) int {
 	return at + digits
 }
 
-// longestEntity is the length of an entity of XML or HTML for a character of ASCII.
+// longestEntity is the length in bytes of the longest XML or HTML entity for an ASCII character.
 const longestEntity = 10
 
 func matchEntity(text []byte, c byte) int {
-	if len(text) > 1 && text[1] != '#' && isLetterOrDigit(c) { // which has no name
+	if len(text) > 1 && text[1] != '#' && isLetterOrDigit(c) { // letters and digits have no named entity
 		return 0
 	}
 	n := strings.IndexByte(string(text[:min(len(text), longestEntity)]), ';') + 1
@@ -111,7 +115,8 @@ func isLetterOrDigit(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
 }
 
-// shownLength is the length of a secret in which all but letters and digits are escaped.
+// shownLength returns how many bytes a secret may take in a text if every character other than a
+// letter or digit is escaped.
 func shownLength(secret []byte) int {
 	const escaped = len(`\u002f`)
 	length := 0

@@ -9,32 +9,32 @@ import (
 	"time"
 )
 
-// An exchange is one request and its answer under the watchdog. Its timer runs only while the
-// exchange waits for the server. It does not run while the caller's body is read, or while
-// nobody reads the answer.
+// An exchange is one request with its response, which the watchdog observes. The watchdog is a
+// timer that ends the exchange. It runs only while the exchange waits for the server. It stops
+// while the caller's body is read, and while nobody reads the response.
 type exchange struct {
 	parent  context.Context
-	ctx     context.Context // of the request; canceled with ErrStalled by the watchdog
+	ctx     context.Context // context of the request; the watchdog cancels it with ErrStalled
 	cancel  context.CancelCauseFunc
 	stall   time.Duration
 	answer  time.Duration
-	length  int64       // of the request's body; -1 means until its end
-	foreign bool        // the base transport may report nothing about the request
-	unhook  func() bool // from parent; nil means parent never ends, or there is no body
+	length  int64       // length of the request's body in bytes; -1 if unknown
+	foreign bool        // true if the user gave the base transport, which may not report what happens to the request
+	unhook  func() bool // cancels the call of closeBodies at the end of parent; may be nil
 
 	mu      sync.Mutex
 	timer   *time.Timer
-	replied bool // the head of the answer has come
+	replied bool // true after the head of the response arrived
 	ended   bool
-	traced  bool           // the round tripper reports connection and head
-	linked  bool           // traced: the request has its connection
-	headed  bool           // the request's head was written
-	whole   bool           // the request's body was handed over to its end
-	bodies  []*requestBody // the request's, and those of net/http's replays on another connection
+	traced  bool           // true if the base transport reports its connections
+	linked  bool           // true if the request has a connection; only set if traced
+	headed  bool           // true if the head of the request was written
+	whole   bool           // true if net/http has read the request's body to its end
+	bodies  []*requestBody // the request's body, and a new one for each replay by net/http on another connection
 
-	// Made with the exchange, rather than each by itself.
+	// The following fields are part of the exchange so that they need no allocations of their own.
 	firstBody requestBody
-	firstRoom [1]*requestBody // of bodies
+	firstRoom [1]*requestBody // initial array of bodies
 	trace     httptrace.ClientTrace
 	reply     responseBody
 }
@@ -42,21 +42,21 @@ type exchange struct {
 func newExchange(parent context.Context, r *http.Request, stall, answer time.Duration) *exchange {
 	x := &exchange{parent: parent, stall: stall, answer: answer, length: r.ContentLength}
 	if !hasBody(r) || isSmall(r) {
-		x.whole = true // or it leaves with the head
+		x.whole = true // a small body is sent together with the head
 	} else if x.length == 0 {
-		x.length = -1 // net/http: a body with length 0 has an unknown one
+		x.length = -1 // for net/http, length 0 with a body means that the length is unknown
 	}
 	x.ctx, x.cancel = context.WithCancelCause(parent)
 	return x
 }
 
-// stalled is called by the watchdog when the server has fallen silent.
+// stalled ends the exchange because the server is silent. The timer calls it.
 func (x *exchange) stalled() {
 	x.cancel(ErrStalled)
 	x.closeBodies()
 }
 
-// wait starts the clock. If it still runs after d, the server has fallen silent.
+// wait starts the timer. If it is neither stopped nor started again within d, it calls stalled.
 func (x *exchange) wait(d time.Duration) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -73,7 +73,7 @@ func (x *exchange) waitLocked(d time.Duration) {
 	}
 }
 
-// rest stops the clock until the next wait.
+// rest stops the timer until the next call of wait.
 func (x *exchange) rest() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -86,8 +86,8 @@ func (x *exchange) restLocked() {
 	}
 }
 
-// sourceReads is called before each Read of the request's body. When the head of the answer has
-// come, the clock times only the answer, which may be read meanwhile.
+// sourceReads is called before each Read of the request's body, and stops the timer. If the
+// response has begun, it does nothing, because the timer may then belong to a Read of the response.
 func (x *exchange) sourceReads() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -96,9 +96,10 @@ func (x *exchange) sourceReads() {
 	}
 }
 
-// requestContext is the context for net/http. It reports when the head was written. A Read
-// of the body would not: net/http reads the first bytes of a body without a length before it
-// writes the head.
+// requestContext returns the context for net/http. Through a trace in the context, net/http reports
+// that it has written the head of the request. The trace is left out if a Read of the body shows
+// the same. If the length of a body is unknown, a Read does not show it, because net/http reads the
+// first bytes before it writes the head.
 func (x *exchange) requestContext() context.Context {
 	if !x.whole && x.length > 0 && !x.foreign {
 		return x.ctx
@@ -113,8 +114,9 @@ func (x *exchange) requestContext() context.Context {
 	return httptrace.WithClientTrace(x.ctx, &x.trace)
 }
 
-// begin starts the clock of a request. A client that the user gave may not report its connections.
-// Our own waits for a connection first if the limit is reached.
+// begin starts the timer for a request. The time is long for our own transport, because the request
+// may first have to wait for a connection. A user's transport may not report its connections, so
+// the usual time applies.
 func (x *exchange) begin() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -128,8 +130,9 @@ func (x *exchange) begin() {
 	}
 }
 
-// net/http calls connecting before it waits for a connection. The clock stops, because another
-// request may have to end first. The owner of the transport limits that wait.
+// connecting is called by net/http before it waits for a connection. It stops the timer, because
+// another request may have to end first. The user's transport is responsible for limiting that
+// wait.
 func (x *exchange) connecting(string) {
 	x.rest()
 	x.mu.Lock()
@@ -137,17 +140,17 @@ func (x *exchange) connecting(string) {
 	x.traced, x.linked = true, false
 }
 
-// net/http calls dialed when it makes a connection for this request. The user's transport may
-// have no limit for that, or for the TLS handshake.
+// dialed is called by net/http when it opens a connection for this request. It starts the timer,
+// because the user's transport may limit neither the connecting nor the TLS handshake.
 func (x *exchange) dialed() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if !x.linked { // else it has another connection by now
+	if !x.linked { // otherwise the request already uses another connection
 		x.waitLocked(x.stall)
 	}
 }
 
-// net/http calls connected when the request is about to be written.
+// connected is called by net/http when the request has a connection and is about to be written.
 func (x *exchange) connected(httptrace.GotConnInfo) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -155,8 +158,8 @@ func (x *exchange) connected(httptrace.GotConnInfo) {
 	x.restLocked()
 }
 
-// net/http calls wroteHeaders when the head of the request was sent, or is in a buffer that is
-// sent with the first bytes of the body.
+// wroteHeaders is called by net/http when the head of the request was sent, or is in a buffer that
+// is sent together with the first bytes of the body.
 func (x *exchange) wroteHeaders() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -166,15 +169,15 @@ func (x *exchange) wroteHeaders() {
 	}
 }
 
-// handedOver is called after each Read of the request's body, with the bytes of
-// that body so far. The last bytes are still in buffers when it is called for
-// the last time, so that writing them shares the time of the answer.
+// handedOver is called after each Read of the request's body. sofar is the number of bytes that
+// were read in total. After the last Read, some bytes are still in buffers, so the time limit for
+// the response includes the time to send them.
 func (x *exchange) handedOver(sofar int64, end bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	x.headed = x.headed || x.length > 0
 	if x.replied {
-		return // an answer that came early: what is still sent changes nothing
+		return // the response came early, and the rest of the body no longer matters
 	}
 	if end || x.length >= 0 && sofar >= x.length {
 		x.whole = true
@@ -184,12 +187,12 @@ func (x *exchange) handedOver(sofar int64, end bool) {
 	x.waitLocked(sendPatience * x.stall)
 }
 
-// sendPatience is how many times the stall a body may wait for the peer to take more
-// of it. The system takes a body in steps of a megabyte or more, and tells nothing
-// in between: a slow line needs a minute for one.
+// sendPatience says how long sending a body may make no progress, as a multiple of the stall. The
+// operating system accepts a body in steps of a megabyte or more, and reports nothing in between.
+// On a slow line, one step takes a minute.
 const sendPatience = 4
 
-// answered is called when the head of the answer has come.
+// answered is called when the head of the response has arrived.
 func (x *exchange) answered() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -197,24 +200,24 @@ func (x *exchange) answered() {
 	x.restLocked()
 }
 
-// fail returns err as an *Error. It replaces the error of a stall by ErrStalled, and sets Sent.
+// fail returns err as an *Error, and sets Sent. If the exchange stalled, Err is ErrStalled.
 func (x *exchange) fail(err error) *Error {
 	switch {
 	case errors.Is(context.Cause(x.ctx), ErrStalled):
-		err = ErrStalled // rather than "context canceled", which the caller did not do
+		err = ErrStalled // in place of "context canceled", because the caller did not cancel
 	case x.parent.Err() != nil:
-		err = context.Cause(x.parent) // rather than what its end made fail: a closed body
+		err = context.Cause(x.parent) // in place of the error of the body, which was closed when parent ended
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	sent := x.headed && x.whole
-	if x.foreign { // it may have read the body before it had a connection
+	if x.foreign { // a user's transport may read the body before it has a connection
 		sent = x.whole && (x.headed || !x.traced) && !Unconnected(err)
 	}
 	return &Error{Sent: sent, Err: err}
 }
 
-// finish stops the clock for good and releases the context.
+// finish stops the timer for good and releases the context.
 func (x *exchange) finish() {
 	if x.unhook != nil {
 		x.unhook()
@@ -226,8 +229,8 @@ func (x *exchange) finish() {
 	x.cancel(nil)
 }
 
-// end calls finish and releases the request's bodies: it waits for a Read in progress, and no
-// later Read reaches the caller's body.
+// end calls finish, closes the request's bodies, and waits for a Read in progress. After that,
+// net/http can no longer read the caller's body.
 func (x *exchange) end() {
 	x.finish()
 	x.closeBodies()
@@ -242,7 +245,8 @@ func (x *exchange) closeBodies() {
 	}
 }
 
-// watched returns the request's bodies, of which there may be more later.
+// watched returns the current list of the request's bodies. A replay by net/http may add a body to
+// the list at the same time.
 func (x *exchange) watched() []*requestBody {
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -11,11 +11,13 @@ import (
 	"strings"
 )
 
-// shortestSecret is the length in bytes from which a value is masked: shorter ones are words.
+// shortestSecret is the smallest length in bytes of a value that is masked. A shorter value may be
+// an ordinary word.
 const shortestSecret = 6
 
-// secretsOf returns the secrets that a request carries: credentials, and the hashes of a customer's
-// key. Amazon shows the text that was signed in hexadecimal, too.
+// secretsOf returns the secrets in a request: credentials, and hashes of a customer's encryption
+// key. It also returns each secret in hexadecimal digits, because Amazon's errors show the signed
+// text in that form, too.
 func secretsOf(r *http.Request) [][]byte {
 	found := findSecrets(r, isSecretHeader)
 	for _, secret := range found {
@@ -24,23 +26,24 @@ func secretsOf(r *http.Request) [][]byte {
 	return found
 }
 
-// credentialsOf is secretsOf without hashes, which successful responses show for a reason.
+// credentialsOf returns the secrets in a request without the hashes of a customer's key, because
+// successful responses repeat these hashes on purpose.
 func credentialsOf(r *http.Request) [][]byte {
 	return findSecrets(r, func(name string) bool {
 		return isSecretHeader(name) && !strings.HasSuffix(name, "-md5") && !strings.HasSuffix(name, "-sha256")
 	})
 }
 
-// isSecretHeader reports whether a header, whose name is in lower case, is a secret. Google's token
-// of an attempt opens nothing.
+// isSecretHeader reports whether the value of a header is secret. name must be in lower case.
+// Google's idempotency token is not secret, because it grants no access.
 func isSecretHeader(name string) bool {
 	marks := []string{"authorization", "cookie", "token", "customer-key", "encryption-key", "api-key"}
 	return !strings.HasSuffix(name, "idempotency-token") &&
 		slices.ContainsFunc(marks, func(mark string) bool { return strings.Contains(name, mark) })
 }
 
-// secretParameters are the parameters of addresses that grant access, in lower case. An
-// upload_id is that of an upload at Google, which needs no other credentials.
+// secretParameters lists the query parameters whose values grant access, in lower case. At Google,
+// the upload_id of an upload is enough to continue the upload, without any other credentials.
 var secretParameters = []string{
 	"sig", "signature", "access_token", "upload_id",
 	"x-amz-signature", "x-amz-security-token", "x-goog-signature",
@@ -61,7 +64,7 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) [][]byte {
 			if isSecret(strings.ToLower(name)) {
 				addCredential(value, add)
 			}
-			if strings.Contains(value, "?") { // the address of a copy's source
+			if strings.Contains(value, "?") { // a header may hold the URL of the source of a copy
 				if source, err := url.Parse(value); err == nil {
 					addParameters(source, add)
 				}
@@ -73,8 +76,9 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) [][]byte {
 	return found
 }
 
-// addCredential adds a header's value and the secrets in it. Of Amazon's version 4, only the
-// signature is secret.
+// addCredential adds the secrets in the value of a header. In a header of Amazon's signature
+// version 4, only the signature is secret. For any other header, it adds the whole value and the
+// secrets in its words.
 func addCredential(value string, add func(string)) {
 	if strings.HasPrefix(value, "AWS4-") {
 		_, signature, _ := strings.Cut(value, "Signature=")
@@ -87,15 +91,15 @@ func addCredential(value string, add func(string)) {
 	}
 }
 
-// secretWord returns the secret in a word of a credential, or "".
+// secretWord returns the secret in one word of a header's value, or "".
 func secretWord(word string) string {
 	name, value, pair := strings.Cut(word, "=")
 	switch {
-	case pair && strings.EqualFold(name, "Signature"): // as of Google's version 4
+	case pair && strings.EqualFold(name, "Signature"): // a header of Google's signature version 4
 		return value
 	case strings.EqualFold(word, "bearer"), strings.HasPrefix(word, "SharedKey"):
 		return ""
-	case strings.Contains(word, ":"): // an account and its MAC
+	case strings.Contains(word, ":"): // an account and its signature, separated by a colon
 		return word[strings.LastIndex(word, ":")+1:]
 	}
 	return word
@@ -104,7 +108,7 @@ func secretWord(word string) string {
 func addParameters(u *url.URL, add func(string)) {
 	for pair := range strings.SplitSeq(u.RawQuery, "&") {
 		name, value, _ := strings.Cut(pair, "=")
-		name, _ = url.QueryUnescape(name) // "" if that fails, as the value
+		name, _ = url.QueryUnescape(name) // if a name or value is malformed, it becomes ""
 		if slices.Contains(secretParameters, strings.ToLower(name)) {
 			value, _ = url.QueryUnescape(value)
 			add(value)
@@ -112,12 +116,12 @@ func addParameters(u *url.URL, add func(string)) {
 	}
 }
 
-// mask replaces the secrets in text, which keeps its length. end says that nothing follows text:
-// the beginning of a secret at its end was cut.
+// mask replaces each secret in text with asterisks. The length of text stays the same. If end is
+// true, nothing follows text, and a secret that is cut off at the end of text is masked, too.
 func mask(text []byte, secrets [][]byte, end bool) (changed bool) {
-	literal := 2 // characters of a secret that follow each other, unless one of them is escaped
+	literal := 2 // number of unescaped characters to search for
 	if bytes.IndexByte(text, 0) >= 0 {
-		literal = 1 // UTF-16
+		literal = 1 // in UTF-16, a zero byte follows each character
 	}
 	escapes := slices.DeleteFunc(
 		[]string{"%", `\`, "&#", "&"},
@@ -125,7 +129,7 @@ func mask(text []byte, secrets [][]byte, end bool) (changed bool) {
 	)
 	for _, secret := range secrets {
 		changed = maskAround(text, secret, string(secret[:literal]), end) || changed
-		unnamed := isLetterOrDigit(secret[0]) && isLetterOrDigit(secret[1]) // only "&#" begins such a character
+		unnamed := isLetterOrDigit(secret[0]) && isLetterOrDigit(secret[1]) // letters and digits have no named entities
 		for _, mark := range escapes {
 			if mark != "&" || !unnamed {
 				changed = maskAround(text, secret, mark, end) || changed
@@ -135,8 +139,9 @@ func mask(text []byte, secrets [][]byte, end bool) (changed bool) {
 	return changed
 }
 
-// maskAround replaces a secret that begins with mark, or one character before it. A page of a listing has few marks,
-// which a search finds faster than a look at each byte.
+// maskAround looks only at the occurrences of mark, which is the beginning of the secret or of an
+// escape. It masks each secret that begins there, or one character before. A page of a listing
+// contains few marks, so this is faster than a comparison at every byte.
 func maskAround(text, secret []byte, mark string, end bool) (changed bool) {
 	for at := 0; ; at++ {
 		next := bytes.Index(text[at:], []byte(mark))
@@ -176,16 +181,17 @@ func maskHeader(response *http.Response, secrets [][]byte) {
 type maskedBody struct {
 	inner   io.ReadCloser
 	secrets [][]byte
-	hold    int // bytes that may be the beginning of a secret
+	hold    int // number of bytes to hold back, because they may be the beginning of a secret
 	buffer  []byte
-	read    int // of buffer, by the caller
-	safe    int // of buffer, without a secret
+	read    int // number of bytes of buffer that the caller has read
+	safe    int // number of bytes of buffer that certainly contain no secret
 	err     error
 }
 
-const maskedBuffer = 4 << 10 // bytes, and twice the longest secret
+const maskedBuffer = 4 << 10 // size of a buffer in bytes, in addition to twice the longest secret
 
-// maskBody masks a body of length bytes, or an unknown number if length is negative.
+// maskBody returns a reader of body that masks the secrets. length is the number of bytes in body,
+// or negative if unknown.
 func maskBody(body io.ReadCloser, length int64, secrets [][]byte) *maskedBody {
 	size := int64(maskedBuffer)
 	if length >= 0 {
@@ -221,8 +227,8 @@ func (b *maskedBody) Read(p []byte) (int, error) {
 
 func (b *maskedBody) Close() error { return b.inner.Close() }
 
-// maskError masks an error of the HTTP client that quotes a secret of the request, which a
-// server has sent in place of a response.
+// maskError masks the secrets in an error of the HTTP client. The error may quote text that a
+// server sent in place of a valid response.
 func maskError(err error, r *http.Request) error {
 	text := err.Error()
 	if masked := maskString(text, secretsOf(r)); masked != text {

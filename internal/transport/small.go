@@ -8,31 +8,31 @@ import (
 	"net/http"
 )
 
-// smallBody is the greatest size in bytes of a body that is read before its request is made.
-// net/http writes what it knows to be in memory together with the head: in one system call, and
-// one record of TLS.
+// smallBody is the largest size in bytes of a body that is read into memory before the request is
+// made. net/http can then send the head and the body with one system call and one TLS record.
 const smallBody = 12 << 10
 
 func isSmall(r *http.Request) bool {
 	return r.Body != nil && r.ContentLength > 0 && r.ContentLength <= smallBody
 }
 
-// readSmall reads a request's body to its end, and closes it. It returns nil if the body is not small.
+// readSmall reads the body of a request to its end, and closes it. It returns nil if the body is
+// larger than smallBody or has no known length.
 func readSmall(ctx context.Context, r *http.Request) (content []byte, err error) {
 	if !isSmall(r) {
 		return nil, nil
 	}
 	defer func() {
 		if err != nil && ctx.Err() != nil {
-			err = context.Cause(ctx) // rather than what its end made fail
+			err = context.Cause(ctx) // in place of the error of the body, which was closed when ctx ended
 		}
 	}()
 	if ctx.Done() != nil {
-		stop := context.AfterFunc(ctx, func() { _ = r.Body.Close() }) // which ends a Read that waits
+		stop := context.AfterFunc(ctx, func() { _ = r.Body.Close() }) // ends a Read that waits for data
 		defer stop()
 	}
 	defer func() { _ = r.Body.Close() }()
-	content = make([]byte, 0, r.ContentLength+1) // it could be longer
+	content = make([]byte, 0, r.ContentLength+1) // one byte more, to notice a body that is longer than declared
 	for len(content) < cap(content) {
 		n, err := r.Body.Read(content[len(content):cap(content)])
 		content = content[:len(content)+n]

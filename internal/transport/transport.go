@@ -1,9 +1,9 @@
-// Package transport is the HTTP transport of all drivers: one tuned http.Transport, a
-// watchdog that turns a silent peer into a dropped connection, and a request counter. It
-// also decides whether the server may have seen a request.
+// Package transport is the HTTP transport of all drivers. It has a tuned http.Transport, a watchdog
+// that drops the connection to a silent server, and a counter of requests. If a request fails, its
+// error reports whether the server may have received the request.
 //
-// A driver gives a Transport to its SDK as the HTTP client's RoundTripper, and turns the
-// retries and timeouts of the SDK off: the core retries.
+// A driver passes a Transport to its SDK as the RoundTripper of the HTTP client. It turns off the
+// retries and timeouts of the SDK, because the core retries.
 package transport
 
 import (
@@ -18,55 +18,65 @@ import (
 	"github.com/omnibucket/storage/internal/wire"
 )
 
-// The defaults of Options. Requests of the core have their own Stall: see package wire.
+// These are the defaults of [Options]. For its own requests, the core may replace Stall by a value
+// that package wire passes to the Transport.
 const (
 	DefaultStall  = 30 * time.Second
 	DefaultAnswer = 60 * time.Second
 
-	dialTimeout     = 10 * time.Second // for a connection, and again for its TLS handshake
-	idleConnections = 256              // for one host: the most transfers that one process runs at once, with some to spare
-	idleTimeout     = 90 * time.Second // below the four minutes after which load balancers forget a connection
+	dialTimeout     = 10 * time.Second // limit for opening a connection; the TLS handshake has the same limit
+	idleConnections = 256              // per host; more than the parallel transfers of most processes
+	idleTimeout     = 90 * time.Second // shorter than the four minutes after which load balancers drop a connection
 	keepAlive       = 30 * time.Second
-	connectionWait  = 5 * time.Minute // for another request to end; it ends a deadlock of calls that each hold a connection
-	bufferSize      = 16 << 10        // bytes, each way: a TLS record. Four times that costs a thousand connections 96 MiB and gains nothing over TLS
-	maxHeader       = 1 << 20         // bytes of the head of a response, as Go's servers take of a request; metadata has at most 8 KiB
+	// connectionWait is the longest time that a request waits for a free connection. It ends a
+	// deadlock of calls that hold a connection and wait for another one.
+	connectionWait = 5 * time.Minute
+	// bufferSize is the size in bytes of the buffer for each direction of a connection. It is the
+	// size of a TLS record. Buffers of four times that size need 96 MiB more for a thousand
+	// connections, and are not faster with TLS.
+	bufferSize = 16 << 10
+	// maxHeader is the largest size in bytes of the head of a response. Go's servers have the same
+	// limit for requests. The metadata in the head has at most 8 KiB.
+	maxHeader = 1 << 20
 )
 
-// Options tune a Transport. Zero fields are the defaults.
+// Options tunes a [Transport]. The zero value of each field selects its default.
 type Options struct {
-	// Stall is how long a body may move no byte, on its way out or in, before
-	// its connection counts as dropped. Time that the request body's own Read
-	// takes, and time in which nobody reads the response, does not count.
+	// Stall is how long a body may move no byte in either direction, before the connection counts
+	// as dropped. The time while the caller produces the request body, or does not read the
+	// response, does not count.
 	Stall time.Duration
-	// Answer is how long the server may take from the end of the request to the head of its
-	// answer. WithAnswer sets another time for single requests.
+	// Answer is how long the server may take between the end of the request and the head of its
+	// response. [WithAnswer] permits a longer time for single requests.
 	Answer time.Duration
-	// TLS is the client's configuration; nil means the default of Go.
+	// TLS is the TLS configuration of the client. If it is nil, the default of Go is used.
 	TLS *tls.Config
-	// DialContext makes connections; nil means TCP.
+	// DialContext opens connections. If it is nil, they are TCP connections.
 	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 }
 
-// A Transport is an http.RoundTripper for bulk transfers. It is safe for concurrent use. When
-// RoundTrip has failed, or the response body was closed, the Transport does not use the
-// request's body any more: it has waited for a Read in progress. Its errors are *Error.
+// A Transport is an http.RoundTripper for large transfers. It is safe for concurrent use. Its
+// errors have the type [*Error].
+//
+// It no longer uses the body of a request after RoundTrip has failed, or after the body of the
+// response was closed. If a Read of the request body is in progress, it waits for that Read.
 type Transport struct {
 	base    http.RoundTripper // nil means http.DefaultTransport
-	foreign bool              // whether the user gave base, which may be any implementation
+	foreign bool              // true if the user gave base, which may be of any type
 	stall   time.Duration
 	answer  time.Duration
 }
 
 var _ http.RoundTripper = (*Transport)(nil)
 
-// New makes a Transport. It opens no connection.
+// New returns a Transport with its own connections. It opens none before the first request.
 func New(o Options) *Transport {
 	dialContext := o.DialContext
 	if dialContext == nil {
 		dialContext = (&net.Dialer{Timeout: dialTimeout, KeepAlive: keepAlive}).DialContext
 	}
-	// HTTP/2 puts all requests to a host on one connection, whose flow control
-	// then bounds their sum; bulk transfers want connections of their own.
+	// Only HTTP/1.1 is used. HTTP/2 would send all requests to a host over one connection, whose
+	// flow control would limit their total rate.
 	var protocols http.Protocols
 	protocols.SetHTTP1(true)
 	return &Transport{
@@ -78,7 +88,7 @@ func New(o Options) *Transport {
 			TLSClientConfig:        o.TLS,
 			TLSHandshakeTimeout:    dialTimeout,
 			Protocols:              &protocols,
-			DisableCompression:     true, // stored bytes, never decompressed
+			DisableCompression:     true, // otherwise stored bytes that are compressed would be decompressed
 			MaxIdleConnsPerHost:    idleConnections,
 			MaxConnsPerHost:        maxConnections(),
 			IdleConnTimeout:        idleTimeout,
@@ -90,8 +100,9 @@ func New(o Options) *Transport {
 	}
 }
 
-// Over returns a Transport that makes its requests with base and does not change base; nil
-// means http.DefaultTransport. Requests that are not the core's are passed on unchanged.
+// Over returns a Transport that sends its requests through base. If base is nil, the Transport uses
+// http.DefaultTransport. The Transport does not change base, and does not watch requests that the
+// core did not make.
 func Over(base http.RoundTripper) *Transport {
 	if own, ok := base.(*Transport); ok {
 		return own
@@ -106,12 +117,12 @@ func (t *Transport) next() http.RoundTripper {
 	return t.base
 }
 
-// RoundTrip makes one request. It does not change r.
+// RoundTrip implements [http.RoundTripper].
 func (t *Transport) RoundTrip(r *http.Request) (*http.Response, error) {
 	return t.Send(r.Context(), r)
 }
 
-// Send is RoundTrip with ctx in place of the context of r.
+// Send is like RoundTrip, but uses ctx in place of the context of r.
 func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, error) {
 	counter, call := counterOf(ctx), wire.Of(ctx)
 	if t.foreign && counter == nil && call == nil {
@@ -152,17 +163,17 @@ func (t *Transport) Send(ctx context.Context, r *http.Request) (*http.Response, 
 	return x.bound(r, response, call)
 }
 
-// CloseIdleConnections closes connections that no request uses. It may be
-// called any number of times; http.Client.CloseIdleConnections calls it.
+// CloseIdleConnections closes the connections that no request uses. It may be called several times.
+// http.Client.CloseIdleConnections calls it.
 func (t *Transport) CloseIdleConnections() {
 	if closer, ok := t.next().(interface{ CloseIdleConnections() }); ok {
 		closer.CloseIdleConnections()
 	}
 }
 
-// patience returns how long a request's connection may be silent within a body, and before
-// the response. After a large body the response has twice the time, because the system's
-// buffers may still hold a part of the body.
+// patience returns two time limits: stall is for a silence within a body, and answer is for the
+// time before the response. After a large body, answer is doubled, because buffers of the system
+// may still hold a part of the body.
 func (t *Transport) patience(call *wire.Call, short bool) (stall, answer time.Duration) {
 	switch {
 	case call == nil || call.Stall == 0:
@@ -175,8 +186,8 @@ func (t *Transport) patience(call *wire.Call, short bool) (stall, answer time.Du
 
 func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
 
-// wrapBody makes the watchdog time the request's body, and the replay of the body that net/http
-// makes on a new connection.
+// wrapBody lets the watchdog observe the request's body. If net/http repeats the request on another
+// connection, the watchdog also observes the new body.
 func (x *exchange) wrapBody(out *http.Request) {
 	if !hasBody(out) {
 		return
@@ -191,8 +202,8 @@ func (x *exchange) wrapBody(out *http.Request) {
 			return x.watchBody(body), nil
 		}
 	}
-	// net/http waits for the Read that is under way before it gives up; only
-	// Close ends one of a pipe that nobody writes to.
+	// When the context ends, net/http waits for a Read in progress. Only Close ends a Read of a
+	// pipe to which nobody writes.
 	if x.parent.Done() != nil {
 		x.unhook = context.AfterFunc(x.parent, x.closeBodies)
 	}

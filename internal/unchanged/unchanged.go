@@ -1,4 +1,5 @@
-// Package unchanged removes an object that was copied, unless it is another one by now.
+// Package unchanged removes the source of a copy, unless another object has replaced it in the
+// meantime.
 package unchanged
 
 import (
@@ -11,9 +12,13 @@ import (
 
 var errReplaced = errors.New("the source was replaced while it was copied, and was not removed")
 
-// Remove removes the source of a copy. If the key has another object by now, Remove keeps that and fails with
-// Changed. Without a revision, times are compared, and also without unique revisions: on S3, equal content that was
-// written again has the same revision. reads are the options for reading its attributes.
+// Remove removes an object of b that was copied. source holds the attributes of the object at the
+// time of the copy. If another object has replaced the copied one, Remove keeps the new object and
+// fails with Changed.
+//
+// Remove compares revisions. A store may have no revisions, or may give equal content the same
+// revision, as S3 does. For such a store, it also compares modification times. reads are options
+// for reading the current attributes.
 func Remove(
 	ctx context.Context, b storage.ReadWriter, key string, source *storage.Attrs, reads ...storage.AttrsOption,
 ) error {
@@ -42,8 +47,9 @@ func Remove(
 	return err
 }
 
-// writtenAgain reports whether an object was written since it was listed, if its revision does not show it. A listing
-// and an inventory may have no fractions of a second.
+// writtenAgain reports whether an object was written again after it was listed. It compares
+// modification times, and only in a store whose revisions would not show that. Fractions of a
+// second do not count, because listings and inventories may lack them.
 func writtenAgain(b storage.ReadWriter, now, listed *storage.Attrs) bool {
 	if listed.Modified.IsZero() || storage.Supports(b, storage.UniqueRevisions) {
 		return false

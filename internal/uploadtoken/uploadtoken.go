@@ -1,9 +1,9 @@
-// Package uploadtoken writes and reads tokens, by which another process continues a multipart
-// upload.
+// Package uploadtoken encodes the state of a multipart upload in a token, with which another
+// process can continue the upload.
 //
-// A token is a version, the start of a SHA-256 and a [Record] in JSON, in base64 for URLs. The
-// checksum finds a token that was cut or mistyped. It is no signature: a program that may write to
-// the bucket can make a token.
+// A token is the base64 encoding for URLs of a version, the first bytes of a SHA-256 checksum, and
+// a [Record] in JSON. The checksum shows whether a token was truncated or mistyped. It is not a
+// signature: any program that may write to the bucket can make a token.
 package uploadtoken
 
 import (
@@ -20,15 +20,16 @@ const (
 	maxLength = 32 << 10
 )
 
-// OtherBucket says why a token of another bucket, or of a key outside of the prefix, is refused.
+// OtherBucket is the text of the error for a token that belongs to another bucket, or for a token
+// whose key does not have the prefix of the bucket.
 const OtherBucket = "must be of an upload to this bucket"
 
-// A Record is all that another process needs to continue an upload. It has no secret. Native
-// options are recorded only as a hash of their fingerprints.
+// A Record holds everything that another process needs to continue an upload. It contains no
+// secrets. Native options are stored only as a hash of their fingerprints.
 type Record struct {
-	Bucket    string            `json:"b"` // identifies provider, location and bucket
-	Key       string            `json:"k"` // the whole key, with the prefix of a narrowed bucket
-	Upload    string            `json:"u"` // the driver's name
+	Bucket    string            `json:"b"` // identifies the provider, the location and the bucket
+	Key       string            `json:"k"` // key in the whole bucket, including the prefix of a narrowed bucket
+	Upload    string            `json:"u"` // driver's name of the upload
 	WriteID   string            `json:"w,omitempty"`
 	Type      string            `json:"t,omitempty"`
 	Encoding  string            `json:"te,omitempty"`
@@ -36,23 +37,23 @@ type Record struct {
 	Language  string            `json:"tl,omitempty"`
 	Cache     string            `json:"tc,omitempty"`
 	Class     string            `json:"ts,omitempty"`
-	Metadata  map[string]string `json:"m,omitempty"` // the user's
+	Metadata  map[string]string `json:"m,omitempty"` // metadata that the user set
 	Tags      map[string]string `json:"g,omitempty"`
-	Mode      string            `json:"rm,omitempty"` // retention
-	Until     int64             `json:"ru,omitempty"` // Unix time in seconds
+	Mode      string            `json:"rm,omitempty"` // mode of the retention
+	Until     int64             `json:"ru,omitempty"` // end of the retention as Unix time in seconds
 	Hold      bool              `json:"h,omitempty"`
 	Public    bool              `json:"p,omitempty"`
 	Absent    bool              `json:"a,omitempty"`
-	Revision  string            `json:"r,omitempty"` // the driver's
-	Size      *int64            `json:"s,omitempty"` // nil if it is not declared
+	Revision  string            `json:"r,omitempty"` // revision in the form that the driver uses
+	Size      *int64            `json:"s,omitempty"` // declared size in bytes, or nil if none was declared
 	MaxSize   int64             `json:"x,omitempty"`
 	CRC32C    *uint32           `json:"c,omitempty"`
 	Unchecked bool              `json:"q,omitempty"`
 	Natives   string            `json:"n,omitempty"`
-	Listed    bool              `json:"l,omitempty"` // the upload was found in a listing
+	Listed    bool              `json:"l,omitempty"` // true if the upload was found in a listing
 }
 
-// DeclaredSize returns the declared size in bytes, or -1.
+// DeclaredSize returns the declared size in bytes, or -1 if none was declared.
 func (r *Record) DeclaredSize() int64 {
 	if r.Size == nil {
 		return -1
@@ -60,14 +61,14 @@ func (r *Record) DeclaredSize() int64 {
 	return *r.Size
 }
 
-// Token returns the token of the record.
+// Token encodes the Record as a token.
 func (r *Record) Token() string {
-	text, _ := json.Marshal(r) // strings and numbers: never fails
+	text, _ := json.Marshal(r) // Marshal never fails for strings and numbers
 	sum := sha256.Sum256(text)
 	return base64.RawURLEncoding.EncodeToString(append(append([]byte{version}, sum[:sumBytes]...), text...))
 }
 
-// Parse returns the record of a token. ok is false if [Record.Token] has not made the token.
+// Parse decodes a token. ok is false if the token is not a result of [Record.Token].
 func Parse(token string) (r Record, ok bool) {
 	if len(token) > maxLength {
 		return r, false
@@ -85,7 +86,7 @@ func Parse(token string) (r Record, ok bool) {
 	return r, d.Decode(&r) == nil
 }
 
-// Hash returns a few characters that identify texts, in every process.
+// Hash returns a hash of texts, as a short text. It is the same in every process.
 func Hash(texts ...string) string {
 	h := sha256.New()
 	for _, text := range texts {

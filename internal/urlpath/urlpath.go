@@ -1,21 +1,22 @@
-// Package urlpath writes keys and values as parts of URLs, the same way for every provider.
+// Package urlpath escapes keys and values for use in URLs, in the same way for every provider.
 package urlpath
 
-// Escape returns key with every byte escaped but "/" and the unreserved characters of
-// RFC 3986. It also escapes "+", which some servers take for a space.
+// Escape percent-encodes key, except "/" and the unreserved characters of RFC 3986. In particular
+// it encodes "+", which some servers take for a space.
 func Escape(key string) string { return string(Append(make([]byte, 0, len(key)), key)) }
 
-// EscapeAll returns text with every byte escaped but the unreserved characters, as a value of a query
-// or one segment of a path.
+// EscapeAll percent-encodes text, except the unreserved characters. The result can be a value in a
+// query, or one segment of a path.
 func EscapeAll(text string) string { return string(AppendAll(make([]byte, 0, len(text)), text)) }
 
-// Append appends what Escape returns.
+// Append appends the result of [Escape] for key to dst.
 func Append(dst []byte, key string) []byte { return appendBut('/', dst, key) }
 
-// AppendAll appends what EscapeAll returns.
+// AppendAll appends the result of [EscapeAll] for text to dst.
 func AppendAll[T string | []byte](dst []byte, text T) []byte { return appendBut('~', dst, text) }
 
-// appendBut keeps the unreserved characters and one other.
+// appendBut percent-encodes text, and appends the result to dst. It leaves the unreserved
+// characters and one more character, which is in the parameter kept, as they are.
 func appendBut[T string | []byte](kept byte, dst []byte, text T) []byte {
 	const hexadecimal = "0123456789ABCDEF"
 	for _, c := range []byte(text) {

@@ -1,5 +1,5 @@
-// Package webapi has what the HTTP APIs of packages uploads and filesapi share: IDs of requests, JSON
-// responses, and errors of what the application gives them.
+// Package webapi has functions that the HTTP APIs of packages uploads and filesapi share. They set
+// request IDs, write JSON responses, and translate errors.
 package webapi
 
 import (
@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// FromAuthorize returns the code and the message for an error that the application's own Authorize
-// returned.
+// FromAuthorize returns the error code and the message that a client receives when the
+// application's function Authorize has failed with err.
 func FromAuthorize[C ~string](err error) (C, string) {
 	switch code := storage.CodeOf(err); {
 	case code == storage.Unauthenticated:
@@ -26,7 +26,7 @@ func FromAuthorize[C ~string](err error) (C, string) {
 	return "internal", "Something went wrong here. Try again in a moment."
 }
 
-// Misconfigured returns the error of a set-up function whose argument breaks a rule.
+// Misconfigured returns the error for a function such as New whose argument breaks a rule.
 func Misconfigured(op, argument, rule, hint string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: op, Err: errors.New(argument + " " + rule), Hint: hint}
 }

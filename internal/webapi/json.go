@@ -7,13 +7,15 @@ import (
 	"unicode/utf8"
 )
 
-// maxField is how many bytes of the name of a field, which a client may have chosen, are repeated.
+// maxField is the largest number of bytes of a field's name in a response. The name is limited
+// because a client may have chosen it.
 const maxField = 64
 
-// Field shortens the name of a field for a response.
+// Field shortens the name of a field for use in a response.
 func Field(name string) string { return Beginning(name, maxField) }
 
-// Beginning returns as many whole characters of text as fit into most bytes.
+// Beginning returns the beginning of text without cutting a character. The parameter most is the
+// largest number of bytes.
 func Beginning(text string, most int) string {
 	if len(text) <= most {
 		return text
@@ -24,10 +26,10 @@ func Beginning(text string, most int) string {
 	return text[:most]
 }
 
-// WriteJSON responds with value as JSON.
+// WriteJSON sends a response whose body is value in JSON.
 func WriteJSON(w http.ResponseWriter, status int, contentType string, value any) {
 	document, err := json.Marshal(value)
-	if err != nil { // only a time after the year 9999 fails
+	if err != nil { // fails only for a time after the year 9999
 		status, document = http.StatusInternalServerError, []byte(
 			`{"code":"internal","message":"Something went wrong here."}`,
 		)
@@ -36,5 +38,5 @@ func WriteJSON(w http.ResponseWriter, status int, contentType string, value any)
 	header.Set("Content-Type", contentType)
 	header.Set("Content-Length", strconv.Itoa(len(document)))
 	w.WriteHeader(status)
-	_, _ = w.Write(document) // fails if the client has gone
+	_, _ = w.Write(document) // fails if the client has closed the connection
 }

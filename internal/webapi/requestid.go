@@ -6,11 +6,12 @@ import (
 	"strings"
 )
 
-// RequestIDHeader has the ID of a request, and of its response.
+// RequestIDHeader is the name of the header that holds the ID of a request, in the request and in
+// its response.
 const RequestIDHeader = "X-Request-Id"
 
-// Begin sets the headers that every response has, and returns the request with the ID of both. The
-// caller's request is not changed.
+// Begin sets the headers that every response has, including the ID of the request. It returns a
+// request that also has the ID. If r lacks the ID, the result is a copy, so that r is not changed.
 func Begin(w http.ResponseWriter, r *http.Request) *http.Request {
 	id, header := RequestID(r), w.Header()
 	if r.Header.Get(RequestIDHeader) != id {
@@ -18,15 +19,16 @@ func Begin(w http.ResponseWriter, r *http.Request) *http.Request {
 		r.Header.Set(RequestIDHeader, id)
 	}
 	header.Set(RequestIDHeader, id)
-	header.Set("Cache-Control", "no-store") // responses have signed addresses, tokens, and what users have stored
+	header.Set("Cache-Control", "no-store") // responses contain signed URLs, tokens and users' content
 	header.Set("X-Content-Type-Options", "nosniff")
 	return r
 }
 
-// maxRequestID is in bytes.
+// maxRequestID is the largest length in bytes of an ID that a client has chosen.
 const maxRequestID = 128
 
-// RequestID returns the client's own ID if it can appear in any log, otherwise a random one.
+// RequestID returns the ID that the client has sent, if the ID is safe to appear in logs. Otherwise
+// it returns a random ID.
 func RequestID(r *http.Request) string {
 	given := r.Header.Values(RequestIDHeader)
 	if len(given) == 1 && len(given[0]) <= maxRequestID && IsToken(given[0]) {
@@ -35,7 +37,7 @@ func RequestID(r *http.Request) string {
 	return rand.Text()
 }
 
-// IsToken reports whether text has only ASCII letters, digits, "-", "_" and ".", and at least one of them.
+// IsToken reports whether text consists of one or more ASCII letters, digits, "-", "_" and ".".
 func IsToken(text string) bool {
 	return text != "" && !strings.ContainsFunc(text, func(r rune) bool {
 		return (r < 'a' || r > 'z') && (r < 'A' || r > 'Z') && (r < '0' || r > '9') && r != '-' && r != '_' && r != '.'

@@ -9,23 +9,25 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Temporary reports whether a request that had this status may succeed later.
+// Temporary reports whether a request that failed with this status may succeed if the client
+// repeats it later.
 func Temporary(status int) bool {
 	return status >= http.StatusInternalServerError && status != http.StatusNotImplemented ||
 		status == http.StatusLocked ||
 		status == http.StatusTooManyRequests
 }
 
-// RetryLater sets the header Retry-After of a response with an error if waiting helps, to at least one
-// second.
+// RetryLater sets the header Retry-After if the status is [Temporary]. The value is the time that
+// the store asked to wait, but at least one second.
 func RetryLater(h http.Header, status int, err error) {
 	if Temporary(status) {
 		SetRetryAfter(h, err, time.Second)
 	}
 }
 
-// SetRetryAfter sets the header Retry-After if the store has asked to wait: to that time in whole
-// seconds, but not less than least.
+// SetRetryAfter sets the header Retry-After to the time that the store asked to wait, in whole
+// seconds. The parameter least is the shortest time that it sets. If least is zero and the store
+// did not ask to wait, it does not set the header.
 func SetRetryAfter(h http.Header, err error, least time.Duration) {
 	wait := least
 	if e, ok := errors.AsType[*storage.Error](err); ok {

@@ -1,5 +1,5 @@
-// Package wire has what the core and the HTTP transport exchange about the requests of one
-// operation. The context carries it, so that no driver and no layer has to know about it.
+// Package wire passes data about one operation between the core and the HTTP transport. The data is
+// in the context, so that the drivers and layers in between do not handle it.
 package wire
 
 import (
@@ -10,16 +10,18 @@ import (
 	"time"
 )
 
-// A Call is one operation. Its Stall is set before its first request.
+// A Call describes one operation of the core to the transport. The core sets Stall before the first
+// request.
 type Call struct {
-	Stall    time.Duration // how long a connection may move no byte; 0 means Options.Stall of the transport
-	Requests atomic.Int32  // HTTP requests, successful or not; the transport counts them
+	Stall    time.Duration // time without a byte after which a connection is dropped; 0 means Options.Stall
+	Requests atomic.Int32  // number of HTTP requests; the transport counts them
 
 	once sync.Once
 	id   string
 }
 
-// ID is a random name of the operation.
+// ID returns a random text that identifies the operation. For one operation, ID always returns the
+// same text.
 func (c *Call) ID() string {
 	c.once.Do(func() { c.id = rand.Text() })
 	return c.id
@@ -27,37 +29,38 @@ func (c *Call) ID() string {
 
 type callKey struct{}
 
-// With returns a context whose requests belong to c.
+// With returns a context whose HTTP requests belong to the operation c.
 func With(ctx context.Context, c *Call) context.Context {
 	return context.WithValue(ctx, callKey{}, c)
 }
 
-// Of returns the Call of ctx, or nil.
+// Of returns the Call in ctx, or nil.
 func Of(ctx context.Context) *Call {
 	c, _ := ctx.Value(callKey{}).(*Call)
 	return c
 }
 
-// A Watch times the Reads of a body.
+// A Watch limits the time of each Read of a body. The core implements it.
 type Watch interface {
-	// Pause stops the clock until the Read in progress returns.
+	// Pause stops the timer until the Read in progress returns.
 	Pause()
 }
 
 type contentKey struct{}
 
-// WithContent tells the transport that a response under the context may be the content of an
-// object, whose Reads are timed by w. All other successful responses are documents, whose
-// length has a bound.
+// WithContent returns a context for a request whose response may be the content of an object. w
+// limits the time of each Read of that content. Other successful responses are documents, whose
+// length the transport limits.
 func WithContent(ctx context.Context, w Watch) context.Context {
 	return context.WithValue(ctx, contentKey{}, w)
 }
 
-// IsContent reports whether ctx is from WithContent.
+// IsContent reports whether ctx, or a context that it is derived from, is a result of
+// [WithContent].
 func IsContent(ctx context.Context) bool { return ctx.Value(contentKey{}) != nil }
 
-// Pause pauses the Watch of ctx. A layer calls it in a Read that already has its bytes, but has
-// to wait.
+// Pause calls Pause of the Watch in ctx, if there is one. A layer calls it during a Read that
+// already has its bytes but must wait for something else.
 func Pause(ctx context.Context) {
 	if w, ok := ctx.Value(contentKey{}).(Watch); ok {
 		w.Pause()

@@ -1,4 +1,4 @@
-// Package words has the wording of sizes, for people.
+// Package words formats sizes for people, and cuts texts without cutting a character.
 package words
 
 import (
@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Bytes returns a number of bytes in words: "10 MiB", "1.5 KiB", "1 byte".
+// Bytes returns a number of bytes in words, such as "10 MiB", "1.5 KiB" or "1 byte".
 func Bytes(n int64) string {
 	switch {
 	case n == 1:

@@ -1,5 +1,6 @@
-// Package writeid names the metadata that distinguishes one write from another.
+// Package writeid defines the metadata that identifies the write that stored an object.
 package writeid
 
-// Key is the name of an object's metadata that has the write id of the core.
+// Key is the name of the metadata in which the core stores a random id, which is different for each
+// write.
 const Key = "omnibucketwriteid"

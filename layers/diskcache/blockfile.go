@@ -15,14 +15,16 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// A block is a file: the CRC32C of its data, big-endian, and the data. Its name is a hash of
-// what identifies it, so that no key can lead to another place.
+// A block is a part of an object, and is one file. The file has the CRC32C of the data, big-endian,
+// and then the data. The name of the file is a hash of the bucket, the key, the revision and the
+// block's number. Because of the hash, no key can make the cache use a file in another directory.
 
 const (
 	headerBytes = 4
 	nameLength  = 2 * sha256.Size
 	tempPrefix  = "tmp-"
-	// touchAfter bounds how often reads set the time of a file.
+	// touchAfter is the shortest time between two updates of a block's modification time by reads.
+	// Scans remove the blocks with the oldest times.
 	touchAfter = time.Minute
 )
 
@@ -38,14 +40,14 @@ func blockName(bucket string, o object, size, number int64) string {
 	return path.Join(name[:2], name)
 }
 
-// has reports whether there is a file for the block. It may be damaged.
+// has reports whether there is a file for the block. The file may be damaged.
 func (c *Cache) has(name string) bool {
 	_, err := c.root.Stat(name)
 	return err == nil
 }
 
-// read fills data with a block. It returns false if there is no block of this length. A damaged
-// block is removed.
+// read fills data with a block. It returns false if there is no block with the length of data. It
+// removes a block that is damaged.
 func (c *Cache) read(name string, data []byte) bool {
 	file, err := c.root.Open(name)
 	if err != nil {
@@ -67,15 +69,16 @@ func (c *Cache) read(name string, data []byte) bool {
 		return false
 	}
 	if now := c.now(); now.Sub(info.ModTime()) > touchAfter {
-		_ = c.root.Chtimes(name, now, now) // another process may have removed it
+		_ = c.root.Chtimes(name, now, now) // ignored: another process may have removed the block
 	}
 	return true
 }
 
-// write keeps a block. If that fails, there is no block, but the read that fetched it succeeds.
+// write stores a block in the cache. It returns no error, because a read that fetched the block
+// must succeed anyway.
 func (c *Cache) write(name string, data []byte) {
 	bytes := headerBytes + int64(len(data))
-	for range 2 { // if the disk is full, other blocks are removed first
+	for range 2 { // if the disk is full, removing other blocks may help
 		if !c.makeRoom(bytes) || !c.written(bytes, c.store(name, data)) {
 			return
 		}
@@ -86,7 +89,7 @@ func (c *Cache) store(name string, data []byte) error {
 	temp := path.Join(path.Dir(name), tempPrefix+rand.Text())
 	const flags = os.O_CREATE | os.O_EXCL | os.O_WRONLY
 	file, err := c.root.OpenFile(temp, flags, 0o600)
-	if errors.Is(err, fs.ErrNotExist) { // the first block of its folder
+	if errors.Is(err, fs.ErrNotExist) { // the folder does not exist yet
 		if err = c.root.Mkdir(path.Dir(name), 0o700); err == nil || errors.Is(err, fs.ErrExist) {
 			file, err = c.root.OpenFile(temp, flags, 0o600)
 		}

@@ -12,29 +12,30 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// maxRun bounds the blocks of one request, because the disk is asked for each of them first.
+// maxRun limits the number of blocks in one request. Before the request, the disk is searched for
+// each of the blocks.
 const maxRun = 1024
 
-// A body reads a range of a revision block by block: from the cache, or by requests for
-// all blocks up to the next one that is in the cache.
+// A body reads a range of a revision, block by block. It reads blocks from the cache. One request
+// fetches all missing blocks up to the next block that the cache has.
 type body struct {
 	d        *objectDriver
 	ctx      context.Context
 	object   object
-	size     int64 // bytes of the object
-	pos, end int64 // offsets of the range
+	size     int64 // size of the object in bytes
+	pos, end int64 // offsets in the object: next byte to load, and end of the range
 
 	buffer []byte         // memory for one block
 	left   []byte         // bytes of buffer that are still to be delivered
 	sum    uint32         // checksum of all bytes that were loaded
-	want   storage.CRC32C // the value that sum must have at the end of the object; unknown if a part is read
-	failed error          // the error to return after left
+	want   storage.CRC32C // value that sum must have at the end of the object; unknown if only a part is read
+	failed error          // error to return when left is empty
 
-	mu      sync.Mutex // guards fetched and closed, between Read and Close
+	mu      sync.Mutex // guards fetched and closed, because Close may be called during a Read
 	fetched io.ReadCloser
 	closed  bool
-	next    int64 // the number of the block that fetched delivers next
-	until   int64 // the number after the last one; -1 means to the end
+	next    int64 // number of the block that the next bytes of fetched belong to
+	until   int64 // number of the first block after fetched; -1 if fetched ends with the object
 }
 
 func (b *body) blockBytes() int64 { return b.d.cache.config.BlockBytes }
@@ -43,8 +44,9 @@ func (b *body) name(number int64) string {
 	return blockName(b.object.bucket, b.object, b.blockBytes(), number)
 }
 
-// missing returns the number after a run of blocks that are not in the cache. The run begins
-// with block first and ends at block last at the latest.
+// missing returns the end of a run of blocks that the cache lacks. The run begins with the block
+// first, which the cache lacks. It ends before the next block that the cache has, after the block
+// last, or after maxRun blocks. The result is the number of the first block after the run.
 func (b *body) missing(first, last int64) int64 {
 	number := first + 1
 	for number <= last && number < first+maxRun && !b.d.cache.has(b.name(number)) {
@@ -99,7 +101,7 @@ func (b *body) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// load makes the bytes from pos on available, up to the end of a block or of the range.
+// load reads the bytes from pos into buffer, up to the end of the block or of the range.
 func (b *body) load() {
 	size := b.blockBytes()
 	number := b.pos / size
@@ -119,8 +121,9 @@ func (b *body) load() {
 	}
 }
 
-// verify removes all blocks of an object that was read as a whole if they do not have its checksum.
-// The core, which returns ChecksumMismatch, could never read them otherwise.
+// verify compares the checksum of an object that was read as a whole. If it differs, verify removes
+// all blocks of the object. Otherwise every later read would fail, because the core returns
+// ChecksumMismatch for these blocks.
 func (b *body) verify() {
 	if !b.want.Known {
 		return
@@ -134,7 +137,8 @@ func (b *body) verify() {
 	}
 }
 
-// block fills data with a block, as far as it comes.
+// block reads a block into data, from the cache or the store. It returns the number of bytes, which
+// is less than the length of data if it fails.
 func (b *body) block(number int64, data []byte) (int, error) {
 	fetched := b.current(number)
 	if fetched == nil {
@@ -158,7 +162,8 @@ func (b *body) block(number int64, data []byte) (int, error) {
 	return n, nil
 }
 
-// changed returns the error of a request in the middle of a body.
+// changed returns the error of a body whose request failed after the body was opened. If the object
+// was replaced, the error is Changed.
 func changed(err error) error {
 	switch storage.CodeOf(err) {
 	case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:
@@ -167,8 +172,8 @@ func changed(err error) error {
 	return err
 }
 
-// current returns the reader that delivers the block with this number next, or nil if there is
-// none.
+// current returns the reader whose next bytes are the block with this number. It returns nil if
+// there is no such reader.
 func (b *body) current(number int64) io.Reader {
 	b.mu.Lock()
 	defer b.mu.Unlock()

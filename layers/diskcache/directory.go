@@ -17,16 +17,17 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// The blocks are in a folder of their own, which has a mark. Files are removed only from there, whatever their
-// names are: other programs may have files with the same names in the directory.
+// The blocks are in a separate folder, which a mark file identifies. The cache removes files only
+// from this folder, because other programs may have files with the names of blocks in the
+// directory.
 const (
 	blocksFolder = "omnibucket-blocks"
-	markName     = "CACHEDIR.TAG" // programs that make backups know a cache by it: https://bford.info/cachedir/
+	markName     = "CACHEDIR.TAG" // backup programs recognize a cache by this file: https://bford.info/cachedir/
 	mark         = "Signature: 8a477f597d28d172789f06886806bc55\n" +
 		"# This folder has blocks of objects. Package diskcache of omnibucket removes them.\n"
 )
 
-// openDir opens the folder of the blocks in dir.
+// openDir opens the folder of the blocks in dir. It creates the folder if it does not exist.
 func openDir(dir string) (*os.Root, error) {
 	if err := os.MkdirAll(filepath.Clean(dir), 0o700); err != nil {
 		return nil, unusable(err)
@@ -40,7 +41,7 @@ func openDir(dir string) (*os.Root, error) {
 	switch {
 	case err != nil:
 		return nil, unusable(err)
-	// Otherwise a block that another user has written would be believed.
+	// If other users could write to the folder, the cache would trust their blocks.
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0, isForeign(info):
 		return nil, invalid("dir must belong to the user of this process, and must not be writable for others", "")
 	}
@@ -63,7 +64,8 @@ func unusable(err error) error {
 	return &storage.Error{Code: storage.Internal, Op: "diskcache.Open", Err: err}
 }
 
-// putMark puts the mark into the folder, unless it is there. The folder of another program has none, and is refused.
+// putMark creates the mark file in the folder, unless it exists. If the folder has other files and
+// no mark, putMark refuses the folder, because it belongs to another program.
 func putMark(blocks *os.Root) error {
 	entries, err := fs.ReadDir(blocks.FS(), ".")
 	if err != nil {
@@ -89,12 +91,12 @@ func putMark(blocks *os.Root) error {
 	return nil
 }
 
-// maxForeign is how many files with the names of former blocks may have other contents. If there are more, the
-// files are those of another program, which may have a million of them.
+// maxForeign limits how many files with a block's name may turn out not to be blocks. After that,
+// the files are taken for those of another program, which may have a million of them.
 const maxForeign = 8
 
-// removeFormer removes the blocks of former releases, which are in the directory itself. Such a file begins with the
-// checksum of the rest.
+// removeFormer removes blocks of former releases, which were in the directory itself. Their content
+// begins with the checksum of the rest.
 func removeFormer(root *os.Root) {
 	foreign := 0
 	dirs, _ := fs.ReadDir(root.FS(), ".")
@@ -115,7 +117,7 @@ func removeFormer(root *os.Root) {
 			}
 		}
 		if removed {
-			_ = root.Remove(dir.Name()) // if it is empty
+			_ = root.Remove(dir.Name()) // fails if the folder is not empty
 		}
 	}
 }
@@ -129,7 +131,7 @@ func isFormer(root *os.Root, name string) bool {
 	return err == nil && len(data) > headerBytes && binary.BigEndian.Uint32(data) == crc32c.Sum(data[headerBytes:])
 }
 
-// isBlock reports whether a file in the folder of the blocks has the name of one.
+// isBlock reports whether name has the form of a block's file name.
 func isBlock(name string) bool { return len(name) == nameLength && isHex(name) }
 
 func isHex(name string) bool {

@@ -1,19 +1,19 @@
-// Package diskcache keeps blocks of objects in a directory of this machine. Programs that read
-// pieces of large objects again and again, such as columns of Parquet files, read them from
-// the disk the next time.
+// Package diskcache keeps blocks of objects in a directory of this machine. If a program reads the
+// same pieces of large objects again, such as columns of Parquet files, it reads them from the
+// disk.
 //
 //	cache, err := diskcache.Open("/var/cache/tables", diskcache.Config{MaxBytes: 10 << 30})
 //	bucket, err := storage.Open(ctx, "s3://tables?region=eu-west-1", driver.WithLayer(cache.Layer()))
 //
-// The cache serves reads that are pinned to a revision: those of [storage.ReaderAt], all
-// requests of [storage.ReadRanges] but the first, and downloads with [storage.IfRevision].
-// With [Config.Unpinned] it serves all others that have no condition and name no version. All other calls, and
-// reads [storage.WithNativeAttrs], pass it unchanged. A block belongs to one revision, so it is never stale; an object
-// without a revision is never kept.
+// The cache serves reads that are pinned to a revision: those of [storage.ReaderAt], all requests
+// of [storage.ReadRanges] except the first, and downloads with [storage.IfRevision]. With
+// [Config.Unpinned], it also serves other reads without a condition or a version. All other calls
+// go to the store unchanged, and so do reads with [storage.WithNativeAttrs]. A block belongs to one
+// revision, so that it is never stale. Objects without a revision are never cached.
 //
-// Several processes may share a directory. A block appears whole or not at all, and has a
-// checksum: one that was damaged, also by a power failure, is fetched again. The files hold
-// the bytes of objects, unencrypted.
+// Several processes may share a directory. A block appears whole or not at all, and has a checksum.
+// If a block was damaged, for example by a power failure, it is fetched again. The files hold the
+// bytes of objects, unencrypted.
 package diskcache
 
 import (
@@ -34,27 +34,29 @@ import (
 
 const (
 	defaultMaxBytes   = 1 << 30
-	defaultBlockBytes = 64 << 10 // as the blocks of a ReaderAt: then no byte is fetched in vain
+	defaultBlockBytes = 64 << 10 // equal to the blocks of a ReaderAt, so that no byte is fetched twice
 	maxBlockBytes     = 64 << 20
 )
 
 // A Config sets up a cache. The zero value has the defaults.
 type Config struct {
-	// MaxBytes bounds the blocks in the directory, in bytes; the default is 1 GiB. Blocks that
-	// were not used for the longest time are removed first, also if the disk is full. Each further process that shares
-	// the directory may exceed it by a sixteenth.
+	// MaxBytes is the largest size of all blocks in the directory, in bytes. The default is 1 GiB.
+	// If the limit is reached or the disk is full, the least recently used blocks are removed. Each
+	// further process that shares the directory may exceed the limit by a sixteenth.
 	MaxBytes int64
-	// BlockBytes is the size of a block; the default is 64 KiB, the most is 64 MiB. Processes
-	// that share blocks need the same size.
+	// BlockBytes is the size of a block. The default is 64 KiB, and the largest is 64 MiB.
+	// Processes share blocks only if they have the same BlockBytes.
 	BlockBytes int64
-	// TrustFor is how long a revision that the store has confirmed is taken for the current one.
-	// Meanwhile blocks in the cache are read without a request, also if the object was
-	// changed, removed or forbidden. The default is 0: each read makes at least one request,
-	// which transfers no bytes if they are in the cache. A bucket that is opened again, perhaps with
-	// other credentials, asks the store itself.
+	// TrustFor is the time for which a revision counts as the current one after the store has
+	// confirmed it. During that time, blocks in the cache are read without a request, even if the
+	// object was changed, removed or forbidden. The default is 0: each read makes at least one
+	// request. If the cache has the bytes of the object, the request transfers none of them. The
+	// confirmation is valid only for the bucket that received it. Another bucket, perhaps with
+	// other credentials, asks the store again.
 	TrustFor time.Duration
-	// Unpinned also keeps reads that name no revision, as those of programs that speak S3 or HTTP. Each asks the
-	// store for the current revision first, whatever TrustFor is: one request more if the bytes are not in the cache.
+	// Unpinned makes the cache also serve reads that name no revision, such as those of programs
+	// that use S3 or HTTP. Each such read first asks the store for the current revision, whatever
+	// TrustFor is. If the cache lacks the bytes, the read therefore makes one more request.
 	Unpinned bool
 }
 
@@ -62,25 +64,25 @@ type Config struct {
 type Cache struct {
 	config Config
 	dir    string
-	root   *os.Root // the folder of the blocks
+	root   *os.Root // folder of the blocks
 	now    func() time.Time
 
-	scanning sync.Mutex // one scan at a time
+	scanning sync.Mutex // held during a scan
 
 	counting  sync.Mutex
 	unscanned int64 // bytes written since the last scan
 	writing   int64 // bytes that are being written
-	full      bool  // a write found no room on the disk, and no scan has begun since
+	full      bool  // true if the disk was full at a write, and no scan has begun since then
 	fullAt    time.Time
 }
 
-// Open opens the cache in dir, and creates dir with mode 0700 if it does not exist. The blocks are in its folder
-// omnibucket-blocks, which a file CACHEDIR.TAG marks. Other files in dir stay as they are, except blocks of former
-// releases, which Open recognizes by their contents and removes.
+// Open opens the cache in dir, and creates dir with mode 0700 if it does not exist. The blocks are
+// in its folder omnibucket-blocks, which has a file CACHEDIR.TAG. Open does not touch other files
+// in dir, except that it removes blocks of former releases, which it recognizes by their contents.
 //
-// It fails with InvalidArgument if a number in c is out of range, if dir belongs to another user or others may write to
-// it, or if the folder has files and no mark. It fails with Internal if dir cannot be used; errors.As reaches the
-// *fs.PathError.
+// It fails with InvalidArgument if a number in c is out of range, if dir belongs to another user or
+// others may write to it, or if the folder has files but no CACHEDIR.TAG. It fails with Internal if
+// dir cannot be used. The error then wraps an *fs.PathError.
 func Open(dir string, c Config) (*Cache, error) {
 	c.MaxBytes, c.BlockBytes = cmp.Or(c.MaxBytes, defaultMaxBytes), cmp.Or(c.BlockBytes, defaultBlockBytes)
 	switch {
@@ -108,8 +110,9 @@ func invalid(rule, hint string) error {
 
 // Layer returns the layer for [driver.WithLayer]. Close the buckets before the cache.
 //
-// If the directory is known to lie in that of a bucket, or the reverse, every call of the bucket fails with
-// InvalidArgument. The blocks would be objects of it, and reading them would make further ones.
+// If the cache's directory is known to be inside of the bucket's directory, or around it, every
+// call of the bucket fails with InvalidArgument. The blocks would be objects of the bucket, and
+// reading them would make further blocks.
 func (c *Cache) Layer() driver.Layer {
 	return func(next driver.Driver) driver.Driver {
 		if driver.Overlap(serving.Directory(c.dir), engine.New(next)) {
@@ -123,5 +126,6 @@ func (c *Cache) Layer() driver.Layer {
 	}
 }
 
-// Close releases the directory. The blocks stay. Reads in progress no longer use them.
+// Close releases the directory. The blocks stay on the disk, but reads in progress no longer use
+// them.
 func (c *Cache) Close() error { return c.root.Close() }

@@ -11,26 +11,28 @@ import (
 )
 
 const (
-	// One part in scanShare of MaxBytes is written between two scans, and a scan makes room for
-	// as much.
+	// A scan is due after MaxBytes/scanShare bytes were written. The scan makes room for at least
+	// the same number of bytes.
 	scanShare = 16
-	// tempAge is the age at which a temporary file counts as left by a process that was killed.
+	// tempAge is the age after which a temporary file is removed, because the process that wrote it
+	// was probably killed.
 	tempAge = time.Hour
-	// fullPause is the pause between two scans while the disk is full: other processes may take
-	// the space that a scan frees.
+	// fullPause is the shortest time between two scans while the disk is full. Without it, scans
+	// would remove all blocks if other processes take the space.
 	fullPause = time.Second
 )
 
-// A keptBlock is a block file.
+// A keptBlock is a block file that a scan has found.
 type keptBlock struct {
 	name  string
 	bytes int64
 	used  time.Time
 }
 
-// makeRoom counts bytes that will be written, and reports whether they may be; if so, written
-// follows. If this process has written much since its last scan, or the disk is full, it removes the blocks
-// that were not used for the longest time. Other processes may do the same at the same time.
+// makeRoom counts bytes that will be written, and reports whether they may be written. If it
+// returns true, the caller must call written after the write. If this process has written much
+// since its last scan, or the disk is full, makeRoom removes the least recently used blocks. Other
+// processes may remove blocks at the same time.
 func (c *Cache) makeRoom(bytes int64) bool {
 	fits, scanned := c.count(bytes)
 	if !fits || scanned {
@@ -40,11 +42,11 @@ func (c *Cache) makeRoom(bytes int64) bool {
 	defer c.scanning.Unlock()
 	room, full, due := c.startScan()
 	if !due {
-		return true // another goroutine has scanned
+		return true // another goroutine has just scanned
 	}
 	blocks, total := c.scan()
 	most := c.config.MaxBytes - room
-	if full { // the disk has no room for so many bytes
+	if full { // the disk has no room for these bytes
 		most = min(most, total-total/scanShare-bytes)
 	}
 	slices.SortFunc(blocks, func(a, b keptBlock) int { return a.used.Compare(b.used) })
@@ -52,14 +54,14 @@ func (c *Cache) makeRoom(bytes int64) bool {
 		if total <= most {
 			break
 		}
-		_ = c.root.Remove(b.name) // or another process has removed it
+		_ = c.root.Remove(b.name) // ignored: another process may have removed the block
 		total -= b.bytes
 	}
 	return true
 }
 
-// count counts bytes that will be written. The bytes of all writes in progress fit into MaxBytes
-// together.
+// count adds to the number of bytes that are being written. The result fits is false if all writes
+// in progress together would exceed MaxBytes. The result scanned is false if a scan is due.
 func (c *Cache) count(bytes int64) (fits, scanned bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()
@@ -71,7 +73,8 @@ func (c *Cache) count(bytes int64) (fits, scanned bool) {
 	return true, c.unscanned <= c.config.MaxBytes/scanShare && !c.full
 }
 
-// startScan returns for how many bytes a scan is to make room, and whether the disk was full, if one is due.
+// startScan begins a scan if one is due. room is the number of bytes for which the scan must make
+// room. full is true if the disk was full.
 func (c *Cache) startScan() (room int64, full, due bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()
@@ -84,7 +87,8 @@ func (c *Cache) startScan() (room int64, full, due bool) {
 	return max(share, c.writing), full, true
 }
 
-// written ends a write that makeRoom has permitted, and whose error is err. It reports whether others can make room.
+// written must be called after a write that makeRoom has permitted. err is the error of the write.
+// written returns true if the disk is full. Another attempt then makes room first.
 func (c *Cache) written(bytes int64, err error) bool {
 	c.counting.Lock()
 	defer c.counting.Unlock()
@@ -95,7 +99,8 @@ func (c *Cache) written(bytes int64, err error) bool {
 	return c.full
 }
 
-// scan returns all blocks and their bytes, and removes temporary files that were left.
+// scan returns all blocks and the sum of their bytes. It removes temporary files that killed
+// processes have left.
 func (c *Cache) scan() (blocks []keptBlock, total int64) {
 	dirs, _ := fs.ReadDir(c.root.FS(), ".") // a file that cannot be read is not a block
 	for _, dir := range dirs {

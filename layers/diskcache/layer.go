@@ -11,34 +11,35 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// An objectDriver reads through the cache.
+// An objectDriver is the driver of a bucket that reads through the cache.
 type objectDriver struct {
 	driver.Driver
 	cache  *Cache
-	bucket string // its identity with the layers below, in every process
+	bucket string // identity of the bucket and its inner layers, the same in every process
 
 	mu      sync.Mutex
-	trusted map[object]confirmed // by the credentials of this driver
+	trusted map[object]confirmed // revisions that the store has confirmed to this driver, which has its own credentials
 }
 
-// An object is one revision of an object. If it was read by its version, version is set: a later version with
-// the same revision has other attributes, but the same blocks.
+// An object identifies one revision of an object. If a read names a version, version is set. A
+// later version with the same revision has the same blocks, but may have other attributes.
 type object struct{ bucket, key, version, revision string }
 
-// A confirmed revision was the current one at a time.
+// A confirmed has the attributes of a revision, and the time at which the store confirmed that it
+// is the current one.
 type confirmed struct {
 	attrs *storage.Attrs
 	at    time.Time
 }
 
-// maxTrusted bounds the revisions that are remembered.
+// maxTrusted is the number of revisions that a driver remembers.
 const maxTrusted = 4096
 
 func newDriver(next driver.Driver, c *Cache) *objectDriver {
 	return &objectDriver{Driver: next, cache: c, bucket: driver.StackIdentity(next), trusted: map[object]confirmed{}}
 }
 
-// Head remembers the revision, so that a ReaderAt need not ask again.
+// Head remembers the revision that the store returns, so that a ReaderAt need not request it.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Head(ctx, r)
 	if err == nil {
@@ -47,7 +48,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, err
 }
 
-// Get reads a pinned revision through the cache. With Config.Unpinned, it pins other reads to the current one.
+// Get reads a pinned revision through the cache. With Config.Unpinned, it pins other reads to the
+// current revision.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	switch {
 	case len(r.Native) > 0 || r.NativeAttrs:
@@ -68,15 +70,15 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		pinned := *r
 		pinned.Offset, pinned.Suffix, pinned.Condition.Revision = from, 0, now.Revision
 		attrs, body, err := d.read(ctx, &pinned, now)
-		if storage.CodeOf(err) != storage.PreconditionFailed { // otherwise it was replaced meanwhile
+		if storage.CodeOf(err) != storage.PreconditionFailed { // this code means that the object was replaced
 			return attrs, body, err
 		}
 	}
 	return d.Driver.Get(ctx, r)
 }
 
-// read reads a pinned revision. now has its attributes if the store has just confirmed the
-// revision, and otherwise is nil.
+// read reads a pinned revision. If the store has just confirmed the revision, the caller passes its
+// attributes in the last parameter. Otherwise that parameter is nil.
 func (d *objectDriver) read(
 	ctx context.Context, r *driver.GetRequest, now *storage.Attrs,
 ) (*storage.Attrs, io.ReadCloser, error) {
@@ -93,13 +95,14 @@ func (d *objectDriver) read(
 	if b.pos == 0 && b.end == b.size {
 		b.want = attrs.CRC32C
 	}
-	own := *attrs // the core may change it
+	own := *attrs // a copy, because the core may change it
 	return &own, b, nil
 }
 
-// confirm returns the attributes of a revision that the store confirms now, or did lately. If bytes have to be
-// fetched anyway, their request confirms the revision, even beside now: an object that is replaced later fails with
-// Changed.
+// confirm returns the attributes of a revision that the store has confirmed. If the caller passes
+// none, a confirmation within TrustFor suffices. In all other cases, if the first block is not in
+// the cache, the request for that block also confirms the revision. If the object is replaced
+// later, the read fails with Changed.
 func (d *objectDriver) confirm(b *body, r *driver.GetRequest, now *storage.Attrs) (*storage.Attrs, error) {
 	if attrs := d.lately(b.object); attrs != nil && now == nil {
 		return attrs, nil

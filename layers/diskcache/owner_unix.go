@@ -8,8 +8,8 @@ import (
 	"syscall"
 )
 
-// isForeign reports whether a directory belongs to another user than this process's or root, who
-// may write anywhere.
+// isForeign reports whether a directory belongs to another user than that of this process. Root
+// does not count, because root may write everywhere.
 func isForeign(dir fs.FileInfo) bool {
 	stat, ok := dir.Sys().(*syscall.Stat_t)
 	return ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid()

@@ -10,15 +10,15 @@ import (
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// chunkPool has the memory of chunks.
+// chunkPool has buffers for encrypted chunks.
 var chunkPool = sync.Pool{New: func() any { return new([sealedChunk]byte) }}
 
 func newChunk() *[sealedChunk]byte { return chunkPool.Get().(*[sealedChunk]byte) }
 
 func freeChunk(c *[sealedChunk]byte) { chunkPool.Put(c) }
 
-// nonceOf returns the nonce of a chunk, as age's specification says: it consists of the chunk's index, and
-// whether the chunk is the last one.
+// nonceOf returns the nonce of a chunk. By age's specification, the nonce consists of the chunk's
+// index and a last byte, which is 1 only for the last chunk of an object.
 func nonceOf(index int64, last bool) (nonce [chacha20poly1305.NonceSize]byte) {
 	binary.BigEndian.PutUint64(nonce[3:], uint64(index))
 	if last {
@@ -33,7 +33,7 @@ func (k *dataKey) seal(chunk []byte, n int, index int64, last bool) []byte {
 	return k.Seal(chunk[:0], nonce[:], chunk[:n], nil)
 }
 
-// unseal decrypts a chunk in place.
+// unseal decrypts a chunk in place and checks its tag.
 func (k *dataKey) unseal(chunk []byte, index int64, last bool) ([]byte, error) {
 	nonce := nonceOf(index, last)
 	plain, err := k.Open(chunk[:0], nonce[:], chunk, nil)

@@ -19,6 +19,7 @@ import (
 	"github.com/omnibucket/storage/internal/testing/minio"
 	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/layers/encrypt"
+	"github.com/omnibucket/storage/locations"
 	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/providers/azure"
 	"github.com/omnibucket/storage/providers/local"
@@ -70,6 +71,26 @@ func TestConformanceOverADirectory(t *testing.T) {
 		d, err := local.NewDriver(t.TempDir(), local.Config{})
 		require.NoError(t, err)
 		return layer(d)
+	})
+}
+
+// A bucket that a configuration file encrypts passes the whole suite.
+func TestFurtherConformanceThroughLocations(t *testing.T) {
+	testserver.Further(t)
+	t.Setenv("OMNIBUCKET_SUPPORT", "")
+	identity, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	c, err := locations.Parse("config.yaml", []byte(
+		"locations: {a: {address: 'mem://a', layers: [{encrypt: {identity_variable: KEYS}}]}}"))
+	require.NoError(t, err)
+	c.Lookup = func(name string) (string, bool) { return identity.String(), name == "KEYS" }
+	c.OpenBucket = func(_ context.Context, _ string, opts ...storage.OpenOption) (storage.Bucket, error) {
+		return memstore.New(opts...), nil
+	}
+	storagetest.Run(t, func(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+		b, err := c.Open(t.Context(), "a", opts...)
+		require.NoError(t, err)
+		return b
 	})
 }
 

@@ -1,34 +1,39 @@
-// Package encrypt encrypts objects before the store sees them: a [driver.Layer] for any bucket.
+// Package encrypt has a [driver.Layer] that encrypts objects before the store sees them, in any
+// bucket.
 //
 //	keys, err := encrypt.ParseKeys(identityFile)
 //	layer, err := encrypt.New(encrypt.Config{Keys: keys})
 //	bucket, err := storage.Open(ctx, "s3://backups", driver.WithLayer(layer))
 //
-// Objects are in the format of age (age-encryption.org/v1). Each object has a data key of its own. The
-// header, which has the data key encrypted for your keys, is in the object's metadata. The payload is the
-// object: chunks of 64 KiB, each with a tag of 16 bytes. Ranges, parts in parallel, resumed uploads,
-// conditions and listings therefore work as without the layer, and sizes are those of the plain bytes.
-// [Rewrap] encrypts an object for other keys without moving its bytes.
+// Objects are in the format of age (age-encryption.org/v1). Each object has its own data key. The
+// header of age contains the data key, encrypted for your keys. It is in the object's metadata. The
+// payload of age is the content of the object: chunks of 64 KiB, each with a tag of 16 bytes.
+// Ranges, parts in parallel, resumed uploads, conditions and listings therefore work as without the
+// layer. Sizes are those of the plain bytes. [Rewrap] encrypts an object for other keys without
+// moving its bytes.
 //
 // # What the store can still do
 //
-// The store sees keys (names), sizes, times, content types and your metadata, which are not encrypted and not
-// authenticated. It cannot read, change, truncate or exchange the bytes of an object, also not with those of another
-// object or of an older version: a read that meets such bytes fails with ChecksumMismatch. With keys of age, objects
-// of the same key (name) in two buckets can be exchanged: use other age keys for each bucket. It can hide an object,
-// or show an older version as a whole; a revision that you have kept ([storage.IfRevision]) finds that. A range is
-// checked chunk by chunk. If the range does not have the last chunk, that chunk is read first, once for each object
-// that a bucket remembers. An object that was cut off is refused.
+// The store sees keys (names), sizes, times, content types and your metadata, which are not
+// encrypted and not authenticated. It cannot read, change or truncate the bytes of an object, nor
+// exchange them for those of another object or of an older version. A read of such bytes fails with
+// ChecksumMismatch. With keys of age, the store can exchange objects that have the same name in two
+// buckets. To prevent this, use different age keys for each bucket. The store can hide an object,
+// or return an older version as a whole. To detect an older version, keep the revision and read
+// with [storage.IfRevision]. A range is checked chunk by chunk. If the range does not contain the
+// last chunk, that chunk is read first, but only once as long as the bucket remembers the object.
+// An object that was truncated is refused.
 //
 // Someone who knows a public key (a recipient) can make an object that your identity opens, as with
-// every file for an age recipient. Keep recipients out of the store, or use [Keys] of a key management
-// service.
+// every file for an age recipient. Keep recipients out of the store, or use [Keys] of a key
+// management service.
 //
 // # What is Unsupported
 //
-// Signed URLs, forms and parts, open uploads and public objects are Unsupported, because the other side would
-// send or get other bytes. StoredChecksums is, because the store has the checksum of the encrypted
-// bytes. docs/encryption.md has the whole table.
+// Signed URLs, forms and parts, open uploads and public objects are Unsupported, because the other
+// side would send plain bytes or receive encrypted ones. [storage.StoredChecksums] are Unsupported,
+// because the store has the checksum of the encrypted bytes. docs/encryption.md has the whole
+// table.
 package encrypt
 
 import (
@@ -40,20 +45,20 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A Config sets up a layer.
+// A Config sets up a layer that encrypts.
 type Config struct {
-	// Keys encrypt and decrypt the data keys of objects; required.
+	// Keys encrypt and decrypt the data keys of objects. They are required.
 	Keys Keys
-	// AllowPlain permits reading objects that were stored without the layer, as while a bucket is
-	// being encrypted. The store can then pass off plain bytes as an object. In listings, the sizes of
-	// such objects are too small by 16 bytes for each 64 KiB. Without AllowPlain, reading them
-	// fails with ChecksumMismatch. Writes are encrypted always.
+	// AllowPlain permits reading objects that were stored without the layer, for example while a
+	// bucket is being encrypted. The store can then return plain bytes as an object. In listings,
+	// the sizes of such objects are too small by 16 bytes for each 64 KiB. Without AllowPlain,
+	// reading them fails with ChecksumMismatch. Writes are always encrypted.
 	AllowPlain bool
 }
 
-// New returns a layer for [driver.WithLayer], for one bucket or several. Copies between buckets with
-// the same layer stay inside the store. If the store keeps no [storage.Metadata], reads and writes are
-// Unsupported.
+// New returns a layer for [driver.WithLayer], for one bucket or several. Copies between buckets
+// with the same layer stay inside the store. If the store does not keep [storage.Metadata], reads
+// and writes fail with Unsupported.
 //
 // It fails with InvalidArgument if c.Keys is nil.
 func New(c Config) (driver.Layer, error) {
@@ -71,41 +76,45 @@ func New(c Config) (driver.Layer, error) {
 	}, nil
 }
 
-// A layer is the state that the drivers of one New share.
+// A layer is shared by all drivers of one call of New, which can copy objects from one another.
 type layer struct{ config Config }
 
-// An account is the account of a driver below a layer. Without the same layer, a copy inside the store
-// would copy encrypted bytes as plain ones, or plain ones as encrypted.
+// An account is what a driver of this layer reports as its account. Drivers have equal accounts
+// only if they have the same layer. If a driver without the layer had an equal account, the store
+// would copy encrypted bytes as plain bytes, or the reverse.
 type account struct {
 	below any
 	layer *layer
 }
 
-// An objectDriver encrypts what it writes, and decrypts what it reads.
+// An objectDriver encrypts the objects that it writes, and decrypts the objects that it reads.
 type objectDriver struct {
 	driver.Driver
 	layer *layer
-	desc  driver.Description // of the driver below
+	desc  driver.Description // description of the driver below
 
 	mu      sync.Mutex
-	known   map[string]*dataKey // by object and header, so that the reads of one object unwrap it once
-	opening map[string]*opening // by object and header, too
-	ends    map[string]int64    // bytes in the store of objects that this driver has written, by header
-	begun   sync.Map            // data keys of uploads that this driver has begun, by upload: its keys may only encrypt
+	known   map[string]*dataKey // data keys by object and header, so that each one is unwrapped only once
+	opening map[string]*opening // unwrappings in progress, by object and header
+	ends    map[string]int64    // stored size of each object that this driver has written, by header
+	begun   sync.Map            // data keys of uploads that this driver has begun, by upload
 }
 
-// withheld are the features that let others send or get bytes without the layer, or that depend on the
-// stored bytes.
+// withheld are features that the layer cannot offer. They let others send or receive bytes without
+// the layer, or depend on the stored bytes.
 const withheld = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms |
 	storage.SignedHead | storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums |
+	storage.SignedRemovals | storage.StableURLs | storage.Vending |
 	storage.OpenUploads | storage.ServerCompose | storage.ServerAppend | storage.ServerMove | storage.ObjectACLs | storage.StoredChecksums | driver.LateMetadata
 
-// Describe returns what the driver below declares, in plain bytes and without what is withheld.
+// Describe returns the description of the driver below, with sizes in plain bytes and without the withheld features.
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= withheld
-	desc.Places = func() []driver.Place { return driver.PlacesOf(d.Driver) } // Locate is for copies by this layer
-	// Chunks with their tags never fill such parts.
+	// Places do not come from Locate, because only drivers with the same layer understand its reference.
+	desc.Places = func() []driver.Place { return driver.PlacesOf(d.Driver) }
+	// If the store requires part sizes that are multiples of a unit, the layer offers no uploads in
+	// parts, because encrypted chunks do not have such sizes.
 	if desc.PartUnit > 1 {
 		desc.Features &^= storage.MultipartUploads | driver.SequentialParts
 	}
@@ -117,5 +126,7 @@ func (d *objectDriver) Describe() driver.Description {
 	desc.PublicBaseURL, desc.NeedsSigningBase, desc.Origin = "", false, nil
 	desc.Stack = append(slices.Clip(desc.Stack), d.layer.identity())
 	desc.SigningHint = "the bucket is encrypted by this program, and the user of a signed URL would send or get other bytes; serve the object with serve.Object"
+	desc.VendingHint = "the bucket is encrypted by this program, and others would send or get other bytes; " +
+		"serve the object with serve.Object"
 	return desc
 }

@@ -19,9 +19,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// headerName is the metadata that has an object's header: the text of age's header with "|" in place of
-// newlines, which metadata cannot have. After it come the nonce of the payload and the proof of the name,
-// in base64.
+// headerName is the name of the metadata that has an object's header. The header is the text of
+// age's header, with "|" in place of newlines, which metadata cannot have. The nonce of the payload
+// and the proof of the object's name follow, in base64.
 const headerName = "omnibucketage"
 
 const (
@@ -31,17 +31,17 @@ const (
 	maxKnown    = 1024 // data keys that a driver remembers
 )
 
-// A dataKey is the data key of one object.
+// A dataKey is the key with which the content of one object is encrypted.
 type dataKey struct {
 	secret [dataKeySize]byte
 	nonce  [nonceSize]byte
-	header string // the header, in the form of the metadata
+	header string // the object's header, in the form in which the metadata has it
 	cipher.AEAD
-	whole    atomic.Int64 // bytes of the whole object in the store, if its last chunk was seen; else 0
-	unstored sync.Map     // *sentPart of the parts that the store is not known to have, by number
+	whole    atomic.Int64 // bytes of the object in the store; 0 until its last chunk was checked
+	unstored sync.Map     // *sentPart of each part that the store may not have yet, by part number
 }
 
-// newDataKey returns a data key for a new object.
+// newDataKey returns a random data key for a new object, with its header.
 func (d *objectDriver) newDataKey(ctx context.Context, key string) (*dataKey, error) {
 	if d.desc.Features&storage.Metadata == 0 {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "encryption needs a store that keeps metadata"}
@@ -50,13 +50,13 @@ func (d *objectDriver) newDataKey(ctx context.Context, key string) (*dataKey, er
 	_, _ = rand.Read(k.secret[:]) // never fails
 	_, _ = rand.Read(k.nonce[:])
 	var err error
-	if k.header, err = d.header(ctx, k, key); err == nil {
+	if k.header, err = d.layer.header(ctx, k, Object{d.desc.Bucket, key}); err == nil {
 		err = k.init()
 	}
 	return k, err
 }
 
-// init makes the cipher of the payload, as age's specification says.
+// init makes the cipher of the payload from the data key, as age's specification describes.
 func (k *dataKey) init() error {
 	payload, err := hkdf.Key(sha256.New, k.secret[:], k.nonce[:], "payload", chacha20poly1305.KeySize)
 	if err == nil {
@@ -65,11 +65,11 @@ func (k *dataKey) init() error {
 	return err
 }
 
-// mac returns the HMAC of text by a key that is derived from the data key for one purpose.
+// mac returns the HMAC of text with a key that is derived from the data key for one purpose.
 func (k *dataKey) mac(purpose string, text ...[]byte) []byte {
 	derived, err := hkdf.Key(sha256.New, k.secret[:], nil, purpose, sha256.Size)
 	if err != nil {
-		panic(err) // only if the length is out of range
+		panic(err) // hkdf fails only if the length is out of range
 	}
 	h := hmac.New(sha256.New, derived)
 	for _, t := range text {
@@ -78,15 +78,15 @@ func (k *dataKey) mac(purpose string, text ...[]byte) []byte {
 	return h.Sum(nil)
 }
 
-// proof binds the data key and the nonce to the name of the object. age has no associated data, so that an
-// object would be valid under any name.
+// proof binds the data key and the nonce to the name of the object. Without the proof, an object
+// would be valid under any name, because age has no associated data.
 func (k *dataKey) proof(key string) []byte {
 	return k.mac("github.com/omnibucket/storage/layers/encrypt name", k.nonce[:], []byte(key))
 }
 
-// header returns the header of the object key, with the data key wrapped for the keys of the layer.
-func (d *objectDriver) header(ctx context.Context, k *dataKey, key string) (string, error) {
-	stanzas, err := d.layer.config.Keys.Wrap(ctx, k.secret[:], Object{d.desc.Bucket, key})
+// header returns the header of an object. It has the data key, encrypted for the keys of the layer.
+func (l *layer) header(ctx context.Context, k *dataKey, of Object) (string, error) {
+	stanzas, err := l.config.Keys.Wrap(ctx, k.secret[:], of)
 	if err != nil {
 		return "", keysFailed(err)
 	}
@@ -101,11 +101,12 @@ func (d *objectDriver) header(ctx context.Context, k *dataKey, key string) (stri
 	text.WriteString("---")
 	mac := k.mac("header", []byte(text.String()))
 	text.WriteString(" " + base64.RawStdEncoding.EncodeToString(mac) + "\n")
-	tail := append(k.nonce[:], k.proof(key)...)
+	tail := append(k.nonce[:], k.proof(of.Key)...)
 	return strings.ReplaceAll(text.String(), "\n", "|") + base64.RawStdEncoding.EncodeToString(tail), nil
 }
 
-// checkStanzas refuses stanzas that a header of age cannot have, and those that weaken one another.
+// checkStanzas refuses stanzas that age does not permit in a header, and stanzas that weaken one
+// another.
 func checkStanzas(stanzas []*age.Stanza) error {
 	types := map[string]bool{}
 	for _, s := range stanzas {
@@ -127,7 +128,7 @@ func checkStanzas(stanzas []*age.Stanza) error {
 	return nil
 }
 
-// writeStanza writes s as age does: the lines of its body have 64 characters, and the last has less.
+// writeStanza writes s as age does: the lines of its body have 64 characters, and the last line has fewer.
 func writeStanza(to *strings.Builder, s *age.Stanza) {
 	to.WriteString("-> " + strings.Join(append([]string{s.Type}, s.Args...), " ") + "\n")
 	body := base64.RawStdEncoding.EncodeToString(s.Body)
@@ -137,7 +138,7 @@ func writeStanza(to *strings.Builder, s *age.Stanza) {
 	to.WriteString(body + "\n")
 }
 
-// splitHeader returns the text of age, and the nonce with the proof.
+// splitHeader splits a header into the text of age and the rest, which has the nonce and the proof.
 func splitHeader(header string) (text, tail []byte, err error) {
 	end := strings.LastIndexByte(header, '|') + 1
 	tail, err = base64.RawStdEncoding.Strict().DecodeString(header[end:])
@@ -147,9 +148,10 @@ func splitHeader(header string) (text, tail []byte, err error) {
 	return []byte(strings.ReplaceAll(header[:end], "|", "\n")), tail, nil
 }
 
-// Header returns the bytes that make an encrypted object a file of age, in front of those that the
-// store has. metadata is that of a driver or of the provider's own client: a [storage.Bucket] leaves the
-// header out. If the object is not encrypted, Header returns nil.
+// Header returns the header of an encrypted object. The header and the bytes in the store together
+// are a file in the format of age. metadata must come from a driver or from the provider's own
+// client, because a [storage.Bucket] does not return the header. If the object is not encrypted,
+// Header returns nil.
 //
 // It fails with ChecksumMismatch if the header is damaged.
 func Header(metadata map[string]string) ([]byte, error) {
@@ -163,16 +165,17 @@ func Header(metadata map[string]string) ([]byte, error) {
 	return append(text, tail[:nonceSize]...), nil
 }
 
-// An opening is the unwrapping of a data key by one call. Other calls for that key wait for it.
+// An opening is an unwrapping of a data key in progress. Other calls that need the same key wait
+// for it.
 type opening struct {
 	done  chan struct{}
 	key   *dataKey
 	err   error
-	ended bool // the context of the call has ended, which says nothing about other calls
+	ended bool // true if the context of the call has ended, so that err is not valid for other calls
 }
 
-// open returns the data key of the object "of", whose metadata has header. Concurrent calls for the same object
-// unwrap it once.
+// open returns the data key of the object "of", whose metadata has header. For concurrent calls, it
+// unwraps the key once.
 func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dataKey, error) {
 	name := of.Bucket + "\x00" + of.Key + "\x00" + header
 	for {
@@ -197,7 +200,7 @@ func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dat
 	own := &opening{done: make(chan struct{})}
 	d.opening[name] = own
 	d.mu.Unlock()
-	own.ended = true // also if unwrap panics
+	own.ended = true // this value stays if unwrap panics
 	defer func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -215,7 +218,7 @@ func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dat
 	return own.key, own.err
 }
 
-// unwrap decrypts the data key of the object "of", and checks that it is that object's.
+// unwrap decrypts the data key of the object "of", and checks that the key belongs to that object.
 func (d *objectDriver) unwrap(ctx context.Context, of Object, header string) (*dataKey, error) {
 	text, tail, err := splitHeader(header)
 	if err != nil {
@@ -241,7 +244,8 @@ func (d *objectDriver) unwrap(ctx context.Context, of Object, header string) (*d
 	return k, nil
 }
 
-// An unwrapper makes an identity of age of the keys, for one object.
+// An unwrapper is an identity of age for one object. It calls the Unwrap of its field keys, and
+// stores the error of the last call in its field failed.
 type unwrapper struct {
 	ctx    context.Context
 	keys   Keys
@@ -257,7 +261,7 @@ func (u *unwrapper) Unwrap(stanzas []*age.Stanza) (secret []byte, err error) {
 
 var errOtherKeys = errors.New("the keys do not decrypt the object's data key")
 
-// keysFailed returns the error of an operation whose Keys have failed with err.
+// keysFailed translates an error of the layer's Keys into the error of an operation.
 func keysFailed(err error) error {
 	var own *storage.Error
 	switch {
@@ -270,7 +274,7 @@ func keysFailed(err error) error {
 	return &storage.Error{Code: storage.Internal, Err: err}
 }
 
-// damaged returns the error of an object that is not what was encrypted.
+// damaged returns the error for an object whose bytes are not those that were encrypted.
 func damaged(what string) error {
 	return &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New(what)}
 }

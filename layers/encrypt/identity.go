@@ -9,17 +9,19 @@ import (
 	"filippo.io/age"
 )
 
-// IdentifiedKeys are [Keys] that have a public identity. Data that is kept beside a bucket, such as the blocks of
-// package diskcache, belongs to that identity: see [driver.StackIdentity]. Keys of age and of the key management
-// services are identified by their public parts. Passphrases, and all other keys, are distinguished only by their
-// types.
+// IdentifiedKeys are [Keys] that have a public identity. Data outside of the bucket, such as the
+// cache of package diskcache, is stored under that identity (see [driver.StackIdentity]). Keys of
+// another identity therefore never use that data. Keys of age (age-encryption.org) and of key
+// management services have an identity, which is made from their public parts. Passphrases and all
+// other keys have none. Two values of such keys are distinguished only by their types.
 type IdentifiedKeys interface {
 	Keys
-	// PublicIdentity returns a text without a secret. Other keys return another text.
+	// PublicIdentity returns a text without a secret. Different keys return different texts.
 	PublicIdentity() string
 }
 
-// identity is the text of the layer in driver.Description.Stack.
+// identity returns the layer's text in driver.Description.Stack, which distinguishes layers with
+// different keys.
 func (l *layer) identity() string {
 	sum := sha256.Sum256([]byte(identityOf(l.config.Keys)))
 	word := "encrypt " + hex.EncodeToString(sum[:])
@@ -36,8 +38,8 @@ func identityOf(k Keys) string {
 	return fmt.Sprintf("%T", k)
 }
 
-// PublicIdentity implements [IdentifiedKeys]. The text has the identities, too: keys that only encrypt differ from
-// keys that also decrypt.
+// PublicIdentity implements [IdentifiedKeys]. The text contains the recipients and the public parts
+// of the identities, so that keys that only encrypt differ from keys that also decrypt.
 func (k *ageKeys) PublicIdentity() string {
 	words := []string{"age"}
 	for _, r := range k.recipients {
@@ -66,7 +68,7 @@ func publicKey(r age.Recipient) string {
 	return fmt.Sprintf("%T", r)
 }
 
-// PublicIdentity implements [IdentifiedKeys].
+// PublicIdentity implements [IdentifiedKeys]. The text contains the identities of all joined keys.
 func (k *joinedKeys) PublicIdentity() string {
 	words := []string{"joined"}
 	for _, keys := range k.wrap {

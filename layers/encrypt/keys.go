@@ -11,30 +11,31 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An Object names the object that a data key belongs to. Keys of a key management service can bind the
-// data key to it, as encryption context.
+// An Object names the object that a data key belongs to. Keys of a key management service can bind
+// the data key to the object, for example by an encryption context.
 type Object struct {
-	Bucket string // the name of the bucket at the provider
-	Key    string // with the prefix of a Prefixed bucket
+	Bucket string // name of the bucket at the provider
+	Key    string // whole key; for a bucket of Prefixed, it includes the prefix
 }
 
-// Keys encrypt the data keys of objects. [ParseKeys] and [NewKeys] return those of age. The packages awskms,
-// googlekms and azurekeyvault have those of key management services, each of which makes one stanza with a type
-// of its own, and [JoinKeys] joins several.
+// Keys encrypt the data keys of objects. [ParseKeys] and [NewKeys] return Keys of the format age.
+// The packages awskms, googlekms and azurekeyvault have Keys of key management services. Each of
+// these adds one stanza with its own type to the header of an object. [JoinKeys] joins several Keys
+// into one.
 //
-// Wrap is called once for each attempt to write an object, copy or multipart upload. Unwrap is called
-// once for each object that is read: a bucket remembers the last 1,024 data keys until it is closed, so
-// that ranges and parts of one object cost no further calls. It therefore reads such objects also after the key was
-// disabled or a permission has ended.
+// Wrap is called once for each attempt to write an object, copy or multipart upload. Unwrap is
+// called once for each object that is read, because a bucket remembers the last 1,024 data keys
+// until it is closed. Further ranges and parts of the object need no call. A bucket can therefore
+// read such objects even after the key was disabled or a permission has ended.
 //
-// Both methods are called concurrently. An error that is a *[storage.Error] reaches the caller of the
-// bucket with its Code; any other is Internal.
+// Both methods are called concurrently. If an error is a *[storage.Error], the operation of the
+// bucket fails with its Code. Otherwise it fails with Internal.
 type Keys interface {
-	// Wrap returns the data key, of 16 bytes, in encrypted form. Type and arguments of a stanza are
-	// words of ASCII without spaces and "|".
+	// Wrap returns the data key, which has 16 bytes, in encrypted form. The type and each argument
+	// of a stanza must be ASCII, without spaces and "|".
 	Wrap(ctx context.Context, dataKey []byte, of Object) ([]*age.Stanza, error)
-	// Unwrap returns the data key of an object that was encrypted by Wrap. If none of the stanzas is
-	// meant for these keys, or it cannot be decrypted, the error matches [age.ErrIncorrectIdentity].
+	// Unwrap returns the data key of an object that was encrypted by Wrap. If no stanza is meant
+	// for these keys, or if they cannot decrypt it, the error matches [age.ErrIncorrectIdentity].
 	Unwrap(ctx context.Context, stanzas []*age.Stanza, of Object) (dataKey []byte, err error)
 }
 
@@ -43,21 +44,23 @@ type ageKeys struct {
 	identities []age.Identity
 }
 
-// NewKeys returns keys of age: objects are encrypted for all recipients, and any of the identities decrypts
-// them. Without identities the bucket can only be written, without recipients only read.
+// NewKeys returns keys of age. Objects are encrypted for all recipients, and any of the identities
+// can decrypt them. Without identities, the bucket can only be written. Without recipients, it can
+// only be read.
 //
-// A passphrase is an [age.ScryptRecipient], which must be the only recipient, and an
-// [age.ScryptIdentity]. Each object then costs the work of one scrypt, about a second by default.
+// To use a passphrase, pass an [age.ScryptRecipient], which must be the only recipient, and an
+// [age.ScryptIdentity]. Each object then needs one computation of scrypt, which takes about a
+// second by default.
 func NewKeys(recipients []age.Recipient, identities []age.Identity) Keys {
 	return &ageKeys{slices.Clone(recipients), slices.Clone(identities)}
 }
 
 // ParseKeys reads an identity file, as age-keygen writes it: one X25519 or hybrid (post-quantum)
-// identity on each line, and comments. Objects are encrypted for the first one, and all
-// decrypt them. To rotate keys, put the new identity first, call [Rewrap] for each object, and remove
-// the old identity then.
+// identity on each line, and comments. New objects are encrypted for the first identity, and any of
+// the identities can decrypt the objects that were encrypted for it. To rotate keys, put the new
+// identity first, call [Rewrap] for each object, and then remove the old identity.
 //
-// It fails with InvalidArgument if identities does not have that form.
+// It fails with InvalidArgument if identities is not such a file.
 func ParseKeys(identities io.Reader) (Keys, error) {
 	parsed, err := age.ParseIdentities(identities)
 	if err != nil { // the error may quote the line, which is a secret
@@ -77,7 +80,8 @@ func ParseKeys(identities io.Reader) (Keys, error) {
 	return k, nil
 }
 
-// Wrap implements the rule of age that all recipients have the same labels, so that none weakens another.
+// Wrap encrypts the data key for all recipients. By a rule of age, they must have the same labels,
+// so that no recipient weakens another.
 func (k *ageKeys) Wrap(_ context.Context, dataKey []byte, _ Object) ([]*age.Stanza, error) {
 	if len(k.recipients) == 0 {
 		return nil, noRecipient()
@@ -105,7 +109,7 @@ func (k *ageKeys) Wrap(_ context.Context, dataKey []byte, _ Object) ([]*age.Stan
 	return all, nil
 }
 
-// Unwrap tries one identity after the other.
+// Unwrap tries one identity after the other, until one decrypts the data key.
 func (k *ageKeys) Unwrap(_ context.Context, stanzas []*age.Stanza, _ Object) ([]byte, error) {
 	for _, identity := range k.identities {
 		dataKey, err := identity.Unwrap(stanzas)
@@ -114,7 +118,7 @@ func (k *ageKeys) Unwrap(_ context.Context, stanzas []*age.Stanza, _ Object) ([]
 		}
 		switch identity.(type) {
 		case *age.X25519Identity, *age.HybridIdentity, *age.ScryptIdentity:
-			if err != nil { // nothing else of these keys can fail
+			if err != nil { // any other error of these types means a damaged header
 				return nil, damaged("the header is damaged: " + err.Error())
 			}
 		}
@@ -123,14 +127,16 @@ func (k *ageKeys) Unwrap(_ context.Context, stanzas []*age.Stanza, _ Object) ([]
 	return nil, age.ErrIncorrectIdentity
 }
 
-// JoinKeys returns keys that encrypt each data key for all of wrap, and decrypt it by the first of unwrap
-// that can. If one of them fails, for example because its service is unavailable, the next are tried, too. To
-// decrypt without a key management service in an emergency, put [NewKeys] of a recipient beside
-// its key into wrap, and keep the identity offline. To rotate keys, put the new one into both, and the old
-// one into unwrap until each object was rewrapped.
+// JoinKeys returns keys that encrypt each data key for all keys in wrap. To decrypt a data key,
+// they try the keys in unwrap one after the other, until one succeeds. A failure, for example of an
+// unavailable service, does not prevent the next attempt. If you want to decrypt without a key
+// management service in an emergency, add [NewKeys] of a recipient to wrap, and keep the identity
+// offline. To rotate keys, put the new key into wrap and unwrap, and keep the old key in unwrap
+// until each object was rewrapped.
 //
-// Without wrap the bucket can only be read, without unwrap only written. A passphrase must be the only key
-// of wrap, and a hybrid (post-quantum) recipient must not be beside an X25519 one.
+// Without wrap, the bucket can only be read. Without unwrap, it can only be written. A passphrase
+// must be the only key of wrap, and a hybrid (post-quantum) recipient must not be beside an X25519
+// one.
 func JoinKeys(wrap, unwrap []Keys) Keys {
 	return &joinedKeys{slices.Clone(wrap), slices.Clone(unwrap)}
 }

@@ -5,14 +5,14 @@ import (
 	"io"
 )
 
-// An openingBody decrypts the chunks of an object, beginning with one of them.
+// An openingBody is a reader that decrypts the chunks of an object, from a given chunk on.
 type openingBody struct {
 	sealed io.ReadCloser
 	key    *dataKey
 	index  int64 // the index of the next chunk
-	left   int64 // encrypted bytes from there to the end of the object
-	skip   int64 // plain bytes of the next chunk that were not asked for
-	want   int64 // plain bytes that are still to be delivered
+	left   int64 // encrypted bytes from the next chunk to the end of the object
+	skip   int64 // plain bytes of the next chunk that were not requested
+	want   int64 // plain bytes that Read must still deliver
 	chunk  []byte
 	unread []byte
 }
@@ -35,7 +35,7 @@ func (b *openingBody) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// fill decrypts the next chunk. Nothing of it is delivered before its tag was checked.
+// fill decrypts the next chunk. Read delivers no byte of the chunk before its tag was checked.
 func (b *openingBody) fill() error {
 	if b.chunk == nil {
 		b.chunk = make([]byte, sealedChunk)

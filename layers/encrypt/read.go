@@ -22,8 +22,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, err
 }
 
-// toPlain makes attributes those of the plain object, and returns its header. It returns "" if the
-// object is not encrypted and need not be.
+// toPlain changes attrs to the attributes of the plain object, and returns the object's header. If
+// the object is not encrypted, but may be read (Config.AllowPlain), it returns "".
 func toPlain(d *objectDriver, attrs *storage.Attrs) (header string, err error) {
 	attrs.ETag = encryptedETag(attrs.ETag)
 	header = attrs.Metadata[headerName]
@@ -42,8 +42,8 @@ func toPlain(d *objectDriver, attrs *storage.Attrs) (header string, err error) {
 	return header, nil
 }
 
-// encryptedETag returns an entity tag that no client takes for the MD5 of the plain bytes, as some do
-// on S3.
+// encryptedETag returns an entity tag in another form. Some clients take S3's entity tag for the
+// MD5 of the plain bytes.
 func encryptedETag(etag string) string {
 	if bare, ok := strings.CutPrefix(etag, `"`); ok {
 		return `"age-` + bare
@@ -92,8 +92,8 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, plain, nil
 }
 
-// getPlain reads an object that is not encrypted. If the object is encrypted, it fails with the
-// error otherwise.
+// getPlain reads an object that is not encrypted. If the object is encrypted, getPlain fails with
+// the code in the parameter otherwise.
 func (d *objectDriver) getPlain(
 	ctx context.Context, r *driver.GetRequest, otherwise storage.Code,
 ) (*storage.Attrs, io.ReadCloser, error) {
@@ -108,12 +108,12 @@ func (d *objectDriver) getPlain(
 	return attrs, body, err
 }
 
-// sealRange turns a range of plain bytes into the range of their encrypted chunks. It returns false if no
-// object has such a range.
+// sealRange turns a range of plain bytes into the range of their encrypted chunks. It returns false
+// if the range begins after the end of the largest possible object.
 func sealRange(r *driver.GetRequest) bool {
 	const most = math.MaxInt64 / sealedChunk * chunkSize
 	switch {
-	case r.Suffix > 0: // the last bytes, wherever the chunks end
+	case r.Suffix > 0: // the suffix is not aligned with chunks
 		if r.Suffix < most-sealedChunk {
 			r.Suffix += chunkSize - 1 + tagSize*((r.Suffix+chunkSize-1)/chunkSize+1)
 		}
@@ -131,8 +131,10 @@ func sealRange(r *driver.GetRequest) bool {
 	return true
 }
 
-// decrypt returns the plain bytes that r asks for. body is the response to in, and begins where in does. If body does
-// not have the last chunk of the object, that chunk is checked first.
+// decrypt returns the plain bytes that r asks for. The parameter in is the request that was sent to
+// the store. body is the body of its response, and begins at the offset of that request. If body
+// does not contain the last chunk of the object, decrypt first checks that chunk by another
+// request.
 func (d *objectDriver) decrypt(
 	ctx context.Context, r, in *driver.GetRequest, header string, attrs *storage.Attrs, sealed int64,
 	body io.ReadCloser,
@@ -161,14 +163,14 @@ func (d *objectDriver) decrypt(
 	plain := &openingBody{
 		sealed: body, key: key, index: first, left: sealed - first*sealedChunk, skip: from % chunkSize, want: to - from,
 	}
-	if size == 0 { // Read has nothing to deliver, and would check nothing
+	if size == 0 { // Read would not decrypt the chunk, and so not check it
 		err = plain.fill()
 	}
 	return plain, err
 }
 
-// List returns a page with plain sizes. It reads no header: the size stays as it is if no
-// encrypted object has it.
+// List returns a page with the sizes of plain bytes. It reads no headers. If a size in the store
+// cannot be that of an encrypted object, the entry keeps it.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err == nil {

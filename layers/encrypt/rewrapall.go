@@ -11,30 +11,34 @@ import (
 
 const (
 	rewrapsAtOnce    = 16
-	rewrapAttempts   = 4  // for an object that others write meanwhile
-	rewrapsExplained = 10 // failures whose errors are joined
+	rewrapAttempts   = 4  // attempts for an object that others write meanwhile
+	rewrapsExplained = 10 // number of failures whose errors are joined
 )
 
-// A RewrapConfig says what [RewrapAll] does. The zero value has the defaults.
+// A RewrapConfig has the settings of [RewrapAll]. The zero value has the defaults.
 type RewrapConfig struct {
-	// Concurrency is how many objects are rewrapped at once; 0 means 16.
+	// Concurrency is the number of objects that are rewrapped in parallel. 0 means 16.
 	Concurrency int
-	// Rewrapped is called for each object that was rewrapped, by one goroutine at a time; nil means not at all.
+	// Rewrapped is called for each object that was rewrapped, but never by two goroutines at the
+	// same time. It may be nil.
 	Rewrapped func(attrs *storage.Attrs)
 }
 
-// A RewrapReport counts objects.
+// A RewrapReport is the result of [RewrapAll]. It has the number of objects that were rewrapped,
+// and that failed.
 type RewrapReport struct {
 	Rewrapped int64
 	Failed    int64
 }
 
-// RewrapAll calls [Rewrap] for each object of bucket, which may be a [storage.Prefixed] view. It encrypts what exists:
-// with [Config.AllowPlain], an object that was stored without the layer passes through this machine and is encrypted.
+// RewrapAll calls [Rewrap] for each object of bucket, which may be a [storage.Prefixed] view. With
+// [Config.AllowPlain], it also encrypts objects that were stored without the layer. They pass
+// through this machine.
 //
-// If others write an object meanwhile, it is tried again; if they remove it, it is left out. After other failures
-// RewrapAll continues; the error joins the first ten. Repeat it until it returns nil: only then may an old key go. If
-// bucket was not opened with the layer, each object is copied onto itself, and nothing is encrypted.
+// If others write an object meanwhile, RewrapAll tries again. If they remove it, RewrapAll skips
+// it. After other failures it continues, and the error joins the first ten. Repeat it until it
+// returns nil. Only then remove an old key. If bucket was not opened with the layer, each object is
+// copied onto itself, and nothing is encrypted.
 func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (RewrapReport, error) {
 	if c.Concurrency < 0 {
 		return RewrapReport{}, &storage.Error{Code: storage.InvalidArgument, Op: "encrypt.RewrapAll",
@@ -60,7 +64,8 @@ func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (Rewr
 	return r.report, errors.Join(append(r.errs, ctx.Err())...)
 }
 
-// rewrap rewraps some objects at the same time. The report is written by the goroutine of the caller only.
+// rewrap rewraps the objects of keys at the same time. Only the caller's goroutine writes the
+// report.
 func (r *rewrapping) rewrap(ctx context.Context, bucket storage.Bucket, keys []string) {
 	attrs, errs := make([]*storage.Attrs, len(keys)), make([]error, len(keys))
 	var all sync.WaitGroup
@@ -75,7 +80,8 @@ func (r *rewrapping) rewrap(ctx context.Context, bucket storage.Bucket, keys []s
 	}
 }
 
-// rewrapAgain rewraps an object that others may write. If the object is gone, attrs is nil.
+// rewrapAgain repeats the rewrapping of an object while others write it. If the object no longer
+// exists, attrs is nil.
 func rewrapAgain(ctx context.Context, bucket storage.Bucket, key string) (attrs *storage.Attrs, err error) {
 	for range rewrapAttempts {
 		attrs, err = Rewrap(ctx, bucket, key)
@@ -89,7 +95,7 @@ func rewrapAgain(ctx context.Context, bucket storage.Bucket, key string) (attrs 
 	return attrs, err
 }
 
-// rewrapping is one call of RewrapAll.
+// A rewrapping has the state of one call of RewrapAll.
 type rewrapping struct {
 	config RewrapConfig
 	report RewrapReport

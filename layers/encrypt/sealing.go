@@ -13,22 +13,22 @@ import (
 type sealingBody struct {
 	plain io.Reader
 	key   *dataKey
-	first int64 // the index of its first chunk in the object
+	first int64 // index of the body's first chunk in the object
 	size  int64 // plain bytes; -1 if unknown
-	final bool  // whether the object ends with it
+	final bool  // whether the object ends with this body
 
-	plainSum *storage.CRC32C // checked at the end, if it is known by then
-	sum      *storage.CRC32C // checksum of the encrypted bytes; set at the end, unless it is known before
-	sent     *sentPart       // what earlier attempts sent; nil for a Put, whose attempts have different data keys
+	plainSum *storage.CRC32C // checksum of the plain bytes; if it is known at the end, it is compared
+	sum      *storage.CRC32C // checksum of the encrypted bytes; if it is not known before, it is set at the end
+	sent     *sentPart       // tags that earlier attempts sent; nil for a Put, whose attempts have different data keys
 
 	position int64              // offset of the next Read, in encrypted bytes
-	index    int64              // index of the next chunk, in this body
-	chunk    *[sealedChunk]byte // nil before the first byte and after the last
-	carried  int                // 1 if the first byte of the next chunk is carry
+	index    int64              // index of the next chunk in this body
+	chunk    *[sealedChunk]byte // buffer for a chunk; nil before the first byte and after the last
+	carried  int                // 1 if carry is the first byte of the next chunk
 	carry    byte
 	unread   []byte
-	skip     int  // encrypted bytes to leave out after a Seek
-	whole    bool // whether all bytes from the start were read: the sums are theirs
+	skip     int  // encrypted bytes that the next Read leaves out, after a Seek
+	whole    bool // whether all bytes from the start were read, so that the sums cover them
 	err      error
 	plainCRC uint32
 	crc      uint32
@@ -40,8 +40,8 @@ func (k *dataKey) body(plain io.Reader, first, size int64, final bool, plainSum,
 	}
 }
 
-// Read fills p if the body has enough bytes, so that the 16 bytes of a tag do not take a TLS
-// record of their own.
+// Read fills p if the body has enough bytes. If it returned one chunk at a time, the 16 bytes of a
+// tag could be sent in a separate TLS record.
 func (b *sealingBody) Read(p []byte) (n int, err error) {
 	for n < len(p) && (len(b.unread) > 0 || b.err == nil) {
 		if len(b.unread) == 0 {
@@ -80,7 +80,7 @@ func (b *sealingBody) fill() error {
 		return bodyChanged()
 	}
 	b.index++
-	if b.sum != nil { // otherwise it was computed before
+	if b.sum != nil { // if b.sum is nil, the checksum was computed before
 		b.crc = crc32.Update(b.crc, castagnoli, sealed)
 	}
 	b.unread = sealed[min(b.skip, len(sealed)):]
@@ -94,8 +94,8 @@ func (b *sealingBody) fill() error {
 	return io.EOF
 }
 
-// read reads the plain bytes of the next chunk. It reads one byte more if the chunk may be the last: that
-// byte shows that the body continues.
+// read reads the plain bytes of the next chunk. If the chunk may be the last, it reads one more byte to see whether the
+// body continues.
 func (b *sealingBody) read() (n int, ends bool, err error) {
 	most := int64(chunkSize + 1)
 	if b.size >= 0 {
@@ -129,7 +129,7 @@ func (b *sealingBody) read() (n int, ends bool, err error) {
 	return n, ends, nil
 }
 
-// shown returns b with the optional methods that the plain body has.
+// shown returns b as a type that has the same optional methods as the plain body.
 func (b *sealingBody) shown() io.Reader {
 	_, peeks := b.plain.(driver.BodyPeeker)
 	switch {
@@ -141,7 +141,7 @@ func (b *sealingBody) shown() io.Reader {
 	return b
 }
 
-// Seek needs a body of known size.
+// Seek fails if the size of the body is unknown.
 func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	switch whence {
 	case io.SeekCurrent:
@@ -170,7 +170,7 @@ func (b *sealingBody) Seek(offset int64, whence int) (int64, error) {
 	return offset, nil
 }
 
-// PeekAt implements [driver.BodyPeeker].
+// PeekAt implements [driver.BodyPeeker] for the encrypted bytes.
 func (b *sealingBody) PeekAt(p []byte, off int64) (n int, err error) {
 	chunk := newChunk()
 	defer freeChunk(chunk)
@@ -188,7 +188,7 @@ func (b *sealingBody) PeekAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// peek encrypts a chunk of the body into chunk, without reading the body.
+// peek encrypts the chunk with this index into chunk. It does not move the position of the body.
 func (b *sealingBody) peek(chunk []byte, index int64) ([]byte, error) {
 	n := min(chunkSize, b.size-index*chunkSize)
 	if k, err := b.plain.(driver.BodyPeeker).PeekAt(chunk[:n], index*chunkSize); int64(k) < n {

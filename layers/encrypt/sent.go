@@ -7,8 +7,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// bodyChanged returns the error of a part whose bytes differ from those of an earlier attempt. They would be
-// encrypted with the same key and nonces, and the store, which may have both, could see their difference.
+// bodyChanged returns the error of a part whose bytes differ from those of an earlier attempt. The
+// old and the new bytes would be encrypted with the same key and nonces. A store that has the old
+// and the new bytes could compute how they differ.
 func bodyChanged() error {
 	return &storage.Error{
 		Code: storage.BodyFailed, Err: errors.New("the body has changed since an earlier attempt has sent it"),
@@ -16,22 +17,24 @@ func bodyChanged() error {
 	}
 }
 
-// A sentPart has the tags of the chunks of a part that were sent. Equal tags mean equal chunks.
+// A sentPart has the tags of those chunks of a part that were sent. If two tags are equal, the
+// chunks are equal.
 type sentPart struct {
 	mu   sync.Mutex
 	tags [][tagSize]byte
 }
 
-// sentPart returns the sentPart of a part, which earlier attempts may have begun.
+// sentPart returns the sentPart of a part. Earlier attempts to send the part may have filled it.
 func (k *dataKey) sentPart(number int) *sentPart {
 	part, _ := k.unstored.LoadOrStore(number, &sentPart{})
 	return part.(*sentPart)
 }
 
-// stored is called when the store has a part.
+// stored forgets the tags of a part. It is called when the store has the part.
 func (k *dataKey) stored(number int) { k.unstored.Delete(number) }
 
-// same keeps the tag of a chunk. It reports false if another chunk was sent with the same nonce.
+// same remembers the tag of a chunk that will be sent. It returns false if a different chunk was
+// sent with the same nonce.
 func (p *sentPart) same(index int64, sealed []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -39,7 +42,7 @@ func (p *sentPart) same(index int64, sealed []byte) bool {
 	if index < int64(len(p.tags)) {
 		return p.tags[index] == tag
 	}
-	if index == int64(len(p.tags)) { // in order; after a Seek forward, the chunks between were not sent
+	if index == int64(len(p.tags)) { // tags are in order; after a Seek forward, the chunks between were not sent
 		p.tags = append(p.tags, tag)
 	}
 	return true

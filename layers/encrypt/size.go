@@ -1,15 +1,15 @@
 package encrypt
 
-// age's payload is chunks of 64 KiB, each followed by a tag. Only the last one may be shorter, and only that
-// of an empty object is empty.
+// These are the sizes of age's payload, which consists of chunks of 64 KiB, each followed by a tag.
+// Only the last chunk may be shorter. It is empty only if the object is empty.
 const (
 	chunkSize   = 64 << 10
 	tagSize     = 16
 	sealedChunk = chunkSize + tagSize
 )
 
-// sealedSize returns how many bytes the store has of an object, or of a part, of plain bytes; -1 if plain is
-// -1.
+// sealedSize returns the size in the store of an object or part with the given number of plain
+// bytes. It returns -1, for an unknown size, if plain is -1.
 func sealedSize(plain int64) int64 {
 	if plain < 0 {
 		return plain
@@ -17,16 +17,16 @@ func sealedSize(plain int64) int64 {
 	return plain + max(1, (plain+chunkSize-1)/chunkSize)*tagSize
 }
 
-// plainSize returns the plain bytes of an object of which the store has sealed bytes. ok is false if no
-// object has that size.
+// plainSize returns the number of plain bytes of an object. The parameter sealed is the size of the
+// object in the store. The result ok is false if no encrypted object has that size.
 func plainSize(sealed int64) (plain int64, ok bool) {
 	rest := sealed % sealedChunk
 	chunks := sealed/sealedChunk + min(rest, 1)
 	return sealed - chunks*tagSize, sealed == tagSize || sealed > 0 && (rest == 0 || rest > tagSize)
 }
 
-// mostPlain returns the greatest number of plain bytes that take at most sealed bytes. It returns 0, for
-// no limit, if sealed is 0.
+// mostPlain converts a limit on bytes in the store, the parameter sealed, to a limit on plain
+// bytes. For both limits, 0 means no limit.
 func mostPlain(sealed int64) int64 {
 	if sealed == 0 {
 		return 0

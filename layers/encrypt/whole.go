@@ -9,9 +9,11 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// requireWhole fails with ChecksumMismatch if the object does not end where its encryption ended. Only the last chunk
-// shows that: it is read once for each object that a driver remembers. attrs, and sealed, which counts the bytes in
-// the store, are from a read by r.
+// requireWhole fails with ChecksumMismatch if the object was truncated. Only the last chunk shows a
+// truncation. requireWhole reads that chunk, but only once as long as the driver remembers the
+// object. The parameter r is the request with which the caller has read the object, and attrs are
+// the attributes that the store returned. The parameter sealed is the size of the object in the
+// store.
 func (d *objectDriver) requireWhole(
 	ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, sealed int64,
 ) error {
@@ -27,7 +29,7 @@ func (d *objectDriver) requireWhole(
 	})
 	switch storage.CodeOf(err) {
 	case "":
-	case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable: // it was replaced meanwhile
+	case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable: // the object was replaced
 		return again(err)
 	default:
 		return err
@@ -49,8 +51,8 @@ func endOf(d *objectDriver, header string) int64 {
 	return d.ends[header]
 }
 
-// wrote remembers where an object ends, for a program that reads it but cannot unwrap its data
-// key.
+// wrote remembers the size in the store of an object that this driver has just written. Because of
+// that, requireWhole need not read the last chunk of the object.
 func (d *objectDriver) wrote(header string, sealed int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
@@ -60,7 +62,8 @@ func (d *objectDriver) wrote(header string, sealed int64) {
 	d.ends[header] = max(0, sealed)
 }
 
-// refusePast returns the error of a read by r of a range that is past the end, if the object was cut off; else nil.
+// refusePast is called if the range of r is past the end of the object. It returns an error if the
+// reason is that the object was truncated. Otherwise it returns nil.
 func (d *objectDriver) refusePast(ctx context.Context, r *driver.GetRequest) error {
 	attrs, err := d.Driver.Head(ctx, &driver.GetRequest{
 		Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition, Native: r.Native, Auxiliary: true,
@@ -80,7 +83,7 @@ func (d *objectDriver) refusePast(ctx context.Context, r *driver.GetRequest) err
 	return d.requireWhole(ctx, r, key, attrs, sealed)
 }
 
-// again returns an error that makes the core read again.
+// again returns a retryable error, so that the core repeats the read.
 func again(err error) error {
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 }

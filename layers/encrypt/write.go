@@ -15,15 +15,15 @@ import (
 )
 
 const (
-	maxMetadataBytes = 2048 // names and values together; S3 allows no more
+	maxMetadataBytes = 2048 // bytes of names and values together; S3 permits no more
 	writeIDName      = "omnibucketwriteid"
 	writeIDSize      = 32
 )
 
 var errNotEncrypted = errors.New("the object is not encrypted")
 
-// Put encrypts the body with a new data key. An attempt after a failed one has another data key, so that no key
-// ever encrypts two bodies.
+// Put encrypts the body with a new data key. Each further attempt has another data key, so that no
+// key encrypts two bodies.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	key, err := d.newDataKey(ctx, r.Key)
 	if err != nil {
@@ -46,9 +46,10 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return written(attrs, err, in.CRC32C)
 }
 
-// withHeader returns metadata with an object's header.
+// withHeader returns a copy of metadata with an object's header. It fails if the result is too
+// large.
 func withHeader(metadata map[string]string, header string) (map[string]string, error) {
-	size := len(headerName) + len(header) + len(writeIDName) + writeIDSize // room for a write id, as in the core
+	size := len(headerName) + len(header) + len(writeIDName) + writeIDSize // with space for the core's write id
 	out := make(map[string]string, len(metadata)+1)
 	for name, value := range metadata {
 		if name != writeIDName {
@@ -75,8 +76,8 @@ func withHeader(metadata map[string]string, header string) (map[string]string, e
 	return out, nil
 }
 
-// prepare computes the checksum of a body of known size, if the driver below needs it before the bytes. A
-// driver that hashes does not need it.
+// prepare computes the checksum of a body of known size before it is sent. If hashes is true, the
+// driver below computes checksums itself, and prepare usually computes none.
 func (d *objectDriver) prepare(body *sealingBody, hashes bool) error {
 	hashes = hashes || d.desc.Features&driver.StreamingPut != 0
 	if body.size < 0 || hashes && d.desc.Features&driver.SequentialParts == 0 {
@@ -85,7 +86,8 @@ func (d *objectDriver) prepare(body *sealingBody, hashes bool) error {
 	return body.hash()
 }
 
-// written makes the result of a write that of the plain object, after it has compared the stored checksum.
+// written returns attributes of the plain object after a write. It fails if the store reports
+// another checksum than sum, the checksum of the encrypted bytes.
 func written(attrs *storage.Attrs, err error, sum storage.CRC32C) (*storage.Attrs, error) {
 	if err != nil {
 		return nil, err
@@ -98,7 +100,8 @@ func written(attrs *storage.Attrs, err error, sum storage.CRC32C) (*storage.Attr
 	return &own, nil
 }
 
-// BeginParts begins an upload whose name has the header: any process with the keys can send its parts.
+// BeginParts begins an upload. The name that it returns contains the header, so that any process
+// with the keys can send parts.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	key, err := d.newDataKey(ctx, r.Key)
 	if err != nil {
@@ -117,11 +120,11 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return upload, err
 }
 
-// uploadOf returns the data key of an upload, and its name in the driver below.
+// uploadOf returns the data key of an upload, and the name of the upload in the driver below.
 func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataKey, string, error) {
 	header, below, ok := strings.Cut(upload, "\n")
 	if !ok {
-		return nil, "", storage.ObjectNotFound // begun without the layer
+		return nil, "", storage.ObjectNotFound // without a header, the upload was begun without the layer
 	}
 	if k, known := d.begun.Load(upload); known {
 		return k.(*dataKey), below, nil
@@ -134,13 +137,13 @@ func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataK
 	return k, below, err
 }
 
-// sealPart returns the request of the driver below for a part. All parts but the last consist of whole
-// chunks.
+// sealPart returns the request for an encrypted part, which the driver below sends. All parts but
+// the last consist of whole chunks.
 func sealPart(d *objectDriver, key *dataKey, upload string, r *driver.PartRequest) (*driver.PartRequest, error) {
 	if r.AnyOrder {
 		return nil, storage.Unsupported
 	}
-	if r.Offset%chunkSize != 0 || r.Offset == 0 && r.Number > 1 { // one nonce for two chunks would reveal both
+	if r.Offset%chunkSize != 0 || r.Offset == 0 && r.Number > 1 { // two chunks must not have the same nonce
 		return nil, invalid("", "the offset of a part must be a multiple of 64 KiB, and 0 only for the first part", "")
 	}
 	in := *r
@@ -153,7 +156,8 @@ func sealPart(d *objectDriver, key *dataKey, upload string, r *driver.PartReques
 	return &in, d.prepare(body, d.desc.ChecksumWhileSending || d.desc.PartChecksumWhileSending)
 }
 
-// PutPart encrypts a part. Its Tag keeps the checksum of the encrypted bytes, for CompleteParts.
+// PutPart encrypts a part. The Tag of the result contains the checksum of the encrypted bytes,
+// which CompleteParts needs.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	key, upload, err := d.uploadOf(ctx, r.Key, r.Upload)
 	if err != nil {
@@ -190,7 +194,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		sum, tag, _ := strings.Cut(part.Tag, " ")
 		known, err := strconv.ParseUint(sum, 16, 32)
 		if err != nil {
-			return nil, storage.ObjectNotFound // sent without the layer
+			return nil, storage.ObjectNotFound // without a checksum, the part was sent without the layer
 		}
 		part.Tag, part.Size, part.CRC32C = tag, sealedSize(part.Size), storage.CRC32C{Sum: uint32(known), Known: true}
 		put.Size, put.CRC32C = put.Size+part.Size, driver.JoinCRC32C(put.CRC32C, part.CRC32C, part.Size)
@@ -210,7 +214,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return written(attrs, err, put.CRC32C)
 }
 
-// AbortParts drops an upload, also if its name is from ListUploads, without a header.
+// AbortParts aborts an upload. ListUploads returns names without a header, which AbortParts
+// accepts, too.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	d.begun.Delete(upload)
 	if _, below, ok := strings.Cut(upload, "\n"); ok {
@@ -219,7 +224,7 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 	return d.Driver.AbortParts(ctx, key, upload)
 }
 
-// Locate returns where a copy finds the object, if its destination has the same layer.
+// Locate returns a reference that only drivers with the same layer can copy from.
 func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	ref := d.Driver.Locate(key)
 	if ref.Account != nil {
@@ -228,8 +233,8 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	return ref
 }
 
-// Copy copies the encrypted bytes, and wraps the data key again, for the name of the copy, by the
-// current keys.
+// Copy copies the encrypted bytes inside the store. It encrypts the data key again, with the
+// current keys and for the name of the copy.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	from, ok := r.Source.Account.(account)
 	if !ok || r.Source.Attrs == nil || r.Source.Attrs.Metadata[headerName] == "" {
@@ -240,7 +245,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
-	header, err := d.header(ctx, key, r.Key)
+	header, err := d.layer.header(ctx, key, Object{d.desc.Bucket, r.Key})
 	if err != nil {
 		return nil, err
 	}
@@ -254,7 +259,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	return written(attrs, err, storage.CRC32C{})
 }
 
-// Compose and the methods below are withheld: the core does not call them.
+// The core does not call Compose and the methods below, because their features are withheld.
 func (d *objectDriver) Compose(context.Context, *driver.ComposeRequest) (*storage.Attrs, error) {
 	return nil, storage.Unsupported
 }
@@ -272,5 +277,9 @@ func (d *objectDriver) SignForm(context.Context, *driver.SignRequest) (*storage.
 }
 
 func (d *objectDriver) SignPart(context.Context, *driver.SignPartRequest) (*storage.SignedURL, error) {
+	return nil, storage.Unsupported
+}
+
+func (d *objectDriver) Vend(context.Context, *driver.VendRequest) (*storage.VendedCredentials, error) {
 	return nil, storage.Unsupported
 }

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/wire"
 )
 
-// An objectDriver limits the bodies of its requests.
+// An objectDriver limits the rate at which bodies are sent and received.
 type objectDriver struct {
 	driver.Driver
 	limiter *limiter
@@ -32,11 +32,13 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return d.Driver.PutPart(ctx, r)
 }
 
-// Compose sends what Append adds, unless the store cannot do it: then an upload sends it.
+// Compose lets the store append the bytes of Append, and then waits for the time that the bytes
+// should take at the limit. If the store cannot append, Compose does not wait. An upload then sends
+// the bytes, and other methods limit that upload.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Compose(ctx, r)
 	if storage.CodeOf(err) != storage.Unsupported {
-		_ = d.limiter.sent(ctx, len(r.Tail)) // the bytes were sent, so an ended context changes nothing
+		_ = d.limiter.sent(ctx, len(r.Tail)) // an error of ctx does not matter, because the bytes were sent
 	}
 	return attrs, err
 }
@@ -48,7 +50,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return d.Driver.CompleteParts(ctx, r)
 }
 
-// limitPart limits the body of a part until the returned function is called.
+// limitPart replaces the body of a part by one that is limited. restore sets the former body again.
 func (d *objectDriver) limitPart(ctx context.Context, r *driver.PartRequest) (restore func()) {
 	body := r.Body
 	r.Body = seekable(uploadBody{Reader: body, ctx: ctx, limiter: d.limiter}, body, body)
@@ -64,7 +66,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, &downloadBody{ReadCloser: body, ctx: waiting, cancel: cancel, limiter: d.limiter}, nil
 }
 
-// An uploadBody is read at the rate of uploads.
+// An uploadBody limits Read to the rate of uploads.
 type uploadBody struct {
 	io.Reader
 	ctx     context.Context
@@ -80,13 +82,13 @@ func (b *uploadBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A seekableBody can be read again.
+// A seekableBody is a limited body with the Seek of the original, so that it can be read again.
 type seekableBody struct {
 	io.Reader
 	io.Seeker
 }
 
-// A peekableBody also is a [driver.BodyPeeker], as the core's bodies are.
+// A peekableBody is a seekableBody that is also a [driver.BodyPeeker], as the core's bodies are.
 type peekableBody struct {
 	io.ReadSeeker
 	driver.BodyPeeker
@@ -100,7 +102,7 @@ func seekable(sent uploadBody, again io.Seeker, original any) io.ReadSeeker {
 	return s
 }
 
-// A downloadBody is read at the rate of downloads. Close ends a Read that waits.
+// A downloadBody limits Read to the rate of downloads. Close ends a Read that waits.
 type downloadBody struct {
 	io.ReadCloser
 	ctx     context.Context
@@ -123,8 +125,8 @@ func (b *downloadBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// atOnce is the number of bytes that one Read may take, so that a slow transfer moves all the
-// time and a change of the limits applies soon.
+// atOnce returns the number of bytes that one Read may return. It is small, so that a slow transfer
+// moves steadily and a change of the limits applies soon.
 func atOnce(rate Rate, wanted int) int {
 	const smallest, largest = 256, 128 << 10
 	if rate <= 0 {

@@ -1,12 +1,12 @@
-// Package limit limits how many bytes and requests a second buckets send and receive.
+// Package limit limits the bytes and requests that buckets send and receive in a second.
 //
 //	timetable, err := limit.Parse("08:00,512K 19:00,10M 23:00,off")
 //	layer, err := limit.New(limit.Config{Bytes: timetable, Requests: limit.Requests{Writes: 3000}})
 //	bucket, err := storage.Open(ctx, address, driver.WithLayer(layer))
 //
-// All buckets that are opened with one layer share its limits. Bytes are limited in each
-// direction, and only those of bodies of objects count: headers, listings and copies that the
-// provider makes do not.
+// All buckets that are opened with one layer share its limits. Bytes are limited separately in each
+// direction. Only bodies of objects count. Headers, listings and copies that the provider makes do
+// not count.
 package limit
 
 import (
@@ -20,42 +20,42 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
-// A Config says what is limited. The zero value limits nothing.
+// A Config has the limits. The zero value limits nothing.
 type Config struct {
 	// Bytes has the limits of bodies, such as [Constant] or [Parse] returns. A change of
 	// the limits applies to all transfers in progress.
 	Bytes Timetable
-	// Requests has the limits of requests. A request that comes too early waits for its turn.
+	// Requests has the limits of requests. A request above the limit waits until it is permitted.
 	Requests Requests
-	// Now is the clock that selects the slot of the timetable, in its location; the default
-	// is [time.Now].
+	// Now is the clock that selects which limits of the timetable apply. The times of the timetable
+	// are in the time zone that Now returns. The default is [time.Now].
 	Now func() time.Time
 }
 
-// A Rate is a number of bytes a second. 0 or less is no limit.
+// A Rate is a number of bytes per second. 0 or less means no limit.
 type Rate int64
 
-// Rates are the limits of both directions.
+// Rates has the limits for uploads and downloads.
 type Rates struct {
 	Upload   Rate
 	Download Rate
 }
 
-// A limiter limits what passes through its layer.
+// A limiter limits the requests and bytes of a layer.
 type limiter struct {
 	timetable            Timetable
 	now                  func() time.Time
-	upload, download     lane // lanes of bytes
-	reads, writes, lists lane // lanes of requests
+	upload, download     lane // state of the limits of bytes
+	reads, writes, lists lane // state of the limits of requests
 	requests             Requests
 }
 
 // New returns a layer with the limits of c.
 //
-// It fails with InvalidArgument if a number in c.Requests is not 0 and below 0.001.
+// It fails with InvalidArgument if a number in c.Requests is below 0.001, unless it is 0.
 func New(c Config) (driver.Layer, error) {
 	for _, perSecond := range []float64{c.Requests.Reads, c.Requests.Writes, c.Requests.Lists} {
-		if perSecond != 0 && !(perSecond >= 0.001) { // also NaN
+		if perSecond != 0 && !(perSecond >= 0.001) { // false for NaN, too
 			return nil, &storage.Error{
 				Code: storage.InvalidArgument, Op: "limit.New",
 				Err: errors.New("Config.Requests must have numbers from 0.001, or 0 for no limit"),
@@ -74,19 +74,20 @@ func New(c Config) (driver.Layer, error) {
 	}, nil
 }
 
-// sent waits until n bytes may have been sent.
+// sent waits for as long as sending n bytes should take at the limit for uploads.
 func (l *limiter) sent(ctx context.Context, n int) error {
 	return l.upload.pass(ctx, n, float64(l.timetable.At(l.now()).Upload))
 }
 
-// A lane is one direction, or one class of requests. Bytes or requests pass it one after the
-// other, each at its time.
+// A lane limits one direction of bytes or one class of requests. Bytes or requests pass through it
+// one after the other, at the times that the rate permits.
 type lane struct {
 	mu   sync.Mutex
-	free time.Time // when everything that was admitted so far has passed
+	free time.Time // time at which everything that was admitted so far has passed
 }
 
-// pass waits until n more have passed at rate, a number a second. 0 is no limit.
+// pass waits until n more bytes or requests may pass. rate is the number per second, or 0 for no
+// limit.
 func (l *lane) pass(ctx context.Context, n int, rate float64) error {
 	if rate <= 0 || n <= 0 {
 		return ctx.Err()
@@ -106,9 +107,10 @@ func (l *lane) pass(ctx context.Context, n int, rate float64) error {
 }
 
 const (
-	// burst is how much unused time is used later, so that a source or timer that is late
-	// does not lower the rate.
+	// burst is how much unused time can be used later. It keeps a late source or timer from
+	// lowering the rate.
 	burst = 100 * time.Millisecond
-	// shortest is the shortest wait that a timer can make. Shorter ones add up.
+	// shortest is the shortest wait that a timer can make. Shorter waits are added up until they
+	// reach it.
 	shortest = 2 * time.Millisecond
 )

@@ -6,14 +6,14 @@ import (
 	"github.com/omnibucket/storage/layers/internal/requestclass"
 )
 
-// Requests are limits of requests a second, for stores that refuse more, such as 3,500 writes and
-// 5,500 reads a second for a prefix of Amazon S3
-// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html). 0 is no
-// limit. A repeated attempt counts as another request, and so does a removal of many objects in
-// one request.
+// Requests limits the number of requests per second, for stores that refuse more. An example is
+// 3,500 writes and 5,500 reads per second for a prefix of Amazon S3
+// (https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html). 0 means no
+// limit. A repeated attempt counts as another request, and so does a removal of many objects in one
+// request.
 type Requests struct {
 	Reads  float64 // reads of objects, their attributes and tags
-	Writes float64 // all other requests, also those of each part
+	Writes float64 // all other requests, with one for each part of an upload
 	Lists  float64 // pages of objects, versions, parts and open uploads
 }
 

@@ -10,14 +10,14 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Timetable has the limits for the times of a week. The last slot that has begun applies:
-// before the first slot of the week, that is the last one of the week before. Without slots
-// there is no limit.
+// A Timetable has the limits for the times of a week. It consists of slots, each with a start and
+// limits. The slot that has begun last applies. Before the first slot of a week, the last slot of
+// the previous week applies. Without slots there is no limit.
 type Timetable struct {
 	slots []slot // in the order of their start
 }
 
-// A slot begins at a minute of the week, which begins on Sunday.
+// A slot has the limits that apply from a minute of the week on. The week begins on Sunday.
 type slot struct {
 	start int
 	rates Rates
@@ -28,7 +28,7 @@ const minutesOfDay = 24 * 60
 // Constant returns a timetable with the same limits all the time.
 func Constant(r Rates) Timetable { return Timetable{[]slot{{0, r}}} }
 
-// At returns the limits at a time, in the time's own location.
+// At returns the limits that apply at the given time, read in the time zone of that time.
 func (t Timetable) At(when time.Time) Rates {
 	if len(t.slots) == 0 {
 		return Rates{}
@@ -46,14 +46,13 @@ func (t Timetable) At(when time.Time) Rates {
 
 // Parse parses a limit or a timetable in the notation of rclone's --bwlimit:
 //
-//   - 10M is ten mebibytes a second for each direction. The units are B, K (1,024 bytes), M, G,
-//     T and P. A number without a unit counts KiB. "off" and 0 are no limit.
-//   - 10M:1M is ten mebibytes a second for uploads, and one for downloads.
-//   - "08:00,512K 19:00,10M 23:00,off" has a limit for each time of the day.
-//   - "Mon-08:00,512K Sat-10:00,off" has times of the week. A time without a day is in each
-//     day.
+// - 10M is ten mebibytes a second for each direction. The units are B, K (1,024 bytes), M, G, T and
+// P. A number without a unit counts KiB. "off" and 0 mean no limit.
+// - 10M:1M is ten mebibytes a second for uploads, and one for downloads.
+// - "08:00,512K 19:00,10M 23:00,off" has a limit for each time of the day.
+// - "Mon-08:00,512K Sat-10:00,off" has times of the week. A time without a day is in each day.
 //
-// Anything else fails with InvalidArgument. So does a limit below one byte a second.
+// Anything else, and a limit below one byte a second, fails with InvalidArgument.
 func Parse(text string) (Timetable, error) {
 	fields := strings.Fields(strings.ReplaceAll(text, ";", " "))
 	switch {
@@ -63,7 +62,7 @@ func Parse(text string) (Timetable, error) {
 		rates, err := parseRates(fields[0])
 		return Constant(rates), err
 	}
-	week := map[int]Rates{} // by minute; a time with a day replaces that of each day
+	week := map[int]Rates{} // by minute of the week; a slot such as Mon-08:00 replaces the daily slot 08:00
 	for _, daily := range []bool{true, false} {
 		for _, field := range fields {
 			if err := addSlot(week, field, daily); err != nil {
@@ -80,8 +79,8 @@ func Parse(text string) (Timetable, error) {
 	return t, nil
 }
 
-// addSlot adds the times of a field such as Mon-08:00,512K. daily selects fields whose time is
-// on each day.
+// addSlot adds a field such as Mon-08:00,512K to the times of the week. If daily is true, it adds
+// only fields without a day, for each day. Otherwise it adds only fields with a day.
 func addSlot(week map[int]Rates, field string, daily bool) error {
 	at, limit, ok := strings.Cut(field, ",")
 	if !ok {

@@ -5,8 +5,8 @@
 //	…
 //	fmt.Println(m.Counts())
 //
-// Put the layer innermost, so that it sees what the store sees. The counts of all buckets that are
-// opened with it are added.
+// Make the layer the innermost one, so that it counts exactly the requests that the store receives.
+// If several buckets are opened with it, it counts the sum of their requests.
 package meter
 
 import (
@@ -20,13 +20,14 @@ import (
 	"github.com/omnibucket/storage/layers/internal/requestclass"
 )
 
-// Counts are requests and bytes. Every attempt counts, also one that fails. A removal of many objects in
-// one request counts once, and so does a copy by the provider, in however many parts.
+// Counts has numbers of requests and bytes. Every attempt counts, even if it fails. A removal of
+// many objects in one request counts once. A copy by the provider also counts once, even if it has
+// several parts.
 type Counts struct {
 	Reads    int64 // reads of objects, their attributes and tags: S3's GET, Google's class B, Azure's read operations
-	Writes   int64 // of objects, parts, tags and locks, and copies: S3's PUT, COPY and POST, Google's class A, Azure's write operations
+	Writes   int64 // writes, tags, locks, copies: S3's PUT, COPY and POST, Google's class A, Azure's write operations
 	Lists    int64 // pages of objects, versions, parts and multipart uploads; S3 and Google bill them as writes
-	Removals int64 // of objects, versions and multipart uploads, which are free in most storage classes
+	Removals int64 // removals of objects, versions and multipart uploads, which are free in most storage classes
 
 	Sent     int64 // bytes of objects and parts that were stored
 	Received int64 // bytes of objects that were read
@@ -38,7 +39,8 @@ func (c Counts) String() string {
 		c.Reads, c.Writes, c.Lists, c.Removals, c.Sent, c.Received)
 }
 
-// A Meter counts. Its methods can be called by several goroutines at the same time.
+// A Meter counts requests and bytes. Its methods can be called by several goroutines at the same
+// time.
 type Meter struct {
 	reads, writes, lists, removals, sent, received atomic.Int64
 }
@@ -74,7 +76,7 @@ func (m *Meter) request(ctx context.Context, call string, next func(context.Cont
 	return next(ctx)
 }
 
-// An objectDriver counts bytes.
+// An objectDriver counts the bytes that it sends and receives.
 type objectDriver struct {
 	driver.Driver
 	meter *Meter
@@ -83,12 +85,12 @@ type objectDriver struct {
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Put(ctx, r)
 	if err == nil {
-		d.meter.sent.Add(max(r.Size, attrs.Size)) // a store returns no size; that of a stream is not known before
+		d.meter.sent.Add(max(r.Size, attrs.Size)) // attrs.Size is 0 after most writes, and r.Size is -1 for a stream
 	}
 	return attrs, err
 }
 
-// Compose sends what Append adds.
+// Compose counts the bytes that Append adds to an object.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Compose(ctx, r)
 	if err == nil {
@@ -121,7 +123,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, body, err
 }
 
-// A receivedBody counts what is read.
+// A receivedBody counts the bytes that are read.
 type receivedBody struct {
 	io.ReadCloser
 	received *atomic.Int64

@@ -10,20 +10,21 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A circuit opens when a store has failed, so that no request waits for it.
+// A circuit is a circuit breaker for one store. It opens when the store has failed, and then
+// refuses requests, so that no request waits for the store.
 type circuit struct {
-	weight int           // of a failure; a sum of opensAt in a row opens the circuit; a caller's deadline has 1
-	wait   time.Duration // between two requests while it is open
+	weight int           // weight of a failure; the circuit opens if the weights of failures in a row reach opensAt
+	wait   time.Duration // time after a failure until an open circuit permits a request
 
 	mu       sync.Mutex
 	failures int
-	probe    time.Time // when the next request may try
+	probe    time.Time // time at which an open circuit permits the next request
 }
 
 const (
 	opensAt = 3
-	// leastWait is how long a store must have had to respond before the end of a caller's deadline says anything
-	// about the store.
+	// leastWait is how long a request must have lasted if its caller's deadline is to count as a
+	// failure of the store.
 	leastWait = 25 * time.Millisecond
 )
 
@@ -42,7 +43,7 @@ func (c *circuit) allows() bool {
 	return true
 }
 
-// ended records the result of a request.
+// ended updates the circuit with the result of a request.
 func (c *circuit) ended(err error) {
 	if down(err) {
 		c.failed(c.weight)
@@ -53,8 +54,9 @@ func (c *circuit) ended(err error) {
 	c.failures = 0
 }
 
-// record records the result of a request that began at a time. If the caller has given up, that says nothing about
-// the store, unless it had a deadline that left the store time to respond.
+// record updates the circuit with the result of a request. The parameter began is the time at which
+// the request was sent. If the caller has canceled the request, the result does not count. If a
+// deadline has ended the request after at least leastWait, the request counts as a failure.
 func (c *circuit) record(ctx context.Context, began time.Time, err error) {
 	switch late := ctx.Err(); {
 	case late == nil || err == nil:
@@ -77,7 +79,7 @@ func (c *circuit) isOpen() bool {
 	return c.failures >= opensAt
 }
 
-// down reports whether an error means that a store cannot answer now.
+// down reports whether an error means that a store is not available now.
 func down(err error) bool {
 	switch storage.CodeOf(err) {
 	case storage.Unavailable, storage.RateLimited:
@@ -95,7 +97,9 @@ func unavailable(err error) error {
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 }
 
-// watch calls do, and ends its context if alive is not called for as long as limit.
+// watch calls the function do, and passes it the function alive. do must call alive whenever it
+// makes progress. If do does not call alive for longer than the limit, watch cancels the context of
+// do.
 func watch(ctx context.Context, limit time.Duration, do func(ctx context.Context, alive func()) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -119,7 +123,9 @@ func (b *openBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// open calls get with a context that ends with watched until get returns, and with ctx while the body is open.
+// open calls the function get with a new context. While get runs, the new context ends when either
+// of the contexts ctx and watched ends. When get has returned a body, the new context ends when the
+// body is closed or ctx ends.
 func open(
 	ctx, watched context.Context, get func(context.Context) (*storage.Attrs, io.ReadCloser, error),
 ) (*storage.Attrs, io.ReadCloser, error) {
@@ -137,8 +143,8 @@ func open(
 	return nil, nil, err
 }
 
-// inSecond makes a request to the second store, unless that has failed a moment ago. size is the size of
-// the object that the request moves, or 0.
+// inSecond calls do for a request to the second store, unless its circuit is open because it failed
+// recently. size is the size of the object that the request transfers, or 0.
 func (s *stores) inSecond(ctx context.Context, size int64, do func(ctx context.Context, alive func()) error) error {
 	if !s.ofSecond.allows() {
 		return unavailable(errOpen)

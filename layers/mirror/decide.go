@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// planned returns the keys of a Sorter as entries, with the Action in place of the ETag.
+// planned returns the keys in s as entries. The ETag of each entry contains the key's Action.
 func planned(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for record, err := range s.Sorted(ctx) {
@@ -30,8 +30,9 @@ func planned(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry
 	}
 }
 
-// decide looks again at keys that the mark does not decide. Some are decided by a note of the primary, others by
-// a note of the former primary, and some have the same content in both stores. All others are undecided.
+// decide looks again at the keys for which the mark does not tell which store is right. For some
+// keys, a note of the primary or of the former primary tells which store is right. Some objects
+// have the same content in both stores. All other keys are undecided.
 func (c *comparison) decide(ctx context.Context) error {
 	s := c.stores
 	var once sync.Once
@@ -50,7 +51,7 @@ func (c *comparison) decide(ctx context.Context) error {
 		switch {
 		case err != nil:
 			return err
-		case theirs == nil: // it was removed meanwhile
+		case theirs == nil: // the object was removed meanwhile
 			return nil
 		case c.byNote(e.Key, theirs):
 			if c.dryRun && ours == nil {
@@ -84,9 +85,9 @@ func (c *comparison) decide(ctx context.Context) error {
 	})
 }
 
-// A noteSet has the keys that notes in a store name.
+// A noteSet has the keys that the notes in a store are about.
 type noteSet struct {
-	keys  map[string]time.Time // until when the last note of each key is meaningful, by the clock of its store
+	keys  map[string]time.Time // time until which the last note of each key is valid, by the clock of the note's store
 	names map[string]bool      // the keys of the notes themselves
 }
 
@@ -95,8 +96,9 @@ func (n noteSet) has(key string) bool {
 	return found
 }
 
-// notedIn returns the keys that notes in a store name, if the notes are about a pair of stores. With also, notes
-// of an earlier version count, too, which name no pair.
+// notedIn returns the keys that the notes in b are about. Only notes about the given pair of stores
+// count. Notes of an earlier version of this package name no pair. They count only if the last
+// parameter is true.
 func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, also bool) (noteSet, error) {
 	set := noteSet{map[string]time.Time{}, map[string]bool{}}
 	var mu sync.Mutex
@@ -122,15 +124,15 @@ func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, als
 	return set, err
 }
 
-// ownNotes returns the keys that notes of the primary name. After a swap, a note of an earlier version may be older
-// than the swap.
+// ownNotes returns the keys that the notes in the primary are about. If the roles of the stores
+// were swapped, notes of an earlier version do not count, because they may be older than the swap.
 func (c *comparison) ownNotes(ctx context.Context) (noteSet, error) {
 	s := c.stores
 	return s.notedIn(ctx, s.primary, pairOf(s.place, s.secondPlace), !c.swapped && len(c.former.keys) == 0)
 }
 
-// readClocks finds out how far the clock of the second store is ahead. A dry run writes nothing, and takes the
-// clocks for equal.
+// readClocks finds out how far the clock of the second store is ahead. A dry run writes nothing, so it assumes that the
+// clocks are equal.
 func (c *comparison) readClocks(ctx context.Context) error {
 	if c.dryRun || len(c.noted.keys) == 0 {
 		return nil
@@ -144,20 +146,25 @@ func (c *comparison) readClocks(ctx context.Context) error {
 	return err
 }
 
-// noteLag is how much later than a note the second store may have received the object that the note's
-// write replaces.
+// noteLag is the longest time after a note was written in which the second store may still receive
+// an older object, by the copy of an earlier write. The write that the note announces replaces that
+// object.
 const noteLag = time.Minute
 
-// byNote reports whether a note of the primary decides a key. A note that is older than the second store's object
-// came back with a snapshot. If both stores have a note, the one of the primary is later. But if the primary's mark
-// says that it had this role when both stores were last equal, the roles were swapped twice since.
+// byNote reports whether a note of the primary proves that the primary is right about a key. A note
+// proves nothing if it is older than the second store's object, because the note then came back
+// with a snapshot. If both stores have a note, the primary's note is usually the later one, and
+// proves that the primary is right. There is one exception: the mark shows that this store was the
+// primary when both stores were last equal. The roles were then swapped twice since, and the note
+// proves nothing.
 func (c *comparison) byNote(key string, theirs *storage.Attrs) bool {
 	twice := c.former.has(key) && c.proven && !c.swapped
 	return c.noted.has(key) && !twice && !theirs.Modified.After(c.noted.keys[key].Add(c.ahead+noteLag))
 }
 
-// endNotes removes the notes of the former primary: they would be valid again after another swap. A note that came
-// meanwhile stays: somebody still writes there, and this call has not seen the write.
+// endNotes removes the notes in the former primary, because they would become valid if the roles
+// were swapped again. It keeps notes that were written meanwhile. They show that someone still
+// writes to that store.
 func (c *comparison) endNotes(ctx context.Context) error {
 	second := c.stores.second.Bucket
 	return c.job.run(ctx, c.stores.notes(ctx, second), func(ctx context.Context, e storage.ListEntry) error {
@@ -182,9 +189,10 @@ func (c *comparison) countNotes(ctx context.Context) error {
 	return nil
 }
 
-// giveBack copies to the primary the object that a note of the former primary names. The former primary is the
-// second store now: a write to it succeeded, and may not have reached this primary. A removal is not copied, so
-// that no mistake can lose an object by it.
+// giveBack copies an object from the second store to the primary. The second store was the primary
+// before, and has a note about the object. The note shows that a write to the former primary
+// succeeded, and may be missing in this primary. Removals are not copied, so that no mistake can
+// lose an object.
 func (c *comparison) giveBack(ctx context.Context, key string) error {
 	s, ctx := c.stores, driver.WithLayerMetadata(ctx)
 	ours, theirs, err := s.attrsOfBoth(ctx, key)
@@ -205,8 +213,9 @@ func (c *comparison) giveBack(ctx context.Context, key string) error {
 	return err
 }
 
-// sameContent reports whether two objects have the same bytes, properties and tags, so that replacing one by the
-// other loses nothing. The properties of the marker of a folder do not count: each console sets others.
+// sameContent reports whether two objects have the same bytes, properties and tags, so that
+// replacing one by the other loses nothing. If both are markers of a folder, their properties may
+// differ, because consoles set different ones.
 func (s *stores) sameContent(ctx context.Context, ours, theirs *storage.Attrs) (bool, error) {
 	if isMarker(ours.Key, ours.Size) && theirs.Size == 0 {
 		return true, nil
@@ -239,7 +248,7 @@ func checksum(ctx context.Context, b storage.Bucket, attrs *storage.Attrs) (uint
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = r.Close() }() // always nil
+	defer func() { _ = r.Close() }() // Close always returns nil
 	sum := crc32c.New()
 	_, err = io.Copy(sum, r)
 	return sum.Sum32(), err

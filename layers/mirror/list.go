@@ -10,14 +10,15 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// A position is where the next page of a listing begins. The other store continues after After.
+// A position is the beginning of the next page of a listing. If the other store must return the
+// next page, that page begins after the key in the field After.
 type position struct {
-	Second bool   // whether Token is the second store's
-	Token  string // "" if the page begins after After
+	Second bool   // true if Token is a token of the second store
+	Token  string // "" if the page begins after the key in After
 	After  string // the last key or prefix that was listed, or ListRequest.StartAfter
 }
 
-// afterNotes is past all notes, and before any other key that follows them.
+// afterNotes follows the keys of all notes, and precedes all other keys after them.
 const afterNotes = NotesPrefix + "~"
 
 // List returns a page of the primary, or of the second store if the primary is down.
@@ -45,7 +46,7 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, at position, s
 	if second {
 		from = s.second.Bucket
 	}
-	if at.Second != second { // the token of the other store
+	if at.Second != second { // a token of the other store has no meaning here
 		at.Second, at.Token = second, ""
 	}
 	found, err := otherstore.ListPage(ctx, from, r, at.Token, at.After)
@@ -60,7 +61,7 @@ func (s *stores) page(ctx context.Context, r *driver.ListRequest, at position, s
 			return nil, err
 		}
 		if at.After = e.Key; hidden {
-			at.Token, at.After = "", afterNotes // there may be many notes
+			at.Token, at.After = "", afterNotes // skips the notes, which may be many
 			continue
 		}
 		if second {

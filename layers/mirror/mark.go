@@ -14,39 +14,41 @@ import (
 )
 
 const (
-	// markKey is the key of a mark. An earlier version of this package kept the same text under it in both
-	// stores.
+	// markKey is the key of the mark in the primary. An earlier version of this package kept the
+	// same text at this key in both stores.
 	markKey = NotesPrefix + "pair"
-	// secondClockKey is the key of an object that the second store has while its clock is read.
+	// secondClockKey is the key of an object that exists in the second store only while its clock
+	// is read.
 	secondClockKey = layerkeys.MirrorClock
 	rolePrimary    = "primary"
 )
 
-// A mark in the primary says until when the second store had no object that the primary lacked. The second store has
-// no mark: it needs nothing of this layer if it is opened by itself, and a copy of a mark proves nothing.
+// A mark is a small object in the primary. It proves that both stores were equal at the time Since:
+// every object that the second store had before Since was then also in the primary. The second
+// store has no mark, so that it can be used without this layer.
 //
-// It proves this only in the store that Place names, as the primary, and beside the store that Second names. A copy
-// of the mark in another store proves nothing. In a store that was restored from a snapshot, the mark is as old as
-// the snapshot. When the mark was written, the primary had each object that the second store has had since before
-// Since. If the primary lacks such an object, or has another one, it has removed or written it since then. A later
-// object may be newer than the snapshot.
+// A mark is valid only if Place names its store, which must be the primary, and Second names the
+// second store. A copy of the mark in another store proves nothing. If an object of the second
+// store is older than Since, and the primary lacks it or has a different one, the primary itself
+// has removed or replaced it later. If the primary was restored from a snapshot, its mark is as old
+// as the snapshot. Objects in the second store that are newer than Since then prove nothing.
 type mark struct {
 	Role       string    `json:"role"`
 	Place      string    `json:"place"`
 	Second     string    `json:"second"`
-	Generation int64     `json:"generation"` // counts the marks of these stores
-	Since      time.Time `json:"since"`      // by the clock of the second store
+	Generation int64     `json:"generation"` // counts the marks of these two stores
+	Since      time.Time `json:"since"`      // time by the clock of the second store
 }
 
-// pairOf names the two stores of a mirror in their roles.
+// pairOf returns a text for two stores of a mirror. It depends on which one is the primary.
 func pairOf(primary, second string) string { return primary + "-" + second }
 
 func (m mark) is(primary, second string) bool {
 	return m.Role == rolePrimary && primary != "" && m.Place == primary && m.Second == second && !m.Since.IsZero()
 }
 
-// readMark returns the mark that a store has at markKey. It returns the zero mark if there is none, or the
-// text of an earlier version.
+// readMark returns the mark that a store has at markKey. If there is none, or only a text of an
+// earlier version, it returns the zero mark.
 func readMark(ctx context.Context, b storage.Bucket) (m mark, text string, err error) {
 	data, _, err := storage.ReadAll(ctx, b, markKey, storage.WithRange(0, maxNote))
 	if errors.Is(err, storage.ObjectNotFound) || errors.Is(err, storage.RangeNotSatisfiable) {
@@ -58,7 +60,8 @@ func readMark(ctx context.Context, b storage.Bucket) (m mark, text string, err e
 	return m, string(data), err
 }
 
-// prove reads the marks, and finds out what they prove.
+// prove reads the marks in both stores. It finds out whether the primary's mark is valid, and
+// whether the roles of the stores were swapped.
 func (c *comparison) prove(ctx context.Context) (err error) {
 	if c.mark, c.ourText, err = readMark(ctx, c.stores.primary); err != nil {
 		return err
@@ -70,8 +73,9 @@ func (c *comparison) prove(ctx context.Context) (err error) {
 	return err
 }
 
-// join writes the mark of two stores that are equal, and removes the marks and notes that the second store has from
-// another role or version.
+// join writes a mark, because both stores are equal now. From the second store, it removes the
+// notes and the mark that remain from the time when that store was the primary. It also removes the
+// mark of an earlier version there.
 func (c *comparison) join(ctx context.Context) error {
 	s := c.stores
 	since, err := s.secondNow(ctx, c.newest)
@@ -94,20 +98,21 @@ func (c *comparison) join(ctx context.Context) error {
 	return nil
 }
 
-// secondNow returns the time by the clock of the second store. It waits until that is later than newest, because
-// objects of the same moment, or second, would seem to be written afterwards.
+// secondNow returns the time by the clock of the second store. It waits until that time is later
+// than newest, the time of the newest object. Otherwise objects of the same second would seem to be
+// written after the mark.
 func (s *stores) secondNow(ctx context.Context, newest time.Time) (now time.Time, err error) {
 	for wait := time.Millisecond; ; wait *= 2 {
 		if now, err = storeclock.Now(ctx, s.second.Bucket, secondClockKey); err != nil {
 			return now, err
 		}
-		if now.After(newest) || wait > time.Second { // newest is in the future
+		if now.After(newest) || wait > time.Second { // after a second, newest is probably in the future
 			break
 		}
 		if err := ctxtime.Sleep(ctx, wait); err != nil {
 			return now, err
 		}
 	}
-	_ = s.second.Bucket.Remove(ctx, secondClockKey) // an object that stays is hidden, and the next call replaces it
+	_ = s.second.Bucket.Remove(ctx, secondClockKey) // ignored: the object is hidden, and the next call replaces it
 	return now, nil
 }

@@ -21,9 +21,10 @@ import (
 // attributes, and the object that was read with them, may be older than the last write.
 func FailedOver(attrs *storage.Attrs) bool { return attrs.ReplicationStatus == otherstore.FailedOver }
 
-// read asks the primary, and if that is down the second store. A read that decides about a write asks only the
-// primary, and so does a read by a job that removes. A read of a revision of the second store, such as the rest
-// of a read that failed over, stays there.
+// read reads from the primary, or from the second store if the primary is down. If a write, or a
+// job that removes objects, depends on the result, read uses only the primary. If the condition
+// names a revision of the second store, read uses only that store. The rest of a read that failed
+// over has such a condition.
 func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second func(context.Context) error) error {
 	if r.Auxiliary || !driver.MayFailOver(ctx) {
 		return primary(ctx)
@@ -60,8 +61,8 @@ func (s *stores) askPrimary(ctx context.Context, primary func(context.Context) e
 	return err
 }
 
-// answers reports whether err, of a read in the second store, decides the read. A missing object does not,
-// because a note may say that the second store lacks it.
+// answers reports whether the result of a read in the second store is final. A missing object is
+// not final, because the second store may lack a write that a note names.
 func answers(err error) bool {
 	switch storage.CodeOf(err) {
 	case "", storage.NotModified, storage.RangeNotSatisfiable:
@@ -70,7 +71,8 @@ func answers(err error) bool {
 	return false
 }
 
-// both returns the error of the primary with the text of that of the second store, whose code must not count.
+// both returns the error of the primary, with the text of the second store's error. The code of the
+// second store's error is dropped.
 func both(err, failed error) error {
 	own := &storage.Error{Code: storage.CodeOf(err), Retryable: true}
 	if e, ok := errors.AsType[*storage.Error](err); ok {
@@ -80,8 +82,9 @@ func both(err, failed error) error {
 	return own
 }
 
-// condition returns the condition of a read in the second store, or nil, and the revision of the primary
-// that it must have. It fails if the second store has a copy of another revision.
+// condition returns the condition of r in a form for the second store, or nil. If r asks for a
+// revision of the primary, the second store must have a copy of that revision. In this case,
+// condition also returns the revision, or fails if there is no copy.
 func (s *stores) condition(
 	ctx context.Context, r *driver.GetRequest,
 ) (option storage.ReadOption, revision string, err error) {
@@ -110,8 +113,8 @@ func (s *stores) copyOf(ctx context.Context, key, revision string) (*storage.Att
 	return s.second.Bucket.Attrs(ctx, key, storage.DownloadOptions{Length: -1, WriteID: id})
 }
 
-// fromSecond reads from the second store, and says so in the attributes. If r asks for a revision of the primary,
-// the attributes have that revision.
+// fromSecond reads from the second store, and marks the attributes as failed over. If r asks for a
+// revision of the primary, the attributes have that revision.
 func (s *stores) fromSecond(
 	ctx context.Context, r *driver.GetRequest, read func(storage.ReadOption) (*storage.Attrs, error),
 ) error {
@@ -152,8 +155,8 @@ func (d *objectDriver) Get(
 	return attrs, body, err
 }
 
-// Head is Get without a body. With [Config].Sync, a Head that decides whether a write has succeeded looks in
-// both stores.
+// Head returns the attributes from the store that Get would read. With [Config].Sync, a Head that
+// decides whether a write has succeeded asks both stores.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, err error) {
 	s := d.stores
 	err = s.read(ctx, r, func(ctx context.Context) (err error) {
@@ -168,7 +171,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *s
 	if err == nil && r.Auxiliary && (s.config.Sync || evidence.Asks(ctx, r.Key)) {
 		err = s.requireCopy(ctx, r.Key, attrs.Revision)
 	}
-	// The question is whether a job's other end is the second store.
+	// A job may ask for an object that it has written to its other bucket, to find out whether that
+	// bucket is the second store.
 	if evidence.Asks(ctx, r.Key) && !r.Auxiliary && errors.Is(err, storage.ObjectNotFound) {
 		err = s.inSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
 			attrs, err = s.second.Head(ctx, r, nil)
@@ -178,7 +182,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *s
 	return attrs, err
 }
 
-// requireCopy fails if the second store does not have a revision, and cannot get it.
+// requireCopy copies a revision of the primary to the second store, unless the copy is already
+// there. It fails if the copy cannot be made.
 func (s *stores) requireCopy(ctx context.Context, key, revision string) error {
 	if _, err := s.copyOf(ctx, key, revision); err == nil {
 		return nil

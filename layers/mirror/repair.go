@@ -18,36 +18,36 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// A Report says what [Repair] did.
+// A Report is the result of [Repair] and [RepairAll].
 type Report struct {
-	Repaired int64 // notes, or differences that RepairAll found, for which both stores are equal now
-	Recent   int64 // notes that stay, because a writer may be about to write; a later Repair removes them
+	Repaired int64 // notes, or differences that RepairAll found, that are repaired: both stores are equal now
+	Recent   int64 // notes that stay because their writer may still write; a later Repair removes them
 	Failed   int64 // notes or differences that stay because of a failure; the error says why
 	Removed  int64 // objects that were removed from the second store; they are among Repaired
-	// Undecided are differences that [RepairAll] left, because nothing proves which store is right. Then it has neither
-	// removed nor replaced any object.
+	// Undecided are differences that [RepairAll] left, because nothing proves which store is right.
+	// If there is one, RepairAll has neither removed nor replaced any object.
 	Undecided int64
-	// Ignored are markers of folders, objects without content whose key ends in "/", whose key the second store
-	// cannot have, as a directory cannot, or which [RepairAll] found only in the second store. They stay where they
-	// are.
+	// Ignored are markers of folders: objects without content whose key ends in "/". They are ignored if the second
+	// store cannot have such keys, for example because it is a directory. They are also ignored if [RepairAll] found
+	// them only in the second store. They stay where they are.
 	Ignored int64
 }
 
 // A State describes the health of a mirror.
 type State struct {
-	Notes       int64 // writes that the second store may lack, and writes in progress
-	PrimaryDown bool  // reads of this bucket use the second store
-	SecondDown  bool  // writes of this bucket leave notes
+	Notes       int64 // number of writes that the second store may lack, including writes in progress
+	PrimaryDown bool  // whether reads of this bucket use the second store
+	SecondDown  bool  // whether writes of this bucket leave notes
 }
 
 const (
 	atOnce   = 16
-	settling = time.Hour // settling is how long after its note a write may be in progress
+	settling = time.Hour // longest time from a write's note to the end of the write
 	clockKey = NotesPrefix + "clock"
-	maxNote  = 16 << 10 // bytes of a note
+	maxNote  = 16 << 10 // largest size of a note in bytes
 )
 
-// Status counts the notes of b, and says which store this process takes for down.
+// Status counts the notes of b, and reports which store is down as far as this process knows.
 //
 // It fails with InvalidArgument if b was not opened with the layer.
 func Status(ctx context.Context, b storage.Bucket) (State, error) {
@@ -65,14 +65,18 @@ func Status(ctx context.Context, b storage.Bucket) (State, error) {
 	return state, nil
 }
 
-// Repair makes both stores equal for each key that has a note, while others read and write. It may be killed
-// and called again, and run in several processes at once. Call it every few minutes, and after a store was down.
+// Repair makes both stores equal for each key that has a note. Other callers may read and write
+// meanwhile. Repair may be killed and called again, and several processes may call it at the same
+// time. Call it every few minutes, and after a store was down.
 //
-// A failure of one key does not end it: the error joins the first ten. If a store is down, Repair ends.
+// If one key fails, Repair continues with the others, and its error joins the first ten errors. If
+// a store is down, Repair ends.
 //
-// A note that came with a copy of its bucket replaces and removes nothing. If that would be needed, or if both stores
-// have a note of a key because their roles were swapped, the key fails with PreconditionFailed: call [RepairAll].
-// Also call RepairAll, and not Repair, after the primary was restored from a snapshot, which has notes of that time.
+// If a bucket was copied together with its notes, Repair neither replaces nor removes an object
+// because of such a note. If only this would make the stores equal, the key fails with
+// PreconditionFailed. The key also fails with this code if both stores have a note of the key,
+// because the roles of the stores were swapped. Then call [RepairAll]. Also call RepairAll instead
+// of Repair after the primary was restored from a snapshot, because the snapshot has old notes.
 //
 // It fails with InvalidArgument if b was not opened with the layer.
 func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
@@ -80,14 +84,14 @@ func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
 	if err != nil {
 		return Report{}, err
 	}
-	s.ofSecond.ended(nil) // Repair is about to ask it
+	s.ofSecond.ended(nil) // closes the circuit, because Repair must try the store
 	ctx = evidence.WithoutFailover(ctx)
 	j := &job{}
 	err = s.repairNotes(ctx, j, false)
 	return j.report(), err
 }
 
-// objects returns the entries of a store without those of this layer.
+// objects returns the entries of a store, without the objects of this layer.
 func (s *stores) objects(ctx context.Context, b storage.Bucket) iter.Seq2[storage.ListEntry, error] {
 	return otherstore.Without(b.List(ctx),
 		func(key string) bool { return strings.HasPrefix(key, NotesPrefix) || key == secondClockKey })
@@ -100,15 +104,15 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 	return nil, invalid(op, "b must be a bucket that was opened with the layer, and no folder of it")
 }
 
-// repairNotes does what the notes say. With later, the primary is known to have been written last: then notes of
-// the second store do not count.
+// repairNotes makes both stores equal for the key of each note in the primary. If later is true,
+// the primary is known to have the last write, so that notes in the second store do not count.
 func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
 	now, err := storeclock.Now(ctx, s.primary, clockKey)
 	if err != nil {
 		return err
 	}
 	s.ofPrimary.ended(nil)
-	former := sync.OnceValues(func() (noteSet, error) { // if the second store is down, only some keys need it
+	former := sync.OnceValues(func() (noteSet, error) { // lazy, because few keys need it if the second store is down
 		return s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
 	})
 	return j.run(ctx, s.notes(ctx, s.primary), func(ctx context.Context, e storage.ListEntry) error {
@@ -133,8 +137,8 @@ func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
 	})
 }
 
-// refuseBoth fails if the second store has a note of a key, too: it was the primary, and its object may be the later
-// one.
+// refuseBoth fails if the second store also has a note of the key. The second store was then the
+// primary, and may have the later object.
 func (s *stores) refuseBoth(former func() (noteSet, error), key string) error {
 	set, err := former()
 	if err != nil || !set.has(key) {
@@ -147,9 +151,9 @@ func (s *stores) refuseBoth(former func() (noteSet, error), key string) error {
 	}
 }
 
-// obey makes both stores equal for the key of a note. A note that was made in another place, or beside another second
-// store, came with a copy of its bucket. It says nothing about these two stores, so obey then replaces and removes
-// nothing.
+// obey makes both stores equal for the key of a note, if the note is about these two stores. A note
+// about other stores came with a copy of a bucket, and proves nothing here. If only a replacement
+// or a removal would make the stores equal, obey fails for such a note.
 func (s *stores) obey(ctx context.Context, j *job, n note) error {
 	if n.Pair == "" || n.Pair == pairOf(s.place, s.secondPlace) {
 		_, err := j.repair(ctx, s, n.Key)
@@ -199,7 +203,7 @@ func readNote(ctx context.Context, b storage.Bucket, name string) (note, error) 
 	return n, nil
 }
 
-// A job repairs several keys at once.
+// A job repairs several keys in parallel.
 type job struct {
 	repaired, recent, failed, removed, ignored atomic.Int64
 
@@ -213,7 +217,8 @@ func (j *job) report() Report {
 	}
 }
 
-// run calls do for all entries, and keeps the first ten errors. It ends if a store is down.
+// run calls do for all entries. It continues after failures and keeps the first ten errors, but
+// ends if a store is down.
 func (j *job) run(
 	ctx context.Context, all iter.Seq2[storage.ListEntry, error], do func(context.Context, storage.ListEntry) error,
 ) error {
@@ -236,8 +241,8 @@ func (j *job) run(
 	return errors.Join(append(failures, err)...)
 }
 
-// repair makes both stores equal for a key, and reports whether they are. They are not if the key is the marker of a
-// folder that the second store cannot have.
+// repair makes both stores equal for a key, and reports whether they are. They cannot be equal if
+// the key is the marker of a folder that the second store cannot have.
 func (j *job) repair(ctx context.Context, s *stores, key string) (equal bool, err error) {
 	removed, err := s.equalize(ctx, key, true)
 	if removed {

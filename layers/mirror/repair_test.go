@@ -481,6 +481,22 @@ func TestTheNoteOfASignedUploadStaysAsLongAsTheUploadIsPossible(t *testing.T) {
 	})
 }
 
+func TestASignedRemovalIsRepeatedInTheSecondStore(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPair(t, mirror.Config{}, storage.WithSigningBaseURL("http://127.0.0.1/"))
+		put(t, p.mirror, "a", "old")
+		_, err := storage.SignedRemoveURL(t.Context(), p.mirror, "a", storage.WithTTL(5*time.Hour))
+		require.NoError(t, err)
+		time.Sleep(4 * time.Hour)
+		require.NoError(t, p.primary.Remove(t.Context(), "a"), "by a browser")
+		_, err = mirror.Repair(t.Context(), p.mirror)
+		require.NoError(t, err)
+		require.Empty(t, p.requireEqual(t, ""))
+		time.Sleep(2 * time.Hour)
+		require.Empty(t, p.repair(t, ""))
+	})
+}
+
 func TestFunctionsNeedABucketWithTheLayer(t *testing.T) {
 	b := memstore.New()
 	_, err := mirror.Repair(t.Context(), b)

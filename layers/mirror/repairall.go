@@ -25,15 +25,17 @@ func (o repairOption) applyRepair(c *comparison) { o(c) }
 // otherwise.
 func WithDryRun() RepairOption { return repairOption(func(c *comparison) { c.dryRun = true }) }
 
-// WithPrimaryRight makes [RepairAll] replace in the second store whatever differs from the primary, and remove
-// whatever the primary lacks, also if nothing proves that the primary is right. Look first what it would remove, by
-// [WithDryRun] and [WithDifferences]. If the primary has no objects, it still fails with ObjectNotFound.
+// WithPrimaryRight makes [RepairAll] change the second store wherever it differs from the primary.
+// RepairAll then replaces and removes objects even if nothing proves that the primary is right.
+// First use [WithDryRun] and [WithDifferences] to see what it would remove. If the primary has no
+// objects, RepairAll still fails with ObjectNotFound.
 func WithPrimaryRight() RepairOption {
 	return repairOption(func(c *comparison) { c.primaryRight = true })
 }
 
-// WithDifferences makes [RepairAll] call report for each key that it changes or leaves undecided, by one goroutine at
-// a time. Without it, there are only the counts. Keys that only a note names are counted and not reported.
+// WithDifferences makes [RepairAll] call report for each key that it changes or leaves undecided,
+// but never by two goroutines at the same time. Without this option, the [Report] only has counts.
+// Keys that RepairAll looks at only because of a note are counted and not reported.
 func WithDifferences(report func(Difference)) RepairOption {
 	return repairOption(func(c *comparison) { c.tell = report })
 }
@@ -44,45 +46,50 @@ type Difference struct {
 	Action Action
 }
 
-// An Action is what [RepairAll] has done with an object, or would do.
+// An Action is what [RepairAll] has done with an object. With [WithDryRun], it is what RepairAll
+// would do.
 type Action string
 
 // The actions of RepairAll.
 const (
-	Copied    Action = "copied"    // copied to the second store, which had no object
-	Replaced  Action = "replaced"  // replaced in the second store
-	Removed   Action = "removed"   // removed from the second store
-	Returned  Action = "returned"  // copied from the second store, which was the primary, to the primary
-	Undecided Action = "undecided" // see [Report]
+	Copied    Action = "copied"    // was copied to the second store, which had no object
+	Replaced  Action = "replaced"  // was replaced in the second store
+	Removed   Action = "removed"   // was removed from the second store
+	Returned  Action = "returned"  // was copied to the primary from the second store, which was the primary before
+	Undecided Action = "undecided" // was left as it was; see [Report]
 )
 
-// sortMemory is the number of bytes for keys in memory. Any more are in temporary files.
+// sortMemory is the number of bytes of keys that are kept in memory. All other keys are in temporary files.
 const sortMemory = 8 << 20
 
-// RepairAll compares all objects, and does what [Repair] does. It copies what the second store lacks. It replaces what
-// is different there, and removes what the primary does not have. A copy that was not made by the layer counts as
-// another revision. It asks each store about each object of the other one. Use it to fill an empty second store, after
-// writes past the layer, and after a store was lost or restored.
+// RepairAll compares all objects, and does what [Repair] does. It copies what the second store
+// lacks. It replaces what is different there, and removes what the primary does not have. An object
+// that the layer has not copied counts as different. For each object of one store, it sends a
+// request to the other store. Use it to fill an empty second store, after writes that bypassed the
+// layer, and after a store was lost or restored.
 //
-// It removes and replaces only what the primary is known to have had. When it has made both stores equal, it puts a
-// mark into the primary, which names the time and the second store. If the primary lacks an object that the second
-// store has had since before then, the primary itself has removed it. Anything else is undecided: the primary may be
-// a new store in the place of one that was lost, an interrupted copy, or restored from a snapshot. If one object is
-// undecided, RepairAll removes and replaces nothing, and fails with PreconditionFailed. Its hint says how to decide.
+// It removes and replaces only objects that the primary is known to have had. When it has made both
+// stores equal, it puts a mark into the primary, which names the time and the second store. If the
+// primary lacks an object that the second store has had since before that time, the primary itself
+// has removed the object. All other differences are undecided: the primary may be a new store that
+// replaces a lost one, an interrupted copy, or restored from a snapshot. If one object is
+// undecided, RepairAll removes and replaces nothing, and fails with PreconditionFailed. The hint of
+// the error says how to decide.
 //
-// If the roles of the stores were swapped, RepairAll also copies to the primary the objects that notes of the former
-// primary name, unless this primary has a note of the same key. It replaces an object that way only if the former
-// primary lacks no other object: otherwise that store may have been restored from a snapshot.
+// If the roles of the stores were swapped, RepairAll also copies to the primary the objects that
+// notes of the former primary name, unless this primary has a note of the same key. In this case,
+// it replaces an object of the primary only if the former primary has all other objects. If the
+// former primary lacks objects, it may have been restored from a snapshot.
 //
-// It fails with ObjectNotFound if the primary has no objects and the second store has some, and with InvalidArgument
-// if b was not opened with the layer.
+// It fails with ObjectNotFound if the primary has no objects and the second store has some, and
+// with InvalidArgument if b was not opened with the layer.
 func RepairAll(ctx context.Context, b storage.Bucket, opts ...RepairOption) (Report, error) {
 	s, err := storesOf(b, "mirror.RepairAll")
 	if err != nil {
 		return Report{}, err
 	}
 	c := &comparison{stores: s, planned: keysort.New(sortMemory), doubtful: keysort.New(sortMemory)}
-	defer func() { _, _ = c.planned.Close(), c.doubtful.Close() }() // their files are temporary
+	defer func() { _, _ = c.planned.Close(), c.doubtful.Close() }() // removes their temporary files
 	for _, o := range opts {
 		if o == nil {
 			return Report{}, invalid("mirror.RepairAll", "an option must not be nil")
@@ -90,39 +97,39 @@ func RepairAll(ctx context.Context, b storage.Bucket, opts ...RepairOption) (Rep
 		o.applyRepair(c)
 	}
 	s.ofSecond.ended(nil)
-	err = c.run(evidence.WithoutFailover(ctx)) // also if the second store is a mirror
+	err = c.run(evidence.WithoutFailover(ctx)) // without failover, in case the second store is itself a mirror
 	report := c.job.report()
 	report.Undecided = c.undecided.Load()
 	return report, err
 }
 
-// A comparison is one call of [RepairAll].
+// A comparison has the state of one call of [RepairAll].
 type comparison struct {
 	job                  job
 	stores               *stores
 	dryRun, primaryRight bool
-	tell                 func(Difference) // nil without WithDifferences
+	tell                 func(Difference) // nil if WithDifferences is not given
 
 	mark               mark // mark of the primary
 	ourText, theirText string
-	proven             bool // whether the mark is of these stores
-	swapped            bool // whether the second store has a mark from the time when it was the primary
-	// Notes: former are those of the second store, if it was the primary, and noted those of
+	proven             bool // true if the mark belongs to these stores in their present roles
+	swapped            bool // true if the second store has a mark from when it was the primary
+	// former has the notes of the second store from when it was the primary. noted has the notes of
 	// this primary.
 	former, noted noteSet
-	ahead         time.Duration // how far the clock of the second store is ahead of the primary's
+	ahead         time.Duration // time by which the clock of the second store is ahead of the primary's
 
-	objects, matched atomic.Int64 // objects of the primary, and how many of them have a copy in the second store
-	older            atomic.Int64 // objects that the second store lacks, although no note says why
-	conflicts        atomic.Int64 // keys of planned that are to be replaced in the primary
+	objects, matched atomic.Int64 // number of objects in the primary, and how many have a copy in the second store
+	older            atomic.Int64 // number of objects that the second store lacks, and that no note is about
+	conflicts        atomic.Int64 // number of keys in planned whose object in the primary must be replaced
 	undecided        atomic.Int64
-	first            atomic.Pointer[string] // an undecided key
+	first            atomic.Pointer[string] // key of an undecided object
 
 	// job.mu guards the fields below while entries are compared.
 	newest   time.Time       // time of the newest object in the second store
-	byMark   int64           // keys of planned that the mark decides
+	byMark   int64           // number of keys in planned that the mark decides
 	planned  *keysort.Sorter // keys to be made equal, with their Action
-	doubtful *keysort.Sorter // keys that the mark does not decide
+	doubtful *keysort.Sorter // keys for which the mark does not tell which store is right
 }
 
 func (c *comparison) run(ctx context.Context) error {
@@ -166,7 +173,7 @@ func (c *comparison) run(ctx context.Context) error {
 	return c.join(ctx)
 }
 
-// ofPrimary compares an object of the primary.
+// ofPrimary compares one object of the primary with the second store.
 func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
 	s := c.stores
 	c.objects.Add(1)
@@ -193,8 +200,8 @@ func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
 // isMarker reports whether an object is the marker of a folder, which has no content.
 func isMarker(key string, size int64) bool { return size == 0 && markerkey.Is(key) }
 
-// ofSecond compares an object of the second store. The mark does not decide the marker of a folder: the primary may be
-// unable to have its key.
+// ofSecond compares one object of the second store with the primary. If it is the marker of a
+// folder, the mark proves nothing, because the primary may be unable to have its key.
 func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
 	c.job.mu.Lock()
 	if e.Modified.After(c.newest) {
@@ -211,7 +218,8 @@ func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
 	return c.plan(ctx, e.Key, Removed, modified)
 }
 
-// plan keeps a key until all differences are known. The second store has had the object since modified.
+// plan records an action for a key, until all differences are known. The second store has had the
+// object since modified.
 func (c *comparison) plan(ctx context.Context, key string, a Action, modified time.Time) error {
 	c.job.mu.Lock()
 	defer c.job.mu.Unlock()
@@ -222,7 +230,8 @@ func (c *comparison) plan(ctx context.Context, key string, a Action, modified ti
 	return c.doubtful.Add(ctx, []byte(key), []byte(a))
 }
 
-// do makes both stores equal for a key.
+// do carries out the action a, which makes both stores equal for a key. In a dry run, it only
+// counts.
 func (c *comparison) do(ctx context.Context, key string, a Action) error {
 	if a == Returned && !c.dryRun {
 		switch err := c.giveBack(ctx, key); {
@@ -257,14 +266,15 @@ func (c *comparison) announce(key string, a Action) {
 	c.tell(Difference{key, a})
 }
 
-// leave counts a key as undecided.
+// leave counts and reports a key that stays undecided.
 func (c *comparison) leave(key string) {
 	c.undecided.Add(1)
 	c.first.CompareAndSwap(nil, &key)
 	c.announce(key, Undecided)
 }
 
-// refuse fails if it is not known which store is right.
+// refuse returns an error if it is not known which store is right. Then nothing must be removed or
+// replaced.
 func (c *comparison) refuse() error {
 	if c.older.Load() > 0 {
 		c.undecided.Add(c.conflicts.Load())

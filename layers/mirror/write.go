@@ -19,19 +19,19 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// A note says that the second store may lack the primary's object of a key, or its removal.
+// A note is a small object in the primary. It says that the second store may lack the last write or
+// removal of a key.
 type note struct {
 	Key string        `json:"key"`
-	For time.Duration `json:"for,omitempty"` // how long a signed upload is possible, in nanoseconds
-	// Pair names the stores that the note is about: see pairOf. It is "" if an earlier version of this package wrote
-	// the note.
+	For time.Duration `json:"for,omitempty"` // time for which the upload of a signed URL is possible, in nanoseconds
+	// Pair names the stores of the note (see pairOf). It is "" if an earlier version of this package wrote the note.
 	Pair string `json:"pair,omitempty"`
-	// Made is when the note was written, by the clock of the writer. A note that came back with a snapshot may have
-	// a later time in its store.
+	// Made is the time at which the note was written, by the clock of the writer. A note that came back with a snapshot
+	// may have a later time in its store.
 	Made time.Time `json:"made,omitzero"`
 }
 
-// putNote writes a note, and returns its own key.
+// putNote writes a note about key, and returns the note's own key.
 func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (string, error) {
 	if strings.HasPrefix(key, NotesPrefix) {
 		return "", invalid("", "key must not begin with "+NotesPrefix+": a mirror keeps its notes there")
@@ -47,17 +47,19 @@ func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (
 	})
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		own := *e
-		own.Unknown, err = false, &own // nothing was written for the caller
+		own.Unknown, err = false, &own // the caller's object was certainly not written
 	}
 	return name, err
 }
 
-// removeNote removes a note that is not needed. One that stays costs a copy by [Repair].
+// removeNote removes a note that is no longer needed. It ignores failures: a note that stays only
+// makes [Repair] copy the object again.
 func (s *stores) removeNote(ctx context.Context, name string) {
 	_ = s.bounded(context.WithoutCancel(ctx), func(ctx context.Context) error { return s.once.Remove(ctx, name) })
 }
 
-// write makes a write to the primary, and then makes the second store equal.
+// write makes a write to the primary, and then makes the second store equal. A note exists from
+// before the write until both stores are equal.
 func (s *stores) write(ctx context.Context, key string, do func() error) error {
 	name, err := s.putNote(ctx, key, 0)
 	if err != nil {
@@ -83,8 +85,9 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 	return nil
 }
 
-// refuse returns PreconditionFailed for a write with a revision of the second store, and nil if the primary has
-// no object. It asks the primary, so that reads use it again if it responds.
+// refuse returns the error for a write whose condition names a revision of the second store:
+// PreconditionFailed, or nil if the primary has no object. It sends a request to the primary. If
+// the primary responds, reads use the primary again.
 func (s *stores) refuse(ctx context.Context, key string) error {
 	return s.askPrimary(ctx, func(ctx context.Context) error {
 		attrs, err := attrsOf(ctx, s.once, key)
@@ -95,7 +98,8 @@ func (s *stores) refuse(ctx context.Context, key string) error {
 	})
 }
 
-// refuseNew is refuse for a write that makes an object, which never meets a revision of the second store.
+// refuseNew returns an error for a write that creates an object if its condition names a revision
+// of the second store. The primary never has such a revision. For all other writes, it returns nil.
 func (s *stores) refuseNew(ctx context.Context, r *driver.PutRequest) error {
 	if !s.second.Has(r.Condition.Revision) {
 		return nil
@@ -103,7 +107,7 @@ func (s *stores) refuseNew(ctx context.Context, r *driver.PutRequest) error {
 	return cmp.Or[error](s.refuse(ctx, r.Key), storage.PreconditionFailed)
 }
 
-// Put stores the object in the primary, and copies it.
+// Put stores the object in the primary, and copies it to the second store.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (attrs *storage.Attrs, err error) {
 	if err := d.stores.refuseNew(ctx, r); err != nil {
 		return nil, err
@@ -123,7 +127,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return d.Driver.BeginParts(ctx, r)
 }
 
-// CompleteParts makes the object in the primary, and copies it.
+// CompleteParts makes the object in the primary, and copies it to the second store.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (attrs *storage.Attrs, err error) {
 	if err := d.stores.refuseNew(ctx, r.Put); err != nil {
 		return nil, err
@@ -143,12 +147,13 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	return d.stores.write(ctx, r.Key, func() error { return d.Driver.Delete(ctx, r) })
 }
 
-// SetTags changes the tags in the primary, and copies the object with them.
+// SetTags changes the tags in the primary, and copies the object and its tags to the second store.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	return d.stores.write(ctx, r.Key, func() error { return d.Driver.SetTags(ctx, r) })
 }
 
-// Sign signs a request for the primary. The note of an upload stays as long as the upload is possible.
+// Sign signs a request for the primary. For an upload, it leaves a note, which stays as long as the
+// upload is possible.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	if r.Method == "GET" || r.Method == "HEAD" {
 		return d.Driver.Sign(ctx, r)
@@ -159,7 +164,8 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 	return d.Driver.Sign(ctx, r)
 }
 
-// SignForm leaves a note, as Sign does.
+// SignForm signs a form for the primary, and leaves a note, which stays as long as an upload is
+// possible.
 func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
 	if _, err := d.stores.putNote(ctx, r.Key, r.TTL); err != nil {
 		return nil, err
@@ -167,20 +173,22 @@ func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*st
 	return d.Driver.SignForm(ctx, r)
 }
 
-// rounds bounds how often a copy begins again because others write the object meanwhile.
+// rounds limits the number of attempts of a copy while others write the object.
 const rounds = 8
 
-// errAgain says that the primary may have another object than was copied.
+// errAgain makes equalize begin again, because the primary may have another object than the one
+// that was copied.
 var errAgain = errors.New("look again")
 
-// errNeedsNo says that the object is the marker of a folder, and that the store to which it is copied cannot have its
-// key.
+// errNeedsNo says that the object is the marker of a folder, and that the destination of a copy
+// cannot have its key.
 var errNeedsNo = errors.New("the store cannot have the marker of a folder")
 
-// equalize gives the second store the primary's object of a key, or removes it there. When it returns nil,
-// both stores are equal, or a later writer has a note. It also reports whether it has removed an object from
-// the second store. With look, it first looks whether the second store has the copy already. Every other
-// round looks, too, because another writer may have made the copy.
+// equalize copies an object from the primary to the second store, or removes it from the second
+// store if the primary has none. If it returns nil, both stores are equal, or a later writer has a
+// note. removed is true if it has removed an object from the second store. If look is true, it
+// first checks whether the second store already has the copy. After a failed round, it also checks
+// this in every second round, because another writer may have made the copy.
 func (s *stores) equalize(ctx context.Context, key string, look bool) (removed bool, err error) {
 	for range rounds {
 		gone, err := s.equalizeOnce(ctx, key, look)
@@ -219,8 +227,8 @@ func (s *stores) equalizeOnce(ctx context.Context, key string, look bool) (remov
 	return false, s.verify(ctx, ours, theirs)
 }
 
-// isCopy reports whether theirs is known to be a copy of ours. On S3, objects with equal content have
-// the same revision.
+// isCopy reports whether theirs is known to be a copy of ours. The revision does not suffice,
+// because on S3, objects with equal content have the same revision.
 func (s *stores) isCopy(ctx context.Context, ours, theirs *storage.Attrs) bool {
 	if theirs == nil || !properties.Same(&ours.Properties, &theirs.Properties) {
 		return false
@@ -244,8 +252,8 @@ func attrsOf(ctx context.Context, b storage.Bucket, key string) (*storage.Attrs,
 	return attrs, err
 }
 
-// attrsOfBoth returns the attributes of the object in the primary and in the second store; nil
-// for none.
+// attrsOfBoth returns the attributes of the object in the primary and in the second store. It returns nil for a store
+// without the object.
 func (s *stores) attrsOfBoth(ctx context.Context, key string) (ours, theirs *storage.Attrs, err error) {
 	if ours, err = attrsOf(ctx, s.primary, key); err == nil {
 		theirs, err = attrsOf(ctx, s.second.Bucket, key)
@@ -253,8 +261,8 @@ func (s *stores) attrsOfBoth(ctx context.Context, key string) (ours, theirs *sto
 	return ours, theirs, err
 }
 
-// removeSecond removes an object that the primary does not have, and returns errAgain, because the primary
-// may have the object again.
+// removeSecond removes an object from the second store if the primary lacks it. After a removal, or
+// if the object was replaced, it returns errAgain, because the primary may have the object again.
 func (s *stores) removeSecond(ctx context.Context, key string, theirs *storage.Attrs) (removed bool, err error) {
 	var opts []storage.RemoveOption
 	if storage.Supports(s.second.Bucket, storage.ConditionalRemove) {
@@ -269,8 +277,8 @@ func (s *stores) removeSecond(ctx context.Context, key string, theirs *storage.A
 	return false, err
 }
 
-// copy copies one revision of the primary, and replaces the second store's object. The write id of the
-// copy names the revision.
+// copy copies one revision of the primary, and replaces the object theirs in the second store. The
+// write id of the copy names the revision.
 func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied *storage.Attrs, err error) {
 	var condition storage.CopyOption = storage.IfAbsent()
 	if theirs != nil {
@@ -292,8 +300,8 @@ func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied 
 	return copied, err
 }
 
-// verify returns errAgain if the primary has another object, or other tags, than those that
-// were copied.
+// verify returns errAgain if the object or its tags in the primary have changed since they were
+// copied.
 func (s *stores) verify(ctx context.Context, ours, copied *storage.Attrs) error {
 	now, err := attrsOf(ctx, s.primary, ours.Key)
 	switch {
@@ -317,10 +325,11 @@ func (s *stores) verify(ctx context.Context, ours, copied *storage.Attrs) error 
 	})
 }
 
-// pinKey is the key of the context's value that names the revision to read.
+// pinKey is the key of a context value, which is the revision to read.
 type pinKey struct{}
 
-// A pinned driver reads the revision that the context names, or fails.
+// A pinned is a driver that reads the revision that the context names. If the object has another
+// revision, the read fails.
 type pinned struct{ driver.Driver }
 
 func (p pinned) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
@@ -331,7 +340,8 @@ func (p pinned) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs,
 	return p.Driver.Head(ctx, pin(ctx, r))
 }
 
-// Locate returns nowhere: a copy on the server shows no progress.
+// Locate returns the zero reference, so that copies go through the process. A copy on the server
+// would show no progress.
 func (p pinned) Locate(string) driver.ObjectRef { return driver.ObjectRef{} }
 
 func pin(ctx context.Context, r *driver.GetRequest) *driver.GetRequest {

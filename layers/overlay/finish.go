@@ -16,19 +16,22 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// A Report says what [Finish] did.
+// A Report is the result of [Finish].
 type Report struct {
 	Copied int64 // objects that were copied
 	Bytes  int64 // bytes of the copied objects
-	Left   int64 // objects of the old store that could not be copied: the error says why
-	// Markers are small objects that are in the way: [RemoveMarkers] removes them. Either the new store cannot remove
-	// them by a condition, or they were made in another store and came with a copy of its bucket.
+	Left   int64 // objects of the old store that could not be copied; the error has the reason
+	// Markers is the number of markers that Finish could not remove. A marker is a small object
+	// that hides a key while the key is copied or removed. Markers stay if the new store has no
+	// conditional removals. They also stay if they were made in another store and came with a copy
+	// of its bucket. [RemoveMarkers] removes them.
 	Markers int64
-	// Tombstones are removals that the old store has not seen, with [Config.KeepOld]. They stay in the new store
-	// until [FinishConfig.RemoveTombstones].
+	// Tombstones is the number of removals that the old store has not seen, because of
+	// [Config.KeepOld]. They stay in the new store until [FinishConfig.RemoveTombstones] is used.
 	Tombstones int64
-	// Ignored are markers of folders, objects without content whose key ends in "/", that the new store cannot have,
-	// as a directory cannot. They stay in the old store.
+	// Ignored is the number of markers of folders that the new store cannot have, for example
+	// because it is a directory. They are objects without content whose key ends in "/". They stay
+	// in the old store.
 	Ignored int64
 }
 
@@ -40,28 +43,30 @@ type FinishConfig struct {
 	// Progress, if not nil, is called after each object that was copied or that failed, by one
 	// goroutine at a time.
 	Progress func(Report)
-	// RemoveTombstones removes the tombstones of [Config.KeepOld] from the new store, if no object and no marker is
-	// left to move. Set it when no process uses the layer any more: readers with the layer would see removed objects
-	// again.
+	// RemoveTombstones removes the tombstones of [Config.KeepOld] from the new store, if no object
+	// and no marker is left. Set it only when no process uses the layer any more, because readers
+	// with the layer would see removed objects again.
 	RemoveTombstones bool
 }
 
-// Finish copies every object that only the old store has to the new one, while others read and write. It may be
-// called again, also after it was killed, and by several processes: each copies the objects that are left; objects
-// that have moved are only listed. When it returns nil and Markers is 0, all reads find their object in the new
-// store, if no writer bypasses the overlay. Then open the bucket with [Config.NewOnly] in all processes, and after
-// that without the layer. The old store keeps its objects, with [Config.KeepOld] also those that were removed. The
-// copies are private, also those of public objects.
+// Finish copies every object that is only in the old store to the new store, while others read and
+// write. It may be called again, also after it was killed, and by several processes at the same
+// time. Each call copies the objects that are left. Objects that were already copied are only
+// listed. When it returns nil and Markers is 0, all reads find their object in the new store, if no
+// writer bypasses the overlay. Then open the bucket with [Config.NewOnly] in all processes, and
+// after that without the layer. The old store keeps its objects. With [Config.KeepOld], it also
+// keeps those that were removed. The copies are private, even those of public objects.
 //
-// If another process is copying an object, Finish returns to it after a second, two, four and so on, and copies it
-// itself, because that process may have been killed. A request that failed for a passing reason is repeated four
-// times in the same way. A failure of one object does not end the job: the error joins the first ten.
+// If another process is copying an object, Finish tries again after one second, two seconds, four
+// seconds and so on. It then copies the object itself, because that process may have been killed. A
+// request that failed for a temporary reason is repeated up to four times in the same way. If one
+// object fails, Finish continues with the others, and its error joins the first ten errors.
 //
-// A job of package transfer cannot replace Finish: its copies know no markers, and could bring back an object that
-// was removed.
+// A job of package transfer cannot replace Finish. It ignores markers, and could bring back an
+// object that was removed.
 //
-// It fails with InvalidArgument if b was not opened with the layer, and with Unsupported if a store does not list in
-// byte order.
+// It fails with InvalidArgument if b was not opened with the layer, and with Unsupported if a store
+// does not list in byte order.
 func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, error) {
 	s, err := storesOf(b, "overlay.Finish")
 	if err != nil {
@@ -93,10 +98,10 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 	return f.report, err
 }
 
-// RemoveMarkers removes the markers that are left, without a condition, and returns how many it has removed. A marker
-// that came with a copy of its bucket does not remove the object of the old store, which readers then see again: call
-// Finish once more. Call RemoveMarkers after [Finish] while no writer uses the bucket: a write at the same moment
-// would be lost.
+// RemoveMarkers removes all markers that [Finish] has left, without a condition. It returns how
+// many markers it has removed. Call it after Finish, while no writer uses the bucket, because a
+// concurrent write would be lost. If a marker came with a copy of its bucket, readers see the
+// object of the old store again. Then call Finish once more.
 //
 // It fails with InvalidArgument if b was not opened with the layer.
 func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err error) {
@@ -128,7 +133,8 @@ func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
 	return objects, err
 }
 
-// eachLeft calls do for each leftover, with the new store's place of its key.
+// eachLeft calls do for each key that only the old store has or that has a marker. p is the state
+// of the key in the new store.
 func eachLeft(ctx context.Context, b storage.Bucket, op string, do func(s *stores, l leftover, p place) error) error {
 	s, err := storesOf(b, op)
 	if err != nil {
@@ -160,10 +166,10 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 	}
 }
 
-// mostLater bounds the keys that are kept for a later round.
+// mostLater is the largest number of keys that Finish keeps for its next round.
 const mostLater = 10_000
 
-// A finisher copies objects in several goroutines.
+// A finisher has the state of one call of [Finish].
 type finisher struct {
 	stores *stores
 	config FinishConfig
@@ -172,11 +178,11 @@ type finisher struct {
 	mu       sync.Mutex
 	report   Report
 	failures []error
-	later    []leftover // leftovers for the next round
+	later    []leftover // keys to try in the next round
 }
 
-// end copies an object, or ends a copy or removal that a killed process has begun. It returns the error that ends
-// the job.
+// end copies an object, or completes a copy or removal that a killed process has begun. It returns
+// an error only if the job must end.
 func (f *finisher) end(ctx context.Context, l leftover) error {
 	attrs, err := f.stores.copyOld(ctx, l.key, f.round > 0)
 	stays := false
@@ -220,14 +226,15 @@ func (f *finisher) end(ctx context.Context, l leftover) error {
 	return nil
 }
 
-// A leftover is a key of which the new store may have no object.
+// A leftover is a key that only the old store has, or that may have a marker in the new store.
 type leftover struct {
 	key          string
-	size         int64 // in the old store
-	inOld, inNew bool  // whether each store has the key; in the new store, the object has the size of a marker
+	size         int64 // size in the old store
+	inOld, inNew bool  // true if the store has the key; in the new store, only objects with the size of a marker count
 }
 
-// left returns each key that only the old store has, and each that may be a marker.
+// left returns each key that only the old store has, and each key that may have a marker in the new
+// store.
 func (s *stores) left(ctx context.Context) iter.Seq2[leftover, error] {
 	return func(yield func(leftover, error) bool) {
 		ofNew, stopNew := iter.Pull2(otherstore.Without(s.new.List(ctx), s.isTombstone))

@@ -13,18 +13,19 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// A position is where the next page of a merged listing begins: in a page of each store, after a key.
+// A position is the beginning of the next page of a merged listing. It has a page of each store, and the key after
+// which the merged page begins.
 type position struct {
-	New, Old, Removed             string // tokens of the pages; "" is the first one
+	New, Old, Removed             string // tokens of the pages; "" is the first page
 	NewDone, OldDone, RemovedDone bool   // there are no more pages
 	Start                         string // ListRequest.StartAfter in the request of the first page
-	After                         string // the last key or prefix that was listed, or ""
+	After                         string // last key or prefix that was listed, or ""
 }
 
-// List merges a page of each store. If both have a key, the new store's entry counts. The page of the old store is
-// read first, so that an object that moves meanwhile is in one of the pages. So is an object whose removal was in
-// progress before, and ends meanwhile. The page of tombstones is read second: an object may move, and its removal may
-// then leave a tombstone in the new store.
+// List merges a page of each store. If both stores have a key, it returns the entry of the new
+// store. It reads the page of the old store first, so that an object which moves meanwhile is in at
+// least one page. It reads the page of tombstones second, because an object may move and then be
+// removed, which leaves a tombstone in the new store.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	at := position{Start: r.StartAfter}
 	if r.Token != "" {
@@ -81,11 +82,12 @@ func pageOf(
 	return page, nil
 }
 
-// lookAhead is the number of possible markers that are looked at together.
+// lookAhead is the number of possible markers that are requested at the same time.
 const lookAhead = 16
 
-// markers returns the kind of each entry that is a marker. It looks at entries that have the size of a marker. If
-// an object has replaced a marker since the listing, its entry is like any other.
+// markers returns the kind of each entry that has the size of a marker, by key. It sends a request
+// for each of them. If an entry is an object, for example because an object has replaced a marker
+// since the listing, its kind is "".
 func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[string]string, error) {
 	var candidates []*storage.ListEntry
 	for i := range entries {
@@ -105,7 +107,8 @@ func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[
 	return byKey, err
 }
 
-// kindOf returns the kind of a marker. For an object it returns "", and sets its entry.
+// kindOf returns the kind of marker that an entry is. If the entry is an object, it returns "", and
+// updates e.
 func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, error) {
 	p, err := s.look(ctx, e.Key)
 	switch {
@@ -115,13 +118,13 @@ func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, erro
 		e.Size, e.ETag, e.Revision, e.Modified = p.attrs.Size, p.attrs.ETag, p.attrs.Revision, p.attrs.Modified
 		return "", nil
 	}
-	if attrs, err := s.inOld(ctx, e.Key); attrs == nil { // the marker was the end of a removal
+	if attrs, err := s.inOld(ctx, e.Key); attrs == nil { // the removal that the marker stands for is complete
 		return removed, err
 	}
 	return copying, nil
 }
 
-// A merger makes one page of a page of each store and a page of tombstones.
+// A merger merges a page of each store and a page of tombstones into one page.
 type merger struct {
 	at                      position
 	limit                   int
@@ -131,7 +134,8 @@ type merger struct {
 	page                    *storage.Page
 }
 
-// run takes entries until the page is full, or the next page of a store may have a lesser key.
+// run takes entries until the page is full, or until the next page of a store may have a smaller
+// key.
 func (m *merger) run() {
 	for len(m.page.Entries) < m.limit {
 		ofNew, ofOld := m.ofNew.Entries, m.ofOld.Entries
@@ -152,7 +156,8 @@ func (m *merger) run() {
 	}
 }
 
-// knowsRemoved reports whether a tombstone of a key would be in the page of tombstones, or before it.
+// knowsRemoved reports whether the page of tombstones reaches far enough to show whether a key has
+// one.
 func (m *merger) knowsRemoved(key string) bool {
 	removed := m.ofRemoved
 	for len(removed.Entries) > 0 && removed.Entries[0].Key < key {
@@ -161,7 +166,8 @@ func (m *merger) knowsRemoved(key string) bool {
 	return len(removed.Entries) > 0 || removed.Token == ""
 }
 
-// take adds the entry of a key that one store or both have.
+// take adds the entry of a key to the page. If only one store has the key, the other argument is
+// nil.
 func (m *merger) take(ofNew, ofOld *storage.ListEntry) {
 	entry := ofNew
 	if ofOld != nil {
@@ -186,7 +192,7 @@ func (m *merger) take(ofNew, ofOld *storage.ListEntry) {
 	}
 }
 
-// setToken sets the token of the page. A store's page is asked for again until all its entries came.
+// setToken sets the token of the page. A store's page is requested again until all its entries were listed.
 func (m *merger) setToken() error {
 	if len(m.ofNew.Entries) == 0 {
 		m.at.New, m.at.NewDone = m.ofNew.Token, m.ofNew.Token == ""

@@ -11,23 +11,24 @@ import (
 	"github.com/omnibucket/storage/internal/layerkeys"
 )
 
-// Metadata of a marker. Users see no names that begin with "omnibucket".
+// This is metadata of a marker. Users do not see names that begin with "omnibucket".
 const (
 	markerName = layerkeys.MarkerName
-	copying    = "copying"               // readers look in the old store
-	removed    = layerkeys.RemovedMarker // there is no object
-	pairName   = "omnibucketoverlaypair" // names the stores of the marker; markers of an earlier version lack it
+	copying    = "copying"               // the object is being copied: readers use the old store
+	removed    = layerkeys.RemovedMarker // the object was removed: readers find none
+	pairName   = "omnibucketoverlaypair" // metadata that names both stores; markers of an earlier version lack it
 )
 
-// A place is the state of a key in the new store.
+// A place is the state of a key in the new store: an object, a marker, or nothing.
 type place struct {
-	attrs  *storage.Attrs // attributes of an object or a marker; nil if there is none
-	marker string         // copying, removed, or "" if the place has an object
+	attrs  *storage.Attrs // attributes of the object or marker; nil if there is nothing
+	marker string         // copying or removed for a marker; otherwise ""
 }
 
 func (p place) hasObject() bool { return p.attrs != nil && p.marker == "" }
 
-// condition returns what must hold for a write that replaces a marker or creates the object.
+// condition returns the condition for a write that replaces the marker, or that creates the object
+// if there is nothing.
 func (p place) condition() storage.Condition {
 	if p.attrs == nil {
 		return storage.Condition{Absent: true}
@@ -35,7 +36,7 @@ func (p place) condition() storage.Condition {
 	return storage.Condition{Revision: p.attrs.Revision}
 }
 
-// look returns what the new store has.
+// look returns the state of a key in the new store.
 func (s *stores) look(ctx context.Context, key string) (place, error) {
 	if err := s.reserved(key); err != nil {
 		return place{}, err
@@ -50,14 +51,15 @@ func (s *stores) look(ctx context.Context, key string) (place, error) {
 	return place{attrs, markerOf(key, attrs)}, nil
 }
 
-// isForeign reports whether a marker was made in another new store, or above another old one. Such a marker came
-// with a copy of its bucket: it hides the old store's object, but nothing is removed because of it.
+// isForeign reports whether a marker was made for another pair of stores. Such a marker came with a
+// copy of its bucket. It hides the old store's object, but nothing is removed because of it.
 func (s *stores) isForeign(p place) bool {
 	pair := p.attrs.Metadata[pairName]
 	return pair != "" && pair != s.pair
 }
 
-// markerOf returns what kind of marker an object of the new store is, or "".
+// markerOf returns the kind of marker that an object of the new store is. It returns "" for an
+// ordinary object.
 func markerOf(key string, attrs *storage.Attrs) string {
 	if attrs.Size != layerkeys.MarkerSize(key) {
 		return ""
@@ -65,7 +67,7 @@ func markerOf(key string, attrs *storage.Attrs) string {
 	return attrs.Metadata[markerName]
 }
 
-// putMarker stores a marker. If c does not hold, it returns errAgain.
+// putMarker stores a marker of a kind. If the condition c is false, it returns errAgain.
 func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Condition) (place, error) {
 	metadata := map[string]string{markerName: kind, pairName: s.pair}
 	attrs, err := s.putText(ctx, key, layerkeys.NewMarker(key), metadata, c)
@@ -78,8 +80,8 @@ func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Cond
 	return place{attrs, kind}, nil
 }
 
-// putText stores a small object by the driver: and not by a bucket, because keys of the old store
-// may break rules of the core.
+// putText stores a small object. It uses the driver instead of a bucket, because keys of the old
+// store may break rules of the core.
 func (s *stores) putText(
 	ctx context.Context, key, text string, metadata map[string]string, c storage.Condition,
 ) (*storage.Attrs, error) {
@@ -90,8 +92,8 @@ func (s *stores) putText(
 	})
 }
 
-// endMarker removes a marker if it is still there. A store that cannot remove by a condition keeps it
-// until the next write or copy, or [RemoveMarkers].
+// endMarker removes a marker, unless it was replaced. If the store has no conditional removals, the
+// marker stays until the next write or copy, or until [RemoveMarkers].
 func (s *stores) endMarker(ctx context.Context, key string, p place) error {
 	if s.desc.Features&storage.ConditionalRemove == 0 {
 		return nil

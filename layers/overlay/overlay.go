@@ -1,5 +1,5 @@
-// Package overlay makes one bucket of two stores while a system moves from the old one to the new
-// one, without a stop.
+// Package overlay makes one bucket of two stores. It lets a system move from an old store to a new
+// one without downtime.
 //
 //	old, err := storage.Open(ctx, "file:///srv/photos")
 //	layer, err := overlay.New(old, overlay.Config{})
@@ -8,31 +8,34 @@
 //
 // When Finish has ended, only the new store is needed: see [Config.NewOnly].
 //
-// Every write goes to the new store, the one with the layer. Reads look there, and then in the old
-// store. Listings have the objects of both. Conditions hold for both together: [storage.IfAbsent]
-// fails if either store has the key, and a revision of the old store names its copy, too. [Finish] copies what only the
-// old store has, while readers and writers go on.
+// Every write goes to the new store, the one with the layer. Reads look in the new store first, and
+// then in the old one. Listings have the objects of both stores. Conditions hold for both together:
+// [storage.IfAbsent] fails if either store has the key, and a revision of the old store names its
+// copy, too. [Finish] copies the objects that only the old store has, while readers and writers
+// continue.
 //
-// All writers must use the overlay: a write straight to the old store is not seen if the new one has
-// the key.
+// All writers must use the overlay. If a program writes directly to the old store, readers do not
+// see the object if the new store has the key.
 //
 // # How an object moves
 //
-// A marker is a small object with the key in the new store. One kind says that the object is being copied: readers
-// look in the old store. The other kind says that the object is being removed: readers find none. A copy replaces its
-// own marker and nothing else, by a condition. So it never replaces a newer write, and never brings back an object
-// that was removed. A marker that a killed process left means the same until a write, a removal or [Finish] ends it.
+// A marker is a small object that takes the place of an object in the new store. One kind says that
+// the object is being copied: readers look in the old store. The other kind says that the object is
+// being removed: readers find none. A copy replaces its own marker and nothing else, by a
+// condition. So it never replaces a newer write, and never brings back an object that was removed.
+// If a process is killed, its marker stays in effect until a write, a removal or [Finish] ends it.
 //
 // # Public objects
 //
-// Objects that are public in the old store are private in the bucket from the first day, and so are their copies: no
-// store tells a driver which objects are public. If all are, open a new store that is public as a whole. Else make
-// them public again when [Finish] has ended, by a copy of each onto itself with [storage.WithPublicRead].
+// Objects that are public in the old store are private in the bucket from the first day, and so are
+// their copies: no store tells a driver which objects are public. If all objects are public, open a
+// new store that is public as a whole. If only some are, make these public again when [Finish] has
+// ended, by a copy of each onto itself with [storage.WithPublicRead].
 //
 // # What is Unsupported
 //
-// Versions, locks, Restore, Compose, and IfAbsent on a signed upload are Unsupported, because no single store can
-// judge them. Copies move through the program.
+// Versions, locks, Restore, Compose, and IfAbsent on a signed upload are Unsupported, because no
+// single store can do this for the objects of both. Copies move through the program.
 package overlay
 
 import (
@@ -47,26 +50,29 @@ import (
 
 // A Config sets up an overlay. The zero value has the defaults.
 type Config struct {
-	// CopyOnRead copies an object of the old store before a download of the whole object from the
-	// start. Reads of ranges do not copy.
+	// CopyOnRead copies an object of the old store before a download of the whole object. Reads of
+	// ranges do not copy the object.
 	CopyOnRead bool
-	// KeepOld leaves the old store as it is: opened by itself, it is the way back. A removal puts a tombstone
-	// below [TombstonesPrefix] into the new store, which the bucket does not show, and SetTags copies the object
-	// first. All processes must agree on it. Removing a key that the new store cannot have fails.
+	// KeepOld leaves the old store as it is, so that the program can return to it. For a removal,
+	// the new store gets a tombstone below [TombstonesPrefix], which the bucket does not show.
+	// SetTags first copies the object. All processes must have the same KeepOld. Removing a key
+	// that the new store cannot have fails.
 	KeepOld bool
-	// NewOnly reads only the new store, and still removes from both. Set it when [Finish] has ended, in one process
-	// after the other, and take the layer away when all have it. Else an object that a process without the layer
-	// removes is seen again, and copied, by those that have the layer.
+	// NewOnly reads only the new store, but still removes objects from both stores. When [Finish]
+	// has ended, set NewOnly in one process after the other. When all processes have it, remove the
+	// layer. If you remove the layer too early, and a process without it removes an object, a
+	// process that still reads both stores sees the object again, and copies it.
 	NewOnly bool
 }
 
-// New returns a layer for the new store. Close old after the bucket.
+// New returns a layer for the new store. Close the bucket before old.
 //
-// If the new store lacks [storage.ConditionalCreate], [storage.ConditionalUpdate] or [storage.Metadata], every call of
-// the bucket fails with Unsupported.
+// If the new store lacks [storage.ConditionalCreate], [storage.ConditionalUpdate] or
+// [storage.Metadata], every call of the bucket fails with Unsupported.
 //
-// New fails with InvalidArgument if old is nil. If old is known to be the bucket of the new store, a folder of it, or a
-// directory around or in it ([driver.Overlap]), every call of the bucket fails with InvalidArgument.
+// New fails with InvalidArgument if old is nil. If old is known to be the bucket of the new store,
+// a folder of it, or a directory around or in it ([driver.Overlap]), every call of the bucket fails
+// with InvalidArgument.
 func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	if old == nil {
 		return nil, &storage.Error{
@@ -98,34 +104,35 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	}, nil
 }
 
-// An objectDriver is the new store with the old one below it.
+// An objectDriver is the driver of a bucket that an overlay makes of the new store and the old one.
 type objectDriver struct {
 	driver.Driver
 	stores *stores
 }
 
-// The stores are the two stores of an overlay, for the driver and for [Finish].
+// A stores has the two stores of an overlay. The driver and [Finish] use it.
 type stores struct {
 	driver  driver.Driver  // driver of the new store
 	new     storage.Bucket // the new store, without the layer
 	old     otherstore.Store
-	removes storage.Bucket // the old store, also with NewOnly
+	removes storage.Bucket // the old store for removals, even with NewOnly
 	config  Config
 	desc    driver.Description // description of the new store
-	pair    string             // names the new and the old store in every process
+	pair    string             // text that identifies both stores, the same in every process
 }
 
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.stores.old.Describe(storage.LeadingSlashes)
-	desc.Features &^= storage.SignedIfAbsent // such a condition would hold in one store only
+	desc.Features &^= storage.SignedIfAbsent // such a condition would only hold in one of the stores
+	desc.Features &^= storage.SignedRemovals // after the removal, readers would see the old store's object
 	desc.PublicBaseURL = ""
-	desc.Places = otherstore.Store{Bucket: d.stores.removes}.Places(d.Driver) // also with NewOnly, the old store counts
+	desc.Places = otherstore.Store{Bucket: d.stores.removes}.Places(d.Driver) // the old store counts even with NewOnly
 	return desc
 }
 
-// Native returns the driver itself, for [Finish] and [Left]: a client of the new store would not see
-// the old one.
+// Native returns the driver itself, which [Finish] and [Left] need. It returns no client of the new
+// store, because such a client would not see the old store.
 func (d *objectDriver) Native() any { return d }
 
-// Locate returns nowhere for copies on the server: an object may be in the old store.
+// Locate returns the zero reference, so that no copy is made on the server. The object may be in the old store.
 func (d *objectDriver) Locate(string) driver.ObjectRef { return driver.ObjectRef{} }

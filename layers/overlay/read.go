@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// oldCondition returns the condition of a read for the old store, or nil. It fails if no object there can
-// meet it.
+// oldCondition returns the condition of a read in the form for the old store, or nil. It fails if
+// no object of the old store can fulfill the condition.
 func (s *stores) oldCondition(ctx context.Context, r *driver.GetRequest) (storage.ReadOption, error) {
 	if r.Condition.Revision == "" || s.old.Has(r.Condition.Revision) {
 		return s.old.Condition(r.Condition), nil
@@ -24,7 +24,7 @@ func (s *stores) oldCondition(ctx context.Context, r *driver.GetRequest) (storag
 	return nil, storage.PreconditionFailed
 }
 
-// A found is the result of a read. Head has no body.
+// A found is the result of a read. Its body is nil for Head.
 type found struct {
 	attrs *storage.Attrs
 	body  io.ReadCloser
@@ -38,7 +38,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	}, func(c storage.ReadOption) (found, error) {
 		if d.stores.config.CopyOnRead && r.Offset == 0 && r.Length < 0 && r.Suffix == 0 && r.Condition.Revision == "" {
 			if _, err := d.stores.copyOld(ctx, r.Key, false); err == nil {
-				return found{}, storage.ObjectNotFound // the new store has it now
+				return found{}, storage.ObjectNotFound // the object was copied to the new store meanwhile
 			}
 		}
 		attrs, body, err := d.stores.old.Get(ctx, r, c)
@@ -47,7 +47,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return f.attrs, f.body, err
 }
 
-// Head is Get without a body.
+// Head returns the attributes from the store that Get would read.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	f, err := d.stores.read(ctx, r, func(own *driver.GetRequest) (found, error) {
 		attrs, err := d.Driver.Head(ctx, own)
@@ -59,8 +59,9 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return f.attrs, err
 }
 
-// read looks in the new store, and then in the old one. An object that is in neither is looked for in
-// the new store again: it may have been written there before it was removed from the old one.
+// read reads from the new store, and then from the old store. If both have no object, read looks in
+// the new store again, because the object may have been copied there and then removed from the old
+// store.
 func (s *stores) read(
 	ctx context.Context, r *driver.GetRequest, ofNew func(*driver.GetRequest) (found, error),
 	ofOld func(storage.ReadOption) (found, error),
@@ -91,11 +92,13 @@ func (s *stores) read(
 	return f, err
 }
 
-// errLookInOld says that the new store has no object, and hides none of the old store.
+// errLookInOld says that the new store has neither the object nor a marker that hides it in the old
+// store.
 var errLookInOld = errors.New("look in the old store")
 
-// readNew reads from the new store. If a marker may have caused a failure, and an object has replaced it,
-// readNew reads again. No object there has a revision of the old store.
+// readNew reads from the new store. If the read failed because there was a marker, and an object
+// has replaced the marker, readNew reads again. If the condition names a revision of the old store,
+// no object of the new store fulfills it.
 func (s *stores) readNew(
 	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (found, error),
 ) (found, error) {
@@ -140,7 +143,8 @@ func (s *stores) readNew(
 	}
 }
 
-// lacks returns the error of a read of a place without an object.
+// lacks returns the error of a read that found no object in the new store. A marker decides whether
+// the old store is read.
 func (p place) lacks() error {
 	if p.marker == removed {
 		return storage.ObjectNotFound
@@ -148,8 +152,8 @@ func (p place) lacks() error {
 	return errLookInOld
 }
 
-// lacks reports whether an error of the old store means that it has no such object. It may refuse keys
-// that the new store has.
+// lacks reports whether an error of the old store means that the store does not have the object.
+// The old store may refuse keys that only the new store can have.
 func lacks(err error) bool {
 	switch storage.CodeOf(err) {
 	case storage.ObjectNotFound, storage.Unsupported, storage.InvalidArgument:
@@ -173,8 +177,9 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map
 	return tags, err
 }
 
-// SetTags changes the tags in the store that has the object. As in read, an object that is in neither is looked for
-// in the new store again.
+// SetTags changes the tags in the store that has the object. If both have no object, SetTags looks
+// in the new store again, because the object may have been copied there and then removed from the
+// old store.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	err := d.setTags(ctx, r)
 	if !errors.Is(err, storage.ObjectNotFound) {
@@ -186,7 +191,8 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return d.Driver.SetTags(ctx, r)
 }
 
-// setTags looks once. A copy in progress may have the former tags: it must begin again.
+// setTags changes the tags in the store that has the object, without looking a second time. If the
+// object is copied meanwhile, tagCopy corrects the tags of the copy.
 func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) error {
 	p, err := d.stores.look(ctx, r.Key)
 	switch {
@@ -215,7 +221,9 @@ func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) err
 	return nil
 }
 
-// tagCopy changes the tags of an object that was copied while those in the old store were changed.
+// tagCopy corrects the tags of a copy that was made while the tags in the old store were changed.
+// If the copy is complete, tagCopy sets its tags. If the copy is in progress, tagCopy replaces its
+// marker, so that the copy begins again.
 func (d *objectDriver) tagCopy(ctx context.Context, r *driver.ChangeRequest) error {
 	p, err := d.stores.look(ctx, r.Key)
 	switch {
@@ -236,8 +244,8 @@ func (d *objectDriver) tagCopy(ctx context.Context, r *driver.ChangeRequest) err
 	return d.stores.endMarker(ctx, r.Key, p)
 }
 
-// Sign signs a request for the new store. It sees to it that a read finds an object there, and no
-// marker.
+// Sign signs a request for the new store. If the request is a read, Sign first copies the object
+// there, so that the read does not find a marker.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	if r.Method != "GET" && r.Method != "HEAD" {
 		return d.Driver.Sign(ctx, r)
@@ -248,7 +256,8 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 	return d.Driver.Sign(ctx, r)
 }
 
-// bring copies an object that only the old store has, also if others write meanwhile.
+// bring copies an object to the new store if only the old store has it. It tries again if others
+// write at the same time.
 func (s *stores) bring(ctx context.Context, key string) error {
 	for range removeAttempts {
 		if _, err := s.copyOld(ctx, key, true); !errors.Is(err, errAgain) {

@@ -17,11 +17,13 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// TombstonesPrefix begins the keys of tombstones in the new store: see [Config.KeepOld]. With that option,
-// writing such a key fails with InvalidArgument.
+// TombstonesPrefix is the prefix of the keys of tombstones in the new store. A tombstone is a small
+// object that hides an object of the old store (see [Config.KeepOld]). With KeepOld, writing such a
+// key fails with InvalidArgument.
 const TombstonesPrefix = ".omnibucket-overlay/"
 
-// afterTombstones is past all tombstones, except for hostile keys.
+// afterTombstones follows the keys of all tombstones, except for keys that someone has deliberately
+// made to sort after afterTombstones.
 const afterTombstones = TombstonesPrefix + "\U0010FFFD"
 
 const tombstone = "An overlay has removed this key. Its old store keeps the object.\n"
@@ -30,8 +32,8 @@ func (s *stores) isTombstone(key string) bool {
 	return s.config.KeepOld && strings.HasPrefix(key, TombstonesPrefix)
 }
 
-// nameOf returns the key of a tombstone. The tombstones of most keys are in the order of the
-// keys; ordered reports whether this one is.
+// nameOf returns the key of the tombstone for a key. If ordered is true, tombstones sort in the
+// order of their keys. Tombstones of very long keys are not ordered.
 func nameOf(key string) (name string, ordered bool) {
 	if name = TombstonesPrefix + key; keyrule.Fits(name) {
 		return name, true
@@ -40,7 +42,7 @@ func nameOf(key string) (name string, ordered bool) {
 	return TombstonesPrefix + "~long/" + hex.EncodeToString(sum[:]), false
 }
 
-// reserved refuses the key of a tombstone.
+// reserved returns an error if key is the key of a tombstone.
 func (s *stores) reserved(key string) error {
 	if s.isTombstone(key) {
 		return &storage.Error{
@@ -51,8 +53,9 @@ func (s *stores) reserved(key string) error {
 	return nil
 }
 
-// removeOld removes an object from the old store. With KeepOld it leaves a tombstone instead. The tombstone
-// stays, also if the key is written again: nobody writes to the old store, so its object never counts again.
+// removeOld removes an object from the old store. With KeepOld it leaves a tombstone instead. The
+// tombstone stays even if the key is written again, because the old store's object must never be
+// seen again.
 func (s *stores) removeOld(ctx context.Context, key string) error {
 	if !s.config.KeepOld {
 		return s.removes.Remove(ctx, key)
@@ -69,7 +72,7 @@ func (s *stores) isRemoved(ctx context.Context, key string) (bool, error) {
 	}
 	name, _ := nameOf(key)
 	_, err := s.driver.Head(ctx, &driver.GetRequest{Key: name, Length: -1, Auxiliary: true})
-	if err != nil && lacks(err) { // also if no tombstone can have that name
+	if err != nil && lacks(err) { // lacks(err) is also true if no tombstone can have that name
 		return false, nil
 	}
 	return err == nil, err
@@ -123,7 +126,7 @@ func (s *stores) oldEntries(ctx context.Context, prefix string) iter.Seq2[storag
 	}
 }
 
-// tombstones counts the tombstones that are left. With remove, it removes them.
+// tombstones counts the tombstones that are left. If remove is true, it removes them.
 func (s *stores) tombstones(ctx context.Context, remove bool) (left int64, err error) {
 	if !s.config.KeepOld {
 		return 0, nil
@@ -154,7 +157,7 @@ func (s *stores) newPage(ctx context.Context, r *driver.ListRequest, at position
 		return page, err
 	}
 	if n := len(page.Entries); n > 0 && s.isTombstone(page.Entries[n-1].Key) && page.Token != "" {
-		at.Start = afterTombstones // there may be many tombstones
+		at.Start = afterTombstones // skips the tombstones, which may be many
 		past, err := pageOf(ctx, s.new, r, at, "", false)
 		if err != nil {
 			return nil, err
@@ -195,9 +198,9 @@ func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, at posi
 	return page, nil
 }
 
-// hidden returns the entries of the old store's page that have a tombstone: keys, and common prefixes below which
-// every key has one. The new store's page lists a prefix by itself. A prefix stays if all of its keys have no
-// tombstone in the order of keys.
+// hidden returns the entries of the old store's page that tombstones hide: keys, and common
+// prefixes if each key below them has a tombstone. Prefixes that the new store's page also has are
+// left out. If no key of a prefix has an ordered tombstone, the prefix stays visible.
 func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.ListEntry) (map[string]bool, error) {
 	if !s.config.KeepOld {
 		return nil, nil
@@ -206,7 +209,7 @@ func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.L
 		key      string
 		isPrefix bool
 	}
-	have, gone := map[string]bool{}, map[entry]bool{} // have contains prefixes, because a key may be a marker
+	have, gone := map[string]bool{}, map[entry]bool{} // the map have is true for the prefixes of the new page
 	for _, e := range ofNew {
 		have[e.Key] = e.IsPrefix
 	}
@@ -214,7 +217,7 @@ func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.L
 		gone[entry{e.Key, e.IsPrefix}] = true
 	}
 	hidden := map[string]bool{}
-	var unsure []entry // these need a request
+	var unsure []entry // entries that need a request
 	for _, e := range ofOld {
 		this := entry{e.Key, e.IsPrefix}
 		switch _, ordered := nameOf(e.Key); {

@@ -14,13 +14,14 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// writeCondition returns the condition in the new store that stands for one in both. For a revision of
-// the old store, it is the revision of a marker. The condition that there is no object would be wrong:
-// it also holds after the object was copied and removed.
+// writeCondition returns a condition on the new store that holds exactly if c holds on both stores
+// together. If c names a revision of the old store, the result names the revision of a marker. A
+// condition that the new store has no object would be wrong, because it also holds after the object
+// was copied and then removed.
 func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condition) (storage.Condition, error) {
 	revision, isOld := s.old.Cut(c.Revision)
 	if !c.Absent && !isOld {
-		return c, nil // the new store can judge it
+		return c, nil // the new store can check it
 	}
 	p, err := s.look(ctx, key)
 	switch moved := s.ofCopy(p, c); {
@@ -59,8 +60,8 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	return p.condition(), nil
 }
 
-// ofCopy returns a condition with a revision of the old store as one with the revision of its copy, if the new store
-// has the copy.
+// ofCopy changes a condition on a revision of the old store into a condition on the copy of that
+// revision. If the new store lacks the copy, the condition stays as it is.
 func (s *stores) ofCopy(p place, c storage.Condition) storage.Condition {
 	revision, isOld := s.old.Cut(c.Revision)
 	if isOld && p.hasObject() && metadata.HoldsWriteID(p.attrs.Metadata, otherstore.CopyID(revision)) {
@@ -69,8 +70,8 @@ func (s *stores) ofCopy(p place, c storage.Condition) storage.Condition {
 	return c
 }
 
-// write makes a write with the condition that stands for one in both stores. If the write was refused
-// because a marker came or went meanwhile, the core writes again.
+// write calls do with the condition that writeCondition returns. If the write was refused only
+// because a marker has appeared or disappeared, the error makes the core write again.
 func write[T any](
 	ctx context.Context, s *stores, key string, condition *storage.Condition, do func() (T, error),
 ) (result T, err error) {
@@ -83,7 +84,7 @@ func write[T any](
 		return result, err
 	}
 	defer func() { *condition = given }()
-	*condition = c // set in r itself and not in a copy: the checksum in r is known only when the body has ended
+	*condition = c // set in r itself: a copy of r would lack the checksum, which r gets at the end of the body
 	result, err = do()
 	if !errors.Is(err, storage.PreconditionFailed) || !given.Absent && !s.old.Has(given.Revision) {
 		return result, err
@@ -94,16 +95,17 @@ func write[T any](
 	return result, errBusy
 }
 
-// errBusy says that others have changed the place of the object, and that the call may be repeated.
+// errBusy says that another process has changed the key in the new store meanwhile. The call can be
+// repeated.
 var errBusy = &storage.Error{
 	Code: storage.Unavailable, Retryable: true, Err: errors.New("the object is being moved or written by others"),
 }
 
-// Put stores the object in the new store. The object by which a job asks where a bucket is
-// appears in both.
+// Put stores the object in the new store. A job may write a question object, to find out whether
+// two buckets have the same store. Put stores a question object in both stores of the overlay.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	asks := evidence.Asks(ctx, r.Key)
-	if asks && d.stores.config.KeepOld { // before the new store loses its object of the key
+	if asks && d.stores.config.KeepOld { // refused before the new store loses an object of this key
 		return nil, &storage.Error{Code: storage.Unsupported, Err: errors.New("the old store is kept as it is")}
 	}
 	attrs, err := write(
@@ -119,8 +121,9 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return attrs, nil
 }
 
-// endAskOld removes the object by which a job asked where a bucket is from the old store, also if only its version in
-// the new store is removed. If a killed job had not stored it in the old store yet, that store may take no writes.
+// endAskOld removes a job's question object (see Put) from the old store. It is called even if only
+// the version in the new store is removed. It sends no removal if the old store lacks the object,
+// because that store may refuse writes.
 func (s *stores) endAskOld(ctx context.Context, key string) error {
 	if s.config.KeepOld {
 		return nil
@@ -135,7 +138,7 @@ func (s *stores) endAskOld(ctx context.Context, key string) error {
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	condition := &r.Condition
 	if r.AnyOrder {
-		condition = &storage.Condition{} // the condition of an open upload is checked at its end
+		condition = &storage.Condition{} // the condition of an open upload is checked when it is completed
 	}
 	return write(ctx, d.stores, r.Key, condition, func() (string, error) { return d.Driver.BeginParts(ctx, r) })
 }
@@ -148,11 +151,11 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	)
 }
 
-// removeAttempts bounds how often a removal begins again because others write meanwhile.
+// removeAttempts limits how often a removal is tried while others write the object.
 const removeAttempts = 5
 
-// Delete removes the object from both stores. The object of the old store is never seen again: either the
-// new store has an object until the old one is gone, or a marker hides it.
+// Delete removes the object from both stores. Readers never see the old store's object afterwards.
+// Until that object is removed, the new store has an object or a marker that hides it.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if evidence.Asks(ctx, r.Key) {
 		if err := d.stores.endAskOld(ctx, r.Key); err != nil {
@@ -167,11 +170,11 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	return errBusy
 }
 
-// errAgain says that another writer came first.
+// errAgain says that another writer has changed the key first, so that the caller must look again.
 var errAgain = errors.New("look again")
 
-// deleteOnce looks in the old store first: an object that it does not have never appears there, so
-// that the new store decides.
+// deleteOnce tries to remove an object once. It looks in the old store first. If the old store
+// lacks the object, the object never appears there, so that only the new store counts.
 func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error {
 	if err := s.reserved(r.Key); err != nil {
 		return err
@@ -190,7 +193,7 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	conditional := r.Condition.Revision != ""
 	switch {
 	case p.hasObject() && conditional && own.Condition.Revision != p.attrs.Revision:
-		return storage.PreconditionFailed // before anything is removed
+		return storage.PreconditionFailed // nothing was removed yet
 	case p.hasObject():
 		if attrs != nil {
 			if err := s.removeOld(ctx, r.Key); err != nil {
@@ -204,10 +207,10 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 		return nil
 	case attrs == nil:
 		return s.endMarker(ctx, r.Key, p)
-	case s.config.NewOnly: // nobody sees the object
+	case s.config.NewOnly: // no process reads the old store any more
 		return s.removeOld(ctx, r.Key)
 	case conditional && (!isOld || revision != attrs.Revision):
-		if attrs, err = s.inOld(ctx, r.Key); attrs == nil { // the object was removed before the look at the new store
+		if attrs, err = s.inOld(ctx, r.Key); attrs == nil { // the object was removed before look read the new store
 			return cmp.Or(err, errAgain)
 		}
 		return storage.PreconditionFailed
@@ -220,7 +223,8 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	return s.removeHidden(ctx, r.Key, p)
 }
 
-// removeHidden removes an object that only the old store has. The marker stops copies in progress.
+// removeHidden removes an object that only the old store has. It first writes a marker, which stops
+// copies in progress.
 func (s *stores) removeHidden(ctx context.Context, key string, p place) error {
 	p, err := s.putMarker(ctx, key, removed, p.condition())
 	if err != nil {
@@ -229,14 +233,15 @@ func (s *stores) removeHidden(ctx context.Context, key string, p place) error {
 	return s.endRemoval(ctx, key, p)
 }
 
-// endRemoval removes the object that a marker hides, and then the marker. If the old store refuses, the object
-// is seen again. After any other failure, also of removing the marker, the object stays hidden, because readers
-// have missed it already: the next removal or [Finish] ends the removal.
+// endRemoval removes the object that a marker hides, and then the marker. If the old store refuses
+// the removal, readers see the object again. After any other failure, the object stays hidden,
+// because some readers have already missed it. The next removal or [Finish] then completes the
+// removal.
 func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 	err := s.removeOld(ctx, key)
 	switch storage.CodeOf(err) {
 	case "":
-		_ = s.endMarker(ctx, key, p) // a marker that stays hides no object any more
+		_ = s.endMarker(ctx, key, p) // ignored: a marker that stays hides nothing any more
 		return nil
 	case storage.PermissionDenied,
 		storage.Unauthenticated,
@@ -252,15 +257,16 @@ func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 	return unknown(err)
 }
 
-// unknown returns the error of a write that was done in part.
+// unknown returns the error for a write that was only partly carried out.
 func unknown(err error) error {
 	return &storage.Error{Code: storage.CodeOf(err), Unknown: true, Retryable: storage.IsTemporary(err), Err: err}
 }
 
-// copyOld copies an object of the old store, and returns its attributes. They are nil if the new store
-// has an object already. It fails with ObjectNotFound if no store has one; it has then ended what a
-// killed process left. It fails with errAgain if others are copying, writing or removing the object.
-// Without takeOver, it also does so if there is the marker of a copy.
+// copyOld copies an object from the old store, and returns its attributes. If the new store already
+// has an object, the attributes are nil. If both stores have none, it fails with ObjectNotFound,
+// after it has removed what a killed process left. If others are copying, writing or removing the
+// object, it fails with errAgain. The parameter takeOver is true if copyOld must ignore the marker
+// of another copy and copy the object itself.
 func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*storage.Attrs, error) {
 	p, err := s.look(ctx, key)
 	switch {
@@ -302,7 +308,7 @@ func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*stora
 		return attrs, nil
 	case storage.PreconditionFailed:
 		return nil, errAgain
-	case storage.ObjectNotFound, storage.Changed: // somebody removes it, or sets its tags
+	case storage.ObjectNotFound, storage.Changed: // another caller has removed the object or set its tags
 		err = errAgain
 	}
 	return nil, errors.Join(err, s.endMarker(context.WithoutCancel(ctx), key, p))

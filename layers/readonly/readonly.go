@@ -1,9 +1,9 @@
 // Package readonly refuses every request that would change a bucket, whatever the credentials
-// allow.
+// permit.
 //
 //	bucket, err := storage.Open(ctx, address, driver.WithLayer(readonly.New(readonly.Config{})))
 //
-// What [storage.As] returns, such as the client of an SDK, passes the layer.
+// The client of an SDK that [storage.As] returns bypasses the layer.
 package readonly
 
 import (
@@ -29,8 +29,9 @@ var errReadOnly = &storage.Error{
 	Hint: "open it without the layer readonly to change it",
 }
 
-// New returns the layer. It refuses all requests but reads of objects, attributes and tags,
-// listings, and signatures of reads. Nothing is sent to the store for a refused request.
+// New returns the layer. It refuses all requests except reads of objects, attributes and tags,
+// listings, and signatures and vended credentials that only read. Nothing is sent to the store for
+// a refused request.
 func New(c Config) driver.Layer {
 	if c.Refusal == nil {
 		c.Refusal = errReadOnly
@@ -38,17 +39,17 @@ func New(c Config) driver.Layer {
 	return func(d driver.Driver) driver.Driver { return &objectDriver{driver.Intercept(d, c.pass), c.Refusal} }
 }
 
-// pass makes the requests that only read. A method that a later version of [driver.Driver] adds
-// is refused until it is named here.
+// pass makes the requests that only read. It refuses methods that it does not list, so that a
+// method which a later version of [driver.Driver] adds is refused at first.
 func (c Config) pass(ctx context.Context, call string, next func(context.Context) error) error {
 	switch {
-	case call == "Get", call == "Head", call == "Tags", call == "Sign", strings.HasPrefix(call, "List"):
+	case call == "Get", call == "Head", call == "Tags", call == "Sign", call == "Vend", strings.HasPrefix(call, "List"):
 		return next(ctx)
 	}
 	return c.Refusal
 }
 
-// An objectDriver signs reads only.
+// An objectDriver signs requests and vends credentials only if they only read.
 type objectDriver struct {
 	driver.Driver
 	refusal *storage.Error
@@ -59,4 +60,11 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 		return nil, d.refusal
 	}
 	return d.Driver.Sign(ctx, r)
+}
+
+func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storage.VendedCredentials, error) {
+	if r.Rights.Write || r.Rights.Remove {
+		return nil, d.refusal
+	}
+	return d.Driver.Vend(ctx, r)
 }

@@ -6,6 +6,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -19,7 +20,7 @@ import (
 // reads are the methods that change nothing. All others must be refused.
 var reads = map[string]bool{
 	"Describe": true, "Locate": true, "Native": true, "Close": true,
-	"Get": true, "Head": true, "Tags": true, "Sign": true,
+	"Get": true, "Head": true, "Tags": true, "Sign": true, "Vend": true,
 	"List": true, "ListParts": true, "ListUploads": true, "ListVersions": true,
 }
 
@@ -112,4 +113,18 @@ func TestTheRefusalCanBeAnother(t *testing.T) {
 	require.ErrorIs(t, err, storage.Locked)
 	require.ErrorContains(t, err, "wait an hour")
 	require.Empty(t, refusal.Key, "the error of a call is one of its own")
+}
+
+func TestOnlyCredentialsThatReadAreVended(t *testing.T) {
+	view, calls := newDrivers(t, readonly.Config{})
+	for _, rights := range []storage.Rights{{Write: true}, {Remove: true}, {Read: true, Write: true}} {
+		_, err := view.Vend(t.Context(), &driver.VendRequest{Rights: rights, TTL: time.Hour})
+		require.ErrorIs(t, err, storage.PermissionDenied)
+	}
+	require.NotContains(t, *calls, "Vend")
+	_, err := view.Vend(
+		t.Context(),
+		&driver.VendRequest{Rights: storage.Rights{Read: true, List: true}, TTL: time.Hour},
+	)
+	require.NoError(t, err)
 }

@@ -14,28 +14,28 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// An account has the settings and clients which the containers of one storage account and one
-// credential share. One of sharedKey, token, sas, vended and anonymous is set, or none if
-// Config.Client is.
+// An account holds the settings and clients for one storage account and one credential. All of its
+// containers share them. If Config.Client is set, requests use that client's credential. Otherwise
+// exactly one of sharedKey, token, sas, vended and anonymous is set.
 type account struct {
-	service      *service.Client              // makes one attempt per request, under singleAttempt: the core retries
+	service      *service.Client              // sends each request once, because the core retries; see singleAttempt
 	key          string                       // the account's own key, in base64; "" if it is not known
-	sharedKey    *service.SharedKeyCredential // made from key
+	sharedKey    *service.SharedKeyCredential // the SDK's form of key
 	token        azcore.TokenCredential
 	sas          string                                // a shared access signature, encoded, without "?"
-	vended       func(context.Context) (string, error) // returns such a signature for one request
-	endpoint     *url.URL                              // of the blob service, without a query and without a slash at its end
-	root         string                                // endpoint as a text
-	name         string                                // name of the account
+	vended       func(context.Context) (string, error) // returns a shared access signature for one request
+	endpoint     *url.URL                              // URL of the blob service, without a query or a final slash
+	root         string                                // endpoint as a string
+	name         string
 	anonymous    bool
 	hierarchical bool                 // Config.HierarchicalNamespace
 	version      string               // Config.APIVersion
 	scope        string               // Config.EncryptionScope
 	http         *http.Client         // nil if Config.Client is set
-	own          *transport.Transport // transport of http to close with the account, or nil
+	own          *transport.Transport // transport of http, which close closes; nil if the caller owns it
 	sdkClient    *service.Client      // Config.Client
 	identity     any                  // equal for accounts between which the service can copy objects
-	signer       *signingKey          // signs with key
+	signer       *signingKey          // signs with key; nil if there is no key
 	userKeys     userKeyCache         // keys for signing with a token credential
 }
 
@@ -94,15 +94,16 @@ func (a *account) client(retry policy.RetryOptions) (*service.Client, error) {
 	return service.NewClientWithNoCredential(address, o)
 }
 
-// noRetry makes one attempt. 0 would mean three retries.
+// noRetry makes the SDK send each request once. The value 0 would mean three retries.
 var noRetry = policy.RetryOptions{MaxRetries: -1}
 
-// prepare requests the stored bytes, with the account's service version and vended signature. Without
-// the first header, Go's transport would accept gzip and decompress objects that are stored that way.
+// prepare adds the headers and the vended signature that each request needs. It sets
+// Accept-Encoding because Go's transport would otherwise accept gzip and decompress objects that
+// are stored as gzip.
 func (a *account) prepare(r *http.Request) error {
 	r.Header.Set("Accept-Encoding", "identity")
 	if a.version != "" {
-		r.Header["x-ms-version"] = []string{a.version} // as the SDK spells it
+		r.Header["x-ms-version"] = []string{a.version} // the SDK's spelling, so that this replaces the SDK's header
 	}
 	if a.vended == nil {
 		return nil
@@ -112,7 +113,8 @@ func (a *account) prepare(r *http.Request) error {
 	return err
 }
 
-// A requestPolicy changes each request.
+// A requestPolicy is a policy of the SDK that calls the function for each request before sending
+// it.
 type requestPolicy func(*http.Request) error
 
 func (p requestPolicy) Do(r *policy.Request) (*http.Response, error) {
@@ -122,8 +124,9 @@ func (p requestPolicy) Do(r *policy.Request) (*http.Response, error) {
 	return r.Next()
 }
 
-// singleAttempt returns the context for every request. With it, Config.Client
-// makes one attempt and requests the stored bytes, as other clients do anyway.
+// singleAttempt returns the context that every request must use. If Config.Client is set, the
+// context turns that client's retries off and requests the bytes as they are stored. The package's
+// own clients never retry, and always request the bytes as they are stored.
 func (a *account) singleAttempt(ctx context.Context) context.Context {
 	if a.sdkClient == nil {
 		return ctx
@@ -132,7 +135,7 @@ func (a *account) singleAttempt(ctx context.Context) context.Context {
 	return policy.WithRetryOptions(ctx, noRetry)
 }
 
-// close closes the connections that were opened here.
+// close closes the idle connections that newAccount's transport has opened.
 func (a *account) close() error {
 	if a.own != nil {
 		a.own.CloseIdleConnections()

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// propertiesOf returns the properties that the response to a read shares with the response to a
-// HEAD.
+// propertiesOf converts the response to a read into the response to a HEAD, because attrsOf accepts
+// only that. inferred is true if the access tier is the account's default.
 func propertiesOf(out *blob.DownloadResponse, inferred bool) *blob.GetPropertiesResponse {
 	return &blob.GetPropertiesResponse{
 		ContentType:                 out.ContentType,
@@ -37,7 +37,8 @@ func propertiesOf(out *blob.DownloadResponse, inferred bool) *blob.GetProperties
 	}
 }
 
-// attrsOfHead returns the attributes in the response to a HEAD, which must have the size.
+// attrsOfHead returns the attributes in the response to a HEAD. If the response has no size, it
+// fails.
 func attrsOfHead(p *blob.GetPropertiesResponse, key string) (*storage.Attrs, error) {
 	if p.ContentLength == nil {
 		return nil, httpheader.LengthMissing()
@@ -73,10 +74,9 @@ func attrsOf(p *blob.GetPropertiesResponse, key string) *storage.Attrs {
 	return a
 }
 
-// addMetadata adds metadata and checksums. The service computes the MD5 for Put
-// Blob, but stores whatever MD5 Put Block List sends. The MD5 counts only if the
-// object has this package's checksum, because this package sends no MD5 with a
-// block list.
+// addMetadata adds metadata and checksums to a. If the object lacks this package's checksum,
+// addMetadata ignores the MD5: another tool may have sent any MD5 with Put Block List, which does
+// not verify it. This package sends no MD5.
 func addMetadata(a *storage.Attrs, metadata map[string]*string, md5 []byte) {
 	a.Metadata, a.CRC32C = decodeMetadata(metadata, a.Size)
 	if a.CRC32C.Known {
@@ -84,7 +84,7 @@ func addMetadata(a *storage.Attrs, metadata map[string]*string, md5 []byte) {
 	}
 }
 
-// encryption returns how the service encrypts an object. It has one algorithm.
+// encryption returns how the service encrypts an object. The algorithm is always AES256.
 func encryption(encrypted *bool, scope, keySHA256 *string) storage.Encryption {
 	if !deref(encrypted) {
 		return storage.Encryption{}
@@ -94,13 +94,14 @@ func encryption(encrypted *bool, scope, keySHA256 *string) storage.Encryption {
 	}
 }
 
-// replicationStatus returns the status of an object that rules replicate, keyed by header
-// "policy_rule". If a rule is not complete, it returns the status of that rule.
+// replicationStatus returns the worst status of an object's replication rules: failed, or else a
+// status that is not complete, or else complete. The keys of rules come from headers and have the
+// form "policy_rule".
 func replicationStatus(rules map[string]*string) string {
 	status := ""
 	for name, of := range rules {
 		switch {
-		case strings.EqualFold(name, "policy-id"): // the policy of the object's source
+		case strings.EqualFold(name, "policy-id"): // not a rule: it names the policy that made this replica
 		case status == "", strings.EqualFold(status, "complete"), strings.EqualFold(deref(of), "failed"):
 			status = deref(of)
 		}

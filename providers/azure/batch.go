@@ -16,18 +16,19 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// batchVersion is the first service version with batches of one container.
+// batchVersion is the first service version that accepts a batch request to one container.
 // https://learn.microsoft.com/rest/api/storageservices/blob-batch
 const batchVersion = "2020-04-08"
 
-// canBatch reports whether the credential can authorize each request of a batch.
-// A shared access signature of the container cannot; Config.Client may.
+// canBatch reports whether the account may send batches. The credential must authorize each request
+// of a batch, which a shared access signature of the container cannot do. Config.Client may have a
+// credential that can.
 func (a *account) canBatch() bool {
 	return !a.isBefore(batchVersion) && (a.sharedKey != nil || a.token != nil || a.sdkClient != nil)
 }
 
-// submit sends a batch. If the response cannot be read, the outcome is unknown.
-// The SDK panics if the response names a request that was not made.
+// submit sends a batch. If the response cannot be read, the error is Unknown. submit recovers from
+// a panic of the SDK, which occurs if the response names a request that is not in the batch.
 func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([]*container.BatchResponseItem, error) {
 	var response *http.Response
 	var out container.SubmitBatchResponse
@@ -54,7 +55,7 @@ func (rm *remover) submit(ctx context.Context, batch *container.BatchBuilder) ([
 		if whole := batchError(err, response); whole != nil {
 			return nil, whole
 		}
-		if e.Code == storage.Internal { // the SDK's text contains the response
+		if e.Code == storage.Internal { // replace this error, because the SDK's text contains the response
 			e = &storage.Error{Code: storage.Unavailable, Retryable: true, Hint: sdkerror.PageHint, Err: errUnreadable}
 		}
 		e.Unknown = true
@@ -68,8 +69,9 @@ func isAccepted(response *http.Response) bool {
 
 var errUnreadable = errors.New("the response to the batch cannot be read")
 
-// batchError returns the error for a batch that the service accepted and then
-// refused as a whole, or nil. The SDK has that response in the text of its error.
+// batchError returns the error for a batch that the service accepted and then refused as a whole.
+// Otherwise it returns nil. It parses the refusal from the text of the SDK's error, because the SDK
+// keeps it nowhere else.
 func batchError(err error, response *http.Response) *storage.Error {
 	text := err.Error()
 	at := strings.Index(text, "HTTP/1.1 ")
@@ -83,7 +85,8 @@ func batchError(err error, response *http.Response) *storage.Error {
 	return translate(runtime.NewResponseError(one))
 }
 
-// assignResponses sets the error of each request in errs.
+// assignResponses sets errs from the responses to a batch. The batch's request i is for
+// r[slots[i]].
 func (rm *remover) assignResponses(
 	ctx context.Context, responses []*container.BatchResponseItem, slots []int, r []driver.DeleteRequest, errs []error,
 ) {

@@ -9,11 +9,11 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// publicAccessHint says where to permit what Azure calls anonymous access.
+// publicAccessHint tells how to permit public access, which Azure calls anonymous access.
 const publicAccessHint = "the storage account forbids public access: permit it in the account's configuration (allowBlobPublicAccess) with the portal, az or ARM"
 
-// BucketInfo requests the container's properties and the account's CORS rules.
-// Data roles may not read the rules: then BucketInfo omits them.
+// BucketInfo requests the container's properties and the account's CORS rules. If the credential
+// may not read the rules, as with Azure's data roles, BucketInfo omits them.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	info := &storage.BucketInfo{Name: name}
 	if err := s.readSettings(ctx, info); err != nil {
@@ -45,7 +45,8 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 // returns BucketNotFound.
 func (bc *blobContainer) settings(ctx context.Context) (container.GetPropertiesResponse, error) {
 	p, err := send(ctx, bc.account, bc.client.GetProperties, nil)
-	if err = reads(err); storage.CodeOf(err) == storage.ObjectNotFound { // the 404 to a HEAD has no code
+	// The 404 to a HEAD has no code. Only the container can be missing here.
+	if err = reads(err); storage.CodeOf(err) == storage.ObjectNotFound {
 		err = sdkerror.WithCode(err, storage.BucketNotFound, "")
 	}
 	return p, err
@@ -77,7 +78,7 @@ func (bc *blobContainer) setPublic(ctx context.Context, wanted bool) error {
 		o.Access = new(container.PublicAccessTypeBlob)
 	}
 	_, err = write(ctx, bc.account, bc.client.SetAccessPolicy, o)
-	if storage.CodeOf(err) == storage.PreconditionFailed { // a failure of this package's condition, not of the caller's
+	if storage.CodeOf(err) == storage.PreconditionFailed { // this package's IfUnmodifiedSince has failed
 		return sdkerror.WithCode(err, storage.Unavailable, "another client changed the container at the same time: try again")
 	}
 	return publicAccessError(err)

@@ -19,18 +19,18 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// azureHost reports whether a host is one of Azure's clouds.
+// azureHost reports whether a host belongs to one of Azure's clouds.
 func azureHost(host string) bool {
 	domains := []string{".windows.net", ".azure.net", ".chinacloudapi.cn", ".usgovcloudapi.net", ".cloudapi.de"}
 	return slices.ContainsFunc(domains, func(domain string) bool { return strings.HasSuffix(host, domain) })
 }
 
-// cloudOf returns the cloud of a host. The identity service of the public cloud, which the SDK asks
-// by default, does not know accounts of another cloud.
+// cloudOf returns the cloud to which a host belongs. By default, the SDK asks the identity service
+// of the public cloud, which has no accounts of the other clouds.
 // https://learn.microsoft.com/azure/developer/go/sdk/sovereign-clouds
 func cloudOf(host string) cloud.Configuration {
 	switch {
-	case os.Getenv("AZURE_AUTHORITY_HOST") != "": // the SDK reads it only if there is no cloud
+	case os.Getenv("AZURE_AUTHORITY_HOST") != "": // the SDK reads the variable only if the cloud is zero
 	case strings.HasSuffix(host, ".usgovcloudapi.net"):
 		return cloud.AzureGovernment
 	case strings.HasSuffix(host, ".chinacloudapi.cn"):
@@ -39,12 +39,12 @@ func cloudOf(host string) cloud.Configuration {
 	return cloud.Configuration{}
 }
 
-// A defaultChain is Azure's default credential chain. It is made for the first
-// token. If local is set, because the endpoint is not Azure's, it omits the
-// machine's identity, which would ask a metadata service.
+// A defaultChain is Azure's default credential chain. It is created when the first token is needed.
+// If local is true, the endpoint is not Azure's. Then the chain omits the machine's managed
+// identity, because the SDK would ask a metadata service for it.
 type defaultChain struct {
 	local bool
-	cloud cloud.Configuration // cloud of the endpoint; zero means the public one, or that of AZURE_AUTHORITY_HOST
+	cloud cloud.Configuration // zero means the cloud of AZURE_AUTHORITY_HOST, or else the public cloud
 	once  sync.Once
 	inner azcore.TokenCredential
 	err   error
@@ -87,7 +87,8 @@ func (c *defaultChain) open() {
 	c.inner, c.err = orNil(azidentity.NewChainedTokenCredential(sources, nil))
 }
 
-// orNil returns a nil interface instead of one with a nil pointer.
+// orNil converts the result of a constructor to an interface. If err is set, it returns a nil
+// interface instead of an interface with a nil pointer.
 func orNil[C any, P interface {
 	*C
 	azcore.TokenCredential
@@ -98,8 +99,8 @@ func orNil[C any, P interface {
 	return credential, nil
 }
 
-// A translatingCredential translates the credential's errors, which the SDK would report as
-// errors of the request.
+// A translatingCredential converts the credential's errors to storage.Errors. Otherwise the SDK
+// would report them as errors of the request that needs the token.
 type translatingCredential struct{ from azcore.TokenCredential }
 
 func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
@@ -110,9 +111,10 @@ func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenReque
 	return token, tokenError(err)
 }
 
-// tokenError returns the error for a failed token request. A server error or a missing response may pass, and so
-// may the responses of a metadata service that is starting (404, 410). Otherwise the credential was refused or is
-// missing. With Config.Client there is one attempt, as for each request: the core retries.
+// tokenError returns the error for a failed token request. After a network error, a server error,
+// or the 404 or 410 of a metadata service that is starting, the error is Unavailable and retryable.
+// Otherwise the credential was refused or is missing, and the error is Unauthenticated. With
+// Config.Client the SDK requests a token once, because the core retries.
 // https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling
 func tokenError(err error) *storage.Error {
 	passes := sdkerror.IsType[net.Error](err)

@@ -21,37 +21,37 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
-// The parts of an open upload (driver.PutRequest.AnyOrder) are blobs, and its completion copies
-// them as blocks. Blocks of the key itself would need no copy. But any other write to the key
-// drops them, and a client that may send a block of a key may also overwrite it. See
-// docs/maintainers/decisions/open-uploads.md.
+// An open upload (driver.PutRequest.AnyOrder) stores each part as a blob with a key of its own. Its
+// completion copies these blobs as blocks of the object. Blocks sent to the object's key would need
+// no copy. But any other write to that key drops the blocks, and a client that may send blocks to a
+// key may also overwrite the object. See docs/maintainers/decisions/open-uploads.md.
 //
-// The keys have an empty segment, which the library allows in no key that it writes. List and
-// ListVersions omit them.
+// The keys of parts have an empty segment, which the library never writes in a caller's key. List
+// and ListVersions omit these keys.
 const (
 	reservedPrefix   = ".omnibucket//"
 	componentsPrefix = reservedPrefix + "parts/"
 
-	maxParallel = 16 // requests at once
+	maxParallel = 16 // requests at the same time
 )
 
 func isReserved(key string) bool { return strings.HasPrefix(key, reservedPrefix) }
 
-// An openUpload is the name of an open upload: the part that its keys contain, and a secret that
-// no signed address reveals.
+// An openUpload is the parsed name of an open upload. The name consists of an id, which is in the
+// keys of the parts, and a secret, which no signed URL reveals.
 type openUpload struct {
 	prefix string // prefix of the keys of its parts
 	secret string
 }
 
-var openUploads = regexp.MustCompile(`^[0-9a-f]{32}(-[0-9a-f]{32})?$`) // ListUploads does not know the secret
+var openUploads = regexp.MustCompile(`^[0-9a-f]{32}(-[0-9a-f]{32})?$`) // ListUploads returns names without the secret
 
-// isOpenUpload reports whether upload is the name of an open upload, and not one from
-// newUploadID.
+// isOpenUpload reports whether upload is the name of an open upload. A name from newUploadID is
+// not.
 func isOpenUpload(upload string) bool { return openUploads.MatchString(upload) }
 
 func parseOpenUpload(upload string) (*openUpload, error) {
-	if !isOpenUpload(upload) { // another name could lead out of componentsPrefix
+	if !isOpenUpload(upload) { // any other name could lead to keys outside componentsPrefix
 		return nil, argument.Invalid("upload", "must be a name that BeginParts returned", "")
 	}
 	id, secret, _ := strings.Cut(upload, "-")
@@ -62,8 +62,9 @@ func (u *openUpload) key(part int) string { return components.Part(u.prefix, par
 
 func (u *openUpload) marker() string { return components.Marker(u.prefix) }
 
-// proofKey is the name of the metadata that shows that this package wrote the part. The sender of
-// a signed part can set checksumKey, too, and a wrong checksum would make the object unreadable.
+// proofKey is the metadata name for the proof that this package wrote a part. A client with a
+// signed URL could set checksumKey to a wrong checksum, which would make the object unreadable. But
+// that client cannot compute the proof.
 const proofKey = "omnibucket_proof"
 
 // proof returns the value of proofKey for a part with this checksum.
@@ -74,7 +75,8 @@ func (u *openUpload) proof(number int, checksum string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// checksum returns the checksum of a part, if this package wrote it.
+// checksum returns the checksum in a part's metadata. If the proof is missing or wrong, the
+// checksum is unknown.
 func (u *openUpload) checksum(number int, metadata map[string]*string, size int64) storage.CRC32C {
 	text, proof := "", ""
 	for name, value := range metadata {
@@ -91,8 +93,8 @@ func (u *openUpload) checksum(number int, metadata map[string]*string, size int6
 	return parseChecksum(text, size)
 }
 
-// put makes one Put Blob request, with the encryption of the object. The service
-// verifies its CRC64.
+// put stores a part with one Put Blob request, encrypted as the object will be. The service
+// verifies the part's CRC64.
 func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {
@@ -117,7 +119,8 @@ func (cu *componentUploads) put(ctx context.Context, r *driver.PartRequest) (dri
 	})
 }
 
-// isNotEncryption reports whether an option concerns only the object, and not the bytes of its parts.
+// isNotEncryption reports whether an option concerns only the object. Options for encryption
+// concern the parts, too.
 func isNotEncryption(option any) bool {
 	switch option.(type) {
 	case encryptionScope, *customerkey.Key:
@@ -136,9 +139,9 @@ func (u *openUpload) part(number int, item *container.BlobItem) driver.Part {
 	return driver.Part{Number: number, Tag: e.ETag, Size: e.Size, CRC32C: u.checksum(number, item.Metadata, e.Size)}
 }
 
-// complete copies the parts as blocks, and removes them. The last request has the write's
-// condition and properties. If it fails, the parts stay for another attempt. Concurrent calls make
-// one object; see components.Completion.
+// complete copies the parts as blocks, commits the blocks and removes the parts. The commit has the
+// condition and the properties of the write. If the commit fails, the parts remain for another
+// attempt. Concurrent calls create one object; see components.Completion.
 func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {
@@ -159,7 +162,7 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 		Prepare: func(ctx context.Context) (err error) {
 			if ids, err = cu.stageParts(ctx, ranges, &whole); storage.CodeOf(
 				err,
-			) != storage.Changed { // otherwise a part was replaced or removed
+			) != storage.Changed { // Changed means that a part was replaced or removed
 				return err
 			}
 			if open, openErr := cu.isOpen(ctx, u); openErr == nil && !open {
@@ -176,8 +179,9 @@ func (cu *componentUploads) complete(ctx context.Context, r *driver.CompleteRequ
 	return completion.Run(ctx, r)
 }
 
-// partRanges returns the ranges to copy, and their size. If they would be more than the blocks
-// of a blob, each part is one range.
+// partRanges returns the ranges to copy as blocks, and their total size in bytes. It splits each
+// part into ranges of the usual block size. If a blob cannot have so many blocks, each part is one
+// range.
 func (cu *componentUploads) partRanges(
 	ctx context.Context, u *openUpload, r *driver.CompleteRequest,
 ) (ranges []copyRange, size int64, err error) {
@@ -205,7 +209,8 @@ func (cu *componentUploads) isOpen(ctx context.Context, u *openUpload) (bool, er
 	return marker != nil && components.IsOpen(marker.Metadata), err
 }
 
-// marker returns the attributes of an upload's marker, or nil if it no longer has one.
+// marker returns the attributes of the marker, an empty blob that represents the upload. If the
+// marker does not exist, it returns nil.
 func (cu *componentUploads) marker(ctx context.Context, u *openUpload) (*storage.Attrs, error) {
 	marker, err := cu.objects.Head(ctx, &driver.GetRequest{Key: u.marker(), Length: -1, Auxiliary: true})
 	if storage.CodeOf(err) == storage.ObjectNotFound {

@@ -10,10 +10,10 @@ import (
 	"github.com/omnibucket/storage/internal/parallel"
 )
 
-// remove removes all blobs of an upload, whoever stored them, with their versions: an account that
-// keeps versions would keep, and bill, each part for ever. The marker is first: if the removal is
-// interrupted, or another process lists the parts meanwhile, nobody makes an object of those that
-// remain.
+// remove removes all blobs of an upload and their versions, including blobs that other clients
+// stored. An account with versioning would otherwise keep, and bill, each part forever. remove
+// starts with the marker. So if it is interrupted, or if another process lists the parts meanwhile,
+// nobody can create an object from the remaining parts.
 func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 	if err := cu.objects.Delete(ctx, &driver.DeleteRequest{Key: u.marker()}); err != nil {
 		return err
@@ -31,11 +31,11 @@ func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 	})
 }
 
-// removeComponent removes a blob of an upload, and its version if the account keeps versions. A
-// version stays if the credential may not remove versions, as with the role Storage Blob Data
-// Contributor, or if the container retains them by default: the upload has ended anyway.
+// removeComponent removes a blob of an upload and, if the account keeps versions, its version. If
+// the version cannot be removed, removeComponent succeeds, because the upload has ended anyway. The
+// role Storage Blob Data Contributor may not remove versions, and some containers retain them.
 func (cu *componentUploads) removeComponent(ctx context.Context, key, version string, current bool) error {
-	if current { // the service refuses to remove the version of a current blob
+	if current { // the service refuses to remove a version while it is current
 		if err := cu.objects.Delete(ctx, &driver.DeleteRequest{Key: key}); err != nil {
 			return err
 		}

@@ -14,8 +14,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// stageParts copies the parts of an open upload as blocks. If the service may not read them, as in
-// accounts with private endpoints, or cannot be authorized to, they pass through this process.
+// stageParts copies the parts of an open upload as blocks. Usually the service reads the parts
+// itself. If it cannot, as in accounts with private endpoints, their bytes pass through this
+// process.
 func (cu *componentUploads) stageParts(
 	ctx context.Context, ranges []copyRange, c *driver.PutRequest,
 ) ([]string, error) {
@@ -72,8 +73,8 @@ func (cu *componentUploads) openRange(ctx context.Context, p *copyRange) (io.Rea
 	return body, err
 }
 
-// A rangeBody is a range of a blob as the body of one request. It requests the range when it is
-// first read, and so needs no memory.
+// A rangeBody is the body of a request that sends a range of a blob. It requests the range at the
+// first Read and passes the bytes on, without a buffer.
 type rangeBody struct {
 	open func() (io.ReadCloser, error)
 	size int64
@@ -81,8 +82,8 @@ type rangeBody struct {
 	mu     sync.Mutex // the HTTP client may still read after its response has come
 	at     int64
 	from   io.ReadCloser // nil until the first Read
-	sum    uint64        // CRC64 of the bytes before at
-	failed error         // error of open or from
+	sum    uint64        // CRC64 of the bytes read so far
+	failed error         // the error of open or of from.Read
 	closed bool
 }
 
@@ -114,8 +115,8 @@ func (b *rangeBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Seek moves to the start or the end, and only before the first Read: the SDK does that to
-// learn the length.
+// Seek moves to the start or the end. It works only before the first Read, when the SDK determines
+// the length.
 func (b *rangeBody) Seek(offset int64, whence int) (int64, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -142,8 +143,9 @@ func (b *rangeBody) Close() error {
 	return err
 }
 
-// check returns the error for the request, whose own error is err. crc is the CRC64 of the
-// bytes that the service has received.
+// check returns the error for the request that sent b. err is the request's own error, and crc is
+// the CRC64 of the bytes that the service received. If reading the range failed, check returns that
+// error.
 func (b *rangeBody) check(crc []byte, err error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -42,8 +42,9 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	return d.copier.copyRanges(ctx, ranges, total)
 }
 
-// appendTail makes an object of r.Tail and the blocks of the source or, if these cannot be used again, copies of its
-// ranges. The blocks of a source that was stored without them, or with keys of encryption, cannot.
+// appendTail creates an object from the source and r.Tail. It reuses the blocks of the source if it
+// can. Otherwise it copies the ranges as new blocks. Blocks cannot be reused if the source was
+// stored without blocks, or if the request has an option such as an encryption key.
 func (d *objectDriver) appendTail(
 	ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, c *driver.PutRequest,
 ) (*storage.Attrs, error) {
@@ -69,8 +70,10 @@ func (d *objectDriver) appendTail(
 	return d.copier.commitCopied(ctx, append(ids, last), c)
 }
 
-// committed returns the ids of the blocks of an object of size bytes, if all ids have the same length and one more
-// block is possible. Bytes that the Data Lake API has added to an object are in none of the blocks that are listed.
+// committed returns the ids of the blocks of an object. It returns nil if an id does not have the
+// given length, if the object can have no more blocks, or if the blocks do not add up to size
+// bytes. The last case occurs after an append with the Data Lake API, because its bytes are in no
+// listed block.
 // https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
 func (bl *blocks) committed(ctx context.Context, key string, length int, size int64) ([]string, error) {
 	out, err := send(

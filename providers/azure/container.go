@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// A blobContainer has the clients of a container and its blobs. It makes the requests that find out
-// why another one failed.
+// A blobContainer has the clients of a container and its blobs. It also makes the extra requests
+// that determine why an operation failed.
 type blobContainer struct {
 	account *account
 	client  *container.Client
@@ -76,7 +76,8 @@ func (bc *blobContainer) readError(ctx context.Context, err error, r *driver.Get
 	return e
 }
 
-// missing is [sdkerror.Translator.Missing].
+// missing returns an error with status 404 if the object does not exist, and otherwise nil. If a
+// condition has failed, that takes one more request; see [sdkerror.Translator.Missing].
 func (bc *blobContainer) missing(
 	ctx context.Context, e *storage.Error, key, version string, c storage.Condition,
 ) *storage.Error {
@@ -89,8 +90,8 @@ func (bc *blobContainer) missing(
 	})
 }
 
-// notFound distinguishes a missing object from a missing container, if e is a 404. If the
-// response does not say which, that costs one more request.
+// notFound determines whether a 404 is about the object or about the container. If the response
+// does not tell, notFound makes one more request. It returns any other error unchanged.
 func (bc *blobContainer) notFound(ctx context.Context, e *storage.Error) error {
 	switch {
 	case e.Status != http.StatusNotFound, isCode(e, "ContainerNotFound", "ContainerBeingDeleted"):

@@ -28,11 +28,11 @@ type copier struct {
 	limit, block int64 // bytes; 0 means the service's limits
 }
 
-// Copy makes one Copy Blob From URL request, which is synchronous. That request
-// can replace only metadata. If other properties change, or if the source is too
-// large, Copy makes the object of blocks that are copied in parallel. Put Blob
-// From URL could replace all properties, but only up to 5,000 MiB, sequentially,
-// and within the time limit of a response.
+// Copy makes one Copy Blob From URL request, which is synchronous. That request can replace only
+// the metadata. If other properties change, or if the source is too large, Copy creates the object
+// from blocks, which the service copies in parallel. Put Blob From URL could replace all
+// properties. But it copies at most 5,000 MiB, sequentially, and within the time limit of a
+// response.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if !d.account.canAuthorizeSource() {
 		return nil, storage.Unsupported
@@ -48,7 +48,8 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
-	// Copy Blob From URL has no headers for keys, and once had none for a scope.
+	// Copy Blob From URL has no headers for customer keys. Before scopeVersion, it has no header for an
+	// encryption scope.
 	inBlocks := n.key != nil || customerkey.In(r.Source.Native) != nil ||
 		n.scope != "" && d.account.isBefore(scopeVersion)
 	if !inBlocks && source.Size <= cmp.Or(d.copier.limit, maxCopy) &&
@@ -67,14 +68,14 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	return attrs, copiedTagsError(err, r.Tags)
 }
 
-// canAuthorizeSource reports whether the service can be authorized to read a
-// source. The credential of Config.Client is not accessible.
+// canAuthorizeSource reports whether this package can authorize the service to read the source of a
+// copy. It cannot use the credential that Config.Client contains.
 func (a *account) canAuthorizeSource() bool {
 	return a.signer != nil || a.token != nil || a.sas != "" || a.vended != nil || a.anonymous
 }
 
-// headSource returns the attributes of the source at the revision and version to
-// copy. If it has changed or is missing, headSource returns Changed.
+// headSource returns the attributes of the source at the revision and version to copy. If the
+// source has changed or is missing, headSource returns Changed.
 func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*storage.Attrs, error) {
 	if source.Attrs != nil {
 		return source.Attrs, nil
@@ -137,18 +138,20 @@ func (cp *copier) copyBlob(
 	}
 	attrs := writeAttrs(out.ETag, out.LastModified, out.VersionID)
 	attrs.CRC32C, attrs.StorageClass = source.CRC32C, deref((*string)(o.Tier))
-	attrs.Encryption = encryption(new(out.EncryptionScope != nil), out.EncryptionScope, nil) // no other is named
+	// The response tells about the encryption only if an encryption scope was used.
+	attrs.Encryption = encryption(new(out.EncryptionScope != nil), out.EncryptionScope, nil)
 	return attrs, nil
 }
 
-// withCopyTimeout returns the context for requests whose response comes after the
-// service has copied the bytes.
+// withCopyTimeout extends the time limit of a response that the service sends only after it has
+// copied the bytes.
 func withCopyTimeout(ctx context.Context) context.Context {
 	return transport.WithAnswer(ctx, transport.DefaultAnswer)
 }
 
-// codeUnverified is the code for a source that the service may not read. If it ignores the
-// authorization, as before the version 2020-10-02, it may say that the account is not public.
+// codeUnverified is the code if the service may not read the source of a copy. Service versions
+// before 2020-10-02 ignore the authorization, and may respond with PublicAccessNotPermitted
+// instead.
 // https://github.com/Azure/azure-sdk-for-java/issues/24881
 const codeUnverified = "CannotVerifyCopySource"
 
@@ -169,13 +172,13 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	case isCode(e, "TargetConditionNotMet", "BlobAlreadyExists", "ContainerNotFound", "ContainerBeingDeleted"):
 	case isCode(e, codeUnverified, "PublicAccessNotPermitted", "BlobNotFound", "ResourceNotFound"),
 		e.Code == storage.PreconditionFailed:
-		source.Attrs = nil // the attributes from before the copy
+		source.Attrs = nil // headSource must not return the attributes from before the copy
 		if _, headErr := cp.headSource(ctx, source); headErr != nil {
 			return headErr
 		}
 		if isCode(e, codeUnverified, "PublicAccessNotPermitted") ||
 			e.Code == storage.PreconditionFailed && c == (storage.Condition{}) {
-			return sourceUnreadableError(e) // the source has not changed
+			return sourceUnreadableError(e) // headSource found the source unchanged
 		}
 	case isCode(e, "InvalidBlobType"):
 		e.Code, e.Hint = storage.Unsupported, "" // the source is not a block blob, so the core streams it
@@ -183,8 +186,8 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	return e
 }
 
-// archivedCopyError finds out whether the source is archived, or the object that the copy would
-// overwrite.
+// archivedCopyError determines which object is archived: the source, or the object that the copy
+// would overwrite.
 func (cp *copier) archivedCopyError(
 	ctx context.Context, e *storage.Error, source driver.ObjectRef, c storage.Condition,
 ) error {
@@ -206,7 +209,7 @@ func sourceUnreadableError(e *storage.Error) error {
 	if e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests {
 		e.Code, e.Retryable = storage.Unavailable, true
 	} else {
-		e.Code, e.Retryable = storage.Unsupported, false // the core streams it
+		e.Code, e.Retryable = storage.Unsupported, false // Unsupported makes the core stream the source
 	}
 	return e
 }

@@ -20,8 +20,8 @@ type copyRange struct {
 	bytes  blob.HTTPRange
 }
 
-// split appends the ranges of a source. If a blob cannot have so many blocks, or such large
-// ones, it returns Unsupported.
+// split appends the ranges into which a source is split, one for each block. If the blocks would be
+// too many or too large for a blob, it returns Unsupported.
 func (cp *copier) split(ranges []copyRange, size int64, source driver.ObjectRef) ([]copyRange, error) {
 	length := max(cp.blockSize(), (size+maxBlocks-1)/maxBlocks)
 	if length > maxBlockSize {
@@ -36,7 +36,8 @@ func (cp *copier) split(ranges []copyRange, size int64, source driver.ObjectRef)
 	return ranges, nil
 }
 
-// blockSize returns the size of a block in bytes, if the number of blocks permits it.
+// blockSize returns the usual size of a block in bytes. split uses larger blocks for a large
+// source.
 func (cp *copier) blockSize() int64 {
 	if cp.container.account.isBefore(largeBlocksVersion) {
 		return cmp.Or(cp.block, oldBlockSize)
@@ -44,8 +45,8 @@ func (cp *copier) blockSize() int64 {
 	return cmp.Or(cp.block, copyparts.DefaultSize)
 }
 
-// copyRanges makes an object of ranges. If it fails, it leaves uncommitted
-// blocks; see AbortParts.
+// copyRanges creates an object from ranges. If it fails, uncommitted blocks remain, which the
+// service drops after a week.
 func (cp *copier) copyRanges(ctx context.Context, ranges []copyRange, c *driver.PutRequest) (*storage.Attrs, error) {
 	ids, err := cp.stageRanges(ctx, ranges, c, cp.stageRange)
 	if err != nil {
@@ -64,7 +65,7 @@ func (cp *copier) stageRanges(
 		return nil, err
 	}
 	if _, err := cp.blocks.options(c); err != nil {
-		return nil, err // checked before the blocks are sent
+		return nil, err // an invalid option must fail before blocks are sent
 	}
 	upload := newUploadID()
 	ids = make([]string, len(ranges))
@@ -94,7 +95,7 @@ func (cp *copier) stageRange(
 	}
 	address, authorization, err := cp.container.account.authorizeSource(
 		ctx, p.source,
-	) // a copy of many blocks may outlast one authorization
+	) // authorize each block, because a long copy may outlast one signature or token
 	if err != nil {
 		return "", err
 	}

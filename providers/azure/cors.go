@@ -13,11 +13,11 @@ import (
 
 const maxCORSRules = 5 // per account
 
-// setCORS replaces the account's rules; no rules clear them. It does not send the
-// other properties of the account, so they stay.
+// setCORS replaces the account's CORS rules. An empty list clears them. The request omits the other
+// properties of the account, so they do not change.
 // https://learn.microsoft.com/rest/api/storageservices/set-blob-service-properties
 func (a *account) setCORS(ctx context.Context, rules []storage.CORSRule) error {
-	o := &service.SetPropertiesOptions{CORS: []*service.CORSRule{}} // nil would be omitted
+	o := &service.SetPropertiesOptions{CORS: []*service.CORSRule{}} // nil would be omitted and change nothing
 	for _, rule := range rules {
 		o.CORS = append(o.CORS, &service.CORSRule{
 			AllowedOrigins:  joined(rule.Origins),

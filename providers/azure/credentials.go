@@ -70,8 +70,9 @@ func validVersion(version string) bool {
 	return err == nil && oldestVersion <= version && version <= sasVersion
 }
 
-// resolve sets the endpoint, and completes name and credential. If the Config has no credential, it
-// takes them from the environment, or from its variables with the name in Config.Credentials.
+// resolve sets the endpoint, the account's name and the credential. If the Config has no
+// credential, resolve reads it from the environment. If Config.Credentials is set, only the
+// variables with that name count.
 func (a *account) resolve(c Config) error {
 	name := named.Credentials(c.Credentials)
 	endpoint := c.Endpoint
@@ -114,7 +115,8 @@ func (a *account) resolve(c Config) error {
 	return a.parseKey()
 }
 
-// resolveEndpoint sets endpoint and name, each from the other if it is missing.
+// resolveEndpoint sets the endpoint and the account's name. If one is missing, it is derived from
+// the other.
 func (a *account) resolveEndpoint(endpoint string) error {
 	if endpoint == "" {
 		if a.name == "" {
@@ -141,8 +143,9 @@ func (a *account) resolveEndpoint(endpoint string) error {
 	return nil
 }
 
-// fromEnvironment sets the credentials for the account from variables, which get returns. If
-// the account is not known, it sets that too.
+// fromEnvironment sets the credential from environment variables, whose values the function get
+// returns. It accepts only a credential for the account in a.name or endpoint. If neither is known,
+// it sets a.name, too. It returns the endpoint.
 func (a *account) fromEnvironment(endpoint string, get func(variable string) string) (string, error) {
 	name := a.name
 	if endpoint != "" && name == "" {
@@ -151,7 +154,7 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 			return "", err
 		}
 		if name = told; name == "" {
-			name = u.Host // then no account of the environment has this name
+			name = u.Host // a host is never an account's name, so no variable matches
 		}
 	}
 	if text := get("AZURE_STORAGE_CONNECTION_STRING"); text != "" {
@@ -174,8 +177,8 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 	return endpoint, nil
 }
 
-// useDefaults sets the credential if neither the Config nor the environment has
-// one.
+// useDefaults sets the emulator's key for the emulator's account, and Azure's default credential
+// chain for other accounts.
 func (a *account) useDefaults() {
 	if a.endpoint.Path == "/"+emulatorAccount && a.name == emulatorAccount {
 		a.key = emulatorKey
@@ -197,11 +200,11 @@ func (a *account) parseKey() error {
 	return nil
 }
 
-// A sharedIdentity makes accounts equal that were opened separately with one
-// credential. The service can then copy between their containers.
+// A sharedIdentity compares equal for accounts that were opened separately with the same
+// credential. The service can copy between the containers of such accounts.
 type sharedIdentity struct {
 	endpoint, kind string
-	secret         [sha256.Size]byte // hash of the secret, for kinds of credentials that have several
+	secret         [sha256.Size]byte // hash of the shared access signature; zero for other kinds
 }
 
 func (a *account) identify(c Config) {

@@ -24,9 +24,9 @@ const (
 	userKeyTime  = 30 * time.Second   // time limit of one request for a key
 )
 
-// A userKeyCache keeps the user delegation key of an account with a token
-// credential. Signing then makes one request at first and one every hour.
-// Concurrent callers share one request. The zero value is ready for use.
+// A userKeyCache keeps the user delegation key of an account with a token credential. Signing
+// requests a key at first, and then every hour. Concurrent callers share one request. The zero
+// value is ready for use.
 type userKeyCache struct {
 	mu       sync.Mutex
 	key      *userKey
@@ -44,15 +44,15 @@ type userKeyRequest struct {
 	done      chan struct{}
 	key       *userKey
 	err       error
-	abandoned bool // the context of its caller ended: other callers send a new request
+	abandoned bool // true if the caller's context ended, so that waiting callers send a new request
 }
 
 type userKeyFunc func(ctx context.Context, start, end time.Time) (*userKey, error)
 
 func (k *userKey) isFresh(now time.Time) bool { return now.Sub(k.since) < userKeyFresh }
 
-// isValidFor reports whether k can sign for ttl from now. A fresh key always can:
-// if ttl is longer than its life, the URL expires with the key.
+// isValidFor reports whether k can sign for ttl from now. A fresh key always can. If ttl is longer
+// than the key's life, the URL expires with the key.
 func (k *userKey) isValidFor(now time.Time, ttl time.Duration) bool {
 	return k != nil && now.Before(k.ends) && (k.isFresh(now) || !now.Add(ttl).After(k.ends))
 }
@@ -91,8 +91,8 @@ func (u *userKeyCache) get(
 	}
 }
 
-// renew requests a key. u.mu is locked when it is called and unlocked when it returns. If the
-// old key is valid, renew returns it after a failure, unless Azure refused it.
+// renew requests a key. The caller has locked u.mu, and renew unlocks it. If the request fails and
+// the old key is still valid, renew returns the old key, unless Azure has refused the request.
 func (u *userKeyCache) renew(ctx context.Context, now time.Time, valid bool, request userKeyFunc) (*userKey, error) {
 	old := u.key
 	r := &userKeyRequest{done: make(chan struct{}), abandoned: true}
@@ -123,8 +123,8 @@ func (u *userKeyCache) renew(ctx context.Context, now time.Time, valid bool, req
 	return r.key, r.err
 }
 
-// isDenied reports whether Azure refused the request. A failed token request does
-// not count.
+// isDenied reports whether Azure refused the request for a key with status 401 or 403. If the token
+// for that request could not be obtained, isDenied returns false.
 func isDenied(err error) bool {
 	var e *storage.Error
 	return errors.As(err, &e) && (e.Status == http.StatusUnauthorized || e.Status == http.StatusForbidden)
@@ -182,8 +182,8 @@ func parseUserKey(account string, response *http.Response, since time.Time) (*us
 	}, nil
 }
 
-// errUserKey is the error for an invalid response. It does not contain the response, which may
-// have a key.
+// errUserKey is the error if the response with a key cannot be parsed. It does not contain the
+// response, because the response may have a key.
 var errUserKey = &storage.Error{
 	Code: storage.Internal, Err: errors.New("the response with the user delegation key cannot be read"),
 }

@@ -16,8 +16,8 @@ import (
 
 type remover struct{ container *blobContainer }
 
-// Delete makes one Delete Blob request. It includes the blob's snapshots, because
-// a blob with snapshots could not be removed otherwise. A version has none.
+// Delete makes one Delete Blob request. Unless it removes a version, the request includes the
+// blob's snapshots, because Azure does not remove a blob without its snapshots.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	b, err := d.container.version(r.Key, r.Version)
 	if err != nil {
@@ -41,15 +41,15 @@ func deleteOptions(r *driver.DeleteRequest) (*blob.DeleteOptions, error) {
 	return o, mustApply(newNatives(r.Native), o, "Delete", func(f Options) func(*blob.DeleteOptions) { return f.Delete })
 }
 
-// codeCurrentVersion is the code for the removal of the current version.
+// codeCurrentVersion is the code if Azure refuses to remove a version because it is current.
 const codeCurrentVersion = "OperationNotAllowedOnRootBlob"
 
-// codeImmutable is the code for the removal of a version under retention.
+// codeImmutable is the code if Azure refuses to remove a version because of its retention.
 const codeImmutable = "BlobImmutableDueToPolicy"
 
-// deleteError returns the error for a failed removal. If the version is the
-// current one, or under a retention that r bypasses, deleteError removes it in
-// another way. It returns nil if the object did not exist.
+// deleteError returns the error for a failed removal. If the version is the current one, or under a
+// retention that r bypasses, deleteError calls deleteInSteps to remove it. If the object did not
+// exist, it returns nil.
 func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.DeleteRequest) error {
 	var err error = e
 	switch {
@@ -65,14 +65,17 @@ func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.
 	return rm.ignoreMissing(ctx, asError(err), r)
 }
 
-// deleteInSteps removes a version that one request cannot remove. Azure has no bypass, but removes an unlocked
-// policy: if a later step fails, the version stays without a policy. Removing the object makes the current
-// version noncurrent, and then the version can be removed. If another write has made it noncurrent meanwhile,
-// the newer object stays. Snapshots stay too: if the object has any, deleteInSteps fails with Locked.
+// deleteInSteps removes a version that one request cannot remove. Azure has no bypass, so the first
+// step removes the version's unlocked policy. If a later step fails, the version remains without a
+// policy. If the version is current, the second step removes the object, which makes the version
+// noncurrent. The last step removes the version. If another write has made the version noncurrent
+// meanwhile, the newer object remains. Snapshots remain, too: if the object has any, deleteInSteps
+// fails with Locked.
 func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, current bool) error {
 	b, found, err := rm.container.properties(ctx, r.Key, r.Version, r.Condition, r.Native)
 	if err == nil {
-		err = rm.unlock(ctx, b, found, r.BypassGovernance) // before the removal, which the locks do not prevent
+		// Check the locks first, because they would not prevent the removal of the object below.
+		err = rm.unlock(ctx, b, found, r.BypassGovernance)
 	}
 	if err != nil {
 		return err
@@ -105,9 +108,8 @@ func (rm *remover) ignoreMissing(ctx context.Context, e *storage.Error, r *drive
 	return nil
 }
 
-// DeleteBatch makes one Blob Batch request. A key that a batch cannot contain
-// gets its own error. If the service refuses the batch as such, DeleteBatch
-// returns Unsupported.
+// DeleteBatch makes one Blob Batch request. A key that a batch cannot contain has its own error. If
+// the account cannot send batches or the service does not accept them, every error is Unsupported.
 func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	if !d.account.canBatch() {

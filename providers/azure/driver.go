@@ -36,7 +36,7 @@ func (a *account) driver(bucket string) *objectDriver {
 // The service's limits.
 // https://learn.microsoft.com/azure/storage/blobs/scalability-targets
 const (
-	maxPutSize   = 5000 << 20 // bytes of one Put Blob; the SDK's 256 MiB are a limit of its helpers
+	maxPutSize   = 5000 << 20 // bytes of one Put Blob; only the SDK's helpers are limited to 256 MiB
 	maxBlockSize = 4000 << 20
 
 	largeBlocksVersion = "2019-12-12" // the first service version with these limits
@@ -44,11 +44,11 @@ const (
 	oldBlockSize       = 100 << 20
 
 	maxBlocks = 50_000
-	partSize  = 8 << 20 // this package's choice: 64 MiB take nine requests
+	partSize  = 8 << 20 // this package's choice: 64 MiB need nine requests
 	maxPage   = 5000
 
-	// maxEmptyPages is high because a hierarchical listing and one that crosses a partition may
-	// have many pages without an entry, each with a marker:
+	// maxEmptyPages is high because a listing may have many pages without an entry, each with a
+	// marker. That is so in a hierarchical listing, and if a listing crosses a partition:
 	// https://learn.microsoft.com/rest/api/storageservices/list-blobs
 	maxEmptyPages = 1000
 	maxBatch      = 256
@@ -71,6 +71,7 @@ func (d *objectDriver) Describe() driver.Description {
 		Location:      d.account.root,
 		PublicBaseURL: d.account.root + "/" + url.PathEscape(d.container.name) + "/",
 		SigningHint:   d.account.signingHint(),
+		VendingHint:   d.account.signingHint(),
 		CheckNative:   d.account.checkNative,
 		ASCIIMetadata: true,
 		MaxPutSize:    maxPutSize,
@@ -80,14 +81,20 @@ func (d *objectDriver) Describe() driver.Description {
 		MaxPage:       maxPage,
 		MaxEmptyPages: maxEmptyPages,
 	}
+	if d.account.canVend() {
+		desc.Features |= storage.Vending
+	}
 	if d.account.canBatch() {
 		desc.MaxBatch = maxBatch
 	}
 	if d.account.hierarchical {
 		desc.Features &^= storage.OrderedListing | storage.ObjectTags | storage.ObjectLock
-		desc.Features &^= storage.OpenUploads | storage.SignedParts | storage.ListedUploads // keys with empty segments
-		desc.Features &^= storage.SoftDelete                                                // it has deletion ids
-		desc.Features &^= storage.Versioning | storage.KeysBesideFolders                    // https://learn.microsoft.com/azure/storage/blobs/storage-feature-support-in-storage-accounts
+		// Open uploads need keys with empty segments, which such an account does not support.
+		desc.Features &^= storage.OpenUploads | storage.SignedParts | storage.ListedUploads
+		// In such an account, restoring a soft-deleted blob needs its deletion id.
+		desc.Features &^= storage.SoftDelete
+		// https://learn.microsoft.com/azure/storage/blobs/storage-feature-support-in-storage-accounts
+		desc.Features &^= storage.Versioning | storage.KeysBesideFolders
 	}
 	if d.account.isBefore(largeBlocksVersion) {
 		desc.MaxPutSize, desc.MaxPartSize = oldPutSize, oldBlockSize
@@ -104,14 +111,15 @@ func (d *objectDriver) Describe() driver.Description {
 	return desc
 }
 
-// Locate returns a reference that other containers of the account accept, and
-// those of an account that was opened with the same credential.
+// Locate returns a reference to an object as the source of a copy. The service can copy from it to
+// other containers of the account, even if the account was opened a second time with the same
+// credential.
 func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	return driver.ObjectRef{Account: d.account.identity, Bucket: d.container.name, Key: key}
 }
 
-// Native returns a *container.Client, made from Config.Client or with the same
-// settings. It retries as the SDK does.
+// Native returns a *container.Client. It is made from Config.Client, or else with the settings of
+// d. It retries as the SDK does.
 func (d *objectDriver) Native() any {
 	if d.account.sdkClient != nil {
 		return d.container.client
@@ -126,8 +134,8 @@ func (d *objectDriver) Native() any {
 // Close closes idle connections.
 func (d *objectDriver) Close() error { return d.account.close() }
 
-// checkName returns an error if Azure would take the key for another one: it treats a backslash
-// as a slash.
+// checkName returns an error if the key has a backslash, which Azure would treat as a slash, or if
+// version has the wrong form.
 func checkName(key, version string) error {
 	if strings.ContainsRune(key, '\\') {
 		return argument.Invalid("key", "must not have a backslash, which Azure treats as a slash", "")
@@ -138,8 +146,8 @@ func checkName(key, version string) error {
 	return checkVersion(version)
 }
 
-// checkVersion returns an error if version is not a time, as Azure's versions
-// are. A server without versions would use the object itself.
+// checkVersion returns an error if version is not a time, the form of Azure's versions. A server
+// without versions would ignore the version and use the object itself.
 func checkVersion(version string) error {
 	if _, err := time.Parse(time.RFC3339Nano, version); err != nil {
 		return argument.Invalid("version", "must be one that Azure returned", "")

@@ -9,15 +9,15 @@ import (
 	"github.com/omnibucket/storage/providers/internal/address"
 )
 
-// accountInPath reports whether a URL must have the account in its path. On Azure
-// it is the first label of the host.
+// accountInPath reports whether a URL must have the account's name in its path. On Azure, the first
+// label of the host is the account's name.
 func accountInPath(host string) bool {
 	return host == "localhost" || net.ParseIP(host) != nil || !strings.Contains(host, ".")
 }
 
-// parseEndpoint returns the root URL of the blob service, and the account's name
-// if the URL contains it. known is the name from the Config, or "". If the path
-// ends with another name, that is a container's, which is an error.
+// parseEndpoint returns the root URL of the blob service, and the account's name if the URL
+// contains it. The parameter known is the account's name from the Config, or "". If the path has
+// another name, that is probably a container's name, and parseEndpoint fails.
 func parseEndpoint(endpoint, known string) (u *url.URL, name string, err error) {
 	u, ok := address.Endpoint(endpoint)
 	if !ok {
@@ -41,7 +41,7 @@ func parseEndpoint(endpoint, known string) (u *url.URL, name string, err error) 
 			)
 		}
 		return u, name, nil
-	case name != "": // a container's name, because this is an emulator or a gateway with a host name
+	case name != "": // only an emulator or a gateway may have the account in the path
 		if azureHost(host) || strings.Contains(name, "/") || known != "" && name != known {
 			return nil, "", argument.Invalid(
 				"endpoint",

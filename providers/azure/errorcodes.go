@@ -28,8 +28,8 @@ const (
 	operationHint    = "the account does not have this operation, such as tags in a hierarchical namespace, or the service version is too old for it"
 )
 
-// errorMeanings has the codes of Blob Storage, and the statuses of responses
-// without a known code.
+// errorMeanings maps the error codes of Blob Storage to their meanings. For responses without a
+// known code, it maps the HTTP statuses.
 // https://learn.microsoft.com/rest/api/storageservices/blob-service-error-codes
 var errorMeanings = sdkerror.Table{
 	Codes: sdkerror.Codes(map[sdkerror.Meaning]string{
@@ -103,14 +103,17 @@ const (
 	codeBlockCount  = "BlockCountExceedsLimit"
 )
 
-// specialHint returns a hint that depends on more than the code, or "". The response to a HEAD
-// does not name the header.
+// specialHint returns a hint for errors whose code is not enough to choose one, or "". An error
+// about a header names that header, except in the response to a HEAD.
 func specialHint(code string, document errorDocument, response *http.Response) string {
 	switch {
 	case strings.HasPrefix(document.AuthenticationErrorDetail, "Policy violated"):
 		return policyHint
 	case code == "" && response.StatusCode == http.StatusBadRequest && strings.HasPrefix(response.Header.Get("Server"), "Microsoft-HTTPAPI"):
-		return charactersHint // sent in front of the service: https://github.com/Azure/azure-storage-azcopy/issues/2421
+		// This response is from a server in front of the service, which refuses some characters in
+		// a URL.
+		// https://github.com/Azure/azure-storage-azcopy/issues/2421
+		return charactersHint
 	case code != "InvalidHeaderValue",
 		document.HeaderName != "" && !strings.EqualFold(document.HeaderName, "x-ms-version"):
 	case strings.HasPrefix(response.Header.Get("Server"), "Azurite"):
@@ -125,7 +128,7 @@ func specialHint(code string, document errorDocument, response *http.Response) s
 // unknown, of the status.
 func meaningOf(code string, status int) sdkerror.Meaning {
 	if status == http.StatusNotModified {
-		code = "" // the code is ConditionNotMet, which a 412 also has
+		code = "" // ignore the code ConditionNotMet, which a 412 also has
 	}
 	return errorMeanings.Lookup(code, status)
 }

@@ -21,7 +21,7 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// translator adapts the Azure SDK.
+// translator converts the errors of the Azure SDK to storage.Errors.
 var translator = &sdkerror.Translator{
 	FromResponse:    fromResponse,
 	WithoutResponse: withoutResponse,
@@ -35,8 +35,8 @@ var (
 	reads     = translator.Read
 )
 
-// mayHaveBeenSent reports whether err is the error of an interrupted request,
-// which does not tell how much was sent.
+// mayHaveBeenSent reports whether err means that a request was interrupted. The request may have
+// been sent completely, in part, or not at all.
 func mayHaveBeenSent(err error) bool {
 	return sdkerror.IsType[*url.Error](err) || errors.Is(err, context.Canceled) ||
 		errors.Is(err, context.DeadlineExceeded)
@@ -54,7 +54,7 @@ func fromResponse(err error) *storage.Error {
 	if redirect, is := sdkerror.Redirect(response.StatusCode, header); is {
 		m = redirect
 	}
-	if code == "InvalidQueryParameterValue" && document.QueryParameterName == "comp" { // an operation's name
+	if code == "InvalidQueryParameterValue" && document.QueryParameterName == "comp" { // the operation is not supported
 		m.Code, m.Hint = storage.Unsupported, operationHint
 	}
 	m.Hint = cmp.Or(specialHint(code, document, response.RawResponse), m.Hint)
@@ -63,17 +63,18 @@ func fromResponse(err error) *storage.Error {
 		&responseError{code: code, message: document.text(), status: response.StatusCode, sdk: err},
 	)
 	e.RequestID = header.Get(requestIDHeader)
-	isOwn := document.Code != "" || header.Get("X-Ms-Error-Code") != "" // the SDK finds a code on a web page, too
+	// Do not use response.ErrorCode here, because the SDK may have read it from a web page.
+	isOwn := document.Code != "" || header.Get("X-Ms-Error-Code") != ""
 	e.Unknown = sdkerror.IsForeign(response.StatusCode, isOwn, e.RequestID != "")
 	e.RetryAfter = retryAfter(header)
-	if e.Hint == "" && response.StatusCode < http.StatusMultipleChoices { // a success that this request cannot have
+	if e.Hint == "" && response.StatusCode < http.StatusMultipleChoices { // the service never sends this success status
 		e.Hint = sdkerror.PageHint
 	}
 	return e
 }
 
-// A responseError wraps the SDK's error and has a text of its own. The SDK's text
-// has the whole response, which contains the signature if that was wrong.
+// A responseError wraps the SDK's error and replaces its text. The SDK's text quotes the whole
+// response, which contains the signature if the signature was wrong.
 type responseError struct {
 	code, message string
 	status        int
@@ -99,7 +100,8 @@ func responseOf(err error) *azcore.ResponseError {
 	return response
 }
 
-// An errorDocument is the body of a refusal. Other elements may contain a signature.
+// An errorDocument is the body of an error response. It omits elements that may contain a
+// signature.
 type errorDocument struct {
 	Code, Message             string
 	HeaderName                string // set for InvalidHeaderValue

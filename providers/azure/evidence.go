@@ -14,20 +14,21 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// The SDK believes a response because of its status. A proxy, a captive portal or a wrong
-// endpoint sends a 200 to everything, so a success must also carry what the service documents for
-// that request. Every response of the service has an id of the request.
+// The SDK accepts any response with a successful status. But a proxy, a captive portal or a wrong
+// endpoint may send status 200 to every request. So a successful response must also have the header
+// or element that the service documents for the request. Every response of the service has a
+// request id.
 
 const requestIDHeader = "X-Ms-Request-Id"
 
-// An evidence is the proof that a response to a kind of request carries besides the id.
+// An evidence is what a genuine response to one kind of request has, in addition to the request id.
 type evidence struct {
 	header string // name of a header; "" if there is none
 	root   string // root element of the document; "" if the response has none
 }
 
-// evidences has the kinds by method, restype and comp. A response of any other kind has only
-// the id.
+// evidences is keyed by the method and by the query parameters restype and comp of a request. The
+// response to any other request has only the request id.
 //
 // https://learn.microsoft.com/rest/api/storageservices/operations-on-blobs
 // https://learn.microsoft.com/rest/api/storageservices/operations-on-containers
@@ -50,14 +51,14 @@ var evidences = map[[3]string]evidence{
 	{http.MethodPost, "service", "userdelegationkey"}: {root: "UserDelegationKey"},
 }
 
-// send makes one request of the SDK, and checks a successful response.
+// send makes one request with the SDK. It verifies that a successful response is the service's.
 func send[O, T any](ctx context.Context, a *account, request func(context.Context, *O) (T, error), o *O) (T, error) {
 	var response *http.Response
 	out, err := request(policy.WithCaptureResponse(a.singleAttempt(ctx), &response), o)
 	return out, verify(response, err)
 }
 
-// write is send for a request that changes something. It translates the error.
+// write makes one request that changes something, as send does, and translates its error.
 func write[O, T any](
 	ctx context.Context, a *account, request func(context.Context, *O) (T, error), o *O,
 ) (out T, err error) {
@@ -83,8 +84,8 @@ func verify(response *http.Response, err error) error {
 	return err
 }
 
-// checkAnswer returns an error if a successful response lacks what the service sends. The error
-// for another status is nil.
+// checkAnswer returns an error if a successful response lacks its evidence. If the status is not a
+// success, it returns nil. If the response is for a directory, it returns ObjectNotFound.
 func checkAnswer(response *http.Response) error {
 	if response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
 		return nil
@@ -105,7 +106,7 @@ func checkAnswer(response *http.Response) error {
 	if want.root == "" {
 		return nil
 	}
-	document, err := runtime.Payload(response) // the SDK has read it already
+	document, err := runtime.Payload(response) // the SDK has read the body before
 	if err != nil {
 		return nil // the SDK reports it
 	}
@@ -115,8 +116,8 @@ func checkAnswer(response *http.Response) error {
 	return nil
 }
 
-// errDirectory is the error for a directory of a hierarchical namespace, which the service returns as an
-// empty blob and storage.FS shows.
+// errDirectory is the error for a directory of a hierarchical namespace, which the service returns
+// as an empty blob. With EISDIR, storage.FS recognizes the directory.
 var errDirectory = &responseError{
 	code: "BlobNotFound", message: "the account has a directory of this name", sdk: syscall.EISDIR,
 }

@@ -29,7 +29,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	o := &blob.DownloadStreamOptions{
 		Range: blob.HTTPRange{
 			Offset: r.Offset, Count: max(r.Length, 0),
-		}, // 0 means to the end; the core requests no empty range
+		}, // Count 0 means to the end; the core requests no empty range
 		AccessConditions: conditions(r.Condition),
 		CPKInfo:          n.keyInfo(),
 	}
@@ -60,7 +60,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	if r.NativeAttrs {
 		native := blob.DownloadStreamResponse{
 			DownloadResponse: out.DownloadResponse, ObjectReplicationRules: out.ObjectReplicationRules,
-		} // a response to a request without the customer's key
+		} // this copy omits the SDK's private field with the customer's key
 		native.Body = nil
 		attrs.Native = native
 	}
@@ -92,8 +92,8 @@ func (d *objectDriver) getSuffix(ctx context.Context, r *driver.GetRequest) (*st
 	return attrs, body, err
 }
 
-// attrsOfGet returns the attributes in the response to a read. The header says
-// whether the tier is the account's default, which the SDK omits.
+// attrsOfGet returns the attributes in the response to a read. It reads from the header whether the
+// tier is the account's default, because the SDK omits that.
 func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *driver.GetRequest) (*storage.Attrs, error) {
 	size := deref(out.ContentLength)
 	switch {

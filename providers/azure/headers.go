@@ -44,7 +44,8 @@ func conditions(c storage.Condition) *blob.AccessConditions {
 	return &blob.AccessConditions{ModifiedAccessConditions: m}
 }
 
-// sourceCondition returns the condition that the source of a copy has a revision.
+// sourceCondition returns the condition that the source of a copy still has this revision. If
+// revision is "", it returns nil.
 func sourceCondition(revision string) *blob.SourceModifiedAccessConditions {
 	if revision == "" {
 		return nil
@@ -57,7 +58,7 @@ func quoted(etag *azcore.ETag) string {
 	return httpheader.ETag(string(deref(etag)))
 }
 
-// modified returns a time in seconds, the precision of all responses.
+// modified returns a time in UTC, in whole seconds. No response is more precise.
 func modified(at *time.Time) time.Time {
 	return deref(at).UTC().Truncate(time.Second)
 }

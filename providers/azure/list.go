@@ -19,9 +19,10 @@ import (
 
 type lister struct{ container *blobContainer }
 
-// List makes one List Blobs request. If Azure's order differs from byte order, it
-// makes as many as needed, and the page may have more entries than the limit. It
-// requests metadata only to recognize placeholders.
+// List makes one List Blobs request. If Azure's next page could have keys that come before the last
+// keys of this page in byte order, List also requests the next page, and so on. Then the page may
+// have more entries than the limit. List requests metadata only to recognize placeholders of
+// directories.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	marker, last, err := pagetoken.Parse(r.Token)
 	if err != nil {
@@ -35,8 +36,8 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	first := r.Token == ""
 	if first && r.StartAfter > r.Prefix && !strings.HasPrefix(r.StartAfter, r.Prefix) {
-		// There is nothing to list after the prefix; the request finds out if the
-		// container exists.
+		// StartAfter is after all keys with the prefix, so the page is empty. The request only
+		// determines whether the container exists.
 		o.MaxResults = new(int32(1))
 		return &storage.Page{}, d.lister.addEntries(ctx, r.Delimiter, o, &mergedPage{})
 	}
@@ -45,7 +46,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	}
 	l := &mergedPage{entries: r.Entries[:0], last: last}
 	if d.account.hierarchical {
-		err = d.lister.addEntries(ctx, r.Delimiter, o, l) // listed in any order
+		err = d.lister.addEntries(ctx, r.Delimiter, o, l) // in the service's order
 	} else {
 		err = d.lister.inByteOrder(ctx, r, o, l)
 		slices.SortFunc(l.entries, func(a, b storage.ListEntry) int { return cmp.Compare(a.Key, b.Key) })
@@ -63,7 +64,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return page, nil
 }
 
-// inByteOrder lists pages until all following keys come after those listed.
+// inByteOrder reads pages until every key that follows is greater than all keys that it has read.
 func (ls *lister) inByteOrder(
 	ctx context.Context, r *driver.ListRequest, o *container.ListBlobsHierarchyOptions, l *mergedPage,
 ) error {
@@ -103,12 +104,13 @@ func (ls *lister) inByteOrder(
 // A mergedPage has the entries listed so far, in Azure's order.
 type mergedPage struct {
 	entries []storage.ListEntry
-	last    string // the greatest name that was listed so far, including hidden ones
+	last    string // the greatest name so far in Azure's order, including names that List omits
 	marker  string // marker of Azure's next page
 }
 
-// addEntries adds one page of the service. If it is not in order, the account has
-// a hierarchical namespace. If Config does not say so, continuing would lose keys.
+// addEntries adds one page of the service to l. A page that is not in order shows that the account
+// has a hierarchical namespace. Then addEntries fails, unless Config.HierarchicalNamespace is set:
+// continuing would lose keys.
 func (ls *lister) addEntries(
 	ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions, l *mergedPage,
 ) error {
@@ -163,12 +165,12 @@ func isDirectory(p *container.BlobProperties) bool {
 	return p != nil && deref(p.ResourceType) == "directory"
 }
 
-// smallPage has at most 12 MiB if each key has 1,024 characters, each object 8 KiB of metadata, and
-// XML escapes all of them.
+// smallPage is the number of entries in a small page. Such a page has at most 12 MiB, even if each
+// key has 1,024 characters, each object has 8 KiB of metadata, and XML escapes every character.
 const smallPage = 250
 
-// page returns one page of the service, flat or with a delimiter. If the page is longer than a
-// document may be, it requests a small one.
+// page returns one page of the service, flat or with a delimiter. If the response is too long to
+// read, page requests a page of only smallPage entries.
 func (ls *lister) page(
 	ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions,
 ) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {
@@ -181,7 +183,7 @@ func (ls *lister) page(
 	return items, prefixes, marker, err
 }
 
-// pages calls visit with the blobs of each page of a flat listing, until it returns false.
+// pages calls visit with the blobs of each page of a flat listing, until visit returns false.
 func (ls *lister) pages(
 	ctx context.Context, o *container.ListBlobsHierarchyOptions,
 	visit func(items []*container.BlobItem) (more bool, err error),
@@ -220,8 +222,8 @@ func (ls *lister) requestPage(
 	return items, prefixes, deref(out.NextMarker), err
 }
 
-// hidesOnlyReserved reports whether all keys with a prefix are reserved. It is called for a
-// common prefix of reserved keys.
+// hidesOnlyReserved reports whether all keys with a prefix are reserved. List calls it for a common
+// prefix that keys of callers may share with reserved keys.
 func (ls *lister) hidesOnlyReserved(ctx context.Context, prefix string) (hides bool, err error) {
 	o := &container.ListBlobsHierarchyOptions{Prefix: new(prefix), MaxResults: new(int32(maxPage))}
 	err = ls.pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
@@ -242,8 +244,8 @@ func listEntry(item *container.BlobItem) storage.ListEntry {
 	}
 }
 
-// isPlaceholder reports whether a blob represents a directory. Hadoop's tools
-// make those in flat accounts too.
+// isPlaceholder reports whether a blob represents a directory. Hadoop's tools create such blobs
+// even in accounts without directories.
 func isPlaceholder(item *container.BlobItem) bool {
 	if deref(item.Properties.ContentLength) > 0 {
 		return false
@@ -256,16 +258,17 @@ func isPlaceholder(item *container.BlobItem) bool {
 	return false
 }
 
-// listError returns the error for a failed listing. Only the container can be
+// listError returns the error for a failed listing. A 404 to a listing means that the container is
 // missing.
 func (bc *blobContainer) listError(err error) error {
 	return sdkerror.FromListing(translate(err), bc.missingHint())
 }
 
-// markers checks the markers of the pages that one call follows.
+// markers detects a server that repeats pages. It checks the markers of the pages that one call
+// reads.
 type markers struct {
 	pages, empty int
-	kept         string // marker of an earlier page; a later one replaces it when the number of pages doubles
+	kept         string // marker of an earlier page, replaced each time the number of pages has doubled
 }
 
 // check returns an error if a marker repeats, or if too many pages in a row have no entries.

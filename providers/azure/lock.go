@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/internal/objectlock"
 )
 
-// lockVersion is the first service version with immutability policies of versions. An older one
-// would ignore them.
+// lockVersion is the first service version with immutability policies of versions. An older service
+// version would ignore such policies.
 const lockVersion = "2020-06-12"
 
 const lockHint = "enable version-level immutability of the container or of its account, in the management plane (portal, az, ARM)"
@@ -35,8 +35,8 @@ func policyMode(r storage.Retention) *blob.ImmutabilityPolicySetting {
 	return nil
 }
 
-// retentionOf returns the retention in a response. A policy that is inherited from the container
-// is "mutable".
+// retentionOf returns the retention in a response. The mode "mutable", of a policy that the
+// container sets for all blobs, counts as Governance.
 func retentionOf(p *blob.GetPropertiesResponse) storage.Retention {
 	if p.ImmutabilityPolicyExpiresOn == nil {
 		return storage.Retention{}
@@ -48,8 +48,8 @@ func retentionOf(p *blob.GetPropertiesResponse) storage.Retention {
 	return r
 }
 
-// checkLocks returns Unsupported if a write locks its object and the container cannot, so that
-// nothing is stored. The emulator would drop the locks.
+// checkLocks returns Unsupported if a write sets locks and the container cannot lock objects. It is
+// called before the write, because the emulator would store the object without the locks.
 func (bc *blobContainer) checkLocks(ctx context.Context, c *storage.Controls) error {
 	if !c.LegalHold && c.Retention == (storage.Retention{}) {
 		return nil
@@ -57,8 +57,8 @@ func (bc *blobContainer) checkLocks(ctx context.Context, c *storage.Controls) er
 	return bc.canLock(ctx)
 }
 
-// canLock requests whether the container can lock objects. If the credential may not know, the
-// service decides.
+// canLock makes a request to check whether the container can lock objects. If the credential may
+// not read that setting, canLock returns nil, and the service decides.
 func (bc *blobContainer) canLock(ctx context.Context) error {
 	p, err := bc.containerProperties(ctx)
 	if p == nil {
@@ -70,8 +70,9 @@ func (bc *blobContainer) canLock(ctx context.Context) error {
 	return nil
 }
 
-// SetRetention reads the policy and then sets it, because Azure lets everyone who may set an
-// unlocked policy shorten it. A change between the two requests is overwritten.
+// SetRetention reads the policy and checks the change before it sets the policy. Azure does not
+// check enough: everyone who may set an unlocked policy may shorten it. A change between the two
+// requests is overwritten.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	o := &blob.SetImmutabilityPolicyOptions{Mode: policyMode(r.Retention)}
 	err := mustApply(
@@ -90,7 +91,8 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 		return err
 	}
 	ends := r.Retention == (storage.Retention{})
-	if ends && !now.Before(old.Until) { // Azure never removes a locked policy
+	// An expired retention needs no request. Azure would refuse to remove a locked policy, even an expired one.
+	if ends && !now.Before(old.Until) {
 		return d.container.canLock(ctx)
 	}
 	if ends {
@@ -124,8 +126,8 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 	return d.container.lockError(ctx, err)
 }
 
-// lockError returns the error for a failed change of a lock, or nil. If the service gives another
-// reason than the lock, it requests whether the container can lock objects.
+// lockError returns the error for a failed change of a lock, or nil. If the cause may be that the
+// container cannot lock objects, lockError makes a request to find out.
 func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil
@@ -144,8 +146,8 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 	return e
 }
 
-// unlock returns Locked if a version that is to be removed is locked. With a bypass it removes an
-// unlocked policy.
+// unlock returns Locked if the version to be removed is locked. If bypass is true, it removes an
+// unlocked policy first.
 func (rm *remover) unlock(ctx context.Context, b *blob.Client, found *blob.GetPropertiesResponse, bypass bool) error {
 	old, now := retentionOf(found), time.Now()
 	if err := objectlock.CheckRemoval(old, deref(found.LegalHold), bypass, now); err != nil || !now.Before(old.Until) {

@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// metadataNames escapes names of metadata. Azure's are C# identifiers, which have
-// no "-".
+// metadataNames escapes the names of metadata. Azure accepts only names that are C# identifiers,
+// which have no "-".
 // https://learn.microsoft.com/rest/api/storageservices/naming-and-referencing-containers--blobs--and-metadata
 var metadataNames = httpheader.NewNameEscaper('_', '-')
 
@@ -17,13 +17,13 @@ const (
 	// checksumKey is the name of the metadata with the CRC32C of the object, which Azure does
 	// not store. The core hides names with this prefix.
 	checksumKey = "omnibucket_crc32c"
-	// noMetadataKey is the name of metadata that is sent to replace metadata by none. A copy
-	// without metadata would have the source's.
+	// noMetadataKey is the name of the only metadata that a copy without metadata sends. If the copy
+	// sent none, the new object would inherit the metadata of the source.
 	noMetadataKey = "omnibucket_plain"
 )
 
-// encodeMetadata returns the metadata to send: the user's, and the checksum of an
-// object of size bytes if it is known.
+// encodeMetadata returns the metadata to send. It consists of the user's metadata and, if the
+// checksum is known, the checksum of an object of size bytes.
 func encodeMetadata(metadata map[string]string, crc storage.CRC32C, size int64) map[string]*string {
 	out := make(map[string]*string, len(metadata)+1)
 	for name, value := range metadata {
@@ -53,9 +53,8 @@ func decodeMetadata(stored map[string]*string, size int64) (metadata map[string]
 	return metadata, crc
 }
 
-// encodeChecksum returns the checksum and the size. If another tool writes other
-// content and keeps the metadata, the size shows that the checksum is not of that
-// content.
+// encodeChecksum returns the checksum and the size as one text. If another tool replaces the
+// content and keeps the metadata, the size shows that the checksum is stale.
 func encodeChecksum(crc uint32, size int64) string {
 	text := strconv.FormatUint(uint64(crc), 16)
 	return strings.Repeat("0", 8-len(text)) + text + "-" + strconv.FormatInt(size, 10)

@@ -13,8 +13,9 @@ import (
 	"github.com/omnibucket/storage/providers/internal/named"
 )
 
-// useNamed sets the identity of Microsoft Entra ID whose variables have the name: a service principal
-// with a secret, a certificate or a federated token, or else the machine's identity with the client's id.
+// useNamed sets the token credential from the variables that begin with the name. The credential is
+// a service principal with a secret, a certificate or a federated token. If only the variable with
+// a client's id is set, the credential is the managed identity with that id.
 func (a *account) useNamed(name named.Credentials) error {
 	host := a.endpoint.Hostname()
 	o := azcore.ClientOptions{Cloud: cloudOf(host)}
@@ -56,8 +57,8 @@ func (a *account) useNamed(name named.Credentials) error {
 	return err
 }
 
-// noneFor is noneNamed. If there are credentials with the name for another account, it also
-// names that account.
+// noneFor returns the error of noneNamed. If the variables with the name have credentials for
+// another account, the error also names that account.
 func (a *account) noneFor(name named.Credentials) error {
 	e := noneNamed(name)
 	account := name.Get("AZURE_STORAGE_ACCOUNT")
@@ -70,7 +71,7 @@ func (a *account) noneFor(name named.Credentials) error {
 	return e
 }
 
-// noneNamed says that no variables have credentials of the account with this name.
+// noneNamed returns the error that no variables with the name have credentials for the account.
 func noneNamed(name named.Credentials) *storage.Error {
 	return name.Missing(
 		name.Variable("AZURE_STORAGE_CONNECTION_STRING")+" of the account",

@@ -12,13 +12,13 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// The values of this package's options, other than Options.
+// These types are the values of this package's options, except for WithOptions.
 type (
 	encryptionScope string
 	accessTier      string
 )
 
-// keyInfo returns the customer's key in the form of a request, or nil.
+// keyInfo returns the customer's key in the form that requests need, or nil if there is no key.
 func (n *natives) keyInfo() *blob.CPKInfo {
 	if n.key == nil {
 		return nil
@@ -29,7 +29,8 @@ func (n *natives) keyInfo() *blob.CPKInfo {
 	}
 }
 
-// sourceKeyInfo returns the customer's key in the form of the key of a source, or nil.
+// sourceKeyInfo returns the customer's key in the form that requests need for the source of a copy.
+// If there is no key, it returns nil.
 func (n *natives) sourceKeyInfo() *blob.SourceCPKInfo {
 	if n.key == nil {
 		return nil
@@ -40,14 +41,15 @@ func (n *natives) sourceKeyInfo() *blob.SourceCPKInfo {
 	}
 }
 
-// encryptionVersion is the first service version whose requests choose their encryption. An older
-// version would ignore the choice.
+// encryptionVersion is the first service version in which a request can choose the encryption. An
+// older service version would ignore the choice.
 const encryptionVersion = "2019-02-02"
 
 // isBefore reports whether the account uses a service version before the given one.
 func (a *account) isBefore(version string) bool { return a.version != "" && a.version < version }
 
-// checkNative accepts the values of this package's options.
+// checkNative checks a value of one of this package's options. For a value of another type, it
+// returns Unsupported.
 func (a *account) checkNative(value any) error {
 	switch v := value.(type) {
 	case encryptionScope:
@@ -79,7 +81,7 @@ var errOldEncryption = &storage.Error{
 	Hint: "requests choose their encryption since the service version " + encryptionVersion + ": set a later Config.APIVersion",
 }
 
-// scopeNames are the names of encryption scopes.
+// scopeNames matches the names that an encryption scope can have, apart from their length.
 // https://learn.microsoft.com/rest/api/storagerp/encryption-scopes/put
 var scopeNames = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
@@ -92,7 +94,7 @@ func checkScope(name, scope string) error {
 	return nil
 }
 
-// natives has the settings that the options of one operation make.
+// natives holds the settings from this package's options for one operation.
 type natives struct {
 	scope   string // "" means the container's or the account's own
 	key     *customerkey.Key
@@ -100,8 +102,8 @@ type natives struct {
 	options []Options
 }
 
-// newNatives returns the settings of values, which checkNative has accepted. A later value
-// wins.
+// newNatives returns the settings of values, which checkNative has accepted. A later value replaces
+// an earlier one.
 func newNatives(values []any) *natives {
 	n := &natives{key: customerkey.In(values)}
 	for _, value := range values {
@@ -117,7 +119,8 @@ func newNatives(values []any) *natives {
 	return n
 }
 
-// writeNatives is natives for an object that is written, with the container's settings.
+// writeNatives returns the settings of newNatives for a write. If neither a key nor a scope is set,
+// the scope is Config.EncryptionScope.
 func (a *account) writeNatives(values []any) (*natives, error) {
 	n := newNatives(values)
 	switch {
@@ -129,7 +132,8 @@ func (a *account) writeNatives(values []any) (*natives, error) {
 	return n, nil
 }
 
-// scopeInfo returns the encryption scope in the form of a request, or nil.
+// scopeInfo returns the encryption scope in the form that requests need, or nil if there is no
+// scope.
 func (n *natives) scopeInfo() *blob.CPKScopeInfo {
 	if n.scope == "" {
 		return nil
@@ -137,12 +141,14 @@ func (n *natives) scopeInfo() *blob.CPKScopeInfo {
 	return &blob.CPKScopeInfo{EncryptionScope: &n.scope}
 }
 
-// accessTier returns the tier of a write, whose storage class is class.
+// accessTier returns the tier for a write: the tier of WithAccessTier or else class, the storage
+// class.
 func (n *natives) accessTier(class string) *blob.AccessTier {
 	return httpheader.Optional(blob.AccessTier(cmp.Or(n.tier, class)))
 }
 
-// apply calls the functions that Options have for a request.
+// apply calls the functions of WithOptions for one kind of request, and reports whether there were
+// any. The argument named of selects the function for that request from the Options.
 func apply[O any](n *natives, o *O, of func(Options) func(*O)) (applied bool) {
 	for _, options := range n.options {
 		if change := of(options); change != nil {
@@ -153,8 +159,8 @@ func apply[O any](n *natives, o *O, of func(Options) func(*O)) (applied bool) {
 	return applied
 }
 
-// mustApply is apply for the main request of the operation. If Options have no function for it,
-// they would be dropped, so it fails.
+// mustApply calls apply for the main request of an operation. If WithOptions has no function for
+// that request, mustApply fails, because the option would have no effect.
 func mustApply[O any](n *natives, o *O, field string, of func(Options) func(*O)) error {
 	if !apply(n, o, of) && len(n.options) > 0 {
 		return lacksFunction(field)
@@ -162,7 +168,8 @@ func mustApply[O any](n *natives, o *O, field string, of func(Options) func(*O))
 	return nil
 }
 
-// lacksFunction returns the error for Options that do not reach the request of the operation.
+// lacksFunction returns the error if WithOptions has no function for the main request. field is the
+// field of Options for that request.
 func lacksFunction(field string) error {
 	return &storage.Error{
 		Code: storage.Unsupported, Hint: "WithOptions has no function for this request: set Options." + field,

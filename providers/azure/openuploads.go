@@ -22,7 +22,7 @@ type componentUploads struct {
 	container *blobContainer
 	lister    *lister
 	copier    *copier
-	replaces  atomic.Bool // checkReplaces has found that blobs can be replaced
+	replaces  atomic.Bool // true if checkReplaces has found that blobs can be replaced
 }
 
 func (cu *componentUploads) begin(ctx context.Context, key string) (string, error) {
@@ -49,8 +49,8 @@ var errKept = &storage.Error{
 	Hint: "an open upload replaces and removes blobs of its own: use Upload, or a container with version-level immutability",
 }
 
-// checkReplaces returns errKept if the container has a policy or a legal hold for all of its blobs,
-// so that an open upload could not be completed after its parts were sent.
+// checkReplaces returns errKept if the container has an immutability policy or a legal hold for all
+// of its blobs. There, an open upload would fail only after its parts were sent.
 // https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies
 func (cu *componentUploads) checkReplaces(ctx context.Context) error {
 	if cu.replaces.Load() {
@@ -67,8 +67,9 @@ func (cu *componentUploads) checkReplaces(ctx context.Context) error {
 	return nil
 }
 
-// ListUploads lists the prefixes of uploads, and reads the marker of each. Blobs without a marker
-// count as an upload with their prefix. Blocks, which belong to no open upload, end after a week.
+// ListUploads lists the prefixes of open uploads, and reads the marker of each. If a prefix has
+// blobs but no marker, the key of the listed upload is the prefix itself. Uncommitted blocks are
+// not listed: they belong to no open upload, and end after a week.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	_, prefixes, marker, err := d.lister.page(ctx, "/", &container.ListBlobsHierarchyOptions{
 		Prefix: new(componentsPrefix), Marker: httpheader.Optional(r.Token),
@@ -91,11 +92,12 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	return &driver.UploadPage{Uploads: uploads, Token: marker}, nil
 }
 
-// entry returns the entry of an upload, or nil if there is no such upload (any more).
+// entry returns the entry of an upload. If the upload does not exist, or no longer exists, it
+// returns nil.
 func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.UploadEntry, error) {
 	u, err := parseOpenUpload(upload)
 	if err != nil {
-		return nil, nil // this package has no such upload
+		return nil, nil // the name is not from this package
 	}
 	first, _, _, err := cu.lister.page(ctx, "", &container.ListBlobsHierarchyOptions{
 		Include: container.ListBlobsInclude{Metadata: true}, Prefix: new(u.prefix), MaxResults: new(int32(1)),
@@ -116,7 +118,8 @@ func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.
 	return entry, nil
 }
 
-// ListParts lists the blobs of an upload. The first page begins with the marker.
+// ListParts lists the parts of an open upload. The first page of the service begins with the
+// marker, which shows whether the upload is still open.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {

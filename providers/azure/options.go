@@ -19,7 +19,8 @@ func WithEncryptionScope(scope string) storage.WriteOption {
 	return storage.WithNative(provider, encryptionScope(scope))
 }
 
-// A CustomerKeyOption is a key for an object: [WithCustomerKey].
+// A CustomerKeyOption is the type of [WithCustomerKey]. The operations that accept it are those of
+// the options below.
 type CustomerKeyOption interface {
 	storage.UploadOption
 	storage.DownloadOption
@@ -33,13 +34,13 @@ type CustomerKeyOption interface {
 }
 
 // WithCustomerKey encrypts the object with a key of 32 bytes (AES-256), which Azure does not keep.
-// Each read of content or attributes needs the same key, and so do Remove with a version,
-// SetRetention and Restore, which read attributes. Without it they fail with InvalidArgument. A
-// copy does not inherit the key; see [WithSourceCustomerKey]. A signed URL has the key among the
-// headers to send, and does not enforce that an upload sends it.
+// Each operation that reads content or attributes needs the same key, including Remove with a
+// version, SetRetention and Restore. Without the key, these operations fail with InvalidArgument. A
+// copy does not inherit the key; see [WithSourceCustomerKey]. A signed URL lists the key among the
+// headers to send, but cannot force an uploader to send it.
 //
-// The operation fails with InvalidArgument if the key has another length, if it has an encryption
-// scope too, or if the endpoint has no https and is not on this machine. The key never appears in
+// The operation fails with InvalidArgument if the key has another length, if an encryption scope is
+// set too, or if the endpoint is on another machine and has no https. The key never appears in
 // errors, logs, spans or the files of [storage.WithResume].
 //
 // https://learn.microsoft.com/azure/storage/blobs/encryption-customer-provided-keys
@@ -47,13 +48,13 @@ func WithCustomerKey(key []byte) CustomerKeyOption {
 	return storage.WithNative(provider, customerkey.New("WithCustomerKey", key))
 }
 
-// WithSourceCustomerKey is [WithCustomerKey] for the sources of Copy and Compose. The sources of
-// Compose all have the same key.
+// WithSourceCustomerKey sets the key that the source of Copy was encrypted with. For Compose, all
+// sources must have this key. See [WithCustomerKey].
 func WithSourceCustomerKey(key []byte) storage.CopyOption {
 	return storage.WithSourceNative(provider, customerkey.New("WithSourceCustomerKey", key))
 }
 
-// An AccessTierOption is a tier for an object: [WithAccessTier].
+// An AccessTierOption is the type of [WithAccessTier], which writes and [storage.Restore] accept.
 type AccessTierOption interface {
 	storage.WriteOption
 	storage.RestoreOption
@@ -67,16 +68,16 @@ func WithAccessTier(tier blob.AccessTier) AccessTierOption {
 	return storage.WithNative(provider, accessTier(tier))
 }
 
-// Options has functions that change the SDK's own options of the requests which an operation makes:
-// for leases, conditions on tags, permanent removal, and whatever this package has no option for.
-// Each runs after this package has filled the options, once for each attempt of a request, and
-// maybe in several goroutines at once.
+// Options has functions that change the SDK's options for the requests of an operation. They set
+// what this package has no option for, such as leases, conditions on tags or permanent removal.
+// Each function is called after this package has filled the options, once for each attempt of a
+// request. Several goroutines may call it at the same time.
 type Options struct {
 	Upload          func(*blockblob.UploadOptions)          // Put Blob: an upload in one request
 	CommitBlockList func(*blockblob.CommitBlockListOptions) // Put Block List: an upload in parts, Compose, a copy in blocks
 	CopyFromURL     func(*blob.CopyFromURLOptions)          // Copy Blob From URL: a copy of at most 256 MiB with the source's headers
 	DownloadStream  func(*blob.DownloadStreamOptions)       // Get Blob
-	GetProperties   func(*blob.GetPropertiesOptions)        // Get Blob Properties: Attrs, Exists, and beside other requests
+	GetProperties   func(*blob.GetPropertiesOptions)        // Get Blob Properties: Attrs, Exists and others
 	Delete          func(*blob.DeleteOptions)               // Delete Blob
 	GetTags         func(*blob.GetTagsOptions)              // Get Blob Tags
 	SetTags         func(*blob.SetTagsOptions)              // Set Blob Tags
@@ -88,11 +89,11 @@ type Options struct {
 	StageBlockFromURL func(*blockblob.StageBlockFromURLOptions) // Put Block From URL, before CommitBlockList
 }
 
-// WithOptions changes the SDK's own options of the requests of one operation. A write chooses its
-// request by the size of the body: give a function for each request that may be made. If the main
+// WithOptions changes the SDK's options for the requests of one operation. A write chooses its
+// request by the size of the body, so set a function for each request that it may make. If the main
 // request of the operation has no function, the operation fails with Unsupported, and the Hint
-// names the field. It also fails so for signed URLs and [storage.SetLegalHold], whose requests have
-// no options of the SDK.
+// names the missing field. Signed URLs and [storage.SetLegalHold] also fail with Unsupported,
+// because the SDK has no options for their requests.
 //
-// [storage.WithResume] does not continue an upload of another process that has WithOptions.
+// [storage.WithResume] cannot continue an upload with WithOptions that another process has begun.
 func WithOptions(o Options) storage.NativeOption { return storage.WithNative(provider, o) }

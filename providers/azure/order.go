@@ -13,14 +13,14 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// Azure lists in the order of UTF-16. There, characters from U+10000 on (such as
-// emoji) come before those from U+E000 to U+FFFF (such as full-width forms). In
-// byte order they come after them. List sorts each page. If a page could end
-// between the two kinds, List reads more pages until it does not.
+// Azure lists keys in the order of UTF-16. In that order, characters from U+10000 on (such as
+// emoji) come before characters from U+E000 to U+FFFF (such as full-width forms). In byte order,
+// characters from U+10000 on come last. So List sorts each page. If the next page could have keys
+// that belong before the last keys of this page, List also reads the next page.
 
 const (
-	firstAfterSurrogates = "\uE000"     // Azure lists them last
-	firstSupplementary   = "\U00010000" // Azure lists them before those
+	firstAfterSurrogates = "\uE000"     // the first character that Azure lists last
+	firstSupplementary   = "\U00010000" // the first character that UTF-16 moves before U+E000
 
 	// maxMerged is the maximum number of entries of a page that is merged from
 	// several.
@@ -58,10 +58,10 @@ func sharedBytes(a, b string) int {
 	return n
 }
 
-// mixedOrderPrefixes returns prefixes for which a page ends between the two
-// kinds, shortest first. last is the last key of the page in Azure's order. For
-// such a prefix the page has supplementary characters, and later keys may belong
-// before them.
+// mixedOrderPrefixes returns the prefixes, shortest first, after which the order of a page may be
+// incomplete. The page has keys that continue such a prefix with a character from U+10000 on. Keys
+// of later pages may continue the prefix with a character from U+E000 to U+FFFF. In byte order,
+// these later keys come first. last is the last key of the page in Azure's order.
 func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []string {
 	var stems []string
 	for i := range entries {
@@ -76,9 +76,8 @@ func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []stri
 	return stems
 }
 
-// hasAfterSurrogates reports whether a key has a character from U+E000 to U+FFFF
-// after one of the prefixes. If the server ignores where to start, it returns
-// true.
+// hasAfterSurrogates reports whether a key has a character from U+E000 to U+FFFF after one of the
+// prefixes. If the server ignores StartFrom, hasAfterSurrogates returns true.
 func (ls *lister) hasAfterSurrogates(ctx context.Context, stems []string) (bool, error) {
 	for _, stem := range stems {
 		items, _, marker, err := ls.page(ctx, "", &container.ListBlobsHierarchyOptions{
@@ -94,10 +93,11 @@ func (ls *lister) hasAfterSurrogates(ctx context.Context, stems []string) (bool,
 	return false, nil
 }
 
-// startFrom returns the key at which the service must start, inclusively, to list
-// all keys after StartAfter. If StartAfter has a character from U+E000 to U+FFFF,
-// that is before the supplementary ones. With a delimiter the service supports
-// only one level. List drops the entries before StartAfter.
+// startFrom returns the first key that the service must list, so that the listing has all keys
+// after StartAfter. If StartAfter has a character from U+E000 to U+FFFF, the listing must begin
+// with U+10000 in place of that character. Azure lists keys with U+10000 in that place earlier than
+// StartAfter, although these keys are greater. With a delimiter, the service can start only at the
+// first level. List drops the entries up to StartAfter.
 func startFrom(r *driver.ListRequest) string {
 	if !strings.HasPrefix(r.StartAfter, r.Prefix) {
 		return ""

@@ -25,11 +25,11 @@ import (
 )
 
 const (
-	// uploadBytes is how many random bytes an upload's name and its blocks' ids
-	// contain. They distinguish uploads to the same key.
+	// uploadBytes is the number of random bytes in an upload's name and in the ids of its blocks.
+	// They distinguish uploads to the same key.
 	uploadBytes = 8
 	sumBytes    = 8
-	blockBytes  = uploadBytes + 2 + sumBytes // bytes of a block's id, with its number
+	blockBytes  = uploadBytes + 2 + sumBytes // bytes of a block's id; 2 of them are the part's number
 )
 
 func newUploadID() string {
@@ -38,20 +38,20 @@ func newUploadID() string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// blockID returns the id of a block, which depends on its content. If a resumed
-// upload sends a number again with other bytes, it replaces no recorded part. All
-// blocks of a blob must have ids of one length, including those of other uploads
+// blockID returns the id of a block, which includes a checksum of its content. So if a resumed
+// upload sends a number again with other bytes, the new block does not replace the recorded part.
+// Azure requires ids of one length for all blocks of a blob, including the blocks of other uploads
 // and copies.
 func blockID(upload string, number int, sum uint64) (string, error) {
 	id, err := base64.RawURLEncoding.DecodeString(upload)
 	if err != nil || len(id) != uploadBytes {
 		return "", argument.Invalid("upload", "must be a name that BeginParts returned", "")
 	}
-	id = binary.BigEndian.AppendUint16(id, uint16(number)) // up to maxBlocks
+	id = binary.BigEndian.AppendUint16(id, uint16(number)) // at most maxBlocks, which fits
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint64(id, sum)), nil
 }
 
-// partBlockID returns the id of the block that a part was stored as.
+// partBlockID returns the id under which the block of a part was stored.
 func partBlockID(upload string, part *driver.Part) (string, error) {
 	name, _, _ := strings.Cut(part.Tag, tagSeparator)
 	raw, _ := base64.StdEncoding.DecodeString(name)
@@ -68,16 +68,19 @@ func partBlockID(upload string, part *driver.Part) (string, error) {
 }
 
 const (
-	tagSeparator = ":" // between the block's own id and the length of the id under which it was stored
+	// tagSeparator is in the tag of a part whose block was stored under a derived id (see
+	// blockIDFromTag). It separates the block's own id from the length of the derived id.
+	tagSeparator = ":"
 
-	// The size of a derived id in bytes. Tools that number their blocks with 6
-	// digits have ids of 6 bytes. A shorter one could be the id of another upload's
-	// block, and the service accepts at most 64 bytes.
+	// minDerived and maxDerived are the limits of a derived id in bytes. Tools that number their
+	// blocks with 6 digits have ids of 6 bytes. A shorter id could be equal to the id of another
+	// upload's block. The service accepts at most 64 bytes.
 	minDerived, maxDerived = 6, 64
 )
 
-// blockIDFromTag returns the id in a part's tag. It is the block's own id, or an id of another
-// length that is derived from it.
+// blockIDFromTag returns the id under which the block of a part was stored. It is the block's own
+// id, or an id of another length that is derived from it. If the tag is invalid, blockIDFromTag
+// returns false.
 func blockIDFromTag(tag string) (string, bool) {
 	id, text, derived := strings.Cut(tag, tagSeparator)
 	if !derived {
@@ -93,13 +96,12 @@ func blockIDFromTag(tag string) (string, bool) {
 	return stored, len(stored) == length
 }
 
-// blocks has the uncommitted blocks of a container's blobs.
+// blocks sends the blocks of a container's blobs, and commits them.
 type blocks struct{ container *blobContainer }
 
-// stage sends a block under its own id. If another tool left blocks on the
-// key whose ids have another length, the service refuses that id. Then stage
-// sends the block again under an id of their length. It returns the tag of the
-// part.
+// stage calls store to send a block under its own id. If another tool has left blocks on the key
+// whose ids have another length, the service refuses that id. Then stage sends the block again,
+// under a derived id of the length that the service accepts. It returns the tag of the part.
 func (bl *blocks) stage(ctx context.Context, key, id string, store func(id string) error) (tag string, err error) {
 	if err = store(id); err == nil || !isCode(translate(err), codeBlockIDLength) {
 		return id, err
@@ -127,8 +129,9 @@ func (bl *blocks) stage(ctx context.Context, key, id string, store func(id strin
 // https://learn.microsoft.com/rest/api/storageservices/put-block
 const codeBlockIDLength = "InvalidBlobOrBlock"
 
-// BeginParts returns a new name, without a request unless the object is locked. Azure has uncommitted blocks,
-// but no uploads. An upload whose parts come in any order has a marker.
+// BeginParts returns a new name for an upload. It usually makes no request, because Azure has
+// uncommitted blocks but no uploads. If the object is to be locked, BeginParts checks that the
+// container can lock objects. If r.AnyOrder is set, it stores the marker of an open upload.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	if _, err := d.blocks.options(r); err != nil {
 		return "", err
@@ -185,8 +188,10 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 }
 
 // blockError returns the error for a block that was not stored. It is never Unknown, because a
-// block does not change the object. Only blocks of other uploads can be too many, because an upload
-// has at most half of the 100,000. https://learn.microsoft.com/rest/api/storageservices/put-block
+// block does not change the object. If the key has too many blocks, the error is Locked, because
+// other uploads have sent blocks, too. Azure permits 100,000 blocks for a key, and one upload sends
+// at most half as many.
+// https://learn.microsoft.com/rest/api/storageservices/put-block
 func blockError(err error) error {
 	e := asError(writeError(err, storage.Condition{}))
 	if isCode(e, codeBlockCount) {
@@ -218,7 +223,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return attrs, err
 }
 
-// commit makes one Put Block List request. c has no body.
+// commit creates an object from blocks, with one Put Block List request. c has no body.
 func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest) (*storage.Attrs, error) {
 	o, err := bl.options(c)
 	if err != nil {
@@ -246,8 +251,9 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest
 	return attrs, nil
 }
 
-// distinct returns an error that restarts the upload if two blocks have one id. A short derived
-// id may be equal to the id of another part, whose block it has replaced.
+// distinct returns an error that restarts the upload if two parts have the same id. A short derived
+// id may equal the id of another part. The block that was sent later has then replaced the other
+// block.
 func distinct(ids []string) error {
 	if len(slices.Compact(slices.Sorted(slices.Values(ids)))) == len(ids) {
 		return nil
@@ -258,7 +264,8 @@ func distinct(ids []string) error {
 	}
 }
 
-// options returns the options of Put Block List. Encryption must be that of the blocks.
+// options returns the options of Put Block List. Its encryption must be the encryption of the
+// blocks.
 func (bl *blocks) options(c *driver.PutRequest) (*blockblob.CommitBlockListOptions, error) {
 	n, err := bl.container.account.writeNatives(c.Native)
 	if err != nil {
@@ -281,13 +288,13 @@ func (bl *blocks) options(c *driver.PutRequest) (*blockblob.CommitBlockListOptio
 	)
 }
 
-// codeBlocksDropped is the code for missing blocks. A commit to a key drops the
-// blocks of all other uploads to it.
+// codeBlocksDropped is the code if blocks are missing. A commit to a key drops the blocks of all
+// other uploads to that key.
 const codeBlocksDropped = "InvalidBlockList"
 
-// droppedError returns the error for dropped blocks. If the write has a
-// condition, droppedError requests the object to evaluate it. Otherwise the
-// upload must restart.
+// droppedError returns the error if blocks were dropped. If the write has a condition, droppedError
+// requests the object. If the condition does not hold, the error is PreconditionFailed. Otherwise
+// the error is retryable, and the upload must restart.
 func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.PutRequest) error {
 	e.Code, e.Retryable = storage.Unavailable, true
 	if c.Condition == (storage.Condition{}) {
@@ -304,13 +311,13 @@ func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.
 	return e
 }
 
-// AbortParts removes the parts of an open upload to this key. Otherwise it does nothing: uncommitted blocks
-// are invisible, and the service drops them a week after the last one was sent. Dropping them at
-// once would need a write to the key.
+// AbortParts removes the parts of an open upload to this key. For any other upload it does nothing:
+// uncommitted blocks are invisible, and the service drops them a week after the last one was sent.
+// Only a write to the key would drop them earlier.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	u, err := parseOpenUpload(upload)
 	if err != nil {
-		return nil // such an upload has no parts that can be removed
+		return nil // not an open upload, so no part can be removed
 	}
 	if marker, err := d.uploads.marker(ctx, u); err != nil ||
 		marker != nil && cmp.Or(components.Key(marker.Metadata), key) != key {

@@ -50,7 +50,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return attrs, nil
 }
 
-// uploadOptions returns the options of Put Blob, but for the checksum.
+// uploadOptions returns the options of Put Blob, without the checksum.
 func (d *objectDriver) uploadOptions(r *driver.PutRequest) (*blockblob.UploadOptions, error) {
 	n, err := d.account.writeNatives(r.Native)
 	if err != nil {
@@ -71,8 +71,9 @@ func (d *objectDriver) uploadOptions(r *driver.PutRequest) (*blockblob.UploadOpt
 	return o, mustApply(n, o, "Upload", func(f Options) func(*blockblob.UploadOptions) { return f.Upload })
 }
 
-// withCRC64 returns the body for the SDK, and its CRC64, which is sent before the bytes. If the body does not
-// match crc, it returns ChecksumMismatch, so that nothing is sent.
+// withCRC64 reads the body and returns it for the SDK, with its CRC64, which must be sent before
+// the bytes. If the body does not match crc, withCRC64 returns ChecksumMismatch, and nothing is
+// sent.
 func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.ReadSeekCloser, uint64, error) {
 	from, ok := body.(io.ReadSeeker)
 	if !ok {
@@ -94,14 +95,14 @@ func withCRC64(ctx context.Context, body io.Reader, crc storage.CRC32C) (io.Read
 	return streaming.NopCloser(from), sum, nil
 }
 
-// writeError returns the error for a failed write. For an update of a missing object it is
-// PreconditionFailed, and so it is for an overwrite that the signature does not permit. Without
-// a condition, only the container can be missing.
+// writeError returns the error for a failed write. It is PreconditionFailed if the object of an
+// update is missing, or if the object exists and must not be overwritten. Any other 404 means that
+// the container is missing.
 func writeError(err error, c storage.Condition) error {
 	e := asError(err)
 	switch {
 	case c.Absent && isCode(e, "UnauthorizedBlobOverwrite", codeArchived, codeRehydrating, codeImmutable, "BlobImmutableDueToLegalHold", "LeaseIdMissing"):
-		e.Code, e.Hint = storage.PreconditionFailed, "" // because there is an object
+		e.Code, e.Hint = storage.PreconditionFailed, "" // these codes mean that there is an object
 	case isCode(e, codeArchived, codeRehydrating):
 		e.Hint = overwriteHint
 	case e.Status != http.StatusNotFound || e.Code != storage.ObjectNotFound:

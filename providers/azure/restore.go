@@ -15,11 +15,13 @@ import (
 // "rehydrate-pending-to-hot".
 const pendingPrefix = "rehydrate-pending-to-"
 
-// priorityVersion is the first service version with priorities. An older one would ignore them.
+// priorityVersion is the first service version with priorities of a restore. An older service
+// version would ignore them.
 const priorityVersion = "2019-02-02"
 
-// Restore requests the properties and, if the object is archived, moves it to the tier Hot or to
-// that of WithAccessTier. If the move has begun already, the priority High replaces Standard.
+// Restore requests the properties. If the object is archived, it moves the object to the tier of
+// WithAccessTier, or else to Hot. If the move has already begun with the priority Standard, Restore
+// can raise the priority to High.
 //
 // https://learn.microsoft.com/azure/storage/blobs/archive-rehydrate-overview
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
@@ -58,7 +60,8 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	return d.container.changeError(ctx, err)
 }
 
-// tierNamed returns the tier whose name, in any case, ends an archive status.
+// tierNamed returns the tier with the name that ends an archive status. Upper and lower case are
+// equal.
 func tierNamed(name string) blob.AccessTier {
 	for _, tier := range blob.PossibleAccessTierValues() {
 		if strings.EqualFold(string(tier), name) {

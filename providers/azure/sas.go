@@ -6,38 +6,43 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"hash"
+	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
 const (
-	// sasVersion is the service version of a signature (sv). It defines the
-	// signed fields and their order, so change it only together with
-	// stringToSign.
+	// sasVersion is the service version of a signature (sv). It determines the signed fields and
+	// their order, so change it only together with appendFields.
 	sasVersion = "2026-12-06"
 
 	sasTime = "2006-01-02T15:04:05Z" // in UTC
 
-	// Since oldestVersion, a signature names the kind of its resource; since
-	// scopeVersion, it has an encryption scope, and so has Copy Blob From URL.
+	// Since oldestVersion, a signature names the kind of its resource. Since scopeVersion, a
+	// signature and Copy Blob From URL can have an encryption scope.
 	oldestVersion = "2018-11-09"
 	scopeVersion  = "2020-12-06"
 
-	// olderDelegation is the version of a signature with a user delegation key if the account uses
-	// another version than sasVersion. Its fields are the same since scopeVersion; 2025-07-05 has more.
+	// olderDelegation is the version of a signature with a user delegation key, if the account does
+	// not use sasVersion. From scopeVersion to olderDelegation, the signed fields are the same.
+	// Version 2025-07-05 has more.
 	olderDelegation = "2025-05-05"
 )
 
 // The permissions of a signature, with the letters in Azure's order.
 const (
 	mayRead      = "r"
-	mayCreate    = "c"  // an existing blob is not overwritten: 403 UnauthorizedBlobOverwrite
+	mayCreate    = "c"  // if the blob exists, Azure responds 403 UnauthorizedBlobOverwrite
 	mayOverwrite = "cw" // create or overwrite
+
+	mayRemove        = "d"
+	mayRemoveVersion = "x" // a version, and not the current blob
 )
 
-// A signingKey signs shared access signatures (SAS). It is the account's own key,
-// or a user delegation key.
+// A signingKey signs shared access signatures (SAS). Its secret is the account's own key, or a user
+// delegation key.
 type signingKey struct {
 	account   string // the account's name, whatever the host of the URL is
 	secret    []byte
@@ -46,16 +51,16 @@ type signingKey struct {
 	builders  sync.Pool   // a pool of *sasBuilder
 }
 
-// A sasBuilder makes one URL at a time, in its own memory. Making a sasBuilder costs more than a
-// signature.
+// A sasBuilder builds one signed URL at a time, in buffers that it reuses. A signingKey keeps
+// builders in a pool, because creating one costs more than a signature.
 type sasBuilder struct {
 	mac                hash.Hash
 	fields             []string
 	text, sum, address []byte
 }
 
-// newSigningKey returns the signing key of an account, or nil if key is "". A key that is not
-// in base64 was refused before.
+// newSigningKey returns the signing key of an account, or nil if key is "". parseKey refuses a key
+// that is not in base64.
 func newSigningKey(account, key, version string) *signingKey {
 	secret, err := base64.StdEncoding.DecodeString(key)
 	if err != nil || len(secret) == 0 {
@@ -71,7 +76,7 @@ type delegation struct {
 	service, version   string // sks, skv
 }
 
-// A grant is the access that a signature grants.
+// A grant is the access that a signed URL gives, with the fields of its signature.
 type grant struct {
 	container, key string // not escaped
 	version        string // "" means the current one
@@ -81,14 +86,31 @@ type grant struct {
 	plainHTTP      bool   // the URL may be used without TLS
 	disposition    string // Content-Disposition of the response; "" means the object's
 	mediaType      string // Content-Type of the response; "" means the object's
+	cacheControl   string // Cache-Control of the response; "" means the object's
 	scope          string // the encryption scope of an upload; "" means the container's
+	folder         bool   // true for all blobs below key, which is a directory, or "" for the container
 }
 
 func (g *grant) resource() string {
+	if g.folder && g.key == "" {
+		return "c"
+	}
+	if g.folder {
+		return "d"
+	}
 	if g.version != "" {
 		return "bv"
 	}
 	return "b"
+}
+
+// depth returns the number of path segments of a directory. For any other resource it returns "".
+// The number is in the URL, but is not signed.
+func (g *grant) depth() string {
+	if g.resource() != "d" {
+		return ""
+	}
+	return strconv.Itoa(strings.Count(g.key, "/") + 1)
 }
 
 func (g *grant) protocol() string {
@@ -98,9 +120,12 @@ func (g *grant) protocol() string {
 	return "https"
 }
 
-// canonical returns the blob's name in the signature. It has the account instead
-// of the host, and is not escaped.
+// canonical returns the name of the blob as it is signed. It has the account in place of the host,
+// and is not escaped.
 func (g *grant) canonical(account string) string {
+	if g.folder && g.key == "" {
+		return "/blob/" + account + "/" + g.container
+	}
 	return "/blob/" + account + "/" + g.container + "/" + g.key
 }
 
@@ -130,10 +155,10 @@ func (k *signingKey) appendFields(fields []string, g *grant) []string {
 	return g.appendResponse(fields)
 }
 
-// appendResponse appends the lines of the headers of a response, which are the last ones.
+// appendResponse appends the last lines of the text to sign, which replace headers of the response.
 func (g *grant) appendResponse(fields []string) []string {
 	return append(fields,
-		"", // rscc
+		g.cacheControl,
 		g.disposition,
 		"", // rsce
 		"", // rscl
@@ -183,7 +208,7 @@ func (k *signingKey) appendDelegated(fields []string, g *grant) []string {
 	return g.appendResponse(fields)
 }
 
-// signature returns the signature. Its memory is valid until the next call.
+// signature returns the signature of g in base64. The result is valid only until the next call.
 func (b *sasBuilder) signature(k *signingKey, g *grant) []byte {
 	b.fields, b.text = k.appendFields(b.fields[:0], g), b.text[:0]
 	for i, field := range b.fields {
@@ -208,12 +233,14 @@ func (k *signingKey) sign(root string, g *grant) string {
 	q := query{appendBlobURL(b.address[:0], root, g.container, g.key), '?'}
 	q.add("sv", k.serviceVersion())
 	q.add("sr", g.resource())
+	q.add("sdd", g.depth())
 	q.add("sp", g.permissions)
 	q.add("st", g.start)
 	q.add("se", g.expiry)
 	q.add("spr", g.protocol())
 	q.add("versionid", g.version)
 	q.add("ses", g.scope)
+	q.add("rscc", g.cacheControl)
 	q.add("rscd", g.disposition)
 	q.add("rsct", g.mediaType)
 	if d := k.delegated; d != nil {

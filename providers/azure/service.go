@@ -22,16 +22,18 @@ type serviceDriver struct {
 	account *account
 }
 
-// NewService opens the account of a Config without a bucket. It makes no request.
-// If c is invalid, it fails with InvalidArgument.
+// NewService opens the account of a Config without a bucket. It makes no request. If c is invalid,
+// it fails with InvalidArgument.
 //
-// On Azure, CORS rules belong to the account, which has at most five. Setting
-// those of one bucket sets them for all, and it takes up to half a minute until
-// they apply. BucketInfo returns the account's rules if the credential may read
-// them. Azure's management plane controls regions, versions and lifecycles, so
-// WithRegion, WithVersioning, WithLifecycle, WithObjectLock,
-// WithDefaultRetention and WithSoftDelete are Unsupported. Credentials are Unsupported too. After a
-// bucket is deleted, its name is free half a minute or more later; until then
+// On Azure, CORS rules belong to the account, which has at most five. Setting the rules of one
+// bucket sets them for all buckets, and takes effect within half a minute. BucketInfo returns the
+// account's rules if the credential may read them.
+//
+// Azure's management plane controls regions, versions and lifecycles. So WithRegion,
+// WithVersioning, WithLifecycle, WithObjectLock, WithDefaultRetention and WithSoftDelete are
+// Unsupported. Credentials are Unsupported, too.
+//
+// The name of a deleted bucket cannot be used again for half a minute or more. Until then,
 // CreateBucket fails with Unavailable.
 func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Service, error) {
 	d, err := NewServiceDriver(ctx, c)
@@ -66,9 +68,8 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 // Close closes the account's connections.
 func (s *serviceDriver) Close() error { return s.account.close() }
 
-// CreateBucket sets CORS rules before it creates the container. The other order
-// would need to delete the container after a failure, with objects that other
-// clients have stored by then.
+// CreateBucket sets CORS rules before it creates the container. In the other order, a failure would
+// require deleting the container, and other clients might have stored objects there by then.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := checkBucketRequest(r); err != nil {
 		return nil, err
@@ -77,7 +78,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	info := &storage.BucketInfo{Name: r.Name}
 	if r.CORS != nil && len(*r.CORS) > 0 {
 		if _, err := b.settings(ctx); err == nil {
-			return nil, storage.BucketExists // if the name is taken, the account must not be changed
+			return nil, storage.BucketExists // the account must not change if the name is taken
 		} else if storage.CodeOf(err) != storage.BucketNotFound {
 			return nil, err
 		}
@@ -108,7 +109,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	}
 	b := s.account.container(r.Name)
 	if _, err := b.settings(ctx); err != nil {
-		return nil, err // the account's rules exist even if the container does not
+		return nil, err // do not change the account's rules for a missing container
 	}
 	if r.PublicAccess != nil && !*r.PublicAccess {
 		if err := b.setPublic(ctx, false); err != nil {
@@ -174,15 +175,15 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	return err
 }
 
-// The hints for containers that are not empty although List finds nothing.
+// These hints are for containers that are not empty although List finds no object.
 const (
 	uploadsHint  = "the bucket has open uploads: list them with ListUploads, and abort them with AbortUpload"
 	versionsHint = "the bucket has noncurrent versions: remove them with RemoveVersions"
 )
 
-// checkEmpty returns BucketNotEmpty if there is a blob or a version of one. A
-// page may be empty without being the last. Old versions of this package's own
-// blobs do not count: their uploads have ended.
+// checkEmpty returns BucketNotEmpty if the container has a blob or a noncurrent version. It may
+// read several pages, because an empty page need not be the last. Noncurrent versions of the parts
+// and markers of open uploads do not count, because these uploads have ended.
 func (bc *blobContainer) checkEmpty(ctx context.Context) error {
 	if bc.account.isBefore(versionsVersion) {
 		return bc.checkNoBlobs(ctx, false)

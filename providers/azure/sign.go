@@ -19,7 +19,7 @@ import (
 
 const (
 	maxSigned  = 7 * 24 * time.Hour // the limit of this library and of a user delegation key
-	sourceTime = 15 * time.Minute   // validity of the signature for the source of one request; only Azure gets it
+	sourceTime = 15 * time.Minute   // validity of the signature for a copy's source; only Azure receives it
 
 	tokenScope = "https://storage.azure.com/.default"
 )
@@ -42,20 +42,24 @@ func (a *account) delegates() bool {
 	return a.token != nil && a.name != "" && !a.isBefore(scopeVersion)
 }
 
-// signFeatures returns the signing features that the account's credential
-// permits. Azure's signatures cover no headers, so they enforce no content type
-// and no size. Azure has no forms.
+// signFeatures returns the signing features that the account's credential permits. Azure's
+// signatures cover no headers, so they cannot enforce a content type or a size. Azure has no signed
+// forms.
 func signFeatures(a *account) storage.Features {
 	if a.signer == nil && !a.delegates() {
 		return 0
 	}
-	return storage.SignedURLs | storage.SignedIfAbsent | storage.SignedParts
+	features := storage.SignedURLs | storage.SignedIfAbsent | storage.SignedParts | storage.SignedRemovals
+	if a.signer != nil { // signatures by a user delegation key differ between processes
+		features |= storage.StableURLs
+	}
+	return features
 }
 
-// Sign makes no request if the account's key is known. With a token credential it requests a
-// user delegation key, at first and every hour. A signature expires with its key, so that one
-// for nearly seven days may expire 75 minutes earlier than requested. A signature is valid from
-// 15 minutes before it is made, for clients and services whose clocks differ.
+// Sign makes no request if the account's key is known. With a token credential, it requests a user
+// delegation key at first, and then every hour. A signature expires with its key. So a signature
+// for nearly seven days may expire 75 minutes earlier than requested. A signature is valid from 15
+// minutes before it is made, because the clocks of clients and services may differ.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	return d.sign(ctx, r, time.Now())
 }
@@ -72,15 +76,15 @@ func (d *objectDriver) sign(ctx context.Context, r *driver.SignRequest, now time
 			return nil, err
 		}
 	}
-	address, ends, err := d.account.signURL(ctx, root, g, r.TTL, now)
+	from, lasts := r.Term(now)
+	address, ends, err := d.account.signURL(ctx, root, g, lasts, from)
 	if err != nil {
 		return nil, err
 	}
 	return &storage.SignedURL{URL: address, Method: r.Method, Header: header, ExpiresAt: ends}, nil
 }
 
-// grant returns the access that r requests, without its end, and the headers to
-// send.
+// grant returns the access that r requests, without its expiry, and the headers to send.
 func (d *objectDriver) grant(r *driver.SignRequest) (*grant, http.Header, error) {
 	g := &grant{container: d.container.name, key: r.Key, version: r.Version, permissions: mayRead}
 	switch {
@@ -94,7 +98,7 @@ func (d *objectDriver) grant(r *driver.SignRequest) (*grant, http.Header, error)
 		header, err := d.grantUpload(g, r)
 		return g, header, err
 	case r.Method == http.MethodGet:
-		g.disposition, g.mediaType = r.ResponseDisposition(), r.ResponseType
+		g.disposition, g.mediaType, g.cacheControl = r.ResponseDisposition(), r.ResponseType, r.ResponseCacheControl
 		n, header := newNatives(r.Native), http.Header{}
 		n.key.SetHeaders(header, "X-Ms-")
 		if len(n.options) > 0 {
@@ -104,12 +108,23 @@ func (d *objectDriver) grant(r *driver.SignRequest) (*grant, http.Header, error)
 			return g, header, nil
 		}
 		return g, header, checkVersion(r.Version)
+	case r.Method == http.MethodDelete:
+		if len(r.Native) > 0 {
+			return nil, nil, errSignedOptions
+		}
+		g.permissions = mayRemove
+		if r.Version == "" {
+			// Azure does not remove a blob without its snapshots.
+			return g, http.Header{"X-Ms-Delete-Snapshots": {"include"}}, nil
+		}
+		g.permissions = mayRemoveVersion
+		return g, http.Header{}, checkVersion(r.Version)
 	}
 	return nil, nil, storage.Unsupported
 }
 
-// errSignedOptions is the error for options of the SDK, because a signed address cannot carry
-// them.
+// errSignedOptions is the error for WithOptions, which changes requests and cannot change a signed
+// URL.
 var errSignedOptions = &storage.Error{Code: storage.Unsupported, Hint: "WithOptions does not fit a signed URL"}
 
 // grantUpload adds the encryption scope to a grant, and returns the headers to send.
@@ -130,16 +145,18 @@ func (d *objectDriver) grantUpload(g *grant, r *driver.SignRequest) (http.Header
 	return uploadHeaders(r, n)
 }
 
-// signURL returns the blob's URL below root with the grant, and when the grant ends. That is at least ttl from
-// now, but not after the end of the key that signs. The grant begins clockSkew before it is made: an account
-// whose SAS expiration policy blocks refuses a signature without a start.
+// signURL returns the signed URL of the blob below root, and when it expires. It expires at least
+// ttl after now, but not later than the key that signs it. It is valid from clockSkew before now: a
+// signature without a start is refused if the account's SAS expiration policy blocks requests.
 // https://learn.microsoft.com/azure/storage/common/sas-expiration-policy
 // https://github.com/microsoft/AzureStorageExplorer/issues/8845
 func (a *account) signURL(
 	ctx context.Context, root string, g *grant, ttl time.Duration, now time.Time,
 ) (string, time.Time, error) {
 	roundedUp := func(t time.Time) time.Time { return t.UTC().Add(time.Second - 1).Truncate(time.Second) }
-	starts := roundedUp(now).Add(-clockSkew) // like the end, so that a policy's limit less clockSkew is a ttl
+	// The start is rounded up, as the end is. Otherwise the URL could be valid for a second more than
+	// ttl plus clockSkew. An expiration policy with exactly that limit would then refuse it.
+	starts := roundedUp(now).Add(-clockSkew)
 	ends := earlier(roundedUp(now.Add(ttl)), now.UTC().Truncate(time.Second).Add(maxSigned))
 	g.plainHTTP = a.endpoint.Scheme == "http" || strings.HasPrefix(root, "http:")
 	key := a.signer
@@ -173,8 +190,8 @@ func appendBlobURL(dst []byte, root, container, key string) []byte {
 	return urlpath.Append(dst, key)
 }
 
-// uploadHeaders returns the headers that the uploader must send. Azure stores
-// properties from its own headers, whatever a client sends as Content-Type.
+// uploadHeaders returns the headers that the uploader must send. Azure stores the properties from
+// headers of its own, and not from Content-Type or other standard headers.
 func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 	switch {
 	case r.CRC32C.Known:
@@ -203,10 +220,12 @@ func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 	return h, nil
 }
 
-// authorizeSource returns the URL and the authorization with which Azure reads the source of a copy within the
-// account: a signature, the account's own SAS, or the token itself, which needs no user delegation key. If the URL
-// is enough, the authorization is "". No error may contain them. If the URL is longer than the service takes, the
-// source is Unsupported, so that the core streams it: three bytes of a key may be nine of a URL.
+// authorizeSource returns the URL with which Azure reads the source of a copy, and the
+// Authorization header. The URL has a signature by the account's key, or the account's own SAS.
+// With a token credential, the header has the token, so no user delegation key is needed. With any
+// other credential, the header is "". No error may contain the URL or the header. If the URL is
+// longer than the service accepts, authorizeSource returns Unsupported, so that the core streams
+// the source. Escaping can turn three bytes of a key into nine bytes of a URL.
 // https://learn.microsoft.com/rest/api/storageservices/put-blob-from-url
 func (a *account) authorizeSource(
 	ctx context.Context, source driver.ObjectRef,
@@ -248,8 +267,7 @@ func (a *account) readableSource(
 	return string(q.address), authorization, nil
 }
 
-// SignPart signs a request that stores a part as a blob. Nothing else of the container can be
-// written with it.
+// SignPart signs a request that stores a part as a blob. The URL cannot write any other blob.
 func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {
@@ -260,7 +278,7 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 		MinSize: r.Size, MaxSize: r.Size, Native: r.Native,
 	})
 	if err == nil {
-		signed.Header.Del("X-Ms-Access-Tier") // that is the tier of the object
+		signed.Header.Del("X-Ms-Access-Tier") // the tier applies to the object, not to its parts
 	}
 	return signed, err
 }

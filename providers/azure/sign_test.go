@@ -113,6 +113,10 @@ func TestSignedPermissions(t *testing.T) {
 		"a download":           {download(nil), "r"},
 		"an upload":            {wiretest.SignedUpload(nil), "cw"},
 		"an upload, if absent": {wiretest.SignedUpload(func(r *driver.SignRequest) { r.Condition.Absent = true }), "c"},
+		"a removal":            {download(func(r *driver.SignRequest) { r.Method = http.MethodDelete }), "d"},
+		"a version's removal": {download(func(r *driver.SignRequest) {
+			r.Method, r.Version = http.MethodDelete, "2026-03-01T00:00:00.1234567Z"
+		}), "x"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed, err := signer(t, Config{}).sign(t.Context(), test.ask, signedAt)
@@ -156,6 +160,41 @@ func TestSignedDownloadsSetResponseHeaders(t *testing.T) {
 	require.Equal(t, "2026-03-01T00:00:00.1234567Z", u.Query().Get("versionid"))
 }
 
+// The window of every URL begins 15 minutes before its hour, and ends an hour and the TTL later.
+func TestStableURLsOfAzure(t *testing.T) {
+	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
+	stable := download(func(r *driver.SignRequest) {
+		r.TTL, r.StableFor, r.ResponseCacheControl = time.Minute, time.Hour, "private, max-age=3600"
+	})
+	first, err := signer(t, Config{}).sign(t.Context(), stable, at)
+	require.NoError(t, err)
+	last, err := signer(t, Config{}).sign(t.Context(), stable, at.Add(time.Hour-1))
+	require.NoError(t, err)
+	require.Equal(t, first, last)
+	require.Equal(t, at.Add(time.Hour+time.Minute), first.ExpiresAt)
+	query := parsedQuery(t, first.URL)
+	require.Equal(t, "private, max-age=3600", query.Get("rscc"))
+	require.Equal(t, at.Add(-clockSkew).Format(sasTime), query.Get("st"))
+	next, err := signer(t, Config{}).sign(t.Context(), stable, at.Add(time.Hour))
+	require.NoError(t, err)
+	require.NotEqual(t, first.URL, next.URL)
+	require.Zero(t, signer(t, Config{Credential: tokenOf("token")}).Describe().Features&storage.StableURLs)
+}
+
+// Delete Blob refuses a blob with snapshots without the header, and a version with it.
+// https://learn.microsoft.com/rest/api/storageservices/delete-blob
+func TestASignedRemovalIncludesSnapshots(t *testing.T) {
+	removal := download(func(r *driver.SignRequest) { r.Method = http.MethodDelete })
+	signed, err := signer(t, Config{}).sign(t.Context(), removal, signedAt)
+	require.NoError(t, err)
+	require.Equal(t, http.Header{"X-Ms-Delete-Snapshots": {"include"}}, signed.Header)
+	removal.Version = "2026-03-01T00:00:00.1234567Z"
+	signed, err = signer(t, Config{}).sign(t.Context(), removal, signedAt)
+	require.NoError(t, err)
+	require.Empty(t, signed.Header)
+	require.Equal(t, "bv", parsedQuery(t, signed.URL).Get("sr"))
+}
+
 func TestUnsupportedSigning(t *testing.T) {
 	sum := uint32(1)
 	for name, test := range map[string]struct {
@@ -167,7 +206,7 @@ func TestUnsupportedSigning(t *testing.T) {
 		"with only a signature":                 {Config{SASToken: "sv=2026-12-06&sig=abc"}, download(nil), storage.Unsupported},
 		"a CRC32C, which Azure does not verify": {Config{}, wiretest.SignedUpload(func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }), storage.Unsupported},
 		"a size, which Azure does not verify":   {Config{}, wiretest.SignedUpload(func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }), storage.Unsupported},
-		"an unsupported method":                 {Config{}, download(func(r *driver.SignRequest) { r.Method = http.MethodDelete }), storage.Unsupported},
+		"an unsupported method":                 {Config{}, download(func(r *driver.SignRequest) { r.Method = http.MethodPatch }), storage.Unsupported},
 		"a version that is none":                {Config{}, download(func(r *driver.SignRequest) { r.Version = "yesterday" }), storage.InvalidArgument},
 		"a key that Azure reads as another":     {Config{}, download(func(r *driver.SignRequest) { r.Key = `a\b` }), storage.InvalidArgument},
 		"a version that adds parameters":        {Config{}, download(func(r *driver.SignRequest) { r.Version = "x&comp=list" }), storage.InvalidArgument},

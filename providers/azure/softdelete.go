@@ -16,8 +16,8 @@ func isSoftDeleted(item *container.BlobItem) bool {
 	return deref(item.Deleted) && item.Snapshot == nil
 }
 
-// keptUntil returns when the service drops a blob. The service reports the whole days that
-// remain.
+// keptUntil returns the time when the service drops a soft-deleted blob. It derives the time from
+// the deletion, because the service reports only the whole days that remain.
 func keptUntil(p *container.BlobProperties, now time.Time) time.Time {
 	remaining := time.Duration(deref(p.RemainingRetentionDays)) * day
 	if p.DeletedTime == nil {
@@ -27,9 +27,10 @@ func keptUntil(p *container.BlobProperties, now time.Time) time.Time {
 	return p.DeletedTime.UTC().Add(over + remaining)
 }
 
-// undelete restores a soft-deleted blob. The service restores its soft-deleted snapshots and versions,
-// too. In an account with versions, none of them is then the current blob: undelete copies the
-// requested version, or else the newest. The service does not replace an existing blob.
+// undelete restores a soft-deleted blob. The service also restores its soft-deleted snapshots and
+// versions. In an account with versions, none of the restored versions is current. So undelete
+// copies the requested version, or else the newest, to the blob. If a blob exists, it returns
+// PreconditionFailed.
 // https://learn.microsoft.com/rest/api/storageservices/undelete-blob
 func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	if err := checkName(r.Key, r.Version); err != nil {
@@ -53,7 +54,7 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 	return d.copyVersion(ctx, r.Key, *kept.VersionID)
 }
 
-// copyVersion makes a version the current blob, if there is none.
+// copyVersion makes a version the current blob, unless a current blob exists.
 func (d *objectDriver) copyVersion(ctx context.Context, key, version string) error {
 	from := d.Locate(key)
 	from.Version = version
@@ -74,9 +75,9 @@ func (d *objectDriver) copyVersion(ctx context.Context, key, version string) err
 	return err
 }
 
-// removed finds the kept version of a key that r names or, if r names none, the newest. A version
-// that is not soft-deleted counts, too, because an earlier attempt may have restored it and then
-// failed. It also reports whether there is a blob.
+// removed finds the version of a key to restore: the version that r names or, if r names none, the
+// newest. The version may already be restored, because an earlier attempt may have failed after
+// restoring it. The boolean result is true if the key has a current blob.
 func (ls *lister) removed(
 	ctx context.Context, r *driver.ChangeRequest,
 ) (kept *container.BlobItem, there bool, err error) {
@@ -89,12 +90,12 @@ func (ls *lister) removed(
 		for _, item := range items {
 			switch {
 			case deref(item.Name) != r.Key:
-				return false, nil // the key is the first with this prefix
+				return false, nil // all blobs of the key are listed before other keys
 			case item.Snapshot != nil:
 			case !deref(item.Deleted) && (deref(item.VersionID) == "" || isCurrent(item)):
 				there = true
 			case r.Version == "" || deref(item.VersionID) == r.Version:
-				kept = item // the oldest one is listed first
+				kept = item // the last one is the newest
 			}
 		}
 		return true, nil

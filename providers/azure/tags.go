@@ -12,18 +12,19 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// tagsVersion is the first service version with blob index tags. An older one would ignore them.
+// tagsVersion is the first service version with blob index tags. An older service version would
+// ignore tags.
 const tagsVersion = "2019-12-12"
 
-// versionsVersion is the first service version with versions of blobs. An older one refuses listings
-// with versions.
+// versionsVersion is the first service version with versions of blobs. An older service version
+// refuses listings with versions.
 const versionsVersion = tagsVersion
 
 // tagsHint names the permissions of tags, which the role Storage Blob Data Contributor lacks.
 const tagsHint = "tags need the role Storage Blob Data Owner, or the permission t of a shared access signature"
 
-// Tags makes one Get Blob Tags request. It leaves out a scanner's verdict for a copy: the
-// verdict is only about the object that was scanned.
+// Tags makes one Get Blob Tags request. If the tags are for a copy, Tags omits the verdict of a
+// malware scanner, which is only about the object that was scanned.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	if err := checkName(r.Key, r.Version); err != nil {
 		return nil, err
@@ -46,8 +47,9 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 }
 
 // isVerdict reports whether Microsoft Defender for Storage sets the tag with this key, such as
-// "Malware Scanning scan result" and "Malware Scanning scan time UTC". It does so after every
-// upload. https://learn.microsoft.com/azure/defender-for-cloud/introduction-malware-scanning
+// "Malware Scanning scan result" and "Malware Scanning scan time UTC". Defender sets
+// these tags after every upload.
+// https://learn.microsoft.com/azure/defender-for-cloud/introduction-malware-scanning
 // https://github.com/Azure/Microsoft-Defender-for-Cloud/issues/900
 func isVerdict(key string) bool {
 	return strings.HasPrefix(strings.ToLower(key), "malware scanning scan ")
@@ -87,7 +89,7 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return tagsError(d.container.changeError(ctx, err))
 }
 
-// changeError returns the error for a failed change of an object, or nil.
+// changeError returns the error for a failed change of an object. If err is nil, it returns nil.
 func (bc *blobContainer) changeError(ctx context.Context, err error) error {
 	if err == nil {
 		return nil

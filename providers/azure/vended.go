@@ -14,15 +14,15 @@ import (
 	"github.com/omnibucket/storage/providers/internal/vended"
 )
 
-// PrefixCredentials are valid for the blobs with a prefix, until they expire. See
-// [Config].CredentialsFor.
+// PrefixCredentials are the credentials for all blobs with a prefix, until they expire.
+// [Config].CredentialsFor returns them.
 type PrefixCredentials struct {
-	Prefix   string    // prefix of the name that was asked for; "" means all blobs
+	Prefix   string    // a prefix of the requested key; "" means all blobs
 	SASToken string    // a shared access signature, with or without its "?"
 	Expires  time.Time // zero means never
 }
 
-// Format shows the fields of c that are set, whatever the verb is, and no secrets.
+// Format prints the fields of c that are set, without secrets. All verbs print the same text.
 func (c PrefixCredentials) Format(s fmt.State, _ rune) { redact.Fields(s, c, "SASToken") }
 
 // LogValue returns the text of Format.
@@ -35,7 +35,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials or Client", "")
 	}
 	ask := c.CredentialsFor
-	c.CredentialsFor, c.Anonymous = nil, true // until CredentialsFor has returned a signature
+	c.CredentialsFor, c.Anonymous = nil, true // Anonymous until CredentialsFor returns a signature
 	d, err := NewDriver(ctx, c)
 	if err != nil {
 		return nil, err

@@ -15,11 +15,12 @@ import (
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
-// ListVersions returns one page with all versions of its keys, newest first. Azure lists the oldest
-// first, so ListVersions reads as many of Azure's pages as needed. If Azure's page ends within a
-// key, that key is on the next page, which reads Azure's page again. Versions of parts of open
-// uploads are listed only under reservedPrefix, so that versions which could not be removed with
-// their upload can be removed later.
+// ListVersions returns one page with all versions of its keys, newest first. Azure lists the
+// versions of a key oldest first, so ListVersions reads Azure's pages until it has all versions of
+// a key. If more of Azure's pages follow, the last key may have further versions, so ListVersions
+// omits that key. The next call of ListVersions then reads Azure's page with that key again.
+// Versions of the parts of open uploads are listed only if the prefix begins with reservedPrefix.
+// So versions that could not be removed with their upload can be removed later.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	shown := func(item *container.BlobItem) bool { return deref(item.VersionID) != "" }
 	if r.SoftDeleted {
@@ -30,7 +31,7 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		return nil, err
 	}
 	page, followed := &driver.VersionPage{}, markers{}
-	last, lastMarker := 0, "" // index of the first entry of the last key, and the marker of Azure's page with it
+	last, lastMarker := 0, "" // index of the last key's first entry, and the marker of Azure's page with that entry
 	for {
 		items, next, err := d.lister.versions(ctx, r, marker)
 		if err != nil {
@@ -87,7 +88,8 @@ func listedVersion(item *container.BlobItem) storage.VersionEntry {
 	return e
 }
 
-// byKeyNewestFirst compares by key, and then by version. Versions are times of equal length.
+// byKeyNewestFirst compares by key, and then by version. Versions are times of equal length, so
+// they compare as strings.
 func byKeyNewestFirst(a, b storage.VersionEntry) int {
 	return cmp.Or(strings.Compare(a.Key, b.Key), strings.Compare(b.Version, a.Version))
 }

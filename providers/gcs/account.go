@@ -15,24 +15,26 @@ import (
 	"github.com/omnibucket/storage/providers/internal/named"
 )
 
-// An account has the settings and clients which the buckets of one endpoint and one credential
-// share.
+// An account holds the settings and clients for one endpoint and one credential. All of its buckets
+// share them.
 type account struct {
 	client       *gcs.Client
 	http         *http.Client // adds the credentials
+	bare         *http.Client // adds none
 	endpoint     *url.URL     // the server's root, without a path; nil means Google
-	universe     string       // universe of the credentials, if known when opened
+	universe     string       // universe of the credentials, as far as it is known without a request
 	project      string
 	anonymous    bool
+	vended       bool          // Config.CredentialsFor
 	credentials  *credentials  // nil if anonymous
-	signerFinder *signerFinder // nil if nothing can sign
+	signerFinder *signerFinder // nil if the account cannot sign
 	composite    bool          // Config.ParallelComposite
 	kmsKey       string        // Config.KMSKey
 	userProject  string        // Config.UserProject
 	identity     any           // equal for accounts between which the server can copy objects
 
-	emulator bool                 // STORAGE_EMULATOR_HOST has the endpoint
-	own      *transport.Transport // made here, and closed with the account; nil if Config has an HTTP client
+	emulator bool                 // true if the endpoint is that of STORAGE_EMULATOR_HOST
+	own      *transport.Transport // created here, and closed with the account; nil if Config has an HTTP client
 }
 
 // newAccount returns the account of a Config and ignores Config.Bucket. It makes
@@ -91,10 +93,12 @@ func checkConfig(c Config) error {
 	return named.Credentials(c.Credentials).Check()
 }
 
-// connect makes the clients. They follow no redirects: a resumable upload
-// responds with 308 until it is complete.
+// connect creates the clients. They follow no redirects, because status 308 means that a resumable
+// upload is not complete.
 func (a *account) connect(ctx context.Context, c Config) error {
 	a.http, a.own = transport.NewClient(c.HTTPClient)
+	bare := *a.http
+	a.bare = &bare
 	if a.credentials != nil {
 		a.http.Transport = &authorizer{base: a.http.Transport, credentials: a.credentials}
 	}
@@ -111,8 +115,8 @@ func (a *account) connect(ctx context.Context, c Config) error {
 	return nil
 }
 
-// handleOf returns the SDK's handle of a bucket. It makes one attempt per
-// request: the core retries.
+// handleOf returns the SDK's handle of a bucket. The handle sends each request once, because the
+// core retries.
 func (a *account) handleOf(bucket string) *gcs.BucketHandle {
 	handle := a.client.Bucket(bucket).Retryer(gcs.WithPolicy(gcs.RetryNever))
 	if a.userProject != "" {
@@ -121,8 +125,8 @@ func (a *account) handleOf(bucket string) *gcs.BucketHandle {
 	return handle
 }
 
-// newClient returns a client of the SDK. The HTTP client adds the credentials:
-// the SDK would ask the metadata service at once.
+// newClient returns a client of the SDK without credentials of its own, because the HTTP client
+// adds them. The SDK would ask the metadata service for credentials immediately.
 func (a *account) newClient(ctx context.Context) (*gcs.Client, error) {
 	return gcs.NewClient(ctx,
 		option.WithHTTPClient(a.http),
@@ -132,7 +136,7 @@ func (a *account) newClient(ctx context.Context) (*gcs.Client, error) {
 	)
 }
 
-// close closes the connections that were opened here.
+// close closes the idle connections that this account has opened.
 func (a *account) close() error {
 	if a.own != nil {
 		a.own.CloseIdleConnections()
@@ -140,11 +144,11 @@ func (a *account) close() error {
 	return nil
 }
 
-// A sharedIdentity makes accounts equal that were opened separately with one
-// credential. The server can then copy between their buckets.
+// A sharedIdentity compares equal for accounts that were opened separately with the same
+// credential. The server can copy between the buckets of such accounts.
 type sharedIdentity struct {
 	endpoint, credential string
-	userProject          string // the project that a copy bills is the same for both buckets
+	userProject          string // must be equal, because a copy bills one project
 }
 
 func (a *account) identify(c Config) {

@@ -7,7 +7,7 @@ import (
 	"net/url"
 )
 
-// An addition is the headers and parameters that one operation adds to all its requests.
+// An addition is the set of headers and parameters that one operation adds to all its requests.
 type addition struct {
 	header http.Header
 	query  url.Values
@@ -36,16 +36,17 @@ func with(ctx context.Context, c *call) context.Context {
 	return adding(ctx, c.header, c.query)
 }
 
-// An adder is a RoundTripper that adds the addition in the context of a request. To requests to
-// the storage service, it also adds the project to bill, even if the client that As returns
-// makes them.
+// An adder is a RoundTripper that adds the headers and parameters which the context of a request
+// carries. In each request to the storage service, it also names the project to bill. That includes
+// the requests of the client that As returns.
 type adder struct {
 	base        http.RoundTripper
 	host        string // host of the storage service
 	userProject string // Config.UserProject
 }
 
-// RoundTrip sends the request with the additions.
+// RoundTrip sends the request with the headers and parameters in its context, which come from the
+// function adding.
 func (t *adder) RoundTrip(r *http.Request) (*http.Response, error) {
 	more, ok := r.Context().Value(additionKey{}).(addition)
 	bills := t.userProject != "" && r.URL.Host == t.host

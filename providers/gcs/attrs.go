@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// A resource is an object in the JSON API. A write sends a resource, and the response has the
-// fields in resourceFields.
+// A resource is an object's description in the JSON API. A write sends a resource, and its response
+// is a resource with the fields in resourceFields.
 type resource struct {
 	Name               string            `json:"name,omitempty"`
 	ContentType        string            `json:"contentType,omitempty"`
@@ -78,14 +78,15 @@ func resourceOf(a *gcs.ObjectAttrs) *resource {
 		MD5Hash:            base64.StdEncoding.EncodeToString(a.MD5),
 		TemporaryHold:      a.TemporaryHold,
 	}
-	if a.EventBasedHold || isReserved(a.Name) { // the markers of uploads have no default hold
+	// Reserved objects send false, so that the bucket's default hold does not apply to them.
+	if a.EventBasedHold || isReserved(a.Name) {
 		o.EventBasedHold = &a.EventBasedHold
 	}
 	for _, rule := range a.ACL {
 		o.ACL = append(o.ACL, aclEntry{string(rule.Entity), string(rule.Role)})
 	}
 	if !a.CustomTime.IsZero() {
-		o.CustomTime = a.CustomTime.UTC().Format(time.RFC3339) // in the form that the SDK sends
+		o.CustomTime = a.CustomTime.UTC().Format(time.RFC3339) // the form that the SDK sends
 	}
 	if a.Retention != nil {
 		o.Retention = &retention{a.Retention.Mode, a.Retention.RetainUntil.UTC().Format(time.RFC3339)}
@@ -124,7 +125,7 @@ func (o *resource) keySHA256() string {
 }
 
 func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
-	hidden := o.CustomerKeySHA256 != "" && o.CRC32C == 0 && o.Size > 0 // without the key there are no checksums
+	hidden := o.CustomerKeySHA256 != "" && o.CRC32C == 0 && o.Size > 0 // without the key, Google omits the checksums
 	a := &storage.Attrs{
 		Key:        o.Name,
 		Size:       o.Size,
@@ -157,7 +158,8 @@ func propertiesOf(o *gcs.ObjectAttrs) storage.Properties {
 	}
 }
 
-// encryptionOf returns how an object is encrypted, unless only Google's own keys encrypt it.
+// encryptionOf returns how an object is encrypted. If only Google's own keys encrypt it, the result
+// is empty.
 func encryptionOf(kmsKeyName, customerKeySHA256 string) storage.Encryption {
 	switch {
 	case customerKeySHA256 != "":
@@ -170,7 +172,8 @@ func encryptionOf(kmsKeyName, customerKeySHA256 string) storage.Encryption {
 
 const publicRead = "publicRead"
 
-// attrsToSet returns the attributes that a write sets, with its options.
+// attrsToSet returns the attributes that a write sends. They come from the properties, the controls
+// and the options of the write.
 func (a *account) attrsToSet(
 	key string, p *storage.Properties, w *storage.Controls, c *call,
 ) (*gcs.ObjectAttrs, error) {
@@ -213,10 +216,10 @@ func (a *account) attrsToSet(
 	return o, nil
 }
 
-// entityTag returns the ETag with which the object is served over HTTP, its MD5.
-// A composed object, or one with a customer's encryption key, has no MD5: then it
-// is the JSON API's ETag with a dash. The JSON API's ETag also changes with the
-// metadata.
+// entityTag returns the ETag with which Google serves the object over HTTP. Usually that is the
+// object's MD5. A composed object, or one with a customer's encryption key, has no MD5. For such an
+// object, entityTag returns the JSON API's ETag after a dash. The dash marks an ETag that also
+// changes with the metadata.
 func entityTag(md5 []byte, etag string) string {
 	switch {
 	case len(md5) > 0:
@@ -227,8 +230,8 @@ func entityTag(md5 []byte, etag string) string {
 	return ""
 }
 
-// modified truncates a time to seconds, because listings are more precise than
-// headers.
+// modified truncates a time to seconds. Listings have more precise times than headers, but must
+// return the same times.
 func modified(at time.Time) time.Time { return at.UTC().Truncate(time.Second) }
 
 func decimal(generation int64) string { return strconv.FormatInt(generation, 10) }

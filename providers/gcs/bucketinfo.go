@@ -8,9 +8,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// BucketInfo requests the bucket's attributes. If the bucket does not prevent
-// public access, it requests the IAM policy too. If the credentials may not read
-// the policy, Public is false.
+// BucketInfo requests the bucket's attributes. If the bucket does not prevent public access,
+// BucketInfo also requests the IAM policy. If the credentials may not read the policy, Public is
+// false.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
 	b := s.bucket(name)
 	attrs, err := b.handle().Attrs(ctx)

@@ -14,11 +14,11 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// composeSources is how many objects one request can compose.
+// composeSources is the maximum number of objects that one request can compose.
 const composeSources = 32
 
-// Compose composes up to 32 sources in one request. More sources take several
-// levels of intermediate objects, which it removes after the last request.
+// Compose composes up to 32 sources in one request. If there are more sources, it creates
+// intermediate objects in several levels, and removes them after the last request.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	c, err := d.bucket.newComposition(r.Key, &r.Properties, &r.Controls, r.Native, r.Condition)
 	if err != nil {
@@ -27,7 +27,8 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	c.scratchPrefix = componentsPrefix + randomName() + "/"
 	for _, source := range r.Sources {
 		if callOf(source.Native).key.Base64() != c.call.key.Base64() {
-			return nil, storage.Unsupported // Google takes one key for all sources: the core streams
+			// Google accepts only one key for the object and all sources. The core streams instead.
+			return nil, storage.Unsupported
 		}
 		c.tagged = c.tagged || source.Attrs == nil || source.Attrs.TagCount > 0
 		o, err := d.account.sourceAt(source)
@@ -36,7 +37,8 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		}
 		c.sources = append(c.sources, o)
 	}
-	if len(r.Tail) > 0 { // the composition replaces the source, which stays the same object to its clients
+	// In an append, the new object replaces the source, and must keep the custom time of the source.
+	if len(r.Tail) > 0 {
 		keepCustomTime(c.attrs, r.Sources[0])
 		if err := d.composites.stageTail(ctx, r, c); err != nil {
 			return nil, err
@@ -52,17 +54,17 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	return attrs, nil
 }
 
-// A composition makes one object of several, 32 at a time.
+// A composition creates one object from several sources, at most 32 in each request.
 type composition struct {
 	bucket        *bucket
 	call          *call
-	target        *gcs.ObjectHandle // the object to make, with the condition and the key
+	target        *gcs.ObjectHandle // the object to create, with the condition and the key
 	sources       []*gcs.ObjectHandle
-	tagged        bool                // a source may have contexts
+	tagged        bool                // true if a source may have contexts, which are Google's tags
 	attrs         *gcs.ObjectAttrs    // attributes of the target
-	crc           storage.CRC32C      // checksum of the target, which the server checks before it stores
+	crc           storage.CRC32C      // checksum of the target; the server verifies it before it stores the target
 	scratchPrefix string              // prefix of the keys of intermediate objects
-	intermediate  []*gcs.ObjectHandle // intermediate objects that were made
+	intermediate  []*gcs.ObjectHandle // intermediate objects that exist and must be removed
 }
 
 func (b *bucket) newComposition(
@@ -80,8 +82,8 @@ func (b *bucket) newComposition(
 	return c, checkJoined(c.attrs)
 }
 
-// checkJoined returns Unsupported for an object that neither a copy nor a composition would
-// verify: the core then streams.
+// checkJoined returns Unsupported if the object should have an MD5. Neither a copy nor a
+// composition would verify the MD5, so the core streams instead.
 func checkJoined(a *gcs.ObjectAttrs) error {
 	if len(a.MD5) > 0 {
 		return &storage.Error{
@@ -92,8 +94,8 @@ func checkJoined(a *gcs.ObjectAttrs) error {
 	return nil
 }
 
-// parameters returns the parameters of a request that the SDK's composer lacks. Without them
-// Google ignores the encryption key, and joins the contexts of the sources.
+// parameters returns the parameters of a composition that the SDK cannot set. Without them, Google
+// would ignore the encryption key, and would join the contexts of the sources.
 func (c *composition) parameters(contexts *gcs.ObjectContexts) url.Values {
 	query := url.Values{}
 	if c.attrs.KMSKeyName != "" {
@@ -112,9 +114,9 @@ func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
 	return c.join(ctx)
 }
 
-// reduce makes intermediate objects until one request can compose them.
+// reduce composes the sources into intermediate objects until one request can compose the rest.
 func (c *composition) reduce(ctx context.Context) error {
-	ctx = transport.WithAnswer(with(ctx, c.call), transport.DefaultAnswer) // a composition takes as long as a rewrite
+	ctx = transport.WithAnswer(with(ctx, c.call), transport.DefaultAnswer) // may take half a minute, as a rewrite does
 	for level := 1; len(c.sources) > composeSources; level++ {
 		if err := c.step(ctx, level); err != nil {
 			return sourceError(err)
@@ -123,7 +125,7 @@ func (c *composition) reduce(ctx context.Context) error {
 	return nil
 }
 
-// join makes the request that composes the target.
+// join sends the last request, which composes the target.
 func (c *composition) join(ctx context.Context) (*storage.Attrs, error) {
 	ctx = transport.WithAnswer(with(ctx, c.call), transport.DefaultAnswer)
 	composer := c.target.ComposerFrom(c.sources...)
@@ -140,8 +142,8 @@ func (c *composition) join(ctx context.Context) (*storage.Attrs, error) {
 	return attrsOf(joined), nil
 }
 
-// step composes each 32 sources into an intermediate object. A single last source
-// is composed too, because all sources of a request must have one storage class.
+// step composes each group of 32 sources into an intermediate object. A single remaining source is
+// composed, too, because all sources of a request must have the same storage class.
 func (c *composition) step(ctx context.Context, level int) error {
 	ctx = adding(ctx, nil, c.parameters(nil))
 	groups := slices.Collect(slices.Chunk(c.sources, composeSources))
@@ -154,7 +156,9 @@ func (c *composition) step(ctx context.Context, level int) error {
 		if err != nil {
 			return err
 		}
-		next[i] = c.bucket.handle().Object(o.ObjectName()).Generation(made.Generation) // a source must not have a key
+		// The next composition needs a handle without the customer's key, because the SDK refuses a source
+		// with a key.
+		next[i] = c.bucket.handle().Object(o.ObjectName()).Generation(made.Generation)
 		return nil
 	})
 	for _, o := range next {

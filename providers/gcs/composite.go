@@ -21,34 +21,33 @@ import (
 	"github.com/omnibucket/storage/providers/internal/components"
 )
 
-// The parts of a parallel composite upload are objects. Their keys have a segment
-// that ends in ".", which the library allows in no other key. List and
-// ListVersions omit them.
+// The parts of a parallel composite upload are objects. Their keys have a segment that ends in ".".
+// The library writes no other key with such a segment. List and ListVersions omit these keys.
 const (
 	reservedPrefix   = ".omnibucket./"
-	reservedEnd      = ".omnibucket.0" // the least key that follows all of these keys
+	reservedEnd      = ".omnibucket.0" // the smallest key after all keys with reservedPrefix
 	componentsPrefix = reservedPrefix + "parts/"
 	componentType    = components.ContentType
 
-	maxParallel = 16 // concurrent requests: the store does the work
+	maxParallel = 16 // requests at the same time, which cost this process little
 )
 
-// A compositeUpload is a parallel composite upload. Google composes only objects
-// of one storage class.
+// A compositeUpload is the parsed name of a parallel composite upload. The name contains the
+// storage class, because Google composes only objects of one class.
 type compositeUpload struct {
 	prefix string // prefix of the keys of its parts
-	class  string // storage class; "" means the bucket's
-	open   bool   // it has a marker, which every process can see
+	class  string // storage class of the parts; "" means the bucket's
+	open   bool   // true if a marker object exists, which every process can see
 }
 
-// openMark begins the name of a composite upload that has a marker.
+// openMark begins the name of an open upload, which is a composite upload with a marker object.
 const openMark = "o"
 
 var compositeUploads = regexp.MustCompile(
 	`^` + openMark + `?[0-9a-f]{32}(-[^/]+)?$`,
-) // the upload has the storage class that was requested
+) // the last group is the storage class
 
-// newCompositeUpload returns the name of a new upload. It makes no request.
+// newCompositeUpload returns a new name for an upload. It makes no request.
 func newCompositeUpload(class string) string {
 	if class == "" {
 		return randomName()
@@ -57,7 +56,7 @@ func newCompositeUpload(class string) string {
 }
 
 func parseCompositeUpload(upload string) (compositeUpload, error) {
-	if !compositeUploads.MatchString(upload) { // another name could lead out of componentsPrefix
+	if !compositeUploads.MatchString(upload) { // any other name could lead to keys outside componentsPrefix
 		return compositeUpload{}, argument.Invalid("upload", "must be a name that BeginParts returned", "")
 	}
 	id, class, _ := strings.Cut(upload, "-")
@@ -70,10 +69,11 @@ type composites struct {
 	objects driver.Driver
 	bucket  *bucket
 
-	hierarchical atomic.Pointer[bool] // nil if it is not known
+	hierarchical atomic.Pointer[bool] // nil if isHierarchical has not found out yet
 }
 
-// isComposite reports whether an upload's parts are objects. The name of a session is an address.
+// isComposite reports whether the parts of an upload are objects. Otherwise the upload is a
+// session, whose name is the path of its URL.
 func (d *objectDriver) isComposite(upload string) bool {
 	return d.account.composite || compositeUploads.MatchString(upload)
 }
@@ -115,8 +115,9 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	return driver.Part{Number: r.Number, Tag: attrs.Revision, ETag: attrs.ETag, Size: r.Size, CRC32C: attrs.CRC32C}, nil
 }
 
-// stageTail stores bytes that follow the source of a composition as an intermediate object. If the source is
-// retained, it may not be replaced, and the intermediate object would be retained, too.
+// stageTail stores the bytes that follow the source of an append as an intermediate object. If the
+// source is retained, stageTail returns Unsupported: the source may not be replaced, and the
+// intermediate object would be retained, too.
 func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c *composition) error {
 	source := r.Sources[0].Attrs
 	if source.LegalHold || source.Retention != (storage.Retention{}) {
@@ -138,9 +139,9 @@ func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c
 	return err
 }
 
-// complete composes the parts and then removes them. The last request has the write's
-// condition, attributes and checksum. If it fails, the parts stay for another attempt or for
-// AbortParts. Concurrent calls for one open upload make one object; see components.Completion.
+// complete composes the parts and then removes them. The last composition has the condition,
+// attributes and checksum of the write. If it fails, the parts remain for another attempt or for
+// AbortParts. Concurrent calls for one open upload create one object; see components.Completion.
 func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
@@ -150,7 +151,7 @@ func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (
 	if err != nil {
 		return nil, err
 	}
-	c.crc, c.scratchPrefix = r.Put.CRC32C, name.prefix+"1"+randomName()+"-" // a key after those of all parts
+	c.crc, c.scratchPrefix = r.Put.CRC32C, name.prefix+"1"+randomName()+"-" // sorts after the keys of all parts
 	for _, part := range r.Parts {
 		n, err := parseGeneration("part", part.Tag)
 		if err != nil {
@@ -178,7 +179,8 @@ func (cs *composites) joinError(ctx context.Context, err error, name *compositeU
 	return cs.bucket.lockError(ctx, e, r.Condition, &r.Controls)
 }
 
-// abort removes the objects of an upload to a key. An upload to another key stays.
+// abort removes the objects of an upload to key. If the upload is to another key, abort does
+// nothing.
 func (cs *composites) abort(ctx context.Context, key, upload string) error {
 	name, err := parseCompositeUpload(upload)
 	if err == nil && name.open {
@@ -192,13 +194,13 @@ func (cs *composites) abort(ctx context.Context, key, upload string) error {
 	return cs.remove(ctx, upload)
 }
 
-// remove removes all objects of an upload. The marker is first: if the removal is
-// interrupted, or another process lists the parts meanwhile, nobody makes an object of those that
-// remain.
+// remove removes all objects of an upload. It starts with the marker. So if the removal is
+// interrupted, or if another process lists the parts meanwhile, nobody can create an object from
+// the remaining parts.
 func (cs *composites) remove(ctx context.Context, upload string) error {
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
-		return nil // no upload has such a name
+		return nil // no upload can have this name
 	}
 	if name.open {
 		if err := cs.drop(ctx, cs.bucket.handle().Object(name.marker())); err != nil {
@@ -211,12 +213,14 @@ func (cs *composites) remove(ctx context.Context, upload string) error {
 	return cs.removeFolder(ctx, name.prefix)
 }
 
-// SweepParts removes orphaned objects of parallel composite uploads
+// SweepParts removes the orphaned objects of parallel composite uploads
 // ([Config.ParallelComposite]) and of compositions of more than 32 objects. A process that dies
-// leaves them. olderThan must be longer than any upload takes: younger objects stay. It returns
-// how many objects it removed, and the error of the listing or removal that failed. If a
-// retention policy keeps an object, it removes the others and then fails with Locked. client is
-// storage.As[*storage.Client](bucket).
+// leaves such objects. SweepParts removes only objects older than olderThan, which must be longer
+// than any upload takes. client is storage.As[*storage.Client](bucket).
+//
+// SweepParts returns the number of objects that it removed. If a listing or a removal fails, it
+// stops and returns the error. If a retention policy keeps an object, it removes the others and
+// then fails with Locked.
 func SweepParts(
 	ctx context.Context, client *gcs.Client, bucket string, olderThan time.Duration,
 ) (removed int, err error) {
@@ -225,13 +229,12 @@ func SweepParts(
 	return d.composites.sweep(ctx, componentsPrefix, func(o *gcs.ObjectAttrs) bool { return o.Created.Before(before) })
 }
 
-// sweep removes the objects under a prefix that are stale, or all if stale is
-// nil. It removes old versions too, because a part that was sent twice leaves
-// one.
+// sweep removes objects under a prefix: those for which stale returns true or, if stale is nil, all
+// of them. It also removes noncurrent versions, which exist if a part was sent twice.
 func (cs *composites) sweep(
 	ctx context.Context, prefix string, stale func(*gcs.ObjectAttrs) bool,
 ) (removed int, err error) {
-	var kept atomic.Pointer[error] // the error for an object that a retention keeps
+	var kept atomic.Pointer[error] // the first error for an object that a retention keeps
 	var gone atomic.Int64
 	defer func() {
 		removed = int(gone.Load())
@@ -273,8 +276,8 @@ func (cs *composites) sweep(
 	}
 }
 
-// discard removes intermediate objects and their folder. It has its own deadline, because the
-// caller's context is often done by then. SweepParts finds the rest.
+// discard removes intermediate objects and their folder. It has a time limit of its own, because
+// the caller's context may be done. SweepParts removes what discard could not.
 func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs.ObjectHandle) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), components.RemovalTimeout)
 	defer cancel()
@@ -285,8 +288,9 @@ func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs
 	_ = cs.removeFolder(ctx, folder)
 }
 
-// drop removes an object of an upload. If the bucket's default is an event-based hold, compositions
-// and parts that clients store by signed requests have the hold, and drop ends it first.
+// drop removes an object of an upload. If the bucket has a default event-based hold, compositions
+// have the hold, and so do parts that clients store with signed requests. drop then ends the hold
+// first.
 // https://cloud.google.com/storage/docs/object-holds
 func (cs *composites) drop(ctx context.Context, o *gcs.ObjectHandle) error {
 	err := writes(ctx, o.Delete)

@@ -90,6 +90,8 @@ var unresumed = map[string]string{
 	"a signed create never overwrites":                                              noSignatures,
 	"a signed size is enforced":                                                     noSignatures,
 	"a signed URL allows only its own request":                                      noSignatures,
+	"a signed removal allows only DELETE":                                           noSignatures,
+	"a signed removal binds its version":                                            noSignatures,
 	"a signed upload locks its object":                                              "the server ignores the headers of a retention",
 	"an expired signed URL is refused":                                              noSignatures,
 	"a signed HEAD returns only the attributes":                                     noSignatures,

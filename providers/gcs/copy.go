@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// Copy makes a rewrite, which may take several requests. The request keeps the
-// rewrite token, so another attempt resumes there.
+// Copy makes a rewrite, which may take several requests. The operation keeps the rewrite token, so
+// another attempt resumes the rewrite.
 func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	source, err := d.account.sourceAt(r.Source)
 	if err != nil {
@@ -28,7 +28,7 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	}
 	controls := r.Controls
 	if !r.ReplaceTags {
-		controls.Tags = nil // Google copies the tags of the source
+		controls.Tags = nil // nil, because Google copies the source's tags
 	}
 	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &controls, c)
 	if err != nil {
@@ -43,8 +43,8 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 		ctx = adding(ctx, nil, url.Values{dropContexts: {customContexts}})
 	}
 	copier := target.CopierFrom(callOf(r.Source.Native).on(source))
-	// Without a class the copy would get the default of the destination bucket. A
-	// request with a class must have all other attributes too.
+	// Without a class, the copy would have the default class of the destination bucket. A request
+	// with a class must also have all other attributes.
 	copier.ObjectAttrs = *attrs
 	copier.Name = ""
 	copier.StorageClass = cmp.Or(attrs.StorageClass, httpheader.StandardClass)
@@ -59,8 +59,10 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	return attrsOf(copied), nil
 }
 
-// keepCustomTime keeps the custom time of a source, from which lifecycle rules count, if the core has read it: Google
-// copies no attribute if the request has any. https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite
+// keepCustomTime keeps the custom time of the source, from which lifecycle rules count. If the core
+// has not read the source's attributes, keepCustomTime does nothing. If a request sets any
+// attribute, Google copies none of the source's attributes.
+// https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite
 func keepCustomTime(attrs *gcs.ObjectAttrs, source driver.ObjectRef) {
 	if source.Attrs == nil {
 		return
@@ -70,8 +72,8 @@ func keepCustomTime(attrs *gcs.ObjectAttrs, source driver.ObjectRef) {
 	}
 }
 
-// Move makes one request. It has no condition on the source, so that a 412 is always about the
-// destination.
+// Move makes one request. The request has no condition on the source. So if the response is 412,
+// the condition on the destination has failed.
 func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
 	to, err := conditionsOf(r.Condition)
 	if err != nil {
@@ -90,14 +92,14 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	return nil, d.bucket.notFound(ctx, e)
 }
 
-// maxRewrites bounds how often a rewrite resumes at once after a temporary
-// failure. It must have made progress each time; otherwise the core waits.
+// maxRewrites limits how often a rewrite resumes without a pause after a temporary failure. The
+// rewrite resumes only if it has made progress. Otherwise the core waits and retries.
 const maxRewrites = 8
 
-// rewrite runs a copier to its end. Its outcome is unknown if any of its
-// responses was lost: that may have been the last one.
+// rewrite runs a copier to its end. If any response was lost, the outcome is unknown, because the
+// lost response may have been the last.
 func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) {
-	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // the server works on one request for up to half a minute
+	ctx = transport.WithAnswer(ctx, transport.DefaultAnswer) // the server may work on one request for half a minute
 	unknown := false
 	for tries := 1; ; tries++ {
 		at := copier.RewriteToken
@@ -108,7 +110,7 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 		e := translate(err)
 		unknown = unknown || e.Unknown
 		if e.Status == http.StatusGone {
-			copier.RewriteToken = "" // the token has expired: the rewrite begins again
+			copier.RewriteToken = "" // the token has expired, so the rewrite begins again
 		}
 		if tries == maxRewrites || copier.RewriteToken == at || e.Code != storage.Unavailable || e.RetryAfter > 0 {
 			e.Unknown = unknown
@@ -117,8 +119,9 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 	}
 }
 
-// sourceAt returns the source at the generation to copy. The generation is not a condition: if
-// the source has changed, the response is 404, so that a 412 is always about the destination.
+// sourceAt returns the source at the generation to copy. The generation is not a condition: if the
+// source has changed, the response is 404. So a 412 always means a failed condition on the
+// destination.
 func (a *account) sourceAt(source driver.ObjectRef) (*gcs.ObjectHandle, error) {
 	o := a.handleOf(source.Bucket).Object(source.Key)
 	at := cmp.Or(source.Version, source.Revision)
@@ -132,8 +135,8 @@ func (a *account) sourceAt(source driver.ObjectRef) (*gcs.ObjectHandle, error) {
 	return o.Generation(n), nil
 }
 
-// sourceError returns the error for a failed copy. A missing source existed a
-// moment ago, so it is Changed.
+// sourceError returns the error for a failed copy. If the source is missing, the error is Changed,
+// because the source existed when the core read its attributes.
 func sourceError(err error) error {
 	e := translate(err)
 	if e.Status == http.StatusNotFound && e.Code == storage.ObjectNotFound {

@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// corsRules returns the rules in Google's form, and never nil, so that no rules
-// clear them. Google has one list for the headers that a page may send and those
-// that it may read.
+// corsRules returns the rules in Google's form. The result is never nil, so that an empty list
+// clears the rules. Google has one list of headers, both for those that a page may send and for
+// those that it may read.
 // https://cloud.google.com/storage/docs/cross-origin
 func corsRules(rules []storage.CORSRule) []gcs.CORS {
 	written := make([]gcs.CORS, 0, len(rules))
@@ -32,8 +32,7 @@ func corsRules(rules []storage.CORSRule) []gcs.CORS {
 	return written
 }
 
-// parseCORSRules returns the rules in force. A page may send and read each header
-// of the list.
+// parseCORSRules returns the bucket's rules. A page may send and read each header of Google's list.
 func parseCORSRules(written []gcs.CORS) []storage.CORSRule {
 	var rules []storage.CORSRule
 	for _, r := range written {

@@ -24,19 +24,19 @@ import (
 	"github.com/omnibucket/storage/providers/internal/named"
 )
 
-// scopes are the scopes of a token: objects, buckets and their policies, and the
-// IAM service, which signs.
+// scopes are the scopes of a token: for objects, for buckets and their policies, and for the IAM
+// service, which signs.
 var scopes = []string{
 	"https://www.googleapis.com/auth/devstorage.full_control",
 	"https://www.googleapis.com/auth/cloud-platform",
 }
 
-// credentials are the credentials of the Config, or the application default ones, which are
-// looked up when first needed.
+// credentials holds the credentials of the Config. If the Config has none, it looks up the
+// application default credentials when they are first needed.
 type credentials struct {
 	find     func() (*auth.Credentials, error)
 	found    atomic.Pointer[auth.Credentials]
-	accepted atomic.Pointer[auth.Credentials] // the credentials of which Google has accepted a token
+	accepted atomic.Pointer[auth.Credentials] // credentials with a token that Google has accepted
 	universe string                           // universe of the endpoint; "" for a server that is not Google's
 	checked  atomic.Bool
 }
@@ -65,7 +65,7 @@ func newCredentials(c Config) (*credentials, error) {
 	return own, nil
 }
 
-// withNamed returns a Config with the file of the credentials that it names.
+// withNamed returns c with the file of the credentials that Config.Credentials names.
 func withNamed(c Config) (Config, error) {
 	if c.Credentials == "" {
 		return c, nil
@@ -99,7 +99,7 @@ func credentialsOf(content []byte) (*auth.Credentials, error) {
 	if err := json.Unmarshal(content, &file); err != nil || file.Type == "" {
 		return nil, argument.Invalid(
 			"Config.CredentialsJSON", "must be the content of a key file or of a credential configuration", "",
-		) // the parser's error would quote the credentials
+		) // do not return the parser's error, which quotes the credentials
 	}
 	found, err := detect.NewCredentialsFromJSON(file.Type, content, detectOptions())
 	if err != nil {
@@ -123,12 +123,12 @@ func defaultCredentials() (*auth.Credentials, error) {
 }
 
 func detectOptions() *detect.DetectOptions {
-	// An asynchronous refresh would be a goroutine that outlives the request.
+	// An asynchronous refresh would leave a goroutine running after the request.
 	return &detect.DetectOptions{Scopes: scopes, DisableAsyncRefresh: true}
 }
 
-// get returns the credentials. The first call looks up application default ones.
-// If several calls do so concurrently, one of them wins.
+// get returns the credentials. The first call looks up the application default credentials. If
+// several first calls run at the same time, all return the result of one of them.
 func (c *credentials) get() (*auth.Credentials, error) {
 	if found := c.found.Load(); found != nil {
 		return found, nil
@@ -143,8 +143,9 @@ func (c *credentials) get() (*auth.Credentials, error) {
 	return found, nil
 }
 
-// renew drops credentials of which Google has accepted a token and refused one with 401, so that
-// the next call gets a new token. It returns false if a new token was refused, too.
+// renew is called after Google has refused a token with 401. If Google had accepted an earlier
+// token of the same credentials, renew drops the credentials, so that the next call obtains a new
+// token. If even a new token was refused, renew returns false.
 func (c *credentials) renew(refused *auth.Credentials) bool {
 	if c.accepted.Load() == refused {
 		c.found.CompareAndSwap(refused, nil)
@@ -152,8 +153,9 @@ func (c *credentials) renew(refused *auth.Credentials) bool {
 	return c.found.Load() != refused
 }
 
-// token returns an access token of the credentials and the quota project. Its requests do not
-// count as the caller's, because losing their responses leaves no outcome unknown.
+// token returns an access token of the credentials, and their quota project. The requests for them
+// do not count as the caller's: if their responses are lost, the caller's request still had no
+// effect.
 func (c *credentials) token(ctx context.Context, found *auth.Credentials) (*auth.Token, string, error) {
 	uncounted, _ := transport.CountRequests(ctx)
 	if err := c.checkUniverse(uncounted, found); err != nil {
@@ -167,8 +169,8 @@ func (c *credentials) token(ctx context.Context, found *auth.Credentials) (*auth
 	return token, quota, nil
 }
 
-// tokenError returns the error for a failed token request. A refusal is
-// permanent; any other failure may pass.
+// tokenError returns the error for a failed token request. If Google refused the credentials, the
+// error is permanent. Any other error is retryable.
 func tokenError(ctx context.Context, err error) *storage.Error {
 	e := &storage.Error{Code: storage.Unavailable, Err: err}
 	var response *auth.Error
@@ -196,10 +198,10 @@ type authorizer struct {
 	credentials *credentials
 }
 
-// RoundTrip sends the request. If there is no token yet, it requests one first. A token that
-// expires while a request waits, or that a wrong clock keeps too long, is refused with 401: the
-// core then repeats the request with a new token. googleapis/google-cloud-go#8764,
-// googleapis/google-cloud-go#9262
+// RoundTrip sends the request with a token. If there is no token yet, it requests one first. Google
+// refuses a token with 401 if the token expires while the request waits, or if this machine's clock
+// is wrong. The error is then retryable, and the core repeats the request with a new token.
+// googleapis/google-cloud-go#8764, googleapis/google-cloud-go#9262
 func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
 	found, err := t.credentials.get()
 	if err != nil {
@@ -217,7 +219,7 @@ func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.credentials.accepted.Store(found)
 	case response.StatusCode == http.StatusUnauthorized && t.credentials.renew(found):
 		e := translate(errorFromResponse(response))
-		e.Retryable = !e.Unknown // otherwise a gateway refused the token
+		e.Retryable = !e.Unknown // if Unknown, a gateway may have refused the token
 		return nil, e
 	}
 	return response, nil

@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Delete makes one request. If the bucket keeps versions and r names none, the object becomes a
-// noncurrent version. Google cannot remove an object under retention: a bypass takes four
+// Delete makes one request. If the bucket keeps versions and r names no version, the object becomes
+// a noncurrent version. Google cannot remove an object under retention, so a bypass takes four
 // requests.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	o, err := d.bucket.atGeneration(r.Key, r.Version)

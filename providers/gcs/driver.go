@@ -30,20 +30,21 @@ func newDriver(a *account, name string) *objectDriver {
 
 const (
 	maxObject = 5 << 40   // bytes
-	partSize  = 8 << 20   // bytes; each chunk waits for its response
-	chunkUnit = 256 << 10 // bytes; chunks of a resumable upload are a multiple of it
+	partSize  = 8 << 20   // bytes; a session sends the next chunk only after the response
+	chunkUnit = 256 << 10 // bytes; the size of a chunk must be a multiple of it
 	maxPage   = 1000
 
-	// maxEmptyPages is high because a page without an entry has a token if what it has looked at is
-	// deleted: https://cloud.google.com/storage/docs/json_api/v1/objects/list
+	// maxEmptyPages is high because a listing may have many pages without an entry. If all objects
+	// that the server has looked at are deleted, the page has only a token:
+	// https://cloud.google.com/storage/docs/json_api/v1/objects/list
 	maxEmptyPages = 1000
 
-	// maxComponents is a limit of this package: each level of 32 adds a request
-	// that takes as long as the others.
+	// maxComponents is a limit of this package on the number of parts. With more parts, composing
+	// them 32 at a time would take another level of requests.
 	maxComponents = 10_000
 )
 
-// features are the features that every configuration has.
+// features are the features of every configuration. Describe adds others.
 const features = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove |
 	storage.UniqueRevisions | storage.ServerCopy | storage.ServerCompose | storage.ServerAppend | storage.Versioning |
 	storage.ObjectACLs | storage.StorageClasses | storage.OrderedListing |
@@ -64,6 +65,7 @@ func (d *objectDriver) Describe() driver.Description {
 		CheckNative:   d.account.checkNative,
 		PublicBaseURL: d.account.root() + "/" + d.bucket.name + "/",
 		SigningHint:   signingHint,
+		VendingHint:   vendingHint,
 		MaxSize:       maxObject,
 		MaxPutSize:    maxObject,
 		MaxPage:       maxPage,
@@ -75,6 +77,9 @@ func (d *objectDriver) Describe() driver.Description {
 	if d.account.isGoogle() {
 		desc.Features |= storage.ServerMove | storage.SoftDelete
 	}
+	if d.account.canVend() {
+		desc.Features |= storage.Vending
+	}
 	if d.account.composite {
 		desc.MinPartSize, desc.MaxPartSize, desc.MaxParts = chunkUnit, maxObject, maxComponents
 	} else {
@@ -84,8 +89,8 @@ func (d *objectDriver) Describe() driver.Description {
 	return desc
 }
 
-// Locate returns a reference that other buckets of the account accept, and those
-// of an account that was opened with the same credential.
+// Locate returns a reference to an object as the source of a copy. Google can copy from it to other
+// buckets of the account, even if the account was opened a second time with the same credential.
 func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	return driver.ObjectRef{Account: d.account.identity, Bucket: d.bucket.name, Key: key}
 }
@@ -102,7 +107,7 @@ func (d *objectDriver) Native() any {
 // Close closes idle connections.
 func (d *objectDriver) Close() error { return d.account.close() }
 
-// A bucket makes requests about a bucket and its objects, and finds out why one failed.
+// A bucket makes requests about a bucket and its objects, and determines why a request failed.
 type bucket struct {
 	account *account
 	name    string

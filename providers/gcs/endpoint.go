@@ -20,9 +20,9 @@ import (
 // credentials. Almost all credentials belong to googleUniverse.
 const googleUniverse = "googleapis.com"
 
-// universeOf returns the universe of a Config's credentials as far as it is known
-// without a request. It comes from their file, or from the environment variable
-// that Google's libraries use.
+// universeOf returns the universe of a Config's credentials, as far as it is known without a
+// request. The credentials' file names the universe. If there is no file in c, the environment
+// variable of Google's libraries names it.
 func universeOf(c Config) string {
 	file := c.CredentialsJSON
 	if file == nil {
@@ -31,7 +31,7 @@ func universeOf(c Config) string {
 		}
 		file, _ = os.ReadFile(
 			os.Getenv("GOOGLE_APPLICATION_CREDENTIALS"),
-		) // if the file cannot be read, the first request fails
+		) // ignore the error here: the first request returns it
 	}
 	var f struct {
 		Universe string `json:"universe_domain"`
@@ -50,8 +50,9 @@ func isHostOf(universe string, u *url.URL) bool {
 // isGoogle reports whether the requests go to Google, and not to a server with the same API.
 func (a *account) isGoogle() bool { return a.endpoint == nil || isHostOf(a.universe, a.endpoint) }
 
-// checkUniverse returns an error if the credentials belong to another universe. It is called
-// late because the universe of a machine's credentials is not known earlier.
+// checkUniverse returns an error if the credentials do not belong to the endpoint's universe. It is
+// called with the first token, because the universe of a machine's credentials is not known
+// earlier.
 func (c *credentials) checkUniverse(ctx context.Context, found *auth.Credentials) error {
 	if c.universe == "" || c.checked.Load() {
 		return nil
@@ -71,9 +72,8 @@ func (c *credentials) checkUniverse(ctx context.Context, found *auth.Credentials
 	return nil
 }
 
-// resolveEndpoint sets the endpoint and the universe. The emulator of the
-// environment gets no credentials, and a server that is not Google's gets none
-// from the environment.
+// resolveEndpoint sets the endpoint and the universe. The emulator of STORAGE_EMULATOR_HOST
+// receives no credentials. A server that is not Google's receives none from the environment.
 func (a *account) resolveEndpoint(c Config) error {
 	endpoint, emulator := c.Endpoint, ""
 	if endpoint == "" {

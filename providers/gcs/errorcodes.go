@@ -24,9 +24,9 @@ const (
 	lengthHint = "a proxy has removed the Content-Length of the request: uploads need it"
 )
 
-// errorMeanings has the reasons of the JSON API, the codes of the XML API, and the
-// statuses of responses without either. It omits a reason that says no more than
-// its status.
+// errorMeanings maps the reasons of the JSON API and the codes of the XML API to their meanings.
+// For responses without either, it maps the statuses. It omits reasons that mean the same as their
+// status.
 var errorMeanings = sdkerror.Table{
 	Codes: sdkerror.Codes(map[sdkerror.Meaning]string{
 		{Code: storage.ObjectNotFound}:           "NoSuchKey",
@@ -62,8 +62,8 @@ var errorMeanings = sdkerror.Table{
 	},
 }
 
-// meaningOf returns the meaning of the response's reason. If the reason is unknown,
-// it returns the meaning of the message, and then of the status.
+// meaningOf returns the meaning of the response's reason. If the reason is unknown, it returns the
+// meaning of the message, or else of the status.
 func meaningOf(response *googleapi.Error) sdkerror.Meaning {
 	for _, item := range response.Errors {
 		if m, known := errorMeanings.Codes[item.Reason]; known {
@@ -74,7 +74,9 @@ func meaningOf(response *googleapi.Error) sdkerror.Meaning {
 	switch {
 	case isKept(response):
 		return sdkerror.Meaning{Code: storage.Locked, Hint: lockedHint}
-	case response.Code == http.StatusNotFound && !namesBucket(response): // the message quotes the key
+	// If a 404 is not about the bucket, its message quotes the key, which may contain any of the texts
+	// below.
+	case response.Code == http.StatusNotFound && !namesBucket(response):
 	case strings.Contains(message, "uniform bucket-level access"):
 		return sdkerror.Meaning{Code: storage.Unsupported, Hint: aclHint}
 	case strings.Contains(message, "public access prevention"):
@@ -95,9 +97,9 @@ func meaningOf(response *googleapi.Error) sdkerror.Meaning {
 	return errorMeanings.Lookup("", response.Code)
 }
 
-// isKept reports whether a hold or a retention protects an object or a bucket. The reason is that
-// of a missing permission, so only Google's whole beginning counts: other messages quote keys
-// later.
+// isKept reports whether a hold or a retention protects an object or a bucket. The reason is the
+// same as for a missing permission, so isKept compares the message. It compares the beginning,
+// because other messages may quote a key that contains such words.
 func isKept(response *googleapi.Error) bool {
 	if response.Code != http.StatusForbidden {
 		return false

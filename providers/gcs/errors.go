@@ -17,8 +17,8 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// translator adapts the SDK for Google Cloud Storage and this package's own requests. The
-// service promises nothing about a request to which it responds with a server error.
+// translator converts the errors of the SDK and of this package's own requests to storage.Errors. A
+// server error does not tell whether the service has made the change.
 var translator = &sdkerror.Translator{
 	FromResponse:    fromResponse,
 	WithoutResponse: withoutResponse,
@@ -31,8 +31,8 @@ var (
 	writes    = translator.Write
 )
 
-// write makes a request that changes something, and returns the result in its response. It translates
-// the error.
+// write makes a request that changes something, and returns the result in the response. It
+// translates the error.
 func write[T any](ctx context.Context, do func(context.Context) (T, error)) (out T, err error) {
 	err = writes(ctx, func(ctx context.Context) (err error) {
 		out, err = do(ctx)
@@ -53,7 +53,7 @@ func fromResponse(err error) *storage.Error {
 		return nil
 	}
 	if response.Message == "" &&
-		len(response.Errors) == 0 { // its text would be the body, in which a proxy may quote the request
+		len(response.Errors) == 0 { // do not use the body as the text: a proxy may quote the request in it
 		response.Message = http.StatusText(response.Code)
 		err = &pageError{response.Error(), err}
 	}
@@ -67,8 +67,8 @@ func fromResponse(err error) *storage.Error {
 	return e
 }
 
-// A pageError is an error of the SDK that has a page in place of a message. Its own text leaves
-// the page out.
+// A pageError wraps an error of the SDK that has a web page in place of a message. The text of a
+// pageError omits the page.
 type pageError struct {
 	text string
 	err  error
@@ -82,8 +82,8 @@ func isForeign(response *googleapi.Error) bool {
 	return sdkerror.IsForeign(response.Code, hasOwnCode(response), hasID)
 }
 
-// hasOwnCode reports whether the body was an error of the service. Gateways send JSON and pages of
-// their own, which also have an "error".
+// hasOwnCode reports whether the body is an error document of the service. Gateways send JSON and
+// pages of their own, which may also have an "error".
 func hasOwnCode(response *googleapi.Error) bool {
 	if len(response.Errors) > 0 {
 		return true
@@ -117,7 +117,8 @@ func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest)
 	return translate(err)
 }
 
-// missing is [sdkerror.Translator.Missing].
+// missing returns an error with status 404 if the object does not exist, and otherwise nil. If a
+// condition has failed, that takes one more request; see [sdkerror.Translator.Missing].
 func (b *bucket) missing(
 	ctx context.Context, e *storage.Error, key, version string, c storage.Condition,
 ) *storage.Error {
@@ -130,9 +131,9 @@ func (b *bucket) missing(
 	})
 }
 
-// passing returns err, of a request that changes no object, if the request may succeed later. Otherwise
-// it returns nil. The request was to explain a refusal: until it succeeds, the refusal has no meaning,
-// and the core makes both requests again.
+// passing returns err if the request that failed may succeed later, and otherwise nil. The request
+// was sent to explain why Google refused another request. If err is temporary, the refusal cannot
+// be explained yet, and the core must make both requests again.
 func passing(err error) error {
 	if err = translator.Read(err); storage.IsTemporary(err) {
 		return err
@@ -140,8 +141,8 @@ func passing(err error) error {
 	return nil
 }
 
-// notFound distinguishes a missing object from a missing bucket. If the response does not say
-// which, that costs one more request.
+// notFound determines whether a 404 is about the object or about the bucket. If the response does
+// not tell, notFound makes one more request. It returns any other error unchanged.
 func (b *bucket) notFound(ctx context.Context, err error) *storage.Error {
 	e := translate(err)
 	if e.Status != http.StatusNotFound {
@@ -159,8 +160,8 @@ func (b *bucket) notFound(ctx context.Context, err error) *storage.Error {
 	return sdkerror.NotFound(e, translator.Read(err), "")
 }
 
-// noSuchBucket is Google's message for a missing bucket. Only the whole sentence
-// counts: a message that quotes a key may contain any part of it.
+// noSuchBucket is Google's message for a missing bucket. It is compared as a whole, because a
+// message that quotes a key may contain any part of this text.
 const noSuchBucket = "The specified bucket does not exist."
 
 func namesBucket(response *googleapi.Error) bool {

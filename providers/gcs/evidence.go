@@ -13,10 +13,10 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// A success counts only if its response carries what Google documents for that request. A proxy, a
-// captive portal or a wrong endpoint sends a 200 to everything. The witness checks the JSON API.
-// The function that reads the resource of an upload checks it, and reads of bytes are checked by
-// their generation.
+// A proxy, a captive portal or a wrong endpoint may send status 200 to every request. So a
+// successful response must also have what Google documents for the request. The witness checks
+// responses of the JSON API. Uploads are checked where the resource in their response is read.
+// Reads of bytes are checked by their generation.
 
 func noEvidence(status int, why string) *storage.Error {
 	e := sdkerror.NoEvidence("Google Cloud Storage", why)
@@ -24,19 +24,19 @@ func noEvidence(status int, why string) *storage.Error {
 	return e
 }
 
-// A witness is a RoundTripper that fails if a successful response of the JSON API is not Google's.
+// A witness is a RoundTripper for the JSON API. It fails if a successful response is not Google's.
 type witness struct {
 	base     http.RoundTripper
-	emulator bool // STORAGE_EMULATOR_HOST is set: it responds to removals with an empty 200
+	emulator bool // true if STORAGE_EMULATOR_HOST is set: emulators respond to removals with an empty 200
 }
 
-// maxShort is the size in bytes of a document that is read before it is believed. A longer one is
-// a listing or a resource, which the SDK decodes.
+// maxShort is the size in bytes up to which a document is parsed as a whole. A longer document is a
+// listing or a resource, which the SDK decodes.
 const maxShort = 4 << 10
 
 const jsonRoot = "/storage/v1/b"
 
-// RoundTrip sends the request.
+// RoundTrip sends the request, and checks the response if it is from the JSON API.
 func (t *witness) RoundTrip(r *http.Request) (*http.Response, error) {
 	if !strings.HasPrefix(r.URL.Path, jsonRoot) || strings.HasPrefix(r.URL.RawQuery, "alt=media") {
 		return t.base.RoundTrip(r)
@@ -55,8 +55,8 @@ func (t *witness) RoundTrip(r *http.Request) (*http.Response, error) {
 	return response, nil
 }
 
-// withKind returns the request with the kind among the fields of a listing. An empty listing has
-// no other field.
+// withKind adds the field "kind" to the fields that a listing requests. Otherwise the response to
+// an empty listing would have no field at all, and could not be checked.
 func withKind(r *http.Request) *http.Request {
 	at := strings.Index(r.URL.RawQuery, "fields=nextPageToken")
 	if at < 0 {
@@ -70,7 +70,7 @@ func withKind(r *http.Request) *http.Request {
 }
 
 // check returns an error if a successful response is not Google's. It reads the beginning of the
-// body and puts it back.
+// body, and prepends it to the body again.
 func (t *witness) check(method string, response *http.Response) error {
 	if method == http.MethodDelete && response.StatusCode == http.StatusNoContent {
 		return nil
@@ -83,7 +83,7 @@ func (t *witness) check(method string, response *http.Response) error {
 	if method == http.MethodDelete {
 		text := strings.TrimSpace(string(start))
 		if text == "null" || text == "" && t.emulator {
-			return nil // from an emulator
+			return nil // an emulator's response to a removal
 		}
 		return noEvidence(response.StatusCode, "it is not 204")
 	}
@@ -93,20 +93,20 @@ func (t *witness) check(method string, response *http.Response) error {
 	return noEvidence(response.StatusCode, "it has no resource")
 }
 
-// longResource matches the beginning of a long document, whose fields Google sends in no promised
-// order: a kind, or a field of an object.
+// longResource matches the beginning of a long document from Google. It looks for a kind or for a
+// field of an object, because the order of the fields is not documented.
 var longResource = regexp.MustCompile(`"kind"\s*:\s*"storage#|"(generation|metageneration|bindings)"\s*:`)
 
 func isResource(document []byte) bool {
 	var r struct {
 		Kind                                 string
-		Generation, Metageneration, Bindings any // Bindings are those of a policy
+		Generation, Metageneration, Bindings any // Bindings is set for an IAM policy
 	}
 	return json.Unmarshal(document, &r) == nil &&
 		(strings.HasPrefix(r.Kind, "storage#") || r.Generation != nil || r.Metageneration != nil || r.Bindings != nil)
 }
 
-// A restored body reads what was read before, and then the rest.
+// A restored body returns the bytes that the method check has read, and then the rest.
 type restored struct {
 	io.Reader
 	io.Closer

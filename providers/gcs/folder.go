@@ -10,11 +10,12 @@ import (
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
-// A bucket with a hierarchical namespace makes a folder with the first object in it, and keeps the
-// folder when the last one is removed. https://cloud.google.com/storage/docs/folders-overview
+// In a bucket with a hierarchical namespace, the first object in a folder creates the folder. The
+// folder remains when its last object is removed.
+// https://cloud.google.com/storage/docs/folders-overview
 
-// removeFolder removes the folder of an upload, if the bucket has folders. A folder with
-// objects stays. removeFolder returns only errors of requests that may succeed later.
+// removeFolder removes the folder of an upload, if the bucket has folders. A folder that still has
+// objects remains. removeFolder returns only errors of requests that may succeed later.
 func (cs *composites) removeFolder(ctx context.Context, prefix string) error {
 	if hierarchical, err := cs.isHierarchical(ctx); !hierarchical {
 		return err
@@ -31,8 +32,9 @@ func (cs *composites) removeFolder(ctx context.Context, prefix string) error {
 	return passing(err)
 }
 
-// isHierarchical requests the layout, once for each bucket that was opened. The layout of a bucket never
-// changes. https://cloud.google.com/storage/docs/json_api/v1/buckets/getStorageLayout
+// isHierarchical reports whether the bucket has folders. It requests the layout of the bucket once,
+// because the layout never changes.
+// https://cloud.google.com/storage/docs/json_api/v1/buckets/getStorageLayout
 func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
 	if known := cs.hierarchical.Load(); known != nil {
 		return *known, nil
@@ -47,7 +49,7 @@ func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
 	response, err := cs.bucket.account.send(request, http.StatusOK)
 	if err != nil {
 		if e := translate(err); e.Status >= http.StatusBadRequest && !e.Retryable {
-			cs.hierarchical.Store(new(bool)) // a server without layouts, or credentials that may not ask
+			cs.hierarchical.Store(new(bool)) // false if there is no layout, or no permission to read it
 		}
 		return false, passing(err)
 	}

@@ -13,9 +13,9 @@ import (
 	"github.com/omnibucket/storage/providers/internal/sigv4"
 )
 
-// SignForm signs as Sign does. Each field is also a condition of the policy, so
-// that Google refuses fields that were changed or added. The page adds the "file"
-// field, last.
+// SignForm returns a signed form for an upload. Each field is also a condition of the signed
+// policy, so that Google refuses a form with changed or additional fields. The page must add the
+// field "file" as the last one.
 // https://cloud.google.com/storage/docs/xml-api/post-object-forms
 func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
 	return d.urls.signForm(ctx, r, time.Now())
@@ -46,8 +46,7 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 	return &storage.SignedForm{URL: address.String() + "/", Fields: form.fields, ExpiresAt: term.Until()}, nil
 }
 
-// checkForm returns Unsupported for a property that a form cannot make Google
-// enforce.
+// checkForm returns Unsupported for a property that Google does not enforce in a form.
 func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) error {
 	c, what := callOf(r.Native), ""
 	switch {
@@ -93,11 +92,11 @@ func formFields(a *gcs.ObjectAttrs) map[string]string {
 	return fields
 }
 
-// A v4Form has the parts of a form that a V4 signature covers.
+// A v4Form has the parts of a form that its V4 signature covers.
 type v4Form struct {
 	bucket     string
 	fields     map[string]string // including "key"
-	conditions []any             // in addition to one for each field
+	conditions []any             // conditions in addition to those for the fields
 }
 
 func (t *v4Term) signForm(ctx context.Context, f *v4Form) error {
@@ -116,8 +115,8 @@ func (t *v4Term) signForm(ctx context.Context, f *v4Form) error {
 	return nil
 }
 
-// policy returns the document to sign. Its conditions are in the order of
-// Google's clients: by name, with last at the end.
+// policy returns the document to sign. Its conditions have the order of Google's own clients: the
+// fields are sorted by name, except for the four fields of the variable last, which are at the end.
 func (f *v4Form) policy(expires time.Time) (string, error) {
 	last := []string{"key", "x-goog-date", "x-goog-credential", "x-goog-algorithm"}
 	conditions := slices.Clone(f.conditions)

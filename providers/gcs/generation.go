@@ -10,8 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// parseGeneration returns the number of a revision or version that the provider
-// returned.
+// parseGeneration returns the generation number in a revision or version that Google has returned.
 func parseGeneration(name, text string) (int64, error) {
 	n, err := strconv.ParseInt(text, 10, 64)
 	if err != nil || n <= 0 || decimal(n) != text {
@@ -20,7 +19,7 @@ func parseGeneration(name, text string) (int64, error) {
 	return n, nil
 }
 
-// atGeneration returns the object, or the version if it is not "".
+// atGeneration returns the object or, if version is not "", that version of it.
 func (b *bucket) atGeneration(key, version string) (*gcs.ObjectHandle, error) {
 	o := b.handle().Object(key)
 	if version == "" {

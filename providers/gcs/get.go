@@ -15,22 +15,25 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// A reader reads objects, each by one request or by two.
+// A reader reads the objects of a bucket, each with one or two requests.
 type reader struct {
 	objects driver.Driver
 	bucket  *bucket
-	cached  atomic.Bool // a response may have come from a cache
+	cached  atomic.Bool // true once a response may have come from a cache
 }
 
-// Get makes one request to the XML API. Under NotRevision, with NativeAttrs, and in a bucket whose
-// responses may come from a cache, it first requests the attributes from the JSON API, and then
-// the bytes of that generation. The JSON API serves the same bytes without metadata, time and
-// Cache-Control, which would take another request. Get does not use the SDK's reader, which loses
-// bytes when it resumes a read of an object stored with gzip; the core resumes anyway.
+// Get makes one request to the XML API, whose response has the bytes and most attributes. For
+// NotRevision, for NativeAttrs, and in a bucket whose responses may come from a cache, it makes two
+// requests to the JSON API instead: for the attributes, and then for the bytes of that generation.
+// The JSON API would need two requests for every object, because its responses with bytes lack the
+// metadata, the time and the Cache-Control.
+//
+// Get does not use the SDK's reader, which loses bytes when it resumes a read of an object stored
+// with gzip. The core resumes reads anyway.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	ctx = with(ctx, callOf(r.Native))
-	// The XML API has no native attributes, and no condition for "another generation": it would send
-	// the bytes.
+	// The XML API has no native attributes. It also has no condition for NotRevision, "any generation
+	// except this". So it would send the bytes of an unchanged object.
 	if r.NativeAttrs || r.Condition.NotRevision != "" || d.reader.cached.Load() {
 		return d.reader.inTwoRequests(ctx, r)
 	}
@@ -39,7 +42,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return d.reader.inTwoRequests(ctx, r)
 	}
 	if refusal := responseOf(err); errors.Is(err, errCacheable) ||
-		refusal != nil && isCacheable(refusal.Header) { // the refusal may be a 416, for example
+		refusal != nil && isCacheable(refusal.Header) { // an error, such as a 416, may be from a cache, too
 		return d.reader.uncached(ctx, r)
 	}
 	if err != nil {
@@ -50,15 +53,16 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		_ = response.Body.Close()
 		return nil, nil, err
 	}
-	if needsResource(attrs.Metadata) { // the headers may have changed the metadata
-		_ = response.Body.Close() // close it before other requests, which may wait for its connection
+	if needsResource(attrs.Metadata) { // the XML API may have changed the metadata
+		_ = response.Body.Close() // close it first: the next requests may need its connection
 		return d.reader.inTwoRequests(ctx, r)
 	}
 	return attrs, response.Body, nil
 }
 
-// storedBytes calls send with the content coding that the request accepts. A request that accepts gzip
-// gets the stored bytes. If a proxy compresses them, a second request accepts no coding.
+// storedBytes requests the bytes of an object as they are stored. It calls send with the
+// Accept-Encoding for the request. The first request accepts gzip, so that Google does not
+// decompress. If a proxy has compressed the response, the second request accepts no encoding.
 func storedBytes(send func(coding string) (*http.Response, error)) (*http.Response, error) {
 	response, err := send("gzip")
 	if err == nil && isCompressedInTransit(response.Header) {
@@ -75,7 +79,7 @@ func storedBytes(send func(coding string) (*http.Response, error)) (*http.Respon
 	return response, err
 }
 
-// uncached reads in two requests, and so do later reads of the bucket: a cache may deliver an
+// uncached makes this read and all later reads of the bucket in two requests. A cache may return an
 // object that was overwritten or removed, but the bytes of a generation never change.
 func (rd *reader) uncached(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	rd.cached.Store(true)
@@ -105,7 +109,7 @@ func (rd *reader) send(ctx context.Context, r *driver.GetRequest, coding string)
 	}
 	response, err := rd.bucket.account.send(request, http.StatusOK, http.StatusPartialContent)
 	if err == nil && isCacheable(response.Header) {
-		_ = response.Body.Close() // close it before other requests, which may wait for its connection
+		_ = response.Body.Close() // close it first: the next requests may need its connection
 		return nil, errCacheable
 	}
 	return response, err
@@ -157,7 +161,7 @@ func sizeOf(response *http.Response, r *driver.GetRequest) (int64, error) {
 	return httpheader.SizeOf(r, response.Header.Get("Content-Range"))
 }
 
-// Head makes one request to the JSON API, which has all attributes and every
+// Head makes one request to the JSON API, which returns all attributes and supports every
 // condition.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
 	found, err := d.bucket.find(ctx, r)
@@ -169,7 +173,7 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 		attrs.Native = found
 	}
 	if r.Condition.NotRevision != "" && attrs.Revision == r.Condition.NotRevision {
-		return nil, storage.NotModified // the server ignores the condition
+		return nil, storage.NotModified // the server may ignore the condition
 	}
 	return attrs, nil
 }

@@ -16,13 +16,13 @@ const (
 	generationHeader = "X-Goog-Generation"
 )
 
-// privateDefault is the Cache-Control that the XML API returns for a private
-// object without one. A public object without one gets "public, max-age=3600",
-// which may also be the stored value; Get then asks the JSON API for what is stored.
+// privateDefault is the Cache-Control that the XML API returns for a private object which is stored
+// without one. For a public object it returns "public, max-age=3600", which may also be the stored
+// value. In that case, Get requests the stored value from the JSON API.
 const privateDefault = "private, max-age=0"
 
-// attrsOfHeader returns the attributes in a response of the XML API, without the
-// size.
+// attrsOfHeader returns the attributes in the headers of a response of the XML API. It does not set
+// Size.
 func attrsOfHeader(h http.Header) *storage.Attrs {
 	revision := h.Get(generationHeader)
 	a := &storage.Attrs{
@@ -54,25 +54,25 @@ func attrsOfHeader(h http.Header) *storage.Attrs {
 	return a
 }
 
-// isCacheable reports whether a response may come from Google's cache of public objects. The cache
-// ignores headers of a request that ask for no cached content; for the JSON API it caches bytes too,
-// by their URL, but no attributes. https://cloud.google.com/storage/docs/consistency#cache-control
+// isCacheable reports whether a response may come from Google's cache of public objects. A request
+// cannot prevent that, because the cache ignores request headers that ask for a fresh response. The
+// cache also keeps bytes from the JSON API, by their URL, but no attributes.
+// https://cloud.google.com/storage/docs/consistency#cache-control
 func isCacheable(h http.Header) bool {
 	directives := strings.ToLower(strings.Join(h.Values("Cache-Control"), ","))
 	return directives != "" && !uncached.MatchString(directives)
 }
 
-// uncached matches the directives that keep a response out of shared caches. A cache must check
-// a response with no-cache before each use.
+// uncached matches the directives that prevent an outdated response from a shared cache. With
+// no-cache, a cache must check the response with Google before each use.
 var uncached = regexp.MustCompile(`\b(private|no-store|no-cache)\b`)
 
-// maybeEncoded matches the encodings in which a header may show characters that
-// are not ASCII. The JSON API accepts any metadata, and Google does not document
-// how the XML API returns it. The value may also be stored that way.
+// maybeEncoded matches a value of metadata that may be an encoded form of the stored value. The XML
+// API may encode characters that are not ASCII, and Google does not document how. But the stored
+// value itself may also look encoded.
 var maybeEncoded = regexp.MustCompile(`%[89A-Fa-f][0-9A-Fa-f]|^=\?`)
 
-// needsResource reports whether metadata from headers may differ from what is
-// stored.
+// needsResource reports whether metadata from headers may differ from the stored metadata.
 func needsResource(metadata map[string]string) bool {
 	for _, value := range metadata {
 		if !utf8.ValidString(value) || maybeEncoded.MatchString(value) {
@@ -82,8 +82,8 @@ func needsResource(metadata map[string]string) bool {
 	return false
 }
 
-// sumsOf returns the checksums in X-Goog-Hash, which has one line for each or one
-// for all.
+// sumsOf returns the checksums in X-Goog-Hash, which has one line for each checksum or one line for
+// all.
 func sumsOf(h http.Header) (crc storage.CRC32C, md5 []byte) {
 	for _, value := range h.Values("X-Goog-Hash") {
 		for sum := range strings.SplitSeq(value, ",") {
@@ -103,7 +103,7 @@ func storedEncoding(h http.Header) string {
 	switch stored := h.Get("X-Goog-Stored-Content-Encoding"); stored {
 	case "":
 		return h.Get("Content-Encoding")
-	case "identity": // no encoding, or this name for none
+	case "identity": // no encoding; "identity" is a name for none
 		if h.Get("Content-Encoding") == stored {
 			return stored
 		}
@@ -113,8 +113,7 @@ func storedEncoding(h http.Header) string {
 	}
 }
 
-// storedLength returns the object's size in bytes, or -1 if the headers do not
-// have it.
+// storedLength returns the object's size in bytes, or -1 if no header has it.
 func storedLength(h http.Header) int64 {
 	n, err := strconv.ParseInt(h.Get("X-Goog-Stored-Content-Length"), 10, 64)
 	if err != nil || n < 0 {
@@ -127,8 +126,7 @@ func isCompressedInTransit(h http.Header) bool {
 	return h.Get("X-Goog-Stored-Content-Encoding") == "identity" && h.Get("Content-Encoding") == "gzip"
 }
 
-// isDecompressedInTransit reports whether bytes that are stored with gzip were
-// decompressed.
+// isDecompressedInTransit reports whether Google has decompressed bytes that are stored with gzip.
 func isDecompressedInTransit(h http.Header) bool {
 	return h.Get("X-Goog-Stored-Content-Encoding") == "gzip" && h.Get("Content-Encoding") != "gzip"
 }

@@ -21,11 +21,11 @@ const (
 	// bucket on S3.
 	publicRole = "roles/storage.legacyObjectReader"
 
-	policyTries = 4 // attempts for one change, if other clients change the policy too
+	policyTries = 4 // attempts for one change, if other clients change the policy at the same time
 )
 
-// readRoles permit reading every object. Custom roles of a project may permit it, too, but the
-// policy does not show their permissions.
+// readRoles are the roles that permit reading every object. A project may have custom roles that
+// permit it, too, but a policy does not list the permissions of its roles.
 // https://cloud.google.com/storage/docs/access-control/iam-roles
 var readRoles = []string{
 	publicRole,
@@ -33,9 +33,8 @@ var readRoles = []string{
 	"roles/storage.objectUser", "roles/storage.objectAdmin", "roles/storage.admin",
 }
 
-// prevention returns the setting that prevents public access. It overrides
-// policies and the ACLs of objects. A public bucket inherits the organization's
-// setting.
+// prevention returns the setting that prevents public access, which overrides policies and the ACLs
+// of objects. If the bucket is to be public, the setting is inherited from the organization.
 func prevention(public bool) gcs.PublicAccessPrevention {
 	if public {
 		return gcs.PublicAccessPreventionInherited
@@ -49,14 +48,15 @@ func (b *bucket) public(ctx context.Context) (bool, error) {
 	policy, err := b.policy(ctx)
 	switch {
 	case isUnknownRequest(err), storage.CodeOf(err) == storage.PermissionDenied:
-		return false, nil // the bucket exists; the server may have no policies
+		return false, nil // the bucket exists, but its policy cannot be read
 	case err != nil:
 		return false, err
 	}
 	return slices.ContainsFunc(policy.Bindings, isPublicRead), nil
 }
 
-// isPublicRead reports whether a binding lets everyone read. Google counts both groups as public.
+// isPublicRead reports whether a binding permits everyone to read. Google regards both groups,
+// allUsers and allAuthenticatedUsers, as public.
 // https://cloud.google.com/storage/docs/public-access-prevention
 func isPublicRead(binding *iampb.Binding) bool {
 	return binding.Condition == nil && slices.Contains(readRoles, binding.Role) &&
@@ -65,8 +65,8 @@ func isPublicRead(binding *iampb.Binding) bool {
 
 func isPublicMember(member string) bool { return member == allUsers || member == allAuthenticatedUsers }
 
-// addPublicRead permits everyone to read the bucket's objects. The bucket must
-// not prevent public access.
+// addPublicRead permits everyone to read the bucket's objects. If the bucket prevents public
+// access, it fails.
 func (b *bucket) addPublicRead(ctx context.Context) error {
 	err := b.changePolicy(ctx, func(policy *iam.Policy3) bool {
 		reads := func(binding *iampb.Binding) bool {
@@ -108,8 +108,8 @@ func (b *bucket) removePublic(ctx context.Context) error {
 	})
 }
 
-// changePolicy reads the policy, calls change and writes it. If another client
-// has written it in between, changePolicy starts over.
+// changePolicy reads the policy, calls change, and writes the policy. If another client has written
+// the policy in between, changePolicy starts over.
 func (b *bucket) changePolicy(ctx context.Context, change func(policy *iam.Policy3) (changed bool)) error {
 	var err error
 	for range policyTries {
@@ -139,16 +139,16 @@ func (b *bucket) changePolicy(ctx context.Context, change func(policy *iam.Polic
 	return bucketError(err)
 }
 
-// isStalePolicy reports whether another client has written the policy since it was read. Cloud
-// Storage documents 412 for an etag that does not match, other services of Google's 409. A
-// constraint of the organization is 412 too.
+// isStalePolicy reports whether another client may have written the policy since it was read. For
+// an etag that does not match, Cloud Storage documents status 412, and other services of Google
+// document 409. A violated constraint of the organization also has status 412.
 // https://cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy
 func isStalePolicy(err error) bool {
 	return storage.CodeOf(err) == storage.PreconditionFailed || statusOf(err) == http.StatusConflict
 }
 
-// policy returns the policy in version 3. Older versions omit bindings with
-// conditions, and writing them back would remove those.
+// policy returns the IAM policy in version 3. Older versions omit bindings with conditions, so
+// writing the policy back would remove these bindings.
 func (b *bucket) policy(ctx context.Context) (*iam.Policy3, error) {
 	policy, err := b.handle().IAM().V3().Policy(ctx)
 	return policy, translator.Read(err)

@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// lifecycleRules returns the rules in Google's form: one for each action, without
-// a name. Only current versions expire or change class; Google's default is every
+// lifecycleRules returns the rules in Google's form, which has one rule for each action, and no
+// names. Only current versions expire or change their class. Google's default would apply to every
 // version.
 // https://cloud.google.com/storage/docs/lifecycle
 func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
@@ -55,8 +55,9 @@ func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
 	return written
 }
 
-// partsRule returns the rule that ends this package's uploads, whose parts are objects, with their
-// old versions. Google's action for unfinished uploads does not see them.
+// partsRule returns the rule that removes old parts of this package's uploads, and their noncurrent
+// versions. Google's action for unfinished uploads does not apply to these parts, because they are
+// objects.
 func partsRule(days int) gcs.LifecycleRule {
 	return gcs.LifecycleRule{
 		Action:    gcs.LifecycleAction{Type: gcs.DeleteAction},
@@ -68,10 +69,10 @@ func isPartsRule(r *gcs.LifecycleRule) bool {
 	return r.Condition.AgeInDays > 0 && reflect.DeepEqual(*r, partsRule(int(r.Condition.AgeInDays)))
 }
 
-// parseLifecycleRules returns the rules that [storage.LifecycleRule] can represent. It omits
-// others rather than changing their meaning: rules about dates, classes, suffixes or numbers of
-// versions. Writing the result back removes the omitted rules. Consecutive actions on one
-// prefix become one rule with the same effect.
+// parseLifecycleRules returns the rules that [storage.LifecycleRule] can represent. It omits rules
+// about dates, classes, suffixes or numbers of versions, because their meaning would change. So
+// writing the result back removes the omitted rules. Consecutive actions on one prefix become one
+// rule with the same effect.
 func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.LifecycleRule {
 	var rules []storage.LifecycleRule
 	for i := range written.Rules {
@@ -85,7 +86,7 @@ func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.Lifecy
 			switch last := len(rules) - 1; {
 			case !representable:
 			case last >= 0 && rules[last].Prefix == prefix && step == 3 && rules[last].AbortUploadsAfterDays == read.AbortUploadsAfterDays:
-				// This is the second half of a rule that lifecycleRules wrote.
+				// This action belongs to the rule before it, which lifecycleRules had split.
 			case last >= 0 && rules[last].Prefix == prefix && lastStep(&rules[last]) < step:
 				merge(&rules[last], &read)
 			default:
@@ -96,9 +97,9 @@ func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.Lifecy
 	return rules
 }
 
-// parseLifecycleRule returns the rule for one action, and the position of the
-// action in the order of lifecycleRules. If the rule cannot be represented,
-// representable is false.
+// parseLifecycleRule returns the rule for one action. step is the position of the action in the
+// order in which lifecycleRules writes actions. representable is false if [storage.LifecycleRule]
+// cannot represent the rule.
 func parseLifecycleRule(
 	r *gcs.LifecycleRule, versioned bool,
 ) (rule storage.LifecycleRule, step int, representable bool) {
@@ -123,15 +124,16 @@ func parseLifecycleRule(
 	return rule, step, step > 0
 }
 
-// hasOtherConditions reports whether c has conditions other than prefix, age and
-// version.
+// hasOtherConditions reports whether c has conditions other than the prefix, the age and whether a
+// version is current.
 func hasOtherConditions(c *gcs.LifecycleCondition) bool {
 	return c.AllObjects || !c.CreatedBefore.IsZero() || !c.CustomTimeBefore.IsZero() || !c.NoncurrentTimeBefore.IsZero() ||
 		c.DaysSinceCustomTime != 0 || c.NumNewerVersions != 0 || len(c.MatchesStorageClasses) > 0 ||
 		len(c.MatchesSuffix) > 0
 }
 
-// lastStep returns the position of the last action of r, or 0.
+// lastStep returns the position of the last action of r in the order of lifecycleRules, or 0 if r
+// has no action.
 func lastStep(r *storage.LifecycleRule) int {
 	days := []int{r.ExpireAfterDays, r.ExpireOldVersionsAfterDays, r.AbortUploadsAfterDays, r.TransitionAfterDays}
 	for i, n := range slices.Backward(days) {

@@ -30,10 +30,10 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if err != nil {
 		return nil, err
 	}
-	// The server includes StartAfter itself, which counts as an entry.
+	// The listing includes StartAfter itself, which List must omit.
 	if len(found) > 0 && r.Token == "" && r.StartAfter != "" && found[0].Name == r.StartAfter {
 		found = found[1:]
-		if token != "" { // the page has the requested length
+		if token != "" { // the page is full, so request one more entry
 			more, next, err := d.bucket.page(ctx, query, listedFields, 1, token)
 			if err != nil {
 				return nil, err
@@ -59,8 +59,9 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return page, nil
 }
 
-// mergePrefixes merges the prefixes of a page into its objects, which the response has separately. It does not sort
-// either: if they are not in order, the core ends the listing (rule K4).
+// mergePrefixes merges the prefixes of a page into its objects, because the response has two lists.
+// It relies on the server's order and does not sort. If the lists are not in order, the core ends
+// the listing (rule K4: keys are listed in byte order).
 func mergePrefixes(objects, prefixes []storage.ListEntry) []storage.ListEntry {
 	at := len(objects) - 1
 	merged := append(objects, prefixes...)
@@ -76,8 +77,8 @@ func mergePrefixes(objects, prefixes []storage.ListEntry) []storage.ListEntry {
 	return merged
 }
 
-// hidesOnlyReserved reports whether all keys with a common prefix are reserved. prefix may be "", which
-// means that there is no common prefix.
+// hidesOnlyReserved reports whether all keys with a common prefix are reserved. If prefix is "",
+// the entry is not a common prefix, and it returns false.
 func (b *bucket) hidesOnlyReserved(ctx context.Context, prefix string) (bool, error) {
 	if prefix == "" || isReserved(prefix) || !strings.HasPrefix(reservedPrefix, prefix) {
 		return isReserved(prefix), nil
@@ -102,8 +103,8 @@ func entryOf(o *gcs.ObjectAttrs) storage.ListEntry {
 	}
 }
 
-// page returns one page of the SDK. It takes several requests if the server's
-// pages are shorter.
+// page returns one page of a listing. If the server's pages are shorter, that takes several
+// requests.
 func (b *bucket) page(
 	ctx context.Context, query *gcs.Query, fields []string, limit int, token string,
 ) ([]*gcs.ObjectAttrs, string, error) {
@@ -122,13 +123,13 @@ func (b *bucket) page(
 	return page, next, nil
 }
 
-// errRepeatedPage ends a listing that would never end.
+// errRepeatedPage is the error if the server repeats a page, so that the listing would never end.
 var errRepeatedPage = &storage.Error{
 	Code: storage.Unavailable, Err: errors.New("the server repeats a page of the listing"),
 }
 
-// A pageWatch bounds the requests for one page of this driver. The SDK requests pages until they
-// add up to one, and would request empty pages for ever.
+// A pageWatch limits the requests for one page of a listing. The SDK requests pages until it has
+// enough entries, and would never stop if the pages were empty.
 type pageWatch struct {
 	requests int
 	token    string // token of the last request
@@ -140,7 +141,7 @@ func watchPages(ctx context.Context) context.Context {
 	return context.WithValue(ctx, pageWatchKey{}, &pageWatch{})
 }
 
-// checkPages fails if the request repeats the one before, or is one too many.
+// checkPages fails if the request repeats the request before it, or exceeds the limit of requests.
 func checkPages(r *http.Request) error {
 	w, ok := r.Context().Value(pageWatchKey{}).(*pageWatch)
 	if !ok {
@@ -161,7 +162,8 @@ var errTooManyPages = &storage.Error{
 	Code: storage.Unavailable, Err: fmt.Errorf("the listing takes more than %d requests for one page", maxEmptyPages),
 }
 
-// listError returns the error for a failed listing or upload. Only the bucket can be missing.
+// listError returns the error for a failed listing or upload. A 404 means that the bucket is
+// missing.
 func listError(err error) *storage.Error { return sdkerror.FromListing(translate(err), "") }
 
 func isReserved(key string) bool { return strings.HasPrefix(key, reservedPrefix) }

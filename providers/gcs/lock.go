@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// Google's object retention is portable retention: Unlocked is Governance, Locked is Compliance. A
-// legal hold is a temporary hold, which needs no bucket of its own.
+// Google's object retention corresponds to storage.Retention: Unlocked is Governance, and Locked is
+// Compliance. A legal hold is a temporary hold, which every bucket supports.
 // https://cloud.google.com/storage/docs/object-lock
 const (
 	unlocked = "Unlocked"
@@ -24,8 +24,8 @@ const (
 
 	noRetentionHint = "the bucket has no object retention: make it with WithObjectLock; Google's console can give it to a bucket that exists"
 
-	// governanceHint is the hint for a change that an unlocked retention forbids. Making it
-	// Compliance takes overrideUnlockedRetention, too.
+	// governanceHint is the hint for a change that an unlocked retention forbids. A change of the
+	// mode to Compliance needs the permission overrideUnlockedRetention, too.
 	// https://cloud.google.com/storage/docs/json_api/v1/objects/patch
 	governanceHint = "in the mode Governance, give WithGovernanceBypass, which needs storage.objects.overrideUnlockedRetention"
 
@@ -78,9 +78,9 @@ func setLockHeaders(h http.Header, r *gcs.ObjectRetention) {
 	h.Set(lockUntilHeader, r.RetainUntil.UTC().Format(time.RFC3339))
 }
 
-// lockError returns the error of a write. If the write must create an object and Google says that the
-// object is held, the object exists already. If the write sets a retention and Google refuses it, the
-// bucket may have no retentions.
+// lockError returns the error of a write. If the object must be absent and Google reports a held
+// object, the error is PreconditionFailed, because the object exists. If the write sets a retention
+// and Google refuses it, lockError checks whether the bucket supports retentions.
 func (b *bucket) lockError(ctx context.Context, err error, c storage.Condition, w *storage.Controls) error {
 	if e := translate(err); c.Absent && e.Code == storage.Locked {
 		return sdkerror.WithCode(e, storage.PreconditionFailed, "")
@@ -102,8 +102,8 @@ func (b *bucket) lockError(ctx context.Context, err error, c storage.Condition, 
 	return sdkerror.WithCode(e, storage.Unsupported, noRetentionHint)
 }
 
-// SetRetention makes one request. If Google refuses it, SetRetention reads the attributes to find
-// out whether the retention is the reason.
+// SetRetention makes one request. If Google refuses the change, SetRetention reads the attributes
+// to determine whether the object's retention is the reason.
 func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
 	change := retentionToSet(r.Retention)
 	if change == nil {
@@ -129,7 +129,7 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	return err
 }
 
-// SetLegalHold sets or ends the temporary hold.
+// SetLegalHold sets or ends the object's temporary hold.
 func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
 	return d.bucket.update(ctx, r, gcs.ObjectAttrsToUpdate{TemporaryHold: r.LegalHold})
 }
@@ -148,8 +148,8 @@ func (b *bucket) update(ctx context.Context, r *driver.ChangeRequest, change gcs
 	return b.changeError(ctx, err)
 }
 
-// changeError returns the error of a change. It finds out whether the object or the bucket is
-// missing.
+// changeError returns the error of a change. For a 404, it determines whether the object or the
+// bucket is missing.
 func (b *bucket) changeError(ctx context.Context, err error) error {
 	if statusOf(err) == http.StatusNotFound {
 		return b.notFound(ctx, err)
@@ -157,9 +157,9 @@ func (b *bucket) changeError(ctx context.Context, err error) error {
 	return err
 }
 
-// deleteGoverned removes an object whose removal Google has refused with the error refused. It
-// ends the retention, and then removes the object. If anything else keeps the object, it does
-// neither.
+// deleteGoverned removes an object under an unlocked retention. It ends the retention, and then
+// removes the object. If something else keeps the object, deleteGoverned changes nothing and
+// returns the parameter refused, which is the error of the first attempt.
 func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteRequest, refused *storage.Error) error {
 	found, err := d.bucket.find(
 		ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition, Native: r.Native},

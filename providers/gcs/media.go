@@ -12,13 +12,12 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// isMalformedHeader reports whether a response has a header that HTTP does not
-// allow. Other tools can store metadata with any key, which the XML API returns
-// as a header.
+// isMalformedHeader reports whether a response has a header that HTTP does not permit. Other tools
+// can store metadata with any key, and the XML API returns each key as a header.
 func isMalformedHeader(err error) bool { return sdkerror.IsType[textproto.ProtocolError](err) }
 
-// maxReplacedReads bounds how often a read starts over because the object was
-// overwritten between the two requests.
+// maxReplacedReads limits how often a read starts over because the object was overwritten between
+// the two requests.
 const maxReplacedReads = 10
 
 // inTwoRequests requests the attributes, and then the bytes of that
@@ -41,8 +40,7 @@ func (rd *reader) inTwoRequests(
 	return nil, nil, &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 }
 
-// readMedia returns a generation's bytes from the JSON API, whose response has no
-// metadata.
+// readMedia returns the bytes of a generation from the JSON API. That response has no metadata.
 func (rd *reader) readMedia(ctx context.Context, r *driver.GetRequest, generation string) (io.ReadCloser, error) {
 	address := rd.bucket.resourcePath(r.Key, url.Values{"alt": {"media"}, "generation": {generation}})
 	response, err := storedBytes(func(coding string) (*http.Response, error) {

@@ -16,22 +16,25 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// A nativeOption is a value of storage.WithNative. A secret is only inside apply: fmt and loggers
-// print a function as an address, also in fields whose methods they cannot call.
+// A nativeOption is the value that an option of this package passes to storage.WithNative. Its
+// secrets are only inside the function apply, because fmt and loggers print a function as an
+// address.
 type nativeOption struct {
-	name      string // name of the function that made it
-	err       error  // why no operation accepts it
-	identity  string // text without secrets
-	isChanger bool   // identity is the result of apply
+	name      string // name of the function that made the option
+	err       error  // the error of every operation with the option, or nil
+	identity  string // distinguishes options with the same name; has no secrets
+	isChanger bool   // true if Fingerprint must call apply to compute the identity
 	apply     func(*call)
 }
 
 // String returns the option's name.
 func (o nativeOption) String() string { return o.name }
 
-// Fingerprint identifies the option for storage.WithResume.
+// Fingerprint returns a text that identifies the option and its value. storage.WithResume stores it
+// to compare the options of a later call.
 func (o nativeOption) Fingerprint() string {
 	if !o.isChanger {
 		return o.name + " " + o.identity
@@ -41,11 +44,11 @@ func (o nativeOption) Fingerprint() string {
 	for _, change := range c.changes {
 		change(&attrs)
 	}
-	text, _ := json.Marshal(attrs) // texts, numbers and times never fail
+	text, _ := json.Marshal(attrs) // never fails for texts, numbers and times
 	return o.name + " " + fingerprint(text)
 }
 
-// checkNative is [driver.Description.CheckNative].
+// checkNative checks the value of an option, as [driver.Description.CheckNative] requires.
 func (a *account) checkNative(value any) error {
 	switch o := value.(type) {
 	case *customerkey.Key:
@@ -73,7 +76,7 @@ func callOf(natives []any) *call {
 	return c
 }
 
-// changer makes an option that changes what a write stores.
+// changer returns an option that changes the attributes which a write stores.
 func changer(name string, err error, change func(*gcs.ObjectAttrs)) storage.NativeOption {
 	return storage.WithNative(
 		provider,
@@ -84,12 +87,13 @@ func changer(name string, err error, change func(*gcs.ObjectAttrs)) storage.Nati
 }
 
 // WithAttrs calls change with the attributes that Upload, Copy, Compose, SignedUploadURL or
-// SignedUploadForm is about to store, in the form of Google's client. They include what other
-// options have set, and Metadata is not nil. Use it for attributes that no other option sets:
-// ACL, Metadata beyond the portable rules, MD5. Name, Bucket and fields that Google itself sets
-// are ignored. change may be called several times, and must do the same each time.
+// SignedUploadForm will store, in the form of Google's client. They include what other options have
+// set, and Metadata is not nil. Use WithAttrs for attributes that no other option sets: ACL,
+// Metadata beyond the portable rules, MD5. Changes of Name, Bucket and fields that Google itself
+// sets are ignored. change may be called several times, and must do the same each time.
 //
-// If a signed address or form cannot carry what change has set, signing fails with Unsupported.
+// If a signed URL or form cannot carry an attribute that change has set, signing fails with
+// Unsupported.
 func WithAttrs(change func(*gcs.ObjectAttrs)) storage.WriteOption {
 	if change == nil {
 		return changer(
@@ -99,7 +103,7 @@ func WithAttrs(change func(*gcs.ObjectAttrs)) storage.WriteOption {
 	return changer("WithAttrs", nil, change)
 }
 
-// kmsKeyName is the form of a key's name, without a version.
+// kmsKeyName matches a key's name without a version.
 var kmsKeyName = regexp.MustCompile(
 	`^projects/[A-Za-z0-9.:_-]+/locations/[A-Za-z0-9_-]+/keyRings/[A-Za-z0-9_-]+/cryptoKeys/[A-Za-z0-9_-]+$`,
 )
@@ -113,18 +117,19 @@ func checkKMSKey(argumentName, key string) error {
 	)
 }
 
-// WithKMSKey encrypts the object that is written with a key of Cloud KMS, in place of
-// [Config.KMSKey] or the bucket's own. The name is
-// projects/P/locations/L/keyRings/R/cryptoKeys/K, and otherwise the operation fails with
-// InvalidArgument. Reads need no option. [storage.Attrs].Encryption has the name with the
-// version that was used. A form cannot name a key: SignedUploadForm fails with Unsupported.
+// WithKMSKey encrypts the object that is written with a key of Cloud KMS. It replaces
+// [Config.KMSKey] and the bucket's default key. If name does not have the form
+// projects/P/locations/L/keyRings/R/cryptoKeys/K, the operation fails with InvalidArgument. Reads
+// need no option. [storage.Attrs].Encryption has the name with the version that was used. A form
+// cannot name a key: SignedUploadForm fails with Unsupported.
 func WithKMSKey(name string) storage.WriteOption {
 	return changer("WithKMSKey", checkKMSKey("WithKMSKey", name), func(a *gcs.ObjectAttrs) { a.KMSKeyName = name })
 }
 
-// WithCustomTime sets the object's custom time, which lifecycle rules can refer to, in whole seconds; a fraction
-// is left out. Google never moves it back. A form cannot carry it: SignedUploadForm fails with Unsupported. With a
-// zero time, the operation fails with InvalidArgument.
+// WithCustomTime sets the object's custom time, which lifecycle rules can refer to. It is stored in
+// whole seconds, without the fraction. Google refuses to move it back later. A form cannot carry
+// it: SignedUploadForm fails with Unsupported. If at is the zero time, the operation fails with
+// InvalidArgument.
 func WithCustomTime(at time.Time) storage.WriteOption {
 	var err error
 	if at.IsZero() || at.Year() > 9999 {
@@ -133,17 +138,17 @@ func WithCustomTime(at time.Time) storage.WriteOption {
 	return changer("WithCustomTime", err, func(a *gcs.ObjectAttrs) { a.CustomTime = at.UTC().Truncate(time.Second) })
 }
 
-// WithEventBasedHold keeps the object from being removed or overwritten until a client of
-// Google's ends the hold. The time of the bucket's retention policy begins then. For a hold
-// without such a policy use [storage.WithLegalHold]. Together with [storage.WithRetention], the
-// operation fails with InvalidArgument. Signed addresses and forms cannot carry the hold, and
-// fail with Unsupported.
+// WithEventBasedHold prevents the object from being removed or overwritten until a client of
+// Google's ends the hold. Only then does the time of the bucket's retention policy begin. For a
+// hold without such a policy, use [storage.WithLegalHold]. Together with [storage.WithRetention],
+// the operation fails with InvalidArgument. Signed URLs and forms cannot carry the hold, and fail
+// with Unsupported.
 func WithEventBasedHold() storage.WriteOption {
 	return changer("WithEventBasedHold", nil, func(a *gcs.ObjectAttrs) { a.EventBasedHold = true })
 }
 
-// predefinedACLs are Google's predefined access lists, by their names in the JSON API, with those
-// of the XML API.
+// predefinedACLs maps the names of Google's predefined access lists in the JSON API to their names
+// in the XML API.
 var predefinedACLs = map[string]string{
 	"authenticatedRead":      "authenticated-read",
 	"bucketOwnerFullControl": "bucket-owner-full-control",
@@ -153,11 +158,11 @@ var predefinedACLs = map[string]string{
 	"publicRead":             "public-read",
 }
 
-// WithPredefinedACL gives the object one of Google's access lists: authenticatedRead,
-// bucketOwnerFullControl, bucketOwnerRead, private, projectPrivate or publicRead. With another
-// name, the operation fails with InvalidArgument. Together with [storage.WithPublicRead] only
-// publicRead is accepted. In a bucket with uniform access, which has no lists, it fails with
-// Unsupported.
+// WithPredefinedACL sets one of Google's access lists for the object: authenticatedRead,
+// bucketOwnerFullControl, bucketOwnerRead, private, projectPrivate or publicRead. For any other
+// name, the operation fails with InvalidArgument. Together with [storage.WithPublicRead], only
+// publicRead is accepted. A bucket with uniform access has no access lists, so the operation fails
+// with Unsupported.
 func WithPredefinedACL(name string) storage.WriteOption {
 	var err error
 	if predefinedACLs[name] == "" {
@@ -170,7 +175,7 @@ func WithPredefinedACL(name string) storage.WriteOption {
 	return changer("WithPredefinedACL", err, func(a *gcs.ObjectAttrs) { a.PredefinedACL = name })
 }
 
-// ownHeaders are the headers that the driver sets.
+// ownHeaders are the headers that the driver sets, and that WithHeader refuses.
 var ownHeaders = []string{
 	"Accept-Encoding", "Authorization", "Content-Length", "Content-Range", "Content-Type", "Host", "Range", "Transfer-Encoding",
 	"X-Goog-Acl", "X-Goog-Content-Length-Range", "X-Goog-Copy-Source-Encryption-Key", "X-Goog-Encryption-Algorithm",
@@ -179,21 +184,18 @@ var ownHeaders = []string{
 	"X-Upload-Content-Length", "X-Upload-Content-Type",
 }
 
-// token is the form of a header's or parameter's name.
-var token = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]*$`)
-
 // WithHeader adds a header to every request of the operation, such as X-Goog-Custom-Audit-job. A
-// signed address carries it as a signed header. The last of several with one name counts. A
-// header that this package sets itself (Authorization, Range, X-Goog-Encryption-Key,
-// X-Goog-User-Project and the like), and a value with control characters, make the operation
-// fail with InvalidArgument. Forms have no headers, and fail with Unsupported. Neither errors
-// nor logs show the value.
+// signed URL requires it as a signed header. If a name is given several times, the last value
+// counts. If this package itself sets the header (Authorization, Range, X-Goog-Encryption-Key,
+// X-Goog-User-Project and the like), or if the value has control characters, the operation fails
+// with InvalidArgument. Forms have no headers, and fail with Unsupported. Neither errors nor logs
+// show the value.
 func WithHeader(name, value string) storage.NativeOption {
 	var err error
 	switch canonical := textproto.CanonicalMIMEHeaderKey(name); {
-	case !token.MatchString(name) || slices.Contains(ownHeaders, canonical):
+	case !httpheader.IsName(name) || slices.Contains(ownHeaders, canonical):
 		err = argument.Invalid("WithHeader", "must name a header that this package does not set itself", "")
-	case strings.ContainsFunc(value, func(c rune) bool { return c < ' ' || c > '~' }):
+	case !httpheader.IsPrintable(value):
 		err = argument.Invalid("WithHeader", "must have a value of printable ASCII", "")
 	}
 	return storage.WithNative(provider, nativeOption{
@@ -207,7 +209,7 @@ func WithHeader(name, value string) storage.NativeOption {
 	})
 }
 
-// ownParameters are the query parameters that the driver sets.
+// ownParameters are the query parameters that the driver sets, and that WithParameter refuses.
 var ownParameters = []string{
 	"alt", "destinationKmsKeyName", "destinationPredefinedAcl", "fields", "generation", "ifGenerationMatch", "ifGenerationNotMatch",
 	"kmsKeyName", "name", "overrideUnlockedRetention", "pageToken", "predefinedAcl", "rewriteToken", "sourceGeneration", "uploadType",
@@ -215,13 +217,12 @@ var ownParameters = []string{
 }
 
 // WithParameter adds a query parameter to every request of the operation, such as
-// ifMetagenerationMatch. In a signed address, the parameter is signed. A parameter that this
-// package sets itself (generation, ifGenerationMatch, kmsKeyName, userProject and the like)
-// makes the operation fail with InvalidArgument. Forms take no parameters, and fail with
-// Unsupported.
+// ifMetagenerationMatch. In a signed URL, the parameter is signed. A parameter that this package
+// sets itself (generation, ifGenerationMatch, kmsKeyName, userProject and the like) makes the
+// operation fail with InvalidArgument. Forms have no parameters, and fail with Unsupported.
 func WithParameter(name, value string) storage.NativeOption {
 	var err error
-	if !token.MatchString(name) || slices.Contains(ownParameters, name) ||
+	if !httpheader.IsName(name) || slices.Contains(ownParameters, name) ||
 		strings.HasPrefix(strings.ToLower(name), "x-goog-") {
 		err = argument.Invalid("WithParameter", "must name a parameter that this package does not set itself", "")
 	}

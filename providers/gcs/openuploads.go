@@ -14,9 +14,9 @@ import (
 	"github.com/omnibucket/storage/providers/internal/components"
 )
 
-// An open upload (driver.PutRequest.AnyOrder) is a composite upload with a marker in front of
-// its parts. Google's own multipart uploads, which the XML API has, take no condition.
-// https://cloud.google.com/storage/docs/multipart-uploads
+// An open upload (driver.PutRequest.AnyOrder) is a composite upload whose first object is a marker.
+// The marker represents the upload. The XML API has multipart uploads of its own, but they support
+// no condition. https://cloud.google.com/storage/docs/multipart-uploads
 
 func (n *compositeUpload) marker() string { return components.Marker(n.prefix) }
 
@@ -27,7 +27,7 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 	upload := openMark + newCompositeUpload(attrs.StorageClass)
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
-		return "", err // no name of an upload can have this storage class
+		return "", err // the storage class cannot be part of a name
 	}
 	marker := &resource{
 		Name: name.marker(), ContentType: componentType, Metadata: components.MarkerMetadata(key),
@@ -44,8 +44,9 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 	return upload, nil
 }
 
-// keptPartsHint is the hint for a bucket whose objects can be neither removed nor replaced for a
-// time. Parts and the marker must be both. https://cloud.google.com/storage/docs/bucket-lock
+// keptPartsHint is the hint for a bucket whose retention policy forbids removing and replacing
+// objects. An open upload must remove and replace its parts and its marker.
+// https://cloud.google.com/storage/docs/bucket-lock
 const keptPartsHint = "the bucket has a retention policy, which keeps the parts of an open upload too: send the body with Upload, or the parts to another bucket"
 
 func (cs *composites) hasMarker(ctx context.Context, name *compositeUpload) (bool, error) {
@@ -53,7 +54,7 @@ func (cs *composites) hasMarker(ctx context.Context, name *compositeUpload) (boo
 	return found != nil && components.IsOpen(found.Metadata), err
 }
 
-// listMarker returns the marker of an upload, or nil.
+// listMarker returns the marker of an upload, or nil if the marker does not exist.
 func (cs *composites) listMarker(ctx context.Context, name *compositeUpload) (*gcs.ObjectAttrs, error) {
 	found, _, err := cs.bucket.page(
 		ctx, &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL}, []string{"Name", "Metadata"}, 1, "",
@@ -64,8 +65,8 @@ func (cs *composites) listMarker(ctx context.Context, name *compositeUpload) (*g
 	return found[0], nil
 }
 
-// completeOpen makes the object of an open upload. Then it removes all objects of the upload, because
-// clients may have sent other parts.
+// completeOpen creates the object of an open upload. Then it removes all objects of the upload,
+// because clients may have sent parts that are not in the object.
 func (cs *composites) completeOpen(
 	ctx context.Context, r *driver.CompleteRequest, name *compositeUpload, c *composition,
 ) (*storage.Attrs, error) {
@@ -92,10 +93,11 @@ func (cs *composites) completeOpen(
 	return completion.Run(ctx, r)
 }
 
-// listedParts are the fields of a part that a listing requests.
+// listedParts are the fields that a listing of parts requests.
 var listedParts = []string{"Name", "Metadata", "Size", "Generation", "Etag", "MD5", "CRC32C", "CustomerKeySHA256"}
 
-// ListParts makes one request. The first page begins with the marker.
+// ListParts makes one request. The first page begins with the marker, which shows whether the
+// upload is still open.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {
@@ -119,7 +121,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	page := &driver.PartPage{More: token != ""}
 	for _, o := range found {
 		number, ok := components.Number(name.prefix, o.Name)
-		if !ok { // an intermediate object, whose name follows all parts
+		if !ok { // an intermediate object, which sorts after all parts
 			page.More = false
 			break
 		}
@@ -131,9 +133,9 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	return page, nil
 }
 
-// partsLostError returns the error for parts that are missing when they are composed. For an open
-// upload, it finds out whether a part was replaced meanwhile or the upload is gone. Any other
-// upload restarts.
+// partsLostError returns the error if parts are missing when they are composed. For an open upload,
+// it determines whether a part was replaced meanwhile, or whether the upload no longer exists. For
+// any other upload, the error makes the core restart the upload.
 func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name *compositeUpload) error {
 	if !name.open {
 		return sessionLostError(e.Err)
@@ -147,9 +149,9 @@ func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name
 	return e
 }
 
-// ListUploads lists the prefixes of uploads, and reads the marker of each. Objects that a process
-// left without a marker count as an upload with their prefix. Sessions, which nobody can list, end
-// after a week.
+// ListUploads lists the prefixes of open uploads, and reads the marker of each. A process may have
+// left a prefix with objects but no marker. Then the key of the listed upload is the prefix itself.
+// Sessions are not listed, because Google cannot list them. They end after a week.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	query := &gcs.Query{Prefix: componentsPrefix, Delimiter: "/", Projection: gcs.ProjectionNoACL}
 	found, token, err := d.bucket.page(ctx, query, []string{"Name"}, r.Limit, r.Token)
@@ -170,11 +172,12 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	return &driver.UploadPage{Uploads: uploads, Token: token}, nil
 }
 
-// entry returns the entry of an upload, or nil if there is no such upload (any more).
+// entry returns the entry of an upload. If the upload does not exist, or no longer exists, it
+// returns nil.
 func (cs *composites) entry(ctx context.Context, upload string) (*storage.UploadEntry, error) {
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
-		return nil, nil // this package has no such upload
+		return nil, nil // the name is not from this package
 	}
 	query := &gcs.Query{Prefix: name.prefix, Projection: gcs.ProjectionNoACL}
 	first, _, err := cs.bucket.page(ctx, query, []string{"Name", "Created", "Metadata"}, 1, "")

@@ -18,20 +18,20 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// A resumable upload is a session whose URL accepts the object's bytes, one chunk
-// after the other. Anyone with the URL may write, so no error contains it. The
-// upload's name is the URL without its host.
+// A resumable upload is a session with a URL. The URL accepts the object's bytes, one chunk after
+// the other. Anyone with the URL may write, so no error contains it. The upload's name is the URL
+// without its host.
 
-// maxResends bounds how often the rest of a part is sent. Each time, the server must have kept
-// more of the part.
+// maxResends limits how often the rest of a part is sent. After each request, the server must have
+// kept more bytes of the part.
 const maxResends = 8
 
-// statusAborted is the status of the response to the removal of a session.
+// statusAborted is the status with which Google confirms the removal of a session.
 const statusAborted = 499
 
-// BeginParts opens a session with the object's properties. The server checks the
-// condition now and when it makes the object. An upload whose parts come in any order is a
-// composite one, because a session takes its bytes in order.
+// BeginParts opens a session with the object's properties. The server checks the condition now, and
+// again when it creates the object. If r.AnyOrder is set, BeginParts begins an open upload instead,
+// because a session accepts bytes only in order.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	c := callOf(r.Native)
 	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
@@ -42,7 +42,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 		return d.composites.begin(ctx, r.Key, attrs)
 	}
 	if d.account.composite {
-		return newCompositeUpload(attrs.StorageClass), checkJoined(attrs) // the upload begins without a request
+		return newCompositeUpload(attrs.StorageClass), checkJoined(attrs) // a composite upload begins without a request
 	}
 	query := d.bucket.uploadQuery("resumable", attrs)
 	if err := setCondition(query, r.Condition); err != nil {
@@ -83,15 +83,16 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return address.RequestURI(), nil
 }
 
-// isSession reports whether a URL without its host is that of an upload. Credentials are never
-// sent to any other URL, because the upload's name may come from a file.
+// isSession reports whether address, a URL without its host, is the URL of an upload. The upload's
+// name may come from a file, and credentials must not be sent to any other URL.
 func isSession(address string) bool {
 	u, err := url.Parse(address)
 	return err == nil && strings.HasPrefix(address, "/upload/") && !strings.Contains(u.Path, "/../")
 }
 
-// PutPart sends one chunk, or one object of a composite upload. The session has the customer's
-// key and the parameters of the options; its chunks repeat only headers.
+// PutPart sends one chunk of a session, or one object of a composite upload. The session already
+// has the customer's key and the query parameters that options add. So a chunk repeats only the
+// headers that options add.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	if d.isComposite(r.Upload) {
 		return d.composites.put(ctx, r)
@@ -107,9 +108,8 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return driver.Part{Number: r.Number, Size: r.Size}, nil
 }
 
-// CompleteParts sends the last chunk with the object's length and CRC32C. If an
-// earlier attempt made the object and got no response, the session returns the
-// object again.
+// CompleteParts sends the last chunk with the object's length and CRC32C. If an earlier attempt
+// created the object but its response was lost, the session returns the object again.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	if d.isComposite(r.Upload) {
 		return d.composites.complete(ctx, r)
@@ -139,13 +139,13 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 	}
 	s, err := d.account.session(upload)
 	if err != nil {
-		return nil // no process can have such an upload
+		return nil // no upload can have this name
 	}
 	request, err := d.account.request(ctx, http.MethodDelete, s.address, nil, 0)
 	if err != nil {
 		return err
 	}
-	request.TransferEncoding = []string{"identity"} // net/http then sends Content-Length: 0, which is required
+	request.TransferEncoding = []string{"identity"} // makes net/http send Content-Length: 0, which is required
 	response, err := d.account.send(request, http.StatusNoContent)
 	if err == nil {
 		_ = response.Body.Close()
@@ -170,9 +170,8 @@ func (a *account) session(upload string) (*session, error) {
 	return &session{account: a, address: upload}, nil
 }
 
-// sendPart sends a part, and sends the bytes that the server did not keep again. If the part is
-// the last one, total is the object's size, and sendPart returns the object. Otherwise total is
-// -1.
+// sendPart sends a part, and repeats the bytes that the server did not keep. If the part is the
+// last one, total is the object's size, and sendPart returns the object. Otherwise total is -1.
 func (s *session) sendPart(
 	ctx context.Context, r *driver.PartRequest, total int64, crc storage.CRC32C,
 ) (*resource, error) {
@@ -203,8 +202,8 @@ func (s *session) sendPart(
 	}
 }
 
-// sendChunk sends one request. It returns the object's resource if the request made the object;
-// otherwise it returns how many bytes the server has.
+// sendChunk sends one request. If the request creates the object, sendChunk returns the object's
+// resource. Otherwise it returns the number of bytes that the server has.
 func (s *session) sendChunk(
 	ctx context.Context, body io.Reader, from, end, total int64, crc storage.CRC32C,
 ) (*resource, int64, error) {
@@ -228,14 +227,15 @@ func (s *session) sendChunk(
 		stored, err := readWriteResponse(response)
 		return stored, 0, err
 	}
-	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody)) // so that the connection is used again
+	// Read the body, so that the connection can be reused.
+	_, _ = io.Copy(io.Discard, io.LimitReader(response.Body, maxErrorBody))
 	_ = response.Body.Close()
 	kept, err := keptBytes(response.Header.Get("Range"))
 	return nil, kept, err
 }
 
-// chunkRange returns the Content-Range of a chunk. A chunk that ends at total is
-// the last one.
+// chunkRange returns the Content-Range of a chunk. total is the object's size, which only the last
+// chunk declares. It is -1 for any other chunk.
 func chunkRange(from, end, total int64) string {
 	whole := "*"
 	if total >= 0 {
@@ -247,8 +247,8 @@ func chunkRange(from, end, total int64) string {
 	return fmt.Sprintf("bytes %d-%d/%s", from, end-1, whole)
 }
 
-// keptBytes returns how many bytes the server has, from a header "bytes=0-N". No
-// header means none.
+// keptBytes returns the number of bytes that the server has, from a header "bytes=0-N". Without the
+// header, the number is 0.
 func keptBytes(header string) (int64, error) {
 	if header == "" {
 		return 0, nil
@@ -277,8 +277,8 @@ func isEnded(status int) bool {
 	return status == http.StatusNotFound || status == http.StatusGone || status == statusAborted
 }
 
-// redactSession returns err without the URL of a session, which the SDK's errors
-// contain. The server returns the secret part also as the request's id.
+// redactSession returns err without the URL of a session. The SDK's errors contain the URL. The
+// server also returns the secret part of the URL as the request's id.
 func redactSession(err error) error {
 	if wrapped, ok := errors.AsType[*url.Error](err); ok {
 		return &requestError{wrapped.Err}
@@ -290,7 +290,7 @@ func redactSession(err error) error {
 	bare := *response
 	bare.Header = response.Header.Clone()
 	if bare.Header.Get(requestIDHeader) != "" {
-		bare.Header[requestIDHeader] = nil // an id that Google sent shows that the response is Google's own
+		bare.Header[requestIDHeader] = nil // drop the id, but keep the header: it shows that Google responded
 	}
 	bare.Header.Del("Location")
 	return &bare

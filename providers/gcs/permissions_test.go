@@ -11,16 +11,19 @@ import (
 	"github.com/stretchr/testify/require"
 	"golang.org/x/oauth2"
 
+	"github.com/omnibucket/storage/permissions"
 	"github.com/omnibucket/storage/providers/gcs"
-	"github.com/omnibucket/storage/providers/internal/testing/permissions"
+	rows "github.com/omnibucket/storage/providers/internal/testing/permissions"
 )
 
 // docs/permissions.md says what each operation needs on Google.
 func TestPermissions(t *testing.T) {
-	permissions.Check(t, permissions.Google, func(t *testing.T, kind permissions.Kind) permissions.Account {
+	rows.Check(t, permissions.Google, func(t *testing.T, kind rows.Kind) rows.Account {
 		rules := startRuleServer(t)
-		recorder := &permissions.Recorder{}
-		bucket := rules.bucket(ruleBucket{versioned: kind == permissions.Versions || kind == permissions.Locks, locking: kind == permissions.Locks})
+		recorder := &rows.Recorder{}
+		bucket := rules.bucket(
+			ruleBucket{versioned: kind == rows.Versions || kind == rows.Locks, locking: kind == rows.Locks},
+		)
 		server := httptest.NewServer(recorder.Wrap(withBuckets(rules)))
 		t.Cleanup(server.Close)
 		service, err := gcs.NewService(t.Context(), gcs.Config{
@@ -29,7 +32,7 @@ func TestPermissions(t *testing.T) {
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, service.Close()) })
-		return permissions.Account{
+		return rows.Account{
 			Recorder: recorder, Service: service, Bucket: bucket,
 			Key: gcs.WithKMSKey("projects/p/locations/l/keyRings/r/cryptoKeys/k"),
 		}

@@ -20,8 +20,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
-// Put makes one request with the attributes, the bytes and their CRC32C. The server compares
-// the CRC32C before it stores the object. Put buffers nothing.
+// Put makes one request with the attributes, the bytes and their CRC32C. The server verifies the
+// CRC32C before it stores the object. Put does not buffer the bytes.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	c := callOf(r.Native)
 	attrs, err := d.account.attrsToSet(r.Key, &r.Properties, &r.Controls, c)
@@ -59,14 +59,14 @@ func (b *bucket) uploadQuery(kind string, attrs *gcs.ObjectAttrs) url.Values {
 	return query
 }
 
-// An objectUpload is the upload of an object in one request.
+// An objectUpload describes the upload of an object in one request.
 type objectUpload struct {
 	query  url.Values
 	object *resource
 	body   io.Reader
 	size   int64
 	key    *customerkey.Key
-	token  string // result of changeToken, or ""
+	token  string // idempotency token from changeToken, or ""
 }
 
 // put sends an object's resource and its bytes as a multipart/related body.
@@ -101,7 +101,7 @@ func (b *bucket) put(ctx context.Context, u *objectUpload) (*resource, error) {
 	return stored, nil
 }
 
-// frame returns the parts of the body before and after the bytes.
+// frame returns the text of the multipart body before and after the object's bytes.
 func frame(boundary string, object *resource) (head, tail string, err error) {
 	document, err := json.Marshal(object)
 	if err != nil {
@@ -112,12 +112,12 @@ func frame(boundary string, object *resource) (head, tail string, err error) {
 	return head, "\r\n--" + boundary + "--\r\n", nil
 }
 
-// partType returns the content type of the bytes, which must equal that of the
-// resource.
+// partType returns the content type of the bytes in a multipart body. Google requires that it
+// equals the content type of the resource.
 func (o *resource) partType() string { return cmp.Or(o.ContentType, componentType) }
 
-// readWriteResponse returns the resource in the response to a write. If it cannot
-// be read, the write has succeeded, but its outcome is unknown here.
+// readWriteResponse returns the resource in the response to a write. If the response cannot be
+// read, the write has succeeded, but the error is Unknown because the result is not known.
 func readWriteResponse(response *http.Response) (*resource, error) {
 	o, err := readResource(response)
 	if own, ok := errors.AsType[*storage.Error](err); ok {
@@ -132,5 +132,6 @@ func readWriteResponse(response *http.Response) (*resource, error) {
 	return o, nil
 }
 
-// randomName returns a name that cannot be guessed and that no body contains.
+// randomName returns a name that nobody can guess. It also serves as a boundary that no body
+// contains.
 func randomName() string { return hexid.New(16) }

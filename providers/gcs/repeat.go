@@ -12,15 +12,15 @@ import (
 	"github.com/omnibucket/storage/internal/writeid"
 )
 
-// tokenHeader is the name of the header with the token of a change, which all attempts at the
-// change share. Google's own clients send it: if an earlier attempt has made the change, a later
-// one gets the response to that attempt. It is not documented which requests the service
-// remembers, and for how long. So no result here depends on it. googleapis/google-cloud-cpp#12347
+// tokenHeader is the header with an idempotency token, which all attempts at one change share.
+// Google's own clients send it: if an earlier attempt has made the change, a later attempt receives
+// the response to the earlier one. Google does not document which requests the service remembers,
+// and for how long. So no result here depends on the header. googleapis/google-cloud-cpp#12347
 const tokenHeader = "X-Goog-Gcs-Idempotency-Token"
 
-// changeToken returns the token of one change of the operation of ctx, or "" if ctx has none. The
-// parts must tell the change from others of the operation, so that requests that differ never share
-// a token.
+// changeToken returns the idempotency token for one change in the operation of ctx. If ctx belongs
+// to no operation, it returns "". parts must distinguish the change from all other changes of the
+// operation, so that different requests never share a token.
 func changeToken(ctx context.Context, parts ...string) string {
 	call := wire.Of(ctx)
 	if call == nil {
@@ -45,7 +45,7 @@ func changeToken(ctx context.Context, parts ...string) string {
 	)
 }
 
-// repeated returns a context whose requests have the token of one change.
+// repeated returns a context whose requests carry the idempotency token of one change.
 func repeated(ctx context.Context, parts ...string) context.Context {
 	if token := changeToken(ctx, parts...); token != "" {
 		return adding(ctx, http.Header{tokenHeader: {token}}, nil)
@@ -53,8 +53,8 @@ func repeated(ctx context.Context, parts ...string) context.Context {
 	return ctx
 }
 
-// putToken returns the token of an upload in one request. Markers of uploads change within one
-// operation, so that each attempt at a marker is a request of its own.
+// putToken returns the idempotency token of an upload in one request. A marker has none, because
+// one operation may write a marker several times with different content.
 func (d *objectDriver) putToken(ctx context.Context, r *driver.PutRequest) string {
 	if isReserved(r.Key) {
 		return ""

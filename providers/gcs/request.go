@@ -18,15 +18,15 @@ import (
 )
 
 const (
-	maxErrorBody    = 64 << 10 // bytes of an error response; a longer one is not the server's
+	maxErrorBody    = 64 << 10 // bytes of an error response; a longer response is not the server's
 	maxResourceBody = 1 << 20  // bytes of an object's attributes
 )
 
-// userProjectHeader names the project to bill. In the JSON API, the parameter userProject takes
-// precedence.
+// userProjectHeader is the header that names the project to bill. In the JSON API, the parameter
+// userProject takes precedence over the header.
 const userProjectHeader = "X-Goog-User-Project"
 
-// errCutOff is the error for a success whose response is incomplete.
+// errCutOff is the error if a successful response is incomplete.
 var errCutOff = errors.New("the response was cut off")
 
 func (a *account) request(
@@ -51,8 +51,7 @@ func (e *requestError) Error() string { return e.err.Error() }
 
 func (e *requestError) Unwrap() error { return e.err }
 
-// send sends a request. A response with a status other than those in accepted is
-// an error.
+// send sends a request. If the status of the response is not in accepted, send returns an error.
 func (a *account) send(r *http.Request, accepted ...int) (*http.Response, error) {
 	response, err := a.http.Do(r)
 	if err != nil {
@@ -83,7 +82,7 @@ func errorFromResponse(response *http.Response) error {
 	return err
 }
 
-// addXMLError adds the code and message of the XML API, whose errors the SDK does not read, to e.
+// addXMLError adds the code and message of the XML API to e, because the SDK does not read them.
 func addXMLError(e *googleapi.Error) {
 	var document struct{ Code, Message, Details string }
 	if xml.Unmarshal([]byte(e.Body), &document) != nil || document.Code == "" {
@@ -126,8 +125,8 @@ func (b *bucket) jsonPath(collection, name string) string {
 	return "/storage/v1/b/" + urlpath.Escape(b.name) + "/" + collection + "/" + urlpath.EscapeAll(name)
 }
 
-// wantedFields are the fields in the response to an upload. They are escaped once, because they
-// are the longest part of the query.
+// wantedFields is the encoded parameter with the fields in the response to an upload. It is encoded
+// once, because it is the longest part of the query.
 var wantedFields = url.Values{"fields": {resourceFields}}.Encode()
 
 func (b *bucket) uploadPath(query url.Values) string {

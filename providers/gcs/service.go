@@ -32,7 +32,7 @@ const (
 
 type serviceDriver struct {
 	account   *account
-	unsettled sync.Map // buckets that this service made and that are to be public, by name: the requests
+	unsettled sync.Map // requests for new buckets that are not public yet, by name
 }
 
 // NewService opens the account of a Config without a bucket. It makes no request.
@@ -84,10 +84,11 @@ func (s *serviceDriver) Credentials(context.Context, string) (*storage.Credentia
 
 func (s *serviceDriver) bucket(name string) *bucket { return &bucket{s.account, name} }
 
-// CreateBucket creates a bucket with uniform access: only its IAM policy grants
-// access, and objects have no ACLs. If the bucket should be public and cannot be,
-// CreateBucket removes it again. If the service is only busy, the bucket stays, and another
-// equal call continues: Google limits how often buckets are made and removed.
+// CreateBucket creates a bucket with uniform access: only its IAM policy grants access, and objects
+// have no ACLs. If making the bucket public fails because the service is busy, the bucket remains,
+// and another call with the same request continues. The reason is that Google limits how often
+// buckets are created and removed. If making it public fails for any other reason,
+// CreateBucket removes the bucket again.
 // https://docs.cloud.google.com/storage/quotas
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	project, err := s.projectID(ctx)
@@ -117,14 +118,14 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 			return nil, err
 		}
 	}
-	attrs.Name, attrs.Location = r.Name, strings.ToUpper(attrs.Location) // as Google returns it
+	attrs.Name, attrs.Location = r.Name, strings.ToUpper(attrs.Location) // upper case, as Google returns it
 	if r.ObjectLock {
 		attrs.ObjectRetentionMode = retentionEnabled
 	}
 	return bucketInfo(attrs, public), nil
 }
 
-// makePublic makes a new bucket public, or removes it if that is impossible.
+// makePublic makes a new bucket public. If that is impossible, it removes the bucket.
 func (s *serviceDriver) makePublic(ctx context.Context, b *bucket, r *driver.BucketRequest) error {
 	err := b.addPublicRead(ctx)
 	if err != nil && translate(err).Retryable && ctx.Err() == nil {
@@ -182,8 +183,8 @@ func newBucketAttrs(r *driver.BucketRequest) *gcs.BucketAttrs {
 	return attrs
 }
 
-// UpdateBucket changes the bucket in one request. If r changes public access, it
-// changes the IAM policy in two more, after the bucket itself.
+// UpdateBucket changes the bucket in one request. If r changes public access, UpdateBucket then
+// changes the IAM policy in two more requests.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
@@ -216,7 +217,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		if info, err := b.info(ctx, attrs); err == nil {
 			return info, nil
 		}
-		return bucketInfo(attrs, false), nil // the update succeeded
+		return bucketInfo(attrs, false), nil // the update has succeeded, so omit what could not be read
 	}
 	if *r.PublicAccess {
 		err = b.addPublicRead(ctx)
@@ -229,8 +230,9 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	return bucketInfo(attrs, *r.PublicAccess), nil
 }
 
-// requireRetention returns Unsupported if the bucket has no object retention: only Google's
-// console can give it to a bucket that exists. It also reports whether the bucket keeps versions.
+// requireRetention returns Unsupported if the bucket does not support object retention, because
+// only Google's console can enable it for an existing bucket. It also reports whether the bucket
+// keeps versions.
 func (s *serviceDriver) requireRetention(ctx context.Context, bucket string) (versioned bool, err error) {
 	attrs, err := s.bucket(bucket).handle().Attrs(ctx)
 	if err != nil {
@@ -305,8 +307,8 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	return page, next, nil
 }
 
-// projectID returns the project in which buckets are created and listed. A server
-// that is not Google's may have none.
+// projectID returns the project in which buckets are created and listed. For a server that is not
+// Google's, it may be "".
 func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
 	project := s.account.project
 	if project == "" && s.account.credentials != nil {
@@ -314,7 +316,7 @@ func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		uncounted, _ := transport.CountRequests(ctx) // the request may go to the metadata service
+		uncounted, _ := transport.CountRequests(ctx) // not a request of the caller: it may ask the metadata service
 		if project, err = found.ProjectID(uncounted); err != nil {
 			return "", &storage.Error{
 				Code: storage.Unavailable, Err: err,
@@ -338,8 +340,8 @@ func statusOf(err error) int {
 	return 0
 }
 
-// bucketError returns the error for a failed request about a bucket: a 404 means
-// that the bucket is missing.
+// bucketError returns the error for a failed request about a bucket. A 404 means that the bucket is
+// missing.
 func bucketError(err error) error {
 	if statusOf(err) == http.StatusNotFound {
 		return sdkerror.WithCode(err, storage.BucketNotFound, "")
@@ -347,8 +349,8 @@ func bucketError(err error) error {
 	return err
 }
 
-// isUnknownRequest reports whether err is from a server that does not implement
-// the request. Google's own 404 has a reason.
+// isUnknownRequest reports whether err is from a server that does not implement the request. Such a
+// 404 has no reason, unlike Google's own.
 func isUnknownRequest(err error) bool {
 	response := responseOf(err)
 	return response != nil && len(response.Errors) == 0 &&

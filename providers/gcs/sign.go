@@ -19,22 +19,35 @@ import (
 	"github.com/omnibucket/storage/providers/internal/sigv4"
 )
 
-// signFeatures returns all features of signing except tags, or no feature: Google enforces
-// everything that is signed. Sign refuses a hold, which is the only lock that it cannot set.
+// signFeatures returns the signing features of an account. Google enforces everything that is
+// signed, so an account that can sign has all signing features except tags. If the account cannot
+// sign, it returns 0. A legal hold is the only lock that Sign refuses.
 func signFeatures(a *account) storage.Features {
 	if a.signerFinder == nil {
 		return 0
 	}
-	return storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead | storage.SignedLocks |
-		storage.SignedParts | storage.SignedPartChecksums
+	features := storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent |
+		storage.SignedForms | storage.SignedHead | storage.SignedLocks | storage.SignedParts |
+		storage.SignedPartChecksums | storage.SignedRemovals | storage.StableURLs
+	if found := a.signerFinder.found.Load(); found != nil && !hasKey(*found) {
+		features &^= storage.StableURLs
+	}
+	return features
+}
+
+// hasKey reports whether a signer has a key of its own, so that equal requests have equal
+// signatures. IAM may sign with several keys at the same time, and replaces them.
+// https://cloud.google.com/iam/docs/service-account-creds#google-managed-keys
+func hasKey(s signer) bool {
+	_, ours := s.(*keySigner)
+	return ours
 }
 
 type urlSigner struct{ bucket *bucket }
 
-// Sign signs with the service account's key, without a request. If there is no
-// key, it requests the signature from IAM. All properties of the result are
-// signed headers or signed parts of the query, so that nobody can change them.
-// The result remains valid after the token for IAM has expired.
+// Sign signs with the service account's key, without a request. If there is no key, it requests the
+// signature from IAM. All properties are in signed headers or in signed parameters, so that nobody
+// can change them. The URL remains valid after the token for IAM has expired.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	return d.urls.sign(ctx, r, time.Now())
 }
@@ -58,10 +71,37 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 		}
 	case http.MethodGet, http.MethodHead:
 		request.query = readQuery(r)
+	case http.MethodDelete:
+		if r.Version != "" {
+			request.query.Set("generation", r.Version)
+		}
 	default:
 		return nil, storage.Unsupported
 	}
-	return us.signRequest(ctx, request, c, r.TTL, now)
+	if r.StableFor > 0 {
+		if err := us.needOwnKey(ctx); err != nil {
+			return nil, err
+		}
+	}
+	from, lasts := r.Term(now)
+	return us.signRequest(ctx, request, c, lasts, from)
+}
+
+// needOwnKey returns an error if the account has no key and IAM would sign.
+func (us *urlSigner) needOwnKey(ctx context.Context) error {
+	signer, err := us.bucket.account.signerFinder.get(ctx)
+	if err != nil {
+		return err
+	}
+	if !hasKey(signer) {
+		return &storage.Error{
+			Code: storage.Unsupported,
+			Hint: "Google's IAM signs with keys that change: " +
+				"sign with the key of a service account (Config.SigningKey), " +
+				"or redirect to a signed URL from an address of your own",
+		}
+	}
+	return nil
 }
 
 func (us *urlSigner) signRequest(
@@ -84,8 +124,8 @@ func (us *urlSigner) signRequest(
 	return &storage.SignedURL{URL: signed, Method: request.method, Header: request.header, ExpiresAt: term.Until()}, nil
 }
 
-// signAt returns a term of at least ttl. It is not longer than the signer's key
-// is valid, because the URL expires with the key.
+// signAt returns the signer and the time for which its signature is valid. That time is at least
+// ttl, unless the signer's key expires earlier: the URL expires with the key.
 func (us *urlSigner) signAt(ctx context.Context, ttl time.Duration, now time.Time) (*v4Term, error) {
 	signer, err := us.bucket.account.signerFinder.get(ctx)
 	if err != nil {
@@ -94,10 +134,10 @@ func (us *urlSigner) signAt(ctx context.Context, ttl time.Duration, now time.Tim
 	return &v4Term{sigv4.NewTerm(now, ttl, signer.maxTerm()), signer}, nil
 }
 
-// bucketURL returns the bucket's URL for signed requests, without a slash at its
-// end. It is below the server's URL, or below base if clients use another host.
-// If the host of base names the bucket (a virtual host, or a domain that is the
-// bucket's name), base is the bucket's URL.
+// bucketURL returns the bucket's URL for signed requests, without a slash at its end. The URL
+// begins with base or, if base is "", with the server's URL. If the host of base names the bucket,
+// base itself is the bucket's URL. That is so for a virtual host, and for a domain that is the
+// bucket's name.
 func (us *urlSigner) bucketURL(base string) (*url.URL, error) {
 	own := base == "" // the server's own host never names the bucket
 	if own {
@@ -105,7 +145,7 @@ func (us *urlSigner) bucketURL(base string) (*url.URL, error) {
 	}
 	u, err := url.Parse(base)
 	if err != nil {
-		return nil, storage.InvalidArgument // the core has parsed the address already
+		return nil, storage.InvalidArgument // the core has already checked the URL
 	}
 	raw := strings.TrimSuffix(u.EscapedPath(), "/")
 	u.Path = strings.TrimSuffix(u.Path, "/")
@@ -119,8 +159,8 @@ func (us *urlSigner) bucketURL(base string) (*url.URL, error) {
 	return u, nil
 }
 
-// objectURL returns the URL of a key. Every byte except unreserved ones and "/"
-// is escaped, and the signature covers that form.
+// objectURL returns the URL of a key as the signature covers it: every byte except unreserved ones
+// and "/" is escaped.
 func objectURL(bucket *url.URL, key string) *url.URL {
 	u := *bucket
 	u.RawPath = bucket.EscapedPath() + "/" + urlpath.Escape(key)
@@ -162,8 +202,8 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest, c *call) (http.Header,
 	return h, nil
 }
 
-// setBodyHeaders makes the server refuse a body of another length, or with other bytes. maxSize
-// -1 permits any length.
+// setBodyHeaders sets headers that make the server refuse a body of another length or with another
+// CRC32C. If maxSize is -1, any length is permitted.
 func setBodyHeaders(h http.Header, minSize, maxSize int64, crc storage.CRC32C) {
 	if maxSize >= 0 {
 		h.Set("X-Goog-Content-Length-Range", strconv.FormatInt(minSize, 10)+","+strconv.FormatInt(maxSize, 10))
@@ -173,7 +213,8 @@ func setBodyHeaders(h http.Header, minSize, maxSize int64, crc storage.CRC32C) {
 	}
 }
 
-// checkSigned returns Unsupported for what a request of the XML API cannot set.
+// checkSigned returns Unsupported if a has an attribute that a signed request to the XML API cannot
+// set.
 func checkSigned(a *gcs.ObjectAttrs) error {
 	what := ""
 	switch {
@@ -208,8 +249,7 @@ func readQuery(r *driver.SignRequest) url.Values {
 	return query
 }
 
-// SignPart signs a request that stores a part as an object. Nothing else of the bucket can be
-// written with it.
+// SignPart signs a request that stores a part as an object. The URL cannot write any other object.
 func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
 	name, err := parseCompositeUpload(r.Upload)
 	if err != nil {

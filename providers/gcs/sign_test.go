@@ -235,6 +235,24 @@ func TestSignedURLExpiresAsReported(t *testing.T) {
 	}
 }
 
+func TestStableURLsOfGoogle(t *testing.T) {
+	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
+	stable := signedDownload(func(r *driver.SignRequest) { r.StableFor = 24 * time.Hour })
+	first, err := signing(t, Config{}).urls.sign(t.Context(), stable, at)
+	require.NoError(t, err)
+	last, err := signing(t, Config{}).urls.sign(t.Context(), stable, at.Add(19*time.Hour-1))
+	require.NoError(t, err)
+	require.Equal(t, first, last, "two processes on one day")
+	require.Equal(t, time.Date(2026, 3, 5, 1, 0, 0, 0, time.UTC), first.ExpiresAt)
+
+	d := signing(t, Config{})
+	var byIAM signer = newIAMSigner("signer@example.com", d.account)
+	d.account.signerFinder.found.Store(&byIAM)
+	_, err = d.urls.sign(t.Context(), stable, at)
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.False(t, d.Describe().Features&storage.StableURLs != 0)
+}
+
 type shortLived struct {
 	signer
 	most time.Duration
@@ -249,7 +267,7 @@ func TestUnsupportedSigning(t *testing.T) {
 	}{
 		"metadata that no header holds":    {wiretest.SignedUpload(func(r *driver.SignRequest) { r.Metadata = map[string]string{"k": "\u00e9"} }), "X-Goog-Meta-K"},
 		"a disposition that no header has": {wiretest.SignedUpload(func(r *driver.SignRequest) { r.ContentDisposition = "inline; filename=\"\u65e5\"" }), "Content-Disposition"},
-		"another method":                   {signedDownload(func(r *driver.SignRequest) { r.Method = http.MethodDelete }), ""},
+		"another method":                   {signedDownload(func(r *driver.SignRequest) { r.Method = http.MethodPatch }), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed, err := signing(t, Config{}).urls.sign(t.Context(), test.request, signedAt)

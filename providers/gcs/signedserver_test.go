@@ -90,6 +90,15 @@ func (s *signedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case no == nil && (r.Method == http.MethodGet || r.Method == http.MethodHead):
 		s.rules.ServeHTTP(&overriding{w, r.URL.Query()}, r)
 		return
+	case no == nil && r.Method == http.MethodDelete:
+		object := r.Clone(r.Context())
+		object.URL = &url.URL{
+			Path:    "/storage/v1/b/" + bucket + "/o/" + key,
+			RawPath: "/storage/v1/b/" + bucket + "/o/" + url.PathEscape(key),
+		}
+		object.URL.RawQuery = url.Values{"generation": r.URL.Query()["generation"]}.Encode()
+		s.rules.ServeHTTP(w, object)
+		return
 	case no == nil:
 		no = badSignature
 	}

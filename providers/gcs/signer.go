@@ -15,25 +15,26 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// A signer signs as a service account: with the account's key, or through
-// Google's IAM, which has a key for every service account.
+// A signer signs for a service account. It uses the account's key, or asks Google's IAM, which has
+// a key for every service account.
 type signer interface {
 	email() string
-	// maxTerm returns the longest time for which its signatures are valid.
+	// maxTerm returns the longest time for which a signature is valid.
 	maxTerm() time.Duration
 	// sign returns the RSA signature (PKCS #1 v1.5) of the SHA-256 of text.
 	sign(ctx context.Context, text []byte) ([]byte, error)
 }
 
-// A signerFinder has the signer of an account, or finds it for the first
-// signature. Default credentials are not looked up before.
+// A signerFinder finds the signer of an account when the first signature is needed, and keeps it.
+// So default credentials are not looked up earlier.
 type signerFinder struct {
 	find  func(ctx context.Context) (signer, error)
 	found atomic.Pointer[signer]
 }
 
-// newSignerFinder returns the signerFinder of an account, or nil if nothing can sign. It makes
-// no request. If the key is invalid or belongs to another account, it returns InvalidArgument.
+// newSignerFinder returns the signerFinder of an account, or nil if the account cannot sign. It
+// makes no request. If the key is invalid or belongs to another account, it returns
+// InvalidArgument.
 func newSignerFinder(c Config, a *account) (*signerFinder, error) {
 	var signs signer
 	var err error
@@ -59,8 +60,8 @@ func newSignerFinder(c Config, a *account) (*signerFinder, error) {
 	return s, nil
 }
 
-// get returns the signer. Concurrent first calls may each find one, without
-// waiting for each other; one of them is kept.
+// get returns the signer. Concurrent first calls may each look for a signer, without waiting for
+// each other. One of the signers is kept.
 func (s *signerFinder) get(ctx context.Context) (signer, error) {
 	if s == nil {
 		return nil, noSignerError()
@@ -78,9 +79,9 @@ func (s *signerFinder) get(ctx context.Context) (signer, error) {
 
 const signingHint = "to sign, set the key of a service account (Config.SigningKey, signing_key=), or its name (Config.SigningAccount) and credentials that may sign as it"
 
-// noAccountHint is the hint for GKE: without a linked service account, the metadata service
-// returns the workload's pool, PROJECT.svc.id.goog, which has no keys.
-// googleapis/nodejs-storage#2447
+// noAccountHint is the hint for a workload on GKE that has no linked service account. For such a
+// workload, the metadata service returns the workload's pool, PROJECT.svc.id.goog, which has no
+// keys. googleapis/nodejs-storage#2447
 const noAccountHint = "this workload is not linked to a service account, which could sign: annotate its Kubernetes service account with iam.gke.io/gcp-service-account, or set Config.SigningAccount to one that it may use as roles/iam.serviceAccountTokenCreator"
 
 func noSignerError() error {
@@ -103,8 +104,8 @@ func parseCredentialsFile(text []byte) (*credentialsFile, error) {
 	return f, nil
 }
 
-// account returns the service account of the credentials, or "" for a person's.
-// If it is impersonated, its name is in the URL of its tokens,
+// account returns the service account of the credentials. For a person's credentials it returns "".
+// For an impersonated account, the name is in the URL of its tokens,
 // …/serviceAccounts/NAME:generateAccessToken.
 func (f *credentialsFile) account() string {
 	if f.ImpersonationURL == "" {
@@ -118,9 +119,8 @@ func (f *credentialsFile) account() string {
 	return name
 }
 
-// signerFromJSON returns the signer for credentials JSON. It signs as account, or
-// as the credentials' own account if that is "". It returns nil for a person's
-// credentials, which cannot sign.
+// signerFromJSON returns the signer for credentials JSON. It signs for account or, if account is
+// "", for the credentials' own account. A person's credentials cannot sign, and the result is nil.
 func signerFromJSON(credentials []byte, account string, a *account) (signer, error) {
 	f, err := parseCredentialsFile(credentials)
 	if err != nil {
@@ -137,8 +137,8 @@ func signerFromJSON(credentials []byte, account string, a *account) (signer, err
 	return newIAMSigner(account, a), nil
 }
 
-// defaultSigner returns the signer for the application default credentials. On a
-// machine of Google's, it signs as the machine's service account.
+// defaultSigner returns the signer for the application default credentials. On a machine of
+// Google's, the signer is the machine's service account.
 func defaultSigner(
 	ctx context.Context, account string, a *account, machine func(context.Context) (string, error),
 ) (signer, error) {

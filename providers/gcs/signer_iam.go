@@ -19,17 +19,17 @@ import (
 )
 
 const (
-	iamCalls  = 16               // concurrent calls; each takes some 50 ms, and a project has a quota
+	iamCalls  = 16               // calls at the same time; each takes about 50 ms, and a project has a quota
 	iamTime   = 20 * time.Second // time limit of one call
-	iamAnswer = 64 << 10         // bytes of a response that are read
+	iamAnswer = 64 << 10         // maximum number of bytes that are read from a response
 
-	// maxSignedByIAM is how long Google keeps an old key after it has made a new
+	// maxSignedByIAM is the time for which Google keeps an old key valid after it has created a new
 	// one (gcloud storage sign-url, --duration).
 	maxSignedByIAM = 12 * time.Hour
 )
 
-// An iamSigner calls signBlob of Google's IAM for each signature. The credentials
-// cache the token for that.
+// An iamSigner calls signBlob of Google's IAM for each signature. The token for these calls is
+// cached.
 // https://cloud.google.com/iam/docs/reference/credentials/rest/v1/projects.serviceAccounts/signBlob
 type iamSigner struct {
 	name     string
@@ -105,8 +105,9 @@ func (s *iamSigner) signBlob(ctx context.Context, text []byte) ([]byte, error) {
 	return signature, nil
 }
 
-// deniedHint returns the hint for a call that was denied: Google has one status for a missing role, for a
-// machine whose tokens have too few scopes, and for an API that is not enabled. fog/fog-google#629,
+// deniedHint returns the hint for a call that was denied. The status is the same for a missing
+// role, for a machine whose tokens have too few scopes, and for an API that is not enabled.
+// fog/fog-google#629,
 // https://cloud.google.com/apis/docs/troubleshooting
 func (s *iamSigner) deniedHint(err error) string {
 	text := err.Error()
@@ -120,8 +121,8 @@ func (s *iamSigner) deniedHint(err error) string {
 	return "the credentials need roles/iam.serviceAccountTokenCreator on " + s.name + ", even if they are its own credentials"
 }
 
-// signBlobError returns the error for a refused call. A 404 means that the service account, not
-// a bucket, is missing.
+// signBlobError returns the error for a refused call. A 404 means that the service account is
+// missing, and not a bucket.
 func (s *iamSigner) signBlobError(err error) error {
 	e := translate(err)
 	e.Unknown = false // a signature changes nothing
@@ -131,7 +132,7 @@ func (s *iamSigner) signBlobError(err error) error {
 			e.Hint = s.deniedHint(err)
 		}
 	case http.StatusBadRequest:
-		if !strings.Contains(s.name, "@") { // Google reports the name as an invalid form of account ID
+		if !strings.Contains(s.name, "@") { // Google reports an account ID of invalid form here
 			e.Code, e.Hint = storage.Unsupported, noAccountHint
 		}
 	case http.StatusNotFound:

@@ -24,7 +24,7 @@ const (
 	unsignedPayload = "UNSIGNED-PAYLOAD"
 )
 
-// A v4Request has the parts of a request that a V4 signature covers.
+// A v4Request has the parts of a request that its V4 signature covers.
 // https://cloud.google.com/storage/docs/authentication/canonical-requests
 type v4Request struct {
 	method  string
@@ -77,9 +77,8 @@ func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 	return r.address.Scheme + "://" + r.address.Host + path + "?" + parameters + "&X-Goog-Signature=" + signature, nil
 }
 
-// canonicalHeaders returns the names of the signed headers, and the lines with
-// names and values. The host has no port, and white space in a value becomes one
-// space.
+// canonicalHeaders returns the names of the signed headers, and the lines with names and values.
+// The host is without its port, and each run of white space in a value becomes one space.
 func canonicalHeaders(host string, header http.Header) (names, lines string) {
 	values := map[string]string{"host": host}
 	for name, all := range header {

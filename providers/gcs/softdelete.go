@@ -12,9 +12,10 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// undelete makes a soft-deleted generation live again, as a new generation. It takes the generation in
-// the request or, after a listing of the key, the newest. Bulk restores cannot be used: they take
-// minutes, and do not report objects. https://cloud.google.com/storage/docs/json_api/v1/objects/restore
+// undelete copies a soft-deleted generation to a new, current generation of the object. It restores
+// the generation in the request or, if the request names none, the newest one in a listing. Bulk
+// restores are no alternative: they take minutes, and do not report single objects.
+// https://cloud.google.com/storage/docs/json_api/v1/objects/restore
 func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	version := r.Version
 	if version == "" {
@@ -25,7 +26,7 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 		if len(page.Entries) == 0 || page.Entries[0].Key != r.Key {
 			return d.nothingToUndelete(ctx, r, storage.ObjectNotFound)
 		}
-		version = page.Entries[0].Version // the page has all generations of the key, the newest first
+		version = page.Entries[0].Version // the page has all generations of the key, newest first
 	}
 	o, err := d.bucket.atGeneration(r.Key, version)
 	if err != nil {
@@ -48,9 +49,9 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 	return d.nothingToUndelete(ctx, r, d.bucket.notFound(ctx, e))
 }
 
-// nothingToUndelete returns the error for a failed restore. If nothing is kept, it requests the object,
-// because it is not documented whether the service looks for the object or for the kept generation
-// first.
+// nothingToUndelete returns the error for a failed restore. If failed is ObjectNotFound, it
+// requests the current object: if that exists, the error is PreconditionFailed. Google does not
+// document whether the service first looks for the soft-deleted or for the current object.
 func (d *objectDriver) nothingToUndelete(ctx context.Context, r *driver.ChangeRequest, failed error) error {
 	if !errors.Is(failed, storage.ObjectNotFound) {
 		return failed
@@ -65,7 +66,7 @@ func (d *objectDriver) nothingToUndelete(ctx context.Context, r *driver.ChangeRe
 	return translate(err)
 }
 
-// The bounds of a policy: https://cloud.google.com/storage/docs/soft-delete
+// These are the limits of a soft-delete policy: https://cloud.google.com/storage/docs/soft-delete
 const (
 	minSoftDelete = 7 * 24 * time.Hour
 	maxSoftDelete = 90 * 24 * time.Hour
@@ -78,7 +79,8 @@ func checkSoftDelete(keep *time.Duration) error {
 	return argument.Invalid("WithSoftDelete", "must be 0, or whole seconds from 7 to 90 days", "")
 }
 
-// softDeletePolicy returns a policy in the form of the SDK, or nil to leave it as it is.
+// softDeletePolicy returns a policy in the form of the SDK. If keep is nil, it returns nil, which
+// leaves the bucket's policy unchanged.
 func softDeletePolicy(keep *time.Duration) *gcs.SoftDeletePolicy {
 	if keep == nil {
 		return nil

@@ -15,21 +15,23 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// Tags are Google's custom object contexts. The JSON API has them, and the XML API does not.
+// Tags are stored as Google's custom object contexts. The JSON API supports them, and the XML API
+// does not.
 // https://cloud.google.com/storage/docs/object-contexts
 const (
 	maxContext = 256 // bytes of a context's key or value
-	// dropContexts is the parameter by which a copy or composition leaves out the contexts of
-	// its sources.
+	// dropContexts is the parameter that makes a copy or composition omit the contexts of its
+	// sources.
 	dropContexts   = "dropContextGroups"
 	customContexts = "custom"
 
-	tagTries = 4 // attempts for one change, if other clients change the object too
+	tagTries = 4 // attempts for one change, if other clients change the object at the same time
 )
 
 // markedTag begins the stored form of a tag that Google would refuse: a tag that is empty, begins
-// with a sign, or has a slash, which is stored as a tilde. No option gives such a tag, but a copy
-// from another provider may have it. No provider accepts a tilde.
+// with a sign, or has a slash. The stored form has "~" in place of each slash. No option accepts
+// such a tag, but a copy from another provider may have one. No provider accepts a tilde, so the
+// form is unambiguous.
 const markedTag = "0~"
 
 // encodeTag returns the text of a tag in a form that Google accepts.
@@ -40,7 +42,8 @@ func encodeTag(text string) string {
 	return markedTag + strings.ReplaceAll(text, "/", "~")
 }
 
-// encodeTagKey is encodeTag for a key, which must not begin like Google's own keys.
+// encodeTagKey encodes a key as encodeTag does. It also encodes a key that begins like Google's own
+// keys, with "goog".
 func encodeTagKey(key string) string {
 	if len(key) >= 4 && strings.EqualFold(key[:4], "goog") {
 		return markedTag + strings.ReplaceAll(key, "/", "~")
@@ -61,7 +64,7 @@ func decodeTag(text string) string {
 	return strings.ReplaceAll(marked, "~", "/")
 }
 
-// contextsToSet returns the contexts for tags; nil if there are none.
+// contextsToSet returns the contexts for tags, or nil if there are no tags.
 func contextsToSet(tags map[string]string) (*gcs.ObjectContexts, error) {
 	if len(tags) == 0 {
 		return nil, nil
@@ -100,8 +103,8 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 	return tagsOf(found), nil
 }
 
-// SetTags reads the contexts and replaces them, unless another client has changed the object in
-// between: then it starts over. Google has no request that replaces all.
+// SetTags reads the contexts and then replaces them. If another client has changed the object in
+// between, SetTags starts over. Google has no single request that replaces all contexts.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	wanted, err := contextsToSet(r.Tags)
 	if err != nil {
@@ -125,7 +128,8 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return d.bucket.changeError(ctx, err)
 }
 
-// replaceContexts replaces the contexts of the generation found, if they are still the same.
+// replaceContexts replaces the contexts of the generation in found. If the object's metadata has
+// changed since, it fails.
 func (d *objectDriver) replaceContexts(
 	ctx context.Context, r *driver.ChangeRequest, found *gcs.ObjectAttrs, wanted *gcs.ObjectContexts,
 ) error {
@@ -159,7 +163,7 @@ func (d *objectDriver) replaceContexts(
 }
 
 // contextsPatch returns a patch that changes the old contexts into the wanted ones. In a patch,
-// null removes a key, or all keys.
+// null removes a key. A patch that is null removes all keys.
 func contextsPatch(old, wanted *gcs.ObjectContexts) *contexts {
 	if wanted == nil {
 		return nil

@@ -1,30 +1,38 @@
 package gcs
 
 import (
+	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
 	"time"
 
 	"cloud.google.com/go/auth"
 	"golang.org/x/oauth2"
+	"google.golang.org/api/googleapi"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/redact"
 	"github.com/omnibucket/storage/providers/internal/vended"
 )
 
-// PrefixCredentials are valid for the objects with a prefix, until they expire. See
-// [Config].CredentialsFor.
+// PrefixCredentials are the credentials for all objects with a prefix, until they expire.
+// [Config].CredentialsFor returns them.
 type PrefixCredentials struct {
-	Prefix      string    // prefix of the name that was asked for; "" means all objects
-	AccessToken string    // such as a downscoped token
+	Prefix      string    // a prefix of the requested key; "" means all objects
+	AccessToken string    // usually a downscoped token
 	Expires     time.Time // zero means never
 }
 
-// Format shows the fields of c that are set, whatever the verb is, and no secrets.
+// Format prints the fields of c that are set, without secrets. All verbs print the same text.
 func (c PrefixCredentials) Format(s fmt.State, _ rune) { redact.Fields(s, c, "AccessToken") }
 
 // LogValue returns the text of Format.
@@ -47,6 +55,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		}
 		return &vended.Grant[string]{Prefix: given.Prefix, Expires: given.Expires, Credentials: given.AccessToken}, err
 	})}
+	d.(*objectDriver).account.vended = true
 	own := d.(*objectDriver).account.credentials
 	own.found.Store(nil)
 	own.find = func() (*auth.Credentials, error) {
@@ -63,4 +72,193 @@ func (t vendedTokens) Token(ctx context.Context) (*auth.Token, error) {
 		return nil, err
 	}
 	return &auth.Token{Value: token}, nil
+}
+
+// Vended returns a function for [Config].CredentialsFor. ask must return the result of
+// [storage.Vend] in another program. The key that ask receives is the name of an object or the
+// prefix of a listing:
+//
+//	bucket, err := gcs.Open(ctx, gcs.Config{Bucket: "photos", CredentialsFor: gcs.Vended(ask)})
+//
+// If the credentials are for another provider, the returned function fails with InvalidArgument.
+// The operation that needed them fails with Unauthenticated.
+func Vended(
+	ask func(ctx context.Context, key string) (*storage.VendedCredentials, error),
+) func(ctx context.Context, key string) (PrefixCredentials, error) {
+	return vended.Ask(provider, ask, func(v *storage.VendedCredentials) PrefixCredentials {
+		return PrefixCredentials{Prefix: v.Prefix, AccessToken: v.Token, Expires: v.Expires}
+	})
+}
+
+const vendingHint = "Vend needs credentials of Google's that are not vended themselves"
+
+// canVend reports whether the account has tokens that Google's token service can restrict.
+func (a *account) canVend() bool { return a.isGoogle() && a.credentials != nil && !a.vended }
+
+// Vend exchanges an access token for a token with a credential access boundary, which has fewer
+// permissions. https://cloud.google.com/iam/docs/downscoping-short-lived-credentials
+func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storage.VendedCredentials, error) {
+	return d.vend(ctx, r, time.Now())
+}
+
+func (d *objectDriver) vend(
+	ctx context.Context, r *driver.VendRequest, now time.Time,
+) (*storage.VendedCredentials, error) {
+	rules, err := boundaryRules(d.bucket.name, r)
+	if err != nil {
+		return nil, err
+	}
+	found, err := d.account.credentials.get()
+	if err != nil {
+		return nil, err
+	}
+	token, _, err := d.account.credentials.token(ctx, found)
+	if err != nil {
+		return nil, err
+	}
+	given, err := d.account.restrict(ctx, token.Value, rules)
+	if err != nil {
+		return nil, err
+	}
+	ends := token.Expiry
+	if given.Seconds > 0 { // 0 unless the token is of a service account
+		ends = now.Add(time.Duration(given.Seconds) * time.Second)
+	}
+	const margin = 10 * time.Second // permitted difference between Google's clock and this machine's
+	if ends.IsZero() || ends.After(now.Add(r.TTL+margin)) {
+		return nil, &storage.Error{
+			Code: storage.Unsupported, Err: errors.New("the token would be valid for longer than ttl"),
+			Hint: "Google's tokens end with the token that they are made of, which usually is valid for an hour: " +
+				"use a ttl of an hour or more",
+		}
+	}
+	return &storage.VendedCredentials{Token: given.Token, Expires: ends}, nil
+}
+
+// A boundaryRule is a rule of a credential access boundary. A token has the permissions that any of
+// its rules grants. https://cloud.google.com/iam/docs/reference/sts/rest/v1/AccessBoundary
+type boundaryRule struct {
+	Resource    string            `json:"availableResource"`
+	Permissions []string          `json:"availablePermissions"`
+	Condition   boundaryCondition `json:"availabilityCondition"`
+}
+
+type boundaryCondition struct {
+	Expression string `json:"expression"`
+}
+
+// maxExpression is the maximum number of characters in an expression.
+const maxExpression = 2048
+
+// boundaryRules returns the rules that grant the rights in r. No role of Google can remove objects
+// without also storing them, so Remove requires Write. Replacing an object requires Write and
+// Remove.
+// https://cloud.google.com/storage/docs/access-control/iam-roles
+func boundaryRules(bucket string, r *driver.VendRequest) ([]boundaryRule, error) {
+	resource := "projects/_/buckets/" + bucket
+	rule := func(role, expression string) boundaryRule {
+		return boundaryRule{
+			"//storage.googleapis.com/" + resource, []string{"inRole:roles/storage." + role},
+			boundaryCondition{expression},
+		}
+	}
+	named := "resource.name.startsWith(" + celText(resource+"/objects/"+r.Prefix) + ")"
+	listed := "api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith(" + celText(r.Prefix) + ")"
+	var rules []boundaryRule
+	if r.Rights.Read {
+		rules = append(rules, rule("legacyObjectReader", named))
+	}
+	if r.Rights.List {
+		rules = append(rules, rule("legacyBucketReader", listed))
+	}
+	switch {
+	case r.Rights.Write && r.Rights.Remove:
+		rules = append(rules, rule("legacyBucketWriter", named))
+	case r.Rights.Write:
+		rules = append(rules, rule("objectCreator", named))
+	case r.Rights.Remove:
+		return nil, &storage.Error{
+			Code: storage.Unsupported, Err: errors.New("no role of Google only removes objects"),
+			Hint: "vend Write and Remove together",
+		}
+	}
+	if len(named) > maxExpression || len(listed) > maxExpression {
+		return nil, argument.Invalid(
+			"prefix",
+			"must be shorter: Google's expressions have at most 2,048 characters",
+			"",
+		)
+	}
+	return rules, nil
+}
+
+// celText returns a text as a literal of the Common Expression Language.
+// https://github.com/google/cel-spec/blob/master/doc/langdef.md#string-and-bytes-values
+func celText(text string) string {
+	return "'" + strings.NewReplacer(`\`, `\\`, `'`, `\'`).Replace(text) + "'"
+}
+
+// A restrictedToken is the response of the token service.
+type restrictedToken struct {
+	Token   string `json:"access_token"`
+	Seconds int    `json:"expires_in"` // 0 for a user's token, which ends with the token it was exchanged for
+}
+
+const (
+	exchangeTime   = 20 * time.Second
+	exchangeAnswer = 64 << 10 // maximum number of bytes that are read from a response
+	accessToken    = "urn:ietf:params:oauth:token-type:access_token"
+)
+
+// restrict exchanges a token at Google's token service. The request has the token in its body, and
+// no Authorization header.
+// https://cloud.google.com/iam/docs/reference/sts/rest/v1/TopLevel/token
+func (a *account) restrict(ctx context.Context, token string, rules []boundaryRule) (given restrictedToken, err error) {
+	options, err := json.Marshal(map[string]any{"accessBoundary": map[string]any{"accessBoundaryRules": rules}})
+	if err != nil {
+		return given, err
+	}
+	form := url.Values{
+		"grant_type":         {"urn:ietf:params:oauth:grant-type:token-exchange"},
+		"subject_token_type": {accessToken}, "requested_token_type": {accessToken},
+		"subject_token": {token}, "options": {string(options)},
+	}
+	limited, cancel := context.WithTimeout(ctx, exchangeTime)
+	defer cancel()
+	address := "https://sts." + cmp.Or(a.universe, googleUniverse) + "/v1/token"
+	request, err := http.NewRequestWithContext(limited, http.MethodPost, address, strings.NewReader(form.Encode()))
+	if err != nil {
+		return given, &storage.Error{Code: storage.Internal, Err: err}
+	}
+	request.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	response, err := a.bare.Do(request)
+	if err != nil {
+		return given, translate(err)
+	}
+	defer func() { _ = response.Body.Close() }()
+	response.Body = io.NopCloser(io.LimitReader(response.Body, exchangeAnswer))
+	if err := googleapi.CheckResponse(response); err != nil {
+		return given, exchangeError(err, token)
+	}
+	if err := json.NewDecoder(response.Body).Decode(&given); err != nil || given.Token == "" {
+		// Do not return the decoder's error, which could quote the token.
+		return given, &storage.Error{Code: storage.Internal, Err: errors.New("the token service has returned no token")}
+	}
+	return given, nil
+}
+
+// exchangeError returns the error for a refused exchange. If the response quotes the token,
+// exchangeError replaces the text of the error.
+func exchangeError(err error, token string) error {
+	e := translate(err)
+	if strings.Contains(err.Error(), token) {
+		e.Err = errors.New("the token service refused the token")
+	}
+	e.Unknown = false // an exchange changes nothing
+	if e.Status == http.StatusBadRequest || e.Status == http.StatusUnauthorized {
+		e.Code = storage.Unauthenticated
+		e.Hint = "Google cannot restrict this token: it must be an access token with the scope " +
+			"https://www.googleapis.com/auth/cloud-platform"
+	}
+	return e
 }

@@ -15,9 +15,9 @@ var versionFields = append([]string{"Deleted"}, listedFields...)
 
 var removedFields = append([]string{"SoftDeleteTime", "HardDeleteTime"}, listedFields...)
 
-// ListVersions returns one page that ends with all versions of a key. The server lists the
-// oldest version first, so that all versions of a key are needed to find the newest. The token
-// is the next key. If a key has more versions than the limit, the page has all of them.
+// ListVersions returns one page, which always ends with all versions of a key. The server lists the
+// oldest version first, so the newest is known only when all versions of the key have been read.
+// The token is the next key. If a key has more versions than the limit, the page has all of them.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	query := &gcs.Query{
 		Prefix: r.Prefix, Versions: !r.SoftDeleted, SoftDeleted: r.SoftDeleted, StartOffset: r.Token,
@@ -66,7 +66,8 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	return page, nil
 }
 
-// newestFirst orders the versions of each key. Google lists the oldest first. The order of the keys stays (rule K4).
+// newestFirst sorts the versions of each key, because Google lists the oldest first. It keeps the
+// server's order of the keys (rule K4: the core checks that order).
 func newestFirst(found []*gcs.ObjectAttrs) {
 	for len(found) > 0 {
 		end := slices.IndexFunc(found, func(o *gcs.ObjectAttrs) bool { return o.Name != found[0].Name })

@@ -5,7 +5,6 @@ import (
 	"context"
 	"net/url"
 	"os"
-	"path/filepath"
 	"runtime"
 	"strconv"
 	"strings"
@@ -13,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/urlpath"
 	"github.com/omnibucket/storage/providers/internal/address"
 )
 
@@ -67,18 +67,6 @@ func parseAddress(u *url.URL) (path string, c Config, err error) {
 			)
 		}
 	}
-	return pathOf(
-			u.Path,
-			runtime.GOOS == "windows",
-		), Config{
-			Create: create, NoSync: !sync, FileMode: os.FileMode(mode), Sidecars: sidecars,
-		}, nil
-}
-
-// pathOf returns the path for the operating system. On Windows, /C:/data is C:\data.
-func pathOf(path string, windows bool) string {
-	if windows && len(path) >= 3 && path[0] == '/' && path[2] == ':' {
-		path = path[1:]
-	}
-	return filepath.FromSlash(path)
+	path = urlpath.File(u.Path, runtime.GOOS == "windows")
+	return path, Config{Create: create, NoSync: !sync, FileMode: os.FileMode(mode), Sidecars: sidecars}, nil
 }

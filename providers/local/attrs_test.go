@@ -1,63 +1,13 @@
 package local
 
 import (
-	"math"
 	"os"
 	"strings"
 	"testing"
-	"time"
 
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 	"github.com/stretchr/testify/require"
-
-	"github.com/omnibucket/storage"
 )
-
-func TestAttrsRoundTrip(t *testing.T) {
-	crc := storage.CRC32C{Sum: 7, Known: true}
-	for _, row := range []struct {
-		name  string
-		attrs attrs
-	}{
-		{"nothing", attrs{}},
-		{"size and time", attrs{size: 1 << 40, mtime: 1_700_000_000_123_456_789}},
-		{"before 1970", attrs{mtime: math.MinInt64}},
-		{"checksum", attrs{crc: crc}},
-		{"public", attrs{publicRead: true}},
-		{"type", attrs{Properties: storage.Properties{ContentType: "text/plain"}}},
-		{"the last property", attrs{Properties: storage.Properties{StorageClass: "COLD"}}},
-		{"revision", attrs{unique: "0123"}},
-		{"tags", attrs{tags: map[string]string{"k": "v", "empty": ""}}},
-		{"retention", attrs{retention: storage.Retention{Mode: storage.Governance, Until: time.Unix(1_900_000_000, 0).UTC()}}},
-		{"legal hold", attrs{hold: true}},
-		{"only metadata", attrs{Properties: storage.Properties{Metadata: map[string]string{"a": "", "b": "ü"}}}},
-		{"everything", attrs{
-			Properties: storage.Properties{
-				ContentType: "1", ContentEncoding: "2", ContentDisposition: "3", ContentLanguage: "4",
-				CacheControl: "5", StorageClass: "6", Metadata: map[string]string{"k": strings.Repeat("v", 2000)},
-			},
-			crc: crc, publicRead: true, size: 1, mtime: 2, unique: "u",
-			tags: map[string]string{"t": "1"}, hold: true,
-			retention: storage.Retention{Mode: storage.Compliance, Until: time.Unix(253_402_300_799, 0).UTC()},
-		}},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			require.Equal(t, &row.attrs, decodeAttrs(row.attrs.encode()))
-		})
-	}
-}
-
-func FuzzAttrs(f *testing.F) {
-	crc := storage.CRC32C{Sum: 7, Known: true}
-	f.Add((&attrs{crc: crc, size: 3, unique: "x", Properties: storage.Properties{Metadata: map[string]string{"a": "b"}}}).encode())
-	f.Add([]byte{attrsFormat, 0xFF})
-	f.Add((&attrs{tags: map[string]string{"a": "b"}, retention: storage.Retention{Mode: storage.Governance, Until: time.Unix(1, 0)}}).encode())
-	f.Add([]byte{attrsFormatLocked, flagTags, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
-	f.Fuzz(func(t *testing.T, b []byte) {
-		if a := decodeAttrs(b); a != nil {
-			require.Equal(t, a, decodeAttrs(a.encode()))
-		}
-	})
-}
 
 func TestAttributesTooLongForAnExtendedAttributeAreKept(t *testing.T) {
 	s := open(t)
@@ -74,7 +24,7 @@ func TestAttributesTooLongForAnExtendedAttributeAreKept(t *testing.T) {
 
 func TestSidecars(t *testing.T) {
 	sidecars := func(s *subject) int {
-		entries, err := os.ReadDir(s.root + "/" + attrsPath)
+		entries, err := os.ReadDir(s.root + "/" + bucketdir.AttrsPath)
 		require.NoError(t, err)
 		return len(entries)
 	}

@@ -11,9 +11,9 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
+	"github.com/stretchr/testify/require"
 )
 
 // BenchmarkPut compares Put with the minimum, a temporary file and a rename without
@@ -101,7 +101,7 @@ func BenchmarkList(b *testing.B) {
 			s := reopen(b, root)
 			b.ReportAllocs()
 			for b.Loop() {
-				n, r := 0, driver.ListRequest{Limit: maxPage}
+				n, r := 0, driver.ListRequest{Limit: bucketstore.MaxPage}
 				for {
 					page, err := s.driver.List(context.Background(), &r)
 					if err != nil {
@@ -135,7 +135,5 @@ func BenchmarkList(b *testing.B) {
 
 // forget empties the cache, so that the next listing reads the directories.
 func (s *subject) forget() {
-	s.driver.live.reader.cache.mu.Lock()
-	defer s.driver.live.reader.cache.mu.Unlock()
-	s.driver.live.reader.cache.items, s.driver.live.reader.cache.size = nil, 0
+	s.driver.live.Reader.Cache.Forget()
 }

@@ -7,11 +7,10 @@ import (
 	"path/filepath"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/endingctx"
+	"github.com/stretchr/testify/require"
 )
 
 // A listing looks at many names that make no entry of its page. It ends at any of them.

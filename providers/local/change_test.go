@@ -11,11 +11,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+	"github.com/stretchr/testify/require"
 )
 
 func (s *subject) setTags(key string, tags map[string]string) {
@@ -106,17 +107,17 @@ func TestVisibleSidecarsHaveTagsAndLocks(t *testing.T) {
 }
 
 func TestAttributesOfAnEarlierReleaseAreRead(t *testing.T) {
-	a := attrs{Properties: storage.Properties{ContentType: "text/x-own"}, size: 3, mtime: 5}
-	require.Equal(t, byte(1), a.encode()[0], "an object without tags and locks is written as before")
-	a.tags = map[string]string{"k": "v"}
-	require.Equal(t, byte(2), a.encode()[0])
+	a := objectfile.Attrs{Properties: storage.Properties{ContentType: "text/x-own"}, Size: 3, MTime: 5}
+	require.Equal(t, byte(1), a.Encode()[0], "an object without tags and locks is written as before")
+	a.Tags = map[string]string{"k": "v"}
+	require.Equal(t, byte(2), a.Encode()[0])
 }
 
 func TestTagsOfABucketThatWasNeverWritten(t *testing.T) {
 	s := open(t)
 	s.write("k", "content")
 	require.ErrorIs(t, s.driver.SetTags(t.Context(), &driver.ChangeRequest{Key: "missing"}), storage.ObjectNotFound)
-	require.NoDirExists(t, filepath.Join(s.root, reserved))
+	require.NoDirExists(t, filepath.Join(s.root, bucketdir.Reserved))
 	s.requireChanged("k", map[string]string{"a": "1"})
 }
 
@@ -169,7 +170,7 @@ func TestProcessesLoseNoChangeOfAttributes(t *testing.T) {
 		}
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, append(disk.tweaks, withObjectLock)...)
-			if s.driver.noXattr {
+			if s.driver.bucket.NoXattr {
 				t.Setenv(diskVariable, "none")
 			}
 			before, err := s.driver.Put(t.Context(), pattern("k", 7))
@@ -213,6 +214,6 @@ func TestChangesAndWritesOfProcessesDoNotMix(t *testing.T) {
 func TestAFileThatLostItsSettingsHasNone(t *testing.T) {
 	s := open(t)
 	s.put("k", "x")
-	require.NoError(t, os.WriteFile(filepath.Join(s.root, settingsPath), make([]byte, 20), 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(s.root, bucketdir.SettingsPath), make([]byte, 20), 0o666))
 	s.put("k", "y")
 }

@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/stretchr/testify/require"
 )
 
 func TestConditions(t *testing.T) {
@@ -178,7 +177,7 @@ func TestWaitingForALockEndsWithTheContext(t *testing.T) {
 	live, err := other.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer other.driver.release(live)
-	unlock, err := live.locks.lock(t.Context(), "k")
+	unlock, err := live.Locks.Lock(t.Context(), "k")
 	require.NoError(t, err)
 	defer unlock()
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Millisecond)

@@ -5,42 +5,31 @@ import (
 	"os"
 	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/signedurl"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
 )
 
 var _ driver.Driver = (*objectDriver)(nil)
 
 // An objectDriver has no state except open directories. It opens them on first use, so that a
-// bucket can be named before it exists. It opens them again if its path leads to another
-// directory: the bucket was deleted and created again, or restored from a backup.
+// bucket can be named before it exists. If the bucket's path later leads to another directory, the
+// driver opens that directory. This happens if the bucket was deleted and created again, or
+// restored from a backup.
 type objectDriver struct {
 	driver.UnimplementedDriver
-	parent       string // directory of the account, which contains the bucket; absolute and resolved
-	bucket       string // the directory's name
-	path         string // absolute, as the caller gave it: a symbolic link in it may lead elsewhere meanwhile
-	managed      bool   // by a service: the directory must lie in that of path, even through symbolic links
-	sync         bool
-	visible      bool   // whether to write visible sidecars
-	fileMode     uint32 // 0 means 0666 without the umask
-	clock        clock
-	versions     atomic.Bool    // whether the bucket keeps versions
-	keeping      atomic.Int64   // how long an object is kept after it was removed for good, in nanoseconds
-	locksObjects atomic.Bool    // whether it was opened WithObjectLock
-	configKeys   signedurl.Keys // keys of Config
+	parent string // directory that contains the bucket; absolute, without symbolic links
+	bucket bucketstore.Config
 
 	mu     sync.Mutex
-	live   *store // nil before the first use
-	gone   bool   // live was open, and its path was lost
+	live   *bucketstore.Store // nil before the first use
+	gone   bool               // true if a store was open, and the bucket's path no longer led to its directory
 	closed bool
-
-	// For tests: behave as on a file system without extended attributes, with coarse
-	// times, or that folds case.
-	noXattr, coarseTimes, strictNames bool
 }
 
 func newDriver(root string, c Config) (*objectDriver, error) {
@@ -49,36 +38,35 @@ func newDriver(root string, c Config) (*objectDriver, error) {
 		return nil, err
 	}
 	d := bucketDriver(filepath.Dir(resolved), filepath.Base(resolved), c)
-	d.path, d.managed = path, false
-	d.configKeys, err = signedurl.NewKeys(c.SigningKeys)
+	d.bucket.Path, d.bucket.Managed = path, false
+	d.bucket.ConfigKeys, err = signedurl.NewKeys(c.SigningKeys)
 	return d, err
 }
 
 // bucketDriver returns a driver of a bucket that a service manages.
 func bucketDriver(parent, bucket string, c Config) *objectDriver {
-	d := &objectDriver{
-		parent: parent, bucket: bucket, managed: true, sync: !c.NoSync, fileMode: uint32(c.FileMode),
-		visible: c.Sidecars,
-	}
-	d.path = filepath.Join(parent, bucket)
-	if d.clock.now = c.Now; c.Now == nil {
-		d.clock.now = time.Now
+	d := &objectDriver{parent: parent, bucket: bucketstore.Config{
+		Name: bucket, Path: filepath.Join(parent, bucket), Managed: true, Sync: !c.NoSync,
+		FileMode: uint32(c.FileMode), Visible: c.Sidecars,
+	}}
+	if d.bucket.Clock.Now = c.Now; c.Now == nil {
+		d.bucket.Clock.Now = time.Now
 	}
 	return d
 }
 
-// Describe returns a description that holds on every file system. The settings of the bucket
-// say whether it keeps versions.
+// Describe returns the features and limits that are the same on every file system. Only the feature
+// Versioning depends on the settings of the bucket.
 func (d *objectDriver) Describe() driver.Description {
 	if s, err := d.acquire(context.Background()); err == nil {
-		if settings, err := s.settings.read(); err == nil {
-			s.settings.learn(&settings)
+		if settings, err := s.Settings.Read(); err == nil {
+			s.Settings.Learn(&settings)
 		}
 		d.release(s)
 	}
 	return driver.Description{
-		Provider: provider,
-		Bucket:   d.bucket,
+		Provider: bucketdir.Provider,
+		Bucket:   d.bucket.Name,
 		Location: d.parent,
 		Places:   func() []driver.Place { return placesOf(d) },
 		Features: driver.StreamingPut | storage.MultipartUploads |
@@ -88,69 +76,75 @@ func (d *objectDriver) Describe() driver.Description {
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes |
 			storage.ObjectTags | storage.ObjectLock | storage.Restoring | driver.LateMetadata |
-			storage.OpenUploads | storage.ListedUploads | storage.ServerMove | storage.SoftDelete | storage.ServerAppend | signedurl.Features,
-		Versioned:        d.versions.Load(),
-		EnableVersions:   func() { d.versions.Store(true) },
-		EnableObjectLock: d.enableObjectLock,
-		EnableSoftDelete: func(keep time.Duration) { d.keeping.Store(int64(keep)) },
+			storage.OpenUploads | storage.ListedUploads | storage.ServerMove |
+			storage.SoftDelete | storage.ServerAppend | storage.Vending | signedurl.Features,
+		Versioned:        d.bucket.Versions.Load(),
+		EnableVersions:   func() { d.bucket.Versions.Store(true) },
+		EnableObjectLock: func() { enableObjectLock(d) },
+		EnableSoftDelete: func(keep time.Duration) { d.bucket.Keeping.Store(int64(keep)) },
 		Local:            true,
 		TaggedRevisions:  true,
 		NeedsSigningBase: true,
 		Origin:           d,
 		MinPartSize:      1,
-		MaxParts:         maxParts,
-		MaxPage:          maxPage,
+		MaxParts:         bucketstore.MaxParts,
+		MaxPage:          bucketstore.MaxPage,
 	}
 }
 
-const (
-	maxParts = 10_000
-	maxPage  = 1_000
-)
-
-// Native returns the *os.Root of the bucket's directory. It returns nil if the directory
-// is not open.
+// Native returns the *os.Root of the bucket's directory. If the directory is not open, it returns
+// nil.
 func (d *objectDriver) Native() any {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.live == nil {
 		return nil
 	}
-	return d.live.root
+	return d.live.Root
 }
 
-// acquire begins a call when the call has its turn. The directories stay open until release, even if Close is
-// called meanwhile. A call that has acquired one bucket acquires another by acquireNow.
-func (d *objectDriver) acquire(ctx context.Context) (s *store, err error) {
-	if err := calls.take(ctx); err != nil {
+// acquire waits for a turn (see package bucketdir) and opens the bucket's directories for one call.
+// They stay open until release, even if Close is called meanwhile. A call that has acquired one
+// bucket must use acquireNow for a second one, because it already has a turn.
+func (d *objectDriver) acquire(ctx context.Context) (s *bucketstore.Store, err error) {
+	if err := bucketdir.Calls.Take(ctx); err != nil {
 		return nil, err
 	}
 	if s, err = d.acquireNow(ctx); err != nil {
-		calls.end()
+		bucketdir.Calls.End()
 	}
 	return s, err
 }
 
-// release ends a call that acquire began.
-func (d *objectDriver) release(s *store) {
-	d.releaseNow(s)
-	calls.end()
+// acquireForVersion checks version, which may be "", and then calls acquire.
+func (d *objectDriver) acquireForVersion(ctx context.Context, version string) (*bucketstore.Store, error) {
+	if err := objectfile.CheckVersion(version); err != nil {
+		return nil, err
+	}
+	return d.acquire(ctx)
 }
 
-// acquireNow begins a call that has a turn, or needs none. It ends by releaseNow.
-func (d *objectDriver) acquireNow(ctx context.Context) (s *store, err error) {
-	err = retry(ctx, func() error {
+// release ends the call for which acquire opened the directories.
+func (d *objectDriver) release(s *bucketstore.Store) {
+	d.releaseNow(s)
+	bucketdir.Calls.End()
+}
+
+// acquireNow opens the bucket's directories like acquire, for a call that has a turn or needs none.
+// The call must end with releaseNow.
+func (d *objectDriver) acquireNow(ctx context.Context) (s *bucketstore.Store, err error) {
+	err = bucketdir.Retry(ctx, func() error {
 		found, opened, err := d.use()
 		if err != nil || opened {
 			s = found
 			return err
 		}
-		switch err = found.tree.checkPlace(); {
+		switch err = found.Tree.CheckPlace(); {
 		case err == nil:
 			s = found
-		case err == errReplaced || storage.CodeOf(err) == storage.BucketNotFound:
+		case err == bucketdir.ErrReplaced || storage.CodeOf(err) == storage.BucketNotFound:
 			d.forget(found)
-			return errAgain
+			return bucketdir.ErrAgain
 		default:
 			d.releaseNow(found)
 		}
@@ -159,9 +153,9 @@ func (d *objectDriver) acquireNow(ctx context.Context) (s *store, err error) {
 	return s, err
 }
 
-// openOnce acquires a bucket for one call, with a driver that is used only for that call. done also closes the
-// driver; it may be called again.
-func openOnce(ctx context.Context, d *objectDriver) (s *store, done func(), err error) {
+// openOnce acquires a bucket with a driver that is used for only one call. done releases the bucket
+// and closes the driver. done may be called several times.
+func openOnce(ctx context.Context, d *objectDriver) (s *bucketstore.Store, done func(), err error) {
 	if s, err = d.acquireNow(ctx); err != nil {
 		_ = d.Close()
 		return nil, nil, err
@@ -172,40 +166,41 @@ func openOnce(ctx context.Context, d *objectDriver) (s *store, done func(), err 
 	}), nil
 }
 
-// use returns the open directories for one more call, and whether it has just opened them.
-func (d *objectDriver) use() (s *store, opened bool, err error) {
+// use opens the directories if they are not open, and counts one more call that uses them. opened
+// is true if use has opened them.
+func (d *objectDriver) use() (s *bucketstore.Store, opened bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.closed {
-		return nil, false, failure(os.ErrClosed)
+		return nil, false, bucketdir.Failure(os.ErrClosed)
 	}
 	if d.live == nil {
-		if d.live, err = newStore(d); err != nil {
+		if d.live, err = bucketstore.Open(&d.bucket); err != nil {
 			if d.gone && storage.CodeOf(err) == storage.BucketNotFound {
-				err = goneError(d.managed, err)
+				err = bucketdir.GoneError(d.bucket.Managed, err)
 			}
 			return nil, false, err
 		}
 		opened = true
 	}
-	d.live.users++
+	d.live.Users++
 	return d.live, opened, nil
 }
 
-// releaseNow ends a call that acquireNow began. It closes the directories if no call uses them
-// any more.
-func (d *objectDriver) releaseNow(s *store) {
+// releaseNow ends the call for which acquireNow opened the directories. If no other call uses them
+// and they are no longer needed, it closes them.
+func (d *objectDriver) releaseNow(s *bucketstore.Store) {
 	d.mu.Lock()
-	s.users--
-	last := s.users == 0 && (d.closed || d.live != s)
+	s.Users--
+	last := s.Users == 0 && (d.closed || d.live != s)
 	d.mu.Unlock()
 	if last {
-		s.close()
+		s.Close()
 	}
 }
 
-// forget is releaseNow that makes the next call open the directories again.
-func (d *objectDriver) forget(s *store) {
+// forget ends a call as releaseNow does. The next call opens the directories again.
+func (d *objectDriver) forget(s *bucketstore.Store) {
 	d.mu.Lock()
 	if d.live == s {
 		d.live, d.gone = nil, true
@@ -214,25 +209,25 @@ func (d *objectDriver) forget(s *store) {
 	d.releaseNow(s)
 }
 
-// Close closes the directory after the calls in progress have ended. Open bodies can
-// still be read.
+// Close closes the directories as soon as no call uses them. Bodies that Get has returned can still
+// be read.
 func (d *objectDriver) Close() error {
 	d.mu.Lock()
 	s := d.live
-	idle := !d.closed && s != nil && s.users == 0
+	idle := !d.closed && s != nil && s.Users == 0
 	d.closed = true
 	d.mu.Unlock()
 	if idle {
-		s.close()
+		s.Close()
 	}
 	return nil
 }
 
-// An account is the directory that contains the buckets. Objects are copied as files
-// between buckets with the same parent.
+// An account is the directory that contains the buckets. Between buckets of the same account,
+// objects are copied as files.
 type account struct{ dir string }
 
-// Locate returns the reference of an object, for copies.
+// Locate returns a reference to an object as the source of a copy.
 func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	parent, bucket := resolvedPath(d)
 	return driver.ObjectRef{
@@ -240,25 +235,25 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	}
 }
 
-// placesOf returns the directory to which the path leads now.
+// placesOf returns the directory to which the bucket's path leads now, as a [driver.Place].
 func placesOf(d *objectDriver) []driver.Place {
 	ref := d.Locate("")
 	return []driver.Place{{Account: ref.Account, Bucket: ref.Bucket, Directory: ref.Directory, Direct: true}}
 }
 
-// resolvedPath returns the account and the name of the directory to which the path leads now.
-// If it leads to none, it returns those of the time when the bucket was opened.
+// resolvedPath returns the account and the name of the directory to which the bucket's path leads
+// now. If the path leads to no directory, it returns the account and name from the time of opening.
 func resolvedPath(d *objectDriver) (parent, bucket string) {
-	path := d.path
-	if d.managed {
-		path = filepath.Dir(path) // in its account, a bucket is known by its name, which may be the name of a link
+	path := d.bucket.Path
+	if d.bucket.Managed {
+		path = filepath.Dir(path) // keep the bucket's own name, which may be a symbolic link
 	}
 	path, err := filepath.EvalSymlinks(path)
 	switch {
 	case err != nil:
-		return d.parent, d.bucket
-	case d.managed:
-		return path, d.bucket
+		return d.parent, d.bucket.Name
+	case d.bucket.Managed:
+		return path, d.bucket.Name
 	}
 	return filepath.Dir(path), filepath.Base(path)
 }

@@ -11,13 +11,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-	"go.uber.org/goleak"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
-	_ "github.com/omnibucket/storage/internal/testing/memoryfiles" // tools/scripts/tests sets TMPDIR, so that "make test-all" has the disk
+	_ "github.com/omnibucket/storage/internal/testing/memoryfiles"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
+	"github.com/stretchr/testify/require"
+	"go.uber.org/goleak"
 )
 
 func TestMain(m *testing.M) {
@@ -36,14 +37,19 @@ type subject struct {
 
 type tweak func(*objectDriver)
 
-func withoutXattrs(d *objectDriver)   { d.noXattr = true }
-func withCoarseTimes(d *objectDriver) { d.coarseTimes = true }
-func withStrictNames(d *objectDriver) { d.strictNames = true }
-func withVersions(d *objectDriver)    { d.Describe().EnableVersions() }
+func withoutXattrs(d *objectDriver) { d.bucket.NoXattr = true }
+
+func withCoarseTimes(d *objectDriver) { d.bucket.CoarseTimes = true }
+
+func withStrictNames(d *objectDriver) { d.bucket.StrictNames = true }
+
+func withVersions(d *objectDriver) { d.Describe().EnableVersions() }
+
 func withFrozenClock(d *objectDriver) {
-	d.clock.now = func() time.Time { return time.Unix(1_700_000_000, 5) }
+	d.bucket.Clock.Now = func() time.Time { return time.Unix(1_700_000_000, 5) }
 }
-func withFlush(d *objectDriver) { d.sync = true }
+
+func withFlush(d *objectDriver) { d.bucket.Sync = true }
 
 func open(t testing.TB, tweaks ...tweak) *subject {
 	t.Helper()
@@ -58,12 +64,12 @@ func reopen(t testing.TB, root string, tweaks ...tweak) *subject {
 		change(d)
 	}
 	if d.live != nil { // a tweak has opened it, before the others
-		d.live.close()
+		d.live.Close()
 		d.live = nil
 	}
 	s, err := d.acquire(context.Background())
 	require.NoError(t, err)
-	require.NoError(t, s.sweep(context.Background()))
+	require.NoError(t, s.Sweep(context.Background()))
 	d.release(s)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
 	return &subject{d, t, root}
@@ -147,7 +153,7 @@ func (s *subject) remove(key string) {
 func (s *subject) list(r driver.ListRequest) []string {
 	s.t.Helper()
 	if r.Limit == 0 {
-		r.Limit = maxPage
+		r.Limit = bucketstore.MaxPage
 	}
 	var keys []string
 	for {
@@ -182,7 +188,7 @@ func (s *subject) files() []string {
 			return err
 		}
 		name, _ := filepath.Rel(s.root, path)
-		if name == reserved {
+		if name == bucketdir.Reserved {
 			return filepath.SkipDir
 		}
 		if name != "." {
@@ -204,12 +210,12 @@ func (s *subject) write(path, content string) {
 }
 
 // sidecars reports whether attributes are stored in sidecars.
-func (s *subject) sidecars() bool { return s.driver.live.reader.sidecars.Load() }
+func (s *subject) sidecars() bool { return s.driver.live.Reader.Sidecars.Load() }
 
 // leftovers returns the staged files.
 func (s *subject) leftovers() []string {
 	s.t.Helper()
-	files, err := filepath.Glob(filepath.Join(s.root, tmpPath, "*", "*"))
+	files, err := filepath.Glob(filepath.Join(s.root, bucketdir.TmpPath, "*", "*"))
 	require.NoError(s.t, err)
 	return files
 }
@@ -274,7 +280,7 @@ func TestForeignFilesAreObjects(t *testing.T) {
 	require.False(t, a.CRC32C.Known)
 	require.NotEmpty(t, a.Revision)
 	require.Equal(t, []string{"by/hand.txt"}, s.all())
-	require.NoDirExists(t, filepath.Join(s.root, reserved), "reading must not write")
+	require.NoDirExists(t, filepath.Join(s.root, bucketdir.Reserved), "reading must not write")
 	s.remove("by/hand.txt")
 	require.Empty(t, s.all())
 	require.Empty(t, s.files())

@@ -8,11 +8,11 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
+	"github.com/stretchr/testify/require"
 )
 
 func TestCodesAndHintsOfErrors(t *testing.T) {
@@ -36,19 +36,19 @@ func TestCodesAndHintsOfErrors(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			var e *storage.Error
-			require.ErrorAs(t, failure(row.err), &e)
+			require.ErrorAs(t, bucketdir.Failure(row.err), &e)
 			require.Equal(t, row.code, e.Code)
 			require.Equal(t, row.hint, e.Hint != "")
 			if e.Err != nil {
 				require.ErrorIs(t, e, e.Err)
 			}
-			require.ErrorAs(t, unknownOutcome(row.err), &e)
+			require.ErrorAs(t, bucketdir.UnknownOutcome(row.err), &e)
 			require.True(t, e.Unknown)
 			require.Equal(t, row.code, e.Code)
 		})
 	}
-	require.NoError(t, failure(nil))
-	require.NoError(t, unknownOutcome(nil))
+	require.NoError(t, bucketdir.Failure(nil))
+	require.NoError(t, bucketdir.UnknownOutcome(nil))
 }
 
 // TestAFullDisk fills a small disk. It only runs if OMNIBUCKET_LOCAL_TEST_DISK names a

@@ -2,11 +2,14 @@
 
 package local
 
-import "testing"
+import (
+	"testing"
+)
 
 // windowsCannot and wineCannot skip tests on Windows.
 func windowsCannot(testing.TB, string) {}
-func wineCannot(testing.TB, string)    {}
+
+func wineCannot(testing.TB, string) {}
 
 const (
 	noLinks      = ""

@@ -8,10 +8,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/omnibucket/storage/driver"
 	"github.com/stretchr/testify/require"
 	"golang.org/x/sys/unix"
-
-	"github.com/omnibucket/storage/driver"
 )
 
 // Their nanoseconds since 1970 do not fit into an int64.

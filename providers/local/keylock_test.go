@@ -9,13 +9,14 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
+	"github.com/stretchr/testify/require"
 )
 
 // acquired returns the open directories of a driver, until the test ends.
-func acquired(t *testing.T, d *objectDriver) *store {
+func acquired(t *testing.T, d *objectDriver) *bucketstore.Store {
 	t.Helper()
 	s, err := d.acquire(t.Context())
 	require.NoError(t, err)
@@ -24,13 +25,13 @@ func acquired(t *testing.T, d *objectDriver) *store {
 }
 
 func TestLocksExclude(t *testing.T) {
-	key := func(key string) func(context.Context, *store) (func(), error) {
-		return func(ctx context.Context, s *store) (func(), error) { return s.locks.lock(ctx, key) }
+	key := func(key string) func(context.Context, *bucketstore.Store) (func(), error) {
+		return func(ctx context.Context, s *bucketstore.Store) (func(), error) { return s.Locks.Lock(ctx, key) }
 	}
-	all := func(ctx context.Context, s *store) (func(), error) { return s.locks.lockAll(ctx) }
+	all := func(ctx context.Context, s *bucketstore.Store) (func(), error) { return s.Locks.LockAll(ctx) }
 	for _, row := range []struct {
 		name          string
-		first, second func(context.Context, *store) (func(), error)
+		first, second func(context.Context, *bucketstore.Store) (func(), error)
 	}{
 		{"a key excludes itself", key("a"), key("a")},
 		{"all keys exclude a key", all, key("a")},
@@ -53,7 +54,8 @@ func TestLocksExclude(t *testing.T) {
 				require.NoError(t, err)
 				unlock()
 				windowsCannot(t, openDirStays)
-				require.NoError(t, os.Rename(filepath.Join(s.root, reserved), filepath.Join(s.root, "moved-"+fmt.Sprint(time.Now().UnixNano()))))
+				moved := filepath.Join(s.root, "moved-"+fmt.Sprint(time.Now().UnixNano()))
+				require.NoError(t, os.Rename(filepath.Join(s.root, bucketdir.Reserved), moved))
 			}
 		})
 	}
@@ -69,7 +71,7 @@ func TestABucketHasOneLockFile(t *testing.T) {
 		s.put(fmt.Sprint(i), "x")
 	}
 	require.Equal(t, before, descriptors(t))
-	require.FileExists(t, filepath.Join(s.root, lockPath))
+	require.FileExists(t, filepath.Join(s.root, bucketdir.LockPath))
 }
 
 // descriptors returns the number of open descriptors of the process, or 0 if the system

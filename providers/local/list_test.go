@@ -14,11 +14,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
+	"github.com/stretchr/testify/require"
 )
 
 func TestKeysAreOrderedByTheirBytes(t *testing.T) {
@@ -126,7 +127,7 @@ func TestAListingOpensOnlyWhatItNeeds(t *testing.T) {
 	}
 	var mu sync.Mutex
 	var opened []string
-	s.driver.live.tree.onOpen = func(path string) {
+	s.driver.live.Tree.OnOpen = func(path string) {
 		mu.Lock()
 		defer mu.Unlock()
 		opened = append(opened, path)
@@ -142,7 +143,11 @@ func TestAListingOpensOnlyWhatItNeeds(t *testing.T) {
 		{"a prefix without keys", driver.ListRequest{Prefix: "b/x", Limit: 100}, []string{"b"}},
 		{"a start: only directories after it", driver.ListRequest{StartAfter: "b/deep/1", Limit: 100}, []string{"", "b", "b/deep", "c", "c/deep"}},
 		{"a start after a directory", driver.ListRequest{StartAfter: "b0", Limit: 100}, []string{"", "c", "c/deep"}},
-		{"a token: only its path", driver.ListRequest{Token: position{key: "c/deep/1"}.token(), Limit: 100}, []string{"", "c", "c/deep"}},
+		{
+			"a token: only its path",
+			driver.ListRequest{Token: bucketstore.Position{Key: "c/deep/1"}.Token(), Limit: 100},
+			[]string{"", "c", "c/deep"},
+		},
 		{"a page: only directories that fill it", driver.ListRequest{Limit: 1}, []string{"", "a"}},
 		{"a delimiter: each directory once", driver.ListRequest{Delimiter: "/", Limit: 100}, []string{"", "a", "b", "c"}},
 	} {
@@ -168,20 +173,26 @@ func TestALastPageHasNoToken(t *testing.T) {
 func TestTokens(t *testing.T) {
 	s := open(t)
 	s.put("a/b", "")
+	key := func(k string) string { return bucketstore.Position{Key: k}.Token() }
+	prefix := func(k string) string { return bucketstore.Position{Key: k, IsPrefix: true}.Token() }
 	for _, row := range []struct {
 		name string
 		r    driver.ListRequest
 		ok   bool
 	}{
-		{"a key's", driver.ListRequest{Token: position{key: "a/b"}.token()}, true},
-		{"a prefix's", driver.ListRequest{Token: position{key: "a/", isPrefix: true}.token(), Delimiter: "/"}, true},
-		{"of a missing key", driver.ListRequest{Token: position{key: "zzz"}.token()}, true},
+		{"a key's", driver.ListRequest{Token: key("a/b")}, true},
+		{"a prefix's", driver.ListRequest{Token: prefix("a/"), Delimiter: "/"}, true},
+		{"of a missing key", driver.ListRequest{Token: key("zzz")}, true},
 		{"not base64", driver.ListRequest{Token: "???"}, false},
 		{"empty", driver.ListRequest{Token: "aw"}, false},
-		{"another prefix", driver.ListRequest{Token: position{key: "a/b"}.token(), Prefix: "b"}, false},
-		{"another delimiter", driver.ListRequest{Token: position{key: "a/b"}.token(), Delimiter: "/"}, false},
-		{"a prefix's without its delimiter", driver.ListRequest{Token: position{key: "a/", isPrefix: true}.token()}, false},
-		{"a version's, malformed", driver.ListRequest{Token: position{key: "a", version: "x"}.token()}, false},
+		{"another prefix", driver.ListRequest{Token: key("a/b"), Prefix: "b"}, false},
+		{"another delimiter", driver.ListRequest{Token: key("a/b"), Delimiter: "/"}, false},
+		{"a prefix's without its delimiter", driver.ListRequest{Token: prefix("a/")}, false},
+		{
+			"a version's, malformed",
+			driver.ListRequest{Token: bucketstore.Position{Key: "a", Version: "x"}.Token()},
+			false,
+		},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			row.r.Limit = 10
@@ -236,20 +247,6 @@ func settle(t testing.TB, path string) {
 	require.NoError(t, os.Chtimes(path, old, old))
 }
 
-func TestWindows(t *testing.T) {
-	var all []entry
-	r := &windowReader{window: window{whole: true}}
-	for i := range 5*maxWindow/2 + 17 {
-		e := entry{segment: fmt.Sprintf("%07d", i*7919%(5*maxWindow/2+17)), isDir: i%3 == 0}
-		all = append(all, e)
-		r.keep(e)
-	}
-	r.compact()
-	slices.SortFunc(all, entry.order)
-	require.False(t, r.window.whole)
-	require.Equal(t, all[:maxWindow], r.window.entries)
-}
-
 func TestSymbolicLinks(t *testing.T) {
 	wineCannot(t, noLinks)
 	s := open(t)
@@ -291,7 +288,10 @@ func TestSymbolicLinks(t *testing.T) {
 // TestHostileKeysAreInByteOrder lists keys that other drivers of this directory may have written,
 // and that the disk cannot have as names.
 func TestHostileKeysAreInByteOrder(t *testing.T) {
-	pieces := []string{"a", "A", "b", "0", "-", " ", "!", "%", "/a", "/b", "/a/", ".", "\n", "\x01", "\x7f", "\\", "~", "^", "=", "+", "é", "\uffff", reserved, reserved + "%", "%0a", "^a"}
+	pieces := []string{
+		"a", "A", "b", "0", "-", " ", "!", "%", "/a", "/b", "/a/", ".", "\n", "\x01", "\x7f", "\\", "~", "^", "=", "+",
+		"é", "\uffff", bucketdir.Reserved, bucketdir.Reserved + "%", "%0a", "^a",
+	}
 	random := rand.New(rand.NewPCG(1, 2))
 	for _, disk := range testserver.Sample(disks[len(disks)-1:], disks) {
 		t.Run(disk.name, func(t *testing.T) {
@@ -302,7 +302,7 @@ func TestHostileKeysAreInByteOrder(t *testing.T) {
 				for range 1 + random.IntN(5) {
 					key += pieces[random.IntN(len(pieces))]
 				}
-				if _, ok := s.driver.live.tree.names().locate(key); ok {
+				if _, ok := s.driver.live.Tree.Names().Locate(key); ok {
 					keys = append(keys, key)
 				}
 			}

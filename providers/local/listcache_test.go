@@ -7,16 +7,16 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+	"github.com/stretchr/testify/require"
 )
 
 // settledDirectory returns a bucket of many objects whose directory was changed long ago.
 func settledDirectory(t *testing.T, keys ...string) *subject {
 	t.Helper()
 	s := open(t)
-	for i := range 2 * minCached {
+	for i := range 2 * objectfile.MinCached {
 		s.write(fmt.Sprintf("%04d", i), "")
 	}
 	for _, key := range keys {
@@ -31,7 +31,7 @@ func settledDirectory(t *testing.T, keys ...string) *subject {
 func TestALargeDirectoryIsReadOnceForAPrefixOfFewNames(t *testing.T) {
 	s := settledDirectory(t)
 	require.Empty(t, s.list(driver.ListRequest{Prefix: "x"}))
-	require.Len(t, s.driver.live.reader.cache.items, 1)
+	require.Len(t, s.driver.live.Reader.Cache.Items, 1)
 	s.put("x", "")
 	require.Equal(t, []string{"x"}, s.list(driver.ListRequest{Prefix: "x"}))
 }
@@ -44,12 +44,4 @@ func TestALongNameIsListedBesideAnother(t *testing.T) {
 	require.Empty(t, s.list(second))
 	s.put(long+"2", "")
 	require.Equal(t, []string{long + "2"}, s.list(second))
-}
-
-func TestTheWindowsOfDirectoriesHaveABound(t *testing.T) {
-	var c listCache
-	for i := range 3 * maxCached / minCached {
-		c.add(cachedWindow{key: windowKey{match: fmt.Sprint(i)}, window: window{names: minCached, whole: true}})
-	}
-	require.Len(t, c.items, maxCached/minCached)
 }

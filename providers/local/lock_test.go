@@ -7,10 +7,10 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/stretchr/testify/require"
 )
 
 func withObjectLock(d *objectDriver) { d.Describe().EnableObjectLock() }
@@ -64,7 +64,7 @@ func TestALockedCurrentVersionStays(t *testing.T) {
 
 func TestRetentionEndsByTheClock(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
-	s := open(t, withObjectLock, func(d *objectDriver) { d.clock.now = func() time.Time { return now } })
+	s := open(t, withObjectLock, func(d *objectDriver) { d.bucket.Clock.Now = func() time.Time { return now } })
 	r := request("k", "x")
 	r.Retention = storage.Retention{Mode: storage.Compliance, Until: now.Add(time.Minute).UTC()}
 	a, err := s.driver.Put(t.Context(), r)
@@ -109,7 +109,7 @@ func TestDefaultRetentionOfABucket(t *testing.T) {
 func TestSettingsThatCannotBeReadPreventWrites(t *testing.T) {
 	s := open(t, withObjectLock)
 	s.put("k", "x")
-	require.NoError(t, os.WriteFile(filepath.Join(s.root, settingsPath), []byte("{"), 0o666))
+	require.NoError(t, os.WriteFile(filepath.Join(s.root, bucketdir.SettingsPath), []byte("{"), 0o666))
 	_, err := s.driver.Put(t.Context(), request("k", "y"))
 	require.ErrorIs(t, err, storage.Internal)
 	require.ErrorIs(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k"}), storage.Internal)

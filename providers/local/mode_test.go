@@ -9,10 +9,10 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/stretchr/testify/require"
 )
 
 func modeOf(t *testing.T, path string) os.FileMode {
@@ -55,10 +55,10 @@ func TestOverwritingKeepsTheMode(t *testing.T) {
 			require.NoError(t, err)
 		}},
 		{"a write with versions", "f", "f", func(t *testing.T, s *subject, key string) {
-			s.driver.versions.Store(true)
+			s.driver.bucket.Versions.Store(true)
 			s.put(key, "new")
 		}},
-		{"below a directory of that name", reserved + "=f", "f", func(t *testing.T, s *subject, key string) {
+		{"below a directory of that name", bucketdir.Reserved + "=f", "f", func(t *testing.T, s *subject, key string) {
 			s.put("f/other", "x")
 			s.put(key, "new")
 		}},
@@ -66,7 +66,7 @@ func TestOverwritingKeepsTheMode(t *testing.T) {
 		for _, mode := range []os.FileMode{0o600, 0o400, 0o666} {
 			t.Run(row.name+"/"+mode.String(), func(t *testing.T) {
 				for _, sync := range []bool{false, true} {
-					s := open(t, func(d *objectDriver) { d.sync = sync })
+					s := open(t, func(d *objectDriver) { d.bucket.Sync = sync })
 					path := filepath.Join(s.root, row.there)
 					require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 					require.NoError(t, os.Chmod(path, mode))
@@ -101,7 +101,7 @@ func TestAModeThatAnotherUserChoseOnlyNarrows(t *testing.T) {
 			}},
 		} {
 			t.Run(planted.String()+"/"+write.name, func(t *testing.T) {
-				s := open(t, func(d *objectDriver) { d.fileMode = 0o640 })
+				s := open(t, func(d *objectDriver) { d.bucket.FileMode = 0o640 })
 				path := filepath.Join(s.root, "f")
 				require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 				require.NoError(t, os.Chown(path, nobody, nobody))
@@ -150,17 +150,17 @@ func TestTheModeOfNewFiles(t *testing.T) {
 func TestStagedFilesArePrivate(t *testing.T) {
 	s := open(t)
 	s.put("f", "x")
-	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Join(s.root, s.driver.live.staging.live.dir.Path)))
+	require.Equal(t, os.FileMode(0o700), modeOf(t, filepath.Join(s.root, s.driver.live.Staging.Live.Dir.Path)))
 }
 
 func TestASidecarIsAsPrivateAsItsObject(t *testing.T) {
 	s := open(t, withoutXattrs)
 	sidecars := func() []os.FileMode {
 		var modes []os.FileMode
-		entries, err := os.ReadDir(filepath.Join(s.root, attrsPath))
+		entries, err := os.ReadDir(filepath.Join(s.root, bucketdir.AttrsPath))
 		require.NoError(t, err)
 		for _, e := range entries {
-			modes = append(modes, modeOf(t, filepath.Join(s.root, attrsPath, e.Name())))
+			modes = append(modes, modeOf(t, filepath.Join(s.root, bucketdir.AttrsPath, e.Name())))
 		}
 		return modes
 	}
@@ -168,7 +168,7 @@ func TestASidecarIsAsPrivateAsItsObject(t *testing.T) {
 	s.put("f", "new")
 	require.Equal(t, []os.FileMode{0o600}, sidecars(), "the mode of the replaced file")
 
-	s.driver.live.staging.fileMode = 0o640
+	s.driver.live.Staging.FileMode = 0o640
 	s.put("g", "x")
 	require.Contains(t, sidecars(), os.FileMode(0o640), "the mode of new files")
 }

@@ -7,12 +7,12 @@ import (
 	"testing"
 	"unicode/utf8"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
+	"github.com/stretchr/testify/require"
 )
 
 var nameRows = []struct {
@@ -48,19 +48,19 @@ var nameRows = []struct {
 func TestNames(t *testing.T) {
 	for _, row := range nameRows {
 		t.Run(row.name, func(t *testing.T) {
-			for _, n := range []names{{false}, {true}} {
-				l, ok := n.locate(row.key)
+			for _, n := range []bucketdir.Names{{Strict: false}, {Strict: true}} {
+				l, ok := n.Locate(row.key)
 				require.True(t, ok)
-				path := osdir.Join(l.dir, l.base)
-				if n.strict {
+				path := osdir.Join(l.Dir, l.Base)
+				if n.Strict {
 					require.Equal(t, row.strictPlain, path == row.key, path)
 				} else {
 					require.Equal(t, row.plain, path == row.key, path)
 				}
-				for _, path := range []string{path, osdir.Join(l.altDir, l.altBase)} {
+				for _, path := range []string{path, osdir.Join(l.AltDir, l.AltBase)} {
 					require.Equal(t, row.key, keyOf(t, n, path))
 					for name := range strings.SplitSeq(path, "/") {
-						require.LessOrEqual(t, len(name), maxName)
+						require.LessOrEqual(t, len(name), bucketdir.MaxName)
 					}
 				}
 			}
@@ -69,26 +69,26 @@ func TestNames(t *testing.T) {
 }
 
 // keyOf returns the key of a path, parsed as a walk does.
-func keyOf(t testing.TB, n names, path string) string {
+func keyOf(t testing.TB, n bucketdir.Names, path string) string {
 	t.Helper()
 	var segments []string
 	chunks := ""
 	for name := range strings.SplitSeq(path, "/") {
-		f, ok := n.parse(chunks, name)
+		f, ok := n.Parse(chunks, name)
 		require.True(t, ok, "%q in %q", name, path)
-		if f.mark == markChunk {
-			chunks = f.segment
+		if f.Mark == bucketdir.MarkChunk {
+			chunks = f.Segment
 			continue
 		}
 		chunks = ""
-		segments = append(segments, f.segment)
+		segments = append(segments, f.Segment)
 	}
 	return strings.Join(segments, "/")
 }
 
 func TestKeysThatNoDirectoryCanHold(t *testing.T) {
 	for _, key := range []string{"", "/", "a/", "/a", "a//b", ".", "..", "a/./b", "../a", "a\x00b"} {
-		_, ok := names{}.locate(key)
+		_, ok := bucketdir.Names{}.Locate(key)
 		require.False(t, ok, "%q", key)
 	}
 }
@@ -100,19 +100,20 @@ func FuzzName(f *testing.F) {
 		f.Add(row.key)
 	}
 	f.Fuzz(func(t *testing.T, key string) {
-		for _, n := range []names{{false}, {true}} {
-			if l, ok := n.locate(key); ok && utf8.ValidString(key) && len(key) <= maxKey { // the core refuses other keys
-				require.Equal(t, key, keyOf(t, n, osdir.Join(l.dir, l.base)))
-				require.Equal(t, key, keyOf(t, n, osdir.Join(l.altDir, l.altBase)))
-				for name := range strings.SplitSeq(osdir.Join(l.dir, l.base), "/") {
-					require.LessOrEqual(t, len(name), maxName)
-					require.NotContains(t, []string{"", ".", "..", reserved}, name)
+		for _, n := range []bucketdir.Names{{Strict: false}, {Strict: true}} {
+			// The core refuses keys that are longer, or not UTF-8.
+			if l, ok := n.Locate(key); ok && utf8.ValidString(key) && len(key) <= bucketdir.MaxKey {
+				require.Equal(t, key, keyOf(t, n, osdir.Join(l.Dir, l.Base)))
+				require.Equal(t, key, keyOf(t, n, osdir.Join(l.AltDir, l.AltBase)))
+				for name := range strings.SplitSeq(osdir.Join(l.Dir, l.Base), "/") {
+					require.LessOrEqual(t, len(name), bucketdir.MaxName)
+					require.NotContains(t, []string{"", ".", "..", bucketdir.Reserved}, name)
 				}
 			}
-			if found, ok := n.parse("", key); ok && !strings.Contains(key, "/") && found.mark == markEscaped {
-				l, ok := n.locate(found.segment)
+			if found, ok := n.Parse("", key); ok && !strings.Contains(key, "/") && found.Mark == bucketdir.MarkEscaped {
+				l, ok := n.Locate(found.Segment)
 				require.True(t, ok)
-				require.Equal(t, key, osdir.Join(l.dir, l.base), "a segment has one name")
+				require.Equal(t, key, osdir.Join(l.Dir, l.Base), "a segment has one name")
 			}
 		}
 	})

@@ -17,10 +17,10 @@ import (
 	"testing/synctest"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/stretchr/testify/require"
 )
 
 // More calls at once than files that the process may open: each waits, and none fails.
@@ -127,94 +127,34 @@ func (c *callingBody) Read(p []byte) (int, error) {
 
 func TestACallWaitsForAFile(t *testing.T) {
 	for _, code := range []error{syscall.EMFILE, syscall.ENFILE} {
-		none := failure(&os.PathError{Op: "open", Path: "x", Err: code})
+		none := bucketdir.Failure(&os.PathError{Op: "open", Path: "x", Err: code})
 		synctest.Test(t, func(t *testing.T) {
 			begun, tried := time.Now(), 0
-			require.NoError(t, retry(t.Context(), func() error {
+			require.NoError(t, bucketdir.Retry(t.Context(), func() error {
 				if tried++; time.Since(begun) < 10*time.Second {
 					return none
 				}
 				return nil
 			}))
-			require.Less(t, time.Since(begun), 10*time.Second+2*maxFileDelay)
+			require.Less(t, time.Since(begun), 10*time.Second+2*bucketdir.MaxFileDelay)
 			require.Less(t, tried, 200)
 
 			begun = time.Now()
-			err := retry(t.Context(), func() error { return none })
+			err := bucketdir.Retry(t.Context(), func() error { return none })
 			require.ErrorIs(t, err, storage.RateLimited)
 			require.ErrorIs(t, err, code)
-			require.InDelta(t, fileWait.Seconds(), time.Since(begun).Seconds(), 1, "it ends")
+			require.InDelta(t, bucketdir.FileWait.Seconds(), time.Since(begun).Seconds(), 1, "it ends")
 
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			begun = time.Now()
-			require.Error(t, retry(ctx, func() error { return none }))
+			require.Error(t, bucketdir.Retry(ctx, func() error { return none }))
 			require.Equal(t, time.Second, time.Since(begun), "and with its ctx")
 
 			tried = 0
-			err = retry(t.Context(), func() error { tried++; return unknownOutcome(none) })
+			err = bucketdir.Retry(t.Context(), func() error { tried++; return bucketdir.UnknownOutcome(none) })
 			require.ErrorIs(t, err, storage.OutcomeUnknown)
 			require.Equal(t, 1, tried, "what may have been done is not repeated")
 		})
 	}
-}
-
-func TestTurns(t *testing.T) {
-	for _, row := range []struct {
-		name        string
-		files, each uint64
-		want        int // 0 for any number
-	}{
-		{"a quarter of the files", 256, 4, 16},
-		{"at least one", 8, 4, 1},
-		{"many files", manyFiles, 4, 0},
-		{"no limit", 0, 4, 0},
-	} {
-		t.Run(row.name, func(t *testing.T) {
-			turns := newTurns(row.files, row.each)
-			if row.want == 0 {
-				require.Nil(t, turns)
-				require.NoError(t, turns.take(t.Context()))
-				turns.end()
-				return
-			}
-			require.Equal(t, row.want, cap(turns.taken))
-		})
-	}
-	t.Run("a call waits for its turn, or for the end of its ctx", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			turns := newTurns(16, 4)
-			require.NoError(t, turns.take(t.Context()))
-			ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
-			defer cancel()
-			require.ErrorIs(t, turns.take(ctx), storage.DeadlineExceeded)
-			time.AfterFunc(time.Hour, turns.end)
-			begun := time.Now()
-			require.NoError(t, turns.take(t.Context()))
-			require.Equal(t, time.Hour, time.Since(begun))
-			turns.end()
-		})
-	})
-	t.Run("a call with a body goes ahead if none has ended for a moment", func(t *testing.T) {
-		synctest.Test(t, func(t *testing.T) {
-			turns := newTurns(8, 2)
-			taken, err := turns.takeOrPass(t.Context())
-			require.NoError(t, err)
-			require.True(t, taken)
-			begun := time.Now()
-			passed, err := turns.takeOrPass(t.Context())
-			require.NoError(t, err)
-			require.False(t, passed)
-			require.Equal(t, stalled, time.Since(begun))
-			turns.endIf(passed)
-			turns.endIf(taken)
-			taken, err = turns.takeOrPass(t.Context())
-			require.NoError(t, err)
-			require.True(t, taken)
-			ctx, cancel := context.WithTimeout(t.Context(), stalled/2)
-			defer cancel()
-			_, err = turns.takeOrPass(ctx)
-			require.ErrorIs(t, err, storage.DeadlineExceeded)
-		})
-	})
 }

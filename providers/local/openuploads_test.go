@@ -9,11 +9,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
+	"github.com/stretchr/testify/require"
 )
 
 func (s *subject) listParts(upload string, after, limit int) *driver.PartPage {
@@ -34,7 +35,7 @@ func (s *subject) partWithSum(upload string, number int, text string) driver.Par
 
 func TestTheChecksumOfAPartHasTheTimeOfTheDriversClock(t *testing.T) {
 	now := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
-	s := open(t, func(d *objectDriver) { d.clock.now = func() time.Time { return now } })
+	s := open(t, func(d *objectDriver) { d.bucket.Clock.Now = func() time.Time { return now } })
 	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
 	_, err = s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), CRC32C: storage.CRC32C{Sum: 7, Known: true}})
@@ -73,7 +74,7 @@ func TestPartsAreListedWithTheirChecksums(t *testing.T) {
 			require.NoError(t, os.WriteFile(filepath.Join(dir, sumName(3)), []byte("other 00000000\n"), 0o600))
 			require.NoError(t, os.WriteFile(filepath.Join(dir, sumName(4)), []byte("\x00"), 0o600))
 			require.NoError(t, os.WriteFile(filepath.Join(dir, "part-007"), []byte("no part"), 0o600))
-			if _, shared := slotOf(want[0]); shared {
+			if _, shared := bucketstore.SlotOf(want[0]); shared {
 				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(1)), []byte(want[0].Tag+" \n"), 0o600))
 				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(5)), []byte("\x00"), 0o600))
 				require.NoError(t, os.WriteFile(filepath.Join(dir, placedName(6)), []byte(want[0].Tag+" \n"), 0o600)) // the tag of another part
@@ -96,7 +97,7 @@ func TestAnUploadEndsBeforeItsPartsAreRemoved(t *testing.T) {
 	st, err := s.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer s.driver.release(st)
-	require.Error(t, st.uploads.removeUpload(t.Context(), upload))
+	require.Error(t, st.Uploads.RemoveUpload(t.Context(), upload))
 	after, err := os.ReadDir(s.uploadDir(upload))
 	require.NoError(t, err)
 	require.Len(t, after, len(before))
@@ -109,7 +110,8 @@ func TestUploadsAreListedInEveryProcess(t *testing.T) {
 	require.Empty(t, none.Uploads, "a bucket without uploads has no directory of them")
 	first, second := s.begin(&driver.PutRequest{Key: "a/1"}), s.begin(&driver.PutRequest{Key: "a/2"})
 	s.begin(&driver.PutRequest{Key: "b"})
-	require.NoError(t, os.MkdirAll(filepath.Join(s.root, uploadPath(randomName())), 0o700)) // not begun wholly, or ended in part
+	unfinished := uploadPath(bucketdir.RandomName()) // not begun wholly, or ended in part
+	require.NoError(t, os.MkdirAll(filepath.Join(s.root, unfinished), 0o700))
 
 	other, err := newDriver(s.root, Config{NoSync: true})
 	require.NoError(t, err)

@@ -7,10 +7,10 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/stretchr/testify/require"
 )
 
 func (s *subject) part(upload string, number int, body string) driver.Part {
@@ -30,7 +30,7 @@ func (s *subject) begin(r *driver.PutRequest) string {
 }
 
 func (s *subject) uploads() []string {
-	found, err := filepath.Glob(filepath.Join(s.root, uploadsPath, "*"))
+	found, err := filepath.Glob(filepath.Join(s.root, bucketdir.UploadsPath, "*"))
 	require.NoError(s.t, err)
 	return found
 }
@@ -158,20 +158,20 @@ func TestASweepKeepsUploadsAndLiveWriters(t *testing.T) {
 	live, err := s.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer s.driver.release(live)
-	st, err := live.staging.stage(t.Context())
+	st, err := live.Staging.Stage(t.Context())
 	require.NoError(t, err)
 
-	dead := filepath.Join(s.root, tmpPath, "dead")
+	dead := filepath.Join(s.root, bucketdir.TmpPath, "dead")
 	require.NoError(t, os.Mkdir(dead, 0o777))
-	require.NoError(t, os.WriteFile(dead+markerSuffix, nil, 0o666))
+	require.NoError(t, os.WriteFile(dead+bucketdir.MarkerSuffix, nil, 0o666))
 	for _, name := range []string{"1", "2"} {
 		require.NoError(t, os.WriteFile(filepath.Join(dead, name), nil, 0o666))
 	}
 	reopen(t, s.root)
 	require.NoDirExists(t, dead)
-	require.NoFileExists(t, dead+markerSuffix)
+	require.NoFileExists(t, dead+bucketdir.MarkerSuffix)
 	require.Len(t, s.leftovers(), 1)
 	require.Len(t, s.uploads(), 1)
-	live.staging.discard(st)
+	live.Staging.Discard(st)
 	require.Empty(t, s.leftovers())
 }

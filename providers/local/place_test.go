@@ -11,11 +11,10 @@ import (
 	"sync"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/stretchr/testify/require"
 )
 
 // replacements are the ways in which the directory of an open bucket makes place for another.
@@ -45,7 +44,7 @@ func TestAPathIsTheBucketThatIsThereNow(t *testing.T) {
 			b.put("before", "old")
 			_, body, err := b.driver.Get(t.Context(), &driver.GetRequest{Key: "before", Length: -1})
 			require.NoError(t, err)
-			key, err := b.driver.live.settings.signingKeys(t.Context())
+			key, err := b.driver.live.Settings.SigningKeys(t.Context())
 			require.NoError(t, err)
 
 			row.do(t, root)
@@ -57,7 +56,7 @@ func TestAPathIsTheBucketThatIsThereNow(t *testing.T) {
 			_, err = other.putIf("k", "theirs", storage.Condition{Absent: true})
 			require.ErrorIs(t, err, storage.PreconditionFailed, "there are two winners")
 			require.Equal(t, "mine", other.get("k"))
-			renewed, err := b.driver.live.settings.signingKeys(t.Context())
+			renewed, err := b.driver.live.Settings.SigningKeys(t.Context())
 			require.NoError(t, err)
 			require.NotEqual(t, key, renewed, "the key belongs to the other directory")
 
@@ -198,7 +197,7 @@ func TestAWriteThatWaitsForALockInADirectoryThatIsMovedAwayIsNotAcknowledged(t *
 	s, err := other.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer other.driver.release(s)
-	unlock, err := s.locks.lock(t.Context(), "k")
+	unlock, err := s.Locks.Lock(t.Context(), "k")
 	require.NoError(t, err)
 	result := make(chan error)
 	go func() {

@@ -6,14 +6,19 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 )
 
-// privateName is the directory of the private objects of a bucket, which is like a bucket.
+// privateName is the directory for private objects in a bucket's reserved directory. It is itself a
+// bucket.
 const privateName = "private"
+
+const privatePath = bucketdir.Reserved + "/" + privateName
 
 var _ driver.PrivateDriver = (*serviceDriver)(nil)
 
-// PrivateDriver returns a driver of the directory .omnibucket/private in a bucket.
+// PrivateDriver returns a driver for the directory .omnibucket/private of a bucket. If create is
+// true, it creates the directory.
 func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, create bool) (driver.Driver, error) {
 	b, done, err := s.openBucket(ctx, bucket)
 	if err != nil {
@@ -21,8 +26,8 @@ func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, create
 	}
 	defer done()
 	if create {
-		err = b.tree.retry(ctx, func() error { return b.tree.mkdirs(privatePath) })
-	} else if _, missing := b.root.Lstat(privatePath); missing != nil {
+		err = b.Tree.Retry(ctx, func() error { return b.Tree.Mkdirs(privatePath) })
+	} else if _, missing := b.Root.Lstat(privatePath); missing != nil {
 		err = storage.BucketNotFound
 	}
 	if err != nil {
@@ -30,5 +35,5 @@ func (s *serviceDriver) PrivateDriver(ctx context.Context, bucket string, create
 	}
 	c := s.config
 	c.Sidecars = false
-	return bucketDriver(filepath.Join(s.path, bucket, reserved), privateName, c), nil
+	return bucketDriver(filepath.Join(s.path, bucket, bucketdir.Reserved), privateName, c), nil
 }

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/stretchr/testify/require"
 )
 
 func TestPrivateObjectsAreNotInTheBucketAndEndWithIt(t *testing.T) {
@@ -21,7 +21,7 @@ func TestPrivateObjectsAreNotInTheBucketAndEndWithIt(t *testing.T) {
 	require.NoError(t, os.Mkdir(filepath.Join(root, "one"), 0o777))
 	_, err = s.PrivateDriver(ctx, "one", false)
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	require.NoDirExists(t, filepath.Join(root, "one", reserved), "looking changes nothing")
+	require.NoDirExists(t, filepath.Join(root, "one", bucketdir.Reserved), "looking changes nothing")
 	_, err = s.PrivateDriver(ctx, "../one", true)
 	require.ErrorIs(t, err, storage.BucketNotFound)
 
@@ -71,13 +71,13 @@ func (f atEnd) Read([]byte) (int, error) {
 
 func TestTheFirstWriteToABucketOfAServiceRemovesWhatKilledWritersLeft(t *testing.T) {
 	s, root := service(t)
-	left := filepath.Join(root, "one", filepath.FromSlash(tmpPath), "0123")
+	left := filepath.Join(root, "one", filepath.FromSlash(bucketdir.TmpPath), "0123")
 	require.NoError(t, os.MkdirAll(left, 0o777))
-	require.NoError(t, os.WriteFile(left+markerSuffix, nil, 0o666))
+	require.NoError(t, os.WriteFile(left+bucketdir.MarkerSuffix, nil, 0o666))
 	require.NoError(t, os.WriteFile(filepath.Join(left, "1"), []byte("half"), 0o666))
 	b := s.bucket(t, "one", root)
 	_, err := b.driver.Put(t.Context(), &driver.PutRequest{Key: "k", Body: strings.NewReader("whole"), Size: 5})
 	require.NoError(t, err)
 	require.NoDirExists(t, left)
-	require.NoFileExists(t, left+markerSuffix)
+	require.NoFileExists(t, left+bucketdir.MarkerSuffix)
 }

@@ -16,11 +16,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/stretchr/testify/require"
 )
 
 // These tests start the test binary again with a role, to get processes that only share
@@ -47,7 +47,7 @@ func play(role string) int {
 	}
 	d, err := newDriver(os.Getenv(rootVariable), Config{NoSync: true})
 	if err == nil {
-		d.noXattr = os.Getenv(diskVariable) == "none"
+		d.bucket.NoXattr = os.Getenv(diskVariable) == "none"
 		err = roles[role](d, os.Getenv(textVariable))
 	}
 	if err != nil {
@@ -258,7 +258,7 @@ func TestProcessesNeverSeeATornObject(t *testing.T) {
 		}
 		t.Run(disk.name, func(t *testing.T) {
 			s := open(t, disk.tweaks...)
-			if s.driver.noXattr {
+			if s.driver.bucket.NoXattr {
 				t.Setenv(diskVariable, "none")
 			}
 			_, err := s.driver.Put(t.Context(), pattern("dir/k", 1))
@@ -268,7 +268,7 @@ func TestProcessesNeverSeeATornObject(t *testing.T) {
 				all = append(all, start(t, s.root, "writer", "dir/k"), start(t, s.root, "reader", "dir/k"))
 			}
 			last := 3 * time.Second
-			if testserver.Sample(true, testing.Short()) || s.driver.noXattr {
+			if testserver.Sample(true, testing.Short()) || s.driver.bucket.NoXattr {
 				last = time.Second
 			}
 			for deadline := time.Now().Add(last); time.Now().Before(deadline); {
@@ -347,7 +347,7 @@ func testKilledWriter(t *testing.T) {
 		kills = 20
 	}
 	root := t.TempDir()
-	like := func(d *objectDriver) { d.noXattr = os.Getenv(diskVariable) == "none" }
+	like := func(d *objectDriver) { d.bucket.NoXattr = os.Getenv(diskVariable) == "none" }
 	first := reopen(t, root, like)
 	_, err := first.driver.Put(t.Context(), pattern("k", 0))
 	require.NoError(t, err)
@@ -383,7 +383,7 @@ func testKilledWriter(t *testing.T) {
 		require.True(t, a.CRC32C.Known)
 	}
 	require.NotEmpty(t, seen)
-	left, err := filepath.Glob(filepath.Join(root, tmpPath, "*"))
+	left, err := filepath.Glob(filepath.Join(root, bucketdir.TmpPath, "*"))
 	require.NoError(t, err)
 	require.Empty(t, left, "staging directories of killed writers are removed, too")
 }

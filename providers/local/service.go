@@ -13,30 +13,32 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/signedurl"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 var _ driver.ServiceDriver = (*serviceDriver)(nil)
 
-// A serviceDriver manages the directories in a directory. It does not support
-// credentials: the operating system checks those of the process.
+// A serviceDriver manages buckets, which are the directories in one directory. It does not support
+// credentials, because the operating system checks the user of the process.
 type serviceDriver struct {
 	driver.UnimplementedServiceDriver
-	path   string // absolute, as it was given: a symbolic link in it may lead elsewhere meanwhile
+	path   string // absolute; a symbolic link in it may lead elsewhere later
 	config Config
 	keys   signedurl.Keys // keys of Config
 }
 
-// An openAccount is the directory to which the path of a service leads, during one call.
+// An openAccount is the directory to which the service's path leads. It is open during one call.
 type openAccount struct {
 	root   *os.Root
-	dir    string // without symbolic links
+	dir    string // the path of root without symbolic links
 	config Config
 }
 
 func (s *serviceDriver) open() (*openAccount, error) {
 	dir := s.resolve()
-	root, err := openRoot(dir)
+	root, err := bucketdir.OpenRoot(dir)
 	if err != nil {
 		return nil, err
 	}
@@ -45,16 +47,16 @@ func (s *serviceDriver) open() (*openAccount, error) {
 
 func (a *openAccount) closeRoot() { _ = a.root.Close() }
 
-// resolve returns the path of the directory to which the path leads now.
+// resolve returns the path of the service's directory, without symbolic links.
 func (s *serviceDriver) resolve() string {
 	if dir, err := filepath.EvalSymlinks(s.path); err == nil {
 		return dir
 	}
-	return s.path // opening it returns a better error
+	return s.path // opening the path returns a better error
 }
 
-// NewServiceDriver returns a driver for [engine.NewService], and otherwise does what
-// [NewService] does.
+// NewServiceDriver opens a service as [NewService] does, and returns a driver for
+// [engine.NewService].
 func NewServiceDriver(root string, c Config) (driver.ServiceDriver, error) {
 	keys, err := signedurl.NewKeys(c.SigningKeys)
 	if err != nil {
@@ -77,13 +79,13 @@ func NewServiceDriver(root string, c Config) (driver.ServiceDriver, error) {
 	return s, nil
 }
 
-func (s *serviceDriver) Provider() string { return provider }
+func (s *serviceDriver) Provider() string { return bucketdir.Provider }
 
-// Close has nothing to close. Drivers of its buckets stay open.
+// Close does nothing, because the service keeps nothing open. Drivers of its buckets remain open.
 func (s *serviceDriver) Close() error { return nil }
 
-// checkName fails with InvalidArgument if name cannot be that of a bucket: a directory
-// whose name does not begin with a dot.
+// checkName fails with InvalidArgument if name cannot be the name of a bucket. A bucket's name is
+// the name of a directory and does not begin with a dot.
 func checkName(name string) error {
 	if name == "" || name[0] == '.' || strings.ContainsAny(name, `/\`) || !filepath.IsLocal(name) {
 		return argument.Invalid("bucket", "must be the name of a directory, without a leading dot", "")
@@ -91,17 +93,18 @@ func checkName(name string) error {
 	return nil
 }
 
-// CreateBucket makes the directory of a bucket in a trash, and moves it to its place with its
-// settings. If that fails or the process is killed, there is no bucket. So there is never a
-// bucket without its settings, which may be those of locks.
+// CreateBucket creates the directory of a bucket in a trash, a hidden directory beside the buckets.
+// Then it moves the directory to its place, with its settings. If that fails or the process is
+// killed, the bucket does not exist. So a bucket never lacks its settings, which may include object
+// lock.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
-	if err := interrupted(ctx); err != nil {
+	if err := bucketdir.Interrupted(ctx); err != nil {
 		return nil, err
 	}
 	if err := checkName(r.Name); err != nil {
 		return nil, err
 	}
-	if err := new(bucketSettings).apply(r); err != nil {
+	if err := new(bucketstore.BucketSettings).Apply(r); err != nil {
 		return nil, err
 	}
 	a, err := s.open()
@@ -117,13 +120,13 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if err != nil {
 		return nil, err
 	}
-	defer t.claim.end()
+	defer t.claim.End()
 	info, err := t.makeBucket(ctx, r)
 	if err == nil {
 		err = t.place(ctx, r.Name)
 	}
 	if err != nil {
-		_ = a.root.RemoveAll(t.claim.path + "/" + r.Name)
+		_ = a.root.RemoveAll(t.claim.Path + "/" + r.Name)
 		return nil, err
 	}
 	return info, nil
@@ -135,70 +138,70 @@ func (a *openAccount) hasBucket(name string) bool {
 	return err == nil
 }
 
-// BucketInfo returns the settings of a bucket. If another program made the directory, it
-// only returns the name.
+// BucketInfo returns the settings of a bucket. If another program has created the directory, it
+// returns only the name.
 func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.BucketInfo, error) {
-	return s.withSettings(ctx, name, func(b *settings) (bucketSettings, error) { return b.read() })
+	return s.withSettings(ctx, name, (*bucketstore.Settings).Read)
 }
 
-// UpdateBucket changes the settings that the request has. If the request has a region, it
-// fails with Unsupported: a bucket cannot move.
+// UpdateBucket changes the settings that the request sets. If the request sets a region, it fails
+// with Unsupported, because a bucket cannot move.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
 	}
-	return s.withSettings(ctx, r.Name, func(b *settings) (bucketSettings, error) {
-		return b.change(ctx, func(b *bucketSettings) error { return b.apply(r) })
+	return s.withSettings(ctx, r.Name, func(b *bucketstore.Settings) (bucketstore.BucketSettings, error) {
+		return b.Change(ctx, func(b *bucketstore.BucketSettings) error { return b.Apply(r) })
 	})
 }
 
-// withSettings returns what get returns for a bucket.
+// withSettings opens a bucket and returns the settings that get returns for it.
 func (s *serviceDriver) withSettings(
-	ctx context.Context, name string, get func(*settings) (bucketSettings, error),
+	ctx context.Context, name string, get func(*bucketstore.Settings) (bucketstore.BucketSettings, error),
 ) (*storage.BucketInfo, error) {
 	b, done, err := s.openBucket(ctx, name)
 	if err != nil {
 		return nil, err
 	}
 	defer done()
-	settings, err := get(b.settings)
+	settings, err := get(b.Settings)
 	if err != nil {
 		return nil, err
 	}
-	return settings.info(name), nil
+	return settings.Info(name), nil
 }
 
-// openBucket opens a bucket for one call.
-func (s *serviceDriver) openBucket(ctx context.Context, name string) (b *store, done func(), err error) {
+// openBucket opens a bucket for one call. The caller must call done.
+func (s *serviceDriver) openBucket(ctx context.Context, name string) (b *bucketstore.Store, done func(), err error) {
 	if err := checkName(name); err != nil {
 		return nil, nil, storage.BucketNotFound
 	}
 	return openOnce(ctx, s.driver(name))
 }
 
-// ListBuckets returns the directories by name, without hidden ones.
+// ListBuckets returns the directories of the service, sorted by name. It omits hidden directories.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
-	if err := interrupted(ctx); err != nil {
+	if err := bucketdir.Interrupted(ctx); err != nil {
 		return nil, "", err
 	}
-	after, err := parseToken(&driver.ListRequest{Token: token})
+	after, err := bucketstore.ParseToken(&driver.ListRequest{Token: token})
 	if err != nil {
 		return nil, "", err
 	}
-	names, err := s.bucketNames(after.key)
+	names, err := s.bucketNames(after.Key)
 	if err != nil {
 		return nil, "", err
 	}
 	next := ""
-	if len(names) > maxPage {
-		names = names[:maxPage]
-		next = position{key: names[maxPage-1]}.token()
+	if len(names) > bucketstore.MaxPage {
+		names = names[:bucketstore.MaxPage]
+		next = bucketstore.Position{Key: names[bucketstore.MaxPage-1]}.Token()
 	}
 	var page []storage.BucketInfo
 	for _, name := range names {
 		info, err := s.BucketInfo(ctx, name)
 		if storage.CodeOf(err) == storage.BucketNotFound {
-			continue // it was removed meanwhile
+			continue // the directory was removed meanwhile
 		}
 		if err != nil {
 			return nil, "", err
@@ -216,17 +219,17 @@ func (s *serviceDriver) bucketNames(after string) ([]string, error) {
 	defer a.closeRoot()
 	d, err := osdir.Open(a.root, nil, "")
 	if err != nil {
-		return nil, failure(err)
+		return nil, bucketdir.Failure(err)
 	}
 	defer d.Close()
 	names, err := d.Names(func(e osdir.Entry) bool {
 		return checkName(e.Name) == nil && e.Name > after && e.Kind != osdir.KindFile && e.Kind != osdir.KindOther
 	})
-	return names, failure(err)
+	return names, bucketdir.Failure(err)
 }
 
-// DeleteBucket removes a bucket, with its uncompleted uploads. If the bucket has an
-// object, a noncurrent version or a delete marker, it fails with BucketNotEmpty.
+// DeleteBucket removes a bucket and its uploads in progress. If the bucket has an object, a
+// noncurrent version or a delete marker, it fails with BucketNotEmpty.
 func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	if err := checkName(name); err != nil {
 		return storage.BucketNotFound
@@ -242,94 +245,31 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 		return err
 	}
 	defer done()
-	if err := b.tree.checkEmpty(); err != nil {
+	if err := b.Tree.CheckEmpty(); err != nil {
 		return err
 	}
-	if err := b.tree.initialize(); err != nil {
+	if err := b.Tree.Initialize(); err != nil {
 		return err
 	}
-	unlock, err := b.locks.lockAll(ctx) // no object can be placed, and no settings changed
+	unlock, err := b.Locks.LockAll(ctx) // nobody can write an object or change settings now
 	if err != nil {
 		return err
 	}
 	unlock = sync.OnceFunc(unlock)
 	defer unlock()
-	if err := b.tree.checkEmpty(); err != nil {
+	if err := b.Tree.CheckEmpty(); err != nil {
 		return err
 	}
 	t, err := a.newTrash(ctx)
 	if err != nil {
 		return err
 	}
-	defer t.claim.end()
-	if runtime.GOOS == "windows" { // a directory with an open file cannot be renamed
+	defer t.claim.End()
+	if runtime.GOOS == "windows" { // Windows cannot rename a directory with an open file
 		unlock()
 		done()
 	}
 	return t.deleteBucket(ctx, name)
-}
-
-// hasFile reports whether path has a file that removeEmpty does not remove. The file need
-// not be an object: its name may not be a key, or it may be a broken symbolic link.
-func (t *tree) hasFile(path string) (holds bool, err error) {
-	d, err := t.openToRead(path)
-	if err != nil {
-		return false, unlessAbsent(err)
-	}
-	var inner []string
-	err = d.Each(func(e osdir.Entry) bool {
-		if e.Kind == osdir.KindUnknown {
-			if m, err := d.Stat(e.Name); err == nil {
-				e.Kind = m.Kind
-			}
-		}
-		switch {
-		case d.PathOf(e.Name) == reserved || strings.HasPrefix(e.Name, reserved+string(markVisible)):
-		case e.Kind == osdir.KindDir:
-			inner = append(inner, d.PathOf(e.Name))
-		default:
-			holds = true
-		}
-		return !holds
-	})
-	d.Close()
-	for _, path := range inner {
-		if holds || err != nil {
-			break
-		}
-		if holds, err = t.hasFile(path); err != nil {
-			return false, err
-		}
-	}
-	return holds, failure(err)
-}
-
-// removeEmpty removes the empty directories in path.
-func (t *tree) removeEmpty(path string) error {
-	d, err := t.openToRead(path)
-	if err != nil {
-		return unlessAbsent(err)
-	}
-	defer d.Close()
-	var inner []string
-	if err := d.Each(func(e osdir.Entry) bool {
-		switch {
-		case e.Kind == osdir.KindDir && d.PathOf(e.Name) != reserved:
-			inner = append(inner, e.Name)
-		case strings.HasPrefix(e.Name, reserved+string(markVisible)): // left by an object that another program removed
-			_ = d.Unlink(e.Name)
-		}
-		return true
-	}); err != nil {
-		return failure(err)
-	}
-	for _, name := range inner {
-		if err := t.removeEmpty(d.PathOf(name)); err != nil {
-			return err
-		}
-		_ = d.Rmdir(name)
-	}
-	return nil
 }
 
 // Driver returns a driver for a bucket. If the bucket does not exist, operations of the
@@ -343,7 +283,7 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 
 func (s *serviceDriver) driver(name string) *objectDriver {
 	d := bucketDriver(s.resolve(), name, s.config)
-	d.path = filepath.Join(s.path, name)
-	d.configKeys = s.keys
+	d.bucket.Path = filepath.Join(s.path, name)
+	d.bucket.ConfigKeys = s.keys
 	return d
 }

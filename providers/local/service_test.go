@@ -8,11 +8,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
+	"github.com/stretchr/testify/require"
 )
 
 func service(t *testing.T) (*serviceDriver, string) {
@@ -164,7 +165,7 @@ func TestListBuckets(t *testing.T) {
 		return names
 	}
 	require.Equal(t, []string{"a", "b", "c"}, names(""))
-	require.Equal(t, []string{"c"}, names(position{key: "b"}.token()))
+	require.Equal(t, []string{"c"}, names(bucketstore.Position{Key: "b"}.Token()))
 	_, _, err := s.ListBuckets(t.Context(), "???")
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
@@ -208,7 +209,7 @@ func TestAddresses(t *testing.T) {
 			require.Equal(t, row.want, c)
 		})
 	}
-	require.Equal(t, "C:/dir", filepath.ToSlash(pathOf("/C:/dir", true)))
+	require.Equal(t, "C:/dir", filepath.ToSlash(urlpath.File("/C:/dir", true)))
 }
 
 func TestOpening(t *testing.T) {

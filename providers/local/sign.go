@@ -8,19 +8,24 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-// Sign signs a URL for the handler of package serve.
+// Sign returns a signed URL, which the handler of package serve accepts.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
-	return signedurl.SignWith(ctx, d.signingKeys, signedurl.SignURL, d.bucket, r, d.Now())
+	return signedurl.SignWith(ctx, d.signingKeys, signedurl.SignURL, d.bucket.Name, r, d.Now())
 }
 
-// SignPart signs a URL of a part for the handler of package serve.
+// SignPart returns a signed URL for a part, which the handler of package serve accepts.
 func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
-	return signedurl.SignWith(ctx, d.signingKeys, signedurl.SignPart, d.bucket, r, d.Now())
+	return signedurl.SignWith(ctx, d.signingKeys, signedurl.SignPart, d.bucket.Name, r, d.Now())
 }
 
-// SignForm signs a form for the handler of package serve.
+// SignForm returns a signed form, which the handler of package serve accepts.
 func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
-	return signedurl.SignWith(ctx, d.signingKeys, signedurl.SignForm, d.bucket, r, d.Now())
+	return signedurl.SignWith(ctx, d.signingKeys, signedurl.SignForm, d.bucket.Name, r, d.Now())
+}
+
+// Vend returns a token with limited rights, which package layers/vended accepts.
+func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storage.VendedCredentials, error) {
+	return signedurl.SignWith(ctx, d.signingKeys, signedurl.Vend, d.bucket.Name, r, d.Now())
 }
 
 func (d *objectDriver) signingKeys(ctx context.Context) (signedurl.Keys, error) {
@@ -29,5 +34,5 @@ func (d *objectDriver) signingKeys(ctx context.Context) (signedurl.Keys, error) 
 		return signedurl.Keys{}, err
 	}
 	defer d.release(s)
-	return s.settings.signingKeys(ctx)
+	return s.Settings.SigningKeys(ctx)
 }

@@ -12,10 +12,9 @@ import (
 	"testing"
 	"testing/iotest"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/stretchr/testify/require"
 )
 
 // inodes returns those of the files that parts of an upload share.

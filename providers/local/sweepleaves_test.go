@@ -12,11 +12,12 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
+	"github.com/stretchr/testify/require"
 )
 
 func TestASweepKeepsAnUploadInProgress(t *testing.T) {
@@ -32,7 +33,7 @@ func TestASweepKeepsAnUploadInProgress(t *testing.T) {
 	require.NoError(t, err, "the part takes eight days")
 
 	done := false
-	s.driver.live.tree.onOpen = func(path string) {
+	s.driver.live.Tree.OnOpen = func(path string) {
 		if path == "dir" && !done { // the parts are joined, but the object is not yet in its place
 			done = true
 			sweepLater()
@@ -80,14 +81,14 @@ func TestAPartAfterASweepFindsNoUpload(t *testing.T) {
 	s := open(t, clock.tweak)
 	upload := s.begin(&driver.PutRequest{Key: "k"})
 	clock.pass(8 * day)
-	s.driver.live.tree.onOpen = func(path string) {
+	s.driver.live.Tree.OnOpen = func(path string) {
 		if path == uploadPath(upload) { // the part is about to open the upload
-			s.driver.live.tree.onOpen = nil
+			s.driver.live.Tree.OnOpen = nil
 			reopen(t, s.root, clock.tweak)
 		}
 	}
 	_, err := s.partOf("k", upload, strings.NewReader("x"))
-	require.Equal(t, error(errUpload), err)
+	require.Equal(t, error(bucketstore.ErrUpload), err)
 	require.Empty(t, s.uploads())
 }
 
@@ -98,12 +99,12 @@ func TestAPartThatWaitedForASweepFindsNoUpload(t *testing.T) {
 	live, err := s.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer s.driver.release(live)
-	u, err := live.uploads.upload(t.Context(), "k", upload)
+	u, err := live.Uploads.Use(t.Context(), "k", upload)
 	require.NoError(t, err)
-	defer u.close()
-	require.NoError(t, checkKey(u.dir, u.key, "k"))
-	require.NoError(t, u.dir.Unlink(uploadKeyName))
-	require.Equal(t, error(errUpload), checkKey(u.dir, u.key, "k"))
+	defer u.Close()
+	require.NoError(t, bucketstore.CheckKey(u.Dir, u.Key, "k"))
+	require.NoError(t, u.Dir.Unlink(uploadKeyName))
+	require.Equal(t, error(bucketstore.ErrUpload), bucketstore.CheckKey(u.Dir, u.Key, "k"))
 }
 
 func TestASweepKeepsUploadsThatItCannotExamine(t *testing.T) {
@@ -180,7 +181,10 @@ func TestAnUnreadableKeyFileIsPermissionDenied(t *testing.T) {
 // BeginParts, leaves.
 func TestAnUploadWithoutAKeyFileIsRemovedAfterAnHour(t *testing.T) {
 	s := open(t)
-	for name, age := range map[string]time.Duration{strings.Repeat("a", 24): abandonedAge + time.Minute, strings.Repeat("b", 24): 0} {
+	for name, age := range map[string]time.Duration{
+		strings.Repeat("a", 24): bucketdir.AbandonedAge + time.Minute,
+		strings.Repeat("b", 24): 0,
+	} {
 		s.write(uploadPath(name)+"/"+partName(1), "x")
 		at := time.Now().Add(-age)
 		require.NoError(t, os.Chtimes(s.uploadDir(name), at, at))
@@ -276,7 +280,7 @@ func TestASweepOnlyTouchesUploads(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s, outside := open(t), t.TempDir()
 			s.put("k", "x")
-			uploads := filepath.Join(s.root, uploadsPath)
+			uploads := filepath.Join(s.root, bucketdir.UploadsPath)
 			require.NoError(t, os.Mkdir(uploads, 0o777))
 			stays := row.plant(t, s, uploads, outside)
 			reopen(t, s.root, later.tweak)
@@ -291,7 +295,7 @@ func TestASweepOnlyTouchesUploads(t *testing.T) {
 // The probe's file has an old time, by which a sweep of another driver removes its name.
 func TestTheProbeOfADiskIsNotHurtByASweep(t *testing.T) {
 	s := acquired(t, open(t).driver)
-	require.NoError(t, s.tree.mkdirs(tmpPath))
+	require.NoError(t, s.Tree.Mkdirs(bucketdir.TmpPath))
 	done := make(chan struct{})
 	var swept sync.WaitGroup
 	swept.Go(func() {
@@ -300,12 +304,12 @@ func TestTheProbeOfADiskIsNotHurtByASweep(t *testing.T) {
 			case <-done:
 				return
 			default:
-				_ = s.staging.sweepStaging()
+				_ = s.Staging.SweepStaging()
 			}
 		}
 	})
 	for range 500 {
-		if _, err := s.tree.probe(); err != nil {
+		if _, err := s.Tree.Probe(); err != nil {
 			t.Error(err)
 			break
 		}

@@ -9,12 +9,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/testing/staleuploadtest"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
+	"github.com/stretchr/testify/require"
 )
 
 const day = 24 * time.Hour
@@ -22,7 +23,7 @@ const day = 24 * time.Hour
 // A setClock shows the time that was set.
 type setClock struct{ time.Time }
 
-func (c *setClock) tweak(d *objectDriver) { d.clock.now = func() time.Time { return c.Time } }
+func (c *setClock) tweak(d *objectDriver) { d.bucket.Clock.Now = func() time.Time { return c.Time } }
 
 func (c *setClock) pass(d time.Duration) { c.Time = c.Add(d) }
 
@@ -33,7 +34,7 @@ func (s *subject) setLifecycle(rules ...storage.LifecycleRule) {
 	live, err := s.driver.acquire(s.t.Context())
 	require.NoError(s.t, err)
 	defer s.driver.release(live)
-	require.NoError(s.t, live.settings.save(context.Background(), bucketSettings{Lifecycle: rules}))
+	require.NoError(s.t, live.Settings.Save(context.Background(), bucketstore.BucketSettings{Lifecycle: rules}))
 }
 
 func (s *subject) partOf(key, upload string, body io.Reader) (driver.Part, error) {
@@ -96,9 +97,9 @@ func TestADiscardedUploadIsUnknown(t *testing.T) {
 	reopen(t, s.root, clock.tweak)
 
 	_, err := s.partOf("k", upload, strings.NewReader("x"))
-	require.Equal(t, error(errUpload), err)
+	require.Equal(t, error(bucketstore.ErrUpload), err)
 	require.ErrorIs(t, err, storage.InvalidArgument)
-	require.Equal(t, error(errUpload), s.complete("k", upload, part))
+	require.Equal(t, error(bucketstore.ErrUpload), s.complete("k", upload, part))
 	require.NoError(t, s.driver.AbortParts(t.Context(), "k", upload))
 	require.Empty(t, s.uploads())
 	require.Empty(t, s.leftovers())
@@ -214,7 +215,7 @@ func TestTheLimitOfAWeekHoldsWithoutReadableSettings(t *testing.T) {
 	s.begin(&driver.PutRequest{Key: "k"})
 	clock.pass(6 * day)
 	kept := s.begin(&driver.PutRequest{Key: "k"})
-	s.write(settingsPath, `{"lifecycle": [{"AbortUploadsAfterDays": 1}], "created": false}`)
+	s.write(bucketdir.SettingsPath, `{"lifecycle": [{"AbortUploadsAfterDays": 1}], "created": false}`)
 	clock.pass(day)
 	reopen(t, s.root, clock.tweak)
 	require.Equal(t, []string{s.uploadDir(kept)}, s.uploads())

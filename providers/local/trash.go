@@ -11,72 +11,76 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// A trash is a directory beside the buckets. A bucket is atomically moved into it before
-// it is removed, so that after a crash a bucket exists with its settings, or not at all.
+// A trash is a hidden directory beside the buckets. A bucket is atomically moved into the trash
+// before it is removed. So after a crash, a bucket either exists with its settings or does not
+// exist.
 //
-// Other processes may still have the bucket open. All keys are locked while it is moved, and
-// a process that gets a lock later finds that the bucket is not at its path.
+// Other processes may still have the bucket open. All keys are locked while the bucket is moved. A
+// process that takes a lock later finds that the bucket is not at its path.
 type trash struct {
 	account *openAccount
-	claim   *claim
+	claim   *bucketdir.Claim
 }
 
 const trashPrefix = ".omnibucket-deleted-"
 
 func (a *openAccount) newTrash(ctx context.Context) (*trash, error) {
 	t := &trash{account: a}
-	return t, retry(ctx, func() (err error) {
-		t.claim, err = claimNew(a.root, trashPrefix+randomName(), 0o777)
+	return t, bucketdir.Retry(ctx, func() (err error) {
+		t.claim, err = bucketdir.NewClaim(a.root, trashPrefix+bucketdir.RandomName(), 0o777)
 		return err
 	})
 }
 
-// makeBucket makes a bucket in the trash, with its settings.
+// makeBucket creates a bucket in the trash, with its settings.
 func (t *trash) makeBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
-	if err := t.account.root.Mkdir(t.claim.path+"/"+r.Name, 0o777); err != nil {
-		return nil, failure(err)
+	if err := t.account.root.Mkdir(t.claim.Path+"/"+r.Name, 0o777); err != nil {
+		return nil, bucketdir.Failure(err)
 	}
 	b, done, err := t.open(ctx, r.Name, t.account.config)
 	if err != nil {
 		return nil, err
 	}
-	defer done() // Windows moves no directory that is open
-	settings, err := b.settings.change(ctx, func(b *bucketSettings) error {
+	defer done() // Windows cannot move an open directory
+	settings, err := b.Settings.Change(ctx, func(b *bucketstore.BucketSettings) error {
 		b.Created, b.Region = t.account.config.Now().UTC(), r.Region
-		return b.apply(r)
+		return b.Apply(r)
 	})
-	return settings.info(r.Name), err
+	return settings.Info(r.Name), err
 }
 
-// place moves a bucket out of the trash. If there is a bucket at its place meanwhile, it is not
-// empty, and stays.
+// place moves a bucket out of the trash to its place. If another process has created a bucket with
+// the name meanwhile, place fails with BucketExists.
 func (t *trash) place(ctx context.Context, name string) error {
 	if t.account.hasBucket(name) {
 		return storage.BucketExists
 	}
-	err := t.rename(ctx, t.claim.path+"/"+name, name)
+	err := t.rename(ctx, t.claim.Path+"/"+name, name)
 	if err != nil && !errors.Is(err, storage.OutcomeUnknown) && t.account.hasBucket(name) {
-		return storage.BucketExists // another process was faster
+		return storage.BucketExists // another process has created the bucket meanwhile
 	}
 	return err
 }
 
-// deleteBucket deletes a bucket that is empty and locked against writers.
+// deleteBucket deletes a bucket. The caller has checked that it is empty, and has locked it against
+// writers.
 func (t *trash) deleteBucket(ctx context.Context, name string) error {
-	if err := t.rename(ctx, name, t.claim.path+"/"+name); err != nil {
+	if err := t.rename(ctx, name, t.claim.Path+"/"+name); err != nil {
 		return err
 	}
 	b, done, err := t.open(context.WithoutCancel(ctx), name, Config{NoSync: true})
 	if err != nil {
-		return nil // the bucket is deleted, and a sweep removes the rest
+		return nil // the bucket is gone from its path, and a sweep removes the rest
 	}
 	defer done()
-	if b.tree.checkEmpty() != nil { // another program put a file there
+	if b.Tree.CheckEmpty() != nil { // another program has put a file into the bucket
 		done()
-		if err := t.rename(context.WithoutCancel(ctx), t.claim.path+"/"+name, name); err != nil {
+		if err := t.rename(context.WithoutCancel(ctx), t.claim.Path+"/"+name, name); err != nil {
 			return err
 		}
 		return storage.BucketNotEmpty
@@ -85,7 +89,7 @@ func (t *trash) deleteBucket(ctx context.Context, name string) error {
 	return nil
 }
 
-// rename moves the directory of a bucket, and flushes both names to the disk.
+// rename moves the directory of a bucket, and flushes the old and the new name to the disk.
 func (t *trash) rename(ctx context.Context, from, to string) error {
 	fi, err := t.account.root.Lstat(from)
 	if err == nil && !fi.IsDir() {
@@ -98,37 +102,37 @@ func (t *trash) rename(ctx context.Context, from, to string) error {
 		err = osdir.RetryInUse(ctx, func() error { return t.account.root.Rename(from, to) })
 	}
 	if osdir.IsNotExist(err) {
-		if _, look := t.account.root.Lstat(from); osdir.IsNotExist(look) { // otherwise the trash is missing
+		if _, look := t.account.root.Lstat(from); osdir.IsNotExist(look) { // otherwise only the trash is missing
 			return &storage.Error{Code: storage.BucketNotFound, Err: err}
 		}
 	}
 	if err != nil || t.account.config.NoSync {
-		return failure(err)
+		return bucketdir.Failure(err)
 	}
-	for _, dir := range [...]string{t.claim.path, "."} {
+	for _, dir := range [...]string{t.claim.Path, "."} {
 		if err := durable.SyncDirIn(t.account.root, dir); err != nil {
-			return unknownOutcome(err)
+			return bucketdir.UnknownOutcome(err)
 		}
 	}
 	return nil
 }
 
 // open opens a bucket in the trash.
-func (t *trash) open(ctx context.Context, name string, c Config) (b *store, done func(), err error) {
-	return openOnce(ctx, bucketDriver(filepath.Join(t.account.dir, t.claim.path), name, c))
+func (t *trash) open(ctx context.Context, name string, c Config) (b *bucketstore.Store, done func(), err error) {
+	return openOnce(ctx, bucketDriver(filepath.Join(t.account.dir, t.claim.Path), name, c))
 }
 
-// remove removes the lock file of the open bucket b, and then everything that is not an object. A process that
-// had the bucket open may still write a file, but its call fails with BucketNotFound. A
-// sweep removes that file.
-func (t *trash) remove(ctx context.Context, name string, b *store, done func()) {
-	_ = osdir.RetryInUse(ctx, func() error { return b.root.Remove(lockPath) })
-	_ = osdir.RetryInUse(ctx, func() error { return b.root.RemoveAll(reserved) })
-	_ = b.tree.removeEmpty("")
+// remove removes the lock file of the open bucket b, and then everything that is not an object. A
+// process that had the bucket open may still write a file. Its call fails with BucketNotFound, and
+// a sweep removes the file.
+func (t *trash) remove(ctx context.Context, name string, b *bucketstore.Store, done func()) {
+	_ = osdir.RetryInUse(ctx, func() error { return b.Root.Remove(bucketdir.LockPath) })
+	_ = osdir.RetryInUse(ctx, func() error { return b.Root.RemoveAll(bucketdir.Reserved) })
+	_ = b.Tree.RemoveEmpty("")
 	if runtime.GOOS == "windows" {
 		done()
 	}
-	top, err := osdir.Open(t.account.root, nil, t.claim.path)
+	top, err := osdir.Open(t.account.root, nil, t.claim.Path)
 	if err != nil {
 		return
 	}
@@ -136,7 +140,7 @@ func (t *trash) remove(ctx context.Context, name string, b *store, done func()) 
 	_ = osdir.RetryInUse(ctx, func() error { return top.Rmdir(name) })
 }
 
-// sweepTrash completes deletions of processes that were killed meanwhile. If that fails, a
+// sweepTrash completes the deletions of buckets during which a process was killed. If that fails, a
 // later sweep tries again.
 func (a *openAccount) sweepTrash(ctx context.Context) {
 	d, err := osdir.Open(a.root, nil, "")
@@ -153,18 +157,20 @@ func (a *openAccount) sweepTrash(ctx context.Context) {
 	}
 }
 
-// sweepTrashed sweeps a trash, if path is that of one or of its marker.
+// sweepTrashed sweeps a trash whose process has ended. path is the path of the trash, or of the
+// marker file beside it.
 func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
 	fi, err := a.root.Lstat(path)
 	if err != nil {
 		return
 	}
-	c := takeOver(a.root, strings.TrimSuffix(path, markerSuffix), time.Since(fi.ModTime()) > abandonedAge)
+	old := time.Since(fi.ModTime()) > bucketdir.AbandonedAge
+	c := bucketdir.TakeOver(a.root, strings.TrimSuffix(path, bucketdir.MarkerSuffix), old)
 	if c == nil {
 		return
 	}
-	defer c.end()
-	d, err := osdir.Open(a.root, nil, c.path)
+	defer c.End()
+	d, err := osdir.Open(a.root, nil, c.Path)
 	if err != nil {
 		return
 	}
@@ -175,42 +181,32 @@ func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
 	}
 }
 
-// sweep completes a deletion. If an object was written before the bucket was locked
-// against writers, it moves the bucket back: the write was acknowledged, the deletion not.
+// sweep completes the deletion of one bucket. If an object was written before the bucket was locked
+// against writers, sweep moves the bucket back. The write was acknowledged, and the deletion was
+// not.
 func (t *trash) sweep(ctx context.Context, name string) {
 	b, done, err := t.open(ctx, name, Config{NoSync: true})
 	if err != nil {
 		return
 	}
 	defer done()
-	if _, err := b.root.Lstat(lockPath); err == nil {
-		if runtime.GOOS != "windows" { // on other systems, no process has it open
-			f, err := b.locks.acquireLockFile()
-			if err != nil || osdir.TryLockRange(f.os, 0, lockSlots) != nil {
-				return // another process is writing
+	if _, err := b.Root.Lstat(bucketdir.LockPath); err == nil {
+		// On Windows, no process has the bucket open: an open directory could not have been moved
+		// here.
+		if runtime.GOOS != "windows" {
+			unlock, ok := b.Locks.TryLockAll()
+			if !ok {
+				return // another process is writing to the bucket
 			}
-			defer b.locks.release(f)
+			defer unlock()
 		}
-		if b.tree.checkEmpty() != nil {
+		if b.Tree.CheckEmpty() != nil {
 			done()
 			if _, err := t.account.root.Lstat(name); osdir.IsNotExist(err) {
-				_ = t.rename(ctx, t.claim.path+"/"+name, name)
+				_ = t.rename(ctx, t.claim.Path+"/"+name, name)
 			}
 			return
 		}
 	}
 	t.remove(ctx, name, b, done)
-}
-
-// checkEmpty fails with BucketNotEmpty if the bucket has an object, a noncurrent version
-// or any other file.
-func (t *tree) checkEmpty() error {
-	for _, path := range [...]string{"", versionsPath} {
-		if holds, err := t.hasFile(path); err != nil {
-			return err
-		} else if holds {
-			return storage.BucketNotEmpty
-		}
-	}
-	return nil
 }

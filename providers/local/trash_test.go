@@ -11,11 +11,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
+	"github.com/stretchr/testify/require"
 )
 
 // createPublicBucket makes a bucket whose settings the tests can recognize.
@@ -107,7 +107,7 @@ func TestAKilledDeletionIsCompletedOrHasNoEffect(t *testing.T) {
 		}
 		entries, err := os.ReadDir(root)
 		require.NoError(t, err)
-		old := time.Now().Add(-2 * abandonedAge) // for a trash without a marker
+		old := time.Now().Add(-2 * bucketdir.AbandonedAge) // for a trash without a marker
 		for _, e := range entries {
 			require.NoError(t, os.Chtimes(filepath.Join(root, e.Name()), old, old))
 		}
@@ -121,7 +121,7 @@ func TestAKilledDeletionIsCompletedOrHasNoEffect(t *testing.T) {
 // TestInterruptedDeletionsAreCompleted tests the state after each step of a deletion.
 func TestInterruptedDeletionsAreCompleted(t *testing.T) {
 	const held = trashPrefix + "0123456789abcdef01234567"
-	old := time.Now().Add(-2 * abandonedAge)
+	old := time.Now().Add(-2 * bucketdir.AbandonedAge)
 	for _, row := range []struct {
 		name string
 		die  func(t *testing.T, s *serviceDriver, root string)
@@ -152,12 +152,12 @@ func TestInterruptedDeletionsAreCompleted(t *testing.T) {
 		{"after the lock file was removed", func(t *testing.T, s *serviceDriver, root string) {
 			s.createPublicBucket(t, "bucket")
 			trashAt(t, root, held, "bucket")
-			require.NoError(t, os.Remove(filepath.Join(root, held, "bucket", lockPath)))
+			require.NoError(t, os.Remove(filepath.Join(root, held, "bucket", bucketdir.LockPath)))
 		}, false, false},
 		{"after the settings were removed", func(t *testing.T, s *serviceDriver, root string) {
 			s.createPublicBucket(t, "bucket")
 			trashAt(t, root, held, "bucket")
-			require.NoError(t, os.RemoveAll(filepath.Join(root, held, "bucket", reserved)))
+			require.NoError(t, os.RemoveAll(filepath.Join(root, held, "bucket", bucketdir.Reserved)))
 		}, false, false},
 		{"not interrupted: the process lives", func(t *testing.T, s *serviceDriver, root string) {
 			s.createPublicBucket(t, "bucket")
@@ -194,7 +194,7 @@ func trashAt(t *testing.T, root, name string, buckets ...string) (marker string)
 	t.Helper()
 	dir := filepath.Join(root, name)
 	require.NoError(t, os.Mkdir(dir, 0o777))
-	marker = dir + markerSuffix
+	marker = dir + bucketdir.MarkerSuffix
 	require.NoError(t, os.WriteFile(marker, nil, 0o666))
 	for _, bucket := range buckets {
 		require.NoError(t, os.Rename(filepath.Join(root, bucket), filepath.Join(dir, bucket)))
@@ -211,10 +211,10 @@ func TestWritingToADeletedBucketFails(t *testing.T) {
 	b.remove("k")
 	trashAt(t, root, trashPrefix+"0123456789abcdef01234567", "bucket")
 	moved := filepath.Join(root, trashPrefix+"0123456789abcdef01234567", "bucket")
-	require.NoError(t, os.Remove(filepath.Join(moved, lockPath)))
+	require.NoError(t, os.Remove(filepath.Join(moved, bucketdir.LockPath)))
 	_, err := b.driver.Put(t.Context(), request("k", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
-	require.NoError(t, os.RemoveAll(filepath.Join(moved, reserved)))
+	require.NoError(t, os.RemoveAll(filepath.Join(moved, bucketdir.Reserved)))
 	_, err = b.driver.Put(t.Context(), request("k", "x"))
 	require.ErrorIs(t, err, storage.BucketNotFound)
 }
@@ -223,7 +223,8 @@ func TestWritingToADeletedBucketFails(t *testing.T) {
 func TestABucketWithAnEmptyDirectoryOfVersionsIsEmpty(t *testing.T) {
 	s, root := service(t)
 	s.createPublicBucket(t, "bucket")
-	require.NoError(t, os.MkdirAll(filepath.Join(root, "bucket", versionsPath, "dir", "k", versionsName), 0o777))
+	versions := filepath.Join(root, "bucket", bucketdir.VersionsPath, "dir", "k", bucketdir.VersionsName)
+	require.NoError(t, os.MkdirAll(versions, 0o777))
 	require.NoError(t, s.DeleteBucket(t.Context(), "bucket"))
 	require.NoDirExists(t, filepath.Join(root, "bucket"))
 }
@@ -235,10 +236,15 @@ func TestABucketWithAFileThatIsNotAnObjectIsNotEmpty(t *testing.T) {
 		name string
 		make func(path string) error
 	}{
-		{"a name that is not a key", func(path string) error { return os.WriteFile(path+"/"+reserved+"-notes", []byte("x"), 0o666) }},
+		{"a name that is not a key", func(path string) error {
+			return os.WriteFile(path+"/"+bucketdir.Reserved+"-notes", []byte("x"), 0o666)
+		}},
 		{"a broken link", func(path string) error { return os.Symlink("nowhere", path+"/link") }},
 		{"in a directory", func(path string) error {
-			return errors.Join(os.Mkdir(path+"/dir", 0o777), os.WriteFile(path+"/dir/"+reserved+"-notes", []byte("x"), 0o666))
+			return errors.Join(
+				os.Mkdir(path+"/dir", 0o777),
+				os.WriteFile(path+"/dir/"+bucketdir.Reserved+"-notes", []byte("x"), 0o666),
+			)
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {

@@ -10,10 +10,11 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
+	"github.com/stretchr/testify/require"
 )
 
 // A cleaner is a body whose last Read removes files, as a program that removes temporary
@@ -39,7 +40,8 @@ func (c *cleaner) Read([]byte) (int, error) {
 // cleaned returns a request whose staged file vanishes while its body is read.
 func (s *subject) cleaned(t *testing.T, key string) *driver.PutRequest {
 	r := request(key, "")
-	r.Body = io.MultiReader(strings.NewReader("new"), &cleaner{t, []string{filepath.Join(s.root, tmpPath, "*", "*")}})
+	staged := filepath.Join(s.root, bucketdir.TmpPath, "*", "*")
+	r.Body = io.MultiReader(strings.NewReader("new"), &cleaner{t, []string{staged}})
 	return r
 }
 
@@ -129,7 +131,7 @@ func TestAPartOfAnUploadAbortedMeanwhileIsRefused(t *testing.T) {
 	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
 	_, err = s.driver.PutPart(soon(t), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: unseekable{&aborting{s, upload}}})
-	require.ErrorIs(t, err, errUpload)
+	require.ErrorIs(t, err, bucketstore.ErrUpload)
 }
 
 func TestTheNumberOfRoundsIsLimited(t *testing.T) {
@@ -148,7 +150,7 @@ func TestTheNumberOfRoundsIsLimited(t *testing.T) {
 		},
 		{
 			"the directory of versions is removed each time that it was made", []tweak{withVersions},
-			func(s *subject) string { return s.driver.live.noncurrent.versionsDir("k") },
+			func(s *subject) string { return s.driver.live.Noncurrent.Dirs.Path("k") },
 			func(s *subject, at string) { _ = os.Remove(filepath.Join(s.root, at)) },
 			func(s *subject) error { return second(s.driver.Put(soon(s.t.(*testing.T)), request("k", "x"))) },
 		},
@@ -171,7 +173,7 @@ func TestTheNumberOfRoundsIsLimited(t *testing.T) {
 			s.put("k", "old")
 			at := row.at(s)
 			calls := 0
-			s.driver.live.tree.onOpen = func(path string) {
+			s.driver.live.Tree.OnOpen = func(path string) {
 				if path == at {
 					calls++
 					row.meddle(s, at)
@@ -180,7 +182,7 @@ func TestTheNumberOfRoundsIsLimited(t *testing.T) {
 			err := row.call(s)
 			require.Equal(t, storage.Unavailable, storage.CodeOf(err), "%v", err)
 			require.Greater(t, calls, 10, "it must be tried again")
-			s.driver.live.tree.onOpen = nil
+			s.driver.live.Tree.OnOpen = nil
 			require.NoError(t, row.call(s))
 		})
 	}
@@ -200,12 +202,12 @@ func TestTheDirectoryOfAVisibleSidecarIsMadeAgain(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := open(t, withSidecars)
 			key := strings.Repeat("n", 250)
-			l, ok := s.driver.live.tree.names().locate(key)
+			l, ok := s.driver.live.Tree.Names().Locate(key)
 			require.True(t, ok)
-			require.NotEqual(t, l.dir, l.altDir)
+			require.NotEqual(t, l.Dir, l.AltDir)
 			calls := 0
-			s.driver.live.tree.onOpen = func(path string) {
-				if path == l.altDir && calls < row.times && os.Remove(filepath.Join(s.root, path)) == nil {
+			s.driver.live.Tree.OnOpen = func(path string) {
+				if path == l.AltDir && calls < row.times && os.Remove(filepath.Join(s.root, path)) == nil {
 					calls++
 				}
 			}
@@ -218,13 +220,13 @@ func TestTheDirectoryOfAVisibleSidecarIsMadeAgain(t *testing.T) {
 				require.True(t, e.Unknown, "the object was stored")
 			}
 			require.Positive(t, calls)
-			s.driver.live.tree.onOpen = nil
+			s.driver.live.Tree.OnOpen = nil
 			require.Equal(t, "x", s.get(key))
 		})
 	}
 }
 
-// TestWritingMakesAMissingStagingDirectory writes to a bucket without tmpPath. Tools that
+// TestWritingMakesAMissingStagingDirectory writes to a bucket without TmpPath. Tools that
 // only copy files, or that remove empty directories, leave such a bucket.
 func TestWritingMakesAMissingStagingDirectory(t *testing.T) {
 	for _, row := range []struct {
@@ -240,7 +242,7 @@ func TestWritingMakesAMissingStagingDirectory(t *testing.T) {
 			if !row.open {
 				require.NoError(t, s.driver.Close())
 			}
-			require.NoError(t, os.RemoveAll(filepath.Join(s.root, tmpPath)))
+			require.NoError(t, os.RemoveAll(filepath.Join(s.root, bucketdir.TmpPath)))
 			if !row.open {
 				s = reopen(t, s.root)
 			}

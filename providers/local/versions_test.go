@@ -7,11 +7,13 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/bucketstore"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
+	"github.com/stretchr/testify/require"
 )
 
 // history returns all versions, page by page.
@@ -97,7 +99,7 @@ func TestMalformedAndMissingVersions(t *testing.T) {
 			require.ErrorIs(t, err, storage.InvalidArgument)
 			require.ErrorIs(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: version}), storage.InvalidArgument)
 		}
-		absent := versionOf(osdir.Meta{Ino: 1, MTime: 1})
+		absent := objectfile.VersionOf(osdir.Meta{Ino: 1, MTime: 1})
 		_, _, err := s.getVersion("k", absent)
 		require.ErrorIs(t, err, storage.ObjectNotFound)
 		require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: absent}))
@@ -166,7 +168,8 @@ func TestRemovalsLeaveMarkers(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			today := day(1)
-			tweaks := append(disk.tweaks, withVersions, withFlush, func(d *objectDriver) { d.clock.now = func() time.Time { return today } })
+			atToday := func(d *objectDriver) { d.bucket.Clock.Now = func() time.Time { return today } }
+			tweaks := append(disk.tweaks, withVersions, withFlush, atToday)
 			s := open(t, tweaks...)
 			shown := func() (lines []string) {
 				for _, e := range s.history(driver.ListRequest{}) {
@@ -214,7 +217,7 @@ func TestRemovalsLeaveMarkers(t *testing.T) {
 			require.Equal(t, []string{"removed 4"}, shown())
 			require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "other", Version: s.history(driver.ListRequest{})[0].Version}))
 			require.Empty(t, shown())
-			left, err := os.ReadDir(filepath.Join(s.root, filepath.FromSlash(versionsPath)))
+			left, err := os.ReadDir(filepath.Join(s.root, filepath.FromSlash(bucketdir.VersionsPath)))
 			require.NoError(t, err)
 			require.Empty(t, left, "no files are left")
 			require.NoDirExists(t, filepath.Join(s.root, "dir"))
@@ -228,7 +231,8 @@ func TestAnInterruptedRemovalChangesNothing(t *testing.T) {
 	live, err := s.driver.acquire(t.Context())
 	require.NoError(t, err)
 	defer s.driver.release(live)
-	require.NoError(t, live.noncurrent.markRemoved(t.Context(), "k", objectFile{live.tree.top, "k", live.mustStat(t, "k")}))
+	current := objectfile.ObjectFile{Dir: live.Tree.Top, Base: "k", Meta: mustStat(t, live, "k")}
+	require.NoError(t, live.Noncurrent.MarkRemoved(t.Context(), "k", current))
 	require.Len(t, s.history(driver.ListRequest{}), 1, "neither the version twice nor the marker")
 	require.Equal(t, "1", s.get("k"))
 	require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
@@ -236,8 +240,8 @@ func TestAnInterruptedRemovalChangesNothing(t *testing.T) {
 	require.Empty(t, s.history(driver.ListRequest{}))
 }
 
-func (s *store) mustStat(t *testing.T, base string) osdir.Meta {
-	m, err := s.tree.top.Stat(base)
+func mustStat(t *testing.T, s *bucketstore.Store, base string) osdir.Meta {
+	m, err := s.Tree.Top.Stat(base)
 	require.NoError(t, err)
 	return m
 }

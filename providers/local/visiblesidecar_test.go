@@ -8,14 +8,15 @@ import (
 	"testing"
 	"time"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+	"github.com/stretchr/testify/require"
 )
 
-func withSidecars(d *objectDriver) { d.visible = true }
+func withSidecars(d *objectDriver) { d.bucket.Visible = true }
 
 // copied returns a copy of a bucket, as of a tool that only copies bytes and names.
 func copied(t *testing.T, from string) *subject {
@@ -38,7 +39,7 @@ func described(key, body string) *driver.PutRequest {
 func visibleFiles(t *testing.T, root string) (found []string) {
 	t.Helper()
 	require.NoError(t, filepath.WalkDir(root, func(path string, _ os.DirEntry, err error) error {
-		if strings.Contains(path, reserved+string(markVisible)) {
+		if strings.Contains(path, bucketdir.Reserved+string(bucketdir.MarkVisible)) {
 			found = append(found, path)
 		}
 		return err
@@ -75,12 +76,12 @@ func (s *subject) isPublic(key string) (bool, error) {
 		return false, err
 	}
 	defer s.driver.release(live)
-	f, a, err := live.objects.openObject(s.t.Context(), key, "")
+	f, a, err := live.Objects.OpenObject(s.t.Context(), key, "")
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = f.Close() }()
-	return a != nil && a.publicRead, nil
+	return a != nil && a.PublicRead, nil
 }
 
 // TestAVisibleSidecarMatchesItsObject requires that no sidecar of another object stays.
@@ -145,7 +146,7 @@ func TestRemovingAnObjectRemovesItsVisibleSidecar(t *testing.T) {
 	require.Empty(t, visibleFiles(t, s.root))
 	require.NoDirExists(t, filepath.Join(s.root, "dir"))
 
-	s.driver.versions.Store(true)
+	s.driver.bucket.Versions.Store(true)
 	_, err := s.driver.Put(t.Context(), described("k", "old"))
 	require.NoError(t, err)
 	s.put("k", "new")
@@ -173,17 +174,17 @@ func TestAttributesOfACopySurviveTheRemovalOfTheirSidecar(t *testing.T) {
 			live, err := s.driver.acquire(t.Context())
 			require.NoError(t, err)
 			defer s.driver.release(live)
-			l, _ := live.tree.names().locate("k")
-			at := live.objects.candidates(l, live.tree.top)
-			defer at.close()
-			old, err := at.find()
+			l, _ := live.Tree.Names().Locate("k")
+			at := live.Objects.Candidates(l, live.Tree.Top)
+			defer at.Close()
+			old, err := at.Find()
 			require.NoError(t, err)
-			require.NoError(t, at.adopt(t.Context(), old))
-			require.NoError(t, at.dropVisible(t.Context()))
+			require.NoError(t, at.Adopt(t.Context(), old))
+			require.NoError(t, at.DropVisible(t.Context()))
 			require.Len(t, visibleFiles(t, s.root), 1)
 			require.Equal(t, described("k", "").Properties, s.head("k").Properties)
 
-			s.driver.versions.Store(true)
+			s.driver.bucket.Versions.Store(true)
 			version := s.head("dir/k").Version
 			s.put("dir/k", "new")
 			_, a, err := s.getVersion("dir/k", version)
@@ -223,7 +224,8 @@ func TestARetentionThatAnotherProgramWrote(t *testing.T) {
 			s := open(t, withSidecars)
 			require.NoError(t, os.WriteFile(filepath.Join(s.root, "k"), []byte("text"), 0o666))
 			sidecar := `{"contentType":"image/png","metadata":{"m":"1"},"size":4,` + row.text + `}`
-			require.NoError(t, os.WriteFile(filepath.Join(s.root, reserved+string(markVisible)+"k"), []byte(sidecar), 0o666))
+			path := filepath.Join(s.root, bucketdir.Reserved+string(bucketdir.MarkVisible)+"k")
+			require.NoError(t, os.WriteFile(path, []byte(sidecar), 0o666))
 			for _, adopted := range []bool{false, true} {
 				attrs, err := s.driver.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
 				require.NoError(t, err)
@@ -238,13 +240,20 @@ func TestARetentionThatAnotherProgramWrote(t *testing.T) {
 
 // As on FAT and exFAT, which have no extended attributes and give files other inodes at each mount.
 func TestAttributesSurviveNewInodeNumbers(t *testing.T) {
-	other := &attrs{Properties: storage.Properties{ContentType: "text/x-other"}, crc: storage.CRC32C{Sum: 1, Known: true}, unique: "other"}
-	for name, sidecar := range map[string]*attrs{"no number has a sidecar": nil, "the number has the sidecar of another object": other} {
+	other := &objectfile.Attrs{
+		Properties: storage.Properties{ContentType: "text/x-other"},
+		CRC32C:     storage.CRC32C{Sum: 1, Known: true},
+		Unique:     "other",
+	}
+	for name, sidecar := range map[string]*objectfile.Attrs{
+		"no number has a sidecar":                      nil,
+		"the number has the sidecar of another object": other,
+	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t, withoutXattrs, withCoarseTimes)
 			_, err := s.driver.Put(t.Context(), described("a/b", "content"))
 			require.NoError(t, err)
-			dir := filepath.Join(s.root, attrsPath)
+			dir := filepath.Join(s.root, bucketdir.AttrsPath)
 			left, err := os.ReadDir(dir)
 			require.NoError(t, err)
 			require.Len(t, left, 1)
@@ -252,8 +261,8 @@ func TestAttributesSurviveNewInodeNumbers(t *testing.T) {
 			if sidecar != nil {
 				info, err := os.Stat(filepath.Join(s.root, "a/b"))
 				require.NoError(t, err)
-				sidecar.size, sidecar.mtime = info.Size(), info.ModTime().UnixNano()
-				require.NoError(t, os.WriteFile(filepath.Join(dir, left[0].Name()), sidecar.encode(), 0o666))
+				sidecar.Size, sidecar.MTime = info.Size(), info.ModTime().UnixNano()
+				require.NoError(t, os.WriteFile(filepath.Join(dir, left[0].Name()), sidecar.Encode(), 0o666))
 			}
 			s = reopen(t, s.root, withoutXattrs, withCoarseTimes)
 			require.Equal(t, described("a/b", "").Properties, s.head("a/b").Properties)

@@ -5,16 +5,16 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/stretchr/testify/require"
-
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/stretchr/testify/require"
 )
 
 // TestAFolderIsShownIfAWalkFindsAnObjectInIt requires that a listing with a delimiter, which
 // does not walk folders, parses their names as a walk does.
 func TestAFolderIsShownIfAWalkFindsAnObjectInIt(t *testing.T) {
-	long := func(n int) string { return escaped(strings.Repeat("x", n), markEscaped) }
+	long := func(n int) string { return bucketdir.Escaped(strings.Repeat("x", n), bucketdir.MarkEscaped) }
 	for _, row := range []struct {
 		name, path string
 		shown      bool

@@ -30,31 +30,35 @@ import (
 type account struct {
 	client             *awss3.Client // sends each request once, because the core retries
 	credentials        aws.CredentialsProvider
-	renewer            *renewer                   // renews the credentials; nil if their source has no others
-	denied             *atomic.Pointer[time.Time] // when credentials last were not the cause of a denied HEAD
+	renewer            *renewer                   // replaces refused credentials; nil if no others can be had
+	denied             *atomic.Pointer[time.Time] // time of the last HEAD with 403 whose credentials were accepted
 	environmentExpires time.Time                  // expiry of the environment's credentials; zero if unknown
 	anonymous          bool
-	requesterPays      bool // Config.RequesterPays
+	isSession          bool   // Config has temporary credentials
+	vended             bool   // Config.CredentialsFor
+	vendRole           string // Config.VendRole
+	requesterPays      bool   // Config.RequesterPays
 	expectedOwner      string
-	kms                *kmsKey // key for writes without an option of their own; nil means the bucket's default
+	cdn                bool    // whether PublicURL names the provider's CDN
+	kms                *kmsKey // from Config.KMSKey, for writes without WithKMSKey; nil means the bucket's default
 	region             string
 	keys               *signature.Keys
 	clock              *clock
 	server             *serverKind
-	endpoint           *url.URL // the server's root; nil for Amazon S3, by region
-	orderedHost        bool     // a profile that has the endpoint's host says that it lists in byte order
-	customResolver     bool     // the user's endpoint resolver may send requests elsewhere
+	endpoint           *url.URL // root URL of the server; nil for Amazon S3, whose host depends on the region
+	orderedHost        bool     // true if the server is known by its host to list in byte order
+	customResolver     bool     // true if the caller's endpoint resolver may send requests to another host
 	pathStyle          bool
 	profile            Profile
 	profileGiven       bool                 // Config has a profile
 	http               *http.Client         // nil if the SDK's configuration or client has its own
-	ownsHTTP           bool                 // http was made here, and is closed with the account
-	rawTransport       *transport.Transport // the transport of http if a raw client may be used; else nil
+	ownsHTTP           bool                 // true if newAccount made http; close then closes the connections of http
+	rawTransport       *transport.Transport // transport of http; nil if only the SDK may send requests
 	givenClient        *awss3.Client        // Config.Client
-	identity           any                  // equal for accounts between which the server can copy
+	identity           any                  // accounts with equal identities can copy from one another on the server
 }
 
-// newAccount reads a Config except for Config.Bucket. It sends no request.
+// newAccount makes an account from all fields of c except Bucket. It sends no request.
 func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err := checkConfig(c); err != nil {
 		return nil, err
@@ -69,7 +73,9 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	}
 	a := &account{
 		anonymous: c.Anonymous, givenClient: c.Client, requesterPays: c.RequesterPays,
+		vendRole:           c.VendRole,
 		expectedOwner:      c.ExpectedBucketOwner,
+		cdn:                c.CDN,
 		profileGiven:       c.Profile != nil,
 		environmentExpires: environmentExpiry(), keys: &signature.Keys{}, clock: &clock{now: time.Now},
 		server: &serverKind{}, denied: &atomic.Pointer[time.Time]{},
@@ -83,6 +89,9 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 	if err := a.checkOwner(); err != nil {
 		return nil, err
 	}
+	if err := a.checkCDN(); err != nil {
+		return nil, err
+	}
 	a.setHTTP(c, &s)
 	a.setCredentials(c, s)
 	a.client = awss3.New(s, a.configureClient)
@@ -94,6 +103,8 @@ func checkConfig(c Config) error {
 	switch {
 	case c.CredentialsFor != nil:
 		return argument.Invalid("Config.CredentialsFor", "must be of a bucket: an account has no keys", "")
+	case c.VendRole != "" && !strings.HasPrefix(c.VendRole, "arn:"):
+		return argument.Invalid("Config.VendRole (vend_role=)", "must be the ARN of a role", "")
 	case c.Client != nil && c.AWS != nil:
 		return argument.Invalid("Config.Client and Config.AWS", "exclude each other", "")
 	case c.Client != nil && (static || c.Anonymous || c.HTTPClient != nil):
@@ -114,8 +125,8 @@ func checkConfig(c Config) error {
 	return named.Credentials(c.Credentials).Check()
 }
 
-// configureClient sets the options that this package needs, however the client was made, and
-// whatever the environment says.
+// configureClient sets the options that this package needs. They replace those of the caller's
+// client and of the environment.
 func (a *account) configureClient(o *awss3.Options) {
 	o.Region = a.region
 	o.UsePathStyle = a.pathStyle
@@ -129,12 +140,12 @@ func (a *account) configureClient(o *awss3.Options) {
 		o.HTTPClient = a.http
 	}
 	o.Retryer, o.RetryMaxAttempts = aws.NopRetryer{}, 0
-	// Each call sets checksums in headers, or not at all. Half of the S3 servers refuse
-	// a trailer.
+	// The driver itself adds a checksum to those requests that need one. By default the SDK would
+	// send checksums in trailers, which half of the S3 servers refuse.
 	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
 	o.ResponseChecksumValidation = aws.ResponseChecksumValidationWhenRequired
 	o.DisableLogOutputChecksumValidationSkipped = true
-	if a.givenClient == nil && o.ClientLogMode == 0 { // otherwise Config.AWS wants the logs
+	if a.givenClient == nil && o.ClientLogMode == 0 { // a ClientLogMode would mean that the caller wants logs
 		o.Logger, o.ClientLogMode = logging.Nop{}, 0
 	}
 	corrects := !o.DisableClockSkewCorrection
@@ -160,7 +171,7 @@ func (a *account) configureClient(o *awss3.Options) {
 	}
 }
 
-// close closes what newAccount opened.
+// close closes the idle connections of the HTTP client that newAccount made.
 func (a *account) close() error {
 	if a.ownsHTTP {
 		a.http.CloseIdleConnections()
@@ -168,12 +179,12 @@ func (a *account) close() error {
 	return nil
 }
 
-// A sharedIdentity makes accounts equal that were opened separately with one
-// credential. The server can copy between their buckets.
+// A sharedIdentity is equal for two accounts that were opened separately with the same credential.
+// The server can copy between the buckets of such accounts.
 type sharedIdentity struct {
 	endpoint, credential string
-	owner                string // that both buckets are expected to have, or ""
-	pays                 bool   // a copy says for both buckets, or for neither, that the requester pays
+	owner                string // Config.ExpectedBucketOwner, which both buckets of a copy must have
+	pays                 bool   // Config.RequesterPays, equal for both buckets: a copy has one header for both
 }
 
 func (a *account) identify(c Config) {
@@ -197,8 +208,8 @@ func (a *account) identify(c Config) {
 	a.identity = shared
 }
 
-// The headers that name the account which must own a bucket. A signed URL has the first one in
-// its query, in lower case, as the SDK's presigner does.
+// These headers name the account that must own a bucket. A signed URL has the first header as a
+// query parameter, in lower case, as in the URLs of the SDK.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/bucket-owner-condition.html
 const (
 	ownerHeader       = rawclient.OwnerHeader
@@ -228,8 +239,8 @@ func (a *account) checkOwner() error {
 	return nil
 }
 
-// withExpectedOwner adds the headers to all requests for a bucket that exists. The source of a copy
-// has the same owner: see sharedIdentity.
+// withExpectedOwner adds the headers with the expected owner to every request for an existing
+// bucket. The source bucket of a copy must have the same owner (see sharedIdentity).
 func withExpectedOwner(owner string) func(*middleware.Stack) error {
 	set := middleware.BuildMiddlewareFunc(
 		"omnibucket:ExpectedOwner",

@@ -8,12 +8,13 @@ import (
 	"github.com/omnibucket/storage/providers/internal/address"
 )
 
-// addresses describes what parseAddress reads.
+// addresses lists the parameters that an address such as s3://photos can have.
 var addresses = address.Form{
 	Scheme: "s3",
 	Params: []string{
-		"region", "endpoint", "path_style", "profile", "request_payer", "expected_bucket_owner", "kms_key", "bucket_key",
-		"anonymous", "credentials",
+		"region", "endpoint", "path_style", "profile", "request_payer", "expected_bucket_owner", "kms_key",
+		"bucket_key",
+		"cdn", "anonymous", "credentials", "vend_role",
 	},
 	Bucket:      "bucket",
 	Account:     "s3://",
@@ -29,6 +30,7 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	}
 	query := u.Query()
 	c.Region, c.Endpoint, c.Credentials = query.Get("region"), query.Get("endpoint"), query.Get("credentials")
+	c.VendRole = query.Get("vend_role")
 	if query.Has("path_style") {
 		var style bool
 		if style, err = address.Flag(query, "path_style", false); err != nil {
@@ -45,6 +47,9 @@ func parseAddress(u *url.URL) (c Config, err error) {
 		}
 	}
 	if c.BucketKey, err = address.Flag(query, "bucket_key", false); err != nil {
+		return c, err
+	}
+	if c.CDN, err = address.Flag(query, "cdn", false); err != nil {
 		return c, err
 	}
 	c.ExpectedBucketOwner, c.KMSKey = query.Get("expected_bucket_owner"), query.Get("kms_key")

@@ -2,6 +2,7 @@ package s3
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"strings"
 	"sync/atomic"
@@ -20,12 +21,13 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// A bucket has the URLs of a bucket and of its objects. It finds out why requests failed.
+// A bucket has the name and the URLs of one bucket, and finds out why requests for its objects
+// failed.
 type bucket struct {
 	account   *account
 	name      string
-	endpoints [2]atomic.Pointer[bucketEndpoint] // [0] is for the server's own URL, [1] for the last base URL
-	seen      atomic.Pointer[time.Time]         // when a missing object last showed that the bucket exists
+	endpoints [2]atomic.Pointer[bucketEndpoint] // cache: [0] for the server's own URL, [1] for the last other base URL
+	seen      atomic.Pointer[time.Time]         // time at which notFound last found that the bucket exists
 }
 
 func (a *account) amazon() bool {
@@ -40,14 +42,14 @@ func (a *account) urlOf(ctx context.Context, bucket string) (*url.URL, error) {
 
 // An authScheme says how requests to a URL are signed and sent.
 type authScheme struct {
-	sigV4 bool // SigV4 for S3 in the account's region, as sign.go makes it
-	plain bool // for a raw client: sigV4 for a named bucket, no headers of the endpoint, no escapes in the path
+	sigV4 bool // true if sign.go can sign: SigV4 for the service s3, in the account's region
+	plain bool // true if package rawclient can send: sigV4, a bucket name, no extra headers, no escapes in the path
 }
 
-// resolve returns the URL of a bucket, without a slash at its end, and how requests are sent there. It
-// applies the SDK's rules for path and host to base, which is how clients outside reach the server. If the
-// host of base already names the bucket (an accelerated address, a domain with the bucket's name), base is
-// the URL.
+// resolve returns the URL of a bucket, without a slash at its end, and how requests are sent there.
+// base is the address at which outside clients reach the server. If it is not empty, resolve
+// applies the SDK's rules for path and host to base. If the host of base already contains the
+// bucket (an accelerated address, a domain with the bucket's name), resolve returns base.
 func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL, scheme authScheme, err error) {
 	o := a.client.Options()
 	p := awss3.EndpointParameters{
@@ -65,14 +67,14 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 	if base != "" {
 		u, err := url.Parse(base)
 		if err != nil {
-			return nil, scheme, storage.InvalidArgument // the core has parsed it already
+			return nil, scheme, storage.InvalidArgument // unreachable: the core has already parsed base
 		}
 		u.Path = strings.TrimSuffix(u.Path, "/")
 		if !o.UsePathStyle && (u.Hostname() == bucket || strings.HasPrefix(u.Hostname(), bucket+".")) {
 			return u, authScheme{sigV4: true}, nil
 		}
 		p.Endpoint = aws.String(u.String())
-		p.Accelerate, p.UseFIPS, p.UseDualStack = new(bool), new(bool), new(bool) // only for hosts of AWS
+		p.Accelerate, p.UseFIPS, p.UseDualStack = new(bool), new(bool), new(bool) // only hosts of AWS have these
 	}
 	e, err := o.EndpointResolverV2.ResolveEndpoint(ctx, p.WithDefaults())
 	if err != nil {
@@ -88,17 +90,17 @@ func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL,
 	return &e.URI, scheme, nil
 }
 
-// isPlainSigV4 reports whether an option is SigV4 for S3 in the account's region,
-// which are the defaults.
+// isPlainSigV4 reports whether an option signs by SigV4, for the service S3 and the account's
+// region. An option without a service or a region has these two by default.
 func (a *account) isPlainSigV4(o *auth.Option) bool {
 	name, hasName := smithyhttp.GetSigV4SigningName(&o.SignerProperties)
 	region, hasRegion := smithyhttp.GetSigV4SigningRegion(&o.SignerProperties)
 	return o.SchemeID == "sigv4" && (!hasName || name == signature.Service) && (!hasRegion || region == a.region)
 }
 
-// A bucketEndpoint is the URL of a bucket, split into what requests need.
+// A bucketEndpoint is the URL of a bucket, with the parts of the URL that requests need.
 type bucketEndpoint struct {
-	base   string   // the base URL that it was resolved from
+	base   string   // base URL from which url was resolved; "" for the server's own URL
 	url    *url.URL // never modified
 	origin string   // "https://host"
 	host   string   // in the form that is signed: without the scheme's default port
@@ -107,8 +109,9 @@ type bucketEndpoint struct {
 	raw    *rawclient.Client // nil if only the SDK can send requests to the bucket
 }
 
-// endpoint returns the endpoint for base, and caches it: all URLs that a bucket
-// signs have the same base.
+// endpoint returns the bucket's endpoint at the base URL base, or at the server's own URL if base
+// is "". It caches the endpoint of the last base URL, because all signed URLs of a bucket usually
+// have the same one.
 func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, error) {
 	cache := &b.endpoints[0]
 	if base != "" {
@@ -138,9 +141,9 @@ func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, er
 	return e, nil
 }
 
-// canSign reports whether this package can sign URLs of the bucket. A directory bucket
-// needs a session, and another region needs its own key. If there is no URL, Sign
-// returns the reason.
+// canSign reports whether this package can sign URLs of the bucket. A directory bucket needs a
+// session, and another region needs its own key. If the URL cannot be resolved, canSign returns
+// true, and Sign then returns the error.
 func (b *bucket) canSign() bool {
 	e, err := b.endpoint(context.Background(), "")
 	return err != nil || e.sigV4
@@ -148,7 +151,11 @@ func (b *bucket) canSign() bool {
 
 // publicURL returns the URL at which the objects are public, or "".
 func (b *bucket) publicURL() string {
-	switch pattern := b.account.profile.PublicURL; pattern {
+	pattern := b.account.profile.PublicURL
+	if b.account.cdn {
+		pattern = b.account.profile.CDNURL
+	}
+	switch pattern {
 	case "none":
 		return ""
 	case "":
@@ -159,12 +166,24 @@ func (b *bucket) publicURL() string {
 		return u.String() + "/"
 	default:
 		region := b.account.region
-		if b.account.endpoint != nil { // the host's region, which may differ from the one for signatures
+		if b.account.endpoint != nil { // URLs need the region in the host, which may not be the one for signatures
 			if own, known := b.account.profile.regionOf(b.account.endpoint.Hostname()); known {
 				region = own
 			}
 		}
 		return strings.NewReplacer("{bucket}", b.name, "{region}", region).Replace(pattern)
+	}
+}
+
+// checkCDN returns Unsupported if Config.CDN is set and the provider has no CDN.
+func (a *account) checkCDN() error {
+	if !a.cdn || a.profile.CDNURL != "" {
+		return nil
+	}
+	return &storage.Error{
+		Code: storage.Unsupported,
+		Err:  errors.New("Config.CDN: no CDN is known whose host follows from the bucket"),
+		Hint: "name the host of the CDN by WithPublicBaseURL",
 	}
 }
 
@@ -180,8 +199,8 @@ func (d *objectDriver) WithProfile(p Profile) driver.Driver {
 	return newDriver(&changed, d.bucket.name)
 }
 
-// AnswersAs returns the name of the profile of the server that responses have named so
-// far, or "".
+// AnswersAs returns the name of the profile that fits the server according to its responses so far.
+// It returns "" if the responses do not show the kind of server.
 func (d *objectDriver) AnswersAs() string {
 	if kind := d.account.server.seen.Load(); kind != nil {
 		return kind.profile
@@ -209,15 +228,17 @@ func (d *objectDriver) URL(ctx context.Context, key string) (*url.URL, error) {
 
 func isARN(bucket string) bool { return strings.HasPrefix(bucket, "arn:") }
 
-// accessPointProfile is the profile of an access point that may not belong to a bucket.
+// accessPointProfile names the profile of an access point that may belong to an FSx volume, not to
+// a bucket.
 const accessPointProfile = "accesspoint"
 
-// aliasSuffix ends the alias of an access point of another service than S3.
+// aliasSuffix is the end of an access point's alias if the access point belongs to a service other
+// than S3.
 // https://docs.aws.amazon.com/fsx/latest/OpenZFSGuide/access-point-restrictions-limitations-naming-rules.html
 const aliasSuffix = "-ext-s3alias"
 
-// forBucket returns the account for a bucket. An access point of Amazon's gets a careful
-// profile, unless Config has a profile.
+// forBucket returns the account for a bucket. If the bucket is an access point of Amazon and Config
+// has no profile, the account has the profile "accesspoint", which declares fewer features.
 func (a *account) forBucket(bucket string) *account {
 	if a.profileGiven || !a.profile.row().amazon || !isARN(bucket) && !strings.HasSuffix(bucket, aliasSuffix) {
 		return a
@@ -228,16 +249,17 @@ func (a *account) forBucket(bucket string) *account {
 	return &careful
 }
 
-// An accessPointIdentity prevents server-side copies to and from other buckets: FSx
-// copies only inside one access point.
+// An accessPointIdentity is the identity of an access point that may belong to FSx. It prevents
+// server-side copies to and from other buckets, because FSx copies only inside one access point.
 type accessPointIdentity struct {
 	account any
 	name    string
 }
 
-// checkName refuses names that the SDK accepts and that are not one bucket of S3, because
-// conditions may not hold there. A multi-region access point has several buckets, which become
-// equal only later. Outposts and Object Lambda are other services.
+// checkName refuses some names that the SDK accepts, because they do not name exactly one S3
+// bucket. Without one bucket, conditions of writes may not hold. A multi-region access point has
+// several buckets, and a write in one of them reaches the others only later. Outposts and Object
+// Lambda are other services.
 func checkName(bucket string) error {
 	if !isARN(bucket) {
 		return nil

@@ -19,22 +19,22 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-// sendsMD5 reports whether a body is sent to e with its MD5, so that the server notices
-// damage: docs/maintainers/decisions/s3-bodies-without-a-profile.md.
+// sendsMD5 reports whether requests to e have the MD5 of their body, which shows the server if the
+// body was damaged. The reasons are in docs/maintainers/decisions/s3-bodies-without-a-profile.md.
 func (a *account) sendsMD5(e *bucketEndpoint) bool {
 	p := &a.profile
 	plain := e == nil || e.url.Scheme != "https"
 	return p.Checksum == ChecksumNone && (p.ContentMD5 || plain)
 }
 
-// hashesNothing reports whether no header has a checksum of a body.
+// hashesNothing reports whether bodies are sent without any checksum in a header.
 func (b *bucket) hashesNothing() bool {
-	endpoint, _ := b.endpoint(context.Background(), "") // requests report an invalid address
+	endpoint, _ := b.endpoint(context.Background(), "") // ignored: the request itself reports an invalid address
 	return b.account.profile.Checksum == ChecksumNone && !b.account.sendsMD5(endpoint)
 }
 
-// checked returns the body of a write in the form that is sent. If the server gets no CRC32C,
-// the driver compares the checksum itself.
+// checked returns the body to send in a write. If the server does not check the CRC32C, reading the
+// returned body fails unless its CRC32C is crc.
 func (a *account) checked(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 	if a.profile.Checksum != ChecksumNone {
 		return body
@@ -42,7 +42,7 @@ func (a *account) checked(body io.Reader, size int64, crc storage.CRC32C) io.Rea
 	return compared(body, size, crc)
 }
 
-// compared returns a body that ends in an error if it has another checksum.
+// compared returns a body whose reading fails at the end if its CRC32C is not crc.
 func compared(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 	seeker, ok := body.(io.ReadSeeker)
 	if !crc.Known || size == 0 || !ok {
@@ -51,19 +51,21 @@ func compared(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 	return &checkedBody{body: seeker, size: size, left: size, want: crc}
 }
 
-// sendsTrailers reports whether the checksum of a part may follow its bytes. The checksum of a Put
-// is always in a header: a server that ignores the trailer stores the frames of the chunks, and
-// nobody sees a part before the upload is completed.
+// sendsTrailers reports whether the checksum of a part may be sent after its bytes, in a trailer. A
+// Put always has its checksum in a header: a server that ignores trailers would store the framing
+// of the chunks as content. In an upload this does no harm, because nobody sees a part before the
+// upload is completed.
 func (b *bucket) sendsTrailers() bool {
 	p := &b.account.profile
-	endpoint, err := b.endpoint(context.Background(), "") // requests report an invalid address
+	endpoint, err := b.endpoint(context.Background(), "") // ignored: the request itself reports an invalid address
 	return err == nil && endpoint.raw != nil && endpoint.url.Scheme == "https" && p.TrailingChecksums &&
 		p.Checksum != ChecksumNone
 }
 
-// sumPart makes in send a part with its checksum. If the checksum is known only when the bytes have been
-// read, it follows them. The SDK's client would send the bytes as one chunk, which MinIO refuses, so for
-// it they are read before.
+// sumPart prepares the SDK's input for sending a part with its checksum. If the checksum is not
+// known yet, a raw client sends it after the bytes. The SDK's client would send all bytes as one
+// chunk, which MinIO refuses. For the SDK's client, sumPart therefore reads the part once to
+// compute the checksum.
 func (b *bucket) sumPart(ctx context.Context, in *awss3.UploadPartInput, r *driver.PartRequest, api objectAPI) error {
 	if r.CRC32C.Known || !b.sendsTrailers() {
 		in.ChecksumCRC32C = b.account.crcHeader(r.CRC32C)
@@ -91,8 +93,8 @@ func checkTrailer(in *awss3.UploadPartInput, out *awss3.UploadPartOutput) error 
 	return nil
 }
 
-// A checkedBody is a body that must have a CRC32C. If it has another one, the last bytes
-// are not delivered, so that the server stores nothing.
+// A checkedBody is a body whose CRC32C must be want. If the CRC32C differs, Read does not deliver
+// the last bytes, so that the server stores nothing.
 type checkedBody struct {
 	body       io.ReadSeeker
 	size, left int64
@@ -136,8 +138,9 @@ func contentMD5(ctx context.Context, body io.Reader, size int64) (string, error)
 	return base64.StdEncoding.EncodeToString(h.Sum(nil)), nil
 }
 
-// A damageMD5 is an MD5 that secures nothing, so that FIPS 140 need not forbid it. It does not
-// itself read the body, which is the caller's code.
+// A damageMD5 is an MD5 that only detects damage, and has no use for security. Only the computation
+// of the MD5 runs without the enforcement of FIPS 140. FIPS 140 is still enforced while the body is
+// read, because reading runs the caller's code.
 type damageMD5 struct{ hash.Hash }
 
 func (h damageMD5) Write(p []byte) (n int, err error) {

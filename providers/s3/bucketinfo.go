@@ -44,8 +44,8 @@ func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) 
 	return parallel.Each(ctx, len(reads), len(reads), func(ctx context.Context, i int) error { return reads[i](ctx) })
 }
 
-// ifPermitted sets *value to the result of read, unless that fails with
-// PermissionDenied.
+// ifPermitted sets *value to the result of the function read. If read fails with PermissionDenied,
+// ifPermitted leaves *value as it is, and returns nil.
 func ifPermitted[V any](value *V, read func(context.Context) (V, error), ctx context.Context) error {
 	v, err := read(ctx)
 	switch {
@@ -57,8 +57,8 @@ func ifPermitted[V any](value *V, read func(context.Context) (V, error), ctx con
 	return err
 }
 
-// head returns the region of the bucket. If the server does not name it, it is the region
-// of the request.
+// head returns the region of the bucket. If the response does not name a region, head returns the
+// region of the request.
 func (b *managed) head(ctx context.Context) (region string, err error) {
 	out, err := b.account.client.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: &b.name})
 	if err != nil {
@@ -89,7 +89,8 @@ func (b *managed) versioning(ctx context.Context) (bool, error) {
 	return out.Status == types.BucketVersioningStatusEnabled, nil
 }
 
-// setVersioning enables or suspends versions. S3 cannot disable them again.
+// setVersioning enables or suspends versioning. S3 can suspend versioning that was enabled, but not
+// disable it.
 func (b *managed) setVersioning(ctx context.Context, on bool) error {
 	status := types.BucketVersioningStatusSuspended
 	if on {
@@ -100,8 +101,8 @@ func (b *managed) setVersioning(ctx context.Context, on bool) error {
 	}, b.account.withBodyChecksum()...)
 }
 
-// readSetting asks for a setting of a bucket. If the server returns one of codes, or does not support the
-// request, the bucket does not have the setting, and the output is empty.
+// readSetting asks for a setting of a bucket. If the server returns one of the given error codes, or does
+// not support the request, the bucket does not have the setting. The output is then empty.
 func readSetting[In, Out any](ctx context.Context, send sendFunc[In, Out], in *In, codes ...string) (*Out, error) {
 	out, err := send(ctx, in)
 	switch {

@@ -13,9 +13,9 @@ import (
 // that are off by more than 15 minutes.
 const maxSkew = 4 * time.Minute
 
-// A clock is this machine's clock. If requests fail and the server's clock differs, it
-// is corrected. A raw client and the signatures for others use it. The SDK has a clock
-// like it for its own requests, which is not accessible.
+// A clock returns the time for the signatures of a raw client and of signed URLs. It starts as this
+// machine's clock. If a request fails and the server's clock differs, the clock is corrected. The
+// SDK has such a clock for its own requests, but does not export it.
 type clock struct {
 	now   func() time.Time
 	ahead atomic.Int64 // how far the server's clock is ahead, in nanoseconds
@@ -25,8 +25,8 @@ func (c *clock) time() time.Time {
 	return c.now().Add(time.Duration(c.ahead.Load())).UTC()
 }
 
-// see corrects the clock by the time of a response. That matters after a failure, and while the
-// clock is corrected, because this machine's clock may be right again.
+// see sets the clock by the Date header of a response if the response is a failure. While the clock
+// is corrected, every response sets it, because this machine's clock may be right again.
 func (c *clock) see(response *http.Response) {
 	if response.StatusCode < 400 && c.ahead.Load() == 0 {
 		return
@@ -48,8 +48,8 @@ func serverTime(response *http.Response) (at time.Time, known bool) {
 	return at, err == nil && response.Header.Get("Age") == ""
 }
 
-// isSkewed reports whether the time of a response differs from the time at which its
-// request was signed. No server accepts a signature with a very different time.
+// isSkewed reports whether the time of a response differs by maxSkew or more from the time at which
+// its request was signed. No server accepts a signature with a very different time.
 func isSkewed(response *http.Response) bool {
 	if response.Request == nil {
 		return false
@@ -74,7 +74,7 @@ func signedRegion(response *http.Response) string {
 	credential, _, _ = strings.Cut(credential, ",")
 	scope := strings.Split(
 		credential, "/",
-	) // the access key, which may have slashes, date, region, service, "aws4_request"
+	) // elements: access key (one or more), date, region, service, "aws4_request"
 	if len(scope) < 5 {
 		return ""
 	}

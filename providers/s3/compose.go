@@ -12,14 +12,15 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Compose copies each source as one or more parts, and sends r.Tail as the last one. If a source other than the
-// last part is smaller than a part may be, Compose is Unsupported, and the core streams the sources.
+// Compose copies each source as one or more parts, and sends r.Tail as the last part. If a source
+// is smaller than the minimum part size and is not last, Compose returns Unsupported, and the core
+// streams the sources.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	if len(r.Tail) > 0 && r.Unchanged && d.account.profile.amazon && isDirectory(d.bucket.name) {
 		return d.appendInPlace(ctx, r)
 	}
 	var ranges []copyRange
-	short := false // the previous source is too small for any part but the last
+	short := false // true if the previous source is too small for a part that is not the last one
 	for _, source := range r.Sources {
 		attrs, err := d.copier.sourceAttrs(ctx, source)
 		if err != nil {
@@ -36,7 +37,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	}
 	parts := len(ranges)
 	var opts []func(*awss3.Options)
-	if len(r.Tail) > 0 { // an append: the object keeps the Expires of the source
+	if len(r.Tail) > 0 { // the request is an append, and the object keeps the Expires of the source
 		parts++
 		opts = append(opts, withExpires(r.Sources[0]))
 	}
@@ -46,8 +47,9 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	return d.copier.copyRanges(ctx, r, ranges, opts...)
 }
 
-// appendInPlace adds r.Tail to an object of a directory bucket, which keeps its attributes, by one request.
-// After 10,000 of them, and if the object has another kind of checksum, the core streams the object.
+// appendInPlace appends r.Tail to an object of a directory bucket with one request. The object
+// keeps its attributes. S3 refuses the request after 10,000 appends, or if the type of the object's
+// checksum differs from that of the request. The core then streams the object.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/directory-buckets-objects-append.html
 func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	tail := r.TailPart("", 0)
@@ -77,8 +79,8 @@ func (d *objectDriver) appendInPlace(ctx context.Context, r *driver.ComposeReque
 	return nil, withWriteKeyHint(writeError(err, r.Condition), r.Native)
 }
 
-// rangeLength returns the length of the ranges of a source. They are equal, so that
-// none is too small for a part that is not the last.
+// rangeLength returns the length of the ranges that a source of size bytes is split into. All
+// ranges have about the same length, so that none is smaller than the minimum part size.
 func (p *Profile) rangeLength(size int64) int64 {
 	limit := p.copyLimit()
 	n := (size + limit - 1) / limit

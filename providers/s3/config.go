@@ -1,25 +1,24 @@
-// Package s3 opens buckets on Amazon S3 and on servers with its protocol. It knows
-// DigitalOcean Spaces, Cloudflare R2, Backblaze B2, Wasabi, Scaleway, Tigris, MinIO, Ceph,
-// Garage, SeaweedFS, versitygw, and the XML API of Google Cloud Storage.
+// Package s3 opens buckets on Amazon S3 and on servers with its protocol. It has profiles for
+// DigitalOcean Spaces, Cloudflare R2, Backblaze B2, Wasabi, Scaleway, Tigris, MinIO, Ceph, Garage,
+// SeaweedFS, versitygw, and the XML API of Google Cloud Storage.
 //
 //	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", Region: "eu-west-1"})
 //	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", Endpoint: "https://nyc3.digitaloceanspaces.com"})
 //
-// Without credentials in [Config] they come from the SDK's default chain: the environment
+// If [Config] has no credentials, they come from the SDK's default chain: the environment
 // (AWS_ACCESS_KEY_ID), files, roles.
 //
-// A [Profile] says what a server can do. It is chosen by the endpoint's host, or by
-// name. An unknown server gets the careful profile "unknown", which declares no
-// conditions. Package s3probe tests what such a server enforces.
+// A [Profile] says what a server can do. It is chosen by the endpoint's host, or by name. An
+// unknown server gets the careful profile "unknown", which declares no conditions. Package s3probe
+// tests what such a server enforces.
 //
-// [storage.As] returns a *s3.Client of aws-sdk-go-v2's service/s3: that of
-// Config.Client, or one with the same credentials and settings. It retries as the SDK
-// does.
+// [storage.As] returns a *s3.Client of aws-sdk-go-v2's service/s3. It is Config.Client, or a client
+// with the same credentials and settings that retries as the SDK does.
 //
-// The package registers addresses like s3://photos, with the parameters region=,
-// endpoint=, path_style=, profile=, request_payer=, expected_bucket_owner=, kms_key=,
-// bucket_key=, anonymous= and credentials=. The address of an account, for
-// [storage.OpenService], has no bucket name.
+// The package registers addresses like s3://photos, with the parameters region=, endpoint=,
+// path_style=, profile=, request_payer=, expected_bucket_owner=, kms_key=, bucket_key=, cdn=,
+// anonymous=, credentials= and vend_role=. The address of an account, for [storage.OpenService],
+// has no bucket name.
 package s3
 
 import (
@@ -42,79 +41,99 @@ const provider = "s3"
 
 // A Config has the bucket, its server and the credentials.
 //
-// Credentials come from Client, from AWS, from AccessKeyID and SecretKey, or by their name (Credentials).
-// Anonymous means none. If two of these are set, opening fails with InvalidArgument. If Client or AWS has no
-// credentials and Config has none either, requests are anonymous. If none of these is set, the SDK's default
-// chain has the credentials (environment, shared files, container, instance). No request is sent to a metadata
-// service for static credentials, an anonymous bucket, or an endpoint that is not Amazon's.
+// Credentials come from Client, from AWS, from AccessKeyID and SecretKey, or from the profile or
+// variables that the field Credentials names. Anonymous means that requests have no credentials. If
+// two of these are set, opening fails with InvalidArgument. If Client or AWS has no credentials and
+// Config has none either, requests are anonymous. If none of these is set, credentials come from
+// the SDK's default chain (environment, shared files, container, instance). No request is sent to a
+// metadata service for static credentials, an anonymous bucket, or an endpoint that is not
+// Amazon's.
 //
-// If the store refuses credentials that it has accepted before, new ones are requested from their source, and
-// the request is repeated. The chain reads its files again, and the cache of Client or AWS is invalidated.
-// AccessKeyID and SecretKey stay.
+// If the store refuses credentials that it has accepted before, new ones are requested from their
+// source, and the request is repeated. The chain reads its files again, and the cache of Client or
+// AWS is invalidated. AccessKeyID and SecretKey are never replaced.
 //
-// With static credentials or Anonymous, the default chain still has the region, the
-// endpoint and FIPS, unless Config has them. With an Endpoint, only AWS_CA_BUNDLE is
-// read.
+// With static credentials or Anonymous, the region, the endpoint and FIPS still come from the
+// default chain, unless Config has them. If Endpoint is set, only AWS_CA_BUNDLE is read from the
+// environment.
 type Config struct {
-	Bucket   string // the name, or the ARN of an access point in one region; empty for an account
+	Bucket   string // the name, or the ARN of an access point in one region; empty if Config is for an account
 	Region   string // "" means that of the profile, the endpoint, or the default chain
 	Endpoint string // the server's root URL; "" means that of the default chain, the Profile or Amazon S3
-	// PathStyle says whether URLs have the bucket in the path (true) or in the host. If
-	// it is nil, Client or else the profile decides. Without a Client, an IP address and
-	// localhost have the bucket in the path.
+	// PathStyle says whether the bucket is in the path of URLs (true) or in their host (false). If
+	// PathStyle is nil, the setting of Client decides. If there is no Client, the profile decides,
+	// but an IP address and localhost always have the bucket in the path.
 	PathStyle *bool
 	// Profile says what the server can do. If it is nil, the endpoint's host decides.
 	// An unknown host, and a custom endpoint resolver, have the profile "unknown". An
 	// access point may belong to an FSx volume. If it is named by its ARN, or by an alias
 	// that ends in "-ext-s3alias", it has the profile "accesspoint".
 	//
-	// Without an Endpoint, a profile of another provider selects its host for the
-	// Region. If it has no such host, opening fails with InvalidArgument. See
+	// Without an Endpoint, the profile of a provider other than Amazon selects that provider's host
+	// for the Region. If the profile has no host, opening fails with InvalidArgument. See
 	// [NamedProfile].
 	Profile *Profile
 
-	// RequesterPays makes requests and signed URLs say that their signer pays. A bucket of
-	// Amazon's may require this of everyone but its owner. Forms cannot say it, and fail with
-	// Unsupported. In addresses it is request_payer=requester, like S3's header.
+	// RequesterPays makes requests and signed URLs say that their signer pays. A bucket of Amazon's
+	// may require this of everyone but its owner. SignedUploadForm then fails with Unsupported,
+	// because a form cannot have this header. In addresses, the parameter is
+	// request_payer=requester.
 	RequesterPays bool
 
-	// ExpectedBucketOwner is the account that must own the bucket. If another one does, every
-	// request fails with PermissionDenied, and nothing is written to or read from a stranger's
-	// bucket. On Amazon it is an account id of 12 digits. A server that is not known to check
-	// it (Profile.BucketOwners) makes opening fail with Unsupported. Signed URLs have it; forms
-	// cannot, and fail with Unsupported. The server copies only between buckets with the same
-	// ExpectedBucketOwner.
+	// ExpectedBucketOwner is the account that must own the bucket. If another account owns the
+	// bucket, every request fails with PermissionDenied, and nothing is written to or read from a
+	// stranger's bucket. On Amazon, the value is an account id of 12 digits. If the server is not
+	// known to check the owner (Profile.BucketOwners), opening fails with Unsupported. Signed URLs
+	// require the owner, too. SignedUploadForm fails with Unsupported, because a form cannot name
+	// an owner. The server copies only between buckets with the same ExpectedBucketOwner.
 	ExpectedBucketOwner string
 
-	// KMSKey encrypts every object that is written with this key of AWS KMS (SSE-KMS): a key's
-	// id or ARN, or the ARN of an alias. It holds for uploads, copies, signed URLs and forms.
-	// [WithKMSKey] and [WithCustomerKey] replace it for one object. If it is empty, the bucket's
-	// default decides. If it is not a name that AWS KMS has, or the account is Anonymous, opening
-	// fails with InvalidArgument; if the server is not known to have SSE-KMS (Profile.KMS),
-	// with Unsupported. If there is no such key, writes fail with InvalidArgument.
+	// KMSKey names the key of AWS KMS with which the store encrypts every object that is written
+	// (SSE-KMS). KMSKey is a key's id or ARN, or the ARN of an alias. It applies to uploads,
+	// copies, signed URLs and forms. [WithKMSKey] and [WithCustomerKey] replace it for one object.
+	// If KMSKey is empty, the bucket's default decides. If KMSKey has none of these forms, or the
+	// account is Anonymous, opening fails with InvalidArgument. If the server is not known to have
+	// SSE-KMS (Profile.KMS), opening fails with Unsupported. If there is no such key, writes fail
+	// with InvalidArgument.
 	KMSKey string
-	// BucketKey makes such writes use an S3 Bucket Key, which saves requests to KMS. If it is
-	// false, the bucket's setting decides. Without a KMSKey, opening fails with
-	// InvalidArgument.
+	// BucketKey makes writes with KMSKey use an S3 Bucket Key, which saves requests to KMS. If it
+	// is false, the bucket's setting decides. Without a KMSKey, opening fails with InvalidArgument.
 	BucketKey bool
+
+	// CDN makes PublicURL return addresses at the provider's own CDN. The owner of the bucket must
+	// have enabled the CDN for it. Only DigitalOcean Spaces has a CDN whose host follows from the
+	// bucket's name (Profile.CDNURL). For any other server, opening fails with Unsupported. Use
+	// [storage.WithPublicBaseURL] there, which also takes precedence over CDN.
+	CDN bool
 
 	AccessKeyID  string
 	SecretKey    string
 	SessionToken string
 	Anonymous    bool
-	// Credentials is the name of credentials, for programs with several accounts: a profile of
-	// AWS's shared files, or else what precedes the variables <NAME>_AWS_ACCESS_KEY_ID,
-	// <NAME>_AWS_SECRET_ACCESS_KEY, <NAME>_AWS_SESSION_TOKEN and <NAME>_AWS_REGION. The name is
-	// in upper case there, with an underscore for each character that is no letter or digit. If
-	// neither has it, opening fails with Unauthenticated.
+	// Credentials is the name of credentials, for programs with several accounts. It names a
+	// profile in AWS's shared files. If there is no such profile, it is the beginning of the names
+	// of variables: <NAME>_AWS_ACCESS_KEY_ID, <NAME>_AWS_SECRET_ACCESS_KEY,
+	// <NAME>_AWS_SESSION_TOKEN and <NAME>_AWS_REGION. In variables, the name is in upper case, with
+	// an underscore for each character that is not a letter or digit. If there are no such
+	// variables either, opening fails with Unauthenticated.
 	Credentials string
-	// CredentialsFor returns the credentials for a key or, for a listing, its prefix. An Iceberg REST catalog vends
-	// such credentials. It is called for the first request, half a minute before the credentials expire, and once if
-	// the store refuses them. Requests at the same time share one call. If the credentials have expired and the call
-	// fails, the request fails with its error, with the code Unauthenticated unless it has PermissionDenied,
-	// RateLimited, Unavailable or DeadlineExceeded. The server copies only between keys with the same credentials;
-	// else the bytes pass through the process. [storage.As] returns false. [NewService] does not take it.
+	// CredentialsFor returns the credentials for a key or, for a listing, its prefix. An Iceberg
+	// REST catalog vends such credentials. It is called for the first request, half a minute before
+	// the credentials expire, and once if the store refuses them. Concurrent requests share one
+	// call. If the credentials have expired and the call fails, the request fails with the error of
+	// the call. The code is Unauthenticated, unless the error has the code PermissionDenied,
+	// RateLimited, Unavailable or DeadlineExceeded. The server copies only between keys with the
+	// same credentials. Otherwise the bytes pass through the process. [storage.As] returns false.
+	// [NewService] refuses a Config with this field.
 	CredentialsFor func(ctx context.Context, key string) (PrefixCredentials, error)
+
+	// VendRole is the ARN of the role of AWS that [storage.Vend] assumes. The credentials and the
+	// role's trust policy must permit sts:AssumeRole. The role must permit what is vended. It also
+	// limits how long vended credentials are valid. The default limit is one hour. If the
+	// credentials that assume the role are those of another role, the limit is always one hour.
+	// Without a role, Vend fails with Unsupported on Amazon. MinIO and package s3server need none.
+	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+	VendRole string
 
 	// AWS is a configuration of the SDK. Its region, endpoint, credentials, HTTP client
 	// and logging are used. With a ClientLogMode, the SDK sends all requests, which is
@@ -124,14 +143,14 @@ type Config struct {
 	HTTPClient *http.Client  // nil means a client that is made for bulk transfers
 }
 
-// Format shows the fields of c that are set, whatever the verb is, and no secrets.
+// Format shows the fields of c that are set, without secrets. It ignores the verb.
 func (c Config) Format(s fmt.State, _ rune) { redact.Fields(s, c, "SecretKey", "SessionToken") }
 
 // Open opens a bucket and sends no request. If the bucket does not exist, the first
 // operation fails with BucketNotFound. If c is not valid, or the region is unknown, Open
 // fails with InvalidArgument.
 //
-// Open a bucket once and share it: each one has its own connections and reads the
+// Open a bucket once and share it, because each call of Open makes new connections and reads the
 // environment again. For many buckets of one account, use [NewService].
 func Open(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Bucket, error) {
 	d, err := NewDriver(ctx, c)

@@ -64,11 +64,12 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	return nil, d.copier.copyFailed(ctx, err, r)
 }
 
-// withoutAttrs copies a source whose size and revision are not known. If no response comes in the time for
-// assumedSize, it requests the size, and then the copy again with the time for that size.
+// withoutAttrs copies a source whose size and revision are not known. It allows the copy as much
+// time as a source of assumedSize needs. If no response comes in that time, withoutAttrs requests
+// the size, and sends the copy again with the time that this size needs.
 func (cp *copier) withoutAttrs(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if cp.isItself(r) {
-		return nil, storage.Unsupported // the request must have the attributes
+		return nil, storage.Unsupported // a copy onto itself must send the attributes, which are not known
 	}
 	attrs, err := cp.copyObject(ctx, r, assumedSize)
 	unknown := false
@@ -82,7 +83,7 @@ func (cp *copier) withoutAttrs(ctx context.Context, r *driver.CopyRequest) (*sto
 	case err == nil:
 		return attrs, nil
 	case isTooLargeToCopy(err):
-		return nil, storage.Unsupported // the parts must be of one revision
+		return nil, storage.Unsupported // parts could be of different revisions, because the revision is not known
 	}
 	e := asError(cp.copyFailed(ctx, err, r))
 	e.Unknown = e.Unknown || unknown
@@ -94,18 +95,19 @@ func (cp *copier) copyFailed(ctx context.Context, err error, r *driver.CopyReque
 }
 
 const (
-	// assumedSize is how many bytes a source of unknown size has at first: its copy may take two
-	// minutes.
+	// assumedSize is the size in bytes that is assumed for a source of unknown size. The copy of
+	// such a source may take two minutes.
 	assumedSize = 360 << 20
-	// maxCopyTimeout is the longest time that the server may take to copy. Many
-	// servers send no byte before the end.
+	// maxCopyTimeout is the longest time that the server may take to copy. Many servers send no
+	// byte of the response before the copy has ended.
 	maxCopyTimeout = 15 * time.Minute
-	minCopyRate    = 6 << 20 // bytes per second that a server copies at least; 5 GiB take maxCopyTimeout
+	minCopyRate    = 6 << 20 // slowest rate at which a server copies, in bytes per second: 5 GiB take maxCopyTimeout
 )
 
-// withCopyTimeout returns a context for a request that copies so many bytes on the server; -1
-// means that the number is unknown. If the timeout is too short, the request is repeated while
-// the server still works on the first. If it is too long, a lost response costs time.
+// withCopyTimeout returns a context for a request that makes the server copy so many bytes. -1
+// means that the number is unknown. If the timeout were too short, the request would be repeated
+// while the server still works on the first one. If it were too long, a lost response would cost
+// time.
 func withCopyTimeout(ctx context.Context, bytes int64) context.Context {
 	wait := maxCopyTimeout
 	if bytes >= 0 {
@@ -136,8 +138,8 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	in.IfMatch, in.IfNoneMatch = conditions(r.Condition)
 	customizeSource(in, r.Source.Native)
 	expires := func(*awss3.Options) {}
-	// S3 refuses a copy onto itself without a change. Replacing the attributes with the
-	// same ones counts as a change.
+	// S3 refuses a copy onto itself that changes nothing. Replacing the attributes counts as a
+	// change, even by equal attributes.
 	if r.Replace || cp.isItself(r) {
 		in.MetadataDirective = types.MetadataDirectiveReplace
 		in.ContentType = httpheader.Optional(r.ContentType)
@@ -170,9 +172,9 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	return attrs, nil
 }
 
-// withExpires keeps the Expires header of a source whose other attributes are sent, if the core has
-// read it. Expires is the only attribute that CopyObject copies and that storage.Attrs does not
-// have.
+// withExpires adds the Expires header of the source to a copy that sends all attributes. CopyObject
+// copies Expires, but storage.Attrs has no field for it. The header is known only if the core has
+// read the source.
 func withExpires(source driver.ObjectRef) func(*awss3.Options) {
 	return func(o *awss3.Options) {
 		if source.Attrs == nil {
@@ -188,20 +190,20 @@ func (cp *copier) isItself(r *driver.CopyRequest) bool {
 	return r.Source.Bucket == cp.bucket.name && r.Source.Key == r.Key
 }
 
-// isTooLargeToCopy reports whether a CopyObject failed because of the size. That saves
-// a request for the size of every source.
+// isTooLargeToCopy reports whether a CopyObject failed because of the source's size. Copy relies on
+// this error instead of requesting the size of every source first.
 func isTooLargeToCopy(err error) bool {
 	code, message := codeAndMessage(err)
 	return code == "EntityTooLarge" || code == "InvalidRequest" && strings.Contains(message, "maximum allowable size")
 }
 
-// copyError distinguishes a changed source from a false condition of the destination,
-// which have the same response.
+// copyError translates the error of a copy. It distinguishes a changed source from a false
+// condition of the destination, which have the same response.
 func (cp *copier) copyError(ctx context.Context, err error, source driver.ObjectRef, c storage.Condition) error {
 	e := asError(err)
 	switch {
 	case e.Status == http.StatusNotFound && !isCode(e.Err, "NoSuchBucket", "NoSuchUpload") && !isKMSError(e.Err):
-		e.Code = storage.Changed // the source existed a moment ago
+		e.Code = storage.Changed // a 404 means that the source, which existed a moment ago, is gone
 	case e.Code == storage.PreconditionFailed, e.Code == storage.NotModified:
 		e.Code = storage.Changed
 	default:
@@ -219,8 +221,8 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	return e
 }
 
-// sourceAttrs returns the size and the time of a source. If its revision has changed or it is
-// gone, sourceAttrs fails with Changed.
+// sourceAttrs returns the size and the time of a source. If the source has another revision than
+// requested, or no longer exists, sourceAttrs fails with Changed.
 func (cp *copier) sourceAttrs(ctx context.Context, source driver.ObjectRef) (*storage.Attrs, error) {
 	if source.Attrs != nil {
 		return source.Attrs, nil

@@ -60,7 +60,8 @@ func (cp *copier) inParts(ctx context.Context, r *driver.CopyRequest, size int64
 	}, split(r.Source, size, length), withExpires(r.Source))
 }
 
-// copyRanges makes an object of ranges. If it fails, it aborts the upload.
+// copyRanges makes an object from ranges of its sources, by a multipart upload. If it fails, it
+// aborts the upload.
 func (cp *copier) copyRanges(
 	ctx context.Context, r *driver.ComposeRequest, ranges []copyRange, opts ...func(*awss3.Options),
 ) (*storage.Attrs, error) {
@@ -112,8 +113,9 @@ func (cp *copier) addTail(
 	return append(parts, completed), err
 }
 
-// compareSources fails with Changed if a source was replaced after its first part was copied. A
-// replacement with the same ETag has another time. The content of a version never changes.
+// compareSources fails with Changed if a source was replaced after its first part was copied. It
+// also compares the times, because a replacement may have the same ETag. The content of a version
+// never changes.
 func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error {
 	for _, r := range ranges {
 		source, before := r.source, r.source.Attrs
@@ -135,7 +137,7 @@ func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error 
 	return nil
 }
 
-// abort aborts an upload with a context of its own, because the caller's is often done.
+// abort aborts an upload. It uses its own context, because the caller's context has often ended.
 func (cp *copier) abort(ctx context.Context, key, upload string) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// putCORS replaces the bucket's rules. Without rules it removes them.
+// putCORS replaces the bucket's CORS rules. If rules is empty, it removes them.
 func (b *managed) putCORS(ctx context.Context, rules []storage.CORSRule) error {
 	if len(rules) == 0 {
 		return sendWrite(ctx, b.account.client.DeleteBucketCors, &awss3.DeleteBucketCorsInput{Bucket: &b.name})

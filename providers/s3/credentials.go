@@ -30,8 +30,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/vended"
 )
 
-// sdkOptions returns the SDK's options of the Config: those of a client, of a
-// configuration, or of the default chain.
+// sdkOptions returns the SDK's options, which come from Config.Client, from Config.AWS or from the
+// default chain.
 func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
 	switch {
 	case c.Client != nil:
@@ -39,8 +39,8 @@ func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
 	case c.AWS != nil:
 		return fromConfig(*c.AWS), nil
 	case c.Anonymous || c.AccessKeyID != "":
-		// The environment says how to reach Amazon. For another server, only its
-		// certificates apply.
+		// The environment describes how to reach Amazon. For another server, only the certificates
+		// in the environment apply.
 		switch {
 		case c.Endpoint != "" && c.HTTPClient != nil:
 			return awss3.Options{}, nil
@@ -54,8 +54,9 @@ func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
 	return fromChain(ctx, c)
 }
 
-// withNamed returns a Config with the credentials of the variables with its name. If the shared files
-// have a profile with the name, withNamed leaves that to sdkOptions.
+// withNamed returns c with the credentials of the environment variables whose names begin with
+// c.Credentials. If the shared files have a profile with that name, withNamed does not change c,
+// and sdkOptions reads the profile.
 func withNamed(ctx context.Context, c Config) (Config, error) {
 	if c.Credentials == "" {
 		return c, nil
@@ -78,7 +79,8 @@ func withNamed(ctx context.Context, c Config) (Config, error) {
 	return c, nil
 }
 
-// sharedFiles names the shared files of AWS that the environment has in place of the usual ones.
+// sharedFiles makes the SDK load the shared files of AWS that environment variables name, instead
+// of the default files.
 func sharedFiles(o *config.LoadSharedConfigOptions) {
 	o.Logger = logging.Nop{}
 	env, _ := config.NewEnvConfig() // fromChain reports a variable that is not valid
@@ -122,9 +124,9 @@ func replaceEarly(o *aws.CredentialsCacheOptions) {
 	o.ExpiryWindow = max(o.ExpiryWindow, 30*time.Second)
 }
 
-// fromConfig returns the options that the SDK makes of a configuration, including its
-// endpoint for S3. It keeps the user's HTTP client: the SDK adds timeouts to a
-// BuildableClient, which hide what the user chose.
+// fromConfig returns the options that the SDK makes from a configuration, including its endpoint
+// for S3. It keeps the user's HTTP client as it is. The SDK would add timeouts to a
+// BuildableClient, and hide whether the user had set any.
 func fromConfig(c aws.Config) awss3.Options {
 	given := c.HTTPClient
 	if _, standard := isDefaultExceptTLS(given); standard {
@@ -136,7 +138,7 @@ func fromConfig(c aws.Config) awss3.Options {
 	}}, c.ServiceOptions...)
 	o := awss3.NewFromConfig(c).Options()
 	if final, _ := o.HTTPClient.(*awshttp.BuildableClient); final != nil &&
-		final == made { // no service option replaced it
+		final == made { // no service option has replaced the client that the SDK made
 		o.HTTPClient = given
 	}
 	return o
@@ -150,8 +152,9 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 		return
 	case c.AccessKeyID != "":
 		a.credentials = credentials.NewStaticCredentialsProvider(c.AccessKeyID, c.SecretKey, c.SessionToken)
+		a.isSession = c.SessionToken != ""
 		return
-	case s.Credentials == nil: // a client or configuration without credentials
+	case s.Credentials == nil: // the caller's client or configuration has no credentials
 		a.anonymous, a.credentials = true, aws.AnonymousCredentials{}
 		return
 	case aws.IsCredentialsProvider(s.Credentials, aws.AnonymousCredentials{}):
@@ -167,7 +170,7 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 	}
 	a.renewer = newRenewer(s.Credentials, a.reloader(c))
 	a.renewer.signs = c.Client == nil &&
-		(c.AWS == nil || len(c.AWS.ServiceOptions) == 0) // otherwise the caller may have a signer
+		(c.AWS == nil || len(c.AWS.ServiceOptions) == 0) // a client or ServiceOptions may have their own signer
 	a.credentials = credentialErrors{a.renewer, credentialsHint(c)}
 }
 
@@ -177,8 +180,9 @@ func (a *account) isForeignMetadata(c Config, p aws.CredentialsProvider) bool {
 		fromMetadata(p)
 }
 
-// reloader returns a function that reads the default chain of a Config again: the SDK reads the shared files only
-// once. It returns nil if a Config has the provider.
+// reloader returns a function that reads the default chain of a Config again, because the SDK reads
+// the shared files only once. It returns nil if the credentials come from Config.Client or
+// Config.AWS.
 func (a *account) reloader(c Config) func(context.Context) (aws.CredentialsProvider, error) {
 	if c.Client != nil || c.AWS != nil {
 		return nil
@@ -207,16 +211,16 @@ func credentialsHint(c Config) string {
 	return "set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, AWS_PROFILE, or anonymous=true for a public bucket"
 }
 
-// noCredentials replaces credentials of Amazon's metadata service for a server that is
-// not Amazon's.
+// noCredentials is a provider without credentials. It takes the place of Amazon's metadata service
+// if the server is not Amazon's.
 type noCredentials struct{ hint string }
 
 func (n noCredentials) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{}, &storage.Error{Code: storage.Unauthenticated, Hint: n.hint}
 }
 
-// credentialErrors returns an error of its own if credentials cannot be had. The SDK would
-// report that the request failed.
+// A credentialErrors returns the credentials of the provider in the field from, and translates the
+// errors of that provider. Without this, the SDK would only report that the request failed.
 type credentialErrors struct {
 	from aws.CredentialsProvider
 	hint string // hint if there are no credentials
@@ -236,9 +240,9 @@ func (n credentialErrors) Retrieve(ctx context.Context) (aws.Credentials, error)
 	return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: n.hint}
 }
 
-// isTemporary reports whether getting credentials may succeed later: their service had
-// an error of its own, or did not respond. Most machines have no metadata service, so
-// that only its responses count.
+// isTemporary reports whether retrieving credentials may succeed later, because their service
+// failed or did not respond. Most machines have no metadata service. If that service does not
+// respond, the error is not temporary.
 func isTemporary(err error) bool {
 	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && response.Response != nil &&
 		response.Response.Response != nil {
@@ -250,14 +254,14 @@ func isTemporary(err error) bool {
 	return isUnsent(err)
 }
 
-// longestSession limits signatures with a session whose expiry is unknown. The session of
-// a role lasts for 12 hours at most.
+// longestSession limits how long a signed URL is valid if temporary credentials of unknown expiry
+// sign it. The session of a role lasts for 12 hours at most.
 // https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 const longestSession = 12 * time.Hour
 
-// environmentExpiry returns when the credentials of the environment expire, or zero. The
-// variable is set by "aws configure export-credentials --format env", and the SDK does
-// not read it.
+// environmentExpiry returns the time at which the credentials of the environment expire, or zero if
+// it is unknown. The command "aws configure export-credentials --format env" sets
+// AWS_CREDENTIAL_EXPIRATION, which the SDK does not read.
 func environmentExpiry() time.Time {
 	end, err := time.Parse(time.RFC3339, os.Getenv("AWS_CREDENTIAL_EXPIRATION"))
 	if err != nil {
@@ -276,22 +280,22 @@ func (a *account) currentCredentials(ctx context.Context) (aws.Credentials, erro
 	return c, err
 }
 
-// PrefixCredentials are valid for the keys with a prefix, until they expire. See
+// PrefixCredentials are credentials for all keys with a prefix, until they expire. See
 // [Config].CredentialsFor.
 type PrefixCredentials struct {
-	Prefix       string // prefix of the key that was asked for; "" means all keys
+	Prefix       string // prefix of the keys that the credentials are valid for; "" means all keys
 	AccessKeyID  string
 	SecretKey    string
 	SessionToken string
 	Expires      time.Time // zero means never
 }
 
-// Format shows the fields of c that are set, whatever the verb is, and no secrets.
+// Format shows the fields of c that are set, without secrets. It ignores the verb.
 func (c PrefixCredentials) Format(s fmt.State, _ rune) {
 	redact.Fields(s, c, "SecretKey", "SessionToken")
 }
 
-// LogValue returns the text of Format.
+// LogValue returns the text that Format writes.
 func (c PrefixCredentials) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
 func openVended(ctx context.Context, c Config) (driver.Driver, error) {
@@ -310,6 +314,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 	}
 	account := d.(*objectDriver).account
 	account.identity = account // the server copies only within this bucket
+	account.vended = true
 	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[aws.Credentials], error) {
 		given, err := ask(ctx, key)
 		if err == nil && (given.AccessKeyID == "" || given.SecretKey == "") {

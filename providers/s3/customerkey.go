@@ -17,9 +17,9 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
-// A CustomerKeyOption is a customer's key for an object: [WithCustomerKey]. It fits uploads,
-// copies (for the destination), reads, attributes, the restoring of archived objects, and the
-// signing of addresses.
+// A CustomerKeyOption is the option that [WithCustomerKey] returns. It fits uploads, copies (for
+// the destination), reads, attributes, the restoring of archived objects, and the signing of
+// addresses.
 type CustomerKeyOption interface {
 	storage.WriteOption
 	storage.DownloadOption
@@ -29,16 +29,18 @@ type CustomerKeyOption interface {
 	storage.SignedDownloadOption
 }
 
-// WithCustomerKey encrypts the object with a key of 32 bytes that the store does not keep
-// (SSE-C). A caller that loses the key loses the object. Every read of the object and of its attributes needs the
-// same key. Signed addresses return it among the headers to send, and forms among the fields:
-// their receiver learns the key. The bucket's Config.KMSKey has no effect on such a write.
+// WithCustomerKey encrypts the object with a key of 32 bytes that the store does not keep (SSE-C).
+// A caller that loses the key loses the object. Every read of the object and of its attributes
+// needs the same key. A signed URL has the key among the headers to send, and a form has it among
+// the fields, so that the receiver learns the key. The bucket's Config.KMSKey has no effect on such
+// a write.
 //
-// The ETag of such an object is not its MD5. [storage.Attrs].Encryption has the MD5 of the key as KeyID. The
-// operation fails with InvalidArgument if the key has another length, if there is no TLS, or if [WithKMSKey] is
-// given too. It fails with Unsupported if the server is not known to have SSE-C (Profile.CustomerKeys). Amazon
-// refuses with PermissionDenied a write until the bucket allows SSE-C, and a read with another key. A read
-// without a key fails with InvalidArgument.
+// The ETag of such an object is not its MD5. [storage.Attrs].Encryption has the MD5 of the key as
+// KeyID. The operation fails with InvalidArgument if the key is not 32 bytes long, if the
+// connection has no TLS, or if [WithKMSKey] is given too. It fails with Unsupported if the server
+// is not known to have SSE-C (Profile.CustomerKeys). On Amazon, a write fails with PermissionDenied
+// until the bucket allows SSE-C. A read with another key fails with PermissionDenied, and a read
+// without a key with InvalidArgument.
 //
 // With [storage.WithResume], only a hash of the key is compared and written.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
@@ -46,10 +48,10 @@ func WithCustomerKey(key []byte) CustomerKeyOption {
 	return storage.WithNative(provider, customerkey.New("WithCustomerKey", key))
 }
 
-// WithSourceCustomerKey reads the source of [storage.Copy], or all sources of
-// [storage.Compose], with the key that they were encrypted with. It fails as [WithCustomerKey]
-// does, which sets the key of the destination. A copy of an object onto itself with both options
-// changes its key.
+// WithSourceCustomerKey reads the source of [storage.Copy], or all sources of [storage.Compose],
+// with the key that they were encrypted with. It fails in the same cases as [WithCustomerKey],
+// which sets the key of the destination. A copy of an object onto itself with both options changes
+// its key.
 func WithSourceCustomerKey(key []byte) storage.CopyOption {
 	return storage.WithSourceNative(provider, customerkey.New("WithSourceCustomerKey", key))
 }
@@ -91,15 +93,15 @@ func applyCustomerKey(k *customerkey.Key, input any) error {
 	return nil
 }
 
-// setCustomerKey sets the fields of input for the key, if there is a key and input has such fields. Their names begin
-// with source.
+// setCustomerKey sets the fields of input for the key k. It does nothing if k is nil, or if input
+// has no such fields. source is a prefix of the names of the fields.
 func setCustomerKey(k *customerkey.Key, input any, source string) {
 	key := field[*string](input, source+"SSECustomerKey")
 	if k == nil || key == nil {
 		return
 	}
 	var hash [md5.Size]byte
-	fips140.WithoutEnforcement(func() { hash = md5.Sum(k.Bytes()) }) // the protocol demands it, to find typing errors
+	fips140.WithoutEnforcement(func() { hash = md5.Sum(k.Bytes()) }) // the protocol requires an MD5, to find typos
 	*key = aws.String(k.Base64())
 	*field[*string](input, source+"SSECustomerKeyMD5") = aws.String(base64.StdEncoding.EncodeToString(hash[:]))
 	*field[*string](input, source+"SSECustomerAlgorithm") = aws.String(customerkey.Algorithm)

@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// A remover deletes batches, and finds out if a lock keeps a version.
+// A remover deletes objects in batches. If a version was not deleted, it finds out whether a lock
+// keeps the version.
 type remover struct {
 	objects driver.Driver
 	bucket  *bucket
@@ -44,7 +45,7 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	if e.Code == storage.PermissionDenied && d.remover.isLocked(ctx, r) {
 		e.Code, e.Hint = storage.Locked, ""
 	}
-	if e.Status != http.StatusNotFound || e.Unknown { // a gateway's 404 proves nothing
+	if e.Status != http.StatusNotFound || e.Unknown { // only a 404 of S3 itself proves that there is no object
 		return e
 	}
 	if failed := asError(d.bucket.notFound(ctx, e.Err)); failed.Code != storage.ObjectNotFound {
@@ -53,10 +54,10 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	return nil
 }
 
-// DeleteBatch sends one DeleteObjects, whose response has a result for each object. If the
-// server has no batches, every object is Unsupported. Keys that XML cannot contain are
-// deleted one by one, and so are conditional deletes, because many servers ignore
-// conditions in a batch.
+// DeleteBatch sends one DeleteObjects, whose response has a result for each object. If the server
+// has no batches, the error of every object is Unsupported. Objects whose keys XML cannot contain
+// are deleted one by one. So are conditional deletes, because many servers ignore conditions in a
+// batch.
 func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	if d.account.profile.Batch == BatchNone {
@@ -91,10 +92,10 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 
 type batchObject struct{ key, version string }
 
-// slotsFor returns the indexes of the requests to which a result belongs, or none if it names
-// an object that was not requested. Some servers return the version "null" for a request
-// without one, or none for a request with one. Then the key decides, even if several requests
-// have it.
+// slotsFor returns the indexes of the requests to which a result with this key and version belongs.
+// It returns none if the result is for an object that was not requested. Some servers return the
+// version "null" for a request without a version, or no version for a request with one. In these
+// cases only the key decides, even if several requests have it.
 func slotsFor(key, version *string, slots map[batchObject][]int) []int {
 	name := batchObject{aws.ToString(key), aws.ToString(version)}
 	if at := slots[name]; at != nil {
@@ -112,9 +113,10 @@ func slotsFor(key, version *string, slots map[batchObject][]int) []int {
 	return all
 }
 
-// sendBatch stores each object's failure in errs, and returns the failure of the batch. A
-// failure that names an unknown object may belong to any object. Then the batch is Unsupported,
-// so that objects are deleted one by one. Objects without a result are also deleted one by one.
+// sendBatch stores each object's failure in errs, and returns the failure of the batch. If a
+// failure names an object that was not requested, that failure may belong to any object. In this
+// case sendBatch returns Unsupported, so that the objects are deleted one by one. Objects without a
+// result are also deleted one by one.
 func (rm *remover) sendBatch(
 	ctx context.Context, in *awss3.DeleteObjectsInput, r []driver.DeleteRequest, slots map[batchObject][]int,
 	errs []error,
@@ -164,8 +166,8 @@ func (a *account) withBatch(o *awss3.Options) {
 	}
 }
 
-// batchError translates the error of a batch. A server without batches, and one that
-// requires an unknown checksum, are Unsupported, so that objects are deleted one by one.
+// batchError translates the error of a batch. It returns Unsupported if the server has no batches
+// or requires a checksum that it does not name. The objects are then deleted one by one.
 func batchError(err error) error {
 	e := asError(err)
 	switch {
@@ -187,14 +189,14 @@ func objectError(failure *types.Error) *storage.Error {
 	return m.NewError(0, nil, errors.New(strings.TrimSpace(code+": "+message)))
 }
 
-// fitsBatch reports whether a request can be part of a batch, because a batch bypasses a
-// retention for all its objects or for none, and has no input for the options of one object.
+// fitsBatch reports whether a request can be part of a batch. A batch bypasses a governance
+// retention for all of its objects or for none, and cannot have options for one object.
 func fitsBatch(r *driver.DeleteRequest) bool {
 	return r.Condition == (storage.Condition{}) && !r.BypassGovernance && len(r.Native) == 0 && fitsXML(r.Key)
 }
 
-// fitsXML reports whether XML 1.0 can contain the key. If not, the server would refuse
-// the whole batch.
+// fitsXML reports whether XML 1.0 can contain the key. The server would refuse a whole batch with a
+// key that XML cannot contain.
 func fitsXML(key string) bool {
 	return utf8.ValidString(key) && !strings.ContainsFunc(key, func(c rune) bool {
 		return c < 0x20 || c == 0x7F || c == 0xFFFE || c == 0xFFFF

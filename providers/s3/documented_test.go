@@ -180,6 +180,7 @@ var underRetention = map[string]string{
 	"a signed part expires":                                            unsignedChecksum,
 	"a signed part binds what was signed":                              unsignedChecksum,
 	"removing a version is permanent":                                  keptVersion,
+	"a signed removal removes one version":                             keptVersion,
 	"a removed key stays removed":                                      keptVersion,
 	"a delete marker is removed by its version":                        keptVersion,
 	"RemoveVersions removes versions in batches":                       keptVersion,

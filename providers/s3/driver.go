@@ -24,7 +24,7 @@ type objectDriver struct {
 	multipart multipart
 	remover   remover
 	urls      urlSigner
-	// noChecksums is when the credentials were last not allowed to read a checksum.
+	// noChecksums is the last time at which the credentials had no permission to read a checksum.
 	noChecksums atomic.Pointer[time.Time]
 }
 
@@ -43,8 +43,8 @@ func isDirectory(bucket string) bool {
 	return strings.HasSuffix(bucket, "--x-s3") || strings.HasSuffix(bucket, "--xa-s3")
 }
 
-// directoryLacks has the features that directory buckets lack, or have in another form: their
-// uploads are listed by names of another kind.
+// directoryLacks has the features that directory buckets lack or have in another form. For example,
+// they list uploads by names of another kind.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html
 const directoryLacks = storage.OrderedListing | storage.Versioning | storage.ObjectLock | storage.ObjectTags | storage.ObjectACLs |
 	storage.StorageClasses | storage.Restoring | storage.ListedUploads | storage.LeadingSlashes
@@ -55,11 +55,12 @@ func (d *objectDriver) Describe() driver.Description {
 	desc := driver.Description{
 		Provider:      provider,
 		Bucket:        d.bucket.name,
-		Places:        d.places,
+		Places:        func() []driver.Place { return placesOf(d.account, d.bucket.name) },
 		Features:      p.features(),
 		PublicBaseURL: d.bucket.publicURL(),
 		ASCIIMetadata: true,
 		SigningHint:   d.account.signingHint(),
+		VendingHint:   d.account.vendingHint(),
 		FeatureHint:   d.account.featureHint(),
 		OrderHint:     "if the server lists like a directory tree, name its profile (profile=seaweedfs), or open it with the Profile that s3probe.Run returns; if it escapes no keys, another program's key may have a control character: list with a prefix",
 
@@ -83,10 +84,13 @@ func (d *objectDriver) Describe() driver.Description {
 		CheckNative:    d.bucket.checkNative,
 		CountsRequests: true,
 	}
-	if d.account.endpoint != nil || d.account.customResolver { // otherwise the names of Amazon's buckets are unique
+	if d.account.endpoint != nil || d.account.customResolver { // Amazon S3 needs no Location: names are unique there
 		if u, err := d.account.urlOf(context.Background(), d.bucket.name); err == nil {
 			desc.Location = u.String()
 		}
+	}
+	if d.account.canVend(d.bucket.name) {
+		desc.Features |= storage.Vending
 	}
 	if p.Batch != BatchNone {
 		desc.MaxBatch = cmp.Or(p.MaxBatch, maxBatch)
@@ -94,10 +98,13 @@ func (d *objectDriver) Describe() driver.Description {
 	if d.account.anonymous || !d.bucket.canSign() {
 		desc.Features &^= signFeatures
 	}
+	if d.account.isSession { // the credentials of a session differ from process to process
+		desc.Features &^= storage.StableURLs
+	}
 	if d.account.requesterPays || d.account.expectedOwner != "" ||
 		isARN(
 			d.bucket.name,
-		) { // a form cannot name the payer or owner, and its policy needs the bucket's name, which an ARN lacks
+		) { // forms cannot have the headers for these two fields, and need a bucket's name, which an ARN lacks
 		desc.Features &^= storage.SignedForms
 	}
 	if isDirectory(d.bucket.name) {
@@ -108,8 +115,8 @@ func (d *objectDriver) Describe() driver.Description {
 	return desc
 }
 
-// featureHint returns the hint for features that the server may have and that are not
-// declared.
+// featureHint returns the hint for features that the profile does not declare, although the server
+// may have them. Such a server is unknown, or is an access point.
 func (a *account) featureHint() string {
 	switch row := a.profile.row(); {
 	case row.unnamed:
@@ -127,13 +134,14 @@ func (a *account) signingHint() string {
 	return ""
 }
 
-// places returns the place of the bucket. An alias of an access point is a second name of a bucket. Other servers
-// than Amazon's give a bucket several names (garage bucket alias).
+// placesOf returns the account and the name of a bucket, and whether the bucket may have other
+// names. An access point's alias is a second name of a bucket. Servers other than Amazon's may give
+// a bucket several names (garage bucket alias).
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-points-naming.html
-func (d *objectDriver) places() []driver.Place {
+func placesOf(a *account, bucket string) []driver.Place {
 	return []driver.Place{{
-		Account: d.account.identity, Bucket: d.bucket.name,
-		Alias: !d.account.amazon() || isARN(d.bucket.name) || strings.HasSuffix(d.bucket.name, "s3alias"),
+		Account: a.identity, Bucket: bucket,
+		Alias: !a.amazon() || isARN(bucket) || strings.HasSuffix(bucket, "s3alias"),
 	}}
 }
 

@@ -22,8 +22,8 @@ func customizeSource(input any, native []any) {
 	setCustomerKey(customerkey.In(native), input, "CopySource")
 }
 
-// field returns a field of an input of the SDK, or nil if such inputs have no field with this
-// name.
+// field returns a pointer to the field of an SDK input that has this name. It returns nil if the
+// input has no such field.
 func field[T any](input any, name string) *T {
 	f := reflect.ValueOf(input).Elem().FieldByName(name)
 	if !f.IsValid() {
@@ -32,7 +32,7 @@ func field[T any](input any, name string) *T {
 	return f.Addr().Interface().(*T)
 }
 
-// encryptionIn returns the encryption of an object that a response names.
+// encryptionIn returns how an object is encrypted, from the fields of a response.
 func encryptionIn(sse types.ServerSideEncryption, kmsKey, customer, customerMD5 *string) storage.Encryption {
 	if customer != nil {
 		return storage.Encryption{Algorithm: *customer, KeyID: aws.ToString(customerMD5)}
@@ -52,19 +52,19 @@ func WithKMSKey(id string) storage.WriteOption {
 	return storage.WithNative(provider, &kmsKey{argument: "WithKMSKey", id: &id})
 }
 
-// WithKMSContext adds pairs to the encryption context of SSE-KMS, which key policies can demand
-// and CloudTrail shows. The pairs are not secret. A copy needs them again. Without [WithKMSKey]
-// and Config.KMSKey, the key is the account's own, aws/s3. The operation fails in the same cases
-// as with WithKMSKey, and with InvalidArgument if context is empty.
+// WithKMSContext adds pairs to the encryption context of SSE-KMS, which key policies can demand and
+// CloudTrail shows. The pairs are not secret. A copy does not keep the pairs of its source. Without
+// [WithKMSKey] and Config.KMSKey, the key is the account's own, aws/s3. The operation fails in the
+// same cases as with WithKMSKey, and with InvalidArgument if context is empty.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context
 func WithKMSContext(context map[string]string) storage.WriteOption {
 	return storage.WithNative(provider, &kmsKey{argument: "WithKMSContext", context: maps.Clone(context)})
 }
 
-// A kmsKey is the value of WithKMSKey or WithKMSContext, or the encryption of a bucket.
+// A kmsKey is the value of WithKMSKey or WithKMSContext, or the Config.KMSKey of a bucket.
 type kmsKey struct {
 	argument  string
-	id        *string // nil means that the key is not changed
+	id        *string // nil means that the option does not set a key
 	bucketKey bool
 	context   map[string]string
 }
@@ -131,7 +131,7 @@ const maxKMSKey = 2048
 
 func (k *kmsKey) apply(input any) error {
 	sse := field[types.ServerSideEncryption](input, "ServerSideEncryption")
-	if sse == nil { // the request stores no object
+	if sse == nil { // input belongs to a request that stores no object
 		return nil
 	}
 	if *field[*string](input, "SSECustomerKey") != nil {
@@ -145,7 +145,7 @@ func (k *kmsKey) apply(input any) error {
 		*field[*bool](input, "BucketKeyEnabled") = aws.Bool(true)
 	}
 	if k.context != nil {
-		text, err := json.Marshal(k.context) // sorted by name
+		text, err := json.Marshal(k.context) // the names are sorted
 		if err != nil {
 			return &storage.Error{Code: storage.InvalidArgument, Err: err}
 		}

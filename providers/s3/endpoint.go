@@ -18,14 +18,15 @@ import (
 )
 
 type endpoint struct {
-	url       *url.URL // the server's root; nil for Amazon S3, by region
+	url       *url.URL // root URL of the server; nil for Amazon S3, whose host depends on the region
 	region    string   // the resolver's region for signatures, or ""
 	pathStyle bool     // the resolver does not allow the bucket in the host
-	resolved  bool     // the user's endpoint resolver may send requests elsewhere
+	resolved  bool     // true if the caller's endpoint resolver may send requests to another host
 }
 
-// endpointOf returns the endpoint. The first of these that names one decides: Config, a legacy
-// resolver of the SDK, and the SDK's BaseEndpoint, in the SDK's order.
+// endpointOf returns the endpoint of the server. It uses Config.Endpoint or, if that is not set,
+// the endpoint of a legacy resolver or, if there is none, the SDK's BaseEndpoint. The SDK has the
+// same order.
 func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 	name := c.Endpoint
 	if name == "" {
@@ -33,7 +34,7 @@ func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 			return e, err
 		}
 	}
-	own := s.EndpointResolverV2 // the user's code decides where requests go, unless it is the SDK's
+	own := s.EndpointResolverV2 // a resolver other than the SDK's may send requests anywhere
 	e.resolved = own != nil && reflect.TypeOf(own) != reflect.TypeOf(awss3.NewDefaultEndpointResolverV2())
 	if name = cmp.Or(name, aws.ToString(s.BaseEndpoint)); name != "" {
 		e.url, err = parseEndpoint(name)
@@ -41,10 +42,10 @@ func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 	return e, err
 }
 
-// askLegacyResolver returns the endpoint of a resolver of the kind that BaseEndpoint has
-// replaced. It calls the resolver once, because the server must be known, and signed URLs must
-// have the same host as requests. The name is empty if there is no resolver, or if the resolver
-// leaves S3 to the SDK.
+// askLegacyResolver returns the endpoint of a legacy resolver. In newer versions of the SDK,
+// BaseEndpoint has replaced such resolvers. The resolver is called only once, because all requests
+// and signed URLs must have the same host. The name is empty if there is no resolver, or if the
+// resolver leaves S3 to the SDK.
 func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err error) {
 	const hint = "set Config.Endpoint"
 	//lint:ignore SA1019 configurations for other servers than Amazon's may still have it
@@ -89,15 +90,15 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	a.endpoint, a.customResolver = e.url, e.resolved
 	a.profile, a.region, a.orderedHost = profileAt(c.Profile, host)
 	a.pathStyle = e.pathStyle || s.UsePathStyle
-	if c.Client == nil { // otherwise it is that of the client
+	if c.Client == nil { // if there is a client, its setting decides
 		a.pathStyle = a.pathStyle || !a.profile.VirtualHost || host == "localhost" ||
-			net.ParseIP(host) != nil // no bucket's name can be in front of such a host
+			net.ParseIP(host) != nil // a bucket cannot be a subdomain of an IP address
 	}
 	if c.PathStyle != nil {
 		a.pathStyle = *c.PathStyle
 	}
 	if a.customResolver && c.Profile == nil {
-		a.profile, _ = NamedProfile("unknown") // requests may go elsewhere than to the host
+		a.profile, _ = NamedProfile("unknown") // the resolver may send requests to a host with another profile
 	}
 	switch {
 	case c.Region != "":
@@ -105,7 +106,7 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	case e.region != "":
 		a.region = e.region
 	case s.Region != "" && (c.Endpoint == "" || c.AWS != nil || c.Client != nil):
-		a.region = s.Region // the other region is that of the environment, and one of Amazon's
+		a.region = s.Region // with only an Endpoint, s.Region may be a region of Amazon's from the environment
 	}
 	if a.region == "" && host != "" {
 		a.region = "us-east-1"
@@ -116,12 +117,12 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	return nil
 }
 
-// profileEndpoint returns the endpoint of the profile that Config names, if that is
-// not one of Amazon's. Nil means Amazon.
+// profileEndpoint returns the endpoint of the profile that Config names. It returns nil if the
+// profile is Amazon's or has no endpoint of its own.
 func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	named, known := NamedProfile(strings.TrimSuffix(c.Profile.Name, ProbedSuffix))
 	if !known || named.hostless {
-		return nil, nil // the profile is custom, or Amazon may have it, too
+		return nil, nil // a custom profile names no provider, and a hostless one fits several
 	}
 	const hint = "name the endpoint: Config.Endpoint, endpoint= in the address, or AWS_ENDPOINT_URL_S3"
 	host := ""
@@ -130,7 +131,7 @@ func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	}
 	region := cmp.Or(c.Region, s.Region)
 	switch {
-	case c.Client != nil: // its requests would go to Amazon
+	case c.Client != nil: // a client without a BaseEndpoint sends requests to Amazon
 		return nil, argument.Invalid("Config.Client", "must have a BaseEndpoint with profile "+named.Name, "")
 	case strings.Contains(host, regionLabel):
 		if !isLabel(region) {

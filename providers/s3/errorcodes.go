@@ -16,13 +16,14 @@ const (
 	headerHint = "the server refuses this header: name the server by its profile, as profile= or Config.Profile"
 )
 
-// errorMeanings has the codes of S3 and of compatible servers, and the statuses
-// of responses without a known code.
+// errorMeanings maps the error codes of S3 and of compatible servers to the library's codes and
+// hints. For responses without a known code, it maps their status.
 var errorMeanings = sdkerror.Table{
 	Codes: sdkerror.Codes(map[sdkerror.Meaning]string{
 		{Code: storage.ObjectNotFound}: "NoSuchKey NoSuchVersion",
 		{Code: storage.BucketNotFound}: "NoSuchBucket",
-		// NoSuchUpload: it was aborted or completed, and no object is missing
+		// NoSuchUpload means that the upload was aborted or completed, not that an object is
+		// missing.
 		{Code: storage.InvalidArgument}: `
 			NoSuchUpload InvalidArgument InvalidRequest InvalidURI InvalidTag KeyTooLongError MetadataTooLarge
 			MalformedXML InvalidPart InvalidPartOrder EntityTooSmall XMinioInvalidObjectName XMinioInvalidResourceName
@@ -33,7 +34,7 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.PermissionDenied, Hint: "the account has reached its limit of buckets: remove some, or ask the provider for more"}: "TooManyBuckets",
 		{Code: storage.BucketNotEmpty}:     "BucketNotEmpty",
 		{Code: storage.PreconditionFailed}: "PreconditionFailed InvalidWriteOffset",
-		// ClientDisconnect: R2; ConnectionClosed: Wasabi
+		// R2 returns ClientDisconnect, and Wasabi returns ConnectionClosed.
 		{Code: storage.Unavailable}: `
 			ConditionalRequestConflict OperationAborted IncompleteBody ClientDisconnect ConnectionClosed
 			RequestTimeout InternalError ServiceUnavailable XMinioServerNotInitialized`,
@@ -46,11 +47,12 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.Archived, Hint: "the object is being restored: Attrs.Restore tells how far it is"}: "RestoreAlreadyInProgress",
 		{Code: storage.Unavailable, Hint: "use WithRestoreTier(\"Standard\")"}:                            "GlacierExpeditedRetrievalNotAvailable",
 		{Code: storage.InvalidArgument, Hint: "the server does not have this storage class"}:              "InvalidStorageClass",
-		// TemporaryRedirect: for hours after a bucket was created, until DNS is up to date
+		// Amazon returns TemporaryRedirect for hours after a bucket was created, until DNS is up to
+		// date.
 		{Code: storage.InvalidArgument, Hint: regionHint}: `
 			IllegalLocationConstraint AuthorizationHeaderMalformed PermanentRedirect MovedPermanently
 			TemporaryRedirect IllegalLocationConstraintException`,
-		// Codes of Alibaba OSS, Tencent COS and Volcengine TOS, with the status 403.
+		// Alibaba OSS, Tencent COS and Volcengine TOS return these codes, with the status 403.
 		{Code: storage.InvalidArgument, Hint: "this server wants the bucket's name in the host: set path_style=false"}: "SecondLevelDomainForbidden PathStyleDomainForbidden InvalidPathAccess",
 		{Code: storage.ChecksumMismatch}:                   "BadDigest InvalidDigest XAmzContentSHA256Mismatch XAmzContentChecksumMismatch",
 		{Code: storage.PermissionDenied, Hint: deniedHint}: "AccessDenied",
@@ -62,23 +64,23 @@ var errorMeanings = sdkerror.Table{
 		// ObjectLockedByBucketPolicy: R2
 		{Code: storage.Locked}: "ObjectLocked ObjectLockedByBucketPolicy",
 		{Code: storage.Unsupported, Hint: "the bucket's object lock or versioning does not allow this"}: "InvalidBucketState",
-		// Unauthorized: R2; XAdminUserNotFound: versitygw, with the status 404
+		// R2 returns Unauthorized. versitygw returns XAdminUserNotFound, with the status 404.
 		{Code: storage.Unauthenticated, Hint: "the store does not know the access key: it may be for another service or endpoint"}: "InvalidAccessKeyId InvalidSecurity Unauthorized XAdminUserNotFound",
 		{Code: storage.Unauthenticated, Hint: "the secret key does not match the access key, or a proxy changed the request"}:      "SignatureDoesNotMatch",
 		// ExpiredRequest: R2
 		{Code: storage.Unauthenticated, Hint: "the signature has expired: check the clock of this machine, and sign the URL again"}: "ExpiredRequest",
-		// AuthenticationLockout: Wasabi; InvalidTokenId: MinIO
+		// Wasabi returns AuthenticationLockout, and MinIO returns InvalidTokenId.
 		{Code: storage.Unauthenticated, Hint: "too many requests had wrong credentials: correct them, and wait five minutes"}: "AuthenticationLockout",
 		{Code: storage.Unauthenticated, Hint: "the session token has expired, is missing, or belongs to another access key"}:  "ExpiredToken InvalidToken InvalidTokenId TokenRefreshRequired",
-		// The driver takes the difference of the clocks from the response, and corrects the
-		// next attempt.
+		// The driver learns the difference of the clocks from the response, and corrects the time
+		// of the next attempt.
 		{Code: storage.Unauthenticated, Retryable: true, Hint: clockHint}: "RequestTimeTooSkewed",
 		{Code: storage.RateLimited}: `
 			SlowDown SlowDownRead SlowDownWrite RequestLimitExceeded TooManyRequests TooManyRequestsException
 			Throttling ThrottlingException ThrottledException RequestThrottled RequestThrottledException
-			BandwidthLimitExceeded ServerBusy RequestRateLimitExceeded`, // the last is Wasabi's, with 403
+			BandwidthLimitExceeded ServerBusy RequestRateLimitExceeded`, // the last one is Wasabi's, with 403
 		{Code: storage.Internal, Hint: "the store is full: free some space there"}: "XMinioStorageFull",
-		// Codes of servers that store keys as files.
+		// Servers that store keys as files return these codes.
 		{Code: storage.Unsupported, Hint: "this server stores keys as files: it cannot have both a key and one below it, such as a and a/b"}: `
 			ObjectParentIsFile ExistingObjectIsDirectory ExistingObjectIsFile XMinioParentIsObject
 			XMinioObjectExistsAsDirectory`,
@@ -123,8 +125,8 @@ func meaningOf(code, message string, status int) sdkerror.Meaning {
 	return m
 }
 
-// mayBeWrongRegion reports whether the response may mean that the region is wrong. The response
-// to HEAD has no code: its 400 may mean that.
+// mayBeWrongRegion reports whether the response may mean that the region is wrong. A response to
+// HEAD has no code, so that its status 400 may have this meaning, too.
 func mayBeWrongRegion(code string, status int) bool {
 	return errorMeanings.Lookup(code, status).Hint == regionHint ||
 		status == http.StatusBadRequest && !errorMeanings.Has(code)

@@ -19,12 +19,12 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// translator adapts the AWS SDK.
+// translator translates errors of the AWS SDK into errors of package storage.
 var translator = &sdkerror.Translator{
 	FromResponse:    fromResponse,
 	WithoutResponse: withoutResponse,
 	MaybeSent:       mayHaveBeenSent,
-	MaybeApplied: func(status int) bool { // a full store has stored nothing; a 507 without its code is another server's
+	MaybeApplied: func(status int) bool { // 507 with S3's code: the store is full, and has stored nothing
 		return status != http.StatusInsufficientStorage && sdkerror.MaybeApplied(status)
 	},
 }
@@ -38,8 +38,8 @@ var (
 
 type sendFunc[In, Out any] func(context.Context, *In, ...func(*awss3.Options)) (*Out, error)
 
-// write makes one request that changes something. isWhole reports whether a successful response has the fields
-// that every server sends.
+// write sends one request that changes something. It fails if isWhole returns false for the
+// response: isWhole checks the fields that every S3 server returns after a success.
 func write[In, Out any](
 	ctx context.Context, send sendFunc[In, Out], in *In, isWhole func(*Out) bool, options ...func(*awss3.Options),
 ) (out *Out, err error) {
@@ -52,7 +52,7 @@ func write[In, Out any](
 	return out, err
 }
 
-// sendWrite is like write, for a request whose response has nothing more to return.
+// sendWrite is like write, for a request whose response has no fields.
 func sendWrite[In, Out any](
 	ctx context.Context, send sendFunc[In, Out], in *In, options ...func(*awss3.Options),
 ) error {
@@ -60,8 +60,8 @@ func sendWrite[In, Out any](
 	return err
 }
 
-// mayHaveBeenSent reports whether err is the SDK's error of an interrupted
-// request, which does not tell how much was sent.
+// mayHaveBeenSent reports whether err is the SDK's error for an interrupted request. Such an error
+// does not tell how much of the request was sent.
 func mayHaveBeenSent(err error) bool {
 	return isUnsent(err) || sdkerror.IsType[*smithy.CanceledError](err)
 }
@@ -84,10 +84,10 @@ func fromResponse(err error) *storage.Error {
 		m = errorMeanings.Codes["SlowDown"]
 	}
 	if strings.HasPrefix(response.Response.Status, "200") && errorMeanings.Has(code) && !sdkerror.IsRetryable(m.Code) {
-		status = http.StatusBadRequest // the SDK makes errors after 200 a 500; this one excludes an effect
+		status = http.StatusBadRequest // the SDK sets 500, but after this error the write had no effect
 	}
 	if code == "ConditionalRequestConflict" {
-		status = http.StatusConflict // also after status 200
+		status = http.StatusConflict // S3 may send this code after status 200, too
 	}
 	isOwn := hasOwnCode(code, message, status) || hasOwnHeader(response.Response.Header)
 	if redirect, is := sdkerror.Redirect(status, response.Response.Header); is && !isOwn {
@@ -153,8 +153,8 @@ func codeAndMessage(err error) (code, message string) {
 	return "", ""
 }
 
-// hasOwnCode reports whether the code of an error is the provider's own. The SDK makes one up of
-// the status if the body has none.
+// hasOwnCode reports whether the code of an error comes from the provider. If the body has no code,
+// the SDK makes a code from the status.
 func hasOwnCode(code, message string, status int) bool {
 	text := http.StatusText(status)
 	return code != "" && code != "UnknownError" && (code != strings.ReplaceAll(text, " ", "") || message != text)
@@ -198,10 +198,11 @@ func headerOf(err error, name string) string {
 	return ""
 }
 
-// notFound distinguishes a missing object from a missing bucket if the response does not: the
-// response to a HEAD has no body. That costs one more request, at most once in
-// bucketRemembered. If the bucket is removed meanwhile, its objects are reported as missing for
-// so long.
+// notFound returns the error for a missing object or a missing bucket. A 404 to a HEAD has no body
+// that tells which of them is missing. Therefore notFound requests the bucket after such a
+// response. If the bucket exists, notFound does not request it again for one minute
+// (bucketRemembered). If the bucket is removed in that minute, errors still say that the object is
+// missing.
 func (b *bucket) notFound(ctx context.Context, err error) error {
 	e := translate(err)
 	if statusOf(err) != http.StatusNotFound {

@@ -15,22 +15,23 @@ import (
 // A login page, a proxy or another program may respond to any request with status 200. A response
 // is a success only if it has evidence of an S3 server: an ETag, the id of an upload, a result for
 // each key, the root element of a document. A response without any of these must have a header of
-// the protocol, and no page, because a gateway may add the header to a page.
+// the S3 protocol. It must not have a web page as its body, because a gateway may add such a header
+// to a page.
 
 func noEvidence() error {
 	return sdkerror.NoEvidence("an S3 server", "it has nothing that one sends")
 }
 
-// hasEvidence reports whether an S3 server made a response, by its header. All of them send an
-// ETag with an object. Amazon, MinIO, Ceph, B2, SeaweedFS and versitygw also send x-amz-request-id;
-// Google has headers of its own.
+// hasEvidence reports whether the header of a response shows that an S3 server made it. All S3
+// servers send an ETag with an object. Amazon, MinIO, Ceph, B2, SeaweedFS and versitygw also send
+// x-amz-request-id, and Google sends headers of its own.
 func hasEvidence(response *http.Response) bool {
 	h := response.Header
 	return h.Get(rawclient.ETagHeader) != "" || hasOwnHeader(h)
 }
 
-// hasOwnHeader reports whether an S3 server made a response, if an ETag proves nothing: nginx sends
-// one with its error pages.
+// hasOwnHeader reports whether a response has a header that only S3 servers send. An ETag does not
+// count, because nginx sends one with its error pages.
 func hasOwnHeader(h http.Header) bool {
 	if kindOf(h) != nil {
 		return true
@@ -46,21 +47,25 @@ func hasOwnHeader(h http.Header) bool {
 	return false
 }
 
-// An expected is the evidence in a successful response to a kind of request.
+// An expected describes which evidence of an S3 server a successful response to one kind of request
+// must have.
 type expected struct {
-	// tag says that the response has an ETag, unless it has a header of the protocol and its type is
-	// not that of a page.
+	// If tag is true, the response must have an ETag. A header of the S3 protocol also suffices,
+	// unless the Content-Type is that of a web page.
 	tag bool
-	// text is near the beginning of the document. "" means that the response has none.
+	// text is a string that the document must have near its beginning. "" means that the response
+	// has no document.
 	text string
-	// empty says that some servers send no document, or another one, for a setting that a bucket does not have.
+	// empty is true if some servers send no document, or another document, for a setting that a
+	// bucket does not have.
 	empty bool
-	// bare is for responses that may have no header of the protocol on servers such as Garage and
-	// R2. Only a web page is refused then.
+	// bare is true if servers such as Garage and R2 may send no header of the S3 protocol. Without
+	// such a header, only a web page is refused.
 	bare bool
 }
 
-// evidenceOf has the requests whose responses the SDK takes for a success, whatever they contain.
+// evidenceOf lists the operations for which the SDK accepts any response with status 200, whatever
+// it contains.
 var evidenceOf = map[string]expected{
 	"GetObject": {tag: true}, "HeadObject": {tag: true},
 	"DeleteObject": {}, "PutObjectTagging": {}, "PutObjectRetention": {},
@@ -89,8 +94,9 @@ var evidenceOf = map[string]expected{
 	"PutPublicAccessBlock": {bare: true}, "PutObjectLockConfiguration": {bare: true},
 }
 
-// checkEvidence returns an error for a successful response without evidence. If always is set, the
-// server is known to send a header of the protocol with every response.
+// checkEvidence returns an error for a successful response without evidence of an S3 server. If the
+// parameter always is true, the server is known to send a header of the S3 protocol with every
+// response.
 func checkEvidence(operation string, response *http.Response, always bool) error {
 	want, asked := evidenceOf[operation]
 	if asked && response.StatusCode/100 == 2 && !want.isIn(response, always) {
@@ -99,10 +105,12 @@ func checkEvidence(operation string, response *http.Response, always bool) error
 	return nil
 }
 
-// peeked is how much of a document is looked at. A policy may have an id before its statements.
+// peeked is how many bytes of a document are searched. A policy may have an id before its
+// statements.
 const peeked = 4 << 10
 
-// isIn reports whether the response has the evidence. It leaves the body unread.
+// isIn reports whether the response has the evidence. The body can still be read from its start
+// afterwards.
 func (e *expected) isIn(response *http.Response, always bool) bool {
 	own := hasEvidence(response)
 	switch {
@@ -120,9 +128,10 @@ func (e *expected) isIn(response *http.Response, always bool) bool {
 	return e.bare && !isWebPage(response)
 }
 
-// isPage reports whether a response that should have no document has one of another protocol.
+// isPage reports whether a response that should have no document, or an XML document, has a web
+// page or other text.
 func isPage(response *http.Response) bool {
-	if response.Request != nil && response.Request.Method == http.MethodHead { // a document would have a length
+	if response.Request != nil && response.Request.Method == http.MethodHead { // there is no body, only a length
 		return response.ContentLength > 0 &&
 			!strings.Contains(strings.ToLower(response.Header.Get("Content-Type")), "xml")
 	}
@@ -131,8 +140,8 @@ func isPage(response *http.Response) bool {
 		bytes.HasPrefix(document, []byte("<html"))
 }
 
-// isWebPage is like isPage, for a response without a header of the protocol: even an empty page
-// has a type.
+// isWebPage is like isPage, for a response without a header of the S3 protocol. It also reports an
+// empty body whose Content-Type is that of a page.
 func isWebPage(response *http.Response) bool {
 	return hasTypeOfPage(response) || isPage(response)
 }
@@ -144,7 +153,7 @@ func hasTypeOfPage(response *http.Response) bool {
 
 func peek(response *http.Response) []byte {
 	buffered := bufio.NewReaderSize(response.Body, peeked)
-	start, _ := buffered.Peek(peeked) // the SDK gets any error with the rest
+	start, _ := buffered.Peek(peeked) // ignored: the SDK will get the error when it reads the rest
 	response.Body = struct {
 		io.Reader
 		io.Closer
@@ -152,14 +161,15 @@ func peek(response *http.Response) []byte {
 	return start
 }
 
-// A serverKind is the kind of server that sends the responses, as far as they show it. Hints
-// and package s3probe use it. It never declares a feature: the version of the server is
-// unknown, and other servers may imitate a header.
+// A serverKind is the kind of server that sends the responses, as far as they show it. Hints,
+// listings and package s3probe use this kind. It never makes a bucket declare a feature, because
+// the version of the server is unknown, and other servers may imitate a header.
 type serverKind struct{ seen atomic.Pointer[kindOfServer] }
 
-// A kindOfServer is a kind of server that has a profile.
+// A kindOfServer is a kind of server that is recognized by a header of its responses, in most cases
+// the header Server.
 type kindOfServer struct {
-	header  string // how the header Server begins, in any case
+	header  string // beginning of the Server header; upper and lower case are equal
 	name    string // for people
 	profile string
 }
@@ -167,10 +177,10 @@ type kindOfServer struct {
 var (
 	ceph = &kindOfServer{"Ceph Object Gateway", "Ceph", "ceph"}
 
-	// kindsOfServers has the kinds that name themselves. Run: MinIO, versitygw and our own
-	// server. Source: Ceph since Reef (ceph/ceph pull request 50510), and SeaweedFS in most
-	// releases. Garage is not known to name itself. "AmazonS3" is missing, because emulators
-	// send it too.
+	// kindsOfServers lists the servers that name themselves in the header Server. Tests have shown
+	// this header for MinIO, versitygw and our own server. By their source code, Ceph since Reef
+	// (ceph/ceph pull request 50510) and most releases of SeaweedFS also name themselves there.
+	// Garage is not known to name itself. "AmazonS3" is missing, because emulators send it too.
 	kindsOfServers = []*kindOfServer{
 		{"MinIO", "MinIO", "minio"},
 		{"VERSITYGW", "versitygw", "versitygw"},
@@ -204,7 +214,8 @@ func kindOf(h http.Header) *kindOfServer {
 	return nil
 }
 
-// hint returns what to do about a feature that the profile "unknown" does not declare.
+// hint returns the hint for a feature that the profile "unknown" does not declare. If the responses
+// have shown the kind of server, the hint names its profile.
 func (k *serverKind) hint() string {
 	if kind := k.seen.Load(); kind != nil {
 		return "this endpoint answers as " + kind.name + ": open it with profile=" + kind.profile +

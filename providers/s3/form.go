@@ -17,9 +17,9 @@ import (
 
 const policyTime = "2006-01-02T15:04:05.000Z"
 
-// SignForm sends no request, unless it must get credentials. The policy has a condition
-// for each field, so that S3 refuses a form with a changed or an additional field. The
-// page adds the field "file" at the end.
+// SignForm signs an upload form. It sends no request, unless it must get credentials. The policy
+// has a condition for each field, so that S3 refuses a form with a changed or an additional field.
+// The web page with the form adds the field "file" at the end.
 func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
 	return d.urls.signForm(ctx, r, d.account.clock.time())
 }
@@ -102,8 +102,9 @@ func policyDocument(
 	}{expires.Format(policyTime), conditions})
 }
 
-// A policyText is a value in a policy. S3 wants a dollar sign escaped, which begins the name of a
-// field. https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
+// A policyText is a value in a policy. S3 requires that a dollar sign is escaped, because it begins
+// the name of a field.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-HTTPPOSTConstructPolicy.html
 type policyText string
 
 // MarshalJSON returns the text as JSON without a dollar sign.

@@ -53,7 +53,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, out.Body, nil
 }
 
-const maxSuffix = 1 << 50 // bytes; more than any object has, and every server can parse the number
+const maxSuffix = 1 << 50 // bytes; larger than any object, and a number that every server can parse
 
 func (p *Profile) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs {
 	restore := restoreState(out.Restore)
@@ -88,8 +88,8 @@ func (p *Profile) attrsOf(out *awss3.GetObjectOutput, key string) *storage.Attrs
 	}
 }
 
-// attrsOfRange returns the attributes of the whole object in the output of a request
-// for a range or for all of it.
+// attrsOfRange returns the attributes of the whole object. out is the response to a request for a
+// range or for all bytes.
 func (p *Profile) attrsOfRange(out *awss3.GetObjectOutput, r *driver.GetRequest) (*storage.Attrs, error) {
 	ranged := httpheader.Range(r, maxSuffix) != ""
 	if out.ContentLength == nil && (!ranged || out.ContentRange == nil) {
@@ -143,8 +143,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrs, nil
 }
 
-// headError translates the error of a HeadObject. If the error may hide a refusal of the credentials, headError
-// reads the first byte of the object.
+// headError translates the error of a HeadObject. If the reason may be that the credentials were
+// refused, headError reads the first byte of the object.
 func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRequest) error {
 	refused := d.account.hiddenRefusal(err, func() error {
 		first := *r
@@ -161,10 +161,10 @@ func (d *objectDriver) headError(ctx context.Context, err error, r *driver.GetRe
 	return d.account.withReadKeyHint(d.bucket.readError(ctx, err, r), r.Native)
 }
 
-// headWithChecksum sends a HeadObject. On S3 the checksum of an object with a KMS key needs the
-// permission kms:Decrypt. A program that only writes does not have it, and everything else in the
-// response does not need it. After a refusal, headWithChecksum requests the attributes without the
-// checksum, and remembers the refusal.
+// headWithChecksum sends a HeadObject. If an object has a KMS key, S3 returns its checksum only to
+// callers with the permission kms:Decrypt. A program that only writes lacks this permission. All
+// other attributes do not need it. After a refusal, headWithChecksum requests the attributes
+// without the checksum, and remembers the refusal.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_HeadObject.html
 func (d *objectDriver) headWithChecksum(
 	ctx context.Context, in *awss3.HeadObjectInput, r *driver.GetRequest,
@@ -189,7 +189,7 @@ func (d *objectDriver) headWithChecksum(
 
 const checksumsRemembered = 10 * time.Minute
 
-// headObject sends a HeadObject. native is the SDK's own output, if r wants it.
+// headObject sends a HeadObject. If r asks for native attributes, native is the SDK's output.
 func (d *objectDriver) headObject(
 	ctx context.Context, in *awss3.HeadObjectInput, r *driver.GetRequest,
 ) (out *awss3.GetObjectOutput, native any, err error) {
@@ -204,8 +204,8 @@ func (d *objectDriver) headObject(
 	return rawclient.HeadOutput(own), own, nil
 }
 
-// readError translates the error of a read. A delete marker is a missing object: for its
-// version, S3 returns 405.
+// readError translates the error of a read. A read of a delete marker fails with ObjectNotFound,
+// although S3 responds with 405 if the request names the marker's version.
 func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest) error {
 	switch status := statusOf(err); {
 	case status == http.StatusMethodNotAllowed && (r.Version != "" || headerOf(err, "X-Amz-Delete-Marker") == "true"),

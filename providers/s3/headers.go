@@ -44,8 +44,8 @@ func versionID(id *string) string {
 	return ""
 }
 
-// fullObjectCRC returns sum if it is the CRC32C of all bytes. A checksum of the parts'
-// checksums (COMPOSITE, or "…-3") is not.
+// fullObjectCRC returns sum if it is the CRC32C of all bytes. Otherwise the result is not known:
+// sum may be a checksum of the parts' checksums (COMPOSITE, or a value that ends in "-3").
 func fullObjectCRC(sum *string, kind types.ChecksumType) storage.CRC32C {
 	if sum == nil || kind == types.ChecksumTypeComposite {
 		return storage.CRC32C{}
@@ -53,7 +53,7 @@ func fullObjectCRC(sum *string, kind types.ChecksumType) storage.CRC32C {
 	return httpheader.CRC32C(*sum)
 }
 
-// crcHeader returns the checksum to send with a body, if the server checks it.
+// crcHeader returns the CRC32C to send with a body. It returns nil if the server does not check it.
 func (a *account) crcHeader(crc storage.CRC32C) *string {
 	if a.profile.Checksum == ChecksumNone || !crc.Known {
 		return nil
@@ -78,8 +78,8 @@ func (a *account) checksumMode() types.ChecksumMode {
 	return types.ChecksumModeEnabled
 }
 
-// contentEncoding returns the encoding without "aws-chunked". Some servers store that
-// coding of the SDK's transfers with the object.
+// contentEncoding returns the encoding without "aws-chunked". The SDK uses that coding for
+// transfers, and some servers store it with the object.
 func contentEncoding(value *string) string {
 	kept := slices.DeleteFunc(strings.Split(aws.ToString(value), ","), func(coding string) bool {
 		return strings.EqualFold(strings.TrimSpace(coding), "aws-chunked")
@@ -95,13 +95,14 @@ func writtenAttrs(etag, version, crc *string, kind types.ChecksumType, encryptio
 	}
 }
 
-// modified returns a time to the second: some responses have more digits than headers.
+// modified returns a time without the fraction of a second, which some responses have and headers
+// lack.
 func modified(at *time.Time) time.Time {
 	return aws.ToTime(at).UTC().Truncate(time.Second)
 }
 
-// copySource returns the header that names the source of a copy. The SDK does not
-// escape it. A source at an access point has another form:
+// copySource returns the header that names the source of a copy. It must escape the key, because
+// the SDK does not escape keys in this header. A source at an access point has another form:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html.
 func copySource(ref driver.ObjectRef) *string {
 	bucket := ref.Bucket
@@ -115,10 +116,10 @@ func copySource(ref driver.ObjectRef) *string {
 	return &source
 }
 
-// underscoreEscape writes names of metadata without "_": see Profile.EscapeUnderscores.
+// underscoreEscape replaces "_" in names of metadata, for profiles with EscapeUnderscores.
 var underscoreEscape = httpheader.NewNameEscaper('-', '_')
 
-// storedNames returns metadata with the names that the server stores.
+// storedNames returns metadata with its names in the form that the server stores.
 func (p *Profile) storedNames(metadata map[string]string) map[string]string {
 	return p.renamed(metadata, underscoreEscape.Escape)
 }

@@ -20,9 +20,9 @@ import (
 	"github.com/omnibucket/storage/internal/transport"
 )
 
-// setHTTP sets the HTTP client that sends requests. It is the user's, or the one that
-// the SDK's client or configuration was given. Otherwise it is ours, with the
-// certificates that the SDK's configuration trusts.
+// setHTTP sets the HTTP client that sends requests. The first of these that exists is used:
+// Config.HTTPClient, the HTTP client in the SDK's client or configuration, and a new client. The
+// new client trusts the certificates that the SDK's configuration trusts.
 func (a *account) setHTTP(c Config, s *awss3.Options) {
 	if c.HTTPClient != nil {
 		a.http, _ = transport.NewClient(c.HTTPClient)
@@ -30,7 +30,7 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 	}
 	config, isDefault := isDefaultExceptTLS(s.HTTPClient)
 	if c.Client != nil || !isDefault {
-		if s.HTTPClient != nil { // otherwise the SDK makes one
+		if s.HTTPClient != nil { // if it is nil, the SDK makes a client
 			s.HTTPClient = wrapClient(s.HTTPClient)
 		}
 		return
@@ -43,9 +43,9 @@ func (a *account) setHTTP(c Config, s *awss3.Options) {
 	}
 }
 
-// wrapClient returns an HTTP client with our transport around the given one, which does not
-// change. It follows a redirect only if the given client has a rule for redirects: Go's default
-// sends the headers to any host, and a customer's key is among them.
+// wrapClient returns a copy of an HTTP client that uses our transport. The copy follows a redirect
+// only if the given client has a rule for redirects. Go's default rule would send the headers to
+// any host, and a customer's key is among them.
 func wrapClient(client awss3.HTTPClient) awss3.HTTPClient {
 	if client, ok := client.(*http.Client); ok && client != nil {
 		wrapped, _ := transport.NewClient(client)
@@ -61,7 +61,7 @@ type wrappedClient struct {
 
 func (c wrappedClient) Do(r *http.Request) (*http.Response, error) { return c.over.RoundTrip(r) }
 
-// A clientRoundTripper is an HTTP client of the SDK as an http.RoundTripper.
+// A clientRoundTripper makes an HTTP client of the SDK usable as an http.RoundTripper.
 type clientRoundTripper struct{ client awss3.HTTPClient }
 
 func (t clientRoundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return t.client.Do(r) }
@@ -73,7 +73,7 @@ func isDefaultExceptTLS(client awss3.HTTPClient) (config *tls.Config, isDefault 
 	case nil:
 		return nil, true
 	case *http.Client:
-		return nil, client == nil // the SDK would call another client
+		return nil, client == nil // the SDK replaces only a nil *http.Client by its default
 	case *awshttp.BuildableClient:
 		if client == nil {
 			return nil, true
@@ -100,7 +100,8 @@ func differsOnlyInTLS(given *http.Transport) (config *tls.Config, isDefault bool
 		field := a.Type().Field(i)
 		switch {
 		case !field.IsExported(), field.Name == "TLSClientConfig", field.Name == "TLSNextProto":
-			// TLSNextProto has the functions for HTTP/2. Each transport makes its own.
+			// TLSNextProto has the functions for HTTP/2. They differ, because each transport makes
+			// its own.
 		case field.Type.Kind() == reflect.Func:
 			if a.Field(i).Pointer() != b.Field(i).Pointer() {
 				return nil, false
@@ -113,7 +114,7 @@ func differsOnlyInTLS(given *http.Transport) (config *tls.Config, isDefault bool
 }
 
 // optionsWithCABundle returns options with an HTTP client that trusts the certificates of
-// AWS_CA_BUNDLE, if that is set. The SDK would read the whole environment.
+// AWS_CA_BUNDLE, if that variable is set. It reads no other variable, unlike the SDK.
 func optionsWithCABundle() (s awss3.Options, err error) {
 	b, err := environmentBundle()
 	if b != nil {
@@ -122,9 +123,10 @@ func optionsWithCABundle() (s awss3.Options, err error) {
 	return s, err
 }
 
-// chainWithCABundle returns options for the SDK's default chain that trust the certificates of
-// AWS_CA_BUNDLE, if that is set. The chain would parse the file for each bucket. Because the
-// chain must have a bundle, it gets one of the certificates again.
+// chainWithCABundle returns options that make the SDK's default chain trust the certificates of
+// AWS_CA_BUNDLE, if that variable is set. Without these options, the chain would parse the whole
+// file for each bucket. The chain still insists on a bundle of its own. It gets a bundle with a
+// single certificate of the file.
 func chainWithCABundle() ([]func(*config.LoadOptions) error, error) {
 	b, err := environmentBundle()
 	if b == nil || err != nil {
@@ -138,7 +140,7 @@ func chainWithCABundle() ([]func(*config.LoadOptions) error, error) {
 type caBundle struct {
 	sum  [sha256.Size]byte // hash of the file
 	pool *x509.CertPool    // never modified
-	one  []byte            // one of its certificates, in PEM
+	one  []byte            // one certificate of the file, in PEM
 }
 
 func (b *caBundle) client() awss3.HTTPClient {

@@ -17,10 +17,10 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// setLifecycle replaces the bucket's rules. Without rules it removes them. Some servers accept
-// AbortUploadsAfterDays and drop it; a server that drops tags would remove objects that no rule
-// selects. So setLifecycle reads the rules again, and restores the old ones if something was
-// dropped.
+// setLifecycle replaces the bucket's rules. If rules is empty, it removes them. Some servers accept
+// a rule but do not store its AbortUploadsAfterDays or its tags. A rule without its tags would
+// remove objects that no rule selects. So setLifecycle reads the stored rules, and restores the old
+// ones if something is missing.
 func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRule) error {
 	configured := make([]types.LifecycleRule, 0, len(rules))
 	for _, rule := range rules {
@@ -36,7 +36,7 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 	}
 	if err := b.putLifecycle(ctx, configured); err != nil {
 		if isCode(err, "MalformedXML", "InvalidArgument") &&
-			slices.ContainsFunc(rules, onlyAborts) { // MinIO has no such rule
+			slices.ContainsFunc(rules, onlyAborts) { // MinIO has no rules that only abort uploads
 			return sdkerror.WithCode(
 				err, storage.Unsupported,
 				"this server has no rules that only abort uploads: remove AbortUploadsAfterDays",
@@ -66,7 +66,7 @@ func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRul
 	return &storage.Error{Code: storage.Unsupported, Hint: hint}
 }
 
-// droppable returns how many rules abort uploads, and how many tags the rules have.
+// droppable counts what some servers do not store: rules that abort uploads, and the tags of rules.
 func droppable(rules []types.LifecycleRule) (aborts, tags int) {
 	for i := range rules {
 		if rules[i].AbortIncompleteMultipartUpload != nil {
@@ -83,7 +83,7 @@ func onlyAborts(rule storage.LifecycleRule) bool {
 		rule.TransitionAfterDays == 0
 }
 
-// putLifecycle stores S3's rules. Without rules it removes them.
+// putLifecycle stores rules in the SDK's form. If rules is empty, it removes the bucket's rules.
 func (b *managed) putLifecycle(ctx context.Context, rules []types.LifecycleRule) error {
 	if len(rules) == 0 {
 		return sendWrite(
@@ -122,8 +122,8 @@ func lifecycleRule(rule storage.LifecycleRule) types.LifecycleRule {
 	return r
 }
 
-// lifecycleFilter returns the filter of a rule. S3 wants "and" only around two conditions or
-// more.
+// lifecycleFilter returns the filter of a rule. S3 accepts the element And only around two or more
+// conditions.
 func lifecycleFilter(rule storage.LifecycleRule) *types.LifecycleRuleFilter {
 	tags := tagSet(rule.Tags)
 	slices.SortFunc(tags, func(a, b types.Tag) int { return strings.Compare(*a.Key, *b.Key) })
@@ -142,9 +142,9 @@ func hasTags(rule storage.LifecycleRule) bool { return len(rule.Tags) > 0 }
 
 func days(n int) *int32 { return aws.Int32(int32(min(n, math.MaxInt32))) }
 
-// lifecycle returns the rules that a LifecycleRule can express. It omits all others: disabled
-// rules, and rules with sizes, dates or numbers of versions. Writing the result back removes
-// the omitted rules.
+// lifecycle returns the rules that a LifecycleRule can express. It omits all other rules: disabled
+// rules, and rules with sizes, dates or numbers of versions. If a caller writes the result back,
+// the omitted rules are lost.
 func (b *managed) lifecycle(ctx context.Context) ([]storage.LifecycleRule, error) {
 	if !b.account.profile.Lifecycle {
 		return nil, nil
@@ -169,8 +169,8 @@ func (b *managed) lifecycleRules(ctx context.Context) ([]types.LifecycleRule, er
 	return out.Rules, nil
 }
 
-// readLifecycleRule returns one rule for each transition of an S3 rule, which have the
-// same effect.
+// readLifecycleRule returns the rules that together have the effect of one S3 rule. An S3 rule may
+// have several transitions, but a LifecycleRule has only one.
 func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 	prefix, tags, only := readLifecycleFilter(r)
 	if r.Status != types.ExpirationStatusEnabled || !only {
@@ -189,7 +189,7 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 	rules := []storage.LifecycleRule{rule}
 	for _, t := range r.Transitions {
 		if aws.ToInt32(t.Days) == 0 {
-			continue // a transition by date, or immediately
+			continue // a LifecycleRule cannot express a transition by date, or an immediate one
 		}
 		step := &rules[len(rules)-1]
 		if step.TransitionTo != "" {
@@ -205,8 +205,8 @@ func readLifecycleRule(r *types.LifecycleRule) []storage.LifecycleRule {
 	return rules
 }
 
-// readLifecycleFilter returns the prefix and the tags of a rule, and whether the rule filters
-// only by those. Rules from before filters existed have the prefix outside of the filter.
+// readLifecycleFilter returns the prefix and the tags of a rule, and whether the rule filters only
+// by those. Old rules, from before S3 had filters, have the prefix outside of the filter.
 func readLifecycleFilter(r *types.LifecycleRule) (prefix string, tags map[string]string, only bool) {
 	f := r.Filter
 	switch {

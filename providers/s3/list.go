@@ -19,8 +19,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
-// List sends one ListObjectsV2, or several for the rest of a listing (listRest). It asks for escaped
-// keys, because one control character would make a page that no XML decoder reads.
+// List sends one ListObjectsV2, or several if listRest must list the rest folder by folder. It asks
+// for escaped keys, because one control character would make a page that no XML decoder reads.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if d.account.profile.fullSegments && strings.Contains(r.Prefix, "//") {
 		return &storage.Page{}, nil
@@ -51,7 +51,7 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return page, nil
 }
 
-// listPage sends one request.
+// listPage sends one ListObjectsV2 and returns its page.
 func (d *objectDriver) listPage(
 	ctx context.Context, r *driver.ListRequest, prefix string, in *awss3.ListObjectsV2Input,
 ) (*storage.Page, error) {
@@ -67,8 +67,8 @@ func (d *objectDriver) listPage(
 	return page, nil
 }
 
-// orderKnown reports whether the server is known to list in byte order. A profile that the
-// caller only names may be the wrong one.
+// orderKnown reports whether the server is known to list in byte order. The profile in Config does
+// not suffice, because it may be the wrong one for the server.
 func (a *account) orderKnown() bool {
 	p := &a.profile
 	if !p.OrderedListing || p.row().mixed || a.customResolver {
@@ -81,24 +81,27 @@ func (a *account) orderKnown() bool {
 	return kind != nil && kind.profile == strings.TrimSuffix(p.Name, ProbedSuffix)
 }
 
-// listError translates the error of a listing: only the bucket can be missing.
+// listError translates the error of a listing. A 404 means that the bucket is missing, never an
+// object.
 func (b *bucket) listError(err error) error {
 	return sdkerror.FromListing(translate(err), b.missingHint())
 }
 
 // MinIO writes a whole listing into a cache for its continuation tokens. The third page waits
-// for the cache, for 50 to 300 ms, even if the listing has few pages. So the first pages begin
-// after the last key instead (start-after), for which the server reads its disks again. In a
-// folder with very many keys, that is slow: after a page that took long, the next one is
-// requested by token. So it is after a page whose last key is in a folder below.
+// for the cache, for 50 to 300 ms, even if the listing has few pages. Therefore the first pages are requested by the
+// last key (start-after) instead of by token. For such a request, the server reads its disks again, which is slow in
+// a folder with very many keys. After a page that took long, and after a page whose last key is in a subfolder, the
+// next page is requested by token.
 
 const (
-	// keyToken begins a token of this driver, which has the number of the page and the key
-	// before it. No server's token has a colon: they are Base64.
+	// keyToken is the beginning of a token that this driver makes. After it, the token has the
+	// number of the page, a colon, and the last key of the page before. Servers' tokens have no
+	// colon, because they are Base64.
 	keyToken = "after:"
 	// pagesByKey is the number of pages after the first that are requested by key.
 	pagesByKey = 16
-	// quickPage is the time of a page after which the next one is requested by key.
+	// quickPage is the longest time that a page may take if the next page is to be requested by
+	// key.
 	quickPage = 100 * time.Millisecond
 )
 
@@ -114,14 +117,16 @@ func parseKeyToken(token string) (page int, key string, ok bool) {
 	return page, key, ok && err == nil
 }
 
-// continueByKey replaces the token of a page that came within took, if the server's tokens are
-// slow.
+// continueByKey replaces the server's token of a page by one that continues after the last key, if
+// the server's tokens are slow and the page came quickly. The parameter took is how long the page
+// took.
 func (a *account) continueByKey(r *driver.ListRequest, page *storage.Page, took time.Duration) {
 	number, _, _ := parseKeyToken(r.Token)
 	if !a.profile.SlowTokens || r.Delimiter != "" || page.Token == "" || len(page.Entries) == 0 {
 		return
 	}
-	if number >= pagesByKey || took > quickPage || r.Token != "" && number == 0 { // or already by token
+	if number >= pagesByKey || took > quickPage || r.Token != "" && number == 0 {
+		// A token without a page number is the server's own: the listing uses the server's tokens already.
 		return
 	}
 	if last := page.Entries[len(page.Entries)-1].Key; a.orderKnown() && !inFolder(r.Prefix, last) {
@@ -129,20 +134,23 @@ func (a *account) continueByKey(r *driver.ListRequest, page *storage.Page, took 
 	}
 }
 
-// A page of MinIO that begins after a key in a folder may end the listing early, or leave out some
-// entries, without an error. Its disks count the names beside the folder as part of the page, among them
-// "a-b" for "a/b", and stop inside a folder if they have enough. That holds for a start by key, and for a
-// token of which the server has nothing prepared: after a restart, some minutes, or with a full disk.
-// (Its source of 2025: WalkDir counts from ForwardTo, and listPath falls back to it.) So only a page that
-// was prepared, and has another page after it, is believed. Otherwise, what follows is listed folder by
-// folder, from starts that have nothing before them.
+// MinIO may end a listing early or leave out entries, without an error, if a page begins after a
+// key in a folder. The cause is that each disk of MinIO also counts names outside of that folder,
+// such as "a-b" beside "a/b". When a disk has counted enough names for a page, it stops, although
+// the folder has further keys. This happens if a listing starts after a key. It also happens with a
+// token whose pages MinIO no longer has in its cache: after a restart, after some minutes, or if
+// the disk is full. (In the source of 2025, WalkDir counts from ForwardTo, and listPath falls back
+// to it.) So the driver trusts only a page that was in the cache and has a next page. Otherwise,
+// the driver lists the remaining entries folder by folder, and begins each of these listings where
+// MinIO counts no name outside of the folder.
 
-// inFolder reports whether key is in a folder below the prefix's.
+// inFolder reports whether key is in a folder below the folder of prefix.
 func inFolder(prefix, key string) bool {
 	return strings.HasPrefix(key, prefix) && strings.Contains(key[strings.LastIndex(prefix, "/")+1:], "/")
 }
 
-// mayLeaveOut reports whether a page that begins after start may lack entries.
+// mayLeaveOut reports whether the server, as MinIO does, may leave out entries of a page that
+// begins after the key start.
 func (a *account) mayLeaveOut(prefix, start string) bool {
 	kind := a.server.seen.Load()
 	return inFolder(prefix, start) && (a.profile.SlowTokens || kind != nil && kind.profile == "minio")
@@ -162,7 +170,7 @@ func decodeToken(token string) string {
 	return string(marker)
 }
 
-// markerKey returns the key of a marker, which is before MinIO's own part.
+// markerKey returns the key in a marker of MinIO. MinIO's own part follows the key.
 func markerKey(marker string) string {
 	if i := strings.LastIndex(marker, "[minio_cache:"); i >= 0 {
 		return marker[:i]
@@ -170,12 +178,12 @@ func markerKey(marker string) string {
 	return marker
 }
 
-// prepared reports whether a marker refers to a page that MinIO has prepared.
+// prepared reports whether a marker refers to a page that MinIO already has in its cache.
 func prepared(marker string) bool {
 	return strings.Contains(marker[len(markerKey(marker)):], ",id:")
 }
 
-// listRest returns a page of the entries that follow key.
+// listRest returns a page of the entries that follow key. It lists them folder by folder.
 func (d *objectDriver) listRest(
 	ctx context.Context, r *driver.ListRequest, key string,
 ) (page *storage.Page, err error) {
@@ -192,7 +200,8 @@ func (d *objectDriver) listRest(
 	return page, err
 }
 
-// versionsRest returns a page of the versions that follow a key's version id.
+// versionsRest returns a page of the versions that follow the version of key with the given id. It
+// lists them folder by folder.
 func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, id string) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
 	err := eachRest(r, key, func(prefix, after string) (found bool, err error) {
@@ -212,15 +221,16 @@ func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, i
 	return page, err
 }
 
-// eachRest calls list until it finds an entry. First comes the rest of key's folder. Then come the keys that
-// follow those in the folder, then the rest of the folder around it, and so on up to r.Prefix.
+// eachRest calls list for the rest of key's folder, then for the keys after that folder, then for
+// the rest of the folder around it, and so on up to r.Prefix. It stops when list has found an
+// entry.
 func eachRest(r *driver.ListRequest, key string, list func(prefix, after string) (found bool, err error)) error {
 	base := strings.LastIndex(r.Prefix, "/") + 1
 	for {
 		end := strings.LastIndex(key, "/") + 1 // end of the folder's name
-		if r.Delimiter != "" && end > base {   // the outermost folder is one entry
+		if r.Delimiter != "" && end > base {   // with a delimiter, the outermost folder is one entry
 			end = base + strings.Index(key[base:], "/") + 1
-		} else if found, err := list(max(key[:end], r.Prefix), key); found || err != nil { // the longer prefix
+		} else if found, err := list(max(key[:end], r.Prefix), key); found || err != nil { // max: the longer prefix
 			return err
 		}
 		if end <= base {

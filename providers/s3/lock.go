@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 
@@ -28,7 +29,7 @@ func lockOf(c *storage.Controls) (mode types.ObjectLockMode, until *time.Time, h
 	return mode, until, hold
 }
 
-// lockMode returns S3's name of the mode, which is that of this library in capitals.
+// lockMode returns S3's name of the mode, which is this library's name in capitals.
 func lockMode(mode storage.RetentionMode) string { return strings.ToUpper(string(mode)) }
 
 func retentionMode(mode string) storage.RetentionMode {
@@ -88,8 +89,8 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 	return change(ctx, d, r, d.account.client.PutObjectLegalHold, in, d.account.withBodyChecksum()...)
 }
 
-// isLocked reports whether a lock keeps the version that a request did not remove. The
-// responses of some servers do not say so.
+// isLocked reports whether a lock prevents the removal of a version. It is called if the removal
+// failed, because the responses of some servers do not name a lock as the reason.
 func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	if r.Version == "" || !rm.bucket.account.profile.locks() {
 		return false
@@ -97,7 +98,7 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	attrs, err := rm.objects.Head(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1})
 	switch {
 	case err == nil:
-	case asError(err).Status == http.StatusBadRequest: // the customer's key is missing
+	case asError(err).Status == http.StatusBadRequest: // the HEAD lacks the customer's key of the object
 		attrs = rm.lockAlone(ctx, r)
 	default:
 		return false
@@ -107,8 +108,8 @@ func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	) != nil
 }
 
-// lockAlone returns the lock of a version, as far as the server reports it. These requests need
-// no customer's key.
+// lockAlone returns the lock of a version, as far as the server reports it. Its two requests,
+// unlike a HEAD, need no customer's key.
 func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *storage.Attrs {
 	attrs := &storage.Attrs{}
 	held, err := rm.bucket.account.client.GetObjectLegalHold(
@@ -128,12 +129,12 @@ func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *stor
 	return attrs
 }
 
-// lockMeaning returns the meaning of a refusal if it is about object lock. S3 and compatible
-// servers have no code of their own for it. Amazon, versitygw: 403 AccessDenied "Access Denied
-// because object protected by object lock."; Ceph: 403 AccessDenied "forbidden by object lock";
-// MinIO: 400 InvalidRequest "Object is WORM protected and cannot be overwritten". For a bucket
-// that cannot lock, all three respond with 400 InvalidRequest "Bucket is missing Object Lock
-// Configuration", or in one word.
+// lockMeaning returns the meaning of a refusal if object lock is the reason. S3 and compatible
+// servers have no error code for it, but a text. Amazon and versitygw send 403 AccessDenied "Access
+// Denied because object protected by object lock.". Ceph sends 403 AccessDenied "forbidden by
+// object lock". MinIO sends 400 InvalidRequest "Object is WORM protected and cannot be
+// overwritten". For a bucket that cannot lock, all of them send 400 InvalidRequest "Bucket is
+// missing Object Lock Configuration", or "ObjectLock" in one word.
 func lockMeaning(code, message string) (m sdkerror.Meaning, isAbout bool) {
 	message = strings.ToLower(message)
 	switch {
@@ -147,3 +148,87 @@ func lockMeaning(code, message string) (m sdkerror.Meaning, isAbout bool) {
 }
 
 const lockHint = "the bucket cannot lock objects: make it with WithObjectLock"
+
+// A bucketLock has a bucket's settings for object lock: whether it can lock objects (able), and how
+// it locks new ones.
+type bucketLock struct {
+	able      bool
+	retention storage.DefaultRetention
+}
+
+const daysOfAYear = 365 // days per year of a default retention
+
+// objectLock reads the object lock settings of the bucket. If the bucket cannot lock objects, the
+// result is zero.
+func (b *managed) objectLock(ctx context.Context) (l bucketLock, err error) {
+	if !b.account.profile.locks() {
+		return l, nil
+	}
+	out, err := readSetting(
+		ctx, b.account.client.GetObjectLockConfiguration, &awss3.GetObjectLockConfigurationInput{Bucket: &b.name},
+		"ObjectLockConfigurationNotFoundError",
+	)
+	if err != nil {
+		return l, err
+	}
+	c := out.ObjectLockConfiguration
+	if c == nil || c.ObjectLockEnabled != types.ObjectLockEnabledEnabled {
+		return l, nil
+	}
+	l.able = true
+	if c.Rule != nil && c.Rule.DefaultRetention != nil {
+		d := c.Rule.DefaultRetention
+		l.retention.Mode = retentionMode(string(d.Mode))
+		l.retention.Days = int(aws.ToInt32(d.Days)) + daysOfAYear*int(aws.ToInt32(d.Years))
+	}
+	return l, nil
+}
+
+func (b *managed) readObjectLock(ctx context.Context, info *storage.BucketInfo) error {
+	l := bucketLock{info.ObjectLock, info.DefaultRetention}
+	err := ifPermitted(&l, b.objectLock, ctx)
+	info.ObjectLock, info.DefaultRetention = l.able, l.retention
+	return err
+}
+
+// setObjectLock enables object lock if r asks for it, and sets the default retention. It first
+// reads the settings. On Amazon, setting a default retention would also enable object lock, which
+// nobody can undo.
+func (b *managed) setObjectLock(ctx context.Context, r *driver.BucketRequest) error {
+	l, err := b.objectLock(ctx)
+	if err != nil {
+		return err
+	}
+	versioned := false // true if this call has just enabled versioning
+	switch {
+	case l.able && r.DefaultRetention == nil:
+		return nil
+	case l.able:
+	case !r.ObjectLock && *r.DefaultRetention == storage.DefaultRetention{}:
+		return nil
+	case !r.ObjectLock:
+		return &storage.Error{Code: storage.Unsupported, Hint: lockHint}
+	case b.account.profile.ObjectLock != LockAllBuckets:
+		return &storage.Error{
+			Code: storage.Unsupported,
+			Hint: "this server gives object lock only to new buckets: create one WithObjectLock",
+		}
+	default:
+		if err := b.setVersioning(ctx, true); err != nil {
+			return err
+		}
+		versioned = true
+	}
+	c := &types.ObjectLockConfiguration{ObjectLockEnabled: types.ObjectLockEnabledEnabled}
+	if d := r.DefaultRetention; d != nil && d.Days > 0 {
+		c.Rule = &types.ObjectLockRule{DefaultRetention: &types.DefaultRetention{
+			Mode: types.ObjectLockRetentionMode(lockMode(d.Mode)), Days: days(d.Days),
+		}}
+	}
+	unaware := func(err error) bool { return versioned && isCode(err, "InvalidBucketState") }
+	return settle(ctx, unaware, func() error {
+		return sendWrite(ctx, b.account.client.PutObjectLockConfiguration, &awss3.PutObjectLockConfigurationInput{
+			Bucket: &b.name, ObjectLockConfiguration: c,
+		}, b.account.withBodyChecksum()...)
+	})
+}

@@ -16,8 +16,8 @@ const (
 	outputChecksumID = "AWSChecksum:ValidateOutputPayloadChecksum"
 )
 
-// withoutValidation stops the SDK from computing the checksum of a download. The core
-// does that, also across resumed and parallel reads.
+// withoutValidation stops the SDK from computing the checksum of a download. The core computes it,
+// even for resumed and parallel reads.
 func withoutValidation(o *awss3.Options) {
 	o.APIOptions = append(o.APIOptions, func(stack *middleware.Stack) error {
 		_, err := stack.Deserialize.Remove(outputChecksumID)
@@ -25,8 +25,8 @@ func withoutValidation(o *awss3.Options) {
 	})
 }
 
-// withResponse calls see with each response, before the SDK reads it. If see fails, the operation fails with
-// its error.
+// withResponse calls the function see with each response. If see returns an error, the operation fails with that
+// error.
 func withResponse(see func(operation string, response *http.Response) error) func(*middleware.Stack) error {
 	watch := middleware.DeserializeMiddlewareFunc(
 		"omnibucket:Response",
@@ -56,8 +56,8 @@ func withContentMD5(stack *middleware.Stack) error {
 	return smithyhttp.AddContentChecksumMiddleware(stack)
 }
 
-// withUnsignedEncoding removes Accept-Encoding from the signature, and accepts "gzip", so
-// that the server does not decompress stored content.
+// withUnsignedEncoding sets Accept-Encoding to "gzip" and removes it from the signature. With
+// "gzip", the server does not decompress stored content.
 func withUnsignedEncoding(stack *middleware.Stack) error {
 	const header = "Accept-Encoding"
 	setter := func(id, value string) middleware.FinalizeMiddleware {

@@ -4,6 +4,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"net/textproto"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,18 +15,21 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/urlpath"
 	"github.com/omnibucket/storage/providers/internal/customerkey"
+	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
 type nativeOption interface {
 	driver.Fingerprinter
-	// check returns why the bucket cannot take the option, or nil.
+	// check returns an error if the bucket does not support the option.
 	check(b *bucket) error
 	// apply sets the fields of an input of the SDK for the option.
 	apply(input any) error
 }
 
-// checkNative is Description.CheckNative.
+// checkNative returns an error if value is not an option of this package, or if the bucket does not
+// support it. It is the driver's Description.CheckNative.
 func (b *bucket) checkNative(value any) error {
 	switch o := value.(type) {
 	case *customerkey.Key:
@@ -40,8 +44,8 @@ func errNotOurs() error {
 	return &storage.Error{Code: storage.Unsupported, Hint: "use the options of package s3"}
 }
 
-// customize applies the bucket's encryption, and then the options of an operation, to an input
-// of the SDK. It fails if they do not fit the request, or one another.
+// customize applies the bucket's encryption and then the options of an operation to an input of the
+// SDK. It fails if an option does not fit the request, or two options contradict each other.
 func (a *account) customize(input any, native []any) error {
 	if a.kms == nil && len(native) == 0 {
 		return nil
@@ -74,26 +78,27 @@ type Input interface {
 		awss3.RestoreObjectInput
 }
 
-// WithRequest calls change with the SDK's input of each request of its kind, before the request
-// is sent. Use it for features of S3 that this library does not have. The SDK sends such a
+// WithRequest calls change before the bucket sends a request of the kind I, with the SDK's input of
+// that request. Use it for features of S3 that this library does not have. The SDK sends such a
 // request, which is slower for small objects.
 //
 //	bucket.Upload(ctx, "report.pdf", body, s3.WithRequest(func(in *awss3.PutObjectInput) {
 //		in.WebsiteRedirectLocation = aws.String("/reports")
 //	}))
 //
-// An upload sends PutObject, or CreateMultipartUpload, UploadPart and CompleteMultipartUpload if
-// it is large. A copy sends CopyObject, or CreateMultipartUpload and UploadPartCopy.
-// [storage.NewReaderAt] sends HeadObject and GetObject. Give one option for each request that may
-// be sent. If an operation begins with one of PutObject, CreateMultipartUpload and CopyObject,
-// and only another one of these three has an option, it fails with Unsupported before the
-// request. The same holds for GetObject and HeadObject. The operation also fails with Unsupported
-// if an option fits none of its requests, and so does a signed URL or a form.
+// An upload sends PutObject, or CreateMultipartUpload, UploadPart and CompleteMultipartUpload if it
+// is large. A copy sends CopyObject, or CreateMultipartUpload and UploadPartCopy.
+// [storage.NewReaderAt] sends HeadObject and GetObject. Give one option for each kind of request
+// that may be sent. A small upload with an option for CreateMultipartUpload, but none for
+// PutObject, would ignore the option. Such an upload therefore fails with Unsupported before the
+// request. The same check protects copies (CopyObject) and reads (HeadObject and GetObject). An
+// operation also fails with Unsupported if it never sends a request of the kind I. Signed URLs and
+// forms send none, and always fail.
 //
-// change must not touch what the library sets itself: bucket, key, body, length, checksums,
-// ranges and conditions. It is called again if a request is repeated, and by several goroutines
-// at once for parts and ranges. With [storage.WithResume], a call in another process starts over.
-// If change is nil, the operation fails with InvalidArgument.
+// change must not modify the fields that the library sets itself: bucket, key, body, length,
+// checksums, ranges and conditions. It is called again if a request is repeated. For parts and
+// ranges, several goroutines call it at the same time. With [storage.WithResume], a call in another
+// process starts over. If change is nil, the operation fails with InvalidArgument.
 func WithRequest[I Input](change func(*I)) storage.NativeOption {
 	return storage.WithNative(provider, &requestOption[I]{change: change, id: rand.Text()})
 }
@@ -117,16 +122,17 @@ func (o *requestOption[I]) apply(input any) error {
 	return nil
 }
 
-// Fingerprint returns a random text: nobody knows what another process's function does.
+// Fingerprint returns a random text, because a function in another process cannot be compared with
+// this one.
 func (o *requestOption[I]) Fingerprint() string { return o.id }
 
 func (*requestOption[I]) target() reflect.Type { return reflect.TypeFor[I]() }
 
-// A function is a requestOption of any kind.
+// The interface function is implemented by each requestOption, whatever its type parameter is.
 type function interface{ target() reflect.Type }
 
-// hasFunctions reports whether an option changes the inputs of the SDK in ways that a raw client
-// does not know.
+// hasFunctions reports whether an option of WithRequest is among native. A raw client cannot call
+// its function.
 func hasFunctions(native []any) bool {
 	return slices.ContainsFunc(native, func(o any) bool {
 		_, is := o.(function)
@@ -134,8 +140,8 @@ func hasFunctions(native []any) bool {
 	})
 }
 
-// The requests that may replace one another in an operation, and the requests that it sends
-// beside them.
+// Depending on its size, a write sends one of the requests in the variable writing. A read sends
+// one of those in the variable reading. A write may also send the requests in besideWriting.
 var (
 	writing = []reflect.Type{
 		reflect.TypeFor[awss3.PutObjectInput](), reflect.TypeFor[awss3.CreateMultipartUploadInput](),
@@ -150,11 +156,11 @@ var (
 	}
 )
 
-// checkFunctions fails if a function of WithRequest would be ignored without a word.
+// checkFunctions fails if the operation that sends input would silently ignore a function of WithRequest.
 func checkFunctions(input any, native []any) error {
 	sent := reflect.TypeOf(input).Elem()
 	if slices.Contains(besideWriting[:3], sent) {
-		return nil // the request before it was checked
+		return nil // the first request of the upload or copy was checked
 	}
 	var family, beside []reflect.Type
 	switch {
@@ -163,7 +169,7 @@ func checkFunctions(input any, native []any) error {
 	case slices.Contains(reading, sent):
 		family = reading
 	case sent == reflect.TypeFor[awss3.RestoreObjectInput]():
-		beside = reading // its HeadObject comes first
+		beside = reading // Restore sends HeadObject before RestoreObject
 	}
 	var missed reflect.Type
 	for _, o := range native {
@@ -196,10 +202,10 @@ func unfit(given, sent reflect.Type) error {
 }
 
 // WithACL gives the object a canned access control list, such as
-// types.ObjectCannedACLBucketOwnerFullControl. An upload, a copy, and a signed upload can have it. A
-// copy never has the source's list.
+// types.ObjectCannedACLBucketOwnerFullControl. An upload, a copy, and a signed upload can have it.
+// A copy never has the source's list.
 //
-// The operation fails with InvalidArgument if Amazon has no such list, or if
+// The operation fails with InvalidArgument if acl is not one of Amazon's canned lists, or if
 // [storage.WithPublicRead] is given too. It fails with Unsupported if the store lacks
 // [storage.ObjectACLs], or the bucket has disabled its lists.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/acl-overview.html#canned-acl
@@ -236,3 +242,151 @@ func (o cannedACL) apply(input any) error {
 
 // Fingerprint returns the name of the list.
 func (o cannedACL) Fingerprint() string { return string(o) }
+
+// A SignedOption adds a parameter or a header to a signed URL. [WithSignedParameter] and
+// [WithSignedHeader] return it.
+type SignedOption interface {
+	storage.SignedUploadOption
+	storage.SignedDownloadOption
+	storage.SignedRemoveOption
+}
+
+// A signedValue is a parameter or a header that the caller adds to a signed URL.
+type signedValue struct {
+	option, name, value string
+	err                 error // error if no URL can have the value; otherwise nil
+}
+
+// ownParameters are parameters that this package sets in signed URLs. It also sets parameters that
+// begin with x-amz-.
+var ownParameters = []string{
+	"partNumber", "response-content-disposition", "response-content-type", "uploadId", "versionId",
+}
+
+// otherOperations are parameters that turn a request for an object into another operation, whatever their value is.
+// For example, DELETE with the parameter tagging removes only the tags.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_Operations_Amazon_Simple_Storage_Service.html
+var otherOperations = []string{
+	"acl", "annotation", "append", "attributes", "compose", "delete", "encryption", "generation", "lambdaArn",
+	"legal-hold", "renameObject", "restore", "retention", "select", "tagging", "torrent", "uploads",
+}
+
+// ownHeaders are headers that this package, an HTTP client or a browser sets.
+var ownHeaders = []string{
+	"Authorization", "Connection", "Content-Length", "Cookie", "Expect", "Host", "Transfer-Encoding",
+	"X-Amz-Content-Sha256", "X-Amz-Date", "X-Amz-Security-Token",
+	// A browser does not let a page set these headers
+	// (https://fetch.spec.whatwg.org/#forbidden-request-header).
+	"Accept-Charset", "Accept-Encoding", "Access-Control-Request-Headers", "Access-Control-Request-Method", "Cookie2",
+	"Date", "Dnt", "Keep-Alive", "Origin", "Referer", "Set-Cookie", "Te", "Trailer", "Upgrade", "Via",
+}
+
+// ownPrefixes are the beginnings of headers that WithSignedHeader refuses. A browser does not let a
+// page set headers that begin with Proxy- or Sec-. X-Amz-Copy-Source would turn an upload into a
+// copy.
+var ownPrefixes = []string{"Proxy-", "Sec-", "X-Amz-Copy-Source"}
+
+func beginsLikeOwn(header string) bool {
+	return slices.ContainsFunc(ownPrefixes, func(prefix string) bool { return strings.HasPrefix(header, prefix) })
+}
+
+// WithSignedParameter adds a parameter to the query of a signed URL. The holder of the URL cannot change or remove it.
+// For example, response-cache-control sets a header of the response. A parameter that S3 does not know only appears in
+// the server's log.
+//
+// Signing fails with InvalidArgument if the name does not begin with a lower-case letter, or if the package sets the
+// parameter itself (versionId, x-amz-...). It fails with the same code if the parameter selects another operation of
+// S3 (acl, tagging and the like). It also fails with this code if the URL would have the parameter twice. For
+// example, [storage.WithStableFor] sets response-cache-control. SignedUploadForm fails with Unsupported.
+func WithSignedParameter(name, value string) SignedOption {
+	const option = "WithSignedParameter"
+	v := signedValue{option: option, name: name, value: value}
+	if !httpheader.IsName(name) || name[0] < 'a' || slices.Contains(ownParameters, name) ||
+		strings.HasPrefix(strings.ToLower(name), "x-amz-") {
+		v.err = argument.Invalid(
+			option,
+			"must name a parameter that begins with a lower-case letter, and that no other option sets",
+			"",
+		)
+	}
+	if slices.Contains(otherOperations, name) {
+		v.err = argument.Invalid(option, "must not set "+name+", which selects another operation of S3", "")
+	}
+	return storage.WithNative(provider, v)
+}
+
+// WithSignedHeader adds a header to a signed URL. The client must send the header with this value,
+// as [storage.SignedURL] describes. For example, Range limits which bytes the URL reads.
+//
+// Signing fails with InvalidArgument if the package, an HTTP client or a browser sets the header
+// itself (Host, Content-Length, Referer, X-Amz-Date and the like). It fails with the same code if
+// the header would turn an upload into a copy (X-Amz-Copy-Source), if another option sets it, or if
+// the value is not printable ASCII. SignedUploadForm fails with Unsupported.
+func WithSignedHeader(name, value string) SignedOption {
+	const option = "WithSignedHeader"
+	v := signedValue{option: option, name: textproto.CanonicalMIMEHeaderKey(name), value: value}
+	switch {
+	case !httpheader.IsName(name) || slices.Contains(ownHeaders, v.name) || beginsLikeOwn(v.name):
+		v.err = argument.Invalid(
+			option, "must name a header that pages can set, that this package does not set, and that makes no copy", "",
+		)
+	case value == "" || value != strings.TrimSpace(value) || strings.Contains(value, "  ") ||
+		!httpheader.IsPrintable(value):
+		v.err = argument.Invalid(
+			option,
+			"must have a value of printable ASCII, without spaces at its ends or two in a row",
+			"",
+		)
+	}
+	return storage.WithNative(provider, v)
+}
+
+func (v signedValue) check(*bucket) error { return v.err }
+
+// Fingerprint returns the name of the option. It omits the value, because an upload with a
+// signedValue is never resumed.
+func (v signedValue) Fingerprint() string { return v.option }
+
+// String returns the name of the option. It omits the value, which may be a secret.
+func (v signedValue) String() string { return v.option }
+
+// GoString returns String.
+func (v signedValue) GoString() string { return v.option }
+
+// apply always fails, because a signedValue fits only signed URLs. The code that signs forms calls
+// it.
+func (v signedValue) apply(any) error {
+	return &storage.Error{Code: storage.Unsupported, Hint: v.option + " fits signed URLs only: leave it out"}
+}
+
+// signedValues separates the signedValues in native from the other options.
+func signedValues(native []any) (values []signedValue, others []any) {
+	for _, one := range native {
+		if v, ok := one.(signedValue); ok {
+			values = append(values, v)
+		} else {
+			others = append(others, one)
+		}
+	}
+	return values, others
+}
+
+// add adds the values to the request for which a URL is signed.
+func (p *presigning) add(values []signedValue) error {
+	for _, v := range values {
+		taken := argument.Invalid(v.option, "must not set "+v.name+", which another option sets", "")
+		if v.option == "WithSignedHeader" {
+			if p.request.Header.Get(v.name) != "" {
+				return taken
+			}
+			p.request.Header.Set(v.name, v.value)
+			continue
+		}
+		query := strings.FieldsFunc(p.request.Query, func(c rune) bool { return c == '&' })
+		if slices.ContainsFunc(query, func(one string) bool { return strings.HasPrefix(one, v.name+"=") }) {
+			return taken
+		}
+		p.request.Query = strings.Join(append(query, v.name+"="+urlpath.EscapeAll(v.value)), "&")
+	}
+	return nil
+}

@@ -10,37 +10,37 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-// objectAPI has the requests that carry an object, a part or attributes. A [rawclient.Client]
-// sends them without the SDK, and an sdkClient with it.
+// objectAPI has the requests that carry an object, a part or attributes. [rawclient.Client]
+// implements it without the SDK, and sdkClient with the SDK.
 type objectAPI interface {
 	PutObject(context.Context, *awss3.PutObjectInput, ...func(*awss3.Options)) (*awss3.PutObjectOutput, error)
 	UploadPart(context.Context, *awss3.UploadPartInput, ...func(*awss3.Options)) (*awss3.UploadPartOutput, error)
 	GetObject(context.Context, *awss3.GetObjectInput, ...func(*awss3.Options)) (*awss3.GetObjectOutput, error)
-	// HeadObject returns the output of GetObject without a body.
+	// HeadObject returns its result as an output of GetObject without a body.
 	HeadObject(context.Context, *awss3.HeadObjectInput, ...func(*awss3.Options)) (*awss3.GetObjectOutput, error)
 }
 
 // objectAPI returns the raw client if it is known to behave like the SDK's client for requests with
-// these options.
+// these options. Otherwise it returns the SDK's client.
 func (b *bucket) objectAPI(ctx context.Context, native ...any) objectAPI {
 	if b.account.rawTransport != nil && !hasFunctions(native) {
 		endpoint, err := b.endpoint(ctx, "")
-		if err == nil && endpoint.raw != nil { // the SDK reports an invalid address
+		if err == nil && endpoint.raw != nil { // if err is not nil, the SDK will report it
 			return endpoint.raw
 		}
 	}
 	return sdkClient{b.account.client}
 }
 
-// canUseRawClient reports whether a raw client can do what the SDK would. The user's
-// settings must change nothing between the SDK and the network.
+// canUseRawClient reports whether a raw client can do what the SDK would. It requires that the
+// caller's settings do not change the requests between the SDK and the network.
 func canUseRawClient(c Config, s *awss3.Options) bool {
 	//lint:ignore SA1019 a configuration may still have one
 	resolver := s.EndpointResolver
 	switch {
 	case c.Client != nil, c.AWS != nil && len(c.AWS.ServiceOptions) > 0: // the options may have changed anything
 		return false
-	case len(s.APIOptions) > 0, resolver != nil, s.ClientLogMode != 0: // a raw client does not log
+	case len(s.APIOptions) > 0, resolver != nil, s.ClientLogMode != 0: // a raw client ignores all of these
 		return false
 	}
 	for _, interceptors := range reflect.ValueOf(s.Interceptors).Fields() {
@@ -84,7 +84,7 @@ func (a *account) rawClient(e *bucketEndpoint) *rawclient.Client {
 
 type sdkClient struct{ *awss3.Client }
 
-// HeadObject returns the SDK's output in the form of GetObject.
+// HeadObject returns the SDK's result as an output of GetObject.
 func (c sdkClient) HeadObject(
 	ctx context.Context, in *awss3.HeadObjectInput, opts ...func(*awss3.Options),
 ) (*awss3.GetObjectOutput, error) {

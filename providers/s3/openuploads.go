@@ -48,10 +48,10 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	return page, nil
 }
 
-// ListUploads sends one ListMultipartUploads. A control character in one key makes a page that no
-// XML decoder reads, and would hide all uploads after it: then ListUploads asks for escaped keys. It
-// does not ask for them at once, because Ceph then escapes the keys without saying so, and does not
-// escape NextKeyMarker. https://github.com/ceph/ceph/pull/30993
+// ListUploads sends one ListMultipartUploads. If a key has a control character, the page is not
+// valid XML and would hide all uploads after it. ListUploads then sends a second request for
+// escaped keys. The first request does not ask for them, because Ceph then escapes the keys without
+// saying so, and does not escape NextKeyMarker (https://github.com/ceph/ceph/pull/30993).
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	key, upload, err := pagetoken.Parse(r.Token)
 	if err != nil {

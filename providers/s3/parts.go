@@ -17,10 +17,10 @@ import (
 
 type multipart struct{ bucket *bucket }
 
-// BeginParts sends one CreateMultipartUpload. The condition is sent with the completion.
+// BeginParts sends one CreateMultipartUpload. CompleteParts sends the condition.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	style := d.account.profile.Checksum
-	if r.UncheckedParts { // otherwise S3 refuses a part without a checksum
+	if r.UncheckedParts { // with a checksum style, S3 would refuse parts without a checksum
 		if r.LegalHold || r.Retention != (storage.Retention{}) {
 			return "", &storage.Error{
 				Code: storage.Unsupported,
@@ -101,8 +101,8 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	}, nil
 }
 
-// CompleteParts sends one CompleteMultipartUpload with the condition of the write. If the
-// server checks them, it also sends the checksum and the size of the whole object.
+// CompleteParts sends one CompleteMultipartUpload with the condition of the write. CompleteParts
+// also sends the checksum and the size of the whole object, if the server checks them.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	in := &awss3.CompleteMultipartUploadInput{
 		Bucket:          &d.bucket.name,
@@ -133,8 +133,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return d.multipart.complete(ctx, in, r.Put.Condition, r.Put.Size, r.Put.Native)
 }
 
-// refusesParts reports whether the condition of a write is false now. If that cannot be read, it returns
-// false, and the write shows it.
+// refusesParts reports whether the condition of a write is false now. If refusesParts cannot find
+// out, it returns false, because the server checks the condition, too.
 func refusesParts(ctx context.Context, d *objectDriver, r *driver.PutRequest) bool {
 	c := r.Condition
 	if c == (storage.Condition{}) {
@@ -170,12 +170,12 @@ func (m *multipart) complete(
 	return writtenAttrs(out.ETag, out.VersionId, out.ChecksumCRC32C, out.ChecksumType, encryption), nil
 }
 
-// maxAborts limits how often an upload is aborted that still has parts.
+// maxAborts limits how often the abort of an upload is repeated while the upload still has parts.
 const maxAborts = 4
 
-// AbortParts aborts the upload until it has no parts. A part whose request was canceled
-// may arrive after the first abort, and would be kept and billed. S3 recommends to list
-// the parts.
+// AbortParts repeats the abort until the upload has no parts. A part whose request was canceled may
+// arrive after the first abort, and would be kept and billed. Therefore S3 recommends listing the
+// parts.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	for range maxAborts {
 		_, err := d.account.client.AbortMultipartUpload(
@@ -191,7 +191,7 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 			ctx, &awss3.ListPartsInput{Bucket: &d.bucket.name, Key: &key, UploadId: &upload, MaxParts: aws.Int32(1)},
 		)
 		if err != nil || len(left.Parts) == 0 {
-			return nil // it was aborted; the permission to list parts is not required
+			return nil // the abort succeeded, and credentials need no permission to list parts
 		}
 	}
 	return &storage.Error{

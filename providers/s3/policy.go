@@ -8,14 +8,14 @@ import (
 	"strings"
 )
 
-// A bucketPolicy is a policy document. It keeps everything that this package does not
-// know.
+// A bucketPolicy is a policy document. It also keeps the fields and statements that this package
+// does not understand.
 type bucketPolicy struct {
 	rest       map[string]json.RawMessage // all fields except Statement
 	statements []json.RawMessage
 }
 
-// A policyStatement has the fields of a statement that this package needs.
+// A policyStatement has those fields of a policy's statement that this package reads.
 type policyStatement struct {
 	Sid          string `json:",omitempty"`
 	Effect       string
@@ -52,8 +52,8 @@ func parsePolicy(document string) (*bucketPolicy, error) {
 	return p, nil
 }
 
-// String returns the document. Without statements it is empty, because a policy must
-// have one.
+// String returns the document. It returns "" if there are no statements, because a policy must have
+// at least one.
 func (p *bucketPolicy) String() string {
 	if len(p.statements) == 0 {
 		return ""
@@ -69,8 +69,8 @@ func (p *bucketPolicy) String() string {
 	return string(document)
 }
 
-// addPublicRead allows everyone to read the objects of the bucket with this ARN. It
-// replaces a statement with the same Sid, which must be unique.
+// addPublicRead allows everyone to read the objects of the bucket with this ARN. If there is a
+// statement with the same Sid, it is replaced, because the Sid must be unique.
 func (p *bucketPolicy) addPublicRead(arn string) {
 	p.statements = slices.DeleteFunc(p.statements, func(raw json.RawMessage) bool {
 		s, ok := readStatement(raw)
@@ -124,7 +124,7 @@ func readStatement(raw json.RawMessage) (*policyStatement, bool) {
 }
 
 // matchesEveryone reports whether the statement applies to requests without credentials.
-// A NotPrincipal excludes only users with credentials.
+// NotPrincipal can exclude only users with credentials.
 func (s *policyStatement) matchesEveryone() bool {
 	if len(s.NotPrincipal) > 0 {
 		return !isEveryone(s.NotPrincipal)

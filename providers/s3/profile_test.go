@@ -13,14 +13,17 @@ import (
 func TestFeatures(t *testing.T) {
 	const (
 		create, update, remove = storage.ConditionalCreate, storage.ConditionalUpdate, storage.ConditionalRemove
-		signs                  = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedHead | storage.SignedParts
-		sums, long             = storage.StoredChecksums | storage.SignedPartChecksums, storage.LongSegments
-		keeps                  = storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | long
-		all                    = storage.MultipartUploads | storage.OpenUploads | storage.ListedUploads | storage.OrderedListing | storage.ServerCopy | keeps | signs
-		compose, versions      = storage.ServerCompose | storage.ServerAppend, storage.Versioning
-		acls, classes          = storage.ObjectACLs, storage.StorageClasses
-		forms, signedCreate    = storage.SignedForms, storage.SignedIfAbsent
-		tags, locks            = storage.ObjectTags | storage.SignedTags, storage.ObjectLock | storage.SignedLocks
+		signs                  = storage.SignedURLs | storage.SignedContentType | storage.SignedSize |
+			storage.SignedHead |
+			storage.SignedParts |
+			storage.SignedRemovals | storage.StableURLs
+		sums, long          = storage.StoredChecksums | storage.SignedPartChecksums, storage.LongSegments
+		keeps               = storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | long
+		all                 = storage.MultipartUploads | storage.OpenUploads | storage.ListedUploads | storage.OrderedListing | storage.ServerCopy | keeps | signs
+		compose, versions   = storage.ServerCompose | storage.ServerAppend, storage.Versioning
+		acls, classes       = storage.ObjectACLs, storage.StorageClasses
+		forms, signedCreate = storage.SignedForms, storage.SignedIfAbsent
+		tags, locks         = storage.ObjectTags | storage.SignedTags, storage.ObjectLock | storage.SignedLocks
 	)
 	want := map[string]storage.Features{
 		"aws":       all | storage.LeadingSlashes | create | update | remove | compose | versions | acls | classes | forms | signedCreate | sums | tags | locks | storage.Restoring,

@@ -16,9 +16,9 @@ import (
 
 const allUsers = "http://acs.amazonaws.com/groups/global/AllUsers"
 
-// setPublic makes the objects of the bucket readable by everyone, or only with
-// credentials. AWS blocks public policies by default. So the block is removed before the
-// policy changes, or set before it.
+// setPublic makes the objects of the bucket readable by everyone, or only with credentials. AWS
+// blocks public policies by default. So setPublic first removes or sets this block, and then
+// changes the policy.
 func (b *managed) setPublic(ctx context.Context, public bool) error {
 	if !b.account.profile.BucketPolicy {
 		acl := types.BucketCannedACLPrivate
@@ -49,7 +49,7 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 	}
 	err = b.putPolicy(ctx, policy)
 	if err != nil && removed != nil && !b.isNew &&
-		!b.isUnsettled(err) { // otherwise the bucket would be less protected than before
+		!b.isUnsettled(err) { // restore the block, because it has protected the bucket
 		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 		defer cancel()
 		_ = b.putAccessBlock(back, removed) // the caller needs the error that came before
@@ -125,9 +125,10 @@ func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 	return err
 }
 
-// isBlocked reports whether a policy was refused because of a block of public access, which is
-// enforced for some seconds after it was removed (https://github.com/env0/templates/pull/258).
-// If a permission is missing, the refusal names the action.
+// isBlocked reports whether a policy was refused because of a block of public access. S3 still
+// enforces the block for some seconds after it was removed
+// (https://github.com/env0/templates/pull/258). If a permission is missing instead, the text of the
+// refusal names the action.
 func (b *managed) isBlocked(err error) bool {
 	_, message := codeAndMessage(err)
 	return storage.CodeOf(err) == storage.PermissionDenied && b.hasAccessBlock() &&
@@ -157,8 +158,9 @@ func (b *managed) accessBlock(ctx context.Context) (*types.PublicAccessBlockConf
 	return cmp.Or(out.PublicAccessBlockConfiguration, &types.PublicAccessBlockConfiguration{}), nil
 }
 
-// setAccessBlock blocks public access, or allows it by policies. In that case it does not
-// change the settings for ACLs, and returns the block that it removed, or nil.
+// setAccessBlock sets the block of public access if public is false. If public is true, it removes
+// those settings that block public policies, and keeps the settings for ACLs. It then returns the
+// block that was replaced, or nil.
 func (b *managed) setAccessBlock(
 	ctx context.Context, public bool,
 ) (removed *types.PublicAccessBlockConfiguration, err error) {

@@ -48,10 +48,10 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return writtenAttrs(out.ETag, out.VersionId, out.ChecksumCRC32C, out.ChecksumType, encryption), nil
 }
 
-// withBody changes the SDK's requests that have an object's content as the body.
+// withBody sets the SDK's options for requests that have an object's content as the body.
 func (b *bucket) withBody(o *awss3.Options) {
-	// The body's SHA-256 takes longer than the transfer. TLS protects the body, or a checksum that the
-	// signature covers does.
+	// Computing the body's SHA-256 takes longer than the transfer. It is not needed: the body is
+	// protected by TLS, or by a checksum that the signature covers.
 	o.APIOptions = append(o.APIOptions, v4.SwapComputePayloadSHA256ForUnsignedPayloadMiddleware)
 	endpoint, _ := b.endpoint(context.Background(), "") // the SDK reports an invalid address
 	if b.account.sendsMD5(endpoint) {
@@ -59,8 +59,9 @@ func (b *bucket) withBody(o *awss3.Options) {
 	}
 }
 
-// writeError translates the error of a write with a condition. S3 returns 404 for an
-// update of a missing object, and older servers return 304 for a false condition.
+// writeError translates the error of a write that may have a condition. S3 returns 404 if the
+// object that the write should update is missing. Older servers return 304 if the condition is
+// false.
 func writeError(err error, c storage.Condition) error {
 	e := asError(err)
 	if c == (storage.Condition{}) {

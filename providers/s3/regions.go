@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// spansRegions reports whether the region selects the server, which it does for Amazon
-// without an endpoint.
+// spansRegions reports whether the account's requests reach other servers in other regions. This is
+// so for Amazon without a custom endpoint.
 func (a *account) spansRegions() bool { return a.endpoint == nil && !a.customResolver }
 
 func (a *account) inRegion(region string) *account {
@@ -22,8 +22,9 @@ func (a *account) inRegion(region string) *account {
 	return &changed
 }
 
-// cloneClient returns a changed copy of a client. It has its own sessions of directory
-// buckets, which the SDK would give to the last client.
+// cloneClient returns a copy of a client with changed options. The copy has its own cache of
+// sessions for directory buckets. Otherwise the SDK would send the requests for new sessions with
+// the client that was made last.
 func cloneClient(c *awss3.Client, change func(*awss3.Options)) *awss3.Client {
 	o := c.Options()
 	o.ExpressCredentials = nil
@@ -51,8 +52,8 @@ func (s *serviceDriver) managedBucket(name string) *managed {
 	return &managed{account: s.accountFor(name), name: name}
 }
 
-// inBucketRegion calls do for a bucket. If the server responds that the bucket is in
-// another region, do had no effect, and inBucketRegion calls it again for that region.
+// inBucketRegion calls do for a bucket. If the server responds that the bucket is in another
+// region, the call had no effect, and inBucketRegion calls do once more for that region.
 func (s *serviceDriver) inBucketRegion(name string, do func(*managed) error) error {
 	b := s.managedBucket(name)
 	err := do(b)
@@ -64,7 +65,8 @@ func (s *serviceDriver) inBucketRegion(name string, do func(*managed) error) err
 	return do(s.managedBucket(name))
 }
 
-// A partition is a part of Amazon's cloud with its own accounts and names.
+// A partition is a separate part of Amazon's cloud, such as China, with its own accounts and host
+// names.
 type partition struct {
 	id        string
 	suffix    string // suffix of its host names
@@ -72,10 +74,10 @@ type partition struct {
 	regions   string // prefix of the names of its regions
 }
 
-// partitions is the SDK's table, which is not exported:
+// partitions is a copy of the SDK's table, which the SDK does not export:
 // https://github.com/aws/aws-sdk-go-v2/blob/main/internal/endpoints/awsrulesfn/partitions.json.
-// A test compares it with the hosts that the SDK's resolver returns. The last partition
-// has all other regions.
+// A test compares it with the hosts that the SDK's resolver returns. The last partition matches all
+// regions that no other partition matches.
 var partitions = []partition{
 	{"aws-cn", "amazonaws.com.cn", "api.amazonwebservices.com.cn", "cn-"},
 	{"aws-eusc", "amazonaws.eu", "api.amazonwebservices.eu", "eusc-"},

@@ -18,15 +18,17 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// A renewer has the credentials of an account. The SDK replaces them only when they end, and so a session that was
-// revoked, or a file that another program has written again, would be refused for ever
-// (https://github.com/aws/aws-sdk-go-v2/issues/2135). A renewer drops credentials that the store refuses. If the
-// store has accepted them before, the error is Retryable, and the next attempt has the credentials that the source
-// has now. If the refused ones are new, others would be refused, too.
+// A renewer returns the credentials of an account, and replaces them if the store refuses them. The
+// SDK replaces credentials only when they expire. It would for ever use a session that was revoked,
+// or the former content of a file (https://github.com/aws/aws-sdk-go-v2/issues/2135). If the store
+// has accepted the refused credentials before, the error is Retryable, and the next attempt uses
+// the credentials that the source has now. If the store has never accepted them, it would refuse
+// other credentials of the source, too.
 type renewer struct {
-	// reload reads the source again. It is nil if the caller gave the provider.
+	// reload reads the source of the credentials again. It is nil if the caller gave the SDK's
+	// provider.
 	reload func(context.Context) (aws.CredentialsProvider, error)
-	signs  bool // whether it signs the SDK's requests, too
+	signs  bool // whether this renewer also signs the SDK's requests
 
 	reloading sync.Mutex
 	provider  atomic.Pointer[aws.CredentialsProvider]
@@ -35,9 +37,9 @@ type renewer struct {
 
 type usedCredentials struct {
 	value             aws.Credentials
-	replaced          *usedCredentials // replaced credentials of the same access key, or nil
-	accepted, refused atomic.Bool      // whether the store has accepted or refused them
-	dropped           bool             // whether they were dropped after they were refused
+	replaced          *usedCredentials // former credentials with the same access key, or nil
+	accepted, refused atomic.Bool      // whether the store has accepted or refused these credentials
+	dropped           bool             // whether these credentials were dropped after they were refused
 }
 
 func newRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.CredentialsProvider, error)) *renewer {
@@ -49,7 +51,7 @@ func newRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.Cre
 // Retrieve returns the credentials for the next request.
 func (r *renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	before := r.last.Load()
-	isRefused := before != nil && before.refused.Load() // before others are retrieved, which may be refused, too
+	isRefused := before != nil && before.refused.Load() // read first: the next credentials may be refused, too
 	if isRefused {
 		r.drop(ctx, before)
 	}
@@ -70,13 +72,15 @@ func (u *usedCredentials) isSame(c *aws.Credentials) bool {
 		u.value.SessionToken == c.SessionToken
 }
 
-// haveSigned reports whether a request has these credentials, or some of the same access key.
+// haveSigned reports whether a request was signed with these credentials, or with others of the
+// same access key.
 func (u *usedCredentials) haveSigned(r *http.Request) bool {
 	return r == nil || strings.Contains(r.Header.Get("Authorization"), "Credential="+u.value.AccessKeyID+"/") &&
 		r.Header.Get("X-Amz-Security-Token") == u.value.SessionToken
 }
 
-// see remembers that the store has accepted the credentials of a request.
+// see records from a successful response that the store has accepted the credentials of its
+// request.
 func (r *renewer) see(response *http.Response) {
 	if r == nil {
 		return
@@ -104,7 +108,7 @@ func (r *renewer) drop(ctx context.Context, refused *usedCredentials) {
 	}
 	refused.dropped = true
 	if r.reload != nil {
-		if p, err := r.reload(ctx); err == nil { // otherwise the files may be incomplete at this moment
+		if p, err := r.reload(ctx); err == nil { // an error may mean that the files are incomplete now
 			r.provider.Store(&p)
 			return
 		}
@@ -114,19 +118,20 @@ func (r *renewer) drop(ctx context.Context, refused *usedCredentials) {
 	}
 }
 
-// refuse remembers that the store has refused the credentials of a request. It reports whether another attempt may
-// have other credentials, which are accepted.
+// refuse records that the store has refused the credentials of a request. It reports whether
+// another attempt may succeed, because it may use other credentials.
 func (r *renewer) refuse(request *http.Request) (again bool) {
 	last := r.last.Load()
 	switch {
 	case last == nil,
-		request != nil && request.Header.Get("X-Amz-S3session-Token") != "": // the SDK's session of a directory bucket
+		request != nil && request.Header.Get("X-Amz-S3session-Token") != "": // a session of a directory bucket
 		return false
 	case !last.haveSigned(request):
-		return true // the credentials were replaced meanwhile
+		return true // other credentials have replaced those of the request
 	}
 	last.refused.Store(true)
-	// The request may have had the secret that was replaced.
+	// The credentials may have replaced others with the same access key. Then the request may have
+	// been signed with the former secret.
 	return last.accepted.Load() ||
 		last.replaced != nil && last.replaced.value.SecretAccessKey != last.value.SecretAccessKey
 }
@@ -135,7 +140,7 @@ func (r *renewer) refuse(request *http.Request) (again bool) {
 func (r *renewer) configure(o *awss3.Options) {
 	if r.signs {
 		o.HTTPSignerV4 = &secretSigner{logger: o.Logger, logs: o.ClientLogMode.IsSigning()}
-		o.AuthSchemes = nil // the schemes have the SDK's signer
+		o.AuthSchemes = nil // the schemes that were set use the SDK's own signer
 	}
 	watch := middleware.InitializeMiddlewareFunc(
 		"omnibucket:Renewal",
@@ -164,8 +169,8 @@ func isRefusal(err error) bool {
 	return e.Code == storage.Unauthenticated && !e.Retryable && !e.Unknown
 }
 
-// A replacedError is the refusal of credentials that were replaced: the next attempt has
-// others.
+// A replacedError says that the store refused credentials which were then replaced. The next
+// attempt uses the new ones.
 type replacedError struct{ refusal error }
 
 func (e *replacedError) Error() string { return e.refusal.Error() }
@@ -173,8 +178,9 @@ func (e *replacedError) Unwrap() error { return e.refusal }
 
 func areReplaced(err error) bool { return sdkerror.IsType[*replacedError](err) }
 
-// A secretSigner signs the SDK's requests with the SDK's signer, which caches a signing key by access key for a
-// day, although the secret may change.
+// A secretSigner signs the SDK's requests. It makes a new signer of the SDK whenever the secret
+// changes. The SDK's signer caches its signing key for a day by the access key, and would not
+// notice the new secret.
 type secretSigner struct {
 	logger logging.Logger
 	logs   bool
@@ -186,7 +192,7 @@ type signerOfSecret struct {
 	signer *v4.Signer
 }
 
-// SignHTTP signs a request.
+// SignHTTP signs a request with the credentials c.
 func (s *secretSigner) SignHTTP(
 	ctx context.Context, c aws.Credentials, request *http.Request, hash, service, region string, at time.Time,
 	opts ...func(*v4.SignerOptions),
@@ -203,10 +209,11 @@ func (s *secretSigner) SignHTTP(
 
 const deniedRemembered = time.Minute
 
-// hiddenRefusal finds out whether a HEAD that failed with err was refused because of its credentials. It returns the
-// error with the refusal, or nil. The response to a HEAD has no body with a code, so that ExpiredToken looks like any
-// 400, and InvalidAccessKeyId like any 403 (https://github.com/aws/aws-sdk-js/issues/2219). The response to get has
-// the code. Denied HEADs are frequent, so that get is called at most once a minute.
+// hiddenRefusal finds out whether a HEAD that failed with err was refused because of its
+// credentials. If so, it returns the error of get, which sends a GET. Otherwise it returns nil. The
+// response to a HEAD has no body with a code, so that ExpiredToken looks like any 400, and
+// InvalidAccessKeyId like any 403 (https://github.com/aws/aws-sdk-js/issues/2219). HEADs with
+// status 403 are frequent, and therefore cause at most one GET a minute.
 func (a *account) hiddenRefusal(err error, get func() error) error {
 	status := statusOf(err)
 	if status != http.StatusBadRequest && status != http.StatusForbidden ||

@@ -19,12 +19,12 @@ import (
 
 const restoreHint = "the object is archived: restore it with storage.Restore first"
 
-// Restore sends one HeadObject and one RestoreObject. An object in an archive tier of the class
-// Intelligent-Tiering leaves it for good, so its request may have no number of days.
+// Restore sends one HeadObject and one RestoreObject. If the object is in an archive tier of
+// Intelligent-Tiering, it leaves the tier for good, and the request must not have a number of days.
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
 	asked := &awss3.HeadObjectInput{Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
 	if err := d.account.customize(asked, r.Native); err != nil &&
-		storage.CodeOf(err) != storage.Unsupported { // a function of WithRequest may be for the other request
+		storage.CodeOf(err) != storage.Unsupported { // Unsupported: WithRequest may be for RestoreObject
 		return err
 	}
 	head, err := d.account.client.HeadObject(ctx, asked)
@@ -32,7 +32,7 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		return d.bucket.readError(ctx, err, &driver.GetRequest{Key: r.Key, Version: r.Version})
 	}
 	if restoreState(head.Restore).InProgress &&
-		r.RestoreTier == "" { // a faster tier makes a restore in progress faster, and S3 refuses any other tier
+		r.RestoreTier == "" { // only a faster tier changes a restore in progress
 		return nil
 	}
 	in := &awss3.RestoreObjectInput{
@@ -45,21 +45,22 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 		in.RestoreRequest.Days = aws.Int32(int32(r.RestoreDays))
 	}
 	err = change(ctx, d, r, d.account.client.RestoreObject, in)
-	if isCode(err, "RestoreAlreadyInProgress", "InvalidObjectState") { // the second one: not archived
+	if isCode(err, "RestoreAlreadyInProgress", "InvalidObjectState") { // InvalidObjectState: the object is not archived
 		return nil
 	}
 	return err
 }
 
-// isArchivedClass reports whether GetObject fails with InvalidObjectState if there is no restored copy: the class is
-// one of the two that need RestoreObject, or the object is in an archive tier of Intelligent-Tiering.
-// Source: the user guide of Amazon S3, "Working with archived objects".
+// isArchivedClass reports whether GetObject fails with InvalidObjectState unless there is a
+// restored copy. The object then has one of the two classes that need RestoreObject, or is in an
+// archive tier of Intelligent-Tiering. Source: the user guide of Amazon S3, "Working with archived
+// objects".
 func (p *Profile) isArchivedClass(out *awss3.GetObjectOutput) bool {
 	return p.Restore && (out.StorageClass == types.StorageClassGlacier ||
 		out.StorageClass == types.StorageClassDeepArchive || rawclient.IsInArchiveTier(out))
 }
 
-// restoreState reads x-amz-restore, such as
+// restoreState reads the header x-amz-restore, which has a value such as
 //
 //	ongoing-request="false", expiry-date="Fri, 21 Dec 2012 00:00:00 GMT"
 func restoreState(value *string) (s storage.RestoreState) {

@@ -27,19 +27,19 @@ import (
 var _ driver.ServiceDriver = (*serviceDriver)(nil)
 
 const (
-	defaultRegion = "us-east-1" // region of AWS without a LocationConstraint
+	defaultRegion = "us-east-1" // Amazon's region of a bucket without LocationConstraint
 	maxBuckets    = 1000        // buckets in one ListBuckets
 	undoTimeout   = 30 * time.Second
 )
 
 type serviceDriver struct {
 	account   *account
-	regions   sync.Map // regions of buckets outside of the account's region, by name
-	unsettled sync.Map // buckets that this service created and whose settings are pending, by name: the requests
+	regions   sync.Map // regions of buckets that are not in the account's region, by bucket name
+	unsettled sync.Map // requests of new buckets whose settings are not applied yet, by bucket name
 }
 
-// NewService opens the account of a Config without a bucket, and sends no request. It
-// fails with InvalidArgument as [Open] does.
+// NewService opens the account of a Config without a bucket, and sends no request. If c is not
+// valid, or the region is unknown, it fails with InvalidArgument.
 func NewService(ctx context.Context, c Config, opts ...storage.OpenOption) (storage.Service, error) {
 	d, err := NewServiceDriver(ctx, c)
 	if err != nil {
@@ -61,7 +61,7 @@ func NewServiceDriver(ctx context.Context, c Config) (driver.ServiceDriver, erro
 	return &serviceDriver{account: a}, nil
 }
 
-// Provider returns "s3" for every server.
+// Provider returns "s3", even if the server is not Amazon's.
 func (s *serviceDriver) Provider() string { return provider }
 
 // Driver opens a bucket and sends no request. It shares the connections of the account,
@@ -74,21 +74,22 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 	return newDriver(s.accountFor(name).forBucket(name), name), nil
 }
 
-// Close closes the account.
+// Close closes idle connections of the account.
 func (s *serviceDriver) Close() error { return s.account.close() }
 
-// managed is a bucket whose settings the account reads or changes, with requests to the
+// A managed is a bucket whose settings are read or changed. Its account sends requests to the
 // bucket's region.
 type managed struct {
 	account *account
 	name    string
-	isNew   bool // whether this call has created it
+	isNew   bool // true if the current call of CreateBucket has created the bucket
 }
 
-// CreateBucket creates a bucket that does not exist. It sends HeadBucket first, because S3
-// returns 200 in some regions, and on some servers, if the account already has the bucket. If a
-// setting is refused, CreateBucket deletes the new bucket. If the server only delays a setting
-// for too long, the bucket stays, and another equal call continues.
+// CreateBucket creates a bucket that does not exist. It sends HeadBucket first, because S3 returns
+// 200 in some regions, and on some servers, if the account already has the bucket. If a setting is
+// refused, CreateBucket deletes the new bucket. If the server only delays a setting for too long,
+// CreateBucket fails but keeps the bucket. A second call with the same request then only applies
+// the settings.
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if err := s.checkSupported(r); err != nil {
 		return nil, err
@@ -96,7 +97,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	region := cmp.Or(r.Region, s.account.region)
 	b := &managed{
 		account: s.account.inRegion(region), name: r.Name, isNew: true,
-	} // the request goes to the region of the bucket
+	} // the account is the one for the bucket's region
 	if created, _ := s.unsettled.Load(r.Name); !reflect.DeepEqual(created, *r) {
 		if err := s.create(ctx, r, b, region); err != nil {
 			return nil, err
@@ -119,13 +120,13 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 		_, _ = b.account.client.DeleteBucket(undo, &awss3.DeleteBucketInput{Bucket: &r.Name})
 		return nil, err
 	}
-	info.Versioning = info.Versioning || r.ObjectLock // S3 enables it with object lock
+	info.Versioning = info.Versioning || r.ObjectLock // object lock enables versioning
 	s.remember(r.Name, region)
 	return info, nil
 }
 
-// accountRegionalName is the form of names that only one account can create, in one region. Amazon accepts
-// no other bucket whose name ends in this way.
+// accountRegionalName is the form of names that only one account can create, in one region. Amazon
+// refuses such a name for every other kind of bucket.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html
 const accountRegionalName = `^.+-[0-9]{12}-[a-z0-9-]+-an$`
 
@@ -136,7 +137,7 @@ func (s *serviceDriver) create(ctx context.Context, r *driver.BucketRequest, b *
 		return storage.BucketExists
 	case ctx.Err() != nil, code == storage.Unavailable, code == storage.RateLimited:
 		return err
-	} // for other errors CreateBucket has a better response, because HEAD has no body
+	} // other errors of HEAD are ignored, because CreateBucket then returns a clearer one
 	in := &awss3.CreateBucketInput{Bucket: &r.Name, ObjectLockEnabledForBucket: httpheader.Optional(r.ObjectLock)}
 	if s.account.profile.Location && region != defaultRegion ||
 		!s.account.profile.Location && region != s.account.region {
@@ -179,9 +180,11 @@ func (b *managed) applyNew(ctx context.Context, r *driver.BucketRequest, info *s
 	return b.apply(ctx, &changes)
 }
 
-// UpdateBucket applies one setting after another, public access last. If one fails, those
-// before it stay. If all succeed, UpdateBucket succeeds even if the settings cannot be read,
-// unless there is no such bucket: MinIO accepts the versioning of a missing bucket.
+// UpdateBucket applies one setting after another, and public access last. If a setting fails, the
+// settings before it stay. If all succeed, UpdateBucket reads the settings. If this read fails,
+// UpdateBucket fails only if the bucket does not exist or r changes nothing. The read may be the
+// first request that fails for a missing bucket: MinIO sets the versioning of such a bucket without
+// an error.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
@@ -264,7 +267,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	return err
 }
 
-// ListBuckets lists one page. A server without pages returns all buckets.
+// ListBuckets lists one page. A server that does not support pages returns all buckets.
 func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storage.BucketInfo, string, error) {
 	in := &awss3.ListBucketsInput{MaxBuckets: aws.Int32(maxBuckets), ContinuationToken: httpheader.Optional(token)}
 	out, err := s.account.client.ListBuckets(ctx, in)
@@ -284,7 +287,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	return page, aws.ToString(out.ContinuationToken), nil
 }
 
-// Credentials returns the current credentials of the account.
+// Credentials returns the account's current credentials for use outside of this library.
 func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.Credentials, error) {
 	if s.account.anonymous {
 		return nil, &storage.Error{Code: storage.Unsupported, Hint: "open the account with credentials"}
@@ -308,19 +311,21 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 	return c, nil
 }
 
-// For some minutes after a bucket was created or changed, S3 may refuse the next change with
-// OperationAborted or, of a new bucket, with NoSuchBucket
-// (https://github.com/hashicorp/terraform-provider-aws/issues/7628). The attempts of the core follow
-// within a second, so that each of them waits here. To create the bucket again would be worse: the name
-// of a bucket that was deleted may be refused for an hour (https://github.com/aws/aws-cli/issues/2593).
+// After a bucket was created or changed, S3 may refuse the next change for some minutes. The error
+// is OperationAborted or, for a new bucket, NoSuchBucket
+// (https://github.com/hashicorp/terraform-provider-aws/issues/7628). The core repeats a call within
+// a second, which is too early, so that the driver waits here. Creating the bucket again would be
+// worse: S3 may refuse the name of a deleted bucket for an hour
+// (https://github.com/aws/aws-cli/issues/2593).
 
 const (
-	settleTime = 30 * time.Second // of one setting in one attempt, and of a policy after a block was removed
-	firstPause = time.Second      // the first pause; later ones double
+	settleTime = 30 * time.Second // longest wait for one change
+	firstPause = time.Second      // each further pause is twice as long, up to maxPause
 	maxPause   = 10 * time.Second
 )
 
-// settle repeats a change while its error is pending, for at most settleTime.
+// settle makes a change. If the change fails, and the function pending returns true for the error,
+// settle repeats the change. It stops after at most settleTime.
 func settle(ctx context.Context, pending func(error) bool, change func() error) error {
 	end := time.Now().Add(settleTime)
 	for pause := firstPause; ; pause = min(2*pause, maxPause) {

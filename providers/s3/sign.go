@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -23,33 +25,43 @@ import (
 
 const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg==" // MD5 of an empty body
 
-// A signed URL says in its query who pays for the request, in lower case.
+// A signed URL has the header for requester pays as a query parameter, in lower case.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html
 const (
 	payerQuery = "x-amz-request-payer"
 	requester  = "requester"
 )
 
-// signFeatures are all features of signing.
+// signFeatures are the features that a bucket lacks if it cannot sign URLs and forms.
 const signFeatures = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
-	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums
+	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums |
+	storage.SignedRemovals | storage.StableURLs
 
 type urlSigner struct {
 	account *account
 	bucket  *bucket
 }
 
-// Sign signs a URL. It sends no request, unless it must get credentials. All guarantees
-// of the result are signed headers or signed parts of the query, so that nobody can
-// change them.
+// Sign signs a URL. It sends no request, unless it must get credentials. The signature covers
+// everything that the result guarantees, as headers or as parts of the query, so that nobody can
+// change it.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	return d.urls.sign(ctx, r, d.account.clock.time())
 }
 
 func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.Time) (*storage.SignedURL, error) {
-	p, err := us.newPresigning(ctx, r.Method, r.BaseURL, r.TTL, r.Native, now)
+	values, native := signedValues(r.Native)
+	if len(values) > 0 {
+		others := *r
+		others.Native, r = native, &others
+	}
+	from, lasts := r.Term(now)
+	p, err := us.newPresigning(ctx, r.Method, r.BaseURL, lasts, r.Native, from)
 	if err != nil {
 		return nil, err
+	}
+	if c := &p.term.credentials; r.StableFor > 0 && (c.SessionToken != "" || c.CanExpire) {
+		return nil, errTemporary()
 	}
 	request := &p.request
 	switch r.Method {
@@ -57,7 +69,8 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 		if request.Header, err = us.signedHeaders(r); err != nil {
 			return nil, err
 		}
-		// The length is signed and not in the result, because a browser sets it.
+		// The signature covers the length. The result does not have it as a header, because a
+		// browser sets the length itself.
 		request.Length = max(r.MaxSize, 0)
 	case http.MethodGet, http.MethodHead:
 		request.Query = downloadQuery(r)
@@ -70,13 +83,50 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 				request.Header.Set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5,
 			)
 		}
+	case http.MethodDelete:
+		if len(r.Native) > 0 {
+			return nil, &storage.Error{
+				Code: storage.Unsupported,
+				Hint: "give a signed removal no option but a SignedOption",
+			}
+		}
+		request.Query = addParameter("", "versionId", r.Version)
 	default:
 		return nil, storage.Unsupported
+	}
+	if err := p.add(values); err != nil {
+		return nil, err
+	}
+	if r.Method == http.MethodDelete {
+		us.account.profile.narrowRemoval(request.Header, r.Version)
 	}
 	return p.url(r.Key), nil
 }
 
-// SignPart signs the URL of an UploadPart, as Sign does.
+// narrowRemoval signs headers so that the holder of the URL cannot set them. MinIO obeys headers
+// that the signature does not cover. With X-Minio-Force-Delete, a removal of "a" also removes all
+// its versions, and all keys below "a/". X-Amz-Bypass-Governance-Retention bypasses a retention.
+func (p *Profile) narrowRemoval(h http.Header, version string) {
+	row := p.row()
+	known := row.Name != "" && !row.unnamed && row.Name != "minio"
+	if !known && h.Get("X-Minio-Force-Delete") == "" { // servers other than MinIO do not know the header
+		h.Set("X-Minio-Force-Delete", "false")
+	}
+	const bypass = "X-Amz-Bypass-Governance-Retention"
+	if row.Name == "minio" && version != "" && h.Get(bypass) == "" {
+		h.Set(bypass, "false")
+	}
+}
+
+// errTemporary returns the error for a stable URL if the credentials are temporary.
+func errTemporary() error {
+	return &storage.Error{
+		Code: storage.Unsupported, Err: errors.New("temporary credentials differ from process to process"),
+		Hint: "sign with a long-lived access key, or redirect to a signed URL from an address of your own",
+	}
+}
+
+// SignPart signs the URL of an UploadPart. It sends no request, unless it must get credentials.
 func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) (*storage.SignedURL, error) {
 	return d.urls.signPart(ctx, r, d.account.clock.time())
 }
@@ -92,7 +142,7 @@ func (us *urlSigner) signPart(
 	request.Query = "partNumber=" + strconv.Itoa(r.Number) + "&uploadId=" + urlpath.EscapeAll(r.Upload)
 	request.Length = max(r.Size, 0)
 	if r.Size == 0 {
-		request.Header.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed
+		request.Header.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed, but its MD5 can
 	}
 	in := &awss3.UploadPartInput{}
 	if err := us.account.customize(in, r.Native); err != nil {
@@ -113,7 +163,8 @@ type presigning struct {
 	request  signature.Request
 }
 
-// newPresigning gets the credentials, and checks what all signed URLs and forms have in common.
+// newPresigning retrieves the credentials, and checks what all signed URLs and forms have in
+// common.
 func (us *urlSigner) newPresigning(
 	ctx context.Context, method, baseURL string, ttl time.Duration, native []any, now time.Time,
 ) (p presigning, err error) {
@@ -142,10 +193,11 @@ func (us *urlSigner) newPresigning(
 
 func (p *presigning) url(objectKey string) *storage.SignedURL {
 	a, s, request := p.account, &p.term, &p.request
-	request.Query = addParameter(request.Query, ownerQuery, a.expectedOwner) // last, because the names are sorted
+	request.Query = addParameter(request.Query, ownerQuery, a.expectedOwner)
 	if a.requesterPays {
 		request.Query = addParameter(request.Query, payerQuery, requester)
 	}
+	request.Query = sorted(request.Query)
 	key := a.keys.Get(&s.credentials, a.region, s.From)
 	signedURL := key.Presign(request, p.endpoint.origin, objectKey, s.credentials.SessionToken, s.Seconds)
 	return &storage.SignedURL{URL: signedURL, Method: request.Method, Header: request.Header, ExpiresAt: s.Until()}
@@ -175,9 +227,9 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 		h.Set(rawclient.TagsHeader, *tags)
 	}
 	if r.MaxSize == 0 {
-		h.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed
+		h.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed, but its MD5 can
 	}
-	if r.CRC32C.Known { // the algorithm is never sent alone, because that would sign the checksum of an empty body
+	if r.CRC32C.Known { // without a sum, no algorithm is sent: S3 would expect the sum of an empty body
 		if us.account.profile.Checksum == ChecksumNone {
 			return nil, &storage.Error{
 				Code: storage.Unsupported, Hint: "this server is not known to check CRC32C: remove the checksum",
@@ -188,8 +240,8 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 	return h, nil
 }
 
-// signedOptions calls set with the headers of a signed upload's encryption and access control list.
-// A form has fields with the same names.
+// signedOptions calls the function set for each header with the encryption or the access control
+// list of a signed upload. A form has fields with the same names.
 func (us *urlSigner) signedOptions(r *driver.SignRequest, set func(name, value string)) error {
 	in := &awss3.PutObjectInput{ACL: acl(r.PublicRead)}
 	if err := us.account.customize(in, r.Native); err != nil {
@@ -204,7 +256,8 @@ func (us *urlSigner) signedOptions(r *driver.SignRequest, set func(name, value s
 
 // downloadQuery returns the query of a signed download, sorted by name.
 func downloadQuery(r *driver.SignRequest) string {
-	query := addParameter("", "response-content-disposition", r.ResponseDisposition())
+	query := addParameter("", "response-cache-control", r.ResponseCacheControl)
+	query = addParameter(query, "response-content-disposition", r.ResponseDisposition())
 	query = addParameter(query, "response-content-type", r.ResponseType)
 	return addParameter(query, "versionId", r.Version)
 }
@@ -220,14 +273,28 @@ func addParameter(query, name, value string) string {
 	return query + name + "=" + urlpath.EscapeAll(value)
 }
 
+// sorted returns a query with its parameters in the order of their names, as a signature must have them.
+func sorted(query string) string {
+	if !strings.Contains(query, "&") {
+		return query
+	}
+	parameters := strings.Split(query, "&")
+	slices.SortFunc(parameters, func(a, b string) int {
+		nameOfA, _, _ := strings.Cut(a, "=")
+		nameOfB, _, _ := strings.Cut(b, "=")
+		return strings.Compare(nameOfA, nameOfB)
+	})
+	return strings.Join(parameters, "&")
+}
+
 type signingTerm struct {
-	sigv4.Term  // its seconds are X-Amz-Expires
+	sigv4.Term  // X-Amz-Expires has the length of the term in seconds
 	credentials aws.Credentials
 }
 
-// term returns a term of at least ttl that does not exceed the credentials' expiry,
-// because the URL is not valid after it. A session whose expiry is unknown is assumed to
-// last for longestSession.
+// term returns the time for which a signature is valid. It is at least ttl, and ends before the
+// credentials expire, because the URL is not valid afterwards. A session of unknown expiry is
+// assumed to last for longestSession.
 func (us *urlSigner) term(ctx context.Context, ttl time.Duration, now time.Time) (s signingTerm, err error) {
 	if us.account.anonymous {
 		return s, &storage.Error{Code: storage.Unsupported, Hint: "open the bucket with credentials to sign URLs"}

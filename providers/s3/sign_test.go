@@ -258,7 +258,7 @@ func TestSigningErrors(t *testing.T) {
 		"an unknown native option":                {Config{}, func(r *driver.SignRequest) { r.Native = []any{1} }},
 		"a range of sizes":                        {Config{}, func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 1, 5 }},
 		"a CRC32C that the server does not check": {Config{Profile: &none}, func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }},
-		"an unsupported method":                   {Config{}, func(r *driver.SignRequest) { r.Method = http.MethodDelete }},
+		"an unsupported method":                   {Config{}, func(r *driver.SignRequest) { r.Method = http.MethodPatch }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := opened(t, test.config).urls.sign(t.Context(), wiretest.SignedUpload(test.ask), now)

@@ -29,7 +29,7 @@ func tagHeader(tags map[string]string) *string {
 	return aws.String(strings.ReplaceAll(query.Encode(), "+", "%20"))
 }
 
-// tagField returns the field of a form with an object's tags, which is a document.
+// tagField returns the form field with an object's tags, which is an XML document.
 // https://docs.aws.amazon.com/AmazonS3/latest/API/RESTObjectPOST.html
 func tagField(tags map[string]string) (string, error) {
 	document := struct {
@@ -69,8 +69,8 @@ func tagMap(set []types.Tag) map[string]string {
 	return tags
 }
 
-// SetTags sends one PutObjectTagging, even if there are no tags, because DeleteObjectTagging
-// cannot name the payer.
+// SetTags sends one PutObjectTagging, even without tags. DeleteObjectTagging has no header for
+// Config.RequesterPays.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	in := &awss3.PutObjectTaggingInput{
 		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
@@ -79,8 +79,8 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return change(ctx, d, r, d.account.client.PutObjectTagging, in, d.account.withBodyChecksum()...)
 }
 
-// change makes a request that changes an object's tags or locks. send sends in, the SDK's
-// input.
+// change sends a request that changes an object's tags or locks. The parameter in is the SDK's
+// input of the request.
 func change[In, Out any](
 	ctx context.Context, d *objectDriver, r *driver.ChangeRequest, send sendFunc[In, Out], in *In,
 	options ...func(*awss3.Options),
@@ -98,7 +98,7 @@ func change[In, Out any](
 	}
 	failure := d.bucket.readError(ctx, e.Err, read)
 	if e.Status == http.StatusMethodNotAllowed && storage.CodeOf(failure) != storage.ObjectNotFound {
-		// versitygw does not say that the newest version is a delete marker.
+		// The response of versitygw does not show that the newest version is a delete marker.
 		if _, err := d.Head(ctx, read); storage.CodeOf(err) == storage.ObjectNotFound {
 			return err
 		}
@@ -106,8 +106,8 @@ func change[In, Out any](
 	return failure
 }
 
-// withBodyChecksum returns the options of a request whose body S3 requires a checksum of.
-// Older servers support only MD5.
+// withBodyChecksum returns options for requests whose body must have a checksum. Older servers
+// accept only MD5 as this checksum.
 func (a *account) withBodyChecksum() []func(*awss3.Options) {
 	if a.profile.Batch == BatchChecksum {
 		return nil
@@ -115,8 +115,8 @@ func (a *account) withBodyChecksum() []func(*awss3.Options) {
 	return []func(*awss3.Options){awss3.WithAPIOptions(withContentMD5)}
 }
 
-// sourceTags returns the tags of a copy in parts, which S3 does not copy. It requests them even
-// if the source's attributes show no tags, because S3 shows none to a caller without
+// sourceTags returns the tags for a copy in parts, because S3 does not copy tags to it. It requests
+// the tags even if the source's attributes show none, because S3 hides tags from a caller without
 // permission.
 func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[string]string, error) {
 	if r.ReplaceTags || !cp.account.profile.Tags {
@@ -126,7 +126,7 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 		Bucket: &r.Source.Bucket, Key: &r.Source.Key, VersionId: httpheader.Optional(r.Source.Version),
 	}
 	if err := cp.account.customize(in, r.Source.Native); err != nil &&
-		storage.CodeOf(err) != storage.Unsupported { // a function of WithRequest may be for the other requests
+		storage.CodeOf(err) != storage.Unsupported { // Unsupported: WithRequest may be for other requests of the copy
 		return nil, err
 	}
 	out, err := sendToSource(ctx, cp, r.Source.Bucket, cp.account.client.GetObjectTagging, in)

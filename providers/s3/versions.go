@@ -16,10 +16,10 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
-// ListVersions sends one ListObjectVersions. A version that was written before the
-// bucket kept versions is named "null". Some servers begin a page with the marker's
-// version, so that a page of one entry needs a second request. The next page begins
-// where the server says, because only the server knows its order.
+// ListVersions sends one ListObjectVersions. A version that was written before the bucket kept
+// versions is named "null". Some servers repeat the last version of a page at the beginning of the
+// next page, so that a page of one entry needs a second request. The next page begins where the
+// server says, because only the server knows its order.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	id, key, err := pagetoken.Parse(r.Token)
 	if err == nil && key == "" && r.Token != "" {
@@ -56,7 +56,8 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	}
 }
 
-// versionsPage lists one page, without the version that is the marker.
+// versionsPage lists one page, which begins after the version of key with the given id. It leaves
+// out that version, even if the server returns it.
 func (b *bucket) versionsPage(
 	ctx context.Context, r *driver.ListRequest, key, id string, limit int,
 ) (page *listxml.VersionsPage, err error) {

@@ -92,14 +92,14 @@ func TestOnlyThePageOfACallerWithTheCredentialIsServed(t *testing.T) {
 		{"another key", nil, "GET", "/", func(r *http.Request) { r.SetBasicAuth("x", secret) }, 401},
 		{"a key that is not the first", nil, "GET", "/", func(r *http.Request) { r.SetBasicAuth("other", "other-secret") }, 401},
 		{"empty ones, and a server without secret", []s3server.Credential{{AccessKeyID: "root"}}, "GET", "/", func(r *http.Request) { r.SetBasicAuth("root", "") }, 401},
-		{"requests", nil, "GET", "/api/requests", nil, 200},
-		{"requests without the header", nil, "GET", "/api/requests", without, 403},
-		{"a fault", nil, "POST", "/api/faults", nil, 201},
-		{"a fault of a form on another site", nil, "POST", "/api/faults", without, 403},
-		{"removal without the header", nil, "DELETE", "/api/requests", without, 403},
-		{"a fault with a read-only credential", readOnly, "POST", "/api/faults", nil, 403},
+		{"requests", nil, "GET", "/api/x/requests", nil, 200},
+		{"requests without the header", nil, "GET", "/api/x/requests", without, 403},
+		{"a fault", nil, "POST", "/api/x/faults", nil, 201},
+		{"a fault of a form on another site", nil, "POST", "/api/x/faults", without, 403},
+		{"removal without the header", nil, "DELETE", "/api/x/requests", without, 403},
+		{"a fault with a read-only credential", readOnly, "POST", "/api/x/faults", nil, 403},
 		{"a listing with a read-only credential", readOnly, "GET", "/api/buckets", nil, 200},
-		{"another method", nil, "PUT", "/api/faults", nil, 404},
+		{"another method", nil, "PUT", "/api/x/faults", nil, 404},
 		{"an IPv6 address", nil, "GET", "/", host("[::1]:9001"), 200},
 		{"localhost", nil, "GET", "/", host("localhost:9001"), 200},
 		{"a subdomain of localhost", nil, "GET", "/", host("s3.localhost"), 200},
@@ -120,7 +120,7 @@ func TestOnlyThePageOfACallerWithTheCredentialIsServed(t *testing.T) {
 
 func TestTheViewsShowWhatTheServerHas(t *testing.T) {
 	f := start(t, s3server.Config{})
-	b := f.server.Bucket("photos")
+	b := f.server.Bucket("photos", storage.WithVersioning(true))
 	for _, key := range []string{"a/1", "a/2", "b", "<img src=x onerror=alert(1)>"} {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("hello"))
 		require.NoError(t, err)
@@ -137,15 +137,16 @@ func TestTheViewsShowWhatTheServerHas(t *testing.T) {
 		}
 		Next string
 	}
-	f.get(t, "/api/objects?bucket=photos", &list)
+	f.get(t, "/api/list?bucket=photos", &list)
 	require.Len(t, list.Entries, 3)
 	require.Equal(t, "<img src=x onerror=alert(1)>", list.Entries[0].Key, "JSON, which the page shows as text")
 	require.True(t, list.Entries[1].Folder)
-	f.get(t, "/api/versions?bucket=photos&prefix=a/", &list)
-	require.Len(t, list.Entries, 2)
-	require.True(t, list.Entries[0].Current)
+	var versions struct{ Versions []struct{ Current bool } }
+	f.get(t, "/api/versions?bucket=photos&key=a/1", &versions)
+	require.Len(t, versions.Versions, 1)
+	require.True(t, versions.Versions[0].Current)
 
-	require.NotEqual(t, 200, f.ask("GET", "/api/objects?bucket=none", "", nil).Code)
+	require.NotEqual(t, 200, f.ask("GET", "/api/list?bucket=none", "", nil).Code)
 	require.Zero(t, f.server.Count(""), "looking is no request")
 }
 
@@ -156,25 +157,31 @@ func TestListingsArePaged(t *testing.T) {
 		_, err := b.Upload(t.Context(), "key "+strconv.Itoa(1000+i), strings.NewReader(""))
 		require.NoError(t, err)
 	}
-	for _, view := range []string{"objects", "versions"} {
-		seen, after, pages := map[string]bool{}, "", 0
-		for {
-			var list struct {
-				Entries []struct{ Key string }
-				Next    string
-			}
-			f.get(t, "/api/"+view+"?"+url.Values{"bucket": {"photos"}, "after": {after}}.Encode(), &list)
-			pages++
-			for _, e := range list.Entries {
-				seen[e.Key] = true
-			}
-			if after = list.Next; after == "" {
-				break
-			}
+	seen, after, pages := map[string]bool{}, "", 0
+	for {
+		var list struct {
+			Entries []struct{ Key string }
+			Next    string
 		}
-		require.Len(t, seen, 250, view)
-		require.Equal(t, 3, pages, view)
+		f.get(t, "/api/list?"+url.Values{"bucket": {"photos"}, "limit": {"100"}, "after": {after}}.Encode(), &list)
+		pages++
+		for _, e := range list.Entries {
+			seen[e.Key] = true
+		}
+		if after = list.Next; after == "" {
+			break
+		}
 	}
+	require.Len(t, seen, 250)
+	require.Equal(t, 3, pages)
+}
+
+// fileOf returns the address of an object's bytes, as the page gets it.
+func (f *fixture) fileOf(t *testing.T, key string) string {
+	t.Helper()
+	var object struct{ Download string }
+	f.get(t, "/api/object?"+url.Values{"bucket": {"photos"}, "key": {key}}.Encode(), &object)
+	return "/" + object.Download
 }
 
 // A browser keeps a file whose response ended as it should.
@@ -185,7 +192,7 @@ func TestAnObjectThatCannotBeReadToItsEndIsNoFile(t *testing.T) {
 	require.NoError(t, err)
 	site := httptest.NewServer(f.console)
 	defer site.Close()
-	r, err := http.NewRequestWithContext(t.Context(), "GET", site.URL+"/object?bucket=photos&key=a", nil)
+	r, err := http.NewRequestWithContext(t.Context(), "GET", site.URL+f.fileOf(t, "a"), nil)
 	require.NoError(t, err)
 	r.SetBasicAuth("root", secret)
 	response, err := site.Client().Do(r)
@@ -199,21 +206,24 @@ func TestAnObjectIsAFileThatRunsNowhere(t *testing.T) {
 	f := start(t, s3server.Config{})
 	_, err := f.server.Bucket("photos").Upload(t.Context(), "a/page \".html", strings.NewReader("<script>alert(1)</script>"), storage.WithContentType("text/html"), storage.WithContentEncoding("gzip"))
 	require.NoError(t, err)
-	w := f.ask("GET", "/object?"+url.Values{"bucket": {"photos"}, "key": {"a/page \".html"}}.Encode(), "", nil)
+	w := f.ask("GET", f.fileOf(t, "a/page \".html"), "", nil)
 	require.Equal(t, 200, w.Code)
 	require.Equal(t, "<script>alert(1)</script>", w.Body.String())
 	require.Equal(t, "application/octet-stream", w.Header().Get("Content-Type"))
 	require.Empty(t, w.Header().Get("Content-Encoding"), "a file has the bytes that are stored")
-	require.Equal(t, `attachment; filename="page \".html"`, w.Header().Get("Content-Disposition"))
+	const disposition = `attachment; filename="page _.html"; filename*=UTF-8''page%20%22.html`
+	require.Equal(t, disposition, w.Header().Get("Content-Disposition"))
 	require.Contains(t, w.Header().Get("Content-Security-Policy"), "sandbox")
-	require.Equal(t, 404, f.ask("GET", "/object?bucket=photos&key=none", "", nil).Code)
-	require.Equal(t, 404, f.ask("GET", "/object?bucket=none&key=none", "", nil).Code)
+	require.Equal(t, 404, f.ask("GET", "/api/object?bucket=photos&key=none", "", nil).Code)
+	require.Equal(t, 404, f.ask("GET", "/api/object?bucket=none&key=none", "", nil).Code)
+	forged := f.ask("GET", "/content?bucket=photos&key=a", "", nil)
+	require.Equal(t, 403, forged.Code, "no address that the page has made")
 }
 
 // shownRequests returns the latest requests that the page gets.
 func (f *fixture) shownRequests(t *testing.T) (all []map[string]any, text string) {
 	t.Helper()
-	w := f.ask("GET", "/api/requests", "", nil)
+	w := f.ask("GET", "/api/x/requests", "", nil)
 	var list struct{ Requests []map[string]any }
 	require.NoError(t, json.Unmarshal(w.Body.Bytes(), &list))
 	return list.Requests, w.Body.String()
@@ -248,7 +258,7 @@ func TestAFailureIsExplainedWithoutSecrets(t *testing.T) {
 	require.Contains(t, all[0]["message"], "x-amz-unsigned", "the latest is first, and names what was not signed")
 	require.NotContains(t, text, "hidden-")
 
-	require.Equal(t, 204, f.ask("DELETE", "/api/requests", "", nil).Code)
+	require.Equal(t, 204, f.ask("DELETE", "/api/x/requests", "", nil).Code)
 	all, _ = f.shownRequests(t)
 	require.Empty(t, all)
 }
@@ -331,7 +341,10 @@ func TestTheRecordKeepsNoLineOfARequest(t *testing.T) {
 // A form of a GET could fill memory and disk.
 func TestLookingReadsNoBody(t *testing.T) {
 	f := start(t, s3server.Config{})
-	for _, target := range []string{"/api/buckets", "/api/objects?bucket=photos", "/api/versions?bucket=photos", "/api/uploads?bucket=photos", "/object?bucket=photos&key=a"} {
+	for _, target := range []string{
+		"/api/buckets", "/api/list?bucket=photos", "/api/versions?bucket=photos", "/api/x/uploads?bucket=photos",
+		"/content?bucket=photos&key=a",
+	} {
 		f.ask("GET", target, "", func(r *http.Request) {
 			r.Header.Set("Content-Type", "multipart/form-data; boundary=x")
 			r.Body = unread{t, target}
@@ -364,11 +377,11 @@ func TestTheRecordIsBounded(t *testing.T) {
 
 func TestFaultsAreAddedAndRemoved(t *testing.T) {
 	f := start(t, s3server.Config{})
-	w := f.ask("POST", "/api/faults", `{"operation":"GetObject","error":"SlowDown"}`, nil)
+	w := f.ask("POST", "/api/x/faults", `{"operation":"GetObject","error":"SlowDown"}`, nil)
 	require.Equal(t, 201, w.Code)
 	require.JSONEq(t, `{"id":1}`, w.Body.String())
-	require.Contains(t, f.ask("GET", "/api/faults", "", nil).Body.String(), "SlowDown")
-	require.Equal(t, 400, f.ask("POST", "/api/faults", `{"eror":"SlowDown"}`, nil).Code)
-	require.Equal(t, 204, f.ask("DELETE", "/api/faults/1", "", nil).Code)
-	require.JSONEq(t, `{"faults":[]}`, f.ask("GET", "/api/faults", "", nil).Body.String())
+	require.Contains(t, f.ask("GET", "/api/x/faults", "", nil).Body.String(), "SlowDown")
+	require.Equal(t, 400, f.ask("POST", "/api/x/faults", `{"eror":"SlowDown"}`, nil).Code)
+	require.Equal(t, 204, f.ask("DELETE", "/api/x/faults/1", "", nil).Code)
+	require.JSONEq(t, `{"faults":[]}`, f.ask("GET", "/api/x/faults", "", nil).Body.String())
 }

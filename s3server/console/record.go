@@ -9,23 +9,23 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// These constants bound what a Record keeps: the number of requests, and the bytes of each of
-// their texts.
+// These constants bound the memory of a Record: the number of requests, and the bytes of each text
+// in a request.
 const (
 	maxRequests  = 100
 	maxText      = 1 << 10
 	maxCanonical = 8 << 10
 )
 
-// A Record keeps the latest 100 requests, without secrets and with at most 1 KiB of each text. Its zero value
-// is empty. It may be used by several goroutines.
+// A Record keeps the latest 100 requests, without secrets. It truncates each text to 1 KiB, and
+// canonical requests to 8 KiB. Its zero value is empty. It may be used by several goroutines.
 type Record struct {
 	mu       sync.Mutex
 	last     int
 	requests []request // the latest requests, the oldest first
 }
 
-// A request has the fields of a request that the page shows.
+// A request is the JSON of one request on the page.
 type request struct {
 	ID        int       `json:"id"`
 	Time      time.Time `json:"time"`
@@ -46,7 +46,7 @@ type request struct {
 	Agent     string    `json:"agent"`
 }
 
-// Add is for [s3server.Config].Log.
+// Add records a request. It is a value for [s3server.Config].Log.
 func (r *Record) Add(e s3server.Entry) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -65,7 +65,8 @@ func (r *Record) Add(e s3server.Entry) {
 	})
 }
 
-// clip returns a copy of the beginning of a text, so that the whole text is not kept in memory.
+// clip returns a copy of the beginning of a text. most is the maximum number of bytes. Without a
+// copy, the record would keep the whole text in memory.
 func clip(text string, most int) string {
 	if len(text) <= most {
 		return strings.Clone(text)

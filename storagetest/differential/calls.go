@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A call is made on both buckets, and returns how the results differ, or "". The table has some calls
-// twice, so that they are made more often.
+// A call is one kind of call that the test makes on both buckets. Its function make returns how the
+// results differ, or "". Calls that are listed twice are made more often.
 type call struct {
 	name string
 	make func(p *player) (difference string)
@@ -47,7 +47,7 @@ var calls = []call{
 	{"bad key", (*player).badKey},
 }
 
-// view makes calls on the keys below a prefix.
+// view compares calls on a prefixed bucket.
 func (p *player) view() string {
 	prefix := one(p, "b/", "b/c/", "d/", "new/")
 	from, to := one(p, "1", "2", "c/1", ".e", "", "x"), one(p, "1", "x", "c/3")

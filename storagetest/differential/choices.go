@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// No key with a slash after it is a prefix of another one, because some servers keep objects as
-// files.
+// keys are the keys of all objects. No key is also a folder of another key, because some servers
+// store objects as files.
 var keys = []string{
 	"a", "b/1", "b/2", "b/c/1", "b/c/2.html", "b!", "b0", "Z.TXT", "z.txt", "ä", "a\u0308", "😀/x", "%2F", "c d+e%20&=?#",
 	"~t;,@!'()*[]{}|^`<>\"", "d/.e",
@@ -18,7 +18,7 @@ var keys = []string{
 
 var badKeys = []string{"", "a//b", "../x", "a/./b", strings.Repeat("k", 2000), "\xff", "/a", "a/"}
 
-// one returns one of all, at random, except those that the Config leaves out.
+// one returns a random element of all. It never returns an element that the Config leaves out.
 func one[T any](p *player, all ...T) T {
 	for {
 		chosen := all[p.random.IntN(len(all))]
@@ -28,8 +28,8 @@ func one[T any](p *player, all ...T) T {
 	}
 }
 
-// value returns one of all values of a name. The Config leaves a value out by the name and the
-// value.
+// value returns a random value for the option with this name. It never returns a value that the
+// Config leaves out.
 func (p *player) value(name string, all ...string) string {
 	for {
 		chosen := one(p, all...)
@@ -39,10 +39,10 @@ func (p *player) value(name string, all ...string) string {
 	}
 }
 
-// sometimes is true once in n times.
+// sometimes reports true in one of n calls, at random.
 func (p *player) sometimes(n int) bool { return p.random.IntN(n) == 0 }
 
-// body returns bytes that no other body has, if there are any.
+// body returns a body of random length. No two bodies are equal, except empty ones.
 func (p *player) body() []byte {
 	size := one(p, 0, 1, 100, 4096, 70_000, 300_000)
 	if size == 0 {
@@ -52,7 +52,7 @@ func (p *player) body() []byte {
 	return bytes.Repeat(fmt.Appendf(nil, "%d.", p.bodies), size/4+1)
 }
 
-// properties returns options of a write, and their description.
+// properties returns random options of a write, and a text that describes them.
 func (p *player) properties() (opts []storage.WriteOption, text string) {
 	add := func(name string, option func(string) storage.WriteOption, values ...string) {
 		if !p.sometimes(4) {
@@ -96,13 +96,15 @@ func (p *player) properties() (opts []storage.WriteOption, text string) {
 	return opts, text
 }
 
-// A condition has an option for each of the two buckets; both are nil if there is no condition.
+// A condition holds one option for each of the two buckets. The two options mean the same, but
+// contain different revisions. Without a condition, both options are nil.
 type condition struct {
 	memory, other any
 	text          string
 }
 
-// of returns the option for one of the buckets as a slice of T, which may be empty.
+// of returns the condition's option for one of the two buckets, as the only element of a slice. If
+// inMemory is true, that bucket is the one in memory. Without a condition, the slice is nil.
 func of[T any](c condition, inMemory bool) []T {
 	option := c.other
 	if inMemory {
@@ -124,7 +126,8 @@ func (p *player) condition(key string) condition {
 	return condition{}
 }
 
-// lateCondition is condition for a call that sends or copies bytes before the condition is checked.
+// lateCondition returns a random condition for a call that sends or copies bytes before it checks
+// the condition.
 func (p *player) lateCondition(key string) condition {
 	if slices.Contains(p.without, "a late condition") {
 		return condition{}
@@ -132,9 +135,9 @@ func (p *player) lateCondition(key string) condition {
 	return p.condition(key)
 }
 
-// ifRevision returns a condition on a revision of the key that was seen, most often the last. If the
-// store derives revisions from content, it returns no former revision with the same content as the
-// current one.
+// ifRevision returns a condition on one revision of an object: most often the last revision, and
+// sometimes an earlier one. If the store derives revisions from content, an earlier revision may
+// equal the current one. In that case, ifRevision returns no condition.
 func (p *player) ifRevision(key string) condition {
 	var seen []revision
 	for _, r := range p.revisions {

@@ -1,6 +1,6 @@
-// Package differential makes the same random calls on a bucket and on one in memory, and compares all
-// results. The suite of package storagetest says what each call does; this package looks for calls
-// whose order or options it did not foresee.
+// Package differential makes the same random calls on a bucket and on a bucket in memory, and
+// compares all results. The suite of package storagetest tests each call by itself. This package
+// finds orders and options of calls that the suite does not cover.
 package differential
 
 import (
@@ -21,21 +21,24 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// A Config says which calls are made.
+// A Config says which calls Run makes.
 type Config struct {
-	Seeds    int  // number of seeds; 0 means 2; OMNIBUCKET_RANDOM_SEEDS replaces it
-	Versions bool // open can also make buckets with versions
-	Locks    bool // open can also make buckets with object lock, which keep versions
-	// Change, if set, replaces the bucket after half of the calls by another one with the same objects.
-	Change  func(t *testing.T, b storage.Bucket) storage.Bucket
-	Without []string // calls or choices that a server gets wrong, such as the name of a call, or `delimiter "b/"`
+	Seeds    int  // number of runs; 0 means 2; the variable OMNIBUCKET_RANDOM_SEEDS replaces it
+	Versions bool // true if open can create buckets that keep versions
+	Locks    bool // true if open can create buckets with object lock, which keep versions
+	// Change, if set, is called after half of the calls. It returns another bucket with the same
+	// objects, which replaces b.
+	Change func(t *testing.T, b storage.Bucket) storage.Bucket
+	// Without lists calls and values that a server handles wrongly. An element is the name of a
+	// call, or an option and its value, such as `delimiter "b/"`.
+	Without []string
 }
 
 const callsOfASeed = 300
 
-// Run makes calls on empty buckets and on others in memory. A test fails at the first result that
-// differs, and prints the calls before it. Run leaves out a call that is Unsupported, and a CRC32C that
-// one of the two buckets does not report.
+// Run makes random calls on empty buckets from open and on buckets in memory. A test fails at the
+// first different result, and prints the calls before it. Run does not compare a call that is
+// Unsupported, or a CRC32C that only one bucket reports.
 func Run(t *testing.T, c Config, open func(t *testing.T, opts ...storage.OpenOption) storage.Bucket) {
 	t.Helper()
 	seeds := cmp.Or(c.Seeds, 2)
@@ -71,7 +74,8 @@ func Run(t *testing.T, c Config, open func(t *testing.T, opts ...storage.OpenOpt
 	}
 }
 
-// A kind is a kind of buckets that has more calls, and is opened with options.
+// A kind describes a kind of bucket, such as one that keeps versions: how to open it, and which
+// calls only it supports.
 type kind struct {
 	name  string
 	calls []call
@@ -95,28 +99,29 @@ func play(t *testing.T, c Config, seed int, all []call, b, memory storage.Bucket
 	}
 }
 
-// A player makes the calls.
+// A player makes the random calls of one test on both buckets.
 type player struct {
 	ctx           context.Context
 	began         time.Time
 	random        *rand.Rand
 	without       []string
 	memory, other storage.Bucket
-	dir           string // directory for files
+	dir           string // temporary directory for downloaded files
 	unique        bool
-	revisions     []revision // revisions that were seen, the oldest first
-	bodies        int        // number of bodies that were made, so that no two are equal
+	revisions     []revision // revisions that calls have returned, oldest first
+	bodies        int        // number of bodies so far, which makes each body different
 	history       []string
 }
 
-// A revision is one revision of an object, which has another name in each bucket.
+// A revision is one revision of an object. The two buckets name it differently.
 type revision struct {
 	key, memory, other          string
-	memoryVersion, otherVersion string // "" if the bucket keeps none
+	memoryVersion, otherVersion string // "" if the bucket keeps no versions
 	content                     string
 }
 
-// A result is what a call returned. The text is the part that must be equal for both buckets.
+// A result is the result of one call. The test fails if the two buckets return different texts or
+// errors.
 type result struct {
 	text  string
 	attrs *storage.Attrs
@@ -147,7 +152,7 @@ func (p *player) compare(what, key string, call func(b storage.Bucket, inMemory 
 	return ""
 }
 
-// remember keeps the names of a revision, for conditions.
+// remember records a revision under its name in each bucket, for later conditions.
 func (p *player) remember(key string, memory, other *storage.Attrs) {
 	if memory == nil || other == nil {
 		return

@@ -17,7 +17,8 @@ var lockCalls = []call{
 	{"locks of Attrs", locks},
 }
 
-// until returns a time in the future that is far from the time of any call.
+// until returns a random time that is at least an hour in the future, so that no retention ends
+// during the test.
 func (p *player) until() time.Time {
 	return p.began.Add(time.Duration(1+p.random.IntN(3)) * time.Hour).Truncate(time.Second)
 }

@@ -14,7 +14,8 @@ var versionCalls = []call{
 	{"Remove of a version", removeVersion},
 }
 
-// versions lists the objects without delete markers, which some stores do not have.
+// versions compares listings of versions. It leaves out delete markers, which some stores do not
+// have.
 func versions(p *player) string {
 	prefix, size := one(p, "", "b/", "z", "missing"), one(p, 1, 3, 1000)
 	return p.compare(
@@ -37,7 +38,7 @@ func versions(p *player) string {
 	)
 }
 
-// version returns a version that was seen.
+// version returns a random revision that an earlier call has returned.
 func (p *player) version() (seen revision, ok bool) {
 	if len(p.revisions) == 0 {
 		return revision{}, false
@@ -87,8 +88,8 @@ func copyVersion(p *player) string {
 
 func removeVersion(p *player) string { return p.removeSeen(false) }
 
-// removeSeen removes a version that is not current, because stores differ in which version is
-// current afterwards.
+// removeSeen removes a version that is not current. Stores differ in which version is current after
+// the current one was removed.
 func (p *player) removeSeen(bypass bool) string {
 	seen, ok := p.version()
 	if current, err := p.memory.Attrs(p.ctx, seen.key); !ok || err == nil && current.Version == seen.memoryVersion {

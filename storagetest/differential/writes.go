@@ -23,7 +23,7 @@ func (p *player) upload() string {
 		func(b storage.Bucket, inMemory bool) result {
 			var r io.Reader = bytes.NewReader(body)
 			if stream {
-				r = io.MultiReader(r) // a reader of unknown length
+				r = io.MultiReader(r) // hides the length of r
 			}
 			attrs, err := b.Upload(p.ctx, key, r, append(of[storage.UploadOption](c, inMemory), opts...)...)
 			return result{describe(attrs), attrs, err}
@@ -31,8 +31,9 @@ func (p *player) upload() string {
 	)
 }
 
-// uploadOptions returns properties, and sometimes a size or a checksum. The size or checksum may be
-// wrong, but not beside a condition, because the contract does not say which error comes first.
+// uploadOptions returns random properties, and sometimes a size or a checksum, which may be wrong.
+// With a condition, the size and the checksum are always right. A write with two mistakes could
+// return the error of either one.
 func (p *player) uploadOptions(body []byte, c condition) (opts []storage.UploadOption, text string) {
 	properties, text := p.properties()
 	for _, o := range properties {
@@ -67,7 +68,8 @@ func (p *player) write() string {
 			w := storage.NewWriter(p.ctx, b, key, append(of[storage.UploadOption](c, inMemory), opts...)...)
 			defer func() { _ = w.Close() }()
 			if _, err := w.Write(body); err != nil {
-				// As if from Commit: it depends on the time which of the two returns the error.
+				// Either Write or Commit may return the error of an upload, so the result does not
+				// tell which one did.
 				return result{describe(nil), nil, err}
 			}
 			attrs, err := w.Commit()
@@ -108,7 +110,7 @@ func (p *player) removeMatching() string {
 	)
 }
 
-// copyOptions sometimes returns properties.
+// copyOptions sometimes returns random properties, and otherwise nothing.
 func (p *player) copyOptions() (opts []storage.CopyOption, text string) {
 	if p.sometimes(2) {
 		properties, with := p.properties()
@@ -180,7 +182,8 @@ func (p *player) append() string {
 func (p *player) update() string {
 	key := one(p, keys...)
 	return p.compare(fmt.Sprintf("Update %q", key), key, func(b storage.Bucket, _ bool) result {
-		ctx, cancel := context.WithTimeout(p.ctx, time.Minute) // bounds the time in which other writers may be faster
+		// Update tries again as long as other writers change the object, until this deadline.
+		ctx, cancel := context.WithTimeout(p.ctx, time.Minute)
 		defer cancel()
 		attrs, err := storage.Update(ctx, b, key, func(old []byte, _ *storage.Attrs) ([]byte, error) {
 			return append(bytes.Clone(old), "more"...), nil
@@ -200,7 +203,7 @@ func (p *player) setTags() string {
 	})
 }
 
-// uploadParts makes an upload of one part, which is completed or aborted.
+// uploadParts compares an upload of one part, which it completes or aborts.
 func (p *player) uploadParts() string {
 	key, body := one(p, keys...), p.body()
 	properties, text := p.properties()

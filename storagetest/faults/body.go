@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// watch counts body as open until it is closed, and applies the fault to it. A body without a
-// fault keeps its WriteTo.
+// watch counts body as open until it is closed, and applies the fault to it. A body without a fault
+// keeps its WriteTo method.
 func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) io.ReadCloser {
 	i.bodies(+1)
 	counted := &countedBody{ReadCloser: body, injector: i}
@@ -40,7 +40,7 @@ func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) i
 	return counted
 }
 
-// A countedBody counts as closed once, however often it is closed.
+// A countedBody is a body that is counted as open. Only the first Close reduces the count.
 type countedBody struct {
 	io.ReadCloser
 	injector *Injector
@@ -52,7 +52,7 @@ func (b *countedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// A cutBody fails with err after left bytes.
+// A cutBody returns as many bytes as its field left says, and then fails with err.
 type cutBody struct {
 	io.ReadCloser
 	left int64
@@ -68,8 +68,8 @@ func (b *cutBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A stalledBody delivers nothing after left bytes. Close ends a Read that waits, as closing a
-// connection does.
+// A stalledBody returns as many bytes as its field left says, and then blocks. Close ends a blocked
+// Read, as for a network connection.
 type stalledBody struct {
 	io.ReadCloser
 	left   int64
@@ -98,8 +98,9 @@ func (b *stalledBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// corrupted returns a reader like body, but with another byte at offset at. If body
-// seeks, so does the reader: when the body is sent again, the same byte is damaged.
+// corrupted returns a reader that changes one byte of body. The parameter at is the offset of that
+// byte. If body implements Seek, the reader implements it, too. A retry that reads the body again
+// then receives the same damaged byte.
 func corrupted(body io.Reader, at int64) io.Reader {
 	damaged := &corruptBody{body: body, at: at}
 	if seeker, ok := body.(io.Seeker); ok {
@@ -141,7 +142,7 @@ func (b *corruptSeeker) Seek(offset int64, whence int) (int64, error) {
 	return pos, err
 }
 
-// A slowedBody delivers rate bytes a second.
+// A slowedBody returns at most rate bytes a second.
 type slowedBody struct {
 	io.ReadCloser
 	rate int64

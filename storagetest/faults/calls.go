@@ -32,6 +32,7 @@ const (
 	ListUploads
 	SignPart
 	Move
+	Vend
 
 	afterLast
 
@@ -39,8 +40,8 @@ const (
 	Reads = Get | Head | List | ListVersions | Tags | ListParts | ListUploads
 	// Writes are the calls that may change what is stored.
 	Writes = Put | Delete | BeginParts | PutPart | CompleteParts | AbortParts | DeleteBatch | Copy | Compose | Move | SetTags | SetRetention | SetLegalHold | Restore
-	// Signs are the calls that make signed URLs.
-	Signs = Sign | SignForm | SignPart
+	// Signs are the calls that make signed URLs or vended credentials.
+	Signs = Sign | SignForm | SignPart | Vend
 	// Any is the set of all calls.
 	Any = afterLast - 1
 )
@@ -50,7 +51,7 @@ var callNames = [...]string{
 	"BeginParts", "PutPart", "CompleteParts", "AbortParts", "DeleteBatch",
 	"Copy", "Compose", "ListVersions", "Sign", "SignForm",
 	"Tags", "SetTags", "SetRetention", "SetLegalHold", "Restore",
-	"ListParts", "ListUploads", "SignPart", "Move",
+	"ListParts", "ListUploads", "SignPart", "Move", "Vend",
 }
 
 // String returns the name of the set or the names of the driver's methods: "Writes",

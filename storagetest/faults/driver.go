@@ -16,7 +16,8 @@ type objectDriver struct {
 	injector *Injector
 }
 
-// Describe does not declare Local if a rule may stall bodies or calls.
+// Describe returns the driver's description. If a rule stalls or slows calls, Describe clears
+// Local, because calls of local drivers never stall and are never slow.
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Local = desc.Local && !d.injector.stalls()
@@ -58,9 +59,9 @@ func withFault[T any](
 	return next()
 }
 
-// callWithBody makes a call that sends a body. It replaces the body in the request
-// itself during the call, and not in a copy, because the core may set the request's
-// checksum while the body is read.
+// callWithBody makes a call that sends a body, and applies the fault. It replaces the body in the
+// caller's request, not in a copy of the request, because the core may set the request's checksum
+// while the body is read.
 func callWithBody[T any, B io.Reader](
 	d *objectDriver, ctx context.Context, call Calls, key string, body *B, next func() (T, error),
 ) (T, error) {
@@ -102,7 +103,7 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return attrs, err
 	})
 	if err != nil {
-		if body != nil { // the response was dropped
+		if body != nil { // DropResponse has dropped the response
 			_ = body.Close()
 		}
 		return nil, nil, err
@@ -224,4 +225,8 @@ func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storag
 
 func (d *objectDriver) SignForm(ctx context.Context, r *driver.SignRequest) (*storage.SignedForm, error) {
 	return call(d, ctx, SignForm, r.Key, func() (*storage.SignedForm, error) { return d.Driver.SignForm(ctx, r) })
+}
+
+func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storage.VendedCredentials, error) {
+	return call(d, ctx, Vend, r.Prefix, func() (*storage.VendedCredentials, error) { return d.Driver.Vend(ctx, r) })
 }

@@ -1,12 +1,12 @@
-// Package faults makes a bucket fail on purpose: before a call, after its effect, in
-// the middle of a body, or by a stall, a delay or a damaged byte. It is a
-// [driver.Layer] and so works with every driver, in tests and in staging.
+// Package faults makes a bucket fail on purpose. A call can fail before or after its effect, or in
+// the middle of a body. It can also stall, be slow, or damage a byte. The package provides a
+// [driver.Layer], which works with every driver, in tests and in staging.
 //
 //	inj := faults.New(faults.DropResponse(faults.Put).Nth(1))
 //	b := memstore.New(driver.WithLayer(inj.Layer()))
 //
-// An [Injector] without rules injects nothing: it records the driver's calls and counts
-// the bodies that are open.
+// An [Injector] without rules injects no faults, but records the driver's calls and counts open
+// bodies.
 package faults
 
 import (
@@ -20,7 +20,8 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
-// maxEvents limits the record, so that an Injector can run in a long-lived program.
+// maxEvents limits the number of recorded calls, so that an Injector can run in a long-lived
+// program.
 const maxEvents = 4096
 
 // An Injector injects the faults of its rules and records every call. It is safe for
@@ -35,10 +36,10 @@ type Injector struct {
 	sleep  func(ctx context.Context, d time.Duration) error
 }
 
-// An Event is one call to the driver.
+// An Event is the record of one call to the driver.
 type Event struct {
-	N     int    // counted from 1 in the order in which the calls began
-	Call  string // the method: "Put"
+	N     int    // number of the call, in the order in which the calls began; the first is 1
+	Call  string // name of the driver's method, such as "Put"
 	Key   string // the key, the prefix of a listing, or the first key of a batch
 	Fault string // the rule whose fault was injected, or ""
 }
@@ -61,22 +62,22 @@ func New(rules ...Rule) *Injector {
 	return &Injector{rules: arm(rules), counts: make(map[Calls]int), sleep: ctxtime.Sleep}
 }
 
-// Layer returns a layer for [driver.WithLayer]. One Injector may serve several buckets. The
-// core does not watch the calls of a driver that declares Local for stalls. Set a rule that
-// stalls or slows before the bucket is opened, because the layer then does not declare Local.
+// Layer returns a layer for [driver.WithLayer]. One Injector may serve several buckets. If a driver
+// declares Local, the core does not check its calls for stalls. With a rule that stalls or slows,
+// the layer does not declare Local. So set such a rule before you open the bucket.
 func (i *Injector) Layer() driver.Layer {
 	return func(next driver.Driver) driver.Driver { return &objectDriver{Driver: next, injector: i} }
 }
 
-// Set replaces the rules. The new rules start counting at 0, and the record stays.
+// Set replaces the rules. The new rules count calls from 0. The record of calls stays.
 func (i *Injector) Set(rules ...Rule) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	i.rules = arm(rules)
 }
 
-// SetSleep sets the clock of [Delay]. wait must return after d, or with ctx's error
-// when ctx is done. The default is real time.
+// SetSleep replaces the function that waits for [Delay] and [SlowBody]. wait must return after d.
+// If ctx is done first, it must return the error of ctx. The default waits in real time.
 func (i *Injector) SetSleep(wait func(ctx context.Context, d time.Duration) error) {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -91,7 +92,7 @@ func (i *Injector) Reset() {
 	clear(i.counts)
 }
 
-// Count returns the number of these calls that were made.
+// Count returns how many of these calls were made.
 func (i *Injector) Count(calls Calls) int {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -112,15 +113,15 @@ func (i *Injector) OpenBodies() int {
 	return i.open
 }
 
-// Events returns the record in order. If the record is long, it has at least the last
-// 4,096 calls.
+// Events returns the recorded calls in order. If there are many, at least the last 4,096 calls are
+// kept.
 func (i *Injector) Events() []Event {
 	i.mu.Lock()
 	defer i.mu.Unlock()
 	return append([]Event(nil), i.events...)
 }
 
-// Hits returns the events with a fault.
+// Hits returns the recorded calls that had a fault.
 func (i *Injector) Hits() []Event {
 	var hits []Event
 	for _, e := range i.Events() {
@@ -152,7 +153,7 @@ func (i *Injector) begin(call Calls, key string) *Rule {
 	defer i.mu.Unlock()
 	var hit *Rule
 	for _, r := range i.rules {
-		// Every rule counts every call, also after a rule that applies.
+		// Each rule counts each matching call, even if an earlier rule already applies to the call.
 		if r.hits(call, key) && hit == nil {
 			hit = &r.rule
 		}
@@ -170,7 +171,7 @@ func (i *Injector) begin(call Calls, key string) *Rule {
 	return hit
 }
 
-// stalls reports whether a rule stalls or slows, as only a network does.
+// stalls reports whether a rule stalls or slows calls, which happens only over a network.
 func (i *Injector) stalls() bool {
 	i.mu.Lock()
 	defer i.mu.Unlock()
@@ -188,7 +189,7 @@ func (i *Injector) bodies(change int) {
 	i.open += change
 }
 
-// wait waits for [Delay].
+// wait waits for d with the function of SetSleep.
 func (i *Injector) wait(ctx context.Context, d time.Duration) error {
 	i.mu.Lock()
 	wait := i.sleep

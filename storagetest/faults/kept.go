@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// guardKept refuses a write with attributes that the store does not keep. It fails with
-// Unsupported for a key beside a folder, as a driver of files does.
+// guardKept fails with Internal if a write uses attributes that the store does not keep. If a file
+// system could not hold the key, it fails with Unsupported, as a driver for files does.
 func (d *limited) guardKept(ctx context.Context, key string, p *storage.Properties) error {
 	headers := p.ContentEncoding + p.ContentDisposition + p.ContentLanguage + p.CacheControl
 	switch {
@@ -34,8 +34,8 @@ func longestSegment(key string) (longest int) {
 	return longest
 }
 
-// besideFolder returns Unsupported if a file system could not hold key beside the keys
-// that are there.
+// besideFolder fails with Unsupported if a file system could not hold key beside the existing keys,
+// because one of them would be both a file and a directory.
 func (d *limited) besideFolder(ctx context.Context, key string) error {
 	for i := range key {
 		if key[i] != '/' {
@@ -66,8 +66,7 @@ func (d *limited) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attr
 	return d.withoutSum(attrs), err
 }
 
-// withoutSum removes the checksum from the attributes of a read, if StoredChecksums is
-// disabled.
+// withoutSum removes the checksum from attributes if the feature StoredChecksums is disabled.
 func (d *limited) withoutSum(attrs *storage.Attrs) *storage.Attrs {
 	if attrs != nil && !d.has(storage.StoredChecksums) {
 		attrs.CRC32C = storage.CRC32C{}

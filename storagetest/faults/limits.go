@@ -10,20 +10,20 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Limits are the limits of a driver that appears weaker than it is. A field that is
-// zero, or wider than the driver's own limit, has no effect.
+// Limits makes a driver appear weaker than it is. A field that is zero, or less strict than the
+// driver's own limit, has no effect.
 type Limits struct {
-	Disable     storage.Features // features that are not declared
-	EqualParts  bool             // all parts but the last must be of one size
-	Sequential  bool             // parts are sequential, and the last comes with CompleteParts
-	MaxSize     int64            // bytes of an object
-	MaxPutSize  int64            // bytes of the body of one Put
-	MinPartSize int64            // bytes of a part
-	MaxPartSize int64            // bytes of a part
+	Disable     storage.Features // features that the driver no longer declares
+	EqualParts  bool             // all parts except the last must have the same size
+	Sequential  bool             // parts must be sent in order, the last with CompleteParts
+	MaxSize     int64            // largest object, in bytes
+	MaxPutSize  int64            // largest body of one Put, in bytes
+	MinPartSize int64            // smallest part, in bytes
+	MaxPartSize int64            // largest part, in bytes
 	MaxParts    int
-	PartUnit    int64 // bytes; all parts but the last must be a multiple of it
-	MaxBatch    int   // requests in one DeleteBatch; below 0, the driver has no DeleteBatch
-	MaxPage     int   // entries in one List
+	PartUnit    int64 // the size of all parts except the last must be a multiple of this number of bytes
+	MaxBatch    int   // largest number of requests in one DeleteBatch; a negative value disables DeleteBatch
+	MaxPage     int   // largest number of entries in one List
 }
 
 // WithLimits returns a layer that declares the limits b and enforces them: a call that
@@ -59,7 +59,7 @@ func (b Limits) apply(d driver.Description) driver.Description {
 	d.MaxParts = narrower(d.MaxParts, b.MaxParts)
 	d.OpenUploadLimits = b.applyToOpen(d.OpenUploadLimits)
 	d.MaxPage = narrower(d.MaxPage, b.MaxPage)
-	if b.MaxBatch != 0 { // in a Description, 0 means no batches
+	if b.MaxBatch != 0 { // in a Description, 0 means that there is no DeleteBatch
 		d.MaxBatch = min(d.MaxBatch, max(b.MaxBatch, 0))
 	}
 	return d
@@ -92,7 +92,7 @@ type limited struct {
 	in     driver.Description
 	order  *partOrder // nil if parts may come in any order
 
-	folders bool // it refuses a key beside a folder, which the driver below accepts
+	folders bool // true if a key beside a folder is refused, although the driver below accepts it
 }
 
 func broken(format string, args ...any) error {
@@ -103,7 +103,7 @@ func (d *limited) Describe() driver.Description { return d.in }
 
 func (d *limited) has(f storage.Features) bool { return d.in.Features&f == f }
 
-// guard checks that a write uses no disabled feature.
+// guard fails with Internal if a write uses a feature that is disabled.
 func (d *limited) guard(
 	ctx context.Context, key string, c storage.Condition, p storage.Properties, publicRead bool,
 ) error {
@@ -150,7 +150,8 @@ func (d *limited) BeginParts(ctx context.Context, r *driver.PutRequest) (string,
 	return d.Driver.BeginParts(ctx, r)
 }
 
-// parts returns the limits of the parts of an upload.
+// parts returns the limits for the parts of an upload. anyOrder is true for an open upload, whose
+// parts may come in any order.
 func (d *limited) parts(anyOrder bool) storage.PartLimits {
 	if anyOrder && d.in.OpenUploadLimits != nil {
 		return *d.in.OpenUploadLimits
@@ -274,6 +275,12 @@ func (d *limited) Sign(ctx context.Context, r *driver.SignRequest) (*storage.Sig
 	if r.Method == http.MethodHead && !d.has(storage.SignedHead) {
 		return nil, broken("a signed HEAD without SignedHead")
 	}
+	if r.Method == http.MethodDelete && !d.has(storage.SignedRemovals) {
+		return nil, broken("a signed DELETE without SignedRemovals")
+	}
+	if r.StableFor > 0 && !d.has(storage.StableURLs) {
+		return nil, broken("a stable URL without StableURLs")
+	}
 	return d.Driver.Sign(ctx, r)
 }
 
@@ -282,4 +289,11 @@ func (d *limited) SignForm(ctx context.Context, r *driver.SignRequest) (*storage
 		return nil, broken("SignForm without SignedForms")
 	}
 	return d.Driver.SignForm(ctx, r)
+}
+
+func (d *limited) Vend(ctx context.Context, r *driver.VendRequest) (*storage.VendedCredentials, error) {
+	if !d.has(storage.Vending) {
+		return nil, broken("Vend without Vending")
+	}
+	return d.Driver.Vend(ctx, r)
 }

@@ -9,17 +9,19 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// partOrder enforces sequential parts with a driver that takes them in any order.
+// A partOrder checks that the parts of an upload are sent in order. The driver below may accept
+// them in any order.
 type partOrder struct {
-	native bool // the driver itself requires sequential parts
+	native bool // true if the driver below requires parts in order, too
 
 	mu      sync.Mutex
 	uploads map[string]sequence
 }
 
-// A sequence is the state of one upload.
+// A sequence is the state of one upload: its latest part, and whether that part is still being
+// sent.
 type sequence struct {
-	number int   // number of the part that was begun last
+	number int   // number of the part that was begun most recently
 	offset int64 // offset of that part
 	size   int64
 	busy   bool
@@ -31,7 +33,8 @@ func (o *partOrder) enter(r *driver.PartRequest) error {
 	at := o.uploads[r.Upload]
 	again := r.Number == at.number && r.Offset == at.offset
 	next := r.Number == at.number+1 && r.Offset == at.offset+at.size
-	// A process that resumes an upload may not know about the last part that was sent.
+	// A process that resumes an upload may not know that the latest part was sent. It may then
+	// begin with the part before the latest one.
 	before := r.Number == at.number-1 && r.Offset+r.Size == at.offset
 	switch {
 	case at.busy:
@@ -70,8 +73,8 @@ func (o *partOrder) putPart(ctx context.Context, next driver.Driver, r *driver.P
 	return next.PutPart(ctx, r)
 }
 
-// complete stores the last part and completes the upload. A driver with sequential
-// parts gets both in one call.
+// complete stores the last part and completes the upload. If the driver below requires parts in
+// order, one call of CompleteParts stores the last part and completes the upload.
 func (o *partOrder) complete(
 	ctx context.Context, next driver.Driver, r *driver.CompleteRequest,
 ) (*storage.Attrs, error) {

@@ -9,25 +9,23 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Rule says which calls get which fault. [Fail], [DropResponse], [Cut], [Stall],
-// [StallBody], [SlowBody], [Delay] and [Corrupt] make one, and its methods narrow it. Each method
-// returns a changed copy:
+// A Rule describes a fault and the calls that it applies to. [Fail], [DropResponse], [Cut],
+// [Stall], [StallBody], [SlowBody], [Delay] and [Corrupt] return a rule for every matching call.
+// Its methods select fewer calls. Each method returns a changed copy:
 //
 //	faults.Fail(faults.Put).Nth(2)
 //	faults.DropResponse(faults.Writes).Chance(0.01, seed)
 //	faults.Cut(faults.Get, 1000).ForKey("a").WithError(io.EOF)
-//
-// A new rule applies to every matching call.
 type Rule struct {
 	name string
 	kind kind
 	on   Calls
 	key  string
 	when when
-	n    int     // number of the method Nth, First or Every
-	p    float64 // probability of the method Chance
+	n    int     // argument of Nth, First or Every
+	p    float64 // probability from Chance, between 0 and 1
 	seed uint64
-	at   int64 // offset in the body, or its rate in bytes a second
+	at   int64 // offset in the body, or bytes a second for SlowBody
 	wait time.Duration
 	err  error
 }
@@ -58,33 +56,34 @@ const (
 // Fail makes the call fail before it has any effect, with a retryable [storage.Unavailable].
 func Fail(on Calls) Rule { return Rule{kind: fail, on: on} }
 
-// DropResponse lets the call take effect and then drops its response. The body of a Put is read
-// to its end. The call fails with a retryable [storage.Unavailable]. For a call in [Writes],
-// Unknown is set. If the call itself fails, it keeps its own error.
+// DropResponse lets the call take effect, but drops its response. The body of a Put is read to its
+// end. The call then fails with a retryable [storage.Unavailable]. For a call in [Writes], the
+// error has Unknown set. If the call itself fails, its own error is returned.
 func DropResponse(on Calls) Rule { return Rule{kind: dropResponse, on: on} }
 
-// Cut drops the connection in the middle of a body. The body of a Get ends after that
-// many delivered bytes, with [io.ErrUnexpectedEOF]. A Put, a PutPart, or a
-// CompleteParts with a last part fails after that many bytes of the caller's body, with
-// [storage.Unavailable], and stores nothing. Other calls pass.
+// Cut drops the connection in the middle of a body. The body of a Get ends with
+// [io.ErrUnexpectedEOF] after the given number of bytes. A Put, a PutPart, or a CompleteParts with
+// a last part reads that many bytes of its body. It then fails with [storage.Unavailable] and
+// stores nothing. Other calls are not changed.
 func Cut(on Calls, after int64) Rule { return Rule{kind: cut, on: on, at: after} }
 
 // Stall makes the call wait until its ctx is done, and then fail with ctx's error.
 func Stall(on Calls) Rule { return Rule{kind: stall, on: on} }
 
-// StallBody makes the body of a Get deliver nothing after the first so many bytes, until ctx is
-// done or the body is closed.
+// StallBody makes the body of a Get block after the given number of bytes, until ctx is done or the
+// body is closed.
 func StallBody(after int64) Rule { return Rule{kind: stallBody, on: Get, at: after} }
 
-// SlowBody makes the body of a Get deliver that many bytes a second, by the clock of
+// SlowBody makes the body of a Get return rate bytes a second. It waits with the function of
 // [Injector.SetSleep].
 func SlowBody(rate int64) Rule { return Rule{kind: slowBody, on: Get, at: rate} }
 
-// Delay makes the call begin later, by the clock of [Injector.SetSleep].
+// Delay delays the beginning of the call. It waits with the function of [Injector.SetSleep].
 func Delay(on Calls, by time.Duration) Rule { return Rule{kind: delay, on: on, wait: by} }
 
-// Corrupt changes the byte at this offset in the body of a Get, a Put, a PutPart, or a
-// CompleteParts with a last part. A shorter body, and other calls, stay unchanged.
+// Corrupt changes one byte in the body of a Get, a Put, a PutPart, or a CompleteParts with a last
+// part. The parameter at is the offset of that byte. If the body is shorter, or the call has no
+// body, nothing changes.
 func Corrupt(on Calls, at int64) Rule { return Rule{kind: corrupt, on: on, at: at} }
 
 // Nth restricts r to the n-th matching call, counted from 1.
@@ -100,17 +99,18 @@ func (r Rule) Every(n int) Rule { r.when, r.n = every, max(n, 1); return r }
 // same seed and order of calls draw the same calls.
 func (r Rule) Chance(p float64, seed uint64) Rule { r.when, r.p, r.seed = chance, p, seed; return r }
 
-// ForKey restricts r to calls with this key. The key of a List is its prefix, and that
-// of a DeleteBatch is the key of its first request.
+// ForKey restricts r to calls with this key. For a List, the key is the prefix. For a DeleteBatch,
+// it is the key of the first request.
 func (r Rule) ForKey(key string) Rule { r.key = key; return r }
 
-// WithError sets the error of the fault, instead of the default one.
+// WithError replaces the default error of the fault.
 func (r Rule) WithError(err error) Rule { r.err = err; return r }
 
 // WithName sets the name of the fault in errors and records.
 func (r Rule) WithName(name string) Rule { r.name = name; return r }
 
-// String returns the name, or else a description: "Fail(Put) call 2".
+// String returns the name of the rule. Without a name, it returns a description such as "Fail(Put)
+// call 2".
 func (r Rule) String() string {
 	if r.name != "" {
 		return r.name
@@ -150,15 +150,16 @@ func (r Rule) String() string {
 	return s
 }
 
-// Injected is the cause, for [errors.As], of every error that a [Rule] made.
+// Injected is the cause of every error that a [Rule] injects. Find it with [errors.As].
 type Injected struct {
 	Rule string // the result of [Rule.String]
 }
 
-// Error returns a text with the rule.
+// Error returns a text that names the rule.
 func (e *Injected) Error() string { return "injected fault: " + e.Rule }
 
-// failure returns the error of a call with the fault r.
+// failure returns the error of a call that the rule lets fail. If unknown is true, the call may
+// have taken effect.
 func (r Rule) failure(unknown bool) error {
 	if r.err != nil {
 		return r.err
@@ -171,7 +172,7 @@ func (r Rule) failure(unknown bool) error {
 	}
 }
 
-// bodyFailure returns the error of a Get's body with the fault r.
+// bodyFailure returns the error with which the rule ends the body of a Get.
 func (r Rule) bodyFailure() error {
 	if r.err != nil {
 		return r.err
@@ -179,7 +180,8 @@ func (r Rule) bodyFailure() error {
 	return fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, &Injected{Rule: r.String()})
 }
 
-// An armed is a rule with its count of matching calls. The lock of the Injector guards it.
+// An armed is a rule and the number of its matching calls so far. The lock of the Injector protects
+// it.
 type armed struct {
 	rule Rule
 	seen int
@@ -194,7 +196,7 @@ func arm(rules []Rule) []*armed {
 	return list
 }
 
-// hits counts a call and reports whether the rule applies to it.
+// hits counts the call if it matches the rule, and reports whether the fault applies to it.
 func (a *armed) hits(call Calls, key string) bool {
 	if a.rule.on&call == 0 || a.rule.key != "" && a.rule.key != key {
 		return false

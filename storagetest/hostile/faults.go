@@ -10,30 +10,31 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A fault is a way to break responses.
+// A fault is one way to break responses of the server.
 type fault struct {
 	name      string
-	instead   bool                  // the request does not reach the true server
-	success   bool                  // the response says that the request succeeded
-	fails     bool                  // the operation cannot succeed
+	instead   bool                  // true if the request does not reach the true server
+	success   bool                  // true if the response claims success
+	fails     bool                  // true if the operation must fail
 	codes     []storage.Code        // codes that the error may have; nil means any
 	hint      string                // text that the hint of the error must contain
 	stall     time.Duration         // stall limit of the bucket; 0 means the default
-	attempts  int                   // attempts for one request; 0 means 1
-	requests  int                   // requests that the operation may make beyond maxRequests
-	quotes    bool                  // the response shows parts of the request
-	large     bool                  // also for operations that send many bytes
-	firstOnly bool                  // only with broken responses from the first request on
-	only      func(*operation) bool // nil means all operations
-	writes    bool                  // only operations that change something, including those of the sweep
-	once      bool                  // only one response is broken
-	each      bool                  // the tries share one server, and each variant is a status
+	attempts  int                   // attempts that the bucket makes for each request; 0 means 1
+	requests  int                   // requests that the operation may make, if more than maxRequests
+	quotes    bool                  // true if the response quotes the request
+	large     bool                  // true if operations that send many bytes are tried, too
+	firstOnly bool                  // true if every try breaks the first response
+	only      func(*operation) bool // selects operations; nil means all
+	writes    bool                  // true if only operations with an effect are tried
+	once      bool                  // true if only one response is broken
+	each      bool                  // true if all tries share a server, and each variant is a status
 	respond   func(*exchange)
 }
 
 func (f *fault) maxRequests() int { return max(maxRequests, f.requests) }
 
-// maxTime grows with the requests, so that a slow machine may make them all.
+// maxTime returns how long an operation may take. It allows more time if the fault allows more
+// requests.
 func (f *fault) maxTime() time.Duration {
 	return maxTime * time.Duration(f.maxRequests()) / maxRequests
 }
@@ -41,7 +42,9 @@ func (f *fault) maxTime() time.Duration {
 // concerns reports whether the fault is tried with the operation o.
 func (f *fault) concerns(o *operation) bool {
 	switch {
-	case f.writes: // with a lasting 412, Update would meet conflicts for a very long time
+	// A fault that breaks every response to a write is not tried with Update. If every response
+	// were 412, Update would try again for a very long time.
+	case f.writes:
 		return o.done != nil && !o.keyed && (f.once || o.name != "Update")
 	case o.sweeps:
 		return false
@@ -55,9 +58,12 @@ func (f *fault) concerns(o *operation) bool {
 
 const (
 	stallTime = 250 * time.Millisecond
-	endless   = 48 << 20 // bytes after which the server stops sending: more than maxTaken, and less than memory
+	// endless is the number of bytes after which the server stops sending. It exceeds maxTaken, but
+	// fits in memory.
+	endless = 48 << 20
 
-	// maxPages is how many empty pages a listing may follow. Services that filter send some.
+	// maxPages is how many empty pages in a row a listing may read. Some services send empty pages
+	// when they filter.
 	maxPages = 1_100
 )
 
@@ -79,7 +85,8 @@ func faults(s *Store) []fault {
 	return slices.DeleteFunc(all, func(f fault) bool { return !strings.HasPrefix(f.name, s.Only) })
 }
 
-// portals are responses of a proxy that did not pass the request on.
+// portals returns faults that imitate a proxy, such as a captive portal, which responds instead of
+// the store.
 func portals() []fault {
 	const page = "<!DOCTYPE html><html><head><title>Welcome</title></head><body><form>Log in</form></body></html>"
 	portal := func(name string, respond func(*exchange)) fault {
@@ -108,7 +115,7 @@ func portals() []fault {
 	}
 }
 
-// redirects are responses of a proxy that demands https.
+// redirects returns faults that imitate a proxy that redirects to https.
 func redirects() []fault {
 	var all []fault
 	for _, status := range []int{301, 302, 303, 307, 308} {
@@ -121,8 +128,8 @@ func redirects() []fault {
 	return all
 }
 
-// redirect returns a fault whose response has one meaning, whatever its status is: the endpoint is
-// not the store's.
+// redirect returns a fault that redirects. Whatever the status is, the error must say that the
+// endpoint is not the store's.
 func redirect(name string, status int, location func(*exchange) string) fault {
 	return fault{
 		name: name, instead: true, fails: true, codes: []storage.Code{storage.InvalidArgument}, hint: "endpoint",
@@ -135,7 +142,8 @@ func redirect(name string, status int, location func(*exchange) string) fault {
 	}
 }
 
-// applied are the errors of gateways that come after the store has made the change.
+// applied returns faults in which a gateway reports an error although the store has made the
+// change.
 func applied() []fault {
 	var all []fault
 	for _, status := range []int{499, 500, 502, 504, 507, 520, 524, 530, 598} {
@@ -152,7 +160,7 @@ func applied() []fault {
 	return all
 }
 
-// quotes are responses that show the request, as gateways do.
+// quotes returns faults whose responses quote the request, as some gateways do.
 func quotes() []fault {
 	var all []fault
 	for _, row := range []struct{ name, contentType, body string }{
@@ -197,13 +205,15 @@ func quotes() []fault {
 	)
 }
 
-// emptyPages are listings that never end.
+// emptyPages returns faults in which a listing never ends, because each empty page has a token.
 func emptyPages(page func(*http.Request, string) (contentType, body string)) []fault {
 	listing := func(o *operation) bool { return o.lists }
 	respond := func(token func(nth int) string) func(*exchange) {
 		return func(x *exchange) {
 			contentType, body := page(x.request, token(x.nth))
-			if contentType == "" || x.nth > maxPages { // otherwise a driver that follows pages would take for ever
+			// After maxPages, the listing fails, because a driver that follows all pages would
+			// never end.
+			if contentType == "" || x.nth > maxPages {
 				x.respond(http.StatusBadRequest, "text/plain", "no listing")
 				return
 			}

@@ -10,7 +10,8 @@ import (
 	"time"
 )
 
-// framings are true responses that are framed in an unusual way.
+// framings returns faults whose responses are true, but framed in an unusual way, for example
+// without a length.
 func framings() []fault {
 	return []fault{
 		{name: "a response without a length", respond: func(x *exchange) {
@@ -98,7 +99,8 @@ func framings() []fault {
 	}
 }
 
-// sizes are responses that are true except for the size of the object, and long pages.
+// sizes returns faults about sizes: responses that give a wrong size of the object, and very long
+// error pages.
 func sizes() []fault {
 	const size = 4 << 60
 	asked := func(o *operation) bool { return o.name == "Attrs" || o.name == "Copy" || o.name == "Download" }
@@ -131,8 +133,8 @@ func sizes() []fault {
 
 var resourceSize = regexp.MustCompile(`"size":\s*"[0-9]+"`)
 
-// otherRanges are responses with true bytes of the object, but not with those that the request
-// asks for.
+// otherRanges returns faults in which the response has true bytes of the object, but not the
+// requested range.
 func otherRanges() []fault {
 	partial := func(o *operation) bool { return o.name == "Download of a range" }
 	respond := func(status int, contentRange, body string) func(*exchange) {
@@ -155,7 +157,7 @@ func otherRanges() []fault {
 	}
 }
 
-// floods are responses whose bodies have no end, or never arrive completely.
+// floods returns faults whose response bodies never end, or never arrive completely.
 func floods() []fault {
 	document := func(o *operation) bool { return !o.reads }
 	return []fault{
@@ -200,7 +202,8 @@ func floods() []fault {
 	}
 }
 
-// middle returns a place within a text of a document: after the first key, if there is one.
+// middle returns an offset within a document. If there is a key, the offset lies within the first
+// key.
 func middle(body []byte) int {
 	if at := bytes.Index(body, []byte("hostile/")); at >= 0 {
 		return at + len("hostile/")
@@ -210,7 +213,8 @@ func middle(body []byte) int {
 
 var contentRange = regexp.MustCompile(`^bytes (\d+)-(\d+)/(\d+)$`)
 
-// resize cuts the first response off, and gives the object another size in the next one.
+// resize cuts off the first response. In the response to the next request, it gives the object
+// another size.
 func resize(x *exchange) {
 	if x.nth == 1 {
 		raw := x.truth.raw(x.request)
@@ -223,7 +227,7 @@ func resize(x *exchange) {
 	x.write(x.truth.raw(x.request))
 }
 
-// cut ends a response after a part of its bytes, which the variant chooses.
+// cut ends a response early. The variant chooses after how many bytes.
 func cut(x *exchange) {
 	raw := x.truth.raw(x.request)
 	at := x.variant * max(1, len(raw)/40)
@@ -235,14 +239,14 @@ func cut(x *exchange) {
 	x.write(raw[:at])
 }
 
-// fill sends letters until the client has enough.
+// fill sends letters until the client closes the connection, or endless bytes were sent.
 func (x *exchange) fill() {
 	letters := bytes.Repeat([]byte("x"), 64<<10)
 	for sent := 0; sent < endless && x.write(letters); sent += len(letters) {
 	}
 }
 
-// trickle sends a letter from time to time until the client has enough.
+// trickle sends one letter at a time, with pauses, until the client closes the connection.
 func (x *exchange) trickle() {
 	next := time.NewTicker(stallTime / 5)
 	defer next.Stop()
@@ -257,7 +261,7 @@ func (x *exchange) chunk(p []byte) {
 	}
 }
 
-// A writer is the client's side of an exchange as an io.Writer.
+// A writer writes to the client of an exchange.
 type writer struct{ x *exchange }
 
 func (w writer) Write(p []byte) (int, error) {

@@ -1,13 +1,14 @@
-// Package hostile tests how a driver over HTTP treats a server that breaks its responses. It
-// sends a login page in place of a result, a body without an end, empty pages for ever, or a
-// message that quotes the request.
+// Package hostile tests a driver over HTTP with a server that breaks its responses. For example,
+// the server sends a login page in place of a result, a body without an end, empty pages forever,
+// or a message that quotes the request.
 //
-// [Run] puts a proxy before a true server of the store. For each fault and each operation, it breaks
-// the responses to the first request of the operation and all later ones. It then does the same from
-// the second request, and so on. Whatever the responses are, the result of an operation that
-// succeeds must be true. An operation that fails must have changed nothing, or its error must say
-// that this is unknown. Every operation must end soon, read no more of a body than it can use, and
-// show no secret of its requests.
+// [Run] puts a proxy before a true server of the store. For each fault and each operation, the
+// proxy first breaks the responses to all requests of the operation. It then breaks the responses
+// from the second request on, and so on.
+//
+// If an operation succeeds, its result must be true. If it fails, it must have changed nothing, or
+// its error must say that the outcome is unknown. Every operation must end soon. It must read no
+// more of a body than it can use, and must not show a secret of its requests.
 //
 //	func TestHostileServers(t *testing.T) {
 //		hostile.Run(t, hostile.Store{
@@ -38,40 +39,41 @@ type Store struct {
 	// Server serves the store's protocol for a bucket, which is empty at first. It may be a
 	// proxy of a server in another process.
 	Server http.Handler
-	// Open opens a driver for that bucket. The address, such as "http://127.0.0.1:8080", is that
-	// of a server which passes requests to Server. If CustomerKey is set, Open is also called
-	// with an https address, whose certificate is that of package httptest.
+	// Open opens a driver for that bucket. The address, such as "http://127.0.0.1:8080", is that of
+	// a proxy that passes requests to Server. If CustomerKey is set, Open is also called with an
+	// https address, whose certificate is the one of package httptest.
 	Open func(t *testing.T, address string) driver.Driver
-	// OpenService opens the account of the bucket, at the same address. If it is nil, the listing
-	// of buckets is left out.
+	// OpenService opens the account of the bucket at the same address. If it is nil, listing
+	// buckets is not tested.
 	OpenService func(t *testing.T, address string) driver.ServiceDriver
-	// CustomerKey is the option of a provider's package which encrypts objects with a key that
-	// requests carry. If it is nil, operations with such a key are left out. Server need not
-	// know such keys.
+	// CustomerKey is the provider's option that encrypts objects with a key in each request. If it
+	// is nil, operations with such a key are not tested. Server need not support such keys.
 	CustomerKey storage.NativeOption
-	// EmptyPage returns the store's response to r, which asks for a page of a listing. The page
-	// has no entry, and its token is token. EmptyPage returns "" if r asks for something else.
-	// If EmptyPage is nil, endless listings are left out.
+	// EmptyPage returns the store's response to the listing request r: a page without entries,
+	// whose next token is token. If r is not a listing request, EmptyPage returns "". If EmptyPage
+	// is nil, endless listings are not tested.
 	EmptyPage func(r *http.Request, token string) (contentType, body string)
-	// Statuses tries each status from 400 to 599 in place of the response that completes a
-	// write, before its effect and after it. Without it, only the usual statuses are tried,
-	// which takes half of the time and suits a server in another process.
+	// Statuses enables more tests of writes. For the response that completes a write, every status
+	// from 400 to 599 is tried, before the write takes effect and after. Otherwise only usual
+	// statuses are tried. That takes half as long, and suits a server in another process.
 	Statuses bool
-	// Only, if set, leaves out each fault whose name does not begin with it.
+	// Only, if set, selects the faults whose names begin with it.
 	Only string
-	// Skip has the rows that are left out, with the reason. A key names a fault, such as "a login
-	// page", an operation, such as "SetTags", or both, such as "a login page/SetTags".
+	// Skip lists the tests that are left out. The value is the reason. A key is the name of a
+	// fault, such as "a login page", of an operation, such as "SetTags", or of both, such as "a
+	// login page/SetTags".
 	Skip map[string]string
 }
 
-// Run runs all rows of s. A row has the name of its fault and its operation.
+// Run tries each fault with each operation, as one subtest. The subtest is named after the fault
+// and the operation.
 func Run(t *testing.T, s Store) {
 	t.Helper()
 	run(t, &s, faults(&s))
 }
 
-// RunStatuses runs the rows that put a gateway's error page, or nothing, in place of a response to
-// a write. Run does not run these rows.
+// RunStatuses runs the tests that Run leaves out. They replace a response to a write with the error
+// page of a gateway, or close the connection.
 func RunStatuses(t *testing.T, s Store) {
 	t.Helper()
 	run(t, &s, sweep())
@@ -101,15 +103,15 @@ func run(t *testing.T, s *Store, faults []fault) {
 	}
 }
 
-// A suite is one call of Run.
+// A suite is the state of one call of Run.
 type suite struct {
 	store  Store
 	desc   driver.Description
-	honest storage.Bucket // a bucket on a server that breaks nothing
-	tries  atomic.Int64   // number of tries; each has a prefix with its number
+	honest storage.Bucket // bucket on a server that breaks nothing
+	tries  atomic.Int64   // number of tries so far, which is part of the prefix of each try's keys
 }
 
-// requireKnown fails if Skip names a row that does not exist.
+// requireKnown fails if Skip names an unknown fault or operation.
 func (s *suite) requireKnown(t *testing.T, faults []fault) {
 	t.Helper()
 	rows := map[string]bool{}
@@ -124,12 +126,11 @@ func (s *suite) requireKnown(t *testing.T, faults []fault) {
 	}
 }
 
-// mostRequests is the greatest number of requests of an operation at which the broken responses
-// may begin.
+// mostRequests is the number of the latest request at which a try begins to break responses.
 const mostRequests = 8
 
-// run tries the operation with broken responses from the first request on, then from the second
-// on, and so on.
+// run tries the operation several times. Responses are broken from the first request on, then from
+// the second on, and so on.
 func (s *suite) run(t *testing.T, f fault, o operation) {
 	for _, name := range []string{f.name, o.name, f.name + "/" + o.name} {
 		if reason := s.store.Skip[name]; reason != "" {
@@ -159,20 +160,20 @@ func (s *suite) run(t *testing.T, f fault, o operation) {
 	}
 }
 
-// A tried is an operation that was run on a server that breaks its responses.
+// A tried is one run of an operation on a server that breaks its responses.
 type tried struct {
 	fault     *fault
 	operation *operation
-	first     int // the first request whose response is broken
+	first     int // number of the first request whose response is broken
 	variant   int
 	server    *server
-	bucket    storage.Bucket // the honest bucket, with the prefix of the try
+	bucket    storage.Bucket // bucket without faults, to prepare and check the objects of this run
 	err       error
 	took      time.Duration
 	broken    int // number of broken responses
 	more      bool
-	overtaken bool  // another writer has replaced the object meanwhile
-	besides   error // error of that other writer
+	overtaken bool  // true if another writer replaced the object during the run
+	besides   error // error of the other writer, or nil
 }
 
 func (s *suite) try(t *testing.T, f fault, o operation, first, variant int) *tried {

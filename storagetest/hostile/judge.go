@@ -19,18 +19,18 @@ import (
 const (
 	maxTime     = time.Minute // time for maxRequests on a slow machine
 	maxRequests = 40
-	// maxTaken is how many bytes of a response may leave the server: as many as a driver reads
-	// at most, and as the buffers of the two systems hold.
+	// maxTaken is how many bytes of a response the server may send. It is the largest number that a
+	// driver reads, plus the bytes that fit into the buffers of both systems.
 	maxTaken = 40 << 20
-	maxText  = 16 << 10 // bytes of an error text; RemoveAll joins several errors
+	maxText  = 16 << 10 // largest text of an error, in bytes; RemoveAll joins several errors
 )
 
-// A lie is the error for an operation that succeeded with an untrue result.
+// A lie is the error of an operation that succeeded with an untrue result.
 type lie string
 
 func (l lie) Error() string { return "the operation succeeded with something untrue: " + string(l) }
 
-// judge fails the test if the operation broke a promise.
+// judge fails the test if the operation did not behave as the package comment requires.
 func (r *tried) judge(t *testing.T) {
 	t.Helper()
 	if r.broken == 0 {
@@ -64,7 +64,7 @@ func (r *tried) judge(t *testing.T) {
 	require.Contains(t, own.Hint, r.fault.hint, "%v", r)
 }
 
-// judgeEffect compares the effect that the operation reports with the bucket.
+// judgeEffect checks whether the effect that the operation reports has happened in the bucket.
 func (r *tried) judgeEffect(t *testing.T) {
 	t.Helper()
 	if r.operation.done == nil {
@@ -81,7 +81,9 @@ func (r *tried) judgeEffect(t *testing.T) {
 	}
 	done, err := r.operation.done(ctx, r.bucket)
 	require.NoError(t, err, "%v", r)
-	if !isRead(r.server.lines()[r.first-1]) { // otherwise another program may have broken the condition
+	// A broken response to a read may look as if another writer had changed the object. A broken
+	// response to a write must not look like that, because nobody else writes.
+	if !isRead(r.server.lines()[r.first-1]) {
 		require.NotEqual(t, storage.PreconditionFailed, storage.CodeOf(r.err), "nobody else writes. %v", r)
 	}
 	switch {
@@ -94,7 +96,7 @@ func (r *tried) judgeEffect(t *testing.T) {
 	}
 }
 
-// texts returns the texts that err, and each error in its tree, shows.
+// texts returns every text that shows err or an error in its tree, including log output.
 func texts(err error) []string {
 	if err == nil {
 		return nil
@@ -113,7 +115,7 @@ func texts(err error) []string {
 	return all
 }
 
-// secretsOf returns the secrets in a request: in its headers, and in its address.
+// secretsOf returns the secrets in the headers and in the URL of a request.
 func secretsOf(r *http.Request) []string {
 	var found []string
 	add := func(value string) {
@@ -128,7 +130,7 @@ func secretsOf(r *http.Request) []string {
 				addCredential(value, add)
 			case strings.Contains(name, "security-token"), strings.Contains(name, "session-token"):
 				add(value)
-			case strings.HasSuffix(name, "-md5"), strings.HasSuffix(name, "-sha256"): // Attrs show checksums, too
+			case strings.HasSuffix(name, "-md5"), strings.HasSuffix(name, "-sha256"): // checksums, which are no secrets
 			case strings.Contains(name, "customer-key"), strings.Contains(name, "encryption-key"):
 				add(value)
 			}
@@ -141,7 +143,8 @@ func secretsOf(r *http.Request) []string {
 	return found
 }
 
-// addCredential adds the secrets of a credential. In Amazon's version 4, that is the signature.
+// addCredential calls add for each secret in an authorization header or cookie. In Amazon's
+// signature version 4, only the signature is a secret.
 func addCredential(value string, add func(string)) {
 	if strings.HasPrefix(value, "AWS4-") {
 		_, signature, _ := strings.Cut(value, "Signature=")
@@ -153,13 +156,14 @@ func addCredential(value string, add func(string)) {
 	}
 }
 
-// secretWord returns the secret in a word of a credential: a MAC, a token, or "".
+// secretWord returns the secret part of one word of a credential, such as a MAC or a token. If the
+// word has none, it returns "".
 func secretWord(word string) string {
 	name, value, isPair := strings.Cut(word, "=")
 	switch {
 	case isPair && strings.EqualFold(name, "Signature"):
 		return value
-	case strings.Contains(word, ":"): // an account and its MAC
+	case strings.Contains(word, ":"): // the name of an account, a colon and its MAC
 		return word[strings.LastIndex(word, ":")+1:]
 	case strings.HasPrefix(word, "SharedKey"), strings.EqualFold(word, "bearer"):
 		return ""

@@ -13,26 +13,33 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// An operation is one call of a bucket.
+// An operation is one call of a bucket that is tried with the faults.
 type operation struct {
-	name    string
-	needs   storage.Features
-	single  bool                                                 // the first response decides the result
-	reads   bool                                                 // it reads bytes of an object, and so bodies without an end
-	large   bool                                                 // it sends much, and gets only the most important faults
-	every   bool                                                 // the sweep tries every status, not only the usual ones
-	sweeps  bool                                                 // only the sweep of statuses tries it
-	beside  func(context.Context, storage.Bucket) error          // another writer, between the effect and the response
-	lists   bool                                                 // it lists pages of objects
-	pages   bool                                                 // it lists pages of something else
-	marked  bool                                                 // the bucket is opened with versions
-	account func(context.Context, *suite, storage.Service) error // the operation on a service, in place of do
-	keyed   bool                                                 // it carries a customer's key: only the first request is broken
-	prepare func(context.Context, storage.Bucket) error          // prepares the honest server
-	undo    func(context.Context, storage.Bucket) error          // undoes prepare, on the honest server
+	name   string
+	needs  storage.Features
+	single bool // true if the first response decides the result
+	// True if it reads an object's bytes, so a body may be long.
+	reads bool
+	// True if it sends many bytes; it is tried with few faults.
+	large bool
+	// True if the sweep tries all statuses, not only usual ones.
+	every  bool
+	sweeps bool // true if only the sweep of statuses tries it
+	// A call of another writer, which is made after a write took effect and before its broken
+	// response is sent.
+	beside  func(context.Context, storage.Bucket) error
+	lists   bool                                                 // true if it lists objects in pages
+	pages   bool                                                 // true if it lists something else in pages
+	marked  bool                                                 // true if the bucket is opened with WithVersioning
+	account func(context.Context, *suite, storage.Service) error // replaces do for an operation of an account
+	// True if the requests contain a customer's key. Then only the response to the first request is
+	// broken.
+	keyed   bool
+	prepare func(context.Context, storage.Bucket) error // prepares the bucket, without faults
+	undo    func(context.Context, storage.Bucket) error // undoes prepare, without faults
 	do      func(ctx context.Context, b storage.Bucket) error
-	// done reports whether the operation took effect. It fails if the bucket has neither the
-	// former state nor the expected one. It is nil if the operation changes nothing.
+	// done reports whether the operation took effect. It fails if the bucket is neither in the
+	// state before nor in the state after the operation. It is nil if the operation has no effect.
 	done func(context.Context, storage.Bucket) (bool, error)
 }
 
@@ -130,7 +137,7 @@ func operations(s *Store, desc *driver.Description) []operation {
 	return all
 }
 
-// withKey are operations whose requests carry a customer's key.
+// withKey returns operations whose requests contain a customer's encryption key.
 func withKey(key storage.NativeOption) []operation {
 	return []operation{
 		{
@@ -151,7 +158,7 @@ func withKey(key storage.NativeOption) []operation {
 	}
 }
 
-// uploadInParts returns an upload of two parts.
+// uploadInParts returns the operation that uploads an object in two parts.
 func uploadInParts(desc *driver.Description) operation {
 	size, content := partSize(desc), inParts(desc)
 	return operation{
@@ -181,8 +188,8 @@ func uploaded(keys ...string) func(context.Context, storage.Bucket) error {
 	}
 }
 
-// replaced returns a function that reports whether the content of key was changed from from to
-// to; "" means that there is no object.
+// replaced returns a function for the field done. That function reports whether an object with the
+// first content now has the second content. The content "" stands for a missing object.
 func replaced(key, from, to string) func(context.Context, storage.Bucket) (bool, error) {
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {
 		content, _, err := storage.ReadAll(ctx, b, key)
@@ -198,7 +205,8 @@ func replaced(key, from, to string) func(context.Context, storage.Bucket) (bool,
 	}
 }
 
-// removed returns a function that reports whether at least one of keys no longer exists.
+// removed returns a function for the field done. It reports whether at least one of keys no longer
+// exists.
 func removed(keys ...string) func(context.Context, storage.Bucket) (bool, error) {
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {
 		gone := 0
@@ -236,7 +244,8 @@ func readAttrs(ctx context.Context, b storage.Bucket) error {
 	return err
 }
 
-// compareAttrs compares the attributes that the requests of all stores return.
+// compareAttrs checks the attributes that every store returns, and fails with a lie if one is
+// wrong.
 func compareAttrs(b storage.Bucket, attrs *storage.Attrs) error {
 	if attrs.Size != int64(len(before)) {
 		return lie(fmt.Sprintf("the size is %d", attrs.Size))
@@ -258,8 +267,8 @@ func download(ctx context.Context, b storage.Bucket, want string, opts ...storag
 	return compareAttrs(b, attrs)
 }
 
-// begun returns a function that begins uploads, and puts one part into each: some stores do not list
-// an upload without a part.
+// begun returns a function that begins uploads and stores one part for each, because some stores do
+// not list an upload without parts.
 func begun(keys ...string) func(context.Context, storage.Bucket) error {
 	return func(ctx context.Context, b storage.Bucket) error {
 		for _, key := range keys {
@@ -275,7 +284,8 @@ func begun(keys ...string) func(context.Context, storage.Bucket) error {
 	}
 }
 
-// abortAll aborts the uploads of a try: stores such as Azure look at the uploads of all tries.
+// abortAll aborts the uploads of a try. Stores such as Azure read the uploads of all tries, so none
+// may be left.
 func abortAll(ctx context.Context, b storage.Bucket) error {
 	for u, err := range storage.ListUploads(ctx, b) {
 		if err == nil {
@@ -288,7 +298,7 @@ func abortAll(ctx context.Context, b storage.Bucket) error {
 	return nil
 }
 
-// collect compares the keys of a listing with those that exist.
+// collect reads a listing, and fails with a lie if its keys are not the wanted ones.
 func collect[E any](entries iter.Seq2[E, error], key func(E) string, want ...string) error {
 	var found []string
 	for entry, err := range entries {

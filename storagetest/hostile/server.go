@@ -15,19 +15,20 @@ import (
 	"time"
 )
 
-// A server passes requests to the true server, and breaks the responses that it is told to.
+// A server is a proxy that passes requests to the true server. Once begin is called, it breaks
+// responses.
 type server struct {
 	*httptest.Server
 	truth http.Handler
-	taken atomic.Int64 // the most bytes of one broken response that were sent
+	taken atomic.Int64 // largest number of bytes that were sent of one broken response
 
 	mu      sync.Mutex
-	fault   *fault // nil means nothing is broken
+	fault   *fault // nil if no response is broken
 	first   int
 	variant int
 	broken  int
-	more    bool   // the fault has a further variant
-	beside  func() // what another writer does once, before the first broken response to a write
+	more    bool   // true if the fault has a further variant
+	beside  func() // another writer's call, made once, before the first broken response to a write
 	asked   []string
 	hidden  []string
 	open    []net.Conn
@@ -46,7 +47,7 @@ func newServer(t *testing.T, truth http.Handler, tls bool) *server {
 	return s
 }
 
-// begin breaks the responses from request first on.
+// begin starts breaking the responses, from request number first on.
 func (s *server) begin(f *fault, first, variant int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -54,8 +55,8 @@ func (s *server) begin(f *fault, first, variant int) {
 	s.broken, s.more = 0, false
 }
 
-// end closes all broken connections. It returns how many responses were broken, and
-// whether the fault has a further variant.
+// end stops breaking responses, and closes connections that are still open. It returns how many
+// responses were broken, and whether the fault has a further variant.
 func (s *server) end() (broken int, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -119,7 +120,8 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Unlock()
 	x.quoted, x.conn = quoted, c
 	f.respond(x)
-	// Closing a connection with unread bytes would reset it.
+	// If unread bytes were left, closing the connection would reset it, and the client might lose
+	// the response.
 	if tcp, ok := c.(*net.TCPConn); ok && tcp.CloseWrite() == nil {
 		_, _ = io.Copy(io.Discard, c)
 	}
@@ -137,19 +139,19 @@ func quote(r *http.Request) string {
 	return b.String()
 }
 
-// An exchange is one request whose response is broken.
+// An exchange is one request and its broken response.
 type exchange struct {
 	server  *server
 	request *http.Request
 	variant int
-	nth     int       // the number of this broken response in the try, from 1
-	truth   *recorded // the true response; nil if the request was not passed on
+	nth     int       // number of this broken response in the try; the first is 1
+	truth   *recorded // true server's response, or nil if the request was not passed on
 	quoted  string
 	conn    net.Conn
-	sent    int64 // bytes that were sent
+	sent    int64 // number of bytes sent so far
 }
 
-// write sends bytes, and reports whether the client still takes them.
+// write sends bytes, and reports whether the client still accepts them.
 func (x *exchange) write(p []byte) bool {
 	n, err := x.conn.Write(p)
 	x.sent += int64(n)
@@ -163,14 +165,14 @@ func (x *exchange) print(format string, args ...any) bool {
 	return x.write(fmt.Appendf(nil, format, args...))
 }
 
-// oneMore notes that the fault has a further variant.
+// oneMore records that the fault has a further variant.
 func (x *exchange) oneMore() {
 	x.server.mu.Lock()
 	defer x.server.mu.Unlock()
 	x.server.more = true
 }
 
-// respond sends a whole response.
+// respond sends a complete response.
 func (x *exchange) respond(status int, contentType, body string) {
 	if x.request.Method == http.MethodHead {
 		x.print(
@@ -193,7 +195,7 @@ type recorded struct {
 	body   bytes.Buffer
 }
 
-// record has the true server respond.
+// record passes a request to the true server, and returns the recorded response.
 func record(truth http.Handler, w http.ResponseWriter, r *http.Request) *recorded {
 	to := &recorded{under: w, header: http.Header{}}
 	truth.ServeHTTP(to, r)
@@ -226,13 +228,13 @@ func (r *recorded) Write(p []byte) (int, error) {
 	return r.body.Write(p)
 }
 
-// Flush does nothing: the response is sent when it is whole.
+// Flush does nothing, because the response is sent only when it is complete.
 func (r *recorded) Flush() {}
 
-// Unwrap is for http.ResponseController.
+// Unwrap returns the underlying writer, which http.ResponseController needs.
 func (r *recorded) Unwrap() http.ResponseWriter { return r.under }
 
-// head returns the status line and the headers, without the empty line.
+// head returns the status line and the headers, but not the empty line after them.
 func (r *recorded) head() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", r.status, http.StatusText(r.status))
@@ -240,7 +242,7 @@ func (r *recorded) head() string {
 	return b.String()
 }
 
-// raw returns the response as it is sent.
+// raw returns the bytes of the recorded response to a request.
 func (r *recorded) raw(of *http.Request) []byte {
 	raw := []byte(r.head() + "\r\n")
 	if r.hasBody(of) {

@@ -11,22 +11,24 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// The sweep puts an error page of a gateway, or nothing, in the place of each response to each
-// write: before the request takes effect, and after it. The page has no error code of the store.
-// Whatever its status is, the outcome of the operation must be consistent.
+// The sweep replaces the response to each request of an operation, before or after the request
+// takes effect. The client receives the error page of a gateway, without an error code of the
+// store, or a closed connection. Whatever the status is, the operation must report its outcome
+// correctly.
 
 const (
 	firstStatus, lastStatus = 400, 599
-	noResponse              = lastStatus + 1 // a variant: the connection is closed
+	noResponse              = lastStatus + 1 // variant that closes the connection
 )
 
-// classes are the statuses that gateways send most often, and that drivers treat differently.
+// classes are the statuses that gateways send most often, and those that drivers treat in a special
+// way.
 var classes = []int{400, 403, 404, 408, 409, 412, 416, 429, 499, 500, 501, 502, 503, 504, 520, 599, noResponse}
 
-// few are the statuses for operations that take long, and for reads.
+// few are the statuses for slow operations and for reads.
 var few = []int{404, 409, 412, 500, 503, noResponse}
 
-// mostSwept is the greatest number of requests of an operation whose responses are broken.
+// mostSwept is the number of the latest request at which the sweep begins to break responses.
 const mostSwept = 24
 
 func sweep() []fault {
@@ -41,7 +43,7 @@ func sweep() []fault {
 		}{{"", 1}, {", with retries", 3}} {
 			for _, lasting := range []bool{false, true} {
 				if lasting && retries.attempts > 1 {
-					continue // the driver would wait for each status
+					continue // the driver would wait before each retry, which takes too long
 				}
 				name := "one page " + place.name
 				if lasting {
@@ -57,7 +59,7 @@ func sweep() []fault {
 	return all
 }
 
-// respondAsGateway sends the page with the status of the variant.
+// respondAsGateway sends a gateway's error page. The variant is the status.
 func respondAsGateway(x *exchange) {
 	if x.variant == noResponse {
 		return
@@ -65,7 +67,7 @@ func respondAsGateway(x *exchange) {
 	x.respond(x.variant, "text/html", "<html><body>The gateway has given up.</body></html>")
 }
 
-// sweep tries the statuses at each request of the operation, over one server.
+// sweep tries the statuses for each request of the operation. All tries share one server.
 func (s *suite) sweep(t *testing.T, f fault, o operation) {
 	server := newServer(t, s.store.Server, false)
 	opened := engine.New(
@@ -87,7 +89,7 @@ func (s *suite) sweep(t *testing.T, f fault, o operation) {
 }
 
 // lastWrite returns the number of the last request that writes, counted from 1. That request
-// completes the operation.
+// completes the operation. If no request writes, it returns 0.
 func lastWrite(lines []string) int {
 	for i, line := range slices.Backward(lines) {
 		if !isRead(line) {
@@ -101,8 +103,9 @@ func isRead(line string) bool {
 	return strings.HasPrefix(line, "GET ") || strings.HasPrefix(line, "HEAD ")
 }
 
-// statuses returns the variants for one request of an operation. All statuses are for the request
-// that completes it, if it is broken once and not repeated.
+// statuses returns the variants for one request of an operation. It returns all statuses only for
+// the request that completes the operation. Even then, no other response may be broken, and the
+// request must not be retried.
 func (s *suite) statuses(f *fault, o *operation, read, commits bool) []int {
 	switch {
 	case o.large, read, !f.once:
@@ -119,13 +122,13 @@ func (s *suite) statuses(f *fault, o *operation, read, commits bool) []int {
 
 const newer = "the content of another writer, which is newer"
 
-// replacedBy acts as another writer that replaces the object.
+// replacedBy replaces the object as another writer.
 func replacedBy(ctx context.Context, b storage.Bucket) error {
 	_, err := b.Upload(ctx, "a", strings.NewReader(newer))
 	return err
 }
 
-// moreWrites are the writes that only the sweep tries.
+// moreWrites returns the operations that only the sweep tries.
 func moreWrites(desc *driver.Description) []operation {
 	conditional := func(name string, beside func(context.Context, storage.Bucket) error) operation {
 		o := operation{
@@ -265,13 +268,13 @@ func moreWrites(desc *driver.Description) []operation {
 
 func partSize(desc *driver.Description) int64 { return max(1<<10, desc.MinPartSize) }
 
-// inParts returns a content of two parts.
+// inParts returns a content that is long enough for two parts.
 func inParts(desc *driver.Description) string {
 	return strings.Repeat("p", int(partSize(desc))) + after
 }
 
-// copyOfLarge copies an object that is larger than all others here. A driver that is opened with a
-// small limit for copies makes the copy in parts.
+// copyOfLarge returns the operation that copies the largest object of the tests. A driver that is
+// opened with a small limit for copies then copies in parts.
 func copyOfLarge(name string, needs storage.Features, opts ...storage.CopyOption) operation {
 	content := strings.Repeat("large ", 1_000)
 	return operation{name: name, needs: needs, large: true, done: replaced("copy", "", content),

@@ -14,23 +14,24 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// The adapters over this library.
+// These are the names of the rows that use this library through an adapter.
 const (
 	viaGoCloud  = "adapters/gocloud"
 	viaObjstore = "adapters/objstore"
 	viaAfero    = "adapters/afero"
 )
 
-// An adapterStore has the operations that the cases of the adapters compare.
+// An adapterStore has the operations that the cases of the adapters measure.
 type adapterStore interface {
 	store
-	readRange(ctx context.Context, key string, offset, length int64) error // to its end
+	readRange(ctx context.Context, key string, offset, length int64) error // reads the whole range
 	exists(ctx context.Context, key string) (bool, error)
 	remove(ctx context.Context, key string) error
-	copyTo(ctx context.Context, to, from string) error // errors.ErrUnsupported if the library has none
+	copyTo(ctx context.Context, to, from string) error // returns errors.ErrUnsupported if the library has no copy
 }
 
-// An adapter makes a store of our bucket. The first of a case makes the direct calls.
+// An adapter wraps a bucket of this library in a store of type S. In each case, the first adapter
+// is the one without a wrapper, so that the others can be compared with direct calls.
 type adapter[S closer] struct {
 	name string
 	over func(ctx context.Context, b storage.Bucket) (S, error)
@@ -38,12 +39,12 @@ type adapter[S closer] struct {
 
 type closer interface{ close() error }
 
-// directCalls are the calls of this library.
+// directCalls calls this library directly, without an adapter.
 var directCalls = adapter[adapterStore]{
 	ours, func(_ context.Context, b storage.Bucket) (adapterStore, error) { return own{bucket: b}, nil },
 }
 
-// storeAdapters are the adapters that have most operations of a bucket.
+// storeAdapters lists the adapters that have most operations of a bucket.
 var storeAdapters = []adapter[adapterStore]{
 	directCalls,
 	{viaGoCloud, func(_ context.Context, b storage.Bucket) (adapterStore, error) {
@@ -55,22 +56,24 @@ var storeAdapters = []adapter[adapterStore]{
 	{viaAfero, func(ctx context.Context, b storage.Bucket) (adapterStore, error) { return newAferoStore(ctx, b), nil }},
 }
 
-// adapterCases compare each adapter with the direct calls: in memory and, if it runs, on MinIO,
-// where the drivers of the other libraries compete too:
+// adapterCases returns the cases that compare each adapter with direct calls of this library. They
+// run in memory. If MinIO is running, they also run on MinIO, together with the drivers of the
+// other libraries:
 //
 //	go run -C ../testservers . -only minio -dir ../benchmarks -- go run . -run adapters -per 1s
 func adapterCases() []benchCase {
 	return slices.Concat(storeCases(), icebergCases(), tusCases(), sqliteCases(), temporalCases())
 }
 
-// An adapterCase compares stores of type S.
+// An adapterCase measures the operation op with several stores of type S.
 type adapterCase[S closer] struct {
 	name, title string
 	op          func(*env, S) (func(int) error, error)
-	goals       []goal // on MinIO
+	goals       []goal // requirements for the case on MinIO
 }
 
-// casesOf returns the case in memory and, if it runs, the one on MinIO, where peers compete too.
+// casesOf returns a case in memory. If MinIO is running, it also returns a case on MinIO, in which
+// the other libraries take part.
 func casesOf[S closer](c adapterCase[S], adapters []adapter[S], peers ...adapterRow[S]) []benchCase {
 	all := []benchCase{{name: "adapters-memory-" + c.name, title: c.title, rows: adapterRows(c.op, inMemory(adapters))}}
 	if os.Getenv(minioVariable) == "" {
@@ -98,7 +101,7 @@ func storeCases() []benchCase {
 			notSlower(viaGoCloud, goCloudS3), notSlower(viaObjstore, objstoreS3),
 			noMoreRequests(viaObjstore, objstoreS3),
 		}
-		if c.name != "put-8m" { // s3blob keeps 16 MiB in memory before it sends parts
+		if c.name != "put-8m" { // for 8 MiB, s3blob needs fewer requests than we do, because it keeps 16 MiB in memory
 			c.goals = append(c.goals, noMoreRequests(viaGoCloud, goCloudS3))
 		}
 		cases = append(cases, casesOf(c, storeAdapters, goCloud, objstore)...)
@@ -107,14 +110,15 @@ func storeCases() []benchCase {
 		"copy", "copy an object of 1 KiB in its bucket", adapterCopy,
 		[]goal{notSlower(viaGoCloud, goCloudS3), noMoreRequests(viaGoCloud, goCloudS3)},
 	}
-	return append(cases, casesOf(copies, storeAdapters[:2], goCloud)...) // the others have no copy
+	return append(cases, casesOf(copies, storeAdapters[:2], goCloud)...) // the other adapters have no copy
 }
 
-// An adapterRow is a contender of the adapters' cases.
+// An adapterRow is one library or adapter in a case of the adapters.
 type adapterRow[S closer] struct {
 	name string
 	open func(e *env) (S, error)
-	// count opens the same store through a server that counts its traffic; nil means it is not counted.
+	// count opens the store through a proxy that counts its traffic. If count is nil, the traffic
+	// is not counted.
 	count func(e *env) (S, func() traffic, error)
 }
 
@@ -147,10 +151,11 @@ func adapterRows[S closer](op func(*env, S) (func(int) error, error), contenders
 	return rows
 }
 
-// adapterKey is in a folder, because file systems list folders.
+// adapterKey is the key of the measured object. It is in a folder, because file systems list by
+// folder.
 const adapterKey = "folder/key"
 
-// repeated returns an op that does one thing n times.
+// repeated returns an op that calls do n times.
 func repeated(do func() error) func(n int) error {
 	return func(n int) error {
 		for range n {
@@ -169,7 +174,7 @@ func adapterPut(size int) func(*env, adapterStore) (func(int) error, error) {
 	}
 }
 
-// adapterUpload puts a body of unknown length.
+// adapterUpload returns an operation that uploads a body of unknown length.
 func adapterUpload(size int) func(*env, adapterStore) (func(int) error, error) {
 	return func(e *env, s adapterStore) (func(int) error, error) {
 		data := make([]byte, size)
@@ -177,7 +182,8 @@ func adapterUpload(size int) func(*env, adapterStore) (func(int) error, error) {
 	}
 }
 
-// afterPut repeats an operation on an object of that size, which is put first.
+// afterPut stores an object of the given size. It returns an operation that calls do, which uses
+// that object.
 func afterPut(
 	key string, size int, do func(ctx context.Context, s adapterStore) error,
 ) func(*env, adapterStore) (func(int) error, error) {
@@ -288,7 +294,8 @@ func (s objstoreBucket) remove(ctx context.Context, key string) error {
 
 func (objstoreBucket) copyTo(context.Context, string, string) error { return errors.ErrUnsupported }
 
-// checkRange reads r to its end, unless opening it failed.
+// checkRange reads r to its end, and fails if it does not have length bytes. If err is not nil, it
+// returns err.
 func checkRange(length int64, r io.ReadCloser, err error) error {
 	got, err := copyAndClose(struct{ io.Writer }{io.Discard}, r, err)
 	return errors.Join(err, checkCount(int(got), int(length)))

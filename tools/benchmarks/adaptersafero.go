@@ -13,10 +13,11 @@ import (
 	"github.com/omnibucket/storage/adapters/afero"
 )
 
-// aferoStore is a file system of afero. Its calls have no context.
+// An aferoStore makes the operations through a file system of afero. It ignores contexts, because
+// afero's calls have none.
 type aferoStore struct {
 	files  spf13.Fs
-	buffer []byte // of readRange, so that its allocation is not measured
+	buffer []byte // used by readRange, so that its allocation is not measured
 }
 
 func newAferoStore(ctx context.Context, b storage.Bucket) aferoStore {

@@ -7,7 +7,7 @@ import (
 	"io/fs"
 
 	iceio "github.com/apache/iceberg-go/io"
-	_ "github.com/apache/iceberg-go/io/gocloud/s3" // the peer
+	_ "github.com/apache/iceberg-go/io/gocloud/s3" // iceberg-go's own access to S3, which the row icebergS3 measures
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/adapters/iceberg"
@@ -26,7 +26,8 @@ var icebergAdapters = []adapter[adapterStore]{
 	}},
 }
 
-// icebergCases compare adapters/iceberg with the direct calls, and with iceberg-go's own files in S3.
+// icebergCases returns the cases that compare adapters/iceberg with direct calls, and with
+// iceberg-go's own files in S3.
 func icebergCases() []benchCase {
 	const manifest, data = "folder/manifest.avro", "folder/data.parquet"
 	both := []goal{notSlower(viaIceberg, icebergS3), noMoreRequests(viaIceberg, icebergS3)}
@@ -34,11 +35,13 @@ func icebergCases() []benchCase {
 	for _, c := range []adapterCase[adapterStore]{
 		{"read-1k", "ReadFile of 1 KiB", adapterReadAll(kilobyte), both},
 		{"open-manifest-64k", "open a manifest of 64 KiB and read it", adapterDownload(manifest, 64*kilobyte), both},
-		// Open of a data file asks only for its attributes, because readers of Parquet call ReadAt.
+		// This case has no goals. Open of a data file requests only its attributes, because readers
+		// of Parquet then call ReadAt.
 		{"open-8m", "open a data file of 8 MiB and read it from start to end", adapterDownload(data, 8*mebibyte), nil},
 		{"range-64k", "open a data file of 8 MiB, and ReadAt of 64 KiB", adapterRange(8*mebibyte, 4*mebibyte, 64*kilobyte), both},
 		{"write-1k", "WriteFile of 1 KiB", adapterPut(kilobyte), both},
-		// s3blob keeps 16 MiB in memory before it sends parts.
+		// The number of requests is no goal here. s3blob needs fewer than this library, because it
+		// keeps 16 MiB in memory before it sends parts.
 		{"create-8m", "Create, Write of 8 MiB in pieces, Close", adapterUpload(8 * mebibyte), both[:1]},
 		{"walk-1000", "WalkDir of 1,000 files", adapterList(1000), both},
 		{"stat", "Stat of a file", adapterAttrs, both},
@@ -50,7 +53,7 @@ func icebergCases() []benchCase {
 	return cases
 }
 
-// minioIceberg opens the files as iceberg-go's catalogs do.
+// minioIceberg opens the files in the same way as the catalogs of iceberg-go.
 func minioIceberg(ctx context.Context, bucket string, server jobServer) (adapterStore, error) {
 	root := "s3://" + bucket
 	files, err := iceio.LoadFS(ctx, map[string]string{
@@ -71,11 +74,12 @@ type icebergIO interface {
 	iceio.StatIO
 }
 
-// icebergFiles are the files of iceberg-go below a root. Their calls have no context.
+// An icebergFiles makes the operations through files of iceberg-go below a root. It ignores
+// contexts, because the calls of iceberg-go have none.
 type icebergFiles struct {
 	files  icebergIO
 	root   string
-	buffer []byte // for all reads, so that its allocation is not measured
+	buffer []byte // used by all reads, so that its allocation is not measured
 }
 
 func newIcebergFiles(files icebergIO, root string) icebergFiles {
@@ -88,7 +92,7 @@ func (s icebergFiles) put(_ context.Context, key string, data []byte) error {
 	return s.files.WriteFile(s.at(key), data)
 }
 
-// upload writes pieces, as writers of Parquet do.
+// upload writes the body in pieces, as writers of Parquet do.
 func (s icebergFiles) upload(_ context.Context, key string, body io.Reader) error {
 	w, err := s.files.Create(s.at(key))
 	if err != nil {
@@ -103,7 +107,7 @@ func (s icebergFiles) get(_ context.Context, key string) (int, error) {
 	return len(data), err
 }
 
-// download calls Read, as readers of Avro do.
+// download reads the file with Read, as readers of Avro do.
 func (s icebergFiles) download(_ context.Context, key string, to io.Writer) (int64, error) {
 	f, err := s.files.Open(s.at(key))
 	if err != nil {

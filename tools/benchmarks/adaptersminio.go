@@ -16,10 +16,10 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// A minioOpener opens a bucket of MinIO for one contender.
+// A minioOpener opens a bucket on MinIO with one of the compared libraries.
 type minioOpener[S closer] func(ctx context.Context, bucket string, server jobServer) (S, error)
 
-// onMinIO are the adapters over this library's S3 driver.
+// onMinIO returns a row for each adapter, over this library's S3 driver and MinIO.
 func onMinIO[S closer](adapters []adapter[S]) []adapterRow[S] {
 	var rows []adapterRow[S]
 	for _, a := range adapters {
@@ -35,7 +35,7 @@ func onMinIO[S closer](adapters []adapter[S]) []adapterRow[S] {
 	return rows
 }
 
-// minioRow is a contender with a bucket of its own.
+// minioRow returns a row that opens a new bucket on MinIO with the given library.
 func minioRow[S closer](name string, open minioOpener[S]) adapterRow[S] {
 	in := func(e *env, server jobServer) (s S, err error) {
 		bucket, err := e.jobBucket()
@@ -78,8 +78,8 @@ func minioGoCloud(ctx context.Context, bucket string, server jobServer) (adapter
 	return goCloud{bucket: b}, err
 }
 
-// client returns Amazon's client with the defaults of its LoadDefaultConfig: a download is verified,
-// as ours is.
+// client returns a client of Amazon's SDK with the defaults of LoadDefaultConfig. Like this
+// library, it verifies the checksum of a download.
 func (s jobServer) client() *awss3.Client {
 	return awss3.New(awss3.Options{
 		Region: s3Region, BaseEndpoint: &s.endpoint, UsePathStyle: true,

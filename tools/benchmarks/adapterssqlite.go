@@ -8,7 +8,7 @@ import (
 	"os"
 	"path/filepath"
 
-	_ "modernc.org/sqlite" // the driver of database/sql
+	_ "modernc.org/sqlite" // registers the driver for database/sql
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/adapters/sqlite"
@@ -19,7 +19,8 @@ const (
 	sqliteDownloaded = "DownloadFile, then SQLite"
 )
 
-// A sqliteStore opens the database that is an object of its bucket. end closes it.
+// A sqliteStore opens a database that is stored as an object of its bucket. The function end, which
+// open returns, closes the database.
 type sqliteStore struct {
 	bucket storage.Bucket
 	open   func(ctx context.Context, b storage.Bucket) (db *sql.DB, end func() error, err error)
@@ -44,7 +45,8 @@ func openInPlace(ctx context.Context, b storage.Bucket) (*sql.DB, func() error, 
 	return db, db.Close, nil
 }
 
-// openDownloaded is the way of docs/migrating/sqlite.md without the adapter.
+// openDownloaded downloads the database to a file and opens the file. docs/migrating/sqlite.md
+// recommends this method for programs that do not use the adapter.
 func openDownloaded(ctx context.Context, b storage.Bucket) (db *sql.DB, end func() error, err error) {
 	dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
 	if err != nil {
@@ -60,8 +62,8 @@ func openDownloaded(ctx context.Context, b storage.Bucket) (db *sql.DB, end func
 	return db, func() error { return errors.Join(db.Close(), os.RemoveAll(dir)) }, nil
 }
 
-// sqliteCases compare queries of an object in place with a download of the whole database, which is one
-// request.
+// sqliteCases returns the cases that compare two ways to query a database in an object: in place,
+// and after a download of the whole object with one request.
 func sqliteCases() []benchCase {
 	goals := []goal{notSlower(viaSQLite, sqliteDownloaded)}
 	var cases []benchCase
@@ -77,7 +79,7 @@ func sqliteCases() []benchCase {
 	return cases
 }
 
-// sqliteOpened opens the database for each operation.
+// sqliteOpened returns an op in which each operation opens the database, calls do, and closes it.
 func sqliteOpened(do func(ctx context.Context, db *sql.DB) error) func(*env, sqliteStore) (func(int) error, error) {
 	return func(e *env, s sqliteStore) (func(int) error, error) {
 		if err := s.put(e); err != nil {
@@ -93,7 +95,7 @@ func sqliteOpened(do func(ctx context.Context, db *sql.DB) error) func(*env, sql
 	}
 }
 
-// sqliteAgain opens the database once.
+// sqliteAgain returns an op that opens the database once, and calls do in each operation.
 func sqliteAgain(do func(ctx context.Context, db *sql.DB) error) func(*env, sqliteStore) (func(int) error, error) {
 	return func(e *env, s sqliteStore) (func(int) error, error) {
 		if err := s.put(e); err != nil {
@@ -114,7 +116,8 @@ const (
 	rowBytes     = 192
 )
 
-// pointQueries finds rows by their numbers. Rows that follow one another are far apart.
+// pointQueries returns a function that finds count rows by their numbers. Successive numbers are
+// far apart.
 func pointQueries(count int) func(ctx context.Context, db *sql.DB) error {
 	return func(ctx context.Context, db *sql.DB) error {
 		for i := range count {
@@ -134,7 +137,7 @@ func sqliteScan(ctx context.Context, db *sql.DB) error {
 	return errors.Join(err, checkCount(total, databaseRows*rowBytes))
 }
 
-// put makes the database, once for the contenders of a case, and uploads it.
+// put uploads the database to the bucket. All rows of a case upload the same file.
 func (s sqliteStore) put(e *env) error {
 	const name = "adapters-database"
 	path, ok := e.shared[name].(string)

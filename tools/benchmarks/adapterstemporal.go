@@ -18,10 +18,10 @@ const (
 	temporalS3  = "temporal s3driver"
 )
 
-// A temporalStore keeps the payloads of workflows.
+// A temporalStore stores the payloads of Temporal workflows with a driver.
 type temporalStore struct {
 	driver converter.StorageDriver
-	bucket storage.Bucket // nil means the driver has no Close
+	bucket storage.Bucket // closed after the case, unless it is nil
 }
 
 var temporalAdapters = []adapter[temporalStore]{
@@ -31,7 +31,8 @@ var temporalAdapters = []adapter[temporalStore]{
 	}},
 }
 
-// temporalCases compare adapters/temporal with the driver for S3 of Temporal's SDK, which looks before it writes.
+// temporalCases returns the cases that compare adapters/temporal with the S3 driver of Temporal's
+// SDK. Before each write, that driver checks whether the object exists.
 func temporalCases() []benchCase {
 	both := []goal{notSlower(viaTemporal, temporalS3), noMoreRequests(viaTemporal, temporalS3)}
 	var cases []benchCase
@@ -56,7 +57,8 @@ func minioTemporal(_ context.Context, bucket string, server jobServer) (temporal
 	return temporalStore{driver: d}, err
 }
 
-// temporalStored stores one payload each time. If it is new, its first bytes differ.
+// temporalStored returns an op that stores one payload in each operation. If isNew is true, each
+// payload differs from the previous ones in its first bytes.
 func temporalStored(size int, isNew bool) func(*env, temporalStore) (func(int) error, error) {
 	return func(e *env, s temporalStore) (func(int) error, error) {
 		p := newPayload(size)

@@ -10,13 +10,13 @@ import (
 	"sync"
 )
 
-// A traffic is what a store has sent and received.
+// A traffic counts the requests that a store has received, and the bytes that it has sent.
 type traffic struct {
-	requests map[string]int // by method
-	received int            // bytes of the bodies of responses
+	requests map[string]int // number of requests by method
+	received int            // bytes in the bodies of responses
 }
 
-// add adds the traffic of n operations that have each caused as much as one.
+// add adds the traffic of n operations. one is the traffic of one operation.
 func (t *traffic) add(one traffic, n int) {
 	for method, requests := range one.requests {
 		t.requests[method] += n * requests
@@ -24,8 +24,10 @@ func (t *traffic) add(one traffic, n int) {
 	t.received += n * one.received
 }
 
-// countedOp returns run, which adds the traffic of its operations to that of e. It is counted once,
-// through a server between the store and MinIO, which is not part of what is measured.
+// countedOp returns an op that calls run, and adds the traffic of its operations to the counts in
+// e. It measures the traffic of one operation in advance, through a proxy in front of MinIO, and
+// multiplies that traffic by the number of operations. The measured run does not use the proxy,
+// because the proxy would make it slower.
 func countedOp[S closer](
 	e *env, c adapterRow[S], op func(*env, S) (func(int) error, error), run func(int) error,
 ) (func(int) error, error) {
@@ -38,7 +40,7 @@ func countedOp[S closer](
 	if err != nil {
 		return nil, err
 	}
-	if err := counted(1); err != nil { // what only the first operation asks does not count
+	if err := counted(1); err != nil { // not counted: the first operation may make additional requests
 		return nil, err
 	}
 	before := counts()
@@ -61,7 +63,7 @@ func countedOp[S closer](
 	}, nil
 }
 
-// countingProxy starts a server that counts the traffic of target.
+// countingProxy starts a proxy in front of target. The function counts returns the traffic so far.
 func (e *env) countingProxy(target string) (address string, counts func() traffic, err error) {
 	to, err := url.Parse(target)
 	if err != nil {
@@ -72,7 +74,7 @@ func (e *env) countingProxy(target string) (address string, counts func() traffi
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
 			r.SetURL(to)
-			r.Out.Host = r.In.Host // the signature has it
+			r.Out.Host = r.In.Host // unchanged, because the signature covers it
 			mu.Lock()
 			defer mu.Unlock()
 			seen.requests[r.In.Method]++
@@ -95,7 +97,7 @@ func (e *env) countingProxy(target string) (address string, counts func() traffi
 	}, nil
 }
 
-// A countedBody tells how many bytes each Read returns.
+// A countedBody calls count with the number of bytes of each Read.
 type countedBody struct {
 	io.ReadCloser
 	count func(n int)

@@ -26,7 +26,7 @@ const (
 	tusdS3      = "tusd s3store and memorylocker"
 )
 
-// A tusStore receives a file in pieces.
+// A tusStore receives the data of an upload in pieces of the given size.
 type tusStore interface {
 	receive(ctx context.Context, data []byte, piece int) error
 	close() error
@@ -38,7 +38,8 @@ var tusAdapters = []adapter[tusStore]{
 	{viaTusAlone, openTus(memorylocker.New())},
 }
 
-// openTus returns tusd with adapters/tus. The locks, if any, take the place of those of the adapter.
+// openTus returns a server of tusd that stores files with adapters/tus. If locks are given, they
+// replace the locks of the adapter.
 func openTus(locks ...composed) func(context.Context, storage.Bucket) (tusStore, error) {
 	return func(_ context.Context, b storage.Bucket) (tusStore, error) {
 		store, err := tus.New(b, tus.Config{})
@@ -50,9 +51,12 @@ func openTus(locks ...composed) func(context.Context, storage.Bucket) (tusStore,
 	}
 }
 
-// tusCases compare uploads through tusd's handler: with adapters/tus, and with tusd's own store for S3.
-// Tusd's locks for it hold in one process. Those of adapters/tus hold for any number of servers, so
-// one row has tusd's locks, too. The direct calls are a storage.Writer, which cannot resume.
+// tusCases returns the cases that compare uploads through tusd's handler, with adapters/tus and
+// with tusd's own store for S3.
+//
+// The locks of adapters/tus work for any number of servers, but those of tusd's store only in one
+// process. For a fair comparison, one row uses adapters/tus with tusd's locks. The direct calls use
+// a storage.Writer, which cannot resume an upload.
 func tusCases() []benchCase {
 	goals := []goal{notSlower(viaTusAlone, tusdS3), noMoreRequests(viaTusAlone, tusdS3)}
 	var cases []benchCase
@@ -73,7 +77,7 @@ func tusUpload(size, piece int) func(*env, tusStore) (func(int) error, error) {
 	}
 }
 
-// writerStore writes the pieces.
+// A writerStore writes the pieces of an upload to a storage.Writer, without tus.
 type writerStore struct{ bucket storage.Bucket }
 
 func (s writerStore) receive(ctx context.Context, data []byte, piece int) error {
@@ -89,21 +93,22 @@ func (s writerStore) receive(ctx context.Context, data []byte, piece int) error 
 
 func (s writerStore) close() error { return storage.Close(s.bucket) }
 
-// minioTusd is tusd as its command sets it up for S3.
+// minioTusd returns a server of tusd with the settings that the command tusd uses for S3.
 func minioTusd(_ context.Context, bucket string, server jobServer) (tusStore, error) {
 	return newTusServer(handler.FileInfoChanges{ID: adapterKey}, s3store.New(bucket, server.client()), memorylocker.New())
 }
 
-// A tusServer is tusd's handler, without a network.
+// A tusServer calls the handler of tusd without a network.
 type tusServer struct{ handler http.Handler }
 
-// A composed is a store or a locker of tusd's composer.
+// A composed is a part of a tusd server: a store or a locker.
 type composed interface {
 	UseIn(c *handler.StoreComposer)
 }
 
-// newTusServer composes a handler, of which later parts count. key gives each upload the same key, so
-// that the bucket does not grow.
+// newTusServer returns a server of tusd that consists of the given parts. If two parts have the
+// same kind, the later one is used. key sets the same key for each upload, so that the bucket does
+// not grow.
 func newTusServer(key handler.FileInfoChanges, parts ...composed) (tusStore, error) {
 	composer := handler.NewStoreComposer()
 	for _, p := range parts {
@@ -137,7 +142,8 @@ func (s tusServer) receive(ctx context.Context, data []byte, piece int) error {
 	return nil
 }
 
-// do makes a request, whose context ends with it, as in a server.
+// do makes a request to the handler. It cancels the context of the request at the end, as an HTTP
+// server does.
 func (s tusServer) do(ctx context.Context, method, at string, body io.Reader, name, value string) (http.Header, error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()

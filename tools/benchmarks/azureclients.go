@@ -19,7 +19,7 @@ import (
 	"github.com/omnibucket/storage/tools/benchmarks/nullazure"
 )
 
-// Names of the contenders for Azure.
+// These are the names of the rows for Azure.
 const (
 	rawAzure            = "azblob"
 	azureUpload         = rawAzure + " UploadStream"
@@ -33,10 +33,10 @@ const (
 
 const azureContainer = "bucket"
 
-// azureKey is as long as a real account's. The null server accepts any.
+// azureKey is as long as the key of a real account. The null server accepts any key.
 var azureKey = base64.StdEncoding.EncodeToString(make([]byte, 64))
 
-// openAzure opens a container of this library.
+// openAzure opens a container on the null server with this library.
 func openAzure(ctx context.Context, server string, opts ...storage.OpenOption) (storage.Bucket, error) {
 	return azure.Open(
 		ctx, azure.Config{Bucket: azureContainer, Endpoint: server + "/" + nullazure.Account, Key: azureKey},
@@ -51,13 +51,13 @@ func azureClient(server string) (*azblob.Client, error) {
 	return azblob.NewClientWithSharedKeyCredential(server+"/"+nullazure.Account, key, nil)
 }
 
-// azureStream are the SDK's options for an upload with as much memory as ours
-// has: it has a buffer for each block in flight.
+// azureStream returns options for an upload with the SDK that uses as much memory as this library
+// does. The SDK has one buffer for each block that it sends at the same time.
 func azureStream(check azureblobs.TransferValidationType) *azblob.UploadStreamOptions {
 	return &azblob.UploadStreamOptions{BlockSize: 4 * mebibyte, Concurrency: 16, TransactionalValidation: check}
 }
 
-// azureSDK returns the SDK as a contender, whose uploads have these options.
+// azureSDK returns the SDK as a contender. options apply to its uploads.
 func azureSDK(name string, options *azblob.UploadStreamOptions) contender {
 	return contender{name: name, open: func(_ *env, server string) (client, error) {
 		c, err := azureClient(server)
@@ -107,8 +107,8 @@ func azureSDK(name string, options *azblob.UploadStreamOptions) contender {
 	}}
 }
 
-// azureBuffered returns the SDK with downloads that hold all of the object in
-// memory, unlike those of the other contenders.
+// azureBuffered returns the SDK as a contender that downloads each object into memory as a whole.
+// The other contenders do not hold the whole object.
 func azureBuffered(name string, options *azblob.DownloadBufferOptions) contender {
 	return contender{name: name, open: func(_ *env, server string) (client, error) {
 		c, err := azureClient(server)

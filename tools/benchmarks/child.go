@@ -14,18 +14,21 @@ import (
 	"runtime/debug"
 	"runtime/pprof"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage/tools/benchmarks/nullserver"
 	"github.com/omnibucket/storage/tools/benchmarks/process"
 )
 
-// childVariable tells this program, if it is a child, what to run: the null
-// server of a provider, or one contender. A process of its own has its own peak
-// of memory, and the CPU time of a server does not count as its client's.
+// childVariable is an environment variable that tells a child process what to run: the null server
+// of a provider, one contender, or nothing but a busy loop. The peak memory of a contender can be
+// measured only in a process of its own. A server has its own process, so that its CPU time is not
+// added to that of its client.
 const (
 	childVariable  = "OMNIBUCKET_BENCHMARKS_CHILD"
 	childContender = "contender"
+	childBusy      = "busy"
 )
 
 func runChild(job string) error {
@@ -34,10 +37,39 @@ func runChild(job string) error {
 			return p.runServer(os.Stdin, os.Stdout)
 		}
 	}
+	if job == childBusy {
+		return useProcessor(os.Stdin)
+	}
 	return runContender(os.Stdin, os.Stdout)
 }
 
-// A child is this program again, which runs a job.
+// useProcessor keeps one processor busy until the end of in.
+func useProcessor(in io.Reader) error {
+	var ended atomic.Bool
+	var err error
+	go func() {
+		_, err = io.Copy(io.Discard, in)
+		ended.Store(true)
+	}()
+	for !ended.Load() {
+		continue
+	}
+	return err
+}
+
+// keepBusy starts n processes, each of which keeps a processor busy until the cleanup of e.
+func (e *env) keepBusy(n int) error {
+	for range n {
+		c, err := e.startChild(childBusy)
+		if err != nil {
+			return err
+		}
+		e.cleanup = append(e.cleanup, c.close)
+	}
+	return nil
+}
+
+// A child is a second process of this program. It runs a server, a contender or a busy loop.
 type child struct {
 	cmd *exec.Cmd
 	in  io.WriteCloser
@@ -49,8 +81,8 @@ func (e *env) startChild(job string) (c child, err error) {
 	if err != nil {
 		return child{}, err
 	}
-	// It ends by itself, or with its standard input; a benchmark's context ends
-	// before its cleanup.
+	// The process ends by itself, or at the end of its standard input. The context of the benchmark
+	// must not end it, because the cleanup after that context still needs it.
 	c.cmd = exec.CommandContext(context.WithoutCancel(e.ctx), self)
 	c.cmd.Env = append(os.Environ(), childVariable+"="+job)
 	c.cmd.Stderr = os.Stderr
@@ -65,19 +97,19 @@ func (e *env) startChild(job string) (c child, err error) {
 
 func (c child) close() error { return errors.Join(c.in.Close(), c.cmd.Wait()) }
 
-// readJSON reads one value, and nothing after it.
+// readJSON reads one JSON value from r into v, and ignores what follows it.
 func readJSON(r io.Reader, v any) error { return json.NewDecoder(r).Decode(v) }
 
 func writeJSON(w io.Writer, v any) error { return json.NewEncoder(w).Encode(v) }
 
-// A childOrder is what a contender reads from its standard input. Profile is
-// the file for its CPU profile, or "".
+// A childOrder is the input of a child that runs a contender. Profile is the path for the child's
+// CPU profile, or "".
 type childOrder struct {
 	Case, Contender, URL, Profile string
 	ListedKeys                    int
 }
 
-// profiles is the directory for the profiles of children, or "".
+// profiles is the directory in which children store their CPU profiles, or "".
 var profiles string
 
 func profilePath(name, contender string) string {
@@ -87,7 +119,7 @@ func profilePath(name, contender string) string {
 	return filepath.Join(profiles, strings.NewReplacer(" ", "-", "/", "-", ",", "").Replace(name+"."+contender)+".pprof")
 }
 
-// runInChild runs a contender in a process of its own.
+// runInChild measures a contender in a child process.
 func (e *env) runInChild(order childOrder) error {
 	c, err := e.startChild(childContender)
 	if err != nil {
@@ -118,7 +150,8 @@ func runContender(in io.Reader, out io.Writer) (err error) {
 	watch := watchHeap
 	if !c.heap {
 		watch = watchResident
-		// The first operation also pays for connections and for the SDK's set-up.
+		// The first operation is not measured, because it also opens connections and initializes
+		// the SDK.
 		if err := c.do(e.ctx, opened, kilobyte); err != nil {
 			return fmt.Errorf("the first, small operation: %w", err)
 		}
@@ -157,7 +190,7 @@ func profiled(name string, op func() error) func() error {
 	}
 }
 
-// watchResident measures one operation, and the resident memory of this process.
+// watchResident measures one operation, including the growth of this process's resident memory.
 func watchResident(url string, op func() error) (*childReport, error) {
 	before, err := nullserver.Counts(http.DefaultClient, url)
 	if err != nil {
@@ -176,14 +209,14 @@ func watchResident(url string, op func() error) (*childReport, error) {
 	_, peak := process.Resident()
 	r.Resident = float64(max(peak, base) - base)
 	if base == 0 {
-		r.Resident = -1 // unknown on this system
+		r.Resident = -1 // the system does not report it
 	}
 	after, err := nullserver.Counts(http.DefaultClient, url)
 	r.Requests = since(before, after, 1)
 	return r, err
 }
 
-// watchHeap measures one operation, and the peak of the heap above its start.
+// watchHeap measures one operation, including how far the heap grows above its size at the start.
 func watchHeap(_ string, op func() error) (*childReport, error) {
 	base, began := heap(), time.Now()
 	stop, highest := make(chan struct{}), make(chan uint64)

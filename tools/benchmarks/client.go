@@ -15,11 +15,12 @@ import (
 	"github.com/omnibucket/storage/tools/benchmarks/nullserver"
 )
 
-// A provider is a column of the table of cases.
+// A provider is one of the compared stores. In the table of cases, each clientCase names its
+// provider.
 type provider struct {
-	name    string             // prefix of its cases, and the child that runs its null server
-	service nullserver.Service // what the null server serves
-	address string             // used for signing, which sends no request
+	name    string             // prefix of the names of its cases, and name of the child process with its null server
+	service nullserver.Service // protocol of its null server
+	address string             // address for cases that only sign URLs, and so need no server
 	open    func(ctx context.Context, server string, opts ...storage.OpenOption) (storage.Bucket, error)
 }
 
@@ -28,37 +29,37 @@ var (
 	google    = &provider{"gcs", nullgcs.Service{}, "", openGCS}
 	microsoft = &provider{"azure", nullazure.Service{}, "http://127.0.0.1:10000", openAzure}
 
-	// unknown is the same server as amazon's, and a bucket without a profile.
+	// unknown uses the same server as amazon, but opens its bucket without a profile.
 	unknown = &provider{"s3", nulls3.Service{}, "", openUnknownS3}
 )
 
-// A client is the bucket of one library. It has the operations that the cases
-// with this library need; the others are nil.
+// A client holds the operations on a bucket with one library. An operation that no case with this
+// library needs is nil.
 type client struct {
 	put    func(ctx context.Context, key string, data []byte) error
 	upload func(ctx context.Context, key string, body io.Reader, size int64) error // size is -1 if unknown
 	open   func(ctx context.Context, key string) (io.ReadCloser, error)
-	get    func(ctx context.Context, key string, buffer []byte) error                // if nil, open is used
-	read   func(ctx context.Context, key string, size int64) (read int64, err error) // if nil, open is used
+	get    func(ctx context.Context, key string, buffer []byte) error                // if nil, open is used instead
+	read   func(ctx context.Context, key string, size int64) (read int64, err error) // if nil, open is used instead
 	file   func(ctx context.Context, key, name string) error
 	list   func(ctx context.Context, prefix string, each func()) error
 	sign   func(ctx context.Context, key string) error
 	random func(ctx context.Context, key string) (randomAccess, error)
-	ranges func(ctx context.Context, key string, ranges []storage.Range) error // into memory
-	bucket storage.Bucket                                                      // of this library, for its jobs
+	ranges func(ctx context.Context, key string, ranges []storage.Range) error // reads into memory
+	bucket storage.Bucket                                                      // nil for other libraries
 }
 
-// A randomAccess is an object that is read at offsets.
+// A randomAccess is an open object that can be read at any offset.
 type randomAccess interface {
 	io.ReaderAt
 	io.Closer
 }
 
-// A contender is a library, and how it makes a client of a server.
+// A contender is a library to compare. open connects it to a server.
 type contender struct {
 	name string
 	open func(e *env, server string) (client, error)
-	once bool // see row
+	once bool // see row.once
 }
 
 func (c contender) onlyOnce() contender {
@@ -66,8 +67,8 @@ func (c contender) onlyOnce() contender {
 	return c
 }
 
-// beside returns a contender whose file is a download by another one, while c downloads to
-// a file, again and again.
+// beside returns a contender that downloads a file with the contender measured. Meanwhile, the
+// contender c downloads the same object again and again to a second file.
 func (c contender) beside(measured contender) contender {
 	return contender{name: c.name, open: func(e *env, server string) (client, error) {
 		other, err := c.open(e, server)
@@ -90,16 +91,16 @@ func (c contender) beside(measured contender) contender {
 	}}
 }
 
-// tuning sets options of this library; a zero field is the default.
+// A tuning sets options of this library. The zero value of a field selects the default.
 type tuning struct {
 	memory      int64
 	concurrency int
-	stream      bool // put has a body of unknown length
-	hedged      bool // reads are hedged
-	encrypted   bool // by layers/encrypt
+	stream      bool // true if the bodies of put have an unknown length
+	hedged      bool // true to use hedged reads
+	encrypted   bool // true to encrypt objects with layers/encrypt
 }
 
-// ours returns this library as a contender.
+// ours returns this library as a contender with the given name and options.
 func (p *provider) ours(name string, t tuning) contender {
 	return contender{name: name, open: func(e *env, server string) (client, error) {
 		var opts []storage.OpenOption
@@ -171,19 +172,20 @@ func goCloudContender(name string, open func(ctx context.Context, server string)
 	}}
 }
 
-// A clientCase is a line of the table of cases.
+// A clientCase is a row in the table of cases. It compares several contenders on one provider.
 type clientCase struct {
-	provider    *provider // nil if it needs no server
-	name, title string    // name without that of the provider
+	provider    *provider // nil if the case needs no provider
+	name, title string    // the prefix for the provider is not part of name
 	server      *nullserver.Options
 	do          work
 	contenders  []contender
 	goals       []goal
-	grows       *growth // nil if the case has one size
+	grows       *growth // set if the case is a point of a curve over several sizes
 
-	// amount, if set, is done once, by each contender in a process of its own.
+	// If amount is above 0, each contender runs in a child process, and does that amount of work
+	// once.
 	amount int
-	// heap measures the peak of that process's heap, not of its resident memory.
+	// If heap is true, the peak of the child's heap is measured in place of its resident memory.
 	heap bool
 }
 
@@ -231,7 +233,7 @@ func (c clientCase) serverURL(e *env) (string, error) {
 	return c.provider.server(e, *c.server)
 }
 
-// putBy makes a put of an upload.
+// putBy returns an operation put that calls upload.
 func putBy(
 	upload func(ctx context.Context, key string, body io.Reader, size int64) error,
 ) func(context.Context, string, []byte) error {

@@ -28,7 +28,7 @@ const (
 )
 
 var (
-	// S3, with the library's defaults.
+	// These contenders use S3. The first is this library with its defaults.
 	s3Ours    = amazon.ours(ours, tuning{})
 	s3Unknown = unknown.ours(oursUnknown, tuning{})
 	s3Raw     = s3SDK(rawSDK, sdk)
@@ -61,13 +61,14 @@ func smallCases() []clientCase {
 		allocationsOver(ours, rawSDK, 3), allocations(120), lessCPU(ours, rawSDK, 0.5),
 		allocationsAtMost(oursUnknown, 120), lessCPU(oursUnknown, rawSDK, 0.5),
 	}
-	// The SDK's writer is never told a length, so that ours is not told one either.
+	// The writer of the SDK never knows the length of a body. For a fair comparison, this library
+	// does not get it either.
 	gcsPut := []contender{
 		google.ours(ours, tuning{stream: true}), named(oursKnown, gcsOurs), gcsRaw,
 		gcsSDK(rawGCSSmall, gcsChunks(256<<10)), gcsSDK(rawGCSOnce, gcsOneRequest), gcsGoCloud,
 	}
 	azureAll := []contender{azureOurs, azureRaw, azureGoCloud}
-	// The SDK neither checks what it receives nor stores a checksum.
+	// The SDK of Azure neither verifies a checksum of what it receives nor stores one.
 	azureGoals := []goal{requestsAtMost(ours, 1), allocationsOver(ours, goCloudAzure, 5)}
 	const (
 		s3Put = "put 1 KiB that is in memory, "
@@ -82,7 +83,7 @@ func smallCases() []clientCase {
 			provider: amazon, name: "get-1k", title: s3Get + "over TLS", server: nearTLS, do: getSmall,
 			contenders: s3All, goals: s3Goals,
 		},
-		// Without TLS, the SDK sends checksums in another way.
+		// These cases use plain http, because without TLS the SDK sends checksums in another form.
 		{
 			provider: amazon, name: "put-1k-plain", title: s3Put + "over plain http", server: nearPlain, do: putSmall,
 			contenders: s3All, goals: s3Goals,
@@ -123,14 +124,15 @@ func randomCases() []clientCase {
 			provider: amazon, name: "read-at",
 			title:  "open an object and read 100 adjacent pieces of 64 bytes with ReadAt, 20 ms a request",
 			server: farLatency, do: readAdjacent(100, 64),
-			// One request describes the object, and one reads the block.
+			// This library makes one request for the attributes, and one for the block that
+			// contains all pieces.
 			contenders: []contender{s3Ours, s3Raw.onlyOnce(), s3Minio.onlyOnce()},
 			goals:      []goal{requestsAtMost(ours, 2), asFast(rawSDK, 20)},
 		},
 		{
 			provider: amazon, name: "read-ranges", server: farLatency, do: readRanges(10, 10, 8*kilobyte),
 			title: "read 100 ranges of 8 KiB in ten groups, with gaps of 8 KiB in a group, 20 ms a request; the SDK makes 16 requests at once",
-			// One request reads a group.
+			// This library reads each group of ranges with one request.
 			contenders: []contender{s3Ours, s3Raw.onlyOnce()},
 			goals:      []goal{requestsAtMost(ours, 10), asFast(rawSDK, 2.5)},
 		},
@@ -239,8 +241,8 @@ func openLocalSigner(e *env, base storage.OpenOption) (storage.Bucket, error) {
 }
 
 func manyCases() []clientCase {
-	// Each upload has a connection of its own. That of net/http, with a request
-	// and its goroutines, takes about half as much.
+	// Each upload has its own connection. A connection of net/http, with a request and its
+	// goroutines, takes about half of this memory.
 	const perConnection = 32 << 10 // bytes
 	title := fmt.Sprintf("%d uploads of 1 KiB and unknown length, all in progress at the same time, ", objects)
 	return []clientCase{
@@ -264,8 +266,8 @@ func manyCases() []clientCase {
 			goals: []goal{heapAtMost("the buffers", memoryLimit)},
 		},
 		{
-			// By default the SDK's writer takes 16 MiB for each upload, which is more
-			// than machines have.
+			// With its default, the SDK's writer would take 16 MiB for each upload, 16 GB in total.
+			// Most machines have less memory.
 			provider: google, name: "uploads-1000",
 			title:  title + fmt.Sprintf("over plain http, ours with a BufferLimit of %s", record.Size(memoryLimit)),
 			server: nearPlain, do: uploadMany, amount: objects, heap: true,

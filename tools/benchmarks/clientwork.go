@@ -21,7 +21,8 @@ const (
 	uploaded = "uploaded"
 )
 
-// work does n of something with a client: n operations, n keys or n bytes.
+// A work is a function that uses a client. Depending on the function, n is a number of operations,
+// keys or bytes.
 type work func(ctx context.Context, c client, n int) error
 
 var (
@@ -29,7 +30,8 @@ var (
 	smallObject = make([]byte, kilobyte)
 )
 
-// sized returns the key of an object that the null server makes up.
+// sized returns the ith key of an object with the given size. The null server generates its
+// content.
 func sized(bytes, i int) string { return fmt.Sprintf("%d/object-%06d", bytes, i) }
 
 func sizedKeys(bytes, n int) []string {
@@ -69,8 +71,8 @@ func getSmall(ctx context.Context, c client, n int) error {
 	return nil
 }
 
-// readAdjacent opens an object of 64 MiB n times, and each time reads that many pieces of
-// bytes bytes from its middle, one after the other.
+// readAdjacent returns a work that opens an object of 64 MiB n times. Each time, it reads adjacent
+// pieces of the given size from the middle of the object, one after the other.
 func readAdjacent(pieces, bytes int) work {
 	return func(ctx context.Context, c client, n int) error {
 		p := make([]byte, bytes)
@@ -92,8 +94,8 @@ func readAdjacent(pieces, bytes int) work {
 	}
 }
 
-// readRanges reads ranges of bytes bytes from an object of 64 MiB, n times. They are in groups,
-// with gaps as long as a range.
+// readRanges returns a work that reads ranges of the given size from an object of 64 MiB, n times.
+// The ranges form groups. Within a group, the gap between two ranges is as long as a range.
 func readRanges(groups, inGroup, bytes int) work {
 	var ranges []storage.Range
 	for group := range groups {
@@ -114,8 +116,9 @@ func readRanges(groups, inGroup, bytes int) work {
 // listKeys lists n keys.
 func listKeys(ctx context.Context, c client, n int) error { return listBusily(ctx, c, n, 1, 0) }
 
-// listPages lists ten pages of 1,000 keys, n times. Each key that is a multiple of every keeps
-// the caller busy for that time.
+// listPages returns a work that lists ten pages of 1,000 keys, n times. After each group of keys,
+// it pauses like a caller that handles the keys. The parameter every is the number of keys in a
+// group, and busy is the duration of the pause.
 func listPages(every int, busy time.Duration) work {
 	return func(ctx context.Context, c client, n int) error {
 		for range n {
@@ -137,7 +140,7 @@ func listBusily(ctx context.Context, c client, keys, every int, busy time.Durati
 	return errors.Join(err, checkCount(got, keys))
 }
 
-// signURLs signs that many URLs in each operation.
+// signURLs returns a work that signs the given number of URLs in each operation.
 func signURLs(urls int) work {
 	keys := keyRing(64)
 	return func(ctx context.Context, c client, n int) error {
@@ -152,7 +155,7 @@ func signURLs(urls int) work {
 	}
 }
 
-// zeros is a body that costs a copy of what it delivers, and no memory.
+// zeros is an io.ReaderAt that returns only zero bytes, so that a large body takes no memory.
 type zeros struct{}
 
 var zeroBlock [mebibyte]byte
@@ -164,17 +167,18 @@ func (zeros) ReadAt(p []byte, _ int64) (n int, _ error) {
 	return n, nil
 }
 
-// uploadReaderAt uploads n bytes of known length that can be read at any offset.
+// uploadReaderAt uploads n bytes as one object. Their length is known, and they can be read at any
+// offset.
 func uploadReaderAt(ctx context.Context, c client, n int) error {
 	return c.upload(ctx, uploaded, io.NewSectionReader(zeros{}, 0, int64(n)), int64(n))
 }
 
-// uploadStream uploads n bytes of unknown length.
+// uploadStream uploads n bytes of unknown length as one object.
 func uploadStream(ctx context.Context, c client, n int) error {
 	return c.upload(ctx, uploaded, struct{ io.Reader }{io.NewSectionReader(zeros{}, 0, int64(n))}, -1)
 }
 
-// uploadAgain uploads 64 MiB of unknown length ten times, one after the other, n times.
+// uploadAgain uploads a stream of 64 MiB and unknown length 10*n times, one after the other.
 func uploadAgain(ctx context.Context, c client, n int) error {
 	for range 10 * n {
 		if err := uploadStream(ctx, c, 64*mebibyte); err != nil {
@@ -184,13 +188,13 @@ func uploadAgain(ctx context.Context, c client, n int) error {
 	return nil
 }
 
-// uploadStreams uploads n bytes as that many streams at the same time.
+// uploadStreams uploads n bytes in total, as several streams at the same time.
 func uploadStreams(ctx context.Context, c client, n int) error {
 	return together(streams, func(int) error { return uploadStream(ctx, c, n/streams) })
 }
 
-// uploadMany uploads n objects of 1 KiB and unknown length. No body ends before
-// all uploads have read theirs, so that all hold their memory at the same time.
+// uploadMany uploads n objects of 1 KiB and unknown length at the same time. Each body ends only
+// after all bodies were read, so that all uploads need memory at the same time.
 func uploadMany(ctx context.Context, c client, n int) error {
 	var reading sync.WaitGroup
 	reading.Add(n)
@@ -229,7 +233,8 @@ func together(n int, do func(i int) error) error {
 	return errors.Join(errs...)
 }
 
-// download reads n bytes, in order if the client can, and discards them.
+// download downloads an object of n bytes and discards the content. If the client has the operation
+// read, it uses that; otherwise it opens the object and reads it in order.
 func download(ctx context.Context, c client, n int) error {
 	if c.read != nil {
 		got, err := c.read(ctx, sized(n, 0), int64(n))
@@ -258,7 +263,7 @@ func downloadFile(ctx context.Context, c client, n int) error {
 	return checkCount(int(info.Size()), n)
 }
 
-// writeFile creates a file for a download that writes at any offset.
+// writeFile creates a file and calls download, which writes to it at any offset.
 func writeFile(name string, download func(w io.WriterAt) error) error {
 	file, err := os.Create(name)
 	if err != nil {
@@ -267,5 +272,5 @@ func writeFile(name string, download func(w io.WriterAt) error) error {
 	return errors.Join(download(file), file.Close())
 }
 
-// asStream hides the length of data.
+// asStream returns a reader of data whose type does not reveal the length of data.
 func asStream(data []byte) io.Reader { return struct{ io.Reader }{bytes.NewReader(data)} }

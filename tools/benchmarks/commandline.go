@@ -10,9 +10,10 @@ import (
 	"path/filepath"
 )
 
-// commandLineCases compare cmd/omnibucket, as it is released, with rclone and s5cmd on a real
-// MinIO: a tree of 10,000 small files and one of 2 GiB. mc and aws list, add up, remove and bring back.
-// Without MinIO and rclone there are no such cases; the others take part if their variables are set.
+// commandLineCases returns the cases that compare the program cmd/omnibucket with rclone and s5cmd
+// on a real MinIO. They transfer a tree of 10,000 small files and one file of 2 GiB. The programs
+// mc and aws take part only in the cases that list, add up, remove and undelete. If MinIO or rclone
+// is missing, there are no cases. Each of the other programs takes part if its variable is set.
 func commandLineCases() []benchCase {
 	if os.Getenv(minioVariable) == "" || os.Getenv(rcloneVariable) == "" {
 		return nil
@@ -49,7 +50,7 @@ func commandLineCases() []benchCase {
 		var rows []row
 		goals := goals
 		if k.removed {
-			goals = nil // rclone and s5cmd bring nothing back
+			goals = nil // rclone and s5cmd cannot undelete
 		}
 		for _, c := range contenders {
 			if k.job(c) != nil {
@@ -66,14 +67,14 @@ func commandLineCases() []benchCase {
 	return cases
 }
 
-// A commandLineCase is one operation of all contenders.
+// A commandLineCase is one operation, which all programs perform.
 type commandLineCase struct {
 	name, title string
-	filled      bool // the bucket has the tree at the start
-	keeps       bool // the operation leaves the bucket as it was
-	down        bool // the operation writes into a new directory
-	removed     bool // the bucket keeps versions, and its tree is removed before each operation
-	counted     bool // requests are counted, by a proxy in front of the server
+	filled      bool // true if the bucket contains the tree at the start
+	keeps       bool // true if the operation does not change the bucket
+	down        bool // true if the operation writes to a new directory
+	removed     bool // true if the bucket keeps versions, and the tree is removed before each operation
+	counted     bool // true if a proxy in front of the server counts the requests
 	job         func(tool) job
 }
 
@@ -82,11 +83,12 @@ const (
 	commandLineFileBytes = 4 << 10
 )
 
-// commandLineLarge is the size of the large file in MiB, which -large sets. The goals are for
-// 2 GiB, for which the disk needs 12 GiB.
+// commandLineLarge is the size of the large file in MiB. The flag -large sets it. The goals are for
+// 2 GiB, for which the disk needs 12 GiB of free space.
 var commandLineLarge int64 = 2 << 10
 
-// A tool is a program with a job for each operation; one that it does not have is nil.
+// A tool is a program, with a job for each operation. A job is nil if the program does not have the
+// operation.
 type tool struct {
 	name                                 string
 	up, down, list, du, remove, undelete job
@@ -141,8 +143,8 @@ var s5cmdContender = tool{
 	},
 }
 
-// commandLine returns a command of cmd/omnibucket, which is built once, with the flags of
-// .goreleaser.yaml.
+// commandLine returns a command that runs cmd/omnibucket. The first call builds the program with
+// the flags of .goreleaser.yaml.
 func (e *env) commandLine(bucket string, args func(address string) []string) (*exec.Cmd, error) {
 	program, err := e.built(
 		"omnibucket", "../../cmd/omnibucket", ".", "-tags", "disable_grpc_modules,grpcnotrace", "-ldflags", "-s -w",
@@ -156,8 +158,9 @@ func (e *env) commandLine(bucket string, args func(address string) []string) (*e
 	return cmd, nil
 }
 
-// commandLineRow returns a row. Only the job is measured: its bucket is filled before, by the
-// same contender if files are compared, and emptied after.
+// commandLineRow returns a row that measures only the job of one program. Before that, the bucket
+// is filled if necessary, and afterwards it is emptied. If files are compared, the measured program
+// itself has filled the bucket, so that it finds its own files there.
 func commandLineRow(c tool, k commandLineCase) row {
 	return row{name: c.name, single: true, setup: func(e *env) (func(int) error, error) {
 		tree, err := e.commandLineTree()
@@ -168,7 +171,7 @@ func commandLineRow(c tool, k commandLineCase) row {
 		if err != nil {
 			return nil, err
 		}
-		if _, err := e.commandLine(bucket, func(string) []string { return nil }); err != nil { // built before it is measured
+		if _, err := e.commandLine(bucket, func(string) []string { return nil }); err != nil { // not measured
 			return nil, err
 		}
 		if k.counted {
@@ -182,7 +185,7 @@ func commandLineRow(c tool, k commandLineCase) row {
 			}
 		}
 		fill := c.up
-		if k.counted { // it does not matter who has stored the objects
+		if k.counted { // it does not matter which program stores the objects
 			fill = oursAtTheCommandLine.up
 		}
 		full := false
@@ -214,7 +217,7 @@ func commandLineRow(c tool, k commandLineCase) row {
 	}}
 }
 
-// commandLineTree returns the directory that all contenders upload.
+// commandLineTree returns the directory that all programs upload. The first call creates it.
 func (e *env) commandLineTree() (string, error) {
 	const name = "commandline-tree"
 	if dir, ok := e.shared[name].(string); ok {

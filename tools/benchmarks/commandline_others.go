@@ -13,9 +13,10 @@ import (
 )
 
 const (
-	// mcVariable has the path of mc: go build github.com/minio/mc.
+	// mcVariable is the environment variable with the path of mc, which "go build
+	// github.com/minio/mc" makes.
 	mcVariable = "OMNIBUCKET_MC"
-	// awsVariable has the path of aws, the command line of Amazon.
+	// awsVariable is the environment variable with the path of aws, Amazon's command line.
 	awsVariable = "OMNIBUCKET_AWS"
 )
 
@@ -67,14 +68,14 @@ func awsS3(args func(bucket string) []string) job {
 	}
 }
 
-// keepVersions lets a bucket keep versions.
+// keepVersions returns a command that makes a bucket keep versions.
 func keepVersions(e *env, _, bucket string) (*exec.Cmd, error) {
 	return e.commandLine(
 		bucket, func(address string) []string { return []string{"bucket", "--versioning", "on", address} },
 	)
 }
 
-// A requestCount counts requests by their method.
+// A requestCount counts requests by HTTP method.
 type requestCount struct {
 	mu sync.Mutex
 	by map[string]int
@@ -82,7 +83,8 @@ type requestCount struct {
 
 const requestCountName = "jobs-request-count"
 
-// countRequests puts a proxy in front of the server of the jobs.
+// countRequests starts a proxy that counts requests, and makes all following jobs use it in place
+// of the server.
 func (e *env) countRequests() error {
 	if _, ok := e.shared[requestCountName]; ok {
 		return nil
@@ -95,7 +97,7 @@ func (e *env) countRequests() error {
 	count := &requestCount{by: map[string]int{}}
 	forward := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
 		r.SetURL(server)
-		r.Out.Host = r.In.Host // it is signed
+		r.Out.Host = r.In.Host // unchanged, because the signature covers it
 	}}
 	proxy := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		count.mu.Lock()
@@ -110,7 +112,8 @@ func (e *env) countRequests() error {
 	return nil
 }
 
-// requestsUntilNow returns the requests that were counted, or nil.
+// requestsUntilNow returns the numbers of requests so far, by method. It returns nil if requests
+// are not counted.
 func (e *env) requestsUntilNow() map[string]int {
 	count, ok := e.shared[requestCountName].(*requestCount)
 	if !ok {

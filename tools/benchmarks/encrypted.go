@@ -20,8 +20,9 @@ var (
 	s3Age       = contender{name: ageStream, open: openAge}
 )
 
-// encryptedUpload compares an encrypted upload with a plain one, and with what programs write for
-// themselves.
+// encryptedUpload returns a case that compares an encrypted upload with a plain one. A third
+// contender is the code that programs write if they encrypt with the library age themselves. The
+// parameter most is the largest number of bytes of memory that the encrypted upload may take.
 func encryptedUpload(name, body string, most float64, do func(context.Context, client, int) error) clientCase {
 	return clientCase{
 		provider: amazon, name: name, title: "upload 1 GiB of " + body + " over TLS, encrypted and plain",
@@ -39,7 +40,8 @@ func encryption() (driver.Layer, error) {
 	return encrypt.New(encrypt.Config{Keys: keys})
 }
 
-// openAge uploads what the library of age encrypts, as one stream.
+// openAge returns a client that encrypts with the library age itself, and uploads the result as one
+// stream.
 func openAge(e *env, server string) (client, error) {
 	identity, err := age.GenerateX25519Identity()
 	if err != nil {

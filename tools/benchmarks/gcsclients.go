@@ -25,7 +25,7 @@ import (
 	"github.com/omnibucket/storage/providers/gcs"
 )
 
-// Names of the contenders for Google Cloud Storage.
+// These are the names of the rows for Google Cloud Storage.
 const (
 	rawGCS       = "cloud.google.com/go/storage"
 	rawGCSSmall  = rawGCS + ", chunks of 256 KiB"
@@ -38,8 +38,8 @@ const (
 
 const gcsBucket = "bucket"
 
-// openGCS opens a bucket of this library. The null server accepts any
-// credentials; without a server it signs with the key of a service account.
+// openGCS opens a bucket with this library. The null server accepts any credentials. If server is
+// "", the bucket can only sign, with the key of a service account.
 func openGCS(ctx context.Context, server string, opts ...storage.OpenOption) (storage.Bucket, error) {
 	config := gcs.Config{Bucket: gcsBucket, Endpoint: server, Anonymous: true}
 	if server == "" {
@@ -52,16 +52,16 @@ func openGCS(ctx context.Context, server string, opts ...storage.OpenOption) (st
 	return gcs.Open(ctx, config, opts...)
 }
 
-// A serviceAccount exists nowhere.
+// A serviceAccount is a fictional service account of Google.
 type serviceAccount struct {
 	email string
 	key   *rsa.PrivateKey
 	pem   []byte
-	file  []byte // in Google's format
+	file  []byte // key file in Google's JSON format
 }
 
 var gcsAccount = sync.OnceValues(func() (*serviceAccount, error) {
-	key, err := rsa.GenerateKey(rand.Reader, 2048) // the size of Google's keys
+	key, err := rsa.GenerateKey(rand.Reader, 2048) // Google's own keys have this size
 	if err != nil {
 		return nil, err
 	}
@@ -87,12 +87,12 @@ func gcsChunks(bytes int) func(*gcssdk.Writer) {
 	return func(w *gcssdk.Writer) { w.ChunkSize = bytes }
 }
 
-// gcsOneRequest turns off the check of the checksum, which the null server does
-// not compute.
+// gcsOneRequest makes the writer of the SDK upload with one request. It also turns off the
+// verification of the checksum, because the null server does not compute one.
 func gcsOneRequest(w *gcssdk.Writer) { w.ChunkSize, w.DisableAutoChecksum = 0, true }
 
-// gcsSDK returns the SDK as a contender. A listing has these fields; all, if
-// there are none.
+// gcsSDK returns the SDK as a contender. The function set changes each writer before it is used. A
+// listing requests the given fields of each object, or all fields if none is given.
 func gcsSDK(name string, set func(*gcssdk.Writer), fields ...string) contender {
 	return contender{name: name, open: func(e *env, server string) (client, error) {
 		c, err := gcsClient(e.ctx, server)

@@ -6,10 +6,11 @@ import (
 	"github.com/omnibucket/storage/tools/benchmarks/record"
 )
 
-// These goals name their row, for cases with several rows of ours.
+// Some cases have several rows of this library. So the goals in this file name the row that they
+// apply to.
 
-// allocationsOver requires that one row makes at most n more allocations per
-// operation than the other.
+// allocationsOver requires that the row named one makes at most n more allocations per operation
+// than the row named other.
 func allocationsOver(one, other string, n float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at most %g allocations more than %s", one, n, other),
@@ -20,7 +21,7 @@ func allocationsOver(one, other string, n float64) goal {
 	}
 }
 
-// allocationsAtMost requires that one row makes at most n allocations per operation.
+// allocationsAtMost requires that the row named one makes at most n allocations per operation.
 func allocationsAtMost(one string, n float64) goal {
 	return goal{fmt.Sprintf("%s: at most %g allocations", one, n), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[one].allocs)
@@ -28,7 +29,7 @@ func allocationsAtMost(one string, n float64) goal {
 	}}
 }
 
-// faster requires that one row takes at most 1/factor of the other's time.
+// faster requires that the row named one is at least factor times as fast as the row named other.
 func faster(one, other string, factor float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at least %g × as fast as %s", one, factor, other),
@@ -39,8 +40,9 @@ func faster(one, other string, factor float64) goal {
 	}
 }
 
-// notSlower requires that one row is as fast as the other. Rows that wait for the same requests to a
-// server on this machine differ by noise.
+// notSlower requires that the row named one takes at most 5 percent more time than the row named
+// other. Two rows that wait for the same requests to a local server differ by such an amount by
+// chance.
 func notSlower(one, other string) goal {
 	const noise = 0.05
 	return goal{fmt.Sprintf("%s: not slower than %s", one, other), func(rows map[string]*result) (string, bool) {
@@ -49,7 +51,8 @@ func notSlower(one, other string) goal {
 	}}
 }
 
-// noMoreRequests requires that one row sends no more requests than the other.
+// noMoreRequests requires that the row named one sends at most as many requests as the row named
+// other.
 func noMoreRequests(one, other string) goal {
 	return goal{fmt.Sprintf("%s: no more requests than %s", one, other), func(rows map[string]*result) (string, bool) {
 		seen, most := rows[one].sent(), rows[other].sent()
@@ -57,7 +60,7 @@ func noMoreRequests(one, other string) goal {
 	}}
 }
 
-// sent returns how many requests one operation sent.
+// sent returns the number of requests per operation.
 func (r *result) sent() (total float64) {
 	for _, n := range r.requests {
 		total += n
@@ -65,7 +68,8 @@ func (r *result) sent() (total float64) {
 	return total
 }
 
-// lessCPU requires that one row uses at most factor times the CPU time of the other.
+// lessCPU requires that the row named one uses at most factor times the CPU time of the row named
+// other.
 func lessCPU(one, other string, factor float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at most %g × the CPU of %s", one, factor, other),
@@ -76,7 +80,8 @@ func lessCPU(one, other string, factor float64) goal {
 	}
 }
 
-// memoryAtMost requires that one row's process grows by at most that many bytes.
+// memoryAtMost requires that the resident memory of the row named one grows by at most that many
+// bytes. The row must run in a child process.
 func memoryAtMost(one string, most float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at most %s resident above the start", one, record.Size(most)),
@@ -87,8 +92,8 @@ func memoryAtMost(one string, most float64) goal {
 	}
 }
 
-// lessMemory requires that one row's process grows by at most factor times as much as
-// the other's.
+// lessMemory requires that the resident memory of the row named one grows by at most factor times
+// as much as that of the row named other.
 func lessMemory(one, other string, factor float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at most %g × the memory of %s", one, factor, other),
@@ -99,7 +104,7 @@ func lessMemory(one, other string, factor float64) goal {
 	}
 }
 
-// noRequest requires that one row never sends this request.
+// noRequest requires that the row named one never sends a request for the given operation.
 func noRequest(one, operation string) goal {
 	return goal{fmt.Sprintf("%s: no %s", one, operation), func(rows map[string]*result) (string, bool) {
 		seen := rows[one].requests[operation]
@@ -107,8 +112,7 @@ func noRequest(one, operation string) goal {
 	}}
 }
 
-// requestsAtMost requires that one row sends at most that many requests per
-// operation.
+// requestsAtMost requires that the row named one sends at most that many requests per operation.
 func requestsAtMost(one string, most float64) goal {
 	return goal{fmt.Sprintf("%s: at most %g requests", one, most), func(rows map[string]*result) (string, bool) {
 		seen := rows[one].sent()
@@ -116,7 +120,8 @@ func requestsAtMost(one string, most float64) goal {
 	}}
 }
 
-// heapAtMost requires that the heap of our process grows by at most that many bytes.
+// heapAtMost requires that the heap of this library grows by at most that many bytes. The parameter
+// what is a text for the report that describes this part of the heap.
 func heapAtMost(what string, most float64) goal {
 	return goal{
 		fmt.Sprintf("the heap grows by at most %s, %s", what, record.Size(most)),

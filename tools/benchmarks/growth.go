@@ -13,13 +13,14 @@ import (
 	"github.com/omnibucket/storage/tools/benchmarks/record"
 )
 
-// steepest is the exponent that a growth may have: 1 is linear.
+// steepest is the largest permitted exponent of a growth. If the CPU time grows in proportion to
+// the amount, the exponent is 1.
 const steepest = 1.05
 
-// A growth is a line of plots that the case is a point of.
+// A growth says to which curve a case belongs. Each case is one point of the curve.
 type growth struct {
 	name, title string
-	at          int // where the point is
+	at          int // amount at this point, such as the number of keys
 	unit        func(int) string
 }
 
@@ -41,7 +42,8 @@ func byteCount(n int) string {
 
 func transferCount(n int) string { return fmt.Sprintf("%d at once", n) }
 
-// growthTransfers repeat transfers of larger and larger objects, and of more and more at once.
+// growthTransfers returns cases that repeat a transfer with larger objects, or with more objects at
+// the same time.
 func growthTransfers() []clientCase {
 	const where = ", over plain http on one machine"
 	up := []contender{s3Ours, s3Manager, s3Parts, s3GoCloud, s3Minio.onlyOnce()}
@@ -56,11 +58,12 @@ func growthTransfers() []clientCase {
 			goals: []goal{memoryAtMost(ours, memory)},
 		})
 	}
-	// Two parts of 40 MiB, which 64 GiB end with, and as much that is not yet collected.
+	// In an upload of 64 GiB, the last parts have 40 MiB. The limit inParts is enough for two such
+	// parts and for as much garbage.
 	const inParts = 160 * mebibyte
 	for _, n := range []int{kilobyte, mebibyte, 16 * mebibyte, 64 * mebibyte, 256 * mebibyte, 1024 * mebibyte, 8192 * mebibyte, 65536 * mebibyte} {
 		up, down := up, down
-		if n > 1024*mebibyte { // ours alone
+		if n > 1024*mebibyte { // these sizes take long, so only this library runs
 			up, down = []contender{s3Ours.onlyOnce()}, []contender{s3Ours.onlyOnce()}
 		}
 		grow(
@@ -71,11 +74,12 @@ func growthTransfers() []clientCase {
 	}
 	const each, limit = 4 * mebibyte, 64 * mebibyte
 	for _, n := range []int{1, 10, 100, 1000} {
-		// What a connection takes, with its request and its goroutines at both ends.
+		// 256 KiB is the memory of one connection, with its request and its goroutines at both
+		// ends.
 		memory := 128*mebibyte + float64(n)*(256<<10)
 		others := 2
 		if n > 100 {
-			others = 1 // manager would take gigabytes
+			others = 1 // the manager of the SDK would take gigabytes
 		}
 		grow(
 			growth{
@@ -99,7 +103,8 @@ func growthTransfers() []clientCase {
 	return all
 }
 
-// uploadsAtOnce uploads n bytes of unknown length as that many objects at the same time.
+// uploadsAtOnce returns a work that uploads n bytes of unknown length, divided among several
+// objects at the same time.
 func uploadsAtOnce(objects int) work {
 	return func(ctx context.Context, c client, n int) error {
 		at := atOnce(objects, n)
@@ -110,7 +115,8 @@ func uploadsAtOnce(objects int) work {
 	}
 }
 
-// downloadsAtOnce reads n bytes as that many objects at the same time.
+// downloadsAtOnce returns a work that downloads n bytes, divided among several objects at the same
+// time.
 func downloadsAtOnce(objects int) work {
 	return func(ctx context.Context, c client, n int) error {
 		at := atOnce(objects, n)
@@ -118,12 +124,16 @@ func downloadsAtOnce(objects int) work {
 	}
 }
 
-// atOnce returns objects, or 1 for the first, small operation, so that all other connections are made in the measured
-// one. A client keeps only so many idle connections: otherwise it would have those of 100 transfers, and not of 1,000.
+// atOnce returns how many objects are transferred at the same time. In a measured operation, this
+// is the parameter objects. Before that, a small operation with one object runs, which is not
+// measured. So the measured operation opens almost all connections. If the small operation opened
+// them, a client would keep only 100 of them. Large operations could then not be compared with
+// small ones.
 func atOnce(objects, n int) int { return min(objects, n/kilobyte) }
 
-// reportGrowth prints the exponents of CPU time over each growth of a run, ours first, and returns how many of ours are
-// too steep. The others show what the system takes.
+// reportGrowth prints the exponent with which the CPU time of each row grows. It returns how many
+// exponents of this library are too large. The rows of other libraries show how much the system
+// itself contributes.
 func reportGrowth(w io.Writer, run []record.Case) (missed int) {
 	all := record.Growing(run)
 	for _, name := range slices.Sorted(maps.Keys(all)) {
@@ -149,8 +159,9 @@ func reportGrowth(w io.Writer, run []record.Case) (missed int) {
 	return missed
 }
 
-// steepness returns the exponent of a row between the first point that takes long enough to be measured and the last
-// one. In smaller points, the cost of an operation of any size would hide a growth.
+// steepness returns the exponent with which the CPU time of a row grows. It compares the last point
+// with the first point that takes at least 50 ms of CPU time. In smaller points, the fixed cost of
+// an operation would hide the growth.
 func steepness(points []record.Case, row string) (exponent float64, measured bool) {
 	const enough = 50e6 // nanoseconds
 	points = slices.DeleteFunc(slices.Clone(points), func(k record.Case) bool { return cpuOf(k, row) < enough })
@@ -161,7 +172,7 @@ func steepness(points []record.Case, row string) (exponent float64, measured boo
 	return math.Log(cpuOf(to, row)/cpuOf(from, row)) / math.Log(float64(to.Growth.At)/float64(from.Growth.At)), true
 }
 
-// cpuOf returns the CPU time of a row; 0 if the case has no such row.
+// cpuOf returns the CPU time of a row, or 0 if the case has no such row.
 func cpuOf(k record.Case, row string) float64 {
 	i := slices.IndexFunc(k.Rows, func(r record.Row) bool { return r.Name == row })
 	if i < 0 {

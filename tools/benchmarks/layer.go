@@ -11,13 +11,14 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// bareDriver calls the memory driver as the core does, without a bucket. The
-// difference to a bucket is the cost of the core.
+// bareDriver is the name of a row that calls the memory driver in the same way as the core does,
+// but without a bucket. The difference to the row with a bucket is the cost of the core.
 const bareDriver = "the driver alone"
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// unconfigured has telemetry that nobody has set up; the other row has none.
+// unconfigured is the name of a row with the library's telemetry, which nothing has set up. The row
+// ours has no telemetry.
 const unconfigured = "with telemetry, not set up"
 
 func layerCases() []benchCase {
@@ -52,8 +53,8 @@ func layerCases() []benchCase {
 	}
 }
 
-// likeS3 returns a driver that cannot put a body of unknown length, and has the part
-// sizes of S3.
+// likeS3 returns a driver that, like the one for S3, cannot put a body of unknown length with one
+// request. It also has the part sizes of S3.
 func likeS3(d driver.Driver) driver.Driver { return s3Like{d} }
 
 type s3Like struct{ driver.Driver }
@@ -147,7 +148,7 @@ func driverGet(e *env) (func(int) error, error) {
 	}, nil
 }
 
-// drain reads to the end with the caller's buffer.
+// drain reads r to its end into the given buffer, so that no allocation of a buffer is measured.
 func drain(r io.ReadCloser, buffer []byte) error {
 	for {
 		switch _, err := r.Read(buffer); err {

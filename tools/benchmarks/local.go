@@ -22,7 +22,8 @@ const (
 	plainRead  = "os.ReadFile"
 )
 
-// openOwn opens a directory as a bucket.
+// openOwn opens a local directory as a bucket of this library. If sync is true, writes wait for the
+// disk.
 func openOwn(e *env, dir string, sync bool) (own, error) {
 	address := url.URL{Scheme: "file", Path: filepath.ToSlash(dir), RawQuery: fmt.Sprintf("create=true&sync=%t", sync)}
 	bucket, err := storage.Open(e.ctx, address.String())
@@ -34,7 +35,8 @@ func openOwn(e *env, dir string, sync bool) (own, error) {
 	return s, nil
 }
 
-// openFileblob opens a directory without attributes, which would be a second write.
+// openFileblob opens a local directory with gocloud.dev. It stores no attributes of objects,
+// because they would cost a second write.
 func openFileblob(e *env, dir string) (goCloud, error) {
 	bucket, err := fileblob.OpenBucket(dir, &fileblob.Options{Metadata: fileblob.MetadataDontWrite, NoTempDir: true})
 	if err != nil {
@@ -45,7 +47,7 @@ func openFileblob(e *env, dir string) (goCloud, error) {
 	return s, nil
 }
 
-// diskRows returns a row for each library, with a new directory.
+// diskRows returns a row for each library. Each row has a new directory.
 func diskRows(run func(e *env, s store) (func(int) error, error)) []row {
 	open := func(make func(e *env, dir string) (store, error)) func(*env) (func(int) error, error) {
 		return func(e *env) (func(int) error, error) {
@@ -120,7 +122,7 @@ func localPutSynced(name, title string, bytes int, goals ...goal) benchCase {
 	}
 }
 
-// renameOp makes the cheapest atomic write.
+// renameOp returns an op that writes a file and renames it, the cheapest way to write atomically.
 func renameOp(bytes int, sync bool) func(*env) (func(int) error, error) {
 	return func(e *env) (func(int) error, error) {
 		dir, err := e.dir()
@@ -179,8 +181,8 @@ func readOp(e *env) (func(int) error, error) {
 	}, nil
 }
 
-// listRows list one tree, which ours writes. The others see the same files, and a few
-// internal ones of ours.
+// listRows returns rows that all list the same directory. This library has written the files. The
+// other libraries also list a few files that this library uses internally.
 func listRows(files int) []row {
 	const tree = "tree"
 	walk := func(dir string) func(int) error {
@@ -245,7 +247,7 @@ func walkTree(dir string, want int) error {
 		_, err = d.Info()
 		return err
 	})
-	if got >= want { // the bucket's internal directory may have files
+	if got >= want { // the directory also contains internal files of the bucket
 		got = want
 	}
 	return errors.Join(err, checkCount(got, want))

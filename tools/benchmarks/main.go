@@ -1,27 +1,27 @@
-// Benchmarks compares omnibucket with alternatives. It runs them in turn, in one
-// process, and reports ratios between rows of one run, or stable figures such as
-// allocations. An absolute time is never a result.
+// Benchmarks compares omnibucket with alternatives. It reports ratios between the alternatives of
+// one run, or stable figures such as numbers of allocations. It never uses an absolute time as a
+// result.
 //
-//	go run . [-run REGEXP] [-rounds 5] [-files 100000] [-profile DIR] [-list] [-record DIR]
+//	go run . [-run REGEXP] [-rounds 5] [-files 100000] [-busy 0] [-profile DIR] [-list] [-record DIR]
 //
-// Each case runs its contenders one after the other, -rounds times. In a round, each
-// runs a fixed number of operations that takes about -per. The output has medians; a
-// ratio is the median of the ratios of each round.
+// Each case has several contenders, such as this library and an SDK. They run one after the other,
+// -rounds times. In each round, a contender runs a fixed number of operations, which takes about
+// the time -per. The output shows medians. A ratio is the median of the ratios in each round.
 //
-// With -record, the raw results go into DIR/results.json, where they replace those of the
-// same cases, and a plot of each case in DIR is drawn again.
+// With -record, the raw results are written to DIR/results.json, where they replace earlier results
+// of the same cases. The plots of these cases in DIR are drawn again.
 //
-// The times of local cases depend on the disk. With TMPDIR=/dev/shm, only the cases
-// that sync use it.
+// The times of local cases depend on the disk. With TMPDIR=/dev/shm, only the cases that sync use
+// the disk.
 //
-// The cases of S3, Google Cloud Storage and Azure use a null server in a process of
-// its own. In cases that transfer much data, each contender runs in a process of its
-// own, too, whose peak memory and CPU time are reported. The servers' certificate
-// works on systems that keep certificates in files. Resident memory is reported on
-// Linux.
+// The cases of S3, Google Cloud Storage and Azure use a null server, which runs in its own process
+// and stores nothing. If a case transfers much data, each contender also runs in its own process,
+// so that its peak memory and CPU time can be reported. The certificate of the servers works only
+// on systems that keep certificates in files. Resident memory is reported only on Linux.
 package main
 
 import (
+	"context"
 	"flag"
 	"fmt"
 	"os"
@@ -53,6 +53,7 @@ func main() {
 		&profiles, "profile", "",
 		"write CPU profiles of the transfers to and from servers into this `directory`",
 	)
+	busyLoops := flag.Int("busy", 0, "processes that keep a processor busy meanwhile, such as two for each processor")
 	recorded := flag.String("record", "", "write results and plots into this `directory`")
 	flag.Parse()
 	chosen, err := regexp.Compile(*pattern)
@@ -66,9 +67,11 @@ func main() {
 	all, err := record.Read(*recorded)
 	exitOn(err)
 	if !*names {
-		_, err = trusted() // before a client reads the certificates of the system
+		_, err = trusted() // must precede the first use of the system's certificates
 		exitOn(err)
 	}
+	others := newEnv(context.Background())
+	exitOn(others.keepBusy(*busyLoops))
 	missed, run := 0, []record.Case{}
 	for _, c := range cases(listedKeys) {
 		if !chosen.MatchString(c.name) {
@@ -85,6 +88,7 @@ func main() {
 		all.Put(k)
 		run = append(run, k)
 	}
+	exitOn(others.close())
 	missed += reportGrowth(os.Stdout, run)
 	if *recorded != "" {
 		exitOn(all.Write(*recorded))
@@ -102,7 +106,7 @@ func exitOn(err error) {
 	}
 }
 
-// cases returns all cases. Listings of memory and local have that many keys.
+// cases returns all cases. keys is the number of keys in listings in memory and in directories.
 func cases(keys int) []benchCase {
 	all := slices.Concat(
 		memoryCases(keys), layerCases(), overlayCases(), mirrorCases(), localCases(keys), serveCases(), adapterCases(),

@@ -13,7 +13,8 @@ import (
 // listedKeys is the number of keys and files in the largest listings.
 var listedKeys = 100_000
 
-// growthJobs run jobs of which every key needs a look and no request of its own, over more and more keys.
+// growthJobs returns cases that run a job over more and more keys. The jobs compare the keys in
+// listings, and make no request for a single key.
 func growthJobs() []clientCase {
 	jobs := []struct {
 		name, title string
@@ -62,7 +63,7 @@ func expireNothing(ctx context.Context, c client, n int) error {
 	return nil
 }
 
-// syncNothing compares objects with copies that are a day younger.
+// syncNothing syncs objects to copies that are one day younger, so that nothing needs to be copied.
 func syncNothing(ctx context.Context, c client, n int) error {
 	from, to := storage.Prefixed(c.bucket, fmt.Sprintf("%d/a/", n)),
 		storage.Prefixed(c.bucket, fmt.Sprintf("%d/copies/", n))
@@ -80,7 +81,8 @@ func expectKeys(seen int64, n int) error {
 	return nil
 }
 
-// growthCases repeat listings with more keys, for plots of time and memory over size.
+// growthCases returns cases that list more and more keys. Their plots show time and memory for each
+// number of keys.
 func growthCases(keys int) []benchCase {
 	sizes := []int{keys / 100, keys / 10, keys}
 	var all []benchCase

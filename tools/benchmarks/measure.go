@@ -12,34 +12,36 @@ import (
 	"github.com/omnibucket/storage/tools/benchmarks/process"
 )
 
-// A benchCase is a comparison of several contenders.
+// A benchCase compares several contenders, one in each row.
 type benchCase struct {
 	name, title string
-	rows        []row // ours first, for ratios
+	rows        []row // the first is this library, because ratios refer to it
 	goals       []goal
-	grows       *growth // nil if the case has one size
+	grows       *growth // set if the case is a point of a curve
 }
 
-// A row is one contender. Its set-up is not measured. op does n operations.
+// A row is one contender. setup, which is not measured, returns op. op runs n operations.
 type row struct {
 	name  string
 	setup func(e *env) (op func(n int) error, err error)
-	// once is set for a slow contender, which runs one operation in one round only.
+	// once is true for a slow contender, which runs only one operation in one round.
 	once bool
-	// single is set if op ignores n. The row is not calibrated.
+	// single is true if op always runs one operation, whatever n is. The number of operations is
+	// then not calibrated.
 	single bool
 }
 
-// An env has the state that the contenders of a case share.
+// An env is the environment of a case. All of its contenders share it.
 type env struct {
 	ctx     context.Context
-	shared  map[string]any          // values that contenders share
-	reports map[string]*childReport // by row, if it runs in a process of its own
+	shared  map[string]any          // values that one contender creates and others reuse, by name
+	reports map[string]*childReport // measurements of contenders that run in a child process, by the name of the row
 	cleanup []func() error
-	// requests returns the requests of the case's server so far, by operation. It is
-	// nil if there is no server.
+	// requests returns how many requests the server of the case has received so far, by operation.
+	// It is nil if the case has no server.
 	requests func() (map[string]int, error)
-	// received returns the bytes of all responses so far; nil means they are not counted.
+	// received returns how many bytes the responses had so far in total. It is nil if these bytes
+	// are not counted.
 	received func() int
 }
 
@@ -47,7 +49,7 @@ func newEnv(ctx context.Context) *env {
 	return &env{ctx: ctx, shared: map[string]any{}, reports: map[string]*childReport{}}
 }
 
-// dir creates a directory, which is removed after the case.
+// dir creates a directory that is removed when the case has ended.
 func (e *env) dir() (string, error) {
 	dir, err := os.MkdirTemp("", "omnibucket-benchmarks-")
 	e.cleanup = append(e.cleanup, func() error { return os.RemoveAll(dir) })
@@ -62,24 +64,24 @@ func (e *env) close() error {
 	return errors.Join(errs...)
 }
 
-// A result has the measurements of a row, one per round.
+// A result holds the measurements of a row. The slices have one value for each round.
 type result struct {
 	name          string
-	nanos         []float64 // an operation
-	allocs, bytes []float64 // an operation
-	cpu           []float64 // nanoseconds of this process's, an operation
-	peak          float64   // of the heap, in bytes above the start; 0 if not measured
+	nanos         []float64 // per operation
+	allocs, bytes []float64 // per operation
+	cpu           []float64 // CPU time of this process in nanoseconds per operation
+	peak          float64   // growth of the heap in bytes at its peak; 0 if not measured
 
-	resident []float64          // bytes above the start, at most; of a process of its own
-	requests map[string]float64 // an operation, in the last round
-	received float64            // bytes of responses, likewise; 0 if not counted
+	resident []float64          // growth of the child's resident memory in bytes at its peak
+	requests map[string]float64 // number per operation, in the last round
+	received float64            // bytes of the responses per operation, in the last round; 0 if not counted
 }
 
-// A childReport is what a process of its own measured in one operation. It
-// replaces what this process measured.
+// A childReport holds the measurements of one operation in a child process. They replace the
+// measurements of this process.
 type childReport struct {
 	Nanos, CPU, Resident float64
-	PeakHeap             float64 // if set, CPU and Resident are not measured
+	PeakHeap             float64 // if above 0, CPU and Resident were not measured
 	Requests             map[string]float64
 }
 
@@ -118,7 +120,8 @@ func measure(c benchCase, rounds int, per time.Duration) (results []*result, err
 	return results, nil
 }
 
-// calibrate returns how many operations take about as long as per. It also warms up.
+// calibrate returns how many operations take about as long as the duration per. Its calls of op
+// also fill the caches.
 func calibrate(op func(int) error, per time.Duration) (int, error) {
 	for n := 1; ; n *= 2 {
 		start := time.Now()
@@ -131,9 +134,9 @@ func calibrate(op func(int) error, per time.Duration) (int, error) {
 	}
 }
 
-// run measures n operations once.
+// run measures op once, with n operations.
 func (r *result) run(op func(int) error, n int) error {
-	process.FlushDisk() // the previous row's writes do not count
+	process.FlushDisk() // otherwise writes of the previous row would slow this one
 	runtime.GC()
 	var before, after runtime.MemStats
 	runtime.ReadMemStats(&before)
@@ -152,7 +155,7 @@ func (r *result) run(op func(int) error, n int) error {
 	return nil
 }
 
-// runCounted runs n operations and counts their requests, and the bytes of the responses.
+// runCounted is like run, and also counts the requests and the bytes of the responses.
 func (r *result) runCounted(e *env, op func(int) error, n int) error {
 	if e.requests == nil {
 		return r.run(op, n)
@@ -176,7 +179,8 @@ func (r *result) runCounted(e *env, op func(int) error, n int) error {
 	return err
 }
 
-// since returns the requests of each of n operations between two counts.
+// since returns the requests per operation, from the counts at two times. n operations ran in
+// between.
 func since(before, after map[string]int, n int) map[string]float64 {
 	requests := map[string]float64{}
 	for operation := range after {
@@ -187,8 +191,8 @@ func since(before, after map[string]int, n int) map[string]float64 {
 	return requests
 }
 
-// take replaces the measurements of the last round by those of a child, unless report
-// is nil.
+// take replaces the measurements of the last round with those in report. If report is nil, it does
+// nothing.
 func (r *result) take(report *childReport) {
 	if report == nil {
 		return
@@ -215,8 +219,9 @@ func median(values []float64) float64 {
 	return (sorted[middle-1] + sorted[middle]) / 2
 }
 
-// ratio returns the median of a/b in each round, so that a busy machine slows both
-// sides. If a row has only one round, it returns the ratio of medians.
+// ratio returns the median of the ratios a/b of each round. If the machine is busy during a round,
+// a and b are slowed together, and the ratio changes little. If a and b have different numbers of
+// rounds, ratio returns the ratio of their medians.
 func ratio(a, b []float64) float64 {
 	if len(a) != len(b) {
 		return median(a) / median(b)

@@ -14,7 +14,7 @@ import (
 
 const kilobyte = 1 << 10
 
-// memoryStores are the three libraries' stores in memory.
+// memoryStores lists the in-memory stores of the three libraries.
 var memoryStores = []struct {
 	name string
 	open func() store
@@ -24,7 +24,7 @@ var memoryStores = []struct {
 	{objstoreMem, func() store { return objstoreBucket{objstore.NewInMemBucket()} }},
 }
 
-// rowsInMemory returns a row for each store in memory, which run prepares.
+// rowsInMemory returns a row for each in-memory store. run sets up the row, and returns its op.
 func rowsInMemory(run func(e *env, s store) (func(n int) error, error)) []row {
 	var rows []row
 	for _, m := range memoryStores {
@@ -37,7 +37,7 @@ func rowsInMemory(run func(e *env, s store) (func(n int) error, error)) []row {
 	return rows
 }
 
-// onceRow marks a row that is measured once.
+// onceRow marks the row with the given name, so that it runs only one operation.
 func onceRow(rows []row, name string) []row {
 	for i := range rows {
 		if rows[i].name == name {
@@ -96,7 +96,7 @@ func key(i int) string { return fmt.Sprintf("%s%06d.txt", folder(i/1000), i) }
 
 func folder(i int) string { return fmt.Sprintf("folder-%03d/", i) }
 
-// keyRing returns keys for use in a loop.
+// keyRing returns n keys. An op uses them one after the other, and then starts again.
 func keyRing(n int) []string {
 	keys := make([]string, n)
 	for i := range keys {
@@ -138,7 +138,7 @@ func getOp(bytes int) func(*env, store) (func(int) error, error) {
 	}
 }
 
-// uploadOp puts a body of unknown length.
+// uploadOp returns an op that uploads a body of unknown length.
 func uploadOp(length int) func(*env, store) (func(int) error, error) {
 	return func(e *env, s store) (func(int) error, error) {
 		data, keys := make([]byte, length), keyRing(64)
@@ -153,7 +153,7 @@ func uploadOp(length int) func(*env, store) (func(int) error, error) {
 	}
 }
 
-// downloadOp copies to a writer without optional methods.
+// downloadOp returns an op that copies an object to an io.Writer that has only the method Write.
 func downloadOp(bytes int) func(*env, store) (func(int) error, error) {
 	return func(e *env, s store) (func(int) error, error) {
 		if err := s.put(e.ctx, "key", make([]byte, bytes)); err != nil {
@@ -171,7 +171,7 @@ func downloadOp(bytes int) func(*env, store) (func(int) error, error) {
 	}
 }
 
-// listOp fills a store with keys and lists those with a prefix.
+// listOp fills a store with keys, and returns an op that lists the keys with a prefix.
 func listOp(keys int, prefix string) func(*env, store) (func(int) error, error) {
 	return func(e *env, s store) (func(int) error, error) {
 		want := keys
@@ -221,7 +221,8 @@ func mixedOp(goroutines int) func(*env, store) (func(int) error, error) {
 	}
 }
 
-// copyOp makes the minimum of a put: an allocation and a copy.
+// copyOp returns an op that does the minimum of what a put must do: it allocates memory and copies
+// the bytes.
 func copyOp(bytes int) func(*env) (func(int) error, error) {
 	return func(*env) (func(int) error, error) {
 		data := make([]byte, bytes)

@@ -10,8 +10,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// noTelemetry returns telemetry without any cost, to measure the rest. Even the no-op
-// implementation of OpenTelemetry puts a span into the context.
+// noTelemetry returns an option that replaces telemetry with an implementation that costs nothing.
+// Even the no-op implementation of OpenTelemetry puts a span into the context, which would be
+// measured.
 func noTelemetry() storage.OpenOption {
 	return storage.WithTelemetry(noopProvider{}, metricnoop.MeterProvider{})
 }

@@ -14,17 +14,17 @@ import (
 var (
 	nearPlain = &nullserver.Options{}
 	nearTLS   = &nullserver.Options{TLS: true}
-	// far is a store across a data centre's network.
+	// far behaves like a store at a distance of 20 ms, with 50 MB per second for each connection.
 	far = &nullserver.Options{TLS: true, Latency: 20 * time.Millisecond, Bandwidth: 50e6}
-	// farLink has 1 Gbit/s in all.
+	// farLink is like far, but all connections together have only 1 Gbit/s.
 	farLink    = &nullserver.Options{TLS: true, Latency: far.Latency, Bandwidth: far.Bandwidth, Link: 125e6}
 	farLatency = &nullserver.Options{Latency: far.Latency}
 )
 
 const farTitle = "TLS, 20 ms a request, 50 MB/s a connection"
 
-// A serverOrder is the first value that a server in a process of its own reads
-// from its standard input. It runs until its standard input ends.
+// A serverOrder tells a child process which null server to run. The child reads it from its
+// standard input, and runs the server until that input ends.
 type serverOrder struct {
 	Options     nullserver.Options
 	Certificate *nullserver.Certificate
@@ -48,7 +48,8 @@ func (p *provider) runServer(in io.Reader, out io.Writer) error {
 	return server.Close()
 }
 
-// server returns the URL of the case's null server, and starts it if necessary.
+// server returns the URL of the null server of the case. The first call starts the server in a
+// child process.
 func (p *provider) server(e *env, o nullserver.Options) (string, error) {
 	if url, ok := e.shared[p.name].(string); ok {
 		return url, nil
@@ -71,10 +72,9 @@ func (p *provider) server(e *env, o nullserver.Options) (string, error) {
 	return ready.URL, nil
 }
 
-// trusted returns the certificate of all servers. Each contender's own HTTP
-// client finds it like those of the system, here and in children, so that none
-// needs another client than its users have. Systems that do not keep
-// certificates in files do not find it.
+// trusted returns the TLS certificate of all null servers, and adds it to the certificates of the
+// system for this process and its children. So each contender can use the same HTTP client as its
+// users do. On systems that do not keep certificates in files, the certificate is not trusted.
 var trusted = sync.OnceValues(func() (*nullserver.Certificate, error) {
 	certificate, err := nullserver.NewCertificate()
 	if err != nil {
@@ -91,7 +91,8 @@ var trusted = sync.OnceValues(func() (*nullserver.Certificate, error) {
 	)
 })
 
-// certificateFile is removed when the program ends; "" if there is none.
+// certificateFile is the path of the file with the certificate, or "". The file is removed when the
+// program ends.
 var certificateFile string
 
 func removeCertificate() {

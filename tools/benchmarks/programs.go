@@ -14,13 +14,14 @@ const (
 	s5cmdFile  = "s5cmd cp"
 )
 
-// programs are rclone and s5cmd as contenders that transfer one file, if their variables
-// are set. Their memory is not measured.
+// programs returns the programs rclone and s5cmd as contenders that transfer one file. A program is
+// included if its variable is set. Its memory is not measured.
 func programs() []contender {
 	var all []contender
 	if os.Getenv(rcloneVariable) != "" {
 		all = append(all, program(rcloneFile, func(ctx context.Context, s jobServer, from, to string) *exec.Cmd {
-			// The null server's ETag is not the object's MD5.
+			// rclone would compare the ETag with the MD5 of the object, but the null server sends a
+			// fixed ETag.
 			return rcloneCommand(ctx, s, "copyto", from, to, "--ignore-checksum")
 		}, "peer:"))
 	}
@@ -32,7 +33,8 @@ func programs() []contender {
 	return all
 }
 
-// program returns a program as a contender; remote is how it names the server.
+// program returns a program as a contender. remote is how the program addresses the server, such as
+// "s3://".
 func program(
 	name string, command func(ctx context.Context, s jobServer, from, to string) *exec.Cmd, remote string,
 ) contender {
@@ -48,8 +50,8 @@ func program(
 			file: func(ctx context.Context, key, name string) error {
 				return run(ctx, remote+s3Bucket+"/"+key, name)
 			},
-			// The bodies are zeros, as is a file that was only extended. rclone asks for the
-			// size of what it has uploaded.
+			// The file has only zeros. The key contains its size, because rclone requests the size
+			// after the upload.
 			upload: func(ctx context.Context, _ string, _ io.Reader, size int64) error {
 				file, err := os.CreateTemp("", "omnibucket-benchmarks-*")
 				if err != nil {

@@ -7,7 +7,8 @@ import (
 	"time"
 )
 
-// startCases compare two programs that store an object of five bytes and end.
+// startCases returns a case that compares two programs, each of which only stores an object of five
+// bytes. It shows how long a program takes to start.
 func startCases() []benchCase {
 	const runs = 20
 	program := func(name, pkg string) row {

@@ -14,14 +14,14 @@ import (
 	"github.com/omnibucket/storage/tools/benchmarks/record"
 )
 
-// A goal is a requirement of a case. check returns the measured value, and whether it
-// meets the goal. Results are found by the name of the row.
+// A goal is a requirement of a case. check receives the results by the name of the row. It returns
+// the measured value, and whether the value meets the goal.
 type goal struct {
 	text  string
 	check func(rows map[string]*result) (seen string, met bool)
 }
 
-// asFast requires that ours takes at most 1/factor of the other's time.
+// asFast requires that this library is at least factor times as fast as the row named other.
 func asFast(other string, factor float64) goal {
 	return goal{
 		fmt.Sprintf("at least %g × as fast as %s", factor, other),
@@ -32,7 +32,7 @@ func asFast(other string, factor float64) goal {
 	}
 }
 
-// within requires that ours takes at most factor times the other's time.
+// within requires that this library takes at most factor times as long as the row named other.
 func within(other string, factor float64) goal {
 	return goal{
 		fmt.Sprintf("at most %g × the time of %s", factor, other),
@@ -43,7 +43,7 @@ func within(other string, factor float64) goal {
 	}
 }
 
-// allocations requires that ours makes at most n allocations per operation.
+// allocations requires that this library makes at most n allocations per operation.
 func allocations(n float64) goal {
 	return goal{fmt.Sprintf("at most %g allocations", n), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[ours].allocs)
@@ -51,7 +51,10 @@ func allocations(n float64) goal {
 	}}
 }
 
-// moreThan requires that one row allocates at most that much more than the other.
+// moreThan limits how much more one row allocates per operation than the other. The parameters one and
+// other are the names of the rows.
+// The parameter allocs is the limit for the number of allocations, and the parameter bytes is the
+// limit for their size in bytes.
 func moreThan(one, other string, allocs, bytes float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at most %g allocations and %g B more than %s", one, allocs, bytes, other),
@@ -63,7 +66,7 @@ func moreThan(one, other string, allocs, bytes float64) goal {
 	}
 }
 
-// bytesAtMost requires that ours allocates at most that many bytes per operation.
+// bytesAtMost requires that this library allocates at most that many bytes per operation.
 func bytesAtMost(most float64) goal {
 	return goal{fmt.Sprintf("allocates at most %s", record.Size(most)), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[ours].bytes)
@@ -71,8 +74,8 @@ func bytesAtMost(most float64) goal {
 	}}
 }
 
-// bytesOf requires that ours allocates at most factor times that many bytes per
-// operation.
+// bytesOf limits how many bytes this library allocates per operation. The limit is the product of
+// bytes and factor.
 func bytesOf(bytes, factor float64) goal {
 	return goal{
 		fmt.Sprintf("allocates at most %g × its %s", factor, record.Size(bytes)),
@@ -83,7 +86,7 @@ func bytesOf(bytes, factor float64) goal {
 	}
 }
 
-// report prints a case and returns the number of missed goals.
+// report prints the results of a case, and returns the number of missed goals.
 func report(w io.Writer, c benchCase, results []*result) (missed int) {
 	fmt.Fprintf(w, "\n%s: %s\n", c.name, c.title)
 	byName := map[string]*result{}
@@ -93,7 +96,7 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 		byName[r.name] = r
 		allocs, bytes := fmt.Sprintf("%.1f", median(r.allocs)), fmt.Sprintf("%.0f", median(r.bytes))
 		cpu, cpuRatio := record.Nanos(median(r.cpu)), fmt.Sprintf("%.2f", ratio(r.cpu, results[0].cpu))
-		if r.peak > 0 || r.resident != nil { // measured by a child
+		if r.peak > 0 || r.resident != nil { // measured in a child process
 			allocs, bytes = "-", "-"
 		}
 		if r.peak > 0 {
@@ -125,7 +128,7 @@ func report(w io.Writer, c benchCase, results []*result) (missed int) {
 	return missed
 }
 
-// usage returns the memory and traffic of a row as text.
+// usage returns a text with the memory and the traffic of a row.
 func usage(r *result) string {
 	var words []string
 	if median(r.resident) > 0 {
@@ -146,7 +149,7 @@ func machine() string {
 	)
 }
 
-// recordOf returns the medians of a case.
+// recordOf returns the medians of a case, in the form for package record.
 func recordOf(c benchCase, results []*result, now time.Time) record.Case {
 	k := record.Case{
 		Name: c.name, Title: c.title, Run: now.Format(time.DateOnly), Machine: machine(), Versions: versions(),
@@ -164,7 +167,7 @@ func recordOf(c benchCase, results []*result, now time.Time) record.Case {
 		if r.peak == 0 {
 			row.CPU = median(r.cpu)
 		}
-		if r.peak == 0 && r.resident == nil { // else a child measured, which counts no allocations
+		if r.peak == 0 && r.resident == nil { // a child process does not report allocations
 			row.Allocs, row.Bytes = median(r.allocs), median(r.bytes)
 		}
 		k.Rows = append(k.Rows, row)
@@ -172,7 +175,8 @@ func recordOf(c benchCase, results []*result, now time.Time) record.Case {
 	return k
 }
 
-// peers are the modules whose versions a record names.
+// peers lists the modules whose versions are recorded with the results. A path that ends in a slash
+// includes all modules below it.
 var peers = []string{
 	"gocloud.dev", "github.com/apache/iceberg-go", "github.com/thanos-io/objstore", "github.com/tus/tusd/v2", "modernc.org/sqlite", "github.com/minio/minio-go/v7", "github.com/aws/aws-sdk-go-v2/",
 	"cloud.google.com/go/storage", "github.com/Azure/azure-sdk-for-go/sdk/storage/azblob",

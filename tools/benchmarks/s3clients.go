@@ -27,7 +27,7 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// Names of the contenders for S3.
+// These are the names of the rows for S3.
 const (
 	rawSDK          = "aws-sdk-go-v2"
 	rawStream       = rawSDK + ", one stream"
@@ -49,13 +49,14 @@ const (
 	secretKey = "benchmarks-secret"
 )
 
-// openS3 opens a bucket of this library, with the profile of Amazon S3.
+// openS3 opens a bucket with this library and the profile of Amazon S3.
 func openS3(ctx context.Context, server string, opts ...storage.OpenOption) (storage.Bucket, error) {
 	profile, _ := s3.NamedProfile("aws")
 	return openS3Profile(ctx, server, &profile, opts)
 }
 
-// openUnknownS3 opens a bucket without a profile, as a user does who has only an endpoint.
+// openUnknownS3 opens a bucket with this library, but without a profile. A user who has only the
+// endpoint of a server opens a bucket in this way.
 func openUnknownS3(ctx context.Context, server string, opts ...storage.OpenOption) (storage.Bucket, error) {
 	return openS3Profile(ctx, server, nil, opts)
 }
@@ -69,18 +70,18 @@ func openS3Profile(
 	}, opts...)
 }
 
-// sdk returns the SDK's client with its defaults: it computes and checks
-// checksums where it can.
+// sdk returns a client of the SDK with its defaults. By default, it computes and verifies a
+// checksum whenever that is possible.
 func sdk(server string) *awss3.Client {
 	return awss3.New(awss3.Options{
 		Region: s3Region, BaseEndpoint: &server, UsePathStyle: true,
 		Credentials: awscredentials.NewStaticCredentialsProvider(accessKey, secretKey, ""),
-		// It would log each object that has no checksum.
+		// Otherwise the SDK would log a warning for each object without a checksum.
 		DisableLogOutputChecksumValidationSkipped: true,
 	})
 }
 
-// sdkUnchecked returns one without checksums that are not required.
+// sdkUnchecked returns a client of the SDK that computes a checksum only if S3 requires one.
 func sdkUnchecked(server string) *awss3.Client {
 	o := sdk(server).Options()
 	o.RequestChecksumCalculation = aws.RequestChecksumCalculationWhenRequired
@@ -88,7 +89,7 @@ func sdkUnchecked(server string) *awss3.Client {
 	return awss3.New(o)
 }
 
-// s3SDK returns the SDK without a manager as a contender.
+// s3SDK returns a client of the SDK, without its transfer manager, as a contender.
 func s3SDK(name string, connect func(server string) *awss3.Client) contender {
 	return contender{name: name, open: func(_ *env, server string) (client, error) {
 		c := connect(server)
@@ -141,7 +142,7 @@ func s3SDK(name string, connect func(server string) *awss3.Client) contender {
 	}}
 }
 
-// An sdkObject makes a ranged GetObject for each ReadAt.
+// An sdkObject reads an object with the SDK. Each ReadAt makes a request for a range.
 type sdkObject struct {
 	ctx    context.Context
 	client *awss3.Client
@@ -162,7 +163,7 @@ func (o *sdkObject) ReadAt(p []byte, off int64) (int, error) {
 
 func (o *sdkObject) Close() error { return nil }
 
-// s3TransferManager returns the SDK's newer manager as a contender.
+// s3TransferManager returns the newer of the SDK's two transfer managers as a contender.
 func s3TransferManager(name string, kind transfertypes.GetObjectType) contender {
 	return contender{name: name, open: func(_ *env, server string) (client, error) {
 		c := transfermanager.New(sdk(server), func(o *transfermanager.Options) { o.GetObjectType = kind })
@@ -259,8 +260,8 @@ func openObjstore(_ *env, server string) (client, error) {
 	}, err
 }
 
-// openPlain sends one unsigned request an object, which is the least that any
-// client has to do.
+// openPlain returns a client that sends one unsigned HTTP request for each object. No client can do
+// less.
 func openPlain(_ *env, server string) (client, error) {
 	c := &http.Client{}
 	do := func(ctx context.Context, method, key string, body io.Reader, size int64) (io.ReadCloser, error) {

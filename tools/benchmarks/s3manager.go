@@ -11,7 +11,7 @@ import (
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 )
 
-// openManager opens the SDK's older manager.
+// openManager returns a client that uses the older of the SDK's two transfer managers.
 func openManager(_ *env, server string) (client, error) {
 	uploader, downloader := manager.NewUploader(sdk(server)), manager.NewDownloader(sdk(server))
 	upload := func(ctx context.Context, key string, body io.Reader, _ int64) error {

@@ -19,20 +19,21 @@ import (
 )
 
 const (
-	// These have the paths of programs: minio and versitygw in the cache of testservers.
+	// These environment variables hold the paths of server programs. The cache of testservers
+	// contains both programs.
 	minioProgramVariable     = "OMNIBUCKET_MINIO"
 	versitygwProgramVariable = "OMNIBUCKET_VERSITYGW"
 
 	serverInMemory    = "s3server/cmd/s3server, memory"
 	serverOnDirectory = "s3server/cmd/s3server, a directory"
-	serverUnsynced    = "s3server/cmd/s3server, a directory without flushes" // as versitygw
+	serverUnsynced    = "s3server/cmd/s3server, a directory without flushes" // does not sync, like versitygw
 	serverMinIO       = "MinIO"
 	serverVersityGW   = "versitygw"
 
 	serverFileBytes = 4 << 10
 )
 
-// serverNames are the servers that are compared: ours, and those whose programs are named.
+// serverNames returns the servers to compare. versitygw is included only if its variable is set.
 func serverNames() []string {
 	names := []string{serverInMemory, serverOnDirectory, serverUnsynced, serverMinIO}
 	if os.Getenv(versitygwProgramVariable) != "" {
@@ -41,9 +42,10 @@ func serverNames() []string {
 	return names
 }
 
-// s3ServerCases compare s3server/cmd/s3server with MinIO and versitygw, as servers of s5cmd. Each row has a server
-// process of its own, and its CPU time and memory are those of the server. Without s5cmd and
-// MinIO there are no such cases, and -large has the size of the large file:
+// s3ServerCases returns the cases that compare s3server/cmd/s3server with MinIO and versitygw. The
+// client is s5cmd. Each row has its own server process, and the CPU time and memory of a row are
+// those of its server. If s5cmd or MinIO is missing, there are no cases. The flag -large sets the
+// size of the large file:
 //
 //	OMNIBUCKET_S5CMD=~/go/bin/s5cmd OMNIBUCKET_MINIO=… OMNIBUCKET_VERSITYGW=… go run . -run s3server -files 2000 -large 200
 func s3ServerCases() []benchCase {
@@ -82,7 +84,8 @@ func s3ServerCases() []benchCase {
 	}
 }
 
-// A serverCommand returns the arguments of s5cmd that are measured.
+// A serverCommand returns the arguments of a measured s5cmd command. An upload reads the directory
+// tree. A download writes to the directory that the parameter back names.
 type serverCommand func(tree, bucket, back string) []string
 
 func uploadTree(tree, bucket, _ string) []string { return []string{"cp", tree + "/", bucket + "/"} }
@@ -117,8 +120,8 @@ func serverRows(large bool, command serverCommand) (rows []row) {
 	return rows
 }
 
-// round measures one command. It uploads to an empty bucket, and downloads to an empty
-// directory.
+// round runs and measures one command. The target of an upload is an empty bucket, and the target
+// of a download is an empty directory.
 func (s *s3Process) round(ctx context.Context, tree string, command serverCommand) (report *childReport, err error) {
 	back, err := os.MkdirTemp("", "omnibucket-benchmarks-")
 	if err != nil {
@@ -203,15 +206,15 @@ func startRows() (rows []row) {
 	return rows
 }
 
-// An s3Process is a server in a process of its own.
+// An s3Process is a running server process.
 type s3Process struct {
 	server  jobServer
 	pid     int
-	started time.Duration // until the first response
-	end     func() error  // ends it; its data stays until the end of the case
+	started time.Duration // time from its start to its first response
+	end     func() error  // ends the server, but keeps its data until the end of the case
 }
 
-// startS3Server starts a server, which ends with the case.
+// startS3Server starts the named server, which ends when the case ends.
 func (e *env) startS3Server(name string) (*s3Process, error) {
 	dir, err := e.dir()
 	if err != nil {
@@ -222,7 +225,7 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 		return nil, err
 	}
 	address := listener.Addr().String()
-	_ = listener.Close() // its port is free again
+	_ = listener.Close() // makes the port free for the server
 	const key, secret = "benchmarks", "benchmarks-secret"
 	var cmd *exec.Cmd
 	switch name {
@@ -258,7 +261,7 @@ func (e *env) startS3Server(name string) (*s3Process, error) {
 	}
 	s := &s3Process{server: jobServer{"http://" + address, key, secret}, pid: cmd.Process.Pid, end: func() error {
 		_ = cmd.Process.Kill()
-		_ = cmd.Wait() // it was killed
+		_ = cmd.Wait() // always fails, because the server was killed
 		return nil
 	}}
 	e.cleanup = append(e.cleanup, s.end)
@@ -282,15 +285,15 @@ func (s *s3Process) s5cmd(ctx context.Context, args ...string) error {
 	return nil
 }
 
-// peak returns the most memory that the process had, in bytes.
+// peak returns the largest resident memory that the server has had, in bytes.
 func (s *s3Process) peak() float64 {
 	return process.PeakOf(s.pid)
 }
 
-// cpu returns the CPU time of the process so far, in nanoseconds.
+// cpu returns the CPU time that the server has used so far, in nanoseconds.
 func (s *s3Process) cpu() float64 {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/stat", s.pid))
-	_, rest, _ := strings.Cut(string(text), ") ") // the name may have spaces
+	_, rest, _ := strings.Cut(string(text), ") ") // cut after the name, because the name may contain spaces
 	fields := strings.Fields(rest)
 	if len(fields) < 13 {
 		return 0
@@ -298,11 +301,12 @@ func (s *s3Process) cpu() float64 {
 	var user, system float64
 	_, _ = fmt.Sscan(fields[11], &user)
 	_, _ = fmt.Sscan(fields[12], &system)
-	const tick = 1e9 / 100 // of Linux, in nanoseconds
+	const tick = 1e9 / 100 // length of a clock tick of Linux in nanoseconds
 	return (user + system) * tick
 }
 
-// serverTree returns a directory of small files, or of a large one.
+// serverTree returns a directory with small files, or with one large file. The first call creates
+// it.
 func (e *env) serverTree(large bool) (string, error) {
 	name := fmt.Sprintf("s3server-tree-%t", large)
 	if dir, ok := e.shared[name].(string); ok {
@@ -335,7 +339,7 @@ func randomFile(name string, seed *rand.ChaCha8, size int64) error {
 	return errors.Join(err, file.Close())
 }
 
-// timeAtMost requires that an operation of a row takes at most this long.
+// timeAtMost requires that an operation of the row named one takes at most the given time.
 func timeAtMost(one string, most time.Duration) goal {
 	return goal{fmt.Sprintf("%s: at most %s", one, most), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[one].nanos)
@@ -343,7 +347,7 @@ func timeAtMost(one string, most time.Duration) goal {
 	}}
 }
 
-// serverSize requires that the server's program, without symbols, has at most so many bytes.
+// serverSize requires that the program of our server, without symbols, has at most that many bytes.
 func serverSize(most int64) goal {
 	return goal{
 		fmt.Sprintf("the stripped program has at most %s", record.Size(float64(most))),

@@ -2,5 +2,6 @@
 
 package main
 
-// s3ServerCases returns none: they need what Linux tells about processes.
+// s3ServerCases returns no cases, because only Linux permits measuring another process in the
+// necessary way.
 func s3ServerCases() []benchCase { return nil }

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// A serverStep is one command of s5cmd in the life of a server.
+// A serverStep is a command of s5cmd. A server runs all steps, one after the other.
 type serverStep struct {
 	name    string
 	large   bool
@@ -24,10 +24,12 @@ var serverSteps = []serverStep{
 	{"download it", true, downloadTree},
 }
 
-// s3ServerSteps compares servers that hold many objects and a large one. Each server makes all
-// steps and ends before the next one starts. The large file is removed then. The small ones stay
-// until the end of the case: ext4 does not use inodes again that were free for less than some
-// minutes, and looks at each of them when a file is created. The next server would pay for them.
+// s3ServerSteps returns a case that compares servers that hold many small objects and a large one.
+// Each server makes all steps and ends before the next server starts.
+//
+// When a server has ended, its large file is removed, but its small files stay until the end of the
+// case. For some minutes, ext4 does not reuse the inodes of removed files, but it looks at each of
+// them whenever a file is created. So removed files would slow the next server.
 //
 //	OMNIBUCKET_S5CMD=… OMNIBUCKET_MINIO=… OMNIBUCKET_VERSITYGW=… go run . -run s3server-steps -files 100000 -large 5120
 func s3ServerSteps(small, large string) benchCase {
@@ -41,7 +43,7 @@ func s3ServerSteps(small, large string) benchCase {
 	for _, step := range serverSteps {
 		for _, other := range names[3:] {
 			directory := serverOnDirectory
-			if other == serverVersityGW { // which flushes nothing
+			if other == serverVersityGW { // versitygw does not wait for the disk, so our server must not wait either
 				directory = serverUnsynced
 			}
 			c.goals = append(c.goals, ahead(directory+": "+step.name, other+": "+step.name)...)
@@ -50,7 +52,8 @@ func s3ServerSteps(small, large string) benchCase {
 	return c
 }
 
-// ahead requires that one row takes less time, CPU and memory than the other.
+// ahead requires that the row named one takes less time, CPU time and memory than the row named
+// other.
 func ahead(one, other string) []goal {
 	return []goal{faster(one, other, 1), lessCPU(one, other, 1), lessMemory(one, other, 1)}
 }
@@ -77,7 +80,8 @@ func stepsOf(name string) (rows []row) {
 	return rows
 }
 
-// step measures one step. Its memory is the most that the server had since the step began.
+// step runs and measures one step. The memory is the largest that the server has had during the
+// step.
 func (s *s3Process) step(e *env, step serverStep) (*childReport, error) {
 	tree, err := e.serverTree(step.large)
 	if err != nil {
@@ -107,7 +111,7 @@ func (s *s3Process) step(e *env, step serverStep) (*childReport, error) {
 	return &childReport{Nanos: float64(time.Since(began)), CPU: s.cpu() - computed, Resident: s.peak()}, nil
 }
 
-// forgetPeak lets the kernel count the peak of memory from now on.
+// forgetPeak makes the kernel start a new measurement of the peak memory.
 func (s *s3Process) forgetPeak() error {
 	return os.WriteFile(fmt.Sprintf("/proc/%d/clear_refs", s.pid), []byte("5"), 0)
 }

@@ -12,7 +12,7 @@ import (
 
 const plainSend = "io.Copy from the file"
 
-// sendRows write a file to a socket.
+// sendRows returns rows that write the content of an object or file to a socket.
 func sendRows(bytes int64) []row {
 	downloading := func(opts ...storage.DownloadOption) func(*env) (func(int) error, error) {
 		return func(e *env) (func(int) error, error) {
@@ -38,7 +38,8 @@ func sendRows(bytes int64) []row {
 		}
 	}
 	return []row{
-		// A range is not verified, so that its bytes are not read into memory.
+		// The library does not verify the checksum of a range. So the kernel can send the bytes
+		// without copying them to this process.
 		{name: ours, setup: downloading(storage.WithRange(0, bytes))},
 		{name: ours + ", verified", setup: downloading()},
 		{name: plainSend, setup: func(e *env) (func(int) error, error) {
@@ -62,7 +63,8 @@ func sendRows(bytes int64) []row {
 	}
 }
 
-// sendOp calls send with a socket whose other end discards the data.
+// sendOp returns an op that calls send with a socket. A goroutine at the other end of the socket
+// discards the data.
 func sendOp(e *env, want int64, send func(io.Writer) (int64, error)) (func(int) error, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

@@ -26,10 +26,10 @@ const (
 	serveKey = "object.bin"
 )
 
-// serveCases serve objects over loopback HTTP to a minimal client, so that only the
-// server differs. Ours verifies an object that it serves completely, which means
-// reading its bytes. It does not verify a range, and the kernel sends it from the
-// file.
+// serveCases returns the cases in which objects are served over HTTP on this machine. The client is
+// minimal, so that only the server makes a difference. If our handler serves a whole object, it
+// reads and verifies all bytes. It does not verify a range, so the kernel sends the range directly
+// from the file.
 func serveCases() []benchCase {
 	var all []benchCase
 	for _, size := range []int{kilobyte, 64 << 20} {
@@ -41,7 +41,8 @@ func serveCases() []benchCase {
 	return all
 }
 
-// A serveCase serves a whole object, or a range of all but its first byte.
+// A serveCase serves an object of size bytes. If ranged is true, the request is for all bytes
+// except the first one.
 type serveCase struct {
 	size   int
 	ranged bool
@@ -117,10 +118,10 @@ func (a serveCase) goals(peer string) []goal {
 	case a.ranged:
 		return []goal{within(peer, 1.3)}
 	}
-	return []goal{within(peer, 1.75)} // verified
+	return []goal{within(peer, 1.75)} // slower, because our handler verifies the object
 }
 
-// serveOp sends requests to our handler.
+// serveOp returns an op that sends requests to our handler for the bucket b.
 func (a serveCase) serveOp(e *env, b storage.Bucket) (func(int) error, error) {
 	if _, err := b.Upload(e.ctx, serveKey, bytes.NewReader(make([]byte, a.size)), storage.WithContentType(contentType)); err != nil {
 		return nil, err
@@ -130,7 +131,7 @@ func (a serveCase) serveOp(e *env, b storage.Bucket) (func(int) error, error) {
 	}))
 }
 
-// requestOp sends requests to a handler over one connection.
+// requestOp returns an op that sends requests to the handler h over one connection.
 func (a serveCase) requestOp(e *env, h http.Handler) (func(int) error, error) {
 	server := httptest.NewServer(h)
 	e.cleanup = append(e.cleanup, func() error { server.Close(); return nil })
@@ -158,7 +159,7 @@ func (a serveCase) requestOp(e *env, h http.Handler) (func(int) error, error) {
 	}, nil
 }
 
-// readResponse reads a response and returns the length of its body.
+// readResponse reads a response into body, and returns the length of the response's body.
 func readResponse(from *bufio.Reader, body []byte) (int, error) {
 	length := -1
 	for {

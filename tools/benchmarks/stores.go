@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Names of the contenders.
+// These are the names of the rows.
 const (
 	ours         = "omnibucket"
 	goCloudMem   = "gocloud memblob"
@@ -21,7 +21,7 @@ const (
 	objstoreFile = "objstore filesystem"
 )
 
-// listed counts the keys below prefix.
+// listed lists the keys that begin with prefix, and returns their number.
 func listed(ctx context.Context, s store, prefix string) (n int, _ error) {
 	err := s.list(ctx, prefix, func() { n++ })
 	return n, err
@@ -33,20 +33,21 @@ const contentType = "text/plain; charset=utf-8"
 
 var metadata = map[string]string{"owner": "42", "purpose": "benchmark"}
 
-// A store has the operations of the cases for one library, each written as usual for
-// it.
+// A store has the measured operations of one library. Each is implemented as users of that library
+// usually write it.
 type store interface {
 	put(ctx context.Context, key string, data []byte) error
 	upload(ctx context.Context, key string, body io.Reader) error
-	get(ctx context.Context, key string) (n int, _ error) // into memory
+	get(ctx context.Context, key string) (n int, _ error) // reads the whole object into memory
 	download(ctx context.Context, key string, to io.Writer) (n int64, _ error)
 	attrs(ctx context.Context, key string) error
-	// list calls each for every key below prefix, in pages of 1,000 with sizes.
+	// list calls the function each for every key that begins with prefix. It requests pages of
+	// 1,000 keys with their sizes.
 	list(ctx context.Context, prefix string, each func()) error
 	close() error
 }
 
-// own is this library. opts are for uploads.
+// An own implements store with a bucket of this library. opts apply to its uploads.
 type own struct {
 	bucket storage.Bucket
 	opts   []storage.UploadOption
@@ -88,7 +89,7 @@ func (s own) list(ctx context.Context, prefix string, each func()) error {
 
 func (s own) close() error { return storage.Close(s.bucket) }
 
-// goCloud is gocloud.dev/blob.
+// A goCloud implements store with a bucket of gocloud.dev/blob.
 type goCloud struct {
 	bucket *blob.Bucket
 	opts   *blob.WriterOptions
@@ -101,7 +102,7 @@ func (s goCloud) put(ctx context.Context, key string, data []byte) error {
 func (s goCloud) upload(ctx context.Context, key string, body io.Reader) error {
 	opts := s.opts
 	if opts == nil {
-		opts = &blob.WriterOptions{ContentType: contentType} // Upload requires one
+		opts = &blob.WriterOptions{ContentType: contentType} // required by Upload
 	}
 	return s.bucket.Upload(ctx, key, body, opts)
 }
@@ -138,8 +139,8 @@ func (s goCloud) list(ctx context.Context, prefix string, each func()) error {
 
 func (s goCloud) close() error { return s.bucket.Close() }
 
-// objstoreBucket is github.com/thanos-io/objstore, which has no pages and writes no
-// attributes.
+// An objstoreBucket implements store with a bucket of github.com/thanos-io/objstore. Its listings
+// have no pages, and its writes set no attributes.
 type objstoreBucket struct{ bucket objstore.Bucket }
 
 func (s objstoreBucket) put(ctx context.Context, key string, data []byte) error {
@@ -178,7 +179,8 @@ func (s objstoreBucket) list(ctx context.Context, prefix string, each func()) er
 
 func (s objstoreBucket) close() error { return s.bucket.Close() }
 
-// copyAndClose copies a download, unless opening it failed, and closes it.
+// copyAndClose copies the download r to a writer, and closes r. err is the error of opening the
+// download. If err is not nil, copyAndClose only returns err.
 func copyAndClose(to io.Writer, r io.ReadCloser, err error) (int64, error) {
 	if err != nil {
 		return 0, err

@@ -14,11 +14,11 @@ const (
 	tailReads  = 1000
 )
 
-// stalling is a store that stalls one in fifty responses.
+// stalling is a server that delays one of fifty responses by 200 ms more than the others.
 var stalling = &nullserver.Options{Latency: 5 * time.Millisecond, Stall: 200 * time.Millisecond, StallEvery: 50}
 
-// tailCases compare the slowest reads. The times are the 99th percentile of a thousand reads,
-// and the requests are those of one read.
+// tailCases returns a case that compares the slowest reads. The time of a row is the 99th
+// percentile of a thousand reads. The requests are those of one read.
 func tailCases() []benchCase {
 	return []benchCase{{
 		name: "s3-get-tail",
@@ -43,7 +43,7 @@ func tailRow(c contender) row {
 	}}
 }
 
-// slowest reads small objects one after the other. The time of its report is the 99th percentile.
+// slowest reads small objects one after the other, and reports the 99th percentile of the times.
 func (e *env) slowest(c client) (*childReport, error) {
 	before, err := e.requests()
 	if err != nil {

@@ -15,14 +15,14 @@ import (
 )
 
 const (
-	// minioVariable has the address of MinIO, set by testservers. The variables with
-	// _KEY and _SECRET have its credentials.
+	// minioVariable is the environment variable with the address of MinIO, which testservers sets.
+	// The variables with the suffixes _KEY and _SECRET hold the credentials.
 	minioVariable = "OMNIBUCKET_TEST_MINIO"
-	// rcloneVariable has the path of rclone: go install
-	// github.com/rclone/rclone@v1.75.1.
+	// rcloneVariable is the environment variable with the path of rclone, which "go install
+	// github.com/rclone/rclone@v1.75.1" makes.
 	rcloneVariable = "OMNIBUCKET_RCLONE"
-	// s5cmdVariable has the path of github.com/peak/s5cmd. If it is empty, there is
-	// no such row.
+	// s5cmdVariable is the environment variable with the path of s5cmd (github.com/peak/s5cmd). If
+	// it is empty, there is no row for s5cmd.
 	s5cmdVariable = "OMNIBUCKET_S5CMD"
 
 	rcloneBest = "rclone copy, 32 transfers"
@@ -31,10 +31,10 @@ const (
 	s5cmdOwn   = "s5cmd sync, 256 workers"
 )
 
-// transferJobCases compare whole jobs with rclone and s5cmd on a real MinIO. A tree
-// is uploaded to an empty bucket, and again when all of it exists. Each contender is
-// a program; ours is cmd/omnibucket, as it is released. Without MinIO and rclone there are no such
-// cases:
+// transferJobCases returns the cases that compare whole jobs with rclone and s5cmd on a real MinIO.
+// A job uploads a tree of files, once to an empty bucket, and once to a bucket that has all files
+// already. Each contender is a program; ours is cmd/omnibucket. If MinIO or rclone is missing,
+// there are no cases:
 //
 //	OMNIBUCKET_RCLONE=~/go/bin/rclone OMNIBUCKET_S5CMD=~/go/bin/s5cmd go run -C ../testservers . -only minio -dir ../benchmarks -- go run . -run jobs
 func transferJobCases() []benchCase {
@@ -98,12 +98,12 @@ func transferJobCases() []benchCase {
 
 const (
 	jobFiles      = 2000
-	jobFileBytes  = 64 << 10 // maximum; the mean is half of it
+	jobFileBytes  = 64 << 10 // largest size of a small file; the average is half of it
 	jobLargeFiles = 2
 	jobLargeBytes = 128 << 20
 )
 
-// jobTree returns the directory that all contenders upload.
+// jobTree returns the directory that all programs upload. The first call creates it.
 func (e *env) jobTree() (string, error) {
 	const name = "jobs-tree"
 	if dir, ok := e.shared[name].(string); ok {
@@ -138,11 +138,11 @@ func (e *env) jobTree() (string, error) {
 	return dir, nil
 }
 
-// A job returns the command that uploads dir to a bucket.
+// A job returns a command of one program, such as the upload of dir to a bucket.
 type job func(e *env, dir, bucket string) (*exec.Cmd, error)
 
-// jobRow returns a row. Each operation has a bucket of its own or, with again, one
-// that the same contender has filled.
+// jobRow returns a row that measures a job. If again is false, each operation uploads to a new
+// bucket. If again is true, the same program has filled the bucket before.
 func jobRow(name string, again bool, make job) row {
 	return row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
 		dir, err := e.jobTree()
@@ -171,7 +171,7 @@ func jobRow(name string, again bool, make job) row {
 	}}
 }
 
-// runJob runs a program and measures it.
+// runJob runs the command of a job, and returns its measurements.
 func (e *env) runJob(make job, dir, bucket string) (*childReport, error) {
 	cmd, err := make(e, dir, bucket)
 	if err != nil {

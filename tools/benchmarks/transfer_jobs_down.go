@@ -6,7 +6,7 @@ import (
 	"os/exec"
 )
 
-// jobDownRow returns a row that downloads the tree to a new directory.
+// jobDownRow returns a row in which each operation downloads the tree to a new directory.
 func jobDownRow(name string, make job) row {
 	return row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
 		bucket, err := e.fullBucket()
@@ -24,7 +24,7 @@ func jobDownRow(name string, make job) row {
 	}}
 }
 
-// fullBucket returns the bucket that has the tree.
+// fullBucket returns the name of a bucket that contains the tree. The first call fills it.
 func (e *env) fullBucket() (string, error) {
 	const name = "jobs-full"
 	if bucket, ok := e.shared[name].(string); ok {
@@ -43,7 +43,7 @@ func (e *env) fullBucket() (string, error) {
 	return bucket, err
 }
 
-// syncUp is our contender for uploads.
+// syncUp returns a job that uploads with this library's command line.
 func syncUp(flags ...string) job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
 		return e.commandLine(
@@ -52,7 +52,7 @@ func syncUp(flags ...string) job {
 	}
 }
 
-// syncDown is our contender for downloads.
+// syncDown returns a command that downloads with this library's command line.
 func syncDown(e *env, dir, bucket string) (*exec.Cmd, error) {
 	return e.commandLine(bucket, func(address string) []string { return []string{"sync", address, dir} })
 }

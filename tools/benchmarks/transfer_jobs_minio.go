@@ -14,10 +14,10 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// A jobServer is the server of the jobs.
+// A jobServer holds the address and the credentials of the server to which the jobs transfer.
 type jobServer struct{ endpoint, key, secret string }
 
-// jobServer returns MinIO, unless the case has started another server.
+// jobServer returns the server of the jobs: the one that the case has started, or otherwise MinIO.
 func (e *env) jobServer() (endpoint, key, secret string) {
 	if own, ok := e.shared[jobServerName].(jobServer); ok {
 		return own.endpoint, own.key, own.secret
@@ -27,7 +27,7 @@ func (e *env) jobServer() (endpoint, key, secret string) {
 
 const jobServerName = "jobs-server"
 
-// jobBucket creates an empty bucket, which is removed with its objects.
+// jobBucket creates an empty bucket. The bucket and its objects are removed after the case.
 func (e *env) jobBucket() (name string, err error) {
 	endpoint, key, secret := e.jobServer()
 	profile, _ := s3.NamedProfile("minio")
@@ -52,7 +52,7 @@ func (e *env) jobBucket() (name string, err error) {
 			return err
 		}
 		var listed error
-		_, err = storage.RemoveVersions(ctx, b, func(yield func(storage.VersionEntry) bool) { // an object is one, too
+		_, err = storage.RemoveVersions(ctx, b, func(yield func(storage.VersionEntry) bool) { // all versions
 			for v, err := range storage.Versions(ctx, b) {
 				if listed = err; err != nil || !yield(v) {
 					return
@@ -64,7 +64,7 @@ func (e *env) jobBucket() (name string, err error) {
 	return name, nil
 }
 
-// migrate is our contender: the program of the example, built once.
+// migrate returns a job that runs the program examples/migrate. The first call builds it.
 func migrate(flags ...string) job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
 		program, err := e.built("migrate", "../..", "./examples/migrate")
@@ -78,8 +78,8 @@ func migrate(flags ...string) job {
 	}
 }
 
-// built returns the path of a program, which is built once from a package of the module in
-// a directory.
+// built returns the path of a built program. The first call builds it from the package pkg of a
+// module.
 func (e *env) built(name, module, pkg string, flags ...string) (program string, err error) {
 	program, ok := e.shared["jobs-"+name].(string)
 	if ok {
@@ -93,7 +93,7 @@ func (e *env) built(name, module, pkg string, flags ...string) (program string, 
 	build := exec.CommandContext(
 		e.ctx, "go",
 		slices.Concat([]string{"build", "-C", module, "-o", program}, flags, []string{pkg})...)
-	build.Env = append(os.Environ(), "CGO_ENABLED=0") // as releases are built
+	build.Env = append(os.Environ(), "CGO_ENABLED=0") // like the released programs
 	if out, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building %s: %w: %s", name, err, out)
 	}
@@ -101,7 +101,8 @@ func (e *env) built(name, module, pkg string, flags ...string) (program string, 
 	return program, nil
 }
 
-// ownAddress returns the address of a bucket, and an environment with its credentials.
+// ownAddress returns the address of a bucket for this library, and an environment with its
+// credentials.
 func (e *env) ownAddress(bucket string) (address string, env []string) {
 	endpoint, key, secret := e.jobServer()
 	query := url.Values{"endpoint": {endpoint}, "region": {"us-east-1"}, "path_style": {"true"}, "profile": {"minio"}}
@@ -110,14 +111,15 @@ func (e *env) ownAddress(bucket string) (address string, env []string) {
 	)
 }
 
-// rclone runs rclone without a configuration, and without a check for the bucket.
+// rclone returns a job that uploads with rclone. rclone has no configuration file, and does not
+// check whether the bucket exists.
 func rclone(flags ...string) job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
 		return e.rclonePeer(append([]string{"copy", dir, "peer:" + bucket}, flags...)), nil
 	}
 }
 
-// rcloneCommand runs rclone; peer: is the server.
+// rcloneCommand returns a command that runs rclone. In args, "peer:" stands for the server s.
 func rcloneCommand(ctx context.Context, s jobServer, args ...string) *exec.Cmd {
 	cmd := exec.CommandContext(
 		ctx, os.Getenv(rcloneVariable),
@@ -130,7 +132,7 @@ func rcloneCommand(ctx context.Context, s jobServer, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// s5cmd runs s5cmd with its default number of workers.
+// s5cmd returns a job that uploads with s5cmd and its default number of workers.
 func s5cmd() job {
 	return func(e *env, dir, bucket string) (*exec.Cmd, error) {
 		return e.s5cmdPeer("sync", dir+"/", "s3://"+bucket+"/"), nil

@@ -10,13 +10,13 @@ import (
 
 const (
 	throttledFiles = 1000
-	throttledRate  = 150 // writes that the server takes in a second
+	throttledRate  = 150 // number of writes per second that the server accepts
 )
 
-// throttledJobCases compare a job with rclone and s5cmd on a server that accepts 150
-// writes a second. It refuses others with 503 SlowDown. The server is
-// s3server, in this process. A contender that loses a file fails. There are
-// rows for the programs that are set:
+// throttledJobCases returns the cases that compare a job with rclone and s5cmd on a throttled
+// server. The server is a server of package s3server in this process. It accepts 150 writes per
+// second, and refuses more with 503 SlowDown. If a program loses a file, its row fails. A program
+// takes part if its variable is set:
 //
 //	OMNIBUCKET_RCLONE=~/go/bin/rclone OMNIBUCKET_S5CMD=~/go/bin/s5cmd go run . -run jobs-throttled
 func throttledJobCases() []benchCase {
@@ -45,7 +45,8 @@ func throttledJobCases() []benchCase {
 	return []benchCase{c}
 }
 
-// throttledRow is a jobRow on the throttled server, which must store each file.
+// throttledRow is like jobRow, but uses the throttled server. It fails unless the server has every
+// file after the job.
 func throttledRow(name string, make job) row {
 	return row{name: name, single: true, setup: func(e *env) (func(int) error, error) {
 		server, err := e.throttledServer()

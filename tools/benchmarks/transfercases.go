@@ -61,8 +61,9 @@ func uploadCases() []clientCase {
 			"upload-32-near", "TLS, nothing in the way", nearTLS, faster(ours, sdkManager, 1),
 			faster(oursUnknown, sdkManager, 1),
 		),
-		// From afar, memory limits the speed: ours sends nine parts on nine
-		// connections, while each stream of the others has five connections.
+		// At a distance, the memory limits the speed. This library has 48 MiB for all uploads
+		// together, and so sends only nine parts at the same time, on nine connections. The other
+		// libraries use five connections for each upload.
 		s3Streams("upload-32-far", farTitle, far, faster(ours, sdkManager, 0.4), faster(oursUnknown, sdkManager, 0.4)),
 		{
 			provider: amazon, name: "upload-near", title: "upload 1 GiB of an io.ReaderAt over TLS, nothing in the way",
@@ -83,8 +84,8 @@ func uploadCases() []clientCase {
 			provider: google, name: "upload-stream", title: "upload 64 MiB of unknown length; " + farTitle,
 			server: far, do: uploadStream, amount: 64 * mebibyte,
 			contenders: []contender{gcsOurs, gcsRaw, gcsSDK(rawGCSLarge, gcsChunks(8*mebibyte)), gcsGoCloud},
-			// Chunks are sent one after the other, so that no client can be much
-			// faster. Ours holds one that is being sent and one that is being read.
+			// Google accepts chunks only one after the other, so no client can be much faster. This
+			// library holds two chunks: one is sent while the other is read.
 			goals: []goal{requestsAtMost(ours, 9), memoryAtMost(ours, 20*mebibyte), faster(ours, rawGCS, 0.95)},
 		},
 		{
@@ -111,7 +112,8 @@ func uploadCases() []clientCase {
 				azureSDK(azureUploadChecked, azureStream(azureblobs.TransferValidationTypeComputeCRC64())),
 				azureGoCloud,
 			},
-			// Only ours and the one with CRC64 have the store check what arrives.
+			// The store verifies the content only for this library and for the contender with
+			// CRC64.
 			goals: []goal{
 				faster(ours, azureUpload, 1.4), memoryAtMost(ours, 74*mebibyte),
 				faster(ours, azureUploadChecked, 1), lessMemory(ours, azureUploadChecked, 0.5),
@@ -120,7 +122,8 @@ func uploadCases() []clientCase {
 	}
 }
 
-// s3Streams are uploads that share one BufferLimit, which only ours has.
+// s3Streams returns a case with several uploads at the same time. In this library they share one
+// BufferLimit. The other libraries cannot limit the memory of all uploads together.
 func s3Streams(name, where string, server *nullserver.Options, goals ...goal) clientCase {
 	const memory = 48 * mebibyte
 	return clientCase{

@@ -16,26 +16,28 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// The rows of the cases of an overlay, by where the objects are.
+// These are the names of an overlay's rows. They say in which of its stores the objects are.
 const (
 	inNewStore = "overlay, objects in the new store"
 	inOldStore = "overlay, objects in the old store"
 )
 
-// The rows of the cases of a mirror.
+// These are the names of a mirror's rows.
 const (
 	mirrored       = "mirror"
 	withoutPrimary = "mirror, the primary is down"
 )
 
-// A twoStoresCase is one call of a bucket of two stores in memory, beside that of one store.
+// A twoStoresCase compares a call on a layer over two in-memory stores with the same call on one
+// in-memory store.
 type twoStoresCase struct {
 	name, title string
 	op          func(e *env, s twoStores) (func(int) error, error)
 	rows        []string
 }
 
-// overlayCases count the requests of both stores.
+// overlayCases returns the cases that compare an overlay with a single store. They count the
+// requests to both stores of the overlay.
 func overlayCases() []benchCase {
 	return twoStoresCases("overlay-", newOverlaid, []twoStoresCase{
 		{"download-1k", "download 1 KiB", download1k, []string{inNewStore, inOldStore}},
@@ -45,7 +47,8 @@ func overlayCases() []benchCase {
 	})
 }
 
-// mirrorCases count the requests of both stores.
+// mirrorCases returns the cases that compare a mirror with a single store. They count the requests
+// to both stores of the mirror.
 func mirrorCases() []benchCase {
 	return twoStoresCases("mirror-", newMirrored, []twoStoresCase{
 		{"download-1k", "download 1 KiB", download1k, []string{mirrored, withoutPrimary}},
@@ -70,10 +73,12 @@ func twoStoresCases(prefix string, open func(e *env, row string) twoStores, call
 	return cases
 }
 
-// A twoStores is a bucket of two stores, and the store, in no layer, in which its objects are put beforehand.
+// A twoStores is an overlay or a mirror, with buckets that reach its stores directly. The field
+// bucket is the bucket with the layer. The field objects is the store to which the case writes its
+// objects in advance.
 type twoStores struct {
 	bucket, objects storage.Bucket
-	written         storage.Bucket // the store, in no layer, to which the bucket writes
+	written         storage.Bucket // store to which bucket writes
 }
 
 func newOneStore(e *env) twoStores {
@@ -99,7 +104,8 @@ func newOverlaid(e *env, name string) twoStores {
 	return s
 }
 
-// newMirrored returns a mirror whose objects are put into the store that answers.
+// newMirrored returns a mirror. Its field objects is the store that responds: the second store if
+// the first one is down.
 func newMirrored(e *env, name string) twoStores {
 	counted := driver.WithLayer(countingCalls(e))
 	first, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})
@@ -115,13 +121,13 @@ func newMirrored(e *env, name string) twoStores {
 	return m
 }
 
-// A callCount is the requests of a case so far.
+// A callCount counts the requests of a case, by operation.
 type callCount struct {
 	mu    sync.Mutex
 	calls map[string]int
 }
 
-// countingCalls returns a layer that counts the requests of the case.
+// countingCalls returns a layer that counts the requests to a driver in the counts of the case.
 func countingCalls(e *env) driver.Layer {
 	const name = "requests-of-two-stores"
 	count, ok := e.shared[name].(*callCount)

@@ -1,4 +1,4 @@
-// Package databases tests package sqlrecords, and an uploads.Service with records of it,
-// with real databases. It is a Go module of its own and ships nothing, so that no
-// program inherits its versions of database drivers.
+// Package databases tests package sqlrecords with real databases. It also tests an uploads.Service
+// whose records are in such a database. The tests are in a module that is not published, so that no
+// program depends on the database drivers.
 package databases

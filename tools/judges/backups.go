@@ -9,7 +9,7 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// runRestic runs the tests of restic's backend for S3. restic makes the bucket.
+// runRestic runs the tests of restic's backend for S3. The tests create the bucket.
 func runRestic(ctx context.Context, t task) ([]result, error) {
 	source, err := t.module.download(ctx)
 	if err != nil {
@@ -27,7 +27,7 @@ func runRestic(ctx context.Context, t task) ([]result, error) {
 	return readGoTests(out.Bytes()), nil
 }
 
-// runKopia runs kopia's tests of a bucket and of one with versions.
+// runKopia runs kopia's tests for S3 with two buckets, one of which keeps versions.
 func runKopia(ctx context.Context, t task) ([]result, error) {
 	options := func(bucket string) string {
 		text, _ := json.Marshal(map[string]any{
@@ -43,8 +43,8 @@ func runKopia(ctx context.Context, t task) ([]result, error) {
 		return nil, err
 	}
 	env := []string{"KOPIA_S3_CREDS=" + options(t.bucket("kopia"))}
-	// A gateway in front of Azure refuses versions, which are a setting of the account: kopia counts their tests as
-	// skipped.
+	// A gateway in front of Azure refuses this call, because in Azure versioning is a setting of
+	// the whole account. Kopia then skips the tests of versions.
 	err = client.EnableVersioning(ctx, versions)
 	if err == nil {
 		env = append(env, "KOPIA_S3_VERSIONED_CREDS="+options(versions))
@@ -54,7 +54,8 @@ func runKopia(ctx context.Context, t task) ([]result, error) {
 	return t.kopia(ctx, tests, env...)
 }
 
-// runKopiaLocks runs kopia's tests of a bucket with locks and of one without, which need TLS.
+// runKopiaLocks runs kopia's tests for S3 with two buckets, one of which has object lock. These
+// tests need TLS.
 func runKopiaLocks(ctx context.Context, t task) ([]result, error) {
 	if _, err := t.makeBuckets(ctx, t.bucket("kopia"), t.bucket("kopia-locks")); err != nil {
 		return nil, err
@@ -65,7 +66,7 @@ func runKopiaLocks(ctx context.Context, t task) ([]result, error) {
 		"KOPIA_S3_TEST_BUCKET="+t.bucket("kopia"), "KOPIA_S3_TEST_LOCKED_BUCKET="+t.bucket("kopia-locks"))
 }
 
-// makeBuckets makes the buckets of kopia's tests.
+// makeBuckets creates the given buckets, and returns the client.
 func (t task) makeBuckets(ctx context.Context, buckets ...string) (*minio.Client, error) {
 	client, err := t.on.client()
 	if err != nil {
@@ -79,7 +80,7 @@ func (t task) makeBuckets(ctx context.Context, buckets ...string) (*minio.Client
 	return client, nil
 }
 
-// kopia runs the tests that match a pattern.
+// kopia runs those of kopia's tests whose names match a pattern.
 func (t task) kopia(ctx context.Context, tests string, env ...string) ([]result, error) {
 	var out bytes.Buffer
 	if err := t.command(ctx, t.dir, env, &out, t.prepared, "-test.v", "-test.timeout", testTimeout, "-test.run", tests); err != nil {

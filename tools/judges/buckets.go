@@ -12,11 +12,12 @@ import (
 	"github.com/minio/minio-go/v7/pkg/credentials"
 )
 
-// bucket returns the name of a bucket on this server: two gateways may have the same store, where one
-// cannot read what the other one has encrypted.
+// bucket returns the name of a bucket for the tests on this server. Several gateways may use the
+// same store, but a gateway that does not encrypt cannot read what a gateway with encryption has
+// stored. So each gateway has its own buckets.
 func (t task) bucket(name string) string { return cmp.Or(t.on.bucket, name+"-"+t.server) }
 
-// client returns a client for what a suite expects to be there.
+// client returns a client that creates the buckets that a suite expects on the server.
 func (r running) client() (*minio.Client, error) {
 	options := &minio.Options{
 		Creds: credentials.NewStaticV4(r.main.key, r.main.secret, ""), Secure: r.tls(), Region: "us-east-1",
@@ -33,7 +34,8 @@ func (r running) client() (*minio.Client, error) {
 	return minio.New(r.host(), options)
 }
 
-// makeBucket makes a bucket if it is missing: a server of the environment has those of earlier suites.
+// makeBucket creates a bucket if it does not exist. On a server that testservers has started, an
+// earlier suite may have created it.
 func makeBucket(ctx context.Context, client *minio.Client, name string, locks bool) error {
 	found, err := client.BucketExists(ctx, name)
 	if err != nil || found {

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// ensureCached returns the directory of that name in the cache, and makes it if it is
-// missing. Several processes may call it at the same time: one makes it, and none sees an
-// incomplete directory.
+// ensureCached returns the directory with the given name in the cache. If the directory is missing,
+// it calls build to fill it. Several processes may call ensureCached at the same time. Only one of
+// them builds, and none sees an incomplete directory.
 func ensureCached(ctx context.Context, name string, build func(ctx context.Context, dir string) error) (string, error) {
 	base := os.Getenv("OMNIBUCKET_CACHE")
 	if base == "" {
@@ -32,12 +32,12 @@ func ensureCached(ctx context.Context, name string, build func(ctx context.Conte
 	if err != nil {
 		return "", err
 	}
-	defer func() { _ = lock.Close() }() // which also unlocks it
+	defer func() { _ = lock.Close() }() // Close also unlocks the file
 	if err := syscall.Flock(int(lock.Fd()), syscall.LOCK_EX); err != nil {
 		return "", fmt.Errorf("locking %s: %w", lock.Name(), err)
 	}
-	// A suite may contain its own path, so that it is built in place. The mark says that it
-	// is complete.
+	// The built files of a suite may contain the path of their directory, so they cannot be built
+	// elsewhere and then moved. A mark shows that the directory is complete.
 	mark := path + ".complete"
 	if _, err := os.Stat(mark); err == nil {
 		return path, nil

@@ -8,8 +8,8 @@ import (
 	"strings"
 )
 
-// runDistribution runs the tests of the container registry's S3 driver, except one of a file of 5 GiB,
-// which a server in memory would keep.
+// runDistribution runs the tests of the container registry's S3 driver. It leaves out a test with a
+// file of 5 GiB, which is too large for a server in memory.
 func runDistribution(ctx context.Context, t task) ([]result, error) {
 	return t.onBucket(ctx, "distribution", func(bucket string) []string {
 		return []string{
@@ -19,8 +19,8 @@ func runDistribution(ctx context.Context, t task) ([]result, error) {
 	}, "-test.skip", "^TestS3DriverSuite$/^TestWriteReadLargeStreams$")
 }
 
-// runLitestream runs Litestream's tests of replicas in S3. Without a configuration, the tests of other stores are
-// skipped.
+// runLitestream runs Litestream's tests of replicas in S3. Its tests of other stores are skipped,
+// because they have no configuration.
 func runLitestream(ctx context.Context, t task) ([]result, error) {
 	env := func(bucket string) []string {
 		return []string{
@@ -33,7 +33,7 @@ func runLitestream(ctx context.Context, t task) ([]result, error) {
 	)
 }
 
-// runObjstore runs the acceptance test of Thanos' buckets, which makes its own bucket.
+// runObjstore runs the acceptance test of Thanos' S3 bucket. The test creates its own bucket.
 func runObjstore(ctx context.Context, t task) ([]result, error) {
 	return t.onBucket(ctx, "objstore", func(string) []string {
 		return []string{
@@ -42,8 +42,9 @@ func runObjstore(ctx context.Context, t task) ([]result, error) {
 	}, "-test.run", "^TestAcceptance")
 }
 
-// onBucket makes a bucket, and runs the built Go test with the variables that name it. These clients give the
-// AWS SDK an HTTP client of their own, which refuses AWS_CA_BUNDLE. They trust SSL_CERT_FILE.
+// onBucket creates a bucket, and runs the compiled Go test of the suite with the variables of env.
+// These tests pass their own HTTP client to the AWS SDK, which then refuses AWS_CA_BUNDLE. The
+// tests trust the certificate in SSL_CERT_FILE instead.
 func (t task) onBucket(
 	ctx context.Context, name string, env func(bucket string) []string, args ...string,
 ) ([]result, error) {

@@ -15,7 +15,7 @@ import (
 	"filippo.io/age"
 )
 
-// A store is what a gateway is in front of. testservers has started it.
+// A store is a server, started by testservers, in which a gateway stores its objects.
 type store struct {
 	name    string
 	address func(endpoint string) (address string, env []string)
@@ -37,7 +37,7 @@ var azuriteStore = store{"AZURITE", func(endpoint string) (string, []string) {
 	}
 }}
 
-// program builds the command omnibucket, once.
+// program returns the path of the command omnibucket. The first call builds it.
 var program = sync.OnceValues(func() (string, error) {
 	dir, err := os.MkdirTemp("", "omnibucket-judges-*")
 	if err != nil {
@@ -48,14 +48,17 @@ var program = sync.OnceValues(func() (string, error) {
 	return filepath.Join(dir, "omnibucket"), c.Run()
 })
 
-// identity is that of all gateways: each suite finds the buckets of the suites before it.
+// identity returns the key with which gateways encrypt. All gateways have the same key, so that
+// each suite can read the buckets of earlier suites.
 var identity = sync.OnceValues(age.GenerateX25519Identity)
 
-// cacheAndEncrypt are layers. DIR stands for a directory.
+// cacheAndEncrypt is the configuration of two layers, diskcache and encrypt. DIR is replaced by a
+// directory.
 const cacheAndEncrypt = "{diskcache: {dir: DIR/cache}}, {encrypt: {identity_variable: JUDGES_IDENTITY}}"
 
-// gateway returns a function that runs "omnibucket serve --s3" in front of a store, with layers. If those have a
-// second store, named other, it has one bucket. It has one account.
+// gateway returns a function that runs "omnibucket serve --s3" in front of a store, with layers and
+// one account. The stores in others are the second stores of the layers. With such a store, the
+// gateway has only one bucket.
 func gateway(of store, layers string, others ...store) func(overTLS bool) (running, error) {
 	return func(overTLS bool) (r running, err error) {
 		dir, err := os.MkdirTemp("", "omnibucket-judges-*")
@@ -98,7 +101,8 @@ func gateway(of store, layers string, others ...store) func(overTLS bool) (runni
 	}
 }
 
-// gatewayCommand returns the command, with a configuration in dir. It makes the bucket in all stores.
+// gatewayCommand returns the command that runs a gateway. It writes the configuration file to dir,
+// and creates the bucket in all stores.
 func gatewayCommand(dir, layers, bucket string, stores []store) (*exec.Cmd, error) {
 	name, err := program()
 	if err != nil {

@@ -11,12 +11,12 @@ import (
 	"strings"
 )
 
-// testTimeout is the time that a Go test may take. It is shorter than the timeout of the
-// command, because the test then tells the results that it has.
+// testTimeout is the longest time that a Go test may take. It is shorter than the timeout of its
+// command, so that the test can still report its results when it times out.
 const testTimeout = "15m"
 
-// runMinioGo runs minio-go's functional tests, which print one line of JSON for each
-// test. The tests of SSE-C run only over TLS.
+// runMinioGo runs the functional tests of minio-go. They print one line of JSON for each test. The
+// tests of SSE-C (encryption with the client's key) run only over TLS.
 func runMinioGo(ctx context.Context, t task) ([]result, error) {
 	var out bytes.Buffer
 	env := []string{
@@ -42,7 +42,7 @@ func readMinioGo(output []byte) ([]result, error) {
 			Error                                  any
 		}
 		if json.Unmarshal(lines.Bytes(), &line) != nil || statuses[line.Status] == "" {
-			continue // output that is no result
+			continue // the line is not a result
 		}
 		reason := strings.TrimSpace(line.Message + " " + line.Alert)
 		if line.Error != nil {
@@ -57,7 +57,7 @@ func readMinioGo(output []byte) ([]result, error) {
 	return results, lines.Err()
 }
 
-// runS5cmd runs s5cmd's end-to-end tests, which build s5cmd in the directory above.
+// runS5cmd runs the end-to-end tests of s5cmd. They build s5cmd from their parent directory.
 func runS5cmd(ctx context.Context, t task) ([]result, error) {
 	var out bytes.Buffer
 	env := []string{
@@ -72,10 +72,10 @@ func runS5cmd(ctx context.Context, t task) ([]result, error) {
 	return readGoTests(out.Bytes()), nil
 }
 
-// runRclone runs the tests of rclone's backend for S3, with the settings for a server
-// that rclone does not know.
+// runRclone runs the tests of rclone's backend for S3. It uses rclone's settings for a server that
+// rclone does not know.
 func runRclone(ctx context.Context, t task) ([]result, error) {
-	source, err := t.module.download(ctx) // the tests read files there
+	source, err := t.module.download(ctx) // the tests read files in this directory
 	if err != nil {
 		return nil, err
 	}
@@ -85,7 +85,7 @@ func runRclone(ctx context.Context, t task) ([]result, error) {
 		"RCLONE_CONFIG_JUDGED_TYPE=s3", "RCLONE_CONFIG_JUDGED_PROVIDER=Other", "RCLONE_CONFIG_JUDGED_ENDPOINT=" + t.on.url,
 		"RCLONE_CONFIG_JUDGED_ACCESS_KEY_ID=" + t.on.main.key, "RCLONE_CONFIG_JUDGED_SECRET_ACCESS_KEY=" + t.on.main.secret,
 		"RCLONE_CONFIG_JUDGED_REGION=us-east-1", "RCLONE_CA_CERT=" + t.on.certificate, "AWS_CA_BUNDLE=",
-		"RCLONE_CONFIG_JUDGED_USE_ALREADY_EXISTS=true", // the server says whose an existing bucket is
+		"RCLONE_CONFIG_JUDGED_USE_ALREADY_EXISTS=true", // the server tells who owns an existing bucket
 	}
 	dir := filepath.Join(source, "backend", "s3")
 	err = t.command(ctx, dir, env, &out, t.prepared, "-test.v", "-test.timeout", testTimeout, "-remote", "JUDGED:")

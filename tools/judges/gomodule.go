@@ -12,19 +12,20 @@ import (
 	"slices"
 )
 
-// A goModule is a suite in a Go module. It is built in the module itself, with the
-// versions of its own go.mod and go.sum.
+// A goModule is a suite in a Go module of another project. It is built with the versions in the
+// go.mod and go.sum of that module.
 type goModule struct {
 	path, version string
-	sum           string // as in a go.sum
-	program       string // the name of the built program, "" if the module is needed as a directory
+	sum           string // hash of the module in the format of go.sum
+	program       string // name of the program to build, or "" if the suite needs the whole module
 	args          []string
-	vendor        bool   // the suite builds with its dependencies in a vendor directory
-	replaced      string // a file in the place of which by is built, "" if none
+	vendor        bool   // true to build with a vendor directory
+	replaced      string // path of a file to replace, or ""; its new content is in the field by
 	by            []byte
 }
 
-// minioGo are the functional tests of MinIO's client: of last year, and newest.
+// minioGo is the module with the functional tests of MinIO's client. It has two versions: the
+// newest one and one of last year.
 var minioGo = goModule{
 	path: "github.com/minio/minio-go/v7", program: "functional", args: []string{"build", "functional_tests.go"},
 }.pinned(
@@ -32,14 +33,14 @@ var minioGo = goModule{
 	"v7.4.1", "h1:PtU/zIOfQRWZ+QydXAZysc+xZYHdG+BBR4Z6TUvy73w=",
 )
 
-// s5cmd are the end-to-end tests of s5cmd, which build s5cmd themselves.
+// s5cmd is the module with the end-to-end tests of s5cmd. The tests build s5cmd themselves.
 var s5cmd = goModule{
 	path: "github.com/peak/s5cmd/v2", version: "v2.3.0",
 	sum:     "h1:g8KSD2o4pcyzUsAaWsn7TGb+j4w+/mI1B5NmfDR0Bbs=",
 	program: "e2e/e2e.test", args: []string{"test", "-c", "./e2e"}, vendor: true,
 }
 
-// rclone are the tests of rclone's backend for S3.
+// rclone is the module with the tests of rclone's backend for S3.
 var rclone = goModule{
 	path: "github.com/rclone/rclone", program: "rclone.test", args: []string{"test", "-c", "./backend/s3"},
 }.pinned(
@@ -47,7 +48,7 @@ var rclone = goModule{
 	"v1.76.0", "h1:Gabl7KmhxyOXyMtFNA/s6wZ3LZ/2x0NP7xZLNEW3Guo=",
 )
 
-// restic are the tests of restic's backend for S3.
+// restic is the module with the tests of restic's backend for S3.
 var restic = goModule{
 	path: "github.com/restic/restic", program: "restic.test", args: []string{"test", "-c", "./internal/backend/s3"},
 }.pinned(
@@ -55,7 +56,7 @@ var restic = goModule{
 	"v0.19.1", "h1:LQKkar5/gYxay1OCokAWPBNiLr1lTpt4fhdM4GWqSlY=",
 )
 
-// kopia are the tests of kopia's storage for S3.
+// kopia is the module with the tests of kopia's storage for S3.
 var kopia = goModule{
 	path: "github.com/kopia/kopia", program: "kopia.test", args: []string{"test", "-c", "./repo/blob/s3"},
 }.pinned(
@@ -63,8 +64,8 @@ var kopia = goModule{
 	"v0.22.3", "h1:/eFesjfsv1XEwGSPNrc/Zt7OV9Lb24r9jPglHW1gA84=",
 )
 
-// distribution are the tests of the S3 driver of the container registry. The module has a vendor directory
-// without packages, which -mod=readonly ignores.
+// distribution is the module with the tests of the container registry's S3 driver. Its vendor
+// directory contains no packages, and -mod=readonly makes Go ignore it.
 var distribution = goModule{
 	path: "github.com/distribution/distribution/v3", program: "distribution.test",
 	args: []string{"test", "-c", "-mod=readonly", "./registry/storage/driver/s3-aws"},
@@ -73,7 +74,7 @@ var distribution = goModule{
 	"v3.1.2", "h1:/Bv2YIqqSR00HiO49FT93hovy6r9IlrzwUDsJjCN5qg=",
 )
 
-// litestream are Litestream's tests of its replicas.
+// litestream is the module with the tests of Litestream's replicas.
 var litestream = goModule{
 	path: "github.com/benbjohnson/litestream", program: "litestream.test", args: []string{"test", "-c", "."},
 }.pinned(
@@ -81,8 +82,8 @@ var litestream = goModule{
 	"v0.5.18", "h1:kelmbbFQvlgrm8dRrpt9bqvDrJ69OgWQca8hSflNF2U=",
 )
 
-// objstore is the acceptance test of Thanos' buckets. Its own test needs containers and the SDKs of all
-// clouds, so that objstore/acceptance.go is in its place.
+// objstore is the module with the acceptance test of Thanos' buckets. Its own test needs containers
+// and the SDKs of all clouds. So objstore/acceptance.go replaces that test.
 var objstore = goModule{
 	path: "github.com/thanos-io/objstore", program: "objstore.test",
 	args:     []string{"test", "-c", "-tags", "objstore", "./providers/s3"},
@@ -91,8 +92,9 @@ var objstore = goModule{
 	"v0.0.0-20250804093838-71d60dfee488", "h1:khBsQLLRoF1KzXgTlwFZa6mC32bwYUUAu/AeP49V7UM=",
 )
 
-// opentofu is the program with its S3 backend. Terraform cannot be built so: its backends are modules of their own,
-// which are not published, and its module replaces them by directories that it does not have.
+// opentofu is the program OpenTofu, which has a backend for S3. Terraform cannot be built in the
+// same way. Its backends are modules that are not published, and its go.mod replaces them with
+// directories that the module does not contain.
 var opentofu = goModule{
 	path: "github.com/opentofu/opentofu", program: "tofu", args: []string{"build", "./cmd/tofu"},
 }.pinned(
@@ -103,7 +105,8 @@ var opentofu = goModule{
 //go:embed objstore/acceptance.go
 var objstoreAcceptance []byte
 
-// pinned returns the module in several versions, each with its sum.
+// pinned returns a copy of the module for each version. In the parameter versions, each version is
+// followed by its hash.
 func (m goModule) pinned(versions ...string) (all []goModule) {
 	for pair := range slices.Chunk(versions, 2) {
 		m.version, m.sum = pair[0], pair[1]
@@ -112,7 +115,8 @@ func (m goModule) pinned(versions ...string) (all []goModule) {
 	return all
 }
 
-// build returns the path of the built program, and builds it if it is missing.
+// build returns the path of the built program. It builds the program if the cache does not contain
+// it.
 func (m goModule) build(ctx context.Context) (string, error) {
 	dir, err := ensureCached(
 		ctx, fmt.Sprintf("%s-%s", filepath.Base(filepath.Dir(m.path))+"-"+filepath.Base(m.path), m.version),
@@ -126,7 +130,7 @@ func (m goModule) buildInto(ctx context.Context, dir string) error {
 	if err != nil {
 		return err
 	}
-	if m.vendor || m.replaced != "" { // the go command replaces nothing in its cache of modules
+	if m.vendor || m.replaced != "" { // use a copy, because files in the module cache must not change
 		if err := copyTree(source, dir); err != nil {
 			return err
 		}
@@ -150,8 +154,8 @@ func (m goModule) buildInto(ctx context.Context, dir string) error {
 		append([]string{m.args[0], "-o", filepath.Join(dir, m.program)}, m.args[1:]...)...)
 }
 
-// download returns the module's directory in the module cache. It fails if the module
-// is not the pinned one.
+// download returns the directory of the module in the module cache. It fails if the hash of the
+// module is not m.sum.
 func (m goModule) download(ctx context.Context) (string, error) {
 	var out bytes.Buffer
 	if err := goCommand(ctx, os.TempDir(), &out, "mod", "download", "-json", m.path+"@"+m.version); err != nil {
@@ -167,7 +171,7 @@ func (m goModule) download(ctx context.Context) (string, error) {
 	return downloaded.Dir, nil
 }
 
-// copyTree copies a directory, and lets its owner change the copy.
+// copyTree copies a directory, and makes the copied files writable.
 func copyTree(from, to string) error {
 	if err := os.CopyFS(to, os.DirFS(from)); err != nil {
 		return err
@@ -184,7 +188,7 @@ func copyTree(from, to string) error {
 	})
 }
 
-// goCommand runs the go command. Its output goes to out, by default to standard error.
+// goCommand runs the go command. It writes the output to out, or to standard error if out is nil.
 func goCommand(ctx context.Context, dir string, out *bytes.Buffer, args ...string) error {
 	c := exec.CommandContext(ctx, "go", args...)
 	c.Dir = dir

@@ -7,14 +7,15 @@ import (
 	"strings"
 )
 
-// testLine matches the result of a test or subtest in the output of -test.v.
+// testLine matches a line with the result of a test or subtest, in the output of -test.v.
 var testLine = regexp.MustCompile(`^\s*--- (PASS|FAIL|SKIP): (\S+) \(`)
 
-// fileLine matches the first line of what a test writes.
+// fileLine matches the first line of a message that a test has logged.
 var fileLine = regexp.MustCompile(`^\s+\w+\.go:\d+: `)
 
-// readGoTests reads the results from the output of a Go test. Only the innermost
-// subtests count. The reason of a failure is the first line that the test wrote.
+// readGoTests reads the results in the output of a Go test. It leaves out a test with subtests,
+// unless the test itself has failed. The reason of a failure is the first line that the test has
+// logged.
 func readGoTests(output []byte) []result {
 	statuses := map[string]status{"PASS": passed, "FAIL": failed, "SKIP": skipped}
 	var results []result
@@ -65,7 +66,7 @@ func readGoTests(output []byte) []result {
 	return innermost
 }
 
-// failedBelow returns whether a subtest of the test failed.
+// failedBelow reports whether a subtest of test has failed.
 func failedBelow(results []result, test string) bool {
 	for _, r := range results {
 		if r.status == failed && strings.HasPrefix(r.test, test+"/") {

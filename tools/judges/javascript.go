@@ -16,11 +16,11 @@ import (
 //go:embed javascript
 var javaScript embed.FS
 
-// javaScriptFiles are the files of the suite, beside the installed packages.
+// javaScriptFiles lists the files of the suite, without the packages that npm installs.
 var javaScriptFiles = []string{"package.json", "package-lock.json", "s3.test.mjs", "minio.test.mjs"}
 
-// prepareJavaScript installs the AWS SDK for JavaScript and minio-js from the lock file,
-// without running scripts of packages.
+// prepareJavaScript installs the AWS SDK for JavaScript and minio-js with the versions of the lock
+// file. It does not run the scripts of packages.
 func prepareJavaScript(ctx context.Context) (string, error) {
 	hash := sha256.New()
 	contents := map[string][]byte{}
@@ -67,7 +67,7 @@ var (
 	tapError = regexp.MustCompile(`^ *error: (.*)$`)
 )
 
-// readTAP reads the results in the Test Anything Protocol.
+// readTAP reads results in the format of the Test Anything Protocol.
 func readTAP(output []byte) []result {
 	var results []result
 	lines := bufio.NewScanner(bytes.NewReader(output))

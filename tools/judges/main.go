@@ -1,22 +1,26 @@
-// Judges runs the test suites of S3's clients against the S3 server of this repository
-// and, beside it, against others. It prints a table with the numbers of passed, failed
-// and skipped tests.
+// Judges runs the test suites of S3 clients against the S3 server of this repository and, for
+// comparison, against other servers. It prints a table with the numbers of passed, failed and
+// skipped tests.
 //
 //	go run -C tools/judges . [-suites s3-tests,s5cmd] [-servers ours,gofakes3] [-schemes http,https] [-out DIR] [-page FILE]
 //	go run -C tools/testservers . -only minio,versitygw -- go run -C tools/judges . -servers ours,minio,versitygw
 //
-// A suite that has several versions is chosen by its name, or one of them by name and version: restic-0.18.1.
+// The name of a suite selects all of its versions. A name with a version, such as restic-0.18.1,
+// selects one of them.
 //
-// It fails if a test fails on our server without a reason in exceptions/SUITE.tsv, or if
-// a test with a reason passes. exceptions/SUITE-VERSION.tsv has further reasons for one version, and
-// exceptions/SERVER.tsv for one of our servers. A gateway with layers is judged beside the same gateway
-// without them, and exceptions/layers.tsv has the reasons. The other servers are only counted.
+// Judges fails if a test fails on our server and exceptions/SUITE.tsv has no reason for that. It
+// also fails if a test passes although the file has a reason. Two other files can have reasons:
+// exceptions/SUITE-VERSION.tsv for one version of a suite, and exceptions/SERVER.tsv for one of our
+// servers.
 //
-// Each suite is pinned: a module by its version and sum, packages of npm by a lock file,
-// packages of Python by a release of Debian. Built suites are in omnibucket/judges below
-// $OMNIBUCKET_CACHE, by default the user's cache directory. They can be deleted at any
-// time. ceph/s3-tests is in no package registry: $OMNIBUCKET_S3TESTS names a directory
-// with a checkout. Judges runs on Linux, macOS and FreeBSD.
+// A gateway with layers is compared with the same gateway without layers. The reasons for
+// differences are in exceptions/layers.tsv. For other servers, results are only counted.
+//
+// Each suite is pinned: a Go module by its version and hash, npm packages by a lock file, and
+// Python packages by a release of Debian. Built suites are stored in omnibucket/judges below
+// $OMNIBUCKET_CACHE, which is by default the cache directory of the user. They may be deleted at
+// any time. The suite ceph/s3-tests is not in a package registry, so $OMNIBUCKET_S3TESTS must name
+// a directory with a checkout. Judges runs on Linux, macOS and FreeBSD.
 package main
 
 import (
@@ -63,13 +67,16 @@ func main() {
 	}
 }
 
-// A chosen says what to run. A scheme of "" is the one that a suite prefers.
+// A chosen holds what the flags have selected. The scheme "" means that each suite uses its
+// preferred scheme.
 type chosen struct {
 	suites, servers, schemes []string
 	out, page                string
 }
 
-// named is what flags choose from, by a title or a name that several have.
+// A named is a suite or a server that flags can select. The method title returns its unique name.
+// The method called returns a second name, which several suites or servers may share. For example,
+// all versions of a suite share one.
 type named interface {
 	title() string
 	called() string
@@ -99,9 +106,9 @@ func choose[T named](all []T, wanted []string) ([]T, error) {
 	return chosen, nil
 }
 
-// run runs the suites on the servers, prints the table, and returns what is wrong with
-// our server. Every suite gets a fresh server, except those of the environment. A suite that cannot
-// be prepared, or does not end, keeps no other from running.
+// run runs the chosen suites on the chosen servers, and prints the table. It returns an error if
+// our server has faults. Each suite gets a new server, unless testservers has started the server.
+// If a suite cannot be prepared, or does not end, the other suites still run.
 func run(ctx context.Context, c chosen) error {
 	chosenSuites, err := choose(suites, c.suites)
 	if err != nil {
@@ -142,7 +149,7 @@ func run(ctx context.Context, c chosen) error {
 	return errors.Join(wrong...)
 }
 
-// judgeAll runs a suite on the servers, and returns what is wrong with ours.
+// judgeAll runs one suite on all chosen servers. It returns an error if our server has faults.
 func judgeAll(ctx context.Context, s suite, prepared string, on []server, scheme, out string) error {
 	var wrong []error
 	judged := map[string][]result{}
@@ -169,10 +176,12 @@ func judgeAll(ctx context.Context, s suite, prepared string, on []server, scheme
 	return errors.Join(wrong...)
 }
 
-// errLacksScheme says that a server has no TLS, or that a suite needs it.
+// errLacksScheme is the error if a server has no TLS, or if a suite needs TLS and the scheme is
+// http.
 var errLacksScheme = errors.New("not over this scheme")
 
-// judge runs a suite on a server, and writes its log and its results to a directory in out.
+// judge runs a suite on a server, and returns the results. It writes the log and the results to a
+// directory below out.
 func judge(ctx context.Context, s suite, prepared string, on server, scheme, out string) ([]result, error) {
 	overTLS, column := s.tls || s.needsTLS, on.name
 	if scheme != "" {

@@ -10,12 +10,13 @@ import (
 	"path/filepath"
 )
 
-// programScripts are short tests of our own with released programs.
+// programScripts contains our own short tests of released programs, as shell scripts.
 //
 //go:embed programs
 var programScripts embed.FS
 
-// released returns the suite of a program: the first that is there of the paths or names.
+// released returns a suite that tests a released program. The program is the first of paths that
+// exists on this machine.
 func released(name, script string, paths ...string) suite {
 	return suite{
 		name: name,
@@ -31,7 +32,8 @@ func released(name, script string, paths ...string) suite {
 	}
 }
 
-// script runs a script of programs, which prints its results in the Test Anything Protocol.
+// script runs a script of programScripts. The script prints its results in the format of the Test
+// Anything Protocol.
 func (t task) script(ctx context.Context, name string, env ...string) ([]result, error) {
 	for _, file := range []string{name, "tap.sh"} {
 		content, err := programScripts.ReadFile("programs/" + file)
@@ -49,7 +51,8 @@ func (t task) script(ctx context.Context, name string, env ...string) ([]result,
 	return readTAP(out.Bytes()), nil
 }
 
-// runOpenTofu runs the script of OpenTofu, whose backend makes no bucket.
+// runOpenTofu creates a bucket, because the backend of OpenTofu does not, and runs the script of
+// OpenTofu.
 func runOpenTofu(ctx context.Context, t task) ([]result, error) {
 	client, err := t.on.client()
 	if err != nil {

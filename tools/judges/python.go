@@ -23,8 +23,8 @@ var boto3Test []byte
 //go:embed python/leftovers.py
 var leftoversPlugin []byte
 
-// preparePython returns a directory of Python packages, pytest and boto3 among them. They
-// come from Debian 13 and are unpacked beside the system's own.
+// preparePython returns a directory with Python packages of Debian 13, such as pytest and boto3.
+// They do not replace the packages of the system.
 func preparePython(ctx context.Context) (string, error) {
 	return ensureCached(ctx, "python-trixie", func(ctx context.Context, dir string) error {
 		c := exec.CommandContext(ctx, "bash", "-s", dir)
@@ -34,7 +34,8 @@ func preparePython(ctx context.Context) (string, error) {
 	})
 }
 
-// pytest runs pytest in dir with the packages, and returns the results.
+// pytest runs pytest in the directory dir, and returns the results. packages is the directory with
+// the Python packages.
 func (t task) pytest(ctx context.Context, packages, dir string, env []string, args ...string) ([]result, error) {
 	report := filepath.Join(t.dir, "junit.xml")
 	env = append(
@@ -54,9 +55,9 @@ func (t task) pytest(ctx context.Context, packages, dir string, env []string, ar
 	return readJUnit(content)
 }
 
-// readJUnit reads a report of pytest. Only the test's own result counts, not that of its clean-up: a
-// test that passed is in the report once, with the error of its clean-up, and one that failed is
-// there twice.
+// readJUnit reads a JUnit report of pytest. Only the result of a test counts, and not that of its
+// clean-up. If only the clean-up fails, the report contains the test once, with the error of the
+// clean-up. If the test and the clean-up fail, the report contains the test twice.
 func readJUnit(content []byte) ([]result, error) {
 	type outcome struct {
 		Message string `xml:"message,attr"`
@@ -106,13 +107,14 @@ func runBoto3(ctx context.Context, t task) ([]result, error) {
 	return t.pytest(ctx, t.prepared, t.dir, nil, file)
 }
 
-// s3TestsLeftOut are the marks of tests that do not hold on AWS, or need settings of
-// Ceph's own or days of waiting.
+// s3TestsLeftOut lists the pytest marks of tests that are left out, because they fail on AWS, need
+// settings of Ceph, or wait for days.
 var s3TestsLeftOut = []string{
 	"fails_on_aws", "lifecycle_expiration", "lifecycle_transition", "cloud_transition", "cloud_restore", "appendobject", "bucket_logging",
 }
 
-// prepareS3Tests returns the directory of Python packages.
+// prepareS3Tests returns the directory with the Python packages. It fails if OMNIBUCKET_S3TESTS is
+// not set.
 func prepareS3Tests(ctx context.Context) (string, error) {
 	if os.Getenv("OMNIBUCKET_S3TESTS") == "" {
 		return "", errors.New("set OMNIBUCKET_S3TESTS to a directory with a checkout of ceph/s3-tests")
@@ -120,8 +122,8 @@ func prepareS3Tests(ctx context.Context) (string, error) {
 	return preparePython(ctx)
 }
 
-// runS3Tests runs ceph/s3-tests, with one account of the server as the main one and
-// another as the alternative one.
+// runS3Tests runs ceph/s3-tests with two accounts of the server: the main account and an
+// alternative one.
 func runS3Tests(ctx context.Context, t task) ([]result, error) {
 	host, port, _ := strings.Cut(t.on.host(), ":")
 	var config strings.Builder
@@ -148,7 +150,7 @@ func runS3Tests(ctx context.Context, t task) ([]result, error) {
 			)
 		}
 	}
-	config.WriteString("tenant = other\n") // in the last section
+	config.WriteString("tenant = other\n") // adds a line to the last section
 	file := filepath.Join(t.dir, "s3tests.conf")
 	if err := os.WriteFile(file, []byte(config.String()), 0o600); err != nil {
 		return nil, err
@@ -161,7 +163,7 @@ func runS3Tests(ctx context.Context, t task) ([]result, error) {
 		"-p", "leftovers", "-m", marks, "s3tests/functional/test_s3.py", "s3tests/functional/test_headers.py")
 }
 
-// owner returns the id and the name that the server gives to an account.
+// owner returns the ID and the name that the server reports for an account.
 func (t task) owner(ctx context.Context, a account) (id, name string, err error) {
 	const script = `import boto3; owner = boto3.client("s3").list_buckets().get("Owner", {}); print(owner.get("ID", ""), owner.get("DisplayName", ""), sep="\t")`
 	var out bytes.Buffer

@@ -22,15 +22,16 @@ const (
 	skipped status = "skipped"
 )
 
-// A result is that of one test. The reason is the first line of what it says.
+// A result is the outcome of one test. If the test failed or was skipped, reason is the first line
+// of its message.
 type result struct {
 	test   string
 	status status
 	reason string
 }
 
-// merge returns one result for each test, in their order by name. A test that reports
-// several results failed if one of them failed.
+// merge combines the results of the same test, and sorts the tests by name. If a test has several
+// results, a failure counts most.
 func merge(results []result) []result {
 	worst := map[status]int{skipped: 0, passed: 1, failed: 2}
 	slices.SortStableFunc(results, func(a, b result) int {
@@ -39,7 +40,7 @@ func merge(results []result) []result {
 	return slices.CompactFunc(results, func(a, b result) bool { return a.test == b.test })
 }
 
-// A counts has the numbers of tests of one suite on one server.
+// A counts holds the numbers of tests of one suite on one server, by outcome.
 type counts struct{ passed, failed, skipped int }
 
 func count(results []result) counts {
@@ -57,7 +58,7 @@ func count(results []result) counts {
 	return c
 }
 
-// String returns how many tests passed and, if there are any, how many failed and were skipped.
+// String returns the number of passed tests. If tests failed or were skipped, their numbers follow.
 func (c counts) String() string {
 	text := strconv.Itoa(c.passed)
 	if c.failed > 0 {
@@ -77,7 +78,7 @@ func writeResults(path string, results []result) error {
 	return os.WriteFile(path, []byte(lines.String()), 0o644)
 }
 
-// oneLine returns the text as one line of limited length.
+// oneLine returns text as a single line, and cuts it if it is too long.
 func oneLine(text string) string {
 	const longest = 300
 	text = strings.Join(strings.Fields(text), " ")
@@ -87,10 +88,10 @@ func oneLine(text string) string {
 	return text
 }
 
-// cells are the texts of a table of results, by suite and server.
+// A cells holds the texts of a table of results. The keys are pairs of a suite and a server.
 type cells map[[2]string]string
 
-// readCells returns the results in a directory.
+// readCells reads the results that judge has written to directories below out.
 func readCells(out string) (cells, error) {
 	files, err := filepath.Glob(filepath.Join(out, "*", "*", "results.tsv"))
 	if err != nil {
@@ -116,11 +117,12 @@ func readCells(out string) (cells, error) {
 // unmeasured is the text of a cell without results.
 const unmeasured = "–"
 
-// A cell of a server that was judged over both schemes has "13" if the results are the same, else "13; https 12, 1
-// failed".
+// If the flag -schemes was given, the server in the key of a cell ends with one of these texts. If
+// a server was tested over http and over https, the table has one cell for the two results. The
+// cell shows, for example, "13" if the results are equal, and otherwise "13; https 12, 1 failed".
 const plain, secure = " http", " https"
 
-// parseCells returns the results in a table that was drawn, of the suites that there are.
+// parseCells reads the results in a Markdown table. It leaves out suites that no longer exist.
 func parseCells(table string) cells {
 	parsed := cells{}
 	var header []string
@@ -139,7 +141,7 @@ func parseCells(table string) cells {
 	return parsed
 }
 
-// parse adds the results of a cell.
+// parse adds the results in the text of one cell of a table.
 func (c cells) parse(suite, column, text string) {
 	server, schemes, both := strings.Cut(column, " (")
 	if !both {
@@ -163,10 +165,10 @@ func (c cells) parse(suite, column, text string) {
 	}
 }
 
-// bothSchemes ends the head of a column that has the results over both schemes.
+// bothSchemes is the end of a column's heading, if the column shows results over both schemes.
 const bothSchemes = "http, https)"
 
-// table draws a table in Markdown, with a row for each suite and a column for each server.
+// table returns a Markdown table with a row for each suite and a column for each server.
 func (c cells) table() string {
 	rows, columns := map[string]bool{}, map[string]bool{}
 	for place := range c {
@@ -182,7 +184,7 @@ func (c cells) table() string {
 	for _, column := range ordered(columns, names(servers)) {
 		server, isSecure := strings.CutSuffix(column, secure)
 		switch {
-		case isSecure && columns[server+plain]: // it is in the column before
+		case isSecure && columns[server+plain]: // the column of the server over http includes these results
 		case columns[strings.TrimSuffix(column, plain)+secure]:
 			header = append(header, strings.TrimSuffix(column, plain)+" ("+bothSchemes)
 		default:
@@ -201,7 +203,7 @@ func (c cells) table() string {
 	return b.String()
 }
 
-// text returns the text of a cell.
+// text returns the text of the cell in the table at a row and a column.
 func (c cells) text(row, column string) string {
 	result := func(column string) string { return cmp.Or(c[[2]string{row, column}], unmeasured) }
 	server, _, both := strings.Cut(column, " (")
@@ -215,7 +217,8 @@ func (c cells) text(row, column string) string {
 	return first + ";" + secure + " " + second
 }
 
-// writeTable writes results into the table of a page, which keeps those that were not measured again.
+// writeTable writes the measured results to the table in a Markdown page. Results in the page that
+// were not measured again stay.
 func writeTable(page string, measured cells) error {
 	const begin, end = "<!-- make clients -->\n", "<!-- end of make clients -->"
 	content, err := os.ReadFile(page)
@@ -235,9 +238,9 @@ func writeTable(page string, measured cells) error {
 //go:embed exceptions
 var exceptions embed.FS
 
-// readExceptions returns the tests of a suite that fail on our server, with the reason.
-// A line has the name of the test, a tab, and the reason. A reason that begins with
-// "Sometimes" also lets the test pass.
+// readExceptions returns the reasons why tests of a suite fail on our server, by the name of the
+// test. Each line of the file has the name, a tab, and the reason. If the reason begins with
+// "Sometimes", the test may also pass.
 func readExceptions(suite string) (map[string]string, error) {
 	content, err := exceptions.ReadFile("exceptions/" + suite + ".tsv")
 	if errors.Is(err, fs.ErrNotExist) {
@@ -261,8 +264,9 @@ func readExceptions(suite string) (map[string]string, error) {
 	return reasons, nil
 }
 
-// compare returns an error if other tests failed than the exceptions of the suite, of its version and of
-// our server say. Those of the server have the suite before the test.
+// compare returns an error unless exactly those tests failed that have a reason. It reads the
+// exceptions of the suite, of its version and of the server. In the exceptions of the server, the
+// name of a test begins with the name of the suite.
 func compare(s suite, on server, results []result) error {
 	reasons, err := readExceptions(s.name)
 	if err != nil {
@@ -289,9 +293,10 @@ func compare(s suite, on server, results []result) error {
 	return errors.Join(wrong...)
 }
 
-// compareBeside returns an error if tests that pass on one server fail on another one, unless
-// exceptions/layers.tsv has the reason under the suite and the test, or the suite's own exceptions say
-// "Sometimes".
+// compareBeside returns an error if a test passes without layers and fails with them. The parameter
+// there holds the results without layers, and the parameter here those with layers. The difference
+// is permitted if exceptions/layers.tsv has a reason for it, or if the suite's own reason begins
+// with "Sometimes".
 func compareBeside(suite string, s server, there, here []result) error {
 	reasons, err := readExceptions("layers")
 	if err != nil {

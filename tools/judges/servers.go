@@ -17,13 +17,13 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// A server is one that the suites judge.
+// A server is a server on which the suites run.
 type server struct {
 	name  string
 	ours  bool
 	start func(overTLS bool) (running, error)
-	// like names a server beside which this one is judged: each test that passes there must pass here,
-	// or have a reason in exceptions/layers.tsv.
+	// like is the name of another server, or "". A test that passes on that server must also pass
+	// on this one, unless exceptions/layers.tsv has a reason.
 	like string
 }
 
@@ -50,27 +50,28 @@ func (s server) called() string { return s.name }
 // An account has the credentials of one user.
 type account struct{ key, secret string }
 
-// A running server listens until it is stopped.
+// A running is a server that has been started. stop ends it.
 type running struct {
 	url         string
-	certificate string // a file with the certificate to trust, or ""
+	certificate string // path of the certificate that clients must trust, or ""
 	main, other account
-	bucket      string // the only one that the server has, or ""
+	bucket      string // the only bucket of the server, or "" if it may have any
 	stop        func()
 }
 
 func (r running) tls() bool { return strings.HasPrefix(r.url, "https:") }
 
-// host returns the host and port.
+// host returns the host and port of the server.
 func (r running) host() string { return r.url[strings.LastIndex(r.url, "/")+1:] }
 
-// environment returns the variables from which AWS's own clients read their settings.
+// environment returns the environment variables from which clients of AWS read the address and the
+// credentials.
 func (r running) environment() []string {
 	env := []string{
 		"AWS_ENDPOINT_URL=" + r.url, "AWS_ACCESS_KEY_ID=" + r.main.key, "AWS_SECRET_ACCESS_KEY=" + r.main.secret,
 		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_CA_BUNDLE=", // not that of this machine
+		"AWS_CA_BUNDLE=", // removes the value of this machine
 	}
 	if r.certificate != "" {
 		for _, name := range []string{"AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"} {
@@ -80,7 +81,7 @@ func (r running) environment() []string {
 	return env
 }
 
-// startDirectory starts our server over a temporary directory.
+// startDirectory starts our server with a temporary directory as its store.
 func startDirectory(overTLS bool) (running, error) {
 	path, err := os.MkdirTemp("", "s3server-")
 	if err != nil {
@@ -103,7 +104,8 @@ func startDirectory(overTLS bool) (running, error) {
 	return r, nil
 }
 
-// startOurs starts our server with its defaults and two accounts.
+// startOurs starts our server with its default settings and two accounts. It stores objects in
+// memory.
 func startOurs(overTLS bool) (running, error) { return startOver(nil, overTLS) }
 
 func startOver(service driver.ServiceDriver, overTLS bool) (running, error) {
@@ -137,7 +139,7 @@ func startOver(service driver.ServiceDriver, overTLS bool) (running, error) {
 	)
 }
 
-// startGofakes3 starts gofakes3 with its store in memory. It has no TLS and checks no
+// startGofakes3 starts gofakes3, which stores objects in memory. It has no TLS, and does not check
 // credentials.
 func startGofakes3(bool) (running, error) {
 	s := httptest.NewServer(gofakes3.New(s3mem.New()).Server())
@@ -145,9 +147,10 @@ func startGofakes3(bool) (running, error) {
 	return running{url: s.URL, main: anybody, other: anybody, stop: s.Close}, nil
 }
 
-// fromEnvironment returns a function that finds a server which testservers started,
-// behind TLS if wanted and started. OMNIBUCKET_TEST_NAME_OTHER_KEY and _OTHER_SECRET may
-// name a second account; without them, both accounts are the same.
+// fromEnvironment returns a function that finds a server that testservers has started. If overTLS
+// is true, it finds the server with TLS. For a server with the name NAME, the variables
+// OMNIBUCKET_TEST_NAME_OTHER_KEY and OMNIBUCKET_TEST_NAME_OTHER_SECRET may hold the credentials of
+// a second account. If they are not set, both accounts are the same.
 func fromEnvironment(name string) func(overTLS bool) (running, error) {
 	return func(overTLS bool) (running, error) {
 		prefix := "OMNIBUCKET_TEST_" + name

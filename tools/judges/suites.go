@@ -11,13 +11,13 @@ import (
 	"time"
 )
 
-// A suite is a set of tests of others. To add one, add a row here.
+// A suite is a set of tests of another project. To add a suite, add a row to the table suites.
 type suite struct {
 	name     string
-	version  string // if several are judged
-	tls      bool   // run it over TLS if the server has it
-	needsTLS bool   // and leave it out if the server has none
-	// prepare builds or installs the suite, and returns where it is.
+	version  string // "" if only one version is used
+	tls      bool   // true to run over TLS if the server has it
+	needsTLS bool   // true to leave the suite out if the server has no TLS
+	// prepare builds or installs the suite. It returns the path of the result.
 	prepare func(context.Context) (string, error)
 	run     func(context.Context, task) ([]result, error)
 }
@@ -45,7 +45,7 @@ var suites = slices.Concat([]suite{
 	versions(opentofu, suite{name: "opentofu", run: runOpenTofu}),
 )
 
-// versions returns a suite for each version of its module.
+// versions returns a copy of the suite for each version of its module.
 func versions(all []goModule, of suite) []suite {
 	made := make([]suite, len(all))
 	for i, m := range all {
@@ -69,22 +69,22 @@ func (s suite) title() string {
 
 func (s suite) called() string { return s.name }
 
-// A task is one run of a suite.
+// A task is one run of a suite on one server.
 type task struct {
-	prepared string   // as prepare returned it
-	module   goModule // whose tests they are
+	prepared string   // result of suite.prepare
+	module   goModule // module that contains the tests
 	on       running
-	server   string   // its name
-	dir      string   // for files of the run
-	log      *os.File // for the suite's output
+	server   string   // name of the server
+	dir      string   // directory for files of this run
+	log      *os.File // receives the output of the suite
 }
 
-// timeout is the time that a suite may take.
+// timeout is the longest time that a command may take.
 const timeout = 30 * time.Minute
 
-// command runs a program in dir. Its output goes to the log, and its standard output
-// also to out if that is not nil. It returns no error if the program ends with an exit
-// code, because failed tests cause one, too.
+// command runs a program in the directory dir. It writes all output to the log. If out is not nil,
+// it also writes the standard output to out. If the program ends with an exit code other than 0,
+// command returns no error, because failed tests cause such a code, too.
 func (t task) command(ctx context.Context, dir string, env []string, out io.Writer, name string, args ...string) error {
 	limited, cancel := context.WithTimeout(ctx, timeout)
 	defer cancel()

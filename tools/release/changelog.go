@@ -9,15 +9,15 @@ import (
 	"strings"
 )
 
-// A section is one release in the changelog.
+// A section is the part of the changelog that describes one release.
 type section struct {
-	name, date string // "Unreleased" has no date
+	name, date string // name and date of the release; the section "Unreleased" has no date
 	text       string
 }
 
 var sectionHead = regexp.MustCompile(`(?m)^## \[([^\]]+)\](?: - (\d{4}-\d{2}-\d{2}))?$`)
 
-// sections returns the releases, in the order of the file.
+// sections splits the changelog into its sections, and keeps their order.
 func sections(changelog string) []section {
 	heads := sectionHead.FindAllStringSubmatchIndex(changelog, -1)
 	all := make([]section, len(heads))
@@ -34,7 +34,8 @@ func sections(changelog string) []section {
 	return all
 }
 
-// checkChangelog checks that the changelog has an entry for the release, or for the next one.
+// checkChangelog checks that the changelog describes the release or, without -version, the next
+// release.
 func checkChangelog(r *repository) error {
 	found, err := r.entry()
 	if err == nil {
@@ -43,7 +44,7 @@ func checkChangelog(r *repository) error {
 	return err
 }
 
-// writeNotes writes the entry of the release to the file that the flag -notes names.
+// writeNotes writes the section of the release to the file that the flag -notes names.
 func writeNotes(r *repository) error {
 	found, err := r.entry()
 	if err != nil {
@@ -60,7 +61,7 @@ func (r *repository) entry() (section, error) {
 	return entryOf(string(text), r.version)
 }
 
-// entryOf returns the section of a version, or the unreleased one for "".
+// entryOf returns the section of a version. If version is "", it returns the section "Unreleased".
 func entryOf(changelog, version string) (section, error) {
 	all := sections(changelog)
 	if len(all) == 0 || all[0].name != "Unreleased" {

@@ -17,9 +17,10 @@ import (
 	"golang.org/x/mod/zip"
 )
 
-// checkConsumers compiles each adapter in the module of a program, with what "go get" gets from a module
-// proxy in a directory. There the adapter is as after the release: it requires a version of the library,
-// and replaces nothing.
+// checkConsumers checks that a program can import each adapter after the release. It compiles the
+// adapter as a dependency of another module, with the files that "go get" would download from a
+// module proxy. The proxy is a local directory. In it, the go.mod of an adapter requires a version
+// of the library and replaces nothing, as after the release.
 func checkConsumers(r *repository) error {
 	dirs, err := r.moduleDirs()
 	if err != nil {
@@ -39,10 +40,7 @@ func checkConsumers(r *repository) error {
 		if !strings.HasPrefix(dir, "adapters/") && !strings.HasPrefix(dir, "layers/") {
 			continue
 		}
-		err := r.importsNothingInternal(dir)
-		if err == nil {
-			err = p.publish(dir)
-		}
+		err := p.publish(dir)
 		if err == nil {
 			err = p.build(dir)
 		}
@@ -55,36 +53,19 @@ func checkConsumers(r *repository) error {
 	return errors.Join(failed...)
 }
 
-// importsNothingInternal fails if a package of the module imports an internal package of the
-// library. A program may have a newer library than the adapter requires.
-func (r *repository) importsNothingInternal(dir string) error {
-	cmd := exec.Command(r.golang, "list", "-f", `{{join .Imports "\n"}}`, "./...")
-	cmd.Dir = filepath.Join(r.root, dir)
-	imports, err := cmd.Output()
-	if err != nil {
-		return fmt.Errorf("go list: %w", err)
-	}
-	for name := range strings.Lines(string(imports)) {
-		if strings.HasPrefix(name, library+"/internal/") {
-			return fmt.Errorf(
-				"a package that a program imports must not import %s: its next version may be another",
-				strings.TrimSpace(name),
-			)
-		}
-	}
-	return nil
-}
-
-// A proxy is a module proxy in a directory, with one version of the library and of its modules.
+// A proxy is a directory that Go can use as a module proxy. It has one version of the library and
+// of the other modules.
 type proxy struct {
 	r             *repository
 	work, version string
 }
 
-// checkVersion returns a version that no cache has.
+// checkVersion returns a version that no module cache contains, because it includes the current
+// time.
 func checkVersion() string { return fmt.Sprintf("v0.0.1-check.%d", time.Now().Unix()) }
 
-// newProxy returns a proxy in the directory work, with a version of the library.
+// newProxy creates a proxy, and publishes the given version of the library in it. work is the
+// directory for all files of the proxy.
 func newProxy(r *repository, work, version string) (*proxy, error) {
 	p := &proxy{r: r, work: work, version: version}
 	err := r.command(".", nil, "sh", "-c", `mkdir "$0" && git archive HEAD | tar -x -C "$0"`, p.export())
@@ -100,7 +81,8 @@ func newProxy(r *repository, work, version string) (*proxy, error) {
 
 func (p *proxy) export() string { return filepath.Join(p.work, "export") }
 
-// publish puts a module of the last commit into the proxy.
+// publish adds a module to the proxy. The module is the one in the directory dir of the last
+// commit.
 func (p *proxy) publish(dir string) error {
 	own := path.Join(library, dir)
 	from, to := filepath.Join(p.export(), dir), filepath.Join(p.work, "proxy", own, "@v")
@@ -112,7 +94,8 @@ func (p *proxy) publish(dir string) error {
 	if text, err = released(text, p.version); err != nil {
 		return err
 	}
-	// The Go command puts the license of a repository into the archive of each module.
+	// The archive of each module contains the license of the repository. The Go command makes
+	// archives in the same way.
 	license, err := os.ReadFile(filepath.Join(p.export(), "LICENSE"))
 	if err != nil {
 		return err
@@ -141,8 +124,8 @@ func (p *proxy) publish(dir string) error {
 	)
 }
 
-// released returns the go.mod of a module for its tag: it requires a version of the library, and
-// replaces nothing.
+// released returns the go.mod of a module as it must be in its tag: it requires the given version
+// of the library, and replaces nothing.
 func released(text []byte, version string) ([]byte, error) {
 	file, err := modfile.Parse("go.mod", text, nil)
 	if err != nil {
@@ -164,8 +147,9 @@ func released(text []byte, version string) ([]byte, error) {
 	return file.Format()
 }
 
-// build compiles the module as one that a program requires. Its dependencies are compiled as elsewhere here,
-// so that they are in the cache.
+// build compiles the module in dir as a dependency of a program. It uses the same build flags as
+// the other commands in this repository, so that the other dependencies are already in the build
+// cache.
 func (p *proxy) build(dir string) error {
 	own := path.Join(library, dir)
 	program := filepath.Join(p.work, "program", dir)
@@ -189,7 +173,7 @@ func (p *proxy) build(dir string) error {
 	return nil
 }
 
-// env returns the variables with which the Go command gets the library from the proxy.
+// env returns environment variables that make the Go command download this library from the proxy.
 func (p *proxy) env() ([]string, error) {
 	others, err := exec.Command(p.r.golang, "env", "GOPROXY").Output()
 	return []string{
@@ -198,7 +182,7 @@ func (p *proxy) env() ([]string, error) {
 	}, err
 }
 
-// remove removes the proxy, and its modules from the cache of the Go command.
+// remove removes the proxy, and removes its modules from the module cache.
 func (p *proxy) remove() {
 	_ = os.RemoveAll(p.work)
 	cache, err := exec.Command(p.r.golang, "env", "GOMODCACHE").Output()
@@ -214,7 +198,7 @@ func (p *proxy) remove() {
 		for _, dir := range found {
 			_ = filepath.WalkDir(dir, func(name string, entry os.DirEntry, err error) error {
 				if err == nil && entry.IsDir() {
-					_ = os.Chmod(name, 0o755) // the Go command writes modules that cannot be changed
+					_ = os.Chmod(name, 0o755) // modules in the cache are read-only
 				}
 				return nil
 			})

@@ -1,17 +1,18 @@
-// Release is a dry run of a release. It checks the changelog, the listing of the API, the archives
-// of the modules, that other programs can import the adapters, the programs for every system, and
-// that the updates of dependencies cover every module. It changes nothing:
+// Release is a dry run of a release. It checks the changelog, the list of the exported API, and the
+// archives of the modules. It also checks that other programs can import the adapters, that our
+// programs compile for every system, and that Dependabot updates every module. It changes nothing:
 //
 //	go run -C tools/release .                      # is the next release in order?
 //	go run -C tools/release . -version v0.1.0      # as the workflow of the tag runs it
 //	go run -C tools/release . -full                # builds the command line for every system, too
 //
-// With -tag it makes the tags of a release instead, of the library and of all modules, and pushes nothing:
+// With -tag, it creates the tags of a release in place of the checks. It tags the library and all
+// modules, and pushes nothing:
 //
 //	go run -C tools/release . -version v0.1.0 -tag
 //
-// With -program it makes the module in which .goreleaser.yaml builds the command line, and with -notes the text
-// of the release.
+// With -program, it creates the module in which .goreleaser.yaml builds the command line. With
+// -notes, it writes the text of the release.
 package main
 
 import (
@@ -23,7 +24,7 @@ import (
 	"time"
 )
 
-// A check is one part of the dry run. It prints what it has seen.
+// A check is one part of the dry run. run prints what it has checked.
 type check struct {
 	name string
 	run  func(*repository) error
@@ -38,13 +39,13 @@ var checks = []check{
 	{"programs", checkPrograms},
 }
 
-// A repository is what is checked.
+// A repository is the repository to check, with the values of the flags.
 type repository struct {
 	root    string
-	golang  string // the command "go"
-	version string // of the tag; "" for the next release
+	golang  string // path of the program go
+	version string // version of the release, or "" for the next release
 	full    bool
-	notes   string // the file for the text of the release
+	notes   string // path of the file for the text of the release
 }
 
 func main() {
@@ -56,7 +57,7 @@ func main() {
 	program := flag.Bool("program", false, "make the module in which the command line is built")
 	flag.StringVar(&r.notes, "notes", "", "write the section of the changelog to a `file`")
 	flag.Parse()
-	root, err := filepath.Abs(filepath.Join("..", "..")) // of this directory
+	root, err := filepath.Abs(filepath.Join("..", "..")) // the program runs in tools/release
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "release:", err)
 		os.Exit(1)
@@ -85,7 +86,8 @@ func main() {
 	}
 }
 
-// command runs a program in a directory of the repository and shows its output.
+// command runs a program in the directory dir of the repository. The program prints to the output
+// of this program.
 func (r *repository) command(dir string, env []string, name string, args ...string) error {
 	cmd := exec.Command(name, args...)
 	cmd.Dir = filepath.Join(r.root, dir)
@@ -97,7 +99,7 @@ func (r *repository) command(dir string, env []string, name string, args ...stri
 	return nil
 }
 
-// checkAPI compares the exported API with api.txt.
+// checkAPI fails if the exported API differs from the list in api.txt.
 func checkAPI(r *repository) error {
-	return r.command(".", nil, r.golang, "run", "./internal/checks/apilist")
+	return r.command(".", nil, r.golang, "run", "-C", "tools", "./checks/apilist")
 }

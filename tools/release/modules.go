@@ -19,7 +19,8 @@ import (
 
 const library = "github.com/omnibucket/storage"
 
-// unpublished are the directories of modules that get no tag: they serve this repository only.
+// unpublished lists the directories of modules that get no tag, because only this repository uses
+// them.
 var unpublished = []string{"tools"}
 
 func isPublished(dir string) bool {
@@ -28,7 +29,8 @@ func isPublished(dir string) bool {
 	)
 }
 
-// moduleDirs returns the directories that have a go.mod, relative to the root, which is ".".
+// moduleDirs returns the directories that contain a go.mod, relative to the root of the repository.
+// The root itself is ".".
 func (r *repository) moduleDirs() ([]string, error) {
 	out, err := exec.Command("git", "-C", r.root, "ls-files", "go.mod", "*/go.mod").Output()
 	if err != nil {
@@ -41,8 +43,8 @@ func (r *repository) moduleDirs() ([]string, error) {
 	return dirs, nil
 }
 
-// checkArchives makes the archive of each published module from the last commit, as a module proxy
-// does. That fails if a name or a size is not allowed.
+// checkArchives creates the archive of each published module from the last commit, as a module
+// proxy does. The check fails if the name or the size of a file is not permitted in a module.
 func checkArchives(r *repository) error {
 	dirs, err := r.moduleDirs()
 	if err != nil {
@@ -88,8 +90,9 @@ func (r *repository) checkArchive(export, dir string) error {
 	return nil
 }
 
-// pending says what has to change in the go.mod of a module before its own tag: a requirement of
-// v0.0.0 needs a replacement, which other modules do not see.
+// pending returns what must still change in the go.mod of a module before it is tagged, or "". A
+// requirement of version v0.0.0 works only together with a replace directive, which other modules
+// ignore.
 func pending(file *modfile.File) string {
 	for _, required := range file.Require {
 		if strings.HasPrefix(required.Mod.Path, library) && required.Mod.Version == "v0.0.0" {
@@ -99,7 +102,7 @@ func pending(file *modfile.File) string {
 	return ""
 }
 
-// A counter counts bytes that are written to it.
+// A counter is an io.Writer that counts the bytes.
 type counter int64
 
 var _ io.Writer = (*counter)(nil)

@@ -7,9 +7,10 @@ import (
 	"path/filepath"
 )
 
-// programModule makes the folder dist-program a module that requires the command line as its tag has it. A program
-// that is built there names the versions of our modules, and so does the list of what is in it (SBOM). Built
-// in this repository, it would name none. The Go command keeps the modules in its cache.
+// programModule creates a module in the folder dist-program, which requires the tagged version of
+// the command line. A program that is built in this module contains the versions of all our
+// modules, and so does its list of components (SBOM). A program that is built in the repository
+// itself does not contain them. The module cache keeps the downloaded modules.
 func programModule(r *repository) error {
 	work, err := os.MkdirTemp("", "release-")
 	if err != nil {

@@ -12,24 +12,24 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// A system is what programs are built for.
+// A system is an operating system with an architecture.
 type system struct{ os, arch string }
 
 func (s system) env() []string { return []string{"GOOS=" + s.os, "GOARCH=" + s.arch, "CGO_ENABLED=0"} }
 
-// releaser is the part of .goreleaser.yaml that says what is built.
+// A releaser is the part of .goreleaser.yaml that says which programs are built.
 type releaser struct {
 	Builds []struct {
-		Main   string   `yaml:"main"` // a package of one of our modules
+		Main   string   `yaml:"main"` // path of a package in one of our modules
 		Tags   []string `yaml:"tags"`
 		GOOS   []string `yaml:"goos"`
 		GOARCH []string `yaml:"goarch"`
 	} `yaml:"builds"`
 }
 
-// checkPrograms resolves the packages of every program that .goreleaser.yaml builds, for each of
-// its systems. It builds them if full is set; otherwise it builds only s3server, for the systems
-// that make vet compiles the local driver for.
+// checkPrograms checks every program that .goreleaser.yaml builds, for each of its systems. It
+// resolves the packages of the program. If full is true, it also builds the program. Otherwise it
+// builds only s3server, and only for the systems for which "make vet" compiles the local driver.
 func checkPrograms(r *repository) error {
 	text, err := os.ReadFile(filepath.Join(r.root, ".goreleaser.yaml"))
 	if err != nil {
@@ -79,8 +79,8 @@ func systems(names, archs []string) []system {
 	return all
 }
 
-// resolve lists all packages of a program for a system. A package without files for the system is
-// an error.
+// resolve lists all packages that a program needs on a system. It fails if one of them has no files
+// for that system.
 func (r *repository) resolve(dir string, tags []string, s system) error {
 	cmd := exec.Command(
 		r.golang, "list", "-deps", "-tags", strings.Join(tags, ","), "-f",

@@ -12,7 +12,7 @@ import (
 	"strings"
 )
 
-// tagAll makes the tags of all modules that get one.
+// tagAll creates the tags of all published modules.
 func tagAll(r *repository) error {
 	dirs, err := r.moduleDirs()
 	if err != nil {
@@ -21,9 +21,12 @@ func tagAll(r *repository) error {
 	return tag(r, slices.DeleteFunc(dirs, func(dir string) bool { return dir == "." || !isPublished(dir) }))
 }
 
-// tag makes the tags of a release in the local repository, and pushes nothing. The library's is the last
-// commit. Those of dirs, the other modules, are one commit after it, which is on no branch: there they
-// require the version and replace nothing. go.sum has what a module proxy will have.
+// tag creates the tags of a release in the local repository, and pushes nothing.
+//
+// The tag of the library is at the last commit. The tags of the other modules, which are in dirs,
+// are at one further commit that is not on a branch. In that commit, each go.mod requires the
+// version of the release and replaces nothing, and each go.sum has the sums that a module proxy
+// will return.
 func tag(r *repository, dirs []string) error {
 	if err := r.readyForTags(dirs); err != nil {
 		return err
@@ -73,13 +76,14 @@ func tag(r *repository, dirs []string) error {
 		_, failed := r.git(nil, "tag", name, commit)
 		err, names = errors.Join(err, failed), append(names, name)
 	}
-	// GitHub starts no workflow for more than three tags in one push.
+	// If one push contains more than three tags, GitHub starts no workflow. So the tag of the
+	// library is pushed separately.
 	fmt.Printf("git push origin %s\ngit push origin %s\n", names[0], strings.Join(names[1:], " "))
 	return err
 }
 
-// readyForTags fails if the release has no entry in the changelog, or the commit is not what was checked, or
-// a tag exists.
+// readyForTags fails if the changelog does not describe the release, if there are uncommitted
+// changes, or if one of the tags exists.
 func (r *repository) readyForTags(dirs []string) error {
 	if r.version == "" {
 		return errors.New("-version must name the release")
@@ -103,7 +107,7 @@ func (r *repository) readyForTags(dirs []string) error {
 	return nil
 }
 
-// inOrder returns the directories in an order in which each module comes after those that it requires.
+// inOrder sorts the directories so that each module comes after the modules that it requires.
 func (p *proxy) inOrder(dirs []string) ([]string, error) {
 	required := map[string]int{}
 	for _, dir := range dirs {
@@ -111,12 +115,13 @@ func (p *proxy) inOrder(dirs []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		required[dir] = strings.Count(string(text), library+"/") // none requires one that requires another
+		required[dir] = strings.Count(string(text), library+"/") // a required module has no requirements itself
 	}
 	return slices.SortedStableFunc(slices.Values(dirs), func(a, b string) int { return required[a] - required[b] }), nil
 }
 
-// tidy makes go.mod and go.sum of a module as its tag has them, and puts the module into the proxy.
+// tidy writes the go.mod and the go.sum that a module must have in its tag, and publishes the
+// module in the proxy.
 func (p *proxy) tidy(dir string) error {
 	name := filepath.Join(p.export(), dir, "go.mod")
 	text, err := os.ReadFile(name)
@@ -141,7 +146,7 @@ func (p *proxy) tidy(dir string) error {
 	return p.publish(dir)
 }
 
-// git runs a command of git in the repository and returns its output.
+// git runs git in the repository, and returns its output.
 func (r *repository) git(env []string, args ...string) (string, error) {
 	cmd := exec.Command("git", args...)
 	cmd.Dir, cmd.Env = r.root, append(os.Environ(), env...)

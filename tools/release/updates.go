@@ -9,7 +9,7 @@ import (
 	"go.yaml.in/yaml/v3"
 )
 
-// dependabot is the part of .github/dependabot.yml that is checked.
+// A dependabot is the part of .github/dependabot.yml that is checked.
 type dependabot struct {
 	Updates []struct {
 		Ecosystem   string   `yaml:"package-ecosystem"`
@@ -17,7 +17,7 @@ type dependabot struct {
 	} `yaml:"updates"`
 }
 
-// checkUpdates checks that every module gets updates of its dependencies.
+// checkUpdates checks that Dependabot updates the dependencies of every module.
 func checkUpdates(r *repository) error {
 	text, err := os.ReadFile(filepath.Join(r.root, ".github", "dependabot.yml"))
 	if err != nil {
@@ -34,7 +34,8 @@ func checkUpdates(r *repository) error {
 	return err
 }
 
-// withoutUpdates returns the modules that the configuration does not name.
+// withoutUpdates returns the directories of modules that the configuration of Dependabot does not
+// name.
 func withoutUpdates(config []byte, dirs []string) (missing []string, err error) {
 	var d dependabot
 	if err := yaml.Unmarshal(config, &d); err != nil {

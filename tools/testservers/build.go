@@ -12,23 +12,24 @@ import (
 	"time"
 )
 
-// A tool is a program whose version is pinned in a directory below this one.
+// A tool is a program whose version is pinned by files in a subdirectory of this directory.
 type tool interface {
-	// dir returns the directory, which is also the name of the program.
+	// dir returns the name of the subdirectory, which is also the name of the program.
 	dir() string
-	// pins returns the files there that pin the version.
+	// pins returns the names of the files in the subdirectory that pin the version.
 	pins() []string
-	// stamp returns a value that changes with the program to build.
+	// stamp returns a text that changes when the program must be built again.
 	stamp(ctx context.Context) (string, error)
-	// build builds the program at path. work is an empty directory.
+	// build builds the program and stores it at path. work is an empty directory for temporary
+	// files.
 	build(ctx context.Context, work, path string) error
-	// command returns the command that runs the program at path, without arguments.
-	// It fails if this machine lacks something for it.
+	// command returns the command that runs the program at path, without arguments. It fails if
+	// this machine lacks something that the program needs, such as Node.js.
 	command(ctx context.Context, path string) ([]string, error)
 }
 
-// ensureBuilt returns the path of the program and builds it if necessary. Several
-// processes may call it at the same time: one builds, and none sees an incomplete
+// ensureBuilt returns the path of the program, and builds the program if necessary. Several
+// processes may call it at the same time. Only one of them builds, and none sees an incomplete
 // program.
 func ensureBuilt(ctx context.Context, t tool) (string, error) {
 	dir, err := cacheDir()
@@ -54,20 +55,21 @@ func ensureBuilt(ctx context.Context, t tool) (string, error) {
 	}
 	defer unlock()
 	if found, err := exists(path); found || err != nil {
-		return path, err // built by the other process
+		return path, err // another process has built it in the meantime
 	}
 	return path, buildInto(ctx, t, path)
 }
 
-// building is part of the name of a directory for a build in progress.
+// building is in the middle of the name of a directory in which a build is in progress.
 const building = "-building-"
 
-// buildInto creates path atomically. The caller has the tool's lock.
+// buildInto builds a tool and stores it at path in one step, so that path is never incomplete. The
+// caller must hold the lock of the tool.
 func buildInto(ctx context.Context, t tool, path string) error {
 	dir := filepath.Dir(path)
 	killed, _ := filepath.Glob(filepath.Join(dir, t.dir()+building+"*"))
 	for _, left := range killed {
-		_ = os.RemoveAll(left) // left by killed processes, because no other holds the lock
+		_ = os.RemoveAll(left) // left by a killed process, because only the holder of the lock builds
 	}
 	work, err := os.MkdirTemp(dir, t.dir()+building+"*")
 	if err != nil {
@@ -90,7 +92,7 @@ func buildInto(ctx context.Context, t tool, path string) error {
 	return os.Rename(made, path)
 }
 
-// hashPins adds the pinning files of a tool to the hash.
+// hashPins adds the content of the files that pin a tool to a hash.
 func hashPins(hash hash.Hash, t tool) error {
 	for _, name := range t.pins() {
 		content, err := os.ReadFile(filepath.Join(t.dir(), name))
@@ -105,8 +107,8 @@ func hashPins(hash hash.Hash, t tool) error {
 	return nil
 }
 
-// interruptibleCommand returns a command of a build in dir. It is interrupted when
-// ctx is done, and writes to standard error.
+// interruptibleCommand returns a command that runs in dir as a part of a build, and prints to
+// standard error. When ctx is done, the command receives an interrupt.
 func interruptibleCommand(ctx context.Context, dir, name string, args ...string) *exec.Cmd {
 	command := exec.CommandContext(ctx, name, args...)
 	command.Dir = dir

@@ -11,7 +11,7 @@ import (
 	"time"
 )
 
-// cacheDir returns the directory of built programs, outside the source tree.
+// cacheDir returns the directory for built programs. It is outside the repository.
 func cacheDir() (string, error) {
 	base := os.Getenv("OMNIBUCKET_CACHE")
 	if base == "" {
@@ -31,11 +31,11 @@ func exists(path string) (bool, error) {
 	return err == nil, err
 }
 
-// lockPoll is the interval of attempts to take a lock that another process holds.
+// lockPoll is the time between two attempts to take a lock.
 const lockPoll = 200 * time.Millisecond
 
-// lock locks a file. The lock ends with the process at the latest. If another process
-// holds it, lock calls waiting once.
+// lock locks the file at path. If another process holds the lock, it calls the function waiting
+// once, and then waits for the lock. The lock ends when unlock is called or the process ends.
 func lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

@@ -15,12 +15,12 @@ import (
 	"time"
 )
 
-// certificateLife is longer than any test run.
+// certificateLife is how long a certificate is valid. It is longer than any run of tests.
 const certificateLife = 7 * 24 * time.Hour
 
-// writeCertificate creates an authority and its certificate for 127.0.0.1 and
-// localhost. It writes the authority's certificate, the server's certificate and the
-// server's key as PEM files. The authority's key is not stored.
+// writeCertificate creates a certificate authority, and a certificate that the authority has signed
+// for 127.0.0.1 and localhost. It writes three PEM files: the certificate of the authority, the
+// certificate of the server, and the key of the server. It does not store the key of the authority.
 func writeCertificate(authorityFile, certificateFile, keyFile string) (*x509.CertPool, error) {
 	authorityKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
@@ -77,7 +77,7 @@ func writeCertificate(authorityFile, certificateFile, keyFile string) (*x509.Cer
 	return pool, nil
 }
 
-// clientTrusting returns a client that trusts only this pool.
+// clientTrusting returns a client that trusts only the certificates in pool.
 func clientTrusting(pool *x509.CertPool) *http.Client {
 	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool}}}
 }

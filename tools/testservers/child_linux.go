@@ -2,5 +2,5 @@ package main
 
 import "syscall"
 
-// dieWithParent makes the kernel end a server when this process dies.
+// dieWithParent makes the kernel kill a server when the thread that has started it ends.
 func dieWithParent(a *syscall.SysProcAttr) { a.Pdeathsig = syscall.SIGKILL }

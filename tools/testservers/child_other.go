@@ -4,6 +4,6 @@ package main
 
 import "syscall"
 
-// dieWithParent has no effect on this system. If this process is killed, its servers
-// must be ended by hand.
+// dieWithParent does nothing, because this system cannot kill servers automatically. If this
+// process is killed, its servers must be ended by hand.
 func dieWithParent(*syscall.SysProcAttr) {}

@@ -8,14 +8,16 @@ import (
 	"path/filepath"
 )
 
-// playwright drives the browser. It is installed without a browser.
+// playwright is the Node.js module that controls the browser. It is installed without a browser of
+// its own.
 var playwright = npmModule{npmTool: npmTool{pkg: "playwright", entry: "playwright-core"}, node: 20}
 
-// chromiumNames are the names of the browser, first that on the test system.
+// chromiumNames lists the names under which the browser may be installed. The test system has the
+// first one.
 var chromiumNames = []string{"chromium", "chromium-browser", "google-chrome-stable", "google-chrome"}
 
-// findChromium returns the browser, which tests start themselves:
-// $OMNIBUCKET_TEST_CHROMIUM if it is set, otherwise one in the PATH.
+// findChromium returns the path of the browser, which tests start themselves. It is
+// $OMNIBUCKET_TEST_CHROMIUM if that variable is set. Otherwise it is a browser in the PATH.
 func findChromium(ctx context.Context, module string) (launch, error) {
 	if _, err := playwright.command(ctx, module); err != nil {
 		return launch{}, err

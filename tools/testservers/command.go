@@ -8,11 +8,12 @@ import (
 	"syscall"
 )
 
-// signaled is what a shell adds to a signal's number to make an exit code.
+// signaled is what a shell adds to the number of a signal. The sum is the exit code of a program
+// that the signal has ended.
 const signaled = 128
 
-// runCommand runs the command in dir, forwards signals to it, and returns its exit
-// code. It fails if there is none.
+// runCommand runs the command in dir, and returns its exit code. It forwards signals to the
+// command. It fails if there is no exit code, for example because the command did not start.
 func runCommand(dir string, args, variables []string, signals <-chan os.Signal) (int, error) {
 	command := exec.Command(args[0], args[1:]...)
 	command.Dir = dir

@@ -1,7 +1,7 @@
 package main
 
-// fake-gcs-server checks conditions on uploads, generations and resumable sessions.
-// It checks no signatures and few other conditions.
+// fakeGCS is the server fake-gcs-server. It checks conditions on uploads, generations and resumable
+// sessions. It checks no signatures, and few other conditions.
 var fakeGCS = goTool{module: "fakegcs", pkg: "github.com/fsouza/fake-gcs-server"}
 
 func launchFakeGCS(p instance) (launch, error) {
@@ -12,9 +12,9 @@ func launchFakeGCS(p instance) (launch, error) {
 	return launch{
 		args: []string{
 			"-backend", "memory", "-scheme", "http", "-host", name, "-port", port,
-			"-public-host", p.host, // else downloads are looked for at storage.googleapis.com's paths
+			"-public-host", p.host, // otherwise downloads need the paths of storage.googleapis.com
 			"-log-level", "error",
-			"-cors-headers", "X-Goog-Content-Length-Range,X-Goog-Hash", // those of signed parts
+			"-cors-headers", "X-Goog-Content-Length-Range,X-Goog-Hash", // headers of signed requests for parts
 		},
 		ready: "http://" + p.host + "/_internal/healthcheck",
 		url:   "http://" + p.host,

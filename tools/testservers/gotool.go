@@ -9,22 +9,22 @@ import (
 	"os/exec"
 )
 
-// A goTool is a Go program that is pinned by a go.mod and go.sum.
+// A goTool is a Go program whose version is pinned by a go.mod and a go.sum.
 type goTool struct {
-	module string // its directory
+	module string // name of the directory with its go.mod
 	pkg    string
 }
 
 var _ tool = goTool{}
 
-// buildFlags are the flags of all builds, and part of the stamp. They never change a
-// module.
+// buildFlags are the flags of every build. The stamp includes them. With -mod=readonly, a build
+// never changes a go.mod.
 var buildFlags = []string{"-mod=readonly", "-trimpath", "-buildvcs=false", "-ldflags=-s -w"}
 
 func (g goTool) dir() string    { return g.module }
 func (g goTool) pins() []string { return []string{"go.mod", "go.sum"} }
 
-// stamp depends on all versions, the Go version and the platform.
+// stamp returns a hash of the versions of all modules, of the Go version, and of the platform.
 func (g goTool) stamp(ctx context.Context) (string, error) {
 	hash := sha256.New()
 	if err := hashPins(hash, g); err != nil {
@@ -50,6 +50,6 @@ func (g goTool) command(_ context.Context, path string) ([]string, error) {
 
 func (g goTool) goCommand(ctx context.Context, args ...string) *exec.Cmd {
 	command := interruptibleCommand(ctx, g.module, "go", args...)
-	command.Env = append(command.Environ(), "CGO_ENABLED=0") // no C compiler is needed
+	command.Env = append(command.Environ(), "CGO_ENABLED=0") // builds without a C compiler
 	return command
 }

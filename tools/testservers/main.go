@@ -1,12 +1,11 @@
-// Testservers runs a command with real object stores. It builds missing servers and
-// starts each on a free loopback port with a data directory of its own. Environment
-// variables tell the command their addresses. When the command ends, it removes the
-// servers and their data.
+// Testservers runs a command together with real object stores. It builds the servers that are
+// missing, and starts each on a free loopback port with its own data directory. Environment
+// variables tell the command the addresses of the servers. When the command ends, Testservers ends
+// the servers and removes their data.
 //
 //	go run -C tools/testservers . [-only minio,versitygw] [-dir ..] [--] COMMAND ARGS…
 //
-// The environment has these variables for each server NAME (in upper case, "-" as
-// "_"):
+// For each server NAME, these variables are set. NAME is in upper case, with "_" in place of "-":
 //
 //	OMNIBUCKET_TEST_NAME          its address: http://127.0.0.1:40123
 //	OMNIBUCKET_TEST_NAME_KEY      the access key; on Azure the account's key
@@ -15,18 +14,18 @@
 //	OMNIBUCKET_TEST_NAME_CA       with TLS: a file with the certificate to trust
 //	OMNIBUCKET_TEST_NAME_KMS_KEY  the name of a key for SSE-KMS, on MinIO
 //
-// Tests start "chromium" themselves: OMNIBUCKET_TEST_CHROMIUM is the path of the
-// program, and OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT the Node.js module that drives it.
-// OMNIBUCKET_TEST_UPLOADCLIENTS is a directory of scripts for a page: tus.js, uppy.js and
+// Tests start the browser "chromium" themselves. OMNIBUCKET_TEST_CHROMIUM is the path of the
+// program, and OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT is the path of the Node.js module that controls
+// it. OMNIBUCKET_TEST_UPLOADCLIENTS is a directory with scripts for web pages: tus.js, uppy.js and
 // aws-s3.js.
 //
-// Each server has a directory that pins its versions with a go.mod and go.sum, or
-// with a package.json and its lock file. Built programs are in omnibucket/testservers
-// below $OMNIBUCKET_CACHE, by default the user's cache directory. They can be deleted
-// at any time.
+// The version of each server is pinned by a directory with a go.mod and go.sum, or with a
+// package.json and its lock file. Built programs are stored in omnibucket/testservers below
+// $OMNIBUCKET_CACHE, which is by default the cache directory of the user. They may be deleted at
+// any time.
 //
-// The exit code is that of the command, or 1 if the command did not start.
-// Testservers runs on Linux, macOS and FreeBSD.
+// The exit code is that of the command, or 1 if the command did not start. Testservers runs on
+// Linux, macOS and FreeBSD.
 package main
 
 import (
@@ -43,8 +42,8 @@ import (
 )
 
 func init() {
-	// A server ends with the thread that started it (see dieWithParent), so that
-	// thread must live as long as this process.
+	// A server ends with the thread that has started it (see dieWithParent). So this thread must
+	// live as long as the process.
 	runtime.LockOSThread()
 }
 
@@ -72,7 +71,7 @@ func usage() {
 	flag.PrintDefaults()
 }
 
-// run runs the command with the servers and returns its exit code.
+// run starts the servers, runs the command, and returns the exit code of the command.
 func run(only, dir string, command []string) (code int, err error) {
 	chosen, err := choose(only)
 	if err != nil {
@@ -87,7 +86,7 @@ func run(only, dir string, command []string) (code int, err error) {
 		notYet()
 		return 1, err
 	}
-	signal.Notify(signals, stopping...) // from here on, signals are forwarded to the command
+	signal.Notify(signals, stopping...) // from now on, the command receives the signals
 	notYet()
 	watching, end := context.WithCancel(context.Background())
 	defer end()

@@ -2,8 +2,9 @@ package main
 
 import "syscall"
 
-// memory returns a directory in memory for the data of servers, or "" if the machine has none with
-// 8 GiB free. On a disk, half of MinIO's processor time is the file system's.
+// memory returns a directory in memory for the data of servers. It returns "" if there is no such
+// directory with 8 GiB of free space. On a disk, the file system would use half of MinIO's CPU
+// time.
 func memory() string {
 	const dir, enough = "/dev/shm", 8 << 30
 	var disk syscall.Statfs_t

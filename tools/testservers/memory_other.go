@@ -2,5 +2,5 @@
 
 package main
 
-// memory returns a directory in memory for the data of servers, or "".
+// memory returns "", because it looks for a directory in memory only on Linux.
 func memory() string { return "" }

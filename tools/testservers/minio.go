@@ -5,20 +5,21 @@ import (
 	"path/filepath"
 )
 
-// MinIO checks signatures, checksums, conditions on Put and Complete, and versions.
+// minio is the server MinIO. It checks signatures, checksums, conditions on Put and Complete, and
+// versions.
 var minio = goTool{module: "minio", pkg: "github.com/minio/minio"}
 
 const (
 	minioKey    = "minioadmin"
 	minioSecret = "minioadmin-secret"
-	// The key of SSE-KMS, which encrypts only objects whose request asks for it.
+	// This key is for SSE-KMS. MinIO encrypts an object with it only if the request demands that.
 	minioKMSKey    = "omnibucket"
 	minioKMSSecret = "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE="
 )
 
 func launchMinIO(p instance) (launch, error) {
-	// The default is a directory in the user's home, in which a certificate would
-	// turn TLS on.
+	// By default, MinIO looks for certificates in the home directory of the user. A certificate
+	// there would turn on TLS.
 	certificates := filepath.Join(p.dir, "certs")
 	if err := os.MkdirAll(certificates, 0o700); err != nil {
 		return launch{}, err
@@ -30,20 +31,21 @@ func launchMinIO(p instance) (launch, error) {
 		env: []string{
 			"MINIO_ROOT_USER=" + minioKey,
 			"MINIO_ROOT_PASSWORD=" + minioSecret,
-			"MINIO_SITE_REGION=us-east-1", // otherwise it accepts signatures for any region
+			"MINIO_SITE_REGION=us-east-1", // otherwise a signature for any region is valid
 			"MINIO_BROWSER=off",
 			"MINIO_KMS_SECRET_KEY=" + minioKMSKey + ":" + minioKMSSecret,
 			"MINIO_UPDATE=off",
 		},
-		// Unlike health/ready, this waits until accounts and buckets are loaded.
+		// This URL responds only after accounts and buckets were loaded. The URL health/ready
+		// responds earlier.
 		ready:     "http://" + p.host + "/minio/health/cluster",
 		url:       "http://" + p.host,
 		variables: map[string]string{"KEY": minioKey, "SECRET": minioSecret, "KMS_KEY": minioKMSKey},
 	}, nil
 }
 
-// launchMinIOWithTLS starts MinIO for features that an SDK uses only over TLS, such
-// as bodies that cannot be read twice, and for SSE-C, which MinIO refuses without.
+// launchMinIOWithTLS starts MinIO with TLS. Some features need TLS: an SDK sends a body that cannot
+// be read twice only over TLS, and MinIO refuses SSE-C without TLS.
 func launchMinIOWithTLS(p instance) (launch, error) {
 	l, err := launchMinIO(p)
 	if err != nil {

@@ -8,15 +8,15 @@ import (
 	"path/filepath"
 )
 
-// An npmModule is a package for Node.js without dependencies, which scripts import.
+// An npmModule is a Node.js package that scripts import. It has no dependencies.
 type npmModule struct {
-	npmTool     // entry is its name in node_modules
-	node    int // the oldest Node.js that it runs on
+	npmTool     // its field entry is the name of the package in node_modules
+	node    int // oldest major version of Node.js that can run it
 }
 
 var _ tool = npmModule{}
 
-// stamp depends only on the lock file, and is the same on all machines.
+// stamp returns a hash of the lock file. It is the same on all machines.
 func (m npmModule) stamp(context.Context) (string, error) {
 	hash := sha256.New()
 	if err := hashPins(hash, m); err != nil {
@@ -32,7 +32,8 @@ func (m npmModule) build(ctx context.Context, work, path string) error {
 	return os.Rename(filepath.Join(work, "node_modules", m.entry), path)
 }
 
-// command returns the command that runs a script that imports the module.
+// command returns the command that runs a script with Node.js. It fails if Node.js is missing or
+// too old.
 func (m npmModule) command(ctx context.Context, _ string) ([]string, error) {
 	return []string{"node"}, m.checkNode(ctx, m.node)
 }

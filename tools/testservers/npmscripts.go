@@ -8,11 +8,11 @@ import (
 	"path/filepath"
 )
 
-// npmScripts are packages for browsers, each bundled into a script NAME.js. The tool is the
-// directory of the scripts. npmTool has no entry.
+// An npmScripts is a set of packages for browsers. Each package is bundled into a script NAME.js,
+// and all scripts are in one directory. The field entry of npmTool is not used.
 type npmScripts struct {
 	npmTool
-	entries []string // NAME=PACKAGE
+	entries []string // each has the form NAME=PACKAGE
 }
 
 var _ tool = npmScripts{}
@@ -43,5 +43,5 @@ func (s npmScripts) flags(path string) []string {
 		s.entries...)
 }
 
-// command returns nothing: a browser runs the scripts.
+// command returns nothing, because a browser runs the scripts, and not this program.
 func (s npmScripts) command(context.Context, string) ([]string, error) { return nil, nil }

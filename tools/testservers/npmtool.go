@@ -12,33 +12,34 @@ import (
 	"strings"
 )
 
-// An npmTool is a program for Node.js that a package.json and its lock file pin.
-// esbuild, which they also pin, bundles all packages into one file. The hundreds of
-// megabytes of packages are installed only for the build.
+// An npmTool is a Node.js program whose version is pinned by a package.json and its lock file. The
+// program esbuild, which is pinned in the same way, bundles all packages into one file. The
+// packages take hundreds of megabytes, and are installed only during the build.
 type npmTool struct {
-	pkg      string   // its directory
-	entry    string   // the program's main file in node_modules
-	external []string // packages that are omitted, because they are never loaded
+	pkg      string   // name of the directory with its package.json
+	entry    string   // path of the program's main file in node_modules
+	external []string // packages that the bundle leaves out, because the program never loads them
 	edits    []edit
-	flags    []string // of node
+	flags    []string // flags for node
 }
 
-// An edit replaces a text in a file of node_modules, before the bundle is made.
+// An edit replaces the text old in a file of node_modules with the text new, before the bundle is
+// made.
 type edit struct{ file, old, new string }
 
 var _ tool = npmTool{}
 
-// nodeMajor is the oldest Node.js with which the servers are known to run.
+// nodeMajor is the oldest major version of Node.js on which the servers are known to run.
 const nodeMajor = 18
 
-// installFlags use the lock file, and run no scripts of packages.
+// installFlags make npm obey the lock file, and not run the scripts of packages.
 var installFlags = []string{"--ignore-scripts", "--prefer-offline", "--no-audit", "--no-fund", "--loglevel=error"}
 
 func (n npmTool) dir() string    { return n.pkg }
 func (n npmTool) pins() []string { return []string{"package.json", "package-lock.json"} }
 
-// stamp depends on all versions. The bundle is the same on all machines and Node.js
-// versions.
+// stamp returns a hash of the versions of all packages. It does not include the machine or the
+// version of Node.js, because the bundle does not depend on them.
 func (n npmTool) stamp(context.Context) (string, error) {
 	hash := sha256.New()
 	if err := hashPins(hash, n); err != nil {
@@ -64,7 +65,7 @@ func (n npmTool) build(ctx context.Context, work, path string) error {
 	return nil
 }
 
-// apply fails if the text is not there once.
+// apply makes the edit. It fails unless the file contains the old text exactly once.
 func (e edit) apply(modules string) error {
 	path := filepath.Join(modules, e.file)
 	content, err := os.ReadFile(path)
@@ -77,7 +78,8 @@ func (e edit) apply(modules string) error {
 	return os.WriteFile(path, []byte(strings.Replace(string(content), e.old, e.new, 1)), 0o600)
 }
 
-// install creates work/node_modules from the lock file, if Node.js is new enough.
+// install creates work/node_modules from the lock file. It fails if Node.js is older than the given
+// major version.
 func (n npmTool) install(ctx context.Context, work string, major int) error {
 	if err := n.checkNode(ctx, major); err != nil {
 		return err
@@ -96,7 +98,7 @@ func (n npmTool) install(ctx context.Context, work string, major int) error {
 	}
 	install := interruptibleCommand(ctx, work, "npm", append([]string{"ci"}, installFlags...)...)
 	install.Stdout = os.Stderr
-	install.Cancel = func() error { return install.Process.Kill() } // an interrupt takes too long
+	install.Cancel = func() error { return install.Process.Kill() } // npm takes too long to react to an interrupt
 	if err := install.Run(); err != nil {
 		return fmt.Errorf("npm ci: %w", err)
 	}
@@ -118,9 +120,9 @@ func (n npmTool) command(ctx context.Context, path string) ([]string, error) {
 	return append(append([]string{"node"}, n.flags...), path), n.checkNode(ctx, nodeMajor)
 }
 
-// checkNode fails if Node.js is missing or too old.
+// checkNode fails if Node.js is missing or older than the given major version.
 func (n npmTool) checkNode(ctx context.Context, oldest int) error {
-	said, err := exec.CommandContext(ctx, "node", "--version").Output() // v20.20.2
+	said, err := exec.CommandContext(ctx, "node", "--version").Output() // output such as v20.20.2
 	if err != nil {
 		return fmt.Errorf("%s needs Node.js %d or later, but node does not run: %w", n.pkg, oldest, err)
 	}

@@ -11,8 +11,8 @@ import (
 	"strings"
 )
 
-// PostgreSQL stores the records of files. It is that of the system and not pinned:
-// the tests pass with each version that Debian has.
+// postgres is the PostgreSQL that is installed on the system. It stores the records of files. Its
+// version is not pinned, because the tests pass with each version in Debian.
 var postgres = postgresTool{}
 
 const (
@@ -20,8 +20,8 @@ const (
 	postgresPassword = "omnibucket-password"
 )
 
-// launchPostgres creates a cluster for one test run. Its data need not reach the
-// disk.
+// launchPostgres creates a database cluster for one run of tests. The cluster does not wait until
+// data is on the disk.
 func launchPostgres(p instance) (launch, error) {
 	data, password := filepath.Join(p.dir, "data"), filepath.Join(p.dir, "password")
 	if err := os.WriteFile(password, []byte(postgresPassword+"\n"), 0o600); err != nil {
@@ -58,7 +58,7 @@ func launchPostgres(p instance) (launch, error) {
 	}, nil
 }
 
-// runPostgres runs a program of PostgreSQL and waits until it ends.
+// runPostgres runs a program of PostgreSQL, such as initdb, until it ends.
 func runPostgres(dir, program string, args ...string) error {
 	line, err := postgresLine(program)
 	if err != nil {
@@ -73,7 +73,7 @@ func runPostgres(dir, program string, args ...string) error {
 	return nil
 }
 
-// postgresTool is the PostgreSQL of the system.
+// A postgresTool is the PostgreSQL that is installed on the system.
 type postgresTool struct{}
 
 var _ tool = postgresTool{}
@@ -81,13 +81,15 @@ var _ tool = postgresTool{}
 func (postgresTool) dir() string    { return "postgres" }
 func (postgresTool) pins() []string { return nil }
 
-// stamp depends on the directory of the programs, which differs by version.
+// stamp returns the directory of PostgreSQL's programs as a text. Each version has its own
+// directory.
 func (postgresTool) stamp(context.Context) (string, error) {
 	dir, err := postgresPrograms()
 	return strings.Trim(strings.ReplaceAll(dir, string(filepath.Separator), "-"), "-"), err
 }
 
-// build links to the programs, because there is nothing to build.
+// build creates a symbolic link to the directory of the installed programs. There is nothing to
+// build.
 func (postgresTool) build(_ context.Context, _, path string) error {
 	dir, err := postgresPrograms()
 	if err != nil {

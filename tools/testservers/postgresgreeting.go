@@ -9,9 +9,9 @@ import (
 	"strings"
 )
 
-// A greeting checks whether PostgreSQL, which does not use HTTP, accepts clients: the
-// status is 200, or 503 while it is starting.
-// https://www.postgresql.org/docs/current/protocol-flow.html
+// A greeting is a RoundTripper that asks PostgreSQL whether it accepts clients. PostgreSQL does not
+// use HTTP, but the caller expects an HTTP response. Its status is 200, or 503 while PostgreSQL is
+// starting. https://www.postgresql.org/docs/current/protocol-flow.html
 type greeting struct{ dialer net.Dialer }
 
 func postgresGreeter(d net.Dialer) *http.Client {
@@ -19,8 +19,8 @@ func postgresGreeter(d net.Dialer) *http.Client {
 }
 
 const (
-	postgresProtocol      = 3 << 16 // 3.0
-	postgresAuthenticates = 'R'     // the first byte of its response; 'E' is an error
+	postgresProtocol      = 3 << 16 // version 3.0
+	postgresAuthenticates = 'R'     // first byte of a response that asks for the password; an error begins with 'E'
 )
 
 func (g greeting) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -51,8 +51,8 @@ func (g greeting) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// startupMessage is a client's first message: a length that includes itself, the
-// protocol, and settings that end in a zero.
+// startupMessage returns the first message that a client of PostgreSQL sends. It consists of its
+// length, the version of the protocol, and settings that end with a zero byte.
 func startupMessage(user string) []byte {
 	settings := strings.Join([]string{"user", user, "database", "postgres", ""}, "\x00") + "\x00"
 	const head = 8

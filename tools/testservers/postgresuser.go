@@ -11,11 +11,11 @@ import (
 	"strconv"
 )
 
-// postgresSystemUser runs PostgreSQL if the tests run as root, which it refuses.
-// Debian's package creates this user.
+// postgresSystemUser is the user that runs PostgreSQL if the tests run as root, because PostgreSQL
+// refuses to run as root. Debian's package creates this user.
 const postgresSystemUser = "postgres"
 
-// postgresLine returns the command that runs a program of PostgreSQL, without
+// postgresLine returns the command that runs a program of PostgreSQL, without the program's
 // arguments.
 func postgresLine(program string) ([]string, error) {
 	dir, err := postgresPrograms()
@@ -37,12 +37,12 @@ func postgresLine(program string) ([]string, error) {
 	}
 	return []string{
 		setpriv, "--reuid=" + postgresSystemUser, "--regid=" + postgresSystemUser, "--init-groups",
-		"--pdeathsig=keep", // otherwise a change of user clears it: see dieWithParent
+		"--pdeathsig=keep", // keeps the effect of dieWithParent when the user changes
 		path,
 	}, nil
 }
 
-// chownToPostgres gives files to the user that runs PostgreSQL.
+// chownToPostgres makes the user that runs PostgreSQL the owner of files.
 func chownToPostgres(paths ...string) error {
 	if os.Geteuid() != 0 {
 		return nil
@@ -72,8 +72,8 @@ func postgresIDs() (uid, gid int, err error) {
 	return uid, gid, err
 }
 
-// postgresPrograms returns the directory of PostgreSQL's programs: that in the PATH,
-// otherwise Debian's latest version.
+// postgresPrograms returns the directory of PostgreSQL's programs. It searches the PATH first, and
+// then takes the latest version in Debian's directories.
 func postgresPrograms() (string, error) {
 	dirs := filepath.SplitList(os.Getenv("PATH"))
 	debian, err := filepath.Glob("/usr/lib/postgresql/*/bin")
@@ -91,7 +91,7 @@ func postgresPrograms() (string, error) {
 	)
 }
 
-// postgresVersion returns the number in /usr/lib/postgresql/15/bin.
+// postgresVersion returns the version in a directory such as /usr/lib/postgresql/15/bin.
 func postgresVersion(dir string) int {
 	version, err := strconv.Atoi(filepath.Base(filepath.Dir(dir)))
 	if err != nil {

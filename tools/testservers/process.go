@@ -20,32 +20,32 @@ const (
 	readyTimeout = 5 * time.Minute
 	readyPoll    = 50 * time.Millisecond
 	askTimeout   = 10 * time.Second
-	stopTimeout  = 30 * time.Second // from SIGTERM to SIGKILL
-	tailSize     = 16 << 10         // bytes of a server's output that a failure shows
+	stopTimeout  = 30 * time.Second // time from SIGTERM to SIGKILL
+	tailSize     = 16 << 10         // number of bytes of a server's output that an error includes
 )
 
-// errEnded is the error of a server that ended by itself.
+// errEnded is the error if a server ended although nothing has stopped it.
 var errEnded = errors.New("the server ended")
 
-// A process is a started server.
+// A process is a server that was started.
 type process struct {
 	name    string
 	launch  launch
 	command *exec.Cmd
 	output  tail
 	ended   chan struct{}
-	err     error // why it ended; may be read after ended is closed
+	err     error // error with which the process ended; must be read only after ended was closed
 }
 
 func startProcess(name string, program []string, dir string, l launch) (*process, error) {
 	p := &process{name: name, launch: l, ended: make(chan struct{})}
 	p.command = exec.Command(program[0], append(slices.Clone(program[1:]), l.args...)...)
 	p.command.Dir = dir
-	// A server does not see the developer's settings.
+	// The server must not depend on the developer's environment.
 	p.command.Env = append([]string{"PATH=" + os.Getenv("PATH"), "HOME=" + dir}, l.env...)
 	p.command.Stdout, p.command.Stderr = &p.output, &p.output
-	// A process group of its own keeps the terminal's Ctrl-C away, because servers
-	// end last.
+	// The server gets its own process group, so that Ctrl-C in the terminal does not end it.
+	// Servers must end after the command.
 	p.command.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	dieWithParent(p.command.SysProcAttr)
 	if err := p.command.Start(); err != nil {
@@ -64,13 +64,13 @@ func (p *process) waitReady(ctx context.Context) error {
 		ctx, readyTimeout, fmt.Errorf("%s did not respond within %s", p.launch.ready, readyTimeout),
 	)
 	defer cancel()
-	var lastErr error // the result of the last complete attempt
+	var lastErr error // error of the last attempt that ctx did not interrupt
 	for {
 		if err := p.ask(ctx); err == nil || ctx.Err() == nil {
 			lastErr = err
 		}
 		select {
-		case <-p.ended: // the response was from another process at that port
+		case <-p.ended: // the server has ended, so another process at its port has sent the response
 			return p.failure(errEnded)
 		default:
 		}
@@ -86,7 +86,8 @@ func (p *process) waitReady(ctx context.Context) error {
 	}
 }
 
-// ask returns nil if the server responds as one that accepts requests.
+// ask sends a request to the server. It returns nil if the response shows that the server accepts
+// requests.
 func (p *process) ask(ctx context.Context) error {
 	client := p.launch.client
 	if client == nil {
@@ -95,7 +96,7 @@ func (p *process) ask(ctx context.Context) error {
 	return ask(ctx, client, p.launch.ready, cmp.Or(p.launch.readyStatus, http.StatusOK))
 }
 
-// ask returns nil if address responds with status.
+// ask returns nil if a request to address has the given status.
 func ask(ctx context.Context, client *http.Client, address string, status int) error {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
@@ -115,7 +116,7 @@ func ask(ctx context.Context, client *http.Client, address string, status int) e
 	return nil
 }
 
-// stop ends the server. It returns an error if the server had already ended.
+// stop ends the server. It returns an error if the server had already ended by itself.
 func (p *process) stop() error {
 	select {
 	case <-p.ended:
@@ -132,7 +133,7 @@ func (p *process) stop() error {
 	return nil
 }
 
-// failure returns err with the last output of the server.
+// failure returns err with the last lines of the server's output.
 func (p *process) failure(err error) error {
 	select {
 	case <-p.ended:
@@ -144,7 +145,7 @@ func (p *process) failure(err error) error {
 	return fmt.Errorf("%s: %w; the last of its output:\n%s", p.name, err, p.output.String())
 }
 
-// A tail keeps the last bytes that are written to it.
+// A tail is an io.Writer that keeps only the last bytes.
 type tail struct {
 	mu   sync.Mutex
 	last []byte

@@ -9,14 +9,14 @@ import (
 	"strings"
 )
 
-// A server is one that tests can use. To add one, add a row here, a directory that
-// pins its version, and a function that returns its launch.
+// A server is a server that tests can use. To add one, add a row to servers, a directory that pins
+// its version, and a function that returns its launch.
 type server struct {
 	name   string
 	tool   tool
 	launch func(instance) (launch, error)
-	// find replaces launch if tests start the program themselves. It returns the
-	// variables. path is that of the tool.
+	// find is used in place of launch if tests start the program themselves. It returns the
+	// environment variables for the tests. path is the path of the built tool.
 	find func(ctx context.Context, path string) (launch, error)
 }
 
@@ -31,27 +31,27 @@ var servers = []server{
 	{name: "uploadclients", tool: uploadClients, find: findUploadClients},
 }
 
-// An instance is the directory and the address of one server.
+// An instance holds the directory and the address with which a server is started.
 type instance struct {
-	dir  string // empty, and used only by this server
-	host string // with a port that was free a moment ago
+	dir  string // empty directory that only this server may use
+	host string // address whose port was free a moment ago
 }
 
-// splitHost returns the host and port of p.
+// splitHost splits p.host into the host and the port.
 func splitHost(p instance) (name, port string, err error) { return net.SplitHostPort(p.host) }
 
-// A launch has the command line and environment of a server, and its variables for
-// tests.
+// A launch describes how to start a server: its command line, its environment, and the environment
+// variables for tests.
 type launch struct {
 	args []string
-	env  []string // its environment, in addition to PATH and HOME
+	env  []string // environment in addition to PATH and HOME
 
-	ready       string       // URL that responds with readyStatus when the server accepts requests
-	readyStatus int          // 0 is 200
-	client      *http.Client // for ready; nil is http.DefaultClient
+	ready       string       // URL whose response has readyStatus when the server accepts requests
+	readyStatus int          // 0 means 200
+	client      *http.Client // HTTP client for ready; nil means http.DefaultClient
 
-	url       string            // the address for the command
-	variables map[string]string // further variables for the command: KEY, SECRET, CA, ACCOUNT, …
+	url       string            // address of the server, for tests
+	variables map[string]string // values for further environment variables, such as KEY, SECRET, CA and ACCOUNT
 }
 
 func names() []string {
@@ -62,7 +62,8 @@ func names() []string {
 	return all
 }
 
-// choose returns the servers with these names, in the order of the table.
+// choose returns the named servers, in the order of the table servers. The parameter only is a list
+// of names separated by commas. If it is "", choose returns all servers.
 func choose(only string) ([]server, error) {
 	if only == "" {
 		return servers, nil
@@ -82,8 +83,8 @@ func choose(only string) ([]server, error) {
 	return chosen, nil
 }
 
-// variable returns the name of an environment variable of a server; that of its
-// address if what is "".
+// variable returns the name of an environment variable of the server. what is the suffix, such as
+// "KEY", or "" for the variable with the address.
 func (s server) variable(what string) string {
 	name := "OMNIBUCKET_TEST_" + strings.ToUpper(strings.ReplaceAll(s.name, "-", "_"))
 	if what != "" {

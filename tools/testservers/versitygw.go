@@ -5,8 +5,9 @@ import (
 	"path/filepath"
 )
 
-// versitygw checks what MinIO does not: If-Match on delete, and CORS of a bucket with
-// real preflights. It needs extended attributes in its directory.
+// versitygw is the server Versity S3 Gateway. It checks some things that MinIO does not: If-Match
+// on a removal, and the CORS rules of a bucket with real preflight requests. The file system of its
+// directory must have extended attributes.
 var versitygw = goTool{module: "versitygw", pkg: "github.com/versity/versitygw/cmd/versitygw"}
 
 const (
@@ -15,14 +16,14 @@ const (
 )
 
 func launchVersityGW(p instance) (launch, error) {
-	// Neither path may be a prefix of the other.
+	// versitygw does not permit that one of these paths is a prefix of the other.
 	data, versions := filepath.Join(p.dir, "data"), filepath.Join(p.dir, "versions")
 	for _, dir := range []string{data, versions} {
 		if err := os.Mkdir(dir, 0o700); err != nil {
 			return launch{}, err
 		}
 	}
-	const health = "/-/health" // "-" is not a valid bucket name
+	const health = "/-/health" // no bucket can have the name "-"
 	return launch{
 		args: []string{
 			"--port", p.host, "--region", "us-east-1", "--health", health, "--quiet", "posix", "--versioning-dir", versions,

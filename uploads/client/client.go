@@ -1,12 +1,11 @@
-// Package client is a client of [filesapi.New]. Each operation of its OpenAPI
-// description is a method. [Client.UploadLarge] sends a file of any size in parts,
-// several at once, and repeats failed ones.
+// Package client is a Go client for the HTTP API of package filesapi ([filesapi.New]). It has a
+// method for each operation of the OpenAPI description. [Client.UploadLarge] sends a file of any
+// size in parts, several at the same time, and retries failed parts.
 //
 //	client, err := client.New("https://example.com/api", httpClient)
 //	record, err := client.Upload(ctx, "invoice.pdf", body, "invoices")
 //
-// The http.Client authenticates the user, with a transport that adds a token or with
-// a cookie jar.
+// The http.Client authenticates the user, by a transport that adds a token or by a cookie jar.
 package client
 
 import (
@@ -37,10 +36,10 @@ type Client struct {
 	jitter func(max time.Duration) time.Duration
 }
 
-// New returns a client of the handler that is mounted at baseURL; if client is nil, it uses
-// [http.DefaultClient]. It makes no request. The client follows redirects like client, except
-// those that would change the method, such as from an upload to a GET. If baseURL is not an
-// http or https URL, New fails with storage.InvalidArgument.
+// New returns a client for the handler that is mounted at baseURL. It makes no request. If client
+// is nil, it uses [http.DefaultClient]. Redirects are followed as client follows them, except
+// redirects that would change the method, such as from POST to GET. If baseURL is not an http or
+// https URL, New fails with storage.InvalidArgument.
 func New(baseURL string, client *http.Client) (*Client, error) {
 	base, err := url.Parse(strings.TrimSuffix(baseURL, "/"))
 	if err != nil || base.Scheme != "http" && base.Scheme != "https" || base.Host == "" || base.RawQuery != "" ||
@@ -58,7 +57,7 @@ func New(baseURL string, client *http.Client) (*Client, error) {
 	}, nil
 }
 
-// maxRedirects is the limit of net/http.
+// maxRedirects is the default limit of net/http.
 const maxRedirects = 10
 
 // withoutMethodChange returns a client that follows only redirects that keep the
@@ -69,7 +68,9 @@ func withoutMethodChange(client *http.Client) *http.Client {
 	own.CheckRedirect = func(next *http.Request, before []*http.Request) error {
 		switch {
 		case next.Method != before[0].Method:
-			return http.ErrUseLastResponse // such a response is not one of the API
+			// return the redirect itself, which becomes an error because it is not a response of
+			// the API
+			return http.ErrUseLastResponse
 		case client.CheckRedirect != nil:
 			return client.CheckRedirect(next, before)
 		case len(before) >= maxRedirects:
@@ -80,20 +81,22 @@ func withoutMethodChange(client *http.Client) *http.Client {
 	return &own
 }
 
-// A request is one request to the handler. path is relative to the base, and escaped.
+// A request is one request to the handler. path is escaped, and relative to the base URL.
 type request struct {
 	method, path string
 	query        url.Values
 	header       http.Header
 	body         io.Reader
 	length       int64 // bytes of body; -1 means not known
-	success      []int // the statuses that mean success
+	success      []int // the status codes that mean success
 }
 
-// do returns a response with a status of success. The caller must close its body.
+// do sends a request, and returns the response if its status is one of r.success. The caller must
+// close the response's body.
 func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	elsewhere := func(segment string) bool { return segment == "" || segment == "." || segment == ".." }
-	if slices.ContainsFunc(strings.Split(r.path, "/"), elsewhere) { // the path would be the path of another operation
+	// an ID such as ".." would change the path to the path of another operation
+	if slices.ContainsFunc(strings.Split(r.path, "/"), elsewhere) {
 		return nil, &uploads.Error{
 			Field: "id", Code: uploads.InvalidValue, Message: "This is not the ID of a file.",
 			Err: storage.InvalidArgument,
@@ -120,11 +123,11 @@ func (c *Client) do(ctx context.Context, r request) (*http.Response, error) {
 	return response, nil
 }
 
-// maxDocument limits a JSON response. A page of records with the longest names is
+// maxDocument limits a JSON response, in bytes. Even a page of records with the longest names is
 // shorter.
 const maxDocument = 32 << 20
 
-// ask makes a request and reads its JSON response, as read does.
+// ask sends a request, and calls the function read to decode the JSON response.
 func ask[T any](ctx context.Context, c *Client, r request, ours func(T) bool) (*T, error) {
 	response, err := c.do(ctx, r)
 	if err != nil {
@@ -134,8 +137,8 @@ func ask[T any](ctx context.Context, c *Client, r request, ours func(T) bool) (*
 	return read(response, ours)
 }
 
-// read reads a JSON response. ours reports whether the value is a response of the operation: a 200 may be a
-// page to sign in, or come from another server.
+// read decodes a JSON response. ours reports whether the decoded value can be a response of the
+// operation. A response with status 200 may also be a login page, or come from another server.
 func read[T any](response *http.Response, ours func(T) bool) (*T, error) {
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxDocument))
 	if err != nil {
@@ -150,15 +153,17 @@ func read[T any](response *http.Response, ours func(T) bool) (*T, error) {
 
 func isRecord(r filesapi.Record) bool { return r.ID != "" }
 
-// An Error is an error response. uploads.CodeOf and errors.As find its [*uploads.Error],
-// with the code, the field and the message for a person. errors.Is finds its [storage.Code], such as
-// storage.ObjectNotFound for a missing file.
+// An Error is an error response of the API. uploads.CodeOf and errors.As find its [*uploads.Error],
+// which has the code, the field and a message for a person. errors.Is finds its [storage.Code],
+// such as storage.ObjectNotFound for a missing file.
 type Error struct {
-	Status     int // the HTTP status
-	RequestID  string
-	RetryAfter time.Duration // how long the server asks to wait; 0 means not known
+	Status    int // the HTTP status
+	RequestID string
+	// how long the server asks the client to wait before it tries again; 0 if the server does not
+	// say
+	RetryAfter time.Duration
 	Err        *uploads.Error
-	Record     *filesapi.Record // set for uploads.Completed; nil if the file was deleted
+	Record     *filesapi.Record // set only if the code is uploads.Completed, and nil if the file has been deleted since
 }
 
 // Error returns a text for logs.
@@ -173,8 +178,8 @@ func (e *Error) Error() string {
 // Unwrap returns Err.
 func (e *Error) Unwrap() error { return e.Err }
 
-// foreignResponse returns the error of a response that the handler cannot have sent,
-// such as a proxy's.
+// foreignResponse returns the error for a response that the handler cannot have sent, such as an
+// error page of a proxy.
 func foreignResponse(response *http.Response) *Error {
 	return errorOf(
 		response, (&problem{Code: uploads.Internal, Message: "The response is not one of the file API."}).told(),
@@ -194,7 +199,8 @@ func (p *problem) told() *uploads.Error {
 	return &uploads.Error{Code: p.Code, Field: p.Field, Message: p.Message, Err: p.Code.Storage()}
 }
 
-// headCodes are the codes of responses to HEAD, which have no body, by their status.
+// headCodes maps the status of a response to HEAD to its code, because such a response has no body
+// with the code.
 var headCodes = map[int]uploads.Code{
 	http.StatusBadRequest: uploads.InvalidValue, http.StatusUnauthorized: uploads.Unauthenticated,
 	http.StatusForbidden: uploads.NotAllowed,

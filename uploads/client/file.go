@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// ok is the status of success of most operations.
+// ok has the status that most operations return on success.
 var ok = []int{http.StatusOK}
 
 // Details returns the record of a client file.
@@ -23,7 +23,7 @@ func (c *Client) Details(ctx context.Context, id string) (*filesapi.Record, erro
 	return ask(ctx, c, request{method: http.MethodGet, path: "files/" + url.PathEscape(id), success: ok}, isRecord)
 }
 
-// Delete removes a client file. If there is none, it returns nil.
+// Delete removes a client file. If the file does not exist, it returns nil.
 func (c *Client) Delete(ctx context.Context, id string) error {
 	response, err := c.do(
 		ctx,
@@ -35,15 +35,15 @@ func (c *Client) Delete(ctx context.Context, id string) error {
 	return err
 }
 
-// A Deletion is the result for one file of [Client.DeleteMany].
+// A Deletion is the result of [Client.DeleteMany] for one file.
 type Deletion struct {
 	ID      string
 	Deleted bool
-	Err     *uploads.Error // nil if it was deleted
+	Err     *uploads.Error // nil if the file was deleted
 }
 
-// DeleteMany removes client files, and continues after failures. It returns one
-// result for each ID, in order.
+// DeleteMany removes client files. If the removal of one file fails, it continues with the next
+// one. It returns one result for each ID, in the order of ids.
 func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, error) {
 	r := jsonRequest(http.MethodPost, "files/delete", map[string]any{"Items": ids})
 	type deletions struct {
@@ -67,7 +67,7 @@ func (c *Client) DeleteMany(ctx context.Context, ids []string) ([]Deletion, erro
 	return results, nil
 }
 
-// SetPurpose changes a client file's purpose; "" removes it.
+// SetPurpose changes the purpose of a client file. If purpose is "", SetPurpose removes it.
 func (c *Client) SetPurpose(ctx context.Context, id, purpose string) (*filesapi.Record, error) {
 	return ask(
 		ctx, c, jsonRequest(http.MethodPut, "files/"+url.PathEscape(id)+"/purpose", map[string]any{"Purpose": purpose}),
@@ -81,8 +81,9 @@ type Page struct {
 	Token   string // token of the next page; "" on the last page
 }
 
-// List returns one page of the client files that match f, oldest first. The page starts at
-// token and has at most size files; 0 means the server's default.
+// List returns one page of the client files that match f, oldest first. token is the Token of the
+// previous page, or "" for the first page. The page has at most size files. If size is 0, the
+// server's default is used.
 func (c *Client) List(ctx context.Context, f uploads.Filter, token string, size int) (*Page, error) {
 	query := url.Values{}
 	set := func(name, value string) {
@@ -102,7 +103,7 @@ func (c *Client) List(ctx context.Context, f uploads.Filter, token string, size 
 		Items         []*filesapi.Record
 		NextPageToken string
 	}
-	ours := func(p page) bool { return p.Items != nil } // Items is "[]" if there are none
+	ours := func(p page) bool { return p.Items != nil } // a response of the API has Items even if it is empty
 	found, err := ask(ctx, c, request{method: http.MethodGet, path: "files", query: query, success: ok}, ours)
 	if err != nil {
 		return nil, err
@@ -117,7 +118,7 @@ func timeText(t time.Time) string {
 	return t.UTC().Format(time.RFC3339Nano)
 }
 
-// OpenAPI returns the handler's description, in YAML.
+// OpenAPI returns the OpenAPI description that the handler serves, in YAML.
 func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
 	response, err := c.do(ctx, request{method: http.MethodGet, path: "openapi.yaml", success: ok})
 	if err != nil {
@@ -131,7 +132,7 @@ func (c *Client) OpenAPI(ctx context.Context) ([]byte, error) {
 }
 
 func jsonRequest(method, path string, value any) request {
-	document, _ := json.Marshal(value) // texts never fail
+	document, _ := json.Marshal(value) // Marshal cannot fail for these values
 	return request{
 		method: method, path: path, success: ok,
 		header: http.Header{"Content-Type": {"application/json"}},
@@ -139,33 +140,37 @@ func jsonRequest(method, path string, value any) request {
 	}
 }
 
-// A Content has the bytes of a file, or of a range. The caller must close it.
+// A Content is the content of a file, or of a byte range, with its headers. The caller must close
+// it.
 type Content struct {
 	io.ReadCloser
 	Length      int64  // number of bytes to read; -1 means not known
-	Range       string // Content-Range; "" for a whole file
+	Range       string // value of Content-Range; "" for a whole file
 	ContentType string
 	ETag        string
 	FileName    string // the original name
 }
 
-// Download opens a client file for reading. byteRange is a range by RFC 9110 ("bytes=0-1023");
-// "" means the whole file.
+// Download opens a client file for reading. byteRange is a range in the form of RFC 9110, such as
+// "bytes=0-1023". If byteRange is "", Download returns the whole file.
 func (c *Client) Download(ctx context.Context, id, byteRange string) (*Content, error) {
 	return c.content(ctx, http.MethodGet, "files/", id, byteRange)
 }
 
-// DownloadTemp opens a temp file for reading, like [Client.Download].
+// DownloadTemp opens a temp file for reading. byteRange has the form that [Client.Download]
+// accepts.
 func (c *Client) DownloadTemp(ctx context.Context, id, byteRange string) (*Content, error) {
 	return c.content(ctx, http.MethodGet, "temp-files/", id, byteRange)
 }
 
-// Head is like [Client.Download] without the bytes. Length is that of the file.
+// Head returns what [Client.Download] returns for the whole file, but with no bytes to read. Length
+// is the length of the file.
 func (c *Client) Head(ctx context.Context, id string) (*Content, error) {
 	return c.content(ctx, http.MethodHead, "files/", id, "")
 }
 
-// HeadTemp is like [Client.DownloadTemp] without the bytes.
+// HeadTemp returns what [Client.DownloadTemp] returns for the whole file, but with no bytes to
+// read.
 func (c *Client) HeadTemp(ctx context.Context, id string) (*Content, error) {
 	return c.content(ctx, http.MethodHead, "temp-files/", id, "")
 }
@@ -182,7 +187,7 @@ func (c *Client) content(ctx context.Context, method, under, id, byteRange strin
 	}
 	header := response.Header
 	disposition, params, err := mime.ParseMediaType(header.Get("Content-Disposition"))
-	if err != nil || disposition != "attachment" { // every download is an attachment
+	if err != nil || disposition != "attachment" { // the handler serves every file as an attachment
 		_ = response.Body.Close()
 		return nil, foreignResponse(response)
 	}

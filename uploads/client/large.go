@@ -29,35 +29,37 @@ const (
 // A LargeFile is a file to send in parts.
 type LargeFile struct {
 	Name    string
-	Body    io.ReaderAt // read at several offsets at once
+	Body    io.ReaderAt // read at several offsets at the same time
 	Size    int64       // bytes
 	Purpose string      // purpose of a client file; "" means none
-	Temp    bool        // whether it is a temp file
+	Temp    bool        // true for a temp file, false for a client file
 
-	// Token names the upload; "" draws one. To resume a failed upload, set it again,
-	// with the same PartSize. [Incomplete] has both.
+	// Token names the upload. If it is "", a random token is used. To resume a failed upload, set
+	// Token and PartSize to the values of the first attempt, which [Incomplete] has.
 	Token string
-	// PartSize is the size of a part in bytes. 0 means 10 MiB, or more if there would be more
-	// than 10,000 parts. If the file is larger than 1,000,000 MiB, parts exceed the server's
-	// default of 100 MiB: it then needs a larger filesapi.Config.MaxUploadSize.
+	// PartSize is the size of a part in bytes. If it is 0, 10 MiB are used, or more if the file
+	// would have more than 10,000 parts. If the file is larger than 1,000,000 MiB, its parts exceed
+	// the server's default limit of 100 MiB. Then the server needs a larger
+	// filesapi.Config.MaxUploadSize.
 	PartSize    int64
-	Concurrency int // parts in progress at once; 0 means 4
-	Attempts    int // attempts for one part, including the first; 0 means 5
-	// Only are the parts to send; nil means all. Parts that have arrived already are
-	// replaced by the same bytes.
+	Concurrency int // parts in progress at the same time; 0 means 4
+	Attempts    int // how often a part is tried at most, including the first time; 0 means 5
+	// Only lists the numbers of the parts to send, beginning with 1. If it is nil, all parts are
+	// sent. A part that the server has already is replaced by the same bytes.
 	Only []int
 }
 
-// Incomplete is the error of [Client.UploadLarge] if some parts did not arrive. To
-// resume the upload, set Token, PartSize and Only of [LargeFile] to its values.
+// Incomplete is the error of [Client.UploadLarge] if some parts did not arrive. To resume the
+// upload, set Token and PartSize of [LargeFile] to the same fields of Incomplete, and Only to
+// Missing.
 type Incomplete struct {
 	Token    string
 	PartSize int64
-	Missing  []int // the parts that may not have arrived
-	Err      error // error of the part that failed first
+	Missing  []int // numbers of the parts that may not have arrived
+	Err      error // error of the first part that failed
 }
 
-// Error returns the text of Err and the missing parts.
+// Error returns the number of missing parts and the text of Err.
 func (e *Incomplete) Error() string {
 	return fmt.Sprintf("uploads/client: %d parts are missing: %v", len(e.Missing), e.Err)
 }
@@ -65,10 +67,10 @@ func (e *Incomplete) Error() string {
 // Unwrap returns Err.
 func (e *Incomplete) Unwrap() error { return e.Err }
 
-// UploadLarge sends a file in parts, several at once. It repeats a part if the server
-// or the connection failed. When it returns, the file is complete. After an
-// [*Incomplete], the upload can be resumed, in another process too. If f is invalid,
-// it fails with storage.InvalidArgument.
+// UploadLarge sends a file in parts, several at the same time. If the server or the connection
+// fails, it sends the part again. When it returns nil, the file is complete. If it fails with an
+// [*Incomplete], the upload can be resumed, even in another process. If f is invalid, it fails with
+// storage.InvalidArgument.
 func (c *Client) UploadLarge(ctx context.Context, f LargeFile) (*filesapi.Record, error) {
 	if err := f.complete(); err != nil {
 		return nil, err
@@ -118,7 +120,7 @@ func (f *LargeFile) complete() error {
 	return nil
 }
 
-// count returns the number of parts; an empty file has one.
+// count returns the number of parts. An empty file has one part.
 func (f *LargeFile) count() int {
 	return max(1, int((f.Size+f.PartSize-1)/f.PartSize))
 }
@@ -159,7 +161,7 @@ const (
 	longestWait = 10 * time.Second
 )
 
-// send sends one part, and repeats it if that may help.
+// send sends one part. If an attempt fails and another may succeed, send tries again.
 func (u *largeUpload) send(ctx context.Context, part int) (*filesapi.Record, error) {
 	for attempt := 1; ; attempt++ {
 		record, err := u.attempt(ctx, part)
@@ -188,7 +190,7 @@ func (u *largeUpload) attempt(ctx context.Context, part int) (*filesapi.Record, 
 		Token: f.Token, Count: u.count, Part: part, OriginalFileName: f.Name, Purpose: f.Purpose,
 	}, body)
 	if e, ok := errors.AsType[*Error](err); ok && e.Err.Code == uploads.Completed && e.Record != nil {
-		return e.Record, nil // the response with the record was lost
+		return e.Record, nil // an earlier attempt completed the file, but its response with the record was lost
 	}
 	return record, err
 }

@@ -13,9 +13,9 @@ import (
 	"github.com/omnibucket/storage/uploads/filesapi"
 )
 
-// Upload stores body as a client file with one request; purpose may be "". Use
-// [Client.UploadLarge] for files that are too large for one request. If body is nil,
-// every upload fails with storage.InvalidArgument.
+// Upload stores body as a client file with one request. If purpose is "", the file has no purpose.
+// For files that are too large for one request, call [Client.UploadLarge]. If body is nil, Upload
+// fails with storage.InvalidArgument.
 func (c *Client) Upload(ctx context.Context, name string, body io.Reader, purpose string) (*filesapi.Record, error) {
 	var fields []field
 	if purpose != "" {
@@ -41,20 +41,21 @@ func (c *Client) upload(
 
 // A Part describes one part of a file.
 type Part struct {
-	Token            string // name of the upload; the same for every part
+	Token            string // name of the upload, which all parts of one file share
 	Count            int    // the number of parts
-	Part             int    // the number of this part, from 1
+	Part             int    // the number of this part, beginning with 1
 	OriginalFileName string
 	Purpose          string // purpose of a client file; "" means none
 }
 
-// UploadPart stores one part of a client file. The record is nil while other parts
-// are missing.
+// UploadPart stores one part of a client file. If other parts are still missing, the returned
+// record is nil.
 func (c *Client) UploadPart(ctx context.Context, p Part, body io.Reader) (*filesapi.Record, error) {
 	return c.uploadPart(ctx, "files/parts", p, body)
 }
 
-// UploadTempPart stores one part of a temp file, like [Client.UploadPart].
+// UploadTempPart stores one part of a temp file. If other parts are still missing, the returned
+// record is nil.
 func (c *Client) UploadTempPart(ctx context.Context, p Part, body io.Reader) (*filesapi.Record, error) {
 	return c.uploadPart(ctx, "temp-files/parts", p, body)
 }
@@ -89,15 +90,15 @@ func (c *Client) uploadPart(ctx context.Context, path string, p Part, body io.Re
 
 type field struct{ name, value string }
 
-// formRequest returns a form with the file last. It reads nothing of body before the
-// request is sent.
+// formRequest returns a request with a form whose last field is the file. It does not read body;
+// sending the request does.
 func formRequest(path, name string, body io.Reader, fields []field) (request, error) {
 	if body == nil {
 		return request{}, &storage.Error{
 			Code: storage.InvalidArgument, Op: "client", Hint: "give a body that is not nil",
 		}
 	}
-	var frame bytes.Buffer // writes to it never fail
+	var frame bytes.Buffer // writes to a bytes.Buffer never fail
 	form := multipart.NewWriter(&frame)
 	for _, f := range fields {
 		_ = form.WriteField(f.name, f.value)

@@ -17,12 +17,12 @@ type call struct {
 	user uploads.User
 }
 
-// maxDrain is how many bytes of a refused body are still read. Reading a longer or slower body costs more than
-// the response is worth.
+// maxDrain is how many bytes of a refused body are still read, so that the client sees the
+// response. If more remain, the connection is closed.
 const maxDrain = 16 << 20
 
-// respond runs f. f either responds, or returns an error before it has written
-// anything.
+// respond returns a handler that calls f. f must either write a response and return nil, or return
+// an error before it has written anything.
 func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		r, body := drain.Of(webapi.Begin(w, r))
@@ -49,7 +49,8 @@ func (h *handler) authorized(f func(*call) error) func(*call) error {
 	}
 }
 
-// authorizeFile checks an ID, and whether the user may do with its file what the request asks for.
+// authorizeFile fails if the ID is invalid, or if the user may not do with this file what the
+// request asks for.
 func (h *handler) authorizeFile(c *call, id string) error {
 	if err := validateID(id); err != nil || h.config.AuthorizeFile == nil {
 		return err
@@ -58,7 +59,8 @@ func (h *handler) authorizeFile(c *call, id string) error {
 	switch {
 	case err == nil:
 		return nil
-	case storage.CodeOf(err) == storage.ObjectNotFound && uploads.CodeOf(err) == "": // an error of Records
+	// AuthorizeFile returned an error of Records
+	case storage.CodeOf(err) == storage.ObjectNotFound && uploads.CodeOf(err) == "":
 		return notFound()
 	}
 	return unauthorized(err)

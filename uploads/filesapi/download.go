@@ -13,7 +13,7 @@ import (
 func (h *handler) download(temp bool) func(*call) error {
 	return func(c *call) error {
 		header := c.w.Header()
-		// An HTML file must not become a page of this host, however it is opened.
+		// A browser that opens an HTML file must not run it as a page of this host.
 		header.Set("Content-Security-Policy", "sandbox; default-src 'none'")
 		header.Set("Cache-Control", "private, no-cache")
 		serve.Object(
@@ -35,8 +35,8 @@ func (h *handler) downloadFailed(w http.ResponseWriter, r *http.Request, status 
 	h.fail(&call{Request: r, w: w}, err)
 }
 
-// A recordDownloader opens a file and sets the response headers from its record.
-// serve.Object keeps headers that are set when the object is opened.
+// A recordDownloader opens a file, and sets the response headers from its record. serve.Object does
+// not replace headers that Download has set.
 type recordDownloader struct {
 	header  http.Header
 	service *uploads.Service

@@ -31,7 +31,8 @@ func (h *handler) delete(c *call) error {
 	return nil
 }
 
-// remove removes a client file. If there is none, it removes the bytes that an earlier call may have left.
+// remove removes a client file. If there is no record, it removes the bytes that an interrupted
+// call may have left.
 func (h *handler) remove(ctx context.Context, id string) error {
 	f, err := h.service.Records().Record(ctx, id)
 	switch {
@@ -62,7 +63,7 @@ func (h *handler) setPurpose(c *call) error {
 
 const (
 	fieldItems = "Items"
-	// removeConcurrency is how many files are removed at once.
+	// removeConcurrency is how many files are removed at the same time.
 	removeConcurrency = 8
 )
 
@@ -74,7 +75,7 @@ type deletion struct {
 
 func (h *handler) deleteMany(c *call) error {
 	var ids []string
-	limit := max(maxJSON, idJSON*min(int64(h.config.MaxDelete), 1<<40)) // the product does not overflow
+	limit := max(maxJSON, idJSON*min(int64(h.config.MaxDelete), 1<<40)) // min keeps the product from overflowing
 	if err := readField(c.Request, fieldItems, limit, &ids); err != nil {
 		return err
 	}
@@ -105,26 +106,31 @@ func (h *handler) deleteEach(c *call, ids []string) []deletion {
 	return deletions
 }
 
-// A Record describes a file.
+// A Record describes a stored file in responses of the API.
 type Record struct {
-	ID string `json:"ID"` // 36 characters, of which 128 bits are random; in order of Created
-	// FileExt is the extension of OriginalFileName in lower case, with its dot, such
-	// as ".jpg". It is "" if the name has none, or one that is not 1 to 15 ASCII
-	// letters and digits. It is never only ".". If uploads.Config.Rules look at the content, it is that of the content.
-	FileExt          string `json:"FileExt"`
-	MIMEType         string `json:"MIMEType"`         // by Rules that look at the content, else by FileExt, else by the first bytes
-	OriginalFileName string `json:"OriginalFileName"` // 1 to 1,000 characters, safe to show; escape it in HTML
-	OriginalLength   int64  `json:"OriginalLength"`   // bytes
+	ID string `json:"ID"` // 36 characters, 128 bits of them random; IDs sort by Created
+	// FileExt is an extension with its dot, in lower case, such as ".jpg". If uploads.Config.Rules
+	// check the content, the content decides the extension. Otherwise it is the extension of
+	// OriginalFileName. It is "" if that name has no extension, or one that is not 1 to 15 ASCII
+	// letters and digits.
+	FileExt string `json:"FileExt"`
+	// MIMEType is determined by the Rules if they check the content, otherwise by FileExt,
+	// otherwise by the first bytes.
+	MIMEType string `json:"MIMEType"`
+	// 1 to 1,000 characters without control characters; escape it in HTML
+	OriginalFileName string `json:"OriginalFileName"`
+	OriginalLength   int64  `json:"OriginalLength"` // bytes
 	UploadedBy       string `json:"UploadedByUser.ID"`
 	Purpose          string `json:"Purpose,omitempty"`
-	// Created is when the upload started, or when all parts of it were there, in UTC, to the millisecond.
+	// Created is when the upload started, in UTC, to the millisecond. For a file in parts, it is
+	// when all parts had arrived.
 	Created time.Time `json:"Created"`
-	// CRC32C (Castagnoli) is the checksum of all bytes; it is unknown if the provider has none
-	// for joined parts.
+	// CRC32C (Castagnoli) is the checksum of all bytes. It is unknown if the file was sent in parts
+	// and the store has no checksum for joined parts.
 	CRC32C storage.CRC32C `json:"CRC32C,omitzero"`
 }
 
-// recordOf returns nil if f is nil.
+// recordOf converts f to a Record. If f is nil, it returns nil.
 func recordOf(f *uploads.File) *Record {
 	if f == nil {
 		return nil

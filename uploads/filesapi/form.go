@@ -18,18 +18,18 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// maxFormFields limits the bytes of a form besides its file, including names and
+// maxFormFields limits all bytes of a form except the bytes of the file, so it includes names and
 // boundaries.
 const maxFormFields = 64 << 10
 
-// A form is a multipart/form-data body that has been read up to its file.
+// A form is a multipart/form-data body. All of it before the bytes of the file has been read.
 type form struct {
 	parts  *multipart.Reader
 	body   *bodylimit.Reader
-	known  []string // the fields that are allowed besides the file
+	known  []string // names of the fields that the form may have, in addition to the file
 	fields map[string]string
-	// fileName is as the client sent it. multipart.Part.FileName would remove
-	// everything before its last slash.
+	// fileName is the name as the client sent it. multipart.Part.FileName cannot be used, because
+	// it removes everything before the last slash.
 	fileName string
 	file     *formFile
 }
@@ -58,8 +58,8 @@ func readForm(r *http.Request, maxFile int64, known []string) (*form, error) {
 	return f, nil
 }
 
-// next reads one field, or stops at the file. It returns io.EOF at the end of the
-// form.
+// next reads one field. If the field is the file, next does not read its content. It returns io.EOF
+// at the end of the form.
 func (f *form) next(maxFile int64) error {
 	part, err := f.parts.NextRawPart()
 	if err == io.EOF {
@@ -111,7 +111,8 @@ func (f *form) failure(field string, err error) *uploads.Error {
 	if own, ok := errors.AsType[*uploads.Error](err); ok {
 		return own
 	}
-	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok { // http.MaxBytesHandler may be around this one
+	// another handler may have set this limit, such as http.MaxBytesHandler
+	if tooLarge, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return refuse(field, uploads.TooLarge, "This is too large: at most "+words.Bytes(tooLarge.Limit)+".")
 	}
 	if f.body.Left < 0 {
@@ -124,7 +125,8 @@ func (f *form) failure(field string, err error) *uploads.Error {
 		)
 	}
 	if _, malformed := errors.AsType[textproto.ProtocolError](err); malformed {
-		// The text of the error has the line. Only the name of a file has such characters.
+		// The text of the error quotes the malformed header line. Only a file name can make such a
+		// line malformed.
 		if strings.Contains(err.Error(), `name=\"`+fieldFile+`\"`) {
 			return invalid(fieldFile, "The file's name has characters that cannot be shown.")
 		}
@@ -134,14 +136,14 @@ func (f *form) failure(field string, err error) *uploads.Error {
 		!errors.Is(err, io.EOF) {
 		return refuse(field, uploads.InvalidRequest, "The form is not understood.")
 	}
-	// The cause is not wrapped, because a truncated form fails with a wrapped io.EOF,
-	// which must not be taken for the end of the file.
+	// The cause is not wrapped: a truncated form fails with an error that wraps io.EOF, and a
+	// caller must not mistake it for the end of the file.
 	return refuse(field, uploads.Interrupted, "The form did not arrive completely. Try again.")
 }
 
-// longestField returns the field that made the form too long, unless that is the value of the
-// field that is being read. If no other field is long, it is the header of the file, with its
-// name.
+// longestField returns the name of the field that made the form too long. If no field that was read
+// is long, longestField returns the name of the file's field. The header of that field contains the
+// name of the file, which may be long.
 func (f *form) longestField() string {
 	for name, value := range f.fields {
 		if len(value) > maxFormFields/2 {
@@ -174,14 +176,14 @@ func (f *form) number(name string) (int, error) {
 	return strconv.Atoi(text)
 }
 
-// A formFile reads the file of a form. It ends with io.EOF only if the form is
-// complete and nothing forbidden follows the file. After any other error, a store
-// keeps nothing.
+// A formFile reads the file of a form. Read returns io.EOF only if the whole form is valid,
+// including the fields after the file. It returns any other error instead, so that a store keeps
+// nothing.
 type formFile struct {
 	body io.Reader
 	form *form
-	// after is called when the fields after the file have been read; nil means no field
-	// may follow.
+	// after is called when the fields after the file have been read. If it is nil, no field may
+	// follow the file.
 	after func() error
 	err   error // the error that all later reads return
 }
@@ -199,7 +201,7 @@ func (f *formFile) Read(p []byte) (int, error) {
 	return n, f.err
 }
 
-// end returns io.EOF, unless something after the file is wrong.
+// end reads the form after the file. If all of it is valid, end returns io.EOF.
 func (f *formFile) end() error {
 	f.form.body.Left = maxFormFields
 	for {
@@ -213,7 +215,7 @@ func (f *formFile) end() error {
 	}
 }
 
-// failure returns the error of the form if there is one, otherwise err.
+// failure returns the error of the form, if reading the form has failed. Otherwise it returns err.
 func (f *formFile) failure(err error) error {
 	if f.err != nil && f.err != io.EOF {
 		return f.err

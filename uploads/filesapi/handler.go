@@ -1,5 +1,6 @@
-// Package filesapi offers a [uploads.Service] with records as an HTTP API of client files and temp files. A
-// client file stays; a temp file is removed by age. The names of its JSON are in no other package.
+// Package filesapi serves the files of a [uploads.Service] with records over HTTP. Its API has
+// client files, which stay, and temp files, which are removed after some time. The JSON of a
+// [Record] has names of its own, such as "OriginalFileName", and not those of [uploads.File].
 package filesapi
 
 import (
@@ -13,35 +14,37 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// OpenAPI describes the API of [New] as OpenAPI 3.1, in YAML. The handler serves it
-// at /openapi.yaml to anyone.
+// OpenAPI is the description of the API that [New] serves, as OpenAPI 3.1 in YAML. The handler
+// returns it to anyone at /openapi.yaml.
 //
 //go:embed openapi.yaml
 var OpenAPI []byte
 
-// Config says who may do what over HTTP, and how much at once.
+// Config says who may use the API, and limits the size of requests.
 type Config struct {
-	// Authorize determines the user from the request's session or token. The user's ID becomes Record.UploadedBy.
-	// Request.Pattern is the operation ("DELETE /files/{id}"), and Request.PathValue("id") the file. Its errors
-	// become responses in the same way as errors of Authorize in [uploads.Config]. Authorize must not read the
-	// body.
+	// Authorize determines the user from the request's session or token. The user's ID becomes
+	// Record.UploadedBy. Request.Pattern names the operation ("DELETE /files/{id}"), and
+	// Request.PathValue("id") the file. Errors become responses in the same way as errors of
+	// Authorize in [uploads.Config]. Authorize must not read the body.
 	Authorize func(*http.Request) (uploads.User, error)
-	// AuthorizeFile is called after Authorize for each file that a request names,
-	// including each of several files to delete. Its errors become responses in the
-	// same way, and [storage.ObjectNotFound] 404. It is not called for the files of a list: if users may not see all of
-	// them, let Authorize refuse "GET /files", or require its uploadedBy. nil means an
-	// authorized user may do anything with a file whose ID is known.
+	// AuthorizeFile is called after Authorize for each file that a request names. For a request
+	// that deletes several files, it is called for each of them. Its errors become responses in the
+	// same way as errors of Authorize, and [storage.ObjectNotFound] becomes 404. If AuthorizeFile
+	// is nil, an authorized user may do anything with a file whose ID the user knows.
+	//
+	// AuthorizeFile is not called for the files of a list. If a user may not see all files,
+	// Authorize must refuse "GET /files", or require its parameter uploadedBy.
 	AuthorizeFile func(r *http.Request, user uploads.User, id string) error
-	// MaxUploadSize is the largest file, or part of a file, in one request, in bytes; 0 means
-	// 100 MiB.
+	// MaxUploadSize is the size of the largest file, or part of a file, that one request may send,
+	// in bytes. If it is 0, 100 MiB are used.
 	MaxUploadSize int64
-	// MaxDelete is how many files one request may delete; 0 means 1,000.
+	// MaxDelete is how many files one request may delete. If MaxDelete is 0, the limit is 1,000.
 	MaxDelete int
-	// TempAge is how long a temp file is kept after it was made; 0 means 24 hours. Then
-	// [uploads.Service.Sweep] removes it.
+	// TempAge is the age after which [uploads.Service.Sweep] removes a temp file. If it is 0, 24
+	// hours are used.
 	TempAge time.Duration
-	// OnError receives the errors that 5xx responses hide; nil means they are dropped. The
-	// request's header X-Request-Id is the one that the client received.
+	// OnError receives the errors that 5xx responses do not show. If it is nil, these errors are
+	// dropped. The X-Request-Id in the headers of the request is the one that the client received.
 	OnError func(*http.Request, error)
 }
 
@@ -69,21 +72,24 @@ const (
 //
 //	mux.Handle("/api/", http.StripPrefix("/api", handler))
 //
-// The fields of a form may come in any order. In the form of a part, "file" must be
-// last, because its bytes go to the store as they arrive. In the form of a whole
-// file, Purpose may follow the file. The MIME type is not taken from the form: it is that of the content if
-// [uploads.Config.Rules] look at it, else by name and first bytes. Downloads are attachments with the original
-// name. They support ranges, ETag and conditions, and never run as a page of this host.
+// The fields of a form may come in any order. In the form of a part, "file" must be last, because
+// its bytes go to the store as they arrive. In the form of a whole file, Purpose may follow the
+// file. The MIME type does not come from the form. If [uploads.Config.Rules] check the content, it
+// is the type that they detect. Otherwise it is guessed from the name and the first bytes.
+// Downloads are attachments with the original name. They support ranges, ETags and conditional
+// requests. A browser never runs them as a page of this host.
 //
-// Errors are JSON: code and field of the [uploads.Error], a message for a person, and the request's ID. Only
-// 412, of a condition, has no body. Every response has that ID as X-Request-Id:
+// Errors are JSON with the code and field of the [uploads.Error], a message for a person, and the
+// request's ID. Only the 412 of a failed condition has no body. The header X-Request-Id of every
+// response has the same ID:
 //
 //	{"code": "invalid_value", "field": "count", "message": "…", "requestId": "…"}
 //
-// A browser sends a form of another site with the user's cookies. If Authorize uses cookies, wrap the handler in
-// [http.CrossOriginProtection], or check a token of your own in Authorize. A client that sends less than 16 KiB
-// of a body in a minute is disconnected, and the bytes that all clients send at once are within
-// [uploads.Config.MemoryLimit]; other clients wait, and then get 503.
+// A page of another site can submit a form to the handler, and the browser adds the user's cookies.
+// If Authorize uses cookies, wrap the handler in [http.CrossOriginProtection], or check a token of
+// your own in Authorize. A client that sends less than 16 KiB of a body in a minute is
+// disconnected. [uploads.Config.MemoryLimit] limits the memory of all requests that send bytes. A
+// client that finds no memory waits, and then gets 503.
 //
 // If c is invalid, or s has no [uploads.Config.Records], New fails with storage.InvalidArgument.
 func New(s *uploads.Service, c Config) (http.Handler, error) {
@@ -107,7 +113,7 @@ type handler struct {
 	config  Config
 }
 
-// A route is an operation of OpenAPI.
+// A route is one operation of the API, as the OpenAPI description lists it.
 type route struct {
 	method, path string
 	serve        func(*call) error
@@ -129,7 +135,7 @@ func (h *handler) routes() []route {
 	}
 }
 
-// mux adds JSON responses for unknown paths and methods.
+// mux returns the routes of the API. It also returns JSON errors for unknown paths and methods.
 func (h *handler) mux() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /openapi.yaml", h.respond(func(c *call) error {

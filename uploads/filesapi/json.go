@@ -14,14 +14,14 @@ import (
 )
 
 const (
-	// maxJSON limits a JSON document, in bytes. A document with more IDs than fit may
-	// have idJSON bytes for each, including white space.
+	// maxJSON limits a JSON document, in bytes. A list of IDs may be longer: it may have idJSON
+	// bytes for each ID, including white space.
 	maxJSON = 64 << 10
 	idJSON  = 64
 )
 
-// readField reads a JSON object with one field. It is stricter than encoding/json, which would
-// accept two fields of one name, a name in any case, and null.
+// readField decodes a JSON object that has exactly one field. It is stricter than encoding/json: it
+// refuses a field that occurs twice, a name with other letter case, and null.
 func readField(r *http.Request, name string, limit int64, to any) error {
 	mediaType, _, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if err != nil || mediaType != "application/json" {
@@ -46,7 +46,8 @@ func readField(r *http.Request, name string, limit int64, to any) error {
 	return nil
 }
 
-// onlyField returns the value of an object's only field.
+// onlyField returns the value of an object's only field. If the object has no field or several, it
+// fails.
 func onlyField(document []byte, name string) (value json.RawMessage, err error) {
 	malformed := refuse(name, uploads.InvalidRequest, "The body must be one JSON object.")
 	decoder := json.NewDecoder(bytes.NewReader(document))

@@ -57,8 +57,8 @@ func (h *handler) list(c *call) error {
 	return c.json(http.StatusOK, found)
 }
 
-// readQuery accepts each parameter once, and no unknown ones: a misspelled filter
-// would list everything.
+// readQuery parses the query. It refuses unknown parameters, because with a misspelled filter the
+// list would have all files. It also refuses a parameter that occurs twice.
 func readQuery(r *http.Request, known []string) (url.Values, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
@@ -70,7 +70,8 @@ func readQuery(r *http.Request, known []string) (url.Values, error) {
 			return nil, refuse(name, uploads.InvalidRequest, "This is not a parameter of the list.")
 		case len(values) > 1:
 			return nil, refuse(name, uploads.InvalidRequest, "This parameter is given twice.")
-		case values[0] == "" && (name == queryPurpose || name == fieldUploader): // in a Filter, "" matches any
+		// a Filter with "" would match all files
+		case values[0] == "" && (name == queryPurpose || name == fieldUploader):
 			return nil, invalid(name, "This parameter is empty. Leave it out to have all files.")
 		}
 	}
@@ -82,7 +83,7 @@ func timeIn(query url.Values, name string) (time.Time, error) {
 		return time.Time{}, nil
 	}
 	t, err := time.Parse(time.RFC3339Nano, query.Get(name))
-	if err != nil || t.IsZero() { // in a Filter, the zero time means no limit
+	if err != nil || t.IsZero() { // a Filter with the zero time would not limit the list
 		return time.Time{}, invalid(name, "This must be a time such as 2026-11-20T09:30:00Z.")
 	}
 	return t, nil
@@ -90,8 +91,8 @@ func timeIn(query url.Values, name string) (time.Time, error) {
 
 const maxPage = 1000
 
-// page returns one page of the client files that match f, oldest first. A page may have fewer files than
-// size, even none, and not be the last; only the last has no token.
+// page returns one page of the client files that match f, oldest first. A page may have fewer files
+// than size, or none at all, although more pages follow. Only the last page has no token.
 func (h *handler) page(ctx context.Context, f uploads.Filter, token string, size int) (*page, error) {
 	if size < 1 {
 		return nil, invalid(fieldPageSize, "A page must have at least one file.")
@@ -113,7 +114,8 @@ func (h *handler) page(ctx context.Context, f uploads.Filter, token string, size
 	if err != nil {
 		return nil, told(err)
 	}
-	found := &page{Items: []*Record{}, NextPageToken: sealToken(f, next)} // without entries, "[]" and not "null"
+	// an empty slice, because nil would become null in JSON instead of []
+	found := &page{Items: []*Record{}, NextPageToken: sealToken(f, next)}
 	for _, f := range files {
 		found.Items = append(found.Items, recordOf(f))
 	}
@@ -122,8 +124,8 @@ func (h *handler) page(ctx context.Context, f uploads.Filter, token string, size
 
 const markBytes = 8
 
-// sealToken makes a token of the filter and of the ID after which the next page starts. It is not secret:
-// it can only move the start.
+// sealToken makes the token of the next page from the filter and the ID after which that page
+// starts. The token is not secret, because changing it can only change the start of the page.
 func sealToken(f uploads.Filter, after string) string {
 	if after == "" {
 		return ""
@@ -147,7 +149,7 @@ func mark(f uploads.Filter, after string) string {
 	text, _ := json.Marshal(struct {
 		uploads.Filter
 		After string
-	}{f, after}) // all times whose year JSON cannot hold have the same mark
+	}{f, after}) // if JSON cannot hold the year of a time, Marshal fails, and the hash is that of an empty text
 	sum := sha256.Sum256(text)
 	return string(sum[:markBytes])
 }

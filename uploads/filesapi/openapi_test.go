@@ -108,7 +108,8 @@ func TestOpenAPIHasTheCodesOfRules(t *testing.T) {
 	require.NoError(t, codes.Decode(&code))
 	named := regexp.MustCompile("[a-z_]+").FindAllString(code.Description, -1)
 	for _, refusal := range []uploads.Code{
-		uploads.Empty, uploads.TooSmall, uploads.TooLarge, uploads.TypeNotAllowed, uploads.Damaged, uploads.ActiveContent, uploads.TooManyPixels,
+		uploads.Empty, uploads.TooSmall, uploads.TooLarge, uploads.OverAllowance, uploads.TypeNotAllowed,
+		uploads.Damaged, uploads.ActiveContent, uploads.TooManyPixels,
 	} {
 		require.Contains(t, named, string(refusal))
 		require.Contains(t, string(filesapi.OpenAPI), strconv.Itoa((&uploads.Error{Code: refusal}).HTTPStatus()))

@@ -9,16 +9,17 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// A problem is the JSON of an error. It reveals nothing of the store.
+// A problem is the JSON of an error. It reveals nothing about the store.
 type problem struct {
 	Code      uploads.Code `json:"code"`
 	Field     string       `json:"field,omitempty"`
 	Message   string       `json:"message"` // for a person
 	RequestID string       `json:"requestId,omitempty"`
-	Record    *Record      `json:"record,omitempty"` // set for Completed
+	Record    *Record      `json:"record,omitempty"` // set if Code is Completed
 }
 
-// A completedError is the error Completed with the record that the token made.
+// A completedError is the error Completed for a token whose file exists, with the record of that
+// file.
 type completedError struct {
 	record *Record
 	err    error
@@ -27,7 +28,8 @@ type completedError struct {
 func (e *completedError) Error() string { return e.err.Error() }
 func (e *completedError) Unwrap() error { return e.err }
 
-// problem returns the response for an error. If the response hides the error, Config.OnError gets it.
+// problem returns the response for an error. If the status is 5xx, the response hides the cause, so
+// problem passes the error to Config.OnError.
 func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
 	e, own := errors.AsType[*uploads.Error](err)
 	if !own {
@@ -44,7 +46,8 @@ func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
 	return status, p
 }
 
-// renameField returns err with the name that the field has in this request.
+// renameField changes the Field of err from field to here, which is the name of the same value in
+// this request. If err has another Field, renameField returns err unchanged.
 func renameField(err error, field, here string) error {
 	if e, ok := errors.AsType[*uploads.Error](err); ok && e.Field == field {
 		told := *e

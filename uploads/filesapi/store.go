@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// These are the fields of errors.
+// These are the names of fields in errors.
 const (
 	fieldID      = "ID"
 	fieldName    = "originalFileName"
@@ -24,10 +24,10 @@ const (
 	fieldFile    = "file"
 )
 
-// fields are the names in this API for the fields of a service.
+// fields maps the names of fields in errors of package uploads to the names in this API.
 var fields = map[string]string{"id": fieldID, "name": fieldName, "metadata": fieldPurpose}
 
-// told returns an error of the service in the form that the client sees.
+// told converts an error of the service to the error that the client sees.
 func told(err error) error {
 	if err == nil {
 		return nil
@@ -55,7 +55,7 @@ func told(err error) error {
 	return &e
 }
 
-// store stores a file.
+// store stores a whole file.
 func (h *handler) store(ctx context.Context, u uploads.Upload, temp bool) (*Record, error) {
 	if err := validateFile(u.Name, u.User, u.Metadata); err != nil {
 		return nil, err
@@ -65,8 +65,9 @@ func (h *handler) store(ctx context.Context, u uploads.Upload, temp bool) (*Reco
 	return recordOf(f), told(err)
 }
 
-// storePart stores a part of a file, whose numbers the service checks. After the error Completed, it returns the
-// record too, unless the file was deleted.
+// storePart stores one part of a file. The service checks the numbers of the part. If the file is
+// complete already, storePart fails with Completed. It then also returns the record, unless the
+// file has been deleted.
 func (h *handler) storePart(ctx context.Context, p uploads.Piece, temp bool) (*Record, error) {
 	if len(p.Token) < minToken || len(p.Token) > maxToken || !webapi.IsToken(p.Token) {
 		return nil, invalid(
@@ -80,7 +81,7 @@ func (h *handler) storePart(ctx context.Context, p uploads.Piece, temp bool) (*R
 	if temp {
 		p.Token = fmt.Sprintf(
 			"temp:%x", sha256.Sum256([]byte(p.Token)),
-		) // no client can send such an ID: it may be the ID of a client file, too
+		) // a client file may have the same token; the colon distinguishes them, because clients cannot send it
 	}
 	p.Target = h.target(temp)
 	f, err := h.service.PutPiece(ctx, p)

@@ -7,7 +7,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
-// receiving returns f for requests that send bytes, which share the memory of the service and must not be slow.
+// receiving wraps the handler of a request that sends bytes. Such a request waits for its share of
+// Config.MemoryLimit, and fails if the client sends too slowly.
 func (h *handler) receiving(f func(*call) error) func(*call) error {
 	return func(c *call) error {
 		release, err := intake.Of(h.service).Share(c.Request, c.user.ID, min(intake.FileHeld, h.config.MaxUploadSize))
@@ -20,8 +21,8 @@ func (h *handler) receiving(f func(*call) error) func(*call) error {
 	}
 }
 
-// upload stores a whole file. fields are the fields that its form may have, before or
-// after the file.
+// upload returns the handler that stores a whole file. fields are the names of the fields that the
+// form may have, before or after the file.
 func (h *handler) upload(temp bool, fields ...string) func(*call) error {
 	return func(c *call) error {
 		f, err := readForm(c.Request, h.config.MaxUploadSize, fields)
@@ -36,7 +37,8 @@ func (h *handler) upload(temp bool, fields ...string) func(*call) error {
 		u := uploads.Upload{Body: f.file, Name: f.fileName, User: uploads.User{ID: c.user.ID}, Metadata: metadata}
 		record, err := h.store(c.Context(), u, temp)
 		if err != nil {
-			return renameField(f.file.failure(err), fieldName, fieldFile) // the name is the name of the file itself
+			// a form has no field for the name: the name is part of the file
+			return renameField(f.file.failure(err), fieldName, fieldFile)
 		}
 		return c.json(http.StatusCreated, record)
 	}
@@ -45,8 +47,8 @@ func (h *handler) upload(temp bool, fields ...string) func(*call) error {
 // partFields are the fields in the form of every part.
 var partFields = []string{fieldName, fieldToken, fieldCount, fieldPart}
 
-// uploadPart stores a part of a file. fields are the fields that its form may have
-// besides partFields.
+// uploadPart returns the handler that stores a part of a file. fields are the names of the fields
+// that its form may have in addition to partFields.
 func (h *handler) uploadPart(temp bool, fields ...string) func(*call) error {
 	fields = append(fields, partFields...)
 	return func(c *call) error {
@@ -72,7 +74,7 @@ func (h *handler) uploadPart(temp bool, fields ...string) func(*call) error {
 	}
 }
 
-// storedPart is the response if other parts are still missing.
+// storedPart is the JSON of the response if other parts are still missing.
 type storedPart struct {
 	Part  int `json:"part"`
 	Count int `json:"count"`

@@ -30,7 +30,7 @@ func validateLabel(field, text string) error {
 	return nil
 }
 
-// validateID refuses any ID that a service cannot have made.
+// validateID fails if id does not have the form of an ID, so that no such file can exist.
 func validateID(id string) error {
 	if !timeid.Valid(id) {
 		return invalid(fieldID, "This is not the ID of a file.")

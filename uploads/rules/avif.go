@@ -2,25 +2,25 @@ package rules
 
 import "encoding/binary"
 
-// A box is a box of the ISO base media file format. Its content is between from and
-// to.
+// A box is a box of the ISO base media file format. from and to are the offsets at which its
+// content begins and ends.
 type box struct {
 	name     string
 	from, to int
 }
 
-// maxBoxes limits the cost of a file with many tiny boxes.
+// maxBoxes limits how many boxes are read, because a file may have a great many tiny ones.
 const maxBoxes = 10_000
 
-// inspectAVIF finds the size of the largest picture that the file's meta box
-// describes: ftyp, then meta / iprp / ipco / ispe. Encoders write meta before the
-// data, so that a picture can be shown while it loads.
+// inspectAVIF returns the size of the largest picture that the file's meta box describes. It reads
+// the boxes ftyp and meta / iprp / ipco / ispe. Encoders write meta before the data, so that a
+// picture can be shown while it loads.
 func inspectAVIF(h *head) (width, height int, refused *reason) {
 	left := maxBoxes
 	boxes := []box{{"", 0, headBytes}}
 	for _, step := range []struct {
 		name string
-		skip int // bytes of version and flags
+		skip int // bytes of the box's version and flags
 	}{{"meta", 4}, {"iprp", 0}, {"ipco", 0}} {
 		boxes = childBoxes(h, boxes, step.name, &left)
 		for i := range boxes {
@@ -46,8 +46,8 @@ func inspectAVIF(h *head) (width, height int, refused *reason) {
 	return width, height, nil
 }
 
-// childBoxes returns the boxes of this name in outer. At the top level it returns
-// only the first, because the data follows.
+// childBoxes returns all boxes with this name inside the boxes outer. At the top level it returns
+// only the first one, because the picture data follows.
 func childBoxes(h *head, outer []box, name string, left *int) (found []box) {
 	for _, o := range outer {
 		for at := o.from; at < o.to && *left > 0; {
@@ -68,8 +68,9 @@ func childBoxes(h *head, outer []box, name string, left *int) (found []box) {
 	return found
 }
 
-// boxAt reads the size and the name of a box. A size of 64 bits, or "to the end",
-// belongs to the data, which is not searched.
+// boxAt reads the size and the name of the box at this offset. It returns false for a box with a
+// size of 64 bits or of "to the end": only the picture data has such a size, and it is not
+// searched.
 func boxAt(h *head, at, end int) (box, bool) {
 	b, ok := h.bytesAt(at, 8)
 	if !ok {

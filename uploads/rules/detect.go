@@ -14,19 +14,20 @@ import (
 const (
 	typeSVG  = "image/svg+xml"
 	typePNG  = "image/png"
-	typeAPNG = "image/vnd.mozilla.apng" // an animated PNG, which every reader of PNG can show
+	typeAPNG = "image/vnd.mozilla.apng" // animated PNG, which every PNG reader can show
 
 	unknownType = "application/octet-stream"
 )
 
-// Pictures returns the types that are allowed if Rules.Types is nil: pictures that
-// browsers show and that hold no program.
+// Pictures returns the types that are allowed if Rules.Types is nil. They are pictures that
+// browsers show and that cannot contain a program.
 func Pictures() []string { return slices.Clone(rasterTypes) }
 
-// rasterTypes lists the pictures that browsers show. They save every other file.
+// rasterTypes lists the pictures that browsers may show. All other files are served as downloads.
 var rasterTypes = []string{"image/jpeg", typePNG, "image/gif", "image/webp", "image/avif"}
 
-// allowTypes checks a list of types, and returns the names that detection uses.
+// allowTypes checks Rules.Types, and returns the types by the names that detection uses. If the
+// list is invalid, it returns the rule that the list breaks.
 func allowTypes(types []string) (allowed []string, flaw string) {
 	if len(types) == 0 {
 		return nil, "must be nil or have a type"
@@ -53,7 +54,7 @@ func allowTypes(types []string) (allowed []string, flaw string) {
 func isActive(t *mimetype.MIME) bool {
 	name := mediaTypeOf(t)
 	if name == typeSVG {
-		return false // if the type is allowed, its scripts are refused
+		return false // an SVG that contains scripts is refused later
 	}
 	return slices.ContainsFunc(
 		[]string{"text/html", "application/xhtml+xml", "text/xml", "text/javascript", "text/x-php"}, t.Is,
@@ -69,7 +70,7 @@ func mediaTypeOf(t *mimetype.MIME) string {
 	return name
 }
 
-// detect determines the type of the file.
+// detect determines the type of the file from its first bytes, and sets it in v.
 func detect(h *head, v *Verdict) {
 	t := mimetype.Detect(h.first(sniffBytes))
 	switch {
@@ -83,9 +84,9 @@ func detect(h *head, v *Verdict) {
 		slices.Contains(rasterTypes, name)
 }
 
-// svgPrologue matches what may precede an SVG's root: a byte order mark, a
-// declaration, comments (such as a license) and the document type. mimetype mistakes
-// such files for other types.
+// svgPrologue matches the text before the root element of an SVG: a byte order mark, a declaration,
+// comments (such as a license) and the document type. It is needed because mimetype detects another
+// type in files with such a beginning.
 var svgPrologue = regexp.MustCompile(
 	`^(` + byteOrderMark + `)?(\s|<\?xml\s[^>]*\?>|<!--(?s:.*?)-->|<!DOCTYPE\s[^>\[]*>)*<([\w.-]+:)?svg[\s/>]`,
 )
@@ -94,17 +95,18 @@ func beginsSVG(b []byte) bool {
 	return svgPrologue.Match(b) && bytes.Contains(b, []byte("http://www.w3.org/2000/svg"))
 }
 
-// extensionOf returns the one extension of a type, so that the type is enough to find
-// the key again.
+// extensionOf returns the extension of a type. Each type has exactly one, so that a key can be
+// computed again from the type.
 func extensionOf(mediaType string) string { return mimetype.Lookup(mediaType).Extension() }
 
-// aliases has names of browsers and old programs that mimetype does not know.
+// aliases maps names of types that browsers and old programs send, but mimetype lacks, to the usual
+// names.
 var aliases = map[string]string{
 	"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": typePNG, "image/svg": typeSVG,
 }
 
-// claimedType returns the claimed type by the name that detection uses, or "" if
-// nothing is claimed.
+// claimedType converts the type that the sender claims to the name that detection uses. If the
+// sender claims no type, it returns "".
 func claimedType(claimed string) string {
 	name, _, err := mime.ParseMediaType(claimed)
 	if err != nil || name == unknownType {
@@ -130,7 +132,7 @@ func (j *Judge) notAllowed(found, claimed string) *Refusal {
 	return &Refusal{TypeNotAllowed, text + ". Allowed: " + listTypes(j.types) + "."}
 }
 
-// inspectAs checks more than the first bytes, which anyone can fake.
+// inspectAs checks the structure of the file, because anyone can fake the first bytes of a type.
 func (j *Judge) inspectAs(h *head, v *Verdict) *Refusal {
 	if v.MediaType != typeSVG && hasMarkup(h.first(markupBytes)) {
 		return &Refusal{ActiveContent, "This file has a web page or a program in it, and cannot be uploaded."}

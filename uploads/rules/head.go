@@ -6,18 +6,18 @@ import (
 )
 
 const (
-	sniffBytes = 4 << 10 // bytes that detection uses
-	// headBytes is how many bytes of a file are held at most. A file with more bytes before the
-	// size of its picture (color profiles, previews) is refused as TooLarge.
+	sniffBytes = 4 << 10 // number of bytes that detection uses
+	// headBytes is how many bytes of a file are held at most. If color profiles or previews of more
+	// bytes precede the size of a picture, the file is refused as TooLarge.
 	headBytes = 1 << 20
-	// Looks is how many bytes of a file a Judge asks for at most. It is one byte more than a
-	// Judge holds, so that a shorter range is not taken for the end of the file.
+	// Looks is how many bytes of a file a Judge reads at most. It is one more than headBytes, so
+	// that the Judge can tell a file of exactly headBytes from a longer one.
 	Looks = headBytes + 1
-	// maxEmptyReads is how often a reader may return nothing in a row.
+	// maxEmptyReads is how often in a row a reader may return neither bytes nor an error.
 	maxEmptyReads = 100
 )
 
-// A head is the beginning of a file, with as many bytes as were requested.
+// A head holds the beginning of a file. It reads more of the file only when more bytes are needed.
 type head struct {
 	ctx context.Context // context of the call; may be nil
 	src io.Reader
@@ -25,7 +25,7 @@ type head struct {
 	err error // error of src; io.EOF means that buf is the whole file
 }
 
-// fill reads until buf has n bytes, at most headBytes, or src ends.
+// fill reads from src until buf has n bytes or src ends. It holds at most headBytes.
 func (h *head) fill(n int) {
 	n = min(n, headBytes)
 	for empty := 0; len(h.buf) < n && h.err == nil && !h.canceled(); {
@@ -40,8 +40,7 @@ func (h *head) fill(n int) {
 	}
 }
 
-// grow makes space for n bytes. It grows in steps, so that many small files cost
-// little.
+// grow makes space for n bytes. It grows buf in steps, so that small files need little memory.
 func (h *head) grow(n int) {
 	if cap(h.buf) > len(h.buf) {
 		return
@@ -52,8 +51,8 @@ func (h *head) grow(n int) {
 	h.buf = grown
 }
 
-// canceled reports whether the call's context has ended, and if so, makes that the error of the
-// source.
+// canceled reports whether the context of the call has ended. If it has, canceled stores the
+// context's error in err.
 func (h *head) canceled() bool {
 	if h.ctx == nil || h.ctx.Err() == nil {
 		return false
@@ -64,11 +63,11 @@ func (h *head) canceled() bool {
 
 func (h *head) whole() bool { return h.err == io.EOF }
 
-// exhausted reports whether the head is full and the file is longer.
+// exhausted reports whether the head is full and the file may be longer.
 func (h *head) exhausted() bool { return len(h.buf) == headBytes && h.err == nil }
 
-// missingReason says why there are no bytes after the head: the file is cut short, or
-// they are too far from its beginning.
+// missingReason returns why bytes are missing at the end of the head. Either the file is cut short,
+// or the bytes are too far from its beginning.
 func (h *head) missingReason() *reason {
 	if h.fill(headBytes); h.exhausted() {
 		return headTooLong
@@ -88,7 +87,7 @@ func (h *head) first(n int) []byte {
 	return h.buf[:min(n, len(h.buf))]
 }
 
-// bytesAt returns n bytes at an offset, or false if the head ends before.
+// bytesAt returns n bytes at an offset. If the head ends before them, it returns false.
 func (h *head) bytesAt(at, n int) ([]byte, bool) {
 	if at < 0 || n < 0 || at > headBytes || n > headBytes-at {
 		return nil, false
@@ -100,7 +99,7 @@ func (h *head) bytesAt(at, n int) ([]byte, bool) {
 	return h.buf[at : at+n], true
 }
 
-// ReadAt implements [io.ReaderAt]. The head ends as a file does.
+// ReadAt implements [io.ReaderAt]. At the end of the head, it returns io.EOF or the error of the file.
 func (h *head) ReadAt(p []byte, at int64) (int, error) {
 	h.fill(int(at) + len(p))
 	n := copy(p, h.buf[min(int(at), len(h.buf)):])
@@ -113,5 +112,5 @@ func (h *head) ReadAt(p []byte, at int64) (int, error) {
 	return n, io.EOF
 }
 
-// reader returns a reader of the head, which reads more of the source if needed.
+// reader returns a reader of the head. It reads more of the file if needed.
 func (h *head) reader() io.Reader { return io.NewSectionReader(h, 0, headBytes) }

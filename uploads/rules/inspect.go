@@ -9,8 +9,8 @@ import (
 	"io"
 )
 
-// An inspector reads the structure after a type's first bytes. It returns the size of
-// the picture in pixels, or why the file is refused.
+// An inspector checks the structure of a file of one type, beyond its first bytes. It returns the
+// size of the picture in pixels, or the reason why the file is refused.
 type inspector func(*head) (width, height int, refused *reason)
 
 var inspectors = map[string]inspector{
@@ -33,11 +33,10 @@ func decodeConfig(h *head, decode func(io.Reader) (image.Config, error)) (width,
 	return c.Width, c.Height, nil
 }
 
-const gifScreen = 13 // bytes before the color table
+const gifScreen = 13 // bytes before the color table of a GIF
 
-// inspectGIF reads the blocks up to the first picture. It refuses a file without a
-// picture, or with one that exceeds the screen, because that is another format with
-// the first bytes of a GIF.
+// inspectGIF reads the blocks of a GIF up to the first picture. It refuses a file that has no
+// picture, or whose picture exceeds the screen, because such a file is probably of another format.
 func inspectGIF(h *head) (width, height int, refused *reason) {
 	width, height, refused = decodeConfig(h, gif.DecodeConfig)
 	if refused != nil {
@@ -48,7 +47,7 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 		return 0, 0, damaged
 	}
 	at := gifScreen
-	if flags := screen[10]; flags&0x80 != 0 { // a color table
+	if flags := screen[10]; flags&0x80 != 0 { // the file has a color table
 		at += 3 << (flags&7 + 1)
 	}
 	for {
@@ -57,7 +56,7 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 			return 0, 0, h.missingReason()
 		}
 		switch block[0] {
-		case 0x21: // an extension: a label, followed by sub-blocks
+		case 0x21: // an extension block: a label, then sub-blocks
 			if at, ok = skipSubBlocks(h, at+2); !ok {
 				return 0, 0, h.missingReason()
 			}
@@ -73,7 +72,8 @@ func inspectGIF(h *head) (width, height int, refused *reason) {
 	}
 }
 
-// skipSubBlocks returns the offset after the empty sub-block that ends a GIF's block.
+// skipSubBlocks returns the offset after the sub-blocks that begin at this offset. An empty
+// sub-block is the last one.
 func skipSubBlocks(h *head, at int) (int, bool) {
 	for {
 		size, ok := h.bytesAt(at, 1)

@@ -2,12 +2,13 @@ package rules
 
 import "bytes"
 
-// markupBytes is how much of a file is searched for markup. Browsers look at no more
-// when they guess a type.
+// markupBytes is how many bytes of a file are searched for markup. Browsers read no more when they
+// guess a type.
 const markupBytes = 1 << 10
 
-// markup lists the texts that make a browser that guesses types show a page, or a server run a
-// program. XMP, which many pictures begin with, is XML and has none of them.
+// markup lists texts that are refused in a file. They can make a browser that guesses types show a
+// page, or make a server run a program. Many pictures begin with XMP, which is XML but contains
+// none of these texts.
 var markup = [][]byte{
 	[]byte("<!doctype"),
 	[]byte("<html"), []byte("<head>"), []byte("<body"), []byte("<meta "), []byte("<base "), []byte("<link "),
@@ -24,7 +25,7 @@ var markup = [][]byte{
 }
 
 func hasMarkup(b []byte) bool {
-	// UTF-16 has the same letters, with zeros between them.
+	// UTF-16 text has a zero byte beside each ASCII letter, so remove zero bytes.
 	text := bytes.ToLower(bytes.ReplaceAll(b, []byte{0}, nil))
 	for _, m := range markup {
 		if bytes.Contains(text, m) {
@@ -34,11 +35,12 @@ func hasMarkup(b []byte) bool {
 	return hasShortTag(text)
 }
 
-// shortTagText is how much text must follow a short tag. The three bytes of the tag by
-// themselves occur in one of 16,000 valid pictures.
+// shortTagText is how many bytes of text must follow the short tag <?= for it to count. Without
+// that rule, one of 16,000 valid pictures would be refused, because its data has these three bytes
+// by chance.
 const shortTagText = 8
 
-// hasShortTag searches for PHP's <?=.
+// hasShortTag reports whether the text contains <?=, which runs PHP code, followed by text.
 func hasShortTag(text []byte) bool {
 	for {
 		_, after, found := bytes.Cut(text, []byte("<?="))

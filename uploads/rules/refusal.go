@@ -12,12 +12,12 @@ type Code string
 // The codes.
 const (
 	Empty          Code = "empty"            // the file has no bytes
-	TooSmall       Code = "too_small"        // it is smaller than Rules.MinSize
+	TooSmall       Code = "too_small"        // the file has fewer bytes than Rules.MinSize
 	TooLarge       Code = "too_large"        // the file exceeds Rules.MaxSize, or too many bytes precede its picture
 	TypeNotAllowed Code = "type_not_allowed" // the content of the file is of another type
 	Damaged        Code = "damaged"          // the header of the file contradicts itself or is cut short
 	ActiveContent  Code = "active_content"   // the file holds markup or a script
-	TooManyPixels  Code = "too_many_pixels"  // it has more than Rules.MaxPixels when decoded
+	TooManyPixels  Code = "too_many_pixels"  // the picture has more pixels than Rules.MaxPixels when decoded
 )
 
 // A Refusal says why a file is not accepted.
@@ -26,13 +26,13 @@ type Refusal struct {
 	Message string // a sentence for the sender of the file, in English
 }
 
-// Error returns code and message.
+// Error returns the code and the message.
 func (r *Refusal) Error() string { return string(r.Code) + ": " + r.Message }
 
 // A reason says why a file of an allowed type is refused.
 type reason struct {
 	code    Code
-	message string // in which %s is the name of the type
+	message string // text for the sender, with %s in place of the name of the type
 }
 
 var (
@@ -65,7 +65,7 @@ var typeNames = map[string]string{
 
 func typeName(mediaType string) string { return cmp.Or(typeNames[mediaType], mediaType) }
 
-// listTypes returns a list such as "JPEG, PNG and GIF".
+// listTypes returns the names of types as a list for people, such as "JPEG, PNG and GIF".
 func listTypes(mediaTypes []string) string {
 	names := make([]string, len(mediaTypes))
 	for i, t := range mediaTypes {

@@ -1,16 +1,16 @@
-// Package rules says which files of users are accepted. A [Judge] decides by the content
-// of a file, never by its name or what the sender claims. It reads only the beginning of
-// a file and changes nothing in it. The package knows neither HTTP nor a store.
+// Package rules checks whether the files of users are accepted. A [Judge] decides by the content of
+// a file, never by its name or by the type that the sender claims. It reads only the beginning of a
+// file, and never changes the file. The package needs neither HTTP nor a store.
 //
 //	judge, err := rules.New(rules.Images(5 << 20))
 //	verdict, err := judge.Inspect(ctx, file, "")
 //
-// By default a file must be a JPEG, PNG, GIF, WebP or AVIF. Its header must be sound,
-// its pixels within bounds, and its first bytes without markup. SVG can be allowed:
-// one with a script, an event handler, a link or an external reference is refused, as
-// is one that is not valid XML. For any other type that is allowed (PDF, office
-// documents, audio, video), only detection and the search for markup decide. The types
-// that browsers run as a page (HTML, XML, JavaScript) cannot be allowed.
+// By default a file must be a JPEG, PNG, GIF, WebP or AVIF. Its header must be valid, it must not
+// have too many pixels, and its first bytes must contain no markup. SVG can be allowed, too. An SVG
+// is refused if it is not valid XML, or if it has a script, an event handler, a link or an external
+// reference. Any other type can also be allowed, such as PDF, office documents, audio and video.
+// For these, the Judge only detects the type and searches for markup. Types that browsers run as a
+// page (HTML, XML, JavaScript) cannot be allowed.
 package rules
 
 import (
@@ -29,40 +29,41 @@ import (
 // The defaults.
 const (
 	DefaultMaxSize   = 10 << 20   // bytes
-	DefaultMaxPixels = 50_000_000 // the largest picture of a camera; 200 MB when decoded
+	DefaultMaxPixels = 50_000_000 // size of the largest camera pictures; 200 MB of memory when decoded
 )
 
-// AnyType in Rules.Types stands for files of any content. Their content is not looked at, and
-// they get the type of unknown bytes, so that browsers save them.
+// AnyType in Rules.Types allows files of any content. The content is not checked. All files have
+// the media type of unknown bytes, so that browsers save them and do not show them.
 const AnyType = "*/*"
 
-// Rules say which files are accepted. The zero value has the defaults.
+// Rules say which files are accepted. The zero value has the defaults, which accept pictures of up
+// to DefaultMaxSize.
 type Rules struct {
-	// Types are the media types that are allowed, by content; nil means those of [Pictures].
-	// Any type that github.com/gabriel-vasile/mimetype detects can be allowed, unless
-	// browsers run it. [AnyType] must be the only one.
+	// Types lists the allowed media types, as detected from the content. If it is nil, the types of
+	// [Pictures] are allowed. Any type that github.com/gabriel-vasile/mimetype detects can be
+	// allowed, except types that browsers run. [AnyType] cannot be combined with other types.
 	Types []string
-	// MinSize and MaxSize limit the length of a file, in bytes; 0 means 1 and DefaultMaxSize.
-	// With AnyType, 0 sets no limit.
+	// MinSize and MaxSize limit the length of a file, in bytes. If MinSize is 0, it is 1. If
+	// MaxSize is 0, it is DefaultMaxSize. With AnyType, the value 0 means no limit instead.
 	MinSize, MaxSize int64
-	// MaxPixels limits width × height of pictures, so that decoding one does not exhaust
-	// memory; 0 means DefaultMaxPixels. For an animation, it limits one frame.
+	// MaxPixels limits width × height of a picture, so that decoding it does not exhaust memory.
+	// For an animation, it limits one frame. If it is 0, DefaultMaxPixels is used.
 	MaxPixels int64
 }
 
 // Images returns rules for pictures of at most maxSize bytes.
 func Images(maxSize int64) Rules { return Rules{MaxSize: maxSize} }
 
-// Any returns rules for files of any content, of at most maxSize bytes; 0 means no limit.
+// Any returns rules for files of any content, of at most maxSize bytes. If maxSize is 0, the size is not limited.
 func Any(maxSize int64) Rules { return Rules{Types: []string{AnyType}, MaxSize: maxSize} }
 
-// A Judge decides by rules. Its methods are safe for concurrent use.
+// A Judge checks files against [Rules]. Its methods may be called concurrently.
 type Judge struct {
 	rules Rules
-	types []string // the names that detection uses; nil means any type
+	types []string // allowed types, by the names that detection uses; nil allows any type
 }
 
-// New checks the rules.
+// New returns a Judge for the rules. If the rules are invalid, it fails.
 func New(r Rules) (*Judge, error) {
 	j := &Judge{rules: r}
 	if len(r.Types) == 1 && r.Types[0] == AnyType {
@@ -87,14 +88,15 @@ func New(r Rules) (*Judge, error) {
 	return j, nil
 }
 
-// Rules returns the rules, with the defaults.
+// Rules returns the rules of the Judge. Defaults are filled in.
 func (j *Judge) Rules() Rules {
 	r := j.rules
 	r.Types = slices.Clone(r.Types)
 	return r
 }
 
-// LooksAtContent reports whether the content decides. It does not for [AnyType].
+// LooksAtContent reports whether the Judge checks the content of files. With [AnyType], it does
+// not.
 func (j *Judge) LooksAtContent() bool { return j.types != nil }
 
 // Extensions returns the extensions that a Verdict can have.
@@ -111,29 +113,29 @@ func (j *Judge) Extensions() []string {
 	return all
 }
 
-// A Verdict describes a file that a Judge accepts.
+// A Verdict describes a file that a Judge has accepted.
 type Verdict struct {
 	MediaType     string // without parameters
 	ContentType   string // with parameters
 	Extension     string // with its dot; "" if the type has none
-	Width, Height int    // size of a picture in pixels; 0 if the type has none
-	// Inline is set if a browser may show the file. It must save any other.
+	Width, Height int    // size of a picture in pixels; 0 if the file is not a picture
+	// Inline is true if a browser may show the file. If it is false, the file must be served as a
+	// download.
 	Inline bool
-	// Head is the beginning of the file, as far as the Judge has read it. Whole is set if that
-	// is all of it.
+	// Head is the beginning of the file, as far as the Judge has read it. Whole is true if Head is
+	// the whole file.
 	Head  []byte
 	Whole bool
 }
 
-// Inspect judges a file that has this content, of which it reads at most 1 MiB. claimed is the
-// type that the sender claims. It decides nothing, but makes the message clearer if it is
-// wrong. The error is a [*Refusal] if the file breaks a rule, and otherwise that of ctx or of
-// content.
+// Inspect checks a file by its content, of which it reads at most 1 MiB. claimed is the type that
+// the sender claims. It does not change the decision, but if it is wrong, the message says so. If
+// the file breaks a rule, the error is a [*Refusal]. Otherwise it is the error of ctx or content.
 func (j *Judge) Inspect(ctx context.Context, content io.Reader, claimed string) (*Verdict, error) {
 	h, v := &head{ctx: ctx, src: content}, &Verdict{}
 	refused := j.look(h, claimed, v)
 	switch {
-	case h.failure() != nil: // bytes that were not read break no rule
+	case h.failure() != nil: // the file could not be read, so nothing is known about it
 		return nil, h.failure()
 	case refused != nil:
 		return nil, refused
@@ -162,7 +164,7 @@ func (j *Judge) look(h *head, claimed string, v *Verdict) *Refusal {
 
 var empty = &Refusal{Empty, "The file is empty."}
 
-// CheckSize judges the length of a file. The error is a [*Refusal].
+// CheckSize checks the length of a file in bytes. If it breaks a rule, the error is a [*Refusal].
 func (j *Judge) CheckSize(n int64) error {
 	switch r := j.rules; {
 	case n == 0 && r.MinSize > 0:
@@ -175,8 +177,9 @@ func (j *Judge) CheckSize(n int64) error {
 	return nil
 }
 
-// CheckClaim refuses a claimed type that browsers run. For any other type, the content
-// decides. The error is a [*Refusal].
+// CheckClaim refuses a file by the type that the sender claims, if that is a type that browsers
+// run. The error is then a [*Refusal]. For any other claimed type, it returns nil, because the
+// content decides.
 func (j *Judge) CheckClaim(claimed string) error {
 	claimed = claimedType(claimed)
 	if known := mimetype.Lookup(claimed); j.LooksAtContent() && known != nil && isActive(known) {

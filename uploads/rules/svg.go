@@ -10,21 +10,21 @@ import (
 
 const byteOrderMark = "\xEF\xBB\xBF"
 
-// inspectSVG reads the whole document, at most 1 MiB. It refuses scripts, event
-// handlers, entities, external style sheets and document types but the W3C's, and references to anything but
-// the document itself and raster pictures in it. It also refuses invalid XML, which a
-// browser that guesses would read by rules of its own.
+// inspectSVG reads a whole SVG document of at most 1 MiB. It refuses scripts, event handlers,
+// entities, external style sheets, and any document type except the W3C's. It refuses references to
+// anything except the document itself and the raster pictures in it. It also refuses invalid XML,
+// which browsers read in different ways.
 func inspectSVG(h *head) (width, height int, refused *reason) {
 	h.fill(headBytes)
 	if !h.whole() || len(h.buf) == headBytes {
 		return 0, 0, tooLong
 	}
-	// RawToken fails for any encoding other than UTF-8.
+	// RawToken fails for any encoding except UTF-8.
 	d := xml.NewDecoder(bytes.NewReader(bytes.TrimPrefix(h.buf, []byte(byteOrderMark))))
 	v := &svgVisitor{first: true}
 	for {
 		if h.canceled() {
-			return 0, 0, damaged // the result is not shown, because the failure takes precedence
+			return 0, 0, damaged // if reading failed, the caller returns that error instead
 		}
 		token, err := d.RawToken()
 		if err == io.EOF {
@@ -44,13 +44,14 @@ func inspectSVG(h *head) (width, height int, refused *reason) {
 	return 0, 0, styleReason(v.style.String(), true)
 }
 
-// An svgVisitor visits a document once.
+// An svgVisitor checks each token of one document, in order.
 type svgVisitor struct {
-	first, typed bool // first: at the beginning; typed: after the document type
+	first, typed bool // first is true before the first token has been read; typed is true after the document type
 	open         []xml.Name
 	roots        int
-	styleDepth   int             // depth of the style element that the visitor is in; 0 if it is in none
-	style        strings.Builder // all style sheets, because a comment may split a word
+	// depth of the style element that contains the current token; 0 outside of style elements
+	styleDepth int
+	style      strings.Builder // text of all style sheets together, because a comment may split a word
 }
 
 func (v *svgVisitor) visit(token xml.Token) *reason {
@@ -65,7 +66,7 @@ func (v *svgVisitor) visit(token xml.Token) *reason {
 		} else if len(v.open) == 0 && len(bytes.TrimSpace(t)) > 0 {
 			return damaged
 		}
-	case xml.Comment: // an HTML comment ends with these characters, and the rest is not a comment
+	case xml.Comment: // in HTML, a comment that begins with these characters ends there, and a browser runs the rest
 		if bytes.HasPrefix(t, []byte(">")) || bytes.HasPrefix(t, []byte("->")) {
 			return activeContent
 		}
@@ -78,7 +79,8 @@ func (v *svgVisitor) visit(token xml.Token) *reason {
 }
 
 func (v *svgVisitor) enter(e xml.StartElement) *reason {
-	if v.styleDepth > 0 { // browsers leave the text of elements in a style sheet out, and join the rest
+	// browsers skip such an element and join the text around it, which could form a dangerous style
+	if v.styleDepth > 0 {
 		return activeContent
 	}
 	if len(v.open) == 0 {
@@ -115,12 +117,13 @@ func (v *svgVisitor) leave(e xml.EndElement) *reason {
 var (
 	declaration = regexp.MustCompile(`^version\s*=\s*["']1\.[01]["']` +
 		`(\s+encoding\s*=\s*["'](?i:utf-8|us-ascii)["'])?(\s+standalone\s*=\s*["'](yes|no)["'])?\s*$`)
-	// A document type without an internal subset: a subset could have entities.
+	// documentType matches a document type without an internal subset, because a subset could
+	// define entities.
 	documentType = regexp.MustCompile(
 		`^DOCTYPE\s+([\w.-]+:)?svg(\s+(PUBLIC\s+["'][^"'<>]*["']|SYSTEM)\s+["'][^"'<>]*["'])?\s*$`,
 	)
-	// A document type whose definition nobody fetches, or only from the W3C: drawing programs
-	// write it.
+	// knownType matches a document type that has no address, or an address at the W3C, as drawing
+	// programs write it.
 	knownType = regexp.MustCompile(
 		`svg(\s+PUBLIC\s+["']-//W3C//DTD SVG [^"']*["']\s+["']https?://www\.w3\.org/[\w./-]+\.dtd["'])?\s*$`,
 	)
@@ -129,7 +132,7 @@ var (
 func (v *svgVisitor) instruction(t xml.ProcInst) *reason {
 	switch {
 	case t.Target != "xml":
-		return activeContent // xml-stylesheet
+		return activeContent // such as xml-stylesheet, which fetches a style sheet
 	case !v.first || !declaration.Match(t.Inst):
 		return damaged
 	}
@@ -145,7 +148,9 @@ func (v *svgVisitor) directive(t xml.Directive) *reason {
 	case typed || v.roots > 0 || !documentType.Match(t):
 		return damaged
 	case !knownType.Match(t):
-		return externalReference // a program that converts or shows the drawing may fetch the address, with entities
+		// a program that converts or shows the drawing may fetch the address, which may define
+		// entities
+		return externalReference
 	}
 	return nil
 }

@@ -7,25 +7,27 @@ import (
 	"strings"
 )
 
-// activeElements are elements of SVG that run or fetch something, or may contain such elements.
+// activeElements lists the elements of SVG that run or fetch something, or that may contain such
+// elements.
 var activeElements = []string{
 	"script", "foreignobject", "iframe", "object", "embed", "handler", "listener", "link",
 	"audio", "video", "canvas", "html", "body", "meta", "base", "form",
 }
 
 var (
-	// plainAttributes are attributes that hold no style and no address, whatever their value.
+	// plainAttributes lists attributes whose value is never a style or an address.
 	plainAttributes = []string{"id", "class", "d", "points", "unicode", "glyph-name"}
-	// addressAttributes are attributes that hold an address.
+	// addressAttributes lists attributes whose value is an address.
 	addressAttributes = []string{"href", "src", "ping", "srcset", "poster", "action", "formaction", "data", "background"}
-	// animationAttributes are attributes of animations that may hold an address.
+	// animationAttributes lists attributes of animations whose value may be an address.
 	animationAttributes = []string{"from", "to", "values", "by"}
-	// wordAttributes are attributes with text for people, or with times, which look like
-	// functions.
+	// wordAttributes lists attributes whose value is text for people, or a time. Such a value may
+	// look like a function of CSS.
 	wordAttributes = []string{"title", "name", "label", "alt", "content", "desc", "begin", "end"}
 )
 
-// elementReason returns why an element or one of its attributes is refused, or nil.
+// elementReason returns the reason why an element or one of its attributes is refused. If both are
+// accepted, it returns nil.
 func elementReason(e xml.StartElement) *reason {
 	if slices.Contains(activeElements, strings.ToLower(e.Name.Local)) {
 		return activeContent
@@ -48,7 +50,7 @@ func attributeReason(a xml.Attr) *reason {
 			return activeContent
 		}
 		return nil
-	case name == "base": // makes #name an external reference
+	case name == "base": // with xml:base, #name refers to another document
 		return externalReference
 	case slices.Contains(addressAttributes, name):
 		return addressReason(value)
@@ -62,7 +64,7 @@ func attributeReason(a xml.Attr) *reason {
 		return styleReason(a.Value, true)
 	case slices.Contains(plainAttributes, name):
 		return nil
-	case name == "attributename": // an animation that sets a reference or a handler
+	case name == "attributename": // refused if the animation sets a reference or an event handler
 		if strings.HasSuffix(value, "href") || strings.HasPrefix(value, "on") {
 			return activeContent
 		}
@@ -71,13 +73,14 @@ func attributeReason(a xml.Attr) *reason {
 	return styleReason(a.Value, isStyle(a.Name.Space, name))
 }
 
-// isStyle reports whether a CSS property may have this name.
+// isStyle reports whether an attribute with this name may be a CSS property.
 func isStyle(space, name string) bool {
 	return space == "" && !slices.Contains(wordAttributes, name) &&
 		!strings.HasPrefix(name, "data-") && !strings.HasPrefix(name, "aria-")
 }
 
-// withoutSpaces removes spaces and controls, as browsers do in addresses.
+// withoutSpaces returns text in lower case without spaces and control characters, which browsers
+// ignore in addresses.
 func withoutSpaces(text string) string {
 	return strings.ToLower(strings.Map(func(r rune) rune {
 		if r <= ' ' || r == 0x7F {
@@ -87,8 +90,8 @@ func withoutSpaces(text string) string {
 	}, text))
 }
 
-// addressReason refuses any address but the document itself and raster pictures. It
-// expects the result of withoutSpaces.
+// addressReason refuses any address except a reference to the document itself or a raster picture.
+// address must be a result of withoutSpaces.
 func addressReason(address string) *reason {
 	switch {
 	case address == "" || address[0] == '#':
@@ -101,7 +104,7 @@ func addressReason(address string) *reason {
 	return externalReference
 }
 
-// isPicture reports whether the address contains a raster picture.
+// isPicture reports whether the address is a data URL with a raster picture.
 func isPicture(address string) bool {
 	pictures := []string{"data:image/png;", "data:image/jpeg;", "data:image/gif;", "data:image/webp;"}
 	return slices.ContainsFunc(pictures, func(picture string) bool { return strings.HasPrefix(address, picture) })
@@ -110,7 +113,8 @@ func isPicture(address string) bool {
 // cssFunction matches a function's name, and its arguments if they are bare words.
 var cssFunction = regexp.MustCompile(`([-\w\x{80}-\x{10FFFF}]+)\(([-\w\s.,%]*\))?`)
 
-// harmlessFunctions are CSS functions that fetch nothing. url is checked separately.
+// harmlessFunctions has the CSS functions that fetch nothing. The address in url(...) is checked
+// separately.
 var harmlessFunctions = wordSet(`
 	url rgb rgba hsl hsla hwb lab lch oklab oklch color color-mix light-dark device-cmyk icc-color
 	calc min max clamp abs round mod rem sin cos tan asin acos atan atan2 sqrt pow hypot exp log sign var env attr
@@ -131,11 +135,12 @@ func wordSet(list string) map[string]bool {
 	return set
 }
 
-// styleReason refuses style sheets that fetch or run something. url(#name) refers to
-// the document itself. A backslash is refused, because it can hide letters. If style
-// is true, every function must be known, because image-set, src and future functions
-// fetch without url. Functions of bare words are accepted: they refer to nothing
-// external, and mostly occur in comments, such as icon(s).
+// styleReason refuses a style sheet that fetches or runs something. The only accepted references
+// are url(#name), which is part of the document itself, and raster pictures. A backslash is
+// refused, because it can hide letters. If style is true, an unknown function is refused, because
+// image-set, src and future functions can fetch without url. A function whose arguments are only
+// words is accepted: it cannot refer to anything external, and mostly occurs in comments, such as
+// "icon(s)".
 func styleReason(text string, style bool) *reason {
 	tight := withoutSpaces(text)
 	for _, bad := range []string{"javascript:", "expression(", "-moz-binding", `\`} {
@@ -157,9 +162,9 @@ func styleReason(text string, style bool) *reason {
 	return nil
 }
 
-// urlReason checks the address of every url(...) in the result of withoutSpaces. It
-// reads the text at most twice, because it searches for a script only from the first
-// address on.
+// urlReason checks the address of every url(...) in a result of withoutSpaces. It searches for a
+// script only once, from the first address to the end, so that its time is linear in the length of
+// the text.
 func urlReason(text string) *reason {
 	for rest, searched := text, false; ; {
 		_, target, found := strings.Cut(rest, "url(")

@@ -4,14 +4,14 @@ import "encoding/binary"
 
 const (
 	riffHeader  = 12
-	riffChunk   = 8    // a chunk's name and length
-	webpPicture = 10   // bytes of a picture or a canvas that have its size
+	riffChunk   = 8    // bytes of a chunk's name and length
+	webpPicture = 10   // first bytes of a picture or canvas, which contain its size
 	webpFrame   = 16   // bytes of a frame before its picture
-	webpMoves   = 0x02 // flag of a canvas that is animated
+	webpMoves   = 0x02 // flag of an animated canvas
 )
 
-// inspectWebP reads the container (RFC 9649) up to the first picture. If there is a
-// canvas, the picture must fit it, because a decoder may trust either.
+// inspectWebP reads the container (RFC 9649) up to the first picture. If the file also has a
+// canvas, the picture must fit into it, because a decoder may use the size of either.
 func inspectWebP(h *head) (width, height int, refused *reason) {
 	b, ok := h.bytesAt(0, riffHeader+riffChunk+webpPicture)
 	if !ok || string(b[:4]) != "RIFF" || string(b[8:12]) != "WEBP" {
@@ -39,8 +39,8 @@ func inspectWebP(h *head) (width, height int, refused *reason) {
 	return 0, 0, damaged
 }
 
-// paddedLength returns the even length of a chunk's content, or more than a head
-// holds.
+// paddedLength returns the length of a chunk's content, rounded up to an even number. If it exceeds
+// headBytes, the result is only some number above headBytes.
 func paddedLength(chunk []byte) int {
 	return int(min(binary.LittleEndian.Uint32(chunk[4:]), headBytes)+1) &^ 1
 }
@@ -69,8 +69,7 @@ func checkSize(h *head, at, width, height int) *reason {
 	return refused
 }
 
-// webpPictureSize returns the size that the picture in this chunk has by its own
-// header.
+// webpPictureSize returns the size of the picture in this chunk, as its own header says.
 func webpPictureSize(h *head, at int) (width, height int, refused *reason) {
 	b, ok := h.bytesAt(at, riffChunk+webpPicture)
 	if !ok {

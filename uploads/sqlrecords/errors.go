@@ -12,21 +12,22 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// readError converts the error of a statement that changed nothing.
+// readError converts the error of a statement that changes nothing to a *storage.Error or a
+// [storage.Code].
 func readError(ctx context.Context, op string, err error) error {
 	if own, ok := errors.AsType[*storage.Error](err); ok {
 		return own
 	}
-	if errors.Is(err, sql.ErrNoRows) || stateOf(err) == "22021" { // character_not_in_repertoire: no row has such a text
+	// 22021 is character_not_in_repertoire: no row can contain such a text
+	if errors.Is(err, sql.ErrNoRows) || stateOf(err) == "22021" {
 		return storage.ObjectNotFound
 	}
 	code := codeOf(ctx, err)
 	return &storage.Error{Code: code, Op: op, Provider: "sql", Retryable: code == storage.Unavailable, Err: err}
 }
 
-// writeError converts the error of a statement that may have changed something. It
-// sets Unknown unless the database or the driver says that the statement was not
-// executed.
+// writeError converts the error of a statement that may have changed something. If it is not
+// certain that the statement had no effect, it sets Unknown.
 func writeError(ctx context.Context, op string, err error) error {
 	told := readError(ctx, op, err)
 	if e, ok := told.(*storage.Error); ok {
@@ -35,7 +36,7 @@ func writeError(ctx context.Context, op string, err error) error {
 	return told
 }
 
-// These interfaces describe errors of drivers, so that no driver is imported.
+// These interfaces match the error types of drivers, so that this package imports no driver.
 type (
 	stateError interface{ SQLState() string } // github.com/jackc/pgx, github.com/lib/pq
 	codeError  interface{ Code() int }        // modernc.org/sqlite: SQLite's result code
@@ -50,19 +51,19 @@ func stateOf(err error) string {
 	return ""
 }
 
-// notExecuted reports whether the statement was certainly not executed. That is not
-// certain for driver.ErrBadConn: a driver must not return it if the database may have
-// received the statement, but github.com/lib/pq does if the connection ends before
-// the response.
+// notExecuted reports whether the statement certainly had no effect. After driver.ErrBadConn, that
+// is not certain. A driver must not return ErrBadConn if the database may have received the
+// statement. But github.com/lib/pq returns it if the connection ends before the response.
 func notExecuted(err error) bool {
 	var retry retryError
 	if dial, ok := errors.AsType[*net.OpError](err); ok && dial.Op == "dial" ||
 		errors.As(err, &retry) && retry.SafeToRetry() {
-		return true // there was no connection to send the statement on, or the driver did not send it
+		return true // no connection was available, or the driver did not send the statement
 	}
 	if state := stateOf(err); state != "" {
-		// connection_exception, system_error, statement_completion_unknown, disk_full: the flush that failed may be
-		// that of a commit
+		// After these states, a commit may have succeeded: 08 is connection_exception, 58
+		// system_error, 40003 statement_completion_unknown, and 53100 disk_full. A disk may be full
+		// when the commit is flushed.
 		return !strings.HasPrefix(state, "08") && !strings.HasPrefix(state, "58") && state != "40003" &&
 			state != "53100"
 	}
@@ -70,7 +71,8 @@ func notExecuted(err error) bool {
 	return code >= 0 && code != sqliteInterrupt && code != sqliteIOError
 }
 
-// These are primary result codes, the low byte: https://www.sqlite.org/rescode.html
+// These are primary result codes of SQLite, which are the low byte of a code:
+// https://www.sqlite.org/rescode.html
 const (
 	sqliteBusy      = 5
 	sqliteLocked    = 6
@@ -81,7 +83,8 @@ const (
 	sqliteCantOpen  = 14
 )
 
-// primaryCode returns SQLite's code of an error, or -1 if it has none.
+// primaryCode returns the primary result code of an error of SQLite. For other errors, it returns
+// -1.
 func primaryCode(err error) int {
 	var e codeError
 	if errors.As(err, &e) {
@@ -114,23 +117,24 @@ func codeOf(ctx context.Context, err error) storage.Code {
 	return storage.Internal
 }
 
-// codeOfState returns the code for a state by its class:
-// https://www.postgresql.org/docs/current/errcodes-appendix.html
+// codeOfState returns the code for an error state of PostgreSQL. It mainly depends on the class,
+// which is the first two characters: https://www.postgresql.org/docs/current/errcodes-appendix.html
 func codeOfState(state string) storage.Code {
 	switch {
 	case state == "42501": // insufficient_privilege
 		return storage.PermissionDenied
-	case state == "25006": // read_only_sql_transaction, of a primary that has become a replica
+	case state == "25006": // read_only_sql_transaction: a primary has become a replica
 		return storage.Unavailable
 	case len(state) != 5:
 		return storage.Internal
 	}
 	switch state[:2] {
-	case "22", "54": // data_exception; program_limit_exceeded: an index takes some 2,600 bytes of a text
+	case "22", "54": // data_exception; program_limit_exceeded: an index allows texts of about 2,600 bytes
 		return storage.InvalidArgument
 	case "28": // invalid_authorization_specification
 		return storage.Unauthenticated
-	case "08", "40", "53", "55", "57": // connection, rollback, resources, not in state, intervention
+	// connection, rollback, resources, object not in prerequisite state, operator intervention
+	case "08", "40", "53", "55", "57":
 		return storage.Unavailable
 	}
 	return storage.Internal

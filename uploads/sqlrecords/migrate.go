@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Migrations of each dialect: its first file is version 1. A released file is never changed.
+// migrations has the migrations of each dialect. The first file is version 1. A released file must
+// never be changed.
 //
 //go:embed migrations
 var migrations embed.FS
@@ -23,9 +24,9 @@ const versionTable = `CREATE TABLE IF NOT EXISTS omnibucket_files_migrations (
 	applied TEXT    NOT NULL
 )`
 
-// migrate applies all missing migrations, or none. Processes that start at once
-// migrate in turn, and only the first has work to do. If none is missing, it needs
-// only the right to read.
+// migrate applies all missing migrations in one transaction. If several processes start at the same
+// time, they run migrate one after another, and only the first has something to do. If no migration
+// is missing, it needs only SELECT.
 func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	all, err := readMigrations(d)
 	if err != nil {
@@ -40,8 +41,8 @@ func migrate(ctx context.Context, db *sql.DB, d Dialect) error {
 	if err == nil && version >= len(all) {
 		return checkVersion(version, len(all))
 	}
-	// Otherwise a migration or the table is missing. Any other error will occur
-	// again.
+	// A migration is missing, or versionOf failed because the table does not exist yet. If
+	// versionOf failed for another reason, apply fails in the same way.
 	return d.exclusively(ctx, connection, func(ctx context.Context) error {
 		return apply(ctx, connection, d, all)
 	})
@@ -53,7 +54,7 @@ func versionOf(ctx context.Context, connection *sql.Conn) (version int, err erro
 	return version, err
 }
 
-// checkVersion refuses tables that a later program has changed.
+// checkVersion fails if a later version of this package has changed the tables.
 func checkVersion(version, last int) error {
 	if version <= last {
 		return nil
@@ -90,10 +91,10 @@ func apply(ctx context.Context, connection *sql.Conn, d Dialect, all [][]string)
 	return nil
 }
 
-// readMigrations returns the statements of a dialect's migrations, in the order of versions. A semicolon
-// at the end of a line separates statements.
+// readMigrations returns the migrations of a dialect, ordered by version. Each has a list of
+// statements. A semicolon at the end of a line ends a statement.
 func readMigrations(d Dialect) (all [][]string, err error) {
-	names, err := fs.Glob(migrations, "migrations/"+d.String()+"/*") // sorted by name
+	names, err := fs.Glob(migrations, "migrations/"+d.String()+"/*") // sorted by name, and so by version
 	if err != nil {
 		return nil, err
 	}
@@ -107,18 +108,18 @@ func readMigrations(d Dialect) (all [][]string, err error) {
 	return all, nil
 }
 
-// migrationLock is the key of PostgreSQL's advisory lock: "omnifile" in ASCII.
+// migrationLock is the key of an advisory lock in PostgreSQL. It is "omnifile" in ASCII.
 const migrationLock = 0x6F6D6E6966696C65
 
-// rollbackTimeout limits the rollback if ctx has ended already.
+// rollbackTimeout limits a rollback, which does not use ctx because ctx may have ended.
 const rollbackTimeout = 5 * time.Second
 
-// exclusively runs f in a transaction that excludes other processes.
+// exclusively runs f in a transaction, while no other process runs its own f.
 func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Context) error) (err error) {
 	begin := "BEGIN"
 	if d == SQLite {
-		// A plain BEGIN would take the lock at the first write, and fail at once if another
-		// process had taken it in between.
+		// A plain BEGIN would take the lock only at the first write. It would fail immediately if
+		// another process had written meanwhile.
 		begin = "BEGIN IMMEDIATE"
 	}
 	execute := func(statement string) error {
@@ -146,5 +147,5 @@ func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Co
 	if err := f(ctx); err != nil {
 		return err
 	}
-	return execute("COMMIT") // readers may keep the database busy
+	return execute("COMMIT") // repeated, because readers may keep the database busy
 }

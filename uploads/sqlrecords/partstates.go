@@ -45,9 +45,9 @@ func (r *records) SetState(ctx context.Context, key string, state []byte, revisi
 	return written, nil
 }
 
-// checkWritten decides whether a statement that changed nothing has failed. If the response to
-// an attempt was lost, database/sql repeats the statement, which then finds the revision that
-// the first attempt wrote.
+// checkWritten is called if a statement changed no row. It reports a failure, unless the row has
+// the revision that this call wrote. That is the case if the response to the first attempt was lost
+// and database/sql repeated the statement.
 func (r *records) checkWritten(ctx context.Context, op, key, written string) error {
 	const statement = "SELECT revision FROM omnibucket_files_parts WHERE state_key = ?"
 	var now string

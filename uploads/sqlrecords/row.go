@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// bind numbers the question marks of a statement if the dialect requires it. No
-// statement has one in a literal.
+// bind replaces the question marks of a statement by numbered parameters, if the dialect needs
+// them. No statement has a question mark in a literal.
 func (d Dialect) bind(statement string) string {
 	if d != PostgreSQL {
 		return statement
@@ -31,8 +31,8 @@ func (d Dialect) bind(statement string) string {
 	}
 }
 
-// sqliteTime has whole milliseconds and a fixed length, so that texts sort by time.
-// SQLite's own functions understand it.
+// sqliteTime is the format of times in SQLite. It has whole milliseconds and a fixed length, so
+// that texts sort by time. SQLite's own functions can parse it.
 const sqliteTime = "2006-01-02T15:04:05.000Z"
 
 func (d Dialect) time(t time.Time) any {
@@ -62,7 +62,7 @@ type row interface{ Scan(to ...any) error }
 func scan(from row) (*uploads.File, error) {
 	var f uploads.File
 	var extension string   // extension of the key, for people who read the table
-	var created storedTime // time of the ID
+	var created storedTime // the same time as in the ID
 	var crc32c sql.NullInt64
 	err := from.Scan(
 		&f.ID, &f.Key, &extension, &f.ContentType, &f.Name, &f.Size,
@@ -77,7 +77,7 @@ func scan(from row) (*uploads.File, error) {
 	return &f, nil
 }
 
-// storedTime scans the result of time.
+// storedTime scans a time that [Dialect.time] has stored, in either dialect.
 type storedTime time.Time
 
 var _ sql.Scanner = (*storedTime)(nil)

@@ -10,10 +10,11 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
-// migrationPatience is how long New waits for other connections, if their own timeout is shorter.
+// migrationPatience is how long New waits while other connections lock the database. The
+// connections' own timeout may be longer.
 const migrationPatience = 30 * time.Second
 
-// whileBusy calls f, and repeats it while the database is busy.
+// whileBusy calls f until the database is no longer busy, or until migrationPatience has passed.
 func whileBusy(ctx context.Context, f func() error) error {
 	for end := time.Now().Add(migrationPatience); ; {
 		err := f()
@@ -26,9 +27,10 @@ func whileBusy(ctx context.Context, f func() error) error {
 	}
 }
 
-// connect waits while the database is busy. A driver opens a connection with the pragmas of the address.
-// Two connections that make a new database a write-ahead log at once both read it first, and SQLite
-// makes one of them fail instead of wait: https://www.sqlite.org/c3ref/busy_handler.html
+// connect opens a connection, and retries while the database is busy. When the driver opens a
+// connection, it executes the pragmas of the address. If two connections switch a new database to a
+// write-ahead log at the same time, SQLite makes one of them fail instead of wait:
+// https://www.sqlite.org/c3ref/busy_handler.html
 func connect(ctx context.Context, db *sql.DB) (connection *sql.Conn, err error) {
 	err = whileBusy(ctx, func() error {
 		connection, err = db.Conn(ctx)
@@ -37,25 +39,28 @@ func connect(ctx context.Context, db *sql.DB) (connection *sql.Conn, err error) 
 	return connection, err
 }
 
-// misconfigured is the error for a pool whose connections fail when two are used at once.
+// misconfigured returns the error for a pool whose connections fail if two of them are used at the
+// same time.
 func misconfigured(hint string, err error) error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: "sqlrecords.New", Err: err, Hint: hint}
 }
 
-// checkPatience refuses connections that do not wait for another that writes. A database in memory has no file.
+// checkPatience fails if a connection does not wait while another connection writes. It also
+// reports whether the database is in memory.
 func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 	connection, err := connect(ctx, db)
 	if err != nil {
 		return false, err
 	}
 	defer func() { _ = connection.Close() }()
-	// Unlike the table of the same name, https://www.sqlite.org/pragma.html#pragma_database_list takes no lock.
-	var number, name, file sql.NullString // of the database "main", which is the first
+	// This pragma takes no lock, unlike the table-valued function pragma_database_list:
+	// https://www.sqlite.org/pragma.html#pragma_database_list
+	var number, name, file sql.NullString // of the first database, which is "main"
 	if err = connection.QueryRowContext(ctx, "PRAGMA database_list").Scan(&number, &name, &file); err == nil &&
 		file.String == "" {
 		return true, nil
 	}
-	var patience int // in milliseconds
+	var patience int // busy_timeout in milliseconds
 	if err = cmp.Or(err, connection.QueryRowContext(ctx, "PRAGMA busy_timeout").Scan(&patience)); err == nil &&
 		patience == 0 {
 		err = misconfigured(
@@ -66,14 +71,16 @@ func checkPatience(ctx context.Context, db *sql.DB) (inMemory bool, err error) {
 	return false, err
 }
 
-// checkShared refuses connections that each have their own database in memory: two must see the tables.
+// checkShared fails if each connection has its own database in memory. It checks that two
+// connections have the tables.
 func checkShared(ctx context.Context, db *sql.DB) error {
 	for range 2 {
 		connection, err := db.Conn(ctx)
 		if err != nil {
 			return err
 		}
-		defer func() { _ = connection.Close() }() // not closed before the other connection is open
+		// closed only at the end, so that the pool must open a second connection
+		defer func() { _ = connection.Close() }()
 		if _, err := versionOf(ctx, connection); err != nil {
 			return misconfigured(
 				"call db.SetMaxOpenConns(1), because each connection has its own database in memory", err,

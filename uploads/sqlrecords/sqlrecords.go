@@ -1,38 +1,42 @@
-// Package sqlrecords keeps the records of files in a database, SQLite or
-// PostgreSQL, with database/sql. Use it to query records, and to list by purpose or
-// uploader without reading other records.
+// Package sqlrecords stores the records of files in SQLite or PostgreSQL, with database/sql. Use it
+// if you query records by SQL, or if you often list files by purpose or user.
 //
 //	db, err := sql.Open("pgx", address) // github.com/jackc/pgx/v5/stdlib
 //	records, err := sqlrecords.New(ctx, db, sqlrecords.PostgreSQL)
 //	service, err := uploads.New(bucket, uploads.Config{Records: records})
 //
-// The program chooses the driver. The package understands the errors of
-// github.com/jackc/pgx, github.com/lib/pq and modernc.org/sqlite. With another
-// driver, a failure is Internal. A failed write may then have taken effect
+// The program chooses the driver. The package recognizes the errors of github.com/jackc/pgx,
+// github.com/lib/pq and modernc.org/sqlite. With another driver, the code of each error is
+// Internal. A failed write then always counts as one that may have taken effect
 // ([storage.OutcomeUnknown]), so that a file's bytes are left for Sweep.
 //
-// With SQLite, every connection must wait for others that write, and a write-ahead
-// log is best. With modernc.org/sqlite:
+// With SQLite, every connection must wait while another one writes. A write-ahead log is
+// recommended. With modernc.org/sqlite, the address sets the wait (busy_timeout) and the log
+// (journal_mode):
 //
 //	sql.Open("sqlite", "file:files.db?_pragma=busy_timeout(10000)&_pragma=journal_mode(WAL)")
 //
-// A pool of one connection, db.SetMaxOpenConns(1), need not wait if no other process
+// A pool of one connection, db.SetMaxOpenConns(1), does not need the timeout if no other process
 // writes to the file.
 //
-// If the database is in memory, as with ":memory:", each connection has a database of its own. It needs
-// db.SetMaxOpenConns(1).
+// If the database is in memory, as with ":memory:", each connection has its own database. Such a
+// database needs db.SetMaxOpenConns(1).
 //
-// All connections must lead to the primary: what a replica returns may be older than what was written. Behind
-// PgBouncer in transaction pooling, add default_query_exec_mode=exec to the address of pgx, because connections
-// to the server change between statements.
+// All connections must lead to the primary, because a replica may return outdated rows. If pgx
+// connects through PgBouncer with transaction pooling, add default_query_exec_mode=exec to its
+// address, because statements may then use different connections to the server.
 //
-// With PostgreSQL, the first New, and the first New of a version that changes the tables, needs the right to
-// create tables in the schema. Any other New needs SELECT on omnibucket_files_migrations. All other calls need
-// SELECT, INSERT, UPDATE and DELETE on omnibucket_files and omnibucket_files_parts.
+// With PostgreSQL, the first call of New needs the right to create tables in the schema. So does
+// the first call after an update of this package that changes the tables. Any other call of New
+// needs SELECT on omnibucket_files_migrations. All other functions need SELECT, INSERT, UPDATE and
+// DELETE on omnibucket_files and omnibucket_files_parts.
 //
-// The table of the records is omnibucket_files. Any program may read it, but only this
-// package may write it. The table omnibucket_files_parts has the states of uploads in
-// parts ([uploads.States]) if the bucket lacks conditional writes.
+// [In] changes records in a transaction of the program, so that either both a file and a row of the
+// program exist, or neither.
+//
+// The table of the records is omnibucket_files. Any program may read it and refer to its column id
+// by a foreign key, but only this package may write it. If the bucket lacks conditional writes, the
+// table omnibucket_files_parts has the states of unfinished uploads ([uploads.States]).
 package sqlrecords
 
 import (
@@ -48,7 +52,7 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/filename"
 )
 
-// A Dialect is the SQL that a database speaks.
+// A Dialect says which database is used, because the SQL differs.
 type Dialect int
 
 // The dialects.
@@ -57,8 +61,8 @@ const (
 	PostgreSQL                    // 12 or later
 )
 
-// terms has the expressions that differ between dialects: now is the time, and idle is how long ago "changed"
-// was, in whole seconds.
+// terms has the name of each dialect, and the expressions that differ: now is the present time, and
+// idle is how many whole seconds ago the column "changed" was set.
 var terms = map[Dialect]struct{ name, now, idle string }{
 	SQLite: {
 		"sqlite", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
@@ -79,13 +83,14 @@ type records struct {
 
 var _ uploads.Records = (*records)(nil)
 
-// New keeps records in db, which the caller must close. The result is a
-// [uploads.States], too. New first updates the tables;
-// several processes may do so at once. If d is not a [Dialect] of this package, New
-// fails with InvalidArgument. So it does if connections to SQLite do not wait for
-// each other, or have separate databases. If a later version of this package has
-// changed the tables, it fails with Unsupported. Other errors are those of the
-// database.
+// New returns Records in the database db, which the caller must close. The result also implements
+// [uploads.States]. New first creates or updates the tables. Several processes may call New at the
+// same time.
+//
+// If d is not a [Dialect] of this package, New fails with InvalidArgument. It fails in the same way
+// if connections to SQLite do not wait for each other, or have separate databases. If a later
+// version of this package has changed the tables, it fails with Unsupported. It returns any other
+// error of the database.
 func New(ctx context.Context, db *sql.DB, d Dialect) (uploads.Records, error) {
 	const op = "sqlrecords.New"
 	switch {
@@ -121,7 +126,8 @@ const columns = "id, object_key, file_ext, mime_type, original_name, original_le
 func (r *records) Create(ctx context.Context, f *uploads.File) error {
 	const statement = "INSERT INTO omnibucket_files (" + columns +
 		") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
-	if err := filename.Storable(f.Expires); err != nil { // SQLite stores the time as a text
+	// PostgreSQL would accept other times, but SQLite stores the time as a text
+	if err := filename.Storable(f.Expires); err != nil {
 		return err
 	}
 	created, err := r.exec(ctx, "Create", statement, r.dialect.values(f)...)
@@ -150,8 +156,22 @@ func (r *records) SetPurpose(ctx context.Context, id, purpose string) (record *u
 }
 
 func (r *records) Remove(ctx context.Context, f *uploads.File) error {
-	_, err := r.exec(ctx, "Remove", "DELETE FROM omnibucket_files WHERE id = ?", f.ID)
-	return err
+	statement := "DELETE FROM omnibucket_files WHERE id = ?"
+	if !f.Expires.IsZero() {
+		statement += " AND expires IS NOT NULL" // do not remove a file that a transaction has kept
+	}
+	removed, err := r.exec(ctx, "Remove", statement, f.ID)
+	if err != nil || removed > 0 || f.Expires.IsZero() {
+		return err
+	}
+	switch _, err := r.Record(ctx, f.ID); storage.CodeOf(err) {
+	case "":
+		return storage.PreconditionFailed
+	case storage.ObjectNotFound:
+		return nil
+	default:
+		return err
+	}
 }
 
 // exec executes a statement that writes, and returns how many rows it changed.
@@ -166,13 +186,13 @@ func (r *records) exec(ctx context.Context, op, statement string, values ...any)
 	return rows, err
 }
 
-// write calls f, which executes a statement that writes these values. If a database isolates transactions more than
-// by default, one of two concurrent writes fails, and write repeats it.
+// write calls f, which executes a statement with these values. If the database uses a stricter
+// isolation level than its default, one of two concurrent writes fails. write then repeats f.
 func write(ctx context.Context, op string, values []any, f func() error) error {
 	if err := cmp.Or(ctx.Err(), filename.Storable(values...)); err != nil {
 		return readError(ctx, op, err)
 	}
-	const maxAttempts = 1000 // more than the concurrent calls that change one row
+	const maxAttempts = 1000 // more than the number of calls that change one row at the same time
 	err := f()
 	for attempts := 1; stateOf(err) == "40001" && attempts < maxAttempts; attempts++ { // serialization_failure
 		err = f()
@@ -206,14 +226,15 @@ func (r *records) Expired(ctx context.Context, now time.Time, limit int) ([]*upl
 	return page, err
 }
 
-// selectAfter selects records. Its first value is the ID after which it starts, and
-// its last is how many rows to read.
+// selectAfter returns a statement that selects records in the order of IDs. Its first value is the
+// ID after which the result starts, and its last value is the number of rows.
 func selectAfter(columns, where string) string {
 	return "SELECT " + columns + " FROM omnibucket_files WHERE id > ?" + where + " ORDER BY id LIMIT ?"
 }
 
-// query reads a page, and one row more to know whether there is another page. next is the key after which the
-// next page starts; "" means there is none. The last value of the statement is how many rows to read.
+// query returns one page of rows. It reads one row more than limit, to find out whether there is
+// another page. next is the key after which the next page starts, or "" if there is no next page.
+// query appends the number of rows to the values of the statement.
 func query[T any](
 	ctx context.Context, r *records, op, statement string, values []any, limit int, scan func(row) (T, error),
 	key func(T) string,
@@ -240,9 +261,12 @@ func query[T any](
 	return page, next, nil
 }
 
-// matching returns [uploads.Filter.Matches] in SQL, without From, which List begins after.
+// matching returns the condition of a filter in SQL, as [uploads.Filter.Matches] checks it. The
+// condition does not include the field From, because List begins the page at that time.
 func matching(f uploads.Filter) (where string, values []any) {
-	where = " AND expires IS NULL"
+	if !f.Expiring {
+		where = " AND expires IS NULL"
+	}
 	and := func(condition string, value any) {
 		where += " AND " + condition
 		values = append(values, value)
@@ -253,7 +277,7 @@ func matching(f uploads.Filter) (where string, values []any) {
 	if f.User != "" {
 		and("uploaded_by = ?", f.User)
 	}
-	if !f.To.IsZero() { // compare the time in the ID: not every year sorts correctly as SQLite's text
+	if !f.To.IsZero() { // compare with the ID, because the texts of some years do not sort by time in SQLite
 		and("id < ?", timeid.Floor(f.To))
 	}
 	return where, values

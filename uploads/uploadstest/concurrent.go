@@ -22,7 +22,7 @@ var concurrentCases = []testCase{
 
 const racers = 16
 
-// race runs do in several goroutines at once.
+// race calls the function do in several goroutines, which all start at the same moment.
 func race(do func(i int)) {
 	var group sync.WaitGroup
 	start := make(chan struct{})

@@ -14,6 +14,7 @@ var expiryCases = []testCase{
 	{"files that expire are not listed, but their IDs are", expiringUnlisted},
 	{"files have expired at their time, and the first to expire are first", expiredInOrder},
 	{"a removed file has not expired", removedUnexpired},
+	{"a file that stays is not removed as one that expires", staysUnremoved},
 	{"the purpose of a file that expires is not set", purposeOfExpiring},
 	{"a time that not every store can keep is refused, and later times of others are found", unstorableExpiry},
 }
@@ -83,6 +84,21 @@ func removedUnexpired(t *testing.T, r uploads.Records) {
 	require.Equal(t, []string{stays.ID}, expired(t, r, 1000, 10))
 	_, err = r.Record(t.Context(), goes.ID)
 	absent(t, err)
+}
+
+// staysUnremoved tests Remove with an outdated File, which a sweep may have if it read the file before a
+// transaction kept it. Remove must keep the record.
+func staysUnremoved(t *testing.T, r uploads.Records) {
+	stays := record(1)
+	create(t, r, stays)
+	read := *stays
+	read.Expires = day
+	require.ErrorIs(t, r.Remove(t.Context(), &read), storage.PreconditionFailed)
+	got, err := r.Record(t.Context(), stays.ID)
+	require.NoError(t, err)
+	same(t, stays, got)
+	require.NoError(t, r.Remove(t.Context(), stays))
+	require.NoError(t, r.Remove(t.Context(), &read), "again")
 }
 
 func purposeOfExpiring(t *testing.T, r uploads.Records) {

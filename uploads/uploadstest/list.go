@@ -21,7 +21,7 @@ var listCases = []testCase{
 	{"IDs are those of all records, in order, in pages", listedIDs},
 }
 
-// stock creates n records, last first, and returns them in order.
+// stock creates n records, in the reverse order of their IDs. It returns them sorted by ID.
 func stock(t *testing.T, r uploads.Records, n int, change func(i int, r *uploads.File)) []*uploads.File {
 	t.Helper()
 	records := make([]*uploads.File, n)
@@ -97,13 +97,16 @@ func boundedPage(t *testing.T, r uploads.Records) {
 	require.NotEmpty(t, next)
 }
 
-// lastYear is the end of time in .NET and Java; clients send it for "no limit".
+// lastYear is the latest time of .NET and Java. Clients send it to mean "no limit".
 var lastYear = time.Date(9999, 12, 31, 23, 59, 59, 999999900, time.UTC)
 
 func filteredList(t *testing.T, r uploads.Records) {
 	records := stock(t, r, 24, func(i int, r *uploads.File) {
 		r.Purpose = []string{"", "reports", "Reports", "100%", "100x"}[i%5]
 		r.User.ID = []string{"user-1", "user-2", ""}[i%3]
+		if i%4 == 3 {
+			r.Expires = day.Add(time.Hour)
+		}
 	})
 	at := func(ms int) time.Time { return day.Add(time.Duration(ms) * time.Millisecond) }
 	for _, f := range []uploads.Filter{
@@ -117,6 +120,7 @@ func filteredList(t *testing.T, r uploads.Records) {
 		{From: lastYear}, {To: lastYear}, {From: lastYear.AddDate(1, 0, 0)}, {To: lastYear.AddDate(1, 0, 0)},
 		{From: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).Add(-time.Hour)}, {To: time.Date(0, 1, 1, 0, 0, 0, 0, time.UTC).Add(-time.Hour)},
 		{Purpose: "reports", User: "user-2", From: at(1), To: at(23)},
+		{Expiring: true}, {User: "user-1", Expiring: true}, {Purpose: "reports", From: at(5), Expiring: true},
 	} {
 		for _, limit := range []int{1, 4, 1000} {
 			require.Equal(t, idsOf(records, f), all(t, r, f, limit), "%+v, pages of %d", f, limit)

@@ -14,8 +14,9 @@ import (
 	"github.com/omnibucket/storage/uploads"
 )
 
-// RunStates tests everything that [uploads.States] promises. open returns empty States for each
-// case, and is called from parallel cases. RunStates returns when all cases are done.
+// RunStates tests that an implementation of [uploads.States] works as documented. For each test
+// case, it calls open, which must return States without any entries. Test cases run in parallel.
+// RunStates returns after the last one.
 func RunStates(t *testing.T, open func(t *testing.T) uploads.States) {
 	t.Helper()
 	t.Run("states of parts", func(t *testing.T) {
@@ -167,7 +168,8 @@ func statesListed(t *testing.T, s uploads.States) {
 	}
 }
 
-// The clock is that of the place of the states, which a test cannot change.
+// stateIdle requires that Idle is correct to within a minute. The database or bucket measures Idle
+// by its own clock, which a test cannot change.
 func stateIdle(t *testing.T, s uploads.States) {
 	revision := setState(t, s, firstKey, `{}`, "")
 	setState(t, s, firstKey, `{"count":1}`, revision)
@@ -211,7 +213,7 @@ func statesAtOnce(t *testing.T, s uploads.States) {
 	require.Equal(t, fmt.Sprint(racers*each), string(got), "no write was lost")
 }
 
-// countUp adds one to the state, times times.
+// countUp adds 1 to the number in the state, as many times as the caller asks.
 func countUp(ctx context.Context, s uploads.States, times int) error {
 	for times > 0 {
 		state, revision, err := s.State(ctx, firstKey)

@@ -1,6 +1,7 @@
 package uploadstest
 
 import (
+	"context"
 	"fmt"
 	"io"
 	"strings"
@@ -15,8 +16,8 @@ import (
 	"github.com/omnibucket/storage/uploads/rules"
 )
 
-// RunService tests an [uploads.Service] with records, on any bucket. open returns an empty bucket and empty
-// records for each case, and is called from parallel cases.
+// RunService tests an [uploads.Service] with records, on any bucket. For each test case, it calls
+// open, which must return an empty bucket and empty records. Test cases run in parallel.
 func RunService(t *testing.T, open func(t *testing.T) (storage.Bucket, uploads.Records)) {
 	t.Helper()
 	t.Run("service", func(t *testing.T) {
@@ -29,10 +30,65 @@ func RunService(t *testing.T, open func(t *testing.T) (storage.Bucket, uploads.R
 				c.run(t, s)
 			})
 		}
+		t.Run("what a user has is counted, with files that expire", func(t *testing.T) {
+			t.Parallel()
+			bucket, records := open(t)
+			counted(t, bucket, records)
+		})
 	})
 }
 
-// serviceCases are the cases that hold for every kind of bucket and records.
+// counted tests allowances. If neither the bucket has conditional writes nor the records keep
+// states, it only tests that New fails with Unsupported.
+func counted(t *testing.T, bucket storage.Bucket, records uploads.Records) {
+	alice := uploads.User{ID: "alice"}
+	s, err := uploads.New(bucket, uploads.Config{
+		Rules: rules.Any(0), Records: records, Unguarded: true,
+		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
+			return uploads.Allowance{Bytes: 10}, nil
+		},
+	})
+	_, states := records.(uploads.States)
+	if !states && !storage.Supports(bucket, storage.ConditionalCreate|storage.ConditionalUpdate) {
+		require.ErrorIs(t, err, storage.Unsupported)
+		return
+	}
+	require.NoError(t, err)
+	store := func(content string, target *uploads.Target) (*uploads.File, error) {
+		return s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(content), User: alice, Target: target})
+	}
+	usage := func() []int64 {
+		u, err := s.Usage(t.Context(), alice.ID)
+		require.NoError(t, err)
+		require.Zero(t, u.ReservedBytes)
+		again, err := s.Recount(t.Context(), alice.ID)
+		require.NoError(t, err)
+		require.Equal(t, u, again)
+		return []int64{u.Bytes, u.Files}
+	}
+	first, err := store("123456", nil)
+	require.NoError(t, err)
+	_, err = store("123", &uploads.Target{Lifetime: time.Millisecond})
+	require.NoError(t, err)
+	bob := uploads.User{ID: "bob"}
+	_, err = s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("of another user"), User: bob})
+	require.Equal(t, uploads.OverAllowance, uploads.CodeOf(err), "more than is allowed")
+	require.Equal(t, []int64{9, 2}, usage())
+	_, err = store("12", nil)
+	require.Equal(t, uploads.OverAllowance, uploads.CodeOf(err), "one byte is left")
+	require.Eventually(t, func() bool { // expiry is by the clock of the store
+		report, err := s.Sweep(t.Context())
+		require.NoError(t, err)
+		return report.Expired == 1
+	}, time.Minute, time.Millisecond)
+	require.Equal(t, []int64{6, 1}, usage())
+	for range 2 {
+		require.NoError(t, s.Remove(t.Context(), first))
+	}
+	require.Equal(t, []int64{0, 0}, usage())
+}
+
+// serviceCases has the test cases that must pass with any bucket and any records.
 var serviceCases = []struct {
 	name string
 	run  func(t *testing.T, s *uploads.Service)
@@ -98,7 +154,7 @@ var serviceCases = []struct {
 		later := put(t, s, "later", &uploads.Target{Lifetime: time.Hour})
 		require.Equal(t, "goes", content(t, s, goes.ID))
 		require.Equal(t, []string{stays.ID}, all(t, s.Records(), uploads.Filter{}, 10))
-		require.Eventually(t, func() bool { // by the clock of the store
+		require.Eventually(t, func() bool { // expiry is by the clock of the store
 			report, err := s.Sweep(t.Context())
 			require.NoError(t, err)
 			return report.Expired == 1
@@ -149,7 +205,7 @@ var serviceCases = []struct {
 		close(start)
 		group.Wait()
 		for i, f := range got {
-			if errs[i] != nil { // the call began after the file was made
+			if errs[i] != nil { // the file was complete before this call began
 				require.Equal(t, uploads.Completed, uploads.CodeOf(errs[i]))
 			}
 			require.NotNil(t, f, "every call returns the file")
@@ -186,7 +242,7 @@ func storedFile(t *testing.T, s *uploads.Service) {
 	require.Equal(t, "%PDF-1.7 all is well", content(t, s, f.ID))
 }
 
-// put stores a file of user-1.
+// put stores a file that belongs to user-1.
 func put(t *testing.T, s *uploads.Service, text string, target *uploads.Target) *uploads.File {
 	t.Helper()
 	f, err := s.Store(
@@ -199,7 +255,7 @@ func put(t *testing.T, s *uploads.Service, text string, target *uploads.Target) 
 
 const pieces = 5
 
-// piece returns a piece of the file of putPiece.
+// piece returns the content of one piece. All pieces differ in length.
 func piece(number int) string { return strings.Repeat(fmt.Sprint(number, " "), 1000*number) }
 
 func putPiece(t *testing.T, s *uploads.Service, number int) (*uploads.File, error) {
@@ -216,7 +272,7 @@ func wholeOfPieces() (text string) {
 	return text
 }
 
-// content returns the bytes of a file.
+// content downloads the content of a file.
 func content(t *testing.T, s *uploads.Service, id string) string {
 	t.Helper()
 	r, _, err := s.Download(t.Context(), id)

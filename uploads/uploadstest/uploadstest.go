@@ -1,5 +1,5 @@
-// Package uploadstest has the suites for implementations of [uploads.Records] and [uploads.States],
-// whichever database they use.
+// Package uploadstest has test suites for implementations of [uploads.Records] and
+// [uploads.States]. They work with any database.
 //
 //	func TestRecords(t *testing.T) {
 //		uploadstest.Run(t, func(t *testing.T) uploads.Records { return mine.New(…) })
@@ -24,8 +24,9 @@ type testCase struct {
 	run  func(t *testing.T, r uploads.Records)
 }
 
-// Run tests everything that [uploads.Records] promises. open returns empty records for each case, and cleans
-// them up at the end of t. It is called from parallel cases. Run returns when all cases are done.
+// Run tests that an implementation of [uploads.Records] works as documented. For each test case, it
+// calls open, which must return empty records, and remove them when the test t ends. Test cases run
+// in parallel. Run returns after the last one.
 func Run(t *testing.T, open func(t *testing.T) uploads.Records) {
 	t.Helper()
 	t.Run("records", func(t *testing.T) {
@@ -58,14 +59,14 @@ func create(t *testing.T, r uploads.Records, records ...*uploads.File) {
 	}
 }
 
-// same compares a stored record with the one that was returned, whose time is in UTC.
+// same requires that two records are equal, and that the times of got are in UTC.
 func same(t *testing.T, want, got *uploads.File) {
 	t.Helper()
 	require.NotNil(t, got)
 	require.Equal(t, *want, *got)
 }
 
-// all returns the IDs that List returns, read in pages.
+// all reads all pages of List, and returns the IDs of the records.
 func all(t *testing.T, r uploads.Records, f uploads.Filter, limit int) []string {
 	t.Helper()
 	var ids []string

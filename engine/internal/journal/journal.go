@@ -1,12 +1,13 @@
-// Package journal records in a file how far a multipart upload has come, so that
-// another process can resume it.
+// Package journal records the progress of a multipart upload in a file, so that another process can
+// resume the upload.
 //
-// A journal has one line of JSON for what was begun, for each part that the store has, and for
-// the request to complete the object. If a killed process left a torn line, that line and all
-// after it count as never written. A file that is not a journal is never changed. The first
-// line is on the disk before the first part is sent, so that after a power failure no parts
-// stay in the store that nobody knows of. Parts are not synced: a power failure loses only
-// those that the file forgets.
+// A journal is a file with one line of JSON for each event: the upload was begun, the store has a
+// part, the object is being completed. If a killed process left an incomplete line, that line and
+// all lines after it are ignored. A file that is not a journal is never changed.
+//
+// The first line is synced to the disk before the first part is sent. After a power failure, the
+// journal thus names every upload that has parts in the store. Lines about parts are not synced:
+// after a power failure, the parts that are missing in the file are sent again.
 package journal
 
 import (
@@ -24,31 +25,31 @@ import (
 	"github.com/omnibucket/storage/internal/filelock"
 )
 
-// A Journal is the record of one upload. If an upload is not recorded, its Journal is nil: Begun returns
-// false, and MarkCompleting and Forget do nothing.
+// A Journal is the record of one upload. An upload that is not recorded has a nil Journal: Begun
+// returns false, and MarkCompleting and Forget do nothing.
 type Journal struct {
 	path       string
 	header     Header
-	parts      map[int]Part // nil means none
+	parts      map[int]Part // parts by number; nil if there are none
 	completing bool
-	file       *os.File // locked; nil means that nothing was begun
+	file       *os.File // locked; nil if there was no file and Start was not called
 }
 
-// A Header is the first line.
+// A Header is the first line of a journal. It describes the upload.
 type Header struct {
 	Format                          int `json:"omnibucket upload"`
 	Provider, Bucket, Location, Key string
-	Request                         string // fingerprint of the request
-	Upload                          string // the driver's name of the upload, which is a secret with GCS
+	Request                         string // fingerprint of the call and its options
+	Upload                          string // the driver's name of the upload; on GCS, it is a secret
 	WriteID                         string
 	PartSize                        int64  // bytes of the first part
-	Layers                          string `json:",omitempty"` // requirements of the layers for parts
+	Layers                          string `json:",omitempty"` // what the layers of the bucket require of parts
 }
 
-// A Part is a part that the store has.
+// A Part describes a part that the store has received.
 type Part struct {
 	Number int
-	Tag    string // the store's tag
+	Tag    string // the store's identifier of the part, such as its ETag
 	Size   int64  // bytes
 	CRC32C uint32
 }
@@ -57,11 +58,12 @@ const (
 	format = 1
 	// magic is the text with which every journal begins.
 	magic = `{"omnibucket upload":`
-	// lineBytes bounds a line: keys, and the names of uploads and parts, are shorter.
+	// lineBytes is the largest size of a line in bytes. Keys, and the names of uploads and parts,
+	// are shorter.
 	lineBytes = 64 << 10
 )
 
-// An entry is a line after the first one.
+// An entry is a line after the first one. It records a part, or the beginning of the completion.
 type entry struct {
 	Part       *Part `json:",omitempty"`
 	Completing bool  `json:",omitempty"`
@@ -73,8 +75,8 @@ var (
 	ErrInUse      = errors.New("another call is using the file")
 )
 
-// Open opens the journal at path and locks it against other calls. If there is no
-// file, nothing was begun. The caller closes it.
+// Open opens the journal at path and locks it against other calls. If there is no file, it returns
+// an empty journal. The caller must call Close.
 func Open(path string) (*Journal, error) {
 	j := &Journal{path: path}
 	info, err := os.Lstat(path)
@@ -101,23 +103,24 @@ func Open(path string) (*Journal, error) {
 	return j, nil
 }
 
-// Begun reports whether an upload was begun and has not ended.
+// Begun reports whether the journal records an upload that was begun and has not ended.
 func (j *Journal) Begun() bool { return j != nil && j.header.Upload != "" }
 
-// Header returns the first line; its zero value if nothing was begun.
+// Header returns the first line. If no upload was begun, it returns the zero value.
 func (j *Journal) Header() Header { return j.header }
 
-// Part returns part number, if the store has it.
+// Part returns the record of a part. found is false if the store is not known to have the part.
 func (j *Journal) Part(number int) (part Part, found bool) {
 	part, found = j.parts[number]
 	return part, found
 }
 
-// Ignore makes the journal one in which nothing was begun. Start then overwrites the file.
+// Ignore discards what was read from the file. Start then overwrites the file.
 func (j *Journal) Ignore() { j.header, j.parts, j.completing = Header{}, nil, false }
 
-// lock excludes other calls. If another call has ended since the file was opened,
-// it has removed the file that is locked here.
+// lock locks the file against other calls. It fails with ErrInUse if another call has the lock. It
+// also fails with ErrInUse if the opened file is no longer at the path, because another call has
+// ended and removed the file meanwhile.
 func (j *Journal) lock() error {
 	if free, _ := filelock.Try(j.file); !free {
 		return ErrInUse
@@ -133,11 +136,13 @@ func (j *Journal) lock() error {
 	return nil
 }
 
-// read reads the whole lines, and leaves the file to be written after them.
+// read reads all complete lines. It truncates the file after them, and sets the position to its
+// end.
 func (j *Journal) read() error {
 	lines := bufio.NewReaderSize(j.file, lineBytes)
 	head, _ := lines.Peek(len(magic))
-	if !strings.HasPrefix(magic, string(head)) { // the head may be the torn beginning of the first line
+	// A process that was killed may have written only the beginning of magic.
+	if !strings.HasPrefix(magic, string(head)) {
 		return ErrNotJournal
 	}
 	whole := int64(0)
@@ -161,7 +166,7 @@ func (j *Journal) read() error {
 	return err
 }
 
-// parseLine reports whether the line is one of a journal.
+// parseLine adds a line to the journal. It returns false if the line is not valid.
 func (j *Journal) parseLine(line []byte, first bool) bool {
 	if first {
 		var h Header
@@ -185,7 +190,7 @@ func (j *Journal) parseLine(line []byte, first bool) bool {
 	return true
 }
 
-// Start writes the first line over what the file held, and syncs it.
+// Start records that an upload was begun. It overwrites the file with the first line, and syncs it.
 func (j *Journal) Start(h Header) error {
 	if err := j.create(); err != nil {
 		return err
@@ -201,7 +206,8 @@ func (j *Journal) Start(h Header) error {
 	return durable.SyncDir(filepath.Dir(j.path))
 }
 
-// create makes the file, or empties it: with GCS it will hold a secret.
+// create creates the file, or empties it. Only the user may read the file, because it will hold a
+// secret on GCS.
 func (j *Journal) create() error {
 	if j.file != nil {
 		if err := j.file.Truncate(0); err != nil {
@@ -228,7 +234,7 @@ func (j *Journal) RecordPart(p Part) error {
 	return j.write(entry{Part: &p})
 }
 
-// write writes one line with one Write: parts are recorded concurrently.
+// write writes one line with one call of Write, because RecordPart may be called concurrently.
 func (j *Journal) write(line any) error {
 	var b bytes.Buffer
 	if err := json.NewEncoder(&b).Encode(line); err != nil {
@@ -238,9 +244,9 @@ func (j *Journal) write(line any) error {
 	return err
 }
 
-// MarkCompleting records that the object may exist from now on. before reports whether that was
-// recorded already. The record must survive a crash: without it, the next call would take its
-// own object for another client's.
+// MarkCompleting records that from now on the object may exist. before is true if that was recorded
+// already. MarkCompleting syncs the file. If that line were lost, the next call could find the
+// object of this call, and take it for the object of another client.
 func (j *Journal) MarkCompleting() (before bool, err error) {
 	if j == nil {
 		return false, nil
@@ -252,10 +258,10 @@ func (j *Journal) MarkCompleting() (before bool, err error) {
 	return before, j.file.Sync()
 }
 
-// Close leaves the file for another call.
+// Close closes and unlocks the file. The file remains, so that another call can resume the upload.
 func (j *Journal) Close() {
 	if j != nil && j.file != nil {
-		_ = j.file.Close() // lines that it loses are recorded again
+		_ = j.file.Close() // if Close loses lines, their parts are sent again
 		j.file = nil
 	}
 }
@@ -269,12 +275,15 @@ func (j *Journal) Forget() error {
 	if j.file == nil {
 		return nil
 	}
-	err := j.file.Truncate(0) // for other users of the file, and if an open file cannot be removed
+	// If the file cannot be removed, or another process has it open, it must at least be empty.
+	err := j.file.Truncate(0)
 	if !filelock.RemovesOpenFiles() {
 		j.Close()
 	}
 	removed := os.Remove(j.path)
-	if removed == nil { // if the file came back, a later upload would take its object for its own
+	// After a power failure the file must not come back: a later upload would take the old object
+	// for its own.
+	if removed == nil {
 		removed = durable.SyncDir(filepath.Dir(j.path))
 	}
 	if removed != nil && !errors.Is(removed, fs.ErrNotExist) {

@@ -1,11 +1,15 @@
-// Package pace holds back the requests to a store that throttles.
+// Package pace slows down the requests to a store that throttles.
 //
-// Before the first refusal nothing is held back, and successes are only counted. After it, each
-// second decides. If more than a tenth of the requests were refused, the rate becomes what the
-// store served, but never falls by more than 30 percent. If none was refused, the rate grows by
-// a step, which doubles with each further such second. If few were refused, the rate stays: it
-// is at the store's limit, or one object is written too often. After ten seconds without a
-// refusal nothing is held back again.
+// Until the store refuses a request, a [Pace] delays nothing, and only counts successes. After the
+// first refusal, it sets a rate of requests at the end of each round of one second:
+//
+//   - If more than a tenth of the requests were refused, the rate becomes the number of requests that
+//     the store served. It never falls by more than 30 percent in one round.
+//   - If no request was refused, the rate grows by a step. The step doubles with each further such round.
+//   - If some were refused, but no more than a tenth, the rate stays. It is near the store's limit, or
+//     one object is written too often.
+//
+// After ten rounds without a refusal, the Pace delays nothing again.
 package pace
 
 import (
@@ -20,51 +24,53 @@ import (
 const (
 	round      = time.Second
 	refusedOf  = 10  // the rate is cut if more than one request in 10 is refused
-	cut        = 0.7 // the rate is cut to this share of itself at most, as in TCP's CUBIC
-	firstStep  = 40  // the first step is the rate divided by this
-	calmRounds = 10  // after so many rounds without a refusal, the store no longer throttles
-	sample     = 16  // the clock is read once for so many successes
+	cut        = 0.7 // in one round, the rate falls at most to this share of the old rate, as in TCP's CUBIC
+	firstStep  = 40  // the first step of growth is the rate divided by this number
+	calmRounds = 10  // number of rounds without a refusal after which nothing is delayed any more
+	sample     = 16  // the clock is read once in this number of successes
 
-	// slack is how late a request may be without a longer wait for the next one: timers are late.
+	// slack is how late a request may come without a delay of the requests after it. A request may
+	// be late because timers fire late.
 	slack = 20 * time.Millisecond
 )
 
-// A Pace holds back the requests of one bucket.
+// A Pace limits the rate of requests of one bucket while the store throttles.
 type Pace struct {
 	off     bool
 	counts  bool      // whether successes before the first refusal are counted
-	least   float64   // the smallest rate, in requests a second
-	origin  time.Time // when New was called; all times here are durations since then
+	least   float64   // the lowest rate, in requests a second
+	origin  time.Time // when New was called; the times in a Pace are durations since then
 	watches atomic.Bool
 	done    atomic.Int64 // how many requests have succeeded, if counts is true
 	mark    atomic.Pointer[mark]
 
-	// gate is held by the one call that waits for the time of its request. The others queue for it
-	// in their order, and leave when their ctx is done.
+	// gate has capacity 1. The call that holds it waits for the time of its request. Other calls
+	// wait for the gate in order, and give up when their ctx is done.
 	gate chan struct{}
 
 	mu      sync.Mutex
-	rate    float64       // requests a second; 0 if none is held back
-	step    float64       // how much rate grows next
-	next    time.Duration // time of the next request
+	rate    float64       // requests a second; 0 if no request is delayed
+	step    float64       // requests a second by which the rate grows next
+	next    time.Duration // earliest time of the next request
 	begun   time.Duration // when this round began
 	ends    time.Duration // when this round ends
 	served  int           // requests that were served in this round
 	refused int           // requests that were refused in this round
-	calm    int           // rounds in a row without a refusal
+	calm    int           // number of rounds in a row without a refusal
 	refusal error         // the last refusal
 }
 
-// A mark says how many successes there were at a time. There is a new one about each second, so
-// that the first refusal finds how many the store served just before.
+// A mark records how many requests had succeeded at a time. A new mark is made about once a second.
+// After the first refusal, the last mark tells the rate at which the store served requests just
+// before.
 type mark struct {
 	at   time.Duration
 	done int64
 }
 
-// New returns a Pace. If it is not on, it holds nothing back, and only reports whether the store
-// throttles. With counts, the first refusal finds how many requests the store served before it.
-// The rate never falls below one request in maxDelay, or one a second if that is more.
+// New returns a Pace. If on is false, it delays nothing, and only reports whether the store
+// throttles. If counts is true, it counts successes before the first refusal. The rate never falls
+// below one request in maxDelay, and never below one request a second.
 func New(on, counts bool, maxDelay time.Duration) *Pace {
 	return &Pace{
 		off: !on, counts: on && counts, least: max(1, float64(time.Second)/float64(maxDelay)),
@@ -75,7 +81,7 @@ func New(on, counts bool, maxDelay time.Duration) *Pace {
 // Throttled reports whether the store has refused a request lately.
 func (p *Pace) Throttled() bool { return p.watches.Load() }
 
-// Wait returns when the next request may be made. It fails only if ctx is done before that.
+// Wait waits until the next request may be made. It fails only if ctx is done before that.
 func (p *Pace) Wait(ctx context.Context) error {
 	if !p.watches.Load() {
 		return nil
@@ -119,7 +125,7 @@ func (p *Pace) Answered() {
 	p.served++
 }
 
-// Refused counts a request that the store has refused, with its error.
+// Refused counts a request that the store has refused. The parameter why is the error of that request.
 func (p *Pace) Refused(why error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -139,8 +145,8 @@ func (p *Pace) Refusal() error {
 
 func (p *Pace) now() time.Duration { return time.Since(p.origin) }
 
-// take takes the time of the next request if it has come. Otherwise it returns how long to wait
-// for it.
+// take permits a request, and returns 0, if the time of the next request has come. Otherwise it
+// returns how long the request must wait.
 func (p *Pace) take(now time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -163,7 +169,7 @@ func (p *Pace) setMark(done int64) {
 	}
 }
 
-// watch begins the first round, if there is none. The lock is held.
+// watch starts the first round, if no round is in progress. The caller holds p.mu.
 func (p *Pace) watch(now time.Duration) {
 	if p.watches.Load() {
 		return
@@ -175,7 +181,7 @@ func (p *Pace) watch(now time.Duration) {
 	p.watches.Store(true)
 }
 
-// endRounds decides for each round that has passed. The lock is held.
+// endRounds ends each round whose second has passed, and sets the new rate. The caller holds p.mu.
 func (p *Pace) endRounds(now time.Duration) {
 	for p.watches.Load() && now >= p.ends {
 		p.decide()

@@ -1,4 +1,5 @@
-// Package sourcebody has the bodies of uploads that read objects.
+// Package sourcebody reads objects as the body of an upload, for copies that pass through this
+// process.
 package sourcebody
 
 import (
@@ -6,10 +7,11 @@ import (
 	"io"
 )
 
-// A Body reads one object after the other, and opens each when its turn comes. It keeps the error of an
-// object: to Copy that is an error of the source, not of a body. Close may be called more than once.
+// A Body reads several objects in order, and opens each one when the one before has ended. It
+// records the error of an object, so that Copy can report it as an error of the source. Close may
+// be called more than once.
 type Body struct {
-	// Open opens object i. After the last one, it returns io.EOF.
+	// Open opens object i, counted from 0. After the last object, it returns io.EOF.
 	Open func(i int) (io.ReadCloser, error)
 
 	next    int
@@ -17,7 +19,7 @@ type Body struct {
 	failed  error
 }
 
-// One returns a Body that reads one object, and then tail.
+// One returns a Body that reads object and then tail. It closes object.
 func One(object io.ReadCloser, tail []byte) *Body {
 	return &Body{current: object, Open: func(i int) (io.ReadCloser, error) {
 		if i > 0 {
@@ -56,10 +58,10 @@ func (b *Body) Read(p []byte) (int, error) {
 	}
 }
 
-// SourceFailure returns the error of an object.
+// SourceFailure returns the error of the object that could not be opened or read, or nil.
 func (b *Body) SourceFailure() error { return b.failed }
 
-// Close closes the object that is open.
+// Close closes the current object, if one is open.
 func (b *Body) Close() {
 	if b.current != nil {
 		_ = b.current.Close()

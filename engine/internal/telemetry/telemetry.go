@@ -1,8 +1,8 @@
 // Package telemetry reports operations to OpenTelemetry.
 //
-// A [Reporter] belongs to one bucket. Each operation is a [Call]: Start begins its span, End adds
-// the outcome and records the metrics. If nothing collects traces or metrics, no attributes are
-// built, and a call on this machine has no span.
+// A [Reporter] belongs to one bucket. Each operation is a [Call]: Start begins its span, and End
+// adds the outcome and records the metrics. If nothing collects traces or metrics, no attributes
+// are built, and a call that stays on this machine has no span.
 package telemetry
 
 import (
@@ -20,22 +20,24 @@ import (
 	"go.opentelemetry.io/otel/trace"
 )
 
-// durationBounds are those of OpenTelemetry's semantic conventions for the duration
-// of HTTP requests, in seconds.
+// durationBounds are the histogram bounds, in seconds, that OpenTelemetry's semantic conventions
+// give for the duration of HTTP requests.
 var durationBounds = []float64{0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1, 2.5, 5, 7.5, 10}
 
 const instrumentation = "github.com/omnibucket/storage"
 
-// origin makes times durations: they take a third of a time.Time, and every call has one.
+// origin is the time to which Call.started is relative. Every Call has that field, and a duration
+// takes a third of the memory of a time.Time.
 var origin = time.Now()
 
-// A Config says what a [Reporter] reports, and to whom. A provider that is nil is the global one.
+// A Config describes a bucket, and has the providers to which a [Reporter] reports. If a provider
+// is nil, the global one of OpenTelemetry is used.
 type Config struct {
 	Tracer           trace.TracerProvider
 	Meter            metric.MeterProvider
 	Provider, Bucket string
 	Location         string // the URL of the store, if it has one
-	Local            bool   // the bucket is on this machine
+	Local            bool   // whether the bucket is on this machine
 }
 
 // A Reporter reports every operation of one bucket or account.
@@ -48,11 +50,13 @@ type Reporter struct {
 	requests     metric.Int64Counter
 	grants       metric.Int64Counter
 
-	unset trace.TracerProvider // the global provider before anybody has set one; else nil
+	// unset is the placeholder that OpenTelemetry returned as the global provider, if no provider
+	// was set when New was called. Otherwise unset is nil.
+	unset trace.TracerProvider
 	local bool
 }
 
-// New returns a Reporter.
+// New returns a Reporter for the bucket that c describes.
 func New(c Config) *Reporter {
 	tracer, meter := c.Tracer, c.Meter
 	if tracer == nil {
@@ -75,8 +79,8 @@ func New(c Config) *Reporter {
 		},
 		common: common,
 	}
-	// If an instrument cannot be made, one that does nothing is returned. The error would be
-	// about a name in this file: no caller could act on it.
+	// If an instrument cannot be made, OpenTelemetry returns one that does nothing. The error could
+	// only be about a name in this file, and no caller could act on it.
 	m := meter.Meter(instrumentation)
 	r.duration, _ = m.Float64Histogram("omnibucket.operation.duration", metric.WithUnit("s"),
 		metric.WithExplicitBucketBoundaries(durationBounds...), metric.WithDescription("How long operations took."))
@@ -96,7 +100,7 @@ func New(c Config) *Reporter {
 	return r
 }
 
-// server returns the attributes of a store that is reached over HTTP.
+// server returns the attributes for the address and port of a store that is reached over HTTP.
 func server(location string) []attribute.KeyValue {
 	u, err := url.Parse(location)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Hostname() == "" {
@@ -109,17 +113,17 @@ func server(location string) []attribute.KeyValue {
 	return attributes
 }
 
-// isPlaceholder reports whether p is what OpenTelemetry hands out until a
-// provider is set.
+// isPlaceholder reports whether p is the provider that OpenTelemetry returns until a program sets
+// one.
 func isPlaceholder(p trace.TracerProvider) bool {
 	kind := reflect.TypeOf(p)
 	return kind.Kind() == reflect.Pointer && kind.Elem().PkgPath() == "go.opentelemetry.io/otel/internal/global"
 }
 
-// idle reports whether no span would be recorded. A span that records nothing costs a fifth of a
-// read from memory, so a call that stays on this machine has none until a provider is set. For
-// a request over a network that cost is nothing, and tools that instrument a program from
-// outside find the span.
+// idle reports whether a call should have no span. That is so for a call that stays on this
+// machine, while no provider is set. A span that records nothing still costs a fifth of a read from
+// memory. For a request over a network that cost does not matter, and tools that instrument a
+// program from outside find the span.
 func (r *Reporter) idle(local bool) bool {
 	return r.unset != nil && (local || r.local) && otel.GetTracerProvider() == r.unset
 }
@@ -127,31 +131,32 @@ func (r *Reporter) idle(local bool) bool {
 // A Call is one operation in progress.
 type Call struct {
 	span     trace.Span    // nil if nothing collects traces
-	started  time.Duration // time since origin; 0 if it is not measured
+	started  time.Duration // time since origin; 0 if nothing collects metrics
 	measured bool          // whether something collects metrics
 }
 
 // An Outcome is the result of a call.
 type Outcome struct {
 	Bytes, Requests int64
-	OverGrants      int64 // buffers granted over the limit
+	OverGrants      int64 // number of buffers that were granted although the limit was reached
 	Failure         Failure
 }
 
-// A Failure is the error of a call; the zero value means no error.
+// A Failure describes the error of a call. The zero value means that there was no error.
 type Failure struct {
 	Err      error
 	Code     string
-	Expected bool // programs expect such a result: nothing went wrong in the operation
+	Expected bool // whether the error is a normal result, such as a missing object
 }
 
-// errorType returns the Code as an attribute, with underscores: "object_not_found".
+// errorType returns the Code as the attribute error.type, with underscores for spaces:
+// "object_not_found".
 func (f *Failure) errorType() attribute.KeyValue {
 	return attribute.String("error.type", strings.ReplaceAll(f.Code, " ", "_"))
 }
 
-// Start begins a call. keys is the number of keys, or 0 if the call has no list of keys. local
-// says that the call stays on this machine, as signing does.
+// Start begins a call. keys is the number of keys, or 0 if the call has no list of keys. local is
+// true if the call stays on this machine, as signing does.
 func (r *Reporter) Start(ctx context.Context, c *Call, name, key string, keys int, local bool) context.Context {
 	if c.measured = r.measures(ctx); c.measured {
 		c.started = time.Since(origin)
@@ -177,7 +182,7 @@ func (r *Reporter) measures(ctx context.Context) bool {
 	return r.duration.Enabled(ctx) || r.bytes.Enabled(ctx) || r.requests.Enabled(ctx)
 }
 
-// End ends a call.
+// End ends the span of a call, and records its metrics.
 func (r *Reporter) End(c *Call, name string, o Outcome) {
 	if c.span != nil {
 		c.end(&o)
@@ -204,7 +209,7 @@ func (c *Call) end(o *Outcome) {
 }
 
 func (r *Reporter) measure(c *Call, name string, o *Outcome) {
-	ctx := context.Background() // the caller's may be done
+	ctx := context.Background() // the caller's context may have ended
 	attributes := append(make([]attribute.KeyValue, 0, 6), r.common...)
 	attributes = append(attributes, attribute.String("omnibucket.operation", name))
 	if o.Failure.Err != nil {
@@ -223,7 +228,8 @@ func (r *Reporter) measure(c *Call, name string, o *Outcome) {
 	}
 }
 
-// Attempt makes one call of a driver in a span. failure describes its error.
+// Attempt runs next, which makes one call of a driver, in a span of its own. failure describes the
+// error of next.
 func (r *Reporter) Attempt(
 	ctx context.Context, call string, next func(context.Context) error, failure func(error) Failure,
 	more ...attribute.KeyValue,

@@ -25,9 +25,10 @@ func init() {
 	})
 }
 
-// An objectDriver is one shelf. It keeps no state between calls.
+// An objectDriver is the driver for one shelf, which is one bucket. It keeps no state between
+// calls.
 type objectDriver struct {
-	driver.UnimplementedDriver // Unsupported for everything that is not here
+	driver.UnimplementedDriver // returns Unsupported for methods that this driver lacks
 
 	host   string
 	client *http.Client
@@ -35,16 +36,17 @@ type objectDriver struct {
 
 var _ driver.Driver = (*objectDriver)(nil)
 
-// newDriver makes no request.
+// newDriver returns the driver for the store at host. It makes no request.
 func newDriver(host string) *objectDriver {
 	return &objectDriver{host: host, client: &http.Client{
 		Transport: driver.NewTransport(driver.TransportOptions{}),
-		// A redirect is an error: the store has none, and a body can be sent only once.
+		// Redirects are not followed: the store sends none, and a body can be sent only once.
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}
 }
 
-// Describe declares what the store guarantees, and nothing that this driver would have to imitate.
+// Describe declares only the features that the store guarantees. It does not declare features that
+// this driver would have to imitate.
 func (d *objectDriver) Describe() driver.Description {
 	return driver.Description{
 		Provider: "shelf", Bucket: "shelf", Location: "http://" + d.host,
@@ -52,8 +54,8 @@ func (d *objectDriver) Describe() driver.Description {
 			storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove | storage.UniqueRevisions |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.MultipartUploads,
-		ASCIIMetadata:  true, // headers hold nothing else: the core encodes other text
-		CountsRequests: true, // the transport of package driver does
+		ASCIIMetadata:  true, // headers hold only ASCII; the core encodes other text
+		CountsRequests: true, // the transport of package driver counts them
 		MaxPage:        500,
 	}
 }
@@ -64,7 +66,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return d.write(ctx, r, request{method: http.MethodPut, body: r.Body, size: r.Size})
 }
 
-// write sends a request that makes an object: a Put, or the end of an upload in parts.
+// write sends a request that makes an object, for Put or CompleteParts.
 func (d *objectDriver) write(ctx context.Context, r *driver.PutRequest, out request) (*storage.Attrs, error) {
 	out.key, out.header = r.Key, headerOf(r)
 	var attrs *storage.Attrs
@@ -80,7 +82,8 @@ func (d *objectDriver) write(ctx context.Context, r *driver.PutRequest, out requ
 	return attrs, err
 }
 
-// Get returns the response's body as it comes. Its Close ends a Read that waits.
+// Get opens an object. It returns the body of the response without buffering. Closing the body ends
+// a Read that is waiting.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	response, err := d.send(ctx, request{method: http.MethodGet, key: r.Key, header: readHeaderOf(r)})
 	if err != nil {
@@ -97,8 +100,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, body{response.Body}, nil
 }
 
-// A body is that of a response. A connection that breaks is an error that the core knows how to
-// handle: it reads on from where the body ended.
+// A body is the body of a response. If the connection breaks, its Read returns an error after which
+// the core continues to read at the same offset.
 type body struct{ io.ReadCloser }
 
 func (b body) Read(p []byte) (int, error) {
@@ -118,18 +121,18 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	return attrsOf(r.Key, response.Header)
 }
 
-// Delete succeeds if the object is not there.
+// Delete removes an object. If the object does not exist, it returns nil.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	return d.remove(ctx, request{key: r.Key, header: conditionHeader(r.Condition)})
 }
 
-// remove deletes an object or an upload.
+// remove deletes an object or an upload. If there is none, it returns nil.
 func (d *objectDriver) remove(ctx context.Context, out request) error {
 	out.method = http.MethodDelete
 	return driver.SendWrite(ctx, func(ctx context.Context) error {
 		response, err := d.send(ctx, out)
 		if storage.CodeOf(err) == storage.ObjectNotFound && !errors.Is(err, storage.OutcomeUnknown) {
-			return nil // a shelf says so, and not a gateway
+			return nil // the response is from a shelf and not from a gateway, so the object does not exist
 		}
 		if err != nil {
 			return err
@@ -138,7 +141,7 @@ func (d *objectDriver) remove(ctx context.Context, out request) error {
 	})
 }
 
-// Close ends the connections that no request uses.
+// Close closes the idle connections.
 func (d *objectDriver) Close() error {
 	d.client.CloseIdleConnections()
 	return nil

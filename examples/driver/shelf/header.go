@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// metaPrefix begins the name of a header that holds metadata.
+// metaPrefix begins the name of each header that has a metadata value.
 const metaPrefix = "Meta-"
 
 // headerOf returns the headers of a write: the object's properties, its checksum and the condition.
@@ -35,7 +35,7 @@ func headerOf(r *driver.PutRequest) http.Header {
 	return header
 }
 
-// conditionHeader returns the headers of a condition, which the store checks.
+// conditionHeader returns the headers that make the store check a condition.
 func conditionHeader(c storage.Condition) http.Header {
 	header := http.Header{}
 	switch {
@@ -80,7 +80,7 @@ func attrsOf(key string, header http.Header) (*storage.Attrs, error) {
 	return attrs, nil
 }
 
-// readHeaderOf returns the headers of a read. A whole read has no Range.
+// readHeaderOf returns the headers of a read. To read a whole object, it sets no Range.
 func readHeaderOf(r *driver.GetRequest) http.Header {
 	header := conditionHeader(r.Condition)
 	switch {
@@ -94,7 +94,8 @@ func readHeaderOf(r *driver.GetRequest) http.Header {
 	return header
 }
 
-// checkRange fails if the response has other bytes than r asks for. A proxy may have dropped Range.
+// checkRange fails if the response has another range of bytes than r asks for. A proxy may have
+// dropped the header Range.
 func checkRange(r *driver.GetRequest, size int64, response *http.Response) error {
 	from, to, err := r.Span(size)
 	if err != nil {

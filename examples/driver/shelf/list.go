@@ -56,7 +56,7 @@ func (d *objectDriver) page(ctx context.Context, query url.Values) (*page, error
 		return nil, err
 	}
 	defer func() { _ = response.Body.Close() }()
-	text, err := io.ReadAll(response.Body) // the transport bounds it
+	text, err := io.ReadAll(response.Body) // the transport limits its length
 	if err != nil {
 		return nil, driver.NetworkError(err)
 	}

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// BeginParts asks for the name of an upload. The store takes the properties and the condition at the
-// end, in CompleteParts.
+// BeginParts begins an upload in parts, and returns the name that the store has given it.
+// CompleteParts sends the properties and the condition later.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	var name string
 	err := driver.SendWrite(ctx, func(ctx context.Context) error {
@@ -30,7 +30,7 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return name, err
 }
 
-// PutPart is called by several goroutines at once.
+// PutPart stores a part. Several goroutines may call it at once.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	part := driver.Part{Number: r.Number, Size: r.Size, CRC32C: r.CRC32C}
 	err := driver.SendWrite(ctx, func(ctx context.Context) error {
@@ -48,7 +48,8 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return part, err
 }
 
-// CompleteParts is a write like Put, whose body names the parts.
+// CompleteParts joins the parts to an object. The request has the headers of a Put, and its body
+// lists the parts.
 func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	type part struct {
 		Number int    `json:"number"`
@@ -68,7 +69,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	})
 }
 
-// AbortParts succeeds if there is no such upload.
+// AbortParts removes an upload and its parts. If there is no such upload, it returns nil.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	return d.remove(ctx, request{key: key, query: url.Values{"upload": {upload}}})
 }

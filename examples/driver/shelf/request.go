@@ -15,12 +15,12 @@ type request struct {
 	method, key string
 	query       url.Values
 	header      http.Header
-	body        io.Reader // nil means none
-	size        int64     // bytes of body
+	body        io.Reader // nil if there is no body
+	size        int64     // length of body in bytes
 }
 
-// send makes one request and no second one: the core repeats what can be repeated. It returns the
-// response if it is a success, and the caller closes its body.
+// send makes one request. It never retries, because the core does. If the response is a success,
+// send returns it, and the caller must close its body.
 func (d *objectDriver) send(ctx context.Context, r request) (*http.Response, error) {
 	address := url.URL{Scheme: "http", Host: d.host, Path: "/" + r.key, RawQuery: r.query.Encode()}
 	out, err := http.NewRequestWithContext(ctx, r.method, address.String(), nil)
@@ -31,7 +31,7 @@ func (d *objectDriver) send(ctx context.Context, r request) (*http.Response, err
 		out.Header = r.header
 	}
 	if r.body != nil {
-		out.Body, out.ContentLength = io.NopCloser(struct{ io.Reader }{r.body}), r.size // only Read is used
+		out.Body, out.ContentLength = io.NopCloser(struct{ io.Reader }{r.body}), r.size // hides all methods except Read
 	}
 	response, err := d.client.Do(out)
 	if err != nil {
@@ -41,19 +41,19 @@ func (d *objectDriver) send(ctx context.Context, r request) (*http.Response, err
 		_ = response.Body.Close()
 		return nil, failure(response)
 	}
-	if response.Header.Get("Server") != "shelf" { // a proxy's login page is a success, too
+	if response.Header.Get("Server") != "shelf" { // another server has sent it, such as a proxy with a login page
 		_ = response.Body.Close()
 		return nil, driver.UnexpectedResponse(response, "it is not from a shelf")
 	}
 	return response, nil
 }
 
-// failure returns the error of a response. The usual codes of statuses are right for this store but
-// for one.
+// failure returns the error of a response. The codes of driver.StatusError are right for this store, except for one
+// status.
 func failure(response *http.Response) *storage.Error {
 	err := driver.StatusError(response)
-	err.Unknown = response.Header.Get("Server") != "shelf"     // a gateway's: it may have come after the effect
-	if response.StatusCode == http.StatusUnprocessableEntity { // the body had another checksum than its header
+	err.Unknown = response.Header.Get("Server") != "shelf"     // a gateway may have sent it after the write took effect
+	if response.StatusCode == http.StatusUnprocessableEntity { // the body did not match the checksum in its header
 		err.Code = storage.ChecksumMismatch
 	}
 	return err

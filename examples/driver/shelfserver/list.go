@@ -10,17 +10,18 @@ import (
 	"time"
 )
 
-// maxPage is how many entries a page has at most.
+// maxPage is the greatest number of entries in one page.
 const maxPage = 500
 
-// A page is the response to a listing.
+// A page is the JSON of a response to a listing.
 type page struct {
 	Entries []entry `json:"entries"`
-	// Next is the value of after for the next page. The last page has none.
+	// Next is the value of the parameter "after" in the request for the next page. On the last
+	// page, Next is "".
 	Next string `json:"next,omitempty"`
 }
 
-// An entry is an object, or a prefix, which ends in the delimiter.
+// An entry is an object, or a prefix that ends in the delimiter.
 type entry struct {
 	Key      string    `json:"key"`
 	IsPrefix bool      `json:"isPrefix,omitempty"`

@@ -1,5 +1,5 @@
-// Package shelfserver is a small object store in memory, with an HTTP interface of its own. It stands
-// for a store that nobody has written a driver for. Package shelf is the driver.
+// Package shelfserver is a small object store in memory. It has its own HTTP interface, for which
+// the library has no driver. Package shelf shows how to write a driver for it.
 //
 //	PUT    /key                        stores an object
 //	GET    /key                        reads it; also with Range
@@ -12,9 +12,9 @@
 //	POST   /key?upload=name            makes an object of the parts that the body lists
 //	DELETE /key?upload=name            drops an upload
 //
-// If-Match and If-None-Match are checked by PUT, GET, HEAD and DELETE, and when parts are joined. The
-// headers of a PUT that describe the content, and those that begin with Meta-, are returned by GET.
-// The header Crc32c of a PUT is compared with the body, and a difference has the status 422.
+// PUT, GET, HEAD and DELETE check the headers If-Match and If-None-Match. So does the POST that
+// joins parts. GET returns the headers of the PUT that describe the content or begin with Meta-. If
+// the header Crc32c of a PUT does not match the body, the response has the status 422.
 package shelfserver
 
 import (
@@ -30,17 +30,17 @@ import (
 	"time"
 )
 
-// A Server is one shelf.
+// A Server is one shelf, which is one bucket in memory. It is an http.Handler.
 type Server struct {
 	mu      sync.Mutex
 	objects map[string]*object
 	uploads map[string]*upload
-	writes  int // makes every ETag unique
+	writes  int // number of writes so far, which makes every ETag unique
 }
 
-// An object is never changed once it is on the shelf.
+// An object is a stored object. It is never changed: a write replaces it.
 type object struct {
-	header   http.Header // as a GET returns them
+	header   http.Header // headers that a GET returns
 	content  []byte
 	etag     string
 	modified time.Time
@@ -72,10 +72,11 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// readBody reads the whole body before anything is changed.
+// readBody reads the whole body, before the caller changes anything. If that fails, it returns
+// false.
 func readBody(w http.ResponseWriter, r *http.Request) ([]byte, bool) {
 	content, err := io.ReadAll(r.Body)
-	if err != nil { // the client is gone
+	if err != nil { // the client has disconnected
 		w.WriteHeader(http.StatusBadRequest)
 		return nil, false
 	}
@@ -94,7 +95,8 @@ func checksum(content []byte) string {
 	return fmt.Sprintf("%08x", crc32.Checksum(content, crc32.MakeTable(crc32.Castagnoli)))
 }
 
-// put stores an object if the conditions of the request hold.
+// put stores an object if the conditions of the request are met. It writes the response, and
+// reports whether the object was stored.
 func (s *Server) put(w http.ResponseWriter, r *http.Request, key string, content []byte) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -118,13 +120,15 @@ func (s *Server) put(w http.ResponseWriter, r *http.Request, key string, content
 	return true
 }
 
-// matches reports whether the object is the one that If-Match names, if there is one.
+// matches reports whether an object meets the condition If-Match of a request. Without that header,
+// it returns true.
 func matches(r *http.Request, o *object) bool {
 	want := r.Header.Get("If-Match")
 	return want == "" || o != nil && want == o.etag
 }
 
-// describes reports whether a header is kept with an object.
+// describes reports whether a header describes the content, so that the server stores it with the
+// object.
 func describes(name string) bool {
 	switch name {
 	case "Content-Type", "Content-Encoding", "Content-Disposition", "Content-Language", "Cache-Control":
@@ -147,7 +151,7 @@ func (o *object) setHeader(h http.Header) {
 	h.Set("Object-Size", strconv.Itoa(len(o.content)))
 }
 
-// get lets net/http serve ranges and conditions.
+// get responds with an object. Package net/http handles ranges and conditions.
 func (s *Server) get(w http.ResponseWriter, r *http.Request, key string) {
 	s.mu.Lock()
 	o := s.objects[key]
@@ -176,5 +180,5 @@ func (s *Server) delete(w http.ResponseWriter, r *http.Request, key string) {
 
 func writeJSON(w http.ResponseWriter, value any) {
 	w.Header().Set("Content-Type", "application/json")
-	_ = json.NewEncoder(w).Encode(value) // the client is gone
+	_ = json.NewEncoder(w).Encode(value) // fails only if the client has disconnected
 }

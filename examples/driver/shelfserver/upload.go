@@ -7,10 +7,10 @@ import (
 	"strconv"
 )
 
-// An upload is an object that arrives in parts. Nobody sees it before its parts are joined.
+// An upload is an object that arrives in parts. Clients cannot read it until its parts are joined.
 type upload struct {
 	key   string
-	parts map[int]part // by number
+	parts map[int]part // maps part numbers to parts
 }
 
 type part struct {
@@ -18,7 +18,7 @@ type part struct {
 	content []byte
 }
 
-// A partName is a part in the body of the request that joins them.
+// A partName identifies a part in the body of the request that joins parts.
 type partName struct {
 	Number int    `json:"number"`
 	ETag   string `json:"etag"`
@@ -50,8 +50,8 @@ func (s *Server) begin(w http.ResponseWriter, key string) {
 	w.WriteHeader(http.StatusCreated)
 }
 
-// find returns nil if there is no such upload, also after it was joined or dropped. The caller holds
-// the lock.
+// find returns the upload of a key by its name. If the upload does not exist, or was joined or
+// dropped, it returns nil. The caller must hold the lock.
 func (s *Server) find(key, name string) *upload {
 	if u := s.uploads[name]; u != nil && u.key == key {
 		return u
@@ -59,7 +59,7 @@ func (s *Server) find(key, name string) *upload {
 	return nil
 }
 
-// putPart stores a part. It replaces one of the same number.
+// putPart stores a part. It replaces an earlier part with the same number.
 func (s *Server) putPart(w http.ResponseWriter, r *http.Request, key, name, number string) {
 	n, err := strconv.Atoi(number)
 	if err != nil || n < 1 {
@@ -82,7 +82,7 @@ func (s *Server) putPart(w http.ResponseWriter, r *http.Request, key, name, numb
 	w.WriteHeader(http.StatusCreated)
 }
 
-// join makes an object of the parts, with the headers and conditions of this request.
+// join makes an object from the parts, with the headers and conditions of the request.
 func (s *Server) join(w http.ResponseWriter, r *http.Request, key, name string) {
 	var names []partName
 	if err := json.NewDecoder(r.Body).Decode(&names); err != nil {
@@ -101,7 +101,8 @@ func (s *Server) join(w http.ResponseWriter, r *http.Request, key, name string) 
 	}
 }
 
-// joined returns the content of the parts, in the order of names.
+// joined returns the content of the named parts, one after the other. If a part is missing or has
+// changed, the status says so.
 func (s *Server) joined(key, name string, names []partName) ([]byte, int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -1,4 +1,4 @@
-// Package pages serves the pages of the examples, in one layout with one stylesheet.
+// Package pages serves the web pages of the examples with a common layout and stylesheet.
 package pages
 
 import (
@@ -16,29 +16,29 @@ import (
 //go:embed layout.html shared
 var common embed.FS
 
-// A Site is the pages of an example.
+// A Site describes the web pages of one example.
 type Site struct {
-	// Example is the name of its directory.
+	// Example is the name of the example's directory.
 	Example string
 	// Files has the pages and their scripts. A page is an HTML file that defines the templates
 	// title, lead, script and main. Scripts import common modules from ./shared/.
 	Files fs.FS
-	// Links lead to the pages, if there are several.
+	// Links are shown on each page. They are needed if the site has several pages.
 	Links []Link
-	// Data is the data of the templates.
+	// Data is passed to the templates.
 	Data any
-	// Origins returns the origins of the store, to which scripts may connect, and from which
-	// images may come. If it is nil, they use only the site itself.
+	// Origins returns the origins of the store. Scripts may connect to them, and pages may load
+	// images from them. If it is nil, pages may only use the site itself.
 	Origins func(context.Context) []string
 }
 
-// A Link leads to a page.
+// A Link is a link to one page of a site.
 type Link struct {
-	Address string // "." for index.html
+	Address string // path of the page; "." for index.html
 	Name    string
 }
 
-// contentTypes has all kinds of files that sites have.
+// contentTypes maps the file extensions that a site may have to content types.
 var contentTypes = map[string]string{
 	".css":  "text/css; charset=utf-8",
 	".html": "text/html; charset=utf-8",
@@ -46,14 +46,14 @@ var contentTypes = map[string]string{
 	".svg":  "image/svg+xml",
 }
 
-// A file is complete: nothing is read or rendered when it is requested.
+// A file holds the rendered content of one file of the site.
 type file struct {
 	contentType string
 	content     []byte
 }
 
-// Handler serves the site at its root. It fails if a template is invalid, or if a file is of
-// another kind than HTML, CSS, JavaScript and SVG.
+// Handler serves the site at its root. If a template is invalid, or if a file is not HTML, CSS,
+// JavaScript or SVG, Handler fails.
 func Handler(s Site) (http.Handler, error) {
 	files := map[string]file{}
 	for _, from := range []fs.FS{common, s.Files} {
@@ -106,9 +106,9 @@ func (s *Site) render(name, source string) ([]byte, error) {
 	return page.Bytes(), err
 }
 
-// guard serves files with a policy by which a page loads only its own files, and connects only
-// to its own server and the store. A policy without the store blocks uploads before they are
-// sent, which looks much like a missing CORS rule.
+// guard serves files with a Content-Security-Policy. A page may load only its own files, and
+// connect only to its own server and the store. If the store were missing in the policy, the
+// browser would block uploads, which looks like a missing CORS rule.
 func (s *Site) guard(files map[string]file) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()

@@ -49,7 +49,8 @@ func TestPicture(t *testing.T) {
 }
 
 const (
-	lineHeight = 22 // pixels
+	width      = 840 // pixels; the longest line fits in wide fonts, too
+	lineHeight = 22
 	margin     = 20
 )
 
@@ -57,14 +58,14 @@ const (
 func draw(lines []string) string {
 	height := lineHeight*len(lines) + 2*margin + lineHeight
 	var s strings.Builder
-	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 760 %d" role="img" aria-label="%s">
+	fmt.Fprintf(&s, `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 %d %d" role="img" aria-label="%s">
 <style>
 rect { fill: #f6f8fa; stroke: #d0d7de } text { font: 14px ui-monospace, Menlo, Consolas, monospace; fill: #57606a; white-space: pre } .typed { fill: #0b5cad; font-weight: 600 } circle { fill: #d0d7de }
 @media (prefers-color-scheme: dark) { rect { fill: #161b22; stroke: #30363d } text { fill: #9da7b3 } .typed { fill: #79c0ff } circle { fill: #30363d } }
 </style>
-<rect x=".5" y=".5" width="759" height="%d" rx="8"/>
+<rect x=".5" y=".5" width="%d" height="%d" rx="8"/>
 <circle cx="20" cy="18" r="5"/><circle cx="38" cy="18" r="5"/><circle cx="56" cy="18" r="5"/>
-`, height, escaped(strings.Join(lines, ". ")), height-1)
+`, width, height, escaped(strings.Join(lines, ". ")), width-1, height-1)
 	for i, line := range lines {
 		class := ""
 		if strings.HasPrefix(line, "$ ") {

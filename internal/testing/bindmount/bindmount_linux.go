@@ -1,4 +1,5 @@
-// Package bindmount shows a directory at a second path, for tests of what a mount hides.
+// Package bindmount makes a directory appear at a second path, for tests of files that a mount
+// hides.
 package bindmount
 
 import (
@@ -10,10 +11,12 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// requiredVariable says that this machine mounts file systems: see package powercut.
+// requiredVariable is an environment variable. It is set on machines that can mount file systems
+// (see package powercut). There, a test fails if it cannot mount, and is not skipped.
 const requiredVariable = "OMNIBUCKET_POWERCUT"
 
-// Make shows dir at a second path, which it makes, until the test ends.
+// Make creates a second directory, and makes the content of dir appear there until the test ends.
+// The parameter at is the path of the second directory.
 func Make(t *testing.T, dir, at string) {
 	t.Helper()
 	require.NoError(t, os.MkdirAll(at, 0o777))

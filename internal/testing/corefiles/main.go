@@ -1,6 +1,6 @@
-// Program corefiles makes one call on a bucket. Its test records which files of the core the call
-// runs: a reader who follows the call has to open them. Their number may fall, and grows only for a
-// reason.
+// Program corefiles makes one call on a bucket. Its test records which files of the core run during
+// the call, because somebody who reads the code of the call must open these files. The number of
+// files should decrease, and an increase needs a reason.
 package main
 
 import (
@@ -22,7 +22,7 @@ func main() {
 	}
 }
 
-// calls are the calls, each on a bucket with the objects a/1 to a/3.
+// calls maps names to calls. Each call gets a bucket with the objects a/1, a/2 and a/3.
 var calls = map[string]func(ctx context.Context, b storage.Bucket) error{
 	"Upload": func(ctx context.Context, b storage.Bucket) error {
 		_, err := b.Upload(ctx, "k", strings.NewReader("text"))
@@ -36,7 +36,7 @@ var calls = map[string]func(ctx context.Context, b storage.Bucket) error{
 		r, err := b.Download(ctx, "a/1")
 		if err == nil {
 			_, err = io.ReadAll(r)
-			_ = r.Close() // always nil
+			_ = r.Close() // Close always returns nil
 		}
 		return err
 	},
@@ -50,7 +50,8 @@ var calls = map[string]func(ctx context.Context, b storage.Bucket) error{
 	},
 }
 
-// makeCall makes one call, and leaves only its coverage.
+// makeCall makes the named call. It prepares the bucket first, and then clears the coverage
+// counters, so that only the call is measured.
 func makeCall(name string) error {
 	b := memstore.New()
 	for _, key := range []string{"a/1", "a/2", "a/3"} {

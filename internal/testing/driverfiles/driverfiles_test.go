@@ -21,7 +21,7 @@ var shared = strings.Fields(`
 	errors errorcodes evidence
 	put get list delete copy copyparts compose parts openuploads versions tags lock restore softdelete
 	attrs body headers metadata
-	sign form native customerkey
+	sign form vend native customerkey
 	service bucketinfo cors lifecycle
 	origin private sweepuploads
 `)
@@ -29,8 +29,9 @@ var shared = strings.Fields(`
 // own has the files whose subjects no other driver has.
 var own = map[string]string{
 	"memstore":        "bucket index object token",
-	"providers/local": "candidates claim exactname keylock listcache makedir name noncurrent openfiles revision rounds settings sidecar signingkey slots staging store sweep trash upload visiblesidecar walk window",
-	"providers/s3":    "addressing bucketlock clockskew encryption httpclient middleware objectapi policy profile profiles public regions renewal",
+	"providers/local": "open trash",
+	"providers/s3": "addressing clockskew encryption httpclient middleware objectapi policy profile " +
+		"profiles public regions renewal",
 	"providers/gcs":   "addition composite folder generation iam media repeat request signer signer_iam signer_key sigv4",
 	"providers/azure": "batch chain components components_remove components_stream connection container delegation named options order sas",
 }

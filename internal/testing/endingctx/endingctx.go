@@ -1,4 +1,4 @@
-// Package endingctx has a context that ends in the middle of a call.
+// Package endingctx has a context that is canceled in the middle of a call.
 package endingctx
 
 import (
@@ -6,20 +6,20 @@ import (
 	"sync/atomic"
 )
 
-// A Context ends when Err has been called a number of times. Done is that of the context
-// within it.
+// A Context is canceled after a number of calls of Err, which then returns context.Canceled. Its
+// Done channel is that of the parent context.
 type Context struct {
 	context.Context
 	asks  int64
 	asked atomic.Int64
 }
 
-// New returns a context that ends after so many calls of Err.
+// New returns a Context whose Err returns nil for the first asks calls, and then context.Canceled.
 func New(parent context.Context, asks int64) *Context {
 	return &Context{Context: parent, asks: asks}
 }
 
-// Err counts the call.
+// Err counts its calls, and returns context.Canceled after the limit.
 func (c *Context) Err() error {
 	if c.asked.Add(1) > c.asks {
 		return context.Canceled

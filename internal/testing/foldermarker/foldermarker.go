@@ -1,5 +1,6 @@
-// Package foldermarker makes buckets with folder markers: empty objects whose keys end in "/", as consoles and
-// rclone store them for each folder. The core refuses to write them (rule K1), so that they are stored below it.
+// Package foldermarker makes buckets with folder markers: empty objects whose keys end in "/", as
+// consoles and rclone store them for folders. The core refuses to write such objects (rule K1), so
+// this package writes them with the driver.
 package foldermarker
 
 import (
@@ -15,7 +16,8 @@ import (
 	"github.com/omnibucket/storage/memstore"
 )
 
-// New returns a bucket in memory, and a function that stores objects in it, as Plant does.
+// New returns a bucket in memory, and a function that stores objects in it without the checks of
+// the core (see [Plant]).
 func New(t testing.TB, opts ...storage.OpenOption) (_ storage.Bucket, plant func(keys ...string)) {
 	d := memstore.NewDriver(memstore.Config{})
 	return engine.New(d, opts...), func(keys ...string) {
@@ -24,8 +26,8 @@ func New(t testing.TB, opts ...storage.OpenOption) (_ storage.Bucket, plant func
 	}
 }
 
-// Plant stores objects by a driver. Their keys may be any text. One that ends in "/" is empty, any other one contains
-// its key.
+// Plant stores an object for each key with a driver, so that the keys may be any text. If a key
+// ends in "/", its object is empty. Otherwise the content of the object is its key.
 func Plant(t testing.TB, d driver.Driver, keys ...string) {
 	t.Helper()
 	for _, key := range keys {
@@ -39,7 +41,7 @@ func Plant(t testing.TB, d driver.Driver, keys ...string) {
 	}
 }
 
-// Of returns the marker of each folder in which one of the keys is, at every level.
+// Of returns the keys of the markers of all folders, at every level, that contain one of the keys.
 func Of(keys ...string) []string {
 	var markers []string
 	for _, key := range keys {
@@ -53,7 +55,7 @@ func Of(keys ...string) []string {
 	return slices.Compact(markers)
 }
 
-// Keys returns the keys of a bucket, those of markers, too.
+// Keys returns the keys of a bucket, including those of markers.
 func Keys(t testing.TB, b storage.Lister, opts ...storage.ListOption) (keys []string) {
 	t.Helper()
 	for entry, err := range b.List(t.Context(), opts...) {

@@ -1,6 +1,7 @@
-// Package folderorder makes a server of package s3server list like SeaweedFS (4.44, weed/s3api,
-// doListFilerEntries): like a directory tree, with all of "a/…" before "a-b". It does so also in pages, with a
-// delimiter and with start-after. Versions stay in the order of S3.
+// Package folderorder makes a server of package s3server list keys in the order of SeaweedFS (4.44,
+// weed/s3api, doListFilerEntries). This is the order of a directory tree: all keys "a/…" come
+// before "a-b". Pages, delimiters and start-after follow the same order. Versions stay in the order
+// of S3.
 package folderorder
 
 import (
@@ -19,7 +20,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// With returns a copy of c for [s3server.Start], whose server lists in this order.
+// With returns a copy of c. A server that [s3server.Start] starts with it lists keys in the order
+// of a directory tree.
 func With(c s3server.Config) s3server.Config {
 	most := cmp.Or(c.Limits.MaxPage, 1000)
 	c.Middleware = func(next http.Handler) http.Handler { return &lister{next.(*s3server.Handler), most} }
@@ -31,7 +33,8 @@ type lister struct {
 	most   int
 }
 
-// parameters are those of listings. A request with any other is for another operation.
+// parameters lists the query parameters of a listing. A request with any other parameter is not a
+// listing.
 var parameters = []string{
 	"continuation-token", "delimiter", "encoding-type", "fetch-owner", "list-type", "marker", "max-keys", "prefix",
 	"start-after", "x-id",
@@ -45,7 +48,7 @@ func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.server.ServeHTTP(w, r)
 		return
 	}
-	if !query.Has("continuation-token") { // which the server does not know
+	if !query.Has("continuation-token") { // the server checks the request, unless it has a token of this package
 		checked := httptest.NewRecorder()
 		l.server.ServeHTTP(checked, r)
 		if checked.Code != http.StatusOK {
@@ -61,7 +64,7 @@ func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "application/xml")
-	_ = xml.NewEncoder(w).Encode(page) // a client that is gone needs no response
+	_ = xml.NewEncoder(w).Encode(page) // fails only if the client has closed the connection
 }
 
 type result struct {
@@ -86,7 +89,8 @@ type entry struct {
 
 type commonPrefix struct{ Prefix string }
 
-// A position is after a key, or after all keys with a prefix.
+// A position is where a page of a listing begins: after key, or, if prefix is true, after all keys
+// that begin with key.
 type position struct {
 	key    string
 	prefix bool
@@ -95,7 +99,7 @@ type position struct {
 func positionOf(query url.Values) position {
 	token, err := base64.StdEncoding.DecodeString(query.Get("continuation-token"))
 	if err != nil || len(token) == 0 {
-		return position{query.Get("start-after") + query.Get("marker"), true} // it may be the name of a folder
+		return position{query.Get("start-after") + query.Get("marker"), true} // a folder of that name is skipped, too
 	}
 	return position{string(token[1:]), token[0] == 'p'}
 }
@@ -104,8 +108,9 @@ func (p position) token() string {
 	return base64.StdEncoding.EncodeToString([]byte(map[bool]string{false: "k", true: "p"}[p.prefix] + p.key))
 }
 
-// isBefore reports whether a key is after the position. A start-after that is the name of a folder skips the
-// folder. If the position does not begin with the prefix, it lists nothing (seaweedfs#11321).
+// isBefore reports whether the position is before key, so that key is listed. If start-after is the
+// name of a folder, all keys in that folder are skipped. If the position does not begin with
+// prefix, no key is listed (seaweedfs#11321).
 func (p position) isBefore(key, prefix, delimiter string) bool {
 	if p.key == "" {
 		return true
@@ -118,10 +123,11 @@ func (p position) isBefore(key, prefix, delimiter string) bool {
 		(!p.prefix || !strings.HasPrefix(key, after+"/"))
 }
 
-// treePath returns key in a form that sorts as in a tree: no character is before the slash.
+// treePath replaces each slash in key with a character that sorts before all others. The results
+// sort in the order of a directory tree.
 func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
 
-// list returns a page.
+// list returns the page of a listing that the query requests.
 func (l *lister) list(r *http.Request, bucket string, query url.Values) (*result, error) {
 	b := l.server.Bucket(bucket)
 	defer func() { _ = storage.Close(b) }()

@@ -1,4 +1,4 @@
-// Package freshbucket opens empty buckets on the servers that testservers has started.
+// Package freshbucket creates empty buckets on the servers that tools/testservers has started.
 package freshbucket
 
 import (
@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Open creates a bucket in the account of an address with this scheme and query. The bucket is not
-// removed, because the servers end with the tests.
+// Open creates a bucket on the server that scheme and query select, and opens it. It never removes
+// the bucket, because the server ends with the tests.
 func Open(t *testing.T, scheme string, query url.Values, opts ...storage.OpenOption) storage.Bucket {
 	t.Helper()
 	b, err := storage.Open(t.Context(), Address(t, scheme, query), opts...)
@@ -22,7 +22,7 @@ func Open(t *testing.T, scheme string, query url.Values, opts ...storage.OpenOpt
 	return b
 }
 
-// Address creates a bucket as Open does, and returns its address.
+// Address creates a bucket on the server that scheme and query select, and returns its address.
 func Address(t *testing.T, scheme string, query url.Values) string {
 	t.Helper()
 	service, err := storage.OpenService(t.Context(), scheme+"://?"+query.Encode())
@@ -32,7 +32,7 @@ func Address(t *testing.T, scheme string, query url.Values) string {
 	return scheme + "://" + name + "?" + query.Encode()
 }
 
-// Create creates a bucket as Open does, and returns its name.
+// Create creates a bucket with a random name, and returns the name.
 func Create(t *testing.T, service storage.Service, opts ...storage.BucketOption) string {
 	t.Helper()
 	name := "test-" + strings.ToLower(rand.Text())

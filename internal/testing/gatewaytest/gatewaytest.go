@@ -1,5 +1,5 @@
-// Package gatewaytest tests the server of package s3server over the driver of a provider, with a
-// client of S3.
+// Package gatewaytest tests package s3server as a gateway: a client of S3 talks to a server of
+// package s3server, which stores the objects with the driver of another provider.
 package gatewaytest
 
 import (
@@ -25,31 +25,32 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// Lacks are what a gateway to a provider lacks.
+// Lacks says which features a gateway to a provider lacks, so that the tests expect their absence.
 type Lacks struct {
-	Versions bool // refused with NotImplemented
-	// Checksums of an object are not returned, except by the request that writes it.
+	Versions bool // true if requests for versions fail with NotImplemented
+	// Checksums is true if only the response to a write contains the checksums of an object.
 	Checksums bool
-	// ListedUploads are those of the store: the parts of the gateway are not in it before an object is
-	// complete.
+	// ListedUploads is true if a listing shows the open uploads of the store itself. An upload
+	// through the gateway is not in that listing until its object is complete.
 	ListedUploads bool
-	// These are not tested, because the emulator ignores them.
+	// Tags and Generations are true if the emulator of the provider ignores them, so that they are
+	// not tested.
 	Tags, Generations bool
 }
 
-// A gateway is a server over a service, with a bucket.
+// A gateway is a running server over the service of a provider, with one bucket and a client of S3.
 type gateway struct {
 	*testing.T
 	*s3.Client
 	service driver.ServiceDriver
 	lacks   Lacks
-	other   *s3.Client // of another server, as if it were another process
+	other   *s3.Client // client of a second server, which acts like a second process
 	bucket  *string
 }
 
 var buckets atomic.Int64
 
-// Run tests a server over service, which it closes.
+// Run tests a gateway to service, and closes service.
 func Run(t *testing.T, service driver.ServiceDriver, lacks Lacks) {
 	t.Cleanup(func() { _ = service.Close() })
 	g := &gateway{
@@ -154,7 +155,8 @@ func (g *gateway) buckets() {
 	require.Len(g, all.Buckets, 1)
 }
 
-// objects reads what it wrote, under names that a provider has and under others.
+// objects checks that objects can be written and read, with keys that the provider permits, and
+// with keys that the provider does not permit.
 func (g *gateway) objects() {
 	for _, key := range []string{"plain", "dir/ü +?#%41", "dir/", "a//b", "a/./b", "tab\t"} {
 		put := g.put(key, "content of "+key, func(in *s3.PutObjectInput) {
@@ -258,7 +260,8 @@ func (g *gateway) tags() {
 	require.Len(g, tags.TagSet, 1)
 }
 
-// foreign reads and removes what other tools have written under keys that this library refuses.
+// foreign checks that the gateway reads and removes objects that other tools have written, with
+// keys that this library would refuse to write.
 func (g *gateway) foreign() {
 	d, err := g.service.Driver(*g.bucket)
 	require.NoError(g, err)
@@ -300,7 +303,7 @@ func (g *gateway) foreign() {
 	require.ElementsMatch(g, own, g.keys())
 }
 
-// refused checks the codes of errors that come from the provider.
+// refused checks the error codes in the responses when the provider refuses a request.
 func (g *gateway) refused() {
 	ctx, missing, none := g.Context(), aws.String("missing"), aws.String(*g.bucket+"-none")
 	_, err := g.GetObject(ctx, &s3.GetObjectInput{Bucket: g.bucket, Key: missing})
@@ -341,7 +344,7 @@ func (g *gateway) refused() {
 			},
 		},
 	)
-	g.fails(err, http.StatusNotImplemented, "NotImplemented") // it would not run
+	g.fails(err, http.StatusNotImplemented, "NotImplemented") // refused, because the provider would not apply the rule
 	canceled, cancel := context.WithCancel(ctx)
 	cancel()
 	_, err = g.GetObject(canceled, &s3.GetObjectInput{Bucket: g.bucket, Key: missing})
@@ -366,7 +369,7 @@ func (g *gateway) removals() {
 	require.Empty(g, g.keys())
 }
 
-// versions lists and removes versions, and what S3 calls a delete marker.
+// versions checks that versions and delete markers are listed and removed.
 func (g *gateway) versions(lacks bool) {
 	_, err := g.PutBucketVersioning(g.Context(), &s3.PutBucketVersioningInput{
 		Bucket:                  g.bucket,

@@ -78,7 +78,7 @@ func (g *gateway) abort(key string, upload *string) error {
 	return err
 }
 
-// isGone checks that there is no such upload.
+// isGone checks that the upload no longer exists.
 func (g *gateway) isGone(key string, upload *string) {
 	g.Helper()
 	_, err := g.ListParts(g.Context(), &s3.ListPartsInput{Bucket: g.bucket, Key: &key, UploadId: upload})
@@ -86,7 +86,7 @@ func (g *gateway) isGone(key string, upload *string) {
 	require.NotContains(g, g.open(), *upload)
 }
 
-// open returns the ids of the uploads in progress.
+// open returns the IDs of all open uploads.
 func (g *gateway) open() (ids []string) {
 	g.Helper()
 	pages := s3.NewListMultipartUploadsPaginator(
@@ -102,7 +102,8 @@ func (g *gateway) open() (ids []string) {
 	return ids
 }
 
-// content returns the content of a part that need not be the last.
+// content returns the content of a part that is large enough not to be the last one. It repeats
+// text.
 func content(text string) string { return strings.Repeat(text, 1<<10) }
 
 func (g *gateway) partsInAnyOrder() {
@@ -205,7 +206,7 @@ func (g *gateway) refusedParts() {
 	require.NoError(g, g.abort("refused", upload))
 }
 
-// refusedCompletions leave the object and the upload as they are.
+// refusedCompletions checks that a completion that fails changes neither the object nor the upload.
 func (g *gateway) refusedCompletions() {
 	g.put("refused", "old")
 	upload := g.begin("refused")
@@ -240,7 +241,8 @@ func (g *gateway) refusedCompletions() {
 	require.Equal(g, content("1")+"3", text)
 }
 
-// manyParts are more than Google joins in one request, and their key has a name of its own.
+// manyParts completes an upload with more parts than Google can join with one request. Its keys are
+// not permitted by the provider.
 func (g *gateway) manyParts() {
 	for _, key := range []string{"a//b", "folder/"} {
 		upload, parts := g.begin(key), make([]types.CompletedPart, 40)
@@ -268,7 +270,8 @@ func (g *gateway) manyParts() {
 	}
 }
 
-// completionsOfTwoServers make one object, although no lock is shared.
+// completionsOfTwoServers checks that only one object is made when two servers complete the same
+// upload at the same time. The servers share no lock.
 func (g *gateway) completionsOfTwoServers() {
 	for range 5 {
 		upload := g.begin("two servers")
@@ -291,8 +294,8 @@ func (g *gateway) completionsOfTwoServers() {
 	}
 }
 
-// partBesideCompletion replaces a part, by another server, while an object is made of it: the object
-// has the old part, or there is none.
+// partBesideCompletion replaces a part through one server while another server completes the
+// upload. The object must contain the old part, or must not exist.
 func (g *gateway) partBesideCompletion() {
 	for range 5 {
 		upload := g.begin("replaced")
@@ -322,7 +325,7 @@ func (g *gateway) partBesideCompletion() {
 	}
 }
 
-// lostUploads are those that another program has removed from the store.
+// lostUploads tries to complete uploads whose parts another program has removed from the store.
 func (g *gateway) lostUploads() {
 	drv, err := g.service.Driver(*g.bucket)
 	require.NoError(g, err)
@@ -354,7 +357,8 @@ func (g *gateway) lostUploads() {
 	g.isGone("lost", upload)
 }
 
-// uploadsOfOneKey do not disturb each other, and no other write disturbs them.
+// uploadsOfOneKey checks that several uploads to the same key, and other writes to it, do not
+// disturb each other.
 func (g *gateway) uploadsOfOneKey() {
 	one, two := g.begin("shared"), g.begin("shared")
 	first, second := g.part("shared", one, 1, "one"), g.part("shared", two, 1, "two")
@@ -401,7 +405,8 @@ func (g *gateway) abortedUploads() {
 	g.isGone("aborted", upload)
 }
 
-// abortBesideCompletion lets one of them win: there is a whole object, or none.
+// abortBesideCompletion aborts an upload while another request completes it. The object must then
+// be complete, or must not exist.
 func (g *gateway) abortBesideCompletion() {
 	for range 5 {
 		upload := g.begin("contended")

@@ -1,4 +1,5 @@
-// Package history decides whether what several clients did with one key at once is linearizable.
+// Package history checks whether concurrent calls on one key are linearizable: whether their
+// results are possible if the calls took effect one after the other.
 package history
 
 import (
@@ -8,35 +9,38 @@ import (
 	"sync"
 )
 
-// A History is what several clients did with one key at once. It is linearizable if some order of
-// the calls explains all results: each call has its effect at one moment before it ends.
+// A History records the calls of several clients on one key. It is linearizable if some order of
+// the calls explains all results. In that order, each call takes effect at one moment between its
+// beginning and its end.
 type History struct {
 	mu    sync.Mutex
 	now   int
 	calls []*pastCall
 }
 
-// A pastCall is one call that has ended.
+// A pastCall is a call that has ended, with its result.
 type pastCall struct {
 	name       string
-	begun, end int // places in the history
+	begun, end int // values of History.now
 	step       Step
 }
 
-// A Step returns the states that the key may have after a call, or none if the call's result is not
-// possible in the state before it.
+// A Step describes the result of a call. It takes the state of the key before the call, and returns
+// the states that the key may have after it. If the call cannot have that result in the state
+// before it, the Step returns no state.
 type Step func(KeyState) []KeyState
 
-// A KeyState is the state of the key.
+// A KeyState is a state that the key may have.
 type KeyState struct {
-	Content   string // "" means there is no object
-	completed bool   // the upload has ended
+	Content   string // content of the object; "" means that no object exists
+	completed bool   // true if the upload was completed
 }
 
-// A Recorded call returns its name, with its result, and its step.
+// A Recorded makes a call. It returns a text that describes the call and its result, and the [Step]
+// of the result.
 type Recorded func() (string, Step)
 
-// Do runs a call.
+// Do makes a call, and records it with the times of its beginning and end.
 func (h *History) Do(call Recorded) {
 	begun := h.tick()
 	name, result := call()
@@ -53,10 +57,12 @@ func (h *History) tick() int {
 	return h.now
 }
 
-// Explained reports whether some order of the calls explains all results.
+// Explained reports whether some order of the calls explains all results. The parameter from is the
+// state of the key before the first call.
 func (h *History) Explained(from KeyState) bool { return explain(h.calls, from) }
 
-// explain tries each call that may come first: one that began before any other ended.
+// explain reports whether some order of calls explains their results. It tries each call that may
+// come first. These are the calls that began before any other call ended.
 func explain(calls []*pastCall, from KeyState) bool {
 	if len(calls) == 0 {
 		return true
@@ -75,7 +81,7 @@ func explain(calls []*pastCall, from KeyState) bool {
 	return false
 }
 
-// String returns the calls by their beginning.
+// String returns the calls in the order in which they began.
 func (h *History) String() string {
 	calls := slices.SortedFunc(slices.Values(h.calls), func(a, b *pastCall) int { return a.begun - b.begun })
 	var text strings.Builder
@@ -85,30 +91,32 @@ func (h *History) String() string {
 	return text.String()
 }
 
-// Wrote is the step of a write or, with "", of a removal.
+// Wrote returns the Step of a write of content. If content is "", it is the Step of a removal.
 func Wrote(content string) Step {
 	return func(s KeyState) []KeyState { return []KeyState{{content, s.completed}} }
 }
 
-// Saw is the step of a read.
+// Saw returns the Step of a read that returned content.
 func Saw(content string) Step {
 	return func(s KeyState) []KeyState { return s.only(s.Content == content) }
 }
 
-// CompletedWith is the step of a call of Complete that succeeded: it made the object, or found it.
+// CompletedWith returns the Step of a successful call of Complete. The parameter content is the
+// content of the object, which was made by this call or by an earlier call of Complete.
 func CompletedWith(content string) Step {
 	return func(s KeyState) []KeyState {
 		return KeyState{content, true}.only(!s.completed || s.Content == content)
 	}
 }
 
-// FoundEnded is the step of a call of Complete that failed because the upload has ended.
+// FoundEnded returns the Step of a call of Complete that failed because the upload had already
+// ended. The object then does not have the given content.
 func FoundEnded(content string) Step {
 	return func(s KeyState) []KeyState { return s.only(s.completed && s.Content != content) }
 }
 
-// EndedUnknown is the step of a call of Complete that ended the upload, and cannot know whether it
-// made the object, because that was replaced or was never there.
+// EndedUnknown returns the Step of a call of Complete that found that the upload had ended, but not
+// whether the upload made the object. Another write may have replaced the object.
 func EndedUnknown(content string) Step {
 	return func(s KeyState) []KeyState {
 		return append(FoundEnded(content)(s), append(CompletedWith(content)(s), KeyState{s.Content, true})...)

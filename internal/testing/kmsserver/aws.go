@@ -17,13 +17,14 @@ import (
 	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
 )
 
-// The credentials that the server of AWS knows.
+// These are the only credentials that the AWS server accepts.
 const (
 	AccessKeyID = "the-key"
 	SecretKey   = "the-secret"
 )
 
-// StartAWS starts AWS KMS: JSON 1.1, with signatures of version 4 for the region of each key.
+// StartAWS starts a server with the protocol of AWS KMS: JSON 1.1, with requests that are signed
+// with version 4 for the region of their key.
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_Encrypt.html
 func StartAWS(t testing.TB) *Server {
 	s := newServer()
@@ -71,7 +72,7 @@ func (s *Server) serveAWS(w http.ResponseWriter, r *http.Request) {
 		refuseAWS(w, "AccessDeniedException")
 		return
 	}
-	bound, _ := json.Marshal(in.EncryptionContext) // in the order of names
+	bound, _ := json.Marshal(in.EncryptionContext) // Marshal sorts the names, so that equal contexts give equal texts
 	id := parts[5]
 	out := map[string]any{"KeyId": in.KeyID, "EncryptionAlgorithm": "SYMMETRIC_DEFAULT"}
 	if operation == "Encrypt" {
@@ -102,7 +103,8 @@ var authorization = regexp.MustCompile(
 	`^AWS4-HMAC-SHA256 Credential=` + AccessKeyID + `/\d{8}/([a-z0-9-]+)/kms/aws4_request, SignedHeaders=([a-z0-9;-]+), Signature=[0-9a-f]{64}$`,
 )
 
-// signedRegion returns the region of a request's signature. ok is false if it is not valid.
+// signedRegion returns the region for which a request is signed. ok is false if the signature is
+// not valid.
 func signedRegion(r *http.Request, body []byte) (region string, ok bool) {
 	parts := authorization.FindStringSubmatch(r.Header.Get("Authorization"))
 	at, err := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))

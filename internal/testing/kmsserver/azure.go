@@ -21,13 +21,15 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 )
 
-// Vault is the vault of the server of Azure. Its Client reaches it.
+// Vault is the address of the vault that [StartAzure] serves. A client of [Server.VaultClient] can
+// connect to it.
 const Vault = "https://unit.vault.azure.net"
 
-// Challenge is where the server sends clients for tokens.
+// Challenge is the value of the header that tells a client where to request a token.
 const Challenge = `Bearer authorization="https://login.microsoftonline.com/00000000-0000-0000-0000-00000000000a", resource="https://vault.azure.net"`
 
-// vaultKeys are the RSA keys of all servers and versions: making one takes long.
+// vaultKeys returns the RSA keys of all servers. They are shared, because it takes long to make
+// one.
 var vaultKeys = sync.OnceValue(func() (keys []*rsa.PrivateKey) {
 	for range 2 {
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
@@ -39,8 +41,8 @@ var vaultKeys = sync.OnceValue(func() (keys []*rsa.PrivateKey) {
 	return keys
 })
 
-// StartAzure starts a vault of Azure Key Vault, with the names of keys and at most two versions of each.
-// https://learn.microsoft.com/rest/api/keyvault/keys/wrap-key/wrap-key
+// StartAzure starts a server with the protocol of Azure Key Vault. Its keys have names and at most
+// two versions. https://learn.microsoft.com/rest/api/keyvault/keys/wrap-key/wrap-key
 func StartAzure(t testing.TB) *Server {
 	s := newServer()
 	s.Server = httptest.NewTLSServer(http.HandlerFunc(s.serveAzure))
@@ -48,18 +50,19 @@ func StartAzure(t testing.TB) *Server {
 	return s
 }
 
-// VaultClient returns a client whose connections lead to the server, whatever the host is.
+// VaultClient returns an HTTP client that always connects to the server, whatever the host in the
+// URL is.
 func (s *Server) VaultClient() *http.Client {
 	transport := s.Client().Transport.(*http.Transport).Clone()
 	transport.DialContext = func(ctx context.Context, network, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, network, s.Listener.Addr().String())
 	}
-	transport.TLSClientConfig.ServerName = "example.com" // the name in the certificate of httptest
+	transport.TLSClientConfig.ServerName = "example.com" // name in the certificate of httptest
 	transport.DisableKeepAlives = true
 	return &http.Client{Transport: transport}
 }
 
-// A Credential has a token.
+// A Credential returns the token Value in every call. It can be used with Azure and Google.
 type Credential struct{ Value string }
 
 // GetToken implements [azcore.TokenCredential].
@@ -79,8 +82,8 @@ func (c Credential) Token(context.Context) (*auth.Token, error) {
 func version(n int) string { return fmt.Sprintf("%032x", n) }
 
 func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
-	parts := strings.Split(r.URL.Path, "/") // "", keys, name, version, operation
-	if len(parts) == 4 {                    // the newest version
+	parts := strings.Split(r.URL.Path, "/") // the parts are "", keys, name, version and operation
+	if len(parts) == 4 {                    // a path without a version means the newest one
 		parts = slices.Insert(parts, 3, "")
 	}
 	if len(parts) != 5 || r.URL.Query().Get("api-version") == "" || r.Method != http.MethodPost {
@@ -135,7 +138,7 @@ func (s *Server) serveAzure(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// challenge answers a request without a token, or with a wrong one.
+// challenge refuses a request that has no token or a wrong token.
 func (s *Server) challenge(w http.ResponseWriter, r *http.Request) {
 	if _, _, answered := s.begin(w, r, "challenge", ""); answered {
 		return
@@ -144,7 +147,8 @@ func (s *Server) challenge(w http.ResponseWriter, r *http.Request) {
 	RefuseAzure(w, http.StatusUnauthorized, "Unauthorized", "")
 }
 
-// RefuseAzure responds with an error.
+// RefuseAzure sends an error in Azure's format. code is the code of the error, and inner is the
+// code of its inner error.
 func RefuseAzure(w http.ResponseWriter, status int, code, inner string) {
 	body := map[string]any{"code": code, "message": "the service says why"}
 	if inner != "" {

@@ -12,10 +12,10 @@ import (
 	"testing"
 )
 
-// Token is the bearer token that the servers of Google and Azure accept.
+// Token is the bearer token that the Google and Azure servers accept.
 const Token = "token-that-is-accepted"
 
-// StartGoogle starts Google's Cloud KMS.
+// StartGoogle starts a server with the protocol of Google's Cloud KMS.
 // https://cloud.google.com/kms/docs/reference/rest/v1/projects.locations.keyRings.cryptoKeys/encrypt
 func StartGoogle(t testing.TB) *Server {
 	s := newServer()
@@ -24,7 +24,8 @@ func StartGoogle(t testing.TB) *Server {
 	return s
 }
 
-// Checksums are required here, as they tell whether the client sends them.
+// The protocol does not require the checksums. This server requires them, so that a test notices if
+// a client does not send them.
 type googleRequest struct {
 	Plaintext                         []byte `json:"plaintext"`
 	PlaintextCrc32c                   int64  `json:"plaintextCrc32c,string"`
@@ -98,7 +99,7 @@ func (s *Server) serveGoogle(w http.ResponseWriter, r *http.Request) {
 
 func sum(data []byte) int64 { return int64(crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))) }
 
-// RefuseGoogle responds with an error.
+// RefuseGoogle sends an error in Google's format.
 func RefuseGoogle(w http.ResponseWriter, status int, code, message string) {
 	WriteJSON(w, status, map[string]any{"error": map[string]any{"code": status, "message": message, "status": code}})
 }

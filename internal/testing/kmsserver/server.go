@@ -1,5 +1,5 @@
-// Package kmsserver has servers with the wire protocols of key management services, written from their
-// documentation. Keys are in memory.
+// Package kmsserver has test servers with the protocols of key management services (KMS). They were
+// written from the documentation of the services, and keep their keys in memory.
 package kmsserver
 
 import (
@@ -13,7 +13,7 @@ import (
 	"testing"
 )
 
-// A Server has the keys of one service.
+// A Server imitates one key management service.
 type Server struct {
 	*httptest.Server
 
@@ -23,15 +23,15 @@ type Server struct {
 	answer   func(w http.ResponseWriter, r *http.Request, operation string) bool
 }
 
-// A master is one key with its versions; the last is the newest.
+// A master is one key of the service. Its newest version is the last one in versions.
 type master struct {
-	state    string // "" is enabled
+	state    string // "" if the key is enabled
 	versions []cipher.AEAD
 }
 
 func newServer() *Server { return &Server{keys: map[string]*master{}, requests: map[string]int{}} }
 
-// AddKey adds a key, or a version of it.
+// AddKey adds a key. If a key with that name exists, it adds a version to the key.
 func (s *Server) AddKey(name string) {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret)
@@ -45,28 +45,30 @@ func (s *Server) AddKey(name string) {
 	s.keys[name].versions = append(s.keys[name].versions, gcm)
 }
 
-// SetState sets the state of a key: "", "disabled", "deleted" or "denied".
+// SetState sets the state of a key: "disabled", "deleted", "denied", or "" for enabled.
 func (s *Server) SetState(name, state string) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.keys[name].state = state
 }
 
-// Answer makes f see each operation first. If it returns true, it has responded.
+// Answer sets a function that the server calls first for each operation. If f returns true, f has
+// sent the response.
 func (s *Server) Answer(f func(w http.ResponseWriter, r *http.Request, operation string) bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.answer = f
 }
 
-// Count returns the requests for an operation.
+// Count returns how many requests for an operation the server has received.
 func (s *Server) Count(operation string) int {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.requests[operation]
 }
 
-// begin counts a request. It returns the state of the key and its versions, or answered.
+// begin counts a request, and returns the state and the versions of the named key. answered is true
+// if the function that Answer has set has sent the response.
 func (s *Server) begin(
 	w http.ResponseWriter, r *http.Request, operation, name string,
 ) (state string, versions []cipher.AEAD, answered bool) {
@@ -83,14 +85,14 @@ func (s *Server) begin(
 	return state, versions, answer != nil && answer(w, r, operation)
 }
 
-// WriteJSON writes a response.
+// WriteJSON sends a response with a body in JSON.
 func WriteJSON(w http.ResponseWriter, status int, body any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)
 	_ = json.NewEncoder(w).Encode(body)
 }
 
-// Refuse answers an operation until the end of the test.
+// Refuse makes every operation fail with the given status and body, until the test ends.
 func (s *Server) Refuse(t testing.TB, status int, body any) {
 	s.Answer(func(w http.ResponseWriter, _ *http.Request, _ string) bool {
 		WriteJSON(w, status, body)

@@ -1,4 +1,5 @@
-// Package minio has what the tests of several packages need to run the suite on MinIO.
+// Package minio has the configuration for tests on a MinIO server, and says which cases of the
+// conformance suite cannot run on it.
 package minio
 
 import (
@@ -10,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// Config returns that of an account of the server, without a bucket.
+// Config returns the configuration for the server that tools/testservers has started. It names no
+// bucket.
 func Config(t *testing.T) s3.Config {
 	t.Helper()
 	profile, known := s3.NamedProfile("minio")
@@ -24,7 +26,8 @@ func Config(t *testing.T) s3.Config {
 
 const noKeyBelowAKey = "the server keeps objects as files: it cannot hold a beside a/b"
 
-// Skipped has the cases that do not run on the server, because it differs from S3, with the reasons.
+// Skipped has the reason for each case of the conformance suite that does not run on MinIO. In
+// these cases MinIO differs from S3.
 var Skipped = map[string]string{
 	"a key and keys below it coexist":                 noKeyBelowAKey,
 	"an object beside its folder":                     noKeyBelowAKey,

@@ -13,8 +13,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A scene has the colors of a landscape: of the sky at its top and its bottom, of the sun, and of
-// the nearest hills.
+// A scene holds the colors of a picture of a landscape: the top and the bottom of the sky, the sun,
+// and the nearest hills.
 type scene struct{ top, bottom, sun, near color.RGBA }
 
 var scenes = []scene{
@@ -28,7 +28,8 @@ var scenes = []scene{
 
 func rgb(v uint32) color.RGBA { return color.RGBA{uint8(v >> 16), uint8(v >> 8), uint8(v), 255} }
 
-// Landscapes writes pictures for screenshots, one for each name.
+// Landscapes writes one picture for each name to dir, for use in screenshots. It returns their
+// paths.
 func Landscapes(t *testing.T, dir string, names ...string) []string {
 	t.Helper()
 	var paths []string
@@ -81,7 +82,8 @@ func landscape(w, h, number int) image.Image {
 	return img
 }
 
-// mix returns a color between a and b: a for 0, b for 1.
+// mix returns a mixture of the colors a and b. The parameter share is a number from 0 to 1. With 0
+// the result is a, and with 1 it is b.
 func mix(a, b color.RGBA, share float64) color.RGBA {
 	share = min(1, max(0, share))
 	between := func(x, y uint8) uint8 { return uint8(float64(x) + (float64(y)-float64(x))*share) }

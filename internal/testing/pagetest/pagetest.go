@@ -1,4 +1,4 @@
-// Package pagetest tests pages in a real browser, which scripts of Node.js drive.
+// Package pagetest tests web pages in a real browser. A script for Node.js controls the browser.
 package pagetest
 
 import (
@@ -15,12 +15,13 @@ import (
 	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// Run runs a script with Node.js until it ends. The script gets input as JSON. It fails the test if
-// it does not end with 0, or shortly before the test's own timeout. Each step has a limit in browser.mjs.
+// Run runs a script with Node.js. The script receives input as JSON. The test fails if the script
+// exits with a code other than 0, or does not exit before the timeout of the test. Each step of the
+// script has its own limit in browser.mjs.
 //
-// input also gets "browser": what the function start of browser.mjs needs. Screenshots are
-// stored in $OMNIBUCKET_ARTIFACTS/example. By default only that of a failure is taken, in a temporary
-// directory.
+// Run adds "browser" to input, which the function start of browser.mjs needs. Screenshots are
+// stored in $OMNIBUCKET_ARTIFACTS/example. If that variable is not set, only a failure is
+// photographed, and the picture is stored in a temporary directory.
 func Run(t *testing.T, example, script string, input map[string]any) {
 	t.Helper()
 	artifacts := artifactsDir(t, example)
@@ -28,7 +29,7 @@ func Run(t *testing.T, example, script string, input map[string]any) {
 		"chromium":   testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM"),
 		"playwright": testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM_PLAYWRIGHT"),
 		"artifacts":  artifacts,
-		// They take much of the time of these tests.
+		// Screenshots take a large part of the time of these tests, so they are optional.
 		"photographs": os.Getenv("OMNIBUCKET_ARTIFACTS") != "" || os.Getenv("OMNIBUCKET_DRAW") != "",
 	}
 	document, err := json.Marshal(input)
@@ -36,7 +37,7 @@ func Run(t *testing.T, example, script string, input map[string]any) {
 	ctx := t.Context()
 	if deadline, limited := t.Deadline(); limited {
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-30*time.Second)) // to show what it said
+		ctx, cancel = context.WithDeadline(ctx, deadline.Add(-30*time.Second)) // leaves time to print the output
 		defer cancel()
 	}
 	said, err := exec.CommandContext(ctx, "node", script, string(document)).CombinedOutput()
@@ -44,8 +45,8 @@ func Run(t *testing.T, example, script string, input map[string]any) {
 	require.NoError(t, err, "the screenshots are in %s", artifacts)
 }
 
-// DrawTo returns the directory of the documentation's pictures if OMNIBUCKET_DRAW is set,
-// otherwise "". The test runs in a directory of examples.
+// DrawTo returns the directory for the pictures of the documentation, or "" if OMNIBUCKET_DRAW is
+// not set. The test must run in a directory below examples.
 func DrawTo(t *testing.T) string {
 	t.Helper()
 	if os.Getenv("OMNIBUCKET_DRAW") == "" {
@@ -61,7 +62,7 @@ func artifactsDir(t *testing.T, example string) string {
 	root := os.Getenv("OMNIBUCKET_ARTIFACTS")
 	if root == "" {
 		var err error
-		root, err = os.MkdirTemp("", "omnibucket-artifacts-") // not the test's own: it is read after a test that failed
+		root, err = os.MkdirTemp("", "omnibucket-artifacts-") // kept after a failure, for people
 		require.NoError(t, err)
 		t.Cleanup(func() {
 			if !t.Failed() {

@@ -1,5 +1,5 @@
-// Package signingkey has the key file of an invented service account of Google's, for tests that
-// sign addresses.
+// Package signingkey makes the key file of a fictional Google service account, for tests that sign
+// URLs.
 package signingkey
 
 import (
@@ -11,7 +11,7 @@ import (
 	"sync"
 )
 
-// File returns the content of the file. It is made once in a process.
+// File returns the content of the key file. All calls in one process return the same content.
 var File = sync.OnceValue(func() []byte {
 	key, err := rsa.GenerateKey(rand.Reader, 2048)
 	if err != nil {

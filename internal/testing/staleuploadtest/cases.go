@@ -1,5 +1,5 @@
-// Package staleuploadtest has the cases that package staleupload decides, for the
-// tests of the stores that use it.
+// Package staleuploadtest has test cases for package staleupload. The tests of the stores that use
+// staleupload run them, too.
 package staleuploadtest
 
 import (
@@ -20,16 +20,17 @@ var Rules = []storage.LifecycleRule{
 	{ExpireAfterDays: 1},
 }
 
-// A Case is one upload and whether a sweep discards it.
+// A Case is an open upload, and says whether a sweep must discard it.
 type Case struct {
 	Name      string
 	Key       string
-	Part      time.Duration // from the beginning to the part; 0 if there is none
-	Sweep     time.Duration // from the beginning to the sweep
+	Part      time.Duration // time from the beginning of the upload to its last part, or 0
+	Sweep     time.Duration // time from the beginning of the upload to the sweep
 	Discarded bool
 }
 
-// Cases hold for every store that discards such uploads itself.
+// Cases lists open uploads. Every store that discards stale uploads itself must treat them as the
+// cases say.
 var Cases = []Case{
 	{"begun a week ago", "k", 0, 7 * day, true},
 	{"begun within the week", "k", 0, 7*day - time.Second, false},

@@ -1,5 +1,6 @@
-// Package suitelog says how package storagetest logs its results, for suiteresults.
+// Package suitelog defines the lines in which package storagetest logs the results of the
+// conformance suite. Program suiteresults reads these lines.
 package suitelog
 
-// Mark precedes each result, which is JSON in one line.
+// Mark is the text in front of each result. The result follows on the same line, as JSON.
 const Mark = "result of the suite: "

@@ -1,12 +1,15 @@
-// Command suiteresults reads what "go test -json" prints and prints what "go test" does: a line for each package, and
-// the output of those that fail. It stores each result of the conformance suite that a test logged
-// (OMNIBUCKET_SUPPORT=log) in a directory, for supporttable. So results also come from tests that Go does not run
-// again:
+// Command suiteresults reads the output of "go test -json", and prints what "go test" would print:
+// one line for each package, and the output of packages that failed.
+//
+// Tests may log results of the conformance suite (OMNIBUCKET_SUPPORT=log). Command suiteresults
+// stores these results in a directory, where program supporttable reads them. If Go does not repeat
+// a test, the results come from the cached output of the test:
 //
 //	OMNIBUCKET_SUPPORT=log go test -json ./... | go run ./internal/testing/suiteresults .support
 //
-// Without a directory it stores nothing. With -table, it ends with a table: the stores on which the suite ran, and the
-// tests that did not run, with the reason. The exit code is then 1 if a package failed.
+// Without a directory, it stores nothing. With -table, it also prints on which stores the suite
+// ran, and which tests did not run for which reason. With -table, the exit code is 1 if a package
+// failed.
 package main
 
 import (
@@ -43,7 +46,8 @@ func main() {
 	}
 }
 
-// An event is a line of "go test -json": go doc test2json. Output of a build has ImportPath in place of Package.
+// An event is one line of "go test -json". "go doc test2json" describes the format. In the output
+// of a build, the line has ImportPath in place of Package.
 type event struct {
 	Action, Package, Test, Output string
 }
@@ -61,7 +65,7 @@ func run(from io.Reader, to io.Writer, dir string, ran *table) error {
 		}
 		var e event
 		if json.Unmarshal([]byte(line), &e) != nil {
-			e = event{Output: line} // a message of go
+			e = event{Output: line} // not JSON, so the line is a message of the go command
 		}
 		if e.Package == "" {
 			_, _ = io.WriteString(to, e.Output)
@@ -77,16 +81,17 @@ func run(from io.Reader, to io.Writer, dir string, ran *table) error {
 	}
 }
 
-// An output is what a package has printed, and its tests that have not passed.
+// An output holds the text that a package has printed so far. tests holds the text of each test
+// that has not passed.
 type output struct {
 	own   string
-	order []string // of the tests
+	order []string // names of the tests in the order in which they printed
 	tests map[string]string
 }
 
 func (o *output) add(e event, to io.Writer, dir string, ran *table) error {
 	switch {
-	case strings.HasPrefix(e.Output, "=== "): // which go test prints with -v only
+	case strings.HasPrefix(e.Output, "=== "): // go test prints these lines only with -v
 	case e.Action == "output" && e.Test == "":
 		o.own += e.Output
 	case e.Action == "output":
@@ -119,7 +124,8 @@ func (o *output) add(e event, to io.Writer, dir string, ran *table) error {
 	return nil
 }
 
-// summary returns the line of a package that has passed.
+// summary returns the line that "go test" prints for a package that passed. output is all text of
+// the package.
 func summary(output string) string {
 	for line := range strings.Lines(output) {
 		if strings.HasPrefix(line, "ok  \t") || strings.HasPrefix(line, "?   \t") {
@@ -129,7 +135,8 @@ func summary(output string) string {
 	return ""
 }
 
-// eachResult calls do with each result of the suite in the output of a test.
+// eachResult calls do for each result of the conformance suite that a test logged. text is the
+// output of the test.
 func eachResult(text string, do func(result string) error) error {
 	for {
 		_, after, found := strings.Cut(text, suitelog.Mark)
@@ -144,7 +151,7 @@ func eachResult(text string, do func(result string) error) error {
 	}
 }
 
-// store stores the text of a result.
+// store writes a result of the conformance suite to a file in dir. If dir is "", it does nothing.
 func (s *suite) store(result, dir string) error {
 	if dir == "" {
 		return nil

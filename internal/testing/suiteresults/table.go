@@ -10,23 +10,23 @@ import (
 	"strings"
 )
 
-// A table is what ran, and what did not.
+// A table counts the packages and tests that ran, and the tests that were skipped.
 type table struct {
 	packages, tests, failed int
 	suites                  []suite
-	skipped                 map[string]int // tests, by the reason
+	skipped                 map[string]int // number of skipped tests for each reason
 }
 
 // A suite is the result of one run of the conformance suite.
 type suite struct {
 	Name, Kind string
 	Passed     int
-	Without    map[string]string // cases left out, with the reason
+	Without    map[string]string // reasons for cases that were left out, by the name of the case
 }
 
 func newTable() *table { return &table{skipped: map[string]int{}} }
 
-// count counts the packages and the tests that ran.
+// count adds an event to the numbers of packages and tests that ran.
 func (t *table) count(e event) {
 	switch {
 	case e.Test == "" && e.Action == "fail":
@@ -39,7 +39,7 @@ func (t *table) count(e event) {
 	}
 }
 
-// because is the line with which a test says why it is skipped.
+// The regular expression because matches the output line in which a skipped test states its reason.
 var because = regexp.MustCompile(`(?m)^ +\S+\.go:\d+: (.*)$`)
 
 func (t *table) skip(output string) {
@@ -47,7 +47,7 @@ func (t *table) skip(output string) {
 	if lines := because.FindAllStringSubmatch(output, -1); lines != nil {
 		reason = lines[len(lines)-1][1]
 	}
-	reason, _, _ = strings.Cut(reason, ", as does:") // and a command for only this test
+	reason, _, _ = strings.Cut(reason, ", as does:") // the rest names a command that runs only this test
 	t.skipped[reason]++
 }
 
@@ -76,7 +76,8 @@ func (t *table) printSuites(to io.Writer) {
 	printReasons(to, "cases left out, because", reasons)
 }
 
-// printSkipped prints first what "make test-all" runs, and then the rest.
+// printSkipped prints the number of skipped tests for each reason. The tests that another make
+// command runs come first.
 func (t *table) printSkipped(to io.Writer) {
 	elsewhere, here := map[string]int{}, map[string]int{}
 	for reason, n := range t.skipped {

@@ -1,10 +1,10 @@
-// Command supporttable renders docs/support.md from the results that runs of the
-// conformance suite stored in a directory (OMNIBUCKET_SUPPORT):
+// Command supporttable writes the page docs/support.md. It reads results that runs of the
+// conformance suite have stored in a directory (OMNIBUCKET_SUPPORT):
 //
 //	OMNIBUCKET_SUPPORT=$PWD/.support go test ./...
 //	go run ./internal/testing/supporttable .support >docs/support.md
 //
-// The same results give the same page.
+// The same results always give the same page.
 package main
 
 import (
@@ -40,7 +40,7 @@ func run(dir string, to io.Writer) error {
 	return w.Flush()
 }
 
-// A support is the result of one run of the suite. It has the fields of
+// A support is the result of one run of the conformance suite. Its fields are those of
 // storagetest.Support.
 type support struct {
 	Name     string            `json:"name"`
@@ -78,7 +78,7 @@ func read(dir string) ([]support, error) {
 	return columns, nil
 }
 
-// features are the features in the order of the table, with their descriptions.
+// features lists the features with their descriptions, in the order of the rows of the table.
 var features = []struct{ name, words string }{
 	{"StreamingPut", "streams in one request, unbuffered"},
 	{"MultipartUploads", "multipart uploads"},
@@ -99,8 +99,11 @@ var features = []struct{ name, words string }{
 	{"SignedIfAbsent", "a signed `IfAbsent` is enforced"},
 	{"SignedForms", "signed forms"},
 	{"SignedHead", "a signed `HEAD` reads nothing"},
+	{"SignedRemovals", "`SignedRemoveURL`"},
+	{"StableURLs", "`WithStableFor`"},
 	{"SignedTags", "signed tags are enforced"},
 	{"SignedLocks", "a signed retention and legal hold are enforced"},
+	{"Vending", "`Vend`: credentials for a prefix"},
 	{"ObjectACLs", "`WithPublicRead`"},
 	{"StorageClasses", "`WithStorageClass`"},
 	{"Metadata", "`WithMetadata`"},
@@ -138,8 +141,8 @@ func render(w io.Writer, columns []support) {
 	renderWithout(w, append(buckets, services...))
 }
 
-// sortOut separates buckets and services. If a bucket and a driver have one name, it
-// takes the driver, which has all cases of the bucket and more.
+// sortOut separates the results of buckets from those of services. If a bucket and a driver have
+// the same name, it drops the bucket, because the driver has run all cases of the bucket and more.
 func sortOut(columns []support) (buckets, services []support) {
 	for _, c := range columns {
 		another := func(other support) bool { return other.Name == c.Name && other.Kind == "driver" }
@@ -182,7 +185,8 @@ func renderBuckets(w io.Writer, buckets []support) {
 	fmt.Fprintln(w)
 }
 
-// renderWithout writes one row for each reason, because many cases share one.
+// renderWithout lists the cases that were left out. It writes one row for each reason, because many
+// cases share a reason.
 func renderWithout(w io.Writer, columns []support) {
 	for _, c := range columns {
 		if len(c.Without) == 0 {
@@ -200,7 +204,7 @@ func renderWithout(w io.Writer, columns []support) {
 	}
 }
 
-// cell escapes text that would end a cell of a table.
+// cell escapes characters that would end a cell of a Markdown table.
 func cell(text string) string {
 	return strings.NewReplacer("|", `\|`, "\n", " ").Replace(text)
 }

@@ -1,4 +1,4 @@
-// Package testserver tells tests which servers and programs this machine has for them.
+// Package testserver tells a test which servers and programs are available on this machine.
 package testserver
 
 import (
@@ -10,12 +10,13 @@ import (
 	"testing"
 )
 
-// Required is the variable with which a test fails if a server or program is missing. "make test-all"
-// and .ci/run set it. Without it, the test is skipped.
+// Required is the name of an environment variable. If it is set, a test fails if a server or
+// program is missing. Otherwise the test is skipped. "make test-all" and .ci/run set it.
 const Required = "OMNIBUCKET_TEST_REQUIRED"
 
-// Need returns a variable that testservers sets. If it is not set, Need skips or fails the test, and
-// says which command starts what the test needs.
+// Need returns the value of an environment variable that tools/testservers sets. If it is not set,
+// Need skips the test, or fails it if [Required] is set. The message contains the command that
+// starts the missing server.
 func Need(t *testing.T, variable string) string {
 	t.Helper()
 	value := os.Getenv(variable)
@@ -32,8 +33,8 @@ func Need(t *testing.T, variable string) string {
 	return value
 }
 
-// Offered is like Need for a test that goes through the servers that there are. If this one is not
-// there, it returns "".
+// Offered is like [Need], but for a test that runs on all available servers. If this server is not
+// available and [Required] is not set, Offered returns "".
 func Offered(t *testing.T, variable string) string {
 	t.Helper()
 	if os.Getenv(variable) == "" && os.Getenv(Required) == "" {
@@ -42,9 +43,9 @@ func Offered(t *testing.T, variable string) string {
 	return Need(t, variable)
 }
 
-// Program returns the path of a program. If the machine does not have it, Program skips or fails the
-// test.
-func Program(t *testing.T, name string) string {
+// Program returns the path of an installed program. If the program is missing, Program skips the
+// test, or fails it if [Required] is set.
+func Program(t testing.TB, name string) string {
 	t.Helper()
 	path, err := exec.LookPath(name)
 	if err != nil {
@@ -53,8 +54,8 @@ func Program(t *testing.T, name string) string {
 	return path
 }
 
-// Further is for a test that repeats others in another setting of a driver or server, or takes long: without
-// [Required], it is skipped, so that "go test ./..." answers soon.
+// Further skips the test unless [Required] is set, so that "go test ./..." ends soon. It is for a
+// test that takes long, or that repeats other tests with another setting of a driver or server.
 func Further(t *testing.T) {
 	t.Helper()
 	if os.Getenv(Required) == "" {
@@ -66,8 +67,8 @@ func Further(t *testing.T) {
 	}
 }
 
-// Slow is for a test that takes seconds, because it starts processes, waits for timers or plays many cases. With
-// -short it is skipped, so that "make quick" answers soon.
+// Slow skips the test if the flag -short is set, so that "make quick" ends soon. It is for a test
+// that takes seconds, because it starts processes, waits for timers or runs many cases.
 func Slow(t *testing.T) {
 	t.Helper()
 	if testing.Short() {
@@ -75,7 +76,9 @@ func Slow(t *testing.T) {
 	}
 }
 
-// Sample returns whole if everything is required, and otherwise sample: a part of a sweep that takes long.
+// Sample is for a test that takes long with all of its values. If [Required] is set, it returns the
+// parameter whole, which holds all values. Otherwise it returns the parameter sample, which holds
+// some of them.
 func Sample[T any](sample, whole T) T {
 	if os.Getenv(Required) == "" {
 		return sample
@@ -83,8 +86,8 @@ func Sample[T any](sample, whole T) T {
 	return whole
 }
 
-// Nightly is for a test that takes minutes on servers. Without the variable it is skipped, also in "make
-// test"; command runs it, and CI does each night.
+// Nightly skips the test unless OMNIBUCKET_NIGHTLY is set. It is for a test that takes minutes on
+// servers. The parameter command is the command that runs the test. CI runs it each night.
 func Nightly(t *testing.T, command string) {
 	t.Helper()
 	if os.Getenv("OMNIBUCKET_NIGHTLY") == "" {
@@ -92,12 +95,13 @@ func Nightly(t *testing.T, command string) {
 	}
 }
 
-// Client returns a client without idle connections, which the suite would report.
+// Client returns an HTTP client that keeps no idle connections, because the conformance suite would
+// report them.
 func Client() *http.Client {
 	return &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
 }
 
-func missing(t *testing.T, why string) {
+func missing(t testing.TB, why string) {
 	t.Helper()
 	if os.Getenv(Required) != "" {
 		t.Fatal(why)
@@ -106,7 +110,7 @@ func missing(t *testing.T, why string) {
 }
 
 // packageDir returns the directory of the package under test, relative to the root of the
-// repository. Tests run in the package's directory.
+// repository. It is the working directory of the test.
 func packageDir() string {
 	dir, err := os.Getwd()
 	if err != nil {

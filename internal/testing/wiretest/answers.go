@@ -10,11 +10,11 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Call makes one operation on the bucket, or on its account. The tables of what services are
-// known to answer name them.
+// A Call makes one operation on a bucket or on its account. A table of recorded responses uses it
+// to say which operation received the response.
 type Call func(ctx context.Context, b storage.Bucket, s storage.Service) error
 
-// Attrs reads the attributes of "k".
+// Attrs returns a Call that reads the attributes of the object "k".
 func Attrs(opts ...storage.AttrsOption) Call {
 	return func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 		_, err := b.Attrs(ctx, "k", opts...)
@@ -22,7 +22,7 @@ func Attrs(opts ...storage.AttrsOption) Call {
 	}
 }
 
-// Download reads "k".
+// Download returns a Call that downloads the object "k".
 func Download(opts ...storage.DownloadOption) Call {
 	return func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 		_, _, err := storage.ReadAll(ctx, b, "k", opts...)
@@ -30,7 +30,7 @@ func Download(opts ...storage.DownloadOption) Call {
 	}
 }
 
-// Upload stores "k".
+// Upload returns a Call that uploads an object "k".
 func Upload(opts ...storage.UploadOption) Call {
 	return func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 		_, err := b.Upload(ctx, "k", strings.NewReader("hello"), opts...)
@@ -38,20 +38,20 @@ func Upload(opts ...storage.UploadOption) Call {
 	}
 }
 
-// Remove removes "k".
+// Remove returns a Call that removes the object "k".
 func Remove(opts ...storage.RemoveOption) Call {
 	return func(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 		return b.Remove(ctx, "k", opts...)
 	}
 }
 
-// Copy copies "s" onto "k".
+// Copy is a [Call] that copies the object "s" to "k".
 func Copy(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	_, err := storage.Copy(ctx, b, "k", b, "s")
 	return err
 }
 
-// List lists up to the first entry.
+// List is a [Call] that lists the bucket, and reads only the first entry.
 func List(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	for _, err := range b.List(ctx) {
 		return err
@@ -59,30 +59,31 @@ func List(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	return nil
 }
 
-// SetTags gives "k" a tag.
+// SetTags is a [Call] that sets a tag of the object "k".
 func SetTags(ctx context.Context, b storage.Bucket, _ storage.Service) error {
 	return storage.SetTags(ctx, b, "k", map[string]string{"a": "b"})
 }
 
-// CreateBucket creates the bucket "photos".
+// CreateBucket is a [Call] that creates the bucket "photos".
 func CreateBucket(ctx context.Context, _ storage.Bucket, s storage.Service) error {
 	_, err := s.CreateBucket(ctx, "photos")
 	return err
 }
 
-// DeleteBucket deletes the bucket "photos".
+// DeleteBucket is a [Call] that deletes the bucket "photos".
 func DeleteBucket(ctx context.Context, _ storage.Bucket, s storage.Service) error {
 	return s.DeleteBucket(ctx, "photos")
 }
 
-// ReadBucket describes the bucket "photos".
+// ReadBucket is a [Call] that requests the settings of the bucket "photos".
 func ReadBucket(ctx context.Context, _ storage.Bucket, s storage.Service) error {
 	_, err := s.BucketInfo(ctx, "photos")
 	return err
 }
 
-// RequireAnswer requires that err is what a caller must learn from an answer. hint is a part of
-// the Hint; source is where the answer is documented or recorded.
+// RequireAnswer requires that err has the code and the hint that a caller must get for a recorded
+// response. hint may be a part of the complete hint. If the test fails, its message contains
+// source, which says where the response was recorded or documented.
 func RequireAnswer(t *testing.T, err error, want storage.Code, retryable bool, hint, source string) *storage.Error {
 	t.Helper()
 	var e *storage.Error

@@ -12,17 +12,18 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 )
 
-// A Response is what a client gets that does not use the driver.
+// A Response is a response that was received without the driver.
 type Response struct {
 	Status int
 	Body   string
-	Header http.Header // set by NetHTTP
+	Header http.Header // only set by NetHTTP
 }
 
-// Clients are clients that do not use the driver, by name. Each makes a signed request
-// exactly as it was returned, but curl adds its own Content-Type to an upload.
+// Clients maps names to HTTP clients that do not use the driver. Each client sends a signed request
+// without changes, except that curl adds its own Content-Type to an upload.
 var Clients = map[string]func(t testing.TB, signed *storage.SignedURL, body string) Response{
 	"net/http": NetHTTP, "curl": Curl,
 }
@@ -41,7 +42,7 @@ func NetHTTP(t testing.TB, signed *storage.SignedURL, body string) Response {
 	return Response{got.StatusCode, string(text), got.Header}
 }
 
-// Curl makes the request with curl, which the test requires.
+// Curl makes the request with the program curl. If curl is missing, the test is skipped or fails.
 func Curl(t testing.TB, signed *storage.SignedURL, body string) Response {
 	t.Helper()
 	args := []string{"--silent", "--globoff", "--path-as-is", "--request", signed.Method, "--write-out", "%{http_code}"}
@@ -50,14 +51,14 @@ func Curl(t testing.TB, signed *storage.SignedURL, body string) Response {
 			args = append(args, "--header", name+": "+value)
 		}
 	}
-	command := exec.CommandContext(t.Context(), "curl", append(args, signed.URL)...)
+	command := exec.CommandContext(t.Context(), testserver.Program(t, "curl"), append(args, signed.URL)...)
 	if signed.Method == http.MethodPut {
 		command.Args = append(command.Args, "--data-binary", "@-")
 		command.Stdin = strings.NewReader(body)
 	}
 	var out bytes.Buffer
 	command.Stdout = &out
-	require.NoError(t, command.Run(), "this test needs curl")
+	require.NoError(t, command.Run())
 	text := out.String()
 	status, err := strconv.Atoi(text[len(text)-3:])
 	require.NoError(t, err)

@@ -12,10 +12,11 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A keeper is an HTTP transport through which nothing of an open upload can be removed.
+// A keeper is an HTTP transport on which every request to remove something fails. So the parts of
+// an open upload stay.
 type keeper struct {
 	base http.RoundTripper
-	lost bool // the connection breaks, in place of a refusal
+	lost bool // true if the connection breaks; false if the response is 403
 }
 
 func (k *keeper) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -31,9 +32,10 @@ func (k *keeper) RoundTrip(r *http.Request) (*http.Response, error) {
 	}, nil
 }
 
-// CompletedOnce checks that an open upload whose parts cannot be removed is completed once: another
-// call of Complete returns the object while it is there, and then ObjectNotFound. open opens one
-// bucket of a server, with an HTTP client of the test's or, if it is nil, the driver's own.
+// CompletedOnce checks that an upload is completed only once, even if its parts cannot be removed
+// afterwards. While the object exists, a further call of Complete returns it. When the object was
+// removed or replaced, Complete fails with ObjectNotFound. open opens a bucket with an HTTP client,
+// or with the driver's own client if client is nil.
 func CompletedOnce(t *testing.T, open func(client *http.Client) storage.Bucket) {
 	plain := open(nil)
 	t.Cleanup(func() { require.NoError(t, storage.Close(plain)) })
@@ -41,7 +43,7 @@ func CompletedOnce(t *testing.T, open func(client *http.Client) storage.Bucket) 
 		name string
 		lost bool
 		opts []storage.MultipartOption
-		then string // another writer's object; "" means the key is removed
+		then string // what another writer stores, or "" if the object is removed
 	}{
 		{"refused, and the object is removed", false, nil, ""},
 		{"refused, and the object is replaced", false, nil, "newer"},
@@ -89,7 +91,8 @@ func CompletedOnce(t *testing.T, open func(client *http.Client) storage.Bucket) 
 	}
 }
 
-// requireListed requires that the parts that stay are listed, and can be dropped.
+// requireListed requires that a listing shows the upload whose parts remain, and that it can be
+// aborted.
 func requireListed(t *testing.T, b storage.Bucket, key string) {
 	t.Helper()
 	listed := 0

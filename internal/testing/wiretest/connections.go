@@ -2,8 +2,8 @@ package wiretest
 
 import "net/http"
 
-// OneRequestAConnection returns a handler that closes a connection after each response, so that a
-// test that counts goroutines sees no idle one.
+// OneRequestAConnection returns a handler that closes the connection after each response. It is for
+// tests that count goroutines, because an idle connection would have some.
 func OneRequestAConnection(h http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set("Connection", "close")

@@ -9,9 +9,9 @@ import (
 	"time"
 )
 
-// OnPipes runs the server on connections that are pipes in this process, and returns a client of it.
-// In a bubble of testing/synctest, requests take no time of the machine's: a deadline passes if all
-// wait, and not if the machine is busy.
+// OnPipes runs the server on in-memory pipes in place of network connections, and returns a client
+// of the server. In a bubble of testing/synctest, requests then take no real time: a deadline can
+// pass only if all goroutines wait, never because the machine is busy.
 func OnPipes(t *testing.T, server *http.Server) *http.Client {
 	t.Helper()
 	listener := &pipes{made: make(chan net.Conn), closed: make(chan struct{})}
@@ -31,12 +31,12 @@ func OnPipes(t *testing.T, server *http.Server) *http.Client {
 	t.Cleanup(func() {
 		transport.CloseIdleConnections()
 		_ = server.Close()
-		time.Sleep(time.Minute) // net/http's server lingers
+		time.Sleep(time.Minute) // longer than the goroutines of the server need to end
 	})
 	return &http.Client{Transport: transport}
 }
 
-// pipes is a listener of connections in this process.
+// A pipes is a net.Listener that accepts in-memory pipes.
 type pipes struct {
 	made   chan net.Conn
 	closed chan struct{}

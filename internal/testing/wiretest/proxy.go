@@ -10,13 +10,13 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Cut describes how a connection is cut.
+// A Cut says after how many bytes the [Proxy] cuts a connection, and how.
 type Cut struct {
-	Up, Down int64 // bytes that it carries from the client and from the server; 0 means no limit
-	Reset    bool  // ends in a reset, so that the client also loses bytes that it has not read yet
+	Up, Down int64 // number of bytes to and from the server before the cut; 0 means no limit
+	Reset    bool  // true to reset the connection, so that the client also loses bytes that it has not read yet
 }
 
-// A Proxy forwards bytes between clients and a server, and cuts connections.
+// A Proxy forwards bytes between clients and a server. A test can make it cut connections.
 type Proxy struct {
 	listener net.Listener
 	server   string
@@ -24,11 +24,11 @@ type Proxy struct {
 
 	mu   sync.Mutex
 	cut  Cut
-	left int // connections that are still to be cut
+	left int // number of connections that will still be cut
 	cuts int
 }
 
-// StartProxy starts a proxy for the server at a URL. t stops it.
+// StartProxy starts a Proxy for the server at a URL. The Proxy stops when the test ends.
 func StartProxy(t testing.TB, server string) *Proxy {
 	t.Helper()
 	target, err := url.Parse(server)
@@ -54,14 +54,14 @@ func (p *Proxy) Cut(c Cut, n int) {
 	p.cut, p.left, p.cuts = c, n, 0
 }
 
-// Cuts returns the number of connections that were cut since [Proxy.Cut].
+// Cuts returns how many connections were cut since the last call of [Proxy.Cut].
 func (p *Proxy) Cuts() int {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.cuts
 }
 
-// next returns how a new connection is cut.
+// next returns the Cut for a new connection. It is zero if no more connections will be cut.
 func (p *Proxy) next() Cut {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -71,7 +71,7 @@ func (p *Proxy) next() Cut {
 	return p.cut
 }
 
-// carried counts a connection that has been cut.
+// carried records that a connection was cut.
 func (p *Proxy) carried() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -89,7 +89,7 @@ func (p *Proxy) accept() {
 	}
 }
 
-// serve forwards one connection.
+// serve forwards the bytes of one connection until it ends or is cut.
 func (p *Proxy) serve(client *net.TCPConn) {
 	server, err := net.Dial("tcp", p.server)
 	if err != nil {

@@ -16,14 +16,14 @@ import (
 	"github.com/omnibucket/storage/engine"
 )
 
-// Keys has a key of each class that a signature and a URL must support. Each driver
-// adds a key that looks like its own query, and one of 1,024 bytes.
+// Keys contains a key of each kind that signatures and URLs must support. The test of each driver
+// adds a key that looks like a query of its provider, and a key of 1,024 bytes.
 var Keys = []string{
 	"a", "a/b", "A", "images/photo.jpg", "with space", "plus+plus", "percent%41", "question?mark", "hash#mark",
 	"amp&eq=semi;comma,", "colon:at@dollar$", "quote'(paren)*!", "tilde~", "\u00e9", "\U0001f600/emoji", strings.Repeat("s", 300),
 }
 
-// CurlKeys are keys that a shell's client may change.
+// CurlKeys contains keys that a shell or curl might change.
 var CurlKeys = []string{
 	"plain.txt", "with space", "plus+plus", "percent%41", "question?mark", "hash#mark", "brackets[1]{2}", "a&b=c;d,e:f@g$h!i'(j)*", "\u00e9", "\U0001f600/emoji",
 }
@@ -34,13 +34,13 @@ func CRC32C(text string) storage.CRC32C {
 	return storage.CRC32C{Sum: sum, Known: true}
 }
 
-// Put returns a request to store text.
+// Put returns the request to a driver that stores text with the key.
 func Put(key, text string) *driver.PutRequest {
 	return &driver.PutRequest{Key: key, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: CRC32C(text)}
 }
 
-// SignedUpload returns a request to sign an upload of "a" as text/plain for an hour.
-// change may change it and may be nil.
+// SignedUpload returns a request to sign an upload of the object "a" as text/plain, valid for an
+// hour. If change is not nil, it can modify the request.
 func SignedUpload(change func(r *driver.SignRequest)) *driver.SignRequest {
 	r := &driver.SignRequest{Method: http.MethodPut, Key: "a", TTL: time.Hour, MinSize: -1, MaxSize: -1}
 	r.ContentType = "text/plain"
@@ -50,8 +50,8 @@ func SignedUpload(change func(r *driver.SignRequest)) *driver.SignRequest {
 	return r
 }
 
-// RequireEscapedPath requires that the path of a URL is path, and that all bytes but
-// the unreserved ones and "/" are escaped.
+// RequireEscapedPath requires that the path of a URL is path after unescaping. In the URL itself,
+// every byte must be escaped, except "/" and the unreserved characters.
 func RequireEscapedPath(t testing.TB, address, path string) {
 	t.Helper()
 	u, err := url.Parse(address)
@@ -68,7 +68,7 @@ func RequireEscapedPath(t testing.TB, address, path string) {
 	}
 }
 
-// BucketRequest returns the request that the core makes for the bucket "photos" with
+// BucketRequest returns the request that the core sends to a driver for the bucket "photos" with
 // these options.
 func BucketRequest(opts ...storage.BucketOption) *driver.BucketRequest {
 	r := &driver.BucketRequest{Name: "photos"}

@@ -11,10 +11,11 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An OpenAt opens a bucket at the root of a server, or of a proxy for it.
+// An OpenAt opens a bucket of the server at the URL root, which may be that of a proxy.
 type OpenAt func(root string, opts ...storage.OpenOption) storage.Bucket
 
-// through opens a bucket twice: directly, and through a proxy.
+// through opens a bucket directly, and opens the same bucket through a proxy that can cut
+// connections.
 func through(t *testing.T, server string, open OpenAt) (direct storage.Bucket, proxy *Proxy, cut storage.Bucket) {
 	t.Helper()
 	proxy = StartProxy(t, server)
@@ -27,7 +28,7 @@ func through(t *testing.T, server string, open OpenAt) (direct storage.Bucket, p
 	return direct, proxy, cut
 }
 
-// DownloadResumes checks that a download resumes where its connection was cut.
+// DownloadResumes checks that a download continues at the byte at which its connection was cut.
 func DownloadResumes(t *testing.T, server string, open OpenAt) {
 	for _, row := range []struct {
 		how   string
@@ -35,7 +36,7 @@ func DownloadResumes(t *testing.T, server string, open OpenAt) {
 		reset bool
 	}{
 		{"ended repeatedly", 8, false},
-		{"reset", 2, true}, // each may lose all progress, and the number of attempts is bounded
+		{"reset", 2, true}, // only 2 cuts, because a reset may lose all progress, and attempts are limited
 	} {
 		t.Run(row.how, func(t *testing.T) {
 			direct, proxy, cut := through(t, server, open)
@@ -52,8 +53,8 @@ func DownloadResumes(t *testing.T, server string, open OpenAt) {
 	}
 }
 
-// DownloadPinsRevision checks that a download ends with Changed if its connection is
-// cut and its object is replaced.
+// DownloadPinsRevision checks what happens if the connection of a download is cut, and the object
+// is replaced before the download resumes. The download must fail with Changed.
 func DownloadPinsRevision(t *testing.T, server string, open OpenAt) {
 	direct, proxy, cut := through(t, server, open)
 	old := Content(8<<20, 1)

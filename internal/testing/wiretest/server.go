@@ -1,5 +1,5 @@
-// Package wiretest helps to test drivers that use HTTP. It has a server of canned
-// replies, a proxy that cuts connections, clients that do not use the driver, and
+// Package wiretest has helpers for tests of drivers that use HTTP. It has a server of canned
+// replies, a proxy that cuts connections, and clients that do not use the driver. It also has
 // bodies that are generated while they are read.
 package wiretest
 
@@ -16,22 +16,22 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// A Reply is a canned response.
+// A Reply is a canned response, which a [Server] sends whatever the request is.
 type Reply struct {
 	Status int // 0 means 200
 	Header map[string]string
 	Body   string
-	Cut    bool // closes the connection instead
+	Cut    bool // true to close the connection in place of a response
 }
 
-// A Request is a request as the server received it.
+// A Request is a request that the [Server] has received.
 type Request struct {
-	Method, Path, RawQuery string // the path is escaped as in the request
+	Method, Path, RawQuery string // the path is as the client has escaped it
 	Header                 http.Header
 	Body                   string
 }
 
-// Line returns the request line without the protocol: "GET /photos/a?versionId=1".
+// Line returns the method, path and query, such as "GET /photos/a?versionId=1".
 func (r Request) Line() string {
 	if r.RawQuery == "" {
 		return r.Call()
@@ -39,36 +39,38 @@ func (r Request) Line() string {
 	return r.Call() + "?" + r.RawQuery
 }
 
-// Call returns the request line without query and protocol.
+// Call returns the method and path, such as "GET /photos/a".
 func (r Request) Call() string { return r.Method + " " + r.Path }
 
-// Query returns the parsed query.
+// Query returns the parsed query parameters.
 func (r Request) Query() url.Values {
-	query, _ := url.ParseQuery(r.RawQuery) // a malformed parameter is missing, and the test fails for it
+	query, _ := url.ParseQuery(r.RawQuery) // leaves out malformed parameters
 	return query
 }
 
-// A Server records requests and sends canned replies in order, whatever it is asked.
-// The last reply repeats. Without replies it returns 200.
+// A Server records requests, and sends its canned replies in order. After the last reply, it
+// repeats that reply. If it has no replies, it sends 200.
 type Server struct {
 	*httptest.Server
-	Root   string              // prefix of all paths, which is not recorded
-	Before func(*http.Request) // runs before the reply; may be nil
-	// Answer returns the reply to each request, in place of the canned ones; may be nil.
+	Root   string              // prefix of all paths, which Request.Path leaves out
+	Before func(*http.Request) // called before each reply; may be nil
+	// Answer returns the reply to a request. If it is not nil, it is used in place of the canned
+	// replies.
 	Answer func(Request) Reply
-	Header map[string]string // of every reply that has no other value for it
+	Header map[string]string // added to each reply that does not set these headers itself
 
 	mu       sync.Mutex
 	requests []Request
 	replies  []Reply
 }
 
-// NewServer starts a server. t stops it.
+// NewServer starts a Server, which stops when the test ends.
 func NewServer(t testing.TB, replies ...Reply) *Server {
 	return start(t, httptest.NewServer, replies)
 }
 
-// NewTLSServer is [NewServer] with TLS. The server's own Client trusts it.
+// NewTLSServer is like [NewServer], but with TLS. Only the client that Client returns trusts its
+// certificate.
 func NewTLSServer(t testing.TB, replies ...Reply) *Server {
 	return start(t, httptest.NewTLSServer, replies)
 }
@@ -81,7 +83,7 @@ func start(t testing.TB, serve func(http.Handler) *httptest.Server, replies []Re
 	return s
 }
 
-// Respond replaces the remaining replies.
+// Respond replaces the replies that were not sent yet.
 func (s *Server) Respond(replies ...Reply) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -110,7 +112,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		w.Header().Set(name, value)
 	}
 	for name, value := range a.Header {
-		if value == "" { // sent without it
+		if value == "" { // an empty value removes the header
 			w.Header().Del(name)
 			continue
 		}
@@ -138,14 +140,14 @@ func (s *Server) next(r Request) (a Reply) {
 	return a
 }
 
-// Requests returns the requests so far.
+// Requests returns all requests that the Server has received.
 func (s *Server) Requests() []Request {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return slices.Clone(s.requests)
 }
 
-// Lines returns the request lines so far.
+// Lines returns [Request.Line] of all requests.
 func (s *Server) Lines() []string {
 	var lines []string
 	for _, r := range s.Requests() {
@@ -154,7 +156,7 @@ func (s *Server) Lines() []string {
 	return lines
 }
 
-// Calls returns the request lines so far, without queries.
+// Calls returns [Request.Call] of all requests.
 func (s *Server) Calls() []string {
 	var calls []string
 	for _, r := range s.Requests() {
@@ -163,7 +165,7 @@ func (s *Server) Calls() []string {
 	return calls
 }
 
-// Last returns the last request.
+// Last returns the latest request. If there is none, the test fails.
 func (s *Server) Last(t testing.TB) Request {
 	t.Helper()
 	all := s.Requests()

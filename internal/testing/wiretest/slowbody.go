@@ -12,8 +12,8 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// RefusesSlowBody checks that h refuses a request to path with 401 within a second,
-// although the client sends its body a byte at a time.
+// RefusesSlowBody checks that h responds to a request to path with 401 within a second, even if the
+// client sends the body very slowly.
 func RefusesSlowBody(t *testing.T, h http.Handler, path string) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
@@ -43,11 +43,11 @@ func RefusesSlowBody(t *testing.T, h http.Handler, path string) {
 		require.LessOrEqual(t, time.Since(start), time.Second)
 		require.NoError(t, client.Close())
 		require.NoError(t, server.Close())
-		time.Sleep(time.Minute) // net/http's server lingers
+		time.Sleep(time.Minute) // longer than the goroutines of the server need to end
 	})
 }
 
-// oneConn is a listener that has one connection.
+// A oneConn is a net.Listener that accepts only one connection.
 type oneConn struct {
 	conn   net.Conn
 	closed chan struct{}

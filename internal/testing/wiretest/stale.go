@@ -18,11 +18,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A staleProxy forwards requests. It resets a connection of an earlier age at its next request, as
-// a server does that closes an idle connection while a request is on its way.
+// A staleProxy forwards requests to a server. A test makes the existing connections stale. The
+// proxy resets a stale connection at its next request, like a server that closes an idle connection
+// just as a request arrives.
 type staleProxy struct {
 	*httptest.Server
-	age    atomic.Int64 // of new connections
+	age    atomic.Int64 // number that new connections get; connections with a smaller number are stale
 	resets atomic.Int64
 }
 
@@ -32,7 +33,7 @@ func startStaleProxy(t *testing.T, server string) *staleProxy {
 	t.Helper()
 	target, err := url.Parse(server)
 	require.NoError(t, err)
-	forward := httputil.NewSingleHostReverseProxy(target) // it keeps the Host, which signatures cover
+	forward := httputil.NewSingleHostReverseProxy(target) // keeps the Host header, because signatures cover it
 	forward.Transport = &http.Transport{DisableKeepAlives: true, DisableCompression: true}
 	p := &staleProxy{}
 	p.Server = httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -60,8 +61,8 @@ func (p *staleProxy) reset(w http.ResponseWriter) {
 	_ = conn.Close()
 }
 
-// StaleConnections checks that operations succeed if the server resets the connections that were
-// idle before.
+// StaleConnections checks that each operation succeeds although the server resets the connection
+// that the client has kept open.
 func StaleConnections(t *testing.T, server string, open OpenAt) {
 	proxy := startStaleProxy(t, server)
 	b := open(proxy.URL, storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
@@ -102,7 +103,7 @@ func StaleConnections(t *testing.T, server string, open OpenAt) {
 			return err
 		}},
 	} {
-		_, err := b.Exists(t.Context(), "other") // leaves a connection behind
+		_, err := b.Exists(t.Context(), "other") // leaves an idle connection
 		require.NoError(t, err, row.name)
 		proxy.age.Add(1)
 		before := proxy.resets.Load()

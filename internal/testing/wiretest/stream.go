@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Content returns n bytes, different for each seed.
+// Content returns n bytes. Different seeds give different bytes.
 func Content(n int, seed byte) []byte {
 	data := make([]byte, n)
 	for i := range data {
@@ -23,7 +23,7 @@ func Content(n int, seed byte) []byte {
 	return data
 }
 
-// InfiniteBody is a body without end. It calls Then once, when At bytes have been read.
+// An InfiniteBody is a reader that never ends. It calls Then once, when At bytes were read.
 type InfiniteBody struct {
 	At   int64
 	Then func()
@@ -39,12 +39,12 @@ func (e *InfiniteBody) Read(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// A Stream generates its bytes and their checksum while it is read.
+// A Stream generates bytes while it is read, and computes their checksum.
 type Stream struct {
-	Left int64 // bytes that are left
+	Left int64 // number of bytes that are still to be read
 	CRC  uint32
 	at   int64
-	peak uint64 // of the heap, in bytes
+	peak uint64 // largest size of the heap, in bytes
 }
 
 func (s *Stream) Read(p []byte) (int, error) {
@@ -65,9 +65,9 @@ func (s *Stream) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-// UploadHuge uploads a stream of unknown length as "huge". The bucket must have been
-// opened with this memory limit. The stream has mib MiB, or as many as
-// OMNIBUCKET_TEST_HUGE says.
+// UploadHuge uploads a stream of unknown length as "huge", and checks that this takes little
+// memory. memory is the memory limit in bytes with which the bucket was opened. The stream has mib
+// MiB, or the number of MiB in OMNIBUCKET_TEST_HUGE.
 func UploadHuge(t testing.TB, b storage.Bucket, memory uint64, mib int64) (*storage.Attrs, *Stream) {
 	t.Helper()
 	if text, given := os.LookupEnv("OMNIBUCKET_TEST_HUGE"); given {
@@ -91,8 +91,8 @@ func UploadHuge(t testing.TB, b storage.Bucket, memory uint64, mib int64) (*stor
 	return attrs, body
 }
 
-// HugeStream uploads as [UploadHuge] does and reads the object back, in one request and
-// in several.
+// HugeStream uploads an object with [UploadHuge], and downloads it twice: with one request, and
+// with several.
 func HugeStream(t testing.TB, b storage.Bucket, memory uint64, mib int64) {
 	t.Helper()
 	attrs, body := UploadHuge(t, b, memory, mib)

@@ -18,11 +18,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An OpenWithClient opens a bucket at the root of a server with an HTTP client, or with
-// the driver's own if client is nil.
+// An OpenWithClient opens a bucket of the server at the URL root with an HTTP client. If client is
+// nil, it uses the driver's own client.
 type OpenWithClient func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket
 
-// httpClients returns HTTP clients that a user may pass, and nil.
+// httpClients returns an HTTP client of each kind that a user may pass to a driver. One of the
+// clients is nil.
 func httpClients(t *testing.T) map[string]*http.Client {
 	t.Helper()
 	one := http.DefaultTransport.(*http.Transport).Clone()
@@ -36,7 +37,8 @@ func httpClients(t *testing.T) map[string]*http.Client {
 	}
 }
 
-// untraced is a RoundTripper that hides the trace of the request.
+// An untraced is an HTTP transport that hides the values of a request's context, including the
+// client trace.
 type untraced struct{ base http.RoundTripper }
 
 func (u untraced) RoundTrip(r *http.Request) (*http.Response, error) {
@@ -48,7 +50,7 @@ type withoutValues struct{ context.Context }
 
 func (withoutValues) Value(any) any { return nil }
 
-// operations has operations of every kind. Their results do not matter.
+// operations lists operations of every kind. The tests ignore their results.
 var operations = []struct {
 	name string
 	do   func(ctx context.Context, b storage.Bucket) error
@@ -83,10 +85,10 @@ var operations = []struct {
 	}},
 }
 
-// SilentServer checks that every call ends if the server never responds, with each kind
-// of HTTP client.
+// SilentServer checks that every operation ends if the server never responds. It tests each kind of
+// HTTP client.
 func SilentServer(t *testing.T, open OpenWithClient) {
-	const stall = time.Second // a busy machine takes a while to send the request
+	const stall = time.Second // long enough to send a request even on a busy machine
 	for name, client := range httpClients(t) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -112,7 +114,8 @@ func SilentServer(t *testing.T, open OpenWithClient) {
 				storage.WithRetry(storage.RetryPolicy{Attempts: 1, Stall: stall}),
 			)
 			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
-			// All wait at once, however many tests may run beside each other.
+			// All calls run at the same time, so that the test takes no longer than the slowest
+			// call.
 			errs, took := make([]error, len(operations)), make([]time.Duration, len(operations))
 			var all sync.WaitGroup
 			for i, call := range operations {
@@ -140,15 +143,15 @@ func SilentServer(t *testing.T, open OpenWithClient) {
 	}
 }
 
-// CountedRequests checks that hooks get the number of requests that the server sees,
-// with each kind of HTTP client.
+// CountedRequests checks that hooks are told the number of requests that the server received. It
+// tests each kind of HTTP client.
 func CountedRequests(t *testing.T, open OpenWithClient) {
 	for name, client := range httpClients(t) {
 		t.Run(name, func(t *testing.T) {
 			var seen atomic.Int32
 			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 				if seen.Add(1)%4 == 3 {
-					w.WriteHeader(http.StatusServiceUnavailable) // causes retries
+					w.WriteHeader(http.StatusServiceUnavailable) // a status after which the core retries
 					return
 				}
 				w.WriteHeader(http.StatusNotFound)
@@ -183,8 +186,8 @@ func CountedRequests(t *testing.T, open OpenWithClient) {
 	}
 }
 
-// WrapBodies returns a RoundTripper that wraps the body of each response, as those of users do which log or trace. It
-// implements nothing more, and neither do the bodies.
+// WrapBodies returns a RoundTripper that wraps the body of each response, as a user's RoundTripper
+// for logs or traces may do. The wrapped types have only the methods of their interfaces.
 func WrapBodies(base http.RoundTripper) http.RoundTripper { return wrapping{base} }
 
 type wrapping struct{ base http.RoundTripper }

@@ -15,18 +15,18 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Vendor vends credentials for a store that it serves, which hold for a minute. Their secrets are "credentials-1",
-// "credentials-2" and so on.
+// A Vendor imitates a store's service for credentials. Its credentials are valid for a minute.
+// Their secrets are "credentials-1", "credentials-2" and so on.
 type Vendor struct {
-	Silent bool // it does not say when they end
+	Silent bool // true if Vend does not tell when the credentials expire
 
 	mu      sync.Mutex
-	ends    []time.Time // as the store sees them
+	ends    []time.Time // times at which the credentials expire, in the order in which they were issued
 	used    []string
 	refused int
 }
 
-// Vend returns new credentials.
+// Vend issues new credentials.
 func (v *Vendor) Vend() (secret string, expires time.Time) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -38,7 +38,8 @@ func (v *Vendor) Vend() (secret string, expires time.Time) {
 	return "credentials-" + strconv.Itoa(len(v.ends)), expires
 }
 
-// Admits reports whether credentials hold, and remembers that a request had them.
+// Admits reports whether credentials are valid, and records their use. The simulated store calls it
+// for each request.
 func (v *Vendor) Admits(secret string) bool {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -52,8 +53,8 @@ func (v *Vendor) Admits(secret string) bool {
 	return false
 }
 
-// requireUsed requires that requests had these credentials, in their order and without repetitions, and that the
-// store has refused so many.
+// requireUsed requires that requests used the given credentials in that order. refused is the
+// number of requests that Admits must have refused.
 func (v *Vendor) requireUsed(t *testing.T, secrets []string, refused int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -61,10 +62,12 @@ func (v *Vendor) requireUsed(t *testing.T, secrets []string, refused int) {
 	require.Equal(t, refused, v.refused)
 }
 
-// An OpenVended opens a bucket with the credentials of a Vendor. Its store takes work for each request that copies.
+// An OpenVended opens a bucket whose driver uses the credentials of vendor. work is the time that
+// each copy request takes.
 type OpenVended func(t *testing.T, vendor *Vendor, work time.Duration) storage.Bucket
 
-// CredentialsAreReplacedWithin judges operations that copy in many requests, each for longer than credentials hold.
+// CredentialsAreReplacedWithin checks that credentials are replaced during a long operation. Each
+// operation copies with many requests, and takes longer than the credentials are valid.
 func CredentialsAreReplacedWithin(
 	t *testing.T, open OpenVended, operations map[string]func(context.Context, storage.Bucket) error,
 ) {
@@ -80,8 +83,9 @@ func CredentialsAreReplacedWithin(
 	}
 }
 
-// RefusedCredentialsAreReplacedOnce judges uploads with credentials that have ended without a word: each is
-// refused once, and then replaced.
+// RefusedCredentialsAreReplacedOnce checks uploads with credentials that do not tell when they
+// expire. After they have expired, the store refuses one request, and the driver then gets new
+// credentials.
 func RefusedCredentialsAreReplacedOnce(t *testing.T, open OpenVended) {
 	synctest.Test(t, func(t *testing.T) {
 		vendor := &Vendor{Silent: true}

@@ -1,4 +1,4 @@
-// Package wrapped makes buckets whose Core is a test's own.
+// Package wrapped makes buckets whose core a test has wrapped or replaced.
 package wrapped
 
 import (
@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Bucket is [storage.Wrap] for a bucket that can be wrapped.
+// Bucket is like [storage.Wrap], but fails the test if the bucket cannot be wrapped.
 func Bucket(t testing.TB, b storage.Bucket, wrap func(storage.Core) storage.Core) storage.Bucket {
 	t.Helper()
 	wrapped, err := storage.Wrap(b, wrap)
@@ -20,8 +20,8 @@ func Bucket(t testing.TB, b storage.Bucket, wrap func(storage.Core) storage.Core
 	return wrapped
 }
 
-// Unknown returns a bucket that has the objects of b and does not tell their place. No two of its results are known
-// to be one place.
+// Unknown returns a bucket with the objects of b. The library cannot tell where these objects are
+// stored. So it never knows that two such buckets are the same place.
 func Unknown(t testing.TB, b storage.Bucket) storage.Bucket {
 	t.Helper()
 	return Bucket(t, b, func(c storage.Core) storage.Core { return &unknown{c} })
@@ -31,7 +31,8 @@ type unknown struct{ storage.Core }
 
 func (u *unknown) Engine() any { return nil }
 
-// RemoveEach is RemoveAll of a Core that overrides Remove.
+// RemoveEach implements RemoveAll with calls of c.Remove. A Core that overrides Remove uses it, so
+// that RemoveAll calls the new Remove, too.
 func RemoveEach(ctx context.Context, c storage.Core, keys iter.Seq[string]) (removed int, err error) {
 	var failures []error
 	for key := range keys {

@@ -1,16 +1,18 @@
-// Package awskms encrypts the data keys of layers/encrypt by a symmetric key of AWS KMS.
+// Package awskms encrypts the data keys of layers/encrypt with a symmetric key of AWS KMS.
 //
 //	keys, err := awskms.New(ctx, awskms.Config{Key: "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-…"})
 //	layer, err := encrypt.New(encrypt.Config{Keys: keys})
 //
-// Each written object costs one Encrypt, and each read one Decrypt, except those that the bucket
-// remembers: see [encrypt.Keys]. The bucket and the key (name) of the object are the encryption context, as
-// "bucket" and "object". KMS decrypts only with the same, a policy can have conditions about them
-// (kms:EncryptionContext:bucket), and CloudTrail logs them in plain text.
+// Each write of an object makes one request Encrypt. Each read makes one request Decrypt, unless
+// the bucket remembers the data key: see [encrypt.Keys]. The encryption context has the bucket as
+// "bucket" and the name of the object as "object". KMS decrypts only with the same context. A
+// policy can have conditions about it (kms:EncryptionContext:bucket), and CloudTrail logs it in
+// plain text.
 //
-// Errors are PermissionDenied if the service refuses access or the key is disabled, Unauthenticated for wrong
-// credentials, and InvalidArgument if there is no such key. RateLimited and Unavailable are retried by the bucket,
-// not by the SDK. If the data key is that of another object, the error is ChecksumMismatch.
+// Errors are PermissionDenied if the service refuses access or the key is disabled, Unauthenticated
+// for wrong credentials, and InvalidArgument if there is no such key. The bucket, and not the SDK,
+// repeats a request after RateLimited and Unavailable. If the data key belongs to another object,
+// the error is ChecksumMismatch.
 package awskms
 
 import (
@@ -34,23 +36,24 @@ import (
 
 const service = "AWS KMS"
 
-// A Config names a key.
+// A Config names a key of AWS KMS.
 type Config struct {
-	// Key is the ARN of a symmetric key for encryption; required. It has the region of the requests. The
-	// replicas of a multi-Region key (mrk-…) decrypt for one another. Aliases are refused: an
-	// object names its key, and an alias may name another one later.
+	// Key is the ARN of a symmetric key for encryption. It is required. Requests go to the region in the ARN. Each
+	// replica of a multi-Region key (mrk-…) decrypts what another one has encrypted. Aliases are refused: each object
+	// stores the name of its key, and an alias may later belong to another key.
 	Key string
-	// Bucket is bound to data keys in place of the bucket's name at the provider, for copies of a bucket
-	// that were not made by the library, such as a replica.
+	// Bucket replaces the bucket's name in the encryption context. Data keys can only be decrypted
+	// with the name that they were encrypted with. If a service such as replication has copied the
+	// objects to a bucket with another name, set Bucket to the name of the original bucket.
 	Bucket string
-	// AWS has credentials, and may have an endpoint. If it is nil, the SDK's default chain has them.
+	// AWS has the credentials, and may have an endpoint. If it is nil, both come from the SDK's default chain.
 	AWS *aws.Config
 }
 
-// New returns the keys. It sends no request to KMS.
+// New returns [encrypt.Keys] that use the key of c. It sends no request to KMS.
 //
-// It fails with InvalidArgument if c.Key is not the ARN of a key, and with Unauthenticated if the configuration of the
-// default chain cannot be read.
+// It fails with InvalidArgument if c.Key is not the ARN of a key, and with Unauthenticated if the
+// configuration of the default chain cannot be read.
 func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 	name, err := arn.Parse(c.Key)
 	id, isKey := strings.CutPrefix(name.Resource, "key/")
@@ -87,8 +90,8 @@ func New(ctx context.Context, c Config) (encrypt.Keys, error) {
 	}, nil
 }
 
-// watched returns [kms.Client] in place of a client of this kind. A client of another kind
-// stays as it is.
+// watched replaces a client of the SDK or of net/http with the result of [kms.Client]. It returns a
+// client of any other type unchanged.
 func watched(given awssdk.HTTPClient) awssdk.HTTPClient {
 	switch c := given.(type) {
 	case *awshttp.BuildableClient:
@@ -140,7 +143,8 @@ func (k key) Decrypt(ctx context.Context, body []byte, _ []string, of encrypt.Ob
 	return out.Plaintext, nil
 }
 
-// meanings has the codes of Encrypt and Decrypt, and the codes that all services of AWS have.
+// meanings maps the error codes of Encrypt and Decrypt, and the codes that all services of AWS
+// have.
 // https://docs.aws.amazon.com/kms/latest/APIReference/API_Decrypt.html and CommonErrors.html
 var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.PermissionDenied, Hint: "permit kms:Encrypt to write and kms:Decrypt to read, in the policy of the key or of the credentials"}: "AccessDeniedException AccessDenied NotAuthorized OptInRequired",
@@ -156,7 +160,7 @@ var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.Unavailable}: "DependencyTimeoutException KeyUnavailableException KMSInternalException InternalFailure InternalServiceError ServiceUnavailable",
 })
 
-// failed returns the error of a request. The error shows none of the secrets.
+// failed returns the error of a request. The text of the error contains none of the given secrets.
 func failed(err error, secrets ...[]byte) error {
 	api, own := errors.AsType[smithy.APIError](err)
 	if own && api.ErrorCode() == "IncorrectKeyException" {

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
 )
 
-// credentials return an error of their own if they cannot be had. The SDK would report that the
-// request failed.
+// A credentials returns the credentials of another provider, which it wraps. If there are none, the
+// error says so. Without this type, the SDK would only report that the request failed.
 type credentials struct{ from aws.CredentialsProvider }
 
 func (c credentials) Retrieve(ctx context.Context) (aws.Credentials, error) {

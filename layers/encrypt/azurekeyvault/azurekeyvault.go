@@ -1,21 +1,22 @@
-// Package azurekeyvault encrypts the data keys of layers/encrypt by an RSA key of Azure Key Vault or a
-// managed HSM, with RSA-OAEP-256.
+// Package azurekeyvault encrypts the data keys of layers/encrypt with an RSA key of Azure Key Vault
+// or a managed HSM, with RSA-OAEP-256.
 //
 //	keys, err := azurekeyvault.New(azurekeyvault.Config{Key: "https://myvault.vault.azure.net/keys/backups"})
 //	layer, err := encrypt.New(encrypt.Config{Keys: keys})
 //
-// Each written object costs one wrapkey, and each read one unwrapkey, except those that the bucket
-// remembers: see [encrypt.Keys]. The first request of a process is preceded by one without a token, which
-// tells where to get one. New objects are encrypted by the newest version of the key, and each object
-// names its version.
+// Each write of an object makes one request wrapkey. Each read makes one request unwrapkey, unless
+// the bucket remembers the data key: see [encrypt.Keys]. At first, a process sends a request
+// without a token. The response says where to get a token. New objects are encrypted with the
+// newest version of the key, and each object stores the name of its version.
 //
-// Key Vault has no associated data. So SHA-256 of the object's bucket and key (name) is wrapped with the data
-// key, after it, and Unwrap compares it. Someone who has the public half of the key can make objects, as
-// with a recipient of age.
+// Key Vault has no associated data. Therefore the SHA-256 hash of the object's bucket and name is
+// wrapped together with the data key, and Unwrap compares it. Everyone who has the public half of
+// the key can make objects that this key decrypts, as with a recipient of age.
 //
-// Errors are PermissionDenied if the service refuses access or the key is disabled, Unauthenticated for wrong
-// credentials, and InvalidArgument if there is no such key. RateLimited and Unavailable are retried by the bucket,
-// not by the SDK. If the data key is that of another object, the error is ChecksumMismatch.
+// Errors are PermissionDenied if the service refuses access or the key is disabled, Unauthenticated
+// for wrong credentials, and InvalidArgument if there is no such key. The bucket, and not the SDK,
+// repeats a request after RateLimited and Unavailable. If the data key belongs to another object,
+// the error is ChecksumMismatch.
 package azurekeyvault
 
 import (
@@ -40,17 +41,19 @@ import (
 
 const service = "Azure Key Vault"
 
-// A Config names a key.
+// A Config names a key of Azure Key Vault.
 type Config struct {
-	// Key is the URL of an RSA key: https://VAULT.vault.azure.net/keys/NAME; required. If it has a version
-	// (/VERSION), new objects are encrypted by that one.
+	// Key is the URL of an RSA key, such as https://VAULT.vault.azure.net/keys/NAME. It is
+	// required. If the URL has a version (/VERSION), new objects are encrypted with that version.
 	Key string
-	// Bucket is bound to data keys in place of the container's name, for copies of a container
-	// that were not made by the library, such as a replica.
+	// Bucket replaces the container's name that is wrapped with each data key. Data keys can only
+	// be unwrapped with the name that they were wrapped with. If a service such as replication has
+	// copied the objects to a container with another name, set Bucket to the name of the original
+	// container.
 	Bucket string
-	// Credential makes access tokens. If it is nil, Azure's default chain is looked up for the first one.
+	// Credential returns access tokens. If it is nil, Azure's default chain is used.
 	Credential azcore.TokenCredential
-	// HTTPClient sends the requests. If it is nil, the keys have a client of their own.
+	// HTTPClient sends the requests. If it is nil, New makes a client.
 	HTTPClient *http.Client
 }
 
@@ -58,7 +61,7 @@ var keyForm = regexp.MustCompile(
 	`^(https://[A-Za-z0-9.-]+(?::[0-9]+)?)/keys/([A-Za-z0-9-]{1,127})(?:/([0-9A-Za-z]+))?$`,
 )
 
-// New returns the keys. It sends no request.
+// New returns [encrypt.Keys] that use the key of c. It sends no request.
 //
 // It fails with InvalidArgument if c.Key is not the URL of a key.
 func New(c Config) (encrypt.Keys, error) {
@@ -77,14 +80,14 @@ func New(c Config) (encrypt.Keys, error) {
 	if err != nil {
 		return nil, &storage.Error{Code: storage.InvalidArgument, Op: "azurekeyvault.New", Err: err}
 	}
-	unique := strings.ToLower(parts[1] + "/keys/" + parts[2]) // Azure compares both without case
+	unique := strings.ToLower(parts[1] + "/keys/" + parts[2]) // Azure ignores the case of both names
 	k := key{sdk: sdk, name: parts[2], version: parts[3]}
 	return &kms.Key{Type: "github.com/omnibucket/azurekeyvault", Name: unique, Bucket: c.Bucket, Service: k}, nil
 }
 
-// A wholeBody policy gives each request a reader of its own. If the vault refuses a token before it has read the
-// body, the SDK sends the body again while the transport may still read it for the refused request: one reader for
-// both lost bytes.
+// A wholeBody is a policy that gives each request its own reader of the body. If the vault refuses
+// a token early, the SDK sends the body again. The transport may then still read the body for the
+// refused request. If both requests had the same reader, bytes would be lost.
 type wholeBody struct{}
 
 // Do implements [policy.Policy].
@@ -110,8 +113,8 @@ type key struct {
 	name, version string
 }
 
-// proof returns the bytes that are wrapped after the data key. No name of a container has a byte
-// 0.
+// proof returns the bytes that are wrapped after the data key: a hash of the object's bucket and
+// name. The separator is a zero byte, which no name of a container has.
 func proof(of encrypt.Object) []byte {
 	sum := sha256.Sum256(
 		[]byte("github.com/omnibucket/storage/layers/encrypt/azurekeyvault\x00" + of.Bucket + "\x00" + of.Key),
@@ -124,7 +127,7 @@ var (
 	versionForm = regexp.MustCompile(`^[0-9A-Za-z]+$`)
 )
 
-// Encrypt implements kms.Service. The further argument is the version of the key.
+// Encrypt implements kms.Service by a request wrapkey. args has the version of the key.
 func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]byte, []string, error) {
 	var out azkeys.WrapKeyResponse
 	err := guarded(func() (err error) {
@@ -159,7 +162,7 @@ func versionOf(id *azkeys.ID, name string) string {
 
 // Decrypt implements kms.Service.
 func (k key) Decrypt(ctx context.Context, body []byte, args []string, of encrypt.Object) ([]byte, error) {
-	if len(args) != 1 || !versionForm.MatchString(args[0]) { // it becomes part of a URL
+	if len(args) != 1 || !versionForm.MatchString(args[0]) { // the version becomes part of a URL
 		return nil, kms.Another(service)
 	}
 	var out azkeys.UnwrapKeyResponse
@@ -182,7 +185,8 @@ func (k key) Decrypt(ctx context.Context, body []byte, args []string, of encrypt
 	return dataKey, nil
 }
 
-// guarded calls the SDK. Its version 1.5.0 panics if the vault's challenge names no tenant.
+// guarded calls the SDK and turns a panic into an error. Version 1.5.0 of the SDK panics if the
+// vault's challenge names no tenant.
 func guarded(call func() error) (err error) {
 	defer func() {
 		if thrown := recover(); thrown != nil {

@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
 )
 
-// A credential is the given one, or Azure's default chain, which is made for the first token.
+// A credential returns tokens of another credential, which it wraps. If none is given, the first
+// call creates Azure's default chain and wraps that.
 type credential struct {
 	from azcore.TokenCredential
 	once sync.Once

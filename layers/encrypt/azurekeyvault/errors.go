@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
 )
 
-// meanings has the meaning of an error by its inner code, or else by its code.
+// meanings maps the error codes of Key Vault. If an error has an inner code, that code counts
+// first, and then the outer code.
 // https://learn.microsoft.com/azure/key-vault/general/rest-error-codes
 var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.PermissionDenied, Hint: kms.DisabledHint}: "KeyDisabled KeyNotYetValid KeyExpired",
@@ -24,7 +25,7 @@ var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.RateLimited}:     "Throttled TooManyRequests",
 })
 
-// failed returns the error of a request. The error shows none of the secrets.
+// failed returns the error of a request. The text of the error contains none of the given secrets.
 func failed(err error, secrets ...[]byte) error {
 	response, ok := errors.AsType[*azcore.ResponseError](err)
 	if !ok || response.RawResponse == nil {
@@ -42,7 +43,7 @@ func failed(err error, secrets ...[]byte) error {
 	}
 	if body := response.RawResponse.Body; body != nil {
 		if raw, err := io.ReadAll(io.LimitReader(body, 64<<10)); err == nil {
-			_ = json.Unmarshal(raw, &document) // the document of a gateway is not JSON
+			_ = json.Unmarshal(raw, &document) // ignored: a gateway's response is not JSON
 		}
 	}
 	r.Code, r.Message = document.Error.Code, document.Error.Message
@@ -50,7 +51,7 @@ func failed(err error, secrets ...[]byte) error {
 		r.Code = document.Error.InnerError.Code
 	}
 	if len(secrets) == 0 && r.Status == http.StatusBadRequest &&
-		r.Code == "BadParameter" { // the bytes to unwrap are not those that were wrapped
+		r.Code == "BadParameter" { // the vault did not wrap these bytes
 		return kms.Another(service)
 	}
 	return kms.Failed(service, r, meanings, secrets...)

@@ -11,13 +11,14 @@ import (
 	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
 )
 
-// authorized is a transport that gives each request an access token.
+// authorized is a transport that adds an access token to each request.
 type authorized struct {
 	find func() (*auth.Credentials, error)
 	over http.RoundTripper
 }
 
-// finder returns the given credentials, or looks up the application default ones once.
+// finder returns a function that returns the given credentials. If they are nil, the function looks
+// up the application default credentials once.
 func finder(given *auth.Credentials) func() (*auth.Credentials, error) {
 	return sync.OnceValues(func() (*auth.Credentials, error) {
 		if given != nil {

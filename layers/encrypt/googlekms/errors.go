@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/layers/encrypt/internal/kms"
 )
 
-// meanings has the meaning of an error by the status in the body, a name of google.rpc.Code.
+// meanings maps the errors of Cloud KMS by the status in the body, which is a name of
+// google.rpc.Code.
 // https://cloud.google.com/kms/docs/reference/rest/v1/projects.locations.keyRings.cryptoKeys/decrypt
 var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.PermissionDenied, Hint: "grant roles/cloudkms.cryptoKeyEncrypterDecrypter on the key, or check that there is one of this name"}: "PERMISSION_DENIED",
@@ -23,7 +24,7 @@ var meanings = kms.ByCode(map[kms.Meaning]string{
 	{Code: storage.Unavailable}:                              "UNAVAILABLE INTERNAL DEADLINE_EXCEEDED ABORTED",
 })
 
-// failed returns the error of a request. The error shows none of the secrets.
+// failed returns the error of a request. The text of the error contains none of the given secrets.
 func failed(err error, secrets ...[]byte) error {
 	response, ok := errors.AsType[*googleapi.Error](err)
 	if !ok {
@@ -33,7 +34,7 @@ func failed(err error, secrets ...[]byte) error {
 		return kms.Another(service)
 	}
 	var body struct{ Error struct{ Status string } }
-	_ = json.Unmarshal([]byte(response.Body), &body) // the body of a gateway is not JSON
+	_ = json.Unmarshal([]byte(response.Body), &body) // ignored: a gateway's response is not JSON
 	r := kms.Response{Code: body.Error.Status, Status: response.Code, Header: response.Header}
 	if r.Code != "" {
 		r.Message = response.Message

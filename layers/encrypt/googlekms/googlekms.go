@@ -1,17 +1,19 @@
-// Package googlekms encrypts the data keys of layers/encrypt by a symmetric key of Google Cloud KMS.
+// Package googlekms encrypts the data keys of layers/encrypt with a symmetric key of Google Cloud
+// KMS.
 //
 //	keys, err := googlekms.New(ctx, googlekms.Config{Key: "projects/p/locations/europe-west1/keyRings/r/cryptoKeys/k"})
 //	layer, err := encrypt.New(encrypt.Config{Keys: keys})
 //
-// Each written object costs one request, and so does each read one, except those that the bucket
-// remembers: see [encrypt.Keys]. New objects are encrypted by the primary version of the key, and KMS finds
-// the version of older ones. The bucket and the key (name) of the object are additional authenticated data:
-// KMS decrypts only with the same. Checksums (CRC32C) prove that neither requests nor responses were
-// damaged on their way.
+// Each write of an object makes one request. Each read makes one request, too, unless the bucket
+// remembers the data key: see [encrypt.Keys]. New objects are encrypted with the primary version of
+// the key. For older objects, KMS itself finds the version. The bucket and the name of the object
+// are additional authenticated data. KMS decrypts only with the same data. Checksums (CRC32C) prove
+// that neither requests nor responses were damaged on their way.
 //
-// Errors are PermissionDenied if the service refuses access or the key is disabled, Unauthenticated for wrong
-// credentials, and InvalidArgument if there is no such key. RateLimited and Unavailable are retried by the bucket,
-// not by the SDK. If the data key is that of another object, the error is ChecksumMismatch.
+// Errors are PermissionDenied if the service refuses access or the key is disabled, Unauthenticated
+// for wrong credentials, and InvalidArgument if there is no such key. The bucket, and not the SDK,
+// repeats a request after RateLimited and Unavailable. If the data key belongs to another object,
+// the error is ChecksumMismatch.
 package googlekms
 
 import (
@@ -34,21 +36,22 @@ import (
 
 const service = "Google Cloud KMS"
 
-// A Config names a key.
+// A Config names a key of Google Cloud KMS.
 type Config struct {
-	// Key is the resource name of a key for encryption, without a version; required:
+	// Key is the resource name of a key for encryption, without a version. It is required. Its form is
 	// projects/PROJECT/locations/LOCATION/keyRings/RING/cryptoKeys/KEY.
 	Key string
-	// Bucket is bound to data keys in place of the bucket's name at the provider, for copies of a bucket
-	// that were not made by the library, such as a replica.
+	// Bucket replaces the bucket's name in the additional authenticated data. Data keys can only be
+	// decrypted with the name that they were encrypted with. If a service such as replication has
+	// copied the objects to a bucket with another name, set Bucket to the name of the original
+	// bucket.
 	Bucket string
-	// Credentials make access tokens. If they are nil, the application default ones are looked up for the
-	// first request.
+	// Credentials return access tokens. If they are nil, the application default credentials are
+	// looked up before the first request.
 	Credentials *auth.Credentials
 	// Endpoint is the root of the service. The default is https://cloudkms.googleapis.com.
 	Endpoint string
-	// HTTPClient sends the requests, after they were given a token. If it is nil, the keys have a client
-	// of their own.
+	// HTTPClient sends the requests, which already have a token. If it is nil, New makes a client.
 	HTTPClient *http.Client
 }
 
@@ -56,7 +59,7 @@ var keyForm = regexp.MustCompile(
 	`^projects/[^/?#]+/locations/[^/?#]+/keyRings/[A-Za-z0-9_-]+/cryptoKeys/[A-Za-z0-9_-]+$`,
 )
 
-// New returns the keys. It sends no request to KMS.
+// New returns [encrypt.Keys] that use the key of c. It sends no request to KMS.
 //
 // It fails with InvalidArgument if c.Key is not the name of a key.
 func New(ctx context.Context, c Config) (encrypt.Keys, error) {
@@ -86,7 +89,7 @@ type key struct {
 	name string
 }
 
-// A text is bytes in a request or response, with their checksum.
+// A text has bytes of a request or response in base64, and their CRC32C.
 type text struct {
 	base64 string
 	crc    int64
@@ -98,13 +101,14 @@ func textOf(data []byte) text {
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// bytes returns the bytes of a response. ok is false if they are not those that were sent.
+// bytes returns the decoded bytes of a response. ok is false if they do not fit their checksum.
 func (t text) bytes() (data []byte, ok bool) {
 	data, err := base64.StdEncoding.DecodeString(t.base64)
 	return data, err == nil && textOf(data).crc == t.crc
 }
 
-// boundTo returns the additional authenticated data. No name of a bucket has a byte 0.
+// boundTo returns the additional authenticated data for an object. The separator is a zero byte,
+// which no bucket name has.
 func boundTo(of encrypt.Object) text { return textOf([]byte(of.Bucket + "\x00" + of.Key)) }
 
 // Encrypt implements kms.Service.
@@ -113,7 +117,7 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]
 	out, err := k.sdk.Encrypt(k.name, &cloudkms.EncryptRequest{
 		Plaintext: plain.base64, PlaintextCrc32c: plain.crc,
 		AdditionalAuthenticatedData: bound.base64, AdditionalAuthenticatedDataCrc32c: bound.crc,
-		ForceSendFields: []string{"PlaintextCrc32c", "AdditionalAuthenticatedDataCrc32c"}, // 0 is a checksum
+		ForceSendFields: []string{"PlaintextCrc32c", "AdditionalAuthenticatedDataCrc32c"}, // a checksum may be 0
 	}).Context(ctx).Do()
 	if err != nil {
 		return nil, nil, failed(err, dataKey)

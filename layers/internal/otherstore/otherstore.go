@@ -1,4 +1,5 @@
-// Package otherstore reads the store that a layer has beside its own.
+// Package otherstore has the parts that layers with a second store share, such as overlay and
+// mirror. It reads that store.
 package otherstore
 
 import (
@@ -22,18 +23,18 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// A Store is the other store of a layer. Its methods return attributes and revisions as the driver of the own
-// store would.
+// A Store is the other store of a layer that uses two stores. Its methods return attributes and
+// revisions in the form of the layer's own store.
 type Store struct {
 	Bucket storage.Bucket
-	Tag    string             // text with which the revisions of its objects begin
+	Tag    string             // prefix of the revisions of its objects
 	Own    driver.Description // description of the layer's own store
-	ID     string             // the result of Identity
+	ID     string             // the text that Identity returns
 }
 
-// Identity returns a text that distinguishes a bucket from others as the other store of a layer. If nothing is known
-// of the bucket, the text is valid only as long as the layer, so that data kept under it is never taken for that of
-// another bucket.
+// Identity returns a text that identifies a bucket as the other store of a layer. If nothing is
+// known about the bucket, the text is random, so that no data is taken for the data of another
+// bucket.
 func Identity(b storage.Bucket) string {
 	if identity, known := serving.Identity(b); known {
 		return identity
@@ -41,15 +42,16 @@ func Identity(b storage.Bucket) string {
 	return "unknown " + rand.Text()
 }
 
-// Needed are the features that a store must have to which a layer copies: writes by a condition, and a write id.
+// Needed are the features that a store must have if a layer copies to it: conditional writes, and
+// metadata, which holds the id of a write.
 const Needed = storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata
 
 // FailedOver is the ReplicationStatus of an object that a mirror has read from its second
 // store.
 const FailedOver = "mirror: second store"
 
-// ErrNeeds returns the error of a layer whose store, such as "the new store of an overlay", lacks a feature of
-// [Needed].
+// ErrNeeds returns the error of a layer for a store that lacks a feature of [Needed]. The parameter
+// store describes that store, such as "the new store of an overlay".
 func ErrNeeds(store string) error {
 	return &storage.Error{
 		Code: storage.Unsupported, Err: errors.New(store + " needs IfAbsent, IfRevision and metadata"),
@@ -57,23 +59,25 @@ func ErrNeeds(store string) error {
 	}
 }
 
-// withheld are the features that one store cannot keep for both.
+// withheld has the features that a layer over two stores does not offer, because one store cannot
+// provide them for the objects of both.
 const withheld = storage.Versioning | storage.SoftDelete | storage.ObjectLock | storage.SignedLocks | storage.Restoring |
-	storage.ServerCopy | storage.ServerCompose | storage.ServerAppend | storage.ServerMove
+	storage.ServerCopy | storage.ServerCompose | storage.ServerAppend | storage.ServerMove | storage.Vending
 
 // Refuse returns a driver whose every call fails with err.
 func Refuse(d driver.Driver, err error) driver.Driver {
 	return driver.Intercept(d, func(context.Context, string, func(context.Context) error) error { return err })
 }
 
-// Calls returns the driver of a layer whose errors name the call, and not the operation that failed in another
-// bucket.
+// Calls returns a driver whose errors name only the call of the driver. Otherwise they could name
+// an operation of the other bucket that failed inside the call.
 func Calls(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		err := next(ctx)
 		if e, ok := errors.AsType[*storage.Error](err); ok && e.Op != "" {
 			own, where := *e, fmt.Sprintf("in %s bucket %q", e.Provider, e.Bucket)
-			if own.Op, own.Err = "", errors.New(where); e.Err != nil { // not an *Error, because an error has one Code
+			// The bucket is named by a plain text, because an error must have one Code.
+			if own.Op, own.Err = "", errors.New(where); e.Err != nil {
 				own.Err = fmt.Errorf("%s: %w", where, e.Err)
 			}
 			return &own
@@ -82,22 +86,23 @@ func Calls(d driver.Driver) driver.Driver {
 	})
 }
 
-// Overlaps reports whether the other bucket is known to be that of the layer's own store, a folder of it, or a
-// directory around it. A removal from one of them would then remove the object of both, and each copy would
-// cause another copy.
+// Overlaps reports whether other is known to be the bucket of the layer's own store, a folder of
+// it, or a directory around it. A removal from one store would then also remove the object from the
+// other store, and each copy would cause another copy.
 func Overlaps(d driver.Driver, other storage.Bucket) bool {
 	return driver.Overlap(other, engine.New(d))
 }
 
-// Places returns the function that tells where the objects of a layer are: in its own store, whose driver is own,
-// and in the other one.
+// Places returns a function that returns where the objects of a layer are: in its own store, whose
+// driver is own, and in the other store.
 func (s Store) Places(own driver.Driver) func() []driver.Place {
 	return func() []driver.Place { return slices.Concat(driver.PlacesOf(own), driver.Places(s.Bucket)) }
 }
 
-// Refused returns the error of a layer of two stores if a layer below it is of the same kind, or has the same other
-// store; otherwise nil. Two layers of one kind would take each other's revisions and keys for their own. If they had
-// the same store, one would empty it and the other fill it.
+// Refused returns an error if a layer below is of the same kind, or has the same other store. The
+// new layer must then not be used. In all other cases, Refused returns nil. Two layers of one kind
+// would mistake each other's revisions and keys for their own. If two layers had the same other
+// store, one would empty it and the other one fill it.
 func (s Store) Refused(kind string) error {
 	for _, word := range s.Own.Stack {
 		switch {
@@ -117,9 +122,10 @@ func (s Store) Refused(kind string) error {
 	return nil
 }
 
-// Describe returns the description of the own store without the features that one store cannot keep for both, and
-// without checksums, tags and the features "also" if the other store lacks them. The own store still keeps
-// versions and removed objects if it is opened so.
+// Describe returns the description of a layer over two stores. It has the features of the layer's
+// own store, without those that one store cannot provide for both. If the other store lacks
+// checksums, tags, or the features that the caller passes, these are left out, too. An own store
+// that is opened to keep versions or removed objects still keeps them.
 func (s Store) Describe(also storage.Features) driver.Description {
 	desc := s.Own
 	desc.Features &^= withheld
@@ -129,7 +135,7 @@ func (s Store) Describe(also storage.Features) driver.Description {
 		}
 	}
 	desc.Versioned, desc.CopiesWithoutAttrs, desc.MaxBatch = false, false, 0
-	if desc.EnableVersions == nil && s.Own.Features&storage.Versioning != 0 { // the store decides itself
+	if desc.EnableVersions == nil && s.Own.Features&storage.Versioning != 0 { // the own store decides this
 		desc.EnableVersions = func() {}
 	}
 	if desc.EnableSoftDelete == nil && s.Own.Features&storage.SoftDelete != 0 {
@@ -144,7 +150,8 @@ func (s Store) Describe(also storage.Features) driver.Description {
 	return desc
 }
 
-// Bare returns a revision of the own store's bucket as its driver has it.
+// Bare returns a revision in the form of the own store's driver. The argument has the form of that
+// store's bucket.
 func (s Store) Bare(revision string) string {
 	if s.Own.TaggedRevisions {
 		return revision
@@ -152,7 +159,8 @@ func (s Store) Bare(revision string) string {
 	return strings.TrimPrefix(revision, s.Own.Provider+":")
 }
 
-// Public undoes Bare.
+// Public returns a revision in the form of the own store's bucket. The argument has the form of
+// that store's driver.
 func (s Store) Public(revision string) string {
 	if s.Own.TaggedRevisions {
 		return revision
@@ -160,7 +168,7 @@ func (s Store) Public(revision string) string {
 	return s.Own.Provider + ":" + revision
 }
 
-// Revision returns a revision of the other store, which then names that store.
+// Revision adds the name of the other store to one of its revisions.
 func (s Store) Revision(revision string) string {
 	switch {
 	case revision == "":
@@ -171,7 +179,8 @@ func (s Store) Revision(revision string) string {
 	return s.Tag + revision
 }
 
-// Cut undoes Revision. It reports whether the revision names the other store.
+// Cut removes the name of the other store from a revision. It reports whether the revision had that
+// name.
 func (s Store) Cut(revision string) (string, bool) {
 	if s.Own.TaggedRevisions {
 		revision = strings.TrimPrefix(revision, s.Own.Provider+":")
@@ -179,13 +188,14 @@ func (s Store) Cut(revision string) (string, bool) {
 	return strings.CutPrefix(revision, s.Tag)
 }
 
-// Has reports whether a revision names the other store.
+// Has reports whether a revision has the name of the other store.
 func (s Store) Has(revision string) bool {
 	_, has := s.Cut(revision)
 	return has
 }
 
-// Condition returns the option for a condition that names a revision of the other store, or nil.
+// Condition returns the read option for a condition that names a revision of the other store. It
+// returns nil if the condition names none.
 func (s Store) Condition(c storage.Condition) storage.ReadOption {
 	if revision, has := s.Cut(c.Revision); has {
 		return storage.IfRevision(revision)
@@ -196,8 +206,8 @@ func (s Store) Condition(c storage.Condition) storage.ReadOption {
 	return nil
 }
 
-// ForOwn returns r as a read of the own store, in which no object has a revision of the other
-// store.
+// ForOwn returns r in a form for the own store. It omits a condition on a revision of the other
+// store, because no object of the own store has such a revision.
 func (s Store) ForOwn(r *driver.GetRequest) *driver.GetRequest {
 	if !s.Has(r.Condition.NotRevision) {
 		return r
@@ -207,15 +217,16 @@ func (s Store) ForOwn(r *driver.GetRequest) *driver.GetRequest {
 	return &own
 }
 
-// CopyID returns the write id of the copy of a revision, which is the public revision of the store
-// that was read.
+// CopyID returns the write id of an object that a layer has copied. The id tells which revision the
+// object is a copy of. revision has the form of the source store's bucket.
 func CopyID(revision string) string {
 	sum := sha256.Sum256([]byte(revision))
 	return hex.EncodeToString(sum[:16])
 }
 
-// NeedsNo reports whether a store that refused an object with err does not need it. That is so if
-// the object is the marker of a folder, without content, whose key the store cannot have, as a directory cannot.
+// NeedsNo reports whether a copy may leave out an object that a store refused with err. This is
+// true only for the marker of a folder, which has no content, in a store that cannot have the
+// marker's key. An example of such a store is a directory.
 func NeedsNo(key string, size int64, err error) bool {
 	if size != 0 || !markerkey.Is(key) {
 		return false
@@ -223,17 +234,17 @@ func NeedsNo(key string, size int64, err error) bool {
 	return errors.Is(err, storage.InvalidArgument) || errors.Is(err, storage.Unsupported)
 }
 
-// NamedCopy returns the first option of a copy of a revision, which gives it its CopyID.
+// NamedCopy returns the option that gives a copy of revision the write id CopyID(revision).
 func NamedCopy(revision string) storage.CopyOption {
 	return storage.CopyOptions{Transfer: storage.Transfer{WriteID: CopyID(revision)}}
 }
 
-// attrs returns attributes of the other store as those of a driver.
+// attrs returns the other store's attributes in the form that a driver returns.
 func (s Store) attrs(attrs *storage.Attrs) *storage.Attrs {
 	own := *attrs
 	own.Version, own.Native = "", nil
 	own.Revision = s.Revision(attrs.Revision)
-	if s.Own.ASCIIMetadata && len(attrs.Metadata) > 0 { // the core decodes it
+	if s.Own.ASCIIMetadata && len(attrs.Metadata) > 0 { // the core decodes the values of such a store
 		own.Metadata = make(map[string]string, len(attrs.Metadata))
 		for name, value := range attrs.Metadata {
 			own.Metadata[name] = metadata.EncodeValue(value)
@@ -242,7 +253,7 @@ func (s Store) attrs(attrs *storage.Attrs) *storage.Attrs {
 	return &own
 }
 
-// Get reads the range that r names, if condition holds. The condition replaces that of r, and may be
+// Get reads the range that r names, if condition holds. condition replaces r.Condition. It may be
 // nil.
 func (s Store) Get(
 	ctx context.Context, r *driver.GetRequest, condition storage.ReadOption,
@@ -264,7 +275,7 @@ func (s Store) Get(
 	return s.attrs(reader.Attrs()), reader, nil
 }
 
-// Head is Get without a body.
+// Head returns the attributes, with the same condition as Get.
 func (s Store) Head(ctx context.Context, r *driver.GetRequest, condition storage.ReadOption) (*storage.Attrs, error) {
 	var opts []storage.AttrsOption
 	if condition != nil {
@@ -277,7 +288,8 @@ func (s Store) Head(ctx context.Context, r *driver.GetRequest, condition storage
 	return s.attrs(attrs), nil
 }
 
-// ListPage returns the page of b, either store, after a token. Without one, it begins after start.
+// ListPage returns the page of b that follows a token. If token is empty, the page begins after the
+// key start. b may be either of the two stores.
 func ListPage(
 	ctx context.Context, b storage.Bucket, r *driver.ListRequest, token, start string,
 ) (*storage.Page, error) {
@@ -291,13 +303,14 @@ func ListPage(
 	return storage.ListPage(ctx, b, token, opts...)
 }
 
-// Hides reports whether a layer that keeps objects below reserved in b hides an entry: a key below reserved, or
-// a common prefix that has only such keys. past is a key that follows all of them.
+// Hides reports whether a layer hides an entry of b. The layer keeps its own objects below a
+// prefix, which is the parameter reserved. It hides keys below this prefix, and common prefixes
+// that have only such keys. The parameter past is a key that follows all keys below the prefix.
 func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reserved, past string) (bool, error) {
 	if !e.IsPrefix || !strings.HasPrefix(reserved, e.Key) {
 		return strings.HasPrefix(e.Key, reserved), nil
 	}
-	for _, start := range [...]string{"", past} { // reserved may have many keys
+	for _, start := range [...]string{"", past} { // skip reserved, which may have many keys
 		below := b.List(ctx, storage.WithPrefix(e.Key), storage.WithStartAfter(start), storage.WithLimit(1))
 		for first, err := range below {
 			if err != nil || !strings.HasPrefix(first.Key, reserved) {
@@ -308,7 +321,8 @@ func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reserved,
 	return true, nil
 }
 
-// Without leaves out the entries of keys that a layer hides.
+// Without returns the given entries. It leaves out an entry if the function hides returns true for
+// its key.
 func Without(all iter.Seq2[storage.ListEntry, error], hides func(key string) bool) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for e, err := range all {

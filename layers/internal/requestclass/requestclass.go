@@ -1,9 +1,9 @@
-// Package requestclass divides the requests of a driver as providers count and bill them.
+// Package requestclass assigns the requests of a driver to the classes that providers bill.
 package requestclass
 
 import "strings"
 
-// A Class is a class of requests.
+// A Class is a class of requests for which providers have one price or limit.
 type Class int
 
 const (
@@ -23,7 +23,7 @@ func Of(call string) Class {
 		return List
 	case strings.HasPrefix(call, "Delete"), call == "AbortParts":
 		return Removal
-	case strings.HasPrefix(call, "Sign"):
+	case strings.HasPrefix(call, "Sign"), call == "Vend": // Vend may send a request, but to another service
 		return None
 	}
 	return Write

@@ -13,17 +13,18 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// A Form describes the addresses of a provider whose buckets are on a server and not on this
-// machine.
+// A Form describes the addresses of a provider with buckets on a remote server. The last three
+// fields are words for errors and hints.
 type Form struct {
 	Scheme      string
-	Params      []string // the parameters that the provider has
-	Bucket      string   // the provider's word for it, such as "container"
-	Account     string   // the address of the account
-	Credentials string   // where the environment has credentials
+	Params      []string // query parameters that the provider accepts
+	Bucket      string   // provider's term for a bucket, such as "container"
+	Account     string   // example of an account's address
+	Credentials string   // says where in the environment credentials are found
 }
 
-// Register registers a scheme. It uses parse to make a Config of an address.
+// Register registers the scheme of a form. The function parse makes a Config from an address. The
+// functions drv and service make a driver from that Config.
 func Register[Config any](
 	f Form, parse func(*url.URL) (Config, error),
 	drv func(context.Context, Config) (driver.Driver, error),
@@ -61,8 +62,8 @@ func Register[Config any](
 	})
 }
 
-// Name returns the name of the bucket in an address, or "" if it is the address of an
-// account. If the address has anything else, it fails with InvalidArgument.
+// Name returns the name of the bucket in an address, or "" for the address of an account. If the
+// address has other parts, such as a path, Name fails with InvalidArgument.
 func (f Form) Name(address *url.URL) (string, error) {
 	switch {
 	case address.Opaque != "":
@@ -81,8 +82,8 @@ func (f Form) Name(address *url.URL) (string, error) {
 	return address.Host, nil
 }
 
-// Flag returns a parameter that is true or false, or byDefault if it is absent. If it has
-// another value, it fails with InvalidArgument.
+// Flag returns the value of a boolean parameter, or byDefault if the parameter is absent. If its
+// value is neither true nor false, Flag fails with InvalidArgument.
 func Flag(query url.Values, name string, byDefault bool) (bool, error) {
 	if !query.Has(name) {
 		return byDefault, nil
@@ -96,8 +97,8 @@ func Flag(query url.Values, name string, byDefault bool) (bool, error) {
 	return false, argument.Invalid("parameter "+name, `must be "true" or "false"`, "")
 }
 
-// InClear reports whether requests to u show their headers to the network: they have no TLS, and
-// leave this machine. A nil URL means the provider's own server, which has TLS.
+// InClear reports whether requests to u can be read on the network. That is so if they have no TLS
+// and leave this machine. A nil URL means the provider's own server, which has TLS.
 func InClear(u *url.URL) bool {
 	if u == nil || u.Scheme != "http" || u.Hostname() == "localhost" {
 		return false
@@ -106,8 +107,8 @@ func InClear(u *url.URL) bool {
 	return ip == nil || !ip.IsLoopback()
 }
 
-// Endpoint parses the root URL of a server, and removes the slash at the end of its path.
-// It returns false if the text is not such a URL.
+// Endpoint parses the root URL of a server, and removes the slash at the end of its path. If text
+// is not such a URL, it returns false.
 func Endpoint(text string) (*url.URL, bool) {
 	u, err := url.Parse(text)
 	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.RawQuery != "" ||

@@ -1,5 +1,5 @@
-// Package bodyhash reads a body before it is sent, to compute a checksum that the request must
-// send before the body.
+// Package bodyhash reads a body before the request is sent, because some requests send the checksum
+// of the body first.
 package bodyhash
 
 import (
@@ -13,11 +13,12 @@ import (
 
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// Read calls write with all bytes of body, and returns to its start. source is the core's body that
-// body wraps, or body itself. If reading fails, Read returns the body's error.
+// Read calls write with all bytes of body, and then seeks to the start of body. source is the body
+// that the core passed to the driver, or body itself if it is not wrapped. If reading fails, Read
+// returns the error.
 func Read(ctx context.Context, body io.ReadSeeker, source io.Reader, write func(p []byte)) error {
 	var from io.Reader = body
-	if peeker, ok := source.(driver.BodyPeeker); ok { // such a read does not count as progress
+	if peeker, ok := source.(driver.BodyPeeker); ok { // bytes read by PeekAt do not count as progress
 		from = io.NewSectionReader(peekReader{peeker}, 0, math.MaxInt64)
 	}
 	buffer := buffers.Get().(*[64 << 10]byte)
@@ -36,7 +37,7 @@ func Read(ctx context.Context, body io.ReadSeeker, source io.Reader, write func(
 	return ctx.Err()
 }
 
-// A peekReader reads a body as an io.ReaderAt, without counting bytes as progress.
+// A peekReader is an io.ReaderAt for a body. The bytes that it reads do not count as progress.
 type peekReader struct{ driver.BodyPeeker }
 
 func (r peekReader) ReadAt(p []byte, offset int64) (int, error) { return r.PeekAt(p, offset) }

@@ -1,4 +1,4 @@
-// Package bucketupdate reads requests that change the settings of a bucket.
+// Package bucketupdate helps drivers with requests that change the settings of a bucket.
 package bucketupdate
 
 import (
@@ -6,8 +6,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Requested returns a bucket with the settings that r asks for. A driver returns it if the
-// update succeeded and reading the bucket afterwards failed.
+// Requested returns a bucket that has only the settings in r. A driver returns it if the update
+// succeeded but the bucket could not be read afterwards.
 func Requested(r *driver.BucketRequest) *storage.BucketInfo {
 	return &storage.BucketInfo{
 		Name:             r.Name,

@@ -17,54 +17,61 @@ import (
 	"github.com/omnibucket/storage/internal/writeid"
 )
 
-// A Completion is one call of CompleteParts of an open upload. No store changes the marker and the
-// object in one step. So a decision is first written into the marker: which call writes the object,
-// and over which revision. A call that certainly failed, or that finds the key unchanged, takes its
-// decision back. Otherwise only the call of the decision writes the object. If that call has
-// vanished, another one may write the object, but only over the revision of the decision, which no
-// store repeats. If there was no object, another call cannot know whether it was made and then
-// removed, so the upload has ended.
+// A Completion is one call of CompleteParts for an open upload. An upload is open as long as its
+// marker exists. The store cannot change the marker and the object in one step, and several
+// processes may complete the same upload. So a call first writes a decision into the marker. The
+// decision says which call writes the object, and which revision of the object that call replaces.
+//
+// Only the call of the decision writes the object. If that call certainly failed, or finds the old
+// object unchanged, it takes the decision back. If that call has vanished, another call may take
+// the decision over. The other call then replaces only the revision in the decision. That is safe,
+// because no store uses a revision twice. If the key had no object, another call cannot know
+// whether the object was made and then removed, so the upload has ended.
 type Completion struct {
 	Store  driver.Driver
 	Marker string // key of the marker
-	// Prepare does everything before the one request that makes the object. It may be called again.
+	// Prepare does everything before the request that makes the object. It may be called several
+	// times.
 	Prepare func(ctx context.Context) error
-	// Commit makes the object.
+	// Commit makes the object by one request, if the condition holds.
 	Commit func(ctx context.Context, c storage.Condition) (*storage.Attrs, error)
-	// Drop removes the marker and then the parts.
+	// Drop removes first the marker and then the parts.
 	Drop func(ctx context.Context) error
 
 	request *driver.CompleteRequest
 }
 
 const (
-	// maxDecisions bounds how often a call decides again because others have written to the key.
+	// maxDecisions is the largest number of decisions of one call. A call makes a new decision if
+	// another write to the key came first.
 	maxDecisions = 16
-	// patience is how long a call waits for another call that is making the object, which takes
-	// one request. Then it takes the other call for dead.
+	// patience is how long a call waits for another call that has the decision. After that, it
+	// assumes that the process of the other call has died.
 	patience = 10 * time.Second
-	// cleanup bounds the requests that follow a failure, also after the end of the caller's
-	// context.
+	// cleanup is how long the requests after a failure may take. They continue even if the caller's
+	// context has ended.
 	cleanup = 5 * time.Second
 
 	firstPause, longestPause = 20 * time.Millisecond, time.Second
 	releases                 = 3 // attempts to take a decision back, or to remove the parts
 )
 
-// A decision says which call makes the object. The zero value means that no call does.
+// A decision says which call makes the object, and under which condition. The zero value means that
+// no call makes it now.
 type decision struct {
 	Call     string `json:"c,omitempty"` // CompleteRequest.Call
 	Absent   bool   `json:"a,omitempty"`
 	Revision string `json:"r,omitempty"`
-	Taken    bool   `json:"t,omitempty"` // taken over from a call that may have made the object
-	Made     bool   `json:"m,omitempty"` // the object was made, and the marker could not be removed
+	Taken    bool   `json:"t,omitempty"` // true if taken over from a call that may have made the object
+	Made     bool   `json:"m,omitempty"` // true if the object was made, but the marker could not be removed
 }
 
 func (d *decision) condition() storage.Condition {
 	return storage.Condition{Absent: d.Absent, Revision: d.Revision}
 }
 
-// isOf reports whether the key is as it was when the decision was made.
+// isOf reports whether the key is as it was at the decision: it has the same revision, or still no
+// object.
 func (d *decision) isOf(there *storage.Attrs) bool {
 	if there == nil {
 		return d.Absent
@@ -78,22 +85,23 @@ type marker struct {
 	revision string
 }
 
-const decisionName = "omnibucketdecision" // name in the marker's metadata
+const decisionName = "omnibucketdecision" // name of the decision in the marker's metadata
 
 // ErrEnded is the error for an upload that was completed or aborted.
 var ErrEnded = &storage.Error{
 	Code: storage.ObjectNotFound, Hint: "the upload was completed or aborted: begin another one",
 }
 
-// errEndedUnknown is the error for an upload whose object was made by an earlier attempt and then
-// replaced, or was never made because another write came first.
+// errEndedUnknown is the error if an upload has ended and another object has its key. Either an
+// earlier attempt made the object, which was then replaced, or another write came first and the
+// object was never made.
 var errEndedUnknown = &storage.Error{
 	Code: storage.ObjectNotFound, Unknown: true,
 	Hint: "the upload has ended, and another object has its key: begin another upload if this one must be stored",
 }
 
-// CheckOpen returns ErrEnded if an upload was completed or aborted before its new part was stored, and removes the
-// part.
+// CheckOpen is called after a part was stored. If the upload was completed or aborted before that,
+// CheckOpen calls the function remove, which removes the part, and returns ErrEnded.
 func CheckOpen(
 	ctx context.Context, isOpen func(context.Context) (bool, error), remove func(context.Context) error,
 ) error {
@@ -107,20 +115,23 @@ func CheckOpen(
 	return ErrEnded
 }
 
-// RemovalTimeout bounds the removal of parts, also after the end of the caller's context.
+// RemovalTimeout is how long the removal of parts may take. It continues even if the caller's
+// context has ended.
 const RemovalTimeout = 30 * time.Second
 
-// IsOpen reports whether an upload whose marker has this metadata can take parts.
+// IsOpen reports whether an upload still accepts parts. The parameter is the metadata of the
+// upload's marker.
 func IsOpen(metadata map[string]string) bool { return !decisionOf(metadata).Made }
 
 func decisionOf(metadata map[string]string) (d decision) {
 	if text, err := base64.RawURLEncoding.DecodeString(metadata[decisionName]); err == nil {
-		_ = json.Unmarshal(text, &d) // if there is no text, no decision was made
+		_ = json.Unmarshal(text, &d) // without text, d stays zero: no decision was made
 	}
 	return d
 }
 
-// Run completes the upload.
+// Run completes the upload. If other writes to the key come first, it tries again, up to
+// maxDecisions times.
 func (c *Completion) Run(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
 	request := *r
 	request.Call = cmp.Or(r.Call, hexid.New(8))
@@ -144,7 +155,8 @@ func (c *Completion) Run(ctx context.Context, r *driver.CompleteRequest) (*stora
 	}
 }
 
-// await returns the marker once no other call is making the object.
+// await waits until no other call has the decision, and returns the marker. If the other call takes
+// too long, await takes the decision over.
 func (c *Completion) await(ctx context.Context) (*marker, error) {
 	var begun time.Time
 	seen, pause := "", firstPause
@@ -165,7 +177,7 @@ func (c *Completion) await(ctx context.Context) (*marker, error) {
 		switch {
 		case made:
 			c.drop(ctx)
-			return nil, ErrEnded // the core finds the object
+			return nil, ErrEnded // because of this error, the core then looks for the object
 		case err != nil && storage.CodeOf(err) != storage.PermissionDenied:
 			return nil, err
 		case time.Since(begun) < patience:
@@ -184,9 +196,10 @@ func (c *Completion) await(ctx context.Context) (*marker, error) {
 	}
 }
 
-// attempt makes the object. It sets again if another write to the key came first.
+// attempt makes the object once. If another write to the key came first, the result again is true,
+// and Run makes another attempt.
 func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Attrs, again bool, err error) {
-	first := m.Call == "" // otherwise an earlier attempt may have made the object
+	first := m.Call == "" // if false, an earlier attempt may have made the object
 	if first {
 		d, err := c.decide(ctx)
 		if err == nil {
@@ -204,7 +217,7 @@ func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Att
 	return c.afterFailure(ctx, m, first, err)
 }
 
-// decide returns the decision of this call.
+// decide returns a new decision of this call, for the object that the key has now.
 func (c *Completion) decide(ctx context.Context) (decision, error) {
 	put := c.request.Put
 	d := decision{Call: c.request.Call, Absent: put.Condition.Absent, Revision: put.Condition.Revision}
@@ -215,7 +228,7 @@ func (c *Completion) decide(ctx context.Context) (decision, error) {
 	switch {
 	case made:
 		c.drop(ctx)
-		return d, ErrEnded // the core finds the object
+		return d, ErrEnded // because of this error, the core then looks for the object
 	case storage.CodeOf(err) == storage.PermissionDenied: // the object is then made without a condition
 	case err != nil:
 		return d, err
@@ -227,8 +240,8 @@ func (c *Completion) decide(ctx context.Context) (decision, error) {
 	return d, nil
 }
 
-// afterFailure finds out whether a failed commit has made the object. If it cannot have, it takes
-// the decision back.
+// afterFailure finds out whether a failed Commit has made the object. If it certainly has not,
+// afterFailure takes the decision back, so that another call may complete the upload.
 func (c *Completion) afterFailure(
 	ctx context.Context, m *marker, first bool, failed error,
 ) (*storage.Attrs, bool, error) {
@@ -255,7 +268,7 @@ func (c *Completion) afterFailure(
 	return nil, again, failed
 }
 
-// release takes the decision back, unless another call has taken it over.
+// release takes the decision back, unless another call has already taken it over.
 func (c *Completion) release(ctx context.Context, m *marker) error {
 	for try := 1; ; try++ {
 		_, err := c.write(ctx, m, decision{})
@@ -265,7 +278,8 @@ func (c *Completion) release(ctx context.Context, m *marker) error {
 	}
 }
 
-// look returns the object of the key, or nil, and reports whether the upload has made it.
+// look returns the object that the key has now, or nil. made is true if this upload has made that
+// object.
 func (c *Completion) look(ctx context.Context) (there *storage.Attrs, made bool, err error) {
 	put := c.request.Put
 	there, err = c.Store.Head(ctx, &driver.GetRequest{Key: put.Key, Length: -1, Native: put.Native, Auxiliary: true})
@@ -279,7 +293,7 @@ func (c *Completion) look(ctx context.Context) (there *storage.Attrs, made bool,
 	return there, id != "" && there.Metadata[writeid.Key] == id, nil
 }
 
-// read returns the marker, or ErrEnded.
+// read returns the marker. If the marker does not exist, it returns ErrEnded.
 func (c *Completion) read(ctx context.Context) (*marker, error) {
 	a, err := c.Store.Head(ctx, &driver.GetRequest{Key: c.Marker, Length: -1, Auxiliary: true})
 	if storage.CodeOf(err) == storage.ObjectNotFound {
@@ -291,12 +305,12 @@ func (c *Completion) read(ctx context.Context) (*marker, error) {
 	return &marker{decisionOf(a.Metadata), Key(a.Metadata), a.Revision}, nil
 }
 
-// write replaces the marker m by one with another decision. It returns nil if another call has
-// replaced m first.
+// write replaces the marker m by a marker with the decision d, and returns the new marker. If
+// another call has replaced m first, write returns nil without an error.
 func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker, error) {
 	metadata := MarkerMetadata(m.key)
 	if d != (decision{}) {
-		text, _ := json.Marshal(d) // strings and bools never fail
+		text, _ := json.Marshal(d) // cannot fail for strings and bools
 		metadata[decisionName] = base64.RawURLEncoding.EncodeToString(text)
 	}
 	a, err := c.Store.Put(ctx, &driver.PutRequest{
@@ -307,8 +321,8 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	if err == nil {
 		return &marker{d, m.key, a.Revision}, nil
 	}
-	// This continues after the end of ctx, because a decision that nobody takes back would end
-	// the upload.
+	// Continue even if ctx has ended: a decision that stays in the marker would make the upload
+	// unusable.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
 	now, readErr := c.read(ctx)
@@ -316,18 +330,19 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	case readErr != nil:
 		return nil, readErr
 	case now.decision == d && now.revision != m.revision:
-		return now, nil // the response was lost
+		return now, nil // the write succeeded, and its response was lost
 	case now.revision != m.revision:
 		return nil, nil
 	}
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		foreign := *e
-		foreign.Unknown, err = true, &foreign // the marker has its revision, so a 412 can only be a gateway's
+		foreign.Unknown, err = true, &foreign // the old marker is still there, so a 412 came from a gateway
 	}
-	return nil, sdkerror.WithoutEffect(err) // the marker is not the object that the caller writes
+	return nil, sdkerror.WithoutEffect(err) // only the marker was written, not the caller's object
 }
 
-// drop ends the upload. ListUploads lists the parts that stay.
+// drop ends the upload by removing the marker and the parts. If some parts cannot be removed,
+// ListUploads still lists them.
 func (c *Completion) drop(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), 6*cleanup)
 	defer cancel()
@@ -340,7 +355,8 @@ func (c *Completion) drop(ctx context.Context) error {
 	}
 }
 
-// dropMade is drop by the call that has made the object. If the marker stays, it says so.
+// dropMade calls drop after the object was made. If the marker cannot be removed, dropMade records
+// in the marker that the object was made.
 func (c *Completion) dropMade(ctx context.Context, m *marker) {
 	if c.drop(ctx) == nil {
 		return

@@ -1,6 +1,8 @@
-// Package components names the objects that are the parts of an open upload, on stores that
-// join objects. Each upload has a prefix of its own. A marker, in front of the parts, says that
-// the upload is open, and for which key.
+// Package components implements uploads whose parts may come in any order and from any process
+// (open uploads), on stores that lack them. There, each part is an object, and the store joins
+// these objects in the end. Each upload has a prefix of its own. Its first object, the marker,
+// records that the upload is open, and the key of the final object. This package names these
+// objects.
 package components
 
 import (
@@ -14,34 +16,36 @@ import (
 	"github.com/omnibucket/storage/internal/parallel"
 )
 
-// ContentType is the type of the marker and of the parts.
+// ContentType is the content type of markers and parts.
 const ContentType = "application/octet-stream"
 
 const (
-	markerName = "-begun" // last segment of the marker's key, before the parts in byte order
+	markerName = "-begun" // last segment of the marker's key; listings show it before the parts
 	partPrefix = "0-"
-	// keyName is the name of the metadata of a marker that has the object's key. The core
-	// reserves names that begin like this one.
+	// keyName is the name of the metadata in which a marker has the key of the final object. The
+	// core reserves all names that begin with "omnibucket".
 	keyName = "omnibucketkey"
 )
 
-// Marker returns the key of the marker of the upload with this prefix, which ends in "/".
+// Marker returns the key of an upload's marker. prefix is the prefix of the upload, which ends in
+// "/".
 func Marker(prefix string) string { return prefix + markerName }
 
-// Part returns the key of a part. Parts are in the order of their numbers.
+// Part returns the key of a part. Keys of parts sort in the order of their numbers.
 func Part(prefix string, number int) string {
 	return fmt.Sprintf("%s%s%06d", prefix, partPrefix, number)
 }
 
-// Number returns the number of the part with this key. It returns false for any other object.
+// Number returns the number of the part with this key. If key is not that of a part, it returns
+// false.
 func Number(prefix, key string) (int, bool) {
 	digits, found := strings.CutPrefix(key, prefix+partPrefix)
 	number, err := strconv.Atoi(digits)
 	return number, found && err == nil && number > 0 && Part(prefix, number) == key
 }
 
-// MarkerMetadata returns the metadata of a marker. The key is in base64, because metadata may
-// have to be ASCII.
+// MarkerMetadata returns the metadata of the marker for an upload. key is the key of the final
+// object. The key is encoded as base64, because some stores accept only ASCII in metadata.
 func MarkerMetadata(key string) map[string]string {
 	return map[string]string{keyName: base64.RawURLEncoding.EncodeToString([]byte(key))}
 }
@@ -55,10 +59,10 @@ func Key(metadata map[string]string) string {
 	return string(key)
 }
 
-const maxReads = 16 // markers at once
+const maxReads = 16 // markers that are read in parallel
 
-// Uploads returns the entries of n uploads that are for keys with a prefix. entry returns nil if there is no
-// such upload (any more).
+// Uploads calls the function entry for each of n uploads. It returns those results whose key begins
+// with prefix. The function entry must return nil if the upload with the number i does not exist.
 func Uploads(
 	ctx context.Context, n int, prefix string, entry func(ctx context.Context, i int) (*storage.UploadEntry, error),
 ) ([]storage.UploadEntry, error) {

@@ -12,19 +12,19 @@ import (
 )
 
 const (
-	// DefaultSize is the size of a part in bytes if nothing else decides it.
+	// DefaultSize is the default size of a part in bytes.
 	DefaultSize = 256 << 20
 
-	concurrency = 8 // parts at once; the store does the work
-	// maxAttempts is the number of attempts for one part. If only the core retried, one failure
-	// among 10,000 parts would copy all of them again.
+	concurrency = 8 // parts that are copied in parallel; the store does the work
+	// maxAttempts is the number of attempts for one part. If only the core retried, one failed part
+	// would make it copy all of up to 10,000 parts again.
 	maxAttempts = 3
 	retryDelay  = 200 * time.Millisecond
-	maxDelay    = time.Minute // longest wait, whatever the store asks for (rule T1)
+	maxDelay    = time.Minute // longest wait, even if the store asks for more (rule T1)
 )
 
-// CopyAll calls copyPart for 0 to n-1, several at a time, and returns the first error.
-// It retries a part if the error is Retryable.
+// CopyAll calls copyPart for each i from 0 to n-1, several calls in parallel, and returns the first
+// error. If an error is Retryable, CopyAll retries that part.
 func CopyAll(ctx context.Context, n int, copyPart func(ctx context.Context, i int) error) error {
 	return parallel.Each(ctx, n, concurrency, func(ctx context.Context, i int) error {
 		for attempt := 1; ; attempt++ {

@@ -1,5 +1,5 @@
-// Package customerkey has the value of the drivers' option WithCustomerKey: a key for an object, which the store does
-// not keep.
+// Package customerkey implements the value of the drivers' option WithCustomerKey. The value is the
+// encryption key of an object. The caller keeps this key, and the store does not.
 package customerkey
 
 import (
@@ -16,27 +16,29 @@ import (
 	"github.com/omnibucket/storage/providers/internal/address"
 )
 
-// Size is the length of a key in bytes, and Algorithm is the name that every store has for its
-// use.
+// Size is the length of a key in bytes. Algorithm is the value by which all stores name the
+// encryption with such a key.
 const (
 	Size      = 32
 	Algorithm = "AES256"
 )
 
-// A Key is a key for an object; nil means that there is none. No way of printing shows it: fmt and slog print
-// also the values of unexported fields, but not the result of a function.
+// A Key is a customer's encryption key for an object. A nil Key means no key. fmt and slog print
+// even unexported fields, but they cannot print the result of a function. So the key is kept in a
+// function.
 type Key struct {
-	option string // the name of the function that made it
+	option string // name of the option that made the key, for errors
 	reveal func() []byte
 }
 
-// New returns the value of the option with that name.
+// New returns a Key for the option with this name.
 func New(option string, key []byte) *Key {
 	own := slices.Clone(key)
 	return &Key{option: option, reveal: func() []byte { return own }}
 }
 
-// In returns the last key among the values of options, or nil.
+// In returns the last Key among natives, which are values of WithNative. If there is none, it
+// returns nil.
 func In(natives []any) (key *Key) {
 	for _, value := range natives {
 		if k, is := value.(*Key); is {
@@ -46,7 +48,7 @@ func In(natives []any) (key *Key) {
 	return key
 }
 
-// CheckSize returns an error if the key has another length than Size.
+// CheckSize returns an error if the length of the key differs from Size.
 func (k *Key) CheckSize() error {
 	if has := len(k.Bytes()); has != Size {
 		return argument.Invalid(k.option, fmt.Sprintf("must have %d bytes, and has %d", Size, has), "")
@@ -54,7 +56,8 @@ func (k *Key) CheckSize() error {
 	return nil
 }
 
-// CheckAddress returns an error if a request to the address would show the key to the network.
+// CheckAddress returns an error if requests to this address can be read on the network, because
+// they contain the key.
 func (k *Key) CheckAddress(at *url.URL) error {
 	if k == nil || !address.InClear(at) {
 		return nil
@@ -62,7 +65,7 @@ func (k *Key) CheckAddress(at *url.URL) error {
 	return argument.Invalid(k.option, "needs an address with https: the request contains the key", "")
 }
 
-// Option returns the name of the option.
+// Option returns the name of the option that made the key.
 func (k *Key) Option() string { return k.option }
 
 // Bytes returns the key, or nil.
@@ -73,16 +76,17 @@ func (k *Key) Bytes() []byte {
 	return k.reveal()
 }
 
-// Base64 returns the key in the form of requests.
+// Base64 returns the key as requests send it.
 func (k *Key) Base64() string { return base64.StdEncoding.EncodeToString(k.Bytes()) }
 
-// SHA256 returns the hash of the key in the form of requests.
+// SHA256 returns the hash of the key as requests send it, in base64.
 func (k *Key) SHA256() string {
 	sum := sha256.Sum256(k.Bytes())
 	return base64.StdEncoding.EncodeToString(sum[:])
 }
 
-// SetHeaders adds the key to the headers of a request of Google or Azure, whose names begin with prefix.
+// SetHeaders adds the headers with the key to a request of Google or Azure. Their names begin with
+// prefix.
 func (k *Key) SetHeaders(h http.Header, prefix string) {
 	if k == nil {
 		return
@@ -92,17 +96,18 @@ func (k *Key) SetHeaders(h http.Header, prefix string) {
 	h.Set(prefix+"Encryption-Key-Sha256", k.SHA256())
 }
 
-// Fingerprint returns a hash of the key that differs from every hash in stores and requests.
+// Fingerprint returns a hash by which two keys can be compared. It differs from the hashes that
+// stores and requests use, so it reveals nothing to them.
 func (k *Key) Fingerprint() string {
 	sum := sha256.Sum256(append([]byte("omnibucket customer key "), k.Bytes()...))
 	return hex.EncodeToString(sum[:])
 }
 
-// String does not show the key.
+// String returns the name of the option, without the key.
 func (k *Key) String() string { return k.option + "(REDACTED)" }
 
-// Format writes String, whatever the verb is.
+// Format writes the text of String for every verb, so that no verb shows the key.
 func (k *Key) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, k.String()) }
 
-// MarshalText returns String.
+// MarshalText returns the text of String, so that JSON does not show the key.
 func (k *Key) MarshalText() ([]byte, error) { return []byte(k.String()), nil }

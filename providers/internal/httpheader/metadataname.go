@@ -5,15 +5,17 @@ import (
 	"strings"
 )
 
-// A NameEscaper writes names of metadata for a store that does not keep one character.
-// It escapes the way XML names do: with the mark "_", it writes "-" as "_x002D_". It
-// also escapes a mark before an "x", which could be taken for the start of an escape.
+// A NameEscaper writes names of metadata for a store that does not keep a certain character, such
+// as "-". It replaces that character by its code between two marks. For example, with the mark "_",
+// it writes "-" as "_x002D_". If a name itself has the mark before an "x", that mark is replaced,
+// too, because it could look like the start of a code.
 type NameEscaper struct {
 	lost, markX, escapeStart string
 	escape, unescape         *strings.Replacer
 }
 
-// NewNameEscaper returns a [NameEscaper] that writes lost as a code between two marks.
+// NewNameEscaper returns a [NameEscaper] for a store that does not keep a certain character, which
+// is the parameter lost. The parameter mark is the character at both ends of a code.
 func NewNameEscaper(mark, lost byte) *NameEscaper {
 	escaped := func(c byte) string { return fmt.Sprintf("%cx%04X%c", mark, c, mark) }
 	n := &NameEscaper{lost: string(lost), markX: string(mark) + "x", escapeStart: string(mark) + "x00"}
@@ -22,7 +24,7 @@ func NewNameEscaper(mark, lost byte) *NameEscaper {
 	return n
 }
 
-// Escape returns name in the form that is sent to the store. The name must be in lower case.
+// Escape returns name in the form that the store keeps. The name must be in lower case.
 func (n *NameEscaper) Escape(name string) string {
 	if !strings.Contains(name, n.lost) && !strings.Contains(name, n.markX) {
 		return name
@@ -30,8 +32,8 @@ func (n *NameEscaper) Escape(name string) string {
 	return n.escape.Replace(name)
 }
 
-// Unescape returns the name that [NameEscaper.Escape] was given, in lower case: servers
-// change the case of headers.
+// Unescape returns the original of a name that [NameEscaper.Escape] has changed. The result is in
+// lower case, because servers change the case of headers.
 func (n *NameEscaper) Unescape(stored string) string {
 	stored = strings.ToLower(stored)
 	if !strings.Contains(stored, n.escapeStart) {

@@ -11,9 +11,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Range returns the Range header of a read. It returns "" for a whole object, because an
-// empty object satisfies no range. maxSuffix is the largest suffix length that the
-// server accepts.
+// Range returns the Range header of a read. For a whole object it returns "", because a server
+// refuses every range of an empty object. maxSuffix is the largest suffix length that the server
+// accepts.
 func Range(r *driver.GetRequest, maxSuffix int64) string {
 	switch {
 	case r.Suffix > 0:
@@ -26,9 +26,10 @@ func Range(r *driver.GetRequest, maxSuffix int64) string {
 	return ""
 }
 
-// SizeOf returns the object's size in the header of the response to r, such as "bytes 0-9/100". If the
-// header is malformed, or the response does not begin where r asks for, it fails with Internal. If the
-// object ends before the offset, to which emulators respond so, it fails with RangeNotSatisfiable.
+// SizeOf returns the size of the object from the Content-Range of the response to r, such as "bytes
+// 0-9/100". If the header is malformed, SizeOf fails with Internal. Some emulators respond with
+// other bytes if the requested offset is past the end. Then SizeOf fails with RangeNotSatisfiable.
+// For any other wrong offset, SizeOf fails with Internal.
 func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 	span, total, _ := strings.Cut(strings.TrimPrefix(contentRange, "bytes "), "/")
 	from, _, dashed := strings.Cut(span, "-")
@@ -54,7 +55,8 @@ func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 	return int64(size), nil
 }
 
-// RangeIgnored returns the error for a response that is the whole object.
+// RangeIgnored returns the error for a response that has the whole object although a range was
+// requested.
 func RangeIgnored() *storage.Error {
 	return &storage.Error{
 		Code: storage.Internal,
@@ -63,8 +65,8 @@ func RangeIgnored() *storage.Error {
 	}
 }
 
-// LengthMissing returns the error for a response without a length, which a proxy has compressed
-// or replaced. To take the object for empty would lose the content.
+// LengthMissing returns the error for a response without a length. A proxy may have compressed or
+// replaced such a response. If it counted as an empty object, the content would be lost.
 func LengthMissing() *storage.Error {
 	return &storage.Error{
 		Code: storage.Internal, Err: errors.New("the response has no Content-Length"),

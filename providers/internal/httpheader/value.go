@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// Optional returns a pointer to value, or nil if value is the zero value, such as "". SDKs take
+// Optional returns a pointer to value, or nil if value is the zero value, such as "". SDKs have
 // optional fields in this form.
 func Optional[T comparable](value T) *T {
 	if value == *new(T) {
@@ -17,8 +17,8 @@ func Optional[T comparable](value T) *T {
 	return &value
 }
 
-// ETag returns an entity tag in the form that is sent and compared. It adds quotes, which
-// some servers omit in listings, and removes the weak mark of a compressing proxy.
+// ETag returns an entity tag in the form that is sent and compared. It adds quotes, which some
+// servers omit in listings. It also removes "W/", which a compressing proxy adds.
 func ETag(tag string) string {
 	tag = strings.TrimPrefix(tag, "W/")
 	if tag == "" || strings.HasPrefix(tag, `"`) {
@@ -30,7 +30,7 @@ func ETag(tag string) string {
 // StandardClass is the default storage class of S3 and Google.
 const StandardClass = "STANDARD"
 
-// StorageClass returns a class of S3 or Google, or "" for the default.
+// StorageClass returns a storage class of S3 or Google, but "" for the default class.
 func StorageClass(class string) string {
 	if class == StandardClass {
 		return ""
@@ -38,8 +38,9 @@ func StorageClass(class string) string {
 	return class
 }
 
-// Metadata returns the headers whose names begin with prefix. The prefix must be in the
-// form of [http.CanonicalHeaderKey]; names are returned without it, in lower case.
+// Metadata returns the values of the headers whose names begin with prefix. The prefix must have
+// the form of [http.CanonicalHeaderKey]. The names in the result are without the prefix and in
+// lower case.
 func Metadata(h http.Header, prefix string) map[string]string {
 	var metadata map[string]string
 	for name, values := range h {
@@ -53,7 +54,7 @@ func Metadata(h http.Header, prefix string) map[string]string {
 	return metadata
 }
 
-// CRC32C returns the checksum in a text, or an unknown one if the text is not a checksum.
+// CRC32C returns the checksum that text encodes. If text is not a checksum, the result is unknown.
 func CRC32C(text string) storage.CRC32C {
 	sum, known := crc32c.Decode(text)
 	return storage.CRC32C{Sum: sum, Known: known}

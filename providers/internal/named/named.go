@@ -1,5 +1,5 @@
-// Package named reads credentials by their name from the environment, so that a program can use several
-// accounts of one provider.
+// Package named reads credentials from environment variables that begin with a name. With several
+// names, a program can use several accounts of one provider.
 package named
 
 import (
@@ -11,10 +11,10 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// Credentials are the name of some credentials; "" if they have none.
+// Credentials is the name of some credentials. "" means the credentials without a name.
 type Credentials string
 
-// Check fails with InvalidArgument if no credentials can have the name.
+// Check fails with InvalidArgument if n cannot be the name of credentials.
 func (n Credentials) Check() error {
 	if len(n) > 128 || strings.ContainsFunc(string(n), func(c rune) bool { return c <= ' ' || c > '~' || c == '=' }) {
 		return argument.Invalid(
@@ -24,8 +24,9 @@ func (n Credentials) Check() error {
 	return nil
 }
 
-// Variable returns the name of the variable that replaces variable for these credentials:
-// WORK_AWS_ACCESS_KEY_ID replaces AWS_ACCESS_KEY_ID for the name work.
+// Variable returns the name of the environment variable that these credentials use in place of the
+// usual one. For example, credentials with the name "work" use WORK_AWS_ACCESS_KEY_ID in place of
+// AWS_ACCESS_KEY_ID.
 func (n Credentials) Variable(variable string) string {
 	return strings.Map(func(c rune) rune {
 		switch {
@@ -38,10 +39,11 @@ func (n Credentials) Variable(variable string) string {
 	}, string(n)) + "_" + variable
 }
 
-// Get returns the value of the variable that [Credentials.Variable] names, or "".
+// Get returns the value of the environment variable that [Credentials.Variable] returns, or "".
 func (n Credentials) Get(variable string) string { return os.Getenv(n.Variable(variable)) }
 
-// Missing returns the error if no credentials have the name. It says where they were looked for.
+// Missing returns the error if no credentials have this name. The hint says to set one of the given
+// places, such as a variable.
 func (n Credentials) Missing(places ...string) *storage.Error {
 	return &storage.Error{
 		Code: storage.Unauthenticated, Err: fmt.Errorf("there are no credentials named %s", n),

@@ -1,4 +1,4 @@
-// Package pagetoken encodes in one token the two texts that say where a page of a listing
+// Package pagetoken makes a page token of two texts, which together say where a page of a listing
 // begins.
 package pagetoken
 
@@ -15,7 +15,7 @@ func Encode(first, second string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(first)) + "." + base64.RawURLEncoding.EncodeToString([]byte(second))
 }
 
-// Parse returns the texts of a token. The texts of "" are empty.
+// Parse returns the two texts of a token. If token is "", both texts are "".
 func Parse(token string) (first, second string, err error) {
 	if token == "" {
 		return "", "", nil

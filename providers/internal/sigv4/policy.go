@@ -3,17 +3,16 @@ package sigv4
 import (
 	"encoding/base64"
 	"encoding/json"
-	"fmt"
 	"strings"
-	"unicode/utf16"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/asciijson"
 )
 
-// CheckForm returns Unsupported if r has a property that a form cannot make the
-// server enforce. It returns InvalidArgument if the key contains ${filename}, which
-// both providers replace. Hints name the provider.
+// CheckForm returns Unsupported if r has a property that the server cannot enforce for a form. It
+// returns InvalidArgument if the key contains ${filename}, because servers replace that text in
+// forms. The hints name the provider.
 func CheckForm(r *driver.SignRequest, provider string) error {
 	unsupported := func(reason string) error {
 		return &storage.Error{Code: storage.Unsupported, Hint: provider + "'s forms " + reason}
@@ -34,29 +33,12 @@ func CheckForm(r *driver.SignRequest, provider string) error {
 	return nil
 }
 
-// Policy returns a form's policy in the form that is signed and sent: JSON in ASCII, encoded as
-// base64.
+// Policy returns the policy of an HTML form, encoded for the signature and the request: as JSON in
+// ASCII, in base64.
 func Policy(document any) (string, error) {
 	text, err := json.Marshal(document)
 	if err != nil {
 		return "", &storage.Error{Code: storage.Internal, Err: err}
 	}
-	return base64.StdEncoding.EncodeToString(ascii(text)), nil
-}
-
-// ascii escapes characters that are not ASCII.
-func ascii(document []byte) []byte {
-	escaped := make([]byte, 0, len(document))
-	for _, r := range string(document) {
-		switch {
-		case r < 0x80:
-			escaped = append(escaped, byte(r))
-		case r < 0x10000:
-			escaped = fmt.Appendf(escaped, `\u%04x`, r)
-		default:
-			high, low := utf16.EncodeRune(r)
-			escaped = fmt.Appendf(escaped, `\u%04x\u%04x`, high, low)
-		}
-	}
-	return escaped
+	return base64.StdEncoding.EncodeToString(asciijson.Escape(text)), nil
 }

@@ -1,5 +1,5 @@
-// Package sigv4 has the parts that Amazon's and Google's signatures of version 4
-// have in common, except the signing itself.
+// Package sigv4 has what version 4 of Amazon's and Google's signatures have in common, except for
+// the computation of the signature.
 package sigv4
 
 import (
@@ -14,11 +14,12 @@ const MaxTerm = 7 * 24 * time.Hour
 
 // A Term is the time for which a signature is valid.
 type Term struct {
-	From    time.Time // in whole seconds, as in the signature
+	From    time.Time // in whole seconds, because signatures have no fractions
 	Seconds int64
 }
 
-// NewTerm returns a term of at least ttl from now, and of at most limit.
+// NewTerm returns the term of a signature that is made now. It lasts for at least ttl, but for at
+// most limit.
 func NewTerm(now time.Time, ttl, limit time.Duration) Term {
 	t := Term{From: now.UTC().Truncate(time.Second)}
 	end := now.Add(ttl)
@@ -32,16 +33,16 @@ func NewTerm(now time.Time, ttl, limit time.Duration) Term {
 // Until returns the time at which the signature expires.
 func (t *Term) Until() time.Time { return t.From.Add(time.Duration(t.Seconds) * time.Second) }
 
-// EndBy shortens a term that ends after end. If end is before the term begins, the
-// term has 0 seconds.
+// EndBy shortens the term so that it does not end after end. If end is before the beginning of the
+// term, the term has 0 seconds.
 func (t *Term) EndBy(end time.Time) {
 	if end.Before(t.Until()) {
 		t.Seconds = max(int64(end.Truncate(time.Second).Sub(t.From)/time.Second), 0)
 	}
 }
 
-// Headers returns the headers that an uploader must send to give the object the properties of
-// r. The provider's own headers begin with prefix, such as "X-Amz-".
+// Headers returns the headers that an uploader must send. They give the object the properties of r.
+// The headers of the provider itself begin with prefix, such as "X-Amz-".
 func Headers(r *driver.SignRequest, prefix string) http.Header {
 	h := http.Header{}
 	for name, value := range map[string]string{

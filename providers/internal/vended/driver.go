@@ -8,20 +8,29 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A bucket is a driver that notes the key of each operation, so that its requests get the
-// credentials for that key.
+// A bucket is a driver that puts the key of each operation into the context. So each request gets
+// the credentials for that key.
 type bucket[C any] struct {
 	driver.Driver
 	keys *Keyring[C]
 }
 
-// New returns a driver like d, which must take the credentials of each request from [Keyring.Credentials].
+// New wraps d. For each request, d must get its credentials from [Keyring.Credentials].
 func New[C any](d driver.Driver, keys *Keyring[C]) driver.Driver { return &bucket[C]{d, keys} }
 
-// Native returns nil: no client of the SDK has the credentials of all keys.
+// Native returns nil, because no client of the SDK has the credentials of all keys.
 func (b *bucket[C]) Native() any { return nil }
 
-// with makes one call of the driver as an operation on key.
+// Describe returns the description of the wrapped driver, without the features that temporary
+// credentials cannot have.
+func (b *bucket[C]) Describe() driver.Description {
+	desc := b.Driver.Describe()
+	desc.Features &^= storage.Vending | storage.StableURLs
+	return desc
+}
+
+// This function makes one call of the wrapped driver. The requests of that call use the credentials
+// for key.
 func with[C, R, T any](
 	ctx context.Context, b *bucket[C], key string, call func(context.Context, R) (T, error), r R,
 ) (result T, err error) {
@@ -33,14 +42,16 @@ func with[C, R, T any](
 	return result, o.judge(err)
 }
 
-// do is with for a call without a result.
+// This function makes one call that has no result. The requests of that call use the credentials
+// for key.
 func do[C, R any](ctx context.Context, b *bucket[C], key string, call func(context.Context, R) error, r R) error {
 	_, err := with(ctx, b, key, func(ctx context.Context, r R) (struct{}, error) { return struct{}{}, call(ctx, r) }, r)
 	return err
 }
 
-// among is with for an operation in which the store reads objects. If they have other credentials than key, it fails
-// with Unsupported, and the core moves the bytes.
+// This function makes one call in which the store reads source objects. One request has one set of
+// credentials. So if a source needs other credentials than key, the call fails with Unsupported,
+// and the core copies the bytes itself.
 func among[C, R any](
 	ctx context.Context, b *bucket[C], key string, sources []driver.ObjectRef,
 	call func(context.Context, R) (*storage.Attrs, error), r R,
@@ -68,7 +79,7 @@ func (b *bucket[C]) Get(
 	return attrs, body, err
 }
 
-// DeleteBatch makes one batch for the keys of each grant.
+// DeleteBatch removes objects. It makes one batch for all keys that use the same credentials.
 func (b *bucket[C]) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	batches := map[*Grant[C]][]int{}

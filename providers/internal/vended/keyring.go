@@ -1,5 +1,5 @@
-// Package vended has the credentials of a bucket that differ by prefix and expire, such as those that an
-// Iceberg REST catalog vends.
+// Package vended manages credentials that differ by the prefix of a key and expire, such as those
+// that an Iceberg REST catalog vends.
 package vended
 
 import (
@@ -18,22 +18,22 @@ import (
 )
 
 const (
-	// maxEarly is how long before their end credentials are replaced at most. Until their end they are still
-	// used if grant fails or is slow. Credentials that are valid for less than twice maxEarly are replaced
-	// after half of their time.
+	// Credentials are replaced when they are still valid for maxEarly. If new credentials are valid
+	// for less than twice maxEarly, they are replaced after half of their time. If the function
+	// grant fails or is slow, the old credentials are used until they expire.
 	maxEarly = 30 * time.Second
-	// maxKept is how many prefixes have credentials at once.
+	// maxKept is the largest number of prefixes whose credentials are kept.
 	maxKept = 1000
 )
 
-// A Grant has credentials for the keys with a prefix, until they expire; zero means never.
+// A Grant has credentials for the keys under a prefix. A zero Expires means that they never expire.
 type Grant[C any] struct {
 	Prefix      string
 	Expires     time.Time
 	Credentials C
 
-	early           time.Duration // how long before their end the credentials are replaced
-	served, refused atomic.Bool   // whether the store has accepted or refused them
+	early           time.Duration // the credentials are replaced when they are valid for no more than this
+	served, refused atomic.Bool   // true if the store has accepted, or refused, the credentials
 }
 
 func (g *Grant[C]) left() time.Duration {
@@ -46,23 +46,25 @@ func (g *Grant[C]) left() time.Duration {
 	return time.Until(g.Expires)
 }
 
-// A Keyring keeps the grants that have not expired, and asks for new ones.
+// A Keyring keeps grants until they expire, and requests new ones by the function grant.
 type Keyring[C any] struct {
 	grant func(ctx context.Context, key string) (*Grant[C], error)
 	mu    sync.Mutex
 	kept  map[string]*Grant[C] // grants by prefix
-	asked map[string]*question // calls of grant, by the prefix that they replace or by the folder of the key
+	asked map[string]*question // running calls of grant, by topic (see find)
 }
 
-// NewKeyring returns a Keyring that asks grant for the credentials of a key, or of the prefix of a listing.
+// NewKeyring returns a Keyring that calls grant for new credentials. key is the key of an object,
+// or the prefix of a listing.
 func NewKeyring[C any](grant func(ctx context.Context, key string) (*Grant[C], error)) *Keyring[C] {
 	return &Keyring[C]{grant: grant, kept: map[string]*Grant[C]{}, asked: map[string]*question{}}
 }
 
-// An operation is one call of a driver. It may make many requests, for longer than credentials last.
+// An operation is one call of a driver. It may make many requests, so its credentials may expire
+// before it ends.
 type operation[C any] struct {
 	key  string
-	used atomic.Pointer[Grant[C]] // the grant of the last request
+	used atomic.Pointer[Grant[C]] // credentials that the last request has used
 }
 
 // Credentials returns the credentials for the next request of an operation. ctx must be a
@@ -80,11 +82,11 @@ func (k *Keyring[C]) Credentials(ctx context.Context) (credentials C, err error)
 	return g.Credentials, nil
 }
 
-// A question is one call of grant, for which several requests wait.
+// A question is a running call of grant. Several requests may wait for its end.
 type question struct {
 	answered chan struct{}
 	err      error
-	canceled bool // the request that asked was canceled, not the question
+	canceled bool // true if grant failed only because the request that called it was canceled
 }
 
 func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
@@ -109,7 +111,8 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 			if err != nil && ending != nil {
 				k.mu.Lock()
 				defer k.mu.Unlock()
-				ending.early = ending.left() / 2 // so that not every request waits for such an answer
+				// The next attempt is delayed, so that not every request waits for a failing grant.
+				ending.early = ending.left() / 2
 				return ending, nil
 			}
 			return g, err
@@ -123,15 +126,17 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 			return nil, ctx.Err()
 		case q.err != nil && !q.canceled:
 			return nil, q.err
-		} // otherwise the grant is kept, or is not for this key, or the request that asked was canceled
+		} // look again: there may be a grant for this key now, or this request must call grant
 	}
 }
 
-// find returns the grant that is kept for a key: the one with the longest prefix. If there is none, it returns
-// the subject of a question: the longest prefix whose credentials are about to end, or the folder of the key.
-// ending is nil if those credentials are not valid any more.
+// find returns the kept grant for a key, which is the valid one with the longest prefix. If no
+// grant is valid, found is nil. Then topic says which credentials to request. If there is an old
+// grant for the key, topic is the prefix of the old grant, the longest one if there are several.
+// Otherwise topic is "/" and the key's folder. The result ending is that old grant, or nil if it
+// has expired.
 func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
-	topic = "/" + key[:strings.LastIndexByte(key, '/')+1] // no prefix begins like this
+	topic = "/" + key[:strings.LastIndexByte(key, '/')+1] // begins with "/", so that it differs from every prefix
 	valid, ended := -1, -1
 	for prefix, grant := range k.kept {
 		switch {
@@ -149,7 +154,7 @@ func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 	return found, ending, topic
 }
 
-// ask calls grant, and answers the question.
+// ask calls grant, keeps the result, and wakes the requests that wait for q.
 func (k *Keyring[C]) ask(ctx context.Context, key, topic string, q *question) (grant *Grant[C], err error) {
 	err = errors.New("CredentialsFor has not returned")
 	defer func() {
@@ -173,7 +178,7 @@ func (k *Keyring[C]) ask(ctx context.Context, key, topic string, q *question) (g
 	return grant, err
 }
 
-// keep keeps a grant. If there are too many, it forgets the others.
+// keep keeps a grant. If maxKept grants are kept already, it drops them all first.
 func (k *Keyring[C]) keep(grant *Grant[C]) {
 	if len(k.kept) >= maxKept {
 		clear(k.kept)
@@ -182,9 +187,10 @@ func (k *Keyring[C]) keep(grant *Grant[C]) {
 	k.kept[grant.Prefix] = grant
 }
 
-// judge returns the error of an operation. Credentials that the store refuses are not used again, whatever their
-// end: they were revoked, or this machine's clock is wrong. If they served before, the error is Retryable, and
-// the next attempt asks for others. If they are new, others would be refused too.
+// judge returns the error of an operation. If the store refused the credentials, they are never
+// used again, even before their end: they were revoked, or this machine's clock is wrong. If the
+// store had accepted them before, the error is Retryable, and the next attempt requests new
+// credentials. If they were new, other credentials would be refused, too.
 func (o *operation[C]) judge(err error) error {
 	used := o.used.Load()
 	e, ok := errors.AsType[*storage.Error](err)
@@ -201,15 +207,17 @@ func (o *operation[C]) judge(err error) error {
 	return err
 }
 
-// aboutCredentials are the codes of errors that a caller's function may choose.
+// aboutCredentials are the error codes that the caller's function grant may return to the library's
+// users.
 var aboutCredentials = []storage.Code{
 	storage.Unauthenticated, storage.PermissionDenied, storage.RateLimited, storage.Unavailable,
 	storage.DeadlineExceeded,
 }
 
-// failed returns the error of a request without credentials. A function may return an error of this library, such as
-// Unavailable, which is retried. The error must not look like an error about the object: if a secret is not found,
-// the object may exist.
+// failed returns the error of a request for which no credentials were found. The function that
+// provides credentials may return an error of this library, such as Unavailable, which is then
+// retried. Other codes are hidden. For example, ObjectNotFound for a missing secret must not look
+// as if the object did not exist.
 func failed(ctx context.Context, err error) error {
 	if ctx.Err() != nil {
 		return ctx.Err()

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-const maxText = 1 << 20 // bytes of an object that are read
+const maxText = 1 << 20 // largest number of bytes of an object that are read
 
 func (p *probe) put(ctx context.Context, key, text string, condition storage.Condition) (*storage.Attrs, error) {
 	return p.putRequest(ctx, p.request(key, text, condition))
@@ -52,8 +52,8 @@ func (p *probe) read(ctx context.Context, key string) (text string, err error) {
 	return text, err
 }
 
-// upload stores an object as a multipart upload of one part. The part may be small,
-// because it is the last one. r has the checksum of the object.
+// upload stores an object by a multipart upload of one part. The part may be small, because it is
+// the last part. r has the checksum of the object.
 func (p *probe) upload(ctx context.Context, r *driver.PutRequest, text string) (*storage.Attrs, error) {
 	complete, err := p.prepareUpload(ctx, r, textPart(text))
 	if err != nil {
@@ -70,9 +70,10 @@ func textPart(text string) func() *driver.PartRequest {
 	}
 }
 
-// prepareUpload does all of an upload except for the request that completes it, which may be repeated. It
-// adds the fields that all requests share to the request of the part. clean aborts an upload that was not
-// completed.
+// prepareUpload begins an upload and sends its only part. The function part returns the request for
+// the part, in which prepareUpload sets the key, the upload, the number and the size. The returned
+// function completes the upload, and may be called several times. If it never succeeds, the method
+// clean aborts the upload.
 func (p *probe) prepareUpload(
 	ctx context.Context, r *driver.PutRequest, part func() *driver.PartRequest,
 ) (complete func() (*storage.Attrs, error), err error) {
@@ -107,7 +108,7 @@ func (p *probe) copy(ctx context.Context, revision, key string, condition storag
 	return err
 }
 
-// source returns the object at the key "source", which is copied.
+// source returns the reference of the object that the checks copy. Its key ends in "source".
 func (p *probe) source(revision string) driver.ObjectRef {
 	source := p.driver.Locate(p.prefix + "source")
 	source.Revision = revision

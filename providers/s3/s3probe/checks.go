@@ -14,9 +14,10 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// A check tests one feature. set writes the result into the profile. racy reports whether the
-// condition is known not to be atomic, and may be nil. If it returns true, the check does not
-// run, because a race seldom shows that.
+// A check tests one feature of the server. The function run returns the verdict, and the function
+// set writes the verdict into the profile. The function racy, which may be nil, reports whether the
+// condition is known not to be atomic. If racy returns true, run is not called, because a race
+// seldom shows that a condition is not atomic.
 type check struct {
 	name string
 	run  func(ctx context.Context, p *probe) (Verdict, string)
@@ -33,7 +34,7 @@ func conditionCheck(
 	}
 }
 
-// ask runs the check, unless its result is known.
+// ask runs the check, unless the profile already tells that the condition is not atomic.
 func (c *check) ask(ctx context.Context, p *probe) (Verdict, string) {
 	if c.racy != nil && c.racy(p.racy) {
 		return Ignored, "the server is known to test this condition before the write, and not atomically; no race was run"
@@ -147,8 +148,8 @@ var checks = []check{
 	},
 }
 
-// setAtLeast sets a level of support to zero if ok is false. Otherwise it raises the level to
-// least.
+// setAtLeast sets a level of support to zero if ok is false. If ok is true and the level is zero,
+// the level becomes the one in the parameter least.
 func setAtLeast[T s3.BatchDelete | s3.LockSupport](level *T, least T, ok bool) {
 	switch {
 	case !ok:
@@ -174,7 +175,8 @@ func shortError(err error) string {
 	return err.Error()
 }
 
-// content returns Enforced if the object still has text after a call was refused.
+// content returns Enforced if the content of the object is still the given text. It is called after
+// a write was refused.
 func (p *probe) content(ctx context.Context, key, text string) (Verdict, string) {
 	now, err := p.read(ctx, key)
 	switch {
@@ -190,7 +192,8 @@ func (p *probe) content(ctx context.Context, key, text string) (Verdict, string)
 
 type step func() (Verdict, string)
 
-// runSteps runs steps until one is not Enforced.
+// runSteps runs steps until the verdict of a step is not Enforced. It returns that verdict, or
+// Enforced.
 func runSteps(steps ...step) (Verdict, string) {
 	for _, s := range steps {
 		if verdict, detail := s(); verdict != Enforced {
@@ -210,8 +213,8 @@ func expectSuccess(name string, call func() error) step {
 	}
 }
 
-// expectFailure returns a step whose call must fail with one of the codes. If it succeeds, success is the detail
-// of the verdict.
+// expectFailure returns a step whose call must fail with one of the codes. If the call succeeds,
+// the verdict is Ignored, and the parameter success is its detail.
 func expectFailure(name, success string, call func() error, codes ...storage.Code) step {
 	return func() (Verdict, string) {
 		switch err := call(); {
@@ -230,7 +233,8 @@ func expectRefusal(name string, call func() error) step {
 	return expectFailure(name, name+" succeeded", call, storage.PreconditionFailed)
 }
 
-// expectAttrs returns a step that checks the attributes of an object: wrong returns what is wrong with them, or "".
+// expectAttrs returns a step that checks the attributes of an object. The function wrong describes
+// an attribute that is wrong. If all are right, it returns "".
 func (p *probe) expectAttrs(ctx context.Context, key string, wrong func(*storage.Attrs) string) step {
 	return func() (Verdict, string) {
 		attrs, err := p.head(ctx, key)
@@ -252,8 +256,8 @@ func (p *probe) expectNoObject(ctx context.Context, key string) step {
 	return p.expectMissing(ctx, p.prefix+key, "the object exists, in spite of the response")
 }
 
-// expectMissing returns Enforced if there is no object with this whole key. Otherwise there is
-// the detail of the verdict.
+// expectMissing returns a step that succeeds if no object has the given whole key, which includes
+// the prefix. If there is an object, the verdict has the detail in the parameter there.
 func (p *probe) expectMissing(ctx context.Context, whole, there string) step {
 	head := func() error {
 		_, err := p.driver.Head(ctx, &driver.GetRequest{Key: whole, Length: -1})
@@ -262,7 +266,7 @@ func (p *probe) expectMissing(ctx context.Context, whole, there string) step {
 	return expectFailure("reading the attributes", there, head, storage.ObjectNotFound)
 }
 
-// checkLeadingSlash looks whether "/key" is another object than "key".
+// checkLeadingSlash checks that the server keeps "/key" and "key" as different objects.
 func checkLeadingSlash(ctx context.Context, p *probe) (Verdict, string) {
 	return runSteps(
 		expectSuccess("writing", func() error { _, err := p.put(ctx, "slash", "", storage.Condition{}); return err }),
@@ -324,9 +328,9 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	return verdict, detail
 }
 
-// orderNames are keys whose byte order differs from the order of folders, of letters without
-// case, and of UTF-16. There are more keys under a/ than one page holds. There is no "a": a
-// server that stores files could not have it beside a/1.
+// orderNames are keys whose order depends on how a server sorts. Byte order differs from the order
+// by folders, by letters without case, and by UTF-16. There are more keys below a/ than one page
+// has. There is no key "a", because a server that stores files could not have it beside a/1.
 var orderNames = []string{"B", "a-b", "a/1", "a/2", "a/3", "a0", "b", "\u00e9", "\uffee", "\U0001f600"}
 
 func checkOrder(ctx context.Context, p *probe) (Verdict, string) {
@@ -345,8 +349,9 @@ func checkDelimiter(ctx context.Context, p *probe) (Verdict, string) {
 	return sameList([]string{"a-", "a/1", "a/2", "a/3", "a0"}, listed, err)
 }
 
-// checkLastPage lists the objects of checkOrder in pages that are all full. MinIO names a next
-// page after the second and later pages, and versitygw after a page with prefixes.
+// checkLastPage lists the objects of checkOrder in full pages. After the last full page, some
+// servers name a next page: MinIO if it is not the first page, and versitygw if it has common
+// prefixes.
 func checkLastPage(ctx context.Context, p *probe) (Verdict, string) {
 	for _, test := range []struct {
 		prefix, delimiter string

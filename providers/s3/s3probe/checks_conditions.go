@@ -8,11 +8,11 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Each check of a condition sends one request whose condition is false, which must be refused
-// and change nothing, and one whose condition is true, which must succeed. Then it sends
-// several at once, of which only one may succeed: a condition that is not atomic is useless.
-// Operations are checked separately, because a server may support a header on only some of
-// them.
+// Each check of a condition sends one request whose condition is false, which must be refused and
+// change nothing. It also sends one whose condition is true, which must succeed. Then it sends
+// several requests at the same time, of which only one may succeed, because a condition that is not
+// atomic is useless. Operations are checked separately, because a server may support a header on
+// only some of them.
 
 func checkCreate(ctx context.Context, p *probe) (Verdict, string) {
 	create := func(text string) error {
@@ -70,7 +70,8 @@ func checkUpdate(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// checkBoth checks both conditions of an operation that writes "new", before its races.
+// checkBoth checks the conditions Absent and Revision for an operation that writes the text "new".
+// Then it runs the races.
 func (p *probe) checkBoth(
 	ctx context.Context, key string, write func(key string, condition storage.Condition) error, races ...step,
 ) (Verdict, string) {
@@ -111,8 +112,8 @@ func checkComplete(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// checkRefusedUpload makes a completion of an upload fail by a false condition, and then
-// completes the upload over the object of begin.
+// checkRefusedUpload completes an upload with a false condition, which must fail. Then it completes
+// the same upload without a condition, to see whether the server has aborted the upload.
 func checkRefusedUpload(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.request("first", "new", storage.Condition{Absent: true})
 	complete, err := p.prepareUpload(ctx, r, textPart("new"))
@@ -120,7 +121,7 @@ func checkRefusedUpload(ctx context.Context, p *probe) (Verdict, string) {
 		return inconclusive("beginning an upload", err)
 	}
 	switch _, err := complete(); storage.CodeOf(err) {
-	case "": // another check reports this
+	case "": // the check of the condition itself reports that it was ignored
 		return Enforced, ""
 	case storage.PreconditionFailed:
 	default:
@@ -174,8 +175,7 @@ func checkCopyConditions(ctx context.Context, p *probe) (Verdict, string) {
 	return p.checkBoth(ctx, "copy-onto", onto, func() (Verdict, string) { return p.raceCopies(ctx) })
 }
 
-// checkCompose copies an object as a part. The part may be small, because it is the
-// last one.
+// checkCompose copies an object as a part. The part may be small, because it is the last part.
 func checkCompose(ctx context.Context, p *probe) (Verdict, string) {
 	return runSteps(
 		expectSuccess(
@@ -192,7 +192,8 @@ func checkCompose(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// checkPinnedParts copies an object as a part, and names another revision.
+// checkPinnedParts copies an object as a part, but names a revision that the object does not have.
+// The server must refuse.
 func checkPinnedParts(ctx context.Context, p *probe) (Verdict, string) {
 	_, wrong, err := p.revisions(ctx, "source")
 	if err != nil {

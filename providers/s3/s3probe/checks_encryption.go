@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// checkKMS writes with the server's own key of its key management service. A server that ignores
-// the header stores the object, and the attributes show it.
+// checkKMS writes an object with SSE-KMS and the default key of the server. A server that ignores
+// the header stores the object in another way, which the attributes show.
 func checkKMS(ctx context.Context, p *probe) (Verdict, string) {
 	b := engine.New(p.s3)
 	key := p.prefix + "kms"

@@ -74,7 +74,8 @@ func (p *probe) send(r *http.Request) (status int, err error) {
 	return response.StatusCode, nil
 }
 
-// signedPut sends a signed upload, with the headers in header in place of the signed ones.
+// signedPut sends a signed upload. The headers in the parameter header replace the signed headers
+// of the same names.
 func (p *probe) signedPut(
 	ctx context.Context, signed *storage.SignedURL, text string, header http.Header,
 ) (int, error) {

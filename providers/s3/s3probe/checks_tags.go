@@ -43,8 +43,9 @@ func (p *probe) setTags(ctx context.Context, key string, tags map[string]string)
 	return p.driver.SetTags(ctx, &driver.ChangeRequest{Key: p.prefix + key, Tags: tags})
 }
 
-// copyTagged copies "parts-tagged", with other tags if there are any. A server without copies
-// need not prove anything.
+// copyTagged copies the object "parts-tagged". If tags are given, they replace the source's tags.
+// If the server has no copies, copyTagged uploads an object with these tags, because nothing is to
+// be tested then.
 func (p *probe) copyTagged(ctx context.Context, tags map[string]string) error {
 	r := &driver.CopyRequest{
 		Source: p.driver.Locate(p.prefix + "parts-tagged"), Key: p.prefix + "copy-tagged",
@@ -81,8 +82,8 @@ func (p *probe) expectTags(ctx context.Context, key string, want map[string]stri
 	}
 }
 
-// checkLegalHold holds an object and removes its version, which must be refused. Only a bucket
-// that was made with object lock can show the result.
+// checkLegalHold sets a legal hold on an object and tries to remove its version, which the server
+// must refuse. Only a bucket that was made with object lock can show the result.
 func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 	r := p.request("held", "held", storage.Condition{})
 	r.LegalHold = true
@@ -110,7 +111,7 @@ func checkLegalHold(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// release ends the hold of checkLegalHold, if there is one.
+// release ends the legal hold that checkLegalHold has set. It does nothing if there is none.
 func (p *probe) release(ctx context.Context) error {
 	if p.held == "" {
 		return nil

@@ -14,8 +14,8 @@ import (
 var uploadNames = []string{"uploads/a", "uploads/b", "uploads/b"}
 
 // checkUploads begins uploads, which a listing by prefix must show until they are aborted.
-// Otherwise nobody could find the uploads that a crash has left. The listing has one page: a
-// server that fails at the next one, as versitygw does, hides nothing.
+// Otherwise nobody could find the uploads that a crash has left. Only one page is requested,
+// because a server that fails at the second page, as versitygw does, hides no upload.
 func checkUploads(ctx context.Context, p *probe) (Verdict, string) {
 	begun := map[string]string{}
 	for _, name := range uploadNames {
@@ -88,7 +88,7 @@ func checkTrailer(ctx context.Context, p *probe) (Verdict, string) {
 	)
 }
 
-// A summedBody gives its request a checksum when it has ended.
+// A summedBody sets the checksum of its request when its last byte was read.
 type summedBody struct {
 	*strings.Reader
 	request *driver.PartRequest

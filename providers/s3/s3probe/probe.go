@@ -29,26 +29,25 @@ const (
 	cleanTimeout = time.Minute
 
 	maxPage      = 1000
-	maxLeftPages = 100 // a probe leaves fewer objects than one page of 1,000
+	maxLeftPages = 100 // limit for cleaning up; a probe leaves less than one page of objects
 )
 
-// Run tests a server with about 1,500 small requests. It works in a folder of its
-// own under prefix, in the bucket of c, and removes that folder afterwards, with old
-// versions.
+// Run tests a server with about 1,500 small requests. It works in a folder of its own under prefix,
+// in the bucket of c, and removes that folder afterwards, with old versions.
 //
-// It calls the driver directly and trusts no profile. Each condition is sent and must
-// be refused, the object must stay as it was, and only one of several concurrent
-// writers may succeed. A race can disprove a condition and never prove it, so the
-// report says "not disproved". A condition that is Racy is never declared: in the
-// profile of c, or in the one that the server's name selects.
+// It calls the driver directly and trusts no profile. It sends a false condition, which must be
+// refused and leave the object as it was. Only one of several concurrent writers may succeed. A
+// race can disprove a condition and never prove it, so the report says "not disproved". A condition
+// is never declared if it is Racy in the profile of c, or in the profile that fits the responses of
+// the server.
 //
 // Run does not change settings of the bucket. It takes CORS, lifecycle, policies, versions and
-// ContentMD5 from c, and also the fields that are expensive to test (equal parts, limits,
-// storage classes, restoring). Only a bucket that was made with object lock can show whether
-// the server has it: with another bucket, the profile has no ObjectLock.
+// ContentMD5 from c, and also the fields that are expensive to test (equal parts, limits, storage
+// classes, restoring). Only a bucket that was made with object lock can show whether the server has
+// it: with another bucket, the profile has no ObjectLock.
 //
-// Run fails only if the bucket cannot be written and read, or if ctx is done. Any
-// other failure is in the report.
+// Run fails only if the bucket cannot be written and read, or if ctx is done. Any other failure is
+// in the report.
 //
 // If it fails and cannot remove its folder, the error names the folder.
 func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err error) {
@@ -76,8 +75,8 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 		return nil, err
 	}
 	p.report.Answers = p.s3.AnswersAs()
-	// The profile of the Config, or that of the server that the responses name, may say that a
-	// condition is not atomic.
+	// The profile of the Config may declare that a condition is not atomic. So may the profile that
+	// fits the server's responses.
 	named, _ := s3.NamedProfile(p.report.Answers)
 	p.racy = union(p.profile.Racy, named.Racy)
 	p.report.Profile.Racy = p.racy
@@ -103,8 +102,8 @@ type s3Driver interface {
 	URL(ctx context.Context, key string) (*url.URL, error)
 }
 
-// withAllFeatures returns a profile whose driver sends every request, as if the
-// server could do everything.
+// withAllFeatures returns a profile that declares every feature, so that the driver sends every
+// kind of request.
 func withAllFeatures(p s3.Profile) s3.Profile {
 	p.Conditions = s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
 	p.RefusalAborts = false // otherwise the driver would not send a false condition
@@ -121,10 +120,10 @@ type probe struct {
 	driver  driver.Driver // the driver of package s3, with retries of calls that fail temporarily
 	profile s3.Profile    // the profile of the driver
 	prefix  string
-	racy    s3.Conditions // conditions that are known not to be atomic
+	racy    s3.Conditions // conditions that the profiles declare as not atomic
 	report  *Report
 	held    string   // key of an object under a legal hold
-	uploads sync.Map // keys of unfinished uploads, by upload
+	uploads sync.Map // keys of unfinished uploads, by the id of the upload
 }
 
 func (p *probe) setProfile(profile s3.Profile) {
@@ -132,7 +131,7 @@ func (p *probe) setProfile(profile s3.Profile) {
 	p.s3 = p.s3.WithProfile(profile).(s3Driver)
 	p.driver = driver.Intercept(p.s3, func(ctx context.Context, call string, next func(context.Context) error) error {
 		switch call {
-		case "Put", "PutPart", "CompleteParts": // the caller owns the body, or the upload
+		case "Put", "PutPart", "CompleteParts": // the calls that are not repeated: they need a new body or upload
 			return next(ctx)
 		}
 		return retry(ctx, func() error { return next(ctx) })
@@ -144,7 +143,7 @@ func (p *probe) setChecksum(style s3.ChecksumStyle) {
 	p.setProfile(p.profile)
 }
 
-// begin proves that the bucket can be written and read. If the server refuses a checksum, begin
+// begin checks that the bucket can be written and read. If the server refuses a checksum, begin
 // continues without checksums.
 func (p *probe) begin(ctx context.Context) error {
 	_, err := p.put(ctx, "first", "first", storage.Condition{})
@@ -193,14 +192,15 @@ func (p *probe) clean(ctx context.Context) {
 		}
 		return true
 	})
-	_ = p.release(ctx) // without object lock there is no hold
+	_ = p.release(ctx) // ignored: without object lock there is no legal hold
 	if cleanObjects(ctx, p.driver, p.prefix) != nil ||
 		cleanVersions(ctx, p.driver, p.prefix, p.profile.Versioning) != nil {
 		p.report.Left = p.prefix
 	}
 }
 
-// cleanObjects continues after failures to remove an object, and returns the last one.
+// cleanObjects removes all objects below prefix. If a removal fails, it continues, and returns the
+// last error.
 func cleanObjects(ctx context.Context, d driver.Driver, prefix string) (failed error) {
 	token := ""
 	for range maxLeftPages {
@@ -220,7 +220,8 @@ func cleanObjects(ctx context.Context, d driver.Driver, prefix string) (failed e
 	return &storage.Error{Code: storage.Internal, Hint: "the server lists more objects than were written"}
 }
 
-// cleanVersions removes old versions. A server that cannot list versions has none.
+// cleanVersions removes the old versions below prefix. If the server cannot list versions, it
+// assumes that there are none.
 func cleanVersions(ctx context.Context, d driver.Driver, prefix string, versioning bool) error {
 	for range maxLeftPages {
 		page, err := d.ListVersions(ctx, &driver.ListRequest{Prefix: prefix, Limit: maxPage})

@@ -271,8 +271,11 @@ func TestChecksDeclareNothingThatTheyCouldNotProve(t *testing.T) {
 	}
 	d, err := s3.NewDriver(t.Context(), s3.Config{Bucket: "photos", Endpoint: "http://store.invalid", AccessKeyID: "key", SecretKey: "secret", Profile: &p})
 	require.NoError(t, err)
-	keeps := storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | storage.LongSegments | storage.ListedUploads // by the name of the profile
-	keeps |= storage.OpenUploads | storage.SignedParts                                                                               // with MultipartUploads and SignedURLs
+	// These come by the name of the profile.
+	keeps := storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders | storage.LongSegments |
+		storage.ListedUploads | storage.Vending
+	// These come with MultipartUploads and SignedURLs.
+	keeps |= storage.OpenUploads | storage.SignedParts | storage.SignedRemovals | storage.StableURLs
 	require.Zero(t, d.Describe().Features&^(storage.SignedURLs|storage.SignedHead|storage.MultipartUploads|storage.Versioning|storage.StorageClasses|storage.Restoring|keeps))
 	require.False(t, p.OrderedListing)
 }

@@ -10,9 +10,10 @@ import (
 
 const racers = 8 // concurrent calls in a race
 
-// A race finds a gap between the test of a condition and the write only if it hits the gap. In a
-// race of writers, each may show the gap, because the winners are counted. A delete shows the gap
-// only if a write happens in it. Tests that are not about races lower these numbers.
+// These are the numbers of races of one check. A server that is not atomic has a gap between its
+// test of a condition and the write. A race shows the gap only if another request hits it. Races of
+// writers often do, because every writer may be the second winner. A race of deletes does only if a
+// write comes between the test and the removal. Tests that are not about races lower both numbers.
 var writeRaces, deleteRaces = 5, 50
 
 func repeatRace(n int, race func(round int) (Verdict, string)) step {
@@ -26,7 +27,8 @@ func repeatRace(n int, race func(round int) (Verdict, string)) step {
 	}
 }
 
-// repeatOver repeats a race over the revision of an object, which it writes before each race.
+// repeatOver runs a race n times. Before each race, it writes the object whose revision the race
+// uses.
 func (p *probe) repeatOver(ctx context.Context, n int, key string, race func(revision string) (Verdict, string)) step {
 	return repeatRace(n, func(int) (Verdict, string) {
 		old, err := p.put(ctx, key, "old", storage.Condition{})
@@ -37,7 +39,8 @@ func (p *probe) repeatOver(ctx context.Context, n int, key string, race func(rev
 	})
 }
 
-// runRaces runs steps as runSteps does. It adds to an Enforced verdict that n races do not prove it.
+// runRaces runs steps as runSteps does. If the verdict is Enforced, the detail says that n races do
+// not prove it.
 func runRaces(n int, steps ...step) (Verdict, string) {
 	verdict, detail := runSteps(steps...)
 	if verdict == Enforced {
@@ -71,8 +74,8 @@ func expectOneWinner(name string, call func(i int) error) (Verdict, string) {
 	return Enforced, ""
 }
 
-// raceCompletions completes several uploads at once, of which one must succeed. An upload that
-// fails with 409 is repeated, as Amazon asks.
+// raceCompletions completes several uploads at the same time, of which exactly one must succeed. If
+// an upload fails with 409, it is completed again, as Amazon demands.
 func (p *probe) raceCompletions(ctx context.Context, name, key string, condition storage.Condition) (Verdict, string) {
 	var complete [racers]func() (*storage.Attrs, error)
 	for i := range complete {

@@ -11,15 +11,15 @@ import (
 // A Report is the result of [Run].
 type Report struct {
 	Server, Bucket string
-	// Answers is the name of the profile of the server that the responses name, as in
-	// [s3.NamedProfile]. It is "" if they name none.
+	// Answers is the name of the profile that fits the server according to its responses.
+	// [s3.NamedProfile] returns that profile. Answers is "" if the responses do not show a profile.
 	Answers string
 	Checks  []Check
-	// Profile declares the features that were proven. Fields that were not tested are those of
-	// the Config. It can be given to s3.Open, and is valid until the server changes.
+	// Profile declares the features that were proven. Fields that no check tests have the values of the Config's
+	// profile. It can be given to s3.Open, and is valid until the server changes.
 	Profile s3.Profile
-	// Left is the prefix of objects that could not be removed, usually "". In a
-	// bucket with versions, a simultaneous write and delete may leave versions that
+	// Left is the prefix of the objects that could not be removed. It is "" if none are left, which
+	// is usual. In a bucket with versions, a simultaneous write and delete may leave versions that
 	// the server lists and cannot remove (versitygw 1.8).
 	Left string
 }
@@ -92,8 +92,8 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// without returns the names of features that the profile declares and the other one does not:
-// conditions, checksums, and other features whose absence causes no error.
+// This function returns the names of the features that the first profile declares and the second
+// does not. The features are conditions, checksums, and features whose absence causes no error.
 func without(profile, other *s3.Profile) (names []string) {
 	declared, proven := profile.Conditions, other.Conditions
 	for _, c := range []struct {

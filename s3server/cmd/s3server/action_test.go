@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/stretchr/testify/require"
 	"go.yaml.in/yaml/v3"
 )
@@ -69,6 +70,9 @@ const asProgram = "S3SERVER_AS_PROGRAM"
 // runAction runs the step with inputs, in which the test binary is the program, and returns what it exports.
 func runAction(t *testing.T, inputs map[string]string) (exported map[string]string, output string, err error) {
 	t.Helper()
+	for _, program := range []string{"bash", "nohup", "pgrep", "kill"} { // the last two stop the server
+		testserver.Program(t, program)
+	}
 	a, temporary := readAction(t), t.TempDir()
 	inputs["program"] = filepath.Join(temporary, "program")
 	binary, err := os.Executable()

@@ -1,5 +1,5 @@
-// S3server is an S3 server for tests and development, over memory or a directory. It is
-// "omnibucket serve --s3" without the libraries of cloud providers:
+// S3server is an S3 server for tests and development. It keeps objects in memory or in a directory.
+// It does the same as "omnibucket serve --s3", but without the libraries of cloud providers:
 //
 //	s3server --create photos
 //	s3server --listen :9000 /data
@@ -27,8 +27,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/programversion"
-	"github.com/omnibucket/storage/internal/s3command"
 	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/s3server/cmd/s3server/s3command"
 )
 
 func main() {
@@ -45,19 +45,21 @@ func main() {
 	os.Exit(run(ctx, args, os.Stdout, os.Stderr, os.LookupEnv))
 }
 
-// release is the tag from which an image was built, such as v0.1.0. The linker sets it: the image is built
-// from files without a version.
+// release is the tag from which a container image was built, such as v0.1.0. The linker sets it,
+// because an image is built from files without version control.
 var release string
 
-// The exit codes, which are those of omnibucket.
+// These are the exit codes. The command omnibucket has the same.
 const (
 	exitFailure = 1
 	exitUsage   = 2
 )
 
-// arguments returns the arguments of the program. In the image it has further names, because compose files for
-// MinIO use them. The name minio is an entry point. The names curl, mc and sh are for health checks, such as
-// "curl -f URL || exit 1" and "mc ready local": they become --health, and nothing else is known.
+// arguments returns the arguments of the program. In the container image, the program also runs
+// under other names that compose files for MinIO use. Under the name minio, it serves at MinIO's
+// port. Under the names curl, mc and sh, it accepts only health checks, such as "curl -f URL ||
+// exit 1" and "mc ready local", and returns the flag --health. If curl, mc or sh gets any other
+// arguments, known is false.
 func arguments(line []string) (args []string, known bool) {
 	isURL := func(word string) bool {
 		return strings.HasPrefix(word, "http://") || strings.HasPrefix(word, "https://")
@@ -116,7 +118,7 @@ func run(ctx context.Context, args []string, out, errs io.Writer, lookup func(st
 	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
-	case err != nil && storage.CodeOf(err) != storage.InvalidArgument: // the flags have printed it
+	case err != nil && storage.CodeOf(err) != storage.InvalidArgument: // package flag has already printed the error
 		return exitUsage
 	case err == nil:
 		err = serve(
@@ -153,7 +155,8 @@ func serve(ctx context.Context, f *s3command.Flags, args []string, env s3command
 	}
 }
 
-// named adds what to do if the directory belongs to another user, as a folder that a container mounts often does.
+// named adds advice to the error if the program may not write to the directory. A directory that a
+// container mounts often belongs to another user.
 func named(err error, directory string) error {
 	if storage.CodeOf(err) != storage.PermissionDenied || !errors.Is(err, fs.ErrPermission) {
 		return err
@@ -161,7 +164,8 @@ func named(err error, directory string) error {
 	return fmt.Errorf("user %d must be able to write to %s: %w", os.Getuid(), directory, err)
 }
 
-// serviceOf opens a directory, which is created, or one with an address, such as file:///data?sync=false.
+// serviceOf opens a directory and creates it if it is missing. directory may also be an address,
+// such as file:///data?sync=false.
 func serviceOf(ctx context.Context, directory string) (driver.ServiceDriver, error) {
 	if strings.HasPrefix(directory, "file:") {
 		return engine.OpenServiceDriver(ctx, directory)

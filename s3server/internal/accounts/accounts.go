@@ -1,4 +1,4 @@
-// Package accounts has the canonical ids and the names with which S3 shows accounts.
+// Package accounts converts account ids to the canonical ids and display names that S3 shows.
 package accounts
 
 import (
@@ -6,20 +6,21 @@ import (
 	"encoding/hex"
 )
 
-// defaultAccount is s3server.DefaultAccountID.
+// defaultAccount equals s3server.DefaultAccountID. This package cannot import s3server.
 const defaultAccount = "123456789012"
 
 // anonymousID is the canonical id that AWS shows as the owner of objects that anonymous
 // requests have written.
 const anonymousID = "65a011a29cdf8ec533ec3d1ccaae921c"
 
-// An Owner is an account in the form of XML documents.
+// An Owner is the XML element that names an account.
 type Owner struct {
 	ID          string
 	DisplayName string `xml:",omitempty"`
 }
 
-// OwnerOf returns the canonical id and the name of an account. "" is the anonymous one.
+// OwnerOf returns the canonical id and the display name of an account. If account is "", they are
+// those of anonymous callers.
 func OwnerOf(account string) Owner {
 	switch account {
 	case "":

@@ -1,4 +1,5 @@
-// Package acl has access control lists: their grants, headers and documents.
+// Package acl implements access control lists (ACLs): their grants, and the headers and documents
+// that set them.
 package acl
 
 import (
@@ -9,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/accounts"
 )
 
-// The groups that a grant can name.
+// These are the groups to which a grant can give a permission.
 const (
 	groupPrefix        = "http://acs.amazonaws.com/groups/"
 	AllUsers           = groupPrefix + "global/AllUsers"
@@ -17,7 +18,7 @@ const (
 	logDelivery        = groupPrefix + "s3/LogDelivery"
 )
 
-// The permissions that a grant can give.
+// These are the permissions that a grant can give.
 const (
 	PermitRead     = "READ"
 	PermitWrite    = "WRITE"
@@ -26,18 +27,18 @@ const (
 	PermitAll      = "FULL_CONTROL"
 )
 
-// A Grant gives a permission to an account, by its canonical id, or to a group, by its
-// URI.
+// A Grant gives a permission to an account or a group. Grantee is the account's canonical id or the
+// group's URI.
 type Grant struct{ Grantee, Permission string }
 
-// A List is the list of a bucket or an object. Nil gives everything to the owner
-// and nothing to anybody else.
+// A List is the access control list (ACL) of a bucket or an object. A nil List gives all
+// permissions to the owner, and none to anybody else.
 type List []Grant
 
 const maxGrants = 100
 
-// The permissions that lists give for actions on buckets and on objects. A list cannot permit
-// any other action.
+// BucketPermissions and ObjectPermissions map an action to the permission that an ACL must grant
+// for it. An ACL cannot permit any action that is missing here.
 var (
 	BucketPermissions = map[string]string{
 		"s3:ListBucket": PermitRead, "s3:ListBucketVersions": PermitRead, "s3:ListBucketMultipartUploads": PermitRead,
@@ -52,8 +53,8 @@ var (
 	}
 )
 
-// Gives reports whether the list gives a permission to an account, or to everybody if account
-// is "".
+// Gives reports whether the ACL gives the permission to an account. If account is "", it reports
+// whether the ACL gives the permission to everybody.
 func (l List) Gives(permission, account string, block *Block) bool {
 	return slices.ContainsFunc(l, func(g Grant) bool {
 		if g.Permission != permission && g.Permission != PermitAll {
@@ -73,15 +74,16 @@ func (l List) Gives(permission, account string, block *Block) bool {
 
 func (g Grant) public() bool { return g.Grantee == AllUsers || g.Grantee == authenticatedUsers }
 
-// Public reports whether the list gives anybody anything.
+// Public reports whether the ACL gives any permission to all users or to all AWS accounts.
 func (l List) Public() bool { return slices.ContainsFunc(l, Grant.public) }
 
-// GrantsOthers reports whether the list gives anything to another account or to a group.
+// GrantsOthers reports whether the ACL gives any permission to a group or to an account other than
+// this one.
 func (l List) GrantsOthers(account string) bool {
 	return slices.ContainsFunc(l, func(g Grant) bool { return g.Grantee != accounts.OwnerOf(account).ID })
 }
 
-// shown returns the grants as a response shows them: groups first.
+// shown returns the grants in the order of a response: groups come first. account is the owner.
 func (l List) shown(account string) []Grant {
 	if l == nil {
 		return []Grant{{accounts.OwnerOf(account).ID, PermitAll}}
@@ -97,7 +99,8 @@ func (l List) shown(account string) []Grant {
 	return shown
 }
 
-// A Block restricts what lists and policies can give to the public.
+// A Block is a public access block. It limits the permissions that ACLs and policies can give to
+// everybody.
 type Block struct {
 	XMLName               xml.Name `xml:"PublicAccessBlockConfiguration"`
 	BlockPublicAcls       bool
@@ -106,5 +109,5 @@ type Block struct {
 	RestrictPublicBuckets bool
 }
 
-// Refuses reports whether the block forbids setting the list.
+// Refuses reports whether the public access block forbids setting the ACL l.
 func (b *Block) Refuses(l List) bool { return b != nil && b.BlockPublicAcls && l.Public() }

@@ -28,7 +28,8 @@ type shownGrantee struct {
 	URI         string `xml:",omitempty"`
 }
 
-// ResponseOf returns the document of a list, whose bucket or object an account owns.
+// ResponseOf returns the XML document that shows an ACL. account is the owner of the bucket or
+// object.
 func ResponseOf(list List, account string, known Accounts) any {
 	response := response{Owner: accounts.OwnerOf(account)}
 	for _, g := range list.shown(account) {
@@ -43,7 +44,8 @@ func ResponseOf(list List, account string, known Accounts) any {
 	return response
 }
 
-// displayName returns the name of an account with a canonical id, or "".
+// displayName returns the display name of the account with a canonical id. It returns "" if the
+// account is unknown.
 func displayName(known Accounts, canonicalID string) string {
 	account, found := known(canonicalID)
 	if !found {
@@ -52,7 +54,7 @@ func displayName(known Accounts, canonicalID string) string {
 	return accounts.OwnerOf(account).DisplayName
 }
 
-// A Document is the document with which a client sets a list.
+// A Document is the XML document with which a client sets an ACL.
 type Document struct {
 	XMLName           xml.Name `xml:"AccessControlPolicy"`
 	Owner             *struct{ ID, DisplayName string }
@@ -66,7 +68,7 @@ type Document struct {
 	}
 }
 
-// List returns the list of the document, for a bucket or an object of an account.
+// List converts the document to an ACL. account owns the bucket or object.
 func (d *Document) List(known Accounts, account string) (List, error) {
 	if d.AccessControlList == nil || d.Owner == nil || len(d.AccessControlList.Grant) > maxGrants {
 		return nil, s3error.New("MalformedACLError")

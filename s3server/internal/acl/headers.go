@@ -9,10 +9,12 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// Accounts returns the account with a canonical id, if there is one.
+// Accounts is a function that returns the account with a canonical id. found is false if there is
+// none.
 type Accounts func(canonicalID string) (account string, found bool)
 
-// listNamed returns the list with a name, for a bucket or an object of an account.
+// listNamed returns the canned ACL with this name. The parameter object is true for the ACL of an
+// object, and false for the ACL of a bucket. The parameter account is the owner.
 func listNamed(name, account, bucketAccount string, object bool) (List, error) {
 	owner, full := accounts.OwnerOf(account).ID, Grant{accounts.OwnerOf(account).ID, PermitAll}
 	bucketOwner := accounts.OwnerOf(bucketAccount).ID
@@ -33,7 +35,7 @@ func listNamed(name, account, bucketAccount string, object bool) (List, error) {
 		)
 	case "bucket-owner-read", "bucket-owner-full-control":
 		if !object || owner == bucketOwner {
-			return nil, nil // AWS ignores this list for buckets
+			return nil, nil // AWS ignores this canned ACL for buckets
 		}
 		permission := map[string]string{"bucket-owner-read": PermitRead, "bucket-owner-full-control": PermitAll}[name]
 		return List{full, {bucketOwner, permission}}, nil
@@ -45,7 +47,8 @@ func listNamed(name, account, bucketAccount string, object bool) (List, error) {
 	return nil, s3error.New("InvalidArgument", "ArgumentName", "x-amz-acl", "ArgumentValue", name)
 }
 
-// grantHeaders are the headers that grant, in the order in which their grants are shown.
+// grantHeaders maps headers to the permission that they grant. A response shows the grants in this
+// order.
 var grantHeaders = []struct{ name, permission string }{
 	{"X-Amz-Grant-Read", PermitRead},
 	{"X-Amz-Grant-Write", PermitWrite},
@@ -54,14 +57,14 @@ var grantHeaders = []struct{ name, permission string }{
 	{"X-Amz-Grant-Full-Control", PermitAll},
 }
 
-// SetsGrants reports whether a header grants anything.
+// SetsGrants reports whether the request has one of the headers X-Amz-Grant-*.
 func SetsGrants(header http.Header) bool {
 	return slices.ContainsFunc(
 		grantHeaders, func(h struct{ name, permission string }) bool { return header.Get(h.name) != "" },
 	)
 }
 
-// ReadGrants reads the headers that grant.
+// ReadGrants reads the grants in the headers X-Amz-Grant-*.
 func ReadGrants(known Accounts, header http.Header) (List, error) {
 	list := List{}
 	for _, granting := range grantHeaders {
@@ -91,7 +94,8 @@ func ReadGrants(known Accounts, header http.Header) (List, error) {
 	return list, nil
 }
 
-// grantee checks the receiver of a grant.
+// grantee returns the grantee that a header names. kind is id, uri or emailAddress. The grantee
+// must be a known account or one of the groups.
 func (known Accounts) grantee(kind, name string) (string, error) {
 	switch strings.ToLower(kind) {
 	case "id":
@@ -109,8 +113,8 @@ func (known Accounts) grantee(kind, name string) (string, error) {
 			"Invalid group uri",
 		)
 	case "emailaddress":
-		// Since October 2025, AWS accepts no e-mail addresses, and the accounts of this server
-		// have none.
+		// Since October 2025, AWS no longer accepts e-mail addresses. Accounts of this server have
+		// none.
 		return "", s3error.New("UnresolvableGrantByEmailAddress")
 	}
 	return "", s3error.New(
@@ -120,8 +124,9 @@ func (known Accounts) grantee(kind, name string) (string, error) {
 	)
 }
 
-// OfHeader reads the list that the headers of a write set for an object of an account, or for a
-// bucket. Without such headers it returns nil, and false for given.
+// OfHeader reads the ACL in the headers of a request. The parameter object is true for the ACL of
+// an object, and false for the ACL of a bucket. The parameter account is the owner. If the headers
+// have no ACL, OfHeader returns nil, and given is false.
 func OfHeader(
 	known Accounts, header http.Header, account, bucketAccount string, object bool,
 ) (list List, given bool, err error) {

@@ -1,5 +1,6 @@
-// Package checksum has the checksums of S3: their algorithms and headers, checksums of parts that are
-// joined to one of the whole object, and the digest that an upload computes while its bytes pass.
+// Package checksum implements the checksums of S3: their algorithms and headers. It computes the
+// digest of an upload while the bytes pass. It also computes the checksum of an object from the
+// checksums of its parts.
 package checksum
 
 import (
@@ -21,13 +22,13 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// A Kind is one of S3's algorithms.
+// A Kind is a checksum algorithm of S3.
 type Kind struct {
-	Name      string // "CRC32C"
-	Header    string // "X-Amz-Checksum-Crc32c"
+	Name      string // such as "CRC32C"
+	Header    string // such as "X-Amz-Checksum-Crc32c"
 	make      func() hash.Hash
-	Full      bool // can cover a whole multipart object
-	Composite bool // can cover the checksums of the parts
+	Full      bool // true if the algorithm can make one checksum of all bytes of a multipart object
+	Composite bool // true if the algorithm can make a checksum of the parts' checksums
 	element   func(*Elements) *string
 }
 
@@ -56,8 +57,8 @@ var Kinds = []*Kind{
 	{"MD5", "X-Amz-Checksum-Md5", md5.New, false, true, func(e *Elements) *string { return &e.ChecksumMD5 }},
 }
 
-// missingKinds are the names of S3's algorithms that this server lacks: the standard library
-// has no xxHash.
+// missingKinds has the names of S3's algorithms that this server does not implement, because Go's
+// standard library has no xxHash.
 var missingKinds = []string{"XXHASH64", "XXHASH3", "XXHASH128"}
 
 const (
@@ -67,10 +68,10 @@ const (
 	SDKAlgorithmHeader = "X-Amz-Sdk-Checksum-Algorithm"
 )
 
-// Parameters are the headers that begin like a checksum's header and are not one.
+// Parameters has the headers that begin with x-amz-checksum- but are not checksums.
 var Parameters = []string{AlgorithmHeader, Prefix + "Mode", TypeHeader}
 
-// Default is the kind that is computed if the client asks for none.
+// Default is the kind of checksum that is computed if a client asks for none.
 var Default = Kinds[2]
 
 const (
@@ -78,14 +79,14 @@ const (
 	Composite  = "COMPOSITE"
 )
 
-// A Sum is stored with an object or a part.
+// A Sum is the checksum of an object or a part.
 type Sum struct {
 	Kind   *Kind  // nil if there is no checksum
-	Value  string // in base64, with "-N" if it is composite
+	Value  string // base64; a composite checksum also has "-N", the number of parts
 	Covers string
 }
 
-// ByName returns the kind with a name, or nil.
+// ByName returns the kind with this name, or nil. The case of letters does not matter.
 func ByName(name string) *Kind {
 	for _, kind := range Kinds {
 		if strings.EqualFold(kind.Name, name) {
@@ -102,17 +103,17 @@ func kindByHeader(name string) *Kind {
 	return ByName(name[len(Prefix):])
 }
 
-// Label returns the name in lower case.
+// Label returns the name of the kind in lower case, as in headers.
 func (k *Kind) Label() string { return strings.ToLower(k.Name) }
 
-// Valid reports whether a value can be a checksum of this kind.
+// Valid reports whether a value is base64 of the length that checksums of this kind have.
 func (k *Kind) Valid(value string) bool {
 	raw, err := base64.StdEncoding.DecodeString(value)
 	return err == nil && len(raw) == k.make().Size()
 }
 
-// Missing returns NotImplemented if a name, with or without the prefix of a header, is that of
-// an algorithm that this server lacks.
+// Missing returns NotImplemented if name is an algorithm of S3 that this server does not implement.
+// name may also be the name of the algorithm's header.
 func Missing(name string) error {
 	for _, missing := range missingKinds {
 		if strings.EqualFold(name, missing) || strings.EqualFold(name, Prefix+missing) {
@@ -122,8 +123,8 @@ func Missing(name string) error {
 	return nil
 }
 
-// OfHeader returns the checksum in a request's headers, or one with a nil kind. It fails if
-// an algorithm is unknown.
+// OfHeader returns the checksum in the headers of a request. If there is none, the Kind of the
+// result is nil. It fails if an algorithm is unknown, or if there are several checksums.
 func OfHeader(header http.Header) (Sum, error) {
 	var found Sum
 	for name, values := range header {
@@ -157,8 +158,8 @@ func MultipleChecksums() *s3error.Error {
 	)
 }
 
-// Announced returns the kind of the checksum in the announced trailers, or nil. It fails
-// if a trailer is anything but a checksum.
+// Announced returns the kind of the checksum among the announced trailers, or nil if there are no
+// trailers. It fails if a trailer is not a checksum.
 func Announced(trailers []string) (found *Kind, err error) {
 	for _, name := range trailers {
 		if err := Missing(name); err != nil {
@@ -180,7 +181,8 @@ func Announced(trailers []string) (found *Kind, err error) {
 	return found, nil
 }
 
-// Named returns the kind that x-amz-checksum-algorithm names.
+// Named returns the kind with a name that a client sent in x-amz-checksum-algorithm. It fails if
+// the name is unknown.
 func Named(name string) (*Kind, error) {
 	if err := Missing(name); err != nil {
 		return nil, err
@@ -208,7 +210,7 @@ func (c Sum) Write(header http.Header) {
 	}
 }
 
-// Algorithm returns S3's name of the algorithm, or "" if there is no checksum.
+// Algorithm returns S3's name of the checksum's algorithm. It returns "" if there is no checksum.
 func (c Sum) Algorithm() string {
 	if c.Kind == nil {
 		return ""
@@ -216,13 +218,13 @@ func (c Sum) Algorithm() string {
 	return c.Kind.Name
 }
 
-// A Part is a part of an object with its checksum.
+// A Part is the size and the checksum of one part of an object.
 type Part struct {
 	Value string // the checksum, in base64
 	Size  int64  // in bytes
 }
 
-// CompositeOf returns the checksum of the parts' checksums.
+// CompositeOf returns the composite checksum of an object: the checksum of its parts' checksums.
 func CompositeOf(kind *Kind, parts []Part) Sum {
 	h := kind.make()
 	for _, p := range parts {
@@ -233,17 +235,18 @@ func CompositeOf(kind *Kind, parts []Part) Sum {
 	return Sum{kind, value, Composite}
 }
 
-// A Digest computes the hashes that an upload needs, while its bytes pass.
+// A Digest is an [io.Writer] that computes the hashes of an upload's bytes.
 type Digest struct {
 	MD5    hash.Hash
-	SHA256 hash.Hash // nil if not needed
+	SHA256 hash.Hash // nil if the SHA-256 is not needed
 	kind   *Kind
 	hash   hash.Hash
 	Size   int64
-	also   *Digest // a digest with another checksum, or nil
+	also   *Digest // a digest of another kind that receives the same bytes, or nil
 }
 
-// NewDigest returns a digest for a kind.
+// NewDigest returns a digest that computes the MD5 and a checksum of a kind. If withSHA256 is true,
+// it computes the SHA-256, too.
 func NewDigest(kind *Kind, withSHA256 bool) *Digest {
 	d := &Digest{MD5: md5.New(), kind: kind, hash: kind.make()}
 	if withSHA256 {
@@ -252,7 +255,8 @@ func NewDigest(kind *Kind, withSHA256 bool) *Digest {
 	return d
 }
 
-// Also returns a digest of the bytes that will be written to d, with another checksum.
+// Also adds a second digest to d, with another kind of checksum, and returns the second digest. The
+// second digest receives all bytes that are written to d.
 func (d *Digest) Also(kind *Kind) *Digest {
 	d.also = &Digest{MD5: d.MD5, kind: kind, hash: kind.make()}
 	return d.also
@@ -272,7 +276,7 @@ func (d *Digest) Write(p []byte) (int, error) {
 	return len(p), nil
 }
 
-// Sum returns the checksum of the bytes.
+// Sum returns the checksum of the bytes that were written.
 func (d *Digest) Sum() Sum {
 	return Sum{d.kind, base64.StdEncoding.EncodeToString(d.hash.Sum(nil)), FullObject}
 }

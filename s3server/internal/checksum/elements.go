@@ -1,6 +1,6 @@
 package checksum
 
-// Elements is a checksum in XML.
+// Elements has the XML elements for a checksum. In a response, at most one of them is set.
 type Elements struct {
 	ChecksumCRC32     string `xml:",omitempty"`
 	ChecksumCRC32C    string `xml:",omitempty"`
@@ -11,12 +11,12 @@ type Elements struct {
 	ChecksumMD5       string `xml:",omitempty"`
 }
 
-// MissingElements are the elements for checksums that no upload of this server can have.
+// MissingElements has the XML elements of the checksums that this server does not implement.
 type MissingElements struct {
 	ChecksumXXHASH64, ChecksumXXHASH3, ChecksumXXHASH128 string
 }
 
-// Of returns the element for a kind.
+// Of returns a pointer to the element of a kind.
 func (e *Elements) Of(kind *Kind) *string { return kind.element(e) }
 
 func ElementsOf(sum Sum) (e Elements) {

@@ -8,14 +8,16 @@ import (
 	"github.com/omnibucket/storage/internal/crcjoin"
 )
 
-// joinable has the checksums of a whole object that follow from those of its parts.
+// joinable has the kinds whose checksum of a whole object can be computed from the checksums of its
+// parts.
 var joinable = map[string]crcjoin.CRC{
 	"CRC32":     {Polynomial: crc32.IEEE, Width: 32},
 	"CRC32C":    {Polynomial: crc32.Castagnoli, Width: 32},
 	"CRC64NVME": {Polynomial: 0x9a6c9329ac4bc9b5, Width: 64},
 }
 
-// JoinedSum returns the checksum of the parts' bytes, without reading them.
+// JoinedSum returns the checksum of all bytes of an object. It computes the checksum from those of
+// the parts, without the bytes.
 func JoinedSum(kind *Kind, parts []Part) Sum {
 	c := joinable[kind.Name]
 	sum, size := uint64(0), kind.make().Size()

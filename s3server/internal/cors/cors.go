@@ -1,4 +1,5 @@
-// Package cors has the rules by which pages of other origins may use a bucket.
+// Package cors implements the CORS rules of a bucket. They decide which web pages of other origins
+// may use the bucket.
 package cors
 
 import (
@@ -12,13 +13,13 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/wildcard"
 )
 
-// A Configuration is the document with the rules of a bucket.
+// A Configuration is the XML document with the CORS rules of a bucket.
 type Configuration struct {
 	XMLName xml.Name `xml:"CORSConfiguration"`
 	Rules   []Rule   `xml:"CORSRule"`
 }
 
-// A Rule says which pages may send which requests.
+// A Rule allows pages of some origins to send some requests.
 type Rule struct {
 	ID             string   `xml:",omitempty"`
 	AllowedOrigins []string `xml:"AllowedOrigin"`
@@ -28,7 +29,7 @@ type Rule struct {
 	MaxAgeSeconds  *int     `xml:",omitempty"`
 }
 
-// Check refuses what AWS refuses.
+// Check fails if a rule is one that AWS refuses.
 func (c *Configuration) Check() error {
 	const maxRules = 100
 	if len(c.Rules) == 0 || len(c.Rules) > maxRules {
@@ -79,8 +80,8 @@ func (c *Configuration) Find(origin, method string, headers []string) *Rule {
 	return nil
 }
 
-// allows reports whether a page of this origin may send the method with the headers,
-// which are in lower case.
+// allows reports whether a page of this origin may send a request with this method and these
+// headers. The names of headers must be in lower case.
 func (c *Rule) allows(origin, method string, headers []string) bool {
 	if !wildcard.AnyOneStar(c.AllowedOrigins, origin) || !slices.Contains(c.AllowedMethods, method) {
 		return false
@@ -96,7 +97,7 @@ func (c *Rule) allows(origin, method string, headers []string) bool {
 	return true
 }
 
-// Write adds the headers of a response to a page of origin.
+// Write adds the CORS headers to a response for a page of this origin.
 func (c *Rule) Write(header http.Header, origin string) {
 	if slices.Contains(c.AllowedOrigins, "*") {
 		header.Set("Access-Control-Allow-Origin", "*")

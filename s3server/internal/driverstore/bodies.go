@@ -10,7 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/tempfile"
 )
 
-// A summedBody computes the CRC32C of a body, and calls ended at its end.
+// A summedBody computes the CRC32C of a body while it is read. At the end of the body, it calls the
+// function ended.
 type summedBody struct {
 	from  io.Reader
 	sum   uint32
@@ -27,20 +28,20 @@ func (b *summedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Seek fails: drivers that read a body only once never call it.
+// Seek always fails. A driver with StreamingPut never calls it.
 func (b *summedBody) Seek(int64, int) (int64, error) {
 	return 0, errors.New("the body of a request cannot be read again")
 }
 
-// A spooled body is in a temporary file, because the driver must be able to read it again, or
-// needs its size or checksum before it begins.
+// A spooled is a body in a temporary file. Some drivers must read a body twice, or need its size or
+// checksum before they begin to send it.
 type spooled struct {
 	*os.File
 	size int64
 	crc  storage.CRC32C
 }
 
-// spool reads a body to its end. The caller must close the result.
+// spool copies a body to a temporary file. The caller must close the result.
 func spool(from io.Reader) (*spooled, error) {
 	file, err := tempfile.Create("s3server-")
 	if err != nil {

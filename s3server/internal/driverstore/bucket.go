@@ -13,26 +13,27 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A driverBucket is a bucket that is open.
+// A driverBucket is an open bucket of the service. It translates the store's operations to calls of
+// the bucket's driver.
 type driverBucket struct {
 	name   string
 	store  *Store
 	driver driver.Driver
 
 	mu       sync.Mutex
-	desc     *driver.Description // replaced, and never changed; nil means that the driver must be asked
-	records  *records            // nil until the bucket has records
+	desc     *driver.Description // never modified; nil if it must be requested from the driver
+	records  *records            // nil until openRecords has found or made them
 	cached   *cachedBucket
-	changing sync.Mutex // held while the record of the settings is replaced
+	changing sync.Mutex // held while the settings are changed
 
 	names   driverNames
 	uploads driverUploads
 }
 
-// A cachedBucket is a bucket as it was last read.
+// A cachedBucket has the settings of a bucket, and the time at which they were read.
 type cachedBucket struct {
 	bucket   *state.Bucket
-	revision string // revision of the record; "" if there is none
+	revision string // revision of the record with the settings; "" if there is no record
 	at       time.Time
 }
 
@@ -45,7 +46,8 @@ func (b *driverBucket) close() {
 	}
 }
 
-// update passes on to the driver the settings that it must know.
+// update passes changed settings to the driver: versioning and object lock. Other settings are only
+// in the bucket's record.
 func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) error {
 	r := &driver.BucketRequest{Name: b.name}
 	if changed.Lifecycle != old.Lifecycle && !b.ownStore() {
@@ -64,10 +66,14 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) e
 			)
 		}
 		if err := b.need(storage.Versioning, "versioning"); err != nil {
-			return err // also if only the layers lack the feature
+			return err // the driver or a layer over it has no versioning
 		}
-		r.Versioning = new(true) // also while versioning is suspended: only null versions are replaced
-		// Other providers have null versions of their own, or clocks of their own.
+		// The driver keeps versions even while S3's versioning is suspended. While it is suspended,
+		// the store removes each null version that a newer one has replaced.
+		r.Versioning = new(true)
+		// The times at which versioning was changed tell which versions are null versions. They are
+		// kept only for this library's own stores, because other providers have their own null
+		// versions and clocks.
 		if b.ownStore() && (changed.Versioning == state.Enabled) != (old.Versioning == state.Enabled) {
 			changed.VersioningChanges = append(slices.Clone(old.VersioningChanges), b.store.Now())
 		}
@@ -81,11 +87,11 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) e
 	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.desc = nil // the driver must be asked again
+	b.desc = nil // the description may have changed, so ask the driver again
 	return nil
 }
 
-// description returns the description of the driver.
+// description returns the description of the driver. It asks the driver only if b.desc is nil.
 func (b *driverBucket) description() *driver.Description {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -95,7 +101,7 @@ func (b *driverBucket) description() *driver.Description {
 	return b.desc
 }
 
-// keepsVersions reports whether there may be versions.
+// keepsVersions reports whether the bucket keeps versions, or has ever kept them.
 func (b *driverBucket) keepsVersions() bool {
 	if b.description().Versioned {
 		return true
@@ -107,7 +113,8 @@ func (b *driverBucket) keepsVersions() bool {
 
 func (b *driverBucket) has(f storage.Features) bool { return b.description().Features&f == f }
 
-// need returns NotImplemented if the driver lacks a feature.
+// need returns NotImplemented if the driver does not have the feature f. The parameter what is the
+// name of the feature for the error.
 func (b *driverBucket) need(f storage.Features, what string) error {
 	if b.has(f) {
 		return nil
@@ -115,7 +122,8 @@ func (b *driverBucket) need(f storage.Features, what string) error {
 	return s3error.New("NotImplemented", "Resource", what).WithMessage("The store behind this server has no %s", what)
 }
 
-// checkEmpty fails if the bucket has anything but records.
+// checkEmpty fails with BucketNotEmpty if the bucket has objects or versions. The server's records
+// do not count.
 func (b *driverBucket) checkEmpty(ctx context.Context) error {
 	found := false
 	err := b.names.eachName(ctx, &driver.ListRequest{}, func(e *storage.ListEntry) bool {
@@ -123,7 +131,7 @@ func (b *driverBucket) checkEmpty(ctx context.Context) error {
 		return !found
 	})
 	if err == nil && !found && b.keepsVersions() {
-		err = b.names.eachVersion(ctx, &driver.ListRequest{}, func(*listedEntry) (bool, error) { // records do not count
+		err = b.names.eachVersion(ctx, &driver.ListRequest{}, func(*listedEntry) (bool, error) { // omits records
 			found = true
 			return false, nil
 		})
@@ -134,17 +142,17 @@ func (b *driverBucket) checkEmpty(ctx context.Context) error {
 	return err
 }
 
-// ownStore reports whether the bucket is one of this library's own stores, a directory or memory. This server knows
-// their rules: they keep null versions and delete markers as S3 does, take parts in any order, change what is kept of
-// an object, and have room for attributes of any length. A store of another driver on this machine may have other
-// rules.
+// ownStore reports whether the bucket belongs to one of this library's own stores: a directory or
+// memory. These stores keep null versions and delete markers as S3 does. They accept parts in any
+// order, can change all properties of an object, and can keep attributes of any length. A store of
+// any other driver may differ, even on this machine.
 func (b *driverBucket) ownStore() bool {
 	provider := b.description().Provider
 	return provider == "local" || provider == "memory"
 }
 
-// naming returns the naming of the store. Azure treats a backslash as a slash, and advises against
-// names that end in a dot.
+// naming returns the rules by which S3's keys become names of the driver. Azure treats a backslash
+// as a slash, and advises against names that end with a dot, so such segments are escaped there.
 func (b *driverBucket) naming() keyname.Naming {
 	if b.ownStore() {
 		return keyname.Naming{}

@@ -32,7 +32,8 @@ func (s *Store) Change(
 		return nil, "", err
 	}
 	switch err := b.change(ctx, old, &changed); {
-	case isCode(err, storage.ObjectNotFound): // replaced or removed meanwhile: another attempt finds out which
+	// The object was replaced or removed in the meantime. A retry finds out which.
+	case isCode(err, storage.ObjectNotFound):
 		return nil, "", s3error.New("ServiceUnavailable")
 	case err != nil:
 		return nil, "", ErrorOf(err, name.Key)
@@ -40,12 +41,12 @@ func (s *Store) Change(
 	return &changed, settings.Shown(old), nil
 }
 
-// change applies the changes in changed to the driver's object.
+// change sends the differences between the versions old and changed to the driver.
 func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) error {
 	a := held(old).attrs
 	r := &driver.ChangeRequest{
 		Key: a.Key, Version: a.Version, BypassGovernance: true,
-	} // the caller has checked the bypass
+	} // BypassGovernance is always true, because the caller has checked the permission for it
 	if was, is := old.Object.Lock, changed.Object.Lock; was.Mode != is.Mode || !was.Until.Equal(is.Until) {
 		if err := b.need(storage.ObjectLock, "object-lock"); err != nil {
 			return err
@@ -67,11 +68,11 @@ func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) 
 	return b.changeTags(ctx, r, old, changed)
 }
 
-// changeTags sets the tags, and, in a reserved tag, the changes that the driver cannot keep
-// otherwise.
+// changeTags sets the tags of an object. Changes that the driver cannot store otherwise, such as
+// those of the ACL, are in a reserved tag.
 func (b *driverBucket) changeTags(ctx context.Context, r *driver.ChangeRequest, old, changed *state.Version) error {
 	was, is := changesOf(&old.Object), changesOf(&changed.Object)
-	if !b.ownStore() { // providers do not distinguish a hold that was ended from no hold
+	if !b.ownStore() { // providers do not store whether a legal hold has ended or was never set
 		was.Del(keptHold)
 		is.Del(keptHold)
 	}

@@ -12,26 +12,35 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A decision names the object that a completion of staged parts may replace. It is stored in the record of the upload
-// before the object is written. So no later completion, even by another server, replaces a newer object.
+// A decision tells which object a completion of staged parts may replace. The completion stores it
+// in the record of the upload before it writes the object. A later completion, even by another
+// server, therefore cannot replace a newer object.
 type decision struct {
-	Call      string            // unique, so that no two decisions are equal
-	Condition storage.Condition // of the write; zero if the object was made, and the upload could not be removed
+	Call string // random text that identifies the decision
+	// Condition is the condition of the write. It is zero if the object was written, but the upload
+	// could not be removed.
+	Condition storage.Condition
 
-	first  bool          // no other completion has decided before, so that none may have made the object
-	record *uploadRecord // the record that has the decision
+	// first is true if no earlier completion has a decision in the record. An earlier completion
+	// can then not have written the object.
+	first  bool
+	record *uploadRecord // the upload's record, which has this decision
 	at     string        // revision of the record
 }
 
-// maxDecisions bounds how often a completion decides again because others write the object.
+// maxDecisions is the maximum number of decisions that one completion makes. A completion must
+// decide again if the object at the key changes before the completion writes.
 const maxDecisions = 16
 
-// errDecided says that another completion decides at the same time.
+// errDecided means that another completion has stored its decision at the same time.
 var errDecided = errors.New("another completion has decided")
 
-// decide records the object that r may replace, and sets the condition of r. If an earlier completion has decided,
-// the key must be unchanged: otherwise the object was made and then replaced or removed, or another write came first.
-// The decision last, if any, has written nothing.
+// decide stores a decision in the upload's record: the new object may replace only the object that
+// the key has now. If the key has no object now, it must still have none at the time of the write.
+// decide sets the condition of r accordingly. If an earlier completion has stored a decision, the
+// object at the key must be unchanged since then. A changed object was written by that completion
+// or by another client, so decide fails. The parameter last is the previous decision of this
+// completion. Nothing was written after that decision.
 func (m *driverUploads) decide(
 	ctx context.Context, id string, r *driver.PutRequest, last *decision,
 ) (*decision, error) {
@@ -66,17 +75,19 @@ func (m *driverUploads) decide(
 	return d, err
 }
 
-// undecide takes back a decision that has written nothing, unless another completion has decided meanwhile.
+// undecide removes a decision from the upload's record after the write failed without effect. It
+// does nothing if another completion has stored a decision in the meantime.
 func (m *driverUploads) undecide(ctx context.Context, id string, d *decision) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	d.record.Decision = nil
 	_, _ = m.bucket.records.put(
 		ctx, uploadName(id), d.record, storage.Condition{Revision: d.at},
-	) // otherwise the key must stay as it is
+	) // if put fails, the decision stays, and later completions require an unchanged key
 }
 
-// end removes an upload whose object was made. If that fails, the upload is listed until it is aborted.
+// end removes an upload after its object was written. If the removal fails, the upload remains
+// listed until it is aborted.
 func (m *driverUploads) end(ctx context.Context, u *state.Upload) {
 	if m.dropUpload(ctx, u.ID) == nil {
 		return

@@ -11,20 +11,20 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// driverCodes maps the codes of drivers to S3's codes.
+// driverCodes maps error codes of drivers to error codes of S3.
 var driverCodes = map[storage.Code]string{
 	storage.ObjectNotFound:      "NoSuchKey",
 	storage.BucketNotFound:      "NoSuchBucket",
 	storage.BucketExists:        "BucketAlreadyExists",
 	storage.BucketNotEmpty:      "BucketNotEmpty",
 	storage.PreconditionFailed:  "PreconditionFailed",
-	storage.Changed:             "ServiceUnavailable", // for the source of a copy: another attempt finds the new one
+	storage.Changed:             "ServiceUnavailable", // the source of a copy was replaced, so retry
 	storage.NotModified:         "NotModified",
 	storage.InvalidArgument:     "InvalidArgument",
 	storage.RangeNotSatisfiable: "InvalidRange",
 	storage.PermissionDenied:    "AccessDenied",
 	storage.Unauthenticated:     "AccessDenied",
-	storage.ChecksumMismatch:    "InternalError", // damage in the store: the server checks the client's sums itself
+	storage.ChecksumMismatch:    "InternalError", // stored data is damaged; the server itself verifies clients' data
 	storage.TooLarge:            "EntityTooLarge",
 	storage.Archived:            "InvalidObjectState",
 	storage.Locked:              "AccessDenied",
@@ -34,8 +34,8 @@ var driverCodes = map[storage.Code]string{
 	storage.Unsupported:         "NotImplemented",
 }
 
-// ErrorOf returns S3's error for an error of a driver. name is the name of the bucket, or the
-// key.
+// ErrorOf converts an error of a driver to an S3 error. It returns an S3 error and nil unchanged.
+// name is the bucket or the key, for the error's fields.
 func ErrorOf(err error, name string) error {
 	if _, known := errors.AsType[*s3error.Error](err); known || err == nil {
 		return err
@@ -49,7 +49,8 @@ func ErrorOf(err error, name string) error {
 		code = "InternalError"
 	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EDQUOT):
 		code = "XMinioStorageFull"
-	case ofSystem && code == "AccessDenied": // to this server, whatever the client's credentials may do
+	// The operating system refuses this server, whatever the client's permissions are.
+	case ofSystem && code == "AccessDenied":
 		code = "AllAccessDisabled"
 	case !found:
 		code = "InternalError"
@@ -71,9 +72,9 @@ func ErrorOf(err error, name string) error {
 	return e
 }
 
-// driverMessage returns the message of the operating system, or of the driver itself about its request. It
-// returns "" for other errors: the text of an SDK may have hosts and ids of the store, and is only for the
-// log.
+// driverMessage returns a message that clients may see: that of the operating system, or that of
+// the driver about the request. It returns "" for other errors. The text of an SDK's error may have
+// host names and ids of the store, so only the log has it.
 func driverMessage(err error) string {
 	if cause, ofSystem := systemCause(err); ofSystem {
 		return string(storage.CodeOf(err)) + ": " + cause
@@ -92,8 +93,8 @@ func driverMessage(err error) string {
 	return text
 }
 
-// systemCause returns the operating system's message in err, without the paths and addresses
-// that err has, too. ok is false if err does not come from the operating system.
+// systemCause returns the message of the operating system in err, without paths and addresses. ok
+// is false if err does not come from the operating system.
 func systemCause(err error) (cause string, ok bool) {
 	if e, ok := errors.AsType[*fs.PathError](err); ok {
 		return e.Err.Error(), true

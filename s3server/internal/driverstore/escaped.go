@@ -10,29 +10,32 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/keyname"
 )
 
-// escapedNames are the next escaped segments of a folder, in S3's order.
+// escapedNames holds the next escaped names in one folder, in S3's order (see [keyname.Mark]). They
+// are names of objects and of inner folders.
 type escapedNames struct {
-	name, key string // name and key of the folder
-	after     string // the S3 key of the item that was taken last, or after which the walk begins
+	name, key string // the driver's name and the S3 key of the folder
+	after     string // S3 key of the last item that was shown; at first, the key after which the walk begins
 	items     []escapedName
-	more      bool // whether there are more, for which there was no room
+	more      bool // true if the folder has further items, which fill reads later
 }
 
-// An escapedName is an object or a folder, with its first entry.
+// An escapedName is an object or a folder whose name is escaped. For a folder, the field entry is
+// the first entry in the folder.
 type escapedName struct {
-	key, name string // key and name; those of a folder end in a slash
+	key, name string // S3 key and name of the driver; those of a folder end with a slash
 	entry     listedEntry
 }
 
-// lastName sorts after all names in a folder, or after all with a mark, except names that begin
-// with it.
+// lastName sorts after every name in a folder, except names that begin with it. [keyname.Mark]
+// followed by lastName sorts after every escaped name.
 const lastName = "\U0010FFFF"
 
-// maxName is the longest key of a driver, in bytes.
+// maxName is the maximum length of a driver's key, in bytes.
 const maxName = 1024
 
-// listBefore lists the escaped segments that may come before a name in S3's order and that the
-// driver lists now or later.
+// listBefore is called before the walk shows a name. It lists the escaped segments in the folders
+// of that name. In S3's order, an escaped segment may precede the name, although the driver lists
+// the segment later.
 func (w *nameWalk) listBefore(ctx context.Context, name, folder string, escaped bool) error {
 	for end := len(w.name); end <= len(folder); {
 		if end == len(folder) && escaped || name[end:] < keyname.Mark {
@@ -49,14 +52,15 @@ func (w *nameWalk) listBefore(ctx context.Context, name, folder string, escaped 
 	return nil
 }
 
-// list lists the escaped segments of a folder, once.
+// list reads the first escaped segments of a folder into w.escaped. A second call for the same
+// folder does nothing.
 func (w *nameWalk) list(ctx context.Context, folder string) error {
 	if w.listed[folder] {
 		return nil
 	}
 	n := &escapedNames{name: folder, key: w.key + folder[len(w.name):], after: w.after}
 	if n.after >= n.key && !strings.HasPrefix(n.after, n.key) {
-		return nil // all keys of the folder are before the walk
+		return nil // all keys of the folder precede the start of the walk
 	}
 	w.listed[folder] = true
 	if err := w.fill(ctx, n); err != nil {
@@ -68,7 +72,7 @@ func (w *nameWalk) list(ctx context.Context, folder string) error {
 	return nil
 }
 
-// fill reads the next escaped segments of a folder: as many as a page may need.
+// fill reads the next escaped segments of a folder, one more than a page can have.
 func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 	n.items, n.more = nil, false
 	r := &driver.ListRequest{Prefix: n.name + keyname.Mark}
@@ -78,7 +82,7 @@ func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 	if n.name == w.name {
 		last := strings.TrimRight(w.last(), ".")
 		if i := strings.IndexRune(last, utf8.RuneError); i >= 0 {
-			last = last[:i] // the cut may leave the beginning of a character
+			last = last[:i] // the prefix may end within a character
 		}
 		r.Prefix += keyname.EscapeText(last, false)
 	}
@@ -95,8 +99,8 @@ func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 	})
 }
 
-// add keeps an item if it is after the items that were taken, and among the first of the
-// others.
+// add adds an item to n.items, unless it was shown before or does not match the listing's prefix.
+// It keeps only the first items in S3's order, as many as a page may need.
 func (n *escapedNames) add(item escapedName, w *nameWalk) {
 	within := strings.HasSuffix(item.name, "/") && w.listing.Delimiter == "" && n.after == w.after &&
 		strings.HasPrefix(w.after, item.key)
@@ -107,7 +111,7 @@ func (n *escapedNames) add(item escapedName, w *nameWalk) {
 	if found {
 		return
 	}
-	item.entry.VersionEntry = new(*item.entry.VersionEntry) // copied, so that its page need not stay in memory
+	item.entry.VersionEntry = new(*item.entry.VersionEntry) // a copy, so that the whole page need not stay in memory
 	if n.items = slices.Insert(n.items, i, item); len(n.items) > w.listing.Max+1 {
 		n.items, n.more = n.items[:w.listing.Max+1], true
 	}
@@ -115,7 +119,8 @@ func (n *escapedNames) add(item escapedName, w *nameWalk) {
 
 func compareNames(a, b escapedName) int { return strings.Compare(a.key, b.key) }
 
-// flush shows the escaped names whose keys are less than before, or all if that is "".
+// flush shows the escaped names whose S3 keys precede the key in the parameter before. If that is
+// "", flush shows all of them. The result more is false if the page is full.
 func (w *nameWalk) flush(ctx context.Context, before string) (more bool, err error) {
 	for len(w.escaped) > 0 {
 		first := slices.MinFunc(w.escaped, func(a, b *escapedNames) int { return compareNames(a.items[0], b.items[0]) })

@@ -8,11 +8,12 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// maxKeptParts is the size in bytes of the longest list of parts that is kept with an object of
-// a provider. Providers keep 2 KiB of metadata.
+// maxKeptParts is the maximum size in bytes of the list of parts that is stored in an object's
+// metadata at a provider. Providers limit all metadata of an object to 2 KiB.
 const maxKeptParts = 1000
 
-// partSizes returns the sizes of the parts: "5242880*3,17" stands for four parts.
+// partSizes encodes the sizes of parts. "5242880*3,17" means three parts of 5,242,880 bytes and one
+// of 17 bytes.
 func partSizes(parts []state.ObjectPart) string {
 	var b strings.Builder
 	for i := 0; i < len(parts); {
@@ -32,7 +33,7 @@ func partSizes(parts []state.ObjectPart) string {
 	return b.String()
 }
 
-// partSums returns the checksums of the parts, which are all of one kind.
+// partSums encodes the checksums of parts, which must all be of one kind.
 func partSums(parts []state.ObjectPart) string {
 	sums := make([]string, len(parts))
 	for i, p := range parts {
@@ -41,7 +42,7 @@ func partSums(parts []state.ObjectPart) string {
 	return strings.Join(sums, ",")
 }
 
-// readParts is the inverse of partSizes and partSums.
+// readParts decodes the results of partSizes and partSums.
 func readParts(sizes, sums string, kind *checksum.Kind) (parts []state.ObjectPart) {
 	if sizes == "" {
 		return nil

@@ -10,10 +10,10 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// pageLimit is the largest page that a driver is asked for.
+// pageLimit is the maximum number of entries that a listing requests from a driver at a time.
 const pageLimit = 1000
 
-// pageOf returns the largest page that a driver takes.
+// pageOf returns the maximum number of entries to request from a driver at a time.
 func pageOf(d *driver.Description) int {
 	if d.MaxPage > 0 {
 		return min(pageLimit, d.MaxPage)
@@ -21,15 +21,17 @@ func pageOf(d *driver.Description) int {
 	return pageLimit
 }
 
-// driverNames lists the objects of a bucket.
+// driverNames lists the objects and versions of a bucket.
 type driverNames struct{ bucket *driverBucket }
 
-// eachName calls f with the entries of a driver's listing until f returns false. f does so after r.Limit
-// entries, unless it leaves some out. The page after a full one is small, because it only shows whether there
-// are more entries.
+// eachName calls f with the entries of a driver's listing until f returns false. r.Limit is the
+// number of entries that the caller needs. If f omits some entries, eachName calls f with more
+// entries than that number. If a page of the driver has too few entries, the next page is small,
+// because it usually only shows whether there are more entries.
 func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f func(*storage.ListEntry) bool) error {
 	d := n.bucket.description()
-	if !d.FolderOrder && !n.bucket.has(storage.OrderedListing) { // clients continue after the last key
+	// Clients continue a listing after the last key, so the driver must list in a known order.
+	if !d.FolderOrder && !n.bucket.has(storage.OrderedListing) {
 		return ErrorOf(storage.Unsupported, n.bucket.name)
 	}
 	limit, wanted := pageOf(d), r.Limit
@@ -57,19 +59,22 @@ func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f fun
 	}
 }
 
-// A driverListing collects one page.
+// A driverListing makes one page of a listing that a client requests.
 type driverListing struct {
 	listing state.Listing
 	names   *driverNames
-	show    func(v *state.Version, latest bool, common string) // shows a version, or a common prefix if v is nil
-	after   string                                             // a common prefix that was shown before this page
-	last    string                                             // the entry that was shown last
-	shown   int
-	more    bool
+	// show is called with a version, or with a common prefix and v == nil. latest is true for the
+	// newest version of a key.
+	show  func(v *state.Version, latest bool, common string)
+	after string // common prefix that an earlier page has shown
+	last  string // common prefix of the entry that was shown last, or ""
+	shown int
+	more  bool
 }
 
-// accepts reports whether a key or common prefix must be shown next, and as which common
-// prefix. It sets more if the page is full.
+// accepts reports whether a driver's name belongs on the page and was not shown yet. It returns the
+// S3 key and, if the key is part of a common prefix, that prefix. If the page is full, it sets
+// l.more.
 func (l *driverListing) accepts(name string, isPrefix bool) (key, common string, ok bool) {
 	key, ok = l.names.bucket.naming().Unescape(name, isPrefix)
 	if !ok || isRecord(name) || !strings.HasPrefix(key, l.listing.Prefix) {
@@ -88,7 +93,7 @@ func (l *driverListing) accepts(name string, isPrefix bool) (key, common string,
 	return key, common, true
 }
 
-// add shows an entry if the page accepts it, and reports whether the page may take more.
+// add shows an entry if the page accepts it. It returns false if the page is full.
 func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 	key, common, ok := l.accepts(e.Key, e.IsPrefix)
 	if !ok {
@@ -103,10 +108,10 @@ func (l *driverListing) add(ctx context.Context, e *listedEntry) (bool, error) {
 	default:
 		if v, err = l.names.entry(ctx, key, e.VersionEntry); v == nil && err == nil && e.latest &&
 			e.id == state.NullVersion {
-			v, err = l.names.bucket.find(ctx, key, e.id) // another version may have replaced it
+			v, err = l.names.bucket.find(ctx, key, e.id) // a newer null version may have replaced this version
 			defer l.names.bucket.store.Release(v)
 		}
-		if v == nil { // the object was removed meanwhile
+		if v == nil { // the object was removed after the driver listed it
 			l.shown--
 			return err == nil, err
 		}
@@ -139,9 +144,9 @@ func (s *Store) List(
 	return page.more, err
 }
 
-// finishPrefix is for a page that begins after a key. If there are later keys with the common
-// prefix of that key, it shows the prefix once more: the walk leaves it out, because the prefix
-// is less than the key.
+// finishPrefix is for a page that begins after a key within a common prefix. If the common prefix
+// has later keys, finishPrefix shows the prefix once more. The walk would skip the prefix, because
+// the prefix is less than the key.
 func (l *driverListing) finishPrefix(
 	ctx context.Context, key string, walk func(state.Listing, string, func(*listedEntry) (bool, error)) *nameWalk,
 ) error {
@@ -158,8 +163,9 @@ func (l *driverListing) finishPrefix(
 	return err
 }
 
-// entry returns the version of an entry. If the store is on this machine, it reads the object,
-// which has the entity tag and the checksum. It returns nil if the object is gone.
+// entry converts an entry of the driver to a version. If the store is on this machine, it reads the
+// object's attributes, which have the entity tag and the checksum. It returns nil if the object is
+// gone.
 func (n *driverNames) entry(ctx context.Context, key string, e *storage.VersionEntry) (*state.Version, error) {
 	if !n.bucket.keepsETags() {
 		v := &state.Version{Key: key, ID: n.bucket.shownVersion(e.Version, e.Modified), Modified: shownTime(e.Modified)}
@@ -213,9 +219,12 @@ func (s *Store) ListVersions(
 	return page.more, err
 }
 
-// rest shows the versions of a key after one of them.
+// rest shows the remaining versions of one key. They are the versions that follow the one in the
+// parameter after.
 func (l *driverListing) rest(ctx context.Context, after state.VersionPosition) error {
-	found, ordered := false, l.names.bucket.description().Provider == "local" // whose ids descend
+	// In a directory, the ids of newer versions are greater. So the position is known even if the
+	// version after.ID was removed.
+	found, ordered := false, l.names.bucket.description().Provider == "local"
 	return l.names.versionsOf(ctx, after.Key, func(e *listedEntry) (bool, error) {
 		gone := ordered && after.ID != state.NullVersion && e.Version < after.ID && e.id != after.ID
 		if found || gone {

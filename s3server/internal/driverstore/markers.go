@@ -11,26 +11,29 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A driver may have no delete markers: its removed objects are noncurrent versions, and no version
-// of their key is current. The same holds for a file that another program has removed. S3 shows a
-// marker there, whose id is that of the removed version with this suffix. Removing the marker
-// restores the version, by a copy onto its key, which is a new version.
+// markerSuffix ends the ids of delete markers that the driver does not have. Some drivers have no
+// delete markers: a removed object is a noncurrent version, and its key has no current version. A
+// file that another program removed is such a version, too. S3 shows a delete marker there, whose
+// id is that of the removed version with this suffix. Removing the marker restores the version, by
+// a copy to its key.
 const markerSuffix = ".d"
 
 func isMarkerID(id string) bool { return strings.HasSuffix(id, markerSuffix) }
 
-// A listedEntry is a version of the driver, or a marker that it implies.
+// A listedEntry is a version that the driver lists, or a delete marker that only S3 shows (see
+// markerSuffix).
 type listedEntry struct {
 	*storage.VersionEntry
 	id       string
 	marker   bool
 	at       time.Time
 	latest   bool
-	replaced bool   // a null version with a later one above it, so that S3 no longer has it
-	account  string // account of the bucket
+	replaced bool   // true for a null version that a newer null version has replaced; S3 no longer shows it
+	account  string // account that owns the bucket
 }
 
-// eachVersion calls f with versions and common prefixes, in the order of S3, until f returns false.
+// eachVersion calls f with versions, delete markers and common prefixes until f returns false. They
+// are in the order in which S3 lists them.
 func (n *driverNames) eachVersion(
 	ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error),
 ) error {
@@ -46,11 +49,11 @@ func unlessReplaced(f func(*listedEntry) (bool, error)) func(*listedEntry) (bool
 	}
 }
 
-// eachStored is like eachVersion, but includes null versions that were replaced. Its first page has r.Limit entries,
-// or is a full page.
+// eachStored is like eachVersion, but includes null versions that were replaced. r.Limit is the
+// number of entries of the first page that it requests. The other pages are full.
 func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
 	var newer *storage.VersionEntry
-	null := false // whether the key has had a null version
+	null := false // true if the current key has had a null version
 	r.Limit = min(cmp.Or(r.Limit, pageLimit), pageLimit)
 	for ; ; r.Limit = pageLimit {
 		page, err := n.bucket.driver.ListVersions(ctx, r)
@@ -83,7 +86,8 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 	}
 }
 
-// showVersions shows a version after the marker that it implies, if it is the newest of its key.
+// showVersions calls f with a version. If the version is the newest of its key and is not current,
+// the key was removed. showVersions then calls f with the delete marker first (see markerSuffix).
 func showVersions(e *listedEntry, newer *storage.VersionEntry, f func(*listedEntry) (bool, error)) (bool, error) {
 	if e.IsPrefix || newer != nil || e.Current || e.marker {
 		return f(e)
@@ -108,10 +112,10 @@ func (n *driverNames) versionsOf(ctx context.Context, key string, f func(*listed
 	return n.storedOf(ctx, key, unlessReplaced(f))
 }
 
-// storedOf is like versionsOf, but includes null versions that were replaced.
+// storedOf is like versionsOf, but includes null versions that newer ones have replaced.
 func (n *driverNames) storedOf(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error {
 	name := n.bucket.naming().Escape(key)
-	const few = 10 // other keys that begin so may be many
+	const few = 10 // size of the first page, which may also have versions of longer keys
 	return n.eachStored(ctx, &driver.ListRequest{Prefix: name, Limit: few}, func(e *listedEntry) (bool, error) {
 		if e.Key != name {
 			return e.Key < name, nil
@@ -120,8 +124,8 @@ func (n *driverNames) storedOf(ctx context.Context, key string, f func(*listedEn
 	})
 }
 
-// findMarker returns the delete marker with an id, or nil. Without an id, it returns the marker of a key
-// without a current object.
+// findMarker returns the delete marker with an id, or nil. If id is "", it returns the delete
+// marker that is the newest version of the key, or nil.
 func (n *driverNames) findMarker(ctx context.Context, key, id string) (found *state.Version, err error) {
 	if !n.bucket.keepsVersions() {
 		return nil, nil
@@ -141,8 +145,8 @@ func (e *listedEntry) markerVersion(key string) *state.Version {
 	}
 }
 
-// removeImplied removes a marker that the driver does not have: it restores the version that was
-// removed. That is only possible while its key has no current object.
+// removeImplied removes a delete marker that the driver does not have (see markerSuffix). It
+// restores the version that was removed. That is possible only if the key has no current object.
 func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
 	current, err := b.names.findMarker(ctx, r.Key, "")
 	if err != nil {
@@ -162,8 +166,8 @@ func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest
 	return state.Removal{Marker: true, ID: r.ID}, nil
 }
 
-// restoreVersion makes a noncurrent version the current one: a copy, which replaces it unless a lock
-// keeps it.
+// restoreVersion makes a noncurrent version the current one. It copies the version, and then
+// removes the old version, unless a lock forbids that.
 func (b *driverBucket) restoreVersion(ctx context.Context, v *state.Version) error {
 	a := held(v).attrs
 	tags, err := b.tags(ctx, a, &driver.GetRequest{Key: a.Key, Version: a.Version})

@@ -21,18 +21,19 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// reservedName is the name of the metadata in which this server keeps properties that a driver has
-// no place for. reservedTag is the key of a tag for the same purpose. Clients never see them, and S3
-// lets no client set a tag with the prefix "aws:".
+// reservedName is the name of the metadata in which this server stores properties for which the
+// driver has no field. reservedTag is the key of a tag for the same purpose. Clients never see
+// either. S3 forbids clients to set tags that begin with "aws:".
 const (
 	reservedName = "s3server"
 	reservedTag  = "aws:s3server"
 )
 
-// The entries of the reserved metadata, in the form of a URL's query.
+// These are the names of the entries in the reserved metadata, whose value has the form of a URL's
+// query.
 const (
-	keptETag       = "e" // MD5, perhaps with "-N"
-	keptCRC        = "c" // the CRC32C of the bytes to which e, s and p belong
+	keptETag       = "e" // MD5; for a multipart object, followed by "-N", the number of parts
+	keptCRC        = "c" // CRC32C of the bytes for which the entries e, s and p are valid
 	keptSum        = "s" // NAME:VALUE:COVERS
 	keptParts      = "p" // sizes
 	keptPartSums   = "q" // checksums of the parts
@@ -40,13 +41,13 @@ const (
 	keptACL        = "a"
 	keptHold       = "l"
 	keptUpload     = "u"  // the id of the upload that made the object
-	keptHeader     = "h." // begins the names of headers
+	keptHeader     = "h." // prefix of entries for headers
 	keptRestored   = "r"
 	keptClass      = "k"
 	keptAccount    = "o"
 )
 
-// NativeHeaders are the headers that drivers keep.
+// NativeHeaders maps the headers that every driver stores to their field in [storage.Properties].
 var NativeHeaders = map[string]func(*storage.Properties) *string{
 	"Content-Type":        func(p *storage.Properties) *string { return &p.ContentType },
 	"Content-Encoding":    func(p *storage.Properties) *string { return &p.ContentEncoding },
@@ -57,11 +58,14 @@ var NativeHeaders = map[string]func(*storage.Properties) *string{
 
 const metadataName = "x-amz-meta-"
 
-// propertiesOf returns the driver's properties of an object, and the properties that remain to
-// be kept. The metadata map has room for it under reservedName.
+// propertiesOf splits the properties of an object. The result p has those for which the driver has
+// fields. The result kept has the rest, which the caller stores in the reserved metadata,
+// p.Metadata[reservedName].
 func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept url.Values, err error) {
 	for feature, what := range map[storage.Features]string{storage.Metadata: "metadata", storage.ContentProperties: "content types"} {
-		if err := b.need(feature, what); err != nil { // the server keeps most properties of an object in metadata
+		// Every object needs both features, because its metadata has the properties in the map
+		// kept.
+		if err := b.need(feature, what); err != nil {
 			return p, nil, err
 		}
 	}
@@ -122,12 +126,13 @@ func keepRest(b *driverBucket, o *state.Object, kept url.Values) error {
 }
 
 func aclText(o *state.Object) string {
-	document, _ := json.Marshal(o.ACL) // nothing in the type can fail
+	document, _ := json.Marshal(o.ACL) // encoding an ACL cannot fail
 	return string(document)
 }
 
-// keepContent adds the properties that depend on the bytes of an object. Above a layer that encrypts,
-// it adds nothing, because the store could compare a checksum of the plain bytes.
+// keepContent adds the entity tag, the checksum and the list of parts to the map kept. If a layer
+// encrypts the object, keepContent adds nothing, because the store must not learn a checksum of the
+// plain bytes.
 func (b *driverBucket) keepContent(kept url.Values, o *state.Object, crc storage.CRC32C) {
 	if len(b.description().HiddenMetadata) > 0 {
 		return
@@ -150,7 +155,7 @@ func (b *driverBucket) keepContent(kept url.Values, o *state.Object, crc storage
 	}
 }
 
-// version returns S3's version for the attributes of an object, with the tags that the driver has.
+// version converts a driver's attributes and tags of an object to a version of S3.
 func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]string) *state.Version {
 	v := &state.Version{Key: key, ID: b.shownVersion(a.Version, a.Modified), Modified: shownTime(a.Modified)}
 	o := &v.Object
@@ -179,16 +184,16 @@ func (b *driverBucket) version(key string, a *storage.Attrs, tags map[string]str
 		}
 	}
 	slices.SortFunc(o.Properties.Tags, func(x, y tagging.Tag) int { return strings.Compare(x.Key, y.Key) })
-	kept, _ := url.ParseQuery(a.Metadata[reservedName]) // only this server writes it
+	kept, _ := url.ParseQuery(a.Metadata[reservedName]) // clients cannot write this metadata, so the error is ignored
 	later, _ := url.ParseQuery(tags[reservedTag])
 	b.restore(o, a, kept)
 	restoreChanges(o, later)
 	return v
 }
 
-// restore sets the properties of o that are kept in reserved metadata. If another program has
-// changed the file, entity tag, checksum and parts are not those of its bytes any more, and do
-// not count.
+// restore sets the properties of o that are stored in the reserved metadata. If another program has
+// changed the file, the file's CRC32C differs from the stored one. restore then ignores the stored
+// entity tag, checksum and parts.
 func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Values) {
 	for name := range kept {
 		if header, found := strings.CutPrefix(name, keptHeader); found {
@@ -204,7 +209,7 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Value
 	o.Lock.Hold = cmp.Or(o.Lock.Hold, kept.Get(keptHold))
 	_ = json.Unmarshal([]byte(kept.Get(keptACL)), &o.ACL)
 	o.Upload, o.Account = kept.Get(keptUpload), kept.Get(keptAccount)
-	if !kept.Has(keptAccount) { // otherwise "" means an anonymous writer
+	if !kept.Has(keptAccount) { // an account of "" means that an anonymous client wrote the object
 		o.Account = b.owner()
 	}
 	if crc := kept.Get(keptCRC); crc == "" || crc != a.CRC32C.String() {
@@ -226,7 +231,7 @@ func (b *driverBucket) restore(o *state.Object, a *storage.Attrs, kept url.Value
 	o.Parts = readParts(kept.Get(keptParts), kept.Get(keptPartSums), o.Sum.Kind)
 }
 
-// owner returns the account of the bucket.
+// owner returns the account that owns the bucket.
 func (b *driverBucket) owner() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -236,8 +241,8 @@ func (b *driverBucket) owner() string {
 	return b.store.Account
 }
 
-// restoreChanges sets the properties that were changed after the write, which are kept in a
-// tag.
+// restoreChanges sets the properties of o that were changed after the object was written. The
+// reserved tag has these properties.
 func restoreChanges(o *state.Object, later url.Values) {
 	if value := later.Get(keptACL); value != "" {
 		_ = json.Unmarshal([]byte(value), &o.ACL)
@@ -254,7 +259,7 @@ func restoreChanges(o *state.Object, later url.Values) {
 	}
 }
 
-// changesOf is the inverse of restoreChanges.
+// changesOf encodes the properties that restoreChanges decodes.
 func changesOf(o *state.Object) url.Values {
 	later := url.Values{keptClass: {o.Properties.Class}, keptACL: {aclText(o)}}
 	if o.Lock.Hold == "OFF" {
@@ -266,20 +271,21 @@ func changesOf(o *state.Object) url.Values {
 	return later
 }
 
-// hides reports whether clients neither see nor set metadata of this name.
+// hides reports whether metadata with this name is hidden: clients can neither see nor set it.
 func hides(b *driverBucket, name string) bool {
 	return name == reservedName || slices.Contains(b.description().HiddenMetadata, name)
 }
 
-// keepsETags reports whether the entity tags are those that this server computes. They must be the same
-// in a listing, for which each entry is read: that is affordable only on this machine. Without a checksum
-// of the driver, it is unknown whether they still belong to the bytes.
+// keepsETags reports whether the server computes the entity tags itself, and does not use those of
+// the driver. A listing then needs to read each object's attributes, which is fast enough only on
+// this machine. The driver must also store a checksum, which shows whether an entity tag still
+// matches the bytes.
 func (b *driverBucket) keepsETags() bool {
 	return b.description().Local && b.has(storage.StoredChecksums)
 }
 
-// etagOf returns the entity tag of an object without one of this server's: either S3's own, or a
-// text that no client takes for an MD5.
+// etagOf returns the entity tag of an object for which this server has stored none. It is S3's own
+// entity tag, or a hash with the suffix "-1", so that no client takes it for the MD5 of the bytes.
 func (b *driverBucket) etagOf(etag, revision string) string {
 	if b.description().Provider == "s3" && etag != "" {
 		return etag

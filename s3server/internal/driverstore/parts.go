@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A partRecord is the record of a part. Its name is "parts/", the id of the upload, and the
-// number.
+// A partRecord is the stored record of a part of an upload. The record's name is "parts/", the id
+// of the upload, and the number of the part.
 type partRecord struct {
 	Place     string
 	Number    int
@@ -23,7 +23,7 @@ type partRecord struct {
 	Size      int64
 	Kind, Sum string
 	Modified  time.Time
-	Stored    driver.Part // for the driver
+	Stored    driver.Part // the driver's own data about the part
 }
 
 func partsPrefix(id string) string { return "parts/" + id + "/" }
@@ -61,7 +61,7 @@ func (s *Store) writePart(
 		return nil, err
 	}
 	name := partRecordName(u.ID, number)
-	defer s.keys.Lock(name)() // so that the record belongs to the part
+	defer s.keys.Lock(name)() // locked, so that the record always describes the stored part
 	begun := u.Object.Data.(*uploadRecord)
 	var stored driver.Part
 	if begun.Staged {
@@ -71,7 +71,9 @@ func (s *Store) writePart(
 		stored, err = b.uploads.putPart(ctx, r, from)
 	}
 	code := storage.CodeOf(err)
-	missing := code == storage.ObjectNotFound || code == storage.InvalidArgument // or the source of a copy is missing
+	// These codes mean that the upload is missing or, for a copied part, that the source is
+	// missing.
+	missing := code == storage.ObjectNotFound || code == storage.InvalidArgument
 	if missing && (b.uploads.isLost(ctx, u) || code == storage.InvalidArgument) {
 		return nil, state.NoUpload(u.ID)
 	}
@@ -88,7 +90,7 @@ func (s *Store) writePart(
 		record.Kind = p.Sum.Kind.Name
 	}
 	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
-		return nil, err // the upload has ended meanwhile
+		return nil, err // the upload has ended in the meantime
 	}
 	_, err = records.put(ctx, name, record, storage.Condition{})
 	return p, ErrorOf(err, u.Key)
@@ -136,16 +138,16 @@ func (s *Store) Parts(
 		parts, err = records.parts(ctx, names)
 	}
 	if err == nil {
-		_, err = b.uploads.upload(ctx, u.ID) // otherwise parts may be missing, because the upload has ended meanwhile
+		_, err = b.uploads.upload(ctx, u.ID) // if the upload has ended in the meantime, parts may be missing, so fail
 	}
 	return parts, more, ErrorOf(err, u.Key)
 }
 
-// maxPartRecords is the number of records of parts that are read or removed at a time.
+// maxPartRecords is the number of records that are read or removed concurrently.
 const maxPartRecords = 16
 
-// parts reads the records of parts. It leaves out records that are gone, and records that were
-// made in another place.
+// parts reads the records of parts. It omits records that no longer exist, and records that were
+// copied from another bucket.
 func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, error) {
 	parts := make([]*state.Part, len(names))
 	err := parallel.Each(ctx, len(names), maxPartRecords, func(ctx context.Context, i int) error {
@@ -169,7 +171,8 @@ func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, err
 	return slices.DeleteFunc(parts, func(p *state.Part) bool { return p == nil }), err
 }
 
-// unless returns err, or nil if it has the code.
+// unless drops an error with this code. It returns nil for that error, and returns any other error
+// unchanged.
 func unless(err error, code storage.Code) error {
 	if storage.CodeOf(err) == code {
 		return nil

@@ -10,16 +10,18 @@ import (
 	"github.com/omnibucket/storage/internal/parallel"
 )
 
-// place returns the mark of a record, which names its place and the record.
+// place returns the text that a record stores to identify itself: the bucket and the record's name.
+// This text shows whether a record was copied from another bucket.
 func (r *records) place(name string) string { return r.bucket + "/" + name }
 
-// isOwn reports whether a record says that it was made in its place.
+// isOwn reports whether a record was written under this name, and not copied from another bucket.
 func (r *records) isOwn(ctx context.Context, name string) (bool, error) {
 	place, err := r.placeIn(ctx, name, "")
 	return place == r.place(name), err
 }
 
-// placeIn returns the place that the mark of an object among the records names, or "".
+// placeIn returns the text that an object stores to identify itself as a record (see place). It
+// returns "" if the object is not a record.
 func (r *records) placeIn(ctx context.Context, name, version string) (place string, err error) {
 	if isStaged(name) {
 		attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1})
@@ -39,7 +41,8 @@ func (r *records) placeIn(ctx context.Context, name, version string) (place stri
 	return record.Place, err
 }
 
-// hasOthers reports whether an object among the records is not a record of a server, of this bucket or another one.
+// hasOthers reports whether an object that is not a record of any server has a name with the prefix
+// of the records. Records that were copied from another bucket do not count.
 func (r *records) hasOthers(ctx context.Context, versioned bool) (bool, error) {
 	var found atomic.Bool
 	check := func(ctx context.Context, key, version string) error {
@@ -64,8 +67,8 @@ func (r *records) hasOthers(ctx context.Context, versioned bool) (bool, error) {
 	}
 }
 
-// stored returns a page of the objects among the records, with versions if the bucket keeps
-// any.
+// stored returns one page of the objects under the prefix of the records. If versioned is true, it
+// includes their noncurrent versions.
 func (r *records) stored(
 	ctx context.Context, request *driver.ListRequest, versioned bool,
 ) (found []storage.VersionEntry, token string, err error) {

@@ -17,23 +17,24 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/keyname"
 )
 
-// recordPrefix is the driver's prefix of the records, if they are among the objects of the
-// bucket. No key of S3 has it (see [keyname.Mark]), and listings do not show it.
+// recordPrefix begins the names of records that are among the objects of the bucket. No key of S3
+// is stored under this prefix (see [keyname.Mark]), and listings hide it.
 const recordPrefix = keyname.Mark + "%s3server/"
 
-// maxRecord is the size of the largest record.
+// maxRecord is the maximum size of a record in bytes.
 const maxRecord = 4 << 20
 
 func isRecord(name string) bool { return strings.HasPrefix(name, recordPrefix) }
 
-// records are small documents about a bucket. They are private objects if the driver has such, and
-// otherwise objects under recordPrefix. Each record names its place. So the records of a bucket that was
-// copied have no effect in the copy, and no other object is taken for a record.
+// records stores small JSON documents about a bucket, such as its settings and uploads. They are
+// private objects if the driver supports those, and otherwise objects under recordPrefix. Each
+// record stores its own bucket and name. If a bucket is copied, the copied records therefore have
+// no effect, and no other object is taken for a record.
 type records struct {
 	driver driver.Driver
 	bucket string
 	prefix string
-	page   int // the largest page of the driver
+	page   int // maximum number of entries in a page of the driver
 }
 
 func (r *records) close() {
@@ -42,8 +43,8 @@ func (r *records) close() {
 	}
 }
 
-// openRecords returns the records of a bucket, or nil if there are none. With create, it makes
-// a place for them.
+// openRecords returns the records of a bucket. It returns nil if the bucket has none, unless create
+// is true.
 func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -66,7 +67,7 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 	return b.records, nil
 }
 
-// get reads a record. It fails with ObjectNotFound if there is none.
+// get reads the record with a name and decodes it. If there is none, it fails with ObjectNotFound.
 func (r *records) get(ctx context.Context, name string, into any) (revision string, err error) {
 	return r.read(ctx, &driver.GetRequest{Key: r.prefix + name, Length: -1}, into)
 }
@@ -88,7 +89,7 @@ func (r *records) read(ctx context.Context, request *driver.GetRequest, into any
 	return attrs.Revision, err
 }
 
-// revision returns the revision of a record.
+// revision returns the revision of a record without reading the record.
 func (r *records) revision(ctx context.Context, name string) (string, error) {
 	attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + name, Length: -1})
 	if err != nil {
@@ -113,8 +114,8 @@ func (r *records) put(ctx context.Context, name string, record any, c storage.Co
 	return attrs.Revision, nil
 }
 
-// each calls f with the names of the records that begin with prefix, after a name, until f returns
-// false.
+// each calls f with the names of records until f returns false. The names begin with the parameter
+// prefix, and sort after the parameter after.
 func (r *records) each(ctx context.Context, prefix, after string, f func(name string) (bool, error)) error {
 	return r.entries(ctx, prefix, after, func(e *storage.ListEntry) (bool, error) { return f(e.Key[len(r.prefix):]) })
 }
@@ -144,7 +145,8 @@ func (r *records) entries(ctx context.Context, prefix, after string, f func(*sto
 	}
 }
 
-// newest returns when the newest of the records that begin with prefix was written, or zero.
+// newest returns the time of the latest write to a record whose name begins with prefix. It returns
+// the zero time if there is no such record.
 func (r *records) newest(ctx context.Context, prefix string) (newest time.Time, err error) {
 	err = r.entries(ctx, prefix, "", func(e *storage.ListEntry) (bool, error) {
 		if e.Modified.After(newest) {
@@ -155,7 +157,8 @@ func (r *records) newest(ctx context.Context, prefix string) (newest time.Time, 
 	return newest, err
 }
 
-// removeAll removes the records that begin with prefix, with their versions if the bucket keeps any.
+// removeAll removes the records whose names begin with prefix. If versioned is true, it also
+// removes their versions.
 func (r *records) removeAll(ctx context.Context, prefix string, versioned bool) error {
 	if r.prefix != "" && versioned {
 		return r.removeVersions(ctx, prefix)

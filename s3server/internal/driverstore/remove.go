@@ -30,7 +30,7 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 		return state.Removal{}, err
 	}
 	gone := state.Removal{ID: r.ID}
-	if settings.Notification != nil { // only its events depend on whether there was anything to remove
+	if settings.Notification != nil { // only an event needs to know whether the object existed
 		_, err := b.driver.Head(ctx, &driver.GetRequest{Key: request.Key, Version: request.Version, Length: -1})
 		code := storage.CodeOf(err)
 		gone.Missing = code == storage.ObjectNotFound || code == storage.InvalidArgument
@@ -51,12 +51,16 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 	return b.marked(ctx, r.Key), nil
 }
 
-// marked returns the result of a removal that has added a delete marker. If the driver does not
-// report the id of the marker, the result has none.
+// marked returns the result of a removal that has added a delete marker. The driver does not return
+// the marker's id, so marked looks it up. If it finds none, the id is "".
 func (b *driverBucket) marked(ctx context.Context, key string) state.Removal {
 	gone := state.Removal{Marker: true}
-	_ = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) { // a later version may be above it
-		found := e.marker && (e.IsDeleteMarker || !b.ownStore()) // another call may be removing the object
+	// The marker need not be the newest version, because a later write may already have added a
+	// newer one.
+	_ = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
+		// In one of this library's own stores, a marker that only S3 shows is not the marker of
+		// this removal. Another call may just be removing the object.
+		found := e.marker && (e.IsDeleteMarker || !b.ownStore())
 		if found {
 			gone.ID = e.id
 		}
@@ -65,8 +69,9 @@ func (b *driverBucket) marked(ctx context.Context, key string) state.Removal {
 	return gone
 }
 
-// removeVersion removes a version or a delete marker on this machine, with the null versions that it
-// has replaced: they are removed first, so that they cannot return.
+// removeVersion removes a version or a delete marker in one of this library's own stores. Before it
+// removes the null version, it removes the older null versions, which would otherwise become
+// visible.
 func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
 	gone := state.Removal{ID: r.ID, Missing: true}
 	var stored []string
@@ -92,8 +97,8 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest
 	return gone, nil
 }
 
-// removeReplaced removes the null versions of a key that a newer one has replaced. If it fails, they
-// stay hidden until the next write.
+// removeReplaced removes the null versions of a key that a newer null version has replaced. A
+// version that cannot be removed stays hidden until the next write tries again.
 func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 	var stored []string
 	_ = b.names.storedOf(ctx, key, func(e *listedEntry) (bool, error) {
@@ -109,8 +114,9 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 	}
 }
 
-// guardRemoval checks the condition of a removal. The condition concerns the moment of the
-// request: a version is removed whichever version is current afterwards.
+// guardRemoval checks the condition of a removal. If the request names a version, only guardRemoval
+// checks the condition, and the driver does not check it again. The version is then removed even if
+// another version becomes current in between.
 func (b *driverBucket) guardRemoval(ctx context.Context, r *state.RemoveRequest) (storage.Condition, error) {
 	c, err := b.guard(ctx, r.Key, r.Condition, func(c state.WriteCondition, key string, current *state.Version) error {
 		if current != nil && r.Misses(current.Modified) {

@@ -12,12 +12,13 @@ import (
 
 const (
 	bucketRecord = "bucket.json"
-	// How old cached settings may be, if another process may have changed them: on this machine,
-	// and behind a gateway.
+	// nearAge and farAge are the maximum ages of cached settings, which another process may have
+	// changed in the store. nearAge is for a store on this machine, and farAge for one behind a
+	// gateway.
 	nearAge, farAge = 20 * time.Millisecond, 5 * time.Second
 )
 
-// read returns the bucket with its settings, which are read now if fresh is true.
+// read returns the settings of the bucket. They may come from the cache, unless fresh is true.
 func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, error) {
 	b.mu.Lock()
 	cached := b.cached
@@ -47,7 +48,9 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 	switch code := storage.CodeOf(err); {
 	case code == storage.ObjectNotFound:
 		return b.readNatural(ctx)
-	case code == storage.Unavailable && cached != nil && !fresh: // a layer may have the objects in another store
+	// The store of the settings is unavailable. Use the cached settings, because a layer may keep
+	// the objects in another store, which is available.
+	case code == storage.Unavailable && cached != nil && !fresh:
 		return b.keep(cached.bucket, cached.revision), nil
 	case err != nil:
 		return nil, ErrorOf(sdkerror.WithoutEffect(err), b.name)
@@ -58,13 +61,14 @@ func (b *driverBucket) read(ctx context.Context, fresh bool) (*cachedBucket, err
 	return b.keep(bucket, revision), nil
 }
 
-// readNatural returns a bucket that this server did not make.
+// readNatural returns the settings of a bucket that has no record, because this server did not
+// create it.
 func (b *driverBucket) readNatural(ctx context.Context) (*cachedBucket, error) {
 	info, err := b.store.Service.BucketInfo(ctx, b.name)
 	if err != nil {
 		return nil, ErrorOf(sdkerror.WithoutEffect(err), b.name)
 	}
-	if b.ownStore() { // the open directory may be another one, which is gone
+	if b.ownStore() { // check that the open directory was not removed and created again
 		_, err := b.driver.Head(ctx, &driver.GetRequest{Key: bucketRecord, Length: -1})
 		if storage.CodeOf(err) == storage.BucketNotFound {
 			return nil, ErrorOf(err, b.name)
@@ -96,7 +100,8 @@ func (b *driverBucket) keep(found *state.Bucket, revision string) *cachedBucket 
 	return b.cached
 }
 
-// write replaces the record of the settings, if it is still that of old.
+// write stores the record with the settings. If the record has changed since old was read, it fails
+// with PreconditionFailed.
 func (b *driverBucket) write(ctx context.Context, changed *state.Bucket, old *cachedBucket) error {
 	r, err := b.openRecords(ctx, true)
 	if err != nil {

@@ -12,22 +12,23 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A driver with FixedParts takes parts only in order, and no part twice with different bytes: one
-// that encrypts needs the place of a part in the object. Clients of S3 send parts in any order and
-// again. Their parts are staged: each is a private object, and completing the upload writes the
-// object.
+// A driver with FixedParts, such as one that encrypts, must know the place of a part in the object.
+// It accepts parts only in order, and each part only once. Clients of S3 send parts in any order
+// and may repeat them. For such a driver, parts are staged: each part is a private object, and
+// completing the upload reads all parts and writes the object.
 
-// stagedSuffix ends the name of a staged part. Its record has the name without it.
+// stagedSuffix ends the name of the private object that holds a staged part. The rest of that name
+// is the name of the part's record.
 const stagedSuffix = ".body"
 
-// joinedPart is the least size in bytes of the parts of an object that is made from staged
-// parts.
+// joinedPart is the minimum size in bytes of the parts in which a completion writes the object to
+// the driver.
 const joinedPart = 64 << 20
 
-// stages reports whether the parts of new uploads are staged.
+// stages reports whether new uploads to the bucket stage their parts.
 func (m *driverUploads) stages() bool { return m.bucket.description().FixedParts }
 
-// stage stores a part. Its tag is the revision of the private object.
+// stage stores a part as a private object. The tag of the part is the object's revision.
 func (m *driverUploads) stage(ctx context.Context, id string, number int, from io.Reader) (driver.Part, error) {
 	records, err := m.bucket.openRecords(ctx, true)
 	if err != nil {
@@ -51,7 +52,7 @@ func (m *driverUploads) stage(ctx context.Context, id string, number int, from i
 	return driver.Part{Number: number, Tag: attrs.Revision, Size: file.size, CRC32C: file.crc}, nil
 }
 
-// abort ends an upload of the driver, if there is one.
+// abort aborts the driver's own upload. An upload with staged parts has none.
 func (m *driverUploads) abort(ctx context.Context, u *state.Upload) error {
 	record := u.Object.Data.(*uploadRecord)
 	if record.Staged {
@@ -60,7 +61,7 @@ func (m *driverUploads) abort(ctx context.Context, u *state.Upload) error {
 	return m.bucket.driver.AbortParts(ctx, m.bucket.naming().Escape(u.Key), record.Upload)
 }
 
-// complete makes the object of its parts.
+// complete writes the object that consists of these parts.
 func (m *driverUploads) complete(
 	ctx context.Context, u *state.Upload, r *driver.PutRequest, parts []driver.Part,
 ) (*storage.Attrs, error) {
@@ -98,13 +99,14 @@ func (m *driverUploads) complete(
 	return nil, storage.Unavailable
 }
 
-// mayBeMade reports whether a write that failed may have made the object.
+// mayBeMade reports whether a failed write may have created the object.
 func mayBeMade(err error) bool {
 	e, ok := errors.AsType[*storage.Error](err)
 	return ok && (e.Unknown || e.Retryable)
 }
 
-// joinStaged writes the object.
+// joinStaged writes the object from its staged parts: a small object with one request, and a larger
+// one as a multipart upload of the driver.
 func (m *driverUploads) joinStaged(
 	ctx context.Context, records *records, id string, r *driver.PutRequest, parts []driver.Part,
 ) (*storage.Attrs, error) {
@@ -122,7 +124,8 @@ func (m *driverUploads) joinStaged(
 	return m.join(ctx, r, body, (size+unit-1)/unit*unit)
 }
 
-// join writes a body in parts of one size.
+// join writes a body as a multipart upload of the driver. Each part has size bytes, except the
+// last.
 func (m *driverUploads) join(
 	ctx context.Context, r *driver.PutRequest, from io.Reader, size int64,
 ) (*storage.Attrs, error) {
@@ -147,18 +150,18 @@ func (m *driverUploads) join(
 	if err != nil {
 		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 		defer cancel()
-		_ = m.bucket.driver.AbortParts(ctx, r.Key, upload) // the client gets the first error
+		_ = m.bucket.driver.AbortParts(ctx, r.Key, upload) // return the first error, not this one
 	}
 	return attrs, err
 }
 
-// A stagedBody reads staged parts, one after the other.
+// A stagedBody is a reader of staged parts, one after the other.
 type stagedBody struct {
 	ctx     context.Context
 	records *records
 	id      string
 	left    []driver.Part
-	open    io.ReadCloser // nil between two parts
+	open    io.ReadCloser // the part that is being read; nil between two parts
 }
 
 func (b *stagedBody) Read(p []byte) (int, error) {
@@ -181,14 +184,15 @@ func (b *stagedBody) Read(p []byte) (int, error) {
 	}
 }
 
-// next opens the next part, if it is unchanged since its record was read.
+// next opens the next part. It fails with Changed if the part is not the one that its record
+// describes.
 func (b *stagedBody) next() error {
 	r := &driver.GetRequest{Key: b.records.prefix + partRecordName(b.id, b.left[0].Number) + stagedSuffix, Length: -1}
 	r.Condition.Revision = b.left[0].Tag
 	_, body, err := b.records.driver.Get(b.ctx, r)
 	switch storage.CodeOf(err) {
 	case storage.PreconditionFailed, storage.ObjectNotFound:
-		return storage.Changed // another part with its number was sent meanwhile, or the upload has ended
+		return storage.Changed // the part was sent again in the meantime, or the upload has ended
 	}
 	if err == nil {
 		b.open, b.left = body, b.left[1:]

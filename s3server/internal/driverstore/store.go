@@ -1,5 +1,5 @@
-// Package driverstore is the store that keeps everything in the buckets of a service: a directory,
-// or a provider behind a gateway.
+// Package driverstore implements the store of the S3 server over a service of package driver: a
+// directory, or a provider behind a gateway. The service's buckets keep all data.
 package driverstore
 
 import (
@@ -16,14 +16,14 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A Store keeps everything in the buckets of a driver.ServiceDriver: objects under their keys, and
-// records of data that the driver has no place for: settings, uploads and their parts. Everything
-// that it keeps in memory can be read again, so that another process can continue at any time. A
-// driver without a feature makes the operations that need it NotImplemented.
+// A Store keeps all data in the buckets of a driver.ServiceDriver. Objects are stored under their
+// keys. Records keep the data for which the driver has no place: settings, uploads and their parts.
+// Data in memory is only a cache, so another process can continue at any time. If an operation
+// needs a feature that the driver does not have, the operation fails with NotImplemented.
 //
-// Versions are the driver's. On this machine, those that were written while the bucket did not keep
-// versions are null versions. There, the driver keeps versions also while S3's versioning is
-// suspended, and a null version that was replaced is removed right afterwards.
+// The driver keeps the versions. On this machine, versions that were written while S3's versioning
+// was off are null versions. The driver keeps versions even while S3's versioning is suspended. A
+// null version that is replaced is removed right afterwards.
 type Store struct {
 	Config
 
@@ -34,21 +34,23 @@ type Store struct {
 
 var _ state.Store = (*Store)(nil)
 
-// A Config configures a [Store].
+// A Config has the service of a [Store], and the properties of buckets that other programs created.
 type Config struct {
 	Service driver.ServiceDriver
 	Now     func() time.Time // in UTC
-	// Account, Region and Natural are the properties of buckets that this server did not make.
+	// Account, Region and Natural describe buckets that have no record, because another program
+	// created them.
 	Account, Region string
 	Natural         state.Settings
 }
 
-// New returns a store of the buckets that the service has.
+// New returns a store. Its buckets are those of the service.
 func New(c Config) *Store {
 	return &Store{Config: c, open: map[string]*driverBucket{}}
 }
 
-// locate returns an open bucket, which need not exist.
+// locate returns the open bucket with this name, and opens it if necessary. It does not check
+// whether the bucket exists.
 func (s *Store) locate(name string) (*driverBucket, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -65,7 +67,7 @@ func (s *Store) locate(name string) (*driverBucket, error) {
 	return b, nil
 }
 
-// forget closes a bucket that is gone.
+// forget closes a bucket that no longer exists.
 func (s *Store) forget(b *driverBucket) {
 	s.mu.Lock()
 	if s.open[b.name] == b {
@@ -86,8 +88,8 @@ func (s *Store) Close() {
 	}
 }
 
-// bucketOf returns an open bucket with its settings. If the bucket was removed and made again,
-// the new one is opened.
+// bucketOf returns a bucket and its settings. If the open bucket was removed and created again, it
+// opens the new bucket.
 func (s *Store) bucketOf(ctx context.Context, name string) (*driverBucket, *state.Bucket, error) {
 	s.mu.Lock()
 	wasOpen := s.open[name] != nil
@@ -138,22 +140,22 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 	err = opened.write(ctx, b, &cachedBucket{})
 	switch {
 	case isCode(err, storage.PreconditionFailed), isCode(err, storage.BucketNotFound):
-		err = s3error.New("OperationAborted") // another call has changed or removed the bucket meanwhile
+		err = s3error.New("OperationAborted") // another call has changed or removed the bucket in the meantime
 	case err != nil:
 		s.uncreate(ctx, opened, b)
 	}
 	return true, err
 }
 
-// uncreate removes a bucket whose settings could not be stored, also if the client has
-// disconnected. If the bucket has a record or an object by now, it stays.
+// uncreate removes a new bucket whose settings could not be stored. It removes the bucket even if
+// the client has disconnected. The bucket stays if it has a record or an object by then.
 func (s *Store) uncreate(ctx context.Context, b *driverBucket, asked *state.Bucket) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
 	b.changing.Lock()
 	defer b.changing.Unlock()
 	if found, err := b.read(ctx, true); err == nil && found.revision == "" {
-		_ = s.removeBucket(ctx, b, asked) // the client gets the first error
+		_ = s.removeBucket(ctx, b, asked) // return the first error, not this one
 	}
 }
 
@@ -177,7 +179,7 @@ func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*stat
 			return err
 		}
 		err = b.write(ctx, &changed, old)
-		if !isCode(err, storage.PreconditionFailed) { // otherwise another process was faster
+		if !isCode(err, storage.PreconditionFailed) { // after PreconditionFailed, retry: another process was faster
 			return err
 		}
 	}
@@ -194,7 +196,8 @@ func (s *Store) DeleteBucket(ctx context.Context, name string) error {
 	return s.removeBucket(ctx, b, old)
 }
 
-// removeBucket looks for objects first, because Azure would remove them with the bucket.
+// removeBucket removes an empty bucket and its records. It checks that the bucket is empty before
+// it asks the driver, because Azure removes a bucket together with its objects.
 func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *state.Bucket) error {
 	if r := b.records; r != nil && r.prefix != "" {
 		if err := b.checkEmpty(ctx); err != nil {
@@ -211,7 +214,7 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 		}
 	}
 	if err := s.Service.DeleteBucket(ctx, b.name); err != nil {
-		if b.records != nil && b.records.prefix != "" { // an object was written meanwhile
+		if b.records != nil && b.records.prefix != "" { // another client wrote an object: restore the settings
 			return errors.Join(ErrorOf(err, b.name), b.write(ctx, settings, &cachedBucket{}))
 		}
 		return ErrorOf(err, b.name)
@@ -232,10 +235,12 @@ func (s *Store) ListBuckets(ctx context.Context, from string, show func(*state.B
 			}
 			b, err := s.Bucket(ctx, info.Name)
 			switch {
-			case s3error.Is(err, "NoSuchBucket"): // the bucket was removed meanwhile
+			case s3error.Is(err, "NoSuchBucket"): // the bucket was removed after it was listed
 				continue
 			case isCode(err, storage.ChecksumMismatch),
-				isCode(err, storage.PermissionDenied): // of another server, without encryption or with another key
+				// The bucket belongs to another server, which does not encrypt its data or encrypts
+				// it with another key.
+				isCode(err, storage.PermissionDenied):
 				continue
 			case err != nil:
 				return err
@@ -250,7 +255,7 @@ func (s *Store) ListBuckets(ctx context.Context, from string, show func(*state.B
 	}
 }
 
-// shownTime returns a time that S3 can show: 1970 if the time is not known.
+// shownTime returns t, or the beginning of 1970 if t is unknown, because S3 must show a time.
 func shownTime(t time.Time) time.Time {
 	if t.IsZero() {
 		return time.Unix(0, 0).UTC()

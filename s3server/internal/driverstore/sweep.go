@@ -10,9 +10,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// SweepUploads removes the records that a killed server has left of uploads that have ended. An
-// upload that has not ended stays: its client may continue it. A bucket that cannot be read is left
-// to the next start.
+// SweepUploads removes records of uploads that have ended, which a killed server may have left. An
+// upload in progress stays, because its client may continue it. If a bucket cannot be read, its
+// records stay until the next start of a server.
 func (s *Store) SweepUploads(ctx context.Context) {
 	var names []string
 	_ = s.ListBuckets(ctx, "", func(b *state.Bucket) bool {
@@ -31,8 +31,8 @@ func (s *Store) SweepUploads(ctx context.Context) {
 	}
 }
 
-// sweepUploads removes the records of uploads that the driver no longer has: the server was
-// killed after it had completed or aborted them.
+// sweepUploads removes the records of uploads that the driver no longer has. A server was killed
+// between ending such an upload and removing its record.
 func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 	if !m.bucket.has(storage.OpenUploads) {
 		return nil
@@ -40,11 +40,13 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 	return r.each(ctx, "uploads/", "", func(name string) (bool, error) {
 		u, err := m.upload(ctx, strings.TrimPrefix(name, "uploads/"))
 		if err != nil {
-			return ctx.Err() == nil, nil // the upload has ended, or the record cannot be read
+			return ctx.Err() == nil, nil // skip an upload that has ended or whose record cannot be read
 		}
 		record := u.Object.Data.(*uploadRecord)
 		if record.Staged || !record.AnyOrder && !m.bucket.ownStore() {
-			return true, nil // no driver knows the upload, or only the driver that began it
+			// The driver has no upload for staged parts. Some other uploads are known only to the
+			// open driver that began them, so a missing upload proves nothing.
+			return true, nil
 		}
 		_, err = m.bucket.driver.ListParts(
 			ctx, &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: record.Upload, Limit: 1},
@@ -56,11 +58,11 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 	})
 }
 
-// sweepParts removes the records of parts whose upload has no record. It leaves all other objects, and the
-// records of a bucket that was copied.
+// sweepParts removes the records of parts whose upload has no record. It does not remove records
+// that were copied from another bucket, or other objects.
 func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 	var orphans []string
-	last, ended := "", false // last is the id of an upload
+	last, ended := "", false // last is the id of the previous upload, and ended is true if it has no record
 	err := r.each(ctx, "parts/", "", func(name string) (bool, error) {
 		if id, _, _ := strings.Cut(strings.TrimPrefix(name, "parts/"), "/"); id != last {
 			_, err := r.revision(ctx, uploadName(id))
@@ -81,8 +83,7 @@ func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 		if own, err := r.isOwn(ctx, orphans[i]); err != nil || !own {
 			return err
 		}
-		return r.removeAll(
-			ctx, orphans[i], m.bucket.keepsVersions(),
-		) // a staged part has the name of its record, and more
+		// The key of the record begins the key of the staged part, so removeAll removes both.
+		return r.removeAll(ctx, orphans[i], m.bucket.keepsVersions())
 	})
 }

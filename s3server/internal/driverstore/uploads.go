@@ -15,15 +15,16 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// An uploadRecord is the record of an upload. Its name is "uploads/" and the id of the upload.
+// An uploadRecord is the stored record of an upload. The record's name is "uploads/" and the id of
+// the upload.
 type uploadRecord struct {
 	Place      string
 	Key        string
 	Initiated  time.Time
 	Initiator  string
-	Upload     string // the driver's name of the upload
+	Upload     string // the driver's id of the upload
 	AnyOrder   bool   `json:",omitempty"` // driver.PutRequest.AnyOrder
-	Staged     bool   `json:",omitempty"` // there is no upload of the driver until Complete
+	Staged     bool   `json:",omitempty"` // true if the driver has no upload until Complete
 	Properties storage.Properties
 	Tags       map[string]string `json:",omitempty"`
 	Retention  storage.Retention
@@ -31,7 +32,7 @@ type uploadRecord struct {
 	Kind       string
 	Covers     string
 	Asked      bool
-	Decision   *decision `json:",omitempty"` // set for staged parts
+	Decision   *decision `json:",omitempty"` // only for staged parts
 }
 
 func uploadName(id string) string { return "uploads/" + id }
@@ -45,7 +46,9 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		return err
 	}
 	staged := b.uploads.stages()
-	// On this machine, all uploads take parts in any order, and the records list them.
+	// If anyOrder is true, requests tell the driver to accept parts in any order. This library's
+	// own stores need not be told: they always accept parts in any order, and the server's records
+	// list the parts.
 	anyOrder := !staged && b.has(storage.OpenUploads) && !b.ownStore()
 	if b.has(driver.SequentialParts) && !anyOrder && !staged {
 		return s3error.New(
@@ -68,7 +71,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	}
 	r.AnyOrder = anyOrder
 	name, err := b.driver.BeginParts(ctx, r)
-	if err == nil && staged { // the store itself would have refused properties that it cannot keep
+	if err == nil && staged { // begin and abort, only to learn whether the driver accepts the properties
 		err, name = b.driver.AbortParts(ctx, r.Key, name), ""
 	}
 	if err != nil {
@@ -84,7 +87,7 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 	return ErrorOf(err, u.Key)
 }
 
-// driverUploads has the open uploads of a bucket.
+// driverUploads manages the multipart uploads of a bucket.
 type driverUploads struct{ bucket *driverBucket }
 
 func (s *Store) Upload(ctx context.Context, bucket, key, id string) (*state.Upload, error) {
@@ -131,8 +134,9 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 	return u, nil
 }
 
-// isDropped reports whether the driver has discarded the upload, because no part was sent for long.
-// It then removes the records. Amazon keeps uploads, and so do stores whose uploads are open.
+// isDropped reports whether an upload has expired, because no part was sent for a long time. It
+// then aborts the upload and removes the records. Uploads of Amazon S3 never expire, and neither do
+// open uploads ([storage.OpenUploads]), which the store itself keeps.
 func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
 	limit := m.bucket.store.Now().Add(-staleupload.Idle)
 	if u.Initiated.After(limit) || u.AnyOrder || u.Staged || m.bucket.description().Provider == "s3" {
@@ -144,14 +148,15 @@ func (m *driverUploads) isDropped(ctx context.Context, r *records, id string, u 
 	if idle, err := m.isIdle(ctx, r, id, u, limit); !idle || err != nil {
 		return false, err
 	}
-	if err := m.bucket.driver.AbortParts(ctx, m.bucket.naming().Escape(u.Key), u.Upload); err != nil { // a sweep may come later
+	// If this fails, the records stay, and a sweep can remove them later.
+	if err := m.bucket.driver.AbortParts(ctx, m.bucket.naming().Escape(u.Key), u.Upload); err != nil {
 		return false, err
 	}
 	return true, m.dropUpload(ctx, id)
 }
 
-// isIdle looks up the record of each part that the driver has, because a listing of the records may lag. It reports
-// whether all records are older than the limit.
+// isIdle reports whether no part of an upload was sent after limit. It looks up the record of each
+// part that the driver lists, because a listing of the records may be stale.
 func (m *driverUploads) isIdle(
 	ctx context.Context, r *records, id string, u *uploadRecord, limit time.Time,
 ) (bool, error) {
@@ -188,7 +193,7 @@ func (s *Store) Complete(
 	}
 	defer s.keys.Lock("complete " + u.ID)()
 	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
-		return nil, "", err // another completion was faster
+		return nil, "", err // another completion was faster, so the upload has ended
 	}
 	if made, err := b.uploads.made(ctx, u); made != nil || err != nil {
 		return nil, "", cmp.Or(err, state.NoUpload(u.ID))
@@ -211,15 +216,16 @@ func (s *Store) Complete(
 	attrs, err := b.uploads.complete(ctx, u, r, stored)
 	if err != nil {
 		switch made, _ := b.uploads.made(ctx, u); {
-		case made != nil && mayBeMade(err): // only the response was lost
+		case made != nil && mayBeMade(err): // only the response of the driver was lost
 			attrs, err = made, nil
 		case made != nil || b.uploads.isLost(ctx, u):
-			return nil, "", state.NoUpload(u.ID) // another server was faster, or another program has removed the upload
+			// Another server has completed the upload, or another program has removed it.
+			return nil, "", state.NoUpload(u.ID)
 		}
 	}
 	switch storage.CodeOf(err) {
 	case storage.InvalidArgument, storage.ObjectNotFound, storage.Changed:
-		return nil, "", s3error.New("InvalidPart", "UploadId", u.ID) // the part was replaced meanwhile
+		return nil, "", s3error.New("InvalidPart", "UploadId", u.ID) // a part was replaced in the meantime
 	}
 	if err != nil {
 		return nil, "", lost(ErrorOf(err, w.Key), w.Condition)
@@ -229,8 +235,8 @@ func (s *Store) Complete(
 	return v, shown, nil
 }
 
-// isLost reports whether the store no longer has an upload, because another program has removed
-// it. It then removes the records.
+// isLost reports whether the store no longer has an upload, because another program has removed the
+// upload. It then removes the records of the upload.
 func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 	record := u.Object.Data.(*uploadRecord)
 	if !record.AnyOrder {
@@ -242,8 +248,8 @@ func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 	return storage.CodeOf(err) == storage.ObjectNotFound && m.dropUpload(ctx, u.ID) == nil
 }
 
-// made returns the current object of its key if the upload made it, and was interrupted before it was removed. It then
-// removes the upload.
+// made returns the current object of the key if the upload has written it, and otherwise nil. The
+// server may have been interrupted after it wrote the object, so made then removes the upload.
 func (m *driverUploads) made(ctx context.Context, u *state.Upload) (*storage.Attrs, error) {
 	v, err := m.bucket.find(ctx, u.Key, "")
 	if err != nil || v == nil {
@@ -259,19 +265,21 @@ func (m *driverUploads) made(ctx context.Context, u *state.Upload) (*storage.Att
 	return held(v).attrs, nil
 }
 
-// dropUpload removes the records of an upload.
+// dropUpload removes the records of an upload and of its parts.
 func (m *driverUploads) dropUpload(ctx context.Context, id string) error {
 	records, err := m.bucket.openRecords(ctx, false)
 	if err != nil || records == nil {
 		return err
 	}
-	if err := records.removeAll(ctx, uploadName(id), m.bucket.keepsVersions()); err != nil { // no id begins another one
+	// This removes no other upload, because no id is the beginning of another id.
+	if err := records.removeAll(ctx, uploadName(id), m.bucket.keepsVersions()); err != nil {
 		return err
 	}
 	return records.removeAll(ctx, partsPrefix(id), m.bucket.keepsVersions())
 }
 
-// Abort waits for a completion in progress: after that, there is no such upload.
+// Abort aborts an upload. It waits for a completion in progress. If that succeeds, Abort fails with
+// NoSuchUpload.
 func (s *Store) Abort(ctx context.Context, u *state.Upload) error {
 	b, _, err := s.bucketOf(ctx, u.Bucket)
 	if err != nil {
@@ -287,7 +295,8 @@ func (s *Store) Abort(ctx context.Context, u *state.Upload) error {
 	return ErrorOf(b.uploads.dropUpload(ctx, u.ID), u.Key)
 }
 
-// abortUploads ends all uploads of a bucket that is removed, also those that have no record.
+// abortUploads aborts all uploads that the driver lists, even those that have no record. It is
+// called when the bucket is removed.
 func (m *driverUploads) abortUploads(ctx context.Context) error {
 	if !m.bucket.has(storage.ListedUploads) {
 		return nil

@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// ListUploads reads the records of all uploads, of which there are few, and keeps one page of them.
+// ListUploads calls show with one page of uploads. It reads the records of all uploads, because
+// there are few, but keeps only one page in memory.
 func (s *Store) ListUploads(
 	ctx context.Context, bucket string, l state.Listing, after state.UploadPosition,
 	show func(u *state.Upload, common string),

@@ -9,7 +9,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// shownVersion returns S3's form of a driver's version id, which may have any characters.
+// shownVersion returns the version id that clients see. A driver's id may have any characters, so
+// an id with characters that S3 does not permit is encoded.
 func (b *driverBucket) shownVersion(id string, modified time.Time) string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -24,18 +25,18 @@ func (b *driverBucket) shownVersion(id string, modified time.Time) string {
 
 const encodedVersion = "e."
 
-// isPlain reports whether an id of a driver is shown as it is.
+// isPlain reports whether clients see a driver's version id unchanged.
 func isPlain(id string) bool {
 	return state.IsVersionText(id) && !strings.HasPrefix(id, encodedVersion)
 }
 
-// ValidID accepts the ids of all drivers.
+// ValidID reports whether an id can be a version id. It accepts the ids of all drivers.
 func (s *Store) ValidID(id string) bool {
 	return id == state.NullVersion || len(id) >= 8 && state.IsVersionText(id)
 }
 
-// driverVersion is the inverse of shownVersion, for a key. For a missing null version, it returns
-// an id that no version has.
+// driverVersion returns the driver's version id for an id that clients see. If the key has no null
+// version, it returns an id that no version has.
 func (b *driverBucket) driverVersion(ctx context.Context, key, shown string) (id string, err error) {
 	if shown != state.NullVersion || !b.keepsVersions() {
 		return decodeVersion(shown), nil
@@ -50,8 +51,8 @@ func (b *driverBucket) driverVersion(ctx context.Context, key, shown string) (id
 	return id, err
 }
 
-// decodeVersion accepts only one id for each version: a policy may deny requests for a version by
-// its id.
+// decodeVersion returns the driver's version id for an id that clients see. It accepts only one id
+// for each version, because a policy may deny requests for a version by its id.
 func decodeVersion(shown string) string {
 	if shown == state.NullVersion {
 		return ""

@@ -12,12 +12,13 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A heldObject is an object that find has returned.
+// A heldObject is the driver's object behind a version that find has returned. The version must be
+// released, which closes the object.
 type heldObject struct {
 	bucket *driverBucket
 	attrs  *storage.Attrs
-	body   io.ReadCloser // the whole body; nil if it is opened when it is read
-	next   io.ReadCloser // the body that prepare has opened, or nil
+	body   io.ReadCloser // body of the whole object; nil unless the store is on this machine
+	next   io.ReadCloser // body that Prepare has opened for Read, or nil
 }
 
 func held(v *state.Version) *heldObject {
@@ -34,8 +35,8 @@ func (s *Store) Find(ctx context.Context, name state.VersionName) (*state.Versio
 	return v, settings.Shown(v), err
 }
 
-// find returns a version, or nil. On this machine it opens the object, so that it can be read
-// even if it is replaced.
+// find returns a version, or nil if there is none. If the store is on this machine, find opens the
+// object, so that it can be read even after it is replaced.
 func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version, error) {
 	if isMarkerID(id) {
 		return b.names.findMarker(ctx, key, id)
@@ -54,7 +55,7 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 	switch code := storage.CodeOf(err); {
 	case code == storage.ObjectNotFound:
 		if newer, err := b.driverVersion(ctx, key, id); err == nil && newer != version {
-			return b.find(ctx, key, id) // the null version was replaced meanwhile
+			return b.find(ctx, key, id) // the null version was replaced in the meantime
 		}
 		return b.names.findMarker(ctx, key, id)
 	case code == storage.InvalidArgument && id != "":
@@ -62,12 +63,12 @@ func (b *driverBucket) find(ctx context.Context, key, id string) (*state.Version
 	case err != nil:
 		return nil, ErrorOf(err, key)
 	}
-	request.Condition.Revision = h.attrs.Revision // otherwise the tags could be another object's
+	request.Condition.Revision = h.attrs.Revision // the tags must belong to the same object
 	tags, err := b.tags(ctx, h.attrs, request)
 	if err != nil {
 		h.close()
 		if isCode(err, storage.PreconditionFailed) {
-			return b.find(ctx, key, id) // the object was replaced meanwhile
+			return b.find(ctx, key, id) // the object was replaced in the meantime
 		}
 		return nil, ErrorOf(err, key)
 	}
@@ -108,7 +109,7 @@ func (s *Store) Prepare(ctx context.Context, v *state.Version, offset, length in
 	return err
 }
 
-// maxRead is the number of bytes that are read at a time.
+// maxRead is the size in bytes of the buffer for copying an object to a response.
 const maxRead = 256 << 10
 
 var readBuffers = sync.Pool{New: func() any { return new([maxRead]byte) }}
@@ -125,12 +126,14 @@ func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64
 		}
 	}
 	buffer := readBuffers.Get().(*[maxRead]byte)
-	_, err = io.CopyBuffer(to, body, buffer[:]) // a range of a file is not an io.WriterTo
+	// The buffer is used for a range of a file, which is not an io.WriterTo.
+	_, err = io.CopyBuffer(to, body, buffer[:])
 	readBuffers.Put(buffer)
 	return ErrorOf(cmp.Or(err, body.Close()), v.Key)
 }
 
-// open returns bytes of the object. If that was replaced meanwhile, another attempt finds the new one.
+// open returns a reader of a range of the object. If the object was replaced in the meantime, it
+// fails with ServiceUnavailable, and a retry reads the new object.
 func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadCloser, error) {
 	switch body := h.body.(type) {
 	case nil:
@@ -140,13 +143,13 @@ func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadClo
 		}
 		if seeker, ok := h.body.(io.Seeker); ok {
 			if _, err := seeker.Seek(0, io.SeekStart); err == nil {
-				return io.NopCloser(h.body), nil // an io.WriterTo if the body is one
+				return io.NopCloser(h.body), nil // io.NopCloser keeps the method WriteTo of a body
 			}
 		}
 		return io.NopCloser(io.NewSectionReader(body, 0, h.attrs.Size)), nil
 	}
 	request := &driver.GetRequest{Key: h.attrs.Key, Version: h.attrs.Version, Offset: offset, Length: length}
-	request.Condition.Revision = h.attrs.Revision // a cache keeps only reads with a revision
+	request.Condition.Revision = h.attrs.Revision // a layer that caches keeps only reads that name a revision
 	_, body, err := h.bucket.driver.Get(ctx, request)
 	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.ObjectNotFound) {
 		return nil, s3error.New("ServiceUnavailable")

@@ -12,33 +12,35 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A nameWalk goes through the driver's names below one folder in S3's order. The driver lists an
-// escaped segment at the place of its mark, which is not its place in S3's order. So the walk
-// lists the escaped segments of a folder on their own when it comes to the folder, and merges
-// them into the names that are not escaped. It enters an escaped folder with a nameWalk of its
-// own.
+// A nameWalk lists the driver's names below one folder in S3's order. The driver sorts an escaped
+// segment by its escaped name, which is not S3's order. So when the walk comes to a folder, it
+// lists the escaped segments of the folder separately, and merges them with the other names. It
+// lists an escaped folder with another nameWalk.
 type nameWalk struct {
 	listing   state.Listing
 	names     keyname.Naming
-	after     string // keys up to this one are skipped
-	name, key string // the folder's name in the driver and key in S3: "", or they end in a slash
-	inner     bool   // whether the folder is escaped, and this walk is part of another one
-	// each lists the driver's names. seeks reports whether it begins after r.StartAfter.
+	after     string // only keys after this key are shown
+	name, key string // the folder's driver name and S3 key; each is "" or ends with a slash
+	inner     bool   // true if the folder is escaped, and this walk is part of another one
+	// The function each lists the driver's names. The field seeks is true if this function supports
+	// r.StartAfter.
 	each  func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error
 	seeks bool
-	// show gets the entries until it returns false. versions, if it is not nil, lists the versions of
-	// a key.
+	// show is called with each entry until it returns false. The function versions lists the
+	// versions of a key. This function is nil if the walk lists only current objects.
 	show     func(e *listedEntry) (bool, error)
 	versions func(ctx context.Context, key string, f func(*listedEntry) (bool, error)) error
 
 	escaped []*escapedNames
-	listed  map[string]bool // folders whose escaped segments were listed
+	listed  map[string]bool // folders whose escaped segments have been listed
 }
 
-// walk returns the walk of a listing. It rolls up names only at slashes, as all drivers do.
+// walk returns the walk for a listing of objects. If the listing has a delimiter other than a
+// slash, the walk shows all names, because drivers group names only at slashes.
 func (n *driverNames) walk(l state.Listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
 	if l.Delimiter != "" && l.Delimiter != "/" {
-		l.Delimiter, l.Max = "", pageLimit // a page may need so many entries for a few common prefixes
+		// Many names may become few common prefixes, so request full pages.
+		l.Delimiter, l.Max = "", pageLimit
 	}
 	w := &nameWalk{listing: l, names: n.bucket.naming(), after: after, seeks: true, show: show}
 	w.each = func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
@@ -55,23 +57,25 @@ func (n *driverNames) walk(l state.Listing, after string, show func(e *listedEnt
 	return w
 }
 
-// walkVersions returns the walk of a listing of versions. It rolls up names only on this machine.
+// walkVersions returns the walk for a listing of versions. Only this library's own stores support a
+// delimiter and StartAfter in ListVersions. For other drivers, the walk lists all versions with the
+// prefix.
 func (n *driverNames) walkVersions(l state.Listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
-	local := n.bucket.description().Local
-	if !local {
+	own := n.bucket.ownStore()
+	if !own {
 		l.Delimiter = ""
 	}
 	w := n.walk(l, after, show)
 	w.each, w.versions = n.eachVersion, n.versionsOf
-	w.seeks = local // other drivers need not know StartAfter here
+	w.seeks = own
 	return w
 }
 
-// run makes the walk. It returns false if show did.
+// run shows the names of the walk. The result more is false if show has returned false.
 func (w *nameWalk) run(ctx context.Context) (more bool, err error) {
 	w.listed = map[string]bool{}
 	if w.after >= w.key && !w.contains(w.after) {
-		return true, nil // all keys are before the start
+		return true, nil // all keys of the folder precede the start
 	}
 	if err := w.enter(ctx); err != nil {
 		return false, err
@@ -86,7 +90,7 @@ func (w *nameWalk) run(ctx context.Context) (more bool, err error) {
 
 func (w *nameWalk) contains(key string) bool { return strings.HasPrefix(key, w.key) }
 
-// last returns the part of the listing's prefix that follows the folder.
+// last returns the part of the listing's prefix after the folder's key.
 func (w *nameWalk) last() string {
 	if len(w.listing.Prefix) < len(w.key) {
 		return ""
@@ -94,7 +98,8 @@ func (w *nameWalk) last() string {
 	return w.listing.Prefix[len(w.key):]
 }
 
-// request returns the request for the names that are not escaped, or nil if there are none.
+// request returns the driver's request for the names that are not escaped. It returns nil if the
+// prefix allows no such names.
 func (w *nameWalk) request() *driver.ListRequest {
 	last := w.last()
 	if w.names.EscapesAll(last) {
@@ -102,7 +107,7 @@ func (w *nameWalk) request() *driver.ListRequest {
 	}
 	r := &driver.ListRequest{Prefix: w.name + last, Delimiter: w.listing.Delimiter, Limit: w.listing.Max + 1}
 	if w.inner {
-		r.Limit = min(r.Limit, pageLimit/10) // many such walks may be in progress at a time
+		r.Limit = min(r.Limit, pageLimit/10) // a small page, because many such walks may be in progress
 	}
 	if w.seeks && w.contains(w.after) {
 		if start := w.name + sendable(w.after[len(w.key):]); start > r.Prefix {
@@ -112,7 +117,8 @@ func (w *nameWalk) request() *driver.ListRequest {
 	return r
 }
 
-// sendable returns the beginning of a key up to the first byte, or segment of dots, that a driver's name cannot have.
+// sendable returns the longest beginning of a key that can be in a driver's request. It ends before
+// the first invalid character, and before a segment that is "." or "..".
 func sendable(key string) string {
 	for i, c := range key {
 		segment, _, _ := strings.Cut(key[i:], "/")
@@ -123,8 +129,8 @@ func sendable(key string) string {
 	return key
 }
 
-// enter lists the escaped segments that the stream of the other names may not come to: those of the
-// folders in which the walk begins.
+// enter lists the escaped segments of the folders in which the walk begins. For other folders,
+// stream lists the escaped segments when it comes to a name in the folder.
 func (w *nameWalk) enter(ctx context.Context) error {
 	begins := w.contains(w.after) && w.after != ""
 	if w.last() != "" || begins {
@@ -152,7 +158,8 @@ func (w *nameWalk) enter(ctx context.Context) error {
 	return nil
 }
 
-// stream shows the names that are not escaped, and the escaped ones between them.
+// stream shows the names that are not escaped and, in the right places, the escaped ones. The
+// result more is false if show has returned false.
 func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (more bool, err error) {
 	for {
 		seek := ""
@@ -184,8 +191,8 @@ func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (more bool
 	}
 }
 
-// escapedFolder returns the folder of a name's first escaped segment, or, if none is escaped,
-// the folder of the name.
+// escapedFolder returns the folder of the first escaped segment in a name. If no segment is
+// escaped, it returns the folder of the last segment.
 func (w *nameWalk) escapedFolder(name string) (folder string, escaped bool) {
 	end := len(w.name)
 	for {

@@ -225,6 +225,37 @@ func TestAListingOfVersionsPassesOverFolders(t *testing.T) {
 	require.Equal(t, []string{"x/|", "z"}, names)
 }
 
+type plainService struct{ driver.ServiceDriver }
+
+func (s plainService) Driver(name string) (driver.Driver, error) {
+	d, err := s.ServiceDriver.Driver(name)
+	return plainVersions{d}, err
+}
+
+// plainVersions is a driver of another author on this machine. Its ListVersions knows only what the core sends.
+type plainVersions struct{ driver.Driver }
+
+func (d plainVersions) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.Provider = "another"
+	return desc
+}
+
+func (d plainVersions) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
+	if r.Delimiter != "" || r.StartAfter != "" {
+		return nil, storage.Internal
+	}
+	return d.Driver.ListVersions(ctx, r)
+}
+
+func TestADriverNeedNotTakeADelimiterOrAStartInListVersions(t *testing.T) {
+	service := plainService{memstore.NewServiceDriver(memstore.ServiceConfig{})}
+	s := storeOfKeys(t, service, true, []string{"a", "b/1", "b/2", "c"})
+	for _, delimiter := range []string{"", "/"} {
+		s.checkVersions(t, state.Listing{Delimiter: delimiter, Max: 1})
+	}
+}
+
 var hostilePieces = []string{
 	"a", "a", "A", "b", "0", "-", " ", "!", "!%", "!&", "!%%", "%", "/", "/", "//", ".", "..", "\n", "\x01", "\x1f", "\x7f", "\\", "~", "^", "=", "+", "@",
 	"é", "\uffff", "\ufffe", "\ufffd", "\U0010FFFF", "\xff", "\xc3", ".omnibucket", ".omnibucket%", "%0a", "%0A",

@@ -14,8 +14,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// putRequest returns the request of a write without body and content, and the properties to
-// keep in reserved metadata.
+// putRequest returns the driver's request for a write, without the body, and the properties to
+// store in the reserved metadata. It fails if the condition of the write does not hold.
 func (b *driverBucket) putRequest(
 	ctx context.Context, w *state.Write, settings *state.Bucket,
 ) (*driver.PutRequest, url.Values, error) {
@@ -62,8 +62,8 @@ func retentionOf(l *state.Lock) storage.Retention {
 	}
 }
 
-// guard checks a condition on the current version of a key, and returns the condition for the driver's
-// request, which makes sure that it still holds: the version must still be current.
+// guard checks a condition on the current version of a key. It returns a condition for the driver's
+// request that holds only while this version is current, so that a concurrent write is detected.
 func (b *driverBucket) guard(
 	ctx context.Context,
 	key string,
@@ -93,7 +93,8 @@ func (b *driverBucket) guard(
 		)
 }
 
-// lost returns the error of a write whose condition no longer held.
+// lost returns the S3 error for a write that failed because the driver's condition did not hold. It
+// returns any other error unchanged.
 func lost(err error, c state.WriteCondition) error {
 	if !isCode(err, storage.PreconditionFailed) {
 		return err
@@ -114,7 +115,7 @@ func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*sta
 	})
 }
 
-// write makes the request of a write, which put sends.
+// write writes an object. It makes the driver's request, and calls put to send the request.
 func (s *Store) write(
 	ctx context.Context,
 	w *state.Write,
@@ -136,7 +137,8 @@ func (s *Store) write(
 	return v, shown, nil
 }
 
-// put writes a body. It calls ended when the body has ended, before the object exists.
+// put sends a request with a body. It calls the function ended after the body was read and before
+// the object exists.
 func (b *driverBucket) put(
 	ctx context.Context, r *driver.PutRequest, from io.Reader, ended func(storage.CRC32C),
 ) (*storage.Attrs, error) {
@@ -157,8 +159,8 @@ func (b *driverBucket) put(
 	return b.driver.Put(ctx, r)
 }
 
-// written returns the version that a write has made. It removes the null version that this one
-// replaces.
+// written returns the version that a write has created. While versioning is suspended, it removes
+// the null version that was replaced.
 func (b *driverBucket) written(
 	ctx context.Context, w *state.Write, settings *state.Bucket, a *storage.Attrs,
 ) (*state.Version, string) {
@@ -186,8 +188,10 @@ func (s *Store) Copy(ctx context.Context, w *state.Write, from *state.Version) (
 	})
 }
 
-// copy lets the driver copy. A source whose checksum is not known is copied through this process,
-// because the entity tag could not be kept.
+// copy copies an object within the driver's store, so that its bytes do not pass through this
+// process. If the driver cannot copy the object, it fails with Unsupported. It also fails with
+// Unsupported if this server keeps the entity tag (see keepsETags), but the source has no checksum
+// that could be stored together with the tag.
 func (b *driverBucket) copy(
 	ctx context.Context, r *driver.PutRequest, w *state.Write, kept url.Values, h *heldObject,
 ) (*storage.Attrs, error) {

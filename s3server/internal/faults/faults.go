@@ -1,4 +1,5 @@
-// Package faults decides to which requests a fault applies. It does not know what a fault does.
+// Package faults decides which fault applies to a request. The caller of this package applies the
+// effect of the fault.
 package faults
 
 import (
@@ -9,44 +10,46 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/wildcard"
 )
 
-// A Trigger selects requests. Its texts are patterns of [wildcard.Match]; "" means any.
+// A Trigger selects requests. Operation, Bucket and Key are patterns of [wildcard.Match]. ""
+// matches any value.
 type Trigger struct {
 	Operation, Bucket, Key string
 
-	Skip  int // selected requests that pass first
-	Times int // requests until the fault ends; 0 means all
-	Rate  int // selected requests a second that pass, before Skip and Times count
+	Skip  int // selected requests before the first one to which the fault applies
+	Times int // requests to which the fault applies; 0 means no limit
+	Rate  int // selected requests per second that are exempt, and that Skip and Times do not count
 }
 
-// An Entry is a fault that was added, in the form of the admin API.
+// An Entry is a fault with its id and its use so far. The admin API shows it as JSON.
 type Entry[F any] struct {
 	ID      int `json:"id"`
-	Applied int `json:"applied"` // requests to which it was applied
+	Applied int `json:"applied"` // number of requests to which the fault was applied
 	Fault   F   `json:"fault"`
 }
 
-// A List has faults. The first one whose trigger selects a request applies to it.
+// A List holds faults in the order in which they were added. Only the first fault that selects a
+// request applies to it.
 type List[F any] struct {
 	now func() time.Time
 
 	mu    sync.Mutex
-	last  int // the latest id
+	last  int // id of the fault that was added last
 	rules []*rule[F]
 }
 
-// A rule is a fault and the requests that it has seen.
+// A rule is a fault and the counts of the requests that it has selected.
 type rule[F any] struct {
 	entry   Entry[F]
 	trigger Trigger
 	skipped int
-	left    float64 // requests that Rate still lets pass
+	left    float64 // requests that Rate exempts at the moment; grows with time
 	filled  time.Time
 }
 
 // New returns an empty list.
 func New[F any](now func() time.Time) *List[F] { return &List[F]{now: now} }
 
-// Add adds a fault after the others.
+// Add adds a fault at the end of the list, and returns its id.
 func (l *List[F]) Add(t Trigger, f F) (id int) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -55,7 +58,7 @@ func (l *List[F]) Add(t Trigger, f F) (id int) {
 	return l.last
 }
 
-// Remove removes the fault with this id, and reports whether there was one.
+// Remove removes the fault with this id. It returns false if there is none.
 func (l *List[F]) Remove(id int) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -71,7 +74,7 @@ func (l *List[F]) Clear() {
 	l.rules = nil
 }
 
-// All returns the faults in their order.
+// All returns all faults in the order in which they were added.
 func (l *List[F]) All() []Entry[F] {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -82,7 +85,7 @@ func (l *List[F]) All() []Entry[F] {
 	return all
 }
 
-// Match counts a request and returns its fault, or nil.
+// Match counts a request and returns the fault that applies to it, or nil.
 func (l *List[F]) Match(operation, bucket, key string) *F {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -103,7 +106,8 @@ func (t *Trigger) selects(operation, bucket, key string) bool {
 	return matches(t.Operation, operation) && matches(t.Bucket, bucket) && matches(t.Key, key)
 }
 
-// takes reports whether neither Rate nor Skip let one more request pass.
+// takes reports whether the fault applies to one more selected request: neither Rate nor Skip
+// exempts it.
 func (r *rule[F]) takes(now func() time.Time) bool {
 	if r.trigger.Rate > 0 && r.passes(now()) {
 		return false
@@ -115,7 +119,7 @@ func (r *rule[F]) takes(now func() time.Time) bool {
 	return true
 }
 
-// passes reports whether Rate lets one more request pass.
+// passes reports whether Rate exempts one more request from the fault.
 func (r *rule[F]) passes(now time.Time) bool {
 	rate := float64(r.trigger.Rate)
 	atOnce := max(1, rate/10)

@@ -1,5 +1,5 @@
-// Package formpolicy has the policies of forms: in a policy, the signer says which fields and
-// files a browser can send.
+// Package formpolicy implements the policies of form uploads. With a policy, the signer limits the
+// fields and files that a browser can send.
 package formpolicy
 
 import (
@@ -13,25 +13,26 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// A Policy says which forms the signer allows.
+// A Policy limits the forms that a browser may post until Expiration. The signer of a form writes
+// the policy.
 type Policy struct {
 	Expiration time.Time
 	Conditions []json.RawMessage
 }
 
-// Sizes are limits on a file, in bytes.
+// Sizes is the minimum and the maximum size of a file, in bytes.
 type Sizes struct{ Least, Most int64 }
 
-// A condition is one condition of a policy.
+// A condition is one condition of a policy, such as a value that a field must have.
 type condition struct {
-	match string // "eq", "starts-with", "content-length-range"
-	field string // in lower case
+	match string // "eq", "starts-with" or "content-length-range"
+	field string // name of the field, in lower case
 	value string
 	sizes Sizes
 	raw   string
 }
 
-// Parse reads a policy, which is JSON in base64.
+// Parse decodes a policy from base64 and JSON.
 func Parse(encoded string) (*Policy, error) {
 	document, err := base64.StdEncoding.DecodeString(encoded)
 	if err != nil {
@@ -44,18 +45,19 @@ func Parse(encoded string) (*Policy, error) {
 		return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid JSON.")
 	}
 	for name := range names {
-		if name != "expiration" && name != "conditions" { // encoding/json would ignore the case
+		if name != "expiration" && name != "conditions" { // encoding/json would accept other cases of letters
 			return nil, s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Unexpected: '%s'.", name)
 		}
 	}
 	return &p, nil
 }
 
-// unlisted fields need no condition.
+// unlisted has the names of fields that a form may have without a condition in the policy.
 var unlisted = []string{"policy", "x-amz-signature", "file", "awsaccesskeyid", "signature"}
 
-// Check checks that every condition holds and that every field has a condition. names has the names
-// of the fields in their order. It returns size, restricted by the conditions of the policy.
+// Check fails if a condition does not hold, or if a field has no condition. The parameter names has
+// the names of the fields in their order. Check returns size, reduced to the range that the policy
+// permits.
 func (p *Policy) Check(names []string, fields map[string]string, bucket string, size Sizes) (Sizes, error) {
 	known := map[string]bool{}
 	for _, raw := range p.Conditions {
@@ -92,8 +94,8 @@ func (p *Policy) Check(names []string, fields map[string]string, bucket string, 
 	return size, nil
 }
 
-// begins reports whether a value begins with the text of the condition. If a media type is a list, each element
-// must, because browsers use the last one.
+// begins reports whether a value begins with the text of the condition. If a content type is a
+// list, every element must begin with the text, because browsers use the last element.
 func (c condition) begins(value string) bool {
 	if c.field != "content-type" {
 		return strings.HasPrefix(value, c.value)
@@ -103,7 +105,7 @@ func (c condition) begins(value string) bool {
 	)
 }
 
-// parseCondition reads {"field": "value"} or [match, "$field", "value"].
+// parseCondition decodes a condition of the form {"field": "value"} or [match, "$field", "value"].
 func parseCondition(raw json.RawMessage) (c condition, err error) {
 	wrong := s3error.New("InvalidPolicyDocument").WithMessage("Invalid Policy: Invalid Condition: %s", raw)
 	var exact map[string]string

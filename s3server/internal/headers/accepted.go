@@ -1,5 +1,5 @@
-// Package headers knows which headers a request may have, and reads those for conditions, the
-// properties of an object, and its lock.
+// Package headers decides which headers a request may have. It also reads the headers for
+// conditions, the properties of an object, and its lock.
 package headers
 
 import (
@@ -11,11 +11,11 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// AmzPrefix begins the headers of AWS.
+// AmzPrefix begins the names of AWS's own headers.
 const AmzPrefix = "X-Amz-"
 
-// commonHeaders are the x-amz-* headers that every operation accepts. They belong to the
-// signature, the account or the client, or offer something that a server need not use.
+// commonHeaders has the x-amz-* headers that every operation accepts. They concern the signature,
+// the account or the client, or ask for something that a server may ignore.
 var commonHeaders = []string{
 	"x-amz-algorithm", "x-amz-credential", "x-amz-date", "x-amz-expires", "x-amz-signature", "x-amz-signedheaders",
 	"x-amz-content-sha256", "x-amz-security-token", "x-amz-expected-bucket-owner", "x-amz-request-payer",
@@ -23,11 +23,11 @@ var commonHeaders = []string{
 }
 
 var (
-	// bodyHeaders are headers about the body of a request.
+	// bodyHeaders describe the body of a request.
 	bodyHeaders = []string{
 		"x-amz-checksum-*", "x-amz-sdk-checksum-algorithm", "x-amz-trailer", "x-amz-decoded-content-length",
 	}
-	// kindHeaders are the headers that name the kind of a checksum.
+	// kindHeaders select the kind of a checksum.
 	kindHeaders       = []string{"x-amz-checksum-algorithm", "x-amz-checksum-type"}
 	encryptionHeaders = []string{
 		"x-amz-server-side-encryption", "x-amz-server-side-encryption-aws-kms-key-id",
@@ -40,14 +40,14 @@ var (
 	aclHeaders = []string{
 		"x-amz-acl", "x-amz-grant-full-control", "x-amz-grant-read", "x-amz-grant-read-acp", "x-amz-grant-write", "x-amz-grant-write-acp",
 	}
-	// sourceHeaders are the headers for the source of a copy.
+	// sourceHeaders name the source of a copy and the conditions on it.
 	sourceHeaders = []string{
 		"x-amz-copy-source", "x-amz-copy-source-if-match", "x-amz-copy-source-if-none-match",
 		"x-amz-copy-source-if-modified-since", "x-amz-copy-source-if-unmodified-since",
 		"x-amz-copy-source-server-side-encryption-customer-algorithm", "x-amz-copy-source-server-side-encryption-customer-key",
 		"x-amz-copy-source-server-side-encryption-customer-key-md5", "x-amz-source-expected-bucket-owner",
 	}
-	// objectHeaders are the headers with the properties of an object that is written.
+	// objectHeaders have the properties of an object that is written.
 	objectHeaders = slices.Concat(encryptionHeaders, customerHeaders, aclHeaders, []string{
 		"x-amz-meta-*", "x-amz-storage-class", "x-amz-website-redirect-location",
 		"x-amz-object-lock-mode", "x-amz-object-lock-retain-until-date", "x-amz-object-lock-legal-hold",
@@ -56,15 +56,16 @@ var (
 	listHeaders = []string{"x-amz-optional-object-attributes"}
 )
 
-// FormFields stands for the x-amz-* fields of the form of a PostObject, whose headers are those of a
-// browser.
+// FormFields is used in acceptedHeaders in place of the name of an operation. It is for the x-amz-*
+// fields of a form upload, which are checked like headers. The real headers of such a request are
+// the browser's.
 const FormFields = "PostObject's form"
 
-// acceptedHeaders are the further x-amz-* headers by operation. The handler of an operation honors these
-// headers, or refuses them with an error of its own.
+// acceptedHeaders maps an operation to the x-amz-* headers that it accepts in addition to
+// commonHeaders. The handler of the operation either honors such a header or fails with an error.
 var acceptedHeaders = headerTable(map[string][]string{
-	// The last two are for operations that are missing here: those whose names begin with Put, and
-	// all others.
+	// These two rows are for operations that are not in the table. The first row is for names that
+	// begin with Put. The second row is for all other names.
 	"Put": bodyHeaders,
 	"":    nil,
 
@@ -116,16 +117,16 @@ var acceptedHeaders = headerTable(map[string][]string{
 	"ListParts": customerHeaders,
 })
 
-// missingHeaders are x-amz-* headers to which AWS gives a meaning that this server does not give
-// them in any operation. A name that ends in "*" stands for all that begin with it.
+// missingHeaders has x-amz-* headers of AWS that this server does not implement in any operation.
+// "*" at the end of a name matches any text.
 var missingHeaders = []string{
 	"x-amz-acl*", "x-amz-bucket-namespace", "x-amz-bucket-object-lock-*", "x-amz-checksum-*", "x-amz-copy-source*", "x-amz-create-session-*",
 	"x-amz-grant-*", "x-amz-if-*", "x-amz-mfa", "x-amz-object-lock-*", "x-amz-object-ownership*", "x-amz-rename-source*",
 	"x-amz-s3session-token", "x-amz-server-side-encryption*", "x-amz-tagging*", "x-amz-write-offset-bytes",
 }
 
-// hasMeaning reports whether AWS gives a meaning to a header, as far as this server knows, in
-// whichever operation.
+// hasMeaning reports whether AWS defines a header for at least one operation, as far as this server
+// knows.
 func hasMeaning(name string) bool {
 	if strings.HasPrefix(name, MetadataPrefix) {
 		return true
@@ -142,8 +143,8 @@ func hasMeaning(name string) bool {
 	})
 }
 
-// headerTable returns the names in the form of [http.Header], with the common ones. A name that
-// ends in "-*" stands for all that begin with it.
+// headerTable converts lists of names to sets, and adds commonHeaders to each. The names get the
+// form of [http.Header]. If a name ends with "-*", the set has the name without the "*".
 func headerTable(names map[string][]string) map[string]map[string]bool {
 	table := map[string]map[string]bool{}
 	for operation, accepted := range names {
@@ -155,9 +156,10 @@ func headerTable(names map[string][]string) map[string]map[string]bool {
 	return table
 }
 
-// Check refuses the x-amz-* headers to which AWS gives a meaning that this server does not
-// give them. A strict server also refuses those that it does not know, because AWS may give them
-// one some day. Proxies and other S3 servers have such headers of their own.
+// Check fails with NotImplemented if a request has an x-amz-* header of AWS that this server does
+// not implement for the operation. A strict server also refuses unknown x-amz-* headers, because
+// AWS may define them later. Otherwise they are accepted: proxies and other S3 servers have such
+// headers.
 func Check(operation string, header http.Header, strict bool) error {
 	accepted := acceptedHeaders[operation]
 	switch {

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// WriteCondition reads the headers of a write. S3 supports If-None-Match only with
-// "*", and one condition at a time.
+// WriteCondition reads the condition in the headers of a write. Like S3, it accepts only one
+// condition, and If-None-Match only with "*".
 func WriteCondition(header http.Header) (state.WriteCondition, error) {
 	none, match := headertext.Lines(header, "If-None-Match"), headertext.Lines(header, "If-Match")
 	if none != "" && (match != "" || none != "*") {
@@ -26,8 +26,8 @@ func WriteCondition(header http.Header) (state.WriteCondition, error) {
 		)
 }
 
-// NoWriteCondition refuses conditions on a request that supports none, such as
-// UploadPart.
+// NoWriteCondition fails if a request has a condition, although its operation supports none.
+// UploadPart is such an operation.
 func NoWriteCondition(header http.Header) error { return refuse(header, "If-Match", "If-None-Match") }
 
 func refuse(header http.Header, names ...string) error {
@@ -39,9 +39,9 @@ func refuse(header http.Header, names ...string) error {
 	return nil
 }
 
-// failing returns the names of conditions that do not hold for a version, or "": If-Match or
-// If-Unmodified-Since, and If-None-Match or If-Modified-Since. If there is a condition on the entity tag,
-// the one on the date does not count.
+// failing returns the names of the conditions that do not hold for a version, or "". The result
+// wanted is If-Match or If-Unmodified-Since. The result unwanted is If-None-Match or
+// If-Modified-Since. A condition on the date is ignored if there is also one on the entity tag.
 func failing(header http.Header, prefix string, v *state.Version) (wanted, unwanted string) {
 	modified := v.Modified.Truncate(time.Second)
 	if match := headertext.Lines(header, prefix+"If-Match"); match != "" {
@@ -61,7 +61,8 @@ func failing(header http.Header, prefix string, v *state.Version) (wanted, unwan
 	return wanted, unwanted
 }
 
-// CheckRead checks the conditions of a read, in the order of RFC 9110.
+// CheckRead fails if a condition in the headers of a read does not hold for a version. It follows
+// the order of RFC 9110.
 func CheckRead(header http.Header, v *state.Version) error {
 	switch wanted, unwanted := failing(header, "", v); {
 	case wanted != "":
@@ -78,8 +79,7 @@ func CheckRead(header http.Header, v *state.Version) error {
 	return nil
 }
 
-// CheckSource checks the conditions on the source of a copy. Each one that fails is a
-// 412.
+// CheckSource fails with status 412 if a condition on the source of a copy does not hold.
 func CheckSource(header http.Header, v *state.Version) error {
 	const prefix = "X-Amz-Copy-Source-"
 	wanted, unwanted := failing(header, prefix, v)

@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// Lock reads the lock in the headers of a write at the time now.
+// Lock reads the retention and the legal hold from the headers of a write. It fails if the
+// retention ends before now.
 func Lock(header http.Header, now time.Time) (state.Lock, error) {
 	l := state.Lock{Mode: header.Get(state.LockMode), Hold: header.Get(state.LockHold)}
 	until := header.Get(state.LockUntil)

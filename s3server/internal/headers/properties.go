@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// MetadataPrefix begins the headers of metadata.
+// MetadataPrefix is the beginning of the name of each header that carries user metadata.
 const MetadataPrefix = "X-Amz-Meta-"
 
 var redirection = regexp.MustCompile(`^(/|https?://)`)
@@ -25,8 +25,8 @@ var storageClasses = []string{
 	"GLACIER_IR",
 }
 
-// Properties reads the properties from the headers of a request. maxMetadata bounds the names and
-// values of its metadata, in bytes.
+// Properties reads the properties of an object from the headers of a request. The parameter
+// maxMetadata is the maximum sum of bytes of the names and values of the object's metadata.
 func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 	p := state.Properties{Header: http.Header{}, Class: cmp.Or(header.Get("X-Amz-Storage-Class"), state.Standard)}
 	if !slices.Contains(storageClasses, p.Class) {
@@ -34,7 +34,8 @@ func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 	}
 	for _, name := range state.SystemHeaders {
 		if value := header.Get(name); value != "" {
-			if err := Sendable(name, value, unicode.MaxRune); err != nil { // the value of a form is not a header
+			// net/http has checked the headers, but not the fields of a form.
+			if err := Sendable(name, value, unicode.MaxRune); err != nil {
 				return p, err
 			}
 			p.Header.Set(name, value)
@@ -55,7 +56,8 @@ func Properties(header http.Header, maxMetadata int) (state.Properties, error) {
 	return p, err
 }
 
-// Sendable refuses the value of an argument if a header cannot have it, or if it has a character above most.
+// Sendable fails if value has a character that a header cannot have, or a character with a greater
+// code point than the parameter most. The error names the argument.
 func Sendable(argument, value string, most rune) error {
 	if strings.ContainsFunc(value, func(c rune) bool { return c > most || c < ' ' && c != '\t' || c == 0x7F }) {
 		return s3error.New(
@@ -67,8 +69,9 @@ func Sendable(argument, value string, most rune) error {
 	return nil
 }
 
-// readMetadata reads the user metadata. S3 returns the names in lower case, but net/http would
-// write names that [http.Header.Set] has set in another form.
+// readMetadata copies the user metadata from the headers of a request to those of an object.
+// Responses must have the names in lower case, as on S3. It therefore does not use
+// [http.Header.Set], which changes the case.
 func readMetadata(from, to http.Header, most int) error {
 	total := 0
 	for name, values := range from {
@@ -77,7 +80,8 @@ func readMetadata(from, to http.Header, most int) error {
 			continue
 		}
 		total += len(name) - len(MetadataPrefix) + len(value)
-		to[strings.ToLower(name)] = []string{mime.BEncoding.Encode("UTF-8", value)} // itself if it is ASCII, as S3 does
+		// Like S3, encode a value that is not ASCII.
+		to[strings.ToLower(name)] = []string{mime.BEncoding.Encode("UTF-8", value)}
 	}
 	if total > most {
 		return s3error.New("MetadataTooLarge", "Size", strconv.Itoa(total), "MaxSizeAllowed", strconv.Itoa(most))

@@ -1,10 +1,10 @@
-// Package keylock has locks with names, which take memory only while they are held.
+// Package keylock implements locks with names. A lock takes memory only while it is in use.
 package keylock
 
 import "sync"
 
-// Locks serialize what is done under one name in this process. That may take as long as its client likes,
-// and other names do not wait for it. The zero value has no lock that is held.
+// Locks has one lock for each name, within this process. A lock may be held for a long time without
+// delaying calls for other names. The zero value is ready for use.
 type Locks struct {
 	mu  sync.Mutex
 	all map[string]*lock
@@ -12,10 +12,10 @@ type Locks struct {
 
 type lock struct {
 	held  sync.Mutex
-	users int // number of calls that hold it or wait for it
+	users int // number of calls that hold the lock or wait for it
 }
 
-// Lock waits for the lock with a name. The caller must call unlock.
+// Lock acquires the lock with a name, and waits if it is held. The caller must call unlock.
 func (l *Locks) Lock(name string) (unlock func()) {
 	l.mu.Lock()
 	k := l.all[name]

@@ -1,23 +1,22 @@
-// Package keyname has the names under which a store keeps the keys of S3.
+// Package keyname converts S3 keys to the names under which a driver stores them.
 //
-// S3 has keys that a driver.Driver refuses (rule K1): with empty segments, as the folder marker
-// "dir/" and "a//b", with the segments "." and "..", or with control characters. In a directory,
-// such a segment is escaped:
+// Rule K1 of the contract lets a driver refuse some keys that S3 has: keys with empty segments,
+// such as "dir/" and "a//b", with the segments "." and "..", or with control characters. In a
+// directory, such a segment is escaped:
 //
 //	dir/       dir/!%
 //	a//b       a/!%/b
 //	a/..       a/!%.%2E
 //	tab\there  !%tab%09here
 //
-// All other segments are themselves, so that objects have natural names. Escaped names differ
-// from each other and from all natural ones, except that a segment that begins with "!%" is
-// escaped, too.
+// All other segments are stored unchanged, so that most objects have their natural names. A segment
+// that begins with "!%" is escaped, too. Therefore no two keys have the same name.
 //
-// Other tools write such keys to the buckets of providers, and a gateway must reach them (rule K2).
-// There, only the segments are escaped that the provider cannot have.
+// In the buckets of providers, other tools may have written such keys, and a gateway must find them
+// (rule K2). There, only segments that the provider does not support are escaped.
 //
-// A driver lists an escaped segment at the place of "!%". A nameWalk lists it at its place in S3's
-// order.
+// A driver sorts an escaped segment by its escaped name. Package driverstore shows it at its place
+// in S3's order.
 package keyname
 
 import (
@@ -30,15 +29,15 @@ import (
 // Mark begins an escaped segment.
 const Mark = "!%"
 
-// A Naming says which segments a store has under their own names although rule K1 refuses them. The
-// zero value is the naming of a directory.
+// A Naming selects the segments that a store accepts unescaped, although rule K1 lets a driver
+// refuse them. The zero value is the naming of a directory, which accepts none of them.
 type Naming struct {
-	Empty  bool // empty segments, except the first
-	Slash  bool // an empty first segment
+	Empty  bool // empty segments, except the first segment of a key
+	Slash  bool // an empty first segment, so that a key begins with a slash
 	Others bool // all other segments except "." and ".."
 }
 
-// Escape returns the driver's key of an S3 key.
+// Escape converts an S3 key to the driver's name.
 func (n Naming) Escape(key string) string {
 	segments := strings.Split(key, "/")
 	for i, s := range segments {
@@ -47,7 +46,8 @@ func (n Naming) Escape(key string) string {
 	return strings.Join(segments, "/")
 }
 
-// IsNatural reports whether no segment is escaped. whole says that they begin a key.
+// IsNatural reports whether none of the segments needs to be escaped. If whole is true, the first
+// of these segments is the first segment of a key.
 func (n Naming) IsNatural(segments string, whole bool) bool {
 	for segment := range strings.SplitSeq(segments, "/") {
 		if !n.isNaturalSegment(segment, whole) {
@@ -68,7 +68,7 @@ func (n Naming) isNaturalSegment(s string, first bool) bool {
 	return n.Others || s[len(s)-1] != '.' && strings.IndexFunc(s, mustEscape) < 0
 }
 
-// mustEscape reports whether rule K1 forbids a character.
+// mustEscape reports whether a character must be escaped because rule K1 forbids it.
 func mustEscape(c rune) bool {
 	return c < 0x20 || c == 0x7F || c == '\\' || c == 0xFFFE || c == 0xFFFF
 }
@@ -80,8 +80,8 @@ func (n Naming) escapeSegment(s string, first bool) string {
 	return Mark + EscapeText(s, true)
 }
 
-// EscapeText escapes the characters of a segment. A dot is escaped only at the end, and only if
-// s is a whole segment.
+// EscapeText escapes characters of a segment as in a URL. If whole is true, s is a whole segment,
+// and a dot at its end is escaped, too.
 func EscapeText(s string, whole bool) string {
 	var b strings.Builder
 	for i, c := range s {
@@ -101,8 +101,8 @@ func EscapeText(s string, whole bool) string {
 	return b.String()
 }
 
-// Unescape returns the S3 key of a driver's key. It returns false if no S3 key has that name.
-// A prefix that ends in a slash is a key whose last segment is missing.
+// Unescape converts a driver's name to an S3 key. It returns false if no S3 key has this name. If
+// isPrefix is true, the name may be a prefix that ends with a slash.
 func (n Naming) Unescape(name string, isPrefix bool) (string, bool) {
 	if !strings.Contains(name, Mark) {
 		return name, true
@@ -125,7 +125,7 @@ func (n Naming) Unescape(name string, isPrefix bool) (string, bool) {
 	return strings.Join(segments, "/"), true
 }
 
-// EscapesAll reports whether every segment that begins with begin is escaped.
+// EscapesAll reports whether every segment with this beginning is escaped.
 func (n Naming) EscapesAll(begin string) bool {
 	return strings.HasPrefix(begin, Mark) || !n.Others && strings.IndexFunc(begin, mustEscape) >= 0
 }

@@ -8,17 +8,18 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// FullDay is the length of a day on AWS.
+// FullDay is the real length of a day. Tests may use shorter days.
 const FullDay = 24 * time.Hour
 
-// A Clock says when rules act.
+// A Clock is the current time and the length of a day, from which the times of rules are computed.
 type Clock struct {
 	Now time.Time
 	Day time.Duration
 }
 
-// after returns the time at which a rule that waits for so many days acts. AWS adds the days and
-// then waits for the next midnight in UTC. A shorter day has no midnight.
+// after returns the time at which a rule takes effect, which is a number of days after t. AWS
+// rounds the time up to the next midnight in UTC. If the clock has shorter days, the time is not
+// rounded.
 func (c Clock) after(t time.Time, days int) time.Time {
 	if c.Day == FullDay {
 		t = t.UTC().Truncate(FullDay).Add(FullDay)
@@ -26,17 +27,18 @@ func (c Clock) after(t time.Time, days int) time.Time {
 	return t.Add(time.Duration(days) * c.Day)
 }
 
-// A Version has the properties of a version that rules depend on.
+// A Version has the properties of an object's version on which rules depend.
 type Version struct {
 	Key      string
-	Marker   bool // a delete marker, without size, class and tags
+	Marker   bool // true for a delete marker, which has no size, class and tags
 	Size     int64
 	Class    string
 	Tags     []tagging.Tag
 	Modified time.Time
 }
 
-// Abortion returns when an upload is removed and by which rule, or a zero time.
+// Abortion returns the time at which the first rule aborts an incomplete upload. The zero value
+// means never.
 func (c *Configuration) Abortion(key string, initiated time.Time, clock Clock) (first Deadline) {
 	for _, rule := range c.Rules() {
 		if a := rule.AbortIncompleteMultipartUpload; a != nil && strings.HasPrefix(key, rule.scope().prefix) {
@@ -46,7 +48,8 @@ func (c *Configuration) Abortion(key string, initiated time.Time, clock Clock) (
 	return first
 }
 
-// A Deadline is the time at which a rule acts. The zero value means never.
+// A Deadline is the time at which a rule takes effect, and the rule's id. The zero value means
+// never.
 type Deadline struct {
 	At   time.Time
 	Rule string
@@ -59,7 +62,7 @@ func (d Deadline) orEarlier(other Deadline) Deadline {
 	return d
 }
 
-// IsOver reports whether the Deadline is not after now.
+// IsOver reports whether the time of the deadline has come.
 func (d Deadline) IsOver(now time.Time) bool { return d.Rule != "" && !now.Before(d.At) }
 
 // Rules returns the rules that are enabled.
@@ -75,14 +78,15 @@ func (c *Configuration) Rules() (rules []*Rule) {
 	return rules
 }
 
-// A Action is what happens to one version. The zero value means that nothing happens.
+// An Action is what the rules do with one version now. The zero value means nothing.
 type Action struct {
 	Expire bool
-	Class  string // the new storage class
+	Class  string // the new storage class, or ""
 }
 
-// Action returns what happens to versions[i]. The versions are those of a key, newest first. An
-// expiration takes precedence over a transition, and a colder class over a warmer one.
+// Action returns what the rules do with versions[i] now. versions has all versions of a key, the
+// newest first. An expiration has precedence over a transition. If there are several transitions,
+// the one to the coldest class counts.
 func (c *Configuration) Action(versions []Version, i int, clock Clock) (act Action) {
 	v := versions[i]
 	for _, rule := range c.Rules() {
@@ -107,8 +111,8 @@ func (c *Configuration) Action(versions []Version, i int, clock Clock) (act Acti
 	return act
 }
 
-// leastSize returns the size in bytes below which an object is not transitioned by a rule without
-// sizes.
+// leastSize returns the minimum size in bytes of an object that a rule may transition to a class,
+// if the rule itself has no sizes.
 func leastSize(class, least string) int64 {
 	if least == SmallByClass && (class == "GLACIER" || class == "DEEP_ARCHIVE") {
 		return 0
@@ -116,7 +120,8 @@ func leastSize(class, least string) int64 {
 	return 128 << 10
 }
 
-// expires reports whether the rule, whose scope has versions[i], removes that version now.
+// expires reports whether the rule removes versions[i] now. The version must match the rule's
+// filter.
 func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 	if i > 0 {
 		e := r.NoncurrentVersionExpiration
@@ -133,7 +138,8 @@ func (r *Rule) expires(versions []Version, i int, clock Clock) bool {
 	return r.expiration(v, clock).IsOver(clock.Now)
 }
 
-// expiration returns when the rule removes a version that stays current.
+// expiration returns the time at which the rule removes a version, provided that it stays current
+// until then.
 func (r *Rule) expiration(v Version, clock Clock) Deadline {
 	switch e := r.Expiration; {
 	case e == nil:
@@ -145,8 +151,8 @@ func (r *Rule) expiration(v Version, clock Clock) Deadline {
 	return Deadline{}
 }
 
-// transitions returns the storage classes to which the rule, whose scope has versions[i], moves
-// that version by now.
+// transitions returns the storage classes to which the rule has transitioned versions[i] by now.
+// The version must match the rule's filter.
 func (r *Rule) transitions(versions []Version, i int, clock Clock) (classes []string) {
 	v := versions[i]
 	if v.Marker {
@@ -181,7 +187,8 @@ func count(n *int) int {
 	return *n
 }
 
-// Expiry returns when the rules remove a version that stays current, or a zero Deadline.
+// Expiry returns the time at which the first rule removes a version, provided that it stays current
+// until then. The zero value means never.
 func (c *Configuration) Expiry(v Version, clock Clock) (first Deadline) {
 	for _, rule := range c.Rules() {
 		if d := rule.expiration(v, clock); d.Rule != "" && rule.scope().has(v) {

@@ -1,5 +1,6 @@
-// Package lifecycle has the rules by which objects expire or change their storage class, and by
-// which uploads are aborted: their document, and their effect on a version at a given time.
+// Package lifecycle implements lifecycle rules: objects expire or change their storage class, and
+// incomplete uploads are aborted. It has the rules' XML document, and computes their effect at a
+// given time.
 package lifecycle
 
 import (
@@ -9,19 +10,20 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// A Configuration is the document with the rules of a bucket.
+// A Configuration is the XML document with the lifecycle rules of a bucket.
 type Configuration struct {
 	XMLName xml.Name `xml:"LifecycleConfiguration"`
 	Rule    []Rule
-	// Least is [SmallAnywhere] or [SmallByClass], from a header of the request.
+	// Least is [SmallAnywhere] or [SmallByClass]. It selects the small objects that are not
+	// transitioned, and comes from a header of the request.
 	Least string `xml:"-"`
 }
 
-// A Rule says what happens to some versions and uploads, and when.
+// A Rule is one lifecycle rule. It selects versions and uploads, and has the actions on them.
 type Rule struct {
 	ID                             string
 	Filter                         *filter
-	Prefix                         *xmldoc.Text // in place of Filter
+	Prefix                         *xmldoc.Text // older form, without Filter
 	Status                         string
 	Expiration                     *expiration
 	Transition                     []transition
@@ -30,7 +32,7 @@ type Rule struct {
 	AbortIncompleteMultipartUpload *struct{ DaysAfterInitiation *int }
 }
 
-// A filter has one condition, or several in And.
+// A filter selects the versions of a rule. It has one condition, or several conditions in And.
 type filter struct {
 	Prefix                *xmldoc.Text
 	Tag                   *tagging.Element
@@ -44,14 +46,14 @@ type filter struct {
 	}
 }
 
-// A expiration has exactly one of its fields.
+// An expiration is the time of a removal. Exactly one of its fields is set.
 type expiration struct {
 	Date                      date `xml:",omitempty"`
 	Days                      *int
 	ExpiredObjectDeleteMarker *bool
 }
 
-// A transition has Date or Days.
+// A transition is a new storage class and the time of the change, as either Date or Days.
 type transition struct {
 	Date         date `xml:",omitempty"`
 	Days         *int
@@ -69,13 +71,13 @@ type noncurrentTransition struct {
 	StorageClass            string
 }
 
-// These are the values of Least.
+// These are the values of Configuration.Least.
 const (
 	SmallAnywhere = "all_storage_classes_128K"
 	SmallByClass  = "varies_by_storage_class"
 )
 
-// These are values in rules and versions.
+// enabled is a status of a rule, and standard is a storage class.
 const (
 	enabled  = "Enabled"
 	standard = "STANDARD"

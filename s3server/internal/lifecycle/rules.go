@@ -11,10 +11,10 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// A date is a date as it was sent. It is checked before it is kept.
+// A date is the text of a date as the client sent it. Check refuses an invalid date.
 type date string
 
-// time returns the date, or a zero time.
+// time parses the date. It returns the zero time if the date is invalid.
 func (d date) time() time.Time {
 	for _, form := range []string{time.RFC3339, time.DateOnly} {
 		if t, err := time.Parse(form, string(d)); err == nil {
@@ -41,7 +41,7 @@ func (d date) check() error {
 	return nil
 }
 
-// Check refuses rules that AWS refuses, and gives an ID to those without one.
+// Check fails if AWS would refuse a rule. It adds an ID to each rule that has none.
 func (c *Configuration) Check() error {
 	const maxRules, maxID = 1000, 255
 	if len(c.Rule) == 0 || len(c.Rule) > maxRules {
@@ -86,7 +86,7 @@ func (r *Rule) check() error {
 	return nil
 }
 
-// check requires at most one condition, and each tag once.
+// check fails if more than one field of the filter is set, or if the filter names a tag twice.
 func (f *filter) check() error {
 	if f == nil {
 		return nil
@@ -111,7 +111,7 @@ func (f *filter) check() error {
 	return err
 }
 
-// tagElements returns the tags of the condition or of all conditions.
+// tagElements returns the tags of the filter, inside and outside And.
 func (f *filter) tagElements() []tagging.Element {
 	switch {
 	case f.Tag != nil:
@@ -122,7 +122,7 @@ func (f *filter) tagElements() []tagging.Element {
 	return nil
 }
 
-// positive refuses a count below 1. action and field appear in the message.
+// positive fails if a count is less than 1. The error names the action and the field.
 func positive(count *int, field, action string) error {
 	if count != nil && *count < 1 {
 		return s3error.New(
@@ -157,13 +157,13 @@ func (r *Rule) checkExpiration() error {
 	return e.Date.check()
 }
 
-// coldness has the storage classes to which an object can be transitioned, in the order in which
-// it can pass them.
+// coldness has the storage classes from the warmest to the coldest. A transition is possible only
+// to a colder class.
 var coldness = []string{
 	standard, "STANDARD_IA", "INTELLIGENT_TIERING", "ONEZONE_IA", "GLACIER_IR", "GLACIER", "DEEP_ARCHIVE",
 }
 
-// minInfrequent is the number of days before a transition to infrequent access.
+// minInfrequent is the minimum number of days before a transition to a class for infrequent access.
 const minInfrequent = 30
 
 func checkClass(class, action string, days *int) error {
@@ -284,11 +284,11 @@ func (r *Rule) checkAbort() error {
 	return positive(a.DaysAfterInitiation, "DaysAfterInitiation", "AbortIncompleteMultipartUpload")
 }
 
-// A scope selects the versions of a rule.
+// A scope is the filter of a rule in a form for comparisons.
 type scope struct {
 	prefix      string
 	tags        []tagging.Tag
-	over, under *int64 // sizes in bytes, exclusive; nil means any
+	over, under *int64 // bounds of the size in bytes, exclusive; nil means no bound
 }
 
 func (r *Rule) scope() (s scope) {
@@ -298,7 +298,7 @@ func (r *Rule) scope() (s scope) {
 		if f.And != nil {
 			prefix, s.over, s.under = f.And.Prefix, f.And.ObjectSizeGreaterThan, f.And.ObjectSizeLessThan
 		}
-		s.tags, _ = tagging.Of(f.tagElements()) // check has refused malformed elements
+		s.tags, _ = tagging.Of(f.tagElements()) // check has already refused invalid tags
 	}
 	if prefix != nil {
 		s.prefix = string(*prefix)
@@ -306,8 +306,8 @@ func (r *Rule) scope() (s scope) {
 	return s
 }
 
-// has reports whether a version is in the scope. A delete marker has no tags and no size, so that
-// only a prefix matches it.
+// has reports whether a version is in the scope. A delete marker has no tags and no size, so it is
+// in a scope only if the scope has nothing but a prefix.
 func (s scope) has(v Version) bool {
 	if !strings.HasPrefix(v.Key, s.prefix) {
 		return false

@@ -12,16 +12,17 @@ import (
 	"time"
 )
 
-// certificateTerm is the longest term that Apple's clients accept.
+// certificateTerm is the longest validity of a certificate that Apple's clients accept.
 const certificateTerm = 825 * 24 * time.Hour
 
-// WithCertificate returns a copy of c that has a certificate, and the certificate that
-// clients must trust. It makes one for the hosts if c has none.
+// WithCertificate returns a copy of c that has a certificate, and the certificate that clients must
+// trust. If c has no certificate, WithCertificate makes one for the hosts. If c chooses its
+// certificate with a function, trusted is nil.
 func WithCertificate(c *tls.Config, hosts []string) (encryption *tls.Config, trusted *x509.Certificate, err error) {
 	c = c.Clone()
 	c.NextProtos = []string{"http/1.1"}
 	if c.GetCertificate != nil || c.GetConfigForClient != nil {
-		return c, nil, nil // the caller knows which certificate to trust
+		return c, nil, nil // the caller's function chooses the certificate, so the trusted one is unknown here
 	}
 	if len(c.Certificates) == 0 {
 		trusted, c.GetCertificate, err = newAuthority(hosts)
@@ -35,7 +36,8 @@ func WithCertificate(c *tls.Config, hosts []string) (encryption *tls.Config, tru
 	return c, trusted, err
 }
 
-// Hosts returns the names under which clients reach the server.
+// Hosts returns the host names and IP addresses at which clients reach the server, for its
+// certificate.
 func Hosts(addr string, domains []string) []string {
 	hosts := []string{"localhost", "*.localhost", "127.0.0.1", "::1"}
 	for _, domain := range domains {
@@ -47,13 +49,14 @@ func Hosts(addr string, domains []string) []string {
 	return hosts
 }
 
-// newAuthority makes a certificate that signs itself, and a function that signs one for each connection. Clients with
-// rustls refuse a self-signed certificate as that of a server, and clients with OpenSSL and Node.js refuse one for
-// *.localhost at photos.localhost.
+// newAuthority makes a self-signed certificate of an authority. It also returns a function that
+// makes a certificate for each connection, which the authority signs. A single self-signed
+// certificate is not enough: clients with rustls refuse a server whose own certificate is
+// self-signed. Clients with OpenSSL and Node.js do not accept *.localhost for photos.localhost.
 func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	key, _ := ecdsa.GenerateKey(
 		elliptic.P256(), rand.Reader,
-	) // it fails only without randomness, which ends the program
+	) // GenerateKey fails only if there are no random numbers, and then Go ends the program
 	template := x509.Certificate{
 		Subject:   pkix.Name{CommonName: "s3server's authority"},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(certificateTerm - time.Hour),

@@ -1,5 +1,5 @@
-// Package listen has helpers for a server that accepts connections: a limit of their number,
-// and a certificate of its own.
+// Package listen helps a server to accept connections. It limits the number of connections, and
+// makes a certificate.
 package listen
 
 import (
@@ -11,22 +11,22 @@ import (
 	"time"
 )
 
-// idleGrace is how long a connection keeps its slot after a request, if others wait: most
-// clients send the next request sooner.
+// idleGrace is the time after a request during which an idle connection is not closed, even if
+// other connections wait. Most clients send the next request within this time.
 const idleGrace = 500 * time.Millisecond
 
-// A Listener bounds the number of open connections. When there are too many, it closes
-// the one that has been idle for longest; one that sends the head of a request is idle, too. If
-// all have requests in progress, a new connection waits.
+// A Listener limits the number of open connections. If there are too many, it closes the connection
+// that has been idle longest. A connection that has not yet sent a complete request header is idle,
+// too. If no connection has been idle for idleGrace, a new connection waits.
 type Listener struct {
 	net.Listener
-	Open  sync.WaitGroup // counts the connections
-	slots chan struct{}  // has one value for each connection
+	Open  sync.WaitGroup // counts the open connections
+	slots chan struct{}  // has one element for each open connection
 	gone  chan struct{}
 	close func() error
 
 	mu   sync.Mutex
-	idle list.List // a list of idleConnection; the one that is idle for longest is the first
+	idle list.List // list of idleConnection; the first is the one that has been idle longest
 	at   map[net.Conn]*list.Element
 }
 
@@ -47,8 +47,8 @@ func Limit(l net.Listener, most int) *Listener {
 	}
 }
 
-// Accept waits for a connection, and then for its slot. The slot is free again when
-// Changed learns that the connection is closed.
+// Accept waits for a connection, and then until fewer connections than the maximum are open.
+// Changed must report when the connection is closed.
 func (l *Listener) Accept() (net.Conn, error) {
 	connection, err := l.Listener.Accept()
 	if err != nil {
@@ -61,7 +61,8 @@ func (l *Listener) Accept() (net.Conn, error) {
 	return connection, nil
 }
 
-// admit waits for a slot. It returns false if the listener is closed meanwhile.
+// admit waits until fewer than the maximum of connections are open. It returns false if the
+// listener is closed in the meantime.
 func (l *Listener) admit() bool {
 	closed := false
 	select {
@@ -86,10 +87,11 @@ func (l *Listener) admit() bool {
 	}
 }
 
-// Close ends Accept.
+// Close closes the listener, and makes a waiting Accept return.
 func (l *Listener) Close() error { return l.close() }
 
-// Changed is the function for the server's ConnState.
+// Changed must be the ConnState of the [http.Server], so that the listener knows which connections
+// are idle or closed.
 func (l *Listener) Changed(connection net.Conn, state http.ConnState) {
 	l.setIdle(connection, state == http.StateNew || state == http.StateIdle)
 	switch state {
@@ -113,8 +115,8 @@ func (l *Listener) setIdle(connection net.Conn, idle bool) {
 	}
 }
 
-// closeIdle closes the connection that has been idle for longest. It returns false if none has
-// been for idleGrace.
+// closeIdle closes the connection that has been idle longest. It returns false if no connection has
+// been idle for idleGrace.
 func (l *Listener) closeIdle() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -125,7 +127,7 @@ func (l *Listener) closeIdle() bool {
 	oldest := l.idle.Remove(first).(idleConnection)
 	delete(l.at, oldest.Conn)
 	if encrypted, ok := oldest.Conn.(*tls.Conn); ok {
-		oldest.Conn = encrypted.NetConn() // without a last TLS message, for which it could wait
+		oldest.Conn = encrypted.NetConn() // closing the tls.Conn would send a message and could block
 	}
 	_ = oldest.Close()
 	return true

@@ -8,35 +8,36 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// blobs counts the bytes of objects and parts. Several may share a blob, because a copy moves
-// no bytes.
+// blobs keeps the bytes of objects and parts in memory, and counts them. Several objects may share
+// a blob, because a copy copies no bytes.
 type blobs struct {
-	bytes ledger // counts the bytes of all blobs, also of those that are being written
+	bytes ledger // counts the bytes of all blobs, including those that are being received
 	mu    sync.Mutex
 }
 
-// A blob is bytes that never change. blobs.mu guards how often it is used.
+// A blob is an area of memory that is never modified. The field uses is the number of references to
+// the blob, and blobs.mu guards this field.
 type blob struct {
 	data []byte
 	uses int
 }
 
-// A piece is a part of a blob. Objects are lists of pieces.
+// A piece is a range of a blob. The content of an object is a list of pieces.
 type piece struct {
 	blob         *blob
 	offset, size int64
 }
 
 const (
-	// pieceSize is the largest piece of an announced length, so that memory fills only as bytes
-	// arrive.
+	// pieceSize is the maximum size of a piece whose length was announced. Memory is allocated
+	// piece by piece as bytes arrive.
 	pieceSize = 4 << 20
-	// readSize is the number of bytes that are read at a time, so that it stays in the processor's
-	// cache until it is hashed.
+	// readSize is the number of bytes that are read at a time. It is so small that the bytes are
+	// still in the processor's cache when they are hashed.
 	readSize = 64 << 10
 )
 
-// put stores a body. It fails with XMinioStorageFull as soon as there is no room.
+// put stores a body. It fails with XMinioStorageFull when the memory limit is reached.
 func (b *blobs) put(from *state.Body) (stored []piece, err error) {
 	if err := b.bytes.check(from.Size); err != nil {
 		return nil, err
@@ -58,7 +59,7 @@ func (b *blobs) put(from *state.Body) (stored []piece, err error) {
 	}
 }
 
-// putPiece stores a blob of size bytes, or of any length at -1.
+// putPiece stores size bytes in a new blob. If size is -1, it stores all bytes of the body.
 func (b *blobs) putPiece(from io.Reader, size int64) (piece, error) {
 	counted := &countedBody{bytes: &b.bytes, from: from}
 	if err := counted.count(max(size, 0)); err != nil {
@@ -72,7 +73,7 @@ func (b *blobs) putPiece(from io.Reader, size int64) (piece, error) {
 	return piece{blob: &blob{data: data, uses: 1}, size: int64(len(data))}, nil
 }
 
-// readAll reads a body to its end, which is after size bytes unless that is negative.
+// readAll reads the whole body. If size is not negative, the body must have exactly size bytes.
 func readAll(body io.Reader, size int64) ([]byte, error) {
 	if size < 0 {
 		return io.ReadAll(body)
@@ -81,7 +82,8 @@ func readAll(body io.Reader, size int64) ([]byte, error) {
 	if _, err := io.ReadFull(body, data); err != nil {
 		return nil, err
 	}
-	switch _, err := io.ReadFull(body, make([]byte, 1)); err { // at its end, a body reports what is wrong
+	// Read on to the end, because a body reports a failed check there.
+	switch _, err := io.ReadFull(body, make([]byte, 1)); err {
 	case io.EOF:
 		return data, nil
 	case nil:
@@ -91,7 +93,8 @@ func readAll(body io.Reader, size int64) ([]byte, error) {
 	}
 }
 
-// A countedBody counts the bytes that are read from a body, unless they are counted already.
+// A countedBody is a reader that adds the bytes it reads from a body to a ledger. Bytes that were
+// added in advance, with count, are not added again.
 type countedBody struct {
 	bytes         *ledger
 	from          io.Reader
@@ -107,7 +110,8 @@ func (c *countedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// count counts up to size bytes.
+// count makes sure that at least size bytes of the body are counted in the ledger. It fails if the
+// memory limit is reached.
 func (c *countedBody) count(size int64) error {
 	if size <= c.counted {
 		return nil
@@ -119,7 +123,7 @@ func (c *countedBody) count(size int64) error {
 	return err
 }
 
-// retain adds one use of the pieces.
+// retain adds one reference to the blob of each piece.
 func (b *blobs) retain(pieces []piece) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -128,7 +132,8 @@ func (b *blobs) retain(pieces []piece) {
 	}
 }
 
-// release removes one use of the pieces.
+// release removes one reference to the blob of each piece. A blob without references no longer
+// counts.
 func (b *blobs) release(pieces []piece) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -139,7 +144,7 @@ func (b *blobs) release(pieces []piece) {
 	}
 }
 
-// slice returns length bytes of the pieces, from offset on.
+// slice returns the pieces with length bytes of the content, beginning at offset.
 func slice(pieces []piece, offset, length int64) []piece {
 	var cut []piece
 	for _, p := range pieces {

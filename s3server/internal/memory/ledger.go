@@ -8,22 +8,24 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A ledger counts memory. One ledger counts the bytes. Another one counts everything else: versions,
-// delete markers, uploads and parts, and the settings of buckets. Clients could make those without
-// sending a single byte.
+// A ledger counts memory and limits it. The store has two. One counts the bytes of objects and
+// parts. The other counts versions, delete markers, uploads, parts and the settings of buckets,
+// because clients can create these without sending any bytes of content.
 type ledger struct {
-	most int64 // 0 means no bound
+	most int64 // limit in bytes; 0 means no limit
 
 	mu   sync.Mutex
 	used int64
 }
 
 const (
-	// leastLedger is the bound of a ledger, unless Config.MaxBytes is larger.
+	// leastLedger is the minimum limit in bytes of the ledger for everything but content. If
+	// Config.MaxBytes is larger, Config.MaxBytes is the limit of this ledger, too.
 	leastLedger = 64 << 20
-	// entryCost is the memory of a bucket, version, upload or part without its strings.
+	// entryCost is the approximate memory in bytes of a bucket, version, upload or part, without
+	// its strings.
 	entryCost = 1 << 10
-	// recordedPartCost is the memory that an object needs for each part of its upload.
+	// recordedPartCost is the memory in bytes that an object needs for each part of its upload.
 	recordedPartCost = 128
 )
 
@@ -34,7 +36,8 @@ func newLedger(maxBytes int64) *ledger {
 	return &ledger{most: max(maxBytes, leastLedger)}
 }
 
-// add counts n more bytes, or fewer if n is negative. It fails if there are too many.
+// add counts n more bytes, or fewer if n is negative. It fails with XMinioStorageFull above the
+// limit.
 func (l *ledger) add(n int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -45,7 +48,7 @@ func (l *ledger) add(n int64) error {
 	return err
 }
 
-// check fails if add would fail now.
+// check fails if adding n bytes now would fail.
 func (l *ledger) check(n int64) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -61,17 +64,17 @@ func (l *ledger) checkLocked(n int64) error {
 
 func (l *ledger) free(n int64) { _ = l.add(-n) }
 
-// costOf returns the memory that a bucket takes with its settings: about twice that of its record.
-// It is 0 if there is no bound.
+// costOf returns the approximate memory in bytes of a bucket's settings: about twice their JSON. If
+// there is no limit, it returns 0 without computing the size.
 func (l *ledger) costOf(b *state.Bucket) int64 {
 	if l.most == 0 {
 		return 0
 	}
-	record, _ := json.Marshal(b) // nothing in the type can fail
+	record, _ := json.Marshal(b) // encoding a Bucket cannot fail
 	return entryCost + 2*int64(len(record))
 }
 
-// costOfVersion returns the memory that a version takes.
+// costOfVersion returns the approximate memory in bytes of a version without its content.
 func costOfVersion(v *state.Version) int64 {
 	return entryCost + int64(
 		len(v.Key),
@@ -94,7 +97,7 @@ func costOfProperties(p *state.Properties) (bytes int64) {
 	return bytes
 }
 
-// cost returns the memory that an upload takes with its parts.
+// cost returns the approximate memory in bytes of an upload and its parts without their content.
 func (u *memoryUpload) cost() int64 {
 	return entryCost + int64(
 		len(u.upload.Key),

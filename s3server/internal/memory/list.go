@@ -21,9 +21,9 @@ func (s *Store) List(
 	return more, err
 }
 
-// walk shows the current objects after a position, and each common prefix once. It reports
-// whether there are more than the page holds. If the position is a common prefix, no key with
-// that prefix follows; after a key with the prefix, the prefix is shown again.
+// walk shows one page of current objects and common prefixes that follow a position. The result
+// more is true if further ones follow. If the position is a common prefix, the keys below it are
+// skipped. If the position is a key below a common prefix, the prefix is shown once more.
 func walk(
 	l state.Listing, b *memoryBucket, after state.Position, show func(v *state.Version, common string),
 ) (more bool) {
@@ -51,7 +51,7 @@ func walk(
 	return false
 }
 
-// next moves to the next key, past all keys in the common prefix that was shown.
+// next moves to the next key. If common is not "", it skips all keys with this common prefix.
 func next(keys *btree.MapIter[string, []*state.Version], common string) bool {
 	if !isBelow(keys.Key(), common) {
 		return keys.Next()
@@ -60,7 +60,7 @@ func next(keys *btree.MapIter[string, []*state.Version], common string) bool {
 	return exists && keys.Seek(end)
 }
 
-// isBelow reports whether a common prefix, or none if it is "", contains a key.
+// isBelow reports whether a key begins with a common prefix. If common is "", it returns false.
 func isBelow(key, common string) bool { return common != "" && strings.HasPrefix(key, common) }
 
 func (s *Store) ListVersions(
@@ -105,7 +105,7 @@ func walkVersions(
 	return false
 }
 
-// firstAfter returns the index of the first version after the position.
+// firstAfter returns the index of the first version of a key that follows the position.
 func firstAfter(p state.VersionPosition, key string, versions []*state.Version) int {
 	if key != p.Key {
 		return 0

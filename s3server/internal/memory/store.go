@@ -1,4 +1,4 @@
-// Package memory is the store that keeps everything in memory.
+// Package memory implements the store of the S3 server that keeps everything in memory.
 package memory
 
 import (
@@ -12,34 +12,36 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A Store keeps everything in memory.
+// A Store keeps buckets, objects and uploads in memory. It implements [state.Store].
 type Store struct {
 	now    func() time.Time
 	blobs  *blobs
 	ledger *ledger
 
-	mu      sync.RWMutex // not held while bytes are moved
+	mu      sync.RWMutex // not held while bytes are received or sent
 	buckets btree.Map[string, *memoryBucket]
 }
 
-// A memoryBucket has objects in the byte order of their keys. Store.mu guards it.
+// A memoryBucket is a bucket with its objects, in the byte order of their keys, and its uploads.
+// Store.mu guards it.
 type memoryBucket struct {
 	bucket  *state.Bucket
-	keys    btree.Map[string, []*state.Version] // newest first, never empty
+	keys    btree.Map[string, []*state.Version] // versions of each key: the newest first, and at least one
 	uploads map[string]*memoryUpload            // by id
 	writes  uint64
-	ledger  *ledger // the ledger of the store
-	counted int64   // memory that the ledger counts for the settings
+	ledger  *ledger // the store's ledger for everything but the content of objects
+	counted int64   // bytes that the ledger counts for the settings
 }
 
 var _ state.Store = (*Store)(nil)
 
-// New returns a store without buckets. now is in UTC. If maxBytes is 0, there is no limit.
+// New returns a store without buckets. The function now must return the time in UTC. The parameter
+// maxBytes is the limit for the bytes of objects and parts, and 0 means no limit.
 func New(now func() time.Time, maxBytes int64) *Store {
 	return &Store{now: now, blobs: &blobs{bytes: ledger{most: maxBytes}}, ledger: newLedger(maxBytes)}
 }
 
-// with calls f with a bucket. The caller holds the lock.
+// with looks up the bucket of this name, and passes the bucket to f. The caller must hold s.mu.
 func (s *Store) with(name string, f func(*memoryBucket) error) error {
 	b, found := s.buckets.Get(name)
 	if !found {
@@ -95,7 +97,9 @@ func (s *Store) DeleteBucket(_ context.Context, name string) error {
 			unused = append(unused, u.pieces()...)
 			s.ledger.free(u.cost())
 		}
-		b.uploads = map[string]*memoryUpload{} // for requests that have just found an upload
+		// A concurrent request that has already found one of the uploads must see that it has
+		// ended.
+		b.uploads = map[string]*memoryUpload{}
 		s.ledger.free(b.counted)
 		s.buckets.Delete(name)
 		return nil
@@ -104,14 +108,14 @@ func (s *Store) DeleteBucket(_ context.Context, name string) error {
 	return err
 }
 
-// locked calls f with a bucket, under the lock.
+// locked calls f with the bucket of this name, while it holds s.mu for writing.
 func (s *Store) locked(name string, f func(*memoryBucket) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.with(name, f)
 }
 
-// viewed calls f with a bucket, under a shared lock.
+// viewed calls f with the bucket of this name, while it holds s.mu for reading.
 func (s *Store) viewed(name string, f func(*memoryBucket) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

@@ -10,13 +10,13 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A memoryUpload has its parts by number. Store.mu guards them.
+// A memoryUpload is an upload and its parts by number. Store.mu guards it.
 type memoryUpload struct {
 	upload state.Upload
 	parts  map[int]*state.Part
 }
 
-// pieces returns the pieces of all parts.
+// pieces returns the content of all parts.
 func (u *memoryUpload) pieces() (all []piece) {
 	for _, p := range u.parts {
 		all = append(all, piecesOf(p.Data)...)
@@ -75,13 +75,14 @@ func (s *Store) CopyPart(
 	return s.addPart(u, number, pieces, d)
 }
 
-// addPart adds a part, whose pieces are retained, or replaces the part with its number.
+// addPart adds a part to an upload, or replaces the part with this number. The caller must have
+// retained pieces, the part's content.
 func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum.Digest) (*state.Part, error) {
 	p := state.NewPart(u, number, d, s.now())
 	p.Data = pieces
 	var replaced []piece
 	err := s.locked(u.Bucket, func(b *memoryBucket) error {
-		of, err := b.upload(u.Key, u.ID) // the upload may have ended meanwhile
+		of, err := b.upload(u.Key, u.ID) // fails if the upload has ended in the meantime
 		if err != nil {
 			return err
 		}
@@ -132,7 +133,7 @@ func (s *Store) Complete(
 		}
 		for _, p := range parts {
 			if of.parts[p.Number] != p {
-				return s3error.New("InvalidPart", "UploadId", u.ID) // the part was replaced meanwhile
+				return s3error.New("InvalidPart", "UploadId", u.ID) // the part was replaced in the meantime
 			}
 			joined = append(joined, piecesOf(p.Data)...)
 		}
@@ -161,7 +162,7 @@ func (s *Store) Abort(_ context.Context, u *state.Upload) error {
 	return err
 }
 
-// end forgets an upload.
+// end removes an upload that was completed or aborted.
 func (b *memoryBucket) end(u *memoryUpload) {
 	b.ledger.free(u.cost())
 	delete(b.uploads, u.upload.ID)

@@ -12,14 +12,15 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// piecesOf returns the bytes of an object or a part.
+// piecesOf returns the content of an object or a part. The parameter data is the field Data of that
+// object or part.
 func piecesOf(data any) []piece {
 	pieces, _ := data.([]piece)
 	return pieces
 }
 
-// version returns the version with an id, or the current version without an id. It returns nil if there is none.
-// It may be a delete marker.
+// version returns the version with an id. If id is "", it returns the newest version, which may be
+// a delete marker. It returns nil if there is none.
 func (b *memoryBucket) version(key, id string) *state.Version {
 	versions, _ := b.keys.Get(key) // newest first
 	for _, v := range versions {
@@ -30,7 +31,8 @@ func (b *memoryBucket) version(key, id string) *state.Version {
 	return nil
 }
 
-// add makes v the current version of its key, and returns the pieces that are no longer used.
+// add makes v the current version of its key. It returns the content of the null version that v
+// replaces, for the caller to release.
 func (b *memoryBucket) add(v *state.Version) (unused []piece, err error) {
 	if err := b.ledger.add(costOfVersion(v)); err != nil {
 		return nil, err
@@ -38,8 +40,8 @@ func (b *memoryBucket) add(v *state.Version) (unused []piece, err error) {
 	b.writes++
 	v.Number, v.ID = b.writes, state.NullVersion
 	if b.bucket.Versioning == state.Enabled {
-		// The id is as long as AWS's, and begins with the number, so that a listing can continue after a version
-		// that is gone.
+		// The id begins with the number of the write, so that a listing can continue after a
+		// version that was removed. The id is as long as AWS's.
 		v.ID = fmt.Sprintf("%016x%s", v.Number, rand.Text()[:versionIDLength-16])
 	} else {
 		unused = b.drop(v.Key, state.NullVersion)
@@ -49,7 +51,7 @@ func (b *memoryBucket) add(v *state.Version) (unused []piece, err error) {
 	return unused, nil
 }
 
-// drop removes one version permanently.
+// drop removes one version permanently. It returns the version's content for the caller to release.
 func (b *memoryBucket) drop(key, id string) (unused []piece) {
 	versions, _ := b.keys.Get(key)
 	i := slices.IndexFunc(versions, func(v *state.Version) bool { return v.ID == id })
@@ -66,7 +68,7 @@ func (b *memoryBucket) drop(key, id string) (unused []piece) {
 	return unused
 }
 
-// replace puts changed in the place of old.
+// replace puts the version changed in the place of the version old.
 func (b *memoryBucket) replace(old, changed *state.Version) {
 	versions, _ := b.keys.Get(old.Key)
 	versions = slices.Clone(versions)
@@ -91,7 +93,7 @@ func (s *Store) Release(v *state.Version) {
 	}
 }
 
-// Prepare does nothing: the version is retained.
+// Prepare does nothing, because Find has retained the version's content.
 func (s *Store) Prepare(context.Context, *state.Version, int64, int64) error { return nil }
 
 func (s *Store) Read(_ context.Context, v *state.Version, offset, length int64, to io.Writer) error {
@@ -114,8 +116,9 @@ func (s *Store) Copy(_ context.Context, w *state.Write, from *state.Version) (*s
 	return s.commit(w, nil)
 }
 
-// commit makes the object of a write the current version of its key, or releases its bytes. It
-// ends the upload that the object came from.
+// commit makes the written object the current version of its key. If the object comes from a
+// completed upload, the parameter from is that upload, and commit ends it. Otherwise from is nil.
+// If commit fails, it releases the object's content.
 func (s *Store) commit(w *state.Write, from *memoryUpload) (*state.Version, string, error) {
 	v, shown := &state.Version{Key: w.Key, Modified: s.now(), Object: w.Object}, ""
 	var unused []piece
@@ -182,7 +185,7 @@ func (s *Store) Remove(_ context.Context, r *state.RemoveRequest) (gone state.Re
 	return gone, err
 }
 
-// removeFrom removes a version. The caller holds the lock.
+// removeFrom removes a version, or adds a delete marker. The caller must hold s.mu.
 func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (gone state.Removal, unused []piece, err error) {
 	v := b.version(r.Key, r.ID)
 	if v != nil && r.Misses(v.Modified) {
@@ -207,7 +210,8 @@ func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (gone state.
 
 const versionIDLength = 32
 
-// numberOf returns the number of the write, which is unknown for the null version.
+// numberOf returns the number of the write at the beginning of a version id. The null version has
+// none.
 func numberOf(id string) (number uint64, known bool) {
 	if len(id) != versionIDLength {
 		return 0, false
@@ -216,7 +220,7 @@ func numberOf(id string) (number uint64, known bool) {
 	return number, err == nil
 }
 
-// ValidID accepts the ids that add makes.
+// ValidID reports whether an id has the form of the ids that this store makes.
 func (s *Store) ValidID(id string) bool {
 	return id == state.NullVersion || len(id) == versionIDLength && state.IsVersionText(id)
 }

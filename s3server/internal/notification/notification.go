@@ -1,5 +1,5 @@
-// Package notification has the rules that say which events of a bucket are sent, and to which
-// targets.
+// Package notification implements the notification configuration of a bucket. Its rules select the
+// events that are sent, and their targets.
 package notification
 
 import (
@@ -14,7 +14,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// A Configuration is the document with the rules of a bucket.
+// A Configuration is the XML document with the notification rules of a bucket.
 type Configuration struct {
 	XMLName                    xml.Name `xml:"NotificationConfiguration"`
 	TopicConfiguration         []Rule
@@ -23,8 +23,8 @@ type Configuration struct {
 	EventBridgeConfiguration   *struct{}
 }
 
-// A Rule sends events to a target. It has one of Topic, Queue and CloudFunction, which
-// is the target's ARN.
+// A Rule sends some events to a target. The target's ARN is in Topic, Queue or CloudFunction, and
+// the other two are "".
 type Rule struct {
 	ID            string `xml:"Id"`
 	Topic         string `xml:",omitempty"`
@@ -36,13 +36,13 @@ type Rule struct {
 	}
 }
 
-// A filterRule has the name "Prefix" or "Suffix".
+// A filterRule is a condition on a key. Its Name is "Prefix" or "Suffix".
 type filterRule struct {
 	Name  string
 	Value *xmldoc.Text
 }
 
-// All returns all rules.
+// All returns the rules for topics, queues and functions.
 func (c *Configuration) All() (rules []*Rule) {
 	if c == nil {
 		return nil
@@ -55,10 +55,10 @@ func (c *Configuration) All() (rules []*Rule) {
 	return rules
 }
 
-// ARN returns the target.
+// ARN returns the ARN of the rule's target.
 func (n *Rule) ARN() string { return n.Topic + n.Queue + n.CloudFunction }
 
-// filter returns the prefix and the suffix of the keys for which the rule sends events.
+// filter returns the prefix and the suffix that a key must have for the rule to send an event.
 func (n *Rule) filter() (prefix, suffix string) {
 	if n.Filter == nil {
 		return "", ""
@@ -73,14 +73,15 @@ func (n *Rule) filter() (prefix, suffix string) {
 	return prefix, suffix
 }
 
-// Matches reports whether the rule sends an event with this name, without "s3:", for this key.
+// Matches reports whether the rule sends an event for this key. name is the event's name without
+// "s3:".
 func (n *Rule) Matches(name, key string) bool {
 	prefix, suffix := n.filter()
 	return strings.HasPrefix(key, prefix) && strings.HasSuffix(key, suffix) && wildcard.AnyOneStar(n.Event, "s3:"+name)
 }
 
-// eventNames are the events that a configuration can name. Some never happen here: those of
-// replication and of intelligent tiering, and the loss of an object.
+// eventNames has the names of events that a configuration may have. Events of replication, of
+// intelligent tiering and of lost objects never happen on this server.
 var eventNames = []string{
 	"s3:ObjectCreated:*", "s3:ObjectCreated:Put", "s3:ObjectCreated:Post", "s3:ObjectCreated:Copy", "s3:ObjectCreated:CompleteMultipartUpload",
 	"s3:ObjectRemoved:*", "s3:ObjectRemoved:Delete", "s3:ObjectRemoved:DeleteMarkerCreated",
@@ -90,13 +91,14 @@ var eventNames = []string{
 	"s3:Replication:OperationReplicatedAfterThreshold", "s3:Replication:OperationNotTracked", "s3:IntelligentTiering", "s3:ReducedRedundancyLostObject",
 }
 
-// unsentEvents are events of AWS that this server does not send.
+// unsentEvents has events of AWS that this server never sends. A configuration that names one of
+// them is refused.
 var unsentEvents = []string{
 	"s3:ObjectRestore:*", "s3:ObjectRestore:Completed", "s3:ObjectRestore:Delete", "s3:ObjectAnnotation:*", "s3:ObjectAnnotation:Put", "s3:ObjectAnnotation:Delete",
 }
 
-// Check refuses configurations that AWS refuses, gives an Id to rules without one, and writes
-// the names of filters as AWS does.
+// Check fails if AWS would refuse the configuration. It adds an Id to each rule that has none, and
+// writes the names of filters as AWS does.
 func (c *Configuration) Check() error {
 	if c.EventBridgeConfiguration != nil {
 		return s3error.New("NotImplemented").WithMessage("This server sends no events to EventBridge")
@@ -177,7 +179,7 @@ func (n *Rule) check() error {
 	return nil
 }
 
-// checkOverlaps refuses two rules about the same event of one key.
+// checkOverlaps fails if two rules select the same event of the same key.
 func (c *Configuration) checkOverlaps() error {
 	rules := c.All()
 	for i, one := range rules {

@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// namedLikeActions are the operations whose action has the same name, after "s3:".
+// namedLikeActions has the operations whose action is "s3:" and the name of the operation.
 var namedLikeActions = []string{
 	"AbortMultipartUpload", "CreateBucket", "DeleteBucket", "DeleteBucketPolicy", "DeleteBucketWebsite", "DeleteObject",
 	"DeleteObjectTagging", "GetBucketAcl", "GetBucketLocation", "GetBucketLogging", "GetBucketOwnershipControls", "GetBucketPolicy",
@@ -17,7 +17,7 @@ var namedLikeActions = []string{
 	"PutObjectTagging", "RestoreObject",
 }
 
-// operationsOf has the other operations by their action.
+// operationsOf maps an action to its operations, if their names differ from the action's.
 var operationsOf = map[string][]string{
 	"s3:DeleteObject":                     {"DeleteObjects"},
 	"s3:GetAccelerateConfiguration":       {"GetBucketAccelerateConfiguration"},
@@ -61,8 +61,8 @@ var operationsOf = map[string][]string{
 	"s3:PutReplicationConfiguration": {"DeleteBucketReplication", "PutBucketReplication"},
 }
 
-// OperationActions are the actions that a policy allows or denies for each operation. An
-// operation that is missing here is permitted only to the bucket's owner.
+// OperationActions maps an operation to the action that a policy must allow. An operation that is
+// missing here is permitted only to the bucket's owner.
 var OperationActions = func() map[string]string {
 	actions := map[string]string{}
 	for _, operation := range namedLikeActions {
@@ -76,8 +76,8 @@ var OperationActions = func() map[string]string {
 	return actions
 }()
 
-// ActionOn returns the action that a policy must allow: for a request that names a version, that of
-// VersionActions if there is one, and otherwise action itself.
+// ActionOn returns the action that a policy must allow. For a request that names a version,
+// VersionActions may have a different action. Otherwise the result is the parameter action.
 func ActionOn(action string, versioned bool) string {
 	if of := VersionActions[action]; of != "" && versioned {
 		return of
@@ -85,7 +85,7 @@ func ActionOn(action string, versioned bool) string {
 	return action
 }
 
-// VersionActions are the actions for a request that names a version.
+// VersionActions maps an action to the action for a request that names a version.
 var VersionActions = map[string]string{
 	"s3:DeleteObject":        "s3:DeleteObjectVersion",
 	"s3:DeleteObjectTagging": "s3:DeleteObjectVersionTagging",
@@ -97,7 +97,7 @@ var VersionActions = map[string]string{
 	"s3:PutObjectTagging":    "s3:PutObjectVersionTagging",
 }
 
-// otherActions are AWS's further actions on buckets and objects, which a policy may name.
+// otherActions has the other actions of AWS on buckets and objects. A policy may name them.
 var otherActions = []string{
 	"s3:BypassGovernanceRetention", "s3:GetObjectAttributes", "s3:GetObjectVersionAttributes", "s3:GetObjectVersionForReplication",
 	"s3:InitiateReplication", "s3:ObjectOwnerOverrideToBucketOwner", "s3:ReplicateDelete", "s3:ReplicateObject", "s3:ReplicateTags",
@@ -105,7 +105,7 @@ var otherActions = []string{
 	"s3:GetBucketMetadataTableConfiguration", "s3:GetBucketAbac", "s3:PutBucketAbac",
 }
 
-// Actions are all actions that a bucket's policy may name.
+// Actions has all actions that a bucket's policy may name.
 var Actions = func() []string {
 	all := slices.AppendSeq(slices.Clone(otherActions), maps.Values(OperationActions))
 	all = slices.AppendSeq(all, maps.Values(VersionActions))
@@ -115,7 +115,7 @@ var Actions = func() []string {
 	})
 }()
 
-// OnObjects reports whether the resource of an action is an object.
+// OnObjects reports whether an action is on an object, and not on a bucket.
 func OnObjects(action string) bool {
 	name := strings.TrimPrefix(action, "s3:")
 	switch name {
@@ -131,7 +131,7 @@ func OnObjects(action string) bool {
 		strings.HasPrefix(name, "Replicate")
 }
 
-// ReadsOnly reports whether a read-only key may make a request with this action.
+// ReadsOnly reports whether an action is permitted to a read-only credential.
 func ReadsOnly(action string) bool {
 	return strings.HasPrefix(action, "s3:Get") || strings.HasPrefix(action, "s3:List")
 }

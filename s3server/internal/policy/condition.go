@@ -11,21 +11,25 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/wildcard"
 )
 
-// A condition is one operator with one key, which must hold for its statement.
+// A condition is one condition of a statement, such as {"IpAddress": {"aws:SourceIp":
+// "10.0.0.0/8"}}. It compares the values of a key in the request with the values in the policy.
 type condition struct {
 	key      string // in lower case, except for the name of a tag
 	values   []string
 	operator conditionOperator
 	ifExists bool
-	each     string // "", "ForAllValues" or "ForAnyValue"
-	null     bool   // the operator is Null, which tests whether the request has the key
+	each     string // "ForAllValues", "ForAnyValue" or ""
+	null     bool   // true for the operator Null, which tests whether the request has the key
 }
 
-// A conditionOperator compares a value of a request with one of a policy.
+// A conditionOperator compares a value in the request with a value in the policy.
 type conditionOperator struct {
-	match   func(value, wanted string) bool
+	match func(value, wanted string) bool
+	// The function escaped is used in place of match if the policy may have variables such as
+	// "${*}". It is nil if the operator does not compare with patterns.
+	escaped func(value, wanted string) bool
 	valid   func(wanted string) bool
-	negated bool // no value may match
+	negated bool // true if the condition holds when no value matches
 }
 
 var conditionOperators = map[string]conditionOperator{
@@ -33,12 +37,12 @@ var conditionOperators = map[string]conditionOperator{
 	"stringnotequals":           {match: func(v, w string) bool { return v == w }, negated: true},
 	"stringequalsignorecase":    {match: strings.EqualFold},
 	"stringnotequalsignorecase": {match: strings.EqualFold, negated: true},
-	"stringlike":                {match: func(v, w string) bool { return wildcard.Match(w, v) }},
-	"stringnotlike":             {match: func(v, w string) bool { return wildcard.Match(w, v) }, negated: true},
-	"arnequals":                 {match: arnLike},
-	"arnlike":                   {match: arnLike},
-	"arnnotequals":              {match: arnLike, negated: true},
-	"arnnotlike":                {match: arnLike, negated: true},
+	"stringlike":                {match: like, escaped: escapedLike},
+	"stringnotlike":             {match: like, escaped: escapedLike, negated: true},
+	"arnequals":                 {match: arnLike(like), escaped: arnLike(escapedLike)},
+	"arnlike":                   {match: arnLike(like), escaped: arnLike(escapedLike)},
+	"arnnotequals":              {match: arnLike(like), escaped: arnLike(escapedLike), negated: true},
+	"arnnotlike":                {match: arnLike(like), escaped: arnLike(escapedLike), negated: true},
 	"binaryequals":              {match: func(v, w string) bool { return v == w }},
 	"bool":                      {match: strings.EqualFold, valid: isBool},
 	"ipaddress":                 {match: inNetwork, valid: isNetwork},
@@ -59,11 +63,11 @@ var conditionOperators = map[string]conditionOperator{
 	"dategreaterthanequals":    {match: dated(func(c int) bool { return c >= 0 }), valid: isDate},
 }
 
-// conditions are all conditions of a statement.
+// conditions has all conditions of a statement, each of which must hold.
 type conditions []condition
 
-// UnmarshalJSON reads {operator: {key: value or values}}. It refuses operators, keys and values
-// that it does not know.
+// UnmarshalJSON decodes {operator: {key: value or list of values}}. It fails if it does not know an
+// operator or a key, or if a value is invalid.
 func (all *conditions) UnmarshalJSON(data []byte) error {
 	var blocks map[string]map[string]oneOrMany[any]
 	if json.Unmarshal(data, &blocks) != nil || blocks == nil {
@@ -120,7 +124,8 @@ func newCondition(operator, key string, values []any) (condition, error) {
 	return c, nil
 }
 
-// conditionText returns a JSON value as the text with which it is compared.
+// conditionText converts a JSON value to a string for comparison. It returns false for a list or an
+// object.
 func conditionText(value any) (string, bool) {
 	switch v := value.(type) {
 	case string:
@@ -133,8 +138,8 @@ func conditionText(value any) (string, bool) {
 	return "", false
 }
 
-// holds reports whether the condition is true for a request. If the request does not have the
-// key, only a negated operator is true.
+// holds reports whether the condition is true for a request. If the request does not have the key,
+// the condition is true for a negated operator, and false for most others.
 func (c *condition) holds(r *Request) bool {
 	given, present := r.values(c.key)
 	switch {
@@ -153,18 +158,38 @@ func (c *condition) holds(r *Request) bool {
 	return slices.ContainsFunc(given, test)
 }
 
-// arnLike compares the six parts of an ARN one by one, each with wildcards.
-func arnLike(value, pattern string) bool {
-	values, patterns := strings.SplitN(value, ":", 6), strings.SplitN(pattern, ":", 6)
-	if len(values) != 6 || len(patterns) != 6 {
-		return pattern == "*" || value == pattern
+func like(value, pattern string) bool        { return wildcard.Match(pattern, value) }
+func escapedLike(value, pattern string) bool { return wildcard.MatchEscaped(pattern, value) }
+
+// arnLike returns a function that compares ARNs. The function calls the parameter like for each of
+// the six parts.
+func arnLike(like func(value, pattern string) bool) func(value, pattern string) bool {
+	return func(value, pattern string) bool {
+		values, patterns := strings.SplitN(value, ":", 6), strings.SplitN(pattern, ":", 6)
+		if len(values) != 6 || len(patterns) != 6 {
+			return pattern == "*" || value == pattern
+		}
+		for i := range values {
+			if !like(values[i], patterns[i]) {
+				return false
+			}
+		}
+		return true
 	}
-	for i := range values {
-		if !wildcard.Match(patterns[i], values[i]) {
-			return false
+}
+
+// unescape makes "${*}", "${?}" and "${$}" in the values match the characters "*", "?" and "$".
+func (all conditions) unescape() {
+	for i := range all {
+		c := &all[i]
+		if c.operator.escaped != nil {
+			c.operator.match = c.operator.escaped
+			continue
+		}
+		for j, value := range c.values {
+			c.values[j] = wildcard.Unescape(value)
 		}
 	}
-	return true
 }
 
 func isBool(text string) bool {
@@ -184,7 +209,7 @@ func numeric(compare func(value, wanted float64) bool) func(value, wanted string
 	}
 }
 
-// parseDate reads a date of ISO 8601, or seconds since 1970.
+// parseDate parses a date in ISO 8601, or a number of seconds since 1970.
 func parseDate(text string) (time.Time, bool) {
 	if seconds, err := strconv.ParseInt(text, 10, 64); err == nil && len(text) > 4 {
 		return time.Unix(seconds, 0), true
@@ -210,7 +235,7 @@ func dated(accept func(order int) bool) func(value, wanted string) bool {
 	}
 }
 
-// parseNetwork reads a CIDR block, or an address as a block of its own.
+// parseNetwork parses a CIDR block. An IP address is a block with one address.
 func parseNetwork(text string) (netip.Prefix, bool) {
 	if network, err := netip.ParsePrefix(text); err == nil {
 		return network, true

@@ -13,31 +13,30 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// A Request is the subject of a policy's decision: an action of a caller on a bucket or an
-// object.
+// A Request is the input of [Policy.Judge]: an action of a caller on a bucket or an object.
 type Request struct {
-	Operation string  // AWS's name of the operation
+	Operation string  // AWS's name, such as "PutObject"
 	Action    string  // such as "s3:GetObject"
 	Resource  string  // the ARN of the bucket or the object
-	VersionID string  // the version that the action is about; "" if none is named
-	Prefix    *string // s3:prefix, if the query has none
+	VersionID string  // version that the request names, or ""
+	Prefix    *string // value of s3:prefix; nil means the parameter of the query
 
 	Anonymous bool
 	Account   string // the account of the caller; "" if it is anonymous
 	Owner     string // the account that owns the bucket
 	Region    string // the region of the bucket
 
-	Header     http.Header // the headers of the request, or of the form that has its role
+	Header     http.Header // headers of the request; for a form upload, the form's fields as headers
 	Query      url.Values
-	Tags       []tagging.Tag        // the tags that the request's document has
-	ObjectTags func() []tagging.Tag // returns the tags of the object, if there is one
+	Tags       []tagging.Tag        // tags in the request's document
+	ObjectTags func() []tagging.Tag // returns the tags of the existing object
 
 	Now           time.Time
 	TLS           *tls.ConnectionState
 	RemoteAddr    string
 	Algorithm     string // the algorithm of the signature
 	SignedAt      string // the time of the signature
-	SignedByQuery bool   // whether the signature is in the query
+	SignedByQuery bool   // true if the signature is in the query
 }
 
 const (
@@ -46,8 +45,8 @@ const (
 	requestTag  = "s3:requestobjecttag/"
 )
 
-// conditionKey returns a key in the form in which it is looked up: in lower case, except for
-// the name of a tag.
+// conditionKey returns the form in which this package compares condition keys: lower case, except
+// for the name of a tag.
 func conditionKey(key string) string {
 	lower := strings.ToLower(key)
 	for _, prefix := range []string{existingTag, requestTag} {
@@ -58,8 +57,8 @@ func conditionKey(key string) string {
 	return lower
 }
 
-// absentKeys are keys of AWS that no request to this server has: the server has no networks,
-// organizations, access points, services and temporary sessions.
+// absentKeys has condition keys of AWS that no request to this server has. They concern networks,
+// organizations, access points and other features that the server does not have.
 var absentKeys = []string{
 	"aws:calledvia", "aws:calledviafirst", "aws:calledvialast", "aws:federatedprovider", "aws:multifactorauthage", "aws:multifactorauthpresent",
 	"aws:principalorgid", "aws:principalorgpaths", "aws:principalservicename", "aws:principalservicenameslist", "aws:resourceorgid",
@@ -68,7 +67,7 @@ var absentKeys = []string{
 	"s3:accesspointnetworkorigin", "s3:dataaccesspointaccount", "s3:dataaccesspointarn", "s3:jobsuspendedcause",
 }
 
-// headerKeys are the keys whose value is a header of the request.
+// headerKeys has the condition keys whose value is a header of the request.
 var headerKeys = []string{
 	"s3:x-amz-acl", "s3:x-amz-content-sha256", "s3:x-amz-grant-full-control", "s3:x-amz-grant-read", "s3:x-amz-grant-read-acp", "s3:x-amz-grant-write",
 	"s3:x-amz-grant-write-acp", "s3:x-amz-metadata-directive", "s3:x-amz-object-ownership", "s3:x-amz-server-side-encryption",
@@ -76,7 +75,7 @@ var headerKeys = []string{
 	"s3:x-amz-website-redirect-location", "s3:if-match", "s3:if-none-match",
 }
 
-// renamedHeaders are the keys that have another name than their header.
+// renamedHeaders maps a condition key to the header that has its value, if their names differ.
 var renamedHeaders = map[string]string{
 	"aws:referer":                      "Referer",
 	"aws:useragent":                    "User-Agent",
@@ -85,12 +84,12 @@ var renamedHeaders = map[string]string{
 	"s3:object-lock-retain-until-date": retainUntil,
 }
 
-// queryKeys are the keys whose value is a parameter of the query.
+// queryKeys maps a condition key to the parameter of the query that has its value.
 var queryKeys = map[string]string{
 	"s3:delimiter": "delimiter", "s3:max-keys": "max-keys", "s3:prefix": "prefix", "s3:versionid": "versionId",
 }
 
-// knownConditionKey reports whether the server knows what the key means.
+// knownConditionKey reports whether the server knows the meaning of a condition key.
 func knownConditionKey(key string) bool {
 	if strings.HasPrefix(key, existingTag) || strings.HasPrefix(key, requestTag) {
 		return true
@@ -100,7 +99,8 @@ func knownConditionKey(key string) bool {
 		computedKeys[key] != nil
 }
 
-// values returns the values of a key for this request, and whether it has any.
+// values returns the values of a condition key for this request. present is false if there are
+// none.
 func (r *Request) values(key string) (values []string, present bool) {
 	switch {
 	case strings.HasPrefix(key, existingTag):
@@ -113,19 +113,21 @@ func (r *Request) values(key string) (values []string, present bool) {
 		return r.headerValue(renamedHeaders[key])
 	case key == "s3:prefix" && r.Prefix != nil:
 		return []string{*r.Prefix}, true
-	case key == "s3:versionid" && r.VersionID != "": // not a parameter in a batch and for a copy's source
+	// DeleteObjects and the source of a copy have the version id elsewhere than in the query.
+	case key == "s3:versionid" && r.VersionID != "":
 		return one(r.VersionID)
 	case queryKeys[key] != "":
 		name := queryKeys[key]
-		return []string{r.Query.Get(name)}, r.Query.Has(name) // the value that counts, if there are several
+		return []string{r.Query.Get(name)}, r.Query.Has(name) // if the parameter is repeated, the first counts
 	case computedKeys[key] != nil:
 		return computedKeys[key](r)
 	}
 	return nil, false
 }
 
-// judgedBefore reports whether the key concerns a property that CreateMultipartUpload has set.
-// The later requests of the upload do not have it.
+// judgedBefore reports whether a condition key concerns a property that CreateMultipartUpload has
+// set. The policy was applied to the property then, and later requests of the upload do not have
+// the property.
 func (r *Request) judgedBefore(key string) bool {
 	later := slices.Contains([]string{"UploadPart", "UploadPartCopy", "CompleteMultipartUpload"}, r.Operation)
 	return later && r.Action == "s3:PutObject" && slices.ContainsFunc([]string{
@@ -151,16 +153,17 @@ func tagValue(tags []tagging.Tag, name string) ([]string, bool) {
 	return nil, false
 }
 
-// requestTags returns the tags that a write gives its object.
+// requestTags returns the tags that the request sets on the object.
 func (r *Request) requestTags() []tagging.Tag {
 	if r.Tags != nil {
 		return r.Tags
 	}
-	tags, _ := tagging.ReadHeader(r.Header.Get("X-Amz-Tagging")) // the operation reports any error
+	tags, _ := tagging.ReadHeader(r.Header.Get("X-Amz-Tagging")) // the operation reports invalid tags
 	return tags
 }
 
-// computedKeys are the keys whose value is neither a header nor a parameter.
+// computedKeys maps a condition key to a function that computes its value, if it is neither a
+// header nor a parameter.
 var computedKeys = map[string]func(*Request) ([]string, bool){
 	"aws:currenttime": func(r *Request) ([]string, bool) { return one(r.Now.Format(time.RFC3339)) },
 	"aws:epochtime":   func(r *Request) ([]string, bool) { return one(strconv.FormatInt(r.Now.Unix(), 10)) },
@@ -222,7 +225,7 @@ var computedKeys = map[string]func(*Request) ([]string, bool){
 	},
 	"s3:resourceaccount": func(r *Request) ([]string, bool) { return one(r.Owner) },
 	"s3:signatureage": func(r *Request) ([]string, bool) {
-		if r.Algorithm == "AWS" { // version 2, whose signatures AWS treats as new
+		if r.Algorithm == "AWS" { // signature version 2; AWS uses an age of 0
 			return one("0")
 		}
 		at, err := time.Parse("20060102T150405Z", r.SignedAt)

@@ -1,7 +1,7 @@
-// Package policy has the language of bucket policies. Parse reads a policy, and refuses policies
-// that AWS refuses or that this server does not understand. Judge then says whether it allows or
-// denies a request. A condition of a policy compares a key, such as "aws:SourceIp", with the values
-// that the request has for it.
+// Package policy implements the language of bucket policies. [Parse] reads a policy. It refuses
+// policies that AWS refuses, and those with a part that this server does not implement.
+// [Policy.Judge] decides whether a policy allows or denies a request. A condition of a policy
+// compares a key, such as "aws:SourceIp", with the values that the request has for this key.
 package policy
 
 import (
@@ -16,17 +16,17 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/wildcard"
 )
 
-// A Policy is the policy of a bucket. A policy with a part that this server does not
-// understand is refused, so that no statement is ignored.
+// A Policy is a bucket policy or the policy of a session. Parse refuses a policy with a part that
+// this server does not implement, so that no statement is silently ignored.
 type Policy struct {
-	document  []byte // as it was sent
+	document  []byte // the JSON as the client sent it
 	Version   string
 	ID        string `json:"Id"`
 	Statement oneOrMany[statement]
 }
 
-// A statement allows or denies actions. It has either Principal or NotPrincipal, and one of
-// each other pair.
+// A statement allows or denies actions. It has one of Principal and NotPrincipal, one of Action and
+// NotAction, and one of Resource and NotResource.
 type statement struct {
 	Sid          string
 	Effect       string
@@ -37,13 +37,14 @@ type statement struct {
 	Resource     oneOrMany[string]
 	NotResource  oneOrMany[string]
 	Condition    conditions
-	idle         bool // an action applies to none of the resources
+	idle         bool // true if an action applies to none of the resources
+	escapes      bool // true if "${*}", "${?}" and "${$}" mean characters
 }
 
-// oneOrMany is a JSON list, or its only element without brackets.
+// oneOrMany is a JSON list, or a single value that means a list of one element.
 type oneOrMany[T any] []T
 
-// UnmarshalJSON reads a list, or a single element.
+// UnmarshalJSON decodes a list or a single value.
 func (l *oneOrMany[T]) UnmarshalJSON(data []byte) error {
 	if bytes.HasPrefix(data, []byte("[")) {
 		return strictJSON(data, (*[]T)(l))
@@ -54,11 +55,15 @@ func (l *oneOrMany[T]) UnmarshalJSON(data []byte) error {
 
 const maxPolicy = 20 << 10 // bytes
 
+// variablesSince is the first version of the policy language with variables such as "${*}". In
+// older versions, such text has no special meaning.
+const variablesSince = "2012-10-17"
+
 func malformedPolicy(format string, args ...any) *s3error.Error {
 	return s3error.New("MalformedPolicy").WithMessage(format, args...)
 }
 
-// strictJSON is json.Unmarshal, but refuses fields that v does not have.
+// strictJSON is like [json.Unmarshal], but fails if data has a field that v does not have.
 func strictJSON(data []byte, v any) error {
 	decoder := json.NewDecoder(bytes.NewReader(data))
 	decoder.DisallowUnknownFields()
@@ -71,8 +76,8 @@ func strictJSON(data []byte, v any) error {
 	return nil
 }
 
-// checkNames refuses a document in which an object has a name twice: encoding/json would ignore
-// the first value.
+// checkNames fails if an object in the document has a name twice. encoding/json would ignore the
+// first of the two values.
 func checkNames(decoder *json.Decoder, depth int) error {
 	token, err := decoder.Token()
 	open, isDelim := token.(json.Delim)
@@ -104,19 +109,32 @@ func checkNames(decoder *json.Decoder, depth int) error {
 	return err
 }
 
-// Text returns the document as it was sent.
+// Text returns the JSON of the policy as the client sent it.
 func (p *Policy) Text() []byte { return p.document }
 
-// MarshalJSON returns the text in base64, because a store keeps it as it was sent.
+// MarshalJSON encodes the policy's text in base64, so that a store keeps it byte for byte.
 func (p *Policy) MarshalJSON() ([]byte, error) { return json.Marshal(p.document) }
 
-// UnmarshalJSON reads the text, which [Parse] must read again for the bucket.
+// UnmarshalJSON decodes only the policy's text. The caller must then call [Restore] with the text.
 func (p *Policy) UnmarshalJSON(data []byte) error { return json.Unmarshal(data, &p.document) }
 
-// unescaped writes the beginning of a variable without JSON's escapes.
-var unescaped = strings.NewReplacer(`\u0024`, "$", `\u007b`, "{", `\u007B`, "{")
+// unescaped replaces JSON's escapes of the characters that variables consist of.
+var unescaped = strings.NewReplacer(
+	`\u0024`, "$", `\u007b`, "{", `\u007B`, "{", `\u007d`, "}", `\u007D`, "}", `\u002a`, "*", `\u002A`, "*",
+	`\u003f`, "?", `\u003F`, "?",
+)
 
-// Parse refuses a policy that AWS refuses, and one that it does not understand.
+// special removes the variables that mean a character.
+var special = strings.NewReplacer("${*}", " ", "${?}", " ", "${$}", " ")
+
+// hasVariable reports whether a document has a variable whose value depends on the request, such as
+// "${aws:username}".
+func hasVariable(document []byte) bool {
+	return strings.Contains(special.Replace(unescaped.Replace(string(document))), "${")
+}
+
+// Parse reads the policy of a bucket. It fails if AWS would refuse the policy, or if this server
+// does not implement a part of it.
 func Parse(document []byte, bucket string) (*Policy, error) {
 	p, err := Restore(document, bucket)
 	if err == nil && slices.ContainsFunc(p.Statement, func(s statement) bool { return s.idle }) {
@@ -125,9 +143,15 @@ func Parse(document []byte, bucket string) (*Policy, error) {
 	return p, err
 }
 
-// Restore is Parse for a stored policy. Such a policy may have an action that applies to none of its resources,
-// because earlier servers accepted it.
+// Restore reads a stored policy. It is like [Parse], but accepts an action that applies to none of
+// its resources, because earlier versions of this server accepted such policies.
 func Restore(document []byte, bucket string) (*Policy, error) {
+	return read(document, func(s *statement) error { return s.checkBucket(bucket) })
+}
+
+// read reads a policy. The function check is called with each statement, and may refuse the
+// statement.
+func read(document []byte, check func(*statement) error) (*Policy, error) {
 	p := &Policy{document: document}
 	if len(document) > maxPolicy {
 		return nil, s3error.New("PolicyTooLarge")
@@ -143,11 +167,11 @@ func Restore(document []byte, bucket string) (*Policy, error) {
 		return nil, refused
 	case err != nil || !bytes.HasPrefix(bytes.TrimSpace(document), []byte("{")):
 		return nil, s3error.New("MalformedPolicy")
-	case p.Version != "" && p.Version != "2012-10-17" && p.Version != "2008-10-17":
+	case p.Version != "" && p.Version != variablesSince && p.Version != "2008-10-17":
 		return nil, malformedPolicy("The policy must contain a valid version string")
 	case len(p.Statement) == 0:
 		return nil, malformedPolicy("Missing required field Statement")
-	case p.Version == "2012-10-17" && strings.Contains(unescaped.Replace(string(document)), "${"):
+	case p.Version == variablesSince && hasVariable(document):
 		return nil, s3error.New("NotImplemented").WithMessage("This server does not implement variables in policies")
 	}
 	ids := map[string]bool{}
@@ -157,32 +181,46 @@ func Restore(document []byte, bucket string) (*Policy, error) {
 			return nil, malformedPolicy("Statement IDs (SID) in a single policy must be unique.")
 		}
 		ids[s.Sid] = true
-		if err := s.check(bucket); err != nil {
+		s.escapes = p.Version == variablesSince
+		if s.escapes {
+			s.Condition.unescape()
+		}
+		if err := s.check(); err != nil {
+			return nil, err
+		}
+		if err := check(s); err != nil {
 			return nil, err
 		}
 	}
 	return p, nil
 }
 
-// check checks a statement.
-func (s *statement) check(bucket string) error {
+// check checks the rules for statements that bucket policies and session policies share.
+func (s *statement) check() error {
 	switch {
 	case s.Effect != "Allow" && s.Effect != "Deny":
 		return malformedPolicy("Invalid effect: %s", s.Effect)
-	case (s.Principal == nil) == (s.NotPrincipal == nil):
-		return malformedPolicy("Missing required field Principal")
-	case s.NotPrincipal != nil && s.Effect == "Allow":
-		return malformedPolicy("Allow with NotPrincipal is not allowed.")
 	case (s.Action == nil) == (s.NotAction == nil) || len(s.Action)+len(s.NotAction) == 0:
 		return malformedPolicy("Missing required field Action")
 	case (s.Resource == nil) == (s.NotResource == nil) || len(s.Resource)+len(s.NotResource) == 0:
 		return malformedPolicy("Missing required field Resource")
 	}
+	return nil
+}
+
+// checkBucket checks the rules for a statement in a bucket policy.
+func (s *statement) checkBucket(bucket string) error {
+	switch {
+	case (s.Principal == nil) == (s.NotPrincipal == nil):
+		return malformedPolicy("Missing required field Principal")
+	case s.NotPrincipal != nil && s.Effect == "Allow":
+		return malformedPolicy("Allow with NotPrincipal is not allowed.")
+	}
 	onBucket, onObject := false, false
 	for _, resource := range slices.Concat(s.Resource, s.NotResource) {
 		name, found := strings.CutPrefix(resource, "arn:aws:s3:::")
 		name, _, object := strings.Cut(name, "/")
-		if resource != "*" && (!found || !wildcard.Match(name, bucket)) {
+		if resource != "*" && (!found || !s.matches(name, bucket)) {
 			return malformedPolicy("Policy has invalid resource")
 		}
 		onBucket, onObject = onBucket || !object, onObject || object || strings.Contains(name, "*")
@@ -198,7 +236,15 @@ func (s *statement) check(bucket string) error {
 	return nil
 }
 
-// actionsLike returns the actions that a pattern of a policy names.
+// matches reports whether a resource matches a pattern of the statement.
+func (s *statement) matches(pattern, resource string) bool {
+	if s.escapes {
+		return wildcard.MatchEscaped(pattern, resource)
+	}
+	return wildcard.Match(pattern, resource)
+}
+
+// actionsLike returns the actions that match a pattern in a policy.
 func actionsLike(pattern string) (actions []string) {
 	for _, action := range Actions {
 		if actionMatches(pattern, action) {
@@ -212,13 +258,14 @@ func actionMatches(pattern, action string) bool {
 	return wildcard.Match(strings.ToLower(pattern), strings.ToLower(action))
 }
 
-// applies reports whether the statement applies to this request.
+// applies reports whether the request matches the statement's principal, action, resource and
+// conditions.
 func (s *statement) applies(r *Request) bool {
 	if s.Principal != nil && !s.Principal.include(r) || s.NotPrincipal != nil && s.NotPrincipal.include(r) {
 		return false
 	}
 	sameAction := func(pattern string) bool { return actionMatches(pattern, r.Action) }
-	sameResource := func(pattern string) bool { return wildcard.Match(pattern, r.Resource) }
+	sameResource := func(pattern string) bool { return s.matches(pattern, r.Resource) }
 	if s.Action != nil && !slices.ContainsFunc(s.Action, sameAction) ||
 		s.NotAction != nil && slices.ContainsFunc(s.NotAction, sameAction) ||
 		s.Resource != nil && !slices.ContainsFunc(s.Resource, sameResource) ||
@@ -227,7 +274,9 @@ func (s *statement) applies(r *Request) bool {
 	}
 	for i := range s.Condition {
 		c := &s.Condition[i]
-		holds := s.Effect == "Allow" // as when the upload was begun, which was permitted
+		// The policy permitted this property when the upload was begun. So the condition of an
+		// Allow was true then, and that of a Deny was false.
+		holds := s.Effect == "Allow"
 		if !r.judgedBefore(c.key) {
 			holds = c.holds(r)
 		}
@@ -238,7 +287,8 @@ func (s *statement) applies(r *Request) bool {
 	return true
 }
 
-// Judge reports whether a statement allows the request, and whether one denies it.
+// Judge reports whether a statement of the policy allows the request, and whether a statement
+// denies it. Both may be true.
 func (p *Policy) Judge(r *Request) (allowed, denied bool) {
 	if p == nil {
 		return false, false
@@ -252,8 +302,8 @@ func (p *Policy) Judge(r *Request) (allowed, denied bool) {
 	return allowed, denied
 }
 
-// Public reports whether the policy allows everyone something, by AWS's rule: only some
-// keys with fixed values make a statement private.
+// Public reports whether the policy allows everybody something, by AWS's definition. A statement
+// for everybody is not public if a condition restricts it to fixed values of a key in fixingKeys.
 func (p *Policy) Public() bool {
 	return p != nil && slices.ContainsFunc(p.Statement, func(s statement) bool {
 		return s.Effect == "Allow" && s.Principal != nil && s.Principal.everyone &&
@@ -261,14 +311,15 @@ func (p *Policy) Public() bool {
 	})
 }
 
-// fixingKeys are the keys whose fixed values make a statement private.
+// fixingKeys has the condition keys that AWS accepts as a restriction to known callers.
 var fixingKeys = []string{
 	"aws:principalorgid", "aws:principalorgpaths", "aws:sourceaccount", "aws:sourcearn", "aws:sourceip", "aws:sourceowner", "aws:sourcevpc",
 	"aws:sourcevpce", "aws:userid", "aws:principalarn", "aws:principalaccount", "s3:dataaccesspointaccount", "s3:dataaccesspointarn",
 	"s3:x-amz-server-side-encryption-aws-kms-key-id",
 }
 
-// fixed reports whether the condition restricts its statement to known senders.
+// fixed reports whether the condition restricts its statement to known callers: to fixed values of
+// a key in fixingKeys.
 func (c condition) fixed() bool {
 	if !slices.Contains(fixingKeys, c.key) || c.null || c.ifExists || c.operator.negated || c.each == "ForAllValues" {
 		return false

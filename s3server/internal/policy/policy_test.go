@@ -66,6 +66,9 @@ func TestPoliciesThatAreNotUnderstoodAreRefused(t *testing.T) {
 		"an invalid date":              {denying("s3:*", inKeys, `{"DateEquals":{"aws:CurrentTime":"soon"}}`), "MalformedPolicy"},
 		"an invalid truth":             {denying("s3:*", inKeys, `{"Bool":{"aws:SecureTransport":"maybe"}}`), "MalformedPolicy"},
 		"a variable":                   {denying("s3:*", `"arn:aws:s3:::photos/${aws:username}/*"`, ""), "NotImplemented"},
+		"a variable in a special one": {
+			denying("s3:*", `"arn:aws:s3:::photos/$${*}{aws:username}/${aws:userid}"`, ""), "NotImplemented",
+		},
 		"a variable in escapes":        {denying("s3:*", `"arn:aws:s3:::photos/\u0024\u007Baws:username}/*"`, ""), "NotImplemented"},
 		"an empty list of actions":     {`{"Effect":"Deny","Principal":"*","Action":[],"NotAction":"s3:GetObject","Resource":` + inKeys + `}`, "MalformedPolicy"},
 		"the same id twice":            {strings.Repeat(`{"Sid":"a","Effect":"Deny","Principal":"*","Action":"s3:*","Resource":`+inKeys+`},`, 2) + allowGet, "MalformedPolicy"},

@@ -8,14 +8,14 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/accounts"
 )
 
-// principals are the senders that a statement names.
+// principals has the callers that a statement names.
 type principals struct {
 	everyone  bool
 	accounts  []string
 	canonical []string // canonical ids of accounts
 }
 
-// UnmarshalJSON reads "*" and {"AWS": […], "CanonicalUser": […], …}.
+// UnmarshalJSON decodes the forms "*" and {"AWS": […], "CanonicalUser": […], …} of a principal.
 func (p *principals) UnmarshalJSON(data []byte) error {
 	invalid := malformedPolicy("Invalid principal in policy")
 	var name string
@@ -42,7 +42,7 @@ func (p *principals) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
-// add adds a principal. It returns false for one that AWS refuses.
+// add adds a principal. It returns false if AWS would refuse the principal.
 func (p *principals) add(kind, name string) bool {
 	if name == "*" && kind == "AWS" {
 		p.everyone = true
@@ -56,14 +56,15 @@ func (p *principals) add(kind, name string) bool {
 		return p.addAWS(name)
 	case "CanonicalUser":
 		p.canonical = append(p.canonical, name)
-	case "Service", "Federated": // this server has no such principals
+	case "Service", "Federated": // accepted, but no caller of this server matches
 	default:
 		return false
 	}
 	return true
 }
 
-// addAWS adds an account, by its id or its ARN, or a user or role.
+// addAWS adds a principal of the kind "AWS": an account's id or ARN, or the ARN of a user or role.
+// It returns false if the name is invalid.
 func (p *principals) addAWS(name string) bool {
 	if !strings.Contains(name, ":") {
 		if len(name) == 64 {
@@ -84,7 +85,7 @@ func (p *principals) addAWS(name string) bool {
 		p.accounts = append(p.accounts, parts[4])
 		return true
 	}
-	// This server has no users and roles, so that the principal matches no caller.
+	// This server has no users and roles, so no caller matches the principal.
 	kind, rest, _ := strings.Cut(parts[5], "/")
 	switch kind {
 	case "user", "role", "assumed-role", "federated-user":
@@ -93,7 +94,7 @@ func (p *principals) addAWS(name string) bool {
 	return false
 }
 
-// include reports whether the caller is one of them.
+// include reports whether the caller of the request is among the principals.
 func (p *principals) include(r *Request) bool {
 	if p.everyone {
 		return true

@@ -1,5 +1,5 @@
-// Package s3error has the errors of S3: each has a code, and the status and the message that AWS
-// has for it. All packages of the server refuse requests with one of them.
+// Package s3error has the errors of S3. Each error has a code, and AWS's status and message for the
+// code. All packages of the server return these errors for requests that they refuse.
 package s3error
 
 import (
@@ -8,27 +8,27 @@ import (
 	"net/http"
 )
 
-// An Error is an error in the form of S3.
+// An Error is the content of an S3 error response.
 type Error struct {
 	Code    string
 	Status  int
 	Message string
-	Fields  []string // names and values of further elements, alternating
+	Fields  []string // names and values of further XML elements, alternating
 	Header  http.Header
-	Err     error // error of the store, which only the log shows; or nil
+	Err     error // error of the store, or nil; only the log shows it
 }
 
 func (e *Error) Error() string { return e.Code + ": " + e.Message }
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// WithMessage replaces the message.
+// WithMessage replaces the message of e and returns e.
 func (e *Error) WithMessage(format string, args ...any) *Error {
 	e.Message = fmt.Sprintf(format, args...)
 	return e
 }
 
-// WithHeader adds a header to the response.
+// WithHeader adds a header to the response with e and returns e.
 func (e *Error) WithHeader(name, value string) *Error {
 	if e.Header == nil {
 		e.Header = http.Header{}
@@ -37,8 +37,8 @@ func (e *Error) WithHeader(name, value string) *Error {
 	return e
 }
 
-// New returns the error with this code. fields are names and values of further
-// elements, alternating.
+// New returns an error with this code, and AWS's status and message. The parameter fields has names
+// and values of further XML elements, alternating.
 func New(code string, fields ...string) *Error {
 	known, found := catalog[code]
 	if !found {
@@ -47,13 +47,13 @@ func New(code string, fields ...string) *Error {
 	return &Error{Code: code, Status: known.status, Message: known.message, Fields: fields}
 }
 
-// Is reports whether an error is one of S3 with this code.
+// Is reports whether err is an S3 error with this code.
 func Is(err error, code string) bool {
 	e, ok := errors.AsType[*Error](err)
 	return ok && e.Code == code
 }
 
-// Known reports whether the catalog has a code.
+// Known reports whether this package has a status and a message for a code.
 func Known(code string) bool {
 	_, known := catalog[code]
 	return known
@@ -146,6 +146,12 @@ var catalog = map[string]entry{
 	"InvalidStorageClass":           {400, "The storage class you specified is not valid"},
 	"InvalidTag":                    {400, "The tag provided was not a valid tag."},
 	"InvalidTargetBucketForLogging": {400, "The target bucket for logging does not exist"},
+	"ExpiredToken":                  {400, "The provided token has expired."},
+	"InvalidAction":                 {400, "The action or operation requested is invalid."},
+	"InvalidClientTokenId":          {403, "The security token included in the request is invalid."},
+	"MalformedPolicyDocument":       {400, "The policy document is malformed."},
+	"MissingAuthenticationToken":    {403, "Request is missing Authentication Token"},
+	"ValidationError":               {400, "The input fails to satisfy the constraints."},
 	"InvalidToken":                  {400, "The provided token is malformed or otherwise invalid."},
 	"InvalidURI":                    {400, "Couldn't parse the specified URI."},
 	"KeyTooLongError":               {400, "Your key is too long"},
@@ -232,5 +238,5 @@ var catalog = map[string]entry{
 	},
 	"XMinioStorageFull": {
 		507, "The server has no space left for this object: delete some first.",
-	}, // MinIO's code, which clients know
+	}, // code of MinIO, not of AWS
 }

@@ -15,7 +15,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// These values of x-amz-content-sha256 are not hashes.
+// These are the values of x-amz-content-sha256 that are not hashes of the body.
 const (
 	UnsignedPayload        = "UNSIGNED-PAYLOAD"
 	UnsignedTrailer        = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
@@ -25,14 +25,16 @@ const (
 
 const (
 	emptyHash        = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
-	minChunk         = 8192 // bytes of every chunk but the last
+	minChunk         = 8192 // minimum number of bytes of a chunk, except the last
 	trailerSignature = "x-amz-trailer-signature"
 )
 
-// IsChunked reports whether the body is in chunks.
+// IsChunked reports whether a body with this value of x-amz-content-sha256 has the encoding
+// aws-chunked.
 func IsChunked(payload string) bool { return strings.HasPrefix(payload, "STREAMING-") }
 
-// A Seal is the signature of a request, on which the signatures of its chunks depend.
+// A Seal is the verified signature of a request and its signing key. The signatures of the body's
+// chunks depend on both.
 type Seal struct {
 	Payload   string // the value of x-amz-content-sha256
 	Timestamp string
@@ -41,24 +43,25 @@ type Seal struct {
 	Signature string
 }
 
-// A Reader decodes aws-chunked. Its bytes are valid only after io.EOF, because
-// the signature of a chunk is checked at its end.
+// A Reader decodes a body with the encoding aws-chunked. The decoded bytes are verified only when
+// Read returns io.EOF, because the signature of a chunk is checked at the end of the chunk.
 type Reader struct {
 	in      *bufio.Reader
 	seal    Seal
 	signed  bool
-	wants   []string    // announced trailers, in lower case
-	Trailer http.Header // complete at the end
+	wants   []string    // names of the announced trailers, in lower case
+	Trailer http.Header // complete when Read returns io.EOF
 
-	left      int64 // bytes that are left of the current chunk
-	short     bool  // the previous chunk was so small that it must be the last
+	left      int64 // unread bytes of the current chunk
+	short     bool  // true if the previous chunk had less than minChunk bytes, so no chunk may follow
 	signature string
-	hash      hash.Hash // hash of the chunk, if it is signed
+	hash      hash.Hash // hash of the current chunk, if chunks are signed
 	previous  string    // signature of the previous chunk
 	err       error
 }
 
-// NewReader returns a reader of a body. wants are the announced trailers.
+// NewReader returns a reader that decodes body. The parameter wants has the names of the announced
+// trailers.
 func NewReader(body io.Reader, c Seal, wants []string) *Reader {
 	return &Reader{
 		in:       bufio.NewReader(body),
@@ -94,8 +97,8 @@ func (c *Reader) Read(p []byte) (int, error) {
 	return n, c.err
 }
 
-// next reads the head of a chunk. It returns io.EOF after the last chunk and its
-// trailers.
+// next reads the header of the next chunk. After the last chunk, it reads the trailers and returns
+// io.EOF.
 func (c *Reader) next() error {
 	line, err := c.line()
 	if err != nil {
@@ -127,7 +130,7 @@ func (c *Reader) next() error {
 	return c.readTrailer()
 }
 
-// endChunk reads the end of a chunk.
+// endChunk reads the line end after a chunk, and verifies the chunk's signature.
 func (c *Reader) endChunk() error {
 	line, err := c.line()
 	if err != nil {
@@ -155,14 +158,15 @@ func (c *Reader) checkChunk() error {
 	return nil
 }
 
-// readTrailer reads the lines after the last chunk, up to an empty one.
+// readTrailer reads the trailers after the last chunk, up to an empty line. If everything is right,
+// it returns io.EOF.
 func (c *Reader) readTrailer() error {
 	var signedLines strings.Builder
 	signature := ""
 	for {
 		line, err := c.trailerLine()
 		if errors.Is(err, io.ErrUnexpectedEOF) && c.seal.Payload == SignedChunks {
-			break // a body without trailers may end with the line of the last chunk
+			break // without trailers, the empty line may be missing
 		}
 		if err != nil {
 			return err
@@ -210,7 +214,7 @@ func (c *Reader) checkTrailer(lines, signature string) error {
 	return nil
 }
 
-// line returns one line without its end.
+// line reads a line that ends with CRLF, and returns it without the CRLF.
 func (c *Reader) line() (string, error) {
 	line, err := c.rawLine()
 	if err != nil {
@@ -223,8 +227,8 @@ func (c *Reader) line() (string, error) {
 	return text, nil
 }
 
-// trailerLine is like line, but also accepts LF CRLF as the end: a trailer is signed with its
-// LF, and minio-go sends both.
+// trailerLine is like line, but a line may also end with LF CRLF. The signature of a trailer covers
+// an LF, and minio-go sends this LF, too.
 func (c *Reader) trailerLine() (string, error) {
 	line, err := c.rawLine()
 	if err != nil {

@@ -10,7 +10,7 @@ import (
 	"strings"
 )
 
-// SubresourcesV2 are the query parameters that a signature of version 2 covers.
+// SubresourcesV2 has the query parameters that a signature of version 2 covers.
 var SubresourcesV2 = []string{
 	"accelerate", "acl", "analytics", "cors", "delete", "inventory", "legal-hold", "lifecycle", "location", "logging",
 	"metrics", "notification", "object-lock", "partNumber", "policy", "replication", "requestPayment",
@@ -19,8 +19,8 @@ var SubresourcesV2 = []string{
 	"uploadId", "uploads", "versionId", "versioning", "versions", "website",
 }
 
-// StringToSignV2 returns the text that is signed. bucket is the bucket in the name of the host, or
-// "". date is empty if x-amz-date is a header.
+// StringToSignV2 returns the text that a signature of version 2 signs. bucket is the bucket in the
+// host name, or "". date must be "" if the request has the header x-amz-date.
 func StringToSignV2(r *http.Request, query url.Values, bucket, date, path string) string {
 	var b strings.Builder
 	lines := []string{r.Method, r.Header.Get("Content-Md5"), r.Header.Get("Content-Type"), date}
@@ -45,12 +45,12 @@ func StringToSignV2(r *http.Request, query url.Values, bucket, date, path string
 	return b.String()
 }
 
-// notHeaders escapes characters that only the name of a parameter can have, so that it cannot look
-// like headers.
+// notHeaders escapes colons and line feeds in the name of a query parameter. Otherwise one name
+// could look like several header lines.
 var notHeaders = strings.NewReplacer(":", "%3A", "\n", "%0A")
 
-// amzHeadersV2 returns the headers of AWS as "name:value", in order. A presigned URL has
-// them as parameters, too. A client may send them as headers again.
+// amzHeadersV2 returns the x-amz-* headers as sorted lines "name:value". A presigned URL has them
+// as query parameters. If a client sends the same line as a header, too, it counts once.
 func amzHeadersV2(header http.Header, query url.Values) []string {
 	var lines []string
 	for _, values := range []map[string][]string{header, query} {
@@ -58,7 +58,7 @@ func amzHeadersV2(header http.Header, query url.Values) []string {
 			if name = strings.ToLower(name); strings.HasPrefix(name, "x-amz-") {
 				trimmed := make([]string, len(all))
 				for i, value := range all {
-					trimmed[i] = strings.ReplaceAll(strings.TrimSpace(value), "\n", " ") // so that it is one line
+					trimmed[i] = strings.ReplaceAll(strings.TrimSpace(value), "\n", " ") // a value must be on one line
 				}
 				if line := notHeaders.Replace(name) + ":" + strings.Join(trimmed, ","); !slices.Contains(lines, line) {
 					lines = append(lines, line)
@@ -74,7 +74,7 @@ func amzHeadersV2(header http.Header, query url.Values) []string {
 	return lines
 }
 
-// MACV2 signs a text.
+// MACV2 returns the signature of version 2 of a text: its HMAC-SHA1 in base64.
 func MACV2(secret, text string) string {
 	h := hmac.New(sha1.New, []byte(secret))
 	h.Write([]byte(text))

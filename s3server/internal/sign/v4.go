@@ -1,5 +1,5 @@
-// Package sign has the signatures of S3: the texts that a client signs in versions 4 and 2, and the
-// bodies whose chunks are signed, too.
+// Package sign computes the signatures of S3 in versions 4 and 2. It also reads bodies whose chunks
+// are signed.
 package sign
 
 import (
@@ -31,7 +31,7 @@ func (s Scope) String() string {
 	return s.Date + "/" + s.Region + "/" + s.Service + "/" + Terminator
 }
 
-// Key returns the key for one scope.
+// Key derives the signing key for a scope from the secret.
 func Key(secret string, s Scope) []byte {
 	key := []byte("AWS4" + secret)
 	for _, step := range []string{s.Date, s.Region, s.Service, Terminator} {
@@ -40,14 +40,14 @@ func Key(secret string, s Scope) []byte {
 	return key
 }
 
-// MAC signs a message.
+// MAC returns the HMAC-SHA256 of a message.
 func MAC(key []byte, message string) []byte {
 	h := hmac.New(sha256.New, key)
 	h.Write([]byte(message))
 	return h.Sum(nil)
 }
 
-// HexMAC returns the MAC in hexadecimal.
+// HexMAC returns the HMAC-SHA256 of a message in hexadecimal.
 func HexMAC(key []byte, message string) string { return hex.EncodeToString(MAC(key, message)) }
 
 func hexSHA256(data string) string {
@@ -55,10 +55,12 @@ func hexSHA256(data string) string {
 	return hex.EncodeToString(sum[:])
 }
 
-// Equal compares in constant time.
+// Equal compares two signatures in constant time, so that the time of a response does not reveal
+// how many characters match.
 func Equal(a, b string) bool { return hmac.Equal([]byte(a), []byte(b)) }
 
-// CanonicalRequest returns the text whose hash is signed.
+// CanonicalRequest returns AWS's canonical form of a request. The signature covers the hash of this
+// form.
 func CanonicalRequest(r *http.Request, query url.Values, signed []string, payload string) string {
 	var b strings.Builder
 	b.WriteString(r.Method + "\n" + canonicalPath(r.URL) + "\n" + canonicalQuery(query) + "\n")
@@ -70,8 +72,8 @@ func CanonicalRequest(r *http.Request, query url.Values, signed []string, payloa
 }
 
 // canonicalPath encodes the path once and does not normalize it, unlike AWS's other services. It
-// reads a plus sign as the server does, because otherwise the signature for the key "a+b" would
-// also be one for the key "a b".
+// decodes a plus sign as a space, as the server does. Otherwise the signature for the key "a+b"
+// would also be valid for the key "a b".
 func canonicalPath(u *url.URL) string {
 	path, err := url.QueryUnescape(u.EscapedPath())
 	if err != nil {
@@ -97,8 +99,10 @@ func canonicalQuery(query url.Values) string {
 // URIEncode escapes all characters but the unreserved ones of RFC 3986.
 func URIEncode(s string) string { return urlpath.EscapeAll(s) }
 
-// canonicalHeader returns the values of a header with single spaces. If the header is omitted, S3 takes the
-// parameter: the SDK for JavaScript, version 2, signs both (https://github.com/aws/aws-sdk-js-v3/issues/5414).
+// canonicalHeader returns the values of a header with single spaces. If the header is missing, it
+// uses the query parameter with this name, as S3 does. Version 2 of the SDK for JavaScript signs
+// such a parameter both as a parameter and as a header
+// (https://github.com/aws/aws-sdk-js-v3/issues/5414).
 func canonicalHeader(r *http.Request, query url.Values, name string) string {
 	switch name {
 	case "host":
@@ -118,10 +122,11 @@ func canonicalHeader(r *http.Request, query url.Values, name string) string {
 	return strings.Join(values, ",")
 }
 
-// StringToSign returns the text that the signing key signs.
+// StringToSign returns the text that is signed with the signing key. The parameter canonical is the
+// canonical request.
 func StringToSign(timestamp string, s Scope, canonical string) string {
 	return strings.Join([]string{Algorithm, timestamp, s.String(), hexSHA256(canonical)}, "\n")
 }
 
-// Spaced returns bytes in hexadecimal, as AWS shows them for comparison.
+// Spaced returns the bytes of text in hexadecimal with spaces, as in AWS's error responses.
 func Spaced(text string) string { return fmt.Sprintf("% x", text) }

@@ -9,25 +9,25 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// A Body is the body of a request. At its end it fails if it differs from what the headers
-// announce.
+// A Body reads the body of a request. At the end of the body, it fails if the body differs from
+// what the headers announce.
 type Body struct {
 	From   io.Reader
-	Size   int64            // -1 if it is not announced
-	Digest *checksum.Digest // complete at the end
+	Size   int64            // bytes; -1 if the size is not announced
+	Digest *checksum.Digest // complete at the end of the body
 	Check  func() error
 	ended  bool
-	Failed error // the body's own error, if it has failed
+	Failed error // error of the body itself, or nil
 }
 
-// Read returns the error of Check at the end.
+// Read reads the body. At its end, it returns the error of Check, if there is one.
 func (b *Body) Read(p []byte) (int, error) {
 	n, err := b.From.Read(p)
 	if err == nil {
 		if b.Size < 0 || b.Digest.Size <= b.Size {
 			return n, nil
 		}
-		err = io.EOF // the body is too long: the rest does not matter
+		err = io.EOF // the body is too long, so Check will fail
 	}
 	switch {
 	case b.Failed != nil:
@@ -42,10 +42,11 @@ func (b *Body) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// Blame returns the body's own error if it has failed, and else err.
+// Blame returns the error of the body if the body has failed. Otherwise it returns err.
 func (b *Body) Blame(err error) error { return cmp.Or(b.Failed, err) }
 
-// bodyError distinguishes a client that disconnected from an error in this server.
+// bodyError converts an error of reading a body to an S3 error. An error that is not an S3 error
+// means that the client has disconnected, and becomes IncompleteBody.
 func bodyError(err error) error {
 	if e, ok := errors.AsType[*s3error.Error](err); ok && e.Code != "InternalError" {
 		return e

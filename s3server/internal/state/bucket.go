@@ -17,22 +17,23 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
-// A Bucket has the settings of a bucket. After it was created, it is replaced and never changed. A store keeps
-// it as JSON, which [Bucket.Rename] completes.
+// A Bucket is the name, the owner and the settings of a bucket. A change replaces the whole Bucket
+// and never modifies it. A store keeps it as JSON. After decoding, call [Bucket.Rename].
 type Bucket struct {
 	Name    string
-	Account string // the account that owns the bucket
+	Account string // id of the account that owns the bucket
 	Region  string
 	Created time.Time
-	// VersioningChanges are the times when versioning was enabled or suspended, if the store needs
-	// them to tell null versions from others.
+	// VersioningChanges has the times when versioning was enabled or suspended. It is nil if the
+	// store does not need these times to recognize null versions.
 	VersioningChanges []time.Time `json:"Changes,omitempty"`
 	Settings
 }
 
-// Rename gives a bucket that was stored its name, and reads its policy, which has the name: a mirror and an
-// overlay copy the stored text to a bucket of another name. The expiration rules of that other bucket must not
-// apply to the objects of this one.
+// Rename completes a bucket that was decoded from JSON: it sets the name and parses the policy,
+// which contains the name. The stored name may differ, because a mirror or an overlay copies the
+// JSON to a bucket of another name. Rename then removes the lifecycle rules, because those of the
+// other bucket must not remove objects of this one.
 func (b *Bucket) Rename(name string) (err error) {
 	const arn = "arn:aws:s3:::"
 	stored := cmp.Or(b.Name, name)
@@ -46,41 +47,41 @@ func (b *Bucket) Rename(name string) (err error) {
 	return err
 }
 
-// LockSettings are the settings of a bucket that can lock objects. Mode, Days and Years are the
-// default retention.
+// LockSettings has the settings of object lock, for a bucket that can lock objects. Mode, Days and
+// Years are the default retention.
 type LockSettings struct {
 	Mode        string `json:",omitempty"`
 	Days, Years int    `json:",omitempty"`
 }
 
-// The states of versioning and of acceleration.
+// These are states of versioning and of transfer acceleration.
 const (
 	Enabled   = "Enabled"
 	Suspended = "Suspended"
 )
 
-// Settings are the settings of a bucket. Their values are replaced and never changed.
+// Settings has the settings of a bucket. A change replaces a value and never modifies it.
 type Settings struct {
-	Versioning string                   `json:",omitempty"` // "" if it never kept versions
+	Versioning string                   `json:",omitempty"` // "" if the bucket has never kept versions
 	CORS       *cors.Configuration      `json:",omitempty"`
 	Policy     *policy.Policy           `json:",omitempty"`
 	Block      *acl.Block               `json:",omitempty"`
-	Ownership  string                   `json:",omitempty"` // "" means no controls, which is the same as ObjectWriter
+	Ownership  string                   `json:",omitempty"` // "" means that none was set, which is like ObjectWriter
 	Lifecycle  *lifecycle.Configuration `json:",omitempty"`
 	ACL        acl.List                 `json:",omitempty"`
 	Locking    *LockSettings            `json:",omitempty"` // nil if the bucket cannot lock objects
 
 	Tags         []tagging.Tag               `json:",omitempty"`
 	Encryption   *EncryptionRule             `json:",omitempty"` // nil means AES256
-	Payer        string                      `json:",omitempty"` // "Requester" if the requester pays
-	Acceleration string                      `json:",omitempty"` // "" if nobody has set it
-	Logging      []byte                      `json:",omitempty"` // as it was sent; nil without logging
+	Payer        string                      `json:",omitempty"` // "Requester" if the requester pays for a request
+	Acceleration string                      `json:",omitempty"` // "" if it was never set
+	Logging      []byte                      `json:",omitempty"` // XML as the client sent it; nil without logging
 	Notification *notification.Configuration `json:",omitempty"`
 	Website      *website.Configuration      `json:",omitempty"`
 }
 
-// NewSettings returns the settings of a new bucket: those of AWS since April 2023 if the server is
-// strict, and otherwise none of those.
+// NewSettings returns the settings of a new bucket. If the server is strict, they are AWS's since
+// April 2023: ACLs are disabled and public access is blocked. Otherwise they are empty.
 func NewSettings(strict bool) Settings {
 	if !strict {
 		return Settings{}
@@ -93,18 +94,17 @@ func NewSettings(strict bool) Settings {
 	}
 }
 
-// OwnerEnforced is the ownership of a bucket without access control lists, which is
-// AWS's default.
+// OwnerEnforced is the object ownership of a bucket with ACLs disabled. It is AWS's default.
 const (
 	OwnerEnforced  = "BucketOwnerEnforced"
 	ownerPreferred = "BucketOwnerPreferred"
 	objectWriter   = "ObjectWriter"
 )
 
-// Ownerships are the values of a bucket's ownership controls.
+// Ownerships has the possible values of a bucket's object ownership.
 var Ownerships = []string{OwnerEnforced, ownerPreferred, objectWriter}
 
-// OwnerOf returns the owner of an object in the bucket.
+// OwnerOf returns the account that owns an object in the bucket.
 func (b *Bucket) OwnerOf(o *Object) string {
 	if b.Ownership == OwnerEnforced {
 		return b.Account
@@ -112,7 +112,8 @@ func (b *Bucket) OwnerOf(o *Object) string {
 	return o.Account
 }
 
-// OwnerOfNew returns the owner of an object that the account writes with a canned list.
+// OwnerOfNew returns the account that owns a new object. account writes the object with this canned
+// ACL.
 func (b *Bucket) OwnerOfNew(account, canned string) string {
 	if b.Ownership == OwnerEnforced || b.Ownership == ownerPreferred && canned == "bucket-owner-full-control" {
 		return b.Account
@@ -120,8 +121,8 @@ func (b *Bucket) OwnerOfNew(account, canned string) string {
 	return account
 }
 
-// Shown returns the x-amz-version-id of a response about a version, which may be nil: "" if the bucket never
-// kept versions.
+// Shown returns the value of x-amz-version-id in a response about a version. It is "" if the bucket
+// has never kept versions, or if v is nil.
 func (b *Bucket) Shown(v *Version) string {
 	if b.Versioning == "" || v == nil {
 		return ""
@@ -129,10 +130,12 @@ func (b *Bucket) Shown(v *Version) string {
 	return v.ID
 }
 
-// HasNulls reports whether [Bucket.IsNull] knows which versions are null versions.
+// HasNulls reports whether [Bucket.IsNull] can be used. Otherwise the store's own ids identify null
+// versions.
 func (b *Bucket) HasNulls() bool { return len(b.VersioningChanges) > 0 || b.Versioning == Suspended }
 
-// IsNull reports whether a write at a time made a null version.
+// IsNull reports whether an object that was written at this time is a null version: the bucket did
+// not keep versions then.
 func (b *Bucket) IsNull(at time.Time) bool {
 	null := b.Versioning != Enabled
 	for _, change := range slices.Backward(b.VersioningChanges) {
@@ -144,7 +147,8 @@ func (b *Bucket) IsNull(at time.Time) bool {
 	return null
 }
 
-// CheckOwner fails if a request expects another owner.
+// CheckOwner fails if one of the expected accounts is not the bucket's owner. It ignores an
+// expected account of "".
 func (b *Bucket) CheckOwner(expected ...string) error {
 	for _, account := range expected {
 		switch {
@@ -162,8 +166,8 @@ func (b *Bucket) CheckOwner(expected ...string) error {
 	return nil
 }
 
-// LockNew checks that the bucket can lock an object that is written, and gives the object the
-// bucket's default retention if it has none.
+// LockNew fails if a new object has a lock, but the bucket cannot lock objects. If the object has
+// no retention, LockNew sets the bucket's default retention.
 func (b *Bucket) LockNew(o *Object, now time.Time) error {
 	switch {
 	case b.Locking == nil && o.Lock != Lock{}:

@@ -6,10 +6,10 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// SameTag compares entity tags. S3 also accepts them without quotes.
+// SameTag reports whether two entity tags are equal. S3 also accepts entity tags without quotes.
 func SameTag(a, b string) bool { return strings.Trim(a, `"`) == strings.Trim(b, `"`) }
 
-// Matches reports whether a list of entity tags, or "*", includes the tag.
+// Matches reports whether a list of entity tags includes etag. "*" includes every entity tag.
 func Matches(list, etag string) bool {
 	for candidate := range strings.SplitSeq(list, ",") {
 		candidate = strings.TrimSpace(candidate)
@@ -20,13 +20,14 @@ func Matches(list, etag string) bool {
 	return false
 }
 
-// A WriteCondition is a condition on the current object at the destination.
+// A WriteCondition is a condition of a write on the current object of its key. If Absent is true,
+// there must be no object. If Match is not "", the object must have one of these entity tags.
 type WriteCondition struct {
 	Absent bool
 	Match  string
 }
 
-// Check checks the condition against the current version. A delete marker is not an
+// Check fails if the condition does not hold for the current version. A delete marker counts as no
 // object.
 func (c WriteCondition) Check(key string, current *Version) error {
 	exists := current != nil && !current.Marker
@@ -41,8 +42,8 @@ func (c WriteCondition) Check(key string, current *Version) error {
 	return nil
 }
 
-// CheckDelete checks the condition of a removal. A delete marker does not match "*",
-// and differs from a missing key.
+// CheckDelete fails if the condition of a removal does not hold. It differs from Check in one case:
+// if the current version is a delete marker, "*" fails with PreconditionFailed.
 func (c WriteCondition) CheckDelete(key string, current *Version) error {
 	if c.Match == "*" && current != nil && current.Marker {
 		return s3error.New("PreconditionFailed", "Condition", "If-Match")

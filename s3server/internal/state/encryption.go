@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/internal/hexid"
 )
 
-// The headers of encryption. Those of a customer's key have a suffix.
+// These are the headers for encryption. CustomerPrefix begins those for a customer's key.
 const (
 	SSEHeader       = "X-Amz-Server-Side-Encryption"
 	KmsKeyHeader    = SSEHeader + "-Aws-Kms-Key-Id"
@@ -20,8 +20,8 @@ const (
 	ByStore, ByKMS, ByKMSTwice = "AES256", "aws:kms", "aws:kms:dsse"
 )
 
-// An Encryption is the encryption of an object. The server follows the rules for it, but does
-// not encrypt the object.
+// An Encryption is the encryption that a client requested for an object. The server reports it as
+// AWS does, but does not encrypt the object.
 type Encryption struct {
 	Algorithm   string // [ByStore], [ByKMS] or [ByKMSTwice]; "" with a customer's key
 	KMSKey      string
@@ -29,7 +29,7 @@ type Encryption struct {
 	CustomerMD5 string // MD5 of the customer's key, in base64
 }
 
-// Write writes the headers of a response.
+// Write adds the encryption to the headers of a response.
 func (e Encryption) Write(header http.Header) {
 	if e.CustomerMD5 != "" {
 		header.Set(CustomerPrefix+"-Algorithm", "AES256")
@@ -45,8 +45,8 @@ func (e Encryption) Write(header http.Header) {
 	}
 }
 
-// Tag returns the entity tag of an encrypted object or part, whose MD5 is md5 in quotes: with KMS or
-// a customer's key it is not the MD5.
+// Tag returns the entity tag of an object or part. md5 is its MD5 in quotes. With KMS or a
+// customer's key, the entity tag is another text, as on AWS.
 func (e Encryption) Tag(md5 string) string {
 	if e.CustomerMD5 == "" && e.Algorithm == ByStore {
 		return md5
@@ -58,26 +58,28 @@ func (e Encryption) Tag(md5 string) string {
 	return `"` + hexid.New(16) + count + `"`
 }
 
-// An EncryptionRule says how a bucket encrypts objects whose writes ask for none.
+// An EncryptionRule is the default encryption of a bucket. It applies to writes that request no
+// encryption.
 type EncryptionRule struct {
 	ApplyServerSideEncryptionByDefault *DefaultEncryption
 	BucketKeyEnabled                   bool
 	BlockedEncryptionTypes             *struct{ EncryptionType []string } // "SSE-C" or "NONE"
 }
 
-// A DefaultEncryption is the encryption of an object whose write asks for none.
+// A DefaultEncryption is an algorithm and, for KMS, a key.
 type DefaultEncryption struct {
 	SSEAlgorithm   string
 	KMSMasterKeyID string `xml:",omitempty"`
 }
 
-// BlocksCustomerKeys reports whether the bucket refuses SSE-C.
+// BlocksCustomerKeys reports whether the bucket refuses customers' keys (SSE-C).
 func (e *EncryptionRule) BlocksCustomerKeys() bool {
 	return e != nil && e.BlockedEncryptionTypes != nil && slices.Contains(e.BlockedEncryptionTypes.EncryptionType, "SSE-C")
 }
 
-// Standard returns the encryption of an object whose write asks for none. keyed says that the
-// write has the header about bucket keys, which then decides.
+// Standard returns the encryption for a write that requests no algorithm. The parameter keyed is
+// true if the write has the header about bucket keys. Then asked.BucketKey, and not the rule,
+// decides whether a bucket key is used.
 func (e *EncryptionRule) Standard(asked Encryption, keyed bool) Encryption {
 	asked.Algorithm = ByStore
 	if e == nil || e.ApplyServerSideEncryptionByDefault == nil {

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// The modes of a retention, and the headers of a lock.
+// These are the modes of a retention, and the names of the headers for a lock.
 const (
 	Governance = "GOVERNANCE"
 	Compliance = "COMPLIANCE"
@@ -17,14 +17,14 @@ const (
 	LockHold   = "X-Amz-Object-Lock-Legal-Hold"
 )
 
-// A Lock keeps a version from being removed.
+// A Lock protects a version from removal, by a retention, a legal hold or both.
 type Lock struct {
 	Mode  string // "" means no retention
 	Until time.Time
-	Hold  string // "ON", "OFF", or "" if it was never set
+	Hold  string // state of the legal hold: "ON", "OFF", or "" if it was never set
 }
 
-// Write writes the headers of a read.
+// Write adds the lock to the headers of a response.
 func (l Lock) Write(header http.Header) {
 	if l.Mode != "" {
 		header.Set(LockMode, l.Mode)
@@ -35,7 +35,8 @@ func (l Lock) Write(header http.Header) {
 	}
 }
 
-// CheckRemoval fails if the lock keeps its version.
+// CheckRemoval fails if the lock forbids removing the version now. bypass is true if the caller may
+// bypass a retention in governance mode.
 func (l Lock) CheckRemoval(now time.Time, bypass bool) error {
 	retained := now.Before(l.Until) && !(l.Mode == Governance && bypass)
 	if l.Hold == "ON" || retained {
@@ -44,7 +45,7 @@ func (l Lock) CheckRemoval(now time.Time, bypass bool) error {
 	return nil
 }
 
-// Protected returns the error of a change that a lock forbids.
+// Protected returns the error for a change that a lock forbids.
 func Protected() *s3error.Error {
 	return s3error.New("AccessDenied").WithMessage("Access Denied because object protected by object lock.")
 }

@@ -1,5 +1,5 @@
-// Package state has the types for what a server keeps: buckets with their settings, versions and
-// uploads, and the interface of the stores.
+// Package state has the types of everything that a server stores: buckets and their settings,
+// versions and uploads. It also has the interface of the stores.
 package state
 
 import (
@@ -10,53 +10,57 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
-// A Store keeps buckets, versions and uploads, in S3's terms. Each method takes effect at once
-// or not at all, also beside other calls. A bucket, version, upload or part that it returns is
-// never changed, only replaced. Its errors are S3's.
+// A Store keeps buckets, versions and uploads, as S3 defines them. Each method takes effect
+// completely or not at all, even with concurrent calls. A bucket, version, upload or part that a
+// method returns is never modified afterwards, only replaced. Errors are S3 errors.
 type Store interface {
-	// CreateBucket adds a bucket, unless there is one with its name.
+	// CreateBucket adds a bucket. If a bucket with its name exists, created is false.
 	CreateBucket(ctx context.Context, b *Bucket) (created bool, err error)
-	// Bucket returns a bucket. If there is none, it fails with NoSuchBucket.
+	// Bucket returns a bucket. It fails with NoSuchBucket if there is no such bucket.
 	Bucket(ctx context.Context, name string) (*Bucket, error)
-	// ChangeBucket replaces a bucket by a copy that change has changed, unless change fails.
+	// ChangeBucket calls change with a copy of a bucket, and replaces the bucket with the copy. If
+	// change fails, the bucket stays as it is.
 	ChangeBucket(ctx context.Context, name string, change func(*Bucket) error) error
 	// DeleteBucket removes a bucket and its uploads. It fails with BucketNotEmpty while there is a
 	// version or a delete marker.
 	DeleteBucket(ctx context.Context, name string) error
-	// ListBuckets shows the buckets from a name on, by name, until show returns false.
+	// ListBuckets calls show with the buckets in the order of their names until show returns false.
+	// The first bucket is the one whose name equals the parameter from, or the next one after that
+	// name.
 	ListBuckets(ctx context.Context, from string, show func(*Bucket) bool) error
 
-	// Find returns a version, which may be a delete marker, and the x-amz-version-id of a response
-	// about it. Without an id, the version is the current one. It returns nil if there is none.
-	// The caller must release the version.
+	// Find returns the version with this name, which may be a delete marker. If the name has no id,
+	// it returns the current version. If there is none, v is nil. The result shown is the
+	// x-amz-version-id for the response. The caller must release v.
 	Find(ctx context.Context, name VersionName) (v *Version, shown string, err error)
-	// ValidID reports whether a version may have this id.
+	// ValidID reports whether an id has the form of a version id.
 	ValidID(id string) bool
-	// Prepare gets these bytes of a version ready to be read. If the object was replaced meanwhile
-	// and cannot be read any more, it fails with ServiceUnavailable, after which clients ask again.
+	// Prepare opens a range of a version for Read. If the object was replaced and can no longer be
+	// read, it fails with ServiceUnavailable, and the client should retry.
 	Prepare(ctx context.Context, v *Version, offset, length int64) error
-	// Read writes bytes of a version.
+	// Read writes a range of a version to a writer.
 	Read(ctx context.Context, v *Version, offset, length int64, to io.Writer) error
-	// Release ends the use of a version that Find has returned; nil is allowed.
+	// Release ends the use of a version that Find has returned. v may be nil.
 	Release(v *Version)
-	// Put makes an object of a body. If the body fails, it changes nothing.
+	// Put creates an object from a body. If the body fails, nothing changes.
 	Put(ctx context.Context, w *Write, body *Body) (v *Version, shown string, err error)
-	// Copy makes an object of the bytes of another one, which Find has returned.
+	// Copy creates an object with the bytes of a version that Find has returned.
 	Copy(ctx context.Context, w *Write, from *Version) (v *Version, shown string, err error)
-	// Change replaces a version by a copy that change has changed, unless change fails. If
-	// there is no such version, or if it is a delete marker, Change fails as a read does.
+	// Change calls the function change with a copy of a version, and then replaces the version with
+	// the copy. If change fails, the version stays as it is. If there is no such version, or if the
+	// version is a delete marker, Change fails as a read does.
 	Change(
 		ctx context.Context, name VersionName, change func(*Bucket, *Version) error,
 	) (v *Version, shown string, err error)
-	// Remove removes a version or, without an id, the current object, by a delete marker if the
-	// bucket keeps versions.
+	// Remove removes a version. Without an id, it removes the current object. If the bucket keeps
+	// versions, this adds a delete marker.
 	Remove(ctx context.Context, r *RemoveRequest) (Removal, error)
-	// List shows one page of current objects and common prefixes after a position, and reports
-	// whether there are more.
+	// List calls show with one page of current objects and common prefixes that follow a position.
+	// The result more is true if further ones follow.
 	List(
 		ctx context.Context, bucket string, l Listing, after Position, show func(v *Version, common string),
 	) (more bool, err error)
-	// ListVersions is like List, for all versions.
+	// ListVersions is like List, but lists all versions and delete markers.
 	ListVersions(
 		ctx context.Context, bucket string, l Listing, after VersionPosition,
 		show func(v *Version, latest bool, common string),
@@ -64,79 +68,83 @@ type Store interface {
 
 	// BeginUpload adds an upload, and sets its id.
 	BeginUpload(ctx context.Context, u *Upload) error
-	// Upload returns an upload. If there is none, it fails with NoSuchUpload.
+	// Upload returns an upload. It fails with NoSuchUpload if there is no such upload.
 	Upload(ctx context.Context, bucket, key, id string) (*Upload, error)
-	// PutPart adds a part, or replaces the part with this number.
+	// PutPart adds a part to an upload, or replaces the part with this number.
 	PutPart(ctx context.Context, u *Upload, number int, body *Body) (*Part, error)
-	// CopyPart is like PutPart, with bytes of a version that Find has returned.
+	// CopyPart is like PutPart, but the part's bytes are a range of a version that Find has
+	// returned.
 	CopyPart(ctx context.Context, u *Upload, number int, from *Version, offset, length int64) (*Part, error)
-	// Parts returns at most "most" parts with numbers above after, and reports whether there are
-	// more.
+	// Parts returns the parts of an upload whose numbers are greater than the parameter after. The
+	// parameter most is the maximum number of parts to return. The result more is true if further
+	// parts follow.
 	Parts(ctx context.Context, u *Upload, after, most int) (parts []*Part, more bool, err error)
-	// Complete makes an object of parts, and ends the upload.
+	// Complete creates an object from parts of an upload, and ends the upload.
 	Complete(ctx context.Context, w *Write, u *Upload, parts []*Part) (v *Version, shown string, err error)
-	// Abort ends an upload.
+	// Abort ends an upload and removes its parts.
 	Abort(ctx context.Context, u *Upload) error
-	// ListUploads is like List, for uploads.
+	// ListUploads is like List, but lists the multipart uploads in progress.
 	ListUploads(
 		ctx context.Context, bucket string, l Listing, after UploadPosition, show func(u *Upload, common string),
 	) (more bool, err error)
 }
 
-// A VersionName names a version or, without an id, the current one.
+// A VersionName identifies a version. If ID is "", it identifies the current version of the key.
 type VersionName struct{ Bucket, Key, ID string }
 
-// A Write makes an object the current version of a key, if the condition holds and the bucket
-// accepts its lock.
+// A Write describes a new current version of a key. It fails if the condition does not hold, or if
+// the bucket refuses the object's lock.
 type Write struct {
 	Bucket, Key string
 	Object      Object
 	Condition   WriteCondition
 }
 
-// A RemoveRequest removes a version, or the current object.
+// A RemoveRequest asks a store to remove a version or, if ID is "", the current object.
 type RemoveRequest struct {
 	VersionName
 	Condition WriteCondition
-	Written   time.Time // time of the version to remove; zero means any
-	Bypass    bool      // whether to bypass a retention in the mode GOVERNANCE
-	Account   string    // account of the caller, who owns a delete marker
+	Written   time.Time // time when the version must have been written; zero means any
+	Bypass    bool      // true to bypass a retention in governance mode
+	Account   string    // account of the caller, which will own a delete marker
 }
 
-// Misses reports whether another version, with the time modified, has replaced the one to remove.
+// Misses reports whether the version in the store is not the version to remove, because it was
+// written at another time. modified is the time of the version in the store.
 func (r *RemoveRequest) Misses(modified time.Time) bool {
 	return !r.Written.IsZero() && !r.Written.Equal(modified)
 }
 
-// A Removal is the result of a deletion.
+// A Removal is the result of removing a version or an object.
 type Removal struct {
-	Marker  bool   // whether a marker was written, or removed by its id
-	ID      string // id of the marker, or of the removed version
-	Missing bool   // there was nothing to remove
+	Marker  bool   // true if a delete marker was added, or was itself removed
+	ID      string // id of the delete marker, or of the removed version
+	Missing bool   // true if there was nothing to remove
 }
 
-// A Position is a place in a listing: after a key, or after all keys with a prefix.
+// A Position is a place in a listing: after the key Key. If Prefix is true, Key is a common prefix,
+// and the place is after all keys with this prefix.
 type Position struct {
 	Key    string
 	Prefix bool
 }
 
-// A VersionPosition is a place in a listing: after a key or, with an id, after that version of
-// the key.
+// A VersionPosition is a place in a listing of versions: after all versions of Key. If ID is not
+// "", it is after the version of Key with this id.
 type VersionPosition struct{ Key, ID string }
 
-// An UploadPosition is a place in a listing: after a key or, with an id, after that upload to
-// the key.
+// An UploadPosition is a place in a listing of uploads: after all uploads to Key. If ID is not "",
+// it is after the upload to Key with this id.
 type UploadPosition struct{ Key, ID string }
 
-// A Listing asks for one page of keys that have a prefix. Keys with the delimiter after the prefix
-// are rolled up.
+// A Listing describes one page of keys that begin with Prefix. If Delimiter is not "", keys that
+// share the text up to the next delimiter are one entry, a common prefix.
 type Listing struct {
 	Prefix, Delimiter string
 	Max               int
 }
 
-// CommonPrefix returns the common prefix that contains key, if there is one.
+// CommonPrefix returns the common prefix to which key belongs. It returns false if there is none.
 func (l Listing) CommonPrefix(key string) (string, bool) {
 	return keyrule.CommonPrefix(key, l.Prefix, l.Delimiter)
 }

@@ -13,37 +13,38 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 )
 
-// An Upload collects parts until they become an object.
+// An Upload is a multipart upload in progress.
 type Upload struct {
 	Bucket, Key, ID string
 	Initiated       time.Time
-	Initiator       string // account that has begun it
-	Object          Object // without bytes
+	Initiator       string // account that began the upload
+	Object          Object // properties of the future object, which has no bytes yet
 	Kind            *checksum.Kind
 	Covers          string
-	Asked           bool // the client named the algorithm
+	Asked           bool // true if the client named the checksum algorithm
 }
 
-// Begin gives a new upload an id that begins with its time, so that a listing can continue after an
-// upload that has ended.
+// Begin sets the id and the time of a new upload. The id begins with the time, so that a listing
+// can continue after an upload that has ended.
 func (u *Upload) Begin(now time.Time) {
 	u.ID, u.Initiated = fmt.Sprintf("%016x", uint64(now.UnixNano()))+rand.Text(), now
 }
 
-// An UploadPage collects a page of a listing of uploads, by key, and by time for one key.
+// An UploadPage collects one page of a listing of uploads. Uploads are sorted by key, and uploads
+// to one key by their time.
 type UploadPage struct {
 	Listing Listing
 	After   UploadPosition
 	items   []uploadItem
 }
 
-// An uploadItem is an upload to the key name or, without one, the common prefix name.
+// An uploadItem is an upload whose key is name. If upload is nil, name is a common prefix.
 type uploadItem struct {
 	upload   *Upload
 	name, id string
 }
 
-// Add adds an upload, unless it is on another page.
+// Add adds an upload to the page, if the upload belongs there.
 func (p *UploadPage) Add(u *Upload) {
 	later := u.Key > p.After.Key || p.After.ID != "" && u.Key == p.After.Key && u.ID > p.After.ID
 	if !later || !strings.HasPrefix(u.Key, p.Listing.Prefix) {
@@ -64,7 +65,8 @@ func (p *UploadPage) Add(u *Upload) {
 	}
 }
 
-// Show shows the page as [Store] does.
+// Show calls show with the uploads and common prefixes of the page. The result more is true if
+// further ones follow.
 func (p *UploadPage) Show(show func(u *Upload, common string)) (more bool) {
 	for _, item := range p.items[:min(len(p.items), p.Listing.Max)] {
 		show(item.upload, item.name)
@@ -72,17 +74,17 @@ func (p *UploadPage) Show(show func(u *Upload, common string)) (more bool) {
 	return p.Listing.Max > 0 && len(p.items) > p.Listing.Max
 }
 
-// A Part is a part of an upload. It is replaced and never changed.
+// A Part is a part of an upload. A change replaces the Part and never modifies it.
 type Part struct {
 	Number   int
 	ETag     string
 	Size     int64
-	Data     any // where the store has the bytes
+	Data     any // the store's reference to the bytes
 	Sum      checksum.Sum
 	Modified time.Time
 }
 
-// NewPart returns a part whose bytes were read into a digest.
+// NewPart returns the part whose bytes were written to the digest d.
 func NewPart(u *Upload, number int, d *checksum.Digest, at time.Time) *Part {
 	return &Part{
 		Number: number, Size: d.Size, Sum: d.Sum(), Modified: at,
@@ -90,7 +92,7 @@ func NewPart(u *Upload, number int, d *checksum.Digest, at time.Time) *Part {
 	}
 }
 
-// SumsOf returns the checksums of parts.
+// SumsOf returns the sizes and checksums of parts.
 func SumsOf(parts []*Part) []checksum.Part {
 	sums := make([]checksum.Part, len(parts))
 	for i, p := range parts {
@@ -99,8 +101,8 @@ func SumsOf(parts []*Part) []checksum.Part {
 	return sums
 }
 
-// Shown returns sum if the client named an algorithm, and otherwise none. S3 returns other
-// checksums only with the object.
+// Shown returns the checksum of a part that a response shows. If the client named no algorithm,
+// there is none, because S3 then shows only the checksum of the object.
 func (u *Upload) Shown(sum checksum.Sum) checksum.Sum {
 	if !u.Asked {
 		return checksum.Sum{}
@@ -108,7 +110,7 @@ func (u *Upload) Shown(sum checksum.Sum) checksum.Sum {
 	return sum
 }
 
-// SumOf returns the checksum of an object that consists of the parts.
+// SumOf returns the checksum of the object that consists of these parts.
 func (u *Upload) SumOf(parts []*Part) checksum.Sum {
 	if u.Covers == checksum.Composite {
 		return checksum.CompositeOf(u.Kind, SumsOf(parts))

@@ -15,9 +15,11 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/tagging"
 )
 
-// SumOf returns the checksum that S3 sends with these bytes. A range has one if it is the whole
-// object or exactly one part of the upload. A client that takes it for the object's checksum
-// would compare the wrong values. For a range, a composite checksum has no "-N".
+// SumOf returns the checksum that S3 sends with the bytes of a read. If partial is false, the read
+// has no range, and the result is the object's checksum. For a range that is the whole object, the
+// result is the object's checksum without the "-N" of a composite checksum. For a range that is
+// exactly one part of the upload, the result is the part's checksum. For any other range there is
+// no checksum, because clients would compare it with the wrong bytes.
 func (v *Version) SumOf(offset, length int64, partial bool) checksum.Sum {
 	if !partial {
 		return v.Object.Sum
@@ -36,19 +38,20 @@ func (v *Version) SumOf(offset, length int64, partial bool) checksum.Sum {
 	return checksum.Sum{}
 }
 
-// SetContent sets the fields that depend on the bytes of the object.
+// SetContent sets the size, the entity tag and the checksum of the object to those of d.
 func (o *Object) SetContent(d *checksum.Digest) {
 	o.ETag = o.Encryption.Tag(`"` + hex.EncodeToString(d.MD5.Sum(nil)) + `"`)
 	o.Size, o.Sum = d.Size, d.Sum()
 }
 
-// A Restored is the copy of an archived version that can be read for some days.
-type Restored struct{ From, Until time.Time } // zero means that none was requested
+// A Restored is the time in which the restored copy of an archived version can be read.
+type Restored struct{ From, Until time.Time } // the zero value means that no copy was requested
 
-// IsArchived reports whether reading needs a restored copy.
+// IsArchived reports whether the storage class is one whose objects must be restored before
+// reading.
 func (p Properties) IsArchived() bool { return p.Class == "GLACIER" || p.Class == "DEEP_ARCHIVE" }
 
-// Write writes the header of a read.
+// Write adds the state of the restored copy to the headers of a response.
 func (c Restored) Write(header http.Header, now time.Time) {
 	switch {
 	case now.Before(c.From):
@@ -58,28 +61,28 @@ func (c Restored) Write(header http.Header, now time.Time) {
 	}
 }
 
-// Standard is the storage class of an object whose write names none.
+// Standard is the storage class of an object if the client names none.
 const Standard = "STANDARD"
 
-// Redirection is the name of the header with the address to which a website redirects from an
-// object.
+// Redirection is the name of the header with the address to which the website redirects requests
+// for an object.
 const Redirection = "X-Amz-Website-Redirect-Location"
 
-// SystemHeaders are the headers that are stored and returned unchanged.
+// SystemHeaders has the headers of a write that a read returns unchanged.
 var SystemHeaders = []string{
 	"Cache-Control", "Content-Disposition", "Content-Encoding", "Content-Language", "Content-Type", "Expires",
 	Redirection,
 }
 
-// Properties are the properties that a write sets beside the bytes of an object.
+// Properties has the properties of an object that a write sets in addition to the bytes.
 type Properties struct {
-	Header http.Header // system headers and metadata, as a read returns them
+	Header http.Header // headers that a read returns, including metadata
 	Class  string
 	Tags   []tagging.Tag
 }
 
-// KeepEncoding keeps the value as it was sent, except for aws-chunked, which only describes the
-// transfer.
+// KeepEncoding sets Content-Encoding to value without aws-chunked, because aws-chunked only
+// describes the transfer of the body.
 func (p *Properties) KeepEncoding(value string) {
 	kept := slices.DeleteFunc(strings.Split(value, ","), func(coding string) bool {
 		return strings.EqualFold(strings.TrimSpace(coding), "aws-chunked")
@@ -90,7 +93,7 @@ func (p *Properties) KeepEncoding(value string) {
 	}
 }
 
-// Write writes the headers of a read.
+// Write adds the properties to the headers of a response.
 func (p Properties) Write(header http.Header) {
 	maps.Copy(header, p.Header)
 	if p.Class != Standard {
@@ -101,43 +104,43 @@ func (p Properties) Write(header http.Header) {
 	}
 }
 
-// NullVersion is the version of an object that was written while the bucket kept no
-// versions.
+// NullVersion is the id of a version that was written while the bucket did not keep versions.
 const NullVersion = "null"
 
-// A Version is one state of a key: an object or a delete marker.
+// A Version is a version of a key: an object or a delete marker.
 type Version struct {
 	Key, ID  string
-	Number   uint64 // number of the write, ascending; 0 if the store has no numbers
+	Number   uint64 // ascending number of the write; 0 if the store does not count writes
 	Modified time.Time
 	Marker   bool
 	Object   Object
 }
 
-// An Object is everything in a version except its name.
+// An Object is the content and the attributes of a version.
 type Object struct {
 	ETag       string // quoted
-	StoreETag  bool   // the store below makes the entity tag of each object
+	StoreETag  bool   // true if the store makes the entity tag, and not this server
 	Size       int64
-	Data       any          // where the store has the bytes
-	Parts      []ObjectPart // parts of the upload that made it; nil after a PUT
+	Data       any          // the store's reference to the bytes
+	Parts      []ObjectPart // parts of a multipart upload; nil if the object was not one
 	Sum        checksum.Sum
 	Properties Properties
-	Account    string // account that wrote it; the bucket's ownership may name another owner
+	Account    string // account that wrote the object; see [Bucket.OwnerOf]
 	ACL        acl.List
 	Encryption Encryption
 	Lock       Lock
 	Restored   Restored
-	Upload     string // the id of the multipart upload that made it, if the store keeps that
+	Upload     string // id of the upload that made the object, or "" if unknown
 }
 
-// ObjectPart is a part of a completed upload.
+// An ObjectPart is a part of an object that was a multipart upload.
 type ObjectPart struct {
 	Offset, Size int64
 	Sum          checksum.Sum
 }
 
-// Readable returns the error that a reader of a version gets, which may be nil.
+// Readable returns nil if v is an object. If v is nil or a delete marker, it returns the error for
+// a read. name is the name of the version in the request.
 func Readable(v *Version, name VersionName) error {
 	switch {
 	case v == nil && name.ID == "":
@@ -155,7 +158,7 @@ func Readable(v *Version, name VersionName) error {
 	return nil
 }
 
-// IsVersionText reports whether an id has only characters that ids of versions have.
+// IsVersionText reports whether an id has only characters that S3 permits in version ids.
 func IsVersionText(id string) bool {
 	return id != "" && len(id) <= 1024 && !slices.ContainsFunc([]byte(id), func(c byte) bool {
 		return (c < 'A' || c > 'Z') && (c < 'a' || c > 'z') && (c < '0' || c > '9') && c != '.' && c != '_' && c != '-'

@@ -1,5 +1,5 @@
-// Package tagging has the tags of objects and buckets: the header and the document that set them,
-// and the rules of S3 for them.
+// Package tagging implements the tags of objects and buckets: S3's rules for them, and the header
+// and the document that set them.
 package tagging
 
 import (
@@ -15,16 +15,16 @@ import (
 )
 
 const (
-	maxTags       = 10 // tags of an object
+	maxTags       = 10 // maximum number of tags of an object
 	maxBucketTags = 50
-	maxTagKey     = 128 // UTF-16 units, as S3 counts them
+	maxTagKey     = 128 // maximum length in UTF-16 units, as S3 counts
 	maxTagValue   = 256
 )
 
-// A Tag is a tag of an object. The tags of a version are replaced and never changed.
+// A Tag is a tag of an object or a bucket.
 type Tag struct{ Key, Value string }
 
-// ReadHeader reads x-amz-tagging, which has the form of a URL's query.
+// ReadHeader parses the header x-amz-tagging, whose value has the form of a URL's query.
 func ReadHeader(value string) ([]Tag, error) {
 	if value == "" {
 		return nil, nil
@@ -45,7 +45,7 @@ func ReadHeader(value string) ([]Tag, error) {
 	return tags, Check(tags)
 }
 
-// Check refuses tags that S3 refuses for an object, and sorts the tags.
+// Check sorts tags by key. It fails if S3 would refuse the tags for an object.
 func Check(tags []Tag) error {
 	if len(tags) > maxTags {
 		return s3error.New("BadRequest").WithMessage("Object tags cannot be greater than %d", maxTags)
@@ -53,8 +53,8 @@ func Check(tags []Tag) error {
 	return checkTagSet(tags, "Your TagKey cannot be prefixed with aws:")
 }
 
-// checkTagSet refuses tags that S3 refuses for objects and buckets, and sorts the tags. reserved
-// is the message for a key of AWS.
+// checkTagSet sorts tags by key. It fails if S3 would refuse them for objects and buckets alike.
+// The parameter reserved is the message for a key that begins with "aws:".
 func checkTagSet(tags []Tag, reserved string) error {
 	slices.SortFunc(tags, func(a, b Tag) int { return strings.Compare(a.Key, b.Key) })
 	for i, t := range tags {
@@ -84,7 +84,7 @@ func checkTagSet(tags []Tag, reserved string) error {
 	return nil
 }
 
-// printable returns a text that every XML parser reads.
+// printable replaces characters that some XML parsers refuse.
 func printable(s string) string {
 	return strings.Map(func(c rune) rune {
 		if unicode.IsControl(c) {
@@ -101,7 +101,7 @@ func validTag(text string, most int) bool {
 	}) < 0
 }
 
-// Map returns the values of tags by their keys.
+// Map converts tags to a map from keys to values.
 func Map(tags []Tag) map[string]string {
 	all := make(map[string]string, len(tags))
 	for _, t := range tags {
@@ -110,7 +110,7 @@ func Map(tags []Tag) map[string]string {
 	return all
 }
 
-// A Document is the document with tags.
+// A Document is the XML document with the tags of an object or a bucket.
 type Document struct {
 	XMLName xml.Name `xml:"Tagging"`
 	TagSet  *struct {
@@ -118,10 +118,10 @@ type Document struct {
 	}
 }
 
-// An Element is a tag in XML, with both elements.
+// An Element is the XML element of a tag. Key and Value are both required.
 type Element struct{ Key, Value *xmldoc.Text }
 
-// Of returns the tags of elements, with only their form checked.
+// Of converts XML elements to tags. It fails only if a key or a value is missing.
 func Of(elements []Element) ([]Tag, error) {
 	var tags []Tag
 	for _, e := range elements {
@@ -133,7 +133,7 @@ func Of(elements []Element) ([]Tag, error) {
 	return tags, nil
 }
 
-// Tags returns the tags of the document, if an object may have them.
+// Tags returns the tags of the document. It fails if S3 would refuse them for an object.
 func (d *Document) Tags() ([]Tag, error) {
 	tags, err := d.List()
 	if err != nil {
@@ -142,7 +142,7 @@ func (d *Document) Tags() ([]Tag, error) {
 	return tags, Check(tags)
 }
 
-// List returns the tags of the document unchecked.
+// List returns the tags of the document without checking S3's rules.
 func (d *Document) List() ([]Tag, error) {
 	if d.TagSet == nil {
 		return nil, s3error.New("MalformedXML")
@@ -150,7 +150,7 @@ func (d *Document) List() ([]Tag, error) {
 	return Of(d.TagSet.Tag)
 }
 
-// DocumentOf returns the document with these tags.
+// DocumentOf returns the XML document with these tags.
 func DocumentOf(tags []Tag) *Document {
 	d := &Document{TagSet: &struct{ Tag []Element }{}}
 	for _, t := range tags {
@@ -160,7 +160,7 @@ func DocumentOf(tags []Tag) *Document {
 	return d
 }
 
-// CheckBucket refuses tags that S3 refuses for a bucket, and sorts the tags.
+// CheckBucket sorts tags by key. It fails if S3 would refuse the tags for a bucket.
 func CheckBucket(tags []Tag) error {
 	if len(tags) > maxBucketTags {
 		return s3error.New("BadRequest").WithMessage("Bucket tag count cannot be greater than %d", maxBucketTags)

@@ -1,5 +1,5 @@
-// Package webhook posts events to a URL. A queue keeps them in order while the receiver is slow or
-// down. After some attempts an event is lost, and counted.
+// Package webhook posts events to a URL in their order. Events wait in a queue while the receiver
+// is slow or down. After some attempts, an event is counted as lost.
 package webhook
 
 import (
@@ -13,11 +13,11 @@ import (
 )
 
 const (
-	webhookQueue    = 1000            // events that wait
-	webhookAttempts = 3               // for one event
-	webhookTimeout  = 5 * time.Second // of one attempt
-	webhookPause    = time.Second     // before the second attempt, and twice that before the third
-	webhookFlush    = time.Second     // time for all events that wait at the end
+	webhookQueue    = 1000            // maximum number of waiting events
+	webhookAttempts = 3               // attempts to send one event
+	webhookTimeout  = 5 * time.Second // timeout of one attempt
+	webhookPause    = time.Second     // pause before the second attempt; twice as long before the third
+	webhookFlush    = time.Second     // time for sending the waiting events when Run ends
 )
 
 // A Webhook posts events to a URL, one after the other.
@@ -27,27 +27,28 @@ type Webhook struct {
 	lost  atomic.Int64
 	pause time.Duration
 	http  *http.Client
-	down  bool // the last event was lost; only run uses it
+	down  bool // true if the last event was lost; used only by Run
 }
 
-// New returns a webhook for an address. Its Run must be called.
+// New returns a webhook that posts to this address. It sends events only while [Webhook.Run] runs.
 func New(address string) *Webhook {
 	return &Webhook{
 		url: address, queue: make(chan []byte, webhookQueue), pause: webhookPause,
 		http: &http.Client{
 			Timeout: webhookTimeout,
-			// Without idle connections, nothing is left when run returns.
+			// No connection stays open, so nothing is left when Run returns.
 			Transport: &http.Transport{Proxy: http.ProxyFromEnvironment, DisableKeepAlives: true},
-			// A redirection would lose the body, or post it to another host.
+			// Following a redirect would drop the body, or send it to another host.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
 	}
 }
 
-// LostEvents returns how many events the receiver did not get.
+// LostEvents returns the number of events that the receiver did not accept or that found the queue
+// full.
 func (w *Webhook) LostEvents() int64 { return w.lost.Load() }
 
-// Push adds an event to the queue, or counts it as lost if the queue is full.
+// Push adds an event to the queue. If the queue is full, it counts the event as lost.
 func (w *Webhook) Push(body []byte) {
 	select {
 	case w.queue <- body:
@@ -56,7 +57,7 @@ func (w *Webhook) Push(body []byte) {
 	}
 }
 
-// Run sends events until ctx ends. Then it tries once more to send the waiting events.
+// Run sends events until ctx is done. Then it makes one attempt for each waiting event.
 func (w *Webhook) Run(ctx context.Context) {
 	for {
 		select {
@@ -72,7 +73,7 @@ func (w *Webhook) Run(ctx context.Context) {
 	}
 }
 
-// flush tries once to send an event, which may be nil, and those that wait.
+// flush makes one attempt to send body, if it is not nil, and one for each waiting event.
 func (w *Webhook) flush(ctx context.Context, body []byte) {
 	ctx, cancel := context.WithTimeout(ctx, webhookFlush)
 	defer cancel()
@@ -88,8 +89,9 @@ func (w *Webhook) flush(ctx context.Context, body []byte) {
 	}
 }
 
-// send posts an event. While the webhook is down, each event has one attempt, so that the queue
-// moves on. It returns false if ctx ends before the event is sent or lost.
+// send sends an event, with several attempts. While the receiver is down, each event has only one
+// attempt, so that the queue does not fill. send returns false if ctx is done before the event is
+// sent or lost.
 func (w *Webhook) send(ctx context.Context, body []byte) bool {
 	attempts := webhookAttempts
 	if w.down {
@@ -124,7 +126,8 @@ func (w *Webhook) post(ctx context.Context, body []byte) error {
 		return err
 	}
 	defer response.Body.Close()
-	_, _ = io.CopyN(io.Discard, response.Body, 64<<10) // its content does not matter
+	// Read the response, although its content does not matter.
+	_, _ = io.CopyN(io.Discard, response.Body, 64<<10)
 	if response.StatusCode >= 300 {
 		return fmt.Errorf("the webhook answered %s", response.Status)
 	}

@@ -1,4 +1,5 @@
-// Package website has the settings of a bucket that is a website: its documents and redirections.
+// Package website implements the website configuration of a bucket: its index and error documents,
+// and its redirects.
 package website
 
 import (
@@ -10,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// A Configuration is the document that makes a bucket a website.
+// A Configuration is the XML document that makes a bucket a website.
 type Configuration struct {
 	XMLName               xml.Name `xml:"WebsiteConfiguration"`
 	IndexDocument         *struct{ Suffix xmldoc.Text }
@@ -22,7 +23,8 @@ type Configuration struct {
 	RoutingRules *struct{ RoutingRule []RoutingRule }
 }
 
-// A RoutingRule redirects the requests that its condition matches, or all without one.
+// A RoutingRule redirects requests that match its condition. A rule without a condition redirects
+// all requests.
 type RoutingRule struct {
 	Condition *struct {
 		KeyPrefixEquals             *xmldoc.Text
@@ -37,7 +39,7 @@ type RoutingRule struct {
 	}
 }
 
-// Check refuses configurations that AWS refuses.
+// Check fails if AWS would refuse the configuration.
 func (c *Configuration) Check() error {
 	if to := c.RedirectAllRequestsTo; to != nil {
 		if c.IndexDocument != nil || c.ErrorDocument != nil || c.RoutingRules != nil {
@@ -83,7 +85,7 @@ func (c *Configuration) Check() error {
 	return nil
 }
 
-// rules returns the routing rules.
+// rules returns the routing rules of the website.
 func (c *Configuration) rules() []RoutingRule {
 	if c.RoutingRules == nil {
 		return nil
@@ -141,8 +143,8 @@ func between(code string, least, most int) bool {
 	return err == nil && n >= least && n <= most
 }
 
-// matches reports whether the rule redirects requests for a key. status is that of the error that
-// the request has caused, or 0 before it is tried.
+// matches reports whether the rule redirects a request for a key. status is the status of the error
+// that the request has caused. Before the object is looked up, it is 0.
 func (r *RoutingRule) matches(key string, status int) bool {
 	code := ""
 	if status != 0 {
@@ -155,7 +157,7 @@ func (r *RoutingRule) matches(key string, status int) bool {
 	return r.Condition.HTTPErrorCodeReturnedEquals == code && (prefix == nil || strings.HasPrefix(key, string(*prefix)))
 }
 
-// Target returns the key to which the rule redirects a key.
+// Target returns the key to which the rule redirects a request for this key.
 func (r *RoutingRule) Target(key string) string {
 	switch to := r.Redirect; {
 	case to.ReplaceKeyWith != nil:
@@ -169,7 +171,8 @@ func (r *RoutingRule) Target(key string) string {
 	return key
 }
 
-// Rule returns the first rule that redirects requests for a key, or nil.
+// Rule returns the first rule that redirects a request for a key, or nil. If the request has
+// failed, status is the status of the error. Otherwise it is 0.
 func (c *Configuration) Rule(key string, status int) *RoutingRule {
 	rules := c.rules()
 	for i := range rules {

@@ -8,6 +8,30 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/wildcard"
 )
 
+func TestEscapedWildcardsStandForThemselves(t *testing.T) {
+	for _, test := range []struct {
+		pattern, value string
+		matches        bool
+	}{
+		{
+			"a${*}/*", "a*/b", true}, {"a${*}/*", "ab/b", false}, {"a${?}", "a?", true}, {"a${?}", "ab",
+			false}, {"a${$}{b}", "a${b}", true},
+		{
+			"${$}${*}", "$*", true}, {"${*}", "", false}, {"*${*}", "a*", true}, {"*${*}", "ab", false}, {"${*", "${",
+			true}, {"${x}", "${x}", true},
+		{"é${?}*", "é?ü", true}, {"a${*}", "a", false},
+	} {
+		require.Equal(
+			t,
+			test.matches,
+			wildcard.MatchEscaped(test.pattern, test.value),
+			"%q of %q",
+			test.pattern,
+			test.value,
+		)
+	}
+}
+
 func TestPatternsMatch(t *testing.T) {
 	for _, test := range []struct {
 		pattern, value string

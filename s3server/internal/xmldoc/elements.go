@@ -9,8 +9,9 @@ import (
 
 var errElement = errors.New("an element that is not in the type of the document, or is there twice")
 
-// checkElements checks the elements inside the next element, which is decoded into a type. encoding/xml would
-// ignore an element that has no field, and keep the last one of several. A struct without fields permits any
+// checkElements fails if the next element contains an element for which the type has no field. It
+// also fails if an element occurs twice and its field is not a slice. encoding/xml would ignore an
+// unknown element, and would keep only the last of two. A struct without fields permits any
 // elements.
 func checkElements(decoder *xml.Decoder, of reflect.Type) error {
 	for {
@@ -24,7 +25,7 @@ func checkElements(decoder *xml.Decoder, of reflect.Type) error {
 	}
 }
 
-// elements are the types of the elements of a struct, by their names.
+// elements maps the names of the XML elements of a struct to the types of their fields.
 type elements map[string]reflect.Type
 
 func checkContent(decoder *xml.Decoder, of reflect.Type, known map[reflect.Type]elements) error {
@@ -61,7 +62,7 @@ func checkContent(decoder *xml.Decoder, of reflect.Type, known map[reflect.Type]
 	}
 }
 
-// add adds the elements of a struct. Any other type has no elements.
+// add adds the XML elements of a struct. It does nothing if the type is not a struct.
 func (e elements) add(of reflect.Type) {
 	if of.Kind() != reflect.Struct {
 		return

@@ -1,6 +1,6 @@
-// Package xmldoc reads and writes XML documents as S3 does. It escapes control characters as S3
-// does, which encoding/xml would replace. It refuses a document that would take much more memory than
-// its size, and one with elements that its type does not have.
+// Package xmldoc reads and writes XML documents as S3 does. It writes control characters as
+// references. encoding/xml would replace them. It refuses documents that would take much more
+// memory than their size, and documents with elements that their type does not have.
 package xmldoc
 
 import (
@@ -17,11 +17,12 @@ import (
 
 const Namespace = "http://s3.amazonaws.com/doc/2006-03-01/"
 
-// A Text is encoded as in S3's responses: a control character is written as a reference, which
-// XML 1.0 forbids and parsers refuse. encoding/xml would replace it.
+// A Text is a string that is encoded in XML as S3 does: a control character becomes a reference
+// such as "&#x1;". XML 1.0 forbids such references, and some parsers refuse them. encoding/xml
+// would replace the character.
 type Text string
 
-// MarshalXML writes an element with the text.
+// MarshalXML encodes an element whose content is the text.
 func (t Text) MarshalXML(e *xml.Encoder, start xml.StartElement) error {
 	return e.EncodeElement(struct {
 		Raw string `xml:",innerxml"`
@@ -49,8 +50,8 @@ func Escape(s string) string {
 	return b.String()
 }
 
-// Parse reads a document into v, a pointer to a struct. It fails with MalformedXML also if v has no field for an
-// element, or if an element occurs twice and its field is not a slice.
+// Parse decodes a document into v, a pointer to a struct. It fails with MalformedXML if v has no
+// field for an element. It also fails if an element occurs twice and its field is not a slice.
 func Parse(document []byte, v any) error {
 	if err := checkShape(document); err != nil {
 		return err
@@ -62,8 +63,8 @@ func Parse(document []byte, v any) error {
 	return checkEnd(decoder)
 }
 
-// checkEnd refuses anything after a document but what XML allows there: white space, comments and
-// processing instructions.
+// checkEnd fails if anything follows the document but white space, comments and processing
+// instructions.
 func checkEnd(decoder *xml.Decoder) error {
 	for {
 		token, err := decoder.Token()
@@ -88,15 +89,16 @@ func checkEnd(decoder *xml.Decoder) error {
 // Time returns a time as in S3's XML.
 func Time(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05.000Z") }
 
-// These constants bound the content of a document.
+// These constants limit the documents that Parse accepts.
 const (
-	maxElementTags = 200_000 // a list of 10,000 parts has 80,000
+	maxElementTags = 200_000 // tags; a list of 10,000 parts has 80,000
 	maxTagSize     = 8 << 10 // bytes from "<" to ">"
 	maxXMLDepth    = 32
 )
 
-// checkShape refuses XML that would take much more memory than its size: too many or too large
-// tags, or tags in tags. It sees a tag in a comment or in CDATA too, which no client of S3 sends.
+// checkShape fails if a document would take much more memory than its size: it has too many tags,
+// too long tags, or too deeply nested elements. Tags in comments and in CDATA count, too, but no
+// client of S3 sends these.
 func checkShape(document []byte) error {
 	depth, tags := 0, 0
 	for {

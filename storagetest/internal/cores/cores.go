@@ -1,4 +1,5 @@
-// Package cores has examples of a user's own Cores, in which the suite wraps a bucket.
+// Package cores has Cores as a user of the library might write them. The suite wraps a bucket in
+// them.
 package cores
 
 import (
@@ -13,7 +14,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Hiding is a Core that hides objects from listings. It overrides both methods that list.
+// A Hiding is a Core that hides some objects from listings. It overrides List and ListPage.
 type Hiding struct{ storage.Core }
 
 func hidden(entry storage.ListEntry) bool { return strings.HasSuffix(entry.Key, "hidden") }
@@ -36,7 +37,7 @@ func (h Hiding) ListPage(ctx context.Context, token string, o *storage.ListOptio
 	return page, err
 }
 
-// A Refusing is a Core that refuses to remove, with Err.
+// A Refusing is a Core whose Remove fails with PermissionDenied and wraps Err.
 type Refusing struct {
 	storage.Core
 	Err error
@@ -47,7 +48,7 @@ func (c Refusing) Remove(_ context.Context, key string, _ *storage.RemoveOptions
 	return fmt.Errorf("no more today: %w: %w", c.Err, refused)
 }
 
-// A Shortening is a Core that returns readers that end early.
+// A Shortening is a Core whose readers end after one byte, without an error.
 type Shortening struct{ storage.Core }
 
 func (c Shortening) Download(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Reader, error) {
@@ -64,7 +65,7 @@ type shortened struct {
 	io.Closer
 }
 
-// A Taking is a Core that keeps the source of a copy, and reads it.
+// A Taking is a Core whose CopyFrom records the source and its text instead of copying.
 type Taking struct {
 	storage.Core
 	From storage.CopySource
@@ -84,7 +85,7 @@ func (c *Taking) CopyFrom(
 	return r.Attrs(), errors.Join(err, r.Close())
 }
 
-// A Straying is a Core that lists the whole bucket, whatever it is asked for.
+// A Straying is a Core whose listings yield the whole bucket, even if the caller asks for a prefix.
 type Straying struct{ storage.Core }
 
 func (c Straying) List(ctx context.Context, o *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
@@ -95,7 +96,7 @@ func (c Straying) ListPage(ctx context.Context, token string, o *storage.ListOpt
 	return c.Core.ListPage(ctx, token, &storage.ListOptions{AnyOrder: o.AnyOrder})
 }
 
-// An Empty is a Core that returns neither results nor errors.
+// An Empty is a Core whose methods return neither results nor errors.
 type Empty struct{ storage.Core }
 
 func (Empty) Upload(context.Context, string, io.Reader, *storage.UploadOptions) (*storage.Attrs, error) {
@@ -118,7 +119,7 @@ func (Empty) ListPage(context.Context, string, *storage.ListOptions) (*storage.P
 	return nil, nil
 }
 
-// A Failing is a Core that removes nothing.
+// A Failing is a Core that fails with Err when it should remove objects.
 type Failing struct {
 	storage.Core
 	Err error

@@ -1,4 +1,5 @@
-// Package observe has layers and buckets that tell cases which calls were made, and act at one of them.
+// Package observe has layers and Cores that record which calls a bucket makes, or act at one of
+// them.
 package observe
 
 import (
@@ -9,15 +10,15 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// BeforeCall returns a layer that runs do before the n-th driver call with this name,
-// as another client might act at that moment. do must not make such a call through the
-// same bucket.
+// BeforeCall returns a layer that runs do before the n-th driver call with this name, to imitate
+// another client at that moment. The function do must not make a driver call with this name through
+// the same bucket.
 func BeforeCall(call string, n int, do func()) storage.OpenOption {
 	return atCall(call, n, func() error { do(); return nil })
 }
 
-// FailCall returns a layer that fails the n-th driver call with this name and does not
-// pass it on.
+// FailCall returns a layer that makes the n-th driver call with this name fail with err. The call
+// does not reach the driver.
 func FailCall(call string, n int, err error) storage.OpenOption {
 	return atCall(call, n, func() error { return err })
 }
@@ -38,7 +39,7 @@ func atCall(call string, n int, do func() error) storage.OpenOption {
 	})
 }
 
-// SeePuts returns a layer that shows each PutRequest before it is sent.
+// SeePuts returns a layer that calls see with each PutRequest before it passes the request on.
 func SeePuts(see func(*driver.PutRequest)) storage.OpenOption {
 	return driver.WithLayer(func(next driver.Driver) driver.Driver { return &putWatcher{Driver: next, see: see} })
 }

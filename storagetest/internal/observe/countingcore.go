@@ -10,17 +10,18 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A CountingCore is a user's Core that overrides five methods, and records their keys.
+// A CountingCore is a Core as a user might write it. It overrides five methods, and records the
+// keys of their calls.
 type CountingCore struct {
 	storage.Core
-	// Streams makes copies read the source by Download.
+	// Streams, if true, makes each copy read its source with Download.
 	Streams bool
 
 	mu                                   sync.Mutex // calls may be concurrent
 	Uploads, Downloads, Copies, Removals []string
 }
 
-// Counting returns a bucket whose Core counts the calls that the Core of b gets.
+// Counting wraps b in a CountingCore, and returns the new bucket and that Core.
 func Counting(b storage.Bucket) (storage.Bucket, *CountingCore, error) {
 	c := &CountingCore{}
 	counted, err := storage.Wrap(b, func(inner storage.Core) storage.Core {

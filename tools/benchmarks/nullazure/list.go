@@ -12,7 +12,7 @@ import (
 
 const mostBlobs = 5000
 
-// serveList generates a page. It ignores delimiters.
+// serveList sends a page of a generated listing. It ignores delimiters.
 func serveList(w http.ResponseWriter, query url.Values) {
 	prefix, blobs := query.Get("prefix"), nullserver.Size(query.Get("prefix"))
 	most := nullserver.PageSize(query.Get("maxresults"), mostBlobs)

@@ -1,5 +1,6 @@
-// Package nullazure is a null server with the protocol of Azure Blob Storage. As with
-// the emulator, the path begins with the account.
+// Package nullazure is a null server, which stores nothing, with the protocol of Azure Blob
+// Storage. The path of a request begins with the name of the account, as it does with Azure's
+// emulator.
 package nullazure
 
 import (
@@ -11,10 +12,10 @@ import (
 	"github.com/omnibucket/storage/tools/benchmarks/nullserver"
 )
 
-// Account is the account in all paths.
+// Account is the account with which every path begins.
 const Account = "benchmarks"
 
-// Operations are counted under their names in Azure's reference.
+// These are names of operations from Azure's reference. Requests are counted under these names.
 const (
 	PutBlob           = "Put Blob"
 	PutBlock          = "Put Block"
@@ -32,8 +33,8 @@ type Service struct{}
 
 var _ nullserver.Service = Service{}
 
-// Operation returns one of the constants above, or method and component of an unknown
-// request.
+// Operation returns the name of the operation that a request makes. If the operation is unknown, it
+// returns the method and the parameter comp.
 func (Service) Operation(r *http.Request) string {
 	query := r.URL.Query()
 	component := query.Get("comp")
@@ -60,7 +61,8 @@ func (Service) Operation(r *http.Request) string {
 	return r.Method + " blob " + component
 }
 
-// Respond responds to the requests that Operation knows.
+// Respond sends the response to an operation. It supports the operations that are constants of this
+// package.
 func (Service) Respond(w http.ResponseWriter, r *http.Request, operation string) {
 	header := w.Header()
 	header.Set("X-Ms-Request-Id", "8c458f1f-9315-42dd-a71f-826c5d84555d")
@@ -85,7 +87,7 @@ func (Service) Respond(w http.ResponseWriter, r *http.Request, operation string)
 	}
 }
 
-// key returns the key of a blob, without account and container.
+// key returns the key of a blob: the path without the account and the container.
 func key(path string) string {
 	segments := strings.SplitN(strings.TrimPrefix(path, "/"), "/", 3)
 	if len(segments) < 3 {
@@ -94,8 +96,8 @@ func key(path string) string {
 	return segments[2]
 }
 
-// objectHeader has the checksum in the metadata that our driver uses. Other clients
-// see a further entry of metadata.
+// objectHeader returns the headers of an object. Its metadata includes the checksum under the name
+// that our driver expects. For other clients, the checksum is just one more entry of the metadata.
 func objectHeader(size int64) map[string]string {
 	header := map[string]string{
 		"Etag":                      etag,

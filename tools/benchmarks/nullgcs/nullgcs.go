@@ -1,5 +1,6 @@
-// Package nullgcs is a null server with the protocol of Google Cloud Storage: the
-// JSON API for uploads, attributes and listings, and downloads of the XML API.
+// Package nullgcs is a null server, which stores nothing, with the protocol of Google Cloud
+// Storage. It has the JSON API for uploads, attributes and listings, and the downloads of the XML
+// API.
 package nullgcs
 
 import (
@@ -14,9 +15,9 @@ import (
 
 // Requests are counted under these names.
 const (
-	Insert  = "insert"        // attributes and bytes in one request
-	Session = "begin session" // of a resumable upload
-	Chunk   = "chunk"         // of a resumable upload
+	Insert  = "insert"        // upload of the attributes and the content in one request
+	Session = "begin session" // start of a resumable upload
+	Chunk   = "chunk"         // part of a resumable upload
 	Read    = "read"
 	Attrs   = "attributes"
 	List    = "list"
@@ -36,7 +37,8 @@ type Service struct{}
 
 var _ nullserver.Service = Service{}
 
-// Operation returns one of the constants above, or the method of an unknown request.
+// Operation returns the name of the operation that a request makes. If the operation is unknown, it
+// returns the method.
 func (Service) Operation(r *http.Request) string {
 	if strings.HasPrefix(r.URL.Path, uploadRoot) {
 		return uploadOperation(r)
@@ -71,7 +73,8 @@ func uploadOperation(r *http.Request) string {
 	return Insert
 }
 
-// Respond responds to the requests that Operation knows.
+// Respond sends the response to an operation. It supports the operations that are constants of this
+// package.
 func (Service) Respond(w http.ResponseWriter, r *http.Request, operation string) {
 	w.Header().Set("X-Guploader-Uploadid", "AHVrFxN0cmVhbSBvZiB1cGxvYWQgaWRz")
 	switch operation {
@@ -93,7 +96,7 @@ func (Service) Respond(w http.ResponseWriter, r *http.Request, operation string)
 	}
 }
 
-// key returns the key of an object in either API.
+// key returns the key of an object in a path of the JSON API or the XML API.
 func key(path string) string {
 	if rest, ok := strings.CutPrefix(path, jsonRoot); ok {
 		_, key, _ := strings.Cut(rest, "/o/")
@@ -115,7 +118,7 @@ func objectHeader(size int64) map[string]string {
 	}
 }
 
-// checksum returns the CRC32C of an object in the format of GCS.
+// checksum returns the CRC32C of an object with the given size, in the format of Google.
 func checksum(size int64) string {
 	if size < 0 {
 		return ""
@@ -123,8 +126,8 @@ func checksum(size int64) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, nullserver.CRC32C(size)))
 }
 
-// serveResource responds with an object's attributes, without a checksum: the body
-// was not read.
+// serveResource sends the attributes of an object. They include no checksum, because the server
+// does not keep the content.
 func serveResource(w http.ResponseWriter, size int64) {
 	w.Header().Set("Content-Type", "application/json; charset=UTF-8")
 	fmt.Fprintf(

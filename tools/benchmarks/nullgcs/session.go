@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// beginSession responds with the URL for chunks, which is the same for all sessions.
+// beginSession sends the URL for the chunks of a resumable upload. All uploads have the same URL.
 func beginSession(w http.ResponseWriter, r *http.Request) {
 	scheme := "http"
 	if r.TLS != nil {
@@ -15,7 +15,8 @@ func beginSession(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Location", scheme+"://"+r.Host+r.URL.Path+"?uploadType=resumable&upload_id=session")
 }
 
-// serveChunk accepts a chunk. If it has the total length, the upload is complete.
+// serveChunk accepts a chunk. If the request declares the total length, the chunk is the last one,
+// and the upload is complete.
 func serveChunk(w http.ResponseWriter, r *http.Request) {
 	bytes, total, _ := strings.Cut(strings.TrimPrefix(r.Header.Get("Content-Range"), "bytes "), "/")
 	if total != "*" {
@@ -25,7 +26,7 @@ func serveChunk(w http.ResponseWriter, r *http.Request) {
 	if _, last, ok := strings.Cut(bytes, "-"); ok {
 		w.Header().Set("Range", "bytes=0-"+last)
 	}
-	if r.Header.Get("X-Guploader-No-308") == "yes" { // from the SDK, for which a 308 would be a redirect
+	if r.Header.Get("X-Guploader-No-308") == "yes" { // for such a client, a 308 would be a redirect
 		w.Header().Set("X-Http-Status-Code-Override", fmt.Sprint(http.StatusPermanentRedirect))
 		return
 	}

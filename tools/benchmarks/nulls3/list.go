@@ -13,8 +13,8 @@ import (
 
 const mostKeys = 1000
 
-// serveList generates a page with as many objects as the prefix says. Those of a prefix that ends with
-// "/copies/" are a day younger. It ignores delimiters.
+// serveList sends a page of a generated listing. The prefix says how many objects the listing has.
+// If the prefix ends with "/copies/", the objects are a day younger. It ignores delimiters.
 func serveList(w http.ResponseWriter, bucket string, query url.Values) {
 	prefix := query.Get("prefix")
 	keys, most := nullserver.Size(prefix), nullserver.PageSize(query.Get("max-keys"), mostKeys)

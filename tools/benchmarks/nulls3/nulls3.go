@@ -1,5 +1,6 @@
-// Package nulls3 is a null server with the protocol of S3. Paths consist of bucket
-// and key; buckets in the host name are not supported.
+// Package nulls3 is a null server, which stores nothing, with the protocol of S3. The path of a
+// request contains the bucket and the key. The server does not support a bucket in the name of the
+// host.
 package nulls3
 
 import (
@@ -18,7 +19,8 @@ type Service struct{}
 
 var _ nullserver.Service = Service{}
 
-// Respond responds to the requests that Operation knows.
+// Respond sends the response to an operation. It supports the operations that [Service.Operation]
+// recognizes.
 func (Service) Respond(w http.ResponseWriter, r *http.Request, operation string) {
 	bucket, key := split(r.URL.Path)
 	header := w.Header()
@@ -56,7 +58,8 @@ func answer(w http.ResponseWriter, format string, args ...any) {
 	fmt.Fprintf(w, `<?xml version="1.0" encoding="UTF-8"?>`+"\n"+format, args...)
 }
 
-// serveObject generates an object that was stored in one request.
+// serveObject sends a generated object, with the headers of an object that was stored with one
+// request.
 func serveObject(w http.ResponseWriter, r *http.Request, size int64) {
 	asked := r.Header.Get("Range")
 	whole := asked == ""
@@ -71,7 +74,7 @@ func serveObject(w http.ResponseWriter, r *http.Request, size int64) {
 	nullserver.ServeObject(w, r, asked, size, header)
 }
 
-// checksum returns the CRC32C of an object in the format of S3.
+// checksum returns the CRC32C of an object with the given size, in the format of S3.
 func checksum(size int64) string {
 	return base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, nullserver.CRC32C(size)))
 }

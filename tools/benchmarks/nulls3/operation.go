@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Operation returns the S3 name of a request.
+// Operation returns the name of a request in the reference of S3, such as "PutObject".
 func (Service) Operation(r *http.Request) string {
 	_, key := split(r.URL.Path)
 	query := r.URL.Query()
@@ -47,7 +47,7 @@ func bucketOperation(method string, query url.Values) string {
 	return method + " bucket"
 }
 
-// split returns the bucket and key of a path.
+// split splits the path of a request into the bucket and the key.
 func split(path string) (bucket, key string) {
 	bucket, key, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
 	return bucket, key

@@ -5,10 +5,11 @@ import (
 	"regexp"
 )
 
-// A trailed is a body with a checksum in a trailer, which the response repeats.
+// A trailed is the body of an upload with a checksum in a trailer after the content. The response
+// repeats the checksum.
 type trailed struct {
 	io.ReadCloser
-	end []byte // its last bytes
+	end []byte // the last 64 bytes that were read
 }
 
 const trailerBytes = 64

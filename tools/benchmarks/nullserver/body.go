@@ -10,7 +10,8 @@ import (
 
 const patternBytes = 1 << 20
 
-// pattern is repeated as the content of all objects. Compression cannot shrink it.
+// pattern returns a sequence of bytes. Every object consists of repetitions of this sequence. They
+// are random, so that compression cannot make them shorter.
 var pattern = sync.OnceValue(func() []byte {
 	random := rand.New(rand.NewPCG(1, 2))
 	p := make([]byte, patternBytes)
@@ -20,7 +21,7 @@ var pattern = sync.OnceValue(func() []byte {
 	return p
 })
 
-// writePattern writes an object's bytes between from and end, until w fails.
+// writePattern writes the bytes of an object between two offsets. It stops if w fails.
 func writePattern(w io.Writer, from, end int64) {
 	const most = 256 << 10
 	for from < end {
@@ -35,10 +36,11 @@ func writePattern(w io.Writer, from, end int64) {
 
 var (
 	castagnoli = crc32.MakeTable(crc32.Castagnoli)
-	checksums  sync.Map // by size
+	checksums  sync.Map // checksums that were computed before, by size
 )
 
-// CRC32C returns the checksum of an object of size bytes.
+// CRC32C returns the checksum of an object with the given size. All objects of that size have the
+// same content.
 func CRC32C(size int64) uint32 {
 	if known, ok := checksums.Load(size); ok {
 		return known.(uint32)

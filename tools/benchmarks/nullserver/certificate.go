@@ -12,8 +12,7 @@ import (
 	"time"
 )
 
-// A Certificate is a self-signed certificate for this machine and its key, both as
-// PEM.
+// A Certificate is a self-signed TLS certificate for this machine and its key, both in PEM.
 type Certificate struct {
 	Certificate, Key []byte
 }

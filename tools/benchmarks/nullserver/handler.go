@@ -9,14 +9,14 @@ import (
 	"time"
 )
 
-// CountsPath is the path of the requests so far, by operation, as JSON. No bucket has
-// this name.
+// CountsPath is the path of a request that returns the number of requests so far, by operation, as
+// JSON. A bucket cannot have this name.
 const CountsPath = "/-counts"
 
 type handler struct {
 	service Service
 	options Options
-	served  atomic.Int64 // requests so far
+	served  atomic.Int64 // number of requests so far
 	counts  counts
 }
 
@@ -34,7 +34,8 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// stall delays some responses, unless the client gives up.
+// stall delays one of [Options.StallEvery] responses. The delay ends early if the client closes the
+// connection.
 func (h *handler) stall(r *http.Request) {
 	if every := h.options.StallEvery; every == 0 || h.served.Add(1)%every != 0 {
 		return
@@ -49,8 +50,8 @@ func (h *handler) stall(r *http.Request) {
 
 var buffers = sync.Pool{New: func() any { return new([256 << 10]byte) }}
 
-// drainBody reads a request's body to its end; it returns false if the client gave
-// up.
+// drainBody reads the body of a request to its end. It returns false if the client closes the
+// connection before.
 func drainBody(r *http.Request) bool {
 	if r.Body == nil || r.Body == http.NoBody {
 		return true
@@ -61,7 +62,7 @@ func drainBody(r *http.Request) bool {
 	return err == nil
 }
 
-// counts has the number of requests by operation.
+// A counts holds the number of requests for each operation.
 type counts struct {
 	mu sync.Mutex
 	of map[string]int
@@ -82,7 +83,7 @@ func (c *counts) serve(w http.ResponseWriter) {
 	_ = json.NewEncoder(w).Encode(c.of)
 }
 
-// Counts returns the requests of the server at a URL so far.
+// Counts returns how many requests the server at a URL has received so far, by operation.
 func Counts(client *http.Client, server string) (map[string]int, error) {
 	response, err := client.Get(server + CountsPath)
 	if err != nil {

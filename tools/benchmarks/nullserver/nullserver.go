@@ -1,10 +1,10 @@
-// Package nullserver is the common part of servers that store nothing. They accept
-// each request without checking signatures or checksums, count it, discard its body,
-// and generate the response. They cost little compared to the measured client, and
-// the same for each client.
+// Package nullserver is the common part of null servers: servers that store nothing. They do not
+// check signatures or checksums. They count each request, discard its body, and generate the
+// response. This takes little time compared to the measured client, and the same time for each
+// client.
 //
-// The first segment of a key is the size of the object: "1048576/name". The first
-// segment of a prefix is the number of listed objects.
+// The first segment of a key is the size of the object, as in "1048576/name". The first segment of
+// a prefix is the number of objects in its listing.
 package nullserver
 
 import (
@@ -15,26 +15,27 @@ import (
 	"time"
 )
 
-// Options are the simulated distance of the server. The zero value is none.
+// Options makes the server behave like a distant or slow one. The zero value adds no delay.
 type Options struct {
 	TLS       bool
-	Latency   time.Duration // before each response
-	Bandwidth int64         // bytes per second of a connection in each direction; 0 for no limit
-	Link      int64         // bytes per second of all connections together, likewise
-	Stall     time.Duration // before one in StallEvery responses, in addition
-	// StallEvery is 0 if no response stalls.
+	Latency   time.Duration // delay before each response
+	Bandwidth int64         // bytes per second of each connection in each direction; 0 means no limit
+	Link      int64         // bytes per second of all connections together in each direction; 0 means no limit
+	Stall     time.Duration // additional delay before one of StallEvery responses
+	// StallEvery says how often Stall applies. If it is 50, one of 50 responses is delayed. If it
+	// is 0, none is.
 	StallEvery int64
 }
 
-// A Service is the protocol of a server.
+// A Service implements the protocol of one provider.
 type Service interface {
 	// Operation returns the name under which a request is counted.
 	Operation(r *http.Request) string
-	// Respond responds to a request, whose body was discarded.
+	// Respond sends the response to a request. The body of the request was already discarded.
 	Respond(w http.ResponseWriter, r *http.Request, operation string)
 }
 
-// A Server runs until Close.
+// A Server is a running server. Close stops it.
 type Server struct {
 	URL string
 
@@ -42,8 +43,8 @@ type Server struct {
 	served chan error
 }
 
-// Start listens on a free port of this machine. It uses the certificate if
-// [Options.TLS] is set.
+// Start starts a server on a free port of this machine. It uses the certificate only if
+// [Options.TLS] is true.
 func Start(service Service, o Options, certificate *Certificate) (*Server, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
@@ -70,7 +71,7 @@ func Start(service Service, o Options, certificate *Certificate) (*Server, error
 	return s, nil
 }
 
-// Close stops the server and its connections.
+// Close stops the server and closes its connections.
 func (s *Server) Close() error {
 	err := s.http.Close()
 	<-s.served

@@ -10,8 +10,8 @@ import (
 // Modified is the modification time of all objects.
 const Modified = "Fri, 02 Jan 2026 15:04:05 GMT"
 
-// Size returns the size in a key, or the length of a listing in its prefix; -1 if
-// there is no such object.
+// Size returns the number with which key begins. For a key, it is the size of the object. For a
+// prefix, it is the length of the listing. If there is no number, it returns -1.
 func Size(key string) int64 {
 	digits, _, _ := strings.Cut(key, "/")
 	size, err := strconv.ParseInt(digits, 10, 64)
@@ -21,8 +21,8 @@ func Size(key string) int64 {
 	return size
 }
 
-// ServeObject responds with an object of size bytes, or with the requested range. The
-// service sets header.
+// ServeObject sends an object of size bytes, or the requested range of it. asked is the value of
+// the Range header. header contains the headers that the provider adds.
 func ServeObject(w http.ResponseWriter, r *http.Request, asked string, size int64, header map[string]string) {
 	if size < 0 {
 		w.WriteHeader(http.StatusNotFound)
@@ -51,7 +51,8 @@ func ServeObject(w http.ResponseWriter, r *http.Request, asked string, size int6
 	}
 }
 
-// parseRange parses a Range header: the bytes between from and end.
+// parseRange parses the value of a Range header. The result end is the offset after the last byte
+// of the range.
 func parseRange(asked string, size int64) (from, end int64, ok bool) {
 	first, last, _ := strings.Cut(strings.TrimPrefix(asked, "bytes="), "-")
 	switch {
@@ -69,14 +70,16 @@ func parseRange(asked string, size int64) (from, end int64, ok bool) {
 	return from, end, err == nil && from < size
 }
 
-// Page returns the objects in a page of a listing of keys objects: most objects from
-// the one that a token names.
+// Page returns which objects are on a page of a listing. keys is the number of objects in the
+// listing, and most is the largest number on a page. token is the number of the first object on the
+// page.
 func Page(keys int64, token string, most int64) (from, end int64) {
 	from, _ = strconv.ParseInt(token, 10, 64)
 	return from, min(from+most, keys)
 }
 
-// PageSize returns the number of objects in a page: as requested, up to limit.
+// PageSize returns the number of objects on a page: the number that the client asked for, but at
+// most limit.
 func PageSize(asked string, limit int64) int64 {
 	if n, err := strconv.ParseInt(asked, 10, 64); err == nil && n > 0 {
 		return min(n, limit)
@@ -84,7 +87,7 @@ func PageSize(asked string, limit int64) int64 {
 	return limit
 }
 
-// Name returns the i-th key with a prefix. Keys are in byte order.
+// Name returns the i-th key with a prefix, in byte order.
 func Name(prefix string, i int64) string {
 	if Size(prefix) > 1_000_000 {
 		return fmt.Sprintf("%sfolder-%06d/%09d.txt", prefix, i/1000, i)

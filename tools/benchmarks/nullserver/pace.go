@@ -7,14 +7,16 @@ import (
 )
 
 const (
-	// Shorter sleeps are not worth the call, and are collected.
+	// shortest is the shortest sleep. Waits below it are added up, because a shorter sleep is not
+	// worth a call.
 	shortest = time.Millisecond
-	// credit limits how much a connection may catch up after sleeps that were too
-	// long.
+	// credit is the longest lost time that a connection may make up for. After it has slept too
+	// long, a connection transfers faster than its rate, until it has made up for that time.
 	credit = 2 * time.Millisecond
 )
 
-// pacedListener accepts connections with a limited rate, which share the link.
+// A pacedListener accepts connections whose rate is limited. The fields in and out limit the rate
+// of all connections together, one for each direction.
 type pacedListener struct {
 	net.Listener
 	rate    int64
@@ -29,8 +31,8 @@ func (l *pacedListener) Accept() (net.Conn, error) {
 	return &pacedConn{Conn: c, in: pace{rate: l.rate}, out: pace{rate: l.rate}, listener: l}, nil
 }
 
-// A pacedConn limits each direction separately. One goroutine at a time reads, and
-// one writes.
+// A pacedConn limits the rate of reads and of writes separately. Only one goroutine may read at a
+// time, and only one may write.
 type pacedConn struct {
 	net.Conn
 	in, out  pace
@@ -52,7 +54,7 @@ func (c *pacedConn) Write(p []byte) (int, error) {
 
 type pace struct {
 	rate int64     // bytes per second
-	due  time.Time // the time by which the bytes so far may have been transferred
+	due  time.Time // time at which the bytes so far have passed at this rate
 }
 
 func (p *pace) pass(bytes int) {
@@ -61,7 +63,7 @@ func (p *pace) pass(bytes int) {
 	}
 }
 
-// take returns how long the bytes must wait.
+// take returns how long the caller must wait before it transfers these bytes.
 func (p *pace) take(bytes int) time.Duration {
 	now := time.Now()
 	if earliest := now.Add(-credit); p.due.Before(earliest) {
@@ -71,9 +73,9 @@ func (p *pace) take(bytes int) time.Duration {
 	return p.due.Sub(now)
 }
 
-// A link limits one direction of all connections together. They take turns.
+// A link limits the rate of all connections together, in one direction.
 type link struct {
-	rate int64 // 0 for no limit
+	rate int64 // bytes per second; 0 means no limit
 	mu   sync.Mutex
 	pace pace
 }

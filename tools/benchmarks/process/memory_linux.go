@@ -9,8 +9,8 @@ import (
 	"time"
 )
 
-// Resident returns the memory of this process in bytes, and its peak since
-// ForgetPeak.
+// Resident returns the resident memory of this process in bytes, and its peak since the last call
+// of [ForgetPeak].
 func Resident() (now, peak uint64) {
 	status, _ := os.ReadFile("/proc/self/status")
 	return statusKiB(status, "VmRSS:"), statusKiB(status, "VmHWM:")
@@ -25,14 +25,15 @@ func statusKiB(status []byte, name string) uint64 {
 	return n << 10
 }
 
-// PeakOf returns the most memory that a process had, in bytes.
+// PeakOf returns the largest resident memory that a process has had so far, in bytes.
 func PeakOf(pid int) float64 {
 	text, _ := os.ReadFile(fmt.Sprintf("/proc/%d/status", pid))
 	return float64(statusKiB(text, "VmHWM:"))
 }
 
-// RunWatched runs a command and returns its peak memory in bytes. The kernel's value
-// at the end includes the process that it was forked from.
+// RunWatched runs a command, and returns its peak memory in bytes. It reads the peak every 5
+// milliseconds. The peak that the kernel reports after the end is too high, because it includes the
+// memory of this process at the time of the fork.
 func RunWatched(cmd *exec.Cmd) (peak float64, err error) {
 	if err := cmd.Start(); err != nil {
 		return 0, err

@@ -6,10 +6,11 @@ import (
 	"os/exec"
 )
 
-// On other systems the peak is unknown, and goals for it are missed.
+// Resident returns 0, because the memory is unknown on this system. Goals for the memory are then
+// missed.
 func Resident() (now, peak uint64) { return 0, 0 }
 
 func ForgetPeak() error { return nil }
 
-// RunWatched runs a command. Its memory is not measured on this system.
+// RunWatched runs a command. It returns a peak of 0, because the memory is unknown on this system.
 func RunWatched(cmd *exec.Cmd) (peak float64, err error) { return 0, cmd.Run() }

@@ -1,6 +1,6 @@
 //go:build !unix
 
-// Package process tells what processes use of the machine.
+// Package process measures the CPU time and the memory of processes.
 package process
 
 import (

@@ -1,6 +1,6 @@
 //go:build unix
 
-// Package process tells what processes use of the machine.
+// Package process measures the CPU time and the memory of processes.
 package process
 
 import (
@@ -8,8 +8,8 @@ import (
 	"time"
 )
 
-// CPUTime returns the CPU time of this process. Servers run in processes of their
-// own, so that it is the client's.
+// CPUTime returns the CPU time of this process. This is the CPU time of the client, because servers
+// run in other processes.
 func CPUTime() time.Duration {
 	var used syscall.Rusage
 	if syscall.Getrusage(syscall.RUSAGE_SELF, &used) != nil {
@@ -18,5 +18,6 @@ func CPUTime() time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// FlushDisk waits until the disk has written the data of the previous row.
+// FlushDisk waits until all data is on the disk. Otherwise the writes of one row would slow the
+// next row.
 func FlushDisk() { syscall.Sync() }

@@ -9,7 +9,7 @@ import (
 )
 
 const (
-	plotWidth  = 760 // all in pixels
+	plotWidth  = 760 // in pixels
 	plotMargin = 16
 	barHeight  = 16
 	barStep    = 22
@@ -17,13 +17,14 @@ const (
 	valueWidth = 90
 )
 
-// A plotMeasure is one group of bars. A row without it has 0.
+// A plotMeasure is a group of bars in a plot, such as the time or the CPU time. The function in the
+// field of returns the value of a row, or 0 if the value was not measured.
 type plotMeasure struct {
 	title string
 	of    func(Row) float64
 	text  func(float64) string
-	curve bool    // it is drawn over size
-	base  float64 // of its axis there
+	curve bool    // true if the plot of a growth also shows the measure as a curve
+	base  float64 // base of the logarithmic axis of the curve
 }
 
 var plotMeasures = []plotMeasure{
@@ -53,7 +54,8 @@ text { font: 13px system-ui, sans-serif; fill: #24292f } .title { font-weight: 6
 .ours { fill: #58a6ff } }
 </style>`
 
-// plot draws a case as bars: for each measure one for each row, from 0. Shorter is better.
+// plot draws a case as horizontal bars. Each group of bars shows one measure, with a bar for each
+// row. Shorter bars are better.
 func plot(k Case) string {
 	var body strings.Builder
 	y := plotMargin + 12
@@ -101,7 +103,8 @@ func plotBars(w *strings.Builder, k Case, m plotMeasure, y int) int {
 	return y + 6
 }
 
-// lines writes text in lines of at most that many letters, and returns the next y.
+// lines writes text in several lines. The parameter most is the largest number of characters in a
+// line. It returns the vertical position below the last line.
 func lines(w *strings.Builder, class, text string, most, y int) int {
 	line := ""
 	flush := func() {
@@ -126,7 +129,7 @@ func shorten(text string, most int) string {
 	return text
 }
 
-// description is what a reader hears who does not see the plot.
+// description returns a text that replaces the plot for readers who cannot see it.
 func description(k Case) string {
 	parts := []string{k.Title}
 	for _, row := range k.Rows {

@@ -9,12 +9,13 @@ import (
 )
 
 const (
-	curveLeft   = 90 // all in pixels
+	curveLeft   = 90 // in pixels
 	curveHeight = 190
 	legendStep  = 20
 )
 
-// curveStyle has a line of its own for each row. Ours is solid, thick and blue.
+// curveStyle is the CSS of the curves. The curve of this library is solid, thick and blue, and each
+// other curve has its own dashes.
 const curveStyle = `<style>
 .curve { fill: none; stroke: #6e7781; stroke-width: 1.5 } .c0 { stroke: #0b6bcb; stroke-width: 3 }
 .c1 { stroke-dasharray: 7 3 } .c2 { stroke-dasharray: 2 3 } .c3 { stroke-dasharray: 9 3 2 3 } .c4 { stroke-dasharray: 14 4 }
@@ -25,7 +26,8 @@ const curveStyle = `<style>
 
 var roundTick = strings.NewReplacer(".00 ", " ", ".0 ", " ")
 
-// An axis maps values to pixels, by their logarithms.
+// An axis maps values to pixels on a logarithmic scale. least and most are the ends of the range of
+// values, and from and to are the corresponding pixels.
 type axis struct{ least, most, from, to float64 }
 
 func (a axis) pixel(value float64) float64 {
@@ -35,14 +37,14 @@ func (a axis) pixel(value float64) float64 {
 	return a.from + (math.Log(value)-math.Log(a.least))/(math.Log(a.most)-math.Log(a.least))*(a.to-a.from)
 }
 
-// plotGrowth draws the points of one growth, the smallest first, as curves, one for each row: a panel for time, and one
-// for the memory that was measured. Both axes are logarithmic, so that a straight line to the upper
-// right is linear growth.
+// plotGrowth draws the points of a growth as curves, one for each row. points must be sorted by
+// size. There is a panel for the time and for each measure of memory. Both axes are logarithmic, so
+// that a linear growth is a straight line.
 func plotGrowth(points []Case) string {
 	last := points[len(points)-1]
 	rows := slices.MaxFunc(
 		points, func(a, b Case) int { return cmp.Compare(len(a.Rows), len(b.Rows)) },
-	).Rows // others may end earlier
+	).Rows // some points have fewer rows
 	var body strings.Builder
 	y := lines(&body, "title", last.Growth.Title, 90, plotMargin+12)
 	for i, row := range rows {
@@ -76,7 +78,8 @@ func plotGrowth(points []Case) string {
 	)
 }
 
-// plotPanel draws one measure, and returns the next y. It draws nothing if no row has the measure.
+// plotPanel draws the curves of one measure. It returns the vertical position below them. If no row
+// has the measure, it draws nothing.
 func plotPanel(w *strings.Builder, points []Case, rows []Row, m plotMeasure, top int) int {
 	var values []float64
 	for _, k := range points {
@@ -116,7 +119,7 @@ func plotPanel(w *strings.Builder, points []Case, rows []Row, m plotMeasure, top
 	return int(y.from) + 28
 }
 
-// curve draws the line of the row with that name.
+// curve draws the curve of one row in one panel.
 func curve(w *strings.Builder, points []Case, class int, name string, m plotMeasure, x, y axis) {
 	path, move := "", "M"
 	for _, k := range points {
@@ -130,7 +133,8 @@ func curve(w *strings.Builder, points []Case, class int, name string, m plotMeas
 	fmt.Fprintf(w, "<path class=\"curve c%d\" d=\"%s\"/>\n", class, path)
 }
 
-// ticksAround returns powers of base, the first not above least and the last not below most.
+// ticksAround returns consecutive powers of base that enclose two values. The first power is not
+// above the parameter least, and the last one is not below the parameter most.
 func ticksAround(least, most, base float64) []float64 {
 	tick := math.Pow(base, math.Floor(math.Log(least)/math.Log(base)))
 	ticks := []float64{tick}
@@ -141,7 +145,7 @@ func ticksAround(least, most, base float64) []float64 {
 	return ticks
 }
 
-// growthDescription is what a reader hears who does not see the curves.
+// growthDescription returns a text that replaces the curves for readers who cannot see them.
 func growthDescription(points []Case) string {
 	parts := []string{points[0].Growth.Title}
 	for _, k := range points {

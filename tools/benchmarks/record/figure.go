@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Nanos returns a time of n nanoseconds as text.
+// Nanos formats a time of n nanoseconds with a suitable unit.
 func Nanos(n float64) string {
 	switch d := time.Duration(n); {
 	case d < time.Microsecond:
@@ -19,7 +19,7 @@ func Nanos(n float64) string {
 	}
 }
 
-// Size returns a number of bytes as text.
+// Size formats a number of bytes with a suitable unit.
 func Size(bytes float64) string {
 	switch {
 	case bytes < 1<<10:

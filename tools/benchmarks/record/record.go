@@ -1,4 +1,4 @@
-// Package record keeps the results of benchmarks in a file, and draws them as bars or curves.
+// Package record stores the results of benchmarks in a file, and draws them as bars or curves.
 package record
 
 import (
@@ -12,46 +12,46 @@ import (
 	"strings"
 )
 
-// A File has the raw results of runs, for the plots and for whoever compares.
+// A File holds the latest results of each case.
 type File struct {
 	Cases []Case `json:"cases"`
 }
 
-// A Case is one case of one run.
+// A Case holds the results of one case in its latest run.
 type Case struct {
 	Name     string            `json:"name"`
 	Title    string            `json:"title"`
-	Run      string            `json:"run"` // date
+	Run      string            `json:"run"` // date of the run
 	Machine  string            `json:"machine"`
-	Versions map[string]string `json:"versions"` // of the peers' modules
-	Rows     []Row             `json:"rows"`     // ours first
+	Versions map[string]string `json:"versions"` // versions of the compared libraries, by module
+	Rows     []Row             `json:"rows"`     // the first is this library
 	Growth   *Growth           `json:"growth,omitempty"`
 }
 
-// A Growth says of which curves the case is a point.
+// A Growth says to which curves a case belongs. Each case is one point of these curves.
 type Growth struct {
 	Name  string `json:"name"`
 	Title string `json:"title"`
 	At    int    `json:"at"`
-	Text  string `json:"text"` // At with its unit
+	Text  string `json:"text"` // value of At with its unit
 }
 
-// A Row has medians for an operation. A figure is 0 if it was not measured.
+// A Row holds the medians of one contender, for one operation. A value is 0 if it was not measured.
 type Row struct {
 	Name     string             `json:"name"`
 	Nanos    float64            `json:"nanos"`
 	CPU      float64            `json:"cpuNanos"`
 	Allocs   float64            `json:"allocs"`
 	Bytes    float64            `json:"bytes"`
-	PeakHeap float64            `json:"peakHeap,omitempty"` // bytes above the start
-	Resident float64            `json:"resident,omitempty"` // bytes above the start
+	PeakHeap float64            `json:"peakHeap,omitempty"` // growth of the heap in bytes
+	Resident float64            `json:"resident,omitempty"` // growth of the resident memory in bytes
 	Requests map[string]float64 `json:"requests,omitempty"`
-	Received float64            `json:"received,omitempty"` // bytes of responses
+	Received float64            `json:"received,omitempty"` // bytes in the responses
 }
 
 const recordFile = "results.json"
 
-// Read returns the file of a directory, which is empty if there is none.
+// Read reads the results in a directory. If the directory has no results, it returns an empty File.
 func Read(dir string) (*File, error) {
 	r := &File{}
 	data, err := os.ReadFile(filepath.Join(dir, recordFile))
@@ -64,14 +64,15 @@ func Read(dir string) (*File, error) {
 	return r, json.Unmarshal(data, r)
 }
 
-// Put replaces the case of the same name, so that long cases may run on another day.
+// Put adds the results of a case, and removes earlier results of that case. So cases that take long
+// can run on different days.
 func (r *File) Put(k Case) {
 	r.Cases = slices.DeleteFunc(r.Cases, func(old Case) bool { return old.Name == k.Name })
 	r.Cases = append(r.Cases, k)
 	slices.SortFunc(r.Cases, func(a, b Case) int { return strings.Compare(a.Name, b.Name) })
 }
 
-// Write stores the results, and a plot of each case or of each growth.
+// Write writes the results to a directory, with a plot of each case and each growth.
 func (r *File) Write(dir string) error {
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return err
@@ -87,7 +88,7 @@ func (r *File) Write(dir string) error {
 	return errors.Join(errs...)
 }
 
-// plots returns all plots by their names.
+// plots returns the SVG of all plots by the name of the plot.
 func (r *File) plots() map[string]string {
 	plots := map[string]string{}
 	for _, k := range r.Cases {
@@ -101,7 +102,8 @@ func (r *File) plots() map[string]string {
 	return plots
 }
 
-// Growing returns the points of each growth, the smallest first.
+// Growing returns the points of each growth, by the name of the growth. The points are sorted by
+// size.
 func Growing(run []Case) map[string][]Case {
 	all := map[string][]Case{}
 	for _, k := range run {

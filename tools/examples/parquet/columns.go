@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A result has the sums of columns, and what an ideal reader takes for them.
+// A result holds the sums of the columns, and what an ideal reader would have requested.
 type result struct {
 	sums  map[string]float64
 	ideal cost
@@ -20,16 +20,16 @@ type result struct {
 
 type cost struct{ requests, bytes int64 }
 
-// A chunk is the part of a column that is in one row group. Its pages follow one another in
-// the file.
+// A chunk is the part of a column that belongs to one group of rows. In the file, its pages follow
+// one another.
 type chunk struct {
 	column string
 	pages  *parquet.FileColumnChunk
 	storage.Range
 }
 
-// readColumns adds up columns of numbers. The footer of the file says where their chunks are,
-// so that all of them are read at once.
+// readColumns computes the sums of columns of numbers. It finds their chunks in the footer of the
+// file, and then reads all chunks with one call.
 func readColumns(ctx context.Context, b interface {
 	storage.Downloader
 	storage.AttrsReader
@@ -72,7 +72,7 @@ func readColumns(ctx context.Context, b interface {
 	return got, nil
 }
 
-// findChunks returns the chunks of columns in the order of the file.
+// findChunks returns the chunks of the columns, in the order in which they are in the file.
 func findChunks(file *parquet.File, columns []string) (chunks []chunk, _ error) {
 	for number, group := range file.RowGroups() {
 		for _, name := range columns {
@@ -95,8 +95,8 @@ func findChunks(file *parquet.File, columns []string) (chunks []chunk, _ error) 
 	return chunks, nil
 }
 
-// footerSize returns the length of the footer with its length and the magic bytes. It is in
-// memory already.
+// footerSize returns the length of the footer in bytes, including its length field and the magic
+// bytes. It makes no request, because r already has the footer in memory.
 func footerSize(r *storage.ReaderAt) (int64, error) {
 	var length [4]byte
 	if _, err := r.ReadAt(length[:], r.Size()-8); err != nil {
@@ -105,8 +105,8 @@ func footerSize(r *storage.ReaderAt) (int64, error) {
 	return int64(binary.LittleEndian.Uint32(length[:])) + 8, nil
 }
 
-// idealCost is what a reader takes that knows where the footer begins and reads nothing but
-// the footer and the chunks, those that touch by one request.
+// idealCost returns the requests and bytes of an ideal reader. It knows in advance where the footer
+// begins, reads only the footer and the chunks, and reads adjacent chunks with one request.
 func idealCost(footer int64, chunks []storage.Range) cost {
 	ideal := cost{requests: 1, bytes: footer}
 	end := int64(-1)
@@ -120,7 +120,7 @@ func idealCost(footer int64, chunks []storage.Range) cost {
 	return ideal
 }
 
-// fetched are bytes of the file from offset on.
+// A fetched holds a part of the file. offset is where that part begins in the file.
 type fetched struct {
 	data   []byte
 	offset int64

@@ -1,6 +1,7 @@
-// Parquet writes a table of eight columns into a bucket as one Parquet file, and then reads two
-// of the columns. It prints how many requests and bytes that takes, beside a reader that knows
-// in advance where everything is. The reader takes about as many, whatever the table's size.
+// Parquet writes a table of eight columns to a bucket, as one Parquet file, and then reads two of
+// the columns. It prints how many requests and bytes that takes. It also prints the numbers for an
+// ideal reader that knows in advance where everything is. For a table of any size, the numbers are
+// almost the same.
 //
 //	go run -C tools/examples/parquet . [-bucket ADDRESS] [-rows N]
 package main

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// rowsPerGroup is how many rows have their columns together in the file.
+// rowsPerGroup is the number of rows in each group of rows of the file.
 const rowsPerGroup = 100_000
 
 // A trip is a row of the table.
@@ -24,7 +24,7 @@ type trip struct {
 	Remark    string  `parquet:"remark"`
 }
 
-// upload writes a table of random trips while it is made.
+// upload generates a table of random trips, and uploads it while it is being generated.
 func upload(ctx context.Context, b storage.Uploader, key string, rows int) (*storage.Attrs, error) {
 	to := storage.NewWriter(ctx, b, key)
 	defer to.Close()

@@ -7,7 +7,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// traffic counts the requests of a bucket and the bytes that they deliver.
+// A traffic counts the requests to a bucket and the bytes that they return.
 type traffic struct{ requests, bytes atomic.Int64 }
 
 func (t *traffic) hook(context.Context, storage.Operation) (context.Context, func(storage.Outcome), error) {

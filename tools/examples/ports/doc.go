@@ -1,6 +1,7 @@
-// Package ports has backup programs over any bucket: a backend of restic and a storage of kopia, each in a file of
-// testdata, because they compile only in the modules of these programs. The tests there, which restic and
-// kopia have for their own stores, judge them in memory, in a directory and on MinIO:
+// Package ports makes two backup programs work with any bucket: it has a backend for restic and a
+// storage for kopia. Both are files in testdata, because each compiles only in the module of its
+// program. restic and kopia have tests for their own stores. These tests run with a bucket in
+// memory, in a directory and on MinIO:
 //
 //	make adapters
 package ports

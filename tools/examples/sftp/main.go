@@ -1,5 +1,5 @@
-// Sftp serves a bucket over SFTP. OpenSSH runs it for each connection: it checks keys and
-// passwords, and this program reads and writes objects. In sshd_config:
+// Sftp serves a bucket over SFTP. OpenSSH checks keys and passwords, and starts this program for
+// each connection. The file sshd_config needs this line:
 //
 //	Subsystem sftp /usr/local/bin/bucketsftp -bucket s3://my-bucket?region=eu-west-1
 package main
@@ -35,13 +35,13 @@ func main() {
 	}
 }
 
-// standardStreams is the connection that OpenSSH gives.
+// A standardStreams is the connection to OpenSSH: standard input and standard output.
 type standardStreams struct {
 	io.Reader
 	io.WriteCloser
 }
 
-// serve responds to one client until its connection ends.
+// serve handles the requests of one client until the connection ends.
 func serve(ctx context.Context, b storage.Bucket, connection io.ReadWriteCloser) error {
 	h := handlers{afero.New(ctx, b)}
 	err := sftp.NewRequestServer(connection, sftp.Handlers{FileGet: h, FilePut: h, FileCmd: h, FileList: h}).Serve()
@@ -51,12 +51,12 @@ func serve(ctx context.Context, b storage.Bucket, connection io.ReadWriteCloser)
 	return err
 }
 
-// handlers are a file system for package sftp.
+// A handlers implements the handlers of package sftp with the files in a bucket.
 type handlers struct{ files files.Fs }
 
 func (h handlers) Fileread(r *sftp.Request) (io.ReaderAt, error) { return h.files.Open(r.Filepath) }
 
-// Filewrite opens a file, which is stored when the client closes it.
+// Filewrite opens a file for writing. The bucket stores the file when the client closes it.
 func (h handlers) Filewrite(r *sftp.Request) (io.WriterAt, error) {
 	flags, asked := os.O_RDWR, r.Pflags()
 	for flag, set := range map[int]bool{os.O_CREATE: asked.Creat, os.O_TRUNC: asked.Trunc, os.O_EXCL: asked.Excl} {
@@ -75,8 +75,9 @@ func (h handlers) Filewrite(r *sftp.Request) (io.WriterAt, error) {
 	return appended{f, info.Size()}, nil
 }
 
-// An appended file takes writes after its old end, as OpenSSH sends them. Other clients count from
-// 0, and would overwrite what is there.
+// An appended is a file that a client has opened for appending. It accepts only writes after the
+// old end of the file, as OpenSSH sends them. Other clients count from 0, and would overwrite the
+// old content.
 type appended struct {
 	files.File
 	end int64
@@ -89,7 +90,8 @@ func (f appended) WriteAt(p []byte, offset int64) (int, error) {
 	return f.File.WriteAt(p, offset)
 }
 
-// TransferError keeps the old content if the connection ends before the file is closed.
+// TransferError is called if the connection ends before the file is closed. The old content of the
+// file stays.
 func (f appended) TransferError(err error) { f.File.(sftp.TransferError).TransferError(err) }
 
 func (h handlers) Filecmd(r *sftp.Request) error {
@@ -100,14 +102,14 @@ func (h handlers) Filecmd(r *sftp.Request) error {
 		return h.files.Remove(r.Filepath)
 	case "Rename":
 		if _, err := h.files.Stat(r.Target); !errors.Is(err, fs.ErrNotExist) {
-			return errors.Join(err, fs.ErrExist) // SFTP demands it
+			return errors.Join(err, fs.ErrExist) // SFTP does not permit replacing a file
 		}
 		return h.files.Rename(r.Filepath, r.Target)
 	case "Setstat":
 		if attributes := r.Attributes(); attributes != nil && r.AttrFlags().Size {
 			return h.truncate(r.Filepath, int64(attributes.Size))
 		}
-		return nil // clients set modes and times after an upload: a bucket has none
+		return nil // modes and times, which clients set after an upload, do not exist in a bucket
 	}
 	return sftp.ErrSSHFxOpUnsupported
 }
@@ -120,7 +122,7 @@ func (h handlers) truncate(name string, size int64) error {
 	return errors.Join(f.Truncate(size), f.Close())
 }
 
-// PosixRename replaces a file.
+// PosixRename renames a file. If a file with the new name exists, it is replaced.
 func (h handlers) PosixRename(r *sftp.Request) error { return h.files.Rename(r.Filepath, r.Target) }
 
 func (h handlers) Filelist(r *sftp.Request) (sftp.ListerAt, error) {
@@ -135,7 +137,7 @@ func (h handlers) Filelist(r *sftp.Request) (sftp.ListerAt, error) {
 	return nil, sftp.ErrSSHFxOpUnsupported
 }
 
-// A listing has what a client asked for.
+// A listing holds the files for one response to a client.
 type listing []fs.FileInfo
 
 func (l listing) ListAt(to []fs.FileInfo, offset int64) (int, error) {

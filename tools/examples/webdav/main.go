@@ -2,7 +2,7 @@
 //
 //	go run -C tools/examples/webdav . -bucket file:///var/data/files?create=true
 //
-// It asks for no password: put it behind a proxy that does.
+// It does not ask for a password. Put it behind a proxy that does.
 package main
 
 import (
@@ -37,8 +37,8 @@ func newHandler(b storage.Bucket) http.Handler {
 	return &webdav.Handler{FileSystem: fileSystem{b}, LockSystem: webdav.NewMemLS()}
 }
 
-// A fileSystem is a bucket for package webdav. The context of a request governs the calls that the
-// request makes.
+// A fileSystem implements the file system of package webdav with a bucket. Its calls use the
+// context of the WebDAV request.
 type fileSystem struct{ bucket storage.Bucket }
 
 func (f fileSystem) Mkdir(ctx context.Context, name string, mode os.FileMode) error {

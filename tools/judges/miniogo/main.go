@@ -1,9 +1,9 @@
-// Miniogo stores, reads and removes objects with minio-go. It exits with 1 if the server does not do
-// as it should:
+// Miniogo stores, reads and removes objects with minio-go. If the server behaves differently from
+// S3, the exit code is 1:
 //
 //	miniogo HOST:PORT
 //
-// The environment has the credentials, under AWS's names.
+// It reads the credentials from the environment variables of AWS.
 package main
 
 import (
@@ -56,7 +56,8 @@ func run(ctx context.Context, host string) error {
 	return client.RemoveBucket(ctx, bucket)
 }
 
-// storeAndRead stores an object with its properties, and requires what it reads to be the same.
+// storeAndRead stores an object, and checks that its content and its properties can be read
+// unchanged.
 func storeAndRead(ctx context.Context, client *minio.Client, key string, content []byte) error {
 	options := minio.PutObjectOptions{
 		ContentType: "text/x-test", UserMetadata: map[string]string{"color": "blue"}, PartSize: 5 << 20,

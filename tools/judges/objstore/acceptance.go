@@ -1,6 +1,6 @@
 //go:build objstore
 
-// Package s3_test is built within the module of objstore: gomodule.go.
+// Package s3_test is compiled as a part of the module of objstore (see gomodule.go).
 package s3_test
 
 import (

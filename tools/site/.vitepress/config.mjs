@@ -4,6 +4,8 @@
 //
 // Fonts and the search index are part of the site. It loads nothing from other hosts.
 
+import { copyFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 const repository = 'https://github.com/omnibucket/storage';
@@ -18,13 +20,18 @@ const start = [
   ['Conditions', 'conditions'],
   ['Leases', 'lease'],
   ['Commits', 'commit'],
+  ['Configuration', 'configuration'],
   ['Layers', 'layers'],
   ['Moving stores', 'moving-stores'],
   ['Two stores', 'two-stores'],
   ['When a store is gone', 'when-a-store-is-gone'],
   ['Encryption', 'encryption'],
   ['Signed URLs', 'signed-urls'],
+  ['Behind a CDN', 'cdn'],
+  ['Vended credentials', 'vend'],
   ['Files of users', 'files-of-users'],
+  ['Objects and your database', 'objects-and-your-database'],
+  ['Least privilege', 'least-privilege'],
   ['Jobs: copy, back up, expire', 'jobs'],
   ['Errors and troubleshooting', 'troubleshooting'],
   ['Observability', 'observability'],
@@ -32,6 +39,8 @@ const start = [
 const tools = [
   ['Command line', 'cli'],
   ['Beside rclone, s5cmd, mc and aws', 'cli-beside-others'],
+  ['Look into a bucket', 'console'],
+  ['Agents and buckets', 'mcp'],
   ['S3 server', 's3server'],
 ];
 const choosing = [
@@ -91,6 +100,7 @@ export default {
   srcDir: '../../docs',
   rewrites: (page) => page.replace(/README\.md$/, 'index.md'),
   cleanUrls: true,
+  buildEnd: ({ outDir }) => copyFileSync(join(import.meta.dirname, '../../../llms.txt'), join(outDir, 'llms.txt')),
   transformPageData(page) {
     if (wide.includes(page.relativePath)) page.frontmatter.aside = false;
   },
@@ -109,6 +119,13 @@ export default {
     nav: [
       { text: 'Start', link: '/getting-started' },
       { text: 'Cookbook', link: '/cookbook' },
+      {
+        text: 'For agents',
+        items: [
+          { text: 'Ten everyday tasks', link: '/for-agents' },
+          { text: 'llms.txt', link: '/llms.txt', target: '_self' },
+        ],
+      },
       { text: 'API', link: 'https://pkg.go.dev/github.com/omnibucket/storage' },
       { text: 'Source', link: repository },
     ],

@@ -1,5 +1,5 @@
-// Package fairshare bounds how much of a resource all requests take at once, so that no owner of
-// many requests keeps it from the others.
+// Package fairshare limits how many bytes of memory all requests use at the same time. It divides
+// them such that even an owner of many requests leaves some bytes for others.
 package fairshare
 
 import (
@@ -9,16 +9,16 @@ import (
 	"time"
 )
 
-// A Pool has the bytes of memory that requests share. If several wait, the next is one whose owner has
-// least.
+// A Pool is a limited number of bytes that requests share. If several requests wait, the next free
+// bytes go to the request whose owner has the fewest.
 type Pool struct {
 	Limit int64
-	Wait  time.Duration // how long a request waits for bytes
+	Wait  time.Duration // how long a request waits for bytes at most
 	spare int64
 
 	mu      sync.Mutex
 	used    int64
-	owners  map[string]int64 // how many of the used bytes each owner has
+	owners  map[string]int64 // number of bytes that each owner has
 	waiting []*waiter
 }
 
@@ -28,22 +28,22 @@ type waiter struct {
 	granted chan struct{}
 }
 
-// New returns a pool of this many bytes. An owner may have at most spare times the bytes that are free for
-// others. So even many owners that take all they can leave bytes for the next one. A request waits for at most
-// 30 seconds.
+// New returns a pool that has as many bytes as limit says. An owner that already has bytes may take
+// more only if its total is then at most the free bytes multiplied by the argument spare. So an
+// owner of many requests leaves some bytes for others. A request waits for at most 30 seconds.
 func New(limit, spare int64) *Pool {
 	return &Pool{Limit: limit, Wait: 30 * time.Second, spare: spare, owners: map[string]int64{}}
 }
 
-// Used returns how many bytes are taken.
+// Used returns how many bytes all owners have together.
 func (m *Pool) Used() int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return m.used
 }
 
-// Try returns whether there is space for bytes, and takes it. It returns false if a request waits that owner
-// would keep waiting.
+// Try takes bytes for owner without waiting, and reports whether it could. It returns false if
+// there is no space, or if another request waits for the same space.
 func (m *Pool) Try(owner string, bytes int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -54,16 +54,18 @@ func (m *Pool) Try(owner string, bytes int64) bool {
 	return true
 }
 
-// fits reports whether there is space for bytes. The lock is held.
+// fits reports whether the pool has this many free bytes. If the pool is not in use, any number
+// fits. The caller must hold m.mu.
 func (m *Pool) fits(bytes int64) bool { return m.used+bytes <= m.Limit || m.used == 0 }
 
-// allows reports whether owner may have bytes more. The lock is held.
+// allows reports whether owner may take this many more bytes without exceeding its share. The
+// caller must hold m.mu.
 func (m *Pool) allows(owner string, bytes int64) bool {
 	has := m.owners[owner]
 	return has == 0 || has+bytes <= m.spare*(m.Limit-m.used-bytes)
 }
 
-// take gives bytes to owner. The lock is held.
+// take adds bytes to the account of owner. The caller must hold m.mu.
 func (m *Pool) take(owner string, bytes int64) {
 	m.used += bytes
 	if m.owners[owner] += bytes; m.owners[owner] == 0 {
@@ -71,8 +73,8 @@ func (m *Pool) take(owner string, bytes int64) {
 	}
 }
 
-// Contended reports whether a request waits that could use the space of owner: either a request of owner,
-// or a request that lacks nothing but space.
+// Contended reports whether a waiting request could use the bytes of owner. A request could use
+// them if it has the same owner, or an owner whose share is not used up.
 func (m *Pool) Contended(owner string) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -83,8 +85,8 @@ func (m *Pool) contended(owner string) bool {
 	return m.next() >= 0 || slices.ContainsFunc(m.waiting, func(w *waiter) bool { return w.owner == owner })
 }
 
-// Acquire waits until there is space for bytes, and returns false after Wait or if
-// ctx is done.
+// Acquire waits until owner can take bytes, and takes them. If m.Wait has passed or ctx is done, it
+// returns false.
 func (m *Pool) Acquire(ctx context.Context, owner string, bytes int64) bool {
 	m.mu.Lock()
 	w := &waiter{owner: owner, bytes: bytes, granted: make(chan struct{})}
@@ -101,7 +103,7 @@ func (m *Pool) Acquire(ctx context.Context, owner string, bytes int64) bool {
 	return m.abandon(w)
 }
 
-// abandon removes w from the queue, and returns true if it was granted meanwhile.
+// abandon removes w from the queue. If w has received its bytes meanwhile, it returns true.
 func (m *Pool) abandon(w *waiter) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -114,7 +116,7 @@ func (m *Pool) abandon(w *waiter) bool {
 	return false
 }
 
-// Release returns bytes of owner.
+// Release returns bytes to the pool after the owner has used them.
 func (m *Pool) Release(owner string, bytes int64) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -122,7 +124,8 @@ func (m *Pool) Release(owner string, bytes int64) {
 	m.grant()
 }
 
-// grant wakes the waiters that fit. The lock is held.
+// grant gives free bytes to waiting requests, as long as the next one fits. The caller must hold
+// m.mu.
 func (m *Pool) grant() {
 	for i := m.next(); i >= 0 && m.fits(m.waiting[i].bytes); i = m.next() {
 		w := m.waiting[i]
@@ -132,8 +135,9 @@ func (m *Pool) grant() {
 	}
 }
 
-// next returns the index of the first waiter whose owner has least, or -1. The waiters of one owner take
-// turns, because otherwise small requests would keep a large one waiting. The lock is held.
+// next returns the index of the waiter that receives bytes next, or -1. It is the waiter whose
+// owner has the fewest bytes. Only the oldest waiter of each owner counts. Otherwise small requests
+// of an owner would delay an older, large request of that owner. The caller must hold m.mu.
 func (m *Pool) next() int {
 	next, seen := -1, map[string]bool{}
 	for i, w := range m.waiting {

@@ -1,6 +1,6 @@
-// Package filename has the rules for texts that clients send, and that are kept and shown unchanged. A
-// text that breaks a rule is refused rather than cleaned, so that the text that is kept is the one
-// that the client sent.
+// Package filename checks texts that clients send and that are stored and shown unchanged, such as
+// file names. A text that breaks a rule is refused and not cleaned, so the stored text is exactly
+// what the client sent.
 package filename
 
 import (
@@ -18,7 +18,8 @@ const (
 	maxLabel = 256  // characters of a purpose or a user's ID
 )
 
-// Flaw returns why a name cannot be shown and saved anywhere, or "".
+// Flaw returns why a file name cannot be shown or saved everywhere. For a valid name, it returns
+// "".
 func Flaw(name string) string {
 	switch {
 	case strings.TrimSpace(name) == "":
@@ -35,7 +36,8 @@ func Flaw(name string) string {
 	return ""
 }
 
-// LabelFlaw returns why a text cannot be a label, such as a purpose, or "".
+// LabelFlaw returns why a text cannot be a label, such as a purpose. For a valid label, it returns
+// "".
 func LabelFlaw(text string) string {
 	switch {
 	case !utf8.ValidString(text) || strings.ContainsFunc(text, isConfusable):
@@ -46,8 +48,9 @@ func LabelFlaw(text string) string {
 	return ""
 }
 
-// Storable fails with InvalidArgument if a text or a time among the values cannot be kept everywhere: PostgreSQL
-// takes no NUL, JSON replaces what is not UTF-8, and takes years of four digits only.
+// Storable fails with InvalidArgument if some kind of records cannot store one of the texts or
+// times. PostgreSQL refuses a NUL character in a text. JSON replaces invalid UTF-8, and has only
+// years of four digits.
 func Storable(values ...any) error {
 	for _, value := range values {
 		if at, ok := value.(time.Time); ok && (at.UTC().Year() < 0 || at.UTC().Year() > 9999) {
@@ -65,9 +68,9 @@ func Storable(values ...any) error {
 	return nil
 }
 
-// isConfusable reports whether r is a control character, a line end, or changes the
-// direction of the text that follows, so that "gpj.exe" reads as "exe.jpg". Marks
-// that scripts need (ZWJ, ZWNJ, RLM) are fine.
+// isConfusable reports whether r is a control character, a line separator, or a character that
+// changes the direction of text, which could show "gpj.exe" as "exe.jpg". Characters that some
+// scripts need (ZWJ, ZWNJ, RLM) are allowed.
 func isConfusable(r rune) bool {
 	return unicode.IsControl(r) || r == '\u2028' || r == '\u2029' ||
 		r >= '\u202a' && r <= '\u202e' || r >= '\u2066' && r <= '\u2069'

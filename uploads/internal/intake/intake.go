@@ -1,4 +1,5 @@
-// Package intake bounds requests that send bytes to a service: the memory that they take, and how slow they are.
+// Package intake limits the memory of requests that send bytes to a service, and ends requests that
+// are too slow.
 package intake
 
 import (
@@ -17,58 +18,64 @@ import (
 )
 
 const (
-	// PieceBytes is how many bytes of a feed are read at once.
+	// PieceBytes is how many bytes of a request's body are read at the same time.
 	PieceBytes = 16 << 10
-	// FeedBytes is the memory of a feed: one chunk is read while another is used.
+	// FeedBytes is the memory for reading one body. It has two chunks, so that one can be read
+	// while the other is used.
 	FeedBytes = 2 * PieceBytes
-	// All feeds may take one part in feedsShare of the limit. They have memory of their own,
-	// because requests that each have a feed would otherwise wait for one another.
+	// The memory for reading bodies is 1/feedsShare of Config.MemoryLimit. It is separate from the
+	// memory for parts. Otherwise requests that hold memory for reading could all wait for one
+	// another.
 	feedsShare = 4
-	// The bucket may hold bodiesShare times the limit: the first FileHeld bytes of a file, and all of a
-	// part, which takes at most one part in partsHeld of that memory. By default, that is
-	// storage.BufferLimit.
+	// The bucket may buffer bytes in memory, together at most bodiesShare times Config.MemoryLimit.
+	// It buffers at most the first FileHeld bytes of a file, but all bytes of a part. So a part may
+	// have at most 1/partsHeld of this memory. With the default MemoryLimit, that is 128 MiB, which
+	// is also the default of storage.BufferLimit.
 	bodiesShare = 8
 	partsHeld   = 4
 	FileHeld    = 8 << 20
 )
 
-// ErrBusy is returned if there is no memory for a request.
+// ErrBusy is the error if a request finds no free memory.
 var ErrBusy = &storage.Error{
 	Code: storage.Unavailable, Err: errors.New("Config.MemoryLimit is used up by requests that send bytes"),
 }
 
 // A Memory is the memory that all requests of a service share.
 type Memory struct {
-	Feeds  *fairshare.Pool // memory for the requests that send bytes
+	Feeds  *fairshare.Pool // memory for reading request bodies
 	Parts  *fairshare.Pool // memory for parts and segments
-	Bodies *fairshare.Pool // memory for bytes that the bucket holds
-	// Wait waits while a call waits for others, and Pulse between two heartbeats. Tests set them.
+	Bodies *fairshare.Pool // memory for bytes that the bucket buffers
+	// Wait pauses a call that waits for other calls. Pulse pauses between two renewals of a claim
+	// on an upload. Tests replace both.
 	Wait, Pulse WaitFunc
 }
 
 // A WaitFunc waits for d, or until ctx is done.
 type WaitFunc func(ctx context.Context, d time.Duration) error
 
-// Of returns the memory of an *uploads.Service. Package uploads sets it.
+// Of returns the memory of an *uploads.Service. Package uploads sets it, because this package
+// cannot import package uploads.
 var Of func(service any) *Memory
 
-// New returns the memory of a service that has this limit, in bytes.
+// New returns the memory for a service whose Config.MemoryLimit is limit.
 func New(limit int64) *Memory {
 	feeds := limit / feedsShare
 	return &Memory{
 		Feeds: fairshare.New(feeds, 1), Bodies: fairshare.New(bodiesShare*limit, 1),
-		// Three times, so that an upload with no others gets the usual part even from the least
+		// The factor 3 lets a single upload have a part of the usual size, even with the smallest
 		// limit.
 		Parts: fairshare.New(limit-feeds, 3), Wait: ctxtime.Sleep, Pulse: ctxtime.Sleep,
 	}
 }
 
-// LargestPart returns the greatest size in bytes of a part that the bucket holds.
+// LargestPart returns the size in bytes of the largest part that may pass through the bucket.
 func (m *Memory) LargestPart() int64 { return m.Bodies.Limit / partsHeld }
 
-// Share takes the memory of a request that sends bytes, of which the bucket may hold up to held bytes
-// before more are read. A user always leaves some memory for others. If there is no memory, it returns
-// ErrBusy.
+// Share takes memory for a request that sends bytes. It takes FeedBytes for reading the body. The
+// argument held is how many bytes the bucket may buffer, for which Share takes memory, too. If
+// there is no memory, it fails with ErrBusy. The caller must call release when the request ends.
+// One user can never take all of the memory.
 func (m *Memory) Share(r *http.Request, user string, held int64) (release func(), err error) {
 	if r.ContentLength >= 0 {
 		held = min(held, r.ContentLength)
@@ -85,7 +92,8 @@ func (m *Memory) Share(r *http.Request, user string, held int64) (release func()
 	return func() { giveFeed(); giveBody() }, nil
 }
 
-// Take takes bytes of a pool for a request.
+// Take takes bytes from a pool for a request. If there are too few, it fails with ErrBusy. The
+// caller must call release.
 func Take(pool *fairshare.Pool, r *http.Request, user string, bytes int64) (release func(), err error) {
 	owner := Owner(r, user)
 	if bytes > 0 && !pool.Acquire(r.Context(), owner, bytes) {
@@ -94,8 +102,9 @@ func Take(pool *fairshare.Pool, r *http.Request, user string, bytes int64) (rele
 	return func() { pool.Release(owner, bytes) }, nil
 }
 
-// Owner returns who takes memory for a request: the user, or a client if user is "". A client of IPv6 has all
-// addresses of a network.
+// Owner returns the owner of the memory that a request takes. It is the user, or the client's
+// address if user is "". For IPv6, it is the /64 network, because one client can use all of its
+// addresses.
 func Owner(r *http.Request, user string) string {
 	if user != "" {
 		return "user " + user
@@ -109,14 +118,14 @@ func Owner(r *http.Request, user string) string {
 }
 
 const (
-	// IdleFor is how long a client may send less than IdleMinimum bytes of a body.
+	// A client that sends less than IdleMinimum bytes of a body within IdleFor is disconnected.
 	IdleFor     = time.Minute
 	IdleMinimum = 16 << 10
 )
 
-// Body returns the body of a request, which fails if the client sends less than 16 KiB in a minute.
-// If a middleware hides the connection, a client that sends nothing is ended only by the
-// server's ReadTimeout.
+// Body returns the body of a request. If the client sends less than 16 KiB in a minute, its Read
+// fails. If a middleware hides the connection, Body cannot set a deadline. Then only the server's
+// ReadTimeout ends a client that sends nothing.
 func Body(w http.ResponseWriter, r *http.Request) io.ReadCloser {
 	return &idleReader{from: r.Body, conn: http.NewResponseController(w)}
 }
@@ -124,8 +133,8 @@ func Body(w http.ResponseWriter, r *http.Request) io.ReadCloser {
 type idleReader struct {
 	from   io.ReadCloser
 	conn   *http.ResponseController
-	waited time.Duration // how long the last bytes took
-	bytes  int           // bytes that came in that time
+	waited time.Duration // how long the reads of the current interval took
+	bytes  int           // bytes that were read in that interval
 }
 
 func (r *idleReader) Close() error { return r.from.Close() }
@@ -141,7 +150,7 @@ func (r *idleReader) Read(p []byte) (int, error) {
 	_ = r.conn.SetReadDeadline(began.Add(IdleFor - r.waited))
 	n, err := r.from.Read(p)
 	r.waited, r.bytes = r.waited+time.Since(began), r.bytes+n
-	if err != nil { // the rest of the call may take longer
+	if err != nil { // remove the deadline, because the rest of the request may take longer
 		_ = r.conn.SetReadDeadline(time.Time{})
 	}
 	return n, err

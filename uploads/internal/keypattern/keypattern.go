@@ -1,5 +1,5 @@
-// Package keypattern makes the keys of files from fixed text, values of the application, and random
-// parts that nobody can guess. It knows neither files nor HTTP.
+// Package keypattern makes the keys of files from a pattern: fixed text, values of the application,
+// and random text that nobody can guess.
 package keypattern
 
 import (
@@ -16,40 +16,40 @@ import (
 
 const (
 	maxValue = 128  // bytes
-	maxKey   = 1024 // bytes; the limit of stores
+	maxKey   = 1024 // bytes; stores allow no longer keys
 )
 
-// User is the place of the user's ID. A pattern need not have it.
+// User is the name in braces that stands for the user's ID. A pattern may lack it.
 const User = "user"
 
-// A Random is the part of a key that makes it unique.
+// A Random is the random part of a key, which makes the key unique.
 type Random [16]byte
 
 // String returns r as 26 letters and digits.
 func (r Random) String() string { return randomText.EncodeToString(r[:]) }
 
-// IsRandom reports whether text can be a Random.
+// IsRandom reports whether text has the form that Random.String returns.
 func IsRandom(text string) bool { return randoms.MatchString(text) }
 
-// randomText encodes 16 bytes as 26 characters that no file system confuses, whether
-// or not it ignores case.
+// randomText encodes 16 bytes as 26 characters. They are all lower case, so that file systems that
+// ignore case can distinguish them, too.
 var randomText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadding(base32.NoPadding)
 
-// A place is a part of a pattern: fixed text, or a name in braces.
+// A place is one element of a pattern: either fixed text (literal) or a name in braces.
 type place struct{ literal, name string }
 
-// A Pattern makes keys. A key can be read in only one way, because everything but the
-// values has a known length and a segment has at most one value.
+// A Pattern makes keys. The values can be read back from a key without ambiguity: a segment has at
+// most one value, and everything else in it has a known length.
 type Pattern struct {
 	Text   string
-	Values []string // the names that the application fills
+	Values []string // names in braces whose values the application sets
 	places []place
-	keys   *regexp.Regexp // matches all keys of the pattern, with a group for each of Values
+	keys   *regexp.Regexp // matches all keys of the pattern, with one group for each name in Values
 }
 
-// ownNames has the names that this package fills, the length of their texts in bytes, at most, and a regular
-// expression of those texts. An extension is any that detection could return, because other types may have been
-// allowed when the file was stored. Some types have none.
+// ownNames maps each name that this package fills to the greatest length of its text in bytes, and
+// to a regular expression that matches all its texts. For "ext", the expression matches any
+// extension or none, because other types may have been allowed when a file was stored.
 var ownNames = map[string]struct {
 	width int
 	texts string
@@ -57,6 +57,7 @@ var ownNames = map[string]struct {
 	"yyyy": {4, `[0-9]{4}`}, "mm": {2, `[0-9]{2}`}, "dd": {2, `[0-9]{2}`},
 	"random": {26, `[a-z2-7]{26}`},
 	"id":     {timeid.Length, timeid.Pattern},
+	"newest": {timeid.Length, timeid.Pattern},
 	"ext":    {16, `(?:\.[a-z0-9]{1,15})?`},
 }
 
@@ -68,7 +69,8 @@ var (
 
 func whole(expression string) *regexp.Regexp { return regexp.MustCompile("^" + expression + "$") }
 
-// Parse returns the pattern, or the rule that it breaks.
+// Parse parses a pattern. If the text is not a valid pattern, Parse returns the rule that it
+// breaks.
 func Parse(text string) (*Pattern, string) {
 	p := &Pattern{Text: text}
 	length, expression := 0, ""
@@ -109,16 +111,24 @@ func Parse(text string) (*Pattern, string) {
 	return p, ""
 }
 
+// uniques lists the names that make a key unique. A pattern must have exactly one of them.
+var uniques = []string{"{random}", "{id}", "{newest}"}
+
 func (p *Pattern) problem() string {
-	switch strings.Count(p.Text, "{random}") + strings.Count(p.Text, "{id}") {
+	unique := 0
+	for _, name := range uniques {
+		unique += strings.Count(p.Text, name)
+	}
+	switch unique {
 	case 0:
 		return "must have {random}, so that keys are unique"
 	case 1:
 	default:
 		return "has {random} twice"
 	}
-	if before, after, found := strings.Cut(p.Text, "{ext}"); found &&
-		(after != "" || !strings.HasSuffix(before, "{random}") && !strings.HasSuffix(before, "{id}")) {
+	before, after, found := strings.Cut(p.Text, "{ext}")
+	isUnique := func(name string) bool { return strings.HasSuffix(before, name) }
+	if found && (after != "" || !slices.ContainsFunc(uniques, isUnique)) {
 		return "may have {ext} only at its end, after {random}"
 	}
 	for segment := range strings.SplitSeq(p.Text, "/") {
@@ -146,13 +156,13 @@ func (p *Pattern) problem() string {
 	return ""
 }
 
-// IsSafe reports whether a value may have r.
+// IsSafe reports whether a value may contain r.
 func IsSafe(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'
 }
 
-// Check checks that there is a valid value for each name, and no other value. It returns the first name
-// that breaks this rule, and a sentence about it, or "".
+// Check checks that the map values has a valid value for each name of the pattern, and no other
+// names. If not, it returns an invalid name and a sentence that says what is wrong.
 func (p *Pattern) Check(values map[string]string) (name, flaw string) {
 	for name := range values {
 		if name != User && !slices.Contains(p.Values, name) {
@@ -174,7 +184,8 @@ func (p *Pattern) Check(values map[string]string) (name, flaw string) {
 	return "", ""
 }
 
-// Key fills the pattern. The values have been checked.
+// Key returns the key that the pattern makes from values, a time, random bits and an extension.
+// Check must have accepted the values.
 func (p *Pattern) Key(values map[string]string, at time.Time, random Random, extension string) string {
 	var b strings.Builder
 	for _, pl := range p.places {
@@ -191,6 +202,8 @@ func (p *Pattern) Key(values map[string]string, at time.Time, random Random, ext
 			b.WriteString(random.String())
 		case "id":
 			b.WriteString(timeid.New(at, random))
+		case "newest":
+			b.WriteString(timeid.Newest(at, random))
 		case "ext":
 			if IsExtension(extension) {
 				b.WriteString(extension)
@@ -202,14 +215,15 @@ func (p *Pattern) Key(values map[string]string, at time.Time, random Random, ext
 	return b.String()
 }
 
-// Ordered reports whether the keys are in the order of their IDs: the pattern is fixed text, {id} and perhaps
-// {ext}. It returns the fixed text before the ID.
+// Ordered reports whether keys sort by their IDs. They do if the pattern is fixed text followed by
+// {id} and perhaps {ext}. It also returns the fixed text before the ID.
 func (p *Pattern) Ordered() (before string, ordered bool) {
 	before, after, found := strings.Cut(p.Text, "{id}")
 	return before, found && !strings.Contains(before, "{") && (after == "" || after == "{ext}")
 }
 
-// ID returns the ID in a key that a pattern whose keys are in the order of IDs could have made, or "".
+// ID returns the ID in a key. If keys of the pattern do not sort by ID, or if the pattern could not
+// have made the key, it returns "".
 func (p *Pattern) ID(key string) string {
 	if _, ordered := p.Ordered(); ordered && p.Matches(key, nil) {
 		return IDIn(key)
@@ -217,7 +231,8 @@ func (p *Pattern) ID(key string) string {
 	return ""
 }
 
-// IDIn returns the ID in a key that any pattern whose keys are in the order of IDs could have made, or "".
+// IDIn returns the ID at the end of a key, before the extension. If the key has no ID there, it
+// returns "". It works for keys of any pattern that ends in {id} or {id}{ext}.
 func IDIn(key string) string {
 	stem := strings.TrimSuffix(key, path.Ext(key))
 	if id := stem[max(0, len(stem)-timeid.Length):]; timeid.Valid(id) {
@@ -237,5 +252,42 @@ func (p *Pattern) Matches(key string, values map[string]string) bool {
 	return found != nil
 }
 
-// IsExtension reports whether a key may end in text.
+// Stem returns a key without the extension that {ext} has added. The stem is still unique, because
+// it ends in the random part.
+func (p *Pattern) Stem(key string) string {
+	extension := path.Ext(key)
+	if extension == "" || !strings.HasSuffix(p.Text, "{ext}") || !IsExtension(extension) {
+		return key
+	}
+	return strings.TrimSuffix(key, extension)
+}
+
+// Owner returns the text in place of {user} in a key. If the pattern has no {user}, or could not
+// have made the key, it returns "".
+func (p *Pattern) Owner(key string) string {
+	if i := slices.Index(p.Values, User); i >= 0 {
+		if found := p.keys.FindStringSubmatch(key); found != nil {
+			return found[i+1]
+		}
+	}
+	return ""
+}
+
+// OwnersPrefix returns the longest common prefix of all keys that the pattern makes for a user.
+func (p *Pattern) OwnersPrefix(user string) string {
+	prefix := ""
+	for _, pl := range p.places {
+		switch pl.name {
+		case "":
+			prefix += pl.literal
+		case User:
+			prefix += user
+		default:
+			return prefix
+		}
+	}
+	return prefix
+}
+
+// IsExtension reports whether text can replace {ext} at the end of a key.
 func IsExtension(text string) bool { return extensions.MatchString(text) }

@@ -16,6 +16,7 @@ func TestInvalidPatterns(t *testing.T) {
 		{"nothing", "", "must have {random}"},
 		{"nothing that is unique", "users/{user}{ext}", "must have {random}"},
 		{"random twice", "{random}/{random}", "twice"},
+		{"two unique names", "{newest}/{id}", "twice"},
 		{"a value twice", "{user}/{user}/{random}", "{user} twice"},
 		{"a brace that stays open", "a/{random", "not a name in braces"},
 		{"a name that is none", "{User}/{random}", "not a name in braces"},
@@ -52,6 +53,26 @@ func TestPatternIsFilled(t *testing.T) {
 	require.Equal(t, "users/a.B_c-1/avatar-2025.12.31/x74aaaaaaaaaaaaaaaaaaaaaaae.jpg", key)
 	require.True(t, p.Matches(key, v))
 	require.True(t, p.Matches(strings.TrimSuffix(key, ".jpg"), v), "a type without an extension")
+}
+
+func TestNewestSortsLaterTimesFirst(t *testing.T) {
+	p, rule := keypattern.Parse("users/{user}/{newest}{ext}")
+	require.Empty(t, rule)
+	_, ordered := p.Ordered()
+	require.False(t, ordered, "keys are not in the order of IDs")
+	values := map[string]string{"user": "7"}
+	before := ""
+	for _, at := range []time.Time{
+		time.Unix(1<<40, 0),
+		time.Date(2026, 11, 29, 0, 0, 0, 2e6, time.UTC), time.Date(2026, 11, 29, 0, 0, 0, 1e6, time.UTC),
+		time.Date(2001, 1, 1, 0, 0, 0, 0, time.UTC), time.Unix(0, 0), time.Unix(-5, 0),
+	} {
+		key := p.Key(values, at, keypattern.Random{}, ".png")
+		require.True(t, p.Matches(key, values), key)
+		require.LessOrEqual(t, before, key, at)
+		before = key
+	}
+	require.Empty(t, p.ID(before), "no record has such an ID")
 }
 
 func TestValuesThatAreUnsafe(t *testing.T) {

@@ -1,17 +1,19 @@
-// Package partsize chooses the size of the parts of an open upload, for the packages that let
-// clients send them.
+// Package partsize chooses the size of the parts of a multipart upload. It is for packages that let
+// clients send the parts.
 package partsize
 
 import "github.com/omnibucket/storage"
 
-// Base is the size of the parts of a file that fits into the store's number of parts, in bytes.
+// Base is the usual size of a part in bytes. Larger parts are only needed for a file that would
+// otherwise have more parts than the store allows.
 const Base = 8 << 20
 
-// unit rounds the size of larger parts, in bytes.
+// unit is the multiple to which the size of larger parts is rounded, in bytes.
 const unit = 1 << 20
 
-// For returns the size of all parts but the last, in bytes, for a file of size bytes, or of unknown
-// size if it is -1. It is at least base, as far as limits allow.
+// For returns the size in bytes of all parts except the last. The argument size is the size of the
+// file in bytes, or -1 if it is not known. The result is at least the argument base, unless limits
+// forbid it.
 func For(limits storage.PartLimits, size, base int64) int64 {
 	part := max(base, limits.MinSize)
 	if limits.MaxParts > 0 && size > 0 {

@@ -1,6 +1,7 @@
 //go:build unix
 
-// Package cputime adds the CPU time of this process to a benchmark: on a busy machine, it says more than the time.
+// Package cputime lets a benchmark report the CPU time of this process. On a busy machine, that is
+// more accurate than the elapsed time.
 package cputime
 
 import (
@@ -8,7 +9,8 @@ import (
 	"testing"
 )
 
-// Loop calls f as often as b needs, and reports the CPU time of one call in nanoseconds, and its allocations.
+// Loop runs f as a benchmark loop. It reports the allocations and the CPU time of one call, in
+// nanoseconds.
 func Loop(b *testing.B, f func() error) {
 	b.Helper()
 	b.ReportAllocs()

@@ -1,4 +1,4 @@
-// Package minioserver gives tests a bucket on the MinIO that testservers has started.
+// Package minioserver gives tests a bucket on MinIO, which tools/testservers must have started.
 package minioserver
 
 import (
@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// NewBucket creates a bucket and returns its configuration. It fails the test if no MinIO runs.
+// NewBucket creates a bucket on MinIO and returns its configuration. If MinIO is not running, the
+// test fails.
 func NewBucket(t *testing.T) s3.Config {
 	t.Helper()
 	c := minio.Config(t)
@@ -22,7 +23,8 @@ func NewBucket(t *testing.T) s3.Config {
 	return c
 }
 
-// Address creates a bucket and returns its address. The test's environment gets the credentials.
+// Address creates a bucket on MinIO and returns its address. It sets the credentials in the
+// environment of the test.
 func Address(t *testing.T) string {
 	t.Helper()
 	c := NewBucket(t)

@@ -1,13 +1,11 @@
-// Package needs opens handlers and jobs on stores that lack one feature each, and compares those
-// that are refused with the table in docs/maintainers/testing.md.
+// Package needs checks which features of a store a handler or job needs. It runs the handler or job
+// on stores that lack one feature each, and compares the failures with a table in needs.txt.
 package needs
 
 import (
+	_ "embed"
 	"errors"
-	"os"
-	"path/filepath"
 	"regexp"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -19,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/faults"
 )
 
-// features are what a store may lack. A store without MultipartUploads has no OpenUploads either.
+// features maps names to the features that a store may lack. A store without MultipartUploads also
+// lacks OpenUploads.
 var features = map[string]storage.Features{
 	"StreamingPut": driver.StreamingPut, "ConditionalCreate": storage.ConditionalCreate,
 	"ConditionalUpdate": storage.ConditionalUpdate, "ConditionalRemove": storage.ConditionalRemove, "UniqueRevisions": storage.UniqueRevisions,
@@ -32,14 +31,17 @@ var features = map[string]storage.Features{
 	"LateMetadata": driver.LateMetadata, "OpenUploads": storage.OpenUploads, "SignedParts": storage.SignedParts,
 	"ListedUploads": storage.ListedUploads, "SignedPartChecksums": storage.SignedPartChecksums, "LeadingSlashes": storage.LeadingSlashes,
 	"SoftDelete": storage.SoftDelete, "ServerAppend": storage.ServerAppend,
+	"SignedRemovals": storage.SignedRemovals, "StableURLs": storage.StableURLs, "Vending": storage.Vending,
 }
 
-// A Begin builds a handler or job on a bucket, and begins what it does. finish sends all bytes.
+// A Begin creates a handler or job on a bucket, and begins its work. The function finish completes
+// that work, which includes sending all bytes.
 type Begin func(t *testing.T, b storage.Bucket) (finish func() error, err error)
 
-// Check runs begin on stores that lack one feature each. It must fail with Unsupported for those of
-// the row of the table, before finish, and its error must have the row's text. Every other store must
-// do.
+// Check calls the function begin for several stores, each of which lacks one feature. The argument
+// row names a row of the table in needs.txt. If that row lists the feature, begin must fail with
+// Unsupported and with the text in the row. On all other stores, begin and then finish must
+// succeed.
 func Check(t *testing.T, row string, begin Begin) {
 	t.Helper()
 	CheckDriver(t, row, func(t *testing.T, lacking driver.Layer) (func() error, error) {
@@ -55,7 +57,8 @@ func Check(t *testing.T, row string, begin Begin) {
 	})
 }
 
-// CheckDriver is like [Check] for what is built on drivers. The layer lacks one feature.
+// CheckDriver makes the checks of [Check] for code that uses drivers instead of buckets. The
+// function begin receives a layer that removes one feature from a driver.
 func CheckDriver(
 	t *testing.T, row string, begin func(t *testing.T, lacking driver.Layer) (finish func() error, err error),
 ) {
@@ -68,14 +71,14 @@ func CheckDriver(
 			continue
 		}
 		require.ErrorIs(t, err, storage.Unsupported, "%s without %s", row, name)
-		require.Contains(t, want, name, "docs/maintainers/testing.md does not say that %s needs it: %v", row, err)
+		require.Contains(t, want, name, "needs.txt does not say that %s needs it: %v", row, err)
 		require.Contains(t, text(err), want[name], "%s without %s", row, name)
 		delete(want, name)
 	}
-	require.Empty(t, want, "docs/maintainers/testing.md says that %s needs this", row)
+	require.Empty(t, want, "needs.txt says that %s needs this", row)
 }
 
-// text returns an error with its hint.
+// text returns the text of an error, followed by its hint.
 func text(err error) string {
 	said := err.Error()
 	if e, ok := errors.AsType[*storage.Error](err); ok {
@@ -85,15 +88,19 @@ func text(err error) string {
 }
 
 var (
+	//go:embed needs.txt
+	list string
+
 	table = regexp.MustCompile("(?m)^\\| `(.*?)` \\| (.*) \\|$")
-	need  = regexp.MustCompile("`(\\w+)` \\(([^)]*)\\)") // a feature, and what the error without it names
+	need  = regexp.MustCompile("`(\\w+)` \\(([^)]*)\\)") // a feature, and the error's text if the feature is missing
 )
 
-// listed returns the features that a row needs, and what the errors without them say.
+// listed returns the features that a row lists, each with the text of the error if the feature is
+// missing.
 func listed(t *testing.T, row string) map[string]string {
 	t.Helper()
 	needs, known := map[string]string{}, false
-	for _, found := range table.FindAllStringSubmatch(page(t), -1) {
+	for _, found := range table.FindAllStringSubmatch(list, -1) {
 		if found[1] != row {
 			continue
 		}
@@ -102,25 +109,6 @@ func listed(t *testing.T, row string) map[string]string {
 			needs[feature[1]] = feature[2]
 		}
 	}
-	require.True(t, known, "docs/maintainers/testing.md has no row for %s", row)
+	require.True(t, known, "needs.txt has no row for %s", row)
 	return needs
-}
-
-// page returns the section of the table.
-func page(t *testing.T) string {
-	t.Helper()
-	dir, err := os.Getwd()
-	require.NoError(t, err)
-	for root := dir; root != filepath.Dir(root); root = filepath.Dir(root) {
-		if _, err := os.Stat(filepath.Join(root, "tools", "go.mod")); err == nil {
-			text, err := os.ReadFile(filepath.Join(root, "docs", "maintainers", "testing.md"))
-			require.NoError(t, err)
-			_, after, ok := strings.Cut(string(text), "\n## What handlers and jobs need\n")
-			require.True(t, ok)
-			section, _, _ := strings.Cut(after, "\n## ")
-			return section
-		}
-	}
-	require.Fail(t, "the test is not in the repository")
-	return ""
 }

@@ -1,5 +1,5 @@
-// Package owntests lets the tests of another project judge an adapter: in a copy of its module, a
-// file of ours puts the adapter into its tests.
+// Package owntests runs the tests of another project against an adapter. It copies the module of
+// that project, and adds a file to the copy that makes the tests use the adapter.
 package owntests
 
 import (
@@ -14,14 +14,14 @@ import (
 	"github.com/omnibucket/storage/adapters/internal/testing/minioserver"
 )
 
-// A Judge is a copy of a module of another project.
+// A Judge is a copy of another project's module, whose tests check an adapter.
 type Judge struct {
-	Dir    string // of the copy, which may be changed
+	Dir    string // directory of the copy; the test may change its files
 	module string
-	work   string // a directory for everything else
+	work   string // directory for other files, such as judge.mod
 }
 
-// Copy copies a module that the module of the working directory requires. If parts are given, it
+// Copy copies a module that the module in the working directory requires. If parts are given, it
 // copies only these files and directories.
 func Copy(t *testing.T, module string, parts ...string) *Judge {
 	t.Helper()
@@ -58,13 +58,13 @@ func copyFile(t *testing.T, from, to, more string) {
 	require.NoError(t, os.WriteFile(to, append(text, more...), 0o600))
 }
 
-// Add copies a file of ours to a path in the copy.
+// Add copies a file of this repository into the copy of the module.
 func (j *Judge) Add(t *testing.T, from, to string) {
 	t.Helper()
 	copyFile(t, from, filepath.Join(j.Dir, to), "")
 }
 
-// Replace replaces a text that occurs once in a file of the copy.
+// Replace replaces a text in a file of the copy. The text must occur exactly once.
 func (j *Judge) Replace(t *testing.T, path, old, by string) {
 	t.Helper()
 	path = filepath.Join(j.Dir, path)
@@ -74,8 +74,10 @@ func (j *Judge) Replace(t *testing.T, path, old, by string) {
 	require.NoError(t, os.WriteFile(path, []byte(strings.Replace(string(text), old, by, 1)), 0o600))
 }
 
-// Run runs the tests of a package of the copy in memory, in a directory and on MinIO. The variable
-// has the address of the store. flags select the tests, and passed is how many must pass.
+// Run runs the tests of a package in the copy three times: with a store in memory, in a directory,
+// and on MinIO. The argument variable names the environment variable that tells the tests the
+// address of the store. The argument flags selects the tests, and passed is the number of tests
+// that must pass.
 func (j *Judge) Run(t *testing.T, pkg, variable string, passed int, flags ...string) {
 	t.Helper()
 	mod := filepath.Join(j.work, "judge.mod")

@@ -41,11 +41,12 @@ func ReadPatterns(flag, path string) ([]string, error) {
 	return patterns, nil
 }
 
-// WithoutMark returns a text without the byte order mark that editors of Windows write before it.
+// WithoutMark removes a byte order mark from the start of a text. Editors on Windows write such a
+// mark.
 func WithoutMark(text io.Reader) io.Reader {
 	const mark = "\uFEFF"
 	b := bufio.NewReader(text)
-	if start, _ := b.Peek(len(mark)); string(start) == mark { // reading returns any error
+	if start, _ := b.Peek(len(mark)); string(start) == mark { // an error of Peek comes again when the caller reads
 		_, _ = b.Discard(len(mark))
 	}
 	return b

@@ -1,68 +1,17 @@
-// Package argument refuses invalid arguments, and parses values of flags.
+// Package argument has the errors for invalid arguments, and parses values of flags.
 package argument
 
 import (
-	"math"
-	"regexp"
-	"strconv"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/internal/quantity"
 )
 
-var sizeForm = regexp.MustCompile(`^(\d+(?:\.\d+)?)([kKMGTP]?)(?:i?B)?$`)
-
-// ParseSize parses a size in bytes, or in units of 1024.
-func ParseSize(flag, text string) (int64, error) {
-	parts := sizeForm.FindStringSubmatch(text)
-	if parts == nil {
-		return 0, Invalid(flag+" must be a size, such as 1024, 10k, 1.5M or 2GiB", "")
-	}
-	number, err := strconv.ParseFloat(parts[1], 64)
-	if err == nil && parts[2] != "" {
-		number *= math.Pow(1024, float64(strings.Index("KMGTP", strings.ToUpper(parts[2]))+1))
-	}
-	if err != nil || number >= math.MaxInt64 {
-		return 0, Invalid(flag+" must be below 8 EiB", "")
-	}
-	return int64(number), nil
-}
-
-var dayForm = regexp.MustCompile(`^(?:(\d+)w)?(?:(\d+)d)?(.*)$`)
-
-// ParseDuration parses a duration of Go, which may begin with weeks and days: 2w, 1d12h.
-func ParseDuration(flag, text string) (time.Duration, error) {
-	malformed := Invalid(flag+" must be a duration, such as 90m, 36h, 7d or 2w", "")
-	parts := dayForm.FindStringSubmatch(text)
-	if parts == nil || text == "" {
-		return 0, malformed
-	}
-	var total time.Duration
-	for i, unit := range []time.Duration{7 * 24 * time.Hour, 24 * time.Hour} {
-		if parts[i+1] == "" {
-			continue
-		}
-		n, err := strconv.ParseInt(parts[i+1], 10, 64)
-		if err != nil || n > int64(math.MaxInt64/unit)/2 {
-			return 0, malformed
-		}
-		total += time.Duration(n) * unit
-	}
-	if parts[3] != "" {
-		rest, err := time.ParseDuration(parts[3])
-		if err != nil {
-			return 0, malformed
-		}
-		total += rest
-	}
-	if total < 0 {
-		return 0, malformed
-	}
-	return total, nil
-}
-
-// ParseTime parses a duration before now or a time, which is local if it has no zone.
+// ParseTime parses a time, or a duration, which is subtracted from now. A time without a zone is
+// local.
 func ParseTime(flag, text string, now time.Time) (time.Time, error) {
-	if before, err := ParseDuration(flag, text); err == nil {
+	if before, err := quantity.Duration(flag, text); err == nil {
 		return now.Add(-before), nil
 	}
 	if at, err := time.Parse(time.RFC3339Nano, text); err == nil {

@@ -13,12 +13,12 @@ type CORSLine struct {
 	Methods        []string `json:"methods,omitempty"`
 	AllowedHeaders []string `json:"allowedHeaders,omitempty"`
 	ExposedHeaders []string `json:"exposedHeaders,omitempty"`
-	MaxAge         age      `json:"maxAge,omitzero"` // with its unit
+	MaxAge         age      `json:"maxAge,omitzero"` // as text with a unit, such as "1h0m0s"
 }
 
-// s3CORS is a rule of S3, as its console and the AWS CLI write it.
+// s3CORS is a CORS rule in the JSON form that the S3 console and the AWS CLI use.
 type s3CORS struct {
-	ID             string // has no meaning but its name
+	ID             string // only a name, without effect
 	AllowedOrigins []string
 	AllowedMethods []string
 	AllowedHeaders []string
@@ -26,7 +26,8 @@ type s3CORS struct {
 	MaxAgeSeconds  int32
 }
 
-// ParseCORS reads rules of this program or of S3. Its errors have no hint.
+// ParseCORS reads CORS rules as JSON, in the form of this program or of S3. Its errors have no
+// hint.
 func ParseCORS(from io.Reader) ([]storage.CORSRule, error) {
 	f := form{list: "CORSRules", names: []string{"AllowedOrigins", "AllowedMethods", "ExposeHeaders", "MaxAgeSeconds"}}
 	return parse(from, f, func(l CORSLine) storage.CORSRule {
@@ -43,7 +44,7 @@ func ParseCORS(from io.Reader) ([]storage.CORSRule, error) {
 	})
 }
 
-// CORSLines returns rules as ParseCORS reads them.
+// CORSLines converts rules to the JSON form of this program, which ParseCORS accepts.
 func CORSLines(rules []storage.CORSRule) []CORSLine {
 	lines := make([]CORSLine, 0, len(rules))
 	for _, r := range rules {

@@ -21,7 +21,8 @@ type LifecycleLine struct {
 
 type s3Tag struct{ Key, Value string }
 
-// s3Lifecycle is a rule of S3, as the AWS CLI writes it, without what other stores do not have.
+// s3Lifecycle is a lifecycle rule in the JSON form of the AWS CLI. It has only the members that
+// other stores support, too.
 type s3Lifecycle struct {
 	ID, Status, Prefix string
 	Filter             struct {
@@ -41,7 +42,8 @@ type s3Lifecycle struct {
 	}
 }
 
-// ParseLifecycle reads rules of this program or of S3. Its errors have no hint.
+// ParseLifecycle reads lifecycle rules as JSON, in the form of this program or of S3. Its errors
+// have no hint.
 func ParseLifecycle(from io.Reader) ([]storage.LifecycleRule, error) {
 	f := form{list: "Rules", names: []string{
 		"Status", "Filter", "Expiration", "NoncurrentVersionExpiration", "AbortIncompleteMultipartUpload",
@@ -59,7 +61,8 @@ func (l s3Lifecycle) rule() (storage.LifecycleRule, error) {
 		return storage.LifecycleRule{}, errors.New("the Transitions must have at most one member")
 	}
 	rule := storage.LifecycleRule{
-		ID: l.ID, Prefix: l.Prefix + l.Filter.Prefix + l.Filter.And.Prefix, // S3 takes one of the three
+		// A rule of S3 has its prefix in one of these three places.
+		ID: l.ID, Prefix: l.Prefix + l.Filter.Prefix + l.Filter.And.Prefix,
 		ExpireAfterDays:            l.Expiration.Days,
 		ExpireOldVersionsAfterDays: l.NoncurrentVersionExpiration.NoncurrentDays,
 		AbortUploadsAfterDays:      l.AbortIncompleteMultipartUpload.DaysAfterInitiation,
@@ -80,7 +83,7 @@ func (l s3Lifecycle) rule() (storage.LifecycleRule, error) {
 	return rule, nil
 }
 
-// LifecycleLines returns rules as ParseLifecycle reads them.
+// LifecycleLines converts rules to the JSON form of this program, which ParseLifecycle accepts.
 func LifecycleLines(rules []storage.LifecycleRule) []LifecycleLine {
 	lines := make([]LifecycleLine, 0, len(rules))
 	for _, r := range rules {

@@ -1,4 +1,5 @@
-// Package bucketrules has the JSON of CORS and lifecycle rules: the program's own, and S3's.
+// Package bucketrules reads and writes CORS and lifecycle rules as JSON, in the forms of this
+// program and of S3.
 package bucketrules
 
 import (
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/internal/quantity"
 )
 
 // An age is a duration in JSON with its units, such as "1h0m0s".
@@ -25,19 +27,19 @@ func (a *age) UnmarshalJSON(text []byte) error {
 	if json.Unmarshal(text, &written) != nil {
 		return errors.New(`maxAge must be text with a unit, such as "1h"; S3's MaxAgeSeconds is a number`)
 	}
-	d, err := argument.ParseDuration("maxAge", written)
+	d, err := quantity.Duration("maxAge", written)
 	*a = age(d)
 	return err
 }
 
-// A form is how S3 writes one kind of rules.
+// A form describes the JSON that S3 uses for one kind of rules, such as CORS rules.
 type form struct {
-	list  string   // the member that has the rules in the configuration of the AWS CLI
-	names []string // members that only S3's rules have
+	list  string   // name of the member that holds the array of rules
+	names []string // names of members that only a rule of S3 has
 }
 
-// parse reads the JSON array of rules, or S3's object with its array, and nothing after it: text that
-// is not what it seems must not remove rules. A member that no rule has is refused.
+// parse reads an array of rules, or an object of S3 with such an array. It refuses unknown members
+// and text after the rules, because a mistake in the input must not remove rules from a bucket.
 func parse[Own, S3, Rule any](from io.Reader, f form, own func(Own) Rule, ofS3 func(S3) (Rule, error)) ([]Rule, error) {
 	decoder := json.NewDecoder(argument.WithoutMark(from))
 	var document json.RawMessage

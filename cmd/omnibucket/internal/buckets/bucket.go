@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/bucketrules"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/reading"
+	"github.com/omnibucket/storage/internal/quantity"
 )
 
 // bucketFlags are the flags of bucket.
@@ -111,7 +112,7 @@ func bucketOptions(p *program.Program, c *cobra.Command, f *bucketFlags) ([]stor
 		opts = append(opts, storage.WithDefaultRetention(mode, days))
 	}
 	if c.Flags().Changed("soft-delete") {
-		keep, err := argument.ParseDuration("--soft-delete", f.softDelete)
+		keep, err := quantity.Duration("--soft-delete", f.softDelete)
 		if err != nil {
 			return nil, err
 		}

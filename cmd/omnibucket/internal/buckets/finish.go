@@ -65,8 +65,9 @@ func finish(ctx context.Context, p *program.Program, text string, c overlay.Fini
 	return program.InLines(err)
 }
 
-// withoutLayer returns the error for a bucket without a layer in the words of the command, or the reason why
-// its layers or its store refuse each call.
+// withoutLayer explains the error of a command that needs a layer of two stores. It makes another
+// call to the bucket. If that call succeeds, withoutLayer returns an error that says that the
+// location must have the layer. If the call fails, withoutLayer returns its error.
 func withoutLayer(ctx context.Context, bucket storage.Bucket, err error, layer, settings string) error {
 	if !errors.Is(err, storage.InvalidArgument) {
 		return err
@@ -78,7 +79,8 @@ func withoutLayer(ctx context.Context, bucket storage.Bucket, err error, layer, 
 		`}]" to it in the configuration; if another layer of two stores follows `+layer+", name a location of the same store without that one")
 }
 
-// copyRest copies with the concurrency of the global flags, and shows the progress.
+// copyRest copies the objects that are only in the old store of an overlay. It uses the concurrency
+// of the global flags and shows the progress.
 func copyRest(
 	ctx context.Context, p *program.Program, bucket storage.Bucket, c overlay.FinishConfig,
 ) (overlay.Report, error) {

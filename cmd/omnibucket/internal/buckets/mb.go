@@ -48,7 +48,8 @@ func mb(ctx context.Context, p *program.Program, text string, opts []storage.Buc
 	if err != nil {
 		return err
 	}
-	for pair := range strings.SplitSeq(l.Query, "&") { // what the address declares of the bucket has to hold
+	// The new bucket must have the features that the address declares.
+	for pair := range strings.SplitSeq(l.Query, "&") {
 		switch pair {
 		case "versions=true":
 			opts = append(opts, storage.WithVersioning(true))

@@ -67,8 +67,10 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 	})
 }
 
-// emptying returns ways to empty a bucket, to be tried one after the other. Removing the objects of a
-// bucket that keeps versions would only add to them. Versioning may be suspended, or not known.
+// emptying returns functions that empty a bucket, in the order to try them. The objects are removed
+// first, and then the versions, which may exist even if versioning is suspended or unknown. If the
+// bucket certainly keeps versions, the versions are also removed before the objects, because
+// removing an object would add a delete marker.
 func emptying(
 	ctx context.Context, s storage.Service, bucket string,
 ) []func(context.Context, storage.Service, string) error {
@@ -79,8 +81,8 @@ func emptying(
 	return ways
 }
 
-// mustBeEmpty fails if a bucket has objects or versions, with the error that removing it would
-// return.
+// mustBeEmpty fails with BucketNotEmpty if a bucket has objects or versions. A dry run calls it
+// instead of deleting the bucket.
 func mustBeEmpty(ctx context.Context, b storage.Bucket, info *storage.BucketInfo) error {
 	notEmpty := &storage.Error{Code: storage.BucketNotEmpty, Provider: info.Provider, Bucket: info.Name}
 	for _, err := range b.List(ctx, storage.WithAnyOrder(), storage.WithLimit(1)) {
@@ -96,12 +98,13 @@ func mustBeEmpty(ctx context.Context, b storage.Bucket, info *storage.BucketInfo
 		if err == nil {
 			return notEmpty
 		}
-		break // removing the bucket needs no permission to list versions
+		// An error is ignored, because deleting a bucket needs no permission to list versions.
+		break
 	}
 	return nil
 }
 
-// useBucket opens a bucket of an account while it calls do.
+// useBucket opens a bucket of an account, calls do, and closes the bucket.
 func useBucket(s storage.Service, name string, do func(storage.Bucket) error, opts ...storage.OpenOption) error {
 	bucket, err := s.Bucket(name, opts...)
 	if err != nil {
@@ -117,7 +120,7 @@ func removeObjects(ctx context.Context, s storage.Service, name string) error {
 	})
 }
 
-// removeVersions removes all versions of a bucket that has them.
+// removeVersions removes all versions of a bucket if the bucket supports versions.
 func removeVersions(ctx context.Context, s storage.Service, name string) error {
 	return useBucket(s, name, func(b storage.Bucket) error {
 		if !storage.Supports(b, storage.Versioning) {
@@ -135,8 +138,8 @@ func removeVersions(ctx context.Context, s storage.Service, name string) error {
 	}, storage.WithVersioning(true))
 }
 
-// abortUploads aborts all uploads of a bucket that lists them. Azure does not remove a bucket that
-// has uploads.
+// abortUploads aborts all uploads of a bucket, if the store lists uploads. Azure does not delete a
+// bucket that has uploads.
 func abortUploads(ctx context.Context, s storage.Service, name string) error {
 	return useBucket(s, name, func(b storage.Bucket) error {
 		if !storage.Supports(b, storage.ListedUploads) {

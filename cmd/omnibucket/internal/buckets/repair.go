@@ -82,7 +82,7 @@ func repairAll(ctx context.Context, p *program.Program, text string, right bool)
 	return repaired(ctx, p, bucket, report, err)
 }
 
-// repaired prints a report.
+// repaired prints the report of a repair.
 func repaired(ctx context.Context, p *program.Program, bucket storage.Bucket, r mirror.Report, err error) error {
 	if err != nil && r == (mirror.Report{}) {
 		return program.InLines(withoutLayer(ctx, bucket, err, "mirror", "NAME"))
@@ -100,7 +100,7 @@ func repaired(ctx context.Context, p *program.Program, bucket storage.Bucket, r 
 	return program.InLines(err)
 }
 
-// openWhole opens the bucket of a location, without its prefix.
+// openWhole opens the whole bucket of a location. It ignores the location's prefix.
 func openWhole(ctx context.Context, p *program.Program, text string) (storage.Bucket, error) {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {

@@ -8,24 +8,25 @@ import (
 
 	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/partfile"
+	"github.com/omnibucket/storage/locations"
 )
 
-// A File is a configuration file that is being changed. Comments and the order
-// of lines stay.
+// A File is a configuration file that the program changes. A change keeps the comments and the
+// order of lines.
 type File struct {
 	path     string
-	Config   Content
+	Config   *locations.Config
 	document yaml.Node
 }
 
-// ReadFile reads a configuration file. A missing one is empty.
+// ReadFile reads a configuration file. If the file does not exist, the result is empty.
 func ReadFile(path string) (*File, error) {
 	f := &File{path: path}
 	text, err := os.ReadFile(path)
 	if err != nil && !os.IsNotExist(err) {
 		return nil, err
 	}
-	if f.Config, err = Parse(path, text); err != nil {
+	if f.Config, err = locations.Parse(path, text); err != nil {
 		return nil, err
 	}
 	if err := yaml.Unmarshal(text, &f.document); err != nil {
@@ -48,7 +49,7 @@ func (f *File) Set(section, name, value string) {
 	}
 	if was := valueOf(in, name); was != nil {
 		if address := valueOf(was, "address"); was.Kind == yaml.MappingNode && address != nil {
-			was = address // credentials and layers stay
+			was = address // only the address changes: the location keeps its credentials and layers
 		}
 		was.SetString(value)
 		return
@@ -56,7 +57,7 @@ func (f *File) Set(section, name, value string) {
 	in.Content = append(in.Content, text(name), text(value))
 }
 
-// Remove removes a name from a section. It reports whether there was one.
+// Remove removes a name from a section. It reports whether the section had that name.
 func (f *File) Remove(section, name string) bool {
 	in := valueOf(f.document.Content[0], section)
 	return in != nil && removeKey(in, name)

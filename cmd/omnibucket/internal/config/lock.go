@@ -10,9 +10,9 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
-// LockBeside waits until no other process changes a file, and keeps others from changing it. The
-// lock is on another file, because the file itself is replaced. On a file system without locks it
-// does nothing.
+// LockBeside locks the file at path, so that other processes that call LockBeside wait. The lock is
+// on a second file, whose name ends in ".lock", because a write replaces the file at path. On a
+// file system without locks, LockBeside locks nothing.
 func LockBeside(ctx context.Context, path string) (unlock func(), err error) {
 	path += ".lock"
 	for {
@@ -27,11 +27,12 @@ func LockBeside(ctx context.Context, path string) (unlock func(), err error) {
 		if isAt(f, path) {
 			return func() { removeLocked(f, path) }, nil
 		}
-		_ = f.Close() // its holder has removed it
+		_ = f.Close() // the process that held the lock has removed this file
 	}
 }
 
-// waitForLock does not wait in a system call, which the end of ctx could not interrupt.
+// waitForLock tries to lock a file until it succeeds or ctx is done. It does not use a blocking
+// system call, because ctx could not interrupt that.
 func waitForLock(ctx context.Context, f *os.File) error {
 	const pause = 5 * time.Millisecond
 	for errors.Is(tryLock(f), errLocked) {
@@ -51,8 +52,8 @@ func isAt(f *os.File, path string) bool {
 	return err == nil && os.SameFile(own, there)
 }
 
-// removeLocked removes a file while it is locked: a process that waits for the lock then sees that
-// the file has been replaced. Windows does not remove an open file, so the file stays there.
+// removeLocked removes the lock file before unlocking it, so that a waiting process sees that the
+// file is gone. Windows cannot remove an open file, so the lock file stays there.
 func removeLocked(f *os.File, path string) {
 	if runtime.GOOS != "windows" {
 		_ = os.Remove(path)

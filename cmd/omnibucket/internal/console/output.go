@@ -16,12 +16,12 @@ import (
 	"unicode"
 	"unicode/utf8"
 
+	"github.com/vbauerster/cupwriter"
 	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/cwriter"
 )
 
-// An Output is standard output, buffered unless it is a terminal. It keeps the first
-// error and then cancels the command, because nobody reads its output.
+// An Output is standard output. It buffers what is written, unless it is a terminal. After a write
+// error it keeps that error and cancels the command, because nobody reads the output any longer.
 type Output struct {
 	to       *bufio.Writer
 	Terminal bool
@@ -66,22 +66,23 @@ func (o *Output) bar() io.Writer {
 	return o.above
 }
 
-// Flush writes what is buffered.
+// Flush writes the buffered output.
 func (o *Output) Flush() { o.fail(o.to.Flush()) }
 
-// Printf prints; the output keeps the error.
+// Printf prints formatted text. The Output keeps a write error, so Printf does not return it.
 func (o *Output) Printf(format string, arguments ...any) {
 	_, _ = fmt.Fprintf(o, format, arguments...)
 }
 
-// JSON prints one object in a line.
+// JSON prints a value as one line of JSON.
 func (o *Output) JSON(value any) error {
 	encoder := json.NewEncoder(o)
 	encoder.SetEscapeHTML(false) // signed URLs contain "&"
 	return encoder.Encode(value)
 }
 
-// Printable returns a name as it is printed: without control characters on a terminal.
+// Printable returns a name in the form that is printed. On a terminal, control characters are
+// replaced.
 func (o *Output) Printable(name string) string {
 	if o.Terminal {
 		return Printable(name)
@@ -107,8 +108,8 @@ func (o *Output) fail(err error) {
 	}
 }
 
-// Printable replaces characters that a terminal interprets, or that make other text
-// look different.
+// Printable replaces characters that a terminal would interpret or that would change how the text
+// around them looks.
 func Printable(text string) string {
 	return strings.Map(func(r rune) rune {
 		if !unicode.IsPrint(r) || r == utf8.RuneError {
@@ -118,10 +119,10 @@ func Printable(text string) string {
 	}, text)
 }
 
-// IsTerminal reports whether w is a terminal.
+// IsTerminal reports whether w writes to a terminal.
 func IsTerminal(w io.Writer) bool {
 	file, ok := w.(*os.File)
-	return ok && cwriter.IsTerminal(int(file.Fd())) // /dev/null is a character device, too
+	return ok && cupwriter.New(file, false).IsTerminal() // /dev/null is a character device, too
 }
 
 // IsBrokenPipe reports whether err means that the reader of a pipe has closed it.

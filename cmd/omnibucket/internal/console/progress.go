@@ -7,8 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/vbauerster/cupwriter"
 	"github.com/vbauerster/mpb/v8"
-	"github.com/vbauerster/mpb/v8/cwriter"
 	"github.com/vbauerster/mpb/v8/decor"
 
 	"github.com/omnibucket/storage"
@@ -23,7 +23,7 @@ type ProgressBar struct {
 
 	mu    sync.Mutex
 	state transfer.Progress
-	files bool // whether the job has more than one file
+	files bool // true if the job has several files
 }
 
 // assumedWidth is the width of a terminal that does not report one, such as the terminal of a
@@ -53,9 +53,13 @@ func NewProgressBar(terminal io.Writer, opts ...mpb.ContainerOption) *ProgressBa
 func hasSize(terminal io.Writer) bool {
 	file, ok := terminal.(*os.File)
 	if !ok {
-		return true // of mpb's own default
+		return true // mpb assumes a size for other writers
 	}
-	width, height, err := cwriter.GetSize(int(file.Fd()))
+	screen := cupwriter.New(file, false)
+	if !screen.IsTerminal() {
+		return false
+	}
+	width, height, err := screen.GetTermSize()
 	return err == nil && width > 0 && height > 0
 }
 
@@ -83,8 +87,8 @@ func (b *ProgressBar) Bytes() storage.TransferOption {
 	})
 }
 
-// show moves the bar by bytes or, if nothing has to be transferred, by files. The bar never
-// completes itself.
+// show moves the bar by bytes. If nothing has to be transferred, it moves the bar by files. The
+// total is always one too large, so that mpb does not remove the bar before the job ends.
 func (b *ProgressBar) show(state transfer.Progress) {
 	done, total := state.Bytes, state.TotalBytes
 	if total == 0 {
@@ -94,12 +98,12 @@ func (b *ProgressBar) show(state transfer.Progress) {
 	b.Bar.SetCurrent(min(done, total))
 }
 
-// text returns what is written after the bar.
+// text returns the numbers to the right of the bar.
 func (b *ProgressBar) text() string {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	s, more := b.state, ""
-	if !s.Listed { // the source may have more
+	if !s.Listed { // the listing of the source has not ended, so there may be more files
 		more = "+"
 	}
 	line := " "
@@ -107,7 +111,8 @@ func (b *ProgressBar) text() string {
 		line += fmt.Sprintf("%d/%d%s files, ", s.Files, s.TotalFiles, more)
 	}
 	line += FormatSize(s.Bytes)
-	if s.Listed || s.TotalBytes > s.Bytes { // of standard input, the total is not known
+	// The total of standard input is never known, so it is not shown.
+	if s.Listed || s.TotalBytes > s.Bytes {
 		line += "/" + FormatSize(s.TotalBytes) + more
 	}
 	line += fmt.Sprintf(", %s/s, ETA %s", FormatSize(int64(s.Rate)), remaining(s))

@@ -9,7 +9,7 @@ func FormatSize(n int64) string {
 		return fmt.Sprintf("%d B", n)
 	}
 	size, unit := float64(n)/(1<<10), 0
-	for size >= 1023.95 && unit < len(units)-1 { // less is not rounded up to 1024.0
+	for size >= 1023.95 && unit < len(units)-1 { // a larger size would round to 1024.0
 		size, unit = size/(1<<10), unit+1
 	}
 	return fmt.Sprintf("%.1f %ciB", size, units[unit])

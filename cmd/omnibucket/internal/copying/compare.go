@@ -182,13 +182,14 @@ func printDifference(p *program.Program, d transfer.Difference) {
 		if d.Err != nil {
 			line.Error = p.Explain(d.Err).What
 		}
-		_ = p.Out.JSON(line) // p.out keeps the error
+		_ = p.Out.JSON(line) // p.Out keeps the error
 		return
 	}
 	p.Out.Printf("%s %s\n", signs[d.Kind], p.Out.Printable(d.Key))
 }
 
-// existingEnd returns an end that exists. A folder without objects does not.
+// existingEnd returns an end of a comparison. If the end is a folder without objects, existingEnd
+// fails with ObjectNotFound.
 func existingEnd(ctx context.Context, p *program.Program, l location.Location) (transfer.End, error) {
 	end, err := end(ctx, p, l)
 	if err != nil || l.Kind != location.InBucket || l.Key == "" {

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A oneObject is the Core of a bucket that has one object of another bucket, under a name: diff and check
+// A oneObject is the Core of a bucket that shows one object of another bucket under a new name. With it, diff and check
 // compare two objects as trees of one file.
 type oneObject struct {
 	storage.Core
@@ -21,7 +21,8 @@ type oneObject struct {
 	name  string
 }
 
-// Engine returns nil: the object has another key here.
+// Engine returns nil, so that no function bypasses these methods. The embedded Core does not know
+// the new name of the object.
 func (o oneObject) Engine() any { return nil }
 
 func (o oneObject) List(_ context.Context, r *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
@@ -42,10 +43,11 @@ func (o oneObject) Download(ctx context.Context, _ string, r *storage.DownloadOp
 	return o.Core.Download(ctx, o.found.Key, r)
 }
 
-// oneFile returns the location of a file or object in its bucket, or false if it is a tree.
+// oneFile returns the location of a file or object in its bucket. If the argument names a tree, it
+// returns false.
 func oneFile(ctx context.Context, p *program.Program, l location.Location) (location.Location, bool, error) {
 	if l.Kind != location.InBucket && l.Kind != location.LocalPath {
-		return l, false, nil // which has its own error
+		return l, false, nil // the comparison reports the error
 	}
 	if l.Kind == location.LocalPath {
 		if _, err := os.Stat(l.Path); err != nil {
@@ -86,7 +88,7 @@ func compareEnds(ctx context.Context, p *program.Program, texts [2]string) (ends
 			}
 			continue
 		}
-		l.Key, l.Prefix = l.Prefix+l.Key, "" // whole, as a Core has keys
+		l.Key, l.Prefix = l.Prefix+l.Key, "" // a Core takes whole keys
 		bucket, err := p.Stores.Open(ctx, l)
 		if err != nil {
 			return ends, err

@@ -31,12 +31,12 @@ const ignoreExistingUsage = "skip files that the destination has, although they 
 type cpFlags struct {
 	recursive bool
 	noSync    bool
-	missing   bool // --ignore-existing
-	move      bool // mv
+	missing   bool // true if --ignore-existing was given
+	move      bool // true if the command is mv
 	literal   bool
 	filter    program.FilterFlags
 	write     program.WriteOptions
-	version   []storage.VersionOption // of the source, or nil
+	version   []storage.VersionOption // version of the source, or nil
 }
 
 // Cp returns the command cp.
@@ -118,7 +118,7 @@ func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, dest
 		}
 	}
 	if len(sources) == 1 || f.recursive ||
-		slices.ContainsFunc(sources, func(s cpSource) bool { return s.wild }) { // jobs copy in parallel
+		slices.ContainsFunc(sources, func(s cpSource) bool { return s.wild }) { // one by one, as each job is parallel
 		return program.Each(ctx, p, sources, func(source cpSource) error { return copySource(ctx, p, f, source, dst) })
 	}
 	p.Together = p.StartTogether(len(sources))
@@ -129,7 +129,7 @@ func cp(ctx context.Context, p *program.Program, f *cpFlags, args []string, dest
 	})
 }
 
-// copySource copies what one source names.
+// copySource copies the files or objects that one source names.
 func copySource(ctx context.Context, p *program.Program, f *cpFlags, source cpSource, dst location.Location) error {
 	if source.err != nil {
 		return source.err
@@ -172,20 +172,22 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	} else {
 		err = cpTo(ctx, p, f, src, dst)
 	}
-	if f.missing && errors.Is(err, fs.ErrExist) { // since it was looked for
+	// Another program has written the destination since ifMissing looked. --ignore-existing skips
+	// the file.
+	if f.missing && errors.Is(err, fs.ErrExist) {
 		return nil
 	}
 	return f.ofMissing(ctx, p, src, err)
 }
 
-// ifMissing reports whether a destination that is not a folder exists. It returns flags that write it only
-// if it is still missing then, if its store compares that.
+// ifMissing reports whether a destination that is not a folder exists. If its store has conditional writes, the
+// returned flags write the destination only if it still does not exist.
 func (f cpFlags) ifMissing(
 	ctx context.Context, p *program.Program, dst location.Location,
 ) (own cpFlags, there bool, err error) {
 	if dst.Kind == location.LocalPath {
 		_, err := os.Lstat(dst.Path)
-		return f, err == nil, nil // writing returns any other error
+		return f, err == nil, nil // the write reports any other error
 	}
 	if dst.Kind != location.InBucket {
 		return f, false, nil
@@ -222,7 +224,7 @@ func cpTo(ctx context.Context, p *program.Program, f *cpFlags, src, dst location
 	}
 	return one(ctx, p, f, "uploaded", src, dst, func(moving []storage.TransferOption) (*storage.Attrs, error) {
 		var body io.Reader = strings.NewReader("")
-		if !p.Global.DryRun { // which must not wait for input
+		if !p.Global.DryRun { // a dry run must not wait for input
 			var release func()
 			body, release = p.Input(ctx)
 			defer release()
@@ -256,9 +258,9 @@ func cpOut(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	})
 }
 
-// checkFile refuses a destination that is not a file, or that is below a file. A download refuses a
-// device, but would replace a link to one, such as /dev/stdout, which leads through /proc to any
-// kind of file.
+// checkFile refuses a destination that exists but is not a regular file, or that lies below a file.
+// A link such as /dev/stdout is refused, too: it leads to a device through /proc, and a download
+// would replace the link.
 func checkFile(dst location.Location) error {
 	if to, err := os.Readlink(dst.Path); err == nil && strings.HasPrefix(to, "/proc/") {
 		return errNotRegular
@@ -269,8 +271,8 @@ func checkFile(dst location.Location) error {
 	return checkDirectory(filepath.Dir(dst.Path))
 }
 
-// checkDirectory refuses a directory that cannot be made, because a file has its name or that of a
-// directory above it.
+// checkDirectory refuses a directory that cannot be created, because its path or a parent of it is
+// a file.
 func checkDirectory(dir string) error {
 	for {
 		info, err := os.Stat(dir)
@@ -279,7 +281,7 @@ func checkDirectory(dir string) error {
 		case err == nil && !info.IsDir():
 			return argument.Invalid("destination must be in a directory, and "+console.Printable(dir)+" is none", "")
 		case err == nil, above == dir:
-			return nil // writing returns any other error
+			return nil // the write reports any other error
 		}
 		dir = above
 	}
@@ -290,13 +292,13 @@ var errNotRegular = argument.Invalid(
 	`for standard output, use "-" as the destination`,
 )
 
-// makeDirectory creates the directory for a download if it does not exist and the
-// object does.
+// makeDirectory creates the directory for a download if it is missing. It first checks that the
+// object exists.
 func makeDirectory(
 	ctx context.Context, p *program.Program, f *cpFlags, bucket storage.AttrsReader, key, dir string,
 ) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return nil // the download returns any other error
+		return nil // the download reports any other error
 	}
 	if _, err := bucket.Attrs(ctx, key, program.With[storage.AttrsOption](nil, f.version)...); err != nil {
 		return err

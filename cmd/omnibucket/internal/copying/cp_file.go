@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// cpFile copies a file of this machine to another path, with its permissions and time. The
-// destination is never incomplete.
+// cpFile copies a file of this machine to another path. It keeps the permissions and the
+// modification time. The destination appears only when the copy is complete.
 func cpFile(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	if same, err := isSame(ctx, p, src, dst); same || err != nil {
 		if err == nil {
@@ -45,7 +45,7 @@ var errSame = argument.Invalid("source and destination must not be the same", ""
 func checkContent(source, destination string) error {
 	info, err := os.Stat(source)
 	if err != nil {
-		return nil // opening it returns the error
+		return nil // opening the file reports the error
 	}
 	if !info.Mode().IsRegular() { // opening a pipe may block
 		return argument.Invalid("source must be a regular file", `for standard input, use "-" as the source`)
@@ -61,7 +61,7 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 	if err != nil {
 		return 0, err
 	}
-	defer func() { _ = from.Close() }() // it was only read
+	defer func() { _ = from.Close() }() // nothing was written to it
 	info, err := from.Stat()
 	if err != nil {
 		return 0, err
@@ -82,7 +82,7 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 	}()
 	to := temp.OS()
 	content := io.Reader(from)
-	if info.Size() > 0 { // files of /proc have size 0 and content
+	if info.Size() > 0 { // files of /proc have content although their size is 0
 		content = localfile.NewStable(from, info).Reader()
 	}
 	n, err = io.Copy(to, ctxtime.Reader(ctx, content))
@@ -105,7 +105,8 @@ func copyFile(ctx context.Context, source, destination string, sync bool) (n int
 	return n, durable.SyncDir(dir)
 }
 
-// finishFile closes a complete file, which has the permissions and time of another.
+// finishFile gives a complete file the permissions and modification time of another file, and
+// closes it.
 func finishFile(f *os.File, like fs.FileInfo, sync bool) error {
 	err := os.Chmod(f.Name(), like.Mode().Perm())
 	if err == nil && sync {
@@ -120,10 +121,10 @@ func finishFile(f *os.File, like fs.FileInfo, sync bool) error {
 	return err
 }
 
-// makeDirectories creates a directory that does not exist. With sync, its name is on the disk.
+// makeDirectories creates a directory that does not exist. With sync, it waits until the name is on the disk.
 func makeDirectories(dir string, sync bool) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return nil // writing to it returns any other error
+		return nil // writing to it reports any other error
 	}
 	if sync {
 		return durable.MkdirAll(dir, 0o777)

@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// cpMatching copies the objects that match wildcards, and with -r the folders. Their names at
-// the destination are their keys after the folder in which the wildcards begin.
+// cpMatching copies the objects that match wildcards, and with -r also the folders. The names at
+// the destination are relative to the last folder without a wildcard.
 func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	switch {
 	case dst.Kind == location.InBucket && dst.HasWildcard:
@@ -40,7 +40,7 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 	if err != nil {
 		return err
 	}
-	if dst.Kind == location.LocalPath && !location.IsDirectory(dst.Path) { // the job would create it, also for nothing
+	if dst.Kind == location.LocalPath && !location.IsDirectory(dst.Path) { // the job creates dst even without a match
 		if err := mustMatch(ctx, p, src, f.recursive); err != nil {
 			return err
 		}
@@ -50,12 +50,12 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 	)
 	summarizeCopy(p, from, report, err)
 	if report != nil && program.IsEmpty(report) && err == nil {
-		return mustMatch(ctx, p, src, f.recursive) // the filter may have skipped all
+		return mustMatch(ctx, p, src, f.recursive) // the filter may have skipped all objects
 	}
 	return err
 }
 
-// mustMatch fails if wildcards match no object or, with recursive, no folder either.
+// mustMatch fails if wildcards match no object. With recursive, a matching folder is enough.
 func mustMatch(ctx context.Context, p *program.Program, l location.Location, recursive bool) error {
 	if l.Kind == location.LocalPath {
 		var err error
@@ -80,9 +80,10 @@ func mustMatch(ctx context.Context, p *program.Program, l location.Location, rec
 	return location.NoMatch(l, "object")
 }
 
-// keepApart returns an option that keeps a job from reading what it writes, if one end contains
-// the other. A destination in the source is left out: "mv '*.jpg' old/". If the source lies in
-// the destination, as in "mv 'new/*' .", nothing must match that would be written to the source.
+// keepApart handles a source and a destination where one contains the other, so that a job does not
+// read what it writes. If the source contains the destination, as in "mv '*.jpg' old/", it leaves
+// out the destination. If the destination contains the source, as in "mv 'new/*' .", it refuses
+// matches that would be written into the source.
 func keepApart(
 	ctx context.Context, p *program.Program, dst, from location.Location, start string, matches func(key string) bool,
 ) ([]transfer.Option, error) {
@@ -99,7 +100,7 @@ func keepApart(
 		if folder, ok = serving.Below(source, to); ok && folder != "" {
 			found, err := anyBelow(ctx, p, from, folder, start, matches)
 			if found || err != nil {
-				return nil, err // the job refuses the ends
+				return nil, err // the job refuses these ends
 			}
 		}
 	}
@@ -109,7 +110,7 @@ func keepApart(
 	return []transfer.Option{transfer.WithExclude("/" + location.LiteralPattern(folder))}, nil
 }
 
-// anyBelow reports whether a key in a folder of a location matches.
+// anyBelow reports whether a folder of a location has a key for which matches returns true.
 func anyBelow(
 	ctx context.Context, p *program.Program, from location.Location, folder, start string,
 	matches func(key string) bool,

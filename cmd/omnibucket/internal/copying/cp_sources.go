@@ -20,11 +20,11 @@ import (
 // A cpSource is a source of cp or mv.
 type cpSource struct {
 	at   location.Location
-	wild bool  // its wildcards are expanded
-	err  error // of its argument; its own copy returns it
+	wild bool  // true if its wildcards are expanded
+	err  error // error of parsing the argument; returned when this source is copied
 }
 
-// locateSources parses the sources, each once.
+// locateSources parses each source once.
 func locateSources(p *program.Program, f *cpFlags, args []string) []cpSource {
 	sources := make([]cpSource, len(args))
 	for i, arg := range args {
@@ -34,8 +34,8 @@ func locateSources(p *program.Program, f *cpFlags, args []string) []cpSource {
 	return sources
 }
 
-// checkNames refuses sources with the same name, because one would replace another at the
-// destination, and mv would lose the first one.
+// checkNames refuses two sources with the same base name. The second would replace the first at the
+// destination, and mv would lose the first.
 func checkNames(sources []cpSource) error {
 	named := map[string]bool{}
 	for _, source := range sources {
@@ -60,9 +60,9 @@ func checkNames(sources []cpSource) error {
 	return nil
 }
 
-// checkContents refuses to move what is in several folders into one: of two files with one name,
-// nothing could tell that both were there before, so that one would be lost. Names that are all
-// relative to one folder are different.
+// checkContents refuses to move the contents of several folders into one folder. A file could
+// replace one of the same name from another folder, and mv would lose it unnoticed. Sources that
+// lie in the same folder have different names, so they are permitted.
 func checkContents(sources []cpSource) error {
 	folders, contents := map[string]bool{}, false
 	for _, source := range sources {
@@ -95,8 +95,8 @@ func checkContents(sources []cpSource) error {
 	return nil
 }
 
-// checkEnds refuses sources and destinations that cp does not support, and flags
-// without effect.
+// checkEnds refuses sources and destinations that cp does not support. It also refuses flags that
+// would have no effect.
 func checkEnds(f *cpFlags, source cpSource, dst location.Location) error {
 	switch src := source.at; {
 	case src.Kind == location.Account || dst.Kind == location.Account:
@@ -149,7 +149,8 @@ func (f *cpFlags) treeHint() string {
 	return "use -r to copy a tree"
 }
 
-// ofMissing adds a hint to the error of an object that does not exist, if there is a folder of its name.
+// ofMissing returns err. If err says that an object does not exist but a folder has its name,
+// ofMissing adds a hint.
 func (f *cpFlags) ofMissing(ctx context.Context, p *program.Program, src location.Location, err error) error {
 	missing, ok := errors.AsType[*storage.Error](err)
 	if !ok || missing.Code != storage.ObjectNotFound || missing.Hint != "" || src.Kind != location.InBucket {

@@ -13,7 +13,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// cpTree copies a tree. If the source is one file or object, it copies that.
+// cpTree copies a tree. If the source is a single file or object, it copies that.
 func cpTree(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	tree, err := isTree(ctx, p, src)
 	switch {
@@ -39,8 +39,8 @@ func cpTree(ctx context.Context, p *program.Program, f *cpFlags, src, dst locati
 	return err
 }
 
-// summarizeCopy prints the report of a copy, and says that links and special files of a directory were
-// not copied.
+// summarizeCopy prints the report of a copy. If links or special files of a directory were skipped,
+// it also prints how many.
 func summarizeCopy(p *program.Program, src location.Location, report *transfer.Report, err error) {
 	p.Summarize(report, err)
 	if !p.Global.JSON && report != nil && report.Ignored > 0 && src.Kind == location.LocalPath {
@@ -66,7 +66,7 @@ func (f *cpFlags) treeOptions() ([]transfer.Option, error) {
 	return opts, err
 }
 
-// checkAttributes fails in a dry run if the destination refuses the attributes of the flags.
+// checkAttributes checks in a dry run whether the destination accepts the attributes of the flags.
 func checkAttributes(ctx context.Context, p *program.Program, f *cpFlags, dst location.Location) error {
 	if !p.Global.DryRun || dst.Kind != location.InBucket || f.write.IsEmpty() {
 		return nil
@@ -79,7 +79,7 @@ func checkAttributes(ctx context.Context, p *program.Program, f *cpFlags, dst lo
 	return program.OfDryRun(err)
 }
 
-// isTree reports whether a source of cp -r is a tree rather than one file or object.
+// isTree reports whether a source of cp -r is a tree. A single file or object is not a tree.
 func isTree(ctx context.Context, p *program.Program, src location.Location) (bool, error) {
 	if src.Kind == location.LocalPath {
 		return location.IsDirectory(src.Path), nil
@@ -110,7 +110,8 @@ func hasObjects(ctx context.Context, p *program.Program, l location.Location) (b
 	return false, nil
 }
 
-// treeName returns the base name of a tree, or "" if only its content is copied.
+// treeName returns the base name of a tree. If only the tree's content is copied, as for "dir/", it
+// returns "".
 func treeName(src location.Location) string {
 	switch {
 	case src.Kind == location.InBucket && !src.IsFolder():
@@ -145,7 +146,8 @@ func syncTrees(
 	return report, err
 }
 
-// end returns an end of a job: a directory, or a folder in a bucket.
+// end converts a location to the source or destination of a job: a directory, or a folder in a
+// bucket.
 func end(ctx context.Context, p *program.Program, l location.Location) (transfer.End, error) {
 	switch l.Kind {
 	case location.LocalPath:

@@ -40,7 +40,8 @@ until it is begun again.`,
 	return c
 }
 
-// A jobState is the progress of a job.
+// A jobState is the progress of a job, which "job status" prints. Its numbers are totals over all
+// shards.
 type jobState struct {
 	Source      string     `json:"source"`
 	Destination string     `json:"destination"`
@@ -54,8 +55,8 @@ type jobState struct {
 	LastEnd     *time.Time `json:"last_end,omitempty"`
 }
 
-// has reports whether a part belongs to the job as it was last begun. Earlier, the job may have had
-// other shards.
+// has reports whether a part belongs to the current run of the job. An earlier run may have had
+// another number of shards.
 func (s *jobState) has(part string) bool {
 	return part == "all" && s.Shards == 1 || strings.HasSuffix(part, fmt.Sprintf("-of-%d", s.Shards))
 }
@@ -76,7 +77,7 @@ func jobStatus(ctx context.Context, p *program.Program, folder string) error {
 		return err
 	}
 	jobs := map[string]*jobState{}
-	if state != nil { // a directory may be missing
+	if state != nil { // in a dry run, the directory may be missing
 		err = readJobs(ctx, state, jobs)
 	}
 	if err == nil && len(jobs) == 0 {
@@ -91,7 +92,8 @@ func jobStatus(ctx context.Context, p *program.Program, folder string) error {
 	return printJobs(p, jobs)
 }
 
-// readJobs adds up the reports of the parts that are done, and the journals of those that have begun.
+// readJobs reads the state of all jobs: it adds the reports of finished parts and the journals of
+// unfinished parts.
 func readJobs(ctx context.Context, state storage.Bucket, jobs map[string]*jobState) error {
 	err := eachObject(ctx, state, reportPrefix, func(name string, text []byte) error {
 		r, err := parseReport(reportPrefix+name, text)
@@ -110,7 +112,7 @@ func readJobs(ctx context.Context, state storage.Bucket, jobs map[string]*jobSta
 	}
 	return eachObject(ctx, state, journalPrefix, func(name string, text []byte) error {
 		job, shard, _ := strings.Cut(name, "-")
-		var part partReport // the names of its counts are those of a journal
+		var part partReport // the object may be a journal, which has the fields of a partReport, too
 		if s := jobs[job]; s != nil && s.has(shard) && json.Unmarshal(text, &part) == nil {
 			s.Begun++
 			s.add(part)
@@ -119,8 +121,8 @@ func readJobs(ctx context.Context, state storage.Bucket, jobs map[string]*jobSta
 	})
 }
 
-// eachObject reads the small objects whose names begin with a prefix. One that is removed meanwhile is
-// left out.
+// eachObject calls do with the content of each object whose name begins with a prefix. It skips an
+// object that is removed in the meantime.
 func eachObject(ctx context.Context, b storage.Bucket, prefix string, do func(name string, text []byte) error) error {
 	for entry, err := range b.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(prefix)) {
 		if err != nil {
@@ -160,7 +162,7 @@ func (s *jobState) print(p *program.Program) error {
 	if p.Global.JSON {
 		return p.Out.JSON(s)
 	}
-	last := "" // none is done
+	last := "" // "" if no part has ended
 	if s.LastEnd != nil {
 		last = console.FormatTime(*s.LastEnd)
 	}

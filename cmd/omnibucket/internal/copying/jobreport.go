@@ -15,22 +15,23 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// The folder of --journal has an object for each part that has begun and is not done: the journal of
-// package transfer. For each job it has one with the reports of the parts that are done.
+// Names of objects in the folder of --journal begin with these prefixes. Each unfinished part of a
+// job has a journal of package transfer. Each job has one more object, with the reports of its
+// finished parts.
 const (
 	journalPrefix = "journal-"
 	reportPrefix  = "report-"
 )
 
-// A jobReport is the content of the object of a job.
+// A jobReport is the JSON content of a job's report object.
 type jobReport struct {
 	Source      string                `json:"source"`
 	Destination string                `json:"destination"`
 	Shards      int                   `json:"shards"`
-	Done        map[string]partReport `json:"done"` // by the name of the part
+	Done        map[string]partReport `json:"done"` // reports of finished parts, by name of the part
 }
 
-// A partReport says what one command did the last time that it ended.
+// A partReport has the numbers of the command that finished a part.
 type partReport struct {
 	Ended       time.Time `json:"ended"`
 	Transferred int64     `json:"transferred"`
@@ -39,14 +40,16 @@ type partReport struct {
 	Bytes       int64     `json:"bytes"`
 }
 
-// An announced Core makes the object of the job before the journal. A job that is refused writes neither.
+// An announced is the Core of the journal's folder. Before the first write of a journal, it updates
+// the job's report object. So a job that is refused before that write leaves neither a journal nor
+// a report.
 type announced struct {
 	storage.Core
 	job  *migration
-	done bool // package transfer writes one journal after the other
+	done bool // true after the report was updated; no lock, because journal writes never overlap
 }
 
-// Upload writes the journal, or the object of the job.
+// Upload updates the job's report before the first write of a journal, and then uploads the object.
 func (a *announced) Upload(
 	ctx context.Context, key string, r io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {
@@ -59,7 +62,8 @@ func (a *announced) Upload(
 	return a.Core.Upload(ctx, key, r, o)
 }
 
-// end notes that a part is done. One that was interrupted, or has failures, is not: its journal stays.
+// end records that a part is finished. If the part was interrupted or had failures, end records
+// nothing, and the part's journal stays.
 func (m *migration) end(ctx context.Context, report *transfer.Report, err error) error {
 	if report == nil || err != nil {
 		return nil
@@ -72,7 +76,8 @@ func (m *migration) end(ctx context.Context, report *transfer.Report, err error)
 	})
 }
 
-// update changes the object of the job. The commands of all parts may do so at the same time.
+// update changes the job's report object. Commands for other parts may update the object at the
+// same time.
 func (m *migration) update(ctx context.Context, change func(*jobReport)) error {
 	if m.state == nil || m.dryRuns {
 		return nil
@@ -108,7 +113,7 @@ func parseReport(key string, text []byte) (*jobReport, error) {
 	return r, nil
 }
 
-// placeOf returns a location as status prints it. Addresses have no secrets.
+// placeOf returns a location in the form that "job status" prints. Addresses contain no secrets.
 func placeOf(l location.Location) string {
 	if l.Kind == location.LocalPath {
 		return l.Path

@@ -19,24 +19,26 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A migration is a job that several commands may share, and that continues after an interruption.
+// A migration is a job of sync that can resume after an interruption, and that several commands may
+// share with --shard.
 type migration struct {
 	opts    []transfer.Option
-	state   storage.Bucket // of --journal; nil without it
-	job     string         // the name of the job in state
-	part    string         // of the job: "all", or I-of-N
+	state   storage.Bucket // folder of --journal, or nil
+	job     string         // name of the job in state
+	part    string         // part of the job: "all", or I-of-N
 	shards  int
 	src     location.Location
 	dst     location.Location
 	dryRuns bool
 }
 
-// newMigration reads --shard, --shard-bounds and --journal.
+// newMigration returns the job that --shard, --shard-bounds and --journal describe.
 func newMigration(
 	ctx context.Context, p *program.Program, f *syncFlags, src, dst location.Location,
 ) (*migration, error) {
 	m := &migration{job: jobName(src, dst), part: "all", shards: 1, src: src, dst: dst, dryRuns: p.Global.DryRun}
-	if f.filter.Flags.Changed("shard") { // a variable that is not set must not mean all keys
+	// An empty value, as from --shard "$UNSET", is an error, because it must not mean all keys.
+	if f.filter.Flags.Changed("shard") {
 		i, n, err := parseShard(p, f.shard)
 		if err != nil {
 			return nil, err
@@ -65,7 +67,8 @@ func newMigration(
 	if m.state, err = journalBucket(ctx, p, f.journal, !p.Global.DryRun, announce); err != nil || m.state == nil {
 		return m, err
 	}
-	// Each pair of ends has a journal of its own, so that one folder suffices for many jobs.
+	// Each pair of source and destination has its own journal, so that one folder can hold the
+	// journals of many jobs.
 	m.opts = append(m.opts, transfer.WithJournal(m.state, journalPrefix+m.job+"-"+m.part+".json"))
 	return m, nil
 }
@@ -82,7 +85,7 @@ func jobName(src, dst location.Location) string {
 			fmt.Fprintf(&text, "%q ", full)
 			continue
 		}
-		if l.Dir != "" { // file:///a/ is file:///a
+		if l.Dir != "" { // file:///a/ and file:///a are the same
 			l.Dir = path.Clean(l.Dir)
 		}
 		fmt.Fprintf(&text, "%q %q ", l.Address(), l.Prefix+location.AsFolder(l.Key))
@@ -91,8 +94,8 @@ func jobName(src, dst location.Location) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// journalBucket opens the folder of --journal. If a directory is missing and may not be created, it
-// returns nil: a dry run keeps no journal.
+// journalBucket opens the folder of --journal. If the directory is missing and create is false, as
+// in a dry run, it returns nil, and the job keeps no journal.
 func journalBucket(
 	ctx context.Context, p *program.Program, text string, create bool, wrap func(storage.Core) storage.Core,
 ) (storage.Bucket, error) {

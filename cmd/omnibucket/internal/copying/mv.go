@@ -53,9 +53,11 @@ written there at least an hour after that of the source.
 	return c
 }
 
-// mvOne copies one file or object with cp, and then removes it.
+// mvOne moves one file or object: it calls cp to copy it, and then removes the source.
 func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location, cp func() error) error {
-	ctx = driver.WithoutFailover(ctx) // what is removed afterwards must not be newer than what is read
+	// Without failover, the object that is read and the one that is removed come from the same
+	// store.
+	ctx = driver.WithoutFailover(ctx)
 	if err := checkTwo(ctx, p, src, dst); err != nil {
 		return err
 	}
@@ -69,7 +71,7 @@ func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 		if err != nil {
 			return argument.OfPath(src.Path, err)
 		}
-		if !before.Mode().IsRegular() { // a device or a pipe is not what was read from it
+		if !before.Mode().IsRegular() { // a device or a pipe cannot be moved by reading it
 			return argument.Invalid("source of mv must be a regular file", "to copy what a device or pipe has, use cp")
 		}
 		if err := cp(); err != nil || p.Global.DryRun {
@@ -96,8 +98,8 @@ func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 
 var errSeveralSteps = errors.New("the object cannot be moved in one step")
 
-// mvInOneStep moves an object within one bucket, if the store can do that in one step. Otherwise
-// it fails with errSeveralSteps.
+// mvInOneStep moves an object within one bucket if the store can do so in one step. Otherwise it
+// fails with errSeveralSteps.
 func mvInOneStep(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location) error {
 	from, err := p.Stores.Open(ctx, src)
 	if err != nil {
@@ -116,8 +118,8 @@ func mvInOneStep(ctx context.Context, p *program.Program, f *cpFlags, src, dst l
 	})
 }
 
-// checkOther refuses a destination that seems to be the source at another address of its bucket:
-// it has the same key, ETag and time.
+// checkOther refuses a destination that seems to be the source at a second address of the same bucket. It compares
+// the key, the ETag, the revision and the time.
 func checkOther(ctx context.Context, p *program.Program, before *storage.Attrs, src, dst location.Location) error {
 	if dst.Kind != location.InBucket || src.Scheme != dst.Scheme || src.Prefix+src.Key != dst.Prefix+dst.Key {
 		return nil
@@ -133,12 +135,13 @@ func checkOther(ctx context.Context, p *program.Program, before *storage.Attrs, 
 			"source and destination seem to be one object", "check that they are not two addresses of one bucket",
 		)
 	}
-	return nil // copying returns any other error
+	return nil // the copy reports any other error
 }
 
 var errMoving = errors.New("source changed while it was copied, and was not removed")
 
-// removeFile removes a file that did not change since before.
+// removeFile removes a file. The parameter before has the attributes that the file must still have.
+// If the file has changed, removeFile fails with Changed.
 func removeFile(path string, before fs.FileInfo) error {
 	now, err := os.Stat(path)
 	switch {
@@ -147,13 +150,16 @@ func removeFile(path string, before fs.FileInfo) error {
 	case err != nil:
 		return err
 	case now.Size() != before.Size(), !now.ModTime().Equal(before.ModTime()),
-		!localfile.Written(now).Equal(localfile.Written(before)): // a download sets the modification time
+		// A download may set an old modification time, so the time of the last write is compared,
+		// too.
+		!localfile.Written(now).Equal(localfile.Written(before)):
 		return &storage.Error{Code: storage.Changed, Key: path, Err: errMoving}
 	}
 	return os.Remove(path)
 }
 
-// removeCopied removes an object that did not change since before.
+// removeCopied removes an object. The parameter before has the attributes that the object must
+// still have. If the object has changed, removeCopied fails with Changed.
 func removeCopied(ctx context.Context, bucket storage.Bucket, before *storage.Attrs) error {
 	err := unchanged.Remove(ctx, bucket, before.Key, before)
 	if errors.Is(err, storage.Changed) {
@@ -162,9 +168,9 @@ func removeCopied(ctx context.Context, bucket storage.Bucket, before *storage.At
 	return err
 }
 
-// checkTwo refuses a move whose source and destination are one file or object, also under two addresses of one store.
-// If the addresses do not show that, it tries: what it stores beside the destination must not appear beside the
-// source.
+// checkTwo refuses a move whose source and destination are the same file or object, even if their
+// addresses differ. If the addresses do not decide, it stores an object beside the destination. If
+// that object appears beside the source, the two are the same.
 func checkTwo(ctx context.Context, p *program.Program, src, dst location.Location) error {
 	if same, err := isSame(ctx, p, src, dst); same || err != nil {
 		return cmp.Or(err, errSame)
@@ -183,20 +189,20 @@ func checkTwo(ctx context.Context, p *program.Program, src, dst location.Locatio
 	}
 	here, ofSource, from, err := openEnd(ctx, p, src)
 	if err != nil || name != from {
-		return err // two names in one store are two objects
+		return err // objects with different names are different, even in one store
 	}
 	found, err := evidence.Appears(ctx, there, folder, here, ofSource)
 	switch {
 	case found:
 		return errors.Join(errSame, err)
-	case errors.Is(err, fs.ErrNotExist): // the folder of the destination, which has nothing
+	case errors.Is(err, fs.ErrNotExist): // the destination's folder does not exist yet
 		return nil
 	}
 	return err
 }
 
-// openEnd opens the bucket or directory that holds a file or object, and returns the folder and the name of
-// the file or object in it.
+// openEnd opens the bucket or directory that contains a file or object. It also returns the folder
+// in that bucket, and the base name.
 func openEnd(ctx context.Context, p *program.Program,
 	l location.Location) (end evidence.End, folder, name string, err error) {
 	if l.Kind == location.LocalPath {
@@ -210,7 +216,7 @@ func openEnd(ctx context.Context, p *program.Program,
 	return jobends.OfBucket(bucket, bucket), folder, name, nil
 }
 
-// isSame reports whether two locations are known to be one file or object.
+// isSame reports whether two locations certainly name the same file or object.
 func isSame(ctx context.Context, p *program.Program, a, b location.Location) (bool, error) {
 	first, err := place(ctx, p, a)
 	if err != nil {
@@ -224,7 +230,8 @@ func isSame(ctx context.Context, p *program.Program, a, b location.Location) (bo
 	return ok && rest == "", nil
 }
 
-// place returns a file or object for serving.Below, as if it were a folder.
+// place returns the value that serving.Below compares: a directory or a bucket. A file or object is
+// treated like a folder of that name.
 func place(ctx context.Context, p *program.Program, l location.Location) (any, error) {
 	if l.Kind == location.LocalPath {
 		return serving.Directory(l.Path), nil

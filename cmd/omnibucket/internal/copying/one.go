@@ -10,8 +10,9 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// one moves one object, shows its progress and reports it as an event. With --dry-run it only
-// checks that the source exists, and that the destination may.
+// The function one copies or moves an object by a call of its parameter move. It shows the progress
+// and reports an event. With --dry-run it only checks that the source exists and that the
+// destination can be written.
 func one(
 	ctx context.Context, p *program.Program, f *cpFlags, name string, src, dst location.Location,
 	move func([]storage.TransferOption) (*storage.Attrs, error),
@@ -41,9 +42,9 @@ func one(
 	return nil
 }
 
-// checkDestination fails if nothing can be written to a destination in a bucket, or its conditions are
-// not met, as far as beginning to move and reading show. It may be allowed to write what it must not
-// read.
+// checkDestination fails if a destination in a bucket could not be written, or if the conditions of
+// the write are not met. It writes nothing, so it cannot find every reason for a failure.
+// Credentials that cannot read the destination are not an error, because they may permit the write.
 func checkDestination(
 	ctx context.Context, p *program.Program, f *cpFlags, dst location.Location,
 	move func([]storage.TransferOption) (*storage.Attrs, error),
@@ -66,7 +67,8 @@ func checkDestination(
 		return err
 	case f.write.IfAbsent && err == nil, len(revision) > 0 && code == storage.ObjectNotFound:
 		unmet := &storage.Error{Code: storage.PreconditionFailed, Key: dst.Key}
-		if own, ok := errors.AsType[*storage.Error](refused); ok { // which names the bucket
+		// The error of the dry run contains the bucket's name.
+		if own, ok := errors.AsType[*storage.Error](refused); ok {
 			unmet.Provider, unmet.Bucket, unmet.Key = own.Provider, own.Bucket, own.Key
 		}
 		return unmet
@@ -74,7 +76,7 @@ func checkDestination(
 	return nil
 }
 
-// showing moves one object and shows its progress.
+// showing calls move and shows its progress in a bar.
 func showing(
 	p *program.Program, move func([]storage.TransferOption) (*storage.Attrs, error), moving []storage.TransferOption,
 ) (*storage.Attrs, error) {

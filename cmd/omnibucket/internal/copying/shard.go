@@ -8,10 +8,11 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// A scheduler numbers the tasks of one job by variables. Those of Kubernetes have no number of tasks.
+// A scheduler holds the names of environment variables that number the tasks of a job. count is ""
+// for Kubernetes, which does not set the number of tasks.
 type scheduler struct{ index, first, step, count string }
 
-// schedulers are those that --shard auto knows.
+// schedulers lists the schedulers that --shard auto supports.
 //
 //   - https://kubernetes.io/docs/concepts/workloads/controllers/job/#completion-mode
 //   - https://slurm.schedmd.com/job_array.html
@@ -32,7 +33,8 @@ const (
 	autoHint  = "run it in an array of Slurm or AWS Batch, or a job of Cloud Run or Kubernetes (as auto/N)"
 )
 
-// parseShard parses I/N, and auto or auto/N with the variables of a scheduler.
+// parseShard parses the value of --shard: I/N, auto or auto/N. For auto, it reads the variables of
+// a scheduler.
 func parseShard(p *program.Program, text string) (i, n int, err error) {
 	first, second, _ := strings.Cut(text, "/")
 	if first == "auto" {
@@ -40,7 +42,7 @@ func parseShard(p *program.Program, text string) (i, n int, err error) {
 			return 0, 0, err
 		}
 	}
-	index, err := strconv.ParseUint(first, 10, 31) // without a sign
+	index, err := strconv.ParseUint(first, 10, 31) // ParseUint accepts no sign
 	of, failed := strconv.ParseUint(second, 10, 31)
 	if err != nil || failed != nil || index >= of {
 		return 0, 0, argument.Invalid(shardRule, "")
@@ -48,7 +50,8 @@ func parseShard(p *program.Program, text string) (i, n int, err error) {
 	return int(index), int(of), nil
 }
 
-// scheduled returns the index of this task, and the number of tasks unless count has it.
+// scheduled returns the index of this task and the number of tasks. The number of tasks is the
+// parameter count if counted is true. Otherwise it comes from the scheduler's variable.
 func scheduled(p *program.Program, count string, counted bool) (index, of string, err error) {
 	for _, s := range schedulers {
 		id, ok := p.Around.Lookup(s.index)
@@ -68,8 +71,8 @@ func scheduled(p *program.Program, count string, counted bool) (index, of string
 	return "", "", argument.Invalid("--shard auto must be used in a task of a scheduler", autoHint)
 }
 
-// fromZero returns the index of a task, from 0. An array of Slurm may begin with another number, and
-// leave some out: --array=10-40:10.
+// fromZero converts the id of a task to an index that begins with 0. Ids of a Slurm array may begin
+// with another number and have gaps, as in --array=10-40:10.
 func (s scheduler) fromZero(p *program.Program, id string) (string, error) {
 	if index, err := strconv.Atoi(id); err == nil && s.first != "" {
 		first, failed := lookupNumber(p, s.first, 0)

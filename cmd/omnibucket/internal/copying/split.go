@@ -59,7 +59,7 @@ func split(ctx context.Context, p *program.Program, n int, source, inventory str
 	return p.Out.JSON(bounds)
 }
 
-// readBounds reads what job split has printed.
+// readBounds reads the keys that "job split" has printed into a file.
 func readBounds(ctx context.Context, p *program.Program, file string) (bounds []string, err error) {
 	l, err := p.Stores.LocateInBucket(file)
 	if err != nil {

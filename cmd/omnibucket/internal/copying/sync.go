@@ -22,7 +22,7 @@ type syncFlags struct {
 	shard, shardBounds, journal     string
 	resume, backup, inventory       string
 	maxDelete                       int64
-	limited, watch                  bool // limited: --max-delete was given
+	limited, watch                  bool // limited is true if --max-delete was given
 }
 
 // Sync returns the command sync.
@@ -135,8 +135,8 @@ func syncOptions(p *program.Program, f *syncFlags) ([]transfer.Option, error) {
 	return opts, err
 }
 
-// announceRemoval warns before the first removal that most of the destination will be removed. A misspelled
-// source has the same effect.
+// announceRemoval prints a warning if more than half of the destination's files will be removed. A
+// likely cause is a misspelled source.
 func announceRemoval(p *program.Program, files, of int64) {
 	if files <= of/2 {
 		return
@@ -162,7 +162,9 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 		return err
 	}
 	opts = append(opts, m.opts...)
-	if f.filter.Flags.Changed("backup-dir") { // a variable that is not set must not mean no backup
+	// An empty value, as from --backup-dir "$UNSET", is an error, because it must not mean no
+	// backup.
+	if f.filter.Flags.Changed("backup-dir") {
 		l, err := p.Stores.Locate(f.backup)
 		if err != nil {
 			return err
@@ -194,7 +196,7 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 	return errors.Join(err, m.end(ctx, report, err))
 }
 
-// listedBy returns the option for the inventory of a source.
+// listedBy returns the option that lists a source from its inventory.
 func listedBy(
 	ctx context.Context, p *program.Program, inventory string, src location.Location,
 ) ([]transfer.Option, error) {
@@ -213,8 +215,9 @@ func listedBy(
 
 const emptySourceHint = "check the source, or use --empty-source to delete everything"
 
-// syncEnds parses the source and destination. It refuses a source whose emptiness
-// would remove everything, and a folder that does not exist.
+// syncEnds parses the source and the destination. It refuses a source folder without objects,
+// because the folder may be misspelled, and --delete would then remove everything. --empty-source
+// turns that check off.
 func syncEnds(
 	ctx context.Context, p *program.Program, f *syncFlags, source, destination string,
 ) (src, dst location.Location, err error) {
@@ -226,8 +229,8 @@ func syncEnds(
 	}
 	if folder := src.Prefix + src.Key; src.Kind == location.InBucket && (src.Key != "" || folder != "" && f.remove) &&
 		!f.emptySource {
-		// A misspelled folder is empty, even if the destination is empty, too. Usually, a
-		// folder that is written with wildcards is empty, too.
+		// A folder without objects is probably misspelled, or written with wildcards, which sync
+		// does not expand.
 		full, err := hasObjects(ctx, p, src)
 		switch {
 		case err == nil && !full && !f.remove:

@@ -22,28 +22,28 @@ import (
 )
 
 const (
-	// quiet is how long a tree must not change before it is synced: a program mostly writes several files.
+	// quiet is how long a tree must stay unchanged before a sync, because programs usually write
+	// several files in a row.
 	quiet = time.Second
-	// longest is how long a tree that always changes waits.
+	// longest is the longest wait before a sync if the tree never stops changing.
 	longest = 10 * time.Second
-	// firstRetry and lastRetry bound the wait after a sync that failed.
+	// firstRetry and lastRetry are the shortest and longest waits after a failed sync.
 	firstRetry, lastRetry = 2 * time.Second, 5 * time.Minute
 )
 
-// A watch reports which folders of a directory have changed. It follows no links, as sync does
-// not.
+// A watch reports which folders of a directory have changed. Like sync, it follows no links.
 type watch struct {
 	root    string
 	filter  *transfer.Filter
 	watcher *fsnotify.Watcher
-	folders map[string]bool // that watcher watches: paths
+	folders map[string]bool // paths that watcher watches
 
 	changed   bool
-	scope     string    // the folder with all changes, "" or ending in "/"; only if changed
-	due       time.Time // of the next sync; never after latest
+	scope     string    // folder that contains all changes: "" or ending in "/"
+	due       time.Time // time of the next sync; never after latest
 	latest    time.Time
-	notBefore time.Time // of the next sync, after one that failed
-	moved     bool      // a folder has another name, and watcher may have lost it
+	notBefore time.Time // no sync before this time, after a failed one
+	moved     bool      // true if watcher may have lost a renamed folder
 }
 
 // watchOf checks the flags of --watch, and begins to watch the source.
@@ -62,7 +62,7 @@ func watchOf(f *syncFlags, src location.Location, opts []transfer.Option) (*watc
 	return w, w.begin()
 }
 
-// begin watches the whole tree, with a new watcher.
+// begin creates a new watcher for all folders of the tree, and closes the old one.
 func (w *watch) begin() error {
 	w.close()
 	watcher, err := fsnotify.NewWatcher()
@@ -83,11 +83,11 @@ func (w *watch) close() {
 	}
 }
 
-// add watches a folder of the tree and the folders in it. A folder that is removed meanwhile is left out,
-// because the folder around it reports that.
+// add watches a folder of the tree and the folders in it. It skips a folder that was removed in the
+// meantime, because the watcher of the parent folder reports the removal.
 func (w *watch) add(folder string) error {
 	return filepath.WalkDir(folder, func(name string, entry fs.DirEntry, err error) error {
-		if err == nil && name != w.root { // the root may be a link
+		if err == nil && name != w.root { // the root is watched even if it is a link
 			if !entry.IsDir() {
 				return nil
 			}
@@ -100,7 +100,7 @@ func (w *watch) add(folder string) error {
 			err = w.watcher.Add(name)
 		}
 		if name != w.root && (errors.Is(err, fs.ErrNotExist) || errors.Is(err, fs.ErrPermission)) {
-			return fs.SkipDir // the sync reports what it may not read
+			return fs.SkipDir // no permission, which the sync reports
 		}
 		return watchError(name, err)
 	})
@@ -111,7 +111,7 @@ func (w *watch) selects(folder string) bool {
 	return w.filter.Selects(storage.ListEntry{Key: w.key(folder) + "/", IsPrefix: true})
 }
 
-// key returns the key of a path in the tree; "" for the tree itself.
+// key returns the key of a path in the tree, or "" for the tree itself.
 func (w *watch) key(name string) string {
 	relative, err := filepath.Rel(w.root, name)
 	if err != nil || relative == "." {
@@ -130,13 +130,13 @@ func watchError(name string, err error) error {
 		e.Code = storage.ObjectNotFound
 	case errors.Is(err, fs.ErrPermission):
 		e.Code = storage.PermissionDenied
-	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EMFILE): // inotify returns these for its own limits
+	case errors.Is(err, syscall.ENOSPC), errors.Is(err, syscall.EMFILE): // errors of the limits of inotify
 		e.Hint = "raise the system's limit of watches (on Linux fs.inotify.max_user_watches), or use --exclude"
 	}
 	return e
 }
 
-// next waits until a sync is due, and returns the folder with all changes.
+// next waits until a sync is due, and returns the folder that contains all changes.
 func (w *watch) next(ctx context.Context) (string, error) {
 	for {
 		var due <-chan time.Time
@@ -163,20 +163,22 @@ func (w *watch) next(ctx context.Context) (string, error) {
 			if !errors.Is(err, fsnotify.ErrEventOverflow) {
 				return "", watchError(w.root, err)
 			}
-			w.moved = true // what is not known may be that
+			w.moved = true // events were lost, perhaps that of a renamed folder
 			w.note("")
 		}
 	}
 }
 
-// take notes a change.
+// take handles an event of the watcher: it notes the changed folder and watches new folders.
 func (w *watch) take(event fsnotify.Event) error {
 	removed := event.Has(fsnotify.Remove | fsnotify.Rename)
 	switch {
 	case event.Op == fsnotify.Chmod:
 		return nil // permissions are not synced
 	case evidence.IsKey(filepath.Base(event.Name)):
-		return nil // each sync with --delete may ask again
+		// The file was made by a check of this program. Each sync with --delete makes one, which
+		// would cause the next sync.
+		return nil
 	case event.Name == w.root && removed:
 		return watchError(w.root, fs.ErrNotExist)
 	case removed && w.folders[event.Name]:
@@ -197,7 +199,7 @@ func (w *watch) take(event fsnotify.Event) error {
 	return nil
 }
 
-// note makes a sync of a folder due.
+// note records a change in a folder, and schedules the next sync.
 func (w *watch) note(folder string) {
 	now := time.Now()
 	if !w.changed {
@@ -209,7 +211,7 @@ func (w *watch) note(folder string) {
 	}
 }
 
-// commonFolder returns the deepest folder that has both.
+// commonFolder returns the deepest folder that contains both folders.
 func commonFolder(a, b string) string {
 	for !strings.HasPrefix(b, a) {
 		a = a[:strings.LastIndex(strings.TrimSuffix(a, "/"), "/")+1]
@@ -217,8 +219,9 @@ func commonFolder(a, b string) string {
 	return a
 }
 
-// run syncs the tree, and then the folders that change, until ctx is done. If the first sync can do
-// nothing, run fails; after any other failure it waits, longer each time, and syncs the same folder again.
+// run syncs the tree, and then each folder that changes, until ctx is done. If the first sync fails
+// before it changes anything, run returns the error. After any other failure, run waits, longer
+// after each failure, and syncs the same folder again.
 func (w *watch) run(
 	ctx context.Context, p *program.Program, sync func(opts ...transfer.Option) (*transfer.Report, error),
 ) error {
@@ -240,12 +243,15 @@ func (w *watch) run(
 		default:
 			retry = firstRetry
 		}
-		p.Out.Flush() // a reader of the output waits, too
+		// A reader of the output sees the changes of each sync without delay.
+		p.Out.Flush()
 		if folder, err = w.next(ctx); err != nil {
 			return err
 		}
 		if _, err = sync(transfer.WithPrefix(folder)); folder != "" && errors.Is(err, storage.ObjectNotFound) {
-			folder = "" // the folder has no files left; that is not a failure if other folders have files
+			// A sync of a folder without files fails, so the whole tree is synced instead. That
+			// sync succeeds if other folders have files.
+			folder = ""
 			_, err = sync()
 		}
 	}

@@ -1,4 +1,5 @@
-// Package explain translates errors of the library for users of a shell.
+// Package explain translates errors of the library for users of the command line, who do not use
+// Go.
 package explain
 
 import (
@@ -14,15 +15,17 @@ import (
 )
 
 var (
-	// goName matches the Go names that errors of the library have: WithDelete, IfAbsent,
-	// Config.Profile, WithVersioning(true), and functions. Names of S3, such as PutBucketEncryption, stay.
+	// goName matches the Go names in errors of the library: options such as WithDelete and
+	// WithVersioning(true), conditions such as IfAbsent, fields such as Config.Profile, and
+	// functions. Names of S3, such as PutBucketEncryption, do not match.
 	goName = regexp.MustCompile(`\b(With[A-Z]\w*(?:\(true\))?|If[A-Z]\w*|[A-Za-z]\w*\.[A-Z]\w*|` +
 		`(?:SetLegalHold|SetRetention|SetTags|UpdateBucket|ListPage|ListUploads|AbortUpload|BeginUpload|RemoveVersions|SignedUpload(?:URL|Form)|OpenService)\b)`)
-	// alternative matches what separates two pieces of advice.
+	// alternative matches the text between two pieces of advice in a hint, such as " or ".
 	alternative = regexp.MustCompile(`,? or |, as |; `)
 )
 
-// parameters has the parameter of an address for each Go name that has one, and the command for a function.
+// parameters maps a Go name to the parameter of an address with the same effect. A function is
+// mapped to a command.
 var parameters = map[string]string{
 	"Attrs.Restore":   `"omnibucket stat"`,
 	"mirror.Repair":   `"omnibucket repair"`,
@@ -36,6 +39,7 @@ var parameters = map[string]string{
 	"Config.Account":       "account=",
 	"Config.Anonymous":     "anonymous=true",
 	"Config.BucketKey":     "bucket_key=true",
+	"Config.CDN":           "cdn=true",
 	"Config.Create":        "create=true",
 	"Config.Endpoint":      "endpoint=",
 	"Config.KMSKey":        "kms_key=",
@@ -48,9 +52,11 @@ var parameters = map[string]string{
 
 	"Config.ExpectedBucketOwner":   "expected_bucket_owner=",
 	"Config.HierarchicalNamespace": "hierarchical_namespace=true",
+	"Config.VendRole":              "vend_role=",
 }
 
-// flagNames has the flag of each option whose flag has another name.
+// flagNames maps an option to its flag, if the flag's name cannot be derived from the option's
+// name.
 var flagNames = map[string]string{
 	"WithBackup":                     "backup-dir",
 	"WithDefaultRetention":           "retention",
@@ -74,7 +80,7 @@ const newLocking = "make a bucket that can lock objects by \"omnibucket mb\", wi
 
 const removeAll = "\"omnibucket rb --force\" also removes old versions and unfinished uploads"
 
-// shellHints has, for advice that needs Go, what to do in a shell instead.
+// shellHints maps hints of the library that only help a Go program to hints for the command line.
 var shellHints = map[string]string{
 	"open the bucket with WithSigningBaseURL, where the handler of package serve is mounted":        "set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
 	"to create the directory, set Config.Create or create=true in the address":                      "to create the directory, set create=true in the address; a key stands after #, as in file:///directory#key",
@@ -85,6 +91,8 @@ var shellHints = map[string]string{
 	"make the bucket with WithObjectLock":                                                           "name the bucket once with object_lock=true in its address: it then keeps versions, and can lock objects from then on",
 	"if the object was stored without encryption, encrypt.Config.AllowPlain permits reading it":     "if the object was stored without encryption, allow_plain: true of the layer encrypt permits reading it",
 	"if the bucket keeps versions, open it with WithVersioning(true) or versions=true":              "if the bucket keeps versions, set versions=true in the address; \"omnibucket bucket --versioning on\" keeps them from now on",
+
+	"check OMNIBUCKET_CONFIG": "check --config and OMNIBUCKET_CONFIG",
 
 	"this call may have created the bucket, without its settings: call UpdateBucket with them":                     "this call may have created the bucket, without its settings: set them with \"omnibucket bucket\"",
 	"the bucket exists, and the store puts its settings off: call UpdateBucket with these options in some minutes": "the bucket exists, and the store puts its settings off: set them with \"omnibucket bucket\" in some minutes",
@@ -97,13 +105,13 @@ var shellHints = map[string]string{
 	"Google's buckets have no default retention of objects: write with WithRetention, or give the bucket a retention policy, which keeps old objects too and has no modes": "give the bucket a retention policy by Google's own tools: it keeps old objects too, and has no modes",
 }
 
-// unsupportedCall matches the function that a store does not support, such as SignedUploadURL.
+// unsupportedCall matches the part of an error that says which function, such as SignedUploadURL,
+// is not supported.
 var unsupportedCall = regexp.MustCompile(` does not support ((?:[A-Z][a-z]+)+(?:URL)?) here`)
 
 var wordStart = regexp.MustCompile(`([a-z])([A-Z])`)
 
-// flagOf returns the name of the flag for an option: that of WithContentType is
-// content-type.
+// flagOf returns the name of the flag for an option. For WithContentType it returns content-type.
 func flagOf(option string) string {
 	if name, ok := flagNames[option]; ok {
 		return name
@@ -111,8 +119,8 @@ func flagOf(option string) string {
 	return strings.ToLower(wordStart.ReplaceAllString(strings.TrimPrefix(option, "With"), "$1-$2"))
 }
 
-// translateNames replaces Go names by flags of command and parameters of addresses. Other
-// names stay.
+// translateNames replaces Go names in a text with flags of command or parameters of addresses. It
+// keeps names that have neither.
 func translateNames(command *cobra.Command, text string) string {
 	text = goName.ReplaceAllStringFunc(text, func(name string) string {
 		name = strings.TrimSuffix(name, "(true)")
@@ -124,14 +132,16 @@ func translateNames(command *cobra.Command, text string) string {
 		}
 		return name
 	})
-	for _, p := range parameters { // a hint names both: WithVersioning(true) or versions=true
+	// A hint such as "WithVersioning(true) or versions=true" now has the parameter twice. Once is
+	// enough.
+	for _, p := range parameters {
 		text = strings.NewReplacer(p+" or "+p, p, p+", "+p, p, p+" ("+p+")", p).Replace(text)
 	}
 	return text
 }
 
-// translateHint returns a hint of the library for users of command. It leaves out
-// alternatives that need Go. If the first one does, it returns "".
+// translateHint returns a hint of the library for users of command. It leaves out alternatives that
+// need Go. If the first alternative needs Go, it returns "".
 func translateHint(command *cobra.Command, hint string) string {
 	if own, ok := shellHints[hint]; ok {
 		return own
@@ -150,15 +160,15 @@ func translateHint(command *cobra.Command, hint string) string {
 	return b.String()
 }
 
-// An Explanation is an error for users of a command: what happened, and what to do.
+// An Explanation is an error for users of a command. It says what happened and what to do.
 type Explanation struct {
-	What     string   // a line for each of several errors
-	Hints    []string // each once
-	Requests []string // the ids of requests
+	What     string   // one line for each error
+	Hints    []string // without duplicates
+	Requests []string // ids of failed requests, with --verbose
 }
 
-// Error returns err for users of command: without names of Go, and with flags in place of
-// options. With verbose, the text has everything that the server and its SDK report.
+// Error explains err to users of command. It removes Go names, or replaces them with flags. With
+// verbose, it keeps everything that the server and its SDK report.
 func Error(command *cobra.Command, err error, verbose bool) Explanation {
 	x := Explanation{What: err.Error()}
 	eachError(err, func(e *storage.Error) {
@@ -175,13 +185,15 @@ func Error(command *cobra.Command, err error, verbose bool) Explanation {
 		}
 	})
 	if hint := durable.Hint(err); hint != "" &&
-		!slices.Contains(x.Hints, hint) { // an error of this machine, such as of standard output
+		// The error may also be one of this machine, such as a failed write to standard output.
+		!slices.Contains(x.Hints, hint) {
 		x.Hints = append(x.Hints, hint)
 	}
 	return x
 }
 
-// withoutGo returns the text of an error without its package, its function and its hint.
+// withoutGo returns the text of an error without the names of its package and function, and without
+// its hint.
 func withoutGo(command *cobra.Command, e *storage.Error) string {
 	text := strings.TrimSuffix(e.Error(), " ("+e.Hint+")")
 	text = strings.TrimPrefix(text, "storage: ")
@@ -196,13 +208,14 @@ func withoutGo(command *cobra.Command, e *storage.Error) string {
 	return text
 }
 
-// noise matches what SDKs add to the message of a server, such as the id of a request.
+// noise matches text that an SDK adds to a server's message, such as the id of the request.
 var noise = regexp.MustCompile(
 	`operation error [\w ]+: \w+, |exceeded maximum number of [\w ]+, \d+, |https? response error StatusCode: \d+, |(?:Get|Head|Put|Post|Delete) "[^"]*": |RequestID: [^,]*, |HostID: [^,]*, |request send failed, |api error |googleapi: (?:got HTTP response code \d+ with body: |Error \d+: )|storage: (?:object|bucket) doesn't exist: `,
 )
 
-// withoutNoise returns the text of an error without what only an operator of the server needs: the
-// cause if its code says all, and otherwise what SDKs add.
+// withoutNoise shortens the text of an error for people who do not operate the server. If the code
+// says everything, as for ObjectNotFound, it removes the cause. Otherwise it removes the text that
+// SDKs add.
 func withoutNoise(e *storage.Error, text string) string {
 	if e.Err == nil {
 		return text
@@ -214,22 +227,21 @@ func withoutNoise(e *storage.Error, text string) string {
 		storage.PreconditionFailed,
 		storage.BucketExists,
 		storage.BucketNotEmpty:
-		if e.Status != 0 { // of a server
+		if e.Status != 0 { // the error came from a server
 			return strings.TrimSuffix(text, ": "+cause)
 		}
 	}
-	if !strings.Contains(text, cause) { // the text masks a part of it
+	if !strings.Contains(text, cause) { // the text masks a part of the cause
 		head, shown, _ := strings.Cut(text, string(e.Code)+": ")
 		return strings.TrimSuffix(head+string(e.Code)+": "+noise.ReplaceAllString(shown, ""), ": ")
 	}
 	return strings.Replace(text, cause, strings.TrimSuffix(noise.ReplaceAllString(cause, ""), ": "), 1)
 }
 
-// refusal matches the error of a connection that no program accepts, in the words of Unix and of
-// Windows.
+// refusal matches the error of a connection that was refused, as Unix and Windows write it.
 var refusal = regexp.MustCompile(`connection refused|actively refused`)
 
-// hintOf returns the hint of an error, or one for an error that has none.
+// hintOf returns the hint of an error. For a refused connection, which has no hint, it makes one.
 func hintOf(e *storage.Error) string {
 	if e.Hint == "" && e.Code == storage.Unavailable && e.Err != nil && refusal.MatchString(e.Err.Error()) {
 		return "no program accepts connections there: check the endpoint, and that the server runs"
@@ -237,11 +249,14 @@ func hintOf(e *storage.Error) string {
 	return e.Hint
 }
 
-// withoutCalls writes the name of a function as words: SignedUploadURL is "signed upload URL".
+// withoutCalls replaces the name of an unsupported function with words, for example SignedUploadURL
+// with "signed upload URL".
 func withoutCalls(text string) string {
 	return unsupportedCall.ReplaceAllStringFunc(text, func(found string) string {
 		call := unsupportedCall.FindStringSubmatch(found)[1]
-		if strings.HasPrefix(call, "With") || strings.HasPrefix(call, "If") { // an option, which may be a flag
+		// A name of an option is left as it is, because translateNames then replaces it with a
+		// flag.
+		if strings.HasPrefix(call, "With") || strings.HasPrefix(call, "If") {
 			return found
 		}
 		words := strings.ToLower(wordStart.ReplaceAllString(call, "$1 $2"))
@@ -249,7 +264,7 @@ func withoutCalls(text string) string {
 	})
 }
 
-// eachError calls visit for each error of the library in err's tree.
+// eachError calls visit for each [storage.Error] in the tree of err.
 func eachError(err error, visit func(*storage.Error)) {
 	if e, ok := err.(*storage.Error); ok {
 		visit(e)

@@ -12,9 +12,9 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 )
 
-// Expand yields the objects and folders that match the wildcards of a location. It lists
-// only folders that can have matches. A pattern that ends in a slash matches folders only, and
-// ** matches no folders.
+// Expand yields the objects and folders that match the wildcards of a location. It lists only
+// folders that may contain matches. A pattern with a slash at its end matches only folders. The
+// wildcard ** matches only objects.
 func Expand(ctx context.Context, b storage.Lister, l Location) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		pattern := l.Glob()
@@ -36,7 +36,8 @@ type expansion struct {
 	yield  func(storage.ListEntry, error) bool
 }
 
-// walk matches segments of a pattern with the names in a folder. It returns false to end.
+// walk yields the entries of a folder that match the segments of a pattern. It returns false if
+// yield returned false.
 func (e *expansion) walk(folder string, segments []string) bool {
 	for len(segments) > 1 && !isPattern(segments[0]) {
 		text, _ := LiteralStart(segments[0])
@@ -73,7 +74,8 @@ func (e *expansion) walk(folder string, segments []string) bool {
 	return true
 }
 
-// everything matches a pattern that begins with ** with all keys in a folder.
+// everything yields the objects in a folder that match a pattern. The pattern begins with **, so
+// the objects may be at any depth.
 func (e *expansion) everything(folder, pattern string) bool {
 	for entry, err := range e.bucket.List(e.ctx, storage.WithAnyOrder(), storage.WithPrefix(folder)) {
 		if err != nil {
@@ -89,7 +91,7 @@ func (e *expansion) everything(folder, pattern string) bool {
 	return true
 }
 
-// NoMatch is the error of wildcards that match nothing.
+// NoMatch returns the error for wildcards that match nothing.
 func NoMatch(l Location, what string) error {
 	return &storage.Error{
 		Code: storage.ObjectNotFound, Key: l.Key, Err: errors.New("no " + what + " matches the wildcards"),
@@ -97,7 +99,7 @@ func NoMatch(l Location, what string) error {
 	}
 }
 
-// OnlyFolders is the error of wildcards that match folders and no object.
+// OnlyFolders returns the error for wildcards that match folders but no object.
 func OnlyFolders(l Location, hint string) error {
 	return &storage.Error{
 		Code: storage.ObjectNotFound, Key: l.Key, Err: errors.New("no object matches the wildcards"),
@@ -105,7 +107,7 @@ func OnlyFolders(l Location, hint string) error {
 	}
 }
 
-// NothingUnder is the error of a key that is neither an object nor a folder.
+// NothingUnder returns the error for a key that names neither an object nor a folder.
 func NothingUnder(key string) error {
 	return &storage.Error{
 		Code: storage.ObjectNotFound, Op: "List", Key: key,

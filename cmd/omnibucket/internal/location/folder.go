@@ -6,8 +6,9 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 )
 
-// InFolder returns the location of a name in a folder. The name may be from a key that somebody
-// else chose, so InFolder makes sure that it does not lead out of the folder.
+// InFolder returns the location of a name in a folder. Another user may have chosen the name,
+// because it can come from a key. So InFolder makes sure that the name does not lead out of the
+// folder.
 func InFolder(dst Location, name string) (Location, error) {
 	switch {
 	case name == "":
@@ -24,14 +25,13 @@ func InFolder(dst Location, name string) (Location, error) {
 	return dst, nil
 }
 
-// IsFolderTarget reports whether a destination is a folder, to which the source's
-// name is added.
+// IsFolderTarget reports whether a destination is a folder, so that the source's name is added to it.
 func IsFolderTarget(dst Location) bool {
 	return WrittenAsFolder(dst) || dst.Kind == LocalPath && IsDirectory(dst.Path)
 }
 
-// WrittenAsFolder reports whether the text of a destination shows that it is a
-// folder.
+// WrittenAsFolder reports whether the text of a destination names a folder, for example because it
+// ends in a slash.
 func WrittenAsFolder(dst Location) bool {
 	switch dst.Kind {
 	case InBucket:

@@ -7,16 +7,19 @@ import (
 	"runtime"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/omnibucket/storage/internal/urlpath"
 )
 
-// AsBucket returns the location of a path: a directory is a bucket, and a file is an object
-// in the bucket of its directory. The part of a missing path with wildcards is a key.
+// AsBucket returns the location of a path in a bucket. A directory is a bucket, and a file is an
+// object in the bucket of its directory. If the path does not exist, it is split before its first
+// wildcard, and the rest is the key.
 func (l Location) AsBucket() (Location, error) {
 	if IsDirectory(l.Path) {
 		return l.InDirectory(l.Path, "")
 	}
 	dir, key := splitWildcards(filepath.Clean(l.Path))
-	exact := key == "" // no wildcards, or a file whose name has such characters
+	exact := key == "" // true if the path has no wildcards, or a file has this name
 	if exact {
 		dir, key = filepath.Split(filepath.Clean(l.Path))
 	}
@@ -31,8 +34,8 @@ func (l Location) AsBucket() (Location, error) {
 	return in, err
 }
 
-// AsEntry returns the location of a path in the bucket of its parent directory: a directory
-// is a folder.
+// AsEntry returns the location of a path in the bucket of its parent directory. A directory is a
+// folder in that bucket.
 func (l Location) AsEntry() (Location, error) {
 	path, err := filepath.Abs(l.Path)
 	if err != nil {
@@ -43,12 +46,12 @@ func (l Location) AsEntry() (Location, error) {
 		key = AsFolder(key)
 	}
 	in, err := l.InDirectory(filepath.Dir(path), key)
-	in.HasWildcard = false // it is the name of a file
+	in.HasWildcard = false // characters such as "*" are literal here
 	return in, err
 }
 
-// splitWildcards splits a path before its first element with a wildcard. The key is "" if
-// there is none, or if a file has this name.
+// splitWildcards splits a path before its first element with a wildcard. The key is "" if the path has no wildcard, or
+// if a file has this name.
 func splitWildcards(path string) (dir, key string) {
 	if _, err := os.Lstat(path); err == nil {
 		return path, ""
@@ -66,7 +69,7 @@ func splitWildcards(path string) (dir, key string) {
 	return path, ""
 }
 
-// InDirectory returns the location of a key in a directory as a bucket.
+// InDirectory returns the location of a key, with a directory as the bucket.
 func (l Location) InDirectory(dir, key string) (Location, error) {
 	absolute, err := filepath.Abs(dir)
 	if err != nil {
@@ -79,7 +82,8 @@ func (l Location) InDirectory(dir, key string) (Location, error) {
 	}, nil
 }
 
-// Directory returns the path of the directory that a location names; "" if it names none.
+// Directory returns the path of the directory that a location names. If it names none, the result
+// is "".
 func (l Location) Directory() string {
 	if l.Scheme != "file" {
 		return l.Path
@@ -88,18 +92,15 @@ func (l Location) Directory() string {
 	if err != nil {
 		return ""
 	}
-	if runtime.GOOS == "windows" {
-		dir = strings.TrimPrefix(dir, "/")
-	}
-	return filepath.FromSlash(dir)
+	return urlpath.File(dir, runtime.GOOS == "windows")
 }
 
-// AddressWithKey returns the whole address of a location in a bucket.
+// AddressWithKey returns the address of a location in a bucket, including its prefix and key.
 func (l Location) AddressWithKey() string {
 	return l.AddressWith((&url.URL{Path: l.Prefix + l.Key}).EscapedPath())
 }
 
-// AddressWith returns the address with an escaped key.
+// AddressWith returns the address of a location with another key, which must be escaped.
 func (l Location) AddressWith(key string) string {
 	switch {
 	case key == "":
@@ -122,13 +123,14 @@ func EndsAsFolder(path string) bool {
 	return base == "" || base == "." || base == ".."
 }
 
-// IsDots reports whether a path ends in "." or "..", which do not show what directory they are.
+// IsDots reports whether a path ends in "." or "..". Such a path does not contain the directory's
+// name.
 func IsDots(path string) bool {
 	path = strings.TrimRightFunc(path, func(r rune) bool { return r < utf8.RuneSelf && os.IsPathSeparator(byte(r)) })
 	return path != "" && EndsAsFolder(path)
 }
 
-// IsDirectory reports whether a path is that of a directory.
+// IsDirectory reports whether a path names a directory that exists.
 func IsDirectory(path string) bool {
 	info, err := os.Stat(path)
 	return err == nil && info.IsDir()

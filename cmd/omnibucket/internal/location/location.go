@@ -1,4 +1,5 @@
-// Package location parses arguments that name objects, folders, buckets and files, and their wildcards.
+// Package location parses arguments of the command line. An argument names an object, a folder, a
+// bucket or a file, and may have wildcards.
 package location
 
 import (
@@ -13,37 +14,38 @@ import (
 	"errors"
 
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/locations"
 )
 
-// A kind is the kind of a location.
+// A kind says what a [Location] names.
 type kind int
 
 const (
 	InBucket  kind = iota // an object, a folder, or a whole bucket
-	LocalPath             // a path
+	LocalPath             // a path of this machine
 	Stream                // standard input or output
 	Account               // an address without a bucket
 )
 
-// A Location is a parsed argument.
+// A Location is a parsed argument of a command, such as s3://photos/2024/ or ./file.
 type Location struct {
 	Kind kind
-	Path string // of a LocalPath
-	Name string // by which the address was found, or ""
+	Path string // the path, if Kind is LocalPath
+	Name string // configured name of the address, as in name:key, or ""
 
-	InAccount bool // whether the address of Name is an account's, and the argument names the bucket
+	// InAccount is true if Name stands for an account, and the argument names a bucket of it, as in
+	// name:bucket/key.
+	InAccount bool
 
-	Scheme, Host, Dir, Query string // as in the address, escaped; dir only for file:
-	Prefix                   string // the folder of all keys of a name: "" or ending in "/"
-	Key                      string // as in the bucket
-	HasWildcard              bool   // the key has wildcards, unless --literal is set
-	Pattern                  string // of a key of an address with wildcards, or ""
+	Scheme, Host, Dir, Query string // parts of the address, escaped; only file: has Dir
+	Prefix                   string // the prefix that the address adds to all keys: "" or ending in "/"
+	Key                      string // the key in the bucket, not escaped
+	HasWildcard              bool   // true if the key has wildcards; --literal ignores them
+	Pattern                  string // if the key of an address has wildcards, the pattern; otherwise ""
 }
 
 var (
-	AddressForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
-	schemeForm  = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:/`)
-	NameForm    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+	schemeForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*:/`)
 )
 
 const (
@@ -52,24 +54,24 @@ const (
 	PathHint    = "write the path of a file as ./name:key"
 )
 
-// Parse parses an argument. lookup reads the environment. Errors do not quote
-// the argument, because it may contain credentials.
+// Parse parses an argument. It calls lookup to read environment variables. Errors do not quote the
+// argument, because it may contain credentials.
 func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
 	switch {
 	case text == "":
 		return Location{}, argument.Invalid("location must not be empty", AddressHint)
 	case text == "-":
 		return Location{Kind: Stream}, nil
-	case AddressForm.MatchString(text):
+	case locations.IsAddress(text):
 		return ParseAddress(text)
 	}
 	name, key, ok := cutName(text, runtime.GOOS == "windows")
 	if !ok {
 		return Location{Kind: LocalPath, Path: text}, nil
 	}
-	named := NameForm.MatchString(name)
+	named := locations.IsName(name)
 	if named {
-		if address, set := lookup(VariableOf(name)); set {
+		if address, set := lookup(locations.Variable(name)); set {
 			return parseName(name, address, key)
 		}
 	}
@@ -78,7 +80,7 @@ func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
 		return Location{}, argument.Invalid("address must have two slashes after its scheme", AddressHint+"; "+PathHint)
 	case named:
 		return Location{}, argument.Invalid(
-			VariableOf(name)+" is not set, and the configuration has no location "+name, nameHint+"; "+PathHint,
+			locations.Variable(name)+" is not set, and the configuration has no location "+name, nameHint+"; "+PathHint,
 		)
 	}
 	return Location{}, argument.Invalid(
@@ -87,8 +89,8 @@ func Parse(text string, lookup func(string) (string, bool)) (Location, error) {
 	)
 }
 
-// cutName splits an argument that may be name:key: it has a colon before its first
-// slash. On Windows, a single letter is a drive.
+// cutName splits an argument of the form name:key, which has a colon before its first slash. On
+// Windows, a single letter before the colon is a drive, not a name.
 func cutName(text string, windows bool) (name, key string, ok bool) {
 	name, key, ok = strings.Cut(text, ":")
 	switch {
@@ -100,18 +102,13 @@ func cutName(text string, windows bool) (name, key string, ok bool) {
 	return name, key, true
 }
 
-// VariableOf returns the environment variable that holds the address of a name.
-func VariableOf(name string) string {
-	return "OMNIBUCKET_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
-}
-
-// parseName returns the location of a literal key at the address of a name. If that is an account, the
-// bucket stands before the key, as in "all:bucket/key". Errors do not quote the address, because it may
-// contain credentials.
+// parseName returns the location of name:key, where name stands for address. If the address is that
+// of an account, the key begins with a bucket, as in "all:bucket/key". The key has no escapes.
+// Errors do not quote the address, because it may contain credentials.
 func parseName(name, address, key string) (Location, error) {
-	if !AddressForm.MatchString(address) {
+	if !locations.IsAddress(address) {
 		return Location{}, argument.Invalid("location "+name+" must have an address",
-			"correct "+VariableOf(name)+", or the configuration; "+AddressHint)
+			"correct "+locations.Variable(name)+", or the configuration; "+AddressHint)
 	}
 	l, err := ParseAddress(address)
 	switch {
@@ -126,9 +123,7 @@ func parseName(name, address, key string) (Location, error) {
 				"write "+name+":bucket/key; \"omnibucket ls "+name+":\" lists the buckets")
 		}
 	}
-	if l.Key != "" {
-		l.Prefix = AsFolder(l.Key)
-	}
+	l.Prefix += AsFolder(l.Key)
 	l.Name, l.Key, l.HasWildcard, l.Pattern = name, key, strings.ContainsAny(key, wildcards), ""
 	return l, nil
 }
@@ -155,6 +150,9 @@ func ParseAddress(text string) (Location, error) {
 	case host == "":
 		return Location{}, argument.Invalid("address with a key must have a bucket", AddressHint)
 	}
+	if err := l.takePrefix(); err != nil {
+		return Location{}, err
+	}
 	key, err := url.PathUnescape(escaped)
 	if err != nil {
 		return Location{}, argument.Invalid(
@@ -169,10 +167,38 @@ func ParseAddress(text string) (Location, error) {
 	return l, nil
 }
 
-// Address returns the address without its key, for storage.Open.
+// takePrefix moves the parameter prefix= from the query to Prefix. All commands then treat it like
+// the folder of a named location.
+func (l *Location) takePrefix() error {
+	var kept []string
+	found := false
+	for pair := range strings.SplitSeq(l.Query, "&") {
+		name, value, _ := strings.Cut(pair, "=")
+		if name, err := url.QueryUnescape(name); err != nil || name != "prefix" {
+			kept = append(kept, pair)
+			continue
+		}
+		prefix, err := url.QueryUnescape(value)
+		switch {
+		case l.Kind == Account:
+			return argument.Invalid("address of an account must not have the parameter prefix", "")
+		case found:
+			return argument.Invalid("parameter prefix must not be given more than once", "")
+		case err != nil || !strings.HasSuffix(prefix, "/"):
+			const hint = "leave it out for the whole bucket"
+			return argument.Invalid(`parameter prefix must be a folder that ends in "/"`, hint)
+		}
+		l.Prefix, found = prefix, true
+	}
+	l.Query = strings.Join(kept, "&")
+	return nil
+}
+
+// Address returns the address without its key and prefix, for storage.Open.
 func (l Location) Address() string { return l.Scheme + "://" + l.Host + l.Dir + l.Parameters() }
 
-// Parameters returns the parameters of the address, with their "?".
+// Parameters returns the parameters of the address with a leading "?". Without parameters, it
+// returns "".
 func (l Location) Parameters() string {
 	if l.Query == "" {
 		return ""
@@ -180,11 +206,12 @@ func (l Location) Parameters() string {
 	return "?" + l.Query
 }
 
-// SplitAccount returns the account's address, for storage.OpenService, and the
-// bucket's name in the account.
+// SplitAccount returns the address of the account, for storage.OpenService, and the name of the
+// bucket in it.
 func (l Location) SplitAccount() (address, bucket string, err error) {
-	if l.Path != "" { // a directory of this machine, which may not exist yet
-		if !strings.ContainsAny(l.Path, `/\`) { // probably a name without its colon
+	if l.Path != "" { // a directory is a bucket here, even before it exists
+		// A path without a slash is probably the name of a location whose colon was forgotten.
+		if !strings.ContainsAny(l.Path, `/\`) {
 			return "", "", &storage.Error{
 				Code: storage.InvalidArgument, Key: l.Path, Err: ErrNotInBucket,
 				Hint: "write the path of a directory as ./name",
@@ -212,7 +239,7 @@ func (l Location) SplitAccount() (address, bucket string, err error) {
 	return "file://" + l.Host + parent + l.Parameters(), bucket, nil
 }
 
-// WithDefault returns a location whose address has a parameter, unless it already has one.
+// WithDefault returns a location with a parameter added to its address, unless the address has the parameter.
 func (l Location) WithDefault(parameter, value string) Location {
 	for pair := range strings.SplitSeq(l.Query, "&") {
 		if name, _, _ := strings.Cut(pair, "="); name == parameter {
@@ -228,10 +255,10 @@ func (l Location) WithDefault(parameter, value string) Location {
 
 const wildcards = "*?["
 
-// IsFolder reports whether the key is a prefix.
+// IsFolder reports whether the key is empty or ends in a slash.
 func (l Location) IsFolder() bool { return l.Key == "" || strings.HasSuffix(l.Key, "/") }
 
-// AsFolder returns a key as a folder: "photos" becomes "photos/".
+// AsFolder returns a key with a slash at its end: "photos" becomes "photos/".
 func AsFolder(key string) string {
 	if key == "" || strings.HasSuffix(key, "/") {
 		return key
@@ -239,5 +266,5 @@ func AsFolder(key string) string {
 	return key + "/"
 }
 
-// ErrNotInBucket is the reason for which a location without an address is refused.
+// ErrNotInBucket is the error of an argument that must be an address but is a path.
 var ErrNotInBucket = errors.New("argument must be an address")

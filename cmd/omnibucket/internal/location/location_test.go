@@ -9,6 +9,7 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/locations"
 )
 
 var testNames = map[string]string{
@@ -20,6 +21,8 @@ var testNames = map[string]string{
 	"OMNIBUCKET_C":         "mem://c",
 	"OMNIBUCKET_FILE":      "mem://disk",
 	"OMNIBUCKET_EMPTY":     "",
+	"OMNIBUCKET_USER":      "s3://photos?prefix=users/42/",
+	"OMNIBUCKET_FOLDER":    "s3://photos/42?prefix=users/",
 }
 
 func lookupTestNames(name string) (string, bool) {
@@ -52,6 +55,11 @@ func TestLocations(t *testing.T) {
 		{"a plus is a plus", "s3://photos/a+b", InBucket, s3, "", "a+b"},
 		{"a key that is not escaped", "s3://photos/a b/é'\"&=:@", InBucket, s3, "", "a b/é'\"&=:@"},
 		{"a key that begins with a slash", "s3://photos//a", InBucket, s3, "", "/a"},
+		{"a prefix", "s3://photos?region=eu-west-1&prefix=users%2F42/", InBucket, s3 + query, "users/42/", ""},
+		{"a prefix and a key", "s3://photos/a?prefix=a%2Bb+c/&region=eu-west-1", InBucket, s3 + query, "a+b c/", "a"},
+		{"a prefix in a directory", "file:///srv/files?prefix=a/#b", InBucket, "file:///srv/files", "a/", "b"},
+		{"a name whose address has a prefix", "user:k", InBucket, s3, "users/42/", "k"},
+		{"a name whose address has a prefix and a folder", "folder:k", InBucket, s3, "users/42/", "k"},
 		{"an account", "s3://?region=eu-west-1", Account, "s3://" + query, "", ""},
 		{"the account of memory", "mem://", Account, "mem://", "", ""},
 		{"a directory", "file:///srv/files", InBucket, "file:///srv/files", "", ""},
@@ -91,6 +99,10 @@ func TestInvalidLocations(t *testing.T) {
 		{"a key without a bucket", "s3:///a", "must have a bucket"},
 		{"a fragment, although keys are in the path", "s3://photos/a#b", "%23"},
 		{"an empty one", "s3://photos/a#", "%23"},
+		{"a prefix of an account", "s3://?prefix=a/", "must not have the parameter prefix"},
+		{"an empty prefix", "s3://photos?prefix=", "parameter prefix must be a folder"},
+		{"a prefix without a slash", "s3://photos?prefix=a", "parameter prefix must be a folder"},
+		{"two prefixes", "s3://photos?prefix=a/&prefix=b/", "more than once"},
 		{"a percent sign without an escape", "s3://photos/100%", "%25"},
 		{"in a directory", "file:///srv#100%", "%25"},
 		{"a name whose variable has no address", "bad:a", "location bad must have an address"},
@@ -175,7 +187,10 @@ func TestTheAccountOfABucket(t *testing.T) {
 }
 
 func FuzzLocation(f *testing.F) {
-	for _, seed := range []string{"-", "", "s3://b/k?x=1", "file:///d?x=y#k%20", "photos:k", "C:/x", "s3://u:p@b", "mem://", "s3://b/%zz", "://", "a://b#"} {
+	for _, seed := range []string{
+		"-", "", "s3://b/k?x=1", "s3://b/k?x=1&prefix=a%20/", "file:///d?x=y#k%20", "photos:k", "C:/x", "s3://u:p@b",
+		"mem://", "s3://b/%zz", "://", "a://b#",
+	} {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -187,16 +202,20 @@ func FuzzLocation(f *testing.F) {
 		switch {
 		case l.Kind == LocalPath:
 			require.Equal(t, text, l.Path)
-		case l.Kind == InBucket && AddressForm.MatchString(text):
+		case l.Kind == InBucket && locations.IsAddress(text):
 			// The opened address has no key. The address with the escaped key leads
 			// back to the same location.
-			again := l.Scheme + "://" + l.Host + "/" + url.PathEscape(l.Key) + l.Parameters()
+			whole := l
+			if l.Prefix != "" {
+				whole = l.WithDefault("prefix", l.Prefix)
+			}
+			again := l.Scheme + "://" + l.Host + "/" + url.PathEscape(l.Key) + whole.Parameters()
 			if l.Scheme == "file" {
-				again = l.Address() + "#" + url.PathEscape(l.Key)
+				again = whole.Address() + "#" + url.PathEscape(l.Key)
 			}
 			same, err := Parse(again, lookupTestNames)
 			require.NoError(t, err)
-			same.HasWildcard = l.HasWildcard // an escape quotes
+			same.HasWildcard, same.Pattern = l.HasWildcard, l.Pattern // an escape quotes
 			require.Equal(t, l, same)
 			require.NotContains(t, l.Address(), "#")
 			require.NotContains(t, l.Host, "@")

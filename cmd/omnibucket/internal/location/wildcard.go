@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 )
 
-// PatternOf returns the pattern of a key with wildcards. In an escaped key, a character that
-// is written as %2A is literal.
+// PatternOf converts a key with wildcards to a pattern of package doublestar. If escaped is true,
+// the key is from an address: an escaped character, such as %2A for "*", is then literal.
 func PatternOf(key string, escaped bool) string {
 	var b strings.Builder
 	for i := 0; i < len(key); i++ {
@@ -27,7 +27,7 @@ func PatternOf(key string, escaped bool) string {
 				continue
 			}
 		}
-		if strings.IndexByte(`{}\`, c) >= 0 { // no wildcards here
+		if strings.IndexByte(`{}\`, c) >= 0 { // patterns use these characters, but the command line does not
 			b.WriteByte('\\')
 		}
 		b.WriteByte(c)
@@ -49,8 +49,8 @@ func isPattern(segment string) bool {
 	return !whole
 }
 
-// LiteralStart returns the literal text before the first wildcard of a pattern, and whether
-// that is the whole pattern.
+// LiteralStart returns the literal text before the first wildcard of a pattern. whole is true if
+// the pattern has no wildcard.
 func LiteralStart(pattern string) (text string, whole bool) {
 	var b strings.Builder
 	for i := 0; i < len(pattern); i++ {
@@ -68,8 +68,8 @@ func LiteralStart(pattern string) (text string, whole bool) {
 	return b.String(), true
 }
 
-// SplitPattern returns the folder in which a pattern begins to have wildcards, and the rest
-// of the pattern.
+// SplitPattern splits a pattern after the last folder that comes before any wildcard. It returns
+// that folder and the rest.
 func SplitPattern(pattern string) (folder, rest string) {
 	segments := strings.Split(pattern, "/")
 	for len(segments) > 1 && !isPattern(segments[0]) {
@@ -80,8 +80,8 @@ func SplitPattern(pattern string) (folder, rest string) {
 	return folder, strings.Join(segments, "/")
 }
 
-// Matcher returns a function that matches keys with a pattern, with recursive also keys in the
-// folders that match.
+// Matcher returns a function that reports whether a key matches a pattern. If recursive is true,
+// keys in a folder that matches also match.
 func Matcher(pattern string, recursive bool) (func(key string) bool, error) {
 	if !doublestar.ValidatePattern(pattern) {
 		return nil, argument.Invalid("key must not have malformed wildcards", "use --literal to take them literally")
@@ -92,7 +92,7 @@ func Matcher(pattern string, recursive bool) (func(key string) bool, error) {
 	}, nil
 }
 
-// ParentOf splits a key after its last slash.
+// ParentOf splits a key after its last slash, into the folder and the name.
 func ParentOf(key string) (folder, name string) {
 	at := strings.LastIndexByte(key, '/') + 1
 	return key[:at], key[at:]
@@ -101,7 +101,7 @@ func ParentOf(key string) (folder, name string) {
 // HasFolder reports whether a key lies in a folder of this name.
 func HasFolder(key, name string) bool { return strings.HasPrefix(key, name+"/") }
 
-// MatchesAll reports whether a pattern matches everything at the top.
+// MatchesAll reports whether a pattern has only asterisks and slashes.
 func MatchesAll(pattern string) bool { return strings.Trim(pattern, "*/") == "" }
 
 // LiteralPattern returns a pattern that matches only this text.
@@ -116,7 +116,8 @@ func LiteralPattern(text string) string {
 	return b.String()
 }
 
-// IsWild reports whether the key of a location, or a path of no file, has wildcards.
+// IsWild reports whether a location has wildcards. If a file with the exact name exists, a path has
+// none.
 func (l Location) IsWild() bool {
 	if l.Kind == LocalPath {
 		_, rest := splitWildcards(l.Path)
@@ -125,8 +126,8 @@ func (l Location) IsWild() bool {
 	return l.HasWildcard
 }
 
-// WildFolder returns the folder in which the wildcards of a location begin, and the pattern
-// below it.
+// WildFolder returns the deepest folder that comes before any wildcard of a location, and the
+// pattern below that folder.
 func WildFolder(l Location) (folder Location, pattern string) {
 	folder = l
 	folder.HasWildcard, folder.Pattern = false, ""

@@ -7,7 +7,8 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 )
 
-// Attributes are the flags for the attributes and the condition of a written object.
+// Attributes are the flags that set the attributes of a written object, and the condition of the
+// write.
 type Attributes struct {
 	contentType, contentEncoding, contentDisposition, contentLanguage string
 	cacheControl, storageClass, revision                              string
@@ -34,13 +35,13 @@ func (a *Attributes) Register(c *cobra.Command) {
 // A WriteOptions has the values of the flags as options of the library.
 type WriteOptions struct {
 	Attributes  []storage.WriteOption
-	Revision    []storage.RevisionOption // of the replaced object
-	IfAbsent    bool                     // which is one of the attributes, too
-	Conditional bool                     // whether there is a condition
+	Revision    []storage.RevisionOption // condition: the revision that the write must replace
+	IfAbsent    bool                     // true if Attributes contains the option IfAbsent
+	Conditional bool                     // true if the write has one of the two conditions
 }
 
-// Read returns options for the flags that are set. The library refuses invalid
-// values.
+// Read returns options for the flags that are set. It does not check their values, because the
+// library does.
 func (a *Attributes) Read(c *cobra.Command) (WriteOptions, error) {
 	var w WriteOptions
 	for _, flag := range []struct {
@@ -100,7 +101,8 @@ func (w WriteOptions) ForCopy() []storage.CopyOption {
 	return With(With[storage.CopyOption](nil, w.Attributes), w.Revision)
 }
 
-// With returns options with more, which are of a kind that fits.
+// With appends options of the type M to options of the type O. Each appended option must implement
+// O.
 func With[O, M any](opts []O, more []M) []O {
 	opts = opts[:len(opts):len(opts)]
 	for _, o := range more {

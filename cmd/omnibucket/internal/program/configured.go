@@ -2,100 +2,59 @@ package program
 
 import (
 	"errors"
-	"fmt"
 	"io/fs"
-	"maps"
-	"os"
-	"path/filepath"
-	"slices"
 	"strings"
 
 	"github.com/spf13/pflag"
 
-	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
-	"github.com/omnibucket/storage/cmd/omnibucket/internal/config"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
-	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/locations"
 )
 
-// ConfigFile returns the path of the configuration file: of --config, of the environment, or
-// the default place of the system. It is "" if the system has none, as without HOME: a file in
-// the current directory may be another user's.
+// ConfigFile returns the path of the configuration file. It is the value of --config, else the
+// environment variable, else the default of the system. Without a default, for example without
+// HOME, it is "". The current directory is never searched, because another user may own a file
+// there.
 func (p *Program) ConfigFile() string {
 	if p.Global.config != "" {
 		return p.Global.config
 	}
-	if path, set := p.Around.Lookup(config.PathVariable); set && path != "" {
+	if path, set := p.Around.Lookup(locations.PathVariable); set && path != "" {
 		return path
 	}
-	dir := p.configDir()
-	if dir == "" {
-		return ""
-	}
-	return filepath.Join(dir, "omnibucket", "config.yaml")
+	return locations.DefaultPath(p.Around.Lookup)
 }
 
-// configDir returns the directory of configuration files: $XDG_CONFIG_HOME on every system,
-// otherwise that of the system.
-func (p *Program) configDir() string {
-	if dir, set := p.Around.Lookup("XDG_CONFIG_HOME"); set && filepath.IsAbs(dir) {
-		return dir
-	}
-	dir, err := os.UserConfigDir()
-	if err != nil {
-		return ""
-	}
-	return dir
-}
-
-// LoadConfig reads the configuration file. It may be missing, unless the user named it.
+// LoadConfig reads the configuration file. A missing file is an error only if the user named it.
 func (p *Program) LoadConfig() error {
-	p.Stores.Config = config.Content{}
+	p.Stores.Config = &locations.Config{}
 	path := p.ConfigFile()
 	if path == "" {
 		return nil
 	}
-	text, err := os.ReadFile(path)
+	read, err := locations.ReadFile(path)
+	missing := errors.Is(err, fs.ErrNotExist)
 	switch {
-	case errors.Is(err, fs.ErrNotExist) && !p.namesConfig():
+	case missing && !p.namesConfig():
 		return nil
-	case errors.Is(err, fs.ErrNotExist) && p.Command != nil && p.Command.Parent() != nil && p.Command.Parent().Name() == "config":
-		return nil // "config add" creates it
+	case missing && p.Command != nil && p.Command.Parent() != nil && p.Command.Parent().Name() == "config":
+		return nil // "config add" creates the file
 	case err != nil:
-		return &storage.Error{
-			Code: storage.InvalidArgument, Err: fmt.Errorf("configuration file must be readable: %w", err),
-			Hint: "check --config and " + config.PathVariable,
-		}
-	}
-	p.Stores.Config, err = config.Parse(path, text)
-	if err != nil {
 		return err
 	}
-	return p.checkConfig(path)
+	p.Stores.Config = read
+	return p.checkSettings(path)
 }
 
 // namesConfig reports whether the user named the configuration file.
 func (p *Program) namesConfig() bool {
-	path, set := p.Around.Lookup(config.PathVariable)
+	path, set := p.Around.Lookup(locations.PathVariable)
 	return p.Global.config != "" || set && path != ""
 }
 
-// checkConfig refuses names and addresses that no command could use.
-func (p *Program) checkConfig(path string) error {
-	names := map[string]string{} // by variable
-	for _, name := range slices.Sorted(maps.Keys(p.Stores.Config.Locations)) {
-		if err := config.CheckLocation(name, p.Stores.Config.Locations[name]); err != nil {
-			return fmt.Errorf("%s: %w", path, err)
-		}
-		if other, taken := names[location.VariableOf(name)]; taken {
-			return argument.Invalid(
-				path+" must not have both "+other+" and "+name+", which are one name",
-				"remove one of them, or give it another name",
-			)
-		}
-		names[location.VariableOf(name)] = name
-	}
+// checkSettings refuses settings in the configuration file that are not names of flags.
+func (p *Program) checkSettings(path string) error {
 	known := map[string]bool{}
 	Settings(p.Command.Root(), func(flag *pflag.Flag) { known[flag.Name] = true })
 	for name := range p.Stores.Config.Settings {
@@ -109,19 +68,15 @@ func (p *Program) checkConfig(path string) error {
 	return nil
 }
 
-// LookupLocation returns the address for a name's variable: that of the environment or,
-// without one, of the configuration file.
+// LookupLocation returns the address that an environment variable sets for a location. If the
+// variable is not set, LookupLocation returns the address from the configuration file.
 func (s *Stores) LookupLocation(variable string) (address string, set bool) {
-	if variable == config.PathVariable || strings.HasPrefix(variable, config.FlagPrefix) {
+	if variable == locations.PathVariable || strings.HasPrefix(variable, locations.FlagPrefix) {
 		return "", false
 	}
 	if address, set = s.Lookup(variable); set {
 		return address, true
 	}
-	for name, address := range s.Config.Locations {
-		if location.VariableOf(name) == variable {
-			return address, true
-		}
-	}
-	return "", false
+	address, err := s.Config.Address(strings.TrimPrefix(variable, locations.Variable("")))
+	return address, err == nil
 }

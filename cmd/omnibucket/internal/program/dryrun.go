@@ -14,11 +14,12 @@ import (
 
 var (
 	errDryRunReason = errors.New("the command cannot predict this change")
-	// errDryRun is the error of an operation or a request that would change something.
+	// errDryRun is the error of an operation that --dry-run prevents, because it would change
+	// something.
 	errDryRun = &storage.Error{Code: storage.Unsupported, Err: errDryRunReason, Hint: "omit --dry-run to make the change"}
 )
 
-// NotInDryRun refuses --dry-run for a command that cannot predict its changes.
+// NotInDryRun fails with --dry-run. Commands that cannot predict their changes call it.
 func (p *Program) NotInDryRun() error {
 	if p.Global.DryRun {
 		return argument.Invalid("--dry-run must not be used with "+p.Command.Name(), "")
@@ -26,8 +27,9 @@ func (p *Program) NotInDryRun() error {
 	return nil
 }
 
-// refuseChanges refuses operations that change something. A dry run begins them, because the
-// library has checked their arguments and the features of the bucket before it calls this hook.
+// refuseChanges is a hook that refuses operations that change something. Before the library calls
+// the hook, it checks the arguments and the features of the bucket. So a dry run finds these
+// errors, too.
 func refuseChanges(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 	switch op.Name {
 	case "Upload", "Copy", "Remove", "SetTags", "Restore", "CreateBucket", "UpdateBucket":
@@ -36,7 +38,8 @@ func refuseChanges(_ context.Context, op storage.Operation) (context.Context, fu
 	return nil, nil, nil
 }
 
-// OfDryRun returns the error of an operation. If only the dry run refused it, that is nil.
+// OfDryRun returns nil if err only says that a dry run refused an operation. Otherwise it returns
+// err.
 func OfDryRun(err error) error {
 	if errors.Is(err, errDryRunReason) {
 		return nil
@@ -44,8 +47,8 @@ func OfDryRun(err error) error {
 	return err
 }
 
-// addressToOpen returns the address of a location for storage.Open. With --dry-run, a directory
-// that would be created is an empty bucket in memory.
+// addressToOpen returns the address that storage.Open needs for a location. With --dry-run, a
+// missing directory is replaced with an empty bucket in memory, so that it is not created.
 func (s *Stores) addressToOpen(l location.Location) string {
 	if !s.flags.DryRun || l.Scheme != "file" {
 		return l.Address()

@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// An Event is what a command did to one object or bucket, or would do with --dry-run. It is
-// a line of --json; docs/cli.md describes its fields.
+// An Event says what a command did to one object or bucket, or would do with --dry-run. With --json
+// it is printed as a line. docs/cli.md describes its fields.
 type Event struct {
 	Event       string `json:"event"` // such as "uploaded"
 	Key         string `json:"key,omitempty"`
@@ -20,7 +20,7 @@ type Event struct {
 	Version     string `json:"version,omitempty"`
 	DryRun      bool   `json:"dryRun,omitempty"`
 
-	Code  storage.Code `json:"code,omitempty"` // of a failure
+	Code  storage.Code `json:"code,omitempty"` // set if the event is a failure
 	Error string       `json:"error,omitempty"`
 }
 
@@ -37,10 +37,10 @@ type summary struct {
 	Seconds     float64 `json:"seconds"`
 	DryRun      bool    `json:"dryRun,omitempty"`
 
-	Forecast *forecast `json:"forecast,omitempty"` // of a dry run
+	Forecast *forecast `json:"forecast,omitempty"` // set in a dry run
 }
 
-// A forecast is what a dry run says of the work of a job.
+// A forecast describes the work that a job would do, in a dry run.
 type forecast struct {
 	Reads    int64 `json:"reads"`
 	Writes   int64 `json:"writes"`
@@ -48,24 +48,25 @@ type forecast struct {
 	Sent     int64 `json:"sent"`
 	Received int64 `json:"received"`
 	Needed   int64 `json:"needed"`
-	Free     int64 `json:"free"` // -1: not known
+	Free     int64 `json:"free"` // bytes free at the destination; -1 if unknown
 }
 
-// Emit reports an event: as a line of JSON, or with --verbose or --dry-run as text. Several
-// goroutines may call it at the same time.
+// Emit prints an event: with --json as a line of JSON, and with --verbose or --dry-run as text. Several goroutines may
+// call it at the same time.
 func (p *Program) Emit(e Event, text string) {
 	e.DryRun = p.Global.DryRun
 	p.printing.Lock()
 	defer p.printing.Unlock()
 	switch {
 	case p.Global.JSON:
-		_ = p.Out.JSON(e) // p.out keeps the error
+		_ = p.Out.JSON(e) // p.Out keeps a write error
 	case e.Event != failedEvent && (p.Global.Verbose || p.Global.DryRun):
 		p.Out.Printf("%s\n", text)
 	}
 }
 
-// FlushEvents writes what was reported. If nobody reads it, the context ends.
+// FlushEvents writes the buffered events. If nobody reads the output any longer, it cancels the
+// command's context.
 func (p *Program) FlushEvents() {
 	p.printing.Lock()
 	defer p.printing.Unlock()
@@ -74,12 +75,13 @@ func (p *Program) FlushEvents() {
 
 const failedEvent = "failed"
 
-// EmitFailure reports the failure of one object. Its error is printed at the end.
+// EmitFailure emits an event for the failure of one object. The command prints the error itself
+// when it ends.
 func (p *Program) EmitFailure(key string, err error) {
 	p.Emit(Event{Event: failedEvent, Key: key, Code: storage.CodeOf(err), Error: p.Explain(err).What}, "")
 }
 
-// emitChange reports a change of a job.
+// emitChange emits an event for a change that a job made.
 func (p *Program) emitChange(c transfer.Change) {
 	if c.Action == transfer.Failed {
 		p.EmitFailure(c.Key, c.Err)
@@ -94,8 +96,9 @@ func (p *Program) emitChange(c transfer.Change) {
 	)
 }
 
-// Summarize prints the report of a job: with --json as a line of standard output, otherwise
-// on standard error. A job that ended with err before it did anything has none.
+// Summarize prints the report of a job. With --json it prints a line on standard output, and
+// otherwise a line on standard error. If the job failed before it did anything, Summarize prints
+// nothing.
 func (p *Program) Summarize(r *transfer.Report, err error) {
 	switch {
 	case r == nil, err != nil && IsEmpty(r):
@@ -108,11 +111,11 @@ func (p *Program) Summarize(r *transfer.Report, err error) {
 			Forecast: (*forecast)(r.Forecast),
 		})
 	default:
-		p.Note("%s", FirstLine(r.String())) // failures are printed as errors
+		p.Note("%s", FirstLine(r.String())) // the other lines are failures, which are printed as errors
 	}
 }
 
-// IsEmpty reports whether a job counted nothing.
+// IsEmpty reports whether all counts of a job's report are 0.
 func IsEmpty(r *transfer.Report) bool {
 	return r.Transferred+r.Skipped+r.Ignored+r.Deleted+r.Failed == 0
 }
@@ -126,13 +129,13 @@ func (p *Program) Note(format string, arguments ...any) {
 	p.printing.Lock()
 	defer p.printing.Unlock()
 	if p.Global.JSON {
-		text, _ := json.Marshal(noteLine{"note", line}) // text never fails
+		text, _ := json.Marshal(noteLine{"note", line}) // Marshal never fails for text
 		line = string(text)
 	}
 	_, _ = fmt.Fprintln(p.Around.Err, line)
 }
 
-// A noteLine is a note with --json, on standard error.
+// A noteLine is the line of JSON that Note prints with --json.
 type noteLine struct {
 	Event string `json:"event"` // "note"
 	Note  string `json:"note"`

@@ -16,7 +16,7 @@ import (
 	"github.com/omnibucket/storage/internal/joined"
 )
 
-// The exit codes, which the help of the root command lists.
+// These are the exit codes, which the help of the root command lists.
 const (
 	exitFailure      = 1
 	ExitUsage        = 2
@@ -26,22 +26,22 @@ const (
 	exitBrokenPipe   = 128 + 13 // as a shell reports SIGPIPE
 )
 
-// maxPrintedErrors limits the printed errors of a job.
+// maxPrintedErrors is the largest number of a job's errors that are printed.
 const maxPrintedErrors = 20
 
-// A reportedError has been printed.
+// A reportedError is an error that has been printed, and must not be printed again.
 type reportedError struct{ error }
 
 func (e reportedError) Unwrap() error { return e.error }
 
-// Reported returns err as an error that has been printed.
+// Reported marks err as printed, so that ExitCodeFor does not print it again.
 func Reported(err error) error { return reportedError{err} }
 
-// InLines returns an error that is printed in a line for each error that err joins.
+// InLines returns err in a form that is printed with one line for each joined error.
 func InLines(err error) error { return errors.Join(joined.Errors(err)...) }
 
-// ExitCodeFor prints err and returns the exit code. An error of the output comes
-// first, because it ended the command.
+// ExitCodeFor prints err and returns the exit code. If writing the output failed, it uses that
+// error instead, because that error ended the command.
 func (p *Program) ExitCodeFor(ctx context.Context, command *cobra.Command, err error) int {
 	var shown reportedError
 	switch {
@@ -72,7 +72,7 @@ func (p *Program) ExitCodeFor(ctx context.Context, command *cobra.Command, err e
 	return exitCode(storage.CodeOf(err))
 }
 
-// printUsageError prints the error of an invalid command line, and what shows the valid ones.
+// printUsageError prints the error of an invalid command line, and the usage.
 func (p *Program) printUsageError(err error, usage string) {
 	if !p.Global.JSON {
 		p.PrintError(err)
@@ -86,9 +86,9 @@ func (p *Program) printUsageError(err error, usage string) {
 	p.PrintError(err)
 }
 
-// withSuggestion returns the error of an unknown command with what to use as a hint: the commands that
-// have its name in another program, else cobra's suggestions, which only resemble it. Cobra repeats a name
-// of both kinds.
+// withSuggestion adds a hint to the error of an unknown command. The hint lists the commands that
+// other programs call by this name. If there are none, it lists cobra's suggestions, which are
+// spelled similarly.
 func withSuggestion(root *cobra.Command, err error) error {
 	what, others, suggested := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
 	if !suggested {
@@ -123,8 +123,8 @@ func exitCode(code storage.Code) int {
 	return exitFailure
 }
 
-// PrintError prints an error on standard error: what happened, with a line for each of joined
-// errors, and then what to do. With --json it is a line of JSON.
+// PrintError prints an error on standard error: first what happened, with a line for each joined error, and then what
+// the user can do. With --json it prints a line of JSON.
 func (p *Program) PrintError(err error) {
 	p.printing.Lock()
 	defer p.printing.Unlock()
@@ -132,7 +132,7 @@ func (p *Program) PrintError(err error) {
 	if p.Global.JSON {
 		text, _ := json.Marshal(
 			errorLine{"error", storage.CodeOf(err), x.What, x.Hints, x.Requests},
-		) // text never fails
+		) // Marshal never fails for text
 		_, _ = fmt.Fprintf(p.Around.Err, "%s\n", text)
 		return
 	}
@@ -162,22 +162,22 @@ func (p *Program) PrintError(err error) {
 	}
 }
 
-// An errorLine is an error with --json, on standard error.
+// An errorLine is the line of JSON that PrintError prints with --json.
 type errorLine struct {
 	Event string       `json:"event"` // "error"
 	Code  storage.Code `json:"code,omitempty"`
 	Error string       `json:"error"`
 	Hints []string     `json:"hints,omitempty"`
 
-	Requests []string `json:"requests,omitempty"` // their ids, with --verbose
+	Requests []string `json:"requests,omitempty"` // request ids, with --verbose
 }
 
-// Explain returns err for users of the current command.
+// Explain describes err for users of the current command.
 func (p *Program) Explain(err error) explain.Explanation {
 	return explain.Error(p.Command, err, p.Global.Verbose)
 }
 
-// ExitStatus is the exit code of a program that has reported its error.
+// ExitStatus is an error that sets the exit code. The program has already printed the reason.
 type ExitStatus int
 
 func (e ExitStatus) Error() string { return fmt.Sprintf("exit code %d", int(e)) }

@@ -10,17 +10,19 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/internal/quantity"
 	"github.com/omnibucket/storage/transfer"
 )
 
-// FilterFlags are the flags that select files, of each command that walks.
+// FilterFlags are the flags that select files, such as --include. Every command that walks folders
+// has them.
 type FilterFlags struct {
 	include, includeFrom           []string
 	exclude, excludeFrom           []string
 	minSize, maxSize, newer, older string
 	names                          []string
 	Flags                          *pflag.FlagSet
-	now                            func() time.Time // nil is time.Now
+	now                            func() time.Time // nil means time.Now
 }
 
 // Register adds the flags to a command.
@@ -82,7 +84,8 @@ func (f *FilterFlags) Options() ([]transfer.Option, error) {
 					"and exclusions win, whatever their order is")
 		case len(patterns) > 0:
 			opts = append(opts, list.with(patterns...))
-		case len(list.files) > 0 && list.name == "--include-from": // nothing would mean everything
+		// A file without patterns would select everything.
+		case len(list.files) > 0 && list.name == "--include-from":
 			return nil, argument.Invalid("--include-from must have a pattern", "")
 		}
 	}
@@ -93,7 +96,7 @@ func (f *FilterFlags) Options() ([]transfer.Option, error) {
 		if f.Flags == nil || !f.Flags.Changed(flag.name) {
 			continue
 		}
-		size, err := argument.ParseSize("--"+flag.name, flag.value)
+		size, err := quantity.Size("--"+flag.name, flag.value)
 		if err != nil {
 			return nil, err
 		}
@@ -119,8 +122,8 @@ func (f *FilterFlags) Options() ([]transfer.Option, error) {
 	return opts, nil
 }
 
-// matchesEverything reports whether a pattern matches every key. With the AWS CLI, such an exclusion is the
-// first of two flags, and the second includes again.
+// matchesEverything reports whether a pattern matches every key. Users of the AWS CLI write
+// --exclude '*' before an --include, which would select nothing here.
 func matchesEverything(pattern string) bool {
 	switch strings.TrimPrefix(strings.TrimPrefix(pattern, "./"), "/") {
 	case "*", "**", "**/*", "**/**":
@@ -138,8 +141,8 @@ func (f *FilterFlags) Filter() (*transfer.Filter, error) {
 	return transfer.NewFilter(opts...)
 }
 
-// SelectsBelow reports whether a filter selects an entry, whose key it takes relative to a
-// folder.
+// SelectsBelow reports whether a filter selects an entry. The filter's patterns apply to the key
+// relative to a folder.
 func SelectsBelow(filter *transfer.Filter, folder string, e storage.ListEntry) bool {
 	e.Key = strings.TrimPrefix(e.Key, folder)
 	return filter.Selects(e)

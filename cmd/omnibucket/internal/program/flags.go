@@ -14,15 +14,15 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 )
 
-// globalFlags are the flags of every command. The environment and the configuration file
-// may set them, too.
+// globalFlags are the flags that every command has. The environment and the configuration file can
+// set them, too.
 type globalFlags struct {
 	DryRun, JSON, Verbose, quiet, noProgress, requests bool
 
-	Concurrency int // 0 means as many as help
+	Concurrency int // 0 means the command's default
 	bwlimit     string
-	timeout     time.Duration // 0 means the library's
-	retries     int           // used if the flag is given
+	timeout     time.Duration // 0 means the library's timeout
+	retries     int           // used only if the flag is given
 
 	Endpoint, Region, Profile, awsProfile string
 
@@ -84,12 +84,15 @@ func Settings(root *cobra.Command, visit func(*pflag.Flag)) {
 	})
 }
 
-// Prepare reads the configuration before a command runs: flags that are not given come
-// from the environment, and then from the file.
+// Prepare reads the configuration before a command runs. If a flag is not given, its value comes
+// from the environment, and else from the configuration file.
 func (p *Program) Prepare(c *cobra.Command) error {
 	p.Command = c
-	if c.Name() == "serve" || c.Name() == "sign" {
-		p.Stores.ends = false // serve keeps the process, and sign needs no object
+	switch c.Name() {
+	case "mcp", "serve", "sign":
+		// A store in memory is permitted: a server keeps it until the server stops, and sign needs
+		// no object.
+		p.Stores.ends = false
 	}
 	if err := p.LoadConfig(); err != nil && needsConfig(c) {
 		return err
@@ -121,13 +124,13 @@ func (p *Program) Prepare(c *cobra.Command) error {
 		failed = p.CheckGlobals(c)
 	}
 	if parent := c.Parent(); failed != nil && parent != nil && parent.Name() == "config" && c.Name() != "set" {
-		return nil // "config unset" removes what is invalid
+		return nil // so that "config unset" can remove an invalid setting
 	}
 	return failed
 }
 
-// needsConfig reports whether a command needs a valid configuration. These only print what the
-// program is.
+// needsConfig reports whether a command needs a valid configuration. Commands that only print facts about the program
+// do not.
 func needsConfig(c *cobra.Command) bool {
 	if c.HasParent() && c.Parent().Name() == "completion" {
 		return false
@@ -135,7 +138,7 @@ func needsConfig(c *cobra.Command) bool {
 	return c.HasParent() && !slices.Contains([]string{"version", "help", "completion"}, c.Name())
 }
 
-// CheckGlobals checks the flags of every command, and does what they say for all buckets.
+// CheckGlobals checks the global flags, and sets up what they configure for all buckets.
 func (p *Program) CheckGlobals(c *cobra.Command) error {
 	f := &p.Global
 	if f.Concurrency < 1 && c.Flag("concurrency").Changed {
@@ -154,7 +157,7 @@ func (p *Program) CheckGlobals(c *cobra.Command) error {
 	return p.selectCredentials()
 }
 
-// checkRetries checks --timeout and --retries, and makes the policy of every bucket.
+// checkRetries checks --timeout and --retries. It sets the retry policy of all buckets.
 func (p *Program) checkRetries(c *cobra.Command) error {
 	f := &p.Global
 	if f.timeout <= 0 && c.Flag("timeout").Changed {
@@ -171,8 +174,8 @@ func (p *Program) checkRetries(c *cobra.Command) error {
 	return nil
 }
 
-// withParameters returns a location with the parameters of the flags that its address does
-// not have.
+// withParameters adds parameters for the global flags to the address of a location. It does not
+// replace parameters that the address already has.
 func (f *globalFlags) withParameters(l location.Location) location.Location {
 	if l.Kind != location.InBucket && l.Kind != location.Account {
 		return l
@@ -190,8 +193,8 @@ func (f *globalFlags) withParameters(l location.Location) location.Location {
 	return l
 }
 
-// HumanFlag registers the flag for sizes in units, whose letter is -h, as du and ls have it. Help is
-// --help.
+// HumanFlag registers --human, which prints sizes with units. Its short form is -h, as in the du
+// and ls of Unix. So --help has no short form.
 func HumanFlag(c *cobra.Command, human *bool, usage string) {
 	c.Flags().BoolVarP(human, "human", "h", false, usage)
 	c.Flags().Bool("help", false, "help for "+c.Name())

@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/localfile"
 )
 
-// Input returns standard input as a body. If it is a file, the body is that file, which is
-// uploaded without a copy.
+// Input returns standard input as the body of an upload. If standard input is a regular file, the
+// body is that file, so that the upload reads it in place.
 func (p *Program) Input(ctx context.Context) (body io.Reader, release func()) {
 	if file, ok := p.Around.In.(*os.File); ok {
 		if info, err := file.Stat(); err == nil && info.Mode().IsRegular() {
@@ -22,8 +22,8 @@ func (p *Program) Input(ctx context.Context) (body io.Reader, release func()) {
 	return interruptible(ctx, func() (io.ReadCloser, error) { return io.NopCloser(p.Around.In), nil })
 }
 
-// interruptible returns what open opens as a body. Opening or reading a pipe may block forever, so
-// the body fails when ctx is done, and nothing is stored.
+// interruptible returns a body that reads the result of open. Opening or reading a pipe may block
+// forever, so the body fails when ctx is done. The upload then stores nothing.
 func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (body io.Reader, release func()) {
 	reader, writer := io.Pipe()
 	stop := context.AfterFunc(ctx, func() { _ = writer.CloseWithError(ctx.Err()) })
@@ -31,9 +31,9 @@ func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (bod
 		from, err := open()
 		if err == nil {
 			_, err = io.Copy(writer, from)
-			_ = from.Close() // it was only read
+			_ = from.Close() // nothing was written to it
 		}
-		_ = writer.CloseWithError(err) // nil is EOF
+		_ = writer.CloseWithError(err) // if err is nil, the reader receives io.EOF
 	}()
 	return reader, func() {
 		stop()
@@ -41,14 +41,14 @@ func interruptible(ctx context.Context, open func() (io.ReadCloser, error)) (bod
 	}
 }
 
-// UploadPath uploads a file, or what another process writes to a named pipe.
+// UploadPath uploads a file, or the bytes that another process writes to a named pipe.
 func (p *Program) UploadPath(
 	ctx context.Context, bucket storage.Bucket, key, path string, opts []storage.UploadOption,
 ) (*storage.Attrs, error) {
 	if info, err := os.Stat(path); err != nil || info.Mode()&fs.ModeNamedPipe == 0 {
 		return uploadFile(ctx, bucket, key, path, opts)
 	}
-	if p.Global.DryRun { // which must take nothing from the pipe
+	if p.Global.DryRun { // a dry run must not read the pipe
 		return bucket.Upload(ctx, key, strings.NewReader(""), opts...)
 	}
 	body, release := interruptible(ctx, func() (io.ReadCloser, error) { return os.Open(path) })
@@ -56,17 +56,19 @@ func (p *Program) UploadPath(
 	return bucket.Upload(ctx, key, body, opts...)
 }
 
-// uploadFile uploads a file as it is when it is opened. If it changes meanwhile, nothing is stored.
+// uploadFile uploads a file. If another program changes the file during the upload, uploadFile
+// stores nothing and fails.
 func uploadFile(
 	ctx context.Context, bucket storage.Bucket, key, path string, opts []storage.UploadOption,
 ) (*storage.Attrs, error) {
 	file, err := os.Open(path)
 	if err != nil {
-		return storage.UploadFile(ctx, bucket, key, path, opts...) // which returns the error
+		return storage.UploadFile(ctx, bucket, key, path, opts...) // UploadFile returns the error of the path
 	}
-	defer func() { _ = file.Close() }() // it was only read
+	defer func() { _ = file.Close() }() // nothing was written to it
 	info, err := file.Stat()
-	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 { // files of /proc have size 0 and content
+	// A file of /proc has content although its size is 0.
+	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
 		return bucket.Upload(ctx, key, file, opts...)
 	}
 	content := localfile.NewStable(file, info)
@@ -77,7 +79,7 @@ func uploadFile(
 	return attrs, err
 }
 
-// ChangedFile returns the error of a file that changed while it was read.
+// ChangedFile returns the error for a file that changed while it was read.
 func ChangedFile(path string) error {
 	return &storage.Error{
 		Code: storage.Changed, Key: path, Err: localfile.ErrChanged,

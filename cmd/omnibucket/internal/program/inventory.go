@@ -20,7 +20,8 @@ func InventoryFlag(flags *pflag.FlagSet, text *string) {
 	)
 }
 
-// OpenInventory opens the inventory of a bucket whose manifest is at a location, or returns nil for "".
+// OpenInventory opens the inventory of a bucket. text is the location of the inventory's manifest.
+// If text is "", OpenInventory returns nil.
 func (s *Stores) OpenInventory(ctx context.Context, text string, of storage.ReadWriter) (*transfer.Inventory, error) {
 	if text == "" {
 		return nil, nil
@@ -51,7 +52,7 @@ func (s *Stores) InventoryOption(ctx context.Context, text string, of storage.Re
 	return []transfer.Option{transfer.WithInventory(i)}, nil
 }
 
-// Inventoried returns a bucket that lists its inventory, and says how old that is.
+// Inventoried returns a bucket whose listing comes from its inventory, and prints how old the inventory is.
 func (p *Program) Inventoried(ctx context.Context, text string, b storage.Bucket) (storage.Bucket, error) {
 	i, err := p.Stores.OpenInventory(ctx, text, b)
 	if i == nil {

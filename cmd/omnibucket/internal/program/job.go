@@ -34,7 +34,7 @@ func (p *Program) jobOptions() []transfer.Option {
 	return opts
 }
 
-// FirstLine returns a text without its other lines.
+// FirstLine returns the first line of a text.
 func FirstLine(text string) string {
 	line, _, _ := strings.Cut(text, "\n")
 	return line

@@ -8,14 +8,12 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
-	"github.com/omnibucket/storage/cmd/omnibucket/internal/config"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/locations"
 )
 
-// namedLayers are the layers of locations by the variable of their name. All buckets of a location
-// share them.
+// namedLayers holds the open layers of named locations. All buckets of a location share its layers.
 type namedLayers struct {
 	by      map[string][]driver.Layer
 	closers []io.Closer
@@ -29,62 +27,61 @@ func (n *namedLayers) close() error {
 	return errors.Join(failures...)
 }
 
-// configuredLayers returns the layers of a location, from the store outwards: those of the
-// configuration, and those of the flags of serve. Their cache is below the encryption, so that the
-// disk has encrypted bytes, too.
-func (s *Stores) configuredLayers(l location.Location) []config.Layer {
+// configuredLayers returns the layers of a location, from the store outwards. They come from the
+// configuration and from flags of serve. The cache of serve is nearer to the store than encryption,
+// so that the cached bytes are encrypted.
+func (s *Stores) configuredLayers(l location.Location) []locations.Layer {
 	layers := s.layersInFile(l)
 	if s.CacheDir != "" {
-		at := slices.IndexFunc(layers, func(c config.Layer) bool { return c.Encrypt != nil || c.ReadOnly != nil })
+		at := slices.IndexFunc(layers, func(c locations.Layer) bool {
+			return c.Name == "encrypt" || c.Name == "readonly"
+		})
 		if at < 0 {
 			at = len(layers)
 		}
-		layers = slices.Insert(layers, at, config.Layer{DiskCache: &config.DiskCache{Dir: s.CacheDir}})
+		cache := locations.Layer{Name: "diskcache", Settings: map[string]any{"dir": s.CacheDir}}
+		layers = slices.Insert(layers, at, cache)
 	}
 	if s.ReadOnly {
-		layers = append(layers, config.Layer{ReadOnly: &struct{}{}})
+		layers = append(layers, locations.Layer{Name: "readonly"})
 	}
 	return layers
 }
 
-func (s *Stores) layersInFile(l location.Location) (layers []config.Layer) {
-	for name, of := range s.Config.Layers {
-		if l.Name != "" && location.VariableOf(name) == location.VariableOf(l.Name) {
-			layers = slices.Clone(of)
-		}
-	}
-	return layers
+func (s *Stores) layersInFile(l location.Location) []locations.Layer {
+	found, _ := s.Config.Find(l.Name)
+	return slices.Clone(found.Layers)
 }
 
-// openOther opens the second store of a mirror, or the old one of an overlay.
-func (s *Stores) openOther(ctx context.Context, name string) (storage.Bucket, error) {
-	l, err := s.LocateInBucket(name + ":")
-	switch {
-	case err != nil:
+// openOther opens the second store of a mirror, or the old store of an overlay.
+func (s *Stores) openOther(ctx context.Context, address string, _ ...storage.OpenOption) (storage.Bucket, error) {
+	l, err := location.ParseAddress(address)
+	if err != nil {
 		return nil, err
-	case l.Prefix != "" || l.Key != "" || len(s.layersInFile(l)) > 0:
-		return nil, argument.Invalid("mirror and overlay must name a location of a whole bucket without layers", "")
 	}
-	return InRegion(ctx, l, func(l location.Location) (storage.Bucket, error) {
+	return InRegion(ctx, s.flags.withParameters(l), func(l location.Location) (storage.Bucket, error) {
 		return storage.Open(ctx, s.addressToOpen(l), s.openOptions(s.layers)...)
 	})
 }
 
-// hasLayers returns the variable of a location with layers, or "".
+// hasLayers returns the key of a location's layers in namedLayers. The key is the name of the
+// environment variable of the location. If the location has no layers, hasLayers returns "".
 func (s *Stores) hasLayers(l location.Location) string {
 	if len(s.configuredLayers(l)) == 0 {
 		return ""
 	}
-	return location.VariableOf(l.Name)
+	return locations.Variable(l.Name)
 }
 
 // HasTwoStores reports whether a location has a layer that makes one bucket of two stores.
 func (s *Stores) HasTwoStores(l location.Location) bool {
-	return slices.ContainsFunc(s.layersInFile(l), func(c config.Layer) bool { return c.Other() != "" })
+	return slices.ContainsFunc(s.layersInFile(l), func(c locations.Layer) bool {
+		return c.Name == "mirror" || c.Name == "overlay"
+	})
 }
 
-// Layers returns the layers of an account or of one bucket, from the store outwards. Close of the
-// buckets closes them.
+// Layers returns the layers of an account or of one bucket, from the store outwards. They stay open
+// until the program closes its buckets.
 func (s *Stores) Layers(ctx context.Context, l location.Location) ([]driver.Layer, error) {
 	if err := s.checkOneBucket(l); err != nil {
 		return nil, err
@@ -94,7 +91,8 @@ func (s *Stores) Layers(ctx context.Context, l location.Location) ([]driver.Laye
 	return s.layersOf(ctx, l)
 }
 
-// checkOneBucket refuses a second store for all buckets of an account.
+// checkOneBucket refuses a layer of two stores, such as mirror, if the location names a whole
+// account.
 func (s *Stores) checkOneBucket(l location.Location) error {
 	if (l.Kind == location.Account || l.InAccount) && s.HasTwoStores(l) {
 		return argument.Invalid("a location with the layer mirror or overlay must be one bucket",
@@ -103,8 +101,8 @@ func (s *Stores) checkOneBucket(l location.Location) error {
 	return nil
 }
 
-// layersOf returns the limit of --bwlimit, which is about requests of the store, and then the layers of
-// the location.
+// layersOf returns all layers of a location, from the store outwards. The layer of --bwlimit is
+// next to the store.
 func (s *Stores) layersOf(ctx context.Context, l location.Location) ([]driver.Layer, error) {
 	if s.Raw {
 		return slices.Concat(s.layers, []driver.Layer{asFile}), nil
@@ -124,32 +122,29 @@ func (s *Stores) madeLayers(ctx context.Context, l location.Location) ([]driver.
 	if made, known := own.by[name]; known {
 		return made, nil
 	}
-	var layers []driver.Layer
-	for _, c := range s.configuredLayers(l) {
-		if dir := l.Directory(); c.DiskCache != nil && dir != "" &&
-			driver.Overlap(serving.Directory(c.DiskCache.Dir), serving.Directory(dir)) {
-			return nil, argument.Invalid("the directory of a cache must not overlap with that of the location",
-				"name a directory outside of the location")
-		}
-		layer, closer, err := c.New(
-			s.Lookup, func(name string) (storage.Bucket, error) { return s.openOther(ctx, name) },
-		)
+	of := *s.Config
+	of.Lookup, of.OpenBucket = s.Lookup, s.openOther
+	layered := locations.Location{Address: l.Address(), Layers: s.configuredLayers(l)}
+	if l.Kind == location.LocalPath {
+		in, err := l.InDirectory(l.Path, "")
 		if err != nil {
 			return nil, err
 		}
-		layers = append(layers, layer)
-		if closer != nil {
-			own.closers = append(own.closers, closer)
-		}
+		layered.Address = in.Address()
 	}
+	opened, err := of.OpenLayers(ctx, l.Name, layered)
+	if err != nil {
+		return nil, err
+	}
+	own.closers = append(own.closers, opened)
 	if own.by == nil {
 		own.by = map[string][]driver.Layer{}
 	}
-	own.by[name] = layers
-	return layers, nil
+	own.by[name] = opened.Layers
+	return opened.Layers, nil
 }
 
-// ErrReadOnly refuses a change of a bucket that may not be changed.
+// ErrReadOnly is the error of a change in a location with the layer readonly.
 var ErrReadOnly = &storage.Error{
 	Code: storage.PermissionDenied, Err: errors.New("the location has the layer readonly"),
 	Hint: "name a location without it to change the bucket",
@@ -157,15 +152,16 @@ var ErrReadOnly = &storage.Error{
 
 // IsReadOnly reports whether a location has the layer readonly.
 func (s *Stores) IsReadOnly(l location.Location) bool {
-	return slices.ContainsFunc(s.configuredLayers(l), func(c config.Layer) bool { return c.ReadOnly != nil })
+	return slices.ContainsFunc(s.configuredLayers(l), func(c locations.Layer) bool { return c.Name == "readonly" })
 }
 
 // IsEncrypted reports whether a location has the layer encrypt.
 func (s *Stores) IsEncrypted(l location.Location) bool {
-	return slices.ContainsFunc(s.layersInFile(l), func(c config.Layer) bool { return c.Encrypt != nil })
+	return slices.ContainsFunc(s.layersInFile(l), func(c locations.Layer) bool { return c.Name == "encrypt" })
 }
 
-// serviceOptions returns the options for the account of a location.
+// serviceOptions returns the options for opening the account of a location. With the layer
+// readonly, they refuse to create, update and delete buckets.
 func (s *Stores) serviceOptions(l location.Location) []storage.OpenOption {
 	if !s.IsReadOnly(l) {
 		return nil

@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/layers/readonly"
 )
 
-// startLimit makes the limit of --bwlimit, which all buckets share.
+// startLimit creates the bandwidth limit of --bwlimit. All buckets share it.
 func (s *Stores) startLimit() error {
 	if s.flags.bwlimit == "" {
 		return nil
@@ -30,7 +30,7 @@ func (s *Stores) startLimit() error {
 	s.Buckets.mu.Lock()
 	defer s.Buckets.mu.Unlock()
 	layer, known := s.Buckets.limits[s.flags.bwlimit]
-	if !known { // lines of run with the same flag share its limit
+	if !known { // lines of "omnibucket run" with the same flag share a limit
 		if layer, err = limit.New(limit.Config{Bytes: timetable}); err != nil {
 			return err
 		}
@@ -43,18 +43,20 @@ func (s *Stores) startLimit() error {
 	return nil
 }
 
-// selectCredentials selects a profile of AWS's files, as the variable of AWS does.
+// selectCredentials selects the AWS profile of --aws-profile, by setting the variable AWS_PROFILE.
 func (p *Program) selectCredentials() error {
 	if p.Global.awsProfile == "" {
 		return nil
 	}
-	if p.InBatch && os.Getenv("AWS_PROFILE") != p.Global.awsProfile { // other lines would get it, too
+	// The variable applies to the whole process, so all lines of "omnibucket run" need the same
+	// profile.
+	if p.InBatch && os.Getenv("AWS_PROFILE") != p.Global.awsProfile {
 		return argument.Invalid("--aws-profile must be the same for all lines", "set it before the name of the file")
 	}
 	return os.Setenv("AWS_PROFILE", p.Global.awsProfile)
 }
 
-// openOptions returns the options for every bucket, with its layers.
+// openOptions returns the options with which every bucket is opened, including its layers.
 func (s *Stores) openOptions(layers []driver.Layer) []storage.OpenOption {
 	opts := []storage.OpenOption{storage.WithRetry(s.retry)}
 	for _, layer := range layers {

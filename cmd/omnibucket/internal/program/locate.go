@@ -6,9 +6,11 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/locations"
 )
 
-// Locate parses an argument of any kind. Flags add parameters to its address.
+// Locate parses an argument of any kind. It adds the parameters that the global flags set to the
+// argument's address.
 func (s *Stores) Locate(text string) (location.Location, error) {
 	l, err := location.Parse(text, s.LookupLocation)
 	if err != nil {
@@ -20,8 +22,8 @@ func (s *Stores) Locate(text string) (location.Location, error) {
 	return s.flags.withParameters(l), nil
 }
 
-// LocateInBucket parses an argument that must be in a bucket. A directory of this machine is
-// a bucket, too.
+// LocateInBucket parses an argument that must name something in a bucket. A local directory counts
+// as a bucket.
 func (s *Stores) LocateInBucket(text string) (location.Location, error) {
 	l, err := s.Locate(text)
 	switch {
@@ -39,8 +41,9 @@ func (s *Stores) LocateInBucket(text string) (location.Location, error) {
 	}
 }
 
-// LocateEntry is LocateInBucket, but a directory of this machine is a folder in the bucket of
-// its parent directory, so that a command applies to the directory itself.
+// LocateEntry parses an argument that must name something in a bucket. A local directory counts as
+// a folder in the bucket of its parent directory, so that a command can change the directory
+// itself.
 func (s *Stores) LocateEntry(text string) (location.Location, error) {
 	l, err := s.Locate(text)
 	if err == nil && l.Kind == location.LocalPath && !l.IsWild() {
@@ -49,12 +52,13 @@ func (s *Stores) LocateEntry(text string) (location.Location, error) {
 	return s.LocateInBucket(text)
 }
 
-// checkPath refuses a path that is the name of a location, and of no file.
+// checkPath refuses a path that does not exist and equals the name of a location, because its colon
+// was probably forgotten.
 func (s *Stores) checkPath(path string) error {
-	if !location.NameForm.MatchString(path) {
+	if !locations.IsName(path) {
 		return nil
 	}
-	if _, known := s.LookupLocation(location.VariableOf(path)); !known {
+	if _, known := s.LookupLocation(locations.Variable(path)); !known {
 		return nil
 	}
 	if _, err := os.Lstat(path); err == nil {
@@ -66,8 +70,8 @@ func (s *Stores) checkPath(path string) error {
 	)
 }
 
-// NameOf returns a location as a line of output shows it: the address without parameters, or
-// the path.
+// NameOf returns a location in the form that is printed: the path, or the address without
+// parameters.
 func NameOf(l location.Location) string {
 	switch {
 	case l.Path != "":

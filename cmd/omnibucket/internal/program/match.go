@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 )
 
-// EachMatch calls do with each object that an argument names: that of its key, or those that
-// match its wildcards. After a failure it prints the error and continues.
+// EachMatch calls do with each object that an argument names. An argument with wildcards names all
+// objects that match. After a failure it prints the error and continues.
 func (p *Program) EachMatch(
 	ctx context.Context, text string, literal bool, do func(b storage.Bucket, l location.Location) error,
 ) error {
@@ -50,14 +50,14 @@ func (p *Program) EachMatch(
 	return first
 }
 
-// WildcardHelp is the help of commands that expand wildcards.
+// WildcardHelp is the paragraph about wildcards in the help of several commands.
 const WildcardHelp = `
 Wildcards in a key are expanded: * and ? match in one folder, [a-z] matches one of several
 characters, and ** matches any number of folders. If nothing matches, the exit code is 3.
 Quote wildcards, because a shell expands them, too. To use a key with such characters, set
 --literal, or write %2A, %3F and %5B in an address.`
 
-// LiteralFlag registers the flag that takes wildcards literally.
+// LiteralFlag registers --literal, which turns wildcards off.
 func LiteralFlag(c *cobra.Command, literal *bool) {
 	c.Flags().BoolVar(literal, "literal", false, `take "*", "?" and "[" in keys literally`)
 }

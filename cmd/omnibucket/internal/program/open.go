@@ -13,20 +13,21 @@ import (
 	"github.com/omnibucket/storage/layers/meter"
 )
 
-// OpenBuckets are the open buckets of a program by their address.
+// OpenBuckets holds the open buckets of a program, so that each bucket is opened once. All lines of
+// "omnibucket run" share one OpenBuckets.
 type OpenBuckets struct {
 	mu     sync.Mutex
 	by     map[bucketKey]storage.Bucket
-	limits map[string]driver.Layer // by the text of --bwlimit
-	meter  *meter.Meter            // of --requests, or nil
+	limits map[string]driver.Layer // by value of --bwlimit
+	meter  *meter.Meter            // counts requests for --requests, or nil
 	layers namedLayers
 }
 
-// A bucketKey has what makes one open bucket different from another. Lines of run may differ in
-// their flags.
+// A bucketKey identifies an open bucket. It includes flags, because lines of "omnibucket run" share
+// buckets, but may have different flags.
 type bucketKey struct {
 	address, limit string
-	layers         string // whose they are, or ""
+	layers         string // key of its layers in namedLayers, or ""
 	retry          storage.RetryPolicy
 	dryRun, raw    bool
 	requests       bool
@@ -36,7 +37,8 @@ func (s *Stores) bucketKey(l location.Location) bucketKey {
 	return bucketKey{l.Address(), s.flags.bwlimit, s.hasLayers(l), s.retry, s.flags.DryRun, s.Raw, s.flags.requests}
 }
 
-// Open opens the bucket of a location, once for each address. run closes it.
+// Open opens the bucket of a location. It opens each address only once. The program closes all
+// buckets at its end.
 func (s *Stores) Open(ctx context.Context, l location.Location, opts ...storage.OpenOption) (storage.Bucket, error) {
 	if err := s.checkMemory(l.Scheme); err != nil {
 		return nil, err
@@ -57,6 +59,11 @@ func (s *Stores) Open(ctx context.Context, l location.Location, opts ...storage.
 		if err != nil {
 			return nil, err
 		}
+		found, _ := s.Config.Find(l.Name)
+		if err := storage.Require(bucket, found.Features()); err != nil {
+			_ = storage.Close(bucket)
+			return nil, err
+		}
 		if s.Buckets.by == nil {
 			s.Buckets.by = map[bucketKey]storage.Bucket{}
 		}
@@ -65,8 +72,8 @@ func (s *Stores) Open(ctx context.Context, l location.Location, opts ...storage.
 	return WithPrefix(bucket, l.Prefix), nil
 }
 
-// checkMemory refuses a store in memory for a command with whose process it would end: what mv moves
-// there would be lost.
+// checkMemory refuses a store in memory if the process ends after this command. For example, mv
+// would lose the objects.
 func (s *Stores) checkMemory(scheme string) error {
 	if scheme != "mem" || !s.ends {
 		return nil
@@ -77,8 +84,8 @@ func (s *Stores) checkMemory(scheme string) error {
 	)
 }
 
-// OpenWrapped opens a bucket whose Core is what wrap makes of it. The Core has whole keys: they begin with the
-// location's prefix.
+// OpenWrapped opens a bucket and replaces its Core with the result of wrap. That Core receives
+// whole keys, which begin with the location's prefix.
 func (s *Stores) OpenWrapped(
 	ctx context.Context, l location.Location, wrap func(storage.Core) storage.Core,
 ) (storage.Bucket, error) {
@@ -103,7 +110,7 @@ func (s *Stores) OpenFolder(ctx context.Context, l location.Location) (storage.B
 	return WithPrefix(bucket, location.AsFolder(l.Key)), nil
 }
 
-// WithPrefix returns a folder of a bucket.
+// WithPrefix returns a folder of a bucket as a bucket.
 func WithPrefix(b storage.Bucket, prefix string) storage.Bucket {
 	if prefix == "" {
 		return b
@@ -111,7 +118,7 @@ func WithPrefix(b storage.Bucket, prefix string) storage.Bucket {
 	return storage.Prefixed(b, prefix)
 }
 
-// openObject parses an argument that must be in a bucket, and opens the bucket.
+// openObject parses an argument that must name something in a bucket, and opens that bucket.
 func (s *Stores) openObject(ctx context.Context, text string) (storage.Bucket, location.Location, error) {
 	l, err := s.LocateInBucket(text)
 	if err != nil {

@@ -1,5 +1,5 @@
-// Package program is what all commands share: the flags of every command, open buckets, walks, output and
-// exit codes.
+// Package program has the parts that all commands share: global flags, open buckets, walks, output
+// and exit codes.
 package program
 
 import (
@@ -14,39 +14,43 @@ import (
 
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/config"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
+	"github.com/omnibucket/storage/locations"
 )
 
-// Environment is the input, output and environment of a program.
+// Environment holds what a program needs from its process: input, output and environment variables.
 type Environment struct {
 	In     io.Reader
 	Out    io.Writer
 	Err    io.Writer
-	Lookup func(name string) (value string, set bool) // an environment variable
-	Ends   bool                                       // the process ends with the command, and what it has in memory
+	Lookup func(name string) (value string, set bool) // returns an environment variable
+	Ends   bool                                       // true if the process ends after this command
 }
 
 // A Program is one run of one command.
 type Program struct {
 	Around   Environment
 	Out      *console.Output
-	printing sync.Mutex // of lines that several goroutines print
+	printing sync.Mutex // held while a goroutine prints lines
 	Stores   Stores
-	InBatch  bool           // a line of run
-	Together *together      // the progress of several objects, or nil
-	Command  *cobra.Command // nil means the command line is invalid
+	InBatch  bool           // true if the command is a line of "omnibucket run"
+	Together *together      // progress of several objects in one bar, or nil
+	Command  *cobra.Command // nil if the command line is invalid
 	Global   globalFlags
 }
 
-// New returns a program that prints to out. It uses the open buckets of another one, unless shared is nil.
+// New returns a program that prints to out. If shared is not nil, the program uses the open buckets
+// in it.
 func New(around Environment, out *console.Output, shared *OpenBuckets) *Program {
 	p := &Program{Around: around, Out: out}
 	p.Stores = Stores{
+		Config: &locations.Config{},
 		Lookup: around.Lookup, Buckets: cmp.Or(shared, &OpenBuckets{}), flags: &p.Global, ends: around.Ends,
 	}
 	return p
 }
 
-// WantsJSON reports whether arguments that are invalid, or the environment, ask for JSON.
+// WantsJSON reports whether the environment or the arguments ask for JSON. It is used after an
+// error, when args could not be parsed.
 func (p *Program) WantsJSON(args []string) bool {
 	text, _ := p.Around.Lookup(config.SettingVariable("json"))
 	for _, arg := range args {
@@ -72,8 +76,9 @@ func Each[T any](ctx context.Context, p *Program, arguments []T, do func(argumen
 	return failed.first
 }
 
-// EachAtOnce is Each for work in parallel. The functions that the work returns are called in the
-// order of the arguments.
+// EachAtOnce calls work for each argument in parallel. It then calls the functions that work
+// returned, one after another, in the order of the arguments. After a failure it prints the error
+// and continues.
 func EachAtOnce[T any](
 	ctx context.Context, p *Program, arguments []T, work func(ctx context.Context, argument T) (finish func() error),
 ) error {
@@ -87,13 +92,14 @@ func EachAtOnce[T any](
 	return q.Wait()
 }
 
-// failures are the errors of a command that continues after them.
+// failures collects the errors of a command that continues after an error.
 type failures struct {
 	program *Program
-	first   error // that was printed, or nil
+	first   error // first error that was printed, or nil
 }
 
-// add prints an error, which may be nil. It returns the error if ctx is done: the command ends.
+// add prints err, unless it is nil, and returns nil so that the command continues. If ctx is done,
+// add returns err instead, and the command ends.
 func (f *failures) add(ctx context.Context, err error) error {
 	if err == nil || ctx.Err() != nil {
 		return err

@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// StartProgress returns a bar, or nil if there is no terminal or the user wants none.
+// StartProgress returns a progress bar. It returns nil if there is no terminal, or if a flag turns
+// progress off.
 func (p *Program) StartProgress() *console.ProgressBar {
 	if !console.IsTerminal(p.Around.Err) || p.Global.quiet || p.Global.noProgress || p.Global.JSON && p.Out.Terminal {
 		return nil
@@ -39,8 +40,8 @@ type together struct {
 	state transfer.Progress
 }
 
-// StartTogether returns a bar for n objects, or nil if there is no terminal or the user wants
-// none.
+// StartTogether returns one bar for n objects. It returns nil if there is no terminal, or if a flag
+// turns progress off.
 func (p *Program) StartTogether(n int) *together {
 	bar := p.StartProgress()
 	if bar == nil {
@@ -58,8 +59,9 @@ func (t *together) End() {
 	}
 }
 
-// Begin returns what reports the progress of one object, as storage.WithProgress does, and what
-// reports its end. The number of all bytes is known when the last object has begun.
+// Begin returns two functions for one object. report updates the object's progress, as for
+// storage.WithProgress, and end counts the object as done. The total is complete only after Begin
+// was called for every object.
 func (t *together) Begin() (report func(done, total int64), end func()) {
 	var shown, known int64
 	t.add(func(s *transfer.Progress) {
@@ -76,7 +78,7 @@ func (t *together) Begin() (report func(done, total int64), end func()) {
 	return report, func() { t.add(func(s *transfer.Progress) { s.Files++ }) }
 }
 
-// add changes the state, and shows it.
+// add applies change to the progress of all objects, and updates the bar.
 func (t *together) add(change func(*transfer.Progress)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -5,20 +5,21 @@ import (
 	"errors"
 )
 
-// atOnce is how many arguments or objects a command handles in parallel.
+// atOnce is the number of arguments or objects that a command handles in parallel.
 const atOnce = 16
 
-// A queue does work in parallel, and finishes it in the order in which it was added. If work
-// fails, it prints the error and continues. One goroutine adds and waits.
+// A queue runs functions in parallel, and finishes them in the order in which they were added. If a
+// function fails, the queue prints the error and continues. Only one goroutine may call Add and
+// Wait.
 type queue struct {
 	ctx    context.Context
-	Cancel func() // ends the work that has begun
+	Cancel func() // cancels the context of the running functions
 	limit  int
 	begun  []chan func() error
 	failed failures
 }
 
-// NewQueue returns an empty queue. Its user must call Cancel.
+// NewQueue returns an empty queue. The caller must call Cancel at the end.
 func (p *Program) NewQueue(ctx context.Context) *queue {
 	ctx, cancel := context.WithCancel(ctx)
 	q := &queue{ctx: ctx, limit: atOnce, failed: failures{program: p}}
@@ -27,7 +28,7 @@ func (p *Program) NewQueue(ctx context.Context) *queue {
 	}
 	q.Cancel = func() {
 		cancel()
-		for _, done := range q.begun { // no goroutine outlives the command
+		for _, done := range q.begun { // wait, so that no goroutine outlives the command
 			<-done
 		}
 		q.begun = nil
@@ -35,8 +36,8 @@ func (p *Program) NewQueue(ctx context.Context) *queue {
 	return q
 }
 
-// Add starts work. If the limit is reached, it first waits for the oldest. It returns an error if
-// ctx is done.
+// Add starts work in a goroutine. If atOnce functions are running, Add first waits for the oldest.
+// If ctx is done, it returns an error.
 func (q *queue) Add(work func(ctx context.Context) (finish func() error)) error {
 	var err error
 	if len(q.begun) == q.limit {
@@ -48,14 +49,14 @@ func (q *queue) Add(work func(ctx context.Context) (finish func() error)) error 
 	return err
 }
 
-// next finishes the oldest work.
+// next waits for the oldest function, and then calls the finish function that it returned.
 func (q *queue) next() error {
 	done := q.begun[0]
 	q.begun = q.begun[1:]
 	return q.failed.add(q.ctx, (<-done)())
 }
 
-// Wait finishes all work and returns the first error.
+// Wait finishes all functions and returns the first error.
 func (q *queue) Wait() error {
 	for len(q.begun) > 0 {
 		if err := q.next(); err != nil {

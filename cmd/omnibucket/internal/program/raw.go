@@ -10,13 +10,14 @@ import (
 	"github.com/omnibucket/storage/layers/encrypt"
 )
 
-// asFile is a layer that reads an encrypted object as a file of age: its header, and the bytes that
-// the store has. Other objects stay as they are.
+// asFile is a layer for "cat --raw". It returns an encrypted object as a file in the age format:
+// the header, and then the stored bytes. It does not change other objects.
 func asFile(next driver.Driver) driver.Driver { return &fileDriver{next} }
 
 type fileDriver struct{ driver.Driver }
 
-// Get reads the object from its start, because its header decides where a range begins.
+// Get reads the object from its start and skips to the range, because the range counts from the
+// start of the header.
 func (d *fileDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	whole := *r
 	whole.Offset, whole.Length, whole.Suffix = 0, -1, 0

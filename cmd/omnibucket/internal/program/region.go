@@ -12,7 +12,7 @@ import (
 )
 
 const (
-	// regionTime limits the time of the request for a region.
+	// regionTime limits the time of the request that finds a bucket's region.
 	regionTime = 10 * time.Second
 	// accountRegion is the region for requests to a whole account of Amazon.
 	accountRegion = "us-east-1"
@@ -21,8 +21,8 @@ const (
 // RegionServer is Amazon's server, which tells the region of any bucket.
 var RegionServer = "https://s3.amazonaws.com"
 
-// InRegion opens a location. If that fails because the address needs a region, it opens the location
-// again with the region that Amazon tells.
+// InRegion calls open with a location. If that fails because the address lacks a region, it asks
+// Amazon for the region and calls open again.
 func InRegion[T any](ctx context.Context, l location.Location, open func(l location.Location) (T, error)) (T, error) {
 	opened, err := open(l)
 	if err == nil {
@@ -35,8 +35,8 @@ func InRegion[T any](ctx context.Context, l location.Location, open func(l locat
 	return open(with)
 }
 
-// withRegion returns the address of a location with the region that Amazon tells, if err says
-// that opening it needs one.
+// withRegion adds the bucket's region, which Amazon returns, to a location's address. If err does
+// not say that the region is unknown, withRegion adds nothing.
 func withRegion(ctx context.Context, l location.Location, err error) (with location.Location, found bool) {
 	if l.Scheme != "s3" || storage.CodeOf(err) != storage.InvalidArgument ||
 		!strings.Contains(err.Error(), "region is not known") {
@@ -49,8 +49,8 @@ func withRegion(ctx context.Context, l location.Location, err error) (with locat
 	return l.WithDefault("region", region), region != ""
 }
 
-// regionOf returns the region of a bucket, or "" if Amazon does not tell. The request is not
-// signed: the response to a refused one has the region, too.
+// regionOf returns the region of a bucket, or "" if Amazon does not return it. The request needs no
+// signature, because even a response that denies access contains the region.
 func regionOf(ctx context.Context, bucket string) string {
 	ctx, cancel := context.WithTimeout(ctx, regionTime)
 	defer cancel()
@@ -63,7 +63,7 @@ func regionOf(ctx context.Context, bucket string) string {
 	if err != nil {
 		return ""
 	}
-	_ = response.Body.Close() // of a HEAD request, which has none
+	_ = response.Body.Close() // the response to a HEAD request has no body
 	client.CloseIdleConnections()
 	return response.Header.Get("x-amz-bucket-region")
 }

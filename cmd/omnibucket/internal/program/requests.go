@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/layers/meter"
 )
 
-// startMeter makes the meter of --requests, which all buckets share. It is innermost.
+// startMeter creates the meter of --requests, which counts the requests of all buckets. As a layer,
+// it is next to the store.
 func (s *Stores) startMeter() {
 	if !s.flags.requests {
 		return
@@ -21,7 +22,7 @@ func (s *Stores) startMeter() {
 	s.layers = append([]driver.Layer{s.Buckets.meter.Layer()}, s.layers...)
 }
 
-// requestCounts are a line of --json.
+// requestCounts is the line of JSON that SummarizeRequests prints with --json.
 type requestCounts struct {
 	Event    string `json:"event"` // "requests"
 	Reads    int64  `json:"reads"`
@@ -32,7 +33,8 @@ type requestCounts struct {
 	Received int64  `json:"received"`
 }
 
-// SummarizeRequests prints the counts of --requests, of all lines of a file of run.
+// SummarizeRequests prints the counts of --requests. After "omnibucket run", they include all
+// lines.
 func (p *Program) SummarizeRequests() {
 	if p.Stores.Buckets.meter == nil {
 		return

@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/internal/folderwalk"
 )
 
-// maxUnreadable bounds the errors that ListBelow joins.
+// maxUnreadable is the largest number of errors that ListBelow keeps.
 const maxUnreadable = 1000
 
 // Unreadable are the errors of folders that [ListBelow] left out.
@@ -20,8 +20,8 @@ func (u Unreadable) Error() string { return errors.Join(u...).Error() }
 // Unwrap returns the errors.
 func (u Unreadable) Unwrap() []error { return u }
 
-// ListBelow yields the objects below a folder. If a directory has folders that this user may not read, such as
-// lost+found, it continues after each of them, and ends with [Unreadable].
+// ListBelow yields the objects below a folder. It skips folders of a directory that this user may
+// not read, such as lost+found. If it skipped any, it yields the error [Unreadable] at the end.
 func ListBelow(
 	ctx context.Context, bucket storage.Lister, folder string, opts ...storage.ListOption,
 ) iter.Seq2[storage.ListEntry, error] {

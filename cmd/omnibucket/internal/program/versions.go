@@ -7,15 +7,17 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 )
 
-// WithVersions returns a location whose bucket is opened with its versions.
+// WithVersions adds versions=true to the address of a location, so that the bucket shows its
+// versions.
 func WithVersions(l location.Location) location.Location {
-	if l.Scheme == "mem" || l.Scheme == "file" { // they know whether they keep versions
+	// These stores determine whether they keep versions.
+	if l.Scheme == "mem" || l.Scheme == "file" {
 		return l
 	}
 	return l.WithDefault("versions", "true")
 }
 
-// NeedVersions refuses a bucket that keeps no versions.
+// NeedVersions fails if a bucket does not keep versions.
 func NeedVersions(bucket storage.Bucket) error {
 	if storage.Supports(bucket, storage.Versioning) {
 		return nil

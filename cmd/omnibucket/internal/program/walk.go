@@ -11,30 +11,31 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A Walk is what a command that walks does with each argument.
+// A Walk selects the objects that a command visits, from its flags.
 type Walk struct {
 	Filter  *transfer.Filter
 	literal bool
 }
 
-// NewWalk returns the walk of the flags.
+// NewWalk returns a Walk with the filter of the flags.
 func NewWalk(f *FilterFlags, literal bool) (*Walk, error) {
 	filter, err := f.Filter()
 	return &Walk{Filter: filter, literal: literal}, err
 }
 
-// A Root is an object or a folder at which a walk begins.
+// A Root is an object or folder where a walk begins.
 type Root struct {
 	Bucket storage.Bucket
-	Entry  storage.ListEntry // IsPrefix for a folder
-	Top    string            // the folder to which the patterns of the filter are relative
+	Entry  storage.ListEntry // IsPrefix is set for a folder
+	Top    string            // folder to which the patterns of the filter are relative
 }
 
-// Name returns the key, or "" for a whole bucket.
+// Name returns the key of the root. For a whole bucket it returns "".
 func (r Root) Name() string { return r.Entry.Key }
 
-// EachRoot calls do with what an argument names: the object of its key, otherwise the folder,
-// or each match of its wildcards. A missing folder is ObjectNotFound.
+// EachRoot calls do for the object whose key is the argument. If there is no such object, it calls
+// do for the folder of that name. For an argument with wildcards, it calls do for each match. If it
+// finds nothing, it fails with ObjectNotFound.
 func (p *Program) EachRoot(ctx context.Context, text string, w *Walk, do func(Root) error) error {
 	bucket, l, err := p.Stores.openObject(ctx, text)
 	if err != nil {
@@ -81,7 +82,7 @@ func entryOf(ctx context.Context, bucket storage.Lister, l location.Location) (s
 			found = true
 		}
 		if (found || entry.Key > folder.Key) && storage.Supports(bucket, storage.OrderedListing) {
-			break // no later entry is the object
+			break // in an ordered listing, the object comes before its folder
 		}
 	}
 	if !found {
@@ -90,8 +91,8 @@ func entryOf(ctx context.Context, bucket storage.Lister, l location.Location) (s
 	return folder, nil
 }
 
-// topOf returns the folder to which patterns are relative for an argument without wildcards: the
-// folder, or that of the object.
+// topOf returns the folder to which the patterns of a filter are relative. For a folder it is the
+// folder itself, and for an object the folder that contains the object.
 func topOf(e storage.ListEntry) string {
 	if e.IsPrefix {
 		return e.Key
@@ -124,7 +125,8 @@ func (w *Walk) Files(ctx context.Context, r Root) iter.Seq2[storage.ListEntry, e
 	}
 }
 
-// IsMarker reports whether an object is a folder, as the consoles of some stores create them.
+// IsMarker reports whether an object only marks a folder: it is empty, and its key ends in a slash.
+// Some consoles create such objects.
 func IsMarker(e storage.ListEntry) bool {
 	return !e.IsPrefix && e.Size == 0 && strings.HasSuffix(e.Key, "/")
 }
@@ -157,10 +159,10 @@ func (p *Program) EachFile(
 	})
 }
 
-// ErrEnough ends EachFile without a failure.
+// ErrEnough is the error that a callback of EachFile returns to stop early without a failure.
 var ErrEnough = errors.New("enough")
 
-// HasAny reports whether a bucket is known to have a key with a prefix.
+// HasAny reports whether a listing finds a key with a prefix. If listing fails, it reports false.
 func HasAny(ctx context.Context, bucket storage.Lister, prefix string) bool {
 	for _, err := range bucket.List(ctx, storage.WithAnyOrder(), storage.WithPrefix(prefix), storage.WithLimit(1)) {
 		return err == nil
@@ -168,7 +170,7 @@ func HasAny(ctx context.Context, bucket storage.Lister, prefix string) bool {
 	return false
 }
 
-// EntryOf returns attributes as a listing has them.
+// EntryOf converts attributes to an entry of a listing.
 func EntryOf(a *storage.Attrs) storage.ListEntry {
 	return storage.ListEntry{
 		Key: a.Key, Size: a.Size, ETag: a.ETag, Revision: a.Revision, Modified: a.Modified,

@@ -63,7 +63,7 @@ func readOptions(c *cobra.Command, span, version string) ([]storage.DownloadOpti
 	return opts, nil
 }
 
-// parseRange parses OFFSET[:LENGTH]; without a length it returns -1, the rest.
+// parseRange parses OFFSET[:LENGTH]. If there is no length, it returns -1, which means the rest of the object.
 func parseRange(text string) (offset, length int64, err error) {
 	first, second, bounded := strings.Cut(text, ":")
 	offset, err = strconv.ParseInt(first, 10, 64)

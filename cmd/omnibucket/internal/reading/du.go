@@ -76,8 +76,9 @@ func du(ctx context.Context, p *program.Program, f *duFlags, args []string) erro
 	})
 }
 
-// duRoot prints a folder after those below it. If the store lists in order, a folder is complete when a key lies
-// outside. Otherwise all folders are kept until the end.
+// duRoot prints the size of each folder after those of its subfolders. If the store lists in order,
+// it prints a folder as soon as a key outside of the folder follows. Otherwise it prints all
+// folders at the end.
 func duRoot(ctx context.Context, p *program.Program, f *duFlags, w *program.Walk, r program.Root) error {
 	folders, last := map[string]usage{}, r.Name()
 	folders[last] = usage{Key: last}
@@ -122,7 +123,7 @@ func duRoot(ctx context.Context, p *program.Program, f *duFlags, w *program.Walk
 func printUsage(p *program.Program, f *duFlags, u usage) error {
 	name := u.Key
 	if name == "" {
-		name = "." // the whole bucket
+		name = "." // the root is the whole bucket
 	}
 	switch {
 	case p.Global.JSON:

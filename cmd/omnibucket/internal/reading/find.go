@@ -13,7 +13,7 @@ import (
 
 // findFlags are the flags of find.
 type findFlags struct {
-	ls              lsFlags // only long, human and json
+	ls              lsFlags // only its fields long, human and json are set
 	filter          program.FilterFlags
 	literal, print0 bool
 	maxDepth, limit int

@@ -22,7 +22,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// algorithms are the checksums of hash.
+// algorithms maps the names that --algorithm accepts to hash functions.
 var algorithms = map[string]func() hash.Hash{
 	"crc32c": func() hash.Hash { return crc32.New(crc32.MakeTable(crc32.Castagnoli)) },
 	"md5":    md5.New,
@@ -83,7 +83,7 @@ func hashAll(ctx context.Context, p *program.Program, f *hashFlags, args []strin
 	if err != nil {
 		return err
 	}
-	// Objects are read in parallel, and printed in their order.
+	// Objects are read in parallel, but their checksums are printed in order.
 	q := p.NewQueue(ctx)
 	defer q.Cancel()
 	err = p.EachFile(ctx, args, w, func(r program.Root, e storage.ListEntry) error {
@@ -104,7 +104,8 @@ func hashAll(ctx context.Context, p *program.Program, f *hashFlags, args []strin
 	return errors.Join(err, q.Wait())
 }
 
-// sum returns the checksum of an object that the store keeps, or reads the object.
+// sum returns the checksum and the size of an object. If the store has no such checksum, it reads
+// the object.
 func (f *hashFlags) sum(
 	ctx context.Context, b storage.Bucket, key string, sum hash.Hash,
 ) (text string, size int64, err error) {

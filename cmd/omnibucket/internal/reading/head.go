@@ -56,7 +56,8 @@ func Head(p *program.Program) *cobra.Command {
 	return c
 }
 
-// head writes the first bytes of an object or, if bytes is negative, its first lines.
+// head writes the first bytes of an object. If bytes is negative, it writes the first lines
+// instead.
 func head(
 	ctx context.Context, p *program.Program, b storage.Downloader, key string, lines, bytes int64,
 	opts []storage.DownloadOption,
@@ -68,7 +69,7 @@ func head(
 	if err != nil {
 		return err
 	}
-	defer func() { _ = reader.Close() }() // the rest is not read
+	defer func() { _ = reader.Close() }() // close early: the rest of the object is not needed
 	if bytes >= 0 {
 		_, err := reader.WriteTo(p.Out)
 		return err
@@ -82,7 +83,7 @@ func head(
 		switch {
 		case err == nil:
 			lines--
-		case errors.Is(err, bufio.ErrBufferFull): // the rest of the line follows
+		case errors.Is(err, bufio.ErrBufferFull): // the next read returns the rest of the line
 		case errors.Is(err, io.EOF):
 			return nil
 		default:

@@ -20,14 +20,14 @@ import (
 // lsFlags are the flags of ls.
 type lsFlags struct {
 	recursive, long   bool
-	json              bool // that of all commands
+	json              bool // the global flag --json
 	versions, buckets bool
 	literal           bool
 	filter            program.FilterFlags
 	human             bool
 	startAfter        string
-	limit             []storage.ListOption // or nil
-	limitCount        int                  // 0 for no limit
+	limit             []storage.ListOption // nil if there is no limit
+	limitCount        int                  // 0 if there is no limit
 }
 
 // Ls returns the command ls.
@@ -123,7 +123,8 @@ func ls(ctx context.Context, p *program.Program, f *lsFlags, text string) error 
 	return lsFolder(ctx, p, f, w, bucket, l.Key)
 }
 
-// lsMatching lists what matches wildcards and, with -r, the content of the folders.
+// lsMatching lists the objects and folders that match wildcards. With -r, it lists the content of
+// these folders.
 func lsMatching(
 	ctx context.Context, p *program.Program, f *lsFlags, w *program.Walk, bucket storage.Bucket, l location.Location,
 ) error {
@@ -164,8 +165,9 @@ func lsMatching(
 	return nil
 }
 
-// lsFolder lists a folder, without the marker that consoles and rclone store for it. An empty folder does not
-// exist unless it has that marker, or is the whole bucket.
+// lsFolder lists a folder. It leaves out the folder's marker, an empty object that consoles and
+// rclone create. A folder without objects counts as missing unless it has a marker or is the whole
+// bucket.
 func lsFolder(
 	ctx context.Context, p *program.Program, f *lsFlags, w *program.Walk, bucket storage.Lister, key string,
 ) error {
@@ -177,7 +179,7 @@ func lsFolder(
 	if f.limit != nil && !f.filter.Given() {
 		limit := f.limitCount
 		if !f.recursive && limit > 0 && limit < math.MaxInt {
-			limit++ // for the marker of the folder, which is left out
+			limit++ // the marker of the folder is left out, so one more entry is needed
 		}
 		opts = append(opts, storage.WithLimit(limit))
 	}
@@ -241,7 +243,7 @@ func printEntry(p *program.Program, f *lsFlags, e storage.ListEntry) error {
 	return p.Out.Err
 }
 
-// size returns a size as the flags say.
+// size returns a size in the form that the flags ask for.
 func (f *lsFlags) size(n int64) string {
 	if f.human {
 		return console.FormatSize(n)

@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// A BucketLine is a BucketInfo in JSON, with the fields that a listing has.
+// A BucketLine is a BucketInfo in JSON, with the fields that a listing of buckets returns.
 type BucketLine struct {
 	Name    string    `json:"name"`
 	Region  string    `json:"region,omitempty"`

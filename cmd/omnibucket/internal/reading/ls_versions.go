@@ -17,8 +17,8 @@ type VersionLine struct {
 	IsDelete bool   `json:"isDelete"`
 }
 
-// lsVersions lists the versions of the object with this key or, if there are none, of
-// all objects in the folder.
+// lsVersions lists the versions of the object with this key. If there are none, it lists the
+// versions of all objects in the folder with this name.
 func lsVersions(ctx context.Context, p *program.Program, f *lsFlags, bucket storage.Lister, key string) error {
 	found := false
 	for _, prefix := range []string{key, location.AsFolder(key)} {
@@ -27,7 +27,7 @@ func lsVersions(ctx context.Context, p *program.Program, f *lsFlags, bucket stor
 				return err
 			}
 			if v.Key != prefix && prefix != location.AsFolder(key) {
-				break // in the order of keys, those of the object are first
+				break // in an ordered listing, the versions of the object come first
 			}
 			if err := printVersion(p, f, v); err != nil {
 				return err
@@ -39,7 +39,8 @@ func lsVersions(ctx context.Context, p *program.Program, f *lsFlags, bucket stor
 		}
 	}
 	switch {
-	case program.HasAny(ctx, bucket, key): // what a listing of versions leaves out has none
+	// The listing found no versions, but objects such as a folder's marker exist.
+	case program.HasAny(ctx, bucket, key):
 		return program.ErrNoVersions
 	case key != "":
 		return location.NothingUnder(key)

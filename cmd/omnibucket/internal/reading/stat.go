@@ -51,7 +51,8 @@ bucket. Unknown attributes are omitted.
 	return c
 }
 
-// stat shows what an argument names, after an empty line if it is not the first.
+// stat prints the attributes of what an argument names. It prints an empty line between two
+// results.
 func stat(
 	ctx context.Context, p *program.Program, text string, literal bool, opts []storage.AttrsOption, shown *int,
 ) error {
@@ -114,7 +115,7 @@ func printAttrs(p *program.Program, attrs *storage.Attrs, asJSON bool) error {
 	return p.Out.Table(append(rows, controlRows(attrs)...))
 }
 
-// controlRows returns what a store keeps beside the properties of an object.
+// controlRows returns rows for the settings of an object, such as encryption, tags and locks.
 func controlRows(attrs *storage.Attrs) [][2]string {
 	rows := [][2]string{
 		{"encryption", attrs.Encryption.Algorithm}, {"encryption key", attrs.Encryption.KeyID},
@@ -174,7 +175,7 @@ func checksum(attrs *storage.Attrs) string {
 	return fmt.Sprintf("%08x", attrs.CRC32C.Sum)
 }
 
-// An InfoLine is a BucketInfo in JSON. "bucket" reads its rules.
+// An InfoLine is a BucketInfo in JSON. The command bucket accepts its rules as input.
 type InfoLine struct {
 	Name             string                      `json:"name"`
 	Provider         string                      `json:"provider"`
@@ -186,7 +187,7 @@ type InfoLine struct {
 	Lifecycle        []bucketrules.LifecycleLine `json:"lifecycle,omitempty"`
 	ObjectLock       bool                        `json:"objectLock,omitempty"`
 	DefaultRetention retentionLine               `json:"defaultRetention,omitzero"`
-	SoftDelete       string                      `json:"softDelete,omitempty"` // with its unit
+	SoftDelete       string                      `json:"softDelete,omitempty"` // such as "168h"
 }
 
 type retentionLine struct {
@@ -207,7 +208,7 @@ func infoLine(i *storage.BucketInfo) InfoLine {
 	return line
 }
 
-// StatBucket prints what is known of a bucket.
+// StatBucket prints the settings of a bucket that the store returns.
 func StatBucket(ctx context.Context, p *program.Program, l location.Location, asJSON bool) error {
 	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		info, err := s.BucketInfo(ctx, bucket)
@@ -241,7 +242,7 @@ func StatBucket(ctx context.Context, p *program.Program, l location.Location, as
 	})
 }
 
-// ruleText returns a rule as JSON, which "bucket" reads in an array.
+// ruleText returns a rule as JSON. The command bucket accepts an array of such rules.
 func ruleText(rule any) string {
 	text, _ := json.Marshal(rule)
 	return string(text)

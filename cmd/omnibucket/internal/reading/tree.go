@@ -65,8 +65,8 @@ func tree(ctx context.Context, p *program.Program, f *treeFlags, args []string) 
 	})
 }
 
-// branches prints what lies in a folder. It prints a line when it knows whether another
-// follows.
+// branches prints the content of a folder. It prints an entry only when it knows whether another
+// entry follows, because the last one has a different branch.
 func branches(
 	ctx context.Context, p *program.Program, f *treeFlags, w *program.Walk, r program.Root, folder, indent string,
 	level int,

@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/internal/quantity"
 	"github.com/omnibucket/storage/transfer"
 )
 
@@ -96,7 +97,8 @@ func expire(ctx context.Context, p *program.Program, f *expireFlags, text string
 	return err
 }
 
-// expireRules returns the rule of the flags, or those of the bucket.
+// expireRules returns the rule that the flags describe. Without such flags, it returns the
+// lifecycle rules of the bucket.
 func expireRules(
 	ctx context.Context, p *program.Program, f *expireFlags, l location.Location,
 ) ([]transfer.ExpireRule, error) {
@@ -123,7 +125,7 @@ func expireRules(
 		if flag.value == "" {
 			continue
 		}
-		if *flag.to, err = argument.ParseDuration(flag.name, flag.value); err != nil {
+		if *flag.to, err = quantity.Duration(flag.name, flag.value); err != nil {
 			return nil, err
 		}
 		if *flag.to == 0 {

@@ -1,4 +1,5 @@
-// Package removing has the commands that remove, and those that bring back: rm, expire, undelete and restore.
+// Package removing has the commands that remove or restore objects: rm, expire, undelete and
+// restore.
 package removing
 
 import (
@@ -23,7 +24,7 @@ type rmFlags struct {
 	inventory               string
 	filter                  program.FilterFlags
 	options                 []storage.RemoveOption
-	attrsOptions            []storage.AttrsOption // the same, for Exists
+	attrsOptions            []storage.AttrsOption // the same conditions as in options, for Exists
 }
 
 // Rm returns the command rm.
@@ -82,7 +83,7 @@ func rm(ctx context.Context, p *program.Program, f *rmFlags, args []string) erro
 	if err != nil {
 		return err
 	}
-	if f.recursive { // which removes in parallel
+	if f.recursive { // one argument at a time, because a recursive removal is already parallel
 		return program.Each(ctx, p, args, func(text string) error { return rmArgument(ctx, p, f, filter, text)() })
 	}
 	return program.EachAtOnce(
@@ -91,7 +92,7 @@ func rm(ctx context.Context, p *program.Program, f *rmFlags, args []string) erro
 	)
 }
 
-// rmArgument removes what an argument names. It returns what reports that.
+// rmArgument removes what an argument names. It returns a function that reports the removal.
 func rmArgument(
 	ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, text string,
 ) (finish func() error) {
@@ -138,7 +139,7 @@ func rmArgument(
 	return rmOne(ctx, p, f, bucket, l.Key)
 }
 
-// rmListed removes the objects of a folder that an inventory has.
+// rmListed removes the objects of a folder that an inventory lists.
 func rmListed(ctx context.Context, p *program.Program, f *rmFlags, l location.Location) error {
 	opts, err := f.filter.Options()
 	if err != nil {
@@ -160,8 +161,8 @@ func rmListed(ctx context.Context, p *program.Program, f *rmFlags, l location.Lo
 	return err
 }
 
-// rmOne removes one object, and returns what reports that. If the object did not exist, it says
-// so: the key may be misspelled.
+// rmOne removes one object. It returns a function that reports the removal. If the object did not
+// exist, the function reports that instead, because the user may have misspelled the key.
 func rmOne(
 	ctx context.Context, p *program.Program, f *rmFlags, bucket storage.Bucket, key string,
 ) (finish func() error) {
@@ -207,8 +208,7 @@ func emitRemoved(p *program.Program, key string, size int64) {
 	p.Emit(program.Event{Event: "removed", Key: key, Bytes: size}, p.Out.Printable(key))
 }
 
-// rmFolder removes all objects with a prefix that the filter selects, whose patterns are relative
-// to top.
+// rmFolder removes all objects with a prefix that the filter selects. The patterns of the filter are relative to top.
 func rmFolder(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
 	prefix, top string) error {
 	found := false

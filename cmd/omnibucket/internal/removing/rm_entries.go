@@ -11,7 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/removeeach"
 )
 
-// maxRemoveFailures bounds what rm joins into its error.
+// maxRemoveFailures is the number of failures after which rm stops.
 const maxRemoveFailures = 1000
 
 // removeOrShow removes objects or, with --dry-run, only reports them.
@@ -30,8 +30,8 @@ func removeOrShow(
 	return nil
 }
 
-// removeEntries removes objects, and reports each after it was removed or failed. It ends after
-// an error of the listing, and after maxRemoveFailures.
+// removeEntries removes objects, and reports for each whether it was removed or failed. It stops
+// after an error of the listing, or after maxRemoveFailures failures.
 func removeEntries(
 	ctx context.Context, p *program.Program, bucket storage.Remover, entries iter.Seq2[storage.ListEntry, error],
 ) error {
@@ -52,7 +52,7 @@ func removeEntries(
 	return errors.Join(append(failures, unlisted)...)
 }
 
-// removeGroup removes objects, reports each, and returns the failures.
+// removeGroup removes a group of objects and reports each result. It returns the failures.
 func removeGroup(
 	ctx context.Context, p *program.Program, bucket storage.Remover, group []storage.VersionEntry,
 ) []error {
@@ -62,7 +62,7 @@ func removeGroup(
 		switch {
 		case err == nil:
 			emitRemoved(p, group[i].Key, group[i].Size)
-		case err != early: // the entry was tried
+		case err != early: // err == early means that the entry was not tried
 			failures = append(failures, err)
 			if ctx.Err() == nil {
 				p.EmitFailure(group[i].Key, err)

@@ -10,7 +10,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// rmMatching removes the objects that match wildcards and, with -r, the folders.
+// rmMatching removes the objects that match wildcards. With -r, it also removes the folders that match.
 func rmMatching(
 	ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
 	l location.Location,
@@ -25,7 +25,8 @@ func rmMatching(
 			"removing everything in a bucket needs --all", "to remove all objects that match, add --all",
 		)
 	}
-	top, _ := location.SplitPattern(l.Glob()) // patterns of the filter are relative to it, as for cp
+	// As for cp, the patterns of the filter are relative to this folder.
+	top, _ := location.SplitPattern(l.Glob())
 	objects, folders := 0, 0
 	err := removeOrShow(ctx, p, bucket, func(yield func(storage.ListEntry, error) bool) {
 		for entry, err := range location.Expand(ctx, bucket, l) {

@@ -20,16 +20,17 @@ import (
 	"github.com/omnibucket/storage/internal/removal"
 )
 
-// A plainDirectory is the Core of a directory of this machine that no program uses as a bucket: removing a file
-// must not leave the files of a bucket there.
+// A plainDirectory is the Core of a local directory that is not used as a bucket. It removes files
+// without creating the files that the library stores in a bucket.
 type plainDirectory struct {
 	storage.Core
 	path   string
 	dryRun bool
 }
 
-// openPlain opens the bucket of a location. If that is a path in such a directory, the bucket removes files as the
-// system does; else plain is nil.
+// openPlain opens the bucket of a location. If the location is a path in a directory that is not a
+// bucket, plain is the bucket's Core and removes files like the rm of the system. Otherwise plain
+// is nil.
 func openPlain(
 	ctx context.Context, p *program.Program, l location.Location,
 ) (bucket storage.Bucket, plain *plainDirectory, err error) {
@@ -47,8 +48,8 @@ func openPlain(
 	return bucket, plain, err
 }
 
-// isLink reports whether a location is the path of a symbolic link, without a slash at its end. Like the system,
-// "rm -r" does not follow that.
+// isLink reports whether a location is the path of a symbolic link, without a slash at its end.
+// Like the rm of the system, "rm -r" does not follow such a link.
 func (d *plainDirectory) isLink(l location.Location) bool {
 	if d == nil || location.EndsAsFolder(l.Path) {
 		return false
@@ -57,7 +58,8 @@ func (d *plainDirectory) isLink(l location.Location) bool {
 	return err == nil && info.Mode()&fs.ModeSymlink != 0
 }
 
-// Exists reports whether there is a file of any kind: Remove removes a link or a pipe, too.
+// Exists reports whether a file of any kind exists. Links and pipes count, because Remove removes
+// them, too.
 func (d *plainDirectory) Exists(ctx context.Context, key string, o *storage.DownloadOptions) (bool, error) {
 	if o.Version != "" {
 		return d.Core.Exists(ctx, key, o)
@@ -69,7 +71,7 @@ func (d *plainDirectory) Exists(ctx context.Context, key string, o *storage.Down
 	return err == nil, err
 }
 
-// Remove removes a file, and the directories that become empty.
+// Remove removes a file, and then the parent directories that are empty.
 func (d *plainDirectory) Remove(ctx context.Context, key string, o *storage.RemoveOptions) error {
 	if o.Version != "" || o.Condition != (storage.Condition{}) || o.BypassGovernance || d.dryRun {
 		return d.Core.Remove(ctx, key, o)
@@ -80,7 +82,7 @@ func (d *plainDirectory) Remove(ctx context.Context, key string, o *storage.Remo
 	return d.remove(key)
 }
 
-// RemoveAll removes files, as many at once as the library does.
+// RemoveAll removes files in parallel.
 func (d *plainDirectory) RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error) {
 	removed, failures := parallel.Groups(
 		keys, removal.Together, removal.MaxFailures,
@@ -96,7 +98,7 @@ func (d *plainDirectory) RemoveAll(ctx context.Context, keys iter.Seq[string]) (
 	return removed, errors.Join(failures...)
 }
 
-// keyed returns an error as one of a key.
+// keyed converts an error of the file system to an error of the library that names the key.
 func keyed(key string, err error) error {
 	if err == nil {
 		return nil
@@ -115,15 +117,15 @@ func (d *plainDirectory) remove(key string) error {
 	}
 	for dir := path.Dir(key); dir != "."; dir = path.Dir(dir) {
 		info, err := root.Lstat(filepath.FromSlash(dir))
-		if err != nil || !info.IsDir() || root.Remove(filepath.FromSlash(dir)) != nil { // a link, or not empty
+		if err != nil || !info.IsDir() || root.Remove(filepath.FromSlash(dir)) != nil { // dir is a link, or not empty
 			break
 		}
 	}
 	return nil
 }
 
-// printLeft says how many files of a folder from which all objects were removed are still there. It removes those
-// that killed downloads have left.
+// printLeft prints how many files remain in a folder after its objects were removed. It first
+// removes temporary files of downloads whose process was killed.
 func (d *plainDirectory) printLeft(p *program.Program, folder string) {
 	if d == nil || d.dryRun {
 		return

@@ -117,8 +117,9 @@ stat shows when they can be read.
 	return c
 }
 
-// revert runs a job on the versions of the objects that an argument names. A bucket must keep versions, or
-// have the feature instead.
+// revert runs a job on the versions of the objects that an argument names. If the bucket keeps no
+// versions, revert fails, unless the bucket has the features in the parameter named instead. These
+// are features that the job can use in place of versions, such as soft delete.
 func revert(
 	ctx context.Context, p *program.Program, text string, f *program.FilterFlags, literal bool,
 	instead storage.Features,
@@ -157,21 +158,22 @@ func revert(
 	return err
 }
 
-// mustKeepVersions fails if a bucket is known to keep no old versions. Without a setting of their
-// own, most stores list the current objects as the only versions.
+// mustKeepVersions fails if a bucket certainly keeps no old versions. A listing does not always
+// show that, because most stores without versioning list each current object as a version.
 func mustKeepVersions(ctx context.Context, p *program.Program, l location.Location, scope storage.Bucket) error {
-	if l.Scheme == "gs" || !storage.Supports(scope, storage.Versioning) { // Google has a version of any object
+	if l.Scheme == "gs" || !storage.Supports(scope, storage.Versioning) { // Google gives every object a version
 		l.Key, l.Prefix = "", ""
 		return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 			if info, err := s.BucketInfo(ctx, bucket); err == nil && !info.Versioning && info.SoftDelete == 0 {
 				return program.ErrNoVersions
 			}
-			return nil // it is not known
+			return nil // not known
 		})
 	}
 	none := false
 	for v, err := range storage.Versions(ctx, scope, storage.WithLimit(1000)) {
-		if err != nil || v.Version != "null" { // as S3 calls that of an object without versions
+		// On S3, only an object that was written without versioning has this version.
+		if err != nil || v.Version != "null" {
 			return nil
 		}
 		none = true
@@ -182,7 +184,7 @@ func mustKeepVersions(ctx context.Context, p *program.Program, l location.Locati
 	return nil
 }
 
-// anyVersion fails if a location names no object that exists or has versions.
+// anyVersion fails with ObjectNotFound if no object or version matches a location.
 func anyVersion(
 	ctx context.Context, p *program.Program, scope storage.Bucket, l location.Location, wild bool, start string,
 	match func(key string) bool,
@@ -198,8 +200,9 @@ func anyVersion(
 	return location.NothingUnder(l.Key)
 }
 
-// versionScope returns the folder of a location, and which keys in it the location names, with
-// the text at their start. The objects may all be removed, so that nothing is looked up.
+// versionScope returns the bucket of a location's folder, and tells which keys in it the location
+// names. These keys begin with start, and match returns true for them. versionScope does not check
+// whether objects exist, because all may have been removed.
 func versionScope(
 	ctx context.Context, p *program.Program, l location.Location, literal bool,
 ) (bucket storage.Bucket, start string, match func(key string) bool, err error) {
@@ -224,7 +227,8 @@ func versionScope(
 	return bucket, rest, func(key string) bool { return rest == "" || key == rest || location.HasFolder(key, rest) }, nil
 }
 
-// unarchive starts to restore objects from an archive. attrs are the options of their attributes.
+// unarchive requests the restoration of archived objects. attrs are options for reading the
+// objects' attributes.
 func unarchive(
 	ctx context.Context, p *program.Program, args []string, literal bool, opts []storage.RestoreOption,
 	attrs []storage.AttrsOption,

@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// readOnly returns an account that keeps its buckets as they are.
+// readOnly returns an account whose buckets cannot be created, updated or removed.
 func readOnly(service driver.ServiceDriver) driver.ServiceDriver {
 	if private, ok := service.(driver.PrivateDriver); ok {
 		return struct {
@@ -19,7 +19,8 @@ func readOnly(service driver.ServiceDriver) driver.ServiceDriver {
 	return readOnlyService{service}
 }
 
-// A readOnlyService keeps the buckets of an account as they are: the layer readonly is about objects.
+// A readOnlyService refuses to create, update and delete buckets. The layer readonly alone would
+// only refuse changes of objects.
 type readOnlyService struct{ driver.ServiceDriver }
 
 func (s readOnlyService) CreateBucket(context.Context, *driver.BucketRequest) (*storage.BucketInfo, error) {

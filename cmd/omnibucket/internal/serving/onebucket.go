@@ -8,8 +8,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A oneBucketService is an account in which only one bucket is seen. It hides [driver.PrivateDriver]:
-// layers of two stores would look for the records of one store among the objects of the other.
+// A oneBucketService is an account that shows only one bucket. It does not implement
+// [driver.PrivateDriver]. If it did, a layer of two stores would look for private records of one
+// store in the other.
 type oneBucketService struct {
 	driver.ServiceDriver
 	name string

@@ -15,12 +15,12 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/internal/httpserver"
-	"github.com/omnibucket/storage/internal/s3command"
+	"github.com/omnibucket/storage/s3server/cmd/s3server/s3command"
 	"github.com/omnibucket/storage/serve"
 )
 
-// defaultMount is the path for signed URLs of a local or memory bucket whose address
-// has no signing_base_url.
+// defaultMount is the path at which signed URLs are served. It is used for a local or memory bucket
+// without signing_base_url in its address.
 const defaultMount = "/.signed/"
 
 // Serve returns the command serve.
@@ -28,15 +28,21 @@ func Serve(p *program.Program) *cobra.Command {
 	var listen string
 	var listing, asS3 bool
 	var s3 S3Flags
+	var ui uiFlags
 	c := &cobra.Command{
-		Use:   "serve [flags] ADDRESS | serve --s3 [flags] [LOCATION]",
-		Short: "Serve the objects of a bucket or folder over HTTP, or any store as an S3 server",
+		Use: "serve [flags] ADDRESS | serve --ui [flags] ADDRESS | serve --s3 [flags] [LOCATION]",
+		Short: "Serve a bucket or folder over HTTP, as files or with a page to look into it, or any store as an " +
+			"S3 server",
 		Long: `Serves the objects of a bucket or folder as files over HTTP until it is interrupted.
 Everybody who can connect to the address of --listen can read them. For file: and mem:
 buckets, signed URLs are served under /.signed, or under the path of signing_base_url=
 in the bucket's address. Only signed URLs can write. If it listens on this machine only, as it does by
 default, URLs of files must have an IP address, localhost, the name of the machine or one of --domain: pages
 of other sites in a browser could read the files otherwise.
+
+With --ui it serves a page with which people look into the bucket or folder: folders, previews, details, versions, and
+links for others. With --write, they can upload, rename, remove and restore, too. The printed address has a token:
+everybody who knows the address can use the page, and nobody else.
 
 With --s3 it is an S3 server for tests and development. It keeps everything in memory, in a
 directory (LOCATION is a path), or, as a preview, in another store (LOCATION is an account, such as
@@ -48,6 +54,8 @@ Unsigned requests for /healthz are answered while it runs.
 A named location has the layers of the configuration in front of it. --cache and --read-only add to them, and
 --bwlimit limits the traffic with the store.`,
 		Example: `  omnibucket serve --listing file:///srv/files
+  omnibucket serve --ui ./photos
+  omnibucket serve --ui --write 's3://photos?region=eu-west-1&versions=true'
   omnibucket serve --listen 127.0.0.1:0 's3://site/public?region=eu-west-1'
   omnibucket serve --s3 --create photos --access-log -
   omnibucket serve --s3 ./data
@@ -64,6 +72,9 @@ A named location has the layers of the configuration in front of it. --cache and
 			return cobra.ExactArgs(1)(c, args)
 		},
 		RunE: func(c *cobra.Command, args []string) (err error) {
+			if err := ui.check(c); err != nil {
+				return err
+			}
 			if p.Stores.CacheDir != "" {
 				if p.Stores.CacheDir, err = filepath.Abs(p.Stores.CacheDir); err != nil {
 					return err
@@ -74,6 +85,9 @@ A named location has the layers of the configuration in front of it. --cache and
 			}
 			if err := s3.refuse(c); err != nil {
 				return err
+			}
+			if ui.ui {
+				return serveUI(c.Context(), p, args[0], listen, ui.write, s3.server.Hosts())
 			}
 			return serveLocation(c.Context(), p, args[0], listen, listing, s3.server.Hosts())
 		},
@@ -89,15 +103,13 @@ A named location has the layers of the configuration in front of it. --cache and
 		"keep blocks that were read in this `directory`, encrypted if the location is",
 	)
 	c.Flags().BoolVar(&p.Stores.ReadOnly, "read-only", false, "refuse all changes")
+	ui.register(c)
 	s3.Register(c)
 	return c
 }
 
 func serveLocation(ctx context.Context, p *program.Program, text, listen string, listing bool, names []string) error {
-	l, err := p.Stores.LocateInBucket(text)
-	if err == nil && l.Path != "" {
-		l, err = l.InDirectory(l.Path, "")
-	}
+	l, err := p.Stores.LocateServed(text)
 	if err != nil {
 		return err
 	}
@@ -112,76 +124,66 @@ func serveLocation(ctx context.Context, p *program.Program, text, listen string,
 	if err != nil {
 		return err
 	}
-	printURL(p, base+"/")
+	p.PrintURL(base + "/")
 	return httpserver.Serve(ctx, listener, handler)
 }
 
-// printURL prints the URL of a server that accepts requests.
-func printURL(p *program.Program, url string) {
-	if p.Global.JSON {
-		_ = p.Out.JSON(ServingLine{"serving", url}) // p.out keeps the error
-	} else {
-		p.Out.Printf("%s\n", url)
-	}
-	p.Out.Flush()
-}
-
-// A ServingLine has the URL of a server in JSON.
-type ServingLine struct {
-	Event string `json:"event"` // "serving"
-	URL   string `json:"url"`
-}
-
-// handler serves the folder as files. If the bucket has no server of its own, it also
-// serves signed URLs. The files are behind guard.
+// handler serves a folder as files. If the store cannot serve signed URLs itself, it also serves
+// those. Requests for files pass through guard, which checks them first.
 func handler(
 	ctx context.Context, p *program.Program, l location.Location, base string, listing bool,
 	guard func(http.Handler) http.Handler,
 ) (http.Handler, error) {
-	var opts []storage.OpenOption
-	mount := ""
-	if l.Scheme == "file" || l.Scheme == "mem" {
-		var own bool
-		if mount, own = signingMount(l); !own {
-			opts = append(opts, storage.WithSigningBaseURL(base+mount))
-		}
-	}
-	bucket, err := p.Stores.Open(ctx, l, opts...)
+	bucket, mount, _, err := openSigning(ctx, p, l, base)
 	if err != nil {
 		return nil, err
 	}
-	files, err := p.Stores.OpenFolder(ctx, l)
+	files, _, err := p.Stores.OpenServed(ctx, l)
 	if err != nil {
 		return nil, err
-	}
-	for _, err := range files.List(ctx, storage.WithAnyOrder(), storage.WithLimit(1)) {
-		switch storage.CodeOf(err) { // without permission to list, objects may still be readable
-		case storage.BucketNotFound, storage.InvalidArgument:
-			return nil, err
-		}
 	}
 	var serving []serve.Option
 	if listing {
 		serving = append(serving, serve.WithListing(files))
 	}
 	all := guard(serve.FileServer(files, serving...))
-	if mount == "" || l.Prefix != "" { // the handler of signed URLs needs a whole bucket
+	if mount == "" || l.Prefix != "" { // signed URLs need the whole bucket, not a folder
 		return all, nil
 	}
-	signed := serve.NewHandler(bucket)
+	return atMount(mount, serve.NewHandler(bucket), all), nil
+}
+
+// atMount passes requests below the path mount to signed, and all others to the handler others.
+func atMount(mount string, signed, others http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, mount) {
 			signed.ServeHTTP(w, r)
 			return
 		}
-		all.ServeHTTP(w, r)
-	}), nil
+		others.ServeHTTP(w, r)
+	})
 }
 
-// signingMount returns the path of signed URLs, and whether the bucket's address sets
-// it. The path is "" if it would leave no room for files.
+// openSigning opens a bucket that can sign URLs. If the store cannot serve signed URLs itself,
+// mount is the path at which this program serves them. If own is false, the address has no
+// signing_base_url. The signed URLs then begin with base, followed by mount.
+func openSigning(
+	ctx context.Context, p *program.Program, l location.Location, base string, opts ...storage.OpenOption,
+) (bucket storage.Bucket, mount string, own bool, err error) {
+	own = true
+	if l.Scheme == "file" || l.Scheme == "mem" {
+		if mount, own = signingMount(l); !own {
+			opts = append(opts, storage.WithSigningBaseURL(base+mount))
+		}
+	}
+	bucket, err = p.Stores.Open(ctx, l, opts...)
+	return bucket, mount, own, err
+}
+
+// signingMount returns the path of signed URLs. own is true if the bucket's address sets it with
+// signing_base_url. If that path is the root, where the files are served, path is "".
 func signingMount(l location.Location) (path string, own bool) {
-	query, _ := url.ParseQuery(l.Query) // storage.Open refuses what is malformed
+	query, _ := url.ParseQuery(l.Query) // storage.Open refuses a malformed query
 	if !query.Has("signing_base_url") {
 		return defaultMount, false
 	}

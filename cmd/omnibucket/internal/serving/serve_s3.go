@@ -15,13 +15,13 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/engine"
-	"github.com/omnibucket/storage/internal/s3command"
+	"github.com/omnibucket/storage/s3server/cmd/s3server/s3command"
 )
 
-// S3Flags are the flags of serve that an S3 server has.
+// S3Flags has the flags of serve that configure its S3 server.
 type S3Flags struct {
 	server s3command.Flags
-	Names  []string // of the flags that need --s3
+	Names  []string // names of the flags that need --s3
 }
 
 // Register adds the flags to a command.
@@ -33,7 +33,7 @@ func (f *S3Flags) Register(c *cobra.Command) {
 	c.Flags().AddGoFlagSet(set)
 }
 
-// refuse fails if a flag is set that needs --s3.
+// refuse fails if a flag is set that has an effect only with --s3. It is called without --s3.
 func (f *S3Flags) refuse(c *cobra.Command) error {
 	for _, name := range f.Names {
 		if c.Flags().Changed(name) {
@@ -80,13 +80,14 @@ func serveS3(p *program.Program, c *cobra.Command, args []string, f *S3Flags, li
 	}
 	return f.server.Serve(
 		ctx,
-		s3command.Environment{Err: p.Around.Err, Lookup: p.Around.Lookup, Ready: func(url string) { printURL(p, url) }},
+		s3command.Environment{Err: p.Around.Err, Lookup: p.Around.Lookup, Ready: p.PrintURL},
 		service,
 	)
 }
 
-// serviceDriver opens the account of a location or, if that is one bucket, an account that has only
-// this one. A path is that of a directory whose subdirectories are buckets; it is created.
+// serviceDriver opens the account that a location names. If the location is one bucket, the account
+// has only that bucket. If it is a path, the account is that directory, and its subdirectories are
+// the buckets. A missing directory is created.
 func serviceDriver(ctx context.Context, p *program.Program, text string) (driver.ServiceDriver, error) {
 	l, err := p.Stores.Locate(text)
 	if err != nil {
@@ -114,8 +115,9 @@ func serviceDriver(ctx context.Context, p *program.Program, text string) (driver
 	return service, nil
 }
 
-// served returns the address of the account of a location and, if only one bucket of it is served, its
-// name. A directory holds buckets, but it is one itself with a layer of two stores.
+// served returns the address of a location's account. If only one bucket is served, served also
+// returns the bucket's name. A directory is an account, but if its location has a layer of two
+// stores, such as mirror, the directory is one bucket.
 func served(p *program.Program, l location.Location) (address, bucket string, err error) {
 	switch {
 	case l.Kind == location.LocalPath:

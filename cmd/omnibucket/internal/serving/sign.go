@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/internal/quantity"
 )
 
 // signFlags are the flags of sign.
@@ -73,7 +74,7 @@ func sign(ctx context.Context, p *program.Program, f *signFlags, text string) er
 }
 
 func signOne(ctx context.Context, p *program.Program, f *signFlags, bucket storage.Bucket, key string) error {
-	ttl, err := argument.ParseDuration("--ttl", f.ttl)
+	ttl, err := quantity.Duration("--ttl", f.ttl)
 	if err != nil {
 		return err
 	}
@@ -150,11 +151,12 @@ func signedUpload(
 	return b.SignedUploadURL(ctx, key, opts...)
 }
 
-// Curl returns a command for a POSIX shell that uploads FILE with a signed URL.
+// Curl returns a curl command for a POSIX shell. The command uploads a file named FILE with a
+// signed URL.
 func Curl(signed *storage.SignedURL) string {
 	var b strings.Builder
 	b.WriteString("curl -T FILE")
-	if strings.ContainsAny(signed.URL, "[]{}") { // curl takes them for patterns
+	if strings.ContainsAny(signed.URL, "[]{}") { // curl would otherwise expand these characters
 		b.WriteString(" --globoff")
 	}
 	if signed.Method != http.MethodPut {
@@ -168,5 +170,5 @@ func Curl(signed *storage.SignedURL) string {
 	return b.String() + " " + ShellQuote(signed.URL)
 }
 
-// ShellQuote returns text as one word of a POSIX shell.
+// ShellQuote quotes text as one word of a POSIX shell.
 func ShellQuote(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }

@@ -6,11 +6,13 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// maxResponse is how many bytes of a response are read. True ones have a few thousand.
+// maxResponse is the largest size of a response in bytes. A service's responses have a few thousand
+// bytes.
 const maxResponse = 1 << 20
 
-// Client returns a client for a service: one of its own, or a copy of given. It follows no redirect, which would
-// take the token of a session along, and reads no response without end.
+// Client returns a client for a service. It is a copy of the given client or, if that is nil, a new
+// client. The client follows no redirect, because a redirect would send the token of a session to
+// another host. It reads at most maxResponse bytes of a response.
 func Client(given *http.Client) *http.Client {
 	client := http.Client{Transport: driver.NewTransport(driver.TransportOptions{})}
 	if given != nil {

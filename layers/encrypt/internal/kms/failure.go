@@ -16,14 +16,14 @@ import (
 
 // A Response is an unsuccessful response of a service.
 type Response struct {
-	Code      string // the service's own; empty if it was not the service that responded
+	Code      string // code of the service; empty if another program responded
 	Message   string
 	Status    int
 	Header    http.Header
 	RequestID string
 }
 
-// Hints that are the same for all services.
+// Hints that all services share.
 const (
 	MissingHint  = "check the name of the key, and that it was not deleted"
 	DisabledHint = "enable the key, or cancel its deletion: objects cannot be decrypted without it"
@@ -31,8 +31,8 @@ const (
 	loginHint    = "check the credentials for the key management service, and the clock of this machine"
 )
 
-// Failed returns the error for a response. Its text has none of the secrets, also if the response quotes
-// them: the SDK's own error may contain the request.
+// Failed returns the error for a response. The text of the error contains none of the secrets, even if the response
+// quotes them. Failed does not use the SDK's own error, which may contain the request.
 func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *storage.Error {
 	status := driver.StatusError(&http.Response{StatusCode: r.Status, Header: r.Header})
 	m, known := meanings[r.Code]
@@ -44,11 +44,11 @@ func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *s
 		m.Hint = loginHint
 	case m.Code == storage.PermissionDenied, m.Code == storage.Unauthenticated, isRetryable(m.Code):
 	case known:
-	case r.Code == "": // the response is a gateway's
+	case r.Code == "": // a gateway sent the response
 		m = Meaning{storage.Unavailable, "a gateway has responded in place of " + service + ": check the endpoint"}
 	case r.Status == http.StatusNotFound:
 		m = Meaning{storage.InvalidArgument, MissingHint}
-	case m.Code != storage.InvalidArgument: // the code of a status is about objects
+	case m.Code != storage.InvalidArgument: // m.Code comes from the status, and is about objects
 		m = Meaning{Code: storage.Internal}
 	}
 	return &storage.Error{
@@ -58,7 +58,7 @@ func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *s
 	}
 }
 
-// A gateway may quote the request, with its signature.
+// A gateway may quote the request with its signature, which must not be in an error.
 var signed = regexp.MustCompile(`(?i)\b((?:x-amz-)?(?:signature|credential|security-token)|sig)=[^\s&"'<>;,]+`)
 
 // text returns the text of an error, in one line.
@@ -69,7 +69,8 @@ func text(service string, r Response, secrets [][]byte) string {
 			continue
 		}
 		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-			// The last character depends on what follows the secret.
+			// The last base64 character also depends on the bytes after the secret, so that it is
+			// not compared.
 			encoded := encoding.EncodeToString(secret)
 			message = strings.ReplaceAll(message, encoded[:len(encoded)-1], "***")
 		}
@@ -94,8 +95,8 @@ func text(service string, r Response, secrets [][]byte) string {
 	return service
 }
 
-// NoResponse returns the error for a request that got none. An error of the caller's credentials that is a
-// [storage.Error] stays as it is.
+// NoResponse returns the error for a request without a response. If err is a [storage.Error], which
+// comes from the caller's credentials, it is returned unchanged.
 func NoResponse(service string, err error) error {
 	if own, ok := errors.AsType[*storage.Error](err); ok {
 		return own
@@ -105,15 +106,15 @@ func NoResponse(service string, err error) error {
 		e.Hint = "no such host: check the name of the key"
 	}
 	if e.Code == storage.Internal &&
-		e.Hint == "" { // the response was cut off, and an SDK reports that in its own words
+		e.Hint == "" { // the SDK reports a truncated response by an error of its own
 		e.Code, e.Retryable = storage.Unavailable, true
 	}
 	e.Err = fmt.Errorf("%s: %w", service, e.Err)
 	return e
 }
 
-// NoCredentials returns the error for credentials that cannot be had. passes says that they may be
-// available later.
+// NoCredentials returns the error for credentials that are not available. If the credentials may be
+// available later, the parameter passes is true.
 func NoCredentials(err error, passes bool, hint string) error {
 	if passes {
 		return &storage.Error{
@@ -124,12 +125,13 @@ func NoCredentials(err error, passes bool, hint string) error {
 	return &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: hint}
 }
 
-// Damaged returns the error of a successful response that does not fit the request.
+// Damaged returns the error of a successful response whose content does not fit the request.
 func Damaged(service, what string) error {
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New(service + ": " + what)}
 }
 
-// Another returns the error for a data key that belongs to another object.
+// Another returns the error for a data key that the service refuses, because it belongs to another
+// object.
 func Another(service string) error {
 	return &storage.Error{
 		Code: storage.ChecksumMismatch, Err: errors.New(service + " does not decrypt the data key for this object"),

@@ -1,5 +1,5 @@
-// Package kms has what the keys of all key management services share: their stanzas, the time that a
-// request may take, and errors that have the codes of this library.
+// Package kms has the parts that the keys of all key management services share: their stanzas, the
+// longest time of a request, and the translation of errors.
 package kms
 
 import (
@@ -13,37 +13,41 @@ import (
 	"github.com/omnibucket/storage/layers/encrypt"
 )
 
-// RequestTime is how long one request to a service may take.
+// RequestTime is the longest time of one request to a service.
 const RequestTime = 30 * time.Second
 
-// A Key is one key of a service. It makes one stanza, and opens only those that name it.
+// A Key is one key of a service. It encrypts a data key into one stanza of age's header, and
+// decrypts only stanzas that name this key.
 type Key struct {
 	Type    string // type of its stanzas
-	Name    string // unique among the keys of all accounts
-	Bucket  string // bound to data keys in place of the bucket's name at the provider, if it is set
+	Name    string // a name that is unique among the keys of all accounts
+	Bucket  string // if set, data keys are bound to Bucket instead of the bucket's name
 	Service Service
 }
 
-// A Service sends one request. Its errors are what [Failed] returns.
+// A Service sends requests to a key management service. Each call sends one request. Errors come
+// from [Failed].
 type Service interface {
-	// Encrypt returns the encrypted data key, and further arguments of the stanza.
+	// Encrypt returns the encrypted data key. args are additional arguments of the stanza.
 	Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) (body []byte, args []string, err error)
-	// Decrypt returns the data key of a stanza with these arguments. The error matches
-	// [age.ErrIncorrectIdentity] if it was encrypted by another key.
+	// Decrypt returns the data key of a stanza with these arguments. If another key has encrypted
+	// the data key, the error matches [age.ErrIncorrectIdentity].
 	Decrypt(ctx context.Context, body []byte, args []string, of encrypt.Object) (dataKey []byte, err error)
 }
 
-// tag distinguishes the stanzas of one key from those of other keys. The name, with an account or a
-// vault, stays unknown to the store.
+// tag returns the argument that marks the stanzas of this key. It is a hash of the name, because
+// the store must not learn the name, which contains an account or a vault.
 func (k *Key) tag() string {
 	sum := sha256.Sum256([]byte(k.Name))
 	return base64.RawStdEncoding.EncodeToString(sum[:6])
 }
 
-// PublicIdentity implements [encrypt.IdentifiedKeys].
+// PublicIdentity implements [encrypt.IdentifiedKeys]. It returns the type, the name and the Bucket
+// of the key.
 func (k *Key) PublicIdentity() string { return k.Type + " " + k.Name + " " + k.Bucket }
 
-// bound returns the object to which the data key is bound.
+// bound returns the object to which the data key is bound. The bucket of the result is k.Bucket,
+// unless k.Bucket is empty.
 func (k *Key) bound(of encrypt.Object) encrypt.Object {
 	if k.Bucket != "" {
 		of.Bucket = k.Bucket
@@ -62,7 +66,8 @@ func (k *Key) Wrap(ctx context.Context, dataKey []byte, of encrypt.Object) ([]*a
 	return []*age.Stanza{{Type: k.Type, Args: append([]string{k.tag()}, args...), Body: body}}, nil
 }
 
-// Unwrap implements [encrypt.Keys]. It sends one request, for the first stanza of the key, or none.
+// Unwrap implements [encrypt.Keys]. It sends one request, for the first stanza that names this key.
+// If no stanza names this key, it sends no request.
 func (k *Key) Unwrap(ctx context.Context, stanzas []*age.Stanza, of encrypt.Object) ([]byte, error) {
 	for _, s := range stanzas {
 		if s.Type == k.Type && len(s.Args) > 0 && s.Args[0] == k.tag() {

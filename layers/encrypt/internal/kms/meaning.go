@@ -8,16 +8,17 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A Meaning is what a code of a service means.
+// A Meaning is what this library returns for a service's error code.
 type Meaning struct {
 	Code storage.Code
 	Hint string
 }
 
-// Meanings are the meanings of the codes of a service.
+// Meanings maps the error codes of a service to their meanings.
 type Meanings map[string]Meaning
 
-// ByCode returns the meanings of codes. For each meaning, names has its codes in one text.
+// ByCode returns Meanings. names maps each meaning to its error codes, which are separated by
+// spaces.
 func ByCode(names map[Meaning]string) Meanings {
 	codes := Meanings{}
 	for m, all := range names {

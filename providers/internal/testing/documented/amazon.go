@@ -13,14 +13,16 @@ const (
 	amazonAPI    = "https://docs.aws.amazon.com/AmazonS3/latest/API/"
 )
 
-// Amazon has the transient answers of S3. Answers to HEAD have no body (aws/aws-sdk-java-v2#5414). A
-// 409 ConditionalRequestConflict to a completion is not among them: it ends the upload, and only a body
-// that can be read again begins another. NoSuchBucket for the settings of a new bucket is not among
-// them, because a request does not show which call makes it: TestSettingsOfANewBucket has it. NoSuchKey
-// is not among them either, although a reader may get it for 15 minutes after versioning was first
-// enabled (https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html). A
-// missing object gets the same answer, so that docs/stores.md tells users to create the bucket with
-// versions.
+// Amazon has the transient answers of S3. Answers to HEAD have no body (aws/aws-sdk-java-v2#5414).
+// Three answers are left out:
+//
+//   - 409 ConditionalRequestConflict to a completion, because this answer ends the upload. Another upload
+//     would need a body that can be read again.
+//   - NoSuchBucket for the settings of a new bucket, because a request does not show which call made it.
+//     TestSettingsOfANewBucket tests this answer.
+//   - NoSuchKey, which a reader may get for 15 minutes after versioning was first enabled. A missing object gets
+//     the same answer. So docs/stores.md tells users to create the bucket with versions.
+//     https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html
 var Amazon = []Answer{
 	amazonRefusal("SlowDown", http.StatusServiceUnavailable, "Please reduce your request rate.", amazonErrors),
 	amazonRefusal(
@@ -77,16 +79,17 @@ func amazonError(code string, status int, message, source string, kinds ...strin
 	}
 }
 
-// amazonRefusal returns an error that excludes an effect.
+// amazonRefusal returns an error answer that proves that the request had no effect.
 func amazonRefusal(code string, status int, message, source string, kinds ...string) Answer {
 	a := amazonError(code, status, message, source, kinds...)
 	a.NoEffect = true
 	return a
 }
 
-// afterEffect returns an InternalError to requests that take effect nevertheless. CreateBucket is
-// not one of them: BucketExists is then of unknown outcome, because another process of the account
-// may have created the bucket at that moment. TestABucketThatAnInternalErrorMayHaveMade has it.
+// afterEffect returns an InternalError for requests that took effect nevertheless. It must not be
+// used for CreateBucket: another process of the account might have created the bucket at that
+// moment, so a BucketExists would prove nothing. TestABucketThatAnInternalErrorMayHaveMade tests
+// that case.
 func afterEffect(kinds ...string) Answer {
 	a := amazonError(
 		"InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.",
@@ -96,7 +99,8 @@ func afterEffect(kinds ...string) Answer {
 	return a
 }
 
-// late returns an error that S3 finds after it has begun a response with 200.
+// late returns an error that S3 sends in the body of a response with status 200. S3 finds such an
+// error only after it has begun the response.
 func late(code, source string) Answer {
 	a := amazonError(code, http.StatusOK, "Please try again.", source, "CopyObject", "CompleteMultipartUpload")
 	a.Name += " in a 200"
@@ -125,14 +129,14 @@ func refusedKeys(request []byte) string {
 	return body.String()
 }
 
-// amazonParameters has the parameters of a query that name an operation.
+// amazonParameters are the query parameters that select an operation.
 var amazonParameters = []string{
 	"list-type", "versions", "uploads", "uploadId", "tagging", "retention", "legal-hold", "restore", "attributes",
 	"versioning", "cors", "lifecycle", "policy", "policyStatus", "publicAccessBlock", "ownershipControls", "object-lock", "acl", "location",
 }
 
-// AmazonKind returns the bucket and the operation of a request to S3. Signed addresses have no
-// kind, because their users do not retry.
+// AmazonKind returns the bucket of a request to S3, and its kind, which is the operation. A request
+// by a signed URL has no kind, because its user does not retry.
 func AmazonKind(r *http.Request) (bucket, kind string) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if name, _, virtual := strings.Cut(r.Host, ".s3."); virtual {

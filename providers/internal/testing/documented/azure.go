@@ -13,11 +13,11 @@ const (
 	azureTimes  = "https://learn.microsoft.com/rest/api/storageservices/setting-timeouts-for-blob-service-operations"
 )
 
-// Azure has the transient answers of Blob Storage, without answers that last for minutes: no driver
-// can wait so long. These are 403 after a role was granted or a stored access policy was set, and
-// PendingCopyOperation while another client copies to the key. Nor does it have 429, which belongs
-// to the management plane, and AccountBeingCreated, which belongs to an account without a
-// container.
+// Azure has the transient answers of Blob Storage. Answers that last for minutes are left out,
+// because no driver can wait so long. Such answers are 403 after a role was granted or a stored
+// access policy was set, and PendingCopyOperation while another client copies to the key. Also left
+// out are 429, which only the management plane sends, and AccountBeingCreated, because such an
+// account has no container yet.
 var Azure = []Answer{
 	azureRefusal(
 		"ServerBusy", http.StatusServiceUnavailable, "Operations per second is over the account limit.",
@@ -79,14 +79,14 @@ func azureError(code string, status int, message, source string, kinds ...string
 	}
 }
 
-// azureRefusal returns an error that excludes an effect.
+// azureRefusal returns an error answer that proves that the request had no effect.
 func azureRefusal(code string, status int, message, source string, kinds ...string) Answer {
 	a := azureError(code, status, message, source, kinds...)
 	a.NoEffect = true
 	return a
 }
 
-// azureBody begins with a byte order mark, as Azure's does.
+// azureBody returns the body of an error. Like Azure's, it begins with a byte order mark.
 func azureBody(code, message string) string {
 	return fmt.Sprintf(
 		"\ufeff<?xml version=\"1.0\" encoding=\"utf-8\"?><Error><Code>%s</Code><Message>%s\nRequestId:R1\nTime:2026-01-01T00:00:00.0000000Z</Message></Error>",
@@ -94,19 +94,21 @@ func azureBody(code, message string) string {
 	)
 }
 
-// applied returns the answer a to a request that takes effect first.
+// applied returns a copy of an answer. The copy is sent only after the request has taken effect.
 func applied(a Answer) Answer {
 	a.Done, a.Name = true, a.Name+" after the effect"
 	return a
 }
 
-// unreadable returns the answer a to a request whose source is on a busy server.
+// unreadable adds headers to the answer to a copy. The headers say that the source of the copy
+// cannot be read, because the server of the source is busy.
 func unreadable(a Answer) Answer {
 	a.Header["X-Ms-Copy-Source-Status-Code"], a.Header["X-Ms-Copy-Source-Error-Code"] = "503", "ServerBusy"
 	return a
 }
 
-// timedOutParts is the response to a batch that has exceeded its time limit.
+// timedOutParts returns the response to a batch that took too long: each of its requests has timed
+// out.
 func timedOutParts(request []byte) string {
 	var body strings.Builder
 	for i := range strings.Count(strings.ToLower(string(request)), "content-id:") {
@@ -117,8 +119,8 @@ func timedOutParts(request []byte) string {
 	return body.String()
 }
 
-// azureOperations has the names of operations by method and parameter comp; others are named by
-// these two.
+// azureOperations maps a method and a parameter comp to the name of the operation. Operations that
+// are not in the map are named by method and comp.
 var azureOperations = map[string]string{
 	"PUT ":          "Put Blob",
 	"PUT block":     "Put Block",
@@ -126,10 +128,10 @@ var azureOperations = map[string]string{
 	"POST batch":    "Blob Batch",
 }
 
-// AzureKind returns the container and the operation of a request to Blob Storage whose path begins
-// with the account and the container. Signed addresses have no kind, because their users do not
-// retry. One call makes many requests for the parts of an open upload, and is repeated from its
-// start: let it make many attempts.
+// AzureKind returns the container of a request to Blob Storage, and its kind, which is the
+// operation. The path must begin with the account and the container. A request by a signed URL has
+// no kind, because its user does not retry. For the parts of an open upload, one call makes many
+// requests and repeats them all after a failure. So tests must permit many attempts.
 func AzureKind(r *http.Request) (bucket, kind string) {
 	bucket, key := azureBlob(r)
 	query := r.URL.Query()

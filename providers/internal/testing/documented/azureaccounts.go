@@ -16,8 +16,9 @@ const (
 	azureScanning = "https://learn.microsoft.com/azure/defender-for-cloud/introduction-malware-scanning"
 )
 
-// AzureSASPolicy is an account whose SAS expiration policy blocks. It refuses a signature without a
-// start, and a signature that is valid for longer than limit, also for the source of a copy.
+// AzureSASPolicy is an account whose SAS expiration policy blocks requests. It refuses a signature
+// that has no start, or that is valid for longer than limit. It checks the signature in the source
+// of a copy, too.
 func AzureSASPolicy(limit time.Duration) Peculiarity {
 	violated := azureRefusal("AuthenticationFailed", http.StatusForbidden,
 		"Server failed to authenticate the request.", "microsoft/AzureStorageExplorer#8845")
@@ -49,8 +50,8 @@ func violates(signature url.Values, limit time.Duration) bool {
 	return signature.Has("sig") && (err != nil || ends.Sub(starts) > limit)
 }
 
-// AzurePrivate is an account with private endpoints, which the service itself may not use: it reads
-// no source of a copy.
+// AzurePrivate is an account with private endpoints. The service itself cannot use these, so it
+// cannot read the source of a copy.
 func AzurePrivate() Peculiarity {
 	return Peculiarity{
 		Name: "private endpoints", Source: "Azure/azure-storage-python#720",
@@ -68,8 +69,8 @@ func azureUnread() *Answer {
 	return &a
 }
 
-// AzureContributor is a credential with the role Storage Blob Data Contributor, which may neither
-// read nor write tags.
+// AzureContributor is an account whose user has the role Storage Blob Data Contributor. This role
+// can neither read nor write tags.
 func AzureContributor() Peculiarity {
 	denied := azureRefusal(
 		"AuthorizationPermissionMismatch", http.StatusForbidden,
@@ -87,8 +88,8 @@ func AzureContributor() Peculiarity {
 	}
 }
 
-// AzureDefender is an account that Microsoft Defender for Storage scans. tag adds the tags of the
-// verdict to a blob, as the scanner does soon after each upload.
+// AzureDefender is an account that Microsoft Defender for Storage scans. After each upload, it
+// calls tag, which must add the scanner's tags to the blob (AzureVerdict).
 func AzureDefender(tag func(container, key string)) Peculiarity {
 	return Peculiarity{Name: "Defender for Storage", Source: azureScanning, wrap: watching(func(r *http.Request) {
 		if container, key := azureBlob(r); azureWrites(r) {
@@ -97,12 +98,13 @@ func AzureDefender(tag func(container, key string)) Peculiarity {
 	})}
 }
 
-// AzureVerdict has the tags of Defender for a blob without malware.
+// AzureVerdict has the tags that Defender adds to a blob without malware.
 var AzureVerdict = map[string]string{
 	"Malware Scanning scan result": "No threats found", "Malware Scanning scan time UTC": "2026-11-22 12:00:00Z",
 }
 
-// AzureArchive is an account that keeps archived blobs from being overwritten, unlike emulators.
+// AzureArchive is an account that refuses to overwrite archived blobs. Emulators do not refuse
+// that.
 func AzureArchive() Peculiarity {
 	refused := azureRefusal(
 		"BlobArchived", http.StatusConflict, "This operation is not permitted on an archived blob.",
@@ -128,8 +130,9 @@ func AzureArchive() Peculiarity {
 	}}
 }
 
-// AzureOlder is a service, such as Azure Stack Hub, whose newest version is version: it refuses
-// requests with later versions, and requests that only those have.
+// AzureOlder is an older service, such as Azure Stack Hub. The parameter is the newest version of
+// the API that the service knows. It refuses requests with a later version, and requests that exist
+// only in later versions.
 func AzureOlder(version string) Peculiarity {
 	header := azureRefusal(
 		"InvalidHeaderValue", http.StatusBadRequest,
@@ -164,7 +167,7 @@ func AzureOlder(version string) Peculiarity {
 					strings.Contains(query.Get("include"), "versions")):
 				return &parameter
 			case version < "2019-12-12" && r.Header.Get("X-Ms-Tags") != "":
-				return &unknown // Azure would ignore it
+				return &unknown // stricter than Azure, which ignores an unknown header
 			}
 			return nil
 		}),
@@ -178,7 +181,7 @@ func azureBlob(r *http.Request) (container, key string) {
 	return container, key
 }
 
-// azureWrites reports whether a request makes a blob.
+// azureWrites reports whether a request creates or replaces a blob.
 func azureWrites(r *http.Request) bool {
 	_, key := azureBlob(r)
 	comp := r.URL.Query().Get("comp")

@@ -12,9 +12,9 @@ import (
 
 const azureFolders = "https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues"
 
-// AzureHierarchical is an account with a hierarchical namespace (Data Lake): a key has directories above
-// it, which are listed beside blobs, are not replaced by a blob, and go only when they are empty. Such
-// an account has no tags.
+// AzureHierarchical is an account with a hierarchical namespace (Data Lake). Each key has
+// directories above it. Listings show them beside blobs, a blob cannot replace them, and only empty
+// directories can be removed. Such an account has no tags.
 func AzureHierarchical() Peculiarity {
 	return Peculiarity{
 		Name: "a hierarchical namespace", Source: azureFolders,
@@ -79,12 +79,13 @@ func (a *hierarchicalAccount) refuses(r *http.Request, container, key string) *A
 			"ResourceTypeMismatch", http.StatusConflict,
 			"The specified resource type does not match the type of the existing resource.", azureErrors,
 		)
-	case is && r.Method == http.MethodDelete: // no directory is empty here
+	case is && r.Method == http.MethodDelete: // every directory here contains a blob, so it cannot be removed
 		refused = azureRefusal(
 			"DirectoryIsNotEmpty", http.StatusConflict, "This operation is not permitted on a non-empty directory.",
 			"Azure/azure-cli#20884",
 		)
-	case is && r.Method == http.MethodHead || is && r.Method == http.MethodGet: // as Azure/azure-sdk-for-js has recorded for its package storage-file-datalake
+	case is && r.Method == http.MethodHead || is && r.Method == http.MethodGet:
+		// This response is in a recording of Azure/azure-sdk-for-js for its package storage-file-datalake.
 		refused = Answer{Status: http.StatusOK, Header: map[string]string{
 			"X-Ms-Request-Id": "R1", "X-Ms-Resource-Type": "directory", "X-Ms-Meta-Hdi_isfolder": "true", "X-Ms-Blob-Type": "BlockBlob",
 			"Content-Length": "0", "Content-Type": "application/octet-stream", "ETag": `"0x8DA4175A341E8EA"`, "Last-Modified": "Sun, 29 May 2022 13:17:53 GMT",
@@ -108,8 +109,8 @@ func (a *hierarchicalAccount) add(container, key string) {
 	}
 }
 
-// list adds the directories to the first page of a listing, as blobs without bytes before those in them.
-// https://github.com/drivendataorg/cloudpathlib/issues/161
+// list adds the directories to the first page of a listing. A directory is listed as an empty blob,
+// before the blobs in it. https://github.com/drivendataorg/cloudpathlib/issues/161
 func (a *hierarchicalAccount) list(w http.ResponseWriter, r *http.Request, container string) {
 	query := r.URL.Query()
 	response := httptest.NewRecorder()
@@ -137,7 +138,8 @@ func (a *hierarchicalAccount) list(w http.ResponseWriter, r *http.Request, conta
 	relay(w, response)
 }
 
-// before returns list with entry before the first entry that has a later name.
+// This function inserts an entry into an XML listing. The new entry comes before the first entry
+// with a greater name, or otherwise at the end.
 func before(list, name, entry string) string {
 	at := azureItems.FindAllStringSubmatchIndex(list, -1)
 	i := slices.IndexFunc(at, func(item []int) bool { return html.UnescapeString(list[item[2]:item[3]]) > name })

@@ -9,11 +9,14 @@ import (
 	"time"
 )
 
-// AzureTokens is an account that accepts no keys, and so no signature by one. A request has the token "token", or a
-// signature by a key that was delegated to its user. An emulator knows neither of them. access is the query of a
-// shared access signature with which it reads the sources of copies, and sign signs a request with the account's key.
-// grant checks a signature by the key AzureDelegated. It returns the query of a signature by the account's key that
-// grants the same, or nil if the signature is wrong.
+// AzureTokens is an account that accepts neither account keys nor signatures by them. A request
+// must have the token "token", or a signature by a key that was delegated to its user. Emulators
+// support neither. So this account replaces them by what the emulator accepts, with its parameters:
+//
+//   - sign signs a request with the account's key.
+//   - access is the query of a shared access signature, by which the emulator reads the sources of copies.
+//   - grant checks a signature that was made with the key AzureDelegated. It returns the query of a signature by the
+//     account's key that grants the same, or nil if the signature is wrong.
 func AzureTokens(
 	access url.Values, sign func(r *http.Request), grant func(container, key string, signed url.Values) url.Values,
 ) Peculiarity {
@@ -45,7 +48,7 @@ func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		delegate(w, r, bearer)
 		return
 	case query.Get("comp") == "batch" && bearer:
-		serveBatch(w, r, a.ServeHTTP) // each request in it has its own authorization
+		serveBatch(w, r, a.ServeHTTP) // each request of the batch has its own authorization
 		return
 	case !bearer && (r.Header.Get("Authorization") != "" || query.Has("sig") && !query.Has("skoid")):
 		refused := azureRefusal("KeyBasedAuthenticationNotPermitted", http.StatusForbidden,
@@ -71,8 +74,8 @@ func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.next.ServeHTTP(w, r)
 }
 
-// granted exchanges the signature of an address, if it has one. It reports whether the signature
-// is right.
+// granted replaces the signature in an address, if it has one, by one that the emulator accepts. It
+// returns false if the signature is wrong.
 func (a *tokenAccount) granted(address *url.URL) bool {
 	query := address.Query()
 	if !query.Has("sig") {
@@ -90,7 +93,8 @@ func (a *tokenAccount) granted(address *url.URL) bool {
 	return own != nil
 }
 
-// readsSource reports whether the service may read the source of a copy, if r has one.
+// readsSource reports whether the service may read the source of the copy that r requests. If r is
+// not a copy, it returns true.
 func (a *tokenAccount) readsSource(r *http.Request) bool {
 	if r.Header.Get("X-Ms-Copy-Source") == "" {
 		return true
@@ -110,7 +114,7 @@ func (a *tokenAccount) readsSource(r *http.Request) bool {
 	return true
 }
 
-// delegate responds with a key for the time that the request names.
+// delegate responds with a delegated key that is valid for the requested time.
 // https://learn.microsoft.com/rest/api/storageservices/get-user-delegation-key
 func delegate(w http.ResponseWriter, r *http.Request, bearer bool) {
 	var asked struct{ Start, Expiry string }
@@ -141,7 +145,7 @@ func delegate(w http.ResponseWriter, r *http.Request, bearer bool) {
 	)
 }
 
-// AzureKeys answers only requests for a delegated key.
+// AzureKeys returns a handler that only responds to requests for a delegated key.
 func AzureKeys() http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { delegate(w, r, true) })
 }

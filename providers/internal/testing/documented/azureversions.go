@@ -18,9 +18,9 @@ import (
 )
 
 // AzureVersions is an account that keeps versions: a blob that is replaced or removed stays as a
-// version until the version is removed. Emulators keep none, so that this account keeps them in
-// memory. access is the query of a shared access signature for the whole account. A copy of a
-// noncurrent version is refused, as by a service that may not read it.
+// version until the version is removed. Emulators do not keep versions, so this account keeps them
+// in memory. access is the query of a shared access signature for the whole account. The account
+// refuses to copy a noncurrent version, as if it had no permission to read that version.
 func AzureVersions(access url.Values) Peculiarity {
 	return Peculiarity{
 		Name: "versions", Source: "https://learn.microsoft.com/azure/storage/blobs/versioning-overview",
@@ -38,26 +38,26 @@ type versionedAccount struct {
 	access url.Values
 
 	mu    sync.Mutex
-	last  time.Time                           // the latest time that a version has
+	last  time.Time                           // time of the newest version
 	ids   map[string]map[string]string        // ids of versions, by path and ETag
 	blobs map[string]map[string]*azureHistory // histories by container and key
 }
 
 // An azureHistory has the versions of one key.
 type azureHistory struct {
-	writing sync.Mutex // held by a request that makes a version
+	writing sync.Mutex // held while a request makes a version
 
-	// Guarded by versionedAccount.mu.
-	current string          // version; "" if there is no blob
+	// The mutex mu of versionedAccount guards these fields.
+	current string          // id of the current version; "" if the blob does not exist
 	old     []*azureVersion // oldest first
 }
 
-// An azureVersion is a noncurrent version.
+// An azureVersion is a noncurrent version of a blob.
 type azureVersion struct {
 	id     string
 	header http.Header // header of a response to GET
 	body   []byte
-	tags   []byte // a document with tags
+	tags   []byte // XML document with the tags
 }
 
 func (a *versionedAccount) history(container, key string) *azureHistory {
@@ -108,10 +108,10 @@ func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// id returns the version of a blob with this ETag, or "" while a request writes it. A change that
-// makes no version, such as of a tier, may have changed the ETag.
+// id returns the version id of the blob with this ETag. It returns "" while a request writes the
+// blob. Some changes, such as of the tier, change the ETag without making a version.
 func (a *versionedAccount) id(path, etag string, h *azureHistory) string {
-	written := h.writing.TryLock() // it may wait for this response: a copy onto its source
+	written := h.writing.TryLock() // not Lock: in a copy of a blob onto itself, the writer waits for this response
 	if written {
 		defer h.writing.Unlock()
 	}
@@ -123,7 +123,7 @@ func (a *versionedAccount) id(path, etag string, h *azureHistory) string {
 	return h.current
 }
 
-// A versionWriter adds the version to the response to a read.
+// A versionWriter adds the header with the version id to the response to a read.
 type versionWriter struct {
 	http.ResponseWriter
 	id func(etag string) string
@@ -141,9 +141,9 @@ func (w *versionWriter) WriteHeader(status int) {
 
 func (w *versionWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
-// write keeps the blob that a write or a removal replaces.
+// write serves a write or a removal, and keeps the replaced blob as a version.
 func (a *versionedAccount) write(w http.ResponseWriter, r *http.Request, h *azureHistory) {
-	body, err := io.ReadAll(r.Body) // before the others wait
+	body, err := io.ReadAll(r.Body) // before the lock, because a body may be slow
 	if err != nil {
 		w.WriteHeader(http.StatusBadRequest)
 		return
@@ -178,7 +178,8 @@ func (a *versionedAccount) write(w http.ResponseWriter, r *http.Request, h *azur
 	relay(w, response)
 }
 
-// later returns now, or a time just after last if that is not before it.
+// later returns the time of a new version. It is the current time, or a time just after that of the
+// last version if the clock has not advanced.
 func later(last, now time.Time) time.Time {
 	if now.After(last) {
 		return now
@@ -194,7 +195,7 @@ func relay(w http.ResponseWriter, response *httptest.ResponseRecorder) {
 	_, _ = response.Body.WriteTo(w)
 }
 
-// read returns the blob of a request, or nil.
+// read returns the current blob of a request as a version, or nil if the blob does not exist.
 func (a *versionedAccount) read(r *http.Request) *azureVersion {
 	blob := a.ask(r, http.MethodGet, url.Values{})
 	if blob.Code != http.StatusOK {
@@ -204,7 +205,7 @@ func (a *versionedAccount) read(r *http.Request) *azureVersion {
 	return &azureVersion{header: blob.Header(), body: blob.Body.Bytes(), tags: tags.Body.Bytes()}
 }
 
-// ask makes a request of its own to the path of r.
+// ask makes a new request to the path of r, and returns the response of the emulator.
 func (a *versionedAccount) ask(r *http.Request, method string, query url.Values) *httptest.ResponseRecorder {
 	asked := httptest.NewRequestWithContext(
 		context.WithoutCancel(r.Context()), method,
@@ -217,7 +218,7 @@ func (a *versionedAccount) ask(r *http.Request, method string, query url.Values)
 	return response
 }
 
-// granted returns a query with access.
+// granted adds the parameters of a.access to a query, and returns the query encoded.
 func (a *versionedAccount) granted(query url.Values) string {
 	for name, values := range a.access {
 		query[name] = values
@@ -225,7 +226,7 @@ func (a *versionedAccount) granted(query url.Values) string {
 	return query.Encode()
 }
 
-// version serves a request for one version.
+// version serves a request that names one version.
 func (a *versionedAccount) version(w http.ResponseWriter, r *http.Request, h *azureHistory, id string) {
 	a.mu.Lock()
 	i := slices.IndexFunc(h.old, func(v *azureVersion) bool { return v.id == id })
@@ -295,7 +296,7 @@ func (a *versionedAccount) changeVersion(w http.ResponseWriter, r *http.Request,
 	w.WriteHeader(http.StatusNoContent)
 }
 
-// serve serves a noncurrent version.
+// serve responds to a read of a noncurrent version.
 func (v *azureVersion) serve(w http.ResponseWriter, r *http.Request) {
 	for name, values := range v.header {
 		if name != "Content-Length" && name != "Date" && name != "Transfer-Encoding" {
@@ -313,7 +314,8 @@ func (v *azureVersion) serve(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(v.body))
 }
 
-// batch makes the requests of a batch one after the other, with the access of the account.
+// batch serves the requests of a batch one after the other. Each of them has the access of the
+// account.
 func (a *versionedAccount) batch(w http.ResponseWriter, r *http.Request) {
 	serveBatch(w, r, func(w http.ResponseWriter, asked *http.Request) {
 		asked.Header.Del("Authorization")
@@ -322,7 +324,8 @@ func (a *versionedAccount) batch(w http.ResponseWriter, r *http.Request) {
 	})
 }
 
-// serveBatch gives the requests of a batch to serve, one after the other.
+// serveBatch calls serve for each request of a batch, one after the other, and sends the responses
+// together.
 func serveBatch(w http.ResponseWriter, r *http.Request, serve http.HandlerFunc) {
 	_, parameters, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	parts := multipart.NewReader(r.Body, parameters["boundary"])

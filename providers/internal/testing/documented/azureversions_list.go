@@ -14,7 +14,7 @@ import (
 	"unicode/utf16"
 )
 
-// A listedVersion is an item of a listing with versions.
+// A listedVersion is one item of a listing with versions. document is its XML.
 type listedVersion struct{ key, id, document string }
 
 var (
@@ -22,7 +22,8 @@ var (
 	azureMarker = regexp.MustCompile(`<NextMarker>(.+?)</NextMarker>`)
 )
 
-// list lists versions, the oldest of a key first.
+// list responds with a page of versions. The versions of one key are listed from the oldest to the
+// newest.
 func (a *versionedAccount) list(w http.ResponseWriter, r *http.Request, container string) {
 	query := r.URL.Query()
 	prefix := query.Get("prefix")
@@ -57,7 +58,8 @@ func (a *versionedAccount) list(w http.ResponseWriter, r *http.Request, containe
 	fmt.Fprintf(w, `</Blobs><NextMarker>%s</NextMarker></EnumerationResults>`, marker)
 }
 
-// current lists the blobs, or returns the answer with which the service refuses that.
+// current returns the current blobs of a listing. If the service refuses the listing, it returns a
+// function that sends the refusal.
 func (a *versionedAccount) current(
 	r *http.Request, container string, query url.Values,
 ) (all []listedVersion, refused func(http.ResponseWriter)) {

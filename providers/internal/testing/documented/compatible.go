@@ -4,7 +4,7 @@ import "net/http"
 
 const r2Errors = "https://developers.cloudflare.com/r2/api/error-codes/"
 
-// R2 has the transient answers of Cloudflare R2. AmazonKind reads its requests.
+// R2 has the transient answers of Cloudflare R2. AmazonKind returns the kinds of its requests.
 var R2 = []Answer{
 	r2Error("InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again."),
 	r2Refusal("ServiceUnavailable", http.StatusServiceUnavailable, "Service is temporarily unavailable."),
@@ -37,8 +37,8 @@ func r2Refusal(code string, status int, message string, kinds ...string) Answer 
 	return a
 }
 
-// Spaces has the transient answers of DigitalOcean Spaces, whose throttling has no id of the
-// request. AmazonKind reads its requests.
+// Spaces has the transient answers of DigitalOcean Spaces. Its answers to throttled requests have
+// no request id. AmazonKind returns the kinds of its requests.
 var Spaces = []Answer{
 	{
 		Status: http.StatusServiceUnavailable, Header: map[string]string{"Content-Type": "application/xml"},

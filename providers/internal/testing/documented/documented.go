@@ -1,5 +1,6 @@
-// Package documented gives a driver the transient answers that its provider documents: each one
-// once for each kind of request and bucket, before the request reaches the server behind.
+// Package documented tests a driver with the transient answers that its provider documents. A
+// stand-in receives the requests for a server. For each bucket and each kind of request, it sends
+// each answer once, in place of the server's response.
 package documented
 
 import (
@@ -20,25 +21,27 @@ import (
 	"github.com/stretchr/testify/require"
 )
 
-// An Answer is one response that a provider documents and that passes.
+// An Answer is one response that a provider documents, for a failure that does not last: the same
+// request succeeds later.
 type Answer struct {
 	Kinds  []string // kinds of requests that get this answer; nil means all
 	Except []string // kinds of requests that do not get this answer
 	Status int
 	Header map[string]string
-	Body   func(request []byte) string // makes the body; nil means none
-	Done   bool                        // the request has its effect before the answer
+	Body   func(request []byte) string // returns the body; if nil, the answer has none
+	Done   bool                        // true if the request takes effect before the answer is sent
 
-	// NoEffect says that the answer excludes an effect of the request, so that the library does not
-	// reconcile it.
+	// NoEffect is true if the answer proves that the request had no effect, so that the library
+	// need not reconcile it.
 	NoEffect bool
 
 	Name   string
-	Source string // a page, or an issue of a repository at GitHub
+	Source string // URL of a page, or an issue of a repository on GitHub
 }
 
-// isFor reports whether requests of a kind get the answer. A kind that ends with " if" is of
-// requests with a condition, which also get the answers for requests without one.
+// isFor reports whether requests of this kind get the answer. A kind that ends with " if" has
+// requests with a condition. They also get the answers for requests of the same kind without a
+// condition.
 func (a *Answer) isFor(kind string) bool {
 	kind = strings.TrimSuffix(kind, ofParts)
 	has := func(kinds []string) bool {
@@ -47,22 +50,24 @@ func (a *Answer) isFor(kind string) bool {
 	return (a.Kinds == nil || has(a.Kinds)) && !has(a.Except)
 }
 
-// ofParts ends the kinds of requests for the parts of open uploads, which get the answers of other
-// requests, too.
+// ofParts is the end of the kinds of requests for the parts of open uploads. These requests also
+// get the answers for other requests.
 const ofParts = " of parts"
 
 func (a *Answer) throttles() bool {
 	return a.Status == http.StatusServiceUnavailable || a.Status == http.StatusTooManyRequests
 }
 
-// A Server is the stand-in for one provider.
+// A Server is a stand-in for one provider. It passes requests on to a server, or sends an answer
+// instead.
 type Server struct {
-	// PerRequest bounds how often one request for a bucket gets an answer of the stand-in. The default
-	// is 2. The core makes five attempts, of which each may be several requests, and some cases add
-	// faults of their own.
+	// PerRequest is how many times the same request for a bucket may get an answer of the stand-in.
+	// The default is 2. The core makes five attempts, each attempt may make several requests, and
+	// some cases add faults of their own.
 	PerRequest int
 
-	// Spared has the answers that further cases do not get, by the case's name.
+	// Spared maps the name of a case to a function that reports which answers the case does not
+	// get. The map is used in addition to the exceptions of this package.
 	Spared map[string]func(method string, a *Answer) bool
 
 	next    http.Handler
@@ -72,22 +77,23 @@ type Server struct {
 
 	mu      sync.Mutex
 	buckets map[string]*bucket
-	given   map[pair]int // how often each answer was given; 0 for an answer that a request could get
+	given   map[pair]int // how often each answer was sent; 0 for one that should be sent but was not yet
 }
 
 type pair struct{ kind, answer string }
 
 type bucket struct {
 	test    string
-	spared  func(method string, a *Answer) bool // answers that the case does not get; may be nil
-	most    int                                 // greatest number of answers to one request
-	left    map[string][]*Answer                // answers that remain, by kind
-	made    map[string]int                      // answers that were given, by request
+	spared  func(method string, a *Answer) bool // reports the answers that the case does not get; may be nil
+	most    int                                 // largest number of answers to one request
+	left    map[string][]*Answer                // answers that were not sent yet, by kind
+	made    map[string]int                      // number of answers that were sent, by request
 	history []string
 }
 
-// New returns a stand-in before next. kind returns the bucket and the kind of a request, or "" for
-// a request that is always passed on. OMNIBUCKET_DOCUMENTED_SEED sets the order of the answers.
+// New returns a stand-in before next. kind returns the bucket and the kind of a request. A request
+// whose kind is "" is always passed on. The environment variable OMNIBUCKET_DOCUMENTED_SEED sets
+// the order of the answers.
 func New(next http.Handler, kind func(*http.Request) (bucket, kind string), answers []Answer) *Server {
 	seed := os.Getenv("OMNIBUCKET_DOCUMENTED_SEED")
 	if seed == "" {
@@ -99,8 +105,8 @@ func New(next http.Handler, kind func(*http.Request) (bucket, kind string), answ
 	}
 }
 
-// Add lets the requests of a bucket get answers. The order depends on the seed and on the test's
-// name. If the test fails, it prints the seed and what was answered.
+// Add makes the requests of the bucket with this name get answers. The order of the answers depends
+// on the seed and on the test's name. If the test fails, it prints the seed and the answers.
 func (s *Server) Add(t *testing.T, name string) {
 	t.Helper()
 	s.mu.Lock()
@@ -113,9 +119,9 @@ func (s *Server) Add(t *testing.T, name string) {
 	})
 }
 
-// For returns the stand-in for a test that makes buckets itself. All its requests, of any bucket,
-// get answers as those of one bucket do, but each of them any number. One call may make several
-// requests, and repeats all of them: let it make many attempts.
+// For returns the stand-in for a test that makes buckets itself. The requests of all its buckets
+// share one set of answers, but one request may get any number of them. One call may make several
+// requests, and repeats all of them after a failure, so the test must permit many attempts.
 func (s *Server) For(t *testing.T) http.Handler {
 	t.Helper()
 	b := s.newBucket(t, len(s.answers))
@@ -140,13 +146,13 @@ func (s *Server) newBucket(t *testing.T, most int) *bucket {
 	return b
 }
 
-// RequireAllGiven fails the test if an answer was never given to a kind of request that gets
-// it. A kind that an answer names must occur. rare has kinds of too few requests for all
-// answers.
+// RequireAllGiven fails the test if an answer was never sent to a kind of request that should get
+// it. It also fails if a kind that an answer names never occurred. rare has the kinds with too few
+// requests for all answers.
 func (s *Server) RequireAllGiven(t *testing.T, rare ...string) {
 	t.Helper()
 	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
-		return // one case makes few requests
+		return // a single case makes too few requests
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -183,7 +189,7 @@ func (s *Server) serve(w http.ResponseWriter, r *http.Request, b *bucket, kind s
 	a.give(w, r)
 }
 
-// give sends the answer, after it has read the rest of the request.
+// give reads the rest of the request, and sends the answer.
 func (a *Answer) give(w http.ResponseWriter, r *http.Request) {
 	request, _ := io.ReadAll(io.LimitReader(r.Body, 1<<20))
 	_, _ = io.Copy(io.Discard, r.Body)
@@ -196,12 +202,13 @@ func (a *Answer) give(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// differing has the parameters that differ in a repeated request. Azure's blocks and Google's
-// sessions begin again under other ids, and Google's SDK writes fields in any order. A read of a
-// public object names the newest generation.
+// differing are the query parameters that may differ when the same request is repeated. Azure's
+// blocks and Google's sessions begin again with new ids, and Google's SDK writes fields in any
+// order. A read of a public object names the newest generation.
 var differing = []string{"blockid", "upload_id", "fields", "generation"}
 
-// take returns the answer to a request, or nil if it is passed on.
+// take removes the next answer for a request and returns it. It returns nil if the request is to be
+// passed on.
 func (s *Server) take(r *http.Request, b *bucket, kind string) *Answer {
 	if b == nil || kind == "" {
 		return nil
@@ -228,7 +235,7 @@ func (s *Server) take(r *http.Request, b *bucket, kind string) *Answer {
 	return left[0]
 }
 
-// shuffled returns the answers for a kind of request.
+// shuffled returns the answers for a kind of request, in random order.
 func (s *Server) shuffled(method string, b *bucket, kind string) []*Answer {
 	var all []*Answer
 	for i := range s.answers {

@@ -14,8 +14,8 @@ const (
 	googlePolicy  = "https://docs.cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy"
 )
 
-// Google has the transient answers of Google Cloud Storage. Reads of bytes use the XML API,
-// whose bodies differ: they have the kind "GET bytes".
+// Google has the transient answers of Google Cloud Storage. Reads of bytes use the XML API, whose
+// error bodies differ from those of JSON. Their kind is "GET bytes".
 var Google = []Answer{
 	googleError(http.StatusServiceUnavailable, "backendError", "Backend Error", googleJSON),
 	googleError(
@@ -67,8 +67,8 @@ var Google = []Answer{
 	googleXMLError(http.StatusTooManyRequests, "SlowDown", "Please reduce your request rate."),
 }
 
-// GoogleLost has the answers after which a session or a rewrite must begin again. An upload of a
-// stream cannot.
+// GoogleLost has the answers after which an upload session or a rewrite must begin again. An upload
+// of a stream cannot do that.
 var GoogleLost = []Answer{
 	googleError(http.StatusNotFound, "notFound", "Not Found", googleSession, "chunk"),
 	googleError(http.StatusGone, "backendError", "Backend Error", "googleapis/google-cloud-java#3586", "chunk"),
@@ -90,7 +90,7 @@ func googleError(status int, reason, message, source string, kinds ...string) An
 	}
 }
 
-// googleXMLError has a body as in nextcloud/server#12537.
+// googleXMLError returns an error answer of the XML API. nextcloud/server#12537 shows such a body.
 func googleXMLError(status int, code, message string) Answer {
 	body := fmt.Sprintf(
 		`<?xml version='1.0' encoding='UTF-8'?><Error><Code>%s</Code><Message>%s</Message></Error>`,
@@ -108,8 +108,8 @@ func googleXMLError(status int, code, message string) Answer {
 	}
 }
 
-// googlePage returns an error of Google's front end, which is a page without a header of the
-// service.
+// googlePage returns an error of Google's front end. It is an HTML page, without any header of the
+// storage service.
 func googlePage(status int, source string) Answer {
 	body := fmt.Sprintf("<!DOCTYPE html>\n<html lang=en>\n<title>Error %d (Server Error)!!1</title>\n", status)
 	return Answer{
@@ -118,13 +118,14 @@ func googlePage(status int, source string) Answer {
 	}
 }
 
-// about returns an answer with a name of its own.
+// about returns a copy of an answer. The name of the copy also says what it is about.
 func about(what string, a Answer) Answer {
 	a.Name += ", about " + what
 	return a
 }
 
-// kept returns the answer a to a request whose bytes the session keeps.
+// kept returns a copy of an answer. The copy is sent after the session has stored the bytes of the
+// request.
 func kept(a Answer) Answer {
 	a.Done, a.Name = true, a.Name+", and the session has the bytes"
 	return a
@@ -132,8 +133,8 @@ func kept(a Answer) Answer {
 
 const xmlRead = "GET bytes"
 
-// GoogleKind returns the bucket and the kind of a request to Google Cloud Storage. Signed addresses
-// have no kind, because their users do not retry.
+// GoogleKind returns the bucket and the kind of a request to Google Cloud Storage. A request by a
+// signed URL has no kind, because its user does not retry.
 func GoogleKind(r *http.Request) (bucket, kind string) {
 	query := r.URL.Query()
 	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")

@@ -14,14 +14,15 @@ import (
 	"sync"
 )
 
-// A Kind is a lasting property of an account or a server, unlike an Answer, which passes.
+// A Kind is a lasting property of an account or a server. An Answer, in contrast, is a failure that
+// passes.
 type Kind struct {
 	Name   string
 	Source string // see Answer.Source
 	before func(next http.Handler) http.Handler
 }
 
-// Like returns next as an account of these kinds.
+// Like returns a handler that makes next behave like an account of these kinds.
 func Like(next http.Handler, kinds ...Kind) http.Handler {
 	for _, k := range kinds {
 		next = k.before(next)
@@ -29,9 +30,10 @@ func Like(next http.Handler, kinds ...Kind) http.Handler {
 	return next
 }
 
-// WithoutDecrypt is a bucket with SSE-KMS, of a role that may not decrypt: HEAD is refused if it asks for
-// the checksum of an object, and has no body that says why. A missing object is reported as missing. GET
-// and parts need kms:Decrypt in any case, so that another role makes those requests here.
+// WithoutDecrypt is a bucket with SSE-KMS whose role may not decrypt. A HEAD request that asks for
+// the checksum of an object is refused, without a body that gives the reason. A missing object is
+// still reported as missing. GET requests and parts always need kms:Decrypt, so in these tests
+// another role makes them.
 var WithoutDecrypt = Kind{
 	"a role without kms:Decrypt", amazonAPI + "API_HeadObject.html",
 	func(next http.Handler) http.Handler {
@@ -53,8 +55,9 @@ var WithoutDecrypt = Kind{
 	},
 }
 
-// DeniedDecrypt is a bucket with SSE-KMS, of a role that may not decrypt at all. Reads of objects are
-// refused. So is a part of an upload, which is encrypted with the key of the parts before it.
+// DeniedDecrypt is a bucket with SSE-KMS in which nothing may be decrypted. Reads of objects are
+// refused. Parts of an upload are refused, too, because S3 has to decrypt the key of the earlier
+// parts to encrypt the next one.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html#mpuAndPermissions
 var DeniedDecrypt = Kind{
 	"nothing may be decrypted", "ministryofjustice/modernisation-platform#3468",
@@ -73,9 +76,9 @@ var DeniedDecrypt = Kind{
 	},
 }
 
-// R2Lacks is what R2 does not implement. It refuses headers and operations with 501
-// (openreplay/openreplay#2018). Here it also refuses conditions that R2 may ignore, because a
-// driver that sends one relies on it.
+// R2Lacks refuses what R2 does not implement. R2 refuses such headers and operations with 501
+// (openreplay/openreplay#2018). This Kind also refuses conditions that R2 may ignore, because a
+// driver that sends a condition relies on it.
 var R2Lacks = Kind{
 	"R2 lacks it", "https://developers.cloudflare.com/r2/api/s3/api/",
 	func(next http.Handler) http.Handler {
@@ -89,7 +92,7 @@ var R2Lacks = Kind{
 	},
 }
 
-// The headers and parameters that R2 does not implement.
+// R2 implements none of these headers and parameters.
 var (
 	r2Headers = []string{
 		"X-Amz-Tagging", "X-Amz-Acl", "X-Amz-Grant-", "X-Amz-Object-Lock-", "X-Amz-Bucket-Object-Lock-Enabled", "X-Amz-Bypass-Governance-Retention",
@@ -108,7 +111,7 @@ func lackedByR2(r *http.Request) string {
 	switch copies := r.Header.Get("X-Amz-Copy-Source") != ""; {
 	case copies && query.Has("partNumber"): // cloudflare/cloudflare-docs#32458
 		headers = append(slices.Clone(headers), "X-Amz-Copy-Source-If-")
-	case copies || r.Method == http.MethodDelete: // a copy has cf-copy-destination-if-*
+	case copies || r.Method == http.MethodDelete: // for copies, R2 has the conditions cf-copy-destination-if-*
 		headers = append(slices.Clone(headers), "If-")
 	}
 	for name, values := range r.Header {
@@ -126,12 +129,13 @@ func lackedByR2(r *http.Request) string {
 	return ""
 }
 
-// R2Parts is R2's rule that all parts but the last have the same size (apache/opendal#2904).
+// R2Parts refuses parts of different sizes. On R2, all parts but the last must have the same size
+// (apache/opendal#2904).
 var R2Parts = Kind{
 	"parts of one size", "https://developers.cloudflare.com/r2/objects/multipart-objects/#limitations",
 	func(next http.Handler) http.Handler {
 		var mu sync.Mutex
-		sizes := map[string]map[int]int64{} // sizes of parts, by upload and number
+		sizes := map[string]map[int]int64{} // sizes of parts, by upload and part number
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			query := r.URL.Query()
 			upload := query.Get("uploadId")
@@ -160,14 +164,15 @@ var R2Parts = Kind{
 	},
 }
 
-// R2Conditions is R2's rule that a completion whose condition is false aborts the upload (2023-08-11).
+// R2Conditions aborts an upload if the condition of its completion is false, as R2 does since
+// 2023-08-11.
 var R2Conditions = Kind{
 	"a false condition aborts", "https://developers.cloudflare.com/r2/platform/release-notes/",
 	func(next http.Handler) http.Handler {
 		var aborted sync.Map // uploads that were aborted
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			upload := r.URL.Query().Get("uploadId")
-			// The server behind it still has the upload: its abort passes.
+			// The server behind this handler still has the upload, so pass its abort on.
 			if _, gone := aborted.Load(upload); gone && r.Method != http.MethodDelete {
 				refuse(w, http.StatusNotFound, "NoSuchUpload", "The specified multipart upload does not exist.")
 				return
@@ -188,7 +193,8 @@ var R2Conditions = Kind{
 	},
 }
 
-// partSize returns the size of a part, or -1 if it is that of a whole source.
+// partSize returns the size of the part that a request stores. It returns -1 if the part is the
+// whole source of a copy.
 func partSize(r *http.Request) int64 {
 	if r.Header.Get("X-Amz-Copy-Source") == "" {
 		return r.ContentLength
@@ -204,8 +210,8 @@ func partSize(r *http.Request) int64 {
 
 var partNumbers = regexp.MustCompile(`<PartNumber>(\d+)</PartNumber>`)
 
-// equalParts reports whether the parts that a completion names have one size, and the last one at
-// most that.
+// equalParts reports whether all parts of a completion but the last have the same size, and the
+// last one is not larger.
 func equalParts(completion []byte, sizes map[int]int64) bool {
 	size := int64(-1)
 	names := partNumbers.FindAllSubmatch(completion, -1)
@@ -213,7 +219,7 @@ func equalParts(completion []byte, sizes map[int]int64) bool {
 		number, _ := strconv.Atoi(string(name[1]))
 		is, last := sizes[number], i == len(names)-1
 		switch {
-		case is < 0: // that of a whole source
+		case is < 0: // the part is the whole source of a copy
 		case size < 0:
 			size = is
 		case is > size, is < size && !last:

@@ -14,18 +14,19 @@ import (
 	"strings"
 )
 
-// ForeignKey is the key of an object and of an upload that another program has in each bucket. S3
-// writes the key as a reference that no XML parser reads, unless it is asked to escape keys.
+// ForeignKey is the key of an object and of an upload that another program has stored in each
+// bucket. S3 writes its control character as an XML reference that no parser accepts, unless the
+// request asks for encoded keys.
 const ForeignKey = "\x01 of another+program"
 
-// IsForeign reports whether a key of a listing is ForeignKey, or the form that it has in
-// VersitysListings.
+// IsForeign reports whether a key in a listing is ForeignKey. It also accepts the form that
+// VersitysListings gives to ForeignKey.
 func IsForeign(key string) bool {
 	return key == ForeignKey || key == strings.Replace(ForeignKey, "\x01", "\uFFFD", 1)
 }
 
-// ForeignObject is another program that has an object in some buckets. It is in the first page of a
-// listing without a prefix.
+// ForeignObject adds an object of another program to the listings of the buckets that the given
+// function selects. The object is in the first page of a listing without a prefix.
 func ForeignObject(in func(bucket string) bool) Kind {
 	return Kind{"a key with a control character", "aws/aws-sdk-java#3112", rewriting(func(r *http.Request) bool {
 		query := r.URL.Query()
@@ -37,7 +38,7 @@ func ForeignObject(in func(bucket string) bool) Kind {
 	}, func(page string) string {
 		at := entryOfListing.FindStringIndex(page)
 		if at == nil {
-			return page // the page is an error
+			return page // the response is an error, not a page
 		}
 		key := "&#x1; of another+program"
 		if strings.Contains(page, escapedKeys) {
@@ -52,17 +53,18 @@ func ForeignObject(in func(bucket string) bool) Kind {
 	})}
 }
 
-// CephsUploads is a server that escapes the keys of uploads if it is asked to, and does not say so. It
-// does not escape the key of the next page, either. TestUploadsToKeysWithControlCharacters covers
-// that, because the suite's listings of uploads have only one page.
+// CephsUploads is a server that encodes the keys of uploads on request, but does not say so in the
+// response. Ceph also does not encode the key marker of the next page.
+// TestUploadsToKeysWithControlCharacters tests this, because the suite's listings of uploads have
+// only one page.
 var CephsUploads = Kind{
 	"escapes keys without saying so", "ceph/ceph#30993",
 	rewriting(func(r *http.Request) bool { return r.URL.Query().Has("uploads") && r.URL.Query().Has("encoding-type") },
 		func(page string) string { return strings.Replace(page, escapedKeys, "", 1) }),
 }
 
-// VersitysListings are those of a server that ignores encoding-type. Go's encoder, which writes them,
-// has U+FFFD in the place of a control character.
+// VersitysListings is a server that ignores encoding-type in listings. Go's XML encoder, which
+// writes its listings, replaces a control character by U+FFFD.
 var VersitysListings = Kind{
 	"ignores encoding-type", "versity/versitygw#1985",
 	rewriting(func(r *http.Request) bool {
@@ -94,7 +96,8 @@ var (
 	keyOfListing = regexp.MustCompile(`<(Key|Prefix|Delimiter|StartAfter|KeyMarker|NextKeyMarker)>([^<]*)</`)
 )
 
-// rewriting returns a wrap that changes the responses to some GETs of a bucket.
+// rewriting returns the wrap function of a Kind that changes responses. If is(request) is true for
+// a GET request, rewrite changes the body of its response.
 func rewriting(is func(r *http.Request) bool, rewrite func(page string) string) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -5,14 +5,16 @@ import (
 	"net/http/httptest"
 )
 
-// A Peculiarity is what a kind of account does at every request, as its provider documents it.
+// A Peculiarity is the documented behavior of one kind of account, such as that it refuses some
+// requests. Unlike an Answer, it applies to every request.
 type Peculiarity struct {
 	Name   string
-	Source string // a page, or an issue of a repository at GitHub
+	Source string // URL of a page, or an issue of a repository on GitHub
 	wrap   func(next http.Handler) http.Handler
 }
 
-// Before returns an account with peculiarities before next. The first sees a request first.
+// Before returns a handler that makes next behave like an account with these peculiarities. The
+// first one gets a request first.
 func Before(next http.Handler, all ...Peculiarity) http.Handler {
 	for i := len(all) - 1; i >= 0; i-- {
 		next = all[i].wrap(next)
@@ -20,7 +22,8 @@ func Before(next http.Handler, all ...Peculiarity) http.Handler {
 	return next
 }
 
-// refusing returns a wrap for an account that refuses some requests. refuse returns nil for others.
+// refusing returns the wrap function of an account that refuses some requests. The function refuse
+// returns the answer to such a request, and nil for a request to pass on.
 func refusing(refuse func(r *http.Request) *Answer) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -33,12 +36,13 @@ func refusing(refuse func(r *http.Request) *Answer) func(next http.Handler) http
 	}
 }
 
-// watching returns a wrap that sees each request that has succeeded, before its response is sent.
+// watching returns the wrap function of an account that calls done for each successful request,
+// before it sends the response.
 func watching(done func(r *http.Request)) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet || r.Method == http.MethodHead {
-				next.ServeHTTP(w, r) // the body may be long
+				next.ServeHTTP(w, r) // not recorded first, because the body may be long
 				return
 			}
 			response := httptest.NewRecorder()

@@ -8,10 +8,10 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// An exception says which answers a case does not get.
+// An exception says which answers a test case does not get, and why.
 type exception struct {
 	reason string
-	spared func(method string, a *Answer) bool // nil means all answers: the case is left out
+	spared func(method string, a *Answer) bool // reports answers to leave out; if nil, the case is skipped
 }
 
 var (
@@ -41,7 +41,8 @@ var (
 		"an open upload has ended if its completion, which may have had an effect, is refused when it is repeated",
 		func(method string, _ *Answer) bool { return !isRead(method) },
 	}
-	// A prefetched page waits for its turn.
+	// Answers that throttle are left out, too: after one, a page that is prefetched would have to
+	// wait until the bucket may send requests again.
 	countsPages = exception{
 		"the case counts requests that a throttled bucket holds back",
 		func(method string, a *Answer) bool { return isRead(method) || a.throttles() },
@@ -50,7 +51,7 @@ var (
 
 func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
-// exceptions has the cases that transient answers would disturb, and what they are spared.
+// exceptions maps the test cases that transient answers would disturb to their exceptions.
 var exceptions = map[string]exception{
 	"a driver's Put reads the body to its end":                oneDriver,
 	"a driver stores nothing if the body fails":               oneDriver,
@@ -156,15 +157,15 @@ var exceptions = map[string]exception{
 	"a fault at every call of Remove of a revision, retried":           ambiguous,
 }
 
-// SkipCore leaves out the rules that the core keeps, whatever the driver is: the order and number of
-// ranges, memory, and faults that are not repeated. Amazon's answers come in them, and each driver passes them without
-// answers.
+// SkipCore skips the rules that the core keeps for every driver: the order and number of ranges,
+// the use of memory, and faults that are not retried. Two other runs of the suite test these rules:
+// that with Amazon's answers, and that of each driver in which no request fails at first.
 func SkipCore() storagetest.Option {
 	return storagetest.SkipRules("the answers of Amazon test the core", "R6", "R7", "R8", "T2", "W2")
 }
 
-// Skips returns the options that leave out the cases that every transient answer disturbs. also
-// has further cases, with reasons; a case that is in both is left out once.
+// Skips returns the options that skip the cases that every transient answer disturbs. The given map
+// has further cases, and the reasons for skipping them.
 func Skips(also map[string]string) []storagetest.Option {
 	var opts []storagetest.Option
 	for name, e := range exceptions {
@@ -178,8 +179,8 @@ func Skips(also map[string]string) []storagetest.Option {
 	return opts
 }
 
-// sparedBy returns the answers that the case of a test does not get. The last element of the
-// test's name is that of the case.
+// sparedBy returns a function that reports the answers that a test does not get. The last element
+// of the test's name is the name of its case.
 func (s *Server) sparedBy(test string) func(method string, a *Answer) bool {
 	is := func(name string) bool { return strings.ReplaceAll(name, " ", "_") == path.Base(test) }
 	for name, spared := range s.Spared {

@@ -1,4 +1,4 @@
-// Package killtest ends processes in the middle of what they do at a store over HTTP.
+// Package killtest tests what is left at a store if a process dies in the middle of an operation.
 package killtest
 
 import (
@@ -19,8 +19,8 @@ import (
 
 var errDead = errors.New("the process was killed")
 
-// A death ends a process at its request with this number: before the request is sent, or after it
-// took effect. No later request is sent. Nothing is counted before begin.
+// A death simulates a process that dies at one of its requests: before the request is sent, or
+// after it took effect. No later request is sent. Requests are counted from the call of begin.
 type death struct {
 	over  http.RoundTripper
 	at    int
@@ -61,26 +61,28 @@ func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, errDead
 }
 
-// mostRequests is more than the requests of a completion.
+// mostRequests is a number of requests that no completion reaches.
 const mostRequests = 60
 
 // Completion kills a process at each request of Complete, before and after its effect. Then another
-// process completes the upload. A reader sees all or nothing, at any time, and nothing is left.
+// process completes the upload. At any time, a reader must see the whole object or none, and at the
+// end no part may be left.
 //
-// open opens the bucket. The transport carries the requests of its client.
+// Completion opens the bucket by calling open, with a client that sends all requests of the bucket.
 func Completion(t *testing.T, open func(t *testing.T, client *http.Client) storage.Bucket) {
 	completion(t, func(t *testing.T, row func(*testing.T, http.RoundTripper)) { row(t, http.DefaultTransport) }, open)
 }
 
-// CompletionOnPipes is Completion on a server in a bubble of testing/synctest, in which it takes no time to wait until
-// the killed process makes nothing more.
+// CompletionOnPipes is like Completion, but runs the server in a bubble of testing/synctest. There
+// it takes no time to wait until the killed process has stopped sending.
 func CompletionOnPipes(t *testing.T, server http.Handler, open func(t *testing.T, client *http.Client) storage.Bucket) {
 	completion(t, func(t *testing.T, row func(*testing.T, http.RoundTripper)) {
 		synctest.Test(t, func(t *testing.T) { row(t, wiretest.OnPipes(t, &http.Server{Handler: server}).Transport) })
 	}, open)
 }
 
-// completion gives each row to run, which calls it with the transport to the server.
+// completion runs the rows of the test. It passes each row to the function run, which must call the
+// row with the transport to the server.
 func completion(
 	t *testing.T, run func(t *testing.T, row func(*testing.T, http.RoundTripper)),
 	open func(*testing.T, *http.Client) storage.Bucket,
@@ -104,7 +106,8 @@ func completion(
 
 const whole = "both parts of the upload"
 
-// complete reports whether the process was killed.
+// complete completes the upload in a process that d kills, and then in another one. It returns
+// false if the first process had no request left to be killed at.
 func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, before string, d *death) bool {
 	ctx, row := t.Context(), fmt.Sprintf("killed at request %d", d.at)
 	alive := open(t, &http.Client{Transport: d.over})
@@ -138,7 +141,7 @@ func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, 
 	switch {
 	case err == nil:
 		require.Equal(t, whole, now, row)
-	case before == "" && now == "": // another writer cannot know whether the object was made and removed
+	case before == "" && now == "": // the second process cannot know whether the object was made and then removed
 		require.ErrorIs(t, err, storage.ObjectNotFound, row)
 	default:
 		require.NoError(t, err, row)
@@ -155,7 +158,7 @@ func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, 
 	return d.reached()
 }
 
-// content returns the object, or "".
+// content returns the text of the object, or "" if the object does not exist.
 func content(ctx context.Context, t *testing.T, b storage.Bucket, key string) string {
 	text, _, err := storage.ReadAll(ctx, b, key)
 	if errors.Is(err, storage.ObjectNotFound) {

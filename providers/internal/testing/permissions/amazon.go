@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// amazonActions has the actions of Amazon S3 by method, kind of resource and subresource.
+// amazonActions maps method, kind of resource and subresource of a request to the action of Amazon
+// S3.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html
 var amazonActions = map[string]string{
@@ -55,13 +56,13 @@ var amazonActions = map[string]string{
 	"POST object restore":    "s3:RestoreObject",
 }
 
-// amazonSubresources are the parameters that select an operation.
+// amazonSubresources are the query parameters that select an operation.
 var amazonSubresources = []string{
 	"list-type", "versions", "uploads", "uploadId", "delete", "versioning", "cors", "lifecycle", "policy",
 	"policyStatus", "publicAccessBlock", "object-lock", "tagging", "retention", "legal-hold", "restore",
 }
 
-// amazonVersioned has the actions of requests that name a version.
+// amazonVersioned maps an action to the action that replaces it if a request names a version.
 var amazonVersioned = map[string]string{
 	"s3:GetObject":           "s3:GetObjectVersion",
 	"s3:DeleteObject":        "s3:DeleteObjectVersion",
@@ -72,10 +73,11 @@ var amazonVersioned = map[string]string{
 
 const amazonSSE = "X-Amz-Server-Side-Encryption"
 
-// An amazonAccount remembers which objects and uploads have tags.
+// An amazonAccount remembers which objects and uploads have tags, because copying them needs more
+// permissions.
 type amazonAccount struct {
 	tagged  map[string]bool // by path
-	uploads map[string]bool // whether the uploads have tags, by path
+	uploads map[string]bool // by path: true if the upload has tags
 }
 
 func newAmazonAccount() classifier {
@@ -113,7 +115,8 @@ func (a *amazonAccount) needs(x *Exchange) ([]string, error) {
 	return all, nil
 }
 
-// amazonConditions returns the permissions that conditions and missing objects need.
+// amazonConditions returns the further permissions that a request needs because of its condition,
+// or because the object is missing.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-deletes.html
@@ -130,8 +133,8 @@ func amazonConditions(x *Exchange, name string) []string {
 	return nil
 }
 
-// amazonHeaders returns the permissions that headers of a request or a response need, beside
-// that of the request itself.
+// amazonHeaders returns the further permissions that a request needs because of headers in the
+// request or the response.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_PutObject.html
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lock-managing.html
@@ -148,7 +151,7 @@ func amazonHeaders(x *Exchange, name string) (all []string) {
 				all = append(all, action)
 			}
 		}
-	case "GET object", "HEAD object": // the headers are missing without the permission
+	case "GET object", "HEAD object": // without the permission, the response leaves these headers out
 		if x.Response.Get("X-Amz-Object-Lock-Mode") != "" {
 			all = append(all, "s3:GetObjectRetention")
 		}
@@ -170,8 +173,8 @@ func amazonHeaders(x *Exchange, name string) (all []string) {
 	return all
 }
 
-// amazonKMS returns the permissions that encryption with a key of KMS needs, if the response or the
-// request shows it.
+// amazonKMS returns the further permissions that a request needs if the request or the response
+// shows encryption with a KMS key.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html
@@ -193,7 +196,7 @@ func amazonKMS(x *Exchange, name string) []string {
 	return nil
 }
 
-// copied returns the permissions that the source of a copy needs.
+// copied returns the permissions that a copy needs for its source.
 //
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 func (a *amazonAccount) copied(x *Exchange) []string {
@@ -214,7 +217,7 @@ func (a *amazonAccount) copied(x *Exchange) []string {
 	return all
 }
 
-// learn remembers which objects have tags.
+// learn records which objects and uploads have tags after a request.
 func (a *amazonAccount) learn(x *Exchange, name string) {
 	if x.Status >= 300 {
 		return

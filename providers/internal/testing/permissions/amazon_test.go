@@ -15,7 +15,8 @@ import (
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/providers/internal/testing/permissions"
+	"github.com/omnibucket/storage/permissions"
+	rows "github.com/omnibucket/storage/providers/internal/testing/permissions"
 	"github.com/omnibucket/storage/providers/s3"
 	"github.com/omnibucket/storage/s3server"
 )
@@ -35,13 +36,13 @@ func toServer(t *testing.T, address string) *http.Client {
 
 // An amazonServer is our own server, which records.
 type amazonServer struct {
-	recorder *permissions.Recorder
+	recorder *rows.Recorder
 	server   *s3server.Server
 }
 
 func startAmazon(t *testing.T, c s3server.Config) *amazonServer {
 	t.Helper()
-	a := &amazonServer{recorder: &permissions.Recorder{}}
+	a := &amazonServer{recorder: &rows.Recorder{}}
 	c.Middleware, c.TLS = a.recorder.Wrap, &tls.Config{}
 	var err error
 	a.server, err = s3server.Start(c)
@@ -62,22 +63,27 @@ func (a *amazonServer) service(t *testing.T, key, secret string) storage.Service
 }
 
 // create makes the bucket of a row.
-func create(t *testing.T, service storage.Service, kind permissions.Kind) {
+func create(t *testing.T, service storage.Service, kind rows.Kind) {
 	t.Helper()
-	setting := map[permissions.Kind][]storage.BucketOption{
-		permissions.Versions: {storage.WithVersioning(true)},
-		permissions.Locks:    {storage.WithObjectLock()},
+	createNamed(t, service, "photos", kind)
+}
+
+func createNamed(t *testing.T, service storage.Service, bucket string, kind rows.Kind) {
+	t.Helper()
+	setting := map[rows.Kind][]storage.BucketOption{
+		rows.Versions: {storage.WithVersioning(true)},
+		rows.Locks:    {storage.WithObjectLock()},
 	}
-	_, err := service.CreateBucket(t.Context(), "photos", setting[kind]...)
+	_, err := service.CreateBucket(t.Context(), bucket, setting[kind]...)
 	require.NoError(t, err)
 }
 
 func TestPermissionsOfAmazon(t *testing.T) {
-	permissions.Check(t, permissions.Amazon, func(t *testing.T, kind permissions.Kind) permissions.Account {
-		a := startAmazon(t, s3server.Config{Strict: kind != permissions.AccessLists})
+	rows.Check(t, permissions.AWS, func(t *testing.T, kind rows.Kind) rows.Account {
+		a := startAmazon(t, s3server.Config{Strict: kind != rows.AccessLists})
 		service := a.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
 		create(t, service, kind)
-		return permissions.Account{
+		return rows.Account{
 			Recorder: a.recorder, Service: service, Bucket: "photos",
 			Key: s3.WithKMSKey("1234abcd-12ab-34cd-56ef-1234567890ab"), Archive: "GLACIER",
 		}
@@ -87,18 +93,25 @@ func TestPermissionsOfAmazon(t *testing.T) {
 // A user of another account, to whom the bucket's policy grants what the page says, needs no more.
 func TestThePoliciesOfAmazonSuffice(t *testing.T) {
 	const key, secret, account = "AKIAUSERUSERUSERUSER", "user-secret-key", "210987654321"
-	for name, role := range map[string]permissions.Role{"reader": permissions.Reader, "writer": permissions.Writer, "full": permissions.Full} {
+	for name, operations := range map[string][]permissions.Operation{
+		"reader": rows.Reader, "writer": rows.Writer, "full": rows.Full,
+	} {
 		t.Run(name, func(t *testing.T) {
-			permissions.Suffices(t, role, func(t *testing.T, kind permissions.Kind) permissions.Account {
+			rows.Suffices(t, operations, func(t *testing.T, kind rows.Kind) rows.Account {
 				a := startAmazon(t, s3server.Config{Strict: true, Credentials: []s3server.Credential{
 					{AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey, Account: s3server.DefaultAccountID},
 					{AccessKeyID: key, SecretKey: secret, Account: account},
 				}})
 				owner := a.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
 				create(t, owner, kind)
-				grant(t, owner, strings.ReplaceAll(permissions.AmazonPolicy(role, "photos"),
+				grant(t, owner, strings.ReplaceAll(rows.Policy(permissions.AWS, operations),
 					`"Effect": "Allow",`, `"Effect": "Allow", "Principal": {"AWS": "arn:aws:iam::`+account+`:root"},`))
-				return permissions.Account{Recorder: a.recorder, Service: a.service(t, key, secret), Owner: owner, Bucket: "photos"}
+				return rows.Account{
+					Recorder: a.recorder,
+					Service:  a.service(t, key, secret),
+					Owner:    owner,
+					Bucket:   "photos",
+				}
 			})
 		})
 	}

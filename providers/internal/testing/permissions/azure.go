@@ -5,16 +5,17 @@ import (
 	"strings"
 )
 
-// An azureRule has the permissions that a request needs: an action of a role, and a letter of a
-// shared access signature. The actions are below Microsoft.Storage/storageAccounts/blobServices/.
-// A letter of an account's signature ends with the letter of its type of resources: s or c.
+// An azureRule has the permissions that a request needs, as an action of a role and as a letter of
+// a shared access signature. The full name of the action begins with
+// Microsoft.Storage/storageAccounts/blobServices/. If only a signature of an account can have the
+// letter, it is followed by (s) for services or (c) for containers.
 type azureRule struct{ action, letter string }
 
-// accountKey is the permission for a request that no role and no shared access signature
-// permits.
+// accountKey means that a request needs the account's key, because no role and no shared access
+// signature permits it.
 const accountKey = "account-key"
 
-// azureRules has the rules by method, restype and comp.
+// azureRules maps the method and the parameters restype and comp of a request to its rule.
 //
 // https://learn.microsoft.com/rest/api/storageservices/authorize-with-azure-active-directory#permissions-for-blob-service-operations
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas
@@ -50,7 +51,8 @@ var azureRules = map[string]azureRule{
 	"PUT  legalhold":               {"containers/write", "i"},
 }
 
-// An azureAccount classifies the requests of one kind of credentials.
+// An azureAccount classifies requests. If letters is true, it returns letters of shared access
+// signatures, and otherwise actions of roles.
 type azureAccount struct{ letters bool }
 
 func newAzureRole() classifier      { return azureAccount{} }

@@ -14,21 +14,24 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore/policy"
 	"github.com/stretchr/testify/require"
 
+	"github.com/omnibucket/storage/permissions"
 	"github.com/omnibucket/storage/providers/azure"
-	"github.com/omnibucket/storage/providers/internal/testing/permissions"
+	rows "github.com/omnibucket/storage/providers/internal/testing/permissions"
 )
 
 func TestPermissionsOfAzure(t *testing.T) {
 	for name, row := range map[string]struct {
-		credential permissions.Credential
-		config     azure.Config
+		provider permissions.Provider
+		config   azure.Config
 	}{
-		"by a role":                    {permissions.AzureRole, azure.Config{Credential: token{}}},
-		"by a shared access signature": {permissions.AzureSignature, azure.Config{SASToken: "sv=2026-12-06&sig=c2VjcmV0&se=2099-01-01T00:00:00Z"}},
+		"by a role": {permissions.Azure, azure.Config{Credential: token{}}},
+		"by a shared access signature": {
+			permissions.AzureSAS, azure.Config{SASToken: "sv=2026-12-06&sig=c2VjcmV0&se=2099-01-01T00:00:00Z"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			permissions.Check(t, row.credential, func(t *testing.T, _ permissions.Kind) permissions.Account {
-				recorder := &permissions.Recorder{}
+			rows.Check(t, row.provider, func(t *testing.T, _ rows.Kind) rows.Account {
+				recorder := &rows.Recorder{}
 				server := httptest.NewUnstartedServer(recorder.Wrap(newAzureServer()))
 				server.Config.ErrorLog = log.New(io.Discard, "", 0) // of connections that tests close
 				server.StartTLS()
@@ -38,7 +41,13 @@ func TestPermissionsOfAzure(t *testing.T) {
 				service, err := azure.NewService(t.Context(), c)
 				require.NoError(t, err)
 				t.Cleanup(func() { require.NoError(t, service.Close()) })
-				return permissions.Account{Recorder: recorder, Service: service, Bucket: "photos", Key: azure.WithEncryptionScope("scope"), Archive: "Archive"}
+				return rows.Account{
+					Recorder: recorder,
+					Service:  service,
+					Bucket:   "photos",
+					Key:      azure.WithEncryptionScope("scope"),
+					Archive:  "Archive",
+				}
 			})
 		})
 	}

@@ -2,35 +2,26 @@ package permissions
 
 import (
 	"slices"
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/permissions"
 )
 
-// A Credential is a kind of credentials: a column of the page.
-type Credential int
-
-// The kinds of credentials.
-const (
-	Amazon         Credential = iota // an IAM user or role
-	Google                           // a service account or a user
-	AzureRole                        // an identity of Microsoft Entra ID
-	AzureSignature                   // a shared access signature
-	credentials
-)
-
-// A classifier returns the permissions that a request needs. It sees all requests of an
-// account, in order.
+// A classifier returns the permissions that a request needs. It must see all requests of an
+// account, in order, because it remembers objects.
 type classifier interface {
 	needs(x *Exchange) ([]string, error)
 }
 
-var classifiers = [credentials]func() classifier{newAmazonAccount, newGoogleAccount, newAzureRole, newAzureSignature}
+var classifiers = map[permissions.Provider]func() classifier{
+	permissions.AWS: newAmazonAccount, permissions.Google: newGoogleAccount,
+	permissions.Azure: newAzureRole, permissions.AzureSAS: newAzureSignature,
+}
 
-// A Kind is a kind of bucket.
+// A Kind is the kind of bucket that an operation needs.
 type Kind int
 
 // The kinds of buckets.
@@ -38,56 +29,61 @@ const (
 	Plain Kind = iota
 	Versions
 	Locks
-	AccessLists // objects can have access lists
+	AccessLists // objects in the bucket can have access control lists
 )
 
-// An Account is an account of a provider's, on a server that the recorder wraps. Each row has an
-// account of its own.
+// An Account is an account of a provider on a test server. Its Recorder records the requests that
+// the server gets. Each operation is tested with an account of its own.
 type Account struct {
-	Recorder *Recorder
-	Service  storage.Service
-	Owner    storage.Service     // makes the requests before a row; nil means Service
-	Bucket   string              // one of the row's kind, which exists
-	Key      storage.WriteOption // encrypts with a key of the provider's key management service
-	Archive  string              // a storage class whose objects must be restored; "" means none
+	Recorder  *Recorder
+	Service   storage.Service
+	Owner     storage.Service     // makes the requests of the setup; if nil, Service makes them
+	Bucket    string              // existing bucket of the kind that the operation needs
+	NewBucket string              // name of a bucket that can be created; "" means another-bucket
+	Prefix    string              // beginning of all keys of the operation
+	Grant     func()              // gives Service its permissions after the setup; may be nil
+	Key       storage.WriteOption // option to encrypt with a KMS key of the provider
+	Archive   string              // storage class whose objects must be restored; "" if there is none
 }
 
-// Check runs each row for credentials, and compares its permissions with those of its requests.
-func Check(t *testing.T, c Credential, open func(t *testing.T, kind Kind) Account) {
-	for i := range Rows {
-		row := &Rows[i]
-		t.Run(row.Section+"/"+row.Name, func(t *testing.T) {
-			got, unsupported := row.run(t, c, open(t, row.Kind))
-			if unsupported {
-				got = []string{Unsupported}
-			}
-			require.ElementsMatch(t, row.Needs.of(c), got)
+// Check performs each operation, and requires that the permissions of its requests are those in the
+// table of provider p.
+func Check(t *testing.T, p permissions.Provider, open func(t *testing.T, kind Kind) Account) {
+	for _, o := range permissions.Operations() {
+		t.Run(string(o), func(t *testing.T) {
+			got, unsupported := run(t, p, o, open(t, steps[o].kind))
+			want, err := o.Needs(p)
+			require.Equal(t, unsupported, storage.CodeOf(err) == storage.Unsupported)
+			require.ElementsMatch(t, want, got)
 		})
 	}
 }
 
-// Suffices runs the rows of a role, whose policy the account's Service must have.
-func Suffices(t *testing.T, role Role, open func(t *testing.T, kind Kind) Account) {
-	for i := range Rows {
-		if row := &Rows[i]; row.Role == role || role == Full && row.Role != None {
-			t.Run(row.Section+"/"+row.Name, func(t *testing.T) {
-				require.NoError(t, row.perform(t, open(t, row.Kind)))
-			})
-		}
+// Suffices performs operations, and requires that they succeed. The account's Service must have the
+// policy for these operations.
+func Suffices(t *testing.T, operations []permissions.Operation, open func(t *testing.T, kind Kind) Account) {
+	for _, o := range operations {
+		t.Run(string(o), func(t *testing.T) {
+			_, err := perform(t, o, open(t, steps[o].kind))
+			require.NoError(t, err)
+		})
 	}
 }
 
-// perform runs a row, after its setup.
-func (row *Row) perform(t *testing.T, account Account) error {
+// perform performs an operation after its setup. If the operation reads the settings of a bucket,
+// perform also returns these settings.
+func perform(t *testing.T, o permissions.Operation, account Account) (saw any, err error) {
 	t.Helper()
+	step, known := steps[o]
+	require.True(t, known, "no step performs the operation")
 	e := &env{t: t, account: account, service: account.Service}
 	if account.Owner != nil {
 		e.service = account.Owner
 	}
 	e.open()
-	if row.setup != nil {
-		if err := row.setup(e); storage.CodeOf(err) == storage.Unsupported {
-			return err
+	if step.setup != nil {
+		if err := step.setup(e); storage.CodeOf(err) == storage.Unsupported {
+			return nil, err
 		} else {
 			require.NoError(t, err, "setup")
 		}
@@ -96,19 +92,25 @@ func (row *Row) perform(t *testing.T, account Account) error {
 		e.service = account.Service
 		e.open(e.opts...)
 	}
+	if account.Grant != nil {
+		account.Grant()
+	}
 	account.Recorder.Begin()
-	return row.do(e)
+	err = step.do(e)
+	return e.saw, err
 }
 
-// run returns the permissions of the requests of a row.
-func (row *Row) run(t *testing.T, c Credential, account Account) (needs []string, unsupported bool) {
+// run performs an operation, and returns the permissions that its requests need.
+func run(
+	t *testing.T, p permissions.Provider, o permissions.Operation, account Account,
+) (needs []string, unsupported bool) {
 	t.Helper()
-	err := row.perform(t, account)
+	_, err := perform(t, o, account)
 	if storage.CodeOf(err) == storage.Unsupported {
 		return nil, true
 	}
 	require.NoError(t, err)
-	classify := classifiers[c]()
+	classify := classifiers[p]()
 	setup, counted := account.Recorder.exchanges()
 	for i := range setup {
 		_, _ = classify.needs(&setup[i])
@@ -120,10 +122,4 @@ func (row *Row) run(t *testing.T, c Credential, account Account) (needs []string
 	}
 	slices.Sort(needs)
 	return slices.Compact(needs), false
-}
-
-func fields(text string) []string {
-	all := strings.Fields(text)
-	slices.Sort(all)
-	return slices.Compact(all)
 }

@@ -2,6 +2,7 @@ package permissions
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -15,33 +16,37 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An env has everything that a row works with.
+// An env has what the functions of a step need, and what the setup leaves for the operation.
 type env struct {
 	t        *testing.T
 	account  Account
 	service  storage.Service
-	opts     []storage.OpenOption // options of the bucket
+	opts     []storage.OpenOption // options with which the bucket was opened
 	bucket   storage.Bucket
-	progress string // the file of WithResume
-	version  string // version or revision that the setup has made
-	token    string // token of the open upload that the setup has begun
+	progress string // path of the file for WithResume
+	version  string // version or revision of the object that the setup has stored
+	token    string // token of the multipart upload that the setup has begun
+	saw      any    // settings that the operation has read; without permission, some are missing
 }
 
 func (e *env) ctx() context.Context { return e.t.Context() }
 
-// open opens the row's bucket.
+// open opens the account's bucket with these options.
 func (e *env) open(opts ...storage.OpenOption) {
 	b, err := e.service.Bucket(e.account.Bucket, opts...)
 	require.NoError(e.t, err)
+	if e.account.Prefix != "" {
+		b = storage.Prefixed(b, e.account.Prefix)
+	}
 	e.bucket, e.opts = b, opts
 }
 
-// parts is the size of a body of two parts.
+// parts is the size in bytes of a body that is sent in two parts.
 const parts = 6 << 20
 
 func large() io.Reader { return io.MultiReader(bytes.NewReader(make([]byte, parts))) }
 
-// upload returns a function that stores "a".
+// upload returns a function that stores the object "a" by one request.
 func upload(opts ...storage.UploadOption) func(*env) error {
 	return func(e *env) error {
 		_, err := e.bucket.Upload(e.ctx(), "a", strings.NewReader("text"), opts...)
@@ -49,7 +54,7 @@ func upload(opts ...storage.UploadOption) func(*env) error {
 	}
 }
 
-// uploadParts returns a function that stores "a" in parts.
+// uploadParts returns a function that stores the object "a" in several parts.
 func uploadParts(opts ...storage.UploadOption) func(*env) error {
 	return func(e *env) error {
 		_, err := e.bucket.Upload(e.ctx(), "a", large(), append(opts, storage.WithPartSize(5<<20))...)
@@ -57,17 +62,17 @@ func uploadParts(opts ...storage.UploadOption) func(*env) error {
 	}
 }
 
-// uploadEncrypted stores "a" with a key of the provider's key management service.
+// uploadEncrypted stores the object "a", encrypted with a KMS key of the provider.
 func uploadEncrypted(e *env) error { return upload(e.account.Key)(e) }
 
-// failParts makes an upload in parts fail after its first part.
+// failParts makes a multipart upload fail after its first part.
 func failParts(e *env) error {
 	broken := errors.New("broken")
 	body := &halfway{Reader: bytes.NewReader(make([]byte, 2*parts)), end: parts, err: broken}
 	return e.halfUpload(e.ctx(), broken, body)
 }
 
-// halfUpload begins to store "a" in parts, and must fail with want.
+// halfUpload begins a multipart upload of "a", which must fail with want.
 func (e *env) halfUpload(ctx context.Context, want error, body io.Reader, opts ...storage.UploadOption) error {
 	_, err := e.bucket.Upload(ctx, "a", body, append(opts, storage.WithPartSize(5<<20), storage.WithConcurrency(1))...)
 	if errors.Is(err, want) {
@@ -76,13 +81,13 @@ func (e *env) halfUpload(ctx context.Context, want error, body io.Reader, opts .
 	return errors.Join(fmt.Errorf("the upload must fail with %w", want), err)
 }
 
-// loseResponse creates "a", and the response does not arrive.
+// loseResponse creates "a" with IfAbsent, and loses the response.
 func loseResponse(e *env) error {
 	e.account.Recorder.Lose()
 	return upload(storage.IfAbsent())(e)
 }
 
-// interrupt ends an upload with WithResume after its first part.
+// interrupt cancels an upload with WithResume after its first part.
 func interrupt(e *env) error {
 	e.progress = filepath.Join(e.t.TempDir(), "progress")
 	ctx, cancel := context.WithCancel(e.ctx())
@@ -97,7 +102,7 @@ func interrupt(e *env) error {
 	)
 }
 
-// halfway is a body in place whose second half cannot be read.
+// A halfway is a body that Upload reads in place, and whose second half cannot be read.
 type halfway struct {
 	*bytes.Reader
 	end int64
@@ -111,7 +116,7 @@ func (h *halfway) ReadAt(p []byte, off int64) (int, error) {
 	return h.Reader.ReadAt(p, off)
 }
 
-// resume continues the upload of interrupt.
+// resume continues the upload that interrupt has canceled.
 func resume(e *env) error {
 	_, err := e.bucket.Upload(
 		e.ctx(), "a", bytes.NewReader(make([]byte, 2*parts)), storage.WithPartSize(5<<20),
@@ -121,7 +126,7 @@ func resume(e *env) error {
 	return err
 }
 
-// read returns a function that reads "a", its attributes, and whether it exists.
+// read returns a function that calls ReadAll, Attrs and Exists for the object "a".
 func read(opts ...storage.ReadOption) func(*env) error {
 	return func(e *env) error {
 		var download []storage.DownloadOption
@@ -130,20 +135,23 @@ func read(opts ...storage.ReadOption) func(*env) error {
 			download, attrs = append(download, o), append(attrs, o)
 		}
 		_, _, err := storage.ReadAll(e.ctx(), e.bucket, "a", download...)
-		_, attrsErr := e.bucket.Attrs(e.ctx(), "a", attrs...)
+		found, attrsErr := e.bucket.Attrs(e.ctx(), "a", attrs...)
+		if attrsErr == nil {
+			e.saw = []any{found.Retention.Mode, found.LegalHold}
+		}
 		_, existsErr := e.bucket.Exists(e.ctx(), "a", attrs...)
 		return errors.Join(err, attrsErr, existsErr)
 	}
 }
 
-// readVersion is read for the version of the setup.
+// readVersion reads the version of "a" that the setup has stored, and its attributes.
 func readVersion(e *env) error {
 	_, _, err := storage.ReadAll(e.ctx(), e.bucket, "a", storage.WithVersion(e.version))
 	_, attrsErr := e.bucket.Attrs(e.ctx(), "a", storage.WithVersion(e.version))
 	return errors.Join(err, attrsErr)
 }
 
-// readMissing reads an object that does not exist.
+// readMissing calls Exists and ReadAll for an object that does not exist.
 func readMissing(e *env) error {
 	found, err := e.bucket.Exists(e.ctx(), "missing")
 	if err == nil && found {
@@ -152,7 +160,7 @@ func readMissing(e *env) error {
 	return err
 }
 
-// list lists a page.
+// list lists the first page of the bucket.
 func list(e *env) error {
 	_, err := storage.ListPage(e.ctx(), e.bucket, "")
 	return err
@@ -167,8 +175,8 @@ func versions(e *env) error {
 	return nil
 }
 
-// twoVersions returns a function that stores "a" twice in a bucket that keeps versions, and
-// remembers the first version.
+// twoVersions returns a function that stores "a" twice in a bucket that keeps versions. It sets
+// e.version to the first version.
 func twoVersions(opts ...storage.UploadOption) func(*env) error {
 	return func(e *env) error {
 		e.open(storage.WithVersioning(true))
@@ -191,13 +199,13 @@ func removeVersion(opts ...storage.RemoveOption) func(*env) error {
 	}
 }
 
-// ifRevision returns a function that stores or removes "a" if it has the revision that the
-// setup remembers.
+// ifRevision returns a function that calls change with the revision that the setup has left in
+// e.version.
 func ifRevision(change func(revision string) func(*env) error) func(*env) error {
 	return func(e *env) error { return change(e.version)(e) }
 }
 
-// aRevision stores "a", and remembers its revision.
+// aRevision stores "a", and sets e.version to its revision.
 func aRevision(e *env) error {
 	attrs, err := e.bucket.Upload(e.ctx(), "a", strings.NewReader("text"))
 	if err == nil {
@@ -211,7 +219,7 @@ func removeSeveral(e *env) error {
 	return err
 }
 
-// copyTo returns a function that copies "a" to "b" inside the bucket.
+// copyTo returns a function that copies "a" to "b" in the same bucket.
 func copyTo(opts ...storage.CopyOption) func(*env) error {
 	return func(e *env) error {
 		_, err := storage.Copy(e.ctx(), e.bucket, "b", e.bucket, "a", opts...)
@@ -241,7 +249,7 @@ func update(e *env) error {
 	return err
 }
 
-// begun begins an upload with one part.
+// begun begins a multipart upload, and stores one part.
 func begun(e *env) error {
 	u, err := storage.BeginUpload(e.ctx(), e.bucket, "a")
 	if err != nil {
@@ -252,7 +260,7 @@ func begun(e *env) error {
 	return err
 }
 
-// openUpload begins an upload, sends its part and completes it.
+// openUpload begins a multipart upload, stores one part, and completes the upload.
 func openUpload(e *env) error {
 	if err := begun(e); err != nil {
 		return err
@@ -298,7 +306,7 @@ func setRetention(r storage.Retention, opts ...storage.RetentionOption) func(*en
 
 func setLegalHold(e *env) error { return storage.SetLegalHold(e.ctx(), e.bucket, "a", true) }
 
-// archive stores "a" in a class whose objects must be restored.
+// archive stores "a" in a storage class whose objects must be restored before they can be read.
 func archive(e *env) error {
 	if e.account.Archive == "" {
 		return upload()(e)
@@ -307,6 +315,11 @@ func archive(e *env) error {
 }
 
 func restore(e *env) error { return storage.Restore(e.ctx(), e.bucket, "a") }
+
+func signRemoval(e *env) error {
+	_, err := storage.SignedRemoveURL(e.ctx(), e.bucket, "a")
+	return err
+}
 
 func signDownload(e *env) error {
 	_, err := e.bucket.SignedDownloadURL(e.ctx(), "a")
@@ -329,27 +342,36 @@ func buckets(e *env) error {
 }
 
 func bucketInfo(e *env) error {
-	_, err := e.service.BucketInfo(e.ctx(), e.account.Bucket)
+	info, err := e.service.BucketInfo(e.ctx(), e.account.Bucket)
+	e.see(info)
 	return err
+}
+
+// see keeps the settings of a bucket in e.saw, to compare them later.
+func (e *env) see(info *storage.BucketInfo) {
+	if info != nil {
+		e.saw = []any{info.Public, info.Versioning, info.CORS, info.Lifecycle, info.ObjectLock}
+	}
 }
 
 func createBucket(opts ...storage.BucketOption) func(*env) error {
 	return func(e *env) error {
-		_, err := e.service.CreateBucket(e.ctx(), "another-bucket", opts...)
+		_, err := e.service.CreateBucket(e.ctx(), cmp.Or(e.account.NewBucket, "another-bucket"), opts...)
 		return err
 	}
 }
 
 func updateBucket(opts ...storage.BucketOption) func(*env) error {
 	return func(e *env) error {
-		_, err := e.service.UpdateBucket(e.ctx(), e.account.Bucket, opts...)
+		info, err := e.service.UpdateBucket(e.ctx(), e.account.Bucket, opts...)
+		e.see(info)
 		return err
 	}
 }
 
 func deleteBucket(e *env) error { return e.service.DeleteBucket(e.ctx(), e.account.Bucket) }
 
-// both returns a function that calls the steps one after the other.
+// This function joins several functions of a step into one, which calls them one after the other.
 func both(steps ...func(*env) error) func(*env) error {
 	return func(e *env) error {
 		for _, step := range steps {

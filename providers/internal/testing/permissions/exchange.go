@@ -1,6 +1,6 @@
-// Package permissions lists the permissions that each operation of the public API needs. [Rows] is
-// the table of docs/permissions.md. The tests of the drivers run each row against a server, and
-// compare the permissions of the requests with the row's.
+// Package permissions is for tests of the public package of this name, whose table is
+// docs/permissions.md. The tests of each driver perform every operation on a server. They compare
+// the permissions that the requests need with the table.
 package permissions
 
 import (
@@ -10,14 +10,16 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 )
 
-// An Exchange is a request that a driver sent, and what its response says about permissions.
+// An Exchange is a request of a driver, together with the parts of its response that matter for
+// permissions.
 type Exchange struct {
 	Method, Host string
-	Path         string // decoded, without the slash at its beginning
+	Path         string // unescaped, without the leading slash
 	Query        url.Values
 	Header       http.Header
 	Body         string
@@ -25,7 +27,7 @@ type Exchange struct {
 	Response     http.Header
 }
 
-// has reports whether the request has one of these headers.
+// has reports whether the request has at least one of these headers.
 func (x *Exchange) has(names ...string) bool {
 	for _, name := range names {
 		if x.Header.Get(name) != "" {
@@ -41,41 +43,48 @@ func (x *Exchange) split() (bucket, key string) {
 	return bucket, key
 }
 
-// A Recorder keeps the exchanges of a server.
+// A Recorder records the exchanges with a server.
 type Recorder struct {
 	mu    sync.Mutex
 	all   []Exchange
-	begun int // exchanges before this one belong to the setup
+	begun int // number of exchanges that belong to the setup
 	lose  bool
 }
 
-// Begin ends the setup, whose requests do not count.
+// Begin ends the setup. The requests until then are not counted.
 func (r *Recorder) Begin() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.begun = len(r.all)
 }
 
-// Lose makes the connection break after the next request that writes, in place of its response.
+// Lose makes the next write lose its response: the connection breaks after the write has taken
+// effect.
 func (r *Recorder) Lose() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.lose = true
 }
 
-// exchanges returns the exchanges of the setup, and those after it.
+// exchanges returns the exchanges of the setup and the exchanges after it.
 func (r *Recorder) exchanges() (setup, counted []Exchange) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return r.all[:r.begun:r.begun], r.all[r.begun:len(r.all):len(r.all)]
 }
 
-// Wrap returns a handler that serves next and records.
+// denied reports whether a request after the setup was denied.
+func (r *Recorder) denied() bool {
+	_, counted := r.exchanges()
+	return slices.ContainsFunc(counted, func(x Exchange) bool { return x.Status == http.StatusForbidden })
+}
+
+// Wrap returns a handler that passes requests on to next, and records the exchanges.
 func (r *Recorder) Wrap(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, in *http.Request) {
 		body, err := io.ReadAll(in.Body)
 		if err != nil {
-			panic(http.ErrAbortHandler) // the client is gone
+			panic(http.ErrAbortHandler) // the client has closed the connection
 		}
 		in.Body = io.NopCloser(bytes.NewReader(body))
 		path, _ := url.PathUnescape(strings.TrimPrefix(in.URL.EscapedPath(), "/"))
@@ -95,7 +104,7 @@ func (r *Recorder) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// add reports whether the response gets lost.
+// add records an exchange. It returns true if the response must be lost, after a call of Lose.
 func (r *Recorder) add(x Exchange) (lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -9,12 +9,13 @@ import (
 	"strings"
 )
 
-// A googleAccount remembers which objects the requests so far have stored.
+// A googleAccount remembers which objects were stored, because replacing an object needs more
+// permissions than creating it.
 //
 // https://cloud.google.com/storage/docs/access-control/iam-json
 // https://cloud.google.com/storage/docs/access-control/iam-xml
 type googleAccount struct {
-	stored   map[string]map[string]bool // the keys of the contexts, by path
+	stored   map[string]map[string]bool // keys of each object's contexts (tags), by path
 	sessions map[string]*googleObject   // resumable uploads, by path
 }
 
@@ -22,7 +23,8 @@ func newGoogleAccount() classifier {
 	return &googleAccount{map[string]map[string]bool{}, map[string]*googleObject{}}
 }
 
-// A googleObject is what a request says about the object that it writes.
+// A googleObject has the fields of a request that writes an object, as far as permissions depend on
+// them.
 type googleObject struct {
 	Name      string          `json:"name"`
 	Retention json.RawMessage `json:"retention"`
@@ -35,7 +37,8 @@ type googleObject struct {
 	Destination *googleObject `json:"destination"`
 }
 
-// contexts returns the contexts of the object, or null for those that a change removes.
+// contexts returns the contexts that a request sets, by key. A value is null if the request removes
+// that context.
 func (o *googleObject) contexts() map[string]json.RawMessage {
 	if o.Contexts == nil {
 		return nil
@@ -60,14 +63,15 @@ func (a *googleAccount) needsOfCall(x *Exchange) ([]string, error) {
 		return a.upload(x, path[4])
 	case path[0] == "storage" && path[2] == "b":
 		return a.call(x, path[3:])
-	case x.Method == "GET" && len(path) > 1: // the XML API
+	case x.Method == "GET" && len(path) > 1: // a request of the XML API
 		return googleRead(x), nil
 	}
 	return nil, fmt.Errorf("the table of Google has no %s %s", x.Method, x.Path)
 }
 
-// googleRead returns the permissions of a read. Without storage.objects.list, a missing object is
-// Forbidden: https://cloud.google.com/storage/docs/json_api/v1/status-codes#403-forbidden
+// googleRead returns the permissions that a read needs. Without storage.objects.list, Google
+// responds with 403 to the read of a missing object:
+// https://cloud.google.com/storage/docs/json_api/v1/status-codes#403-forbidden
 func googleRead(x *Exchange) []string {
 	if x.Status == 404 {
 		return []string{"storage.objects.get", "storage.objects.list"}
@@ -75,7 +79,8 @@ func googleRead(x *Exchange) []string {
 	return []string{"storage.objects.get"}
 }
 
-// upload returns the permissions of an insertion. The URL of a session permits by itself.
+// upload returns the permissions that an upload needs. Requests to the URL of a session need no
+// permission, because the URL itself grants access.
 func (a *googleAccount) upload(x *Exchange, bucket string) ([]string, error) {
 	if x.Query.Has("upload_id") {
 		if o := a.sessions[x.Query.Get("upload_id")]; o != nil && x.Status == 200 {
@@ -109,7 +114,7 @@ func (a *googleAccount) upload(x *Exchange, bucket string) ([]string, error) {
 	return all, nil
 }
 
-// written returns the permissions that a write of an object needs beside
+// written returns the permissions that a write of an object needs in addition to
 // storage.objects.create.
 func (a *googleAccount) written(x *Exchange, bucket string, o *googleObject) (all []string) {
 	if a.stored[bucket+"/"+o.Name] != nil && x.Query.Get("ifGenerationMatch") != "0" {
@@ -136,8 +141,8 @@ func (a *googleAccount) write(bucket string, o *googleObject) {
 	a.stored[bucket+"/"+o.Name] = contexts
 }
 
-// call returns the permissions of a call of the JSON API other than an upload. The path begins with
-// the bucket.
+// call returns the permissions that a request of the JSON API needs, unless it is an upload. path
+// begins with the bucket.
 func (a *googleAccount) call(x *Exchange, path []string) ([]string, error) {
 	o := &googleObject{}
 	if x.Body != "" {
@@ -230,7 +235,7 @@ func (a *googleAccount) object(x *Exchange, bucket, name string, o *googleObject
 	return nil, fmt.Errorf("the table of Google has no %s of an object", x.Method)
 }
 
-// patched returns the permissions that a change of an object needs beside
+// patched returns the permissions that a change of an object needs in addition to
 // storage.objects.update.
 func (a *googleAccount) patched(x *Exchange, path string, o *googleObject) (all []string) {
 	if len(o.Retention) > 0 {

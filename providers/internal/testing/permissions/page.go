@@ -3,6 +3,8 @@ package permissions
 import (
 	"fmt"
 	"strings"
+
+	"github.com/omnibucket/storage/permissions"
 )
 
 const head = `# Permissions
@@ -19,13 +21,13 @@ Google ([JSON](https://cloud.google.com/storage/docs/access-control/iam-json),
 [signatures](https://learn.microsoft.com/rest/api/storageservices/create-service-sas)).
 
 A row has everything that its operation needs. Actions of Azure's roles are below
-` + "`" + azureActions + "`" + `. A letter of a shared access signature is one of a
+` + "`Microsoft.Storage/storageAccounts/blobServices/`" + `. A letter of a shared access signature is one of a
 container or blob. With (s) or (c), the signature must be the account's, for services or containers. "–" means
 that the operation is Unsupported, and "none" that its requests need no permission. If a permission is missing,
 the operation fails with ` + "`PermissionDenied`" + `.
 `
 
-// notes are the texts below the tables.
+// notes maps a section to the text below its table.
 var notes = map[string]string{
 	"Objects": `
 - A write without a condition is repeated if its response gets lost. With ` + "`IfAbsent`" + `, one read then
@@ -67,25 +69,32 @@ shared access signature cannot replace.
 `,
 }
 
-// Page returns docs/permissions.md.
+// columns are the providers that have a column in the tables.
+var columns = []permissions.Provider{permissions.AWS, permissions.Google, permissions.Azure, permissions.AzureSAS}
+
+// Page returns the text of docs/permissions.md.
 func Page() string {
 	var b strings.Builder
 	b.WriteString(head)
-	section := ""
-	for i := range Rows {
-		row := &Rows[i]
-		if row.Section != section {
+	section, call := "", ""
+	for _, o := range permissions.Operations() {
+		if o.Section() != section {
 			b.WriteString(notes[section])
-			section = row.Section
+			section, call = o.Section(), ""
 			fmt.Fprintf(
 				&b,
 				"\n## %s\n\n| operation | Amazon S3 | Google | Azure, role | Azure, signature |\n|---|---|---|---|---|\n",
 				section,
 			)
 		}
-		fmt.Fprintf(&b, "| %s |", row.Name)
-		for c := range credentials {
-			fmt.Fprintf(&b, " %s |", cell(row.Needs.of(c)))
+		name := "…"
+		if o.Call() != call {
+			call = o.Call()
+			name = "`" + strings.ReplaceAll(call, ", ", "`, `") + "`"
+		}
+		fmt.Fprintf(&b, "| %s |", strings.TrimSpace(name+" "+o.Detail()))
+		for _, p := range columns {
+			fmt.Fprintf(&b, " %s |", cell(o.Needs(p)))
 		}
 		b.WriteByte('\n')
 	}
@@ -94,46 +103,73 @@ func Page() string {
 	return b.String()
 }
 
-func cell(needs []string) string {
+func cell(needs []string, err error) string {
 	switch {
+	case err != nil:
+		return "–"
 	case len(needs) == 0:
 		return "none"
-	case needs[0] == Unsupported:
-		return "–"
 	}
 	return "`" + strings.Join(needs, "` `") + "`"
 }
 
-// policies returns the smallest policies, which are derived from the tables.
+// The page shows the policies of three programs, which need these operations.
+var (
+	Reader = parse("download", "download-missing", "list")
+	Writer = parse("write", "-upload-over") // on Google, replacing an object needs the permission to remove
+	Full   = parse("everything")
+)
+
+func parse(names ...string) []permissions.Operation {
+	operations, err := permissions.Parse(names...)
+	if err != nil {
+		panic(err) // cannot happen, because this package has the names
+	}
+	return operations
+}
+
+// policies returns the section of the page with the smallest policy for each task. It is made from
+// the tables.
 func policies() string {
 	var b strings.Builder
 	b.WriteString(
 		"\n## Smallest policies\n\nThey come from the tables above. On our own S3 server, tests do what a policy is for with no more than it.\n" +
+			"[`omnibucket policy`](cli.md#commands) and the package " +
+			"[`permissions`](https://pkg.go.dev/github.com/omnibucket/storage/permissions) write one for any operations, bucket and prefix.\n" +
 			"*Storage Object Viewer* of Google and *Storage Blob Data Reader* of Azure are enough for a reader.\n" +
 			"*Storage Object User* and *Storage Blob Data Owner* are enough for everything below.\n" +
 			"*Storage Blob Data Contributor* cannot remove versions, and has no tags.\n",
 	)
 	for _, p := range []struct {
-		role  Role
-		title string
+		operations []permissions.Operation
+		title      string
 	}{
 		{Reader, "A program that reads and lists"},
 		{Writer, "A program that stores objects, and does not read them"},
 		{Full, "A program that does everything with objects, except for locks, keys and access lists"},
 	} {
 		fmt.Fprintf(&b, "\n### %s\n", p.title)
-		fmt.Fprintf(&b, "\nAmazon S3, with the bucket `photos`:\n\n```json\n%s\n```\n", AmazonPolicy(p.role, "photos"))
-		fmt.Fprintf(&b, "\nGoogle, for `gcloud iam roles create --file`:\n\n```json\n%s\n```\n", googleRole(p.role))
-		fmt.Fprintf(
-			&b,
-			"\nAzure, for `az role definition create --role-definition`:\n\n```json\n%s\n```\n",
-			azureRole(p.role),
-		)
-		fmt.Fprintf(
-			&b,
-			"\nA shared access signature of the container: `%s`.\n",
-			strings.Join(granted(AzureSignature, p.role), ""),
-		)
+		for _, of := range []struct {
+			provider permissions.Provider
+			heading  string
+		}{
+			{permissions.AWS, "Amazon S3, with the bucket `photos`"},
+			{permissions.Google, "Google, for `gcloud iam roles create --file`"},
+			{permissions.Azure, "Azure, for `az role definition create --role-definition`"},
+		} {
+			fmt.Fprintf(&b, "\n%s:\n\n```json\n%s\n```\n", of.heading, Policy(of.provider, p.operations))
+		}
+		_, letters, _ := strings.Cut(Policy(permissions.AzureSAS, p.operations), "sp=")
+		fmt.Fprintf(&b, "\nA shared access signature of the container: `%s`.\n", letters)
 	}
 	return b.String()
+}
+
+// Policy returns the first document that allows the operations in the bucket photos.
+func Policy(p permissions.Provider, operations []permissions.Operation) string {
+	documents, err := permissions.Grant{Operations: operations, Bucket: "photos"}.Documents(p)
+	if err != nil {
+		panic(err) // cannot happen, because every provider supports the operations of the page
+	}
+	return documents[0].Text
 }

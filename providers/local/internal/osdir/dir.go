@@ -1,16 +1,16 @@
-// Package osdir has the functions of the operating system that package local needs: open
-// directories, their entries, and open files. It knows nothing of objects, keys or the API of
+// Package osdir provides the functions of the operating system that package local needs: open
+// directories, their entries, and open files. It does not depend on objects, keys or the API of
 // storage.
 //
-// Package os is not enough. Other processes change the directories of a store, too, so a store
-// holds a directory open and acts relative to it. It also swaps two names, locks a range of a
-// file, flushes a directory, and keeps an extended attribute. A Dir and a File do that by system
-// calls on Linux, macOS and FreeBSD, and through os.Root on Windows. Nothing here leaves the
-// root, even through symbolic links.
+// Package os is not enough, because other processes also change the directories of a bucket. So a
+// store keeps a directory open, and works relative to it. It also swaps two names, locks a range of
+// a file, flushes a directory, and stores an extended attribute. On Linux, macOS and FreeBSD, Dir
+// and File use system calls. On Windows they use os.Root. No function can leave the root, even
+// through symbolic links.
 //
-// Errors are those of the system. IsNotExist, IsObstructed and the others hide how systems
-// differ: a missing parent, for example, is another error on Windows. If a system lacks a call,
-// the function fails with an error that the caller expects, such as errors.ErrUnsupported for
+// Errors are those of the system. IsNotExist, IsObstructed and similar functions hide differences
+// between systems. For example, a missing parent is another error on Windows. If a system lacks a
+// call, the function fails with an error that the caller expects, such as errors.ErrUnsupported for
 // attributes.
 //
 // A path is relative to the root and has slashes. It is "" for the root itself.
@@ -27,7 +27,7 @@ import (
 // A Kind is the kind of an entry of a directory.
 type Kind uint8
 
-// The kinds. A link is a symbolic link.
+// These are the kinds of entries. A link is a symbolic link.
 const (
 	KindUnknown Kind = iota
 	KindFile
@@ -36,26 +36,26 @@ const (
 	KindOther
 )
 
-// Meta is the result of a stat.
+// Meta is the result of a stat: the properties of a file or directory.
 type Meta struct {
 	Ino   uint64
 	Size  int64
 	MTime int64 // Unix time in nanoseconds; it overflows before 1678 and after 2262
-	Sec   int64 // the same time in seconds
+	Sec   int64 // the same time in seconds, which does not overflow
 	Kind  Kind
 	Mode  uint32 // permissions; 0 on Windows
-	UID   uint32 // owner; 0 on Windows
+	UID   uint32 // id of the owner; 0 on Windows
 	Links int    // number of names of the file; 0 if unknown
 }
 
-// Time returns the time of MTime and Sec. Their difference overflows in the same way as MTime,
-// so that the result is right.
+// Time returns the time of the last write. It is right even if MTime has overflowed: Sec in
+// nanoseconds overflows in the same way, so the difference of the two is right.
 func (m Meta) Time() time.Time { return time.Unix(m.Sec, m.MTime-m.Sec*1e9).UTC() }
 
-// A Dir is an open directory below a root. It was opened through os.Root or a system call
-// that cannot leave the root, so it lies inside. Each name that its methods take is one path
-// component, and none of them follows a symbolic link, so that they reach only files inside.
-// Operations relative to a Dir need not resolve the path again.
+// A Dir is an open directory inside a root. It was opened through os.Root, or by a system call that
+// cannot leave the root. Each name that its methods accept is one path component. The methods do
+// not follow symbolic links, so they reach only files inside the root. Operations relative to a Dir
+// need not resolve the path again.
 type Dir struct {
 	Path   string
 	root   *os.Root
@@ -68,7 +68,8 @@ type Entry struct {
 	Kind Kind // KindUnknown if the file system does not report it
 }
 
-// Open opens a directory below top. top is nil if path is the root itself.
+// Open opens a directory inside root. top is the open directory of the root; it is nil if path is
+// the root itself.
 func Open(root *os.Root, top *Dir, path string) (*Dir, error) {
 	h, err := openHandle(root, top, path)
 	if err != nil {
@@ -90,7 +91,7 @@ func (d *Dir) Close() {
 	}
 }
 
-// Names returns the names of the entries that keep accepts, sorted.
+// Names returns the sorted names of the entries for which keep returns true.
 func (d *Dir) Names(keep func(Entry) bool) ([]string, error) {
 	var names []string
 	err := d.Each(func(e Entry) bool {

@@ -8,10 +8,10 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openBeneath always fails: on these systems, os.Root opens paths.
+// openBeneath always fails, so that os.Root opens the path. These systems have no such call.
 func openBeneath(int, string, int) (int, error) { return -1, unix.ENOSYS }
 
-// Exchange always fails: only Linux needs it.
+// Exchange always fails. Callers then rename, which is slow only on Linux.
 func (d *Dir) Exchange(string, *Dir, string) error { return unix.ENOSYS }
 
 func setFileTime(d *Dir, _ int, base string, at time.Time) error {
@@ -24,8 +24,9 @@ func setFileTime(d *Dir, _ int, base string, at time.Time) error {
 	})
 }
 
-// Each calls each for the names in d, from the first one, until each returns false.
+// Each calls the function each for the names in d, beginning with the first one. It stops when the
+// function returns false.
 func (d *Dir) Each(each func(Entry) bool) error { return readEntries(d, each) }
 
-// errNoXattr is the error of a file without the attribute.
+// errNoXattr is the error for a file that lacks the attribute.
 const errNoXattr = unix.ENOATTR

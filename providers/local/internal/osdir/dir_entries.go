@@ -7,12 +7,12 @@ import (
 	"io/fs"
 )
 
-// readEntries reads d through a new descriptor. The descriptor has the position in the
-// directory, and d may be read twice.
+// readEntries reads d through a new descriptor. The position in the directory belongs to the
+// descriptor, and d may be read several times.
 func readEntries(d *Dir, each func(Entry) bool) error {
 	fresh, err := openDirFile(d.root, d.Path)
 	if IsNotExist(err) {
-		return nil // the directory was removed, so it is empty
+		return nil // a removed directory is empty
 	}
 	if err != nil {
 		return err
@@ -25,7 +25,7 @@ func readEntries(d *Dir, each func(Entry) bool) error {
 				return nil
 			}
 		}
-		if err == io.EOF || IsNotExist(err) { // it may have been removed meanwhile
+		if err == io.EOF || IsNotExist(err) { // the directory may be removed meanwhile
 			return nil
 		}
 		if err != nil {
@@ -46,5 +46,5 @@ func kindOfMode(mode fs.FileMode) Kind {
 	return KindOther
 }
 
-// StartFlush does nothing: only Linux can flush without waiting.
+// StartFlush does nothing, because only Linux can flush without waiting.
 func StartFlush(*File) {}

@@ -14,7 +14,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// setFileTime calls futimens, which package unix lacks.
+// setFileTime calls futimens, which package unix does not have.
 func setFileTime(_ *Dir, fd int, _ string, at time.Time) error {
 	stamp, err := unix.TimeToTimespec(at)
 	if err != nil {
@@ -32,15 +32,15 @@ func setFileTime(_ *Dir, fd int, _ string, at time.Time) error {
 
 func fsync(fd int) error { return retryEINTR(func() error { return unix.Fsync(fd) }) }
 
-// Exchange swaps the names of from/fromBase and d/base atomically. Both must exist.
+// Exchange atomically swaps two files: base in d, and fromBase in from. Both must exist.
 func (d *Dir) Exchange(base string, from *Dir, fromBase string) error {
 	return retryEINTR(func() error {
 		return unix.Renameat2(from.fd(), fromBase, d.fd(), base, unix.RENAME_EXCHANGE)
 	})
 }
 
-// openBeneath opens a path in one system call that, like os.Root, does not leave the
-// parent, even through symbolic links. If it fails, the caller tries os.Root.
+// openBeneath opens a path in one system call. Like os.Root, the call does not leave the parent,
+// even through symbolic links. If it fails, the caller tries os.Root.
 func openBeneath(fd int, path string, flags int) (opened int, err error) {
 	how := unix.OpenHow{Flags: uint64(flags | unix.O_CLOEXEC), Resolve: unix.RESOLVE_BENEATH}
 	err = retryEINTR(func() error {
@@ -52,12 +52,12 @@ func openBeneath(fd int, path string, flags int) (opened int, err error) {
 
 var direntBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
-// Each calls each for the names in d, from the first one, until each returns false. For a directory
-// that os.Root has opened, ReadDir of os.File would stat every entry, but a page needs the stat of
-// its own entries only.
+// Each calls the function each for the names in d, beginning with the first one. It stops when the
+// function returns false. It does not use ReadDir of os.File, which would stat every entry of a
+// directory that os.Root has opened. A page needs the stat of only its own entries.
 //
-// A name that is removed or made meanwhile may be left out, and a name that is replaced may come
-// twice.
+// If a name is removed or created meanwhile, Each may omit it. If a name is replaced meanwhile,
+// Each may return it twice.
 func (d *Dir) Each(each func(Entry) bool) error {
 	begun := time.Now()
 	end, more, err := d.eachFrom(0, each)
@@ -71,14 +71,16 @@ func (d *Dir) Each(each func(Entry) bool) error {
 	return err
 }
 
-// maxEnds is how often the end of a directory that always changes is read again.
+// maxEnds limits how often the end of a directory is read again because the directory keeps
+// changing.
 const maxEnds = 8
 
-// appends reports whether a name that was replaced since begun may have been left out. On Btrfs, renaming a file to a
-// name that exists moves the name to the end, and a process that reads the directory does not see names that were
-// moved there since its first entry. An overlay file system, as in containers, may be on Btrfs.
+// appends reports whether Each may have missed a name that was replaced since begun. On Btrfs,
+// renaming a file over an existing name moves the name to the end of the directory. A process that
+// has begun to read the directory does not see such names. An overlay file system, as in
+// containers, may be on Btrfs.
 func (d *Dir) appends(begun time.Time) bool {
-	const tick = 20 * time.Millisecond // twice the slowest kernel's; changes within a tick have one time
+	const tick = 20 * time.Millisecond // twice the tick of the slowest kernel; changes in one tick have the same time
 	m, err := d.StatSelf()
 	if err != nil || m.Time().Before(begun.Add(-tick)) {
 		return false
@@ -87,16 +89,16 @@ func (d *Dir) appends(begun time.Time) bool {
 	return unix.Fstatfs(d.fd(), &s) == nil && (s.Type == unix.BTRFS_SUPER_MAGIC || s.Type == unix.OVERLAYFS_SUPER_MAGIC)
 }
 
-// eachFrom is Each from an offset, and returns the offset of the end. more is false if each returned
-// false.
+// eachFrom does what Each does, but begins at an offset. It returns the offset of the end. If the
+// function each has returned false, more is false.
 func (d *Dir) eachFrom(offset int64, each func(Entry) bool) (end int64, more bool, err error) {
 	buffer := direntBuffers.Get().(*[]byte)
 	defer direntBuffers.Put(buffer)
-	for _, to := range []int64{0, offset} { // Btrfs determines the end at the first seek
+	for _, to := range []int64{0, offset} { // the first seek makes Btrfs determine the end again
 		if _, err := unix.Seek(d.fd(), to, 0); err != nil && to == 0 {
 			return offset, false, err
 		} else if err != nil {
-			return offset, false, nil // an overlay is not on Btrfs
+			return offset, false, nil // an overlay that is not on Btrfs does not support the offset
 		}
 	}
 	for more = true; more; {
@@ -105,7 +107,7 @@ func (d *Dir) eachFrom(offset int64, each func(Entry) bool) (end int64, more boo
 			continue
 		}
 		if errors.Is(err, unix.ENOENT) {
-			return offset, true, nil // the directory was removed, so it is empty
+			return offset, true, nil // a removed directory is empty
 		}
 		if err != nil || n <= 0 {
 			return offset, true, err
@@ -115,8 +117,9 @@ func (d *Dir) eachFrom(offset int64, each func(Entry) bool) (end int64, more boo
 	return offset, false, nil
 }
 
-// parseDirents parses entries of type struct linux_dirent64: inode (8 bytes), offset of the next one (8),
-// record length (2), type (1), name and NULs. offset is that of the first one.
+// parseDirents parses entries of type struct linux_dirent64. An entry has its inode (8 bytes), the
+// offset of the next entry (8), the record's length (2), the type (1), the name and NULs. offset is
+// the offset of the first entry.
 func parseDirents(b []byte, offset int64, each func(Entry) bool) (int64, bool) {
 	const header = 19
 	for len(b) > header {
@@ -158,9 +161,8 @@ func kindOfDirent(t byte) Kind {
 	return KindOther
 }
 
-// StartFlush begins to write a file's data in memory to the disk, and does not wait for the
-// end.
+// StartFlush starts writing a file's data from memory to the disk, and returns before that is done.
 func StartFlush(f *File) { _ = unix.SyncFileRange(f.fd, 0, 0, unix.SYNC_FILE_RANGE_WRITE) }
 
-// errNoXattr is the error of a file without the attribute.
+// errNoXattr is the error for a file that lacks the attribute.
 const errNoXattr = unix.ENODATA

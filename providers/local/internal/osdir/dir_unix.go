@@ -41,17 +41,18 @@ func metaOf(st *unix.Stat_t) Meta {
 	return m
 }
 
-// A dirHandle is a descriptor, and the os.File that owns it, if there is one.
+// A dirHandle is the descriptor of an open directory. If the field file is not nil, it owns the
+// descriptor.
 type dirHandle struct {
 	fd   int
 	file *os.File
-	id   [2]uint64 // device and inode of the root, or zero
+	id   [2]uint64 // device and inode of the root; zero for other directories
 }
 
 func idOf(st *unix.Stat_t) [2]uint64 { return [2]uint64{uint64(st.Dev), uint64(st.Ino)} }
 
-// openHandle opens a directory. The kernel resolves the path in one step, if it can do so
-// without leaving top. Otherwise os.Root does, with a step for each component.
+// openHandle opens a directory. If possible, the kernel resolves the path in one system call that
+// cannot leave top. Otherwise os.Root opens each component of the path.
 func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
 	if top != nil {
 		fd, err := openBeneath(top.handle.fd, path, openDirFlags)
@@ -65,7 +66,7 @@ func openHandle(root *os.Root, top *Dir, path string) (dirHandle, error) {
 	}
 	var st unix.Stat_t
 	if top == nil {
-		_ = unix.Fstat(int(f.Fd()), &st) // if this fails, IsAt asks again
+		_ = unix.Fstat(int(f.Fd()), &st) // if this fails, IsAt repeats the call
 	}
 	return dirHandle{fd: int(f.Fd()), file: f, id: idOf(&st)}, nil
 }
@@ -81,7 +82,8 @@ func (h dirHandle) close() {
 // fd returns the descriptor. It is valid while d is open.
 func (d *Dir) fd() int { return d.handle.fd }
 
-// Stat returns the meta of an entry, and of a symbolic link itself.
+// Stat returns the stat result of an entry. If the entry is a symbolic link, it returns that of the
+// link itself.
 func (d *Dir) Stat(base string) (Meta, error) {
 	var st unix.Stat_t
 	err := retryEINTR(func() error { return unix.Fstatat(d.fd(), base, &st, unix.AT_SYMLINK_NOFOLLOW) })
@@ -91,7 +93,7 @@ func (d *Dir) Stat(base string) (Meta, error) {
 	return metaOf(&st), nil
 }
 
-// StatSelf returns the meta of d.
+// StatSelf returns the stat result of the directory d.
 func (d *Dir) StatSelf() (Meta, error) { return metaOfOpen(d.fd()) }
 
 func metaOfOpen(fd int) (Meta, error) {
@@ -102,7 +104,8 @@ func metaOfOpen(fd int) (Meta, error) {
 	return metaOf(&st), nil
 }
 
-// IsAt reports whether path leads to d. While d is open, no other directory has its inode.
+// IsAt reports whether path leads to d. It compares inodes, because no other directory can have the
+// inode of d while d is open.
 func (d *Dir) IsAt(path string) (bool, error) {
 	var self, there unix.Stat_t
 	if err := retryEINTR(func() error { return unix.Stat(path, &there) }); err != nil || idOf(&there) == d.handle.id {
@@ -117,28 +120,29 @@ func (d *Dir) Mkdir(base string) error {
 	return retryEINTR(func() error { return unix.Mkdirat(d.fd(), base, 0o777) })
 }
 
-// Rmdir removes an empty directory and never anything else. Remove of os.Root would also
-// remove a file that another program has just put there.
+// Rmdir removes an empty directory, and never a file. Remove of os.Root would also remove a file
+// that another program has just created with the same name.
 func (d *Dir) Rmdir(base string) error {
 	return retryEINTR(func() error { return unix.Unlinkat(d.fd(), base, unix.AT_REMOVEDIR) })
 }
 
-// Unlink removes a file or link, but never a directory.
+// Unlink removes a file or a symbolic link, but never a directory.
 func (d *Dir) Unlink(base string) error {
 	return retryEINTR(func() error { return unix.Unlinkat(d.fd(), base, 0) })
 }
 
-// Rename moves from/fromBase to d/base, and replaces a file of that name.
+// Rename moves the entry fromBase of from to base in d. If a file has that name, Rename replaces
+// it.
 func (d *Dir) Rename(base string, from *Dir, fromBase string) error {
 	return retryEINTR(func() error { return unix.Renameat(from.fd(), fromBase, d.fd(), base) })
 }
 
-// Link gives from/fromBase the additional name d/base, if that does not exist.
+// Link adds base in d as another name for the file fromBase in from. If base exists, Link fails.
 func (d *Dir) Link(base string, from *Dir, fromBase string) error {
 	return retryEINTR(func() error { return unix.Linkat(from.fd(), fromBase, d.fd(), base, 0) })
 }
 
-// Sync flushes the entries of d to the disk, if the file system can.
+// Sync flushes the names in d to the disk. If the file system cannot do that, Sync succeeds.
 func (d *Dir) Sync() error {
 	if err := fsync(d.fd()); !durable.Unsupported(err) {
 		return err
@@ -146,5 +150,5 @@ func (d *Dir) Sync() error {
 	return nil
 }
 
-// ShareRoot returns root itself: here, an open directory can be removed and renamed.
+// ShareRoot returns root itself. On these systems, an open directory can be removed and renamed.
 func ShareRoot(root *os.Root) (*os.Root, error) { return root, nil }

@@ -12,12 +12,12 @@ import (
 
 const openDirFlags = os.O_RDONLY
 
-// A dirHandle is an open directory. It was opened so that others may remove the directory
-// meanwhile. os.Root opens everything that way except itself.
+// A dirHandle is an open directory that others can remove while it is open. os.Root opens all
+// directories that way, except the root itself.
 type dirHandle struct{ file *os.File }
 
-// openHandle opens a directory, and fails if path is a file: Windows opens files, too, and
-// later reports entries below one as a missing directory.
+// openHandle opens a directory. If path is a file, it fails. Without that check, Windows would open
+// the file, and report each entry below it as a missing directory.
 func openHandle(root *os.Root, _ *Dir, path string) (dirHandle, error) {
 	f, err := openDirFile(root, path)
 	if err != nil {
@@ -34,8 +34,8 @@ func openHandle(root *os.Root, _ *Dir, path string) (dirHandle, error) {
 	return dirHandle{f}, nil
 }
 
-// ShareRoot opens root again, so that others may remove or rename the directory. It
-// closes root.
+// ShareRoot opens root again, in a way that lets others remove or rename the directory. It closes
+// the old root.
 func ShareRoot(root *os.Root) (*os.Root, error) {
 	defer func() { _ = root.Close() }()
 	return root.OpenRoot(".")
@@ -45,7 +45,7 @@ func (h dirHandle) close() { _ = h.file.Close() }
 
 func (h dirHandle) handle() windows.Handle { return windows.Handle(h.file.Fd()) }
 
-// StatSelf returns the meta of d.
+// StatSelf returns the stat result of the directory d.
 func (d *Dir) StatSelf() (Meta, error) {
 	fi, err := d.handle.file.Stat()
 	if err != nil {
@@ -54,11 +54,12 @@ func (d *Dir) StatSelf() (Meta, error) {
 	return metaOfInfo(fi, 0), nil
 }
 
-// IsAt reports whether path leads to d. While d is open, no other directory has its number.
+// IsAt reports whether path leads to d. It compares file numbers, because no other directory can
+// have the number of d while d is open.
 func (d *Dir) IsAt(path string) (bool, error) {
 	there, err := os.Stat(path)
 	if inUse(err) {
-		return false, fs.ErrNotExist // it is about to be removed
+		return false, fs.ErrNotExist // the directory at path is about to be removed
 	}
 	if err != nil {
 		return false, err
@@ -67,8 +68,8 @@ func (d *Dir) IsAt(path string) (bool, error) {
 	return err == nil && os.SameFile(self, there), err
 }
 
-// Stat returns the meta of an entry. It opens a file to get its identity, which entries
-// of a directory do not have.
+// Stat returns the stat result of an entry. It opens a file to determine its number, because the
+// entry in the directory does not contain it.
 func (d *Dir) Stat(base string) (Meta, error) {
 	fi, err := d.root.Lstat(d.PathOf(base))
 	if err != nil {
@@ -95,8 +96,8 @@ func metaOfInfo(fi fs.FileInfo, ino uint64) Meta {
 // Mkdir makes one directory.
 func (d *Dir) Mkdir(base string) error { return d.root.Mkdir(d.PathOf(base), 0o777) }
 
-// Rmdir removes an empty directory and never anything else. Remove of os.Root would also
-// remove a file that another program has just put there. On NTFS, the name is free
+// Rmdir removes an empty directory, and never a file. Remove of os.Root would also remove a file
+// that another program has just created with the same name. On NTFS, the name can be used again
 // immediately, even while another program has the directory open.
 func (d *Dir) Rmdir(base string) error {
 	name, err := windows.NewNTUnicodeString(base)
@@ -122,13 +123,13 @@ func (d *Dir) Rmdir(base string) error {
 	)
 	if errors.Is(err, windows.ERROR_INVALID_PARAMETER) || errors.Is(err, windows.ERROR_NOT_SUPPORTED) ||
 		errors.Is(err, windows.ERROR_INVALID_FUNCTION) {
-		remove := byte(1) // on FAT and others, the directory is removed when it is no longer open
+		remove := byte(1) // file systems such as FAT remove the directory only when nobody has it open
 		err = windows.SetFileInformationByHandle(h, windows.FileDispositionInfo, &remove, 1)
 	}
 	return err
 }
 
-// errnoOf returns the system error of a status, which package errors can compare.
+// errnoOf converts a status of Windows to a system error, which package errors can compare.
 func errnoOf(err error) error {
 	if status, ok := err.(windows.NTStatus); ok {
 		return status.Errno()
@@ -136,7 +137,7 @@ func errnoOf(err error) error {
 	return err
 }
 
-// Unlink removes a file or link.
+// Unlink removes a file or a symbolic link, but never a directory.
 func (d *Dir) Unlink(base string) error {
 	fi, err := d.root.Lstat(d.PathOf(base))
 	if err != nil {
@@ -148,10 +149,11 @@ func (d *Dir) Unlink(base string) error {
 	return d.root.Remove(d.PathOf(base))
 }
 
-// Exchange always fails: only Linux needs it.
+// Exchange always fails. Callers then rename, which is slow only on Linux.
 func (d *Dir) Exchange(string, *Dir, string) error { return syscall.EWINDOWS }
 
-// Rename moves from/fromBase to d/base, and replaces a file of that name.
+// Rename moves the entry fromBase of from to base in d. If a file has that name, Rename replaces
+// it.
 func (d *Dir) Rename(base string, from *Dir, fromBase string) error {
 	err := d.root.Rename(from.PathOf(fromBase), d.PathOf(base))
 	if err != nil {
@@ -162,17 +164,19 @@ func (d *Dir) Rename(base string, from *Dir, fromBase string) error {
 	return err
 }
 
-// Link gives from/fromBase the additional name d/base, if that does not exist.
+// Link adds base in d as another name for the file fromBase in from. If base exists, Link fails.
 func (d *Dir) Link(base string, from *Dir, fromBase string) error {
 	return d.root.Link(from.PathOf(fromBase), d.PathOf(base))
 }
 
-// Sync does nothing: Windows cannot flush a directory, and its file systems keep a journal
-// of names.
+// Sync does nothing. Windows cannot flush a directory, and its file systems keep a journal of
+// names.
 func (d *Dir) Sync() error { return nil }
 
-// Each calls each for the names in d, from the first one, until each returns false.
+// Each calls the function each for the names in d, beginning with the first one. It stops when the
+// function returns false.
 func (d *Dir) Each(each func(Entry) bool) error { return readEntries(d, each) }
 
-// errIsDir is the error of an operation that met a directory. Windows has no code for it.
+// errIsDir is the error of an operation on a file that found a directory. Windows has no error code
+// for that.
 const errIsDir = syscall.EISDIR

@@ -6,13 +6,13 @@ import (
 	"syscall"
 )
 
-// IsNotExist reports whether err means that there is no such file. It also reports true if a
-// parent directory is a file.
+// IsNotExist reports whether err means that a file does not exist. It also returns true if a parent
+// directory is a file.
 func IsNotExist(err error) bool {
 	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) || isNotDirectory(err)
 }
 
-// IsObstructed reports whether err is from a rename onto a directory. Some systems return
+// IsObstructed reports whether err is from a rename to the name of a directory. Some systems return
 // another error if the directory has entries.
 func IsObstructed(err error) bool {
 	return errors.Is(err, syscall.EISDIR) || errors.Is(err, syscall.ENOTEMPTY) || errors.Is(err, fs.ErrExist)
@@ -25,7 +25,7 @@ func LeadsOutside(err error) bool {
 	return errors.As(err, &path) && path.Err != nil && path.Err.Error() == "path escapes from parent"
 }
 
-// IsNoFile reports whether err means that no file inside the root has the name, or can have it.
+// IsNoFile reports whether err means that the name has no file inside the root, or cannot have one.
 func IsNoFile(err error) bool {
 	return IsNotExist(err) || LeadsOutside(err) || errors.Is(err, syscall.ELOOP) || errors.Is(err, ErrNameTooLong) ||
 		isInvalidName(err)

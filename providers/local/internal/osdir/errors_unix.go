@@ -7,7 +7,7 @@ import (
 	"syscall"
 )
 
-// The errors of a system call that a caller must distinguish.
+// These are the errors of system calls that callers must distinguish.
 const (
 	ErrDiskFull    = syscall.ENOSPC
 	ErrQuota       = syscall.EDQUOT
@@ -17,10 +17,11 @@ const (
 	ErrBusy        = syscall.EBUSY
 )
 
-// isNotDirectory always returns false: here, the error is ENOTDIR.
+// isNotDirectory always returns false. On these systems the error is ENOTDIR, which IsNotExist
+// recognizes.
 func isNotDirectory(error) bool { return false }
 
-// isInvalidName always returns false: here, a name is only refused for its length.
+// isInvalidName always returns false. These systems refuse a name only because of its length.
 func isInvalidName(error) bool { return false }
 
 // IsNoReader reports whether err is from opening a socket.

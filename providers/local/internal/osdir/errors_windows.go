@@ -6,7 +6,7 @@ import (
 	"golang.org/x/sys/windows"
 )
 
-// The errors of a system call that a caller must distinguish.
+// These are the errors of system calls that callers must distinguish.
 const (
 	ErrDiskFull    = windows.ERROR_DISK_FULL
 	ErrQuota       = windows.ERROR_DISK_QUOTA_EXCEEDED
@@ -24,5 +24,5 @@ func isInvalidName(err error) bool {
 	return errors.Is(err, windows.ERROR_INVALID_NAME) || errors.Is(err, windows.ERROR_BAD_PATHNAME)
 }
 
-// IsNoReader always returns false: there are no sockets in directories.
+// IsNoReader always returns false. On Windows, opening a name never opens a socket.
 func IsNoReader(error) bool { return false }

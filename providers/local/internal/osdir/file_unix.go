@@ -13,15 +13,15 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// A File is an open file. It has an os.File only if that is needed for copying, or if os.Root
-// opened it: making an os.File costs as much as opening the file.
+// A File is an open file. It has an os.File only if the kernel must copy bytes, or if os.Root
+// opened it. Creating an os.File costs as much as opening the file.
 type File struct {
 	fd   int
-	Meta Meta     // at the time of opening
-	os   *os.File // owns fd, unless it is nil
+	Meta Meta     // stat result from the time of opening
+	os   *os.File // if set, it owns fd
 }
 
-// Create makes a new file for writing.
+// Create creates a new file for writing. If the name exists, it fails.
 func (d *Dir) Create(base string) (*File, error) {
 	f := &File{}
 	err := retryEINTR(func() (err error) {
@@ -43,8 +43,8 @@ func (d *Dir) Edit(base string) (*File, error) {
 	return &File{fd: int(f.Fd()), os: f}, nil
 }
 
-// Open opens a path below d for reading. If it is a directory, meta says so. os.Root
-// follows a symbolic link, and stays inside the root. Opening a pipe does not block.
+// Open opens a path below d for reading. If the path is a directory, Open succeeds, and Meta.Kind
+// shows that. A symbolic link is followed only inside the root. Opening a pipe does not block.
 func (d *Dir) Open(path string) (f *File, err error) {
 	f = &File{}
 	const flags = unix.O_RDONLY | unix.O_NOFOLLOW | unix.O_NONBLOCK
@@ -71,7 +71,7 @@ func (d *Dir) Open(path string) (f *File, err error) {
 	return f, nil
 }
 
-// Stat returns the meta of the file now.
+// Stat returns the current stat result of the file.
 func (f *File) Stat() (Meta, error) { return metaOfOpen(f.fd) }
 
 // Write writes all of p.
@@ -89,12 +89,12 @@ func (f *File) Write(p []byte) (n int, err error) {
 	return n, err
 }
 
-// SetTime sets the time of the file, which is the entry base of d.
+// SetTime sets the time of the file. d and base are the file's directory and name.
 func (f *File) SetTime(d *Dir, base string, at time.Time) error {
 	return setFileTime(d, f.fd, base, at)
 }
 
-// SetMode sets the permissions.
+// SetMode sets the permissions of the file.
 func (f *File) SetMode(mode uint32) error {
 	return retryEINTR(func() error { return unix.Fchmod(f.fd, mode) })
 }
@@ -107,7 +107,7 @@ func (f *File) Sync() error {
 	return fsync(f.fd)
 }
 
-// OSFile returns the os.File, which owns the descriptor from then on.
+// OSFile returns the file as an os.File, which owns the descriptor from then on.
 func (f *File) OSFile(name string) *os.File {
 	if f.os == nil {
 		f.os = os.NewFile(uintptr(f.fd), name)
@@ -129,14 +129,15 @@ func Identity(f *os.File) (uint64, error) {
 	return m.Ino, err
 }
 
-// Xattr returns the attribute of this module. It returns nil if the file has none.
+// Xattr returns the extended attribute of this module. If the file lacks the attribute, it returns
+// nil.
 func (f *File) Xattr() ([]byte, error) { return getXattr(f.fd) }
 
-// SetXattr replaces the attribute.
+// SetXattr sets the extended attribute of this module.
 func (f *File) SetXattr(value []byte) error { return setXattr(f.fd, value) }
 
-// RemoveXattr removes the attribute.
+// RemoveXattr removes the extended attribute of this module.
 func (f *File) RemoveXattr() error { return removeXattr(f.fd) }
 
-// RetryInUse runs operation once: here, open files can be renamed and removed.
+// RetryInUse calls operation once. On these systems, open files can be renamed and removed.
 func RetryInUse(_ context.Context, operation func() error) error { return operation() }

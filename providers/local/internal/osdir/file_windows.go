@@ -10,11 +10,11 @@ import (
 
 // A File is an open file.
 type File struct {
-	Meta Meta // at the time of opening
+	Meta Meta // stat result from the time of opening
 	os   *os.File
 }
 
-// Create makes a new file for writing.
+// Create creates a new file for writing. If the name exists, it fails.
 func (d *Dir) Create(base string) (*File, error) {
 	f, err := d.root.OpenFile(d.PathOf(base), os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o666)
 	if err != nil {
@@ -32,8 +32,8 @@ func (d *Dir) Edit(base string) (*File, error) {
 	return &File{os: f}, nil
 }
 
-// Open opens a path below d for reading. If it is a directory, meta says so. os.Root
-// follows a symbolic link, and stays inside the root.
+// Open opens a path below d for reading. If the path is a directory, Open succeeds, and Meta.Kind
+// shows that. A symbolic link is followed only inside the root.
 func (d *Dir) Open(path string) (*File, error) {
 	opened, err := d.root.Open(d.PathOf(path))
 	if err != nil {
@@ -47,7 +47,7 @@ func (d *Dir) Open(path string) (*File, error) {
 	return f, nil
 }
 
-// Stat returns the meta of the file now.
+// Stat returns the current stat result of the file.
 func (f *File) Stat() (Meta, error) {
 	fi, err := f.os.Stat()
 	if err != nil {
@@ -63,20 +63,20 @@ func (f *File) Stat() (Meta, error) {
 // Write writes all of p.
 func (f *File) Write(p []byte) (int, error) { return f.os.Write(p) }
 
-// SetTime sets the time through the handle that wrote the file. Otherwise closing that
-// handle would set the time of the last write.
+// SetTime sets the time of the file. It uses the handle that wrote the file, because closing that
+// handle would otherwise set the time of the last write.
 func (f *File) SetTime(_ *Dir, _ string, at time.Time) error {
 	stamp := windows.NsecToFiletime(at.UnixNano())
 	return windows.SetFileTime(windows.Handle(f.os.Fd()), nil, &stamp, &stamp)
 }
 
-// SetMode does nothing: the permissions of a new file come from its directory.
+// SetMode does nothing. On Windows, the permissions of a new file come from its directory.
 func (f *File) SetMode(uint32) error { return nil }
 
 // Sync flushes the file to the disk.
 func (f *File) Sync() error { return f.os.Sync() }
 
-// OSFile returns the os.File.
+// OSFile returns the file as an os.File.
 func (f *File) OSFile(string) *os.File { return f.os }
 
 // Close closes the file.
@@ -91,8 +91,8 @@ func (f *File) SetXattr([]byte) error { return errors.ErrUnsupported }
 // RemoveXattr always fails with errors.ErrUnsupported.
 func (f *File) RemoveXattr() error { return errors.ErrUnsupported }
 
-// Identity returns the number of the file on its volume. NTFS includes a count of uses, so
-// that no number is used twice.
+// Identity returns the number of the file on its volume. On NTFS, the number includes a counter, so
+// that no two files ever have the same number.
 func Identity(f *os.File) (uint64, error) {
 	var info windows.ByHandleFileInformation
 	if err := windows.GetFileInformationByHandle(windows.Handle(f.Fd()), &info); err != nil {

@@ -2,7 +2,8 @@ package osdir
 
 import "golang.org/x/sys/unix"
 
-// fsync also flushes the cache of the drive, which the system call fsync does not.
+// fsync flushes a file and also the cache of the drive. The system call fsync would not flush that
+// cache.
 func fsync(fd int) error {
 	return retryEINTR(func() error {
 		_, err := unix.FcntlInt(uintptr(fd), unix.F_FULLFSYNC, 0)

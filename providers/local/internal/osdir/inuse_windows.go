@@ -11,13 +11,13 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
-// maxInUse is how long RetryInUse tries. Go's own tools use the same time
+// maxInUse is the time for which RetryInUse tries. Go's own tools use the same time
 // (cmd/internal/robustio).
 const maxInUse = 2 * time.Second
 
-// RetryInUse repeats a rename or removal of a file that another program has open. Virus
-// scanners, indexers and backups open files for a moment, as do readers if the file
-// system has no POSIX renames. It stops when ctx ends.
+// RetryInUse repeats a rename or removal of a file that another program has open. Virus scanners,
+// indexers and backups open files for a moment. So do readers, if the file system has no POSIX
+// renames. RetryInUse stops when ctx ends.
 func RetryInUse(ctx context.Context, operation func() error) error {
 	var giveUp time.Time
 	for pause := time.Millisecond; ; pause += rand.N(pause) {
@@ -38,8 +38,8 @@ func RetryInUse(ctx context.Context, operation func() error) error {
 	}
 }
 
-// inUse reports whether err may mean that a file or directory is open, or is about to be
-// removed. "Access denied" can also be permanent.
+// inUse reports whether err may mean that a file or directory is open, or is about to be removed.
+// The error "access denied" is included, but it can also be permanent.
 func inUse(err error) bool {
 	return errors.Is(err, windows.ERROR_SHARING_VIOLATION) || errors.Is(err, windows.ERROR_ACCESS_DENIED) ||
 		errors.Is(err, windows.ERROR_DELETE_PENDING) || errors.Is(err, windows.ERROR_USER_MAPPED_FILE)

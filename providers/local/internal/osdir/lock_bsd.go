@@ -4,10 +4,11 @@ package osdir
 
 import "os"
 
-// FreeBSD has no range locks that belong to an open file, and macOS documents none. POSIX
-// locks belong to the process.
+// On FreeBSD, locks on a range of a file belong to the process (POSIX locks). Locks that belong to
+// an open file do not exist, and macOS does not document any. So a lock is always on the whole
+// file.
 
-// RangesWork always returns false.
+// RangesWork always returns false, because these systems lock whole files.
 func RangesWork(*os.File) bool { return false }
 
 // TryLockRange locks the whole file.

@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Locks of an open file description (fcntl, F_OFD_SETLK) are range locks like POSIX locks. But
-// unlike POSIX locks, they belong to the open file: a process does not lose them when it closes
-// another descriptor.
+// Open file description locks (fcntl, F_OFD_SETLK) lock a range of a file, as POSIX locks do. But
+// they belong to the open file, and not to the process. So a process does not lose them when it
+// closes another descriptor of the file.
 
 func rangeLock(f *os.File, command int, kind int16, at, n int64) error {
 	return retryEINTR(func() error {
@@ -18,14 +18,15 @@ func rangeLock(f *os.File, command int, kind int16, at, n int64) error {
 	})
 }
 
-// RangesWork reports whether a range of f can be locked. gVisor only locks whole files.
+// RangesWork reports whether a range of f can be locked. gVisor can lock only whole files.
 func RangesWork(f *os.File) bool { return rangeLock(f, unix.F_OFD_GETLK, unix.F_WRLCK, 0, 1) == nil }
 
-// TryLockRange locks n bytes, or the whole file if ranges do not work.
+// TryLockRange locks n bytes of f. The parameter at is the offset of the first byte. If ranges
+// cannot be locked, TryLockRange locks the whole file.
 func TryLockRange(f *os.File, at, n int64) error {
 	err := rangeLock(f, unix.F_OFD_SETLK, unix.F_WRLCK, at, n)
 	switch {
-	case errors.Is(err, unix.EACCES): // fcntl may also return this error if another has the lock
+	case errors.Is(err, unix.EACCES): // fcntl may return this error instead of EAGAIN
 		return ErrLocked
 	case errors.Is(err, unix.EINVAL):
 		return TryLock(f)
@@ -33,7 +34,7 @@ func TryLockRange(f *os.File, at, n int64) error {
 	return err
 }
 
-// UnlockRange ends the lock of TryLockRange.
+// UnlockRange ends a lock of TryLockRange.
 func UnlockRange(f *os.File, at, n int64) error {
 	err := rangeLock(f, unix.F_OFD_SETLK, unix.F_UNLCK, at, n)
 	if errors.Is(err, unix.EINVAL) {

@@ -9,10 +9,11 @@ import (
 // ErrLocked is the error of TryLock, TryShare and TryLockRange if another open file has the lock.
 const ErrLocked = windows.ERROR_LOCK_VIOLATION
 
-// TryLock locks the whole file until it is closed.
+// TryLock locks the whole file until f is closed. If another open file has a lock, it fails with
+// ErrLocked.
 func TryLock(f *os.File) error { return TryLockRange(f, 0, 1) }
 
-// TryShare takes a lock that others may share, and that excludes TryLock.
+// TryShare takes a shared lock on the whole file, which excludes only TryLock.
 func TryShare(f *os.File) error { return lockBytes(f, 0, 0, 1) }
 
 func unlock(f *os.File) error { return UnlockRange(f, 0, 1) }
@@ -20,7 +21,7 @@ func unlock(f *os.File) error { return UnlockRange(f, 0, 1) }
 // RangesWork always returns true.
 func RangesWork(*os.File) bool { return true }
 
-// TryLockRange locks n bytes.
+// TryLockRange locks n bytes of f. The parameter at is the offset of the first byte.
 func TryLockRange(f *os.File, at, n int64) error {
 	return lockBytes(f, windows.LOCKFILE_EXCLUSIVE_LOCK, at, n)
 }
@@ -31,13 +32,13 @@ func lockBytes(f *os.File, flags uint32, at, n int64) error {
 	)
 }
 
-// UnlockRange ends the lock of TryLockRange.
+// UnlockRange ends a lock of TryLockRange.
 func UnlockRange(f *os.File, at, n int64) error {
 	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, uint32(n), 0, lockedFrom(at))
 }
 
-// lockedFrom returns an offset far past the end of every locked file: on Windows, other handles
-// cannot read locked bytes.
+// lockedFrom returns the offset to lock in place of the parameter at. It is far after the end of
+// every locked file, because Windows does not let other handles read locked bytes.
 func lockedFrom(at int64) *windows.Overlapped {
 	return &windows.Overlapped{Offset: uint32(at), OffsetHigh: 1 << 30}
 }

@@ -13,7 +13,8 @@ const (
 	maxXattr  = 64 << 10
 )
 
-// getXattr returns the attribute. It returns nil if the file has none.
+// getXattr returns the extended attribute of this module. If the file lacks the attribute, it
+// returns nil.
 func getXattr(fd int) ([]byte, error) {
 	var small [512]byte
 	value := small[:]

@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// textBlock is how much text of a page shares one allocation. A caller that keeps an
-// entry keeps its block, and not the text of a whole page.
+// textBlock is the size in bytes of the allocations that hold the texts of a page. A caller that
+// keeps an entry keeps only the allocation of its texts in memory, and not the whole page.
 const textBlock = 4 << 10
 
 var (
@@ -31,8 +31,8 @@ var (
 // one counts, as in the SDK.
 type fields struct {
 	xml       reader
-	block     strings.Builder // text that was kept, and space for more
-	escaped   bool            // the response says that its keys are escaped; a server may ignore the request for that
+	block     strings.Builder // texts that were kept, and free space for further texts
+	escaped   bool            // keys are escaped according to the response, not only according to the request
 	truncated flag
 }
 
@@ -45,7 +45,7 @@ const (
 	yes
 )
 
-// each calls f for each element below the root. f must close the element.
+// This method calls f for each element below the root. The function f must close the element.
 func (p *fields) each(f func(name []byte) error) error {
 	root, err := p.xml.root()
 	if err != nil {
@@ -57,7 +57,8 @@ func (p *fields) each(f func(name []byte) error) error {
 	return p.children(f)
 }
 
-// children calls f for each element in the innermost open element, and closes that.
+// children calls f for each element in the innermost open element. It then closes the innermost
+// element.
 func (p *fields) children(f func(name []byte) error) error {
 	for {
 		name, err := p.xml.child()
@@ -70,7 +71,8 @@ func (p *fields) children(f func(name []byte) error) error {
 	}
 }
 
-// is reports whether name is the name of element. Case does not matter, as in the SDK.
+// This function reports whether two names of elements are equal. Upper and lower case are equal, as
+// in the SDK.
 func is(name []byte, element string) bool {
 	return len(name) == len(element) && (string(name) == element || strings.EqualFold(string(name), element))
 }
@@ -123,7 +125,7 @@ func (p *fields) string() (string, error) {
 	return p.keep(value), err
 }
 
-// keep returns text as a string, which shares an allocation with others.
+// keep returns a copy of text as a string. Several of these strings share one allocation.
 func (p *fields) keep(text []byte) string {
 	if p.block.Cap()-p.block.Len() < len(text) {
 		// About a third of a page is text that callers keep.
@@ -170,7 +172,7 @@ func (p *fields) size() (int64, error) {
 	return size, nil
 }
 
-// time returns a time to the second: listings have more digits than headers.
+// time returns a time without the fraction of a second, which listings have and headers lack.
 func (p *fields) time() (time.Time, error) {
 	value, err := p.xml.value()
 	if err != nil {
@@ -179,7 +181,7 @@ func (p *fields) time() (time.Time, error) {
 	var at time.Time
 	value = trimSpace(value)
 	if err := at.UnmarshalText(value); err != nil {
-		if at, err = smithytime.ParseDateTime(string(value)); err != nil { // a time without a zone
+		if at, err = smithytime.ParseDateTime(string(value)); err != nil { // the time may have no zone
 			return time.Time{}, p.invalid("time")
 		}
 	}
@@ -213,8 +215,9 @@ func hexDigit(c byte) int {
 
 func (p *fields) invalid(kind string) error { return errors.New("the page has an invalid " + kind) }
 
-// hasNext reports whether another page follows. next is the name of that page. If the page does
-// not say whether it is truncated, a name that is not empty means that another page follows.
+// hasNext reports whether another page follows. The parameter next is the token or the key by which
+// this page names the next one, or "". If this page does not say whether it is truncated, another
+// page follows unless next is "".
 func (p *fields) hasNext(next string) (bool, error) {
 	if p.truncated == yes && next == "" {
 		return false, errNoToken

@@ -16,8 +16,8 @@ type objectsPage struct {
 	page   *storage.Page
 }
 
-// ReadObjects reads a response of ListObjectsV2 into page. It reuses the memory of
-// buffer for the entries, if that has any.
+// ReadObjects reads a response of ListObjectsV2 into page. It reuses the memory of buffer for the
+// entries, if buffer has any.
 func ReadObjects(response []byte, page *storage.Page, buffer []storage.ListEntry) error {
 	if cap(buffer) == 0 {
 		n := bytes.Count(response, []byte("<Contents>")) + bytes.Count(response, []byte("<CommonPrefixes>"))
@@ -68,8 +68,8 @@ func (p *objectsPage) prefix(name []byte) (err error) {
 	return err
 }
 
-// finish unescapes and merges the entries when the whole page was read. Some servers say at its
-// end how keys are escaped.
+// finish unescapes and merges the entries when the whole page was read. It comes last, because some
+// servers only say at the end of the page how keys are escaped.
 func (p *objectsPage) finish() (err error) {
 	for i := range p.page.Entries {
 		if p.page.Entries[i].Key, err = p.fields.unescape(p.page.Entries[i].Key); err != nil {

@@ -26,7 +26,8 @@ type reader struct {
 
 var errUnusual = errors.New("the document is not one that S3 servers write")
 
-// readDocument calls read with a reader of the document, and again if the document is unusual.
+// readDocument calls read with a reader of the document. If the document is unusual, it calls read
+// once more, with a reader that uses encoding/xml.
 func readDocument(doc []byte, read func(x reader) error) error {
 	err := read(reader{doc: doc})
 	if err != errUnusual {
@@ -45,8 +46,8 @@ func (x *reader) root() ([]byte, error) {
 	return x.startTag()
 }
 
-// child opens the next element in the innermost open element and returns its local name. If
-// there is no further one, it closes the innermost element and returns nil.
+// child opens the next element in the innermost open element and returns its local name. If there
+// is no further element, it closes the innermost element and returns nil.
 func (x *reader) child() ([]byte, error) {
 	switch {
 	case x.decoder != nil:
@@ -75,7 +76,7 @@ func (x *reader) skip() error {
 }
 
 // value closes the innermost element and returns its text. The caller may modify the text, which is
-// valid until the next call. An element inside is an error.
+// valid until the next call. If there is an element inside, value fails.
 func (x *reader) value() (value []byte, err error) {
 	switch {
 	case x.decoder != nil:
@@ -94,8 +95,8 @@ func (x *reader) value() (value []byte, err error) {
 	return value, x.endTag()
 }
 
-// decode does what child does, by encoding/xml. It adds the text before the next tag to text, unless
-// that is nil.
+// decode does the same as the method child, but for an unusual document, with encoding/xml. If the
+// parameter text is not nil, decode also appends the characters before the next tag to *text.
 func (x *reader) decode(text *[]byte) ([]byte, error) {
 	for {
 		token, err := x.decoder.Token()
@@ -169,8 +170,8 @@ func (x *reader) close() {
 	x.open, x.empty = x.open[:len(x.open)-1], false
 }
 
-// name reads the beginning of a tag, and returns the name. It returns nil if there is no such
-// tag.
+// name reads the beginning of a tag, and returns the name in the tag. The parameter mark has the
+// characters before the name, such as "<". If the document has no such tag here, name returns nil.
 func (x *reader) name(mark string) []byte {
 	rest := x.doc[x.pos:]
 	if !bytes.HasPrefix(rest, []byte(mark)) {
@@ -190,8 +191,8 @@ func (x *reader) name(mark string) []byte {
 
 func isLetter(c byte) bool { return 'a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' }
 
-// text returns the decoded text before the next tag. It is a part of the document, or a copy that is
-// valid until the next call.
+// text returns the decoded text before the next tag. The result is a part of the document, or a
+// copy that is valid until the next call.
 func (x *reader) text() ([]byte, error) {
 	end := bytes.IndexByte(x.doc[x.pos:], '<')
 	if end < 0 {
@@ -216,7 +217,8 @@ var isLiteral = func() (table [256]bool) {
 	return table
 }()
 
-// plain returns raw decoded. from is the first byte that is not literal.
+// plain decodes the bytes in raw. The parameter from is the index of the first byte that is not
+// literal.
 func (x *reader) plain(raw []byte, from int) ([]byte, error) {
 	text := append(x.scratch[:0], raw[:from]...)
 	for i := from; i < len(raw); {
@@ -232,7 +234,7 @@ func (x *reader) plain(raw []byte, from int) ([]byte, error) {
 		default:
 			var r rune
 			if r, size = utf8.DecodeRune(raw[i:]); size == 1 || r == 0xFFFE ||
-				r == 0xFFFF { // not a character, or one that decoding changes
+				r == 0xFFFF { // not a character of XML, or invalid UTF-8
 				return nil, errUnusual
 			}
 			text = append(text, raw[i:i+size]...)
@@ -243,8 +245,8 @@ func (x *reader) plain(raw []byte, from int) ([]byte, error) {
 	return text, nil
 }
 
-// reference reads a reference at the start of raw, of the kinds that servers write. If there is
-// none, size is 0.
+// reference decodes the reference at the start of raw, such as &amp;. If raw does not begin with
+// one of the references that servers write, size is 0.
 func reference(raw []byte) (c byte, size int) {
 	size = bytes.IndexByte(raw[:min(len(raw), len("&quot;"))], ';') + 1
 	switch string(raw[:size]) {

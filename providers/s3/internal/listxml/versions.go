@@ -8,9 +8,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A VersionsPage is a response of ListObjectVersions. Versions stay in the server's order,
-// which may differ from the order of their times: Amazon lists the result of a multipart upload
-// by the end of the upload, with the time of its beginning.
+// A VersionsPage is a response of ListObjectVersions. Versions stay in the server's order, which
+// may differ from the order of their times. Amazon orders the result of a multipart upload by the
+// end of the upload, but shows the time of its beginning.
 type VersionsPage struct {
 	Entries         []storage.VersionEntry
 	NextKey, NextID string // the last version before the next page
@@ -19,12 +19,13 @@ type VersionsPage struct {
 	fields       fields
 	hasMarker    bool // a delete marker was read
 	timesInIDs   bool // see ReadVersions
-	markersApart bool // the server may list all delete markers after all versions, and no other order was seen
+	markersApart bool // the server may list all delete markers last, and no other order was seen
 }
 
-// ReadVersions reads a response of ListObjectVersions. markersApart
-// says that the server may list all delete markers after all versions. timesInIDs says that
-// the time of an old version is that of its replacement, and that its id is a ULID.
+// ReadVersions reads a response of ListObjectVersions. If markersApart is true, the server may list
+// all delete markers after all versions. If timesInIDs is true, the server lists an old version
+// with the time at which it was replaced. The id of the version is then a ULID, which has the
+// version's own time.
 func ReadVersions(response []byte, markersApart, timesInIDs bool) (p *VersionsPage, err error) {
 	err = readDocument(response, func(x reader) error {
 		p = &VersionsPage{fields: fields{xml: x}, markersApart: markersApart, timesInIDs: timesInIDs}
@@ -156,8 +157,9 @@ func (p *VersionsPage) mergeKinds() {
 	slices.SortStableFunc(p.Entries, func(a, b storage.VersionEntry) int { return strings.Compare(a.Key, b.Key) })
 }
 
-// placeMarkers moves the delete markers of each key, which follow its versions, to the places
-// that their times determine. The order within each kind does not change.
+// placeMarkers moves delete markers to the positions that their times determine. The server lists
+// the markers of each key after the versions of the key. Neither the versions nor the markers
+// change their order among themselves.
 func (p *VersionsPage) placeMarkers() {
 	placed := make([]storage.VersionEntry, 0, len(p.Entries))
 	for rest := p.Entries; len(rest) > 0; {

@@ -13,7 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// PutObject does what the SDK's PutObject does with this package's middleware for bodies.
+// PutObject sends the same request as the SDK's PutObject to which package s3 has added its
+// middleware for request bodies.
 func (c *Client) PutObject(
 	ctx context.Context, in *awss3.PutObjectInput, _ ...func(*awss3.Options),
 ) (*awss3.PutObjectOutput, error) {
@@ -62,7 +63,8 @@ func (c *Client) PutObject(
 	return out, nil
 }
 
-// UploadPart does what the SDK's UploadPart does with the middleware for bodies. in.Body may be a [Trailed].
+// UploadPart sends the same request as the SDK's UploadPart to which package s3 has added its
+// middleware for request bodies. in.Body may be a [Trailed].
 func (c *Client) UploadPart(
 	ctx context.Context, in *awss3.UploadPartInput, _ ...func(*awss3.Options),
 ) (*awss3.UploadPartOutput, error) {
@@ -95,7 +97,8 @@ func (c *Client) UploadPart(
 	}, nil
 }
 
-// GetObject does what the SDK's GetObject does, without validating the checksum.
+// GetObject sends the request that the SDK's GetObject sends. It does not validate the checksum of
+// the response.
 func (c *Client) GetObject(
 	ctx context.Context, in *awss3.GetObjectInput, _ ...func(*awss3.Options),
 ) (*awss3.GetObjectOutput, error) {
@@ -121,7 +124,7 @@ func (c *Client) GetObject(
 	return out, nil
 }
 
-// HeadObject does what the SDK's HeadObject does.
+// HeadObject sends the request that the SDK's HeadObject sends.
 func (c *Client) HeadObject(
 	ctx context.Context, in *awss3.HeadObjectInput, _ ...func(*awss3.Options),
 ) (*awss3.GetObjectOutput, error) {
@@ -220,8 +223,8 @@ func HeadOutput(out *awss3.HeadObjectOutput) *awss3.GetObjectOutput {
 
 type archivedKey struct{}
 
-// setArchived keeps the archive tier of an object of Intelligent-Tiering, for which the output of GetObject has no
-// field.
+// setArchived records that an object is in an archive tier of Intelligent-Tiering. The output of
+// GetObject has no field for this.
 func setArchived(out *awss3.GetObjectOutput, tier string) {
 	if tier != "" {
 		out.ResultMetadata.Set(archivedKey{}, true)

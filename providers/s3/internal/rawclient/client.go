@@ -21,8 +21,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// A Client sends requests for the objects of one bucket. It knows only the fields of the SDK's
-// inputs that the driver sets.
+// A Client sends requests for the objects of one bucket. It ignores the fields of the SDK's inputs
+// that the driver of package s3 never sets.
 type Client struct {
 	SDK       *awss3.Client // reads the responses that are not a success
 	Transport *transport.Transport
@@ -38,14 +38,14 @@ type Client struct {
 
 	Payer            string // value of the header X-Amz-Request-Payer, or ""
 	Owner            string // value of the header X-Amz-Expected-Bucket-Owner, or ""
-	UnsignedEncoding bool   // Accept-Encoding is not signed, and accepts "gzip"
+	UnsignedEncoding bool   // true if Accept-Encoding is "gzip" and not part of the signature
 
-	// ContentMD5 returns the header with the MD5 of a body. It is nil if bodies are sent
-	// without an MD5.
+	// ContentMD5 returns the value of the header Content-MD5 for a body. It is nil if bodies are
+	// sent without their MD5.
 	ContentMD5 func(ctx context.Context, body io.Reader, size int64) (string, error)
 	// See is called with each response.
 	See func(*http.Response)
-	// Check returns the error for a success that no S3 server has sent.
+	// Check returns an error for a successful response that does not come from an S3 server.
 	Check func(response *http.Response) error
 }
 
@@ -58,7 +58,8 @@ type request struct {
 	sha256      string
 }
 
-// A header is a header in which each name has one value.
+// A header is an http.Header in which each name has one value. All values are in one slice, to save
+// allocations.
 type header struct {
 	http.Header
 	values []string
@@ -96,8 +97,10 @@ func (c *Client) sendBody(ctx context.Context, r *request) (response *http.Respo
 	return c.send(ctx, r)
 }
 
-// send sends the request. If there is no response, or an unsuccessful one, failed is the result
-// that the SDK must read. If the request was not sent, send returns err.
+// send sends the request. If the response is not a success, or if there is no response, the result
+// failed is set. The SDK must then read failed, which holds the response or the error of the
+// connection. If the request was not sent, or the response does not come from an S3 server, send
+// returns err.
 func (c *Client) send(ctx context.Context, r *request) (response *http.Response, failed *failure, err error) {
 	escaped := urlpath.Escape(r.key)
 	path := c.Path + "/" + escaped
@@ -113,7 +116,7 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 		Proto: "HTTP/1.1", ProtoMajor: 1, ProtoMinor: 1,
 	}
 	if r.size != 0 && r.body != nil {
-		sent.Body = io.NopCloser(r.body) // the core owns the body, and may read it again
+		sent.Body = io.NopCloser(r.body) // Close must not close the body, which the core may read again
 	}
 	response, err = c.Transport.Send(ctx, sent)
 	if err != nil {
@@ -137,7 +140,7 @@ func (c *Client) send(ctx context.Context, r *request) (response *http.Response,
 // "100 Continue", as in the SDK.
 const minExpectSize = 2 << 20
 
-// authorize signs all headers of the request, and adds those that are not signed.
+// authorize signs all headers of the request. It then adds the headers that are not signed.
 func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 	const encoding = "Accept-Encoding"
 	h := &r.header
@@ -168,7 +171,7 @@ func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 	}
 	h.set("User-Agent", "omnibucket")
 	if trace := os.Getenv("_X_AMZN_TRACE_ID"); trace != "" && os.Getenv("AWS_LAMBDA_FUNCTION_NAME") != "" {
-		h.set("X-Amzn-Trace-Id", trace) // AWS uses it to stop a function whose writes invoke it
+		h.set("X-Amzn-Trace-Id", trace) // by this header, AWS stops a Lambda function that its own writes invoke
 	}
 	if r.body != nil && r.size >= minExpectSize {
 		h.set("Expect", "100-continue")
@@ -179,8 +182,9 @@ func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 	return nil
 }
 
-// lateError closes the response to a write, whose result is in its header. If the
-// response has a body, that is an error which S3 sends after status 200.
+// lateError looks for a body in the successful response to a write. The result of the write is in
+// the header. A body is an error, which S3 may send after status 200. If there is no body,
+// lateError closes the response and returns nil.
 func lateError(response *http.Response) *failure {
 	if response.Body == http.NoBody {
 		return nil
@@ -206,7 +210,7 @@ type failure struct {
 	err      error
 }
 
-// Do returns the response.
+// Do returns the response that the client already received. It sends no request.
 func (r *failure) Do(*http.Request) (*http.Response, error) { return r.response, r.err }
 
 // replay is an option that makes the SDK read r instead of signing and sending a request.

@@ -24,7 +24,7 @@ const (
 	replicationHeader  = "X-Amz-Replication-Status"
 )
 
-// The headers of a lock.
+// These are the headers of object lock.
 const (
 	lockModeHeader  = "X-Amz-Object-Lock-Mode"
 	lockUntilHeader = "X-Amz-Object-Lock-Retain-Until-Date"
@@ -44,7 +44,7 @@ const (
 	customerMD5Header = sseHeader + "-Customer-Key-Md5"
 )
 
-// SetLock sets the headers of a lock.
+// SetLock calls the function set for each header of object lock that has a value.
 func SetLock(
 	set func(name, value string), mode types.ObjectLockMode, until *time.Time, hold types.ObjectLockLegalHoldStatus,
 ) {
@@ -67,7 +67,8 @@ func lockTime(h http.Header) *time.Time {
 	return nil
 }
 
-// SetEncryption calls set with the headers of the fields for encryption that have a value.
+// SetEncryption calls the function set for each encryption header that has a value in the SDK's
+// input.
 func SetEncryption(set func(name, value string), in *awss3.PutObjectInput) {
 	if in.ServerSideEncryption != "" {
 		set(sseHeader, string(in.ServerSideEncryption))
@@ -80,7 +81,8 @@ func SetEncryption(set func(name, value string), in *awss3.PutObjectInput) {
 	SetCustomerKey(set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
 }
 
-// SetCustomerKey calls set with the headers of a customer's key that are not nil.
+// SetCustomerKey calls the function set for each header of a customer's key (SSE-C) whose value is
+// not nil.
 func SetCustomerKey(set func(name, value string), algorithm, key, md5 *string) {
 	setOptional(set, customerHeader, algorithm)
 	setOptional(set, customerKeyHeader, key)

@@ -12,8 +12,8 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// missing returns the SDK's error for a HeadObject of a key without an object. The SDK takes four
-// times as long to make the error, and programs that ask whether an object exists often get it.
+// missing returns the SDK's error for a HeadObject of a key without an object. The SDK needs four
+// times as long to make this error, which is frequent in programs that test whether objects exist.
 func missing(response *http.Response) error {
 	_ = response.Body.Close()
 	h := response.Header

@@ -10,31 +10,32 @@ import (
 )
 
 const (
-	trailedChunk = 1 << 20 // bytes; MinIO takes up to 16 MiB, and S3 at least 8 KiB
+	trailedChunk = 1 << 20 // bytes; MinIO accepts at most 16 MiB, and S3 requires at least 8 KiB
 	trailerName  = "x-amz-checksum-crc32c"
 	sumLength    = 8 // length of a CRC32C in base64
 )
 
-// A Trailed is a body whose checksum follows its bytes, in a trailer, because it is known only when they have
-// been read: https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html.
+// A Trailed is a body with its checksum in a trailer after its bytes, because the checksum is known
+// only when all bytes were read. It has the format of
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-streaming-trailers.html.
 type Trailed struct {
 	body  io.Reader
 	size  int64
 	sum   func() *string // returns the checksum in base64; nil if it is not known
-	left  int64          // bytes of body that are not in a chunk yet
-	chunk int64          // bytes of body that the chunk still has
-	frame []byte         // the bytes that are sent before those of the chunk
+	left  int64          // bytes of body in chunks that were not begun yet
+	chunk int64          // bytes of the current chunk that were not read yet
+	frame []byte         // framing that must be sent before the bytes of the chunk
 	begun bool
 	ended bool
 }
 
-// NewTrailed returns a body of size bytes, at least 1. sum is called when the bytes of body
-// have been read.
+// NewTrailed returns a body of the given size, which must be at least 1. The function sum is called
+// when all bytes of the body have been read.
 func NewTrailed(body io.Reader, size int64, sum func() *string) *Trailed {
 	return &Trailed{body: body, size: size, sum: sum, left: size}
 }
 
-// length returns the bytes that Read delivers.
+// length returns the number of bytes that Read delivers, with the framing and the trailer.
 func (t *Trailed) length() int64 {
 	n := t.size/trailedChunk*framed(trailedChunk) + framed(0) - int64(len("\r\n"))
 	if rest := t.size % trailedChunk; rest > 0 {
@@ -47,7 +48,7 @@ func framed(chunk int64) int64 {
 	return int64(len(strconv.FormatInt(chunk, 16))) + chunk + int64(len("\r\n\r\n"))
 }
 
-// setHeaders changes a request into one that sends t.
+// setHeaders sets the length and the headers of a request whose body is t.
 func (t *Trailed) setHeaders(r *request) {
 	r.size, r.sha256 = t.length(), signature.UnsignedTrailer
 	r.header.set("Content-Encoding", "aws-chunked")
@@ -80,13 +81,14 @@ func (t *Trailed) Read(p []byte) (n int, err error) {
 		case err != nil && err != io.EOF:
 			return n, err
 		case k < len(space):
-			return n, nil // a slow source: return the bytes that there are
+			return n, nil // body is slow: return the bytes that it has delivered
 		}
 	}
 	return n, nil
 }
 
-// next makes the frame of the next chunk, or the end of the body.
+// next begins the next chunk by making its framing. After the last chunk, it makes the end of the
+// body.
 func (t *Trailed) next() error {
 	t.frame = t.frame[:0]
 	if t.begun {

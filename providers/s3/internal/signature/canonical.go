@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// The canonical request of a signature:
+// The functions below make the canonical request of a signature:
 // https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-header-based-auth.html.
 
 // A Request is the part of a request that a signature covers. All headers are
@@ -16,7 +16,7 @@ import (
 type Request struct {
 	Method string
 	Host   string // without the scheme's default port
-	Path   string // escaped, beginning with "/"; for a signed URL, the path before the key
+	Path   string // escaped, beginning with "/"; for Presign, only the path before the key
 	Query  string // escaped, sorted by name
 	Header http.Header
 	Length int64 // length of the body, which is signed if it is greater than 0

@@ -17,10 +17,10 @@ import (
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
-// Texts of Signature Version 4:
-// https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html. This
-// package makes the same signatures as the SDK's signer, which takes longer for one of them
-// than all the rest of a small request.
+// These are texts of Signature Version 4:
+// https://docs.aws.amazon.com/AmazonS3/latest/API/sig-v4-authenticating-requests.html. This package
+// makes the same signatures as the SDK's signer. The SDK's signer needs more time for one signature
+// than all the rest of a small request needs.
 const (
 	Service    = "s3"
 	Algorithm  = "AWS4-HMAC-SHA256"
@@ -28,7 +28,7 @@ const (
 	DayFormat  = "20060102"
 
 	UnsignedPayload = "UNSIGNED-PAYLOAD"
-	// UnsignedTrailer replaces the SHA-256 of a body that is sent in chunks, with a trailer.
+	// UnsignedTrailer is sent in place of the body's SHA-256 if the body has chunks and a trailer.
 	UnsignedTrailer = "STREAMING-UNSIGNED-PAYLOAD-TRAILER"
 	EmptySHA256     = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 )
@@ -37,7 +37,7 @@ const (
 // contain the secret.
 type Key struct {
 	accessKey, region string
-	secret            uint64 // a hash of the secret, to notice another secret
+	secret            uint64 // hash of the secret, by which a changed secret is noticed
 	day               int64  // days since 1970
 	date              string // "20260304"
 	Scope             string // "20260304/eu-west-1/s3/aws4_request"
@@ -45,12 +45,12 @@ type Key struct {
 	signers           sync.Pool
 }
 
-// Keys caches the last key: an account has one credential and one region.
+// Keys caches the last key: an account usually has one credential and one region.
 type Keys struct{ last atomic.Pointer[Key] }
 
 var secretSeed = maphash.MakeSeed()
 
-// Get returns the key for a credential and a region on the day of at.
+// Get returns the key for a credential, a region and the day of the given time.
 func (k *Keys) Get(c *aws.Credentials, region string, at time.Time) *Key {
 	day, secret := at.Unix()/(24*60*60), maphash.String(secretSeed, c.SecretAccessKey)
 	if last := k.last.Load(); last != nil && last.day == day && last.secret == secret &&
@@ -86,7 +86,7 @@ func (k *Key) appendTime(dst []byte, at time.Time) []byte {
 	return append(dst, 'Z')
 }
 
-// A signer makes one signature at a time, in its own memory.
+// A signer makes one signature at a time. Its buffers are reused for the next signature.
 type signer struct {
 	mac       hash.Hash
 	canonical []byte   // the canonical request
@@ -126,7 +126,7 @@ func (k *Key) appendRequestSignature(s *signer, dst []byte, at time.Time) []byte
 	return s.appendSignature(dst, s.canonical)
 }
 
-// Authorization returns the header that signs r with all of r.Header.
+// Authorization returns the value of the Authorization header for r. The signature covers every header in r.Header.
 func (k *Key) Authorization(r *Request) string {
 	s := k.acquire()
 	defer k.release(s)
@@ -148,8 +148,8 @@ func (k *Key) Authorization(r *Request) string {
 	return string(s.text)
 }
 
-// Presign returns the signed URL of an object, valid for so many seconds. origin is
-// "https://host". The names in r.Query must begin with lower-case letters. token is the
+// Presign returns the signed URL of an object, which is valid for the given number of seconds.
+// origin is "https://host". The names in r.Query must begin with lower-case letters. token is the
 // credential's session token, or "".
 func (k *Key) Presign(r *Request, origin, key, token string, seconds int64) string {
 	s := k.acquire()

@@ -1,4 +1,5 @@
-// Command ours stores an object with omnibucket and ends.
+// Command ours stores one object with omnibucket and then ends. The benchmarks measure how long
+// that takes.
 package main
 
 import (
@@ -13,7 +14,7 @@ import (
 func main() {
 	ctx := context.Background()
 	profile, _ := s3.NamedProfile("aws")
-	// The credentials are those of the environment.
+	// The credentials come from environment variables.
 	bucket, err := s3.Open(
 		ctx,
 		s3.Config{Bucket: "bucket", Region: "us-east-1", Endpoint: os.Args[1], PathStyle: new(true), Profile: &profile},

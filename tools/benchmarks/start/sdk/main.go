@@ -1,4 +1,5 @@
-// Command sdk stores an object with aws-sdk-go-v2 and ends.
+// Command sdk stores one object with aws-sdk-go-v2 and then ends. The benchmarks measure how long
+// that takes.
 package main
 
 import (
@@ -13,7 +14,7 @@ import (
 
 func main() {
 	ctx := context.Background()
-	// The credentials are those of the environment.
+	// The credentials come from environment variables.
 	c, err := config.LoadDefaultConfig(ctx, config.WithRegion("us-east-1"))
 	if err != nil {
 		log.Fatal(err)

@@ -1,4 +1,5 @@
-// Package afero has the calls of docs/migrating/afero.md, so that they compile.
+// Package afero contains the calls that docs/migrating/afero.md shows, so that the compiler checks
+// them.
 package afero
 
 import (

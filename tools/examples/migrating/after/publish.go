@@ -1,4 +1,5 @@
-// Package after is the program of the other packages on this library, for every store.
+// Package after is the program that the packages aws, azure, gcs and minio become when they use
+// this library. It works with every store.
 package after
 
 import (
@@ -9,10 +10,11 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// ErrPublished is the error of a report that is there already.
+// ErrPublished is the error if a report with the same name was published before.
 var ErrPublished = errors.New("the report is published already")
 
-// Publish stores a report unless there is one, and returns the keys of all reports.
+// Publish stores a report, and returns the keys of all reports. If the report exists already, it
+// fails with [ErrPublished].
 func Publish(ctx context.Context, b storage.Bucket, name string, report io.Reader) ([]string, error) {
 	_, err := b.Upload(ctx, "reports/"+name, report, storage.IfAbsent(),
 		storage.WithContentType("text/csv"), storage.WithMetadata(map[string]string{"author": "reports"}))

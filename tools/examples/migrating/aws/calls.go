@@ -22,7 +22,8 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// The calls of docs/migrating/aws-sdk.md, so that they compile.
+// The functions contain the calls that docs/migrating/aws-sdk.md shows, so that the compiler checks
+// them.
 var _ = []any{theirs, managers, ours, opening, accounts, parts}
 
 func theirs(
@@ -110,7 +111,7 @@ func ours(
 	storage.As[*s3.Client](b)
 }
 
-// opening names the server.
+// opening shows how to open a bucket on a server with a known profile.
 func opening(ctx context.Context, c *s3.Client, bucket string) (storage.Bucket, bool, error) {
 	profile, known := ours3.NamedProfile("minio")
 	b, err := ours3.Open(ctx, ours3.Config{Bucket: bucket, Client: c, Profile: &profile})

@@ -1,4 +1,5 @@
-// Package aws is a program on the AWS SDK and its manager, before it moves to this library.
+// Package aws is a program that uses the AWS SDK and its manager. Package after shows the same
+// program with this library.
 package aws
 
 //lint:file-ignore SA1019 The manager is deprecated, and most programs use it.
@@ -14,10 +15,11 @@ import (
 	"github.com/aws/smithy-go"
 )
 
-// ErrPublished is the error of a report that is there already.
+// ErrPublished is the error if a report with the same name was published before.
 var ErrPublished = errors.New("the report is published already")
 
-// Publish stores a report unless there is one, and returns the keys of all reports.
+// Publish stores a report, and returns the keys of all reports. If the report exists already, it
+// fails with [ErrPublished].
 func Publish(ctx context.Context, c *s3.Client, bucket, name string, report io.Reader) ([]string, error) {
 	_, err := manager.NewUploader(c).Upload(ctx, &s3.PutObjectInput{
 		Bucket: &bucket, Key: aws.String("reports/" + name), Body: report, IfNoneMatch: aws.String("*"),

@@ -20,7 +20,8 @@ import (
 	ourazure "github.com/omnibucket/storage/providers/azure"
 )
 
-// The calls of docs/migrating/azure-sdk.md, so that they compile.
+// The functions contain the calls that docs/migrating/azure-sdk.md shows, so that the compiler
+// checks them.
 var _ = []any{theirs, ours}
 
 func theirs(

@@ -1,4 +1,5 @@
-// Package azure is a program on Azure's client, before it moves to this library.
+// Package azure is a program that uses Azure's client. Package after shows the same program with
+// this library.
 package azure
 
 import (
@@ -13,10 +14,11 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 )
 
-// ErrPublished is the error of a report that is there already.
+// ErrPublished is the error if a report with the same name was published before.
 var ErrPublished = errors.New("the report is published already")
 
-// Publish stores a report unless there is one, and returns the keys of all reports.
+// Publish stores a report, and returns the keys of all reports. If the report exists already, it
+// fails with [ErrPublished].
 func Publish(ctx context.Context, c *azblob.Client, container, name string, report io.Reader) ([]string, error) {
 	_, err := c.UploadStream(ctx, container, "reports/"+name, report, &azblob.UploadStreamOptions{
 		HTTPHeaders: &blob.HTTPHeaders{BlobContentType: to.Ptr("text/csv")},

@@ -13,7 +13,8 @@ import (
 	ourgcs "github.com/omnibucket/storage/providers/gcs"
 )
 
-// The calls of docs/migrating/google-cloud-storage.md, so that they compile.
+// The functions contain the calls that docs/migrating/google-cloud-storage.md shows, so that the
+// compiler checks them.
 var _ = []any{theirs, ours}
 
 func theirs(

@@ -1,4 +1,5 @@
-// Package gcs is a program on Google's client, before it moves to this library.
+// Package gcs is a program that uses Google's client. Package after shows the same program with
+// this library.
 package gcs
 
 import (
@@ -12,17 +13,18 @@ import (
 	"google.golang.org/api/iterator"
 )
 
-// ErrPublished is the error of a report that is there already.
+// ErrPublished is the error if a report with the same name was published before.
 var ErrPublished = errors.New("the report is published already")
 
-// Publish stores a report unless there is one, and returns the keys of all reports.
+// Publish stores a report, and returns the keys of all reports. If the report exists already, it
+// fails with [ErrPublished].
 func Publish(ctx context.Context, c *gcs.Client, bucket, name string, report io.Reader) ([]string, error) {
 	writing, cancel := context.WithCancel(ctx)
 	defer cancel()
 	w := c.Bucket(bucket).Object("reports/" + name).If(gcs.Conditions{DoesNotExist: true}).NewWriter(writing)
 	w.ContentType, w.Metadata = "text/csv", map[string]string{"author": "reports"}
 	if _, err := io.Copy(w, report); err != nil {
-		cancel() // else Close stores what was written
+		cancel() // otherwise Close would store what was written
 		return nil, errors.Join(err, w.Close())
 	}
 	err := w.Close()

@@ -1,4 +1,5 @@
-// Package gocloud has the calls of docs/migrating/gocloud.md, so that they compile.
+// Package gocloud contains the calls that docs/migrating/gocloud.md shows, so that the compiler
+// checks them.
 package gocloud
 
 import (

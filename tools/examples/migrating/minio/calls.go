@@ -17,7 +17,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// The calls of docs/migrating/minio-go.md, so that they compile.
+// The functions contain the calls that docs/migrating/minio-go.md shows, so that the compiler
+// checks them.
 var _ = []any{theirs, ours, opening, toS3Server}
 
 func theirs(
@@ -116,12 +117,12 @@ func ours(
 	storage.ListUploads(ctx, b, storage.WithPrefix(p))
 }
 
-// opening names the server.
+// opening shows how to open a bucket on a server with a known profile.
 func opening(ctx context.Context, bucket, endpoint, region, id, secret string) (storage.Bucket, bool, error) {
 	profile, known := s3.NamedProfile("minio")
 	b, err := s3.Open(ctx, s3.Config{
 		Bucket: bucket, Endpoint: endpoint, Region: region, Profile: &profile,
 		AccessKeyID: id, SecretKey: secret,
-	}, storage.WithVersioning(true)) // if the bucket keeps versions
+	}, storage.WithVersioning(true)) // only if the bucket keeps versions
 	return b, known, err
 }

@@ -1,4 +1,5 @@
-// Package minio is a program on minio-go, before it moves to this library.
+// Package minio is a program that uses minio-go. Package after shows the same program with this
+// library.
 package minio
 
 import (
@@ -9,14 +10,15 @@ import (
 	"github.com/minio/minio-go/v7"
 )
 
-// ErrPublished is the error of a report that is there already.
+// ErrPublished is the error if a report with the same name was published before.
 var ErrPublished = errors.New("the report is published already")
 
-// Publish stores a report unless there is one, and returns the keys of all reports.
+// Publish stores a report, and returns the keys of all reports. If the report exists already, it
+// fails with [ErrPublished].
 func Publish(ctx context.Context, c *minio.Client, bucket, name string, report io.Reader) ([]string, error) {
 	options := minio.PutObjectOptions{
 		ContentType: "text/csv", UserMetadata: map[string]string{"author": "reports"},
-		PartSize: 16 << 20, // without it, a report of unknown length takes a buffer of 500 MiB
+		PartSize: 16 << 20, // otherwise a report of unknown length takes a buffer of 500 MiB
 	}
 	options.SetMatchETagExcept("*")
 	_, err := c.PutObject(ctx, bucket, "reports/"+name, report, -1, options)

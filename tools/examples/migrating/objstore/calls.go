@@ -1,4 +1,5 @@
-// Package objstore has the calls of docs/migrating/objstore.md, so that they compile.
+// Package objstore contains the calls that docs/migrating/objstore.md shows, so that the compiler
+// checks them.
 package objstore
 
 import (

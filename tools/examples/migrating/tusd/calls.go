@@ -1,4 +1,5 @@
-// Package tusd has the calls of docs/migrating/tusd.md, so that they compile.
+// Package tusd contains the calls that docs/migrating/tusd.md shows, so that the compiler checks
+// them.
 package tusd
 
 import (
@@ -34,6 +35,6 @@ func newHandler(bucket storage.Bucket, user func(*http.Request) (uploads.User, e
 		return nil, err
 	}
 	mux := http.NewServeMux()
-	mux.Handle("/uploads/", http.StripPrefix("/uploads", service)) // clients of tus: /uploads/tus/
+	mux.Handle("/uploads/", http.StripPrefix("/uploads", service)) // tus clients then use the path /uploads/tus/
 	return mux, nil
 }

@@ -1,0 +1,163 @@
+package storage_test
+
+import (
+	"context"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	_ "github.com/omnibucket/storage/providers/local"
+)
+
+// lent is the bucket that the scheme "lent" opens. It is nil except during a test.
+var lent storage.Bucket
+
+func init() {
+	storage.Register("lent", storage.Opener{
+		Bucket: func(context.Context, *url.URL, []storage.OpenOption) (storage.Bucket, error) { return lent, nil },
+	})
+}
+
+// lend makes the scheme "lent" open b during the test.
+func lend(t *testing.T, b storage.Bucket) {
+	t.Helper()
+	lent = b
+	t.Cleanup(func() { lent = nil })
+}
+
+func TestAPrefixInTheAddressOpensAFolderAsABucket(t *testing.T) {
+	for scheme, address := range map[string]string{
+		"mem": "mem://folder", "file": "file://" + filepath.ToSlash(t.TempDir()),
+	} {
+		t.Run(scheme, func(t *testing.T) {
+			all, err := storage.Open(t.Context(), address)
+			require.NoError(t, err)
+			b, err := storage.Open(t.Context(), address+"?public_base_url=https://cdn.example.com&prefix=us/a%2Bb+c/")
+			require.NoError(t, err)
+			attrs, err := b.Upload(t.Context(), "k", strings.NewReader("text"))
+			require.NoError(t, err)
+			require.Equal(t, "k", attrs.Key)
+			text, _, err := storage.ReadAll(t.Context(), all, "us/a+b c/k")
+			require.NoError(t, err)
+			require.Equal(t, "text", string(text))
+			public, err := b.PublicURL("k")
+			require.NoError(t, err)
+			require.Equal(t, "https://cdn.example.com/us/a%2Bb%20c/k", public)
+			_, err = b.Attrs(t.Context(), "missing")
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, storage.ObjectNotFound, e.Code)
+			require.Equal(t, "missing", e.Key)
+			require.NoError(t, storage.Close(b))
+			require.NoError(t, storage.Close(all))
+		})
+	}
+}
+
+func TestABadPrefixInAnAddressIsRefusedBeforeAnythingIsOpened(t *testing.T) {
+	for name, row := range map[string]struct{ query, says string }{
+		"no slash at its end":      {"prefix=users", `parameter prefix must consist of whole segments and end in "/"`},
+		"empty":                    {"prefix=", "prefix must not be empty (leave it out to open the whole bucket)"},
+		"only a slash":             {"prefix=/", "parameter prefix must consist of valid segments"},
+		"a slash at its beginning": {"prefix=/users/", "parameter prefix must consist of valid segments"},
+		"two dots":                 {"prefix=a/../b/", "parameter prefix must consist of valid segments"},
+		"a control character":      {"prefix=a%00/", "parameter prefix must consist of valid segments"},
+		"twice":                    {"prefix=a/&prefix=b/", `has parameter "prefix" more than once`},
+	} {
+		t.Run(name, func(t *testing.T) {
+			for op, err := range map[string]error{
+				"Open":         opens(t, "failing://x?"+row.query),
+				"CheckAddress": storage.CheckAddress("failing://x?" + row.query),
+			} {
+				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), op)
+				require.ErrorContains(t, err, row.says)
+				require.ErrorContains(t, err, "storage: "+op+": ")
+			}
+		})
+	}
+	require.NoError(t, storage.CheckAddress("mem://x?prefix=users/42/"))
+}
+
+func opens(t *testing.T, address string) error {
+	_, err := storage.Open(t.Context(), address)
+	return err
+}
+
+func TestAnAccountHasNoPrefix(t *testing.T) {
+	for _, address := range []string{"mem://?prefix=a/", "nothing://?prefix=a/"} {
+		_, err := storage.OpenService(t.Context(), address)
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), address)
+		require.ErrorContains(t, err, "OpenService: ")
+		require.ErrorContains(t, err, "an account has no prefix")
+	}
+}
+
+func TestCloseOfABucketOpenedWithAPrefixClosesTheStore(t *testing.T) {
+	b, err := storage.Open(t.Context(), "mem://closing?prefix=a/")
+	require.NoError(t, err)
+	require.NoError(t, storage.Close(storage.Prefixed(b, "b/")))
+	narrowed := storage.Ref[storage.Bucket](b)
+	require.NoError(t, storage.Close(narrowed))
+	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
+	require.NoError(t, err, "views of the bucket do not close it")
+	require.NoError(t, storage.Close(b))
+	for name, closed := range map[string]storage.Bucket{"bucket": b, "view": narrowed} {
+		_, err = closed.Exists(t.Context(), "k")
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), name)
+	}
+}
+
+func TestABucketOpenedWithAPrefixGivesOutNothingElse(t *testing.T) {
+	dir := "file://" + filepath.ToSlash(t.TempDir())
+	b, err := storage.Open(t.Context(), dir+"?prefix=a/")
+	require.NoError(t, err)
+	defer storage.Close(b)
+	_, native := storage.As[*os.Root](b)
+	require.False(t, native)
+	_, err = storage.Wrap(b, func(c storage.Core) storage.Core { return c })
+	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+}
+
+func TestHooksOfABucketOpenedWithAPrefixSeeWholeKeys(t *testing.T) {
+	var seen []string
+	b, err := storage.Open(t.Context(), "mem://hooked?prefix=a/", storage.WithHook(
+		func(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
+			seen = append(seen, op.Key)
+			return nil, nil, nil
+		},
+	))
+	require.NoError(t, err)
+	_, err = b.Exists(t.Context(), "k")
+	require.NoError(t, err)
+	require.Equal(t, []string{"a/k"}, seen)
+}
+
+func TestAPrefixNeedsABucketOfThisLibrary(t *testing.T) {
+	type own struct{ storage.Bucket }
+	lend(t, own{memstore.New()})
+	require.NoError(t, opens(t, "lent://x"))
+	err := opens(t, "lent://x?prefix=a/")
+	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+	require.ErrorContains(t, err, "parameter prefix needs a bucket of this library")
+	lend(t, nil)
+	require.Equal(t, storage.Internal, storage.CodeOf(opens(t, "lent://x?prefix=a/")))
+}
+
+func TestAPrefixOfAViewLeavesItsBucketOpen(t *testing.T) {
+	whole := memstore.New()
+	lend(t, storage.Prefixed(whole, "a/"))
+	b, err := storage.Open(t.Context(), "lent://x?prefix=b/")
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), "k", strings.NewReader("x"))
+	require.NoError(t, err)
+	require.NoError(t, storage.Close(b))
+	there, err := whole.Exists(t.Context(), "a/b/k")
+	require.NoError(t, err)
+	require.True(t, there)
+}

@@ -1,0 +1,291 @@
+package flow
+
+import (
+	"go/types"
+	"slices"
+
+	"golang.org/x/tools/go/ssa"
+)
+
+// call continues a trace from the result of a call to the values that the called function returns.
+func (t *trace) call(v *ssa.Call, to path, from stack) {
+	call := v.Common()
+	if builtin, ok := call.Value.(*ssa.Builtin); ok {
+		t.builtin(v, builtin, to, from)
+		return
+	}
+	if call.IsInvoke() {
+		t.invoke(v, to, from)
+		return
+	}
+	if callee := call.StaticCallee(); callee != nil {
+		t.static(v, callee, to, from)
+		return
+	}
+	for _, o := range t.g.pointsTo(call.Value) {
+		switch callee := o.Value.(type) {
+		case *ssa.Function:
+			t.static(v, callee, to, from)
+		case *ssa.MakeClosure:
+			t.static(v, callee.Fn.(*ssa.Function), to, from)
+		case *ssa.Const: // nil
+		default:
+			t.unknown(v, from)
+		}
+	}
+}
+
+func (t *trace) builtin(v *ssa.Call, builtin *ssa.Builtin, to path, from stack) {
+	if builtin.Name() != "append" {
+		t.unknown(v, from)
+		return
+	}
+	for _, arg := range v.Call.Args {
+		t.visit(arg, to, from)
+	}
+}
+
+func (t *trace) static(v *ssa.Call, callee *ssa.Function, to path, from stack) {
+	if !t.g.Code.Has(callee) {
+		_, rest := cutResult(to)
+		through := t.g.Through(callee, v.Call.Args)
+		for _, arg := range through {
+			t.visit(arg, rest, from)
+		}
+		if len(through) == 0 {
+			object, _ := callee.Object().(*types.Func)
+			t.outside(v, object, rest, from)
+		}
+		return
+	}
+	index, rest := cutResult(to)
+	for _, r := range t.g.returns[callee] {
+		if index < len(r.Results) {
+			t.visit(r.Results[index], rest, push(t.g.siteOf[v], from))
+		}
+	}
+}
+
+// invoke continues a trace from the result of an interface method to the results of the methods
+// that the call can run.
+func (t *trace) invoke(v *ssa.Call, to path, from stack) {
+	known := false
+	for _, o := range t.g.pointsTo(v.Call.Value) {
+		switch receiver := o.Value.(type) {
+		case *ssa.MakeInterface:
+			if f := t.g.Code.Implementation(receiver.X.Type(), v.Call.Method); f != nil && t.g.Code.Has(f) {
+				t.static(v, f, to, from)
+				known = true
+			}
+		case *ssa.Const: // nil
+		}
+	}
+	if !known {
+		_, rest := cutResult(to)
+		t.outside(v, v.Call.Method, rest, from)
+	}
+}
+
+// outside ends a trace at the result of a function whose code is not analyzed. If inside is not "",
+// the trace looks for a value inside that result. It then ends as unknown, unless [Graph].Own
+// excludes such a value.
+func (t *trace) outside(v *ssa.Call, callee *types.Func, inside path, from stack) {
+	switch {
+	case inside == "":
+		t.origin(v, from)
+	case inside[0] == '!' && callee != nil && t.g.Own(callee):
+		t.add(Origin{Value: v, Zero: true})
+	default:
+		t.unknown(v, from)
+	}
+}
+
+// parameter continues a trace from a parameter to the arguments of calls. If the stack names a
+// call, only that call counts.
+func (t *trace) parameter(p *ssa.Parameter, to path, from stack) {
+	f := p.Parent()
+	index := indexOf(f, p)
+	if from != "" {
+		number, rest := pop(from)
+		t.argument(t.g.sites[number], f, index, to, rest)
+		return
+	}
+	before := t.visits
+	for _, site := range t.g.static[f] {
+		t.argument(site, f, index, to, "")
+	}
+	t.invokedParameter(f, index, to)
+	t.dynamicParameter(f, index, to)
+	t.foreignParameter(f, index, to)
+	if t.visits == before || t.g.Code.Exported[f] || t.g.Code.Foreign[f] && index > 0 || t.g.IsHanded(f) {
+		t.unknown(p, "")
+	}
+}
+
+func indexOf(f *ssa.Function, p *ssa.Parameter) int {
+	for i, own := range f.Params {
+		if own == p {
+			return i
+		}
+	}
+	return 0
+}
+
+// argument continues a trace from a parameter of f, with the number index, to the argument of one
+// call that runs f.
+func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, to path, from stack) {
+	call := site.Common()
+	if !call.IsInvoke() {
+		if arg := argumentOf(call, index); arg != nil {
+			t.visit(arg, to, from)
+		}
+		return
+	}
+	if index == 0 {
+		t.visit(call.Value, t.g.assert(f.Params[0].Type())+to, from)
+		return
+	}
+	t.visit(call.Args[index-1], to, from)
+}
+
+func argumentOf(call *ssa.CallCommon, index int) ssa.Value {
+	if call.IsInvoke() || index >= len(call.Args) {
+		return nil
+	}
+	return call.Args[index]
+}
+
+// invokedParameter continues a trace from a parameter of f to the arguments of calls of interface
+// methods that may run f.
+func (t *trace) invokedParameter(f *ssa.Function, index int, to path) {
+	if f.Signature.Recv() == nil {
+		return
+	}
+	for _, site := range t.g.invoked[f.Name()] {
+		if t.g.Code.Implementation(f.Params[0].Type(), site.Common().Method) == f {
+			t.argument(site, f, index, to, "")
+		}
+	}
+	if index > 0 {
+		return
+	}
+	for _, site := range t.g.outside {
+		if value := t.g.Calls(site.Common(), f.Name()); value != nil {
+			t.visit(value, t.g.assert(f.Params[0].Type())+to, "")
+		}
+	}
+}
+
+// dynamicParameter continues a trace from a parameter of f to the arguments of calls of function
+// values that may be f.
+func (t *trace) dynamicParameter(f *ssa.Function, index int, to path) {
+	if !t.g.Code.Values[f] && len(t.g.closures[f]) == 0 {
+		return
+	}
+	for _, site := range t.g.dynamic {
+		call := site.Common()
+		signature, ok := call.Value.Type().Underlying().(*types.Signature)
+		if ok && types.Identical(signature, f.Signature) && t.g.mayCall(call, f) {
+			t.argument(site, f, index, to, "")
+		}
+	}
+	for _, site := range t.g.outside {
+		if fed := t.g.Feeds(site.Common()); fed != nil && t.g.passes(site.Common(), f) {
+			t.visit(fed, to, "")
+		}
+	}
+}
+
+// mayCall reports whether call, which calls a function value, may run f.
+func (g *Graph) mayCall(call *ssa.CallCommon, f *ssa.Function) bool {
+	unknown := func(o Origin) bool { return o.Unknown }
+	return slices.Contains(g.functions(call.Value), f) || slices.ContainsFunc(g.pointsTo(call.Value), unknown) ||
+		g.busy[call.Value]
+}
+
+// passes reports whether f is an argument of a call.
+func (g *Graph) passes(call *ssa.CallCommon, f *ssa.Function) bool {
+	return slices.ContainsFunc(call.Args, func(arg ssa.Value) bool {
+		_, ok := arg.Type().Underlying().(*types.Signature)
+		return ok && slices.Contains(g.functions(arg), f)
+	})
+}
+
+// foreignParameter continues a trace from the receiver of f, if packages that do not import the
+// library may call f. It visits all values of the receiver's type that become interface values.
+func (t *trace) foreignParameter(f *ssa.Function, index int, to path) {
+	if index > 0 || !t.g.Code.Foreign[f] {
+		return
+	}
+	for _, box := range t.g.Code.Boxes {
+		if types.Identical(box.X.Type(), f.Params[0].Type()) {
+			t.visit(box.X, to, "")
+		}
+	}
+}
+
+// Callees returns the functions that a call of a function value may run.
+func (g *Graph) Callees(call *ssa.CallCommon) (all []*ssa.Function) { return g.functions(call.Value) }
+
+func (g *Graph) functions(v ssa.Value) (all []*ssa.Function) {
+	for _, o := range g.pointsTo(v) {
+		switch callee := o.Value.(type) {
+		case *ssa.Function:
+			all = append(all, callee)
+		case *ssa.MakeClosure:
+			all = append(all, callee.Fn.(*ssa.Function))
+		}
+	}
+	return all
+}
+
+// IsHanded reports whether f is passed to a function whose code is not analyzed, and which may call
+// f.
+func (g *Graph) IsHanded(f *ssa.Function) bool {
+	if g.handed == nil {
+		g.handed = map[*ssa.Function]bool{}
+		for _, site := range g.sites {
+			if g.isOutside(site) {
+				g.hand(site.Common())
+			}
+		}
+	}
+	return g.handed[f]
+}
+
+// isOutside reports whether a call runs a function whose code is not analyzed, and which may call
+// functions among its arguments with any values. Functions of the library do not count, because
+// they pass on only values that they receive.
+func (g *Graph) isOutside(site ssa.CallInstruction) bool {
+	call := site.Common()
+	if call.IsInvoke() {
+		return !g.Own(call.Method)
+	}
+	callee := call.StaticCallee()
+	if callee == nil || g.Code.Has(callee) {
+		return false
+	}
+	object, ok := callee.Object().(*types.Func)
+	return !ok || !g.Own(object)
+}
+
+func (g *Graph) hand(call *ssa.CallCommon) {
+	for _, arg := range call.Args {
+		if box, ok := arg.(*ssa.MakeInterface); ok {
+			arg = box.X
+		}
+		if _, ok := arg.Type().Underlying().(*types.Signature); !ok {
+			continue
+		}
+		for _, f := range g.functions(arg) {
+			g.handed[f] = true
+		}
+	}
+}
+
+// IsCalled reports whether a call of a function value may run f.
+func (g *Graph) IsCalled(f *ssa.Function) bool {
+	return slices.ContainsFunc(g.dynamic, func(site ssa.CallInstruction) bool {
+		return slices.Contains(g.Callees(site.Common()), f)
+	})
+}

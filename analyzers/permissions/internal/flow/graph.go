@@ -1,0 +1,194 @@
+// Package flow finds where a value of a program comes from: through assignments, fields,
+// parameters, results, closures, slices, maps and channels. It begins at the value and goes
+// backward, so that values of two calls of one function are not mixed.
+package flow
+
+import (
+	"go/token"
+	"go/types"
+
+	"golang.org/x/tools/go/ssa"
+	"golang.org/x/tools/go/types/typeutil"
+
+	"github.com/omnibucket/storage/analyzers/permissions/internal/program"
+)
+
+// A Graph has the calls, stores and closures of a program, through which values are traced. A
+// function without code is one whose code is not analyzed.
+type Graph struct {
+	Code *program.Code
+	// Through returns the arguments that callee, a function without code, may return.
+	Through func(callee *ssa.Function, args []ssa.Value) []ssa.Value
+	// Own reports whether callee, a function without code, never returns values of types that the
+	// program defines.
+	Own func(callee *types.Func) bool
+	// Calls returns the argument on which a function without code calls method, or nil.
+	Calls func(call *ssa.CallCommon, method string) ssa.Value
+	// Feeds is for a call of a function without code, one of whose arguments is a function. It
+	// returns the value with which that argument is called, or nil.
+	Feeds func(call *ssa.CallCommon) ssa.Value
+
+	static   map[*ssa.Function][]ssa.CallInstruction
+	dynamic  []ssa.CallInstruction // calls of function values
+	invoked  map[string][]ssa.CallInstruction
+	outside  []ssa.CallInstruction // calls of functions without code
+	closures map[*ssa.Function][]*ssa.MakeClosure
+	stores   map[int][]store // by the shape of root's type
+	escapes  map[int][]store // pointers that are passed to functions without code
+	returns  map[*ssa.Function][]*ssa.Return
+	handed   map[*ssa.Function]bool // see IsHanded; nil until it is called
+
+	sites   []ssa.CallInstruction
+	siteOf  map[ssa.CallInstruction]int
+	numbers typeutil.Map
+	points  map[ssa.Value][]Origin
+	busy    map[ssa.Value]bool
+}
+
+// A store is an assignment of a value to a variable.
+type store struct {
+	root ssa.Value     // the object that contains the variable
+	to   path          // leads from root to the variable
+	from ssa.Value     // the object that contains the value
+	of   path          // leads from that object to the value
+	in   *ssa.Function // the function with the assignment
+}
+
+// New returns the Graph of code.
+func New(code *program.Code) *Graph {
+	g := &Graph{
+		Code: code, static: map[*ssa.Function][]ssa.CallInstruction{}, invoked: map[string][]ssa.CallInstruction{},
+		closures: map[*ssa.Function][]*ssa.MakeClosure{}, stores: map[int][]store{}, escapes: map[int][]store{},
+		returns: map[*ssa.Function][]*ssa.Return{}, siteOf: map[ssa.CallInstruction]int{},
+		points: map[ssa.Value][]Origin{}, busy: map[ssa.Value]bool{},
+		Through: func(*ssa.Function, []ssa.Value) []ssa.Value { return nil },
+		Own:     func(*types.Func) bool { return false },
+		Calls:   func(*ssa.CallCommon, string) ssa.Value { return nil },
+		Feeds:   func(*ssa.CallCommon) ssa.Value { return nil },
+	}
+	for _, f := range code.Functions {
+		for _, block := range f.Blocks {
+			for _, instruction := range block.Instrs {
+				g.collect(f, instruction)
+			}
+		}
+	}
+	return g
+}
+
+func (g *Graph) collect(f *ssa.Function, instruction ssa.Instruction) {
+	switch i := instruction.(type) {
+	case *ssa.Store:
+		root, to := g.location(i.Addr)
+		g.addStore(store{root, to, i.Val, "", f})
+	case *ssa.MapUpdate:
+		g.addStore(store{i.Map, mapped, i.Value, "", f})
+		g.addStore(store{i.Map, mapKey, i.Key, "", f})
+	case *ssa.Send:
+		g.addStore(store{i.Chan, sent, i.X, "", f})
+	case *ssa.Select:
+		for _, state := range i.States {
+			if state.Dir == types.SendOnly {
+				g.addStore(store{state.Chan, sent, state.Send, "", f})
+			}
+		}
+	case *ssa.MakeClosure:
+		callee := i.Fn.(*ssa.Function)
+		g.closures[callee] = append(g.closures[callee], i)
+	case *ssa.Return:
+		g.returns[f] = append(g.returns[f], i)
+	case ssa.CallInstruction:
+		g.collectCall(f, i)
+	}
+}
+
+func (g *Graph) addStore(s store) {
+	n := g.shape(s.root.Type())
+	g.stores[n] = append(g.stores[n], s)
+}
+
+func (g *Graph) collectCall(f *ssa.Function, site ssa.CallInstruction) {
+	g.siteOf[site] = len(g.sites)
+	g.sites = append(g.sites, site)
+	call := site.Common()
+	if call.IsInvoke() {
+		g.invoked[call.Method.Name()] = append(g.invoked[call.Method.Name()], site)
+		g.collectEscapes(f, call)
+		return
+	}
+	if builtin, ok := call.Value.(*ssa.Builtin); ok {
+		if builtin.Name() == "copy" && !isString(call.Args[1].Type()) {
+			g.addStore(store{call.Args[0], element, call.Args[1], element, f})
+		}
+		return
+	}
+	callee := call.StaticCallee()
+	switch {
+	case callee == nil:
+		g.dynamic = append(g.dynamic, site)
+		g.collectEscapes(f, call)
+	case g.Code.Has(callee):
+		g.static[callee] = append(g.static[callee], site)
+	default:
+		g.outside = append(g.outside, site)
+		g.collectEscapes(f, call)
+	}
+}
+
+// collectEscapes records the pointers that a call passes to a function without code, which may
+// change what they point to.
+func (g *Graph) collectEscapes(f *ssa.Function, call *ssa.CallCommon) {
+	for _, arg := range call.Args {
+		if box, ok := arg.(*ssa.MakeInterface); ok {
+			arg = box.X
+		}
+		if isPointer(arg.Type()) {
+			root, to := g.location(arg)
+			n := g.shape(root.Type())
+			g.escapes[n] = append(g.escapes[n], store{root: root, to: to, in: f})
+		}
+	}
+}
+
+// shape returns a number for a type. Types have the same number if one variable can have values of
+// both.
+func (g *Graph) shape(t types.Type) int {
+	if p, ok := t.Underlying().(*types.Pointer); ok {
+		return g.number(types.NewPointer(p.Elem()))
+	}
+	return g.number(t.Underlying())
+}
+
+func (g *Graph) number(t types.Type) int {
+	if n, ok := g.numbers.At(t).(int); ok {
+		return n
+	}
+	n := g.numbers.Len() + 1
+	g.numbers.Set(t, n)
+	return n
+}
+
+func isPointer(t types.Type) bool {
+	_, ok := t.Underlying().(*types.Pointer)
+	return ok
+}
+
+func isString(t types.Type) bool {
+	basic, ok := t.Underlying().(*types.Basic)
+	return ok && basic.Info()&types.IsString != 0
+}
+
+// Made returns the position at which the method value or method expression f is made or called.
+func (g *Graph) Made(f *ssa.Function) token.Pos {
+	for _, closure := range g.closures[f] {
+		if closure.Pos().IsValid() {
+			return closure.Pos()
+		}
+	}
+	for _, site := range g.static[f] {
+		if site.Pos().IsValid() {
+			return site.Pos()
+		}
+	}
+	return token.NoPos
+}

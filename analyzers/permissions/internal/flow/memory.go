@@ -1,0 +1,161 @@
+package flow
+
+import (
+	"go/types"
+	"strconv"
+	"strings"
+
+	"golang.org/x/tools/go/ssa"
+)
+
+// contents continues a trace from a variable, slice, map or channel to the values that were stored
+// in it at a path.
+func (t *trace) contents(object ssa.Value, to path, from stack) {
+	shapes := []struct {
+		shape int
+		to    path
+	}{{t.g.shape(object.Type()), to}}
+	if of, ok := arrayOf(object.Type()); ok { // stores into slices of the array count, too
+		if rest, ok := strings.CutPrefix(to, deref); ok && rest != "" {
+			shapes = append(shapes, shapes[0])
+			shapes[1].shape, shapes[1].to = t.g.number(types.NewSlice(of.Elem())), rest
+		}
+	}
+	before := t.visits
+	for _, s := range shapes {
+		for _, stored := range t.g.stores[s.shape] {
+			if rest, ok := strings.CutPrefix(s.to, stored.to); ok && t.g.mayBe(stored.root, object) {
+				t.stored(stored, stored.of+rest, object, from)
+			}
+		}
+		if t.text || t.value && t.visits == before {
+			t.escaped(object, s.shape, s.to, from)
+		}
+	}
+	t.inner(object, to)
+	switch global, ok := object.(*ssa.Global); {
+	// Other packages and the linker can set a global variable.
+	case ok && !t.g.hasCode(global), ok && t.text && t.visits == before:
+		t.unknown(object, from)
+	case t.visits > before:
+	default:
+		t.add(Origin{Value: object, Zero: true})
+	}
+}
+
+// stored continues a trace to a stored value. If the value was stored in the function that made the
+// object, the stack of calls stays the same. If it was stored in a function that was called with
+// the object, that call is added to the stack.
+func (t *trace) stored(s store, to path, object ssa.Value, from stack) {
+	if s.in == object.Parent() {
+		t.visit(s.from, to, from)
+		return
+	}
+	p, ok := s.root.(*ssa.Parameter)
+	if !ok || t.g.Code.Values[s.in] || t.g.isInvoked(s.in) {
+		t.visit(s.from, to, "")
+		return
+	}
+	for _, site := range t.g.static[s.in] {
+		arg := argumentOf(site.Common(), indexOf(s.in, p))
+		switch {
+		case arg == nil || !t.g.mayBe(arg, object):
+		case site.Parent() == object.Parent():
+			t.visit(s.from, to, push(t.g.siteOf[site], from))
+		default:
+			t.visit(s.from, to, push(t.g.siteOf[site], ""))
+		}
+	}
+}
+
+// hasCode reports whether the code of the package of a global variable is analyzed.
+func (g *Graph) hasCode(global *ssa.Global) bool {
+	init := global.Pkg.Func("init")
+	return init != nil && len(init.Blocks) > 0
+}
+
+// isInvoked reports whether a call of an interface method may run f.
+func (g *Graph) isInvoked(f *ssa.Function) bool {
+	return f.Signature.Recv() != nil && (len(g.invoked[f.Name()]) > 0 || g.Code.Foreign[f])
+}
+
+// escaped adds an unknown origin if a function whose code is not analyzed may change the variable
+// at a path of object.
+func (t *trace) escaped(object ssa.Value, shape int, to path, from stack) {
+	for _, e := range t.g.escapes[shape] {
+		if strings.HasPrefix(to, e.to) && t.g.mayBe(e.root, object) {
+			t.unknown(object, from)
+		}
+	}
+}
+
+// inner continues a trace to the values that were stored through a pointer to a field of the
+// object.
+func (t *trace) inner(object ssa.Value, to path) {
+	rest, ok := strings.CutPrefix(to, deref+"f")
+	if !ok {
+		return
+	}
+	number, rest, _ := strings.Cut(rest, ";")
+	number, _, _ = strings.Cut(number, ".")
+	index, _ := strconv.Atoi(number)
+	whole := pointed(object.Type())
+	fields, ok := whole.Underlying().(*types.Struct)
+	if !ok {
+		return
+	}
+	for _, s := range t.g.stores[t.g.number(types.NewPointer(fields.Field(index).Type()))] {
+		if below, ok := strings.CutPrefix(deref+rest, s.to); ok && t.g.mayBeField(s.root, whole, index) {
+			t.visit(s.from, s.of+below, "")
+		}
+	}
+}
+
+// mayBe reports whether root may be the object, or points to it.
+func (g *Graph) mayBe(root, object ssa.Value) bool {
+	if root == object {
+		return true
+	}
+	for _, o := range g.pointsTo(root) {
+		if o.Value == object || o.Unknown {
+			return true
+		}
+		if _, ok := o.Value.(*ssa.Call); ok { // the result of a call may be any object of its type
+			return true
+		}
+	}
+	return g.busy[root]
+}
+
+// mayBeField reports whether root may point to field number index of a struct type.
+func (g *Graph) mayBeField(root ssa.Value, of types.Type, index int) bool {
+	for _, o := range g.pointsTo(root) {
+		if f, ok := o.Value.(*ssa.FieldAddr); ok && f.Field == index && types.Identical(pointed(f.X.Type()), of) {
+			return true
+		}
+	}
+	return false
+}
+
+func (g *Graph) pointsTo(root ssa.Value) []Origin {
+	known, ok := g.points[root]
+	if !ok && !g.busy[root] {
+		g.busy[root] = true
+		known = g.search(root, "", "")
+		g.points[root] = known
+		delete(g.busy, root)
+	}
+	return known
+}
+
+func pointed(t types.Type) types.Type {
+	if p, ok := t.Underlying().(*types.Pointer); ok {
+		return p.Elem()
+	}
+	return t
+}
+
+func arrayOf(t types.Type) (*types.Array, bool) {
+	array, ok := pointed(t).Underlying().(*types.Array)
+	return array, ok
+}

@@ -1,0 +1,108 @@
+package flow
+
+import (
+	"go/types"
+	"strconv"
+	"strings"
+
+	"golang.org/x/tools/go/ssa"
+)
+
+// A path leads from a value to a value inside it, for example to a field of an element. Each step
+// ends in ";". The constants below are steps. The method field makes steps such as "f3.9;", for
+// field 3, counted from 0, of the struct type with the number 9. The method assert makes "!7;", for
+// the value in an interface if it has the type with the number 7. A step "#1;" leads to result 1,
+// counted from 0, of a call.
+type path = string
+
+const (
+	deref   = "*;"   // the variable that a pointer points to
+	element = "[];"  // an element of an array or slice
+	mapped  = "{};"  // a value of a map
+	mapKey  = "{k};" // a key of a map
+	sent    = "<-;"  // a value that was sent to a channel
+)
+
+// field returns the step from a struct to its field number i. For a pointer to a struct, it returns
+// the same step.
+func (g *Graph) field(of types.Type, i int) path {
+	return "f" + strconv.Itoa(i) + "." + strconv.Itoa(g.number(pointed(of))) + ";"
+}
+
+func result(i int) path { return "#" + strconv.Itoa(i) + ";" }
+
+// cutResult splits a path that begins with a step "#1;" into the number of the result and the rest.
+// Without such a step, the number is 0.
+func cutResult(p path) (index int, rest path) {
+	if !strings.HasPrefix(p, "#") {
+		return 0, p
+	}
+	number, rest, _ := strings.Cut(p[1:], ";")
+	index, _ = strconv.Atoi(number)
+	return index, rest
+}
+
+// A stack has the numbers of the calls through which a trace has entered functions, the innermost
+// first. From a parameter, the trace continues only to the innermost call. If the stack is empty,
+// it continues to every caller.
+type stack = string
+
+// maxCalls is the largest number of calls in a stack. If there are more calls, the outermost ones
+// are dropped.
+const maxCalls = 6
+
+func push(site int, s stack) stack {
+	s = strconv.Itoa(site) + ";" + s
+	end := 0
+	for range maxCalls {
+		next := strings.IndexByte(s[end:], ';')
+		if next < 0 {
+			return s
+		}
+		end += next + 1
+	}
+	return s[:end]
+}
+
+func pop(s stack) (site int, rest stack) {
+	number, rest, _ := strings.Cut(s, ";")
+	site, _ = strconv.Atoi(number)
+	return site, rest
+}
+
+// These limits end a trace through lists and through types that wrap their own interface, whose
+// paths have any length. A path has at most maxRepeats steps through one field, maxBoxes through
+// interface values, and maxSteps altogether. Nothing is lost by this: in such types, a shorter path
+// leads to the same values.
+const (
+	maxRepeats = 2
+	maxBoxes   = 4
+	maxSteps   = 24
+)
+
+// isEndless reports whether a path exceeds the limits, as in a list or another type that contains
+// itself.
+func isEndless(p path) bool {
+	if strings.Count(p, ";") > maxSteps || strings.Count(p, "!") > maxBoxes {
+		return true
+	}
+	first, rest, _ := strings.Cut(strings.TrimPrefix(p, deref), ";")
+	return first != "" && strings.Contains("f!", first[:1]) && strings.Count(";"+rest, ";"+first+";") >= maxRepeats
+}
+
+// location returns the value from which an address is derived, and the path from that value to the
+// variable at the address.
+func (g *Graph) location(address ssa.Value) (root ssa.Value, to path) {
+	switch a := address.(type) {
+	case *ssa.FieldAddr:
+		root, to = g.location(a.X)
+		return root, to + g.field(a.X.Type(), a.Field)
+	case *ssa.IndexAddr:
+		if isPointer(a.X.Type()) {
+			root, to = g.location(a.X)
+			return root, to + element
+		}
+		return a.X, element
+	}
+	return address, deref
+}

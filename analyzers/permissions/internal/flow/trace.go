@@ -1,0 +1,306 @@
+package flow
+
+import (
+	"go/token"
+	"go/types"
+	"strconv"
+	"strings"
+
+	"golang.org/x/tools/go/ssa"
+)
+
+// An Origin is a value at which a trace ends: a constant, a function, a call of a function without
+// code, a variable, or a value that was put into an interface.
+type Origin struct {
+	Value   ssa.Value
+	Stack   string // the calls by which the trace reached Value; see stack
+	Unknown bool   // whether Value cannot be traced further, such as a parameter without a known caller
+	// Zero is true if nothing is stored in the variable Value, or if the interface Value holds
+	// another type.
+	Zero bool
+	path path
+}
+
+// A trace is one search for the origins of a value. It visits each state (value, path and stack)
+// once.
+type trace struct {
+	g *Graph
+	// text is true if the search is for a string. A function without code that gets a pointer to
+	// the string may change it.
+	text bool
+	// value is true if the search is for an interface value. A function without code may set the
+	// variable that holds the value. That counts only if analyzed code stores nothing there.
+	value   bool
+	seen    map[Origin]bool
+	work    []Origin
+	origins []Origin
+	found   map[Origin]bool
+	visits  int       // number of visits, including those of states that were seen before
+	cut     ssa.Value // a value whose path was too long to follow (isEndless), or nil
+}
+
+// Trace returns the origins of a value. stack names the calls that led to the value. If it is "",
+// all callers count.
+func (g *Graph) Trace(v ssa.Value, stack string) []Origin { return g.search(v, "", stack) }
+
+// Field returns the origins of field number index of the struct v, or of the struct to which v
+// points.
+func (g *Graph) Field(v ssa.Value, index int, stack string) []Origin {
+	return g.Fields(v, []int{index}, stack)
+}
+
+// Fields returns the origins of a nested field of v. indexes are the numbers of the fields that
+// lead to the nested field, from the outermost.
+func (g *Graph) Fields(v ssa.Value, indexes []int, stack string) []Origin {
+	t, to := v.Type(), ""
+	for _, index := range indexes {
+		if isPointer(t) {
+			to, t = to+deref, pointed(t)
+		}
+		to += g.field(t, index)
+		t = t.Underlying().(*types.Struct).Field(index).Type()
+	}
+	return g.search(v, to, stack)
+}
+
+// Elements returns the origins of the elements of a slice.
+func (g *Graph) Elements(v ssa.Value, stack string) []Origin { return g.search(v, element, stack) }
+
+// maxStates is the largest number of states of one search. If there are more, the search ends with
+// an unknown origin.
+const maxStates = 20_000
+
+func (g *Graph) search(v ssa.Value, to path, from stack) []Origin {
+	t := &trace{g: g, text: isText(v.Type(), to), seen: map[Origin]bool{}, found: map[Origin]bool{}}
+	t.value = to == "" && types.IsInterface(v.Type())
+	t.visit(v, to, from)
+	for len(t.work) > 0 {
+		next := t.work[len(t.work)-1]
+		t.work = t.work[:len(t.work)-1]
+		t.step(next.Value, next.path, next.Stack)
+		if len(t.seen) > maxStates {
+			t.unknown(v, from)
+			return t.origins
+		}
+	}
+	if t.cut != nil && len(t.origins) == 0 {
+		t.unknown(t.cut, from)
+	}
+	return t.origins
+}
+
+// isText reports whether the given path leads from a value of type t to a string.
+func isText(t types.Type, to path) bool {
+	for to != "" && t != nil {
+		var at string
+		at, to, _ = strings.Cut(to, ";")
+		switch u := t.Underlying().(type) {
+		case *types.Pointer:
+			t = u.Elem()
+		case *types.Slice:
+			t = u.Elem()
+		case *types.Struct:
+			number, _, _ := strings.Cut(at[1:], ".")
+			index, err := strconv.Atoi(number)
+			if err != nil || index >= u.NumFields() {
+				return false
+			}
+			t = u.Field(index).Type()
+		default:
+			return false
+		}
+	}
+	return t != nil && isString(t)
+}
+
+func (t *trace) visit(v ssa.Value, to path, from stack) {
+	t.visits++
+	if isEndless(to) {
+		t.cut = v
+		return
+	}
+	state := Origin{Value: v, path: to, Stack: from}
+	if !t.seen[state] {
+		t.seen[state] = true
+		t.work = append(t.work, state)
+	}
+}
+
+func (t *trace) origin(v ssa.Value, from stack) { t.add(Origin{Value: v, Stack: from}) }
+
+func (t *trace) unknown(v ssa.Value, from stack) { t.add(Origin{Value: v, Stack: from, Unknown: true}) }
+
+func (t *trace) add(o Origin) {
+	if !t.found[o] {
+		t.found[o] = true
+		t.origins = append(t.origins, o)
+	}
+}
+
+// step continues a trace from the value at a path of v to all values that it can come from.
+func (t *trace) step(v ssa.Value, to path, from stack) {
+	switch v := v.(type) {
+	case *ssa.Const:
+		if to == "" {
+			t.origin(v, from)
+		}
+	case *ssa.Phi:
+		for _, edge := range v.Edges {
+			t.visit(edge, to, from)
+		}
+	case *ssa.ChangeType:
+		t.visit(v.X, to, from)
+	case *ssa.ChangeInterface:
+		t.visit(v.X, to, from)
+	case *ssa.Convert:
+		t.visit(v.X, to, from)
+	case *ssa.MultiConvert:
+		t.visit(v.X, to, from)
+	case *ssa.MakeInterface:
+		t.stepBox(v, to, from)
+	case *ssa.TypeAssert:
+		t.stepAssert(v, to, from)
+	case *ssa.Extract:
+		t.stepExtract(v, to, from)
+	case *ssa.Field:
+		t.visit(v.X, t.g.field(v.X.Type(), v.Field)+to, from)
+	case *ssa.Parameter:
+		t.parameter(v, to, from)
+	case *ssa.FreeVar:
+		t.freeVar(v, to)
+	case *ssa.Call:
+		t.call(v, to, from)
+	default:
+		t.stepMemory(v, to, from)
+	}
+}
+
+// stepMemory is the part of step for values that are read from variables, slices, maps and
+// channels.
+func (t *trace) stepMemory(v ssa.Value, to path, from stack) {
+	switch v := v.(type) {
+	case *ssa.UnOp:
+		t.stepUnary(v, to, from)
+	case *ssa.FieldAddr:
+		if rest, ok := strings.CutPrefix(to, deref); ok {
+			t.visit(v.X, deref+t.g.field(v.X.Type(), v.Field)+rest, from)
+			return
+		}
+		t.origin(v, from)
+	case *ssa.IndexAddr:
+		rest, ok := strings.CutPrefix(to, deref)
+		switch {
+		case !ok:
+			t.origin(v, from)
+		case isPointer(v.X.Type()):
+			t.visit(v.X, deref+element+rest, from)
+		default:
+			t.visit(v.X, element+rest, from)
+		}
+	case *ssa.Index:
+		t.visit(v.X, element+to, from)
+	case *ssa.Lookup:
+		_, to = cutResult(to)
+		t.visit(v.X, mapped+to, from)
+	case *ssa.Slice:
+		if isPointer(v.X.Type()) && to != "" {
+			to = deref + to
+		}
+		t.visit(v.X, to, from)
+	case *ssa.Alloc, *ssa.MakeMap, *ssa.MakeSlice, *ssa.MakeChan, *ssa.Global:
+		if to == "" {
+			t.origin(v, from)
+			return
+		}
+		t.contents(v, to, from)
+	case *ssa.Function, *ssa.MakeClosure, *ssa.Builtin:
+		t.origin(v, from)
+	default:
+		t.unknown(v, from)
+	}
+}
+
+func (t *trace) stepUnary(v *ssa.UnOp, to path, from stack) {
+	switch v.Op {
+	case token.MUL:
+		t.visit(v.X, deref+to, from)
+	case token.ARROW:
+		_, to = cutResult(to)
+		t.visit(v.X, sent+to, from)
+	default:
+		t.unknown(v, from)
+	}
+}
+
+func (t *trace) stepBox(v *ssa.MakeInterface, to path, from stack) {
+	number, asserted := strings.CutPrefix(to, "!")
+	switch {
+	case to == "":
+		t.origin(v, from)
+	case asserted:
+		number, rest, _ := strings.Cut(number, ";")
+		if number == strconv.Itoa(t.g.number(v.X.Type())) {
+			t.visit(v.X, rest, from)
+		} else {
+			t.add(Origin{Value: v, Zero: true})
+		}
+	default:
+		t.visit(v.X, to, from)
+	}
+}
+
+func (t *trace) stepAssert(v *ssa.TypeAssert, to path, from stack) {
+	if v.CommaOk {
+		_, to = cutResult(to)
+	}
+	t.visit(v.X, t.g.assert(v.AssertedType)+to, from)
+}
+
+// assert returns the step from an interface value to the value in it, if that value has the given
+// type.
+func (g *Graph) assert(of types.Type) path {
+	if types.IsInterface(of) {
+		return ""
+	}
+	return "!" + strconv.Itoa(g.number(of)) + ";"
+}
+
+func (t *trace) stepExtract(v *ssa.Extract, to path, from stack) {
+	switch tuple := v.Tuple.(type) {
+	case *ssa.Next:
+		of, ok := tuple.Iter.(*ssa.Range)
+		switch {
+		case !ok || tuple.IsString:
+			t.unknown(v, from)
+		case v.Index == 1:
+			t.visit(of.X, mapKey+to, from)
+		case v.Index == 2:
+			t.visit(of.X, mapped+to, from)
+		}
+	case *ssa.Select:
+		receives := 2 // the first two results of a select are its case and whether it received a value
+		for _, state := range tuple.States {
+			if state.Dir == types.RecvOnly {
+				if receives == v.Index {
+					t.visit(state.Chan, sent+to, from)
+				}
+				receives++
+			}
+		}
+	default:
+		t.visit(tuple, result(v.Index)+to, from)
+	}
+}
+
+// freeVar continues a trace from a captured variable of a function to the values that its closures
+// have captured.
+func (t *trace) freeVar(v *ssa.FreeVar, to path) {
+	f := v.Parent()
+	for i, own := range f.FreeVars {
+		if own == v {
+			for _, closure := range t.g.closures[f] {
+				t.visit(closure.Bindings[i], to, "")
+			}
+		}
+	}
+}

@@ -1,0 +1,190 @@
+// Package program loads a Go program, and finds the functions that it can run.
+package program
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/packages"
+	"golang.org/x/tools/go/ssa"
+	"golang.org/x/tools/go/ssa/ssautil"
+)
+
+// Storage is the path of the library's root package.
+const Storage = "github.com/omnibucket/storage"
+
+// A Program is a main package, or some packages of a library, with all packages that they import
+// and that may call package storage.
+type Program struct {
+	Name  string // the package's directory relative to that of the module, or its import path
+	SSA   *ssa.Program
+	Roots []*ssa.Package
+	All   []*ssa.Package // packages whose code is analyzed, of all programs of one Load
+	Dir   string         // directory to which positions are relative
+}
+
+// A Config selects what Load loads.
+type Config struct {
+	Dir      string // "" is the current directory
+	Tags     string // build tags, separated by commas
+	Patterns []string
+}
+
+// Load loads the packages of the patterns. If there are main packages among them, each main package
+// becomes a program. Otherwise all packages together become one program, which can run each
+// exported function. If a package does not compile, Load fails.
+func Load(c Config) ([]*Program, error) {
+	named, err := graph(c)
+	if err != nil {
+		return nil, err
+	}
+	paths := users(named)
+	if len(paths) == 0 {
+		return nil, errors.New("no package of " + strings.Join(c.Patterns, " ") + " imports " + Storage)
+	}
+	loaded, err := packages.Load(c.packages(packages.LoadSyntax|packages.NeedModule), paths...)
+	if err != nil {
+		return nil, err
+	}
+	if err := firstError(c, loaded); err != nil {
+		return nil, err
+	}
+	prog, built := ssautil.Packages(loaded, ssa.InstantiateGenerics)
+	prog.Build()
+	return programs(c, named, prog, built)
+}
+
+func (c Config) packages(mode packages.LoadMode) *packages.Config {
+	config := &packages.Config{Mode: mode, Dir: c.Dir, Env: os.Environ()}
+	if c.Tags != "" {
+		config.BuildFlags = []string{"-tags=" + c.Tags}
+	}
+	return config
+}
+
+// graph loads the packages of the patterns and the packages they import, without types.
+func graph(c Config) ([]*packages.Package, error) {
+	mode := packages.NeedName | packages.NeedImports | packages.NeedDeps | packages.NeedFiles | packages.NeedModule
+	named, err := packages.Load(c.packages(mode), c.Patterns...)
+	if err != nil {
+		return nil, err
+	}
+	if len(named) == 0 {
+		return nil, errors.New("no packages match " + strings.Join(c.Patterns, " "))
+	}
+	return named, firstError(c, named)
+}
+
+func firstError(c Config, all []*packages.Package) (first error) {
+	packages.Visit(all, nil, func(p *packages.Package) {
+		if first == nil && len(p.Errors) > 0 {
+			first = fmt.Errorf("%s does not compile: %s", p.PkgPath, c.withoutDir(baseOf(p.Errors[0])))
+		}
+	})
+	return first
+}
+
+// withoutDir removes the path of the analyzed directory from a text, such as an error of the
+// compiler.
+func (c Config) withoutDir(text string) string {
+	dir, err := filepath.Abs(c.Dir)
+	if err != nil {
+		return text
+	}
+	return strings.ReplaceAll(text, dir+string(filepath.Separator), "")
+}
+
+// baseOf returns the text of an error with only the name of the file, and not its path.
+func baseOf(e packages.Error) string {
+	if e.Pos == "" || e.Pos == "-" {
+		return e.Msg
+	}
+	return filepath.Base(e.Pos) + ": " + e.Msg
+}
+
+// users returns the packages that import the library, directly or indirectly. Only these can call
+// it. Packages of the library that implement buckets are left out: the table of operations
+// describes what their functions do.
+func users(named []*packages.Package) (paths []string) {
+	uses := map[string]bool{}
+	packages.Visit(named, nil, func(p *packages.Package) {
+		for _, imported := range p.Imports {
+			if imported.PkgPath == Storage || uses[imported.PkgPath] {
+				uses[p.PkgPath] = true
+			}
+		}
+		if uses[p.PkgPath] && !implements(p.PkgPath) {
+			paths = append(paths, p.PkgPath)
+		}
+	})
+	slices.Sort(paths)
+	return slices.Compact(paths)
+}
+
+// implementing has the folders of the library whose packages implement buckets.
+var implementing = []string{
+	"driver", "engine", "memstore", "providers", "layers", "locations", "transfer", "permissions", "s3server",
+}
+
+// implements reports whether a package is in one of the folders that implement buckets.
+func implements(path string) bool {
+	below, ours := strings.CutPrefix(path, Storage+"/")
+	folder, _, _ := strings.Cut(below, "/")
+	return ours && slices.Contains(implementing, folder)
+}
+
+func programs(
+	c Config, named []*packages.Package, prog *ssa.Program, built []*ssa.Package,
+) (all []*Program, err error) {
+	byPath := map[string]*ssa.Package{}
+	for _, p := range built {
+		if p == nil {
+			return nil, errors.New("a package does not compile")
+		}
+		byPath[p.Pkg.Path()] = p
+	}
+	library := &Program{SSA: prog, All: built, Dir: moduleDir(named)}
+	for _, p := range named {
+		root := byPath[p.PkgPath]
+		switch {
+		case root == nil: // the package does not import the library
+		case p.Name == "main":
+			all = append(all, &Program{
+				Name: nameOf(p), SSA: prog, Roots: []*ssa.Package{root}, All: built, Dir: library.Dir,
+			})
+		default:
+			library.Roots = append(library.Roots, root)
+			library.Name = strings.TrimPrefix(library.Name+" "+nameOf(p), " ")
+		}
+	}
+	if len(all) == 0 {
+		all = []*Program{library}
+	}
+	slices.SortFunc(all, func(a, b *Program) int { return strings.Compare(a.Name, b.Name) })
+	return all, nil
+}
+
+func moduleDir(named []*packages.Package) string {
+	for _, p := range named {
+		if p.Module != nil && p.Module.Dir != "" {
+			return p.Module.Dir
+		}
+	}
+	return ""
+}
+
+// nameOf returns the import path of a package relative to its module. For the package at the root
+// of the module, it returns the last element of the module's path.
+func nameOf(p *packages.Package) string {
+	if p.Module == nil {
+		return p.PkgPath
+	}
+	if below := strings.TrimPrefix(strings.TrimPrefix(p.PkgPath, p.Module.Path), "/"); below != "" {
+		return below
+	}
+	return p.PkgPath[strings.LastIndex(p.PkgPath, "/")+1:]
+}

@@ -1,0 +1,448 @@
+package program
+
+import (
+	"go/types"
+	"strings"
+
+	"golang.org/x/tools/go/ssa"
+	"golang.org/x/tools/go/types/typeutil"
+)
+
+// Code has the functions that a program can run. A function that is used as a value counts as run.
+// The methods of a type that becomes an interface value count as run if code calls the method of
+// that interface.
+type Code struct {
+	Functions []*ssa.Function // functions whose code is analyzed, in the order in which they were found
+	Exported  map[*ssa.Function]bool
+	Values    map[*ssa.Function]bool // functions that are used as values
+	Foreign   map[*ssa.Function]bool // methods that packages which do not import the library may call
+	Boxes     []*ssa.MakeInterface
+
+	calls   func(*ssa.CallCommon) []*types.Func
+	reflect func(*ssa.Function) bool
+	seen    map[*ssa.Function]bool
+	work    []*ssa.Function
+	prog    *ssa.Program
+	types   typeutil.Map // types whose values become interface values
+	invoked map[string][]*types.Func
+	// foreign has the interfaces of packages that are not analyzed, by the name of their first
+	// method.
+	foreign map[string][]*types.Interface
+	// parts has the types of values inside of interface values, such as fields, and pointers to
+	// these types.
+	parts   typeutil.Map
+	shown   typeutil.Map // types whose methods reflection may call by their names
+	anys    []types.Type // types whose values become values of type any
+	showAll bool
+}
+
+// Reach finds the functions that p can run. The parameter calls returns the interface methods that
+// a function without analyzed code calls. The parameter reflect reports whether a function calls
+// methods by their names.
+func Reach(p *Program, calls func(*ssa.CallCommon) []*types.Func, reflect func(*ssa.Function) bool) *Code {
+	c := &Code{
+		Exported: map[*ssa.Function]bool{}, Values: map[*ssa.Function]bool{}, Foreign: map[*ssa.Function]bool{},
+		seen: map[*ssa.Function]bool{}, prog: p.SSA, invoked: map[string][]*types.Func{},
+		foreign: foreignInterfaces(p), calls: calls, reflect: reflect,
+	}
+	for _, root := range p.Roots {
+		c.addRoots(root)
+	}
+	c.addInits(p)
+	for len(c.work) > 0 {
+		f := c.work[len(c.work)-1]
+		c.work = c.work[:len(c.work)-1]
+		c.scan(f)
+	}
+	return c
+}
+
+// addRoots adds the function main. If root is not a main package, it adds all exported functions
+// and methods.
+func (c *Code) addRoots(root *ssa.Package) {
+	if main := root.Func("main"); main != nil && root.Pkg.Name() == "main" {
+		c.add(main)
+		return
+	}
+	for _, name := range root.Pkg.Scope().Names() {
+		switch member := root.Members[name].(type) {
+		case *ssa.Function:
+			if member.Object() != nil && member.Object().Exported() {
+				c.export(member)
+			}
+		case *ssa.Type:
+			c.exportMethods(member)
+		}
+	}
+}
+
+func (c *Code) exportMethods(t *ssa.Type) {
+	named, ok := t.Type().(*types.Named)
+	if !ok || !t.Object().Exported() || types.IsInterface(named) {
+		return
+	}
+	for method := range named.Methods() {
+		if f := c.prog.FuncValue(method); f != nil && method.Exported() {
+			c.export(f)
+		}
+	}
+}
+
+func (c *Code) export(f *ssa.Function) {
+	c.Exported[f] = true
+	c.add(f)
+}
+
+// addInits adds the init functions of all packages that the program imports.
+func (c *Code) addInits(p *Program) {
+	imported := map[*types.Package]bool{}
+	var visit func(*types.Package)
+	visit = func(t *types.Package) {
+		if !imported[t] {
+			imported[t] = true
+			for _, below := range t.Imports() {
+				visit(below)
+			}
+		}
+	}
+	for _, root := range p.Roots {
+		visit(root.Pkg)
+	}
+	for _, candidate := range p.All {
+		if imported[candidate.Pkg] {
+			c.add(candidate.Func("init"))
+		}
+	}
+}
+
+func (c *Code) add(f *ssa.Function) {
+	if f == nil || c.seen[f] {
+		return
+	}
+	c.seen[f] = true
+	if len(f.Blocks) == 0 {
+		return
+	}
+	c.Functions = append(c.Functions, f)
+	c.work = append(c.work, f)
+}
+
+// Has reports whether the program can run f, and the code of f is analyzed.
+func (c *Code) Has(f *ssa.Function) bool { return c.seen[f] && len(f.Blocks) > 0 }
+
+func (c *Code) scan(f *ssa.Function) {
+	var room [16]*ssa.Value
+	for _, block := range f.Blocks {
+		for _, instruction := range block.Instrs {
+			called := c.scanCall(instruction)
+			for _, operand := range instruction.Operands(room[:0]) {
+				if value, ok := (*operand).(*ssa.Function); ok && operand != called {
+					c.Values[value] = true
+					c.add(value)
+				}
+			}
+			if box, ok := instruction.(*ssa.MakeInterface); ok {
+				c.Boxes = append(c.Boxes, box)
+				c.addType(box.X.Type())
+				if of, ok := box.Type().Underlying().(*types.Interface); ok && of.NumMethods() == 0 {
+					c.addAny(box.X.Type())
+				}
+			}
+		}
+	}
+}
+
+// scanCall adds the functions that an instruction calls, if it is a call. It returns the operand
+// that is called.
+func (c *Code) scanCall(instruction ssa.Instruction) (called *ssa.Value) {
+	call, ok := instruction.(ssa.CallInstruction)
+	if !ok {
+		return nil
+	}
+	common := call.Common()
+	if common.IsInvoke() {
+		c.invoke(common.Method)
+		return nil
+	}
+	if callee := common.StaticCallee(); callee != nil {
+		c.add(callee)
+		for _, method := range c.calls(common) {
+			c.invoke(method)
+		}
+		if len(callee.Blocks) == 0 && !isLibrary(callee) {
+			c.handOver(callee, common.Args)
+		}
+		return &common.Value
+	}
+	return nil
+}
+
+func isLibrary(f *ssa.Function) bool {
+	if f.Origin() != nil {
+		f = f.Origin()
+	}
+	return f.Pkg != nil && (f.Pkg.Pkg.Path() == Storage || strings.HasPrefix(f.Pkg.Pkg.Path(), Storage+"/"))
+}
+
+// handOver adds the methods of arguments that a function without analyzed code may call.
+func (c *Code) handOver(callee *ssa.Function, args []ssa.Value) {
+	for param := range callee.Signature.Params().Variables() {
+		if of, ok := param.Type().Underlying().(*types.Interface); ok && of.NumMethods() > 0 {
+			c.addForeignInterface(of)
+		}
+	}
+	for i, of := range callee.TypeArgs() {
+		constraint, ok := callee.TypeParams().At(i).Constraint().Underlying().(*types.Interface)
+		for method := range constraint.Methods() {
+			if ok && !types.IsInterface(of) {
+				c.addMethods(of, func(f *types.Func) bool { return f.Name() == method.Name() })
+			}
+		}
+	}
+	for _, arg := range args {
+		if box, ok := arg.(*ssa.MakeInterface); c.reflect(callee) && ok {
+			c.show(box.X.Type())
+		} else if c.reflect(callee) && types.IsInterface(arg.Type()) {
+			c.showEverything()
+		}
+	}
+}
+
+// addMethods adds those methods of t for which called returns true, because code that is not
+// analyzed may call them.
+func (c *Code) addMethods(t types.Type, called func(*types.Func) bool) {
+	for selection := range c.prog.MethodSets.MethodSet(t).Methods() {
+		method, ok := selection.Obj().(*types.Func)
+		if f := c.prog.MethodValue(selection); ok && f != nil && called(method) {
+			c.Foreign[f] = true
+			c.add(f)
+		}
+	}
+}
+
+// addForeignInterface records an interface whose methods are called by code that is not analyzed.
+// It adds the methods of all types that implement it.
+func (c *Code) addForeignInterface(of *types.Interface) {
+	first := of.Method(0).Name()
+	for _, known := range c.foreign[first] {
+		if types.Identical(known, of) {
+			return
+		}
+	}
+	c.foreign[first] = append(c.foreign[first], of)
+	add := func(t types.Type, _ any) {
+		if types.Implements(t, of) {
+			c.addForeign(t, of)
+		}
+	}
+	c.types.Iterate(add)
+	c.parts.Iterate(add)
+}
+
+// addAny records a type whose values become values of type any. Reflection may call the methods of
+// such a value.
+func (c *Code) addAny(t types.Type) {
+	c.anys = append(c.anys, t)
+	if c.showAll {
+		c.show(t)
+	}
+}
+
+// showEverything adds the methods of all types whose values may be passed to reflection.
+func (c *Code) showEverything() {
+	c.showAll = true
+	for _, t := range c.anys {
+		c.show(t)
+	}
+}
+
+// show adds the exported methods of a type, and of the types of values inside of it, because
+// reflection can call them.
+func (c *Code) show(t types.Type) {
+	if c.shown.At(t) != nil {
+		return
+	}
+	c.shown.Set(t, true)
+	if types.IsInterface(t) {
+		if !c.showAll {
+			c.showEverything()
+		}
+		return
+	}
+	c.addMethods(t, (*types.Func).Exported)
+	for _, part := range partsOf(t) {
+		c.show(part)
+	}
+}
+
+// partsOf returns the types of the values inside a value of type t, such as its fields or elements.
+func partsOf(t types.Type) (all []types.Type) {
+	switch u := t.Underlying().(type) {
+	case *types.Pointer:
+		return []types.Type{u.Elem()}
+	case *types.Slice:
+		return []types.Type{u.Elem()}
+	case *types.Array:
+		return []types.Type{u.Elem()}
+	case *types.Map:
+		return []types.Type{u.Key(), u.Elem()}
+	case *types.Struct:
+		for field := range u.Fields() {
+			all = append(all, field.Type())
+		}
+	}
+	return all
+}
+
+// addParts adds the methods of the types of values inside a value of type t. A decoder in another
+// package may call them.
+func (c *Code) addParts(t types.Type) {
+	for _, part := range partsOf(t) {
+		if c.parts.At(part) != nil || types.IsInterface(part) {
+			continue
+		}
+		pointer := types.NewPointer(part)
+		c.parts.Set(part, true)
+		c.parts.Set(pointer, true)
+		c.addForeignMethods(pointer)
+		c.addParts(part)
+	}
+}
+
+// invoke records that an interface method is called. It adds the methods that the call may run.
+func (c *Code) invoke(method *types.Func) {
+	for _, known := range c.invoked[method.Name()] {
+		if known == method {
+			return
+		}
+	}
+	c.invoked[method.Name()] = append(c.invoked[method.Name()], method)
+	c.types.Iterate(func(t types.Type, _ any) { c.addMethod(t, method) })
+}
+
+// addMethod adds the method of t that implements an interface method, if t has one.
+func (c *Code) addMethod(t types.Type, method *types.Func) {
+	if f := c.Implementation(t, method); f != nil {
+		c.add(f)
+	}
+}
+
+// Implementation returns the method of t that a call of an interface method runs, or nil.
+func (c *Code) Implementation(t types.Type, method *types.Func) *ssa.Function {
+	selection := c.prog.MethodSets.MethodSet(t).Lookup(method.Pkg(), method.Name())
+	if selection == nil || !types.Identical(selection.Type(), method.Type()) {
+		return nil
+	}
+	return c.prog.MethodValue(selection)
+}
+
+// addType records a type whose values become interface values. It adds its methods that may be
+// called.
+func (c *Code) addType(t types.Type) {
+	if c.types.At(t) != nil || types.IsInterface(t) {
+		return
+	}
+	c.types.Set(t, true)
+	set := c.prog.MethodSets.MethodSet(t)
+	for selection := range set.Methods() {
+		name := selection.Obj().Name()
+		for _, method := range c.invoked[name] {
+			c.addMethod(t, method)
+		}
+	}
+	c.addForeignMethods(t)
+	c.addParts(t)
+}
+
+// addForeignMethods adds the methods of t that code which is not analyzed may call through an
+// interface.
+func (c *Code) addForeignMethods(t types.Type) {
+	for selection := range c.prog.MethodSets.MethodSet(t).Methods() {
+		for _, of := range c.foreign[selection.Obj().Name()] {
+			if types.Implements(t, of) {
+				c.addForeign(t, of)
+			}
+		}
+	}
+}
+
+func (c *Code) addForeign(t types.Type, of *types.Interface) {
+	for method := range of.Methods() {
+		if f := c.Implementation(t, method); f != nil {
+			c.Foreign[f] = true
+			c.add(f)
+		}
+	}
+}
+
+// foreignInterfaces returns the interfaces of packages whose code is not analyzed. It leaves out
+// the interfaces of buckets, because the table of operations describes them: it says which methods
+// each function of the library calls.
+func foreignInterfaces(p *Program) map[string][]*types.Interface {
+	analyzed := map[*ssa.Package]bool{}
+	for _, own := range p.All {
+		analyzed[own] = true
+	}
+	byMethod := map[string][]*types.Interface{}
+	addInterface(byMethod, types.Universe.Lookup("error"), nil)
+	for name, of := range textInterfaces() {
+		byMethod[name] = append(byMethod[name], of)
+	}
+	for _, other := range p.SSA.AllPackages() {
+		if analyzed[other] {
+			continue
+		}
+		for _, name := range other.Pkg.Scope().Names() {
+			addInterface(byMethod, other.Pkg.Scope().Lookup(name), bucketType(other.Pkg))
+		}
+	}
+	return byMethod
+}
+
+// textInterfaces returns interfaces of package encoding, by the name of their method. Decoders and
+// packages that parse flags call these methods, even if the program itself does not import package
+// encoding.
+func textInterfaces() map[string]*types.Interface {
+	variable := func(t types.Type) *types.Var { return types.NewVar(0, nil, "", t) }
+	text := variable(types.NewSlice(types.Typ[types.Byte]))
+	failure := variable(types.Universe.Lookup("error").Type())
+	plain := func(in, out *types.Tuple) *types.Signature {
+		return types.NewSignatureType(nil, nil, nil, in, out, false)
+	}
+	all := map[string]*types.Interface{}
+	for _, kind := range []string{"Text", "Binary"} {
+		for name, signature := range map[string]*types.Signature{
+			"Unmarshal" + kind: plain(types.NewTuple(text), types.NewTuple(failure)),
+			"Marshal" + kind:   plain(nil, types.NewTuple(text, failure)),
+		} {
+			method := types.NewFunc(0, nil, name, signature)
+			all[name] = types.NewInterfaceType([]*types.Func{method}, nil).Complete()
+		}
+	}
+	return all
+}
+
+func addInterface(byMethod map[string][]*types.Interface, object types.Object, bucket *types.Interface) {
+	name, ok := object.(*types.TypeName)
+	if !ok {
+		return
+	}
+	if named, ok := name.Type().(*types.Named); ok && named.TypeParams().Len() > 0 {
+		return
+	}
+	of, ok := name.Type().Underlying().(*types.Interface)
+	if !ok || of.NumMethods() == 0 || bucket != nil && types.Implements(bucket, of) {
+		return
+	}
+	first := of.Method(0).Name()
+	byMethod[first] = append(byMethod[first], of)
+}
+
+// bucketType returns the type storage.Bucket if p is the library's root package, and otherwise nil.
+func bucketType(p *types.Package) *types.Interface {
+	if p.Path() != Storage {
+		return nil
+	}
+	bucket, _ := p.Scope().Lookup("Bucket").Type().Underlying().(*types.Interface)
+	return bucket
+}

@@ -1,0 +1,86 @@
+package rights
+
+import (
+	"go/types"
+	"slices"
+
+	"golang.org/x/tools/go/ssa"
+
+	"github.com/omnibucket/storage/analyzers/permissions/internal/flow"
+)
+
+// places returns the buckets that v can be. The parameter from is the stack of calls that led to v.
+// The parameter method is the name of the method that is called on v. It is "" if the called
+// function refuses bucket types that are not from the library.
+func (d *deriver) places(v ssa.Value, from, method string) (all []Place) {
+	origins := d.graph.Trace(v, from)
+	for _, o := range origins {
+		all = append(all, d.placesOf(o, method)...)
+	}
+	if len(origins) == 0 {
+		all = append(all, Place{Name: "a value in " + functionName(v.Parent()), Unknown: true})
+	}
+	return compactPlaces(all)
+}
+
+func (d *deriver) placesOf(o flow.Origin, method string) []Place {
+	if o.Zero {
+		return nil
+	}
+	switch v := o.Value.(type) {
+	case *ssa.Const: // nil
+		return nil
+	case *ssa.MakeInterface:
+		return d.ownType(v, o.Stack, method)
+	case *ssa.Call:
+		if o.Unknown {
+			return []Place{unknownCall(v)}
+		}
+		return d.opened(v, o.Stack)
+	case *ssa.Global:
+		return []Place{{Name: "variable " + v.Pkg.Pkg.Name() + "." + v.Name(), Unknown: true}}
+	case *ssa.Parameter:
+		return []Place{{Name: "parameter " + v.Name() + " of " + functionName(v.Parent()), Unknown: true}}
+	}
+	in := ""
+	if f := o.Value.Parent(); f != nil {
+		in = " in " + functionName(f)
+	}
+	return []Place{{Name: "a value" + in, Unknown: true}}
+}
+
+// ownType returns the buckets behind a value of a type that the program defines. If the type itself
+// has the given method, no bucket is returned, because the code of that method is analyzed. If the
+// type has the method from an embedded bucket, the embedded bucket is returned.
+func (d *deriver) ownType(box *ssa.MakeInterface, from, method string) []Place {
+	if box.X.Type().String() == "untyped nil" {
+		return nil
+	}
+	v := box.X
+	selection := d.program.SSA.MethodSets.MethodSet(v.Type()).Lookup(nil, method)
+	if method == "" || selection == nil {
+		return nil
+	}
+	index := selection.Index()
+	if len(index) == 1 {
+		return nil
+	}
+	embedded := d.graph.Fields(v, index[:len(index)-1], from)
+	var all []Place
+	for _, o := range embedded {
+		all = append(all, d.placesOf(o, method)...)
+	}
+	if _, promoted := selection.Obj().(*types.Func); promoted && len(embedded) == 0 {
+		all = append(all, Place{Name: "a value in " + functionName(box.Parent()), Unknown: true})
+	}
+	return all
+}
+
+func compactPlaces(all []Place) []Place {
+	seen := map[Place]bool{}
+	return slices.DeleteFunc(all, func(p Place) bool {
+		known := seen[p]
+		seen[p] = true
+		return known
+	})
+}

@@ -1,0 +1,255 @@
+// Package rights derives which operations a program does on which buckets, from its code.
+package rights
+
+import (
+	"cmp"
+	"go/types"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/ssa"
+
+	"github.com/omnibucket/storage/analyzers/permissions/internal/flow"
+	"github.com/omnibucket/storage/analyzers/permissions/internal/program"
+)
+
+// A Right is an operation on a bucket that a call in the program needs.
+type Right struct {
+	Place     Place
+	Operation string // the name of an operation in package permissions, or Anything
+	Call      string // the file and line of the call
+}
+
+type deriver struct {
+	program  *program.Program
+	code     *program.Code
+	graph    *flow.Graph
+	types    libraryTypes
+	rights   map[Right]bool
+	resolved map[*ssa.Call]bool // calls that open a bucket and whose layers were found
+	second   []layer
+}
+
+// Derive returns the rights that p needs, sorted.
+func Derive(p *program.Program) []Right {
+	d := &deriver{program: p, types: typesOf(p), rights: map[Right]bool{}, resolved: map[*ssa.Call]bool{}}
+	d.code = program.Reach(p, d.methodsOf, func(f *ssa.Function) bool { return isReflection(nameOf(f)) })
+	d.graph = flow.New(d.code)
+	d.graph.Through, d.graph.Own, d.graph.Calls, d.graph.Feeds = through, isLibrary, d.calls, feeds
+	for _, f := range d.code.Functions {
+		for _, block := range f.Blocks {
+			for _, instruction := range block.Instrs {
+				if call, ok := instruction.(ssa.CallInstruction); ok {
+					d.call(f, call)
+				}
+				d.values(f, instruction)
+			}
+		}
+	}
+	d.addOtherLayers()
+	d.addLayers()
+	d.addReads()
+	return d.sorted()
+}
+
+// call adds the rights of a call.
+func (d *deriver) call(f *ssa.Function, site ssa.CallInstruction) {
+	call := site.Common()
+	if call.IsInvoke() {
+		d.method(f, site)
+		return
+	}
+	callee := call.StaticCallee()
+	if callee == nil {
+		for _, value := range d.graph.Callees(call) {
+			if !d.code.Has(value) {
+				d.function(f, site, value)
+			}
+		}
+		return
+	}
+	if !d.code.Has(callee) {
+		d.function(f, site, callee)
+	}
+}
+
+// method adds the rights that a call of an interface method needs. The program may have defined the
+// interface.
+func (d *deriver) method(f *ssa.Function, site ssa.CallInstruction) {
+	call := site.Common()
+	does := d.types.family(call.Method)
+	// A synthetic method with the same name only passes the call on to an embedded interface.
+	if does == nil || f.Synthetic != "" && f.Name() == call.Method.Name() {
+		return
+	}
+	name := call.Method.Name()
+	// Here, the method of a layer calls the same method of the bucket below. The caller of the
+	// layer has these rights already.
+	if d.types.isCore(call.Method) && f.Name() == name && f.Signature.Recv() != nil {
+		return
+	}
+	d.add(f, site, call.Value, does, name, optionsOf(call.Signature(), call.Args))
+}
+
+// function adds the rights that a call of a function of the library needs.
+func (d *deriver) function(f *ssa.Function, site ssa.CallInstruction, callee *ssa.Function) {
+	name := nameOf(callee)
+	call := site.Common()
+	options := optionsOf(callee.Signature, call.Args)
+	switch uses, known := functions[name]; {
+	case known:
+		for _, u := range uses {
+			if u.arg < len(call.Args) {
+				d.add(f, site, call.Args[u.arg], u.does, u.method, options)
+			}
+		}
+	case name == "storage.Copy":
+		d.copy(f, site, options)
+	case name == "storage/transfer.Sync":
+		d.sync(f, site, options)
+	case isReflection(name) || isOurs(callee) && !isInternal(callee) && !harmless[name]:
+		for _, arg := range call.Args {
+			d.addAnything(f, site, arg)
+		}
+	case !isOurs(callee):
+		d.foreign(f, site, callee)
+	}
+}
+
+// foreign adds the rights for a call of a function that does not import the library, but has a
+// parameter whose type has a method of a bucket. The function may do anything with the bucket.
+func (d *deriver) foreign(f *ssa.Function, site ssa.CallInstruction, callee *ssa.Function) {
+	declared := callee.Signature
+	if object := objectOf(callee); object != nil {
+		declared = object.Signature()
+	}
+	args := site.Common().Args
+	if declared.Recv() != nil {
+		args = args[1:]
+	}
+	unknown := false
+	for i, arg := range args {
+		_, parameter := declared.Params().At(i).Type().(*types.TypeParam)
+		if parameter || !d.types.isBucket(arg.Type()) {
+			continue
+		}
+		all := d.places(arg, "", "")
+		for _, place := range all {
+			d.addPlace(place, names(Anything), d.position(f, site.Pos()))
+		}
+		unknown = unknown || len(all) == 0
+	}
+	for i, arg := range callee.TypeArgs() {
+		of, ok := callee.TypeParams().At(i).Constraint().Underlying().(*types.Interface)
+		unknown = unknown || ok && of.NumMethods() > 0 && d.hasBucketMethod(arg)
+	}
+	if unknown {
+		place := Place{Name: shortOf(callee) + " in " + functionName(f), Unknown: true}
+		d.addPlace(place, names(Anything), d.position(f, site.Pos()))
+	}
+}
+
+// hasBucketMethod reports whether a type has one of the methods of a bucket.
+func (d *deriver) hasBucketMethod(t types.Type) bool {
+	for selection := range d.program.SSA.MethodSets.MethodSet(t).Methods() {
+		if method, ok := selection.Obj().(*types.Func); ok && hasMethod(d.types.bucket, method) {
+			return true
+		}
+	}
+	return false
+}
+
+// copy adds the rights that a call of storage.Copy needs. Within one bucket, the server copies.
+// Between buckets, the source is read and the destination is written.
+func (d *deriver) copy(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
+	args := site.Common().Args
+	to, from := d.places(args[1], "", ""), d.places(args[3], "", "")
+	if slices.ContainsFunc(to, func(p Place) bool { return containsPlace(from, p) }) {
+		d.add(f, site, args[1], copyInside, "", options)
+	}
+	if len(to) == 1 && len(from) == 1 && to[0].Name == from[0].Name {
+		return
+	}
+	d.add(f, site, args[1], copyTo, "", options)
+	d.add(f, site, args[3], copyFrom, "", options)
+}
+
+func containsPlace(all []Place, p Place) bool {
+	return slices.ContainsFunc(all, func(other Place) bool { return other.Name == p.Name })
+}
+
+// addAnything adds the right to do anything with a bucket that is passed to reflection or to a
+// function that is not known. If arg is not a bucket, addAnything does nothing.
+func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa.Value) {
+	if box, ok := arg.(*ssa.MakeInterface); ok {
+		arg = box.X
+	}
+	if change, ok := arg.(*ssa.ChangeInterface); ok && !d.types.isBucket(arg.Type()) {
+		arg = change.X
+	}
+	if d.types.isBucket(arg.Type()) {
+		d.add(f, site, arg, anything, "", nil)
+	}
+}
+
+// values adds the rights of library functions that an instruction uses as values, if no call of the
+// function is known.
+func (d *deriver) values(f *ssa.Function, instruction ssa.Instruction) {
+	var called ssa.Value
+	if call, ok := instruction.(ssa.CallInstruction); ok && !call.Common().IsInvoke() {
+		called = call.Common().Value
+	}
+	for _, operand := range instruction.Operands(nil) {
+		value, ok := (*operand).(*ssa.Function)
+		if !ok || value == called || d.code.Has(value) || d.graph.IsCalled(value) && !d.graph.IsHanded(value) {
+			continue
+		}
+		if uses := functions[nameOf(value)]; len(uses) > 0 || nameOf(value) == "storage.Copy" ||
+			nameOf(value) == "storage/transfer.Sync" {
+			place := Place{Name: shortOf(value) + " as a value in " + functionName(f), Unknown: true}
+			does := copyInside
+			if len(uses) > 0 {
+				does = uses[0].does
+			}
+			d.addPlace(place, does.operations(nil, false), d.position(f, instruction.Pos()))
+		}
+	}
+}
+
+// add adds the operations of a call, on the buckets that v can be. method is the method that the
+// call runs if v is of a bucket type that is not from the library, or "".
+func (d *deriver) add(
+	f *ssa.Function, site ssa.CallInstruction, v ssa.Value, does *family, method string, options ssa.Value,
+) {
+	all := does.operations(d.options(options))
+	if len(all) == 0 {
+		return
+	}
+	for _, place := range d.places(v, "", method) {
+		d.addPlace(place, all, d.position(f, site.Pos()))
+	}
+}
+
+func (d *deriver) addPlace(place Place, operations []string, position string) {
+	for _, operation := range operations {
+		d.rights[Right{place, operation, position}] = true
+	}
+	if place.open != nil && !d.resolved[place.open] {
+		d.resolved[place.open] = true
+		d.layersOf(place)
+	}
+}
+
+func (d *deriver) sorted() (all []Right) {
+	for r := range d.rights {
+		r.Place.open = nil
+		all = append(all, r)
+	}
+	slices.SortFunc(all, func(a, b Right) int {
+		return cmp.Or(
+			compareBool(a.Place.Unknown, b.Place.Unknown), strings.Compare(a.Place.String(), b.Place.String()),
+			strings.Compare(a.Operation, b.Operation), comparePositions(a.Call, b.Call),
+		)
+	})
+	return slices.Compact(all)
+}

@@ -1,0 +1,187 @@
+package rights
+
+import "slices"
+
+// A family has the operations of one kind of call, by their names in package permissions. Options
+// of the call add operations, or replace some.
+type family struct {
+	plain   []string            // operations of a call without a condition
+	always  []string            // operations of every call
+	instead map[string][]string // operations that replace plain, by the name of the option
+	with    map[string][]string // additional operations, by the name of the option
+}
+
+func names(all ...string) []string { return all }
+
+// written has the operations that options of a write need in addition.
+var written = map[string][]string{
+	"WithTags":       names("upload-with-tags"),
+	"WithRetention":  names("upload-with-retention"),
+	"WithLegalHold":  names("upload-with-legal-hold"),
+	"WithPublicRead": names("upload-public"),
+	"WithACL":        names("upload-public"),
+	"WithKMSKey":     names("upload-encrypted", "upload-parts-encrypted"),
+	"WithResume":     names("upload-resumed"),
+}
+
+// conditions has the operations that replace an unconditional write. If the response of a write
+// with IfAbsent is lost, the object is read.
+var conditions = map[string][]string{
+	"IfAbsent":   names("upload-if-absent", "upload-if-absent-lost"),
+	"IfRevision": names("upload-if-revision"),
+}
+
+var (
+	none = &family{}
+
+	// An analysis does not know the size of a body, so every upload may be sent in parts.
+	upload = &family{
+		plain:   names("upload", "upload-over"),
+		always:  names("upload-parts", "upload-parts-failed"),
+		instead: conditions,
+		with:    written,
+	}
+	// A signed upload is one request, which is made by whoever has the URL.
+	signUpload = &family{
+		plain: names("upload", "upload-over"), always: names("sign"),
+		instead: map[string][]string{
+			"IfAbsent": names("upload-if-absent"), "IfRevision": names("upload-if-revision"),
+		},
+		with: written,
+	}
+	openUpload = &family{always: names("open-upload"), with: written}
+	signPart   = &family{always: names("sign", "open-upload")}
+	signedPart = &family{always: names("upload-parts")}
+	abort      = &family{always: names("abort-upload")}
+
+	download = &family{
+		plain:   names("download", "download-missing"),
+		instead: map[string][]string{"WithVersion": names("download-version")},
+	}
+	signDownload = &family{
+		plain: names("download"), always: names("sign"),
+		instead: map[string][]string{"WithVersion": names("download-version")},
+	}
+	signRemoval = &family{
+		plain: names("remove"), always: names("sign"),
+		instead: map[string][]string{"WithVersion": names("remove-version")},
+	}
+	list          = &family{always: names("list")}
+	files         = &family{always: names("list", "download", "download-missing")}
+	versions      = &family{always: names("list-versions")}
+	listUploads   = &family{always: names("list-uploads")}
+	remove        = &family{plain: names("remove"), instead: removals, with: bypassed}
+	removeAll     = &family{always: names("remove-all")}
+	removeFound   = &family{always: names("list", "remove-all")}
+	removeVersion = &family{always: names("remove-version", "remove-all")}
+
+	copyInside = &family{
+		plain:   names("copy-tagged", "upload-over"),
+		always:  names("copy", "upload-parts", "upload-parts-failed"),
+		instead: conditions,
+		with:    copied,
+	}
+	copyTo = &family{
+		plain:   names("upload", "upload-over", "upload-with-tags"),
+		always:  names("upload-parts", "upload-parts-failed"),
+		instead: tagged(conditions),
+		with:    written,
+	}
+	copyFrom = &family{
+		plain: names("download"), always: names("download-missing", "tags"),
+		instead: map[string][]string{"WithVersion": names("download-version")},
+	}
+	move = &family{
+		plain:   names("copy-tagged", "upload-over"),
+		always:  names("move", "upload-parts", "upload-parts-failed"),
+		instead: conditions,
+		with:    copied,
+	}
+	compose  = &family{plain: names("upload-over"), always: names("compose"), instead: conditions, with: written}
+	appended = &family{always: names("append"), with: written}
+	update   = &family{always: names("update", "download-missing", "upload-if-absent-lost"), with: written}
+
+	tags      = &family{always: names("tags")}
+	setTags   = &family{always: names("add-tags", "change-tags", "remove-tags")}
+	retention = &family{
+		plain:   names("set-retention"),
+		instead: map[string][]string{"WithGovernanceBypass": names("set-retention-bypass")},
+	}
+	legalHold = &family{always: names("set-legal-hold")}
+	restore   = &family{always: names("restore")}
+
+	listBuckets  = &family{always: names("list-buckets")}
+	bucketInfo   = &family{always: names("bucket-info")}
+	createBucket = &family{always: names("create-bucket"), with: map[string][]string{
+		"WithVersioning":   names("create-bucket-versioning"),
+		"WithCORS":         names("create-bucket-cors"),
+		"WithLifecycle":    names("create-bucket-lifecycle"),
+		"WithPublicAccess": names("create-bucket-public"),
+		"WithObjectLock":   names("create-bucket-lock"),
+	}}
+	updateBucket = &family{always: names("bucket-info"), with: map[string][]string{
+		"WithVersioning":   names("update-bucket-versioning"),
+		"WithCORS":         names("update-bucket-cors"),
+		"WithLifecycle":    names("update-bucket-lifecycle"),
+		"WithPublicAccess": names("update-bucket-public", "update-bucket-private"),
+	}}
+	deleteBucket = &family{always: names("delete-bucket")}
+
+	anything = &family{always: names(Anything)}
+)
+
+var (
+	removals = map[string][]string{
+		"IfRevision": names("remove-if-revision"), "WithVersion": names("remove-version"),
+	}
+	bypassed = map[string][]string{"WithGovernanceBypass": names("remove-version-bypass")}
+	// copied has the operations that options of a copy need in addition. If the call sets tags,
+	// those of the source are not read.
+	copied = map[string][]string{
+		"WithTags": names("copy-with-tags", "copy-without-tags"), "WithRetention": names("upload-with-retention"),
+		"WithLegalHold": names("upload-with-legal-hold"), "WithPublicRead": names("upload-public"),
+		"WithACL": names("upload-public"), "WithVersion": names("download-version"),
+		"WithKMSKey": names("upload-encrypted", "upload-parts-encrypted"), "WithResume": names("upload-resumed"),
+		"WithContentType": names("copy-with-properties"), "WithMetadata": names("copy-with-properties"),
+		"WithCacheControl": names("copy-with-properties"), "WithContentEncoding": names("copy-with-properties"),
+		"WithContentDisposition": names("copy-with-properties"),
+		"WithContentLanguage":    names("copy-with-properties"), "WithStorageClass": names("copy-with-properties"),
+	}
+)
+
+// tagged adds upload-with-tags to the operations of each condition, because a copy also sets the
+// tags of its source.
+func tagged(conditions map[string][]string) map[string][]string {
+	all := map[string][]string{}
+	for option, operations := range conditions {
+		all[option] = append(names("upload-with-tags"), operations...)
+	}
+	return all
+}
+
+// Anything is the operation of a program that uses a bucket in a way which calls do not show. It
+// means all operations.
+const Anything = "anything"
+
+// operations returns the operations of a call with the given options. If known is false, there may
+// be other options, and the operations of all options are returned.
+func (f *family) operations(options []string, known bool) []string {
+	all := slices.Clone(f.always)
+	replaced := false
+	for option, operations := range f.instead {
+		if !known || slices.Contains(options, option) {
+			all = append(all, operations...)
+			replaced = replaced || known
+		}
+	}
+	if !replaced {
+		all = append(all, f.plain...)
+	}
+	for option, operations := range f.with {
+		if !known || slices.Contains(options, option) {
+			all = append(all, operations...)
+		}
+	}
+	slices.Sort(all)
+	return slices.Compact(all)
+}

@@ -1,0 +1,141 @@
+package rights
+
+import (
+	"slices"
+
+	"golang.org/x/tools/go/ssa"
+)
+
+// A layer, such as a mirror, belongs to one bucket and passes operations to a second one.
+type layer struct {
+	of, to   Place // the first and the second bucket
+	readOnly bool
+}
+
+// layersOf finds the layers with which a bucket is opened, and the second buckets of these layers.
+func (d *deriver) layersOf(of Place) {
+	options := optionsOf(of.open.Call.Signature(), of.open.Call.Args)
+	if options == nil {
+		return
+	}
+	for _, o := range d.graph.Elements(options, "") {
+		call, ok := o.Value.(*ssa.Call)
+		if !ok || calleeName(call.Common()) != "storage/driver.WithLayer" {
+			continue
+		}
+		for _, made := range d.graph.Trace(call.Call.Args[0], o.Stack) {
+			d.layer(of, made.Value, made.Stack)
+		}
+	}
+}
+
+func (d *deriver) layer(of Place, v ssa.Value, from string) {
+	call, ok := v.(*ssa.Call)
+	if !ok {
+		return
+	}
+	name := calleeName(call.Common())
+	if !isPassing(name) {
+		return
+	}
+	for _, to := range d.places(call.Call.Args[0], from, "") {
+		d.second = append(d.second, layer{of, to, name == "storage/layers/overlay.New"})
+	}
+}
+
+// addOtherLayers handles layers if it is not known with which bucket they are opened. Their second
+// bucket then needs the right for anything.
+func (d *deriver) addOtherLayers() {
+	for _, f := range d.code.Functions {
+		for _, block := range f.Blocks {
+			for _, instruction := range block.Instrs {
+				call, ok := instruction.(*ssa.Call)
+				if ok && isPassing(calleeName(call.Common())) {
+					d.addOtherLayer(f, call)
+				}
+			}
+		}
+	}
+}
+
+func (d *deriver) addOtherLayer(f *ssa.Function, call *ssa.Call) {
+	for _, place := range d.places(call.Call.Args[0], "", "") {
+		if !slices.ContainsFunc(d.second, func(l layer) bool { return l.to == place }) {
+			d.addPlace(place, names(Anything), d.position(f, call.Pos()))
+		}
+	}
+}
+
+// isPassing reports whether the function with this name makes a layer that passes operations to a
+// second bucket.
+func isPassing(name string) bool {
+	return name == "storage/layers/mirror.New" || name == "storage/layers/overlay.New"
+}
+
+// addLayers adds the operations that layers pass on.
+func (d *deriver) addLayers() {
+	for _, l := range d.second {
+		for r := range d.rights {
+			if r.Place != l.of {
+				continue
+			}
+			for _, operation := range l.passes(r.Operation) {
+				d.rights[Right{l.to, operation, r.Call}] = true
+			}
+		}
+	}
+}
+
+// passes returns the operations on the second bucket for an operation on the first one. An overlay
+// reads and copies objects that only the second bucket, the old store, has.
+func (l layer) passes(operation string) []string {
+	if !l.readOnly {
+		return names(operation, "download", "download-missing", "list")
+	}
+	if operation == "list" {
+		return names("list")
+	}
+	return names("download", "download-missing", "tags")
+}
+
+// addReads adds the operations that reads and writes also need if the bucket has locks or
+// encryption.
+func (d *deriver) addReads() {
+	retentions, holds, keys := map[Place]bool{}, map[Place]bool{}, map[Place]bool{}
+	for r := range d.rights {
+		switch r.Operation {
+		case "upload-with-retention", "set-retention", "set-retention-bypass":
+			retentions[r.Place] = true
+		case "upload-with-legal-hold", "set-legal-hold":
+			holds[r.Place] = true
+		case "upload-encrypted", "download-encrypted":
+			keys[r.Place] = true
+		}
+		keys[r.Place] = keys[r.Place] || r.Place.kms
+	}
+	for r := range d.rights {
+		for _, more := range more(r.Operation, retentions[r.Place], holds[r.Place], keys[r.Place]) {
+			d.rights[Right{r.Place, more, r.Call}] = true
+		}
+	}
+}
+
+func more(operation string, retentions, holds, keys bool) (all []string) {
+	switch operation {
+	case "download", "download-version":
+		if retentions {
+			all = append(all, "see-retention")
+		}
+		if holds {
+			all = append(all, "see-legal-hold")
+		}
+		if keys {
+			all = append(all, "download-encrypted")
+		}
+	case "upload", "upload-if-absent", "upload-if-revision", "upload-parts", "open-upload", "copy", "move", "update":
+		if keys {
+			all = append(all, "upload-encrypted", "upload-parts-encrypted")
+		}
+	}
+	return all
+}

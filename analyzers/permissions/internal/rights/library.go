@@ -1,0 +1,252 @@
+package rights
+
+import (
+	"go/types"
+	"strings"
+
+	"golang.org/x/tools/go/ssa"
+
+	"github.com/omnibucket/storage/analyzers/permissions/internal/program"
+)
+
+// libraryTypes has the interfaces Bucket, Core, Service and MultipartUpload of package storage.
+type libraryTypes struct{ bucket, core, service, multipart *types.Interface }
+
+func typesOf(p *program.Program) (t libraryTypes) {
+	root := p.SSA.ImportedPackage(program.Storage)
+	find := func(name string) *types.Interface {
+		return root.Pkg.Scope().Lookup(name).Type().Underlying().(*types.Interface)
+	}
+	return libraryTypes{find("Bucket"), find("Core"), find("Service"), find("MultipartUpload")}
+}
+
+// family returns the operations of an interface method, or nil. An interface that the program
+// defines counts if its method has the name and the types of a method of the library.
+func (t libraryTypes) family(method *types.Func) *family {
+	name := method.Name()
+	switch {
+	case hasMethod(t.bucket, method):
+		return methods[name]
+	case hasMethod(t.service, method):
+		return serviceMethods[name]
+	case hasMethod(t.multipart, method):
+		return multipartMethods[name]
+	case hasMethod(t.core, method):
+		if f := methods[name]; f != nil {
+			return f
+		}
+		return coreMethods[name]
+	}
+	return nil
+}
+
+func (t libraryTypes) isCore(method *types.Func) bool {
+	return hasMethod(t.core, method) && !hasMethod(t.bucket, method)
+}
+
+func hasMethod(of *types.Interface, method *types.Func) bool {
+	own := methodOf(of, method.Name())
+	return own != nil && types.Identical(own.Signature(), method.Signature())
+}
+
+func methodOf(of *types.Interface, name string) *types.Func {
+	for method := range of.Methods() {
+		if method.Name() == name {
+			return method
+		}
+	}
+	return nil
+}
+
+// isBucket reports whether a type is Core, Service, Bucket, or an interface with some of the
+// methods of Bucket.
+func (t libraryTypes) isBucket(of types.Type) bool {
+	own, ok := of.Underlying().(*types.Interface)
+	if !ok || own.NumMethods() == 0 {
+		return false
+	}
+	for method := range own.Methods() {
+		if hasMethod(t.bucket, method) || hasMethod(t.core, method) && method.Name() != "Close" {
+			return true
+		}
+	}
+	return types.Identical(own, t.service)
+}
+
+// methodsOf returns the methods that a function of the library calls on an argument whose type is
+// not from the library.
+func (d *deriver) methodsOf(call *ssa.CallCommon) (all []*types.Func) {
+	callee := call.StaticCallee()
+	if callee == nil || !isOurs(callee) {
+		return nil
+	}
+	for _, u := range functions[nameOf(callee)] {
+		if u.method != "" {
+			all = append(all, methodOf(d.types.bucket, u.method))
+		}
+		if u.method == "Attrs" { // functions that read attributes may also call Exists
+			all = append(all, methodOf(d.types.bucket, "Exists"))
+		}
+	}
+	return all
+}
+
+// The method calls is for a call of a function of the library that calls the given method on one of
+// its arguments, as ReadAll calls Download. It returns that argument, or nil.
+func (d *deriver) calls(call *ssa.CallCommon, method string) ssa.Value {
+	for _, m := range d.methodsOf(call) {
+		if m.Name() == method {
+			return call.Args[functions[nameOf(call.StaticCallee())][0].arg]
+		}
+	}
+	return nil
+}
+
+// This function returns those of the arguments that callee may return, either unchanged or as views
+// of them.
+func through(callee *ssa.Function, args []ssa.Value) []ssa.Value {
+	switch nameOf(callee) {
+	case "storage.Ref", "storage.Wrap", "storage.NewBucket", "storage.NewCopySource", "storage/engine.New",
+		"storage/engine.NewService", "storage/driver.Intercept", "storage/transfer.Bucket", "sync.OnceValue",
+		"sync.OnceValues", "sync.OnceFunc", "maps.Clone":
+		return args[:1]
+	case "storage.BeginUpload", "storage.ContinueUpload", "storage.ContinueListedUpload":
+		return args[1:2]
+	}
+	if packageOf(callee) == "slices" {
+		return slicesOf(args)
+	}
+	return nil
+}
+
+// slicesOf returns the arguments that are slices. It is for functions of package slices, which
+// return elements of these.
+func slicesOf(args []ssa.Value) (all []ssa.Value) {
+	for _, arg := range args {
+		if _, ok := arg.Type().Underlying().(*types.Slice); ok {
+			all = append(all, arg)
+		}
+	}
+	return all
+}
+
+// feeds returns the value with which a function of the library calls a function among its
+// arguments, or nil.
+func feeds(call *ssa.CallCommon) ssa.Value {
+	if callee := call.StaticCallee(); callee != nil && nameOf(callee) == "storage.Wrap" {
+		return call.Args[0]
+	}
+	return nil
+}
+
+// isReflection reports whether the function with this name can call methods by their names.
+func isReflection(name string) bool {
+	switch name {
+	case "reflect.ValueOf", "(*text/template.Template).Execute", "(*html/template.Template).Execute",
+		"(*text/template.Template).ExecuteTemplate", "(*html/template.Template).ExecuteTemplate",
+		"net/rpc.Register", "net/rpc.RegisterName", "(*net/rpc.Server).Register", "(*net/rpc.Server).RegisterName":
+		return true
+	}
+	return false
+}
+
+func isOurs(f *ssa.Function) bool {
+	object := objectOf(f)
+	return object != nil && isLibrary(object)
+}
+
+func isLibrary(f *types.Func) bool {
+	if f.Pkg() == nil {
+		return false
+	}
+	path := f.Pkg().Path()
+	return path == program.Storage || strings.HasPrefix(path, program.Storage+"/")
+}
+
+// isInternal reports whether f is in an internal package of the library. Internal packages do not
+// use buckets, except those that are analyzed.
+func isInternal(f *ssa.Function) bool {
+	return strings.HasPrefix(packageOf(f), program.Storage+"/internal/")
+}
+
+func packageOf(f *ssa.Function) string {
+	if object := objectOf(f); object != nil && object.Pkg() != nil {
+		return object.Pkg().Path()
+	}
+	return ""
+}
+
+func objectOf(f *ssa.Function) *types.Func {
+	if f.Origin() != nil {
+		f = f.Origin()
+	}
+	object, _ := f.Object().(*types.Func)
+	return object
+}
+
+// nameOf returns the full name of a function, such as "storage.Copy", without the path of the
+// repository before "storage".
+func nameOf(f *ssa.Function) string {
+	object := objectOf(f)
+	if object == nil {
+		return ""
+	}
+	return strings.Replace(object.FullName(), strings.TrimSuffix(program.Storage, "storage"), "", 1)
+}
+
+// calleeName returns the full name of the function or interface method that is called, as nameOf
+// does.
+func calleeName(call *ssa.CallCommon) string {
+	if call.IsInvoke() {
+		return strings.Replace(call.Method.FullName(), strings.TrimSuffix(program.Storage, "storage"), "", 1)
+	}
+	if callee := call.StaticCallee(); callee != nil {
+		return nameOf(callee)
+	}
+	return ""
+}
+
+// shortName returns the name by which the source calls a function.
+func shortName(call *ssa.CallCommon) string {
+	if call.IsInvoke() {
+		return call.Method.Name()
+	}
+	if callee := call.StaticCallee(); callee != nil {
+		return shortOf(callee)
+	}
+	return "a call"
+}
+
+func shortOf(f *ssa.Function) string {
+	object := objectOf(f)
+	switch {
+	case object == nil:
+		return f.Name()
+	case object.Signature().Recv() != nil || object.Pkg() == nil:
+		return object.Name()
+	}
+	return object.Pkg().Name() + "." + object.Name()
+}
+
+// functionName returns the name of a function of the program, which is used in the names of unknown
+// buckets. The name has no line number, so that it stays the same when the program changes.
+func functionName(f *ssa.Function) string {
+	for f.Parent() != nil {
+		f = f.Parent()
+	}
+	object := objectOf(f)
+	if object == nil {
+		return f.Name()
+	}
+	name := object.Name()
+	if recv := object.Signature().Recv(); recv != nil {
+		t := recv.Type()
+		if p, ok := t.(*types.Pointer); ok {
+			t = p.Elem()
+		}
+		if named, ok := t.(*types.Named); ok {
+			name = named.Obj().Name() + "." + name
+		}
+	}
+	return object.Pkg().Name() + "." + name
+}

@@ -1,0 +1,121 @@
+package rights
+
+import (
+	"go/types"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/ssa"
+
+	"github.com/omnibucket/storage/analyzers/permissions/internal/flow"
+	"github.com/omnibucket/storage/analyzers/permissions/internal/program"
+)
+
+// optionsOf returns the last argument of a call, which has its options. It returns nil if the call
+// takes no options.
+func optionsOf(signature *types.Signature, args []ssa.Value) ssa.Value {
+	if !signature.Variadic() || len(args) == 0 {
+		return nil
+	}
+	return args[len(args)-1]
+}
+
+// options returns the names of the options in v, such as WithTags. known is false if there may be
+// other options.
+func (d *deriver) options(v ssa.Value) (all []string, known bool) {
+	known = true
+	if v == nil {
+		return nil, known
+	}
+	for _, o := range d.graph.Elements(v, "") {
+		names, complete := d.optionNames(o)
+		all, known = append(all, names...), known && complete
+	}
+	slices.Sort(all)
+	return slices.Compact(all), known
+}
+
+func (d *deriver) optionNames(o flow.Origin) (all []string, known bool) {
+	if o.Zero {
+		return nil, true
+	}
+	switch v := o.Value.(type) {
+	case *ssa.Const: // nil
+		return nil, true
+	case *ssa.MakeInterface:
+		if fields, ok := v.X.Type().Underlying().(*types.Struct); ok && isOptions(v.X.Type()) {
+			return d.setFields(v.X, fields, o.Stack), true
+		}
+		known = true
+		for _, inner := range d.graph.Trace(v.X, o.Stack) {
+			names, complete := d.optionNames(inner)
+			all, known = append(all, names...), known && complete
+		}
+		return all, known
+	case *ssa.Call:
+		return d.constructors(v)
+	}
+	return nil, false
+}
+
+// constructors returns the names of the library's functions that a call may run to make an option.
+// known is false if it may also run other functions.
+func (d *deriver) constructors(call *ssa.Call) (all []string, known bool) {
+	callees := []*ssa.Function{call.Call.StaticCallee()}
+	if callees[0] == nil {
+		callees = nil
+		if !call.Call.IsInvoke() {
+			callees = d.graph.Callees(&call.Call)
+		}
+	}
+	for _, callee := range callees {
+		if !isOurs(callee) || objectOf(callee) == nil {
+			return nil, false
+		}
+		all = append(all, objectOf(callee).Name())
+	}
+	return all, len(callees) > 0
+}
+
+// isOptions reports whether t is a struct of options, such as storage.DownloadOptions. Such a
+// struct can be passed as one option.
+func isOptions(t types.Type) bool {
+	named, ok := types.Unalias(t).(*types.Named)
+	return ok && named.Obj().Pkg() != nil && named.Obj().Pkg().Path() == program.Storage &&
+		strings.HasSuffix(named.Obj().Name(), "Options")
+}
+
+// fieldOptions maps the fields of structs of options to the options that set them.
+var fieldOptions = map[string]string{
+	"IfAbsent": "IfAbsent", "IfRevision": "IfRevision", "Version": "WithVersion", "Tags": "WithTags",
+	"Retention": "WithRetention", "LegalHold": "WithLegalHold", "PublicRead": "WithPublicRead",
+	"GovernanceBypass": "WithGovernanceBypass", "BypassGovernance": "WithGovernanceBypass", "Resume": "WithResume",
+	"Native": "WithKMSKey",
+}
+
+// setFields returns the names of the options whose fields are set in a struct of options.
+func (d *deriver) setFields(v ssa.Value, fields *types.Struct, from string) (all []string) {
+	for i := range fields.NumFields() {
+		if embedded, ok := fields.Field(i).Type().Underlying().(*types.Struct); ok && fields.Field(i).Embedded() {
+			for j := range embedded.NumFields() {
+				all = d.setField(all, embedded.Field(j), v, []int{i, j}, from)
+			}
+			continue
+		}
+		all = d.setField(all, fields.Field(i), v, []int{i}, from)
+	}
+	return all
+}
+
+func (d *deriver) setField(all []string, field *types.Var, v ssa.Value, indexes []int, from string) []string {
+	option := fieldOptions[field.Name()]
+	if option == "" {
+		return all
+	}
+	for _, o := range d.graph.Fields(v, indexes, from) {
+		if !o.Zero && !isEmpty(o.Value) {
+			return append(all, option)
+		}
+	}
+	return all
+}

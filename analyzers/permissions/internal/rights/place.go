@@ -1,0 +1,232 @@
+package rights
+
+import (
+	"go/constant"
+	"go/types"
+	"net/url"
+	"strings"
+
+	"golang.org/x/tools/go/ssa"
+
+	"github.com/omnibucket/storage/analyzers/permissions/internal/flow"
+)
+
+// A Place is a bucket. With a Prefix, it is the part of a bucket whose keys begin with the prefix.
+type Place struct {
+	// Name identifies the bucket. It is an address without parameters, the word "location" with the
+	// name of a location, or a description of an unknown bucket.
+	Name    string
+	Prefix  string
+	Unknown bool
+	open    *ssa.Call
+	kms     bool // whether the address names a key of the provider's key management service
+}
+
+// The beginnings of the texts of special places.
+const (
+	UnknownPrefix  = "unknown bucket: "
+	LocationPrefix = "location "
+)
+
+// String returns the name of the bucket, followed by the prefix.
+func (p Place) String() string {
+	if p.Unknown {
+		return UnknownPrefix + p.withPrefix(" ")
+	}
+	return p.withPrefix("/")
+}
+
+// AtAddress returns the place of an address. prefix is added to the prefix in the address.
+func AtAddress(address, prefix string) Place {
+	p := fromAddress(address)
+	p.Prefix += prefix
+	return p
+}
+
+func (p Place) withPrefix(separator string) string {
+	if p.Prefix == "" {
+		return p.Name
+	}
+	return strings.TrimSuffix(p.Name, separator) + separator + p.Prefix
+}
+
+// opened returns the buckets that a call of the library can open. It returns more than one if the
+// address is not constant.
+func (d *deriver) opened(call *ssa.Call, from string) []Place {
+	name := calleeName(call.Common())
+	args := call.Call.Args
+	switch name {
+	case "storage.Open":
+		return d.addressed(call, args[1], from, "")
+	case "storage/locations.Open":
+		return d.addressed(call, args[1], from, LocationPrefix)
+	case "(*storage/locations.Config).Open":
+		return d.addressed(call, args[2], from, LocationPrefix)
+	case "storage.OpenService":
+		return d.addressed(call, args[1], from, "")
+	case "storage/locations.OpenService":
+		return d.addressed(call, args[1], from, LocationPrefix)
+	case "(*storage/locations.Config).OpenService":
+		return d.addressed(call, args[2], from, LocationPrefix)
+	case "storage/memstore.New", "storage/memstore.NewDriver", "storage/memstore.NewService",
+		"storage/memstore.NewServiceDriver":
+		return []Place{{Name: "memory in " + functionName(call.Parent()), open: call}}
+	case "storage/providers/local.Open", "storage/providers/local.NewDriver", "storage/providers/local.NewService",
+		"storage/providers/local.NewServiceDriver":
+		return d.text(call, args[0], from, func(text string) Place { return Place{Name: "file://" + text} })
+	case "(storage.Service).Bucket":
+		return d.ofService(call, from)
+	case "storage/transfer.Dir":
+		return nil
+	case "storage.Prefixed":
+		return d.prefixed(call, from)
+	}
+	if account := accounts[name]; account != "" {
+		return []Place{{Name: account, open: call}}
+	}
+	if scheme := schemes[name]; scheme != "" {
+		return d.configured(call, args[1], from, scheme)
+	}
+	return []Place{unknownCall(call)}
+}
+
+// schemes maps functions that open a bucket by a Config to the schemes of their addresses.
+var schemes = map[string]string{
+	"storage/providers/s3.Open": "s3://", "storage/providers/s3.NewDriver": "s3://",
+	"storage/providers/gcs.Open": "gs://", "storage/providers/gcs.NewDriver": "gs://",
+	"storage/providers/azure.Open": "azblob://", "storage/providers/azure.NewDriver": "azblob://",
+}
+
+// accounts maps functions that open an account with all its buckets to the schemes of their
+// addresses.
+var accounts = map[string]string{
+	"storage/providers/s3.NewService": "s3://", "storage/providers/s3.NewServiceDriver": "s3://",
+	"storage/providers/gcs.NewService": "gs://", "storage/providers/gcs.NewServiceDriver": "gs://",
+	"storage/providers/azure.NewService": "azblob://", "storage/providers/azure.NewServiceDriver": "azblob://",
+}
+
+func unknownCall(call *ssa.Call) Place {
+	return Place{
+		Name: shortName(call.Common()) + " in " + functionName(call.Parent()), Unknown: true, open: call,
+	}
+}
+
+// text returns a place for each constant text that arg can be. The last parameter is the function
+// that makes a place from a text. If arg can be a text that is not constant, the result includes an
+// unknown place.
+func (d *deriver) text(call *ssa.Call, arg ssa.Value, from string, of func(string) Place) (all []Place) {
+	return d.texts(call, d.graph.Trace(arg, from), of)
+}
+
+func (d *deriver) texts(call *ssa.Call, origins []flow.Origin, of func(string) Place) (all []Place) {
+	for _, o := range origins {
+		if o.Zero || isEmpty(o.Value) { // an empty name opens no bucket
+			continue
+		}
+		place := unknownCall(call)
+		if c, ok := o.Value.(*ssa.Const); ok && c.Value != nil && c.Value.Kind() == constant.String {
+			place = of(constant.StringVal(c.Value))
+			place.open = call
+		}
+		all = append(all, place)
+	}
+	if len(origins) == 0 {
+		all = []Place{unknownCall(call)}
+	}
+	return all
+}
+
+func (d *deriver) addressed(call *ssa.Call, arg ssa.Value, from, kind string) []Place {
+	return d.text(call, arg, from, func(text string) Place {
+		if kind != "" && !strings.Contains(text, "://") {
+			return Place{Name: kind + text}
+		}
+		return fromAddress(text)
+	})
+}
+
+// fromAddress returns the place of an address. The parameters are left out of its name, because
+// they may be secrets.
+func fromAddress(text string) Place {
+	before, query, _ := strings.Cut(text, "?")
+	scheme, rest, _ := strings.Cut(before, "://")
+	if _, host, ok := strings.Cut(rest, "@"); ok {
+		rest = host
+	}
+	parameters, _ := url.ParseQuery(query)
+	return Place{
+		Name: scheme + "://" + rest, Prefix: parameters.Get("prefix"), kms: parameters.Get("kms_key") != "",
+	}
+}
+
+func (d *deriver) configured(call *ssa.Call, config ssa.Value, from, scheme string) []Place {
+	index := fieldIndex(config.Type(), "Bucket")
+	if index < 0 {
+		return []Place{unknownCall(call)}
+	}
+	places := d.texts(call, d.graph.Field(config, index, from), func(name string) Place {
+		return Place{Name: scheme + name}
+	})
+	if key := fieldIndex(config.Type(), "KMSKey"); key >= 0 {
+		for _, o := range d.graph.Field(config, key, from) {
+			for i := range places {
+				places[i].kms = places[i].kms || !o.Zero && !isEmpty(o.Value)
+			}
+		}
+	}
+	return places
+}
+
+func isEmpty(v ssa.Value) bool {
+	c, ok := v.(*ssa.Const)
+	return ok && (c.Value == nil || c.Value.Kind() == constant.String && constant.StringVal(c.Value) == "")
+}
+
+func fieldIndex(t types.Type, name string) int {
+	if p, ok := t.Underlying().(*types.Pointer); ok {
+		t = p.Elem()
+	}
+	if s, ok := t.Underlying().(*types.Struct); ok {
+		for i := range s.NumFields() {
+			if s.Field(i).Name() == name {
+				return i
+			}
+		}
+	}
+	return -1
+}
+
+// ofService returns the buckets that a call of Service.Bucket can open.
+func (d *deriver) ofService(call *ssa.Call, from string) (all []Place) {
+	for _, account := range d.places(call.Call.Value, from, "") {
+		all = append(all, d.text(call, call.Call.Args[0], from, func(name string) Place {
+			if account.Unknown {
+				return Place{Name: name + " of " + account.Name, Unknown: true}
+			}
+			return Place{Name: strings.TrimSuffix(account.Name, "/") + slashes(account.Name) + name}
+		})...)
+	}
+	return all
+}
+
+// slashes returns the text between an account and the name of a bucket in an address.
+func slashes(account string) string {
+	if strings.Contains(account, "://") {
+		return "/"
+	}
+	return " bucket "
+}
+
+func (d *deriver) prefixed(call *ssa.Call, from string) (all []Place) {
+	prefixes := d.text(call, call.Call.Args[1], from, func(text string) Place { return Place{Prefix: text} })
+	for _, whole := range d.places(call.Call.Args[0], from, "") {
+		for _, p := range prefixes {
+			view := whole
+			if !p.Unknown { // an unknown place may have any prefix already
+				view.Prefix += p.Prefix
+			}
+			all = append(all, view)
+		}
+	}
+	return all
+}

@@ -1,0 +1,61 @@
+package rights
+
+import (
+	"cmp"
+	"go/token"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+
+	"golang.org/x/tools/go/ssa"
+)
+
+// position returns the file and line of a call. The file is relative to the module's directory. In
+// a package of another module, it begins with the import path.
+func (d *deriver) position(f *ssa.Function, pos token.Pos) string {
+	if f.Synthetic != "" { // for a method value, use the position where the value is made
+		if made := d.graph.Made(f); made.IsValid() {
+			pos = made
+		}
+	}
+	if !pos.IsValid() {
+		pos = f.Pos()
+	}
+	at := f.Prog.Fset.Position(pos)
+	if !at.IsValid() {
+		return "in " + f.Name()
+	}
+	return d.relative(f, at.Filename) + ":" + strconv.Itoa(at.Line)
+}
+
+func (d *deriver) relative(f *ssa.Function, file string) string {
+	if below, err := filepath.Rel(d.program.Dir, file); err == nil && !strings.HasPrefix(below, "..") {
+		return filepath.ToSlash(below)
+	}
+	of := packageOf(f)
+	for of == "" && f.Parent() != nil {
+		f = f.Parent()
+		of = packageOf(f)
+	}
+	return path.Join(of, filepath.Base(file))
+}
+
+// comparePositions compares two positions by file, and then by line.
+func comparePositions(a, b string) int {
+	fileA, lineA, _ := strings.Cut(a, ":")
+	fileB, lineB, _ := strings.Cut(b, ":")
+	numberA, _ := strconv.Atoi(lineA)
+	numberB, _ := strconv.Atoi(lineB)
+	return cmp.Or(strings.Compare(fileA, fileB), numberA-numberB)
+}
+
+func compareBool(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	}
+	return 1
+}

@@ -1,0 +1,89 @@
+package rights
+
+import "golang.org/x/tools/go/ssa"
+
+// The families of package transfer and of layers. They are listed here, because most calls of
+// package transfer depend on options, which an analysis of its code could not tell apart.
+var (
+	stored = names(
+		"list", "download", "download-missing", "upload", "upload-over", "upload-if-absent", "upload-if-absent-lost",
+		"upload-if-revision", "upload-parts", "upload-parts-failed",
+	)
+	removed = names("remove", "remove-if-revision", "remove-all")
+	resumed = names("upload-resumed", "abort-upload")
+	locked  = names(
+		"upload-with-retention", "upload-with-legal-hold", "see-retention", "see-legal-hold", "set-retention",
+		"set-legal-hold",
+	)
+	// From a directory, no objects are copied, and only WithRule can add tags.
+	transferUp = &family{always: stored, with: map[string][]string{
+		"WithDelete": removed,
+		"WithLocks":  locked,
+		"WithResume": resumed,
+		"WithRule":   names("upload-with-tags"),
+	}}
+	// Between buckets, the job may store and remove a small object, to test whether the two buckets
+	// are the same one.
+	transferTo = &family{
+		always: append(names(
+			"upload-with-tags", "tags", "copy", "copy-tagged", "copy-with-properties", "remove", "remove-version",
+		), stored...),
+		with: map[string][]string{
+			"WithDelete": removed,
+			"WithLocks":  locked,
+			"WithResume": resumed,
+			"WithRule":   names("copy-with-tags", "copy-without-tags"),
+		},
+	}
+	transferFrom = &family{
+		always: names("list", "download", "download-missing", "tags"),
+		with: map[string][]string{
+			"WithMove": names(
+				"remove", "remove-if-revision", "remove-version", "upload", "upload-over", "upload-parts",
+			),
+			"WithLocks": names("see-retention", "see-legal-hold", "download-version"),
+		},
+	}
+	expire = &family{always: names(
+		"list", "download", "tags", "remove", "remove-if-revision", "remove-all", "list-versions", "remove-version",
+		"list-uploads", "abort-upload",
+	)}
+	transferRemove = &family{always: names("list", "remove", "remove-if-revision", "remove-all")}
+	restoreAt      = &family{always: names(
+		"list", "list-versions", "download", "download-version", "copy", "copy-tagged", "upload-over", "remove",
+		"remove-if-revision", "restore",
+	)}
+	journal = &family{always: names(
+		"download", "download-missing", "upload", "upload-over", "upload-if-absent", "upload-if-absent-lost",
+		"upload-if-revision", "remove",
+	)}
+	lease = &family{always: names(
+		"download", "download-missing", "upload-if-absent", "upload-if-absent-lost", "upload-if-revision",
+	)}
+	repair = &family{always: append(names(
+		"copy", "copy-tagged", "upload-with-tags", "tags", "remove", "remove-if-revision", "remove-all",
+	), stored...)}
+)
+
+// sync adds the rights that a call of transfer.Sync needs. The source or the destination can be a
+// directory, which needs no rights.
+func (d *deriver) sync(f *ssa.Function, site ssa.CallInstruction, options ssa.Value) {
+	args := site.Common().Args
+	to := transferTo
+	if d.isDirectory(args[2]) {
+		to = transferUp
+	}
+	d.add(f, site, args[1], to, "", options)
+	d.add(f, site, args[2], transferFrom, "", options)
+}
+
+// isDirectory reports whether an end of a transfer is always a directory.
+func (d *deriver) isDirectory(end ssa.Value) bool {
+	origins := d.graph.Trace(end, "")
+	for _, o := range origins {
+		if call, ok := o.Value.(*ssa.Call); !ok || calleeName(call.Common()) != "storage/transfer.Dir" {
+			return false
+		}
+	}
+	return len(origins) > 0
+}

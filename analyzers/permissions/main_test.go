@@ -1,0 +1,233 @@
+package main
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+var update = flag.Bool("update", false, "write the expected output of testdata")
+
+// programs is a module with the packages of testdata.
+var programs string
+
+func TestMain(m *testing.M) {
+	flag.Parse()
+	os.Exit(func() int {
+		dir, err := os.MkdirTemp("", "permissions-")
+		if err != nil {
+			panic(err)
+		}
+		defer os.RemoveAll(dir)
+		if programs, err = filepath.EvalSymlinks(dir); err != nil {
+			panic(err)
+		}
+		if err := errors.Join(os.CopyFS(programs, os.DirFS("testdata")), writeModule(programs)); err != nil {
+			panic(err)
+		}
+		return m.Run()
+	}())
+}
+
+// writeModule makes a directory a module that requires what the library requires, and the library of this repository.
+func writeModule(dir string) error {
+	library, err := filepath.Abs(filepath.Join("..", ".."))
+	if err != nil {
+		return err
+	}
+	mod, modErr := os.ReadFile(filepath.Join(library, "go.mod"))
+	sum, sumErr := os.ReadFile(filepath.Join(library, "go.sum"))
+	text := strings.Replace(string(mod), "module github.com/omnibucket/storage\n", "module example.com/programs\n", 1) +
+		"\nrequire github.com/omnibucket/storage v0.0.0\n\nreplace github.com/omnibucket/storage => " +
+		strconv.Quote(library) + "\n"
+	return errors.Join(
+		modErr, sumErr, os.WriteFile(filepath.Join(dir, "go.mod"), []byte(text), 0o600),
+		os.WriteFile(filepath.Join(dir, "go.sum"), sum, 0o600),
+	)
+}
+
+// analyze runs the command in the module of testdata.
+func analyze(t *testing.T, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	return analyzeIn(t, programs, args...)
+}
+
+func analyzeIn(t *testing.T, dir string, args ...string) (stdout, stderr string, status int) {
+	t.Helper()
+	var out, errors bytes.Buffer
+	status = run(append([]string{"-C", dir}, args...), &out, &errors)
+	require.NotContains(t, out.String(), dir)
+	require.NotContains(t, errors.String(), dir)
+	return out.String(), errors.String(), status
+}
+
+// golden compares a text with a file, or writes the file.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	if *update {
+		require.NoError(t, os.WriteFile(file, []byte(got), 0o644))
+	}
+	want, err := os.ReadFile(file)
+	require.NoError(t, err)
+	require.Equal(t, string(want), got)
+}
+
+// Each program says in its first line what is difficult about it.
+func TestPrograms(t *testing.T) {
+	stdout, stderr, status := analyze(t, "./programs/...")
+	require.Zero(t, status, stderr)
+	again, _, _ := analyze(t, "./programs/...")
+	require.Equal(t, stdout, again)
+	texts := map[string]string{}
+	for text := range strings.SplitSeq("\n"+stdout, "\nprograms/") {
+		name, rights, _ := strings.Cut(text, "\n")
+		texts[name] = strings.TrimSuffix(rights, "\n") + "\n"
+	}
+	folders, err := os.ReadDir(filepath.Join("testdata", "programs"))
+	require.NoError(t, err)
+	for _, folder := range folders {
+		t.Run(folder.Name(), func(t *testing.T) {
+			golden(t, filepath.Join("testdata", "programs", folder.Name(), "want.txt"), texts[folder.Name()])
+		})
+	}
+}
+
+func TestALibraryCanRunItsExportedFunctions(t *testing.T) {
+	stdout, stderr, status := analyze(t, "./library")
+	require.Zero(t, status, stderr)
+	golden(t, filepath.Join("testdata", "library", "want.txt"), stdout)
+}
+
+func TestBuildTagsSelectFiles(t *testing.T) {
+	stdout, stderr, status := analyze(t, "-tags", "extra", "./programs/tagged")
+	require.Zero(t, status, stderr)
+	require.Contains(t, stdout, "remove ")
+	require.NotContains(t, stdout, "download")
+}
+
+func TestErrors(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		args []string
+		want string
+	}{
+		{"a program that does not compile", []string{"./broken"}, "undefined: storage.Missing"},
+		{"no such package", []string{"./missing"}, "missing"},
+		{"a program without the library", []string{"./without"}, "imports github.com/omnibucket/storage"},
+		{"no such provider", []string{"-policy", "ibm", "./programs/refs"}, "-policy must be one of"},
+		{
+			"an address that is none", []string{"-bucket", "x", "./programs/refs"},
+			"must be the name of an unknown bucket",
+		},
+		{"no such file", []string{"-check", "missing.txt", "./programs/refs"}, "missing.txt"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			stdout, stderr, status := analyze(t, test.args...)
+			require.Equal(t, statusError, status)
+			require.Empty(t, stdout)
+			require.Contains(t, stderr, test.want)
+		})
+	}
+}
+
+func TestPolicies(t *testing.T) {
+	for _, provider := range []string{"aws", "minio", "google", "azure"} {
+		t.Run(provider, func(t *testing.T) {
+			scheme := map[string]string{"google": "gs", "azure": "azblob"}[provider]
+			if scheme == "" {
+				scheme = "s3"
+			}
+			stdout, stderr, status := analyze(t, "-policy", provider,
+				"-bucket", "locations.Open in main.main="+scheme+"://photos?prefix=users/", "./programs/named")
+			require.Equal(t, statusFound, status) // the location is unknown without its configuration
+			require.Contains(t, stderr, "no policy has download on location photos")
+			golden(t, filepath.Join("testdata", "policy-"+provider+".txt"), stdout)
+		})
+	}
+}
+
+func TestAPolicyTellsWhatItLeavesOut(t *testing.T) {
+	stdout, stderr, status := analyze(t, "-policy", "aws", "./programs/unknown")
+	require.Equal(t, statusFound, status)
+	require.NotContains(t, stdout, "native")
+	require.Contains(t, stderr, "programs/unknown/main.go:33: no policy has anything on s3://native")
+	require.Contains(t, stderr, "no policy has remove on unknown bucket: Value in main.main")
+}
+
+func TestThePictureHasProgramsAndBuckets(t *testing.T) {
+	stdout, stderr, status := analyze(t, "-mermaid", "./programs/refs", "./programs/copies", "./programs/named")
+	require.Zero(t, status, stderr)
+	golden(t, filepath.Join("testdata", "mermaid.txt"), stdout)
+}
+
+func TestAProgramMayNotDoMoreThanItsFileAllows(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "permissions.txt")
+	_, stderr, status := analyze(t, "-write", file, "./programs/tagged")
+	require.Zero(t, status, stderr)
+	stdout, stderr, status := analyze(t, "-check", file, "./programs/tagged")
+	require.Zero(t, status, stderr)
+	require.Empty(t, stdout)
+	stdout, stderr, status = analyze(t, "-check", file, "-tags", "extra", "./programs/tagged")
+	require.Equal(t, statusFound, status, stderr)
+	require.Equal(
+		t,
+		"programs/tagged/more.go:11: "+file+" does not allow programs/tagged remove on s3://photos\n",
+		stdout,
+	)
+}
+
+func TestUnknownBucketsMustBeAllowed(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "permissions.txt")
+	known := "programs/named\n  location photos\n    download\n    download-missing\n"
+	require.NoError(t, os.WriteFile(file, []byte(known), 0o600))
+	stdout, stderr, status := analyze(t, "-check", file, "./programs/named")
+	require.Equal(t, statusFound, status, stderr)
+	require.Contains(t, stdout, "programs/named/main.go:29: ")
+	require.NotContains(t, stdout, "main.go:27")
+	allowed := known + "  unknown bucket: locations.Open in main.main\n    download\n    download-missing\n"
+	require.NoError(t, os.WriteFile(file, []byte(allowed), 0o600))
+	stdout, _, status = analyze(t, "-check", file, "./programs/named")
+	require.Zero(t, status, stdout)
+}
+
+func TestAWrongFileIsAnError(t *testing.T) {
+	for name, text := range map[string]string{
+		"an operation without a bucket": "program\n    download\n",
+		"a bucket without a program":    "  s3://photos\n",
+		"three spaces":                  "program\n   s3://photos\n",
+	} {
+		t.Run(name, func(t *testing.T) {
+			file := filepath.Join(t.TempDir(), "permissions.txt")
+			require.NoError(t, os.WriteFile(file, []byte(text), 0o600))
+			_, stderr, status := analyze(t, "-check", file, "./programs/refs")
+			require.Equal(t, statusError, status)
+			require.Contains(t, stderr, "a program has 0 spaces before it")
+		})
+	}
+}
+
+func TestVendoredModules(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	require.NoError(t, err)
+	require.NoError(t, writeModule(dir))
+	require.NoError(t, os.CopyFS(dir, os.DirFS(filepath.Join("testdata", "programs", "layers"))))
+	for _, args := range [][]string{{"mod", "tidy"}, {"mod", "vendor"}} {
+		command := exec.Command("go", args...)
+		command.Dir = dir
+		output, err := command.CombinedOutput()
+		require.NoError(t, err, string(output))
+	}
+	stdout, stderr, status := analyzeIn(t, dir, ".")
+	require.Zero(t, status, stderr)
+	want, err := os.ReadFile(filepath.Join("testdata", "programs", "layers", "want.txt"))
+	require.NoError(t, err)
+	require.Equal(t, "programs\n"+strings.ReplaceAll(string(want), "programs/layers/main.go", "main.go"), stdout)
+}

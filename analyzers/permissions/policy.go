@@ -1,0 +1,91 @@
+package main
+
+import (
+	"flag"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage/permissions"
+
+	"github.com/omnibucket/storage/analyzers/permissions/internal/rights"
+)
+
+// A policyFlags has the flags about policies.
+type policyFlags struct{ provider, region, kmsKey string }
+
+func (p *policyFlags) add(flags *flag.FlagSet) {
+	flags.StringVar(
+		&p.provider, "policy", "", "print policies for a `provider`: aws, minio, google, azure or azure-sas",
+	)
+	flags.StringVar(&p.region, "region", "", "`region` of the buckets on AWS")
+	flags.StringVar(&p.kmsKey, "kms-key", "", "`ARN` of the key of AWS KMS")
+}
+
+// schemes has the scheme of the addresses of each provider's buckets.
+var schemes = map[permissions.Provider]string{
+	permissions.AWS: "s3", permissions.MinIO: "s3", permissions.Google: "gs",
+	permissions.Azure: "azblob", permissions.AzureSAS: "azblob",
+}
+
+// printPolicies prints a policy for each program and each bucket of the provider. It also prints
+// the operations that no policy can grant.
+func (c *command) printPolicies(all []report) (status int, err error) {
+	provider := permissions.Provider(c.policy.provider)
+	if !slices.Contains(permissions.Providers(), provider) {
+		return 0, fmt.Errorf("-policy must be one of %v", permissions.Providers())
+	}
+	for _, r := range all {
+		for _, b := range r.Buckets {
+			operations, left := b.grantable(provider)
+			for _, o := range left {
+				status = statusFound
+				fmt.Fprintf(c.stderr, "%s: no policy has %s on %s\n", strings.Join(o.Calls, ", "), o.Name, b.Name)
+			}
+			if len(operations) == 0 {
+				continue
+			}
+			if err := c.printPolicy(provider, r.Program, b, operations); err != nil {
+				return 0, fmt.Errorf("%s: %s: %w", r.Program, b.Name, err)
+			}
+		}
+	}
+	return status, nil
+}
+
+// grantable returns the operations on a bucket that a policy can grant, and those that no policy
+// can grant (left). For a bucket of another provider, it returns no operations.
+func (b *bucket) grantable(provider permissions.Provider) (all []permissions.Operation, left []operation) {
+	scheme, _, address := strings.Cut(b.place.Name, "://")
+	switch {
+	case b.Unknown || !address && strings.HasPrefix(b.place.Name, rights.LocationPrefix):
+		return nil, b.Operations
+	case scheme != schemes[provider]:
+		return nil, nil
+	}
+	for _, o := range b.Operations {
+		if o.Name == rights.Anything {
+			left = append(left, o)
+			continue
+		}
+		all = append(all, permissions.Operation(o.Name))
+	}
+	return all, left
+}
+
+func (c *command) printPolicy(
+	provider permissions.Provider, program string, b bucket, operations []permissions.Operation,
+) error {
+	_, rest, _ := strings.Cut(b.place.Name, "://")
+	name, _, _ := strings.Cut(rest, "/")
+	documents, err := permissions.Grant{
+		Operations: operations, Bucket: name, Prefix: b.place.Prefix, Region: c.policy.region, KMSKey: c.policy.kmsKey,
+	}.Documents(provider)
+	if err != nil {
+		return err
+	}
+	for _, d := range documents {
+		fmt.Fprintf(c.stdout, "# %s: %s of %s. %s\n%s\n", program, d.Name, b.Name, d.Use, strings.TrimSpace(d.Text))
+	}
+	return nil
+}

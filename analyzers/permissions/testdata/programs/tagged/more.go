@@ -1,0 +1,11 @@
+//go:build extra
+
+package main
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+)
+
+func more(ctx context.Context, b storage.Bucket) { _ = b.Remove(ctx, "a") }

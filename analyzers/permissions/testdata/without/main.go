@@ -1,0 +1,4 @@
+// Without has no bucket.
+package main
+
+func main() {}

@@ -1,0 +1,94 @@
+package cdn_test
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cdn"
+)
+
+func newBunny(t *testing.T) *cdn.BunnySigner {
+	t.Helper()
+	s, err := cdn.NewBunnySigner(cdn.BunnyConfig{BaseURL: "https://token-tester.b-cdn.net", Key: "SecurityKey"})
+	require.NoError(t, err)
+	s.At(time.Unix(1598024587, 0).Add(-time.Hour))
+	return s
+}
+
+// The token is the one of Bunny's vectors with the name plain
+// (https://github.com/BunnyWay/BunnyCDN.TokenAuthentication, e2e/vectors.json).
+func TestBunnyURLsAreThoseOfBunnysVectors(t *testing.T) {
+	signed, err := newBunny(t).SignedDownloadURL(t.Context(), "300kb.jpg")
+	require.NoError(t, err)
+	require.Equal(
+		t,
+		"https://token-tester.b-cdn.net/300kb.jpg?token=HS256-o10JRWlsAItyAsdKS6jJKjabHN4FrFsplDHPV1idcX4&expires=1598024587",
+		signed.URL,
+	)
+}
+
+func TestBunnyPrefixes(t *testing.T) {
+	token := func(path string) string {
+		mac := hmac.New(sha256.New, []byte("SecurityKey"))
+		_, _ = mac.Write([]byte(path + "1598024587token_path=" + path))
+		return "HS256-" + base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+	}
+	// The vector with the name path_only has the token_path /abc, which no prefix here can have.
+	require.Equal(t, "HS256-uVZvT3SbEoVKYJyDJgbcsDmSFf73cv-uNUVaJiKWpbQ", token("/abc"), "the formula is Bunny's")
+
+	granted, err := newBunny(t).SignPrefix("abc/")
+	require.NoError(t, err)
+	require.Nil(t, granted.Cookies)
+	address, err := granted.URL("abc/300kb.jpg")
+	require.NoError(t, err)
+	require.Equal(
+		t,
+		"https://token-tester.b-cdn.net/abc/300kb.jpg?token="+token("/abc/")+"&token_path=%2Fabc%2F&expires=1598024587",
+		address,
+	)
+}
+
+func TestBunnyRefusesKeysWhoseSignatureIsAmbiguous(t *testing.T) {
+	for _, row := range []struct{ name, key string }{
+		{"another object could have the URL, with a later expiry", "photos/12"},
+		{"an escape", "a b.jpg"},
+		{"another alphabet", "é.jpg"},
+		{"a percent sign", "100%.jpg"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := newBunny(t).SignedDownloadURL(t.Context(), row.key)
+			require.ErrorIs(t, err, storage.Unsupported)
+		})
+	}
+	_, err := newBunny(t).SignPrefix("a b/")
+	require.ErrorIs(t, err, storage.Unsupported)
+	granted, err := newBunny(t).SignPrefix("photos/")
+	require.NoError(t, err)
+	_, err = granted.URL("photos/12")
+	require.NoError(t, err, "the prefix follows the expiry")
+	_, err = granted.URL("photos/a b")
+	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+func TestBunnyConfigurationsAreChecked(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		config cdn.BunnyConfig
+	}{
+		{"no address", cdn.BunnyConfig{Key: "secret"}},
+		{"an escaped path", cdn.BunnyConfig{BaseURL: "https://a.b-cdn.net/a%20b/", Key: "secret"}},
+		{"no key", cdn.BunnyConfig{BaseURL: "https://a.b-cdn.net/"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := cdn.NewBunnySigner(row.config)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.NotContains(t, err.Error(), "secret")
+		})
+	}
+}

@@ -1,0 +1,151 @@
+package cdn
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/internal/urlpath"
+)
+
+const providerCloudFront = "cloudfront"
+
+// A CloudFrontConfig says how a distribution of Amazon CloudFront serves a bucket, and has the
+// private key that signs. Its public key belongs to a key group that the distribution trusts
+// (https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-trusted-signers.html).
+type CloudFrontConfig struct {
+	BaseURL    string // address of the distribution or of its alternate domain name, such as https://cdn.example.com/
+	KeyPairID  string // id of the public key
+	PrivateKey []byte `json:"-"` // RSA key of 2,048 bits, or ECDSA key on P-256, in PEM
+	// SHA256 makes signatures with SHA-256, and adds the parameter Hash-Algorithm to the URL. If it
+	// is false, signatures use SHA-1, which is the default of CloudFront.
+	SHA256 bool
+	// Addresses are the IPv4 addresses of viewers that may use a signature. The zero value means
+	// all addresses. If Addresses is set, turn IPv6 off for the distribution, because CloudFront
+	// does not compare IPv6 addresses.
+	Addresses netip.Prefix
+	// ForwardsQuery declares that the distribution passes query strings to S3, has them in its
+	// cache key, and has an origin access control that signs requests. Set it only then.
+	// WithVersion and the options of response headers then become parameters of S3 that the
+	// signature covers. If it is false, these options fail with Unsupported.
+	ForwardsQuery bool
+	// CookieDomain is the domain of cookies, such as example.com for pages on www.example.com. The default is the host
+	// of BaseURL.
+	CookieDomain string
+}
+
+// Format shows the fields of c that are set, without the key. It ignores the verb.
+func (c CloudFrontConfig) Format(s fmt.State, _ rune) { redact.Fields(s, c, "PrivateKey") }
+
+// A CloudFrontSigner signs for one distribution. It is safe for concurrent use.
+type CloudFrontSigner struct {
+	site      site
+	key       cloudFrontKey
+	addresses netip.Prefix
+	forwards  bool
+	domain    string
+}
+
+// Format shows the base URL and not the key. It ignores the verb.
+func (s *CloudFrontSigner) Format(f fmt.State, _ rune) { s.site.format(f) }
+
+// NewCloudFrontSigner returns a signer. If a field of c is not valid, it fails with InvalidArgument.
+func NewCloudFrontSigner(c CloudFrontConfig) (*CloudFrontSigner, error) {
+	at, err := newSite(providerCloudFront, c.BaseURL)
+	if err != nil {
+		return nil, err
+	}
+	at.forwardHint = "if the distribution passes query strings to S3, set CloudFrontConfig.ForwardsQuery"
+	domain, err := at.cookieDomain(c.CookieDomain)
+	if err != nil {
+		return nil, err
+	}
+	if c.KeyPairID == "" || urlpath.EscapeAll(c.KeyPairID) != c.KeyPairID {
+		return nil, argument.Invalid("Config.KeyPairID", "must be the id of a public key, such as K2JCJMDEHXQW5F", "")
+	}
+	key, err := newCloudFrontKey(c.KeyPairID, c.PrivateKey, c.SHA256)
+	if err != nil {
+		return nil, err
+	}
+	if c.Addresses != (netip.Prefix{}) && (!c.Addresses.IsValid() || !c.Addresses.Addr().Is4()) {
+		return nil, argument.Invalid("Config.Addresses", "must be a range of IPv4 addresses", "")
+	}
+	return &CloudFrontSigner{at, key, c.Addresses, c.ForwardsQuery, domain}, nil
+}
+
+// SignedDownloadURL returns a URL that reads one object until it expires. It makes no request. The
+// URL has a canned policy of CloudFront, or a custom policy if the configuration has Addresses
+// (https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-signed-urls.html).
+//
+// WithTTL accepts 1 second to 7 days. The default is 1 hour. With [storage.WithStableFor], calls in
+// the same window return the same URL. If key is not valid, it fails with InvalidArgument.
+// WithMethod for HEAD and WithNative fail with Unsupported. WithVersion and the options of response
+// headers fail with Unsupported if ForwardsQuery is not set or Addresses is set.
+func (s *CloudFrontSigner) SignedDownloadURL(
+	ctx context.Context, key string, opts ...storage.SignedDownloadOption,
+) (*storage.SignedURL, error) {
+	g, err := s.site.read(ctx, key, s.forwards, opts)
+	if err != nil {
+		return nil, err
+	}
+	resource, separator := s.site.address(key), "?"
+	custom := s.addresses.IsValid()
+	if g.query != "" {
+		if custom { // in a custom policy, the "?" before the query would be a wildcard
+			return nil, s.site.unsupported(
+				"SignedDownloadURL", key, "parameters of the store together with Addresses", "",
+			)
+		}
+		resource, separator = resource+"?"+g.query, "&"
+	}
+	signature, err := s.sign(resource, g.until, custom)
+	if err != nil {
+		return nil, err
+	}
+	return signedURL(resource+separator+signature.query(), g.until), nil
+}
+
+// SignPrefix permits the reading of every object below a prefix, which is "" or ends in "/". It
+// makes no request. The resource of the custom policy is the prefix with a wildcard at its end,
+// which also matches query strings.
+//
+// WithTTL accepts 1 second to 7 days. The default is 1 hour. With [storage.WithStableFor], calls in
+// the same window return the same signature. If prefix is not valid, it fails with InvalidArgument.
+// All other options fail with Unsupported.
+func (s *CloudFrontSigner) SignPrefix(prefix string, opts ...storage.SignedDownloadOption) (*SignedPrefix, error) {
+	g, err := s.site.readPrefix(prefix, opts)
+	if err != nil {
+		return nil, err
+	}
+	signature, err := s.sign(s.site.address(prefix)+"*", g.until, true)
+	if err != nil {
+		return nil, err
+	}
+	cookies := make([]*http.Cookie, len(signature))
+	for i, p := range signature {
+		cookies[i] = s.site.cookie(s.domain, prefix, "CloudFront-"+p.name, p.value)
+	}
+	return &SignedPrefix{
+		Prefix: prefix, ExpiresAt: g.until, Cookies: cookies, site: &s.site, query: signature.query(),
+	}, nil
+}
+
+// sign returns the parameters of a signature. A custom policy is one of the parameters. A canned
+// policy is not sent, because CloudFront makes it from the URL and the parameter Expires.
+func (s *CloudFrontSigner) sign(resource string, until time.Time, custom bool) (parameters, error) {
+	text := policy(resource, until, s.addresses)
+	first := parameter{"Expires", fmt.Sprint(until.Unix())}
+	if custom {
+		first = parameter{"Policy", cloudFrontBase64([]byte(text))}
+	}
+	signature, err := s.key.sign(text)
+	if err != nil {
+		return nil, err
+	}
+	return append(parameters{first, {"Signature", signature}}, s.key.names...), nil
+}

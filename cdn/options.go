@@ -1,0 +1,107 @@
+package cdn
+
+import (
+	"cmp"
+	"context"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/headertext"
+	"github.com/omnibucket/storage/internal/urlpath"
+)
+
+const opSignPrefix = "SignPrefix"
+
+// expiry returns the time at which a signature made now expires. It is a whole second, and never
+// earlier than the TTL requires. With WithStableFor, all signatures of one window have the same
+// time.
+func expiry(now time.Time, given *storage.SignOptions) (time.Time, error) {
+	from, lasts, err := given.Term(now)
+	return from.Add(lasts + time.Second - 1).UTC().Truncate(time.Second), err
+}
+
+// A grant has what a signature permits: until when, and with which parameters for the store.
+type grant struct {
+	query string // parameters that the CDN passes to the store, escaped; "" if there are none
+	until time.Time
+}
+
+// read reads the arguments of SignedDownloadURL. If forwards is true, the CDN passes parameters of
+// S3 to the store.
+func (s *site) read(
+	ctx context.Context, key string, forwards bool, opts []storage.SignedDownloadOption,
+) (grant, error) {
+	const op = "SignedDownloadURL"
+	if err := ctx.Err(); err != nil {
+		return grant{}, s.located(op, key, storage.AsError(ctx, err))
+	}
+	if err := s.checkKey(op, key); err != nil {
+		return grant{}, err
+	}
+	return s.apply(op, key, forwards, opts)
+}
+
+// readPrefix checks the arguments of SignPrefix, and returns what the signature permits.
+func (s *site) readPrefix(prefix string, opts []storage.SignedDownloadOption) (grant, error) {
+	if err := s.checkPrefix(opSignPrefix, prefix); err != nil {
+		return grant{}, err
+	}
+	return s.apply(opSignPrefix, prefix, false, opts)
+}
+
+// apply reads options, and refuses those that the CDN does not enforce.
+func (s *site) apply(op, key string, forwards bool, opts []storage.SignedDownloadOption) (grant, error) {
+	var given storage.SignOptions
+	if err := given.ApplyDownload(opts...); err != nil {
+		return grant{}, s.located(op, key, storage.AsError(context.Background(), err))
+	}
+	switch {
+	case given.Method != "" && given.Method != http.MethodGet:
+		return grant{}, s.unsupported(op, key, "WithMethod", "leave it out: the URL for GET is one for HEAD, too")
+	case len(given.Native) > 0:
+		return grant{}, s.unsupported(op, key, "WithNative", "")
+	}
+	query, option := forwarded(&given)
+	if option != "" && !forwards {
+		hint := s.forwardHint
+		if op == opSignPrefix { // the signature of a prefix covers no parameters
+			hint = ""
+		}
+		return grant{}, s.unsupported(op, key, option, hint)
+	}
+	until, err := expiry(s.now(), &given)
+	if err != nil {
+		return grant{}, s.located(op, key, storage.AsError(context.Background(), err))
+	}
+	return grant{query: query, until: until}, nil
+}
+
+// forwarded returns the parameters of S3 that the given options need, and the name of one option
+// that needs them.
+// https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestParameters
+func forwarded(given *storage.SignOptions) (query, option string) {
+	disposition := given.ResponseContentDisposition
+	named := "WithResponseContentDisposition"
+	if disposition == "" && given.ResponseName != "" {
+		disposition, named = headertext.Disposition("attachment", given.ResponseName), "WithDownloadName"
+	}
+	var parameters []string
+	for _, p := range []struct{ option, name, value string }{
+		{named, "response-content-disposition", disposition},
+		{"WithResponseContentType", "response-content-type", given.ResponseType},
+		{"WithVersion", "versionId", given.Version},
+	} {
+		if p.value != "" {
+			option = cmp.Or(option, p.option)
+			parameters = append(parameters, p.name+"="+urlpath.EscapeAll(p.value))
+		}
+	}
+	return strings.Join(parameters, "&"), option
+}
+
+// signedURL returns the result of SignedDownloadURL.
+func signedURL(address string, until time.Time) *storage.SignedURL {
+	return &storage.SignedURL{URL: address, Method: http.MethodGet, Header: http.Header{}, ExpiresAt: until}
+}

@@ -1,0 +1,57 @@
+package cdn
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+
+	"github.com/omnibucket/storage/internal/cdnapi"
+	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/internal/urlpath"
+)
+
+// A BunnyPurgeConfig has the API key of an account of bunny.net.
+type BunnyPurgeConfig struct {
+	AccessKey  string       `json:"-"`
+	HTTPClient *http.Client // nil means one with the transport of http.DefaultClient
+}
+
+// Format shows the fields of c that are set, without the key. It ignores the verb.
+func (c BunnyPurgeConfig) Format(s fmt.State, _ rune) { redact.Fields(s, c, "AccessKey") }
+
+type bunnyPurger struct {
+	key string
+	api *cdnapi.Client
+}
+
+// NewBunnyPurger returns a [Purger] that sends one request for each URL
+// (https://docs.bunny.net/reference/purgepublic_indexpost), and at most 8 requests at the same
+// time. If a URL ends in "/", Bunny also purges everything below it. If the key is refused, Purge
+// fails with Unauthenticated or PermissionDenied. If there are too many requests, it fails with
+// RateLimited. If a field of c is not valid, NewBunnyPurger fails with InvalidArgument.
+func NewBunnyPurger(c BunnyPurgeConfig) (Purger, error) {
+	if !validToken(c.AccessKey) {
+		return nil, invalidToken("Config.AccessKey")
+	}
+	return &bunnyPurger{c.AccessKey, cdnapi.New("bunny", c.HTTPClient)}, nil
+}
+
+// Format shows the name of the CDN and not the key.
+func (p *bunnyPurger) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "{Bunny}") }
+
+func (p *bunnyPurger) Purge(ctx context.Context, urls []string) error {
+	return parallel.Each(ctx, len(urls), purgesAtOnce, func(ctx context.Context, i int) error {
+		if _, err := p.api.Parse(urls[i]); err != nil {
+			return err
+		}
+		target := "https://api.bunny.net/purge?url=" + urlpath.EscapeAll(urls[i])
+		r, err := http.NewRequest(http.MethodPost, target, nil)
+		if err != nil {
+			return err
+		}
+		r.Header.Set("AccessKey", p.key)
+		_, err = p.api.Do(ctx, r)
+		return err
+	})
+}

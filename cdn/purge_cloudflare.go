@@ -1,0 +1,100 @@
+package cdn
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/cdnapi"
+	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/internal/urlpath"
+)
+
+// maxCloudflareURLs is the largest number of URLs in one request. All plans of Cloudflare permit
+// that many.
+// https://developers.cloudflare.com/cache/how-to/purge-cache/
+const maxCloudflareURLs = 100
+
+// A CloudflareConfig names a zone of Cloudflare, and has a token with the permission Cache Purge.
+type CloudflareConfig struct {
+	ZoneID     string
+	Token      string       `json:"-"`
+	HTTPClient *http.Client // nil means one with the transport of http.DefaultClient
+}
+
+// Format shows the fields of c that are set, without the token. It ignores the verb.
+func (c CloudflareConfig) Format(s fmt.State, _ rune) { redact.Fields(s, c, "Token") }
+
+type cloudflarePurger struct {
+	address, token string
+	api            *cdnapi.Client
+}
+
+// NewCloudflarePurger returns a [Purger] that purges by URL, in requests of at most 100 URLs
+// (https://developers.cloudflare.com/api/resources/cache/methods/purge/). If the token is refused,
+// Purge fails with Unauthenticated or PermissionDenied. If there are too many requests, it fails
+// with RateLimited. If a field of c is not valid, NewCloudflarePurger fails with InvalidArgument.
+func NewCloudflarePurger(c CloudflareConfig) (Purger, error) {
+	switch {
+	case c.ZoneID == "" || urlpath.EscapeAll(c.ZoneID) != c.ZoneID:
+		return nil, argument.Invalid("Config.ZoneID", "must be the id of a zone, of letters and digits", "")
+	case !validToken(c.Token):
+		return nil, invalidToken("Config.Token")
+	}
+	address := "https://api.cloudflare.com/client/v4/zones/" + c.ZoneID + "/purge_cache"
+	return &cloudflarePurger{address, c.Token, cdnapi.New("cloudflare", c.HTTPClient)}, nil
+}
+
+// Format shows the name of the CDN and not the token.
+func (p *cloudflarePurger) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "{Cloudflare}") }
+
+func (p *cloudflarePurger) Purge(ctx context.Context, urls []string) error {
+	for _, one := range urls {
+		if _, err := p.api.Parse(one); err != nil {
+			return err
+		}
+	}
+	for batch := range slices.Chunk(urls, maxCloudflareURLs) {
+		if err := p.purge(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *cloudflarePurger) purge(ctx context.Context, urls []string) error {
+	content, err := json.Marshal(map[string][]string{"files": urls})
+	if err != nil {
+		return err
+	}
+	r, err := http.NewRequest(http.MethodPost, p.address, bytes.NewReader(content))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Authorization", "Bearer "+p.token)
+	r.Header.Set("Content-Type", "application/json")
+	body, err := p.api.Do(ctx, r)
+	if err != nil {
+		return err
+	}
+	var answer struct {
+		Success bool                         `json:"success"`
+		Errors  []struct{ Code json.Number } `json:"errors"`
+	}
+	switch err := json.Unmarshal(body, &answer); {
+	case err != nil:
+		return p.api.Refused(storage.Unavailable, "the response is no JSON")
+	case answer.Success:
+		return nil
+	}
+	reason := "the API reported a failure"
+	for _, e := range answer.Errors {
+		reason += " " + e.Code.String()
+	}
+	return p.api.Refused(storage.Internal, reason)
+}

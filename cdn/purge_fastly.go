@@ -1,0 +1,102 @@
+package cdn
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/cdnapi"
+	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/redact"
+)
+
+// purgesAtOnce is the largest number of concurrent requests to an API that accepts one URL in each
+// request.
+const purgesAtOnce = 8
+
+// A FastlyConfig has a token of Fastly with the scope purge_select.
+type FastlyConfig struct {
+	Token      string       `json:"-"`
+	Soft       bool         // marks objects as stale, so that Fastly may serve them while the origin is slow or down
+	HTTPClient *http.Client // nil means one with the transport of http.DefaultClient
+}
+
+// Format shows the fields of c that are set, without the token. It ignores the verb.
+func (c FastlyConfig) Format(s fmt.State, _ rune) { redact.Fields(s, c, "Token") }
+
+type fastlyPurger struct {
+	token string
+	soft  bool
+	api   *cdnapi.Client
+}
+
+// NewFastlyPurger returns a [Purger] that sends one request for each URL. All requests go to
+// api.fastly.com, so that no other host receives the token
+// (https://www.fastly.com/documentation/reference/api/purging/). It makes at most 8 requests at the
+// same time. If the token is refused, Purge fails with Unauthenticated or PermissionDenied. If
+// there are too many requests, it fails with RateLimited. If a field of c is not valid,
+// NewFastlyPurger fails with InvalidArgument.
+func NewFastlyPurger(c FastlyConfig) (Purger, error) {
+	if !validToken(c.Token) {
+		return nil, invalidToken("Config.Token")
+	}
+	return &fastlyPurger{c.Token, c.Soft, cdnapi.New("fastly", c.HTTPClient)}, nil
+}
+
+// Format shows the name of the CDN and not the token.
+func (p *fastlyPurger) Format(s fmt.State, _ rune) { _, _ = fmt.Fprint(s, "{Fastly}") }
+
+func (p *fastlyPurger) Purge(ctx context.Context, urls []string) error {
+	return parallel.Each(ctx, len(urls), purgesAtOnce, func(ctx context.Context, i int) error {
+		return p.purge(ctx, urls[i])
+	})
+}
+
+func (p *fastlyPurger) purge(ctx context.Context, address string) error {
+	u, err := p.api.Parse(address)
+	if err != nil {
+		return err
+	}
+	target := "https://api.fastly.com/purge/" + u.Host + u.EscapedPath()
+	if u.RawQuery != "" {
+		target += "?" + u.RawQuery
+	}
+	r, err := http.NewRequest(http.MethodPost, target, nil)
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Fastly-Key", p.token)
+	r.Header.Set("Accept", "application/json")
+	if p.soft {
+		r.Header.Set("Fastly-Soft-Purge", "1")
+	}
+	body, err := p.api.Do(ctx, r)
+	if err != nil {
+		return err
+	}
+	var answer struct{ Status string }
+	switch err := json.Unmarshal(body, &answer); {
+	case err != nil:
+		return p.api.Refused(storage.Unavailable, "the response is no JSON")
+	case answer.Status != "ok":
+		return p.api.Refused(storage.Internal, "the API reported a failure")
+	}
+	return nil
+}
+
+// validToken reports whether a token has only characters that are allowed in a header.
+func validToken(token string) bool {
+	for i := range len(token) {
+		if token[i] <= ' ' || token[i] >= 0x7F {
+			return false
+		}
+	}
+	return token != ""
+}
+
+func invalidToken(name string) error {
+	return argument.Invalid(name, "must not be empty, and have only visible ASCII characters", "")
+}

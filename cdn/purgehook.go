@@ -1,0 +1,150 @@
+package cdn
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/backoff"
+	"github.com/omnibucket/storage/internal/ctxtime"
+)
+
+const (
+	defaultPurgeTimeout = 30 * time.Second
+	maxPurgedTogether   = 100 // URLs in one call of Purge; after a failure, all of them are purged again
+	purgeAttempts       = 5
+	maxPurgeDelay       = 5 * time.Second
+)
+
+// A PurgeConfig has the settings of [NewPurgeHook].
+type PurgeConfig struct {
+	Purger  Purger // required
+	BaseURL string // address at which the CDN serves the bucket, such as https://cdn.example.com/; required
+	// OnError is called with the last error if urls were not purged. CDNs then serve the old
+	// objects until they expire. ctx has the values of the operation's context, but is not canceled
+	// with it. OnError is required.
+	OnError func(ctx context.Context, urls []string, err error)
+	// Timeout limits the time that a purge and its retries add to one operation. The default is 30
+	// s. NewPurgeHook refuses values below 1 ms.
+	Timeout time.Duration
+}
+
+// NewPurgeHook returns a hook that purges the objects which an operation has changed. Open the
+// bucket with it:
+//
+//	bucket, err := storage.Open(ctx, address, storage.WithHook(hook))
+//
+// It purges after Upload, Copy, Compose, Append, Update, Move, Remove, RemoveAll, RemoveVersions,
+// Undelete and Restore, and after an open upload was completed. After a move, it purges both keys.
+// It purges when the store has acknowledged the operation, before the operation returns. It also
+// purges if the outcome is unknown, or if ctx has ended after the write. An operation never fails
+// because of its purge. If a purge fails for a temporary reason, it is repeated up to four times,
+// with growing waits.
+//
+// It purges URLs without a query. If the CDN caches an object once for each query, as with
+// [CloudFrontConfig].ForwardsQuery, the other copies stay until they expire.
+//
+// It does not see writes that bypass this bucket: writes of other programs, and of clients with a
+// signed URL, form or part. Call the Purger for their URLs. Changes of tags and locks purge
+// nothing, because the CDN does not serve tags and locks.
+//
+// If a field of c is not valid, NewPurgeHook fails with InvalidArgument.
+func NewPurgeHook(c PurgeConfig) (storage.Hook, error) {
+	at, err := newSite("", c.BaseURL)
+	switch {
+	case err != nil:
+		return nil, err
+	case c.Purger == nil:
+		return nil, argument.Invalid("Config.Purger", "must not be nil", "")
+	case c.OnError == nil:
+		return nil, argument.Invalid("Config.OnError", "must not be nil", "")
+	case c.Timeout != 0 && c.Timeout < time.Millisecond:
+		return nil, argument.Invalid("Config.Timeout", "must be at least 1 millisecond", "")
+	case c.Timeout == 0:
+		c.Timeout = defaultPurgeTimeout
+	}
+	h := &purgeHook{config: c, site: at, policy: backoff.New(purgeAttempts, maxPurgeDelay, c.Timeout)}
+	return h.run, nil
+}
+
+type purgeHook struct {
+	config PurgeConfig
+	site   site
+	policy *backoff.Policy
+}
+
+// run is called before an operation, and returns a function that purges after the operation.
+func (h *purgeHook) run(
+	ctx context.Context, op storage.Operation,
+) (context.Context, func(storage.Outcome), error) {
+	keys := changed(op)
+	if len(keys) == 0 {
+		return nil, nil, nil
+	}
+	return nil, func(out storage.Outcome) {
+		if mayHaveChanged(op, out.Err) {
+			h.purge(context.WithoutCancel(ctx), keys)
+		}
+	}, nil
+}
+
+// changed returns the keys whose objects an operation changes.
+func changed(op storage.Operation) []string {
+	switch op.Name {
+	case "Upload", "Copy", "Compose", "Remove", "CompleteUpload", "Restore":
+		return []string{op.Key}
+	case "Move":
+		return append([]string{op.Key}, op.Keys...)
+	case "RemoveAll", "RemoveVersions":
+		return op.Keys
+	}
+	return nil
+}
+
+// mayHaveChanged reports whether an operation that ended with err may have changed an object. If a
+// removal of several objects fails, some objects may have been removed.
+func mayHaveChanged(op storage.Operation, err error) bool {
+	return err == nil || errors.Is(err, storage.OutcomeUnknown) || op.Name == "RemoveAll" || op.Name == "RemoveVersions"
+}
+
+// purge purges the URLs of keys in batches. If a batch fails, purge continues with the next one.
+func (h *purgeHook) purge(ctx context.Context, keys []string) {
+	bounded, cancel := context.WithTimeout(ctx, h.config.Timeout)
+	defer cancel()
+	urls := make([]string, len(keys))
+	for i, key := range keys {
+		urls[i] = h.site.address(key)
+	}
+	slices.Sort(urls)
+	for batch := range slices.Chunk(slices.Compact(urls), maxPurgedTogether) {
+		if err := h.purgeBatch(bounded, batch); err != nil {
+			h.config.OnError(ctx, batch, err)
+		}
+	}
+}
+
+// purgeBatch calls the Purger until it succeeds, or fails for a reason that is not temporary.
+func (h *purgeHook) purgeBatch(ctx context.Context, urls []string) error {
+	var tried backoff.Tries
+	for {
+		err := ctx.Err()
+		if err == nil {
+			err = h.config.Purger.Purge(ctx, slices.Clone(urls))
+		}
+		if err == nil {
+			h.policy.Succeeded()
+			return nil
+		}
+		e := storage.AsError(ctx, err)
+		if ctx.Err() != nil || !storage.IsTemporary(e) {
+			return e
+		}
+		delay, again := h.policy.Allow(&tried, e.Code == storage.RateLimited, e.RetryAfter)
+		if !again || ctxtime.Sleep(ctx, delay) != nil {
+			return e
+		}
+	}
+}

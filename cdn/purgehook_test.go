@@ -1,0 +1,442 @@
+package cdn_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cdn"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A recorder is a Purger that keeps the calls, and fails as it is told.
+type recorder struct {
+	mu    sync.Mutex
+	calls [][]string
+	purge func(ctx context.Context, urls []string) error // nil means success
+}
+
+func (r *recorder) Purge(ctx context.Context, urls []string) error {
+	r.mu.Lock()
+	r.calls = append(r.calls, urls)
+	r.mu.Unlock()
+	if r.purge != nil {
+		return r.purge(ctx, urls)
+	}
+	return nil
+}
+
+// keys returns the keys of all calls, sorted.
+func (r *recorder) keys() []string {
+	var keys []string
+	for _, call := range r.calls {
+		for _, address := range call {
+			keys = append(keys, strings.TrimPrefix(address, site))
+		}
+	}
+	slices.Sort(keys)
+	return keys
+}
+
+// A failure is a call of OnError.
+type failure struct {
+	urls []string
+	err  error
+}
+
+// open returns a bucket that purges, and the failures of its purges.
+func open(t *testing.T, r *recorder, opts ...storage.OpenOption) (storage.Bucket, *[]failure) {
+	t.Helper()
+	failures := new([]failure)
+	hook, err := cdn.NewPurgeHook(cdn.PurgeConfig{
+		Purger: r, BaseURL: site,
+		OnError: func(ctx context.Context, urls []string, err error) {
+			if ctx.Err() != nil {
+				err = errors.Join(err, errors.New("the context of OnError has ended"))
+			}
+			*failures = append(*failures, failure{urls, err})
+		},
+	})
+	require.NoError(t, err)
+	b := memstore.New(append(opts, storage.WithHook(hook))...)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return b, failures
+}
+
+func put(t *testing.T, b storage.Uploader, keys ...string) {
+	t.Helper()
+	for _, key := range keys {
+		_, err := b.Upload(t.Context(), key, strings.NewReader(key))
+		require.NoError(t, err)
+	}
+}
+
+func none[T any](_ T, err error) error { return err }
+
+func TestEachOperationPurgesItsKeys(t *testing.T) {
+	versionsOf := func(ctx context.Context, b storage.Bucket, key string) ([]storage.VersionEntry, error) {
+		var all []storage.VersionEntry
+		for v, err := range storage.Versions(ctx, b, storage.WithPrefix(key)) {
+			if err != nil {
+				return nil, err
+			}
+			all = append(all, v)
+		}
+		return all, nil
+	}
+	for _, row := range []struct {
+		name string
+		do   func(ctx context.Context, b storage.Bucket) error
+		want []string
+	}{
+		{"Upload", func(ctx context.Context, b storage.Bucket) error {
+			return none(b.Upload(ctx, "new", strings.NewReader("x")))
+		}, []string{"new"}},
+		{"Writer", func(ctx context.Context, b storage.Bucket) error {
+			return none(storage.NewWriter(ctx, b, "new").Commit())
+		}, []string{"new"}},
+		{"an upload in parts", func(ctx context.Context, b storage.Bucket) error {
+			body := io.LimitReader(strings.NewReader(strings.Repeat("x", 3<<20)), 3<<20)
+			return none(b.Upload(ctx, "new", body, storage.WithPartSize(1<<20)))
+		}, []string{"new"}},
+		{
+			"Copy",
+			func(ctx context.Context, b storage.Bucket) error { return none(storage.Copy(ctx, b, "new", b, "a")) },
+			[]string{"new"},
+		},
+		{"new properties", func(ctx context.Context, b storage.Bucket) error {
+			return none(storage.Copy(ctx, b, "a", b, "a", storage.WithCacheControl("no-cache")))
+		}, []string{"a"}},
+		{
+			"Move", func(ctx context.Context, b storage.Bucket) error { return none(storage.Move(ctx, b, "a", "new")) },
+			[]string{"a", "new"},
+		},
+		{"Move by copy", func(ctx context.Context, b storage.Bucket) error {
+			return none(storage.Move(ctx, b, "a", "new", storage.WithCacheControl("no-cache")))
+		}, []string{"a", "new"}},
+		{"Compose", func(ctx context.Context, b storage.Bucket) error {
+			return none(storage.Compose(ctx, b, "new", []string{"a", "b"}))
+		}, []string{"new"}},
+		{"Append", func(ctx context.Context, b storage.Bucket) error {
+			return none(storage.Append(ctx, b, "a", []byte("x")))
+		}, []string{"a"}},
+		{"Update", func(ctx context.Context, b storage.Bucket) error {
+			change := func([]byte, *storage.Attrs) ([]byte, error) { return []byte("x"), nil }
+			return none(storage.Update(ctx, b, "a", change))
+		}, []string{"a"}},
+		{"Remove", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "a") }, []string{"a"}},
+		{
+			"Remove of nothing", func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "none") },
+			[]string{"none"},
+		},
+		{"RemoveAll", func(ctx context.Context, b storage.Bucket) error {
+			return none(storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"})))
+		}, []string{"a", "b"}},
+		{"RemoveMatching", func(ctx context.Context, b storage.Bucket) error {
+			return none(storage.RemoveMatching(ctx, b, nil))
+		}, []string{"a", "b"}},
+		{"the end of an open upload", func(ctx context.Context, b storage.Bucket) error {
+			u, err := storage.BeginUpload(ctx, b, "new")
+			if err != nil {
+				return err
+			}
+			return errors.Join(none(u.PutPart(ctx, 1, strings.NewReader("x"))), none(u.Complete(ctx)))
+		}, []string{"new"}},
+		{"an open upload that is dropped", func(ctx context.Context, b storage.Bucket) error {
+			u, err := storage.BeginUpload(ctx, b, "new")
+			if err != nil {
+				return err
+			}
+			return errors.Join(none(u.PutPart(ctx, 1, strings.NewReader("x"))), u.Abort(ctx))
+		}, nil},
+		{"RemoveVersions", func(ctx context.Context, b storage.Bucket) error {
+			versions, err := versionsOf(ctx, b, "a")
+			return errors.Join(err, none(storage.RemoveVersions(ctx, b, slices.Values(versions))))
+		}, []string{"a"}},
+		{"Remove of a version", func(ctx context.Context, b storage.Bucket) error {
+			versions, err := versionsOf(ctx, b, "a")
+			return errors.Join(err, b.Remove(ctx, "a", storage.WithVersion(versions[0].Version)))
+		}, []string{"a"}},
+		{"a version made current", func(ctx context.Context, b storage.Bucket) error {
+			versions, err := versionsOf(ctx, b, "a")
+			return errors.Join(err, none(storage.Copy(ctx, b, "a", b, "a", storage.WithVersion(versions[0].Version))))
+		}, []string{"a"}},
+		{
+			"Restore", func(ctx context.Context, b storage.Bucket) error { return storage.Restore(ctx, b, "a") },
+			[]string{"a"},
+		},
+		{"a view of a folder", func(ctx context.Context, b storage.Bucket) error {
+			return none(storage.Prefixed(b, "folder/").Upload(ctx, "c d", strings.NewReader("x")))
+		}, []string{"folder/c%20d"}},
+		{"reads", func(ctx context.Context, b storage.Bucket) error {
+			_, _, err := storage.ReadAll(ctx, b, "a")
+			for _, failed := range b.List(ctx) {
+				err = errors.Join(err, failed)
+			}
+			return errors.Join(err, none(b.Attrs(ctx, "a")), none(b.Exists(ctx, "a")), none(storage.Tags(ctx, b, "a")))
+		}, nil},
+		{"tags", func(ctx context.Context, b storage.Bucket) error {
+			return storage.SetTags(ctx, b, "a", map[string]string{"k": "v"})
+		}, nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := &recorder{}
+			b, failures := open(t, r, storage.WithVersioning(true))
+			put(t, b, "a", "b")
+			r.calls = nil
+			require.NoError(t, row.do(t.Context(), b))
+			require.Equal(t, row.want, r.keys())
+			require.Empty(t, *failures)
+		})
+	}
+}
+
+func TestNothingIsPurgedBeforeTheWrite(t *testing.T) {
+	inner := memstore.NewDriver(memstore.Config{})
+	r := &recorder{purge: func(ctx context.Context, _ []string) error {
+		_, err := inner.Head(ctx, &driver.GetRequest{Key: "a", Length: -1})
+		return err
+	}}
+	b, failures := open(t, r, driver.WithLayer(func(driver.Driver) driver.Driver { return inner }))
+	put(t, b, "a")
+	require.Equal(t, []string{"a"}, r.keys())
+	require.Empty(t, *failures)
+}
+
+func TestOutcomes(t *testing.T) {
+	upload := func(ctx context.Context, b storage.Bucket) error {
+		return none(b.Upload(ctx, "a", strings.NewReader("new")))
+	}
+	removal := func(ctx context.Context, b storage.Bucket) error {
+		return none(storage.RemoveAll(ctx, b, slices.Values([]string{"a", "b"})))
+	}
+	for _, row := range []struct {
+		name  string
+		rules []faults.Rule
+		do    func(ctx context.Context, b storage.Bucket) error
+		want  []string
+		code  storage.Code
+	}{
+		{
+			name: "a failure", rules: []faults.Rule{faults.Fail(faults.Put).WithError(storage.PermissionDenied)},
+			do: upload, code: storage.PermissionDenied,
+		},
+		{name: "a condition that does not hold", do: func(ctx context.Context, b storage.Bucket) error {
+			return none(b.Upload(ctx, "a", strings.NewReader("new"), storage.IfAbsent()))
+		}, code: storage.PreconditionFailed},
+		{name: "a retry", rules: []faults.Rule{faults.Fail(faults.Put).Nth(1)}, do: upload, want: []string{"a"}},
+		{
+			name: "a lost response that was reconciled", rules: []faults.Rule{faults.DropResponse(faults.Put).Nth(1)},
+			do: upload, want: []string{"a"},
+		},
+		{
+			name: "an unknown outcome", do: upload,
+			rules: []faults.Rule{faults.DropResponse(faults.Put), faults.Fail(faults.Head)},
+			want:  []string{"a"}, code: storage.OutcomeUnknown,
+		},
+		{
+			name: "a removal of which a part failed", do: removal,
+			want: []string{"a", "b"}, code: storage.PermissionDenied,
+			rules: []faults.Rule{
+				faults.Fail(faults.Delete | faults.DeleteBatch).ForKey("a").WithError(storage.PermissionDenied),
+			},
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := &recorder{}
+			injected := faults.New(row.rules...)
+			inner := memstore.NewDriver(memstore.Config{})
+			b, failures := open(t, r, storage.WithRetry(storage.RetryPolicy{Attempts: 2, MaxDelay: 1}),
+				driver.WithLayer(func(driver.Driver) driver.Driver { return injected.Layer()(inner) }))
+			for _, key := range []string{"a", "b"} {
+				_, err := inner.Put(t.Context(), &driver.PutRequest{Key: key, Body: strings.NewReader(key), Size: 1})
+				require.NoError(t, err)
+			}
+			err := row.do(t.Context(), b)
+			if row.code == "" {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, row.code)
+			}
+			require.Equal(t, row.want, r.keys())
+			require.Empty(t, *failures)
+		})
+	}
+}
+
+func TestAWriteSucceedsAlthoughItsPurgeFails(t *testing.T) {
+	refused := &storage.Error{Code: storage.PermissionDenied, Op: "Purge", Provider: "cdn"}
+	r := &recorder{purge: func(context.Context, []string) error { return refused }}
+	b, failures := open(t, r)
+	attrs, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
+	require.NoError(t, err)
+	require.Equal(t, "a", attrs.Key)
+	require.Len(t, r.calls, 1, "the refusal does not pass")
+	require.Len(t, *failures, 1)
+	require.Equal(t, []string{site + "a"}, (*failures)[0].urls)
+	require.ErrorIs(t, (*failures)[0].err, storage.PermissionDenied)
+}
+
+// ending is a driver that ends the caller's context when it has stored an object.
+type ending struct {
+	driver.Driver
+	end context.CancelFunc
+}
+
+func (d ending) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	attrs, err := d.Driver.Put(ctx, r)
+	d.end()
+	return attrs, err
+}
+
+func TestAPurgeDoesNotEndWithTheCallersContext(t *testing.T) {
+	type key struct{}
+	ctx, cancel := context.WithCancel(context.WithValue(t.Context(), key{}, "value"))
+	r := &recorder{purge: func(ctx context.Context, _ []string) error {
+		if ctx.Value(key{}) != "value" {
+			return storage.Internal
+		}
+		return ctx.Err()
+	}}
+	b, failures := open(t, r, driver.WithLayer(func(d driver.Driver) driver.Driver { return ending{d, cancel} }))
+	_, _ = b.Upload(ctx, "a", strings.NewReader("x"))
+	require.Error(t, ctx.Err())
+	require.Equal(t, []string{"a"}, r.keys())
+	require.Empty(t, *failures)
+}
+
+func TestAPurgeIsRepeated(t *testing.T) {
+	busy := func(code storage.Code) error { return &storage.Error{Code: code, RetryAfter: 2 * time.Second} }
+	for _, row := range []struct {
+		name     string
+		errs     []error // of the calls; then nil
+		calls    int
+		failures int
+	}{
+		{"a success", nil, 1, 0},
+		{"out of reach once", []error{busy(storage.Unavailable)}, 2, 0},
+		{"busy four times", slices.Repeat([]error{busy(storage.RateLimited)}, 4), 5, 0},
+		{"busy for too long", slices.Repeat([]error{busy(storage.RateLimited)}, 9), 5, 1},
+		{"a bare code", []error{storage.Unavailable}, 2, 0},
+		{"an error that does not pass", []error{storage.InvalidArgument}, 1, 1},
+		{"an error of a user's own", []error{errors.New("broken")}, 1, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				errs := row.errs
+				r := &recorder{purge: func(context.Context, []string) error {
+					if len(errs) == 0 {
+						return nil
+					}
+					err := errs[0]
+					errs = errs[1:]
+					return err
+				}}
+				b, failures := open(t, r)
+				put(t, b, "a")
+				require.Len(t, r.calls, row.calls)
+				require.Len(t, *failures, row.failures)
+			})
+		})
+	}
+}
+
+func TestAPurgeIsBoundedInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := &recorder{purge: func(ctx context.Context, _ []string) error {
+			<-ctx.Done()
+			return ctx.Err()
+		}}
+		b, failures := open(t, r)
+		put(t, b, "a")
+		require.Len(t, r.calls, 1)
+		require.Len(t, *failures, 1)
+		require.ErrorIs(t, (*failures)[0].err, storage.DeadlineExceeded)
+		require.NotContains(t, (*failures)[0].err.Error(), "OnError", "the time of OnError is not that of the purge")
+
+		begun := time.Now()
+		_, err := storage.RemoveAll(t.Context(), b, manyKeys(250))
+		require.NoError(t, err)
+		require.Equal(
+			t,
+			30*time.Second,
+			time.Since(begun),
+			"the bound is that of the operation, whatever the number of batches",
+		)
+		told := 0
+		for _, f := range (*failures)[1:] {
+			told += len(f.urls)
+		}
+		require.Equal(t, 250, told, "nothing is silent")
+	})
+}
+
+func manyKeys(n int) func(func(string) bool) {
+	return func(yield func(string) bool) {
+		for i := 0; i < n && yield(fmt.Sprintf("%03d", i)); i++ {
+		}
+	}
+}
+
+func TestManyKeysArePurgedInBatches(t *testing.T) {
+	r := &recorder{purge: func(_ context.Context, urls []string) error {
+		if urls[0] == site+"100" {
+			return storage.PermissionDenied
+		}
+		return nil
+	}}
+	b, failures := open(t, r)
+	_, err := storage.RemoveAll(t.Context(), b, manyKeys(250))
+	require.NoError(t, err)
+	var sizes []int
+	for _, call := range r.calls {
+		sizes = append(sizes, len(call))
+	}
+	require.Equal(t, []int{100, 100, 50}, sizes)
+	require.Len(t, *failures, 1, "a batch that fails prevents no other")
+	require.Len(t, (*failures)[0].urls, 100)
+}
+
+func TestAPurgerMayChangeItsArgument(t *testing.T) {
+	r := &recorder{purge: func(_ context.Context, urls []string) error {
+		clear(urls)
+		return storage.PermissionDenied
+	}}
+	b, failures := open(t, r)
+	put(t, b, "a")
+	require.Len(t, *failures, 1)
+	require.Equal(t, []string{site + "a"}, (*failures)[0].urls)
+}
+
+func TestPurgeConfigurationsAreChecked(t *testing.T) {
+	for _, row := range []struct {
+		name, says string
+		change     func(*cdn.PurgeConfig)
+	}{
+		{"no address", "BaseURL", func(c *cdn.PurgeConfig) { c.BaseURL = "" }},
+		{"no purger", "Purger", func(c *cdn.PurgeConfig) { c.Purger = nil }},
+		{"failures would be silent", "OnError", func(c *cdn.PurgeConfig) { c.OnError = nil }},
+		{"no time", "Timeout", func(c *cdn.PurgeConfig) { c.Timeout = 1 }},
+		{"negative time", "Timeout", func(c *cdn.PurgeConfig) { c.Timeout = -time.Second }},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := cdn.PurgeConfig{Purger: &recorder{}, BaseURL: site, OnError: func(context.Context, []string, error) {}}
+			row.change(&c)
+			_, err := cdn.NewPurgeHook(c)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, "Config."+row.says)
+		})
+	}
+}

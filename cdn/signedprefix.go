@@ -1,0 +1,45 @@
+package cdn
+
+import (
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage/internal/argument"
+)
+
+// A SignedPrefix lets its holder read every object below a prefix, until it expires. Use it for a
+// video of many segments, or for a gallery. The cookies and the URLs give the same permission. The
+// CDN only compares the beginning of a path. Therefore the origin must not resolve ".." in paths,
+// and object stores do not resolve it. Formatted as text or JSON, it shows no signature.
+type SignedPrefix struct {
+	Prefix    string    `json:"prefix"`    // "" or a prefix that ends in "/"
+	ExpiresAt time.Time `json:"expiresAt"` // UTC
+	// Set the Cookies by [http.SetCookie], in a response of a host that shares their domain with
+	// the CDN. They are Secure and HttpOnly, have SameSite=Lax, and end with the browser's session.
+	// The slice is nil for Bunny, which reads no cookies.
+	Cookies []*http.Cookie `json:"-"`
+
+	site  *site
+	query string
+}
+
+// URL returns the signed URL of an object below the prefix. A player may append the query of this URL to the URLs of
+// other objects below the prefix. If key does not begin with the prefix, or is not valid, URL fails with
+// InvalidArgument.
+func (p *SignedPrefix) URL(key string) (string, error) {
+	const op = "SignedPrefix.URL"
+	if err := p.site.checkKey(op, key); err != nil {
+		return "", err
+	}
+	if !strings.HasPrefix(key, p.Prefix) {
+		return "", p.site.located(op, key, argument.Invalid("key", "must begin with the prefix", ""))
+	}
+	return p.site.address(key) + "?" + p.query, nil
+}
+
+// Format writes the prefix and the expiry, and no signature. It ignores the verb.
+func (p SignedPrefix) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "{Prefix:%q ExpiresAt:%s}", p.Prefix, p.ExpiresAt.Format(time.RFC3339))
+}

@@ -1,0 +1,128 @@
+package cdn
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/urlpath"
+)
+
+// A site is the address at which a CDN serves a bucket.
+type site struct {
+	provider string
+	base     string // ends in "/"
+	host     string // without port
+	path     string // escaped path of base
+	now      func() time.Time
+
+	forwardHint string // hint for an option that needs parameters which the CDN does not pass on
+	unescaped   bool   // true if the CDN can sign only keys that need no escape
+}
+
+// newSite returns the site for a base URL. It refuses a URL with characters that are wildcards in a
+// policy or that JSON escapes.
+func newSite(provider, base string) (site, error) {
+	u, err := url.Parse(base)
+	switch {
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", u.User != nil,
+		strings.ContainsAny(base, "?#"):
+		return site{}, argument.Invalid(
+			"Config.BaseURL", "must be an http or https address without user, query or fragment", "",
+		)
+	case strings.ContainsFunc(base, func(r rune) bool { return !plain(r) && r != '%' }):
+		return site{}, argument.Invalid(
+			"Config.BaseURL", `must have only letters, digits and "-._~/:[]%"`, "escape other characters of its path",
+		)
+	case keyrule.Any(strings.Trim(u.Path, "/")) != "" && strings.Trim(u.Path, "/") != "":
+		return site{}, argument.Invalid("Config.BaseURL", `must not have a path with a segment "." or ".."`, "")
+	}
+	base = strings.TrimSuffix(base, "/") + "/"
+	path := strings.TrimSuffix(u.EscapedPath(), "/") + "/"
+	return site{provider: provider, base: base, host: u.Hostname(), path: path, now: time.Now}, nil
+}
+
+// plain reports whether a character of a base URL has no special meaning in a URL or in a policy.
+func plain(r rune) bool {
+	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || strings.ContainsRune("-._~/:[]", r)
+}
+
+// format writes only the base URL, because the other fields of a signer are secrets.
+func (s *site) format(f fmt.State) { _, _ = fmt.Fprintf(f, "{BaseURL:%s}", s.base) }
+
+// address returns the URL of an object.
+func (s *site) address(key string) string { return s.base + urlpath.Escape(key) }
+
+// cookie returns a cookie that browsers send with requests for objects below a prefix.
+func (s *site) cookie(domain, prefix, name, value string) *http.Cookie {
+	return &http.Cookie{
+		Name: name, Value: value, Domain: domain, Path: s.path + urlpath.Escape(prefix),
+		Secure: true, HttpOnly: true, SameSite: http.SameSiteLaxMode,
+	}
+}
+
+// cookieDomain returns the domain of cookies: the given domain or, if that is empty, the host. If
+// the host does not belong to the given domain, cookieDomain fails, because browsers would never
+// send the cookies to the CDN.
+func (s *site) cookieDomain(given string) (string, error) {
+	if given == "" {
+		return s.host, nil
+	}
+	given = strings.ToLower(strings.TrimPrefix(given, "."))
+	if host := strings.ToLower(s.host); given == "" || host != given && !strings.HasSuffix(host, "."+given) {
+		return "", argument.Invalid(
+			"Config.CookieDomain", "must be the host of BaseURL, or a domain that it belongs to", "",
+		)
+	}
+	return given, nil
+}
+
+// checkKey returns an error if an object cannot have a URL at the CDN.
+func (s *site) checkKey(op, key string) error {
+	return s.check(op, key, "key", keyrule.Any(key))
+}
+
+// checkPrefix returns an error if a prefix cannot be signed. A prefix must not end within a name:
+// users/4 would also permit users/42/.
+func (s *site) checkPrefix(op, prefix string) error {
+	rule := ""
+	switch {
+	case prefix == "":
+		return nil
+	case !strings.HasSuffix(prefix, "/"):
+		rule = `must be "" or end in "/"`
+	default:
+		rule = keyrule.Any(prefix)
+	}
+	return s.check(op, prefix, "prefix", rule)
+}
+
+func (s *site) check(op, key, name, rule string) error {
+	switch {
+	case rule != "":
+		return s.located(op, key, argument.Invalid(name, rule, ""))
+	case s.unescaped && urlpath.Escape(key) != key:
+		return s.unsupported(op, key, "a key with characters that a URL escapes", "")
+	}
+	return nil
+}
+
+// unsupported returns the error for an option or key that the CDN cannot sign. The parameter what
+// names that option or key.
+func (s *site) unsupported(op, key, what, hint string) error {
+	return s.located(op, key, &storage.Error{
+		Code: storage.Unsupported, Err: errors.New("the CDN cannot sign " + what), Hint: hint,
+	})
+}
+
+// located adds the operation, the CDN and the key to e.
+func (s *site) located(op, key string, e *storage.Error) *storage.Error {
+	e.Op, e.Provider, e.Key = op, s.provider, key
+	return e
+}

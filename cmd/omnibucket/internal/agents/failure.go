@@ -1,0 +1,92 @@
+package agents
+
+import (
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/keyrule"
+)
+
+// A refusal is an error of this server itself, not of a store. So it holds no secrets, and an agent
+// may read all of it.
+type refusal string
+
+func (r refusal) Error() string { return string(storage.InvalidArgument) + ": " + string(r) }
+
+// advice says what an agent can do about an error of a store. Only these texts reach the agent: the error of a store
+// may have names of buckets, hosts, accounts and paths.
+var advice = map[storage.Code]string{
+	storage.ObjectNotFound:      "no object has this key; list shows which keys exist",
+	storage.BucketNotFound:      "the location of this server does not exist",
+	storage.PreconditionFailed:  "the object exists, or is not the revision that the call names",
+	storage.Changed:             "another program replaced or removed the object meanwhile; read it again",
+	storage.InvalidArgument:     "the store does not accept this call",
+	storage.RangeNotSatisfiable: "offset is past the end of the object; stat shows its size",
+	storage.PermissionDenied:    "the store does not let this server do that",
+	storage.Unauthenticated:     "the store does not accept the credentials of this server; its owner must act",
+	storage.ChecksumMismatch: "the bytes are damaged, or not written here; " +
+		"if a second call fails, its owner must act",
+	storage.TooLarge:         "the store has a lower limit",
+	storage.Archived:         "the object is in an archive; its owner must restore it first",
+	storage.Locked:           "a retention or a hold protects the object",
+	storage.RateLimited:      "the store is busy; wait for a minute",
+	storage.Unavailable:      "the store cannot be reached; wait for a minute",
+	storage.Unsupported:      "this store or location cannot do that",
+	storage.OutcomeUnknown:   "the change may have been made; use stat before you repeat it",
+	storage.Canceled:         "the call was canceled",
+	storage.DeadlineExceeded: "the call took too long",
+}
+
+// failure returns an error for the agent that reveals nothing about the store. If the owner of the
+// server can act on err, failure also reports err to the owner.
+func (s *server) failure(ctx context.Context, tool string, err error) error {
+	var own refusal
+	if err == nil || errors.As(err, &own) {
+		return err
+	}
+	code := storage.AsError(ctx, err).Code
+	if errors.Is(err, storage.OutcomeUnknown) {
+		code = storage.OutcomeUnknown
+	}
+	switch code {
+	case storage.ObjectNotFound, storage.PreconditionFailed, storage.RangeNotSatisfiable, storage.Canceled:
+	default:
+		s.report(err)
+	}
+	hint, known := advice[code]
+	switch {
+	case !known:
+		code, hint = storage.Internal, "the owner of the server finds the reason in its log"
+	case code == storage.Unsupported && tool == toolLink:
+		hint = "this location cannot sign links; use read"
+	case code == storage.Unsupported && (tool == toolWrite || tool == toolMove):
+		hint = "this store cannot ensure the condition of the call; the owner of the server finds the reason in its log"
+	}
+	return errors.New(string(code) + ": " + hint)
+}
+
+// orForeign returns err, unless err says that the revision is not one of this store. Then orForeign
+// returns a refusal about the argument ifRevision.
+func orForeign(err error, revision string) error {
+	if revision != "" && storage.CodeOf(err) == storage.InvalidArgument {
+		return refusal("ifRevision must be a revision that stat or read returned")
+	}
+	return err
+}
+
+// checkKey refuses a key that no store accepts, such as one that leads out of a folder.
+func checkKey(argument, key string) error {
+	if rule := keyrule.Any(key); rule != "" {
+		return refusal(argument + " " + rule)
+	}
+	return nil
+}
+
+// checkNewKey refuses a key for a new object if some store could not hold it.
+func checkNewKey(argument, key string) error {
+	if rule := keyrule.Write(key); rule != "" {
+		return refusal(argument + " " + rule)
+	}
+	return nil
+}

@@ -1,0 +1,226 @@
+package agents
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+const readWith = `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"read","arguments":%s}}`
+
+// answer sends a message and returns the response to it.
+func answer(t *testing.T, in io.Writer, out *bufio.Reader, message string) string {
+	t.Helper()
+	sent := make(chan error, 1)
+	go func() {
+		_, err := io.WriteString(in, message+"\n")
+		sent <- err
+	}()
+	line, err := out.ReadString('\n')
+	require.NoError(t, err)
+	require.NoError(t, <-sent)
+	return line
+}
+
+func TestErrorsAreShort(t *testing.T) {
+	long := strings.Repeat("x", 60<<10)
+	many := strings.Repeat("{},", 10_000)
+	s, _ := watching(t, rules{tools: []string{toolRead, toolWrite}, concurrency: 1, maxWrite: 1 << 20})
+	in, out := onLines(t, s)
+	answer(t, in, out, strings.TrimSpace(hello))
+	site := httptest.NewServer(s.timed(s.handler("token")))
+	defer site.Close()
+	for _, row := range []struct{ name, message, want string }{
+		{"many values", fmt.Sprintf(readWith, `{"key":[`+many+`1]}`), errManyParts.Error()},
+		{"many names", fmt.Sprintf(readWith, `{"key":1`+strings.Repeat(`,"a":1`, 5000)+`}`), errManyParts.Error()},
+		{"a long read", fmt.Sprintf(readWith, `{"key":"`+long+long+`"}`), errLong.Error()},
+		{"a long value of another type", fmt.Sprintf(readWith, `{"key":["`+long+`"]}`), "key must be a string"},
+		{"a long name", fmt.Sprintf(readWith, `{"`+long+`":1}`), "read has no argument"},
+		{"other params", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":["` + long + `"]}`, "…"},
+		{"an unknown tool", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + long + `"}}`, "…"},
+		{"an unknown method", `{"jsonrpc":"2.0","id":1,"method":"` + long + `"}`, "not"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			line := answer(t, in, out, row.message)
+			require.Less(t, len(line), 2*maxError)
+			require.Contains(t, line, row.want)
+			status, text := posted(t, site, row.message)
+			require.Less(t, len(text), 2*maxError, "%d: %.200s", status, text)
+		})
+	}
+}
+
+// posted returns the response to a message.
+func posted(t *testing.T, site *httptest.Server, message string) (status int, text string) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodPost, site.URL+path, strings.NewReader(message))
+	require.NoError(t, err)
+	r.Header = http.Header{
+		"Authorization": {"Bearer token"}, "Content-Type": {"application/json"},
+		"Accept": {"application/json, text/event-stream"}, "Mcp-Protocol-Version": {"2025-06-18"},
+	}
+	response, err := site.Client().Do(r)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	return response.StatusCode, string(body)
+}
+
+func TestMessagesAreShortWithoutWrite(t *testing.T) {
+	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1 << 20})
+	require.Equal(t, 64<<10, s.maxMessage())
+	site := httptest.NewServer(s.timed(s.handler("token")))
+	defer site.Close()
+	status, _ := posted(t, site, fmt.Sprintf(readWith, `{"key":"`+strings.Repeat("x", 64<<10)+`"}`))
+	require.Equal(t, http.StatusRequestEntityTooLarge, status)
+}
+
+func TestPartsWithinTextDoNotCount(t *testing.T) {
+	require.False(t, hasManyParts([]byte(`{"text":"`+strings.Repeat(`,{[\"\\`, 2*maxParts)+`"}`)))
+	require.True(t, hasManyParts([]byte(`{"text\\":`+strings.Repeat(`[`, maxParts))))
+	require.False(t, hasManyParts([]byte(strings.Repeat(`[`, maxParts))))
+}
+
+func TestArguments(t *testing.T) {
+	schema := schemaOf[writeIn](true)
+	readSchema := schemaOf[readIn](true)
+	var written writeIn
+	require.NoError(t, decode("write", schema, json.RawMessage(`{"key":"a","text":null,"overwrite":true}`), &written))
+	require.Equal(t, writeIn{Key: "a", Overwrite: true}, written)
+	var read readIn
+	text := json.RawMessage(` {"key" : "a" , "offset": 1e3, "length":16.0} `)
+	require.NoError(t, decode("read", readSchema, text, &read))
+	require.Equal(t, readIn{Key: "a", Offset: 1000, Length: 16}, read)
+	for _, row := range []struct{ args, want string }{
+		{``, "key must be given"},
+		{`null`, "key must be given"},
+		{`[]`, "arguments must be an object"},
+		{`{"key":1}`, "key must be a string"},
+		{`{"key":null}`, "key must be a string"},
+		{`{"key":"a","Offset":1}`, `read has no argument "Offset"`},
+		{`{"key":"a","offset":"1"}`, "offset must be an integer"},
+		{`{"key":"a","offset":1.5}`, "offset must be an integer"},
+		{`{"key":"a","offset":1e999}`, "offset must be an integer"},
+		{`{"key":"a","offset":9223372036854775807}`, "offset must be at most 9007199254740991"},
+	} {
+		err := decode("read", readSchema, json.RawMessage(row.args), &readIn{})
+		require.EqualError(t, err, "invalid argument: "+row.want, row.args)
+	}
+	err := decode("write", schema, json.RawMessage(`{"key":"a","overwrite":1}`), &writeIn{})
+	require.EqualError(t, err, "invalid argument: overwrite must be true or false")
+}
+
+func TestAFullServerStillReadsItsClient(t *testing.T) {
+	s, w := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
+	w.wait, w.began = make(chan struct{}), make(chan struct{}, 4)
+	in, out := onLines(t, s)
+	answer(t, in, out, strings.TrimSpace(hello))
+	for id := range openCalls {
+		_, err := fmt.Fprintf(in, read, id, 16)
+		require.NoError(t, err)
+	}
+	<-w.began
+	require.JSONEq(
+		t, `{"jsonrpc":"2.0","id":9,"error":{"code":-32000,"message":"too many open calls; wait for responses"}}`,
+		answer(t, in, out, strings.TrimSpace(fmt.Sprintf(read, 9, 16))),
+	)
+	pong := answer(t, in, out, `{"jsonrpc":"2.0","id":10,"method":"ping"}`)
+	require.JSONEq(t, `{"jsonrpc":"2.0","id":10,"result":{}}`, pong)
+	canceled := answer(t, in, out, `{"jsonrpc":"2.0","method":"notifications/cancelled","params":{"requestId":1}}`)
+	require.Contains(t, canceled, "the call was canceled")
+	_, err := fmt.Fprintf(in, read, 11, 16) // there is room for it
+	require.NoError(t, err)
+	require.Contains(t, answer(t, in, out, strings.TrimSpace(fmt.Sprintf(read, 12, 16))), "too many open calls")
+	require.NoError(t, in.Close())
+	require.Eventually(t, func() bool { return w.now.Load() == 0 }, 10*time.Second, time.Millisecond)
+}
+
+func TestOpenCallsAreBoundedInBytes(t *testing.T) {
+	l := &lines{maxCalls: 100, open: map[jsonrpc.ID]int{}}
+	call := func(n float64) *jsonrpc.Request {
+		id, err := jsonrpc.MakeID(n)
+		require.NoError(t, err)
+		return &jsonrpc.Request{ID: id, Method: methodCall}
+	}
+	require.NoError(t, l.begin(call(1), openBytes))
+	require.ErrorContains(t, l.begin(call(2), 1), "too many open calls")
+	l.end(call(1).ID)
+	require.NoError(t, l.begin(call(2), 1))
+}
+
+// A client that reads nothing has its turn only for a while.
+func TestAClientThatReadsNoResponseIsGivenUp(t *testing.T) {
+	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
+	s.sendTime = 100 * time.Millisecond
+	handler := s.timed(s.handler("token"))
+	site := httptest.NewUnstartedServer(handler)
+	site.Listener = smallBuffers{site.Listener}
+	site.Start()
+	defer site.Close()
+	connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", site.Listener.Addr().String())
+	require.NoError(t, err)
+	defer func() { _ = connection.Close() }()
+	require.NoError(t, connection.(*net.TCPConn).SetReadBuffer(2048))
+	call := fmt.Sprintf(read, 1, maxRead)
+	for range 10 {
+		_, err = fmt.Fprintf(connection, headers("Authorization: Bearer token\r\n")+"%s", len(call), call)
+		require.NoError(t, err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	defer cancel()
+	require.Positive(t, post(ctx, site, strings.NewReader(fmt.Sprintf(read, 1, 16))))
+}
+
+type smallBuffers struct{ net.Listener }
+
+func (s smallBuffers) Accept() (net.Conn, error) {
+	c, err := s.Listener.Accept()
+	if tcp, ok := c.(*net.TCPConn); ok {
+		_ = tcp.SetWriteBuffer(2048)
+	}
+	return c, err
+}
+
+func headers(more string) string {
+	return "POST " + path + " HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n" +
+		"Accept: application/json, text/event-stream\r\n" + more + "Content-Length: %d\r\n\r\n"
+}
+
+// A client without the token gets its answer at once, and does not keep the connection.
+func TestAClientWithoutATokenIsRefusedBeforeItsBody(t *testing.T) {
+	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
+	site := httptest.NewServer(s.timed(s.handler("token")))
+	defer site.Close()
+	for _, more := range []string{"", "Origin: https://other.test\r\n"} {
+		connection, err := (&net.Dialer{}).DialContext(t.Context(), "tcp", site.Listener.Addr().String())
+		require.NoError(t, err)
+		require.NoError(t, connection.SetDeadline(time.Now().Add(10*time.Second)))
+		_, err = fmt.Fprintf(connection, headers(more), 1000)
+		require.NoError(t, err)
+		response, err := io.ReadAll(connection) // until the server closes it
+		require.NoError(t, err)
+		require.Regexp(t, `^HTTP/1.1 40[13] `, string(response))
+		require.NoError(t, connection.Close())
+	}
+}
+
+func TestAdviceForDamage(t *testing.T) {
+	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1, maxWrite: 1})
+	s.report = func(error) {}
+	err := s.failure(t.Context(), toolRead, storage.ChecksumMismatch)
+	require.ErrorContains(t, err, "if a second call fails, its owner must act")
+}

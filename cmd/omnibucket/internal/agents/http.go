@@ -1,0 +1,281 @@
+package agents
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/subtle"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/internal/drain"
+	"github.com/omnibucket/storage/internal/hostname"
+	"github.com/omnibucket/storage/internal/httpserver"
+)
+
+const (
+	// tokenVariable is the environment variable that sets the token that clients must send.
+	tokenVariable = "OMNIBUCKET_MCP_TOKEN"
+	minToken      = 16 // bytes
+
+	// path is the path of the server's URL. Clients expect it by convention.
+	path = "/mcp"
+	// maxWaiting is the largest number of accepted requests, including those that wait for their
+	// turn. Further requests fail.
+	maxWaiting = 1024
+	// maxLarge is how many requests with a large body are processed at the same time. A body is
+	// large if it is longer than largeBody or if its length is unknown. With the default of
+	// --max-write, no body exceeds largeBody.
+	maxLarge  = 2
+	largeBody = 2<<20 + shortMessage
+	// maxDrain is how many bytes of a too long message the server reads before it closes the
+	// connection. Without that, the client might not see the response.
+	maxDrain = 4 << 20
+	// defaultBodyTime is how long a client may take to send the body of a request.
+	defaultBodyTime = 30 * time.Second
+	// defaultSendTime is how long a client may take to read a part of a response.
+	defaultSendTime = 30 * time.Second
+)
+
+// serveHTTP serves clients until ctx is done. It keeps no sessions: each request contains one call,
+// and its response contains the result.
+func (s *server) serveHTTP(ctx context.Context, p *program.Program, f *flags) error {
+	token, generated, err := tokenOf(p)
+	if err != nil {
+		return err
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", f.listen)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }()
+	names := hostname.WithOwn(f.domains)
+	if generated {
+		_, _ = fmt.Fprintf(
+			p.Around.Err, "# The token of clients is valid until this server ends:\nexport %s=%s\n",
+			tokenVariable, token,
+		)
+	}
+	if at, ok := listener.Addr().(*net.TCPAddr); !ok || !at.IP.IsLoopback() {
+		_, _ = fmt.Fprintln(
+			p.Around.Err,
+			"# The token travels without TLS: put a proxy with TLS in front of this server.",
+		)
+	}
+	p.PrintURL("http://" + httpserver.ReachableAddress(listener.Addr()) + path)
+	return httpserver.Serve(ctx, listener, s.timed(httpserver.Guard(listener.Addr(), names, s.handler(token))))
+}
+
+// tokenOf returns the token from the environment. If the environment has none, tokenOf generates
+// one.
+func tokenOf(p *program.Program) (token string, generated bool, err error) {
+	token, _ = p.Around.Lookup(tokenVariable)
+	switch {
+	case token == "":
+		return rand.Text(), true, nil
+	case len(token) < minToken || strings.ContainsFunc(token, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return "", false, argument.Invalid(
+			tokenVariable+" must have at least 16 letters, digits and signs", "leave it out to get a new token",
+		)
+	}
+	return token, false, nil
+}
+
+// handler serves requests that have the token. It also refuses requests that a web page of another
+// origin sends, although such a page cannot know the token.
+func (s *server) handler(token string) http.Handler {
+	protocol := mcp.NewStreamableHTTPHandler(
+		func(*http.Request) *mcp.Server { return s.protocol },
+		&mcp.StreamableHTTPOptions{
+			Stateless: true, JSONResponse: true, PropagateRequestCancellation: true,
+			MaxRequestBodyBytes: int64(s.maxMessage()),
+			// The SDK's check of the Host header would refuse the names of --domain.
+			// httpserver.Guard checks the header instead.
+			DisableLocalhostProtection: true,
+		},
+	)
+	mux := http.NewServeMux()
+	mux.Handle(path, withToken(token, s.oneAtATime(protocol)))
+	return http.NewCrossOriginProtection().Handler(mux)
+}
+
+// withToken refuses requests without the token.
+func withToken(token string, next http.Handler) http.Handler {
+	want := sha256.Sum256([]byte(token))
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		scheme, given, _ := strings.Cut(r.Header.Get("Authorization"), " ")
+		got := sha256.Sum256([]byte(given))
+		if !strings.EqualFold(scheme, "Bearer") || subtle.ConstantTimeCompare(got[:], want[:]) != 1 {
+			w.Header().Set("WWW-Authenticate", "Bearer")
+			http.Error(w, "the header Authorization must have the token of this server", http.StatusUnauthorized)
+			return
+		}
+		next.ServeHTTP(w, r)
+	})
+}
+
+// oneAtATime limits how many requests are in memory. Further requests wait. It refuses a batch of
+// calls, because all responses to a batch would be in memory at the same time.
+func (s *server) oneAtATime(next http.Handler) http.Handler {
+	working := make(chan struct{}, s.rules.concurrency)
+	waiting := make(chan struct{}, maxWaiting)
+	large := make(chan struct{}, maxLarge)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case waiting <- struct{}{}:
+			defer func() { <-waiting }()
+		default:
+			w.Header().Set("Retry-After", "1")
+			http.Error(w, "too many requests wait", http.StatusServiceUnavailable)
+			return
+		}
+		if r.ContentLength > int64(s.maxMessage()) {
+			drain.Respond(r.Context(), w, r.Body, maxDrain, func() { tooLong(w) })
+			return
+		}
+		if length := r.ContentLength; s.maxMessage() > largeBody && (length < 0 || length > largeBody) {
+			select {
+			case large <- struct{}{}:
+				defer func() { <-large }()
+			case <-r.Context().Done():
+				return
+			}
+		}
+		select {
+		case working <- struct{}{}:
+			defer func() { <-working }()
+		case <-r.Context().Done():
+			return
+		}
+		_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(s.bodyTime))
+		message, err := s.messageOf(w, r)
+		if err != nil {
+			http.Error(w, err.Error(), statusOf(err))
+			return
+		}
+		r = r.WithContext(withEnd(r.Context()))
+		r.Body = io.NopCloser(bytes.NewReader(message))
+		next.ServeHTTP(w, r)
+	})
+}
+
+// tooLong responds that a message is too long. The response has a Content-Length, which package
+// drain requires.
+func tooLong(w http.ResponseWriter) {
+	text := errLong.Error()
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.WriteHeader(http.StatusRequestEntityTooLarge)
+	_, _ = io.WriteString(w, text) // an error means that the client has disconnected
+}
+
+// messageOf reads the body of a request. It refuses a message that would need much memory to
+// decode.
+func (s *server) messageOf(w http.ResponseWriter, r *http.Request) ([]byte, error) {
+	message := bytes.NewBuffer(make([]byte, 0, max(0, r.ContentLength)+bytes.MinRead))
+	if _, err := message.ReadFrom(http.MaxBytesReader(w, r.Body, int64(s.maxMessage()))); err != nil {
+		return nil, err
+	}
+	// If the deadline passed during the call, net/http would cancel the call as if the client had
+	// disconnected.
+	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	_, err := parse(message.Bytes())
+	if errors.Is(err, errNoMessage) {
+		err = nil // the SDK responds to an invalid message with its own error
+	}
+	return message.Bytes(), err
+}
+
+func statusOf(err error) int {
+	var long *http.MaxBytesError
+	if errors.Is(err, errLong) || errors.As(err, &long) {
+		return http.StatusRequestEntityTooLarge
+	}
+	return http.StatusBadRequest
+}
+
+// timed sets deadlines for a client, because a client that does not read its response would block
+// the requests of others. The deadlines also apply to clients without a token.
+func (s *server) timed(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		connection := http.NewResponseController(w)
+		// A connection keeps its deadlines between requests. So the write deadline of the previous
+		// response is removed first.
+		_ = connection.SetWriteDeadline(time.Time{})
+		_ = connection.SetReadDeadline(time.Now().Add(s.bodyTime))
+		next.ServeHTTP(&response{ResponseWriter: w, connection: connection, sendTime: s.sendTime}, r)
+	})
+}
+
+// A response is a [http.ResponseWriter] that sets a new deadline for each write. The last deadline
+// also applies to the bytes that net/http still buffers.
+type response struct {
+	http.ResponseWriter
+	connection *http.ResponseController
+	sendTime   time.Duration
+	begun      bool
+	failed     bool
+}
+
+// Unwrap returns the underlying writer, which [http.ResponseController] needs.
+func (r *response) Unwrap() http.ResponseWriter { return r.ResponseWriter }
+
+// WriteHeader sends the status. After an error it closes the connection, because the client may
+// still be sending its request.
+func (r *response) WriteHeader(status int) {
+	if status >= http.StatusBadRequest {
+		r.failed = true
+		r.Header().Set("Connection", "close")
+		_ = r.connection.SetReadDeadline(time.Now())
+	}
+	r.ResponseWriter.WriteHeader(status)
+}
+
+func (r *response) Write(p []byte) (int, error) {
+	_ = r.connection.SetWriteDeadline(time.Now().Add(r.sendTime))
+	whole := len(p)
+	switch {
+	case !r.begun:
+		p = shortenedJSON(p, r.failed)
+	case r.failed:
+		return whole, nil
+	}
+	r.begun = true
+	if n, err := r.ResponseWriter.Write(p); err != nil {
+		return min(n, whole), err
+	}
+	return whole, nil
+}
+
+// shortenedJSON shortens the error in a response to maxError bytes. A response with the field
+// "result" has no error, and is not changed. To find the field, shortenedJSON searches for "result"
+// with its quotation marks. No other text matches, because JSON escapes quotation marks inside
+// texts. If the parameter failed is true, the response may also be plain text.
+func shortenedJSON(p []byte, failed bool) []byte {
+	if len(p) <= maxError || bytes.Contains(p, []byte(`"result":`)) {
+		return p
+	}
+	message, err := jsonrpc.DecodeMessage(p)
+	switch {
+	case err != nil && failed:
+		return []byte(beginning(string(p)))
+	case err != nil:
+		return p
+	}
+	if short, err := jsonrpc.EncodeMessage(shortened(message)); err == nil {
+		return short
+	}
+	return p
+}

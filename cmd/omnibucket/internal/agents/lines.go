@@ -1,0 +1,235 @@
+package agents
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"io"
+	"sync"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
+)
+
+const (
+	// openCalls limits the calls of tools that a client may send before it gets responses. The
+	// limit is openCalls times the number of calls that the server processes at the same time.
+	openCalls = 2
+	// openOthers is how many other requests, such as ping, a client may send before it gets
+	// responses.
+	openOthers = 64
+	// openBytes bounds the bytes of all calls that still wait for a response. With the default of
+	// --max-write, even the largest calls fit.
+	openBytes = 36 << 20
+
+	codeBusy = -32000 // in the range that JSON-RPC reserves for server errors
+)
+
+// serveLines serves one client until the input ends or ctx is done. Each line is a message.
+func (s *server) serveLines(ctx context.Context, in io.Reader, out *console.Output) error {
+	transport := &lines{
+		in: in, out: out, maxLine: s.maxMessage(), maxCalls: openCalls * s.rules.concurrency,
+		open: map[jsonrpc.ID]int{}, messages: make(chan jsonrpc.Message), closed: make(chan struct{}),
+	}
+	err := s.protocol.Run(withEnd(ctx), transport)
+	if ctx.Err() != nil {
+		return nil
+	}
+	return err
+}
+
+// A lines is an MCP transport over lines of text. It is also the only connection of that transport.
+// The SDK's transport does not limit the calls that a client sends without reading responses. It
+// also accepts batches, and keeps all responses of a batch in memory.
+type lines struct {
+	in       io.Reader
+	out      *console.Output
+	maxLine  int
+	maxCalls int
+
+	messages chan jsonrpc.Message // messages for Read, from readAll
+	readErr  error                // why readAll ended; set before messages is closed
+	closed   chan struct{}
+	closing  sync.Once
+
+	writing sync.Mutex // held while a line is written
+
+	mu sync.Mutex
+	// open maps the id of each request without a response to the size of the call in bytes, or to 0
+	// if the request is not a call of a tool.
+	open  map[jsonrpc.ID]int
+	calls int // number of calls of tools in open
+	bytes int // total size of the calls in open
+}
+
+// Connect implements [mcp.Transport].
+func (l *lines) Connect(context.Context) (mcp.Connection, error) {
+	go l.readAll()
+	return l, nil
+}
+
+// SessionID implements [mcp.Connection].
+func (l *lines) SessionID() string { return "" }
+
+// readAll reads messages from the input and passes them to Read, until the connection is closed.
+func (l *lines) readAll() {
+	defer close(l.messages)
+	r := bufio.NewReader(l.in)
+	for {
+		line, err := readLine(r, l.maxLine)
+		if err != nil && !errors.Is(err, errLong) {
+			l.readErr = err
+			return
+		}
+		message, err := l.decode(line, err)
+		if err != nil {
+			if l.readErr = l.refuse(err); l.readErr != nil {
+				return
+			}
+			continue
+		}
+		if message == nil {
+			continue
+		}
+		select {
+		case l.messages <- message:
+		case <-l.closed:
+			return
+		}
+	}
+}
+
+// readLine reads a line of at most limit bytes. It skips a longer line, and fails with errLong.
+func readLine(r *bufio.Reader, limit int) (line []byte, err error) {
+	long := false
+	for {
+		part, err := r.ReadSlice('\n')
+		if long = long || len(line)+len(part) > limit; !long {
+			line = append(line, part...)
+		}
+		switch {
+		case errors.Is(err, bufio.ErrBufferFull):
+		case err != nil && !errors.Is(err, io.EOF), err != nil && len(line) == 0:
+			return nil, err
+		case long:
+			return nil, errLong
+		default:
+			return line, nil
+		}
+	}
+}
+
+// decode returns the message of a line, or nil if the line is empty. The parameter err is the error
+// of reading the line.
+func (l *lines) decode(line []byte, err error) (jsonrpc.Message, error) {
+	if err != nil {
+		return nil, err
+	}
+	message, err := parse(line)
+	if err != nil {
+		return nil, err
+	}
+	if r, ok := message.(*jsonrpc.Request); ok && r.IsCall() {
+		return message, l.begin(r, len(line))
+	}
+	return message, nil
+}
+
+// begin registers a request. It refuses the request if too many requests wait for responses, or if
+// one of them has the same id. It must not wait, because the next lines may cancel calls.
+func (l *lines) begin(r *jsonrpc.Request, size int) error {
+	calls := r.Method == methodCall
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	_, used := l.open[r.ID]
+	switch {
+	case used:
+		return &refusedCall{r.ID, jsonrpc.CodeInvalidRequest, "a call without a response has the same id"}
+	case calls && (l.calls == l.maxCalls || l.calls > 0 && l.bytes+size > openBytes),
+		!calls && len(l.open)-l.calls == openOthers:
+		return &refusedCall{r.ID, codeBusy, "too many open calls; wait for responses"}
+	case !calls:
+		l.open[r.ID] = 0
+	default:
+		l.open[r.ID] = size
+		l.calls++
+		l.bytes += size
+	}
+	return nil
+}
+
+// end records that a request has received its response.
+func (l *lines) end(id jsonrpc.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if size := l.open[id]; size > 0 {
+		l.calls--
+		l.bytes -= size
+	}
+	delete(l.open, id)
+}
+
+// Read implements [mcp.Connection].
+func (l *lines) Read(ctx context.Context) (jsonrpc.Message, error) {
+	select {
+	case message, ok := <-l.messages:
+		if !ok {
+			return nil, l.readErr
+		}
+		return message, nil
+	case <-l.closed:
+		return nil, io.EOF
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// Write implements [mcp.Connection].
+func (l *lines) Write(ctx context.Context, message jsonrpc.Message) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	line, err := jsonrpc.EncodeMessage(shortened(message))
+	if err != nil {
+		return err
+	}
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	if response, ok := message.(*jsonrpc.Response); ok {
+		l.end(response.ID) // before writing: a client may send its next call as soon as it reads the response
+	}
+	return l.writeLine(line)
+}
+
+// refuse sends the client an error response for a line that was not accepted.
+func (l *lines) refuse(reason error) error {
+	line, err := responseTo(reason)
+	if err != nil {
+		return err
+	}
+	l.writing.Lock()
+	defer l.writing.Unlock()
+	return l.writeLine(line)
+}
+
+func (l *lines) writeLine(line []byte) error {
+	_, err := l.out.Write(append(line, '\n'))
+	l.out.Flush()
+	if l.out.Err != nil {
+		return l.out.Err
+	}
+	return err
+}
+
+// Close implements [mcp.Connection].
+func (l *lines) Close() error {
+	l.closing.Do(func() {
+		close(l.closed)
+		if in, ok := l.in.(io.Closer); ok {
+			_ = in.Close() // if the input is a pipe, this ends a blocked read
+		}
+	})
+	return nil
+}

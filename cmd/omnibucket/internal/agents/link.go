@@ -1,0 +1,57 @@
+package agents
+
+import (
+	"context"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	defaultLink = 15 * time.Minute
+	maxLink     = time.Hour
+)
+
+type linkIn struct {
+	Key     string `json:"key" jsonschema:"key of the object"`
+	Seconds int    `json:"seconds,omitempty" jsonschema:"validity, at most 3600; the default is 900"`
+}
+
+type linkOut struct {
+	URL       string    `json:"url" jsonschema:"address for a GET request"`
+	ExpiresAt time.Time `json:"expiresAt"`
+}
+
+func (s *server) addLink(b storage.SignedDownloader) {
+	add(s, &mcp.Tool{
+		Name: toolLink, Annotations: hints("Sign a link", true, false, false),
+		Description: "Returns a link with which anyone can read one object until it expires. It is a secret: give it " +
+			"only to the user. It also works for content that is too large or not text.",
+	}, func(ctx context.Context, in linkIn) (*mcp.CallToolResult, linkOut, error) {
+		if err := checkKey("key", in.Key); err != nil {
+			return nil, linkOut{}, err
+		}
+		ttl := time.Duration(in.Seconds) * time.Second
+		switch {
+		case in.Seconds < 0 || in.Seconds > int(maxLink/time.Second):
+			return nil, linkOut{}, refusal("seconds must be from 1 to 3600")
+		case in.Seconds == 0:
+			ttl = defaultLink
+		}
+		signed, err := b.SignedDownloadURL(ctx, in.Key, storage.WithTTL(ttl))
+		switch {
+		case err != nil:
+			return nil, linkOut{}, err
+		case len(signed.Header) > 0:
+			return nil, linkOut{}, refusal("this location cannot sign links that work without headers; use read")
+		}
+		out := linkOut{signed.URL, signed.ExpiresAt}
+		// The URL is also sent as plain text, because JSON escapes each "&" in it.
+		return &mcp.CallToolResult{Content: []mcp.Content{
+			&mcp.TextContent{Text: out.URL},
+			&mcp.TextContent{Text: "The link works until " + out.ExpiresAt.Format(time.RFC3339) + "."},
+		}}, out, nil
+	})
+}

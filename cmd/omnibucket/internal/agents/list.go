@@ -1,0 +1,107 @@
+package agents
+
+import (
+	"context"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	defaultPage = 100
+	maxPage     = 1000
+	// maxListed limits the total size of the keys in one page, in bytes. Without it, the keys of a
+	// page could have 1 MiB.
+	maxListed = 128 << 10
+	maxCursor = 16 << 10
+)
+
+type listIn struct {
+	Prefix    string `json:"prefix,omitempty" jsonschema:"list only keys that begin so, such as reports/2026/"`
+	Recursive bool   `json:"recursive,omitempty" jsonschema:"list all keys below instead of one level"`
+	Limit     int    `json:"limit,omitempty" jsonschema:"entries in one page, at most 1000; the default is 100"`
+	Cursor    string `json:"cursor,omitempty" jsonschema:"nextCursor of the page before; repeat its prefix"`
+}
+
+type listOut struct {
+	Folders    []string `json:"folders" jsonschema:"prefixes, which end in a slash"`
+	Objects    []listed `json:"objects"`
+	NextCursor string   `json:"nextCursor,omitempty" jsonschema:"cursor of the next page; absent on the last page"`
+}
+
+// A listed is an object in a page of the tool list.
+type listed struct {
+	Key      string    `json:"key"`
+	Size     int64     `json:"size"`
+	Modified time.Time `json:"modified,omitzero"`
+}
+
+func (s *server) addList(b storage.Lister) {
+	add(s, &mcp.Tool{
+		Name: toolList, Annotations: hints("List objects", true, false, true),
+		Description: "Lists objects and folders, one level or with recursive everything below a prefix, a page at a " +
+			"time. " + untrusted,
+	}, func(ctx context.Context, in listIn) (*mcp.CallToolResult, listOut, error) {
+		size := in.Limit
+		switch {
+		case in.Limit < 0 || in.Limit > maxPage:
+			return nil, listOut{}, refusal("limit must be from 1 to 1000")
+		case len(in.Cursor) > maxCursor:
+			return nil, listOut{}, refusal(foreignCursor)
+		case in.Limit == 0:
+			size = defaultPage
+		}
+		// With "-" added, the prefix "." is valid, because keys such as ".a" begin with it. The
+		// prefix "./" stays invalid.
+		if err := checkKey("prefix", in.Prefix+"-"); err != nil {
+			return nil, listOut{}, err
+		}
+		page, err := pageOf(ctx, b, in, size)
+		if in.Cursor != "" && storage.CodeOf(err) == storage.InvalidArgument {
+			err = refusal(foreignCursor)
+		}
+		if err != nil {
+			return nil, listOut{}, err
+		}
+		return nil, listing(page), nil
+	})
+}
+
+const foreignCursor = "cursor must be the nextCursor of a page with the same prefix and recursive"
+
+// pageOf lists a page whose keys have at most maxListed bytes in total. A page has at least one
+// entry, even if its key is longer.
+func pageOf(ctx context.Context, b storage.Lister, in listIn, size int) (*storage.Page, error) {
+	opts := []storage.ListOption{storage.WithPrefix(in.Prefix)}
+	if !in.Recursive {
+		opts = append(opts, storage.WithDelimiter("/"))
+	}
+	for {
+		page, err := storage.ListPage(ctx, b, in.Cursor, append(opts, storage.WithPageSize(size))...)
+		if err != nil {
+			return nil, err
+		}
+		bytes := 0
+		for _, entry := range page.Entries {
+			bytes += len(entry.Key)
+		}
+		if bytes <= maxListed || size == 1 {
+			return page, nil
+		}
+		size = max(1, size*maxListed/bytes/2)
+	}
+}
+
+func listing(page *storage.Page) listOut {
+	out := listOut{Folders: []string{}, Objects: []listed{}, NextCursor: page.Token}
+	for _, entry := range page.Entries {
+		if entry.IsPrefix {
+			out.Folders = append(out.Folders, entry.Key)
+		} else {
+			out.Objects = append(out.Objects, listed{entry.Key, entry.Size, entry.Modified})
+		}
+	}
+	return out
+}

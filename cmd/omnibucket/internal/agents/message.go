@@ -1,0 +1,151 @@
+package agents
+
+import (
+	"encoding/json"
+	"errors"
+	"slices"
+
+	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
+	"github.com/omnibucket/storage/internal/webapi"
+)
+
+const (
+	// shortMessage is the largest size of a message that is not a call of the tool write, in bytes.
+	shortMessage = 64 << 10
+	// maxParts is roughly the largest number of JSON values in a message. Real calls have fewer
+	// than 20. The limit exists because a decoded value needs far more memory than its text.
+	maxParts = 1000
+	// maxError is the largest size of an error's text, in bytes. Errors of the SDK quote what the
+	// client has sent.
+	maxError = 1 << 10
+)
+
+var (
+	errBatch     = errors.New("batches are not accepted: send one message at a time")
+	errManyParts = errors.New("a message must have at most 1000 values")
+	errLong      = errors.New("a message is too long for this server")
+	errNoMessage = errors.New("it must be one message of JSON-RPC 2.0")
+)
+
+// maxMessage returns the largest size of a message in bytes. It leaves room for escapes in the text
+// of an object.
+func (s *server) maxMessage() int {
+	if !s.rules.allows(toolWrite) {
+		return shortMessage
+	}
+	return int(2*s.rules.maxWrite) + shortMessage
+}
+
+// parse returns the message in data, or nil if data is only white space. Before it decodes a
+// message, it refuses one whose decoded form would need much memory.
+func parse(data []byte) (jsonrpc.Message, error) {
+	start := 0
+	for start < len(data) && (data[start] == ' ' || data[start] == '\t' || data[start] == '\r' || data[start] == '\n') {
+		start++
+	}
+	switch {
+	case start == len(data):
+		return nil, nil
+	case data[start] == '[':
+		return nil, errBatch
+	case hasManyParts(data):
+		return nil, errManyParts
+	}
+	message, err := jsonrpc.DecodeMessage(data)
+	if err != nil {
+		return nil, errNoMessage
+	}
+	if len(data) > shortMessage && len(data)-contentOf(message) > shortMessage {
+		return nil, errLong
+	}
+	return message, nil
+}
+
+// hasManyParts reports whether data has more commas and brackets outside of strings than a message needs.
+func hasManyParts(data []byte) bool {
+	parts, inString := 0, false
+	for i := 0; i < len(data) && parts <= maxParts; i++ {
+		switch c := data[i]; {
+		case c == '"':
+			inString = !inString
+		case inString && c == '\\':
+			i++
+		case !inString && (c == ',' || c == '{' || c == '['):
+			parts++
+		}
+	}
+	return parts > maxParts
+}
+
+// contentOf returns the size of the arguments in a call of the tool write. For any other message it
+// returns 0.
+func contentOf(message jsonrpc.Message) int {
+	call, ok := message.(*jsonrpc.Request)
+	if !ok || call.Method != methodCall {
+		return 0
+	}
+	// A map matches names exactly. A struct would also match names in another case.
+	var params map[string]json.RawMessage
+	if json.Unmarshal(call.Params, &params) != nil || string(params["name"]) != `"`+toolWrite+`"` {
+		return 0
+	}
+	return len(params["arguments"])
+}
+
+// methodCall is the method of the protocol that calls a tool.
+const methodCall = "tools/call"
+
+// shortened returns a response whose error text is cut to maxError bytes.
+func shortened(message jsonrpc.Message) jsonrpc.Message {
+	response, ok := message.(*jsonrpc.Response)
+	if !ok || response.Error == nil {
+		return message
+	}
+	short := jsonrpc.Error{Message: response.Error.Error()}
+	var whole *jsonrpc.Error
+	if errors.As(response.Error, &whole) {
+		short.Code, short.Data = whole.Code, whole.Data
+	}
+	if len(short.Message)+len(short.Data) <= maxError {
+		return message
+	}
+	short.Message, short.Data = beginning(short.Message), nil
+	return &jsonrpc.Response{ID: response.ID, Error: &short}
+}
+
+// beginning cuts the text of an error to maxError bytes.
+func beginning(text string) string {
+	if len(text) <= maxError {
+		return text
+	}
+	const mark = "…"
+	return webapi.Beginning(text, maxError-len(mark)) + mark
+}
+
+// A refusedCall is the error of a call that the server does not process. The client receives it as
+// the response.
+type refusedCall struct {
+	id     jsonrpc.ID
+	code   int64
+	reason string
+}
+
+func (r *refusedCall) Error() string { return r.reason }
+
+// responseTo returns the error response to a message that was refused with err.
+func responseTo(err error) ([]byte, error) {
+	var call *refusedCall
+	if errors.As(err, &call) {
+		return jsonrpc.EncodeMessage(&jsonrpc.Response{
+			ID: call.id, Error: &jsonrpc.Error{Code: call.code, Message: call.reason},
+		})
+	}
+	text, _ := json.Marshal(err.Error()) // cannot fail for a string
+	return slices.Concat(
+		[]byte(
+			`{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":`,
+		),
+		text,
+		[]byte(`}}`),
+	), nil
+}

@@ -1,0 +1,129 @@
+package agents
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io"
+	"strconv"
+	"time"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/words"
+)
+
+const (
+	defaultRead = 64 << 10
+	maxRead     = 256 << 10
+	minRead     = 16 // room for a few characters, so that each read makes progress
+	// maxJSON limits the size of a text in JSON, in bytes. Escapes can make a text six times as
+	// long.
+	maxJSON = maxRead + maxRead/4
+)
+
+type readIn struct {
+	Key        string `json:"key" jsonschema:"key of the object"`
+	Offset     int64  `json:"offset,omitempty" jsonschema:"first byte; nextOffset of the last result continues"`
+	Length     int64  `json:"length,omitempty" jsonschema:"bytes, at most 262144; the default is 65536"`
+	IfRevision string `json:"ifRevision,omitempty" jsonschema:"fail if the object has another revision"`
+}
+
+// A readAbout has the attributes in the result of the tool named read. A readOut adds the text.
+type readAbout struct {
+	Key             string    `json:"key"`
+	Size            int64     `json:"size" jsonschema:"bytes of the whole object"`
+	ContentType     string    `json:"contentType,omitempty"`
+	ContentEncoding string    `json:"contentEncoding,omitempty"`
+	Revision        string    `json:"revision,omitempty" jsonschema:"opaque text for ifRevision"`
+	Modified        time.Time `json:"modified,omitzero"`
+	Offset          int64     `json:"offset" jsonschema:"byte at which text begins"`
+	NextOffset      int64     `json:"nextOffset,omitempty" jsonschema:"offset of what follows; absent at the end"`
+	Binary          bool      `json:"binary" jsonschema:"whether the bytes are no text in UTF-8"`
+}
+
+type readOut struct {
+	readAbout
+	Text string `json:"text"`
+}
+
+func (s *server) addRead(b storage.Downloader) {
+	add(s, &mcp.Tool{
+		Name: toolRead, Annotations: hints("Read text", true, false, true),
+		Description: "Reads text in UTF-8 from an object, by default its first 64 KiB. Binary content is not sent. " +
+			untrusted,
+	}, func(ctx context.Context, in readIn) (*mcp.CallToolResult, readOut, error) {
+		if err := checkKey("key", in.Key); err != nil {
+			return nil, readOut{}, err
+		}
+		switch {
+		case in.Offset < 0:
+			return nil, readOut{}, refusal("offset must not be negative")
+		case in.Length < 0 || in.Length > maxRead:
+			return nil, readOut{}, refusal("length must be from 1 to " + strconv.Itoa(maxRead))
+		case in.Length == 0:
+			in.Length = defaultRead
+		}
+		in.Length = max(in.Length, minRead)
+		attrs, data, err := readRange(ctx, b, in)
+		if err != nil {
+			return nil, readOut{}, err
+		}
+		out := in.result(attrs, data)
+		return out.content(), out, nil
+	})
+}
+
+// readRange reads at most in.Length bytes, and requests no more from the store.
+func readRange(ctx context.Context, b storage.Downloader, in readIn) (*storage.Attrs, []byte, error) {
+	opts := []storage.DownloadOption{storage.WithRange(in.Offset, in.Length), storage.WithConcurrency(1)}
+	if in.IfRevision != "" {
+		opts = append(opts, storage.IfRevision(in.IfRevision))
+	}
+	r, err := b.Download(ctx, in.Key, opts...)
+	if err != nil {
+		return nil, nil, orForeign(err, in.IfRevision)
+	}
+	defer func() { _ = r.Close() }()
+	data := make([]byte, max(0, min(in.Length, r.Attrs().Size-in.Offset)))
+	n, err := io.ReadFull(r, data)
+	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.EOF) {
+		err = nil
+	}
+	return r.Attrs(), data[:n], err
+}
+
+// result returns the result of a read whose data begins at in.Offset. Text is cut so that it has
+// only whole characters. Other data is left out.
+func (in readIn) result(a *storage.Attrs, data []byte) readOut {
+	out := readOut{readAbout: readAbout{
+		Key: a.Key, Size: a.Size, ContentType: a.ContentType, ContentEncoding: a.ContentEncoding,
+		Revision: a.Revision, Modified: a.Modified, Offset: in.Offset,
+	}}
+	end := in.Offset + int64(len(data))
+	from, to := words.WholeCharacters(data, in.Offset > 0, end < a.Size)
+	if isText(data[from:to]) {
+		to = from + fitting(data[from:to], maxJSON)
+		out.Offset, end = in.Offset+int64(from), in.Offset+int64(to)
+		out.Text = string(data[from:to])
+	} else {
+		out.Binary = true
+	}
+	if end < a.Size {
+		out.NextOffset = end
+	}
+	return out
+}
+
+// content returns the result for clients that do not read structured results. The text follows the
+// attributes as a separate content, because it would be longer in JSON.
+func (o readOut) content() *mcp.CallToolResult {
+	text := o.Text
+	about, _ := json.Marshal(o.readAbout) // cannot fail for these types
+	contents := []mcp.Content{&mcp.TextContent{Text: string(about)}}
+	if o.Binary {
+		text = "The content is not text, so it is not shown."
+	}
+	return &mcp.CallToolResult{Content: append(contents, &mcp.TextContent{Text: text})}
+}

@@ -1,0 +1,34 @@
+package agents
+
+import (
+	"context"
+
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/omnibucket/storage"
+)
+
+type removeIn struct {
+	Key        string `json:"key" jsonschema:"key of the object"`
+	IfRevision string `json:"ifRevision,omitempty" jsonschema:"remove it only if it still has this revision"`
+}
+
+type removeOut struct {
+	Key string `json:"key"`
+}
+
+func (s *server) addRemove(b storage.Remover) {
+	add(s, &mcp.Tool{
+		Name: toolRemove, Annotations: hints("Remove an object", false, true, true),
+		Description: "Removes one object. It succeeds if there is none. A folder cannot be removed.",
+	}, func(ctx context.Context, in removeIn) (*mcp.CallToolResult, removeOut, error) {
+		if err := checkKey("key", in.Key); err != nil {
+			return nil, removeOut{}, err
+		}
+		var opts []storage.RemoveOption
+		if in.IfRevision != "" {
+			opts = append(opts, storage.IfRevision(in.IfRevision))
+		}
+		return nil, removeOut{in.Key}, orForeign(b.Remove(ctx, in.Key, opts...), in.IfRevision)
+	})
+}

@@ -1,0 +1,45 @@
+package agents
+
+import "unicode/utf8"
+
+// isText reports whether data is UTF-8 and has only those control characters that occur in text.
+func isText(data []byte) bool {
+	if !utf8.Valid(data) {
+		return false
+	}
+	for _, c := range data {
+		switch {
+		case c >= 0x20 && c != 0x7F:
+		// Bell, backspace, tab and line ends occur in text. So does 0x1B, escape, which begins
+		// colors of terminals.
+		case c >= '\a' && c <= '\r', c == 0x1B:
+		default:
+			return false
+		}
+	}
+	return true
+}
+
+// fitting returns how many bytes of text can be sent if their form in JSON may have at most limit
+// bytes. They are the start of text, and end with a whole character.
+func fitting(text []byte, limit int) (n int) {
+	for n < len(text) {
+		r, size := utf8.DecodeRune(text[n:])
+		limit -= lengthInJSON(r, size)
+		if limit < 0 {
+			break
+		}
+		n += size
+	}
+	return n
+}
+
+func lengthInJSON(r rune, size int) int {
+	switch {
+	case r == '"', r == '\\', r == '\n', r == '\r', r == '\t':
+		return 2
+	case r < ' ', r == '<', r == '>', r == '&', r == '\u2028', r == '\u2029':
+		return len(`\u0000`)
+	}
+	return size
+}

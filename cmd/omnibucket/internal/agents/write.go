@@ -1,0 +1,105 @@
+package agents
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"strconv"
+
+	"github.com/google/jsonschema-go/jsonschema"
+	"github.com/modelcontextprotocol/go-sdk/mcp"
+
+	"github.com/omnibucket/storage"
+)
+
+type writeIn struct {
+	Key         string  `json:"key" jsonschema:"key of the new object"`
+	Text        *string `json:"text,omitempty" jsonschema:"content as text"`
+	Base64      *string `json:"base64,omitempty" jsonschema:"content as bytes in base64, instead of text"`
+	ContentType string  `json:"contentType,omitempty" jsonschema:"media type; the default is by the key"`
+	Overwrite   bool    `json:"overwrite,omitempty" jsonschema:"replace an object that has this key"`
+	IfRevision  string  `json:"ifRevision,omitempty" jsonschema:"replace it only if it still has this revision"`
+}
+
+type writeOut struct {
+	Key      string `json:"key"`
+	Size     int64  `json:"size"`
+	Revision string `json:"revision,omitempty" jsonschema:"opaque text for ifRevision"`
+}
+
+func (s *server) addWrite(b storage.Uploader) {
+	about := "Stores a new object of at most " + strconv.FormatInt(s.rules.maxWrite, 10) + " bytes."
+	if s.rules.overwrite {
+		about += " It fails if an object has the key, unless overwrite or ifRevision is given."
+	} else {
+		about += " It fails if an object has the key: nothing can be replaced."
+	}
+	add(s, &mcp.Tool{
+		Name: toolWrite, Annotations: hints("Write an object", false, s.rules.overwrite, false), Description: about,
+		InputSchema: schemaOf[writeIn](s.rules.overwrite, "overwrite", "ifRevision"),
+	}, func(ctx context.Context, in writeIn) (*mcp.CallToolResult, writeOut, error) {
+		if err := checkNewKey("key", in.Key); err != nil {
+			return nil, writeOut{}, err
+		}
+		content, err := in.content(s.rules.maxWrite)
+		if err != nil {
+			return nil, writeOut{}, err
+		}
+		var opts []storage.UploadOption
+		switch {
+		case s.rules.overwrite && in.IfRevision != "":
+			opts = append(opts, storage.IfRevision(in.IfRevision))
+		case !s.rules.overwrite || !in.Overwrite:
+			opts = append(opts, storage.IfAbsent())
+		}
+		if in.ContentType != "" {
+			opts = append(opts, storage.WithContentType(in.ContentType))
+		}
+		attrs, err := b.Upload(ctx, in.Key, bytes.NewReader(content), opts...)
+		if err != nil && in.ContentType == "" {
+			err = orForeign(err, in.IfRevision)
+		}
+		if err != nil {
+			return nil, writeOut{}, err
+		}
+		return nil, writeOut{in.Key, int64(len(content)), attrs.Revision}, nil
+	})
+}
+
+// content returns the bytes to store. It fails if there are more than limit bytes.
+func (in *writeIn) content(limit int64) ([]byte, error) {
+	tooLarge := refusal("content must have at most " + strconv.FormatInt(limit, 10) + " bytes")
+	switch {
+	case (in.Text == nil) == (in.Base64 == nil):
+		return nil, refusal("either text or base64 must be given")
+	case in.Text != nil && int64(len(*in.Text)) > limit:
+		return nil, tooLarge
+	case in.Text != nil:
+		return []byte(*in.Text), nil
+	case int64(base64.StdEncoding.DecodedLen(len(*in.Base64))) > limit+2: // up to 2 bytes of padding are counted
+		return nil, tooLarge
+	}
+	content, err := base64.StdEncoding.DecodeString(*in.Base64)
+	switch {
+	case err != nil:
+		return nil, refusal("base64 must be standard base64 with padding")
+	case int64(len(content)) > limit:
+		return nil, tooLarge
+	}
+	return content, nil
+}
+
+// schemaOf returns the JSON schema of a tool's arguments or results. Unless allowed is true, it
+// leaves out the named properties.
+func schemaOf[In any](allowed bool, names ...string) *jsonschema.Schema {
+	schema, err := jsonschema.For[In](nil)
+	if err != nil {
+		panic(err) // a programming error: the types of this package have valid schemas
+	}
+	for _, name := range names {
+		if !allowed {
+			delete(schema.Properties, name)
+		}
+	}
+	return schema
+}

@@ -1,0 +1,220 @@
+package serving
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/httpserver"
+	"github.com/omnibucket/storage/serve"
+	"github.com/omnibucket/storage/serve/console"
+)
+
+// patience is the longest wait for the settings of a bucket. After that, the page is shown without
+// them.
+const patience = 5 * time.Second
+
+// uiFlags are the flags of serve for the web page.
+type uiFlags struct{ ui, write bool }
+
+func (f *uiFlags) register(c *cobra.Command) {
+	c.Flags().BoolVar(&f.ui, "ui", false, "serve a page with which people look into the bucket or folder")
+	c.Flags().BoolVar(&f.write, "write", false, "with --ui: offer to upload, rename, remove and restore")
+}
+
+// check refuses combinations of flags that have no meaning.
+func (f *uiFlags) check(c *cobra.Command) error {
+	given := c.Flags().Changed
+	switch {
+	case f.write && !f.ui:
+		return argument.Invalid("--write must be used with --ui", "")
+	case f.ui && given("listing"):
+		return argument.Invalid("--ui must not be used with --listing", "")
+	case f.ui && (given("s3") || given("health")):
+		return argument.Invalid(
+			"--ui must not be used with --s3: that server has the same page, at --console-address",
+			"",
+		)
+	case f.write && given("read-only"):
+		return argument.Invalid("--write must not be used with --read-only", "")
+	}
+	return nil
+}
+
+// serveUI serves the web page of a bucket, a folder or an account until ctx is done.
+func serveUI(ctx context.Context, p *program.Program, text, listen string, write bool, names []string) (err error) {
+	p.Stores.ReadOnly = !write
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", listen)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = listener.Close() }()
+	base := "http://" + addressFor(listener.Addr(), names)
+	shown, err := openForUI(ctx, p, text, base)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, shown.close()) }()
+	c := console.Config{Title: shown.title, Write: write && !shown.readOnly, Token: rand.Text(), Hosts: names}
+	content, err := listenForContent(ctx, listener.Addr())
+	if err != nil {
+		return err
+	}
+	if content != nil {
+		defer func() { _ = content.Close() }()
+		c.ContentURL = "http://" + content.Addr().String()
+	}
+	page, err := console.New(shown.source, c)
+	if err != nil {
+		return err
+	}
+	var all http.Handler = page
+	if shown.signed != nil {
+		all = atMount(defaultMount, shown.signed, page)
+	}
+	p.PrintURL(base + "/" + c.Token + "/")
+	err = serveBoth(ctx, listener, all, content, page.Content())
+	ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
+	defer cancel()
+	return errors.Join(err, page.Close(ending))
+}
+
+// addressFor returns the host and port in the page's URL. If other machines can connect, it uses
+// the first name of --domain, so that links also work from there. names[0] is the name of this
+// machine.
+func addressFor(listening net.Addr, names []string) string {
+	if at, ok := listening.(*net.TCPAddr); ok && at.IP.IsUnspecified() && len(names) > 1 {
+		return net.JoinHostPort(names[1], strconv.Itoa(at.Port))
+	}
+	return httpserver.ReachableAddress(listening)
+}
+
+// A target is the bucket or account that the web page shows.
+type target struct {
+	source   console.Source
+	title    string
+	readOnly bool
+	signed   http.Handler // serves signed URLs; nil if the store itself serves them
+	close    func() error
+}
+
+// openForUI opens the bucket or account that an argument names.
+func openForUI(ctx context.Context, p *program.Program, text, base string) (*target, error) {
+	l, err := p.Stores.Locate(text)
+	if err != nil {
+		return nil, err
+	}
+	if l.Kind == location.Account {
+		driver, err := serviceDriver(ctx, p, text)
+		if err != nil {
+			return nil, err
+		}
+		service := engine.NewService(driver)
+		return &target{
+			source: console.Account(service), title: nameOf(l), readOnly: p.Stores.IsReadOnly(l), close: service.Close,
+		}, nil
+	}
+	if l, err = p.Stores.LocateServed(text); err != nil {
+		return nil, err
+	}
+	info := infoOf(ctx, p, l)
+	files, signed, err := openFolderForUI(ctx, p, l, base, info.Versioning)
+	if err != nil {
+		return nil, err
+	}
+	return &target{
+		source: console.One(info, files), readOnly: p.Stores.IsReadOnly(l), signed: signed,
+		close: func() error { return nil }, // the program closes its buckets
+	}, nil
+}
+
+// nameOf returns the name that the page shows for a location.
+func nameOf(l location.Location) string {
+	if l.Name != "" {
+		return l.Name + ":" + l.Key
+	}
+	address, _, _ := strings.Cut(l.Address(), "?") // parameters may be secret
+	return strings.TrimSuffix(address+"#"+l.Prefix+l.Key, "#")
+}
+
+// openFolderForUI opens a folder. It also returns a handler for signed URLs of the folder's bucket.
+// The handler is nil if the store serves signed URLs itself.
+func openFolderForUI(ctx context.Context, p *program.Program, l location.Location, base string, versions bool) (
+	files storage.Bucket, signed http.Handler, err error,
+) {
+	var opts []storage.OpenOption
+	if versions {
+		opts = append(opts, storage.WithVersioning(true))
+	}
+	whole := l
+	whole.Prefix, whole.Key = "", ""
+	bucket, _, own, err := openSigning(ctx, p, whole, base, opts...)
+	if err != nil {
+		return nil, nil, err
+	}
+	if !own {
+		signed = serve.NewHandler(bucket)
+	}
+	files, _, err = p.Stores.OpenServed(ctx, l)
+	return files, signed, err
+}
+
+// infoOf asks the store whether the bucket keeps versions. If the store cannot tell, the page shows
+// versions only if the address has versions=true.
+func infoOf(ctx context.Context, p *program.Program, l location.Location) storage.BucketInfo {
+	info := storage.BucketInfo{Name: nameOf(l)}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	l.Prefix, l.Key = "", ""
+	_ = p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
+		found, err := s.BucketInfo(ctx, bucket)
+		if err == nil {
+			info.Versioning, info.SoftDelete = found.Versioning, found.SoftDelete
+		}
+		return err
+	})
+	return info
+}
+
+// listenForContent listens at a second port for the bytes of objects, so that they have another
+// origin than the page. It returns nil if other machines can connect, because they may use names of
+// this machine that the page does not know. It also returns nil for IPv6, because the content
+// policy of a page cannot name such an address.
+func listenForContent(ctx context.Context, page net.Addr) (net.Listener, error) {
+	at, ok := page.(*net.TCPAddr)
+	if !ok || !at.IP.IsLoopback() || at.IP.To4() == nil {
+		return nil, nil
+	}
+	return (&net.ListenConfig{}).Listen(ctx, "tcp", net.JoinHostPort(at.IP.String(), "0"))
+}
+
+// serveBoth serves the page, and the bytes of objects if content is not nil. If one of them fails, it ends the other.
+func serveBoth(
+	ctx context.Context, listener net.Listener, page http.Handler, content net.Listener, bytes http.Handler,
+) error {
+	if content == nil {
+		return httpserver.Serve(ctx, listener, page)
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	ended := make(chan error, 1)
+	go func() {
+		defer cancel()
+		ended <- httpserver.Serve(ctx, content, bytes)
+	}()
+	err := httpserver.Serve(ctx, listener, page)
+	cancel()
+	return errors.Join(err, <-ended)
+}

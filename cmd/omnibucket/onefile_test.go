@@ -1,0 +1,83 @@
+package main
+
+import (
+	"encoding/json"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/locations"
+)
+
+// A command, a gateway and a Go program that read one file have the same bytes, attributes and errors.
+func TestOneFileForCommandsGatewaysAndPrograms(t *testing.T) {
+	identity, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	for _, row := range []struct{ name, layers string }{
+		{"no layer", "[]"},
+		{"limit", "[{limit: {bytes: 1G, reads: 10000}}]"},
+		{"diskcache", "[{diskcache: {dir: CACHE, trust: 1m}}]"},
+		{"mirror", "[{mirror: second}]"},
+		{"overlay", "[{overlay: {old: second}}]"},
+		{"encrypt", "[{encrypt: {identity_variable: BOX_KEYS}}]"},
+		{
+			"all",
+			"[{limit: {reads: 10000}}, {mirror: second}, {overlay: {old: third}}, {diskcache: {dir: " +
+				"CACHE}}, {encrypt: {identity_variable: BOX_KEYS}}]",
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			const profile = "&profile=omnibucket"
+			store := newShell(t).atGateway("--create", "box", "--create", "second", "--create", "third") + profile
+			s, path := configured(t, "locations:\n  box:\n    address: s3://box"+store+"\n    layers: "+
+				strings.ReplaceAll(row.layers, "CACHE", filepath.ToSlash(t.TempDir()))+
+				"\n  second: s3://second"+store+"\n  third: s3://third"+store+"\n")
+			s.env["BOX_KEYS"] = identity.String()
+			c, err := locations.ReadFile(path)
+			require.NoError(t, err)
+			c.Lookup = func(name string) (string, bool) { value, set := s.env[name]; return value, set }
+			program, err := c.Open(t.Context(), "box")
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, storage.Close(program)) })
+			written, err := program.Upload(t.Context(), "photos/a.txt", strings.NewReader("text"),
+				storage.WithMetadata(map[string]string{"of": "the program"}), storage.WithContentType("text/csv"))
+			require.NoError(t, err)
+
+			require.Equal(t, "text", s.ok("cat", "box:photos/a.txt"))
+			var shown struct {
+				Size                        int64
+				ContentType, ETag, Revision string
+				Metadata                    map[string]string
+			}
+			require.NoError(t, json.Unmarshal([]byte(s.ok("stat", "--json", "box:photos/a.txt")), &shown))
+			require.Equal(t, written.Size, shown.Size)
+			require.Equal(t, written.ContentType, shown.ContentType)
+			require.Equal(t, written.Revision, shown.Revision)
+			require.Equal(t, written.ETag, shown.ETag)
+			require.Equal(t, written.Metadata, shown.Metadata)
+
+			parameters := s.atGateway("box:") + profile
+			require.Equal(t, "text", s.ok("cat", "s3://box/photos/a.txt"+parameters))
+			s.put("s3://box/b"+parameters, "by a client of S3")
+			text, _, err := storage.ReadAll(t.Context(), program, "b")
+			require.NoError(t, err)
+			require.Equal(t, "by a client of S3", string(text))
+			require.Equal(t, "b\nphotos/\n", s.ok("ls", "box:"))
+
+			_, err = program.Attrs(t.Context(), "none")
+			require.ErrorIs(t, err, storage.ObjectNotFound)
+			s.exits(3, "stat", "box:none")
+			s.exits(3, "stat", "s3://box/none"+parameters)
+			_, err = program.Upload(t.Context(), "b", strings.NewReader("x"), storage.IfAbsent())
+			require.ErrorIs(t, err, storage.PreconditionFailed)
+			s.in = "x"
+			s.exits(4, "cp", "--if-absent", "-", "box:b")
+			s.in = "x"
+			s.exits(4, "cp", "--if-absent", "-", "s3://box/b"+parameters)
+		})
+	}
+}

@@ -1,0 +1,192 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
+	"github.com/omnibucket/storage/permissions"
+)
+
+// policyFlags are the flags of policy.
+type policyFlags struct {
+	operations []string
+	prefix     string
+	provider   string
+	kmsKey     string
+}
+
+func policyCommand(p *program.Program) *cobra.Command {
+	var f policyFlags
+	c := &cobra.Command{
+		Use:   "policy --for OPERATION,... ADDRESS",
+		Short: "Print the policy that allows some operations and nothing else",
+		Long: `Prints what gives a program the permissions for operations, and no others: a policy of
+Amazon or MinIO, a role and binding of Google, a role and condition of Azure, or the
+parameters of a shared access signature. It makes no request. Replace the words in upper
+case, such as PROJECT.
+
+The key of the address, or --prefix, limits the policy to keys that begin with it: "users/"
+is a folder, and "users" also includes "users2/".
+
+` + policyOperations(),
+		Example: `  omnibucket policy --for read,list s3://photos/users/
+  omnibucket policy --for everything,-list-uploads 's3://photos/users/?region=cn-north-1'
+  omnibucket policy --for write --provider azure-sas 'azblob://photos?account=acme'`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(c *cobra.Command, args []string) error {
+			if c.Flags().Changed("prefix") && f.prefix == "" {
+				return argument.Invalid("--prefix must not be empty", "leave it out, to allow all keys")
+			}
+			return policy(p, &f, args[0])
+		},
+	}
+	flags := c.Flags()
+	flags.StringSliceVar(
+		&f.operations,
+		"for",
+		nil,
+		"`operations` and groups, separated by commas; \"-\" before one takes it away",
+	)
+	flags.StringVar(&f.prefix, "prefix", "", "`beginning` of the keys, for an address without a key")
+	flags.StringVar(
+		&f.provider,
+		"provider",
+		"",
+		"`name` of the provider in place of the address's own: aws, minio, google, azure, azure-sas",
+	)
+	flags.StringVar(&f.kmsKey, "kms-key", "", "`ARN` of the key of AWS, for operations with a key of KMS")
+	return c
+}
+
+// policyOperations returns a list of the groups and their operations, for the help.
+func policyOperations() string {
+	var b strings.Builder
+	b.WriteString("Groups:\n")
+	for _, g := range permissions.Groups() {
+		fmt.Fprintf(&b, "  %-28s %s\n", g.Name, g.Detail)
+	}
+	section := ""
+	for _, o := range permissions.Operations() {
+		if o.Section() != section {
+			section = o.Section()
+			fmt.Fprintf(&b, "\n%s:\n", section)
+		}
+		about := strings.TrimSpace(o.Call() + " " + strings.ReplaceAll(o.Detail(), "`", ""))
+		fmt.Fprintf(&b, "  %-28s %s\n", o, about)
+	}
+	return strings.TrimSuffix(b.String(), "\n")
+}
+
+// A policyLine is a generated policy document in JSON.
+type policyLine struct {
+	Provider permissions.Provider `json:"provider"`
+	Name     string               `json:"name"`
+	Use      string               `json:"use"`
+	Text     string               `json:"text"`
+}
+
+func policy(p *program.Program, f *policyFlags, text string) error {
+	l, err := p.Stores.LocateInBucket(text)
+	if err != nil {
+		return err
+	}
+	grant, provider, err := f.grant(l)
+	if err != nil {
+		return err
+	}
+	documents, err := grant.Documents(provider)
+	if err != nil {
+		return err
+	}
+	// A single JSON document is printed without headings, so that the output can be used as a file.
+	isFile := len(documents) == 1 && json.Valid([]byte(documents[0].Text))
+	for i, d := range documents {
+		if p.Global.JSON {
+			if err := p.Out.JSON(policyLine{provider, d.Name, d.Use, d.Text}); err != nil {
+				return err
+			}
+			continue
+		}
+		if i > 0 {
+			p.Out.Printf("\n")
+		}
+		if !isFile {
+			p.Out.Printf("# %s: %s\n", d.Name, d.Use)
+		}
+		p.Out.Printf("%s\n", d.Text)
+	}
+	return nil
+}
+
+// grant returns the permissions that the flags and the location describe.
+func (f *policyFlags) grant(l location.Location) (g permissions.Grant, provider permissions.Provider, err error) {
+	provider, err = f.providerOf(l)
+	if err != nil {
+		return g, "", err
+	}
+	if len(f.operations) == 0 {
+		return g, "", argument.Invalid("--for must name operations", "see \"omnibucket policy --help\"")
+	}
+	operations, err := permissions.Parse(f.operations...)
+	if err != nil {
+		return g, "", err
+	}
+	if l.HasWildcard {
+		return g, "", argument.Invalid("address must not have wildcards", "set --prefix, whose text is literal")
+	}
+	prefix := l.Prefix + l.Key
+	if f.prefix != "" {
+		if l.Key != "" {
+			return g, "", argument.Invalid("--prefix must not be set if the address has a key", "leave one of them out")
+		}
+		prefix = l.Prefix + f.prefix
+	}
+	return permissions.Grant{
+		Operations: operations, Bucket: l.Host, Prefix: prefix, Region: parameters(l).Get("region"), KMSKey: f.kmsKey,
+	}, provider, nil
+}
+
+func parameters(l location.Location) url.Values {
+	// Opening the bucket reports a query that cannot be parsed.
+	values, _ := url.ParseQuery(l.Query)
+	return values
+}
+
+// providerOf returns the provider that --provider names. Without the flag, it returns the provider
+// of the location.
+func (f *policyFlags) providerOf(l location.Location) (permissions.Provider, error) {
+	switch {
+	case l.Scheme != "s3" && l.Scheme != "gs" && l.Scheme != "azblob":
+		return "", &storage.Error{
+			Code: storage.Unsupported, Err: errors.New("a directory and a bucket in memory have no policies"),
+			Hint: "set modes of files, or open a read-only view",
+		}
+	case f.provider != "":
+		return permissions.Provider(f.provider), nil
+	case l.Scheme == "gs":
+		return permissions.Google, nil
+	case l.Scheme == "azblob":
+		return permissions.Azure, nil
+	}
+	values := parameters(l)
+	endpoint, _ := url.Parse(values.Get("endpoint"))
+	switch {
+	case values.Get("profile") == "minio":
+		return permissions.MinIO, nil
+	case values.Get("profile") == "aws", values.Get("endpoint") == "" && values.Get("profile") == "",
+		endpoint != nil && strings.Contains(endpoint.Hostname()+".", ".amazonaws.com."):
+		return permissions.AWS, nil
+	}
+	return "", argument.Invalid(
+		"--provider must say whose policies the server takes", "set --provider aws or --provider minio",
+	)
+}

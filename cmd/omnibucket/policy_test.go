@@ -1,0 +1,117 @@
+package main
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/permissions"
+)
+
+func TestPolicyPrintsTheDocumentsOfTheProvider(t *testing.T) {
+	s := newShell(t)
+	s.env["OMNIBUCKET_USERS"] = "s3://photos/users/?region=eu-west-1"
+	for name, test := range map[string]struct {
+		args []string
+		want []string
+	}{
+		"Amazon": {
+			[]string{"--for", "list,download", "s3://photos/users/"},
+			[]string{`"arn:aws:s3:::photos/users/*"`, `"s3:prefix": "users/*"`},
+		},
+		"Amazon in China": {
+			[]string{"--for", "download", "s3://photos?region=cn-north-1"}, []string{`"arn:aws-cn:s3:::photos/*"`},
+		},
+		"a name": {
+			[]string{"--for", "download", "users:2026/"}, []string{`"arn:aws:s3:::photos/users/2026/*"`},
+		},
+		"a prefix by its flag": {
+			[]string{"--for", "download", "--prefix", "a*", "s3://photos"}, []string{`"arn:aws:s3:::photos/a${*}*"`},
+		},
+		"an operation that goes": {
+			[]string{"--for", "read,-tags", "s3://photos"},
+			[]string{`"s3:GetObject",` + "\n        " + `"s3:GetObjectVersion"`},
+		},
+		"MinIO": {
+			[]string{"--for", "remove-version", "s3://photos?profile=minio&endpoint=http://127.0.0.1:9000"},
+			[]string{`"s3:DeleteObject",`},
+		},
+		"MinIO for an address of AWS's": {
+			[]string{"--for", "remove-version", "--provider", "minio", "s3://photos"}, []string{`"s3:DeleteObject",`},
+		},
+		"a key of KMS": {
+			[]string{
+				"--for", "download-encrypted",
+				"--kms-key", "arn:aws:kms:eu-west-1:111122223333:key/1234", "s3://photos",
+			},
+			[]string{`"Resource": "arn:aws:kms:eu-west-1:111122223333:key/1234"`},
+		},
+		"Google": {
+			[]string{"--for", "download", "gs://photos/users/"},
+			[]string{"# role: ", `"storage.objects.get"`, "\n# binding: ", `objects/users/`},
+		},
+		"Azure": {
+			[]string{"--for", "download", "azblob://photos/users/?account=acme"},
+			[]string{"# role: ", "containers/blobs/read", "\n# condition: ", "StringStartsWith 'users/'"},
+		},
+		"a signature of Azure": {
+			[]string{"--for", "download,list", "--provider", "azure-sas", "azblob://photos?account=acme"},
+			[]string{"sr=c&sp=rl\n"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			out := s.ok(append([]string{"policy"}, test.args...)...)
+			for _, want := range test.want {
+				require.Contains(t, out, want)
+			}
+		})
+	}
+}
+
+func TestPolicyInJSONHasALineForEachDocument(t *testing.T) {
+	s := newShell(t)
+	lines := strings.Split(strings.TrimSpace(s.ok("policy", "--json", "--for", "download", "gs://photos")), "\n")
+	require.Len(t, lines, 2)
+	var line policyLine
+	require.NoError(t, json.Unmarshal([]byte(lines[1]), &line))
+	require.Equal(t, "binding", line.Name)
+	require.True(t, json.Valid([]byte(line.Text)), line.Text)
+}
+
+func TestPolicyRefuses(t *testing.T) {
+	s := newShell(t)
+	for name, test := range map[string]struct {
+		exit int
+		args []string
+		want string
+	}{
+		"no operation":         {2, []string{"s3://photos"}, "--for must name operations"},
+		"an unknown operation": {2, []string{"--for", "fly", "s3://photos"}, "upload-if-absent"},
+		"an unknown provider":  {2, []string{"--for", "list", "--provider", "ibm", "s3://photos"}, "azure-sas"},
+		"an unknown server": {
+			2, []string{"--for", "list", "s3://photos?endpoint=http://127.0.0.1:1"}, "--provider minio",
+		},
+		"wildcards":                {2, []string{"--for", "list", "s3://photos/a*"}, "--prefix"},
+		"a key and a prefix":       {2, []string{"--for", "list", "--prefix", "a", "s3://photos/b"}, "--prefix"},
+		"an empty prefix":          {2, []string{"--for", "list", "--prefix", "", "s3://photos"}, "--prefix"},
+		"a key of KMS that is not": {2, []string{"--for", "upload-encrypted", "s3://photos"}, "KMSKey must be the ARN"},
+		"an account":               {2, []string{"--for", "list", "s3://"}, "must have a bucket"},
+		"a directory":              {1, []string{"--for", "list", directory(t)}, "have no policies"},
+		"memory":                   {1, []string{"--for", "list", memory(t)}, "have no policies"},
+		"what has no prefix":       {1, []string{"--for", "everything", "s3://photos/users/"}, "list-uploads"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, stderr := s.exits(test.exit, append([]string{"policy"}, test.args...)...)
+			require.Contains(t, stderr, test.want)
+		})
+	}
+}
+
+func TestTheHelpOfPolicyHasEveryOperation(t *testing.T) {
+	help := newShell(t).ok("policy", "--help")
+	for _, o := range permissions.Operations() {
+		require.Contains(t, help, "\n  "+string(o)+" ")
+	}
+}

@@ -1,0 +1,126 @@
+package main
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// askPage sends a request as the page does.
+func askPage(t *testing.T, method, address, body string) (status int, answer string) {
+	t.Helper()
+	r := request(t, method, address, body)
+	r.Header.Set("X-Console", "1")
+	return ask(t, r)
+}
+
+func TestAPageForABucket(t *testing.T) {
+	s := newShell(t)
+	bucket := directory(t)
+	s.put(bucket+"#2026/a.txt", "text")
+	page := s.serving("--ui", bucket)
+	require.Regexp(t, `^http://127\.0\.0\.1:\d+/[A-Z2-7]{26}/$`, page)
+	status, body := get(t, page)
+	require.Equal(t, http.StatusOK, status)
+	require.Contains(t, body, "<!doctype html>")
+
+	var info struct {
+		One   string
+		Write bool
+	}
+	_, body = askPage(t, "GET", page+"api/info", "")
+	require.NoError(t, json.Unmarshal([]byte(body), &info))
+	require.False(t, info.Write)
+	of := "bucket=" + url.QueryEscape(info.One)
+	_, body = askPage(t, "GET", page+"api/list?"+of, "")
+	require.Contains(t, body, `"2026/"`)
+	status, _ = askPage(t, "PUT", page+"api/upload?key=b&"+of, "x")
+	require.Equal(t, http.StatusForbidden, status)
+
+	u, err := url.Parse(page)
+	require.NoError(t, err)
+	for _, path := range []string{"/", "/api/info", "/x/", "/2026/a.txt"} {
+		status, _ = askPage(t, "GET", "http://"+u.Host+path, "")
+		require.Equal(t, http.StatusNotFound, status, "%s without the token", path)
+	}
+}
+
+func TestThePageOfAFolderChangesOnlyTheFolder(t *testing.T) {
+	s := newShell(t)
+	bucket := directory(t)
+	s.put(bucket+"#public/a.txt", "text")
+	s.put(bucket+"#secret.txt", "secret")
+	page := s.serving("--ui", "--write", bucket+"#public/")
+	var info struct{ One string }
+	_, body := askPage(t, "GET", page+"api/info", "")
+	require.NoError(t, json.Unmarshal([]byte(body), &info))
+	of := "bucket=" + url.QueryEscape(info.One)
+	_, body = askPage(t, "GET", page+"api/list?"+of, "")
+	require.Contains(t, body, `"a.txt"`)
+	require.NotContains(t, body, "secret")
+
+	status, _ := askPage(t, "PUT", page+"api/upload?key=b.txt&"+of, "new")
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "new", s.ok("cat", bucket+"#public/b.txt"))
+	status, _ = askPage(t, "PUT", page+"api/upload?key="+url.QueryEscape("../secret.txt")+"&replace=1&"+of, "new")
+	require.Equal(t, http.StatusBadRequest, status)
+	require.Equal(t, "secret", s.ok("cat", bucket+"#secret.txt"))
+}
+
+// A link is for people who have no address of the page.
+func TestALinkOfThePageWorksForOthers(t *testing.T) {
+	s := newShell(t)
+	bucket := directory(t)
+	s.put(bucket+"#public/a.txt", "text")
+	page := s.serving("--ui", bucket+"#public/")
+	var info struct{ One string }
+	_, body := askPage(t, "GET", page+"api/info", "")
+	require.NoError(t, json.Unmarshal([]byte(body), &info))
+	asked, err := json.Marshal(map[string]any{"bucket": info.One, "key": "a.txt", "seconds": 60})
+	require.NoError(t, err)
+	status, body := askPage(t, "POST", page+"api/link", string(asked))
+	require.Equal(t, http.StatusOK, status, body)
+	var link struct{ URL string }
+	require.NoError(t, json.Unmarshal([]byte(body), &link))
+	require.NotContains(t, link.URL, strings.Split(page, "/")[3], "no link has the token")
+	status, body = get(t, link.URL)
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "text", body)
+}
+
+func TestTheBytesOfAnObjectComeFromAnotherOrigin(t *testing.T) {
+	s := newShell(t)
+	bucket := directory(t)
+	s.put(bucket+"#a.pdf", "%PDF-1.7")
+	page := s.serving("--ui", bucket)
+	var info struct{ One string }
+	_, body := askPage(t, "GET", page+"api/info", "")
+	require.NoError(t, json.Unmarshal([]byte(body), &info))
+	_, body = askPage(t, "GET", page+"api/object?key=a.pdf&bucket="+url.QueryEscape(info.One), "")
+	var object struct{ View string }
+	require.NoError(t, json.Unmarshal([]byte(body), &object))
+	own, err := url.Parse(page)
+	require.NoError(t, err)
+	other, err := url.Parse(object.View)
+	require.NoError(t, err)
+	require.NotEqual(t, own.Host, other.Host)
+	status, body := get(t, object.View)
+	require.Equal(t, http.StatusOK, status)
+	require.Equal(t, "%PDF-1.7", body)
+}
+
+func TestFlagsThatDoNotFitThePage(t *testing.T) {
+	s := newShell(t)
+	bucket := directory(t)
+	for _, args := range [][]string{
+		{"--write", bucket}, {"--ui", "--listing", bucket}, {"--ui", "--s3"},
+		{"--ui", "--write", "--read-only", bucket},
+		{"--ui", "--create", "photos", bucket}, {"--ui"},
+	} {
+		s.exits(2, append([]string{"serve"}, args...)...)
+	}
+}

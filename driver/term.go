@@ -1,0 +1,19 @@
+package driver
+
+import (
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// Term returns the time from which a URL is valid, and for how long it is valid. The parameter now
+// is the time at which the URL is signed. Within one window of StableFor, the result is always the
+// same. So a driver returns the same URL if it uses no other clock.
+func (r *SignRequest) Term(now time.Time) (from time.Time, lasts time.Duration) {
+	if r.StableFor == 0 {
+		return now, r.TTL
+	}
+	o := storage.SignOptions{TTL: r.TTL, StableFor: r.StableFor}
+	from, lasts, _ = o.Term(now) // cannot fail: the core has already checked TTL plus StableFor
+	return from, lasts
+}

@@ -1,0 +1,35 @@
+package engine
+
+import (
+	"context"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+// Vend returns temporary credentials for the objects with a prefix.
+func (b bucket) Vend(
+	ctx context.Context, prefix string, rights storage.Rights, ttl time.Duration,
+) (*storage.VendedCredentials, error) {
+	o := &operation{signs: true}
+	e := o.prepare(b.core, "Vend", prefix)
+	if e == nil {
+		e = o.core.need(storage.Vending, "Vend")
+	}
+	if e != nil && e.Code == storage.Unsupported {
+		e.Hint = o.core.desc.VendingHint
+	}
+	r := &driver.VendRequest{Prefix: prefix, Rights: rights, TTL: ttl}
+	return run(ctx, o, e, func(ctx context.Context) (*storage.VendedCredentials, *storage.Error) {
+		v, e := request(ctx, o, func(ctx context.Context) (*storage.VendedCredentials, error) {
+			return o.core.driver.Vend(ctx, r)
+		})
+		if e != nil {
+			return nil, e
+		}
+		v.Provider, v.Bucket, v.Prefix = o.core.desc.Provider, o.core.desc.Bucket, prefix
+		v.Expires = v.Expires.UTC().Truncate(time.Second)
+		return v, nil
+	})
+}

@@ -1,0 +1,246 @@
+package agents
+
+import (
+	"bytes"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/serve"
+)
+
+func put(t *testing.T, bucket storage.Uploader, keys ...string) {
+	t.Helper()
+	for _, key := range keys {
+		_, err := bucket.Upload(t.Context(), key, strings.NewReader("text of "+key))
+		require.NoError(t, err)
+	}
+}
+
+func text(t *testing.T, bucket storage.Downloader, key string) string {
+	t.Helper()
+	text, _, err := storage.ReadAll(t.Context(), bucket, key)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// onEveryStore runs a test on an empty bucket in memory, in a directory, and of an S3 server.
+func onEveryStore(t *testing.T, test func(t *testing.T, bucket storage.Bucket)) {
+	served := func(open func(base string) (storage.Bucket, error)) func(*testing.T) storage.Bucket {
+		return func(t *testing.T) storage.Bucket {
+			server, err := serve.NewServer(open)
+			require.NoError(t, err)
+			t.Cleanup(server.Close)
+			return server.Bucket
+		}
+	}
+	for name, open := range map[string]func(*testing.T) storage.Bucket{
+		"memory": served(func(base string) (storage.Bucket, error) {
+			return memstore.New(storage.WithSigningBaseURL(base)), nil
+		}),
+		"a directory": func(t *testing.T) storage.Bucket {
+			return served(func(base string) (storage.Bucket, error) {
+				return local.Open(t.TempDir(), local.Config{}, storage.WithSigningBaseURL(base))
+			})(t)
+		},
+		"S3": openS3,
+	} {
+		t.Run(name, func(t *testing.T) { test(t, open(t)) })
+	}
+}
+
+func openS3(t *testing.T) storage.Bucket {
+	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"photos"}})
+	for _, variable := range server.Env() {
+		name, value, _ := strings.Cut(variable, "=")
+		t.Setenv(name, value)
+	}
+	bucket, err := storage.Open(t.Context(), server.Address("photos"))
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(bucket)) })
+	return bucket
+}
+
+func TestOpen(t *testing.T) {
+	for name, address := range map[string]string{
+		"memory":      "mem://agents",
+		"a directory": "file:///" + strings.TrimPrefix(filepath.ToSlash(t.TempDir()), "/") + "/new?create=true",
+	} {
+		t.Run(name, func(t *testing.T) {
+			require.NoError(t, withBucket(t.Context(), address, func(bucket storage.Bucket) error {
+				put(t, bucket, "a")
+				return nil
+			}))
+		})
+	}
+	server := s3server.ForTest(t, s3server.Config{Buckets: []string{"photos"}})
+	bucket, err := openWithKeys(t.Context(), server.URL, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
+	require.NoError(t, err)
+	put(t, bucket, "a")
+	_, err = create(t.Context(), bucket, "b", "text")
+	require.ErrorIs(t, err, storage.Unsupported) // a host without a profile
+	require.NoError(t, storage.Close(bucket))
+}
+
+func TestUpload(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
+		_, err := upload(t.Context(), bucket, "a.csv", io.MultiReader(strings.NewReader("1,"), strings.NewReader("2")))
+		require.NoError(t, err)
+		attrs, err := bucket.Attrs(t.Context(), "a.csv")
+		require.NoError(t, err)
+		require.Equal(t, "text/csv", attrs.ContentType)
+		require.Equal(t, "Zoë's list", storage.DecodeMetadataValue(attrs.Metadata["source"]))
+
+		require.NoError(t, uploadJSON(t.Context(), bucket, "a.json", 42))
+		require.Equal(t, "42\n", text(t, bucket, "a.json"))
+		require.Error(t, uploadJSON(t.Context(), bucket, "b.json", func() {}))
+		there, err := bucket.Exists(t.Context(), "b.json")
+		require.NoError(t, err)
+		require.False(t, there)
+	})
+}
+
+func TestConditions(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
+		for _, first := range []bool{true, false} {
+			created, err := create(t.Context(), bucket, "a", "one")
+			require.NoError(t, err)
+			require.Equal(t, first, created)
+		}
+		attrs, err := bucket.Attrs(t.Context(), "a")
+		require.NoError(t, err)
+		next, err := replace(t.Context(), bucket, "a", "two", attrs.Revision)
+		require.NoError(t, err)
+		require.NotEqual(t, attrs.Revision, next)
+		_, err = replace(t.Context(), bucket, "a", "three", attrs.Revision)
+		require.ErrorIs(t, err, storage.PreconditionFailed)
+		require.NoError(t, capitalize(t.Context(), bucket, "a"))
+		require.Equal(t, "TWO", text(t, bucket, "a"))
+	})
+}
+
+func TestDownload(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
+		put(t, bucket, "photos/a")
+		var out bytes.Buffer
+		require.NoError(t, stream(t.Context(), bucket, "photos/a", &out))
+		require.Equal(t, "text of photos/a", out.String())
+		require.ErrorIs(t, stream(t.Context(), bucket, "missing", &out), storage.ObjectNotFound)
+
+		long := strings.Repeat("0123456789", 200)
+		_, err := bucket.Upload(t.Context(), "long", strings.NewReader(long))
+		require.NoError(t, err)
+		start, attrs, err := head(t.Context(), bucket, "long")
+		require.NoError(t, err)
+		require.Equal(t, long[:1000], string(start))
+		require.EqualValues(t, len(long), attrs.Size)
+
+		path := filepath.Join(t.TempDir(), "a")
+		_, err = storage.DownloadFile(t.Context(), bucket, "photos/a", path)
+		require.NoError(t, err)
+		file, err := os.ReadFile(path)
+		require.NoError(t, err)
+		require.Equal(t, "text of photos/a", string(file))
+
+		mux := http.NewServeMux()
+		mux.HandleFunc("GET /photos/{name}", handle(bucket))
+		statuses := map[string]int{"/photos/a": http.StatusPartialContent, "/photos/b": http.StatusNotFound}
+		for path, want := range statuses {
+			w, r := httptest.NewRecorder(), httptest.NewRequestWithContext(t.Context(), http.MethodGet, path, nil)
+			r.Header.Set("Range", "bytes=0-3")
+			mux.ServeHTTP(w, r)
+			require.Equal(t, want, w.Code)
+		}
+	})
+}
+
+func TestList(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
+		put(t, bucket, "photos/2026/b.jpg", "photos/2026/c.jpg", "photos/a.jpg", "other")
+		files, folders, err := list(t.Context(), bucket)
+		require.NoError(t, err)
+		require.Equal(t, []string{"photos/a.jpg"}, files)
+		require.Equal(t, []string{"photos/2026/"}, folders)
+
+		first, err := page(t.Context(), bucket, "")
+		require.NoError(t, err)
+		require.Len(t, first.Entries, 2)
+		last, err := page(t.Context(), bucket, first.Token)
+		require.NoError(t, err)
+		require.Equal(t, "photos/a.jpg", last.Entries[0].Key)
+		require.Empty(t, last.Token)
+	})
+}
+
+func TestRemove(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
+		put(t, bucket, "one", "two", "a", "b", "temp/c", "temp/d")
+		require.NoError(t, removeUnchanged(t.Context(), bucket, "one"))
+		there, err := bucket.Exists(t.Context(), "one")
+		require.NoError(t, err)
+		require.False(t, there)
+		require.ErrorIs(t, removeUnchanged(t.Context(), bucket, "one"), storage.ObjectNotFound)
+		require.NoError(t, bucket.Remove(t.Context(), "one"))
+
+		removed, err := clean(t.Context(), bucket, []string{"a", "b", "missing"}, "temp/")
+		require.NoError(t, err)
+		require.Equal(t, 5, removed)
+		for entry, err := range bucket.List(t.Context()) {
+			require.NoError(t, err)
+			require.Equal(t, "two", entry.Key)
+		}
+	})
+}
+
+func TestSignedRequests(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
+		up, down, err := sign(t.Context(), bucket, "photos/a.png")
+		require.NoError(t, err)
+		response := send(t, up, strings.NewReader("PNG"))
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, http.StatusOK, response.StatusCode)
+
+		response = send(t, down, nil)
+		body, err := io.ReadAll(response.Body)
+		require.NoError(t, err)
+		require.NoError(t, response.Body.Close())
+		require.Equal(t, "PNG", string(body))
+		require.Equal(t, "image/png", response.Header.Get("Content-Type"))
+		require.Contains(t, response.Header.Get("Content-Disposition"), "Photo.png")
+	})
+}
+
+// send makes a signed request as a client does.
+func send(t *testing.T, signed *storage.SignedURL, body io.Reader) *http.Response {
+	t.Helper()
+	request, err := signed.Request(t.Context(), body)
+	require.NoError(t, err)
+	response, err := http.DefaultClient.Do(request)
+	require.NoError(t, err)
+	return response
+}
+
+func TestTransfers(t *testing.T) {
+	onEveryStore(t, func(t *testing.T, bucket storage.Bucket) {
+		from := memstore.New()
+		put(t, from, "a.txt", "b.txt")
+		require.NoError(t, archive(t.Context(), bucket, from))
+		require.Equal(t, "text of a.txt", text(t, bucket, "copies/a.txt"))
+		require.Equal(t, "text of b.txt", text(t, from, "old/b.txt"))
+
+		for range 2 {
+			require.NoError(t, sync(t.Context(), bucket, from))
+		}
+		require.Equal(t, "text of b.txt", text(t, bucket, "old/b.txt"))
+	})
+}

@@ -1,0 +1,26 @@
+package agents
+
+import (
+	"context"
+	"log"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// archive copies one object to another store, and gives another one a new key in its own.
+func archive(ctx context.Context, to, from storage.Bucket) error {
+	if _, err := storage.Copy(ctx, to, "copies/a.txt", from, "a.txt"); err != nil {
+		return err
+	}
+	_, err := storage.Move(ctx, from, "b.txt", "old/b.txt")
+	return err
+}
+
+// sync copies objects that are new or changed. After a failure or a kill, call it again: it skips
+// objects that were copied completely.
+func sync(ctx context.Context, to, from storage.Bucket) error {
+	report, err := transfer.Sync(ctx, transfer.Bucket(to), transfer.Bucket(from))
+	log.Println(report) // also after an error
+	return err
+}

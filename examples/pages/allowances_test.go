@@ -1,0 +1,22 @@
+package pages
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+func TestDocumentsAreCounted(t *testing.T) {
+	service, err := documents(memstore.New())
+	require.NoError(t, err)
+	file := uploads.Upload{Body: strings.NewReader("text"), User: uploads.User{ID: "eva"}}
+	_, err = service.Store(t.Context(), file)
+	require.NoError(t, err)
+	usage, err := service.Usage(t.Context(), "eva")
+	require.NoError(t, err)
+	require.Equal(t, uploads.Usage{Bytes: 4, Files: 1}, usage)
+}

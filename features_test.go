@@ -1,0 +1,142 @@
+package storage_test
+
+import (
+	"errors"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// constants returns the names of the first block of constants in a file.
+func constants(t *testing.T, path string) []string {
+	t.Helper()
+	file, err := parser.ParseFile(token.NewFileSet(), path, nil, 0)
+	require.NoError(t, err)
+	var names []string
+	for _, d := range file.Decls {
+		if block, ok := d.(*ast.GenDecl); ok && block.Tok == token.CONST {
+			for _, spec := range block.Specs {
+				names = append(names, spec.(*ast.ValueSpec).Names[0].Name)
+			}
+			return names
+		}
+	}
+	return nil
+}
+
+func TestFeaturesHaveTheNamesOfTheirConstants(t *testing.T) {
+	own, drivers := constants(t, "features.go"), constants(t, "driver/features.go")
+	require.Equal(t, "ConditionalCreate", own[1])
+	for i, name := range own {
+		require.Equal(t, name, (storage.Features(1) << i).String())
+	}
+	for i, name := range drivers {
+		require.Equal(t, name, (storage.Features(1) << (63 - i)).String())
+	}
+	for name, f := range map[string]storage.Features{
+		"none":                         0,
+		"MultipartUploads, Versioning": storage.Versioning | storage.MultipartUploads,
+		"ServerAppend, 0x10000000000000, StreamingPut": storage.ServerAppend | driver.StreamingPut | 1<<52,
+	} {
+		require.Equal(t, name, f.String())
+	}
+}
+
+// lacking returns a bucket in memory that lacks features.
+func lacking(features storage.Features) storage.Bucket {
+	layer := driver.WithLayer(faults.WithLimits(faults.Limits{Disable: features}))
+	return engine.New(memstore.NewDriver(memstore.Config{Bucket: "photos"}), layer)
+}
+
+func TestRequireNamesAllFeaturesThatTheStoreLacks(t *testing.T) {
+	const conditions = storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove
+	const base = "open the bucket with WithSigningBaseURL, where the handler of package serve is mounted"
+	const versions = "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"
+	b := lacking(storage.ConditionalCreate | storage.ConditionalRemove)
+	for name, row := range map[string]struct {
+		b        any
+		features storage.Features
+		says     string // "" if the store has all of them
+	}{
+		"none":            {b, 0, ""},
+		"all there":       {b, storage.ConditionalUpdate | storage.Metadata, ""},
+		"two of three":    {b, conditions, "memory does not support ConditionalCreate, ConditionalRemove here"},
+		"a permission":    {storage.Ref[storage.Remover](b), conditions, "ConditionalCreate, ConditionalRemove here"},
+		"a folder":        {storage.Prefixed(b, "a/"), conditions, "ConditionalCreate, ConditionalRemove here"},
+		"a driver's":      {lacking(driver.StreamingPut), driver.StreamingPut, "does not support StreamingPut here"},
+		"without a base":  {b, storage.SignedURLs, "SignedURLs here (" + base + ")"},
+		"without version": {b, storage.Versioning, "Versioning here (" + versions + ")"},
+		"two hints": {
+			b, storage.Versioning | storage.SignedURLs | storage.SignedSize,
+			"Versioning, SignedURLs, SignedSize here (" + versions + "; " + base + ")",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := storage.Require(row.b, row.features)
+			require.Equal(t, row.says == "", err == nil)
+			require.Equal(t, err == nil, storage.Supports(row.b, row.features))
+			if err == nil {
+				return
+			}
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, storage.Unsupported, e.Code)
+			require.Equal(t, [3]string{"Require", "memory", "photos"}, [3]string{e.Op, e.Provider, e.Bucket})
+			require.ErrorContains(t, err, row.says)
+		})
+	}
+}
+
+// A poor core lacks tags, although its store has them.
+type poor struct{ storage.Core }
+
+func (p poor) Supports(features storage.Features) bool {
+	return features&storage.ObjectTags == 0 && p.Core.Supports(features)
+}
+
+func TestRequireAsksTheOutermostCore(t *testing.T) {
+	b, err := storage.Wrap(lacking(0), func(c storage.Core) storage.Core { return poor{c} })
+	require.NoError(t, err)
+	require.NoError(t, storage.Require(b, storage.Metadata))
+	err = storage.Require(b, storage.Metadata|storage.ObjectTags)
+	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+	require.ErrorContains(t, err, "memory does not support ObjectTags here")
+}
+
+func TestRequireOfATypeOfOnesOwnCountsAsInSupports(t *testing.T) {
+	type own struct{ storage.Bucket }
+	for name, b := range map[string]any{"own": own{memstore.New()}, "nil": nil} {
+		err := storage.Require(b, storage.Metadata|storage.OrderedListing)
+		require.Equal(t, name == "own", err == nil, name)
+		err = storage.Require(b, storage.Metadata|storage.ServerCopy)
+		require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+		require.ErrorContains(t, err, "ServerCopy")
+		require.ErrorContains(t, err, "not a bucket of this library")
+	}
+}
+
+func TestRequireReportsWhyEveryCallFails(t *testing.T) {
+	type own struct{ storage.Bucket }
+	for name, row := range map[string]struct {
+		b    storage.Bucket
+		code storage.Code
+	}{
+		"bad prefix":  {storage.Prefixed(memstore.New(), "a"), storage.InvalidArgument},
+		"no core":     {storage.NewBucket(nil), storage.InvalidArgument},
+		"foreign Ref": {storage.Ref[storage.Bucket](own{}), storage.Unsupported},
+	} {
+		err := storage.Require(row.b, storage.Metadata)
+		require.Equal(t, row.code, storage.CodeOf(err), name)
+		_, call := row.b.Attrs(t.Context(), "k")
+		require.Equal(t, errors.Unwrap(call), errors.Unwrap(err), name)
+	}
+}

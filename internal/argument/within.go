@@ -1,0 +1,20 @@
+package argument
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/omnibucket/storage"
+)
+
+// Within returns err with the prefix "what: " in its text. If err is a *storage.Error, the result
+// keeps its code and its hint.
+func Within(what string, err error) error {
+	e, ours := errors.AsType[*storage.Error](err)
+	if !ours {
+		return fmt.Errorf("%s: %w", what, err)
+	}
+	named := *e
+	named.Err = fmt.Errorf("%s: %w", what, e.Err)
+	return &named
+}

@@ -1,0 +1,92 @@
+// Package cdnapi sends requests to the API of a content delivery network (CDN). The requests
+// authenticate with a token in a header.
+package cdnapi
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+const (
+	requestTimeout = 10 * time.Second // limit for one request and its response
+	maxBody        = 64 << 10         // largest number of bytes that are read of a response
+)
+
+// A Client sends the purge requests of one CDN.
+type Client struct {
+	provider string
+	http     *http.Client
+}
+
+// New returns a Client that uses a copy of given, or of [http.DefaultClient] if given is nil. The
+// Client never follows a redirect, because the other host would receive the token.
+func New(provider string, given *http.Client) *Client {
+	c := &http.Client{}
+	if given != nil {
+		*c = *given
+	}
+	c.Transport = driver.WrapTransport(c.Transport)
+	c.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
+	return &Client{provider, c}
+}
+
+// Do sends a request, and returns the first 64 KiB of the response's body. If the status is not
+// 2xx, it returns an error, too. The text of the error contains nothing of the body, because the
+// body could repeat the token.
+func (c *Client) Do(ctx context.Context, r *http.Request) ([]byte, error) {
+	attempt, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	response, err := c.http.Do(r.WithContext(attempt))
+	if err != nil {
+		return nil, c.failed(ctx, driver.NetworkError(err))
+	}
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(response.Body, maxBody))
+	if response.StatusCode < 200 || response.StatusCode > 299 {
+		e := driver.StatusError(response)
+		if e.Code == storage.ObjectNotFound {
+			e.Code, e.Hint = storage.InvalidArgument, "check the id of the zone or distribution"
+		}
+		return body, c.failed(ctx, e)
+	}
+	if err != nil {
+		return nil, c.failed(ctx, driver.NetworkError(err))
+	}
+	return body, nil
+}
+
+// failed completes the error of a request. If only the request timed out, and ctx has not ended,
+// the code is Unavailable.
+func (c *Client) failed(ctx context.Context, e *storage.Error) error {
+	e = storage.AsError(ctx, e)
+	e.Op, e.Provider, e.Unknown = "Purge", c.provider, false
+	return e
+}
+
+// Refused returns the error for a response whose status is 2xx, but whose body says that the purge
+// failed.
+func (c *Client) Refused(code storage.Code, reason string) error {
+	return &storage.Error{
+		Code: code, Op: "Purge", Provider: c.provider, Err: errors.New(reason), Retryable: code == storage.Unavailable,
+	}
+}
+
+// Parse parses the URL of an object that is to be purged. It fails with InvalidArgument if the
+// scheme is not http or https, or if the URL has a user or a fragment.
+func (c *Client) Parse(address string) (*url.URL, error) {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" || u.User != nil || u.Fragment != "" {
+		return nil, &storage.Error{
+			Code: storage.InvalidArgument, Op: "Purge", Provider: c.provider,
+			Err: errors.New("urls must be http or https addresses without user and fragment"),
+		}
+	}
+	return u, nil
+}

@@ -1,0 +1,47 @@
+package concurrency
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestAConnectionIsSlowOnlyIfMostOfItIs(t *testing.T) {
+	const read = 16 << 10
+	for _, row := range []struct {
+		name   string
+		rate   float64       // bytes a second of the connection
+		paused time.Duration // time for which the process has no processor, once a sample
+		busy   time.Duration // time that the reader needs for itself, for each read
+		slow   bool
+	}{
+		{name: "a slow connection", rate: 50e6, slow: true},
+		{name: "a fast connection", rate: 800e6},
+		{name: "a fast connection of a busy machine", rate: 800e6, paused: 12 * time.Millisecond},
+		{name: "a slow connection of a busy machine", rate: 50e6, paused: 12 * time.Millisecond, slow: true},
+		{name: "a reader that is slower than its slow connection", rate: 50e6, busy: time.Millisecond},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				var probe Probe
+				samples := 0
+				for i := range 4 * sampleBytes / read {
+					began := time.Now()
+					time.Sleep(time.Duration(read / row.rate * float64(time.Second)))
+					if i%(sampleBytes/read) == 30 {
+						time.Sleep(row.paused)
+					}
+					rate, slow := probe.Read(began, read)
+					if rate > 0 {
+						samples++
+						require.Equal(t, row.slow, slow)
+					}
+					time.Sleep(row.busy)
+				}
+				require.Equal(t, 4, samples)
+			})
+		})
+	}
+}

@@ -1,0 +1,62 @@
+package signedurl
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+// A VendedGrant is what a client with vended credentials may do. The token of the credentials
+// contains it as JSON.
+type VendedGrant struct {
+	Bucket  string         `json:"bucket"`
+	Prefix  string         `json:"prefix"`
+	Rights  storage.Rights `json:"rights"`
+	Expires int64          `json:"expires"` // Unix time in seconds at which the grant ends
+}
+
+// vendedText is the first text that the signature of a token covers, so that no other signature is
+// valid for a token.
+const vendedText = "omnibucket vended 1"
+
+// Vend returns credentials for the named bucket. Their token is signed with the first key of k.
+func Vend(k Keys, bucket string, r *driver.VendRequest, now time.Time) (*storage.VendedCredentials, error) {
+	if k.Empty() {
+		return nil, storage.Unsupported
+	}
+	g := VendedGrant{Bucket: bucket, Prefix: r.Prefix, Rights: r.Rights, Expires: now.Add(r.TTL).Unix()}
+	text, err := json.Marshal(g)
+	if err != nil {
+		return nil, err
+	}
+	content := base64.RawURLEncoding.EncodeToString(text)
+	signing := k.all[0]
+	return &storage.VendedCredentials{
+		Expires: time.Unix(g.Expires, 0),
+		Token:   content + "." + signing.id + "." + signing.sign(vendedText, content),
+	}, nil
+}
+
+// VerifyVended verifies a token for the named bucket, and returns what it permits. The status is
+// [Expired] only if the signature is valid.
+func VerifyVended(k Keys, bucket, token string, now time.Time) (*VendedGrant, Status) {
+	content, rest, _ := strings.Cut(token, ".")
+	id, signature, _ := strings.Cut(rest, ".")
+	key, known := k.find(id)
+	if !known || !key.verify(signature, vendedText, content) {
+		return nil, Invalid
+	}
+	g := &VendedGrant{}
+	text, err := base64.RawURLEncoding.DecodeString(content)
+	if err != nil || json.Unmarshal(text, g) != nil || g.Bucket != bucket {
+		return nil, Invalid
+	}
+	if now.Unix() >= g.Expires {
+		return nil, Expired
+	}
+	return g, Valid
+}

@@ -1,0 +1,12 @@
+package urlpath
+
+import "path/filepath"
+
+// File converts the path of a file: URL to a path of the operating system. On Windows, /C:/data
+// becomes C:\data.
+func File(path string, windows bool) string {
+	if windows && len(path) >= 3 && path[0] == '/' && path[2] == ':' {
+		path = path[1:]
+	}
+	return filepath.FromSlash(path)
+}

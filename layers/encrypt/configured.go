@@ -1,0 +1,181 @@
+package encrypt
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"slices"
+	"strings"
+
+	"filippo.io/age"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+func init() { driver.RegisterLayer("encrypt", configure) }
+
+// configured is the part of a configuration file that belongs to the layer. It names where the
+// secrets are, and has none itself.
+type configured struct {
+	IdentityFile     string   `yaml:"identity_file"`     // a file that age-keygen has written
+	IdentityVariable string   `yaml:"identity_variable"` // an environment variable with the content of such a file
+	Recipients       []string `yaml:"recipients"`        // public keys of age, and keys of services, which also decrypt
+	DecryptWith      []string `yaml:"decrypt_with"`      // keys of services that only decrypt
+	AllowPlain       bool     `yaml:"allow_plain"`
+}
+
+func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
+	given := &configured{}
+	if err := settings(given); err != nil {
+		return nil, err
+	}
+	recipients, err := given.check()
+	if err != nil {
+		return nil, err
+	}
+	return &driver.ConfiguredLayer{
+		Open: func(ctx context.Context, p driver.LayerParts) (driver.Layer, io.Closer, error) {
+			layer, err := given.open(ctx, p.Lookup, recipients)
+			return layer, nil, err
+		},
+	}, nil
+}
+
+var variableForm = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+
+// check returns those recipients that are public keys. Its errors quote no value, because a user
+// may have set a secret by mistake.
+func (e *configured) check() ([]age.Recipient, error) {
+	switch {
+	case e.IdentityFile != "" && e.IdentityVariable != "":
+		return nil, invalid("", "identity_file and identity_variable must not be used together", "")
+	case e.IdentityFile != "" && !filepath.IsAbs(e.IdentityFile):
+		return nil, invalid(
+			"", "identity_file must be an absolute path", "write the identities to a file with age-keygen, and name it",
+		)
+	case e.IdentityVariable != "" && !variableForm.MatchString(e.IdentityVariable):
+		return nil, invalid(
+			"", "identity_variable must be the name of an environment variable", "the variable has the identities",
+		)
+	case e.IdentityFile == "" && e.IdentityVariable == "" && len(e.Recipients) == 0:
+		return nil, invalid("", "identity_file, identity_variable or recipients must be set", "")
+	case slices.ContainsFunc(e.DecryptWith, func(text string) bool { return !isServiceKey(text) }):
+		return nil, invalid("", "decrypt_with must be "+serviceKeys, "put identities of age into identity_file")
+	}
+	public := slices.DeleteFunc(slices.Clone(e.Recipients), isServiceKey)
+	if len(public) == 0 {
+		return nil, nil
+	}
+	recipients, err := age.ParseRecipients(strings.NewReader(strings.Join(public, "\n")))
+	if err != nil || len(recipients) != len(public) {
+		return nil, invalid("", "recipients must be public keys of age, such as age1…, or "+serviceKeys,
+			"age-keygen -y prints that of an identity")
+	}
+	return recipients, nil
+}
+
+// open reads the identities (secret keys) and returns the layer.
+func (e *configured) open(
+	ctx context.Context, lookup func(string) (string, bool), recipients []age.Recipient,
+) (driver.Layer, error) {
+	text, err := e.identities(lookup)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := e.keys(ctx, text, recipients)
+	if err != nil {
+		return nil, err
+	}
+	return New(Config{Keys: keys, AllowPlain: e.AllowPlain})
+}
+
+// identities returns the content of the identity file or variable. It returns "" if only recipients
+// are set.
+func (e *configured) identities(lookup func(string) (string, bool)) (string, error) {
+	if e.IdentityVariable != "" {
+		text, set := lookup(e.IdentityVariable)
+		if !set {
+			return "", invalid("", "the variable "+e.IdentityVariable+" must be set", "it has what age-keygen writes")
+		}
+		return text, nil
+	}
+	if e.IdentityFile == "" {
+		return "", nil
+	}
+	return readPrivate(e.IdentityFile)
+}
+
+// readPrivate reads a file with secrets. It refuses a file that other users may write. They could
+// put their own identity first in the file, and new objects would be encrypted for it.
+func readPrivate(path string) (string, error) {
+	info, err := os.Stat(path)
+	switch {
+	case err != nil:
+		return "", unreadable(err)
+	case !info.Mode().IsRegular(): // opening a FIFO might block for ever
+		return "", invalid("", "identity_file must be a regular file", "")
+	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0:
+		return "", invalid("", "identity_file must not be one that other users may write", "chmod go-w "+path)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return "", unreadable(err)
+	}
+	defer func() { _ = f.Close() }()
+	text, err := io.ReadAll(io.LimitReader(f, 1<<20))
+	if err != nil {
+		return "", unreadable(err)
+	}
+	return string(text), nil
+}
+
+func unreadable(err error) error {
+	return &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("identity_file must be readable: %w", err)}
+}
+
+// keys returns the keys of age and the keys of services, joined.
+func (e *configured) keys(ctx context.Context, text string, recipients []age.Recipient) (Keys, error) {
+	wrap, err := openServiceKeys(ctx, e.Recipients)
+	if err != nil {
+		return nil, err
+	}
+	unwrap, err := openServiceKeys(ctx, e.DecryptWith)
+	if err != nil {
+		return nil, err
+	}
+	unwrap = slices.Concat(wrap, unwrap)
+	if len(unwrap) == 0 {
+		return keysOfAge(text, recipients)
+	}
+	if len(recipients) > 0 {
+		wrap = append(wrap, NewKeys(recipients, nil))
+	}
+	if text != "" || len(wrap) == 0 {
+		identities, err := ParseKeys(strings.NewReader(text))
+		if err != nil {
+			return nil, err
+		}
+		unwrap = append(unwrap, identities)
+		if len(wrap) == 0 {
+			wrap = append(wrap, identities)
+		}
+	}
+	return JoinKeys(wrap, unwrap), nil
+}
+
+func keysOfAge(text string, recipients []age.Recipient) (Keys, error) {
+	if text == "" && len(recipients) > 0 {
+		return NewKeys(recipients, nil), nil // without identities, these keys only encrypt
+	}
+	keys, err := ParseKeys(strings.NewReader(text))
+	if err != nil || len(recipients) == 0 {
+		return keys, err
+	}
+	identities, err := age.ParseIdentities(strings.NewReader(text))
+	return NewKeys(recipients, identities), err
+}

@@ -1,0 +1,75 @@
+package encrypt
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+)
+
+// A serviceOpener returns the Keys of a key management service. name is the name of the key at the
+// service.
+type serviceOpener func(ctx context.Context, name string) (Keys, error)
+
+var services = struct {
+	sync.RWMutex
+	by map[string]serviceOpener
+}{by: map[string]serviceOpener{}}
+
+// RegisterService registers a key management service for configuration files. Such a file names a
+// key by the service, a colon and the key, such as awskms:arn:aws:kms:…. The function open should
+// use the credentials of the provider's default chain, and its errors should name the service. The
+// packages awskms, googlekms and azurekeyvault call RegisterService when they are imported. It
+// panics if the name is already registered.
+func RegisterService(name string, open func(ctx context.Context, key string) (Keys, error)) {
+	services.Lock()
+	defer services.Unlock()
+	if _, known := services.by[name]; known {
+		panic("encrypt: RegisterService: " + name + " is registered already")
+	}
+	services.by[name] = open
+}
+
+// servicePackages has the services of this library, and what the name of a key is called there.
+var servicePackages = map[string]string{"awskms": "ARN", "googlekms": "NAME", "azurekeyvault": "URL"}
+
+const serviceKeys = "keys of a service: awskms:ARN, googlekms:NAME or azurekeyvault:URL"
+
+// isServiceKey reports whether a text names the key of a service, and not a public key of age.
+func isServiceKey(text string) bool {
+	name, _, found := strings.Cut(text, ":")
+	if _, ours := servicePackages[name]; ours {
+		return true
+	}
+	services.RLock()
+	defer services.RUnlock()
+	return found && services.by[name] != nil
+}
+
+// openServiceKeys opens each of the given names that is a key of a service. It ignores all other
+// names.
+func openServiceKeys(ctx context.Context, names []string) (all []Keys, err error) {
+	for _, text := range names {
+		if !isServiceKey(text) {
+			continue
+		}
+		name, key, _ := strings.Cut(text, ":")
+		services.RLock()
+		open := services.by[name]
+		known := slices.Sorted(maps.Keys(services.by))
+		services.RUnlock()
+		if open == nil {
+			return nil, invalid("", fmt.Sprintf("service %s must be compiled into the program, which has: %s",
+				name, strings.Join(known, ", ")),
+				fmt.Sprintf("import _ %q", "github.com/omnibucket/storage/layers/encrypt/"+name))
+		}
+		keys, err := open(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, keys)
+	}
+	return all, nil
+}

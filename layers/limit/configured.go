@@ -1,0 +1,37 @@
+package limit
+
+import (
+	"context"
+	"io"
+
+	"github.com/omnibucket/storage/driver"
+)
+
+func init() { driver.RegisterLayer("limit", configure) }
+
+// configure reads the part of a configuration file that belongs to the layer.
+func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
+	var given struct {
+		Bytes  string  `yaml:"bytes"` // a limit or a timetable in the notation of [Parse]
+		Reads  float64 `yaml:"reads"` // reads per second; writes and lists have the same unit
+		Writes float64 `yaml:"writes"`
+		Lists  float64 `yaml:"lists"`
+	}
+	if err := settings(&given); err != nil {
+		return nil, err
+	}
+	c := Config{Requests: Requests{Reads: given.Reads, Writes: given.Writes, Lists: given.Lists}}
+	if given.Bytes != "" {
+		var err error
+		if c.Bytes, err = Parse(given.Bytes); err != nil {
+			return nil, err
+		}
+	}
+	layer, err := New(c)
+	if err != nil {
+		return nil, err
+	}
+	return &driver.ConfiguredLayer{
+		Open: func(context.Context, driver.LayerParts) (driver.Layer, io.Closer, error) { return layer, nil, nil },
+	}, nil
+}

@@ -1,0 +1,22 @@
+package readonly
+
+import (
+	"context"
+	"io"
+
+	"github.com/omnibucket/storage/driver"
+)
+
+func init() { driver.RegisterLayer("readonly", configure) }
+
+// configure reads the part of a configuration file that belongs to the layer, which has no settings.
+func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
+	if err := settings(&struct{}{}); err != nil {
+		return nil, err
+	}
+	return &driver.ConfiguredLayer{
+		Open: func(context.Context, driver.LayerParts) (driver.Layer, io.Closer, error) {
+			return New(Config{}), nil, nil
+		},
+	}, nil
+}

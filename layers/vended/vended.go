@@ -1,0 +1,259 @@
+// Package vended opens a bucket in memory or in a directory with vended credentials, for tests of
+// programs that call [storage.Vend] and of their clients. Such a bucket shows and does what its
+// credentials permit, until they expire by the bucket's clock. At a provider, the client sets
+// CredentialsFor of its configuration instead.
+//
+//	store := memstore.NewDriver(memstore.Config{})
+//	program := engine.New(store)
+//	client := engine.New(store, driver.WithLayer(vended.New(ask)))
+//
+// The layer does not protect the store from the client, which can also open the directory without
+// the layer.
+package vended
+
+import (
+	"context"
+	"errors"
+	"io"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/signedurl"
+)
+
+// New returns the layer. ask returns the credentials for a key or, for a listing, its prefix. It is
+// called before each request, so let ask cache its result if it is expensive.
+//
+// Requests fail with PermissionDenied if the credentials do not permit them, and with
+// Unauthenticated if the credentials have expired, are not of this bucket, or ask fails with an
+// error without a Code. Signing is Unsupported. If ask is nil, every call fails with
+// InvalidArgument. If the store is neither in memory nor a directory, every call fails with
+// Unsupported.
+func New(ask func(ctx context.Context, key string) (*storage.VendedCredentials, error)) driver.Layer {
+	return func(d driver.Driver) driver.Driver {
+		origin, ok := d.Describe().Origin.(signedurl.Origin)
+		refusal := error(errDenied)
+		switch {
+		case ask == nil:
+			refusal = argument.Invalid("vended.New", "needs a function that returns credentials", "")
+		case !ok:
+			refusal = errForeign
+		}
+		refused := driver.Intercept(
+			d,
+			func(context.Context, string, func(context.Context) error) error { return refusal },
+		)
+		if refusal != error(errDenied) {
+			return refused
+		}
+		return &objectDriver{Driver: refused, next: d, ask: ask, origin: origin}
+	}
+}
+
+var (
+	errDenied = &storage.Error{
+		Code: storage.PermissionDenied, Err: errors.New("the vended credentials do not permit this request"),
+		Hint: "ask for credentials with this prefix and this right",
+	}
+	errForeign = &storage.Error{
+		Code: storage.Unsupported, Err: errors.New("layers/vended is for buckets in memory and in directories"),
+		Hint: "set CredentialsFor in the configuration of the provider",
+	}
+)
+
+// withheld has the features that would bypass the credentials. Each needs two sets of credentials,
+// or makes another set.
+const withheld = signedurl.Features | storage.ServerCopy | storage.ServerCompose | storage.ServerMove |
+	storage.ServerAppend | storage.Vending
+
+// An objectDriver makes only the requests that its credentials permit. The embedded driver refuses
+// all other methods, even methods that a later version of [driver.Driver] adds.
+type objectDriver struct {
+	driver.Driver
+	next   driver.Driver
+	ask    func(ctx context.Context, key string) (*storage.VendedCredentials, error)
+	origin signedurl.Origin
+}
+
+// Describe returns the description of the store, without features that bypass the credentials or
+// change settings.
+func (d *objectDriver) Describe() driver.Description {
+	desc := d.next.Describe()
+	desc.Features &^= withheld
+	desc.Places = func() []driver.Place { return driver.PlacesOf(d.next) }
+	desc.PublicBaseURL, desc.NeedsSigningBase, desc.Origin = "", false, nil
+	desc.EnableVersions, desc.EnableObjectLock, desc.EnableSoftDelete = nil, nil, nil
+	desc.SigningHint = "sign in the program that has the bucket"
+	desc.VendingHint = "vend in the program that has the bucket"
+	return desc
+}
+
+// Locate returns the zero reference, so that copies go through the process, with the credentials of
+// both sides.
+func (d *objectDriver) Locate(string) driver.ObjectRef { return driver.ObjectRef{} }
+
+// Native returns nil, because a client of the store would bypass the credentials.
+func (d *objectDriver) Native() any { return nil }
+
+// rights returns what the credentials for a key permit, or an error.
+func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, error) {
+	given, err := d.ask(ctx, key)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return storage.Rights{}, ctx.Err()
+	case err != nil:
+		if _, coded := errors.AsType[*storage.Error](err); coded {
+			return storage.Rights{}, err
+		}
+		return storage.Rights{}, &storage.Error{Code: storage.Unauthenticated, Err: err}
+	case given == nil:
+		return storage.Rights{}, &storage.Error{
+			Code: storage.Unauthenticated, Err: errors.New("there are no credentials for the key"),
+		}
+	}
+	keys, err := d.origin.VerifyingKeys(ctx)
+	if err != nil {
+		return storage.Rights{}, err
+	}
+	grant, status := signedurl.VerifyVended(keys, d.next.Describe().Bucket, given.Token, d.origin.Now())
+	switch {
+	case status == signedurl.Expired:
+		return storage.Rights{}, &storage.Error{
+			Code: storage.Unauthenticated, Err: errors.New("the vended credentials have expired"),
+			Hint: "ask for new credentials",
+		}
+	case status != signedurl.Valid:
+		return storage.Rights{}, &storage.Error{
+			Code: storage.Unauthenticated, Err: errors.New("the vended credentials are not of this bucket"),
+			Hint: "check that they are unchanged, and that the program and its client open the same bucket",
+		}
+	case !strings.HasPrefix(key, grant.Prefix):
+		return storage.Rights{}, errDenied
+	}
+	return grant.Rights, nil
+}
+
+// reads checks that the credentials permit reading the current version of an object.
+func (d *objectDriver) reads(ctx context.Context, r *driver.GetRequest) (storage.Rights, error) {
+	rights, err := d.rights(ctx, r.Key)
+	if err == nil && (!rights.Read || r.Version != "") {
+		err = errDenied
+	}
+	return rights, err
+}
+
+// answered returns the error of a read. If the credentials do not permit listing, it hides that an
+// object is missing, as the providers do.
+func answered(rights storage.Rights, err error) error {
+	if storage.CodeOf(err) == storage.ObjectNotFound && !rights.List {
+		return errDenied
+	}
+	return err
+}
+
+func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	rights, err := d.reads(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	attrs, body, err := d.next.Get(ctx, r)
+	return attrs, body, answered(rights, err)
+}
+
+func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	rights, err := d.reads(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	attrs, err := d.next.Head(ctx, r)
+	return attrs, answered(rights, err)
+}
+
+func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	rights, err := d.rights(ctx, r.Prefix)
+	switch {
+	case err != nil:
+		return nil, err
+	case !rights.List:
+		return nil, errDenied
+	}
+	return d.next.List(ctx, r)
+}
+
+func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
+	rights, err := d.rights(ctx, r.Key)
+	switch {
+	case err != nil:
+		return err
+	case !rights.Remove || r.Version != "" || r.BypassGovernance:
+		return errDenied
+	}
+	return d.next.Delete(ctx, r)
+}
+
+// DeleteBatch removes the objects one by one.
+func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
+	errs := make([]error, len(r))
+	for i := range r {
+		errs[i] = d.Delete(ctx, &r[i])
+	}
+	return errs
+}
+
+// writes checks that the credentials permit storing an object with these controls.
+func (d *objectDriver) writes(ctx context.Context, key string, c *storage.Controls) error {
+	rights, err := d.rights(ctx, key)
+	switch {
+	case err != nil:
+		return err
+	case !rights.Write:
+		return errDenied
+	case c != nil && (len(c.Tags) > 0 || c.PublicRead || c.LegalHold || c.Retention != storage.Retention{}):
+		return errDenied
+	}
+	return nil
+}
+
+func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	if err := d.writes(ctx, r.Key, &r.Controls); err != nil {
+		return nil, err
+	}
+	return d.next.Put(ctx, r)
+}
+
+func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
+	if err := d.writes(ctx, r.Key, &r.Controls); err != nil {
+		return "", err
+	}
+	return d.next.BeginParts(ctx, r)
+}
+
+func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
+	if err := d.writes(ctx, r.Key, nil); err != nil {
+		return driver.Part{}, err
+	}
+	return d.next.PutPart(ctx, r)
+}
+
+func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
+	if err := d.writes(ctx, r.Put.Key, &r.Put.Controls); err != nil {
+		return nil, err
+	}
+	return d.next.CompleteParts(ctx, r)
+}
+
+func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
+	if err := d.writes(ctx, key, nil); err != nil {
+		return err
+	}
+	return d.next.AbortParts(ctx, key, upload)
+}
+
+func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
+	if err := d.writes(ctx, r.Key, nil); err != nil {
+		return nil, err
+	}
+	return d.next.ListParts(ctx, r)
+}

@@ -1,0 +1,125 @@
+package vended_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/vended"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/storagetest/vendedtest"
+)
+
+type ask = func(ctx context.Context, key string) (*storage.VendedCredentials, error)
+
+// A clock is moved by a test only.
+type clock struct{ now time.Time }
+
+func newClock() *clock { return &clock{time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)} }
+
+func (c *clock) time() time.Time          { return c.now }
+func (c *clock) advance(by time.Duration) { c.now = c.now.Add(by) }
+
+func storeOf(t *testing.T, d driver.Driver, c *clock) vendedtest.Store {
+	program := engine.New(d)
+	t.Cleanup(func() { require.NoError(t, storage.Close(program)) })
+	return vendedtest.Store{
+		Program: program, Advance: c.advance,
+		Client: func(_ *testing.T, ask ask) storage.Bucket { return engine.New(d, driver.WithLayer(vended.New(ask))) },
+	}
+}
+
+func TestVendedCredentialsOfABucketInMemory(t *testing.T) {
+	vendedtest.Run(t, func(t *testing.T) vendedtest.Store {
+		c := newClock()
+		return storeOf(t, memstore.NewDriver(memstore.Config{Versioned: true, Now: c.time}), c)
+	})
+}
+
+func TestVendedCredentialsOfADirectory(t *testing.T) {
+	vendedtest.Run(t, func(t *testing.T) vendedtest.Store {
+		c := newClock()
+		d, err := local.NewDriver(t.TempDir(), local.Config{Now: c.time})
+		require.NoError(t, err)
+		return storeOf(t, d, c)
+	})
+}
+
+func TestCredentialsAreOfOneBucket(t *testing.T) {
+	account := memstore.NewServiceDriver(memstore.ServiceConfig{})
+	service := engine.NewService(account)
+	t.Cleanup(func() { require.NoError(t, service.Close()) })
+	for _, name := range []string{"one", "two"} {
+		_, err := service.CreateBucket(t.Context(), name)
+		require.NoError(t, err)
+	}
+	one, err := service.Bucket("one")
+	require.NoError(t, err)
+	v, err := storage.Vend(t.Context(), one, "", storage.Rights{Read: true, List: true}, time.Hour)
+	require.NoError(t, err)
+	given := func(context.Context, string) (*storage.VendedCredentials, error) { return v, nil }
+	for name, want := range map[string]storage.Code{"one": "", "two": storage.Unauthenticated} {
+		d, err := account.Driver(name)
+		require.NoError(t, err)
+		client := engine.New(d, driver.WithLayer(vended.New(given)))
+		_, err = storage.ListPage(t.Context(), client, "")
+		require.Equal(t, want, storage.CodeOf(err), "%s: %v", name, err)
+	}
+}
+
+func TestErrorsOfTheQuestion(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		ask  ask
+		want storage.Code
+	}{
+		{"no function", nil, storage.InvalidArgument},
+		{"an error", func(context.Context, string) (*storage.VendedCredentials, error) {
+			return nil, errors.New("the catalog is gone")
+		}, storage.Unauthenticated},
+		{"an error with a code", func(context.Context, string) (*storage.VendedCredentials, error) {
+			return nil, &storage.Error{Code: storage.PermissionDenied}
+		}, storage.PermissionDenied},
+		{
+			"nothing", func(context.Context, string) (*storage.VendedCredentials, error) { return nil, nil },
+			storage.Unauthenticated,
+		},
+		{"no token", func(context.Context, string) (*storage.VendedCredentials, error) {
+			return &storage.VendedCredentials{}, nil
+		}, storage.Unauthenticated},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := memstore.New(driver.WithLayer(vended.New(row.ask)))
+			_, err := b.Attrs(t.Context(), "a")
+			require.Equal(t, row.want, storage.CodeOf(err), err)
+		})
+	}
+}
+
+func TestAStoreWithCredentialsOfItsOwnIsRefused(t *testing.T) {
+	hidden := func(d driver.Driver) driver.Driver { return originless{d} }
+	b := memstore.New(driver.WithLayer(hidden), driver.WithLayer(vended.New(func(
+		context.Context, string,
+	) (*storage.VendedCredentials, error) {
+		return nil, nil
+	})))
+	_, err := b.Attrs(t.Context(), "a")
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.ErrorContains(t, err, "CredentialsFor")
+}
+
+// An originless driver is like that of a provider.
+type originless struct{ driver.Driver }
+
+func (o originless) Describe() driver.Description {
+	desc := o.Driver.Describe()
+	desc.Origin, desc.NeedsSigningBase = nil, false
+	return desc
+}

@@ -1,0 +1,138 @@
+package locations
+
+import (
+	"maps"
+	"net/url"
+	"runtime"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage/internal/urlpath"
+)
+
+// written returns the address as it is in the configuration, with Parameters and Credentials added.
+// If it ends in a folder, the folder is still a part of the path or of the fragment.
+func (l *Location) written() (string, error) {
+	if !IsAddress(l.Address) {
+		return "", invalid("it must have an address", addressHint)
+	}
+	parameters := maps.Clone(l.Parameters)
+	if l.Credentials != "" {
+		if parameters == nil {
+			parameters = map[string]string{}
+		}
+		if _, twice := parameters["credentials"]; twice {
+			return "", invalid("credentials must not be given twice", "")
+		}
+		parameters["credentials"] = l.Credentials
+	}
+	before, fragment, hasFragment := strings.Cut(l.Address, "#")
+	_, query, separated := strings.Cut(before, "?")
+	values, err := url.ParseQuery(query)
+	if err != nil {
+		return "", invalid("address must have parameters that can be read", "")
+	}
+	separator := "?"
+	if separated {
+		separator = "&"
+	}
+	var b strings.Builder
+	b.WriteString(before)
+	for _, name := range slices.Sorted(maps.Keys(parameters)) {
+		if values.Has(name) { // the error does not quote the name, which may be a secret in the wrong place
+			return "", invalid("no parameter must be given twice, in the address and beside it", "")
+		}
+		b.WriteString(separator + url.QueryEscape(name) + "=" + url.QueryEscape(parameters[name]))
+		separator = "&"
+	}
+	if hasFragment {
+		b.WriteString("#" + fragment)
+	}
+	return b.String(), nil
+}
+
+// inEffect returns the address that is passed to storage.Open. Errors do not quote the address,
+// because it may contain a secret.
+func (l *Location) inEffect() (string, error) {
+	address, err := l.written()
+	if err != nil {
+		return "", err
+	}
+	base, folder, query, err := split(address)
+	if err != nil {
+		return "", err
+	}
+	values, err := url.ParseQuery(query)
+	switch {
+	case err != nil:
+		return "", invalid("address must have parameters that can be read", "")
+	case holdsSecret(values):
+		return "", invalid("it must not hold credentials in its parameters",
+			"set the provider's own environment variables, or use its files")
+	}
+	if folder != "" {
+		outer, given := values["prefix"]
+		if given && (len(outer) > 1 || !strings.HasSuffix(outer[0], "/")) {
+			return "", invalid(`prefix must be given once, and end in "/"`, "")
+		}
+		values.Set("prefix", values.Get("prefix")+folder)
+		query = values.Encode()
+	}
+	if query != "" {
+		base += "?" + query
+	}
+	return base, nil
+}
+
+// split divides an address into the address of the bucket, the folder in the bucket, and the query.
+func split(address string) (base, folder, query string, err error) {
+	scheme, rest, _ := strings.Cut(address, "://")
+	rest, fragment, hasFragment := strings.Cut(rest, "#")
+	rest, query, _ = strings.Cut(rest, "?")
+	host, path, _ := strings.Cut(rest, "/")
+	switch {
+	case strings.Contains(host, "@"):
+		return "", "", "", invalid("address must not hold credentials",
+			"set the provider's own environment variables, or use its files")
+	case strings.EqualFold(scheme, "file"):
+		base, path = "file://"+rest, fragment
+	case hasFragment:
+		return "", "", "", invalid(`address must not have a "#"`, `write "#" in a key as %23`)
+	default:
+		base = strings.ToLower(scheme) + "://" + host
+	}
+	if folder, err = url.PathUnescape(path); err != nil {
+		return "", "", "", invalid(
+			`address must have two hexadecimal digits after each "%"`, `write "%" in a key as %25`,
+		)
+	}
+	if folder != "" && !strings.HasSuffix(folder, "/") {
+		folder += "/"
+	}
+	return base, folder, query, nil
+}
+
+// holdsSecret reports whether parameters seem to contain credentials.
+func holdsSecret(parameters url.Values) bool {
+	for name, values := range parameters {
+		if name != "credentials" && secretName.MatchString(name) { // "credentials" has a name, and no secret
+			return true
+		}
+		for _, value := range values {
+			if u, err := url.Parse(value); err == nil && u.User != nil {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// directory returns the local directory that is the location's bucket, or "" if its address is not
+// a file address.
+func (l *found) directory() string {
+	u, err := url.Parse(l.address)
+	if err != nil || u.Scheme != "file" {
+		return ""
+	}
+	return urlpath.File(u.Path, runtime.GOOS == "windows")
+}

@@ -1,0 +1,183 @@
+package locations
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/serving"
+)
+
+var (
+	nameForm    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+	addressForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
+	secretName  = regexp.MustCompile(
+		`(?i)secret|password|token|credential|signature|access_?key|account_?key|^sig$`,
+	)
+)
+
+const addressHint = "write scheme://bucket, or file:///absolute/directory"
+
+// IsAddress reports whether text begins like an address, with a scheme. [Open] uses any other text
+// as a name.
+func IsAddress(text string) bool { return addressForm.MatchString(text) }
+
+// IsName reports whether text has the form of a location's name.
+func IsName(text string) bool { return len(text) <= maxName && nameForm.MatchString(text) }
+
+// Variable returns the name of the environment variable that can set the address of a location. For
+// a-b, it is OMNIBUCKET_A_B.
+func Variable(name string) string {
+	return "OMNIBUCKET_" + strings.ToUpper(strings.ReplaceAll(name, "-", "_"))
+}
+
+// isReserved reports whether the environment variable of this name already has another meaning.
+func isReserved(name string) bool {
+	variable := Variable(name)
+	return variable == PathVariable || strings.HasPrefix(variable, FlagPrefix)
+}
+
+// Check checks the names, addresses, features and layers of all locations, and the second stores of
+// layers. It opens nothing. If a location could not be opened, Check fails with InvalidArgument. If
+// the configuration was read from a file, the error names the line.
+func (c *Config) Check() error {
+	if err := c.checkForms(); err != nil {
+		return err
+	}
+	for _, name := range c.Names() {
+		l, err := c.find(name)
+		if err == nil {
+			_, err = c.configure(l, true)
+		}
+		if err == nil {
+			if failed := storage.CheckAddress(l.address); failed != nil {
+				err = c.of(name, 0, failed, "")
+			}
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkForms refuses locations that no program could open. It checks each location without the
+// others.
+func (c *Config) checkForms() error {
+	variables := map[string]string{}
+	for _, name := range c.Names() {
+		if err := c.checkName(name); err != nil {
+			return err
+		}
+		if other, taken := variables[Variable(name)]; taken {
+			return c.wrong(c.Locations[name].line,
+				"there must not be both "+other+" and "+name+", which are one name", "give one of them another name")
+		}
+		variables[Variable(name)] = name
+		l := &found{location: c.Locations[name], name: name}
+		_, err := l.location.inEffect()
+		if err == nil {
+			err = l.location.checkRequire()
+		}
+		if err != nil {
+			return c.of(name, 0, err, "")
+		}
+		l.location.Layers = slices.DeleteFunc(slices.Clone(l.location.Layers), func(layer Layer) bool {
+			registered, ours := driver.KnowsLayer(layer.Name)
+			return ours && !registered // no error: another program may import the layer and open the location
+		})
+		if _, err := c.configure(l, false); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// checkRequire refuses names that are not features. The error does not quote them, because a secret
+// may have been written in the wrong place.
+func (l *Location) checkRequire() error {
+	for _, name := range l.Require {
+		if _, known := featureOf(name); !known {
+			return invalid("require must have only names of features", "storage.Features lists the names")
+		}
+	}
+	return nil
+}
+
+func (c *Config) checkName(name string) error {
+	line := c.Locations[name].line
+	switch {
+	case !IsName(name):
+		return c.wrong(line, `name of a location must have letters, digits, "-" and "_", and begin with a letter`, "")
+	case isReserved(name):
+		return c.wrong(line,
+			name+" must not be the name of a location, because "+Variable(name)+" has another meaning",
+			"choose another name")
+	}
+	return nil
+}
+
+// Features returns the features that Require names, for [storage.Require]. It leaves out names that
+// are not features.
+func (l *Location) Features() (all storage.Features) {
+	for _, name := range l.Require {
+		feature, _ := featureOf(name)
+		all |= feature
+	}
+	return all
+}
+
+// featureOf returns the feature with this name.
+func featureOf(name string) (f storage.Features, known bool) {
+	for bit := range 64 {
+		// String returns a number for a bit without a feature, and nameForm does not match a number.
+		if f := storage.Features(1) << bit; f.String() == name && nameForm.MatchString(name) {
+			return f, true
+		}
+	}
+	return 0, false
+}
+
+// This method adds the place of a location to an error: the file, the line and the location's name.
+// If line is 0, the place is the line at which the location begins.
+func (c *Config) of(name string, line int, err error, hint string) error {
+	e := &storage.Error{Code: storage.InvalidArgument}
+	if inner, ours := errors.AsType[*storage.Error](err); ours {
+		copied := *inner
+		e, err = &copied, inner.Err
+		if err == nil {
+			err = errors.New(string(inner.Code))
+		}
+		e.Op, e.Key = "", ""
+	}
+	e.Err = err
+	if name != "" {
+		e.Err = fmt.Errorf("%slocation %s: %w", c.place(cmp.Or(line, c.Locations[name].line)), name, err)
+	}
+	e.Hint = cmp.Or(e.Hint, hint)
+	return e
+}
+
+// overlaps reports whether two directories are the same, or one contains the other.
+func overlaps(one, other string) bool {
+	return driver.Overlap(serving.Directory(one), serving.Directory(other))
+}
+
+func invalid(rule, hint string) error {
+	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(rule), Hint: hint}
+}
+
+// twice returns the name of a layer that occurs twice, or "".
+func twice(layers []Layer) string {
+	for i, layer := range layers {
+		if slices.ContainsFunc(layers[:i], func(before Layer) bool { return before.Name == layer.Name }) {
+			return layer.Name
+		}
+	}
+	return ""
+}

@@ -1,0 +1,72 @@
+package locations
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/omnibucket/storage/internal/argument"
+)
+
+// A found is a location together with the address that is used to open it.
+type found struct {
+	location Location
+	name     string
+	address  string // address for storage.Open, including the parameters
+}
+
+// find returns the location with this name. If the environment has an address for it, that address
+// replaces the one in the configuration.
+func (c *Config) find(name string) (*found, error) {
+	if !IsName(name) || isReserved(name) { // the error does not quote name, which may be an address with a secret
+		return nil, invalid("there must be the name of a location, or an address", addressHint)
+	}
+	l, known := c.own(name)
+	variable := Variable(name)
+	if address, set := c.lookup(variable); set {
+		l.location.Address, l.location.Parameters, l.location.Credentials = address, nil, ""
+		var err error
+		if l.address, err = l.location.inEffect(); err != nil {
+			return nil, argument.Within("variable "+variable, err)
+		}
+		return l, nil
+	}
+	if !known {
+		return nil, invalid(
+			fmt.Sprintf("%s is not set, and the configuration has no location %s; known are: %s",
+				variable, name, c.someNames()),
+			"add the location to the configuration, or set the variable",
+		)
+	}
+	var err error
+	if l.address, err = l.location.inEffect(); err != nil {
+		return nil, c.of(l.name, 0, err, "")
+	}
+	return l, nil
+}
+
+// maxName bounds the length of a name in bytes.
+const maxName = 256
+
+// own returns the location of the configuration with this name, or with another spelling of it that
+// has the same environment variable.
+func (c *Config) own(name string) (l *found, known bool) {
+	if location, exact := c.Locations[name]; exact {
+		return &found{name: name, location: location}, true
+	}
+	variable := Variable(name)
+	for own, location := range c.Locations {
+		if Variable(own) == variable {
+			return &found{name: own, location: location}, true
+		}
+	}
+	return &found{name: name}, false
+}
+
+// someNames returns at most 20 names of locations, for an error.
+func (c *Config) someNames() string {
+	names := c.Names()
+	if len(names) > 20 {
+		names = append(names[:20:20], "…")
+	}
+	return strings.Join(names, ", ")
+}

@@ -1,0 +1,492 @@
+package locations_test
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	_ "github.com/omnibucket/storage/layers/diskcache"
+	_ "github.com/omnibucket/storage/layers/limit"
+	_ "github.com/omnibucket/storage/layers/mirror"
+	_ "github.com/omnibucket/storage/layers/overlay"
+	_ "github.com/omnibucket/storage/layers/readonly"
+	"github.com/omnibucket/storage/locations"
+	"github.com/omnibucket/storage/memstore"
+	_ "github.com/omnibucket/storage/providers/local"
+)
+
+// environment returns a Lookup of these variables.
+func environment(variables map[string]string) func(string) (string, bool) {
+	return func(name string) (string, bool) {
+		value, set := variables[name]
+		return value, set
+	}
+}
+
+func parse(t *testing.T, text string) *locations.Config {
+	t.Helper()
+	c, err := locations.Parse("config.yaml", []byte(text))
+	require.NoError(t, err)
+	c.Lookup = environment(nil)
+	return c
+}
+
+func put(t *testing.T, b storage.Bucket, key, text string) {
+	t.Helper()
+	_, err := b.Upload(t.Context(), key, strings.NewReader(text))
+	require.NoError(t, err)
+}
+
+func get(t *testing.T, b storage.Bucket, key string) string {
+	t.Helper()
+	text, _, err := storage.ReadAll(t.Context(), b, key)
+	require.NoError(t, err)
+	return string(text)
+}
+
+func open(t *testing.T, c *locations.Config, name string, opts ...storage.OpenOption) storage.Bucket {
+	t.Helper()
+	b, err := c.Open(t.Context(), name, opts...)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+	return b
+}
+
+// directories returns the addresses of new directories.
+func directories(t *testing.T, n int) (addresses []any) {
+	t.Helper()
+	for range n {
+		addresses = append(addresses, "file://"+filepath.ToSlash(t.TempDir()))
+	}
+	return addresses
+}
+
+func TestABucketIsOpenedByItsName(t *testing.T) {
+	for _, row := range []struct{ name, text, location string }{
+		{"an address", "locations:\n  photos: %s\n", "photos"},
+		{"fields", "locations:\n  photos:\n    address: %s\n    part_size: 8388608\n", "photos"},
+		{"another spelling of the name", "locations:\n  my-photos: %s\n", "MY_PHOTOS"},
+		{"JSON", `{"locations": {"photos": {"address": "%s"}}}`, "photos"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			address := directories(t, 1)
+			b := open(t, parse(t, fmt.Sprintf(row.text, address...)), row.location)
+			put(t, b, "a", "text")
+			plain, err := storage.Open(t.Context(), address[0].(string))
+			require.NoError(t, err)
+			require.Equal(t, "text", get(t, plain, "a"))
+			require.NoError(t, storage.Close(plain))
+		})
+	}
+}
+
+func TestAFolderIsABucket(t *testing.T) {
+	for _, row := range []struct{ name, location string }{
+		{"in the address", "address: %s#a\n"},
+		{"by a parameter of the address", "address: %s?prefix=a/\n"},
+		{"by a field", "address: %s\n    prefix: a/\n"},
+		{"by both", "address: %s#b\n    prefix: a/\n"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			address := directories(t, 1)
+			text := fmt.Sprintf("locations:\n  whole: %s\n  folder:\n    "+row.location, address[0], address[0])
+			c := parse(t, text)
+			put(t, open(t, c, "folder"), "k", "text")
+			key := "a/k"
+			if row.name == "by both" {
+				key = "a/b/k"
+			}
+			require.Equal(t, "text", get(t, open(t, c, "whole"), key))
+		})
+	}
+}
+
+func TestTheEnvironmentComesFirst(t *testing.T) {
+	addresses := directories(t, 2)
+	c := parse(t, fmt.Sprintf("locations:\n  photos:\n    address: %s\n    layers: [{readonly: {}}]\n", addresses[0]))
+	c.Lookup = environment(map[string]string{
+		"OMNIBUCKET_PHOTOS": addresses[1].(string), "OMNIBUCKET_ONLY_HERE": addresses[1].(string),
+	})
+	put(t, open(t, c, "only-here"), "a", "text")
+	photos := open(t, c, "photos")
+	require.Equal(t, "text", get(t, photos, "a"))
+	require.ErrorIs(t, photos.Remove(t.Context(), "a"), storage.PermissionDenied, "the layers of the file stay")
+	address, err := c.Address("photos")
+	require.NoError(t, err)
+	require.Equal(t, addresses[1], address)
+}
+
+func TestLayersOfALocation(t *testing.T) {
+	dir := t.TempDir()
+	addresses := append(directories(t, 2), dir)
+	c := parse(t, fmt.Sprintf(`
+locations:
+  new: %[1]s
+  old: %[2]s
+  second: mem://TestLayersOfALocation
+  photos:
+    address: %[1]s
+    layers:
+      - overlay: {old: old}
+      - mirror: second
+      - diskcache: {dir: %[3]s, max: 1M}
+      - limit: {reads: 10000}
+`, addresses...))
+	require.NoError(t, c.Check())
+	put(t, open(t, c, "old"), "a", "of the old store")
+	b, err := c.Open(t.Context(), "photos")
+	require.NoError(t, err)
+	require.Equal(t, "of the old store", get(t, b, "a"))
+	put(t, b, "b", "new")
+	require.NoError(t, storage.Close(b))
+	require.Equal(t, "new", get(t, open(t, c, "new"), "b"))
+	require.Equal(t, "new", get(t, open(t, c, "second"), "b"), "both stores have it")
+	require.ErrorIs(t, b.Remove(t.Context(), "b"), storage.InvalidArgument, "the bucket is closed")
+}
+
+// A program that has its settings elsewhere makes the configuration itself.
+func TestAConfigurationOfValues(t *testing.T) {
+	addresses := directories(t, 2)
+	c := &locations.Config{
+		Lookup: environment(nil),
+		Locations: map[string]locations.Location{
+			"old": {Address: addresses[0].(string)},
+			"photos": {
+				Address:    addresses[1].(string),
+				Parameters: map[string]string{"prefix": "a/"},
+				Require:    []string{"ConditionalCreate"},
+				Layers: []locations.Layer{
+					{Name: "overlay", Settings: map[string]any{"old": "old"}},
+					{Name: "limit", Settings: struct {
+						Reads int `yaml:"reads"`
+					}{1000}},
+				},
+			},
+		},
+	}
+	require.NoError(t, c.Check())
+	require.Equal(t, []string{"old", "photos"}, c.Names())
+	put(t, open(t, c, "old"), "a/k", "text")
+	require.Equal(t, "text", get(t, open(t, c, "photos"), "k"))
+}
+
+func TestAnAddressIsOpenedWithoutAConfiguration(t *testing.T) {
+	t.Setenv(locations.PathVariable, filepath.Join(t.TempDir(), "missing"))
+	b, err := locations.Open(t.Context(), "mem://TestAnAddressIsOpened")
+	require.NoError(t, err)
+	require.NoError(t, storage.Close(b))
+	s, err := locations.OpenService(t.Context(), "mem://")
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	_, err = locations.Open(t.Context(), "photos")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, "configuration file must be readable")
+}
+
+func TestTheFileOfTheUser(t *testing.T) {
+	home := t.TempDir()
+	t.Setenv("XDG_CONFIG_HOME", home)
+	t.Setenv(locations.PathVariable, "")
+	names, err := locations.Names()
+	require.NoError(t, err)
+	require.Empty(t, names, "there is no file yet")
+	path := locations.DefaultPath(os.LookupEnv)
+	require.NoError(t, os.MkdirAll(filepath.Dir(path), 0o700))
+	require.NoError(t, os.WriteFile(path, []byte("locations: {photos: mem://TestTheFileOfTheUser}"), 0o600))
+	names, err = locations.Names()
+	require.NoError(t, err)
+	require.Equal(t, []string{"photos"}, names)
+	b, err := locations.Open(t.Context(), "photos")
+	require.NoError(t, err)
+	put(t, b, "a", "text")
+	require.NoError(t, storage.Close(b))
+}
+
+func TestAnAccount(t *testing.T) {
+	dir := t.TempDir()
+	c := parse(t, fmt.Sprintf(`
+locations:
+  all: {address: "mem://", layers: [{diskcache: {dir: %s}}]}
+  moving: {address: "mem://", layers: [{overlay: {old: other}}]}
+  other: mem://TestAnAccount
+`, dir))
+	s, err := c.OpenService(t.Context(), "all")
+	require.NoError(t, err)
+	require.NoError(t, s.Close())
+	_, err = c.OpenService(t.Context(), "moving")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, "must be one bucket")
+}
+
+func TestALocationRequiresFeatures(t *testing.T) {
+	c := parse(t, "locations:\n  a:\n    address: mem://TestRequires\n    require: [ServerAppend, ConditionalCreate]\n"+
+		"  b:\n    address: mem://TestRequires\n    require: [SignedURLs, ConditionalCreate, SignedForms]\n")
+	open(t, c, "a")
+	_, err := c.Open(t.Context(), "b")
+	require.ErrorIs(t, err, storage.Unsupported, "memory signs only if something serves it")
+	require.ErrorContains(t, err, "SignedURLs, SignedForms")
+}
+
+func TestOpeningFails(t *testing.T) {
+	for _, row := range []struct{ name, text, says, hint string }{
+		{
+			"no such location", "locations: {b: mem://b}", "the configuration has no location a; known are: b",
+			"set the variable",
+		},
+		{"a driver that is not compiled in", "locations: {a: s3://bucket}", "known are: file, mem", "providers/s3"},
+		{"a layer that is not compiled in", "locations: {a: {address: mem://a, layers: [{encrypt: {}}]}}",
+			"config.yaml:1: location a: layer encrypt must be compiled into the program", "layers/encrypt"},
+		{"an unknown parameter", "locations: {a: {address: mem://a, speed: 1}}", `parameter "speed"`, ""},
+		{"itself as second store", "locations: {a: {address: mem://a, layers: [{mirror: A}]}}",
+			"layer mirror: the second store must be another location", ""},
+		{"a second store with layers",
+			"locations: {a: {address: mem://a, layers: [{mirror: b}]}, b: {address: mem://b, layers: [{mirror: a}]}}",
+			"a whole bucket without layers", ""},
+		{"a second store that is a folder",
+			"locations: {a: {address: mem://a, layers: [{mirror: b}]}, b: {address: mem://b, prefix: x/}}",
+			"a whole bucket without layers", "leave its prefix out"},
+		{
+			"a missing second store", "locations: {a: {address: mem://a, layers: [{mirror: c}]}}",
+			"a known location: a", "",
+		},
+		{"the same bucket as second store",
+			"locations: {a: {address: mem://a, layers: [{mirror: b}]}, b: mem://a}", "must not be the same bucket", ""},
+		{"a directory in the other one",
+			"locations: {a: {address: 'file:///t/a', layers: [{mirror: b}]}, b: 'file:///t/a/b'}",
+			"must not be the same bucket", ""},
+		{"a cache in the second store",
+			"locations: {a: {address: 'file:///t/a', layers: [{diskcache: {dir: /t/b/c}}, {overlay: {old: b}}]}, " +
+				"b: 'file:///t/b'}",
+			"the directory of a cache must not overlap", ""},
+		{"one second store twice",
+			"locations: {a: {address: mem://a, layers: [{mirror: b}, {overlay: {old: c}}]}, b: mem://b, c: mem://b}",
+			"must name different stores", ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := parse(t, row.text)
+			b, err := c.Open(t.Context(), "a")
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.Nil(t, b)
+			require.ErrorContains(t, err, row.says)
+			e, _ := errors.AsType[*storage.Error](err)
+			require.Contains(t, e.Hint, row.hint)
+			if row.name != "no such location" {
+				require.ErrorIs(t, c.Check(), storage.InvalidArgument, "Check finds it, too")
+			}
+		})
+	}
+}
+
+// Other programs may compile what this one does not, and open these locations.
+func TestAnotherLocationMayNeedWhatIsNotCompiledIn(t *testing.T) {
+	c := parse(t, "locations:\n  a: mem://TestAnother\n"+
+		"  b: {address: s3://b, layers: [{encrypt: {x: 1}}]}\n  c: gs://c\n")
+	open(t, c, "a")
+}
+
+func TestAWrongFileIsRefused(t *testing.T) {
+	const secret = "hunter2"
+	anchors := "a: &a [x]\n"
+	for i := 'b'; i < 'k'; i++ {
+		before := strings.Repeat(fmt.Sprintf("*%c, ", i-1), 8) + fmt.Sprintf("*%c", i-1)
+		anchors += fmt.Sprintf("%c: &%c [%s]\n", i, i, before)
+	}
+	for _, row := range []struct{ name, text, says string }{
+		{"no YAML", "locations: [", "line 1: the file must be YAML"},
+		{"a list", "- hunter2", "config.yaml:1: there must be names and values"},
+		{"two documents", "locations: {}\n---\nhunter2: {}\n", "one document"},
+		{
+			"an unknown section", "locations: {}\nhunter2: {}\n",
+			"config.yaml:2: the file must have only locations and settings",
+		},
+		{"a list in place of a location", "locations:\n  a: [hunter2]\n", "config.yaml:2: there must be names"},
+		{
+			"a name twice", "locations:\n  a: mem://a\n  a: mem://hunter2\n",
+			"config.yaml:3: a name must not be there twice",
+		},
+		{"a field twice", "locations:\n  a:\n    address: mem://a\n    address: mem://hunter2\n", "twice"},
+		{"two names of one variable", "locations:\n  a-b: mem://a\n  a_b: mem://hunter2\n", "not be both a-b and a_b"},
+		{"an anchor", "locations:\n  a: &x mem://hunter2\n  b: *x\n", "config.yaml:2: address must be text"},
+		{"an alias", "locations:\n  a: {address: mem://a, layers: [{limit: *x}]}\n", "YAML"},
+		{"a merge", "locations:\n  a:\n    <<: {address: mem://hunter2}\n", "a name must be text"},
+		{"aliases of aliases", anchors, "the file must have only"},
+		{"no address", "locations:\n  a: hunter2\n", "config.yaml:2: location a: it must have an address"},
+		{"a location without anything", "locations:\n  a: {}\n", "it must have an address"},
+		{"a null", "locations:\n  a:\n", "address must be text"},
+		{"credentials in the address", "locations: {a: 's3://key:hunter2@b'}", "must not hold credentials"},
+		{"a secret in the address", "locations: {a: 's3://b?secret_access_key=hunter2'}", "must not hold credentials"},
+		{"a secret in a field", "locations: {a: {address: s3://b, secret_key: hunter2}}", "must not hold credentials"},
+		{
+			"a secret in an endpoint", "locations: {a: {address: s3://b, endpoint: 'https://u:hunter2@host'}}",
+			"must not hold credentials",
+		},
+		{
+			"a parameter twice", "locations: {a: {address: 's3://b?region=x', region: hunter2}}",
+			"no parameter must be given twice",
+		},
+		{
+			"an unknown layer", "locations:\n  a:\n    address: mem://a\n    layers:\n      - hunter2: {}\n",
+			"config.yaml:5: location a: layer must have a name that is known: diskcache, limit",
+		},
+		{
+			"an unknown field of a layer", "locations: {a: {address: mem://a, layers: [{limit: {hunter2: 1}}]}}",
+			"no other fields than bytes, reads",
+		},
+		{
+			"a field of another type", "locations: {a: {address: mem://a, layers: [{limit: {reads: hunter2}}]}}",
+			"a value of its type",
+		},
+		{
+			"a field of a layer twice", "locations: {a: {address: mem://a, layers: [{limit: {reads: 1, reads: 2}}]}}",
+			"must not be there twice",
+		},
+		{
+			"fields in place of a text", "locations: {a: {address: mem://a, layers: [{mirror: {x: hunter2}}]}}",
+			"there must be one text",
+		},
+		{
+			"a text in place of fields", "locations: {a: {address: mem://a, layers: [{overlay: hunter2}]}}",
+			"there must be fields: old",
+		},
+		{"an unknown feature", "locations: {a: {address: mem://a, require: [hunter2]}}", "only names of features"},
+		{
+			"a prefix that is no folder, and a folder", "locations: {a: {address: 'file:///t/a#x', prefix: hunter2}}",
+			"end in \"/\"",
+		},
+		{"two prefixes", "locations: {a: 'file:///t/a?prefix=a/&prefix=b/#x'}", "must be given once"},
+		{
+			"an unknown layer twice", "locations: {a: {address: mem://a, layers: [{hunter2: {}}, {hunter2: {}}]}}",
+			"a name that is known",
+		},
+		{
+			"a layer twice", "locations: {a: {address: mem://a, layers: [{readonly: {}}, {readonly: {}}]}}",
+			"readonly only once",
+		},
+		{
+			"two layers in one", "locations: {a: {address: mem://a, layers: [{readonly: {}, limit: {}}]}}",
+			"must have one name",
+		},
+		{"a name of the command line", "locations: {flag-quiet: mem://hunter2}", "has another meaning"},
+		{"a name with a dot", "locations: {a.b: mem://hunter2}", "must have letters, digits"},
+		{"a huge file", strings.Repeat("# hunter2\n", 200_000), "at most 1 MiB"},
+		{"a deep file", strings.Repeat("[", 200_000), "YAML"},
+		{"a deep mapping", "locations: " + strings.Repeat("{a: ", 9_000) + strings.Repeat("}", 9_000), "must be text"},
+		{"bytes", "locations: {a: !!binary aHVudGVyMg==}", "must be text"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := locations.Parse("config.yaml", []byte(row.text))
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, row.says)
+			e, _ := errors.AsType[*storage.Error](err)
+			require.NotContains(t, err.Error()+e.Hint, secret)
+		})
+	}
+}
+
+func TestAnEmptyFileHasNoLocations(t *testing.T) {
+	for _, text := range []string{"", "# nothing\n", "---\n", "locations:\nsettings:\n", "{}"} {
+		require.Empty(t, parse(t, text).Names(), "%q", text)
+	}
+}
+
+// A name cannot be taken for an address, nor the reverse.
+func TestNamesThatLookLikeAddresses(t *testing.T) {
+	c := parse(t, "locations: {mem: mem://TestNamesThatLook}")
+	open(t, c, "mem")
+	for _, name := range []string{
+		"", "mem:", "mem:/a", "//a", "a/b", "config", "flag_quiet", "a.b", "é", strings.Repeat("x", 5000) + "!",
+	} {
+		_, err := c.Open(t.Context(), name)
+		require.ErrorIs(t, err, storage.InvalidArgument, name)
+		require.Less(t, len(err.Error()), 2000)
+	}
+}
+
+func TestPrintedValuesHaveNoSecrets(t *testing.T) {
+	text := func(b []byte, err error) string {
+		require.NoError(t, err)
+		return string(b)
+	}
+	c := &locations.Config{Locations: map[string]locations.Location{"photos": {
+		Address: "s3://key:hunter2@b?sig=hunter2", Parameters: map[string]string{"secret": "hunter2"},
+		Layers: []locations.Layer{{Name: "encrypt", Settings: map[string]any{"identity": "hunter2"}}},
+	}}, Settings: map[string]string{"a": "hunter2"}}
+	var log strings.Builder
+	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "config", c, "location", c.Locations["photos"])
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "config", *c, "location", c.Locations["photos"])
+	for _, text := range []string{
+		fmt.Sprint(c), fmt.Sprintf("%+v", c), fmt.Sprintf("%#v", c), fmt.Sprintf("%+v", *c),
+		fmt.Sprintf("%+v", c.Locations), fmt.Sprintf("%#v", c.Locations),
+		fmt.Sprintf("%d %q", c.Locations["photos"], *c), log.String(), text(json.Marshal(c)),
+		text(json.Marshal(c.Locations["photos"])), text(json.Marshal(c.Locations["photos"].Layers)),
+	} {
+		require.NotContains(t, text, "hunter2")
+	}
+	_, err := c.Open(t.Context(), "photos")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.NotContains(t, err.Error(), "hunter2")
+}
+
+// A failed opening closes what it has opened.
+func TestAFailedOpeningClosesTheOtherStore(t *testing.T) {
+	var opened []storage.Bucket
+	c := parse(t, "locations: {a: {address: mem://x, layers: [{mirror: b}]}, b: mem://TestAFailedOpening}")
+	c.OpenBucket = func(ctx context.Context, address string, opts ...storage.OpenOption) (storage.Bucket, error) {
+		if address == "mem://x" {
+			return nil, storage.Unavailable
+		}
+		b := memstore.New(opts...)
+		opened = append(opened, b)
+		return b, nil
+	}
+	_, err := c.Open(t.Context(), "a")
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.Len(t, opened, 1)
+	_, err = opened[0].Exists(t.Context(), "k")
+	require.ErrorIs(t, err, storage.InvalidArgument, "it is closed")
+}
+
+// An operator's mistake in a variable is not blamed on the file.
+func TestAWrongVariable(t *testing.T) {
+	c := parse(t, "locations: {photos: mem://photos}")
+	for _, value := range []string{"", "./photos", "s3://user:hunter2@b"} {
+		c.Lookup = environment(map[string]string{"OMNIBUCKET_PHOTOS": value})
+		_, err := c.Open(t.Context(), "photos")
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.ErrorContains(t, err, "variable OMNIBUCKET_PHOTOS: ")
+		require.NotContains(t, err.Error(), "config.yaml")
+		require.NotContains(t, err.Error(), "hunter2")
+	}
+}
+
+// Many names and many parameters take time in proportion to their number.
+func TestALargeFileIsCheckedSoon(t *testing.T) {
+	var many, wide strings.Builder
+	many.WriteString("locations:\n")
+	for i := range 40_000 {
+		fmt.Fprintf(&many, "  l%d: mem://a\n", i)
+	}
+	wide.WriteString("locations:\n  a:\n    address: mem://a\n")
+	for i := range 60_000 {
+		fmt.Fprintf(&wide, "    p%d: x\n", i)
+	}
+	require.NoError(t, parse(t, many.String()).Check())
+	_, err := locations.Parse("config.yaml", []byte(wide.String()))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func TestOnlyARegularFileIsRead(t *testing.T) {
+	_, err := locations.ReadFile(t.TempDir())
+	require.ErrorContains(t, err, "is no regular file")
+	_, err = locations.ReadFile(os.DevNull)
+	require.ErrorContains(t, err, "is no regular file")
+}

@@ -1,0 +1,111 @@
+package locations
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+
+	"go.yaml.in/yaml/v3"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+// settings returns the function by which a layer decodes its settings.
+func (c *Config) settings(layer Layer) driver.LayerSettings {
+	return func(into any) error {
+		node, err := nodeOf(layer.Settings)
+		if err != nil {
+			return err
+		}
+		if err := checkForm(node, into); err != nil {
+			return err
+		}
+		if isNull(node) {
+			return nil
+		}
+		if err := node.Decode(into); err != nil {
+			return form("each field must have a value of its type") // without err, which may quote a secret
+		}
+		return nil
+	}
+}
+
+// A parsed has the settings of a layer as Parse has read them. Their form was already checked.
+type parsed struct{ node *yaml.Node }
+
+// nodeOf returns settings as a YAML node. Settings that do not come from Parse are first encoded as
+// YAML.
+func nodeOf(settings any) (*yaml.Node, error) {
+	if read, ours := settings.(parsed); ours {
+		return read.node, nil
+	}
+	node := &yaml.Node{}
+	if settings == nil {
+		return &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!null"}, nil
+	}
+	if err := encode(node, settings); err != nil {
+		return nil, form("settings must be text, a map[string]any, or a struct with yaml tags")
+	}
+	return node, nil
+}
+
+// encode writes settings into a YAML node. It turns a panic into an error, because the YAML library
+// panics for values such as functions.
+func encode(node *yaml.Node, settings any) (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errors.New("no YAML")
+		}
+	}()
+	return node.Encode(settings)
+}
+
+// checkForm checks that node has the form of the value to which the parameter into points. It
+// refuses text in place of fields, fields in place of text, and fields that this value does not
+// have.
+func checkForm(node *yaml.Node, into any) error {
+	target := reflect.TypeOf(into).Elem()
+	if target.Kind() != reflect.Struct {
+		if node.Kind != yaml.ScalarNode {
+			return form("there must be one text")
+		}
+		return nil
+	}
+	var known []string
+	for field := range target.Fields() {
+		name, _, _ := strings.Cut(field.Tag.Get("yaml"), ",")
+		known = append(known, name)
+	}
+	switch {
+	case isNull(node):
+		return nil
+	case node.Kind != yaml.MappingNode:
+		return form("there must be fields: " + fields(known))
+	}
+	seen := map[string]bool{}
+	for i := 0; i+1 < len(node.Content); i += 2 {
+		key := node.Content[i].Value
+		if !slices.Contains(known, key) {
+			// The error does not quote the name, which may be a secret in the wrong place.
+			return form("there must be no other fields than " + fields(known))
+		}
+		if seen[key] {
+			return form("field " + key + " must not be there twice")
+		}
+		seen[key] = true
+	}
+	return nil
+}
+
+func fields(known []string) string {
+	if len(known) == 0 {
+		return "none"
+	}
+	return strings.Join(known, ", ")
+}
+
+func form(rule string) error {
+	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(rule)}
+}

@@ -1,0 +1,64 @@
+package locations
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"strings"
+)
+
+// Values of this package may contain a secret that was written in the wrong place. So none of the
+// verbs of fmt, log/slog and JSON show such texts.
+
+// String returns the names of the locations, without their addresses.
+func (c Config) String() string { return "locations " + strings.Join(c.Names(), ", ") }
+
+// String returns the address without its parameters, and the names of the layers.
+func (l Location) String() string {
+	shown := l.Address
+	if i := strings.IndexAny(shown, "?#"); i >= 0 {
+		shown = shown[:i]
+	}
+	if !IsAddress(shown) || strings.Contains(l.Address, "@") { // the text may be a secret
+		shown = "…"
+	}
+	for _, layer := range l.Layers {
+		shown += " " + layer.String()
+	}
+	return shown
+}
+
+// String returns the name of the layer, without its settings.
+func (l Layer) String() string {
+	if !IsName(l.Name) {
+		return "…"
+	}
+	return l.Name
+}
+
+// Format writes the text of String, for every verb.
+func (c Config) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, c.String()) }
+
+// Format writes the text of String, for every verb.
+func (l Location) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, l.String()) }
+
+// Format writes the text of String, for every verb.
+func (l Layer) Format(s fmt.State, _ rune) { _, _ = io.WriteString(s, l.String()) }
+
+// LogValue returns the text of String.
+func (c Config) LogValue() slog.Value { return slog.StringValue(c.String()) }
+
+// LogValue returns the text of String.
+func (l Location) LogValue() slog.Value { return slog.StringValue(l.String()) }
+
+// LogValue returns the text of String.
+func (l Layer) LogValue() slog.Value { return slog.StringValue(l.String()) }
+
+// MarshalText returns the text of String, so that JSON shows no more than a log does.
+func (c Config) MarshalText() ([]byte, error) { return []byte(c.String()), nil }
+
+// MarshalText returns the text of String, so that JSON shows no more than a log does.
+func (l Location) MarshalText() ([]byte, error) { return []byte(l.String()), nil }
+
+// MarshalText returns the text of String, so that JSON shows no more than a log does.
+func (l Layer) MarshalText() ([]byte, error) { return []byte(l.String()), nil }

@@ -1,0 +1,273 @@
+package permissions_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"io"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/permissions"
+)
+
+const someKey = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"
+
+func grant(prefix string, names ...permissions.Operation) permissions.Grant {
+	return permissions.Grant{Operations: names, Bucket: "photos", Prefix: prefix, KMSKey: someKey}
+}
+
+// The forms of the documents, by the pages of the providers.
+type (
+	amazonForm struct {
+		Version   string
+		Statement []struct {
+			Effect    string
+			Action    []string
+			Resource  string
+			Condition *struct{ StringLike map[string]string }
+		}
+	}
+	googleRoleForm struct {
+		Title       string   `json:"title"`
+		Permissions []string `json:"includedPermissions"`
+	}
+	googleBindingForm struct {
+		Role      string   `json:"role"`
+		Members   []string `json:"members"`
+		Condition *struct {
+			Title      string `json:"title"`
+			Expression string `json:"expression"`
+		} `json:"condition"`
+	}
+	azureRoleForm struct {
+		Name                                   string
+		IsCustom                               bool
+		Actions, DataActions, AssignableScopes []string
+	}
+)
+
+// read reads a document that has only the fields of a form.
+func read[T any](t *testing.T, text string) (form T) {
+	t.Helper()
+	decoder := json.NewDecoder(strings.NewReader(text))
+	decoder.DisallowUnknownFields()
+	require.NoError(t, decoder.Decode(&form))
+	_, err := decoder.Token()
+	require.Equal(t, io.EOF, err)
+	require.Equal(t, -1, bytes.IndexFunc([]byte(text), func(r rune) bool { return r > 0x7e }), "it must be ASCII")
+	return form
+}
+
+func TestDocumentsOfEachOperationHaveTheFormOfTheProvider(t *testing.T) {
+	for _, p := range permissions.Providers() {
+		for _, o := range permissions.Operations() {
+			for _, prefix := range []string{"", "users/"} {
+				documents, err := grant(prefix, o).Documents(p)
+				if storage.CodeOf(err) == storage.Unsupported {
+					require.ErrorContains(t, err, string(o))
+					continue
+				}
+				require.NoError(t, err, "%s %s", p, o)
+				for _, d := range documents {
+					require.NotEmpty(t, d.Use)
+					checkForm(t, p, d)
+				}
+			}
+		}
+	}
+}
+
+// https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-security-iam-identity-policies.html
+func TestADirectoryBucketHasOtherPermissions(t *testing.T) {
+	g := permissions.Grant{Operations: []permissions.Operation{"download"}, Bucket: "photos--use1-az4--x-s3"}
+	_, err := g.Documents(permissions.AWS)
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.ErrorContains(t, err, "s3express:CreateSession")
+	_, err = g.Documents(permissions.MinIO)
+	require.NoError(t, err)
+}
+
+func checkForm(t *testing.T, p permissions.Provider, d permissions.Document) {
+	t.Helper()
+	switch {
+	case p == permissions.AWS, p == permissions.MinIO:
+		form := read[amazonForm](t, d.Text)
+		require.Equal(t, "2012-10-17", form.Version)
+		require.NotEmpty(t, form.Statement)
+		for _, s := range form.Statement {
+			require.Equal(t, "Allow", s.Effect)
+			require.NotEmpty(t, s.Action)
+			require.Regexp(t, `^(\*|arn:aws:(s3:::photos(/(users/)?\*)?|kms:.*))$`, s.Resource)
+			for _, action := range s.Action {
+				require.Regexp(t, `^(s3|kms):[A-Z][A-Za-z]+$`, action)
+			}
+		}
+	case d.Name == "role" && p == permissions.Google:
+		form := read[googleRoleForm](t, d.Text)
+		require.Regexp(t, `^[a-zA-Z0-9_.]{3,64}$`, form.Title) // it is the id, too
+		for _, permission := range form.Permissions {
+			require.Regexp(t, `^(storage|iam)\.[a-zA-Z]+\.[a-zA-Z]+$`, permission)
+		}
+	case d.Name == "binding":
+		form := read[googleBindingForm](t, d.Text)
+		require.Regexp(t, `^projects/PROJECT/roles/[a-zA-Z0-9_.]{3,64}$`, form.Role)
+		require.Equal(t, []string{"MEMBER"}, form.Members)
+	case d.Name == "role":
+		form := read[azureRoleForm](t, d.Text)
+		require.True(t, form.IsCustom)
+		require.Equal(t, []string{"/subscriptions/SUBSCRIPTION"}, form.AssignableScopes)
+		for _, action := range slices.Concat(form.Actions, form.DataActions) {
+			require.Regexp(t, `^Microsoft\.Storage/storageAccounts/blobServices/[A-Za-z/]+$`, action)
+		}
+		for _, action := range form.DataActions {
+			require.Contains(t, action, "/containers/blobs/")
+		}
+	case d.Name == "condition":
+		require.Regexp(t, azureConditionForm, d.Text)
+	default:
+		require.Regexp(t, `^(sr=c|sr=d&sdd=1|ss=b&srt=s?c?o?)&sp=r?a?c?w?d?x?y?l?t?m?e?o?p?i?$`, d.Text)
+	}
+}
+
+// azureConditionForm is the form of
+// https://learn.microsoft.com/azure/storage/blobs/storage-auth-abac-examples, with the prefixes as groups.
+var azureConditionForm = regexp.MustCompile(
+	`^\(\n \(\n  !\(ActionMatches\{'[A-Za-z./]+'\}( AND NOT SubOperationMatches\{'Blob\.List'\})?\)` +
+		`(\n  AND\n  !\(ActionMatches\{'[A-Za-z./]+'\}( AND NOT SubOperationMatches\{'Blob\.List'\})?\))*` +
+		`\n \)\n OR\n \(\n  @Resource\[Microsoft\.Storage/storageAccounts/blobServices/containers:name\] StringEquals 'photos'` +
+		`\n  AND\n  @Resource\[Microsoft\.Storage/storageAccounts/blobServices/containers/blobs:path\] StringStartsWith '([^']*)'\n \)\n\)` +
+		`(\nAND\n\(\n \(\n  !\(ActionMatches\{'[A-Za-z./]+/blobs/read'\} AND SubOperationMatches\{'Blob\.List'\}\)` +
+		`\n \)\n OR\n \(\n  @Resource\[Microsoft\.Storage/storageAccounts/blobServices/containers:name\] StringEquals 'photos'` +
+		`\n  AND\n  @Request\[Microsoft\.Storage/storageAccounts/blobServices/containers/blobs:prefix\] StringStartsWith '([^']*)'\n \)\n\))?$`,
+)
+
+func TestAPolicyOfAmazonNamesThePartitionOfTheRegion(t *testing.T) {
+	for region, want := range map[string]string{
+		"": "aws", "eu-west-1": "aws", "cn-north-1": "aws-cn", "us-gov-west-1": "aws-us-gov",
+		"us-isob-east-1": "aws-iso-b", "eusc-de-east-1": "aws-eusc",
+	} {
+		g := grant("", "download")
+		g.Region = region
+		documents, err := g.Documents(permissions.AWS)
+		require.NoError(t, err)
+		require.Equal(t, "arn:"+want+":s3:::photos/*", read[amazonForm](t, documents[0].Text).Statement[0].Resource)
+	}
+}
+
+func TestPermissionsOfAKeyAreForThatKey(t *testing.T) {
+	documents, err := grant("", "upload-encrypted").Documents(permissions.AWS)
+	require.NoError(t, err)
+	statements := read[amazonForm](t, documents[0].Text).Statement
+	require.Equal(t, someKey, statements[1].Resource)
+	require.Equal(t, []string{"kms:GenerateDataKey"}, statements[1].Action)
+	for _, key := range []string{
+		"", "*", "alias/x", "arn:aws:kms:eu-west-1:111122223333:alias/x", someKey + "*",
+		"arn:aws:kms:*:111122223333:key/a",
+	} {
+		g := grant("", "upload-encrypted")
+		g.KMSKey = key
+		_, err := g.Documents(permissions.AWS)
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), key)
+		require.ErrorContains(t, err, "KMSKey must be the ARN of a key")
+	}
+}
+
+func TestOnGooglePermissionsAreBoundWhereTheyCount(t *testing.T) {
+	documents, err := grant("users/", "download", "sign").Documents(permissions.Google)
+	require.NoError(t, err)
+	require.Len(t, documents, 4)
+	require.NotNil(t, read[googleBindingForm](t, documents[1].Text).Condition)
+	require.Equal(t, []string{"iam.serviceAccounts.signBlob"}, read[googleRoleForm](t, documents[2].Text).Permissions)
+	require.Contains(t, documents[3].Use, "service account")
+	documents, err = grant("", "list-buckets").Documents(permissions.Google)
+	require.NoError(t, err)
+	require.Contains(t, documents[1].Use, "project")
+}
+
+func TestOnAzureARoleForTheAccountIsARoleOfItsOwn(t *testing.T) {
+	documents, err := grant("users/", "download", "sign").Documents(permissions.Azure)
+	require.NoError(t, err)
+	require.Len(t, documents, 3)
+	require.Regexp(t, `/blobServices/default/containers/photos$`, documents[0].Use)
+	require.Equal(t, "condition", documents[1].Name)
+	require.Regexp(t, `/storageAccounts/ACCOUNT$`, documents[2].Use)
+	require.Empty(t, read[azureRoleForm](t, documents[2].Text).DataActions)
+}
+
+func TestAnAccountsSignatureIsForOperationsOnContainers(t *testing.T) {
+	documents, err := grant("", "create-bucket", "upload").Documents(permissions.AzureSAS)
+	require.NoError(t, err)
+	require.Equal(t, "ss=b&srt=co&sp=cw", documents[0].Text)
+}
+
+func TestDocumentsNameWhatAProviderCannotDo(t *testing.T) {
+	for name, test := range map[string]struct {
+		provider   permissions.Provider
+		prefix     string
+		operations []permissions.Operation
+		want       string
+	}{
+		"an operation without support": {
+			permissions.MinIO, "", []permissions.Operation{"list", "upload-public"}, "upload-public",
+		},
+		"several": {
+			permissions.Azure, "", []permissions.Operation{"create-bucket-lock", "upload-public"},
+			"create-bucket-lock, upload-public",
+		},
+		"an operation of the account's key": {
+			permissions.Azure, "", []permissions.Operation{"update-bucket-public"}, "update-bucket-public",
+		},
+		"an operation on the bucket": {
+			permissions.Google, "users/", []permissions.Operation{"bucket-info"}, "bucket-info",
+		},
+		"uploads of the whole bucket": {
+			permissions.AWS, "users/", []permissions.Operation{"list", "list-uploads"}, "list-uploads",
+		},
+		"parts outside of the prefix": {
+			permissions.Google, "users/", []permissions.Operation{"open-upload"}, "open-upload",
+		},
+		"an action of Azure's on containers": {
+			permissions.Azure, "users/", []permissions.Operation{"remove-all"}, "remove-all",
+		},
+		"an operation that needs no policy":    {permissions.AWS, "", []permissions.Operation{"sign"}, "sign"},
+		"an operation that no signature signs": {permissions.AzureSAS, "", []permissions.Operation{"sign"}, "sign"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := grant(test.prefix, test.operations...).Documents(test.provider)
+			require.Equal(t, storage.Unsupported, storage.CodeOf(err), err)
+			require.ErrorContains(t, err, ": "+test.want)
+			require.NotContains(t, err.Error(), "list,")
+		})
+	}
+}
+
+func TestDocumentsRefuseWhatIsNoGrant(t *testing.T) {
+	for _, p := range permissions.Providers() {
+		for name, g := range map[string]permissions.Grant{
+			"no operations":        {Bucket: "photos"},
+			"an unknown operation": {Operations: []permissions.Operation{"fly"}, Bucket: "photos"},
+			"no bucket":            {Operations: []permissions.Operation{"list"}},
+			"a bucket of stars":    {Operations: []permissions.Operation{"list"}, Bucket: "pho*"},
+			"a bucket with a path": {Operations: []permissions.Operation{"list"}, Bucket: "photos/a"},
+			"a variable":           {Operations: []permissions.Operation{"list"}, Bucket: "${aws:username}"},
+			"a bucket with quotes": {Operations: []permissions.Operation{"list"}, Bucket: `photos"`},
+			"a bucket with a line": {Operations: []permissions.Operation{"list"}, Bucket: "photos\n"},
+			"a prefix too long": {
+				Operations: []permissions.Operation{"list"}, Bucket: "photos", Prefix: strings.Repeat("k", 1025),
+			},
+			"bytes that are text": {Operations: []permissions.Operation{"list"}, Bucket: "photos", Prefix: "a\xff/"},
+			"a way out":           {Operations: []permissions.Operation{"list"}, Bucket: "photos", Prefix: "a/../b/"},
+			"a control character": {Operations: []permissions.Operation{"list"}, Bucket: "photos", Prefix: "a\n/"},
+		} {
+			_, err := g.Documents(p)
+			require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %s", p, name)
+		}
+	}
+	_, err := grant("", "list").Documents("ibm")
+	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+}

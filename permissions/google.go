@@ -1,0 +1,110 @@
+package permissions
+
+import (
+	"strings"
+
+	"github.com/omnibucket/storage/internal/argument"
+)
+
+// A googleRole is a custom role, in the form that "gcloud iam roles create --file" accepts.
+//
+// https://cloud.google.com/iam/docs/reference/rest/v1/projects.roles
+type googleRole struct {
+	Title       string   `json:"title"`
+	Permissions []string `json:"includedPermissions"`
+}
+
+// A googleBinding grants a role to members. It is one of the bindings of a policy.
+//
+// https://cloud.google.com/iam/docs/reference/rest/v1/Policy#Binding
+type googleBinding struct {
+	Role      string           `json:"role"`
+	Members   []string         `json:"members"`
+	Condition *googleCondition `json:"condition,omitempty"`
+}
+
+// A googleCondition limits the access that a binding grants.
+//
+// https://cloud.google.com/iam/docs/reference/rest/v1/Expr
+type googleCondition struct {
+	Title      string `json:"title"`
+	Expression string `json:"expression"`
+}
+
+// googleScopes are the kinds of resources on which operations need permissions: the project and the
+// bucket. Each has its own role, because a binding on the project would allow the operations on all
+// of its buckets.
+var googleScopes = []struct {
+	role, resource string
+	has            func(Operation) bool
+}{
+	{"omnibucket", "the bucket", func(o Operation) bool { return !isOfProject(o) && o != "sign" }},
+	{"omnibucketProject", "the project", isOfProject},
+	{"omnibucketSigner", "the service account that signs", func(o Operation) bool { return o == "sign" }},
+}
+
+// isOfProject reports whether the operation creates or lists buckets. Only a role on the project
+// permits that.
+func isOfProject(o Operation) bool {
+	return o == "list-buckets" || strings.HasPrefix(string(o), "create-bucket")
+}
+
+func (g Grant) googleDocuments() (all []Document, err error) {
+	var limit *googleCondition
+	if g.Prefix != "" {
+		expression, err := GoogleCondition(g.Bucket, g.Prefix)
+		if err != nil {
+			return nil, err
+		}
+		limit = &googleCondition{"omnibucket", expression}
+	}
+	for i, scope := range googleScopes {
+		needs := g.all(Google, scope.has)
+		if len(needs) == 0 {
+			continue
+		}
+		binding := googleBinding{Role: "projects/PROJECT/roles/" + scope.role, Members: []string{"MEMBER"}}
+		if i == 0 {
+			binding.Condition = limit
+		}
+		all = append(
+			all,
+			Document{
+				"role",
+				"for gcloud iam roles create " + scope.role + " --file",
+				document(googleRole{scope.role, needs}),
+			},
+			Document{"binding", "for the bindings of the IAM policy of " + scope.resource, document(binding)},
+		)
+	}
+	if len(all) == 0 { // the operation "upload-resumed" needs no permission
+		return nil, unsupportedError(Google, "needs no policy for these operations", g.Operations...)
+	}
+	return all, nil
+}
+
+// celEscapes escapes the special characters of a text, for a string in double quotes of CEL.
+//
+// https://github.com/google/cel-spec/blob/master/doc/langdef.md#string-and-bytes-values
+var celEscapes = strings.NewReplacer(`\`, `\\`, `"`, `\"`)
+
+// GoogleCondition returns the expression of an IAM Condition that limits permissions to the objects
+// under a prefix. It also works as the availabilityCondition of a Credential Access Boundary. A
+// request may only list with a prefix that begins with this prefix.
+//
+// https://cloud.google.com/iam/docs/conditions-attribute-reference#api-attributes
+//
+// GoogleCondition fails with InvalidArgument if bucket is not a valid name of a Google bucket, if
+// prefix is "", or if no key can begin with prefix.
+func GoogleCondition(bucket, prefix string) (string, error) {
+	if prefix == "" {
+		return "", argument.Invalid("prefix", "must not be empty", "")
+	}
+	g := Grant{Operations: []Operation{"download"}, Bucket: bucket, Prefix: prefix}
+	if err := g.check(Google); err != nil {
+		return "", err
+	}
+	quotedPrefix := celEscapes.Replace(prefix)
+	return `resource.name.startsWith("projects/_/buckets/` + bucket + `/objects/` + quotedPrefix + `") || ` +
+		`api.getAttribute("storage.googleapis.com/objectListPrefix", "").startsWith("` + quotedPrefix + `")`, nil
+}

@@ -1,0 +1,189 @@
+package permissions
+
+import (
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/headertext"
+	"github.com/omnibucket/storage/internal/keyrule"
+)
+
+// A Grant says what a program may do. [Grant.Documents] returns it as a policy of a provider.
+type Grant struct {
+	Operations []Operation // at least one operation
+	// Bucket is the name of the bucket or container. It may only be "" if the only operation is
+	// "list-buckets" or "sign".
+	Bucket string
+	// Prefix limits the grant to keys that begin with it. If it is "", the grant is for all keys. A
+	// prefix need not be a folder: "users" also allows the keys of "users2/", but "users/" does
+	// not. Characters such as "*" have no special meaning.
+	Prefix string
+	// Region is the region of the bucket on AWS. It selects the partition of ARNs, such as "aws-cn" for "cn-north-1".
+	// "" means "aws".
+	Region string
+	// KMSKey is the ARN of the KMS key on AWS, such as
+	// "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab". Only
+	// operations that encrypt with a KMS key need it.
+	KMSKey string
+}
+
+// A Document is one text of the access control of a provider, such as a policy or a role.
+type Document struct {
+	Name string // such as "policy", "role" or "condition"
+	Use  string // a sentence that says where to use the document
+	Text string
+}
+
+// Documents returns the documents that allow the operations, and as little else as the provider can
+// express. Replace the texts in upper case, such as PROJECT, MEMBER and SUBSCRIPTION.
+//
+//   - AWS: a policy of IAM. It may also be the policy of an AWS STS session, which has at most 2,048 characters. Other
+//     policies have 6,144 or more (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
+//   - MinIO: a policy without the actions that MinIO does not have.
+//   - Google: a custom role, and the binding that grants it. There is one pair for each kind of resource.
+//   - Azure: a custom role for the container. With a prefix, there is also the condition of its assignment. If an
+//     operation needs it, there is also a role for the account.
+//   - AzureSAS: the parameters of a shared access signature. With a prefix, it is that of a directory, which only
+//     accounts with a hierarchical namespace have.
+//
+// Documents fails with InvalidArgument if an operation or the provider is unknown, or if the bucket
+// or prefix is not valid at the provider. It fails with InvalidArgument, too, if an operation on
+// AWS needs a KMS key and KMSKey is not set, or if the provider cannot express the prefix. MinIO
+// cannot escape "*", "?" and "${", and Azure's conditions cannot escape quotes and backslashes. The
+// prefix of AzureSAS must end in "/".
+//
+// Documents fails with Unsupported if the provider does not support an operation. It also fails
+// with Unsupported if no policy of the provider can allow the operation, or limit it to the prefix.
+// The error names these operations. For a directory bucket of AWS it always fails with Unsupported:
+// allow s3express:CreateSession there.
+func (g Grant) Documents(p Provider) ([]Document, error) {
+	if err := g.check(p); err != nil {
+		return nil, err
+	}
+	switch p {
+	case AWS, MinIO:
+		return g.amazonPolicy(p)
+	case Google:
+		return g.googleDocuments()
+	case Azure:
+		return g.azureDocuments()
+	default:
+		return g.azureSignature()
+	}
+}
+
+// bucketNames has the form of bucket names for each provider. No such name has a character with a
+// special meaning in a policy.
+var bucketNames = sync.OnceValue(func() map[Provider]*regexp.Regexp {
+	amazon := regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{2,254}$`)
+	azure := regexp.MustCompile(`^(\$root|\$web|\$logs|[a-z0-9][a-z0-9-]{2,62})$`)
+	return map[Provider]*regexp.Regexp{
+		AWS: amazon, MinIO: amazon, Azure: azure, AzureSAS: azure,
+		Google: regexp.MustCompile(`^[a-z0-9][a-z0-9._-]{1,220}[a-z0-9]$`),
+	}
+})
+
+// check checks the rules that are the same for all providers.
+func (g Grant) check(p Provider) error {
+	if len(g.Operations) == 0 {
+		return argument.Invalid("operations", "must not be empty", "")
+	}
+	var refused []Operation
+	for _, o := range g.Operations {
+		switch _, err := o.Needs(p); storage.CodeOf(err) {
+		case "":
+		case storage.Unsupported:
+			refused = append(refused, o)
+		default:
+			return err
+		}
+	}
+	if len(refused) > 0 {
+		return unsupportedError(p, "does not support these operations", refused...)
+	}
+	if g.Bucket == "" && g.needsBucket() {
+		return argument.Invalid("bucket", "must not be empty", "")
+	}
+	if g.Bucket != "" && !bucketNames()[p].MatchString(g.Bucket) {
+		return argument.Invalid("bucket "+quoted(g.Bucket), "must be the name of a bucket of "+string(p), "")
+	}
+	if p == AWS && strings.HasSuffix(g.Bucket, "--x-s3") {
+		e := unsupportedError(p, "has other permissions for directory buckets", g.Operations...)
+		e.Hint = "allow s3express:CreateSession for the bucket"
+		return e
+	}
+	return g.checkPrefix(p)
+}
+
+func (g Grant) needsBucket() bool {
+	return slices.ContainsFunc(g.Operations, func(o Operation) bool { return o != "list-buckets" && o != "sign" })
+}
+
+// checkPrefix refuses a prefix with which no key can begin, and operations that a policy cannot
+// limit to a prefix.
+func (g Grant) checkPrefix(p Provider) error {
+	if g.Prefix == "" {
+		return nil
+	}
+	if rule := keyrule.Any(g.Prefix); rule != "" {
+		return argument.Invalid("prefix", rule, "")
+	}
+	if !headertext.Plain(g.Prefix) {
+		return argument.Invalid("prefix", "must not contain control characters", "")
+	}
+	var wide []Operation
+	for _, o := range g.Operations {
+		if o.isWide(p) {
+			wide = append(wide, o)
+		}
+	}
+	if len(wide) == 0 {
+		return nil
+	}
+	err := unsupportedError(p, "cannot limit these operations to a prefix", wide...)
+	err.Hint = `leave these operations out, as in "everything,-list-uploads", or leave the prefix out`
+	return err
+}
+
+// isWide reports whether no policy of a provider can limit the operation to a prefix.
+func (o Operation) isWide(p Provider) bool {
+	if o.Section() == bucketSection {
+		return true
+	}
+	needs, _ := o.Needs(p)
+	switch p {
+	case AWS, MinIO:
+		return slices.ContainsFunc(needs, isWideAction)
+	case Google:
+		return slices.Contains(outsidePrefix, o)
+	case Azure:
+		return slices.Contains(outsidePrefix, o) || slices.Contains(needs, "containers/write")
+	default:
+		return slices.Contains(outsidePrefix, o)
+	}
+}
+
+// outsidePrefix are operations on multipart uploads, which Google and Azure do not have in this
+// form. The drivers keep the parts of such uploads under another prefix, at the top of the bucket.
+// So a policy cannot limit them to the grant's prefix.
+var outsidePrefix = []Operation{"open-upload", "abort-upload", "list-uploads"}
+
+// This method returns the sorted permissions of the operations that the given function selects.
+func (g Grant) all(p Provider, of func(Operation) bool) (all []string) {
+	for _, o := range g.Operations {
+		if of(o) {
+			needs, _ := o.Needs(p) // cannot fail, because check was called before
+			all = append(all, needs...)
+		}
+	}
+	if p == AzureSAS {
+		return orderedLetters(all)
+	}
+	return ordered(all)
+}
+
+func each(Operation) bool { return true }

@@ -1,0 +1,22 @@
+package permissions
+
+import (
+	"bytes"
+	"encoding/json"
+
+	"github.com/omnibucket/storage/internal/asciijson"
+)
+
+// document returns value as indented JSON in ASCII. It escapes other characters, because IAM of AWS
+// refuses characters above U+00FF in a policy
+// (https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html).
+func document(value any) string {
+	var b bytes.Buffer
+	encoder := json.NewEncoder(&b)
+	encoder.SetEscapeHTML(false)
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(value); err != nil {
+		panic(err) // cannot happen, because this package makes all documents
+	}
+	return string(asciijson.Escape(bytes.TrimSuffix(b.Bytes(), []byte("\n"))))
+}

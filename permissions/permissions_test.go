@@ -1,0 +1,93 @@
+package permissions_test
+
+import (
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/permissions"
+)
+
+func TestEveryOperationHasACallAndASection(t *testing.T) {
+	for _, o := range permissions.Operations() {
+		require.Regexp(t, `^[a-z]+(-[a-z]+)*$`, string(o))
+		require.NotEmpty(t, o.Section(), o)
+		require.NotEmpty(t, o.Call(), o)
+	}
+	require.Empty(t, permissions.Operation("fly").Call())
+}
+
+func TestNeedsRefuseWhatIsUnknown(t *testing.T) {
+	_, err := permissions.Operation("fly").Needs(permissions.AWS)
+	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+	require.ErrorContains(t, err, `"fly"`)
+	require.ErrorContains(t, err, "upload-if-absent")
+	_, err = permissions.Operation("list").Needs("ibm")
+	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+	require.ErrorContains(t, err, "azure-sas")
+}
+
+func TestNeedsAreWhatTheProviderCalls(t *testing.T) {
+	for name, test := range map[string]struct {
+		operation permissions.Operation
+		provider  permissions.Provider
+		want      []string
+	}{
+		"Amazon": {"remove-version", permissions.AWS, []string{"s3:DeleteObjectVersion"}},
+		"MinIO": {
+			"remove-version", permissions.MinIO, []string{"s3:DeleteObject", "s3:DeleteObjectVersion"},
+		},
+		"MinIO without keys": {"upload-encrypted", permissions.MinIO, []string{"s3:PutObject"}},
+		"Google":             {"sign", permissions.Google, []string{"iam.serviceAccounts.signBlob"}},
+		"Azure": {
+			"remove-all", permissions.Azure, []string{"containers/blobs/delete", "containers/write"},
+		},
+		"letters in a signature's order": {"move", permissions.AzureSAS, []string{"r", "w", "d"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			needs, err := test.operation.Needs(test.provider)
+			require.NoError(t, err)
+			require.Equal(t, test.want, needs)
+		})
+	}
+}
+
+func TestParseKnowsGroupsAndTakesNamesAway(t *testing.T) {
+	for name, test := range map[string]struct {
+		names []string
+		want  []permissions.Operation
+	}{
+		"in the order of the table": {[]string{"list", "upload"}, []permissions.Operation{"upload", "list"}},
+		"each once":                 {[]string{"list", "list"}, []permissions.Operation{"list"}},
+		"a group": {
+			[]string{"read"}, []permissions.Operation{"download", "download-version", "tags"},
+		},
+		"a group without an operation": {
+			[]string{"read", "-tags"}, []permissions.Operation{"download", "download-version"},
+		},
+		"what goes first goes all same": {
+			[]string{"-tags", "read"}, []permissions.Operation{"download", "download-version"},
+		},
+		"an operation without its group": {[]string{"list", "download", "-read"}, []permissions.Operation{"list"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			got, err := permissions.Parse(test.names...)
+			require.NoError(t, err)
+			require.Equal(t, test.want, got)
+		})
+	}
+	for _, names := range [][]string{nil, {"fly"}, {"-fly", "list"}, {"list", "-list"}, {""}} {
+		_, err := permissions.Parse(names...)
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%q", names)
+	}
+}
+
+func TestGroupsHaveOperationsOfTheTable(t *testing.T) {
+	for _, g := range permissions.Groups() {
+		for _, o := range g.Operations {
+			require.True(t, slices.Contains(permissions.Operations(), o), o)
+		}
+	}
+}

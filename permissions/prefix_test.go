@@ -1,0 +1,147 @@
+package permissions_test
+
+import (
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/permissions"
+)
+
+// hostile has what stands for a prefix in a document of each provider, or "" if the provider cannot express it. Tests
+// with our S3 server and MinIO show what the policies of these then permit.
+var hostile = map[string]struct{ prefix, amazon, minio, azure, directory string }{
+	"a folder":        {"users/", "users/", "users/", "users/", "sr=d&sdd=1"},
+	"a folder below":  {"users/ann/", "users/ann/", "users/ann/", "users/ann/", "sr=d&sdd=2"},
+	"a text":          {"users", "users", "users", "users", ""},
+	"a star":          {"users/*/", "users/${*}/", "", "users/*/", "sr=d&sdd=2"},
+	"a question mark": {"a?", "a${?}", "", "a?", ""},
+	"a variable":      {"${aws:username}/", "${$}{aws:username}/", "", "${aws:username}/", "sr=d&sdd=1"},
+	"an escape":       {"${*}/", "${$}{${*}}/", "", "${*}/", "sr=d&sdd=1"},
+	"a dollar sign":   {"$/", "${$}/", "$/", "$/", "sr=d&sdd=1"},
+	"quotes":          {`a"/`, `a"/`, `a"/`, "", "sr=d&sdd=1"},
+	"single quotes":   {`a'/`, `a'/`, `a'/`, "", "sr=d&sdd=1"},
+	"a backslash":     {`a\/`, `a\/`, `a\/`, "", "sr=d&sdd=1"},
+	"an expression": {
+		`users/") || true || ("/`,
+		`users/") || true || ("/`,
+		`users/") || true || ("/`,
+		"",
+		"sr=d&sdd=2",
+	},
+	"a condition": {
+		`a') OR (1 NumericEquals 1/`,
+		`a') OR (1 NumericEquals 1/`,
+		`a') OR (1 NumericEquals 1/`,
+		"",
+		"sr=d&sdd=1",
+	},
+	"letters":          {"日本/𝄞/", "日本/𝄞/", "日本/𝄞/", "日本/𝄞/", "sr=d&sdd=2"},
+	"a slash at first": {"/a/", "/a/", "/a/", "", ""},
+	"an empty segment": {"a//", "a//", "a//", "a//", ""},
+	"the longest": {
+		strings.Repeat("k", 1023) + "/",
+		strings.Repeat("k", 1023) + "/",
+		strings.Repeat("k", 1023) + "/",
+		strings.Repeat("k", 1023) + "/",
+		"sr=d&sdd=1",
+	},
+	"HTML and an entity": {"<&>/", "<&>/", "<&>/", "<&>/", "sr=d&sdd=1"},
+}
+
+func TestAPrefixStandsForItself(t *testing.T) {
+	for name, test := range hostile {
+		t.Run(name, func(t *testing.T) {
+			t.Run("aws", func(t *testing.T) { standsFor(t, permissions.AWS, test.prefix, test.amazon) })
+			t.Run("minio", func(t *testing.T) { standsFor(t, permissions.MinIO, test.prefix, test.minio) })
+			t.Run("google", func(t *testing.T) { onGoogle(t, test.prefix) })
+			t.Run("azure", func(t *testing.T) { onAzure(t, test.prefix, test.azure) })
+			t.Run("azure-sas", func(t *testing.T) { ofDirectory(t, test.prefix, test.directory) })
+		})
+	}
+}
+
+// refused checks that a provider cannot express a prefix, if nothing stands for it.
+func refused(t *testing.T, p permissions.Provider, prefix, want string) ([]permissions.Document, bool) {
+	t.Helper()
+	documents, err := grant(prefix, "download", "list").Documents(p)
+	if want == "" {
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err))
+		require.ErrorContains(t, err, "prefix must")
+		return nil, true
+	}
+	require.NoError(t, err)
+	return documents, false
+}
+
+func standsFor(t *testing.T, p permissions.Provider, prefix, want string) {
+	documents, no := refused(t, p, prefix, want)
+	if no {
+		return
+	}
+	statements := read[amazonForm](t, documents[0].Text).Statement
+	require.Len(t, statements, 2)
+	require.Equal(t, "arn:aws:s3:::photos", statements[0].Resource)
+	require.Equal(t, map[string]string{"s3:prefix": want + "*"}, statements[0].Condition.StringLike)
+	require.Equal(t, "arn:aws:s3:::photos/"+want+"*", statements[1].Resource)
+}
+
+// expression matches an expression of CEL with two texts, which end at the first quote without a backslash.
+var expression = regexp.MustCompile(
+	`^resource\.name\.startsWith\("projects/_/buckets/photos/objects/((?:[^"\\]|\\.)*)"\) \|\| ` +
+		`api\.getAttribute\("storage\.googleapis\.com/objectListPrefix", ""\)\.startsWith\("((?:[^"\\]|\\.)*)"\)$`,
+)
+
+func onGoogle(t *testing.T, prefix string) {
+	documents, _ := refused(t, permissions.Google, prefix, prefix)
+	condition := read[googleBindingForm](t, documents[1].Text).Condition
+	texts := expression.FindStringSubmatch(condition.Expression)
+	require.NotNil(t, texts, condition.Expression)
+	unescaped := strings.NewReplacer(`\\`, `\`, `\"`, `"`)
+	require.Equal(t, prefix, unescaped.Replace(texts[1]))
+	require.Equal(t, prefix, unescaped.Replace(texts[2]))
+	same, err := permissions.GoogleCondition("photos", prefix)
+	require.NoError(t, err)
+	require.Equal(t, condition.Expression, same)
+}
+
+func onAzure(t *testing.T, prefix, want string) {
+	documents, no := refused(t, permissions.Azure, prefix, want)
+	if no {
+		return
+	}
+	require.Len(t, documents, 2)
+	texts := azureConditionForm.FindStringSubmatch(documents[1].Text)
+	require.NotNil(t, texts, documents[1].Text)
+	require.Equal(t, want, texts[4])
+	require.Equal(t, want, texts[6])
+}
+
+func ofDirectory(t *testing.T, prefix, want string) {
+	documents, no := refused(t, permissions.AzureSAS, prefix, want)
+	if no {
+		return
+	}
+	require.Equal(t, want+"&sp=rl", documents[0].Text)
+	require.Contains(t, documents[0].Use, "the directory "+strings.TrimSuffix(prefix, "/")+" ")
+}
+
+func TestWithoutAPrefixNothingIsLimited(t *testing.T) {
+	for _, p := range permissions.Providers() {
+		documents, err := grant("", "download", "list").Documents(p)
+		require.NoError(t, err)
+		for _, d := range documents {
+			require.NotContains(t, strings.ToLower(d.Text), "condition")
+		}
+	}
+}
+
+func TestAConditionOfGoogleNeedsAPrefixAndABucket(t *testing.T) {
+	for _, of := range [][2]string{{"photos", ""}, {"", "a/"}, {`photos" || true`, "a/"}, {"photos", "../"}} {
+		_, err := permissions.GoogleCondition(of[0], of[1])
+		require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%q", of)
+	}
+}

@@ -1,0 +1,74 @@
+package storage
+
+import (
+	"errors"
+	"strings"
+)
+
+// prefixRemoved is the part of withoutPrefix that allocates memory. It is a separate function, so
+// that withoutPrefix allocates nothing if there is no error.
+func prefixRemoved(err error, prefix string) error {
+	if e, bare := err.(*Error); bare {
+		return e.inView(prefix)
+	}
+	shown := &prefixedError{original: err}
+	shown.add(err, prefix)
+	if len(shown.errs) == 0 {
+		return err
+	}
+	return shown
+}
+
+// inView returns a copy of e whose Key does not have the prefix.
+func (e *Error) inView(prefix string) *Error {
+	shown := *e
+	shown.Key = strings.TrimPrefix(e.Key, prefix)
+	return &shown
+}
+
+// A prefixedError wraps an error that contains errors of this package. It shows the errors of this
+// package with the prefix removed from their keys.
+type prefixedError struct {
+	original error
+	from     []error // the errors of this package that original contains
+	errs     []error // copies of the errors in from, without the prefix
+}
+
+// add finds the errors of this package in the tree of err, and appends them to the fields from and
+// errs. It does not look for errors inside an *Error, because these inner errors do not name the
+// key.
+func (e *prefixedError) add(err error, prefix string) {
+	switch in := err.(type) {
+	case *Error:
+		e.from, e.errs = append(e.from, in), append(e.errs, in.inView(prefix))
+	case interface{ Unwrap() []error }:
+		for _, inner := range in.Unwrap() {
+			e.add(inner, prefix)
+		}
+	case interface{ Unwrap() error }:
+		e.add(in.Unwrap(), prefix)
+	}
+}
+
+func (e *prefixedError) Error() string {
+	var texts []string
+	for i, from := range e.from {
+		texts = append(texts, from.Error(), e.errs[i].Error())
+	}
+	return strings.NewReplacer(texts...).Replace(e.original.Error())
+}
+
+// Unwrap returns the errors without the prefix. It does not return the original ones, because they
+// have whole keys.
+func (e *prefixedError) Unwrap() []error { return e.errs }
+
+// Is compares target with the whole original error, so that errors.Is also finds errors that a Core
+// has added.
+func (e *prefixedError) Is(target error) bool { return errors.Is(e.original, target) }
+
+// As finds errors that a Core has added. If target is an *Error, As returns false, so that
+// errors.As continues with the errors of Unwrap, which do not have the prefix.
+func (e *prefixedError) As(target any) bool {
+	_, ours := target.(**Error)
+	return !ours && errors.As(e.original, target)
+}

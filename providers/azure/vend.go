@@ -1,0 +1,87 @@
+package azure
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/internal/vended"
+)
+
+// Vended returns a function for [Config].CredentialsFor. ask must return the result of
+// [storage.Vend] in another program. The key that ask receives is the name of a blob or the prefix
+// of a listing:
+//
+//	bucket, err := azure.Open(ctx, azure.Config{
+//		Account: "acme", Bucket: "photos", CredentialsFor: azure.Vended(ask),
+//	})
+//
+// If the credentials are for another provider, the returned function fails with InvalidArgument.
+// The operation that needed them fails with Unauthenticated.
+func Vended(
+	ask func(ctx context.Context, key string) (*storage.VendedCredentials, error),
+) func(ctx context.Context, key string) (PrefixCredentials, error) {
+	return vended.Ask(provider, ask, func(v *storage.VendedCredentials) PrefixCredentials {
+		return PrefixCredentials{Prefix: v.Prefix, SASToken: v.Token, Expires: v.Expires}
+	})
+}
+
+// directoryVersion is the first service version with signatures of directories.
+// https://learn.microsoft.com/rest/api/storageservices/create-user-delegation-sas
+const directoryVersion = "2020-02-10"
+
+// canVend reports whether the account can sign.
+func (a *account) canVend() bool { return signFeatures(a) != 0 }
+
+// Vend returns a shared access signature of the container, or of a directory of an account with a hierarchical
+// namespace. It is signed with the account's key, or with a user delegation key.
+func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storage.VendedCredentials, error) {
+	return d.vend(ctx, r, time.Now())
+}
+
+func (d *objectDriver) vend(
+	ctx context.Context, r *driver.VendRequest, now time.Time,
+) (*storage.VendedCredentials, error) {
+	switch {
+	case r.Prefix == "":
+	case !d.account.hierarchical:
+		return nil, &storage.Error{
+			Code: storage.Unsupported,
+			Err:  errors.New("an account without a hierarchical namespace has no signatures for a prefix"),
+			Hint: `vend the prefix "" of a container of its own, or use an account with Config.HierarchicalNamespace`,
+		}
+	case d.account.isBefore(directoryVersion):
+		return nil, &storage.Error{
+			Code: storage.Unsupported, Err: errors.New("the service version has no signatures of directories"),
+			Hint: "set Config.APIVersion to " + directoryVersion + " or later",
+		}
+	}
+	g := &grant{
+		container: d.container.name, key: strings.TrimSuffix(r.Prefix, "/"), folder: true,
+		permissions: vendedPermissions(r.Rights),
+	}
+	// The TTL is a second shorter because signURL rounds the end up.
+	address, ends, err := d.account.signURL(ctx, d.account.root, g, r.TTL-time.Second, now)
+	if err != nil {
+		return nil, err
+	}
+	_, token, _ := strings.Cut(address, "?")
+	return &storage.VendedCredentials{Token: token, Expires: ends}, nil
+}
+
+// vendedPermissions returns the letters of rights, in Azure's order.
+// https://learn.microsoft.com/rest/api/storageservices/create-service-sas#permissions-for-a-directory-container-or-blob
+func vendedPermissions(r storage.Rights) (letters string) {
+	for _, of := range []struct {
+		given   bool
+		letters string
+	}{{r.Read, mayRead}, {r.Write, mayOverwrite}, {r.Remove, "d"}, {r.List, "l"}} {
+		if of.given {
+			letters += of.letters
+		}
+	}
+	return letters
+}

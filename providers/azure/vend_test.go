@@ -1,0 +1,93 @@
+package azure
+
+import (
+	"context"
+	"encoding/json"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+func vending(t *testing.T, change func(c *Config)) *objectDriver {
+	t.Helper()
+	c := Config{Account: testAccount, Key: testKey, Bucket: "photos", HierarchicalNamespace: true}
+	if change != nil {
+		change(&c)
+	}
+	d, err := NewDriver(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d.(*objectDriver)
+}
+
+func vendRequest(prefix string, rights storage.Rights) *driver.VendRequest {
+	return &driver.VendRequest{Prefix: prefix, Rights: rights, TTL: time.Hour}
+}
+
+func TestAVendedSignatureIsOfADirectoryOrTheContainer(t *testing.T) {
+	for _, row := range []struct {
+		prefix, kind, depth, permissions string
+		rights                           storage.Rights
+	}{
+		{"", "c", "", "l", storage.Rights{List: true}},
+		{"", "c", "", "rcwdl", storage.Rights{Read: true, List: true, Write: true, Remove: true}},
+		{"users/", "d", "1", "r", storage.Rights{Read: true}},
+		{"users/1/", "d", "2", "cw", storage.Rights{Write: true}},
+		{"users/1/", "d", "2", "d", storage.Rights{Remove: true}},
+	} {
+		v, err := vending(t, nil).vend(t.Context(), vendRequest(row.prefix, row.rights), signedAt)
+		require.NoError(t, err)
+		q := parsedQuery(t, v.Token)
+		require.Equal(
+			t,
+			[]string{row.kind, row.depth, row.permissions},
+			[]string{q.Get("sr"), q.Get("sdd"), q.Get("sp")},
+			row.prefix,
+		)
+		require.Equal(t, "https", q.Get("spr"))
+		require.False(t, v.Expires.After(signedAt.Add(time.Hour)), "never later than ttl")
+		require.Equal(t, v.Expires.Format(sasTime), q.Get("se"))
+	}
+}
+
+func TestAPrefixNeedsAHierarchicalNamespace(t *testing.T) {
+	flat := vending(t, func(c *Config) { c.HierarchicalNamespace = false })
+	_, err := flat.vend(t.Context(), vendRequest("users/1/", storage.Rights{Read: true}), signedAt)
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.ErrorContains(t, err, "HierarchicalNamespace")
+	_, err = flat.vend(t.Context(), vendRequest("", storage.Rights{Read: true}), signedAt)
+	require.NoError(t, err)
+	old := vending(t, func(c *Config) { c.APIVersion = "2019-12-12" })
+	_, err = old.vend(t.Context(), vendRequest("users/1/", storage.Rights{Read: true}), signedAt)
+	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+func TestOnlyAnAccountThatSignsVends(t *testing.T) {
+	has := func(d driver.Driver) bool { return d.Describe().Features&storage.Vending != 0 }
+	require.True(t, has(vending(t, nil)))
+	require.False(t, has(vending(t, func(c *Config) { c.Key, c.Anonymous = "", true })))
+	require.False(t, has(vending(t, func(c *Config) { c.Key, c.SASToken = "", "sv=x&sig=y" })))
+	vended, err := NewDriver(t.Context(), Config{Account: testAccount, Bucket: "photos", CredentialsFor: Vended(nil)})
+	require.NoError(t, err)
+	require.False(t, has(vended))
+	require.NoError(t, vended.Close())
+}
+
+func TestVendedCredentialsAreForTheirProvider(t *testing.T) {
+	v := &storage.VendedCredentials{Provider: "azure", Prefix: "a/", Token: "sig=x", Expires: signedAt}
+	fetch := Vended(func(context.Context, string) (*storage.VendedCredentials, error) { return v, nil })
+	text, err := json.Marshal(v)
+	require.NoError(t, err)
+	v = &storage.VendedCredentials{}
+	require.NoError(t, json.Unmarshal(text, v), "a client gets them as JSON")
+	got, err := fetch(t.Context(), "a/b")
+	require.NoError(t, err)
+	require.Equal(t, PrefixCredentials{Prefix: "a/", SASToken: "sig=x", Expires: signedAt}, got)
+	v.Provider = "s3"
+	_, err = fetch(t.Context(), "a/b")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}

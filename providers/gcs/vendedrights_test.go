@@ -1,0 +1,214 @@
+package gcs
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/oauth2"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+// A tokenService stands for Google's, and keeps the last request.
+type tokenService struct {
+	status  int
+	answer  string
+	url     string
+	request *http.Request
+	form    url.Values
+}
+
+func (s *tokenService) RoundTrip(r *http.Request) (*http.Response, error) {
+	s.url, s.request = r.URL.String(), r
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	if s.form, err = url.ParseQuery(string(body)); err != nil {
+		return nil, err
+	}
+	return &http.Response{
+		StatusCode: s.status, Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
+		Body: io.NopCloser(strings.NewReader(s.answer)),
+	}, nil
+}
+
+// vending opens a bucket whose token ends in an hour after signedAt.
+func vending(t *testing.T, s *tokenService, change func(c *Config)) *objectDriver {
+	t.Helper()
+	c := Config{
+		Bucket: "photos", HTTPClient: &http.Client{Transport: s},
+		TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: secretToken, Expiry: signedAt.Add(time.Hour)}),
+	}
+	if change != nil {
+		change(&c)
+	}
+	d, err := NewDriver(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, d.Close()) })
+	return d.(*objectDriver)
+}
+
+const restricted = `{"access_token":"restricted","issued_token_type":"urn:ietf:params:oauth:token-type:access_token","token_type":"Bearer","expires_in":3000}`
+
+func vendRequest(prefix string, rights storage.Rights) *driver.VendRequest {
+	return &driver.VendRequest{Prefix: prefix, Rights: rights, TTL: time.Hour}
+}
+
+func TestVendExchangesTheTokenForOneWithABoundary(t *testing.T) {
+	s := &tokenService{status: http.StatusOK, answer: restricted}
+	d := vending(t, s, nil)
+	v, err := d.vend(
+		t.Context(),
+		vendRequest("users/1/", storage.Rights{Read: true, List: true, Write: true, Remove: true}),
+		signedAt,
+	)
+	require.NoError(t, err)
+	require.Equal(t, &storage.VendedCredentials{Token: "restricted", Expires: signedAt.Add(50 * time.Minute)}, v)
+
+	require.Equal(t, "https://sts.googleapis.com/v1/token", s.url)
+	require.Empty(t, s.request.Header.Get("Authorization"), "the token is in the body only")
+	require.Equal(t, "application/x-www-form-urlencoded", s.request.Header.Get("Content-Type"))
+	require.Equal(t, secretToken, s.form.Get("subject_token"))
+	require.Equal(t, "urn:ietf:params:oauth:grant-type:token-exchange", s.form.Get("grant_type"))
+	require.Equal(t, accessToken, s.form.Get("subject_token_type"))
+	require.Equal(t, accessToken, s.form.Get("requested_token_type"))
+	const bucket = `"availableResource": "//storage.googleapis.com/projects/_/buckets/photos"`
+	const objects = `"availabilityCondition": {"expression": "resource.name.startsWith('projects/_/buckets/photos/objects/users/1/')"}`
+	require.JSONEq(t, `{"accessBoundary": {"accessBoundaryRules": [
+		{`+bucket+`, "availablePermissions": ["inRole:roles/storage.legacyObjectReader"], `+objects+`},
+		{`+bucket+`, "availablePermissions": ["inRole:roles/storage.legacyBucketReader"], "availabilityCondition": {
+			"expression": "api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith('users/1/')"}},
+		{`+bucket+`, "availablePermissions": ["inRole:roles/storage.legacyBucketWriter"], `+objects+`}
+	]}}`, s.form.Get("options"))
+}
+
+func TestARightHasItsRoleOnly(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		rights storage.Rights
+		roles  []string
+		want   storage.Code
+	}{
+		{"read", storage.Rights{Read: true}, []string{"inRole:roles/storage.legacyObjectReader"}, ""},
+		{"list", storage.Rights{List: true}, []string{"inRole:roles/storage.legacyBucketReader"}, ""},
+		{"write", storage.Rights{Write: true}, []string{"inRole:roles/storage.objectCreator"}, ""},
+		{
+			"write and remove", storage.Rights{Write: true, Remove: true},
+			[]string{"inRole:roles/storage.legacyBucketWriter"}, "",
+		},
+		{"remove", storage.Rights{Remove: true}, nil, storage.Unsupported},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			rules, err := boundaryRules("photos", vendRequest("", row.rights))
+			require.Equal(t, row.want, storage.CodeOf(err))
+			var roles []string
+			for _, r := range rules {
+				roles = append(roles, r.Permissions...)
+				require.NotEmpty(t, r.Condition.Expression, "without a condition, a role to write also lists")
+			}
+			require.Equal(t, row.roles, roles)
+		})
+	}
+}
+
+// A prefix cannot end its literal: what follows it would be a part of the condition.
+func TestAPrefixIsOneLiteralOfTheCondition(t *testing.T) {
+	for prefix, literal := range map[string]string{
+		`a') || true || ('/`: `'a\') || true || (\'/'`,
+		`\') || true//`:      `'\\\') || true//'`,
+		`"é${x}/`:            `'"é${x}/'`,
+		`'/`:                 `'\'/'`,
+	} {
+		rules, err := boundaryRules("photos", vendRequest(prefix, storage.Rights{List: true}))
+		require.NoError(t, err)
+		require.Equal(
+			t,
+			"api.getAttribute('storage.googleapis.com/objectListPrefix', '').startsWith("+literal+")",
+			rules[0].Condition.Expression,
+		)
+	}
+}
+
+func TestALongPrefixIsRefused(t *testing.T) {
+	_, err := boundaryRules("photos", vendRequest(strings.Repeat("'", 1000)+"/", storage.Rights{Read: true}))
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}
+
+func TestTokensOfUsersEndWithTheTokenTheyAreMadeOf(t *testing.T) {
+	s := &tokenService{status: http.StatusOK, answer: `{"access_token":"restricted","token_type":"Bearer"}`}
+	v, err := vending(t, s, nil).vend(t.Context(), vendRequest("", storage.Rights{Read: true}), signedAt)
+	require.NoError(t, err)
+	require.Equal(t, signedAt.Add(time.Hour), v.Expires)
+}
+
+func TestATokenThatIsValidForTooLongIsUnsupported(t *testing.T) {
+	s := &tokenService{status: http.StatusOK, answer: restricted}
+	r := vendRequest("", storage.Rights{Read: true})
+	r.TTL = 15 * time.Minute
+	_, err := vending(t, s, nil).vend(t.Context(), r, signedAt)
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.ErrorContains(t, err, "ttl of an hour")
+	require.NotContains(t, err.Error(), "restricted")
+}
+
+func TestVendErrors(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		status int
+		answer string
+		want   storage.Code
+	}{
+		{
+			"another kind of token", 400, `{"error":"invalid_grant","error_description":"` + secretToken + `"}`,
+			storage.Unauthenticated,
+		},
+		{"denied", 403, `{"error":{"message":"no"}}`, storage.PermissionDenied},
+		{"too many", 429, `{}`, storage.RateLimited},
+		{"down", 503, ``, storage.Unavailable},
+		{"no token", 200, `{}`, storage.Internal},
+		{"no JSON", 200, secretToken, storage.Internal},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := &tokenService{status: row.status, answer: row.answer}
+			_, err := vending(t, s, nil).vend(t.Context(), vendRequest("", storage.Rights{Read: true}), signedAt)
+			require.Equal(t, row.want, storage.CodeOf(err), err)
+			require.NotContains(t, err.Error(), secretToken)
+		})
+	}
+}
+
+func TestOnlyGooglesOwnCredentialsVend(t *testing.T) {
+	s := &tokenService{}
+	has := func(d driver.Driver) bool { return d.Describe().Features&storage.Vending != 0 }
+	require.True(t, has(vending(t, s, nil)))
+	require.False(t, has(vending(t, s, func(c *Config) { c.TokenSource, c.Anonymous = nil, true })))
+	require.False(t, has(vending(t, s, func(c *Config) { c.Endpoint = "http://127.0.0.1:4443" })))
+	vended, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsFor: Vended(nil)})
+	require.NoError(t, err)
+	require.False(t, has(vended))
+	require.NoError(t, vended.Close())
+}
+
+func TestVendedCredentialsAreForTheirProvider(t *testing.T) {
+	v := &storage.VendedCredentials{Provider: "gcs", Prefix: "a/", Token: "t", Expires: signedAt}
+	fetch := Vended(func(context.Context, string) (*storage.VendedCredentials, error) { return v, nil })
+	text, err := json.Marshal(v)
+	require.NoError(t, err)
+	v = &storage.VendedCredentials{}
+	require.NoError(t, json.Unmarshal(text, v), "a client gets them as JSON")
+	got, err := fetch(t.Context(), "a/b")
+	require.NoError(t, err)
+	require.Equal(t, PrefixCredentials{Prefix: "a/", AccessToken: "t", Expires: signedAt}, got)
+	v.Provider = "s3"
+	_, err = fetch(t.Context(), "a/b")
+	require.ErrorIs(t, err, storage.InvalidArgument)
+}

@@ -1,0 +1,201 @@
+//go:build omnibucket_sdks
+
+package permissions_test
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/internal/urlpath"
+	"github.com/omnibucket/storage/permissions"
+	rows "github.com/omnibucket/storage/providers/internal/testing/permissions"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// hostilePrefixes are prefixes with keys that begin with them, and keys that must stay out of reach.
+var hostilePrefixes = map[string]struct {
+	prefix, inside string
+	outside        []string
+}{
+	"a folder":             {"users/", "users/a", []string{"users2/a", "user/a", "users"}},
+	"a text":               {"users", "users2/a", []string{"user/a", "other"}},
+	"a star":               {"users/*", "users/*/a", []string{"users/b", "users/b/a", "users/"}},
+	"a star in the middle": {"a*z/", "a*z/k", []string{"abz/k", "az/k", "a/z/k"}},
+	"a question mark":      {"a?", "a?b", []string{"abb", "a"}},
+	"a variable":           {"${aws:username}/", "${aws:username}/a", []string{account + "/a", "a/a", "$/a"}},
+	"an escape":            {"${*}", "${*}a", []string{"*a", "a", "${b}a"}},
+	"a dollar sign":        {"$", "$a", []string{"a", "{$}a"}},
+	"quotes":               {`q"]}/`, `q"]}/a`, []string{"q/a", `q"/a`}},
+	"a backslash":          {`b\`, `b\a`, []string{"ba", "b/a"}},
+	"an expression":        {`users/") || true || ("`, `users/") || true || ("a`, []string{"users/a", "a"}},
+	"letters":              {"ü/日本/", "ü/日本/a", []string{"u/a", "ü/a"}},
+	"another form":         {"u\u0308/", "u\u0308/a", []string{"\u00fc/a"}},
+	"the longest":          {strings.Repeat("k", 1024), strings.Repeat("k", 1024), []string{strings.Repeat("k", 1023)}},
+}
+
+const account = "210987654321"
+
+// Nobody leaves the prefix of a policy.
+func TestAPolicyHoldsOnlyForItsPrefix(t *testing.T) {
+	const key, secret = "AKIAUSERUSERUSERUSER", "user-secret-key"
+	for name, test := range hostilePrefixes {
+		t.Run(name, func(t *testing.T) {
+			a := startAmazon(t, s3server.Config{Strict: true, Credentials: []s3server.Credential{
+				{
+					AccessKeyID: s3server.DefaultAccessKeyID,
+					SecretKey:   s3server.DefaultSecretKey,
+					Account:     s3server.DefaultAccountID,
+				},
+				{AccessKeyID: key, SecretKey: secret, Account: account},
+			}})
+			owner := a.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
+			create(t, owner, rows.Plain)
+			addStatements(t, owner, policyBelow(t, permissions.AWS, "photos", test.prefix), account)
+			holds(
+				t,
+				clientOf(t, owner),
+				clientOf(t, a.service(t, key, secret)),
+				"photos",
+				test.prefix,
+				test.inside,
+				test.outside,
+			)
+		})
+	}
+}
+
+func TestAPolicyHoldsOnlyForItsPrefixOnMinIO(t *testing.T) {
+	m := minio{
+		endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"),
+		key:      os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"), secret: os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"),
+	}
+	number := 0
+	for name, test := range hostilePrefixes {
+		if strings.ContainsAny(test.prefix, `*?\`) || strings.Contains(test.prefix, "${") {
+			continue // refused, or no key of MinIO's
+		}
+		t.Run(name, func(t *testing.T) {
+			number++
+			bucket := fmt.Sprintf("prefixes-%d-%d", os.Getpid(), number)
+			owner := m.service(t, m.endpoint, s3.Config{AccessKeyID: m.key, SecretKey: m.secret})
+			createNamed(t, owner, bucket, rows.Plain)
+			t.Cleanup(func() { empty(t, owner, bucket) })
+			if len(test.inside) > 255 { // the longest name of a file
+				test.inside, test.outside[0] = test.inside[:255], test.inside[:254]
+				test.prefix = test.inside
+			}
+			user := m.service(t, m.endpoint, m.session(t, policyBelow(t, permissions.MinIO, bucket, test.prefix)))
+			holds(t, clientOf(t, owner), clientOf(t, user), bucket, test.prefix, test.inside, test.outside)
+		})
+	}
+}
+
+// policyBelow returns the policy to read, list, write and remove below a prefix.
+func policyBelow(t *testing.T, p permissions.Provider, bucket, prefix string) string {
+	t.Helper()
+	operations, err := permissions.Parse("read", "list", "write", "remove")
+	require.NoError(t, err)
+	documents, err := permissions.Grant{Operations: operations, Bucket: bucket, Prefix: prefix}.Documents(p)
+	require.NoError(t, err)
+	return documents[0].Text
+}
+
+func clientOf(t *testing.T, service storage.Service) *awss3.Client {
+	t.Helper()
+	b, err := service.Bucket("photos")
+	require.NoError(t, err)
+	client, ok := storage.As[*awss3.Client](b)
+	require.True(t, ok)
+	return client
+}
+
+// holds checks that a user reaches what is inside of a prefix, and nothing outside of it.
+func holds(t *testing.T, owner, user *awss3.Client, bucket, prefix, inside string, outside []string) {
+	t.Helper()
+	for _, key := range append([]string{inside}, outside...) {
+		_, err := owner.PutObject(
+			t.Context(),
+			&awss3.PutObjectInput{Bucket: &bucket, Key: aws.String(key), Body: strings.NewReader("text")},
+		)
+		require.NoError(t, err, key)
+	}
+	require.Empty(t, denied(t, user, bucket, inside))
+	require.NoError(t, listing(t, user, bucket, prefix))
+	require.NoError(t, listing(t, user, bucket, inside))
+	for _, key := range outside {
+		require.Equal(t, []string{"get", "put", "delete", "copy"}, denied(t, user, bucket, key), "%q", key)
+		require.True(t, isDenied(listing(t, user, bucket, key)), "list %q", key)
+	}
+	require.True(t, isDenied(listing(t, user, bucket, "")), "list all")
+	require.True(t, isDenied(listing(t, user, bucket, prefix[:len(prefix)-1])), "list above")
+}
+
+// denied returns the requests for a key that a user may not make.
+func denied(t *testing.T, user *awss3.Client, bucket, key string) (names []string) {
+	t.Helper()
+	source := bucket + "/" + urlpath.Escape(key)
+	for _, request := range []struct {
+		name string
+		send func() error
+	}{
+		{"get", func() error {
+			out, err := user.GetObject(t.Context(), &awss3.GetObjectInput{Bucket: &bucket, Key: &key})
+			if err == nil {
+				return out.Body.Close()
+			}
+			return err
+		}},
+		{"put", func() error {
+			_, err := user.PutObject(
+				t.Context(), &awss3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader("new")},
+			)
+			return err
+		}},
+		{"delete", func() error {
+			_, err := user.DeleteObject(t.Context(), &awss3.DeleteObjectInput{Bucket: &bucket, Key: &key})
+			if err == nil { // copy needs it
+				_, err = user.PutObject(
+					t.Context(), &awss3.PutObjectInput{Bucket: &bucket, Key: &key, Body: strings.NewReader("new")},
+				)
+			}
+			return err
+		}},
+		{"copy", func() error {
+			_, err := user.CopyObject(t.Context(), &awss3.CopyObjectInput{
+				Bucket: &bucket, Key: &key, CopySource: &source, MetadataDirective: "REPLACE",
+			})
+			return err
+		}},
+	} {
+		switch err := request.send(); {
+		case isDenied(err):
+			names = append(names, request.name)
+		default:
+			require.NoError(t, err, request.name)
+		}
+	}
+	return names
+}
+
+func listing(t *testing.T, user *awss3.Client, bucket, prefix string) error {
+	t.Helper()
+	_, err := user.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: &bucket, Prefix: &prefix})
+	return err
+}
+
+func isDenied(err error) bool {
+	response, ok := errors.AsType[*awshttp.ResponseError](err)
+	return ok && response.HTTPStatusCode() == http.StatusForbidden
+}

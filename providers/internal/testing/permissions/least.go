@@ -1,0 +1,137 @@
+package permissions
+
+import (
+	"encoding/json"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/permissions"
+)
+
+// A policy is an IAM policy as JSON.
+type policy struct {
+	Version   string
+	Statement []policyStatement
+}
+
+type policyStatement struct {
+	Effect    string
+	Principal any `json:",omitempty"`
+	Action    []string
+	Resource  string
+	Condition any `json:",omitempty"`
+}
+
+// without returns a copy of the policy that does not allow this action.
+func (p policy) without(action string) policy {
+	p.Statement = slices.Clone(p.Statement)
+	for i := range p.Statement {
+		s := &p.Statement[i]
+		s.Action = slices.DeleteFunc(slices.Clone(s.Action), func(a string) bool { return a == action })
+	}
+	p.Statement = slices.DeleteFunc(p.Statement, func(s policyStatement) bool { return len(s.Action) == 0 })
+	return p
+}
+
+func (p policy) text(t *testing.T) string {
+	t.Helper()
+	text, err := json.Marshal(p)
+	require.NoError(t, err)
+	return string(text)
+}
+
+// A Trial is an operation, together with the IAM policy that the account must enforce for it.
+type Trial struct {
+	Operation permissions.Operation
+	Kind      Kind
+	Prefix    string // prefix of keys, if a policy can limit the operation to a prefix
+	Bucket    string // bucket of this Kind; the operation itself may create it
+	Policy    string
+}
+
+// Creates reports whether the operation creates the bucket.
+func (trial Trial) Creates() bool { return strings.HasPrefix(string(trial.Operation), "create-bucket") }
+
+// A Judge is a server that enforces the policies of a provider. Tests use it to check that policies
+// are minimal.
+type Judge struct {
+	Provider permissions.Provider
+	Bucket   func() string // returns a new bucket name for one trial
+	Open     func(t *testing.T, trial Trial) Account
+	// Unjudged maps an action that the server does not enforce to the reason. A key such as
+	// "restore s3:GetObject" is only about one operation. A key that is only an operation makes
+	// Least skip it.
+	Unjudged map[string]string
+}
+
+// Least performs each operation with the policy that package permissions returns for it. If a
+// policy can limit the operation to a prefix, that policy has the given prefix. Then Least removes
+// one action of the policy at a time. Each time, the operation must fail, see fewer settings, or
+// have a request denied.
+func Least(t *testing.T, j Judge, prefix string) {
+	unused := maps.Clone(j.Unjudged)
+	for _, o := range permissions.Operations() {
+		if delete(unused, string(o)); j.Unjudged[string(o)] != "" {
+			continue
+		}
+		needs, err := o.Needs(j.Provider)
+		if storage.CodeOf(err) == storage.Unsupported {
+			continue
+		}
+		require.NoError(t, err)
+		var judged []string
+		for _, action := range needs {
+			here := string(o) + " " + action
+			if j.Unjudged[action]+j.Unjudged[here] == "" {
+				judged = append(judged, action)
+			}
+			delete(unused, action)
+			delete(unused, here)
+		}
+		t.Run(string(o), func(t *testing.T) { j.least(t, o, prefix, judged) })
+	}
+	require.Empty(t, unused, "no operation needs these")
+}
+
+// least performs an operation with its policy, and then once without each of the actions.
+func (j Judge) least(t *testing.T, o permissions.Operation, prefix string, actions []string) {
+	trial, _ := j.trial(t, o, prefix)
+	saw, err := perform(t, o, j.Open(t, trial))
+	require.NoError(t, err)
+	for _, action := range actions {
+		t.Run("without "+action, func(t *testing.T) {
+			trial, whole := j.trial(t, o, prefix)
+			trial.Policy = whole.without(action).text(t)
+			account := j.Open(t, trial)
+			sawLess, err := perform(t, o, account)
+			if err == nil && !account.Recorder.denied() {
+				require.NotEqual(t, saw, sawLess, "the operation does not need the action")
+			}
+		})
+	}
+}
+
+// trial returns the trial of an operation with its whole policy. The trial has a bucket of its own.
+func (j Judge) trial(t *testing.T, o permissions.Operation, prefix string) (trial Trial, whole policy) {
+	t.Helper()
+	grant := permissions.Grant{
+		Operations: []permissions.Operation{o}, Bucket: j.Bucket(), Prefix: prefix, KMSKey: someKey,
+	}
+	documents, err := grant.Documents(j.Provider)
+	if storage.CodeOf(err) == storage.Unsupported {
+		grant.Prefix = ""
+		documents, err = grant.Documents(j.Provider)
+	}
+	require.NoError(t, err)
+	require.NoError(t, json.Unmarshal([]byte(documents[0].Text), &whole))
+	return Trial{
+		Operation: o, Kind: steps[o].kind, Prefix: grant.Prefix, Bucket: grant.Bucket, Policy: documents[0].Text,
+	}, whole
+}
+
+const someKey = "arn:aws:kms:eu-west-1:111122223333:key/1234abcd-12ab-34cd-56ef-1234567890ab"

@@ -1,0 +1,132 @@
+//go:build omnibucket_sdks
+
+package permissions_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/permissions"
+	rows "github.com/omnibucket/storage/providers/internal/testing/permissions"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/s3server"
+)
+
+const (
+	isOfAccount = "a policy of a bucket does not permit it"
+	isInitiator = "the account that began an upload may list and abort it: https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpuoverview.html"
+	hasNoKeys   = "a policy of a bucket has no actions of keys"
+)
+
+// unjudgedByServer has what our server does not judge by the policy of a bucket.
+var unjudgedByServer = map[string]string{
+	"sign":                     "it needs no policy",
+	"list-buckets":             isOfAccount,
+	"create-bucket":            isOfAccount,
+	"create-bucket-versioning": isOfAccount,
+	"create-bucket-cors":       isOfAccount,
+	"create-bucket-lifecycle":  isOfAccount,
+	"create-bucket-public":     isOfAccount,
+	"create-bucket-lock":       isOfAccount,
+
+	"upload-parts-failed s3:AbortMultipartUpload":     isInitiator,
+	"upload-parts-failed s3:ListMultipartUploadParts": isInitiator,
+	"open-upload s3:ListMultipartUploadParts":         isInitiator,
+	"download-missing s3:GetObject":                   "s3:ListBucket permits to learn that an object is missing",
+	"update-bucket-public s3:PutBucketPolicy":         "without it, the driver waits half a minute for the block to be lifted",
+	"update-bucket-private":                           "the policy of the bucket is the one that grants, so that it is not removed",
+	"kms:GenerateDataKey":                             hasNoKeys,
+	"kms:Decrypt":                                     hasNoKeys,
+}
+
+// The policy of each operation is enough for a user of another account, and has no action too many.
+func TestThePolicyOfAnOperationIsTheLeast(t *testing.T) {
+	const key, secret, account = "AKIAUSERUSERUSERUSER", "user-secret-key", "210987654321"
+	open := func(t *testing.T, trial rows.Trial) rows.Account {
+		a := startAmazon(t, s3server.Config{Strict: trial.Kind != rows.AccessLists, Credentials: []s3server.Credential{
+			{
+				AccessKeyID: s3server.DefaultAccessKeyID,
+				SecretKey:   s3server.DefaultSecretKey,
+				Account:     s3server.DefaultAccountID,
+			},
+			{AccessKeyID: key, SecretKey: secret, Account: account},
+		}})
+		owner := a.service(t, s3server.DefaultAccessKeyID, s3server.DefaultSecretKey)
+		isOfBucket := trial.Operation.Section() == "Buckets"
+		if isOfBucket {
+			trial.Kind = rows.Locks
+		}
+		create(t, owner, trial.Kind)
+		return rows.Account{
+			Recorder: a.recorder, Service: a.service(t, key, secret), Owner: owner,
+			Bucket: "photos", Prefix: trial.Prefix,
+			Key: s3.WithKMSKey("1234abcd-12ab-34cd-56ef-1234567890ab"), Archive: "GLACIER",
+			Grant: func() {
+				if isOfBucket {
+					give(t, owner, trial.Operation != "update-bucket-public")
+				}
+				addStatements(t, owner, trial.Policy, account)
+			},
+		}
+	}
+	rows.Least(t, rows.Judge{
+		Provider: permissions.AWS, Bucket: func() string { return "photos" }, Open: open, Unjudged: unjudgedByServer,
+	}, "users/")
+}
+
+// give gives a bucket all settings.
+func give(t *testing.T, owner storage.Service, public bool) {
+	t.Helper()
+	_, err := owner.UpdateBucket(t.Context(), "photos",
+		storage.WithCORS(storage.CORSRule{Origins: []string{"https://example.com"}, Methods: []string{"GET"}}),
+		storage.WithLifecycle(storage.LifecycleRule{Prefix: "old/", ExpireAfterDays: 7}))
+	require.NoError(t, err)
+	if public {
+		_, err = owner.UpdateBucket(t.Context(), "photos", storage.WithPublicAccess(true))
+		require.NoError(t, err)
+	}
+}
+
+// addStatements adds the statements of a policy for an account to the policy of the bucket.
+func addStatements(t *testing.T, owner storage.Service, policy, account string) {
+	t.Helper()
+	type document struct {
+		Version   string
+		Statement []map[string]any
+	}
+	var added, all document
+	require.NoError(t, json.Unmarshal([]byte(policy), &added))
+	b, err := owner.Bucket("photos")
+	require.NoError(t, err)
+	client, ok := storage.As[*awss3.Client](b)
+	require.True(t, ok)
+	got, err := client.GetBucketPolicy(t.Context(), &awss3.GetBucketPolicyInput{Bucket: aws.String("photos")})
+	if err == nil {
+		require.NoError(t, json.Unmarshal([]byte(*got.Policy), &all))
+	}
+	all.Version = added.Version
+	for _, statement := range added.Statement {
+		actions, _ := statement["Action"].([]any)
+		if first, _ := actions[0].(string); strings.HasPrefix(first, "kms:") {
+			continue // a policy of a bucket has no actions of keys
+		}
+		statement["Principal"] = map[string]string{"AWS": "arn:aws:iam::" + account + ":root"}
+		all.Statement = append(all.Statement, statement)
+	}
+	if len(all.Statement) == 0 {
+		return
+	}
+	text, err := json.Marshal(all)
+	require.NoError(t, err)
+	_, err = client.PutBucketPolicy(
+		t.Context(),
+		&awss3.PutBucketPolicyInput{Bucket: aws.String("photos"), Policy: aws.String(string(text))},
+	)
+	require.NoError(t, err)
+}

@@ -1,0 +1,132 @@
+//go:build omnibucket_sdks
+
+package permissions_test
+
+import (
+	"context"
+	"fmt"
+	"net/http/httptest"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/permissions"
+	rows "github.com/omnibucket/storage/providers/internal/testing/permissions"
+	"github.com/omnibucket/storage/providers/s3"
+)
+
+const (
+	tagsAreFree = "MinIO asks for no permission to give an object tags with a write"
+	eitherDoes  = "MinIO takes either of the two actions"
+)
+
+// unjudgedByMinIO has what MinIO does not judge.
+var unjudgedByMinIO = map[string]string{
+	"sign":                                              "it needs no policy",
+	"upload-if-revision s3:GetObject":                   "MinIO asks for no permission to compare entity tags",
+	"upload-with-tags s3:PutObjectTagging":              tagsAreFree,
+	"copy-tagged s3:GetObjectTagging":                   tagsAreFree,
+	"copy-tagged s3:PutObjectTagging":                   tagsAreFree,
+	"copy-with-tags s3:PutObjectTagging":                tagsAreFree,
+	"set-retention-bypass s3:BypassGovernanceRetention": eitherDoes,
+	"set-retention-bypass s3:PutObjectRetention":        eitherDoes,
+}
+
+// minio is a MinIO server behind a recorder.
+type minio struct{ endpoint, key, secret string }
+
+// The policy of each operation is enough for a session of MinIO, and has no action too many.
+func TestThePolicyOfAnOperationIsTheLeastOnMinIO(t *testing.T) {
+	m := minio{
+		endpoint: testserver.Need(t, "OMNIBUCKET_TEST_MINIO"),
+		key:      os.Getenv("OMNIBUCKET_TEST_MINIO_KEY"), secret: os.Getenv("OMNIBUCKET_TEST_MINIO_SECRET"),
+	}
+	var number atomic.Int64
+	name := func() string { return fmt.Sprintf("permissions-%d-%d", os.Getpid(), number.Add(1)) }
+	open := func(t *testing.T, trial rows.Trial) rows.Account {
+		recorder := &rows.Recorder{}
+		endpoint := m.record(t, recorder)
+		owner := m.service(t, endpoint, s3.Config{AccessKeyID: m.key, SecretKey: m.secret})
+		account := rows.Account{
+			Recorder: recorder, Owner: owner, Bucket: trial.Bucket, NewBucket: trial.Bucket, Prefix: trial.Prefix,
+			Service: m.service(t, endpoint, m.session(t, trial.Policy)),
+			Key:     s3.WithKMSKey(os.Getenv("OMNIBUCKET_TEST_MINIO_KMS_KEY")),
+		}
+		if !trial.Creates() {
+			createNamed(t, owner, trial.Bucket, trial.Kind)
+		}
+		t.Cleanup(func() { empty(t, owner, trial.Bucket) })
+		return account
+	}
+	rows.Least(
+		t,
+		rows.Judge{Provider: permissions.MinIO, Bucket: name, Open: open, Unjudged: unjudgedByMinIO},
+		"users/",
+	)
+}
+
+// record returns the URL of a server that records and passes on the requests.
+func (m minio) record(t *testing.T, recorder *rows.Recorder) string {
+	t.Helper()
+	to, err := url.Parse(m.endpoint)
+	require.NoError(t, err)
+	proxy := &httputil.ReverseProxy{Rewrite: func(r *httputil.ProxyRequest) {
+		r.Out.URL.Scheme, r.Out.URL.Host, r.Out.Host = to.Scheme, to.Host, r.In.Host
+	}}
+	server := httptest.NewServer(recorder.Wrap(proxy))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func (m minio) service(t *testing.T, endpoint string, c s3.Config) storage.Service {
+	t.Helper()
+	profile, _ := s3.NamedProfile("minio")
+	c.Region, c.Endpoint, c.Profile = "us-east-1", endpoint, &profile
+	service, err := s3.NewService(t.Context(), c)
+	require.NoError(t, err)
+	t.Cleanup(func() { require.NoError(t, service.Close()) })
+	return service
+}
+
+// session returns credentials that have only the rights of a policy.
+func (m minio) session(t *testing.T, policy string) s3.Config {
+	t.Helper()
+	client := sts.New(sts.Options{
+		Region: "us-east-1", BaseEndpoint: &m.endpoint,
+		Credentials: credentials.NewStaticCredentialsProvider(m.key, m.secret, ""),
+	})
+	out, err := client.AssumeRole(t.Context(), &sts.AssumeRoleInput{
+		RoleArn: aws.String("arn:aws:iam::123456789012:role/any"), RoleSessionName: aws.String("test"), Policy: &policy,
+	})
+	require.NoError(t, err)
+	c := out.Credentials
+	return s3.Config{AccessKeyID: *c.AccessKeyId, SecretKey: *c.SecretAccessKey, SessionToken: *c.SessionToken}
+}
+
+// empty removes a bucket with everything in it, if it exists.
+func empty(t *testing.T, owner storage.Service, bucket string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute) // the test's own is done
+	defer cancel()
+	b, err := owner.Bucket(bucket)
+	require.NoError(t, err)
+	for v, err := range storage.Versions(ctx, b) {
+		if err != nil {
+			break
+		}
+		_ = storage.SetLegalHold(ctx, b, v.Key, false, storage.WithVersion(v.Version)) // not all buckets have locks
+		_ = b.Remove(ctx, v.Key, storage.WithVersion(v.Version), storage.WithGovernanceBypass())
+		_ = b.Remove(ctx, v.Key, storage.WithVersion(v.Version))
+	}
+	_ = owner.DeleteBucket(ctx, bucket)
+}

@@ -1,0 +1,29 @@
+package permissions
+
+import (
+	"slices"
+
+	"github.com/omnibucket/storage/permissions"
+)
+
+// NeedsByBucket returns the permissions that the recorded requests need on each bucket, sorted.
+// Permissions on the account have the key "". The requests must be path-style: the path begins with
+// the bucket.
+func (r *Recorder) NeedsByBucket(p permissions.Provider) (map[string][]string, error) {
+	classify := classifiers[p]()
+	_, all := r.exchanges()
+	needs := map[string][]string{}
+	for i := range all {
+		found, err := classify.needs(&all[i])
+		if err != nil {
+			return nil, err
+		}
+		bucket, _ := all[i].split()
+		needs[bucket] = append(needs[bucket], found...)
+	}
+	for bucket, found := range needs {
+		slices.Sort(found)
+		needs[bucket] = slices.Compact(found)
+	}
+	return needs, nil
+}

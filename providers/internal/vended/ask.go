@@ -1,0 +1,28 @@
+package vended
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+)
+
+// Ask returns a function for CredentialsFor. That function calls ask, which returns the result of
+// [storage.Vend]. Then it calls the last parameter of Ask, which converts the result to credentials
+// of the provider. If the result is of another provider, the returned function fails with
+// InvalidArgument.
+func Ask[C any](
+	provider string, ask func(ctx context.Context, key string) (*storage.VendedCredentials, error),
+	of func(*storage.VendedCredentials) C,
+) func(ctx context.Context, key string) (C, error) {
+	return func(ctx context.Context, key string) (c C, err error) {
+		v, err := ask(ctx, key)
+		switch {
+		case err != nil:
+			return c, err
+		case v == nil || v.Provider != provider:
+			return c, argument.Invalid("vended credentials", "must be of the provider "+provider, "")
+		}
+		return of(v), nil
+	}
+}

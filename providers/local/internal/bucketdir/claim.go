@@ -1,0 +1,76 @@
+package bucketdir
+
+import (
+	"errors"
+	"io/fs"
+	"os"
+	"time"
+
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// A Claim protects a directory from sweeps while a process uses it. A sweep removes what killed
+// processes have left. The claim is a lock on a marker file beside the directory, and so ends with
+// the process. The marker is created before the directory, and removed after it.
+type Claim struct {
+	root   *os.Root
+	Path   string   // path of the claimed directory
+	marker *os.File // the open and locked marker; nil if it is missing
+}
+
+// MarkerSuffix ends the name of the marker beside a claimed directory.
+const MarkerSuffix = ".lock"
+
+// AbandonedAge is the age at which a sweep regards files without a marker as abandoned.
+const AbandonedAge = time.Hour
+
+// NewClaim creates a directory and claims it. If a sweep removed the marker before NewClaim had
+// locked it, NewClaim fails with ErrAgain.
+func NewClaim(root *os.Root, path string, mode fs.FileMode) (*Claim, error) {
+	marker, err := root.OpenFile(path+MarkerSuffix, os.O_CREATE|os.O_EXCL|os.O_RDWR, 0o666)
+	if err != nil {
+		return nil, Failure(err)
+	}
+	c := &Claim{root, path, marker}
+	if err := osdir.TryLock(marker); errors.Is(err, osdir.ErrLocked) {
+		_ = marker.Close()
+		return nil, ErrAgain
+	} else if err != nil {
+		c.End()
+		return nil, noLocksError(err)
+	}
+	if _, err := root.Lstat(path + MarkerSuffix); err != nil {
+		_ = marker.Close()
+		return nil, ErrAgain
+	}
+	if err := root.Mkdir(path, mode); err != nil {
+		c.End()
+		return nil, AgainIfGone(err)
+	}
+	return c, nil
+}
+
+// TakeOver claims a directory whose process has ended. If the process may still run, TakeOver
+// returns nil. If the marker is missing, the caller decides: old is true if the directory is old
+// enough to be abandoned.
+func TakeOver(root *os.Root, path string, old bool) *Claim {
+	marker, err := root.OpenFile(path+MarkerSuffix, os.O_RDWR, 0)
+	switch {
+	case osdir.IsNotExist(err) && old:
+		return &Claim{root: root, Path: path}
+	case err != nil:
+		return nil
+	case osdir.TryLock(marker) != nil:
+		_ = marker.Close()
+		return nil
+	}
+	return &Claim{root, path, marker}
+}
+
+// End ends the claim. It removes the directory if that is empty, and then the marker.
+func (c *Claim) End() {
+	if err := c.root.Remove(c.Path); err == nil || osdir.IsNotExist(err) {
+		_ = c.root.Remove(c.Path + MarkerSuffix)
+	}
+	_ = c.marker.Close()
+}

@@ -1,0 +1,41 @@
+package bucketdir
+
+import (
+	"sync/atomic"
+	"time"
+)
+
+// A Clock returns the time for each write of a driver. Each time is at least a microsecond later
+// than the one before, even if the system clock stops or goes back. Otherwise two writes could have
+// the same revision, which consists of the time and the inode. Two drivers need no common clock. An
+// inode can be reused only after its first file was removed. By then, some microseconds have passed
+// since the time of that file.
+type Clock struct {
+	Now  func() time.Time
+	last atomic.Int64 // Unix time in nanoseconds
+}
+
+// Next returns the time of the next write.
+func (c *Clock) Next() time.Time {
+	for {
+		last := c.last.Load()
+		next := c.Now().UnixNano()
+		if last != 0 {
+			next = max(next, last+int64(time.Microsecond))
+		}
+		if c.last.CompareAndSwap(last, next) {
+			return time.Unix(0, next)
+		}
+	}
+}
+
+// Advance sets the clock forward. The next time is later than the parameter at, which is a Unix
+// time in nanoseconds.
+func (c *Clock) Advance(at int64) {
+	for {
+		last := c.last.Load()
+		if last >= at || c.last.CompareAndSwap(last, at) {
+			return
+		}
+	}
+}

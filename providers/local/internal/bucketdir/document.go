@@ -1,0 +1,96 @@
+package bucketdir
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"io/fs"
+	"os"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+const maxSmall = 256 // bytes
+
+// ReadSmall returns the content of a small file, such as a record. If the file cannot be read, it
+// returns false.
+func (t *Tree) ReadSmall(path string) (text string, ok bool) {
+	f, err := t.Root.Open(path)
+	if err != nil {
+		return "", false
+	}
+	defer func() { _ = f.Close() }()
+	content, err := io.ReadAll(io.LimitReader(f, maxSmall))
+	return string(content), err == nil
+}
+
+// ReadDocument reads a JSON document of the reserved directory. If the document does not exist, it
+// returns false. With Config.NoSync, a power failure may empty the document. Then ReadDocument
+// returns false, too.
+func (t *Tree) ReadDocument(path string, to any) (found bool, err error) {
+	b, err := t.Root.ReadFile(path)
+	if osdir.IsNotExist(err) {
+		return false, nil
+	}
+	if err != nil {
+		return false, Failure(err)
+	}
+	if len(bytes.Trim(b, "\x00")) == 0 {
+		return false, nil
+	}
+	if err := json.Unmarshal(b, to); err != nil {
+		return false, Damaged(path, err)
+	}
+	return true, nil
+}
+
+// Damaged returns the error for a document that cannot be parsed. path is relative to the bucket's
+// directory.
+func Damaged(path string, err error) error {
+	return &storage.Error{
+		Code: storage.Internal, Err: err,
+		Hint: "restore " + path + " in the bucket's directory from a backup: it is damaged",
+	}
+}
+
+// ReplaceFile atomically writes a small file in the reserved directory. It first writes a new file
+// in the directory tmp, which is a staging directory or, if there is none yet, TmpPath.
+func (t *Tree) ReplaceFile(path, tmp string, content []byte, mode fs.FileMode) error {
+	return t.ReplaceFileSynced(path, tmp, content, mode, t.Sync)
+}
+
+// ReplaceFileSynced writes a file as ReplaceFile does. If the parameter sync is true, the file is
+// flushed to the disk, even with Config.NoSync.
+func (t *Tree) ReplaceFileSynced(path, tmp string, content []byte, mode fs.FileMode, sync bool) error {
+	tmp += "/" + RandomName()
+	f, err := t.Root.OpenFile(tmp, os.O_CREATE|os.O_EXCL|os.O_WRONLY, mode)
+	if err != nil {
+		return t.PathLostError(err)
+	}
+	_, err = f.Write(content)
+	if err == nil && sync {
+		err = f.Sync()
+	}
+	if closing := f.Close(); err == nil {
+		err = closing
+	}
+	if err == nil {
+		err = osdir.RetryInUse(context.Background(), func() error { return t.Root.Rename(tmp, path) })
+	}
+	if err != nil {
+		_ = t.Root.Remove(tmp)
+		return Failure(err)
+	}
+	dir, _ := osdir.Split(path)
+	if !sync {
+		return nil
+	}
+	return UnknownOutcome(durable.SyncDirIn(t.Root, dir))
+}
+
+// RandomName returns a name of 96 random bits, which is never repeated.
+func RandomName() string { return hexid.New(12) }

@@ -1,0 +1,84 @@
+package bucketdir
+
+import (
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// hasFile reports whether path contains a file that RemoveEmpty would not remove. The file need not
+// be an object: its name may not be a key, or it may be a broken symbolic link.
+func (t *Tree) hasFile(path string) (holds bool, err error) {
+	d, err := t.OpenToRead(path)
+	if err != nil {
+		return false, UnlessAbsent(err)
+	}
+	var inner []string
+	err = d.Each(func(e osdir.Entry) bool {
+		if e.Kind == osdir.KindUnknown {
+			if m, err := d.Stat(e.Name); err == nil {
+				e.Kind = m.Kind
+			}
+		}
+		switch {
+		case d.PathOf(e.Name) == Reserved || strings.HasPrefix(e.Name, Reserved+string(MarkVisible)):
+		case e.Kind == osdir.KindDir:
+			inner = append(inner, d.PathOf(e.Name))
+		default:
+			holds = true
+		}
+		return !holds
+	})
+	d.Close()
+	for _, path := range inner {
+		if holds || err != nil {
+			break
+		}
+		if holds, err = t.hasFile(path); err != nil {
+			return false, err
+		}
+	}
+	return holds, Failure(err)
+}
+
+// RemoveEmpty removes all empty directories below path.
+func (t *Tree) RemoveEmpty(path string) error {
+	d, err := t.OpenToRead(path)
+	if err != nil {
+		return UnlessAbsent(err)
+	}
+	defer d.Close()
+	var inner []string
+	if err := d.Each(func(e osdir.Entry) bool {
+		switch {
+		case e.Kind == osdir.KindDir && d.PathOf(e.Name) != Reserved:
+			inner = append(inner, e.Name)
+		case strings.HasPrefix(e.Name, Reserved+string(MarkVisible)): // a sidecar without its object
+			_ = d.Unlink(e.Name)
+		}
+		return true
+	}); err != nil {
+		return Failure(err)
+	}
+	for _, name := range inner {
+		if err := t.RemoveEmpty(d.PathOf(name)); err != nil {
+			return err
+		}
+		_ = d.Rmdir(name)
+	}
+	return nil
+}
+
+// CheckEmpty fails with BucketNotEmpty if the bucket has an object, a noncurrent version
+// or any other file.
+func (t *Tree) CheckEmpty() error {
+	for _, path := range [...]string{"", VersionsPath} {
+		if holds, err := t.hasFile(path); err != nil {
+			return err
+		} else if holds {
+			return storage.BucketNotEmpty
+		}
+	}
+	return nil
+}

@@ -1,0 +1,94 @@
+package bucketdir
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"syscall"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxcode"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// Interrupted returns the error for a context that has ended. If ctx has not ended, it returns nil.
+func Interrupted(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return &storage.Error{Code: ctxcode.Of(err), Err: context.Cause(ctx)}
+	}
+	return nil
+}
+
+// failures maps errors of the operating system to codes and hints.
+var failures = []struct {
+	err  error
+	code storage.Code
+	hint string
+}{
+	// A full disk is Retryable, because it may have space again later.
+	{osdir.ErrDiskFull, storage.Unavailable, "free some space: the disk is full"},
+	{osdir.ErrQuota, storage.Unavailable, "raise the disk quota: it is used up"},
+	{osdir.ErrReadOnly, storage.PermissionDenied, "mount the file system for writing: it is read-only"},
+	// The code is RateLimited, as for too many connections to a cloud. So the core repeats the call
+	// for longer, and slows other calls down.
+	{
+		syscall.EMFILE, storage.RateLimited,
+		"raise the limit of open files of the process (ulimit -n), or make fewer calls at once",
+	},
+	{syscall.ENFILE, storage.RateLimited, "raise the limit of open files of the system, or make fewer calls at once"},
+	{
+		osdir.ErrCrossDevice, storage.Unsupported,
+		"unmount the file system inside the bucket's directory: objects cannot be moved onto it atomically",
+	},
+	{fs.ErrPermission, storage.PermissionDenied, "check the owner and mode of the bucket's directory"},
+	{osdir.ErrBusy, storage.Unavailable, "close the file in the program that has it open"},
+	{osdir.ErrNameTooLong, storage.InvalidArgument, "use a shorter key: the file system has a limit on names"},
+	{fs.ErrClosed, storage.Internal, "open the bucket again: it was closed"},
+}
+
+// Failure adds a code and a hint to an error of the operating system.
+func Failure(err error) error {
+	if err == nil {
+		return nil
+	}
+	if _, ok := errors.AsType[*storage.Error](err); ok {
+		return err
+	}
+	if osdir.LeadsOutside(err) {
+		return &storage.Error{
+			Code: storage.PermissionDenied, Err: err,
+			Hint: "remove the symbolic link in the path that leads out of the bucket's directory",
+		}
+	}
+	for _, f := range failures {
+		if errors.Is(err, f.err) {
+			return &storage.Error{Code: f.code, Err: err, Hint: f.hint}
+		}
+	}
+	return &storage.Error{Code: storage.Internal, Err: err}
+}
+
+// UnknownOutcome returns the error for a write that is already visible, but may not survive a power
+// failure. If err is nil, it returns nil.
+func UnknownOutcome(err error) error {
+	if err == nil {
+		return nil
+	}
+	e := &storage.Error{Code: storage.Internal, Err: err}
+	errors.As(Failure(err), &e)
+	marked := *e
+	marked.Unknown = true
+	return &marked
+}
+
+// IsExist reports whether err means that a file or directory with the name already exists.
+func IsExist(err error) bool { return errors.Is(err, fs.ErrExist) }
+
+// UnlessAbsent returns nil if err means that no file with the name can be an object. For any other
+// error, it returns Failure(err).
+func UnlessAbsent(err error) error {
+	if osdir.IsNoFile(err) {
+		return nil
+	}
+	return Failure(err)
+}

@@ -1,0 +1,110 @@
+package bucketdir
+
+import (
+	"encoding/json"
+	"errors"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// A Format describes the behavior of the disk at the first write to the bucket. It is stored, so
+// that the meaning of names never changes.
+type Format struct {
+	Strict bool `json:"strictNames"` // true if the disk folds case; see Names
+	Coarse bool `json:"coarseTimes"` // true if file times are too coarse for revisions
+}
+
+// ReadFormat reads the format. If the bucket was never written, or if the format was lost, it
+// returns false, and the next write probes the disk again.
+func (t *Tree) ReadFormat() (bool, error) {
+	var f Format
+	found, err := t.ReadDocument(formatPath, &f)
+	if found {
+		t.applyFormat(f)
+	}
+	return found, err
+}
+
+// Initialize creates the reserved directory and probes the disk. Several processes may call
+// Initialize at the same time, with the same result.
+func (t *Tree) Initialize() error {
+	if known, err := t.IsInitialized(); known || err != nil {
+		return err
+	}
+	if err := t.Mkdirs(TmpPath); err != nil {
+		return err
+	}
+	lock, err := t.makeLockFile()
+	if err != nil {
+		return err
+	}
+	_ = lock.Close()
+	f, err := t.Probe()
+	if err != nil {
+		return err
+	}
+	b, err := json.Marshal(f)
+	if err != nil {
+		return Failure(err)
+	}
+	if err := t.ReplaceFile(formatPath, TmpPath, b, 0o666); err != nil {
+		if errors.Is(err, storage.OutcomeUnknown) {
+			return err // the file is written, but may be lost in a power failure
+		}
+		if known, _ := t.ReadFormat(); known {
+			return nil // another process has written the same file
+		}
+		return err
+	}
+	if err := t.SyncDir(""); err != nil {
+		return err
+	}
+	t.applyFormat(f)
+	return nil
+}
+
+func (t *Tree) applyFormat(f Format) {
+	t.Strict.Store(f.Strict || t.Like.Strict)
+	t.Coarse.Store(f.Coarse || t.Like.Coarse)
+	t.Ready.Store(true)
+}
+
+// IsInitialized reports whether the reserved directory is complete. Initialize writes the format
+// last, so IsInitialized only checks the format.
+func (t *Tree) IsInitialized() (bool, error) {
+	if t.Ready.Load() {
+		return true, nil
+	}
+	return t.ReadFormat()
+}
+
+// Probe determines two properties of the disk: whether it folds case, and whether its
+// times are too coarse.
+func (t *Tree) Probe() (Format, error) {
+	f := Format{Strict: t.Strict.Load(), Coarse: t.Coarse.Load()}
+	if _, err := t.Root.Lstat(strings.ToUpper(Reserved)); err == nil {
+		f.Strict = true
+	}
+	path := TmpPath + "/" + RandomName()
+	file, err := t.Root.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
+	if err != nil {
+		return f, t.PathLostError(err)
+	}
+	defer func() {
+		_ = file.Close()
+		_ = t.Root.Remove(path)
+	}()
+	at := time.Unix(1_000_000_001, 123_456_700)
+	if err := t.Root.Chtimes(path, at, at); err != nil {
+		return f, Failure(err)
+	}
+	fi, err := file.Stat() // not by path: a sweep may have removed the path, because the file looks old now
+	if err != nil {
+		return f, Failure(err)
+	}
+	f.Coarse = f.Coarse || fi.ModTime().Sub(at).Abs() >= time.Microsecond
+	return f, nil
+}

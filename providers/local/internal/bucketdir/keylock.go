@@ -1,0 +1,268 @@
+package bucketdir
+
+import (
+	"context"
+	"errors"
+	"hash/fnv"
+	"os"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// lockSlots is the number of bytes in the lock file. Each key is assigned to one byte. Calls for
+// two keys with the same byte wait for each other, for the time of a rename.
+const lockSlots = 256
+
+// Locks lock keys against the calls of all processes. Every write or removal of an object holds the
+// lock of its key while it checks the condition and renames or removes files. An unconditional
+// write also needs the lock. Otherwise that write could change the object between the check and the
+// rename of a conditional write. Bytes are written and flushed without the lock.
+//
+// A lock is on a byte of the lock file, and ends with its process. It belongs to the open file, so
+// two drivers in one process exclude each other as two processes do. Calls on one driver first wait
+// for each other in this process, at the byte's slot. If the system cannot lock a range of a file
+// (see osdir.RangesWork), a lock is on the whole file, and all keys share a slot.
+//
+// The lock file exists as long as the bucket. If another program removes it, or moves the reserved
+// directory away, the next process creates a new one. So a lock is valid only if the file still has
+// its name, in the directory at the bucket's path.
+type Locks struct {
+	Tree *Tree
+
+	mu    sync.Mutex
+	slots [lockSlots]chan struct{} // each channel has one value while a call of this driver has the slot
+	file  *lockFile                // nil before the first lock
+}
+
+// A lockFile is an open lock file. If the bucket has a new lock file, the last user closes the old
+// one.
+type lockFile struct {
+	os     *os.File
+	ino    uint64
+	ranges bool // osdir.RangesWork
+	users  int
+}
+
+// Lock waits for the lock of key. The caller must call unlock.
+func (l *Locks) Lock(ctx context.Context, key string) (unlock func(), err error) {
+	return l.lockBytes(ctx, byteOf(key), 1)
+}
+
+func byteOf(key string) int64 {
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(key))
+	return int64(h.Sum32() % lockSlots)
+}
+
+// LockBoth waits for the locks of two keys. It always takes the lower byte first, so that no two
+// calls wait for each other forever.
+func (l *Locks) LockBoth(ctx context.Context, key, other string) (unlock func(), err error) {
+	f, err := l.acquireLockFile()
+	if err != nil {
+		return nil, err
+	}
+	defer l.release(f)
+	first, second := min(byteOf(key), byteOf(other)), max(byteOf(key), byteOf(other))
+	unlockFirst, err := l.lockBytes(ctx, first, 1)
+	if err != nil || first == second || !f.ranges {
+		return unlockFirst, err
+	}
+	unlockSecond, err := l.lockBytes(ctx, second, 1)
+	if err != nil {
+		unlockFirst()
+		return nil, err
+	}
+	unlock = func() { unlockSecond(); unlockFirst() }
+	if !l.has(f) { // the two locks may be on different files, because the file was replaced
+		unlock()
+		return nil, ErrReplaced
+	}
+	return unlock, nil
+}
+
+func (l *Locks) has(f *lockFile) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.file == f
+}
+
+// LockAll waits for the locks of all keys. No other call on this driver may hold a lock.
+func (l *Locks) LockAll(ctx context.Context) (unlock func(), err error) {
+	return l.lockBytes(ctx, 0, lockSlots)
+}
+
+// TryLockAll takes the locks of all keys. If another process has one of them, it returns false.
+func (l *Locks) TryLockAll() (unlock func(), ok bool) {
+	f, err := l.acquireLockFile()
+	if err != nil {
+		return nil, false
+	}
+	if osdir.TryLockRange(f.os, 0, lockSlots) != nil {
+		l.release(f)
+		return nil, false
+	}
+	return func() { l.release(f) }, true
+}
+
+// lockBytes locks n bytes of the lock file. If another program has replaced the lock file
+// meanwhile, lockBytes starts over.
+func (l *Locks) lockBytes(ctx context.Context, at, n int64) (unlock func(), err error) {
+	err = Retry(ctx, func() error {
+		f, err := l.acquireLockFile()
+		if err != nil {
+			return err
+		}
+		locked, current, err := l.lockIn(ctx, f, at, n)
+		if err != nil {
+			return err
+		}
+		if !current {
+			l.drop(f)
+			locked()
+			return ErrAgain
+		}
+		if err := l.Tree.CheckPlace(); err != nil {
+			locked()
+			return err
+		}
+		unlock = locked
+		return nil
+	})
+	return unlock, err
+}
+
+// lockIn locks n bytes of f. The function unlock also releases f. If lockIn fails, it has released
+// f. The result current reports whether f was still the bucket's lock file after it was locked.
+func (l *Locks) lockIn(ctx context.Context, f *lockFile, at, n int64) (unlock func(), current bool, err error) {
+	if !f.ranges {
+		at = 0
+	}
+	turn := l.slot(at)
+	select {
+	case turn <- struct{}{}:
+	case <-ctx.Done():
+		l.release(f)
+		return nil, false, Interrupted(ctx)
+	}
+	if err := WaitForLock(ctx, f.os, func(f *os.File) error { return osdir.TryLockRange(f, at, n) }); err != nil {
+		<-turn
+		l.release(f)
+		return nil, false, err
+	}
+	unlock = func() {
+		_ = osdir.UnlockRange(f.os, at, n)
+		<-turn
+		l.release(f)
+	}
+	m, err := l.Tree.Top.Stat(LockPath)
+	if err != nil && !osdir.IsNoFile(err) {
+		unlock()
+		return nil, false, Failure(err)
+	}
+	return unlock, err == nil && m.Ino == f.ino, nil
+}
+
+func (l *Locks) slot(number int64) chan struct{} {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.slots[number] == nil {
+		l.slots[number] = make(chan struct{}, 1)
+	}
+	return l.slots[number]
+}
+
+// acquireLockFile returns the lock file, and opens it if it is not open. The caller must call
+// release.
+func (l *Locks) acquireLockFile() (*lockFile, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == nil {
+		f, err := l.openLockFile()
+		if err != nil {
+			return nil, err
+		}
+		l.file = f
+	}
+	l.file.users++
+	return l.file, nil
+}
+
+func (l *Locks) release(f *lockFile) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if f.users--; f.users == 0 && l.file != f {
+		_ = f.os.Close()
+	}
+}
+
+// drop makes the next call of acquireLockFile open the file again. The last release of f closes f.
+func (l *Locks) drop(f *lockFile) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.file == f {
+		l.file = nil
+	}
+}
+
+// Close closes the lock file. No call may hold a lock.
+func (l *Locks) Close() {
+	if l.file != nil {
+		_ = l.file.os.Close()
+	}
+}
+
+func (l *Locks) openLockFile() (*lockFile, error) {
+	f, err := l.Tree.makeLockFile()
+	if err != nil {
+		return nil, err
+	}
+	ino, err := osdir.Identity(f)
+	if err != nil {
+		_ = f.Close()
+		return nil, Failure(err)
+	}
+	return &lockFile{os: f, ino: ino, ranges: osdir.RangesWork(f)}, nil
+}
+
+// makeLockFile opens the lock file. If the file does not exist, it creates the file.
+func (t *Tree) makeLockFile() (*os.File, error) {
+	open := func() (*os.File, error) { return t.Root.OpenFile(LockPath, os.O_RDWR|os.O_CREATE, 0o666) }
+	f, err := open()
+	if osdir.IsNotExist(err) { // another program has moved the reserved directory away
+		if err := t.Mkdirs(TmpPath); err != nil {
+			return nil, err
+		}
+		f, err = open()
+	}
+	if err != nil {
+		return nil, t.PathLostError(err)
+	}
+	return f, nil
+}
+
+func noLocksError(err error) error {
+	return &storage.Error{
+		Code: storage.Unsupported, Err: err, Hint: "use a file system that can lock files: writes need it",
+	}
+}
+
+// WaitForLock calls try, such as osdir.TryShare, until it succeeds. It polls, because the end of
+// ctx could not interrupt a system call that waits.
+func WaitForLock(ctx context.Context, f *os.File, try func(*os.File) error) error {
+	for pause := 50 * time.Microsecond; ; pause = min(2*pause, 2*time.Millisecond) {
+		err := try(f)
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, osdir.ErrLocked) {
+			return noLocksError(err)
+		}
+		if ctxtime.Sleep(ctx, pause) != nil {
+			return Interrupted(ctx)
+		}
+	}
+}

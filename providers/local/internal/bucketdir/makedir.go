@@ -1,0 +1,84 @@
+package bucketdir
+
+import (
+	"cmp"
+	"context"
+	"strings"
+
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// StatFollowing returns the stat result of an entry. If the entry is a symbolic link, it returns
+// that of the link's target.
+func (t *Tree) StatFollowing(d *osdir.Dir, base string) (osdir.Meta, error) {
+	m, err := d.Stat(base)
+	if err == nil && m.Kind == osdir.KindLink {
+		return t.StatTarget(d, base)
+	}
+	return m, err
+}
+
+// MkdirIn creates a directory in parent and flushes its name to the disk. If the directory exists,
+// it does nothing.
+func (t *Tree) MkdirIn(parent *osdir.Dir, base string) error {
+	if err := parent.Mkdir(base); err != nil {
+		if IsExist(err) {
+			return nil
+		}
+		return err
+	}
+	return t.Flush(parent)
+}
+
+// Mkdirs creates the directories of path that have reserved names: the reserved directory, the
+// directories in it, and those for long names. Files of other programs never have such names. If
+// another process removes a directory meanwhile, Mkdirs fails with ErrAgain, or with the error of
+// CheckPlace.
+func (t *Tree) Mkdirs(path string) error {
+	if path == "" {
+		return nil
+	}
+	d, err := t.Root.Lstat(path)
+	if err == nil && d.IsDir() {
+		return nil
+	}
+	for i := 0; i <= len(path); i++ {
+		if i < len(path) && path[i] != '/' {
+			continue
+		}
+		dir, base := osdir.Split(path[:i])
+		if !strings.HasPrefix(base, Reserved) && !strings.HasPrefix(path, Reserved) {
+			continue
+		}
+		parent, err := t.Open(dir)
+		if err == nil {
+			err = t.MkdirIn(parent, base)
+			t.CloseDir(parent)
+		}
+		if err = AgainIfGone(err); err == ErrAgain {
+			return cmp.Or(t.CheckPlace(), err)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Prune removes the directory path and its parents, as long as they are empty. It does not remove
+// the directory top. If a writer finds its directory missing, the writer creates it again.
+func (t *Tree) Prune(ctx context.Context, path, top string) {
+	for path != "" && path != top {
+		dir, base := osdir.Split(path)
+		parent, err := t.Open(dir)
+		if err != nil {
+			return
+		}
+		err = osdir.RetryInUse(ctx, func() error { return parent.Rmdir(base) })
+		t.CloseDir(parent)
+		if err != nil {
+			return
+		}
+		path = dir
+	}
+}

@@ -1,0 +1,297 @@
+package bucketdir
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// If the file system can hold a key, its path is the key itself: the plain name. All names that
+// begin with ".omnibucket" are reserved. A segment of a key that begins with ".omnibucket" is
+// escaped, so that no plain name equals a reserved one:
+//
+//	.omnibucket         only at the root: the reserved directory
+//	.omnibucket%NAME    a segment that cannot have its plain name
+//	.omnibucket=NAME    an object whose plain name is that of a directory (alternate name)
+//	.omnibucket+CHUNK/  the beginning of a NAME that is too long for one name
+//	.omnibucket@/       in the tree of versions: the noncurrent versions of one object
+//	.omnibucket~NAME    the attributes of an object, with Config.Sidecars
+//
+// NAME is the encoded segment; see encode. The character after ".omnibucket" is the mark. Only
+// files can have alternate names, never directories. So each parent directory of a key has exactly
+// one name, which is known without reading the disk.
+const (
+	Reserved = ".omnibucket"
+
+	MarkEscaped   = '%'
+	MarkAlternate = '='
+	MarkChunk     = '+'
+	markVersions  = '@'
+	MarkVisible   = '~'
+
+	MaxName  = 255                              // bytes, as on ext4, XFS, APFS and NTFS (UTF-16 units)
+	maxChunk = MaxName - len(Reserved) - 1 - 15 // leaves room for the mark, and 15 bytes of margin
+	MaxKey   = 1024
+)
+
+// VersionsName is the directory of the noncurrent versions of a key. They are hard links to files
+// that were current, at .omnibucket/versions/KEY/.omnibucket@/VERSION. VERSION consists of the
+// file's time and inode, so it does not change when the version becomes noncurrent. The names sort
+// in the order of the versions, because each write has a later time than the previous version.
+const VersionsName = Reserved + string(markVersions)
+
+// Names maps keys to names on the disk. Strict is true for a disk that folds case or refuses
+// characters (Windows, macOS by default, FAT). There, a segment has its plain name only if it is in
+// lower-case ASCII. More segments could have plain names if the rule depended on existing files.
+// But then a directory could have either of two names, and a reader would have to try all
+// combinations.
+type Names struct{ Strict bool }
+
+// A Location has the names that the object of a key may have. The object has its plain name or, if
+// a directory has that name, its alternate name. In strict mode, another program may have stored
+// the object at Literal, which is the key as a path. Otherwise Literal is "".
+type Location struct {
+	Dir, Base       string // the plain name
+	AltDir, AltBase string
+	Literal         string
+}
+
+// Locate returns the location of a key. If no directory can hold the key, it returns false. Such a
+// key has an empty segment, "." or "..", or a NUL byte.
+func (n Names) Locate(key string) (Location, bool) {
+	dir, last := "", key
+	if i := strings.LastIndexByte(key, '/'); i >= 0 {
+		var ok bool
+		if dir, ok = n.DirPath(key[:i]); !ok {
+			return Location{}, false
+		}
+		last = key[i+1:]
+	}
+	if !validSegment(last) {
+		return Location{}, false
+	}
+	var l Location
+	if n.isPlain(last) {
+		l.Dir, l.Base = dir, last
+	} else {
+		l.Dir, l.Base = osdir.Split(osdir.Join(dir, Escaped(n.encode(last), MarkEscaped)))
+	}
+	l.AltDir, l.AltBase = osdir.Split(osdir.Join(dir, Escaped(n.encode(last), MarkAlternate)))
+	if n.Strict && osdir.Join(l.Dir, l.Base) != key && !HasReserved(key) {
+		l.Literal = key
+	}
+	return l, true
+}
+
+// DirPath returns the path of the directory that contains the keys under key + "/". If no directory
+// can hold such keys, it returns false.
+func (n Names) DirPath(key string) (string, bool) {
+	plain := true
+	for segment := range strings.SplitSeq(key, "/") {
+		if !validSegment(segment) {
+			return "", false
+		}
+		plain = plain && n.isPlain(segment)
+	}
+	if plain {
+		return key, true
+	}
+	path := ""
+	for segment := range strings.SplitSeq(key, "/") {
+		path = osdir.Join(path, n.segment(segment))
+	}
+	return path, true
+}
+
+// segment returns the path on disk of one segment of a directory's key. A long segment has several
+// path components.
+func (n Names) segment(segment string) string {
+	if n.isPlain(segment) {
+		return segment
+	}
+	return Escaped(n.encode(segment), MarkEscaped)
+}
+
+func validSegment(segment string) bool {
+	return segment != "" && segment != "." && segment != ".." && strings.IndexByte(segment, 0) < 0
+}
+
+// isPlain reports whether segment keeps its plain name.
+func (n Names) isPlain(segment string) bool {
+	if segment == "" || len(segment) > MaxName || isReserved(segment) {
+		return false
+	}
+	return !n.Strict || strictName(segment)
+}
+
+// isReserved reports whether a name is reserved. It ignores case, because a plain name must not
+// equal a reserved name on a disk that folds case.
+func isReserved(name string) bool {
+	return len(name) >= len(Reserved) && strings.EqualFold(name[:len(Reserved)], Reserved)
+}
+
+// HasReserved reports whether a segment of key begins with the reserved name.
+func HasReserved(key string) bool {
+	for segment := range strings.SplitSeq(key, "/") {
+		if isReserved(segment) {
+			return true
+		}
+	}
+	return false
+}
+
+// strictName reports whether name is lower-case ASCII and Windows accepts it.
+func strictName(name string) bool {
+	for i := range len(name) {
+		if !strictByte(name[i]) {
+			return false
+		}
+	}
+	if end := name[len(name)-1]; end == '.' || end == ' ' {
+		return false
+	}
+	return !isDevice(name)
+}
+
+func strictByte(c byte) bool {
+	if c <= 0x20 && c != ' ' || c >= 0x7F || c >= 'A' && c <= 'Z' {
+		return false
+	}
+	return strings.IndexByte(`<>:"|?*\/`, c) < 0
+}
+
+// isDevice reports whether name is the name of a device on Windows, such as CON, with or without an
+// extension.
+func isDevice(name string) bool {
+	stem, _, _ := strings.Cut(name, ".")
+	stem = strings.TrimRight(stem, " ")
+	switch stem {
+	case "con", "prn", "aux", "nul", "conin$", "conout$":
+		return true
+	}
+	if len(stem) != 4 || !strings.HasPrefix(stem, "com") && !strings.HasPrefix(stem, "lpt") {
+		return false
+	}
+	return stem[3] >= '0' && stem[3] <= '9'
+}
+
+const hexDigits = "0123456789abcdef"
+
+// encode returns the NAME of a segment. It writes "%", and bytes that the disk refuses, as %xx. In
+// strict mode, it writes a capital letter as "^" and the small letter.
+func (n Names) encode(segment string) string {
+	b := make([]byte, 0, len(segment)+16)
+	for i := range len(segment) {
+		c := segment[i]
+		switch {
+		case n.Strict && c >= 'A' && c <= 'Z':
+			b = append(b, '^', c+('a'-'A'))
+		case c == '%' || c == '^' || c < 0x20 || c == 0x7F || n.Strict && !n.keeps(segment, i):
+			b = append(b, '%', hexDigits[c>>4], hexDigits[c&15])
+		default:
+			b = append(b, c)
+		}
+	}
+	return string(b)
+}
+
+// keeps reports whether byte i of segment need not be escaped in strict mode. Windows refuses a dot
+// or space at the end of a name, so they are escaped where a name, or a chunk of a name, could end.
+func (n Names) keeps(segment string, i int) bool {
+	c := segment[i]
+	if c == ' ' || c == '.' && (i == len(segment)-1 || len(segment) > maxChunk/3) {
+		return false
+	}
+	return strictByte(c)
+}
+
+// decode is the inverse of encode. If name cannot be a result of encode, it returns false.
+func (n Names) decode(name string) (string, bool) {
+	b := make([]byte, 0, len(name))
+	for i := 0; i < len(name); i++ {
+		switch name[i] {
+		case '^':
+			if i++; i >= len(name) || name[i] < 'a' || name[i] > 'z' {
+				return "", false
+			}
+			b = append(b, name[i]-('a'-'A'))
+		case '%':
+			if i+2 >= len(name) {
+				return "", false
+			}
+			high, low := strings.IndexByte(hexDigits, name[i+1]), strings.IndexByte(hexDigits, name[i+2])
+			if high < 0 || low < 0 {
+				return "", false
+			}
+			b = append(b, byte(high<<4|low))
+			i += 2
+		default:
+			b = append(b, name[i])
+		}
+	}
+	segment := string(b)
+	return segment, validSegment(segment) && strings.IndexByte(segment, '/') < 0 && n.encode(segment) == name
+}
+
+// Escaped returns the path for a NAME, whose last component has the mark (see the table at
+// Reserved). A long NAME has several path components. All except the last are .omnibucket+CHUNK.
+func Escaped(name string, mark byte) string {
+	var b strings.Builder
+	b.Grow(len(name) + 2*len(Reserved) + 2)
+	for len(name) > maxChunk {
+		b.WriteString(Reserved)
+		b.WriteByte(MarkChunk)
+		b.WriteString(name[:maxChunk])
+		b.WriteByte('/')
+		name = name[maxChunk:]
+	}
+	b.WriteString(Reserved)
+	b.WriteByte(mark)
+	b.WriteString(name)
+	return b.String()
+}
+
+// A Found is the result of parsing a name in a directory.
+type Found struct {
+	Segment string
+	Mark    byte // the character after ".omnibucket"; 0 for a plain name
+	Literal bool // true if another program chose the name, in strict mode
+}
+
+// Parse parses the name of a file or directory. If parent directories have the first chunks of a
+// long NAME, the parameter chunks has these chunks, joined. Otherwise it is "". If name is the next
+// chunk, the Segment of the result has all chunks up to this one. If name is not part of a key,
+// Parse returns false.
+func (n Names) Parse(chunks, name string) (Found, bool) {
+	if !isReserved(name) {
+		if name == "" || chunks != "" || !utf8.ValidString(name) {
+			return Found{}, false
+		}
+		return Found{Segment: name, Literal: n.Strict && !n.isPlain(name)}, true
+	}
+	if len(name) < len(Reserved)+2 || !strings.HasPrefix(name, Reserved) {
+		return Found{}, false
+	}
+	mark, rest := name[len(Reserved)], chunks+name[len(Reserved)+1:]
+	switch mark {
+	case MarkChunk:
+		return Found{Segment: rest, Mark: mark}, len(name) == len(Reserved)+1+maxChunk && len(rest) <= 3*MaxKey
+	case MarkEscaped, MarkAlternate:
+		if len(name) > len(Reserved)+1+maxChunk {
+			return Found{}, false
+		}
+		segment, ok := n.decode(rest)
+		if !ok || !utf8.ValidString(segment) || mark == MarkEscaped && n.isPlain(segment) {
+			return Found{}, false
+		}
+		return Found{Segment: segment, Mark: mark}, true
+	}
+	return Found{}, false
+}
+
+// VisibleName returns the name of the object's sidecar in the directory AltDir, with
+// Config.Sidecars.
+func (l Location) VisibleName() string {
+	return Reserved + string(MarkVisible) + l.AltBase[len(Reserved)+1:]
+}

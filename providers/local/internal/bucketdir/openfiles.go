@@ -1,0 +1,147 @@
+package bucketdir
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/openfiles"
+)
+
+// A process may open a limited number of files. So calls of all local buckets take turns. A call
+// may open files only while it has a turn, and all turns together open at most about half of the
+// limit. Without turns, thousands of concurrent calls could each hold some files and wait for one
+// more. If the rest of the program or of the machine has too many files open, a call may still fail
+// to open a file. It then waits in Retry, and the core repeats it.
+//
+// There are turns of two kinds, in the variables Calls and Bodies. While a call reads a caller's
+// body, it has a turn of Bodies, because the body may make other calls, which need turns of Calls.
+// If no turn of Bodies ends for a moment, a waiting call continues without a turn.
+
+const (
+	filesOfCall = 4       // files that a call has open at the same time, except in listings of deep folders
+	filesOfBody = 2       // files that a call has open while it reads a body
+	manyFiles   = 1 << 16 // if the limit is this high, calls take no turns
+	// stalled is the time after which a call that will read a body continues without a turn, if no
+	// other turn has ended meanwhile.
+	stalled = 100 * time.Millisecond
+	// FileWait is the time for which a call waits to open a file, in addition to the retries of the
+	// core.
+	FileWait = 30 * time.Second
+	// MaxFileDelay is the longest time between two attempts to open a file.
+	MaxFileDelay = 200 * time.Millisecond
+)
+
+var (
+	// fileLimit is the limit of open files at the start of the program. Package os has raised it by
+	// then. 0 means no limit.
+	fileLimit, _ = openfiles.Limit()
+
+	Calls  = newTurns(fileLimit, filesOfCall)
+	Bodies = newTurns(fileLimit, filesOfBody)
+)
+
+// turns limits the number of calls that may open files at the same time. A nil *turns sets no
+// limit.
+type turns struct {
+	taken chan struct{}
+	ended atomic.Int64 // calls that have ended, or that continued beyond the limit
+}
+
+// newTurns returns the turns for one kind of calls. The parameter files is the limit of open files,
+// and the parameter each is the number of files that one call may open. All these calls together
+// may open a quarter of the limit.
+func newTurns(files, each uint64) *turns {
+	if files == 0 || files >= manyFiles {
+		return nil
+	}
+	return &turns{taken: make(chan struct{}, max(1, files/4/each))}
+}
+
+// Take waits for a turn. If ctx ends first, it returns an error.
+func (t *turns) Take(ctx context.Context) error {
+	if t == nil || t.tryTake() {
+		return nil
+	}
+	select {
+	case t.taken <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return Interrupted(ctx)
+	}
+}
+
+func (t *turns) tryTake() bool {
+	select {
+	case t.taken <- struct{}{}:
+		return true
+	default:
+		return false
+	}
+}
+
+// TakeOrPass waits for a turn as Take does. But if no turn ends for the time of the constant
+// stalled, TakeOrPass returns without a turn. The result taken reports whether the caller has a
+// turn.
+func (t *turns) TakeOrPass(ctx context.Context) (taken bool, err error) {
+	if t == nil || t.tryTake() {
+		return t != nil, nil
+	}
+	for {
+		last := t.ended.Load()
+		patience, cancel := context.WithTimeout(ctx, stalled)
+		err := t.Take(patience)
+		cancel()
+		switch {
+		case err == nil:
+			return true, nil
+		case ctx.Err() != nil:
+			return false, Interrupted(ctx)
+		case t.ended.CompareAndSwap(last, last+1):
+			return false, nil
+		}
+	}
+}
+
+// End ends a turn, so that another call can take it.
+func (t *turns) End() {
+	if t == nil {
+		return
+	}
+	t.ended.Add(1)
+	<-t.taken
+}
+
+// EndIf ends the turn of TakeOrPass, if taken is true.
+func (t *turns) EndIf(taken bool) {
+	if taken {
+		t.End()
+	}
+}
+
+// noFile reports whether a call failed because the process or the system has too many files open.
+func noFile(err error) bool {
+	return (errors.Is(err, syscall.EMFILE) || errors.Is(err, syscall.ENFILE)) && !errors.Is(err, storage.OutcomeUnknown)
+}
+
+// A fileWaiter counts how long a call has waited to open a file.
+type fileWaiter struct {
+	next, waited time.Duration
+}
+
+// wait waits before another attempt. If the call has waited for FileWait, or ctx has ended, it
+// returns false.
+func (w *fileWaiter) wait(ctx context.Context) bool {
+	if w.waited >= FileWait {
+		return false
+	}
+	w.next = min(max(2*w.next, time.Millisecond), MaxFileDelay)
+	delay := w.next/2 + rand.N(w.next)
+	w.waited += delay
+	return ctxtime.Sleep(ctx, delay) == nil
+}

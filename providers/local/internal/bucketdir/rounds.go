@@ -1,0 +1,85 @@
+package bucketdir
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"strconv"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// maxRounds is the maximum number of times that a call starts over because another process has
+// changed the same directory or object. Two writers need one or two rounds. If a call needs this
+// many, more rounds would not help.
+const maxRounds = 100
+
+// ErrAgain makes Retry begin another round. It means that another process has changed what the call
+// uses, for example by removing an empty directory.
+var ErrAgain = &storage.Error{Code: storage.Unavailable, Err: errors.New("another program changed the same directory")}
+
+var errRounds = &storage.Error{
+	Code: storage.Unavailable,
+	Err: errors.New(
+		"other programs changed the same directory " + strconv.Itoa(maxRounds) + " times while this call used it",
+	),
+	Hint: "stop the program that keeps changing the bucket's directory",
+}
+
+// Retry calls f again while f returns ErrAgain. It fails if ctx ends or if there were maxRounds
+// rounds. If f fails because too many files are open, Retry waits for up to FileWait and calls f
+// again.
+func Retry(ctx context.Context, f func() error) error {
+	var files fileWaiter
+	for round := 0; round < maxRounds; {
+		if err := Interrupted(ctx); err != nil {
+			return err
+		}
+		switch err := f(); {
+		case err == ErrAgain:
+			round++
+		case !noFile(err) || !files.wait(ctx):
+			return err
+		}
+	}
+	return errRounds
+}
+
+// Retry calls f as the function Retry does. If the bucket's path no longer leads to the open
+// directory, it stops with the error of CheckPlace.
+func (t *Tree) Retry(ctx context.Context, f func() error) error {
+	return Retry(ctx, func() error {
+		err := f()
+		if err == ErrAgain {
+			return cmp.Or(t.CheckPlace(), err)
+		}
+		return err
+	})
+}
+
+// AgainIfGone returns ErrAgain if err means that a directory has vanished, and otherwise
+// Failure(err).
+func AgainIfGone(err error) error {
+	if osdir.IsNotExist(err) {
+		return ErrAgain
+	}
+	return Failure(err)
+}
+
+// errVanished is the error if another program has removed the temporary file of a write. The object
+// is unchanged, and another attempt may succeed.
+var errVanished = &storage.Error{
+	Code: storage.Unavailable,
+	Err:  errors.New("the temporary file of this write vanished before it was complete"),
+	Hint: "exclude " + Reserved + " in the bucket's directory from programs that remove temporary files",
+}
+
+// StagedFileError returns the error for a failed operation on a staged file, which is the temporary
+// file of a write.
+func (t *Tree) StagedFileError(err error) error {
+	if osdir.IsNotExist(err) {
+		return cmp.Or[error](t.CheckPlace(), errVanished)
+	}
+	return Failure(err)
+}

@@ -1,0 +1,163 @@
+// Package bucketdir manages the directory of a bucket: the names that keys have on the disk, the
+// small files in the reserved directory, and the locks against other processes. It also maps errors
+// of the operating system to codes. It does not handle objects, which package objectfile does.
+package bucketdir
+
+import (
+	"cmp"
+	"errors"
+	"os"
+	"sync/atomic"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// These are the entries of the reserved directory. The first write creates that directory. Reading
+// a bucket does not change it.
+const (
+	formatPath   = Reserved + "/format.json" // the Format, which describes the disk
+	SettingsPath = Reserved + "/bucket.json" // the settings of the bucket
+	TmpPath      = Reserved + "/tmp"         // files that are being written, in one directory for each writer
+	LockPath     = Reserved + "/lock"        // empty; its bytes are locked, and never read
+	AttrsPath    = Reserved + "/attrs"       // attributes of objects, named by inode
+	UploadsPath  = Reserved + "/uploads"     // parts, in one directory for each upload
+	VersionsPath = Reserved + "/versions"    // noncurrent versions, in one directory for each key
+	RemovedPath  = Reserved + "/removed"     // soft-deleted objects, in one directory for each key
+)
+
+// A Tree gives access to the directories of a bucket and to the small files in its reserved
+// directory.
+type Tree struct {
+	Root     *os.Root
+	Top      *osdir.Dir // the directory of the bucket
+	Path     string     // path of the bucket's directory
+	Managed  bool       // true if a service manages the bucket
+	Sync     bool       // true if writes are flushed to the disk
+	Clock    *Clock
+	Versions *atomic.Bool  // true if the bucket keeps versions
+	Keeping  *atomic.Int64 // how long a soft-deleted object is kept, in nanoseconds; 0 if soft delete is off
+	Like     Format        // for tests: the disk to simulate
+
+	OnOpen func(path string) // for tests, or nil: called before a directory or a file in it is opened
+
+	Ready          atomic.Bool // true if the reserved directory is known to exist
+	Strict, Coarse atomic.Bool // from the bucket's Format; false until it has been read
+}
+
+// StatTarget returns the stat result of the target of a symbolic link. If the target is outside the
+// bucket, it fails.
+func (t *Tree) StatTarget(d *osdir.Dir, base string) (osdir.Meta, error) {
+	f, err := d.Open(base)
+	if err != nil {
+		return osdir.Meta{}, err
+	}
+	defer func() { _ = f.Close() }()
+	return f.Meta, nil
+}
+
+// Names returns the rule for the names that keys have on this disk.
+func (t *Tree) Names() Names { return Names{Strict: t.Strict.Load()} }
+
+// KeepsVersions reports whether the bucket keeps versions. Another process may have changed that
+// since this driver last read the settings.
+func (t *Tree) KeepsVersions() bool { return t.Versions.Load() }
+
+// Open opens a directory of the bucket. The caller must close it with CloseDir.
+func (t *Tree) Open(path string) (*osdir.Dir, error) {
+	t.Opening(path)
+	if path == "" {
+		return t.Top, nil
+	}
+	return osdir.Open(t.Root, t.Top, path)
+}
+
+// Opening calls OnOpen, if a test has set it.
+func (t *Tree) Opening(path string) {
+	if t.OnOpen != nil {
+		t.OnOpen(path)
+	}
+}
+
+// OpenIfThere opens a directory as Open does. If the directory does not exist, it returns nil.
+func (t *Tree) OpenIfThere(path string) (*osdir.Dir, error) {
+	d, err := t.Open(path)
+	return d, UnlessAbsent(err)
+}
+
+// OpenToRead opens a directory to read its names. It always uses a new descriptor, because
+// concurrent readers must not share a position in the directory.
+func (t *Tree) OpenToRead(path string) (*osdir.Dir, error) {
+	t.Opening(path)
+	return osdir.Open(t.Root, t.Top, path)
+}
+
+// CloseDir closes a directory that Open returned. If d is nil, it does nothing.
+func (t *Tree) CloseDir(d *osdir.Dir) {
+	if d != t.Top {
+		d.Close()
+	}
+}
+
+// ErrReplaced means that the path of the bucket now leads to another directory than the open one.
+// The next attempt opens the new directory.
+var ErrReplaced = &storage.Error{
+	Code: storage.Unavailable,
+	Err:  errors.New("another directory took the place of the bucket's directory during this call"),
+	Hint: "stop the programs that use a bucket before you replace its directory",
+}
+
+// GoneError returns the error if the directory was open, but is no longer at the bucket's path.
+func GoneError(managed bool, err error) error {
+	e := &storage.Error{Code: storage.BucketNotFound, Err: err}
+	if !managed { // the core has a better hint for a bucket of a service
+		e.Hint = "create the bucket's directory again: it was removed or moved"
+	}
+	return e
+}
+
+// CheckPlace fails with BucketNotFound or ErrReplaced if the path of the bucket no longer leads to
+// the open directory. In that case, another program has deleted the bucket or moved its directory.
+func (t *Tree) CheckPlace() error {
+	switch there, err := t.Top.IsAt(t.Path); {
+	case err == nil && there:
+		return nil
+	case err == nil:
+		return ErrReplaced
+	case osdir.IsNotExist(err):
+		return GoneError(t.Managed, err)
+	default:
+		return Failure(err)
+	}
+}
+
+// NotFoundError returns ObjectNotFound. If CheckPlace fails, it returns that error instead.
+func (t *Tree) NotFoundError() error {
+	return cmp.Or[error](t.CheckPlace(), storage.ObjectNotFound)
+}
+
+// PathLostError returns the error for a failed operation in the bucket's directory. If err means
+// that a path is missing, it returns the result of NotFoundError.
+func (t *Tree) PathLostError(err error) error {
+	if osdir.IsNotExist(err) {
+		return t.NotFoundError()
+	}
+	return Failure(err)
+}
+
+// Flush flushes the names in an open directory to the disk, unless Config.NoSync is set.
+func (t *Tree) Flush(d *osdir.Dir) error {
+	if !t.Sync {
+		return nil
+	}
+	return d.Sync()
+}
+
+// SyncDir flushes the names in a directory to the disk, unless Config.NoSync is set.
+func (t *Tree) SyncDir(path string) error {
+	if !t.Sync {
+		return nil
+	}
+	return UnknownOutcome(durable.SyncDirIn(t.Root, cmp.Or(path, ".")))
+}

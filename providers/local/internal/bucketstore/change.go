@@ -1,0 +1,107 @@
+package bucketstore
+
+import (
+	"context"
+	"maps"
+
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+)
+
+// Tags returns the tags of the current object, or of the version that r names.
+func (o *Objects) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
+	f, a, err := o.OpenObject(ctx, r.Key, r.Version)
+	if err != nil {
+		return nil, err
+	}
+	_ = f.Close()
+	if err := objectfile.CheckRead(o.reader.TagOf(f.Meta, a).Revision(), r.Condition); err != nil || a == nil {
+		return nil, err
+	}
+	return a.Tags, nil
+}
+
+// SetTags replaces all tags of an object.
+func (o *Objects) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
+	return o.change(ctx, r, func(_ BucketSettings, a *objectfile.Attrs) error {
+		a.Tags = maps.Clone(r.Tags)
+		return nil
+	})
+}
+
+// change changes the attributes of an object in place. The file stays the same, so the revision
+// does not change.
+func (o *Objects) change(
+	ctx context.Context, r *driver.ChangeRequest, f func(BucketSettings, *objectfile.Attrs) error,
+) error {
+	l, ok := o.tree.Names().Locate(r.Key)
+	if !ok {
+		return o.tree.NotFoundError()
+	}
+	if err := o.initializeFor(l); err != nil {
+		return err
+	}
+	plain, err := o.tree.OpenIfThere(l.Dir)
+	if err != nil {
+		return err
+	}
+	defer o.tree.CloseDir(plain)
+	if _, err := o.settings.LockingSettings(ctx); err != nil {
+		return err
+	}
+	unlock, err := o.locks.Lock(ctx, r.Key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	at := o.Candidates(l, plain)
+	defer at.Close()
+	return o.changeLocked(ctx, at, r, f)
+}
+
+// initializeFor creates the reserved directory if the bucket has the object at l. If the object
+// does not exist, it fails with ObjectNotFound.
+func (o *Objects) initializeFor(l bucketdir.Location) error {
+	if written, err := o.tree.IsInitialized(); written || err != nil {
+		return err
+	}
+	f, err := o.reader.OpenCurrent(l)
+	if err != nil {
+		return err
+	}
+	if f == nil {
+		return o.tree.NotFoundError()
+	}
+	_ = f.Close()
+	return o.tree.Initialize()
+}
+
+func (o *Objects) changeLocked(
+	ctx context.Context, at *objectfile.Candidates, r *driver.ChangeRequest,
+	f func(BucketSettings, *objectfile.Attrs) error,
+) error {
+	settings, err := o.settings.current()
+	if err != nil {
+		return err
+	}
+	current, err := at.Find()
+	if err != nil {
+		return err
+	}
+	if current.Found() && (r.Version == "" || objectfile.VersionOf(current.Meta) == r.Version) {
+		return at.ChangeCurrent(ctx, current, func(a *objectfile.Attrs) error { return f(settings, a) })
+	}
+	if r.Version == "" {
+		return o.tree.NotFoundError()
+	}
+	old, err := o.noncurrent.openVersion(r.Key, r.Version)
+	if err != nil {
+		return err
+	}
+	if old == nil {
+		return o.tree.NotFoundError()
+	}
+	defer func() { _ = old.Close() }()
+	return o.staging.ChangeFile(ctx, old, func(a *objectfile.Attrs) error { return f(settings, a) }, nil)
+}

@@ -1,0 +1,53 @@
+package bucketstore
+
+import (
+	"bytes"
+	"context"
+	"io"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+)
+
+// Compose joins objects of this bucket.
+func (o *Objects) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
+	if err := o.settings.CheckControls(ctx, &r.Controls); err != nil {
+		return nil, err
+	}
+	st, err := o.staging.Stage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer o.staging.Discard(st)
+	sum := crc32c.New()
+	for _, ref := range r.Sources {
+		if err := o.appendSource(ctx, st, sum, ref); err != nil {
+			return nil, err
+		}
+	}
+	if len(r.Tail) > 0 {
+		if err := o.staging.Fill(ctx, st.File, io.TeeReader(bytes.NewReader(r.Tail), sum)); err != nil {
+			return nil, bucketdir.Failure(err)
+		}
+	}
+	st.Attrs = objectfile.NewAttrs(r.Properties, &r.Controls, storage.CRC32C{Sum: sum.Sum32(), Known: true})
+	return o.save(ctx, r.Key, st, r.Condition)
+}
+
+func (o *Objects) appendSource(
+	ctx context.Context, st *objectfile.StagedFile, sum io.Writer, ref driver.ObjectRef,
+) error {
+	source, _, err := o.source(ctx, ref)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = source.Close() }()
+	bytes := io.NewSectionReader(source.OSFile(ref.Key), 0, source.Meta.Size)
+	if err := o.staging.Fill(ctx, st.File, io.TeeReader(bytes, sum)); err != nil {
+		return bucketdir.Failure(err)
+	}
+	return checkUnchanged(source)
+}

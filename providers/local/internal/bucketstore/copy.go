@@ -1,0 +1,184 @@
+package bucketstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// Copy copies an object of another bucket, or of this bucket. The parameter from has the objects of
+// the source's bucket.
+func (o *Objects) Copy(ctx context.Context, r *driver.CopyRequest, from *Objects) (*storage.Attrs, error) {
+	source, old, err := from.source(ctx, r.Source)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = source.Close() }()
+	a := objectfile.NewAttrs(r.Properties, &r.Controls, storage.CRC32C{})
+	return o.copyFile(ctx, r.Key, source, old, a, r.Condition)
+}
+
+// copyFile creates an object with the bytes of source and the attributes a. The parameter old has
+// the attributes of source.
+func (o *Objects) copyFile(
+	ctx context.Context, key string, source *osdir.File, old *objectfile.Attrs, a objectfile.Attrs, c storage.Condition,
+) (*storage.Attrs, error) {
+	st, err := o.staging.Stage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer o.staging.Discard(st)
+	file := source.OSFile(key)
+	if err := st.Append(ctx, file, 0, source.Meta.Size); err != nil {
+		return nil, err
+	}
+	if err := checkUnchanged(source); err != nil {
+		return nil, err
+	}
+	st.Attrs = a
+	if old.Matches(source.Meta) {
+		st.Attrs.CRC32C = old.CRC32C
+	}
+	if err := file.Close(); err != nil { // close it first, because it may be the file to replace
+		return nil, bucketdir.Failure(err)
+	}
+	return o.save(ctx, key, st, c)
+}
+
+// Move renames the file of an object to a key without an object.
+func (o *Objects) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
+	var moved *storage.Attrs
+	err := o.tree.Retry(ctx, func() error {
+		f, a, err := o.OpenObject(ctx, r.From, "")
+		if err != nil {
+			return err
+		}
+		_ = f.Close()
+		if a == nil || a.ContentType == "" || a.PublicRead || f.Meta.Links > 1 || o.reader.WritesVisible() {
+			return storage.Unsupported
+		}
+		moved = o.reader.AttrsOf(r.Key, f.Meta, a)
+		return o.moveOnce(ctx, r, f.Meta)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return moved, nil
+}
+
+// moveOnce moves the object if its file still has the stat result meta. Otherwise it returns
+// ErrAgain.
+func (o *Objects) moveOnce(ctx context.Context, r *driver.MoveRequest, meta osdir.Meta) error {
+	from, _ := o.tree.Names().Locate(r.From)
+	to, ok := o.tree.Names().Locate(r.Key)
+	if !ok {
+		return argument.Invalid("key", "must not have an empty segment", "")
+	}
+	target, err := o.makeDirs(ctx, r.Key, to)
+	if err != nil {
+		return err
+	}
+	source, err := o.tree.Open(from.Dir)
+	if err == nil {
+		err = o.moveLocked(ctx, r, o.Candidates(from, source), o.Candidates(to, target), meta)
+		if err == nil {
+			err = bucketdir.UnknownOutcome(errors.Join(o.tree.Flush(target), o.tree.Flush(source)))
+		}
+		o.tree.CloseDir(source)
+	} else if osdir.IsNoFile(err) {
+		err = bucketdir.ErrAgain
+	}
+	o.tree.CloseDir(target) // first, because Windows does not remove an open directory
+	o.tree.Prune(ctx, from.Dir, "")
+	if err != nil {
+		o.tree.Prune(ctx, to.Dir, "")
+	}
+	return err
+}
+
+func (o *Objects) moveLocked(
+	ctx context.Context, r *driver.MoveRequest, from, to *objectfile.Candidates, meta osdir.Meta,
+) error {
+	defer from.Close()
+	defer to.Close()
+	unlock, err := o.locks.LockBoth(ctx, r.From, r.Key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := cmp.Or(bucketdir.Interrupted(ctx), o.settings.learnVersioning()); err != nil {
+		return err
+	}
+	at, err := from.Find()
+	if err != nil {
+		return err
+	}
+	old, err := to.Find()
+	if err == nil {
+		err = o.reader.CheckWrite(old, r.Condition)
+	}
+	if err != nil {
+		return err
+	}
+	visible, err := from.HasVisible() // a rename would lose the attributes that only the sidecar has
+	if err != nil {
+		return err
+	}
+	elsewhere := at.Found() && (at.Dir != from.Plain || at.Base != from.Location.Base)
+	switch now, err := from.Plain.Stat(from.Location.Base); {
+	case old.Found(), o.tree.KeepsVersions(), elsewhere, visible, err == nil && now.Kind == osdir.KindLink:
+		return storage.Unsupported
+	case !at.Found(), err != nil, now.Ino != meta.Ino, now.MTime != meta.MTime, now.Size != meta.Size:
+		return bucketdir.ErrAgain // the file was replaced or removed meanwhile
+	}
+	if err := from.RemoveOthers(ctx); err != nil {
+		return err
+	}
+	if err := to.Install(ctx, &objectfile.StagedFile{Dir: from.Plain, Name: from.Location.Base}, false); err != nil {
+		return err
+	}
+	return bucketdir.UnknownOutcome(o.tree.CheckPlace())
+}
+
+// source opens the source of a copy. If the source no longer has the revision that the caller has
+// seen, it fails with Changed.
+func (o *Objects) source(ctx context.Context, ref driver.ObjectRef) (*osdir.File, *objectfile.Attrs, error) {
+	f, a, err := o.OpenObject(ctx, ref.Key, ref.Version)
+	if err != nil {
+		return nil, nil, MissingSource(ref, err)
+	}
+	if ref.Revision != "" && ref.Revision != o.reader.TagOf(f.Meta, a).Revision() {
+		_ = f.Close()
+		return nil, nil, storage.Changed
+	}
+	return f, a, nil
+}
+
+// MissingSource returns the error for a missing source. If the core has seen the source, the error
+// is Changed. Otherwise it is err.
+func MissingSource(ref driver.ObjectRef, err error) error {
+	if code := storage.CodeOf(err); ref.Revision != "" &&
+		(code == storage.ObjectNotFound || code == storage.BucketNotFound) {
+		return storage.Changed
+	}
+	return err
+}
+
+// checkUnchanged fails with Changed if another program has edited the source in place.
+func checkUnchanged(source *osdir.File) error {
+	now, err := source.Stat()
+	if err != nil {
+		return bucketdir.Failure(err)
+	}
+	if now.MTime != source.Meta.MTime || now.Size != source.Meta.Size {
+		return storage.Changed
+	}
+	return nil
+}

@@ -1,0 +1,164 @@
+package bucketstore
+
+import (
+	"context"
+	"sync"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// Delete removes the current object, or the version that r names.
+func (o *Objects) Delete(ctx context.Context, r *driver.DeleteRequest) error {
+	l, ok := o.tree.Names().Locate(r.Key)
+	if !ok {
+		return o.tree.CheckPlace()
+	}
+	var err error
+	if o.tree.KeepsVersions() { // even a missing key gets a delete marker
+		err = o.tree.Initialize()
+	} else if err = o.initializeFor(l); err == storage.ObjectNotFound {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	return o.tree.Retry(ctx, func() error { return o.deleteOnce(ctx, l, r) })
+}
+
+func (o *Objects) deleteOnce(ctx context.Context, l bucketdir.Location, r *driver.DeleteRequest) error {
+	var plain *osdir.Dir
+	var err error
+	if objectfile.IsMarker(r.Version) { // removing the marker may restore an object in this directory
+		plain, err = o.makeDirs(ctx, r.Key, l)
+	} else {
+		plain, err = o.tree.OpenIfThere(l.Dir)
+	}
+	if err != nil {
+		return err
+	}
+	closePlain := sync.OnceFunc(func() { o.tree.CloseDir(plain) })
+	defer closePlain()
+	removed, err := o.deleteLocked(ctx, plain, l, r)
+	switch {
+	case err != nil:
+		return err
+	case !removed:
+		return o.tree.CheckPlace()
+	}
+	if plain != nil {
+		if err := o.tree.Flush(plain); err != nil {
+			return bucketdir.UnknownOutcome(err)
+		}
+	}
+	closePlain() // first, because Windows does not remove an open directory
+	if l.AltDir != l.Dir {
+		o.tree.Prune(ctx, l.AltDir, "")
+	}
+	o.tree.Prune(ctx, l.Dir, "")
+	return nil
+}
+
+func (o *Objects) deleteLocked(
+	ctx context.Context, plain *osdir.Dir, l bucketdir.Location, r *driver.DeleteRequest,
+) (bool, error) {
+	unlock, err := o.locks.Lock(ctx, r.Key)
+	if err != nil {
+		return false, err
+	}
+	defer unlock()
+	if err := bucketdir.Interrupted(ctx); err != nil {
+		return false, err
+	}
+	if err := o.settings.learnVersioning(); err != nil {
+		return false, err
+	}
+	at := o.Candidates(l, plain)
+	defer at.Close()
+	current, err := at.Find()
+	if err != nil {
+		return false, err
+	}
+	if objectfile.IsMarker(r.Version) {
+		return true, o.deleteMarker(ctx, at, r, current)
+	}
+	if r.Version != "" && (!current.Found() || objectfile.VersionOf(current.Meta) != r.Version) {
+		return false, o.noncurrent.deleteVersion(ctx, r)
+	}
+	if !current.Found() {
+		if o.tree.KeepsVersions() && r.Condition.Revision == "" {
+			return false, o.noncurrent.MarkRemoved(ctx, r.Key, current)
+		}
+		return false, nil
+	}
+	if err := o.reader.CheckWrite(current, r.Condition); err != nil {
+		return false, err
+	}
+	defer o.reader.HoldInode(current)()
+	if err := at.Adopt(ctx, current); err != nil {
+		return false, err
+	}
+	if r.Version != "" {
+		if err := o.reader.CheckRemovable(current, r.BypassGovernance); err != nil {
+			return false, err
+		}
+	}
+	if err := at.DropVisible(ctx); err != nil {
+		return false, err
+	}
+	if r.Version != "" || !o.tree.KeepsVersions() {
+		if err := o.removed.keep(ctx, r.Key, current); err != nil {
+			return false, err
+		}
+	}
+	switch {
+	case r.Version != "":
+		promoted, err := o.noncurrent.promote(ctx, r.Key, current)
+		if promoted && err == nil && o.reader.WritesVisible() {
+			err = at.RewriteVisible(ctx, current)
+		}
+		if promoted || err != nil {
+			return false, err
+		}
+	case o.tree.KeepsVersions():
+		if err := o.noncurrent.MarkRemoved(ctx, r.Key, current); err != nil {
+			return false, err
+		}
+		return true, at.Remove(ctx)
+	}
+	if err := at.Remove(ctx); err != nil {
+		return false, err
+	}
+	o.removed.drop(current.Meta)
+	return true, nil
+}
+
+// deleteMarker removes a delete marker. If the key has no current object and the marker was its
+// newest version, the version before it becomes current. The caller holds the lock of the key.
+func (o *Objects) deleteMarker(
+	ctx context.Context, at *objectfile.Candidates, r *driver.DeleteRequest, current objectfile.ObjectFile,
+) error {
+	path := o.noncurrent.Dirs.Path(r.Key)
+	d, err := o.tree.Open(path)
+	if err != nil {
+		return bucketdir.UnlessAbsent(err)
+	}
+	defer o.tree.CloseDir(d)
+	left, err := o.noncurrent.noncurrentVersions(r.Key, current)
+	if err != nil {
+		return err
+	}
+	if !current.Found() && len(left) > 1 && left[0] == r.Version && !objectfile.IsMarker(left[1]) {
+		if err := at.Restore(ctx, d, left[1]); err != nil {
+			return err
+		}
+	}
+	if err := o.noncurrent.unlinkVersion(ctx, d, r.Version); err != nil {
+		return err
+	}
+	o.tree.Prune(ctx, path, bucketdir.VersionsPath)
+	return nil
+}

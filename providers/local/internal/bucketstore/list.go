@@ -1,0 +1,118 @@
+package bucketstore
+
+import (
+	"context"
+	"encoding/base64"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+)
+
+// List returns the page of objects that r requests and that begins after a position.
+func (s *Store) List(ctx context.Context, r *driver.ListRequest, after Position) (*storage.Page, error) {
+	w := &objectfile.Walker{
+		Tree: s.Tree, Reader: s.Reader, Ctx: ctx, Prefix: r.Prefix, Delimiter: r.Delimiter, Start: after.Key,
+		Skip: after.prefix(),
+	}
+	defer w.Close()
+	if err := w.Open(); err != nil {
+		return nil, err
+	}
+	page := &storage.Page{Entries: r.Entries[:0]}
+	for {
+		found, ok, err := w.Next()
+		if err != nil {
+			return nil, err
+		}
+		if !ok {
+			break
+		}
+		if n := len(page.Entries); n == r.Limit {
+			last := &page.Entries[n-1]
+			page.Token = Position{Key: last.Key, IsPrefix: last.IsPrefix}.Token()
+			return page, nil
+		}
+		if page.Entries == nil {
+			page.Entries = make([]storage.ListEntry, 0, min(r.Limit, 64))
+		}
+		e, err := s.Reader.ListEntry(found)
+		if err != nil {
+			return nil, err
+		}
+		page.Entries = append(page.Entries, e)
+	}
+	if len(page.Entries) == 0 {
+		return page, s.Tree.CheckPlace()
+	}
+	return page, nil
+}
+
+// A Position is a place in a listing: after a key, after all keys of a common prefix, or
+// after a version of a key.
+type Position struct {
+	Key      string
+	IsPrefix bool
+	Version  string // set only for ListVersions
+}
+
+func (p Position) prefix() string {
+	if p.IsPrefix {
+		return p.Key
+	}
+	return ""
+}
+
+// Token returns the position as a page token. The token contains the last entry of the page, so it
+// remains valid after the process has ended or the entry was removed.
+func (p Position) Token() string {
+	kind := "k"
+	switch {
+	case p.IsPrefix:
+		kind = "p"
+	case p.Version != "":
+		kind = "v" + p.Version + "/"
+	}
+	return base64.RawURLEncoding.EncodeToString([]byte(kind + p.Key))
+}
+
+var errToken = argument.Invalid("token", "must be from a page of this listing", "")
+
+// ParseToken returns the position after which the page of r begins. If the token cannot be from an
+// earlier page of the same listing, it fails with InvalidArgument.
+func ParseToken(r *driver.ListRequest) (Position, error) {
+	if r.Token == "" {
+		return Position{Key: r.StartAfter}, nil
+	}
+	b, err := base64.RawURLEncoding.Strict().DecodeString(r.Token)
+	if err != nil || len(b) < 2 {
+		return Position{}, errToken
+	}
+	p := Position{Key: string(b[1:])}
+	switch b[0] {
+	case 'k':
+	case 'p':
+		p.IsPrefix = true
+	case 'v':
+		version, key, _ := strings.Cut(p.Key, "/")
+		p.Version, p.Key = version, key
+		if r.SoftDeleted {
+			version, _, _ = strings.Cut(version, removedMark)
+		}
+		if !objectfile.ValidVersion(version) {
+			return Position{}, errToken
+		}
+	default:
+		return Position{}, errToken
+	}
+	if p.Key == "" || !strings.HasPrefix(p.Key, r.Prefix) {
+		return Position{}, errToken
+	}
+	if _, rolled := keyrule.CommonPrefix(p.Key, r.Prefix, r.Delimiter); rolled != p.IsPrefix {
+		return Position{}, errToken
+	}
+	return p, nil
+}

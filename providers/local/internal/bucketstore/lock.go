@@ -1,0 +1,97 @@
+package bucketstore
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/objectlock"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+)
+
+// LockingSettings returns the settings of the bucket. If the bucket was opened WithObjectLock,
+// LockingSettings first turns object lock on in the settings. The caller must not hold the lock of
+// a key.
+func (s *Settings) LockingSettings(ctx context.Context) (BucketSettings, error) {
+	b, err := s.current()
+	if err != nil || b.ObjectLock || !s.locksObjects.Load() {
+		return b, err
+	}
+	return s.Change(ctx, func(b *BucketSettings) error {
+		b.ObjectLock, b.Versioning = true, true
+		return nil
+	})
+}
+
+// CheckControls fails with Unsupported if a write sets a lock and the bucket cannot lock objects.
+func (s *Settings) CheckControls(ctx context.Context, c *storage.Controls) error {
+	if !objectlock.Locks(c) {
+		return nil
+	}
+	b, err := s.LockingSettings(ctx)
+	if err == nil && !b.ObjectLock {
+		return objectlock.ErrNoLock
+	}
+	return err
+}
+
+// lockNew sets the bucket's default retention for an object that is written, unless the write sets
+// its own retention.
+func (s *Settings) lockNew(ctx context.Context, a *objectfile.Attrs) error {
+	b, err := s.LockingSettings(ctx)
+	if err != nil {
+		return err
+	}
+	if b.ObjectLock && a.Retention == (storage.Retention{}) {
+		a.Retention = objectlock.Default(b.DefaultRetention, s.tree.Clock.Now())
+	}
+	return nil
+}
+
+// learnVersioning reads whether another process has turned on versioning, soft delete or object
+// lock for the bucket. From then on, this driver keeps versions and soft-deleted objects, too. The
+// caller holds the lock of the key that it changes. It is early enough to read the settings under
+// that lock, because no object is locked before the settings permit locks.
+func (s *Settings) learnVersioning() error {
+	b, err := s.current()
+	if err == nil {
+		s.Learn(&b)
+	}
+	return err
+}
+
+// Learn copies from b whether the bucket keeps versions, and for how long it keeps soft-deleted
+// objects.
+func (s *Settings) Learn(b *BucketSettings) {
+	if b.Versioning || b.ObjectLock {
+		s.tree.Versions.Store(true)
+	}
+	if b.SoftDelete != nil {
+		s.tree.Keeping.Store(int64(*b.SoftDelete))
+	}
+}
+
+// SetRetention sets or ends the retention of an object. A longer retention is always permitted.
+func (o *Objects) SetRetention(ctx context.Context, r *driver.ChangeRequest) error {
+	return o.change(ctx, r, func(b BucketSettings, a *objectfile.Attrs) error {
+		if !b.ObjectLock {
+			return objectlock.ErrNoLock
+		}
+		if err := objectlock.CheckChange(a.Retention, r, o.tree.Clock.Now()); err != nil {
+			return err
+		}
+		a.Retention = r.Retention
+		return nil
+	})
+}
+
+// SetLegalHold sets or ends the legal hold of an object.
+func (o *Objects) SetLegalHold(ctx context.Context, r *driver.ChangeRequest) error {
+	return o.change(ctx, r, func(b BucketSettings, a *objectfile.Attrs) error {
+		if !b.ObjectLock {
+			return objectlock.ErrNoLock
+		}
+		a.LegalHold = r.LegalHold
+		return nil
+	})
+}

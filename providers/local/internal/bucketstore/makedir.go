@@ -1,0 +1,104 @@
+package bucketstore
+
+import (
+	"cmp"
+	"context"
+
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// makeDirs opens the directory of key's object, and creates it if it does not exist. If a file has
+// the name of a parent directory, makeDirs first moves the file to its alternate name.
+func (o *Objects) makeDirs(ctx context.Context, key string, l bucketdir.Location) (*osdir.Dir, error) {
+	var d *osdir.Dir
+	err := bucketdir.Retry(ctx, func() (err error) {
+		d, err = o.tree.Open(l.Dir)
+		if !osdir.IsNotExist(err) {
+			return bucketdir.Failure(err)
+		}
+		if err := o.tree.CheckPlace(); err != nil {
+			return err
+		}
+		if err := o.makeParents(ctx, key); err != nil {
+			return err
+		}
+		return cmp.Or[error](o.tree.Mkdirs(l.Dir), bucketdir.ErrAgain)
+	})
+	return d, err
+}
+
+func (o *Objects) makeParents(ctx context.Context, key string) error {
+	for i := 0; i < len(key); i++ {
+		if key[i] != '/' {
+			continue
+		}
+		if err := o.makeParent(ctx, key[:i]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeParent creates the directory of the keys under key + "/". The directory above it must exist,
+// but another process may have removed it just now.
+func (o *Objects) makeParent(ctx context.Context, key string) error {
+	l, ok := o.tree.Names().Locate(key)
+	if !ok {
+		return argument.Invalid("key", "must not have an empty segment", "")
+	}
+	if err := o.tree.Mkdirs(l.Dir); err != nil {
+		return err
+	}
+	parent, err := o.tree.Open(l.Dir)
+	if err != nil {
+		return bucketdir.AgainIfGone(err)
+	}
+	defer o.tree.CloseDir(parent)
+	m, err := o.tree.StatFollowing(parent, l.Base)
+	switch {
+	case err == nil && m.Kind == osdir.KindDir:
+		return o.tree.CheckSpelling(osdir.Join(l.Dir, l.Base))
+	case err == nil || osdir.LeadsOutside(err):
+		err = o.moveFileAside(ctx, key, parent, l)
+	case osdir.IsNotExist(err):
+		err = o.tree.MkdirIn(parent, l.Base)
+	}
+	return bucketdir.AgainIfGone(err)
+}
+
+// moveFileAside renames a file to its alternate name, because its name is needed for a directory.
+// Readers never miss the file, because they look for the plain name first and then for the
+// alternate name.
+func (o *Objects) moveFileAside(ctx context.Context, key string, parent *osdir.Dir, l bucketdir.Location) error {
+	unlock, err := o.locks.Lock(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	m, err := parent.Stat(l.Base)
+	switch {
+	case osdir.IsNotExist(err):
+		return o.tree.MkdirIn(parent, l.Base)
+	case err != nil:
+		return err
+	case m.Kind == osdir.KindDir:
+		return nil
+	}
+	at := o.Candidates(l, parent)
+	defer at.Close()
+	alternate, err := at.MakeAlternateDir()
+	if err != nil {
+		return err
+	}
+	if err := osdir.RetryInUse(ctx, func() error { return alternate.Rename(l.AltBase, parent, l.Base) }); err != nil {
+		return err
+	}
+	if alternate != parent { // flush the new name first: a power failure must not lose the file
+		if err := o.tree.Flush(alternate); err != nil {
+			return err
+		}
+	}
+	return o.tree.MkdirIn(parent, l.Base)
+}

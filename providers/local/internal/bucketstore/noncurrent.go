@@ -1,0 +1,194 @@
+package bucketstore
+
+import (
+	"context"
+	"errors"
+	"os"
+	"slices"
+
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// Noncurrent stores the noncurrent versions and the delete markers of objects.
+type Noncurrent struct {
+	tree   *bucketdir.Tree
+	reader *objectfile.Reader
+	Dirs   *versionDirs
+
+	removed *removed // keeps versions that are removed permanently, if soft delete is on
+}
+
+// keepVersion adds the current object to the noncurrent versions, as a hard link. The caller holds
+// the lock of the key.
+func (n *Noncurrent) keepVersion(ctx context.Context, key string, current objectfile.ObjectFile) error {
+	return n.Dirs.use(
+		ctx, key, func(to *osdir.Dir) error { return linkVersion(to, objectfile.VersionOf(current.Meta), current) },
+	)
+}
+
+// MarkRemoved adds a delete marker. If there is a current object, it first adds that object to the
+// noncurrent versions. The caller holds the lock of the key, and then removes the object.
+func (n *Noncurrent) MarkRemoved(ctx context.Context, key string, current objectfile.ObjectFile) error {
+	return n.Dirs.use(ctx, key, func(to *osdir.Dir) error {
+		if current.Found() {
+			if err := linkVersion(to, objectfile.VersionOf(current.Meta), current); err != nil {
+				return err
+			}
+		}
+		newest, err := n.newestKept(to)
+		if err != nil {
+			return err
+		}
+		at := max(n.tree.Clock.Next().UnixNano(), newest+1)
+		if current.Found() {
+			at = max(at, current.Meta.MTime+1) // the time of the current object may be in the future
+		}
+		return n.writeMarker(to.PathOf(objectfile.MarkerOf(at)))
+	})
+}
+
+func (n *Noncurrent) writeMarker(path string) error {
+	f, err := n.tree.Root.OpenFile(path, os.O_CREATE|os.O_WRONLY, 0o666)
+	if err == nil && n.tree.Sync {
+		err = f.Sync()
+	}
+	if f != nil {
+		err = errors.Join(err, f.Close())
+	}
+	return err
+}
+
+// newestKept returns the time of the newest version or delete marker in d, in nanoseconds. If d has
+// none, it returns 0.
+func (n *Noncurrent) newestKept(d *osdir.Dir) (newest int64, err error) {
+	err = d.Each(func(e osdir.Entry) bool {
+		if objectfile.ValidVersion(e.Name) {
+			newest = max(newest, objectfile.VersionTime(e.Name))
+		}
+		return true
+	})
+	return newest, bucketdir.Failure(err)
+}
+
+// newestKeptOf returns the result of newestKept for the noncurrent versions of a key.
+func (n *Noncurrent) newestKeptOf(key string) (int64, error) {
+	d, err := n.tree.Open(n.Dirs.Path(key))
+	if err != nil {
+		return 0, bucketdir.UnlessAbsent(err)
+	}
+	defer n.tree.CloseDir(d)
+	return n.newestKept(d)
+}
+
+// noncurrentVersions returns the noncurrent versions and delete markers of the key, newest first.
+// It omits names that an interrupted removal of the current object may have left; see isLeftover.
+func (n *Noncurrent) noncurrentVersions(key string, current objectfile.ObjectFile) ([]string, error) {
+	d, err := n.tree.Open(n.Dirs.Path(key))
+	if err != nil {
+		return nil, bucketdir.UnlessAbsent(err)
+	}
+	defer n.tree.CloseDir(d)
+	all, err := d.Names(func(e osdir.Entry) bool {
+		return objectfile.ValidVersion(e.Name) && !isLeftover(e.Name, current)
+	})
+	slices.Reverse(all)
+	return all, bucketdir.Failure(err)
+}
+
+// isLeftover reports whether an interrupted removal of the current object may have left the name
+// among the noncurrent versions. Such a name is the version of the current object, or a delete
+// marker newer than it.
+func isLeftover(name string, current objectfile.ObjectFile) bool {
+	if !current.Found() {
+		return false
+	}
+	return name == objectfile.VersionOf(current.Meta) ||
+		objectfile.IsMarker(name) && objectfile.VersionTime(name) > current.Meta.MTime
+}
+
+// openVersion opens a noncurrent version. If the version does not exist, or is a delete marker, it
+// returns nil.
+func (n *Noncurrent) openVersion(key, version string) (*osdir.File, error) {
+	if objectfile.IsMarker(version) {
+		return nil, nil
+	}
+	return n.reader.OpenIn(n.Dirs.Path(key), version)
+}
+
+// deleteVersion removes a noncurrent version. The caller holds the lock of the key.
+func (n *Noncurrent) deleteVersion(ctx context.Context, r *driver.DeleteRequest) error {
+	path := n.Dirs.Path(r.Key)
+	d, err := n.tree.Open(path)
+	if err != nil {
+		return bucketdir.UnlessAbsent(err)
+	}
+	defer n.tree.CloseDir(d)
+	at, err := n.reader.StatObject(d, r.Version)
+	if err != nil || !at.Found() {
+		return err
+	}
+	if err := n.reader.CheckWrite(at, r.Condition); err != nil {
+		return err
+	}
+	if err := n.reader.CheckRemovable(at, r.BypassGovernance); err != nil {
+		return err
+	}
+	defer n.reader.HoldInode(at)()
+	if err := n.removed.keep(ctx, r.Key, at); err != nil {
+		return err
+	}
+	if err := n.unlinkVersion(ctx, d, r.Version); err != nil {
+		return err
+	}
+	n.removed.drop(at.Meta)
+	n.tree.Prune(ctx, path, bucketdir.VersionsPath)
+	return nil
+}
+
+func (n *Noncurrent) unlinkVersion(ctx context.Context, d *osdir.Dir, version string) error {
+	if err := osdir.RetryInUse(ctx, func() error { return d.Unlink(version) }); err != nil {
+		return bucketdir.UnlessAbsent(err)
+	}
+	return bucketdir.UnknownOutcome(n.tree.Flush(d))
+}
+
+// promote atomically replaces the current object by the newest noncurrent version. If there is no
+// such version, or if it is a delete marker, promote returns false. The caller holds the lock of
+// the key.
+func (n *Noncurrent) promote(ctx context.Context, key string, current objectfile.ObjectFile) (bool, error) {
+	path := n.Dirs.Path(key)
+	d, err := n.tree.Open(path)
+	if err != nil {
+		return false, bucketdir.UnlessAbsent(err)
+	}
+	defer n.tree.CloseDir(d)
+	if err := n.dropLeftovers(ctx, d, current); err != nil {
+		return false, err
+	}
+	left, err := n.noncurrentVersions(key, current)
+	if err != nil || len(left) == 0 || objectfile.IsMarker(left[0]) {
+		n.tree.Prune(ctx, path, bucketdir.VersionsPath)
+		return false, err
+	}
+	if err := osdir.RetryInUse(ctx, func() error { return current.Dir.Rename(current.Base, d, left[0]) }); err != nil {
+		return false, bucketdir.Failure(err)
+	}
+	n.removed.drop(current.Meta)
+	err = bucketdir.UnknownOutcome(errors.Join(n.tree.Flush(current.Dir), n.tree.Flush(d)))
+	n.tree.Prune(ctx, path, bucketdir.VersionsPath)
+	return true, err
+}
+
+// dropLeftovers removes the names that an interrupted removal of the current object has left in d.
+func (n *Noncurrent) dropLeftovers(ctx context.Context, d *osdir.Dir, current objectfile.ObjectFile) error {
+	names, err := d.Names(func(e osdir.Entry) bool {
+		return objectfile.ValidVersion(e.Name) && isLeftover(e.Name, current)
+	})
+	for _, name := range names {
+		_ = osdir.RetryInUse(ctx, func() error { return d.Unlink(name) })
+	}
+	return bucketdir.Failure(err)
+}

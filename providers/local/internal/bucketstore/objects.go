@@ -1,0 +1,24 @@
+package bucketstore
+
+import (
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// Objects reads, writes and removes the objects of a bucket.
+type Objects struct {
+	tree       *bucketdir.Tree
+	reader     *objectfile.Reader
+	locks      *bucketdir.Locks
+	staging    *objectfile.Staging
+	settings   *Settings
+	noncurrent *Noncurrent
+	removed    *removed
+}
+
+// Candidates returns the files that may be the object at l. plain is the directory of the object's
+// plain name.
+func (o *Objects) Candidates(l bucketdir.Location, plain *osdir.Dir) *objectfile.Candidates {
+	return objectfile.NewCandidates(o.staging, l, plain)
+}

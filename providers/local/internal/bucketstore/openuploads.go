@@ -1,0 +1,206 @@
+package bucketstore
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// sumName returns the name of the file with the checksum of a part, in the same directory as the
+// part. The file also has the tag of the part, so that it cannot be mistaken for the checksum of
+// another part. It is a cache: if the file is missing, the part is read.
+func sumName(number int) string { return "sum-" + strconv.Itoa(number) }
+
+// sumRecord returns the content of the file with a part's checksum: the part's tag and the
+// checksum.
+func sumRecord(tag string, crc storage.CRC32C) string {
+	if !crc.Known {
+		return tag + " \n"
+	}
+	return fmt.Sprintf("%s %08x\n", tag, crc.Sum)
+}
+
+// sumOf returns the checksum in a record of sumRecord. If the record is not for the part with this
+// tag, the checksum is unknown.
+func sumOf(record, tag string) (sum storage.CRC32C) {
+	hexadecimal, found := strings.CutPrefix(record, tag+" ")
+	crc, err := strconv.ParseUint(strings.TrimSuffix(hexadecimal, "\n"), 16, 32)
+	if !found || err != nil || len(hexadecimal) != len("00000000\n") {
+		return sum
+	}
+	return storage.CRC32C{Sum: uint32(crc), Known: true}
+}
+
+// ListParts returns a page of the parts of an upload.
+func (u *Uploads) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
+	opened, err := u.Use(ctx, r.Key, r.Upload)
+	if errors.Is(err, ErrUpload) {
+		return nil, storage.ObjectNotFound
+	}
+	if err != nil {
+		return nil, err
+	}
+	defer opened.Close()
+	numbers, err := u.partNumbers(r.Upload, r.After)
+	if err != nil {
+		return nil, err
+	}
+	page := &driver.PartPage{More: len(numbers) > r.Limit}
+	for _, number := range numbers[:min(len(numbers), r.Limit)] {
+		if err := bucketdir.Interrupted(ctx); err != nil {
+			return nil, err
+		}
+		part, found, err := u.describePart(ctx, opened.Dir, r.Upload, number)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			page.Parts = append(page.Parts, part)
+		}
+	}
+	return page, nil
+}
+
+// partNumbers returns the part numbers of an upload, in ascending order. It omits numbers that are
+// not greater than the parameter after.
+func (u *Uploads) partNumbers(upload string, after int) ([]int, error) {
+	d, err := u.tree.OpenToRead(uploadPath(upload))
+	if err != nil {
+		return nil, u.tree.PathLostError(err)
+	}
+	defer d.Close()
+	var numbers []int
+	err = d.Each(func(e osdir.Entry) bool {
+		_, text, _ := strings.Cut(e.Name, "-")
+		number, err := strconv.Atoi(text)
+		if err == nil && number > after && (e.Name == partName(number) || e.Name == placedName(number)) {
+			numbers = append(numbers, number)
+		}
+		return true
+	})
+	slices.Sort(numbers)
+	return slices.Compact(numbers), bucketdir.Failure(err)
+}
+
+// describePart describes a part. If the part's checksum was not stored, it reads the part. If the
+// part is replaced meanwhile, it starts over. If the part no longer exists, ok is false. A part
+// remains listed even after CompleteParts has used its file for the object. Otherwise another
+// CompleteParts could create an object from the other parts only.
+func (u *Uploads) describePart(
+	ctx context.Context, from *osdir.Dir, upload string, number int,
+) (part driver.Part, ok bool, err error) {
+	err = bucketdir.Retry(ctx, func() (err error) {
+		last := part.Tag
+		part, ok, err = u.findPart(from, upload, number)
+		if !ok || err != nil || part.CRC32C.Known || part.Tag == last {
+			return err
+		}
+		part.CRC32C, err = readPartSum(ctx, from, part)
+		if storage.CodeOf(err) == storage.InvalidArgument {
+			return bucketdir.ErrAgain
+		}
+		return err
+	})
+	return part, ok, err
+}
+
+// findPart returns the part with a number, with its checksum if that was stored. If the part is
+// both in a file of its own and in a slot of the shared file, findPart returns the part in
+// the file of its own.
+func (u *Uploads) findPart(from *osdir.Dir, upload string, number int) (part driver.Part, ok bool, err error) {
+	m, err := from.Stat(partName(number))
+	switch {
+	case osdir.IsNotExist(err):
+		part, ok = u.placedPart(from, number)
+		return part, ok, nil
+	case err != nil:
+		return part, false, bucketdir.Failure(err)
+	case m.Kind != osdir.KindFile:
+		return part, false, nil
+	}
+	part = driver.Part{Number: number, Tag: objectfile.MakeTag(m).Revision(), Size: m.Size}
+	record, _ := u.tree.ReadSmall(uploadPath(upload) + "/" + sumName(number))
+	part.CRC32C = sumOf(record, part.Tag)
+	return part, true, nil
+}
+
+// readPartSum reads a part and returns its checksum. If the part was replaced, it fails with
+// InvalidArgument.
+func readPartSum(ctx context.Context, from *osdir.Dir, part driver.Part) (storage.CRC32C, error) {
+	file, offset, size, err := openPart(from, part)
+	if err != nil {
+		return storage.CRC32C{}, err
+	}
+	defer func() { _ = file.Close() }()
+	sum := crc32c.New()
+	if _, err := io.Copy(sum, ctxtime.Reader(ctx, io.NewSectionReader(file, offset, size))); err != nil {
+		return storage.CRC32C{}, cmp.Or(bucketdir.Interrupted(ctx), bucketdir.Failure(err))
+	}
+	return storage.CRC32C{Sum: sum.Sum32(), Known: true}, nil
+}
+
+// List returns a page of the uploads in progress, sorted by their names.
+func (u *Uploads) List(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
+	names, err := u.uploadNames(r.Token)
+	if err != nil {
+		return nil, err
+	}
+	page := &driver.UploadPage{}
+	for _, name := range names {
+		if err := bucketdir.Interrupted(ctx); err != nil {
+			return nil, err
+		}
+		if len(page.Uploads) == r.Limit {
+			page.Token = page.Uploads[r.Limit-1].Upload
+			break
+		}
+		if entry, ok := u.describeUpload(name); ok && strings.HasPrefix(entry.Key, r.Prefix) {
+			page.Uploads = append(page.Uploads, entry)
+		}
+	}
+	return page, nil
+}
+
+// uploadNames returns the sorted names of the uploads in progress. It omits names that are not
+// greater than the parameter after.
+func (u *Uploads) uploadNames(after string) ([]string, error) {
+	if fi, err := u.tree.Root.Lstat(bucketdir.UploadsPath); err != nil || !fi.IsDir() {
+		return nil, cmp.Or(bucketdir.UnlessAbsent(err), u.tree.CheckPlace())
+	}
+	uploads, err := u.tree.OpenToRead(bucketdir.UploadsPath)
+	if err != nil {
+		return nil, u.tree.PathLostError(err)
+	}
+	defer uploads.Close()
+	names, err := uploads.Names(func(e osdir.Entry) bool { return validUpload(e.Name) && e.Name > after })
+	return names, bucketdir.Failure(err)
+}
+
+func (u *Uploads) describeUpload(name string) (entry storage.UploadEntry, ok bool) {
+	d, err := u.tree.Open(uploadPath(name))
+	if err != nil {
+		return entry, false
+	}
+	defer u.tree.CloseDir(d)
+	f, err := d.Open(uploadKeyName)
+	if err != nil || f.Meta.Kind != osdir.KindFile {
+		return entry, false
+	}
+	file := f.OSFile(uploadKeyName)
+	defer func() { _ = file.Close() }()
+	key, err := readKey(file)
+	return storage.UploadEntry{Key: string(key), Upload: name, Begun: f.Meta.Time()}, err == nil
+}

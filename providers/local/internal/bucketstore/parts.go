@@ -1,0 +1,231 @@
+package bucketstore
+
+import (
+	"context"
+	"errors"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// Begin creates a directory for the parts of an upload. It returns the name of the upload.
+func (u *Uploads) Begin(ctx context.Context, r *driver.PutRequest) (string, error) {
+	if err := u.settings.CheckControls(ctx, &r.Controls); err != nil {
+		return "", err
+	}
+	if isSweepDue(
+		&u.lastSweep, u.tree.Clock.Now(),
+	) { // Open sweeps only once, and not at all for a bucket of a service
+		u.sweepUploads(ctx)
+	}
+	st, err := u.stageText(ctx, r.Key)
+	if err != nil {
+		return "", err
+	}
+	defer u.staging.Discard(st)
+	if err := u.staging.Finish(st); err != nil {
+		return "", err
+	}
+	upload := bucketdir.RandomName()
+	if err := u.tree.Mkdirs(uploadPath(upload)); err != nil {
+		return "", err
+	}
+	to, err := u.tree.Open(uploadPath(upload))
+	if err != nil {
+		return "", u.tree.PathLostError(err)
+	}
+	defer u.tree.CloseDir(to)
+	return upload, u.moveTo(ctx, to, uploadKeyName, st)
+}
+
+// stageText creates a staged file, which is not visible yet, with this content and the current
+// time.
+func (u *Uploads) stageText(ctx context.Context, content string) (*objectfile.StagedFile, error) {
+	st, err := u.staging.Stage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err = u.staging.Fill(ctx, st.File, strings.NewReader(content)); err == nil {
+		err = u.tree.StagedFileError(st.File.SetTime(st.Dir, st.Name, u.tree.Clock.Now()))
+	}
+	if err != nil {
+		u.staging.Discard(st)
+		return nil, err
+	}
+	return st, nil
+}
+
+func (u *Uploads) moveTo(ctx context.Context, to *osdir.Dir, name string, st *objectfile.StagedFile) error {
+	err := u.staging.Place(ctx, to, name, st)
+	if err == bucketdir.ErrAgain { // the directory is gone, because the upload was aborted meanwhile
+		return uploadEndedError(u.tree)
+	}
+	if err == nil {
+		err = u.tree.Flush(to)
+	}
+	return bucketdir.Failure(err)
+}
+
+// PutPart stores a part. If it can, it stores the part in its slot of a shared file (see
+// layoutName).
+func (u *Uploads) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
+	if r.Number < 1 || r.Number > MaxParts {
+		return driver.Part{}, argument.Invalid("part number", "must be from 1 to 10,000", "")
+	}
+	to, err := u.Use(ctx, r.Key, r.Upload)
+	if err != nil {
+		return driver.Part{}, err
+	}
+	defer to.Close()
+	mode, err := u.privateMode(r.Key)
+	if err != nil {
+		return driver.Part{}, err
+	}
+	if part, done, err := u.putInSlot(ctx, to.Dir, r, mode); done || err != nil {
+		return part, err
+	}
+	return u.putInFile(ctx, to.Dir, r, mode)
+}
+
+// putInFile stores a part in a file of its own. If mode is not 0, the file has that mode.
+func (u *Uploads) putInFile(
+	ctx context.Context, to *osdir.Dir, r *driver.PartRequest, mode uint32,
+) (driver.Part, error) {
+	st, err := u.staging.Stage(ctx)
+	if err != nil {
+		return driver.Part{}, err
+	}
+	defer u.staging.Discard(st)
+	if mode != 0 {
+		if err := st.File.SetMode(mode); err != nil {
+			return driver.Part{}, bucketdir.Failure(err)
+		}
+	}
+	if err := u.staging.Fill(ctx, st.File, r.Body); err != nil {
+		return driver.Part{}, err
+	}
+	if err := st.File.SetTime(st.Dir, st.Name, u.tree.Clock.Next()); err != nil {
+		return driver.Part{}, u.tree.StagedFileError(err)
+	}
+	if err := u.staging.Finish(st); err != nil {
+		return driver.Part{}, err
+	}
+	if err := u.moveTo(ctx, to, partName(r.Number), st); err != nil {
+		return driver.Part{}, err
+	}
+	tag := objectfile.MakeTag(st.Meta).Revision()
+	part := driver.Part{Number: r.Number, Tag: tag, Size: st.Meta.Size, CRC32C: r.CRC32C}
+	if part.CRC32C.Known { // if storing the checksum fails, ListParts reads the part instead
+		u.addFile(ctx, to, sumName(part.Number), sumRecord(part.Tag, part.CRC32C), false)
+	}
+	return part, nil
+}
+
+// Complete joins the parts in one file, and makes that file the object.
+func (u *Uploads) Complete(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
+	if err := u.settings.CheckControls(ctx, &r.Put.Controls); err != nil {
+		return nil, err
+	}
+	out, err := u.join(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	_ = u.RemoveUpload(ctx, r.Upload) // if that fails, a sweep removes the rest
+	return out, nil
+}
+
+// privateMode returns the mode for a part of an upload that will replace an object. The part must
+// be as private as that object. If there is no object, privateMode returns 0.
+func (u *Uploads) privateMode(key string) (uint32, error) {
+	l, ok := u.tree.Names().Locate(key)
+	if !ok {
+		return 0, nil
+	}
+	plain, err := u.tree.Open(l.Dir)
+	if err != nil {
+		return 0, bucketdir.UnlessAbsent(err)
+	}
+	defer u.tree.CloseDir(plain)
+	at := u.objects.Candidates(l, plain)
+	defer at.Close()
+	old, err := at.Find()
+	if err != nil || !old.Found() || old.Meta.Mode == 0 {
+		return 0, err
+	}
+	mode := old.Meta.Mode | 0o600 // CompleteParts must be able to read the file
+	if old.Meta.UID != uint32(os.Geteuid()) {
+		mode &= 0o600 // another user has chosen the mode of the old object
+	}
+	return mode, nil
+}
+
+func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *storage.Attrs, err error) {
+	from, err := u.Use(ctx, r.Put.Key, r.Upload)
+	if err != nil {
+		return nil, err
+	}
+	defer from.Close()
+	defer func() {
+		if err == nil {
+			return
+		}
+		if _, ended := from.Dir.Stat(uploadKeyName); osdir.IsNoFile(ended) {
+			// Another call has ended the upload. That call could not remove the directory, because it contained
+			// files of this call.
+			_ = u.RemoveUpload(ctx, r.Upload)
+		}
+	}()
+	st, run := u.sharedRun(from.Dir, r.Parts)
+	if st == nil {
+		if st, err = u.staging.Stage(ctx); err != nil {
+			return nil, err
+		}
+	}
+	defer u.staging.Discard(st)
+	for _, part := range r.Parts[run:] {
+		if err := appendPart(ctx, st, from.Dir, part); err != nil {
+			return nil, err
+		}
+	}
+	st.Attrs, st.Upload = objectfile.NewAttrs(r.Put.Properties, &r.Put.Controls, r.Put.CRC32C), from.Dir
+	return u.objects.save(ctx, r.Put.Key, st, r.Put.Condition)
+}
+
+func appendPart(ctx context.Context, st *objectfile.StagedFile, from *osdir.Dir, part driver.Part) error {
+	file, offset, size, err := openPart(from, part)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = file.Close() }()
+	return st.Append(ctx, file, offset, size)
+}
+
+func errPart(part driver.Part) error {
+	return argument.Invalid("part "+strconv.Itoa(part.Number), "must exist and not be replaced", "")
+}
+
+// Abort removes an upload and its parts. If the upload does not exist, it does nothing.
+func (u *Uploads) Abort(ctx context.Context, key, upload string) error {
+	opened, err := u.Use(ctx, key, upload)
+	if errors.Is(err, ErrUpload) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	opened.Close()
+	if err := u.RemoveUpload(ctx, upload); err != nil {
+		return err
+	}
+	return u.tree.SyncDir(bucketdir.UploadsPath)
+}
+
+var _ io.ReaderFrom = (*os.File)(nil) // StagedFile.Append needs it to copy in the kernel

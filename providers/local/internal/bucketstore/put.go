@@ -1,0 +1,185 @@
+package bucketstore
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// Put stores the body of r as an object. It takes a turn to open files only after it has read the
+// body, because the body may make other calls.
+func (o *Objects) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	if err := o.settings.CheckControls(ctx, &r.Controls); err != nil {
+		return nil, err
+	}
+	st, err := o.staging.Stage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	defer o.staging.Discard(st)
+	if err := o.staging.Fill(ctx, st.File, r.Body); err != nil {
+		return nil, err
+	}
+	st.Attrs = objectfile.NewAttrs(r.Properties, &r.Controls, r.CRC32C)
+	if err := bucketdir.Calls.Take(ctx); err != nil {
+		return nil, err
+	}
+	defer bucketdir.Calls.End()
+	return o.save(ctx, r.Key, st, r.Condition)
+}
+
+// save completes a staged file, with its attributes, and makes it the object of key.
+func (o *Objects) save(
+	ctx context.Context, key string, st *objectfile.StagedFile, c storage.Condition,
+) (*storage.Attrs, error) {
+	if err := o.settings.lockNew(ctx, &st.Attrs); err != nil {
+		return nil, err
+	}
+	if err := o.staging.Seal(st); err != nil {
+		return nil, err
+	}
+	if o.reader.WritesVisible() {
+		var err error
+		if st.Visible, err = o.staging.StageVisible(ctx, &st.Attrs, st.Meta); err != nil {
+			return nil, err
+		}
+	}
+	if err := o.commit(ctx, key, st, c); err != nil {
+		return nil, err
+	}
+	return o.reader.AttrsOf(key, st.Meta, &st.Attrs), nil
+}
+
+// commit makes a completed staged file the object of key, if the condition c holds. It creates
+// directories before it takes the lock of the key, because creating them may take the locks of
+// other keys. If another process removes an empty directory in between, commit starts over.
+func (o *Objects) commit(ctx context.Context, key string, st *objectfile.StagedFile, c storage.Condition) error {
+	l, ok := o.tree.Names().Locate(key)
+	if !ok {
+		return argument.Invalid("key", "must not have an empty segment", "")
+	}
+	return o.tree.Retry(ctx, func() error {
+		target, err := o.makeDirs(ctx, key, l)
+		if err != nil {
+			return err
+		}
+		defer o.tree.CloseDir(target)
+		err = o.placeLocked(ctx, key, target, l, st, c)
+		if err == nil {
+			err = bucketdir.UnknownOutcome(o.tree.Flush(target))
+		}
+		return err
+	})
+}
+
+func (o *Objects) placeLocked(
+	ctx context.Context, key string, target *osdir.Dir, l bucketdir.Location, st *objectfile.StagedFile,
+	c storage.Condition,
+) error {
+	unlock, err := o.locks.Lock(ctx, key)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if err := bucketdir.Interrupted(ctx); err != nil {
+		return err
+	}
+	at := o.Candidates(l, target)
+	defer at.Close()
+	if st.Upload != nil {
+		if _, err := st.Upload.Stat(uploadKeyName); osdir.IsNoFile(err) {
+			return ErrUpload // another call has ended the upload since its parts were joined
+		} else if err != nil {
+			return bucketdir.Failure(err)
+		}
+	}
+	if err := o.place(ctx, key, at, st, c); err != nil {
+		return err
+	}
+	if err := o.tree.CheckPlace(); err != nil {
+		return bucketdir.UnknownOutcome(err) // the bucket's path may lead to another directory now
+	}
+	if st.Upload == nil {
+		return nil
+	}
+	return o.endUpload(st.Upload, target)
+}
+
+// place checks the condition and renames the staged file to its place. The caller holds the lock of
+// the key.
+func (o *Objects) place(
+	ctx context.Context, key string, at *objectfile.Candidates, st *objectfile.StagedFile, c storage.Condition,
+) error {
+	if err := o.settings.learnVersioning(); err != nil {
+		return err
+	}
+	old, err := at.Find()
+	if err != nil {
+		return err
+	}
+	if err := o.reader.CheckWrite(old, c); err != nil {
+		return err
+	}
+	if old.Found() {
+		if err := at.Adopt(ctx, old); err != nil {
+			return err
+		}
+	}
+	if o.tree.KeepsVersions() {
+		err = o.keepOrder(ctx, key, old, st)
+	} else {
+		err = o.removed.keep(ctx, key, old)
+	}
+	if err != nil {
+		return err
+	}
+	if err := o.staging.KeepMode(st, old); err != nil {
+		return err
+	}
+	if err := at.DropVisible(ctx); err != nil {
+		return err
+	}
+	defer o.reader.HoldInode(old)()
+	if err := at.Install(ctx, st, c.Absent); err != nil {
+		return err
+	}
+	if !o.tree.KeepsVersions() {
+		o.removed.drop(old.Meta)
+	}
+	if st.Visible == nil {
+		return nil
+	}
+	if err := o.staging.KeepMode(st.Visible, old); err != nil {
+		return bucketdir.UnknownOutcome(err)
+	}
+	return at.PutVisible(ctx, st.Visible)
+}
+
+// keepOrder prepares a write to a bucket that keeps versions. It keeps the current object, if there
+// is one, as a noncurrent version. It sets the time of the staged file later than all versions of
+// the key.
+func (o *Objects) keepOrder(
+	ctx context.Context, key string, old objectfile.ObjectFile, st *objectfile.StagedFile,
+) error {
+	newest := old.Meta.MTime
+	if !old.Found() {
+		var err error
+		if newest, err = o.noncurrent.newestKeptOf(key); err != nil {
+			return err
+		}
+	}
+	if newest >= st.Meta.MTime {
+		if err := o.staging.Restamp(st, newest); err != nil {
+			return err
+		}
+	}
+	if !old.Found() {
+		return nil
+	}
+	return o.noncurrent.keepVersion(ctx, key, old)
+}

@@ -1,0 +1,145 @@
+package bucketstore
+
+import (
+	"context"
+	"encoding/json"
+	"sync/atomic"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/objectlock"
+	"github.com/omnibucket/storage/internal/signedurl"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// BucketSettings are the settings of a bucket, in the file SettingsPath.
+type BucketSettings struct {
+	Created    time.Time               `json:"created,omitzero"`
+	Region     string                  `json:"region,omitempty"`
+	Public     bool                    `json:"public,omitempty"`
+	Versioning bool                    `json:"versioning,omitempty"`
+	CORS       []storage.CORSRule      `json:"cors,omitempty"`
+	Lifecycle  []storage.LifecycleRule `json:"lifecycle,omitempty"`
+	ObjectLock bool                    `json:"objectLock,omitempty"` // once true, it stays true
+
+	DefaultRetention storage.DefaultRetention `json:"defaultRetention,omitzero"`
+	SoftDelete       *time.Duration           `json:"softDelete,omitempty"` // nil means that the option of Open applies
+}
+
+// A settingsFile holds the settings as they were read last, and the stat result of their file then.
+type settingsFile struct {
+	meta     osdir.Meta
+	settings BucketSettings
+}
+
+// Settings gives access to the settings of the bucket and to the keys that sign its URLs.
+type Settings struct {
+	tree         *bucketdir.Tree
+	locks        *bucketdir.Locks
+	staging      *objectfile.Staging
+	locksObjects *atomic.Bool   // the driver's
+	configKeys   signedurl.Keys // keys of Config
+
+	known   atomic.Pointer[settingsFile]
+	ownKeys atomic.Pointer[signedurl.Keys] // keys in the bucket's directory; nil until they have been read
+}
+
+// current returns the settings of the bucket. It reads the file again only if the file has been
+// replaced. The caller must not change the lists in the result.
+func (s *Settings) current() (BucketSettings, error) {
+	m, err := s.tree.Top.Stat(bucketdir.SettingsPath)
+	if osdir.IsNotExist(err) {
+		return BucketSettings{}, nil
+	}
+	if err != nil {
+		return BucketSettings{}, bucketdir.Failure(err)
+	}
+	if known := s.known.Load(); known != nil && known.meta == m {
+		return known.settings, nil
+	}
+	b, err := s.Read()
+	if err == nil {
+		s.known.Store(&settingsFile{m, b}) // if the file is newer than m, the next call reads it again
+	}
+	return b, err
+}
+
+// Change changes the settings under a lock, so that no concurrent change is lost. The caller must
+// not hold the lock of a key.
+func (s *Settings) Change(ctx context.Context, change func(*BucketSettings) error) (BucketSettings, error) {
+	if _, err := s.staging.Dir(ctx); err != nil {
+		return BucketSettings{}, err
+	}
+	unlock, err := s.locks.Lock(ctx, bucketdir.SettingsPath)
+	if err != nil {
+		return BucketSettings{}, err
+	}
+	defer unlock()
+	settings, err := s.Read()
+	if err != nil {
+		return settings, err
+	}
+	if err := change(&settings); err != nil {
+		return settings, err
+	}
+	return settings, s.Save(ctx, settings)
+}
+
+// Read returns the settings of the bucket. If the bucket has none, or if they were lost in a power
+// failure, it returns the zero value. Settings with ObjectLock are never lost, because they are
+// always flushed.
+func (s *Settings) Read() (BucketSettings, error) {
+	var b BucketSettings
+	if _, err := s.tree.ReadDocument(bucketdir.SettingsPath, &b); err != nil {
+		return BucketSettings{}, err
+	}
+	return b, nil
+}
+
+// Save writes the settings. The caller holds the lock of the settings.
+func (s *Settings) Save(ctx context.Context, b BucketSettings) error {
+	w, err := s.staging.Dir(ctx)
+	if err != nil {
+		return err
+	}
+	content, err := json.MarshalIndent(b, "", "\t")
+	if err != nil {
+		return bucketdir.Failure(err)
+	}
+	content = append(content, '\n')
+	sync := s.tree.Sync || b.ObjectLock
+	return s.tree.ReplaceFileSynced(bucketdir.SettingsPath, w.Dir.Path, content, 0o666, sync)
+}
+
+// Apply changes the settings that r sets.
+func (b *BucketSettings) Apply(r *driver.BucketRequest) error {
+	if r.PublicAccess != nil {
+		b.Public = *r.PublicAccess
+	}
+	if r.CORS != nil {
+		b.CORS = *r.CORS
+	}
+	if r.Lifecycle != nil {
+		b.Lifecycle = *r.Lifecycle
+	}
+	if r.SoftDelete != nil {
+		b.SoftDelete = r.SoftDelete
+	}
+	return objectlock.Apply(r, &b.Versioning, &b.ObjectLock, &b.DefaultRetention)
+}
+
+// Info returns the settings in the form that callers receive.
+func (b *BucketSettings) Info(name string) *storage.BucketInfo {
+	info := &storage.BucketInfo{
+		Name: name, Provider: bucketdir.Provider, Region: b.Region, Created: b.Created,
+		Public: b.Public, Versioning: b.Versioning, CORS: b.CORS, Lifecycle: b.Lifecycle,
+		ObjectLock: b.ObjectLock, DefaultRetention: b.DefaultRetention,
+	}
+	if b.SoftDelete != nil {
+		info.SoftDelete = *b.SoftDelete
+	}
+	return info
+}

@@ -1,0 +1,88 @@
+package bucketstore
+
+import (
+	"bytes"
+	"context"
+	"encoding/hex"
+	"errors"
+
+	"github.com/omnibucket/storage/internal/signedurl"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// signingKeyPath is the file with the bucket's own keys, one in each line, in hexadecimal. Only its
+// owner can read it. The first key signs. Because the keys are in a file, links stay valid after a
+// restart, and in every process that opens the directory.
+const signingKeyPath = bucketdir.Reserved + "/signing.key"
+
+// SigningKeys returns the keys of the bucket. If the bucket has no key, it creates one.
+func (s *Settings) SigningKeys(ctx context.Context) (signedurl.Keys, error) {
+	keys, err := s.VerifyingKeys()
+	if err != nil || !keys.Empty() {
+		return keys, err
+	}
+	if err := s.makeSigningKey(ctx); err != nil {
+		return signedurl.Keys{}, err
+	}
+	return s.VerifyingKeys()
+}
+
+// VerifyingKeys returns the keys of the bucket. If the bucket has no keys, nothing was ever signed,
+// and the result is empty. It reads the file only once while the bucket is open.
+func (s *Settings) VerifyingKeys() (signedurl.Keys, error) {
+	if !s.configKeys.Empty() {
+		return s.configKeys, nil
+	}
+	if known := s.ownKeys.Load(); known != nil {
+		return *known, nil
+	}
+	content, err := s.tree.Root.ReadFile(signingKeyPath)
+	if osdir.IsNotExist(err) {
+		return signedurl.Keys{}, nil
+	}
+	if err != nil {
+		return signedurl.Keys{}, bucketdir.Failure(err)
+	}
+	keys, err := parseSigningKeys(content)
+	if err != nil {
+		return signedurl.Keys{}, bucketdir.Damaged(signingKeyPath, err)
+	}
+	s.ownKeys.Store(&keys)
+	return keys, nil
+}
+
+// parseSigningKeys parses the file of keys. Its errors do not quote the file.
+func parseSigningKeys(content []byte) (signedurl.Keys, error) {
+	var secrets signedurl.Secrets
+	for line := range bytes.Lines(content) {
+		line = bytes.TrimSpace(line)
+		secret, err := hex.AppendDecode(nil, line)
+		if err != nil || len(secret) < signedurl.MinSecret {
+			return signedurl.Keys{}, errors.New("a line is not a key of at least 32 bytes in hexadecimal")
+		}
+		secrets = append(secrets, secret)
+	}
+	if len(secrets) == 0 {
+		return signedurl.Keys{}, errors.New("there is no key")
+	}
+	return signedurl.NewKeys(secrets)
+}
+
+// makeSigningKey stores a new key. If another process has stored one meanwhile, it does nothing.
+func (s *Settings) makeSigningKey(ctx context.Context) error {
+	w, err := s.staging.Dir(ctx)
+	if err != nil {
+		return err
+	}
+	unlock, err := s.locks.Lock(ctx, signingKeyPath)
+	if err != nil {
+		return err
+	}
+	defer unlock()
+	if _, err := s.tree.Root.Lstat(signingKeyPath); !osdir.IsNotExist(err) {
+		return bucketdir.Failure(err)
+	}
+	content := hex.EncodeToString(signedurl.NewSecret()) + "\n"
+	return s.tree.ReplaceFile(signingKeyPath, w.Dir.Path, []byte(content), 0o600)
+}

@@ -1,0 +1,367 @@
+package bucketstore
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"runtime"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/bodylimit"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// The parts of an upload share one file if they can. Each part is written at the offset that it
+// will have in the object. Then CompleteParts only renames the file, and copies no bytes. The
+// offsets are not known before the upload is complete, so they are guessed: all parts except the
+// last are assumed to have the same size. If the guess is wrong for a part, the part is stored in a
+// file of its own.
+//
+// The range of a part in the shared file is its slot. The writer that first creates the file
+// slotName owns the slot. When the part is written, the writer renames slotName to placedName. From
+// then on the part exists, and nobody writes to the slot. A part that replaces it is stored in a
+// file of its own, which takes precedence. If a writer is killed, its slotName remains, and the
+// slot is not used again.
+//
+// A writer holds a shared lock on the shared file. CompleteParts needs an exclusive lock to rename
+// the file. If it cannot get the lock, it copies the parts. CompleteParts may be killed during the
+// rename. Then the shared file may have two names: the name of the object and its name in the
+// upload. Or the name in the upload may be that of the replaced object. So nobody writes to a file
+// with two names, or to a file with another inode than the layout records.
+
+// layoutName is the file that records which file the parts share now, and the assumed size of a
+// part. If a part is longer than that size, the size was that of the last part, which is shorter
+// than the others. Then a new layout with a new shared file replaces the old layout.
+const layoutName = "layout"
+
+// maxHole limits the gap in bytes between the end of the file and the offset of a new part. Some
+// file systems write the bytes of a gap to the disk.
+const maxHole = 1 << 30
+
+// slotsWork is true if an open file can be renamed, which is not so on Windows.
+const slotsWork = runtime.GOOS != "windows"
+
+func slotName(number int) string { return fmt.Sprint("slot-", number) }
+
+func placedName(number int) string { return fmt.Sprint("placed-", number) }
+
+// A layout is the content of the file layoutName.
+type layout struct {
+	file     string // name of the file that the parts share
+	ino      uint64 // inode of file
+	partSize int64  // bytes
+}
+
+// A slot is the range of one part in a file that parts share.
+type slot struct {
+	file         string
+	ino          uint64 // inode of file; during CompleteParts, another file may have the same name
+	number       int
+	offset, size int64 // bytes
+}
+
+const slotFormat = "%s@%x-%d-%x-%x"
+
+// tag returns the tag of a part that is stored in this slot.
+func (s slot) tag() string {
+	return fmt.Sprintf(slotFormat, s.file, s.ino, s.number, s.offset, s.size)
+}
+
+// SlotOf returns the slot of a part, from the part's tag. If the part is in a file of its own, ok
+// is false.
+func SlotOf(part driver.Part) (s slot, ok bool) {
+	file, rest, ok := strings.Cut(part.Tag, "@")
+	s.file = file
+	if !ok || !validShared(file) {
+		return s, false
+	}
+	_, err := fmt.Sscanf(rest, strings.TrimPrefix(slotFormat, "%s@"), &s.ino, &s.number, &s.offset, &s.size)
+	return s, err == nil && s.number == part.Number && s.offset >= 0 && s.size > 0
+}
+
+const sharedPrefix = "shared-"
+
+func validShared(file string) bool {
+	random, ok := strings.CutPrefix(file, sharedPrefix)
+	return ok && validUpload(random)
+}
+
+// putInSlot stores a part in its slot. If the part needs a file of its own, done is false and the
+// body has not been read. That is so if the part cannot have a slot, if the slot is taken, or if
+// mode is neither 0 nor the mode of the shared file.
+func (u *Uploads) putInSlot(
+	ctx context.Context, to *osdir.Dir, r *driver.PartRequest, mode uint32,
+) (part driver.Part, done bool, err error) {
+	f, at := u.openSlot(ctx, to, r)
+	if f == nil {
+		return part, false, nil
+	}
+	defer func() { err = errors.Join(err, bucketdir.Failure(f.Close())) }()
+	if mode != 0 && mode != f.Meta.Mode || !u.claimSlot(to, r.Number) {
+		return part, false, nil
+	}
+	if err := u.fillSlot(ctx, to, f, at, r); err != nil {
+		_ = to.Unlink(slotName(r.Number))
+		return part, true, err
+	}
+	return driver.Part{
+			Number: r.Number,
+			Tag:    at.tag(),
+			Size:   at.size,
+			CRC32C: r.CRC32C,
+		}, true, bucketdir.Failure(
+			u.tree.Flush(to),
+		)
+}
+
+// openSlot opens and locks the shared file in which a part has its slot. If the part cannot have a
+// slot, it returns nil.
+func (u *Uploads) openSlot(ctx context.Context, to *osdir.Dir, r *driver.PartRequest) (*osdir.File, slot) {
+	if !slotsWork || r.Size <= 0 {
+		return nil, slot{}
+	}
+	l, ok := u.layoutFor(ctx, to, r)
+	if !ok {
+		return nil, slot{}
+	}
+	f, err := to.Edit(l.file)
+	if err != nil {
+		return nil, slot{}
+	}
+	f.Meta, err = f.Stat()
+	at := slot{file: l.file, ino: f.Meta.Ino, number: r.Number, offset: int64(r.Number-1) * l.partSize, size: r.Size}
+	usable := err == nil && at.offset <= f.Meta.Size+maxHole && osdir.TryShare(f.OSFile(at.file)) == nil
+	if usable { // CompleteParts may have renamed the file before it was locked
+		named, err := to.Stat(l.file)
+		usable = err == nil && named.Ino == f.Meta.Ino && named.Ino == l.ino && named.Links <= 1
+	}
+	if usable {
+		_, err = f.OSFile(at.file).Seek(at.offset, io.SeekStart)
+		usable = err == nil
+	}
+	if !usable {
+		_ = f.Close()
+		return nil, slot{}
+	}
+	return f, at
+}
+
+// claimSlot reserves the slot of a part for this writer. If another writer has reserved it, or if a
+// part with the number exists, claimSlot returns false.
+func (u *Uploads) claimSlot(to *osdir.Dir, number int) bool {
+	f, err := to.Create(slotName(number))
+	if err != nil {
+		return false
+	}
+	err = errors.Join(f.SetTime(to, slotName(number), u.tree.Clock.Now()), f.Close())
+	if err == nil && isFree(to, placedName(number)) && isFree(to, partName(number)) {
+		return true
+	}
+	_ = to.Unlink(slotName(number))
+	return false
+}
+
+func isFree(d *osdir.Dir, base string) bool {
+	_, err := d.Stat(base)
+	return osdir.IsNotExist(err)
+}
+
+// fillSlot writes the body into the slot and flushes it. Then it renames slotName to placedName, so
+// that the part exists.
+func (u *Uploads) fillSlot(ctx context.Context, to *osdir.Dir, f *osdir.File, at slot, r *driver.PartRequest) error {
+	body := &bodylimit.Reader{
+		Body: r.Body, Left: at.size, TooLarge: errPartSize,
+	} // a longer body would overwrite the next part
+	if err := u.staging.Fill(ctx, f, body); err != nil {
+		return err
+	}
+	if body.Left != 0 {
+		return errPartSize
+	}
+	err := f.SetTime(to, at.file, u.tree.Clock.Now())
+	if err == nil && u.tree.Sync {
+		err = f.Sync()
+	}
+	if err != nil {
+		return bucketdir.Failure(err)
+	}
+	if err = u.recordSlot(to, at, r.CRC32C, u.tree.Sync && r.AnyOrder); err == nil {
+		err = to.Rename(placedName(at.number), to, slotName(at.number))
+	}
+	if osdir.IsNotExist(err) {
+		return uploadEndedError(u.tree)
+	}
+	return bucketdir.Failure(err)
+}
+
+// recordSlot writes the tag and the checksum of a part into the file slotName, for ListParts. If
+// flush is true, ListParts finds the part even after a power failure.
+func (u *Uploads) recordSlot(to *osdir.Dir, at slot, crc storage.CRC32C, flush bool) error {
+	f, err := to.Edit(slotName(at.number))
+	if err != nil {
+		return err
+	}
+	_, err = f.OSFile(slotName(at.number)).WriteString(sumRecord(at.tag(), crc))
+	if err == nil {
+		err = f.SetTime(to, slotName(at.number), u.tree.Clock.Now())
+	}
+	if err == nil && flush {
+		err = f.Sync()
+	}
+	return errors.Join(err, f.Close())
+}
+
+var errPartSize = &storage.Error{
+	Code: storage.Internal, Err: errors.New("the body of the part has not the size of the request"),
+}
+
+// layoutFor returns a layout in which the part has a slot. If there is no such layout, it creates
+// one.
+func (u *Uploads) layoutFor(ctx context.Context, to *osdir.Dir, r *driver.PartRequest) (l layout, ok bool) {
+	l, found := u.readLayout(to)
+	if found && r.Size <= l.partSize {
+		return l, true
+	}
+	if int64(r.Number-1) > maxHole/r.Size {
+		return layout{}, false
+	}
+	made := layout{file: sharedPrefix + bucketdir.RandomName(), partSize: r.Size}
+	if !u.addFile(ctx, to, made.file, "", true) {
+		return layout{}, false
+	}
+	if m, err := to.Stat(made.file); err == nil {
+		made.ino = m.Ino
+		if u.addFile(ctx, to, layoutName, fmt.Sprintln(made.file, made.ino, made.partSize), !found) {
+			return made, true
+		}
+	}
+	_ = to.Unlink(made.file)
+	l, found = u.readLayout(to) // another writer has created a layout meanwhile
+	return l, found && r.Size <= l.partSize
+}
+
+func (u *Uploads) readLayout(from *osdir.Dir) (l layout, ok bool) {
+	content, err := u.tree.Root.ReadFile(from.PathOf(layoutName))
+	if err != nil {
+		return layout{}, false
+	}
+	_, err = fmt.Sscan(string(content), &l.file, &l.ino, &l.partSize)
+	return l, err == nil && validShared(l.file) && l.partSize > 0
+}
+
+// addFile atomically adds a file with this content to an upload. If isNew is true and a file with
+// the name exists, it fails.
+func (u *Uploads) addFile(ctx context.Context, to *osdir.Dir, base, content string, isNew bool) bool {
+	st, err := u.stageText(ctx, content)
+	if err != nil {
+		return false
+	}
+	defer u.staging.Discard(st)
+	if isNew {
+		return to.Link(base, st.Dir, st.Name) == nil
+	}
+	if to.Rename(base, st.Dir, st.Name) != nil {
+		return false
+	}
+	st.MarkPlaced()
+	return true
+}
+
+// sharedRun returns the file that the first parts share, and the number of these parts. The file
+// must contain nothing else. The caller then owns the file and may append the other parts to it. If
+// there is no such file, sharedRun returns nil.
+func (u *Uploads) sharedRun(from *osdir.Dir, parts []driver.Part) (*objectfile.StagedFile, int) {
+	if len(parts) == 0 {
+		return nil, 0
+	}
+	first, ok := SlotOf(parts[0])
+	if !ok {
+		return nil, 0
+	}
+	held, err := from.Edit(first.file)
+	if err != nil {
+		return nil, 0
+	}
+	run, size := countRun(from, first, parts)
+	st := &objectfile.StagedFile{Dir: from, Name: first.file, Held: held.OSFile(first.file)}
+	if osdir.TryLock(st.Held) == nil { // without the lock, the file could still grow
+		m, err := held.Stat()
+		if err == nil && m.Ino == first.ino && m.Links <= 1 && m.Size == size {
+			st.File, err = from.Edit(first.file)
+		}
+		if err == nil && st.File != nil {
+			_, err = st.File.OSFile(first.file).Seek(size, io.SeekStart)
+		}
+		if err == nil && st.File != nil {
+			return st, run
+		}
+	}
+	u.staging.Discard(st)
+	return nil, 0
+}
+
+// countRun counts the parts, from the first one on, that follow each other without a gap in the
+// same file. size is the number of their bytes.
+func countRun(from *osdir.Dir, first slot, parts []driver.Part) (run int, size int64) {
+	for _, part := range parts {
+		at, ok := SlotOf(part)
+		if !ok || at.file != first.file || at.ino != first.ino || at.offset != size || !isPlaced(from, part.Number) {
+			break
+		}
+		run, size = run+1, size+at.size
+	}
+	return run, size
+}
+
+// isPlaced reports whether the part in a slot is complete, and no other file has replaced it.
+func isPlaced(from *osdir.Dir, number int) bool {
+	m, err := from.Stat(placedName(number))
+	return err == nil && m.Kind == osdir.KindFile && isFree(from, partName(number))
+}
+
+// placedPart describes the part in a slot. If the slot has no complete part, ok is false.
+func (u *Uploads) placedPart(from *osdir.Dir, number int) (part driver.Part, ok bool) {
+	text, ok := u.tree.ReadSmall(from.PathOf(placedName(number)))
+	tag, _, found := strings.Cut(text, " ")
+	if !ok || !found {
+		return part, false
+	}
+	part = driver.Part{Number: number, Tag: tag, CRC32C: sumOf(text, tag)}
+	at, ok := SlotOf(part)
+	if !ok {
+		return part, false
+	}
+	part.Size = at.size
+	return part, true
+}
+
+// openPart opens the file that contains a part. It returns the part's offset and size in that file,
+// in bytes.
+func openPart(from *osdir.Dir, part driver.Part) (opened *os.File, offset, size int64, err error) {
+	base, at, shared := partName(part.Number), slot{}, false
+	if at, shared = SlotOf(part); shared {
+		base = at.file
+	}
+	f, err := from.Open(base)
+	if osdir.IsNotExist(err) {
+		return nil, 0, 0, errPart(part)
+	}
+	if err != nil {
+		return nil, 0, 0, bucketdir.Failure(err)
+	}
+	opened = f.OSFile(base)
+	switch {
+	case shared && f.Meta.Ino == at.ino && isPlaced(from, part.Number):
+		return opened, at.offset, at.size, nil
+	case !shared && objectfile.MakeTag(f.Meta).Revision() == part.Tag:
+		return opened, 0, f.Meta.Size, nil
+	}
+	_ = opened.Close()
+	return nil, 0, 0, errPart(part)
+}

@@ -1,0 +1,229 @@
+package bucketstore
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// removed stores soft-deleted objects and versions. Callers have removed them permanently, but
+// their files are kept for a time. The files are hard links, as noncurrent versions are, at
+// .omnibucket/removed/KEY/.omnibucket@/VERSION~SINCE~UNTIL.
+type removed struct {
+	dirs      *versionDirs
+	tree      *bucketdir.Tree
+	reader    *objectfile.Reader
+	lastSweep atomic.Int64 // in nanoseconds
+}
+
+const removedMark = "~"
+
+// A removedFile is the parsed name of a soft-deleted file.
+type removedFile struct {
+	name, version string
+	since, until  time.Time
+}
+
+func parseRemoved(name string) (f removedFile, ok bool) {
+	parts := strings.Split(name, removedMark)
+	if len(parts) != 3 || !objectfile.ValidVersion(parts[0]) {
+		return f, false
+	}
+	since, err1 := strconv.ParseInt(parts[1], 16, 64)
+	until, err2 := strconv.ParseInt(parts[2], 16, 64)
+	return removedFile{name, parts[0], time.Unix(0, since).UTC(), time.Unix(0, until).UTC()}, cmp.Or(err1, err2) == nil
+}
+
+// keeps reports whether the bucket has soft delete.
+func (m *removed) keeps() bool { return m.tree.Keeping.Load() > 0 }
+
+// keep adds a file that is about to be removed permanently to the soft-deleted files. If the bucket
+// has no soft delete, it does nothing. The caller holds the lock of the key.
+func (m *removed) keep(ctx context.Context, key string, at objectfile.ObjectFile) error {
+	if !m.keeps() || !at.Found() {
+		return nil
+	}
+	since := m.tree.Clock.Now()
+	if isSweepDue(&m.lastSweep, since) {
+		m.sweep(ctx)
+	}
+	until := since.Add(time.Duration(m.tree.Keeping.Load()))
+	hexadecimal := func(t time.Time) string { return strconv.FormatInt(t.UnixNano(), 16) }
+	name := objectfile.VersionOf(at.Meta) + removedMark + hexadecimal(since) + removedMark + hexadecimal(until)
+	return m.dirs.use(ctx, key, func(to *osdir.Dir) error { return linkVersion(to, name, at) })
+}
+
+// drop removes the sidecar of a file that was removed. But if the bucket has soft delete, drop does
+// nothing, because the file is kept as a soft-deleted file and still needs its sidecar.
+func (m *removed) drop(meta osdir.Meta) {
+	if !m.keeps() {
+		m.reader.DropSidecar(meta)
+	}
+}
+
+// files returns the soft-deleted files in d, newest version first. The result over has the files
+// whose time has ended, and the result kept has the others.
+func (m *removed) files(d *osdir.Dir) (kept, over []removedFile, err error) {
+	now := m.tree.Clock.Now()
+	names, err := d.Names(func(e osdir.Entry) bool { _, ok := parseRemoved(e.Name); return ok })
+	for _, name := range slices.Backward(names) {
+		if f, _ := parseRemoved(name); now.Before(f.until) {
+			kept = append(kept, f)
+		} else {
+			over = append(over, f)
+		}
+	}
+	return kept, over, bucketdir.Failure(err)
+}
+
+// list returns a page of soft-deleted versions.
+func (m *removed) list(ctx context.Context, r *driver.ListRequest, after Position) (*driver.VersionPage, error) {
+	w := m.walker(ctx, r.Prefix)
+	w.Start, w.Inclusive = after.Key, after.Version != ""
+	defer w.Close()
+	if err := w.Open(); err != nil {
+		return nil, err
+	}
+	return versionPage(r.Limit, func() ([]versionEntry, error) {
+		for {
+			next, more, err := w.Next()
+			if err != nil || !more {
+				return nil, err
+			}
+			all, err := m.entries(next.Key)
+			if left := after.after(next.Key, all); err != nil || len(left) > 0 {
+				return left, err
+			}
+		}
+	})
+}
+
+func (m *removed) walker(ctx context.Context, prefix string) *objectfile.Walker {
+	return &objectfile.Walker{
+		Tree: m.tree, Reader: m.reader, Ctx: ctx, Noncurrent: true, Versions: bucketdir.RemovedPath, Prefix: prefix,
+	}
+}
+
+// entries returns the soft-deleted versions of a key.
+func (m *removed) entries(key string) ([]versionEntry, error) {
+	d, err := m.tree.Open(m.dirs.Path(key))
+	if err != nil {
+		return nil, bucketdir.UnlessAbsent(err)
+	}
+	defer m.tree.CloseDir(d)
+	kept, _, err := m.files(d)
+	if err != nil {
+		return nil, err
+	}
+	var all []versionEntry
+	for _, f := range kept {
+		e, found, err := m.reader.EntryIn(d, f.name, key)
+		if err != nil {
+			return nil, err
+		}
+		if found {
+			shown := storage.VersionEntry{
+				ListEntry: e, Version: f.version, NoncurrentSince: f.since, SoftDeletedUntil: f.until,
+			}
+			all = append(all, versionEntry{shown, f.name})
+		}
+	}
+	return all, nil
+}
+
+// open opens a soft-deleted version of a key. If version is "", it opens the newest one.
+func (m *removed) open(key, version string) (*osdir.File, error) {
+	path := m.dirs.Path(key)
+	d, err := m.tree.Open(path)
+	if err != nil {
+		return nil, cmp.Or(bucketdir.UnlessAbsent(err), m.tree.NotFoundError())
+	}
+	defer m.tree.CloseDir(d)
+	kept, _, err := m.files(d)
+	if err != nil {
+		return nil, err
+	}
+	for _, f := range kept {
+		if version == "" || f.version == version {
+			if file, err := m.reader.OpenIn(path, f.name); file != nil || err != nil {
+				return file, err
+			}
+		}
+	}
+	return nil, m.tree.NotFoundError()
+}
+
+// Undelete writes a soft-deleted object again. The soft-deleted copy remains until its time has
+// ended.
+func (s *Store) Undelete(ctx context.Context, r *driver.ChangeRequest) error {
+	if err := objectfile.CheckVersion(r.Version); err != nil {
+		return err
+	}
+	if there, _, err := s.Objects.OpenObject(ctx, r.Key, ""); err == nil {
+		_ = there.Close()
+		return storage.PreconditionFailed
+	} else if storage.CodeOf(err) != storage.ObjectNotFound {
+		return err
+	}
+	if _, ok := s.Tree.Names().Locate(r.Key); !ok {
+		return storage.ObjectNotFound
+	}
+	source, err := s.removed.open(r.Key, r.Version)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = source.Close() }()
+	old, err := s.Reader.AttrsOfFile(source)
+	if err != nil {
+		return err
+	}
+	var kept objectfile.Attrs
+	if old != nil {
+		kept = objectfile.NewAttrs(old.Properties, &storage.Controls{Tags: old.Tags}, storage.CRC32C{})
+	}
+	_, err = s.Objects.copyFile(ctx, r.Key, source, old, kept, storage.Condition{Absent: true})
+	return err
+}
+
+// sweep removes soft-deleted files whose time has ended. If a removal fails, a later sweep tries
+// again.
+func (m *removed) sweep(ctx context.Context) {
+	m.lastSweep.Store(m.tree.Clock.Now().UnixNano())
+	w := m.walker(ctx, "")
+	defer w.Close()
+	if w.Open() != nil {
+		return
+	}
+	for {
+		next, more, err := w.Next()
+		if err != nil || !more {
+			return
+		}
+		path := m.dirs.Path(next.Key)
+		d, err := m.tree.Open(path)
+		if err != nil {
+			continue
+		}
+		_, over, _ := m.files(d)
+		for _, f := range over {
+			if at, err := m.reader.StatObject(d, f.name); err == nil && at.Found() &&
+				osdir.RetryInUse(ctx, func() error { return d.Unlink(f.name) }) == nil {
+				m.reader.DropSidecar(at.Meta)
+			}
+		}
+		m.tree.CloseDir(d)
+		if len(over) > 0 {
+			m.tree.Prune(ctx, path, bucketdir.RemovedPath)
+		}
+	}
+}

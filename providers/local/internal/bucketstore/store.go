@@ -1,0 +1,155 @@
+// Package bucketstore implements a bucket in a directory: its objects, their versions, soft-deleted
+// objects, multipart uploads and settings.
+package bucketstore
+
+import (
+	"context"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync/atomic"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/signedurl"
+	"github.com/omnibucket/storage/internal/staleupload"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+const (
+	MaxParts = 10_000 // the largest part number
+	MaxPage  = 1_000  // maximum number of buckets or keys in a page
+)
+
+// A Store holds the open directories of one driver. Each field depends only on fields above it, so
+// the fields can be read in order.
+type Store struct {
+	Users int // calls in progress; the driver's mu guards it
+	Root  *os.Root
+
+	Tree       *bucketdir.Tree
+	Reader     *objectfile.Reader
+	Locks      *bucketdir.Locks
+	Staging    *objectfile.Staging
+	Settings   *Settings
+	Noncurrent *Noncurrent
+	removed    *removed
+	Objects    *Objects
+	Uploads    *Uploads
+}
+
+// A Config holds what a driver knows about its bucket. Some fields are set before the directory is
+// opened, and others while it is in use. All stores of a driver share one Config.
+type Config struct {
+	Name         string // name of the bucket's directory
+	Path         string // absolute; a symbolic link in it may lead elsewhere later
+	Managed      bool   // true for a bucket of a service, whose directory must be inside the account's
+	Sync         bool
+	Visible      bool   // true if each write also writes a visible sidecar
+	FileMode     uint32 // 0 means 0666 without the umask
+	Clock        bucketdir.Clock
+	Versions     atomic.Bool    // true if the bucket keeps versions
+	Keeping      atomic.Int64   // how long a soft-deleted object is kept, in nanoseconds; 0 if soft delete is off
+	LocksObjects atomic.Bool    // true if the bucket was opened WithObjectLock
+	ConfigKeys   signedurl.Keys // keys of Config
+
+	// These fields simulate, for tests, a file system without extended attributes, with coarse
+	// times, or that folds case.
+	NoXattr, CoarseTimes, StrictNames bool
+}
+
+// Open opens the directory of a bucket. It does not write to the disk.
+func Open(c *Config) (*Store, error) {
+	root, err := openBucketRoot(c)
+	if err != nil {
+		return nil, err
+	}
+	top, err := osdir.Open(root, nil, "")
+	if err != nil {
+		_ = root.Close()
+		return nil, bucketdir.Failure(err)
+	}
+	s := divide(c, root, top)
+	s.Tree.Strict.Store(c.StrictNames || runtime.GOOS == "windows" || runtime.GOOS == "darwin")
+	s.Tree.Coarse.Store(c.CoarseTimes)
+	if _, err := root.Lstat(bucketdir.AttrsPath); err == nil {
+		s.Reader.Sidecars.Store(true)
+	}
+	if _, err := s.Tree.ReadFormat(); err != nil {
+		s.Close()
+		return nil, err
+	}
+	return s, nil
+}
+
+// divide creates the fields of a store, and passes to each field only what it needs.
+func divide(c *Config, root *os.Root, top *osdir.Dir) *Store {
+	t := &bucketdir.Tree{
+		Root: root, Top: top, Path: c.Path, Managed: c.Managed, Sync: c.Sync, Clock: &c.Clock, Versions: &c.Versions,
+		Keeping: &c.Keeping,
+		Like:    bucketdir.Format{Strict: c.StrictNames, Coarse: c.CoarseTimes},
+	}
+	s := &Store{Root: root, Tree: t}
+	s.Reader = &objectfile.Reader{Tree: t, NoXattr: c.NoXattr, Visible: c.Visible}
+	s.Locks = &bucketdir.Locks{Tree: t}
+	s.Staging = &objectfile.Staging{Tree: t, Reader: s.Reader, FileMode: c.FileMode}
+	s.Settings = &Settings{
+		tree: t, locks: s.Locks, staging: s.Staging, locksObjects: &c.LocksObjects, configKeys: c.ConfigKeys,
+	}
+	s.removed = &removed{dirs: &versionDirs{tree: t, base: bucketdir.RemovedPath}, tree: t, reader: s.Reader}
+	s.Noncurrent = &Noncurrent{
+		tree: t, reader: s.Reader, Dirs: &versionDirs{tree: t, base: bucketdir.VersionsPath}, removed: s.removed,
+	}
+	s.Objects = &Objects{
+		tree: t, reader: s.Reader, locks: s.Locks, staging: s.Staging,
+		settings: s.Settings, noncurrent: s.Noncurrent, removed: s.removed,
+	}
+	s.Uploads = &Uploads{tree: t, staging: s.Staging, settings: s.Settings, objects: s.Objects}
+	return s
+}
+
+func openBucketRoot(c *Config) (*os.Root, error) {
+	if !c.Managed {
+		root, err := bucketdir.OpenRoot(c.Path)
+		if err != nil {
+			return nil, err
+		}
+		root, err = osdir.ShareRoot(root)
+		return root, bucketdir.Failure(err)
+	}
+	account, err := bucketdir.OpenRoot(filepath.Dir(c.Path))
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = account.Close() }()
+	root, err := account.OpenRoot(c.Name)
+	if err != nil {
+		return nil, &storage.Error{Code: storage.BucketNotFound, Err: err}
+	}
+	return root, nil
+}
+
+// Close closes the directories. No call may use the store after that.
+func (s *Store) Close() {
+	s.Staging.Close()
+	s.Locks.Close()
+	s.Tree.Top.Close()
+	_ = s.Root.Close()
+}
+
+// isSweepDue reports whether the last sweep was long enough ago. If several calls ask at the same
+// time, it returns true to only one of them.
+func isSweepDue(last *atomic.Int64, now time.Time) bool {
+	before, at := last.Load(), now.UnixNano()
+	return (at < before || at-before >= int64(staleupload.Period)) && last.CompareAndSwap(before, at)
+}
+
+// Sweep removes abandoned uploads, soft-deleted files whose time has ended, and files that killed
+// writers left.
+func (s *Store) Sweep(ctx context.Context) error {
+	s.Uploads.sweepUploads(ctx)
+	s.removed.sweep(ctx)
+	return s.Staging.SweepStaging()
+}

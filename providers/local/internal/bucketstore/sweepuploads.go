@@ -1,0 +1,107 @@
+package bucketstore
+
+import (
+	"context"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/staleupload"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// An uploadSweep discards the multipart uploads that package staleupload regards as abandoned. It
+// never waits: an upload that it cannot examine or remove is left for a later sweep. But a call on
+// an old upload may have to wait while the sweep examines that upload's parts.
+type uploadSweep struct {
+	tree  *bucketdir.Tree
+	now   time.Time
+	rules []storage.LifecycleRule
+}
+
+// sweepUploads discards abandoned uploads. If UploadsPath is not a directory, for example a link to
+// objects, it does nothing.
+func (u *Uploads) sweepUploads(ctx context.Context) {
+	now := u.tree.Clock.Now()
+	u.lastSweep.Store(now.UnixNano())
+	if fi, err := u.tree.Root.Lstat(bucketdir.UploadsPath); err != nil || !fi.IsDir() {
+		return
+	}
+	uploads, err := u.tree.OpenToRead(bucketdir.UploadsPath)
+	if err != nil {
+		return
+	}
+	defer uploads.Close()
+	names, _ := uploads.Names(func(e osdir.Entry) bool { return validUpload(e.Name) })
+	if len(names) == 0 {
+		return
+	}
+	settings, _ := u.settings.Read() // without settings, only the limit of a week applies
+	w := &uploadSweep{tree: u.tree, now: now, rules: settings.Lifecycle}
+	for _, name := range names {
+		if ctx.Err() != nil {
+			return
+		}
+		if w.expire(uploads, name) {
+			_ = u.RemoveUpload(ctx, name)
+		}
+	}
+}
+
+// expire reports whether the directory with this name must be removed. Either expire has just ended
+// the upload by removing its key file, or the directory is the rest of an upload that ended
+// earlier.
+func (w *uploadSweep) expire(uploads *osdir.Dir, name string) bool {
+	m, err := uploads.Stat(name)
+	if err != nil || m.Kind != osdir.KindDir {
+		return false
+	}
+	d, err := w.tree.OpenToRead(uploads.PathOf(name))
+	if err != nil {
+		return false
+	}
+	defer d.Close()
+	key, err := d.Stat(uploadKeyName)
+	switch {
+	case osdir.IsNotExist(err): // a call was interrupted, or BeginParts has not written the key file yet
+		return time.Since(m.Time()) > bucketdir.AbandonedAge
+	case err != nil || key.Kind != osdir.KindFile, w.now.Sub(key.Time()) < staleupload.Day: // too new to expire
+		return false
+	}
+	return w.expireUpload(d, key.Time())
+}
+
+// expireUpload removes the key file of an upload that is expired or idle. It locks the file first,
+// so no call on the upload is in progress. A call that waits for the lock, or begins later, does
+// not find the upload.
+func (w *uploadSweep) expireUpload(d *osdir.Dir, begun time.Time) bool {
+	f, err := d.Edit(uploadKeyName)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = f.Close() }()
+	file := f.OSFile(uploadKeyName)
+	if osdir.TryLock(file) != nil {
+		return false
+	}
+	key, err := readKey(file)
+	if err != nil || !staleupload.Expired(w.rules, string(key), begun, w.now) && !w.idle(d, begun) {
+		return false
+	}
+	return d.Unlink(uploadKeyName) == nil
+}
+
+// idle reports whether no part of the upload was written for staleupload.Idle.
+func (w *uploadSweep) idle(d *osdir.Dir, begun time.Time) bool {
+	old := func(t time.Time) bool { return w.now.Sub(t) >= staleupload.Idle }
+	idle := old(begun)
+	if !idle {
+		return false
+	}
+	err := d.Each(func(e osdir.Entry) bool {
+		m, err := d.Stat(e.Name)
+		idle = err == nil && old(m.Time())
+		return idle
+	})
+	return err == nil && idle
+}

@@ -1,0 +1,153 @@
+package bucketstore
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"io"
+	"os"
+	"strconv"
+	"strings"
+	"sync/atomic"
+
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// uploadKeyName is the file with the object's key, in the directory of an upload. Its time is the
+// time when the upload began. A directory without this file is not an upload.
+const uploadKeyName = "key"
+
+func uploadPath(upload string) string { return bucketdir.UploadsPath + "/" + upload }
+
+const partPrefix = "part-"
+
+func partName(number int) string { return partPrefix + strconv.Itoa(number) }
+
+// ErrUpload is the error for an upload that is not in progress, or that belongs to another key.
+var ErrUpload = argument.Invalid(
+	"upload", "must be in progress and belong to the key",
+	"begin the upload again: it was completed, aborted or discarded after a time without parts",
+)
+
+// uploadEndedError returns ErrUpload. If CheckPlace fails, it returns that error instead.
+func uploadEndedError(t *bucketdir.Tree) error { return cmp.Or[error](t.CheckPlace(), ErrUpload) }
+
+func validUpload(upload string) bool {
+	return len(upload) == 24 && strings.Trim(upload, "0123456789abcdef") == ""
+}
+
+// Uploads manages the multipart uploads in progress, and their parts.
+type Uploads struct {
+	tree     *bucketdir.Tree
+	staging  *objectfile.Staging
+	settings *Settings
+	objects  *Objects
+
+	lastSweep atomic.Int64 // Unix time in nanoseconds
+}
+
+// An OpenUpload is an upload that a call is using. The call holds a shared lock on the key file, so
+// that no sweep discards the upload. Other calls can hold the lock at the same time. A sweep does
+// not wait for the lock.
+type OpenUpload struct {
+	Dir *osdir.Dir
+	Key *os.File
+}
+
+// Use opens an upload to key. The caller must close the result.
+func (u *Uploads) Use(ctx context.Context, key, upload string) (*OpenUpload, error) {
+	if !validUpload(upload) {
+		return nil, ErrUpload
+	}
+	d, err := u.tree.Open(uploadPath(upload))
+	if osdir.IsNoFile(err) {
+		return nil, uploadEndedError(u.tree)
+	}
+	if err != nil {
+		return nil, bucketdir.Failure(err)
+	}
+	f, err := shareKey(ctx, d, key)
+	if err != nil {
+		d.Close()
+		return nil, err
+	}
+	return &OpenUpload{d, f}, nil
+}
+
+// Close ends the use of the upload.
+func (u *OpenUpload) Close() {
+	_ = u.Key.Close()
+	u.Dir.Close()
+}
+
+// shareKey opens and locks the key file, and checks that it contains key. A sweep may have removed
+// the file before it was locked, so shareKey checks that, too.
+func shareKey(ctx context.Context, d *osdir.Dir, key string) (*os.File, error) {
+	opened, err := d.Open(uploadKeyName)
+	if osdir.IsNoFile(err) {
+		return nil, ErrUpload
+	}
+	if err != nil {
+		return nil, bucketdir.Failure(err)
+	}
+	f := opened.OSFile(uploadKeyName)
+	if opened.Meta.Kind != osdir.KindFile {
+		err = ErrUpload
+	} else if err = bucketdir.WaitForLock(ctx, f, osdir.TryShare); err == nil {
+		err = CheckKey(d, f, key)
+	}
+	if err != nil {
+		_ = f.Close()
+		return nil, err
+	}
+	return f, nil
+}
+
+// CheckKey fails with ErrUpload if f, the locked key file in d, contains another key or was
+// removed.
+func CheckKey(d *osdir.Dir, f *os.File, key string) error {
+	of, err := readKey(f)
+	if err != nil {
+		return bucketdir.Failure(err)
+	}
+	if _, err = d.Stat(uploadKeyName); osdir.IsNoFile(err) || err == nil && !bytes.Equal(of, []byte(key)) {
+		return ErrUpload
+	}
+	return bucketdir.Failure(err)
+}
+
+// readKey returns the key in the key file. It reads up to one byte more than the longest key, so
+// that the content of a longer file does not equal any key.
+func readKey(f *os.File) ([]byte, error) {
+	return io.ReadAll(io.NewSectionReader(f, 0, bucketdir.MaxKey+1))
+}
+
+// endUpload ends an upload whose object was placed in the directory target. It flushes the object,
+// and then removes the key file. The caller holds the lock of the key, so that no other call places
+// the object again.
+func (o *Objects) endUpload(upload, target *osdir.Dir) error {
+	if err := o.tree.Flush(target); err != nil {
+		return bucketdir.UnknownOutcome(err)
+	}
+	// On Windows the file may be in use. Then RemoveUpload tries again.
+	_ = o.tree.Root.Remove(upload.Path + "/" + uploadKeyName)
+	return nil
+}
+
+// RemoveUpload removes an upload, and the key file first. So if it is interrupted, or if another
+// call lists the parts meanwhile, no call creates an object from the remaining parts.
+func (u *Uploads) RemoveUpload(ctx context.Context, upload string) error {
+	path := uploadPath(upload)
+	err := osdir.RetryInUse(ctx, func() error { return u.tree.Root.Remove(path + "/" + uploadKeyName) })
+	if err = bucketdir.UnlessAbsent(err); err != nil {
+		return err
+	}
+	err = osdir.RetryInUse(ctx, func() error { return u.tree.Root.RemoveAll(path) })
+	if osdir.IsObstructed(err) { // a call has added a file meanwhile, which a sweep removes
+		return nil
+	}
+	return bucketdir.Failure(err)
+}

@@ -1,0 +1,58 @@
+package bucketstore
+
+import (
+	"context"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/objectfile"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// versionDirs manages a directory for each key that has versions, at BASE/KEY/.omnibucket@. BASE is
+// VersionsPath for noncurrent versions, and RemovedPath for soft-deleted ones.
+type versionDirs struct {
+	tree *bucketdir.Tree
+	base string // the directory that contains the directories of all keys
+}
+
+// Path returns the path of the directory of a key.
+func (v *versionDirs) Path(key string) string {
+	path, _ := v.tree.Names().DirPath(key)
+	return v.base + "/" + path + "/" + bucketdir.VersionsName
+}
+
+// use creates the directory of a key, and calls f with it. If another call removes the directory
+// meanwhile, use starts over.
+func (v *versionDirs) use(ctx context.Context, key string, f func(*osdir.Dir) error) error {
+	path := v.Path(key)
+	return v.tree.Retry(ctx, func() error {
+		if err := v.tree.Mkdirs(path); err != nil {
+			return err
+		}
+		to, err := v.tree.Open(path)
+		if err != nil {
+			return bucketdir.AgainIfGone(err) // another call removed the directory while it was empty
+		}
+		defer v.tree.CloseDir(to)
+		if err = f(to); err == nil {
+			err = v.tree.Flush(to)
+		}
+		return bucketdir.AgainIfGone(err)
+	})
+}
+
+// linkVersion adds a file to a directory of versions, as a hard link.
+func linkVersion(to *osdir.Dir, name string, at objectfile.ObjectFile) error {
+	err := to.Link(name, at.Dir, at.Base)
+	switch {
+	case err == nil, bucketdir.IsExist(err): // an interrupted call may have linked the file before
+		return nil
+	case osdir.IsNotExist(err):
+		return err
+	}
+	return &storage.Error{
+		Code: storage.Unsupported, Err: err,
+		Hint: "use a file system with hard links: versions and soft delete need them",
+	}
+}

@@ -1,0 +1,45 @@
+package objectfile
+
+import (
+	"io"
+	"os"
+
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// A body is a range of an open file. It is an io.ReaderAt, whose offsets count from the start of
+// the range, and an io.WriterTo. If the writer is a socket, the kernel copies the bytes.
+type body struct {
+	*io.SectionReader
+	file *os.File
+}
+
+// NewBody returns a body with a range of f. The parameters from and to are the offsets of the
+// range's start and end. Closing the body closes f. Errors of the body contain key in place of the
+// file's name.
+func NewBody(f *osdir.File, key string, from, to int64) io.ReadCloser {
+	file := f.OSFile(key)
+	return &body{io.NewSectionReader(file, from, to-from), file}
+}
+
+// Close closes the file.
+func (b *body) Close() error { return b.file.Close() }
+
+// WriteTo writes the bytes that have not been read.
+func (b *body) WriteTo(w io.Writer) (int64, error) {
+	file, begin, length := b.Outer()
+	done, err := b.Seek(0, io.SeekCurrent)
+	if err != nil {
+		return 0, err
+	}
+	if _, err := file.(*os.File).Seek(begin+done, io.SeekStart); err != nil {
+		return 0, err
+	}
+	buffer := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buffer)
+	n, err := io.CopyBuffer(w, &io.LimitedReader{R: b.file, N: length - done}, *buffer)
+	if _, seeking := b.Seek(done+n, io.SeekStart); err == nil {
+		err = seeking
+	}
+	return n, err
+}

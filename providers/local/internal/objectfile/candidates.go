@@ -1,0 +1,299 @@
+package objectfile
+
+import (
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// Candidates finds the file of a key's object. The object may have three names: the plain, the
+// alternate and the literal name. After a crash, or because of another program, several of these
+// names may have a file. Then the file with the first of these names, in this order, is the object.
+// So a write first replaces the file with the first possible name, and then removes the others. A
+// removal removes the file with the first name last. The caller holds the lock of the key.
+type Candidates struct {
+	tree    *bucketdir.Tree
+	reader  *Reader
+	staging *Staging
+
+	Location  bucketdir.Location
+	Plain     *osdir.Dir // directory of the plain name; the caller closes it
+	alternate *osdir.Dir
+	literal   *osdir.Dir
+
+	occupied bool       // true if a file with another spelling has the plain name, on a disk that folds case
+	seen     ObjectFile // the last result of Find
+	bare     bool       // true if Adopt has found no visible sidecar
+}
+
+// NewCandidates returns the candidates for the object at l. plain is the directory of its plain
+// name.
+func NewCandidates(s *Staging, l bucketdir.Location, plain *osdir.Dir) *Candidates {
+	return &Candidates{tree: s.Tree, reader: s.Reader, staging: s, Location: l, Plain: plain}
+}
+
+// Close closes the directories that s has opened.
+func (s *Candidates) Close() {
+	if s.alternate != nil && s.alternate != s.Plain {
+		s.tree.CloseDir(s.alternate)
+	}
+	if s.literal != nil {
+		s.tree.CloseDir(s.literal)
+	}
+}
+
+// Find returns the file of the object. If the object does not exist, it returns the zero value.
+func (s *Candidates) Find() (at ObjectFile, err error) {
+	defer func() { s.seen = at }()
+	at, err = s.reader.StatObject(s.Plain, s.Location.Base)
+	if at.Found() && s.tree.Strict.Load() {
+		mine, err := s.reader.hasExactName(at)
+		if err != nil {
+			return ObjectFile{}, err
+		}
+		if !mine {
+			at, s.occupied = ObjectFile{}, true
+		}
+	}
+	if at.Found() || err != nil {
+		return at, err
+	}
+	alternate, err := s.alternateDir()
+	if err != nil {
+		return ObjectFile{}, err
+	}
+	if at, err = s.reader.StatObject(alternate, s.Location.AltBase); at.Found() || err != nil {
+		return at, err
+	}
+	literal, err := s.literalDir()
+	if err != nil {
+		return ObjectFile{}, err
+	}
+	_, base := osdir.Split(s.Location.Literal)
+	return s.reader.StatObject(literal, base)
+}
+
+// alternateDir opens the directory of the alternate name. If the directory does not exist, it
+// returns nil.
+func (s *Candidates) alternateDir() (*osdir.Dir, error) {
+	if s.alternate != nil {
+		return s.alternate, nil
+	}
+	if s.Plain != nil && s.Location.AltDir == s.Plain.Path {
+		s.alternate = s.Plain
+		return s.alternate, nil
+	}
+	var err error
+	s.alternate, err = s.tree.OpenIfThere(s.Location.AltDir)
+	return s.alternate, err
+}
+
+// literalDir opens the directory of the literal name. If no file has that name, it returns nil.
+func (s *Candidates) literalDir() (*osdir.Dir, error) {
+	if s.literal != nil || s.Location.Literal == "" {
+		return s.literal, nil
+	}
+	exact, err := s.tree.ExistsExactly(s.Location.Literal)
+	if err != nil || !exact {
+		return nil, err
+	}
+	path, _ := osdir.Split(s.Location.Literal)
+	s.literal, err = s.tree.Open(path)
+	return s.literal, bucketdir.Failure(err)
+}
+
+// Install renames the staged file to the plain name. If a directory with files has the plain name,
+// Install uses the alternate name. If absent is true, the object must not exist.
+func (s *Candidates) Install(ctx context.Context, st *StagedFile, absent bool) error {
+	if s.occupied {
+		return argument.Invalid(
+			"key", "must not differ only in case from an existing file",
+			"rename the file that differs from the key only in case: this disk folds case",
+		)
+	}
+	err := s.moveInto(ctx, s.Plain, s.Location.Base, st, absent)
+	if osdir.IsObstructed(err) && s.Plain.Rmdir(s.Location.Base) == nil {
+		err = s.moveInto(ctx, s.Plain, s.Location.Base, st, absent)
+	}
+	if osdir.IsObstructed(err) {
+		return s.installAlternate(ctx, st, absent)
+	}
+	if err != nil {
+		return err
+	}
+	if alternate, err := s.alternateDir(); err == nil && alternate != nil {
+		if err := s.removeStale(ctx, s.Plain, alternate, s.Location.AltBase); err != nil {
+			return err
+		}
+	}
+	return s.removeLiteral(ctx, s.Plain)
+}
+
+func (s *Candidates) installAlternate(ctx context.Context, st *StagedFile, absent bool) error {
+	alternate, err := s.MakeAlternateDir()
+	if err != nil {
+		return err
+	}
+	if err := s.moveInto(ctx, alternate, s.Location.AltBase, st, absent); err != nil {
+		return err
+	}
+	if alternate != s.Plain {
+		if err := s.tree.Flush(alternate); err != nil {
+			return bucketdir.UnknownOutcome(err)
+		}
+	}
+	return s.removeLiteral(ctx, alternate)
+}
+
+// MakeAlternateDir opens the directory of the alternate name, and creates it if it does not exist.
+// If another process removes the directory meanwhile, MakeAlternateDir fails with ErrAgain.
+func (s *Candidates) MakeAlternateDir() (*osdir.Dir, error) {
+	alternate, err := s.alternateDir()
+	if alternate != nil || err != nil {
+		return alternate, err
+	}
+	if err := s.tree.Mkdirs(s.Location.AltDir); err != nil {
+		return nil, err
+	}
+	if alternate, err = s.alternateDir(); alternate == nil && err == nil {
+		err = bucketdir.ErrAgain
+	}
+	return alternate, err
+}
+
+// removeLiteral removes the file with the literal name. It flushes as removeStale does.
+func (s *Candidates) removeLiteral(ctx context.Context, filled *osdir.Dir) error {
+	literal, err := s.literalDir()
+	if err != nil || literal == nil {
+		return nil
+	}
+	_, base := osdir.Split(s.Location.Literal)
+	return s.removeStale(ctx, filled, literal, base)
+}
+
+// removeStale removes a file that is no longer the object, and flushes the removal. filled is the
+// directory of the new object, or nil if the object is being removed. removeStale flushes filled
+// first, so that a power failure cannot lose both files. If both files are in one directory, the
+// file system keeps the order.
+func (s *Candidates) removeStale(ctx context.Context, filled, d *osdir.Dir, base string) error {
+	remove := func() error { return osdir.RetryInUse(ctx, func() error { return d.Unlink(base) }) }
+	if !s.tree.Sync || d == filled {
+		_ = remove()
+		return nil
+	}
+	if _, err := d.Stat(base); err != nil {
+		return nil
+	}
+	if filled != nil {
+		if err := filled.Sync(); err != nil {
+			return bucketdir.UnknownOutcome(err)
+		}
+	}
+	if remove() != nil {
+		return nil
+	}
+	return bucketdir.UnknownOutcome(d.Sync())
+}
+
+// moveInto renames the staged file. If absent is true, it uses a hard link instead, which fails if
+// the name exists: another program, such as an editor, may create the file in spite of the key's
+// lock. If a directory has the name, the error satisfies osdir.IsObstructed.
+func (s *Candidates) moveInto(ctx context.Context, to *osdir.Dir, base string, st *StagedFile, absent bool) error {
+	if absent {
+		err := to.Link(base, st.Dir, st.Name)
+		if err == nil {
+			_ = st.Dir.Unlink(st.Name)
+			st.MarkPlaced()
+			return nil
+		}
+		if bucketdir.IsExist(err) {
+			if at, err := s.reader.StatObject(to, base); err != nil || at.Found() {
+				return errors.Join(err, storage.PreconditionFailed)
+			}
+		}
+		// Either the file system has no hard links, or the existing file is not an object, such as
+		// a broken symbolic link. Find has checked under the lock that there is no object, so a
+		// rename is right.
+	}
+	if s.exchange(to, base, st) {
+		return nil
+	}
+	err := s.staging.Place(ctx, to, base, st)
+	if osdir.IsObstructed(err) {
+		return err
+	}
+	return bucketdir.Failure(err)
+}
+
+// exchange replaces a file by swapping two names. After a rename over an existing file, ext4
+// flushes the new data immediately, which costs several times as much as everything else. If
+// Config.NoSync is not set, the data is flushed already, and exchange does nothing. It reports
+// whether it has replaced the file.
+func (s *Candidates) exchange(to *osdir.Dir, base string, st *StagedFile) bool {
+	if s.tree.Sync || s.seen.Dir != to || s.seen.Base != base {
+		return false
+	}
+	if to.Exchange(base, st.Dir, st.Name) != nil {
+		return false
+	}
+	if err := st.Dir.Unlink(st.Name); err != nil && to.Exchange(base, st.Dir, st.Name) == nil {
+		return false // another program has created a directory with that name
+	}
+	st.MarkPlaced()
+	return true
+}
+
+// Remove removes the object that Find has found. It first removes the other files that would
+// otherwise become the object. The caller must flush the plain directory.
+func (s *Candidates) Remove(ctx context.Context) error {
+	if err := s.RemoveOthers(ctx); err != nil {
+		return err
+	}
+	if s.Plain == nil || s.occupied {
+		return nil
+	}
+	if at, err := s.reader.StatObject(s.Plain, s.Location.Base); err != nil || !at.Found() {
+		return err
+	}
+	return bucketdir.UnlessAbsent(osdir.RetryInUse(ctx, func() error { return s.Plain.Unlink(s.Location.Base) }))
+}
+
+// RemoveOthers removes the files of the object that do not have its plain name, and flushes the
+// removal.
+func (s *Candidates) RemoveOthers(ctx context.Context) error {
+	if err := s.removeLiteral(ctx, nil); err != nil {
+		return err
+	}
+	if alternate, err := s.alternateDir(); err == nil && alternate != nil {
+		err := osdir.RetryInUse(ctx, func() error { return alternate.Unlink(s.Location.AltBase) })
+		if err == nil && alternate != s.Plain {
+			err = s.tree.Flush(alternate)
+		}
+		if err := bucketdir.UnlessAbsent(err); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Restore makes a noncurrent version in d the current object. The key must have no current object.
+func (s *Candidates) Restore(ctx context.Context, d *osdir.Dir, version string) error {
+	if err := s.Install(ctx, &StagedFile{Dir: d, Name: version}, false); err != nil {
+		return err
+	}
+	if err := errors.Join(s.tree.Flush(s.Plain), s.tree.Flush(d)); err != nil {
+		return bucketdir.UnknownOutcome(err)
+	}
+	if !s.reader.WritesVisible() {
+		return nil
+	}
+	at, err := s.Find()
+	if err != nil || !at.Found() {
+		return bucketdir.UnknownOutcome(err)
+	}
+	return s.RewriteVisible(ctx, at)
+}

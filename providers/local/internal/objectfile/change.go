@@ -1,0 +1,110 @@
+package objectfile
+
+import (
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// ChangeCurrent changes the attributes of the current object. It removes the object's visible
+// sidecar before, and writes a new one afterwards.
+func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, change func(*Attrs) error) error {
+	if err := s.adoptVisible(ctx, current); err != nil && !osdir.IsNoFile(err) {
+		return bucketdir.Failure(err)
+	}
+	f, err := current.Dir.Open(current.Base)
+	if osdir.IsNoFile(err) {
+		return s.tree.NotFoundError()
+	}
+	if err != nil {
+		return bucketdir.Failure(err)
+	}
+	defer func() { _ = f.Close() }()
+	var visible *StagedFile
+	defer func() {
+		if visible != nil {
+			s.staging.Discard(visible)
+		}
+	}()
+	err = s.staging.ChangeFile(ctx, f, change, func(a *Attrs) (err error) {
+		if s.reader.WritesVisible() {
+			if visible, err = s.staging.StageVisible(ctx, a, f.Meta); err != nil {
+				return err
+			}
+		}
+		return s.DropVisible(ctx)
+	})
+	if err != nil || visible == nil {
+		return err
+	}
+	return s.PutVisible(ctx, visible)
+}
+
+// ChangeFile changes the attributes of a file. If before is not nil, ChangeFile calls it
+// immediately before it replaces the attributes.
+func (s *Staging) ChangeFile(
+	ctx context.Context, f *osdir.File, change func(*Attrs) error, before func(*Attrs) error,
+) error {
+	a, err := s.Reader.AttrsOfFile(f)
+	if err != nil {
+		return err
+	}
+	if a == nil { // a file of another program has no attributes
+		a = &Attrs{}
+	}
+	if err := change(a); err != nil {
+		return err
+	}
+	a.fit(f.Meta)
+	if before != nil {
+		if err := before(a); err != nil {
+			return err
+		}
+	}
+	return s.replaceAttrs(ctx, f, a)
+}
+
+// fit sets the size and time in the attributes to those of the file. If another program has changed
+// the file, fit also removes the checksum and the revision, which are no longer right.
+func (a *Attrs) fit(m osdir.Meta) {
+	if !a.Matches(m) {
+		a.CRC32C, a.Unique, a.Size, a.MTime = storage.CRC32C{}, "", m.Size, m.MTime
+	}
+}
+
+// replaceAttrs atomically replaces the attributes of a visible file. If a sidecar is no longer
+// needed, it remains, because a reader may be about to read it.
+func (s *Staging) replaceAttrs(ctx context.Context, f *osdir.File, a *Attrs) error {
+	value := a.Encode()
+	if !s.Reader.NoXattr && f.SetXattr(value) == nil {
+		return s.syncAttrs(f)
+	}
+	w, err := s.Dir(ctx)
+	if err != nil {
+		return err
+	}
+	if err := s.writeSidecar(&StagedFile{Dir: w.Dir, Meta: f.Meta}, value); err != nil {
+		return err
+	}
+	if s.Reader.NoXattr {
+		return nil
+	}
+	old, err := f.Xattr()
+	if old == nil || errors.Is(err, errors.ErrUnsupported) {
+		return nil
+	}
+	if err := f.RemoveXattr(); err != nil { // the old attribute takes precedence until it is removed
+		return bucketdir.Failure(err)
+	}
+	return s.syncAttrs(f)
+}
+
+func (s *Staging) syncAttrs(f *osdir.File) error {
+	if !s.Tree.Sync {
+		return nil
+	}
+	return bucketdir.UnknownOutcome(f.Sync())
+}

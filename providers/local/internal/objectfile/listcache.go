@@ -1,0 +1,132 @@
+package objectfile
+
+import (
+	"context"
+	"slices"
+	"sort"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// A listCache keeps windows, which are sorted parts of directories. Without it, each page of a
+// large directory would have to read the whole directory again. A window is valid while the time of
+// its directory does not change. If the directory was changed just before it was read, the window
+// is not kept. A second change in the same tick of the kernel's clock would not change the time.
+type listCache struct {
+	mu    sync.Mutex
+	Items []cachedWindow // most recently used last
+	size  int
+}
+
+type cachedWindow struct {
+	key    windowKey
+	meta   osdir.Meta // stat result of the directory when it was read
+	window window
+}
+
+// A windowKey identifies a window by its directory and by the prefix of its names.
+type windowKey struct {
+	path, match string
+	noncurrent  bool
+}
+
+const (
+	MinCached   = 512     // number of names; a smaller directory is not cached, because reading it is fast
+	maxCached   = 1 << 18 // number of entries in total; each window counts as its entries plus MinCached
+	fresh       = 50 * time.Millisecond
+	coarseFresh = 5 * time.Second
+)
+
+// find returns the part of a cached window from a name to the end of the window. The parameter from
+// is that name, in the form of window.from.
+func (c *listCache) find(key windowKey, m osdir.Meta, from string) (window, bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for i, item := range c.Items {
+		if item.key != key || item.meta != m {
+			continue
+		}
+		w := item.window
+		segment, isDir := strings.CutSuffix(from, "/")
+		start, startIsDir := strings.CutSuffix(w.from, "/")
+		if compareSegments(segment, isDir, start, startIsDir) < 0 {
+			continue
+		}
+		first := sort.Search(len(w.entries), func(i int) bool { return !before(w.entries[i], from) })
+		if first == len(w.entries) && !w.whole {
+			continue
+		}
+		c.Items = append(append(c.Items[:i:i], c.Items[i+1:]...), item)
+		return window{entries: w.entries[first:], from: from, whole: w.whole}, true
+	}
+	return window{}, false
+}
+
+func (c *listCache) add(item cachedWindow) {
+	if item.window.names < MinCached {
+		return
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.Items = slices.DeleteFunc(c.Items, func(other cachedWindow) bool {
+		if other.key != item.key {
+			return false
+		}
+		c.size -= other.size()
+		return true
+	})
+	c.Items, c.size = append(c.Items, item), c.size+item.size()
+	for c.size > maxCached && len(c.Items) > 1 {
+		c.size -= c.Items[0].size()
+		c.Items = slices.Delete(c.Items, 0, 1)
+	}
+}
+
+// Forget drops all windows.
+func (c *listCache) Forget() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.Items, c.size = nil, 0
+}
+
+func (w *cachedWindow) size() int { return MinCached + len(w.window.entries) }
+
+// windowOf returns a window from the cache. If the cache does not have it, windowOf reads it with
+// readWindow.
+func (r *Reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent bool, from, match string) (window, error) {
+	if len(dirs) != 1 {
+		return r.readWindow(ctx, dirs, noncurrent, from, match)
+	}
+	key, begun := windowKey{dirs[0].Path, match, noncurrent}, time.Now()
+	m, err := dirs[0].StatSelf()
+	if err != nil {
+		return window{}, bucketdir.Failure(err)
+	}
+	if w, ok := r.Cache.find(key, m, from); ok {
+		return w, nil
+	}
+	w, err := r.readWindow(ctx, dirs, noncurrent, from, match)
+	if err != nil {
+		return w, err
+	}
+	settled := fresh
+	if r.Tree.Coarse.Load() {
+		settled = coarseFresh
+	}
+	if begun.Sub(m.Time()) > settled && !w.nested() {
+		r.Cache.add(cachedWindow{key, m, w})
+	}
+	return w, nil
+}
+
+// nested reports whether some entries of w come from other directories, or may come from them after
+// a change. The time of the directory does not show changes in those directories.
+func (w window) nested() bool {
+	return w.chunks || slices.ContainsFunc(w.entries, func(e entry) bool {
+		return e.diskName != nil && len(e.diskName.also) > 0
+	})
+}

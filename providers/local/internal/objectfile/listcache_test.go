@@ -1,0 +1,16 @@
+package objectfile
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestTheWindowsOfDirectoriesHaveABound(t *testing.T) {
+	var c listCache
+	for i := range 3 * maxCached / MinCached {
+		c.add(cachedWindow{key: windowKey{match: fmt.Sprint(i)}, window: window{names: MinCached, whole: true}})
+	}
+	require.Len(t, c.Items, maxCached/MinCached)
+}

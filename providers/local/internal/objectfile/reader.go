@@ -1,0 +1,146 @@
+// Package objectfile handles the files of objects, with their attributes and revisions. It finds
+// such files, writes them under hidden names, renames them to their places, and lists them in the
+// order of their keys. Package bucketstore decides which files a bucket keeps.
+package objectfile
+
+import (
+	"sync/atomic"
+
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// A Reader finds and describes files of objects.
+type Reader struct {
+	Tree    *bucketdir.Tree
+	NoXattr bool // for tests: no extended attributes
+	Visible bool // Config.Sidecars
+
+	Cache    listCache
+	Sidecars atomic.Bool // true if sidecars may exist
+}
+
+// An ObjectFile is the file of an object, by directory and name. The zero value means that the
+// object does not exist.
+type ObjectFile struct {
+	Dir  *osdir.Dir
+	Base string
+	Meta osdir.Meta // stat result of the file itself, not of a symbolic link's target
+}
+
+// Found reports whether the file exists.
+func (s ObjectFile) Found() bool { return s.Dir != nil }
+
+// StatObject returns the file with the name base in d. If d is nil, or if that file does not exist
+// or is not an object, it returns the zero value.
+func (r *Reader) StatObject(d *osdir.Dir, base string) (ObjectFile, error) {
+	if d == nil {
+		return ObjectFile{}, nil
+	}
+	m, err := d.Stat(base)
+	if err == nil && m.Kind == osdir.KindLink {
+		m, err = r.Tree.StatTarget(d, base)
+	}
+	if osdir.IsNoFile(err) || err == nil && m.Kind != osdir.KindFile {
+		return ObjectFile{}, nil
+	}
+	if err != nil {
+		return ObjectFile{}, bucketdir.Failure(err)
+	}
+	return ObjectFile{d, base, m}, nil
+}
+
+// On a disk that folds case, opening a name may open a file with another spelling. Files that this
+// package has written cannot be confused that way. For files of other programs, the functions below
+// read the directories to check the spelling.
+
+// hasExactName reports whether the file was created with exactly this spelling of its name.
+func (r *Reader) hasExactName(at ObjectFile) (bool, error) {
+	f, err := at.Dir.Open(at.Base)
+	if err != nil {
+		return false, bucketdir.UnlessAbsent(err)
+	}
+	defer func() { _ = f.Close() }()
+	return r.fileHasExactName(f, at.Dir.PathOf(at.Base))
+}
+
+func (r *Reader) fileHasExactName(f *osdir.File, path string) (bool, error) {
+	a, err := r.AttrsOfFile(f)
+	if err != nil || a != nil {
+		return a != nil, err
+	}
+	return r.Tree.ExistsExactly(path)
+}
+
+// IsStillCurrent reports whether a file without attributes is still the object. If it is not, its
+// sidecar may have been removed together with the object, and the caller must read the new file.
+func (r *Reader) IsStillCurrent(l bucketdir.Location, f *osdir.File) bool {
+	again, err := r.OpenCurrent(l)
+	if err != nil || again == nil {
+		return false
+	}
+	defer func() { _ = again.Close() }()
+	return again.Meta.Ino == f.Meta.Ino && again.Meta.MTime == f.Meta.MTime && again.Meta.Size == f.Meta.Size
+}
+
+// OpenCurrent opens the current object. If the object does not exist, it returns nil. It tries the
+// plain name and then the alternate name. Then it tries both again, because a write may have moved
+// the object back to the plain name in between.
+func (r *Reader) OpenCurrent(l bucketdir.Location) (*osdir.File, error) {
+	for range 2 {
+		f, err := r.OpenIn(l.Dir, l.Base)
+		if f != nil && r.Tree.Strict.Load() {
+			if mine, err := r.fileHasExactName(f, osdir.Join(l.Dir, l.Base)); err != nil || !mine {
+				_ = f.Close()
+				if err != nil {
+					return nil, err
+				}
+				f = nil
+			}
+		}
+		if f != nil || err != nil {
+			return f, err
+		}
+		if f, err = r.OpenIn(l.AltDir, l.AltBase); f != nil || err != nil {
+			return f, err
+		}
+	}
+	if l.Literal == "" {
+		return nil, nil
+	}
+	if exact, err := r.Tree.ExistsExactly(l.Literal); err != nil || !exact {
+		return nil, err
+	}
+	return r.OpenIn(osdir.Split(l.Literal))
+}
+
+// OpenIn opens a regular file. If no regular file has the name, it returns nil.
+func (r *Reader) OpenIn(path, base string) (*osdir.File, error) {
+	r.Tree.Opening(path)
+	f, err := r.Tree.Top.Open(osdir.Join(path, base))
+	if osdir.IsNoFile(err) || osdir.IsNoReader(err) {
+		return nil, nil
+	}
+	if err != nil {
+		return nil, bucketdir.Failure(err)
+	}
+	if f.Meta.Kind != osdir.KindFile {
+		_ = f.Close()
+		return nil, nil
+	}
+	return f, nil
+}
+
+// statCurrent finds the file of an object without the lock of the key.
+func (r *Reader) statCurrent(key string) (ObjectFile, error) {
+	l, ok := r.Tree.Names().Locate(key)
+	if !ok {
+		return ObjectFile{}, nil
+	}
+	f, err := r.OpenCurrent(l)
+	if f == nil || err != nil {
+		return ObjectFile{}, err
+	}
+	defer func() { _ = f.Close() }()
+	return ObjectFile{Dir: r.Tree.Top, Meta: f.Meta}, nil
+}

@@ -1,0 +1,47 @@
+package objectfile
+
+import (
+	"strconv"
+
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// A Tag has the ETag and the revision that callers receive, in one string: "REVISION"local:REVISION.
+//
+// The revision consists of the inode, the time of the write in nanoseconds and the size. A listing
+// obtains all of them from the stat that it needs anyway. The revision is unique for each write,
+// because a write creates a new file and sets its time (see bucketdir.Clock). If an inode is
+// reused, the time differs. The revision does not contain the change time (ctime), because renaming
+// or linking a file changes it. It does not contain the device, because the device's number may
+// change with a reboot.
+type Tag string
+
+const revisionTag = bucketdir.Provider + ":"
+
+// MakeTag returns the tag of a file, from its stat result. The times of the disk must be precise
+// enough.
+func MakeTag(m osdir.Meta) Tag {
+	b := make([]byte, 0, 112)
+	b = append(b, '"')
+	b = strconv.AppendUint(b, m.Ino, 16)
+	b = append(b, '-')
+	b = strconv.AppendUint(b, uint64(m.MTime), 16)
+	b = append(b, '-')
+	b = strconv.AppendUint(b, uint64(m.Size), 16)
+	revision := b[1:]
+	b = append(b, '"')
+	b = append(b, revisionTag...)
+	return Tag(append(b, revision...))
+}
+
+func (t Tag) split() (etag, revision string) {
+	n := (len(t) - len(revisionTag) + 2) / 2
+	return string(t[:n]), string(t[n:])
+}
+
+// Revision returns the revision in the tag.
+func (t Tag) Revision() string {
+	_, revision := t.split()
+	return revision
+}

@@ -1,0 +1,64 @@
+package objectfile
+
+import (
+	"cmp"
+	"io/fs"
+	"runtime"
+	"strconv"
+
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// sidecarPath returns the path of an object's sidecar, a file with the object's attributes.
+// Sidecars are needed if the file system has no extended attributes, or only shorter ones. The name
+// is the inode of the object, so that the object can be renamed without the sidecar. The name does
+// not contain the device, whose number may change when the disk is mounted again. A sidecar is
+// written before the object is visible, and removed after the object. The sidecar counts only if
+// the size and time in it are those of the object's file.
+func sidecarPath(m osdir.Meta) string {
+	return bucketdir.AttrsPath + "/" + strconv.FormatUint(m.Ino, 16)
+}
+
+// writeSidecar writes the sidecar of a file that is not visible yet.
+func (s *Staging) writeSidecar(st *StagedFile, value []byte) error {
+	s.Reader.Sidecars.Store(true)
+	mode := fs.FileMode(st.Meta.Mode & 0o666) // the attributes must be as private as the object
+	mode = cmp.Or(mode, 0o666)                // Windows has no modes
+	err := s.Tree.ReplaceFile(sidecarPath(st.Meta), st.Dir.Path, value, mode)
+	if !osdir.IsNotExist(err) {
+		return err
+	}
+	if err := s.Tree.Mkdirs(bucketdir.AttrsPath); err != nil {
+		return err
+	}
+	if err := s.Tree.SyncDir(bucketdir.Reserved); err != nil { // needed even if another process created the directory
+		return err
+	}
+	return s.Tree.ReplaceFile(sidecarPath(st.Meta), st.Dir.Path, value, mode)
+}
+
+// HoldInode opens a file that is about to lose its name, so that its inode is not reused until
+// release is called. After the file has lost its name, its sidecar is removed by the number of the
+// inode. If the inode were reused before, the sidecar of another file could be removed. On Windows,
+// HoldInode does nothing: numbers are not reused, and an open file could not be removed.
+func (r *Reader) HoldInode(at ObjectFile) (release func()) {
+	if !at.Found() || !r.Sidecars.Load() || runtime.GOOS == "windows" {
+		return func() {}
+	}
+	f, err := at.Dir.Open(at.Base)
+	if err != nil {
+		return func() {}
+	}
+	return func() { _ = f.Close() }
+}
+
+// DropSidecar removes the sidecar of a file whose object was replaced or removed. If the file has a
+// second hard link, from another program or a crash, the file under that name needs the sidecar,
+// and the sidecar remains. A sidecar without a file does no harm, because it never describes
+// another file.
+func (r *Reader) DropSidecar(m osdir.Meta) {
+	if m.Ino != 0 && m.Links < 2 && r.Sidecars.Load() {
+		_ = r.Tree.Root.Remove(sidecarPath(m))
+	}
+}

@@ -1,0 +1,242 @@
+package objectfile
+
+import (
+	"context"
+	"io"
+	"io/fs"
+	"os"
+	"strconv"
+	"sync"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// A StagedFile is a file that is not visible yet. Seal completes it, and Place makes it visible.
+type StagedFile struct {
+	Dir   *osdir.Dir
+	Name  string
+	File  *osdir.File // nil after Seal
+	Attrs Attrs
+	Meta  osdir.Meta
+	// Visible is the sealed file of its visible sidecar, or nil.
+	Visible *StagedFile
+	// Held is not nil if the staged file is one that parts of an upload share. Then it is the open
+	// file with a lock, which excludes the writers of parts. Discard does not remove such a file.
+	Held *os.File
+	// Upload is the directory of the upload whose parts the file contains, or nil. Placing the file
+	// ends the upload.
+	Upload *osdir.Dir
+}
+
+// Stage creates an empty staged file.
+func (s *Staging) Stage(ctx context.Context) (*StagedFile, error) {
+	var st *StagedFile
+	err := s.Tree.Retry(ctx, func() error {
+		w, err := s.Dir(ctx)
+		if err != nil {
+			return err
+		}
+		st = &StagedFile{Dir: w.Dir, Name: strconv.FormatUint(w.last.Add(1), 36)}
+		if st.File, err = w.Dir.Create(st.Name); osdir.IsNotExist(err) {
+			s.dropStagingDir(w)
+		}
+		return bucketdir.AgainIfGone(err)
+	})
+	if err != nil {
+		return nil, err
+	}
+	if s.FileMode != 0 {
+		if err := st.File.SetMode(s.FileMode); err != nil {
+			s.Discard(st)
+			return nil, bucketdir.Failure(err)
+		}
+	}
+	return st, nil
+}
+
+var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
+
+// flushStep is the number of bytes after which the disk begins to write, while more bytes arrive.
+const flushStep = 8 << 20
+
+// Fill writes the whole body to f. If reading the body fails, Fill returns that error unchanged.
+func (s *Staging) Fill(ctx context.Context, f *osdir.File, body io.Reader) error {
+	buffer := copyBuffers.Get().(*[]byte)
+	defer copyBuffers.Put(buffer)
+	unflushed := 0
+	for idle := 0; ; {
+		if err := bucketdir.Interrupted(ctx); err != nil {
+			return err
+		}
+		n, err := body.Read(*buffer)
+		if n > 0 {
+			if _, err := f.Write((*buffer)[:n]); err != nil {
+				return bucketdir.Failure(err)
+			}
+		}
+		if err == io.EOF {
+			return nil
+		}
+		if err != nil {
+			return err
+		}
+		if idle++; n > 0 {
+			idle = 0
+		} else if idle == 100 {
+			return io.ErrNoProgress
+		}
+		if unflushed += n; s.Tree.Sync && unflushed >= flushStep {
+			osdir.StartFlush(f)
+			unflushed = 0
+		}
+	}
+}
+
+// Finish completes a staged file as Seal does, but without attributes.
+func (s *Staging) Finish(st *StagedFile) (err error) {
+	if st.Meta, err = st.File.Stat(); err != nil {
+		return bucketdir.Failure(err)
+	}
+	return s.flush(st)
+}
+
+// KeepMode sets the mode of a sealed file to the mode of the file that it replaces. If another user
+// owns the old file, that user could have chosen any mode. Then the mode permits no more than the
+// mode of a new file.
+func (s *Staging) KeepMode(st *StagedFile, old ObjectFile) error {
+	mode := old.Meta.Mode
+	if old.Meta.UID != st.Meta.UID {
+		mode = mode&st.Meta.Mode | 0o600
+	}
+	if !old.Found() || mode == st.Meta.Mode {
+		return nil
+	}
+	f, err := st.Dir.Open(st.Name)
+	if err != nil {
+		return s.Tree.StagedFileError(err)
+	}
+	defer func() { _ = f.Close() }() // the error does not matter, because nothing was written
+	if err := f.SetMode(mode); err != nil {
+		return bucketdir.Failure(err)
+	}
+	if s.Reader.Sidecars.Load() { // ignore the error: a file system without modes refuses the change
+		_ = s.Tree.Root.Chmod(sidecarPath(st.Meta), fs.FileMode(mode&0o666))
+	}
+	if s.Tree.Sync {
+		return bucketdir.Failure(f.Sync())
+	}
+	return nil
+}
+
+// Discard removes a staged file. If the file was placed, Discard only closes it.
+func (s *Staging) Discard(st *StagedFile) {
+	if st.File != nil {
+		_ = st.File.Close()
+		st.File = nil
+	}
+	if st.Visible != nil {
+		s.Discard(st.Visible)
+	}
+	if st.Name != "" {
+		s.Reader.DropSidecar(st.Meta)
+	}
+	if st.Held != nil {
+		_ = st.Held.Close()
+	} else if st.Name != "" {
+		_ = st.Dir.Unlink(st.Name)
+	}
+}
+
+// Place renames a staged file to base in the directory to. If that directory was removed meanwhile,
+// Place fails with ErrAgain.
+func (s *Staging) Place(ctx context.Context, to *osdir.Dir, base string, st *StagedFile) error {
+	err := osdir.RetryInUse(ctx, func() error { return to.Rename(base, st.Dir, st.Name) })
+	if err == nil {
+		st.MarkPlaced()
+		return nil
+	}
+	if !osdir.IsNotExist(err) {
+		return err
+	}
+	if _, err := st.Dir.Stat(st.Name); err != nil {
+		return s.Tree.StagedFileError(err)
+	}
+	return bucketdir.ErrAgain
+}
+
+// MarkPlaced records that the file was renamed, so that Discard does not remove it.
+func (st *StagedFile) MarkPlaced() { st.Name = "" }
+
+// Append appends n bytes of the file from, beginning at offset. The kernel copies them if it can.
+func (st *StagedFile) Append(ctx context.Context, from *os.File, offset, n int64) error {
+	if _, err := from.Seek(offset, io.SeekStart); err != nil {
+		return bucketdir.Failure(err)
+	}
+	const step = 64 << 20 // bytes between two checks of ctx
+	for n > 0 {
+		if err := bucketdir.Interrupted(ctx); err != nil {
+			return err
+		}
+		copied, err := io.CopyN(st.File.OSFile(st.Name), from, min(n, step))
+		n -= copied
+		if err == io.EOF {
+			return storage.Changed // another program has truncated the file
+		}
+		if err != nil {
+			return bucketdir.Failure(err)
+		}
+	}
+	return nil
+}
+
+// Seal completes a staged file: it sets the attributes, flushes the file unless Config.NoSync is
+// set, and closes it. After that, the file can be placed.
+func (s *Staging) Seal(st *StagedFile) error {
+	if err := s.stamp(st); err != nil {
+		return err
+	}
+	return s.flush(st)
+}
+
+// flush flushes the file, unless Config.NoSync is set, and closes it.
+func (s *Staging) flush(st *StagedFile) error {
+	if s.Tree.Sync {
+		if err := st.File.Sync(); err != nil {
+			return bucketdir.Failure(err)
+		}
+	}
+	err := st.File.Close()
+	st.File = nil
+	return bucketdir.Failure(err)
+}
+
+// stamp sets the time of the file and then its attributes, which contain the time.
+func (s *Staging) stamp(st *StagedFile) (err error) {
+	if err := st.File.SetTime(st.Dir, st.Name, s.Tree.Clock.Next()); err != nil {
+		return s.Tree.StagedFileError(err)
+	}
+	if st.Meta, err = st.File.Stat(); err != nil {
+		return bucketdir.Failure(err)
+	}
+	a := &st.Attrs
+	a.Size, a.MTime = st.Meta.Size, st.Meta.MTime
+	if s.Tree.Coarse.Load() {
+		a.Unique = bucketdir.RandomName()
+	}
+	value := a.Encode()
+	if !s.Reader.NoXattr && st.File.SetXattr(value) == nil {
+		return nil
+	}
+	return s.Tree.StagedFileError(s.writeSidecar(st, value))
+}
+
+// Restamp gives a sealed file a new time, which is later than the parameter after.
+func (s *Staging) Restamp(st *StagedFile, after int64) (err error) {
+	if st.File, err = st.Dir.Edit(st.Name); err != nil {
+		return s.Tree.StagedFileError(err)
+	}
+	s.Tree.Clock.Advance(after)
+	return s.Seal(st)
+}

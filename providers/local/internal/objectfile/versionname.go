@@ -1,0 +1,71 @@
+package objectfile
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// deletedSuffix ends the version of a delete marker. A delete marker is an empty file among the
+// noncurrent versions. The digits before the suffix are the time of the removal, which is later
+// than the times of all older versions.
+const deletedSuffix = "-marker"
+
+// IsMarker reports whether version is the version of a delete marker.
+func IsMarker(version string) bool { return strings.HasSuffix(version, deletedSuffix) }
+
+// VersionTime returns the time in a valid version, as Unix time in nanoseconds.
+func VersionTime(version string) int64 {
+	digits, _, _ := strings.Cut(version, "-")
+	at, _ := strconv.ParseUint(digits, 16, 64)
+	return int64(at)
+}
+
+// VersionOf returns the version of the file with the stat result m.
+func VersionOf(m osdir.Meta) string {
+	b := append(appendTime(make([]byte, 0, 34), m.MTime), '-')
+	return string(strconv.AppendUint(b, m.Ino, 16))
+}
+
+// MarkerOf returns the version of a delete marker. The parameter at is the time of the marker, in
+// nanoseconds.
+func MarkerOf(at int64) string {
+	return string(append(appendTime(make([]byte, 0, 34), at), deletedSuffix...))
+}
+
+func appendTime(b []byte, at int64) []byte {
+	digits := strconv.FormatUint(uint64(at), 16)
+	b = append(b, "0000000000000000"[len(digits):]...)
+	return append(b, digits...)
+}
+
+// errVersion is the error for a version that this package cannot have returned.
+var errVersion = argument.Invalid("version", "must be one that this bucket returned", "")
+
+// CheckVersion fails with InvalidArgument if version does not have the form of a version. It
+// accepts "".
+func CheckVersion(version string) error {
+	if version != "" && !ValidVersion(version) {
+		return errVersion
+	}
+	return nil
+}
+
+// ValidVersion reports whether version has the form of a file's version or of a delete marker's.
+func ValidVersion(version string) bool {
+	digits, ino, ok := strings.Cut(version, "-")
+	if !ok || len(digits) != 16 {
+		return false
+	}
+	at, err := strconv.ParseUint(digits, 16, 64)
+	if err != nil {
+		return false
+	}
+	if IsMarker(version) {
+		return MarkerOf(int64(at)) == version
+	}
+	number, err := strconv.ParseUint(ino, 16, 64)
+	return err == nil && VersionOf(osdir.Meta{MTime: int64(at), Ino: number}) == version
+}

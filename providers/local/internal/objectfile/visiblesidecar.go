@@ -1,0 +1,233 @@
+package objectfile
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"io"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// A visibleSidecar is a file beside an object with the object's attributes, which zip, tar and cp
+// -r also copy. photo.jpg has the sidecar .omnibucket~photo.jpg. Only some buckets have them; see
+// WritesVisible. A sidecar is read only if the object has no other attributes, or if the disk loses
+// them. A sidecar counts only if the size that is stored in it is the size of the object.
+//
+// A sidecar is removed before the object is replaced, and written again afterwards. If the process
+// is killed in between, the object has no sidecar, but never a wrong one.
+type visibleSidecar struct {
+	ContentType        string            `json:"contentType,omitempty"`
+	ContentEncoding    string            `json:"contentEncoding,omitempty"`
+	ContentDisposition string            `json:"contentDisposition,omitempty"`
+	ContentLanguage    string            `json:"contentLanguage,omitempty"`
+	CacheControl       string            `json:"cacheControl,omitempty"`
+	StorageClass       string            `json:"storageClass,omitempty"`
+	Metadata           map[string]string `json:"metadata,omitempty"`
+	PublicRead         bool              `json:"publicRead,omitempty"`
+	Tags               map[string]string `json:"tags,omitempty"`
+	RetentionMode      string            `json:"retentionMode,omitempty"`
+	RetainUntil        time.Time         `json:"retainUntil,omitzero"`
+	LegalHold          bool              `json:"legalHold,omitempty"`
+	CRC32C             storage.CRC32C    `json:"crc32c,omitzero"`
+	Size               int64             `json:"size"`
+	Modified           time.Time         `json:"modified"`
+}
+
+// WritesVisible reports whether writes also write visible sidecars.
+func (r *Reader) WritesVisible() bool { return r.Visible || r.Forgets() }
+
+// Forgets reports whether files may have other inodes after the disk is mounted again. That is so
+// on FAT and exFAT, whose times are coarse, and which have no extended attributes. Then a sidecar that is
+// named by its inode may be lost. It may even be mistaken for the sidecar of another file with the
+// same size and time.
+func (r *Reader) Forgets() bool { return r.Tree.Coarse.Load() && r.Sidecars.Load() }
+
+// VisibleOr returns the attributes in the visible sidecar, with the revision from the parameter
+// own. If the object has no visible sidecar, VisibleOr returns own, which may be nil.
+func (r *Reader) VisibleOr(own *Attrs, l bucketdir.Location, m osdir.Meta) (*Attrs, error) {
+	a, err := r.visibleAttrs(l, m)
+	if a == nil || err != nil {
+		return own, err
+	}
+	if own != nil {
+		a.Unique = own.Unique
+	}
+	return a, nil
+}
+
+const maxVisible = 1 << 20 // bytes; this package writes only smaller sidecars
+
+// StageVisible writes the visible sidecar of an object as a staged file. The sidecar gets the mode
+// from the parameter like, which is the stat result of a file.
+func (s *Staging) StageVisible(ctx context.Context, a *Attrs, like osdir.Meta) (*StagedFile, error) {
+	text, err := json.MarshalIndent(visibleSidecar{
+		ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, ContentDisposition: a.ContentDisposition,
+		ContentLanguage: a.ContentLanguage, CacheControl: a.CacheControl, StorageClass: a.StorageClass,
+		Metadata:   a.Metadata,
+		PublicRead: a.PublicRead, Tags: a.Tags, RetentionMode: string(a.Retention.Mode), RetainUntil: a.Retention.Until,
+		LegalHold: a.LegalHold,
+		CRC32C:    a.CRC32C, Size: a.Size, Modified: time.Unix(0, a.MTime).UTC(),
+	}, "", "\t")
+	if err != nil {
+		return nil, bucketdir.Failure(err)
+	}
+	st, err := s.Stage(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err = s.Fill(ctx, st.File, bytes.NewReader(append(text, '\n'))); err == nil && like.Mode != 0 {
+		err = bucketdir.Failure(st.File.SetMode(like.Mode))
+	}
+	if err == nil {
+		err = s.Finish(st)
+	}
+	if err != nil {
+		s.Discard(st)
+		return nil, err
+	}
+	return st, nil
+}
+
+// visibleAttrs reads the visible sidecar of the current object. If there is no sidecar for a file
+// with the stat result m, it returns nil.
+func (r *Reader) visibleAttrs(l bucketdir.Location, m osdir.Meta) (*Attrs, error) {
+	f, err := r.OpenIn(l.AltDir, l.VisibleName())
+	if f == nil || err != nil {
+		return nil, err
+	}
+	file := f.OSFile(l.VisibleName())
+	defer func() { _ = file.Close() }()
+	text, err := io.ReadAll(io.LimitReader(file, maxVisible))
+	if err != nil {
+		return nil, bucketdir.Failure(err)
+	}
+	var v visibleSidecar
+	if json.Unmarshal(text, &v) != nil || v.Size != m.Size {
+		return nil, nil
+	}
+	return &Attrs{
+		Properties: storage.Properties{
+			ContentType: v.ContentType, ContentEncoding: v.ContentEncoding, ContentDisposition: v.ContentDisposition,
+			ContentLanguage: v.ContentLanguage, CacheControl: v.CacheControl, StorageClass: v.StorageClass,
+			Metadata: v.Metadata,
+		},
+		PublicRead: v.PublicRead, Tags: v.Tags, LegalHold: v.LegalHold,
+		Retention: v.retention(),
+		CRC32C:    v.CRC32C, Size: v.Size, MTime: v.Modified.UnixNano(),
+	}, nil
+}
+
+// retention returns the retention, with its time rounded up to a second. If another program has
+// written an unknown mode, or only one of mode and time, the result is empty.
+func (v *visibleSidecar) retention() storage.Retention {
+	mode, until := storage.RetentionMode(v.RetentionMode), v.RetainUntil.UTC()
+	if mode != storage.Governance && mode != storage.Compliance || until.IsZero() {
+		return storage.Retention{}
+	}
+	return storage.Retention{Mode: mode, Until: until.Add(time.Second - 1).Truncate(time.Second)}
+}
+
+// DropVisible removes the visible sidecar of an object that is about to change. A driver that
+// writes no visible sidecars must remove it, too.
+func (s *Candidates) DropVisible(ctx context.Context) error {
+	alternate, err := s.alternateDir()
+	if err != nil || alternate == nil || s.bare {
+		return err
+	}
+	err = osdir.RetryInUse(ctx, func() error { return alternate.Unlink(s.Location.VisibleName()) })
+	if osdir.IsNoFile(err) {
+		return nil
+	}
+	if err == nil { // flush now: a power failure must not leave the sidecar beside a changed object
+		err = s.tree.Flush(alternate)
+	}
+	return bucketdir.Failure(err)
+}
+
+// Adopt copies the attributes in the visible sidecar to the object, before the object changes. An
+// object that a backup tool has copied has its attributes only in the sidecar. Without Adopt, it
+// would lose them if the process is killed, or if the object becomes a noncurrent version.
+func (s *Candidates) Adopt(ctx context.Context, at ObjectFile) error {
+	has, err := s.HasVisible()
+	if err != nil || !has {
+		s.bare = err == nil
+		return err
+	}
+	err = s.adoptVisible(ctx, at)
+	if osdir.IsNoFile(err) || !s.tree.KeepsVersions() {
+		return nil // a full disk must not prevent a removal
+	}
+	return bucketdir.Failure(err)
+}
+
+// HasVisible reports whether the object has a visible sidecar.
+func (s *Candidates) HasVisible() (bool, error) {
+	alternate, err := s.alternateDir()
+	if err != nil || alternate == nil {
+		return false, err
+	}
+	_, err = alternate.Stat(s.Location.VisibleName())
+	return !osdir.IsNoFile(err), nil
+}
+
+func (s *Candidates) adoptVisible(ctx context.Context, at ObjectFile) error {
+	f, err := at.Dir.Open(at.Base)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = f.Close() }()
+	own, err := s.reader.AttrsOfFile(f)
+	if err != nil || own != nil && !s.reader.Forgets() {
+		return err
+	}
+	a, err := s.reader.VisibleOr(own, s.Location, f.Meta)
+	if a == own || err != nil {
+		return err
+	}
+	if !a.Matches(f.Meta) {
+		a.CRC32C, a.MTime = storage.CRC32C{}, f.Meta.MTime
+	}
+	return s.staging.replaceAttrs(ctx, f, a)
+}
+
+// PutVisible renames a staged sidecar to its place. If the directory was removed meanwhile,
+// PutVisible starts over. Its caller could not start over, because the object is already visible.
+func (s *Candidates) PutVisible(ctx context.Context, st *StagedFile) error {
+	return bucketdir.UnknownOutcome(s.tree.Retry(ctx, func() error {
+		err := s.moveVisible(ctx, st)
+		if err == bucketdir.ErrAgain && s.alternate != nil && s.alternate != s.Plain {
+			s.tree.CloseDir(s.alternate)
+			s.alternate = nil
+		}
+		return err
+	}))
+}
+
+func (s *Candidates) moveVisible(ctx context.Context, st *StagedFile) error {
+	alternate, err := s.MakeAlternateDir()
+	if err != nil {
+		return err
+	}
+	if err := s.staging.Place(ctx, alternate, s.Location.VisibleName(), st); err != nil {
+		return err
+	}
+	return s.tree.Flush(alternate)
+}
+
+// RewriteVisible writes the visible sidecar of a version that has become current.
+func (s *Candidates) RewriteVisible(ctx context.Context, at ObjectFile) error {
+	a, meta, err := s.reader.attrsAt(at)
+	if a == nil || err != nil {
+		return bucketdir.UnknownOutcome(err)
+	}
+	st, err := s.staging.StageVisible(ctx, a, meta)
+	if err != nil {
+		return bucketdir.UnknownOutcome(err)
+	}
+	defer s.staging.Discard(st)
+	return s.PutVisible(ctx, st)
+}

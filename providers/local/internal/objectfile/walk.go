@@ -1,0 +1,333 @@
+package objectfile
+
+import (
+	"cmp"
+	"context"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// A Walker iterates over keys in byte order. In each directory between the root and its position,
+// it holds only one window, a sorted part of the directory. It opens only directories that may
+// contain a requested key.
+type Walker struct {
+	Tree              *bucketdir.Tree
+	Reader            *Reader
+	Ctx               context.Context
+	Noncurrent        bool   // if true, iterate over the keys with noncurrent versions
+	Versions          string // path of the tree of versions; "" unless Noncurrent is true
+	Prefix, Delimiter string
+	Start             string // smaller keys are skipped
+	Inclusive         bool   // true if Start itself is included
+	Skip              string // a common prefix that was returned already, or ""
+	frames            []frame
+}
+
+type frame struct {
+	prefix string       // prefix of the keys in the directory: "", or text that ends in "/"
+	dirs   []*osdir.Dir // its directories on disk; the first has all entries without a diskName
+	window window
+	next   int
+}
+
+// An Item is a key with its file, or a common prefix.
+type Item struct {
+	Key      string
+	IsPrefix bool
+	At       ObjectFile // the file; its Dir remains open until the next call of Next
+}
+
+// Open opens the directory that contains all keys with the prefix.
+func (w *Walker) Open() error {
+	top := ""
+	if i := strings.LastIndexByte(w.Prefix, '/'); i >= 0 {
+		top = w.Prefix[:i+1]
+	}
+	base := w.Versions
+	if top == "" {
+		return w.push("", base)
+	}
+	key := top[:len(top)-1]
+	path, ok := w.Tree.Names().DirPath(key)
+	if !ok {
+		return nil
+	}
+	paths := []string{osdir.Join(base, path)}
+	if path != key && !w.Noncurrent && w.Tree.Strict.Load() && !bucketdir.HasReserved(key) {
+		if exact, err := w.Tree.ExistsExactly(key); err != nil {
+			return err
+		} else if exact {
+			paths = append(paths, key)
+		}
+	}
+	return w.push(top, paths...)
+}
+
+// Close closes the directories of the walk.
+func (w *Walker) Close() {
+	for len(w.frames) > 0 {
+		w.pop()
+	}
+}
+
+func (w *Walker) pop() {
+	last := len(w.frames) - 1
+	for _, d := range w.frames[last].dirs {
+		d.Close()
+	}
+	w.frames = w.frames[:last]
+}
+
+// push enters a directory, which may have several paths. If the directory does not exist, it has no
+// keys.
+func (w *Walker) push(prefix string, paths ...string) error {
+	f := frame{prefix: prefix}
+	for _, path := range paths {
+		d, err := w.Tree.OpenToRead(path)
+		if osdir.IsNoFile(err) {
+			continue
+		}
+		if err != nil {
+			w.frames = append(w.frames, f)
+			return bucketdir.Failure(err)
+		}
+		f.dirs = append(f.dirs, d)
+	}
+	w.frames = append(w.frames, f)
+	if len(f.dirs) == 0 {
+		w.pop()
+		return nil
+	}
+	return w.read(&w.frames[len(w.frames)-1], w.from(prefix))
+}
+
+// from returns the name at which the walk begins in a directory, in the form of window.from.
+func (w *Walker) from(prefix string) string {
+	rest, ok := strings.CutPrefix(w.Start, prefix)
+	if !ok {
+		// The walk enters no directory whose keys all come before Start. So all keys here come after Start.
+		return ""
+	}
+	if i := strings.IndexByte(rest, '/'); i >= 0 {
+		return rest[:i+1]
+	}
+	return rest
+}
+
+func (w *Walker) read(f *frame, from string) (err error) {
+	match, ok := strings.CutPrefix(w.Prefix, f.prefix)
+	if !ok {
+		match = ""
+	}
+	f.next = 0
+	f.window, err = w.Reader.windowOf(w.Ctx, f.dirs, w.Noncurrent, from, match)
+	return err
+}
+
+// Next returns the next item. At the end it returns false. It checks ctx at each entry, because it
+// may skip many entries before it finds an item.
+func (w *Walker) Next() (Item, bool, error) {
+	for len(w.frames) > 0 {
+		if err := bucketdir.Interrupted(w.Ctx); err != nil {
+			return Item{}, false, err
+		}
+		f := &w.frames[len(w.frames)-1]
+		if f.next == len(f.window.entries) {
+			if f.window.whole {
+				w.pop()
+			} else if err := w.nextWindow(f); err != nil {
+				return Item{}, false, err
+			}
+			continue
+		}
+		e := f.window.entries[f.next]
+		f.next++
+		found, ok, err := w.visit(f, e)
+		if ok || err != nil {
+			return found, ok, err
+		}
+	}
+	return Item{}, false, nil
+}
+
+// nextWindow reads the window after the current one. The new window begins at the last name with a
+// NUL byte appended. No name is between these two, because names contain no NUL.
+func (w *Walker) nextWindow(f *frame) error {
+	last := f.window.entries[len(f.window.entries)-1]
+	from := last.segment + "\x00"
+	if last.isDir {
+		from = last.segment + "/\x00"
+	}
+	return w.read(f, from)
+}
+
+func (w *Walker) visit(f *frame, e entry) (Item, bool, error) {
+	if e.isDir {
+		return w.visitDir(f, e)
+	}
+	key := f.prefix + e.segment
+	if len(key) > bucketdir.MaxKey || w.passed(key) || !strings.HasPrefix(key, w.Prefix) {
+		return Item{}, false, nil
+	}
+	at, err := w.stat(f, e, key)
+	if err != nil || !at.Found() {
+		return Item{}, false, err
+	}
+	if common, ok := keyrule.CommonPrefix(key, w.Prefix, w.Delimiter); ok {
+		return w.rollUp(common)
+	}
+	return Item{Key: key, At: at}, true, nil
+}
+
+func (w *Walker) visitDir(f *frame, e entry) (Item, bool, error) {
+	prefix := f.prefix + e.segment + "/"
+	overlaps := strings.HasPrefix(prefix, w.Prefix) || strings.HasPrefix(w.Prefix, prefix)
+	if !overlaps || len(prefix) > bucketdir.MaxKey || w.passed(prefix) && !strings.HasPrefix(w.Start, prefix) {
+		return Item{}, false, nil
+	}
+	paths := w.paths(f, e)
+	if common, ok := keyrule.CommonPrefix(prefix, w.Prefix, w.Delimiter); ok {
+		if common <= w.Start {
+			return Item{}, false, nil
+		}
+		for _, path := range paths {
+			holds, err := w.hasObject(path, "", false)
+			// A directory that may not be read is listed as a prefix, so that the listing of its
+			// parent does not fail.
+			if holds || storage.CodeOf(err) == storage.PermissionDenied {
+				return w.rollUp(common)
+			}
+			if err != nil {
+				return Item{}, false, err
+			}
+		}
+		return Item{}, false, nil
+	}
+	return Item{}, false, w.push(prefix, paths...)
+}
+
+// passed reports whether key must be skipped: it is before Start, or under the common prefix Skip.
+func (w *Walker) passed(key string) bool {
+	if w.Skip != "" && strings.HasPrefix(key, w.Skip) {
+		return true
+	}
+	return key < w.Start || key == w.Start && !w.Inclusive
+}
+
+func (w *Walker) rollUp(common string) (Item, bool, error) {
+	w.Skip = common
+	if common <= w.Start {
+		return Item{}, false, nil
+	}
+	return Item{Key: common, IsPrefix: true}, true, nil
+}
+
+func (w *Walker) paths(f *frame, e entry) []string {
+	switch d := e.diskName; {
+	case d == nil:
+		return []string{f.dirs[0].PathOf(e.segment)}
+	case d.base == "":
+		return append([]string{f.dirs[0].PathOf(e.segment)}, d.also...)
+	default:
+		return append([]string{osdir.Join(d.dir, d.base)}, d.also...)
+	}
+}
+
+// stat finds the file of an entry. That usually takes one system call.
+func (w *Walker) stat(f *frame, e entry, key string) (ObjectFile, error) {
+	if w.Noncurrent {
+		return w.statNoncurrent(f, e)
+	}
+	d, base := f.dirs[0], e.segment
+	if e.diskName != nil {
+		base = e.diskName.base
+		if e.diskName.dir != d.Path {
+			return w.Reader.statCurrent(key)
+		}
+	}
+	m, err := d.Stat(base)
+	if err == nil && m.Kind == osdir.KindFile {
+		return ObjectFile{d, base, m}, nil
+	}
+	// The entry is a symbolic link, or was moved or removed since the directory was read.
+	return w.Reader.statCurrent(key)
+}
+
+// statNoncurrent reports whether the key of an entry has noncurrent versions. If so, the method
+// Found of the result returns true.
+func (w *Walker) statNoncurrent(f *frame, e entry) (ObjectFile, error) {
+	for _, path := range w.paths(f, e) {
+		if _, err := w.Tree.Root.Lstat(osdir.Join(path, bucketdir.VersionsName)); err == nil {
+			return ObjectFile{Dir: w.Tree.Top}, nil
+		} else if !osdir.IsNoFile(err) {
+			return ObjectFile{}, bucketdir.Failure(err)
+		}
+	}
+	return ObjectFile{}, nil
+}
+
+// hasObject reports whether a directory contains an object, at any depth. A directory without an
+// object, such as an empty one of another program, is not listed as a prefix. If the directory is
+// for long names, chunks is the beginning of these names. In the tree of versions, the directory
+// itself may have versions, which count only if the parameter self is true. For a prefix they do
+// not count, because their key lacks the final slash.
+func (w *Walker) hasObject(path, chunks string, self bool) (bool, error) {
+	d, err := w.Tree.OpenToRead(path)
+	if err != nil {
+		return false, bucketdir.UnlessAbsent(err)
+	}
+	defer d.Close()
+	holds := false
+	type under struct{ path, chunks string }
+	var deeper []under
+	var ended error
+	err = d.Each(func(e osdir.Entry) bool {
+		if ended = bucketdir.Interrupted(w.Ctx); ended != nil {
+			return false
+		}
+		if w.Noncurrent && e.Name == bucketdir.VersionsName {
+			holds = self
+			return !holds
+		}
+		f, ok := w.Tree.Names().Parse(chunks, e.Name)
+		if !ok {
+			return true
+		}
+		if (e.Kind == osdir.KindDir || e.Kind == osdir.KindUnknown) && f.Mark != bucketdir.MarkAlternate {
+			next := under{path: d.PathOf(e.Name)}
+			if f.Mark == bucketdir.MarkChunk {
+				next.chunks = f.Segment
+			}
+			deeper = append(deeper, next)
+		}
+		holds = !w.Noncurrent && f.Mark != bucketdir.MarkChunk && w.isObject(d, e)
+		return !holds
+	})
+	if err := cmp.Or(ended, bucketdir.Failure(err)); err != nil {
+		return false, err
+	}
+	for _, next := range deeper {
+		if holds || err != nil {
+			break
+		}
+		holds, err = w.hasObject(next.path, next.chunks, true)
+	}
+	return holds, err
+}
+
+// isObject reports whether an entry is an object. If the directory reports that the entry is a
+// file, that takes no system call.
+func (w *Walker) isObject(d *osdir.Dir, e osdir.Entry) bool {
+	if e.Kind == osdir.KindDir || e.Kind == osdir.KindOther {
+		return false
+	}
+	if e.Kind == osdir.KindFile {
+		return true
+	}
+	at, err := w.Reader.StatObject(d, e.Name)
+	return err == nil && at.Found()
+}

@@ -1,0 +1,233 @@
+package objectfile
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage/providers/local/internal/bucketdir"
+	"github.com/omnibucket/storage/providers/local/internal/osdir"
+)
+
+// maxWindow is the number of entries of one directory that are kept in memory. A larger directory
+// is read again for each further window. So the memory does not depend on the size of the
+// directory.
+const maxWindow = 1 << 17
+
+// An entry is a name in a logical directory, which is the set of keys with one prefix. It is an
+// object, or a directory of further keys.
+type entry struct {
+	segment  string
+	isDir    bool
+	rank     uint8     // of two objects with the same name, the one with the lower rank counts
+	diskName *diskName // nil if the entry has its plain name, in the main directory
+}
+
+// A diskName is the path of an entry whose name on disk differs from its segment. In strict mode, a
+// directory may have several paths: the path of this package, and the literal path, which another
+// program has created.
+type diskName struct {
+	dir, base string
+	also      []string // paths of further directories
+}
+
+const (
+	rankPlain = iota
+	rankAlternate
+	rankLiteral
+)
+
+// order compares entries by the bytes of whole keys. So it compares a directory as if its name
+// ended with a slash.
+func (e entry) order(f entry) int { return compareSegments(e.segment, e.isDir, f.segment, f.isDir) }
+
+func compareSegments(a string, aIsDir bool, b string, bIsDir bool) int {
+	n := min(len(a), len(b))
+	if c := strings.Compare(a[:n], b[:n]); c != 0 {
+		return c
+	}
+	return nextByte(a[n:], aIsDir) - nextByte(b[n:], bIsDir)
+}
+
+// nextByte returns the next byte of a name plus one, or 0 at the end of the name. rest is what
+// remains of the name. The name of a directory has a slash after rest.
+func nextByte(rest string, isDir bool) int {
+	switch {
+	case rest != "":
+		return int(rest[0]) + 1
+	case isDir:
+		return '/' + 1
+	}
+	return 0
+}
+
+// A window is a sorted part of a logical directory. It begins at a name, and may be cached.
+type window struct {
+	entries []entry
+	from    string // where the window begins: a segment, with "/" appended for a directory
+	whole   bool   // true if the window reaches the end of the directory
+	names   int    // number of names that were read
+	chunks  bool   // true if some names are in directories for long names
+}
+
+// A windowReader builds a window from the names of directories, which it reads in any order.
+type windowReader struct {
+	tree       *bucketdir.Tree
+	ctx        context.Context
+	noncurrent bool   // true for the tree of versions
+	match      string // prefix of the names to read
+	window     window // the window as far as it is read
+	bound      entry  // the last entry of a window that is not whole; later entries are omitted
+}
+
+// readWindow reads a window of a logical directory, which consists of the directories dirs.
+func (r *Reader) readWindow(
+	ctx context.Context, dirs []*osdir.Dir, noncurrent bool, from, match string,
+) (window, error) {
+	w := &windowReader{
+		tree: r.Tree, ctx: ctx, noncurrent: noncurrent, match: match, window: window{from: from, whole: true},
+	}
+	for i, d := range dirs {
+		if err := w.read(d, "", i == 0); err != nil {
+			return window{}, err
+		}
+	}
+	w.compact()
+	return w.window, nil
+}
+
+// read adds the names in d. If d is a directory for long names, chunks is the beginning of these
+// names. main is true for the first of the directories.
+func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
+	names := r.tree.Names()
+	var deeper []osdir.Entry
+	var ended error
+	err := d.Each(func(e osdir.Entry) bool {
+		if ended = bucketdir.Interrupted(r.ctx); ended != nil {
+			return false
+		}
+		r.window.names++
+		f, ok := names.Parse(chunks, e.Name)
+		if !ok {
+			return true
+		}
+		if f.Mark == bucketdir.MarkChunk {
+			deeper = append(deeper, osdir.Entry{Name: e.Name, Kind: e.Kind})
+			return true
+		}
+		r.add(d, e, f, main && chunks == "")
+		return true
+	})
+	if err := cmp.Or(ended, bucketdir.Failure(err)); err != nil {
+		return err
+	}
+	r.window.chunks = r.window.chunks || len(deeper) > 0
+	for _, e := range deeper {
+		sub, err := r.tree.Open(d.PathOf(e.Name))
+		if osdir.IsNoFile(err) {
+			continue
+		}
+		if err != nil {
+			return bucketdir.Failure(err)
+		}
+		err = r.read(sub, chunks+e.Name[len(bucketdir.Reserved)+1:], main)
+		r.tree.CloseDir(sub)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (r *windowReader) add(d *osdir.Dir, e osdir.Entry, f bucketdir.Found, main bool) {
+	if e.Kind == osdir.KindUnknown {
+		m, err := d.Stat(e.Name)
+		if err != nil {
+			return
+		}
+		e.Kind = m.Kind
+	}
+	out := entry{segment: f.Segment, isDir: e.Kind == osdir.KindDir}
+	if e.Kind == osdir.KindOther || f.Mark == bucketdir.MarkAlternate && out.isDir {
+		return
+	}
+	switch {
+	case f.Mark == bucketdir.MarkAlternate:
+		out.rank = rankAlternate
+	case f.Literal:
+		out.rank = rankLiteral
+	}
+	if !main || f.Mark != 0 || f.Literal {
+		out.diskName = &diskName{dir: d.Path, base: e.Name}
+	}
+	if !r.noncurrent {
+		r.keep(out)
+		return
+	}
+	// In the tree of versions, a directory may be a key with versions, the beginning of such keys,
+	// or both. So add both entries.
+	if out.isDir {
+		r.keep(out)
+		out.isDir = false
+		r.keep(out)
+	}
+}
+
+func (r *windowReader) keep(e entry) {
+	if !strings.HasPrefix(e.segment, r.match) || before(e, r.window.from) {
+		return
+	}
+	if !r.window.whole && e.order(r.bound) > 0 {
+		return
+	}
+	r.window.entries = append(r.window.entries, e)
+	if len(r.window.entries) >= 2*maxWindow {
+		r.compact()
+	}
+}
+
+// before reports whether e comes before from, which has the form of window.from.
+func before(e entry, from string) bool {
+	segment, isDir := strings.CutSuffix(from, "/")
+	return compareSegments(e.segment, e.isDir, segment, isDir) < 0
+}
+
+// compact sorts the entries, merges equal entries, and keeps the first maxWindow.
+func (r *windowReader) compact() {
+	slices.SortFunc(r.window.entries, func(a, b entry) int {
+		if c := a.order(b); c != 0 {
+			return c
+		}
+		return int(a.rank) - int(b.rank)
+	})
+	out := r.window.entries[:0]
+	for _, e := range r.window.entries {
+		if n := len(out); n > 0 && out[n-1].order(e) == 0 {
+			if e.isDir {
+				out[n-1].merge(e)
+			}
+			continue
+		}
+		out = append(out, e)
+	}
+	r.window.entries = out
+	if len(r.window.entries) > maxWindow {
+		r.window.entries, r.window.whole = r.window.entries[:maxWindow], false
+		r.bound = r.window.entries[maxWindow-1]
+	}
+}
+
+// merge adds the path of f to e. The entry f is another directory with the same segment, and is
+// never inside the directory of e.
+func (e *entry) merge(f entry) {
+	if f.diskName == nil {
+		return
+	}
+	p := diskName{}
+	if e.diskName != nil {
+		p = *e.diskName
+	}
+	p.also = append(p.also[:len(p.also):len(p.also)], osdir.Join(f.diskName.dir, f.diskName.base))
+	e.diskName = &p
+}

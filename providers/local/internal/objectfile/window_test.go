@@ -1,0 +1,23 @@
+package objectfile
+
+import (
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+func TestWindows(t *testing.T) {
+	var all []entry
+	r := &windowReader{window: window{whole: true}}
+	for i := range 5*maxWindow/2 + 17 {
+		e := entry{segment: fmt.Sprintf("%07d", i*7919%(5*maxWindow/2+17)), isDir: i%3 == 0}
+		all = append(all, e)
+		r.keep(e)
+	}
+	r.compact()
+	slices.SortFunc(all, entry.order)
+	require.False(t, r.window.whole)
+	require.Equal(t, all[:maxWindow], r.window.entries)
+}

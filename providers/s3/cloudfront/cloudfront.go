@@ -1,0 +1,213 @@
+// Package cloudfront purges the caches of Amazon CloudFront, with Amazon's credentials.
+//
+//	purger, err := cloudfront.NewPurger(ctx, cloudfront.Config{DistributionID: "EDFDVBD6EXAMPLE"})
+//	hook, err := cdn.NewPurgeHook(cdn.PurgeConfig{
+//		Purger: purger, BaseURL: "https://cdn.example.com/",
+//		OnError: func(ctx context.Context, urls []string, err error) { slog.WarnContext(ctx, "stale", "err", err) },
+//	})
+//
+// Package cdn signs URLs and cookies of CloudFront.
+package cloudfront
+
+import (
+	"bytes"
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/aws/aws-sdk-go-v2/config"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/cdnapi"
+	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/internal/urlpath"
+)
+
+const (
+	provider = "cloudfront"
+	endpoint = "https://cloudfront.amazonaws.com"
+	version  = "2020-05-31"
+	region   = "us-east-1" // CloudFront has one endpoint
+	// maxPaths is the number of paths of a distribution that may be in progress.
+	// https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/InvalidationLimits.html
+	maxPaths = 3000
+)
+
+// A Config names a distribution. Its credentials must permit cloudfront:CreateInvalidation for the
+// distribution.
+type Config struct {
+	DistributionID string // such as EDFDVBD6EXAMPLE
+	// Credentials signs the requests. If it is nil, the credentials come from the SDK's default chain (environment,
+	// shared files, container, instance).
+	Credentials aws.CredentialsProvider `json:"-"`
+	HTTPClient  *http.Client            // nil means one with the transport of http.DefaultClient
+}
+
+// Format shows the fields of c that are set, without secrets. It ignores the verb.
+func (c Config) Format(s fmt.State, _ rune) { redact.Fields(s, c, "Credentials") }
+
+// A Purger purges a distribution. It implements cdn.Purger, and is safe for concurrent use.
+type Purger struct {
+	distribution string
+	credentials  aws.CredentialsProvider
+	api          *cdnapi.Client
+	signer       *v4.Signer
+	now          func() time.Time
+	reference    func() string // a new CallerReference
+}
+
+// Format shows the id of the distribution. It ignores the verb.
+func (p *Purger) Format(s fmt.State, _ rune) {
+	_, _ = fmt.Fprintf(s, "{DistributionID:%s}", p.distribution)
+}
+
+// NewPurger returns a purger, and makes no request. If a field of c is not valid, or the files of the default chain
+// cannot be read, it fails with InvalidArgument.
+func NewPurger(ctx context.Context, c Config) (*Purger, error) {
+	if c.DistributionID == "" || urlpath.EscapeAll(c.DistributionID) != c.DistributionID {
+		return nil, argument.Invalid("Config.DistributionID", "must be an id, such as EDFDVBD6EXAMPLE", "")
+	}
+	if c.Credentials == nil {
+		loaded, err := config.LoadDefaultConfig(ctx)
+		if err != nil || loaded.Credentials == nil {
+			return nil, argument.Invalid("Config.Credentials", "must be given, because the default chain has none", "")
+		}
+		c.Credentials = loaded.Credentials
+	}
+	return &Purger{
+		c.DistributionID, c.Credentials, cdnapi.New(provider, c.HTTPClient), v4.NewSigner(), time.Now, rand.Text,
+	}, nil
+}
+
+// Purge invalidates the paths of urls, in requests of at most 3,000 paths
+// (https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreateInvalidation.html). It
+// returns when CloudFront has accepted them, which is before all edges have purged. Amazon bills
+// each path; a key with one of !$&'()+,:;=@~ is two paths, because viewers may escape these
+// characters or not.
+//
+// If there are no credentials, it fails with Unauthenticated. If the credentials lack the
+// permission, it fails with PermissionDenied. While too many invalidations are in progress, it
+// fails with RateLimited. If a URL is not valid, it fails with InvalidArgument.
+func (p *Purger) Purge(ctx context.Context, urls []string) error {
+	var all []string
+	for _, address := range urls {
+		u, err := p.api.Parse(address)
+		if err != nil {
+			return err
+		}
+		query := ""
+		if u.RawQuery != "" {
+			query = "?" + u.RawQuery
+		}
+		for _, path := range paths(u.EscapedPath()) {
+			all = append(all, path+query)
+		}
+	}
+	for batch := range slices.Chunk(all, maxPaths) {
+		if err := p.invalidate(ctx, batch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// documented rewrites an escaped path in the form that CloudFront documents for invalidations. In
+// that form, only characters outside of ASCII, or unsafe by RFC 1738, are escaped. An asterisk
+// stays escaped, because it would be a wildcard.
+// https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/invalidation-specifying-objects.html
+var documented = strings.NewReplacer(
+	"%21", "!", "%24", "$", "%26", "&", "%27", "'", "%28", "(", "%29", ")", "%2B", "+", "%2C", ",", "%3A", ":",
+	"%3B", ";", "%3D", "=", "%40", "@", "~", "%7E",
+)
+
+// paths returns the forms in which CloudFront may have cached a path.
+func paths(escaped string) []string {
+	if escaped == "" {
+		escaped = "/"
+	}
+	if other := documented.Replace(escaped); other != escaped {
+		return []string{escaped, other}
+	}
+	return []string{escaped}
+}
+
+// An invalidationBatch is the body of CreateInvalidation.
+type invalidationBatch struct {
+	XMLName         xml.Name `xml:"http://cloudfront.amazonaws.com/doc/2020-05-31/ InvalidationBatch"`
+	CallerReference string
+	Paths           []string `xml:"Paths>Items>Path"`
+	Quantity        int      `xml:"Paths>Quantity"`
+}
+
+func (p *Purger) invalidate(ctx context.Context, paths []string) error {
+	body, err := xml.Marshal(invalidationBatch{CallerReference: p.reference(), Paths: paths, Quantity: len(paths)})
+	if err != nil {
+		return err
+	}
+	body = append([]byte(xml.Header), body...)
+	target := endpoint + "/" + version + "/distribution/" + p.distribution + "/invalidation"
+	r, err := http.NewRequestWithContext(ctx, http.MethodPost, target, bytes.NewReader(body))
+	if err != nil {
+		return err
+	}
+	r.Header.Set("Content-Type", "text/xml")
+	if err := p.sign(ctx, r, body); err != nil {
+		return err
+	}
+	response, err := p.api.Do(ctx, r)
+	if err == nil {
+		return nil
+	}
+	return throttled(err, response)
+}
+
+func (p *Purger) sign(ctx context.Context, r *http.Request, body []byte) error {
+	credentials, err := p.credentials.Retrieve(ctx)
+	if err != nil {
+		return unauthenticated(ctx)
+	}
+	sum := sha256.Sum256(body)
+	return p.signer.SignHTTP(ctx, credentials, r, hex.EncodeToString(sum[:]), provider, region, p.now())
+}
+
+// unauthenticated returns the error for missing credentials. It replaces the SDK's error, whose
+// text could quote a file or a response.
+func unauthenticated(ctx context.Context) error {
+	e := &storage.Error{
+		Code: storage.Unauthenticated, Err: errors.New("there are no credentials of Amazon"),
+		Hint: "set Config.Credentials, or the credentials of the environment",
+	}
+	if ctx.Err() != nil {
+		e = storage.AsError(ctx, ctx.Err())
+	}
+	e.Op, e.Provider = "Purge", provider
+	return e
+}
+
+// throttled sets the code of err to RateLimited if the response says that too many invalidations
+// are in progress. Such a response has status 400, which would mean InvalidArgument.
+func throttled(err error, response []byte) error {
+	var answer struct {
+		Code string `xml:"Error>Code"`
+	}
+	e, ours := errors.AsType[*storage.Error](err)
+	if !ours || xml.Unmarshal(response, &answer) != nil {
+		return err
+	}
+	switch answer.Code {
+	case "TooManyInvalidationsInProgress", "Throttling", "ThrottlingException":
+		e.Code, e.Retryable = storage.RateLimited, true
+	}
+	return e
+}

@@ -1,0 +1,230 @@
+package cloudfront_test
+
+import (
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/xml"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cdn"
+	"github.com/omnibucket/storage/providers/s3/cloudfront"
+)
+
+var _ cdn.Purger = (*cloudfront.Purger)(nil)
+
+const secret = "wJalrXUtnFEMI-secret-of-a-test"
+
+var at = time.Date(2026, 11, 29, 10, 20, 30, 0, time.UTC)
+
+func static(context.Context) (aws.Credentials, error) {
+	return aws.Credentials{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: secret, SessionToken: "session-of-a-test"}, nil
+}
+
+// A judge is a connection to CloudFront that checks the signature of each request, and keeps its body.
+type judge struct {
+	t      *testing.T
+	lines  []string
+	bodies []string
+	status int
+	answer string
+}
+
+func (j *judge) RoundTrip(r *http.Request) (*http.Response, error) {
+	body, err := io.ReadAll(r.Body)
+	require.NoError(j.t, err)
+	require.Equal(j.t, authorization(r, string(body)), r.Header.Get("Authorization"))
+	require.Equal(j.t, "session-of-a-test", r.Header.Get("X-Amz-Security-Token"))
+	require.Equal(j.t, "text/xml", r.Header.Get("Content-Type"))
+	j.lines, j.bodies = append(j.lines, r.Method+" "+r.URL.String()), append(j.bodies, string(body))
+	return &http.Response{
+		StatusCode: j.status, Status: fmt.Sprint(j.status), Header: http.Header{}, Request: r,
+		Body: io.NopCloser(strings.NewReader(j.answer)),
+	}, nil
+}
+
+// authorization computes the header of Signature Version 4.
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
+func authorization(r *http.Request, body string) string {
+	sum := func(text string) string { s := sha256.Sum256([]byte(text)); return hex.EncodeToString(s[:]) }
+	mac := func(key []byte, text string) []byte {
+		m := hmac.New(sha256.New, key)
+		_, _ = m.Write([]byte(text))
+		return m.Sum(nil)
+	}
+	const names = "content-length;content-type;host;x-amz-date;x-amz-security-token"
+	const scope = "20261129/us-east-1/cloudfront/aws4_request"
+	canonical := strings.Join([]string{
+		r.Method, r.URL.EscapedPath(), "",
+		"content-length:" + fmt.Sprint(len(body)), "content-type:" + r.Header.Get("Content-Type"), "host:" + r.URL.Host,
+		"x-amz-date:20261129T102030Z", "x-amz-security-token:" + r.Header.Get("X-Amz-Security-Token"), "",
+		names, sum(body),
+	}, "\n")
+	key := []byte("AWS4" + secret)
+	for part := range strings.SplitSeq(scope, "/") {
+		key = mac(key, part)
+	}
+	signature := mac(key, "AWS4-HMAC-SHA256\n20261129T102030Z\n"+scope+"\n"+sum(canonical))
+	return "AWS4-HMAC-SHA256 Credential=AKIDEXAMPLE/" + scope + ", SignedHeaders=" + names +
+		", Signature=" + hex.EncodeToString(signature)
+}
+
+func newPurger(t *testing.T, j *judge) *cloudfront.Purger {
+	t.Helper()
+	j.t = t
+	p, err := cloudfront.NewPurger(t.Context(), cloudfront.Config{
+		DistributionID: "EDFDVBD6EXAMPLE", Credentials: aws.CredentialsProviderFunc(static),
+		HTTPClient: &http.Client{Transport: j},
+	})
+	require.NoError(t, err)
+	p.At(at, "reference")
+	return p
+}
+
+func TestRequestOnTheWire(t *testing.T) {
+	j := &judge{status: http.StatusCreated}
+	require.NoError(t, newPurger(t, j).Purge(t.Context(), []string{
+		"https://cdn.example.com/files/a%20b.jpg", "https://cdn.example.com/c?size=2", "https://cdn.example.com",
+	}))
+	require.Equal(
+		t,
+		[]string{"POST https://cloudfront.amazonaws.com/2020-05-31/distribution/EDFDVBD6EXAMPLE/invalidation"},
+		j.lines,
+	)
+	require.Equal(t, []string{
+		`<?xml version="1.0" encoding="UTF-8"?>` + "\n" +
+			`<InvalidationBatch xmlns="http://cloudfront.amazonaws.com/doc/2020-05-31/"><CallerReference>reference</CallerReference>` +
+			`<Paths><Items><Path>/files/a%20b.jpg</Path><Path>/c?size=2</Path><Path>/</Path></Items><Quantity>3</Quantity></Paths></InvalidationBatch>`,
+	}, j.bodies)
+}
+
+func TestARequestHasAtMostThreeThousandPaths(t *testing.T) {
+	j := &judge{status: http.StatusCreated}
+	urls := make([]string, 6001)
+	for i := range urls {
+		urls[i] = fmt.Sprintf("https://cdn.example.com/%d", i)
+	}
+	require.NoError(t, newPurger(t, j).Purge(t.Context(), urls))
+	require.Len(t, j.bodies, 3)
+	for i, want := range []int{3000, 3000, 1} {
+		require.Equal(t, want, strings.Count(j.bodies[i], "<Path>"))
+		require.Contains(t, j.bodies[i], fmt.Sprintf("<Quantity>%d</Quantity>", want))
+	}
+}
+
+func TestPathsHaveTheFormsThatViewersMayAskFor(t *testing.T) {
+	for _, row := range []struct {
+		name, url string
+		want      []string
+	}{
+		{"letters", "https://cdn.example.com/a/b.jpg", []string{"/a/b.jpg"}},
+		{"a space, which is unsafe", "https://cdn.example.com/a%20b", []string{"/a%20b"}},
+		{"another alphabet", "https://cdn.example.com/%C3%A9", []string{"/%C3%A9"}},
+		{"an asterisk, which would be a wildcard", "https://cdn.example.com/a%2A", []string{"/a%2A"}},
+		{"a percent sign", "https://cdn.example.com/a%2521", []string{"/a%2521"}},
+		{"characters that a viewer may escape or not", "https://cdn.example.com/a%21%40", []string{"/a%21%40", "/a!@"}},
+		{"a tilde, which is unsafe to CloudFront", "https://cdn.example.com/~a", []string{"/~a", "/%7Ea"}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			j := &judge{status: http.StatusCreated}
+			require.NoError(t, newPurger(t, j).Purge(t.Context(), []string{row.url}))
+			var sent struct {
+				Paths struct{ Items struct{ Path []string } }
+			}
+			require.NoError(t, xml.Unmarshal([]byte(j.bodies[0]), &sent))
+			require.Equal(t, row.want, sent.Paths.Items.Path)
+		})
+	}
+}
+
+func TestFailures(t *testing.T) {
+	refusal := func(code string) string {
+		return `<ErrorResponse xmlns="http://cloudfront.amazonaws.com/doc/2020-05-31/"><Error><Type>Sender</Type><Code>` + code +
+			`</Code><Message>` + secret + `</Message></Error><RequestId>id</RequestId></ErrorResponse>`
+	}
+	for _, row := range []struct {
+		name      string
+		status    int
+		answer    string
+		want      storage.Code
+		temporary bool
+	}{
+		{
+			"too many in progress, whose status is 400", 400, refusal("TooManyInvalidationsInProgress"),
+			storage.RateLimited, true,
+		},
+		{"throttled", 400, refusal("Throttling"), storage.RateLimited, true},
+		{"a path that is refused", 400, refusal("InvalidArgument"), storage.InvalidArgument, false},
+		{"no permission", 403, refusal("AccessDenied"), storage.PermissionDenied, false},
+		{"no such distribution", 404, refusal("NoSuchDistribution"), storage.InvalidArgument, false},
+		{"out of order", 503, "<html>", storage.Unavailable, true},
+		{"a redirect", 302, "", storage.InvalidArgument, false},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			j := &judge{status: row.status, answer: row.answer}
+			err := newPurger(t, j).Purge(t.Context(), []string{"https://cdn.example.com/a"})
+			require.Equal(t, row.want, storage.CodeOf(err), "%v", err)
+			require.Equal(t, row.temporary, storage.IsTemporary(err))
+			require.NotContains(t, err.Error(), secret)
+			require.Len(t, j.lines, 1)
+		})
+	}
+}
+
+func TestNoCredentials(t *testing.T) {
+	none := func(context.Context) (aws.Credentials, error) {
+		return aws.Credentials{}, errors.New("line 1: " + secret)
+	}
+	p, err := cloudfront.NewPurger(
+		t.Context(),
+		cloudfront.Config{DistributionID: "E", Credentials: aws.CredentialsProviderFunc(none)},
+	)
+	require.NoError(t, err)
+	err = p.Purge(t.Context(), []string{"https://cdn.example.com/a"})
+	require.ErrorIs(t, err, storage.Unauthenticated)
+	require.NotContains(t, err.Error(), secret)
+
+	canceled, cancel := context.WithCancel(t.Context())
+	cancel()
+	require.ErrorIs(t, p.Purge(canceled, []string{"https://cdn.example.com/a"}), storage.Canceled)
+}
+
+func TestConfigurationsAreChecked(t *testing.T) {
+	for _, id := range []string{"", "../E", "E/invalidation?"} {
+		_, err := cloudfront.NewPurger(
+			t.Context(),
+			cloudfront.Config{DistributionID: id, Credentials: aws.CredentialsProviderFunc(static)},
+		)
+		require.ErrorIs(t, err, storage.InvalidArgument, id)
+		require.ErrorContains(t, err, "Config.DistributionID")
+	}
+	p := newPurger(t, &judge{})
+	require.ErrorIs(t, p.Purge(t.Context(), []string{"/a"}), storage.InvalidArgument)
+	require.Equal(t, "{DistributionID:EDFDVBD6EXAMPLE}", fmt.Sprintf("%+v", p))
+}
+
+func TestTheDefaultChainHasTheCredentials(t *testing.T) {
+	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDEXAMPLE")
+	t.Setenv("AWS_SECRET_ACCESS_KEY", secret)
+	t.Setenv("AWS_SESSION_TOKEN", "session-of-a-test")
+	j := &judge{t: t, status: http.StatusCreated}
+	p, err := cloudfront.NewPurger(
+		t.Context(),
+		cloudfront.Config{DistributionID: "EDFDVBD6EXAMPLE", HTTPClient: &http.Client{Transport: j}},
+	)
+	require.NoError(t, err)
+	p.At(at, "reference")
+	require.NoError(t, p.Purge(t.Context(), []string{"https://cdn.example.com/a"}))
+	require.Len(t, j.lines, 1)
+}

@@ -1,0 +1,70 @@
+package s3_test
+
+import (
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A client that has the URL sends headers that are not signed.
+func TestASignedRemovalRemovesNothingElse(t *testing.T) {
+	eachLockingServer(t, func(t *testing.T, s *testServer) {
+		_, b := s.createBucket(t, s.service(t), storage.WithVersioning(true))
+		for _, key := range []string{"a", "a", "b/c"} {
+			_, err := b.Upload(t.Context(), key, strings.NewReader("x"))
+			require.NoError(t, err)
+		}
+		for _, key := range []string{"a", "b", "b/"} {
+			signed, err := storage.SignedRemoveURL(t.Context(), b, key)
+			require.NoError(t, err)
+			removeWith(t, signed, "X-Minio-Force-Delete", "true")
+		}
+		versions := 0
+		for _, err := range storage.Versions(t.Context(), b) {
+			require.NoError(t, err)
+			versions++
+		}
+		require.GreaterOrEqual(t, versions, 3)
+		signed, err := storage.SignedRemoveURL(t.Context(), b, "a")
+		require.NoError(t, err)
+		require.Equal(t, http.StatusNoContent, removeWith(t, signed, "", ""))
+	})
+}
+
+func TestASignedRemovalBypassesNoLock(t *testing.T) {
+	eachLockingServer(t, func(t *testing.T, s *testServer) {
+		_, b := s.createBucket(t, s.service(t), storage.WithObjectLock())
+		attrs, err := b.Upload(t.Context(), "a", strings.NewReader("x"),
+			storage.WithRetention(time.Now().Add(time.Hour), storage.Governance))
+		require.NoError(t, err)
+		signed, err := storage.SignedRemoveURL(t.Context(), b, "a", storage.WithVersion(attrs.Version))
+		require.NoError(t, err)
+		require.GreaterOrEqual(t, removeWith(t, signed, "X-Amz-Bypass-Governance-Retention", "true"), 400)
+		require.GreaterOrEqual(t, removeWith(t, signed, "", ""), 400)
+		_, err = b.Attrs(t.Context(), "a", storage.WithVersion(attrs.Version))
+		require.NoError(t, err)
+		require.NoError(
+			t,
+			b.Remove(t.Context(), "a", storage.WithVersion(attrs.Version), storage.WithGovernanceBypass()),
+		)
+	})
+}
+
+// removeWith sends a signed removal, with a header if it has a name, and returns the status.
+func removeWith(t *testing.T, signed *storage.SignedURL, name, value string) int {
+	t.Helper()
+	r, err := signed.Request(t.Context(), nil)
+	require.NoError(t, err)
+	if name != "" {
+		r.Header.Set(name, value)
+	}
+	response, err := withoutKeepAlive().Do(r)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	return response.StatusCode
+}

@@ -1,0 +1,244 @@
+package s3
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/wiretest"
+	"github.com/omnibucket/storage/providers/s3/internal/signature"
+)
+
+// native returns the values of options of this package.
+func native(opts ...SignedOption) (all []any) {
+	for _, o := range opts {
+		var given storage.SignOptions
+		_ = given.ApplyDownload(o)
+		for _, value := range given.Native {
+			all = append(all, value.Value)
+		}
+	}
+	return all
+}
+
+func signedDownload(change func(r *driver.SignRequest)) *driver.SignRequest {
+	r := &driver.SignRequest{Method: http.MethodGet, Key: "a b", TTL: time.Minute, MinSize: -1, MaxSize: -1}
+	if change != nil {
+		change(r)
+	}
+	return r
+}
+
+// sdkURL returns the URL of the SDK's signer for a request.
+func sdkURL(t *testing.T, method, query string, header http.Header, seconds string) string {
+	t.Helper()
+	address := "https://photos.s3.eu-west-1.amazonaws.com/a%20b?X-Amz-Expires=" + seconds
+	if query != "" {
+		address += "&" + query
+	}
+	r, err := http.NewRequest(method, address, nil)
+	require.NoError(t, err)
+	r.Header = header
+	credentials := aws.Credentials{AccessKeyID: "AKID", SecretAccessKey: "secret"}
+	signed, _, err := atTime{now}.PresignHTTP(
+		t.Context(), credentials, r, signature.UnsignedPayload, "s3", "eu-west-1", now,
+	)
+	require.NoError(t, err)
+	return signed
+}
+
+func TestSignedValuesAreSignedAsTheSDKDoes(t *testing.T) {
+	for _, row := range []struct {
+		name   string
+		change func(r *driver.SignRequest)
+		opts   []SignedOption
+		method string
+		query  string
+		header http.Header
+	}{
+		{
+			"a parameter", nil, []SignedOption{WithSignedParameter("x-user", "a b&c=d")}, "GET", "x-user=a%20b%26c%3Dd",
+			nil,
+		},
+		{"parameters in any order", func(r *driver.SignRequest) { r.Version, r.ResponseType = "v", "text/plain" },
+			[]SignedOption{WithSignedParameter("z", "1"), WithSignedParameter("a", "2")},
+			"GET", "a=2&response-content-type=text%2Fplain&versionId=v&z=1", nil},
+		{
+			"a header", nil, []SignedOption{WithSignedHeader("range", "bytes=0-9")}, "GET", "",
+			http.Header{"Range": {"bytes=0-9"}},
+		},
+		{"an upload", func(r *driver.SignRequest) { r.Method, r.ContentType = "PUT", "text/plain" },
+			[]SignedOption{WithSignedHeader("X-Team", "blue"), WithSignedParameter("job", "7")},
+			"PUT", "job=7", http.Header{"Content-Type": {"text/plain"}, "X-Team": {"blue"}}},
+		{"a removal", func(r *driver.SignRequest) { r.Method, r.Version = "DELETE", "v/1" },
+			[]SignedOption{WithSignedParameter("job", "7")}, "DELETE", "job=7&versionId=v%2F1", nil},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			r := signedDownload(row.change)
+			r.Native = native(row.opts...)
+			got, err := opened(t, Config{}).urls.sign(t.Context(), r, now)
+			require.NoError(t, err)
+			require.Equal(t, sdkURL(t, row.method, row.query, row.header.Clone(), "61"), got.URL)
+			require.Equal(t, row.method, got.Method)
+			require.Len(t, got.Header, len(row.header))
+		})
+	}
+}
+
+func TestSignedValuesThatNoURLHas(t *testing.T) {
+	b := engine.New(opened(t, Config{}))
+	for name, o := range map[string]SignedOption{
+		"a parameter of the signature":     WithSignedParameter("X-Amz-Expires", "604800"),
+		"one in other letters":             WithSignedParameter("x-amz-expires", "604800"),
+		"the version":                      WithSignedParameter("versionId", "1"),
+		"a part":                           WithSignedParameter("uploadId", "1"),
+		"a removal of tags":                WithSignedParameter("tagging", ""),
+		"an access control list":           WithSignedParameter("acl", "1"),
+		"the end of a lock":                WithSignedParameter("legal-hold", "1"),
+		"a copy":                           WithSignedHeader("x-amz-copy-source", "photos/secret"),
+		"a copy of a range":                WithSignedHeader("x-amz-copy-source-range", "bytes=0-9"),
+		"a header that browsers set":       WithSignedHeader("referer", "https://example.com/"),
+		"one of their beginnings":          WithSignedHeader("sec-fetch-mode", "cors"),
+		"a header that clients consume":    WithSignedHeader("trailer", "x-a"),
+		"a separator in a name":            WithSignedParameter("a&b", "1"),
+		"a parameter without a name":       WithSignedParameter("", "1"),
+		"a name with a capital":            WithSignedParameter("Name", "1"),
+		"the host":                         WithSignedHeader("Host", "example.com"),
+		"a date":                           WithSignedHeader("x-amz-date", "20260101T000000Z"),
+		"a length":                         WithSignedHeader("content-length", "1"),
+		"a session":                        WithSignedHeader("x-amz-security-token", "t"),
+		"a header without a name":          WithSignedHeader("", "1"),
+		"a separator in a header":          WithSignedHeader("a: b", "1"),
+		"a value of two lines":             WithSignedHeader("x-a", "1\r\nx-b: 2"),
+		"a value that is not ASCII":        WithSignedHeader("x-a", "\u00e9"),
+		"no value":                         WithSignedHeader("x-a", ""),
+		"a space that signers leave out":   WithSignedHeader("x-a", "a  b"),
+		"a space at the end of the header": WithSignedHeader("x-a", "a "),
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := b.SignedDownloadURL(t.Context(), "a", o)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+	for name, opts := range map[string][]storage.SignedUploadOption{
+		"a parameter twice": {WithSignedParameter("a", "1"), WithSignedParameter("a", "2")},
+		"a header twice":    {WithSignedHeader("x-a", "1"), WithSignedHeader("X-A", "2")},
+		"a header that another option has": {
+			storage.WithContentType("text/plain"), WithSignedHeader("content-type", "text/html"),
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := b.SignedUploadURL(t.Context(), "a", opts...)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+		})
+	}
+	_, err := b.SignedDownloadURL(
+		t.Context(), "a", storage.WithStableFor(time.Hour), WithSignedParameter("response-cache-control", "no-store"),
+	)
+	require.ErrorIs(t, err, storage.InvalidArgument, "WithStableFor sets it")
+	_, err = storage.SignedUploadForm(t.Context(), b, "a", 0, 1, WithSignedHeader("x-a", "1"))
+	require.ErrorIs(t, err, storage.Unsupported, "a form has no headers")
+	_, err = storage.SignedRemoveURL(t.Context(), b, "a", storage.WithNative(provider, 1))
+	require.ErrorIs(t, err, storage.Unsupported)
+}
+
+func TestAnOptionThatIsPrintedShowsNoValue(t *testing.T) {
+	for _, format := range []string{"%v", "%+v", "%#v", "%s"} {
+		require.NotContains(t, fmt.Sprintf(format, WithSignedHeader("x-user", "SECRET")), "SECRET")
+		require.NotContains(t, fmt.Sprintf(format, []any{WithSignedParameter("user", "SECRET")}), "SECRET")
+	}
+}
+
+// MinIO takes headers that no signature covers.
+func TestASignedRemovalCoversHeadersThatWidenIt(t *testing.T) {
+	for name, row := range map[string]struct{ whole, version []string }{
+		"aws":       {},
+		"versitygw": {},
+		"minio": {
+			[]string{"X-Minio-Force-Delete"}, []string{"X-Amz-Bypass-Governance-Retention", "X-Minio-Force-Delete"},
+		},
+		"unknown":             {[]string{"X-Minio-Force-Delete"}, []string{"X-Minio-Force-Delete"}},
+		"":                    {[]string{"X-Minio-Force-Delete"}, []string{"X-Minio-Force-Delete"}},
+		"mine" + ProbedSuffix: {[]string{"X-Minio-Force-Delete"}, []string{"X-Minio-Force-Delete"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := Profile{Name: name}
+			whole, version := http.Header{}, http.Header{}
+			p.narrowRemoval(whole, "")
+			p.narrowRemoval(version, "v")
+			require.Equal(t, row.whole, slices.Sorted(maps.Keys(whole)))
+			require.Equal(t, row.version, slices.Sorted(maps.Keys(version)))
+			for header := range version {
+				require.Equal(t, "false", version.Get(header))
+			}
+		})
+	}
+	p := Profile{Name: "minio"}
+	given := http.Header{"X-Amz-Bypass-Governance-Retention": {"true"}}
+	p.narrowRemoval(given, "v")
+	require.Equal(t, "true", given.Get("X-Amz-Bypass-Governance-Retention"), "what the program has signed stays")
+}
+
+func TestASignedRemovalIsTheSDKs(t *testing.T) {
+	d := opened(t, Config{})
+	for _, key := range keys {
+		got, err := d.urls.sign(
+			t.Context(),
+			signedDownload(func(r *driver.SignRequest) { r.Method, r.Key = "DELETE", key }),
+			now,
+		)
+		require.NoError(t, err)
+		wiretest.RequireEscapedPath(t, got.URL, "/"+key)
+		require.Empty(t, got.Header)
+	}
+}
+
+func TestStableURLsOfS3(t *testing.T) {
+	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
+	stable := signedDownload(func(r *driver.SignRequest) {
+		r.StableFor, r.ResponseCacheControl = time.Hour, "private, max-age=3600"
+	})
+	sign := func(c Config, at time.Time) (*storage.SignedURL, error) {
+		return opened(t, c).urls.sign(t.Context(), stable, at)
+	}
+	first, err := sign(Config{}, at)
+	require.NoError(t, err)
+	last, err := sign(Config{}, at.Add(time.Hour-1))
+	require.NoError(t, err)
+	require.Equal(t, first, last, "two processes")
+	require.Equal(t, at.Add(time.Hour+time.Minute), first.ExpiresAt)
+	next, err := sign(Config{}, at.Add(time.Hour))
+	require.NoError(t, err)
+	require.NotEqual(t, first.URL, next.URL)
+	u, err := url.Parse(first.URL)
+	require.NoError(t, err)
+	require.Equal(t, "private, max-age=3600", u.Query().Get("response-cache-control"))
+
+	for name, c := range map[string]Config{
+		"a session": {
+			AWS: &aws.Config{Credentials: expiring{now.Add(24 * time.Hour)}, Region: "eu-west-1"},
+		},
+		"a session with unknown expiry":  {AWS: &aws.Config{Credentials: expiring{}, Region: "eu-west-1"}},
+		"a session that the program has": {AccessKeyID: "AKID", SecretKey: "secret", SessionToken: "tok/en+=="},
+	} {
+		t.Run(name, func(t *testing.T) {
+			_, err := sign(c, now)
+			require.ErrorIs(t, err, storage.Unsupported)
+			require.False(t, strings.Contains(err.Error(), "secret") || strings.Contains(err.Error(), "tok/en"))
+		})
+	}
+	known := engine.New(opened(t, Config{AccessKeyID: "AKID", SecretKey: "secret", SessionToken: "token"}))
+	require.False(t, storage.Supports(known, storage.StableURLs))
+	require.True(t, storage.Supports(known, storage.SignedRemovals))
+}

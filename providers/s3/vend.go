@@ -1,0 +1,190 @@
+package s3
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/permissions"
+	"github.com/omnibucket/storage/providers/internal/vended"
+)
+
+// Vended returns a function for [Config].CredentialsFor. ask must return the credentials that
+// [storage.Vend] has returned in another program for a key, or for the prefix of a listing:
+//
+//	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", CredentialsFor: s3.Vended(ask)})
+//
+// If the credentials are not of S3, the returned function fails with InvalidArgument, and the
+// client's request fails with Unauthenticated.
+func Vended(
+	ask func(ctx context.Context, key string) (*storage.VendedCredentials, error),
+) func(ctx context.Context, key string) (PrefixCredentials, error) {
+	return vended.Ask(provider, ask, func(v *storage.VendedCredentials) PrefixCredentials {
+		return PrefixCredentials{
+			Prefix: v.Prefix, AccessKeyID: v.AccessKeyID, SecretKey: v.SecretKey, SessionToken: v.SessionToken,
+			Expires: v.Expires,
+		}
+	})
+}
+
+// maxSessionPolicy is the largest number of characters in the policy of a session. AWS also
+// compresses the policy, and limits the result.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
+const maxSessionPolicy = 2048
+
+// noRole is a role for servers that need none, because the SDK requires a role.
+const noRole = "arn:aws:iam::123456789012:role/omnibucket"
+
+// canVend reports whether the account can get sessions for a bucket, as far as its credentials and
+// configuration show. An access point and a directory bucket are excluded, because they need
+// another kind of name in a session's policy.
+func (a *account) canVend(bucket string) bool {
+	if a.anonymous || a.vended || isARN(bucket) || isDirectory(bucket) || a.customResolver {
+		return false
+	}
+	return a.profile.Sessions && (!a.amazon() || a.vendRole != "")
+}
+
+func (a *account) vendingHint() string {
+	switch {
+	case a.vended || a.anonymous:
+		return "vend in a program that has credentials of its own"
+	case a.amazon() && a.vendRole == "":
+		return "set Config.VendRole (vend_role=) to the ARN of a role that the credentials may assume"
+	case a.profile.row().unnamed:
+		return a.featureHint()
+	}
+	return "the server is not known to have sessions with policies (AssumeRole of AWS STS)"
+}
+
+// Vend gets temporary credentials from AssumeRole of AWS STS, or from the same request at the
+// server's endpoint.
+func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storage.VendedCredentials, error) {
+	policy, err := d.bucket.sessionPolicy(r)
+	if err != nil {
+		return nil, err
+	}
+	a := d.account
+	role := a.vendRole
+	if role == "" {
+		role = noRole
+	}
+	out, err := a.sessions().AssumeRole(ctx, &sts.AssumeRoleInput{
+		RoleArn: &role, RoleSessionName: aws.String("omnibucket"), Policy: &policy,
+		DurationSeconds: aws.Int32(int32(r.TTL / time.Second)),
+	})
+	if err != nil {
+		return nil, sessionError(err)
+	}
+	c := out.Credentials
+	if c == nil || c.AccessKeyId == nil || c.SecretAccessKey == nil || c.SessionToken == nil || c.Expiration == nil {
+		return nil, &storage.Error{
+			Code: storage.Internal, Err: errors.New("the response to AssumeRole has no complete credentials"),
+		}
+	}
+	return &storage.VendedCredentials{
+		AccessKeyID: *c.AccessKeyId, SecretKey: *c.SecretAccessKey, SessionToken: *c.SessionToken,
+		Expires: *c.Expiration,
+	}, nil
+}
+
+// sessions returns a client for AssumeRole. It sends requests to AWS STS in the bucket's region, or
+// to the endpoint of a server other than Amazon's.
+func (a *account) sessions() *sts.Client {
+	s3 := a.client.Options()
+	o := sts.Options{
+		Region: a.region, Credentials: a.credentials, HTTPClient: s3.HTTPClient, Retryer: aws.NopRetryer{},
+	}
+	o.EndpointOptions.UseFIPSEndpoint = s3.EndpointOptions.UseFIPSEndpoint
+	o.EndpointOptions.UseDualStackEndpoint = s3.EndpointOptions.UseDualStackEndpoint
+	if !a.amazon() && a.endpoint != nil {
+		o.BaseEndpoint = aws.String(a.endpoint.String())
+	}
+	return sts.New(o)
+}
+
+// sessionPolicy returns the policy that permits what r asks for, in as few characters as possible.
+func (b *bucket) sessionPolicy(r *driver.VendRequest) (string, error) {
+	var names []string
+	for _, right := range []struct {
+		given bool
+		names []string
+	}{
+		{r.Rights.Read, []string{"download"}},
+		{r.Rights.List, []string{"list"}},
+		{r.Rights.Write, []string{"upload", "upload-over", "upload-parts-failed"}},
+		{r.Rights.Remove, []string{"remove", "remove-all"}},
+	} {
+		if right.given {
+			names = append(names, right.names...)
+		}
+	}
+	operations, err := permissions.Parse(names...)
+	if err != nil {
+		return "", err
+	}
+	system := permissions.MinIO // other servers do not support the escapes in Amazon's policies
+	if b.account.amazon() {
+		system = permissions.AWS
+	}
+	documents, err := permissions.Grant{
+		Operations: operations, Bucket: b.name, Prefix: r.Prefix, Region: b.account.region,
+	}.Documents(system)
+	if err != nil {
+		return "", err
+	}
+	var policy bytes.Buffer
+	if err := json.Compact(&policy, []byte(documents[0].Text)); err != nil {
+		return "", err
+	}
+	if policy.Len() > maxSessionPolicy {
+		return "", argument.Invalid(
+			"prefix",
+			fmt.Sprintf("must be shorter: a session's policy has at most %d characters", maxSessionPolicy),
+			"",
+		)
+	}
+	return policy.String(), nil
+}
+
+// sessionMeanings has the meanings of STS error codes that S3 does not have, or that need another
+// hint.
+// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html#API_AssumeRole_Errors
+var sessionMeanings = map[string]sdkerror.Meaning{
+	"AccessDenied": {
+		Code: storage.PermissionDenied,
+		Hint: "the credentials may not assume the role: permit sts:AssumeRole in their policy and in the role's " +
+			"trust policy",
+	},
+	"ValidationError": {
+		Code: storage.InvalidArgument,
+		Hint: "check Config.VendRole, and that ttl is not longer than the role's longest session",
+	},
+	"PackedPolicyTooLarge":    {Code: storage.InvalidArgument, Hint: "use a shorter prefix"},
+	"MalformedPolicyDocument": {Code: storage.Internal},
+	"RegionDisabledException": {Code: storage.Unsupported, Hint: "activate STS in this region of the account"},
+	"InvalidClientTokenId": {
+		Code: storage.Unauthenticated,
+		Hint: "the store does not know the access key, or it is a session, which cannot vend",
+	},
+}
+
+// sessionError translates an error of AssumeRole.
+func sessionError(err error) error {
+	failed := asError(err)
+	code, _ := codeAndMessage(err)
+	if m, known := sessionMeanings[code]; known {
+		failed.Code, failed.Hint, failed.Retryable = m.Code, m.Hint, false
+	}
+	return failed
+}

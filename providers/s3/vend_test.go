@@ -1,0 +1,291 @@
+package s3_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/storagetest/vendedtest"
+)
+
+type ask = func(ctx context.Context, key string) (*storage.VendedCredentials, error)
+
+// vendedStore returns a store whose bucket is on a server with sessions.
+func vendedStore(t *testing.T, c s3.Config) vendedtest.Store {
+	open := func(t *testing.T, c s3.Config) storage.Bucket {
+		b, err := s3.Open(t.Context(), c)
+		require.NoError(t, err)
+		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+		return b
+	}
+	return vendedtest.Store{
+		Program: open(t, c),
+		Client: func(t *testing.T, ask ask) storage.Bucket {
+			client := c
+			client.AccessKeyID, client.SecretKey, client.CredentialsFor = "", "", s3.Vended(ask)
+			return open(t, client)
+		},
+	}
+}
+
+// serverWithClock starts our server with a bucket "photos", a second bucket "other" and a clock that advance moves.
+func serverWithClock(t *testing.T) (server *s3server.Server, c s3.Config, advance func(time.Duration)) {
+	var ahead atomic.Int64
+	server, err := s3server.Start(s3server.Config{
+		Buckets: []string{"photos", "other"},
+		Now:     func() time.Time { return time.Now().Add(time.Duration(ahead.Load())) },
+	})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	profile, _ := s3.NamedProfile("omnibucket")
+	own := server.Credentials()
+	return server, s3.Config{
+		Bucket: "photos", Region: "us-east-1", Endpoint: server.URL, Profile: &profile,
+		AccessKeyID: own.AccessKeyID, SecretKey: own.SecretKey, HTTPClient: withoutKeepAlive(),
+	}, func(by time.Duration) { ahead.Add(int64(by)) }
+}
+
+func TestVendedCredentialsOfOurServer(t *testing.T) {
+	vendedtest.Run(t, func(t *testing.T) vendedtest.Store {
+		_, c, advance := serverWithClock(t)
+		s := vendedStore(t, c)
+		s.Advance = advance
+		return s
+	})
+}
+
+func minioConfig(t *testing.T, versioned bool) s3.Config {
+	server := needServer(t, "minio")
+	profile, _ := s3.NamedProfile("minio")
+	return s3.Config{
+		Bucket: server.bucket(t, versioned), Region: "us-east-1", Endpoint: server.endpoint, Profile: &profile,
+		AccessKeyID: server.key, SecretKey: server.secret, HTTPClient: withoutKeepAlive(),
+	}
+}
+
+func TestVendedCredentialsOfMinIO(t *testing.T) {
+	vendedtest.Run(t, func(t *testing.T) vendedtest.Store {
+		s := vendedStore(t, minioConfig(t, false))
+		s.Permits = map[string]string{
+			"an upload with tags": "MinIO permits tags of an upload to everybody who may upload",
+		}
+		return s
+	})
+}
+
+// ownVersions is the attack that MinIO permits: there, the right to list includes the versions of the prefix.
+const ownVersions = "the versions of the prefix"
+
+// errNothing stands for a response that tells nothing.
+var errNothing = errors.New("the response tells nothing")
+
+// rawAttacks are requests that the driver never sends, with credentials for users/1/.
+var rawAttacks = []struct {
+	name string
+	try  func(ctx context.Context, c *awss3.Client, bucket, other *string) error
+}{
+	{"a list of the buckets", func(ctx context.Context, c *awss3.Client, _, _ *string) error {
+		out, err := c.ListBuckets(ctx, &awss3.ListBucketsInput{})
+		if err == nil && len(out.Buckets) == 0 {
+			return errNothing // MinIO returns a list without the buckets that the session may not see
+		}
+		return err
+	}},
+	{"a new bucket", func(ctx context.Context, c *awss3.Client, _, _ *string) error {
+		_, err := c.CreateBucket(ctx, &awss3.CreateBucketInput{Bucket: aws.String("new-bucket-of-a-session")})
+		return err
+	}},
+	{"another bucket", func(ctx context.Context, c *awss3.Client, _, other *string) error {
+		_, err := c.GetObject(ctx, &awss3.GetObjectInput{Bucket: other, Key: aws.String("users/1/a")})
+		return err
+	}},
+	{"a bucket that does not exist", func(ctx context.Context, c *awss3.Client, _, _ *string) error {
+		_, err := c.ListObjectsV2(
+			ctx,
+			&awss3.ListObjectsV2Input{Bucket: aws.String("no-such-bucket"), Prefix: aws.String("users/1/")},
+		)
+		return err
+	}},
+	{"a head of the bucket", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+		_, err := c.HeadBucket(ctx, &awss3.HeadBucketInput{Bucket: bucket})
+		return err
+	}},
+	{"a listing of version 1", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+		_, err := c.ListObjects(ctx, &awss3.ListObjectsInput{Bucket: bucket, Prefix: aws.String("users/")})
+		return err
+	}},
+	{"the versions", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+		_, err := c.ListObjectVersions(
+			ctx,
+			&awss3.ListObjectVersionsInput{Bucket: bucket, Prefix: aws.String("users/10/")},
+		)
+		return err
+	}},
+	{ownVersions, func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+		_, err := c.ListObjectVersions(
+			ctx,
+			&awss3.ListObjectVersionsInput{Bucket: bucket, Prefix: aws.String("users/1/")},
+		)
+		return err
+	}},
+	{"the uploads", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+		_, err := c.ListMultipartUploads(
+			ctx,
+			&awss3.ListMultipartUploadsInput{Bucket: bucket, Prefix: aws.String("users/10/up")},
+		)
+		return err
+	}},
+	{"a batch", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+		out, err := c.DeleteObjects(ctx, &awss3.DeleteObjectsInput{
+			Bucket: bucket, Delete: &types.Delete{Objects: []types.ObjectIdentifier{{Key: aws.String("users/10/a")}}},
+		})
+		if err == nil && len(out.Errors) == 1 && len(out.Deleted) == 0 {
+			return errNothing
+		}
+		return err
+	}},
+	{"a copied part", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+		upload, err := c.CreateMultipartUpload(
+			ctx,
+			&awss3.CreateMultipartUploadInput{Bucket: bucket, Key: aws.String("users/1/up")},
+		)
+		if err != nil {
+			return nil // this is permitted
+		}
+		_, err = c.UploadPartCopy(ctx, &awss3.UploadPartCopyInput{
+			Bucket: bucket, Key: aws.String("users/1/up"), UploadId: upload.UploadId, PartNumber: aws.Int32(1),
+			CopySource: aws.String(*bucket + "/users/10/a"),
+		})
+		return err
+	}},
+	{"the policy of the bucket", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+		_, err := c.PutBucketPolicy(ctx, &awss3.PutBucketPolicyInput{Bucket: bucket, Policy: aws.String("{}")})
+		return err
+	}},
+	{"the access list of an object", func(ctx context.Context, c *awss3.Client, bucket, _ *string) error {
+		_, err := c.PutObjectAcl(
+			ctx,
+			&awss3.PutObjectAclInput{
+				Bucket: bucket,
+				Key:    aws.String("users/1/a"),
+				ACL:    types.ObjectCannedACLPublicRead,
+			},
+		)
+		return err
+	}},
+	{"the bucket itself", func(ctx context.Context, c *awss3.Client, _, other *string) error {
+		_, err := c.DeleteBucket(ctx, &awss3.DeleteBucketInput{Bucket: other})
+		return err
+	}},
+}
+
+func TestRequestsThatTheDriverDoesNotSendAreRefused(t *testing.T) {
+	for name, open := range map[string]func(t *testing.T) (s3.Config, string){
+		"our server": func(t *testing.T) (s3.Config, string) {
+			_, c, _ := serverWithClock(t)
+			return c, "other"
+		},
+		"minio": func(t *testing.T) (s3.Config, string) {
+			return minioConfig(t, false), minioConfig(t, false).Bucket
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			c, other := open(t)
+			s := vendedStore(t, c)
+			for _, key := range []string{"users/1/a", "users/10/a"} {
+				_, err := s.Program.Upload(t.Context(), key, strings.NewReader(key))
+				require.NoError(t, err)
+			}
+			rights := storage.Rights{Read: true, List: true, Write: true, Remove: true}
+			v, err := storage.Vend(t.Context(), s.Program, "users/1/", rights, time.Hour)
+			require.NoError(t, err)
+			raw := awss3.New(awss3.Options{
+				HTTPClient: withoutKeepAlive(), Region: "us-east-1", BaseEndpoint: &c.Endpoint, UsePathStyle: true,
+				Credentials: credentials.NewStaticCredentialsProvider(v.AccessKeyID, v.SecretKey, v.SessionToken),
+				Retryer:     aws.NopRetryer{},
+			})
+			out, err := raw.GetObject(
+				t.Context(),
+				&awss3.GetObjectInput{Bucket: &c.Bucket, Key: aws.String("users/1/a")},
+			)
+			require.NoError(t, err, "the credentials work")
+			require.NoError(t, out.Body.Close())
+			for _, a := range rawAttacks {
+				if name != "minio" || a.name != ownVersions {
+					require.Error(t, a.try(t.Context(), raw, &c.Bucket, &other), a.name)
+				}
+			}
+			text, _, err := storage.ReadAll(t.Context(), s.Program, "users/10/a")
+			require.NoError(t, err)
+			require.Equal(t, "users/10/a", string(text))
+		})
+	}
+}
+
+// TestVendSendsOneRequestToSTS pins the request to AWS.
+func TestVendSendsOneRequestToSTS(t *testing.T) {
+	for _, row := range []struct{ name, region, host, arn string }{
+		{"aws", "eu-west-1", "sts.eu-west-1.amazonaws.com", "arn:aws:s3:::photos"},
+		{"China", "cn-north-1", "sts.cn-north-1.amazonaws.com.cn", "arn:aws-cn:s3:::photos"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var host, policy, role, seconds string
+			b, err := s3.Open(t.Context(), s3.Config{
+				Bucket: "photos", Region: row.region, AccessKeyID: "id", SecretKey: "secret",
+				VendRole: "arn:aws:iam::111122223333:role/photos",
+				HTTPClient: &http.Client{Transport: stsAnswer(func(r *http.Request) string {
+					require.NoError(t, r.ParseForm())
+					host, policy, role = r.URL.Host, r.PostForm.Get("Policy"), r.PostForm.Get("RoleArn")
+					seconds = r.PostForm.Get("DurationSeconds")
+					return sessionResponse
+				})},
+			})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+			v, err := storage.Vend(t.Context(), b, "users/é$1/", storage.Rights{Read: true, List: true}, time.Hour)
+			require.NoError(t, err)
+			require.Equal(t, row.host, host)
+			require.Equal(t, "arn:aws:iam::111122223333:role/photos", role)
+			require.Equal(t, "3600", seconds)
+			require.JSONEq(t, `{"Version": "2012-10-17", "Statement": [
+				{
+					"Effect": "Allow", "Action": ["s3:ListBucket"], "Resource": "`+row.arn+`",
+					"Condition": {"StringLike": {"s3:prefix": "users/é${$}1/*"}}
+				},
+				{"Effect": "Allow", "Action": ["s3:GetObject"], "Resource": "`+row.arn+`/users/é${$}1/*"}]}`, policy)
+			require.NotContains(t, policy, "é", "STS refuses characters above U+00FF, so all are escaped")
+			require.Equal(t, &storage.VendedCredentials{
+				Provider: "s3", Bucket: "photos", Prefix: "users/é$1/",
+				Expires:     time.Date(2030, 1, 2, 3, 4, 5, 0, time.UTC),
+				AccessKeyID: "ASIA", SecretKey: "s", SessionToken: "t",
+			}, v)
+		})
+	}
+}
+
+// An stsAnswer answers requests to STS.
+type stsAnswer func(*http.Request) string
+
+func (answer stsAnswer) RoundTrip(r *http.Request) (*http.Response, error) {
+	w := httptest.NewRecorder()
+	_, _ = w.WriteString(answer(r))
+	return w.Result(), nil
+}
+
+const sessionResponse = `<AssumeRoleResponse xmlns="https://sts.amazonaws.com/doc/2011-06-15/"><AssumeRoleResult><Credentials>
+	<AccessKeyId>ASIA</AccessKeyId><SecretAccessKey>s</SecretAccessKey><SessionToken>t</SessionToken>
+	<Expiration>2030-01-02T03:04:05Z</Expiration></Credentials></AssumeRoleResult></AssumeRoleResponse>`

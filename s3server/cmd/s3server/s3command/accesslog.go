@@ -1,0 +1,64 @@
+package s3command
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"os"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// An accessLog writes a line of key=value pairs for each request. A line never contains headers, a query or a
+// signature.
+type accessLog struct {
+	lines slog.Handler
+	file  *os.File // nil for standard error
+}
+
+// openAccessLog opens the file with this name for appending. If name is "-", the log goes to errs.
+func openAccessLog(name string, errs io.Writer) (*accessLog, error) {
+	l := &accessLog{}
+	to := errs
+	if name != "-" {
+		var err error
+		if l.file, err = os.OpenFile(name, os.O_APPEND|os.O_CREATE|os.O_WRONLY, 0o600); err != nil {
+			return nil, err
+		}
+		to = l.file
+	}
+	l.lines = slog.NewTextHandler(to, &slog.HandlerOptions{ReplaceAttr: func(_ []string, a slog.Attr) slog.Attr {
+		if a.Key == slog.LevelKey || a.Key == slog.MessageKey {
+			return slog.Attr{}
+		}
+		return a
+	}})
+	return l, nil
+}
+
+func (l *accessLog) add(e s3server.Entry) {
+	line := slog.NewRecord(e.Time, slog.LevelInfo, "", 0)
+	line.AddAttrs(
+		slog.String("remote", e.RemoteAddr),
+		slog.String("access_key", e.AccessKeyID),
+		slog.String("method", e.Method),
+		slog.String("operation", e.Operation),
+		slog.String("bucket", e.Bucket),
+		slog.String("object", e.Key),
+		slog.Int("status", e.Status),
+		slog.String("error", e.Error),
+		slog.Int64("received", e.Received),
+		slog.Int64("sent", e.Sent),
+		slog.Float64("seconds", e.Duration.Seconds()),
+		slog.String("request_id", e.RequestID),
+		slog.String("agent", e.UserAgent),
+	)
+	_ = l.lines.Handle(context.Background(), line)
+}
+
+func (l *accessLog) close() error {
+	if l.file == nil {
+		return nil
+	}
+	return l.file.Close()
+}

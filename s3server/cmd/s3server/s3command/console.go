@@ -1,0 +1,76 @@
+package s3command
+
+import (
+	"context"
+	"crypto/tls"
+	"net"
+	"net/netip"
+
+	"github.com/omnibucket/storage/internal/hostname"
+	"github.com/omnibucket/storage/internal/httpserver"
+)
+
+// consoleOff is the value of the flag --console that turns the console off.
+const consoleOff = "off"
+
+// consoleAddress returns the address at which the console listens, or "" if there is no console.
+// The console has a port, and so an origin, of its own. If it shared the port of S3, a script in an
+// object would run in the console's origin.
+func (c *command) consoleAddress() string {
+	address := c.flags.console
+	for _, name := range []string{"MINIO_CONSOLE_ADDRESS", "MINIO_BROWSER"} {
+		switch text, _ := c.env.Lookup(name); {
+		case name == "MINIO_BROWSER" && (text == "off" || text == "false"):
+			return ""
+		case name == "MINIO_CONSOLE_ADDRESS" && address == "":
+			address = text
+		}
+	}
+	switch {
+	case address == consoleOff:
+		return ""
+	case address == "" && c.found.generated && isLoopback(c.flags.Listen):
+		return "127.0.0.1:0"
+	}
+	return address
+}
+
+func isLoopback(address string) bool {
+	host, _, err := net.SplitHostPort(address)
+	if err != nil {
+		return false
+	}
+	ip, err := netip.ParseAddr(host)
+	return host == "localhost" || err == nil && ip.IsLoopback()
+}
+
+// listenForConsole opens the port of the console. If the server's certificate comes from files, the
+// console uses it, too. Otherwise the console has no TLS.
+func (c *command) listenForConsole(ctx context.Context, config *tls.Config) error {
+	address := c.consoleAddress()
+	if address == "" {
+		return nil
+	}
+	listener, err := (&net.ListenConfig{}).Listen(ctx, "tcp", address)
+	if err != nil {
+		return err
+	}
+	if config != nil && len(config.Certificates) > 0 {
+		listener = tls.NewListener(listener, config)
+	}
+	c.atConsole = listener
+	return nil
+}
+
+func (c *command) consoleURL() string {
+	scheme := "http://"
+	if c.flags.certFile != "" {
+		scheme = "https://"
+	}
+	return scheme + httpserver.ReachableAddress(c.atConsole.Addr()) + "/"
+}
+
+// Hosts returns the host names by which browsers may call a server on this machine. They are the
+// machine's own names and those of the flag --domain. IP addresses and localhost are permitted
+// without being listed.
+func (f *Flags) Hosts() []string { return hostname.WithOwn(f.domains) }

@@ -1,0 +1,72 @@
+package s3command
+
+import (
+	"io"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+var consoleLine = regexp.MustCompile(`# The console is at (\S+)/ with`)
+
+func TestTheConsoleIsOnForDevelopmentOnly(t *testing.T) {
+	for _, row := range []struct {
+		name, listen, console string
+		lookup                []string
+		want                  string
+	}{
+		{"generated credentials on loopback", "127.0.0.1:9000", "", nil, "127.0.0.1:0"},
+		{"generated credentials on localhost", "localhost:9000", "", nil, "127.0.0.1:0"},
+		{"every interface", ":9000", "", nil, ""},
+		{"credentials of the environment", "127.0.0.1:9000", "", []string{"AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"}, ""},
+		{"an address", ":9000", ":9001", []string{"AWS_ACCESS_KEY_ID", "a", "AWS_SECRET_ACCESS_KEY", "s"}, ":9001"},
+		{"off", "127.0.0.1:9000", "off", nil, ""},
+		{"MinIO's address", ":9000", "", []string{"MINIO_CONSOLE_ADDRESS", ":9002"}, ":9002"},
+		{"MinIO's off", ":9000", ":9001", []string{"MINIO_BROWSER", "off"}, ""},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			c := &command{flags: &Flags{Listen: row.listen, console: row.console}, env: Environment{Lookup: environment(row.lookup...)}}
+			require.NoError(t, c.read())
+			require.Equal(t, row.want, c.consoleAddress())
+		})
+	}
+}
+
+func TestTheConsoleShowsRequestsAndEndsWithTheServer(t *testing.T) {
+	server := start(t, environment(), "--create", "photos")
+	exported := server.export()
+	put(t, client(t), "photos", "a", "hello")
+	found := consoleLine.FindStringSubmatch(server.errs.String())
+	require.NotNil(t, found, server.errs.String())
+	status, _ := ask(t, http.MethodGet, found[1])
+	require.Equal(t, http.StatusUnauthorized, status)
+	r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, found[1]+"/api/x/requests", nil)
+	require.NoError(t, err)
+	r.SetBasicAuth(exported["AWS_ACCESS_KEY_ID"], exported["AWS_SECRET_ACCESS_KEY"])
+	r.Header.Set("X-Console", "1")
+	c := http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	response, err := c.Do(r)
+	require.NoError(t, err)
+	text, err := io.ReadAll(response.Body)
+	require.NoError(t, err)
+	require.NoError(t, response.Body.Close())
+	require.Contains(t, string(text), `"operation":"PutObject"`)
+	require.NotContains(t, string(text), exported["AWS_SECRET_ACCESS_KEY"])
+	server.stop()
+	_, err = c.Do(r)
+	require.Error(t, err)
+}
+
+func TestAConsoleForOthersHasTheCertificateOfAFile(t *testing.T) {
+	err := parse(t, "--tls", "--console-address", ":9001").Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil)
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, "--console-address")
+	require.False(t, isLoopback(":9001"))
+	require.True(t, isLoopback("[::1]:9001"))
+	require.True(t, strings.HasPrefix(DefaultListen, "127.0.0.1:"))
+}

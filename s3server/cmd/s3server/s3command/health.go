@@ -1,0 +1,95 @@
+package s3command
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/internal/hostname"
+)
+
+// healthPath is the path of the health check.
+const healthPath = "/healthz"
+
+// healthPaths has the paths of the health check. These are healthPath and the paths that scripts
+// and libraries request from other S3 servers.
+var healthPaths = map[string]bool{
+	healthPath:              true,
+	"/minio/health/live":    true, // path of MinIO
+	"/minio/health/ready":   true,
+	"/minio/health/cluster": true,
+	"/_localstack/health":   true, // path of LocalStack
+	"/favicon.ico":          true, // path of Adobe S3Mock
+}
+
+// withHealth responds to unsigned requests for healthPaths. It passes all other requests to s3. A
+// request with a signature or a query is for S3, because "healthz" and "minio" may be buckets. A
+// request at a subdomain of one of the given domains is for S3, too, because its path is a key in a
+// bucket or a website.
+func withHealth(domains []string, s3 http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+		if !reads || !healthPaths[r.URL.Path] || r.URL.RawQuery != "" || r.Header.Get("Authorization") != "" ||
+			isSubdomain(r.Host, domains) {
+			s3.ServeHTTP(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		w.Header().Set("Cache-Control", "no-store")
+		_, _ = w.Write([]byte("ok\n"))
+	})
+}
+
+// isSubdomain reports whether a host is a subdomain of one of the given domains. The host may have
+// a port.
+func isSubdomain(host string, domains []string) bool {
+	host = hostname.Of(host)
+	within := false
+	for _, domain := range domains {
+		domain = strings.ToLower(domain)
+		if host == domain {
+			return false
+		}
+		within = within || strings.HasSuffix(host, "."+domain)
+	}
+	return within
+}
+
+// patience is the time that CheckHealth waits for a response.
+const patience = 5 * time.Second
+
+// CheckHealth requests the health check of the server at address. It fails if the server does not
+// respond with 200. It does not verify the certificate, because it sends no secrets.
+func CheckHealth(ctx context.Context, address string) error {
+	u, err := url.Parse(address)
+	if err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "" {
+		return argument.Invalid("--health", "must be the URL of a server", "write http://127.0.0.1:9000")
+	}
+	if u.Path == "" || u.Path == "/" {
+		u.Path = healthPath
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, u.String(), nil)
+	if err != nil {
+		return err
+	}
+	client := http.Client{Transport: &http.Transport{ // this Transport ignores HTTP_PROXY
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true},
+		DisableKeepAlives: true,
+	}}
+	response, err := client.Do(r)
+	if err != nil {
+		return err
+	}
+	_ = response.Body.Close()
+	if response.StatusCode != http.StatusOK {
+		return fmt.Errorf("%s answered %s", u.Redacted(), response.Status)
+	}
+	return nil
+}

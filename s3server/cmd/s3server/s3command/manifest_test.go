@@ -1,0 +1,109 @@
+package s3command
+
+import (
+	"context"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/local"
+)
+
+func manifestFile(t *testing.T, text string) string {
+	t.Helper()
+	name := filepath.Join(t.TempDir(), "manifest.json")
+	require.NoError(t, os.WriteFile(name, []byte(text), 0o600))
+	return name
+}
+
+// documented returns the manifest of the documentation.
+func documented(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("../../../../docs/s3server.md")
+	require.NoError(t, err)
+	block := regexp.MustCompile("(?s)```json\n(.*?)```").FindStringSubmatch(string(text))
+	require.NotNil(t, block)
+	return block[1]
+}
+
+func TestTheServerHasTheUsersAndBucketsOfTheManifest(t *testing.T) {
+	for _, row := range []struct{ name, dir string }{{"memory", ""}, {"a directory", t.TempDir()}} {
+		t.Run(row.name, func(t *testing.T) {
+			var server *running
+			if row.dir == "" {
+				server = start(t, environment(), "--manifest", manifestFile(t, documented(t)))
+			} else {
+				service, err := local.NewServiceDriver(row.dir, local.Config{Create: true})
+				require.NoError(t, err)
+				server = startOver(t, service, environment(), "--manifest", manifestFile(t, documented(t)))
+			}
+			server.export()
+			root := client(t)
+			versioning, err := root.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{Bucket: aws.String("photos")})
+			require.NoError(t, err)
+			require.Equal(t, "Enabled", string(versioning.Status))
+			_, err = root.GetObjectLockConfiguration(t.Context(), &s3.GetObjectLockConfigurationInput{Bucket: aws.String("locked")})
+			require.NoError(t, err)
+			put(t, root, "site", "index.html", "hello")
+			put(t, root, "photos", "of-root", "hello")
+			status, _ := ask(t, http.MethodGet, server.url+"/site/index.html")
+			require.Equal(t, http.StatusOK, status)
+
+			t.Setenv("AWS_ACCESS_KEY_ID", "app")
+			t.Setenv("AWS_SECRET_ACCESS_KEY", "app-secret")
+			app := client(t)
+			put(t, app, "photos", "a", "of the app")
+			_, err = app.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String("photos"), Key: aws.String("of-root")})
+			require.ErrorContains(t, err, "AccessDenied", "the policy allows only writes")
+
+			t.Setenv("AWS_ACCESS_KEY_ID", "reader")
+			t.Setenv("AWS_SECRET_ACCESS_KEY", "reader-secret")
+			reader := client(t)
+			require.Equal(t, "hello", read(t, reader, "site", "index.html"))
+			_, err = reader.DeleteObject(t.Context(), &s3.DeleteObjectInput{Bucket: aws.String("site"), Key: aws.String("index.html")})
+			require.ErrorContains(t, err, "AccessDenied")
+		})
+	}
+}
+
+func TestAManifestIsReadStrictly(t *testing.T) {
+	for _, row := range []struct{ name, text, says string }{
+		{"an unknown field", `{"bukets": []}`, `the manifest has no field "bukets": it can have users, buckets`},
+		{"another case", `{"Buckets": []}`, `no field "Buckets"`},
+		{"an unknown field of a bucket", `{"buckets": [{"name": "photos", "public": true}]}`, `a bucket has no field "public": it can have name, versioning, objectLock, anonymous, policy`},
+		{"an unknown field of a user", `{"users": [{"accessKey": "a"}]}`, `a user has no field "accessKey": it can have accessKeyId, secretKey, sessionToken, account, readOnly`},
+		{"a user without a secret", `{"users": [{"accessKeyId": "a"}]}`, "users[0] must have accessKeyId and secretKey"},
+		{"a user named twice", `{"users": [{"accessKeyId": "a", "secretKey": "b"}, {"accessKeyId": "a", "secretKey": "c"}]}`, `but "a" is that of another user or of the server`},
+		{"the server's own key", `{"users": [{"accessKeyId": "root", "secretKey": "b"}]}`, `but "root" is that of another user or of the server`},
+		{"an account that no policy can name", `{"users": [{"accessKeyId": "a", "secretKey": "b", "account": "other"}]}`, `account must have 12 digits, but is "other"`},
+		{"a bucket named twice", `{"buckets": [{"name": "photos"}, {"name": "photos", "versioning": true}]}`, `"photos" is there twice`},
+		{"a field that is there twice", `{"users": [], "users": []}`, `the manifest has "users" twice`},
+		{"no object", `{"users": ["a"]}`, "a user must be an object"},
+		{"another type", `{"buckets": "photos"}`, "cannot unmarshal string"},
+		{"text after the end", `{} {}`, "after top-level value"},
+		{"no JSON", `users:`, "--manifest must name a JSON file"},
+		{"an unknown permission", `{"buckets": [{"name": "photos", "anonymous": "all"}]}`, `but is "all"`},
+		{"two policies", `{"buckets": [{"name": "photos", "anonymous": "public", "policy": {}}]}`, "exclude each other"},
+		{"an invalid name", `{"buckets": [{"name": "No_Name"}]}`, `"No_Name"`},
+		{"an invalid policy", `{"buckets": [{"name": "photos", "policy": {"Version": "2012-10-17"}}]}`, "policy of bucket photos must be valid"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			env := environment("AWS_ACCESS_KEY_ID", "root", "AWS_SECRET_ACCESS_KEY", "root-secret")
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			ready := func(string) { cancel() } // the manifest is accepted
+			err := parse(t, "--manifest", manifestFile(t, row.text)).Serve(ctx, Environment{Err: io.Discard, Lookup: env, Ready: ready}, nil)
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, row.says)
+		})
+	}
+	require.ErrorIs(t, parse(t, "--manifest", "none").Serve(t.Context(), Environment{Err: io.Discard, Lookup: environment()}, nil), os.ErrNotExist)
+}

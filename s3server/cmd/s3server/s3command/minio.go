@@ -1,0 +1,119 @@
+package s3command
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// minioDefault is both the access key and the secret that MinIO uses if the environment has none.
+const minioDefault = "minioadmin"
+
+// ParseMinIO reads the arguments of "minio server", as compose files have them. They are an
+// optional program name, the word server, and then directories and flags in any order. It returns
+// the directories. If args are not such arguments, it returns args. The parameter set must be the
+// flag set that was passed to [Flags.Register], and must have a flag with the name listen that sets
+// [Flags.Listen].
+func (f *Flags) ParseMinIO(set *flag.FlagSet, args []string) (rest []string, err error) {
+	if len(args) > 1 && args[0] == "minio" {
+		args = args[1:]
+	}
+	if len(args) == 0 || args[0] != "server" {
+		return args, nil
+	}
+	f.minio = true
+	set.StringVar(&f.Listen, "address", f.Listen, "--listen")
+	for _, name := range []string{"certs-dir", "S"} {
+		set.StringVar(&f.certsDir, name, "", "a `directory` with public.crt and private.key")
+	}
+	for _, name := range []string{"quiet", "anonymous", "json"} { // flags of MinIO that have no effect here
+		set.Bool(name, false, "")
+	}
+	for args = args[1:]; ; args = set.Args()[1:] {
+		if err := set.Parse(args); err != nil {
+			return nil, err
+		}
+		if set.NArg() == 0 {
+			return rest, oneDirectory(rest)
+		}
+		rest = append(rest, set.Arg(0))
+	}
+}
+
+// oneDirectory refuses arguments that make MinIO distribute objects over several disks or servers:
+// several directories, a pattern such as /data{1...4}, or URLs of servers.
+func oneDirectory(volumes []string) error {
+	if len(volumes) > 1 ||
+		len(volumes) == 1 && (strings.Contains(volumes[0], "...") || strings.Contains(volumes[0], "://")) {
+		return argument.Invalid(
+			"server",
+			"must have one directory, because this server has one disk and one node, but has "+strings.Join(
+				volumes, " ",
+			),
+			"write server /data",
+		)
+	}
+	return nil
+}
+
+// Volumes returns the directories in the variable MINIO_VOLUMES. MinIO serves these if its command
+// line names none.
+func Volumes(lookup func(string) (string, bool)) ([]string, error) {
+	text, _ := lookup("MINIO_VOLUMES")
+	volumes := strings.Fields(text)
+	return volumes, oneDirectory(volumes)
+}
+
+// takeMinIO reads MinIO's environment variables, and uses them for flags that are not set. It
+// returns the buckets in MINIO_DEFAULT_BUCKETS, and the names of the variables that it used.
+func (f *Flags) takeMinIO(
+	lookup func(string) (string, bool),
+) (buckets []s3server.BucketSetup, used []string, err error) {
+	take := func(name string) string {
+		text, _ := lookup(name)
+		if text = strings.TrimSpace(text); text != "" {
+			used = append(used, name)
+		}
+		return text
+	}
+	for _, name := range []string{"MINIO_REGION", "MINIO_SITE_REGION"} {
+		if region := take(name); f.region == "" {
+			f.region = region
+		}
+	}
+	if names := take("MINIO_DOMAIN"); names != "" && len(f.domains) == 0 {
+		f.domains = strings.Split(names, ",")
+	}
+	if names := take("MINIO_DEFAULT_BUCKETS"); names != "" { // Bitnami's image has this variable
+		for text := range strings.FieldsFuncSeq(names, func(r rune) bool { return r == ',' || r == ';' || r == ' ' }) {
+			name, anonymous, _ := strings.Cut(text, ":")
+			b := bucketManifest{Name: name, Anonymous: anonymous}
+			setup, err := b.setup()
+			if err != nil {
+				return nil, nil, argument.Invalid(
+					"MINIO_DEFAULT_BUCKETS", "must be names of buckets, or name:download: "+err.Error(), "",
+				)
+			}
+			buckets = append(buckets, setup)
+		}
+	}
+	// the caller of Serve has read this variable, so only record that it is in use
+	take("MINIO_VOLUMES")
+	return buckets, used, nil
+}
+
+// takeCertificates uses the certificate and the key in the directory --certs-dir, under MinIO's
+// file names, if they exist. A certificate of another flag has precedence.
+func (f *Flags) takeCertificates() {
+	if f.certsDir == "" || f.certFile != "" {
+		return
+	}
+	certificate, key := filepath.Join(f.certsDir, "public.crt"), filepath.Join(f.certsDir, "private.key")
+	if _, err := os.Stat(certificate); err == nil {
+		f.certFile, f.keyFile = certificate, key
+	}
+}

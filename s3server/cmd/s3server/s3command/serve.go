@@ -1,0 +1,337 @@
+// Package s3command implements the flags and the work of the programs s3server and "omnibucket
+// serve --s3". It is only for these two programs, and may change at any time.
+package s3command
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/sha256"
+	"crypto/tls"
+	"encoding/pem"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/httpserver"
+	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/s3server/console"
+)
+
+// grace is the time that requests in progress have to finish after the server was told to stop. It
+// is less than the 10 seconds after which Docker kills a container.
+const grace = 8 * time.Second
+
+// An Environment is the part of the process's environment that a command uses.
+type Environment struct {
+	Err    io.Writer                                     // for credentials, a fingerprint and the access log
+	Lookup func(name string) (value string, exists bool) // reads a variable of the process's environment
+	Ready  func(url string)                              // called when the server accepts requests
+}
+
+// Serve serves S3 until ctx is done. The objects are in service or, if service is nil, in memory.
+// Serve closes service.
+func (f *Flags) Serve(ctx context.Context, env Environment, service driver.ServiceDriver) (result error) {
+	if service != nil {
+		defer func() { result = errors.Join(result, service.Close()) }()
+	}
+	if err := f.check(); err != nil {
+		return err
+	}
+	defer collectGarbage(env, service != nil)()
+	c := &command{flags: f, env: env}
+	if err := c.read(); err != nil {
+		return err
+	}
+	defer func() { result = errors.Join(result, c.close()) }()
+	if f.admin {
+		c.setAdminToken()
+	}
+	if err := c.start(ctx, service); err != nil {
+		return err
+	}
+	if err := c.announce(); err != nil {
+		return err
+	}
+	return c.wait(ctx)
+}
+
+// A command is one run of [Flags.Serve].
+type command struct {
+	flags      *Flags
+	env        Environment
+	found      found
+	users      []s3server.Credential  // users of the manifest, in addition to the server's credential
+	buckets    []s3server.BucketSetup // buckets to create before the first request
+	ofMinIO    []string               // names of MinIO's environment variables that are in use
+	adminToken string                 // token of the admin API; "" if there is no admin API
+	newToken   bool                   // true if adminToken was generated
+
+	server    *s3server.Server
+	accessLog *accessLog
+	metrics   *metrics
+	atMetrics net.Listener
+	requests  console.Record
+	atConsole net.Listener // nil if there is no console
+	announced bool         // true after the ready file was written
+}
+
+// read sets the fields that come from the environment and the manifest.
+func (c *command) read() (err error) {
+	if c.found, err = findCredential(c.env.Lookup); err != nil {
+		return err
+	}
+	if c.found.generated && c.flags.minio {
+		c.found.Credential = s3server.Credential{AccessKeyID: minioDefault, SecretKey: minioDefault}
+	}
+	ofEnvironment, used, err := c.flags.takeMinIO(c.env.Lookup)
+	if err != nil {
+		return err
+	}
+	for _, name := range slices.Concat(c.found.variables, used) {
+		if strings.HasPrefix(name, "MINIO_") {
+			c.ofMinIO = append(c.ofMinIO, name)
+		}
+	}
+	c.flags.takeCertificates()
+	c.users, c.buckets, err = readManifest(c.flags.manifest, c.found.AccessKeyID)
+	c.buckets = append(c.buckets, ofEnvironment...)
+	return err
+}
+
+// adminVariable is the environment variable with the token of the admin API.
+const adminVariable = "S3_ADMIN_TOKEN"
+
+// adminRecord is the number of requests that the server keeps for the admin API.
+const adminRecord = 1_000
+
+// setAdminToken takes the token from the environment. If there is none, it generates one.
+func (c *command) setAdminToken() {
+	c.adminToken, _ = c.env.Lookup(adminVariable)
+	if c.adminToken == "" {
+		c.adminToken, c.newToken = rand.Text(), true
+	}
+}
+
+// start opens the ports and starts the server. When it returns nil, the server accepts requests.
+func (c *command) start(ctx context.Context, service driver.ServiceDriver) error {
+	f := c.flags
+	if f.accessLog != "" {
+		var err error
+		if c.accessLog, err = openAccessLog(f.accessLog, c.env.Err); err != nil {
+			return err
+		}
+	}
+	if f.metrics != "" {
+		c.metrics = newMetrics()
+		var err error
+		if c.atMetrics, err = (&net.ListenConfig{}).Listen(ctx, "tcp", f.metrics); err != nil {
+			return err
+		}
+	}
+	config, err := c.config(service)
+	if err != nil {
+		return err
+	}
+	if err := c.listenForConsole(ctx, config.TLS); err != nil {
+		return err
+	}
+	var refused error
+	config.Middleware = func(s3 http.Handler) http.Handler { // s3server.Start calls this before the first request
+		for _, b := range c.buckets {
+			refused = errors.Join(refused, s3.(*s3server.Handler).SetUpBucket(ctx, b))
+		}
+		return withHealth(c.domains(), s3)
+	}
+	if c.server, err = s3server.Start(config); err != nil {
+		return err
+	}
+	return refused
+}
+
+// domains returns the hosts whose subdomains are buckets.
+func (c *command) domains() []string { return append([]string{"localhost"}, c.flags.domains...) }
+
+func (c *command) config(service driver.ServiceDriver) (s3server.Config, error) {
+	f := c.flags
+	config := s3server.Config{
+		Service: service, Credentials: append([]s3server.Credential{c.found.Credential}, c.users...),
+		AdminToken: c.adminToken,
+		Addr:       f.Listen, Region: f.region, Strict: f.strict, Buckets: f.create, MaxBytes: int64(f.maxBytes),
+		WebhookURL: f.webhook,
+		EventARNs:  f.targets, LifecycleDay: f.day,
+		Log: c.log(),
+	}
+	if f.admin {
+		config.Record = adminRecord
+	}
+	if len(f.domains) > 0 {
+		config.Domains = c.domains()
+	}
+	switch {
+	case f.certFile != "":
+		certificate, err := tls.LoadX509KeyPair(f.certFile, f.keyFile)
+		if err != nil {
+			return config, err
+		}
+		config.TLS = &tls.Config{Certificates: []tls.Certificate{certificate}}
+	case f.tls:
+		config.TLS = &tls.Config{}
+	}
+	return config, nil
+}
+
+// log returns a function that writes a request to the access log and counts it in the metrics. It
+// returns nil if neither is wanted.
+func (c *command) log() func(s3server.Entry) {
+	var all []func(s3server.Entry)
+	if c.accessLog != nil {
+		all = append(all, c.accessLog.add)
+	}
+	if c.metrics != nil {
+		all = append(all, c.metrics.add)
+	}
+	if c.consoleAddress() != "" {
+		all = append(all, c.requests.Add)
+	}
+	if all == nil {
+		return nil
+	}
+	return func(e s3server.Entry) {
+		for _, add := range all {
+			add(e)
+		}
+	}
+}
+
+// announce prints the credentials and the other data that a client needs to connect.
+func (c *command) announce() error {
+	if c.flags.tls {
+		if err := c.announceCertificate(); err != nil {
+			return err
+		}
+	}
+	if len(c.ofMinIO) > 0 {
+		c.printLine("# Settings of MinIO in use: " + strings.Join(c.ofMinIO, ", "))
+	}
+	// testcontainers-java waits for this line. Other libraries wait for a line with "API:".
+	if c.flags.minio {
+		c.printLine("# API: " + c.server.URL + "  Status:         1 Online, 0 Offline. ")
+	}
+	if c.found.generated {
+		if c.flags.minio {
+			c.printLine("# The environment has no credentials. These are those of MinIO, which everybody knows:")
+		} else {
+			c.printLine("# The environment has no credentials. These are valid until this server ends:")
+		}
+		for _, variable := range c.server.Env() {
+			name, value, _ := strings.Cut(variable, "=")
+			if name == "AWS_CA_BUNDLE" && c.flags.caFile != "" {
+				value = c.flags.caFile
+			}
+			c.printLine("export " + name + "=" + quoted(value))
+		}
+		c.printLine("# The address for omnibucket of a bucket such as photos: " + c.server.Address("photos"))
+	}
+	if c.newToken {
+		c.printLine("# The admin API is at /_admin/. Its token is valid until this server ends:")
+		c.printLine("export " + adminVariable + "=" + c.adminToken)
+	}
+	if c.atConsole != nil {
+		c.printLine(
+			"# The console is at " + c.consoleURL() + " with the access key as user name and the secret as password.",
+		)
+	}
+	if name := c.flags.readyFile; name != "" {
+		if err := os.WriteFile(name+".new", []byte(c.server.URL+"\n"), 0o644); err != nil {
+			return err
+		}
+		if err := os.Rename(name+".new", name); err != nil { // Rename is atomic: readers never see a part of the file
+			return err
+		}
+		c.announced = true
+	}
+	c.env.Ready(c.server.URL)
+	return nil
+}
+
+func (c *command) announceCertificate() error {
+	der := c.server.Certificate().Raw
+	c.printLine(fmt.Sprintf("# SHA-256 fingerprint of the certificate: %X", sha256.Sum256(der)))
+	if c.flags.caFile == "" {
+		return nil
+	}
+	return os.WriteFile(c.flags.caFile, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der}), 0o644)
+}
+
+func (c *command) printLine(line string) { _, _ = fmt.Fprintln(c.env.Err, line) }
+
+// wait serves until ctx is done. Then it waits for requests to finish, at most for the time in the
+// constant grace.
+func (c *command) wait(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var beside []chan error
+	serve := func(l net.Listener, h http.Handler) {
+		ended := make(chan error, 1)
+		beside = append(beside, ended)
+		go func() {
+			ended <- httpserver.Serve(ctx, l, h)
+			cancel()
+		}()
+	}
+	if c.metrics != nil {
+		c.metrics.inFlight = c.server.Busy
+		mux := http.NewServeMux()
+		mux.Handle("GET /metrics", c.metrics)
+		serve(c.atMetrics, mux)
+	}
+	if c.atConsole != nil {
+		serve(c.atConsole, console.Handler(c.server.Handler, &c.requests, c.flags.Hosts()...))
+	}
+	<-ctx.Done()
+	finishing, stop := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer stop()
+	_ = c.server.Shutdown(finishing) // Shutdown closes the connections of requests that take longer
+	var err error
+	for _, ended := range beside {
+		err = errors.Join(err, <-ended)
+	}
+	return err
+}
+
+// close removes the ready file, and closes the server, its listeners and the access log.
+func (c *command) close() error {
+	if c.announced {
+		_ = os.Remove(c.flags.readyFile)
+	}
+	if c.server != nil {
+		c.server.Close()
+	}
+	if c.atMetrics != nil {
+		_ = c.atMetrics.Close() // if metrics were served, the listener is already closed
+	}
+	if c.atConsole != nil {
+		_ = c.atConsole.Close()
+	}
+	if c.accessLog == nil {
+		return nil
+	}
+	return c.accessLog.close()
+}
+
+// quoted quotes text for a shell, if necessary.
+func quoted(text string) string {
+	if !strings.ContainsFunc(text, func(r rune) bool {
+		return !strings.ContainsRune("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-./:[]", r)
+	}) {
+		return text
+	}
+	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
+}

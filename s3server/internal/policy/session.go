@@ -1,0 +1,33 @@
+package policy
+
+import (
+	"slices"
+	"strings"
+)
+
+// ParseSession reads the policy of a session. Such a policy names no principal, and may name any
+// bucket. It may also name actions and resources of other AWS services, which have no effect here.
+//
+// https://docs.aws.amazon.com/IAM/latest/UserGuide/access_policies.html#policies_session
+func ParseSession(document []byte) (*Policy, error) { return read(document, (*statement).checkSession) }
+
+func (s *statement) checkSession() error {
+	if s.Principal != nil || s.NotPrincipal != nil {
+		return malformedPolicy("Policy document should not specify a principal.")
+	}
+	for _, pattern := range slices.Concat(s.Action, s.NotAction) {
+		ofS3 := strings.HasPrefix(strings.ToLower(pattern), "s3:")
+		if pattern != "*" && !strings.Contains(pattern, ":") {
+			return malformedPolicy("Actions/Conditions must be prefaced by a vendor, e.g., iam, sdb, ec2, etc.")
+		}
+		if ofS3 && len(actionsLike(pattern)) == 0 && !actionMatches(pattern, "s3:ListAllMyBuckets") {
+			return malformedPolicy("Policy has invalid action")
+		}
+	}
+	for _, resource := range slices.Concat(s.Resource, s.NotResource) {
+		if resource != "*" && !strings.HasPrefix(resource, "arn:") {
+			return malformedPolicy("Resource %s must be in ARN format or \"*\".", resource)
+		}
+	}
+	return nil
+}

@@ -1,0 +1,399 @@
+package s3server_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/service/s3"
+	s3types "github.com/aws/aws-sdk-go-v2/service/s3/types"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/aws-sdk-go-v2/service/sts/types"
+	"github.com/aws/smithy-go"
+	smithyhttp "github.com/aws/smithy-go/transport/http"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/s3server"
+)
+
+// stsClient returns the SDK's client, which signs with a key of twoAccounts.
+func stsClient(s *store, key s3server.Credential) *sts.Client {
+	return sts.New(sts.Options{
+		HTTPClient: s.server.Client(), Region: "us-east-1", BaseEndpoint: &s.server.URL, Retryer: aws.NopRetryer{},
+		Credentials: credentials.NewStaticCredentialsProvider(key.AccessKeyID, key.SecretKey, key.SessionToken),
+	})
+}
+
+// session returns temporary credentials of a key of twoAccounts.
+func sessionOf(t *testing.T, s *store, key int, policy string) *types.Credentials {
+	t.Helper()
+	in := &sts.AssumeRoleInput{
+		RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
+		RoleSessionName: aws.String("test"),
+	}
+	if policy != "" {
+		in.Policy = &policy
+	}
+	out, err := stsClient(s, twoAccounts[key]).AssumeRole(t.Context(), in)
+	require.NoError(t, err)
+	return out.Credentials
+}
+
+// as returns a client with temporary credentials.
+func as(s *store, c *types.Credentials) *s3.Client {
+	return s.client(func(o *s3.Options) {
+		o.Credentials = credentials.NewStaticCredentialsProvider(*c.AccessKeyId, *c.SecretAccessKey, *c.SessionToken)
+	})
+}
+
+func allows(action, resource string) string {
+	return fmt.Sprintf(
+		`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": %q, "Resource": %q}]}`,
+		action,
+		resource,
+	)
+}
+
+const inFolder = "arn:aws:s3:::photos/folder/*"
+
+func TestASessionHasTheRightsOfItsCallerAndItsPolicy(t *testing.T) {
+	s := start(t, s3server.Config{Credentials: twoAccounts})
+	s.put(t, "folder/k", "content")
+	s.put(t, "other", "content")
+	for _, row := range []struct {
+		name, policy         string
+		key                  int
+		reads, writes, other bool // of folder/k, of folder/new, and reads of the key beside the folder
+	}{
+		{"no policy", "", 0, true, true, true},
+		{"no policy, of a key that only reads", "", 2, true, false, true},
+		{"everything", allows("*", "*"), 0, true, true, true},
+		{"everything, of a key that only reads", allows("s3:*", "*"), 2, true, false, true},
+		{"everything, of another account", allows("s3:*", "*"), 1, false, false, false},
+		{"reads", allows("s3:GetObject", inFolder), 0, true, false, false},
+		{"writes", allows("s3:PutObject", inFolder), 0, false, true, false},
+		{"another bucket", allows("s3:*", "arn:aws:s3:::photos2/*"), 0, false, false, false},
+		{"another service", allows("kms:*", "*"), 0, false, false, false},
+		{"a denial", `{"Version": "2012-10-17", "Statement": [
+			{"Effect": "Allow", "Action": "s3:*", "Resource": "*"}, {"Effect": "Deny", "Action": "s3:Put*", "Resource": "*"}]}`, 0, true, false, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			client := as(s, sessionOf(t, s, row.key, row.policy))
+			gets := func(key string) error {
+				_, err := client.GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+				return err
+			}
+			_, puts := client.PutObject(t.Context(), putInput("folder/new", "x"))
+			for _, asked := range []struct {
+				permitted bool
+				err       error
+			}{{row.reads, gets("folder/k")}, {row.writes, puts}, {row.other, gets("other")}} {
+				if asked.permitted {
+					require.NoError(t, asked.err)
+					continue
+				}
+				failsWith(t, asked.err, 403, "AccessDenied")
+			}
+		})
+	}
+}
+
+// A session cannot use what the policy of the bucket permits to everybody.
+func TestTheSessionPolicyBindsEverywhere(t *testing.T) {
+	s := startLenient(t, s3server.Config{})
+	s.put(t, "other", "content")
+	client := as(s, sessionOf(t, s, 0, allows("s3:PutObject", inFolder)))
+	tagged := putInput("folder/k", "x")
+	tagged.Tagging = aws.String("a=b")
+	_, err := client.PutObject(t.Context(), tagged)
+	failsWith(t, err, 403, "AccessDenied")
+	_, err = client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+	failsWith(t, err, 403, "AccessDenied")
+	_, err = client.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new-one")})
+	failsWith(t, err, 403, "AccessDenied")
+	_, err = client.GetObject(
+		t.Context(),
+		&s3.GetObjectInput{Bucket: aws.String("no-such-bucket"), Key: aws.String("k")},
+	)
+	failsWith(t, err, 403, "AccessDenied")
+	_, err = client.DeleteObjects(t.Context(), &s3.DeleteObjectsInput{
+		Bucket: aws.String(
+			"no-such-bucket",
+		), Delete: &s3types.Delete{Objects: []s3types.ObjectIdentifier{{Key: aws.String("k")}}},
+	})
+	failsWith(t, err, 403, "AccessDenied")
+	_, err = client.CopyObject(t.Context(), &s3.CopyObjectInput{
+		Bucket: aws.String(bucket), Key: aws.String("folder/k"), CopySource: aws.String("no-such-bucket/k"),
+	})
+	failsWith(t, err, 403, "AccessDenied")
+	list := as(s, sessionOf(t, s, 0, allows("s3:ListAllMyBuckets", "*")))
+	_, err = list.ListBuckets(t.Context(), &s3.ListBucketsInput{})
+	require.NoError(t, err)
+}
+
+func TestMissingKeysAreDeniedToASessionThatCannotList(t *testing.T) {
+	s := start(t, s3server.Config{})
+	get := func(policy string) error {
+		_, err := as(
+			s,
+			sessionOf(t, s, 0, policy),
+		).GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/none")})
+		return err
+	}
+	failsWith(t, get(allows("s3:GetObject", inFolder)), 403, "AccessDenied")
+	failsWith(t, get(`{"Version": "2012-10-17", "Statement": [
+		{"Effect": "Allow", "Action": "s3:GetObject", "Resource": "`+inFolder+`"},
+		{"Effect": "Allow", "Action": "s3:ListBucket", "Resource": "arn:aws:s3:::photos"}]}`), 404, "NoSuchKey")
+}
+
+func TestPresignedURLsAndFormsOfASession(t *testing.T) {
+	now := &clock{}
+	s := start(t, s3server.Config{Now: now.now})
+	s.put(t, "folder/k", "content")
+	s.put(t, "other", "content")
+	client := as(
+		s,
+		sessionOf(
+			t,
+			s,
+			0,
+			`{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": ["s3:GetObject", "s3:PutObject"], `+
+				`"Resource": "`+inFolder+`"}]}`,
+		),
+	)
+	presign := s3.NewPresignClient(client, s3.WithPresignExpires(24*time.Hour))
+	get := func(key string, change func(url string) string) int {
+		out, err := presign.PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: &key})
+		require.NoError(t, err)
+		response, _ := s.send(t, "GET", change(out.URL), nil, nil)
+		return response.StatusCode
+	}
+	same := func(url string) string { return url }
+	withoutToken := func(url string) string {
+		before, after, _ := strings.Cut(url, "X-Amz-Security-Token=")
+		_, after, _ = strings.Cut(after, "&")
+		return before + after
+	}
+	post := func(key string, change func(map[string]string)) int {
+		out, err := presign.PresignPostObject(t.Context(), &s3.PutObjectInput{Bucket: aws.String(bucket), Key: &key})
+		require.NoError(t, err)
+		change(out.Values)
+		response, _ := s.post(t, out.URL, out.Values, "posted")
+		return response.StatusCode
+	}
+	unchanged := func(map[string]string) {}
+	require.Equal(t, 200, get("folder/k", same))
+	require.Equal(t, 403, get("other", same))
+	require.Equal(t, 403, get("folder/k", withoutToken))
+	require.Equal(t, 204, post("folder/form", unchanged))
+	require.Equal(t, 403, post("other-form", unchanged))
+	require.Equal(
+		t,
+		403,
+		post("folder/form2", func(fields map[string]string) { delete(fields, "X-Amz-Security-Token") }),
+	)
+	require.Equal(t, []string{"folder/form", "folder/k", "other"}, s.keys(t))
+
+	expiring, err := presign.PresignGetObject(
+		t.Context(),
+		&s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/k")},
+	)
+	require.NoError(t, err)
+	now.move(time.Hour)
+	response, body := s.send(t, "GET", expiring.URL, nil, nil)
+	require.Equal(t, 400, response.StatusCode, "the URL is valid for a day, and the session was for an hour")
+	require.Contains(t, body, "<Code>ExpiredToken</Code>")
+}
+
+// withoutPolicy returns the content of a session token without its policy.
+func withoutPolicy(t *testing.T, content string) string {
+	text, err := base64.RawURLEncoding.DecodeString(content)
+	require.NoError(t, err)
+	fields := map[string]any{}
+	require.NoError(t, json.Unmarshal(text, &fields))
+	require.Contains(t, fields, "policy")
+	delete(fields, "policy")
+	text, err = json.Marshal(fields)
+	require.NoError(t, err)
+	return base64.RawURLEncoding.EncodeToString(text)
+}
+
+func TestAnAlteredSessionIsInvalid(t *testing.T) {
+	s := start(t, s3server.Config{Credentials: twoAccounts})
+	s.put(t, "folder/k", "content")
+	valid := sessionOf(t, s, 0, allows("s3:GetObject", inFolder))
+	another := sessionOf(t, s, 2, "")
+	content, signature, _ := strings.Cut(*valid.SessionToken, ".")
+	for name, row := range map[string]struct {
+		change func(c *types.Credentials)
+		status int
+		code   string
+	}{
+		"another secret": {
+			func(c *types.Credentials) { c.SecretAccessKey = another.SecretAccessKey }, 403, "SignatureDoesNotMatch",
+		},
+		"another key": {
+			func(c *types.Credentials) { c.AccessKeyId = another.AccessKeyId }, 400, "InvalidToken",
+		},
+		"another token": {
+			func(c *types.Credentials) { c.SessionToken = another.SessionToken }, 400, "InvalidToken",
+		},
+		"no token": {
+			func(c *types.Credentials) { c.SessionToken = aws.String("") }, 403, "InvalidAccessKeyId",
+		},
+		"a token without signature": {
+			func(c *types.Credentials) { c.SessionToken = aws.String(content + ".") }, 400, "InvalidToken",
+		},
+		"a token of another content": {
+			func(c *types.Credentials) { c.SessionToken = aws.String("e30." + signature) }, 400, "InvalidToken",
+		},
+		"a token without its policy": {
+			func(c *types.Credentials) { c.SessionToken = aws.String(withoutPolicy(t, content) + "." + signature) },
+			400, "InvalidToken",
+		},
+		"a text": {
+			func(c *types.Credentials) { c.SessionToken = aws.String("text") }, 400, "InvalidToken",
+		},
+		"the key of its caller": {
+			func(c *types.Credentials) { c.AccessKeyId = aws.String(twoAccounts[0].AccessKeyID) }, 400, "InvalidToken",
+		},
+	} {
+		altered := *valid
+		row.change(&altered)
+		_, err := as(
+			s,
+			&altered,
+		).GetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("folder/k")})
+		failsWith(t, err, row.status, row.code)
+		require.Error(t, err, name)
+	}
+}
+
+// Sessions are not stored: each server with the credential knows them.
+func TestASessionWorksInEachServerWithItsCredential(t *testing.T) {
+	c := s3server.Config{Credentials: []s3server.Credential{twoAccounts[0]}}
+	first := start(t, c)
+	given := sessionOf(t, first, 0, "")
+	for name, row := range map[string]struct {
+		credential s3server.Credential
+		code       string
+	}{
+		"the same": {twoAccounts[0], ""},
+		"a changed secret": {
+			s3server.Credential{AccessKeyID: twoAccounts[0].AccessKeyID, SecretKey: "changed"}, "InvalidToken",
+		},
+		"another one":       {twoAccounts[2], "InvalidToken"},
+		"one that is ASIA…": {s3server.Credential{AccessKeyID: *given.AccessKeyId, SecretKey: "own"}, "InvalidToken"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			next, err := s3server.Start(
+				s3server.Config{Buckets: []string{bucket}, Credentials: []s3server.Credential{row.credential}},
+			)
+			require.NoError(t, err)
+			t.Cleanup(next.Close)
+			client := first.client(func(o *s3.Options) {
+				o.BaseEndpoint, o.HTTPClient = &next.URL, next.Client()
+				o.Credentials = credentials.NewStaticCredentialsProvider(
+					*given.AccessKeyId,
+					*given.SecretAccessKey,
+					*given.SessionToken,
+				)
+			})
+			_, err = client.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket)})
+			if row.code == "" {
+				require.NoError(t, err)
+				return
+			}
+			failsWith(t, err, 400, row.code)
+		})
+	}
+}
+
+func TestAssumeRoleRefuses(t *testing.T) {
+	s := start(t, s3server.Config{Credentials: twoAccounts})
+	given := sessionOf(t, s, 0, "")
+	temporary := s3server.Credential{
+		AccessKeyID:  *given.AccessKeyId,
+		SecretKey:    *given.SecretAccessKey,
+		SessionToken: *given.SessionToken,
+	}
+	for name, row := range map[string]struct {
+		key    s3server.Credential
+		change func(in *sts.AssumeRoleInput)
+		status int
+		code   string
+	}{
+		"a session": {temporary, func(*sts.AssumeRoleInput) {}, 403, "AccessDenied"},
+		"an unknown key": {
+			s3server.Credential{AccessKeyID: "AKIANONE", SecretKey: "x"}, func(*sts.AssumeRoleInput) {}, 403,
+			"InvalidClientTokenId",
+		},
+		"a wrong secret": {
+			s3server.Credential{AccessKeyID: twoAccounts[0].AccessKeyID, SecretKey: "x"}, func(*sts.AssumeRoleInput) {},
+			403, "SignatureDoesNotMatch",
+		},
+		"a short time": {
+			twoAccounts[0], func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(899) }, 400,
+			"ValidationError",
+		},
+		"a long time": {
+			twoAccounts[0], func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(43201) }, 400,
+			"ValidationError",
+		},
+		"no JSON": {
+			twoAccounts[0], func(in *sts.AssumeRoleInput) { in.Policy = aws.String("x") }, 400,
+			"MalformedPolicyDocument",
+		},
+		"a principal": {twoAccounts[0], func(in *sts.AssumeRoleInput) {
+			in.Policy = aws.String(`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:*", "Resource": "*"}}`)
+		}, 400, "MalformedPolicyDocument"},
+		"an unknown key of a condition": {twoAccounts[0], func(in *sts.AssumeRoleInput) {
+			in.Policy = aws.String(`{"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*", "Condition": {"StringEquals": {"s3:nothing": "x"}}}}`)
+		}, 400, "MalformedPolicyDocument"},
+		"a managed policy": {twoAccounts[0], func(in *sts.AssumeRoleInput) {
+			in.PolicyArns = []types.PolicyDescriptorType{{Arn: aws.String("arn:aws:iam::aws:policy/AmazonS3ReadOnlyAccess")}}
+		}, 501, "NotImplemented"},
+		"a long policy": {
+			twoAccounts[0], func(in *sts.AssumeRoleInput) { in.Policy = aws.String(strings.Repeat(" ", 2049)) }, 400,
+			"ValidationError",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			in := &sts.AssumeRoleInput{
+				RoleArn:         aws.String("arn:aws:iam::123456789012:role/any"),
+				RoleSessionName: aws.String("test"),
+			}
+			row.change(in)
+			_, err := stsClient(s, row.key).AssumeRole(t.Context(), in)
+			var api smithy.APIError
+			require.ErrorAs(t, err, &api)
+			require.Equal(t, row.code, api.ErrorCode(), err)
+			var response *smithyhttp.ResponseError
+			require.True(t, errors.As(err, &response))
+			require.Equal(t, row.status, response.HTTPStatusCode())
+		})
+	}
+	response, body := s.send(t, "POST", s.server.URL+"/?Action=AssumeRole&Version=2011-06-15", nil, http.Header{})
+	require.Equal(t, 403, response.StatusCode)
+	require.Contains(t, body, "<Code>MissingAuthenticationToken</Code>")
+}
+
+func TestTheResponseOfAssumeRole(t *testing.T) {
+	now := &clock{}
+	s := start(t, s3server.Config{Now: now.now})
+	out, err := stsClient(s, twoAccounts[0]).AssumeRole(t.Context(), &sts.AssumeRoleInput{
+		RoleArn: aws.String("arn:aws:iam::123456789012:role/any"), RoleSessionName: aws.String("test"),
+		DurationSeconds: aws.Int32(900), Policy: aws.String(allows("s3:GetObject", inFolder)),
+	})
+	require.NoError(t, err)
+	require.WithinDuration(t, now.now().Add(15*time.Minute), *out.Credentials.Expiration, 10*time.Second)
+	require.True(t, strings.HasPrefix(*out.Credentials.AccessKeyId, "ASIA"))
+	require.Len(t, *out.Credentials.SecretAccessKey, 40)
+}

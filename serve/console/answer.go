@@ -1,0 +1,103 @@
+package console
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"net/http"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/webapi"
+)
+
+// maxDocument limits the JSON in a request, in bytes.
+const maxDocument = 1 << 20
+
+// respond calls answer and sends its result as JSON. If answer fails, it sends the error.
+func respond(w http.ResponseWriter, r *http.Request, answer func(*http.Request) (any, error)) {
+	value, err := answer(r)
+	if err != nil {
+		e := storage.AsError(r.Context(), err)
+		webapi.SetRetryAfter(w.Header(), err, 0)
+		refuse(w, statusOf(e.Code), e.Code, inWords(e))
+		return
+	}
+	webapi.WriteJSON(w, http.StatusOK, "application/json", value)
+}
+
+// inWords returns the text of an error for a person. It leaves out the object's name, which the
+// page already shows.
+func inWords(e *storage.Error) string {
+	text := string(e.Code)
+	if e.Err != nil && e.Err.Error() != string(e.Code) {
+		shown := *e
+		shown.Op, shown.Key, shown.Version, shown.Provider, shown.Bucket, shown.Hint = "", "", "", "", "", ""
+		text = strings.TrimPrefix(shown.Error(), "storage: ") // without secrets
+	}
+	if e.Hint != "" {
+		text += " (" + e.Hint + ")"
+	}
+	return text
+}
+
+func refuse(w http.ResponseWriter, status int, code storage.Code, text string) {
+	webapi.WriteJSON(w, status, "application/json", map[string]string{"error": text, "code": string(code)})
+}
+
+// statuses maps error codes to HTTP statuses. All other codes mean a failure of the server.
+var statuses = map[storage.Code]int{
+	storage.ObjectNotFound:     http.StatusNotFound,
+	storage.BucketNotFound:     http.StatusNotFound,
+	storage.InvalidArgument:    http.StatusBadRequest,
+	storage.Unsupported:        http.StatusNotImplemented,
+	storage.PermissionDenied:   http.StatusForbidden,
+	storage.Unauthenticated:    http.StatusForbidden,
+	storage.Archived:           http.StatusForbidden,
+	storage.PreconditionFailed: http.StatusPreconditionFailed,
+	storage.Changed:            http.StatusConflict,
+	storage.TooLarge:           http.StatusRequestEntityTooLarge,
+	storage.RateLimited:        http.StatusTooManyRequests,
+	storage.Unavailable:        http.StatusServiceUnavailable,
+	storage.DeadlineExceeded:   http.StatusGatewayTimeout,
+}
+
+func statusOf(code storage.Code) int {
+	if status, known := statuses[code]; known {
+		return status
+	}
+	return http.StatusInternalServerError
+}
+
+func misused(argument, rule string) error {
+	return &storage.Error{Code: storage.InvalidArgument, Op: "console", Err: errors.New(argument + " " + rule)}
+}
+
+// changing returns answer if the page may change objects. Otherwise it returns a function that
+// fails with PermissionDenied.
+func (h *Handler) changing(answer func(*http.Request) (any, error)) func(*http.Request) (any, error) {
+	if h.config.Write {
+		return answer
+	}
+	return func(*http.Request) (any, error) { return nil, readOnly }
+}
+
+var readOnly = &storage.Error{
+	Code: storage.PermissionDenied, Err: errors.New("this page may only read"),
+	Hint: "start the program with --write, or set Write of its configuration",
+}
+
+// document decodes the JSON in a request's body into v.
+func document(r *http.Request, v any) error {
+	body, err := io.ReadAll(io.LimitReader(r.Body, maxDocument+1))
+	switch {
+	case err != nil:
+		return &storage.Error{Code: storage.InvalidArgument, Err: err}
+	case len(body) > maxDocument:
+		return &storage.Error{Code: storage.TooLarge, Err: errors.New("the document must have at most 1 MiB")}
+	}
+	if err := json.Unmarshal(body, v); err != nil {
+		return &storage.Error{Code: storage.InvalidArgument, Err: err}
+	}
+	return nil
+}

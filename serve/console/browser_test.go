@@ -1,0 +1,193 @@
+package console_test
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/consoletest"
+	"github.com/omnibucket/storage/internal/testing/pagetest"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/serve"
+	"github.com/omnibucket/storage/serve/console"
+)
+
+// browserSite serves the page of a bucket, with its objects at another origin, until the test ends.
+func browserSite(t *testing.T, name string, b storage.Bucket, write bool) string {
+	t.Helper()
+	var mu sync.Mutex
+	var content http.Handler
+	other := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		mu.Lock()
+		handler := content
+		mu.Unlock()
+		handler.ServeHTTP(w, r)
+	}))
+	t.Cleanup(other.Close)
+	page, err := console.New(
+		console.One(storage.BucketInfo{Name: name}, b),
+		console.Config{Write: write, ContentURL: other.URL},
+	)
+	require.NoError(t, err)
+	mu.Lock()
+	content = page.Content()
+	mu.Unlock()
+	site := httptest.NewServer(page)
+	t.Cleanup(site.Close)
+	return site.URL + "/"
+}
+
+// signing serves signed links to a bucket, which open makes, until the test ends.
+func signing(t *testing.T, open func(opts ...storage.OpenOption) storage.Bucket) storage.Bucket {
+	t.Helper()
+	server, err := serve.NewServer(func(baseURL string) (storage.Bucket, error) {
+		return open(storage.WithSigningBaseURL(baseURL)), nil
+	})
+	require.NoError(t, err)
+	t.Cleanup(server.Close)
+	return server.Bucket
+}
+
+var everything = consoletest.Features{
+	Versions:   true,
+	Undelete:   true,
+	Tags:       true,
+	Sign:       true,
+	Resume:     true,
+	Conditions: true,
+	Metadata:   true,
+}
+
+func versioned(opts ...storage.OpenOption) storage.Bucket {
+	return memstore.New(append(opts, storage.WithVersioning(true))...)
+}
+
+func TestTheActionsInABrowser(t *testing.T) {
+	b := signing(t, versioned)
+	putAll(t, b)
+	consoletest.Browse(
+		t,
+		"testdata/flow.mjs",
+		"actions",
+		everything,
+		browserSite(t, "photos", b, true),
+		map[string]any{"files": consoletest.Files(t)},
+	)
+}
+
+func TestTheStatesInABrowser(t *testing.T) {
+	b := signing(t, versioned)
+	putAll(t, b)
+	plain, err := local.Open(t.TempDir(), local.Config{})
+	require.NoError(t, err)
+	putAll(t, plain)
+	consoletest.Browse(t, "testdata/flow.mjs", "states", everything, browserSite(t, "photos", b, true), map[string]any{
+		"empty": browserSite(t, "empty", memstore.New(), true), "readOnly": browserSite(t, "photos", b, false),
+		"readOnlyEmpty": browserSite(t, "empty", memstore.New(), false),
+		"plain":         browserSite(t, "plain", plain, true),
+	})
+}
+
+// TestAttacksInABrowser shows what others have stored, and opens each object at the addresses that the page makes,
+// also with the objects at the origin of the page.
+func TestAttacksInABrowser(t *testing.T) {
+	b := signing(t, versioned)
+	putAll(t, b)
+	page, err := console.New(console.One(storage.BucketInfo{Name: "photos"}, b), console.Config{Write: true})
+	require.NoError(t, err)
+	own := httptest.NewServer(page)
+	defer own.Close()
+	for name, url := range map[string]string{
+		"another origin": browserSite(t, "photos", b, true), "the page's origin": own.URL + "/",
+	} {
+		t.Run(name, func(t *testing.T) { consoletest.Browse(t, "testdata/flow.mjs", "attacks", everything, url, nil) })
+	}
+}
+
+func TestManyKeysInABrowser(t *testing.T) {
+	b := memstore.New()
+	var wg sync.WaitGroup
+	for worker := range 4 {
+		wg.Go(func() {
+			for i := worker; i < 100_000; i += 4 {
+				_, _ = b.Upload(t.Context(), fmt.Sprintf("picture %06d.jpg", i), strings.NewReader("x"))
+			}
+		})
+	}
+	wg.Wait()
+	began := time.Now()
+	n := 0
+	for _, err := range b.List(t.Context(), storage.WithDelimiter("/")) {
+		require.NoError(t, err)
+		if n++; n == 1000 {
+			break
+		}
+	}
+	t.Logf("the store lists 1,000 keys in %v", time.Since(began))
+	consoletest.Browse(
+		t,
+		"testdata/flow.mjs",
+		"many",
+		consoletest.Features{Resume: true, Conditions: true, Tags: true, Metadata: true},
+		browserSite(t, "many", b, true),
+		nil,
+	)
+}
+
+// TestPictures takes the pictures of the documentation if OMNIBUCKET_DRAW is set.
+func TestPictures(t *testing.T) {
+	b := signing(t, versioned)
+	dir := t.TempDir()
+	for _, path := range pagetest.Landscapes(t, dir, "Last light.jpg", "Green valley.jpg", "Lake at dawn.jpg") {
+		content, err := os.ReadFile(path) //nolint:gosec // it is in the test's directory
+		require.NoError(t, err)
+		_, err = b.Upload(t.Context(), "2026/"+filepath.Base(path), bytes.NewReader(content))
+		require.NoError(t, err)
+	}
+	for _, name := range []string{"family/", "family/tree.md", "hills/", "Packing list.txt", "Waves.wav"} {
+		content := consoletest.Sound()
+		if !strings.HasSuffix(name, ".wav") {
+			content = []byte(strings.Repeat("A line of text.\n", 40*len(name)))
+		}
+		_, err := b.Upload(
+			t.Context(),
+			strings.TrimSuffix("2026/"+name, "/")+map[bool]string{true: "/one.txt"}[strings.HasSuffix(name, "/")],
+			bytes.NewReader(content),
+		)
+		require.NoError(t, err)
+	}
+	consoletest.Browse(
+		t,
+		"testdata/flow.mjs",
+		"pictures",
+		everything,
+		browserSite(t, "photos", b, true),
+		map[string]any{"name": "pictures", "drawTo": pagetest.DrawTo(t)},
+	)
+}
+
+// putAll stores the objects of the flow, with metadata.
+func putAll(t *testing.T, b storage.Bucket) {
+	t.Helper()
+	consoletest.Fill(t, func(key, contentType string, content []byte) {
+		opts := []storage.UploadOption{
+			storage.WithMetadata(map[string]string{"camera": "<b onclick=alert(1)>Box 2</b>"}),
+		}
+		if contentType != "" {
+			opts = append(opts, storage.WithContentType(contentType))
+		}
+		_, err := b.Upload(t.Context(), key, bytes.NewReader(content), opts...)
+		require.NoError(t, err)
+	})
+}

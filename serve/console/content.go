@@ -1,0 +1,192 @@
+package console
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/binary"
+	"errors"
+	"mime"
+	"net/http"
+	"net/url"
+	"path"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/hostname"
+	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/serve"
+)
+
+// contentTTL is how long the address of an object's bytes is valid. A page may stay open that long.
+const contentTTL = 12 * time.Hour
+
+const (
+	typePDF = "application/pdf"
+	typeSVG = "image/svg+xml"
+)
+
+// pictures are the media types that browsers show as pictures. An SVG is safe, because scripts do
+// not run in a picture.
+var pictures = []string{
+	"image/apng", "image/avif", "image/bmp", "image/gif", "image/jpeg", "image/png", typeSVG,
+	"image/vnd.microsoft.icon", "image/webp", "image/x-icon",
+}
+
+// texts are media types whose content is readable text, in addition to text/….
+var texts = []string{
+	"application/javascript", "application/json", "application/toml", "application/x-ndjson", "application/x-sh",
+	"application/xml", "application/yaml",
+}
+
+// mediaTypeOf returns the media type that decides which preview an object has. If the store only
+// has octet-stream, it uses the extension of the key.
+func mediaTypeOf(contentType, key string) string {
+	kind, _, err := mime.ParseMediaType(contentType)
+	if err != nil || kind == "application/octet-stream" || kind == "binary/octet-stream" {
+		kind, _, _ = mime.ParseMediaType(mediatype.ByExtension(key))
+	}
+	return kind
+}
+
+// kindOf returns the kind of preview that a media type has.
+func kindOf(mediaType string) string {
+	family, _, _ := strings.Cut(mediaType, "/")
+	switch {
+	case slices.Contains(pictures, mediaType):
+		return "image"
+	case family == "video", family == "audio":
+		return family
+	case mediaType == typePDF:
+		return "pdf"
+	case family == "text", slices.Contains(texts, mediaType),
+		strings.HasSuffix(mediaType, "+json"), strings.HasSuffix(mediaType, "+xml"):
+		return "text"
+	}
+	return "none"
+}
+
+// shows reports whether a kind of preview loads the bytes from an address. A preview of a PDF loads
+// them only if ContentURL is set, because a PDF needs its own origin.
+func (h *Handler) shows(kind string) bool {
+	return kind == "image" || kind == "video" || kind == "audio" || kind == "pdf" && h.config.ContentURL != ""
+}
+
+// A content is the object that a signed address names. shown is the media type for showing it. If
+// shown is "", the browser saves the object.
+type content struct{ bucket, key, version, shown string }
+
+// contentURL returns a signed address for the bytes of an object.
+func (h *Handler) contentURL(r *http.Request, c content) string {
+	expires := strconv.FormatInt(h.config.Now().Add(contentTTL).Unix(), 10)
+	q := url.Values{
+		"bucket": {c.bucket}, "key": {c.key}, "version": {c.version}, "as": {c.shown}, "expires": {expires},
+		"frame": {""},
+	}
+	if c.shown == typePDF {
+		q.Set("frame", pageOrigin(r))
+	}
+	q.Set("signature", h.signature(q))
+	address := "content?" + q.Encode() // relative to the address of the page
+	if h.config.ContentURL != "" {
+		address = h.config.ContentURL + "/" + address
+	}
+	return address
+}
+
+// pageOrigin returns the origin of the page that sends a request.
+func pageOrigin(r *http.Request) string {
+	switch origin := r.Header.Get("Origin"); {
+	case isOrigin(origin):
+		return origin
+	case r.TLS != nil:
+		return "https://" + r.Host
+	}
+	return "http://" + r.Host
+}
+
+// signature returns a MAC that proves that this handler has made an address. Each value is signed
+// after its length. So the values of two different addresses never give the same bytes to sign.
+func (h *Handler) signature(q url.Values) string {
+	mac := hmac.New(sha256.New, h.key[:])
+	for _, name := range []string{"bucket", "key", "version", "as", "expires", "frame"} {
+		value := q.Get(name)
+		_, _ = mac.Write(binary.AppendUvarint(nil, uint64(len(value))))
+		_, _ = mac.Write([]byte(value))
+	}
+	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
+}
+
+// Content returns a handler that serves the bytes of objects at addresses that the page has signed.
+// Serve it at the origin of [Config].ContentURL, so that an object cannot use the page's cookies
+// and storage. Its addresses do not need the token.
+func (h *Handler) Content() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		q := r.URL.Query()
+		expires, err := strconv.ParseInt(q.Get("expires"), 10, 64)
+		switch {
+		case !hostname.IsKnown(r.Host, h.config.Hosts):
+			http.Error(w, "the name in the header Host is not known", http.StatusMisdirectedRequest)
+		case r.Method != http.MethodGet && r.Method != http.MethodHead:
+			http.Error(w, "only GET and HEAD are allowed", http.StatusMethodNotAllowed)
+		case err != nil, !hmac.Equal([]byte(q.Get("signature")), []byte(h.signature(q))):
+			http.Error(w, "the page has not made this address", http.StatusForbidden)
+		case h.config.Now().Unix() > expires:
+			http.Error(w, "the address has expired: open the object again", http.StatusForbidden)
+		default:
+			h.sendContent(w, r, content{q.Get("bucket"), q.Get("key"), q.Get("version"), q.Get("as")}, q.Get("frame"))
+		}
+	})
+}
+
+// sendContent sends an object with headers that prevent scripts in it from running.
+func (h *Handler) sendContent(w http.ResponseWriter, r *http.Request, c content, frame string) {
+	b, _, err := h.source.Bucket(r.Context(), c.bucket)
+	if err != nil {
+		http.Error(w, "there is no such bucket", http.StatusNotFound)
+		return
+	}
+	header := w.Header()
+	header.Set("X-Content-Type-Options", "nosniff")
+	header.Set("Referrer-Policy", "no-referrer")
+	header.Set("Cache-Control", "private, no-store")
+	header.Set("Content-Security-Policy", contentPolicy(c.shown, frame))
+	header.Del("X-Frame-Options") // frame-ancestors in the policy replaces it
+	if h.config.ContentURL != "" {
+		header.Set("Cross-Origin-Resource-Policy", "cross-origin") // the signature decides who may load it
+	}
+	opts := []serve.Option{serve.WithErrorHandler(cannotRead)}
+	if c.shown == "" {
+		header.Set("Content-Type", "application/octet-stream")
+		header["Content-Encoding"] = nil // the saved file has the stored bytes, even if they are compressed
+		opts = append(opts, serve.WithDownloadName(path.Base(c.key)))
+	} else {
+		header.Set("Content-Type", c.shown)
+		header.Set("Content-Disposition", "inline")
+	}
+	if c.version != "" {
+		opts = append(opts, serve.WithDownloadOptions(storage.WithVersion(c.version)))
+	}
+	serve.Object(w, r, b, c.key, opts...)
+}
+
+// contentPolicy returns the content security policy for an object's bytes. It uses no sandbox for a
+// PDF, because browsers cannot show a PDF in one. They run nothing of a PDF in the origin that
+// serves it.
+func contentPolicy(shown, frame string) string {
+	if shown != typePDF {
+		return "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"
+	}
+	return "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors " + frame
+}
+
+func cannotRead(w http.ResponseWriter, _ *http.Request, status int, err error) {
+	code := storage.CodeOf(err)
+	if errors.Is(err, storage.BucketNotFound) {
+		status = http.StatusNotFound
+	}
+	http.Error(w, "the object cannot be read: "+code.Error(), status)
+}

@@ -1,0 +1,109 @@
+package console
+
+import (
+	"net/http"
+	"net/url"
+	"path"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/hostname"
+)
+
+// tokenLetters are the characters that a token may have.
+const tokenLetters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"
+
+// header is a request header that the page's script always sends. A form or script of another site
+// cannot send it without a CORS permission, which the page never grants.
+const header = "X-Console"
+
+// guard passes requests to next only if they come from the page itself.
+func (h *Handler) guard(next http.Handler) http.Handler {
+	policy := h.policy()
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		protect(w.Header())
+		w.Header().Set("Content-Security-Policy", policy)
+		asked := strings.HasPrefix(r.URL.Path, "/api/") || strings.HasPrefix(r.URL.Path, "/uploads/")
+		reads := r.Method == http.MethodGet || r.Method == http.MethodHead
+		switch {
+		case !hostname.IsKnown(r.Host, h.config.Hosts):
+			hangUp(w, r)
+			http.Error(
+				w, "the page does not know the name in the header Host: call it by its IP address or localhost",
+				http.StatusMisdirectedRequest,
+			)
+		case h.config.Authorize != nil && !h.config.Authorize(w, r):
+		case foreign(r):
+			hangUp(w, r)
+			refuse(w, http.StatusForbidden, storage.PermissionDenied, "a page of another site has sent the request")
+		case (asked || !reads) && r.Header.Get(header) == "" && !isPart(r):
+			refuse(w, http.StatusForbidden, storage.PermissionDenied, "the header "+header+" is needed")
+		default:
+			next.ServeHTTP(w, r)
+		}
+	})
+}
+
+// protect sets the security headers that every response has.
+func protect(h http.Header) {
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Referrer-Policy", "no-referrer") // the path may contain the token
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Cache-Control", "no-store")
+}
+
+// policy returns the page's content security policy. It permits only the page's own files and the
+// objects, and prevents scripts from turning text into HTML.
+func (h *Handler) policy() string {
+	content := strings.TrimSpace("'self' " + h.config.ContentURL)
+	return "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src " + content +
+		"; media-src " + content + "; frame-src " + content + "; base-uri 'none'; form-action 'none'; " +
+		"frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types 'none'"
+}
+
+// foreign reports whether a page of another origin has caused the request. Browsers tell this in
+// the header Origin or Sec-Fetch-Site. A link on another page that opens this page is not foreign.
+func foreign(r *http.Request) bool {
+	if origin := r.Header.Get("Origin"); origin != "" {
+		u, err := url.Parse(origin)
+		// The scheme may differ, because a proxy may have ended TLS.
+		return err != nil || !isOrigin(origin) || u.Host != r.Host
+	}
+	switch r.Header.Get("Sec-Fetch-Site") {
+	case "", "none", "same-origin":
+		return false
+	}
+	opens := r.Header.Get("Sec-Fetch-Mode") == "navigate" && r.Header.Get("Sec-Fetch-Dest") == "document"
+	return !opens || r.Method != http.MethodGet
+}
+
+// hangUp closes the connection after a refused request with a body. Otherwise the server would wait
+// for the body, and a stranger could keep many connections open.
+func hangUp(w http.ResponseWriter, r *http.Request) {
+	if r.ContentLength != 0 {
+		w.Header().Set("Connection", "close")
+	}
+}
+
+// isClean reports whether a path has no "." or ".." segments and no double slashes. A path with
+// them would make net/http redirect, and the redirect would lose the token.
+func isClean(escaped string) bool {
+	clean := path.Clean(escaped)
+	return escaped == clean || escaped == clean+"/"
+}
+
+// isPart reports whether a request uploads a part of a large file. Such a request has a signed
+// address, and upload.js sends no X-Console header with it.
+func isPart(r *http.Request) bool {
+	return r.Method == http.MethodPut && strings.HasPrefix(r.URL.Path, "/uploads/") &&
+		strings.Contains(r.URL.Path, "/s3/part/") && r.URL.Query().Get("signature") != ""
+}
+
+// isOrigin reports whether an address has only a scheme and a host.
+func isOrigin(address string) bool {
+	u, err := url.Parse(address)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil &&
+		u.Scheme+"://"+u.Host == address
+}

@@ -1,0 +1,159 @@
+package console
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage/uploads"
+)
+
+const (
+	// uploadTTL is how long an upload may take. maxIdle is the time without a request after which
+	// an upload is aborted. maxIdle must be much shorter than uploadTTL, because the service
+	// forgets an upload that has expired.
+	uploadTTL = 7 * 24 * time.Hour
+	maxIdle   = 23 * time.Hour
+
+	maxAnswer = 64 << 10 // largest number of bytes kept of the response that begins or ends an upload
+)
+
+// openUploads lists the uploads that are not complete, so that the handler can abort abandoned
+// ones. The parts of an upload cost money until it is aborted, and only this program knows the
+// upload.
+type openUploads struct {
+	now func() time.Time
+
+	mu      sync.Mutex
+	uploads map[openUpload]time.Time // time of the last request, by upload
+}
+
+type openUpload struct {
+	service *uploads.Service
+	id      string
+	key     string // key of the object
+}
+
+// serve passes a request to a service. It records whether the request begins, continues or ends an
+// upload.
+func (o *openUploads) serve(w http.ResponseWriter, r *http.Request, service *uploads.Service) {
+	key, _ := r.Context().Value(uploadKey{}).(string)
+	rest, inUpload := strings.CutPrefix(r.URL.Path, "/s3/multipart/")
+	id, action, _ := strings.Cut(rest, "/")
+	begins := r.Method == http.MethodPost && r.URL.Path == "/s3/multipart"
+	answer := &answerCopy{ResponseWriter: w}
+	if begins {
+		answer.most = maxAnswer
+	}
+	service.ServeHTTP(answer, r)
+	ended := action == "complete" || action == "" && r.Method == http.MethodDelete
+	switch succeeded := answer.status < http.StatusBadRequest; {
+	case begins && succeeded:
+		var begun struct{ UploadID string }
+		if json.Unmarshal(answer.body.Bytes(), &begun) == nil && begun.UploadID != "" {
+			o.note(openUpload{service, begun.UploadID, key}, false)
+			_ = o.abort(
+				r.Context(),
+				o.now().Add(-maxIdle),
+			) // failed aborts are repeated at the next upload
+		}
+	case inUpload && id != "":
+		o.note(openUpload{service, id, key}, ended && succeeded)
+	}
+}
+
+// note records the time of a request of an upload. If the upload has ended, note removes it from
+// the list.
+func (o *openUploads) note(u openUpload, ended bool) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	_, known := o.uploads[u]
+	switch {
+	case ended:
+		delete(o.uploads, u)
+	case known || len(o.uploads) < maxStates:
+		if o.uploads == nil {
+			o.uploads = map[openUpload]time.Time{}
+		}
+		o.uploads[u] = o.now()
+	}
+}
+
+// abort aborts the uploads without a request since the given time.
+func (o *openUploads) abort(ctx context.Context, since time.Time) error {
+	o.mu.Lock()
+	var idle []openUpload
+	for u, last := range o.uploads {
+		if last.Before(since) {
+			idle = append(idle, u)
+		}
+	}
+	o.mu.Unlock()
+	var failures []error
+	for _, u := range idle {
+		failures = append(failures, o.abortOne(ctx, u))
+	}
+	return errors.Join(failures...)
+}
+
+// abortOne aborts an upload by passing its service the DELETE request that a client would send.
+func (o *openUploads) abortOne(ctx context.Context, u openUpload) error {
+	r, err := http.NewRequestWithContext(
+		context.WithValue(
+			ctx,
+			uploadKey{},
+			u.key,
+		),
+		http.MethodDelete,
+		"/s3/multipart/"+url.PathEscape(u.id),
+		http.NoBody,
+	)
+	if err != nil {
+		return err
+	}
+	answer := &answerCopy{ResponseWriter: discarded{}, most: maxAnswer}
+	u.service.ServeHTTP(answer, r)
+	if answer.status >= http.StatusInternalServerError {
+		return errors.New("console: an upload could not be aborted: " + answer.body.String())
+	}
+	o.note(u, true)
+	return nil
+}
+
+// An answerCopy passes on a response, and keeps its status and the beginning of its body. The field
+// most limits how many bytes of the body it keeps.
+type answerCopy struct {
+	http.ResponseWriter
+	most   int
+	status int
+	body   bytes.Buffer
+}
+
+// Unwrap returns the underlying writer, so that the service can set deadlines.
+func (a *answerCopy) Unwrap() http.ResponseWriter { return a.ResponseWriter }
+
+func (a *answerCopy) WriteHeader(status int) {
+	a.status = status
+	a.ResponseWriter.WriteHeader(status)
+}
+
+func (a *answerCopy) Write(p []byte) (int, error) {
+	if a.status == 0 {
+		a.status = http.StatusOK
+	}
+	a.body.Write(p[:min(len(p), a.most-a.body.Len())])
+	return a.ResponseWriter.Write(p)
+}
+
+// discarded is a ResponseWriter that drops the response.
+type discarded struct{}
+
+func (discarded) Header() http.Header         { return http.Header{} }
+func (discarded) WriteHeader(int)             {}
+func (discarded) Write(p []byte) (int, error) { return len(p), nil }

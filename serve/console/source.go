@@ -1,0 +1,109 @@
+package console
+
+import (
+	"context"
+	"iter"
+	"sync"
+
+	"github.com/omnibucket/storage"
+)
+
+// A Source provides the buckets that the page shows. [One] and [Account] return sources.
+type Source interface {
+	// Buckets yields the buckets for the page's list of buckets.
+	Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, error]
+	// Bucket returns the bucket with this name. The BucketInfo needs only the Name and, if the
+	// bucket keeps removed objects for some time, SoftDelete. The page calls Bucket for each
+	// request, and does not close the bucket.
+	Bucket(ctx context.Context, name string) (storage.Bucket, storage.BucketInfo, error)
+}
+
+// One returns a Source with a single bucket. The page then has no list of buckets. info.Name is
+// only shown. If info.SoftDelete is set, the page offers to restore removed objects.
+func One(info storage.BucketInfo, bucket storage.Bucket) Source { return oneBucket{info, bucket} }
+
+type oneBucket struct {
+	info   storage.BucketInfo
+	bucket storage.Bucket
+}
+
+func (o oneBucket) Buckets(context.Context) iter.Seq2[storage.BucketInfo, error] {
+	return func(yield func(storage.BucketInfo, error) bool) { yield(o.info, nil) }
+}
+
+func (o oneBucket) Bucket(_ context.Context, name string) (storage.Bucket, storage.BucketInfo, error) {
+	if name != o.info.Name {
+		return nil, storage.BucketInfo{}, storage.BucketNotFound
+	}
+	return o.bucket, o.info, nil
+}
+
+// Account returns a Source with all buckets of an account. It reads the settings of each bucket
+// once, to learn whether the bucket keeps versions. The caller closes the account, which also
+// closes the buckets.
+func Account(service storage.Service) Source {
+	return &account{service: service, buckets: map[string]opened{}}
+}
+
+// An opened is an open bucket and its settings.
+type opened struct {
+	bucket storage.Bucket
+	info   storage.BucketInfo
+}
+
+// maxBuckets is the largest number of buckets that an account keeps open.
+const maxBuckets = 10_000
+
+type account struct {
+	service storage.Service
+
+	mu      sync.Mutex
+	buckets map[string]opened // by name
+}
+
+func (a *account) Buckets(ctx context.Context) iter.Seq2[storage.BucketInfo, error] {
+	return a.service.Buckets(ctx)
+}
+
+func (a *account) Bucket(ctx context.Context, name string) (storage.Bucket, storage.BucketInfo, error) {
+	a.mu.Lock()
+	known, found := a.buckets[name]
+	a.mu.Unlock()
+	if found {
+		return known.bucket, known.info, nil
+	}
+	// After this call, the account knows whether the bucket keeps versions.
+	info, err := a.service.BucketInfo(ctx, name)
+	switch storage.CodeOf(err) {
+	case "":
+	// Without permission to read the settings, a user may still read the objects.
+	case storage.PermissionDenied, storage.Unsupported:
+		info = &storage.BucketInfo{Name: name}
+	default:
+		return nil, storage.BucketInfo{}, err
+	}
+	b, err := a.service.Bucket(name)
+	if err != nil {
+		return nil, storage.BucketInfo{}, err
+	}
+	return a.keep(opened{b, *info})
+}
+
+// keep records an open bucket and returns it. If another request has opened the same bucket in the
+// meantime, keep closes o and returns the other one.
+func (a *account) keep(o opened) (storage.Bucket, storage.BucketInfo, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if first, found := a.buckets[o.info.Name]; found {
+		return first.bucket, first.info, storage.Close(o.bucket)
+	}
+	// Drop any bucket. Requests may name many buckets, even some that do not exist.
+	if len(a.buckets) == maxBuckets {
+		for other := range a.buckets {
+			delete(a.buckets, other)
+			break
+		}
+	}
+	a.buckets[o.info.Name] = o
+	return o.bucket, o.info, nil
+}

@@ -1,0 +1,43 @@
+package console_test
+
+import (
+	"net/http/httptest"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve/console"
+)
+
+func TestAllBucketsOfAnAccountAreShown(t *testing.T) {
+	service := memstore.NewService(memstore.ServiceConfig{})
+	t.Cleanup(func() { require.NoError(t, service.Close()) })
+	_, err := service.CreateBucket(t.Context(), "kept", storage.WithVersioning(true))
+	require.NoError(t, err)
+	_, err = service.CreateBucket(t.Context(), "plain")
+	require.NoError(t, err)
+	page, err := console.New(console.Account(service), console.Config{})
+	require.NoError(t, err)
+	ask := func(target string) (int, string) {
+		r := httptest.NewRequest("GET", origin+target, nil)
+		r.Header.Set("X-Console", "1")
+		w := httptest.NewRecorder()
+		page.ServeHTTP(w, r)
+		return w.Code, w.Body.String()
+	}
+
+	_, body := ask("/api/buckets")
+	require.Regexp(t, `"name":"kept".*"labels":\["versions"\].*"name":"plain".*"labels":\[\]`, body)
+	_, body = ask("/api/buckets?after=kept")
+	require.NotContains(t, body, `"kept"`)
+	for range 2 {
+		_, body = ask("/api/bucket?bucket=kept")
+		require.Contains(t, body, `"versions":true`, "the account was asked")
+		_, body = ask("/api/bucket?bucket=plain")
+		require.Contains(t, body, `"versions":false`)
+	}
+	status, _ := ask("/api/list?bucket=none")
+	require.Equal(t, 404, status)
+}

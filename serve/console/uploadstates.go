@@ -1,0 +1,100 @@
+package console
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// memoryStates keeps the states of uploads in memory, so that the page stores no additional objects
+// in a bucket. The states end with the program, and so does the address of the page.
+type memoryStates struct {
+	now func() time.Time
+
+	mu     sync.Mutex
+	writes int
+	states map[string]memoryState
+}
+
+type memoryState struct {
+	text     []byte
+	revision string
+	stored   time.Time
+}
+
+// maxStates is the largest number of uploads at the same time.
+const maxStates = 10_000
+
+func (s *memoryStates) State(ctx context.Context, key string) ([]byte, string, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if state, found := s.states[key]; found {
+		return slices.Clone(state.text), state.revision, nil
+	}
+	return nil, "", storage.ObjectNotFound
+}
+
+func (s *memoryStates) SetState(ctx context.Context, key string, text []byte, revision string) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.states[key].revision != revision:
+		return "", storage.PreconditionFailed
+	case revision == "" && len(s.states) >= maxStates:
+		return "", &storage.Error{Code: storage.RateLimited, Err: errors.New("too many uploads are open")}
+	case s.states == nil:
+		s.states = map[string]memoryState{}
+	}
+	s.writes++
+	revision = strconv.Itoa(s.writes)
+	s.states[key] = memoryState{slices.Clone(text), revision, s.now()}
+	return revision, nil
+}
+
+func (s *memoryStates) RemoveState(ctx context.Context, key, revision string) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.states[key].revision == revision {
+		delete(s.states, key)
+	}
+	return nil
+}
+
+func (s *memoryStates) ListStates(
+	ctx context.Context, after string, limit int,
+) (found []uploads.ListedState, next string, err error) {
+	if err := ctx.Err(); err != nil {
+		return nil, "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, key := range slices.Sorted(maps.Keys(s.states)) {
+		switch {
+		case key <= after:
+		case len(found) == limit:
+			return found, found[limit-1].Key, nil
+		default:
+			found = append(
+				found,
+				uploads.ListedState{Key: key, Idle: s.now().Sub(s.states[key].stored).Truncate(time.Second)},
+			)
+		}
+	}
+	return found, "", nil
+}

@@ -1,0 +1,141 @@
+package console
+
+import (
+	"net/http"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// maxScan is the largest number of versions that one request reads.
+const maxScan = 100_000
+
+type versionView struct {
+	Version  string    `json:"version"`
+	Current  bool      `json:"current,omitempty"`
+	Marker   bool      `json:"marker,omitempty"`
+	Size     int64     `json:"size"`
+	Modified time.Time `json:"modified,omitzero"`
+	ETag     string    `json:"etag,omitempty"`
+}
+
+// versions returns the versions of one object, the newest first.
+func (h *Handler) versions(r *http.Request) (any, error) {
+	b, key, _, err := h.asked(r)
+	if err != nil {
+		return nil, err
+	}
+	page := struct {
+		Versions []versionView `json:"versions"`
+		More     bool          `json:"more"`
+	}{Versions: []versionView{}}
+	for v, err := range storage.Versions(r.Context(), b, storage.WithPrefix(key)) {
+		switch {
+		case err != nil:
+			return nil, err
+		// A listing is in the order of keys, and the key itself comes before longer keys. So all
+		// its versions were listed.
+		case v.Key != key:
+			return page, nil
+		case len(page.Versions) == maxPage:
+			page.More = true
+			return page, nil
+		}
+		page.Versions = append(
+			page.Versions, versionView{v.Version, v.Current, v.IsDeleteMarker, v.Size, v.Modified, v.ETag},
+		)
+	}
+	return page, nil
+}
+
+// removedPage is a page of removed objects.
+type removedPage struct {
+	after   string      // last key of the previous page
+	Entries []entryView `json:"entries"`
+	Next    string      `json:"next"`    // key after which the next page begins
+	Partial bool        `json:"partial"` // true if the search stopped after maxScan versions
+}
+
+// add appends a removed object. If the page is full, it returns false.
+func (p *removedPage) add(v entryView) bool {
+	if len(p.Entries) == maxPage {
+		p.Next = p.Entries[maxPage-1].Key
+		return false
+	}
+	p.Entries = append(p.Entries, v)
+	return true
+}
+
+// removed returns the removed objects below a prefix: those without a current version that have an
+// older one.
+func (h *Handler) removed(r *http.Request) (any, error) {
+	q := r.URL.Query()
+	b, _, err := h.source.Bucket(r.Context(), q.Get("bucket"))
+	if err != nil {
+		return nil, err
+	}
+	opts := []storage.ListOption{storage.WithPrefix(q.Get("prefix")), storage.WithLimit(maxScan)}
+	page := &removedPage{after: q.Get("after"), Entries: []entryView{}}
+	if storage.Supports(b, storage.Versioning) {
+		err = page.fromVersions(r, b, opts)
+	} else {
+		err = page.fromSoftDeleted(r, b, append(opts, storage.WithSoftDeleted()))
+	}
+	return page, err
+}
+
+// fromVersions adds the objects whose newest version is a delete marker or not current.
+func (p *removedPage) fromVersions(r *http.Request, b storage.Lister, opts []storage.ListOption) error {
+	// found is true if the key needs no entry: it was on an earlier page, has a current version, or
+	// was already added.
+	scanned, key, found := 0, "", true
+	for v, err := range storage.Versions(r.Context(), b, opts...) {
+		if err != nil {
+			return err
+		}
+		scanned++
+		if v.Key != key {
+			key, found = v.Key, v.Current || v.Key <= p.after
+		}
+		if found || v.IsDeleteMarker {
+			continue
+		}
+		found = true
+		if !p.add(removedView(v)) {
+			return nil
+		}
+	}
+	p.Partial = scanned == maxScan
+	return nil
+}
+
+// fromSoftDeleted adds the removed objects that a store with soft delete still keeps. It leaves out
+// objects that exist again.
+func (p *removedPage) fromSoftDeleted(r *http.Request, b storage.Bucket, opts []storage.ListOption) error {
+	scanned, key := 0, p.after
+	for v, err := range storage.Versions(r.Context(), b, opts...) {
+		if err != nil {
+			return err
+		}
+		scanned++
+		if v.Key <= key { // an older version of the same key, or on an earlier page
+			continue
+		}
+		key = v.Key
+		exists, err := b.Exists(r.Context(), key)
+		if err != nil {
+			return err
+		}
+		if !exists && !p.add(removedView(v)) {
+			return nil
+		}
+	}
+	p.Partial = scanned == maxScan
+	return nil
+}
+
+func removedView(v storage.VersionEntry) entryView {
+	view := viewOf(v.ListEntry)
+	view.Version, view.Until = v.Version, v.SoftDeletedUntil
+	return view
+}

@@ -1,0 +1,26 @@
+package serve
+
+import (
+	"net/http"
+
+	"github.com/omnibucket/storage"
+)
+
+// remove removes the object or version that the URL was signed for. As on S3, a missing object is
+// not an error.
+func (h *handler) remove(w http.ResponseWriter, r *http.Request, key string) *failure {
+	g, f := h.verify(r, r.Method, key)
+	if f != nil {
+		return f
+	}
+	var opts []storage.RemoveOption
+	if g.Version != "" {
+		opts = append(opts, storage.WithVersion(g.Version))
+	}
+	err := h.bucket.Remove(r.Context(), key, opts...)
+	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
+		return failureOf(err)
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}

@@ -1,0 +1,76 @@
+package serve_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+)
+
+func TestASignedRemoval(t *testing.T) {
+	s := newSite(t)
+	sign := func(key string, opts ...storage.SignedRemoveOption) *storage.SignedURL {
+		signed, err := storage.SignedRemoveURL(t.Context(), s.bucket, key, opts...)
+		require.NoError(t, err)
+		return signed
+	}
+	s.put("a", "x", storage.WithPublicRead())
+	s.put("b", "y")
+	signed, short := sign("a"), sign("a", storage.WithTTL(time.Second))
+	for _, method := range []string{"GET", "HEAD"} {
+		require.Equal(t, 403, s.ask(method, signed.URL, nil).Code, "also if the object is public")
+	}
+	download, err := s.bucket.SignedDownloadURL(t.Context(), "a")
+	require.NoError(t, err)
+	s.refused(s.ask("DELETE", download.URL, nil), 403, "SignatureDoesNotMatch")
+	s.refused(s.ask("DELETE", s.public("a")+"?ob-signature=", nil), 403, "SignatureDoesNotMatch")
+	s.holds("a", "x")
+	for range 2 {
+		require.Equal(t, 204, s.ask("DELETE", signed.URL, nil).Code, "a second request has nothing to remove")
+	}
+	s.put("a", "again")
+	s.now = s.now.Add(time.Minute)
+	s.refused(s.ask("DELETE", short.URL, nil), 403, "RequestExpired")
+	s.holds("a", "again")
+	s.holds("b", "y")
+}
+
+func TestAStableURLIsPrivatelyCached(t *testing.T) {
+	s := newSite(t)
+	s.put("a", "x", storage.WithCacheControl("public, max-age=9"))
+	signed, err := s.bucket.SignedDownloadURL(t.Context(), "a", storage.WithStableFor(time.Hour))
+	require.NoError(t, err)
+	w := s.ask("GET", signed.URL, nil)
+	require.Equal(t, 200, w.Code)
+	require.Equal(t, "private, max-age=3600", w.Header().Get("Cache-Control"))
+	require.Equal(t, "private, max-age=3600", s.ask("HEAD", signed.URL, nil).Header().Get("Cache-Control"))
+	require.Equal(t, 304, s.ask("GET", signed.URL, nil, "If-None-Match", w.Header().Get("ETag")).Code)
+}
+
+// Two processes have one key, as two replicas of a program have.
+func TestProcessesWithOneKeyReturnOneURL(t *testing.T) {
+	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
+	sign := func(at time.Time) *storage.SignedURL {
+		d := memstore.NewDriver(memstore.Config{
+			Now:         func() time.Time { return at },
+			SigningKeys: memstore.SigningKeys{[]byte("a secret of at least thirty-two bytes")},
+		})
+		b := engine.New(d, storage.WithSigningBaseURL("https://files.example.com"))
+		signed, err := b.SignedDownloadURL(
+			t.Context(),
+			"a",
+			storage.WithStableFor(time.Hour),
+			storage.WithTTL(time.Minute),
+		)
+		require.NoError(t, err)
+		return signed
+	}
+	first := sign(at)
+	require.Equal(t, first, sign(at.Add(time.Hour-1)))
+	require.Equal(t, at.Add(time.Hour+time.Minute), first.ExpiresAt)
+	require.NotEqual(t, first.URL, sign(at.Add(time.Hour)).URL)
+}

@@ -1,0 +1,186 @@
+package serve
+
+import (
+	"archive/zip"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"net/http"
+	"strconv"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// Zip responds to a request with a ZIP archive of many objects. The objects are not compressed:
+//
+//	album := storage.Prefixed(photos, "albums/7/")
+//	serve.Zip(w, r, album, album.List(r.Context()), serve.WithDownloadName("Album 7.zip"))
+//
+// objects lists the objects, as [storage.Bucket.List] does without a delimiter. The listing is read before the
+// first byte is sent. For each object, it takes memory for the key and about 300 bytes. The content of the
+// objects is not kept in memory.
+//
+// Names in the archive are the keys, made safe. A name leads nowhere outside of the folder in which it is extracted,
+// and is valid on Windows and macOS. No two names are equal on a file system that folds case or normalizes accents.
+// [storage.Prefixed] leaves out a prefix.
+//
+// The response has the exact Content-Length. A range is not served: the response is the whole archive (RFC 9110,
+// section 14.2). Each object is read in the revision that was listed. If an object has changed since then, or
+// cannot be read, the response ends before its Content-Length, so that no client takes it for a whole archive.
+// For an error before the first byte, the response is like those of [Object]: 400 for a listing with a
+// delimiter, 404 if there are no objects, and so on.
+//
+// The options are [WithDownloadName], which gives the archive a name, [WithDownloadOptions] and [WithErrorHandler].
+func Zip(
+	w http.ResponseWriter, r *http.Request, b storage.Downloader, objects iter.Seq2[storage.ListEntry, error],
+	opts ...Option,
+) {
+	o := readOptions(opts).object
+	if err := o.zip(w, r, b, objects); err != nil {
+		o.failed(w, r, err)
+	}
+}
+
+// zip sends the archive as the response. If it returns an error, it has written nothing.
+func (o objectOptions) zip(
+	w http.ResponseWriter, r *http.Request, b storage.Downloader, objects iter.Seq2[storage.ListEntry, error],
+) error {
+	if o.bad != nil {
+		return o.bad
+	}
+	archive, err := listArchive(objects)
+	if err != nil {
+		return err
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/zip")
+	h.Set("Content-Length", strconv.FormatInt(archive.length(), 10))
+	h.Set("Accept-Ranges", "none")
+	h.Set("Content-Disposition", "attachment")
+	for _, adjust := range o.headers {
+		adjust(h, &storage.Attrs{})
+	}
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodHead {
+		return nil
+	}
+	if archive.write(r.Context(), w, b, o.downloads) != nil {
+		// The status was already sent. The client sees that the body is shorter than
+		// Content-Length.
+		panic(http.ErrAbortHandler)
+	}
+	return nil
+}
+
+// An archive is the list of files for a ZIP archive.
+type archive struct{ files []zippedFile }
+
+// A zippedFile is an object with its name in the archive.
+type zippedFile struct {
+	name, key, revision string
+	size                int64
+	modified            time.Time
+}
+
+// listArchive reads a listing and chooses the names in the archive.
+func listArchive(objects iter.Seq2[storage.ListEntry, error]) (*archive, error) {
+	a, names := &archive{}, newZipNames()
+	for entry, err := range objects {
+		switch {
+		case err != nil:
+			return nil, err
+		case entry.IsPrefix:
+			return nil, &storage.Error{
+				Code: storage.InvalidArgument, Op: "Zip", Err: errors.New("objects must be listed without a delimiter"),
+			}
+		}
+		a.files = append(a.files, zippedFile{
+			name: names.of(entry.Key), key: entry.Key, revision: entry.Revision,
+			size: entry.Size, modified: entry.Modified,
+		})
+	}
+	if len(a.files) == 0 {
+		return nil, &storage.Error{Code: storage.ObjectNotFound, Op: "Zip", Err: errors.New("there are no objects")}
+	}
+	return a, nil
+}
+
+// These are the lengths of the parts of an archive in bytes. APPNOTE.TXT of PKWARE (version 6.3.10)
+// and archive/zip define them.
+const (
+	zipHeader       = 30 // header before each file, without the name
+	zipDescriptor   = 16 // after the bytes of each file
+	zipDescriptor64 = 24 // after the bytes of a file of 4 GiB or more
+	zipTime         = 9  // extra field with a time, before the file and in the directory
+	zipEntry        = 46 // entry in the directory, without the name
+	zipEntry64      = 28 // added to an entry if the file, or its offset, is 4 GiB or more
+	zipEnd          = 22
+	zipEnd64        = 76 // added at the end for 4 GiB or 65,535 files
+)
+
+// length returns the length of the archive in bytes.
+func (a *archive) length() int64 {
+	var offset, directory int64
+	for i := range a.files {
+		f := &a.files[i]
+		extra := int64(0)
+		if !f.modified.IsZero() {
+			extra = zipTime
+		}
+		directory += zipEntry + int64(len(f.name)) + extra
+		large := f.size >= math.MaxUint32
+		if large || offset >= math.MaxUint32 {
+			directory += zipEntry64
+		}
+		offset += zipHeader + int64(len(f.name)) + extra + f.size + zipDescriptor
+		if large {
+			offset += zipDescriptor64 - zipDescriptor
+		}
+	}
+	total := offset + directory + zipEnd
+	if len(a.files) >= math.MaxUint16 || directory >= math.MaxUint32 || offset >= math.MaxUint32 {
+		total += zipEnd64
+	}
+	return total
+}
+
+// write writes the whole archive to w.
+func (a *archive) write(
+	ctx context.Context, w io.Writer, b storage.Downloader, opts []storage.DownloadOption,
+) error {
+	to := zip.NewWriter(w)
+	for i := range a.files {
+		if err := a.files[i].write(ctx, to, b, opts); err != nil {
+			return err
+		}
+	}
+	return to.Close()
+}
+
+func (f *zippedFile) write(
+	ctx context.Context, to *zip.Writer, b storage.Downloader, opts []storage.DownloadOption,
+) error {
+	if f.revision != "" {
+		opts = append(opts[:len(opts):len(opts)], storage.IfRevision(f.revision))
+	}
+	body, err := b.Download(ctx, f.key, opts...)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = body.Close() }()
+	header := &zip.FileHeader{Name: f.name, Modified: f.modified, Method: zip.Store}
+	header.SetMode(0o644)
+	file, err := to.CreateHeader(header)
+	if err != nil {
+		return err
+	}
+	n, err := io.Copy(file, body)
+	if err == nil && n != f.size {
+		err = fmt.Errorf("the object has %d bytes, and was listed with %d", n, f.size)
+	}
+	return err
+}

@@ -1,0 +1,348 @@
+package serve_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"iter"
+	"math"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/serve"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A listing lists the objects of an archive.
+type listing func(context.Context) iter.Seq2[storage.ListEntry, error]
+
+// zipped serves the objects of a bucket as an archive, and returns its URL.
+func zipped(t *testing.T, b storage.Bucket, list listing, opts ...serve.Option) string {
+	t.Helper()
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		serve.Zip(w, r, b, list(r.Context()), opts...)
+	}))
+	t.Cleanup(server.Close)
+	return server.URL
+}
+
+func everything(b storage.Bucket) listing {
+	return func(ctx context.Context) iter.Seq2[storage.ListEntry, error] { return b.List(ctx) }
+}
+
+// fetchWhole returns a response, its whole body, and the error of reading it.
+func fetchWhole(t *testing.T, method, url string, header ...string) (*http.Response, []byte, error) {
+	t.Helper()
+	r, err := http.NewRequestWithContext(t.Context(), method, url, nil)
+	require.NoError(t, err)
+	for i := 0; i+1 < len(header); i += 2 {
+		r.Header.Set(header[i], header[i+1])
+	}
+	response, err := http.DefaultClient.Do(r)
+	require.NoError(t, err)
+	defer func() { _ = response.Body.Close() }()
+	body, err := io.ReadAll(response.Body)
+	return response, body, err
+}
+
+// contents returns the texts of an archive by name.
+func contents(t *testing.T, archive []byte) map[string]string {
+	t.Helper()
+	r, err := zip.NewReader(bytes.NewReader(archive), int64(len(archive)))
+	require.NoError(t, err)
+	texts := map[string]string{}
+	for _, file := range r.File {
+		body, err := file.Open()
+		require.NoError(t, err)
+		text, err := io.ReadAll(body)
+		require.NoError(t, err, "the checksum is right")
+		require.NoError(t, body.Close())
+		texts[file.Name] = string(text)
+	}
+	return texts
+}
+
+// albumTexts are the texts of the objects in album, by key.
+var albumTexts = map[string]string{
+	"a.txt": "one", "empty": "", "sub/é.txt": "two", "sub/large.bin": strings.Repeat("x", 300_000),
+}
+
+func album(t *testing.T, opts ...storage.OpenOption) storage.Bucket {
+	t.Helper()
+	b := storage.Prefixed(memstore.New(opts...), "albums/7/")
+	for key, text := range albumTexts {
+		_, err := b.Upload(t.Context(), key, strings.NewReader(text))
+		require.NoError(t, err)
+	}
+	return b
+}
+
+func TestZipHasTheObjects(t *testing.T) {
+	b := album(t)
+	url := zipped(t, b, everything(b), serve.WithDownloadName("Album 7.zip"))
+	response, body, err := fetchWhole(t, http.MethodGet, url)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, response.StatusCode)
+	require.EqualValues(t, len(body), response.ContentLength)
+	require.Equal(t, "application/zip", response.Header.Get("Content-Type"))
+	require.Contains(t, response.Header.Get("Content-Disposition"), `attachment; filename="Album 7.zip"`)
+	require.Equal(t, "none", response.Header.Get("Accept-Ranges"))
+	require.Equal(t, albumTexts, contents(t, body))
+
+	head, nothing, err := fetchWhole(t, http.MethodHead, url)
+	require.NoError(t, err)
+	require.Equal(t, response.ContentLength, head.ContentLength)
+	require.Empty(t, nothing)
+	ranged, whole, err := fetchWhole(t, http.MethodGet, url, "Range", "bytes=5-9")
+	require.NoError(t, err)
+	require.Equal(t, http.StatusOK, ranged.StatusCode, "a range is the whole archive")
+	require.Equal(t, body, whole)
+}
+
+// Another program extracts what Zip sends.
+func TestAnotherProgramExtractsAnArchive(t *testing.T) {
+	b := album(t)
+	_, body, err := fetchWhole(t, http.MethodGet, zipped(t, b, everything(b)))
+	require.NoError(t, err)
+	dir := t.TempDir()
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "a.zip"), body, 0o600))
+	cmd := exec.CommandContext(t.Context(), testserver.Program(t, "python3"), "-m", "zipfile", "-e", "a.zip", "out")
+	cmd.Dir = dir
+	out, err := cmd.CombinedOutput()
+	require.NoError(t, err, "%s", out)
+	text, err := os.ReadFile(filepath.Join(dir, "out", "sub", "é.txt"))
+	require.NoError(t, err)
+	require.Equal(t, "two", string(text))
+}
+
+func TestZipRefusesBeforeTheFirstByte(t *testing.T) {
+	b := album(t)
+	for _, row := range []struct {
+		name   string
+		list   listing
+		status int
+	}{
+		{"no objects", func(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
+			return b.List(ctx, storage.WithPrefix("none/"))
+		}, http.StatusNotFound},
+		{"a delimiter", func(ctx context.Context) iter.Seq2[storage.ListEntry, error] {
+			return b.List(ctx, storage.WithDelimiter("/"))
+		}, http.StatusBadRequest},
+		{"a listing that fails", func(context.Context) iter.Seq2[storage.ListEntry, error] {
+			return func(yield func(storage.ListEntry, error) bool) { yield(storage.ListEntry{}, storage.Unavailable) }
+		}, http.StatusServiceUnavailable},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			response, body, err := fetchWhole(t, http.MethodGet, zipped(t, b, row.list))
+			require.NoError(t, err)
+			require.Equal(t, row.status, response.StatusCode)
+			require.NotContains(t, response.Header.Get("Content-Type"), "zip")
+			require.NotContains(t, string(body), "PK")
+		})
+	}
+}
+
+// A client never takes a part of an archive for the whole one.
+func TestAFailureInTheMiddleOfAnArchiveIsVisible(t *testing.T) {
+	for name, spoil := range map[string]func(t *testing.T, b storage.Bucket, injector *faults.Injector){
+		"an object is gone": func(t *testing.T, b storage.Bucket, _ *faults.Injector) {
+			require.NoError(t, b.Remove(t.Context(), "sub/é.txt"))
+		},
+		"an object was replaced": func(t *testing.T, b storage.Bucket, _ *faults.Injector) {
+			_, err := b.Upload(t.Context(), "sub/é.txt", strings.NewReader("six"))
+			require.NoError(t, err)
+		},
+		"the store fails": func(_ *testing.T, _ storage.Bucket, injector *faults.Injector) {
+			injector.Set(faults.Fail(faults.Get).Nth(2))
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			injector := faults.New()
+			b := album(t, driver.WithLayer(injector.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			var listed []storage.ListEntry
+			for entry, err := range b.List(t.Context()) {
+				require.NoError(t, err)
+				listed = append(listed, entry)
+			}
+			spoil(t, b, injector)
+			url := zipped(t, b, func(context.Context) iter.Seq2[storage.ListEntry, error] { return entries(listed) })
+			r, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+			require.NoError(t, err)
+			response, err := http.DefaultClient.Do(r)
+			if err != nil { // nothing was sent yet
+				require.ErrorIs(t, err, io.EOF)
+				return
+			}
+			defer func() { _ = response.Body.Close() }()
+			body, err := io.ReadAll(response.Body)
+			require.ErrorIs(t, err, io.ErrUnexpectedEOF)
+			require.Less(t, int64(len(body)), response.ContentLength)
+		})
+	}
+}
+
+func entries(listed []storage.ListEntry) iter.Seq2[storage.ListEntry, error] {
+	return func(yield func(storage.ListEntry, error) bool) {
+		for _, entry := range listed {
+			if !yield(entry, nil) {
+				return
+			}
+		}
+	}
+}
+
+// zeroObjects has objects of zeros. Their sizes are in their keys.
+type zeroObjects struct{}
+
+func (zeroObjects) Download(_ context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+	var size int64
+	if _, err := fmt.Sscanf(key[strings.LastIndexByte(key, '-')+1:], "%d", &size); err != nil {
+		return nil, err
+	}
+	body := io.NopCloser(io.LimitReader(zeros{}, size))
+	return storage.NewReader(&storage.Attrs{Key: key, Size: size}, 0, size, body), nil
+}
+
+type zeros struct{}
+
+func (zeros) Read(p []byte) (int, error) { clear(p); return len(p), nil }
+
+// A counted response keeps only its length.
+type counted struct {
+	header http.Header
+	n      int64
+}
+
+func (c *counted) Header() http.Header { return c.header }
+func (c *counted) WriteHeader(int)     {}
+func (c *counted) Write(p []byte) (int, error) {
+	c.n += int64(len(p))
+	return len(p), nil
+}
+
+// The Content-Length is exact. The format changes at 65,535 files.
+func TestTheLengthOfAnArchiveIsExact(t *testing.T) {
+	exactLengths(t, map[string][]storage.ListEntry{
+		"one": sized(0), "some": sized(1, 0, 70_000, 5), "65,534 files": sized(make([]int64, math.MaxUint16-1)...),
+		"65,535 files": sized(make([]int64, math.MaxUint16)...), "70,000 files": sized(make([]int64, 70_000)...),
+	})
+}
+
+// The format changes at 4 GiB, too.
+func TestTheLengthOfALargeArchiveIsExact(t *testing.T) {
+	testserver.Further(t)
+	exactLengths(t, map[string][]storage.ListEntry{
+		"below 4 GiB": sized(math.MaxUint32-1, 1), "4 GiB": sized(math.MaxUint32, 1, 0),
+		"many behind 4 GiB": sized(2<<30, 2<<30, 10, math.MaxUint32+7, 1),
+	})
+}
+
+// sized returns a listing of objects with these sizes.
+func sized(sizes ...int64) (listed []storage.ListEntry) {
+	for i, size := range sizes {
+		e := storage.ListEntry{Key: fmt.Sprintf("é%d/file-%d", i, size), Size: size}
+		if i%2 == 0 {
+			e.Modified = time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+		}
+		listed = append(listed, e)
+	}
+	return listed
+}
+
+func exactLengths(t *testing.T, rows map[string][]storage.ListEntry) {
+	t.Helper()
+	for name, listed := range rows {
+		t.Run(name, func(t *testing.T) {
+			w := &counted{header: http.Header{}}
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil)
+			serve.Zip(w, r, zeroObjects{}, entries(listed))
+			require.Equal(t, fmt.Sprint(w.n), w.header.Get("Content-Length"))
+		})
+	}
+}
+
+// archiveOf returns an archive of these objects.
+func archiveOf(t *testing.T, b storage.Downloader, listed []storage.ListEntry) []byte {
+	t.Helper()
+	recorder := httptest.NewRecorder()
+	serve.Zip(recorder, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/", nil), b, entries(listed))
+	return recorder.Body.Bytes()
+}
+
+// 70,000 files need the format zip64, which other programs read, too.
+func TestManyFilesAreRead(t *testing.T) {
+	testserver.Further(t)
+	var listed []storage.ListEntry
+	for i := range 70_000 {
+		listed = append(listed, storage.ListEntry{Key: fmt.Sprintf("%d/file-3", i), Size: 3})
+	}
+	require.Len(t, contents(t, archiveOf(t, zeroObjects{}, listed)), 70_000)
+}
+
+func TestNamesInAnArchiveAreSafe(t *testing.T) {
+	long := strings.Repeat("é", 200)
+	for _, row := range []struct {
+		name string
+		keys []string
+		want []string
+	}{
+		{"plain", []string{"a/b.txt"}, []string{"a/b.txt"}},
+		{
+			"dots", []string{"../../etc/passwd", "a/./b", "..", "a/.../c"},
+			[]string{"_/_/etc/passwd", "a/_/b", "_ (2)", "a/_/c"},
+		},
+		{"slashes", []string{"/abs", "a//b", "folder/"}, []string{"abs", "a/b", "folder"}},
+		{"windows", []string{`c:\x`, "a?b*", `"<>|`, "end. ", "nul", "NUL.txt", "com1", "com10", "aux.tar.gz"},
+			[]string{"c__x", "a_b_", "____", "end_", "_nul", "_NUL.txt", "_com1", "com10", "_aux.tar.gz"}},
+		{"what is not shown", []string{"a\u202eb", "tab\there", "\u200b"}, []string{"a_b", "tab_here", "_"}},
+		{"case", []string{"A.txt", "a.txt", "a.TXT"}, []string{"A.txt", "a (2).txt", "a (3).TXT"}},
+		{"folders that differ in case", []string{"A/x", "a/y"}, []string{"A/x", "A/y"}},
+		{"a file and a folder", []string{"a", "a/b", "a/c"}, []string{"a", "a (2)/b", "a (2)/c"}},
+		{"a folder and a file", []string{"a/b", "A"}, []string{"a/b", "A (2)"}},
+		{"a name that a number makes", []string{"x", "x (2)", "X"}, []string{"x", "x (2)", "X (3)"}},
+		{"hidden", []string{".profile"}, []string{".profile"}},
+		{
+			"an accent in two encodings", []string{"\u00fc.txt", "u\u0308.txt"},
+			[]string{"\u00fc.txt", "u\u0308 (2).txt"},
+		},
+		{"a long name", []string{long}, []string{long[:240]}},
+		{"a long name with an extension", []string{long + ".tar.gz"}, []string{long[:236] + ".gz"}},
+		{"a long extension", []string{"a." + long}, []string{"a." + long[:238]}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			var listed []storage.ListEntry
+			for _, key := range row.keys {
+				listed = append(listed, storage.ListEntry{Key: key})
+			}
+			body := archiveOf(t, emptyObjects{}, listed)
+			r, err := zip.NewReader(bytes.NewReader(body), int64(len(body)))
+			require.NoError(t, err, "Go finds no name insecure")
+			var names []string
+			for _, file := range r.File {
+				names = append(names, file.Name)
+			}
+			require.Equal(t, row.want, names)
+		})
+	}
+}
+
+// emptyObjects has an empty object under every key.
+type emptyObjects struct{}
+
+func (emptyObjects) Download(_ context.Context, key string, _ ...storage.DownloadOption) (*storage.Reader, error) {
+	return storage.NewReader(&storage.Attrs{Key: key}, 0, 0, io.NopCloser(strings.NewReader(""))), nil
+}

@@ -1,0 +1,132 @@
+package serve
+
+import (
+	"strconv"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+
+	"golang.org/x/text/unicode/norm"
+)
+
+// zipNames chooses the names of files in an archive. When any program extracts the archive, no name
+// collides with another, leads outside of the folder, or names a device.
+type zipNames struct {
+	files   map[string]bool   // names of files, as fold returns them
+	folders map[string]string // names of folders in the archive, by the result of fold
+}
+
+func newZipNames() *zipNames { return &zipNames{map[string]bool{}, map[string]string{}} }
+
+// z.of(key) returns the name that the object with this key has in the archive.
+func (z *zipNames) of(key string) string {
+	var segments []string
+	for segment := range strings.SplitSeq(key, "/") {
+		if segment != "" {
+			segments = append(segments, safeSegment(segment))
+		}
+	}
+	if len(segments) == 0 {
+		segments = []string{"_"}
+	}
+	last := len(segments) - 1
+	folder := ""
+	for _, segment := range segments[:last] {
+		folder = z.folder(folder + segment)
+	}
+	name := folder + segments[last]
+	for n := 2; z.taken(name); n++ {
+		name = folder + numbered(segments[last], n)
+	}
+	z.files[fold(name)] = true
+	return name
+}
+
+// folder returns the name of a folder in the archive, with a slash at its end. If a file has the
+// name, it adds a number.
+func (z *zipNames) folder(name string) string {
+	if written, known := z.folders[fold(name)]; known {
+		return written
+	}
+	free := name
+	for n := 2; z.files[fold(free)]; n++ {
+		free = name + " (" + strconv.Itoa(n) + ")"
+	}
+	z.folders[fold(name)], z.folders[fold(free)] = free+"/", free+"/"
+	return free + "/"
+}
+
+func (z *zipNames) taken(name string) bool {
+	_, isFolder := z.folders[fold(name)]
+	return isFolder || z.files[fold(name)]
+}
+
+// fold returns the same text for all names that a file system may confuse. Such names differ only
+// in case, or in how an accent is encoded.
+func fold(name string) string {
+	return norm.NFC.String(strings.ToLower(strings.ToUpper(norm.NFC.String(name))))
+}
+
+// numbered adds a number before the extension of a name, as in "a (2).jpg".
+func numbered(segment string, n int) string {
+	base, ext := cutExtension(segment)
+	return base + " (" + strconv.Itoa(n) + ")" + ext
+}
+
+// cutExtension returns a name without its extension, and the extension.
+func cutExtension(segment string) (base, ext string) {
+	if i := strings.LastIndexByte(segment, '.'); i > 0 {
+		return segment[:i], segment[i:]
+	}
+	return segment, ""
+}
+
+const maxExtension = 32 // bytes; a longer extension counts as a part of the name
+
+// maxSegment is the largest length of a name in bytes. Linux and macOS permit 255, and numbered
+// adds up to 15.
+const maxSegment = 255 - 15
+
+// safeSegment changes a segment of a name so that every system accepts it as the name of a file.
+func safeSegment(segment string) string {
+	safe := strings.Map(func(r rune) rune {
+		if r == utf8.RuneError || !unicode.IsPrint(r) || strings.ContainsRune(`\:*?"<>|`, r) {
+			return '_'
+		}
+		return r
+	}, segment)
+	base, ext := cutExtension(safe)
+	if len(ext) > maxExtension {
+		base, ext = safe, ""
+	}
+	for len(base)+len(ext) > maxSegment {
+		_, n := utf8.DecodeLastRuneInString(base)
+		base = base[:len(base)-n]
+	}
+	safe = base + ext
+	if trimmed := strings.TrimRight(safe, ". "); len(trimmed) < len(safe) {
+		// Windows removes dots and spaces at the end of a name. The names "." and ".." name other
+		// folders.
+		safe = trimmed + "_"
+	}
+	if isDevice(safe) {
+		safe = "_" + safe
+	}
+	return safe
+}
+
+// isDevice reports whether Windows treats a name as a device, such as NUL or NUL.txt.
+func isDevice(name string) bool {
+	base, _, _ := strings.Cut(strings.ToUpper(name), ".")
+	base = strings.TrimRight(base, " ")
+	switch base {
+	case "CON", "PRN", "AUX", "NUL", "CONIN$", "CONOUT$":
+		return true
+	}
+	port, number := "", ""
+	if len(base) > 3 {
+		port, number = base[:3], base[3:]
+	}
+	isPort := port == "COM" || port == "LPT"
+	return isPort && utf8.RuneCountInString(number) == 1 && strings.Contains("0123456789¹²³", number)
+}

@@ -1,0 +1,113 @@
+// Package listers has layers that list as some stores do, in ways that differ from S3.
+package listers
+
+import (
+	"context"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+// NoStart is a layer that cannot begin a listing after a key: with StartAfter, it returns no
+// entries. It declares this limit. It also declares that a full last page may have a token.
+func NoStart(next driver.Driver) driver.Driver { return &earlyEnd{next} }
+
+type earlyEnd struct{ driver.Driver }
+
+func (d *earlyEnd) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.StartsAfter = func() bool { return false }
+	desc.TokenAfterLast = true
+	return desc
+}
+
+func (d *earlyEnd) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	if r.Token == "" && r.StartAfter != "" {
+		return &storage.Page{}, nil
+	}
+	return d.Driver.List(ctx, r)
+}
+
+// Repeating is a layer that returns each common prefix twice. Before that, it returns an object
+// with the same key.
+func Repeating(next driver.Driver) driver.Driver { return &repeater{next} }
+
+type repeater struct{ driver.Driver }
+
+func (d *repeater) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	page, err := d.Driver.List(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	var entries []storage.ListEntry
+	for _, entry := range page.Entries {
+		if entry.IsPrefix {
+			entries = append(entries, storage.ListEntry{Key: entry.Key, ETag: `"marker"`}, entry)
+		}
+		entries = append(entries, entry)
+	}
+	return &storage.Page{Entries: entries, Token: page.Token}, nil
+}
+
+// WithMarker returns a layer that adds a folder marker to listings, even if the store could not
+// hold such an object.
+func WithMarker(key string) driver.Layer {
+	return func(next driver.Driver) driver.Driver { return &marking{next, key} }
+}
+
+type marking struct {
+	driver.Driver
+	key string
+}
+
+func (d *marking) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	page, err := d.Driver.List(ctx, r)
+	if err != nil || r.Token != "" || !strings.HasPrefix(d.key, r.Prefix) {
+		return page, err
+	}
+	return &storage.Page{Entries: append([]storage.ListEntry{{Key: d.key}}, page.Entries...), Token: page.Token}, nil
+}
+
+// SlashOnly is a layer that supports only the delimiter "/", and declares that.
+func SlashOnly(next driver.Driver) driver.Driver { return &slashLister{next} }
+
+type slashLister struct{ driver.Driver }
+
+func (d *slashLister) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.SlashDelimiter = true
+	return desc
+}
+
+func (d *slashLister) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	if r.Delimiter != "" && r.Delimiter != "/" {
+		return nil, storage.Internal
+	}
+	return d.Driver.List(ctx, r)
+}
+
+// TokenAfterLast is a layer that returns a token after each full page, even if no key follows, and
+// declares that.
+func TokenAfterLast(next driver.Driver) driver.Driver { return &tokenGiver{next} }
+
+type tokenGiver struct{ driver.Driver }
+
+const lastPageMark = "after the last page"
+
+func (d *tokenGiver) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.TokenAfterLast = true
+	return desc
+}
+
+func (d *tokenGiver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	if r.Token == lastPageMark {
+		return &storage.Page{}, nil
+	}
+	page, err := d.Driver.List(ctx, r)
+	if err == nil && page.Token == "" && len(page.Entries) == r.Limit {
+		return &storage.Page{Entries: page.Entries, Token: lastPageMark}, nil
+	}
+	return page, err
+}

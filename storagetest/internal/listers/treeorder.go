@@ -1,0 +1,90 @@
+package listers
+
+import (
+	"cmp"
+	"context"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+)
+
+// A Claim is what a driver declares about the order of its listings. The real order is that of a
+// directory tree.
+type Claim int
+
+// The claims.
+const (
+	Declared Claim = iota // declares FolderOrder, which is true
+	Unproven              // declares OrderedListing, but StartsAfter returns false
+	Believed              // OrderedListing
+)
+
+// TreeOrder returns a layer that lists as SeaweedFS does: in the order of a directory tree. It
+// keeps that order in pages, with a delimiter and with a start.
+func TreeOrder(claim Claim) driver.Layer {
+	return func(next driver.Driver) driver.Driver { return &treeLister{next, claim} }
+}
+
+type treeLister struct {
+	driver.Driver
+	claim Claim
+}
+
+func (d *treeLister) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.Features |= storage.OrderedListing
+	desc.FolderOrder, desc.StartsAfter = false, nil
+	switch d.claim {
+	case Declared:
+		desc.FolderOrder = true
+		desc.Features &^= storage.OrderedListing
+	case Unproven:
+		desc.StartsAfter = func() bool { return false }
+	}
+	return desc
+}
+
+// treePath returns a text for key. Such texts sort by bytes as the keys sort in a directory tree.
+func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
+
+func (d *treeLister) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
+	all, err := d.all(ctx, r)
+	if err != nil {
+		return nil, err
+	}
+	slices.SortFunc(all, func(a, b storage.ListEntry) int { return cmp.Compare(treePath(a.Key), treePath(b.Key)) })
+	after := cmp.Or(r.Token, r.StartAfter)
+	page := &storage.Page{}
+	for _, entry := range all {
+		if after != "" && treePath(entry.Key) <= treePath(after) {
+			continue
+		}
+		if len(page.Entries) == r.Limit {
+			page.Token = page.Entries[r.Limit-1].Key
+			break
+		}
+		page.Entries = append(page.Entries, entry)
+	}
+	return page, nil
+}
+
+// all returns all keys and common prefixes that the driver below lists.
+func (d *treeLister) all(ctx context.Context, r *driver.ListRequest) ([]storage.ListEntry, error) {
+	var all []storage.ListEntry
+	below := &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: 100}
+	if most := d.Driver.Describe().MaxPage; most > 0 {
+		below.Limit = min(below.Limit, most)
+	}
+	for {
+		page, err := d.Driver.List(ctx, below)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Entries...)
+		if below.Token = page.Token; below.Token == "" {
+			return all, nil
+		}
+	}
+}

@@ -1,0 +1,168 @@
+package vendedtest
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+// on returns an attempt that makes the named call with a key outside of the credentials' prefix.
+func on(call, key string) attempt {
+	return attempt{
+		"a " + call + " of " + key,
+		func(t *testing.T, _ Store, _ *storage.VendedCredentials, client storage.Bucket) error {
+			return calls[call](t.Context(), client, key)
+		},
+	}
+}
+
+// attack returns an attempt that needs only the client's bucket.
+func attack(name string, try func(t *testing.T, client storage.Bucket) error) attempt {
+	return attempt{
+		name, func(t *testing.T, _ Store, _ *storage.VendedCredentials, client storage.Bucket) error {
+			return try(t, client)
+		},
+	}
+}
+
+// listing returns an attempt to list more than the credentials permit.
+func listing(name string, o ...storage.ListOption) attempt {
+	return attack(name, func(t *testing.T, client storage.Bucket) error { return listed(t.Context(), client, o...) })
+}
+
+// changed returns an attempt with credentials that the client has modified.
+func changed(name string, change func(v *storage.VendedCredentials) *string) attempt {
+	return attempt{
+		"a changed " + name,
+		func(t *testing.T, s Store, v *storage.VendedCredentials, _ storage.Bucket) error {
+			forged := *v
+			field := change(&forged)
+			if *field == "" {
+				t.Skip("these credentials have none")
+			}
+			middle := len(*field) / 2
+			other := "A"
+			if (*field)[middle] == 'A' {
+				other = "B"
+			}
+			*field = (*field)[:middle] + other + (*field)[middle+1:]
+			return calls["read"](t.Context(), s.client(t, &forged), "users/1/a")
+		},
+	}
+}
+
+var attacks = []attempt{
+	on("read", "users/10/a"), on("write", "users/10/a"), on("remove", "users/10/a"), on("list", "users/10/a"),
+	on("read", "root"), on("write", "root"), on("remove", "root"),
+	on("read", "users/1"), on("write", "users/1"), on("remove", "users/1"),
+	on("read", "users/1/../10/a"), on("write", "users/1/../10/a"), on("remove", "users/1/../10/a"),
+	on("read", "users/1//../10/a"), on("write", "users/1*"), on("read", "Users/1/a"),
+
+	listing("a listing of the root"),
+	listing("a listing of the root's folders", storage.WithDelimiter("/")),
+	listing("a listing of the parent", storage.WithPrefix("users/")),
+	listing("a listing of the prefix without its slash", storage.WithPrefix("users/1")),
+	listing("a listing of a part of the prefix", storage.WithPrefix("use")),
+	listing("a listing with a wildcard", storage.WithPrefix("users/*")),
+
+	attack("a copy out of the prefix", func(t *testing.T, client storage.Bucket) error {
+		_, err := storage.Copy(t.Context(), client, "stolen", client, "users/1/a")
+		return err
+	}),
+	attack("a copy from outside", func(t *testing.T, client storage.Bucket) error {
+		_, err := storage.Copy(t.Context(), client, "users/1/stolen", client, "users/10/a")
+		return err
+	}),
+	attack("a move out of the prefix", func(t *testing.T, client storage.Bucket) error {
+		_, err := storage.Move(t.Context(), client, "users/1/a", "users/10/b")
+		return err
+	}),
+	attack("a move from outside", func(t *testing.T, client storage.Bucket) error {
+		_, err := storage.Move(t.Context(), client, "users/10/a", "users/1/stolen")
+		return err
+	}),
+	attack("an object composed of a neighbour's", func(t *testing.T, client storage.Bucket) error {
+		_, err := storage.Compose(t.Context(), client, "users/1/stolen", []string{"users/1/a", "users/10/a"})
+		return err
+	}),
+	attack("reading tags", func(t *testing.T, client storage.Bucket) error {
+		_, err := storage.Tags(t.Context(), client, "users/1/a")
+		return err
+	}),
+	attack("setting tags", func(t *testing.T, client storage.Bucket) error {
+		return storage.SetTags(t.Context(), client, "users/1/a", map[string]string{"k": "v"})
+	}),
+	attack("an upload with tags", func(t *testing.T, client storage.Bucket) error {
+		tags := storage.WithTags(map[string]string{"k": "v"})
+		_, err := client.Upload(t.Context(), "users/1/tagged", strings.NewReader("x"), tags)
+		return err
+	}),
+	attack("a public upload", func(t *testing.T, client storage.Bucket) error {
+		_, err := client.Upload(t.Context(), "users/1/public", strings.NewReader("x"), storage.WithPublicRead())
+		return err
+	}),
+	attack("a legal hold", func(t *testing.T, client storage.Bucket) error {
+		return storage.SetLegalHold(t.Context(), client, "users/1/a", true)
+	}),
+	attack("listing versions", func(t *testing.T, client storage.Bucket) error {
+		for _, err := range storage.Versions(t.Context(), client, storage.WithPrefix(ownPrefix)) {
+			return err
+		}
+		return storage.PermissionDenied // an empty listing is a refusal, too
+	}),
+	attack("listing uploads in progress", func(t *testing.T, client storage.Bucket) error {
+		for _, err := range storage.ListUploads(t.Context(), client) {
+			return err
+		}
+		return storage.PermissionDenied // an empty listing is a refusal, too
+	}),
+	attack("vending again", func(t *testing.T, client storage.Bucket) error {
+		_, err := storage.Vend(t.Context(), client, "", allRights, time.Hour)
+		return err
+	}),
+	{"parts for the upload of a neighbour", func(
+		t *testing.T, s Store, _ *storage.VendedCredentials, client storage.Bucket,
+	) error {
+		upload, err := storage.BeginUpload(t.Context(), s.Program, "users/10/upload")
+		if err != nil {
+			return err // Unsupported
+		}
+		own, err := storage.ContinueUpload(t.Context(), client, upload.Token())
+		if err != nil {
+			return err
+		}
+		_, err = own.PutPart(t.Context(), 1, strings.NewReader("x"))
+		return err
+	}},
+	{"ending the upload of a neighbour", func(
+		t *testing.T, s Store, _ *storage.VendedCredentials, client storage.Bucket,
+	) error {
+		upload, err := storage.BeginUpload(t.Context(), s.Program, "users/10/upload")
+		if err != nil {
+			return err // Unsupported
+		}
+		own, err := storage.ContinueUpload(t.Context(), client, upload.Token())
+		if err != nil {
+			return err
+		}
+		return own.Abort(t.Context())
+	}},
+	{"credentials for another prefix", func(
+		t *testing.T, s Store, _ *storage.VendedCredentials, _ storage.Bucket,
+	) error {
+		return calls["read"](t.Context(), s.client(t, s.vend(t, "users/10/")), "users/1/a")
+	}},
+	changed("access key", func(v *storage.VendedCredentials) *string { return &v.AccessKeyID }),
+	changed("secret key", func(v *storage.VendedCredentials) *string { return &v.SecretKey }),
+	changed("session token", func(v *storage.VendedCredentials) *string { return &v.SessionToken }),
+	changed("token", func(v *storage.VendedCredentials) *string { return &v.Token }),
+	{"the temporary key without its token", func(
+		t *testing.T, s Store, v *storage.VendedCredentials, _ storage.Bucket,
+	) error {
+		bare := *v
+		bare.SessionToken, bare.Token = "", ""
+		return calls["read"](t.Context(), s.client(t, &bare), "users/1/a")
+	}},
+}

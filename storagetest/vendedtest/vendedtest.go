@@ -1,0 +1,231 @@
+// Package vendedtest proves that vended credentials permit their rights for their prefix until they
+// expire, and nothing else. The test of each store opens a bucket with the credentials in its own
+// way.
+package vendedtest
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// A Store is a new, empty store for one subtest of [Run].
+type Store struct {
+	// Program is the bucket of the program that issues the credentials.
+	Program storage.Bucket
+	// Client opens the same bucket as a client that has only vended credentials, which it requests
+	// with ask. It registers the clean-up with t.
+	Client func(
+		t *testing.T, ask func(ctx context.Context, key string) (*storage.VendedCredentials, error),
+	) storage.Bucket
+	// Permits has the names of those forbidden calls of the suite that the store does not refuse. The
+	// value is the reason why such a call does no harm.
+	Permits map[string]string
+	// Advance moves the clock that decides whether credentials have expired. If it is nil, expiry
+	// is not tested.
+	Advance func(time.Duration)
+}
+
+// Run proves that credentials of [storage.Vend] permit their rights for their prefix until they expire, and
+// nothing else. open returns a new store.
+func Run(t *testing.T, open func(t *testing.T) Store) {
+	for _, right := range rightsByName {
+		t.Run("the right to "+right.name+" permits that and nothing else", func(t *testing.T) {
+			requireOnly(t, open(t), right)
+		})
+	}
+	for _, a := range attacks {
+		t.Run("nobody gets in by "+a.name, func(t *testing.T) { a.fails(t, open(t)) })
+	}
+	t.Run("credentials for the whole bucket reach all of it", func(t *testing.T) {
+		s := open(t)
+		fill(t, s.Program)
+		client := s.client(t, s.vend(t, ""))
+		require.Equal(t, contentOf(t, s.Program), contentOf(t, client))
+	})
+	t.Run("a prefixed bucket vends its own prefix", func(t *testing.T) {
+		s := open(t)
+		fill(t, s.Program)
+		v, err := storage.Vend(t.Context(), storage.Prefixed(s.Program, "users/"), "1/", allRights, time.Hour)
+		require.NoError(t, err)
+		require.Equal(t, ownPrefix, v.Prefix)
+		client := s.client(t, v)
+		_, err = client.Attrs(t.Context(), "users/1/a")
+		require.NoError(t, err)
+		_, err = client.Attrs(t.Context(), "users/10/a")
+		requireRefused(t, err)
+	})
+	if open(t).Advance == nil {
+		return
+	}
+	t.Run("credentials end with their time", func(t *testing.T) {
+		s := open(t)
+		fill(t, s.Program)
+		v := s.vend(t, ownPrefix)
+		client := s.client(t, v)
+		s.Advance(time.Hour - 2*time.Second)
+		_, err := client.Attrs(t.Context(), "users/1/a")
+		require.NoError(t, err)
+		s.Advance(2 * time.Second)
+		before := contentOf(t, s.Program)
+		for name, do := range calls {
+			requireRefused(t, do(t.Context(), client, "users/1/a"), name)
+		}
+		require.Equal(t, before, contentOf(t, s.Program))
+	})
+}
+
+const ownPrefix = "users/1/"
+
+var (
+	allRights = storage.Rights{Read: true, List: true, Write: true, Remove: true}
+	objects   = map[string]string{
+		"users/1/a": "own", "users/1/b/c": "own below", "users/10/a": "a neighbour's", "users/1": "beside",
+		"root": "root",
+	}
+)
+
+func fill(t *testing.T, b storage.Bucket) {
+	t.Helper()
+	for _, key := range slices.Sorted(maps.Keys(objects)) {
+		if key == "users/1" && !storage.Supports(b, storage.KeysBesideFolders|storage.LongSegments) {
+			continue // a server of files cannot hold this key
+		}
+		_, err := b.Upload(t.Context(), key, strings.NewReader(objects[key]))
+		require.NoError(t, err)
+	}
+}
+
+func contentOf(t *testing.T, b storage.Bucket) map[string]string {
+	t.Helper()
+	content := map[string]string{}
+	for entry, err := range b.List(t.Context(), storage.WithAnyOrder()) {
+		require.NoError(t, err)
+		text, _, err := storage.ReadAll(t.Context(), b, entry.Key)
+		require.NoError(t, err)
+		content[entry.Key] = string(text)
+	}
+	return content
+}
+
+func (s Store) vend(t *testing.T, prefix string) *storage.VendedCredentials {
+	t.Helper()
+	v, err := storage.Vend(t.Context(), s.Program, prefix, allRights, time.Hour)
+	require.NoError(t, err)
+	return v
+}
+
+// client opens the bucket with credentials that claim to be valid for all keys. So the library
+// refuses no request, and only the store decides.
+func (s Store) client(t *testing.T, v *storage.VendedCredentials) storage.Bucket {
+	t.Helper()
+	claimed := *v
+	claimed.Prefix = ""
+	return s.Client(t, func(context.Context, string) (*storage.VendedCredentials, error) { return &claimed, nil })
+}
+
+func requireRefused(t *testing.T, err error, what ...any) {
+	t.Helper()
+	refused := []storage.Code{
+		storage.PermissionDenied, storage.Unauthenticated, storage.Unsupported, storage.InvalidArgument,
+	}
+	require.Contains(t, refused, storage.CodeOf(err), fmt.Sprint(append(what, err)...))
+}
+
+// calls maps the name of a right to a call that the right permits.
+var calls = map[string]func(ctx context.Context, b storage.Bucket, key string) error{
+	"read": func(ctx context.Context, b storage.Bucket, key string) error {
+		_, _, err := storage.ReadAll(ctx, b, key)
+		return err
+	},
+	"list": func(ctx context.Context, b storage.Bucket, key string) error {
+		return listed(ctx, b, storage.WithPrefix(key[:strings.LastIndexByte(key, '/')+1]))
+	},
+	"write": func(ctx context.Context, b storage.Bucket, key string) error {
+		_, err := b.Upload(ctx, key, strings.NewReader("written"))
+		return err
+	},
+	"remove": func(ctx context.Context, b storage.Bucket, key string) error { return b.Remove(ctx, key) },
+}
+
+func listed(ctx context.Context, b storage.Bucket, o ...storage.ListOption) error {
+	for _, err := range b.List(ctx, append(o, storage.WithAnyOrder())...) {
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+type namedRight struct {
+	name   string
+	rights storage.Rights
+}
+
+var rightsByName = []namedRight{
+	{"read", storage.Rights{Read: true}},
+	{"list", storage.Rights{List: true}},
+	{"write", storage.Rights{Write: true}},
+	{"remove", storage.Rights{Remove: true}},
+}
+
+func requireOnly(t *testing.T, s Store, right namedRight) {
+	fill(t, s.Program)
+	v, err := storage.Vend(t.Context(), s.Program, ownPrefix, right.rights, time.Hour)
+	require.NoError(t, err)
+	require.False(t, v.Expires.IsZero())
+	client := s.client(t, v)
+	before := contentOf(t, s.Program)
+	for _, name := range slices.Sorted(maps.Keys(calls)) {
+		if name != right.name {
+			requireRefused(t, calls[name](t.Context(), client, "users/1/a"), name)
+		}
+	}
+	require.Equal(t, before, contentOf(t, s.Program))
+	require.NoError(t, calls[right.name](t.Context(), client, "users/1/a"))
+	requireRefused(t, calls[right.name](t.Context(), client, "users/10/a"))
+	if right.name == "write" {
+		_, err := client.Upload(
+			t.Context(), "users/1/parts", bytes.NewReader(make([]byte, 12<<20)), storage.WithPartSize(6<<20),
+		)
+		require.NoError(t, err, "parts")
+	}
+}
+
+// An attempt makes a request that the credentials for ownPrefix do not permit, and returns its
+// error.
+type attempt struct {
+	name string
+	try  func(t *testing.T, s Store, v *storage.VendedCredentials, client storage.Bucket) error
+}
+
+func (a attempt) fails(t *testing.T, s Store) {
+	if reason, permitted := s.Permits[a.name]; permitted {
+		t.Skip(reason)
+	}
+	fill(t, s.Program)
+	v := s.vend(t, ownPrefix)
+	client := s.client(t, v)
+	require.NoError(t, calls["read"](t.Context(), client, "users/1/a"))
+	before := contentOf(t, s.Program)
+	requireRefused(t, a.try(t, s, v, client))
+	after := contentOf(t, s.Program)
+	for key, text := range before {
+		require.Equal(t, text, after[key], "%s is as it was", key)
+	}
+	for key := range after {
+		if _, there := before[key]; !there {
+			require.True(t, strings.HasPrefix(key, ownPrefix), "%s is new", key)
+			require.NotContains(t, after[key], "neighbour")
+		}
+	}
+}

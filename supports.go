@@ -1,0 +1,92 @@
+package storage
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/omnibucket/storage/internal/backoff"
+	"github.com/omnibucket/storage/internal/buffer"
+	"github.com/omnibucket/storage/internal/scope"
+)
+
+// ordinary has the features that nearly every store has, so that a type of the user's own counts as
+// having them.
+const ordinary = Metadata | ContentProperties | KeysBesideFolders | LongSegments | OrderedListing
+
+// Supports reports whether b, a [Bucket] or a permission of one, has all of the given features. A type of your own
+// counts as having [Metadata], [ContentProperties], [KeysBesideFolders], [LongSegments] and [OrderedListing].
+func Supports(b any, features Features) bool {
+	if f, ok := b.(*front); ok {
+		return f.core != nil && f.core.Supports(features)
+	}
+	return b != nil && ordinary&features == features
+}
+
+// Require returns nil if b, a [Bucket] or a permission of one, has all of the given features. Call
+// it after [Open]. Then a program stops at its start, and not at the first call that needs a
+// feature. If the store lacks features, Require fails with [Unsupported], and the error names all
+// of them. A type of your own has the features that [Supports] lists. If every call on b fails,
+// such as after [Prefixed] with an invalid prefix, Require fails with the same Code. It makes no
+// request.
+func Require(b any, features Features) error {
+	f, ours := b.(*front)
+	if ours {
+		if e := f.refused(0, nil); e != nil {
+			return located(f, "Require", "", e)
+		}
+	}
+	var lacking Features
+	for rest := features; rest != 0; rest &= rest - 1 {
+		if one := rest & -rest; !Supports(b, one) {
+			lacking |= one
+		}
+	}
+	if lacking == 0 && b != nil {
+		return nil
+	}
+	return located(b, "Require", "", lacks(b, lacking))
+}
+
+// lacks returns an error that names the missing features, with a hint that says how to get them.
+func lacks(b any, features Features) *Error {
+	f, ours := b.(*front)
+	if !ours {
+		what := fmt.Sprintf("%T does not support %s: it is not a bucket of this library", b, features)
+		return unsupported(what, scope.ForeignHint)
+	}
+	e := unsupported(f.core.Place().Provider+" does not support "+features.String()+" here", "")
+	if c := engineOf(f); c != nil {
+		e.Hint = hints(c, features)
+	}
+	return e
+}
+
+// hints joins the engine's hints on how to get each of the features.
+func hints(c engineCore, features Features) string {
+	var all []string
+	for rest := features; rest != 0; rest &= rest - 1 {
+		e := c.Need(rest&-rest, "")
+		if e != nil && e.Hint != "" && !slices.Contains(all, e.Hint) {
+			all = append(all, e.Hint)
+		}
+	}
+	return strings.Join(all, "; ")
+}
+
+// An engineCore has the methods of package engine's core that functions of this package call.
+type engineCore interface {
+	BufferLimit() *buffer.Limit
+	RetryPolicy() *backoff.Policy
+	Need(f Features, what string) *Error
+}
+
+// engineOf returns the core of package engine of a bucket, or nil.
+func engineOf(b any) engineCore {
+	f, ok := b.(*front)
+	if !ok || f.core == nil {
+		return nil
+	}
+	c, _ := f.core.Engine().(engineCore)
+	return c
+}

@@ -1,0 +1,37 @@
+// Package golist runs "go list" for the checks of this repository.
+package golist
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+)
+
+// Packages returns the packages of the module in the directory dir that match the patterns. fields
+// names the fields of "go list -json" that P has. The variables in env are added to the
+// environment.
+func Packages[P any](dir, fields string, env []string, patterns ...string) ([]P, error) {
+	cmd := exec.Command("go", append([]string{"list", "-json=" + fields}, patterns...)...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), env...)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.Output()
+	if err != nil {
+		return nil, fmt.Errorf("go list: %w", err)
+	}
+	var packages []P
+	for decoder := json.NewDecoder(bytes.NewReader(out)); ; {
+		var p P
+		switch err := decoder.Decode(&p); {
+		case errors.Is(err, io.EOF):
+			return packages, nil
+		case err != nil:
+			return nil, err
+		}
+		packages = append(packages, p)
+	}
+}

@@ -1,0 +1,127 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// goFile checks the comments, string literals and names of tests in a Go file. It skips a generated
+// file.
+func (l *linter) goFile(path string) error {
+	files := token.NewFileSet()
+	file, err := parser.ParseFile(files, path, nil, parser.ParseComments)
+	if err != nil {
+		return err
+	}
+	if ast.IsGenerated(file) {
+		return nil
+	}
+	line := func(pos token.Pos) int { return files.Position(pos).Line }
+	for _, group := range file.Comments {
+		l.comment(path, group, line)
+	}
+	imports := make(map[*ast.BasicLit]bool)
+	for _, spec := range file.Imports {
+		imports[spec.Path] = true
+	}
+	ast.Inspect(file, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.BasicLit:
+			if n.Kind == token.STRING && !imports[n] {
+				l.literal(path, n.Value, line(n.Pos()))
+			}
+		case *ast.FuncDecl:
+			if strings.HasSuffix(path, "_test.go") && n.Recv == nil {
+				l.testName(path, n.Name.Name, line(n.Pos()))
+			}
+		}
+		return true
+	})
+	return l.docComments(path, file, files)
+}
+
+// comment checks the paragraphs of a comment. It skips code and directives in the comment.
+func (l *linter) comment(path string, group *ast.CommentGroup, line func(token.Pos) int) {
+	c := collector{file: path, done: func(p paragraph) {
+		l.checkPhrases(p)
+		l.checkRules(p, true)
+	}}
+	for _, comment := range group.List {
+		number := line(comment.Pos())
+		text, isLine := strings.CutPrefix(comment.Text, "//")
+		if !isLine {
+			text = strings.TrimSuffix(strings.TrimPrefix(text, "/*"), "*/")
+		}
+		for i, part := range strings.Split(text, "\n") {
+			switch {
+			case strings.TrimSpace(part) == "" || strings.HasPrefix(part, "\t") || strings.HasPrefix(part, " \t"):
+				c.end()
+			case isLine && !strings.HasPrefix(part, " "): // a directive
+			default:
+				c.add(number+i, part)
+			}
+		}
+	}
+	c.end()
+}
+
+// literal checks a string literal if it looks like prose.
+func (l *linter) literal(path, value string, number int) {
+	text, err := strconv.Unquote(value)
+	if err != nil {
+		return
+	}
+	c := collector{file: path, done: func(p paragraph) {
+		l.checkPhrases(p)
+		l.checkRules(p, false)
+	}}
+	raw := strings.HasPrefix(value, "`")
+	for i, part := range strings.Split(text, "\n") {
+		if strings.TrimSpace(part) == "" {
+			c.end()
+		}
+		if raw {
+			c.add(number+i, part)
+		} else {
+			c.add(number, part)
+		}
+	}
+	c.end()
+}
+
+var testKind = regexp.MustCompile(`^(Test|Benchmark|Fuzz|Example)([A-Z_].*)$`)
+
+// testName checks the words in the name of a test, except the word "Test".
+func (l *linter) testName(path, name string, number int) {
+	m := testKind.FindStringSubmatch(name)
+	if m == nil {
+		return
+	}
+	c := collector{file: path, done: l.checkPhrases}
+	c.add(number, m[1]+" "+splitWords(m[2]))
+	c.end()
+}
+
+// splitWords splits a name in mixed case into words, separated by spaces. All letters except the
+// first become lower case.
+func splitWords(name string) string {
+	var words strings.Builder
+	runes := []rune(strings.ReplaceAll(name, "_", " "))
+	for i, r := range runes {
+		begins := unicode.IsUpper(r) && i > 0 &&
+			(unicode.IsLower(runes[i-1]) || i+1 < len(runes) && unicode.IsLower(runes[i+1]))
+		if begins {
+			words.WriteByte(' ')
+		}
+		if i > 0 {
+			r = unicode.ToLower(r)
+		}
+		words.WriteRune(r)
+	}
+	return strings.Join(strings.Fields(words.String()), " ")
+}

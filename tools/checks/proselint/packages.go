@@ -1,0 +1,198 @@
+package main
+
+import (
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"path"
+	"path/filepath"
+	"strconv"
+	"strings"
+)
+
+// module is the import path of the root package. The path of any other package in the repository is
+// module, followed by the path of its folder. This includes packages of other modules.
+const module = "github.com/omnibucket/storage"
+
+// A packages holds the names that packages of this repository declare, by folder.
+type packages struct {
+	root   string
+	loaded map[string]*names
+}
+
+// A names holds the names that one package declares.
+type names struct {
+	name    string
+	top     map[string]bool
+	members map[string]map[string]bool // methods and fields, by type
+	embeds  map[string][]string        // embedded types, by the embedding type; "" is a type of another package
+	imports map[string]string          // import paths, by the name in the code; without the imports of tests
+}
+
+// byPath returns the names of the package with an import path. If the package is not in this
+// repository, it returns nil.
+func (p *packages) byPath(path string) (*names, error) {
+	if path != module && !strings.HasPrefix(path, module+"/") {
+		return nil, nil
+	}
+	return p.load(filepath.Join(p.root, filepath.FromSlash(strings.TrimPrefix(path, module))))
+}
+
+// load returns the names that the package in a folder declares, including those of its tests.
+func (p *packages) load(dir string) (*names, error) {
+	dir, err := filepath.Abs(dir)
+	if err != nil {
+		return nil, err
+	}
+	if n := p.loaded[dir]; n != nil {
+		return n, nil
+	}
+	n := &names{
+		top: make(map[string]bool), members: make(map[string]map[string]bool), embeds: make(map[string][]string),
+		imports: make(map[string]string),
+	}
+	paths, err := filepath.Glob(filepath.Join(dir, "*.go"))
+	if err != nil {
+		return nil, err
+	}
+	for _, name := range paths {
+		file, err := parser.ParseFile(token.NewFileSet(), name, nil, parser.SkipObjectResolution)
+		if err != nil {
+			return nil, err
+		}
+		if !strings.HasSuffix(name, "_test.go") {
+			n.name = file.Name.Name
+			n.addImports(file)
+		}
+		for _, decl := range file.Decls {
+			n.declare(decl)
+		}
+	}
+	if p.loaded == nil {
+		p.loaded = make(map[string]*names)
+	}
+	p.loaded[dir] = n
+	return n, nil
+}
+
+func (n *names) addImports(file *ast.File) {
+	for _, spec := range file.Imports {
+		target, err := strconv.Unquote(spec.Path.Value)
+		switch {
+		case err != nil:
+		case spec.Name != nil:
+			n.imports[spec.Name.Name] = target
+		default:
+			n.imports[path.Base(target)] = target
+		}
+	}
+}
+
+// withImports returns a copy of n with the imports of one file in place of those of the package.
+func (n *names) withImports(file *ast.File) *names {
+	c := *n
+	c.imports = make(map[string]string)
+	c.addImports(file)
+	return &c
+}
+
+func (n *names) declare(decl ast.Decl) {
+	switch decl := decl.(type) {
+	case *ast.FuncDecl:
+		if decl.Recv == nil {
+			n.top[decl.Name.Name] = true
+			return
+		}
+		recv, _ := typeName(decl.Recv.List[0].Type)
+		n.member(recv, decl.Name.Name)
+	case *ast.GenDecl:
+		for _, spec := range decl.Specs {
+			switch spec := spec.(type) {
+			case *ast.ValueSpec:
+				for _, name := range spec.Names {
+					n.top[name.Name] = true
+				}
+			case *ast.TypeSpec:
+				n.top[spec.Name.Name] = true
+				n.declareType(spec)
+			}
+		}
+	}
+}
+
+func (n *names) declareType(spec *ast.TypeSpec) {
+	var fields *ast.FieldList
+	switch t := spec.Type.(type) {
+	case *ast.StructType:
+		fields = t.Fields
+	case *ast.InterfaceType:
+		fields = t.Methods
+	default:
+		if name, own := typeName(t); own {
+			n.embeds[spec.Name.Name] = append(n.embeds[spec.Name.Name], name)
+		} else {
+			n.embeds[spec.Name.Name] = append(n.embeds[spec.Name.Name], "")
+		}
+		return
+	}
+	for _, field := range fields.List {
+		for _, name := range field.Names {
+			n.member(spec.Name.Name, name.Name)
+		}
+		if len(field.Names) > 0 {
+			continue
+		}
+		name, own := typeName(field.Type)
+		n.member(spec.Name.Name, name)
+		if !own {
+			name = ""
+		}
+		n.embeds[spec.Name.Name] = append(n.embeds[spec.Name.Name], name)
+	}
+}
+
+func (n *names) member(recv, name string) {
+	if n.members[recv] == nil {
+		n.members[recv] = make(map[string]bool)
+	}
+	n.members[recv][name] = true
+}
+
+// has reports whether the package declares name. If recv is not "", it reports whether the type
+// recv has a member with that name. If recv embeds a type of another package, has returns true,
+// because the member may come from that type.
+func (n *names) has(recv, name string) bool {
+	if recv == "" {
+		return n.top[name]
+	}
+	if !n.top[recv] {
+		return false
+	}
+	if n.members[recv][name] {
+		return true
+	}
+	for _, embedded := range n.embeds[recv] {
+		if embedded == "" || embedded != recv && n.has(embedded, name) {
+			return true
+		}
+	}
+	return false
+}
+
+// typeName returns the name of a type without a pointer and type arguments. own is true if the type
+// belongs to the same package.
+func typeName(t ast.Expr) (name string, own bool) {
+	switch t := t.(type) {
+	case *ast.Ident:
+		return t.Name, true
+	case *ast.StarExpr:
+		return typeName(t.X)
+	case *ast.IndexExpr:
+		return typeName(t.X)
+	case *ast.IndexListExpr:
+		return typeName(t.X)
+	case *ast.SelectorExpr:
+		return t.Sel.Name, false
+	}
+	return "", false
+}

@@ -1,0 +1,61 @@
+// Reached prints the packages whose tests a change may affect. These are the packages with a
+// changed file, and those whose code or tests import such a package, directly or indirectly. A
+// change consists of what "git diff" shows since a commit, and of new files:
+//
+//	go run -C tools ./checks/reached -since HEAD
+//
+// If the tests of a package need the SDK of a cloud, the package is printed only if it was changed
+// itself, because an SDK takes long to compile and to link. The other packages of this kind are
+// named on standard error. Packages of other modules are never printed.
+package main
+
+import (
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+
+	"github.com/omnibucket/storage/tools/checks/golist"
+	"github.com/omnibucket/storage/tools/checks/repository"
+)
+
+func main() {
+	since := flag.String("since", "HEAD", "the commit with which the working tree is compared")
+	flag.Parse()
+	var reached, without []string
+	err := repository.Enter()
+	if err == nil {
+		reached, without, err = run(*since)
+	}
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "reached:", err)
+		os.Exit(1)
+	}
+	if len(without) > 0 {
+		const why = "without those whose tests need an SDK, which make test runs:"
+		fmt.Fprintln(os.Stderr, why, strings.Join(without, " "))
+	}
+	fmt.Println(strings.Join(reached, "\n"))
+}
+
+func run(since string) (reached, without []string, err error) {
+	var files []string
+	for _, args := range [][]string{
+		{"diff", "--name-only", since}, {"ls-files", "--others", "--exclude-standard"},
+	} {
+		command := exec.Command("git", args...)
+		command.Stderr = os.Stderr
+		out, err := command.Output()
+		if err != nil {
+			return nil, nil, fmt.Errorf("git %s: %w", args[0], err)
+		}
+		files = append(files, strings.Fields(string(out))...)
+	}
+	packages, err := golist.Packages[pkg](".", "ImportPath,Imports,TestImports,XTestImports,Deps", nil, "./...")
+	if err != nil {
+		return nil, nil, err
+	}
+	reached, without = reachedBy(files, packages)
+	return reached, without, nil
+}

@@ -1,0 +1,91 @@
+package main
+
+import (
+	"path"
+	"slices"
+	"strings"
+)
+
+const module = "github.com/omnibucket/storage"
+
+// A pkg is a package that "go list" has printed.
+type pkg struct {
+	ImportPath                         string
+	Imports, TestImports, XTestImports []string
+	Deps                               []string // direct and indirect dependencies of the code, without its tests
+}
+
+// sdks lists the modules of the cloud SDKs, which take long to compile.
+var sdks = []string{
+	"github.com/aws/aws-sdk-go-v2", "cloud.google.com/go/storage", "github.com/Azure/azure-sdk-for-go/sdk/storage",
+}
+
+// reachedBy returns the packages whose tests the changed files may affect, beginning with the
+// packages that contain these files. The result without has the folders of further packages that
+// are affected, but whose tests need an SDK.
+func reachedBy(files []string, packages []pkg) (reached, without []string) {
+	byPath := map[string]*pkg{}
+	for i := range packages {
+		byPath[packages[i].ImportPath] = &packages[i]
+	}
+	var changed, others []string
+	for _, file := range files {
+		if p := packageOf(file, byPath); p != "" && !slices.Contains(changed, p) {
+			changed = append(changed, p)
+		}
+	}
+	for i := range packages {
+		p := &packages[i]
+		needs := tested(p, byPath)
+		switch {
+		case slices.Contains(changed, p.ImportPath),
+			!slices.ContainsFunc(changed, func(c string) bool { return needs[c] }):
+		case needsSDK(needs):
+			without = append(without, strings.TrimPrefix(p.ImportPath, module+"/"))
+		default:
+			others = append(others, p.ImportPath)
+		}
+	}
+	return append(changed, others...), without
+}
+
+// packageOf returns the package of a file, or "" if there is none. A file in a folder without Go
+// files, such as testdata, belongs to the package of the nearest folder above it.
+func packageOf(file string, byPath map[string]*pkg) string {
+	for dir := path.Dir(file); ; dir = path.Dir(dir) {
+		p := path.Join(module, dir)
+		switch {
+		case byPath[p] != nil && (dir != "." || path.Dir(file) == "." && strings.HasSuffix(file, ".go")):
+			return p
+		case dir == ".":
+			return ""
+		}
+	}
+}
+
+// tested returns all packages that the tests of a package depend on.
+func tested(p *pkg, byPath map[string]*pkg) map[string]bool {
+	needs := map[string]bool{}
+	for _, imports := range [][]string{p.Imports, p.TestImports, p.XTestImports} {
+		for _, i := range imports {
+			needs[i] = true
+			if of := byPath[i]; of != nil {
+				for _, dep := range of.Deps {
+					needs[dep] = true
+				}
+			}
+		}
+	}
+	return needs
+}
+
+func needsSDK(needs map[string]bool) bool {
+	for dep := range needs {
+		for _, sdk := range sdks {
+			if dep == sdk || strings.HasPrefix(dep, sdk+"/") {
+				return true
+			}
+		}
+	}
+	return false
+}

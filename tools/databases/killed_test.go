@@ -1,0 +1,312 @@
+package databases_test
+
+import (
+	"context"
+	"database/sql"
+	sqldriver "database/sql/driver"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/jackc/pgx/v5/stdlib"
+	"github.com/stretchr/testify/require"
+	"modernc.org/sqlite"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/sqlrecords"
+)
+
+var errDead = errors.New("the process was killed")
+
+// A life ends at its call to the bucket or the database with this number: before the call, or after it was
+// executed, so that its response is lost. No later call is executed.
+type life struct {
+	end   int // 0: never
+	after bool
+
+	mu    sync.Mutex
+	calls int
+}
+
+// call does a call. undo drops the response.
+func call[T any](l *life, do func() (T, error), undo func(T)) (done T, err error) {
+	l.mu.Lock()
+	l.calls++
+	last, dead := l.calls == l.end, l.end > 0 && l.calls > l.end
+	l.mu.Unlock()
+	if dead || last && !l.after {
+		return done, errDead
+	}
+	if done, err = do(); err != nil || !last {
+		return done, err
+	}
+	undo(done)
+	var none T
+	return none, errDead
+}
+
+func (l *life) step(do func() error) error {
+	_, err := call(l, func() (struct{}, error) { return struct{}{}, do() }, func(struct{}) {})
+	return err
+}
+
+func (l *life) layer(next driver.Driver) driver.Driver {
+	return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
+		err := l.step(func() error { return next(ctx) })
+		if err == errDead {
+			return &storage.Error{Code: storage.Internal, Unknown: true, Err: errDead}
+		}
+		return err
+	})
+}
+
+// begin begins the life of a process that has started.
+func (l *life) begin(end int, after bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.end, l.after, l.calls = end, after, 0
+}
+
+// over reports whether the process was killed.
+func (l *life) over() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.end > 0 && l.calls >= l.end
+}
+
+// A mortal connects to the database for a process that may be killed.
+type mortal struct {
+	inner   sqldriver.Driver
+	address string
+	life    *life
+}
+
+func (m *mortal) Driver() sqldriver.Driver { return m.inner }
+
+func (m *mortal) Connect(context.Context) (sqldriver.Conn, error) {
+	c, err := m.inner.Open(m.address)
+	return &mortalConn{c, m.life}, err
+}
+
+type mortalConn struct {
+	sqldriver.Conn
+	life *life
+}
+
+func (c *mortalConn) CheckNamedValue(v *sqldriver.NamedValue) error {
+	if own, ok := c.Conn.(sqldriver.NamedValueChecker); ok {
+		return own.CheckNamedValue(v)
+	}
+	return sqldriver.ErrSkip
+}
+
+func (c *mortalConn) BeginTx(ctx context.Context, o sqldriver.TxOptions) (sqldriver.Tx, error) {
+	tx, err := call(c.life, func() (sqldriver.Tx, error) {
+		return c.Conn.(sqldriver.ConnBeginTx).BeginTx(ctx, o)
+	}, func(tx sqldriver.Tx) { _ = tx.Rollback() })
+	return &mortalTx{tx, c.life}, err
+}
+
+func (c *mortalConn) ExecContext(
+	ctx context.Context,
+	query string,
+	values []sqldriver.NamedValue,
+) (sqldriver.Result, error) {
+	return call(c.life, func() (sqldriver.Result, error) {
+		return c.Conn.(sqldriver.ExecerContext).ExecContext(ctx, query, values)
+	}, func(sqldriver.Result) {})
+}
+
+func (c *mortalConn) QueryContext(
+	ctx context.Context,
+	query string,
+	values []sqldriver.NamedValue,
+) (sqldriver.Rows, error) {
+	return call(c.life, func() (sqldriver.Rows, error) {
+		return c.Conn.(sqldriver.QueryerContext).QueryContext(ctx, query, values)
+	}, func(rows sqldriver.Rows) { _ = rows.Close() })
+}
+
+type mortalTx struct {
+	inner sqldriver.Tx
+	life  *life
+}
+
+func (t *mortalTx) Commit() error { return t.life.step(t.inner.Commit) }
+
+// Rollback of a process that was killed does nothing: the transaction ends with its connection.
+func (t *mortalTx) Rollback() error { return t.life.step(t.inner.Rollback) }
+
+// A process serves an office until it is killed.
+type process struct {
+	office  *office
+	db      *sql.DB
+	service *uploads.Service
+	life    *life
+}
+
+// start starts a process, which cannot be killed yet. stop ends it with its connections.
+func (o *office) start(t *testing.T) (p *process, stop func()) {
+	t.Helper()
+	p = &process{office: o, life: &life{}}
+	inner := sqldriver.Driver(&sqlite.Driver{})
+	if o.kind.dialect == sqlrecords.PostgreSQL {
+		inner = stdlib.GetDefaultDriver()
+	}
+	p.db = sql.OpenDB(&mortal{inner, o.address, p.life})
+	p.service = o.serve(t, p.db, uploads.Config{
+		// A client sends its file, and the row is made in the same request.
+		Stored: func(ctx context.Context, f *uploads.File) error {
+			if f.Metadata["title"] == "" {
+				return nil
+			}
+			return o.file(ctx, p.db, f.Metadata["title"], f)
+		},
+	}, driver.WithLayer(p.life.layer))
+	return p, func() { _ = p.db.Close() }
+}
+
+// A journey is what a process does until it is killed.
+type journey struct {
+	name  string
+	first func(t *testing.T, o *office) *uploads.File // what was there before
+	run   func(ctx context.Context, p *process, f *uploads.File, title string) error
+	// rows are how many rows more there are after the journey.
+	rows int
+}
+
+func nothing(*testing.T, *office) *uploads.File { return nil }
+
+func document(t *testing.T, o *office) *uploads.File {
+	t.Helper()
+	f := o.upload(t)
+	require.NoError(t, o.file(t.Context(), o.db, "old", f))
+	return f
+}
+
+var journeys = []journey{
+	{
+		"a file is stored, and its row is made",
+		nothing,
+		func(ctx context.Context, p *process, _ *uploads.File, title string) error {
+			f, err := upload(ctx, p.service, title)
+			if err != nil {
+				return err
+			}
+			return p.office.file(ctx, p.db, title, f)
+		},
+		1,
+	},
+	{
+		"a file is stored, and Stored makes its row",
+		nothing,
+		func(ctx context.Context, p *process, _ *uploads.File, title string) error {
+			_, err := p.service.Store(ctx, uploads.Upload{
+				Body: strings.NewReader(title), Name: "a.txt", User: eva, Metadata: map[string]string{"title": title},
+			})
+			return err
+		},
+		1,
+	},
+	{
+		"a file is stored, and the transaction is rolled back",
+		nothing,
+		func(ctx context.Context, p *process, _ *uploads.File, title string) error {
+			f, err := upload(ctx, p.service, title)
+			if err != nil {
+				return err
+			}
+			tx, err := p.db.BeginTx(ctx, nil)
+			if err != nil {
+				return err
+			}
+			err = p.office.insert(ctx, tx, title, f.ID)
+			return errors.Join(err, tx.Rollback())
+		},
+		0,
+	},
+	{"a document is deleted", document, func(ctx context.Context, p *process, f *uploads.File, _ string) error {
+		err := inTx(ctx, p.db, func(tx *sql.Tx) (err error) {
+			f, err = p.office.drop(ctx, tx, f.ID)
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		return p.service.Remove(ctx, f)
+	}, -1},
+	{
+		"the file of a document is replaced",
+		document,
+		func(ctx context.Context, p *process, old *uploads.File, title string) error {
+			f, err := upload(ctx, p.service, title)
+			if err != nil {
+				return err
+			}
+			err = inTx(ctx, p.db, func(tx *sql.Tx) (err error) {
+				if old, err = p.office.drop(ctx, tx, old.ID); err != nil {
+					return err
+				}
+				return p.office.insert(ctx, tx, title, f.ID)
+			})
+			if err != nil {
+				return err
+			}
+			return p.service.Remove(ctx, old)
+		},
+		0,
+	},
+	{"a file without a row is swept", func(t *testing.T, o *office) *uploads.File {
+		t.Helper()
+		f := o.upload(t)
+		o.wait()
+		return f
+	}, func(ctx context.Context, p *process, _ *uploads.File, _ string) error {
+		_, err := p.service.Sweep(ctx)
+		return err
+	}, 0},
+}
+
+// A process is killed at each call to the bucket and to the database, before and after it. No row is ever without its
+// bytes, and after one sweep no bytes are without a row.
+func TestAProcessThatIsKilledLeavesNoRowWithoutBytes(t *testing.T) {
+	onEachOffice(t, func(t *testing.T, o *office) {
+		for _, j := range journeys {
+			t.Run(j.name, func(t *testing.T) {
+				killed := 0
+				for _, after := range []bool{false, true} {
+					for end := 1; ; end++ {
+						f := j.first(t, o)
+						before := len(o.rows(t))
+						title := fmt.Sprint(j.name, after, end)
+						p, stop := o.start(t)
+						p.life.begin(end, after)
+						err := j.run(t.Context(), p, f, title)
+						over := p.life.over()
+						stop()
+						o.checkRows(t)
+						if !over {
+							require.NoError(t, err)
+						}
+						if err == nil {
+							require.Len(t, o.rows(t), before+j.rows, "it was acknowledged")
+						}
+						o.wait()
+						o.sweep(t)
+						o.checkAll(t)
+						require.Equal(t, &uploads.SweepReport{}, o.sweep(t), "one sweep is enough")
+						if !over {
+							break
+						}
+						killed++
+					}
+				}
+				require.Greater(t, killed, 8, "calls at which it was killed")
+			})
+		}
+	})
+}

@@ -1,0 +1,251 @@
+package uploads
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/words"
+	"github.com/omnibucket/storage/uploads/internal/ledger"
+)
+
+// An Allowance limits how much a user may store. [Config.Allowance] returns it.
+type Allowance struct {
+	// Bytes limits the total size of the user's files, in bytes. If Bytes is 0, the size is not
+	// limited. If Bytes is negative, the user may store no bytes.
+	Bytes int64
+	// Files limits the number of the user's files. If Files is 0, the number is not limited. If
+	// Files is negative, the user may store no files.
+	Files int64
+}
+
+// A Usage is what a user has stored, and what unfinished uploads and removals reserve.
+type Usage struct {
+	Bytes int64 // total size of the complete files
+	Files int64 // number of complete files
+	// ReservedBytes and ReservedFiles belong to uploads that are not complete, and to files whose
+	// removal is not complete. They count against the allowance, too.
+	ReservedBytes int64
+	ReservedFiles int64
+}
+
+// Usage returns what the user with this ID has stored. It reads one small object or one row of a
+// database. If Config.Allowance is nil, it fails with [NotAllowed].
+func (s *Service) Usage(ctx context.Context, user string) (Usage, error) {
+	if s.counter == nil {
+		return Usage{}, noAllowances()
+	}
+	t, err := s.counter.book.Read(ctx, user)
+	if err != nil {
+		return Usage{}, storeFailed(err)
+	}
+	return usageOf(t), nil
+}
+
+func usageOf(t *ledger.Text) Usage {
+	u := Usage{Bytes: t.Bytes, Files: t.Files}
+	u.ReservedBytes, u.ReservedFiles = t.Pending()
+	return u
+}
+
+func noAllowances() *Error { return refuse("user", NotAllowed, "Nothing is counted here.") }
+
+// A counter counts the files and bytes of each user, for [Config.Allowance]. A nil counter counts
+// nothing.
+type counter struct {
+	service *Service
+	book    *ledger.Book
+}
+
+// notReserved returns the response for an upload that failed because [ledger.Book.Reserve] returned
+// err.
+func notReserved(a Allowance, err error) *Error {
+	over, isOver := errors.AsType[*ledger.OverError](err)
+	switch {
+	case errors.Is(err, ledger.ErrBusy):
+		return &Error{
+			Field: fileField, Code: Busy, Status: http.StatusTooManyRequests,
+			Message: "Too many of your uploads are not complete. Complete or cancel some.", Err: storage.RateLimited,
+		}
+	case !isOver:
+		return storeFailed(err)
+	}
+	message := "There is no room for this file."
+	switch files := max(a.Files, 0); {
+	case a.Files != 0 && over.Files >= files:
+		message = fmt.Sprintf("There is no room for another file: %d of %d are used.", over.Files, files)
+	case a.Bytes > 0:
+		used := words.Bytes(over.Bytes) + " of " + words.Bytes(a.Bytes)
+		message = "There is no room for this file: " + used + " are used."
+	}
+	return refuseFile(OverAllowance, message)
+}
+
+// An ask is a request to reserve room for one upload in the allowance of its user.
+type ask struct {
+	user     User
+	name     string // name of the reservation
+	size     int64  // bytes of the file; less than 0 means that the size is not known
+	most     int64  // largest permitted size in bytes; 0 means no limit
+	entry    ledger.Entry
+	replaces []string // names of older reservations for the same bytes, which this one replaces
+	stored   []*File  // files stored earlier in the same request, which are not counted yet
+}
+
+// reserve reserves room for an upload. It returns how many bytes the file may have. If it returns
+// 0, the size is not limited.
+func (c *counter) reserve(ctx context.Context, a ask) (granted int64, failure *Error) {
+	if c == nil {
+		return a.most, nil
+	}
+	allowed, err := c.service.config.Allowance(ctx, a.user)
+	if err != nil {
+		e, _ := errors.AsType[*Error](unauthorized(err))
+		return 0, e
+	}
+	r := ledger.Reservation{
+		User: a.user.ID, Name: a.name, Least: 1, Most: a.most, Entry: a.entry, Replaces: a.replaces,
+		Sizes: map[string]int64{},
+	}
+	for _, f := range a.stored {
+		r.Sizes[f.reserved] = f.Size
+	}
+	if r.Most <= 0 {
+		r.Most = math.MaxInt64
+	}
+	if a.size >= 0 {
+		r.Least, r.Most = a.size, a.size
+	}
+	granted, err = c.book.Reserve(ctx, r, ledger.Limit(allowed))
+	switch {
+	case err != nil:
+		return 0, notReserved(allowed, err)
+	case granted == math.MaxInt64:
+		granted = 0
+	}
+	return granted, nil
+}
+
+// giveBack drops the reservation of an upload that stored nothing, even if the sender has
+// disconnected. If giveBack fails, Sweep drops the reservation later.
+func (c *counter) giveBack(ctx context.Context, user, name string) {
+	if c == nil || name == "" {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
+	defer cancel()
+	_ = c.book.Drop(ctx, user, name)
+}
+
+// isReserved reports whether the user has a reservation for the upload with this session name.
+func (c *counter) isReserved(ctx context.Context, user User, session string) bool {
+	if c == nil {
+		return false
+	}
+	t, err := c.book.Read(ctx, user.ID)
+	if err != nil {
+		return false
+	}
+	for _, e := range t.Entries {
+		if e.Session == session {
+			return true
+		}
+	}
+	return false
+}
+
+// settle counts a file whose object exists, and drops its reservation. If the reservation is
+// missing and this call has made the object, settle removes the file and fails. If the reservation
+// is missing and an earlier call has tried to make the object, settle does not count the file,
+// because that call may have counted it.
+func (c *counter) settle(ctx context.Context, f *File) error {
+	if c == nil || f.reserved == "" {
+		return nil
+	}
+	found, err := c.book.Settle(ctx, f.User.ID, f.reserved, f.Size)
+	switch {
+	case err != nil:
+		return storeFailed(err)
+	case !found && f.made:
+		// the file may have been counted when the reservation was dropped, so Sweep must count
+		// again
+		_ = c.book.Doubt(ctx, f.User.ID)
+		c.service.discardFile(ctx, f)
+		return tookTooLong(f)
+	}
+	if !found && f.first { // the ledger was lost, or a Sweep with a wrong clock dropped the reservation
+		if err := c.book.Add(ctx, f.User.ID, f.Size); err != nil {
+			return storeFailed(err)
+		}
+		found = true
+	}
+	f.settled = found
+	return nil
+}
+
+// graceFrom returns the time after which Sweep may assume that an upload or a removal has died.
+func (c *counter) graceFrom(at time.Time) time.Time {
+	return at.Add(c.service.config.Grace).UTC().Truncate(time.Second)
+}
+
+// countOff removes a file by calling the function remove, and subtracts the file from the count of
+// its user. If several calls remove the same file at the same time, only one of them subtracts it.
+// The function look returns the file, or fails with ObjectNotFound. If the process is killed, the
+// bytes count until the next Sweep.
+func (c *counter) countOff(
+	ctx context.Context, look func(context.Context) (*File, error), remove func(context.Context) error,
+) error {
+	if c == nil {
+		return remove(ctx)
+	}
+	f, err := look(ctx)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return remove(ctx) // remove what an interrupted call has left
+	case err != nil:
+		return err
+	}
+	r, err := c.book.BeginRemoval(ctx, f.User.ID, f.Key, ledger.Entry{
+		Bytes: f.Size, Files: 1, Stem: c.service.pattern.Stem(f.Key), Until: c.graceFrom(c.service.config.Now()),
+	})
+	if err != nil {
+		return err
+	}
+	// Look again: if another call removed the file before this removal began, that call has
+	// subtracted it.
+	_, err = look(ctx)
+	there := err == nil
+	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
+		return err
+	}
+	if err := remove(ctx); err != nil {
+		if err == errKept {
+			_ = c.book.EndRemoval(ctx, r, true) // the file stays, and still counts
+		}
+		return err
+	}
+	if there || !r.Joined {
+		_ = c.book.EndRemoval(ctx, r, !there) // if this fails, Sweep counts the user's files again
+	}
+	return nil
+}
+
+// lookAt returns a look function for countOff that checks whether the object with this key exists.
+func (c *counter) lookAt(key string, user User) func(context.Context) (*File, error) {
+	return func(ctx context.Context) (*File, error) {
+		attrs, err := c.service.bucket.Attrs(ctx, key)
+		if err != nil {
+			return nil, err
+		}
+		return &File{User: user, Key: key, Size: attrs.Size}, nil
+	}
+}
+
+// lookUp returns a look function for countOff that reads the record with this ID.
+func (c *counter) lookUp(id string) func(context.Context) (*File, error) {
+	return func(ctx context.Context) (*File, error) { return c.service.config.Records.Record(ctx, id) }
+}

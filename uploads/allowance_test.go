@@ -1,0 +1,775 @@
+package uploads_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+const (
+	allowedBytes = 10_000
+	allowedFiles = 6
+)
+
+// A sentBy is how a file comes. It returns the code of the error or of the response, "" if the file is stored, and
+// something else if the process was killed.
+type sentBy struct {
+	name string
+	send func(t *testing.T, p *process, data []byte) string
+}
+
+// A process is one of those that serve a bucket.
+type process struct {
+	ctx     context.Context
+	service *uploads.Service
+	store   storage.Bucket // the bucket as the clients of signed addresses see it, which no kill ends
+}
+
+// ask makes a request of alice.
+func (p *process) ask(
+	method, target string, body []byte, pairs ...string,
+) (status int, header http.Header, text []byte) {
+	r := httptest.NewRequestWithContext(p.ctx, method, "http://site.invalid"+target, bytes.NewReader(body))
+	r.Header.Set("X-User", alice)
+	for i := 0; i < len(pairs); i += 2 {
+		r.Header.Set(pairs[i], pairs[i+1])
+	}
+	w := httptest.NewRecorder()
+	p.service.ServeHTTP(w, r)
+	return w.Code, w.Header(), w.Body.Bytes()
+}
+
+// codeIn returns the code in a response, or "" for a success.
+func codeIn(status int, text []byte) string {
+	var problem struct{ Code string }
+	if status >= 300 && json.Unmarshal(text, &problem) != nil {
+		return strconv.Itoa(status)
+	}
+	return problem.Code
+}
+
+func codeOfError(err error) string {
+	if err == nil {
+		return ""
+	}
+	return string(uploads.CodeOf(err))
+}
+
+func pathOf(address string) string {
+	u, err := url.Parse(address)
+	if err != nil {
+		return address
+	}
+	return u.RequestURI()
+}
+
+// sendTus sends a file by tus; length is "" for a length that is said at the end.
+func sendTus(p *process, data []byte, known bool) string {
+	pairs := []string{"Tus-Resumable", "1.0.0", "Upload-Length", size(data)}
+	if !known {
+		pairs[2], pairs[3] = "Upload-Defer-Length", "1"
+	}
+	status, header, text := p.ask("POST", "/tus/", nil, pairs...)
+	if status >= 300 {
+		return codeIn(status, text)
+	}
+	more := []string{
+		"Tus-Resumable", "1.0.0", "Upload-Offset", "0", "Content-Type", "application/offset+octet-stream",
+		"Upload-Length", size(data),
+	}
+	if known {
+		more = more[:6]
+	}
+	status, _, text = p.ask("PATCH", pathOf(header.Get("Location")), data, more...)
+	return codeIn(status, text)
+}
+
+func sendParts(t *testing.T, p *process, data []byte, known bool) string {
+	begin := map[string]any{"filename": "file"}
+	if known {
+		begin["size"] = len(data)
+	}
+	asked, err := json.Marshal(begin)
+	require.NoError(t, err)
+	status, _, text := p.ask("POST", "/s3/multipart", asked, "Content-Type", "application/json")
+	if status >= 300 {
+		return codeIn(status, text)
+	}
+	var u begun
+	require.NoError(t, json.Unmarshal(text, &u))
+	at := "/s3/multipart/" + u.UploadID
+	key := "?key=" + url.QueryEscape(u.Key)
+	status, _, text = p.ask("GET", at+"/1"+key, nil)
+	if status >= 300 {
+		return codeIn(status, text)
+	}
+	var signed signedPart
+	require.NoError(t, json.Unmarshal(text, &signed))
+	status, header, text := p.ask(signed.Method, pathOf(signed.URL), data)
+	if status >= 300 {
+		return codeIn(status, text)
+	}
+	parts, err := json.Marshal(map[string]any{"parts": []sentPart{{1, header.Get("ETag")}}})
+	require.NoError(t, err)
+	status, _, text = p.ask("POST", at+"/complete"+key, parts, "Content-Type", "application/json")
+	return codeIn(status, text)
+}
+
+func sendJoined(p *process, data []byte) string {
+	final := "final;"
+	for _, piece := range [][]byte{data[:len(data)/2], data[len(data)/2:]} {
+		status, header, text := p.ask("POST", "/tus/", piece, "Tus-Resumable", "1.0.0", "Upload-Length", size(piece),
+			"Upload-Concat", "partial", "Content-Type", "application/offset+octet-stream")
+		if status >= 300 {
+			return codeIn(status, text)
+		}
+		final += header.Get("Location") + " "
+	}
+	status, _, text := p.ask("POST", "/tus/", nil, "Tus-Resumable", "1.0.0", "Upload-Concat", strings.TrimSpace(final))
+	return codeIn(status, text)
+}
+
+func sendTicket(t *testing.T, p *process, data []byte, known bool) string {
+	asked, user := uploads.Request{}, uploads.User{ID: alice}
+	if known {
+		asked.Size = int64(len(data))
+	}
+	ticket, err := p.service.Sign(p.ctx, asked, user)
+	if err != nil {
+		return codeOfError(err)
+	}
+	client := context.WithValue(p.ctx, endingKey{}, nil) // it lives on
+	_, err = p.store.Upload(
+		client,
+		pendingOf(ticket),
+		bytes.NewReader(data),
+		storage.WithContentType("application/octet-stream"),
+	)
+	require.NoError(t, err)
+	_, err = p.service.Finish(p.ctx, ticket.Token, user)
+	return codeOfError(err)
+}
+
+func sendTwoPieces(t *testing.T, p *process, data []byte) (code string) {
+	token := strconv.FormatInt(time.Now().UnixNano(), 36)
+	for i, body := range [][]byte{data[:len(data)/2], data[len(data)/2:]} {
+		_, err := p.service.PutPiece(p.ctx, uploads.Piece{
+			Token: token, Count: 2, Number: i + 1, Body: bytes.NewReader(body),
+			User: uploads.User{ID: alice}, Name: "a",
+		})
+		if err != nil {
+			return codeOfError(err)
+		}
+	}
+	return ""
+}
+
+var everyWay = []sentBy{
+	{"Store", func(t *testing.T, p *process, data []byte) string {
+		_, err := p.service.Store(p.ctx, uploads.Upload{
+			Body: bytes.NewReader(data), Size: int64(len(data)), User: uploads.User{ID: alice},
+		})
+		return codeOfError(err)
+	}},
+	{"Store, of unknown size", func(t *testing.T, p *process, data []byte) string {
+		_, err := p.service.Store(
+			p.ctx,
+			uploads.Upload{Body: io.MultiReader(bytes.NewReader(data)), User: uploads.User{ID: alice}},
+		)
+		return codeOfError(err)
+	}},
+	{"a form", func(t *testing.T, p *process, data []byte) string {
+		body, kind := formOf(t, formFile{"file", "a", "", string(data)})
+		status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", kind)
+		return codeIn(status, text)
+	}},
+	{"a ticket", func(t *testing.T, p *process, data []byte) string { return sendTicket(t, p, data, true) }},
+	{
+		"a ticket, of unknown size",
+		func(t *testing.T, p *process, data []byte) string { return sendTicket(t, p, data, false) },
+	},
+	{"parts", func(t *testing.T, p *process, data []byte) string { return sendParts(t, p, data, true) }},
+	{
+		"parts, of unknown size",
+		func(t *testing.T, p *process, data []byte) string { return sendParts(t, p, data, false) },
+	},
+	{"one request of S3", func(t *testing.T, p *process, data []byte) string {
+		status, _, text := p.ask("GET", "/s3/params?filename=a", nil)
+		if status >= 300 {
+			return codeIn(status, text)
+		}
+		var asked signedPart
+		require.NoError(t, json.Unmarshal(text, &asked))
+		status, _, text = p.ask("PUT", pathOf(asked.URL), data)
+		return codeIn(status, text)
+	}},
+	{"tus", func(_ *testing.T, p *process, data []byte) string { return sendTus(p, data, true) }},
+	{"tus, of unknown length", func(_ *testing.T, p *process, data []byte) string { return sendTus(p, data, false) }},
+	{"joined uploads of tus", func(_ *testing.T, p *process, data []byte) string { return sendJoined(p, data) }},
+	{"pieces", sendTwoPieces},
+}
+
+// An account is a store with services that share the allowance of alice.
+type account struct {
+	t      *testing.T
+	open   func(t *testing.T, now *clock) driver.Driver
+	drv    driver.Driver
+	shared storage.Bucket // of all processes, in place of drv
+	now    *clock
+	record bool
+	change func(*uploads.Config) // may be nil
+}
+
+var accounts = []struct {
+	name string
+	open func(t *testing.T, now *clock) driver.Driver
+}{
+	{
+		"memory",
+		func(_ *testing.T, now *clock) driver.Driver { return memstore.NewDriver(memstore.Config{Now: now.Now}) },
+	},
+	{"a directory", func(t *testing.T, _ *clock) driver.Driver {
+		d, err := local.NewDriver(t.TempDir(), local.Config{NoSync: true})
+		require.NoError(t, err)
+		return d
+	}},
+}
+
+// onAccounts runs f on stores with and without records.
+func onAccounts(t *testing.T, f func(t *testing.T, a *account)) {
+	for _, b := range testserver.Sample(accounts[:1], accounts) {
+		for _, record := range []bool{false, true} {
+			t.Run(fmt.Sprintf("%s, records: %v", b.name, record), func(t *testing.T) {
+				f(t, &account{t: t, open: b.open, record: record})
+			})
+		}
+	}
+}
+
+// renew begins with an empty store.
+func (a *account) renew() {
+	a.now = &clock{}
+	if a.shared == nil {
+		a.drv = a.open(a.t, a.now)
+		return
+	}
+	_, err := storage.RemoveMatching(a.t.Context(), a.shared, nil)
+	require.NoError(a.t, err)
+}
+
+func (a *account) bucket(opts ...driver.Layer) storage.Bucket {
+	if a.shared != nil {
+		return withClock(a.t, a.shared, a.now)
+	}
+	all := []storage.OpenOption{
+		storage.WithRetry(storage.RetryPolicy{Attempts: 1}), storage.WithSigningBaseURL("http://store.invalid"),
+	}
+	for _, layer := range opts {
+		all = append(all, driver.WithLayer(layer))
+	}
+	return withClock(a.t, engine.New(a.drv, all...), a.now)
+}
+
+func (a *account) process(opts ...driver.Layer) *process {
+	b := a.bucket(opts...)
+	c := uploads.Config{
+		Rules: rules.Any(1 << 20), Key: "{user}/{random}{ext}", ProxyParts: true, Now: a.now.Now,
+		TokenKey: make([]byte, 32), BaseURL: "http://site.invalid", DeleteShared: true,
+		Authorize: func(r *http.Request) (uploads.User, error) { return uploads.User{ID: r.Header.Get("X-User")}, nil },
+		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
+			return uploads.Allowance{Bytes: allowedBytes, Files: allowedFiles}, nil
+		},
+	}
+	if a.record {
+		c.Key, c.Records = "", uploads.BucketRecords(b)
+	}
+	if a.change != nil {
+		a.change(&c)
+	}
+	s, err := uploads.New(b, c)
+	require.NoError(a.t, err)
+	return &process{a.t.Context(), s, a.bucket()}
+}
+
+// files returns the keys and the size of what is stored.
+func (a *account) files() (keys []string, bytes int64) {
+	prefix := alice + "/"
+	if a.record {
+		prefix = "files/content/"
+	}
+	for entry, err := range a.bucket().List(a.t.Context(), storage.WithPrefix(prefix)) {
+		require.NoError(a.t, err)
+		keys, bytes = append(keys, entry.Key), bytes+entry.Size
+	}
+	return keys, bytes
+}
+
+// keepsWithin requires that no more is stored than is counted, and that no more is counted than is allowed.
+func (a *account) keepsWithin(p *process, about ...any) {
+	a.t.Helper()
+	keys, bytes := a.files()
+	u, err := p.service.Usage(a.t.Context(), alice)
+	require.NoError(a.t, err)
+	require.LessOrEqual(a.t, bytes, u.Bytes+u.ReservedBytes, about...)
+	require.LessOrEqual(a.t, int64(len(keys)), u.Files+u.ReservedFiles, about...)
+	require.LessOrEqual(a.t, u.Bytes+u.ReservedBytes, int64(allowedBytes), about...)
+	require.LessOrEqual(a.t, u.Files+u.ReservedFiles, int64(allowedFiles), about...)
+}
+
+// isExactAfterASweep lets everything expire.
+func (a *account) isExactAfterASweep(p *process, about ...any) {
+	a.t.Helper()
+	a.now.Advance(200 * time.Hour)
+	_, err := p.service.Sweep(a.t.Context())
+	require.NoError(a.t, err, about...)
+	keys, bytes := a.files()
+	u, err := p.service.Usage(a.t.Context(), alice)
+	require.NoError(a.t, err)
+	require.Equal(a.t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, u, about...)
+}
+
+func TestAllowancesHoldForAllWaysIn(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		for _, w := range everyWay {
+			t.Run(w.name, func(t *testing.T) {
+				a.t = t
+				a.renew()
+				p := a.process()
+				require.Empty(t, w.send(t, p, content(6000)))
+				require.Contains(t, []string{"over_allowance", "too_large"}, w.send(t, p, content(6000)))
+				a.keepsWithin(p)
+				u, err := p.service.Usage(t.Context(), alice)
+				require.NoError(t, err)
+				require.EqualValues(t, 6000, u.Bytes)
+				require.EqualValues(t, 1, u.Files)
+				a.isExactAfterASweep(p)
+				for range allowedFiles - 1 {
+					require.Empty(t, w.send(t, p, content(500)))
+				}
+				require.Equal(t, "over_allowance", w.send(t, p, content(500)), "too many files")
+				keys, _ := a.files()
+				require.NoError(t, p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
+				require.NoError(t, p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}), "again")
+				require.Empty(t, w.send(t, p, content(500)), "there is room again")
+				a.isExactAfterASweep(p)
+			})
+		}
+	})
+}
+
+// A process is killed at each of its calls to the store in turn, while it takes a file and while it removes one. The
+// stored bytes never exceed the allowance, whatever other processes do then, and one Sweep makes the count exact.
+func TestAllowancesSurviveKills(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		for _, w := range everyWay {
+			for _, after := range []bool{false, true} {
+				t.Run(fmt.Sprintf("%s, after the call: %v", w.name, after), func(t *testing.T) {
+					a.t = t
+					for at, alive := 1, false; !alive; at++ {
+						require.Less(t, at, 80)
+						a.renew()
+						d := &ending{at: at, after: after}
+						other := a.process()
+						require.Empty(t, everyWay[0].send(t, other, content(1000)))
+						mortal := a.process(d.layer)
+						w.send(t, mortal, content(3000))
+						a.keepsWithin(other, "killed at call %d", at)
+						for range 8 {
+							everyWay[0].send(t, other, content(1500))
+							a.keepsWithin(other, "killed at call %d", at)
+						}
+						a.isExactAfterASweep(other, "killed at call %d", at)
+						alive = !d.reached()
+					}
+				})
+			}
+		}
+	})
+}
+
+// A file is removed by a process that is killed at each of its calls, and by another one at the same time.
+func TestAllowancesSurviveKillsOfRemovals(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		for _, after := range []bool{false, true} {
+			for at, alive := 1, false; !alive; at++ {
+				require.Less(t, at, 40)
+				a.renew()
+				d := &ending{at: at, after: after}
+				other, mortal := a.process(), a.process(d.layer)
+				for range 3 {
+					require.Empty(t, everyWay[0].send(t, other, content(3000)))
+				}
+				keys, _ := a.files()
+				_ = mortal.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
+				a.keepsWithin(other, "killed at call %d", at)
+				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
+				a.keepsWithin(other, "killed at call %d", at)
+				everyWay[0].send(t, other, content(3000))
+				a.keepsWithin(other, "killed at call %d", at)
+				a.isExactAfterASweep(other, "killed at call %d", at)
+				alive = !d.reached()
+			}
+		}
+	})
+}
+
+// The response of each call to the store is lost in turn, and the process goes on.
+func TestAllowancesSurviveLostResponses(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		for _, w := range everyWay {
+			t.Run(w.name, func(t *testing.T) {
+				a.t = t
+				for at, lost := 1, true; lost; at++ {
+					require.Less(t, at, 80)
+					a.renew()
+					var calls atomic.Int32
+					p := a.process(func(next driver.Driver) driver.Driver {
+						return driver.Intercept(
+							next,
+							func(ctx context.Context, _ string, next func(context.Context) error) error {
+								if err := next(ctx); err != nil || int(calls.Add(1)) != at {
+									return err
+								}
+								return &storage.Error{Code: storage.Unavailable, Unknown: true}
+							},
+						)
+					})
+					other := a.process()
+					w.send(t, p, content(3000))
+					a.keepsWithin(other, "at call %d", at)
+					w.send(t, p, content(3000))
+					a.keepsWithin(other, "at call %d", at)
+					if keys, _ := a.files(); len(keys) > 0 {
+						_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
+						a.keepsWithin(other, "at call %d", at)
+					}
+					a.isExactAfterASweep(other, "at call %d", at)
+					lost = int(calls.Load()) >= at
+				}
+			})
+		}
+	})
+}
+
+// A meddler lets another process act before a call to the store with this number.
+func meddler(at int, act func()) (layer driver.Layer, reached func() bool) {
+	var calls atomic.Int32
+	return func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+			if int(calls.Add(1)) == at {
+				act()
+			}
+			return next(ctx)
+		})
+	}, func() bool { return int(calls.Load()) >= at }
+}
+
+// While a process removes a file, another one removes it between each two of its calls.
+func TestAFileThatTwoProcessesRemoveIsCountedOffOnce(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		for at, meddled := 1, true; meddled; at++ {
+			require.Less(t, at, 40)
+			a.renew()
+			other := a.process()
+			for range 3 {
+				require.Empty(t, everyWay[0].send(t, other, content(1000)))
+			}
+			keys, _ := a.files()
+			layer, reached := meddler(at, func() {
+				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
+			})
+			require.NoError(t, a.process(layer).service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
+			a.keepsWithin(other, "at call %d", at)
+			u, err := other.service.Usage(t.Context(), alice)
+			require.NoError(t, err)
+			require.Equal(t, uploads.Usage{Bytes: 2000, Files: 2}, u, "at call %d", at)
+			meddled = reached()
+		}
+	})
+}
+
+// While a process counts again, another one takes a file or removes one between each two of its calls.
+func TestACountIsExactWhileFilesComeAndGo(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		for _, removes := range []bool{false, true} {
+			for at, meddled := 1, true; meddled; at++ {
+				require.Less(t, at, 40)
+				a.renew()
+				other := a.process()
+				for range 3 {
+					require.Empty(t, everyWay[0].send(t, other, content(1000)))
+				}
+				keys, _ := a.files()
+				layer, reached := meddler(at, func() {
+					if removes {
+						require.NoError(t, other.service.Delete(t.Context(), keys[1], uploads.User{ID: alice}))
+					} else {
+						require.Empty(t, everyWay[0].send(t, other, content(500)))
+					}
+				})
+				_, err := a.process(layer).service.Recount(t.Context(), alice)
+				require.NoError(t, err)
+				keys, bytes := a.files()
+				u, err := other.service.Usage(t.Context(), alice)
+				require.NoError(t, err)
+				require.Equal(t, uploads.Usage{Bytes: bytes, Files: int64(len(keys))}, u, "at call %d", at)
+				meddled = reached()
+			}
+		}
+	})
+}
+
+// While a process takes a file, another one counts again between each two of its calls.
+func TestACountDuringAnUploadCountsItOnce(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		for _, w := range everyWay {
+			t.Run(w.name, func(t *testing.T) {
+				a.t = t
+				for at, meddled := 1, true; meddled; at++ {
+					require.Less(t, at, 80)
+					a.renew()
+					other := a.process()
+					layer, reached := meddler(at, func() {
+						_, err := other.service.Recount(t.Context(), alice)
+						require.NoError(t, err)
+						a.keepsWithin(other, "at call %d", at)
+					})
+					require.Empty(t, w.send(t, a.process(layer), content(3000)), "at call %d", at)
+					u, err := other.service.Usage(t.Context(), alice)
+					require.NoError(t, err)
+					require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, u, "at call %d", at)
+					meddled = reached()
+				}
+			})
+		}
+	})
+}
+
+func TestAnUploadThatEndsWithoutAFileGivesItsRoomBackAtOnce(t *testing.T) {
+	refuse := func(context.Context, *uploads.File, *storage.ReaderAt) error { return &uploads.Error{Message: "No."} }
+	refusing := func(c *uploads.Config) { c.Inspect = refuse }
+	tus := []string{"Tus-Resumable", "1.0.0", "Upload-Length", "3000"}
+	for _, row := range []struct {
+		name   string
+		change func(*uploads.Config)
+		do     func(t *testing.T, p *process)
+	}{
+		{"tus, ended by the client", nil, func(t *testing.T, p *process) {
+			_, header, _ := p.ask("POST", "/tus/", nil, tus...)
+			status, _, _ := p.ask("DELETE", pathOf(header.Get("Location")), nil, tus[:2]...)
+			require.Equal(t, http.StatusNoContent, status)
+		}},
+		{"parts, ended by the client", nil, func(t *testing.T, p *process) {
+			begin := []byte(`{"filename":"a","size":3000}`)
+			_, _, text := p.ask("POST", "/s3/multipart", begin, "Content-Type", "application/json")
+			var u begun
+			require.NoError(t, json.Unmarshal(text, &u))
+			status, _, _ := p.ask("DELETE", "/s3/multipart/"+u.UploadID+"?key="+u.Key, nil)
+			require.Equal(t, http.StatusOK, status)
+		}},
+		{"a file of another size", nil, func(t *testing.T, p *process) {
+			_, err := p.service.Store(t.Context(), uploads.Upload{
+				Body: strings.NewReader("abc"), Size: 3000, User: uploads.User{ID: alice},
+			})
+			require.Equal(t, uploads.WrongSize, uploads.CodeOf(err))
+		}},
+		{"content that is refused, of Store", refusing, func(t *testing.T, p *process) {
+			require.Equal(t, "refused", everyWay[0].send(t, p, content(3000)))
+		}},
+		{"content that is refused, of tus", refusing, func(t *testing.T, p *process) {
+			require.Equal(t, "refused", sendTus(p, content(3000), true))
+		}},
+		{"content that is refused, of pieces", refusing, func(t *testing.T, p *process) {
+			require.Equal(t, "refused", sendTwoPieces(t, p, content(3000)))
+		}},
+		{"a file that the application does not want", func(c *uploads.Config) {
+			c.Stored = func(context.Context, *uploads.File) error { return storage.PermissionDenied }
+		}, func(t *testing.T, p *process) {
+			require.Equal(t, "not_allowed", everyWay[0].send(t, p, content(3000)))
+		}},
+		{"a form whose second file has no room", nil, func(t *testing.T, p *process) {
+			data := string(content(6000))
+			body, kind := formOf(t, formFile{"a", "a", "", data}, formFile{"b", "b", "", data})
+			status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", kind)
+			require.Contains(t, []string{"over_allowance", "too_large"}, codeIn(status, text))
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			onAccounts(t, func(t *testing.T, a *account) {
+				a.renew()
+				a.change = row.change
+				p := a.process()
+				row.do(t, p)
+				u, err := p.service.Usage(t.Context(), alice)
+				require.NoError(t, err)
+				require.Zero(t, u)
+				keys, _ := a.files()
+				require.Empty(t, keys)
+			})
+		})
+	}
+}
+
+// An upload costs two small requests more than one that is not counted, if the process has taken a file of the user
+// before.
+func TestAnAllowanceCostsTwoRequests(t *testing.T) {
+	for _, w := range everyWay {
+		t.Run(w.name, func(t *testing.T) {
+			a := &account{t: t, open: accounts[0].open}
+			requests := func(counted bool) (n int) {
+				a.renew()
+				a.change = func(c *uploads.Config) {
+					c.Stored = func(context.Context, *uploads.File) error { return nil }
+					if !counted {
+						c.Allowance = nil
+					}
+				}
+				var calls atomic.Int32
+				p := a.process(func(next driver.Driver) driver.Driver {
+					return driver.Intercept(
+						next,
+						func(ctx context.Context, _ string, next func(context.Context) error) error {
+							calls.Add(1)
+							return next(ctx)
+						},
+					)
+				})
+				require.Empty(t, w.send(t, p, content(1000)))
+				calls.Store(0)
+				require.Empty(t, w.send(t, p, content(1000)))
+				return int(calls.Load())
+			}
+			more := 2
+			if w.name == "joined uploads of tus" { // three uploads, of which two are pieces
+				more = 4
+			}
+			require.Equal(t, requests(false)+more, requests(true))
+		})
+	}
+}
+
+func TestAllowancesNeedAPlaceForTheUserAndConditions(t *testing.T) {
+	allowance := func(context.Context, uploads.User) (uploads.Allowance, error) { return uploads.Allowance{}, nil }
+	_, err := uploads.New(memstore.New(), uploads.Config{Allowance: allowance})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	require.ErrorContains(t, err, "{user}")
+	_, err = uploads.New(memstore.New(), uploads.Config{Allowance: allowance, Key: "files/usage/{user}/{random}"})
+	require.ErrorIs(t, err, storage.InvalidArgument)
+	_, err = uploads.New(memstore.New(), uploads.Config{Allowance: allowance, Key: "{user}/{random}", Unguarded: true})
+	require.NoError(t, err)
+	s, err := uploads.New(memstore.New(), uploads.Config{})
+	require.NoError(t, err)
+	_, err = s.Usage(t.Context(), alice)
+	require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err))
+	_, err = s.Recount(t.Context(), alice)
+	require.Equal(t, uploads.NotAllowed, uploads.CodeOf(err))
+}
+
+func TestErrorsOfAllowanceAreThoseOfTheUpload(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		give uploads.Allowance
+		err  error
+		want string
+	}{
+		{"nothing is bounded", uploads.Allowance{}, nil, ""},
+		{"no bytes", uploads.Allowance{Bytes: -1}, nil, "over_allowance"},
+		{"no files", uploads.Allowance{Files: -1}, nil, "over_allowance"},
+		{"bytes enough", uploads.Allowance{Bytes: 1000}, nil, ""},
+		{"a byte too few", uploads.Allowance{Bytes: 999}, nil, "over_allowance"},
+		{"the user may not", uploads.Allowance{}, storage.PermissionDenied, "not_allowed"},
+		{"the database does not answer", uploads.Allowance{}, storage.Unavailable, "busy"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			a := &account{t: t, open: accounts[0].open, change: func(c *uploads.Config) {
+				c.Allowance = func(_ context.Context, user uploads.User) (uploads.Allowance, error) {
+					require.Equal(t, alice, user.ID)
+					return row.give, row.err
+				}
+			}}
+			a.renew()
+			require.Equal(t, row.want, everyWay[0].send(t, a.process(), content(1000)))
+		})
+	}
+}
+
+// The length of its request bounds a form, whose files say no size.
+func TestAFormReservesNoMoreThanItsLength(t *testing.T) {
+	var during uploads.Usage
+	a := &account{t: t, open: accounts[0].open}
+	var s *uploads.Service
+	a.change = func(c *uploads.Config) {
+		c.Inspect = func(ctx context.Context, _ *uploads.File, _ *storage.ReaderAt) (err error) {
+			during, err = s.Usage(ctx, alice)
+			return err
+		}
+	}
+	a.renew()
+	p := a.process()
+	s = p.service
+	body, kind := formOf(t, formFile{"file", "a", "", string(content(6000))})
+	status, _, _ := p.ask("POST", "/", body.Bytes(), "Content-Type", kind)
+	require.Equal(t, http.StatusCreated, status)
+	require.Less(t, during.ReservedBytes, int64(7000))
+	status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", kind)
+	require.Equal(t, http.StatusRequestEntityTooLarge, status)
+	require.Equal(t, "over_allowance", codeIn(status, text))
+	require.Contains(t, string(text), "There is no room for this file: 3.9 KiB are left.")
+}
+
+func TestTwoServicesInOneBucketCountApart(t *testing.T) {
+	a := &account{t: t, open: accounts[0].open}
+	a.renew()
+	one := a.process()
+	a.change = func(c *uploads.Config) { c.Key = "documents/{user}/{random}" }
+	other := a.process()
+	require.Empty(t, everyWay[0].send(t, one, content(6000)))
+	require.Empty(t, everyWay[0].send(t, other, content(7000)))
+	for p, want := range map[*process]int64{one: 6000, other: 7000} {
+		u, err := p.service.Recount(t.Context(), alice)
+		require.NoError(t, err)
+		require.Equal(t, uploads.Usage{Bytes: want, Files: 1}, u)
+	}
+}
+
+// A user whose files come and go all the time does not hold up a Sweep.
+func TestACountOfARestlessUserEnds(t *testing.T) {
+	a := &account{t: t, open: accounts[0].open}
+	a.renew()
+	other, lists := a.process(), 0
+	p := a.process(func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+			if strings.Contains(call, "List") {
+				lists++
+				_ = everyWay[0].send(t, other, content(10))
+				keys, _ := a.files()
+				require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
+			}
+			return next(ctx)
+		})
+	})
+	_, err := p.service.Recount(t.Context(), alice)
+	require.ErrorIs(t, err, storage.Unavailable)
+	require.Equal(t, 10, lists)
+}

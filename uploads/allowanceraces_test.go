@@ -1,0 +1,360 @@
+package uploads_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// inTurn calls f with a layer that lets act act before the first call to the store, then before the second, and so on.
+// Each time the store is empty before set up runs.
+func (a *account) inTurn(setUp func(other *process), act func(other *process), f func(p, other *process, at int)) {
+	for at, meddled := 1, true; meddled; at++ {
+		require.Less(a.t, at, 80)
+		a.renew()
+		other := a.process()
+		setUp(other)
+		layer, reached := meddler(at, func() { act(other) })
+		f(a.process(layer), other, at)
+		meddled = reached()
+	}
+}
+
+func (p *process) sendTicket(t *testing.T, ticket *uploads.Ticket, data []byte) {
+	t.Helper()
+	_, err := p.store.Upload(
+		p.ctx, pendingOf(ticket), bytes.NewReader(data), storage.WithContentType("application/octet-stream"),
+	)
+	require.NoError(t, err)
+}
+
+// The sender replaces the file of a ticket by a larger one while the ticket is finished.
+func TestAFileOfATicketIsNotLargerThanItsReservation(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		var ticket *uploads.Ticket
+		a.inTurn(func(other *process) {
+			var err error
+			ticket, err = other.service.Sign(t.Context(), uploads.Request{}, uploads.User{ID: alice})
+			require.NoError(t, err)
+			other.sendTicket(t, ticket, content(3000))
+		}, func(other *process) {
+			other.sendTicket(t, ticket, content(2*allowedBytes))
+		}, func(p, other *process, at int) {
+			_, _ = p.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
+			a.keepsWithin(other, "at call %d", at)
+			_, _ = other.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
+			a.keepsWithin(other, "at call %d", at)
+			a.isExactAfterASweep(other, "at call %d", at)
+		})
+	})
+}
+
+// The sender also kills the process.
+func TestALargerFileOfATicketDoesNotStayAfterAKill(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		for at, alive := 1, false; !alive; at++ {
+			a.renew()
+			other := a.process()
+			ticket, err := other.service.Sign(t.Context(), uploads.Request{}, uploads.User{ID: alice})
+			require.NoError(t, err)
+			other.sendTicket(t, ticket, content(3000))
+			layer := func(next driver.Driver) driver.Driver {
+				return driver.Intercept(
+					next,
+					func(ctx context.Context, call string, next func(context.Context) error) error {
+						if call == "Head" { // of the copy
+							other.sendTicket(t, ticket, content(2*allowedBytes))
+						}
+						return next(ctx)
+					},
+				)
+			}
+			d := &ending{at: at, after: true}
+			_, _ = a.process(layer, d.layer).service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
+			_, _ = other.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
+			a.keepsWithin(other, "killed at call %d", at)
+			alive = !d.reached()
+		}
+	})
+}
+
+// Without IfAbsent, two calls that finish a ticket make the same object. Neither removes it.
+func TestATicketFinishedTwiceAtOnceKeepsItsFile(t *testing.T) {
+	states := memstore.New()
+	a := &account{t: t, open: func(_ *testing.T, now *clock) driver.Driver {
+		limits := faults.Limits{
+			Disable: storage.ConditionalCreate | storage.ConditionalUpdate | storage.ConditionalRemove,
+		}
+		return faults.WithLimits(limits)(memstore.NewDriver(memstore.Config{Now: now.Now}))
+	}, change: func(c *uploads.Config) {
+		c.Unguarded, c.States = true, uploads.BucketStates(states)
+	}}
+	var ticket *uploads.Ticket
+	finished := false
+	before := uploads.Usage{}
+	a.inTurn(func(other *process) {
+		var err error
+		before, err = other.service.Usage(t.Context(), alice)
+		require.NoError(t, err)
+		ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 300}, uploads.User{ID: alice})
+		require.NoError(t, err)
+		other.sendTicket(t, ticket, content(300))
+		finished = false
+	}, func(other *process) {
+		_, err := other.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
+		finished = err == nil
+	}, func(p, other *process, at int) {
+		_, err := p.service.Finish(t.Context(), ticket.Token, uploads.User{ID: alice})
+		require.True(t, finished || err == nil, "at call %d", at)
+		keys, _ := a.files()
+		require.Len(t, keys, 1, "at call %d", at)
+		u, err := other.service.Usage(t.Context(), alice)
+		require.NoError(t, err)
+		require.Equal(t, before.Bytes+300, u.Bytes, "at call %d", at)
+		require.NoError(t, other.service.Delete(t.Context(), keys[0], uploads.User{ID: alice}))
+	})
+}
+
+func put(p *process, number, bytesOf int) error {
+	_, err := p.service.PutPiece(p.ctx, uploads.Piece{
+		Token: "token", Count: 2, Number: number, Body: bytes.NewReader(content(bytesOf)),
+		User: uploads.User{ID: alice}, Name: "a",
+	})
+	return err
+}
+
+// The first piece to come reserves all room, because the size of the file is not known.
+func TestPiecesOfAFileThatBeginAtOnceShareARoom(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		again := true
+		a.inTurn(func(*process) { again = true }, func(other *process) {
+			err := put(other, 2, 1000)
+			if again = uploads.CodeOf(err) == uploads.Locked; !again { // the other call is about to save the state
+				require.NoError(t, err)
+			}
+		}, func(p, other *process, at int) {
+			require.NoError(t, put(p, 1, 1000), "at call %d", at)
+			if again {
+				require.NoError(t, put(other, 2, 1000), "at call %d", at)
+			}
+			u, err := other.service.Usage(t.Context(), alice)
+			require.NoError(t, err)
+			require.Equal(t, uploads.Usage{Bytes: 2000, Files: 1}, u, "at call %d", at)
+		})
+	})
+}
+
+// A call that began before the set was complete replaces a piece while the pieces are joined.
+func TestJoinedPiecesAreNotLargerThanTheirReservation(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		a.inTurn(func(other *process) {
+			require.NoError(t, put(other, 1, 1000))
+		}, func(other *process) {
+			for entry, err := range other.store.List(t.Context(), storage.WithPrefix(".uploads/")) {
+				require.NoError(t, err)
+				if strings.HasSuffix(entry.Key, "/00001") {
+					_, err := other.store.Upload(t.Context(), entry.Key, bytes.NewReader(content(9000)))
+					require.NoError(t, err)
+				}
+			}
+		}, func(p, other *process, at int) {
+			_ = put(p, 2, 9000)
+			a.keepsWithin(other, "at call %d", at)
+			if err := put(other, 1, 1000); uploads.CodeOf(err) != uploads.Completed {
+				require.NoError(t, err, "at call %d", at)
+			}
+			a.isExactAfterASweep(other, "at call %d", at)
+		})
+	})
+}
+
+// A process is killed while it takes a file in one request, and the client sends another one to the same address.
+func TestAFileOfAnEarlierRequestCounts(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		for _, inspects := range []bool{false, true} {
+			var refusal error
+			a.change = nil
+			if inspects {
+				a.change = func(c *uploads.Config) {
+					c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error { return refusal }
+				}
+			}
+			for at, alive := 1, false; !alive; at++ {
+				a.renew()
+				refusal = nil
+				other := a.process()
+				_, _, text := other.ask("GET", "/s3/params?filename=a", nil)
+				var asked signedPart
+				require.NoError(t, json.Unmarshal(text, &asked))
+				d := &ending{at: at}
+				a.process(d.layer).ask("PUT", pathOf(asked.URL), content(3000))
+				a.now.Advance(2 * time.Minute)
+				refusal = &uploads.Error{Message: "No."}
+				other.ask("PUT", pathOf(asked.URL), content(2000))
+				a.keepsWithin(other, "killed at call %d", at)
+				a.isExactAfterASweep(other, "killed at call %d", at)
+				alive = !d.reached()
+			}
+		}
+	})
+}
+
+// A process is killed while it completes an upload, the file is removed, and the client completes the upload again.
+func TestAFileThatIsRemovedBeforeItsUploadEndsIsCountedOffOnce(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		for _, after := range []bool{false, true} {
+			for at, alive := 1, false; !alive; at++ {
+				a.renew()
+				other := a.process()
+				_, _, text := other.ask(
+					"POST",
+					"/s3/multipart",
+					[]byte(`{"filename":"a","size":3000}`),
+					"Content-Type",
+					"application/json",
+				)
+				var u begun
+				require.NoError(t, json.Unmarshal(text, &u))
+				path, key := "/s3/multipart/"+u.UploadID, "?key="+url.QueryEscape(u.Key)
+				_, _, text = other.ask("GET", path+"/1"+key, nil)
+				var signed signedPart
+				require.NoError(t, json.Unmarshal(text, &signed))
+				_, header, _ := other.ask(signed.Method, pathOf(signed.URL), content(3000))
+				parts, err := json.Marshal(map[string]any{"parts": []sentPart{{1, header.Get("ETag")}}})
+				require.NoError(t, err)
+				complete := func(p *process) {
+					p.ask("POST", path+"/complete"+key, parts, "Content-Type", "application/json")
+				}
+				d := &ending{at: at, after: after}
+				complete(a.process(d.layer))
+				require.NoError(t, other.service.Delete(t.Context(), u.Key, uploads.User{ID: alice}))
+				a.now.Advance(2 * time.Minute)
+				complete(other)
+				a.keepsWithin(other, "killed at call %d", at)
+				a.isExactAfterASweep(other, "killed at call %d", at)
+				alive = !d.reached()
+			}
+		}
+	})
+}
+
+// Sweep takes an upload or a removal for dead that only is slow.
+func TestSlowUploadsAndRemovalsAreCountedAgain(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		a.change = func(c *uploads.Config) { c.Grace = time.Second }
+		sweep := func(other *process) {
+			a.now.Advance(3 * time.Second)
+			_, err := other.service.Sweep(t.Context())
+			require.NoError(t, err)
+		}
+		a.inTurn(func(*process) {}, sweep, func(p, other *process, at int) {
+			everyWay[0].send(t, p, content(3000))
+			a.isExactAfterASweep(other, "at call %d", at)
+		})
+		a.inTurn(
+			func(other *process) { require.Empty(t, everyWay[0].send(t, other, content(3000))) },
+			sweep,
+			func(p, other *process, at int) {
+				keys, _ := a.files()
+				_ = p.service.Delete(t.Context(), keys[0], uploads.User{ID: alice})
+				a.isExactAfterASweep(other, "at call %d", at)
+			},
+		)
+	})
+}
+
+func TestTheFilesOfAFormReserveNoMoreThanTheirSizes(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		a.renew()
+		a.change = func(c *uploads.Config) {
+			c.Rules = rules.Any(1 << 20)
+			c.Allowance = func(context.Context, uploads.User) (uploads.Allowance, error) {
+				return uploads.Allowance{Bytes: 1 << 20}, nil
+			}
+		}
+		p := a.process()
+		var files []formFile
+		for n := range 3 {
+			files = append(files, formFile{"file", fmt.Sprint(n), "", string(content(100_000))})
+		}
+		body, kind := formOf(t, files...)
+		status, _, text := p.ask("POST", "/", body.Bytes(), "Content-Type", kind)
+		require.Equal(t, http.StatusCreated, status, string(text))
+		u, err := p.service.Usage(t.Context(), alice)
+		require.NoError(t, err)
+		require.Equal(t, uploads.Usage{Bytes: 300_000, Files: 3}, u)
+	})
+}
+
+// Files without a user share an allowance.
+func TestTheFilesOfNobodyAreNotThoseOfOthers(t *testing.T) {
+	a := &account{t: t, open: accounts[0].open, record: true}
+	a.renew()
+	p := a.process()
+	require.Empty(t, everyWay[0].send(t, p, content(3000)))
+	_, err := p.service.Store(t.Context(), uploads.Upload{Body: bytes.NewReader(content(1000)), Size: 1000})
+	require.NoError(t, err)
+	u, err := p.service.Recount(t.Context(), "")
+	require.NoError(t, err)
+	require.Equal(t, uploads.Usage{Bytes: 1000, Files: 1}, u)
+}
+
+// Otherwise the files of all users would be counted for nobody.
+func TestTheUserOfAKeyIsTheOneWhoseFilesAreCounted(t *testing.T) {
+	a := &account{t: t, open: accounts[0].open}
+	a.renew()
+	_, err := a.process().service.Store(t.Context(), uploads.Upload{
+		Body: strings.NewReader("a"), User: uploads.User{Values: map[string]string{"user": alice}},
+	})
+	require.Equal(t, uploads.InvalidValue, uploads.CodeOf(err), "%v", err)
+}
+
+// A lifecycle rule removes the ledger while it has a reservation.
+func TestAFileWhoseReservationIsLostCounts(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		for _, w := range everyWay {
+			a.inTurn(func(*process) {}, func(other *process) {
+				u, err := other.service.Usage(t.Context(), alice)
+				require.NoError(t, err)
+				if u.ReservedFiles == 0 {
+					return
+				}
+				_, err = storage.RemoveMatching(t.Context(), other.store, nil, storage.WithPrefix("files/usage/"))
+				require.NoError(t, err)
+			}, func(p, other *process, at int) {
+				w.send(t, p, content(3000))
+				a.keepsWithin(other, "%s, at call %d", w.name, at)
+				a.isExactAfterASweep(other, "%s, at call %d", w.name, at)
+			})
+		}
+	})
+}
+
+// The upload of some pieces began before the service had allowances.
+func TestAFileThatBeganWithoutAnAllowanceCounts(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		a.renew()
+		a.change = func(c *uploads.Config) { c.Allowance = nil }
+		require.NoError(t, put(a.process(), 1, 1000))
+		a.change = nil
+		p := a.process()
+		require.NoError(t, put(p, 2, 1000))
+		a.keepsWithin(p)
+		a.isExactAfterASweep(p)
+	})
+}

@@ -1,0 +1,115 @@
+package uploads_test
+
+import (
+	"bytes"
+	"fmt"
+	"image"
+	"image/color"
+	"image/png"
+	"net/http"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+)
+
+const galleryPictures = 100
+
+// Private pictures with stable URLs are read once: the second view of their page asks the store for nothing. With other
+// signed URLs, it asks for all of them again.
+func TestABrowserKeepsPrivatePictures(t *testing.T) {
+	testserver.Need(t, "OMNIBUCKET_TEST_CHROMIUM")
+	b := startBrowser(t)
+	for _, store := range browserStores {
+		t.Run(store.name, func(t *testing.T) {
+			var asked atomic.Int64
+			toPage, toStore := &wire{}, &wire{}
+			page, stored := serveWire(t, toPage), serveWire(t, toStore)
+			bucket := openForPage(t, store, page, stored, toStore)
+			next := toStore.next
+			toStore.next = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				asked.Add(1)
+				next.ServeHTTP(w, r)
+			})
+			storePictures(t, bucket, store.name)
+			for _, row := range []struct {
+				path   string
+				opts   []storage.SignedDownloadOption
+				second int64 // requests of the second view
+			}{
+				{"/stable", []storage.SignedDownloadOption{storage.WithStableFor(24 * time.Hour)}, 0},
+				{"/other", nil, galleryPictures},
+			} {
+				toPage.next = gallery(t, bucket, row.opts)
+				for i, want := range []int64{galleryPictures, row.second} {
+					if row.opts == nil {
+						waitForNextSecond(t) // two URLs of one second are equal
+					}
+					asked.Store(0)
+					tab := b.open(t, page+row.path, "")
+					require.EqualValues(t, galleryPictures, shown(t, tab), row.path)
+					require.Equal(t, want, asked.Load(), "view %d of %s", i+1, row.path)
+					tab.close()
+				}
+			}
+		})
+	}
+}
+
+func picture(number int) string { return fmt.Sprintf("pictures/%03d.png", number) }
+
+func storePictures(t *testing.T, bucket storage.Bucket, store string) {
+	t.Helper()
+	opts := []storage.UploadOption{storage.WithContentType("image/png")}
+	if store == "gcs" { // Google replaces no Cache-Control
+		opts = append(opts, storage.WithCacheControl("private, max-age=86400"))
+	}
+	for number := range galleryPictures {
+		dot := image.NewRGBA(image.Rect(0, 0, 1, 1))
+		dot.Set(0, 0, color.Gray{uint8(number)})
+		var body bytes.Buffer
+		require.NoError(t, png.Encode(&body, dot))
+		_, err := bucket.Upload(t.Context(), picture(number), &body, opts...)
+		require.NoError(t, err)
+	}
+}
+
+// gallery returns a page that signs a URL for each picture, each time that it is viewed.
+func gallery(t *testing.T, bucket storage.SignedDownloader, opts []storage.SignedDownloadOption) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.URL.Path == "/favicon.ico" {
+			http.NotFound(w, r)
+			return
+		}
+		w.Header().Set("Content-Type", "text/html")
+		w.Header().Set("Cache-Control", "no-store")
+		for number := range galleryPictures {
+			signed, err := bucket.SignedDownloadURL(r.Context(), picture(number), opts...)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			fmt.Fprintf(w, "<img src=%q>\n", signed.URL)
+		}
+		fmt.Fprint(w, "<script>onload = () => { window.ready = true }</script>")
+	})
+}
+
+// shown returns how many pictures the page shows.
+func shown(t *testing.T, tab *tab) (n int64) {
+	t.Helper()
+	text := tab.evaluate("[...document.images].filter(i => i.complete && i.naturalWidth === 1).length")
+	_, err := fmt.Sscan(string(text), &n)
+	require.NoError(t, err)
+	return n
+}
+
+func waitForNextSecond(t *testing.T) {
+	t.Helper()
+	second := time.Now().Unix()
+	require.Eventually(t, func() bool { return time.Now().Unix() > second }, 5*time.Second, 10*time.Millisecond)
+}

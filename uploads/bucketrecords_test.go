@@ -1,0 +1,44 @@
+package uploads_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A record of a file that expires is removed only if it is known that the file was not kept.
+func TestARecordThatCannotBeReadStays(t *testing.T) {
+	drv := memstore.NewDriver(memstore.Config{})
+	f := &uploads.File{
+		ID:      uploads.NewID(time.Now()),
+		Key:     "a",
+		Name:    "a",
+		Expires: time.Now().UTC().Truncate(time.Second),
+	}
+	records := uploads.BucketRecords(engine.New(drv))
+	require.NoError(t, records.Create(t.Context(), f))
+	down := func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, call string, next func(context.Context) error) error {
+			if call == "Get" {
+				return storage.Unavailable
+			}
+			return next(ctx)
+		})
+	}
+	once := storage.WithRetry(storage.RetryPolicy{Attempts: 1})
+	err := uploads.BucketRecords(engine.New(drv, driver.WithLayer(down), once)).Remove(t.Context(), f)
+	require.ErrorIs(t, err, storage.Unavailable)
+	_, err = records.Record(t.Context(), f.ID)
+	require.NoError(t, err)
+	require.NoError(t, records.Remove(t.Context(), f))
+	_, err = records.Record(t.Context(), f.ID)
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+}

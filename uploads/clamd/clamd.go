@@ -1,0 +1,224 @@
+package clamd
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxcode"
+	"github.com/omnibucket/storage/internal/webapi"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A Policy says whether a file is accepted while clamd is down.
+type Policy int
+
+// These are the policies. There is no default: [Config.IfDown] must be one of them.
+const (
+	// Refuse lets [Scanner.Inspect] fail with [storage.Unavailable], so that the client tries again later.
+	Refuse Policy = iota + 1
+	// Accept accepts the file without a scan, and calls [Config.OnAccept]. Anyone who can stop or
+	// overload clamd can then upload a virus. A file that makes clamd crash is enough.
+	Accept
+)
+
+// The defaults.
+const (
+	DefaultMaxSize = 25 << 20 // bytes; the default of StreamMaxLength and MaxFileSize in Debian's clamd
+	DefaultTimeout = 150 * time.Second
+)
+
+const inspect = "clamd.Inspect" // the value of Op in errors of Inspect
+
+// Config says how to reach clamd, and which files are accepted without a scan. Address and IfDown
+// must be set.
+type Config struct {
+	// Address is the URL of clamd's socket, such as "unix:///run/clamav/clamd.ctl" or
+	// "tcp://127.0.0.1:3310". Over TCP, clamd has neither encryption nor a password. Anyone who
+	// reaches the port can stop clamd, and anyone on the network path can read the files.
+	Address string
+
+	// IfDown says whether a file is accepted while clamd is down. clamd is down if it accepts no
+	// connection, or if a scan breaks off and clamd then does not answer PING. If it answers PING,
+	// the file itself may have broken the scan. If the queue of its socket is full, clamd is only
+	// busy. In both of these cases, [Scanner.Inspect] fails with [storage.Unavailable], whatever
+	// IfDown is.
+	IfDown Policy
+
+	// OnAccept is called with the error of clamd for each file that is accepted without a scan. It
+	// can note f.Key for a later scan. OnAccept must be set if IfDown is Accept, and must be nil if
+	// IfDown is Refuse.
+	OnAccept func(ctx context.Context, f *uploads.File, err error)
+
+	// OnFound is called for each file that clamd refuses, with the name of the virus signature,
+	// such as "Win.Test.EICAR_HDB-1". The client does not receive the name. OnFound may be nil.
+	OnFound func(ctx context.Context, f *uploads.File, signature string)
+
+	// MaxSize is the size of the largest file that is sent to clamd, in bytes. Larger files are
+	// refused. MaxSize must be below 2 GiB, because clamd scans no larger files. It must not exceed
+	// clamd's StreamMaxLength and MaxFileSize: clamd reports files above MaxFileSize as clean
+	// without a scan. If MaxSize is 0, DefaultMaxSize is used.
+	MaxSize int64
+
+	// Timeout limits how long clamd may take to receive each 64 KiB, and then to scan the file and
+	// reply. It should exceed clamd's MaxScanTime, which is 2 minutes by default. If Timeout is 0,
+	// DefaultTimeout is used. The limits for connecting and for PING are always 10 seconds.
+	Timeout time.Duration
+}
+
+// A Scanner scans files with one clamd. It keeps no connection open between calls. Its methods may
+// be called concurrently.
+type Scanner struct {
+	config  Config
+	address address
+	prompt  time.Duration // limits connecting, and commands that clamd answers immediately, such as PING
+}
+
+// New returns a Scanner. It does not connect to clamd: call [Scanner.Ping] to check the connection.
+// If a field of config is invalid or missing, New fails with [storage.InvalidArgument].
+func New(config Config) (*Scanner, error) {
+	config.MaxSize = cmp.Or(config.MaxSize, DefaultMaxSize)
+	config.Timeout = cmp.Or(config.Timeout, DefaultTimeout)
+	to, rule := parseAddress(config.Address)
+	field := "Config.Address"
+	switch {
+	case rule != "":
+	case config.IfDown != Refuse && config.IfDown != Accept:
+		field, rule = "Config.IfDown", "must be Refuse or Accept"
+	case config.IfDown == Accept && config.OnAccept == nil:
+		field, rule = "Config.OnAccept", "must not be nil if IfDown is Accept"
+	case config.IfDown == Refuse && config.OnAccept != nil:
+		field, rule = "Config.OnAccept", "must be nil if IfDown is Refuse"
+	case config.MaxSize < 0 || config.MaxSize >= 2<<30:
+		field, rule = "Config.MaxSize", "must be at least 0 and below 2 GiB"
+	case config.Timeout < 0:
+		field, rule = "Config.Timeout", "must not be negative"
+	}
+	if rule != "" {
+		return nil, webapi.Misconfigured("clamd.New", field, rule, "")
+	}
+	return &Scanner{config, to, 10 * time.Second}, nil
+}
+
+// Inspect scans a file. Set it as [uploads.Config.Inspect]. It returns nil if clamd reports the
+// whole content as clean, or if clamd is down and [Config.IfDown] is Accept. The package
+// documentation lists its errors. Inspect reads the content once from beginning to end, and sends
+// it in chunks of 64 KiB. If ctx ends, it closes the connection.
+func (s *Scanner) Inspect(ctx context.Context, f *uploads.File, content *storage.ReaderAt) error {
+	if content.Size() > s.config.MaxSize {
+		return s.tooLarge(fmt.Errorf("the file has %d bytes, more than Config.MaxSize", content.Size()))
+	}
+	c, err := s.connect(ctx, s.config.Timeout)
+	if err != nil {
+		return s.down(ctx, f, err)
+	}
+	reply, err := c.scan(content)
+	if err == nil {
+		return s.judge(ctx, f, reply)
+	}
+	if failed, ok := err.(contentError); ok {
+		return failed.error
+	}
+	if err := ended(ctx, inspect, err); storage.CodeOf(err) != storage.Unavailable {
+		return err
+	}
+	if alive := s.Ping(ctx); alive == nil || isBusy(alive) {
+		return failure(inspect, fmt.Errorf("clamd is up and did not finish this scan: %w", err))
+	}
+	return s.down(ctx, f, err)
+}
+
+// Ping returns nil if clamd answers. Otherwise it fails with [storage.Unavailable], or, if ctx ended, with
+// [storage.Canceled] or [storage.DeadlineExceeded].
+func (s *Scanner) Ping(ctx context.Context) error {
+	_, err := s.ask(ctx, "clamd.Ping", "PING", func(reply string) bool { return reply == "PONG" })
+	return err
+}
+
+// Version returns the version of clamd with that of its signatures and their date, such as
+// "ClamAV 1.4.6/27700/Wed Jul 16 08:39:51 2025". It fails as [Scanner.Ping] does.
+func (s *Scanner) Version(ctx context.Context) (string, error) {
+	return s.ask(ctx, "clamd.Version", "VERSION", isVersion)
+}
+
+// ask sends a command without arguments, and returns the reply. If the function right returns false
+// for the reply, ask fails.
+func (s *Scanner) ask(ctx context.Context, op, command string, right func(reply string) bool) (string, error) {
+	c, err := s.connect(ctx, s.prompt)
+	if err != nil {
+		return "", ended(ctx, op, err)
+	}
+	reply, err := c.ask(command)
+	switch {
+	case err != nil:
+		return "", ended(ctx, op, err)
+	case !right(reply):
+		return "", failure(op, unexpected(reply))
+	}
+	return reply, nil
+}
+
+// judge returns the error for a reply to a whole file, or nil if the file is clean.
+func (s *Scanner) judge(ctx context.Context, f *uploads.File, reply string) error {
+	signature := foundIn(reply)
+	switch {
+	case reply == clean:
+		return nil
+	case reply == exceeded:
+		return s.tooLarge(errors.New("clamd: the file exceeds its StreamMaxLength, and not Config.MaxSize"))
+	case signature == "":
+		return failure(inspect, unexpected(reply))
+	}
+	if s.config.OnFound != nil {
+		s.config.OnFound(ctx, f, signature)
+	}
+	message := "A virus was found in this file."
+	if isUnscanned(signature) {
+		message = "This file cannot be scanned for viruses: it is encrypted, too large, or has too much in it."
+	}
+	return &uploads.Error{
+		Field: "file", Code: uploads.Refused, Message: message,
+		Err: &storage.Error{
+			Code: storage.InvalidArgument, Op: inspect, Key: f.Key, Err: fmt.Errorf("clamd found %s", signature),
+		},
+	}
+}
+
+// down returns the result of Inspect when clamd is down: nil if the policy is Accept, otherwise the
+// error.
+func (s *Scanner) down(ctx context.Context, f *uploads.File, err error) error {
+	err = ended(ctx, inspect, err)
+	if s.config.IfDown != Accept || storage.CodeOf(err) != storage.Unavailable || isBusy(err) {
+		return err
+	}
+	s.config.OnAccept(ctx, f, err)
+	return nil
+}
+
+func (*Scanner) tooLarge(cause error) error {
+	return &uploads.Error{
+		Field: "file", Code: uploads.TooLarge, Message: "The file is too large to be scanned for viruses.",
+		Err: &storage.Error{Code: storage.TooLarge, Op: inspect, Err: cause},
+	}
+}
+
+// ended returns the error for a failed command. If ctx has ended, that is the error of ctx.
+func ended(ctx context.Context, op string, err error) error {
+	over := ctx.Err()
+	// The connection has the same deadline as ctx. It may time out a moment before ctx reports its
+	// end.
+	if deadline, ok := ctx.Deadline(); over == nil && ok && !time.Now().Before(deadline) {
+		over = context.DeadlineExceeded
+	}
+	if over != nil {
+		return &storage.Error{Code: ctxcode.Of(over), Op: op, Err: over}
+	}
+	return failure(op, err)
+}
+
+func failure(op string, err error) error {
+	return &storage.Error{Code: storage.Unavailable, Op: op, Retryable: true, Err: err}
+}

@@ -1,0 +1,284 @@
+package clamd_test
+
+import (
+	"context"
+	"errors"
+	"net"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/providers/local"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/clamd"
+)
+
+func TestInvalidConfigs(t *testing.T) {
+	accept := func(context.Context, *uploads.File, error) {}
+	valid := func(address string) clamd.Config { return clamd.Config{Address: address, IfDown: clamd.Refuse} }
+	for _, row := range []struct {
+		name, says string // says is part of the error, or "" if the config is valid
+		config     clamd.Config
+	}{
+		{"a socket", "", valid("unix:///run/clamav/clamd.ctl")},
+		{"a port", "", valid("tcp://127.0.0.1:3310")},
+		{"a port of a host", "", valid("tcp://clamav.internal:3310")},
+		{"a port in IPv6", "", valid("tcp://[::1]:3310")},
+		{"a socket whose path has a space", "", valid("unix:///run/clam%20av/clamd.ctl")},
+		{"accept", "", clamd.Config{Address: "tcp://a:1", IfDown: clamd.Accept, OnAccept: accept}},
+		{"nothing", "Config.Address", clamd.Config{}},
+		{"no policy", "Config.IfDown must be Refuse or Accept", clamd.Config{Address: "tcp://a:1"}},
+		{"an unknown policy", "Config.IfDown", clamd.Config{Address: "tcp://a:1", IfDown: 3}},
+		{
+			"accept in silence", "Config.OnAccept must not be nil",
+			clamd.Config{Address: "tcp://a:1", IfDown: clamd.Accept},
+		},
+		{
+			"refuse, with a function", "Config.OnAccept must be nil",
+			clamd.Config{Address: "tcp://a:1", IfDown: clamd.Refuse, OnAccept: accept},
+		},
+		{"a negative size", "Config.MaxSize", clamd.Config{Address: "tcp://a:1", IfDown: clamd.Refuse, MaxSize: -1}},
+		{
+			"a size of 2 GiB", "Config.MaxSize",
+			clamd.Config{Address: "tcp://a:1", IfDown: clamd.Refuse, MaxSize: 2 << 30},
+		},
+		{"a negative timeout", "Config.Timeout", clamd.Config{Address: "tcp://a:1", IfDown: clamd.Refuse, Timeout: -1}},
+		{"a path", "Config.Address", valid("/run/clamav/clamd.ctl")},
+		{"a host", "Config.Address", valid("127.0.0.1:3310")},
+		{"http", "Config.Address", valid("http://127.0.0.1:3310")},
+		{"a relative path", "Config.Address", valid("unix:run/clamd.ctl")},
+		{"a path with two slashes", "must be that of a socket, and absolute", valid("unix://run/clamd.ctl")},
+		{"a directory", "Config.Address", valid("unix:///run/clamav/")},
+		{"a zero byte", "Config.Address", valid("unix:///run/clamd%00")},
+		{"a path that is too long", "at most 103 bytes", valid("unix:///" + strings.Repeat("a", 103))},
+		{"no port", "Config.Address", valid("tcp://127.0.0.1")},
+		{"port 0", "Config.Address", valid("tcp://127.0.0.1:0")},
+		{"a port of six digits", "Config.Address", valid("tcp://127.0.0.1:131072")},
+		{"no host", "Config.Address", valid("tcp://:3310")},
+		{"a port and a path", "Config.Address", valid("tcp://127.0.0.1:3310/")},
+		{"a user", "Config.Address", valid("tcp://user@127.0.0.1:3310")},
+		{"a query", "Config.Address", valid("tcp://127.0.0.1:3310?tls=true")},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			_, err := clamd.New(row.config)
+			if row.says == "" {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, storage.InvalidArgument)
+			require.ErrorContains(t, err, row.says)
+		})
+	}
+}
+
+func TestTheWholeContentIsSent(t *testing.T) {
+	for _, size := range []int{0, 1, 64<<10 - 1, 64 << 10, 64<<10 + 1, 1 << 20} {
+		content := strings.Repeat("0123456789abcdef!", size/17+1)[:size]
+		s := serve(t, "unix", &server{scan: func(c *client) {
+			if got, err := c.receive(); err == nil && got == content {
+				c.say("stream: OK\x00")
+			}
+		}})
+		f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse, MaxSize: 1 << 20})
+		r := contentOf(t, memstore.New(), content)
+		for range 2 { // the second time, Read has reached the end of the content
+			require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, r), "%d bytes", size)
+		}
+	}
+}
+
+func TestFilesAboveMaxSizeAreNotSent(t *testing.T) {
+	f := scannerOf(t, clamd.Config{Address: "unix:///no/such/socket", IfDown: clamd.Accept, MaxSize: 10})
+	require.Equal(t, uploads.TooLarge, uploads.CodeOf(f.scan(t, strings.Repeat("x", 11))))
+	require.Empty(t, f.accepted, "a file that is too large is refused even if clamd is down")
+	require.NoError(t, f.scan(t, strings.Repeat("x", 10)))
+	require.Len(t, f.accepted, 1)
+}
+
+func TestAServerThatCannotBeReachedIsDown(t *testing.T) {
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	closed := listener.Addr().String()
+	require.NoError(t, listener.Close())
+	for _, address := range []string{"unix:///no/such/socket", "tcp://" + closed} {
+		f := scannerOf(t, clamd.Config{Address: address, IfDown: clamd.Refuse})
+		require.ErrorIs(t, f.scan(t, "content"), storage.Unavailable)
+		require.ErrorIs(t, f.scanner.Ping(t.Context()), storage.Unavailable)
+		_, err := f.scanner.Version(t.Context())
+		require.ErrorIs(t, err, storage.Unavailable)
+
+		f = scannerOf(t, clamd.Config{Address: address, IfDown: clamd.Accept})
+		require.NoError(t, f.scan(t, "content"))
+		require.ErrorIs(t, f.accepted[0], storage.Unavailable)
+	}
+}
+
+// The end of a context is never taken for a clamd that is down.
+func TestTheEndOfAContext(t *testing.T) {
+	for _, row := range []struct {
+		name string
+		when func(cancel func()) (scan, ping func(*client)) // calls cancel
+	}{
+		{"before the stream ends", func(cancel func()) (scan, ping func(*client)) {
+			return func(c *client) {
+				_, _ = c.in.Peek(1)
+				cancel()
+			}, nil
+		}},
+		{"before the reply", func(cancel func()) (scan, ping func(*client)) {
+			return func(c *client) {
+				_, _ = c.receive()
+				cancel()
+				c.drain()
+			}, nil
+		}},
+		{"in the middle of the reply", func(cancel func()) (scan, ping func(*client)) {
+			return func(c *client) {
+				_, _ = c.receive()
+				c.say("stream: OK")
+				cancel()
+				c.drain()
+			}, nil
+		}},
+		{"before PONG", func(cancel func()) (scan, ping func(*client)) {
+			return func(*client) {}, func(c *client) {
+				cancel()
+				c.drain()
+			}
+		}},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			ctx, cancel := context.WithCancel(t.Context())
+			defer cancel()
+			scan, ping := row.when(cancel)
+			s := serve(t, "unix", &server{scan: scan, ping: ping})
+			f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
+			// Only the end of ctx ends this upload's content.
+			err := f.scanner.Inspect(
+				ctx,
+				&uploads.File{Key: "name"},
+				contentOf(t, memstore.New(), strings.Repeat("x", 8<<20)),
+			)
+			require.ErrorIs(t, err, storage.Canceled)
+			require.Empty(t, f.accepted)
+		})
+	}
+	t.Run("before the call", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		f := scannerOf(t, clamd.Config{Address: "unix:///no/such/socket", IfDown: clamd.Accept})
+		require.ErrorIs(t, f.scanner.Inspect(ctx, &uploads.File{}, contentOf(t, memstore.New(), "x")), storage.Canceled)
+		require.ErrorIs(t, f.scanner.Ping(ctx), storage.Canceled)
+		require.Empty(t, f.accepted)
+	})
+	t.Run("by its deadline", func(t *testing.T) {
+		s := serve(t, "unix", &server{scan: (*client).drain, ping: (*client).drain})
+		f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
+		for range 20 {
+			ctx, cancel := context.WithTimeout(t.Context(), time.Millisecond)
+			require.ErrorIs(
+				t,
+				f.scanner.Inspect(ctx, &uploads.File{}, contentOf(t, memstore.New(), "x")),
+				storage.DeadlineExceeded,
+			)
+			require.ErrorIs(t, f.scanner.Ping(ctx), storage.DeadlineExceeded)
+			cancel()
+		}
+		require.Empty(t, f.accepted)
+	})
+}
+
+func TestContentThatCannotBeReadIsNotAccepted(t *testing.T) {
+	s := serve(t, "unix", &server{scan: replies("stream: OK\x00"), ping: func(*client) {}})
+	f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})
+	var fails atomic.Bool
+	bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+			if call == "Get" && fails.Load() {
+				return &storage.Error{Code: storage.PermissionDenied, Err: errors.New("no more")}
+			}
+			return next(ctx)
+		})
+	}))
+	content := contentOf(t, bucket, strings.Repeat("x", 1<<20))
+	fails.Store(true)
+	require.ErrorIs(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content), storage.PermissionDenied)
+	fails.Store(false)
+	require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content))
+	require.NoError(t, content.Close())
+	require.ErrorIs(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content), storage.InvalidArgument)
+	require.Empty(t, f.accepted)
+}
+
+func TestPingAndVersion(t *testing.T) {
+	s := serve(t, "tcp", &server{})
+	f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
+	require.NoError(t, f.scanner.Ping(t.Context()))
+	version, err := f.scanner.Version(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, "ClamAV 1.4.6/27700/Wed Jul 16 08:39:51 2025", version)
+	for _, reply := range []string{
+		"", "PONG", "PONG\n\x00", "pong\x00", "PONG\x00PONG\x00", "HTTP/1.1 400 Bad Request\r\n",
+	} {
+		s := serve(t, "tcp", &server{ping: func(c *client) { c.say(reply) }})
+		f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
+		require.ErrorIs(t, f.scanner.Ping(t.Context()), storage.Unavailable, "%q", reply)
+	}
+}
+
+// "make test-all" sends 1 GiB.
+func TestMemoryDoesNotDependOnTheSize(t *testing.T) {
+	dir := t.TempDir()
+	size := testserver.Sample[int64](64<<20, 1<<30)
+	require.NoError(t, os.WriteFile(filepath.Join(dir, "film"), nil, 0o600))
+	require.NoError(t, os.Truncate(filepath.Join(dir, "film"), size))
+	bucket, err := local.Open(dir, local.Config{})
+	require.NoError(t, err)
+	content, err := storage.NewReaderAt(t.Context(), bucket, "film")
+	require.NoError(t, err)
+	defer func() { _ = content.Close() }()
+	var peak heapPeak
+	s := serve(t, "unix", &server{scan: func(c *client) {
+		if err := c.receiveTo(&peak); err == nil {
+			c.say("stream: OK\x00")
+		}
+	}})
+	f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse, MaxSize: size})
+	runtime.GC()
+	var before runtime.MemStats
+	runtime.ReadMemStats(&before)
+	begun := time.Now()
+	require.NoError(t, f.scanner.Inspect(t.Context(), &uploads.File{}, content))
+	t.Logf(
+		"%d MiB in %v, with %d KiB more on the heap",
+		size>>20,
+		time.Since(begun),
+		(peak.bytes-int64(before.HeapAlloc))>>10,
+	)
+	require.Equal(t, size, peak.received)
+	require.Less(t, peak.bytes-int64(before.HeapAlloc), int64(16<<20))
+}
+
+// A heapPeak measures the largest heap while it gets content: each 8 MiB.
+type heapPeak struct{ received, bytes int64 }
+
+func (p *heapPeak) Write(b []byte) (int, error) {
+	const step = 8 << 20
+	if p.received/step != (p.received+int64(len(b)))/step {
+		var now runtime.MemStats
+		runtime.ReadMemStats(&now)
+		p.bytes = max(p.bytes, int64(now.HeapAlloc))
+	}
+	p.received += int64(len(b))
+	return len(b), nil
+}

@@ -1,0 +1,198 @@
+package clamd
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/omnibucket/storage/internal/ctxtime"
+)
+
+const (
+	pause = 20 * time.Millisecond // time between two attempts to connect
+
+	chunkBytes   = 64 << 10
+	lengthBytes  = 4
+	longestReply = 4 << 10 // bytes
+)
+
+// These are the replies to INSTREAM that contain no name of a signature.
+const (
+	clean    = "stream: OK"
+	exceeded = "INSTREAM size limit exceeded. ERROR"
+)
+
+// A contentError wraps an error from reading the content, to distinguish it from errors of clamd.
+type contentError struct{ error }
+
+// A conn is a connection for one command. When its context ends, its reads and writes fail.
+type conn struct {
+	net.Conn
+	timeout time.Duration
+	release func() // must be called before Close; ends the goroutine that waits for the end of the context
+}
+
+// dial connects to clamd. If the queue of a UNIX socket is full, connecting fails immediately
+// instead of waiting, so dial retries.
+func (s *Scanner) dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, s.prompt)
+	defer cancel()
+	var dialer net.Dialer
+	to, err := dialer.DialContext(ctx, s.address.network, s.address.name)
+	for isBusy(err) && ctxtime.Sleep(ctx, pause) == nil {
+		again, failed := dialer.DialContext(ctx, s.address.network, s.address.name)
+		if isTimeout(failed) {
+			break // return the earlier error, which says that the queue is full
+		}
+		to, err = again, failed
+	}
+	return to, err
+}
+
+// connect returns a connection. timeout limits each read and each write.
+func (s *Scanner) connect(ctx context.Context, timeout time.Duration) (*conn, error) {
+	to, err := s.dial(ctx)
+	if err != nil {
+		return nil, err
+	}
+	closed := make(chan struct{})
+	stop := context.AfterFunc(ctx, func() {
+		defer close(closed)
+		_ = to.Close() // makes a Read or Write in progress fail
+	})
+	return &conn{to, timeout, func() {
+		if !stop() {
+			<-closed
+		}
+	}}, nil
+}
+
+// isBusy reports whether the queue of clamd's socket was full.
+func isBusy(err error) bool { return errors.Is(err, syscall.EAGAIN) }
+
+func isTimeout(err error) bool {
+	timed, ok := errors.AsType[net.Error](err)
+	return ok && timed.Timeout() && !isBusy(err)
+}
+
+func (c *conn) close() {
+	c.release()
+	_ = c.Close() // an error of Close does not matter: the reply, if any, was read before
+}
+
+// ask sends a command without arguments, returns the reply, and closes c.
+func (c *conn) ask(command string) (string, error) {
+	defer c.close()
+	if err := c.send([]byte("z" + command + "\x00")); err != nil {
+		return "", err
+	}
+	return c.reply()
+}
+
+// A content is the file to scan. *storage.ReaderAt implements it.
+type content interface {
+	io.ReadSeeker
+	Size() int64 // bytes
+}
+
+// scan sends content, returns the reply, and closes c. If content cannot be read, it returns a contentError.
+func (c *conn) scan(content content) (string, error) {
+	defer c.close()
+	if _, err := content.Seek(0, io.SeekStart); err != nil {
+		return "", contentError{err}
+	}
+	err := c.send([]byte("zINSTREAM\x00"))
+	buf := make([]byte, lengthBytes+chunkBytes)
+	for left, last := content.Size(), false; !last && err == nil; {
+		n, readErr := io.ReadFull(content, buf[lengthBytes:])
+		left -= int64(n)
+		last = readErr == io.EOF || readErr == io.ErrUnexpectedEOF
+		if readErr != nil && (!last || left != 0) {
+			return "", contentError{readErr}
+		}
+		binary.BigEndian.PutUint32(buf, uint32(n))
+		if n > 0 {
+			err = c.send(buf[:lengthBytes+n])
+		}
+	}
+	if err == nil {
+		err = c.send(make([]byte, lengthBytes)) // an empty chunk ends the stream
+	}
+	if err == nil {
+		return c.reply()
+	}
+	if errors.Is(err, os.ErrDeadlineExceeded) {
+		return "", err
+	}
+	// If a stream is too long, clamd replies and closes the connection before the stream ends.
+	if early, readErr := c.reply(); readErr == nil && early != clean {
+		return early, nil
+	}
+	return "", err
+}
+
+func (c *conn) send(p []byte) error {
+	_ = c.SetWriteDeadline(time.Now().Add(c.timeout)) // if it fails, c is closed, and Write fails too
+	if _, err := c.Write(p); err != nil {
+		return fmt.Errorf("clamd takes no data: %w", err)
+	}
+	return nil
+}
+
+// reply reads one reply, which ends in a zero byte. If more bytes follow, it fails.
+func (c *conn) reply() (string, error) {
+	_ = c.SetReadDeadline(time.Now().Add(c.timeout)) // if it fails, c is closed, and Read fails too
+	buf := make([]byte, longestReply)
+	for length := 0; length < len(buf); {
+		n, err := c.Read(buf[length:])
+		length += n
+		switch end := bytes.IndexByte(buf[:length], 0); {
+		case end >= 0 && end == length-1:
+			return string(buf[:end]), nil
+		case end >= 0:
+			return "", unexpected(string(buf[:length]))
+		case err == io.EOF:
+			return "", fmt.Errorf("clamd closed the connection after %d bytes of a reply", length)
+		case err != nil:
+			return "", fmt.Errorf("clamd does not reply: %w", err)
+		}
+	}
+	return "", unexpected(string(buf))
+}
+
+// foundIn returns the name of the signature if the reply reports a virus. For any other reply, it
+// returns "".
+func foundIn(reply string) string {
+	name, found := strings.CutSuffix(strings.TrimPrefix(reply, "stream: "), " FOUND")
+	if !found || !strings.HasPrefix(reply, "stream: ") || !isPrintable(name) {
+		return ""
+	}
+	return name
+}
+
+// isUnscanned reports whether the signature is not a virus, but means that clamd could not scan the
+// file. clamd reports such signatures if AlertExceedsMax or AlertEncrypted is set.
+func isUnscanned(signature string) bool {
+	return strings.HasPrefix(signature, "Heuristics.Limits.Exceeded") ||
+		strings.HasPrefix(signature, "Heuristics.Encrypted.")
+}
+
+func isVersion(reply string) bool { return strings.HasPrefix(reply, "ClamAV ") && isPrintable(reply) }
+
+func isPrintable(s string) bool {
+	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r > '~' })
+}
+
+// unexpected returns the error for a reply that is unknown or is an error of clamd.
+func unexpected(reply string) error {
+	const most = 200
+	return fmt.Errorf("clamd replied %q", reply[:min(len(reply), most)])
+}

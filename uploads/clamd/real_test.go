@@ -1,0 +1,353 @@
+package clamd_test
+
+import (
+	"archive/zip"
+	"bytes"
+	"context"
+	"crypto/md5" //nolint:gosec // of the format of signatures
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/clamd"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+const (
+	maxFileSize     = 512 << 10 // of the real clamd
+	streamMaxLength = 1 << 20
+	signature       = "Test.EICAR.UNOFFICIAL" // clamd adds the end to the name of a signature that is not its maker's
+)
+
+// eicar returns the file that every scanner must find. Here it is in pieces, so that no scanner finds this source.
+func eicar() string {
+	return `X5O!P%@AP[4\PZX54(P^)7CC)7}$` + "EICAR-STANDARD-ANTI" + "VIRUS-TEST-FILE!$H+H*"
+}
+
+// zipped returns an archive with one file, nested in more archives.
+func zipped(t *testing.T, content string, depth int) string {
+	t.Helper()
+	for level := range depth {
+		var b bytes.Buffer
+		w := zip.NewWriter(&b)
+		f, err := w.Create(fmt.Sprintf("folder/%d", level))
+		require.NoError(t, err)
+		_, err = io.WriteString(f, content)
+		require.NoError(t, err)
+		require.NoError(t, w.Close())
+		content = b.String()
+	}
+	return content
+}
+
+// infected returns an archive of the size, with EICAR and noise.
+func infected(t *testing.T, size int) string {
+	t.Helper()
+	var b bytes.Buffer
+	for noise := 0; b.Len() < size; noise = size - b.Len() {
+		b.Reset()
+		w := zip.NewWriter(&b)
+		for name, content := range map[string]string{"noise": strings.Repeat("a", noise), "eicar": eicar()} {
+			f, err := w.CreateHeader(&zip.FileHeader{Name: name, Method: zip.Store})
+			require.NoError(t, err)
+			_, err = io.WriteString(f, content)
+			require.NoError(t, err)
+		}
+		require.NoError(t, w.Close())
+	}
+	require.Equal(t, size, b.Len())
+	return b.String()
+}
+
+// encrypted returns an archive of one file that has the mark of an encrypted one.
+func encrypted(archive string) string {
+	b := []byte(archive)
+	b[6] |= 1 // the flags after the signature and the version
+	b[strings.LastIndex(archive, "PK\x01\x02")+8] |= 1
+	return string(b)
+}
+
+// A daemon is a real clamd, which has one signature.
+type daemon struct {
+	unix, tcp string // addresses
+	kill      func() // returns when clamd has ended
+}
+
+// start starts clamd with more lines of clamd.conf, and waits until it answers.
+func start(t *testing.T, lines ...string) *daemon {
+	t.Helper()
+	name := "clamd"
+	if _, err := exec.LookPath(name); err != nil {
+		name = "/usr/sbin/clamd" // Debian's PATH of users lacks its directory
+	}
+	path := testserver.Program(t, name)
+	dir, err := os.MkdirTemp("", "clamd")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	// A copy is not the program that AppArmor on Debian and Ubuntu keeps from reading files elsewhere.
+	program, err := os.ReadFile(path)
+	require.NoError(t, err)
+	write := func(name string, content string, mode os.FileMode) string {
+		name = filepath.Join(dir, name)
+		require.NoError(t, os.MkdirAll(filepath.Dir(name), 0o700))
+		require.NoError(t, os.WriteFile(name, []byte(content), mode))
+		return name
+	}
+	copied := write("clamd", string(program), 0o700)
+	sum := md5.Sum([]byte(eicar())) //nolint:gosec // see above
+	write("signatures/test.hdb", fmt.Sprintf("%s:%d:Test.EICAR\n", hex.EncodeToString(sum[:]), len(eicar())), 0o600)
+	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	require.NoError(t, err)
+	host, port, err := net.SplitHostPort(listener.Addr().String())
+	require.NoError(t, err)
+	require.NoError(t, listener.Close())
+	config := write("clamd.conf", strings.Join(append([]string{
+		"Foreground yes",
+		"DatabaseDirectory " + filepath.Join(dir, "signatures"),
+		"TemporaryDirectory " + dir,
+		"LocalSocket " + filepath.Join(dir, "socket"),
+		"TCPAddr " + host, "TCPSocket " + port,
+		fmt.Sprint("MaxFileSize ", maxFileSize),
+		fmt.Sprint("StreamMaxLength ", streamMaxLength),
+	}, lines...), "\n")+"\n", 0o600)
+
+	var log bytes.Buffer
+	command := exec.Command(copied, "--config-file="+config)
+	command.Stdout, command.Stderr = &log, &log
+	require.NoError(t, command.Start())
+	d := &daemon{
+		unix: "unix://" + filepath.Join(dir, "socket"), tcp: "tcp://" + net.JoinHostPort(host, port),
+		kill: sync.OnceFunc(func() {
+			_ = command.Process.Kill()
+			_ = command.Wait()
+		}),
+	}
+	t.Cleanup(func() {
+		d.kill()
+		if t.Failed() {
+			t.Log(log.String())
+		}
+	})
+	for _, address := range []string{d.unix, d.tcp} {
+		f := scannerOf(t, clamd.Config{Address: address, IfDown: clamd.Refuse})
+		require.Eventually(
+			t,
+			func() bool { return f.scanner.Ping(t.Context()) == nil },
+			time.Minute,
+			10*time.Millisecond,
+			"clamd does not answer",
+		)
+	}
+	return d
+}
+
+func TestARealClamd(t *testing.T) {
+	d := start(t)
+	for _, row := range []struct {
+		name, content string
+		want          any
+	}{
+		{"an empty file", "", errNone},
+		{"a text", "hello", errNone},
+		{"EICAR", eicar(), uploads.Refused},
+		{"EICAR in an archive", zipped(t, eicar(), 1), uploads.Refused},
+		{"EICAR in an archive in an archive", zipped(t, eicar(), 5), uploads.Refused},
+		{"EICAR in a file of the largest size", infected(t, maxFileSize), uploads.Refused},
+		{"a clean file of the largest size", strings.Repeat("a", maxFileSize), errNone},
+		{"EICAR in a file above MaxFileSize", infected(t, maxFileSize+1), uploads.TooLarge},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for _, address := range []string{d.unix, d.tcp} {
+				f := scannerOf(t, clamd.Config{Address: address, IfDown: clamd.Accept, MaxSize: maxFileSize})
+				err := f.scan(t, row.content)
+				require.Equal(t, row.want, codes(err), "%v", err)
+				require.Empty(t, f.accepted)
+				if row.want == uploads.Refused {
+					require.Equal(t, []string{signature}, f.found)
+				}
+			}
+		})
+	}
+	t.Run("MaxSize above StreamMaxLength", func(t *testing.T) {
+		for _, size := range []int{streamMaxLength + 1, 8 << 20} {
+			content := contentOf(t, memstore.New(), strings.Repeat("x", size))
+			for _, address := range []string{d.unix, d.tcp} {
+				f := scannerOf(t, clamd.Config{Address: address, IfDown: clamd.Accept, MaxSize: 1 << 30})
+				for range 20 {
+					err := f.scanner.Inspect(t.Context(), &uploads.File{Key: "name"}, content)
+					require.Error(t, err)
+					require.Equal(t, uploads.TooLarge, codes(err), "%v", err)
+				}
+				require.Empty(t, f.accepted)
+			}
+		}
+	})
+	// This is why MaxSize exists. If it fails, clamd has become stricter.
+	t.Run("MaxSize above MaxFileSize", func(t *testing.T) {
+		f := scannerOf(t, clamd.Config{Address: d.unix, IfDown: clamd.Refuse, MaxSize: streamMaxLength})
+		require.NoError(t, f.scan(t, infected(t, maxFileSize+1)))
+	})
+	t.Run("version", func(t *testing.T) {
+		f := scannerOf(t, clamd.Config{Address: d.tcp, IfDown: clamd.Refuse})
+		version, err := f.scanner.Version(t.Context())
+		require.NoError(t, err)
+		require.Contains(t, version, "ClamAV ")
+	})
+	t.Run("many at once", func(t *testing.T) {
+		bucket := memstore.New()
+		contentOf(t, bucket, eicar())
+		for _, address := range []string{d.unix, d.tcp} {
+			f, err := clamd.New(clamd.Config{Address: address, IfDown: clamd.Refuse})
+			require.NoError(t, err)
+			var all sync.WaitGroup
+			errs := make(chan error, 300)
+			for range cap(errs) {
+				all.Go(func() {
+					r, err := storage.NewReaderAt(t.Context(), bucket, "staged")
+					if err == nil {
+						err = f.Inspect(t.Context(), &uploads.File{}, r)
+						_ = r.Close()
+					}
+					errs <- err
+				})
+			}
+			all.Wait()
+			close(errs)
+			for err := range errs {
+				require.Equal(t, uploads.Refused, codes(err), "%v", err)
+			}
+		}
+	})
+}
+
+func TestLimitsOfARealClamd(t *testing.T) {
+	d := start(t, "AlertExceedsMax yes", "AlertEncrypted yes", "MaxRecursion 4")
+	for _, row := range []struct{ name, content, found string }{
+		{"a file above MaxFileSize", strings.Repeat("x", maxFileSize+1), "Heuristics.Limits.Exceeded.MaxFileSize"},
+		{"archives in archives", zipped(t, "hello", 6), "Heuristics.Limits.Exceeded.MaxRecursion"},
+		{"few archives in archives", zipped(t, "hello", 2), ""},
+		{"an encrypted archive", encrypted(zipped(t, "hello", 1)), "Heuristics.Encrypted.Zip"},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			f := scannerOf(t, clamd.Config{Address: d.unix, IfDown: clamd.Refuse})
+			err := f.scan(t, row.content)
+			require.Equal(t, row.found, strings.Join(f.found, ", "))
+			if row.found != "" {
+				refused, ok := errors.AsType[*uploads.Error](err)
+				require.True(t, ok, "%v", err)
+				require.Equal(t, uploads.Refused, refused.Code)
+				require.Contains(t, refused.Message, "cannot be scanned")
+			}
+		})
+	}
+}
+
+// A clamd that dies in the middle of a scan is down: it accepts no further connection.
+func TestARealClamdDiesInTheMiddle(t *testing.T) {
+	for _, policy := range []clamd.Policy{clamd.Refuse, clamd.Accept} {
+		d := start(t)
+		_, to, _ := strings.Cut(d.unix, "://")
+		between := serve(t, "unix", &server{
+			scan: func(c *client) {
+				real, err := net.Dial("unix", to)
+				if err != nil {
+					return
+				}
+				defer func() { _ = real.Close() }()
+				_, _ = io.WriteString(real, "zINSTREAM\x00")
+				_, _ = io.CopyN(real, c.in, 300_000)
+				d.kill()
+				_, _ = io.Copy(c, real) // what clamd has said
+			},
+			ping: func(c *client) {
+				if real, err := net.Dial("unix", to); err == nil {
+					_ = real.Close()
+					c.say("PONG\x00")
+				}
+			},
+		})
+		f := scannerOf(t, clamd.Config{Address: between.address, IfDown: policy})
+		err := f.scan(t, strings.Repeat("x", streamMaxLength))
+		if policy == clamd.Refuse {
+			require.ErrorIs(t, err, storage.Unavailable)
+			continue
+		}
+		require.NoError(t, err)
+		require.Len(t, f.accepted, 1)
+		require.ErrorContains(t, f.accepted[0], "clamd")
+	}
+}
+
+// The service answers a form, and leaves nothing of a refused file.
+func TestAServiceWithARealClamd(t *testing.T) {
+	d := start(t)
+	f := scannerOf(t, clamd.Config{Address: d.unix, IfDown: clamd.Refuse, MaxSize: maxFileSize})
+	bucket := memstore.New()
+	var hidden []error
+	service, err := uploads.New(bucket, uploads.Config{
+		Rules:     rules.Any(streamMaxLength),
+		Key:       "files/{random}",
+		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{}, nil },
+		Inspect: func(ctx context.Context, file *uploads.File, content *storage.ReaderAt) error {
+			require.True(t, strings.HasPrefix(file.Key, "files/"))
+			return f.scanner.Inspect(ctx, &uploads.File{Key: "name"}, content)
+		},
+		OnError: func(_ *http.Request, err error) { hidden = append(hidden, err) },
+	})
+	require.NoError(t, err)
+	for _, row := range []struct {
+		name, content string
+		down          bool
+		status        int
+		says          string
+		kept          int // files
+	}{
+		{"EICAR", eicar(), false, http.StatusUnprocessableEntity, `"code":"refused"`, 0},
+		{
+			"too large", strings.Repeat("x", maxFileSize+1), false, http.StatusRequestEntityTooLarge,
+			`"code":"too_large"`, 0,
+		},
+		{"clean", "hello", false, http.StatusCreated, `"size":5`, 1},
+		{"down", "hello", true, http.StatusServiceUnavailable, `"code":"busy"`, 1},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			if row.down {
+				d.kill()
+			}
+			w := httptest.NewRecorder()
+			r := httptest.NewRequestWithContext(t.Context(), http.MethodPost, "/", strings.NewReader(
+				"--b\r\nContent-Disposition: form-data; name=file; filename=a\r\n\r\n"+row.content+"\r\n--b--\r\n"))
+			r.Header.Set("Content-Type", "multipart/form-data; boundary=b")
+			service.ServeHTTP(w, r)
+			require.Equal(t, row.status, w.Code, w.Body)
+			require.Contains(t, w.Body.String(), row.says)
+			require.NotContains(t, w.Body.String(), "EICAR")
+			require.NotContains(t, w.Body.String(), "clamd")
+			require.Equal(t, row.down, w.Header().Get("Retry-After") != "")
+			require.Equal(t, row.down, len(hidden) == 1, "the operator sees that clamd is down")
+			kept := 0
+			for _, err := range bucket.List(t.Context()) {
+				require.NoError(t, err)
+				kept++
+			}
+			require.Equal(t, row.kept, kept)
+		})
+	}
+}

@@ -1,0 +1,312 @@
+package clamd_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/binary"
+	"errors"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/clamd"
+)
+
+// A server speaks the protocol of clamd. Its functions get a connection after the command, and it closes the
+// connection after them.
+type server struct {
+	address string
+	scan    func(c *client)
+	ping    func(c *client) // nil means "PONG"
+}
+
+// A client is the server's end of a connection.
+type client struct {
+	net.Conn
+	in *bufio.Reader
+}
+
+// serve runs a server until the test ends, and waits for all of its functions.
+func serve(t *testing.T, network string, s *server) *server {
+	t.Helper()
+	to := "127.0.0.1:0"
+	if network == "unix" {
+		dir, err := os.MkdirTemp("", "clamd") // t.TempDir is too long on some systems
+		require.NoError(t, err)
+		t.Cleanup(func() { _ = os.RemoveAll(dir) })
+		to = filepath.Join(dir, "socket")
+	}
+	listener, err := net.Listen(network, to)
+	require.NoError(t, err)
+	s.address = network + "://" + listener.Addr().String()
+	var open sync.WaitGroup
+	open.Go(func() {
+		for {
+			c, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			open.Go(func() {
+				defer func() { _ = c.Close() }()
+				s.answer(&client{c, bufio.NewReader(c)})
+			})
+		}
+	})
+	t.Cleanup(func() {
+		_ = listener.Close()
+		open.Wait()
+	})
+	return s
+}
+
+func (s *server) answer(c *client) {
+	switch command, _ := c.in.ReadString(0); {
+	case command == "zINSTREAM\x00" && s.scan != nil:
+		s.scan(c)
+	case command == "zPING\x00" && s.ping != nil:
+		s.ping(c)
+	case command == "zPING\x00":
+		c.say("PONG\x00")
+	case command == "zVERSION\x00":
+		c.say("ClamAV 1.4.6/27700/Wed Jul 16 08:39:51 2025\x00")
+	}
+}
+
+func (c *client) say(text string) { _, _ = io.WriteString(c, text) }
+
+// receive returns the content of a stream that has ended.
+func (c *client) receive() (string, error) {
+	var content strings.Builder
+	err := c.receiveTo(&content)
+	return content.String(), err
+}
+
+func (c *client) receiveTo(content io.Writer) error {
+	for {
+		var length [4]byte
+		if _, err := io.ReadFull(c.in, length[:]); err != nil {
+			return err
+		}
+		if length == [4]byte{} {
+			return nil
+		}
+		if _, err := io.CopyN(content, c.in, int64(binary.BigEndian.Uint32(length[:]))); err != nil {
+			return err
+		}
+	}
+}
+
+// drain waits until the client closes the connection.
+func (c *client) drain() { _, _ = io.Copy(io.Discard, c.in) }
+
+// replies returns a function that receives a file and replies.
+func replies(text string) func(*client) {
+	return func(c *client) {
+		if _, err := c.receive(); err == nil {
+			c.say(text)
+		}
+	}
+}
+
+// A fixture is a Scanner, and what its functions got.
+type fixture struct {
+	scanner  *clamd.Scanner
+	accepted []error
+	found    []string
+}
+
+func scannerOf(t *testing.T, config clamd.Config) *fixture {
+	t.Helper()
+	f := &fixture{}
+	if config.IfDown == clamd.Accept {
+		config.OnAccept = func(_ context.Context, file *uploads.File, err error) {
+			require.Equal(t, "name", file.Key)
+			f.accepted = append(f.accepted, err)
+		}
+	}
+	config.OnFound = func(_ context.Context, file *uploads.File, signature string) {
+		require.Equal(t, "name", file.Key)
+		f.found = append(f.found, signature)
+	}
+	var err error
+	f.scanner, err = clamd.New(config)
+	require.NoError(t, err)
+	return f
+}
+
+// contentOf returns a reader of an object.
+func contentOf(t *testing.T, bucket storage.Bucket, content string) *storage.ReaderAt {
+	t.Helper()
+	_, err := bucket.Upload(t.Context(), "staged", strings.NewReader(content))
+	require.NoError(t, err)
+	r, err := storage.NewReaderAt(t.Context(), bucket, "staged")
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = r.Close() })
+	return r
+}
+
+func (f *fixture) scan(t *testing.T, content string) error {
+	t.Helper()
+	return f.scanner.Inspect(t.Context(), &uploads.File{Key: "name"}, contentOf(t, memstore.New(), content))
+}
+
+var errNone = errors.New("none")
+
+// codes returns the code of an *uploads.Error, or else that of a *storage.Error.
+func codes(err error) any {
+	if code := uploads.CodeOf(err); code != "" {
+		return code
+	}
+	if err == nil {
+		return errNone
+	}
+	return storage.CodeOf(err)
+}
+
+func TestReplies(t *testing.T) {
+	none := func(*client) {}
+	const soon = 50 * time.Millisecond
+	gaveUp := make(chan struct{}) // gets a value when a client has given up a scan
+	for _, row := range []struct {
+		name       string
+		size       int
+		timeout    time.Duration
+		prompt     time.Duration // 0 means the usual one
+		scan, ping func(*client)
+		want       any  // code of the error with Refuse
+		accepted   bool // with Accept
+		found      string
+	}{
+		{name: "clean", want: errNone, scan: replies("stream: OK\x00")},
+		{name: "clean, byte by byte", want: errNone, scan: func(c *client) {
+			_, _ = c.receive()
+			for _, b := range "stream: OK\x00" {
+				c.say(string(b))
+			}
+		}},
+		{
+			name: "found", want: uploads.Refused, found: "Win.Test.EICAR_HDB-1",
+			scan: replies("stream: Win.Test.EICAR_HDB-1 FOUND\x00"),
+		},
+		{
+			name: "found, with the hash of the file", want: uploads.Refused, found: "Eicar(44d88612:68)",
+			scan: replies("stream: Eicar(44d88612:68) FOUND\x00"),
+		},
+		{
+			name: "found, before the stream ends", size: 8 << 20, want: uploads.Refused, found: "Eicar",
+			scan: func(c *client) { c.say("stream: Eicar FOUND\x00") },
+		},
+		{
+			name: "a limit", want: uploads.Refused, found: "Heuristics.Limits.Exceeded.MaxFiles",
+			scan: replies("stream: Heuristics.Limits.Exceeded.MaxFiles FOUND\x00"),
+		},
+		{
+			name: "above StreamMaxLength", want: uploads.TooLarge,
+			scan: replies("INSTREAM size limit exceeded. ERROR\x00"),
+		},
+		{
+			name: "above StreamMaxLength, before the stream ends", size: 8 << 20, want: uploads.TooLarge,
+			scan: func(c *client) {
+				_, _ = io.CopyN(io.Discard, c.in, 100_000)
+				c.say("INSTREAM size limit exceeded. ERROR\x00")
+			},
+		},
+		{
+			name: "clean, before the stream ends", size: 8 << 20, want: storage.Unavailable,
+			scan: func(c *client) { c.say("stream: OK\x00") },
+		},
+		{name: "no reply, and closes", want: storage.Unavailable, scan: func(c *client) { _, _ = c.receive() }},
+		{name: "no reply, and closes only one half", timeout: soon, want: storage.Unavailable, scan: func(c *client) {
+			_, _ = c.receive()
+			_ = c.Conn.(interface{ CloseWrite() error }).CloseWrite()
+			c.drain()
+		}},
+		{name: "no reply, and stays", timeout: soon, want: storage.Unavailable, scan: (*client).drain},
+		{
+			name: "takes no data", size: 8 << 20, timeout: soon, want: storage.Unavailable,
+			scan: func(*client) { <-gaveUp },
+			ping: func(c *client) {
+				gaveUp <- struct{}{}
+				c.say("PONG\x00")
+			},
+		},
+		{name: "closes after the command", size: 8 << 20, want: storage.Unavailable, scan: none},
+		{name: "a reply without an end", want: storage.Unavailable, scan: replies("stream: OK")},
+		{
+			name: "a reply that ends in a line break", timeout: soon, want: storage.Unavailable,
+			scan: replies("stream: OK\n"),
+		},
+		{name: "a line break too much", want: storage.Unavailable, scan: replies("stream: OK\n\x00")},
+		{name: "two replies", want: storage.Unavailable, scan: replies("stream: OK\x00stream: Eicar FOUND\x00")},
+		{name: "a reply of a session", want: storage.Unavailable, scan: replies("1: stream: OK\x00")},
+		{name: "another case", want: storage.Unavailable, scan: replies("stream: ok\x00")},
+		{name: "an empty reply", want: storage.Unavailable, scan: replies("\x00")},
+		{name: "no signature", want: storage.Unavailable, scan: replies("stream: FOUND\x00")},
+		{name: "an empty signature", want: storage.Unavailable, scan: replies("stream:  FOUND\x00")},
+		{
+			name: "a signature that is not printable", want: storage.Unavailable,
+			scan: replies("stream: a\x1b[2Jb FOUND\x00"),
+		},
+		{name: "an error", want: storage.Unavailable, scan: replies("stream: Can't allocate memory ERROR\x00")},
+		{name: "an unknown command", want: storage.Unavailable, scan: replies("UNKNOWN COMMAND\x00")},
+		{name: "an endless reply", want: storage.Unavailable, scan: replies(strings.Repeat("stream: OK", 1000))},
+		{name: "HTTP", want: storage.Unavailable, scan: replies("HTTP/1.1 400 Bad Request\r\n\r\n\x00")},
+
+		{name: "down: closes", want: storage.Unavailable, accepted: true, scan: none, ping: none},
+		{
+			name: "down: does not reply", timeout: soon, prompt: soon, want: storage.Unavailable, accepted: true,
+			scan: (*client).drain, ping: (*client).drain,
+		},
+		{
+			name: "down: PING has another reply", want: storage.Unavailable, accepted: true, scan: none,
+			ping: func(c *client) { c.say("PANG\x00") },
+		},
+		{
+			name: "PING is not asked after a reply", want: storage.Unavailable, scan: replies("an error ERROR\x00"),
+			ping: none,
+		},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			for _, network := range []string{"unix", "tcp"} {
+				s := serve(t, network, &server{scan: row.scan, ping: row.ping})
+				for _, policy := range []clamd.Policy{clamd.Refuse, clamd.Accept} {
+					f := scannerOf(t, clamd.Config{Address: s.address, IfDown: policy, Timeout: row.timeout})
+					if row.prompt > 0 {
+						f.scanner.SetPrompt(row.prompt)
+					}
+					err := f.scan(t, strings.Repeat("x", max(row.size, 100)))
+					want, accepts := row.want, row.accepted && policy == clamd.Accept
+					if accepts {
+						want = errNone
+					}
+					require.Equal(t, want, codes(err), "%v", err)
+					require.Equal(t, accepts, len(f.accepted) == 1)
+					if accepts {
+						require.Equal(t, storage.Unavailable, storage.CodeOf(f.accepted[0]))
+					}
+					require.Equal(t, row.found, strings.Join(f.found, ", "))
+					if refused, ok := errors.AsType[*uploads.Error](err); ok {
+						require.Equal(t, "file", refused.Field)
+						require.NotEmpty(t, refused.Message)
+						require.True(
+							t,
+							row.found == "" || !strings.Contains(refused.Message, row.found),
+							"the client does not get the name",
+						)
+						require.Contains(t, refused.Error(), row.found)
+					}
+				}
+			}
+		})
+	}
+}

@@ -1,0 +1,53 @@
+package filesapi_test
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/filesapi"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+func TestAUserWithoutRoomIsRefused(t *testing.T) {
+	bucket := memstore.New()
+	service, err := uploads.New(bucket, uploads.Config{
+		Rules: rules.Any(0), Records: uploads.BucketRecords(bucket),
+		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
+			return uploads.Allowance{Bytes: 1000}, nil
+		},
+	})
+	require.NoError(t, err)
+	handler, err := filesapi.New(service, filesapi.Config{
+		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil },
+	})
+	require.NoError(t, err)
+	send := func(bytes int) (status int, code uploads.Code, id string) {
+		body, contentType := formOf(t, []piece{attached("file", "a.txt", strings.Repeat("x", bytes))})
+		r := httptest.NewRequest(http.MethodPost, "/files", body)
+		r.Header.Set("Content-Type", contentType)
+		w := httptest.NewRecorder()
+		handler.ServeHTTP(w, r)
+		var answer struct {
+			Code uploads.Code
+			ID   string
+		}
+		require.NoError(t, json.Unmarshal(w.Body.Bytes(), &answer), w.Body.String())
+		return w.Code, answer.Code, answer.ID
+	}
+	status, _, id := send(700)
+	require.Equal(t, http.StatusCreated, status)
+	status, code, _ := send(700)
+	require.Equal(t, http.StatusRequestEntityTooLarge, status)
+	require.Equal(t, uploads.OverAllowance, code)
+	require.NoError(t, service.Remove(t.Context(), &uploads.File{ID: id}))
+	status, _, _ = send(700)
+	require.Equal(t, http.StatusCreated, status)
+}

@@ -1,0 +1,303 @@
+package ledger_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"math"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/ledger"
+)
+
+// states keeps texts in memory. next, if it is set, runs once before the next write.
+type states struct {
+	mu     sync.Mutex
+	texts  map[string][]byte
+	writes int
+	reads  int
+	next   func() error // what happens instead of the write, or nil
+}
+
+func (s *states) State(_ context.Context, key string) ([]byte, string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.reads++
+	text, there := s.texts[key]
+	if !there {
+		return nil, "", storage.ObjectNotFound
+	}
+	return text, string(text), nil
+}
+
+func (s *states) SetState(_ context.Context, key string, state []byte, revision string) (string, error) {
+	if next := s.next; next != nil {
+		s.next = nil
+		if err := next(); err != nil {
+			return "", err
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.writes++
+	if string(s.texts[key]) != revision {
+		return "", storage.PreconditionFailed
+	}
+	s.texts[key] = state
+	return string(state), nil
+}
+
+func newStates() *states { return &states{texts: map[string][]byte{}} }
+
+func newBook(s *states) *ledger.Book {
+	return &ledger.Book{
+		States: s, Now: time.Now, Wait: func(ctx context.Context, _ time.Duration) error { return ctx.Err() },
+	}
+}
+
+func exactly(user, name string, bytes int64) ledger.Reservation {
+	return ledger.Reservation{User: user, Name: name, Least: bytes, Most: bytes, Entry: ledger.Entry{Files: 1}}
+}
+
+func TestReservationsWithinALimit(t *testing.T) {
+	for _, row := range []struct {
+		name        string
+		least, most int64
+		limit       ledger.Limit
+		want        int64
+		err         error
+	}{
+		{"no limit", 10, 10, ledger.Limit{}, 10, nil},
+		{"as many bytes as are left", 60, 60, ledger.Limit{Bytes: 100}, 60, nil},
+		{"a byte too many", 61, 61, ledger.Limit{Bytes: 100}, 0, ledger.ErrOver},
+		{"an unknown size", 1, math.MaxInt64, ledger.Limit{Bytes: 100}, 60, nil},
+		{"an unknown size that the rules bound", 1, 50, ledger.Limit{Bytes: 100}, 50, nil},
+		{"an unknown size without a limit", 1, math.MaxInt64, ledger.Limit{}, math.MaxInt64, nil},
+		{"no bytes left", 1, math.MaxInt64, ledger.Limit{Bytes: 40}, 0, ledger.ErrOver},
+		{"an empty file", 0, 0, ledger.Limit{Bytes: 40}, 0, nil},
+		{"nothing is allowed", 1, 1, ledger.Limit{Bytes: -1}, 0, ledger.ErrOver},
+		{"as many files as are allowed", 1, 1, ledger.Limit{Files: 2}, 1, nil},
+		{"a file too many", 1, 1, ledger.Limit{Files: 1}, 0, ledger.ErrOver},
+		{"no file is allowed", 1, 1, ledger.Limit{Files: -1}, 0, ledger.ErrOver},
+		{"less is allowed than is stored", 1, 1, ledger.Limit{Bytes: 10}, 0, ledger.ErrOver},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			b := newBook(newStates())
+			_, err := b.Reserve(t.Context(), exactly("a", "first", 40), ledger.Limit{})
+			require.NoError(t, err)
+			r := exactly("a", "second", 0)
+			r.Least, r.Most = row.least, row.most
+			got, err := b.Reserve(t.Context(), r, row.limit)
+			require.ErrorIs(t, err, row.err)
+			if row.err == nil {
+				require.Equal(t, row.want, got)
+			}
+		})
+	}
+}
+
+func TestAUserHasABoundedNumberOfOpenUploads(t *testing.T) {
+	s, full := newStates(), map[string]ledger.Entry{}
+	for i := range 1000 {
+		full[fmt.Sprint(i)] = ledger.Entry{Bytes: 1, Files: 1}
+	}
+	text, err := json.Marshal(ledger.Text{User: "a", Entries: full})
+	require.NoError(t, err)
+	b := newBook(s)
+	s.texts[b.Key("a")] = text
+	_, err = b.Reserve(t.Context(), exactly("a", "more", 1), ledger.Limit{})
+	require.ErrorIs(t, err, ledger.ErrBusy)
+	require.NoError(t, b.Drop(t.Context(), "a", "1"))
+	_, err = b.Reserve(t.Context(), exactly("a", "more", 1), ledger.Limit{})
+	require.NoError(t, err)
+}
+
+// A process remembers the ledger that it wrote last, and another one may have written since.
+func TestNothingIsConcludedFromWhatAProcessRemembers(t *testing.T) {
+	s := newStates()
+	one, other := newBook(s), newBook(s)
+	_, err := one.Reserve(t.Context(), exactly("a", "x", 100), ledger.Limit{Bytes: 100})
+	require.NoError(t, err)
+	require.NoError(t, other.Drop(t.Context(), "a", "x"))
+	_, err = one.Reserve(t.Context(), exactly("a", "y", 100), ledger.Limit{Bytes: 100})
+	require.NoError(t, err, "there is room, although this process remembers that there is none")
+	found, err := other.Settle(t.Context(), "a", "y", 90)
+	require.NoError(t, err)
+	require.True(t, found)
+	found, err = one.Settle(t.Context(), "a", "y", 90)
+	require.NoError(t, err)
+	require.False(t, found, "it was settled")
+	now, err := one.Read(t.Context(), "a")
+	require.NoError(t, err)
+	require.EqualValues(t, 90, now.Bytes)
+}
+
+func TestASecondUploadOfAProcessReadsNothing(t *testing.T) {
+	s := newStates()
+	b := newBook(s)
+	for i := range 3 {
+		_, err := b.Reserve(t.Context(), exactly("a", fmt.Sprint(i), 1), ledger.Limit{Bytes: 100})
+		require.NoError(t, err)
+		_, err = b.Settle(t.Context(), "a", fmt.Sprint(i), 1)
+		require.NoError(t, err)
+	}
+	require.Equal(t, 1, s.reads)
+	require.Equal(t, 6, s.writes)
+}
+
+func TestALostResponseCountsOnce(t *testing.T) {
+	for _, row := range []struct {
+		name    string
+		applied bool // the write whose response is lost
+		then    bool // another process writes before this one looks
+	}{
+		{"a write that took effect", true, false},
+		{"one that did not", false, false},
+		{"one after which another came", true, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			s := newStates()
+			b, other := newBook(s), newBook(s)
+			_, err := b.Reserve(t.Context(), exactly("a", "x", 7), ledger.Limit{})
+			require.NoError(t, err)
+			s.next = func() error {
+				if row.applied {
+					_, err := other.Settle(t.Context(), "a", "x", 7) // as this call would
+					require.NoError(t, err)
+				}
+				if row.then {
+					_, err := other.Reserve(t.Context(), exactly("a", "y", 1), ledger.Limit{})
+					require.NoError(t, err)
+				}
+				return &storage.Error{Code: storage.Unavailable, Unknown: true}
+			}
+			found, err := b.Settle(t.Context(), "a", "x", 7)
+			require.NoError(t, err)
+			require.True(t, found)
+			now, err := b.Read(t.Context(), "a")
+			require.NoError(t, err)
+			require.EqualValues(t, 7, now.Bytes)
+		})
+	}
+}
+
+func TestARemovalIsCountedOnceWhoeverEndsIt(t *testing.T) {
+	begin := func(t *testing.T) (one, other *ledger.Book, first ledger.Removal) {
+		s := newStates()
+		one, other = newBook(s), newBook(s)
+		_, err := one.Reserve(t.Context(), exactly("a", "x", 7), ledger.Limit{})
+		require.NoError(t, err)
+		_, err = one.Settle(t.Context(), "a", "x", 7)
+		require.NoError(t, err)
+		first, err = one.BeginRemoval(t.Context(), "a", "key", ledger.Entry{Bytes: 7, Files: 1})
+		require.NoError(t, err)
+		require.False(t, first.Joined)
+		return one, other, first
+	}
+	counts := func(t *testing.T, b *ledger.Book, bytes, reserved int64) {
+		t.Helper()
+		now, err := b.Read(t.Context(), "a")
+		require.NoError(t, err)
+		pending, _ := now.Pending()
+		require.Equal(t, []int64{bytes, reserved}, []int64{now.Bytes, pending})
+	}
+	t.Run("the bytes count until the end", func(t *testing.T) {
+		one, _, first := begin(t)
+		counts(t, one, 0, 7)
+		require.NoError(t, one.EndRemoval(t.Context(), first, false))
+		counts(t, one, 0, 0)
+	})
+	t.Run("another call joins and ends it", func(t *testing.T) {
+		one, other, first := begin(t)
+		second, err := other.BeginRemoval(t.Context(), "a", "key", ledger.Entry{Bytes: 7, Files: 1})
+		require.NoError(t, err)
+		require.True(t, second.Joined)
+		require.NoError(t, other.EndRemoval(t.Context(), second, false))
+		require.NoError(t, one.EndRemoval(t.Context(), first, false))
+		counts(t, one, 0, 0)
+	})
+	t.Run("the removal of a file that is gone is undone", func(t *testing.T) {
+		one, other, first := begin(t)
+		require.NoError(t, one.EndRemoval(t.Context(), first, false))
+		late, err := other.BeginRemoval(t.Context(), "a", "key", ledger.Entry{Bytes: 7, Files: 1})
+		require.NoError(t, err)
+		counts(t, one, -7, 7)
+		require.NoError(t, one.EndRemoval(t.Context(), first, false), "it is another removal")
+		require.NoError(t, other.EndRemoval(t.Context(), late, true))
+		counts(t, one, 0, 0)
+	})
+}
+
+func TestManyBooksOfOneUser(t *testing.T) {
+	s := newStates()
+	var group sync.WaitGroup
+	for i := range 20 {
+		group.Go(func() {
+			b := newBook(s)
+			for k := range 5 {
+				name := fmt.Sprint(i, "-", k)
+				if _, err := b.Reserve(t.Context(), exactly("a", name, 3), ledger.Limit{}); err == nil {
+					_, _ = b.Settle(t.Context(), "a", name, 2)
+				}
+			}
+		})
+	}
+	group.Wait()
+	now, err := newBook(s).Read(t.Context(), "a")
+	require.NoError(t, err)
+	require.EqualValues(t, 200, now.Bytes)
+	require.Empty(t, now.Entries)
+}
+
+func TestKeysOfLedgersSayNothingOfUsers(t *testing.T) {
+	b := newBook(newStates())
+	key := b.Key("alice@example.com/../x")
+	require.True(t, ledger.IsKey(key))
+	require.True(t, strings.HasPrefix(key, ledger.Prefix))
+	require.NotContains(t, key, "alice")
+	require.NotEqual(t, key, b.Key("Alice"))
+	require.False(t, ledger.IsKey(ledger.Prefix+"x/state.json"))
+}
+
+func TestACallEndsWithItsContext(t *testing.T) {
+	s := newStates()
+	b := newBook(s)
+	ctx, cancel := context.WithCancel(t.Context())
+	s.next = func() error { cancel(); return storage.PreconditionFailed }
+	_, err := b.Reserve(ctx, exactly("a", "x", 1), ledger.Limit{})
+	require.ErrorIs(t, err, context.Canceled)
+}
+
+func TestALostReservationIsCountedAndDoubted(t *testing.T) {
+	b := newBook(newStates())
+	require.NoError(t, b.Add(t.Context(), "a", 30))
+	text, err := b.Read(t.Context(), "a")
+	require.NoError(t, err)
+	require.EqualValues(t, 30, text.Bytes)
+	require.EqualValues(t, 1, text.Files)
+	require.Len(t, text.Entries, 1)
+	bytes, files := text.Pending()
+	require.Zero(t, bytes)
+	require.Zero(t, files)
+}
+
+func TestAReservationShrinksTheFilesThatAreStored(t *testing.T) {
+	b := newBook(newStates())
+	_, err := b.Reserve(t.Context(), exactly("a", "first", 100), ledger.Limit{Bytes: 100})
+	require.NoError(t, err)
+	r := exactly("a", "second", 70)
+	r.Sizes = map[string]int64{"first": 30, "unknown": 5}
+	_, err = b.Reserve(t.Context(), r, ledger.Limit{Bytes: 100})
+	require.NoError(t, err)
+	text, err := b.Read(t.Context(), "a")
+	require.NoError(t, err)
+	bytes, files := text.Pending()
+	require.EqualValues(t, 100, bytes)
+	require.EqualValues(t, 2, files)
+}

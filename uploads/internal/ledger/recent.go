@@ -1,0 +1,152 @@
+package ledger
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxcode"
+)
+
+const (
+	maxRecent = 1000 // ledgers
+	// maxKept limits the memory for recent ledgers. A ledger with more entries is not kept.
+	maxKept = 50
+
+	firstWait = 2 * time.Millisecond
+	lastWait  = 200 * time.Millisecond
+)
+
+// recent keeps the ledgers that this process wrote last, so that most updates need not read the
+// ledger first. Calls in the same process that update the same ledger wait for each other.
+type recent struct {
+	mu    sync.Mutex
+	slots map[string]*slot
+}
+
+type slot struct {
+	turn  chan struct{} // holds one token while a call uses the ledger
+	calls int
+	text  *Text // ledger as last written; nil if not known
+}
+
+func (r *recent) enter(ctx context.Context, user string) (*slot, error) {
+	s := r.slot(user)
+	select {
+	case s.turn <- struct{}{}:
+		return s, nil
+	case <-ctx.Done():
+		r.leave(s)
+		return nil, &storage.Error{Code: ctxcode.Of(ctx.Err()), Op: "uploads", Err: ctx.Err()}
+	}
+}
+
+func (r *recent) slot(user string) *slot {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s := r.slots[user]
+	if s == nil {
+		for other, idle := range r.slots {
+			if len(r.slots) >= maxRecent && idle.calls == 0 {
+				delete(r.slots, other)
+			}
+		}
+		if s = (&slot{turn: make(chan struct{}, 1)}); r.slots == nil {
+			r.slots = map[string]*slot{}
+		}
+		r.slots[user] = s
+	}
+	s.calls++
+	return s
+}
+
+func (r *recent) leave(s *slot) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	s.calls--
+}
+
+// errFound ends a call of update without a write. The function change returns errFound if the
+// ledger has the entry that change looked for. The ledger in memory is then good enough, even if it
+// may be outdated.
+var errFound = errors.New("found")
+
+// update reads a ledger, lets change modify it, and writes it. If another call changed the ledger
+// meanwhile, update tries again.
+//
+// The function change returns false if there is nothing to write. If it returns false for a ledger
+// from the memory of this process, update reads the stored ledger and calls change again. The
+// argument lost is true if the response to an earlier write was lost: the ledger may be changed
+// already.
+func (b *Book) update(ctx context.Context, user string, change func(t *Text, lost bool) (bool, error)) error {
+	s, err := b.recent.enter(ctx, user)
+	if err != nil {
+		return err
+	}
+	defer func() {
+		<-s.turn
+		b.recent.leave(s)
+	}()
+	lost := false
+	for attempt := range maxConflicts {
+		t, known := s.text, s.text != nil
+		if !known {
+			if t, err = b.Read(ctx, user); err != nil {
+				return err
+			}
+		}
+		before := t
+		t = t.clone(user)
+		s.text = nil
+		save, err := change(t, lost)
+		switch {
+		case err == errFound:
+			s.text = before
+			return nil
+		case !save && known:
+			continue
+		case !save || err != nil:
+			return err
+		}
+		saved, err := b.write(ctx, t)
+		switch {
+		case saved && len(t.Entries) <= maxKept:
+			s.text = t
+			return nil
+		case saved:
+			return nil
+		case errors.Is(err, storage.OutcomeUnknown):
+			lost = true
+		case err != nil:
+			return err
+		}
+		if err := b.Wait(ctx, pause(attempt)); err != nil {
+			return err
+		}
+	}
+	return &storage.Error{
+		Code: storage.Unavailable, Op: "uploads", Key: b.Key(user),
+		Err: errors.New("the usage of a user changed again and again while this call updated it"),
+		Hint: "check with storagetest that the store supports IfRevision, " +
+			"or with uploadstest that the database compares revisions",
+	}
+}
+
+func (t *Text) clone(user string) *Text {
+	c := *t
+	c.User, c.Entries = user, maps.Clone(t.Entries)
+	if c.Entries == nil {
+		c.Entries = map[string]Entry{}
+	}
+	return &c
+}
+
+// pause returns a random time, so that conflicting calls in several processes do not collide again.
+func pause(attempt int) time.Duration {
+	most := min(firstWait<<min(attempt, 10), lastWait)
+	return rand.N(most) + 1
+}

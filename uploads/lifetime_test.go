@@ -1,0 +1,163 @@
+package uploads_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"mime/multipart"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// A file that came by any way waits for a transaction that keeps it.
+func TestTheLifetimeOfTheConfigHoldsForAllWays(t *testing.T) {
+	b := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
+	var stored []*uploads.File
+	s, err := uploads.New(b, uploads.Config{
+		Rules: rules.Any(0), Records: uploads.BucketRecords(b), Lifetime: 2 * uploads.DefaultTTL,
+		Authorize: func(*http.Request) (uploads.User, error) { return uploads.User{ID: "eva"}, nil },
+		Stored: func(_ context.Context, f *uploads.File) error {
+			stored = append(stored, f)
+			return nil
+		},
+	})
+	require.NoError(t, err)
+	var form bytes.Buffer
+	w := multipart.NewWriter(&form)
+	part, err := w.CreateFormFile("file", "a.txt")
+	require.NoError(t, err)
+	_, err = part.Write([]byte("content"))
+	require.NoError(t, err)
+	require.NoError(t, w.Close())
+	for _, way := range []struct {
+		name string
+		send func(t *testing.T)
+	}{
+		{"Store", func(t *testing.T) {
+			t.Helper()
+			_, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader("content"), Name: "a.txt"})
+			require.NoError(t, err)
+		}},
+		{"a form", func(t *testing.T) {
+			t.Helper()
+			answer := sent(s, "POST", "/", form.String(), "Content-Type", w.FormDataContentType())
+			require.Equal(t, http.StatusCreated, answer.Code)
+		}},
+		{"tus", func(t *testing.T) {
+			t.Helper()
+			name := base64.StdEncoding.EncodeToString([]byte("a.txt"))
+			require.Equal(t, http.StatusCreated, sent(
+				s, "POST", "/tus/", "content", "Tus-Resumable", "1.0.0", "Upload-Length", "7",
+				"Upload-Metadata", "filename "+name, "Content-Type", "application/offset+octet-stream",
+			).Code)
+		}},
+		{"pieces", func(t *testing.T) {
+			t.Helper()
+			_, err := s.PutPiece(t.Context(), uploads.Piece{
+				Body: strings.NewReader("content"), Name: "a.txt", Token: "token-1234", Count: 1, Number: 1,
+			})
+			require.NoError(t, err)
+		}},
+		{"a ticket", func(t *testing.T) {
+			t.Helper()
+			ticket, err := s.Sign(t.Context(), uploads.Request{Name: "a.txt", Size: 7}, uploads.User{})
+			require.NoError(t, err)
+			_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader("content"))
+			require.NoError(t, err)
+			_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
+			require.NoError(t, err)
+		}},
+	} {
+		t.Run(way.name, func(t *testing.T) {
+			stored = nil
+			way.send(t)
+			require.Len(t, stored, 1)
+			record, err := s.Records().Record(t.Context(), stored[0].ID)
+			require.NoError(t, err)
+			require.Equal(t, record.Expires, stored[0].Expires)
+			require.WithinDuration(t, time.Now().Add(2*uploads.DefaultTTL), record.Expires, time.Minute)
+		})
+	}
+}
+
+func TestALifetimeOfTheConfigIsLongerThanUploads(t *testing.T) {
+	b := memstore.New()
+	for _, c := range []uploads.Config{
+		{Lifetime: time.Hour, TTL: 31 * time.Minute, Records: uploads.BucketRecords(b)},
+		{Lifetime: -time.Hour, Records: uploads.BucketRecords(b)},
+		{Lifetime: 1000 * time.Hour},
+	} {
+		_, err := uploads.New(b, c)
+		require.ErrorIs(t, err, storage.InvalidArgument)
+		require.ErrorContains(t, err, "Config.Lifetime")
+	}
+}
+
+// Sweep has removed the record, and is about to remove the bytes. A record would stay without them.
+func TestAnExpiredFileIsNotRecordedAgain(t *testing.T) {
+	now, told := time.Now(), 0
+	b := memstore.New(storage.WithSigningBaseURL("http://example.com/store"))
+	s, err := uploads.New(b, uploads.Config{
+		Rules: rules.Any(0), Records: uploads.BucketRecords(b), Now: func() time.Time { return now },
+		TTL: time.Hour, Lifetime: 2 * time.Hour,
+		Stored: func(context.Context, *uploads.File) error { told++; return nil },
+	})
+	require.NoError(t, err)
+	ticket, err := s.Sign(t.Context(), uploads.Request{Size: 7}, uploads.User{})
+	require.NoError(t, err)
+	_, err = b.Upload(t.Context(), pendingOf(ticket), strings.NewReader("content"))
+	require.NoError(t, err)
+	f, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
+	require.NoError(t, err)
+
+	now = now.Add(2 * time.Hour)
+	again, err := s.Finish(t.Context(), ticket.Token, uploads.User{})
+	require.NoError(t, err)
+	require.Equal(t, f.Expires, again.Expires)
+	require.Equal(t, 2, told)
+
+	require.NoError(t, s.Records().Remove(t.Context(), f))
+	_, err = s.Finish(t.Context(), ticket.Token, uploads.User{})
+	require.ErrorIs(t, err, storage.Unavailable)
+	_, err = s.Records().Record(t.Context(), f.ID)
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.Equal(t, 2, told)
+}
+
+// A transaction has kept the file after its removal has begun.
+func TestAFileThatIsNotRemovedCountsAsBefore(t *testing.T) {
+	b := memstore.New()
+	s, err := uploads.New(b, uploads.Config{
+		Rules: rules.Any(0), Records: uploads.BucketRecords(b),
+		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
+			return uploads.Allowance{Bytes: 100}, nil
+		},
+	})
+	require.NoError(t, err)
+	f, err := s.Store(
+		t.Context(),
+		uploads.Upload{Body: strings.NewReader("content"), Name: "a", User: uploads.User{ID: "eva"}},
+	)
+	require.NoError(t, err)
+	before, err := s.Usage(t.Context(), "eva")
+	require.NoError(t, err)
+	f.Expires = time.Now()
+	require.ErrorIs(t, s.Remove(t.Context(), f), storage.PreconditionFailed)
+	after, err := s.Usage(t.Context(), "eva")
+	require.NoError(t, err)
+	require.Equal(t, before, after)
+	f.Expires = time.Time{}
+	require.NoError(t, s.Remove(t.Context(), f))
+	after, err = s.Usage(t.Context(), "eva")
+	require.NoError(t, err)
+	require.Zero(t, after)
+}

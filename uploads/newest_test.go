@@ -1,0 +1,46 @@
+package uploads_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// One page of a listing has the last files.
+func TestOnePageHasTheNewestFirst(t *testing.T) {
+	b := memstore.New()
+	now := time.Date(2026, 11, 29, 12, 0, 0, 0, time.UTC)
+	var keys []string
+	for i := range 50 {
+		key := "users/7/" + uploads.Newest(now.Add(time.Duration(i)*time.Minute))
+		_, err := b.Upload(t.Context(), key, strings.NewReader("text"))
+		require.NoError(t, err)
+		keys = append([]string{key}, keys...)
+	}
+	page, err := storage.ListPage(t.Context(), b, "", storage.WithPrefix("users/7/"), storage.WithPageSize(20))
+	require.NoError(t, err)
+	var listed []string
+	for _, entry := range page.Entries {
+		listed = append(listed, entry.Key)
+	}
+	require.Equal(t, keys[:20], listed)
+	require.NotEqual(t, uploads.Newest(now), uploads.Newest(now), "two files of one moment have two keys")
+}
+
+func TestFilesAreStoredNewestFirst(t *testing.T) {
+	b := memstore.New()
+	s, err := uploads.New(b, uploads.Config{Key: "albums/{newest}{ext}"})
+	require.NoError(t, err)
+	first, err := s.Store(t.Context(), uploads.Upload{Body: strings.NewReader(aPNG())})
+	require.NoError(t, err)
+	require.Regexp(t, `^albums/[0-9a-v]{35}[0g]\.png$`, first.Key)
+	require.Less(t, "albums/"+uploads.Newest(time.Now().Add(time.Hour)), first.Key, "a later file comes before it")
+	_, err = uploads.New(b, uploads.Config{Key: "files/{newest}", Records: uploads.BucketRecords(b)})
+	require.ErrorIs(t, err, storage.InvalidArgument, "records are found by the order of times")
+}

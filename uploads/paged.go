@@ -1,0 +1,25 @@
+package uploads
+
+import "iter"
+
+// paged iterates over all items of a list that comes in pages. The function page returns the items
+// after a key, and the key after which the next page starts. For the last page, that key is "".
+func paged[T any](after string, page func(after string) (items []T, next string, err error)) iter.Seq2[T, error] {
+	return func(yield func(T, error) bool) {
+		for {
+			items, next, err := page(after)
+			for _, item := range items {
+				if !yield(item, nil) {
+					return
+				}
+			}
+			if err != nil {
+				var none T
+				yield(none, err)
+			}
+			if after = next; err != nil || next == "" {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,66 @@
+package uploads
+
+import (
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
+	"github.com/omnibucket/storage/uploads/internal/ledger"
+)
+
+// reservation returns the name of a session's reservation in the ledger of its user.
+func (s *session) reservation() string {
+	if s.Pieces != nil {
+		return s.name + "-" + s.Pieces.Run
+	}
+	return s.name
+}
+
+// reserve reserves room for a new session in the allowance of its user. If the size of the file is
+// not known, the reserved bytes become its limit.
+func (k *keeper) reserve(ctx context.Context, s *session, replaces ...string) *Error {
+	a := ask{
+		user: s.user(), name: s.reservation(), size: s.Size, most: s.Target.MaxSize, replaces: replaces,
+		entry: ledger.Entry{Files: 1, Session: s.name, Run: s.run()},
+	}
+	switch {
+	case s.Kind == kindPartial:
+		a.entry.Files = 0
+	// Files in pieces and joined files have no Stem, because several calls may begin the same file,
+	// and its key is not final.
+	case s.Pieces == nil && s.Kind != kindFinal:
+		a.entry.Stem = k.stem(s)
+	}
+	granted, e := k.service.counter.reserve(ctx, a)
+	if e != nil {
+		return e
+	}
+	if s.Reserved = k.service.counter != nil; s.Reserved && s.Size < 0 {
+		s.Target.MaxSize = granted
+	}
+	return nil
+}
+
+// unreserve drops the reservation of a session that could not be saved because of err.
+func (k *keeper) unreserve(ctx context.Context, s *session, err error) {
+	if err != nil && !errors.Is(err, storage.OutcomeUnknown) { // after OutcomeUnknown, the session may be saved
+		k.giveBack(ctx, s)
+	}
+}
+
+// stem returns the key of a session's file without its extension.
+func (k *keeper) stem(s *session) string {
+	key := s.Target.Key
+	if s.Random != nil && key == "" {
+		key = k.pattern().Key(s.user().values(), s.Begun, keypattern.Random(s.Random), "")
+	}
+	return k.pattern().Stem(key)
+}
+
+func (k *keeper) pattern() *keypattern.Pattern { return k.service.pattern }
+
+// giveBack drops the reservation of a session that has stored no file.
+func (k *keeper) giveBack(ctx context.Context, s *session) {
+	k.service.counter.giveBack(ctx, s.User, s.reservation())
+}

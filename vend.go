@@ -1,0 +1,100 @@
+package storage
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/omnibucket/storage/internal/redact"
+	"github.com/omnibucket/storage/internal/scope"
+)
+
+const (
+	minVended = 15 * time.Minute // the shortest session of AWS
+	maxVended = 12 * time.Hour   // the longest session of a role of AWS
+)
+
+// Rights are what [VendedCredentials] permit for the objects under a prefix. Nothing else is
+// permitted: no tags, versions, locks, access control lists, uploads of others, or settings of a
+// bucket.
+type Rights struct {
+	Read  bool // reads objects and their attributes
+	List  bool // lists objects under the prefix
+	Write bool // stores and replaces objects; on Google, replacing needs Remove, too
+	// Remove removes objects. On Google, it can only be given together with Write.
+	Remove bool
+}
+
+// Vend returns credentials with which a client uses the objects under a prefix directly at the
+// store, until the credentials expire. A client in Go uses the provider's package: it calls the
+// function Vended, and sets Config.CredentialsFor to the result. A bucket in memory or in a
+// directory accepts the credentials through package layers/vended.
+//
+// The prefix is "" for the whole bucket, or ends in "/". If b is a result of [Prefixed], Vend adds
+// the prefix of b. ttl is from 15 minutes to 12 hours. The credentials end after ttl. They end
+// earlier if the store limits them more, or if the credentials that sign them end earlier.
+//
+// Like a signed URL, the credentials bypass hooks, and layers such as limits. Vend fails with
+// InvalidArgument if an argument breaks these rules, or if the store's policies cannot express the
+// prefix because of its length or a character. It fails with PermissionDenied if [Ref] has narrowed
+// b. It fails with Unsupported if the bucket lacks [Vending], or cannot permit exactly these rights
+// for this prefix and time.
+func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.Duration) (*VendedCredentials, error) {
+	f, e := need(b, "Vend", prefix)
+	if e != nil {
+		return nil, e
+	}
+	whole := f.scope.Prefix + prefix
+	if e = f.refused(scope.Everything, nil); e == nil {
+		e = checkVend(whole, rights, ttl)
+	}
+	if e != nil {
+		return nil, located(f, "Vend", prefix, e)
+	}
+	v, err := f.core.Vend(ctx, whole, rights, ttl)
+	if v == nil && err == nil {
+		err = f.noAnswer("Vend", whole)
+	}
+	return v, f.outward(err)
+}
+
+func checkVend(prefix string, rights Rights, ttl time.Duration) *Error {
+	switch {
+	case prefix != "" && prefixRule(prefix) != "":
+		return invalid("prefix", prefixRule(prefix))
+	case rights == Rights{}:
+		return invalid("rights", "must have at least one right")
+	case ttl < minVended || ttl > maxVended:
+		return invalid("ttl", "must be from 15 minutes to 12 hours")
+	}
+	return nil
+}
+
+// VendedCredentials are temporary credentials for the objects under a prefix. Their JSON form is
+// for the client, and contains the secrets. Their text form for logs shows no secret.
+type VendedCredentials struct {
+	Provider string    `json:"provider"` // such as "s3"
+	Bucket   string    `json:"bucket"`
+	Prefix   string    `json:"prefix"`  // prefix of whole keys: it begins with the prefix of Prefixed
+	Expires  time.Time `json:"expires"` // UTC
+
+	// The next three fields are only set for S3.
+	AccessKeyID  string `json:"accessKeyId,omitempty"`
+	SecretKey    string `json:"secretKey,omitempty"`
+	SessionToken string `json:"sessionToken,omitempty"`
+	// Token is Google's access token, Azure's shared access signature, or the token of package layers/vended.
+	Token string `json:"token,omitempty"`
+}
+
+// Format writes the fields that are set, without the secrets. It ignores the verb, so that "%#v"
+// shows no secret, either.
+func (v VendedCredentials) Format(s fmt.State, _ rune) {
+	redact.Fields(s, v, "SecretKey", "SessionToken", "Token")
+}
+
+// String returns the text of Format.
+func (v VendedCredentials) String() string { return fmt.Sprint(v) }
+
+// LogValue returns the text of Format.
+func (v VendedCredentials) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(v)) }
