@@ -17,30 +17,32 @@ import (
 	"time"
 )
 
-// startAttempts is the number of attempts with a new port each, because another
-// process may take a free port before the server does.
+// startAttempts is the number of attempts to start a server. Each attempt uses a new port, because
+// another process may take a free port before the server does.
 const startAttempts = 3
 
-// A fleet is a set of running servers.
+// A fleet is the set of all servers that this program has started.
 type fleet struct {
 	running   []*process
+	hosts     []string // addresses that servers have been given, also those that failed to start
 	dirs      []string
-	variables []string // for the command, as in os.Environ
+	variables []string // environment variables of the command, such as "NAME=value"
 }
 
-// A pendingServer is a server that is being started.
+// A pendingServer is a server that has not accepted requests yet.
 type pendingServer struct {
 	server  server
 	program []string
-	host    string // the address of the first attempt, if it is free
+	host    string // address to try first; "" for any address
 
 	launch  launch
 	process *process
-	err     error // why it is not ready
+	err     error // reason why the server is not ready
 }
 
-// start builds the servers in turn, starts all of them, and waits until they are
-// ready. It starts them on the caller's thread: see dieWithParent.
+// start builds the servers one after the other, starts all of them, and waits until they accept
+// requests. It starts them in the thread of the caller, because the servers end together with that
+// thread (see dieWithParent).
 func (f *fleet) start(ctx context.Context, servers []server) error {
 	var waiting []*pendingServer
 	for _, s := range servers {
@@ -75,7 +77,7 @@ func (f *fleet) start(ctx context.Context, servers []server) error {
 		}
 		waiting = slices.DeleteFunc(waiting, func(s *pendingServer) bool { return s.err == nil })
 		if slices.ContainsFunc(waiting, func(s *pendingServer) bool { return !errors.Is(s.err, errEnded) }) {
-			break // another port does not help a server that runs and does not respond
+			break // the server runs but does not respond, so another port would not help
 		}
 	}
 	var errs []error
@@ -85,15 +87,15 @@ func (f *fleet) start(ctx context.Context, servers []server) error {
 	return errors.Join(errs...)
 }
 
-// launchAll starts the waiting servers and keeps those that become ready. It returns
-// only errors that affect all servers.
+// launchAll starts the waiting servers, and keeps those that accept requests. It returns an error
+// only if the error affects all servers.
 func (f *fleet) launchAll(ctx context.Context, waiting []*pendingServer) error {
 	for _, s := range waiting {
 		var err error
 		if s.launch, s.process, err = f.launch(s); err != nil {
 			return err
 		}
-		s.host = "" // the next attempt has another
+		s.host = "" // makes the next attempt use another address
 		f.running = append(f.running, s.process)
 	}
 	var group sync.WaitGroup
@@ -112,7 +114,7 @@ func (f *fleet) launchAll(ctx context.Context, waiting []*pendingServer) error {
 	return nil
 }
 
-// publish adds the variables of a server for the command.
+// publish adds the environment variables of a server to those of the command.
 func (f *fleet) publish(s server, l launch) {
 	f.variables = append(f.variables, s.variable("")+"="+l.url)
 	for what, value := range l.variables {
@@ -120,12 +122,13 @@ func (f *fleet) publish(s server, l launch) {
 	}
 }
 
-// launch starts a server with a new directory and port.
+// launch starts a server with a new directory and a free port.
 func (f *fleet) launch(s *pendingServer) (launch, *process, error) {
-	host, err := freeHost(s.host)
+	host, err := freeHost(s.host, f.hosts)
 	if err != nil {
 		return launch{}, nil, err
 	}
+	f.hosts = append(f.hosts, host)
 	dir, err := newDir(s.server.name, host)
 	if err != nil {
 		return launch{}, nil, err
@@ -139,22 +142,23 @@ func (f *fleet) launch(s *pendingServer) (launch, *process, error) {
 	return l, p, err
 }
 
-// Linux and macOS give other ports to a connection or a listener that names none. So no other
-// program gets a server's port while the server starts, or after it has ended.
+// On Linux and macOS, the system never assigns these ports by itself. So no other program gets the
+// port of a server by chance, while the server starts or after it has ended.
 const firstPort, lastPort = 10000, 32767
 
-// usualHost returns the address that a server has in each run, unless its port is taken. Go keeps the result of
-// a test with the addresses that the test has read. So they are others if this program, which has the settings of the
-// servers, or the server's program has another version.
+// usualHost returns an address that is the same in each run. The Go command reuses the result of a
+// test only if the test has read the same environment variables. The address changes if the program
+// of the server changes. It also changes if this program changes, because this program contains the
+// settings of the servers.
 func usualHost(own []byte, name string, program []string) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%x %q %q", own, name, program))
 	return hostOf(int(binary.BigEndian.Uint32(sum[:]) % (lastPort - firstPort + 1)))
 }
 
-// hostOf returns the loopback address with the port of that number, which begins with 0.
+// hostOf returns a loopback address with the port firstPort + number.
 func hostOf(number int) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(firstPort+number)) }
 
-// ownHash returns the hash of this program.
+// ownHash returns a hash of this program's executable file.
 func ownHash() ([]byte, error) {
 	path, err := os.Executable()
 	if err != nil {
@@ -170,12 +174,18 @@ func ownHash() ([]byte, error) {
 	return hash.Sum(nil), err
 }
 
-// freeHost returns host, or another loopback address if that is empty or its port is taken.
-func freeHost(host string) (string, error) {
+// freeHost returns host if its port is free. Otherwise, or if host is "", it returns another
+// loopback address with a free port. It never returns one of given: the server that was given the
+// address may not listen yet, and its responses would be taken for those of the other server.
+func freeHost(host string, given []string) (string, error) {
 	var lastErr error
 	for range 100 {
 		if host == "" {
 			host = hostOf(rand.IntN(lastPort - firstPort + 1))
+		}
+		if slices.Contains(given, host) {
+			host = ""
+			continue
 		}
 		var listener net.Listener
 		if listener, lastErr = net.Listen("tcp", host); lastErr == nil {
@@ -186,11 +196,14 @@ func freeHost(host string) (string, error) {
 	return "", lastErr
 }
 
-// staleAfter is the age of a directory that no run is about to use, if the port of its server is free.
+// staleAfter is the age from which an existing directory of a server is replaced. The port in the
+// name of the directory is free, so a killed run has left a directory of that age.
 const staleAfter = time.Hour
 
-// newDir makes the directory of a server. It has the same name in each run, because tests read the name of a
-// certificate in it. It replaces one that a killed run has left, if that is old: another may just begin.
+// newDir creates the directory of a server. Usually the name of the directory is the same in each
+// run. Tests read the path of a certificate in the directory, and Go reuses test results only if
+// that path is the same. A directory that a killed run has left is replaced, but only if it is old.
+// A younger directory may belong to a run that is just starting.
 func newDir(name, host string) (string, error) {
 	parent := memory()
 	if parent == "" {
@@ -202,7 +215,7 @@ func newDir(name, host string) (string, error) {
 	}
 	dir := filepath.Join(parent, "omnibucket-"+name+"-"+port)
 	if info, err := os.Lstat(dir); err == nil && time.Since(info.ModTime()) > staleAfter {
-		_ = os.RemoveAll(dir) // it may be another user's
+		_ = os.RemoveAll(dir) // fails if the directory belongs to another user
 	}
 	if err := os.Mkdir(dir, 0o700); !errors.Is(err, os.ErrExist) {
 		return dir, err
@@ -210,7 +223,7 @@ func newDir(name, host string) (string, error) {
 	return os.MkdirTemp(parent, "omnibucket-"+name+"-*")
 }
 
-// watch reports servers that end before the context does.
+// watch calls report for each server that ends before ctx does.
 func (f *fleet) watch(ctx context.Context, report func(error)) {
 	for _, p := range f.running {
 		go func() {
@@ -223,7 +236,7 @@ func (f *fleet) watch(ctx context.Context, report func(error)) {
 	}
 }
 
-// check returns what keeps servers from responding as they did when they were started.
+// check returns an error if a server no longer accepts requests.
 func (f *fleet) check(ctx context.Context) error {
 	var errs []error
 	for _, p := range f.running {
@@ -234,8 +247,8 @@ func (f *fleet) check(ctx context.Context) error {
 	return errors.Join(errs...)
 }
 
-// stop ends the servers and removes their data. It returns an error for servers that
-// had already ended.
+// stop ends the servers and removes their data. It returns an error if a server had already ended
+// by itself.
 func (f *fleet) stop() error {
 	var errs []error
 	for _, p := range slices.Backward(f.running) {

@@ -105,13 +105,13 @@ func TestTheUsualAddressIsThatOfAVersion(t *testing.T) {
 }
 
 func TestNoOtherProgramIsGivenAServersPort(t *testing.T) {
-	free, err := freeHost("")
+	free, err := freeHost("", nil)
 	require.NoError(t, err)
 	taken, err := net.Listen("tcp", free)
 	require.NoError(t, err)
 	defer taken.Close()
 	for range 20 {
-		host, err := freeHost(free)
+		host, err := freeHost(free, nil)
 		require.NoError(t, err)
 		require.NotEqual(t, free, host)
 		_, text, err := net.SplitHostPort(host)
@@ -120,6 +120,14 @@ func TestNoOtherProgramIsGivenAServersPort(t *testing.T) {
 		require.NoError(t, err)
 		require.True(t, firstPort <= port && port <= lastPort, host)
 	}
+}
+
+func TestTwoServersOfAFleetNeverGetOneAddress(t *testing.T) {
+	free, err := freeHost("", nil)
+	require.NoError(t, err)
+	host, err := freeHost(free, []string{free})
+	require.NoError(t, err)
+	require.NotEqual(t, free, host, "the first server may not listen yet")
 }
 
 func TestTheDirectoryOfAKilledRunIsReplaced(t *testing.T) {
