@@ -153,6 +153,16 @@ func (d *objectDriver) acquireNow(ctx context.Context) (s *bucketstore.Store, er
 	return s, err
 }
 
+// waitingForFiles returns the page that list reads. If too many files are open, it waits and calls
+// list again. The parameter list must only read.
+func waitingForFiles[P any](ctx context.Context, list func() (P, error)) (page P, err error) {
+	err = bucketdir.Retry(ctx, func() (err error) {
+		page, err = list()
+		return err
+	})
+	return page, err
+}
+
 // openOnce acquires a bucket with a driver that is used for only one call. done releases the bucket
 // and closes the driver. done may be called several times.
 func openOnce(ctx context.Context, d *objectDriver) (s *bucketstore.Store, done func(), err error) {

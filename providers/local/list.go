@@ -20,5 +20,5 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 		return nil, err
 	}
 	defer d.release(s)
-	return s.List(ctx, r, after)
+	return waitingForFiles(ctx, func() (*storage.Page, error) { return s.List(ctx, r, after) })
 }

@@ -13,7 +13,7 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 		return nil, err
 	}
 	defer d.release(s)
-	return s.Uploads.ListParts(ctx, r)
+	return waitingForFiles(ctx, func() (*driver.PartPage, error) { return s.Uploads.ListParts(ctx, r) })
 }
 
 // ListUploads returns the uploads in progress, sorted by their names. It omits an upload that ends
@@ -24,5 +24,5 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 		return nil, err
 	}
 	defer d.release(s)
-	return s.Uploads.List(ctx, r)
+	return waitingForFiles(ctx, func() (*driver.UploadPage, error) { return s.Uploads.List(ctx, r) })
 }

@@ -20,5 +20,5 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 		return nil, err
 	}
 	defer d.release(s)
-	return s.ListVersions(ctx, r, after)
+	return waitingForFiles(ctx, func() (*driver.VersionPage, error) { return s.ListVersions(ctx, r, after) })
 }
