@@ -33,17 +33,21 @@ func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (
 		case page == nil, page.Token != "" && page.Token == token:
 			return nil, f.noAnswer("ListPage", "")
 		}
-		kept := page.Entries[:0]
-		for _, entry := range page.Entries {
-			marker, err := f.show("ListPage", &entry.Key)
+		kept := 0
+		for i := range page.Entries {
+			marker, err := f.show("ListPage", &page.Entries[i].Key)
 			if err != nil {
 				return nil, err
 			}
-			if !marker {
-				kept = append(kept, entry)
+			if marker {
+				continue
 			}
+			if kept < i {
+				page.Entries[kept] = page.Entries[i]
+			}
+			kept++
 		}
-		if page.Entries = kept; len(kept) > 0 || page.Token == "" {
+		if page.Entries = page.Entries[:kept]; kept > 0 || page.Token == "" {
 			return page, nil
 		}
 		if err := ctx.Err(); err != nil {

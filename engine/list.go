@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/keyrule"
+	"github.com/omnibucket/storage/internal/revisiontag"
 )
 
 // A listing consists of pages of the driver. A listOp requests them (fetch), checks that they come
@@ -267,34 +268,10 @@ func rollsUp(entry *storage.ListEntry, r *driver.ListRequest) bool {
 		strings.HasSuffix(entry.Key[len(r.Prefix):], r.Delimiter)
 }
 
-// revisionBlock is the number of bytes of revisions that share one allocation. If a caller keeps
-// one entry, only one block stays in memory, and not the revisions of the whole page.
-const revisionBlock = 4 << 10
-
 // entriesToUser adds the provider's prefix to the revisions of entries.
 func (l *listOp) entriesToUser(entries []storage.ListEntry) {
-	if l.op.core.desc.TaggedRevisions {
-		return
-	}
-	tag, remaining := l.op.core.tag, 0 // remaining counts the bytes of revisions
-	for i := range entries {
-		remaining += len(tag) + len(entries[i].Revision)
-	}
-	var block strings.Builder
-	for i := range entries {
-		entry := &entries[i]
-		need := len(tag) + len(entry.Revision)
-		if entry.Revision != "" {
-			if block.Cap()-block.Len() < need {
-				block = strings.Builder{}
-				block.Grow(max(need, min(remaining, revisionBlock)))
-			}
-			start := block.Len()
-			block.WriteString(tag)
-			block.WriteString(entry.Revision)
-			entry.Revision = block.String()[start:]
-		}
-		remaining -= need
+	if !l.op.core.desc.TaggedRevisions {
+		revisiontag.Add(l.op.core.tag, entries)
 	}
 }
 

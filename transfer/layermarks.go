@@ -9,16 +9,18 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// markerSize returns the size in bytes of a marker with a key of b. A marker is a small object of
-// an overlay.
-func markerSize(b any, key string) int64 { return layerkeys.MarkerSize(serving.Prefix(b) + key) }
+// hasMarkerSize reports whether size is the size of a marker with a key of b. A marker is a small
+// object of an overlay.
+func hasMarkerSize(b any, key string, size int64) bool {
+	return layerkeys.HasMarkerSize(serving.Prefix(b)+key, size)
+}
 
 // passMarker reports whether a file of the source is a marker of an overlay. A marker says that an
 // object was removed, or that the overlay's old store has it. It must not replace the file of the
 // destination, so it counts as ignored.
 func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 	from, ok := j.src.(*objects)
-	if !ok || t.src.size != markerSize(from.from, t.src.key) {
+	if !ok || !hasMarkerSize(from.from, t.src.key, t.src.size) {
 		return false, nil
 	}
 	attrs, err := from.from.Attrs(metadata.WithLayers(ctx), t.src.key)
@@ -41,7 +43,7 @@ func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 func (r *reverting) passMarkers(ctx context.Context, versions []storage.VersionEntry) error {
 	for i := range versions {
 		v := &versions[i]
-		if v.Size != markerSize(r.bucket, v.Key) || v.IsDeleteMarker || !v.SoftDeletedUntil.IsZero() {
+		if !hasMarkerSize(r.bucket, v.Key, v.Size) || v.IsDeleteMarker || !v.SoftDeletedUntil.IsZero() {
 			continue
 		}
 		kind, _, err := r.markerOf(ctx, v.Key, v.Version)
@@ -66,7 +68,7 @@ func (r *reverting) markerOf(ctx context.Context, key, version string) (kind, re
 	if storage.CodeOf(err) == storage.ObjectNotFound { // the version was removed meanwhile
 		return "", "", nil
 	}
-	if err != nil || attrs.Size != markerSize(r.bucket, key) {
+	if err != nil || !hasMarkerSize(r.bucket, key, attrs.Size) {
 		return "", "", err
 	}
 	return attrs.Metadata[layerkeys.MarkerName], attrs.Revision, nil
@@ -84,7 +86,7 @@ func (r *reverting) restore(ctx context.Context, what reversion) error {
 		if v.Version != "" {
 			opts = append(opts, storage.WithVersion(v.Version))
 		}
-		if err := storage.Restore(ctx, r.bucket, key, opts...); err != nil || v.Size != markerSize(r.bucket, key) {
+		if err := storage.Restore(ctx, r.bucket, key, opts...); err != nil || !hasMarkerSize(r.bucket, key, v.Size) {
 			return err
 		}
 		kind, revision, err := r.markerOf(ctx, key, "")

@@ -18,6 +18,16 @@ func New() hash.Hash32 { return crc32.New(table) }
 // Sum returns the checksum of p.
 func Sum(p []byte) uint32 { return crc32.Checksum(p, table) }
 
+// SumString returns the checksum of text. It allocates no memory, but is slower than [Sum] for long
+// texts.
+func SumString(text string) uint32 {
+	crc := ^uint32(0)
+	for i := range len(text) {
+		crc = table[byte(crc)^text[i]] ^ crc>>8
+	}
+	return ^crc
+}
+
 // Update returns the checksum of some bytes followed by p. crc is the checksum of the bytes before
 // p.
 func Update(crc uint32, p []byte) uint32 { return crc32.Update(crc, table, p) }

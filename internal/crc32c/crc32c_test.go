@@ -2,6 +2,7 @@ package crc32c
 
 import (
 	"math/rand/v2"
+	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -18,6 +19,14 @@ func TestJoinReturnsTheChecksumOfTheWhole(t *testing.T) {
 		a, b := Sum(data[:cut]), Sum(data[cut:])
 		require.Equal(t, whole, Join(a, b, int64(len(data)-cut)), "cut at %d", cut)
 	}
+}
+
+func TestTheChecksumOfATextIsThatOfItsBytes(t *testing.T) {
+	for _, text := range []string{"", "a", "123456789", "a/key\xff", strings.Repeat("long ", 300)} {
+		require.Equal(t, Sum([]byte(text)), SumString(text), "%q", text)
+	}
+	long := strings.Repeat("k", 1000)
+	require.Zero(t, testing.AllocsPerRun(10, func() { SumString(long) }))
 }
 
 func TestText(t *testing.T) {

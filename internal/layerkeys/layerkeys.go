@@ -47,7 +47,13 @@ const (
 	markerSizes = 1024
 )
 
-// MarkerSize returns the size in bytes of the marker of key. A listing checks whether an entry is a
-// marker only if it has this size, because each check needs a request. The size depends on key. So
-// among many objects of one size, only about one in a thousand is checked in vain.
-func MarkerSize(key string) int64 { return leastMarker + int64(crc32c.Sum([]byte(key))%markerSizes) }
+// MarkerSize returns the size in bytes of the marker of key.
+func MarkerSize(key string) int64 { return leastMarker + int64(crc32c.SumString(key)%markerSizes) }
+
+// HasMarkerSize reports whether size is the size of the marker of key. A listing checks whether an
+// entry is a marker only if HasMarkerSize returns true, because each check needs a request. The size
+// of a marker depends on its key. Therefore, among many objects of one size, only about one in a
+// thousand is checked in vain.
+func HasMarkerSize(key string, size int64) bool {
+	return size >= leastMarker && size < leastMarker+markerSizes && size == MarkerSize(key)
+}

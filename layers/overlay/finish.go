@@ -257,7 +257,7 @@ func (s *stores) left(ctx context.Context) iter.Seq2[leftover, error] {
 			if l.inOld {
 				l.size = o.Size
 			}
-			if (!l.inNew || n.Size == layerkeys.MarkerSize(n.Key)) && !yield(l, nil) {
+			if (!l.inNew || layerkeys.HasMarkerSize(n.Key, n.Size)) && !yield(l, nil) {
 				return
 			}
 			if l.inNew {

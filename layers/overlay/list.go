@@ -49,15 +49,13 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	if m.hidden, err = d.stores.hidden(ctx, m.ofOld.Entries, m.ofNew.Entries, m.ofRemoved.Entries); err != nil {
 		return nil, err
 	}
-	for i, e := range m.ofNew.Entries {
-		m.ofNew.Entries[i].Revision = d.stores.old.Bare(e.Revision)
+	d.stores.old.BareEntries(m.ofNew.Entries)
+	if d.stores.config.KeepOld {
+		m.ofOld.Entries = slices.DeleteFunc(
+			m.ofOld.Entries, func(e storage.ListEntry) bool { return d.stores.isTombstone(e.Key) },
+		)
 	}
-	m.ofOld.Entries = slices.DeleteFunc(
-		m.ofOld.Entries, func(e storage.ListEntry) bool { return d.stores.isTombstone(e.Key) },
-	)
-	for i, e := range m.ofOld.Entries {
-		m.ofOld.Entries[i].Revision = d.stores.old.Revision(e.Revision)
-	}
+	d.stores.old.TagEntries(m.ofOld.Entries)
 	if m.markers, err = d.stores.markers(ctx, m.ofNew.Entries); err != nil {
 		return nil, err
 	}
@@ -91,7 +89,7 @@ const lookAhead = 16
 func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[string]string, error) {
 	var candidates []*storage.ListEntry
 	for i := range entries {
-		if e := &entries[i]; !e.IsPrefix && e.Size == layerkeys.MarkerSize(e.Key) {
+		if e := &entries[i]; !e.IsPrefix && layerkeys.HasMarkerSize(e.Key, e.Size) {
 			candidates = append(candidates, e)
 		}
 	}

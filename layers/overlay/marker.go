@@ -61,7 +61,7 @@ func (s *stores) isForeign(p place) bool {
 // markerOf returns the kind of marker that an object of the new store is. It returns "" for an
 // ordinary object.
 func markerOf(key string, attrs *storage.Attrs) string {
-	if attrs.Size != layerkeys.MarkerSize(key) {
+	if !layerkeys.HasMarkerSize(key, attrs.Size) {
 		return ""
 	}
 	return attrs.Metadata[markerName]

@@ -20,6 +20,7 @@ import (
 	"github.com/omnibucket/storage/engine"
 	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/metadata"
+	"github.com/omnibucket/storage/internal/revisiontag"
 	"github.com/omnibucket/storage/internal/serving"
 )
 
@@ -170,14 +171,29 @@ func (s Store) Public(revision string) string {
 
 // Revision adds the name of the other store to one of its revisions.
 func (s Store) Revision(revision string) string {
-	switch {
-	case revision == "":
+	if revision == "" {
 		return ""
-	case s.Own.TaggedRevisions:
-		return s.Own.Provider + ":" + s.Tag + revision
 	}
-	return s.Tag + revision
+	return s.tag() + revision
 }
+
+// tag returns the name of the other store as it stands in a revision.
+func (s Store) tag() string {
+	if s.Own.TaggedRevisions {
+		return s.Own.Provider + ":" + s.Tag
+	}
+	return s.Tag
+}
+
+// BareEntries does for each entry of the own store what Bare does for a revision.
+func (s Store) BareEntries(entries []storage.ListEntry) {
+	for i := range entries {
+		entries[i].Revision = s.Bare(entries[i].Revision)
+	}
+}
+
+// TagEntries does for each entry of the other store what Revision does for a revision.
+func (s Store) TagEntries(entries []storage.ListEntry) { revisiontag.Add(s.tag(), entries) }
 
 // Cut removes the name of the other store from a revision. It reports whether the revision had that
 // name.
