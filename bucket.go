@@ -7,18 +7,18 @@ import (
 )
 
 // A Bucket is a flat set of objects, ordered by the UTF-8 bytes of their keys. Every method is safe
-// for concurrent use and honors ctx until it returns.
+// for concurrent use. Every method honors ctx as long as it runs.
 //
 // Each interface below is one permission, and they combine by embedding. A function should take
 // only the permissions that it needs, as the functions of this package do. They also accept a
 // bucket that [Ref] has narrowed.
 //
 // Bucket never gains a method. A type of yours may implement Bucket or one of the permissions. Its
-// methods read their options by [UploadOptions.Apply] and the like. Functions that only call the
-// methods of their parameter, such as [ReadAll], [NewReaderAt], [FS] and [Update], accept such a
-// type. All other functions need a bucket of this library. They fail with Unsupported for any other
-// value, even for a struct that embeds a Bucket. To change what a bucket does, wrap its [Core], or
-// its driver (driver.WithLayer).
+// methods read their options by [UploadOptions.Apply] and the like. Some functions of this library
+// only call the methods of their parameter, such as [ReadAll], [NewReaderAt], [FS] and [Update].
+// They accept your type. All other functions need a bucket of this library. If such a function gets
+// any other value, it fails with Unsupported, even for a struct that embeds a Bucket. To change
+// what a bucket does, wrap its [Core], or its driver (driver.WithLayer).
 type Bucket interface {
 	// Upload stores all of body under key and returns the Attrs of the new object. The object
 	// appears whole or not at all. After an error, the key holds what it held before. Only if

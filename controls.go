@@ -136,9 +136,9 @@ func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption)
 	return changeObject(b, "Restore", key, err, func(c Core, key string) error { return c.Restore(ctx, key, &given) })
 }
 
-// changeObject makes a change of an object's tags, locks or archive state. The parameter call makes
-// the change by a method of the core of b. The parameter applied is the error of reading the
-// options, or nil.
+// changeObject changes an object's tags, locks or archive state. It calls the function in the
+// parameter call, which makes the change by a method of the core. The parameter applied is the
+// error of reading the options. It is nil if the options are valid.
 func changeObject(b Uploader, op, key string, applied error, call func(c Core, key string) error) error {
 	f, e := need(b, op, key)
 	if e != nil {

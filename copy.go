@@ -12,11 +12,12 @@ import (
 // attributes, copy an object onto itself.
 //
 // Attributes and metadata are copied unless an option replaces them or the destination cannot keep
-// them. A storage class is copied within one provider, and tags are copied if both ends have
-// [ObjectTags]. Storage class and tags are not copied if the source is a type of your own. Nor are
-// they copied from a [Core] with a Source that makes Copy read the object by Download. Copy does
-// not copy retentions and legal holds, nor tags on Azure that the credentials may not read. It
-// copies annotations on S3 only if one request makes the copy.
+// them. A storage class is copied within one provider. Tags are copied if both ends have
+// [ObjectTags]. If the source is a type of your own, storage class and tags are not copied. They
+// are also not copied if the Source of a [Core] makes Copy read the object by Download.
+//
+// Copy does not copy retentions and legal holds, nor tags on Azure that the credentials may not
+// read. It copies annotations on S3 only if one request makes the copy.
 func Copy(
 	ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption,
 ) (*Attrs, error) {

@@ -19,11 +19,11 @@ import (
 // RemoveVersions and Move. To see what is read, override Download, Source, Compose, Move,
 // SignedDownloadURL, PublicURL and Vend.
 //
-// A method gets a struct that Apply has filled from the options of the caller, such as
-// UploadOptions. If the caller gave no options, the struct is that of Apply without arguments,
-// which may differ from the zero value. Options belong to the caller, so a method neither changes
-// nor keeps them. Results belong to the caller, too. Errors are *[Error] with whole keys. A Core is
-// safe for concurrent use.
+// A method gets the options of the caller in a struct, such as UploadOptions. Apply has filled that
+// struct, even if the caller gave no options. A struct for a call without options may therefore
+// differ from the zero value. Options belong to the caller, so a method neither changes nor keeps
+// them. Results belong to the caller, too. Errors are *[Error] with whole keys. A Core is safe for
+// concurrent use.
 type Core interface {
 	Upload(ctx context.Context, key string, body io.Reader, o *UploadOptions) (*Attrs, error)
 	Download(ctx context.Context, key string, o *DownloadOptions) (*Reader, error)
@@ -39,8 +39,8 @@ type Core interface {
 	Versions(ctx context.Context, o *ListOptions) iter.Seq2[VersionEntry, error]
 
 	// Source returns the source for a copy of an object. The Core of a store returns a source that
-	// the server can copy. A Core whose Download must see every read returns NewCopySource(itself,
-	// key), so that copies read the object by Download.
+	// the server can copy. If the Download of your Core must see every read, Source must return
+	// NewCopySource(itself, key). Copies then read the object by Download.
 	Source(key string) CopySource
 	// CopyFrom is [Copy] to this Core.
 	CopyFrom(ctx context.Context, key string, from CopySource, o *CopyOptions) (*Attrs, error)
@@ -58,7 +58,8 @@ type Core interface {
 	SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, o *SignOptions) (*SignedForm, error)
 	PublicURL(key string) (string, error)
 	// Vend implements the function with this name. Clients use vended credentials without this
-	// Core. So a Core whose methods must see every access returns Unsupported.
+	// Core, so the methods of the Core do not see those accesses. If the methods must see every
+	// access, Vend must return Unsupported.
 	Vend(ctx context.Context, prefix string, rights Rights, ttl time.Duration) (*VendedCredentials, error)
 
 	BeginUpload(ctx context.Context, key string, o *UploadOptions) (MultipartUpload, error)
@@ -77,10 +78,10 @@ type Core interface {
 	Place() Place
 	// Native returns the client for [As], or nil.
 	Native() any
-	// Engine returns the Core of package engine that this Core is or embeds, or nil. Functions use
-	// it for facts that no method of Core reports, such as where the objects are. A Core that
-	// changes bytes or keys must return nil, because its objects differ from those of the embedded
-	// Core.
+	// Engine returns a Core of package engine, or nil. The result is this Core itself, or the Core
+	// that this Core embeds. Functions use the result for facts that no method of Core reports,
+	// such as where the objects are. If this Core changes bytes or keys, Engine must return nil,
+	// because facts about the embedded Core do not hold for the changed objects.
 	Engine() any
 	Close() error
 }
@@ -117,8 +118,8 @@ func (s CopySource) Download(ctx context.Context, o *DownloadOptions) (*Reader, 
 	return nil, invalid("source", "must be made by NewCopySource")
 }
 
-// Engine returns the Core of package engine whose server may copy the object. If the bytes must be
-// read by Download instead, Engine returns nil.
+// Engine returns a Core of package engine, if the server of that Core may copy the object. If
+// Download must read the bytes instead, Engine returns nil.
 func (s CopySource) Engine() any {
 	if c, ok := s.core.(interface{ CopiesOnServer() }); ok && c != nil {
 		return s.core.Engine()
@@ -144,7 +145,9 @@ func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {
 		return nil, located(b, "Wrap", "", invalid("bucket", rule))
 	}
 	var c Core
-	if f.core != nil { // fails now, because the methods of a core that embeds nil would panic later
+	// Without a Core, wrap is not called, and Wrap fails. A result of wrap that embeds nil would
+	// panic later, when a method is called.
+	if f.core != nil {
 		c = wrap(f.core)
 	}
 	if c == nil {

@@ -30,8 +30,9 @@ const (
 	// PreconditionFailed means that IfAbsent or IfRevision of this call does not hold. If IfAbsent
 	// fails, the error is also fs.ErrExist.
 	PreconditionFailed Code = "precondition failed"
-	// Changed means that the object was replaced or removed while it was read. A Download that reconnects, a
-	// ReaderAt, ReadRanges, Copy and Compose fail with it.
+	// Changed means that the object was replaced or removed while it was read. Reading from a
+	// ReaderAt, ReadRanges, Copy and Compose can fail with Changed. A Download can fail with
+	// Changed after it has reconnected.
 	Changed             Code = "object changed while it was read"
 	NotModified         Code = "not modified"          // the object still has the revision of IfRevisionNot
 	InvalidArgument     Code = "invalid argument"      // also fs.ErrInvalid
@@ -44,9 +45,9 @@ const (
 	// Archived means that the object must be restored from its storage class first.
 	Archived Code = "archived"
 	Locked   Code = "locked" // by a retention, a legal hold or a lease
-	// BodyFailed means that the caller's code failed, and not the store: the reader of the body, or
-	// the change of Update. errors.As finds the caller's error. If the caller's error has a Code of
-	// its own, errors.Is does not match that Code.
+	// BodyFailed means that code of the caller failed, and not the store. That code is the reader
+	// of the body, or the function change that was passed to Update. errors.As finds the caller's
+	// error. If the caller's error has a Code of its own, errors.Is does not match that Code.
 	BodyFailed  Code = "reading the body failed"
 	RateLimited Code = "rate limited" // too many requests; retries have not helped
 	Unavailable Code = "unavailable"  // the store is out of reach or failing; retries have not helped
@@ -208,10 +209,12 @@ func unsupported(what, hint string) *Error {
 	return &Error{Code: Unsupported, Err: errors.New(what), Hint: hint}
 }
 
-// AsError returns the error of a driver or a [Core] as a new *Error, and nil for nil. It copies the
-// first *Error in the tree of err. If the tree has no *Error, the Code is Unavailable for a dropped
-// connection, and Internal for an unknown error. If ctx has ended before the store responded, the
-// Code is Canceled or DeadlineExceeded. If ctx has not ended, these two Codes become Unavailable.
+// AsError returns a new *Error for err, which is the error of a driver or a [Core]. For nil, it
+// returns nil. It copies the first *Error in the tree of err. If the tree has no *Error, the Code
+// is Unavailable for a dropped connection, and Internal for an unknown error.
+//
+// The Codes Canceled and DeadlineExceeded mean that ctx has ended. If ctx ended before the store
+// responded, AsError sets one of them. If ctx has not ended, AsError replaces them by Unavailable.
 func AsError(ctx context.Context, err error) *Error {
 	e := ownError(err)
 	if e != nil {

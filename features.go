@@ -9,7 +9,7 @@ import (
 // Features are the abilities of a store, as its driver declares them, one bit for each ability.
 type Features uint64
 
-// Each feature is the ability that the options and functions in its comment need.
+// The comment of each feature lists the options and functions that need the feature.
 const (
 	MultipartUploads  Features = 1 << iota // for WithPartSize and WithDefaultPartSize
 	ConditionalCreate                      // for IfAbsent and Update, in one atomic step
@@ -65,9 +65,9 @@ const (
 	OrderedListing // listings are in byte order; without it, List needs WithAnyOrder
 	ServerAppend   // for Append without moving the object's bytes through this process
 	SignedRemovals // for SignedRemoveURL
-	// StableURLs is for WithStableFor. Temporary credentials cannot make stable URLs. A bucket that
-	// finds its credentials only at the first call has this feature at first. If the credentials
-	// turn out to be temporary, that call fails with Unsupported.
+	// StableURLs is for WithStableFor. Temporary credentials cannot make stable URLs. A bucket may
+	// not know its credentials before the first call. It has this feature until then. If the
+	// credentials turn out to be temporary, the call fails with Unsupported.
 	StableURLs
 	Vending // for Vend; the store enforces prefix, rights and expiry
 )

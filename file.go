@@ -146,10 +146,10 @@ func (d *fileDownload) rename() error {
 	return durable.SyncDir(filepath.Dir(d.path))
 }
 
-// checkTarget refuses a path that a file must not replace: a directory, or a device such as
+// checkTarget refuses a path that a file must not replace, such as a directory or the device
 // /dev/null. It also refuses a path that the system does not accept, such as one that is too long.
-// Creating the temporary file would not find such a path, because the temporary file has another
-// name.
+// The check must come first. The bytes go to a temporary file with another name, so an error would
+// come only at the end.
 func checkTarget(path string) *Error {
 	if e := checkDir(filepath.Dir(path)); e != nil {
 		return e
@@ -161,7 +161,7 @@ func checkTarget(path string) *Error {
 	case errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.EINVAL):
 		return &Error{Code: InvalidArgument, Err: fmt.Errorf("path must be one that a file can have: %w", err)}
 	}
-	return nil // creating the temporary file will find any other error
+	return nil // creating the temporary file fails if there is any other problem
 }
 
 // checkDir refuses a path that is not a directory.
@@ -176,7 +176,7 @@ func checkDir(dir string) *Error {
 	case errors.Is(err, syscall.ENOTDIR), err == nil && !info.IsDir():
 		return invalid("path", fmt.Sprintf("must be in a directory that exists: %q is not one", dir))
 	}
-	return nil // creating the temporary file will find any other error
+	return nil // creating the temporary file fails if there is any other problem
 }
 
 // modeOf returns the mode for the new file at path. If the path has a regular file, the new file gets the mode of that

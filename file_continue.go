@@ -7,9 +7,9 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// record makes the temporary file part write down which bytes of the object it has. A later call
-// can then continue the download. If no later call can continue, or if the object is too small for
-// that, record returns false.
+// record lets the temporary file store which bytes of the object it has, so that a later call can
+// continue the download. The parameter part is that file. If a later call cannot continue, or if
+// the object is too small, record returns false.
 func record(part *partfile.File, source string, attrs any, sync bool) bool {
 	a := attrs.(*Attrs)
 	if source == "" || a.Revision == "" || a.Size < partfile.Least {
@@ -22,9 +22,9 @@ func record(part *partfile.File, source string, attrs any, sync bool) bool {
 	return part.Record(of, sync) == nil
 }
 
-// continueDownload downloads the bytes that the temporary file part still lacks. The file is an
-// unfinished download of the same revision. If the second result is false, the caller must download
-// the whole object instead.
+// continueDownload completes the unfinished download in the temporary file. The parameter part is
+// that file. Only missing bytes are downloaded, and they must be of the same revision. If done is
+// false, the caller must download the whole object instead.
 func continueDownload(
 	ctx context.Context, b Downloader, key string, part *partfile.File, opts []DownloadOption,
 	progress func(done, total int64),

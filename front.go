@@ -18,14 +18,16 @@ import (
 type front struct {
 	core  Core
 	scope scope.Scope
-	owner bool // true if Close closes the core despite a prefix, because Open opened the core for this front
+	// owner is true if Open opened the core only for this front. Close then closes the core, even
+	// if the front has a prefix.
+	owner bool
 }
 
 // whole returns a front that shows all keys of a core and permits all operations.
 func whole(c Core) *front { return &front{core: c, scope: scope.Scope{Mask: scope.Everything}} }
 
-// This method returns a front of the same core. Its scope is that of f, narrowed by the parameter
-// outer.
+// in returns a front of the same core. Its scope is the scope of f, which the parameter outer
+// narrows further.
 func (f *front) in(outer scope.Scope) *front { return &front{core: f.core, scope: f.scope.In(outer)} }
 
 // closes reports whether Close of f closes the core.
@@ -52,8 +54,8 @@ func located(b any, op, key string, e *Error) *Error {
 	return e
 }
 
-// refused returns an error if the scope does not permit the operation. Otherwise it returns the
-// parameter applied, which is the error of reading the options.
+// refused returns an error if the scope does not permit the operation, or if an option is wrong.
+// The parameter applied is the error of reading the options, or nil.
 func (f *front) refused(may scope.Permission, applied error) *Error {
 	switch {
 	case !f.scope.Permits(may):
@@ -128,7 +130,9 @@ func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption
 		return nil, f.noAnswer("Download", key)
 	}
 	if f.scope.Prefix != "" {
-		r.prefix += f.scope.Prefix // += keeps the prefix of a Reader that a Core got from another front
+		// A Core may return a Reader of another front, which already has a prefix. Add this prefix
+		// to it.
+		r.prefix += f.scope.Prefix
 		f.attrs(r.attrs)
 	}
 	return r, nil
@@ -251,9 +255,9 @@ func (f *front) inward(o *ListOptions) {
 	}
 }
 
-// show removes the prefix from a listed key. marker is true if nothing is left of the key. Then the
-// key is the folder marker of the prefix itself, which the listing leaves out. show fails if a Core
-// lists a key without the prefix, because the rest of that key would name another object.
+// show removes the prefix from a listed key. marker is true if the key is equal to the prefix. The
+// caller must leave out that key. If a Core lists a key that does not begin with the prefix, show
+// fails, because the listing is wrong.
 func (f *front) show(op string, key *string) (marker bool, err error) {
 	if f.scope.Prefix == "" {
 		return false, nil
@@ -291,8 +295,8 @@ func failing[E any](err error) iter.Seq2[E, error] {
 	}
 }
 
-// attrs removes the prefix from the key in a. It may change a, because the result of a Core belongs
-// to its caller.
+// attrs removes the prefix from the key in the attributes. It changes the argument, because the
+// result of a Core belongs to its caller.
 func (f *front) attrs(a *Attrs) *Attrs {
 	if a != nil && f.scope.Prefix != "" {
 		a.Key = strings.TrimPrefix(a.Key, f.scope.Prefix)

@@ -9,13 +9,13 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// Packages that the root package cannot import call the methods below. The first argument is a
-// token of an internal package. Other modules cannot make a token, so they cannot call these
-// methods.
+// Some packages of this library need the methods below, but the root package cannot import those
+// packages. The first argument of each method is a token. Only this library can make a token, so
+// other modules cannot call the methods.
 
-// Reached returns the core of package engine below the front. If there is none, it returns the
-// front's own Core. It also returns the front's prefix. complete is true if the front shows the
-// whole core.
+// Reached returns the value with which package engine implements this bucket. If another package
+// implements the bucket, Reached returns its Core. prefix is the prefix of the bucket's keys.
+// complete is true if the bucket shows all keys and permits all operations.
 func (f *front) Reached(t serving.Token) (core any, prefix string, complete bool) {
 	if f.core == nil || !t.Valid() {
 		return nil, "", false
@@ -26,8 +26,9 @@ func (f *front) Reached(t serving.Token) (core any, prefix string, complete bool
 	return core, f.scope.Prefix, f.scope.Whole()
 }
 
-// MoveFrom moves an object of src in one step, if src has the same core and the store has
-// ServerMove. Otherwise it does nothing and returns done false.
+// MoveFrom moves an object in one step. The parameter src is the bucket of the source. If src has
+// another core, or if the store does not have ServerMove, MoveFrom does nothing and the result done
+// is false.
 func (f *front) MoveFrom(
 	t serving.Token, ctx context.Context, to string, src any, from string, opts any,
 ) (attrs any, done bool, err error) {
@@ -42,7 +43,9 @@ func (f *front) MoveFrom(
 		return nil, false, err
 	}
 	if e := source.refused(scope.Download|scope.Remove, nil); e != nil {
-		return nil, false, located(f, "Move", to, e) // not the old key, which would mean that both keys exist
+		// The error has the new key. With the old key, it would mean that the copy succeeded and
+		// only the removal failed.
+		return nil, false, located(f, "Move", to, e)
 	}
 	if !given.MovesOnly() {
 		return nil, false, nil
@@ -54,9 +57,9 @@ func (f *front) MoveFrom(
 	return f.attrs(a), true, nil
 }
 
-// eitherOutward removes the prefix from the key in the error of a copy or move. The error may be
-// about the key at the destination, which is in f, or about the key in source. The two may have
-// different prefixes.
+// eitherOutward removes the prefix from the key in the error of a copy or move. If the error is
+// about the destination, the key has the prefix of f. If the error is about the source, the key has
+// the prefix of source.
 func (f *front) eitherOutward(err error, to string, source *front, from string) error {
 	var e *Error
 	if err == nil || !errors.As(err, &e) {

@@ -32,10 +32,12 @@ func ContinueUpload(ctx context.Context, b Uploader, token string, opts ...Multi
 	})
 }
 
-// ContinueListedUpload is like [ContinueUpload], but takes an entry of [ListUploads] in place of a
-// token. Give the options of BeginUpload again. On S3, leave out attributes, tags and locks,
-// because the store has them. If the response to Complete is lost on S3, Complete fails with
-// OutcomeUnknown, and a second call fails with ObjectNotFound.
+// ContinueListedUpload continues an upload that [ListUploads] has yielded. It is like
+// [ContinueUpload], which needs a token. Give the options of BeginUpload again. On S3, leave out
+// attributes, tags and locks, because the store has them already.
+//
+// If the response to Complete is lost on S3, Complete fails with OutcomeUnknown. If the caller then
+// calls Complete once more, it fails with ObjectNotFound.
 func ContinueListedUpload(
 	ctx context.Context, b Uploader, entry UploadEntry, opts ...MultipartOption,
 ) (MultipartUpload, error) {
@@ -89,8 +91,9 @@ func PutSignedPart(
 
 // AbandonUpload abandons an upload that [WithResume] has recorded in the file at path. It removes
 // the file and drops the parts. If the file does not exist, AbandonUpload succeeds. If WithResume
-// has not written the file, or if b does not show the key of the upload, AbandonUpload fails with
-// InvalidArgument. If another call is using the file, AbandonUpload fails with Locked.
+// has not written the file, AbandonUpload fails with InvalidArgument. It also fails with
+// InvalidArgument if the upload is to another bucket, or if its key lies outside of the prefix of
+// b. If another call is using the file, AbandonUpload fails with Locked.
 func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	f, e := need(b, "AbandonUpload", "")
 	if e != nil {

@@ -70,7 +70,8 @@ func (f *fileSystem) isDir(name string) (bool, error) {
 	case over > 1:
 		return false, fs.ErrNotExist // no key can be as long as this name
 	case over == 1:
-		return false, nil // no key can be as long as this name with a slash, so it is not a directory
+		// The name is not a directory, because a key below it would be too long.
+		return false, nil
 	}
 	// The delimiter saves requests: without it, a store that lists folder by folder would make a
 	// request for each folder below.
@@ -145,8 +146,8 @@ func (f *fileSystem) ReadDir(name string) ([]fs.DirEntry, error) {
 	return []fs.DirEntry{}, nil
 }
 
-// entries returns the content of a directory, sorted by name. The order of the listing differs: the
-// key "x-y" comes before the prefix "x/", but the name "x-y" comes after "x".
+// entries returns the content of a directory, sorted by name. The listing has a different order,
+// because it sorts a subdirectory as if its name ended in a slash.
 func (f *fileSystem) entries(name string) ([]fs.DirEntry, error) {
 	prefix := f.root
 	if name != "." {

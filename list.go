@@ -10,10 +10,11 @@ import (
 
 // ListPage lists one page, for user interfaces that show one page at a time. If token is "", it
 // lists the first page. Otherwise it lists the page after the one that returned token. A page has
-// at most [WithPageSize] entries, by default 100. Only the last page may be empty. A token is only
-// valid with the same prefix and delimiter. It may pass through a client, because a client that
-// changes it cannot reach other keys. [WithStartAfter] is only permitted for the first page, and
-// [WithLimit] never.
+// at most [WithPageSize] entries, by default 100. Only the last page may be empty.
+//
+// A token is only valid with the same prefix and delimiter. A server may send the token to its
+// client and get it back. A client that changes the token cannot list keys outside the prefix.
+// [WithStartAfter] is only permitted for the first page. [WithLimit] is never permitted.
 func ListPage(ctx context.Context, b Lister, token string, opts ...ListOption) (*Page, error) {
 	f, e := need(b, "ListPage", "")
 	if e != nil {
@@ -81,8 +82,8 @@ func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Versi
 		func(e *VersionEntry) *string { return &e.Key })
 }
 
-// listWith yields the entries of a listing of b's core, without the prefix of b in their keys. key
-// returns a pointer to the key of an entry.
+// listWith yields the entries of a listing. If b is a view from Prefixed, the keys of the entries
+// lack the prefix of the view. The function key returns a pointer to the key of an entry.
 func listWith[E any](
 	b Lister, op string, opts []ListOption, list func(Core, *ListOptions) iter.Seq2[E, error], key func(*E) *string,
 ) iter.Seq2[E, error] {

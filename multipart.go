@@ -15,7 +15,8 @@ import (
 type MultipartUpload interface {
 	// Key returns the key of the object.
 	Key() string
-	// String returns the key, but neither the token nor the store's name of the upload.
+	// String returns the key. It contains neither the token nor the name that the store gave the
+	// upload.
 	String() string
 	// Token returns the text that another process needs for [ContinueUpload]. It has about 400
 	// letters, digits, "-" and "_", and more if there is metadata. The token never changes and
@@ -28,10 +29,10 @@ type MultipartUpload interface {
 	// PutPart replaces an existing part. If two calls store the same number at the same time, one
 	// of them wins.
 	//
-	// A body that Upload would read in place is read in place. If the bucket is local or in memory,
-	// any other body is streamed, without retries. For other stores, such a body is read into
-	// memory, up to the length in [WithSize]. If the body exceeds the [BufferLimit], PutPart fails
-	// with TooLarge.
+	// PutPart reads the same bodies in place as Upload does. Any other body is a stream. If the
+	// bucket is local or in memory, a stream is stored as it is read, without retries. For other
+	// stores, a stream is first read into memory, up to the length in [WithSize]. If the stream
+	// exceeds the [BufferLimit], PutPart fails with TooLarge.
 	//
 	// If the size of the body differs from [WithSize], PutPart fails with BodyFailed. If its
 	// checksum differs from [WithCRC32C], PutPart fails with ChecksumMismatch. After an error, the
@@ -44,23 +45,25 @@ type MultipartUpload interface {
 	SignPart(ctx context.Context, number int, opts ...SignedPartOption) (*SignedURL, error)
 	// Parts returns the parts that the store has, in the order of their numbers.
 	Parts(ctx context.Context) ([]UploadedPart, error)
-	// Complete makes the object from all parts that the store has, or from the parts in
+	// Complete makes the object from all parts that the store has, or only from the parts in
 	// [WithParts]. The object appears whole or not at all. The numbers of the parts must be 1, 2, 3
-	// and so on. The condition of BeginUpload must hold at this time.
+	// and so on. The condition of BeginUpload must hold when Complete is called.
 	//
 	// Complete fails with InvalidArgument if parts are missing, have another ETag or are outside of
-	// Limits. It fails with InvalidArgument, too, if the sum of the sizes differs from [WithSize],
-	// given here or to BeginUpload. If the sum exceeds [WithMaxSize], Complete fails with
-	// InvalidArgument and aborts the upload. If the checksum of the object differs from
+	// Limits. [WithSize] may be given here or to BeginUpload. If the sum of the sizes differs from
+	// it, Complete fails with InvalidArgument. If the sum exceeds [WithMaxSize], Complete fails
+	// with InvalidArgument and aborts the upload. If the checksum of the object differs from
 	// [WithCRC32C], Complete fails with ChecksumMismatch. If the store does not report the
-	// checksum, it fails with Unsupported.
+	// checksum, Complete fails with Unsupported.
 	//
 	// After any other error, the upload stays and Complete may be called again, even if
-	// errors.Is(err, OutcomeUnknown). The exception is Unavailable with Status 409 (S3): then begin
-	// a new upload. If any process has completed this upload, Complete returns the Attrs of the
-	// object while the object exists. If the upload or its object no longer exists, Complete fails
-	// with ObjectNotFound, on Google and Azure possibly after ten seconds. Without [Metadata], a
-	// second call always fails with ObjectNotFound.
+	// errors.Is(err, OutcomeUnknown). There is one exception: after Unavailable with Status 409
+	// (S3), begin a new upload.
+	//
+	// If any process has completed this upload, Complete returns the Attrs of the object while the
+	// object exists. If the upload or its object no longer exists, Complete fails with
+	// ObjectNotFound. On Google and Azure, that may take ten seconds. If the store has no
+	// [Metadata], a second call always fails with ObjectNotFound.
 	Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error)
 	// Abort drops the upload and its parts, if they exist. A completed object stays.
 	Abort(ctx context.Context) error
@@ -129,19 +132,21 @@ func (o partsOption) applyComplete(r *CompleteOptions) {
 // 2, 3 and so on. An ETag may be "". Complete ignores the sizes and checksums of the given parts.
 func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts) }
 
-// WithResume records the progress of a multipart upload in the file at path. If the upload was
-// canceled, failed for a temporary reason, or its process was killed, the same call resumes it. The
-// call sends only the parts that the store lacks, or whose bytes have another CRC32C. An upload by
-// one request has no file. On local and memory buckets, every upload without a part size is one
-// request. A killed process loses the parts that it was sending. Without WithPartSize, these parts
-// have together at most 16 MiB or a tenth of the body, whichever is more. [WithDefaultPartSize] may
-// make one of the parts larger.
+// WithResume records the progress of a multipart upload in the file at path. The same call resumes
+// the upload after it was canceled, after it failed for a temporary reason, or after its process
+// was killed. The call then sends only the parts that the store lacks, and parts with another
+// CRC32C than before.
+//
+// An upload by one request has no file. On local and memory buckets, every upload without a part
+// size is one request. A killed process loses the parts that it was sending. Without WithPartSize,
+// these parts have together at most 16 MiB or a tenth of the body, whichever is more.
+// [WithDefaultPartSize] may make one of the parts larger.
 //
 // The call must have the same key, attributes, condition, size, WithPartSize and layers. Otherwise
-// a new upload starts. A new upload also starts if the store has dropped the parts
-// ([LifecycleRule]), or if the encryption keys have changed. [AbandonUpload] drops the parts. If
-// body is a stream, it must deliver the same bytes again. If the store has dropped the parts of a
-// stream, one call fails with Unavailable, and the next call starts a new upload.
+// a new upload starts. A new upload also starts if the encryption keys have changed, or if the
+// store has dropped the parts ([LifecycleRule]). If body is a stream, it must deliver the same
+// bytes again. If the store has dropped the parts of a stream, one call fails with Unavailable, and
+// the next call starts a new upload. [AbandonUpload] drops the parts.
 //
 // Each upload needs a file of its own, in a directory that exists. If another call is using the
 // file, the upload fails with Locked. If WithResume has not written the file, the upload fails with

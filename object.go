@@ -47,9 +47,10 @@ type Attrs struct {
 	Native any `json:"-"`
 }
 
-// Same reports whether a describes the same object as the Attrs of an earlier read. Both Attrs must
-// have the same size and the same revision. If there are no revisions, they must have the same time
-// instead. The size is compared because some servers send a new object with the old ETag.
+// Same reports whether this Attrs and the Attrs of an earlier read describe the same object. Both
+// must have the same size and the same revision. If the earlier Attrs has no revision, both must
+// have the same time instead. The size is compared because some servers send a new object with the
+// old ETag.
 func (a *Attrs) Same(earlier *Attrs) bool {
 	if earlier.Revision != "" && a.Revision != earlier.Revision {
 		return false
@@ -204,9 +205,9 @@ func EncodeMetadataValue(text string) string {
 }
 
 // staysInMetadata reports whether the byte at i needs no encoding, because every store returns it
-// unchanged. A "?" after "=" must be encoded, because "=?" begins an encoded word (RFC 2047). The
-// core would encode such a word again for S3 and Azure. R2 would store the decoded text of the
-// word.
+// unchanged. The text "=?" begins an encoded word (RFC 2047). For S3 and Azure, the core would
+// encode an encoded word again. R2 would store its decoded text. So a "?" after "=" is always
+// encoded.
 //
 // https://developers.cloudflare.com/r2/api/s3/extensions/
 func staysInMetadata(text string, i int) bool {

@@ -159,9 +159,10 @@ func WithHook(h Hook) OpenOption {
 }
 
 // A BufferLimit bounds the memory of all buckets that share it: their transfer buffers, and the
-// blocks that a [ReaderAt] caches. If a transfer needs memory, cached blocks are dropped. If all
-// buffers are held by transfers that wait for their callers, 64 KiB more are granted, so that no
-// transfer waits forever. Do not copy a BufferLimit after its first use.
+// blocks that a [ReaderAt] caches. If a transfer needs memory, cached blocks are dropped. No
+// transfer waits for memory forever. If all memory is held by transfers that wait for their
+// callers, a waiting transfer gets 64 KiB above the limit. Do not copy a BufferLimit after its
+// first use.
 type BufferLimit struct {
 	Max int64 // bytes, at least 1 MiB; a change after the first use has no effect
 
@@ -198,18 +199,17 @@ type RetryPolicy struct {
 	// not slow down when the store throttles it.
 	Attempts int
 	// MaxDelay is the longest wait between two attempts, by default 20 s. A Retry-After of the
-	// store does not extend it. The first wait is at most 50 ms. After [RateLimited], each of the
-	// first three waits is at most 1 s. The limit of each later wait is twice that of the wait
-	// before it.
+	// store does not extend it. The first wait is at most 50 ms. After [RateLimited], the first
+	// three waits are at most 1 s each. For each later wait, this limit doubles.
 	MaxDelay time.Duration
 	// MaxWait bounds the sum of the waits between the attempts of one request, by default one
 	// minute. The attempts themselves do not count. Nor does the time for which a throttled bucket
 	// delays the request; only ctx limits that.
 	MaxWait time.Duration
 	// Stall is the time without a byte after which a connection counts as dropped, by default 30 s.
-	// The time is four times as long while a large body is sent, and twice as long while the
-	// response to that body is awaited. A copy on S3 may take one minute plus one second for each 6
-	// MiB, but at most 15 minutes.
+	// While a large body is sent, the time is four times Stall. While the response to a large body
+	// is awaited, the time is twice Stall. A copy on S3 may take one minute plus one second for
+	// each 6 MiB, but at most 15 minutes.
 	Stall time.Duration
 }
 
@@ -227,7 +227,8 @@ type Operation struct {
 	Keys                   []string // keys of a batch, or sources of Compose; otherwise nil
 }
 
-// An Outcome says how an operation ended, for the function done of a [Hook].
+// An Outcome describes how an operation ended. A [Hook] receives it in the function done, which the
+// Hook has returned.
 type Outcome struct {
 	Err   error
 	Bytes int64

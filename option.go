@@ -123,8 +123,8 @@ type (
 	}
 )
 
-// guard sets *c, the condition of an operation. If the operation already has a condition, guard
-// sets *failed instead, the error of the operation.
+// guard stores a condition in *c. If *c already has a condition, guard stores an error in *failed
+// instead.
 func guard(c *Condition, failed *error, to Condition) {
 	if *c != (Condition{}) {
 		fail(failed, "condition", "may be given once: IfAbsent, IfRevision and IfRevisionNot exclude one another")

@@ -2,14 +2,15 @@ package storage
 
 import "time"
 
-// Each type has the values of the options of one operation. A [Core] gets options that were already
-// read. Other code that implements a permission, such as Uploader, reads its options by Apply. Code
-// that reads or writes objects itself must fail with Unsupported if it does not know a value in
-// Native. That value may be a key that encrypts the object.
+// Each type has the values of the options of one operation. The methods of a [Core] receive such
+// values. Code that implements a permission itself, such as Uploader, receives options and calls
+// Apply to get the values. Code that reads or writes objects itself must fail with Unsupported if
+// it does not know a value in Native. The unknown value may be a key that encrypts the object.
 //
-// A value of UploadOptions, DownloadOptions, ListOptions, RemoveOptions or CopyOptions is an
-// option, too. It replaces the values of all options before it. So code can call Apply, change the
-// result and pass it on. In a struct literal, a Size or Length of 0 means that it is not declared.
+// UploadOptions, DownloadOptions, ListOptions, RemoveOptions and CopyOptions are options
+// themselves. As an option, such a value replaces the values of all options before it. So code can
+// call Apply, change the result and pass it on. In a struct literal, a Size or Length of 0 means
+// that no size or length is given.
 type (
 	// UploadOptions are the options of Upload and BeginUpload.
 	UploadOptions struct {
@@ -255,7 +256,8 @@ func (r *CopyOptions) ApplyCompose(srcKeys []string, opts ...CopyOption) error {
 	return err
 }
 
-// ApplyMove sets r from the options of Move, and checks the keys from and to.
+// ApplyMove sets r from the options of Move. It also checks the old key and the new key, which are
+// the parameters from and to.
 func (r *CopyOptions) ApplyMove(from, to string, opts ...CopyOption) error {
 	err := r.Apply(opts...)
 	switch {

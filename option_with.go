@@ -187,15 +187,15 @@ func (o concurrencyOption) applyPart(r *PartOptions)         { o.set(new(int), &
 func (o concurrencyOption) applyDownload(r *DownloadOptions) { o.set(&r.Concurrency, &r.err) }
 func (o concurrencyOption) applyCopy(r *CopyOptions)         { o.set(&r.Concurrency, &r.err) }
 
-// WithConcurrency sets the number of requests that one transfer makes in parallel, from its
-// beginning. If n is below 1, the operation fails with InvalidArgument. Uploads and downloads to a
-// file make at most 1,000 requests in parallel. A download to a file needs a buffer of 128 KiB for
-// each request. The [BufferLimit] bounds all buffers.
+// WithConcurrency sets the number of requests that one transfer makes in parallel. The transfer
+// begins with this number. If n is below 1, the operation fails with InvalidArgument. Uploads and
+// downloads to a file make at most 1,000 requests in parallel. A download to a file needs a buffer
+// of 128 KiB for each request. The [BufferLimit] bounds all buffers.
 //
 // Without this option, a download begins with one request, and makes up to 16 if its reader waits
 // for the network. A multipart upload of a body that is read in place makes 16 to 32 requests in
 // parallel. An upload of a stream without [WithPartSize] holds at most 64 MiB of parts in memory.
-// If two parts are larger than that, it holds two parts.
+// If the parts are larger than 32 MiB, it holds two parts.
 func WithConcurrency(n int) TransferOption {
 	return concurrencyOption(n)
 }

@@ -34,9 +34,9 @@ type prefixedError struct {
 	errs     []error // copies of the errors in from, without the prefix
 }
 
-// add finds the errors of this package in the tree of err, and appends them to the fields from and
-// errs. It does not look for errors inside an *Error, because these inner errors do not name the
-// key.
+// add finds the errors of this package in the tree of err. It appends them to e.from, and their
+// copies without the prefix to e.errs. It does not look for errors inside an *Error, because these
+// inner errors do not have the key.
 func (e *prefixedError) add(err error, prefix string) {
 	switch in := err.(type) {
 	case *Error:
@@ -62,12 +62,13 @@ func (e *prefixedError) Error() string {
 // have whole keys.
 func (e *prefixedError) Unwrap() []error { return e.errs }
 
-// Is compares target with the whole original error, so that errors.Is also finds errors that a Core
-// has added.
+// Is compares target with the original error. The result of Unwrap is not enough for errors.Is,
+// because it lacks errors that a Core has added.
 func (e *prefixedError) Is(target error) bool { return errors.Is(e.original, target) }
 
-// As finds errors that a Core has added. If target is an *Error, As returns false, so that
-// errors.As continues with the errors of Unwrap, which do not have the prefix.
+// As looks for target in the original error, which also has the errors that a Core has added. If
+// target is an *Error, As returns false. errors.As then looks in the result of Unwrap, which has
+// each *Error without the prefix.
 func (e *prefixedError) As(target any) bool {
 	_, ours := target.(**Error)
 	return !ours && errors.As(e.original, target)

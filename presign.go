@@ -54,16 +54,20 @@ func WithTTL(d time.Duration) interface {
 // for at least the TTL. If window is below 1 second, or window plus TTL is above 7 days, the call
 // fails with InvalidArgument.
 //
-// If the store can replace the Cache-Control of the response, it sends "private" with a max-age of
-// the window. During that time, browsers may show an old copy of the object, even if the object is
+// If the store can replace the Cache-Control of the response, the store sends "private" with a
+// max-age of the window. During that time, browsers may show an old copy of an object that was
 // overwritten or removed. Google cannot replace the header: set the Cache-Control of the object
 // ([WithCacheControl]).
 //
-// The processes must use the same credential. The call fails with Unsupported if the signing keys
-// differ from process to process. They differ for temporary credentials, if Google's IAM signs, and
-// for a user delegation key of Azure. It also fails with Unsupported for a bucket without
-// [StableURLs]. In these cases, sign with a long-lived key, or redirect to a signed URL from an
-// address of your own.
+// All processes must sign with the same key. The call fails with Unsupported for a bucket without
+// [StableURLs], and in these cases:
+//
+//   - The credentials are temporary.
+//   - Google's IAM signs.
+//   - A user delegation key of Azure signs.
+//
+// In each of these cases, sign with a long-lived key, or redirect to a signed URL from an address
+// of your own.
 func WithStableFor(window time.Duration) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if window < minTTL || window > maxTTL {

@@ -10,12 +10,10 @@ import (
 	"github.com/omnibucket/storage/internal/seam"
 )
 
-// Download is the only method of a Bucket that reads bytes, so all reads in this package call it.
-// They also work with buckets of the user's own types. ReadAll reads one Reader to its end.
-// NewReaderAt and ReadRanges make several requests, which must all read the same object. So they
-// pin the revision of the first response (pinObject). Each further request reads one span of that
-// revision, and its response is compared with the first one (open). fetch passes the bytes of a
-// span to the block cache of ReadAt, or to the results of ReadRanges. If a request finds another
+// All reads in this package call Download, so they also work with buckets of the user's own types.
+// ReadAll reads one Reader to its end. NewReaderAt and ReadRanges make several requests, which must
+// all read the same object. They remember the revision of the first response (pinObject). Each
+// further request reads one span of that revision (open, fetch). If a request finds another
 // revision, the read fails with Changed.
 
 // A Reader is an open download. It holds a connection or buffers until Close. Close may be called from any goroutine,
@@ -69,7 +67,7 @@ func initReader(reader any, from seam.ReadSource, attrs any, offset, length int6
 type pinnedObject struct {
 	from  Downloader
 	key   string
-	op    string // operation that errors of fetch report
+	op    string // name of the operation in the errors of fetch
 	attrs *Attrs
 	reads []DownloadOption // options of each request, which select the revision
 }
@@ -144,9 +142,9 @@ func (o *pinnedObject) fetch(ctx context.Context, offset, length int64, read fun
 
 func (o *pinnedObject) checkEnd(r *Reader) error { return checkEnd(o.from, o.op, o.key, r) }
 
-// failure returns err as an error of the operation. If ctx has ended, it uses ctx.Err() instead.
-// The reason is that err may be the cause with which the caller ended ctx, which is not an error of
-// the store.
+// failure returns err as an error of the operation. If ctx has ended, it uses ctx.Err() instead,
+// because err may then be the cause that the caller gave for the end of ctx. That cause is not an
+// error of the store.
 func (o *pinnedObject) failure(ctx context.Context, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		err = ended
@@ -178,8 +176,8 @@ func ReadAll(ctx context.Context, b Downloader, key string, opts ...DownloadOpti
 	return data, r.Attrs(), nil
 }
 
-// readWhole reads all bytes of r into memory. It first allocates at most claimed bytes, because the
-// reported size may be wrong.
+// readWhole reads all bytes of r into memory. The reported size may be wrong, so readWhole first
+// allocates only a part of it. The parameter claimed is the maximum size of that part, in bytes.
 func readWhole(b Downloader, op, key string, r *Reader, claimed int64) ([]byte, error) {
 	_, length := r.Range()
 	data, err := readClaimed(r, length, claimed)
@@ -197,8 +195,9 @@ func checkFitsSlice(length int64) *Error {
 	return nil
 }
 
-// readClaimed reads length bytes. It first allocates memory for at most claimed bytes. After that,
-// it at most doubles the memory each time, so that a wrong length wastes little.
+// readClaimed reads length bytes. The length may be wrong, so readClaimed does not allocate all
+// memory at once. It first allocates the number of bytes in the parameter claimed, or fewer.
+// Whenever this memory is full, readClaimed allocates at most twice as much.
 func readClaimed(r io.Reader, length, claimed int64) ([]byte, error) {
 	data := make([]byte, min(max(length, 0), claimed))
 	for have := int64(0); ; {

@@ -9,10 +9,10 @@ import (
 	"github.com/omnibucket/storage/internal/chunks"
 )
 
-// NewReader makes a Reader of a body, for a [Core] or a type of your own that implements
-// Downloader. body delivers length bytes of the object from offset. Close of the Reader closes
-// body. If body is too short, reading fails with Unavailable (also io.ErrUnexpectedEOF). If it is
-// too long, reading fails with Internal.
+// NewReader makes a Reader, for a [Core] or a type of your own that implements Downloader. The
+// parameter body must deliver length bytes of the object, from the offset on. Close of the Reader
+// closes body. If body delivers fewer bytes, reading fails with Unavailable (also
+// io.ErrUnexpectedEOF). If body delivers more bytes, reading fails with Internal.
 func NewReader(attrs *Attrs, offset, length int64, body io.ReadCloser) *Reader {
 	key := ""
 	if attrs != nil {

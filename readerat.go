@@ -21,9 +21,9 @@ const (
 // memory. ctx governs all reads until Close. The caller must call Close.
 //
 // ReadAt keeps blocks in memory ([WithBlockSize], [WithBlockCache]). Several small reads of one
-// block make one request, even if they run in parallel. For sequential reads, it requests blocks
-// ahead, up to 2 MiB in a request. A ReadAt of more than that makes one request for the bytes that
-// are not in memory, and does not keep them.
+// block make one request, even if they run in parallel. For sequential reads, ReadAt requests
+// blocks ahead, up to 2 MiB in a request. A ReadAt of more than 2 MiB makes one request for the
+// bytes that are not in memory. It does not keep these bytes in memory.
 func NewReaderAt(ctx context.Context, b interface {
 	Downloader
 	AttrsReader
@@ -75,9 +75,9 @@ func (r *ReaderAt) ReadAt(p []byte, off int64) (int, error) {
 	return r.ReadAtContext(context.Background(), p, off)
 }
 
-// ReadAtContext is like ReadAt, but also ends if ctx ends. Then only this call fails: a request for
-// a block that other calls wait for continues. The context of NewReaderAt still governs the call,
-// too.
+// ReadAtContext is like ReadAt, but also ends if ctx ends. Then only this call fails. If other
+// calls wait for the same block, the request for the block continues. The context of NewReaderAt
+// governs this call, too.
 func (r *ReaderAt) ReadAtContext(ctx context.Context, p []byte, off int64) (int, error) {
 	switch {
 	case off < 0:

@@ -55,9 +55,9 @@ type rangesRead struct {
 	key      string
 	ranges   []Range
 	req      DownloadOptions // options of the call
-	gap      int64           // largest gap in bytes that a request reads and discards to save another request
+	gap      int64           // a request may read and discard up to this many bytes between two ranges
 	limit    int64           // largest size in bytes of one request
-	claimed  int64           // bytes of memory that may be allocated for the results before any byte has come
+	claimed  int64           // bytes of memory to allocate for the results before any byte of the object was read
 	results  [][]byte
 	progress *progress.Counter
 
@@ -152,9 +152,9 @@ func (r *rangesRead) open(ctx context.Context, opts []DownloadOption) error {
 	return nil
 }
 
-// firstRange returns the range of the first request. If the object's size is not needed to plan the
-// requests, it is the first range of the plan. Otherwise the first request only finds the size, and
-// its range is empty.
+// firstRange returns the range of the first request. Usually it returns the first range of the
+// plan. If the plan depends on the object's size, it returns an empty range. The first request then
+// only finds the size.
 func (r *rangesRead) firstRange() Range {
 	switch relative := slices.ContainsFunc(r.ranges, func(one Range) bool { return one.Length < 0 }); {
 	case relative && len(r.ranges) == 1:
@@ -163,7 +163,9 @@ func (r *rangesRead) firstRange() Range {
 		return Range{}
 	}
 	spans, e := resolveRanges(r.ranges, math.MaxInt64)
-	if e != nil { // no object can be that long; the first response will show its size
+	// No object is large enough for these ranges. The first response will show the object's size,
+	// and the read fails.
+	if e != nil {
 		return Range{}
 	}
 	for run := range rangeplan.New(spans, r.gap, r.limit).Runs {
@@ -173,9 +175,9 @@ func (r *rangesRead) firstRange() Range {
 }
 
 // fetch reads all runs in batches. A run is the part of the object that one request reads. A batch
-// has at most as many bytes as have come before it, or r.claimed bytes if that is more. This limits
-// the memory for the results. If the first request delivers the only range, fetch makes no other
-// request.
+// has at most r.claimed bytes, or as many bytes as all batches before it, if that is more. This
+// limit protects the memory for the results. If the first request delivers the only range, fetch
+// makes no other request.
 func (r *rangesRead) fetch(ctx context.Context) error {
 	r.progress = progress.New(r.req.Progress, r.plan.Bytes)
 	if offset, length := r.first.Range(); len(r.plan.Spans) == 1 &&
@@ -187,7 +189,7 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 		r.results[i] = []byte{}
 	}
 	var batch []rangeplan.Run
-	var bytes, come int64 // bytes of this batch, and of all earlier batches, including gaps
+	var bytes, come int64 // bytes of this batch, and of all earlier batches
 	for run := range r.plan.Runs {
 		length := run.End - run.Offset
 		if bytes+length > max(r.claimed, come) {
@@ -208,7 +210,7 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 	return nil
 }
 
-// readOnly reads the only range, which the first request delivers.
+// readOnly reads the range if there is only one. The first request delivers this range.
 func (r *rangesRead) readOnly(length int64) error {
 	data, err := readWhole(r.from, "ReadRanges", r.key, r.first, r.claimed)
 	if err == nil && length > 0 {
@@ -219,7 +221,7 @@ func (r *rangesRead) readOnly(length int64) error {
 }
 
 // fetchBatch reads runs in parallel. A run is the part of the object that one request reads. If the
-// response to the first request contains the first run, that run makes no new request.
+// first response contains the first run, fetchBatch makes no new request for that run.
 func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) error {
 	for _, run := range slices.Backward(batch) { // the last part of a span needs the most memory
 		for _, part := range slices.Backward(run.Parts) {

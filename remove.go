@@ -54,10 +54,10 @@ func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEnt
 	return removed, f.outward(err)
 }
 
-// RemoveMatching lists b with opts, and removes the objects for which match returns true, as
-// [RemoveAll] does. If match is nil, it removes all listed objects. If the listing fails, err also
-// joins that error. RemoveMatching skips common prefixes. Within a job of package transfer, it also
-// skips the object with the lease of that job.
+// RemoveMatching lists b with opts. It removes the objects for which match returns true, as
+// [RemoveAll] does. If match is nil, it removes all listed objects. If the listing fails, err
+// contains the error of the listing, too. RemoveMatching skips common prefixes. Within a job of
+// package transfer, it also skips the object with the lease of that job.
 func RemoveMatching(ctx context.Context, b interface {
 	Lister
 	Remover

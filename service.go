@@ -20,8 +20,8 @@ type Service interface {
 	// BucketInfo describes a bucket. If the bucket does not exist, BucketInfo fails with
 	// BucketNotFound.
 	BucketInfo(ctx context.Context, name string) (*BucketInfo, error)
-	// UpdateBucket changes only the settings that opts name. If it has made the change but may not
-	// read the bucket, it still succeeds.
+	// UpdateBucket changes only the settings that opts name. It succeeds even if the account has no
+	// permission to read the settings after the change.
 	UpdateBucket(ctx context.Context, name string, opts ...BucketOption) (*BucketInfo, error)
 	// Buckets yields the account's buckets in the order of their names. It yields at most one
 	// error, and then ends.
@@ -31,8 +31,9 @@ type Service interface {
 	DeleteBucket(ctx context.Context, name string) error
 	// Bucket opens a bucket without a request. If the bucket does not exist, the first operation
 	// fails with BucketNotFound. opts are applied after the options of the service. If this Service
-	// has reported that the bucket keeps versions, the bucket is opened WithVersioning. If only
-	// another Service has reported that, give WithVersioning here for a bucket of S3 or GCS.
+	// has reported that the bucket keeps versions, the bucket is opened WithVersioning. A report of
+	// another Service has no effect here. For such a bucket of S3 or GCS, the caller must give
+	// WithVersioning.
 	Bucket(name string, opts ...OpenOption) (Bucket, error)
 	// Credentials returns the address and credentials that another S3 client needs. If the provider
 	// does not have the protocol of S3, Credentials fails with Unsupported.
@@ -125,8 +126,9 @@ func (o settingOption) applyBucket(r *BucketOptions) { o.set(r) }
 func (o settingOption) ApplyOpen(to *OpenOptions)    { o.declare(to) }
 
 // WithPublicAccess sets whether anyone can read every object of the bucket. If public is false,
-// reading needs credentials. When a bucket is opened, true only declares that it is public. Then
-// PublicURL returns the provider's address of an object, or that of [WithSigningBaseURL].
+// reading needs credentials. When a bucket is opened, true only declares that the bucket is public.
+// PublicURL then returns the provider's address of an object. A local or memory bucket has no such
+// address: PublicURL returns an address below the URL of [WithSigningBaseURL].
 func WithPublicAccess(public bool) interface {
 	BucketOption
 	OpenOption
@@ -152,10 +154,13 @@ func WithVersioning(on bool) interface {
 }
 
 // WithObjectLock makes a bucket whose objects can be locked by [WithRetention] and [WithLegalHold].
-// Such a bucket keeps versions, and object lock cannot be turned off. The call fails with
-// Unsupported on Azure, and for an existing bucket in which object lock cannot be turned on. When a
-// bucket is opened, the option declares that the bucket has object lock. A local or memory bucket
-// then gets it. If the store has no locks, every call fails with [Unsupported].
+// The bucket also keeps versions. Object lock cannot be turned off. The call fails with
+// [Unsupported] on Azure. It also fails with Unsupported for an existing bucket in which object
+// lock cannot be turned on.
+//
+// When a bucket is opened, the option declares that the bucket has object lock. A local or memory
+// bucket that is opened with the option has object lock from then on. If the store has no locks,
+// every call on the bucket fails with Unsupported.
 func WithObjectLock() interface {
 	BucketOption
 	OpenOption
@@ -167,15 +172,15 @@ func WithObjectLock() interface {
 }
 
 // WithSoftDelete makes a bucket keep objects for a time after they were removed or replaced
-// ([WithSoftDeleted]). A bucket with versions keeps versions that were removed. If keep is 0, the
-// bucket does not keep objects that are removed from then on. Removed objects that it has already
-// kept stay. Google permits 7 to 90 days, and the default is 7. CreateBucket and UpdateBucket fail
-// with Unsupported on S3, which has no soft delete. They fail on Azure, too, because its soft
-// delete belongs to the account.
+// ([WithSoftDeleted]). A bucket with versions keeps removed versions. If keep is 0, the bucket
+// keeps no objects that are removed later. It still keeps the objects that were removed earlier.
+// Google permits 7 to 90 days, and the default is 7. CreateBucket and UpdateBucket fail with
+// Unsupported on S3, which has no soft delete. They also fail with Unsupported on Azure, because
+// its soft delete belongs to the account.
 //
 // When a bucket is opened, the option declares that the bucket has soft delete, without a request.
-// A local or memory bucket then keeps removed objects. On S3, every call then fails with
-// Unsupported.
+// A local or memory bucket that is opened with the option keeps removed objects. On S3, every call
+// on the bucket fails with Unsupported.
 func WithSoftDelete(keep time.Duration) interface {
 	BucketOption
 	OpenOption
@@ -255,12 +260,12 @@ type CORSRule struct {
 
 // A LifecycleRule applies to the keys under Prefix. If the number of days in a field is 0, that
 // part of the rule never applies. The store itself applies the rule. On local and memory buckets,
-// transfer.Expire applies it.
+// transfer.Expire applies the rule.
 //
-// Local and memory buckets drop an old multipart upload when another upload begins, or when a local
-// bucket is opened. They drop an upload AbortUploadsAfterDays after its beginning, or a week after
-// its last part, whichever comes first. Google drops uploads itself if Prefix is "". For any other
-// Prefix, transfer.Expire drops them.
+// A local or memory bucket drops an old multipart upload when another upload begins. A local bucket
+// also drops old uploads when it is opened. An upload is old if it began AbortUploadsAfterDays ago,
+// or if its last part was stored a week ago. Google itself drops uploads if Prefix is "". For any
+// other Prefix, transfer.Expire drops the uploads.
 type LifecycleRule struct {
 	ID     string
 	Prefix string

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/scope"
 )
 
-// ordinary has the features that nearly every store has, so that a type of the user's own counts as
-// having them.
+// ordinary has the features that nearly every store has. [Supports] assumes that a type of the
+// user's own has these features.
 const ordinary = Metadata | ContentProperties | KeysBesideFolders | LongSegments | OrderedListing
 
 // Supports reports whether b, a [Bucket] or a permission of one, has all of the given features. A type of your own
@@ -23,12 +23,12 @@ func Supports(b any, features Features) bool {
 	return b != nil && ordinary&features == features
 }
 
-// Require returns nil if b, a [Bucket] or a permission of one, has all of the given features. Call
-// it after [Open]. Then a program stops at its start, and not at the first call that needs a
-// feature. If the store lacks features, Require fails with [Unsupported], and the error names all
-// of them. A type of your own has the features that [Supports] lists. If every call on b fails,
-// such as after [Prefixed] with an invalid prefix, Require fails with the same Code. It makes no
-// request.
+// Require returns nil if b has all of the given features. b is a [Bucket] or one of its
+// permissions, such as a [Downloader]. Call Require after [Open], so that a program fails at its
+// start, and not at the first call that needs a feature. If the store lacks features, Require fails
+// with [Unsupported], and the error names all of them. A type of your own has the features that
+// [Supports] lists. If every call on b fails, Require fails with the same Code. An example is a
+// bucket from [Prefixed] with an invalid prefix. Require makes no request.
 func Require(b any, features Features) error {
 	f, ours := b.(*front)
 	if ours {
@@ -81,7 +81,8 @@ type engineCore interface {
 	Need(f Features, what string) *Error
 }
 
-// engineOf returns the core of package engine of a bucket, or nil.
+// engineOf returns the core of a bucket if package engine implements that core. Otherwise it
+// returns nil.
 func engineOf(b any) engineCore {
 	f, ok := b.(*front)
 	if !ok || f.core == nil {

@@ -84,9 +84,11 @@ func (u *update) try(ctx context.Context) (*Attrs, error) {
 
 // Append adds p to the end of an object, and returns the attributes of the whole object. If the
 // object does not exist, Append creates it. Several writers may append at the same time. The bytes
-// of each writer are added once. They begin at the offset Size - len(p), where Size is that of the
-// returned attributes. Readers see the object as it was before or after the call. The object keeps
-// the same attributes as with [Copy], and options replace them. [WithVersion] is not permitted.
+// of each writer are added once. The added bytes begin at the offset attrs.Size - len(p), if attrs
+// is the result. Readers see the object as it was before or after the call.
+//
+// Append keeps the attributes that [Copy] keeps. Options replace attributes. [WithVersion] is not
+// permitted.
 //
 // If another writer was faster, Append starts over, as [Update] does. If a condition is given,
 // Append fails with PreconditionFailed instead. If errors.Is(err, [OutcomeUnknown]), the bytes may
@@ -150,7 +152,7 @@ const maxConflicts = 1000
 type rounds struct {
 	b       any
 	op, key string
-	once    bool // true if the caller has given a condition; then there is only one round
+	once    bool // whether the caller has given a condition; if so, a round that fails is not repeated
 
 	policy    *backoff.Policy
 	conflicts int // number of rounds that were lost to other writers
@@ -171,8 +173,9 @@ func (r *rounds) check() (e *Error) {
 	return e
 }
 
-// until makes rounds until one succeeds, or fails for a reason other than another writer. If once
-// is set, it makes only one round.
+// until calls the function try until it succeeds. If another writer was faster or the store is
+// busy, until waits and calls try again. Any other error ends until. If the field once is true,
+// until calls try only one time.
 func (r *rounds) until(ctx context.Context, try func(context.Context) (*Attrs, error)) (*Attrs, error) {
 	for {
 		attrs, err := try(ctx)

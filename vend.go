@@ -26,20 +26,23 @@ type Rights struct {
 	Remove bool
 }
 
-// Vend returns credentials with which a client uses the objects under a prefix directly at the
-// store, until the credentials expire. A client in Go uses the provider's package: it calls the
-// function Vended, and sets Config.CredentialsFor to the result. A bucket in memory or in a
+// Vend returns temporary credentials for the objects under a prefix. With the credentials, a client
+// uses these objects directly at the store. A client in Go uses the provider's package: it calls
+// the function Vended, and sets Config.CredentialsFor to the result. A bucket in memory or in a
 // directory accepts the credentials through package layers/vended.
 //
 // The prefix is "" for the whole bucket, or ends in "/". If b is a result of [Prefixed], Vend adds
-// the prefix of b. ttl is from 15 minutes to 12 hours. The credentials end after ttl. They end
-// earlier if the store limits them more, or if the credentials that sign them end earlier.
+// the prefix of b. ttl is from 15 minutes to 12 hours. The credentials expire after ttl. They
+// expire earlier if the store has a shorter limit, or if the credentials that sign them expire
+// earlier.
 //
-// Like a signed URL, the credentials bypass hooks, and layers such as limits. Vend fails with
-// InvalidArgument if an argument breaks these rules, or if the store's policies cannot express the
-// prefix because of its length or a character. It fails with PermissionDenied if [Ref] has narrowed
-// b. It fails with Unsupported if the bucket lacks [Vending], or cannot permit exactly these rights
-// for this prefix and time.
+// Like a signed URL, the credentials bypass hooks, and layers such as limits.
+//
+// If an argument breaks these rules, Vend fails with InvalidArgument. It also fails with
+// InvalidArgument if the store's policies cannot express the prefix because of its length or a
+// character. If [Ref] has narrowed b, Vend fails with PermissionDenied. If the bucket lacks
+// [Vending], or cannot permit exactly these rights for this prefix and time, Vend fails with
+// Unsupported.
 func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.Duration) (*VendedCredentials, error) {
 	f, e := need(b, "Vend", prefix)
 	if e != nil {

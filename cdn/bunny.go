@@ -51,15 +51,16 @@ func NewBunnySigner(c BunnyConfig) (*BunnySigner, error) {
 // SignedDownloadURL returns a URL that reads one object until it expires. It makes no request.
 //
 // WithTTL accepts 1 second to 7 days. The default is 1 hour. With [storage.WithStableFor], calls in
-// the same window return the same URL. If key is not valid, it fails with InvalidArgument. All
-// other options fail with Unsupported, except WithMethod for GET. Two kinds of keys also fail with
-// Unsupported. SignPrefix works for the second kind:
+// the same window return the same URL. WithMethod accepts only GET. All other options fail with
+// Unsupported. If key is not valid, SignedDownloadURL fails with InvalidArgument. It fails with
+// Unsupported for two kinds of keys:
 //
-// - keys with characters other than letters, digits and "-._~/". Bunny does not document whether
-// the escaped path is signed, and its own programs differ
-// (https://github.com/BunnyWay/BunnyCDN.TokenAuthentication).
-// - keys that end in a digit. Bunny signs the path and the expiry with nothing between them, so
-// that the URL of photos/12 could be changed into one of photos/1 with a later expiry.
+//   - Keys with characters other than letters, digits and "-._~/". Bunny does not document whether
+//     the escaped path is signed, and its own programs differ
+//     (https://github.com/BunnyWay/BunnyCDN.TokenAuthentication).
+//   - Keys that end in a digit. Bunny signs the path and the expiry without a separator. A client
+//     could change the URL of photos/12 into a URL of photos/1 with a later expiry. For these keys,
+//     use SignPrefix.
 func (s *BunnySigner) SignedDownloadURL(
 	ctx context.Context, key string, opts ...storage.SignedDownloadOption,
 ) (*storage.SignedURL, error) {
@@ -80,9 +81,9 @@ func (s *BunnySigner) SignedDownloadURL(
 // cookies.
 //
 // WithTTL accepts 1 second to 7 days. The default is 1 hour. With [storage.WithStableFor], calls in
-// the same window return the same signature. If prefix is not valid, it fails with InvalidArgument.
-// All other options fail with Unsupported, and so does a prefix with characters other than letters,
-// digits and "-._~/".
+// the same window return the same signature. All other options fail with Unsupported. If prefix is
+// not valid, SignPrefix fails with InvalidArgument. If prefix has characters other than letters,
+// digits and "-._~/", it fails with Unsupported.
 func (s *BunnySigner) SignPrefix(prefix string, opts ...storage.SignedDownloadOption) (*SignedPrefix, error) {
 	g, err := s.site.readPrefix(prefix, opts)
 	if err != nil {

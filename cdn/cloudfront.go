@@ -29,10 +29,12 @@ type CloudFrontConfig struct {
 	// all addresses. If Addresses is set, turn IPv6 off for the distribution, because CloudFront
 	// does not compare IPv6 addresses.
 	Addresses netip.Prefix
-	// ForwardsQuery declares that the distribution passes query strings to S3, has them in its
-	// cache key, and has an origin access control that signs requests. Set it only then.
-	// WithVersion and the options of response headers then become parameters of S3 that the
-	// signature covers. If it is false, these options fail with Unsupported.
+	// ForwardsQuery permits WithVersion and the options of response headers. These options become
+	// parameters of S3 in the URL, and the signature covers them. If ForwardsQuery is false, the
+	// options fail with Unsupported.
+	//
+	// Set ForwardsQuery only if three conditions hold. The distribution passes query strings to S3,
+	// has them in its cache key, and has an origin access control that signs requests.
 	ForwardsQuery bool
 	// CookieDomain is the domain of cookies, such as example.com for pages on www.example.com. The default is the host
 	// of BaseURL.
@@ -83,9 +85,10 @@ func NewCloudFrontSigner(c CloudFrontConfig) (*CloudFrontSigner, error) {
 // (https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-signed-urls.html).
 //
 // WithTTL accepts 1 second to 7 days. The default is 1 hour. With [storage.WithStableFor], calls in
-// the same window return the same URL. If key is not valid, it fails with InvalidArgument.
-// WithMethod for HEAD and WithNative fail with Unsupported. WithVersion and the options of response
-// headers fail with Unsupported if ForwardsQuery is not set or Addresses is set.
+// the same window return the same URL. If key is not valid, SignedDownloadURL fails with
+// InvalidArgument. It fails with Unsupported for WithNative, and for WithMethod with HEAD.
+// WithVersion and the options of response headers need ForwardsQuery, and must not be used with
+// Addresses. Otherwise they fail with Unsupported.
 func (s *CloudFrontSigner) SignedDownloadURL(
 	ctx context.Context, key string, opts ...storage.SignedDownloadOption,
 ) (*storage.SignedURL, error) {

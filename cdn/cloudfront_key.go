@@ -86,9 +86,9 @@ func parsePrivateKey(text []byte) any {
 	return nil
 }
 
-// sign returns the signature of a policy. It passes no source of randomness, so that ECDSA is
-// deterministic (RFC 6979). The same call then returns the same URL, for which browsers can use
-// their caches.
+// sign returns the signature of a policy. It passes nil as the source of randomness, so that ECDSA
+// is deterministic (RFC 6979). As a result, the same call returns the same URL, and browsers can
+// use their caches.
 func (k *cloudFrontKey) sign(policy string) (string, error) {
 	hash := k.hash.New()
 	_, _ = hash.Write([]byte(policy))

@@ -78,8 +78,8 @@ func (s *site) apply(op, key string, forwards bool, opts []storage.SignedDownloa
 	return grant{query: query, until: until}, nil
 }
 
-// forwarded returns the parameters of S3 that the given options need, and the name of one option
-// that needs them.
+// forwarded returns the parameters of S3 for the given options. The result option is the name of an
+// option that needs a parameter of S3, or "".
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestParameters
 func forwarded(given *storage.SignOptions) (query, option string) {
 	disposition := given.ResponseContentDisposition

@@ -27,11 +27,12 @@ const (
 	decideTimeout = 10 * time.Second
 )
 
-// Append appends an entry with the bytes that next returns, and returns its number. next gets the
-// number of the last entry, or 0. The new entry is stored only if it directly follows that entry.
-// If another writer was faster, Append calls next again, until ctx is done. After 1,000 faster
-// writers, it fails with Unavailable. If next fails, Append stores nothing and returns the error of
-// next. To detect conflicts, next can read the entries of other writers:
+// Append appends an entry with the bytes that the function next returns. It returns the number of
+// that entry. The function gets the number of the last entry, or 0. The new entry is stored only if
+// it directly follows that last entry. If another writer was faster, Append calls the function
+// again, until ctx is done. After 1,000 faster writers, Append fails with Unavailable. If the
+// function fails, Append stores nothing and returns the error of the function. To detect conflicts,
+// the function can read the entries of other writers:
 //
 //	number, err := log.Append(ctx, func(last int64) ([]byte, error) {
 //		if err := table.catchUp(ctx, log, last); err != nil {
@@ -44,15 +45,15 @@ const (
 // that call was over a minute ago. If the data has more than [MaxEntry] bytes, Append fails with
 // TooLarge.
 //
-// Before the first call of next, Append checks the last entry that this Log has seen. If a
+// Before the first call of the function, Append checks the last entry that this Log has seen. If a
 // lifecycle rule has removed that entry, or a restored backup has replaced it, Append stores
-// nothing and fails with Changed. So does every later call, because no reader would see an entry
-// after a gap. A new Log accepts the log as it is.
+// nothing and fails with Changed. Every later call fails with Changed, too, because no reader would
+// see an entry after a gap. A new Log accepts the log as it is.
 //
 // If the response to the write is lost, Append finds out whether the entry was stored. If it cannot
-// find out within ten seconds, errors.Is(err, [storage.OutcomeUnknown]) is true. Then read the
-// later entries to find out. The error is the same if other writers have trimmed the log twice beyond the
-// entry while Append wrote it.
+// find out within ten seconds, errors.Is(err, [storage.OutcomeUnknown]) is true. The caller can
+// find out by reading the later entries. The error is the same in one more case: while Append wrote
+// the entry, other writers have trimmed the log twice beyond that entry.
 func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error)) (int64, error) {
 	begun := time.Now()
 	last, err := l.before(ctx, begun)
@@ -83,9 +84,9 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 	return 0, err
 }
 
-// before returns the number of the entry after which Append makes its first attempt. It is the last
-// entry that this Log has seen, if that was less than a minute ago and the entry still exists.
-// Otherwise it is the last entry of the log.
+// before returns the number of the entry after which Append makes its first attempt. The first
+// choice is the last entry that this Log has seen. That entry must still exist, and this Log must
+// have seen it in the last minute. Otherwise the result is the number of the last entry in the log.
 func (l *Log) before(ctx context.Context, begun time.Time) (int64, error) {
 	seen := l.known.Load()
 	if seen == nil || begun.Sub(seen.at) > fresh {
@@ -116,7 +117,9 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		switch {
 		case err == nil:
 			return true, l.confirm(ctx, number, id)
-		case taken && !unsure: // another writer has this number; an entry of this call may have been trimmed before
+		// Another writer has stored an entry with this number. This call may have stored an entry
+		// with the number before, which was then trimmed. So confirm checks that.
+		case taken && !unsure:
 			return false, l.confirm(ctx, number, "")
 		case !unsure:
 			return false, err
@@ -125,8 +128,9 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		switch {
 		case unread != nil:
 			return false, l.unknown(number, errors.Join(err, unread))
-		// An entry is stored. If another writer has stored it, the entry of this call may have been
-		// trimmed before.
+		// An entry with this number is stored. If the entry is from another writer, this call may
+		// have stored an entry with the number before, which was then trimmed. So confirm checks
+		// that.
 		case stored:
 			return by == id, l.confirm(ctx, number, by)
 		}
@@ -160,9 +164,9 @@ func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string,
 	return true, attrs.Metadata[idName], nil
 }
 
-// confirm checks that an entry that was just stored has not been trimmed meanwhile. If the entry
-// may have been trimmed, confirm fails. The reason is that this writer may have been paused while
-// other writers trimmed twice. Then another entry may have had this number.
+// confirm checks an entry that was just stored. If the entry may have been trimmed meanwhile,
+// confirm fails. For example, other writers may have trimmed the log twice while this writer was
+// paused. In this case, the number may have belonged to another entry before.
 func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 	trimmed, err := persist(ctx, l.Trimmed)
 	switch {

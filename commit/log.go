@@ -41,8 +41,8 @@ type Log struct {
 type known struct {
 	number int64
 	id     string // id of the call of Append that wrote the entry; "" if not known
-	// The field at is the time at which this Log last saw this entry or an earlier one in the log. At that time,
-	// this entry was not trimmed.
+	// The field at is the time at which this Log last saw this entry in the log, or an earlier
+	// entry. This entry was not trimmed at that time.
 	at time.Time
 }
 
@@ -138,8 +138,9 @@ func (l *Log) look(ctx context.Context, seen *known) (there bool, err error) {
 // was replaced, or was removed by other means than Trim, Last fails with Changed.
 func (l *Log) Last(ctx context.Context) (int64, error) { return l.last(ctx, time.Now()) }
 
-// last returns the number of the last entry of the log. l.known is an entry that this Log has seen.
-// If it was not seen after the time in the parameter since, last first checks that it still exists.
+// The method last returns the number of the last entry of the log. It begins the search at l.known,
+// an entry that this Log has seen. If the entry was last seen before the time in the parameter
+// since, the method first checks that the entry still exists.
 func (l *Log) last(ctx context.Context, since time.Time) (int64, error) {
 	low := int64(0)
 	if seen := l.known.Load(); seen != nil {
@@ -169,9 +170,9 @@ func (l *Log) last(ctx context.Context, since time.Time) (int64, error) {
 	}
 }
 
-// search returns the number of the last entry. low is the number of an entry, or 0, and no entry
-// after low was trimmed. search doubles its steps until a number has no entry, and then halves
-// them.
+// search returns the number of the last entry. The parameter low is 0 or the number of an entry.
+// The entries after that one must not be trimmed yet. search first doubles its steps until a number
+// has no entry. After that, it halves the range in which the last entry is.
 func (l *Log) search(ctx context.Context, low int64) (int64, error) {
 	var high int64
 	for step := int64(1); ; step *= 2 {

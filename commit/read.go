@@ -29,16 +29,16 @@ func (l *Log) Read(ctx context.Context, number int64) (Entry, error) {
 }
 
 // From yields the entries from number to the last entry, in order. If it fails, the last value is
-// the error. If the first entry was trimmed, the error is ObjectNotFound. Then read the state that
-// was stored before [Log.Trim], and continue after the number that [Log.Trimmed] returns. From
-// reads up to 8 entries in parallel into memory.
+// the error. If the first entry was trimmed, the error is ObjectNotFound. After this error, read
+// the state that was stored before [Log.Trim], and continue after the number that [Log.Trimmed]
+// returns. From reads up to 8 entries in parallel into memory.
 func (l *Log) From(ctx context.Context, number int64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) { l.yield(ctx, "From", number, yield) }
 }
 
-// Follow yields entries as From does, and then waits for new ones. Each time that interval has
-// passed, it looks for the next entry, which takes two requests. It ends only with an error, which
-// is also the case if ctx is done.
+// Follow yields entries as From does, and then waits for new entries. Each time that interval has
+// passed, it looks for the next entry, which takes two requests. Follow ends only with an error. If
+// ctx is done, it also ends with an error.
 func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if interval <= 0 {
@@ -57,8 +57,9 @@ func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) 
 	}
 }
 
-// This method yields the entries from the number next to the last entry, and returns the number of
-// the entry that will follow. more is false after an error, or if the caller stops the iteration.
+// This method yields the entries up to the last entry. The parameter next is the number of the
+// first entry to yield. The result after is the number that follows the last entry. The result more
+// is false after an error, or if the caller stops the iteration.
 func (l *Log) yield(
 	ctx context.Context, op string, next int64, yield func(Entry, error) bool,
 ) (after int64, more bool) {
@@ -80,9 +81,9 @@ func (l *Log) yield(
 	}
 }
 
-// batch reads at most size entries, beginning with the number first. It stops before the first
-// entry that does not exist yet. If a read fails, batch returns the error together with the entries
-// before it.
+// batch reads at most size entries. The parameter first is the number of the first of these
+// entries. If an entry does not exist yet, batch stops before that entry. If a read fails, batch
+// returns the error together with the entries before it.
 func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]Entry, error) {
 	if first < 1 {
 		return nil, l.failed(op, storage.InvalidArgument, "number must be at least 1")
@@ -99,7 +100,8 @@ func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]En
 	if n < size && storage.CodeOf(errs[n]) != storage.ObjectNotFound {
 		err = errs[n]
 	}
-	// Trimmed is read after the entries: an entry that is not trimmed now was not trimmed when it was read.
+	// If an entry is not trimmed now, it was not trimmed when it was read. So Trimmed is read after
+	// the entries.
 	trimmed, unread := l.Trimmed(ctx)
 	switch {
 	case unread != nil:

@@ -13,9 +13,11 @@ import (
 // A mark records how far the log was trimmed. It is the object "trimmed" of the log. Trim removes
 // entries in two steps, so a mark has two numbers.
 type mark struct {
-	removed int64  // entries up to this number may have been removed
-	next    int64  // the next call of Trim removes the entries up to this number; 0 if never trimmed
-	id      string // id of the entry with the number next; if that entry has another id, the mark is of another log
+	removed int64 // entries up to this number may have been removed
+	next    int64 // the next call of Trim removes the entries up to this number; 0 if never trimmed
+	// The field id is the id of the entry whose number is in the field next. If the log's entry
+	// with that number has another id, the mark belongs to another log.
+	id string
 }
 
 func (m mark) String() string { return fmt.Sprintf("%d %d %s\n", m.removed, m.next, m.id) }
@@ -26,18 +28,18 @@ const maxMark = 128
 func (l *Log) markKey() string { return l.prefix + "trimmed" }
 
 // Trim removes old entries in two steps. It immediately removes only the entries up to the number
-// of the previous call. The entries after those, up to number, are removed by a later call with a
-// greater number. So a slow writer or reader still finds them. Before you call Trim, store the data
-// that a reader needs in place of the entries, such as the state of the table after the entry with
-// this number.
+// of the previous call. The next call with a greater number removes the entries up to the number of
+// this call. Until that call, a slow writer or reader still finds the entries. Before you call
+// Trim, store the data that a reader needs in place of the entries. An example is the state of the
+// table after the entry with this number.
 //
 // If the log has no entry with this number yet, Trim fails with InvalidArgument. If number is not
 // greater than in the previous call, Trim only removes the entries that an interrupted call has
 // left. [Log.Trimmed] returns up to which number entries were removed, even after a failure.
 //
-// The object "trimmed" of this log, and not a listing, determines which entries Trim removes. If
-// that object was written in another log, of which this log is a partial copy, Trim removes nothing
-// and fails with Changed.
+// The object "trimmed" of this log determines which entries Trim removes. Trim does not use a
+// listing for that. If this log is a partial copy of another log, the object may be from the other
+// log. In this case, Trim removes nothing and fails with Changed.
 func (l *Log) Trim(ctx context.Context, number int64) error {
 	last, err := l.Last(ctx)
 	switch {
@@ -68,8 +70,9 @@ func (l *Log) Trim(ctx context.Context, number int64) error {
 // errMoved means that another call of Trim has written a new mark.
 var errMoved = errors.New("the mark has moved")
 
-// advance writes a new mark, so that readers no longer see the entries that Trim then removes. It
-// returns a mark that certainly belongs to this log.
+// advance writes a new mark, which records how far the log is trimmed. Readers no longer see the
+// entries up to the mark. Trim removes these entries after that. advance returns a mark that
+// certainly belongs to this log.
 func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 	for unsure := 0; ; {
 		now, err := l.ownMark(ctx)
@@ -98,14 +101,15 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 		case !errors.Is(err, storage.OutcomeUnknown) || ctx.Err() != nil || unsure == 3:
 			return mark{}, err
 		default:
-			unsure++ // the next round reads the mark, which shows whether the write took effect
+			unsure++ // the next round reads the object "trimmed", which shows whether the write took effect
 		}
 	}
 }
 
-// ownMark returns the mark of this log, or the zero mark if the log was never trimmed. The entry
-// that a mark names must exist with the same id, unless another call writes a new mark meanwhile.
-// If there is no such entry, the mark belongs to another log, and ownMark fails with Changed.
+// ownMark returns the mark of this log, which records how far the log is trimmed. If the log was
+// never trimmed, it returns the zero mark. A mark names one entry by its number and id. If the log
+// has no such entry, and no other call writes a new mark meanwhile, the mark belongs to another
+// log. ownMark fails with Changed in this case.
 func (l *Log) ownMark(ctx context.Context) (mark, error) {
 	now, err := l.mark(ctx)
 	for {
@@ -137,7 +141,8 @@ func (l *Log) Trimmed(ctx context.Context) (int64, error) {
 	return now.removed, err
 }
 
-// mark reads the mark. If the log was never trimmed, it returns the zero mark.
+// The method mark reads the object "trimmed", which records how far the log is trimmed. If the log
+// was never trimmed, it returns the zero value.
 func (l *Log) mark(ctx context.Context) (mark, error) {
 	text, _, err := storage.ReadAll(ctx, l.bucket, l.markKey(), storage.WithRange(0, maxMark))
 	switch {

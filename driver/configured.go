@@ -29,7 +29,7 @@ type ConfiguredLayer struct {
 
 // LayerParts are what a layer of a configuration file may need when it is opened.
 type LayerParts struct {
-	Other  storage.Bucket                             // the location that Other names, or nil; the caller closes it
+	Other  storage.Bucket                             // second store of the layer, or nil; the caller closes it
 	Lookup func(name string) (value string, set bool) // returns an environment variable
 }
 
@@ -75,8 +75,8 @@ var layerPackages = map[string]string{
 }
 
 // ConfigureLayer reads and checks the settings of the layer with this name. If the name is not
-// registered, it fails with InvalidArgument. The hint then names the package to import, or the
-// error lists the known names.
+// registered, ConfigureLayer fails with InvalidArgument. If the layer is from this library, the
+// hint names the package to import. Otherwise the error lists the known names.
 func ConfigureLayer(name string, settings LayerSettings) (*ConfiguredLayer, error) {
 	layerRegistry.RLock()
 	configure, known := layerRegistry.by[name]

@@ -16,15 +16,18 @@ type Description struct {
 	// endpoint and account, or the directory, without credentials. It must be the same in every
 	// process.
 	Location string
-	// Places returns where the objects are, in each store that the bucket has. A layer with a second store adds the
-	// places of that store. A layer that overrides Locate returns the places of the driver below: see [PlacesOf].
-	// If Places is nil, the core asks Locate. Jobs compare places before they remove anything: if a place is
-	// missing, they may remove the last copy of an object.
+	// Places returns where the objects of the bucket are. A layer with a second store adds the
+	// places of that store. A layer that overrides Locate returns the places of the driver below:
+	// see [PlacesOf]. If Places is nil, the core calls Locate instead.
+	//
+	// Jobs compare places before they remove anything. If the result lacks a place, a job may
+	// remove the last copy of an object.
 	Places func() []Place
 	// Stack identifies the layers that change the bytes of objects or have a second store. Each
-	// such layer appends one text, so the first text is that of the layer next to the store. The
-	// text has the kind of the layer and what distinguishes it from others of this kind, such as a
-	// public key or the identity of the second store. It has no secrets. See [StackIdentity].
+	// such layer appends one text. The first text is from the layer next to the store. A text has
+	// the kind of the layer, and a value that differs between layers of this kind. The value is for
+	// example a public key, or the identity of the second store. A text has no secrets. See
+	// [StackIdentity].
 	Stack         []string
 	PublicBaseURL string // the provider's address of the bucket, ending in "/"; the core adds the escaped key
 	Versioned     bool   // true if the bucket is known to keep versions, even if it is opened without WithVersioning
@@ -37,8 +40,8 @@ type Description struct {
 	// a cloud does. Then WithObjectLock needs the feature ObjectLock.
 	EnableObjectLock func()
 	// EnableSoftDelete makes the bucket keep removed objects for a time. engine.New calls it if the
-	// bucket is opened WithSoftDelete. If it is nil, the store decides whether it keeps them, as a
-	// cloud does. Then WithSoftDelete needs the feature SoftDelete.
+	// bucket is opened WithSoftDelete. In a cloud, the bucket itself has a setting for soft delete.
+	// For such a bucket, EnableSoftDelete is nil, and WithSoftDelete needs the feature SoftDelete.
 	EnableSoftDelete func(keep time.Duration)
 	// TaggedRevisions declares that the driver's revisions already begin with Provider and ":". The
 	// core then adds nothing to them, which saves memory for each response.
@@ -49,7 +52,8 @@ type Description struct {
 	NeedsSigningBase bool
 	// Origin has what the handler of package serve needs to know about the bucket: the keys that
 	// sign, whether the bucket is public, and its CORS rules. It is only set together with
-	// NeedsSigningBase. A layer must pass it on.
+	// NeedsSigningBase. A layer passes it on, or sets it to nil if the signed requests would bypass
+	// what the layer does.
 	Origin      any
 	SigningHint string // hint of the error if signing is Unsupported; says what the bucket lacks
 	VendingHint string // hint of the error if Vend is Unsupported; says what the configuration lacks
@@ -60,16 +64,19 @@ type Description struct {
 	// what the caller can do.
 	OrderHint string
 
-	// FolderOrder declares, in place of OrderedListing, that List is in the order of a directory
-	// tree, which has all of "a/…" before "a-b". The core then lists one folder after the other,
-	// with at least one request for each folder. These requests have the delimiter "/" and may have
-	// a Token, but no StartAfter. Within a folder, List must be in byte order, or in the order of
-	// names, in which "a/" counts as "a".
+	// FolderOrder declares that List returns keys in the order of a directory tree. A driver
+	// declares either FolderOrder or OrderedListing. In the order of a directory tree, all keys in
+	// the folder "a/" come before the key "a-b".
+	//
+	// The core lists one folder after the other, with at least one request for each folder. These
+	// requests have the delimiter "/" and may have a Token, but no StartAfter. Within a folder,
+	// List must return entries in byte order or in the order of their names. The name of the folder
+	// "a/" is "a".
 	FolderOrder bool
-	// StartsAfter reports whether List with StartAfter returns all entries after that key. If it
-	// returns false, the core lists from the start of the prefix, and drops the entries up to
-	// StartAfter. If StartsAfter is nil, List must return all these entries. The core only calls
-	// StartsAfter if the driver declares OrderedListing.
+	// StartsAfter reports whether List with a key in ListRequest.StartAfter returns all entries
+	// after the key. If the function returns false, the core lists from the start of the prefix.
+	// The core then drops the entries up to the key. If StartsAfter is nil, List must return all
+	// entries after the key. The core calls StartsAfter only if the driver declares OrderedListing.
 	StartsAfter func() bool
 	// FolderPrefixes declares that List accepts only prefixes that are empty or end in "/". For any
 	// other prefix, the core lists the folder that contains it, and drops the entries without the
@@ -100,9 +107,10 @@ type Description struct {
 	AttributesAtBegin bool
 
 	// HiddenMetadata are the names of metadata that a layer keeps for itself. Servers must neither
-	// show these names to clients nor accept them from clients. If there are such names, a server
-	// keeps nothing in the metadata that depends on the bytes of an object. Names that begin with
-	// "omnibucket" need not be listed, because the core always hides them.
+	// show these names to clients nor accept them from clients. A layer with such names may encrypt
+	// objects. If HiddenMetadata has names, servers keep nothing in the metadata that depends on
+	// the bytes of an object, such as a checksum. Names that begin with "omnibucket" need not be
+	// listed, because the core always hides them.
 	HiddenMetadata []string
 
 	// FixedParts declares that a part must not be sent again with other bytes. If the body has
@@ -127,7 +135,7 @@ type Description struct {
 	Local         bool // true if the store is on this machine, so that no connection can stall or drop
 	ASCIIMetadata bool // true if metadata values must be ASCII; the core then encodes and decodes them (RFC 2047)
 
-	MaxSize     int64 // largest object in bytes, if the limits of parts allow more; 0 if there is no limit
+	MaxSize     int64 // limit for an object in bytes, besides the limits of parts; 0 if there is no such limit
 	MaxPutSize  int64 // largest body of one Put in bytes; 0 if there is no limit
 	MinPartSize int64 // smallest part in bytes; the last part may be smaller
 	MaxPartSize int64 // largest part in bytes; 0 if there is no limit
@@ -139,5 +147,7 @@ type Description struct {
 	OpenUploadLimits *storage.PartLimits
 	MaxBatch         int // most requests in one DeleteBatch; 0 if the driver has no batches
 	MaxPage          int // most entries in one page of List; 0 means 1,000
-	MaxEmptyPages    int // pages without a new entry, one after another, that make a listing Unavailable; 0 means 100
+	// MaxEmptyPages limits the pages without a new entry in a row. A listing with so many of them
+	// fails with Unavailable. The value 0 means 100.
+	MaxEmptyPages int
 }

@@ -20,9 +20,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A Driver translates one provider: requests of the core to calls of the provider, responses to
-// [storage.Attrs], and failures to a [storage.Code]. It makes no decisions such as when to retry,
-// and keeps no state between calls.
+// A Driver translates between the core and one provider. It translates requests of the core to
+// calls of the provider. It translates responses to [storage.Attrs], and failures to a
+// [storage.Code]. It makes no decisions such as when to retry, and keeps no state between calls.
 //
 // The core checks requests before it calls a driver. Keys are valid, metadata keys are in lower
 // case, and no request needs a feature that Describe does not declare. After a method has returned,
@@ -30,12 +30,13 @@ import (
 // which nobody changes.
 //
 // A method may return a bare Code, or an *[storage.Error] with Code, Status, RequestID, Retryable,
-// RetryAfter, Hint and Err. The core adds Op, Provider, Bucket and Key. A bare Code of a write
-// means that the write had no effect. If the request may have reached the store but no response
-// came, the method must return an *Error with Unknown set.
+// RetryAfter, Hint and Err. The core adds Op, Provider, Bucket and Key. If a write returns a bare
+// Code, the write had no effect. If a request was sent but no response came, the write may have
+// taken effect. For such a request, the method must return an *Error with Unknown set.
 //
-// The core retries errors that are Retryable. Errors with RateLimited and Unavailable always are. A
-// driver must turn off the retries of its SDK. Every method must return soon after ctx is done.
+// The core retries errors that are Retryable. It always retries errors with RateLimited and
+// Unavailable. A driver must turn off the retries of its SDK. Every method must return soon after
+// ctx is done.
 //
 // A driver must implement Describe, Put, Get, Head, List and Delete. It embeds
 // [UnimplementedDriver] for the other methods. A layer embeds the Driver that it wraps. The example
@@ -47,13 +48,13 @@ type Driver interface {
 	Describe() Description
 
 	// Put stores a whole object in one request, atomically. It reads Body to its end, by Read only
-	// and not by WriterTo. If Body fails, Put stores nothing and returns that error, wrapped or
-	// not. If r.CRC32C is known, either the store or Put must verify it.
+	// and not by WriterTo. If Body fails, Put stores nothing. It returns the error of Body, which
+	// may be wrapped. If r.CRC32C is known, either the store or Put must verify it.
 	//
-	// Put returns ETag, Revision, Version, Modified and the checksums of the response. It returns a
-	// StorageClass only if it differs from the requested one. The core sets Key, Size, the other
-	// properties, the tag count and the locks from r. The same rules hold for the Attrs of
-	// CompleteParts, Copy and Compose.
+	// Put returns ETag, Revision, Version, Modified and the checksums as they are in the response.
+	// If the storage class differs from the requested one, Put also returns StorageClass. The core
+	// sets all other fields from r: Key, Size, the other properties, the tag count and the locks.
+	// The same rules hold for the Attrs of CompleteParts, Copy and Compose.
 	Put(ctx context.Context, r *PutRequest) (*storage.Attrs, error)
 
 	// Get returns the attributes of the whole object, as Head does, and the requested bytes. The
@@ -72,18 +73,18 @@ type Driver interface {
 	Head(ctx context.Context, r *GetRequest) (*storage.Attrs, error)
 
 	// List returns one page in byte order of the whole keys, with prefixes among them. If r.Token
-	// is set, the page continues after the page that returned that token. Otherwise it begins after
-	// r.StartAfter. The page may repeat a common prefix that is greater than r.StartAfter, because
-	// the core drops repetitions. The last page has an empty Token.
+	// is set, the page continues after the page that returned that token. Otherwise the page begins
+	// after r.StartAfter. A page may repeat a common prefix that is greater than r.StartAfter,
+	// because the core drops repetitions. The last page has an empty Token.
 	//
-	// List must not sort entries that the store sends in another order. If an entry comes after a
-	// greater one, the core ends the listing with Unsupported, because sorting one page cannot
-	// bring back entries that belong to earlier pages.
+	// List must not sort entries that the store sends in another order. Sorting one page is not
+	// enough, because an entry may belong to an earlier page. If an entry comes after a greater
+	// one, the core ends the listing with Unsupported.
 	//
-	// With Description.FolderOrder, the delimiter is always "/", and the entries of a folder may be
-	// in the order of their names. If the driver declares neither FolderOrder nor OrderedListing,
-	// entries come in any order, each key and prefix once, and requests have no StartAfter. If List
-	// reads more than one response, it must check ctx in between.
+	// With Description.FolderOrder, the delimiter is always "/". The entries of a folder may be in
+	// the order of their names. A driver may declare neither FolderOrder nor OrderedListing. Its
+	// entries come in any order, each key and prefix once, and its requests have no StartAfter. If
+	// List reads more than one response, it must check ctx in between.
 	List(ctx context.Context, r *ListRequest) (*storage.Page, error)
 
 	// Delete removes an object or a version. If it does not exist, Delete returns nil. If the
@@ -102,8 +103,8 @@ type Driver interface {
 	// upload.
 	PutPart(ctx context.Context, r *PartRequest) (Part, error)
 
-	// CompleteParts makes the object from r.Parts. If the driver declares SequentialParts, it also
-	// sends r.Last, which ends the object.
+	// CompleteParts makes the object from r.Parts. If the driver declares SequentialParts,
+	// CompleteParts first sends r.Last, the last part of the object.
 	CompleteParts(ctx context.Context, r *CompleteRequest) (*storage.Attrs, error)
 
 	// AbortParts drops an upload and its parts. If there is no such upload, it returns nil.
@@ -165,9 +166,11 @@ type Driver interface {
 	SetLegalHold(ctx context.Context, r *ChangeRequest) error
 
 	// Restore begins to make an archived object readable. If the restore was already begun, or the
-	// object is not archived, it returns nil. If r.SoftDeleted is true, Restore brings a removed
-	// object back instead. If the key has an object, it then changes nothing and fails with
-	// PreconditionFailed. If no removed object was kept, it fails with ObjectNotFound.
+	// object is not archived, it returns nil.
+	//
+	// If r.SoftDeleted is true, Restore brings a removed object back instead. If the key has an
+	// object, such a Restore changes nothing and fails with PreconditionFailed. If no removed
+	// object was kept, it fails with ObjectNotFound.
 	Restore(ctx context.Context, r *ChangeRequest) error
 
 	// Sign signs one request that somebody else will make.

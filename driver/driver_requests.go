@@ -24,9 +24,10 @@ type (
 		// Description.ChecksumWhileSending, it may be unknown until Body has delivered its last byte.
 		CRC32C storage.CRC32C
 
-		// AnyOrder is true for an upload whose parts come in any order, repeatedly, and from any process, even
-		// if the driver declares SequentialParts. It is only true if the driver declares OpenUploads. In such
-		// an upload, CompleteRequest.Last is nil, PartRequest.Offset is 0, and the CRC32C of
+		// AnyOrder is true for an upload whose parts come in any order, repeatedly, and from any
+		// process. Only a driver that declares OpenUploads gets such an upload. The driver may also
+		// declare SequentialParts, but the parts of such an upload are not sequential:
+		// CompleteRequest.Last is nil, and PartRequest.Offset is 0. The CRC32C of
 		// CompleteRequest.Put may be unknown.
 		AnyOrder bool
 		// UncheckedParts is true if clients send parts without a checksum. SignPart then gets no CRC32C, and
@@ -107,11 +108,13 @@ type (
 		Condition      storage.Condition
 		Native         []any
 		NativeAttrs    bool // if true, set Attrs.Native to the provider's own response, if the driver has one
-		// Auxiliary is true if the request is part of another operation, such as a write whose response was lost. Then
-		// Native has the options of that operation, so ignore an option that Head does not have. If Auxiliary is true
-		// in a request for Tags, a copy reads the tags. Then leave out tags that a service of the store has set.
-		// Auxiliary is also true if a copy within one bucket reads its source. Then the response must not come from a
-		// cache that may be older than the bucket.
+		// Auxiliary is true if the request is part of another operation:
+		//
+		//   - The core finds out whether a write took effect after its response was lost. Native has
+		//     the options of the write. Ignore an option that Head does not have.
+		//   - A copy reads Tags. Leave out tags that a service of the store has set.
+		//   - A copy within one bucket reads its source. The response must not come from a cache that
+		//     may be older than the bucket.
 		Auxiliary bool
 	}
 	// A ListRequest asks for one page of a listing.
@@ -150,8 +153,9 @@ type (
 		Key                string
 		storage.Properties      // all properties of the copy, even unchanged ones; empty if Source.Attrs is nil
 		Replace            bool // true if Properties differ from those of the source
-		// The Tags of Controls are all tags of the copy. If the store copies tags by itself
-		// (Description.CopiesTags), they are only those that replace the tags of the source.
+		// Controls has a field Tags with all tags of the copy. If the driver declares
+		// Description.CopiesTags, the store itself copies tags. The field then has only tags that
+		// replace the tags of the source.
 		storage.Controls
 		Native []any // values of WithNative for this provider, in the order given
 		// ReplaceTags is true if the tags of the copy differ from those of the source.

@@ -10,8 +10,8 @@ const (
 	// SequentialParts means that parts are sent one after the other, as in GCS's resumable uploads.
 	// The core then sets PartRequest.Offset and CompleteRequest.Last.
 	SequentialParts
-	// LateMetadata means that Put reads PutRequest.Metadata only after Body has ended. So Body may
-	// add to the map while it is read. It also means that CompleteParts stores the metadata of its
-	// own request.
+	// LateMetadata means that Put reads PutRequest.Metadata only after Body has ended. The Body may
+	// therefore add values to that map until it ends. LateMetadata also means that CompleteParts
+	// stores the metadata in the CompleteRequest.
 	LateMetadata
 )

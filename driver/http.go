@@ -17,9 +17,9 @@ import (
 
 // TransportOptions are the options of [NewTransport]. A zero field means the default.
 type TransportOptions struct {
-	// Stall is the time without a byte of a body, in either direction, after which the connection
-	// counts as dropped. The default is 30 seconds. If a bucket has a RetryPolicy with Stall, that
-	// Stall is used instead.
+	// Stall is a limit for the time in which no byte of a body is sent or received. After that
+	// time, the connection counts as dropped. The default is 30 seconds. If a bucket has a
+	// RetryPolicy with a field Stall, the value of that field is used instead.
 	Stall time.Duration
 	// Response is how long the server may take from the end of the request to the
 	// beginning of its response. The default is one minute.
@@ -32,9 +32,9 @@ type TransportOptions struct {
 // NewTransport returns a transport for bulk transfers. It uses HTTP/1.1, because HTTP/2 would put
 // all requests to a host on one connection.
 //
-// The transport bounds how much of a response is read: 64 KiB of an error, and 16 MiB of any other
-// response, except the bytes of an object that the core reads. If an error response quotes the
-// credentials of the request, the transport masks them.
+// The transport limits how much of a response is read. For an error response, the limit is 64 KiB.
+// For any other response, it is 16 MiB. The bytes of an object that the core reads have no limit.
+// If an error response quotes the credentials of the request, the transport masks them.
 func NewTransport(o TransportOptions) http.RoundTripper {
 	return transport.New(transport.Options{Stall: o.Stall, Answer: o.Response, TLS: o.TLS})
 }
@@ -51,9 +51,11 @@ func NetworkError(err error) *storage.Error { return translator.Translate(err) }
 
 // StatusError returns the error for an unsuccessful response. Its Code is the usual one for the
 // status: ObjectNotFound for 404, Internal for 409, and InvalidArgument with a hint for redirects.
-// The driver replaces the Code if it has better information. StatusError does not read the body. If
-// the response lacks something that the store always sends, the driver must set Unknown. Then the
-// response may come from a gateway, and the request may still have taken effect.
+// The driver replaces the Code if it has better information. StatusError does not read the body.
+//
+// If the response lacks something that the store always sends, it may come from a gateway. The
+// request may still have taken effect at the store. For such a response, the driver must set the
+// field Unknown of the error.
 func StatusError(response *http.Response) *storage.Error {
 	meaning, isRedirect := sdkerror.Redirect(response.StatusCode, response.Header)
 	if !isRedirect {

@@ -9,12 +9,12 @@ import (
 
 // StackIdentity returns an identity of the store as d shows it. It covers the place of the bucket,
 // and the layers of d that change bytes or have a second store. Use it as the name of data that a
-// program keeps about objects, such as a cache or a journal. With other layers, the same objects
-// have other bytes, so such data must not be shared.
+// program keeps about objects, such as a cache or a journal. The bytes of an object differ if the
+// layers differ. With StackIdentity, data for different layers has different names.
 //
-// The identity is 64 hexadecimal digits, without secrets. It is the same in every process. The
-// exception is a [Description.Location] or [Description.Stack] that differs in each process, such
-// as that of a bucket in memory. StackIdentity makes no request.
+// The identity is 64 hexadecimal digits, without secrets. It is the same in every process, if
+// [Description.Location] and [Description.Stack] are the same. For a bucket in memory, they differ
+// in each process. StackIdentity makes no request.
 func StackIdentity(d Driver) string {
 	desc := d.Describe()
 	return hashOf(append([]string{"omnibucket stack 1", desc.Provider, desc.Location, desc.Bucket}, desc.Stack...)...)

@@ -9,11 +9,12 @@ import (
 
 // A Place is where objects are. See [Description].Places. Its fields:
 //
-//   - Account any: comparable, and equal if one credential reaches both places; nil means unknown
+//   - Account any: a comparable value; nil means unknown. If one credential reaches two places,
+//     their values are equal.
 //   - Bucket, Prefix string: the prefix is "" or ends in a slash
 //   - Directory string: the local directory that holds the bucket; "" if there is none
 //   - Direct bool: true if no server stands between the driver and the objects
-//   - Alias bool: true if the bucket may have a second name, as an access point is one
+//   - Alias bool: true if the bucket may have a second name; an access point is an example
 type Place = evidence.Place
 
 // PlacesOf returns where the objects of a driver are. It calls [Description].Places or, if that is
@@ -30,7 +31,8 @@ func PlacesOf(d Driver) []Place {
 }
 
 // Places returns where the objects of b are. b is a [storage.Bucket], or a result of [storage.Ref]
-// or [storage.Prefixed]. A layer with a second store adds these places to its own.
+// or [storage.Prefixed]. A layer with a second store calls Places for that store, and adds the
+// result to the layer's own places.
 func Places(b any) []Place { return serving.Places(b) }
 
 // WithoutFailover returns a context for jobs that remove objects because of what they have listed
@@ -49,10 +51,10 @@ func MayFailOver(ctx context.Context) bool { return evidence.MayFailOver(ctx) }
 // or a result of [storage.Ref] or [storage.Prefixed]. Two prefixes overlap if one begins with the
 // other. Two directories overlap if one contains the other, even by symbolic links.
 //
-// If a bucket is opened twice, Overlap recognizes that by its credential. For a bucket with a
-// layer, it compares all stores of the layer. For a bucket with a Core of your own
-// ([storage.Wrap]), it uses the result of Engine. If Engine returns nil, two buckets overlap only
-// if they have the same Core.
+// Overlap compares credentials to recognize a bucket that was opened twice. If a bucket has a
+// layer, Overlap compares all stores of the layer. If a bucket has a Core of your own
+// ([storage.Wrap]), Overlap calls the method Engine of that Core, and compares the result. If
+// Engine returns nil, two buckets overlap only if they have the same Core.
 func Overlap(a, b any) bool {
 	if _, ok := serving.Below(a, b); ok {
 		return true

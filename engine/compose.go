@@ -104,9 +104,9 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 		r.Size += source.Size
 	}
 	writeID := ""
-	// A write id is also needed if the composed object replaces one of its sources. A retry after a
-	// lost response would read the new object as a source, and only the write id shows that the
-	// first attempt has succeeded (see replacesSource).
+	// The composed object may replace one of its sources. If the response is lost, a retry would
+	// read the new object as a source. Only a write id shows that the first attempt has succeeded.
+	// So the request needs a write id in this case, too (see replacesSource).
 	if c.req.Condition != (storage.Condition{}) || c.given.WriteID != "" || slices.Contains(c.srcKeys, c.op.key) {
 		writeID = core.newWriteID(c.given.WriteID)
 	}

@@ -59,8 +59,8 @@ type changeOp struct {
 }
 
 // run checks the options, and then calls the function in the parameter call, which makes the
-// request. The parameter checked is the error of the argument that the caller has checked, such as
-// the tags, or nil.
+// request. The caller has already checked its argument, such as the tags. The parameter checked is
+// the error of that check, or nil.
 func (c *changeOp) run(
 	ctx context.Context, b *core, name, key string, need storage.Features, checked *storage.Error,
 	call func(driver.Driver, context.Context, *driver.ChangeRequest) error,

@@ -16,8 +16,8 @@ import (
 // Source names the object as the source of a copy. Copy then copies inside the provider if it can.
 func (b bucket) Source(key string) storage.CopySource { return storage.NewCopySource(b, key) }
 
-// CopiesOnServer marks this Core: the server may copy its objects. A type that embeds this Core in
-// a field of type storage.Core lacks the method, so the objects of that type are copied by
+// CopiesOnServer marks this Core: the server may copy its objects. A type may embed this Core in a
+// field of type storage.Core. Such a type does not have the method, so its objects are copied by
 // streaming.
 func (b bucket) CopiesOnServer() {}
 
@@ -83,9 +83,10 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	return c.streamCopy(ctx)
 }
 
-// orStream completes a copy on the server, whose result is a and e. If the store does not support
-// the copy r, orStream calls the parameter stream, and returns its result. Otherwise it returns a
-// and e. It also returns them if e has an Op, because e is then an error of the source.
+// orStream completes a copy on the server. The parameters a and e are the result of that copy. If
+// the store does not support the copy r, orStream calls the function stream, and returns its
+// result. Otherwise it returns a and e. If e has an Op, e is an error of the source, and orStream
+// returns a and e, too.
 func orStream(
 	ctx context.Context, a *storage.Attrs, e *storage.Error, r *driver.CopyRequest,
 	stream func(context.Context) (*storage.Attrs, *storage.Error),
@@ -103,8 +104,8 @@ func (c *copyOp) openSource(ctx context.Context, src *core) *storage.Error {
 	c.source = &download{}
 	d, set := c.source, c.given
 	e := d.prepare(src, c.from.Key(), c.reads())
-	// With Auxiliary, the source is not read from a cache. Within one bucket, a cached source would
-	// overwrite a newer object with an older one.
+	// Auxiliary forbids that the source is read from a cache. A cache may have an older revision of
+	// the object. A copy within one bucket could then replace a newer object with an older one.
 	d.first.req.Auxiliary = (src == c.op.core || set.WriteID != "") && len(set.SourceNative) == 0
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
@@ -116,8 +117,8 @@ func (c *copyOp) openSource(ctx context.Context, src *core) *storage.Error {
 }
 
 // sourceError returns an error of the source as an error of Copy. It keeps the bucket and key of
-// the source. PreconditionFailed becomes Changed, because the caller would take it for a failed
-// condition on the destination.
+// the source. PreconditionFailed becomes Changed. Otherwise the caller would think that a condition
+// on the destination is not met.
 func sourceError(err error) *storage.Error {
 	e := ownError(err)
 	e.Op = "Copy"
@@ -136,8 +137,8 @@ func (c *copyOp) keepsTags(mayHave bool) bool {
 }
 
 // sourceTags reads the tags of the source. If the credentials may not read tags, it returns no tags
-// and no error. A role that copies objects often lacks that permission, and scanners of the store
-// set tags, too.
+// and no error. A role that copies objects often lacks the permission to read tags. Such a role
+// must be able to copy an object even if a scanner of the store has set tags.
 func (c *copyOp) sourceTags() (map[string]string, *storage.Error) {
 	d := c.source
 	r := d.again()
@@ -161,14 +162,15 @@ func (c *copyOp) sourceLost(e *storage.Error) *storage.Error {
 	return sourceError(c.source.fail(e))
 }
 
-// again returns a request for the attributes or tags of the object that d reads.
+// The method again returns a second request for the object that d reads. The request is for
+// attributes or tags.
 func (d *download) again() *driver.GetRequest {
 	r := &d.first.req
 	return &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native}
 }
 
 // checkSource fails with Changed if the source was replaced after its content was opened. Tags are
-// read without a condition, so they could otherwise belong to a newer object.
+// read without a condition. If the source was replaced, the tags may belong to the newer object.
 func (c *copyOp) checkSource(read *storage.Attrs) *storage.Error {
 	d := c.source
 	now, e := head(d.ctx, &d.op, d.again())
@@ -272,7 +274,7 @@ func (c *copyOp) download(ctx context.Context) (*storage.Reader, *storage.Error)
 	return c.streamSource(ctx)
 }
 
-// reads returns the options with which the source is downloaded.
+// The method reads returns the options for the download of the source.
 func (c *copyOp) reads() *storage.DownloadOptions {
 	return &storage.DownloadOptions{
 		Length: -1, Version: c.given.Version, Concurrency: c.given.Concurrency, Native: c.given.SourceNative,
@@ -294,8 +296,8 @@ func (c *copyOp) streamSource(ctx context.Context) (r *storage.Reader, e *storag
 }
 
 // sourceFailed returns the error of a copy whose source failed with err. Its Code is BodyFailed or
-// Changed, and not the Code of err. If it were PreconditionFailed, the caller would think that the
-// destination has an object.
+// Changed. The Code of err would be misleading: after PreconditionFailed, for example, the caller
+// would think that the destination has an object.
 func sourceFailed(ctx context.Context, err error) *storage.Error {
 	if ctx.Err() != nil {
 		return asError(ctx, ctx.Err())

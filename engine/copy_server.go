@@ -59,7 +59,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	)
 }
 
-// appendOnServer makes an object of the source and the bytes of Append, inside the provider.
+// appendOnServer joins the source and the bytes of Append to one object, inside the provider.
 func (c *copyOp) appendOnServer(
 	ctx context.Context, r *driver.CopyRequest, in *intent,
 ) (*storage.Attrs, *storage.Error) {
@@ -88,17 +88,18 @@ func (c *copyOp) copyTags(r *driver.CopyRequest, count int) (kept int, e *storag
 	return kept, e
 }
 
-// replacesSource reports whether the source and the destination are the same object. If the
-// response to such a copy is lost, the object has a new revision at the next attempt. Only a write
-// id then shows that the copy has succeeded.
+// replacesSource reports whether the source and the destination are the same object. Such a copy
+// needs a write id for lost responses. If the copy has succeeded, the next attempt finds the object
+// with a new revision. Only the write id shows that the revision comes from this copy.
 func (c *copyOp) replacesSource(from *driver.ObjectRef) bool {
 	to := c.op.core.driver.Locate(c.op.key)
 	return from.Version == "" && from.Bucket == to.Bucket && from.Key == to.Key
 }
 
 // copiesWithoutAttrs reports whether the copy can be made without reading the attributes of the
-// source. It cannot if there is a condition, which needs a write id in the metadata, or if an
-// option replaces properties. In both cases the request must contain all properties.
+// source. In two cases, the request must contain all properties, and the attributes must be read.
+// First, a copy with a condition needs a write id in the metadata. Second, an option may replace
+// properties.
 func (c *copyOp) copiesWithoutAttrs() bool {
 	r, target := &c.req, c.op.core
 	return target.desc.CopiesWithoutAttrs && c.given.Tail == nil && c.given.WithoutAttrs && c.given.Set == 0 &&
@@ -120,13 +121,13 @@ func (c *copyOp) copyWithoutAttrs(ctx context.Context, from driver.ObjectRef) (*
 	return a, e
 }
 
-// writeOnServer makes a request by call, which copies or joins objects inside the provider, and
-// reconciles a lost response.
+// writeOnServer calls the function in the parameter call, which copies or joins objects inside the
+// provider. If the response is lost, writeOnServer finds out whether the write took effect.
 func writeOnServer(
 	ctx context.Context, o *operation, call func(context.Context) (*storage.Attrs, error), in *intent,
 ) (*storage.Attrs, *storage.Error) {
 	a, e := request(ctx, o, call)
-	if e != nil && e.Code == storage.ObjectNotFound { // the source existed before this request
+	if e != nil && e.Code == storage.ObjectNotFound { // the source existed before, so it was removed meanwhile
 		e.Code = storage.Changed
 	}
 	return finishWrite(ctx, o, a, e, in)

@@ -99,8 +99,8 @@ func newCore(d driver.Driver, opts []storage.OpenOption, serviced bool) *core {
 	return c
 }
 
-// layer wraps d in layers. The last layer is the outermost. If a layer is invalid, the result is an
-// error, and the driver with only the layers before the invalid one.
+// layer wraps d in layers. The last layer is the outermost. If a layer is invalid, the function
+// layer returns an error. The returned driver then has only the layers before the invalid one.
 func layer(d driver.Driver, layers []any) (driver.Driver, *storage.Error) {
 	for _, of := range layers {
 		wrap, ok := of.(driver.Layer)
@@ -151,9 +151,9 @@ func (c *core) openVersions(o *storage.OpenOptions, serviced bool) {
 	}
 }
 
-// serveAtBase sets the public address of a store that has no address of its own. Package serve then
-// serves all objects at the signing base URL. Without that URL, the features of signing are
-// removed.
+// serveAtBase is for a store that has no address of its own. Package serve serves the objects of
+// such a store at the signing base URL, so that URL becomes the public address. If the signing base
+// URL is not set, serveAtBase removes the features of signing.
 func (c *core) serveAtBase() {
 	if c.signingBaseURL == "" {
 		c.features &^= signing
@@ -255,8 +255,8 @@ func (b bucket) Supports(features storage.Features) bool { return b.core.has(fea
 // has reports whether the bucket has all features f.
 func (c *core) has(f storage.Features) bool { return c.features&f == f }
 
-// need returns Unsupported if the bucket does not have the features f. what names the call or
-// option in the error.
+// need returns Unsupported if the bucket does not have the features f. The error contains the
+// parameter what, which is the name of a call or an option.
 func (c *core) need(f storage.Features, what string) *storage.Error {
 	if c.has(f) {
 		return nil

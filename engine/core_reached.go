@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 )
 
-// Some functions of the API need more methods than storage.Core has. Package serving calls the
-// methods in this file for those functions.
+// Some functions of the API need methods that storage.Core lacks. This file defines the missing
+// methods. Package serving calls them for those functions of the API.
 
 // Engine returns the core, which has the methods that storage.Core lacks.
 func (b bucket) Engine() any { return b.core }
@@ -44,8 +44,8 @@ func (c *core) Identity() string { return driver.StackIdentity(c.driver) }
 
 func (c *core) BufferLimit() *buffer.Limit { return c.bufferLimit }
 
-// Need returns Unsupported, with a hint, if the bucket does not have the features f. what names the
-// call or option.
+// Need returns Unsupported, with a hint, if the bucket does not have the features f. The parameter
+// what is the name of the call or option that needs the features.
 func (c *core) Need(f storage.Features, what string) *storage.Error {
 	if f&signing != 0 && !c.has(storage.SignedURLs) {
 		return c.needSigning(f, what)

@@ -14,19 +14,22 @@ import (
 	"github.com/omnibucket/storage/internal/seam"
 )
 
-// The first response of a download pins a revision, and determines which span of it is delivered.
-// From then on, each connection reads a section, which is a span of that revision. If a connection
-// drops or stalls, another one reads the rest of the section (download_section.go).
+// The first response of a download pins a revision, and determines which bytes are delivered. Each
+// connection then reads one section of those bytes. If a connection drops or stalls, another
+// connection reads the rest of its section (download_section.go).
 //
-// With one connection, the first section is the whole span. There are several connections if
-// WithConcurrency was given. Without that option, there are also several if the first connection is
-// slow and the caller mostly waits for it (readProbed). A fetch then divides the rest into
-// sections, and reads several at the same time, as many as its Limit permits (download_fetch.go).
-// Their bytes go into a sink. A sink has buffers, which Read delivers in order, or writes each
-// section to its place in a file (download_writeto.go).
+// Usually a download has one connection, and one section has all its bytes. A download has several
+// connections if WithConcurrency was given. Without that option, it also gets several connections
+// if the first one is slow and the caller mostly waits for it (readProbed).
+//
+// With several connections, a fetch divides the bytes after the first section into sections. It
+// reads several sections at the same time. Its Limit sets their number (download_fetch.go). The
+// fetch writes the bytes to a sink. One kind of sink keeps sections in buffers, which Read delivers
+// in order. The other kind writes each section to its place in a file (download_writeto.go).
 //
 // A download ends when the last byte was delivered and the checksum is right. It also ends at the
-// first failure, which every later Read returns, and at Close, which interrupts a waiting Read.
+// first failure, and every later Read returns that failure. Close also ends a download, and
+// interrupts a waiting Read.
 
 const (
 	firstSectionBytes = 256 << 10 // bytes read from the first response, which also has the object's size
@@ -98,8 +101,8 @@ func (d *download) open() *storage.Error {
 	}
 	wanted := s.req.Length
 	split := d.concurrency > 1 && d.canSplit()
-	// For the whole object, the request has no range, because S3 returns no checksum for a range. The
-	// first section then reads only the beginning of the response.
+	// With several sections, the first request asks only for the bytes of the first section. A
+	// request for the whole object has no range, because S3 returns no checksum for a range.
 	if split && (s.req.Offset > 0 || wanted > 0) {
 		s.req.Length = firstSectionBytes
 	}
@@ -137,8 +140,9 @@ func (d *download) canSplit() bool {
 		req.Offset <= math.MaxInt64-firstSectionBytes
 }
 
-// openEmpty opens an empty range, which providers cannot return. It reads the object's size, which
-// determines whether the range is empty or past the end.
+// openEmpty opens a download for which the provider refused the range. Providers also refuse an
+// empty range, which a caller may read. openEmpty reads the object's size. If the range begins
+// after the end of the object, openEmpty fails.
 func (d *download) openEmpty() *storage.Error {
 	r := d.first.req
 	r.Auxiliary = true
@@ -193,7 +197,8 @@ func (d *download) Read(p []byte) (int, error) {
 	var e *storage.Error
 	switch {
 	case d.toFile && d.fetch != nil:
-		return 0, io.EOF // ends the copy in writeFile, which then lets the fetch write the rest
+		// EOF ends the copy in writeFile. writeFile then lets the fetch write the rest.
+		return 0, io.EOF
 	case d.fetch != nil:
 		n, e = d.fetch.read(p)
 	case d.probe != nil:

@@ -40,9 +40,9 @@ func (f *fetch) runBuffered() bool {
 	return true
 }
 
-// close is called after cancel. It waits until all sections in buffers have ended, and frees their
-// memory. It does not wait for sections that go into a file: WriteTo waits for them, and its
-// progress function may call Close.
+// close waits until all sections in buffers have ended, and frees their memory. The caller must
+// cancel the fetch first. If the sections go into a file, close does not wait. It could wait
+// forever, because the progress function of WriteTo may call Close.
 func (f *fetch) close() {
 	if f.buffers == nil {
 		return
@@ -60,7 +60,7 @@ type bufferSink struct {
 	f       *fetch
 	queue   chan *section // the sections in order; closed after the last one
 	current *section      // the section that is being delivered; guarded by download.mu
-	offset  int64         // where the next byte to be delivered is in current
+	offset  int64         // number of bytes of current that were delivered
 }
 
 // add reserves memory for a section. Memory is reserved in the order of the sections, so that the
@@ -120,9 +120,9 @@ func (b *bufferSink) next() (*section, *storage.Error) {
 	return nil, &storage.Error{Code: storage.Internal, Err: io.ErrUnexpectedEOF}
 }
 
-// copy makes s, which must have ended, the current section. It copies bytes of s to p, or returns
-// the error of s. After the last byte it frees s. If Close was called, it only frees s, because
-// Close no longer finds s in the queue.
+// copy copies bytes of the section s to p, or returns the error of s. The section must have ended,
+// and becomes the current section. After the last byte, copy frees the section. If Close was
+// called, copy only frees the section, because Close did not find it in the queue.
 func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 	d := b.f.d
 	d.mu.Lock()

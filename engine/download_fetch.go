@@ -43,7 +43,7 @@ type fetch struct {
 	buffers *bufferSink // the sink, if it has buffers
 }
 
-// A fetched holds the data of a section that only a fetch and its sink need.
+// A fetched is a part of the state of a section. Only a fetch and its sink need this part.
 type fetched struct {
 	done   chan struct{} // closed when the section has ended
 	failed error         // why the section failed, or nil
@@ -59,18 +59,19 @@ type sink interface {
 	// add reserves memory for a section, and waits until there is enough. It is called in the order
 	// of the sections. If it fails, the section is not read.
 	add(s *section) error
-	// space returns memory into which the next bytes of the section are read.
+	// space returns memory for the next bytes of the section.
 	space(s *section) ([]byte, error)
-	// filled is called when bytes were read into p, which is the beginning of the memory that space
-	// returned.
+	// filled is called when bytes of the section were read into p. p is the beginning of the memory
+	// that the method space returned.
 	filled(s *section, p []byte) error
-	// end is called once for each section. err is nil after its last byte, and otherwise says why
-	// the section failed.
+	// end is called once for each section. err is nil if the last byte of the section was read.
+	// Otherwise err is the error of the section.
 	end(s *section, err error)
 }
 
-// newFetch returns a fetch of the bytes of d that begin at the offset from. size is the size of a
-// section in bytes. If size is 0, later sections are larger than the first.
+// newFetch returns a fetch of the bytes of d after the first ones. The parameter from is the offset
+// at which the fetch begins. size is the size of a section in bytes. If size is 0, later sections
+// are larger than the first.
 func newFetch(d *download, from int64, limit *concurrency.Limit, size int64) *fetch {
 	offset, length := d.reader.Range()
 	f := &fetch{
@@ -103,12 +104,14 @@ func (d *download) readProbed(p []byte) (int, *storage.Error) {
 	return n, e
 }
 
-// grow prepares a fetch of the bytes that the first connection has not delivered yet, except for the
-// next 2 MiB, which that connection still delivers. rate is the bytes per second of that connection. The
-// next read starts the fetch. grow does nothing if there is not enough free memory, because the fetch must
-// not wait for other transfers.
+// grow prepares a fetch, because the first connection is slow. rate is the bytes per second of that
+// connection. The first connection still delivers the next 2 MiB, and the fetch delivers the rest.
+// The next Read starts the fetch. If too little memory is free, grow does nothing, because the
+// fetch must not wait for memory of other transfers.
 func (d *download) grow(rate float64) {
-	const keep = 2 << 20 // bytes that the first connection delivers while the first sections arrive
+	// keep is the number of bytes that the first connection still delivers. The first sections of
+	// the fetch arrive in the meantime.
+	const keep = 2 << 20
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.ended {
@@ -128,9 +131,9 @@ func (d *download) grow(rate float64) {
 	d.first.set(offset, keep)
 }
 
-// length returns the size in bytes of the section at offset. If f.size is 0, sections grow, and the
-// first sections are short. The reason is that f.limit measures the throughput when a section ends,
-// to find out how many sections at once are worthwhile.
+// length returns the size in bytes of the section at offset. If f.size is 0, the first sections are
+// small and later sections are larger. f.limit measures the throughput at the end of each section,
+// so small sections let it find the best number of parallel sections soon.
 func (f *fetch) length(offset int64) int64 {
 	const least = 1 << 20
 	length := f.size
@@ -167,10 +170,10 @@ func (f *fetch) start(s *section) {
 	}, nil)
 }
 
-// fill reads a section to its end. If a download has opened further connections on its own, a store
-// that permits only few connections may refuse a section. fill then waits until the earlier
-// sections have ended, and tries again. A refusal is final only if no other section had a
-// connection meanwhile.
+// fill reads a section to its end. A store may permit only few connections, and refuse a section.
+// If the download opened further connections on its own, fill waits until the earlier sections have
+// ended, and tries again. If the store refuses the section while no other section has a connection,
+// fill fails.
 func (f *fetch) fill(s *section, before <-chan struct{}) error {
 	defer f.limit.Ended()
 	defer s.close()

@@ -89,8 +89,8 @@ func stalledError(err error) *storage.Error {
 	}
 }
 
-// adopt stores the body of a response, from which the method read then reads. If close was called
-// before, adopt closes the body and fails.
+// adopt stores the body of a response. The method read then reads from that body. If close was
+// called before, adopt closes the body and fails.
 func (s *section) adopt(body io.ReadCloser, cancel context.CancelFunc) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -199,8 +199,8 @@ func (s *section) readWatched(body io.Reader, p []byte) (int, error) {
 	return n, err
 }
 
-// Pause stops the watchdog until the current Read returns. A layer calls it if it has received
-// bytes, and holds them back.
+// Pause stops the watchdog until the current Read returns. A layer calls Pause if it has received
+// bytes but must wait before it returns them.
 func (s *section) Pause() {
 	if s.watchdog != nil {
 		s.watchdog.Stop()
@@ -272,7 +272,9 @@ func (s *section) end(last bool) {
 		return
 	}
 	if cancel != nil && s.remaining.Load() > 0 {
-		cancel() // the Close of a net/http body waits for a blocked Read, which cancel ends
+		// The Close of a net/http body waits for a blocked Read. Canceling the context ends that
+		// Read.
+		cancel()
 	}
 	_ = body.Close()
 	if cancel != nil {

@@ -16,11 +16,13 @@ import (
 // deliverBytes is how many bytes are copied at most before ctx is checked again.
 const deliverBytes = 1 << 20
 
-// WriteTo writes the rest of the download to w. If the body can write itself, it does: a body in
-// memory is not copied first, and the kernel copies a file to a socket. If w is a file and there
-// are several sections, each is written to its place. Otherwise, WriteTo writes what Read delivers.
+// WriteTo writes the rest of the download to w. If the only body has a method WriteTo, that method
+// writes the bytes: memory is then not copied first, and the kernel can copy a file to a socket. If
+// w is a file and there are several sections, each section is written to its place. Otherwise,
+// WriteTo writes the bytes that Read delivers.
 func (d *download) WriteTo(w io.Writer) (int64, error) {
-	// The bytes are local, so nothing must be recorded for resuming, and the kernel can copy.
+	// Write to the file itself, so that the kernel can copy. A download from a local store need not
+	// be resumable, so the written bytes need not be recorded.
 	if part, ok := w.(*partfile.File); ok && d.op.core.desc.Local {
 		file, err := part.Unrecorded()
 		if err != nil {
@@ -67,13 +69,13 @@ func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
 	return n, d.fail(asError(d.ctx, err))
 }
 
-// A destWriter wraps the caller's writer. It records the writer's error, and checks ctx after each
-// chunk, because a body in memory writes itself in one call.
+// A destWriter wraps the caller's writer, and records its error. It writes in chunks, and checks
+// ctx before each chunk. A body in memory passes all its bytes in one call of Write.
 type destWriter struct {
 	io.Writer
 	d *download
-	// accounts is true if the bytes are counted and hashed. Write then writes no more bytes than
-	// the download delivers.
+	// accounts is true if the bytes are counted and hashed. If accounts is true, Write does not
+	// write more bytes than the download still has to deliver.
 	accounts bool
 	failed   error
 }
@@ -101,8 +103,9 @@ func (t *destWriter) Write(p []byte) (written int, err error) {
 	}
 }
 
-// withReaderFrom returns t. If the writer of t has a method ReadFrom, and t does not count and hash
-// the bytes, the result has that method, too. By ReadFrom, a socket lets the kernel copy a file.
+// withReaderFrom returns a writer that writes to t. The returned writer has a method ReadFrom if
+// the caller's writer has one and accounts is false. With ReadFrom, the kernel can copy a file to a
+// socket.
 func (t *destWriter) withReaderFrom() io.Writer {
 	if _, ok := t.Writer.(io.ReaderFrom); ok && !t.accounts {
 		return &destReaderFrom{t}
@@ -114,8 +117,9 @@ type destReaderFrom struct{ to *destWriter }
 
 func (t *destReaderFrom) Write(p []byte) (int, error) { return t.to.Write(p) }
 
-// ReadFrom lets the caller's writer read the body, in chunks, so that ctx is checked between them.
-// A chunk of a file is an io.LimitedReader, which the kernel can copy.
+// ReadFrom calls ReadFrom of the caller's writer for each chunk of the body, and checks ctx before
+// each chunk. If the body is a file, a chunk is an io.LimitedReader of that file. The kernel can
+// copy such a chunk.
 func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 	limited, ok := body.(*io.LimitedReader)
 	if !ok {
@@ -183,9 +187,9 @@ func (d *download) fileTarget(w io.Writer) fileTarget {
 }
 
 // writeFile writes the rest of the download to file, at its position, and moves the position past
-// the bytes. It first writes what the first connection delivers. If a fetch begins, the fetch
-// writes the rest. If none begins, the first connection delivers everything. If the fetch fails,
-// the position does not move past the fetched bytes, which are undefined.
+// the written bytes. First, writeFile copies the bytes of the first connection. If a fetch begins,
+// the fetch writes the other bytes. If the fetch fails, the bytes that it wrote are undefined, and
+// the position stays before them.
 func (d *download) writeFile(file fileTarget) (int64, error) {
 	d.toFile = true
 	written, err := chunks.Copy(file, d)
@@ -205,15 +209,15 @@ func (d *download) writeFile(file fileTarget) (int64, error) {
 	return written + rest, err
 }
 
-// fetchTo writes the rest of the download to file, each section to its place. The offset 0 in file
-// is the place of the next byte of the download. The bytes that the first connection still delivers
-// are the first section.
+// fetchTo writes the rest of the download to file, and each section to its place. The next byte of
+// the download is written at offset 0 of file. The first section has the bytes that the first
+// connection still delivers.
 func (d *download) fetchTo(file io.WriterAt) error {
 	f := d.fetch
 	defer f.cancel()
 	to := &fileSink{f: f, file: file, start: d.first.req.Offset}
-	// A section needs only a chunk of memory, which the BufferLimit does not count. So
-	// WithConcurrency alone determines the number of sections.
+	// A section that goes into a file needs only one chunk of memory. The BufferLimit does not
+	// count chunks, so the number of sections depends only on WithConcurrency.
 	if n := min(int64(d.concurrency), maxConcurrency); n > 0 {
 		f.limit, f.size = concurrency.Fixed(int(n)), min(max((f.end-f.from)/n+1, maxSectionBytes), maxInPlacePart)
 	}
@@ -237,11 +241,11 @@ func (d *download) fetchTo(file io.WriterAt) error {
 type fileSink struct {
 	f     *fetch
 	file  io.WriterAt
-	start int64 // offset in the object of the byte that is first in file
+	start int64 // offset in the object of the first byte of file
 	added int64 // bytes of all sections that were added
 
 	mu     sync.Mutex
-	crc    uint32 // the checksum of all sections, joined as they end
+	crc    uint32 // XOR of the checksums of all sections that have ended, as end computes them
 	failed error  // the error of the section that failed first
 }
 
@@ -255,7 +259,8 @@ func (t *fileSink) space(s *section) ([]byte, error) {
 	return s.fetched.chunk[:min(chunks.Size, s.remaining.Load())], nil
 }
 
-// filled writes p to the file. The offset of the section is already past p.
+// filled writes p to the file. s.req.Offset is the offset after p, because the section has already
+// read p.
 func (t *fileSink) filled(s *section, p []byte) error {
 	if t.f.d.hashing {
 		s.fetched.crc = crc32c.Update(s.fetched.crc, p)
@@ -283,8 +288,8 @@ func (t *fileSink) end(s *section, err error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// Join extends the checksum of the section by the bytes up to the end of the download, as if
-	// these bytes were zeros. XOR can then join the sections in any order.
+	// Join computes the checksum of the section followed by zeros up to the end of the download.
+	// The XOR of these checksums does not depend on the order in which sections end.
 	t.crc ^= crc32c.Join(s.fetched.crc, 0, t.f.end-s.req.Offset)
 	if err != nil && t.failed == nil {
 		t.failed = err

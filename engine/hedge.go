@@ -13,19 +13,20 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-// A hedge is the second request for a read. It is made if the first response takes longer than the
-// responses of 95 percent of the recent reads. The first response that is final (decides) is
-// returned, and the other request is canceled. Each read earns a twentieth of a hedge, so at most 5
-// percent of the requests are hedges. While the store throttles a bucket, the bucket makes no
-// hedges.
+// A hedge is a second request for the same read. A hedge is made if the first request takes longer
+// than 95 percent of the recent reads. If a response succeeds, or has an error that another request
+// would have, too, it is returned, and the other request is canceled. At most 5 percent of the
+// reads have a hedge: each read counts one, and each hedge costs 20. No hedges are made while the
+// store throttles the bucket.
 
 const (
 	hedgePercentile = 95
-	hedgeCost       = 20  // number of reads that earn one hedge, so that hedges are 5 percent
-	hedgeSaved      = 10  // number of earned hedges that are kept at most
+	hedgeCost       = 20  // number of reads that permit one hedge, so hedges are at most 5 percent
+	hedgeSaved      = 10  // unused hedges are saved up to this number
 	hedgeSample     = 20  // number of latencies after which the percentile is computed again
 	hedgeRecent     = 200 // number of recent latencies from which the percentile is computed
-	// hedgeAgain is the shortest time after which a read asks again for a hedge that was denied.
+	// hedgeAgain is the interval at which a slow read tries again to make a second request, if that
+	// was not permitted.
 	hedgeAgain = time.Millisecond
 )
 
@@ -35,7 +36,8 @@ type hedger struct {
 	get, head latencies
 }
 
-// earn counts one read, which earns a part of a hedge.
+// earn counts one read. After hedgeCost reads, one more hedge is permitted, up to hedgeSaved
+// hedges.
 func (h *hedger) earn() {
 	if h.earned.Load() < hedgeSaved*hedgeCost {
 		h.earned.Add(1)
@@ -51,7 +53,7 @@ func (h *hedger) delay(slow int64) time.Duration {
 	return time.Duration(slow + slow*(full-remaining)/full)
 }
 
-// spend reports whether a hedge was earned. If so, it uses that hedge up.
+// spend reports whether a hedge is permitted. If one is permitted, spend counts it as made.
 func (h *hedger) spend() bool {
 	if h.earned.Add(-hedgeCost) >= 0 {
 		return true
@@ -62,7 +64,7 @@ func (h *hedger) spend() bool {
 
 // A latencies holds the response times of recent requests, and their percentile.
 type latencies struct {
-	slow   atomic.Int64 // the percentile hedgePercentile in nanoseconds; 0 if it is not known yet
+	slow   atomic.Int64 // response time in nanoseconds that hedgePercentile percent do not exceed; 0 if unknown
 	mu     sync.Mutex
 	recent [hedgeRecent]time.Duration // a ring
 	count  int                        // number of response times that were added
@@ -124,8 +126,8 @@ type response struct {
 	err     error
 }
 
-// decides reports whether the response is final: a success, or an error that another request would
-// not avoid.
+// decides reports whether the response is final. A success is final. An error is final if another
+// request would probably fail with the same error.
 func (a *response) decides(ctx context.Context) bool {
 	if a.err == nil {
 		return true
@@ -140,8 +142,8 @@ func (a *response) close() {
 	}
 }
 
-// hedge makes a request, and a second one if the first response takes longer than usual. It returns
-// the first response that decides. If none does, it returns the last response.
+// hedge makes a request, and a second request if the first one takes longer than usual. It returns
+// the first final response (see decides). If no response is final, it returns the last one.
 func (o *operation) hedge(ctx context.Context, l *latencies, request func(context.Context) response) response {
 	o.core.hedger.earn()
 	begun, slow := time.Now(), l.slow.Load()
@@ -152,8 +154,8 @@ func (o *operation) hedge(ctx context.Context, l *latencies, request func(contex
 		race := requestRace{op: o, request: request, responses: make(chan response, 2)}
 		first = race.run(ctx, o.core.hedger.delay(slow))
 	}
-	// The time counts even if the response is that of the hedge: the first request has taken at least
-	// that long, too.
+	// The time is measured from the begin of the first request, even if the second one returned
+	// first. The first request would have taken at least as long.
 	if first.decides(ctx) {
 		l.add(time.Since(begun))
 	}
@@ -164,7 +166,7 @@ func (o *operation) hedge(ctx context.Context, l *latencies, request func(contex
 type requestRace struct {
 	op        *operation
 	request   func(context.Context) response
-	responses chan response // has capacity for both, so that no request blocks
+	responses chan response // has capacity for the responses of both requests, so that sending never blocks
 	cancels   []context.CancelFunc
 	caught    panics.Caught
 }
@@ -193,8 +195,8 @@ func (r *requestRace) run(ctx context.Context, delay time.Duration) (first respo
 	}
 }
 
-// start makes a request in a goroutine of its own. Its context lives until stop or the caller's ctx
-// ends it, so that the body of the response can be read.
+// start makes a request in its own goroutine. The context of the request stays valid after start
+// returns, so that the body can be read. The method stop, or the end of the caller's ctx, ends it.
 func (r *requestRace) start(ctx context.Context, request func(context.Context) response) {
 	ctx, cancel := context.WithCancel(ctx)
 	index := len(r.cancels)
@@ -242,7 +244,8 @@ func (o *operation) asAttempt(request func(context.Context) response) func(conte
 			return response{err: err}
 		}
 		a := request(ctx)
-		if a.err != nil { // the operation itself counts a success
+		// If the request succeeds, the method send calls endAttempt.
+		if a.err != nil {
 			o.endAttempt(asError(ctx, a.err))
 		}
 		return a

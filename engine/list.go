@@ -40,8 +40,9 @@ type listOp struct {
 	progress pageProgress
 }
 
-// outOfOrder returns the error for an entry that comes after a greater one. Without the error, a
-// caller that merges listings, or resumes one after its greatest key, would miss that entry.
+// outOfOrder returns the error for an entry that is less than an entry before it. Callers depend on
+// the order. For example, a caller that resumes a listing after its greatest key would miss the
+// entry.
 func outOfOrder(c *core) *storage.Error {
 	return unsupported(
 		"the store does not list keys in byte order",
@@ -112,8 +113,8 @@ func (l *listOp) pageSize() int {
 }
 
 // limitOf returns the number of entries that a request asks for. remaining is the number of entries
-// that WithLimit still permits, or below 1 without WithLimit. If pages have entries that the caller
-// did not ask for, the result is a whole page.
+// that WithLimit still permits. If remaining is below 1, there is no limit. If some entries of a
+// page will be dropped, the request asks for a whole page.
 func (l *listOp) limitOf(remaining int) int {
 	if remaining < 1 || l.readsMore() {
 		return l.pageSize()
@@ -121,21 +122,23 @@ func (l *listOp) limitOf(remaining int) int {
 	return min(l.pageSize(), remaining)
 }
 
-// Some servers list like a directory tree, with all of "a/…" before "a-b". If they are asked for
-// the keys after "a-b", they leave out "a/…", although it is greater. WithStartAfter is therefore
-// sent only to a store that is known to return all later keys. For other stores, the listing begins
-// at the start of the prefix, and fails if it is not in order (outOfOrder).
+// Some servers list like a directory tree: all keys below "a/" come before "a-b". If such a server
+// is asked for keys after "a-b", it leaves out the keys below "a/". In byte order these keys come
+// after "a-b", so the listing would be incomplete. WithStartAfter is therefore sent only to a store
+// that is known to return all later keys. For other stores, the listing begins at the start of the
+// prefix. It fails if the entries are not in order (outOfOrder).
 
-// startFromPrefix makes the listing begin at the start of its prefix if the store cannot be asked
-// to begin after a key. Entries up to the key of WithStartAfter are then dropped by wants.
+// startFromPrefix removes StartAfter from the request if the store does not return all later keys.
+// The listing then begins at the start of the prefix, and the method wants filters out the earlier
+// keys.
 func (l *listOp) startFromPrefix() {
 	if !l.startsAfter() {
 		l.req.StartAfter = ""
 	}
 }
 
-// startsAfter reports whether the store, asked to begin after a key, is known to return all later
-// keys.
+// startsAfter reports whether a request may begin after a key. The store must be known to return
+// all later keys.
 func (l *listOp) startsAfter() bool {
 	d := &l.op.core.desc
 	return d.FolderOrder || d.StartsAfter == nil || d.StartsAfter()
@@ -146,8 +149,8 @@ func (l *listOp) readsMore() bool {
 	return l.after != "" && l.req.StartAfter == "" || l.prefixOf(&l.req) != l.req.Prefix
 }
 
-// prefixOf returns the prefix for a request to the driver. Some drivers take only a folder, which
-// is then the folder of r.Prefix.
+// prefixOf returns the prefix for a request to the driver. If the driver takes only folders as
+// prefixes, the result is r.Prefix up to its last slash.
 func (l *listOp) prefixOf(r *driver.ListRequest) string {
 	if l.op.core.desc.FolderPrefixes {
 		return r.Prefix[:strings.LastIndex(r.Prefix, folderDelimiter)+1]
@@ -157,8 +160,8 @@ func (l *listOp) prefixOf(r *driver.ListRequest) string {
 
 const folderDelimiter = "/"
 
-// derives reports whether the entries are made by derive. Otherwise the pages of the driver have
-// them.
+// derives reports whether the method derive makes the entries. If not, the pages of the driver have
+// the entries.
 func (l *listOp) derives() bool { return l.op.core.desc.FolderOrder || l.rolls() }
 
 // rolls reports whether the core must group keys by the delimiter, because the store supports only
@@ -202,7 +205,8 @@ func (l *listOp) fetch(
 			}
 		}
 		e = progress.check(&l.op.core.desc, r.Token, page.Token, last)
-		// MinIO repeats pages for such a delimiter. The driver may not know that the server is MinIO.
+		// MinIO repeats pages if the delimiter is not "/". The driver may not know that the server
+		// is MinIO.
 		if e == errRepeats && r.Delimiter != "" &&
 			r.Delimiter != folderDelimiter {
 			d := l.op.core.driver.Describe()
@@ -224,11 +228,11 @@ func (l *listOp) filter(page *storage.Page) *storage.Error {
 	return nil
 }
 
-// ascend drops entries that are outside of the prefix, at or before WithStartAfter, or equal to the
-// last entry. If an entry with the prefix is less than the last one, ascend fails, because callers
-// would act on an incomplete listing. It also fails if that entry is before WithStartAfter. The
-// caller may have begun there because an earlier listing ended there, and that listing has missed
-// the entry.
+// ascend drops entries outside of the prefix, entries up to the key of WithStartAfter, and
+// duplicates. It fails if an entry with the prefix is less than the entry before it, because the
+// listing would be incomplete for callers that depend on the order. It also fails if both entries
+// come before the key of WithStartAfter. That key may be the end of an earlier listing, which has
+// missed the entry.
 func (l *listOp) ascend(page *storage.Page, r *driver.ListRequest) *storage.Error {
 	kept := 0
 	for i := range page.Entries {
@@ -275,9 +279,10 @@ func (l *listOp) entriesToUser(entries []storage.ListEntry) {
 	}
 }
 
-// eachPage calls page for each page of a listing, and checks that the listing comes to an end.
-// token is "" for the first page. page returns the token of the next page, or "" to end the
-// listing, and a text that identifies the last entry, or "" if the page has no entry.
+// eachPage calls the parameter page for each page of a listing, and fails if the listing does not
+// end. The argument token is "" for the first page. The result next is the token of the next page,
+// or "" after the last page. The result last identifies the last entry, or is "" if the page has no
+// entry.
 func eachPage(
 	ctx context.Context, desc *driver.Description, page func(token string) (next, last string, e *storage.Error),
 ) *storage.Error {
@@ -305,10 +310,10 @@ const maxEmptyPages = 100
 // returns empty ones.
 type pageProgress struct {
 	last  string // the last entry of the last page that had any entry
-	empty int    // number of pages without a new entry since then
+	empty int    // number of pages after that page; none of them had a new entry
 	pages int    // number of pages so far
-	// mark is the token of an earlier page. If the store returns that token again, the listing
-	// repeats pages. When the number of pages is a power of 2, mark becomes the newest token.
+	// mark is the token of an earlier page. If the store returns that token again, it repeats
+	// pages. The token is recorded when the number of pages is 1, 2, 4, 8 and so on.
 	mark string
 }
 
@@ -316,9 +321,9 @@ var errRepeats = &storage.Error{
 	Code: storage.Unavailable, Retryable: true, Err: errors.New("the provider repeated a page of the listing"),
 }
 
-// check fails if the listing repeats pages, or has too many pages without a new entry. token
-// belongs to the page, and next to the page after it. last identifies the last entry of the page,
-// or is "" if it has no entry.
+// check fails if the listing repeats pages, or has too many pages without a new entry. token is the
+// token of the page. The parameter next is the token of the page after it. last identifies the last
+// entry of the page, or is "" if the page has no entry.
 func (p *pageProgress) check(desc *driver.Description, token, next, last string) *storage.Error {
 	switch {
 	case next == "":

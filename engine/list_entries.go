@@ -16,9 +16,9 @@ func (b bucket) List(ctx context.Context, given *storage.ListOptions) iter.Seq2[
 	}
 }
 
-// iterate begins the operation, calls the function in its parameter each, and ends the operation.
-// If there is an error, iterate yields the error last. The parameter e is an error of earlier
-// checks. If e is not nil, iterate yields only e.
+// iterate begins the operation, calls the parameter each, and ends the operation. If the operation
+// fails, iterate yields the error last. The parameter e is the error of an earlier check, or nil.
+// If e is not nil, iterate does not begin the operation and yields only an error.
 func iterate[E any](
 	ctx context.Context, o *operation, e *storage.Error, each func(context.Context, func(E, error) bool) *storage.Error,
 	yield func(E, error) bool,
@@ -97,10 +97,10 @@ type pagePrefetch struct {
 // first page.
 const untilPrefetch = 8
 
-// shouldPrefetch reports whether to start fetching the next page before entry i of count is
-// yielded. For the first page, the answer is at first false: a caller that leaves the loop early
-// then costs no second request. Later pages are fetched immediately, so that the request overlaps
-// with the caller's work. A local store needs no prefetch.
+// shouldPrefetch reports whether to request the next page now. The caller is about to yield entry i
+// of the count entries of a page. The second page is not requested at once, so that a caller that
+// leaves the loop early causes only one request. Later pages are requested at once, so that the
+// caller can work in the meantime. A local store needs no prefetch.
 func (l *listOp) shouldPrefetch(first bool, i, count int) bool {
 	switch {
 	case l.op.core.desc.Local:

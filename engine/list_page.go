@@ -49,9 +49,9 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 		}
 		if len(page.Entries) > size && !exact && !l.startsAfter() {
 			l.req.Token, l.req.Limit, l.last, l.progress = begin, size, "", pageProgress{}
-			// The store cannot begin after a key, so only the driver's token can begin the next
-			// page. Request this page once more without the additional entry, to get the token at
-			// its end.
+			// This store cannot begin after a key, so the page must end where a page of the driver
+			// ends. Request the page again without the additional entry. The driver's token then
+			// begins the next page.
 			before, unsure, exact = nil, false, true
 			continue
 		}
@@ -62,8 +62,8 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 			return page, nil
 		}
 		short := len(page.Entries) == 0 ||
-			// A page of a store without an order may be short. Filling it up would request the rest
-			// entry by entry.
+			// A page of a store without an order may be short. Completing the page could take one
+			// request for each missing entry.
 			l.readsMore() && len(page.Entries) < size && !l.anyOrder
 		if page.Token == "" || !short && !unsure {
 			page.Token = seal(l, page.Token)
@@ -106,9 +106,10 @@ func seal(l *listOp, token string) string {
 	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, token) + token))
 }
 
-// sealKey returns a token that continues after key. It is used for a page that was cut, because the
-// driver's token would continue after the entries that were cut off. The token leaves out the
-// prefix of the listing, which may be secret to the holder of the token.
+// sealKey returns a token that continues after key. It is used if the page was shortened: the
+// driver's token would skip the entries that were removed from the page. The token contains the key
+// without the prefix of the listing, because the client that gets the token may not be allowed to
+// know the prefix.
 func sealKey(l *listOp, key string) string {
 	rest := key[len(l.req.Prefix):]
 	return base64.RawURLEncoding.EncodeToString([]byte(pageMark(l, rest, afterKey) + rest))

@@ -11,15 +11,19 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
-// Some stores list in the order of a directory tree: "a/…" is at the place of the name "a", and so
-// before "a-b". This file lists such stores folder by folder, and returns the keys in byte order.
+// Some stores list in the order of a directory tree: the keys below "a/" come where a file "a"
+// would come, and so before "a-b". This file lists these stores folder by folder, and returns the
+// keys in byte order.
 //
-// Within one folder, the store must list in byte order or in the order of names, in which "a/"
-// counts as "a". To return byte order, this file holds a prefix "a/" until an entry is greater than
-// the prefix. In the meantime, only entries whose names begin with "a" can come, such as "a-b". So
-// each held prefix begins with the name of the one held before, and there are at most as many as a
-// name has bytes. One page is held for each folder above the current one. If the store lists in any
-// other order, the listing fails, so that no entry is missed.
+// Within one folder, a store must list in byte order or in the order of names. In the order of
+// names, the folder "a/" has the name "a". In byte order, "a/" comes after "a-b". This file
+// therefore holds "a/" back until an entry is greater. In the meantime, only entries that begin
+// with "a" can come. One of them may be a folder that is also held back, such as "a-b/". The name
+// of each such folder begins with the name of the one before, so only few are held at the same
+// time.
+//
+// One page is kept in memory for each folder above the current one. If a store lists in any other
+// order, the listing fails, so that no entry is missed.
 
 // A visit is a function that receives one entry, with its whole key. If it returns an error, the
 // listing ends.
@@ -65,8 +69,8 @@ func (l *listOp) flat(ctx context.Context, to visit) *storage.Error {
 	}
 }
 
-// rollingUp returns a visit that groups keys by the delimiter: it passes each common prefix on
-// once, in place of its objects.
+// rollingUp returns a visit that groups keys by the delimiter. It calls the parameter to once for
+// each common prefix, and not for the objects below that prefix.
 func (l *listOp) rollingUp(to visit) visit {
 	last := ""
 	return func(entry storage.ListEntry) *storage.Error {
@@ -80,8 +84,8 @@ func (l *listOp) rollingUp(to visit) visit {
 	}
 }
 
-// folder visits the entries of one folder whose keys begin with prefix. If deep is true, it visits
-// the entries below each common prefix in place of the prefix itself.
+// folder visits the entries of one folder. The key of each entry begins with prefix. If deep is
+// true, folder also visits the entries of subfolders, but not the subfolders themselves.
 func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit) *storage.Error {
 	r := l.req
 	r.Prefix, r.Delimiter, r.StartAfter, r.Token, r.Entries = prefix, folderDelimiter, "", "", nil
@@ -94,7 +98,9 @@ func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit)
 		}
 		return to(entry)
 	}}
-	var progress pageProgress // each folder has its own, because listings of subfolders come between its pages
+	// Each folder needs its own progress, because the pages of its subfolders come between its own
+	// pages.
+	var progress pageProgress
 	for {
 		if err := ctx.Err(); err != nil {
 			return asError(ctx, err)
@@ -103,8 +109,9 @@ func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit)
 		if e != nil {
 			return e
 		}
-		// S3 returns the objects and the prefixes of a page separately. Sorting merges them. It
-		// hides no wrong order, because level compares entries across all pages of the folder.
+		// S3 returns the objects and the prefixes of a page in two lists. Sort both into one list.
+		// A store with a wrong order is still found, because level.add compares entries of all
+		// pages.
 		slices.SortFunc(page.Entries, compareNames)
 		for _, entry := range page.Entries {
 			if e := level.add(entry); e != nil {
@@ -131,14 +138,14 @@ func nameOf(e *storage.ListEntry) string {
 	return e.Key
 }
 
-// A level visits the entries of one folder in byte order, although the store lists them in the
-// order of names.
+// A level changes the order of the entries of one folder. The store lists the entries in the order
+// of names, and the level visits them in byte order.
 type level struct {
 	core  *core
 	req   *driver.ListRequest
 	visit visit
 	last  string              // the greatest key that was visited
-	held  []storage.ListEntry // prefixes before which other entries may still come; the least is last
+	held  []storage.ListEntry // prefixes that wait, because a lesser entry may still come; the least is last
 }
 
 func (v *level) add(entry storage.ListEntry) *storage.Error {
@@ -191,12 +198,13 @@ func (v *level) pass(entry storage.ListEntry) *storage.Error {
 	return v.visit(entry)
 }
 
-// eachDerived yields the entries of a listing that derive makes.
+// eachDerived yields the entries that the method derive makes.
 func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, error) bool) *storage.Error {
 	remaining := l.given.Limit
 	l.req.Limit = l.pageSize()
 	if remaining > 0 {
-		// Ask for one more entry, because a prefix is held until the next entry is known.
+		// Request one entry more than the limit, because derive visits a prefix only after it has
+		// seen the next entry.
 		l.req.Limit = min(l.req.Limit, remaining+1)
 	}
 	return l.derive(ctx, func(entry storage.ListEntry) *storage.Error {
@@ -210,8 +218,8 @@ func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, 
 	})
 }
 
-// pageDerived returns a page of at most size entries. Its token is a key. For the next page, the
-// folders above that key are listed from their start once more.
+// pageDerived returns a page of at most size entries. The token of the page contains a key. To find
+// that key again, the request for the next page lists its folders from their start.
 func (l *listOp) pageDerived(ctx context.Context, size int) (*storage.Page, *storage.Error) {
 	l.req.Limit = maxPage(l.op.core)
 	page := &storage.Page{}

@@ -45,7 +45,9 @@ func (b bucket) moveByCopy(
 	e := ownError(err)
 	e.Op, e.Provider, e.Bucket = "Move", b.core.desc.Provider, b.core.desc.Bucket
 	if a == nil && e.Code != storage.ObjectNotFound {
-		e.Key = to // the source's key would mean that the copy succeeded, and only the removal failed
+		// Report the destination. An error with the key of the source would mean that the copy
+		// succeeded and only the removal failed.
+		e.Key = to
 	}
 	return nil, e
 }
@@ -72,8 +74,9 @@ func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	a, e := request(ctx, &m.op, func(ctx context.Context) (*storage.Attrs, error) {
 		a, err := m.op.core.driver.Move(ctx, &m.req)
 		if errors.Is(err, storage.OutcomeUnknown) {
-			// Do not retry: if the first attempt moved the object, and another client has written
-			// to the old key since, a second attempt would move that object over the first one.
+			// Do not retry. The first attempt may have moved the object, and another client may
+			// have written a new object to the old key. A retry would replace the first object with
+			// the new one.
 			m.op.once = true
 		}
 		return a, err
@@ -85,8 +88,8 @@ func (m *moveOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 }
 
 // failure turns an error of the driver into the error for the caller. If an earlier attempt may
-// have moved the object, a missing source does not prove that the move failed. Nor does an object
-// at the destination.
+// have moved the object, the outcome is unknown. Neither a missing source nor an object at the
+// destination then proves that the move failed.
 func (m *moveOp) failure(e *storage.Error) *storage.Error {
 	refused := e.Code == storage.ObjectNotFound || e.Code == storage.PreconditionFailed
 	switch {

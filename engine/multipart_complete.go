@@ -186,7 +186,8 @@ func (c *completion) plan(ctx context.Context, listed []driver.Part) (*driver.Co
 	return r, e
 }
 
-// join requests that the store makes the object from the parts, and reconciles a lost response.
+// join asks the store to make the object from the parts. If the response is lost, join determines
+// whether the object was made.
 func (c *completion) join(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, *storage.Error) {
 	u, put := c.upload, r.Put
 	c.stale = false
@@ -240,7 +241,8 @@ func (c *completion) completedBefore(ctx context.Context, e *storage.Error) (*st
 			}
 			return c.op.toUser(ctx, found), nil
 		case failed != nil && (ctx.Err() != nil || failed.Code == storage.Unavailable || failed.Code == storage.RateLimited):
-			return nil, failed // e would say that the upload is gone, but its object may be there
+			// Do not return e. It would say that the upload is gone, although the object may exist.
+			return nil, failed
 		}
 	}
 	if mustRestart(e) && u.put.Condition != (storage.Condition{}) {

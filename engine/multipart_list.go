@@ -78,8 +78,8 @@ func (b bucket) ContinueListedUpload(
 	return continueUpload(ctx, b.core, "ContinueListedUpload", entry.Key, open)
 }
 
-// adopt makes u the upload that has this name in the store. Another process may have begun that
-// upload.
+// adopt turns u into a continuation of the upload with the given name in the store. Another process
+// may have begun that upload.
 func (u *multipartUpload) adopt(upload string) *storage.Error {
 	r, record := &u.put, &u.record
 	if u.core.desc.AttributesAtBegin {
@@ -95,9 +95,9 @@ func (u *multipartUpload) adopt(upload string) *storage.Error {
 	return nil
 }
 
-// readBack returns the attributes of the completed object. It reads them from the store if the
-// upload was found in a listing and its attributes were set when it began, because a listing lacks
-// them. Otherwise, or if the read fails, it returns a.
+// readBack returns the attributes of the completed object. For an upload that was found in a
+// listing, the attributes may be unknown, because a listing does not have them. readBack then reads
+// the attributes from the store. If that is not necessary or fails, readBack returns a.
 func (c *completion) readBack(ctx context.Context, a *storage.Attrs) *storage.Attrs {
 	u := c.upload
 	if !u.record.Listed || !c.op.core.desc.AttributesAtBegin {

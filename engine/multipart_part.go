@@ -47,7 +47,7 @@ func (b bucket) PutSignedPart(
 	return u.putPart(ctx, o, e, &partUpload{upload: u, number: number, options: *given}, body)
 }
 
-// putPart runs an operation that sends a part. e is the error of the checks before, or nil. The
+// putPart runs an operation that sends a part. e is the error of the caller's checks, or nil. The
 // operation does not count as a write, because a part does not change the object.
 func (u *multipartUpload) putPart(
 	ctx context.Context, o *operation, e *storage.Error, p *partUpload, body io.Reader,

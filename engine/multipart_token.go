@@ -89,8 +89,8 @@ func (b bucket) ContinueUpload(
 	})
 }
 
-// continueUpload returns an upload that was begun earlier. It makes no request. The function in the
-// parameter open checks the options and sets the fields of the upload.
+// continueUpload returns an upload that was begun earlier. It makes no request. It calls the
+// parameter open, which checks the options and sets the fields of the upload.
 func continueUpload(
 	ctx context.Context, c *core, name, key string, open func(*operation, *multipartUpload) *storage.Error,
 ) (storage.MultipartUpload, error) {

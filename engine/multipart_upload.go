@@ -76,8 +76,8 @@ func (u *multipartUpload) resolve(o *operation, given *storage.UploadOptions) *s
 	return nil
 }
 
-// finishRequest completes put with the size and the metadata of the record, as the driver expects
-// them.
+// finishRequest sets the size and the metadata in the field put. The values come from the record.
+// They have the form that the driver expects.
 func (u *multipartUpload) finishRequest() {
 	r := &u.put
 	r.Size, r.CRC32C = u.record.DeclaredSize(), storage.CRC32C{}

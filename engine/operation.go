@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage/internal/wire"
 )
 
-// An operation is one call by the user. Its methods prepare, begin, call or send, and end are
-// called in this order. They run the hooks, the retries and the telemetry, and add the context to
-// errors, for all methods of the API.
+// An operation is one call of a method of the API. Its own methods are called in this order:
+// prepare, begin, call or send, end. They run the hooks, the retries and the telemetry. They also
+// add the key and the bucket to errors.
 type operation struct {
 	core       *core
 	name       string
@@ -44,7 +44,8 @@ func (o *operation) prepare(c *core, name, key string) *storage.Error {
 	return c.checkOpen()
 }
 
-// prepareWrite prepares an operation that can change an object, so that its outcome can be unknown.
+// prepareWrite prepares an operation that can change an object. The outcome of the operation can be
+// unknown.
 func (o *operation) prepareWrite(c *core, name, key string) *storage.Error {
 	o.writes = true
 	return o.prepare(c, name, key)
@@ -153,8 +154,8 @@ func run[T any](
 	return result, o.end(nil)
 }
 
-// do begins the operation, calls its parameter do, and ends the operation. It is like the function
-// run, but has no result.
+// do begins the operation, calls the parameter of the same name, and ends the operation. The
+// function run does the same for operations that have a result.
 func (o *operation) do(ctx context.Context, e *storage.Error, do func(context.Context) *storage.Error) error {
 	_, err := run(ctx, o, e, func(ctx context.Context) (struct{}, *storage.Error) { return struct{}{}, do(ctx) })
 	return err
@@ -167,8 +168,8 @@ type replayable interface {
 	raise()                  // panics if the caller's reader has panicked
 }
 
-// send makes a driver call that reads body, with the retries of call. body is nil if the call reads
-// none.
+// send makes a driver call that reads body, and retries like the method call. body is nil if the
+// driver call reads no body.
 func (o *operation) send(ctx context.Context, body replayable, do func(context.Context) error) *storage.Error {
 	unknown := false
 	var tried backoff.Tries
@@ -233,9 +234,9 @@ func (o *operation) endAttempt(e *storage.Error) {
 	}
 }
 
-// waitError returns the error of a wait that the end of ctx has interrupted. e is the error of the
-// last attempt. If the store throttles the bucket, the wait may come before the first attempt; e is
-// then nil.
+// waitError returns the error of an operation that was waiting when ctx ended. e is the error of
+// the last attempt. If there was no attempt yet, e is nil: the operation may wait before its first
+// attempt, while the store throttles the bucket.
 func (o *operation) waitError(ctx context.Context, e *storage.Error, unknown bool) *storage.Error {
 	cause := o.core.retry.pace.Refusal()
 	if e != nil {
@@ -257,8 +258,8 @@ func keyError(o *operation, e *storage.Error, key string) *storage.Error {
 	return ownError(one.end(&kept))
 }
 
-// chain returns a function that calls its parameters first and next, in this order. next may be
-// nil.
+// chain returns a function that calls first its parameter first and then its parameter next. The
+// parameter next may be nil.
 func chain(first, next func(storage.Outcome)) func(storage.Outcome) {
 	if next == nil {
 		return first

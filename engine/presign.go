@@ -166,16 +166,16 @@ func (s *signOp) openUpload(c *core, op, key, method string) *storage.Error {
 		return e
 	}
 	r.Metadata = s.op.core.metadata.Encode(r.Metadata, "")
-	// A web page sends the fields of a signed form unchanged and cannot add any, so the form needs
-	// a type. A client of a signed URL may send any type, unless one was signed.
+	// A web page cannot add fields to a signed form, so the form must have a content type. A client
+	// of a signed URL may send any content type if none was signed.
 	if r.ContentType == "" && method == http.MethodPost {
 		r.ContentType = contentType("", s.op.key, nil)
 	}
 	return nil
 }
 
-// signedControls returns Unsupported for tags and locks that a signature of the store cannot
-// enforce. A client could leave them out.
+// signedControls returns Unsupported for tags and locks if the store does not check them in a
+// signed request. A client could then upload the object without them.
 func (c *core) signedControls(w *storage.Controls) *storage.Error {
 	e := (*storage.Error)(nil)
 	switch {
@@ -215,7 +215,9 @@ func (b bucket) PublicURL(key string) (string, error) {
 			Code: storage.NotPublic, Hint: "open the bucket with WithPublicBaseURL or WithPublicAccess(true)",
 		}
 		switch {
-		case c.public && !c.desc.NeedsSigningBase: // the bucket is public, but a layer has removed its address
+		// A layer has removed the public base URL, because the store's bytes differ from those that
+		// the bucket shows.
+		case c.public && !c.desc.NeedsSigningBase:
 			e.Hint = "the store's own address does not have what the bucket shows: open it with WithPublicBaseURL, " +
 				"where package serve serves it"
 		case c.desc.NeedsSigningBase:

@@ -37,8 +37,8 @@ var textProperties = [...]struct {
 	{storage.StorageClassSet, "WithStorageClass", func(p *storage.Properties) *string { return &p.StorageClass }},
 }
 
-// A written has what the requests of all kinds of writes have in common: pointers to the fields of
-// the request, and the options that set them.
+// A written describes the request of any kind of write. It has pointers to the fields that all
+// kinds share, and the options that set these fields.
 type written struct {
 	properties *storage.Properties
 	set        storage.PropertySet

@@ -20,11 +20,11 @@ type intent struct {
 	crc        storage.CRC32C
 	condition  storage.Condition
 	writeID    string // "" if the write has none
-	named      bool   // whether the caller chose writeID, so that an earlier call may have used it
+	named      bool   // whether the caller chose writeID; an earlier call may then have used the same id
 }
 
-// finishWrite returns the attributes of the stored object, as the user sees them, or the error of
-// the write. a and e are the result of the driver. It reconciles a lost response.
+// finishWrite turns the result of the driver into the result for the user. The parameters a and e
+// are the result of the driver. If the write failed, finishWrite determines whether it took effect.
 func finishWrite(
 	ctx context.Context, o *operation, a *storage.Attrs, e *storage.Error, want *intent,
 ) (*storage.Attrs, *storage.Error) {
@@ -59,11 +59,11 @@ func finishWrite(
 	return a, nil
 }
 
-// reconcile determines whether a write that failed with e took effect. It reads the object if an
-// attempt may have reached the store (e.Unknown). It also reads the object if an attempt was
-// refused after an earlier attempt had failed. A store may send a 408, 429 or 503 although the
-// earlier attempt took effect. If the object has the write id of this write, reconcile returns the
-// object's attributes.
+// reconcile determines whether a write that failed with e took effect. If an attempt may have
+// reached the store (e.Unknown), reconcile reads the object. It also reads the object if an earlier
+// attempt had failed: a store may send a 408, 429 or 503 although the attempt took effect. If the
+// object has the write id of this write, the write took effect, and reconcile returns the object's
+// attributes.
 func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent) (*storage.Attrs, *storage.Error) {
 	cond := want.condition
 	if e.Code == storage.PreconditionFailed && cond.Absent {
@@ -84,13 +84,16 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 	if !e.Unknown && !refused || want.writeID == "" || ctx.Err() != nil {
 		return nil, e
 	}
-	o.once = e.Code == storage.RateLimited // the attempts of the write have waited long enough, so Head is not retried
+	// Do not retry Head if the store throttles. The attempts of the write have waited long enough.
+	o.once = e.Code == storage.RateLimited
 	found, failed := head(ctx, o, &driver.GetRequest{Key: o.key, Length: -1, Native: want.native, Auxiliary: true})
 	if failed == nil && metadata.HoldsWriteID(found.Metadata, want.writeID) && !want.otherContent(found) {
 		return found, nil
 	}
 	if e.Code != storage.PreconditionFailed || !e.Unknown {
-		return nil, e // an object without the write id proves nothing, because the write may still be in progress
+		// The write may still be in progress, so its outcome is unknown if the object has no write
+		// id or another one.
+		return nil, e
 	}
 	if cond.Absent && failed == nil {
 		e.Unknown = false // the object is of another client, so this write was refused
@@ -118,8 +121,9 @@ func after(e, before *storage.Error) {
 	}
 }
 
-// errOverwritten returns the error of a write whose outcome is unknown, because the object is now
-// that of another write. The other write may have replaced the object of this one.
+// errOverwritten returns the error of a write whose outcome is unknown, because another write has
+// stored the object that exists now. It is unknown whether this write took effect before the other
+// write.
 func errOverwritten(e *storage.Error) *storage.Error {
 	return &storage.Error{
 		Code:    storage.OutcomeUnknown,
@@ -130,8 +134,9 @@ func errOverwritten(e *storage.Error) *storage.Error {
 	}
 }
 
-// otherContent reports whether the object found has other bytes than this write, although both have
-// the same write id. An earlier call has then stored it.
+// otherContent reports whether the object has other bytes than this write. Both have the same write
+// id, so an earlier call has stored the object. The parameter found has the attributes of the
+// object.
 func (in *intent) otherContent(found *storage.Attrs) bool {
 	return in.named && in.crc.Known && found.CRC32C.Known && found.CRC32C != in.crc
 }

@@ -54,8 +54,8 @@ func removeOne(ctx context.Context, o *operation, r *driver.DeleteRequest) *stor
 }
 
 // removeFailure turns an error of a removal into the error for the caller. A missing object counts
-// as removed. If a response was lost, the condition may have failed because of this removal, so the
-// result is OutcomeUnknown.
+// as removed. If a response was lost and a retry fails with PreconditionFailed, the first attempt
+// may have removed the object. The error is then OutcomeUnknown.
 func removeFailure(e *storage.Error) *storage.Error {
 	switch {
 	case e == nil || e.Code == storage.ObjectNotFound:
@@ -231,8 +231,9 @@ func sendBatch(ctx context.Context, o *operation, pending []*groupRemoval) []err
 	return errs
 }
 
-// sortBatch records the result of each pending removal. It returns the removals that may be
-// retried, and the error that decides when: RateLimited if there is one, otherwise the first.
+// sortBatch records the result of each pending removal. The result again has the removals that may
+// be retried. The result why is the error that determines the time of the retry. It is a
+// RateLimited error if there is one, and otherwise the first retryable error.
 func sortBatch(ctx context.Context, errs []error, pending []*groupRemoval) (again []*groupRemoval, why *storage.Error) {
 	for i, one := range pending {
 		if errs[i] == nil {
@@ -251,7 +252,7 @@ func sortBatch(ctx context.Context, errs []error, pending []*groupRemoval) (agai
 	return again, why
 }
 
-// waitErrors records, for each pending removal, that the end of ctx has interrupted a wait.
+// waitErrors sets the error of each pending removal after ctx has ended during a wait.
 func waitErrors(ctx context.Context, o *operation, pending []*groupRemoval) {
 	for _, one := range pending {
 		one.failed = o.waitError(ctx, one.failed, one.failed != nil && one.failed.Unknown)

@@ -21,7 +21,8 @@ func state(e *storage.Error) *seam.ErrorState { return seam.StateOf(e) }
 // says so.
 func asError(ctx context.Context, err error) *storage.Error { return storage.AsError(ctx, err) }
 
-// ownError returns a new *Error for any error, which the caller may change. It returns nil for nil.
+// ownError returns a new *Error for err. The caller may change the new *Error. For nil, ownError
+// returns nil.
 func ownError(err error) *storage.Error {
 	if own, ok := err.(*storage.Error); ok && own != nil {
 		kept := *own

@@ -66,7 +66,8 @@ func ask[T any](
 	return run(ctx, o, e, func(ctx context.Context) (T, *storage.Error) { return request(ctx, o, f) })
 }
 
-// do runs one operation on a bucket that returns no result. Its parameters are those of ask.
+// do runs an operation on a bucket. The operation returns no result. The parameters are those of
+// the function ask.
 func (s *service) do(
 	ctx context.Context, op, name string, checked *storage.Error, f func(ctx context.Context) error,
 ) error {
@@ -120,8 +121,8 @@ func (s *service) UpdateBucket(
 	return info, err
 }
 
-// keepsVersions records whether a bucket keeps versions. Method Bucket uses that when it opens the
-// bucket.
+// keepsVersions records whether a bucket keeps versions. The method Bucket reads the record when it
+// opens the bucket.
 func (s *service) keepsVersions(name string, keeps bool) {
 	if keeps {
 		s.versions.Store(name, true)
@@ -186,9 +187,9 @@ func (s *service) DeleteBucket(ctx context.Context, name string) error {
 			return err
 		}
 		defer func() { _ = d.Close() }()
-		// Check that the bucket is empty, because Azure would delete all objects. A page without
-		// entries may have a token for a page with entries, because drivers leave out folder
-		// markers.
+		// Azure would delete all objects together with the bucket, so check that the bucket is
+		// empty. A page without entries is no proof. Drivers leave out folder markers, and the next
+		// page may have entries.
 		desc := d.Describe()
 		e := eachPage(ctx, &desc, func(token string) (next, last string, e *storage.Error) {
 			page, err := d.List(ctx, &driver.ListRequest{Limit: 1, Token: token})

@@ -66,9 +66,9 @@ func head(ctx context.Context, o *operation, r *driver.GetRequest) (*storage.Att
 // provider is larger than 190.7 TiB, the limit of Azure.
 const maxObjectSize = 1 << 50
 
-// believeSize fails if a response has a size that no object can have. Such a response does not come
-// from the store, and Copy would otherwise begin to copy the object in 50,000 parts. A file on this
-// machine may have any size.
+// believeSize fails if a response has a size that no object can have. The response then does not
+// come from the store, but from a program in between. Without the error, Copy would begin a copy
+// with 50,000 parts. A file on this machine may have any size.
 func (c *core) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*storage.Attrs, io.ReadCloser, error) {
 	if err != nil || c.desc.Local || a.Size <= maxObjectSize {
 		return a, body, err
@@ -83,8 +83,8 @@ func (c *core) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*st
 	}
 }
 
-// setGet copies the options of a read into r. It does not return a request, to save a copy of the
-// struct.
+// setGet copies the options of a read into r. It fills a struct of the caller, because returning a
+// new struct would copy it once more.
 func setGet(r *driver.GetRequest, given *storage.DownloadOptions) {
 	r.Version, r.Offset, r.Length, r.Suffix = given.Version, given.Offset, given.Length, given.Suffix
 	r.Condition, r.NativeAttrs, r.Auxiliary = given.Condition, given.NativeAttrs, given.Auxiliary

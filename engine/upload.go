@@ -117,7 +117,7 @@ func (w *write) open(body io.Reader) *storage.Error {
 }
 
 // checkPartSize checks the size of parts in bytes. The parameter option is the name of the option
-// that has set the size. A size of 0 means that the option was not given.
+// that set the size. If the size is 0, the option was not given.
 func (c *core) checkPartSize(option string, size int64) *storage.Error {
 	d := &c.desc
 	if size == 0 {
@@ -187,9 +187,9 @@ func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) 
 	return w.storeParts(ctx, nil, nil)
 }
 
-// newWriteID returns the id of a write, which marks the stored object. The id is the parameter
-// named or, if named is "", a new random id. If the store has no metadata to keep an id in,
-// newWriteID returns "".
+// newWriteID returns the id of a write. The stored object keeps this id in its metadata. If the
+// parameter named is not "", the id is equal to it. Otherwise the id is random. If the store has no
+// metadata, newWriteID returns "".
 func (c *core) newWriteID(named string) string {
 	switch {
 	case !c.has(storage.Metadata):
@@ -279,8 +279,8 @@ func (w *write) putBuffer(ctx context.Context, b *buffer.Buffer) (*storage.Attrs
 	return w.putSection(ctx, b, 0, b.Size(), storage.CRC32C{Sum: b.CRC32C(), Known: true})
 }
 
-// putSection stores a body that can be read again, with one Put. If the driver needs the checksum
-// before the bytes, it reads the body once to compute it.
+// putSection stores a body with one Put. The body can be read more than once. If the driver needs
+// the checksum before the bytes, putSection first reads the body to compute the checksum.
 func (w *write) putSection(
 	ctx context.Context, from io.ReaderAt, offset, length int64, crc storage.CRC32C,
 ) (*storage.Attrs, *storage.Error) {

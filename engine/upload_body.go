@@ -76,7 +76,8 @@ func (s *source) initFile(f *os.File) *storage.Error {
 	}
 	info, err := f.Stat()
 	if err != nil || !info.Mode().IsRegular() || info.Size() == 0 {
-		return nil // the file is then a stream, and Read reports the error
+		// The file is read as a stream. If Stat failed, Read will return the error.
+		return nil
 	}
 	off, err := f.Seek(0, io.SeekCurrent)
 	if err != nil {
@@ -154,16 +155,17 @@ type body struct {
 	readErr  *storage.Error // why reading failed
 	caught   panics.Caught
 	crc      uint32
-	// exact is true if the field from ends after size bytes, as a section does. A stream may be
-	// longer, so it is read once more after size bytes.
+	// exact is true if the field from ends after size bytes. A section always ends there. A stream
+	// may be longer, so next reads once more to find its end.
 	exact   bool
 	partial bool // whether reading began after the start, so that crc is not that of the whole body
 	ended   bool
 }
 
-// Read reads the body. If the body is not as declared, Read does not deliver its last bytes,
-// because io.ReadFull ignores an error that comes with them. Read does not panic: an HTTP client
-// calls it in its own goroutine, where no caller could recover. raise panics later.
+// Read reads the body. If the body does not have the declared length or checksum, Read returns an
+// error instead of the last bytes. It must not return both, because io.ReadFull would ignore the
+// error. Read never panics, because an HTTP client calls it in a goroutine in which the caller
+// cannot recover. The method raise panics later.
 func (b *body) Read(p []byte) (n int, err error) {
 	b.caught.Do(func() { n, err = b.next(p) }, func() {
 		b.readErr = errPanicked()
@@ -258,8 +260,7 @@ func (b *sectionBody) Read(p []byte) (int, error) { return b.body.Read(p) }
 func (b *sectionBody) failure() *storage.Error    { return b.body.failure() }
 func (b *sectionBody) raise()                     { b.body.raise() }
 
-// init sets the bytes of the body: a part of the parameter from, which begins at offset and has
-// length bytes.
+// init sets the bytes of the body. They are the length bytes at offset in the parameter from.
 func (b *sectionBody) init(from io.ReaderAt, offset, length int64) {
 	b.section = *io.NewSectionReader(from, offset, length)
 	b.body.from, b.body.exact, b.body.size = &b.section, true, length
@@ -333,8 +334,8 @@ func readFailed(ctx context.Context, err error) *storage.Error {
 	return bodyFailed(err)
 }
 
-// A seekable makes an [io.ReaderAt] of an [io.ReadSeeker], so that a body which goes in one Put
-// needs no buffer. It calls the caller's Read in order, and seeks only to read the body again.
+// A seekable implements [io.ReaderAt] with an [io.ReadSeeker]. It lets one Put send the body
+// without a buffer. It reads the bytes in order, and seeks only if the body is read again.
 type seekable struct {
 	mu   sync.Mutex // an earlier attempt's reader may still be reading
 	from io.ReadSeeker

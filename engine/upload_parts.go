@@ -23,22 +23,23 @@ const (
 	maxInPlacePart     = 32 << 20
 	equalPartSize      = 16 << 20
 	defaultConcurrency = 16   // parts sent at the same time without WithConcurrency
-	maxInPlaceParts    = 32   // parts sent at the same time that need no buffer, after growth
+	maxInPlaceParts    = 32   // parts of a random-access body that are sent at the same time by default
 	maxConcurrency     = 1000 // connections; more make no upload or download faster
 	// streamBuffers is the memory in bytes for the parts of one stream, if no option sets another
-	// limit. It is enough for 12 parts of 5 MiB. Two parts may always be in memory, even if they
-	// are larger than this limit.
+	// limit. It is enough for 12 parts of 5 MiB. If the parts are larger than the limit permits,
+	// two of them may still be in memory.
 	streamBuffers = 64 << 20
-	// growthStep is the number of parts after which the size of parts doubles, in a stream of
-	// unknown size. If a tenth of the number of parts that the provider permits is less, the size
-	// doubles after that tenth. On S3, 10,000 parts that begin with 5 MiB then reach the limit of 5
-	// TiB.
+	// growthStep limits the number of parts after which the size of parts doubles. It is for
+	// streams of unknown size. The number is a tenth of the parts that the provider permits, but at
+	// most growthStep. On S3, 10,000 parts that begin with 5 MiB then reach the limit of 5 TiB.
 	growthStep = 1000
-	// sequentialStep is the number of sequential parts of a stream after which their size doubles,
-	// up to four times the first size. Larger parts are faster, because each waits for a response.
+	// sequentialStep is the number of parts after which the size of parts doubles, if parts are
+	// sent one after the other. It doubles at most twice. Fewer and larger parts are faster,
+	// because each part waits for the response to the one before.
 	sequentialStep = 8
-	// lossBytes and lossShare limit what a killed process loses with WithResume. The parts sent at
-	// the same time have at most lossBytes together, or 1/lossShare of the body if that is more.
+	// lossBytes and lossShare limit how many sent bytes are lost if a process with WithResume is
+	// killed. The limit is lossBytes or 1/lossShare of the body, whichever is more. The parts that
+	// are sent at the same time must not have more bytes together.
 	lossBytes = 16 << 20
 	lossShare = 10
 	// abortTimeout is the longest time that an abort may take.
@@ -53,7 +54,7 @@ type partPlan struct {
 	first       int64 // bytes of the first part
 	maximum     int64 // bytes of the largest part; 0 if there is no limit
 	doubleAfter int   // parts after which the size doubles; 0 if it never does
-	doublings   int   // how often the size doubles at most
+	doublings   int   // highest number of times that the size doubles
 	concurrency int   // how many parts are sent at the same time at most
 	// memory limits the bytes of a stream that are in memory. 0 means no limit. Two parts may
 	// always be in memory.
@@ -79,16 +80,18 @@ func (w *write) plan() partPlan {
 	}
 	if loss := w.loss(); loss > 0 {
 		p.concurrency = int(max(1, min(int64(p.concurrency), loss/p.first)))
-		if c.has(driver.SequentialParts) { // other parts stay small compared with the bytes sent before
+		// If parts are sent in parallel, their size doubles only after many parts. Each part is
+		// then small compared with the bytes that were sent before.
+		if c.has(driver.SequentialParts) {
 			p.doublings = min(p.doublings, bits.Len64(uint64(max(1, loss/p.first)))-1)
 		}
 	}
 	return p
 }
 
-// loss returns how many bytes the parts sent at the same time may have together, so that a killed
-// process loses little. It returns 0, which means no limit, if there is no journal, or if the
-// caller has chosen the size of parts.
+// loss returns the limit in bytes for all parts that are sent at the same time. If the process is
+// killed, it loses no more than these bytes. The result is 0, which means no limit, if there is no
+// journal or if the caller has chosen the size of parts.
 func (w *write) loss() int64 {
 	if w.journal == nil || w.transfer.PartSize > 0 {
 		return 0
@@ -162,9 +165,9 @@ func (w *write) maxConcurrency() int {
 	return defaultConcurrency
 }
 
-// inPlaceParts returns the number of parts into which a random-access body is divided. All parts
-// are then sent at the same time. For a driver that takes parts in sequence, the number is 1,
-// because each further part would wait for a response.
+// inPlaceParts returns the number of parts into which a random-access body is divided, so that all
+// parts are sent at the same time. If the driver takes only one part at a time, the number is 1:
+// more parts would only add the time of waiting for responses.
 func (w *write) inPlaceParts() int {
 	if w.transfer.Concurrency > 0 || w.op.core.has(driver.SequentialParts) {
 		return w.maxConcurrency()
@@ -207,13 +210,14 @@ type multipart struct {
 	failed *storage.Error // the first failure
 	cancel context.CancelFunc
 	slots  *concurrency.Limit // one slot for each part that is being sent
-	held   int                // parts of a stream in memory, plus the items in freed
+	held   int                // number of parts of a stream that are in memory, plus the items in the channel freed
 	freed  chan struct{}      // gets one item for each part of a stream that was sent
 	group  panics.Group
 }
 
-// storeParts stores the body in parts. A random-access body is read in place. For a stream, first
-// and next have the bytes that were read already, and next is nil if the stream ends after first.
+// storeParts stores the body in parts. A random-access body is read in place. For a stream, the
+// parameters first and next are the buffers that were already read. The parameter next is nil if
+// the stream ends after the first buffer.
 func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*storage.Attrs, *storage.Error) {
 	var tried backoff.Tries
 	for {
@@ -344,8 +348,8 @@ func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*sto
 	return a, e
 }
 
-// end ends an upload that was completed, or that failed with e. A failed upload is aborted, unless
-// the next call can resume it.
+// end finishes an upload. e is the error of the upload, or nil if it was completed. If the upload
+// failed, end aborts it, unless the next call can resume it.
 func (m *multipart) end(ctx context.Context, e *storage.Error) *storage.Error {
 	if !m.begun {
 		return e
@@ -376,8 +380,8 @@ func (m *multipart) abandon(ctx context.Context) {
 	_ = m.end(ctx, errPanicked())
 }
 
-// abortParts requests that the store drops the parts of an upload that failed with e. It uses its
-// own context, because the caller's has often ended. If the abort fails, the hint of e says so.
+// abortParts asks the store to drop the parts of an upload that failed with e. It uses its own
+// context, because ctx has often ended already. If the abort fails, the hint of e says so.
 func (o *operation) abortParts(ctx context.Context, upload string, e *storage.Error) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
 	defer cancel()

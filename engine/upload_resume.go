@@ -60,8 +60,8 @@ func (c *core) hasBegun(j *journal.Journal) bool {
 }
 
 // layers returns a text that identifies what the layers of the bucket require of parts. An upload
-// can be resumed only under the same layers. A layer may put its own text and a newline before the
-// store's name of an upload, and abandonUpload drops that text if the layers are different now.
+// can be resumed only if the text is still the same. A layer may also add a text and a newline to
+// the front of an upload id. If the layers have changed, abandonUpload removes that text.
 func (c *core) layers() string {
 	return fmt.Sprintf("%d %t", c.desc.PartUnit, c.desc.FixedParts)
 }
@@ -127,8 +127,8 @@ func (w *write) fingerprint() string {
 	}
 	properties := r.Properties
 	properties.Metadata = w.metadata
-	// The JSON text is the same as in earlier versions of this library, so that uploads they began
-	// can be resumed.
+	// Do not change the JSON text. Uploads that earlier versions of this library began can only be
+	// resumed if the text is the same.
 	controls := struct {
 		storage.Controls
 		Native []any
@@ -146,8 +146,9 @@ func (w *write) fingerprint() string {
 	return hex.EncodeToString(sum[:])
 }
 
-// fingerprintOf identifies a native option. If the option has no fingerprint and contains
-// functions, the text differs in each process.
+// fingerprintOf returns a text that identifies a native option. The text contains addresses if the
+// option contains functions and does not implement driver.Fingerprinter. It then differs in each
+// process.
 func fingerprintOf(native any) string {
 	if f, ok := native.(driver.Fingerprinter); ok {
 		return fmt.Sprintf("%T ", native) + f.Fingerprint()
@@ -165,9 +166,9 @@ func (w *write) journalHeader(m *multipart) journal.Header {
 	}
 }
 
-// storedPart returns a part if an earlier call has sent it with the same bytes. If the recorded
-// part has other bytes, and the driver's parts are sequential or fixed, the upload is lost, because
-// the part cannot be replaced.
+// storedPart returns a part if an earlier call has sent it with the same bytes. If the earlier call
+// sent other bytes, the part must be sent again. The driver may be unable to replace a part,
+// because parts are sequential or fixed. storedPart then returns the error that the upload is lost.
 func (m *multipart) storedPart(
 	number int, section *io.SectionReader, crc storage.CRC32C,
 ) (part driver.Part, found bool, e *storage.Error) {
@@ -199,9 +200,9 @@ func (m *multipart) uploadMissing(e *storage.Error) bool {
 	return m.resumed && (e.Code == storage.InvalidArgument || e.Code == storage.ObjectNotFound || mustRestart(e))
 }
 
-// reconcileResumed determines whether an earlier call completed the upload. The completion by this
-// call failed with e, because the upload is missing or an object exists. completing is true if an
-// earlier call had recorded that it completes the upload.
+// reconcileResumed determines whether an earlier call completed the upload. This call could not
+// complete the upload, and failed with e: the upload is missing, or an object exists. The parameter
+// completing is true if an earlier call had begun to complete the upload.
 func (m *multipart) reconcileResumed(
 	ctx context.Context, e *storage.Error, completing bool, size int64,
 ) (*storage.Attrs, *storage.Error) {
@@ -246,7 +247,8 @@ func isResumable(e *storage.Error) bool {
 		return true
 	case storage.Unavailable:
 		return !mustRestart(e)
-	case storage.BodyFailed: // if the source of a copy failed, its error decides
+	// If a copy could not read its source, the error of the source determines the result.
+	case storage.BodyFailed:
 		var source *storage.Error
 		return errors.As(e.Err, &source) && isResumable(source)
 	}

@@ -77,8 +77,9 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 	return m.wait(ctx)
 }
 
-// checkStream returns an error if the stream is known to be too long or too short. total is the
-// number of bytes in the parts up to number. last is true if the stream ends with them.
+// checkStream returns an error if the stream is known to be too long or too short. The parameter
+// number is that of the latest part. total is the number of bytes in all parts so far. last is true
+// if the stream ends after the latest part.
 func (m *multipart) checkStream(number int, total int64, last bool) *storage.Error {
 	desc, declared := &m.w.op.core.desc, m.w.src.size
 	switch {
@@ -172,9 +173,9 @@ func (m *multipart) fail(e *storage.Error) {
 	}
 }
 
-// sendPart waits for a free slot, and sends one part in a goroutine. ends is true for the last
-// part. It calls done when the bytes of the part are no longer needed, and returns false if the
-// upload has failed.
+// sendPart waits for a free slot, and sends one part in a goroutine. The parameter ends is true for
+// the last part. sendPart calls the function done when the bytes of the part are no longer needed.
+// It returns false if the upload has failed.
 func (m *multipart) sendPart(
 	ctx context.Context, number int, ends bool, section *io.SectionReader, crc storage.CRC32C, done func(),
 ) bool {
@@ -206,7 +207,7 @@ func (m *multipart) sendPart(
 	return true
 }
 
-// part sends a part, unless an earlier call has sent it, and returns it.
+// part returns a part that the store has. It sends the part, unless an earlier call has sent it.
 func (m *multipart) part(
 	ctx context.Context, number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
 ) (driver.Part, *storage.Error) {
@@ -356,9 +357,9 @@ func requestUnlessRestart[T any](
 	return result, e
 }
 
-// mustRestart reports whether the upload must begin again with all its parts. That is so if the
-// store has dropped the upload, or if S3 returned ConditionalRequestConflict for its completion.
-// That error says nothing about the condition.
+// mustRestart reports whether the upload must begin again with all its parts. This is so if the
+// store has dropped the upload. It is also so if S3 responds to the completion with
+// ConditionalRequestConflict, because this error does not tell whether the condition holds.
 func mustRestart(e *storage.Error) bool {
 	return e != nil && e.Code == storage.Unavailable && e.Status == http.StatusConflict
 }

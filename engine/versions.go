@@ -62,15 +62,17 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 			}
 		}
 		if newer.Key != "" {
-			last = newer.Key + "\x00" + newer.Version // the last entry with the prefix
+			// newer is now the last entry of this page, or of an earlier page if this page has no
+			// entries.
+			last = newer.Key + "\x00" + newer.Version
 		}
 		return page.Token, last, nil
 	})
 }
 
-// versionToUser adds the provider's prefix to the revision. If the store does not report since when
-// a version is noncurrent, versionToUser sets the time when the next newer version of the same key
-// was written. newer is the entry before this one.
+// versionToUser adds the provider's prefix to the revision. It also sets the time since which a
+// version is noncurrent, if the store does not report it. That is the time at which the next newer
+// version of the same key was written. The parameter newer is the previous entry of the listing.
 func (l *listOp) versionToUser(entry, newer *storage.VersionEntry) {
 	entry.Current = entry.Current && !entry.IsDeleteMarker // S3 also calls the newest delete marker the latest version
 	entry.Revision = l.op.core.tagged(entry.Revision)

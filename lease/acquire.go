@@ -17,7 +17,7 @@ type waiter struct {
 	seen    string    // revision that the object had at the last look
 	since   time.Time // time at which this waiter first saw that revision
 	token   int64     // token of the last holder
-	due     time.Time // earliest time at which the interval of WithInterval may have passed
+	due     time.Time // WithInterval forbids acquiring the lease before this time
 	touched bool
 }
 
@@ -40,7 +40,9 @@ func (w *waiter) acquire(ctx context.Context) error {
 func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, err error) {
 	l := w.lease
 	var found state
-	if w.looked || !l.removal { // with removal, the object usually does not exist, so the first look skips the read
+	// With WithRemoval, a free lease has no object. So the first look skips the read, and tries to
+	// create the object.
+	if w.looked || !l.removal {
 		if found, err = l.read(ctx); err != nil {
 			return false, 0, err
 		}
@@ -64,9 +66,9 @@ func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, e
 	case w.touched:
 		return false, wait, nil
 	}
-	// This write changes only the object's time, so that the next read returns the current time of
-	// the store. If the store's clock was set back after Began, the interval begins at the old time
-	// of the object, for all waiters.
+	// Write the same content again. The next read then returns the current time of the store's
+	// clock. If the last write is older than Began, that clock was set back. The interval then
+	// begins at the last write, for all waiters.
 	w.touched = true
 	if found.modified.Before(found.record.Began) {
 		found.record.Began = found.modified
@@ -77,8 +79,9 @@ func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, e
 	return false, 0, err
 }
 
-// ask marks the object once, so that the holder learns that another process waits. The revision
-// that this write causes must not count as a renewal by the holder.
+// ask marks the object once, so that the holder learns that another process waits. This write
+// changes the revision of the object. ask stores the new revision in w.seen, so that the waiter
+// does not take it for a renewal by the holder.
 func (w *waiter) ask(ctx context.Context, found state) {
 	if !w.lease.handover || found.record.Wanted {
 		return
@@ -89,10 +92,10 @@ func (w *waiter) ask(ctx context.Context, found state) {
 	}
 }
 
-// untilDue returns how much of the interval since the last acquisition is left. The part that is
-// over is the time from the last acquisition to the last write of the object, by the store's clock.
-// More time may have passed since that write, so later looks may shorten the wait. If the store
-// reports no time, the interval begins now.
+// untilDue returns how much of the interval since the last acquisition is left. It subtracts the
+// time from the acquisition to the last write of the object, by the store's clock. The result may
+// be too long, because more time may have passed since that write. A later look may return less. If
+// the store reports no time, the interval begins now.
 func (w *waiter) untilDue(found state, now time.Time) time.Duration {
 	interval, began := w.lease.interval, found.record.Began
 	if interval == 0 || began.IsZero() && found.record.Token == 0 {

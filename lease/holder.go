@@ -53,8 +53,8 @@ func (l *Lease) beat(ctx context.Context) {
 	}
 }
 
-// end stops renewing the lease, and releases it. If the lease was already lost, end returns that
-// error.
+// end stops renewing the lease, and releases it. If the lease was already lost, end returns the
+// error of the loss.
 func (l *Lease) end() error {
 	l.stop()
 	l.renewing.Wait()
@@ -82,8 +82,8 @@ func (l *Lease) free(ctx context.Context) error {
 		case is.record.Holder == l.holder:
 			is.sent, is.record.Began = l.state.sent, l.state.record.Began
 			l.state = is
-		// The object has no holder or another one, but no other process could take over yet. So
-		// this call has freed the lease.
+		// The outcome of the write is unknown, but the object no longer names this holder. No other
+		// process could take over yet. So the write has freed the lease.
 		case errors.Is(err, storage.OutcomeUnknown) && l.left() > 0:
 			return nil
 		default:
@@ -98,7 +98,9 @@ func (l *Lease) clear(ctx context.Context) error {
 	case l.removal && storage.Supports(l.bucket, storage.ConditionalRemove):
 		return remover.Remove(ctx, l.key, storage.IfRevision(l.state.revision))
 	case l.removal && l.left() > 0: // no process can have taken over the lease yet
-		ctx, cancel := context.WithTimeout(ctx, l.left()) // a later Remove could hit the lease of another holder
+		// This Remove has no condition. After the timeout, it could remove the object of the next
+		// holder.
+		ctx, cancel := context.WithTimeout(ctx, l.left())
 		defer cancel()
 		return remover.Remove(ctx, l.key)
 	}

@@ -46,9 +46,9 @@ type Lease struct {
 	ctx      context.Context // ends when the lease is lost or released
 	cancel   context.CancelCauseFunc
 	wanted   chan struct{}
-	want     sync.Once // closes wanted
+	want     sync.Once // closes the channel wanted once
 	token    int64
-	state    state              // state after the last successful write; sent is when that write was sent
+	state    state              // state after the last successful write; state.sent is the time of that write
 	unsure   bool               // true if the last write failed, but may have taken effect
 	expiry   *time.Timer        // ends ctx
 	stop     context.CancelFunc // ends renewing
@@ -57,9 +57,9 @@ type Lease struct {
 }
 
 // Hold waits for the lease of key as [Acquire] does, calls job while it holds the lease, and then
-// releases it. The ctx of job carries the lease ([FromContext]). That ctx ends when the ctx of Hold
-// ends. If the lease is lost, it ends with the cause Changed. Hold renews the lease until job has
-// returned, and returns the errors of job and of [Lease.Release].
+// releases it. The ctx of job carries the lease ([FromContext]). The ctx of job ends when the ctx
+// of Hold ends. If the lease is lost, the ctx of job ends with the cause Changed. Hold renews the
+// lease until job has returned, and returns the errors of job and of [Lease.Release].
 func Hold(ctx context.Context, b interface {
 	storage.Uploader
 	storage.Downloader

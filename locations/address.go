@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/urlpath"
 )
 
-// written returns the address as it is in the configuration, with Parameters and Credentials added.
-// If it ends in a folder, the folder is still a part of the path or of the fragment.
+// written returns the address from the configuration, with Parameters and Credentials added to the
+// query. A folder in the address stays in the path, or in the fragment of a file address.
 func (l *Location) written() (string, error) {
 	if !IsAddress(l.Address) {
 		return "", invalid("it must have an address", addressHint)

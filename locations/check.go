@@ -43,8 +43,9 @@ func isReserved(name string) bool {
 }
 
 // Check checks the names, addresses, features and layers of all locations, and the second stores of
-// layers. It opens nothing. If a location could not be opened, Check fails with InvalidArgument. If
-// the configuration was read from a file, the error names the line.
+// layers. It opens no location. If an error in the configuration would prevent opening a location,
+// Check fails with InvalidArgument. If the configuration was read from a file, the error names the
+// line.
 func (c *Config) Check() error {
 	if err := c.checkForms(); err != nil {
 		return err
@@ -89,7 +90,9 @@ func (c *Config) checkForms() error {
 		}
 		l.location.Layers = slices.DeleteFunc(slices.Clone(l.location.Layers), func(layer Layer) bool {
 			registered, ours := driver.KnowsLayer(layer.Name)
-			return ours && !registered // no error: another program may import the layer and open the location
+			// Skip a layer of this library that the program does not import. Another program may
+			// import the layer and open the location.
+			return ours && !registered
 		})
 		if _, err := c.configure(l, false); err != nil {
 			return err
@@ -122,8 +125,8 @@ func (c *Config) checkName(name string) error {
 	return nil
 }
 
-// Features returns the features that Require names, for [storage.Require]. It leaves out names that
-// are not features.
+// Features returns the features that the field Require names. The result is for [storage.Require].
+// Features leaves out names that are not features.
 func (l *Location) Features() (all storage.Features) {
 	for _, name := range l.Require {
 		feature, _ := featureOf(name)

@@ -44,11 +44,11 @@ func (c *Config) find(name string) (*found, error) {
 	return l, nil
 }
 
-// maxName bounds the length of a name in bytes.
+// maxName is the largest length of a location's name, in bytes.
 const maxName = 256
 
-// own returns the location of the configuration with this name, or with another spelling of it that
-// has the same environment variable.
+// own returns the location with this name from the configuration. If there is none, it returns a
+// location with another name for the same environment variable, such as A_B for a-b.
 func (c *Config) own(name string) (l *found, known bool) {
 	if location, exact := c.Locations[name]; exact {
 		return &found{name: name, location: location}, true

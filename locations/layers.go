@@ -71,8 +71,8 @@ type openBucket struct{ storage.Bucket }
 
 func (b openBucket) Close() error { return storage.Close(b.Bucket) }
 
-// configure reads and checks the layers of a location. If relations is true, it also checks what
-// they say about other locations, such as the name of a second store.
+// configure reads and checks the layers of a location. If relations is true, it also checks the
+// other locations that the layers name, such as a second store.
 func (c *Config) configure(l *found, relations bool) ([]*driver.ConfiguredLayer, error) {
 	var configured []*driver.ConfiguredLayer
 	others := map[string]bool{}
@@ -104,7 +104,8 @@ func (c *Config) configure(l *found, relations bool) ([]*driver.ConfiguredLayer,
 // name is registered.
 func (c *Config) inLayer(l *found, i int, err error) error {
 	layer := l.location.Layers[i]
-	if registered, _ := driver.KnowsLayer(layer.Name); registered { // any other name may be a secret in the wrong place
+	// The error quotes no other name. Somebody may have written a secret in place of the name.
+	if registered, _ := driver.KnowsLayer(layer.Name); registered {
 		err = argument.Within("layer "+layer.Name, err)
 	}
 	return c.of(l.name, layer.line, err, "")
@@ -142,7 +143,8 @@ func (c *Config) checkLayer(l *found, layer *driver.ConfiguredLayer, others map[
 		return invalid("the second store must be another location", "")
 	}
 	if _, known := c.own(layer.Other); !known {
-		// The error does not quote the name, which may be a secret in the wrong place.
+		// The error does not quote the name. Somebody may have written a secret in place of the
+		// name.
 		if _, set := c.lookup(Variable(layer.Other)); !set {
 			return invalid("the second store must be a known location: "+c.someNames(), "")
 		}

@@ -14,8 +14,9 @@ import (
 // PathVariable is the name of the environment variable with the path of the configuration file.
 const PathVariable = "OMNIBUCKET_CONFIG"
 
-// FlagPrefix is the prefix of environment variables that set flags of the command line. The
-// variable of a location's address never begins with it.
+// FlagPrefix is the prefix of environment variables that set flags of the command line. So the name
+// of a location must not begin with "flag-" or "flag_", because its variable would have this
+// prefix.
 const FlagPrefix = "OMNIBUCKET_FLAG_"
 
 // maxFile is the largest size of a configuration file, in bytes.

@@ -50,7 +50,8 @@ type Config struct {
 	// letter. Names such as a-b and A_B have the same environment variable, so the configuration
 	// may have only one of them.
 	Locations map[string]Location
-	// Settings are values of flags of the command line. Programs do not read them.
+	// Settings maps flags of the command omnibucket to their values. Only that command uses
+	// Settings.
 	Settings map[string]string
 	// Lookup returns an environment variable. The default is [os.LookupEnv].
 	Lookup func(name string) (value string, set bool)
@@ -135,8 +136,9 @@ func Names() ([]string, error) {
 // environment defines.
 func (c *Config) Names() []string { return slices.Sorted(maps.Keys(c.Locations)) }
 
-// Find returns the location of the configuration with this name. It also finds another spelling of
-// the name that has the same environment variable. It ignores addresses in the environment.
+// Find returns the location with this name from the configuration. If there is none, it returns a
+// location with another name for the same environment variable, such as A_B for a-b. Find ignores
+// addresses in the environment.
 func (c *Config) Find(name string) (l Location, known bool) {
 	found, known := c.own(name)
 	return found.location, known

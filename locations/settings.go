@@ -62,9 +62,8 @@ func encode(node *yaml.Node, settings any) (err error) {
 	return node.Encode(settings)
 }
 
-// checkForm checks that node has the form of the value to which the parameter into points. It
-// refuses text in place of fields, fields in place of text, and fields that this value does not
-// have.
+// checkForm checks that node fits the Go value of the parameter into, which is a pointer. A struct
+// needs fields, and any other value needs text. A field that the struct does not have is an error.
 func checkForm(node *yaml.Node, into any) error {
 	target := reflect.TypeOf(into).Elem()
 	if target.Kind() != reflect.Struct {

@@ -17,8 +17,8 @@ import (
 
 const provider = "memory"
 
-// An account holds buckets. Locate returns the account in [driver.ObjectRef].Account. By that, Copy
-// recognizes a source in the same account, and shares the bytes instead of copying them.
+// An account holds buckets. Each [driver.ObjectRef] names the account of its object. If the source
+// of a copy has the same account, Copy shares the bytes instead of copying them.
 type account struct {
 	// location is random, because a later account may get the same memory address.
 	location       string

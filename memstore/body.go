@@ -43,8 +43,8 @@ func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 	return data, nil
 }
 
-// readStream reads a body of unknown length, and joins the pieces at its end. The pieces grow up to
-// the size of a block. Memory of whole blocks is reused.
+// readStream reads a body of unknown length in chunks, and joins the chunks when the body has
+// ended. The chunks grow up to the size of a block. The memory of whole blocks is reused.
 func readStream(ctx context.Context, body io.Reader) ([]byte, error) {
 	var few [16][]byte // avoids allocating a slice of chunks for most bodies
 	chunks, total := few[:0], 0

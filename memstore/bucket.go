@@ -40,9 +40,9 @@ func newBucket(a *account, info storage.BucketInfo) *bucket {
 	}
 }
 
-// lock locks the bucket b, which open has returned together with err. If err is not nil, lock
-// returns err. If the bucket was removed after open found it, lock fails with BucketNotFound,
-// because a write would be lost.
+// lock locks the bucket b and returns it. Its arguments are the results of the method open. If err
+// is not nil, lock returns err. If the bucket was removed after open had found it, lock fails with
+// BucketNotFound, because a write would be lost.
 func lock(b *bucket, err error) (*bucket, error) {
 	if err != nil {
 		return nil, err

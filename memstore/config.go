@@ -79,8 +79,9 @@ func NewDriver(c Config) driver.Driver {
 
 // ServiceConfig configures an account.
 type ServiceConfig struct {
-	// Now is the clock of [storage.Attrs].Modified, [storage.BucketInfo].Created, of
-	// signed URLs and of the age of multipart uploads. If it is nil, it is [time.Now].
+	// Now returns the current time. The time is used for [storage.Attrs].Modified and
+	// [storage.BucketInfo].Created. It also determines when signed URLs expire, and how old
+	// multipart uploads are. If Now is nil, [time.Now] is called.
 	Now func() time.Time
 	// SigningKeys sign URLs and forms. If it is nil, the account has a random key of its own.
 	SigningKeys SigningKeys

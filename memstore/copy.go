@@ -56,15 +56,16 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	if err := b.swap(o, r.Condition); err != nil {
 		return nil, err
 	}
-	if !b.info.Versioning { // b.remove would make soft delete keep the source
+	// Without versions, do not call b.remove, because soft delete would then keep the source.
+	if !b.info.Versioning {
 		b.live.remove(r.From)
 		return o.attrs(false), nil
 	}
 	return o.attrs(true), b.remove(&driver.DeleteRequest{Key: r.From}, 0, now)
 }
 
-// sources returns the objects that refs name, all as they are at the same moment. If one of them is
-// archived, sources fails with Archived.
+// sources returns the objects in the parameter refs, as they are at one moment. If one of the
+// objects is archived, sources fails with Archived.
 func (b *bucket) sources(refs []driver.ObjectRef) ([]*object, error) {
 	found, err := b.findSources(refs)
 	for _, o := range found {

@@ -60,7 +60,8 @@ func (x *index) remove(key string) {
 	}
 	delete(x.slots, key)
 	x.order.Delete(key)
-	s.object = nil // frees the object: other slots keep the block in memory
+	// Free the object. The slot itself stays in memory until no slot of its block is used.
+	s.object = nil
 }
 
 // iter returns an iterator over the objects. The caller holds the lock while using it.

@@ -53,8 +53,8 @@ func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 		if isPrefix {
 			key = common
 		}
-		// Skip keys up to the parameter after. If after is a key, the iterator may begin at it. If after is a
-		// common prefix, the iterator may begin at a key under it.
+		// Skip keys that are not greater than the parameter after. The iterator may begin at such a
+		// key: at the parameter itself or, if it is a common prefix, at a key under it.
 		if key > after {
 			if len(page.Entries) == r.Limit {
 				page.Token = position{key: page.Entries[r.Limit-1].Key}.token()

@@ -55,9 +55,9 @@ func (o *object) keeps() kept {
 	return *o.kept
 }
 
-// An ETag has the form "checksum-revision", in quotes. It changes with every write, and making it
-// needs no hash of the bytes. The revision in it is the one that users see, which begins with the
-// provider's name.
+// An ETag has the form "checksum-revision", in quotes. Every write makes another ETag. The checksum
+// is the CRC32C, which the object already has, so no other hash is computed. The revision begins
+// with the provider's name, as in Attrs.Revision.
 const (
 	revisionTag    = provider + ":"
 	revisionInETag = len(`"01234567-`)

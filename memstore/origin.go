@@ -10,8 +10,7 @@ import (
 
 var _ signedurl.Origin = (*objectDriver)(nil)
 
-// VerifyingKeys returns the keys that verify signed URLs. They are the keys of the account that
-// also sign.
+// VerifyingKeys returns the keys that verify signed URLs. The account signs with the same keys.
 func (d *objectDriver) VerifyingKeys(context.Context) (signedurl.Keys, error) {
 	return d.account.keys()
 }

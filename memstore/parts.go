@@ -13,13 +13,13 @@ import (
 )
 
 // An upload collects the parts of an object. It keeps the key but no properties, because
-// CompleteParts gets them again. The bucket's lock guards parts and last.
+// CompleteParts gets them again. The bucket's lock guards the fields parts and last.
 type upload struct {
 	name  string
 	key   string
 	begun time.Time
 	parts map[int]part
-	last  time.Time    // time of the latest part or, without parts, of the beginning
+	last  time.Time    // time of the latest part; if there is none, the time of BeginParts
 	calls atomic.Int32 // running PutParts and CompleteParts; only incremented under the lock
 }
 
@@ -29,8 +29,9 @@ type part struct {
 	crc  storage.CRC32C
 }
 
-// BeginParts begins an upload, and discards abandoned uploads. The name of the upload is random.
-// With a counter, a name from an earlier process could be that of another upload here.
+// BeginParts begins an upload, and discards abandoned uploads. The name of the upload is random,
+// because a counter would repeat names after a restart. A name from an earlier process could then
+// match another upload.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	now := d.account.time()
 	u := &upload{name: rand.Text(), key: r.Key, begun: now, parts: map[int]part{}, last: now}

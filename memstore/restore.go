@@ -53,8 +53,8 @@ func (r restored) state(now time.Time) storage.RestoreState {
 	return storage.RestoreState{}
 }
 
-// checkReadable fails with Archived if o must be restored first. The caller must hold no lock,
-// because it reads the clock.
+// checkReadable fails with Archived if o must be restored first. It reads the clock, which may be a
+// function of the user. So the caller must hold no lock.
 func (a *account) checkReadable(o *object) error {
 	if !a.archives(o) {
 		return nil

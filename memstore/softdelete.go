@@ -63,8 +63,8 @@ func (s *softDeleted) find(key string, revision uint64, now time.Time) (found *o
 	return found
 }
 
-// undelete restores a removed object as a new object. Soft delete still keeps the removed object
-// until its time ends.
+// undelete restores a removed object. The restored object is a new object with the same content.
+// The removed object also stays in soft delete until its own time ends.
 func (b *bucket) undelete(r *driver.ChangeRequest) error {
 	revision, err := parseVersion(r.Version)
 	if err != nil {

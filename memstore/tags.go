@@ -25,8 +25,8 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	})
 }
 
-// change calls f to change the tags, locks or restored copy of an object. The revision of the
-// object stays the same.
+// change calls the function f, which changes the tags, locks or restored copy of an object. The
+// revision of the object stays the same.
 func (d *objectDriver) change(
 	ctx context.Context, r *driver.ChangeRequest, f func(old *object, b *bucket, k *kept) error,
 ) error {

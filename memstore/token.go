@@ -9,16 +9,16 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A position is a place between the entries of a listing, which is ordered by key and then from the
-// newest version to the oldest. It is after the version of key with this revision. If revision is
-// 0, it is after all versions of the key.
+// A position is a place in a listing of versions, directly after the version with this key and
+// revision. If revision is 0, the position is after all versions of the key. The listing is ordered
+// by key. The versions of a key are ordered from the newest to the oldest.
 type position struct {
 	key      string
 	revision uint64
 }
 
-// token returns the position as a page token. The token has the key and revision of the last entry
-// of a page. So it stays valid if the entry changes, or in another process.
+// token returns the position as a page token. The token has only the key and revision of the last
+// entry of a page. So the token stays valid if that entry is changed or removed.
 func (p position) token() string {
 	return base64.RawURLEncoding.EncodeToString([]byte(strconv.FormatUint(p.revision, 10) + "/" + p.key))
 }

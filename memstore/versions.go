@@ -159,8 +159,9 @@ func (h *history) seek(p position) {
 	}
 }
 
-// object returns the object at the iterator, or nil at the end. since is the time since which it is
-// noncurrent, or zero for a current object.
+// object returns the object at the iterator, or nil at the end. For a noncurrent version, the
+// result since is the time at which the version became noncurrent. For a current object, it is
+// zero.
 func (h *history) object() (o *object, since time.Time) {
 	switch {
 	case h.atLive():

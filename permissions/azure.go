@@ -26,9 +26,9 @@ type azureRole struct {
 // azureAccountPath is the scope of a role assignment for a whole account.
 const azureAccountPath = "/subscriptions/SUBSCRIPTION/resourceGroups/GROUP/providers/Microsoft.Storage/storageAccounts/ACCOUNT"
 
-// azureDocuments returns one role for the container, and another one for the account if an
-// operation needs it. A single role, assigned on the account, would allow its operations on all
-// containers.
+// azureDocuments returns a role for the container. If an operation needs permissions on the
+// account, azureDocuments also returns a role for the account. The two roles are separate, because
+// a role that is assigned on the account applies to all containers.
 func (g Grant) azureDocuments() ([]Document, error) {
 	if err := g.refuseAccountKey(Azure); err != nil {
 		return nil, err

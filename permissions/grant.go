@@ -41,25 +41,29 @@ type Document struct {
 // Documents returns the documents that allow the operations, and as little else as the provider can
 // express. Replace the texts in upper case, such as PROJECT, MEMBER and SUBSCRIPTION.
 //
-//   - AWS: a policy of IAM. It may also be the policy of an AWS STS session, which has at most 2,048 characters. Other
-//     policies have 6,144 or more (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
+//   - AWS: a policy of IAM. An AWS STS session accepts the policy, too, if it has at most 2,048
+//     characters. Other policies may have 6,144 or more
+//     (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
 //   - MinIO: a policy without the actions that MinIO does not have.
-//   - Google: a custom role, and the binding that grants it. There is one pair for each kind of resource.
-//   - Azure: a custom role for the container. With a prefix, there is also the condition of its assignment. If an
-//     operation needs it, there is also a role for the account.
-//   - AzureSAS: the parameters of a shared access signature. With a prefix, it is that of a directory, which only
-//     accounts with a hierarchical namespace have.
+//   - Google: a custom role, and the binding that grants it. There is one pair for each kind of
+//     resource.
+//   - Azure: a custom role for the container. With a prefix, there is also a condition for the
+//     assignment of the role. If an operation needs it, there is also a role for the account.
+//   - AzureSAS: the parameters of a shared access signature. With a prefix, the signature is for a
+//     directory. Only accounts with a hierarchical namespace have directories.
 //
-// Documents fails with InvalidArgument if an operation or the provider is unknown, or if the bucket
-// or prefix is not valid at the provider. It fails with InvalidArgument, too, if an operation on
-// AWS needs a KMS key and KMSKey is not set, or if the provider cannot express the prefix. MinIO
-// cannot escape "*", "?" and "${", and Azure's conditions cannot escape quotes and backslashes. The
-// prefix of AzureSAS must end in "/".
+// Documents fails with InvalidArgument in these cases:
+//
+//   - An operation or the provider is unknown.
+//   - The bucket or the prefix is not valid at the provider.
+//   - An operation on AWS needs a KMS key, and KMSKey is not set.
+//   - The provider cannot express the prefix. MinIO cannot escape "*", "?" and "${". Azure's
+//     conditions cannot escape quotes and backslashes. The prefix of AzureSAS must end in "/".
 //
 // Documents fails with Unsupported if the provider does not support an operation. It also fails
 // with Unsupported if no policy of the provider can allow the operation, or limit it to the prefix.
-// The error names these operations. For a directory bucket of AWS it always fails with Unsupported:
-// allow s3express:CreateSession there.
+// The error names these operations. For a directory bucket of AWS, Documents always fails with
+// Unsupported: allow s3express:CreateSession for that bucket.
 func (g Grant) Documents(p Provider) ([]Document, error) {
 	if err := g.check(p); err != nil {
 		return nil, err
@@ -167,9 +171,9 @@ func (o Operation) isWide(p Provider) bool {
 	}
 }
 
-// outsidePrefix are operations on multipart uploads, which Google and Azure do not have in this
-// form. The drivers keep the parts of such uploads under another prefix, at the top of the bucket.
-// So a policy cannot limit them to the grant's prefix.
+// outsidePrefix are the operations on multipart uploads that no policy of Google or Azure can limit
+// to the prefix of a grant. The drivers keep the parts of such uploads under a prefix of their own,
+// at the top of the bucket.
 var outsidePrefix = []Operation{"open-upload", "abort-upload", "list-uploads"}
 
 // This method returns the sorted permissions of the operations that the given function selects.

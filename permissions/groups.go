@@ -43,10 +43,11 @@ func groupNames() (names []string) {
 	return names
 }
 
-// Parse returns the operations that names select, in the order of [Operations], each once. A name
-// is that of an operation or of a group. A name that begins with "-" removes its operations from
-// the result, as in Parse("everything", "-list-uploads"). The order of the names does not matter.
-// Parse fails with InvalidArgument if a name is unknown, or if no operation is left.
+// Parse returns the operations that the given names select, in the order of [Operations], each
+// once. A name is the name of an operation or of a group. If a name begins with "-", the operations
+// of that name are left out of the result, as in Parse("everything", "-list-uploads"). The order of
+// the names does not matter. Parse fails with InvalidArgument if a name is unknown, or if no
+// operation is left.
 func Parse(names ...string) ([]Operation, error) {
 	added, taken := map[Operation]bool{}, map[Operation]bool{}
 	for _, name := range names {

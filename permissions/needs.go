@@ -13,9 +13,10 @@ const (
 	accountKey = "account-key"
 )
 
-// A needs has the permissions of one operation for each provider, separated by spaces. "" means
-// that the operation needs no permission. The names leave out "s3:", "storage." and "containers/".
-// The permissions of MinIO are derived from Amazon's.
+// The type needs has the permissions of one operation, in one field for each provider. Spaces
+// separate the permissions in a field. "" means that the operation needs no permission. The names
+// leave out "s3:", "storage." and "containers/". The permissions of MinIO are derived from
+// Amazon's.
 type needs struct{ amazon, google, azureRole, azureSAS string }
 
 // inFull returns the permissions of a provider with their whole names, sorted.

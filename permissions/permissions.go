@@ -105,10 +105,11 @@ func (o Operation) Call() string { return places()[o].call }
 func (o Operation) Detail() string { return places()[o].detail }
 
 // Needs returns the sorted permissions that the operation needs, by the provider's names. Actions
-// of Azure's roles leave out the beginning Microsoft.Storage/storageAccounts/blobServices/. A
-// permission of a shared access signature is a letter, such as "r", or a letter with an ending,
-// such as "r(c)". The endings (s) and (c) mean that the signature must be that of an account, for
-// services or containers. "account-key" means that only the account's key permits the operation.
+// of Azure's roles are returned without their common beginning,
+// Microsoft.Storage/storageAccounts/blobServices/. A permission of a shared access signature is a
+// letter, such as "r". If the letter has an ending, such as "r(c)", the signature must be an
+// account SAS. The ending (s) means the resource type service, and (c) means container.
+// "account-key" means that only the account's key permits the operation.
 //
 // Needs fails with InvalidArgument if the operation or the provider is unknown. It fails with
 // Unsupported if the provider does not support the operation.

@@ -170,10 +170,10 @@ func (a *access) version() *state.Version {
 }
 
 // permitted reports whether the caller may perform the action. The caller's session policy must
-// always allow the action. A Deny in the bucket's policy applies to everybody. Only the bucket's
-// owner may read and change that policy in spite of a Deny. If nothing forbids the action, one of
-// these must allow it: ownership of the bucket or the object, the bucket's policy, or an access
-// control list (ACL).
+// allow the action, and the bucket's policy must not deny it. But the bucket's owner may read and
+// change the bucket's policy even if the policy denies that. One of these must also allow the
+// action: ownership of the bucket or the object, the bucket's policy, or an access control list
+// (ACL).
 func (a *access) permitted() bool {
 	if !a.inSession() {
 		return false
@@ -265,9 +265,9 @@ func action(r *request) string {
 // A furtherAction is an action that a header of a request needs.
 type furtherAction struct {
 	action string
-	// optional is true if the action is allowed unless a policy denies it. On a strict server, and
-	// in a session with a policy, the caller needs a permission for the action even if optional is
-	// true.
+	// optional is true if the caller needs no permission for the action. A policy may still deny
+	// the action. On a strict server, and in a session with a policy, the caller needs a permission
+	// anyway.
 	optional bool
 }
 
@@ -321,9 +321,9 @@ func (a *access) comparing() []furtherAction {
 }
 
 // grantsOthers reports whether the headers grant permissions to anybody but the caller and the
-// bucket's owner. Policies that let other accounts write often demand the canned ACL
-// bucket-owner-full-control and allow only s3:PutObject. A write with this canned ACL must not need
-// another permission.
+// bucket's owner. Such a grant needs the permission s3:PutObjectAcl. Bucket policies often let
+// other accounts write only with the canned ACL bucket-owner-full-control, and allow only
+// s3:PutObject. A write with this canned ACL therefore needs no other permission.
 func (a *access) grantsOthers() bool {
 	switch a.header.Get("X-Amz-Acl") {
 	case "":

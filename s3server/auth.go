@@ -127,7 +127,7 @@ func headerClaim(r *request, value string) (*claim, error) {
 }
 
 // checkSkew refuses a signature whose time differs from the server's time by more than maxSkew. The
-// parameter shown is the same time as the client sent it, for the error response.
+// error response shows the time as the client sent it, in the parameter shown.
 func checkSkew(r *request, at time.Time, shown string) error {
 	now := r.now()
 	if now.Sub(at).Abs() <= maxSkew {
@@ -163,8 +163,8 @@ func headerTime(r *request) (time.Time, error) {
 }
 
 // credential splits a credential, such as KEY/20260102/us-east-1/s3/aws4_request, into the access
-// key and the scope, and checks the scope's service. The parameter wrong is the function that makes
-// the error.
+// key and the scope. It also checks the scope's service. It calls the function in the parameter
+// wrong to make an error.
 func (c *claim) credential(value string, wrong func(string, ...any) *s3error.Error) error {
 	// The last four parts are the scope. The access key may have slashes itself.
 	parts := strings.Split(value, "/")

@@ -22,7 +22,7 @@ import (
 // An expectedBody describes the body that a request's headers announce: its size and its checksums.
 type expectedBody struct {
 	size     int64
-	sum      checksum.Sum   // checksum in a header, or Kind is nil; the method check sets it to the computed checksum
+	sum      checksum.Sum   // checksum in a header; otherwise the computed checksum, after a call of check
 	given    *checksum.Kind // kind of the checksum in a header or a trailer; nil if there is none
 	kind     *checksum.Kind // kind of the checksum to compute
 	named    bool           // true if x-amz-checksum-algorithm names the kind

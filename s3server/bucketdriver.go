@@ -289,7 +289,7 @@ func (d *bucketDriver) ListVersions(ctx context.Context, in *driver.ListRequest)
 		after.ID, after.Key, _ = strings.Cut(in.Token, " ") // a version id has no space
 	}
 	page, last := &driver.VersionPage{}, state.VersionPosition{}
-	var newer *state.Version // the previous entry, which is the next newer version if it has the same key
+	var newer *state.Version // the previous entry; the next newer version, if it has the same key
 	l := state.Listing{Prefix: in.Prefix, Delimiter: in.Delimiter, Max: in.Limit}
 	more, err := d.handler.store.ListVersions(
 		ctx, d.bucket, l, after,

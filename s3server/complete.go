@@ -67,8 +67,8 @@ func completeUpload(r *request) error {
 
 // completeOnce completes an upload. If another request is completing the upload, completeOnce first
 // waits for that request. If the upload was completed before, completeOnce returns the earlier
-// result. To find this out, it first searches the server's own record of completed uploads, because
-// the store may have failed to remove a completed upload.
+// result. It first looks into the server's own list of completed uploads. The store does not
+// suffice: it may still have a completed upload that it failed to remove.
 func completeOnce(r *request, c *completion, condition state.WriteCondition) (*finishedUpload, error) {
 	id := r.query.Get("uploadId")
 	defer r.server.finished.active.Lock(id)()

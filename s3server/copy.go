@@ -190,10 +190,11 @@ func directive(r *request, header, of string) (replace bool, err error) {
 	}
 }
 
-// describeCopy sets the size, the entity tag and the checksum of the copy o, whose bytes are those
-// of v. If v was uploaded in parts, the copy has no parts, and its entity tag and checksum cover
-// all bytes. If the store makes the entity tags and has no checksum of v, the copy has no checksum,
-// because computing one would need all bytes.
+// describeCopy sets the size, the entity tag and the checksum of the copy o, which has the bytes of
+// v. Usually all three are the same as those of v. If v was uploaded in parts, or the kind of
+// checksum or the encryption differs, describeCopy reads all bytes to compute them. If the store
+// makes the entity tags and has no checksum of v, describeCopy does not read the bytes, and the
+// copy has no checksum.
 func describeCopy(r *request, o *state.Object, v *state.Version) error {
 	kind := cmp.Or(v.Object.Sum.Kind, checksum.Default)
 	if name := r.in.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {

@@ -35,7 +35,8 @@ func (c Credential) Format(s fmt.State, _ rune) { redact.Fields(s, c, "SecretKey
 // LogValue returns the text that Format prints, which has no secrets.
 func (c Credential) LogValue() slog.Value { return slog.StringValue(fmt.Sprint(c)) }
 
-// credentials returns c.Credentials, with a default for each field and for an empty list.
+// credentials returns c.Credentials, or the default credential if the list is empty. A credential
+// without an account gets the default account.
 func (c *Config) credentials() []Credential {
 	given := c.Credentials
 	if len(given) == 0 {

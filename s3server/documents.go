@@ -118,7 +118,7 @@ const (
 	listers = 16
 	// maxHeld is the maximum sum of bytes of the large documents that are being sent.
 	maxHeld = 64 << 20
-	// smallAnswer is the size up to which a document in a response is not counted.
+	// smallAnswer is a size in bytes. Documents up to this size do not count toward maxHeld.
 	smallAnswer = 64 << 10
 )
 
@@ -126,7 +126,7 @@ const (
 type answers struct {
 	listing chan struct{} // has one value for each listing in progress
 	held    atomic.Int64  // sum of the bytes of large documents that are being sent
-	most    int64         // maximum of the field held
+	most    int64         // limit of the field held
 }
 
 // listingOf limits the number of concurrent calls of list. Further requests wait.
@@ -139,8 +139,8 @@ func listingOf(list handler) handler {
 	}
 }
 
-// hold counts a document of n bytes until release is called. It fails with SlowDown if the
-// documents that are being sent would then have more than a.most bytes.
+// hold reserves memory for a document of n bytes until release is called. It fails with SlowDown if
+// the sum of all reserved bytes would exceed a.most. It ignores small documents.
 func (a *answers) hold(n int) (release func(), err error) {
 	if n <= smallAnswer {
 		return func() {}, nil
@@ -152,9 +152,9 @@ func (a *answers) hold(n int) (release func(), err error) {
 	return func() { a.held.Add(-int64(n)) }, nil
 }
 
-// writeXML responds with 200 and v as an XML element with this name. Before it sends the document,
-// it frees the places that the request occupies, so that a slow client does not delay other
-// requests.
+// writeXML responds with 200 and v as an XML element with this name. The server limits how many
+// requests are handled at once. The request stops counting toward these limits before the document
+// is sent, so that a slow client does not delay other requests.
 func (r *request) writeXML(name string, v any) error {
 	document, err := encodeXML(name, v)
 	if err != nil {

@@ -120,8 +120,8 @@ var eventOf = map[string]string{
 	"RestoreObject":           "ObjectRestore:Post",
 }
 
-// note prepares the event of a write, if its operation has one. The event is sent when the request
-// has succeeded. The parameter shown is the version id in the response.
+// note prepares the event of a write, if its operation has one. The event is sent after the request
+// has succeeded. The event has the version id in the parameter shown, which the response has, too.
 func (r *request) note(v *state.Version, shown string) {
 	if name := eventOf[r.operation]; name != "" && r.server.sendsEvents() {
 		r.events = append(

@@ -12,9 +12,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-// A Fault makes the server misbehave on purpose. The fields Operation to Rate select requests. The
-// other fields describe the effect on those requests. If several faults select a request, only the
-// first applies.
+// A Fault makes the server misbehave on purpose. The first fields, from Operation up to Rate,
+// select requests. The other fields describe the effect on those requests. If several faults select
+// a request, only the first applies.
 //
 // The functions [Fail], [Throttle], [Lose], [Drop], [CutAfter], [StallAfter], [FlipAt] and [Delay]
 // return common faults. [Server.Inject] and [Handler.Inject] add them to a server.
@@ -30,9 +30,9 @@ type Fault struct {
 	Key       string `json:"key,omitempty"`       // "" means any
 	Skip      int    `json:"skip,omitempty"`      // matching requests before the first one to which the fault applies
 	Times     int    `json:"times,omitempty"`     // requests to which the fault applies; 0 means no limit
-	// Rate is the number of matching requests per second to which the fault does not apply. At most
-	// a tenth of them may come in a burst. Skip and Times count only the requests above the rate.
-	// If Rate is 0, no request is exempt.
+	// Rate is a number of requests per second. The fault does not apply to matching requests up to
+	// this rate. At most Rate/10 requests of one burst are exempt. Skip and Times count only
+	// requests that are not exempt. If Rate is 0, no request is exempt.
 	Rate int `json:"rate,omitempty"`
 
 	// Error is the S3 code of the error response, such as "SlowDown" or "InternalError". The
@@ -66,8 +66,8 @@ type Fault struct {
 	// ClockSkew is added to the server's clock. It changes the Date header, and the time with which
 	// signatures are compared.
 	ClockSkew time.Duration `json:"clockSkew,omitzero"`
-	// Stale hides objects that were written less than this time ago from ListObjects and
-	// ListObjectsV2, as if listings were eventually consistent. Common prefixes are never hidden.
+	// Stale makes listings look eventually consistent. ListObjects and ListObjectsV2 omit an object
+	// if it was written less than this time ago. They never omit a common prefix.
 	Stale time.Duration `json:"stale,omitzero"`
 
 	// Ignore lists request headers that the server ignores, such as If-Match or Range. The

@@ -79,7 +79,7 @@ func (f *finishedUploads) forget(bucket string) {
 	defer f.mu.Unlock()
 	for id, u := range f.byID {
 		if u.bucket == bucket {
-			delete(f.byID, id) // f.ids still has the id; it does no harm that add later deletes the same id again
+			delete(f.byID, id) // f.ids still has the id; the method add may delete it again later, without harm
 		}
 	}
 }
@@ -108,8 +108,8 @@ func finishedObject(r *request, c *completion, id string) (*finishedUpload, erro
 	return &finishedUpload{result: completeResultOf(r, v), header: finishedHeader(r)}, nil
 }
 
-// finishedHeader returns the headers of the response that describe the object, for a repeated
-// response.
+// finishedHeader returns the headers of the response that describe the object. If the client
+// repeats the request, the server sends these headers again.
 func finishedHeader(r *request) http.Header {
 	header := http.Header{}
 	for name, values := range r.w.Header() {

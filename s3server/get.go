@@ -272,7 +272,7 @@ func (s span) write(header http.Header, size int64) int {
 // if find fails.
 func (r *request) find(name state.VersionName) (v *state.Version, shown string, err error) {
 	v, shown, err = r.looked.at(r, name)
-	r.looked = lookedAt{} // the caller of find must release the version, not r.looked
+	r.looked = lookedAt{} // only the caller of find releases the version
 	if err == nil {
 		err = state.Readable(v, name)
 	}
@@ -288,10 +288,10 @@ type lookedAt struct {
 	err     error
 }
 
-// The method at looks up a version and keeps the result for find. If l already has the result for
-// this name, at returns that result. A read therefore gets the version whose permissions were
-// checked, and opens it only once. DeleteObjects does not use this method, because DeleteObjects
-// handles several keys concurrently.
+// at looks up a version and keeps the result in l. A second call for the same name returns the kept
+// result. The check of permissions and the later read therefore use the same version, which is
+// opened only once. DeleteObjects does not use this method, because it handles several keys
+// concurrently.
 func (l *lookedAt) at(r *request, name state.VersionName) (v *state.Version, shown string, err error) {
 	if l.name != name {
 		r.server.store.Release(l.version)

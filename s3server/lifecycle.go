@@ -162,9 +162,10 @@ func (l *lifecycleRun) expireVersions() {
 	l.expireKey(versions)
 }
 
-// expireKey applies the rules to the versions of one key, the newest first. It begins with the
-// oldest, because a delete marker expires only when no other version is left. The listing may be
-// stale, so expireKey looks up the versions in the store before it changes anything.
+// expireKey applies the rules to the versions of one key. The slice begins with the newest version.
+// expireKey begins with the oldest version, because a delete marker expires only when no other
+// version is left. The listing may be stale, so expireKey looks up the versions in the store before
+// it changes anything.
 func (l *lifecycleRun) expireKey(versions []*state.Version) {
 	facts := factsOf(versions)
 	acts := func(i int) lifecycle.Action { return l.bucket.Lifecycle.Action(facts, i, l.clock) }

@@ -187,8 +187,9 @@ func (l listRequest) entry(v *state.Version, owners func(*state.Object) accounts
 
 const tokenMAC = 8 // bytes
 
-// tokenKey signs continuation tokens, so that clients cannot make their own. It need not be secret.
-// It is constant, so that a token is still valid after a restart.
+// tokenKey authenticates continuation tokens. The server refuses a token that a client has made up,
+// as S3 does. The key need not be secret, because a wrong token does no harm. The key is constant,
+// so that a token is still valid after a restart.
 var tokenKey = []byte("continuation-token")
 
 // listToken encodes a position as a continuation token.
@@ -216,8 +217,9 @@ func parseListToken(token string) (state.Position, error) {
 	return state.Position{Key: message[1:], Prefix: message[0] == 'p'}, nil
 }
 
-// list calls show with one page of current objects and common prefixes, like [state.Store.List]. It
-// omits objects that Fault.Stale hides, and fills the page with the objects that follow.
+// list passes one page of current objects and common prefixes to the function show, like
+// [state.Store.List]. It omits objects that Fault.Stale hides, and fills the page with later
+// objects.
 func (r *request) list(
 	l state.Listing, after state.Position, show func(v *state.Version, common string),
 ) (more bool, err error) {

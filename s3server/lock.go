@@ -17,8 +17,8 @@ import (
 const bypassHeader = "X-Amz-Bypass-Governance-Retention"
 
 // checkBypass fails on a strict server if the request has bypassHeader, with any value, and the
-// bucket has no object lock. Other servers accept the header, because programs that empty any
-// bucket always send it.
+// bucket has no object lock. Other servers accept the header. Some programs remove all objects of a
+// bucket, and always send the header.
 func checkBypass(r *request) error {
 	if !r.server.config.Strict || r.in.Header.Get(bypassHeader) == "" {
 		return nil
@@ -32,8 +32,8 @@ func checkBypass(r *request) error {
 }
 
 // needChecksum fails if an object gets a lock, and the write has neither a digest nor a checksum of
-// its body. The lock comes from the request or is the bucket's default retention. The parameter
-// what is "Object" or "Part", for the message.
+// its body. The lock comes from the request or is the bucket's default retention. The error message
+// names the kind of write, "Object" or "Part", with the parameter what.
 func (r *request) needChecksum(p *expectedBody, l state.Lock, what string) error {
 	if p.given != nil || p.md5 != nil {
 		return nil
@@ -166,8 +166,8 @@ func putRetention(r *request) error {
 	)
 }
 
-// changeLock changes the lock of a version. The parameter asked has the new lock in the headers
-// that a PutObject would have. The policies are applied to these headers.
+// changeLock changes the lock of a version. The policies are applied as if the request were a
+// PutObject with the new lock in its headers. These headers are in the parameter asked.
 func changeLock(r *request, asked http.Header, change func(*state.Lock) error) error {
 	header := r.in.Header.Clone()
 	maps.Copy(header, asked)

@@ -12,8 +12,9 @@ import (
 )
 
 // hoistParameters copies the x-amz-* query parameters of a presigned URL to the headers, because S3
-// treats both alike. Like S3, it ignores checksums: SDKs add the checksum of an empty body to the
-// URL. It does not copy the hash of the body, because policies must not see it as a header.
+// treats such a parameter like a header. It does not copy checksums, which S3 ignores in a URL:
+// SDKs add the checksum of an empty body there. It does not copy the hash of the body, because
+// policies must not see this hash as a header.
 func hoistParameters(r *request) {
 	for parameter, values := range r.query {
 		name := http.CanonicalHeaderKey(parameter)
@@ -42,10 +43,11 @@ var plainParameters = []string{
 	"upload-id-marker", "version-id-marker", "versionId", "x-id",
 }
 
-// missingSubresource returns a query parameter that selects an operation that this server does not
-// implement, or "". An unknown parameter without a value counts, too, because it may select a newer
-// operation of S3. Without this check, "DELETE /bucket?unknown" would delete the bucket. Like S3,
-// it ignores an unknown parameter that has a value, or that is in a read of an object.
+// missingSubresource returns the name of a query parameter for which the request must fail, or "".
+// The parameter selects an operation that this server does not implement. An unknown parameter
+// without a value may also select such an operation. If the server ignored that parameter, "DELETE
+// /bucket?unknown" would delete the bucket. Like S3, the server ignores an unknown parameter that
+// has a value, and any unknown parameter in a read of an object.
 func missingSubresource(r *request) string {
 	readsObject := r.target.kind() == "OBJECT" && (r.in.Method == http.MethodGet || r.in.Method == http.MethodHead)
 	for _, name := range slices.Sorted(maps.Keys(r.query)) {

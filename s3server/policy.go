@@ -16,7 +16,7 @@ func (a *access) judge() (allowed, denied bool) {
 	return a.bucket.Policy.Judge(a.subject())
 }
 
-// subject converts the access to the input of a policy's decision.
+// subject returns the input for a policy's decision about this access.
 func (a *access) subject() *policy.Request {
 	s := subjectOf(a.request, a.action, a.resource())
 	s.VersionID, s.Prefix, s.Owner, s.Region = a.id, a.prefix, a.bucket.Account, a.bucket.Region
@@ -24,9 +24,9 @@ func (a *access) subject() *policy.Request {
 	return s
 }
 
-// subjectOf returns the input of a policy's decision about an action. It assumes that the resource
-// belongs to the caller and is not in an existing bucket. For a resource in a bucket, use the
-// method subject of access.
+// subjectOf returns the input for a policy's decision about an action. It assumes that the resource
+// belongs to the caller and is not in an existing bucket. For a resource in a bucket, call
+// access.subject.
 func subjectOf(r *request, action, resource string) *policy.Request {
 	return &policy.Request{
 		Operation: r.operation, Action: action, Resource: resource,

@@ -71,8 +71,7 @@ func (r *request) write(o *state.Object, c state.WriteCondition) *state.Write {
 	return &state.Write{Bucket: r.target.bucket, Key: r.target.key, Object: *o, Condition: c}
 }
 
-// written adds the headers that the responses to all writes have, and prepares the event of the
-// write.
+// written adds the headers that a response to a write has. It also prepares the event of the write.
 func written(r *request, v *state.Version, shown string) {
 	r.showID(shown)
 	v.Object.Encryption.Write(r.w.Header())

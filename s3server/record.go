@@ -61,7 +61,7 @@ func (c *recorder) begin(r *request) *Request {
 		Query: maps.Clone(r.query), Header: r.in.Header.Clone(), Trailers: r.in.Header.Get("X-Amz-Trailer") != "",
 	}
 	if len(c.latest) == c.limit {
-		c.latest = c.latest[1:] // no leak: when append makes a new array, it copies only the remaining requests
+		c.latest = c.latest[1:] // no leak: append later copies only the remaining requests to a new array
 	}
 	c.latest = append(c.latest, kept)
 	return kept
@@ -90,8 +90,8 @@ func (h *Handler) Requests() []Request {
 }
 
 // Count returns the number of requests of an operation since the start or the last [Handler.Reset].
-// If operation is "", it counts the requests of all operations. It also counts requests that
-// Requests no longer returns.
+// If operation is "", it counts the requests of all operations. The count includes requests that
+// are too old for [Handler.Requests].
 func (h *Handler) Count(operation string) int {
 	h.recorder.mu.Lock()
 	defer h.recorder.mu.Unlock()
@@ -154,8 +154,8 @@ func (b *loggedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// logged prepares the [Entry] for a request. The caller must call end at the end of the request,
-// which passes the entry to [Config.Log].
+// logged prepares the [Entry] for a request. The caller must call the function end when the request
+// ends. This function passes the entry to [Config.Log].
 func (r *request) logged() (end func(*responseWriter)) {
 	log := r.server.config.Log
 	if log == nil {
@@ -191,9 +191,9 @@ var plainHeaders = []string{
 // hidden replaces a text that may be secret.
 const hidden = "(hidden)"
 
-// explain returns the code and the message of an error, and adds elements of the response that
-// explain the error to the message. If a signature is wrong, it also returns the canonical request.
-// The results contain no secrets. e may be nil.
+// explain returns the code and the message of an error. It adds details of the error response to
+// the message. If a signature is wrong, it also returns the canonical request. The results contain
+// no secrets. The parameter e may be nil.
 func explain(e *s3error.Error) (code, message, canonical string) {
 	if e == nil {
 		return "", "", ""
@@ -226,9 +226,9 @@ func explain(e *s3error.Error) (code, message, canonical string) {
 	return e.Code, message, canonical
 }
 
-// hideSecrets hides values in a canonical request that may be secret: those of most headers, and of
-// tokens in the query. The first lines of a canonical request are the method, the path and the
-// query. Then one line for each header follows.
+// hideSecrets hides values in a canonical request that may be secret: the values of most headers,
+// and tokens in the query. The first lines of a canonical request are the method, the path and the
+// query. The following lines are the headers, one line for each.
 func hideSecrets(canonical string) string {
 	lines := strings.Split(canonical, "\n")
 	for i, line := range lines {

@@ -134,8 +134,8 @@ func (b *slowBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// slowBlock returns the number of bytes to transfer at a time: those of a twentieth of a second,
-// but at most 32 KiB.
+// slowBlock returns the number of bytes to transfer at a time. These are the bytes for a twentieth
+// of a second, but at most 32 KiB.
 func slowBlock(bandwidth int64) int { return int(min(max(bandwidth/20, 1), 32<<10)) }
 
 func transferTime(n int, bandwidth int64) time.Duration {

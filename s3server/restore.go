@@ -49,7 +49,8 @@ type restoreRequest struct {
 	Type, SelectParameters, OutputLocation *struct{}
 }
 
-// Check fails unless the request asks only for a restored copy, for at least one day.
+// Check fails if the request asks for anything but a restored copy. It also fails if the copy would
+// exist for less than one day, or if the request has an unknown tier.
 func (d *restoreRequest) Check() error {
 	if d.Type != nil || d.SelectParameters != nil || d.OutputLocation != nil {
 		return s3error.New(

@@ -116,8 +116,8 @@ type Config struct {
 	Buckets []string
 	// Domains are the hosts whose subdomains are names of buckets, as in
 	// bucket.s3.us-east-1.amazonaws.com. For any other host, the bucket is in the path of the URL.
-	// Nil means localhost and AWS's domains for the region. If Region is "" and Strict is false, it
-	// means localhost and AWS's domains for all regions.
+	// Nil means localhost and AWS's domains for the region. If Region is "" and Strict is false,
+	// nil means localhost and AWS's domains for all regions.
 	Domains []string
 	// WebsiteDomains are the hosts whose subdomains are the websites of buckets, as in
 	// photos.s3-website.localhost:9000. Nil means AWS's domain for the region, and
@@ -131,9 +131,9 @@ type Config struct {
 	Service driver.ServiceDriver
 	// MaxBytes is the maximum size of all objects and parts in memory together, in bytes. 0 means
 	// no limit. Copies share their bytes. Names, properties, delete markers, empty uploads and the
-	// settings of buckets have a separate limit, which is as large but at least 64 MiB. A write
-	// beyond a limit fails with MinIO's XMinioStorageFull and status 507. After 507, clients do not
-	// retry. After 503 they would, although waiting would free nothing.
+	// settings of buckets have a second limit: MaxBytes or 64 MiB, whichever is larger. A write
+	// beyond a limit fails with status 507 and MinIO's code XMinioStorageFull. Clients do not retry
+	// after a 507. They would retry after a 503, although waiting frees no memory.
 	MaxBytes int64
 	// KMSKeys are the ids of the keys that SSE-KMS accepts, in addition to the key that AWS manages
 	// for the account. Nil means every id.
@@ -167,7 +167,7 @@ type Config struct {
 	LifecycleDay time.Duration
 	// Record is the maximum number of requests that [Handler.Requests] returns.
 	Record int
-	// AdminToken turns on the admin API, with which tests in any language make the server
+	// AdminToken turns on the admin API. With this API, tests in any language make the server
 	// misbehave. Requests must have the header "Authorization: Bearer <token>". Documents are JSON,
 	// and errors are {"error":"…"}:
 	//
@@ -175,17 +175,19 @@ type Config struct {
 	//	GET    /_admin/faults       {"faults":[{"id":1,"applied":2,"fault":{…}}]}
 	//	DELETE /_admin/faults/1     removes one; without a number, all
 	//	GET    /_admin/requests     {"total":3,"counts":{"PutObject":3},"requests":[{"operation":"PutObject",…}]}
-	//	DELETE /_admin/requests     begins the record and the counts again
+	//	DELETE /_admin/requests     removes the recorded requests, and sets all counts to 0
 	//	GET    /_admin/buckets      {"buckets":[{"name":"photos","created":"…","versioning":"Enabled"}],"next":""}
 	//	GET    /_admin/objects?bucket=photos&prefix=a/&after=    {"entries":[{"key":"a/b","size":5,…}],"next":""}
 	//	GET    /_admin/versions?bucket=photos&prefix=a/&after=   the same, with versions and delete markers
-	//	GET    /_admin/uploads?bucket=photos&after=              {"uploads":[{"key":"k","id":"…","begun":"…","parts":2}],"next":""}
+	//	GET    /_admin/uploads?bucket=photos&after=
+	//	       {"uploads":[{"key":"k","id":"…","begun":"…","parts":2}],"next":""}
 	//
-	// A list has up to 100 entries. To get the next entries, pass the value of next as the
-	// parameter after. At the end, next is "". Keys that share the text up to a slash after the
-	// prefix are one entry with "folder":true. At most 1,000 parts of an upload are counted. The
-	// requests are those of Record, without signatures, tokens and keys. If AdminToken is "", there
-	// is no admin API.
+	// A list of buckets, objects, versions or uploads has up to 100 entries. To get the next
+	// entries, pass the value of next as the parameter after. At the end, next is "". Keys that
+	// share the text up to a slash after the prefix are one entry with "folder":true. The number of
+	// parts of an upload is at most 1,000. The admin API shows the requests that the server has
+	// recorded (see Record), without signatures, tokens and keys. If AdminToken is "", there is no
+	// admin API.
 	AdminToken string
 	// Addr is the address at which [Start] listens, such as "127.0.0.1:9000" or ":9000". "" means a
 	// free port of 127.0.0.1.
@@ -201,12 +203,12 @@ type Config struct {
 // Format prints the fields of c that are set, without secrets. It ignores the verb.
 func (c Config) Format(s fmt.State, _ rune) { redact.Fields(s, c, "AdminToken", "WebhookURL") }
 
-// Limits are the limits of the server. A zero field means the limit in the field's comment, which
-// is mostly AWS's. Smaller limits keep tests small.
+// Limits are the limits of the server. A zero field means the limit in the field's comment. Most of
+// these limits are AWS's. Smaller limits keep tests small.
 //
-// A new connection may exceed MaxConnections while other connections have been idle for at least
-// half a second. The server of Start then closes the one that has been idle longest. Otherwise the
-// new connection waits.
+// If a new connection would exceed MaxConnections, the server of Start closes the connection that
+// has been idle longest. If no connection has been idle for half a second, the new connection
+// waits.
 type Limits struct {
 	MinPartSize int64 // minimum bytes of a part, except the last: 5 MiB
 	MaxPartSize int64 // 5 GiB
@@ -245,7 +247,7 @@ type Handler struct {
 	id        string  // unique id of this server
 	config    *Config // with all defaults
 	anyRegion bool
-	anyHost   bool // true if host names of all regions of AWS can have a bucket
+	anyHost   bool // true if the host of a bucket may have any region of AWS
 	limits    Limits
 	store     state.Store
 
@@ -308,7 +310,7 @@ func New(c Config) *Handler {
 	} else {
 		h.store = memory.New(h.now, c.MaxBytes)
 	}
-	_ = h.createBuckets() // never fails in memory; with Config.Service, Start calls it again and returns the error
+	_ = h.createBuckets() // ignore the error: it is nil in memory, and Start repeats the call for Config.Service
 	return h
 }
 

@@ -188,8 +188,8 @@ const acceptPause = time.Minute
 // file descriptors are exhausted, net/http writes such a line for each connection.
 type quietLog struct {
 	to io.Writer
-	// later is the time from which the next line about Accept may be passed on. It needs no lock,
-	// because a log.Logger writes one line at a time.
+	// The field later is the earliest time at which the next line about Accept is passed on. It
+	// needs no lock, because a log.Logger writes one line at a time.
 	later time.Time
 }
 

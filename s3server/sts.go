@@ -201,7 +201,8 @@ func sendSTS(r *request, status int, document any) {
 	_, _ = r.w.Write(body)
 }
 
-// signedService returns the service that the scope of the request's signature must name.
+// signedService returns the name of the service for which the request must be signed. The scope of
+// the signature contains that name.
 func signedService(r *request) string {
 	if r.operation == "AssumeRole" {
 		return stsService

@@ -10,8 +10,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// matchingRule returns the first CORS rule that permits a page of origin to send a request with
-// this method and these headers. If there is none, it returns nil.
+// matchingRule returns the first CORS rule that permits a request with this method and these
+// headers from a web page. The parameter origin is the origin of the page. If no rule permits the
+// request, matchingRule returns nil.
 func matchingRule(rules []storage.CORSRule, origin, method string, headers []string) *storage.CORSRule {
 	for i := range rules {
 		rule := &rules[i]

@@ -69,8 +69,9 @@ func (f *fileServer) file(w http.ResponseWriter, r *http.Request, key string) er
 	return f.redirectIf(f.isDirectory, w, r, key, urlpath.Escape(path.Base(key))+"/", err)
 }
 
-// redirectIf redirects to an address if the function look finds something under key. If look finds
-// nothing, redirectIf returns the error in its parameter missing.
+// redirectIf calls the function look for key. If look reports true, redirectIf redirects to the
+// address in the parameter to. If look reports false, redirectIf returns the error in the parameter
+// missing.
 func (f *fileServer) redirectIf(
 	look func(*http.Request, string) (bool, error), w http.ResponseWriter, r *http.Request, key, to string,
 	missing error,
@@ -109,7 +110,7 @@ func (f *fileServer) exists(r *http.Request, key string) (bool, error) {
 	return true, reader.Close()
 }
 
-// directory serves the directory key. The root has the key "".
+// directory serves the directory that the parameter key names. The name of the root is "".
 func (f *fileServer) directory(w http.ResponseWriter, r *http.Request, key string) error {
 	prefix := key
 	if prefix != "" {

@@ -19,7 +19,7 @@ const (
 func (h *handler) post(w http.ResponseWriter, r *http.Request) *failure {
 	// The multipart reader itself would accept headers of any length.
 	body := &boundedBody{from: r.Body, max: maxFormHead}
-	// The copy of the request leaves the server's own body unchanged.
+	// Only a copy of the request gets the limited body, so that r.Body stays unchanged.
 	within := r.WithContext(r.Context())
 	within.Body = io.NopCloser(body)
 	parts, err := within.MultipartReader()

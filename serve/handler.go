@@ -8,43 +8,44 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-// NewHandler responds at the signed addresses, signed forms and public addresses of a
-// local or memory bucket. Mount it at the path of the bucket's
-// [storage.WithSigningBaseURL], with or without [http.StripPrefix]. If a proxy
-// removes that path, use [WithoutPrefix].
+// NewHandler responds at the signed addresses, signed forms and public addresses of a local or
+// memory bucket. Mount it at the path of the bucket's [storage.WithSigningBaseURL], with or without
+// [http.StripPrefix]. If a proxy removes that path, use [WithoutPrefix].
 //
 //	bucket, err := local.Open("data", local.Config{Create: true},
 //		storage.WithSigningBaseURL("http://localhost:8080/files"))
 //	mux.Handle("/files/", serve.NewHandler(bucket))
 //
-// A signed request works as it was signed, until it expires. Without a signature, an
-// object is served if it was written with [storage.WithPublicRead] or if the bucket
-// is public ([storage.WithPublicAccess]). Opening a bucket with [storage.WithPublicAccess]
-// makes nothing public. Any other request fails with 403, whether or not the object
-// exists. The bucket's CORS rules ([storage.WithCORS]) admit pages of other origins.
-// Error responses are those of S3: a status and a short XML document with a Code.
+// A signed request is valid until it expires. Without a signature, an object is served if it was
+// written with [storage.WithPublicRead] or if the bucket is public. CreateBucket and UpdateBucket
+// make a bucket public with [storage.WithPublicAccess]. The same option for opening a bucket does
+// not make the bucket public. Any other request fails with 403, whether or not the object exists.
+// The bucket's CORS rules ([storage.WithCORS]) admit pages of other origins. An error response has
+// the form of S3: a status and a short XML document with a Code.
 //
-// Every object is served with X-Content-Type-Options: nosniff and, unless it is a PDF,
-// which browsers do not show in a sandbox, with Content-Security-Policy: sandbox. A
-// policy that a handler around this one has set stays in effect, too. Content that a
-// browser could run in the handler's origin (HTML, SVG, XML, JavaScript, and any type
-// that is not known to be harmless) is served as an attachment. [AllowActiveContent]
-// turns this off. [WithErrorHandler] has no effect on this handler.
+// Every object is served with the header X-Content-Type-Options: nosniff. It is also served with
+// Content-Security-Policy: sandbox, except for a PDF, which browsers do not show in a sandbox. If a
+// middleware has set another policy, both policies apply. Content that a browser could run is
+// served as an attachment. Such content is HTML, SVG, XML, JavaScript, and any type that is not
+// known to be harmless. [AllowActiveContent] turns off the attachment and both headers.
+// [WithErrorHandler] has no effect on this handler.
 //
-// The handler reads and writes objects through b, with its hooks and layers. Pass the whole bucket.
-// The handler responds with 501 to every request if the bucket was narrowed by [storage.Ref] or
-// [storage.Prefixed], or has no WithSigningBaseURL. It also responds with 501 for a bucket in a
-// cloud, because its store serves signed URLs itself. A program can therefore mount the handler for
-// any bucket. The response is also 501 for a type of yours that embeds a bucket, because that type
-// may change keys. Use [storage.WithHook] or [driver.WithLayer] instead of such a type.
+// The handler reads and writes objects through b, with its hooks and layers. It responds with 501
+// to every request in four cases:
 //
-// The handler sets no deadlines. Use those of [http.Server]: ReadHeaderTimeout limits
-// the time to send a request's header. ReadTimeout limits slow uploads, which then
-// fail with 408 and store nothing. WriteTimeout limits slow readers. ReadTimeout and
-// WriteTimeout limit a whole body, however large. To set them for each request, call
-// SetReadDeadline and SetWriteDeadline of [http.ResponseController] in a handler
-// around this one. [http.TimeoutHandler] does not work, because it keeps whole
-// responses in memory, and its own response waits for the body too.
+//   - The bucket was narrowed by [storage.Ref] or [storage.Prefixed].
+//   - The bucket has no WithSigningBaseURL.
+//   - The bucket is in a cloud. Its store serves signed URLs itself. So a program can mount the
+//     handler for any bucket.
+//   - The bucket is a type of yours that embeds a bucket, because that type may change keys. Use
+//     [storage.WithHook] or [driver.WithLayer] instead.
+//
+// The handler sets no deadlines. Use the timeouts of [http.Server]. ReadHeaderTimeout limits the
+// time to send a request's header. ReadTimeout limits slow uploads: an upload that takes longer
+// fails with 408 and stores nothing. WriteTimeout limits slow readers. ReadTimeout and WriteTimeout
+// apply to a whole body, however large. To set deadlines for each request, call SetReadDeadline and
+// SetWriteDeadline of [http.ResponseController] in a middleware. Do not use [http.TimeoutHandler]:
+// it keeps whole responses in memory, and its own response waits for the body.
 func NewHandler(b storage.Bucket, opts ...Option) http.Handler {
 	o := readOptions(opts)
 	of, ok := signedurl.OriginOf(b)

@@ -70,8 +70,7 @@ type publicObjects struct {
 func (p *publicObjects) Download(
 	ctx context.Context, key string, opts ...storage.DownloadOption,
 ) (*storage.Reader, error) {
-	// Without a limit, a layer that changes revisions would cause an endless loop, because no
-	// revision would match.
+	// If a layer changes revisions, no revision ever matches. The limit ends the loop in that case.
 	const tries = 10
 	for range tries {
 		body, err := p.bucket.Download(ctx, key, opts...)

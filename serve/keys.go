@@ -9,10 +9,10 @@ import (
 // WithoutPrefix tells [NewHandler] that a proxy removes the path of the signing base URL from
 // requests. The whole path of a request is then the key.
 //
-// Without this option, the path that the client sent must begin with the path of the base URL, with
-// or without [http.StripPrefix]. Otherwise the request fails with 404. The handler cannot find out
-// by itself whether a proxy removes the path: if a key begins with that path, the request could
-// mean two objects.
+// Without this option, the path that the client sent must begin with the path of the base URL.
+// [http.StripPrefix] does not change that, because the handler reads the original path. A request
+// with another path fails with 404. The handler cannot detect such a proxy: a key may itself begin
+// with the path of the base URL.
 func WithoutPrefix() Option {
 	return option(func(o *options) { o.withoutPrefix = true })
 }

@@ -15,18 +15,22 @@ import (
 // It supports HEAD, one range or several, and If-Match, If-None-Match, If-Modified-Since,
 // If-Unmodified-Since and If-Range. Content type, encoding, language, disposition, cache control,
 // ETag and Last-Modified are those of the object. If the caller has already set one of these
-// headers in w, that value stays, except for Last-Modified. The stored bytes are sent unchanged: a
-// compressed object is sent compressed, and its ranges are of the compressed bytes.
+// headers in w, that value stays, except for Last-Modified. The stored bytes are sent unchanged. A
+// compressed object is sent compressed, and a range counts the compressed bytes.
 //
-// Most requests take one request to the store. Conditions are evaluated against its response, and
-// an object that need not be sent is closed unread. More requests are made if a range is past the
-// end, if If-Range names another revision, or if ranges go backwards or are too far apart. Bytes
-// between ranges are read and discarded, at most 1 MiB or, if that is more, as many as were
-// requested. If several ranges would take more than 16 requests, or have more bytes than the
-// object, the response is the whole object with 200. The response is also the whole object if a
-// range has another unit than bytes (RFC 9110, section 14.2) or, as on Amazon S3, if the header has
-// an invalid range, such as bytes=1-0. The response to bytes=0- of an empty object is 416, as on
-// Amazon S3.
+// Most requests take one request to the store. More requests are made if a range is past the end,
+// or if If-Range names another revision. They are also made if ranges go backwards or are too far
+// apart. A gap of at most 1 MiB between two ranges is read and discarded. The limit for all gaps of
+// a response is 1 MiB or the number of requested bytes, whichever is larger.
+//
+// The response is the whole object with status 200 in the following cases:
+//
+//   - Several ranges would take more than 16 requests to the store.
+//   - Several ranges have more bytes than the object.
+//   - The unit of the range is not bytes (RFC 9110, section 14.2).
+//   - The header has an invalid range, such as bytes=1-0. Amazon S3 does the same.
+//
+// The response to bytes=0- of an empty object is 416, as on Amazon S3.
 //
 // An error becomes a status with a short body:
 //
@@ -38,13 +42,14 @@ import (
 //	504  DeadlineExceeded
 //	500  any other
 //
-// [WithErrorHandler] replaces these responses. Like a response with status 412, they omit
-// the object's headers that say how to show or cache it. If an error occurs after the first
-// bytes were sent, the response is shorter than its Content-Length, which clients notice. The
-// same happens if the bytes of a whole object do not match its checksum.
+// [WithErrorHandler] replaces these responses. An error response, like one with status 412, has no
+// headers that say how to show or cache the object. If an error occurs after the first bytes were
+// sent, the response is shorter than its Content-Length. A client notices that the response is
+// incomplete. If the bytes of a whole object do not match its checksum, the response is also too
+// short.
 //
-// Object serves HTML and scripts unchanged, so that browsers run them. If strangers can
-// upload objects, serve these objects from a separate host name, or with [WithDownloadName].
+// Object serves HTML and scripts unchanged, so that browsers run them. If strangers can upload
+// objects, serve these objects from a separate host name, or with [WithDownloadName].
 func Object(w http.ResponseWriter, r *http.Request, b storage.Downloader, key string, opts ...Option) {
 	serveObject(w, r, b, key, readOptions(opts).object)
 }
@@ -66,7 +71,9 @@ func (o objectOptions) serve(w http.ResponseWriter, r *http.Request, b storage.D
 		return o.bad
 	}
 	a := &response{w: w, r: r, options: o, requested: parseRange(r.Header.Get("Range"))}
-	if a.requested == nil { // the whole object takes one request to the store, so the revision cannot change
+	// The whole object takes one request to the store. Its revision cannot change, so one attempt
+	// is enough.
+	if a.requested == nil {
 		return a.attempt(b, key)
 	}
 	before := w.Header().Clone()
@@ -125,9 +132,9 @@ func (a *response) attempt(b storage.Downloader, key string) (err error) {
 	return a.send(ranges)
 }
 
-// stop responds if a condition of the request does not hold. For a failed precondition (412) it
-// removes headers of the object: no cache may keep the response like the object, and no browser may
-// save it under the object's name.
+// stop responds if a condition of the request does not hold. A response with status 412 gets no
+// headers that say how to show or cache the object. With these headers, a cache would keep the
+// error as long as the object, and a browser could save it under the object's name.
 func (a *response) stop(status int, key string) {
 	h := a.w.Header()
 	switch {

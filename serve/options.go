@@ -31,8 +31,9 @@ type objectOptions struct {
 	// were set and before conditions are evaluated.
 	headers []func(h http.Header, a *storage.Attrs)
 	fail    func(w http.ResponseWriter, r *http.Request, status int, err error) // function of WithErrorHandler, or nil
-	// refuse sends an error response if fail is nil. If refuse is nil too, the response is a line
-	// of text. If a condition of the request fails, the response has no body.
+	// The function refuse sends an error response if the field fail is nil. If both fields are nil,
+	// the response is a line of text. Without refuse, the response to a failed condition has no
+	// body.
 	refuse func(w http.ResponseWriter, r *http.Request, err error)
 	bad    error // error of invalid options, or nil
 }

@@ -10,10 +10,10 @@ import (
 )
 
 const (
-	// maxGap is the largest gap in bytes between two ranges that are read with one request, because
-	// skipping bytes is faster than another request. One response skips at most this many bytes in
-	// total or, if that is more, as many as were requested. Without that limit, a small header
-	// could make the server read a large object.
+	// maxGap is the largest gap in bytes between two ranges that are read with one request.
+	// Skipping the bytes of a gap is faster than another request. The limit for all gaps of one
+	// response is maxGap or the number of requested bytes, whichever is larger. Without that limit,
+	// a small header could make the server read a large object.
 	maxGap = 1 << 20 // bytes
 	// maxReadSpans limits the requests to the store for one response. If the ranges need more, they
 	// are ignored, because one request of a client could otherwise cause thousands.
@@ -24,8 +24,8 @@ var errNoOverlap = errors.New("invalid range: failed to overlap")
 
 // A rangeSpec is one range in a Range header.
 type rangeSpec struct {
-	first int64 // first byte; -1 if the range is the last bytes of the object, and last is their number
-	last  int64 // last byte, inclusive; -1 means to the end of the object
+	first int64 // first byte; -1 for a range of the last bytes of the object
+	last  int64 // last byte, inclusive; -1 means to the end of the object; if first is -1, the number of bytes
 }
 
 // A rangeHeader is a parsed Range header. A nil rangeHeader requests the whole object.
@@ -95,8 +95,8 @@ func (a rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 	for _, s := range a {
 		r := byteRange{s.first, size - s.first}
 		switch {
-		// The last bytes of an empty object are the whole object. Content-Range cannot describe an
-		// empty range.
+		// A range such as bytes=-5 selects all of an empty object. The response is the whole
+		// object, because Content-Range cannot describe an empty range.
 		case s.first < 0 && size == 0 && s.last > 0:
 			return nil, true
 		case s.first < 0:

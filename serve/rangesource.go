@@ -23,9 +23,9 @@ type source struct {
 	spans   []readSpan      // spans with ranges that are not copied yet
 }
 
-// openSource opens a source. Its first request is enough for most responses. If the range begins
-// after the end of the object, the store returns no attributes, and openSource requests them
-// separately.
+// openSource opens a source with one request to the store. Most responses need no further request.
+// If the range begins after the end of the object, the store returns no attributes. openSource then
+// requests the attributes separately.
 func openSource(
 	ctx context.Context, from storage.Downloader, key string, opts []storage.DownloadOption,
 	first storage.DownloadOption,
@@ -52,11 +52,12 @@ func (s *source) download(opts ...storage.DownloadOption) error {
 	return nil
 }
 
-// plan sets the ranges for later calls of copy, which must follow in this order.
+// plan sets the ranges to copy. The caller then calls copy once for each range, in the order of the
+// parameter ranges.
 func (s *source) plan(ranges []byteRange) { s.spans = mergeRanges(ranges) }
 
-// seek opens the next range r. If an open reader already covers r, seek keeps it. A new reader
-// covers all ranges of the span.
+// seek prepares a reader for the next range r. It keeps an open reader that already covers r.
+// Otherwise it opens a reader for r and for the later ranges that the same request can read.
 func (s *source) seek(r byteRange) error {
 	if s.reader != nil && s.at <= r.start && r.start-s.at <= maxGap && r.end() <= s.end {
 		return nil
@@ -149,8 +150,8 @@ func (s *source) copyAll(w io.Writer) error {
 	return t.release()
 }
 
-// requireLength returns a function that takes the results of a copy. The function returns an error
-// if fewer than want bytes were copied.
+// requireLength returns a function that checks the results of a copy. The function returns an error
+// if the copy has fewer bytes than the parameter want.
 func requireLength(want int64) func(int64, error) error {
 	return func(n int64, err error) error {
 		if err == nil && n < want {
@@ -167,8 +168,8 @@ func (s *source) close() {
 	}
 }
 
-// A lastByteWriter writes all bytes except the last. Its field left is how many bytes are still
-// expected. Its method release writes the last byte.
+// A lastByteWriter writes all bytes except the last. The field left is the number of bytes that are
+// still expected. The method release writes the last byte.
 type lastByteWriter struct {
 	to   io.Writer
 	left int64

@@ -261,7 +261,8 @@ var metadataCases = []Case{
 					})
 				}
 			}
-			t.requireNoRequests(func() { // S3 would take aws-chunked for the encoding of the request
+			// S3 would read aws-chunked as the encoding of the request, and not of the object.
+			t.requireNoRequests(func() {
 				_, err := b.Upload(
 					t.Context(), "a", strings.NewReader("x"), storage.WithContentEncoding("gzip, aws-chunked"),
 				)

@@ -95,8 +95,8 @@ func runCase(t *T, c Case, report *report) {
 // has reports whether the driver declares f.
 func (t *T) has(f storage.Features) bool { return t.desc.Features&f == f }
 
-// fastRetry returns opts after an option that makes the waits between retries short. A retry policy
-// in opts replaces that option.
+// fastRetry adds options before opts. The first of them makes the waits between retries short. A
+// retry policy in opts takes precedence, because opts come last.
 func (t *T) fastRetry(opts []storage.OpenOption) []storage.OpenOption {
 	return append([]storage.OpenOption{
 		storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}),

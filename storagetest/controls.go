@@ -283,7 +283,8 @@ func holdRefused(t *T, b storage.Bucket) map[string]error {
 func lockedWrites(t *T, b storage.Bucket, name string, o storage.WriteOption) map[string]error {
 	errs := map[string]error{}
 	for way, err := range writesWith(t, b, "new", o) {
-		// A store with ObjectLock signs the URL, and refuses only the upload. So signing returns no error.
+		// If the store has ObjectLock, it signs the URL and refuses only the upload. Signing then
+		// returns no error that could be compared.
 		if way != "SignedUploadURL" || !t.has(storage.ObjectLock) {
 			errs[name+", "+way] = err
 		}

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A hookRecorder is a hook that records operations. It refuses an operation if the case's function
-// refuse returns an error.
+// A hookRecorder is a hook that records operations. If its function refuse returns an error, the
+// hook refuses the operation.
 type hookRecorder struct {
 	mu       sync.Mutex
 	begun    []storage.Operation

@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/internal/cores"
 )
 
-// A grant is one permission on a bucket: narrow returns a reference with only that permission, and
-// methods are the methods that it permits.
+// A grant is one permission on a bucket. The function narrow returns a reference to the bucket with
+// only that permission. The field methods lists the methods that the permission includes.
 type grant struct {
 	name    string
 	narrow  func(storage.Bucket) any

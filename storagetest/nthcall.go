@@ -24,7 +24,7 @@ type operation struct {
 	name  string
 	needs storage.Features
 	open  func(t *T, opts ...storage.OpenOption) storage.Bucket
-	setUp func(t *T, b storage.Bucket) any // prepares the bucket; do receives the result in its parameter given
+	setUp func(t *T, b storage.Bucket) any // prepares the bucket, and returns the argument given for the function do
 	do    func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error)
 	many  bool // true if it writes several objects; each must be complete afterwards
 	once  bool // true if an attempt whose response was lost is not repeated
@@ -52,9 +52,9 @@ func nthCallCases() []Case {
 	return cases
 }
 
-// settledBy returns the feature that the core needs to find the outcome of op after a lost
-// response. The core recognizes its own conditional write or multipart upload by a write id in the
-// object's metadata.
+// settledBy returns the feature that the core needs to find out whether op took effect, after the
+// response was lost. For a conditional write or a multipart upload, the feature is Metadata. The
+// core stores a write id in the metadata, and recognizes its own write by that id.
 func (op operation) settledBy() storage.Features {
 	if op.needs&(storage.MultipartUploads|storage.ConditionalCreate|storage.ConditionalUpdate) == 0 {
 		return 0
@@ -122,13 +122,15 @@ func (op operation) withFaults(t *T, retried bool) {
 			if hit {
 				n++
 			} else {
-				failed++ // a real server failed before the call with the fault was reached
+				// A real server may fail before the n-th call. The same n is then tried again.
+				failed++
 			}
 		}
 	}
 }
 
-// A verdict holds the result of one run, and the states of the bucket to compare it with.
+// A verdict holds the result of one run with a fault. It also holds three states of the bucket:
+// now, before the operation, and after a run without a fault.
 type verdict struct {
 	err                error
 	got, want          string
@@ -167,7 +169,8 @@ func old(t *T, b storage.Bucket) any {
 
 func nothing(*T, storage.Bucket) any { return nil }
 
-// uploading returns a function for the field do that uploads key "a".
+// uploading returns a function that uploads the object "a". The function is a value for the field
+// do.
 func uploading(opts ...storage.UploadOption) func(context.Context, *T, storage.Bucket, any) (string, error) {
 	return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 		_, err := b.Upload(
@@ -177,7 +180,8 @@ func uploading(opts ...storage.UploadOption) func(context.Context, *T, storage.B
 	}
 }
 
-// uploadingParts returns a function for the field do that uploads key "a" in two parts.
+// uploadingParts returns a function that uploads the object "a" in two parts. The function is a
+// value for the field do.
 func uploadingParts(
 	source func(string) io.Reader, opts ...storage.UploadOption,
 ) func(context.Context, *T, storage.Bucket, any) (string, error) {

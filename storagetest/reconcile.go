@@ -130,8 +130,9 @@ var reconcileCases = []Case{
 		run: func(t *T) {
 			paths := t.uploadPaths()
 			if !t.has(storage.Metadata) {
-				// Without metadata there is no write id, so the result of a lost completion cannot
-				// be found.
+				// After a lost response, a write id in the object's metadata shows whether an
+				// upload in parts took effect. A store without metadata is tested only with a
+				// single Put.
 				paths = paths[:1]
 			}
 			for _, path := range paths {
@@ -461,9 +462,9 @@ var reconcileCases = []Case{
 	},
 }
 
-// eachLostReplacement calls do with buckets that contain the object "a". Some buckets copy inside
-// the server, others stream. The function do must call its parameter lose and then make a write.
-// That write takes effect, but its response is lost.
+// eachLostReplacement calls the function do with buckets that contain the object "a". Some of these
+// buckets copy inside the server, and others stream the bytes. The function do must call its
+// parameter lose, and then make a write. The write takes effect, but its response is lost.
 func (t *T) eachLostReplacement(do func(b storage.Bucket, lose func())) {
 	t.Helper()
 	for _, bounds := range []faults.Limits{{}, {Disable: storage.ServerCopy | storage.ServerCompose}} {

@@ -143,11 +143,11 @@ var refusals = []refusal{
 		return errs
 	}},
 	{storage.SignedPartChecksums, func(*T, storage.Bucket) map[string]error {
-		return nil // a case of rule U4, about signed parts, proves the refusal
+		return nil // the cases of rule U4 about signed parts test this refusal
 	}},
 	{storage.SignedParts, func(*T, storage.Bucket) map[string]error {
-		// A signed part needs an upload in progress, so a case of rule U4, about signed parts,
-		// proves the refusal.
+		// A signed part needs an upload in progress. The cases of rule U4 about signed parts test
+		// this refusal.
 		return nil
 	}},
 	{storage.ServerMove, func(*T, storage.Bucket) map[string]error {

@@ -204,8 +204,9 @@ var slowReadCases = []Case{
 					return text[:1] + string(got), err
 				},
 			} {
-				// On a very busy machine, the reader never waits for its connection. The case then
-				// tries a slower connection.
+				// The library reads parallel ranges only if a read waits for its connection. On a
+				// very busy machine, the read may never wait. The next attempt uses a slower
+				// connection.
 				serial := t.attrs(b, "a").Revision == ""
 				for attempt := range 5 {
 					t.faults.Set(faults.SlowBody(slowRate >> attempt))
@@ -286,8 +287,8 @@ var slowReadCases = []Case{
 // object of that length, it returns nil.
 func (t *T) openSlow(opts ...storage.OpenOption) (storage.Bucket, string) {
 	t.Helper()
-	// A rule that slows must be set before the bucket is opened, so that the driver does not appear
-	// local.
+	// The rule must be set before the bucket is opened. Otherwise the driver would declare Local,
+	// and the core would not expect slow reads.
 	t.faults.Set(faults.SlowBody(slowRate))
 	b, text := t.open(opts...), body(slowObject, 1)
 	if !t.putSlow(b, text) {

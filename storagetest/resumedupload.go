@@ -57,8 +57,9 @@ func (t *T) interruptUpload(from func(text string) io.Reader, opts ...storage.Op
 	return h
 }
 
-// loseCompletion makes an upload whose completion takes effect, although the response is lost. The
-// rule blind makes reads fail, so that the upload cannot look for the object.
+// loseCompletion makes an upload that takes effect, but loses the response to its completion. The
+// rule in the parameter blind makes reads fail. The upload cannot look for the object, and fails
+// with OutcomeUnknown.
 func (t *T) loseCompletion(blind faults.Rule, opts ...storage.UploadOption) *interruptedUpload {
 	t.Helper()
 	h := &interruptedUpload{
@@ -302,7 +303,9 @@ var resumedUploadCases = []Case{
 			h := t.loseCompletion(blind, storage.IfAbsent())
 			t.faults.Set(blind)
 			_, err := t.upload(t.Context(), h, strings.NewReader(h.text), storage.IfAbsent())
-			if err != nil { // on Google, the upload session returns the object, so there is no error
+			// On Google, the upload session returns the object. The call then succeeds without a
+			// read of the object.
+			if err != nil {
 				require.ErrorIs(t, err, storage.OutcomeUnknown)
 				require.NotErrorIs(t, err, fs.ErrExist)
 				require.FileExists(t, h.path)

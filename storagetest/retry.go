@@ -108,7 +108,9 @@ var retryCases = []Case{
 			t.faults.Set(faults.Cut(faults.Put|faults.PutPart, 1<<20).Nth(1))
 			_, err := b.Upload(t.Context(), "k", source)
 			t.faults.Set()
-			if err == nil { // the body was buffered in parts, so that it could be sent again
+			// The upload succeeds if the library keeps parts of the body in memory, because it can
+			// send a part again.
+			if err == nil {
 				t.requireContent(b, "k", long)
 				return
 			}
@@ -228,7 +230,9 @@ var resumeCases = []Case{
 		// The stall limit is so short that attempts in a busy process would stall.
 		alone: true,
 		run: func(t *T) {
-			t.faults.Set(faults.StallBody(0)) // set before opening, so that the driver does not appear local
+			// The rule must be set before the bucket is opened. Otherwise the driver would declare
+			// Local, and the core would not check for stalls.
+			t.faults.Set(faults.StallBody(0))
 			b := t.open(
 				storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond, Stall: 300 * time.Millisecond}),
 			)

@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// unless fails the case if err is not nil, with one exception. If the provider returns Unsupported,
-// unless returns false, and the caller ends the case. Rule B2 permits Unsupported for settings that
-// only the provider's management API can change.
+// unless requires that err is nil or Unsupported. If err is Unsupported, unless returns false, and
+// the caller must end the case. Rule B2 permits Unsupported for settings that only the provider's
+// management API can change.
 func (s *S) unless(err error) bool {
 	if storage.CodeOf(err) != storage.Unsupported {
 		require.NoError(s.T, err)

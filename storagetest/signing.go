@@ -15,9 +15,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Signed URLs need a server at the signed address. For local and memory buckets, that is
-// serve.NewHandler. [Open] passes its address with WithSigningBaseURL. Without a server, a bucket
-// does not declare SignedURLs, and signing is Unsupported.
+// Signed URLs need a server at the signed address. Local and memory buckets use serve.NewHandler as
+// the server. For these buckets, [Open] passes the address of the server with WithSigningBaseURL.
+// Without a server, a bucket does not declare SignedURLs, and signing is Unsupported.
 
 var signingCases = []Case{
 	{

@@ -35,7 +35,7 @@ type Option func(*options)
 type options struct {
 	name         string
 	skipped      map[string]string // reason, by name of a skipped case
-	skippedRules map[string]string // reason, by rule whose cases are skipped
+	skippedRules map[string]string // reason for skipping the cases of a rule, by rule
 	versioned    Open
 	locking      Open
 	opening      Opener
@@ -89,8 +89,8 @@ func readOptions(opts []Option) *options {
 	return o
 }
 
-// SkipRules skips the cases of these rules. Use it to run a driver again with another setting that
-// does not affect what these cases prove. If no case has a rule, the test fails.
+// SkipRules skips all cases of the given rules. Use it for a second run of a driver, with another
+// setting that does not affect these cases. If a rule has no cases, the test fails.
 func SkipRules(reason string, rules ...string) Option {
 	return func(o *options) {
 		for _, rule := range rules {
@@ -273,8 +273,8 @@ func byRule(cases []Case) [][]Case {
 	return ordered
 }
 
-// signing lists the features that need a server for signed URLs. If a store does not serve such
-// URLs itself, a bucket has these features only if it is opened with the server's address.
+// signing lists the features for signed URLs. Some stores need a separate server for signed URLs. A
+// bucket of such a store has these features only if it is opened with the address of that server.
 const signing = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms | storage.SignedHead |
 	storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums |
 	storage.SignedRemovals | storage.StableURLs

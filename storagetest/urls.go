@@ -257,8 +257,10 @@ var laterExpiries = []tampering{
 	},
 }
 
-// withExpiry adds a later expiry before or after the signed expiry, or replaces it. X-Amz-Expires,
-// X-Goog-Expires and ob-expires are numbers, and se is a date.
+// withExpiry gives a signed URL a later expiry. If twice is false, the later expiry replaces the
+// signed expiry. If twice is true, withExpiry adds the later expiry before or after the signed
+// expiry. The value of the parameter se is a date. The values of other expiries, such as
+// X-Amz-Expires, are numbers.
 func withExpiry(pairs []string, before, twice bool) []string {
 	var altered []string
 	for _, pair := range pairs {

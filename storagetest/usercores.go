@@ -15,7 +15,8 @@ import (
 	"github.com/omnibucket/storage/storagetest/internal/observe"
 )
 
-// wrapped returns a bucket that wraps the Core of b in a Core as a user might write it.
+// wrapped returns a bucket with a Core that a user might have written. This Core wraps the Core of
+// b.
 func (t *T) wrapped(b storage.Bucket) storage.Bucket {
 	t.Helper()
 	counted, _ := t.counting(b)

@@ -81,8 +81,8 @@ func keyless(t *T, b storage.Bucket, errs map[string]error) {
 	_, errs["Wrap"] = storage.Wrap(b, func(c storage.Core) storage.Core { return c })
 }
 
-// requireRefusal requires that err is the error of the function op for a type that it does not
-// accept.
+// requireRefusal requires that a function has refused a value because of its type. The parameter op
+// is the name of the function, and err is its error.
 func (t *T) requireRefusal(err error, op, typeName string) *storage.Error {
 	t.Helper()
 	e := t.requireNothingDone(err, storage.Unsupported)

@@ -310,7 +310,7 @@ var versionCases = []Case{
 	},
 }
 
-// aSecond is how exact the times of any store are.
+// aSecond is the largest rounding error in the times that a store reports.
 const aSecond = time.Second
 
 func (t *T) versions(b storage.Lister, opts ...storage.ListOption) []storage.VersionEntry {

@@ -23,8 +23,8 @@ type uploadPath struct {
 	size int64 // length of a body that takes this path, in bytes
 }
 
-// uploadPaths returns the path with a single Put. If the driver has multipart uploads, it also
-// returns the path with parts.
+// uploadPaths returns the ways in which the library uploads a body. One way is a single Put. If the
+// driver has multipart uploads, the other way is an upload in parts.
 func (t *T) uploadPaths() []uploadPath {
 	ways := []uploadPath{{"one Put", t.open, 100}}
 	if t.has(storage.MultipartUploads) {

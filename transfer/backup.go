@@ -16,10 +16,10 @@ func WithMaxDelete(n int64) Option {
 	return checked(n >= 0, "WithMaxDelete", "must not be negative", func(s *settings) { s.maxDelete = &n })
 }
 
-// WithBeforeDelete calls f once before [WithDelete] removes its first file, also in a dry run. f
-// gets the number of files to remove, and then the number of files of the destination that the job
-// has compared with the source. If f fails, the job removes nothing, and fails with this error. A
-// job that removes nothing does not call f.
+// WithBeforeDelete calls the function f once before [WithDelete] removes its first file, also in a
+// dry run. The first argument of f is the number of files to remove. The second argument is the
+// number of files of the destination that the job has compared with the source. If f fails, the job
+// removes nothing, and fails with the error of f. A job that removes nothing does not call f.
 func WithBeforeDelete(f func(files, of int64) error) Option {
 	return checked(f != nil, "WithBeforeDelete", "must not be nil", func(s *settings) { s.beforeDelete = f })
 }
@@ -32,10 +32,10 @@ func announceDelete(j *job) error {
 	return j.settings.beforeDelete(j.extraneousCount, j.extraneousCount+j.replaceable)
 }
 
-// WithBackup copies each file of the destination to the end b, under its key, before the job
-// replaces or removes it. If the copy fails, the file stays as it is, and counts as failed. The
-// copy replaces a file that b already has under that key. If b overlaps with an end of the job, the
-// job fails with InvalidArgument.
+// WithBackup saves each file of the destination before the job replaces or removes that file. It
+// copies the file to the directory or bucket b, under the same key. The copy replaces a file that b
+// already has under that key. If the copy fails, the file of the destination stays, and counts as
+// failed. If b overlaps with the source or the destination, the job fails with InvalidArgument.
 func WithBackup(b End) Option { return option(func(s *settings) { s.backup = b }) }
 
 // checkMaxDelete fails if there are more files to remove than WithMaxDelete allows.
@@ -60,7 +60,7 @@ type backup struct {
 	transferrer transferrer
 }
 
-// openBackup opens the end of WithBackup, if there is one.
+// openBackup opens the directory or bucket of WithBackup, if the option was given.
 func (j *job) openBackup(dst, src End) error {
 	b := j.settings.backup
 	if b.kind == noEnd {

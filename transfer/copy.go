@@ -17,8 +17,8 @@ type bucketCopier struct {
 	settings *settings
 }
 
-// compare compares the times of two objects. It returns unclear if different clocks may explain the
-// difference, or if a wrong clock wrote one of the times.
+// compare compares the times of two objects. It returns the constant unclear if different clocks
+// may explain the difference. It also returns unclear if a time is not known or lies in the future.
 func (c *bucketCopier) compare(src, dst entry) comparison {
 	switch {
 	case src.modified.IsZero() || dst.modified.IsZero() || c.settings.future(src.modified) || c.settings.future(dst.modified):
@@ -85,9 +85,9 @@ func (c *bucketCopier) transfer(
 	return attrs.Size, checkListedSize("Copy", src, now)
 }
 
-// options returns the options for copying the object key: the locks of its source, and then the
-// options of the rule, which take precedence. If the rule replaces the metadata, the source's mtime
-// is kept.
+// options returns the options for copying the object with this key. The options of the rule come
+// last and take precedence. The options for the locks of the source come before them. If the rule
+// replaces the metadata, options keeps the source's mtime.
 func (c *bucketCopier) options(ctx context.Context, key string) ([]storage.CopyOption, error) {
 	var given storage.UploadOptions
 	if c.settings.rule != nil {
@@ -114,7 +114,8 @@ func (c *bucketCopier) options(ctx context.Context, key string) ([]storage.CopyO
 }
 
 // lockOptions returns options that set the retention and the legal hold of the source. If the
-// source has versions, one of the options copies the version that has these locks.
+// source has versions, it also returns WithVersion. The copy then reads the version that has the
+// retention and the legal hold.
 func (c *bucketCopier) lockOptions(source *storage.Attrs) (opts []storage.CopyOption) {
 	if source.Version != "" && storage.Supports(c.from, storage.Versioning) {
 		opts = append(opts, storage.WithVersion(source.Version))

@@ -19,8 +19,8 @@ type downloader struct {
 	settings *settings
 }
 
-// compare compares the file's time with the time at which the object was written. A downloaded file
-// has that time if the object has no mtime.
+// compare compares the file's time with the time at which the object was written. The two times are
+// equal if the file was downloaded from an object without an mtime.
 func (d *downloader) compare(src, dst entry) comparison {
 	if sameTime(dst.modified, src.modified) {
 		return same
@@ -94,7 +94,7 @@ func (d *downloader) transfer(
 	return stored, downloadError(src.key, err)
 }
 
-// downloadError returns the error of a file with the key of its object.
+// downloadError adds the key of the object to err, unless err already has a key.
 func downloadError(key string, err error) error {
 	if own := (*storage.Error)(nil); err != nil && !(errors.As(err, &own) && own.Key != "") {
 		return fileError("Download", key, err)

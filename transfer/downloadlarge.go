@@ -91,9 +91,9 @@ func (d *downloader) finishContinued(src entry, known bool, part *partfile.File,
 	return attrs.Size, downloadError(src.key, err)
 }
 
-// endPart ends a download that failed with err. It keeps the temporary file for the next job if a
-// repetition may succeed, and if either WithResume is given or an earlier process had begun the
-// download.
+// endPart ends a download that failed with err. It keeps the temporary file if the next job may be
+// able to continue the download. The file is kept only if WithResume is given, or if an earlier
+// process had begun the download.
 func (d *downloader) endPart(ctx context.Context, key string, part *partfile.File, continued bool, err error) {
 	temporary := storage.IsTemporary(err)
 	interrupted := ctx.Err() != nil || temporary || storage.CodeOf(err) == storage.PermissionDenied ||

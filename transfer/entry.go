@@ -15,8 +15,8 @@ type entry struct {
 	kind     entryKind
 	size     int64 // bytes
 	modified time.Time
-	// written is when the file was written, by a clock that no program can set. It is zero if not
-	// known.
+	// The field written is the time at which the file was written, by a clock that no program can
+	// set. It is zero if the time is not known.
 	written  time.Time
 	revision string
 	etag     string
@@ -43,11 +43,11 @@ const (
 	// ignored is a link, a special file, or the marker of an empty folder. It is
 	// neither transferred nor removed.
 	ignored
-	// excluded is a directory that the job skips. Files below it at the other end
-	// stay, too.
+	// excluded is a directory that the job skips. The files with keys below this directory stay at
+	// the other end, too.
 	excluded
-	// broken is a link that leads nowhere, or a file that cannot be read. A link might have led to
-	// a directory, so files below this key at the other end stay.
+	// broken is a link that leads nowhere, or a file that cannot be read. The link may stand for a
+	// directory. So files with keys below this entry stay at the other end.
 	broken
 	// unlisted is a directory that could not be read. Its files are unknown, so
 	// nothing may be removed at the other end.
@@ -57,7 +57,8 @@ const (
 // An openedEnd is a directory or bucket that a job has opened.
 type openedEnd interface {
 	// entries yields the entries with keys greater than the parameter after, in ascending order. If
-	// there is an error, it comes last. after is "" if startsAnywhere returns false.
+	// there is an error, it comes last. If startsAnywhere returns false, the caller must pass ""
+	// for the parameter after.
 	entries(ctx context.Context, s *settings, after string) iter.Seq2[entry, error]
 	// startsAnywhere reports whether a listing can start after any key, without reading the entries
 	// before.
@@ -70,8 +71,8 @@ type openedEnd interface {
 	has(ctx context.Context, file entry) (bool, error)
 	// removeUnchanged removes a file of the source unless it changed after it was listed.
 	removeUnchanged(ctx context.Context, src entry) error
-	// checkWrite fails if the key, or the names of existing files, show that no file with this key
-	// can be written. known is true if the end has a file with this key.
+	// checkWrite fails if no file with this key can be written. It decides that from the key and
+	// from the names of existing files. The parameter known is true if a file with this key exists.
 	checkWrite(key string, known bool) error
 	// syncDirs waits until the names of all written files are on the disk. For a bucket, it does
 	// nothing.

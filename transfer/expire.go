@@ -23,11 +23,13 @@ type ExpireRule struct {
 	// Age is the time after which an object is removed, counted from when it was written. With 0,
 	// the rule removes no objects.
 	Age time.Duration
-	// OldVersionsAge is the time after which a version is permanently removed, in a bucket that
-	// keeps versions. It is counted from when the version was replaced or removed. With 0, the rule
-	// removes no versions. If the store does not report that time
-	// ([storage.VersionEntry.NoncurrentSince]), the version stays. A delete marker that is the only
-	// entry of its key is also removed at this age, unless the rule has Tags.
+	// OldVersionsAge is the time after which an old version is permanently removed, in a bucket
+	// that keeps versions. It is counted from the time at which the version was replaced or removed
+	// ([storage.VersionEntry.NoncurrentSince]). If the store does not report that time, the version
+	// stays. With 0, the rule removes no versions.
+	//
+	// If a delete marker is the only entry of its key, it is removed at the same age. A rule with
+	// Tags removes no delete markers.
 	OldVersionsAge time.Duration
 	// UploadsAge is the time after which an incomplete multipart upload is aborted and its parts
 	// are removed. It is counted from when the upload was begun ([storage.UploadEntry]), and must
@@ -38,11 +40,11 @@ type ExpireRule struct {
 
 const day = 24 * time.Hour
 
-// ExpireRules returns rules for [Expire] that remove the same objects as a lifecycle
-// ([storage.BucketInfo.Lifecycle]). They are for directories and memory, which do not apply a
-// lifecycle themselves. No rule aborts multipart uploads, because directories and memory discard
-// stale ones on their own ([storage.LifecycleRule] says when). Transitions to another storage class
-// are ignored. An age over 292 years, the longest [time.Duration], is reduced to that.
+// ExpireRules returns rules for [Expire] that remove the objects that the given lifecycle would
+// remove ([storage.BucketInfo.Lifecycle]). The rules are for local and memory buckets, which do not
+// apply a lifecycle themselves. No rule aborts multipart uploads, because these buckets drop old
+// uploads themselves ([storage.LifecycleRule] says when). Transitions to another storage class are
+// ignored. An age of more than 292 years, the longest [time.Duration], becomes 292 years.
 func ExpireRules(lifecycle ...storage.LifecycleRule) []ExpireRule {
 	var rules []ExpireRule
 	for _, l := range lifecycle {
@@ -121,7 +123,7 @@ type expiry struct {
 	now      time.Time
 	rules    []ExpireRule
 	given    any            // the bucket as the caller gave it
-	bucket   storage.Bucket // the value of the field given, if that is a storage.Bucket
+	bucket   storage.Bucket // the same bucket as a storage.Bucket; set by the method check
 	group    []expiring     // entries to be removed in one batch
 }
 
@@ -263,7 +265,8 @@ func (e *expiry) remove(ctx context.Context) {
 // versions removes the versions that are older than the OldVersionsAge of one rule.
 func (e *expiry) versions(ctx context.Context, rule int) error {
 	selecting := *e.settings
-	// Old versions of a lease or a layer's note are no longer in use, so they may be removed.
+	// A job normally leaves out objects that leases and layers keep in the bucket. Old versions of
+	// these objects are no longer in use, so the job may remove them.
 	selecting.held, selecting.ofLayers = nil, true
 	expire := func(v storage.VersionEntry, since time.Time) error {
 		if v.Key != "" && selecting.selectsFile(v.Key, v.Size, v.Modified) {
@@ -284,8 +287,9 @@ func (e *expiry) versions(ctx context.Context, rule int) error {
 	return e.removeRest(ctx)
 }
 
-// eachOld calls expire for each version that is not current, with the time since when it is
-// noncurrent. It calls expire for a delete marker only if the marker is the only entry of its key.
+// eachOld calls the function expire for each version that is not current. The parameter since of
+// expire is the time from which the version was not current. For a delete marker, eachOld calls
+// expire only if the marker is the only entry of its key.
 func eachOld(
 	versions iter.Seq2[storage.VersionEntry, error], expire func(v storage.VersionEntry, since time.Time) error,
 ) error {
@@ -311,6 +315,7 @@ func eachOld(
 			}
 		}
 	}
-	_ = expire(lone, lone.Modified) // the caller checks ctx
+	// The error is that of ctx. The caller checks ctx afterwards.
+	_ = expire(lone, lone.Modified)
 	return nil
 }

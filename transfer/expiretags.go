@@ -18,14 +18,15 @@ type expiring struct {
 }
 
 // A tagSelector selects objects that have the tags of one rule, and not the tags of an earlier
-// rule. Otherwise a dry run would count objects twice.
+// rule. If several rules selected the same object, a dry run would count the object several times.
 type tagSelector struct {
 	tags    map[string]string
 	earlier []map[string]string // the tags of each earlier rule; a rule with no tags selects every object
 }
 
-// selector returns the tagSelector of a rule for the object key. old reports whether the object is
-// old enough for a rule.
+// selector returns the tagSelector for an object and a rule. The parameter key is the key of the
+// object, and the parameter rule is the index of the rule. The function old reports whether the
+// object is old enough for a given rule.
 func (e *expiry) selector(rule int, key string, old func(ExpireRule) bool) tagSelector {
 	s := tagSelector{tags: e.rules[rule].Tags}
 	for _, r := range e.rules[:rule] {

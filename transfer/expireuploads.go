@@ -30,7 +30,9 @@ func (e *expiry) uploads(ctx context.Context, rule int) error {
 	var aborting panics.Group
 	err := e.abortUploads(ctx, rule, &aborting)
 	aborting.Wait()
-	if ctx.Err() != nil { // aborts that ctx has interrupted count neither as failed nor as done
+	// If ctx is done, it may have interrupted some requests. The uploads of these requests count
+	// neither as failed nor as aborted.
+	if ctx.Err() != nil {
 		return ctxError(ctx.Err())
 	}
 	return err
@@ -58,8 +60,8 @@ func (e *expiry) abortUploads(ctx context.Context, rule int, aborting *panics.Gr
 	return nil
 }
 
-// abortedBefore reports whether an earlier rule aborts the upload. Otherwise a dry run would count
-// it twice.
+// abortedBefore reports whether an earlier rule aborts the upload. The later rule then skips the
+// upload, because a dry run would count it twice.
 func (e *expiry) abortedBefore(rule int, entry storage.UploadEntry) bool {
 	return slices.ContainsFunc(e.rules[:rule], func(r ExpireRule) bool {
 		return r.UploadsAge > 0 && strings.HasPrefix(entry.Key, r.Prefix) && e.tooOld(entry.Begun, r.UploadsAge)

@@ -28,8 +28,8 @@ func NewFilter(opts ...Option) (*Filter, error) {
 }
 
 // Selects reports whether the filter selects an object. If entry is a common prefix, it reports
-// whether the filter may select a key below it. Like a job, it does not select objects that layers
-// keep in a bucket.
+// whether the filter may select a key below that prefix. A layer may keep objects for its own use
+// in a bucket. Selects returns false for these objects.
 func (f *Filter) Selects(entry storage.ListEntry) bool {
 	if entry.IsPrefix {
 		return !f.s.inExcludedDir(entry.Key) && !layerkeys.Hides(entry.Key, f.s.prefix)
@@ -37,25 +37,27 @@ func (f *Filter) Selects(entry storage.ListEntry) bool {
 	return f.s.selectsFile(entry.Key, entry.Size, entry.Modified)
 }
 
-// WithPrefix selects only keys that begin with prefix. The prefix may end anywhere in a segment.
-// Patterns must select the keys, too. In a bucket, a job lists only the keys with the prefix. In a
-// directory, it skips subdirectories that cannot have such keys. [Expire] still lists the prefixes
-// of its rules. [WithDelete] does not remove other keys from the destination. If WithPrefix is
-// given several times, the last one counts.
+// WithPrefix selects only keys that begin with prefix. The prefix may end anywhere in a segment. A
+// key must also match the patterns of [WithInclude] and [WithExclude]. In a bucket, a job lists
+// only the keys with the prefix. In a directory, it skips subdirectories that cannot have such
+// keys. [Expire] lists the prefixes of its rules, and skips keys without the prefix of WithPrefix.
+// [WithDelete] does not remove other keys from the destination. If WithPrefix is given several
+// times, the last one counts.
 func WithPrefix(prefix string) Option {
 	return option(func(s *settings) { s.prefix = prefix })
 }
 
-// WithKeys selects only keys for which match returns true. Patterns must select the keys, too.
-// [WithDelete] does not remove other keys from the destination. match may be called by several
-// goroutines at the same time. If it is nil, the job fails with InvalidArgument.
+// WithKeys selects only keys for which the function match returns true. A key must also match the
+// patterns of [WithInclude] and [WithExclude]. [WithDelete] does not remove other keys from the
+// destination. Several goroutines may call match at the same time. If match is nil, the job fails
+// with InvalidArgument.
 func WithKeys(match func(key string) bool) Option {
 	return checked(match != nil, "WithKeys", "must not be nil", func(s *settings) { s.only = match })
 }
 
 // WithMinSize selects only files of at least this number of bytes. [WithDelete] does not remove
-// smaller files from the destination, nor files that are smaller at the source. If bytes is
-// negative, the job fails with InvalidArgument.
+// smaller files from the destination. It also keeps a file of the destination if the source has a
+// smaller file with the same key. If bytes is negative, the job fails with InvalidArgument.
 func WithMinSize(bytes int64) Option {
 	return checked(bytes >= 0, "WithMinSize", "must not be negative", func(s *settings) { s.minSize = bytes })
 }
@@ -83,15 +85,17 @@ func WithModifiedBefore(t time.Time) Option {
 	return option(func(s *settings) { s.modifiedBefore = t })
 }
 
-// WithShard selects one of n disjoint parts of all keys, so that n jobs, with the numbers 0 to n-1,
-// can share the work on several machines. They must have the same ends and options. The reports of
-// the jobs add up to that of one job, except for directories and links that could not be read,
-// which fail in each job.
+// WithShard selects one of n disjoint parts of all keys. Several machines can share the work with n
+// jobs, which have the numbers 0 to n-1. The jobs must have the same ends and options. The reports
+// of the jobs add up to the report of one job without WithShard. There is one exception: each job
+// counts every directory or link that could not be read as failed.
 //
-// The shard of a key is stable. It is the first eight bytes of the SHA-256 of the key, as a
-// big-endian number, modulo n. The key is relative to its directory or bucket. With
-// [WithShardBounds], a shard is a range of keys instead, so that each job lists only its range.
-// [Sync] and [Compare] also use ranges with [WithInventory]. They choose ranges with about equal
+// The shard of a key is stable. It is computed from the key relative to its directory or bucket.
+// The first eight bytes of the SHA-256 of the key are a big-endian number. The shard is that number
+// modulo n.
+//
+// With [WithShardBounds], a shard is a range of keys instead, and each job lists only its range.
+// With [WithInventory], [Sync] and [Compare] also use ranges. They choose ranges with about equal
 // numbers of keys, by a sample of the inventory. If n is below 1, or i is not from 0 to n-1, the
 // job fails with InvalidArgument.
 func WithShard(i, n int) Option {

@@ -33,7 +33,7 @@ func (j *job) forecast(dst End) *Forecast {
 	switch t := j.transferrer.(type) {
 	case *uploader:
 		f.Writes, f.Sent = files, bytes
-		removes = false // files of a directory are no objects, so removing them takes no request
+		removes = false // removing files from a directory takes no request
 	case *downloader:
 		f.Reads, f.Received, f.Needed = files, bytes, bytes
 	case *fileCopier:

@@ -29,28 +29,31 @@ type Inventory struct {
 	parquet  TableReader
 }
 
-// A TableReader yields the rows of a file that is a table of size bytes, such as a Parquet file. If
-// there is an error, it comes last. Each row has the values of columns, in that order: "" for no
-// value, and [time.RFC3339Nano] for a time. The names of columns are compared by their letters and
-// digits only, whatever their case. If the file has no such column, its values are "". A row is
-// valid until the next one is yielded.
+// A TableReader yields the rows of a table in a file, such as a Parquet file. The file has the
+// given size in bytes. Each row has one value for each name in the parameter columns, in the same
+// order. A missing value is "", and a time has the format [time.RFC3339Nano]. The names of columns
+// are compared by their letters and digits only, without regard to case. If the file has no such
+// column, its values are "". A row is valid until the next row is yielded. If there is an error, it
+// comes last.
 type TableReader func(ctx context.Context, file io.ReaderAt, size int64, columns []string) iter.Seq2[[]string, error]
 
-// OpenInventory opens an inventory of b. The parameter manifest is the key of the inventory's
-// manifest in the bucket reports: manifest.json on S3, RULE-manifest.json on Azure, and
-// ID_TIME_manifest.json on Google. The bucket reports must be the one to which the provider has
-// written the inventory, or must have the same objects under the same keys. If b is a part of a
-// bucket ([storage.Prefixed]), the keys are those of b.
+// OpenInventory opens an inventory of the bucket b. The provider has written the files of the
+// inventory to the bucket in the parameter reports. That bucket may also be another one with the
+// same objects under the same keys. The parameter manifest is the key of the inventory's manifest:
+// manifest.json on S3, RULE-manifest.json on Azure, and ID_TIME_manifest.json on Google. If b is a
+// part of a bucket ([storage.Prefixed]), the inventory yields the keys of b.
 //
-// Files of the inventory may be CSV, also compressed. Files in Parquet need the parameter parquet,
-// which reads that format. ORC is Unsupported. OpenInventory verifies the checksum of the manifest.
-// A job verifies each file before it uses a row: on S3 its size and checksum, on Azure its size.
-// Google writes neither sizes nor checksums. For Google, a job compares the number of all rows with
-// the manifest, after the last row. The error is
+// The files of the inventory may have the format CSV, also compressed. For files in Parquet, the
+// parameter parquet must read that format. ORC is Unsupported.
 //
-//   - ObjectNotFound, if the manifest, its checksum or a file is missing. S3 and Azure write the checksum when
-//     the inventory is complete.
-//   - ChecksumMismatch, if one of them is damaged or truncated.
+// OpenInventory verifies the checksum of the manifest. A job verifies each file before it uses a
+// row of the file. It verifies the size and the checksum on S3, and the size on Azure. Google
+// writes neither sizes nor checksums. For Google, a job compares the number of all rows with the
+// manifest, after the last row. The error is
+//
+//   - ObjectNotFound, if the manifest, its checksum or a file is missing. S3 and Azure write the
+//     checksum when the inventory is complete.
+//   - ChecksumMismatch, if the manifest or a file is damaged or truncated.
 //   - InvalidArgument, if the inventory is that of another bucket, or in another format.
 func OpenInventory(
 	ctx context.Context, b storage.ReadWriter, reports storage.Downloader, manifest string, parquet TableReader,
@@ -105,17 +108,19 @@ func inventoryError(key, rule string) *storage.Error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: "OpenInventory", Key: key, Err: errors.New(rule)}
 }
 
-// WithInventory reads an inventory instead of listing a bucket: the source of [Sync] and its short
-// forms, the first end of [Compare], or the bucket of [Expire] and [Remove]. It must be an
-// inventory of that bucket. [Report].Inventory is the time at which the inventory was taken.
+// WithInventory makes a job read an inventory instead of listing a bucket. The bucket is the source
+// of [Sync], [Download] or [Copy], the first end of [Compare], or the bucket of [Expire] or
+// [Remove]. The inventory must be one of that bucket. [Report].Inventory is the time at which the
+// inventory was taken.
 //
 // The job does not see objects that were written after that time. It skips objects that were
-// replaced or removed since, and counts them in Report.Changed. To notice them, it removes each
-// object under a condition, if the bucket has [storage.ConditionalRemove]. If the bucket lacks
-// ConditionalRemove or [storage.UniqueRevisions], the job reads the attributes before each removal,
-// as it does before each transfer. Versions are removed in batches, after the job has listed the
-// versions of each key. Objects are removed one by one. With [WithDelete] the job fails with
-// InvalidArgument, because it would remove copies of objects that are newer than the inventory.
+// replaced or removed since that time, and counts them in Report.Changed. If the bucket has
+// [storage.ConditionalRemove], the job removes each object only if its revision has not changed. If
+// the bucket lacks ConditionalRemove or [storage.UniqueRevisions], the job reads the attributes
+// before each removal. It also reads the attributes before each transfer. Objects are removed one
+// by one. Versions are removed in batches, after the job has listed the versions of each key. With
+// [WithDelete] the job fails with InvalidArgument, because it would remove copies of objects that
+// are newer than the inventory.
 //
 // [Sync], [Compare], and rules with an OldVersionsAge need the rows in the order of keys. These
 // jobs sort the rows in temporary files ([os.TempDir]), which need about 100 bytes for each object.
@@ -124,7 +129,8 @@ func WithInventory(i *Inventory) Option {
 	return checked(i != nil, "WithInventory", "must not be nil", func(s *settings) { s.inventory = i })
 }
 
-// checkInventory returns InvalidArgument if the inventory is not one of the bucket b.
+// checkInventory returns InvalidArgument if the inventory of WithInventory belongs to another
+// bucket than b.
 func (s *settings) checkInventory(b any) error {
 	if s.inventory == nil {
 		return nil
@@ -229,8 +235,9 @@ func (i *Inventory) sorted(ctx context.Context, prefix string, in *keyRange) ite
 	}, sortMemory)
 }
 
-// versions yields all versions in the order of keys, each once. It sets NoncurrentSince to the time
-// of the next newer version.
+// versions yields all versions in the order of keys, each once. If the inventory has no
+// NoncurrentSince for a version, versions uses the time at which the next newer version was
+// written.
 func (i *Inventory) versions(ctx context.Context, prefix string) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		var newer storage.VersionEntry

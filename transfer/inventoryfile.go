@@ -106,9 +106,9 @@ const maxRow = 256 << 10
 // for a part of the end of a line. No key has this byte, because it never occurs in UTF-8.
 const quotedCR = "\xff"
 
-// A csvSource is the input of a CSV reader. It fails if a row is longer than maxRow, because a
-// single quotation mark in a small compressed file could otherwise fill the memory. It replaces
-// each carriage return between quotation marks by quotedCR.
+// A csvSource is the input of a CSV reader. It fails if a row is longer than maxRow. Without that
+// limit, a single quotation mark could make the rest of a file one row, which could fill the
+// memory. A csvSource replaces each carriage return between quotation marks by quotedCR.
 type csvSource struct {
 	from   io.Reader
 	read   int // bytes read since the beginning of the row

@@ -200,8 +200,8 @@ func accountOf(endpoint string) string {
 	return strings.TrimSuffix(name, "-secondary")
 }
 
-// google reads a manifest of Google. The files of that inventory are in the same folder as the
-// manifest.
+// google reads the manifest of an inventory of Google. The files of the inventory are in the same
+// folder as the manifest.
 func (m *manifest) google(t *manifestText, key string) (rule string) {
 	m.provider, m.format, m.header = "gcs", "PARQUET", true
 	switch {

@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/internal/unchanged"
 )
 
-// removeListed removes objects of an inventory, except those that were replaced after it was taken.
+// removeListed removes objects that an inventory lists. It keeps objects that were replaced after
+// the inventory was taken.
 func (e *expiry) removeListed(ctx context.Context, group []expiring) {
 	failures := parallel.All(len(group), e.atOnce(), func(i int) error {
 		listed := &storage.Attrs{
@@ -37,10 +38,10 @@ func sameSecond(a, b time.Time) bool { return a.Truncate(time.Second).Equal(b.Tr
 
 func (e *expiry) atOnce() int { return cmp.Or(e.settings.concurrency, removal.AtOnce) }
 
-// stillOld lists the versions of each key again, and returns the versions of the group that are
-// still old. Since the inventory was taken, a version may have become current. A newer version may
-// also have the same name: while a bucket of S3 keeps no versions, each object is the version
-// "null".
+// stillOld lists the versions of each key again. It returns the versions of the group that are
+// still old. A version may have become current since the inventory was taken. A newer version may
+// also have the same id. For example, a bucket of S3 that keeps no versions gives each object the
+// id "null".
 func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 	var ends []int // for each key, the index after its last version; the versions of a key are adjacent
 	for i := range group {

@@ -75,7 +75,7 @@ func (i *Inventory) entry(row []string) (v storage.VersionEntry, skip bool, err 
 	case key == "":
 		return v, false, errors.New("must have a key")
 	case i.manifest.provider != "s3" && (strings.HasPrefix(key, ".omnibucket./") || strings.HasPrefix(key, ".omnibucket//")):
-		return v, true, nil // skip parts of uploads, which a listing does not have, either
+		return v, true, nil // skip parts of uploads, as a listing of the bucket does
 	}
 	v.Key, v.Version = key, row[versionColumn]
 	v.IsDeleteMarker = isTrue(row[markerColumn])

@@ -192,8 +192,8 @@ func (j *job) openDestination(e End) (openedEnd, error) {
 		changes: map[string]bool{}}, nil
 }
 
-// resumeDirIn reports whether the directory of WithResume lies in the directory of a local bucket,
-// in which its files would be objects.
+// resumeDirIn reports whether the directory of WithResume lies in the directory of a local bucket.
+// The files of WithResume would then be objects of the bucket.
 func resumeDirIn(j *job, e End) bool {
 	if j.settings.resume == "" || e.kind != bucketEnd {
 		return false
@@ -202,9 +202,9 @@ func resumeDirIn(j *job, e End) bool {
 	return ok
 }
 
-// skipDirs makes the directories of the job skip the directory of WithResume. Each directory also
-// skips the directory at the other end of the job, in case that one lies in an excluded folder
-// which has a second name.
+// skipDirs makes the directories of the job skip the directory of WithResume. If both ends are
+// directories, each of them also skips the other one. One directory may lie in an excluded folder
+// of the other. That folder may have a second name, which WithExclude does not match.
 func (j *job) skipDirs() error {
 	var kept fs.FileInfo
 	if j.settings.resume != "" {
@@ -233,9 +233,9 @@ func (j *job) skipDirs() error {
 	return nil
 }
 
-// overlap reports whether one end is known to contain the other, outside of the folders that
-// WithExclude excludes. If the source is a bucket and the destination is a directory, excluded
-// folders count, too, because a file system may have several names for a folder.
+// overlap reports whether one end is known to contain the other. It usually ignores a folder that
+// WithExclude excludes. If the source is a bucket and the destination is a directory, it does not
+// ignore the folder. The reason is that a file system may have several names for a folder.
 func (j *job) overlap(dst, src End) bool {
 	to, from := dst.location(), src.location()
 	for _, ends := range [...][2]any{{to, from}, {from, to}} {
@@ -247,7 +247,7 @@ func (j *job) overlap(dst, src End) bool {
 	return false
 }
 
-// location returns the end as a value for serving.Below.
+// location returns the directory or bucket of e, in the form that serving.Below needs.
 func (e End) location() any {
 	if e.kind == dirEnd {
 		return serving.Directory(e.path)

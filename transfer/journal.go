@@ -31,25 +31,27 @@ const (
 )
 
 // WithJournal records the progress of the job in the object with this key in b. The object is
-// written at most every ten seconds, and when the job ends early. If the job is killed and then
-// repeated, it continues after the last key up to which everything was done. Its report includes
-// what the killed job did up to that key. Without a journal, a repeated job compares all files.
-// When a job ends without a failure, it removes the object.
+// written at most every ten seconds, and when the job ends early. If the job was killed, repeat it
+// with the same options. The repeated job continues after the last key up to which all files were
+// done. Its report includes the files that the killed job did up to that key. Without a journal, a
+// repeated job compares all files. A job that ends without a failure removes the object.
 //
-// Each job needs its own key. Jobs with other ends, or with another shard of [WithShard], need
-// other keys. The job fails with InvalidArgument if the journal is that of a job with other ends, layers,
-// patterns, sizes, shard or comparison. It also fails if [WithModifiedAfter] has an earlier time,
-// or if [WithModifiedAfter] or [WithModifiedBefore] was added or left out. A repeated job does not
-// see files that were added before the last key, or that the destination has lost. If the
-// destination was emptied or restored, remove the journal. With [WithDelete] a repeated job begins
-// with the first key, because it must know all files. Only [Sync] and its short forms keep a
-// journal. If the object lies in an end of the job, and [WithExclude] does not exclude its
-// directory, the job fails with InvalidArgument.
+// Each job needs its own key. A job with another source, destination or shard ([WithShard]) is
+// another job. The job fails with InvalidArgument if the journal is that of a job with other ends,
+// layers, patterns, sizes, shard or comparison. It also fails if [WithModifiedAfter] has an earlier
+// time. It also fails if [WithModifiedAfter] or [WithModifiedBefore] was added or left out. If the
+// object lies in the source or destination, [WithExclude] must exclude its directory. Otherwise the
+// job fails with InvalidArgument.
 //
-// A journal records its own place, when it was written, and whether its job has ended. It is
-// ignored if it was copied with its bucket, or if it was brought back after its job had ended, such
-// as by [Undelete] or [RestoreAt]: the job then begins with the first key. If the clocks of this
-// machine and of the store differ by more than 15 minutes, each job begins with the first key.
+// A repeated job does not see files that were added before the last key. It also does not see files
+// before that key that the destination has lost. If the destination was emptied or restored, remove
+// the journal. With [WithDelete] a repeated job begins with the first key, because it must know all
+// files. Only [Sync], [Upload], [Download] and [Copy] keep a journal.
+//
+// A journal is ignored if it was copied to another place, or if its job has ended. For example,
+// [Undelete] or [RestoreAt] may bring back the journal of a job that has ended. The job then begins
+// with the first key. If the clocks of this machine and of the store differ by more than 15
+// minutes, each job begins with the first key.
 func WithJournal(b interface {
 	storage.Uploader
 	storage.Downloader
@@ -61,8 +63,8 @@ func WithJournal(b interface {
 	)
 }
 
-// A journal records up to which key of the source everything is done. A nil journal records
-// nothing.
+// A journal records the progress of a job. Its state names the last key of the source up to which
+// all files are done. The methods of a nil journal do nothing.
 type journal struct {
 	bucket interface {
 		storage.Uploader
@@ -78,11 +80,12 @@ type journal struct {
 	state  journalState
 	saved  journalState
 	steps  list.List // of *journalStep, in the order of keys; all after state.After
-	closed bool      // whether a file failed, so that later files are not recorded
+	closed bool      // true after a file has failed; later files are then not recorded
 }
 
-// liesIn reports whether the object of the journal is known to lie in the end e, where the job
-// would copy or remove it. It returns false if WithExclude excludes its directory.
+// liesIn reports whether the object of the journal is known to lie in e, the source or destination
+// of the job. The job would copy or remove that object. If WithExclude excludes the directory of
+// the object, liesIn returns false.
 func (l *journal) liesIn(s *settings, e End) bool {
 	if l == nil {
 		return false
@@ -101,20 +104,21 @@ type journalState struct {
 	To   string `json:"to,omitempty"`
 
 	After []byte `json:"after"` // the last key up to which all is done; it need not be UTF-8
-	// Place is the place of the journal itself (serving.Place). Ended is true in the last write
-	// before the object is removed, because a store may keep that as a version. Written is the time
-	// of the write, by the clock of the job's machine. A journal of an earlier version of this
-	// library has none of them.
+	// Place is the place of the journal itself (serving.Place). Ended says that the job has ended.
+	// The job sets Ended and then removes the object, but the store may keep the content as an old
+	// version. Written is the time of the write, by the clock of the job's machine. A journal of an
+	// earlier version of this library has none of these fields.
 	Place   string    `json:"place,omitempty"`
 	Ended   bool      `json:"ended,omitempty"`
 	Written time.Time `json:"written,omitzero"`
-	// Newer is the time of WithModifiedAfter. A job with an earlier time would miss the files that
-	// were not selected before.
+	// Newer is the time of WithModifiedAfter. A repeated job with an earlier time is refused. It
+	// would select files that the first job has not selected, but would not return to keys that are
+	// done.
 	Newer time.Time `json:"newer,omitzero"`
 	journalCounts
 }
 
-// A journalCounts has those counts of a Report that a repeated job continues.
+// A journalCounts holds counts of a Report. A repeated job begins with the counts in its journal.
 type journalCounts struct {
 	Transferred int64 `json:"transferred"`
 	Skipped     int64 `json:"skipped"`
@@ -148,7 +152,8 @@ func (l *journal) between(dst, src End) {
 // differ reports whether two names are known to be those of different places.
 func differ(a, b string) bool { return a != "" && b != "" && a != b }
 
-// name returns a name of the end, which is the same in every process on this machine.
+// name returns a name of the directory or bucket. The name is the same in every process on this
+// machine.
 func (e End) name() string {
 	if e.kind == bucketEnd {
 		return serving.Place(e.from)
@@ -240,8 +245,8 @@ func (l *journal) begin(key string) *list.Element {
 	return l.steps.PushBack(&journalStep{key: key})
 }
 
-// end records that a file is done. Adjacent steps that are done are merged, so that there are at
-// most about twice as many steps as files in progress.
+// end records that a file is done. It merges adjacent steps that are done. A file in progress then
+// lies between any two of them, so that the list stays short.
 func (l *journal) end(at *list.Element, counts journalCounts) {
 	if l == nil || at == nil {
 		return
@@ -280,8 +285,8 @@ func (l *journal) fail() {
 	l.closed = true
 }
 
-// keep starts to save the journal from time to time. The job calls stop at its end. dst is the
-// job's destination.
+// keep starts to save the journal from time to time. The caller must call the function stop at the
+// end of the job. The parameter dst is the job's destination.
 func (l *journal) keep(ctx context.Context, dst openedEnd) (stop func()) {
 	if l == nil {
 		return func() {}

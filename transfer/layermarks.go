@@ -16,8 +16,8 @@ func hasMarkerSize(b any, key string, size int64) bool {
 }
 
 // passMarker reports whether a file of the source is a marker of an overlay. A marker says that an
-// object was removed, or that the overlay's old store has it. It must not replace the file of the
-// destination, so it counts as ignored.
+// object was removed, or that the overlay's old store has the object. A marker must not replace a
+// file of the destination, so it counts as ignored.
 func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 	from, ok := j.src.(*objects)
 	if !ok || !hasMarkerSize(from.from, t.src.key, t.src.size) {
@@ -38,8 +38,8 @@ func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 }
 
 // passMarkers turns versions that are markers of an overlay into delete markers, so that no marker
-// is brought back as an object. A current marker stays if it does not mean a removed object,
-// because an overlay is using it.
+// is brought back as an object. A current marker that does not stand for a removed object is still
+// in use by an overlay. passMarkers does not change that marker.
 func (r *reverting) passMarkers(ctx context.Context, versions []storage.VersionEntry) error {
 	for i := range versions {
 		v := &versions[i]
@@ -101,5 +101,6 @@ func (r *reverting) restore(ctx context.Context, what reversion) error {
 			return err
 		}
 	}
-	return storage.PreconditionFailed // there are only markers, so the key stays as it was
+	// Every version was a marker, and was removed again. So the key stays as it was.
+	return storage.PreconditionFailed
 }

@@ -28,8 +28,8 @@ func (c *cursor) open(entries iter.Seq2[entry, error], after string) {
 	c.step()
 }
 
-// openAfter starts to iterate over the entries after a key. If the end cannot start its listing
-// there, openAfter reads and skips the entries before.
+// openAfter starts to iterate over the entries after a key. The directory or bucket may be unable
+// to start its listing after a key. openAfter then reads and skips the earlier entries.
 func (c *cursor) openAfter(ctx context.Context, end openedEnd, s *settings, after string) {
 	if end.startsAnywhere() {
 		c.open(end.entries(ctx, s, after), after)
@@ -53,8 +53,8 @@ func (c *cursor) step() {
 	}
 }
 
-// relistAfter is a number of entries in a row that only the destination has. After so many, the
-// destination is listed again, from the position of the source. 2000 entries are two pages.
+// relistAfter limits the successive entries that only the destination has. After that many entries,
+// the destination is listed again, from the next key of the source. 2000 entries are two pages.
 const relistAfter = 2000
 
 // walk iterates over both ends together, in the order of keys. It counts files that are the same,
@@ -112,9 +112,10 @@ func (j *job) walk(ctx context.Context, tasks chan<- task) error {
 	return nil
 }
 
-// skipExtraneous skips an entry that only the destination has. passed is how many such entries in a
-// row were skipped before. The result also counts this one. If there are too many, skipExtraneous
-// starts another listing of the destination, from shortly before key, and returns 0.
+// skipExtraneous skips an entry that only the destination has. The parameter passed is the number
+// of such entries directly before this one. The result is the number including this one. If passed
+// reaches relistAfter, skipExtraneous lists the destination again from shortly before key, and
+// returns 0.
 func (j *job) skipExtraneous(ctx context.Context, dst *cursor, key string, passed int) int {
 	if passed >= relistAfter && !j.settings.remove && j.places.nestings == nil && j.dst.startsAnywhere() {
 		if start := predecessor(key); start > dst.entry.key {
@@ -152,9 +153,9 @@ func predecessor(key string) string {
 	return key[:end]
 }
 
-// destinationOnly handles an entry that only the destination has. With WithDelete, the file will be
-// removed, unless it may lie in a directory of the source that could not be read. unknown has these
-// directories.
+// destinationOnly handles an entry that only the destination has. With WithDelete, the job will
+// remove the file of the destination. The file stays if the source may have it in a directory that
+// was skipped or could not be read. The parameter unknown holds the keys of these directories.
 func (j *job) destinationOnly(ctx context.Context, dst entry, unknown *paths) error {
 	_, hidden := unknown.ancestor(dst.key)
 	switch {
@@ -248,8 +249,8 @@ func compareKnown(j *job, t *task) comparison {
 	return j.transferrer.compare(t.src, t.dst)
 }
 
-// A value of type paths has earlier keys that may be directories of a later key. Each of its keys
-// is a prefix of the next one, so there are at most as many as a key has bytes.
+// paths holds keys that may be directories of a later key. Each key in paths is a prefix of the
+// next one. So paths has at most as many keys as a key has bytes.
 type paths []string
 
 // add adds key. If key lies below one of the paths, add instead returns that path and true.

@@ -13,30 +13,34 @@ import (
 )
 
 // WithMove removes each file from the source after it was transferred. At each moment, the source
-// or the destination has the file, even if another job moves files in the opposite direction. That
-// holds even after a power failure, unless [WithNoSync] is set. To continue a job that was killed,
-// make the same call again.
+// or the destination has the file, even if another job moves files in the opposite direction. The
+// file also survives a power failure, unless [WithNoSync] is set. To continue a job that was
+// killed, make the same call again.
 //
-// A file is not transferred if the destination has it with the same content, and it was written
-// there at least an hour after the file of the source. To decide that, files of equal size are
-// compared as with [WithChecksum].
+// If both ends have a file with the same content, the file is usually not transferred. It is
+// transferred if the file of the destination was not written at least an hour after the file of the
+// source. Files of equal size are compared as with [WithChecksum].
 //
 // Within one bucket that has [storage.ServerMove], each object is moved in one step, with the
-// content that it has at that moment. Otherwise, a file that changed after it was listed is
-// transferred, but stays at the source and fails with Changed. If the destination had the same
-// content, but its file changes before that of the source is removed, the file fails with Changed,
-// too. A file that was transferred but cannot be removed counts as transferred and as failed in the
-// Report. If both ends list an object with the same ETag and time, the object fails with
-// InvalidArgument and stays, because both ends may be one bucket under two addresses.
+// content that it has at that moment. In any other case, a change has one of these effects:
 //
-// A change in the moment before the removal is lost if the source is a directory, or if the store
-// cannot remove an object on the condition of its revision. If the store lacks
-// [storage.UniqueRevisions], a change to equal content is lost, too.
+//   - If a file of the source changed after it was listed, it is transferred. It also stays at the
+//     source, and fails with Changed.
+//   - The destination may have had the same content, so that the file was not transferred. If the
+//     file of the destination changes before the removal, the file of the source stays, and fails
+//     with Changed.
+//   - If the source is a directory, a change in the moment before the removal is lost. It is also
+//     lost if the store cannot remove an object on the condition of its revision.
+//   - If the store lacks [storage.UniqueRevisions], a change to equal content is lost.
+//
+// A file that was transferred but cannot be removed counts as transferred and as failed in the
+// Report. If both ends list an object with the same ETag and time, the object fails with
+// InvalidArgument and stays. Both ends may be one bucket under two addresses.
 //
 // Directories of a source directory that become empty are removed, but a killed job may leave empty
 // ones. The job fails with InvalidArgument if files cannot be removed from the source. It also
-// fails with InvalidArgument if WithMove is combined with [WithDelete], [WithSizeOnly] or, from a
-// directory, [WithLinks].
+// fails with InvalidArgument if WithMove is combined with [WithDelete] or [WithSizeOnly]. If the
+// source is a directory, WithMove cannot be combined with [WithLinks], either.
 func WithMove() Option { return option(func(s *settings) { s.move = true }) }
 
 var errSourceChanged = errors.New("source changed while it was moved, and was not removed")
@@ -46,19 +50,20 @@ var errDestinationChanged = errors.New("the file of the destination changed or w
 
 var errOneObject = errors.New("source and destination seem to be one object, which was not removed")
 
-// The clocks of two stores never differ by as much as clocksDiffer, because Amazon S3 and Azure
-// refuse requests from a clock that differs by more than 15 minutes.
+// clocksDiffer is longer than any difference between the clocks of two stores. Amazon S3 and Azure
+// refuse a request if the client's clock differs by more than 15 minutes. So the clocks of two
+// stores that accept the same client differ by at most 30 minutes.
 const clocksDiffer = time.Hour
 
-// copiesAgain reports whether a job that moves must write a file to the destination before it
-// removes it from the source, although both ends have the file. It is true even if both have the
-// same content.
+// copiesAgain reports whether a job must write a file to the destination although the destination
+// has a file with the same content. A job that moves must do that before it removes the file from
+// the source, unless the file of the destination is safe.
 //
-// Another job may move files in the opposite direction. If each job removed its copy because the
-// other end has the file, both copies would be lost. A copy that this job has just written is safe,
-// because the other job removes only a file that it has listed, and that file was replaced. Any
-// other copy is safe only if it was written after the file of the source. The other job sees the
-// same times, so it does not remove that copy.
+// Another job may move files in the opposite direction. If each job removed its file because the
+// other end has the file, both files would be lost. A file that this job has just written is safe.
+// The other job removes only files that it has listed, and that file was replaced. A file is also
+// safe if it was written at least an hour after the file of the source. The other job sees the same
+// times, and does not remove that file.
 func copiesAgain(j *job, src, dst entry) bool {
 	switch {
 	case j.settings.missingOnly:
@@ -72,8 +77,8 @@ func copiesAgain(j *job, src, dst entry) bool {
 }
 
 // sameObject reports whether two listed objects may be one object in a bucket with two addresses.
-// They are equal in everything but the key. A copy would be younger than its source, or have
-// another revision.
+// It returns true if size, ETag and time are equal, and the revisions are not known to differ. A
+// copy has a later time or another revision than its source.
 func sameObject(src, dst entry) bool {
 	if src.revision != "" && dst.revision != "" && src.revision != dst.revision {
 		return false
@@ -96,9 +101,9 @@ func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done b
 	return attrs.(*storage.Attrs).Size, true, nil
 }
 
-// finishMove removes a file from the source, because the destination has it. If the job has not
-// written the file of the destination, the parameter same is that file as it was listed. Otherwise
-// it is nil.
+// finishMove removes a file from the source, because the destination has the file. The parameter
+// same is the listed file of the destination if the job has not written that file. Otherwise same
+// is nil.
 func (j *job) finishMove(ctx context.Context, src entry, same *entry) error {
 	if !j.settings.move || j.settings.dryRun {
 		return nil
@@ -130,7 +135,7 @@ func lookAgain(ctx context.Context, end openedEnd, file entry) error {
 	}
 }
 
-// has reports whether the directory has a file as it was listed.
+// has reports whether the directory still has the file that was listed, without a change.
 func (t *tree) has(_ context.Context, file entry) (bool, error) {
 	info, err := t.root.Lstat(file.key)
 	if errors.Is(err, fs.ErrNotExist) {
@@ -142,15 +147,17 @@ func (t *tree) has(_ context.Context, file entry) (bool, error) {
 	return info.Mode().IsRegular() && isListed(info, file), nil
 }
 
-// isListed reports whether a file is still the one that was listed. It also compares when the file
-// was written, because a download may give a new file the modification time of the old one.
+// isListed reports whether a file is still the one that was listed. It also compares the time at
+// which the file was written, because the modification time is not enough. A download may replace a
+// file and set the same modification time.
 func isListed(info fs.FileInfo, file entry) bool {
 	return info.Size() == file.size && info.ModTime().Equal(file.modified) &&
 		(file.written.IsZero() || localfile.Written(info).Equal(file.written))
 }
 
-// has reports whether the bucket still has an object as it was listed. Some stores list no
-// revision, and times only in whole seconds.
+// has reports whether the bucket still has the object that was listed, without a change. If the
+// listing has no revision, has compares the times. Some stores list times only in whole seconds, so
+// a small difference is accepted.
 func (o *objects) has(ctx context.Context, file entry) (bool, error) {
 	now, err := o.from.Attrs(ctx, file.key)
 	switch {

@@ -14,24 +14,26 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// A nesting determines whether the end in its field inner is a folder of the end in its field
-// outer, under another address. For example, outer may be a bucket on a server, and inner a
-// directory that the server serves as a folder of the bucket. If a file in a folder of outer looks
-// like one of the first files of inner, the job tests that folder once. It stores a small object in
-// inner, and looks for it in the folder (package evidence). The job makes these tests before it
-// replaces or removes a file.
+// A nesting tests whether one end of a job is a folder of another end, under another address. The
+// field outer is the end that may have the folder. The field inner is the end that may be the
+// folder. For example, the field outer is a bucket on a server. The field inner is a directory that
+// the server serves as a folder of the bucket.
+//
+// A folder is tested once if a file in it looks like one of the first files of the field inner. The
+// nesting stores a small object in the field inner, and looks for the object in the folder (package
+// evidence). The tests happen before the job replaces or removes a file.
 type nesting struct {
 	outer, inner openedEnd
 	outerIs      role
-	at           End // outer, before it was opened
+	at           End // the End from which the field outer was opened
 	refused      *storage.Error
 	settings     *settings
-	first        map[string]entry // the first files of inner, by key
+	first        map[string]entry // files at the beginning of the listing of the field inner, by key
 	read         bool             // whether all files of outer were seen
 	folders      map[string]bool  // folders of outer that were tested
 
-	// question is the small object in inner, by which folders are tested. It is nil until a folder
-	// must be tested.
+	// question is a small object that was stored in the field inner to test folders. It is nil
+	// before the first test, and if nothing can be stored in the field inner.
 	question *evidence.Question
 	readOnly bool // whether nothing can be stored in inner
 }
@@ -46,18 +48,21 @@ const (
 )
 
 const (
-	maxFirst   = 1000
-	maxFolders = 100 // folders to test at most, if inner is read-only and each test needs its own object
+	maxFirst = 1000
+	// maxFolders is how many folders a nesting tests at most if nothing can be stored in its field
+	// inner. Each test then needs its own object.
+	maxFolders = 100
 	// listedTogether is how far the times of one file in two listings may differ. Some stores list
 	// whole seconds.
 	listedTogether = 2 * time.Second
 )
 
-// A someFiles has the first files of an end. It includes files that the job does not select,
-// because they can show a nesting, too.
+// A someFiles has the files at the beginning of the listing of a source, destination or backup. It
+// includes files that the job does not select, because these files, too, can show that one end is a
+// folder of another.
 type someFiles struct {
 	byKey map[string]entry
-	whole bool // whether the end has no more files
+	whole bool // whether byKey has all files of the listing
 }
 
 func firstFiles(ctx context.Context, end openedEnd, s *settings) (someFiles, error) {
@@ -85,8 +90,9 @@ func (s *settings) everything() *settings {
 	return &all
 }
 
-// begin compares the first files of both ends. It also looks into folders of outer that the job may
-// not list completely.
+// begin compares the first files of the field inner with the first files of the field outer. It
+// also looks into folders of the field outer that the job may list only in part. These are the
+// folders in the path of WithPrefix, and the folders where a file system is mounted.
 func (n *nesting) begin(ctx context.Context, ofInner, ofOuter someFiles) error {
 	n.first, n.read, n.folders = ofInner.byKey, ofOuter.whole, map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(ofOuter.byKey)) {
@@ -112,7 +118,8 @@ func foldersOf(key string) (folders []string) {
 	return folders
 }
 
-// lookInto tests a folder of outer if it has the first file of inner.
+// lookInto tests a folder of the field outer. It skips the test if the folder lacks the first file
+// of the field inner.
 func (n *nesting) lookInto(ctx context.Context, folder string) error {
 	if len(n.first) == 0 {
 		return nil
@@ -124,8 +131,8 @@ func (n *nesting) lookInto(ctx context.Context, folder string) error {
 	return n.suspect(ctx, folder, name)
 }
 
-// see compares a file of outer with the first files of inner. It fails if inner is one of the
-// folders in the file's path.
+// see compares one file of the field outer with the first files of the field inner. It fails if a
+// folder in the path of the file is the field inner.
 func (n *nesting) see(ctx context.Context, file entry) error {
 	for _, folder := range foldersOf(file.key) {
 		name := file.key[len(folder):]
@@ -138,7 +145,8 @@ func (n *nesting) see(ctx context.Context, file entry) error {
 	return nil
 }
 
-// suspect tests a folder, unless it was tested before or the job leaves it out.
+// suspect tests one folder. It does nothing if the folder was tested before, or if WithExclude
+// excludes the folder.
 func (n *nesting) suspect(ctx context.Context, folder, name string) error {
 	if n.folders[folder] || n.settings.inExcludedDir(folder) {
 		return nil
@@ -150,10 +158,13 @@ func (n *nesting) suspect(ctx context.Context, folder, name string) error {
 	return n.ask(ctx, folder, name)
 }
 
-// unseen reports whether some files of outer must be listed before the job replaces its first file
-// or, if removal is true, before it removes its first file. Often none must be listed. Before a job
-// replaces a file, it lists the files before it. If the source is a folder of the destination, the
-// first file of the source is among these files, unless the options of the job do not select it.
+// unseen reports whether the job must list more files of the field outer now. If removal is false,
+// the job is about to replace its first file. If removal is true, the job is about to remove its
+// first file.
+//
+// Often the listing for the transfer is enough. For example, the source may be a folder of the
+// destination. Before the job replaces a file in that folder, it has listed the first file of the
+// folder. The listing is not enough if options of the job leave out files.
 func (n *nesting) unseen(removal bool) bool {
 	switch s := n.settings; {
 	case n.read, len(n.first) == 0:
@@ -164,8 +175,9 @@ func (n *nesting) unseen(removal bool) bool {
 	return n.outerIs == source && !removal
 }
 
-// lookThrough lists the outer ends that have files which the job may otherwise not see, and
-// compares these files. If the job has a range of keys, it lists only that range.
+// lookThrough calls unseen for each nesting. If unseen returns true, lookThrough lists the end in
+// the field outer, and compares the listed files. If the job has a prefix or a range of keys,
+// lookThrough lists only these keys.
 func (p *places) lookThrough(ctx context.Context, removal bool) error {
 	for i, n := range p.nestings {
 		if !n.unseen(removal) {
@@ -196,14 +208,16 @@ func (p *places) ofRole(outer role) []*nesting {
 	return slices.DeleteFunc(slices.Clone(p.nestings), func(n *nesting) bool { return n.outerIs != outer })
 }
 
-// mayBeOne reports whether two entries may be the same file. Either the size or the time must be
-// equal: a layer may show another size, and a second store has another time.
+// mayBeOne reports whether two entries may be the same file under two addresses. Such entries have
+// the same size or the same time. A layer may show another size. A second store may have another
+// time.
 func mayBeOne(a, b entry) bool {
 	return a.size == b.size && a.size > 0 || a.modified.Sub(b.modified).Abs() <= listedTogether
 }
 
-// ask fails if inner is the given folder of outer. It stores one object in inner, which serves to
-// test all folders. If inner has a layer with two stores, the layer puts the object into both.
+// ask fails if the parameter folder is the same place as the field inner. It stores one object in
+// the field inner, and looks for the object in the folder. That object serves to test all folders.
+// If nothing can be stored in the field inner, ask calls askThere.
 func (n *nesting) ask(ctx context.Context, folder, name string) error {
 	if n.question == nil && !n.readOnly {
 		question, err := evidence.Ask(ctx, asked(n.inner), "")
@@ -219,17 +233,19 @@ func (n *nesting) ask(ctx context.Context, folder, name string) error {
 	return onePlace(found, err, n.refused)
 }
 
-// askThere fails if inner is the given folder of outer. It is used if nothing can be stored in
-// inner, so it stores an object in the folder and looks for it in inner.
+// askThere is called if nothing can be stored in the field inner. It stores an object in a folder
+// of the field outer, and looks for the object in the field inner. If it finds the object, both are
+// one place, and askThere fails.
 func (n *nesting) askThere(ctx context.Context, folder, name string) error {
 	found, err := evidence.Appears(ctx, asked(n.outer), folder, asked(n.inner), "")
 	switch {
-	case errors.Is(err, fs.ErrNotExist): // a backup directory without this folder cannot be nested
+	// The folder does not exist, so the field inner cannot be this folder.
+	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case found || !cannotWrite(err):
 		return onePlace(found, err, n.refused)
-	// If outer has several stores, each store may have another time and ETag for one object. Times
-	// and ETags then prove nothing.
+	// The field outer may have several stores, each with its own time and ETag for one object. If
+	// so, times and ETags prove nothing.
 	case len(serving.Places(n.at.location())) > 1:
 		return unanswered(err)
 	}
@@ -255,8 +271,9 @@ func errManyFolders() *storage.Error {
 	}
 }
 
-// oneObject reports whether two objects are the same one under two addresses, because size, ETag
-// and time are equal. A copy would be younger. This test is used if nothing can be stored at either
+// oneObject reports whether two keys name the same object under two addresses. The parameter there
+// is a key of the end a, and the parameter here is a key of the end b. Size, ETag and time must be
+// equal: a copy would have a later time. oneObject is called if nothing can be stored at either
 // end.
 func oneObject(ctx context.Context, a openedEnd, there string, b openedEnd, here string) (bool, error) {
 	outer, isBucket := a.(*objects)

@@ -15,7 +15,8 @@ import (
 
 var _ openedEnd = (*objects)(nil)
 
-// An objects is a bucket that a job has opened. bucket is nil if the job only reads it.
+// An objects is a bucket that a job has opened. The field bucket is nil if the job only reads from
+// the bucket.
 type objects struct {
 	from           Source
 	bucket         storage.ReadWriter
@@ -76,7 +77,9 @@ func (o *objects) entries(ctx context.Context, s *settings, after string) iter.S
 			case err != nil, !s.selects(e.Key), evidence.IsKey(e.Key):
 				continue
 			case e.Size == 0 && strings.HasSuffix(e.Key, "/"):
-				found.kind = ignored // a marker of a folder, such as the consoles of some stores create
+				// An empty object marks a folder. The web consoles of some stores create such
+				// objects.
+				found.kind = ignored
 			}
 			if !yield(found, nil) {
 				return

@@ -61,10 +61,11 @@ type settings struct {
 
 	anyName  bool     // whether patterns are ignored, except those that exclude a directory
 	ofLayers bool     // whether objects of layers are selected, too; jobs normally leave them out
-	held     []string // the keys of the leases that this process holds, which the job leaves out
+	held     []string // keys of the lease objects that this process holds; the job leaves out these objects
 }
 
-// leaveOutHeld makes the job leave out the leases that the caller holds, if they lie in its ends.
+// leaveOutHeld finds the lease objects that the caller of the job holds in the given locations. The
+// job leaves out these objects.
 func (s *settings) leaveOutHeld(ctx context.Context, locations ...any) {
 	for _, in := range locations {
 		s.held = append(s.held, serving.HeldIn(ctx, in)...)
@@ -75,8 +76,9 @@ type option func(*settings)
 
 func (o option) apply(s *settings) { o(s) }
 
-// checked returns an option that calls set if meets is true. Otherwise the option makes the job
-// fail with InvalidArgument, with a text made of argument and rule.
+// checked returns an option. If the parameter meets is true, the option calls the function set.
+// Otherwise the option makes the job fail with InvalidArgument. The error text consists of the
+// parameters argument and rule.
 func checked(meets bool, argument, rule string, set option) Option {
 	return option(func(s *settings) {
 		if !meets {
@@ -148,13 +150,16 @@ func (s *settings) patterns(argument string, known, more []string) []string {
 }
 
 // WithLinks follows symbolic links in a source directory if they lead to a file or directory inside
-// it. If several links lead to the same file, it is transferred under each name. Without this
-// option, links are skipped.
+// that directory. If several links lead to the same file, the file is transferred under the name of
+// each link. Without this option, links are skipped.
 //
-// A link counts as failed if it is absolute, or if it leads outside the directory, to nothing, or
-// to a directory that contains the link. It fails even if [WithInclude] does not select its name,
-// because it may be a directory. One path may contain at most three links to directories, and fails
-// at the fourth, because directories that link to each other make infinite paths.
+// A link counts as failed if it is absolute, or if it leads outside the directory. It also counts
+// as failed if it leads to nothing, or to a directory that contains the link. Such a link counts as
+// failed even if [WithInclude] does not select its name, because the link may stand for a
+// directory.
+//
+// A path may contain at most three links to directories. The fourth link in a path counts as
+// failed. Otherwise, directories that link to each other would make very many paths.
 func WithLinks() Option { return option(func(s *settings) { s.links = true }) }
 
 // WithChecksum compares only the CRC32C of files of equal size, and not their times. To compute it,
@@ -170,10 +175,10 @@ func WithSizeOnly() Option { return option(func(s *settings) { s.sizeOnly = true
 // file that appears at the destination after its folder was listed may be replaced.
 func WithMissingOnly() Option { return option(func(s *settings) { s.missingOnly = true }) }
 
-// WithDelete removes files from the destination that the source does not have, at the end of the
-// job. If a listing failed or ctx is done, it removes nothing. Two kinds of files stay: those that
-// may lie below a link which could not be followed, and those that a source directory has again at
-// the end.
+// WithDelete removes files from the destination that the source does not have. It removes them at
+// the end of the job. If a listing failed or ctx is done, it removes nothing. A file stays if it
+// may lie below a link that could not be followed. If the source is a directory, a file also stays
+// if the source has the file again at the end of the job.
 //
 // If the source has no file, but the destination has files to remove, the job removes nothing and
 // fails with ObjectNotFound. A misspelled prefix, or a volume that is not mounted, also looks
@@ -216,9 +221,9 @@ func WithProgress(report func(Progress)) Option {
 	return option(func(s *settings) { s.progress = report })
 }
 
-// WithChanges calls report for each file that was transferred or deleted, or that failed. With
-// [WithDryRun], it reports what would happen. Files are reported in the order in which they end.
-// Calls of report do not overlap, and the job waits for them.
+// WithChanges makes the job call the function report for each file that was transferred or deleted,
+// or that failed. With [WithDryRun], the job reports what would happen. Files are reported in the
+// order in which they end. The calls of report do not overlap, and the job waits for each call.
 func WithChanges(report func(Change)) Option {
 	return option(func(s *settings) { s.changes = report })
 }

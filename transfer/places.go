@@ -14,14 +14,14 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// A places records whether the ends of a job are different places. A job finds that out before it
-// removes anything.
+// A places records whether the source, the destination and the target of WithBackup are different
+// places. The job determines that before it removes anything.
 type places struct {
-	apart  bool // whether both ends are known to be different places, without a request
+	apart  bool // whether the addresses show that both ends are different places
 	beside bool // whether the ends are two folders of one bucket
-	// copied is true if a file that both ends have must be copied again before it is removed from
-	// the source. That is so if no test could rule out that the destination shows files of the
-	// source, such as by a layer that shows a second store.
+	// copied is true if no test could rule out that the destination shows files of the source. For
+	// example, a layer of the destination may show the files of a second store. A file that both
+	// ends have must then be copied again before it is removed from the source.
 	copied   bool
 	nestings []*nesting
 	first    map[openedEnd]someFiles
@@ -57,8 +57,8 @@ func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 	return j.checkBackup(ctx, dst, src)
 }
 
-// meet reports whether one end is known to show a part of the other end, by a mount. It ignores
-// folders that the job leaves out.
+// meet reports whether the mounts of this machine make a directory appear in both ends. It ignores
+// folders that WithExclude excludes.
 func (j *job) meet(written, other End) bool {
 	meetings := evidence.Meetings(serving.Places(written.location()), serving.Places(other.location()))
 	return slices.ContainsFunc(meetings, func(m evidence.Meeting) bool {
@@ -66,8 +66,9 @@ func (j *job) meet(written, other End) bool {
 	})
 }
 
-// checkBackup fails if the end of WithBackup is the same place as an end of the job. Otherwise, a
-// saved file could replace the file with the same key at that end.
+// checkBackup fails if the target of WithBackup is the same place as the source or the destination,
+// or contains it, or lies in it. Otherwise, a saved file could replace the file with the same key
+// there.
 func (j *job) checkBackup(ctx context.Context, dst, src End) error {
 	if j.saved == nil {
 		return nil
@@ -100,8 +101,9 @@ func (j *job) checkBackup(ctx context.Context, dst, src End) error {
 	return nil
 }
 
-// askBackup fails if the end of WithBackup and another end are one place. To test that, it stores
-// an object at the end of WithBackup, and also at the other end unless that is the source.
+// askBackup fails if the target of WithBackup and the parameter other are one place. The parameter
+// other is the source or the destination. askBackup stores an object in the target, and looks for
+// it in the other place. If other is the destination, it also makes the opposite test.
 func (j *job) askBackup(ctx context.Context, other openedEnd, is role, refused *storage.Error) error {
 	found, err := evidence.Appears(ctx, asked(j.saved.end), "", asked(other), "")
 	if err == nil && !found && is == destination {
@@ -117,7 +119,9 @@ func (j *job) askBackup(ctx context.Context, other openedEnd, is role, refused *
 // other.
 func (j *job) askEnds(ctx context.Context, to, from End) error {
 	found, err := evidence.Appears(ctx, asked(j.dst), "", asked(j.src), "")
-	full := cannotWrite(err) // a directory may permit files only in its folders, not at the top
+	// full is true if no file can be stored at the top of the destination. A directory may permit
+	// files only in its folders.
+	full := cannotWrite(err)
 	if full || err == nil && !found && j.settings.move {
 		found, err = evidence.Appears(ctx, asked(j.src), "", asked(j.dst), "")
 		if !full && cannotWrite(err) {
@@ -133,11 +137,11 @@ func (j *job) askEnds(ctx context.Context, to, from End) error {
 		&nesting{outer: j.src, outerIs: source, at: from, inner: j.dst, refused: errOverlap()})
 }
 
-// beginNestings reads the first files of the ends, and tests whether one end lies in a folder of
-// another.
+// beginNestings begins each of the given nestings. It fails if the first files show that one end of
+// a nesting is a folder of the other end.
 func (j *job) beginNestings(ctx context.Context, nestings ...*nesting) error {
-	// Add the nestings before they can fail, because a nesting that fails may have stored an
-	// object.
+	// Add the nestings to the places first. A nesting that fails may have stored an object, and
+	// places.end removes that object.
 	j.places.nestings = append(j.places.nestings, nestings...)
 	for _, n := range nestings {
 		n.settings = j.settings
@@ -184,8 +188,8 @@ func errOverlap() *storage.Error {
 }
 
 // onePlace returns the error that follows from a test whether two ends are one place. If found is
-// true, they are one place, and the error is refused. Otherwise the error says that the test failed
-// with err. It is nil if err is nil.
+// true, the ends are one place, and onePlace returns the parameter refused, joined with err. If
+// found is false and err is not nil, the test failed, and onePlace returns an error that says so.
 func onePlace(found bool, err error, refused *storage.Error) error {
 	if found && err == nil {
 		return refused
@@ -209,7 +213,8 @@ func unanswered(err error) error {
 		Hint: "repeat the job when each store of both ends answers, also the second one of a mirror",
 	}
 	switch {
-	// Only the outcome of the test is unknown, and not that of the job. The job may be repeated.
+	// The outcome of the test is unknown, but the job may be repeated. So the code is not
+	// OutcomeUnknown.
 	case failed.Code == storage.OutcomeUnknown:
 		e.Code = storage.Unavailable
 	case cannotWrite(err):
@@ -238,7 +243,8 @@ func asked(end openedEnd) evidence.End {
 	return jobends.OfBucket(o.from, o.bucket)
 }
 
-// see compares a file of an end with each of the nestings.
+// see passes a listed file to each of the nestings. It fails if a nesting finds that one end of the
+// job is a folder of another end.
 func see(ctx context.Context, nestings []*nesting, file entry) error {
 	for _, n := range nestings {
 		if err := n.see(ctx, file); err != nil {

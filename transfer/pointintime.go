@@ -16,24 +16,27 @@ import (
 
 // Undelete makes the newest version of each removed object current again, in a bucket that keeps
 // versions. If the store lists delete markers with a version, as S3 does, Undelete removes the
-// markers, in batches, and the version is current again. Otherwise it copies the version. If an
-// object has no version left, it is restored if the store still has a soft-deleted one
-// ([storage.SoftDelete]).
+// markers in batches. Otherwise it copies the version. If an object has no version left, but the
+// store still has a soft-deleted one ([storage.SoftDelete]), Undelete restores the soft-deleted
+// one.
 //
-// Undelete accepts [WithDryRun], [WithProgress], [WithConcurrency], and [WithChanges], which
-// reports for each object what was done. The options of a [Filter] select by the size and time of
+// Undelete accepts [WithDryRun], [WithProgress], [WithConcurrency] and [WithChanges]. WithChanges
+// reports what was done with each object. The options of a [Filter] select by the size and time of
 // the version. The [Report] counts restored objects in Transferred, and objects that were not
-// removed in Skipped. The error is like that of [Sync]. If the bucket has neither
+// removed in Skipped. The error has the same form as an error of [Sync]. If the bucket has neither
 // [storage.Versioning] nor [storage.SoftDelete], Undelete fails with Unsupported. A bucket that
 // keeps versions must be opened with [storage.WithVersioning].
 //
-// An object that is written again meanwhile is not replaced. That needs a store that supports
-// [storage.IfAbsent].
+// If another program writes an object during the call, Undelete does not replace that object. This
+// protection needs a store that supports [storage.IfAbsent].
 //
-// Undelete does not bring back objects that belong to layers: the notes of a mirror, and the
-// tombstones and markers of an overlay. Nor does it bring back the object that a job stores to test
-// whether two places are one. If a marker hides a version, the version comes back. A soft-deleted
-// marker is recognized only after it was restored. It is then removed, but a dry run counts it.
+// Undelete does not restore objects that belong to layers: the notes of a mirror, and the
+// tombstones and markers of an overlay. It also does not restore the small objects with which jobs
+// test whether two places are one. If a marker of an overlay hides a version, Undelete restores
+// that version.
+//
+// Undelete recognizes a soft-deleted marker only after it has restored the marker. It then removes
+// the marker again. A dry run counts the marker as if it were restored.
 func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, error) {
 	return revert(ctx, "Undelete", b, opts, removedVersions, func(versions []storage.VersionEntry) reversion {
 		if versions[0].Current && !versions[0].IsDeleteMarker {
@@ -54,12 +57,14 @@ func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, e
 	})
 }
 
-// RestoreAt restores each object of a bucket that keeps versions to a point in time: the version
-// that was current then becomes current again. Objects that did not exist at that time stay. With
-// [WithDelete] they are removed, but their versions stay. RestoreAt has the options, counts and
-// errors of [Undelete]. Objects that already have the right version count as Skipped. S3 lists the
-// times of versions in whole seconds, so a version that was written after the time at, but within
-// the same second, counts, too.
+// RestoreAt restores each object to a point in time, in a bucket that keeps versions. The version
+// that was current at that time becomes current again. An object that did not exist at that time
+// stays. With [WithDelete], RestoreAt removes the object, but not its versions. RestoreAt has the
+// options, counts and errors of [Undelete]. If the right version of an object is current already,
+// the object counts as Skipped.
+//
+// S3 lists the times of versions in whole seconds. A version that was written after the parameter
+// at, but within the same second, counts as written before.
 //
 // To repeat a call after a failure, make the same call again with the same time.
 func RestoreAt(ctx context.Context, b storage.Bucket, at time.Time, opts ...Option) (*Report, error) {
@@ -154,7 +159,8 @@ func (r *reverting) walk(ctx context.Context, group *panics.Group) error {
 		if err != nil {
 			return err
 		}
-		if evidence.IsKey(versions[0].Key) { // the object served a job only to test whether two places are one
+		// Skip an object that a job has stored only to test whether two places are one.
+		if evidence.IsKey(versions[0].Key) {
 			continue
 		}
 		if err := r.passMarkers(ctx, versions); err != nil {

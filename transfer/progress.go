@@ -87,8 +87,8 @@ func (m *meter) progress() Progress {
 	return p
 }
 
-// reportProgress calls report at each tick. The returned function ends these calls, and calls
-// report for the last time.
+// reportProgress calls the function report at each tick. The returned function stops the ticks, and
+// calls report once more.
 func (m *meter) reportProgress(report func(Progress)) (end func()) {
 	if report == nil {
 		return func() {}
@@ -117,7 +117,9 @@ func (m *meter) ticker(report func(Progress)) func(context.Context) {
 		p := m.progress()
 		slot := n % rateTicks
 		n++
-		since := min(n, rateTicks) // number of ticks since the sample; before the first tick, the sample is 0 bytes
+		// since is the number of ticks since the sample was taken. In the first ticks no sample
+		// exists yet. The rate then begins with 0 bytes at the start of the job.
+		since := min(n, rateTicks)
 		p.Rate = float64(p.Bytes-samples[slot]) / (time.Duration(since) * progressEvery).Seconds()
 		samples[slot] = p.Bytes
 		news := p

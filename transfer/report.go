@@ -33,9 +33,10 @@ type Report struct {
 	Started  time.Time     `json:"started"`
 	Duration time.Duration `json:"durationNanoseconds"`
 	DryRun   bool          `json:"dryRun"`
-	// PlacesUnknown is true in a dry run if the ends may be one place under two addresses, and the
-	// job would remove files. Before the job removes anything, it stores a small object at one end
-	// and looks for it at the other. A dry run makes no such test.
+	// PlacesUnknown is only set by a dry run of a job that would remove files. It is true if the
+	// source and the destination may be one place under two addresses. A real job tests that before
+	// it removes anything: it stores a small object at one end and looks for it at the other. A dry
+	// run makes no such test.
 	PlacesUnknown bool `json:"placesUnknown,omitempty"`
 	// Inventory is when the inventory of [WithInventory] was taken. It is zero without an
 	// inventory.
@@ -104,7 +105,7 @@ func (r *Report) String() string {
 		b.WriteString("dry run: ")
 	}
 	var counts []string
-	if r.Transferred+r.Skipped > 0 || r.Deleted+r.Aborted == 0 { // otherwise the job only removes files
+	if r.Transferred+r.Skipped > 0 || r.Deleted+r.Aborted == 0 { // false if the job has only removed files
 		counts = append(
 			counts,
 			fmt.Sprintf("%d transferred (%s), %d the same", r.Transferred, formatBytes(float64(r.Bytes)), r.Skipped),
@@ -172,8 +173,8 @@ func formatBytes(n float64) string {
 	return fmt.Sprintf("%.1f %ciB", n, units[unit])
 }
 
-// err returns the error of the job. It joins early, which is why the job ended early, with the
-// failures. early may be nil.
+// err returns the error of the job. The parameter early is the reason why the job ended early, or
+// nil. err joins that reason with the failures. If there is neither, it returns nil.
 func (r *Report) err(early error) error {
 	if early == nil && r.Failed == 0 {
 		return nil
@@ -207,7 +208,7 @@ func (e *incompleteError) Error() string {
 	return "transfer: " + strings.Join(lines, "; ")
 }
 
-// Unwrap returns the error that ended the job and the failures.
+// Unwrap returns the error that ended the job early, if any, and then the error of each failure.
 func (e *incompleteError) Unwrap() []error {
 	var all []error
 	if e.early != nil {

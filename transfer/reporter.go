@@ -48,8 +48,8 @@ func (t *reporter) count(add func(*Report)) {
 	add(&t.report)
 }
 
-// passed counts a file that was not transferred, for example because it is the same. add updates
-// the report.
+// passed counts a file that was not transferred, for example because the destination has the same
+// file. It calls the function add to update the report.
 func (t *reporter) passed(add func(*Report)) {
 	t.meter.files.Add(1)
 	t.count(add)
@@ -90,9 +90,9 @@ func (t *reporter) failed(ctx context.Context, key string, err error) {
 	t.destinationFailed(ctx, key, err)
 }
 
-// destinationFailed counts a failure without counting a file. It is for a file of the destination,
-// and for a file that was counted as transferred. If ctx is done, failures are not counted, except
-// those that may be successes.
+// destinationFailed counts a failure, but does not count a file. It is called for a file of the
+// destination, and for a file that was already counted as transferred. If ctx is done, it counts
+// only a failure with OutcomeUnknown, because that operation may have succeeded.
 func (t *reporter) destinationFailed(ctx context.Context, key string, err error) {
 	if ctx.Err() != nil && !errors.Is(err, storage.OutcomeUnknown) {
 		return

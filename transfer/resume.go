@@ -22,20 +22,22 @@ const (
 	abandonAfter = 7 * 24 * time.Hour
 )
 
-// WithResume keeps the state of large uploads in the directory dir, in one small file for each
-// upload in progress. The directory is created if necessary. If the job is killed and then
-// repeated, it sends only the missing parts of such a file, as [storage.WithResume] does. At most
-// 16 MiB or a tenth of the file, whichever is more, are sent a second time.
+// WithResume keeps the state of large uploads in the directory dir. Each upload in progress has one
+// small state file there. The directory is created if necessary. If the job is killed and then
+// repeated, it sends only the missing parts of each file, as [storage.WithResume] does. At most 16
+// MiB or a tenth of the file, whichever is more, are sent a second time.
 //
-// A download of at least 16 MiB needs no such file. If its job is killed, the next job into the
-// directory continues the download, also without WithResume, if the object has the same revision.
-// Its temporary file is in the directory of the downloaded file. With WithResume, the temporary
-// file also stays if the job is canceled, or fails with a temporary error.
+// A download of at least 16 MiB needs no state file. If the job is killed, the next job into the
+// same directory continues the download, if the object still has the same revision. That happens
+// without WithResume, too. The download has a temporary file in the directory of the downloaded
+// file. With WithResume, the temporary file also stays if the job is canceled, or fails with a
+// temporary error.
 //
-// Each job needs its own directory on this machine. If dir lies in a directory of the job, the job
-// skips dir. If dir is that directory itself, the job fails with InvalidArgument. If another run of
-// the job is sending a file, that file fails with Locked. If an upload was not resumed within a
-// week, the next job that uses dir abandons it and removes its parts.
+// Each job needs its own directory dir on this machine. If dir lies in a source or destination
+// directory, the job skips dir. If dir is that directory itself, or lies in a local bucket of the
+// job, the job fails with InvalidArgument. If another run of the job is sending a file, that file
+// fails with Locked. If an upload was not resumed within a week, the next job that uses dir
+// abandons the upload and removes its parts.
 func WithResume(dir string) Option {
 	return checked(dir != "", "WithResume", "must name a directory", func(s *settings) { s.resume = dir })
 }
@@ -51,8 +53,8 @@ func (b resumeDir) prepare() error {
 	return fileError("WithResume", string(b), durable.MkdirAll(string(b), 0o700))
 }
 
-// file returns the path for [storage.WithResume] when the file key is uploaded. It returns "" if
-// the upload is not recorded.
+// file returns the path of the state file for the upload of key, for [storage.WithResume]. If no
+// state of the upload is kept, file returns "".
 func (b resumeDir) file(key string, size int64) string {
 	if b == "" || size < resumeBytes {
 		return ""
@@ -78,7 +80,8 @@ func (b resumeDir) sweep(ctx context.Context, to storage.Uploader, now time.Time
 	}
 }
 
-// isResumeFile reports whether name has the form of the names that file returns.
+// isResumeFile reports whether the name of a file has the form of the names of state files. The
+// method file makes these names.
 func isResumeFile(name string) bool {
 	digits, ok := strings.CutSuffix(name, resumeSuffix)
 	return ok && len(digits) == 32 && strings.Trim(digits, "0123456789abcdef") == ""

@@ -31,14 +31,14 @@ func WithJitter(d time.Duration) EveryOption {
 }
 
 // WithLease lets only one process at a time run the job. A run starts only if the interval has
-// passed since any process started one, by the clock of the store ([lease.WithInterval]). The
-// object with this key in b is a lease of package lease: if its holder dies, another process takes
-// over after a minute. If the bucket does not support [storage.IfAbsent] and [storage.IfRevision]
-// on Upload, [Every] fails with Unsupported before it runs anything.
+// passed since the last start in any process, by the clock of the store ([lease.WithInterval]). The
+// lease is the object with this key in b (package lease). If the process that holds the lease dies,
+// another process takes over after a minute. If the bucket does not support [storage.IfAbsent] and
+// [storage.IfRevision] on Upload, [Every] fails with Unsupported before it runs anything.
 //
-// While the job runs, the object is written every 15 seconds. A bucket that keeps versions keeps a
-// version for each of these writes. If the jobs of this package, or [storage.RemoveMatching], are
-// called with the ctx of the running job, they leave the object out.
+// While the job runs, its process writes the object of the lease every 15 seconds. A bucket that
+// keeps versions keeps a version for each write. The job may pass its ctx to other jobs of this
+// package, or to [storage.RemoveMatching]. These calls then leave out the object of the lease.
 func WithLease(b interface {
 	storage.Uploader
 	storage.Downloader
@@ -51,8 +51,8 @@ func WithLease(b interface {
 	})
 }
 
-// WithRuns calls report for each run in this process, and for each failure to acquire the lease. It calls
-// report on the goroutine that called [Every].
+// WithRuns makes [Every] call the function report for each run in this process, and for each
+// failure to acquire the lease. The calls run on the goroutine that called Every.
 func WithRuns(report func(Run)) EveryOption {
 	return everyOption(func(s *schedule) { s.report = report })
 }
@@ -65,16 +65,17 @@ type Run struct {
 	Err      error // error of the job or of the lease
 }
 
-// Every calls job repeatedly, until ctx is done. A run starts when interval has passed since the
-// last start, delayed by [WithJitter]. Runs never overlap: if one takes longer than interval, the
-// next one follows it. When ctx is done, Every waits for the run in progress, and then returns
-// Canceled or DeadlineExceeded. If interval is not positive, it returns InvalidArgument. It also
-// returns any error that prevents all runs. An error of job does not end Every, but is reported by
-// [WithRuns].
+// Every calls the function job repeatedly, until ctx is done. A run of the job starts when interval
+// has passed since the last start, plus the delay of [WithJitter]. Runs never overlap. If a run
+// takes longer than interval, the next run starts after it. When ctx is done, Every waits for the
+// run in progress, and then returns Canceled or DeadlineExceeded. If interval is not positive,
+// Every returns InvalidArgument. Every also returns any error that makes all runs impossible. An
+// error of a run does not end Every. The function of [WithRuns] receives that error.
 //
-// With [WithLease], runs of all processes together do not overlap and keep the interval. The lease
-// is renewed until job returns, even after ctx is done. If the lease is lost, the ctx of job is
-// done, with the cause Changed. job should then return, because another process may start.
+// With [WithLease], the runs of all processes do not overlap, and interval passes between two
+// starts. The lease is renewed until the run ends, even after ctx is done. If the lease is lost,
+// the ctx of the run is canceled with the cause Changed. The run should then end, because another
+// process may start its own run.
 func Every(
 	ctx context.Context, interval time.Duration, job func(ctx context.Context) error, opts ...EveryOption,
 ) error {

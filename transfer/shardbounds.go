@@ -12,20 +12,22 @@ import (
 )
 
 const (
-	// sampledKeys is the number of keys in the sample for each shard. With so many, shards differ
-	// by a few percent.
+	// sampledKeys is the number of sampled keys for each shard. With 4096 sampled keys, the numbers
+	// of keys in the shards differ by a few percent.
 	sampledKeys = 4096
 	maxSample   = 1 << 18
 )
 
-// WithShardBounds makes each shard of [WithShard] a range of keys, instead of using the hash, so
-// that each job lists only its range of a bucket. Shard 0 has the keys up to the first bound. The
-// last shard has the keys after the last bound. [ShardBounds] computes bounds. All jobs need the
-// same bounds. With different bounds, a key may be in two shards, or in none.
+// WithShardBounds makes each shard of [WithShard] a range of keys. Each job then lists only its
+// range of a bucket. Without WithShardBounds, the hash of a key decides its shard. Shard 0 has the
+// keys up to the first bound. The last shard has the keys after the last bound. [ShardBounds]
+// computes bounds. All jobs need the same bounds. With different bounds, a key may be in two
+// shards, or in none.
 //
-// Bounds are relative to the ends, as keys are. A directory, an inventory, and a bucket that lists
-// in no order are still read completely. The job fails with InvalidArgument if the bounds are not
-// in ascending order, or if their number is not one less than that of the shards.
+// Like keys, bounds are relative to the source and the destination. A directory, an inventory, and
+// a bucket that lists in no order are still read completely. If the bounds are not in ascending
+// order, the job fails with InvalidArgument. It also fails with InvalidArgument unless there is
+// exactly one bound less than shards.
 func WithShardBounds(bounds ...string) Option {
 	bounds = slices.Clone(bounds)
 	return checked(
@@ -102,7 +104,8 @@ func (s *settings) checkBounds() {
 	}
 }
 
-// useBounds makes the shard of the job the range of keys between its two bounds.
+// useBounds makes the shard of the job a range of keys. The range is from the bound before the
+// shard to the bound after it.
 func (s *settings) useBounds() {
 	s.ranges = &keyRange{}
 	if s.shard > 0 {
@@ -119,7 +122,8 @@ func (s *settings) splitByInventory(ctx context.Context) (err error) {
 	if s.inventory == nil || s.shards <= 1 || s.bounded {
 		return nil
 	}
-	everyKey := &settings{} // without a filter, because a journal assumes that the ranges divide all keys
+	// everyKey has no filter. The ranges must divide all keys, because the journal relies on it.
+	everyKey := &settings{}
 	if s.bounds, err = everyKey.shardBounds(s.inventory.objects(ctx, s.prefix), int(s.shards)); err == nil {
 		s.useBounds()
 	}

@@ -10,7 +10,7 @@ import (
 // A task is a file of the source that may have to be transferred.
 type task struct {
 	src, dst   entry
-	known      bool // whether the destination has a file with this key, which is dst
+	known      bool // whether the destination has a file with this key; if so, the field dst is that file
 	comparison comparison
 	step       *list.Element // the step of this file in the journal
 }
@@ -61,9 +61,9 @@ func (j *job) tryTask(ctx context.Context, t task, n *int) error {
 	return nil
 }
 
-// skipSame skips a file that the destination has and that the job has not written. With WithMove it
-// then removes the file of the source. With WithMissingOnly that file stays, because the two files
-// were not compared.
+// skipSame skips a file that the destination already has, and that the job has not written. With
+// WithMove, it then removes the file from the source. With WithMissingOnly, the file stays at the
+// source, because the job has not compared both files.
 func (j *job) skipSame(ctx context.Context, t task) error {
 	if !j.settings.missingOnly {
 		if err := j.finishMove(ctx, t.src, &t.dst); err != nil {
@@ -149,7 +149,9 @@ func (j *job) transferFile(ctx context.Context, t task, n int) error {
 	}
 	j.reporter.stored(Transferred, key, t.known, stored, reported)
 	j.slots.ended(stored, n)
-	if err != nil { // both ends have the file: it counts as transferred and as failed
+	// The file was copied, but could not be removed from the source. It counts as transferred and
+	// as failed.
+	if err != nil {
 		j.settings.journal.fail()
 		j.reporter.destinationFailed(ctx, key, err)
 		return nil

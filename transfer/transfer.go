@@ -138,19 +138,22 @@ func Copy(ctx context.Context, dst storage.ReadWriter, src Source, opts ...Optio
 	return run(ctx, "Copy", Bucket(dst), End{kind: bucketEnd, from: src}, opts)
 }
 
-// Sync transfers files of src to dst unless they are the same there. With [WithDelete] it then
+// Sync transfers files of src to dst unless they are the same there. With [WithDelete], it then
 // removes files from dst that src does not have.
 //
-// Sync returns a nil error only if it did everything. Otherwise the error joins the reason why the
-// job ended early, if it did, and up to 1,000 failures. Each failure is a [*storage.Error] with a
-// Key. The job ends early with InvalidArgument if an option or an end is invalid, with the error of
-// a listing that failed, and with Canceled or DeadlineExceeded. Sync always returns a Report.
+// Sync returns a nil error only if it did everything. Otherwise the error joins up to 1,000
+// failures. If the job ended early, the error also joins the reason. Each failure is a
+// [*storage.Error] with a Key. The job ends early with InvalidArgument if an option or an end is
+// invalid. If a listing fails, the job ends early with the error of the listing. If ctx is done,
+// the job ends early with Canceled or DeadlineExceeded. Sync always returns a Report.
 //
-// If one end contains the other, Sync fails with InvalidArgument, because WithDelete would remove
-// the source. It compares directories and local buckets by their paths without symbolic links, and
-// other buckets with driver.Overlap. To copy a bucket or a directory into a part of itself, or
-// back, exclude that part with [WithExclude]. That is not possible between a bucket and a
-// destination directory.
+// If src contains dst or dst contains src, Sync fails with InvalidArgument, because WithDelete
+// could remove the source. Sync compares the paths of directories and local buckets, and resolves
+// symbolic links first. It compares other buckets with driver.Overlap.
+//
+// To copy a bucket or a directory into a part of itself, exclude that part with [WithExclude]. The
+// same applies to a copy of a part into the whole. If src is a bucket and dst is a directory, Sync
+// fails even if the part is excluded.
 func Sync(ctx context.Context, dst, src End, opts ...Option) (*Report, error) {
 	return run(ctx, "Sync", dst, src, opts)
 }
@@ -175,8 +178,8 @@ const (
 // destination is created if necessary.
 func Dir(path string) End { return End{kind: dirEnd, path: path} }
 
-// Bucket returns a bucket as an end. To use only the keys with a prefix, pass a [storage.Prefixed]
-// bucket.
+// Bucket returns a bucket as a source or destination of [Sync]. To use only the keys with a prefix,
+// pass a [storage.Prefixed] bucket.
 func Bucket(b storage.ReadWriter) End { return End{kind: bucketEnd, from: b, to: b} }
 
 // A comparison is the result of comparing two files with the same key.

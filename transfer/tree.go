@@ -38,8 +38,10 @@ type tree struct {
 	root        *os.Root      // nil in a dry run, if the destination does not exist
 	destination bool          // whether the directory is the destination, where links are not followed
 	temps       *partfile.Job // makes the temporary files of a destination; otherwise nil
-	skipped     []fs.FileInfo // directories that are not read: the other end, and that of WithResume
-	sync        bool          // whether written files must be on the disk when the job ends
+	// skipped has the directories that are not read: the other end of the job, and the directory
+	// of WithResume.
+	skipped []fs.FileInfo
+	sync    bool // whether written files must be on the disk when the job ends
 
 	mu      sync.Mutex
 	changes map[string]bool // directories that must be synced
@@ -60,7 +62,8 @@ func (t *tree) close() error {
 	return errors.Join(t.syncDirs(), t.root.Close())
 }
 
-// keep records that the temporary file of an incomplete download stays for the next job.
+// keep records that the next job will continue an incomplete download. The method sweep then does
+// not remove the temporary file of the download.
 func (t *tree) keep(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -70,7 +73,8 @@ func (t *tree) keep(key string) {
 	t.kept[key] = true
 }
 
-// noteMark records a mark, which is a small file that belongs to a temporary file, for sweep.
+// noteMark records a mark for the method sweep. A mark is a small file that belongs to a temporary
+// file.
 func (t *tree) noteMark(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -88,8 +92,8 @@ func (t *tree) sweep(s *settings) {
 	}
 }
 
-// noteTopMarks records the marks of temporary files at the top of a directory that the job does not
-// list.
+// noteTopMarks records the marks at the top of a directory that the job does not list. A mark is a
+// small file that belongs to a temporary file.
 func (t *tree) noteTopMarks() {
 	top, _ := fs.ReadDir(t.root.FS(), ".") // after an error, the list is incomplete
 	for _, d := range top {
@@ -169,8 +173,8 @@ func (t *tree) checksum(ctx context.Context, key string) (uint32, error) {
 	return sum.Sum32(), err
 }
 
-// read writes the content of a file to a writer, such as a hash. It fails if the file has more than
-// most bytes.
+// read writes the content of a file to the parameter to, which may be a hash. It fails if the file
+// has more bytes than the parameter most.
 func (t *tree) read(ctx context.Context, key string, most int64, to io.Writer) error {
 	f, info, err := t.open(key)
 	if err == nil {
@@ -183,13 +187,13 @@ func (t *tree) read(ctx context.Context, key string, most int64, to io.Writer) e
 	return fileError("read", key, err)
 }
 
-// etagBytes is the size in bytes up to which reading a file costs less than a request for the
-// attributes of its object.
+// etagBytes is the size in bytes of the largest file that is compared by its ETag. Reading a larger
+// file would cost more than a request for the attributes of its object.
 const etagBytes = 256 << 10
 
-// matchesETag reports whether etag, the ETag of an object, is the MD5 of the small file src. On S3,
-// an object has such an ETag if it was stored in one request and is not encrypted with a key of its
-// own. If etag is not the MD5 of the file, that proves nothing, because a server that encrypts
+// matchesETag reports whether the ETag of an object is the MD5 of the small file src. On S3, the
+// ETag is an MD5 if the object was stored in one request, without SSE-KMS or SSE-C encryption. If
+// matchesETag returns false, the file and the object may still be equal. A server that encrypts
 // makes up ETags of the same form.
 func (t *tree) matchesETag(ctx context.Context, src entry, etag string) bool {
 	want, err := hex.DecodeString(strings.Trim(etag, `"`))
@@ -199,7 +203,7 @@ func (t *tree) matchesETag(ctx context.Context, src entry, etag string) bool {
 	equal := false
 	fips140.WithoutEnforcement(func() { // the server chose MD5, and it is not used for security here
 		sum := md5.New()
-		// The file may have grown, and then read fails. The transfer reports such an error.
+		// If the file has grown, the method read fails here. The transfer then reports the error.
 		err := t.read(ctx, src.key, src.size, sum)
 		equal = err == nil && bytes.Equal(sum.Sum(nil), want)
 	})

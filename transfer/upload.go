@@ -27,8 +27,10 @@ func (u *uploader) compare(src, dst entry) comparison {
 	return unclear
 }
 
-// compareDeep first compares a small file with the ETag, which needs no request. Then it compares
-// the file's time with the mtime that an upload by this package has stored, or otherwise checksums.
+// compareDeep first compares a small file with the ETag, which needs no request. Then it reads the
+// attributes of the object. An upload by this package stores the time of the file in the metadata.
+// If that time is equal, the file is the same. Otherwise compareDeep compares checksums, if the
+// store keeps them.
 func (u *uploader) compareDeep(ctx context.Context, src, dst entry) (bool, error) {
 	if u.from.matchesETag(ctx, src, dst.etag) {
 		return true, nil
@@ -66,7 +68,8 @@ func (u *uploader) transfer(
 		return 0, fileError("Upload", src.key, err)
 	}
 	var more map[string]string
-	// A store without metadata has no mtime, so compareDeep compares checksums.
+	// Store the time of the file in the metadata. In a store without metadata, compareDeep compares
+	// checksums instead.
 	if storage.Supports(u.to, storage.Metadata) {
 		at := content.Modified()
 		more = map[string]string{mtimeKey: fmt.Sprintf("%d.%09d", at.Unix(), at.Nanosecond())}
@@ -88,8 +91,8 @@ func (u *uploader) transfer(
 	return content.Size(), err
 }
 
-// ruleOptions returns the options that the function rule returns for key. It adds the parameter
-// more to their metadata. A write replaces all metadata, so all of it must be in one option.
+// ruleOptions returns the options that the function rule returns for key. It also adds the metadata
+// in the parameter more. A write replaces all metadata, so one option must have all of it.
 func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string, more map[string]string) ([]O, error) {
 	var given []storage.WriteOption
 	if rule != nil {

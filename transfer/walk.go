@@ -173,7 +173,9 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	switch {
 	case errors.Is(err, fs.ErrNotExist) && d.Type()&fs.ModeSymlink == 0:
 		return c, false // removed meanwhile
-	case d.IsDir() || err == nil && info.IsDir(): // if stat failed, reading the directory returns its error
+	// If stat failed for a directory, the walk returns the error later, when it reads the
+	// directory.
+	case d.IsDir() || err == nil && info.IsDir():
 		if err == nil && !w.settings.excludesDir(key) &&
 			slices.ContainsFunc(w.tree.skipped, func(skipped fs.FileInfo) bool { return os.SameFile(skipped, info) }) {
 			c.entry.kind = excluded
@@ -183,8 +185,8 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 		return c, !w.settings.excludesDir(key)
 	case err != nil:
 		c.entry.kind, c.entry.err = broken, fileError("read", key, err)
-		// A link that leads nowhere may have led to a directory with files that WithInclude
-		// selects.
+		// The link may have led to a directory with files that WithInclude selects. So the link
+		// counts as broken even if WithInclude does not select its name.
 		if !d.Type().IsRegular() {
 			return c, w.settings.selects(key) || !w.settings.excludesDir(key)
 		}
@@ -196,8 +198,8 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 	return c, w.settings.selects(key)
 }
 
-// stat returns information about a file. With WithLinks, if the file is a link, it is about the
-// file to which the link leads.
+// stat returns information about a file. If the file is a link, and WithLinks is set, stat returns
+// information about the file to which the link leads.
 func (w *treeWalker) stat(key string, d fs.DirEntry) (fs.FileInfo, error) {
 	if w.links && d.Type()&fs.ModeSymlink != 0 {
 		return w.tree.root.Stat(key)

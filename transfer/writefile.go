@@ -52,9 +52,10 @@ func collision(key, file string) error {
 	)
 }
 
-// writeFile creates a temporary file, calls write to fill it, and renames it to key. The file with
-// that key is never incomplete. write returns the modification time of the file. known is true if
-// the job has listed a file with this key, which is replaced.
+// writeFile creates a temporary file, calls the function write to fill it, and renames it to key.
+// So the file at key is never incomplete. The function write returns the modification time of the
+// file. known is true if the job has listed a file with this key. writeFile then replaces that
+// file.
 func (t *tree) writeFile(key string, known bool, p permissions, open opener,
 	write func(f *os.File) (modified time.Time, err error)) (err error) {
 	defer func() { err = durable.OfFile(err, key) }()
@@ -69,7 +70,8 @@ func (t *tree) writeFile(key string, known bool, p permissions, open opener,
 		p.file = replaced.Mode().Perm()
 	}
 	if runtime.GOOS == "windows" {
-		p.file |= 0o200 // no later job could replace a read-only file
+		// Make the file writable, because no later job could replace a read-only file.
+		p.file |= 0o200
 	}
 	temp, err := t.createBeside(key, p, open)
 	if err != nil {
@@ -141,8 +143,9 @@ func (t *tree) checkTarget(key string, known bool) (fs.FileInfo, error) {
 	return info, nil
 }
 
-// named returns the file if the directory has a file with exactly this name. It returns false if
-// the file system may treat names as equal that differ in case or in the composition of letters.
+// named returns the file if the directory has a file with exactly this name. Some file systems
+// ignore case, or treat two forms of a letter as equal. If that may apply to this name, named
+// returns false.
 func (t *tree) named(key string) (entry, bool) {
 	info, err := t.root.Lstat(key)
 	if err != nil || !info.Mode().IsRegular() {
@@ -157,8 +160,8 @@ func (t *tree) named(key string) (entry, bool) {
 	return entry{key: key, size: info.Size(), modified: info.ModTime()}, true
 }
 
-// checkDirs fails if key needs a directory where there is a file or a symbolic link. Links are not
-// followed, because a job would list the written file only under the path to which the link leads.
+// checkDirs fails if a directory in the path of key is a file or a symbolic link. A job must not
+// write through a link: later jobs would list the file only under the path to which the link leads.
 // With WithDelete, the next job would then remove the file.
 func (t *tree) checkDirs(key string) error {
 	for i, c := range []byte(key) {
@@ -191,7 +194,8 @@ type temporary struct {
 // file system and it can be renamed.
 type opener func(mode fs.FileMode) (temporary, error)
 
-// small returns an opener for a small file. If its process is killed, no later job continues it.
+// small returns an opener for a small file. If this process is killed, no later job continues the
+// temporary file.
 func (t *tree) small(key string) opener {
 	return func(mode fs.FileMode) (temporary, error) {
 		f, path, err := t.temps.Create(key, mode)

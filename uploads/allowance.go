@@ -158,10 +158,11 @@ func (c *counter) isReserved(ctx context.Context, user User, session string) boo
 	return false
 }
 
-// settle counts a file whose object exists, and drops its reservation. If the reservation is
-// missing and this call has made the object, settle removes the file and fails. If the reservation
-// is missing and an earlier call has tried to make the object, settle does not count the file,
-// because that call may have counted it.
+// settle counts a file that has been stored, and drops its reservation. The reservation may be
+// missing, for example because a Sweep has dropped it. If this call has made the object, settle
+// then removes the file and fails. If no earlier call has tried to make the object, settle still
+// counts the file. Otherwise it does not count the file, because an earlier call may have counted
+// it.
 func (c *counter) settle(ctx context.Context, f *File) error {
 	if c == nil || f.reserved == "" {
 		return nil
@@ -171,8 +172,8 @@ func (c *counter) settle(ctx context.Context, f *File) error {
 	case err != nil:
 		return storeFailed(err)
 	case !found && f.made:
-		// the file may have been counted when the reservation was dropped, so Sweep must count
-		// again
+		// A Sweep may have counted the file when it dropped the reservation. The file is removed
+		// now, so the next Sweep must count again.
 		_ = c.book.Doubt(ctx, f.User.ID)
 		c.service.discardFile(ctx, f)
 		return tookTooLong(f)
@@ -192,10 +193,10 @@ func (c *counter) graceFrom(at time.Time) time.Time {
 	return at.Add(c.service.config.Grace).UTC().Truncate(time.Second)
 }
 
-// countOff removes a file by calling the function remove, and subtracts the file from the count of
-// its user. If several calls remove the same file at the same time, only one of them subtracts it.
-// The function look returns the file, or fails with ObjectNotFound. If the process is killed, the
-// bytes count until the next Sweep.
+// countOff removes a file, and subtracts the file from the count of its user. It calls the function
+// look to find the file, and the function remove to remove it. look returns the file, or fails with
+// ObjectNotFound. If several calls remove the same file at the same time, only one of them
+// subtracts the file. If the process is killed, the file counts until the next Sweep.
 func (c *counter) countOff(
 	ctx context.Context, look func(context.Context) (*File, error), remove func(context.Context) error,
 ) error {
@@ -215,8 +216,8 @@ func (c *counter) countOff(
 	if err != nil {
 		return err
 	}
-	// Look again: if another call removed the file before this removal began, that call has
-	// subtracted it.
+	// Call look again, because another call may have removed the file before this removal began. If
+	// so, the other call has subtracted the file.
 	_, err = look(ctx)
 	there := err == nil
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
@@ -245,7 +246,8 @@ func (c *counter) lookAt(key string, user User) func(context.Context) (*File, er
 	}
 }
 
-// lookUp returns a look function for countOff that reads the record with this ID.
+// lookUp returns a function that can be the argument look of countOff. The function reads the
+// record with this ID.
 func (c *counter) lookUp(id string) func(context.Context) (*File, error) {
 	return func(ctx context.Context) (*File, error) { return c.service.config.Records.Record(ctx, id) }
 }

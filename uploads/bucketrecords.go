@@ -37,9 +37,11 @@ type bucketRecords struct{ bucket storage.ReadWriter }
 
 // BucketRecords returns Records that stores each record as one JSON object, with conditional
 // writes. bucket may be the bucket of the files. The keys begin with "files/records/" and
-// "files/expiry/". Only From and To of a [Filter] narrow what List reads. For Purpose and User, one
-// call reads up to 1,000 records: for frequent queries among many records, use a database instead.
-// The bucket needs [storage.ConditionalCreate] and [storage.ConditionalUpdate].
+// "files/expiry/". The bucket needs [storage.ConditionalCreate] and [storage.ConditionalUpdate].
+//
+// List reads only the records in the time range of the [Filter]. It compares Purpose and User after
+// it has read a record. One call reads at most 1,000 records. If you often list files by purpose or
+// user, use a database instead.
 func BucketRecords(bucket storage.ReadWriter) Records { return bucketRecords{bucket} }
 
 type record struct {
@@ -87,7 +89,8 @@ func (b bucketRecords) Record(ctx context.Context, id string) (*File, error) {
 }
 
 func (b bucketRecords) read(ctx context.Context, id string) (*File, string, error) {
-	// no record can have this key, and some stores would not fail with ObjectNotFound
+	// If the key is invalid, no record can have it. Send no request, because some stores would not
+	// return ObjectNotFound for such a key.
 	if keyrule.Write(recordKey(id)) != "" {
 		return nil, "", storage.ObjectNotFound
 	}
@@ -137,9 +140,9 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 	}
 }
 
-// Remove removes a record without a condition. That is safe, because a file with a record in a
-// bucket can never become permanent if it expires. Remove first reads the record of a file that
-// expires. If that fails, Remove keeps the record and fails, unless the record is damaged.
+// Remove removes a record without a condition on its revision. No condition is needed: in a bucket,
+// nothing makes an expiring file permanent. If f expires, Remove reads the record first. If reading
+// fails, Remove keeps the record and fails, unless the record is damaged or missing.
 func (b bucketRecords) Remove(ctx context.Context, f *File) error {
 	if !f.Expires.IsZero() {
 		switch now, err := b.Record(ctx, f.ID); storage.CodeOf(err) {

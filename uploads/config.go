@@ -90,35 +90,40 @@ type Config struct {
 	// by the rules of Authorize. If Begin or its Target is nil, the pattern Key makes the key, and
 	// Rules decide the attributes.
 	Begin func(r *http.Request, user User, n Request) (*Target, error)
-	// Inspect checks the content of a file that Rules accept, before the file appears under its
-	// key. A decoder such as image.Decode can read it from io.NewSectionReader(content, 0, f.Size).
-	// Inspect may change f.ContentType.
+	// Inspect checks the content of a file that Rules accept. The file appears under its key only
+	// after Inspect has returned nil. A decoder such as image.Decode can read the content from
+	// io.NewSectionReader(content, 0, f.Size). Inspect may change f.ContentType.
 	//
-	// If Inspect returns an *Error, the content is removed, and the error is the response. If that
-	// error has no code, its code is Refused. After any other error, the client may try again.
+	// If Inspect returns an *Error, the content is removed, and the *Error is the response. If the
+	// *Error has no code, the code is Refused. After any other error, the client may try again.
 	//
-	// During Inspect, the content is an object under Prefix, which is copied afterwards, so an
-	// upload takes longer. With Inspect, tickets are refused, because a sender could replace the
-	// file after Inspect has seen it.
+	// During Inspect, the content is an object under Prefix. The service then copies this object to
+	// the key of the file, so an upload takes longer. If Inspect is set, tickets are refused. The
+	// sender could replace the file of a ticket after Inspect has seen it.
 	Inspect func(ctx context.Context, f *File, content *storage.ReaderAt) error
-	// Stored is called when a file exists, whichever protocol stored it. It may set f.Location. If
-	// it fails, its error becomes a response by the rules of Authorize. For a form and
-	// [Service.Store], the file is then removed. For all other protocols, the file stays, and
-	// Stored is called again when the client repeats its request. The same happens after the
-	// process was killed, so Stored is called at least once for each file. It is not called for a
-	// file that has been removed.
+	// Stored is called when a file exists, whichever protocol stored it. Stored may set f.Location.
+	// If Stored fails, its error becomes a response by the rules of Authorize. A form and
+	// [Service.Store] then remove the file. With all other protocols, the file stays. When the
+	// client repeats its request, Stored is called again.
+	//
+	// If the process is killed, Stored is also called again when the client repeats its request. So
+	// Stored is called at least once for each file. It is not called for a file that has been
+	// removed.
 	Stored func(ctx context.Context, f *File) error
-	// Removed is called before the bytes of a file under Key are removed by DELETE,
-	// [Service.Delete], [Service.Remove] or [Service.Sweep], or because Stored failed. It should
-	// remove data that was derived from the file, such as thumbnails. It is called at least once
-	// for each file, and possibly for a file that no longer exists. If it fails, the removal fails
-	// too, and the bytes stay until the removal is repeated. With Records, Sweep repeats it.
+	// Removed is called before the bytes of a file under Key are removed. They are removed by
+	// DELETE, [Service.Delete], [Service.Remove] and [Service.Sweep], and after Stored has failed.
+	// Removed should remove data that was derived from the file, such as thumbnails. It is called
+	// at least once for each file, and possibly for a file that no longer exists. If Removed fails,
+	// the removal of the file fails too, and the bytes stay until the removal is repeated. If
+	// Records is set, Sweep repeats the removal.
 	Removed func(ctx context.Context, key string) error
-	// Records keeps a record of each file. A record is created after the bytes and before Stored is
-	// called, and removed before the bytes. So every record has its bytes. With Records, Key must
-	// consist of fixed text, {id} and perhaps {ext}. If it is "", the key is
-	// "files/content/{id}{ext}". Begin must return no Target. If Records is nil, files have no
-	// records.
+	// Records keeps a record of each file. A record is created after the bytes are stored, and
+	// before Stored is called. The record is removed before the bytes. So a record has its bytes,
+	// even if the process is killed. If Records is nil, files have no records.
+	//
+	// With Records, Key must consist of fixed text, {id} and perhaps {ext}. If Key is "", the key
+	// is "files/content/{id}{ext}". Begin must not return a Target, because a Target has its own
+	// key.
 	Records Records
 	// Allowance returns how much the user may store. It is called when an upload begins. If it
 	// fails, its error becomes a response by the rules of Authorize. If Allowance is nil, nothing
@@ -135,21 +140,22 @@ type Config struct {
 	// but never too low, until the next Sweep.
 	//
 	// Files are counted by User.ID. If many people share an allowance, such as all users of one
-	// customer, Authorize must return the same ID for all of them. Key must have {user}, or Records
-	// must be set, and Begin must return no Target. The counts are kept with the state of uploads,
-	// separately for each pattern Key. After a change of Key, call [Service.Recount] for all users.
+	// customer, Authorize must return the same ID for all of them. Either Key must have {user}, or
+	// Records must be set. In both cases, Begin must not return a Target. The counts are kept with
+	// the state of uploads. Each pattern Key has separate counts. After a change of Key, call
+	// [Service.Recount] for all users.
 	Allowance func(ctx context.Context, user User) (Allowance, error)
-	// Lifetime is the default of Target.Lifetime, which is how long a file is kept. [Service.Sweep]
-	// removes each file that no transaction has kept until then (sqlrecords.In). Lifetime must be
-	// at least twice TTL, because an upload takes time, and it needs Records. If it is 0, files do
-	// not expire.
+	// Lifetime is how long a file is kept if Target.Lifetime is 0. After this time, [Service.Sweep]
+	// removes the file, unless a transaction has made the file permanent (sqlrecords.In). Lifetime
+	// needs Records. It must be at least twice TTL, because an upload takes time. If Lifetime is 0,
+	// files do not expire.
 	Lifetime time.Duration
 	// Grace is the age at which Sweep removes bytes that have no record. The age is by the clock of
 	// the store. Grace must be longer than the longest upload, because some providers count the age
 	// of an object from the start of its upload. If Grace is 0, 24 hours are used.
 	Grace time.Duration
-	// OnError receives the errors that 5xx responses do not show. If it is nil, these errors are
-	// dropped.
+	// OnError receives the error behind each 5xx response. The response does not show this error.
+	// If OnError is nil, these errors are dropped.
 	OnError func(*http.Request, error)
 	// MaxFiles limits the number of files in one form. If it is 0, 10 is used.
 	MaxFiles int
@@ -159,13 +165,14 @@ type Config struct {
 	// with NotAllowed.
 	DeleteShared bool
 
-	// Prefix begins the keys of files that are not accepted yet, and of the state of uploads. It
-	// must end in "/". If it is "", DefaultPrefix is used. Only the server may be able to read
-	// these objects.
+	// Prefix is the beginning of the keys of some objects: files that are not accepted yet, and the
+	// state of uploads. It must end in "/". If it is "", DefaultPrefix is used. Nobody except the
+	// server may have the right to read objects under Prefix.
 	Prefix string
-	// UploadTTL is how long a client can send a file or a part to a signed URL, from 1 second to 7
-	// days. If it is 0, DefaultUploadTTL is used. The URL never works longer than its upload. The
-	// file of a ticket must be sent and finished within UploadTTL and one more day.
+	// UploadTTL is how long a signed URL works with which a client sends a file or a part. It is
+	// from 1 second to 7 days. If it is 0, DefaultUploadTTL is used. If the upload expires earlier,
+	// the URL stops working then. The file of a ticket must be sent and finished within UploadTTL
+	// plus one day.
 	UploadTTL time.Duration
 	// TokenKey signs tickets, and has at least 16 bytes. If it is nil, a random key is used.
 	// Tickets are then valid only in this process.
@@ -179,17 +186,19 @@ type Config struct {
 	//
 	// A quarter of the memory is for reading requests, with any protocol. Each request takes 32
 	// KiB, so by default 512 requests can send bytes at the same time. A JSON document above 4 KiB
-	// takes its length instead. The requests of one user may take at most as much of this memory as
-	// they leave free. So by default, a user can have 256 requests if nobody else sends. If
-	// Authorize returns no user, this limit applies to each client address (Request.RemoteAddr, or
-	// its /64 network in IPv6).
+	// takes its length instead. If a user sends several requests, they may take at most as much
+	// memory as stays free for others. So by default, a user can have 256 requests if nobody else
+	// sends. If Authorize returns no user, this limit applies to each client address
+	// (Request.RemoteAddr, or its /64 network in IPv6).
 	//
-	// The rest of the memory is for parts of tus uploads. The parts of one user take at most three
-	// times the memory that is free for others. An upload takes at most one part at a time, and
-	// only as its bytes arrive. A part has 8 MiB for files of up to 78 GiB. If the client sends
-	// nothing for 2 seconds, or if there is no memory, the bytes so far are stored as a segment,
-	// which costs one more request to the store. A client that finds no memory waits for 30
-	// seconds, and then gets 503. If one part of a file exceeds this memory, the file is too large.
+	// The rest of the memory is for parts of tus uploads. The parts of one user may take at most
+	// three times as much memory as stays free for others. An upload takes memory for at most one
+	// part at a time, and only as its bytes arrive. A part has 8 MiB for files of up to 78 GiB. If
+	// one part of a file would exceed this memory, the file is too large.
+	//
+	// The bytes so far are stored as a segment if the client sends nothing for 2 seconds, or if
+	// there is no memory. Each segment costs one more request to the store. A client that finds no
+	// memory waits for 30 seconds, and then gets 503.
 	//
 	// A client that sends less than 16 KiB in a minute is disconnected. The bytes that it sent
 	// before are kept.
@@ -199,10 +208,10 @@ type Config struct {
 	// the handler, the bucket buffers the whole part, which may have at most twice MemoryLimit.
 	MemoryLimit int64
 
-	// States keeps the state of uploads, in a database or in another bucket ([BucketStates]). It is
-	// needed if the bucket has no conditional writes. If States is nil, a bucket with conditional
-	// writes keeps the state itself. For any other bucket, Records keeps it if Records implements
-	// States. All processes must use the same States.
+	// States keeps the state of uploads, in a database or in another bucket ([BucketStates]). If it
+	// is nil, a bucket with conditional writes keeps the state of its uploads itself. If the bucket
+	// has no conditional writes, the value in Records keeps the state, if its type has the methods
+	// of [States]. All processes must use the same States.
 	States States
 	// ProxyParts makes all parts of the S3 routes pass through this handler. Otherwise a client
 	// sends each part directly to the store, unless the store cannot sign the request.
@@ -216,11 +225,13 @@ type Config struct {
 	// empty, only pages of the handler's own origin may use it.
 	Origins []string
 
-	// Unguarded accepts a bucket without conditional writes (IfAbsent). If Begin is nil, New then
-	// succeeds even for a bucket that cannot support the S3 routes and tus, and the service does
-	// not offer them. Without IfAbsent, only the 128 random bits of a key keep files from
-	// overwriting each other. A sender that calls Finish twice at the same time, and sends other
-	// bytes in between, can replace the file of its ticket.
+	// Unguarded accepts a bucket without conditional writes (IfAbsent). In such a bucket, only the
+	// 128 random bits of a key keep files from overwriting each other. If a sender calls Finish
+	// twice at the same time, and sends other bytes in between, it can replace the file of its
+	// ticket.
+	//
+	// If Begin is nil, Unguarded also accepts a bucket that cannot support the S3 routes and tus.
+	// The service then does not offer these protocols.
 	Unguarded bool
 
 	Now    func() time.Time // the clock for IDs and for the expiry of uploads; nil means time.Now

@@ -80,8 +80,8 @@ var meanings = map[Code]struct {
 	Busy:         {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},
 	InvalidValue: {Storage: storage.InvalidArgument, Status: http.StatusBadRequest},
 	TooLarge:     {Storage: storage.TooLarge, Status: http.StatusRequestEntityTooLarge},
-	// The status is not 507, because clients of tus and upload.js retry after 5xx, which cannot
-	// make room.
+	// The status is not 507, because clients of tus and upload.js repeat a request after a 5xx
+	// status. A repeated request would fail again, because there is still no room.
 	OverAllowance:   {Storage: storage.TooLarge, Status: http.StatusRequestEntityTooLarge},
 	Interrupted:     {Storage: storage.BodyFailed, Status: http.StatusBadRequest},
 	StoreFailed:     {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},
@@ -91,15 +91,18 @@ var meanings = map[Code]struct {
 	Internal:        {Storage: storage.Internal, Status: http.StatusInternalServerError},
 }
 
-// Storage returns the [storage.Code] that an [Error] with the code c wraps, unless an error of the
-// store caused the Error. If c is not a code of this package, it returns [storage.Internal].
+// Storage returns the [storage.Code] of an [Error] with the code c. An Error that the store caused
+// has the code of the store instead. If c is not a code of this package, Storage returns
+// [storage.Internal].
 func (c Code) Storage() storage.Code { return cmp.Or(meanings[c].Storage, storage.Internal) }
 
-// An Error is the error of every function of this package, except [New], which returns a
-// *storage.Error. The functions of [Config] may return one to choose the response.
+// An Error is the error of every function of this package except [New]. New returns a
+// *storage.Error. A function in [Config], such as Authorize, may return an *Error to choose the
+// response.
 type Error struct {
-	// name of the invalid field in the form or request, such as "token", "size" or "parts[3]", or
-	// of an invalid value for the pattern Config.Key
+	// Field is the name of the invalid field in the form or request, such as "token", "size" or
+	// "parts[3]". If a value for the pattern Config.Key is invalid, Field is the name of that
+	// value.
 	Field   string
 	Code    Code
 	Message string // a sentence in English for the sender of the file
@@ -213,7 +216,8 @@ func storeFailed(err error) *Error {
 	return e
 }
 
-// unread returns the response if the beginning of a file could not be read to check it.
+// unread returns the response to an upload if reading the beginning of the file failed with err.
+// The beginning is needed to check the file.
 func unread(ctx context.Context, err error) *Error {
 	if ctx.Err() == nil {
 		return interrupted(err)

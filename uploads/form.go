@@ -16,10 +16,10 @@ import (
 const (
 	maxFields     = 100      // number of fields without a file that a form may have; they are skipped
 	maxFieldBytes = 64 << 10 // bytes that fields without a file may have in the form of /s3/single
-	// bytes that all parts of a form except its files may have: other fields, boundaries and
-	// headers
+	// formOverhead is how many bytes a form may have outside its files: other fields, boundaries
+	// and headers.
 	formOverhead  = 1 << 20
-	maxPartHeader = 64 << 10 // bytes of a part's header, including bytes that are buffered before it
+	maxPartHeader = 64 << 10 // bytes that may be read to find the next part and its header
 )
 
 // A form holds the state of a request that stores one or more files.
@@ -43,7 +43,8 @@ func (h *handler) storeForm(c *call) (err error) {
 	of := &form{length: c.ContentLength}
 	telling := false
 	defer func() {
-		if err != nil || !telling { // !telling is true here if a function of the application panicked
+		// If err is nil and telling is false, a function of the application has panicked.
+		if err != nil || !telling {
 			for _, f := range of.stored {
 				h.service.discardFile(c.Context(), f)
 			}
@@ -128,7 +129,8 @@ func (f *formReader) next() (*multipart.Part, error) {
 			return nil, f.failure(err)
 		case part.FileName() != "" && (f.name == "" || f.name == part.FormName()):
 			return part, nil
-		case part.FormName() == "": // the header of the part is malformed, so it may be a file
+		// The header of this part is malformed. The part may be a file, so it must not be skipped.
+		case part.FormName() == "":
 			return nil, notUnderstood()
 		}
 		n, err := io.Copy(io.Discard, io.LimitReader(part, f.skip+1))
@@ -142,7 +144,8 @@ func (f *formReader) next() (*multipart.Part, error) {
 	return nil, refuse("", InvalidRequest, "The form has too many fields.")
 }
 
-// failure converts err to a response. err must come from reading the form outside its files.
+// failure returns the response to an error of reading the form. The error must not come from
+// reading the content of a file.
 func (f *formReader) failure(err error) *Error {
 	if own, ok := errors.AsType[*Error](f.body.Failed); ok {
 		return own

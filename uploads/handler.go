@@ -77,9 +77,9 @@ func methodNotAllowed(c *call, allowed string) *Error {
 // documentation has the routes.
 //
 // Only one request at a time can send bytes of a tus upload. A newer PATCH or HEAD ends an older
-// PATCH, as in tusd, because the older one usually has a dead connection. The bytes that the older
-// PATCH has received are stored first, and its client gets 423. tus clients then ask for the offset
-// and continue, so two tabs with the same upload take turns.
+// PATCH, as in tusd, because the older PATCH usually has a dead connection. The service first
+// stores the bytes that the older PATCH has received. The client of the older PATCH gets 423. tus
+// clients then ask for the offset and continue. So two tabs with the same upload take turns.
 //
 // If the context of a request ends, the bytes so far are stored, and the client gets 503. Set the
 // BaseContext of the server, and cancel it before [http.Server.Shutdown]. Otherwise Shutdown waits
@@ -125,7 +125,7 @@ func (h *handler) respond(f func(*call) error) http.HandlerFunc {
 		err := f(c)
 		ctx := r.Context()
 		if ctx.Err() == nil {
-			ctx = context.WithoutCancel(ctx) // close below ends a Read, and net/http then cancels the context
+			ctx = context.WithoutCancel(ctx) // the method close below ends a Read, and net/http then cancels ctx
 		}
 		switch {
 		case err == nil:
@@ -233,11 +233,12 @@ func (h *handler) removeFile(c *call) error {
 // smallDocument is the size in bytes up to which a JSON document takes no memory from MemoryLimit.
 const smallDocument = 4 << 10
 
-// readJSON decodes a JSON body. The argument most is the body's greatest length in bytes. If strict
-// is true, readJSON refuses unknown fields. It requires the type application/json, which a page of
-// another origin cannot send without a preflight request. Above smallDocument, the whole length
-// counts toward Config.MemoryLimit, because the decoder buffers all of a document that arrives
-// slowly.
+// readJSON decodes a JSON body. The argument most is the greatest length of the body in bytes. If
+// strict is true, readJSON refuses unknown fields. It requires the type application/json, which a
+// page of another origin cannot send without a preflight request.
+//
+// If the body may be longer than smallDocument, readJSON takes memory for the whole body from
+// Config.MemoryLimit. If a body arrives slowly, the decoder holds all of it in memory.
 func readJSON(c *call, to any, most int64, strict bool) error {
 	if mediaType, _, err := mime.ParseMediaType(c.Header.Get("Content-Type")); err != nil ||
 		mediaType != "application/json" {

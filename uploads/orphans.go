@@ -120,9 +120,9 @@ func (w *sweeper) removeOrphanRecord(ctx context.Context, id string) error {
 	return err
 }
 
-// findOrphans compares the keys of bytes with the IDs of records. It reads both lists in parallel,
-// because both are sorted by ID. Bytes younger than Config.Grace are not orphans, because their
-// record may not be created yet.
+// findOrphans finds objects of files without a record, and records without an object. It lists the
+// objects and the IDs of records in parallel, because both lists are sorted by ID. An object that
+// is younger than Config.Grace is not an orphan, because its record may not be created yet.
 func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 	found, pattern := &orphans{
 		tally{found: map[string]bool{}}, tally{found: map[string]bool{}},
@@ -149,7 +149,9 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 		}
 		switch {
 		case failed != nil:
-			return nil, failed // the rest of the IDs is not known, so later bytes might have a record
+			// The remaining IDs are not known, so nothing shows whether the next objects have
+			// records.
+			return nil, failed
 		case more && id == of:
 			next()
 		case w.now.Sub(entry.Modified) >= w.keeper.config.Grace:
@@ -165,8 +167,8 @@ func (w *sweeper) findOrphans(ctx context.Context) (*orphans, error) {
 	return found, w.dropClaimed(ctx, &found.bytes)
 }
 
-// dropClaimed removes the objects of unfinished uploads from the tally. These objects are not
-// orphans, because an upload stores its bytes before its record.
+// dropClaimed removes the objects of unfinished uploads from the tally. An upload stores its object
+// before it creates the record. So the object of an unfinished upload is not an orphan.
 func (w *sweeper) dropClaimed(ctx context.Context, bytes *tally) error {
 	if bytes.orphaned == 0 {
 		return nil

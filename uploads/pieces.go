@@ -42,9 +42,9 @@ type pieceState struct {
 	Count int `json:"count"`
 	// Target is true if the application set Piece.Target.
 	Target bool `json:"target,omitempty"`
-	// Run is a random part of the keys of these pieces. An earlier upload with the same token has
-	// another Run. So a Sweep that still removes the pieces of the earlier upload keeps the pieces
-	// of this one.
+	// Run is a random text in the keys of these pieces. An earlier upload with the same token has
+	// another Run. A Sweep may still be removing the pieces of the earlier upload. It does not
+	// remove the pieces of this upload, because their keys differ.
 	Run string `json:"run"`
 	// Asked is set by a Sweep that found the upload idle and is about to remove it. A call that
 	// continues the upload clears Asked, and Sweep then keeps the upload.
@@ -85,23 +85,23 @@ func (s *session) extension() string {
 // While pieces are missing, PutPiece returns a nil File.
 //
 // When all pieces have arrived, the file is checked, stored under its key, and passed to
-// Config.Stored. Each call that finds the pieces complete returns this file. Its Attrs, Modified,
-// Width and Height are not set, and its CRC32C is only set with Config.Records.
+// Config.Stored. Each call that finds all pieces returns the File. The fields Attrs, Modified,
+// Width and Height of the File are not set. The field CRC32C is only set with Config.Records.
 //
-// If Count or another field differs from that of the earlier pieces, PutPiece fails with
-// PartsChanged. If the file of the token exists already, PutPiece does not read the body. It
-// returns the file and the error Completed. With Config.Records, the returned File is nil if the
-// file has been removed. After any other error, send the piece again.
+// If Count or another field differs from the earlier pieces, PutPiece fails with PartsChanged. If
+// the file of this token exists already, PutPiece does not read the body. It returns the File and
+// the error Completed. With Config.Records, the returned File is nil if the file has been removed.
+// After any other error, send the piece again.
 //
 // If the file is refused, all its pieces are removed, and the token may be used again. Other calls
-// that wait for the same pieces then fail with NotFound. An upload that is idle for Config.TTL, by
-// the store's clock, expires, and its token becomes unknown. If neither the bucket nor
+// that wait for the same pieces then fail with NotFound. If an upload is idle for Config.TTL, by
+// the store's clock, it expires, and its token becomes unknown. If neither the bucket nor
 // Config.States has conditional writes, PutPiece fails with StoreFailed, which wraps Unsupported.
 //
-// After a call has found the pieces complete, they cannot be replaced: PutPiece does not read a
-// piece that is sent again. If that call failed or its process was killed, send any piece again to
-// finish the file. The store joins the pieces if it can. Otherwise they are streamed through this
-// process. Other calls wait for the call that joins the pieces, but not for a call that has died.
+// When a call has found all pieces, it joins them to one file. The store joins the pieces if it
+// can. Otherwise they are streamed through this process. From then on, pieces cannot be replaced:
+// PutPiece does not read a piece that is sent again. Other calls wait for the joining call, unless
+// its process was killed. If the joining call failed, send any piece again to finish the file.
 func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 	if !conditional(s.config.States) {
 		return nil, &Error{Code: StoreFailed, Message: "Files cannot be uploaded in pieces here.", Err: &storage.Error{
@@ -172,8 +172,8 @@ type putPiece struct {
 
 func (u *putPiece) key(number int) string { return fmt.Sprintf("%s%05d", u.prefix, number) }
 
-// do stores the piece. It returns the session if the file is complete, even together with the error
-// Completed.
+// do stores the piece. If the file is complete, do returns the session. The error may then be
+// Completed instead of nil.
 func (u *putPiece) do(ctx context.Context) (*session, error) {
 	s, err := u.enter(ctx)
 	switch {
@@ -193,8 +193,8 @@ func (u *putPiece) do(ctx context.Context) (*session, error) {
 	}
 	complete, err := u.complete(ctx, s)
 	if err == nil && !complete {
-		// Other calls may have completed the upload and removed its pieces, or it may have expired.
-		// So the state decides.
+		// Another call may have completed the upload and removed its pieces, or the upload may have
+		// expired. The list of pieces cannot show that, so read the state again.
 		if s, err = u.confirm(ctx, s, true); err == nil && s.Phase == phaseOpen {
 			return nil, nil
 		}
@@ -285,9 +285,9 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, 
 // the state yet.
 const waitForBegin = 2 * time.Second
 
-// begunByAnother is called if there was no room to reserve. A concurrent call for the same upload
-// may have reserved all of it, because the size of the file is not known. If so, begunByAnother
-// waits a moment and returns true, and the caller reads the state again.
+// begunByAnother is called if there was no room to reserve. The size of the file is not known, so a
+// concurrent call for the same upload may have reserved all the room. If so, begunByAnother waits a
+// moment and returns true. The caller then reads the state again.
 func (u *putPiece) begunByAnother(ctx context.Context, s *session) (bool, error) {
 	now, err := u.service.keeper.read(ctx, s.name)
 	switch {
@@ -321,9 +321,10 @@ func (s *session) checkSame(p *Piece) *Error {
 	return nil
 }
 
-// confirm returns the current state of the upload. If read is true, it reads the state again first.
-// If a Sweep asks whether the upload is in use, confirm answers by clearing Asked in the state. If
-// the upload has ended, confirm fails with NotFound.
+// confirm returns the current state of the upload. If the parameter read is true, confirm first
+// reads the state from the store. A Sweep may have set Asked in the state, to ask whether the
+// upload is in use. If so, confirm clears Asked. If the upload was aborted, confirm fails with
+// NotFound.
 func (u *putPiece) confirm(ctx context.Context, s *session, read bool) (_ *session, err error) {
 	if read {
 		if s, err = u.service.keeper.reload(ctx, s); err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// joinAttempts limits how often the pieces are joined again because one was replaced meanwhile.
-// Only calls that started before the set was complete can replace one.
+// joinAttempts limits how often one call joins the pieces. A call joins them again if a piece was
+// replaced meanwhile. Only calls that began before all pieces had arrived can replace a piece.
 const joinAttempts = 40
 
 // complete reports whether all pieces have arrived. It first looks for the last piece: that piece
@@ -61,7 +61,8 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 		case s.revision != seen:
 			seen, waited = s.revision, 0
 		}
-		// waited is measured here, because the clock of the other process may differ
+		// The variable waited is a time by the clock of this process. The claim ends by the clock
+		// of another process, which may be wrong.
 		if u.service.keeper.claimed(s) && waited < claimFor {
 			if err := u.service.memory.Wait(ctx, poll); err != nil {
 				return nil, pieceFailed(err)
@@ -121,8 +122,8 @@ func (u *putPiece) join(ctx context.Context, s *session, key string) (*storage.A
 	}
 }
 
-// checkJoined removes the joined file if it is too large. That is possible because a call that
-// began before the set was complete may replace a piece after the sizes were read.
+// checkJoined removes the joined file if it is too large. A slow call may have replaced a piece by
+// a larger one after the sizes of the pieces were added up.
 func (u *putPiece) checkJoined(ctx context.Context, s *session, a *storage.Attrs, err error) (*storage.Attrs, error) {
 	if most := u.service.limit(&s.Target); err == nil && most > 0 && a.Size > most {
 		if err := u.service.discard(ctx, a.Key); err != nil {

@@ -49,9 +49,10 @@ func (s *Service) Download(
 }
 
 // Remove removes the record of a file, and then its bytes. If f has no Key, Remove finds the bytes
-// by the ID. That removes bytes that an interrupted call has left without a record. If the file
-// does not exist, Remove returns nil. If f expires, but a transaction has kept the file since f was
-// read, Remove fails with an error that wraps [storage.PreconditionFailed].
+// by the ID. That also removes bytes that an interrupted call has left without a record. If the
+// file does not exist, Remove returns nil. If f expires, a transaction may have made the file
+// permanent after f was read. In that case, Remove fails with an error that wraps
+// [storage.PreconditionFailed].
 func (s *Service) Remove(ctx context.Context, f *File) error {
 	if !timeid.Valid(f.ID) || s.config.Records == nil {
 		return invalid("id", "This is not the ID of a file.")
@@ -162,7 +163,7 @@ func (s *Service) record(ctx context.Context, f *File) error {
 	if there || errors.Is(err, storage.OutcomeUnknown) {
 		switch known, look := records.Record(ctx, f.ID); {
 		case look == nil:
-			f.Expires, err = known.Expires, nil // a transaction may have kept the file since
+			f.Expires, err = known.Expires, nil // a transaction may have made the file permanent
 		// the record was created and has been removed since
 		case there && storage.CodeOf(look) == storage.ObjectNotFound:
 			err = nil
@@ -190,10 +191,10 @@ func (s *Service) record(ctx context.Context, f *File) error {
 	return tookTooLong(f)
 }
 
-// recordExpired is called instead of record for a file that has expired or will expire soon. An
-// earlier call may have recorded the file. recordExpired does not create a record, because Sweep
-// may have removed the record and may now remove the bytes. It is used in the last eighth of the
-// lifetime, to allow for clocks that differ.
+// recordExpired is called instead of record in the last eighth of the lifetime of a file, and
+// later. If an earlier call has created the record, recordExpired uses that record. It creates no
+// record, because Sweep may have removed the record and may now remove the bytes. An eighth of the
+// lifetime allows for clocks that differ.
 func (s *Service) recordExpired(ctx context.Context, f *File) error {
 	known, err := s.config.Records.Record(ctx, f.ID)
 	switch {
@@ -228,9 +229,9 @@ func (s *Service) removeEmpty(ctx context.Context, f *File) (removed bool, err e
 	return err == nil, err
 }
 
-// whole returns the record of a file whose bytes exist. If there is no record, f is nil. If the
-// bytes are missing, whole removes the record: a slow call may have created it after the file was
-// removed.
+// whole returns the record of a file, if the bytes of the file exist. If there is no record, f is
+// nil. If there is a record without bytes, whole removes the record. A slow call may have created
+// the record after the file was removed.
 func (s *Service) whole(ctx context.Context, id string) (f *File, removed bool, err error) {
 	f, err = s.config.Records.Record(ctx, id)
 	switch {
@@ -248,9 +249,9 @@ func (s *Service) whole(ctx context.Context, id string) (f *File, removed bool, 
 	return nil, err == nil, err
 }
 
-// checked returns a copy of asked, the Target that the application has set. The copy has only the
-// properties that the bucket can keep. The argument name is the client's name for the file. If
-// asked is nil, checked returns nil.
+// checked checks the Target that the application has set, and returns a copy. The copy has only the
+// properties that the bucket can keep. The argument name is the client's name for the file. If the
+// argument asked is nil, checked returns nil.
 func (s *Service) checked(asked *Target, name string) (*Target, *Error) {
 	if asked == nil {
 		return nil, nil

@@ -31,15 +31,15 @@ type Records interface {
 	// it removes the purpose. If there is no such file, or if the file expires, it fails with [storage.ObjectNotFound].
 	// It never restores a record that Remove removes at the same time.
 	SetPurpose(ctx context.Context, id, purpose string) (*File, error)
-	// Remove removes the record with the ID of f. At least ID and Expires of f are set. If there is
-	// no such record, it returns nil. If f.Expires is set but the stored record no longer expires,
-	// a transaction has kept the file since f was read. Remove then changes nothing, and fails with
-	// [storage.PreconditionFailed].
+	// Remove removes the record with the ID of f. At least the fields ID and Expires of f are set.
+	// If there is no such record, Remove returns nil. If f.Expires is set, a transaction may have
+	// made the file permanent after f was read. The stored record then has no Expires. In that
+	// case, Remove changes nothing, and fails with [storage.PreconditionFailed].
 	Remove(ctx context.Context, f *File) error
-	// List returns at most limit records (1 to 1,000) that match q and whose ID is greater than
-	// after. They are sorted by ID, byte by byte. To limit its work, List may return fewer records,
-	// or none, although more follow. next is the ID after which to continue. It is "" only at the
-	// end.
+	// List returns at most limit records (1 to 1,000) that match q. It returns only records with an
+	// ID that is greater than the parameter after. The records are sorted by ID, byte by byte. To
+	// limit its work, List may return fewer records, or none, although more follow. next is the ID
+	// after which to continue. It is "" only at the end.
 	List(ctx context.Context, q Filter, after string, limit int) (files []*File, next string, err error)
 	// IDs returns the IDs of all records in pages, with the same parameters as List. Sweep uses it.
 	IDs(ctx context.Context, after string, limit int) (ids []string, next string, err error)
@@ -51,10 +51,12 @@ type Records interface {
 // A Filter selects the files that match all of its fields. The zero value selects all files that do
 // not expire.
 type Filter struct {
-	Purpose  string    // "" selects files of any purpose
-	User     string    // the ID of the user; "" selects files of all users
-	From, To time.Time // selects IDs whose time is not before From, and before To; a zero time means no limit
-	Expiring bool      // true selects expiring files, too
+	Purpose string // "" selects files of any purpose
+	User    string // the ID of the user; "" selects files of all users
+	// From and To limit the time in the ID. The time must be equal to or after From, and must be
+	// before To. A zero time means no limit.
+	From, To time.Time
+	Expiring bool // true selects expiring files, too
 }
 
 // Matches reports whether f matches all fields of q.

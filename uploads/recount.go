@@ -68,7 +68,7 @@ func (c *counter) recount(ctx context.Context, user string, now time.Time) (u Us
 }
 
 // livingStems removes the dead entries of a ledger, which nobody will complete. It returns the
-// stems (keys without extension) of the files that the other entries count.
+// stems of the files of the remaining entries. The stem of a file is its key without the extension.
 func (c *counter) livingStems(ctx context.Context, t *ledger.Text, now time.Time) (map[string]bool, error) {
 	stems := map[string]bool{}
 	for name, e := range t.Entries {
@@ -90,8 +90,8 @@ func (c *counter) livingStems(ctx context.Context, t *ledger.Text, now time.Time
 	return stems, nil
 }
 
-// isDead reports whether nobody will complete the upload or removal of an entry. If the entry has
-// no Stem but its session exists, isDead also returns the session.
+// isDead reports whether an entry is dead: nobody will complete its upload or removal. If isDead
+// has read the session of the entry, it also returns the session.
 func (c *counter) isDead(ctx context.Context, e ledger.Entry, now time.Time) (dead bool, open *session, err error) {
 	young := now.Sub(e.At) < orphanAge // the entry is so new that its session may not be saved yet
 	switch {

@@ -12,10 +12,10 @@ import (
 )
 
 // The IETF's draft of resumable uploads (draft-ietf-httpbis-resumable-upload) differs from tus
-// mainly in its headers, so an upload by the draft is a session of tus. A request names the version
-// of the draft that the client implements (its interop version), unless the client implements the
-// final standard. An upload is complete when all bytes of a known length have arrived, or when a
-// request says that it has the last bytes.
+// mainly in its headers. So an upload by the draft has the same kind of session as a tus upload. A
+// client of the draft sends the version of the draft that it implements (the interop version). A
+// client of the final standard sends no version. An upload is complete when all bytes of a known
+// length have arrived. It is also complete after a request that says that it has the last bytes.
 
 const (
 	partialUpload = "application/partial-upload"

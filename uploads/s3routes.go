@@ -99,9 +99,9 @@ func (h *handler) beginParts(c *call) (err error) {
 	return c.json(http.StatusOK, begun)
 }
 
-// beginSignable begins an upload in the store, and signs one part as a trial. If the store cannot
-// verify checksums of signed parts, it begins again without checksums. If the store cannot sign
-// parts, the parts pass through the handler.
+// beginSignable begins a multipart upload in the store, and signs one part as a trial. If the store
+// cannot verify the checksums of signed parts, beginSignable begins another multipart upload
+// without checksums. If the store cannot sign parts, clients send the parts through the handler.
 func (h *handler) beginSignable(ctx context.Context, s *session) (storage.MultipartUpload, error) {
 	opts := []storage.MultipartOption{}
 	if s.Size < 0 && s.Target.MaxSize > 0 {
@@ -158,9 +158,9 @@ func (h *handler) loadParts(c *call) (*session, error) {
 	return s, nil
 }
 
-// openParts returns the session of an open upload, and the multipart upload in the store. If an
-// earlier call began to complete the upload and then failed or was killed, openParts completes the
-// upload, and fails with Completed.
+// openParts returns the session of an open upload, and the multipart upload in the store. An
+// earlier call may have begun to complete the upload, and then failed or been killed. In that case,
+// openParts completes the upload, and fails with Completed.
 func (h *handler) openParts(c *call) (*session, storage.MultipartUpload, error) {
 	s, err := h.loadParts(c)
 	switch {

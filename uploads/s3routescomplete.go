@@ -28,7 +28,8 @@ type namedParts []namedPart
 func (p *namedParts) UnmarshalJSON(text []byte) error {
 	d := json.NewDecoder(bytes.NewReader(text))
 	if start, err := d.Token(); err != nil || start != json.Delim('[') {
-		return err // err is nil if the JSON value is not a list; then there are no parts
+		// If the JSON value is not a list, err is nil, and p has no parts.
+		return err
 	}
 	for d.More() {
 		var part namedPart
@@ -99,8 +100,9 @@ func (h *handler) completeOpen(c *call, s *session, asked namedParts) (*session,
 	return h.finishParts(c.Context(), s)
 }
 
-// completedOr is called after completing failed with err. If another request has completed the
-// upload, the parts no longer exist, and completedOr returns the session. Otherwise it returns err.
+// completedOr is called if a request cannot use the parts, because of err. If another request has
+// completed the upload, the parts no longer exist, and completedOr returns the session. Otherwise
+// it returns an error.
 func (h *handler) completedOr(c *call, err error) (*session, error) {
 	gone := storage.CodeOf(err) == storage.ObjectNotFound
 	if !gone && CodeOf(err) != Completed {
@@ -178,9 +180,10 @@ func (p namedParts) ordered() ([]storage.UploadedPart, error) {
 	return parts, nil
 }
 
-// checkParts compares the listed parts with the parts in the store. It returns the store's ETag of
-// each part for which the client sent one. If the parts together are larger than the file may be,
-// checkParts aborts the upload.
+// checkParts compares the listed parts with the parts in the store. It returns one ETag for each
+// part. If the client sent an ETag for a part, checkParts returns the store's ETag of this part.
+// Otherwise it returns "". If the total size of the parts exceeds the limit of the file, checkParts
+// aborts the upload.
 func (h *handler) checkParts(
 	ctx context.Context, s *session, upload storage.MultipartUpload, parts []storage.UploadedPart,
 ) (etags []string, err error) {

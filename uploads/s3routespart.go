@@ -20,9 +20,9 @@ type askedPart struct {
 	sum    storage.CRC32C // set only if the upload has checksums
 }
 
-// readPart returns the part that the client asks for. It parses the text number, and reads the size
-// and the CRC32C of the part from the query. The argument field becomes the Field of an error about
-// the number.
+// readPart returns the part that the client asks for. The argument number is the text with the
+// number of the part. The size and the CRC32C of the part come from the query. If the number is
+// invalid, the Field of the error is the argument field.
 func (h *handler) readPart(
 	c *call, s *session, limits storage.PartLimits, field, number string,
 ) (p askedPart, err error) {

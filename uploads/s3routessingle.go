@@ -108,12 +108,14 @@ func (h *handler) putSingle(c *call) error {
 	return nil
 }
 
-// repeatSingle responds to a client that sends its file again after it was stored. If the body
-// equals the stored file, the request succeeds. A failure would make the client begin a new upload
-// and store its file twice. If the body differs, or if the object was removed, the request fails
-// with Completed. The argument earlier is the phase of the session before this request. If it is
-// phaseDone and the store has no CRC32C, the request fails with Completed, too, because the body
-// could be another file.
+// repeatSingle responds to a client that sends its file again after the file was stored. If the
+// body equals the stored file, the request succeeds. A failure would make the client begin a new
+// upload and store its file twice. If the body differs, or if the object was removed, the request
+// fails with Completed.
+//
+// The argument earlier is the phase of the session before this request. If it is phaseDone, and the
+// store has no CRC32C to compare, the body could be another file. The request then also fails with
+// Completed.
 func (h *handler) repeatSingle(ctx context.Context, s *session, body *summedBody, earlier string) error {
 	stored, err := h.bucket.Attrs(ctx, s.Target.Key)
 	switch {

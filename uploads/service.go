@@ -208,9 +208,10 @@ func (s *Service) target(key string, v *rules.Verdict) Target {
 	return t
 }
 
-// asked returns the Target of a file for which the application has set the Target t. The argument
-// usual is the Target that the file would have without t. The key always comes from usual. If Rules
-// look at the content, the type and disposition also come from usual, unless t sets them.
+// asked returns the Target of a file if the application has set a Target, which is the argument t.
+// The argument usual is the Target that the file would have otherwise. The key always comes from
+// usual. If Rules look at the content, usual also sets the type and the disposition that t does not
+// set.
 func (s *Service) asked(t, usual Target) Target {
 	t.Key = usual.Key
 	if s.judge.LooksAtContent() {
@@ -257,9 +258,10 @@ func (s *Service) discardFile(ctx context.Context, f *File) {
 	}
 }
 
-// Delete removes a file of a user. If the file does not exist, it returns nil. If Config.Key could
-// not have made this key for the user, it fails with NotAllowed. With a pattern that has no values,
-// such as [DefaultKey], a key does not say who owns it. Then the caller must check the owner first.
+// Delete removes a file of a user. If the file does not exist, it returns nil. If the pattern
+// Config.Key cannot make this key for this user, it fails with NotAllowed. A pattern may have no
+// values, such as [DefaultKey]. A key of such a pattern does not say who owns the file, so the
+// caller must check the owner before the call.
 func (s *Service) Delete(ctx context.Context, key string, user User) error {
 	if e := s.checkUser(user); e != nil {
 		return e

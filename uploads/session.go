@@ -57,15 +57,16 @@ type session struct {
 	Expires  time.Time `json:"expires"`
 	// Location is the URL that Config.Stored has set. If it is "", the field link has the URL.
 	Location string `json:"location,omitempty"`
-	// Begun and Random become part of the key, if the key can only be made when the content is
-	// known.
+	// Begun and Random become the time and the random bits in the key. They are only set if the key
+	// is made after the content has arrived.
 	Begun  time.Time `json:"begun,omitzero"`
 	Random []byte    `json:"random,omitempty"`
 	// Claim is the ID of the call that makes the object. Until ClaimedUntil, no other call makes
 	// it.
 	Claim        string    `json:"claim,omitempty"`
 	ClaimedUntil time.Time `json:"claimedUntil,omitzero"`
-	// Tried is true after any call has claimed the session, so that its object may exist.
+	// Tried is true if any call has ever claimed the session. The object of the session may then
+	// exist.
 	Tried bool `json:"tried,omitempty"`
 
 	PartSize int64 `json:"partSize,omitempty"`
@@ -91,8 +92,10 @@ type session struct {
 	id       string // ID that the client uses; "" in Sweep
 	link     string // URL by Config.Link, made for each request; set once the session is done
 	revision string
-	again    bool   // true if an earlier call had claimed the session before the present claim
-	overdue  string // revision whose claim is ignored, because it was not renewed while this call waited
+	again    bool // true if an earlier call had claimed the session before the present claim
+	// overdue is a revision of the state. The claim in that state is ignored, because nobody
+	// renewed the claim while this call waited.
+	overdue string
 }
 
 const (
@@ -153,9 +156,11 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 		return nil, notFound()
 	}
 	s.id = id
+	// If a claim lasts much longer than claimFor, another process with a fast clock made the claim.
+	// Shorten it. If the other process is still running, it renews the claim.
 	if now := k.config.Now(); k.claimedAt(
 		s, now.Add(2*claimFor),
-	) { // another process with a fast clock has this claim: shorten it, since a live process renews its claim
+	) {
 		s.ClaimedUntil = now.Add(claimFor)
 		_ = k.save(ctx, s)
 	}
@@ -168,10 +173,9 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 	return s, nil
 }
 
-// outdated reports whether Config has changed since an unfinished upload began, such that the
-// upload must not be completed. Its bytes may be in another place or not reserved, or its key may
-// lack a value or an ID. Completing it could store bytes under its key that the rules have not
-// checked.
+// outdated reports whether an unfinished upload must not be completed, because Config has changed
+// since the upload began. Its bytes may be in another place or not reserved. Its key may lack a
+// value or an ID. Completing such an upload could store bytes that the rules have not checked.
 func (k *keeper) outdated(s *session) bool {
 	switch {
 	case s.Phase == phaseDone:
@@ -211,8 +215,8 @@ func (k *keeper) save(ctx context.Context, s *session) error {
 		return err
 	}
 	revision, err := k.config.States.SetState(ctx, k.objectKey(s, stateName), text, s.revision)
-	// find out whether the write succeeded: a stored claim would block all other calls until it
-	// ends
+	// If the outcome of the write is unknown, read the state again. A stored claim that this call
+	// does not know would block all other calls until the claim expires.
 	if errors.Is(err, storage.OutcomeUnknown) {
 		if now, failed := k.read(ctx, s.name); failed == nil && now.Nonce == s.Nonce {
 			revision, err = now.revision, nil
@@ -265,9 +269,9 @@ func (k *keeper) reload(ctx context.Context, old *session) (*session, error) {
 }
 
 // remove removes the multipart upload, the objects and finally the state of a session. The session
-// must be aborted or done. If the bucket is a copy, the state may name a multipart upload of the
-// original bucket, which stays. If the multipart upload is completed, Abort removes only parts that
-// arrived later.
+// must be aborted or done. If the multipart upload is completed, Abort removes only parts that
+// arrived later. The bucket may be a copy of another bucket, which has the multipart upload of the
+// session. In that case, the multipart upload stays.
 func (k *keeper) remove(ctx context.Context, s *session) error {
 	if s.Token != "" {
 		upload, err := storage.ContinueUpload(ctx, k.bucket, s.Token)
@@ -294,9 +298,9 @@ func (k *keeper) removeObjects(ctx context.Context, s *session) error {
 	return err
 }
 
-// finishing reports whether a call that makes the object failed or was killed, so that the object
-// may exist without the application knowing. Such a session must be finished before it can be
-// aborted.
+// finishing reports whether a call has begun to make the object of a session, and has not finished.
+// The object may exist although the application does not know about it. Such a session must be
+// finished before it can be aborted.
 func (s *session) finishing() bool {
 	return s.Kind != kindPartial && (s.Phase == phaseCompleting || s.Phase == phaseStored)
 }

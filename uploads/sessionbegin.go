@@ -97,7 +97,8 @@ func (k *keeper) targetOf(c *call, n Request, sizeField string) (*Target, error)
 		return nil, e
 	}
 	if s.judge.LooksAtContent() {
-		return &Target{Overwrite: !s.guarded}, nil // settle decides the rest when the content is known
+		// The method settle sets the other fields when the content is known.
+		return &Target{Overwrite: !s.guarded}, nil
 	}
 	random, err := randomKey(k.config.Random)
 	if err != nil {
@@ -148,9 +149,9 @@ func (k *keeper) drawnKey(s *session, extension string) string {
 }
 
 // drawKey sets the key of a file in pieces, for the call that claims the session. In a bucket
-// without IfAbsent, each call has a new key, so that a slow earlier call cannot overwrite the
-// object. The lifetime of a file begins when its key is drawn. So drawKey also sets a new key if
-// half of the lifetime has passed: otherwise the file would expire too soon.
+// without IfAbsent, drawKey makes a new key for each call. So a slow earlier call cannot overwrite
+// the object. The lifetime of a file begins when drawKey makes its key. If half of the lifetime has
+// passed, drawKey makes a new key. Otherwise the file would expire too soon.
 func (k *keeper) drawKey(s *session) error {
 	lifetime := cmp.Or(s.Target.Lifetime, k.config.Lifetime)
 	late := lifetime > 0 && s.Random != nil && k.config.Now().Sub(s.Begun) >= lifetime/2

@@ -17,7 +17,7 @@ const (
 )
 
 // claim reserves the session for one call, so that no other call makes the object at the same time.
-// The argument by is the ID of that call.
+// The ID of the call is in the argument by.
 func (k *keeper) claim(ctx context.Context, s *session, by string) (*session, error) {
 	user, etags, sum, size, overdue := s.User, s.ETags, s.PartsSum, s.Size, s.overdue
 	whole := s.Tus != nil && s.Tus.Whole
@@ -50,9 +50,10 @@ func (k *keeper) claim(ctx context.Context, s *session, by string) (*session, er
 	})
 }
 
-// keepClaim renews a claim, which is the right of one call to make the object, until the function
-// stop is called. If another call takes over the claim, the context held is canceled, and stop
-// returns true. That can happen if the clocks of two processes differ.
+// keepClaim renews a claim until the function stop is called. A claim is the right of one call to
+// make the object. If the clocks of two processes differ, another call may take over the claim. In
+// that case, stop returns true, and keepClaim cancels the returned context. For a file in pieces,
+// the context is not canceled.
 func (k *keeper) keepClaim(ctx context.Context, s *session) (held context.Context, stop func() (lost bool)) {
 	held, cancel := context.WithCancel(ctx)
 	var renewing panics.Group
@@ -90,8 +91,8 @@ func (k *keeper) renew(ctx context.Context, s *session, claim string) bool {
 	return true
 }
 
-// claimed reports whether a call has a valid claim on the session, so that it is making the object
-// now.
+// claimed reports whether a call has a valid claim on the session. If so, this call is making the
+// object now.
 func (k *keeper) claimed(s *session) bool { return k.claimedAt(s, k.config.Now()) }
 
 func (k *keeper) claimedAt(s *session, now time.Time) bool {

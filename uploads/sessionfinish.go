@@ -126,7 +126,9 @@ func (s *session) stored(phase string, size int64) {
 	}
 	if phase == phaseDone {
 		s.Claim = ""
-		if s.Kind != kindParts { // for parts, the token is kept, so that remove can remove parts that arrive later
+		// For parts, keep the token. The method remove needs the token to remove parts that arrive
+		// later.
+		if s.Kind != kindParts {
 			s.Token = ""
 		}
 		if s.Tus != nil {
@@ -136,9 +138,10 @@ func (s *session) stored(phase string, size int64) {
 }
 
 // advance saves a step of the call that has the claim, which is the right to make the object. If
-// another call has claimed the session since, advance fails. There is one exception for a file in
-// pieces: if the other call makes an object with the same random bits in its key, the call that
-// saves this step first wins.
+// another call has taken over the claim, advance fails.
+//
+// There is an exception for a file in pieces. Both calls may make an object with the same random
+// bits in its key. In that case, advance succeeds for the call that saves this step first.
 func (k *keeper) advance(ctx context.Context, s *session, random []byte, step func(*session)) (*session, error) {
 	claim := s.Claim
 	return k.update(ctx, s, func(s *session) (bool, error) {
@@ -230,8 +233,8 @@ func (k *keeper) settle(ctx context.Context, s *session, u *File, content string
 }
 
 // makeOnce makes the object under its key, without overwriting another object. If an earlier call
-// has made the object, the function make recognizes the object by its write ID. For a file in
-// pieces, nobody else has the key, so an existing object is the file.
+// has made the object, the function make recognizes the object by its write ID. A file in pieces
+// has no write ID. Nobody else knows its key, so makeOnce takes an existing object as the file.
 func (k *keeper) makeOnce(ctx context.Context, s *session, key string, make maker) (*storage.Attrs, error) {
 	made, err := make(ctx, key)
 	switch {
@@ -255,14 +258,14 @@ func (s *session) upload(opts []storage.UploadOption) []storage.UploadOption {
 	return slices.Insert(opts, 0, storage.UploadOption(named))
 }
 
-// copy adds to opts the options for the copy that makes the session's object.
+// copy adds an option to opts: the write ID for the copy that makes the object of the session.
 func (s *session) copy(opts []storage.CopyOption) []storage.CopyOption {
 	named := storage.CopyOptions{Transfer: storage.Transfer{WriteID: s.writeID()}}
 	return slices.Insert(opts, 0, storage.CopyOption(named))
 }
 
-// An inspectError wraps an error of Config.Inspect that does not refuse the content, so that the
-// upload stays.
+// An inspectError wraps an error of Config.Inspect that is not an *Error. Such an error does not
+// refuse the content. The upload stays, and the client may try again.
 type inspectError struct{ error }
 
 // A sendAgain error means that the file cannot be made before the client sends a part or piece
@@ -310,11 +313,11 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	// If again is true, an earlier call may have made and counted the file. Then the reservation
-	// stays until Sweep counts again.
+	// If the variable again is true, an earlier call may have made and counted the file. In that
+	// case, the reservation stays. Sweep drops it when it counts the files of the user again.
 	again := s.again
 	if s, failed := k.advance(ctx, s, nil, func(s *session) { s.Phase = phaseAborted }); failed == nil {
-		if k.remove(ctx, s) == nil && !again { // if it fails, Sweep repeats it
+		if k.remove(ctx, s) == nil && !again { // if remove fails, Sweep repeats the removal
 			k.giveBack(ctx, s)
 		}
 	}
@@ -333,10 +336,12 @@ func (s *session) file() *File {
 	}
 }
 
-// firstTarget returns the Target with which the bytes are stored first. Bytes that are stored below
-// Config.Prefix have a type that no browser runs, because the sender could derive their key. There
-// is one exception: if the store must detect the type of a file in pieces, the bytes have the
-// detected type from the beginning.
+// firstTarget returns the Target with which the bytes are stored first. If the bytes are stored
+// below Config.Prefix, their type is one that no browser runs. Otherwise the sender could find out
+// their key and open them in a browser.
+//
+// There is one exception: the store may have to detect the type of a file in pieces. The bytes then
+// have the detected type from the beginning.
 func (k *keeper) firstTarget(s *session) Target {
 	t := s.Target
 	if k.staged(s.Kind) {

@@ -18,7 +18,7 @@ func (s *session) reservation() string {
 }
 
 // reserve reserves room for a new session in the allowance of its user. If the size of the file is
-// not known, the reserved bytes become its limit.
+// not known, the file may have at most the reserved bytes.
 func (k *keeper) reserve(ctx context.Context, s *session, replaces ...string) *Error {
 	a := ask{
 		user: s.user(), name: s.reservation(), size: s.Size, most: s.Target.MaxSize, replaces: replaces,
@@ -27,8 +27,8 @@ func (k *keeper) reserve(ctx context.Context, s *session, replaces ...string) *E
 	switch {
 	case s.Kind == kindPartial:
 		a.entry.Files = 0
-	// Files in pieces and joined files have no Stem, because several calls may begin the same file,
-	// and its key is not final.
+	// Files in pieces and joined files have no Stem, because their key is not final. Several calls
+	// may begin the same file, each with its own key.
 	case s.Pieces == nil && s.Kind != kindFinal:
 		a.entry.Stem = k.stem(s)
 	}

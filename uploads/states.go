@@ -24,12 +24,14 @@ type States interface {
 	// State returns a state and its revision. If there is no state with this key, it fails with
 	// [storage.ObjectNotFound].
 	State(ctx context.Context, key string) (state []byte, revision string, err error)
-	// SetState stores a state. If revision is "", it creates the state, and fails with
-	// [storage.PreconditionFailed] if a state with this key exists. For any other revision, it
-	// replaces the stored state. If the stored state has another revision or does not exist,
-	// SetState fails with PreconditionFailed, too. SetState returns the new revision, which is
-	// never "" and differs from the revision of every other write. It must not keep the slice
-	// state.
+	// SetState stores a state, and returns its new revision. If the parameter revision is "", it
+	// creates the state. If a state with this key already exists, it then fails with
+	// [storage.PreconditionFailed]. For any other revision, it replaces the stored state. If the
+	// stored state has another revision or does not exist, SetState fails with PreconditionFailed,
+	// too.
+	//
+	// The new revision is never "", and differs from the revision of every other write. SetState
+	// must not keep the bytes that it receives in the parameter state.
 	SetState(ctx context.Context, key string, state []byte, revision string) (string, error)
 	// RemoveState removes the state that has this revision. If the state has another revision or
 	// does not exist, it changes nothing and returns nil.

@@ -29,9 +29,9 @@ type Upload struct {
 	// Metadata is passed to Config.Inspect and Config.Stored. It may be changed until Body has been
 	// read completely, for example by fields of a form that follow the file.
 	Metadata map[string]string
-	// Target says how the file is stored, and must have no Key. If it is nil, Config.Key and
-	// Config.Rules decide. If Rules do not look at the content, the extension of Name replaces
-	// {ext} in Config.Key.
+	// Target says how the file is stored, and must have no Key. If Target is nil, Config.Key and
+	// Config.Rules decide. A Target changes {ext} in Config.Key if Rules do not look at the
+	// content: the extension of Name then replaces {ext}.
 	Target *Target
 }
 
@@ -152,7 +152,7 @@ func (t *storeOp) store(ctx context.Context) (*storage.Attrs, *Error) {
 }
 
 // reserve reserves room for the file in the allowance of its user. If the size of the file is not
-// known, the reserved bytes become its limit.
+// known, the file may have at most the reserved bytes.
 func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key string) *Error {
 	s, size := t.service, cmp.Or(t.bounds.claimed, -1)
 	if s.counter == nil {

@@ -37,7 +37,7 @@ const maxFailures = 100
 type SweepReport struct {
 	Uploads int // expired uploads, and leftovers of completed ones
 	Expired int // files that have expired
-	Bytes   int // objects without a record
+	Bytes   int // objects of files that had no record
 	Records int // records without an object
 	// Recounted is the number of users whose files were counted again, because an upload or a
 	// removal did not end properly.
@@ -66,17 +66,21 @@ func WithoutOrphanLimit() SweepOption { return withoutOrphanLimit{} }
 // after 100 failures, and returns all errors joined. The report says what was removed, even if
 // Sweep fails.
 //
-// With Config.Records, Sweep also removes expired files, bytes that have no record and are older
-// than Config.Grace, and records that have no bytes. The latter two are orphans. To find them, it
-// lists all keys and all IDs. It removes at most 10,000 orphans of each kind.
+// With Config.Records, Sweep also removes expired files and orphans. There are two kinds of
+// orphans: bytes that have no record and are older than Config.Grace, and records that have no
+// bytes. To find orphans, Sweep lists all keys and all IDs. It removes at most 10,000 orphans of
+// each kind.
 //
 // With the wrong bucket or the wrong database, all files would be orphans. So Sweep removes no
-// orphans if more than ten files, and more than a tenth of all, have no record. The same applies to
-// records that have no bytes. Sweep then returns the numbers in an error that wraps
-// [storage.PreconditionFailed]. [WithoutOrphanLimit] removes the orphans nevertheless. A file that
-// was stored with another Config.Key counts as a record without bytes, but is never removed. If you
-// restore the database from a backup, it lacks the latest files. Restore their records before you
-// run Sweep. The package documentation says what a lifecycle rule must remove in addition.
+// orphans if there are too many of one kind. There are too many if more than ten files, and more
+// than a tenth of all files, have no record. The same limit applies to records without bytes. If
+// the limit is exceeded, Sweep returns the numbers in an error that wraps
+// [storage.PreconditionFailed]. [WithoutOrphanLimit] makes Sweep remove all orphans nevertheless.
+//
+// A record of a file that was stored with another Config.Key counts as an orphan, but is never
+// removed. If you restore the database from a backup, the database lacks the latest files. Restore
+// their records before you run Sweep. The package documentation says what a lifecycle rule must
+// remove in addition.
 func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport, error) {
 	w := &sweeper{keeper: s.keeper, report: &SweepReport{}}
 	for _, o := range opts {
@@ -101,7 +105,8 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 	if w.beside() && len(w.errs) < maxFailures {
 		w.each(around(ctx, w.groups, start), func(g group) (bool, error) { return w.removeOrphan(ctx, g) })
 	}
-	// This must follow the removal of uploads, which may leave bytes without a record.
+	// Remove expired files and orphans after the uploads. Removing an upload may leave bytes
+	// without a record.
 	if s.config.Records != nil && len(w.errs) < maxFailures {
 		err := w.expired(ctx)
 		if err == nil {
@@ -157,14 +162,16 @@ func (w *sweeper) add(err error) {
 	}
 }
 
-// A group is one session in a listing. If the states are in the bucket of the objects, the group
-// stands for all objects of the session, including the state. Otherwise the group stands only for
-// the state.
+// A group is one session in a listing. Config.States may keep the state of the session in the
+// bucket of the objects. In that case, the group stands for the state and all objects of the
+// session. Otherwise it stands only for the state.
 type group struct {
 	name     string
 	hasState bool
-	newest   time.Time     // time of its newest object
-	idle     time.Duration // idle time of the state, if the states are not in the bucket of the objects
+	newest   time.Time // time of its newest object
+	// idle is how long the state has not changed. It is only set if the state is not in the bucket
+	// of the objects.
+	idle time.Duration
 }
 
 // beside reports whether the states are stored elsewhere than the objects.
@@ -173,9 +180,9 @@ func (w *sweeper) beside() bool {
 	return !inBucket || !equal.Values(states.bucket, w.keeper.bucket)
 }
 
-// sessions lists all sessions that have a state. The list begins with the names after the argument
-// start, and ends with the names before it. If the states are in the bucket of the objects, it also
-// lists sessions that have only objects.
+// sessions lists all sessions that have a state, sorted by name. The list begins after the name in
+// the argument start. At the end of all names, it continues with the first name, up to start. If
+// the states are in the bucket of the objects, the list also has sessions that have only objects.
 func (w *sweeper) sessions(ctx context.Context, start string) iter.Seq2[group, error] {
 	if w.beside() {
 		return around(ctx, w.listed, start)
@@ -318,8 +325,8 @@ func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 	if age < orphanAge || ticket && age < w.keeper.config.UploadTTL+finishWithin {
 		return false, nil
 	}
-	// Objects with random names directly under Config.Prefix were sent with a ticket, or stored by
-	// Store for Inspect.
+	// An object with a random name directly under Config.Prefix was sent with a ticket, or was
+	// stored by Service.Store while Config.Inspect checked it.
 	if ticket || g.name == clockName {
 		err := w.keeper.bucket.Remove(ctx, w.keeper.config.Prefix+g.name)
 		return err == nil, err
@@ -332,9 +339,9 @@ func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 }
 
 // expirePieces removes an idle upload in pieces: first the pieces, then the state. If a call
-// continues the upload meanwhile, expirePieces returns false. As soon as the state is aborted, a
-// call with the same token begins a new upload with other keys. So it does not matter if this
-// removal is interrupted.
+// continues the upload meanwhile, expirePieces returns false. It marks the state as aborted before
+// it removes the pieces. A later call with the same token then begins a new upload with other keys.
+// So an interrupted removal does no harm.
 func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, error) {
 	newest, idle, beside := g.newest, w.now.Sub(g.newest), w.beside()
 	if beside {
@@ -342,7 +349,9 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, 
 		if newest, err = w.newest(ctx, s); err != nil {
 			return false, err
 		}
-		idle = min(w.now.Sub(newest), g.idle) // each idle time is by the clock of its own store
+		// The time since the newest object is by the clock of the bucket. The time in g.idle is by
+		// the clock of Config.States.
+		idle = min(w.now.Sub(newest), g.idle)
 	}
 	if idle < w.keeper.config.TTL || w.keeper.claimedAt(s, w.now) { // a call has continued the upload
 		return false, nil
@@ -365,8 +374,8 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, 
 	return err == nil, err
 }
 
-// newest returns the time of the newest object of a session, without its state. If there is no
-// object, it returns the zero time.
+// newest returns the time of the newest object of a session. The object with the state of the
+// session does not count. If there is no other object, newest returns the zero time.
 func (w *sweeper) newest(ctx context.Context, s *session) (newest time.Time, err error) {
 	for entry, err := range w.keeper.bucket.List(ctx, storage.WithPrefix(w.keeper.config.Prefix+s.name+"/")) {
 		if err != nil {
@@ -379,9 +388,10 @@ func (w *sweeper) newest(ctx context.Context, s *session) (newest time.Time, err
 	return newest, nil
 }
 
-// abortPieces aborts an upload unless a call still uses it. It sets Asked in the state, which a
-// call that continues the upload clears. A call that finished before Asked was set has left a newer
-// piece. In both cases, abortPieces does not abort the upload and returns false.
+// abortPieces aborts an upload unless a call still uses it. It first sets Asked in the state. A
+// call that continues the upload clears Asked, and abortPieces then cannot save the state. A call
+// that finished earlier has stored a newer piece. If abortPieces notices one of these calls, it
+// does not abort the upload, and returns false.
 func (w *sweeper) abortPieces(ctx context.Context, s *session, newest time.Time) (bool, error) {
 	s.Pieces.Asked = rand.Text()
 	if asked, err := w.save(ctx, s); !asked {

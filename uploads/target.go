@@ -16,14 +16,15 @@ import (
 // the request. The client cannot choose it.
 type User struct {
 	// ID replaces {user} in Config.Key. Even if Config.Key has no {user}, an upload belongs to the
-	// user with this ID. For a key, the ID must have 1 to 128 letters, digits, "-", "_" and ".",
-	// and must not begin or end with ".". So an e-mail address is not a valid ID. For a Config.Key
-	// without {user}, it may be any valid UTF-8 without NUL. With Config.Records, it has at most
-	// 2,048 bytes. An invalid ID fails with InvalidValue: the client gets 500, and Config.OnError
-	// receives the error.
+	// user with this ID. With Config.Records, the ID has at most 2,048 bytes.
+	//
+	// If Config.Key has {user}, the ID must have 1 to 128 letters, digits, "-", "_" and ".", and
+	// must not begin or end with ".". So an e-mail address is not a valid ID there. If Config.Key
+	// has no {user}, the ID may be any valid UTF-8 without NUL. An invalid ID fails with
+	// InvalidValue. The client then gets 500, and Config.OnError receives the error.
 	ID string
-	// Values replace the other names in braces in Config.Key. They must have the same form as an
-	// ID. An invalid value fails with InvalidValue.
+	// Values has the values for the names in braces that the application has chosen for Config.Key.
+	// Each value must have the form of an ID for {user}. An invalid value fails with InvalidValue.
 	Values map[string]string
 }
 
@@ -48,11 +49,12 @@ type Request struct {
 	Partial bool
 }
 
-// A Target says where and how a file is stored. Rules check the file nevertheless. If they are
-// [rules.Any], there is nothing to check, and the bytes are stored under Key immediately. If the
-// bucket lacks a feature that the Target needs, the upload is refused with 501 before it begins. If
-// no object can have the attributes of the Target, it is refused with 500. Config.OnError receives
-// the error in both cases.
+// A Target says where and how a file is stored. Rules check the file nevertheless. If the rules are
+// [rules.Any], there is nothing to check, and the bytes are stored under Key immediately.
+//
+// If the bucket lacks a feature that the Target needs, the upload is refused with 501 before it
+// begins. If no object can have the attributes of the Target, the upload is refused with 500. In
+// both cases, Config.OnError receives the error.
 type Target struct {
 	// Key is the key of the file. If no object can have this key, the upload is refused before it
 	// begins, with 400 and the code [InvalidValue] for the file's name. That happens if the key
@@ -69,8 +71,9 @@ type Target struct {
 	Tags               map[string]string
 	MaxSize            int64 // largest size of the file in bytes; 0 means the limit of Rules
 	// Overwrite lets the file replace an object with the same Key. Without Overwrite, the upload
-	// fails if such an object exists, which needs a bucket with [storage.ConditionalCreate]. In a
-	// bucket without [storage.Metadata], an upload without Overwrite also fails if its response was
+	// fails if an object with this Key exists. The bucket then needs [storage.ConditionalCreate].
+	// If the bucket has no [storage.Metadata], the service cannot recognize the object of an
+	// earlier attempt. In such a bucket, an upload without Overwrite also fails if its response was
 	// lost.
 	Overwrite bool
 	// PublicRead lets anyone read the file ([storage.WithPublicRead]).
@@ -107,7 +110,8 @@ func (s *Service) limit(t *Target) int64 {
 	return t.MaxSize
 }
 
-// optionsFor appends the options for the attributes of t to opts. O is the type of the options.
+// optionsFor returns opts and the options that set the attributes of t. O is the type of the
+// options.
 func optionsFor[O any](t Target, opts ...O) []O {
 	for _, o := range t.options() {
 		opts = append(opts, any(o).(O))

@@ -57,16 +57,17 @@ func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
 // whatever its content is.
 const contentTypeOfPending = "application/octet-stream"
 
-// Sign returns a Ticket for sending one file to a key under Config.Prefix. If the store has
-// [storage.SignedIfAbsent], it accepts the file only once. The store also enforces the size if it
-// can: exactly r.Size if that is above 0 ([storage.SignedSize]), otherwise the limits of the rules
-// ([storage.SignedForms]). Finish checks everything again. So if the store can enforce nothing, a
-// file that is too large only takes space for a while.
+// Sign returns a Ticket, with which a client sends one file to a key under Config.Prefix. If the
+// store has [storage.SignedIfAbsent], it accepts the file only once. Sign lets the store enforce
+// the size if the store can. If r.Size is above 0, the file must have exactly this size
+// ([storage.SignedSize]). Otherwise the limits of the rules apply ([storage.SignedForms]). Finish
+// checks the file again. If the store enforces nothing, a file that is too large takes space until
+// Finish or Sweep removes it.
 //
-// If the bucket cannot sign URLs, Sign fails with StoreFailed, which wraps Unsupported. Sign makes
-// no request, unless Config.Allowance is set. Then it reserves r.Size, or everything that is
-// permitted if r.Size is 0 or less. The reservation stays until the file is finished, or until the
-// ticket has expired.
+// If the bucket cannot sign URLs, Sign fails with StoreFailed, which wraps Unsupported. Without
+// Config.Allowance, Sign makes no request. With Config.Allowance, Sign reserves r.Size bytes. If
+// r.Size is 0 or less, it reserves everything that is permitted. The reservation stays until the
+// file is finished or the ticket has expired.
 func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, error) {
 	name := CleanName(r.Name)
 	if s.config.Inspect != nil {
@@ -114,8 +115,8 @@ func (t *ticketOp) acceptsOnce() bool {
 	return t.service.guarded && !t.usesForm() && storage.Supports(t.service.bucket, storage.SignedIfAbsent)
 }
 
-// reserve reserves the bytes that the ticket permits, until the ticket can no longer be finished.
-// It returns how many bytes the file may have.
+// reserve reserves the bytes that the ticket permits, and returns how many bytes the file may have.
+// The reservation ends when the ticket can no longer be finished.
 func (t *ticketOp) reserve(ctx context.Context) (most int64, e *Error) {
 	s := t.service
 	most = s.judge.Rules().MaxSize
@@ -168,8 +169,8 @@ type ticket struct {
 	Name   string // name of the file, safe to show
 }
 
-// finishWithin is how long after Put or Form has expired an upload may still be finished. It leaves
-// time for large files on slow connections, and for a computer that sleeps overnight.
+// finishWithin is how long an upload may still be finished after its Put or Form has expired. It
+// leaves time for large files on slow connections, and for a computer that sleeps overnight.
 const finishWithin = 24 * time.Hour
 
 // token returns the token for the client. It consists of the content and a MAC over the content,

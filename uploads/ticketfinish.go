@@ -14,17 +14,19 @@ import (
 // request's session again, and never from data that the client sends.
 //
 // If the file breaks a rule, Finish removes it and returns the reason. If the file has not arrived,
-// Finish fails with NotUploaded. If Finish is called again, for example because the client lost the
-// response, it returns the same file and calls Config.Stored again, even if the client has sent
-// other bytes since. If that file has been removed, Finish fails with NotFound.
+// Finish fails with NotUploaded. Finish may be called again, for example because the client lost
+// the response. It then returns the same file and calls Config.Stored again. That is so even if the
+// client has sent other bytes since. If the finished file has been removed, Finish fails with
+// NotFound.
 //
-// After a file was removed, its ticket cannot be used again if the ticket has a Put and the store
-// has [storage.SignedIfAbsent]. In all other cases, and with Config.Unguarded, the client can send
-// another file with the ticket until it expires. If a sender calls Finish twice at the same time,
-// and sends a file of another type in between, there may be two files.
+// After a file was removed, the client may still be able to send another file with the same ticket,
+// until the ticket expires. That is not possible if the ticket has a Put, the store has
+// [storage.SignedIfAbsent], and Config.Unguarded is not set. A sender may call Finish twice at the
+// same time, and send a file of another type in between. There may then be two files.
 //
-// The sender can write to the first key until the ticket expires, so Finish checks the copy, too.
-// The copy has the attributes that any other file has, whatever attributes the sender has set.
+// The sender can replace the sent file until the ticket expires, so Finish checks the copy, too.
+// The copy has the attributes that any other file has. Attributes that the sender has set are
+// ignored.
 func (s *Service) Finish(ctx context.Context, token string, user User) (*File, error) {
 	t, e := s.openTicket(token, user)
 	if e != nil {
@@ -130,9 +132,10 @@ func (t *ticketOp) checkReserved(a *storage.Attrs) *Error {
 // that a sender stores have contentTypeOfPending.
 const contentTypeOfSpent = "application/x-omnibucket-finished"
 
-// markSpent ends a ticket. If the store accepts a file only once, markSpent replaces the file by an
-// empty object, so that the signed URL does not work again. A lifecycle rule removes that object
-// later. In other stores the sender could replace the object, so markSpent removes it.
+// markSpent ends a ticket. If the store accepts a file only once, the signed URL would work again
+// after the sent file is removed. So markSpent replaces the file by an empty object. A lifecycle
+// rule removes that object later. In any other store, the sender could replace the empty object. So
+// markSpent removes the file.
 func (t *ticketOp) markSpent(ctx context.Context, pending string) {
 	if !t.acceptsOnce() {
 		_ = t.service.discard(ctx, pending)
@@ -140,8 +143,8 @@ func (t *ticketOp) markSpent(ctx context.Context, pending string) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	// If this upload fails, the sent file stays. The URL then still does not work again, because
-	// the store does not overwrite that file.
+	// If this upload fails, the sent file stays under its key. The signed URL still does not work
+	// again, because the store overwrites no object.
 	_, _ = t.service.bucket.Upload(ctx, pending, bytes.NewReader(nil), storage.WithContentType(contentTypeOfSpent))
 }
 
@@ -159,13 +162,15 @@ func changedError() *Error {
 	return refuseFile(Damaged, "The file was changed while it was checked. Send it again.")
 }
 
-// findFinished returns the file that an earlier call has finished. If there is none, it returns an
-// error that depends on the argument why, the error that made the caller look for the file.
+// findFinished returns the file that an earlier call has finished. The argument why is the error
+// because of which the caller looks for the file. If there is no finished file, why determines the
+// error that findFinished returns.
 func (t *ticketOp) findFinished(ctx context.Context, why *Error) (*File, *Error) {
 	for _, extension := range t.service.judge.Extensions() {
 		attrs, v, e := t.service.inspectStored(ctx, t.finalKey(extension), t.said.Size)
 		if e == nil {
-			// another call copied a larger file and was killed before it checked the copy
+			// Another call may have copied the file, and may have been killed before it checked the
+			// copy. The copy may then be larger than the reservation.
 			if e = t.checkReserved(attrs); e != nil {
 				_ = t.service.discard(ctx, attrs.Key)
 				return nil, e

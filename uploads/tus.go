@@ -18,9 +18,9 @@ const (
 
 // A tusState is the part of a session's state that only a tus upload has.
 type tusState struct {
-	// Offset is the number of bytes that have arrived. The first bytes are in Parts parts of
-	// PartSize bytes each, and the rest is in Tail. If the file is complete, Parts and Tail do not
-	// matter.
+	// Offset is the number of bytes that have arrived. The first bytes are in complete parts of
+	// PartSize bytes each. The field Parts is the number of these parts. The remaining bytes are in
+	// the segments of Tail. If the file is complete, Parts and Tail do not matter.
 	Offset int64     `json:"offset"`
 	Parts  int       `json:"parts,omitempty"`
 	Tail   []segment `json:"tail,omitempty"`
@@ -250,8 +250,8 @@ func (t *tus) writeOffset(c *call, s *session) {
 	}
 }
 
-// arrivedTus reads the session. If all bytes have arrived but the object is not made yet, because a
-// call failed, arrivedTus makes the object: a client believes that such an upload is complete.
+// arrivedTus reads the session. If all bytes have arrived, a client believes that the upload is
+// complete. If an earlier call has failed to make the object, arrivedTus makes it.
 func (t *tus) arrivedTus(c *call) (*session, error) {
 	s, err := t.settledTus(c)
 	switch {

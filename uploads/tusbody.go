@@ -28,9 +28,9 @@ type feed struct {
 	over    bool // true if the last chunk was received
 }
 
-// newFeed returns a feed of the request's body. The argument left is the greatest length of the
-// body in bytes, and -1 means no limit. The memory of the feed counts toward Config.MemoryLimit. If
-// there is no memory, newFeed fails with Busy.
+// newFeed returns a feed of the request's body. The body may have at most as many bytes as the
+// argument left says. If left is -1, there is no limit. The memory of the feed counts toward
+// Config.MemoryLimit. If there is no memory, newFeed fails with Busy.
 func (t *tus) newFeed(c *call, left int64) (*feed, error) {
 	release, err := c.share(0)
 	if err != nil {
@@ -46,8 +46,8 @@ func (t *tus) newFeed(c *call, left int64) (*feed, error) {
 	return f, nil
 }
 
-// share takes memory for a request that sends bytes. The argument held is how many of these bytes
-// the bucket may buffer. If there is no memory, share fails with Busy.
+// share takes memory for a request that sends bytes. The bucket may buffer as many of these bytes
+// as the argument held says. If there is no memory, share fails with Busy.
 func (c *call) share(held int64) (release func(), err error) {
 	release, err = c.memory.Share(c.Request, c.user.ID, held)
 	if err != nil {
@@ -57,8 +57,8 @@ func (c *call) share(held int64) (release func(), err error) {
 }
 
 // read reads the body into chunks. The argument left is the number of bytes that are still allowed,
-// or -1. One Read reads at most left+1 bytes. With a longer Read, a slow chunked body would have to
-// fill the whole buffer before the excess is noticed.
+// or -1 for no limit. One Read reads at most left+1 bytes, so read notices the first byte that is
+// not allowed. If a Read could read more, a slow client could delay this until the buffer is full.
 func (f *feed) read(body io.Reader, left int64) {
 	for {
 		var buf []byte
@@ -71,7 +71,9 @@ func (f *feed) read(body io.Reader, left int64) {
 			buf = buf[:min(int64(len(buf)), left+1)]
 		}
 		n, err := body.Read(buf)
-		if left -= int64(n); left < 0 { // the body is too long, and take refuses it
+		// Either there is no limit, or the body is too long. If it is too long, receiver.take
+		// fails.
+		if left -= int64(n); left < 0 {
 			left = -1
 		}
 		if !f.pass(chunk{buf[:n], err}) || err != nil {
@@ -96,10 +98,10 @@ func (f *feed) recycle(p chunk) {
 	f.free <- p.data[:cap(p.data)]
 }
 
-// close stops the feed before the response is written, and reports whether its goroutine has ended.
-// If the body has not ended, close interrupts the Read in progress by a deadline, and the response
-// closes the connection. If a middleware hides the connection, there is no deadline: the Read ends
-// with the request, and close returns false.
+// close stops the feed before the response is written. It reports whether the goroutine of the feed
+// has ended. If the body has not ended, close sets a deadline to end the Read in progress, and
+// makes the response close the connection. If a middleware hides the connection, close cannot set a
+// deadline and returns false. The Read then ends with the request.
 func (f *feed) close() bool {
 	defer f.release()
 	close(f.stop)

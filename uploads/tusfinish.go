@@ -160,10 +160,10 @@ func (t *tus) concatTus(c *call, concat string) error {
 	return nil
 }
 
-// joining returns the session of the file that is joined from pieces, and creates it if needed. Its
-// ID is a hash of the request. So if the client repeats a request whose response was lost, it gets
-// the same session. Nobody else can guess the ID, because the request contains the secret IDs of
-// the pieces.
+// joining returns the session of the file that is joined from pieces. If there is no session yet,
+// joining creates one. The ID of the session is a hash of the request. If the response is lost and
+// the client repeats the request, it gets the same session. Nobody else can guess the ID, because
+// the request contains the secret IDs of the pieces.
 func (t *tus) joining(c *call, n Request, concat string, pieces []*session) (*session, error) {
 	metadata := c.Header.Get("Upload-Metadata")
 	sum := sha256.Sum256(fmt.Appendf(nil, "%q %q", concat, metadata))
@@ -201,8 +201,8 @@ func (t *tus) joinPieces(s *session) maker {
 	}
 }
 
-// expireSoon makes a joined piece expire after keepPieces. If that fails, the piece only takes
-// space until it would have expired anyway.
+// expireSoon makes a joined piece expire after keepPieces. If expireSoon fails, the piece keeps its
+// later expiry, and takes space until then.
 func (t *tus) expireSoon(ctx context.Context, piece *session) {
 	at := t.handler.config.Now().Add(keepPieces).UTC().Truncate(time.Second)
 	_, _ = t.handler.keeper.update(ctx, piece, func(s *session) (bool, error) {

@@ -12,17 +12,20 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 )
 
-// Only one request at a time receives the bytes of an upload. It is called the holder, and the
-// state contains its name. A newer request ends an older one, because the connection of the older
-// one is usually dead. The newer request waits until the holder has stored the bytes that it
-// received. It cannot wait for a holder in another process whose client still sends, or whose
-// process was killed. Then the newer request becomes the holder, and the next write of the old
-// holder fails.
+// Only one request at a time receives the bytes of an upload. This request is called the holder,
+// and the state contains its name. A newer request ends the holder, because the connection of the
+// holder is usually dead. The newer request waits until the holder has stored the bytes that it
+// received.
+//
+// The newer request cannot end a holder in another process. If the client of that holder still
+// sends, or if the other process was killed, the newer request would wait too long. After
+// takeOverAfter, the newer request becomes the holder. The next write of the old holder then fails.
 
 const (
 	lockPoll = 150 * time.Millisecond
-	// takeOverAfter is how long a newer request waits for the holder. It is longer than
-	// pace.checkpoint, after which a holder has stored the bytes of a client that sends nothing.
+	// takeOverAfter is how long a newer request waits for the holder. If the client of the holder
+	// sends nothing, the holder stores its bytes after pace.checkpoint. takeOverAfter is longer
+	// than that.
 	takeOverAfter = 5 * time.Second
 	// deadAfter is the time after which a holder that has not written the state is considered dead.
 	deadAfter = 2 * time.Minute
@@ -34,15 +37,16 @@ func errTaken() *Error {
 }
 
 // A value of type calls has the running calls of this process that may hold or claim a session. The
-// name of each call begins with the name of the process. So if a session names a call of this
-// process that is not running, that call has ended without a change of the session.
+// name of each call begins with the name of its process. The state of a session may name a call of
+// this process that is no longer running. Such a call has ended without saving its end in the
+// state.
 type calls struct {
 	process string
 	running sync.Map // maps the name of each running call to a function that interrupts it
 }
 
-// enter gives the call a name, which is valid until leave is called. interrupted is closed if
-// another call wants the session that this call holds.
+// enter gives a call its name. The name is valid until the function leave is called. If another
+// call wants the session that the call holds, the channel interrupted is closed.
 func (c *calls) enter() (name string, interrupted <-chan struct{}, leave func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	name = c.process + rand.Text()
@@ -65,9 +69,10 @@ func (c *calls) ended(name string) bool {
 	return !runs && strings.HasPrefix(name, c.process)
 }
 
-// settledTus waits until no request receives bytes for the session or completes it, and returns the
-// session. If a request still receives bytes after takeOverAfter, it returns the session
-// nevertheless. If a request still completes it, settledTus fails.
+// settledTus waits until no request receives bytes for the session, and no request completes it.
+// Then settledTus returns the session. The wait ends after takeOverAfter. If a request still
+// receives bytes at that time, settledTus returns the session nevertheless. If a request is still
+// completing the upload, settledTus fails.
 func (t *tus) settledTus(c *call) (*session, error) {
 	keeper := t.handler.keeper
 	var seen string // revision at the previous read

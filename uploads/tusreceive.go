@@ -30,11 +30,11 @@ var defaultPace = pace{
 }
 
 const (
-	// maxSegments limits the number of segments, which are objects with the bytes after the last
-	// part. If there are more, they are joined.
+	// maxSegments limits the number of segments of an upload. A segment is a small object with
+	// bytes that do not fill a part. If there are more segments, the receiver joins them.
 	maxSegments = 32
-	// stopAfter is how long a receiver still reads bytes that the client has sent, after the
-	// context of the request has ended.
+	// stopAfter is how long a receiver continues to read after the context of the request has
+	// ended. It reads the bytes that the client has sent before.
 	stopAfter = 20 * time.Millisecond
 	// storeTimeout limits each step that stores received bytes. Such a step continues if the client
 	// disconnects.
@@ -43,11 +43,11 @@ const (
 
 // A receiver receives and stores the bytes of one request.
 //
-// It sends parts of PartSize bytes to the multipart upload in the store. If bytes that do not fill
-// a part must be stored, they become a segment, which is a small object. When later bytes fill the
-// part, the receiver reads the segment again. So a part with a given number always has the same
-// bytes, even if two processes store it. The state is saved after each part and segment. Only then
-// does the offset tell the client that the bytes are stored.
+// It sends parts of PartSize bytes to the multipart upload in the store. Sometimes bytes must be
+// stored before they fill a part. They become a segment, which is a small object. When later bytes
+// fill the part, the receiver reads the segment again, and sends the whole part. Two processes may
+// store the same part, but they always store the same bytes. The state is saved after each part and
+// each segment. The client learns only from the saved state which bytes are stored.
 type receiver struct {
 	tus         *tus
 	client      context.Context // context of the request, which ends if the client disconnects
@@ -58,14 +58,15 @@ type receiver struct {
 	upload      storage.MultipartUpload // nil if the file fits one part
 	sum         *checksum               // checksum of the body; nil if there is none or it is verified
 
-	// buf has the bytes of the next part that are in memory. In the part, these bytes begin at the
-	// offset in the field have, and end at the offset in the field n. Config.MemoryLimit counts all
-	// of buf.
-	buf      []byte
-	have, n  int
-	saved    int      // number of bytes of the next part that are in segments
-	next     tusState // state that the next save will store
-	leaving  bool     // true if the next save makes this request stop being the holder
+	// buf has the bytes of the next part that are in memory. The fields have and n are offsets in
+	// that part. The field have is the offset of the first byte in buf. The field n is the offset
+	// after the last byte in buf. Config.MemoryLimit counts all of buf.
+	buf     []byte
+	have, n int
+	saved   int      // number of bytes of the next part that are in segments
+	next    tusState // state that the next save will store
+	// leaving is true if this request is no longer the holder of the session after the next save.
+	leaving  bool
 	obsolete []string // segments to remove after the next save
 }
 
@@ -99,7 +100,7 @@ func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 	done, err := t.receiveHeld(ctx, c, f, s, sum)
 	if err != nil {
 		t.handler.keeper.release(ctx, s, c.name)
-		c.refused = f // respond closes f after it has written the response
+		c.refused = f // the method respond closes f before it writes the response
 		return nil, err
 	}
 	return done, nil

@@ -12,8 +12,8 @@ import (
 )
 
 // grow makes space for n more bytes, at most up to the end of the part. The buffer is small at
-// first, so that a slow client uses little memory. If there is no memory, grow stores the bytes so
-// far as a segment, frees their memory, and waits for new memory.
+// first, so that a slow client uses little memory. If there is no memory, grow stores all bytes of
+// the buffer as a segment, and frees the buffer. Then it waits for new memory.
 func (r *receiver) grow(n int) error {
 	left := r.size() - r.have
 	needed := min(r.n-r.have+n, left)
@@ -135,8 +135,8 @@ func (r *receiver) spill() error {
 	return nil
 }
 
-// discardSegments removes the segments from the next state, because their bytes are now stored
-// elsewhere. After that state is saved, the objects are removed.
+// discardSegments removes the segments from r.next, because their bytes are now stored elsewhere.
+// The next save removes the objects of these segments.
 func (r *receiver) discardSegments() {
 	for _, segment := range r.next.Tail {
 		r.obsolete = append(r.obsolete, segment.Name)

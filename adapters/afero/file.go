@@ -320,7 +320,7 @@ func (f *writeFile) store(opts []storage.UploadOption) error {
 	return err
 }
 
-// uncreateTimeout limits how long Close takes to remove the empty object after it has failed.
+// uncreateTimeout limits the time in which a failed Close removes the empty object of O_CREATE.
 const uncreateTimeout = 10 * time.Second
 
 // Close stores the content, unless Sync has stored it already. If that fails, Close removes the

@@ -152,8 +152,9 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 // for a key with "//".
 func hasName(below string) bool { return below != "" && !strings.Contains("/"+below, "//") }
 
-// appendFolders appends to keys each folder below prefix that contains key, unless the folder also
-// contains the previous key. The argument last is the folder of the previous key.
+// appendFolders appends to keys the folders between prefix and key. It leaves out folders that also
+// contain the previous key, because they were appended before. The parameter last is the folder of
+// the previous key.
 func appendFolders(keys []string, prefix, last, key string) []string {
 	for at := len(prefix); ; at++ {
 		slash := strings.IndexByte(key[at:], '/')

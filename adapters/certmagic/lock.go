@@ -45,9 +45,10 @@ func (s *Storage) Unlock(_ context.Context, name string) error {
 	return nil
 }
 
-// oldest returns the lease that was acquired first, and removes it from s.held. A lock has two
-// leases if the first was lost and another caller in this process then acquired the lock. When the
-// older caller calls Unlock, the newer lease must stay.
+// oldest returns the lease that this process acquired first, and removes that lease from s.held. A
+// lock has two leases in this case: the process lost the first lease, and another caller then
+// acquired the lock. If the first caller calls Unlock after that, Unlock must release only the lost
+// lease.
 func (s *Storage) oldest(name string) *lease.Lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()

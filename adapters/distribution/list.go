@@ -51,10 +51,10 @@ func (d *driver) List(ctx context.Context, path string) ([]string, error) {
 	return paths, nil
 }
 
-// children returns the files and folders directly in a folder, sorted by path. It leaves out the
-// folder's marker, an empty object "folder/" from other tools, and keys with "//". Each would have
-// the path of the folder itself, so that a walk would never end. A folder with only a marker exists
-// and is empty.
+// children returns the files and folders directly in a folder, sorted by path. It leaves out two
+// kinds of keys: keys with "//", and the folder's marker, which is an empty object "folder/" from
+// another tool. Both would get the path of the folder itself, and a walk would never end. A folder
+// with only a marker exists and is empty.
 func (d *driver) children(ctx context.Context, path string) ([]registry.FileInfo, error) {
 	var children []registry.FileInfo
 	found := path == "/"

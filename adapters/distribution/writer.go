@@ -12,7 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// stateSuffix ends the key of the object that has the state of an unfinished file.
+// stateSuffix is the end of a key. An object with such a key has the state of an unfinished file.
 const stateSuffix = "~upload"
 
 // partSize is the size of every part except the last, in bytes. With 10,000 parts, a layer may have

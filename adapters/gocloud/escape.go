@@ -13,9 +13,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// end is added to a key whose last character is not permitted at the end of a key. It stands for no
-// character. Unlike an escape of that character, it keeps every prefix of the key unchanged, so
-// that listings find the object.
+// end is a suffix for a key whose last character is not permitted at the end of a key. The last
+// character itself stays unchanged. If it were escaped, a listing with the old key as prefix would
+// not find the object.
 const end = "__0x__"
 
 // escapeKey replaces the characters that this library does not permit in a key by escapes. They are
@@ -28,7 +28,7 @@ func escapeKey(key string) string {
 	return stored
 }
 
-// escapeDelimiter escapes a delimiter in the same way as if it occurred inside a key.
+// escapeDelimiter escapes a delimiter as escapeKey escapes the same characters inside a key.
 func escapeDelimiter(delimiter string) string { return escapePrefix("x" + delimiter)[1:] }
 
 // escapePrefix escapes a prefix of a key. Unlike escapeKey, it does not change the last character,
@@ -84,10 +84,12 @@ func unescapeKey(key string) string {
 	})
 }
 
-// stored calls the function do with the escaped key, under which this adapter stores the object. If
-// that object does not exist, another program may have stored the object without escapes in its
-// key, such as "dir/" or "a//b". If the bucket lists the key without escapes, stored calls the
-// function with that key. If the second call fails, too, stored returns the first error.
+// stored calls the parameter do with the escaped key. This adapter stores objects under escaped
+// keys.
+//
+// Another program may have stored the object without escapes, for example as "dir/" or "a//b". If
+// the escaped key does not exist but the bucket lists the unescaped key, stored calls do again with
+// that key. If the second call also fails, stored returns the first error.
 func stored[T any](ctx context.Context, b storage.Bucket, key string, do func(key string) (T, error)) (T, error) {
 	own := escapeKey(key)
 	result, err := do(own)
@@ -99,9 +101,9 @@ func stored[T any](ctx context.Context, b storage.Bucket, key string, do func(ke
 	return result, err
 }
 
-// listed reports whether the bucket lists an object with exactly this key. Requesting the key would
-// not be reliable, because MinIO returns the object "a" for "/a". The limit of the listing is 2,
-// because with 1 MinIO returns a wrong result, too.
+// listed reports whether the bucket lists an object with exactly this key. A request for the key is
+// not reliable: MinIO returns the object "a" for "/a". The listing has the limit 2, because MinIO
+// also returns a wrong result for the limit 1.
 func listed(ctx context.Context, b storage.Bucket, key string) bool {
 	if unescapeKey(key) != key {
 		return false // this key is the escaped form of another key, whose object this adapter has stored

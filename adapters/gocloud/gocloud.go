@@ -66,11 +66,13 @@ func init() { blob.DefaultURLMux().RegisterBucket(Scheme, URLOpener{}) }
 // OpenBucket returns b as a bucket of the Go CDK. Closing the result does not close b.
 func OpenBucket(b storage.Bucket) *blob.Bucket { return blob.NewBucket(&bucket{Bucket: b}) }
 
-// A URLOpener opens addresses with the scheme "omnibucket" for blob.OpenBucket. The host of such an
-// address is the scheme of an address for [storage.Open]:
-// "omnibucket://s3/my-bucket?region=eu-west-1" opens "s3://my-bucket?region=eu-west-1", and
-// "omnibucket://file//var/data" opens "file:///var/data". The program must import the provider's
-// package, as it does for storage.Open.
+// A URLOpener opens addresses with the scheme "omnibucket" for blob.OpenBucket. Each such address
+// contains an address for [storage.Open]:
+//
+//   - "omnibucket://s3/my-bucket?region=eu-west-1" opens "s3://my-bucket?region=eu-west-1".
+//   - "omnibucket://file//var/data" opens "file:///var/data".
+//
+// The program must import the provider's package, as it does for storage.Open.
 type URLOpener struct {
 	Options []storage.OpenOption
 }
@@ -171,7 +173,8 @@ func (b *bucket) ErrorCode(err error) gcerrors.ErrorCode {
 	return gcerrors.Unknown
 }
 
-// before calls the caller's function, such as BeforeWrite, which may change the options of a call.
+// The function before runs a callback of the program, such as BeforeWrite of the Go CDK. The
+// callback may change the options in opts.
 func before[T any](call func(func(any) bool) error, opts *[]T) error {
 	if call == nil {
 		return nil

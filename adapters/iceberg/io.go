@@ -132,15 +132,17 @@ func (o *IO) WriteFile(location string, content []byte) error {
 	return failed("write", location, err)
 }
 
-// Rename moves a file with [storage.Move]. It replaces a file at the new location. If Rename fails,
-// both files may exist. If the old file was replaced meanwhile, Rename fails with Changed.
+// Rename moves a file with [storage.Move]. If the new location has a file, Rename replaces that
+// file. If Rename fails, both files may exist. If the file at the old location was replaced
+// meanwhile, Rename fails with Changed.
 func (o *IO) Rename(from, to string) error { return o.move(from, to) }
 
 // RenameNoReplace moves a file to a location that must not exist. If the new location exists, it
-// fails with fs.ErrExist. If the store has no conditional writes, it fails with Unsupported. The
-// file appears at its new location atomically, and then disappears from the old one. If the old
-// file cannot be removed, it stays, and RenameNoReplace returns nil: the commit has succeeded then,
-// so the catalog must not see a failure.
+// fails with fs.ErrExist. If the store has no conditional writes, it fails with Unsupported.
+//
+// The file appears at the new location atomically, and is then removed from the old location. If
+// that removal fails, RenameNoReplace still returns nil, and the old file stays. The commit of the
+// catalog has succeeded in this case, so the catalog must not get an error.
 func (o *IO) RenameNoReplace(from, to string) error {
 	err := o.move(from, to, storage.IfAbsent())
 	var e *storage.Error
@@ -221,11 +223,11 @@ func (o *IO) RemoveAll(location string) error {
 // files returns the bucket as a file system, for the methods that work on directories.
 func (o *IO) files() fs.FS { return storage.FS(o.ctx, o.bucket) }
 
-// pathOf returns the path of a key in the file system that files returns.
+// pathOf returns the path of a key in the file system of the method files.
 func pathOf(key string) string { return path.Clean(key) }
 
-// Stat describes a file or a directory. If both have this name, it describes the file. If neither
-// exists, it fails with fs.ErrNotExist.
+// Stat describes a file or a directory. If a file and a directory have this name, Stat describes
+// the file. If neither exists, it fails with fs.ErrNotExist.
 func (o *IO) Stat(location string) (fs.FileInfo, error) {
 	key, err := o.key(location)
 	if err != nil {

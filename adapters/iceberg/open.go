@@ -84,9 +84,9 @@ func (d *download) Attrs(context.Context, string, ...storage.AttrsOption) (*stor
 	return d.attrs, nil
 }
 
-// Download returns the content that was requested by openWhole, if this is the first call of
-// Download for the whole file. Only Read asks for the whole file. ReadAt, which may run at the same
-// time, asks for limited ranges, which Download requests from the bucket.
+// Download returns content of the file. Only Read asks for the whole file. The first request for
+// the whole file gets the content that openWhole has already requested. ReadAt asks for limited
+// ranges, which Download requests from the bucket. Read and ReadAt may run at the same time.
 func (d *download) Download(ctx context.Context, key string, opts ...storage.DownloadOption) (*storage.Reader, error) {
 	var r storage.DownloadOptions
 	if err := r.Apply(opts...); err != nil {

@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// together is the number of files that are passed to one call of RemoveAll. After that many
-// failures, RemoveAll would stop.
+// together is the number of files in one call of RemoveAll. RemoveAll stops after 1,000 failures,
+// so with this number it tries every file.
 const together = 1000
 
 // DeleteFiles removes files, in batches if the provider supports them. After a failure, it
@@ -42,7 +42,7 @@ func (o *IO) deleteSome(ctx context.Context, locations []string) (deleted []stri
 		errs = append(errs, err)
 		if e := (*storage.Error)(nil); errors.As(err, &e) && e.Key != "" {
 			left[e.Key] = true
-		} else { // the error does not name a file, so any may still exist
+		} else { // the error names no file, so each of the files may still exist
 			all = true
 		}
 	}

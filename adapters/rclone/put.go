@@ -201,8 +201,8 @@ func (d *remoteDriver) later(ctx context.Context, name string, made fs.Object) (
 	return d.features.Move(ctx, again, name)
 }
 
-// A checkedBody is the body of a Put. It returns the last bytes only if the checksum is right.
-// Otherwise a backend that makes the object when the body ends would make a damaged object.
+// A checkedBody is the body of a Put. It returns the last bytes only if the checksum is right. Some
+// backends make the object when the body ends. Without the check, they would make a damaged object.
 type checkedBody struct {
 	r    *driver.PutRequest
 	sum  hash.Hash32

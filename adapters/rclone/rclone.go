@@ -146,8 +146,9 @@ func told(err error) error {
 	return err
 }
 
-// find returns an object of the remote. If a folder of the key is itself an object, a backend may
-// return an error that only it defines. find then returns the error for a missing object.
+// find returns an object of the remote. If a folder in the key is itself an object, no object can
+// have the key. Some backends return an error of their own in this case. find replaces that error
+// by the error for a missing object.
 func (d *remoteDriver) find(ctx context.Context, key string) (fs.Object, error) {
 	o, err := d.remote.NewObject(ctx, key)
 	if err != nil && storage.CodeOf(told(err)) != storage.ObjectNotFound && d.underObject(ctx, key) {
@@ -193,7 +194,7 @@ func (d *remoteDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 }
 
 // meeting returns the object with the key of r. If the object does not meet the conditions of r,
-// meeting fails.
+// the method fails.
 func (d *remoteDriver) meeting(ctx context.Context, r *driver.GetRequest) (fs.Object, *storage.Attrs, error) {
 	if len(r.Native) > 0 {
 		return nil, nil, storage.Unsupported
@@ -274,8 +275,9 @@ func (d *remoteDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 	return nil
 }
 
-// removeEmpty removes a folder if it is empty. Then it removes the folders above that have become
-// empty, up to the first that is not empty.
+// removeEmpty removes a folder if it is empty. If the parent folder is empty after that,
+// removeEmpty also removes the parent folder, and so on. It stops at the first folder that is not
+// empty.
 func (d *remoteDriver) removeEmpty(ctx context.Context, folder string) {
 	for folder != "." && folder != "/" && d.remote.Rmdir(ctx, folder) == nil {
 		folder = path.Dir(folder)

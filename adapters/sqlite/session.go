@@ -21,8 +21,9 @@ type session struct {
 	failed error           // error of a read during the last call
 }
 
-// during makes a call of the driver. When ctx ends, reads of that call fail. SQLite only reports
-// that a read has failed, so this function adds the error of the read.
+// The function during makes a call of the driver. If ctx ends during the call, reads of the call
+// fail. SQLite reports a failed read without the reason, so this function adds the error of the
+// read.
 func during[T any](ctx context.Context, s *session, call func() (T, error)) (result T, err error) {
 	s.ctx, s.failed = ctx, nil
 	defer func() { s.ctx = context.Background() }()

@@ -40,8 +40,8 @@ import (
 )
 
 // Open opens the SQLite database in an object. The caller must close the result. As with any
-// *sql.DB, rows that are still open can be read after that, and the object is closed after the last
-// of them.
+// *sql.DB, rows that are still open can be read after Close. The object is closed when the last
+// rows are closed.
 //
 // All reads use ctx until Close, and the reads of a query also use the context of the query. The
 // options are those of [storage.NewReaderAt]. [storage.WithBlockCache] sets how many bytes all
@@ -73,8 +73,8 @@ type connector struct {
 
 func (c *connector) Driver() driver.Driver { return &sqlite.Driver{} }
 
-// Connect opens the object under a name of its own for each connection. So an error of a read can
-// be assigned to the connection that made the read.
+// Connect opens the object for a new connection. Each connection uses a different name for the
+// object. The name in a failed read therefore shows which connection made the read.
 func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	vfs, err := registered()
 	if err != nil {

@@ -45,8 +45,8 @@ const (
 )
 
 // maxWhole is the size of the largest payload that is stored with one request, in bytes. The SDK's
-// driver stores at most 50 MiB. One request is better than an upload in parts if the store already
-// has the payload: such an upload is only refused after all parts were sent.
+// driver stores at most 50 MiB. An upload in parts would be worse if the store already has the
+// payload: the store would refuse the upload only after all parts were sent.
 const maxWhole = 64 << 20
 
 // A Config configures a driver. Its zero value has the defaults.

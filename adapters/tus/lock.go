@@ -21,8 +21,8 @@ type Locker struct {
 
 func newLocker(b storage.ReadWriter) *Locker { return &Locker{bucket: b, ttl: 15 * time.Second} }
 
-// UseIn sets the Locker in a composer. Call it if the program has another data store; [Store.UseIn]
-// does it for a Store.
+// UseIn sets the Locker in a composer. Call it if the program uses a data store other than [Store].
+// [Store.UseIn] already sets the Locker of the Store.
 func (l *Locker) UseIn(c *handler.StoreComposer) { c.UseLocker(l) }
 
 // NewLock returns the lock for an upload. It does not acquire the lock.
@@ -37,10 +37,12 @@ type lock struct {
 	lease  *lease.Lease
 }
 
-// Lock waits until it has acquired the lock, and asks the present holder to release it. After that,
-// requestUnlock is called once if another request waits for the lock, or if the lock is lost. If
-// ctx ends before the lock is acquired, the error is handler.ErrLockTimeout. If no upload can have
-// this ID because it cannot be a key, the error is handler.ErrNotFound.
+// Lock waits until it has acquired the lock, and asks the present holder to release the lock. While
+// this request holds the lock, Lock calls requestUnlock once in two cases: another request waits
+// for the lock, or the lock is lost.
+//
+// If ctx ends before the lock is acquired, the error is handler.ErrLockTimeout. An ID that cannot
+// be a key belongs to no upload. For such an ID, the error is handler.ErrNotFound.
 func (l *lock) Lock(ctx context.Context, requestUnlock func()) error {
 	held, err := l.locker.acquire(ctx, l.key)
 	if err != nil {

@@ -65,9 +65,9 @@ func (u *upload) open(ctx context.Context) (err error) {
 // kept.
 //
 // As soon as there are enough bytes for a part, they are stored as a part of the multipart upload.
-// The remaining bytes are stored in the tail object. Only after that does the state include these
-// bytes. So a part with a given number always has the same bytes, and the tail object always begins
-// with the bytes that the state includes.
+// The remaining bytes are stored in the tail object. WriteChunk adds bytes to the state only after
+// it has stored them. As a result, a part with a given number always has the same bytes. The tail
+// object always begins with the bytes of the tail that the state counts.
 func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (written int64, err error) {
 	if offset != u.state.Info.Offset {
 		return 0, handler.ErrMismatchOffset
@@ -144,13 +144,13 @@ func (u *upload) keep(ctx context.Context, b *buffer, added int64) error {
 	return err
 }
 
-// tailPart is the name of a metadata value of the tail object. The value is the number of the part
-// to which the tail belongs.
+// tailPart is the name of a metadata value. The tail object has the bytes after the last full part.
+// Its value of tailPart is the number of the part that will begin with these bytes.
 const tailPart = "part"
 
-// putTail stores the bytes in b in the tail object, unless the object has them already. Another
-// server may have taken over the lock. So putTail never replaces a longer tail of the same part, or
-// a tail of a later part.
+// putTail stores the bytes in b in the tail object, unless the object has these bytes already.
+// Another server may have acquired the lock meanwhile, and stored more bytes. To keep these bytes,
+// putTail never replaces a longer tail of the same part, or a tail of a later part.
 func (u *upload) putTail(ctx context.Context, b *buffer) error {
 	part := u.state.Parts + 1
 	about := storage.WithMetadata(map[string]string{tailPart: strconv.Itoa(part)})

@@ -61,9 +61,9 @@ var ErrIncomplete = handler.NewError("ERR_INCOMPLETE_UPLOAD", "the upload is not
 // A Config configures a Store. Its zero value has the defaults.
 type Config struct {
 	// Options returns the options with which an upload's object is stored, such as content type,
-	// metadata and tags. If Options is nil, only the content type is set. It is the value
-	// "filetype" in the upload's metadata, if that is a valid content type of at most 1,024 bytes.
-	// Otherwise the extension of the key decides it.
+	// metadata and tags. If Options is nil, only the content type is set. The value "filetype" in
+	// the upload's metadata sets the content type, if it is a valid content type of at most 1,024
+	// bytes. Otherwise the extension of the key determines the content type.
 	Options func(handler.FileInfo) []storage.WriteOption
 }
 
@@ -194,11 +194,12 @@ func (s *Store) GetUpload(ctx context.Context, id string) (handler.Upload, error
 	return nil, orNotFound(err, func(id string) error { return (&upload{store: s, id: id}).load(ctx) })
 }
 
-// orNotFound returns handler.ErrNotFound if err means that the ID is not permitted as a key, so
-// that no upload can have it. After ErrNotFound, a client gives up its upload. So orNotFound must
-// not return it if the store refuses every key, for example because its region is wrong. To find
-// that out, it calls probe, which must make the same request for a key that every store permits. In
-// all other cases, it returns err.
+// orNotFound returns handler.ErrNotFound if err means that the ID is not permitted as a key. No
+// upload can have such an ID. In all other cases, orNotFound returns err.
+//
+// After ErrNotFound, a client gives up its upload. The store may also refuse every key, for example
+// because its region is wrong. To detect such a store, orNotFound calls the function probe with a
+// valid key. That function must make the same request for the key that it gets.
 func orNotFound(err error, probe func(key string) error) error {
 	if storage.CodeOf(err) != storage.InvalidArgument {
 		return err

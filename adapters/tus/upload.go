@@ -124,7 +124,7 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 	return u.finished(ctx)
 }
 
-// finished stores in the state that the object exists, and removes the tail object.
+// The method finished records in the state that the object exists. It also removes the tail object.
 func (u *upload) finished(ctx context.Context) error {
 	hasTail := u.state.Token != "" || u.state.TailRevision != ""
 	u.state.Done, u.state.Tail = true, 0
@@ -148,9 +148,9 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 	return u.finished(ctx)
 }
 
-// Terminate removes all objects of the upload. It removes the state last, so that it can be
-// repeated after a failure. If other programs may write to the key, it removes the object only if
-// this upload has made it.
+// Terminate removes all objects of the upload. It removes the state last, so that a failed
+// Terminate can be repeated. If other programs may write to the key of the content, Terminate
+// removes the content only if this upload has made it.
 func (u *upload) Terminate(ctx context.Context) error {
 	made, err := u.state.Done, error(nil)
 	if !made && !u.state.OwnKey {
@@ -166,7 +166,9 @@ func (u *upload) Terminate(ctx context.Context) error {
 	}
 	u.dropUnnamed(ctx)
 	keys := []string{u.tailKey()}
-	if made || u.state.OwnKey { // without Done, the object may exist: a server may have died before it saved the state
+	// If the key is random, the object belongs to this upload. The object may exist even if the
+	// state does not say so, because a server may have died before it saved the state.
+	if made || u.state.OwnKey {
 		keys = append(keys, u.key())
 	}
 	for _, key := range append(keys, u.stateKey()) {
@@ -177,9 +179,10 @@ func (u *upload) Terminate(ctx context.Context) error {
 	return nil
 }
 
-// dropUnnamed aborts multipart uploads whose token is in no state. They exist if the response to
-// the request that began them was lost. If the key is not random, dropUnnamed does nothing, because
-// another program may have multipart uploads there. An upload that cannot be aborted stays.
+// dropUnnamed aborts multipart uploads of this key that no state names. Such an upload exists if
+// the response to the request that began it was lost. If the key is not random, dropUnnamed does
+// nothing, because another program may have begun the multipart uploads. If an abort fails,
+// dropUnnamed ignores the error.
 func (u *upload) dropUnnamed(ctx context.Context) {
 	if !u.state.OwnKey {
 		return
@@ -200,8 +203,9 @@ func (u *upload) isMade(ctx context.Context) (bool, error) {
 	return err == nil && u.state.Mark != "" && found.Metadata[markName] == u.state.Mark, err
 }
 
-// GetReader reads the content. For an unfinished upload, it reads the bytes that have arrived. If
-// an unfinished upload has full parts, GetReader fails with ErrIncomplete.
+// GetReader reads the content. For an unfinished upload, it reads the bytes that have arrived.
+// Bytes in parts of the multipart upload cannot be read. If an unfinished upload has such parts,
+// GetReader fails with ErrIncomplete.
 func (u *upload) GetReader(ctx context.Context) (io.ReadCloser, error) {
 	switch {
 	case u.state.Done:
@@ -262,7 +266,7 @@ func (u *upload) withTail(ctx context.Context, f func(io.Reader) error) error {
 	return errors.Join(f(tail), tail.Close())
 }
 
-// markName is the name of the metadata value that has state.Mark.
+// markName is a name in the metadata of the object. Its value is state.Mark.
 const markName = "tusupload"
 
 // optionsOf returns the options for storing the object, with the type O that a call needs.

@@ -14,8 +14,8 @@ import (
 	"golang.org/x/tools/go/ast/inspector"
 )
 
-// Analyzer reports a loop over an iterator of values and errors if the loop has no variable for the
-// error, or the blank identifier in its place.
+// Analyzer reports a loop that ignores the errors of an iterator of values and errors. Such a loop
+// has no second variable, or has the blank identifier as the second variable.
 var Analyzer = &analysis.Analyzer{
 	Name:     "listerror",
 	Doc:      "report range loops that drop the error of an iterator",

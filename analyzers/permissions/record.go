@@ -32,7 +32,7 @@ func writeFile(path string, all []report) error {
 // bucket. The program and the bucket are named by lines before it.
 type permit struct{ program, bucket, operation string }
 
-// readFile returns the operations that a file of writeFile allows.
+// readFile reads a file that writeFile has written. It returns the operations that the file allows.
 func readFile(path string) (map[permit]bool, error) {
 	text, err := os.ReadFile(path)
 	if err != nil {

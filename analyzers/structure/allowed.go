@@ -1,6 +1,6 @@
 package structure
 
-// The reasons why a type in allowed may break the rules.
+// These texts are reasons in the map allowed. They say why a type may break the rules.
 const (
 	public = "a Server is a Handler that listens: its methods are those of the handler"
 	suite  = "the cases of the suite call one T"

@@ -24,7 +24,7 @@ type question struct {
 	does     string   // what the library does as long as the answer is unknown
 	cost     string   // what the question needs besides a bucket
 	answers  []string // the possible results of the function ask
-	locks    bool     // asked only with -locks, because the question locks objects
+	locks    bool     // true if the question locks objects; such a question is asked only with -locks
 	ask      func(ctx context.Context, i *inquiry) (answer string, err error)
 }
 
@@ -191,8 +191,9 @@ func (c *certification) inquire(ctx context.Context, q question) (a answer, err 
 	return a, nil
 }
 
-// cleanUp undoes what a question did. A bucket that cannot be deleted stays in the ledger. At its
-// end, the program tries to delete that bucket again, and names the bucket if it still cannot.
+// cleanUp undoes the changes that were made to answer a question. If a bucket cannot be deleted, it
+// stays in the ledger. Before the program ends, it tries to delete that bucket again. If that
+// fails, too, the program prints the bucket's name.
 func (i *inquiry) cleanUp(ctx context.Context) error {
 	var failures []error
 	for _, undo := range slices.Backward(i.clean) {

@@ -138,7 +138,8 @@ func askTagsOfAttrs(ctx context.Context, i *inquiry) (string, error) {
 	return "no", nil
 }
 
-// signedSlack is how long before the present time the validity of a signed URL begins.
+// signedSlack is the time between the start of a signed URL's validity and the present. The
+// validity starts in the past.
 const signedSlack = 15 * time.Minute
 
 func askSASLimit(ctx context.Context, i *inquiry) (string, error) {

@@ -416,7 +416,8 @@ func askRetentionPolicy(ctx context.Context, i *inquiry) (string, error) {
 	return refused(err, storage.Unsupported)
 }
 
-// refused returns the answer that says whether err has the code.
+// refused returns the answer "yes" if err has the code, and "no" if err is nil. It returns any
+// other err as an error.
 func refused(err error, code storage.Code) (string, error) {
 	switch {
 	case err == nil:

@@ -35,8 +35,8 @@ type settings struct {
 // lockRules are the rules about retention and legal hold.
 var lockRules = []string{"G2", "G3"}
 
-// notAsked is the skip reason of cases that the flags leave out. The result does not list these
-// cases, because its fields Rules and Locks show the flags.
+// notAsked is the skip reason of cases that the flags exclude. The result does not list these
+// cases. Its fields Rules and Locks show the flags instead.
 const notAsked = "not asked for"
 
 // A certification is one run of the program.
@@ -52,8 +52,9 @@ type certification struct {
 	all     []question
 	answers []answer
 
-	// unversioned is true if the account keeps no versions, and only the account's management API,
-	// which the library does not use, can enable versions.
+	// unversioned is true if the account keeps no versions, and the library cannot enable versions.
+	// Only the management API of the account can enable them, and the library does not use that
+	// API.
 	unversioned bool
 
 	made        ledger
@@ -316,8 +317,8 @@ func (c *certification) countUntilInterrupted(
 	return c.count(ctx, op)
 }
 
-// remove empties a bucket and deletes it. If locked objects prevent that, the case does not fail,
-// and finish reports the bucket later. If remove fails for any other reason, the case fails.
+// remove empties a bucket and deletes it. If locked objects prevent that, the case does not fail.
+// The method finish reports the bucket later. If remove fails for any other reason, the case fails.
 func (c *certification) remove(t *testing.T, name string) {
 	if err := c.erase(context.WithoutCancel(t.Context()), name); storage.CodeOf(err) != storage.Locked {
 		require.NoError(t, err, "bucket %s stays", name)

@@ -22,7 +22,7 @@ const (
 // A speed holds the speeds of a store that the program measured from this machine, with default
 // options.
 type speed struct {
-	Milliseconds map[string]quantiles `json:"milliseconds,omitempty"` // by kind of call, in sequence
+	Milliseconds map[string]quantiles `json:"milliseconds,omitempty"` // by kind of call; the calls are sequential
 	UploadMBps   float64              `json:"uploadMBps,omitempty"`   // for one object of 64 MiB, in MB/s
 	DownloadMBps float64              `json:"downloadMBps,omitempty"`
 }

@@ -156,8 +156,8 @@ func withKey(text string, l location.Location, key string) string {
 		}
 		return name + ":" + key
 	}
-	// The completion keeps the query that the user wrote, with its prefix=, but without parameters
-	// that flags have added.
+	// The completion keeps parameters that the user wrote, such as prefix=. It leaves out
+	// parameters that flags have added.
 	l.Query = writtenQuery(text)
 	return l.AddressWith(inShell((&url.URL{Path: key}).EscapedPath()))
 }
@@ -169,7 +169,8 @@ func writtenQuery(address string) string {
 	return query
 }
 
-// completeBuckets returns the buckets of an account whose names begin with l.Host, which may be incomplete.
+// completeBuckets completes the name of a bucket in an account. l.Host is the beginning of that
+// name.
 func completeBuckets(ctx context.Context, p *program.Program, text string, l location.Location) []string {
 	service, err := storage.OpenService(ctx, l.Scheme+"://"+l.Parameters())
 	if err != nil {

@@ -6,8 +6,9 @@ import (
 	"unicode"
 )
 
-// A shell inserts the common start of several completions without quotes, and strangers may have
-// chosen the keys in a store. So a completion never has a character that a shell interprets.
+// A completion never has a character that a shell interprets. If there are several completions, a
+// shell inserts their common start without quotes. The completions are keys of a store, and an
+// attacker may have chosen them.
 
 // isPlain reports whether no shell interprets a character, at any position of a word.
 func isPlain(r rune) bool {

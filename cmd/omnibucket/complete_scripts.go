@@ -11,8 +11,9 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// bashFallback defines the function of the package bash-completion that the generated script calls, if the package is
-// not installed. It returns words that are not split at colons.
+// bashFallback defines functions of the package bash-completion. The script that cobra generates
+// calls them. The definitions take effect only if the package is not installed. They do not split
+// words at colons.
 const bashFallback = `if ! declare -F _get_comp_words_by_ref >/dev/null; then
     _get_comp_words_by_ref()
     {
@@ -51,8 +52,9 @@ var scriptMends = map[string][][2]string{
 	},
 }
 
-// prepareScripts makes the command completion print safe scripts, which never evaluate names from a
-// store. The script for bash also works without the package bash-completion.
+// prepareScripts changes the scripts that the command "completion" prints. The changed scripts
+// never evaluate names from a store. The script for bash also works without the package
+// bash-completion.
 func prepareScripts(p *program.Program, root *cobra.Command) {
 	var script bytes.Buffer
 	root.SetOut(&script) // InitDefaultCompletionCmd makes commands that keep this output

@@ -212,7 +212,7 @@ func changeConfig(ctx context.Context, p *program.Program, change func(*config.F
 		)
 	}
 	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target // keep a link, for example to a file under version control
+		path = target // if the file is a link, write to its target, so that the link stays
 	}
 	if !p.Global.DryRun {
 		if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {

@@ -89,7 +89,8 @@ func runFile(p *program.Program, c *cobra.Command, f *runFlags, path string) err
 	}
 	defer release()
 	b := &batch{program: p, flags: f, global: changedGlobals(c)}
-	// After stop, no line begins, but running lines continue to their end.
+	// After a call of stop, no command of the file is started. Running commands continue to their
+	// end.
 	beginning, stop := context.WithCancel(c.Context())
 	defer stop()
 	err = b.run(c.Context(), beginning, stop, from)
@@ -137,8 +138,8 @@ func changedGlobals(c *cobra.Command) (args []string) {
 	return args
 }
 
-// run runs the lines in parallel and waits for them. After beginning is done, it starts no further
-// line.
+// run runs the lines in parallel and waits for them. When the context beginning is done, run starts
+// no further line.
 func (b *batch) run(ctx, beginning context.Context, stop func(), from io.Reader) error {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -182,7 +183,7 @@ func (b *batch) run(ctx, beginning context.Context, stop func(), from io.Reader)
 	return nil
 }
 
-// line runs the command in one line, and reports its result.
+// line runs the command that one line of the file contains. It also reports the result.
 func (b *batch) line(ctx context.Context, stop func(), number int, text string, words []string) {
 	if words[0] == "omnibucket" {
 		words = words[1:]
@@ -216,7 +217,7 @@ type commandLine struct {
 	Seconds  float64 `json:"seconds"`
 }
 
-// A batchLine is the summary of run in JSON, its last line of output.
+// A batchLine is the last line that "omnibucket run" prints with --json. It has the summary.
 type batchLine struct {
 	Event    string `json:"event"` // "summary"
 	Commands int    `json:"commands"`
@@ -279,8 +280,8 @@ func (o *lineOutput) Write(data []byte) (int, error) {
 	return o.batch.program.Out.Write(data)
 }
 
-// flush prints the kept output. It keeps the lock of the batch until end, so that other lines do
-// not print in between.
+// flush prints the kept output, and locks the batch. The method end unlocks the batch. Until the
+// call of that method, other lines cannot print.
 func (o *lineOutput) flush() {
 	if !o.holds {
 		o.batch.mu.Lock()

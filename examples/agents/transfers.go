@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// archive copies one object to another store, and gives another one a new key in its own.
+// archive copies a.txt to another store. It also gives b.txt a new key in the same store.
 func archive(ctx context.Context, to, from storage.Bucket) error {
 	if _, err := storage.Copy(ctx, to, "copies/a.txt", from, "a.txt"); err != nil {
 		return err

@@ -96,7 +96,8 @@ func (s *site) image(ctx context.Context, id string) (*galleryImage, error) {
 	}
 	name := attrs.Metadata["name"]
 	if name == "" {
-		name = id // another program has stored the image
+		// This program always sets the name, so another program has stored the image. Show the id.
+		name = id
 	}
 	return &galleryImage{ID: id, Name: name, Size: attrs.Size, Modified: attrs.Modified, link: *l}, nil
 }

@@ -84,13 +84,13 @@ func newID(now time.Time) string {
 }
 
 // finishUpload checks a file that has arrived. If the file is an image, finishUpload copies it to
-// the gallery. It reads only the first bytes of the file. After a lost response, the page may call
-// it again.
+// the gallery. It reads only the first bytes of the file. If the response is lost, the page may
+// call finishUpload again.
 //
-// The file stays in incoming. If it were removed, the signed request of the browser, which can only
-// create an object, would work again. A store without the feature SignedIfAbsent does not prevent
-// the browser from replacing the file meanwhile. So finishUpload also checks the copy, and a later
-// call never replaces it.
+// The file stays in incoming. If finishUpload removed it, the browser could use its signed request
+// a second time. A store without the feature SignedIfAbsent lets the browser replace the file
+// between the check and the copy. finishUpload therefore also checks the copy. A later call never
+// replaces the copy.
 func (s *site) finishUpload(r *http.Request) (any, error) {
 	ctx, id := r.Context(), r.PathValue("id")
 	var file struct {
@@ -110,7 +110,7 @@ func (s *site) finishUpload(r *http.Request) (any, error) {
 		return nil, err
 	}
 	_, err = storage.Copy(ctx, s.images, id, s.incoming, id, s.copyOptions(mediaType, cleanName(file.Name))...)
-	// after PreconditionFailed, an earlier call has made the copy
+	// PreconditionFailed is no failure: an earlier call has already made the copy.
 	if err != nil && !errors.Is(err, storage.PreconditionFailed) {
 		return nil, err
 	}

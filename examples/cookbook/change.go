@@ -14,9 +14,9 @@ type readWriter interface {
 	storage.Downloader
 }
 
-// nextNumber counts up. Any number of processes may call it at once, and no two get the same
-// number. If the error is storage.OutcomeUnknown, the count may have gone up: call it again, and a
-// number is left out.
+// nextNumber returns the next number. Any number of processes may call it at the same time, and no
+// two of them get the same number. If the error is storage.OutcomeUnknown, call nextNumber again.
+// It may then skip one number.
 func nextNumber(ctx context.Context, bucket readWriter, key string) (int, error) {
 	var number int
 	_, err := storage.Update(ctx, bucket, key, func(old []byte, _ *storage.Attrs) ([]byte, error) {

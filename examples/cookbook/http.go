@@ -38,8 +38,8 @@ func servePhoto(w http.ResponseWriter, r *http.Request, bucket storage.Downloade
 	serve.Object(w, r, bucket, "photos/"+r.PathValue("id"))
 }
 
-// putPhoto replaces the photo that the client has read. If-Match has the ETag of that response. PreconditionFailed
-// should become the status 412.
+// putPhoto replaces a photo. The client has read the photo before, and If-Match has the ETag that
+// it got. Respond to PreconditionFailed with the status 412.
 func putPhoto(r *http.Request, bucket storage.Bucket, key string) (*storage.Attrs, error) {
 	attrs, err := bucket.Attrs(r.Context(), key)
 	if err != nil {

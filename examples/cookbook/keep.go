@@ -63,8 +63,8 @@ func render(ctx context.Context, w io.Writer, bucket storage.Bucket, name string
 	return templates.ExecuteTemplate(w, name, data)
 }
 
-// endUploads aborts multipart uploads that nobody has continued for three days, which removes their
-// parts. It returns how many it has aborted.
+// endUploads aborts multipart uploads that nobody has continued for three days. Aborting an upload
+// removes its parts. endUploads returns the number of uploads that it has aborted.
 func endUploads(ctx context.Context, bucket storage.Bucket) (int64, error) {
 	report, err := transfer.Expire(ctx, bucket, []transfer.ExpireRule{
 		{Prefix: "incoming/", UploadsAge: 3 * 24 * time.Hour},

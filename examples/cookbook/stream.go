@@ -28,8 +28,8 @@ func writeCompressed(ctx context.Context, bucket storage.Uploader, key string, w
 	return err
 }
 
-// eachLine calls do with each line of an object of any size. It fails if a line is longer than
-// 64 KiB: lines.Buffer sets another limit.
+// eachLine calls the function do with each line of an object. The object may have any size.
+// eachLine fails if a line is longer than 64 KiB. To change this limit, call lines.Buffer.
 func eachLine(ctx context.Context, bucket storage.Downloader, key string, do func(line string) error) error {
 	reader, err := bucket.Download(ctx, key)
 	if err != nil {

@@ -18,16 +18,16 @@ type site struct {
 	former []storage.Bucket // earlier buckets, closed at the end, because a layer may still read from them
 }
 
-// use calls the function do with the current bucket. The bucket is not replaced before that
-// function returns.
+// use passes the current bucket to the function do. The bucket is not replaced before that function
+// returns.
 func (s *site) use(do func(b storage.Bucket) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()
 	return do(s.bucket)
 }
 
-// replace replaces the bucket when no goroutine uses it. Before that, it calls the function
-// between, unless that function is nil.
+// replace replaces the bucket when no goroutine uses it. If the parameter between is not nil,
+// replace calls it first. If that call fails, the bucket is not replaced.
 func (s *site) replace(by storage.Bucket, between func() error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -91,7 +91,9 @@ func (s *site) handler() http.Handler {
 		}
 		defer func() { _ = object.Close() }()
 		w.Header().Set("Content-Type", object.Attrs().ContentType)
-		_, _ = io.Copy(w, object) // after the method use has returned, so that a slow visitor does not delay the move
+		// Copy outside of the method use, so that a slow visitor does not delay the replacement of
+		// the bucket.
+		_, _ = io.Copy(w, object)
 	})
 	return mux
 }

@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage/cdn"
 )
 
-// openSigner returns what signs for a distribution of CloudFront. It fits wherever a bucket signs downloads.
+// openSigner returns a signer for the URLs of a distribution of CloudFront. Use the signer wherever
+// a bucket would sign downloads.
 func openSigner(keyFile string) (*cdn.CloudFrontSigner, error) {
 	key, err := os.ReadFile(keyFile)
 	if err != nil {

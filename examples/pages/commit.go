@@ -30,7 +30,9 @@ func take(ctx context.Context, bucket storage.Bucket, amount int) error {
 		if balance < amount {
 			return nil, fmt.Errorf("only %d are left", balance)
 		}
-		return fmt.Append(nil, amount), nil // is entry last+1, or decided again
+		// Append stores this as entry last+1. If another process was faster, Append calls this
+		// function again.
+		return fmt.Append(nil, amount), nil
 	})
 	return err
 }

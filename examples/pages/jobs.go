@@ -48,8 +48,9 @@ func undo(ctx context.Context, bucket storage.Bucket, at time.Time) (*transfer.R
 	return transfer.RestoreAt(ctx, bucket, at, transfer.WithDelete())
 }
 
-// cleanUpListed removes objects that are older than a year from a bucket of any size. manifest is the key of the
-// manifest of an inventory of photos, in the bucket reports.
+// cleanUpListed removes objects that are older than a year from the bucket photos. The bucket may
+// have any number of objects. An inventory in the bucket reports lists them, and manifest is the
+// key of its manifest.
 func cleanUpListed(ctx context.Context, photos, reports storage.Bucket, manifest string) (*transfer.Report, error) {
 	inventory, err := transfer.OpenInventory(ctx, photos, reports, manifest, nil)
 	if err != nil {

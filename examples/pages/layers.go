@@ -10,8 +10,9 @@ import (
 	"github.com/omnibucket/storage/layers/readonly"
 )
 
-// openReports returns a bucket for reading. It reads at most ten mebibytes and makes at most a hundred requests a
-// second. It keeps blocks on the disk that were read. Close the cache after the bucket.
+// openReports returns a bucket that can only be read. The bucket reads at most ten mebibytes a
+// second from the store. It makes at most a hundred requests a second. Blocks that were read are
+// kept on the disk. Close the cache after the bucket.
 func openReports(ctx context.Context, address, dir string) (storage.Bucket, *diskcache.Cache, error) {
 	limited, err := limit.New(limit.Config{
 		Bytes:    limit.Constant(limit.Rates{Download: 10 << 20}),

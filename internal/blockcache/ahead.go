@@ -6,7 +6,8 @@ const aheadShare = 4
 
 // maxBlocks returns how many blocks the cache holds.
 func (c *Cache) maxBlocks() int64 {
-	return c.Max / max(c.BlockSize, c.BlockSize+blockOverhead) // the sum may overflow
+	// If BlockSize+blockOverhead overflows, it is negative, and max returns BlockSize.
+	return c.Max / max(c.BlockSize, c.BlockSize+blockOverhead)
 }
 
 // maxAhead returns how many blocks one request may read ahead.
@@ -21,10 +22,12 @@ func (c *Cache) window(number int64, s *scan) int64 {
 	return 2 * s.direct
 }
 
-// reserveAhead adds up to n blocks that are to be read ahead. The parameter expected is true if the
-// probable end of the scan is known (see scans). Usually a new block evicts only blocks that were
-// read, because sequential readers must not evict each other's unread blocks. If expected is true,
-// a new block may also evict an unread block that has been in the cache for a long time.
+// reserveAhead adds up to n blocks to the cache, for reading ahead. To make room, it evicts blocks
+// that were already read. It does not evict blocks that were read ahead and are still needed,
+// because sequential readers would then evict each other's blocks.
+//
+// The parameter expected is true if the probable end of the scan is known (see scans). reserveAhead
+// may then also evict a block that was read ahead a long time ago and was not needed since.
 func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
 	for number := first; number < min(first+n, c.count) && c.blocks[number] == nil; number++ {
 		bytes := c.memory(number, 1)
@@ -43,19 +46,19 @@ func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
 	return blocks
 }
 
-// mayReplace reports whether a block that is read ahead may evict the block b. The method
-// reserveAhead describes the rule and the parameter expected.
+// mayReplace reports whether reserveAhead may evict the block b to make room for another block. The
+// parameter expected is that of reserveAhead.
 func (c *Cache) mayReplace(b *block, expected bool) bool {
 	return b.isRead || expected && c.used-b.since > c.maxBlocks()/2
 }
 
-// scans holds the latest scans. A scan is a series of ReadAts, each of which begins where the
-// previous one ended. Several scans may be in progress at the same time, for example when the
+// scans holds the latest scans. A scan is a series of ReadAts. Each ReadAt of a scan begins where
+// the previous one ended. Several scans may be in progress at the same time, for example when the
 // columns of a table are read together.
 //
-// If the last two scans were long, the next scan is expected to be long, too. It is then fetched
-// with one request, up to the length of the shorter of the two. Otherwise the requests of a scan
-// double in size.
+// If each of the last two scans had several ReadAts, the next scan is expected to be as long as the
+// shorter of them. The cache then fetches that length with one request. Otherwise, each request of
+// the next scan is twice as large as the one before.
 type scans struct {
 	latest [8]scan // a ring
 	count  int     // number of scans that have begun since the cache was opened

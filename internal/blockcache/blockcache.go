@@ -34,8 +34,8 @@ var errClosed = errors.New("the reader is closed")
 
 // A Config describes the object that a [Cache] reads, and sets the limits of the cache.
 type Config struct {
-	// Fetch requests length bytes, beginning at offset, and calls read with the body of the
-	// response. It fails if read fails or if the bytes are damaged.
+	// Fetch requests the length bytes at offset. It passes the body of the response to the function
+	// read. If that function fails, or if the bytes are damaged, Fetch fails.
 	Fetch func(ctx context.Context, offset, length int64, read func(io.Reader) error) error
 
 	Size      int64         // size of the object in bytes
@@ -74,7 +74,7 @@ type block struct {
 	ahead  int64 // number of blocks to read ahead when this block is first read; the field next is the first of them
 	next   int64
 
-	inCache, inLimit *list.Element // entries in idle and in the Limit; nil while the block is being fetched
+	inCache, inLimit *list.Element // places of the block in Cache.idle and in the Limit; nil while it is being fetched
 }
 
 // Memory returns how many bytes the block takes.
@@ -240,9 +240,10 @@ func (c *Cache) add(number int64) *block {
 	return b
 }
 
-// fetchRun begins to fetch a run of blocks. A ReadAt needs the first blocks of the run, and needed
-// is their number. The others are read ahead. When half of these were used, the cache reads ahead
-// twice as many blocks as the run has, unless the run reaches the expected end of the scan.
+// fetchRun begins to fetch a run of blocks with one request. The parameter needed is the number of
+// blocks at the start of the run that a ReadAt needs now. The other blocks are read ahead. When
+// half of them were used, the cache reads ahead again, with a run of twice as many blocks. It does
+// not read beyond the parameter expected, the probable end of the scan.
 func (c *Cache) fetchRun(run []*block, needed, expected int64) {
 	n := int64(len(run))
 	if n == 0 {
@@ -268,8 +269,9 @@ func (c *Cache) fetchRun(run []*block, needed, expected int64) {
 	}, func() { settle(len(run), panics.ErrPanicked) })
 }
 
-// download fetches a run, and settles each block except the last as soon as its bytes have arrived.
-// The last block must wait for the result of Fetch, because the bytes may turn out to be damaged.
+// download fetches a run of blocks. It calls settle for a block as soon as the block has arrived,
+// so that readers do not wait for the whole run. The last block must wait for the result of Fetch,
+// which shows whether the bytes are damaged.
 func (c *Cache) download(run []*block, settle func(n int, err error)) error {
 	first, last := c.start(run[0].number), c.end(run[len(run)-1].number)
 	return c.Fetch(c.ctx, first, last-first, func(from io.Reader) error {

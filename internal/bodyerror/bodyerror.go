@@ -8,10 +8,10 @@ import (
 	"io/fs"
 )
 
-// An Error wraps the error of a caller's reader. It matches neither a Code nor an error of the
-// standard library that has the meaning of a Code. For example, if a caller uploads the body of a
-// download and that download fails with PreconditionFailed, the upload does not fail with
-// PreconditionFailed.
+// An Error wraps the error of a caller's reader, and hides the Code of that error. For example, a
+// caller may upload the body of a download. If the download fails with PreconditionFailed,
+// errors.Is must not report that the upload failed with PreconditionFailed. An Error therefore
+// matches no Code. It also matches no error that stands for a Code, such as fs.ErrExist.
 type Error[Code error] struct{ err error }
 
 // Of wraps err, which a caller's reader returned.
@@ -24,7 +24,7 @@ func (e Error[Code]) Error() string { return e.err.Error() }
 func (e Error[Code]) As(target any) bool { return errors.As(e.err, target) }
 
 // Is reports whether the reader's error matches target. It returns false if target is a Code, or an
-// error of the standard library that has the meaning of a Code.
+// error of the standard library that stands for a Code, such as [fs.ErrExist].
 func (e Error[Code]) Is(target error) bool {
 	if _, isCode := target.(Code); isCode {
 		return false

@@ -18,9 +18,9 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// The first two chunks of a buffer are small, so that a small body needs little memory. The third
-// completes the first mebibyte, so that a part of whole mebibytes fills its chunks exactly. All
-// later chunks have chunkBytes.
+// The first two chunks of a buffer are small, so that a small body needs little memory. The first
+// three chunks together have one mebibyte, and each later chunk has one mebibyte. A part of whole
+// mebibytes therefore wastes no memory.
 const (
 	firstChunk  = 4 << 10
 	secondChunk = 64 << 10
@@ -50,7 +50,8 @@ type Buffer struct {
 	crc      uint32        // checksum of the filled bytes
 }
 
-// New returns an empty Buffer. Each grant that exceeds the limit adds 1 to the counter over.
+// New returns an empty Buffer. Each grant of memory over the limit adds 1 to the number in the
+// parameter over.
 func New(limit *Limit, over *atomic.Int32) *Buffer {
 	b := &Buffer{}
 	b.Init(limit, over)
@@ -105,9 +106,11 @@ func (b *Buffer) Reserve(ctx context.Context, size int64) error {
 
 // grow gets one more chunk. whole is the size of the whole part in bytes.
 //
-// If grow has to wait, it requests all memory that the part still needs. Otherwise every waiting
-// stream would get a piece of a part, and none could send its part. If memory is granted over the
-// limit, the buffer gets one small chunk at a time, because its source may have stalled.
+// If grow has to wait, it requests all memory that the part still needs. If each stream requested
+// one chunk at a time, every stream could get some memory, but none enough to send its part.
+//
+// The limit may grant less memory than grow has requested, even over the limit. The buffer then
+// gets one small chunk.
 func (b *Buffer) grow(ctx context.Context, whole int64) error {
 	first := chunkSize(len(b.chunks))
 	if b.limit.Try(int64(first)) {
@@ -136,7 +139,8 @@ func (b *Buffer) grow(ctx context.Context, whole int64) error {
 	return nil
 }
 
-// add takes a chunk of size bytes, which the limit has granted, from the pool.
+// add takes a chunk from the pool. The parameter size is the size of the chunk in bytes. The limit
+// must have granted these bytes.
 func (b *Buffer) add(size int) {
 	b.reserved += int64(size)
 	b.chunks = append(b.chunks, poolOf(size).get())

@@ -24,7 +24,9 @@ func (m *Limit) Unlock() {
 // for memory, or if the limit does not permit the bytes. The caller must hold the lock.
 func (m *Limit) Take(bytes int64) bool {
 	if len(m.waiting) > 0 || m.used-m.evicts+bytes > m.Max || !m.fits(bytes) {
-		return false // fits evicts memory, so it is called only if that can free enough
+		// The condition calls fits last, because fits evicts memory. It must not evict any if the
+		// bytes would still not fit.
+		return false
 	}
 	m.used += bytes
 	m.epoch++
@@ -41,7 +43,8 @@ func (m *Limit) Keep(c Cached) *list.Element {
 // Touch makes e the most recently used cached memory. The caller must hold the lock.
 func (m *Limit) Touch(e *list.Element) { m.cached.MoveToBack(e) }
 
-// Drop returns cached memory to the limit. e is the result of Keep. The caller must hold the lock.
+// Drop gives cached memory back to the limit. e is the result of Keep. The caller must hold the
+// lock.
 func (m *Limit) Drop(e *list.Element) {
 	bytes := m.cached.Remove(e).(Cached).Memory()
 	m.evicts -= bytes

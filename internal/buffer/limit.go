@@ -7,9 +7,9 @@ import (
 	"time"
 )
 
-// stallAfter is how long a request waits for memory before it is granted memory over the limit, if
-// no memory moves meanwhile. Memory moves when it is granted or given back, and when a buffer
-// begins or ends its way to or from a store.
+// stallAfter is how long a request waits for memory. If no memory moves in that time, the request
+// gets memory over the limit. Memory moves when it is granted or given back. Memory also moves when
+// a store begins or ends to send or receive the bytes of a buffer.
 const stallAfter = 10 * time.Millisecond
 
 // A Limit bounds the memory of all buffers and caches together. If a buffer needs memory, the Limit
@@ -24,13 +24,13 @@ type Limit struct {
 	used     int64
 	reserved int64     // bytes that downloads have reserved for parallel ranges
 	inFlight int       // number of buffers that are on their way to or from a store
-	stalled  bool      // true if the last grant exceeded the limit and nothing has moved since
+	stalled  bool      // true after a grant over the limit, until memory is given back or a transfer begins
 	favored  *Buffer   // buffer with the last grant over the limit; it gets more until it is sent or stalls
-	tight    bool      // true if no request has fit into the limit since the last grant that exceeded the limit
+	tight    bool      // true after a grant over the limit, until a request fits into the limit
 	waiting  []*waiter // requests that wait for memory, the longest waiting first
 	watch    *time.Timer
 	epoch    uint64    // number of moves of memory so far (see stallAfter)
-	cached   list.List // each Cached, the least recently used first; the field used includes their memory
+	cached   list.List // each Cached, the least recently used first; the number in used includes its memory
 	evicts   int64     // number of bytes that become free if all cached memory is evicted
 }
 
@@ -43,10 +43,10 @@ type waiter struct {
 	over    bool
 }
 
-// Acquire waits until the limit permits the number of bytes, and grants them. If no transfer in
-// progress can free memory, it grants only the number of bytes in least, which may exceed the
-// limit. over is true if the grant exceeds the limit. owner is the buffer that gets the memory, or
-// nil.
+// Acquire waits until the limit permits the parameter bytes, and grants them. If no transfer in
+// progress can free memory, Acquire grants only the bytes in the parameter least, even over the
+// limit. The result over is true if the grant exceeds the limit. owner is the buffer that gets the
+// memory, or nil.
 func (m *Limit) Acquire(ctx context.Context, owner *Buffer, bytes, least int64) (granted int64, over bool, err error) {
 	w := &waiter{owner: owner, bytes: bytes, least: least, ready: make(chan struct{})}
 	m.mu.Lock()
@@ -70,10 +70,10 @@ func (m *Limit) Acquire(ctx context.Context, owner *Buffer, bytes, least int64) 
 	}
 }
 
-// Try grants bytes if that is possible without waiting, and reports whether it did. The first chunk
-// of a buffer is always granted. An upload sends a part only after it has read the first byte of
-// the next part, which shows that the part is not the last one. Without that chunk, the part could
-// not be sent, and the memory of the part would not become free.
+// Try grants bytes if it need not wait, and reports whether it did. It always grants the first
+// chunk of a buffer, even over the limit. An upload cannot send a part before it knows whether the
+// part is the last one. To know that, the upload must read one byte of the next part, which needs a
+// chunk.
 func (m *Limit) Try(bytes int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -113,11 +113,13 @@ func (m *Limit) abandon(w *waiter) {
 	m.grant()
 }
 
-// Reserve sets memory aside for the parallel ranges of a download, at most the given number of
-// bytes. It returns how many bytes it set aside. It returns 0 if half of the limit or more is in
-// use; cached memory does not count as in use. The download must work without the reserved memory,
-// too. At most two downloads have a full reserve, because more of them would wait for each other's
-// buffers.
+// Reserve sets memory aside for the parallel ranges of a download. It returns how many bytes it set
+// aside, which is not more than the parameter bytes. If half of the limit or more is in use, it
+// returns 0. Cached memory does not count as in use. The download must also work without the
+// reserved memory.
+//
+// At most two downloads can have a full reserve. If more downloads had one, they would wait for
+// each other's buffers.
 func (m *Limit) Reserve(bytes int64) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -159,8 +161,9 @@ func (m *Limit) Forget(bytes int64) {
 	}
 }
 
-// AddInFlight adds to the number of buffers that are on their way to or from a store. buffers may
-// be negative. The memory of such buffers becomes free without any action of the caller.
+// AddInFlight changes the number of buffers that are on their way to or from a store. The parameter
+// buffers is added to that number, and may be negative. While a buffer is on its way, its memory
+// will become free without any action of the caller.
 func (m *Limit) AddInFlight(buffers int) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -190,7 +193,8 @@ func (m *Limit) grant() {
 	}
 }
 
-// give grants bytes to the request w. The caller must hold the lock.
+// give gives memory to the request w. The parameter bytes is the amount. The caller must hold the
+// lock.
 func (m *Limit) give(w *waiter, bytes int64) {
 	w.granted, w.over = bytes, m.used+bytes > m.Max
 	m.used += bytes
@@ -198,15 +202,16 @@ func (m *Limit) give(w *waiter, bytes int64) {
 	close(w.ready)
 }
 
-// giveOver grants w.least bytes, even if that exceeds the limit. It grants no more, because the
-// source of w may have stalled, too. The caller must hold the lock.
+// giveOver gives w.least bytes to the request w, even over the limit. It does not give w.bytes,
+// because the source of w may send nothing, and the memory would be wasted. The caller must hold
+// the lock.
 func (m *Limit) giveOver(w *waiter) {
 	m.stalled, m.tight, m.favored = true, true, w.owner
 	m.give(w, w.least)
 }
 
-// watchForStall starts a timer. When the timer fires and no memory has moved, the first waiting
-// request gets memory over the limit.
+// watchForStall starts a timer if none is running. If nothing has been granted, freed or
+// transferred when the timer fires, the first waiting request gets memory over the limit.
 func (m *Limit) watchForStall() {
 	if m.watch != nil {
 		return

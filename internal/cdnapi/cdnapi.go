@@ -25,8 +25,9 @@ type Client struct {
 	http     *http.Client
 }
 
-// New returns a Client that uses a copy of given, or of [http.DefaultClient] if given is nil. The
-// Client never follows a redirect, because the other host would receive the token.
+// New returns a Client that sends requests with a copy of the parameter given. If given is nil, it
+// uses a copy of [http.DefaultClient]. The Client does not follow redirects, because they could
+// send the token to another host.
 func New(provider string, given *http.Client) *Client {
 	c := &http.Client{}
 	if given != nil {

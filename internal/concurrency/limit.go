@@ -19,13 +19,14 @@ import (
 )
 
 const (
-	// worthwhile is the share of the ideal gain that justifies more requests. For example, twice as
-	// many requests ideally move twice as many bytes, and must move at least 1.4 times as many. A
-	// smaller share would be unfair. Next to five connections of another program on a full link, 8
-	// requests move 1.38 times as much as 4, but only because the other program gets less.
+	// worthwhile is the least gain for which a higher number of requests is kept, as a share of the
+	// ideal gain. For example, twice as many requests would ideally move twice as many bytes per
+	// second. They must move at least 1.4 times as many. A smaller share would be unfair to other
+	// programs: on a full link, more requests only take bytes from them. Next to five connections
+	// of another program, 8 requests move 1.38 times as much as 4.
 	worthwhile = 0.4
-	// tryAgain is the time after which a rejected number of requests is tried again, because the
-	// network may have changed.
+	// tryAgain is the time after which more requests are tried again, if more requests did not help
+	// before. The network may have changed in that time.
 	tryAgain = 2 * time.Second
 )
 
@@ -49,7 +50,7 @@ type Limit struct {
 	second bool      // true in the second round after the slots were doubled
 	before int       // number of slots before they were doubled; 0 if they were not
 	rate   float64   // bytes per second before the slots were doubled
-	paused time.Time // time at which doubled slots last proved no better
+	paused time.Time // last time when the number of slots was reduced, because doubling it had not helped
 }
 
 // Fixed returns a Limit that always permits n parallel requests.
@@ -59,9 +60,10 @@ func Fixed(n int) *Limit {
 	return l
 }
 
-// Growing returns a Limit that permits initial parallel requests at first, and at most highest.
-// rate is the measured rate of one request in bytes per second, or 0. If rate is above 0, the Limit
-// also checks whether the initial number is worthwhile.
+// Growing returns a Limit for a number of parallel requests. The parameter initial is the number at
+// first, and the parameter highest is the largest number. rate is the measured rate of one request
+// in bytes per second, or 0 if it is unknown. If rate is above 0, the Limit also checks whether the
+// first number is worthwhile.
 func Growing(initial, highest int, rate float64) *Limit {
 	initial = min(initial, highest)
 	l := &Limit{
@@ -141,8 +143,8 @@ func (l *Limit) Moved(bytes int64) {
 	}
 }
 
-// Ended counts a request that has ended. When as many requests as there are slots have ended, it
-// decides whether to change the number of slots.
+// Ended counts a request that has ended. After each round, it decides whether to change the number
+// of slots. A round is over when one request for each slot has ended.
 func (l *Limit) Ended() {
 	if !l.adaptive {
 		return
@@ -180,7 +182,7 @@ func (l *Limit) Refused() {
 	l.set(1)
 }
 
-// needed returns the rate in bytes per second that the current number of slots must reach to be
+// needed returns the lowest rate, in bytes per second, for which the current number of slots is
 // kept.
 func (l *Limit) needed() float64 {
 	return l.rate * (1 + worthwhile*(float64(l.current)/float64(l.before)-1))

@@ -13,26 +13,27 @@ const (
 	stretchBytes = 64 << 10
 )
 
-// A Probe measures one connection, and decides whether more connections would help. They help if
-// the connection is slow and the program that reads from it is not.
+// A Probe measures one connection, and decides whether more connections would help. More
+// connections help if the connection is slow. They do not help if the program reads slowly.
 //
-// On a busy machine, a process loses the processor for some milliseconds. A fast connection delivers a
-// whole sample in that time, so the sample as a whole looks slow. Therefore a connection counts as slow
-// only if most stretches of the sample are slow: a pause makes only one stretch slow.
+// A Probe measures samples of one mebibyte. Each sample is divided into stretches of 64 KiB. A
+// connection is slow only if most stretches of a sample are slow. On a busy machine, a process may
+// lose the processor for some milliseconds. This pause makes one stretch slow, although the
+// connection is fast.
 type Probe struct {
 	begun     time.Time     // time at which this sample began
 	waited    time.Duration // time for which the reader has waited for the connection
 	bytes     int64         // bytes of this sample
-	slowBytes int64         // bytes of this sample that were in slow stretches
+	slowBytes int64         // bytes of the slow stretches of this sample
 
-	stretchWaited time.Duration // time for which the reader has waited in the current stretch
+	stretchWaited time.Duration // waiting time of the reader in the current stretch of the sample
 	stretchBytes  int64         // bytes of the current stretch
 }
 
-// Read records a Read that has just returned n bytes. began is the time at which that Read began.
-// At the end of a sample, it returns the rate of the connection in bytes per second. slow is true
-// if that rate and the rates of most stretches are low, and if the reader spent more than half of the
-// time waiting for the connection.
+// Read records a Read that has just returned n bytes. The parameter began is the time at which that
+// Read began. At the end of a sample, the result rate is the rate of the connection in bytes per
+// second. The result slow is true if the connection was slow, and if the reader has waited for it
+// for more than half of the time.
 func (p *Probe) Read(began time.Time, n int) (rate float64, slow bool) {
 	now := time.Now()
 	if p.bytes == 0 {

@@ -1,9 +1,9 @@
 // Package crcjoin computes the cyclic redundancy check (CRC) of a text from the CRCs of its parts.
 package crcjoin
 
-// A CRC describes a cyclic redundancy check in the reflected form: the highest of the Width bits is
-// the coefficient of x to the power of 0. The register is inverted at the beginning and at the end.
-// All CRC checksums of S3 have this form.
+// A CRC describes a cyclic redundancy check in the reflected form: the most significant bit of a
+// checksum is the constant term of the polynomial. The register is inverted at the beginning and at
+// the end. All CRC checksums of S3 have this form.
 type CRC struct {
 	Polynomial uint64
 	Width      int // number of bits

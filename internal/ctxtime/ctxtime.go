@@ -19,7 +19,8 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Every calls do once per interval until ctx ends. It returns when the last call has returned.
+// Every calls the function do once per interval until ctx ends. It does not return while a call is
+// in progress.
 func Every(ctx context.Context, interval time.Duration, do func(context.Context)) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()

@@ -29,19 +29,19 @@ const (
 	linger = 500 * time.Millisecond
 )
 
-// Respond calls respond, which writes the response, and discards the rest of the body. It reads at
-// most max bytes, for at most 30 seconds, and stops when ctx is done. The response needs a
-// Content-Length. Without it, the client would wait for the end of the response while the body is
-// read.
+// Respond discards the rest of a request body, and calls the function respond, which writes the
+// response. Respond reads at most max bytes, for at most 30 seconds, and stops when ctx is done.
+// The response must have a Content-Length. Without it, the client would wait for the end of the
+// response while the body is read.
 //
-// Usually the response comes after the body. If the client sends nothing for 200 milliseconds, or
-// is still sending after 5 seconds, the response comes first and closes the connection. Respond
-// then continues to read, even if ctx is done.
+// Usually the response comes after the body. The response comes first if the client sends nothing
+// for 200 milliseconds, or is still sending after 5 seconds. It then closes the connection, and
+// Respond continues to read, even if ctx is done.
 //
-// Before Respond calls respond, it ends a Read in progress, because a Read of [http.MaxBytesReader]
-// may change the header of the response. It ends the Read with a deadline, after which the reader
-// of a chunked body fails for good. So the rest of a chunked body is not read after the response.
-// The connection then stays open for another 500 milliseconds.
+// If the response comes first, Respond ends the Read in progress, because a Read of
+// [http.MaxBytesReader] may change the header of the response. It ends the Read by a deadline.
+// After a deadline, the reader of a chunked body always fails. The rest of a chunked body is
+// therefore not read, and the connection stays open for another 500 milliseconds.
 //
 // If a middleware hides the connection from [http.ResponseController], Respond cannot set a
 // deadline. The response then comes at the end of the body, or after 30 seconds. Only the
@@ -50,7 +50,8 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 	conn, until := http.NewResponseController(w), time.Now().Add(limit)
 	first := begin(rest, max, until)
 	over := first.waitWhileBytesCome(ctx)
-	gone := ctx.Err() != nil // read before the call of stop, because stop ends a Read, and net/http then ends ctx, too
+	// Check ctx before the call of stop. The method stop ends a Read, and net/http then ends ctx.
+	gone := ctx.Err() != nil
 	stopped := !over && first.stop(conn)
 	if !over && !stopped {
 		over = first.wait(ctx, time.Until(until))
@@ -87,7 +88,7 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 type reading struct {
 	ended chan struct{}
 	bytes atomic.Int64
-	// The following fields are valid after ended was closed.
+	// The following fields may be read after the channel ended was closed.
 	whole    bool // true if the body was read to its end
 	timedOut bool
 	caught   panics.Caught
@@ -105,8 +106,8 @@ func begin(rest io.Reader, max int64, until time.Time) *reading {
 	return r
 }
 
-// wait waits until the reading has ended, and reports whether it has ended. The parameter most
-// limits the time of waiting.
+// wait waits until the reading has ended, and reports whether it has ended. It gives up when ctx is
+// done, or after the time in the parameter most.
 func (r *reading) wait(ctx context.Context, most time.Duration) bool {
 	timer := time.NewTimer(most)
 	defer timer.Stop()
@@ -119,8 +120,8 @@ func (r *reading) wait(ctx context.Context, most time.Duration) bool {
 	return false
 }
 
-// waitWhileBytesCome waits until the reading has ended, as long as the client keeps sending. It
-// reports whether the reading has ended.
+// waitWhileBytesCome waits until the reading has ended, and then returns true. If the client stops
+// sending or takes too long, it returns false.
 func (r *reading) waitWhileBytesCome(ctx context.Context) bool {
 	for until := time.Now().Add(patience); ; {
 		bytes := r.bytes.Load()

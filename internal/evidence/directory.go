@@ -6,10 +6,10 @@ import (
 	"strings"
 )
 
-// relative reports whether the directory dir is the directory outer, or lies in outer. rel is the
-// path from outer to dir, or "" if they are the same directory. relative takes mounts into account.
-// If files is true, it also asks the system whether two paths are one directory, because a file
-// system that ignores case has several paths to it.
+// relative reports whether the directory dir lies in the directory outer, or is the same directory.
+// rel is the path from outer to dir, or "" if both are the same. relative takes mounts into
+// account. If files is true, relative also asks the system whether different paths lead to the same
+// directory. This can be so if the file system ignores case.
 func relative(dir, outer string, files bool) (rel string, ok bool) {
 	dir, outer = resolved(dir), resolved(outer)
 	rel, ok = pathFrom(outer, dir)

@@ -26,13 +26,14 @@ func MayFailOver(ctx context.Context) bool { return ctx.Value(withoutFailover{})
 
 type asking struct{}
 
-// Asking returns a context for requests with which a job asks whether two buckets are the same
-// place. Under it, a layer with several stores writes an object to each store or fails. A read
-// finds an object that is in any of the stores.
+// Asking returns a context for the requests of a [Question]. A Question asks whether two buckets
+// are the same place. In this context, a layer with several stores must write an object to each
+// store, or fail. A read must find an object that is in any of the stores.
 func Asking(ctx context.Context) context.Context {
 	return context.WithValue(WithoutFailover(ctx), asking{}, true)
 }
 
-// Asks reports whether a call belongs to a question, which is a request under [Asking]. If the call
-// came through a server, its context is lost. It is then recognized by the key of the object.
+// Asks reports whether a call belongs to a [Question]. The call then has a context from [Asking].
+// If the call came through a server, that context is lost, and Asks recognizes the call by the key
+// of the object.
 func Asks(ctx context.Context, key string) bool { return ctx.Value(asking{}) != nil || IsKey(key) }

@@ -14,9 +14,9 @@ type mount struct {
 	point      string
 }
 
-// A view is a directory of a file system that appears in a local directory. Either the local
-// directory lies in that file system, or the file system is mounted in a folder of the local
-// directory.
+// A view is a directory of a file system that can be seen in a local directory. If the local
+// directory itself lies in that file system, folder is "". If a mount shows the file system below
+// the local directory, folder is the path of the mount point.
 type view struct {
 	folder       string // folder of the local directory where the view appears, or ""
 	device, path string
@@ -56,8 +56,9 @@ func views(dir string, all []mount) ([]view, bool) {
 	return shown, true
 }
 
-// mountOf returns the mount that shows path. If two mounts with the same parent could show path,
-// the one with the shorter mount point is newer, and hides the other.
+// mountOf returns the mount that shows path. The mount points of several mounts with the same
+// parent may be directories above path. The mount with the shortest mount point was made last, and
+// hides the others.
 func mountOf(path string, all []mount) (at mount, found bool) {
 	known := map[string]bool{}
 	for _, m := range all {
@@ -94,8 +95,8 @@ func mountedIn(dir, outer string) (rel string, ok bool) {
 	return "", false
 }
 
-// holds reports whether the directory that inner shows lies in the directory that v shows, on the
-// same file system. rest is the path from v to inner.
+// holds reports whether the directory inner.path is v.path or lies in it, on the same file system.
+// rest is the path from v.path to inner.path.
 func (v view) holds(inner view) (rest string, ok bool) {
 	if v.device != inner.device {
 		return "", false
@@ -103,9 +104,9 @@ func (v view) holds(inner view) (rest string, ok bool) {
 	return pathFrom(v.path, inner.path)
 }
 
-// mountsApart reports whether two directories certainly have no file in common. It returns false if
-// they show different file systems, because a network file system may show the files of a local
-// one.
+// mountsApart reports whether two directories certainly have no file in common. If the directories
+// show different file systems, it returns false. One of them may be a network file system with the
+// files of the other.
 func mountsApart(a, b string) bool {
 	first, second, known := viewsOf(a, b)
 	if !known {
@@ -126,9 +127,9 @@ func mountsApart(a, b string) bool {
 	return true
 }
 
-// A Meeting is a directory of a file system that appears in two local directories. A is the folder
-// where it appears in the first one, and B is the folder in the second one. Each is "" or ends in a
-// slash.
+// A Meeting is a directory that can be seen in two local directories, because of mounts. A is its
+// path in the first local directory. B is its path in the second local directory. Each path is ""
+// or ends in a slash.
 type Meeting struct{ A, B string }
 
 // Meetings returns the folders of a and b that show the same files, according to the mounts of this
@@ -165,8 +166,8 @@ func asFolder(path string) string {
 	return strings.TrimSuffix(filepath.ToSlash(path), "/") + "/"
 }
 
-// MountedIn returns the folders of places at which a file system, or a directory of one, is
-// mounted.
+// MountedIn returns the mount points in places, as folders. A mount may show a whole file system,
+// or only a directory of one.
 func MountedIn(places []Place) (folders []string) {
 	all, _ := readMounts()
 	for _, p := range places {

@@ -10,16 +10,17 @@ import (
 // A Place says where objects are stored. Two places are the same if both their accounts and their
 // buckets are equal, or if their directories are the same.
 type Place struct {
-	// Account identifies the account, as a comparable value. Two accounts are equal if one
-	// credential reaches both places. Nil means that the account is unknown.
+	// Account identifies the account, as a comparable value. Two Places have equal Accounts if one
+	// credential is valid for both. Nil means that the account is unknown.
 	Account any
 	Bucket  string
 	Prefix  string // "", or a text that ends in a slash
-	// Directory is the local directory that contains the objects of the bucket, or "".
+	// Directory is the local directory that contains the objects of this place, or "" if there is
+	// none.
 	Directory string
-	// Direct is true if no server is between the driver and the objects. Two such places in
-	// different accounts certainly differ. Directories on two file systems are an exception,
-	// because a network file system may show the files of a local one.
+	// Direct is true if no server is between the driver and the objects. Two direct Places in
+	// different accounts certainly differ. This is not certain if both are directories on different
+	// file systems, because a network file system may show the files of a local one.
 	Direct bool
 	// Alias is true if the bucket may have a second name, such as an access point.
 	Alias bool
@@ -109,8 +110,9 @@ func (p Place) below(outer Place) (prefix string, ok bool) {
 	if dir == "" || outerDir == "" {
 		return "", false
 	}
-	// In one bucket, two prefixes that differ only in case are different, even if the file system
-	// ignores case. So the directories are compared as files only for different buckets.
+	// If both places are in the same bucket, prefixes that differ only in case are different, even
+	// if the file system ignores case. Only if the buckets differ, relative asks the system whether
+	// two paths lead to the same directory.
 	rel, ok := relative(dir, outerDir, !one)
 	return asFolder(rel), ok
 }

@@ -31,9 +31,9 @@ const discarding = 30 * time.Second
 // so no other object has it.
 func NewKey(prefix string) string { return prefix + start + rand.Text() }
 
-// IsKey reports whether key is a result of [NewKey]. A job that was killed may have left such an
-// object. Jobs do not copy it, and do not remove anything because of it, because it is not the
-// user's data.
+// IsKey reports whether key is a result of [NewKey]. The object with this key may remain if a job
+// was killed. It is not the user's data, so jobs do not copy it. A job that removes objects which
+// another place lacks also ignores it.
 func IsKey(key string) bool {
 	random, ok := strings.CutPrefix(key[strings.LastIndexByte(key, '/')+1:], start)
 	return ok && len(random) >= leastRandom && strings.Trim(random, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
@@ -44,15 +44,15 @@ const (
 	leastRandom = 26 // length of rand.Text
 )
 
-// A Question asks whether two ends are the same place. It is an object at one end, which then
-// appears at the other end or does not.
+// A Question finds out whether two ends of a job are the same place. It stores an object at one
+// end. If that object appears at the other end, both ends are the same place.
 type Question struct {
 	at           End
 	prefix, name string
 }
 
-// Ask stores the object of a new Question at an end, below a prefix. The caller must call
-// [Question.End].
+// Ask begins a new Question. It stores an object at the parameter at, below prefix. The caller must
+// call [Question.End], which removes the object.
 func Ask(ctx context.Context, at End, prefix string) (*Question, error) {
 	q := &Question{at: at, prefix: prefix, name: NewKey("")}
 	if err := at.Put(Asking(ctx), prefix+q.name); err != nil {
@@ -61,7 +61,8 @@ func Ask(ctx context.Context, at End, prefix string) (*Question, error) {
 	return q, nil
 }
 
-// AppearsIn reports whether the object of the Question appears below a prefix of another end.
+// AppearsIn reports whether the object that [Ask] has stored appears in the other bucket or
+// directory, below prefix.
 func (q *Question) AppearsIn(ctx context.Context, other End, prefix string) (bool, error) {
 	return other.Has(Asking(ctx), prefix+q.name)
 }

@@ -6,9 +6,9 @@ import (
 	"runtime"
 )
 
-// Try locks the whole file until it is closed, and does not wait. free is false if another open
-// file holds the lock. If the system or the file system has no locks, Try locks nothing and returns
-// free true and certain false.
+// Try locks the whole file until it is closed, and does not wait. The result free is false if
+// another open file holds the lock. If the system or the file system has no locks, Try locks
+// nothing. The result free is then true, and the result certain is false.
 func Try(f *os.File) (free, certain bool) { return try(f) }
 
 // RemovesOpenFiles reports whether this system can remove a file that is open.

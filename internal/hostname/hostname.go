@@ -9,7 +9,8 @@ import (
 	"strings"
 )
 
-// Of returns host, such as the value of a Host header, in lower case and without its port.
+// Of returns a host name in lower case and without the port. The parameter host may be the value of
+// a Host header.
 func Of(host string) string {
 	if name, _, err := net.SplitHostPort(host); err == nil {
 		host = name

@@ -33,10 +33,10 @@ func Serve(ctx context.Context, listener net.Listener, handler http.Handler) err
 	return nil
 }
 
-// Guard protects a server that listens only on a loopback address: it refuses requests whose Host
-// is not a name of this machine. Otherwise a website, opened in a browser on this machine, could
-// read the responses through a name that points to 127.0.0.1. For a server on any other address,
-// Guard returns the handler next itself.
+// Guard protects a server that listens only on a loopback address. It refuses requests if their
+// Host is not a name of this machine. Without this check, a website in a browser on this machine
+// could use a name that points to 127.0.0.1, and read the responses. If the server listens on any
+// other address, Guard returns the parameter next unchanged.
 func Guard(listening net.Addr, names []string, next http.Handler) http.Handler {
 	if at, ok := listening.(*net.TCPAddr); !ok || !at.IP.IsLoopback() {
 		return next

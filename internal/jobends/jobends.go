@@ -21,8 +21,8 @@ type bucket struct {
 	version string // version that Put stored, if the bucket keeps versions
 }
 
-// OfBucket returns the end for a bucket. read and write must reach the same bucket. If write is
-// nil, Put fails with Unsupported.
+// OfBucket returns an [evidence.End] that stores its object in a bucket. The parameters read and
+// write must reach the same bucket. If write is nil, Put fails with Unsupported.
 func OfBucket(read storage.AttrsReader, write storage.ReadWriter) evidence.End {
 	return &bucket{read: read, write: write}
 }
@@ -64,8 +64,8 @@ func (b *bucket) Discard(ctx context.Context, key string) error {
 	return err
 }
 
-// A fileSystem has the calls that an end needs, with paths below a directory. An *os.Root
-// implements it.
+// A fileSystem has the methods with which a directory implements [evidence.End]. Names are paths
+// below the directory. An *os.Root implements fileSystem.
 type fileSystem interface {
 	OpenFile(name string, flag int, mode fs.FileMode) (*os.File, error)
 	Lstat(name string) (fs.FileInfo, error)

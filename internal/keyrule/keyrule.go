@@ -83,8 +83,8 @@ func HasLongSegment(key string) bool {
 	return false
 }
 
-// Any returns the rule that key breaks, or "". It checks only the rules for keys that are read,
-// which permit more keys than [Write].
+// Any returns the rule for reading that key breaks, or "" if it breaks none. More keys can be read
+// than written (see [Write]).
 func Any(key string) string {
 	switch {
 	case key == "":
@@ -105,9 +105,9 @@ func Any(key string) string {
 	return ""
 }
 
-// CommonPrefix returns the common prefix that represents key in a listing with the given prefix and
-// delimiter. This is key up to and including the first delimiter after prefix. It returns false if
-// no delimiter follows prefix.
+// CommonPrefix returns the common prefix that stands for key in a listing with the given prefix and
+// delimiter. The common prefix is the part of key up to the first delimiter after prefix, with that
+// delimiter. If no delimiter follows prefix, CommonPrefix returns false.
 func CommonPrefix(key, prefix, delimiter string) (string, bool) {
 	if delimiter != "" && strings.HasPrefix(key, prefix) {
 		if i := strings.Index(key[len(prefix):], delimiter); i >= 0 {

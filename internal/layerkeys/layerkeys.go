@@ -24,8 +24,8 @@ func Is(key string) bool {
 	return strings.HasPrefix(key, Mirror) || strings.HasPrefix(key, Overlay) || key == MirrorClock
 }
 
-// Hides reports whether a listing of prefix leaves out key, because key belongs to an object of a
-// layer. If prefix itself begins like the keys of a layer, the listing shows these objects.
+// Hides reports whether a listing of prefix leaves out key. It leaves out the keys of layers (see
+// [Is]). If prefix itself is the beginning of such keys, the listing shows them.
 func Hides(key, prefix string) bool { return Is(key) && !Is(prefix) }
 
 // MarkerName is the name of the metadata that identifies the marker of an overlay. An overlay
@@ -50,10 +50,10 @@ const (
 // MarkerSize returns the size in bytes of the marker of key.
 func MarkerSize(key string) int64 { return leastMarker + int64(crc32c.SumString(key)%markerSizes) }
 
-// HasMarkerSize reports whether size is the size of the marker of key. A listing checks whether an
-// entry is a marker only if HasMarkerSize returns true, because each check needs a request. The size
-// of a marker depends on its key. Therefore, among many objects of one size, only about one in a
-// thousand is checked in vain.
+// HasMarkerSize reports whether size is the size of the marker of key. To find out whether an entry
+// is a marker, a listing needs a request. HasMarkerSize avoids most requests for ordinary objects.
+// A marker has one of 1,024 sizes, depending on its key, and an ordinary object rarely has that
+// size.
 func HasMarkerSize(key string, size int64) bool {
 	return size >= leastMarker && size < leastMarker+markerSizes && size == MarkerSize(key)
 }

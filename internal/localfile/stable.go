@@ -14,10 +14,10 @@ import (
 // ErrChanged is the error of a read if the file changed after it was opened.
 var ErrChanged = errors.New("the file changed while it was read")
 
-// A Stable reads the content that a file had when it was opened. After each read, it compares the
-// file's size and modification time with those at the opening, and fails if they differ. So all
-// bytes that it delivers existed at one moment. It does not notice a change that is too quick for
-// the modification time of the file system.
+// A Stable reads the content that a file had when it was opened. If the file has changed, a read
+// fails, so that a reader never gets a mix of old and new bytes. Each read compares the size and
+// the modification time of the file with those at the opening. A change is not noticed if both
+// values stay the same.
 type Stable struct {
 	file     *os.File
 	size     int64

@@ -8,9 +8,11 @@ import (
 	"time"
 )
 
-// Written returns the time at which a file was last written or renamed, or the zero time if the system does not report
-// it. The time comes from the clock of the file system. Unlike the modification time, no program can set it back. For a
-// file with several names, Written also returns the zero time, because removing a name would change the time.
+// Written returns the time at which a file was last written or renamed. The time comes from the
+// clock of the file system. No program can set it back, as it can the modification time. If the
+// system does not report the time, Written returns the zero time. It also returns the zero time for
+// a file with several names: removing one of the names would change the time, although nothing was
+// written.
 func Written(info fs.FileInfo) time.Time {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || stat.Nlink > 1 {

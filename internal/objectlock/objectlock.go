@@ -20,8 +20,8 @@ var ErrNoLock = &storage.Error{
 	Hint: "make the bucket with WithObjectLock",
 }
 
-// Apply changes versioning, locks and retention, which are settings of a bucket, as r requests. A
-// bucket that locks objects must keep versions.
+// Apply changes the settings of a bucket to those in r. The settings are versioning, locks and
+// retention. A bucket that locks objects must keep versions.
 func Apply(r *driver.BucketRequest, versioning, locks *bool, retention *storage.DefaultRetention) error {
 	if r.Versioning != nil {
 		*versioning = *r.Versioning

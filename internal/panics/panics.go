@@ -17,8 +17,8 @@ var ErrPanicked = errors.New("it panicked")
 // A Caught runs functions, and keeps the first panic of any of them.
 type Caught struct{ first atomic.Pointer[thrown] }
 
-// A thrown describes a function that did not return. value is the value of its panic. It is nil if
-// the function called runtime.Goexit.
+// A thrown describes how a function ended without returning. If the function panicked, value is the
+// value of the panic. If the function called runtime.Goexit, value is nil.
 type thrown struct{ value any }
 
 // Do calls f. If f panics, Do keeps the panic for [Caught.Raise] and calls onPanic, unless that is
@@ -44,7 +44,8 @@ func (c *Caught) Raise() {
 	t := c.first.Swap(nil)
 	switch {
 	case t == nil:
-	case t.value == nil: // f called runtime.Goexit; after panic(nil), value is a *runtime.PanicNilError
+	// f called runtime.Goexit. After panic(nil), value would be a *runtime.PanicNilError.
+	case t.value == nil:
 		runtime.Goexit()
 	default:
 		panic(t.value)

@@ -2,9 +2,9 @@ package parallel
 
 import "iter"
 
-// Groups divides all items into groups of at most the given size, and calls do for each group. do
-// returns an error or nil for each item of the group. Groups ends early if the result more of a
-// call is false, or if the number of failures has reached the parameter most.
+// Groups divides all items into groups of the given size, and calls the function do for each group.
+// That function returns an error or nil for each item. Groups ends early if the result more is
+// false. It also ends early if the number of failures has reached the parameter most.
 func Groups[T any](
 	all iter.Seq[T], size, most int, do func(group []T) (errs []error, more bool),
 ) (done int, failures []error) {

@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-// Each calls do for the numbers 0 to n-1, at most limit at a time. Errors and ctx have the effect
-// that [Stream] describes.
+// Each calls the function do with each number from 0 to n-1. At most limit calls run at the same
+// time. [Stream] describes what happens if a call fails or if ctx ends.
 func Each(ctx context.Context, n, limit int, do func(ctx context.Context, i int) error) error {
 	return Stream(ctx, func(yield func(int, error) bool) {
 		for i := 0; i < n && yield(i, nil); i++ {
@@ -18,10 +18,11 @@ func Each(ctx context.Context, n, limit int, do func(ctx context.Context, i int)
 	}, limit, do)
 }
 
-// Stream calls do for each item of a sequence, at most limit at a time, and waits for all calls. It
-// returns the first error. If do fails, Stream makes no further calls and cancels the context of
-// the calls in progress. If the sequence yields an error, Stream makes no further calls, but the
-// calls in progress continue. If ctx ends, Stream returns the result of [context.Cause].
+// Stream calls the function do with each item of a sequence, and waits for all calls. At most limit
+// calls run at the same time. Stream returns the first error. If a call fails, Stream makes no
+// further calls, and cancels the context of the calls in progress. If the sequence yields an error,
+// Stream makes no further calls, but the calls in progress continue. If ctx ends, Stream returns
+// the result of [context.Cause].
 func Stream[T any](
 	ctx context.Context, all iter.Seq2[T, error], limit int, do func(ctx context.Context, item T) error,
 ) error {
@@ -53,8 +54,8 @@ func Stream[T any](
 	return cmp.Or(context.Cause(ctx), failed)
 }
 
-// All calls do for the numbers 0 to n-1, at most limit at a time. It waits for all calls, and
-// returns their errors in the same order.
+// All calls the function do with each number from 0 to n-1. At most limit calls run at the same
+// time. All waits for the calls, and returns their errors in the order of the numbers.
 func All(n, limit int, do func(i int) error) []error {
 	errs := make([]error, n)
 	_ = Each(context.Background(), n, limit, func(_ context.Context, i int) error {

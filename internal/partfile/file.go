@@ -18,9 +18,9 @@ import (
 const (
 	// Least is the size in bytes of the smallest object that is worth continuing.
 	Least = 16 << 20
-	// unnotedBytes is the number of written bytes after which the File adds the new spans to its
-	// mark. The package comment describes marks and spans. For a large file, a thousandth of its
-	// size applies instead.
+	// unnotedBytes is how many bytes are written to a File before it records them in its mark. For
+	// a large file, the number is about a thousandth of its size. A mark is a small file next to
+	// the temporary file (see the package comment).
 	unnotedBytes = 4 << 20
 )
 
@@ -35,10 +35,10 @@ type File struct {
 	recorded bool
 
 	mu      sync.Mutex
-	active  map[int64]span // spans that are not in the mark yet, by the offset of their end
+	active  map[int64]span // spans that were not written to the file mark yet; the keys are the ends of the spans
 	unnoted int64          // bytes in the active spans
 	done    []span         // spans that were written to the mark
-	failed  bool           // true if writing to the mark failed, so that a later call will not find further spans
+	failed  bool           // true if a write to the file mark failed; later spans are then not recorded
 }
 
 // A span is a range of the file that was written, from offset to end, with the checksum of its
@@ -125,8 +125,9 @@ func create(dir Dir, target, name string, mode os.FileMode) (*File, error) {
 	return nil, err
 }
 
-// Record makes the File record which bytes of an object are written, so that a later call can
-// continue the download. If sync is true, the mark survives a power failure.
+// Record begins to record which bytes of an object are written to the File. With this record, a
+// later call can continue the download. If sync is true, the file that holds the record survives a
+// power failure.
 func (f *File) Record(of Object, sync bool) error {
 	f.recorded, f.active = true, map[int64]span{}
 	err := f.mark.restart(header{Target: f.mark.header.Target, Object: of})
@@ -193,7 +194,7 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// note appends the spans that are not in the mark yet to the mark. The caller must hold mu.
+// note writes the active spans to the file mark, and moves them to f.done. The caller must hold mu.
 func (f *File) note() {
 	lines := make([]any, 0, len(f.active))
 	for _, s := range f.active {
@@ -202,12 +203,15 @@ func (f *File) note() {
 	}
 	clear(f.active)
 	f.unnoted = 0
-	if !f.failed { // after a failed write, the mark may end in an incomplete line, and readers stop there
+	// A failed write may leave an incomplete line. A reader would stop at that line, so do not
+	// write more lines.
+	if !f.failed {
 		f.failed = f.mark.write(lines...) != nil
 	}
 }
 
-// flush appends all spans to the mark that are not in it yet, and sorts done.
+// flush writes all active spans to the file mark. It also sorts the spans in f.done by their
+// offset.
 func (f *File) flush() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

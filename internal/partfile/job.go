@@ -36,12 +36,15 @@ func (j *Job) Create(target string, mode os.FileMode) (f *os.File, path string, 
 	return f, path, err
 }
 
-// begin creates the mark of the Job when it is called for the first time.
+// begin creates the mark of the Job. Only the first call has an effect. A mark is a small file that
+// identifies the temporary files of the Job.
 func (j *Job) begin() {
 	j.begun.Do(func() {
 		j.name = durable.TempPrefix + hexid.New(8)
 		m, err := createMark(j.dir, filepath.Join(j.top, j.name), header{})
-		if err != nil { // no error yet: subdirectories may be writable, and otherwise Create fails
+		// Do not report the error. Subdirectories may be writable, and if they are not, Create
+		// fails.
+		if err != nil {
 			m.remove()
 			return
 		}

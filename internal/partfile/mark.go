@@ -70,7 +70,7 @@ func (System) Remove(name string) error { return os.Remove(name) }
 // A header is the JSON of the first line of a mark.
 type header struct {
 	Format int    `json:"omnibucket temporary files"`
-	Name   string // name of the mark itself
+	Name   string // base name of the file that begins with this header
 	Target string `json:",omitempty"` // final name of the temporary file; "" for the mark of a job
 	Object
 }
@@ -83,8 +83,8 @@ type Object struct {
 	CRC32C   *uint32 `json:",omitempty"` // nil if unknown
 }
 
-// A mark is the open mark of temporary files, which this process has locked. The package comment
-// describes marks.
+// A mark is a small file that describes the temporary files of one process. That process keeps the
+// mark open and locked until its temporary files have their final names.
 type mark struct {
 	dir    Dir
 	path   string
@@ -93,8 +93,9 @@ type mark struct {
 	spans  []span
 }
 
-// nameFor returns the name of the mark for the file target. It depends only on target, so that a
-// later call finds the mark.
+// nameFor returns the name of the mark file for a temporary file. The parameter target is the final
+// path of the temporary file. The same target always gives the same name, so that a later call
+// finds the mark file.
 func nameFor(target string) string {
 	sum := sha256.Sum256([]byte(filepath.Base(target)))
 	return durable.TempPrefix + hex.EncodeToString(sum[:8])
@@ -120,15 +121,16 @@ func createMark(dir Dir, path string, h header) (*mark, error) {
 	case !free || !created && !m.isEmpty():
 		m.close()
 		return nil, os.ErrExist
-	case created && !m.isThere(): // another process removed the mark before it was locked
+	case created && !m.isThere(): // another process removed the new file before this call locked it
 		m.close()
 		return createMark(dir, path, h)
 	}
 	return m, m.begin(h)
 }
 
-// removeEmpty removes an empty mark that a dead process has left. An empty file is a mark if it has
-// the file mode of marks (markMode). If the process is alive after all, it creates its mark again.
+// removeEmpty removes the empty mark file that a dead process has left at path. It removes the file
+// only if the file has the mode markMode. If a live process has created the file but not locked it
+// yet, that process creates a new file.
 func removeEmpty(dir Dir, path string) {
 	f, err := openOwn(dir, path)
 	if err != nil {
@@ -145,7 +147,7 @@ func removeEmpty(dir Dir, path string) {
 	m.close()
 }
 
-// isEmpty reports whether the mark is empty and its path still leads to it.
+// isEmpty reports whether the open file of m is empty and m.path still names this file.
 func (m *mark) isEmpty() bool {
 	info, err := m.file.Stat()
 	return err == nil && info.Size() == 0 && m.isThere()
@@ -192,7 +194,8 @@ func openDead(dir Dir, path string) (*mark, error) {
 	return m, nil
 }
 
-// locksDead locks the mark if its process is dead, and reports whether it did.
+// locksDead tries to lock the mark file. It returns true if it has locked the file and the process
+// that wrote the file is dead.
 func (m *mark) locksDead() bool {
 	free, certain := filelock.Try(m.file)
 	if !free || !m.isThere() || m.read() != nil { // read again: the mark may have changed before the lock
@@ -209,7 +212,8 @@ func (m *mark) isThere() bool {
 	return err == nil && failed == nil && os.SameFile(opened, there)
 }
 
-// read reads the complete lines of the mark. The next write then continues after these lines.
+// read reads the header and all complete lines of the mark file. The next call of write continues
+// after the last complete line.
 func (m *mark) read() error {
 	if _, err := m.file.Seek(0, io.SeekStart); err != nil {
 		return err
@@ -238,7 +242,7 @@ func (m *mark) read() error {
 	return err
 }
 
-// begin writes the header as the first line of an empty mark.
+// begin writes the header h as the first line of the mark file, which must be empty.
 func (m *mark) begin(h header) error {
 	h.Format, h.Name = format, filepath.Base(m.path)
 	m.header, m.spans = h, nil
@@ -257,8 +261,8 @@ func (m *mark) restart(h header) error {
 	return err
 }
 
-// write appends the lines to the mark with a single call of Write, so that a crash rarely leaves an
-// incomplete line.
+// write appends lines to the mark file. It writes all lines with one call of Write, so that a crash
+// rarely leaves an incomplete line.
 func (m *mark) write(lines ...any) error {
 	var b bytes.Buffer
 	for _, line := range lines {
@@ -270,7 +274,8 @@ func (m *mark) write(lines ...any) error {
 	return err
 }
 
-// close closes the mark and leaves it on the disk for a later call. If m is nil, it does nothing.
+// close closes the mark file. The file stays on the disk, so that a later call can use it. If m is
+// nil, close does nothing.
 func (m *mark) close() {
 	if m != nil {
 		_ = m.file.Close()
@@ -285,7 +290,7 @@ func (m *mark) remove() {
 	if !filelock.RemovesOpenFiles() {
 		m.close()
 	}
-	_ = m.dir.Remove(m.path) // if the mark stays, the next job removes it
+	_ = m.dir.Remove(m.path) // if this fails, a later job removes the file
 	m.close()
 }
 
@@ -300,5 +305,6 @@ func markOf(name string) string {
 	return durable.TempPrefix + digits
 }
 
-// IsMark reports whether name has the form of a mark's name.
+// IsMark reports whether name has the form of the name of a mark file, which describes temporary
+// files.
 func IsMark(name string) bool { return durable.IsTempName(name) && markOf(name) == name }

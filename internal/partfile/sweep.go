@@ -8,8 +8,9 @@ import (
 	"github.com/omnibucket/storage/internal/durable"
 )
 
-// Sweep removes the mark at path and its temporary files, if they belong to a dead process. If keep
-// returns true for a target, its temporary file stays, because a later call may continue it.
+// Sweep removes the mark file at path and the temporary files that it describes. If their process
+// is alive, Sweep removes nothing. If keep returns true for the final path of a temporary file,
+// Sweep leaves that file and its mark file, because a later call may continue the download.
 func Sweep(root *os.Root, path string, keep func(target string) bool) {
 	m, err := openDead(root, path)
 	if err != nil {
@@ -41,7 +42,7 @@ func Sweep(root *os.Root, path string, keep func(target string) bool) {
 		}
 		return nil
 	})
-	if !whole { // a file remains, so the next job needs the mark
+	if !whole { // a temporary file remains, and the next job finds it through the mark file
 		m.close()
 		return
 	}

@@ -40,15 +40,15 @@ type Part struct {
 	Offset, End int64
 }
 
-// A Copy tells the caller to copy the bytes of To from another span, which contains the same bytes
-// of the object.
+// A Copy tells the caller to copy bytes from one span to another. The field To is the part that
+// receives the bytes. The span with the number From contains the same bytes of the object.
 type Copy struct {
 	To   Part
-	From int // number of the other span
+	From int // number of the span from which the bytes are copied
 }
 
-// New plans requests of at most limit bytes. If at most gap bytes lie between two spans, one
-// request may read both spans and the bytes between them.
+// New returns a Plan to read the spans. Each request of the plan reads at most limit bytes. If at
+// most gap bytes lie between two spans, one request may read both spans and the bytes between them.
 func New(spans []Span, gap, limit int64) *Plan {
 	p := &Plan{Spans: spans, order: make([]int, len(spans)), gap: gap, limit: limit}
 	for i := range spans {
@@ -92,10 +92,10 @@ func (p *Plan) Runs(yield func(Run) bool) {
 	}
 }
 
-// copyHead finds the bytes that span i shares with earlier spans, and plans to copy them. It
+// copyHead plans to copy the first bytes of span i if an earlier span also contains them. It
 // returns the offset at which the rest of span i begins. The parameter furthest is the number of
-// the earlier span that ends last. All shared bytes are in that span, because it begins before span
-// i or at the same offset.
+// the earlier span that ends last, or -1. No earlier span begins after span i. The span furthest
+// therefore contains all bytes that span i shares with earlier spans.
 func (p *Plan) copyHead(i, furthest int) int64 {
 	s := p.Spans[i]
 	if furthest < 0 {

@@ -7,14 +7,14 @@ const (
 	// MaxFailures is the number of failures after which RemoveAll stops, so that its error stays
 	// small. The last group of objects may add a few more.
 	MaxFailures = 1000
-	// If a provider cannot remove several objects with one request, each object needs a request.
-	// AtOnce is the number of such requests in parallel. Together is the number of objects for
-	// which the hooks are called as one group.
+	// AtOnce and Together apply if a provider needs one request for each removed object. The
+	// constant AtOnce is the number of requests in parallel. The constant Together is the number of
+	// objects in a group. Hooks are called once for a group.
 	AtOnce   = 16
 	Together = 256
 )
 
-// Map yields to(entry) for each entry.
+// Map calls the function to for each entry, and yields the results.
 func Map[T, R any](entries iter.Seq[T], to func(T) R) iter.Seq[R] {
 	return func(yield func(R) bool) {
 		for entry := range entries {

@@ -17,9 +17,10 @@ import (
 // because of too many failures. No provider removes more entries with one request.
 const Most = removal.MaxFailures
 
-// Of removes the entries of group. For each entry, errs has nil if it was removed, or an error if
-// it may still exist. If the removal ended before all entries were tried, the result early is the
-// reason. The entries that were not tried then have the same error.
+// Of removes the entries of group. For each entry, errs contains nil if the entry was removed.
+// Otherwise errs contains an error, and the entry may still exist. If the removal stopped before
+// all entries were tried, the result early is the error that stopped it. For each entry that was
+// not tried, errs contains the same error.
 func Of(
 	ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool,
 ) (errs []error, early error) {

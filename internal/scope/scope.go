@@ -38,16 +38,16 @@ func Foreign(op string, b any) string {
 	return fmt.Sprintf("%s needs a bucket of this library, and the value is a %T", op, b)
 }
 
-// A Scope holds what Ref and Prefixed have left of a bucket: the permitted methods and the prefix
-// of the visible keys.
+// A Scope describes a bucket that Ref or Prefixed has narrowed. It holds the permitted methods and
+// the prefix of the visible keys.
 type Scope struct {
 	Prefix string
 	Mask   Permission
 	Bad    error // error of every operation if the prefix is invalid, or nil
 }
 
-// In returns the Scope that results if s is applied inside outer. Its prefix is that of s, followed
-// by that of outer. It has the permissions that s and outer have in common.
+// In returns the Scope s, narrowed further by the parameter outer. The new prefix is the prefix of
+// s, followed by the prefix of outer. A method is permitted if both s and outer permit it.
 func (s Scope) In(outer Scope) Scope {
 	return Scope{Prefix: s.Prefix + outer.Prefix, Mask: s.Mask & outer.Mask, Bad: cmp.Or(s.Bad, outer.Bad)}
 }
@@ -64,5 +64,5 @@ func (s *Scope) Key(key string) string {
 // Whole reports whether the Scope permits every method and shows all keys.
 func (s *Scope) Whole() bool { return s.Mask == Everything && s.Prefix == "" && s.Bad == nil }
 
-// Permits reports whether the Scope has every permission in the set may.
+// Permits reports whether the Scope has every permission of a set, which is the parameter may.
 func (s *Scope) Permits(may Permission) bool { return s.Mask&may == may }

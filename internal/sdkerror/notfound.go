@@ -7,9 +7,11 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// NotFound is for a response that does not tell whether the object or the bucket is missing.
-// bucketErr is the result of a request for the bucket, which [Translator.Read] has translated. It
-// shows which of them is missing. If the bucket is missing, the error has the given hint.
+// NotFound completes the error e of a response that does not tell whether the object or the bucket
+// is missing. The parameter bucketErr is the result of a second request, which asks only for the
+// bucket. [Translator.Read] must have translated bucketErr. If bucketErr has status 404, the bucket
+// is missing, and e gets the hint. If the second request tells nothing about the bucket, NotFound
+// returns bucketErr. Otherwise the object is missing.
 func NotFound(e *storage.Error, bucketErr error, hint string) *storage.Error {
 	e.Code = storage.ObjectNotFound
 	own, ok := errors.AsType[*storage.Error](bucketErr)
@@ -18,17 +20,18 @@ func NotFound(e *storage.Error, bucketErr error, hint string) *storage.Error {
 	case own.Status == http.StatusNotFound:
 		e.Code, e.Hint = storage.BucketNotFound, hint
 	case own.Status == 0 || own.Retryable:
-		return own // the request for the bucket failed, so it told nothing about the bucket
+		return own // the second request did not tell whether the bucket exists
 	}
 	return e
 }
 
-// Missing returns an error with status 404 if the object does not exist, and otherwise nil.
+// Missing returns an error with status 404 if the object does not exist. If the object may exist,
+// Missing returns nil.
 //
-// Some stores check a condition on the revision before they check whether the object exists. If e
-// says that such a condition failed, Missing calls head, which requests the object. If head fails
-// with a retryable error, Missing clears Unknown in that error and returns it. None of the requests
-// had an effect.
+// Some stores check the revision in a condition before they check whether the object exists. If e
+// says that the revision did not match, Missing calls head, which requests the object. If that
+// request fails with a retryable error, Missing returns that error. It clears Unknown in that
+// error, because neither request had an effect.
 func (t *Translator) Missing(e *storage.Error, c storage.Condition, head func() error) *storage.Error {
 	if e.Code == storage.PreconditionFailed && c.Revision != "" {
 		err := head()

@@ -17,8 +17,8 @@ type Translator struct {
 	FromResponse func(err error) *storage.Error
 	// WithoutResponse returns the error for a request that got no response.
 	WithoutResponse func(err error) *storage.Error
-	// MaybeSent reports whether err comes from the HTTP client, so that the request may have been
-	// sent. It is called only if no [transport.Transport] has counted the request.
+	// MaybeSent reports whether err is an error of the HTTP client. In this case, the client may
+	// have sent the request.
 	MaybeSent func(err error) bool
 	// MaybeApplied reports whether a request may have taken effect although its
 	// response has the given status.
@@ -66,8 +66,9 @@ func (t *Translator) Read(err error) error {
 }
 
 // WithoutEffect returns a copy of err for a request that changes no object, such as the upload of a
-// part. It clears Unknown. A status 412 from a gateway becomes Unavailable, because it does not
-// mean that a condition failed. If err is not a *storage.Error, WithoutEffect returns err itself.
+// part. It sets Unknown to false, because there is no effect that could be unknown. If a gateway
+// sent status 412, the Code becomes Unavailable, because the store itself has not checked a
+// condition. If err is not a *storage.Error, WithoutEffect returns err itself.
 func WithoutEffect(err error) error {
 	own, ok := errors.AsType[*storage.Error](err)
 	if !ok {
@@ -81,8 +82,8 @@ func WithoutEffect(err error) error {
 	return &e
 }
 
-// Write calls do, which makes a request that changes something, and translates
-// its error. It sets [storage.Error.Unknown] if the request may have taken effect.
+// Write calls the function do, which makes a request that changes something. Write translates the
+// error of that function. It sets [storage.Error.Unknown] if the request may have taken effect.
 func (t *Translator) Write(ctx context.Context, do func(context.Context) error) error {
 	ctx, counter := transport.CountRequests(ctx)
 	err := do(ctx)

@@ -29,9 +29,10 @@ func Hold(ctx context.Context, bucket any, key, mark string) context.Context {
 	return context.WithValue(ctx, heldKey{}, &held{bucket, key, mark, outer})
 }
 
-// HeldIn returns the keys under which the held objects of ctx appear in a Bucket or Directory. If
-// the places do not tell whether a held object is there, HeldIn searches for its mark. It searches
-// the objects under all keys that the held object may have there.
+// HeldIn returns the keys that the held objects of ctx have in the parameter in, which is a Bucket
+// or a Directory. Held objects are the objects that jobs must skip (see [Hold]). Usually the known
+// places of both buckets tell the keys. If they do not, HeldIn reads the objects at all possible
+// keys, and searches them for the random text of the held object.
 func HeldIn(ctx context.Context, in any) (keys []string) {
 	h, _ := ctx.Value(heldKey{}).(*held)
 	for ; h != nil; h = h.outer {
@@ -48,12 +49,13 @@ func HeldIn(ctx context.Context, in any) (keys []string) {
 	return keys
 }
 
-// Has reports whether the parameter text occurs in the first 64 KiB of an object of a Bucket, or of a
-// file of a Directory. The root package sets Has.
+// Has reports whether an object or file contains the given text in its first 64 KiB. The parameter
+// in is a Bucket or a Directory. The root package sets Has.
 var Has func(ctx context.Context, in any, key, text string) bool
 
-// otherKeys returns all keys that the held object may have elsewhere. The other bucket or directory
-// may contain the bucket of the object, or be a part of it, so the key may be longer or shorter.
+// otherKeys returns all keys that the held object may have in another bucket or directory. If that
+// bucket contains the bucket of the object, the key is longer there. If that bucket is only a part
+// of the bucket of the object, the key is shorter there.
 func (h *held) otherKeys() (keys []string) {
 	paths := []string{h.key}
 	for _, p := range Places(h.bucket) {
@@ -72,8 +74,9 @@ func (h *held) otherKeys() (keys []string) {
 	return keys
 }
 
-// KeysIn returns the keys that an object of bucket is known to have in another Bucket or in a
-// Directory. There may be several keys if a bucket has several stores.
+// KeysIn returns the keys under which an object of bucket also appears in the parameter in, which
+// is another Bucket or a Directory. It only compares the known places of both. If a bucket has
+// several stores, the object may have several keys.
 func KeysIn(bucket any, key string, in any) (keys []string) {
 	ends := Places(in)
 	for _, of := range Places(bucket) {

@@ -32,9 +32,9 @@ type Engine interface {
 	Places() []evidence.Place
 	// Identity returns the result of driver.StackIdentity for the bucket's driver.
 	Identity() string
-	// Stored returns the account and the bucket that the store's own server uses to copy the
-	// objects. account is comparable, and two accounts are equal if one credential reaches both. If
-	// account is nil, no server can copy the objects.
+	// Stored returns the account and the bucket for copies inside the store. Accounts are
+	// comparable. Two accounts are equal if the same credentials give access to both. If account is
+	// nil, the store's server cannot copy the objects.
 	Stored() (account any, bucket string)
 	// Served returns Description.Origin, the name of the bucket, and the base URL that was set with
 	// WithSigningBaseURL. The base URL ends in "/".
@@ -69,8 +69,8 @@ func Reach(b any) (core Engine, prefix string, complete bool) {
 }
 
 // Places returns where the objects of a bucket or [Directory] are stored. It returns several places
-// if a layer has a second store. If a user has implemented the type of the bucket or of its core,
-// the place is that value itself.
+// if a layer has a second store. If the bucket or its core is a user's own type, the place is
+// unknown. In this case, the result contains that bucket or core in the field Account.
 func Places(of any) []evidence.Place {
 	switch of := of.(type) {
 	case nil:
@@ -124,8 +124,8 @@ func MoveInOneStep(
 	return f.MoveFrom(token, ctx, to, src, from, opts)
 }
 
-// OneAccount reports whether two buckets are known to belong to the same account. Its server can
-// then copy objects between them.
+// OneAccount reports whether two buckets are known to belong to the same account. If they do, the
+// store's server can copy objects from one bucket to the other.
 func OneAccount(a, b any) bool {
 	first, _, _ := Reach(a)
 	second, _, _ := Reach(b)
@@ -146,12 +146,13 @@ func Prefix(b any) string {
 	return ""
 }
 
-// Place returns a short text that identifies the place of a bucket, its layers that change bytes,
-// and its prefix. The text is the same in every process. For a user's own type, Place returns "".
+// Place returns a short text that identifies where the objects of b are stored. The text also
+// identifies the prefix of b and the layers that change bytes. The text is the same in every
+// process. If b is a user's own type, Place returns "".
 //
-// A job writes this text into the objects that it stores for itself. If such an object was copied
-// to another bucket, the text in it differs from the text of that bucket. But different texts do
-// not prove a copy, because two addresses of one place may have different texts.
+// A job writes this text into the objects that it stores for its own use. If such an object was
+// copied to another bucket, its text differs from the text of that bucket. But a different text
+// does not prove a copy, because a bucket with two addresses may have two texts.
 func Place(b any) string {
 	identity, known := Identity(b)
 	if !known {
@@ -171,12 +172,13 @@ func Source(b any, key string) string {
 	return identity + key
 }
 
-// Continue downloads the bytes of an object that a temporary file still lacks. part is that file. b
-// is a Downloader, opts is a []DownloadOption, and attrs is an *Attrs. If the object has changed or
-// the file is damaged, it returns done false, and the download must start over. The root package
-// sets Continue.
+// Continue continues a download into a temporary file, which is the parameter part. It downloads
+// only the bytes that the file lacks. If the object has changed or the file is damaged, Continue
+// returns done false, and the caller must start the download over. The parameter b is a Downloader,
+// opts is a []DownloadOption, and the result attrs is an *Attrs. The root package sets Continue.
 var Continue func(ctx context.Context, b any, key string, part *partfile.File, opts any, progress func(done, total int64)) (attrs any, done bool, err error)
 
-// Record makes a temporary file record what a download writes to it, and reports whether a later
-// call can continue the download. attrs is an *Attrs. The root package sets Record.
+// Record starts to record in a temporary file which bytes of the object the file has. A later call
+// can use this record to continue the download. If no later call can continue it, Record returns
+// false. The parameter attrs is an *Attrs. The root package sets Record.
 var Record func(part *partfile.File, source string, attrs any, sync bool) bool

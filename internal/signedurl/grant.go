@@ -88,8 +88,9 @@ func expiry(now time.Time, ttl time.Duration) int64 {
 	return end.Unix()
 }
 
-// SignWith gets the signing keys of the bucket from keys, and calls sign with them. sign is
-// [SignURL], [SignPart] or [SignForm].
+// SignWith calls the function keys, which returns the signing keys of the bucket. It passes them to
+// the function sign, and returns its result. The function sign is [SignURL], [SignPart] or
+// [SignForm].
 func SignWith[R, S any](
 	ctx context.Context, keys func(context.Context) (Keys, error), sign func(Keys, string, R, time.Time) (S, error),
 	bucket string, r R, now time.Time,

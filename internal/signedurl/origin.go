@@ -9,9 +9,9 @@ import (
 )
 
 // An Origin tells package serve the current state of one bucket. The drivers of local and memory
-// buckets implement Origin, and set it as Description.Origin. Layers pass it on unchanged. Package
-// serve reads and writes objects through the bucket itself, so that its layers and hooks have their
-// effect.
+// buckets implement Origin, and set it as Description.Origin. A layer keeps this value, or clears
+// it if the bucket of the layer has no signed URLs. Package serve reads and writes objects through
+// the bucket, so that its layers and hooks have their effect.
 type Origin interface {
 	// VerifyingKeys returns the keys that can verify a signature. It returns no keys if nothing was
 	// ever signed.

@@ -65,9 +65,9 @@ func (g *Grant) size() string {
 	return strconv.FormatInt(g.MinSize, 10) + "-" + strconv.FormatInt(g.MaxSize, 10)
 }
 
-// parseQuery parses a result of query. It ignores malformed values, because the signature covers
-// the text of the query anyway. It sets only the names of the attributes; their values come from
-// the headers.
+// parseQuery parses a result of the method query. It ignores values that it cannot parse. The
+// caller verifies the signature of the whole query, so a valid query has no such values. The
+// attributes of the Grant only have names. The caller adds their values from the headers.
 func parseQuery(query string) (g *Grant, keyID string) {
 	values, _ := url.ParseQuery(query)
 	g = &Grant{

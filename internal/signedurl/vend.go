@@ -19,8 +19,8 @@ type VendedGrant struct {
 	Expires int64          `json:"expires"` // Unix time in seconds at which the grant ends
 }
 
-// vendedText is the first text that the signature of a token covers, so that no other signature is
-// valid for a token.
+// vendedText is the first text that the signature of a token covers. Other signatures begin with
+// other texts, so that none of them is valid for a token.
 const vendedText = "omnibucket vended 1"
 
 // Vend returns credentials for the named bucket. Their token is signed with the first key of k.

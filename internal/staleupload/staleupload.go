@@ -20,10 +20,11 @@ const (
 	Period = time.Hour
 )
 
-// Expired reports whether one of the rules discards an upload to key that began at the time begun.
-// It counts whole days from the beginning of the upload, as Amazon does
+// Expired reports whether one of the rules discards an upload. The parameter key is the key of the
+// upload, and the parameter begun is the time at which the upload began. Expired counts whole days
+// since that time, as Amazon does
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/mpu-abort-incomplete-mpu-lifecycle-config.html).
-// It does not multiply a rule's days, because the result could overflow a Duration.
+// It compares numbers of days, because a Duration cannot hold very large numbers of days.
 func Expired(rules []storage.LifecycleRule, key string, begun, now time.Time) bool {
 	days := int(now.Sub(begun) / Day)
 	return slices.ContainsFunc(rules, func(r storage.LifecycleRule) bool {

@@ -15,7 +15,7 @@ type requestBody struct {
 	exchange *exchange
 
 	mu      sync.Mutex
-	idle    sync.Cond // signals that the field reading has become false; uses mu
+	idle    sync.Cond // signals that no Read is in progress any more; uses mu
 	reading bool
 	closed  bool
 	read    int64 // number of bytes that were read
@@ -73,9 +73,9 @@ func (b *requestBody) rested(n int) int64 {
 	return b.read
 }
 
-// Close closes the caller's body. net/http calls it when it has read enough, and exchange.end calls
-// it, too. A Read may be in progress during the call. With HTTP/2, such a call is possible for any
-// body.
+// Close closes the caller's body. net/http and exchange.end call it, possibly while a Read is in
+// progress. The caller's body must permit a Close during a Read anyway, because net/http also makes
+// such a call with HTTP/2.
 func (b *requestBody) Close() error {
 	b.mu.Lock()
 	closed := b.closed

@@ -76,8 +76,9 @@ func tooLong(bound int64) error {
 	return fmt.Errorf("%w: more than %d KiB", ErrTooLong, bound>>10)
 }
 
-// readError reads up to ErrorBody bytes of the body of an unsuccessful response, and masks the
-// secrets of the request in them. The reading may take [Options.Stall] in total.
+// readError reads up to ErrorBody bytes of the body of an unsuccessful response. It masks the
+// secrets of the request in these bytes and in the header. All Reads together may take
+// [Options.Stall].
 func (x *exchange) readError(r *http.Request, response *http.Response) {
 	secrets := secretsOf(r)
 	maskHeader(response, secrets)

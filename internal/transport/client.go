@@ -2,13 +2,13 @@ package transport
 
 import "net/http"
 
-// NewClient returns an HTTP client for the requests to one account. If given is nil, the client
-// uses a new Transport, which NewClient also returns. Otherwise the client is a copy of given whose
-// requests pass through a Transport.
+// NewClient returns an HTTP client for the requests to one account. If the parameter given is nil,
+// the client uses a new Transport, which NewClient also returns. Otherwise the client is a copy of
+// the given client, and its requests pass through a Transport.
 //
-// If given has no CheckRedirect, the client does not follow redirects. The signature of a request
-// is only valid for the first host, and the response of that host explains the problem better than
-// a refusal by a second host.
+// If the given client has no CheckRedirect, the new client does not follow redirects. A second host
+// would refuse the request, because the signature is only valid for the first host. The redirect
+// response of the first host explains the problem better than that refusal.
 func NewClient(given *http.Client) (client *http.Client, own *Transport) {
 	client = &http.Client{}
 	if given != nil {

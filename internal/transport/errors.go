@@ -5,8 +5,8 @@ import (
 	"net"
 )
 
-// ErrStalled is wrapped by the error of a request if no byte of a body moved for [Options.Stall],
-// or if no response began within [Options.Answer].
+// ErrStalled says that a connection made no progress: no byte of a body moved for [Options.Stall],
+// or no response began within [Options.Answer]. The error of the request wraps ErrStalled.
 var ErrStalled error = stalled{}
 
 type stalled struct{}

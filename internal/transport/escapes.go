@@ -10,9 +10,9 @@ import (
 // several ways to escape a character, and programs differ in which characters they escape. So a
 // secret is compared with the text character by character.
 
-// matchSecret reports whether text begins with secret, possibly escaped. It returns the number of
-// bytes that the secret takes in text, or 0. If end is true, nothing follows text, and a secret
-// that is cut off at the end of text matches, too.
+// matchSecret returns how many bytes secret takes at the beginning of text, in plain or escaped
+// form. It returns 0 if text does not begin with secret. If the parameter end is true, text is
+// complete: the beginning of a secret then also matches if it reaches to the end of text.
 func matchSecret(text, secret []byte, end bool) int {
 	at := 0
 	for i, c := range secret {
@@ -83,9 +83,9 @@ func matchBackslash(text []byte, c byte) int {
 	return 0
 }
 
-// matchCode parses a number in text, and compares it with the code of the character c. The number
-// begins at the offset at, and has the given count of digits. If they are equal, matchCode returns
-// the offset after the number. Otherwise it returns 0.
+// matchCode parses a number in text, which begins at the offset in the parameter at. The parameter
+// digits is the length of the number. If the number is the code of the character c, matchCode
+// returns the offset after the number. Otherwise it returns 0.
 func matchCode(text []byte, at, digits, base int, c byte) int {
 	if at+digits > len(text) {
 		return 0
@@ -115,8 +115,8 @@ func isLetterOrDigit(c byte) bool {
 	return c >= '0' && c <= '9' || c >= 'A' && c <= 'Z' || c >= 'a' && c <= 'z'
 }
 
-// shownLength returns how many bytes a secret may take in a text if every character other than a
-// letter or digit is escaped.
+// shownLength returns the largest number of bytes that an escaped secret may take in a text.
+// Letters and digits are never escaped.
 func shownLength(secret []byte) int {
 	const escaped = len(`\u002f`)
 	length := 0

@@ -20,7 +20,7 @@ type exchange struct {
 	answer  time.Duration
 	length  int64       // length of the request's body in bytes; -1 if unknown
 	foreign bool        // true if the user gave the base transport, which may not report what happens to the request
-	unhook  func() bool // cancels the call of closeBodies at the end of parent; may be nil
+	unhook  func() bool // keeps the end of the context parent from closing the bodies; may be nil
 
 	mu      sync.Mutex
 	timer   *time.Timer
@@ -56,7 +56,8 @@ func (x *exchange) stalled() {
 	x.closeBodies()
 }
 
-// wait starts the timer. If it is neither stopped nor started again within d, it calls stalled.
+// wait starts the timer, or starts it again. After the time d, the timer calls the method stalled,
+// which ends the exchange.
 func (x *exchange) wait(d time.Duration) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -96,10 +97,10 @@ func (x *exchange) sourceReads() {
 	}
 }
 
-// requestContext returns the context for net/http. Through a trace in the context, net/http reports
-// that it has written the head of the request. The trace is left out if a Read of the body shows
-// the same. If the length of a body is unknown, a Read does not show it, because net/http reads the
-// first bytes before it writes the head.
+// requestContext returns the context for net/http. A trace in the context tells the exchange when
+// net/http has written the head of the request. The context has no trace if the first Read of the
+// body tells the same. This is the case only if the length of the body is known. If the length is
+// unknown, net/http reads the first bytes of the body before it writes the head.
 func (x *exchange) requestContext() context.Context {
 	if !x.whole && x.length > 0 && !x.foreign {
 		return x.ctx
@@ -114,9 +115,9 @@ func (x *exchange) requestContext() context.Context {
 	return httptrace.WithClientTrace(x.ctx, &x.trace)
 }
 
-// begin starts the timer for a request. The time is long for our own transport, because the request
-// may first have to wait for a connection. A user's transport may not report its connections, so
-// the usual time applies.
+// begin starts the timer for a request. With our own transport, the time limit is long, because the
+// request may first have to wait for a connection. With a user's transport, the usual time limit
+// applies, because such a transport may not tell that the request waits for a connection.
 func (x *exchange) begin() {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -130,9 +131,9 @@ func (x *exchange) begin() {
 	}
 }
 
-// connecting is called by net/http before it waits for a connection. It stops the timer, because
-// another request may have to end first. The user's transport is responsible for limiting that
-// wait.
+// connecting stops the timer while the request waits for a connection. net/http calls it before the
+// wait. The wait may be long, because another request may have to release its connection first. The
+// user's transport must limit the wait.
 func (x *exchange) connecting(string) {
 	x.rest()
 	x.mu.Lock()
@@ -169,9 +170,9 @@ func (x *exchange) wroteHeaders() {
 	}
 }
 
-// handedOver is called after each Read of the request's body. sofar is the number of bytes that
-// were read in total. After the last Read, some bytes are still in buffers, so the time limit for
-// the response includes the time to send them.
+// handedOver starts the timer after each Read of the request's body. The parameter sofar is the
+// number of bytes that were read in total. After the last Read, it starts the time limit for the
+// response. This limit includes the time to send the bytes that are still in buffers.
 func (x *exchange) handedOver(sofar int64, end bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
@@ -187,9 +188,9 @@ func (x *exchange) handedOver(sofar int64, end bool) {
 	x.waitLocked(sendPatience * x.stall)
 }
 
-// sendPatience says how long sending a body may make no progress, as a multiple of the stall. The
-// operating system accepts a body in steps of a megabyte or more, and reports nothing in between.
-// On a slow line, one step takes a minute.
+// sendPatience multiplies the time limit for a stalled connection while a body is sent. The
+// operating system accepts a body in steps of a megabyte or more. It reports no progress within a
+// step. On a slow line, one step takes a minute.
 const sendPatience = 4
 
 // answered is called when the head of the response has arrived.
@@ -206,7 +207,7 @@ func (x *exchange) fail(err error) *Error {
 	case errors.Is(context.Cause(x.ctx), ErrStalled):
 		err = ErrStalled // in place of "context canceled", because the caller did not cancel
 	case x.parent.Err() != nil:
-		err = context.Cause(x.parent) // in place of the error of the body, which was closed when parent ended
+		err = context.Cause(x.parent) // the cause; err only says that the body was closed
 	}
 	x.mu.Lock()
 	defer x.mu.Unlock()

@@ -26,8 +26,8 @@ func secretsOf(r *http.Request) [][]byte {
 	return found
 }
 
-// credentialsOf returns the secrets in a request without the hashes of a customer's key, because
-// successful responses repeat these hashes on purpose.
+// credentialsOf returns the secrets in a request, except the hashes of a customer's key. Successful
+// responses repeat these hashes on purpose, so the hashes must not be masked.
 func credentialsOf(r *http.Request) [][]byte {
 	return findSecrets(r, func(name string) bool {
 		return isSecretHeader(name) && !strings.HasSuffix(name, "-md5") && !strings.HasSuffix(name, "-sha256")
@@ -116,12 +116,13 @@ func addParameters(u *url.URL, add func(string)) {
 	}
 }
 
-// mask replaces each secret in text with asterisks. The length of text stays the same. If end is
-// true, nothing follows text, and a secret that is cut off at the end of text is masked, too.
+// mask replaces each secret in text with asterisks. The length of text stays the same. The
+// parameter end says that no more text follows. If end is true, mask also replaces the beginning of
+// a secret at the end of text.
 func mask(text []byte, secrets [][]byte, end bool) (changed bool) {
 	literal := 2 // number of unescaped characters to search for
 	if bytes.IndexByte(text, 0) >= 0 {
-		literal = 1 // in UTF-16, a zero byte follows each character
+		literal = 1 // in UTF-16, zero bytes separate the characters, so search for only one
 	}
 	escapes := slices.DeleteFunc(
 		[]string{"%", `\`, "&#", "&"},
@@ -139,9 +140,10 @@ func mask(text []byte, secrets [][]byte, end bool) (changed bool) {
 	return changed
 }
 
-// maskAround looks only at the occurrences of mark, which is the beginning of the secret or of an
-// escape. It masks each secret that begins there, or one character before. A page of a listing
-// contains few marks, so this is faster than a comparison at every byte.
+// maskAround masks each occurrence of secret near the text in the parameter mark. That text is the
+// beginning of the secret or of an escape. A secret may begin at the mark or one character before
+// it. A page of a listing contains few marks, so this search is faster than a comparison at every
+// byte.
 func maskAround(text, secret []byte, mark string, end bool) (changed bool) {
 	for at := 0; ; at++ {
 		next := bytes.Index(text[at:], []byte(mark))
@@ -188,7 +190,9 @@ type maskedBody struct {
 	err     error
 }
 
-const maskedBuffer = 4 << 10 // size of a buffer in bytes, in addition to twice the longest secret
+// maskedBuffer is the size of a buffer in bytes. maskBody adds twice the length of the longest
+// secret.
+const maskedBuffer = 4 << 10
 
 // maskBody returns a reader of body that masks the secrets. length is the number of bytes in body,
 // or negative if unknown.

@@ -42,9 +42,9 @@ const (
 
 // Options tunes a [Transport]. The zero value of each field selects its default.
 type Options struct {
-	// Stall is how long a body may move no byte in either direction, before the connection counts
-	// as dropped. The time while the caller produces the request body, or does not read the
-	// response, does not count.
+	// Stall is the longest time in which a body makes no progress. If no byte moves for that time,
+	// the connection counts as dropped. Time that the caller takes does not count: to produce the
+	// request body, or before it reads the response.
 	Stall time.Duration
 	// Answer is how long the server may take between the end of the request and the head of its
 	// response. [WithAnswer] permits a longer time for single requests.

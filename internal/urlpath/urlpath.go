@@ -15,8 +15,8 @@ func Append(dst []byte, key string) []byte { return appendBut('/', dst, key) }
 // AppendAll appends the result of [EscapeAll] for text to dst.
 func AppendAll[T string | []byte](dst []byte, text T) []byte { return appendBut('~', dst, text) }
 
-// appendBut percent-encodes text, and appends the result to dst. It leaves the unreserved
-// characters and one more character, which is in the parameter kept, as they are.
+// appendBut percent-encodes text, and appends the result to dst. It does not encode the unreserved
+// characters and the character in the parameter kept.
 func appendBut[T string | []byte](kept byte, dst []byte, text T) []byte {
 	const hexadecimal = "0123456789ABCDEF"
 	for _, c := range []byte(text) {

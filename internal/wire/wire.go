@@ -59,8 +59,9 @@ func WithContent(ctx context.Context, w Watch) context.Context {
 // [WithContent].
 func IsContent(ctx context.Context) bool { return ctx.Value(contentKey{}) != nil }
 
-// Pause calls Pause of the Watch in ctx, if there is one. A layer calls it during a Read that
-// already has its bytes but must wait for something else.
+// Pause calls Pause of the Watch in ctx, if ctx has a Watch. The timer for the Read in progress
+// then stops. A layer calls Pause if the Read already has its bytes but waits for another reason,
+// such as a rate limit.
 func Pause(ctx context.Context) {
 	if w, ok := ctx.Value(contentKey{}).(Watch); ok {
 		w.Pause()

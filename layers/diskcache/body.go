@@ -34,8 +34,10 @@ type body struct {
 	mu      sync.Mutex // guards fetched and closed, because Close may be called during a Read
 	fetched io.ReadCloser
 	closed  bool
-	next    int64 // number of the block that the next bytes of fetched belong to
-	until   int64 // number of the first block after fetched; -1 if fetched ends with the object
+	next    int64 // number of the block that the reader fetched returns next
+	// The field until is the number of the block after the last block of the reader fetched. It is
+	// -1 if that reader ends with the object.
+	until int64
 }
 
 func (b *body) blockBytes() int64 { return b.d.cache.config.BlockBytes }
@@ -44,9 +46,10 @@ func (b *body) name(number int64) string {
 	return blockName(b.object.bucket, b.object, b.blockBytes(), number)
 }
 
-// missing returns the end of a run of blocks that the cache lacks. The run begins with the block
-// first, which the cache lacks. It ends before the next block that the cache has, after the block
-// last, or after maxRun blocks. The result is the number of the first block after the run.
+// missing returns the end of a run of blocks that the cache lacks. The parameter first is the
+// number of the first block of the run. The run ends before the next block in the cache, after the
+// block with the number last, or after maxRun blocks. The result is the number of the first block
+// after the run.
 func (b *body) missing(first, last int64) int64 {
 	number := first + 1
 	for number <= last && number < first+maxRun && !b.d.cache.has(b.name(number)) {
@@ -55,7 +58,9 @@ func (b *body) missing(first, last int64) int64 {
 	return number
 }
 
-// fetch requests the blocks from first up to, but not including, until.
+// fetch requests a run of blocks. The parameter first is the number of its first block. The
+// parameter until is the number of the block after the run, or -1 for all blocks up to the end of
+// the object.
 func (b *body) fetch(first, until int64) (*storage.Attrs, error) {
 	r := &driver.GetRequest{
 		Key: b.object.key, Version: b.object.version, Offset: first * b.blockBytes(), Length: -1,
@@ -162,8 +167,8 @@ func (b *body) block(number int64, data []byte) (int, error) {
 	return n, nil
 }
 
-// changed returns the error of a body whose request failed after the body was opened. If the object
-// was replaced, the error is Changed.
+// The function changed translates the error of a request that a body makes during a Read. If the
+// error shows that the object was replaced or removed, the result is Changed.
 func changed(err error) error {
 	switch storage.CodeOf(err) {
 	case storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:

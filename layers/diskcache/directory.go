@@ -17,9 +17,9 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 )
 
-// The blocks are in a separate folder, which a mark file identifies. The cache removes files only
-// from this folder, because other programs may have files with the names of blocks in the
-// directory.
+// The blocks are in their own folder inside the cache's directory. A mark file identifies this
+// folder. Scans remove files only from this folder, because other files in the directory may have
+// similar names.
 const (
 	blocksFolder = "omnibucket-blocks"
 	markName     = "CACHEDIR.TAG" // backup programs recognize a cache by this file: https://bford.info/cachedir/
@@ -91,8 +91,9 @@ func putMark(blocks *os.Root) error {
 	return nil
 }
 
-// maxForeign limits how many files with a block's name may turn out not to be blocks. After that,
-// the files are taken for those of another program, which may have a million of them.
+// maxForeign limits how many files removeFormer reads that have the name of a block but other
+// content. After that number, removeFormer stops. The files then belong to another program, which
+// may have a million of them.
 const maxForeign = 8
 
 // removeFormer removes blocks of former releases, which were in the directory itself. Their content

@@ -47,16 +47,16 @@ type Config struct {
 	// BlockBytes is the size of a block. The default is 64 KiB, and the largest is 64 MiB.
 	// Processes share blocks only if they have the same BlockBytes.
 	BlockBytes int64
-	// TrustFor is the time for which a revision counts as the current one after the store has
-	// confirmed it. During that time, blocks in the cache are read without a request, even if the
+	// TrustFor is the time for which the cache trusts a revision after the store has confirmed that
+	// it is the current one. During that time, reads of cached blocks make no request, even if the
 	// object was changed, removed or forbidden. The default is 0: each read makes at least one
-	// request. If the cache has the bytes of the object, the request transfers none of them. The
-	// confirmation is valid only for the bucket that received it. Another bucket, perhaps with
-	// other credentials, asks the store again.
+	// request to confirm the revision. If the cache has the bytes, that request transfers no
+	// content. A confirmation is valid only for the bucket that received it, because another bucket
+	// may have other credentials.
 	TrustFor time.Duration
 	// Unpinned makes the cache also serve reads that name no revision, such as those of programs
-	// that use S3 or HTTP. Each such read first asks the store for the current revision, whatever
-	// TrustFor is. If the cache lacks the bytes, the read therefore makes one more request.
+	// that use S3 or HTTP. Each such read first makes a request for the current revision, even
+	// within TrustFor. If the cache lacks the bytes, a second request reads them.
 	Unpinned bool
 }
 

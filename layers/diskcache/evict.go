@@ -17,8 +17,9 @@ const (
 	// tempAge is the age after which a temporary file is removed, because the process that wrote it
 	// was probably killed.
 	tempAge = time.Hour
-	// fullPause is the shortest time between two scans while the disk is full. Without it, scans
-	// would remove all blocks if other processes take the space.
+	// fullPause is the shortest time between two scans while the disk is full. If other processes
+	// fill the disk, each scan removes blocks without making room. Scans without a pause would soon
+	// remove all blocks.
 	fullPause = time.Second
 )
 
@@ -30,9 +31,9 @@ type keptBlock struct {
 }
 
 // makeRoom counts bytes that will be written, and reports whether they may be written. If it
-// returns true, the caller must call written after the write. If this process has written much
-// since its last scan, or the disk is full, makeRoom removes the least recently used blocks. Other
-// processes may remove blocks at the same time.
+// returns true, the caller must call the method written after the write. makeRoom removes the least
+// recently used blocks if this process has written much since its last scan, or if the disk is
+// full. Other processes may remove blocks at the same time.
 func (c *Cache) makeRoom(bytes int64) bool {
 	fits, scanned := c.count(bytes)
 	if !fits || scanned {
@@ -60,8 +61,8 @@ func (c *Cache) makeRoom(bytes int64) bool {
 	return true
 }
 
-// count adds to the number of bytes that are being written. The result fits is false if all writes
-// in progress together would exceed MaxBytes. The result scanned is false if a scan is due.
+// count adds to the number of bytes that are being written. The first result is false if all writes
+// in progress together would exceed MaxBytes. The second result is false if a scan is due.
 func (c *Cache) count(bytes int64) (fits, scanned bool) {
 	c.counting.Lock()
 	defer c.counting.Unlock()
@@ -87,8 +88,9 @@ func (c *Cache) startScan() (room int64, full, due bool) {
 	return max(share, c.writing), full, true
 }
 
-// written must be called after a write that makeRoom has permitted. err is the error of the write.
-// written returns true if the disk is full. Another attempt then makes room first.
+// The method written must be called after each write that makeRoom has permitted. The parameter err
+// is the error of that write. The result is true if the disk is full. The caller can then try
+// again, because makeRoom removes blocks before the next write.
 func (c *Cache) written(bytes int64, err error) bool {
 	c.counting.Lock()
 	defer c.counting.Unlock()

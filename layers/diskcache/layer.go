@@ -17,16 +17,18 @@ type objectDriver struct {
 	cache  *Cache
 	bucket string // identity of the bucket and its inner layers, the same in every process
 
-	mu      sync.Mutex
-	trusted map[object]confirmed // revisions that the store has confirmed to this driver, which has its own credentials
+	mu sync.Mutex
+	// The map trusted has the revisions that the store has confirmed to this driver. Other drivers
+	// do not use the map, because they may have other credentials.
+	trusted map[object]confirmed
 }
 
 // An object identifies one revision of an object. If a read names a version, version is set. A
 // later version with the same revision has the same blocks, but may have other attributes.
 type object struct{ bucket, key, version, revision string }
 
-// A confirmed has the attributes of a revision, and the time at which the store confirmed that it
-// is the current one.
+// A confirmed value is a revision that was current at a certain time. It contains the attributes of
+// the revision, and the time at which the store confirmed it.
 type confirmed struct {
 	attrs *storage.Attrs
 	at    time.Time
@@ -99,10 +101,11 @@ func (d *objectDriver) read(
 	return &own, b, nil
 }
 
-// confirm returns the attributes of a revision that the store has confirmed. If the caller passes
-// none, a confirmation within TrustFor suffices. In all other cases, if the first block is not in
-// the cache, the request for that block also confirms the revision. If the object is replaced
-// later, the read fails with Changed.
+// confirm returns the attributes of a revision that the store has confirmed. The parameter now has
+// the attributes if the store has just returned them, and is otherwise nil. If now is nil, a
+// confirmation within TrustFor suffices. If the first block is not in the cache, the request for
+// that block also confirms the revision. If the object is replaced later, the read fails with
+// Changed.
 func (d *objectDriver) confirm(b *body, r *driver.GetRequest, now *storage.Attrs) (*storage.Attrs, error) {
 	if attrs := d.lately(b.object); attrs != nil && now == nil {
 		return attrs, nil

@@ -22,11 +22,13 @@ func init() { driver.RegisterLayer("encrypt", configure) }
 // configured is the part of a configuration file that belongs to the layer. It names where the
 // secrets are, and has none itself.
 type configured struct {
-	IdentityFile     string   `yaml:"identity_file"`     // a file that age-keygen has written
-	IdentityVariable string   `yaml:"identity_variable"` // an environment variable with the content of such a file
-	Recipients       []string `yaml:"recipients"`        // public keys of age, and keys of services, which also decrypt
-	DecryptWith      []string `yaml:"decrypt_with"`      // keys of services that only decrypt
-	AllowPlain       bool     `yaml:"allow_plain"`
+	IdentityFile     string `yaml:"identity_file"`     // a file that age-keygen has written
+	IdentityVariable string `yaml:"identity_variable"` // an environment variable with the content of such a file
+	// Recipients are the keys for which new objects are encrypted: public keys of age, and keys of
+	// services. Keys of services also decrypt.
+	Recipients  []string `yaml:"recipients"`
+	DecryptWith []string `yaml:"decrypt_with"` // keys of services that only decrypt
+	AllowPlain  bool     `yaml:"allow_plain"`
 }
 
 func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
@@ -138,7 +140,8 @@ func unreadable(err error) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("identity_file must be readable: %w", err)}
 }
 
-// keys returns the keys of age and the keys of services, joined.
+// keys returns all keys of the configuration as one Keys. They may be identities and recipients of
+// the format age, and keys of services.
 func (e *configured) keys(ctx context.Context, text string, recipients []age.Recipient) (Keys, error) {
 	wrap, err := openServiceKeys(ctx, e.Recipients)
 	if err != nil {

@@ -50,9 +50,10 @@ type Config struct {
 	// Keys encrypt and decrypt the data keys of objects. They are required.
 	Keys Keys
 	// AllowPlain permits reading objects that were stored without the layer, for example while a
-	// bucket is being encrypted. The store can then return plain bytes as an object. In listings,
-	// the sizes of such objects are too small by 16 bytes for each 64 KiB. Without AllowPlain,
-	// reading them fails with ChecksumMismatch. Writes are always encrypted.
+	// bucket is being encrypted. Such objects have no protection: the store can replace any object
+	// by plain bytes, and the bucket returns them. Listings subtract 16 bytes for each 64 KiB from
+	// their sizes, which are therefore too small. Without AllowPlain, reading such objects fails
+	// with ChecksumMismatch. Writes are always encrypted.
 	AllowPlain bool
 }
 
@@ -76,12 +77,13 @@ func New(c Config) (driver.Layer, error) {
 	}, nil
 }
 
-// A layer is shared by all drivers of one call of New, which can copy objects from one another.
+// A layer is what all drivers of one call of New share. These drivers can copy objects from one
+// another.
 type layer struct{ config Config }
 
-// An account is what a driver of this layer reports as its account. Drivers have equal accounts
-// only if they have the same layer. If a driver without the layer had an equal account, the store
-// would copy encrypted bytes as plain bytes, or the reverse.
+// An account is the account that a driver of this layer reports. The store copies objects only
+// between drivers with equal accounts. A driver without this layer never has an equal account.
+// Otherwise the store could copy encrypted bytes to a place where plain bytes are expected.
 type account struct {
 	below any
 	layer *layer
@@ -96,12 +98,15 @@ type objectDriver struct {
 	mu      sync.Mutex
 	known   map[string]*dataKey // data keys by object and header, so that each one is unwrapped only once
 	opening map[string]*opening // unwrappings in progress, by object and header
-	ends    map[string]int64    // stored size of each object that this driver has written, by header
-	begun   sync.Map            // data keys of uploads that this driver has begun, by upload
+	// The map ends has the size in the store of each object that this driver has written. Its keys
+	// are the headers of the objects.
+	ends  map[string]int64
+	begun sync.Map // data keys of uploads that this driver has begun, by upload
 }
 
-// withheld are features that the layer cannot offer. They let others send or receive bytes without
-// the layer, or depend on the stored bytes.
+// withheld contains the features that the layer cannot offer. With some of them, others would send
+// or receive bytes without the layer. All others depend on the bytes in the store, which are
+// encrypted.
 const withheld = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms |
 	storage.SignedHead | storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums |
 	storage.SignedRemovals | storage.StableURLs | storage.Vending |
@@ -111,7 +116,8 @@ const withheld = storage.SignedURLs | storage.SignedContentType | storage.Signed
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= withheld
-	// Places do not come from Locate, because only drivers with the same layer understand its reference.
+	// The driver below knows the places. Only drivers with the same layer understand the references
+	// of Locate.
 	desc.Places = func() []driver.Place { return driver.PlacesOf(d.Driver) }
 	// If the store requires part sizes that are multiples of a unit, the layer offers no uploads in
 	// parts, because encrypted chunks do not have such sizes.

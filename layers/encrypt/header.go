@@ -19,9 +19,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// headerName is the name of the metadata that has an object's header. The header is the text of
-// age's header, with "|" in place of newlines, which metadata cannot have. The nonce of the payload
-// and the proof of the object's name follow, in base64.
+// headerName is the name of the metadata entry with an object's header. The header begins with the
+// header in the format age. It has "|" in place of newlines, because metadata cannot have newlines.
+// It ends with the nonce of the payload and the result of proof, in base64.
 const headerName = "omnibucketage"
 
 const (
@@ -78,8 +78,8 @@ func (k *dataKey) mac(purpose string, text ...[]byte) []byte {
 	return h.Sum(nil)
 }
 
-// proof binds the data key and the nonce to the name of the object. Without the proof, an object
-// would be valid under any name, because age has no associated data.
+// proof binds the data key and the nonce to the name of the object. The format age does not protect
+// a name. Without the proof, an object would therefore be valid under any name.
 func (k *dataKey) proof(key string) []byte {
 	return k.mac("github.com/omnibucket/storage/layers/encrypt name", k.nonce[:], []byte(key))
 }
@@ -138,7 +138,8 @@ func writeStanza(to *strings.Builder, s *age.Stanza) {
 	to.WriteString(body + "\n")
 }
 
-// splitHeader splits a header into the text of age and the rest, which has the nonce and the proof.
+// splitHeader splits an object's header into two parts. The first part is the header in the format
+// age. The second part contains the nonce and the proof.
 func splitHeader(header string) (text, tail []byte, err error) {
 	end := strings.LastIndexByte(header, '|') + 1
 	tail, err = base64.RawStdEncoding.Strict().DecodeString(header[end:])
@@ -174,8 +175,8 @@ type opening struct {
 	ended bool // true if the context of the call has ended, so that err is not valid for other calls
 }
 
-// open returns the data key of the object "of", whose metadata has header. For concurrent calls, it
-// unwraps the key once.
+// open returns the data key of an object. The parameter header is the object's header. If several
+// calls need the same key at the same time, only one of them unwraps it.
 func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dataKey, error) {
 	name := of.Bucket + "\x00" + of.Key + "\x00" + header
 	for {
@@ -200,7 +201,8 @@ func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dat
 	own := &opening{done: make(chan struct{})}
 	d.opening[name] = own
 	d.mu.Unlock()
-	own.ended = true // this value stays if unwrap panics
+	// If unwrap panics, this value makes the waiting calls try again.
+	own.ended = true
 	defer func() {
 		d.mu.Lock()
 		defer d.mu.Unlock()
@@ -218,7 +220,8 @@ func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dat
 	return own.key, own.err
 }
 
-// unwrap decrypts the data key of the object "of", and checks that the key belongs to that object.
+// unwrap decrypts the data key in an object's header, and checks that the key belongs to the
+// object.
 func (d *objectDriver) unwrap(ctx context.Context, of Object, header string) (*dataKey, error) {
 	text, tail, err := splitHeader(header)
 	if err != nil {
@@ -244,8 +247,8 @@ func (d *objectDriver) unwrap(ctx context.Context, of Object, header string) (*d
 	return k, nil
 }
 
-// An unwrapper is an identity of age for one object. It calls the Unwrap of its field keys, and
-// stores the error of the last call in its field failed.
+// An unwrapper is an age.Identity for one object. Its method Unwrap calls the method with the same
+// name of the value in the field keys. It stores the error in the field failed.
 type unwrapper struct {
 	ctx    context.Context
 	keys   Keys

@@ -9,11 +9,13 @@ import (
 	"filippo.io/age"
 )
 
-// IdentifiedKeys are [Keys] that have a public identity. Data outside of the bucket, such as the
-// cache of package diskcache, is stored under that identity (see [driver.StackIdentity]). Keys of
-// another identity therefore never use that data. Keys of age (age-encryption.org) and of key
-// management services have an identity, which is made from their public parts. Passphrases and all
-// other keys have none. Two values of such keys are distinguished only by their types.
+// IdentifiedKeys are [Keys] with a public identity, which is a text without secrets. Data outside
+// of the bucket, such as the cache of package diskcache, is stored under that identity (see
+// [driver.StackIdentity]). Keys with another identity never use that data.
+//
+// Keys of age (age-encryption.org) and of key management services have an identity. It consists of
+// their public parts. A passphrase or any other key is identified only by its type. Two such keys
+// of the same type therefore use the same data.
 type IdentifiedKeys interface {
 	Keys
 	// PublicIdentity returns a text without a secret. Different keys return different texts.

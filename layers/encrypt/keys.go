@@ -18,15 +18,15 @@ type Object struct {
 	Key    string // whole key; for a bucket of Prefixed, it includes the prefix
 }
 
-// Keys encrypt the data keys of objects. [ParseKeys] and [NewKeys] return Keys of the format age.
-// The packages awskms, googlekms and azurekeyvault have Keys of key management services. Each of
-// these adds one stanza with its own type to the header of an object. [JoinKeys] joins several Keys
-// into one.
+// Keys encrypt and decrypt the data keys of objects. [ParseKeys] and [NewKeys] return Keys of the
+// format age. The packages awskms, googlekms and azurekeyvault return Keys of key management
+// services. [JoinKeys] joins several Keys into one. Each encrypted data key is a stanza in the
+// header of its object. Each key management service has its own type of stanza.
 //
 // Wrap is called once for each attempt to write an object, copy or multipart upload. Unwrap is
-// called once for each object that is read, because a bucket remembers the last 1,024 data keys
-// until it is closed. Further ranges and parts of the object need no call. A bucket can therefore
-// read such objects even after the key was disabled or a permission has ended.
+// called once for each object that is read, and not again for other ranges of the object. A bucket
+// remembers the last 1,024 data keys until it is closed. It can therefore read the objects of these
+// data keys even after a key was disabled or a permission has ended.
 //
 // Both methods are called concurrently. If an error is a *[storage.Error], the operation of the
 // bucket fails with its Code. Otherwise it fails with Internal.
@@ -34,8 +34,9 @@ type Keys interface {
 	// Wrap returns the data key, which has 16 bytes, in encrypted form. The type and each argument
 	// of a stanza must be ASCII, without spaces and "|".
 	Wrap(ctx context.Context, dataKey []byte, of Object) ([]*age.Stanza, error)
-	// Unwrap returns the data key of an object that was encrypted by Wrap. If no stanza is meant
-	// for these keys, or if they cannot decrypt it, the error matches [age.ErrIncorrectIdentity].
+	// Unwrap returns the data key of an object that was encrypted by Wrap. The parameter stanzas
+	// has all encrypted forms of the data key. If these Keys cannot decrypt any of them, the error
+	// matches [age.ErrIncorrectIdentity].
 	Unwrap(ctx context.Context, stanzas []*age.Stanza, of Object) (dataKey []byte, err error)
 }
 
@@ -80,8 +81,8 @@ func ParseKeys(identities io.Reader) (Keys, error) {
 	return k, nil
 }
 
-// Wrap encrypts the data key for all recipients. By a rule of age, they must have the same labels,
-// so that no recipient weakens another.
+// Wrap encrypts the data key for all recipients. The recipients must have the same labels, such as
+// "postquantum". The format age requires equal labels, so that no recipient weakens another.
 func (k *ageKeys) Wrap(_ context.Context, dataKey []byte, _ Object) ([]*age.Stanza, error) {
 	if len(k.recipients) == 0 {
 		return nil, noRecipient()
@@ -127,16 +128,18 @@ func (k *ageKeys) Unwrap(_ context.Context, stanzas []*age.Stanza, _ Object) ([]
 	return nil, age.ErrIncorrectIdentity
 }
 
-// JoinKeys returns keys that encrypt each data key for all keys in wrap. To decrypt a data key,
-// they try the keys in unwrap one after the other, until one succeeds. A failure, for example of an
-// unavailable service, does not prevent the next attempt. If you want to decrypt without a key
-// management service in an emergency, add [NewKeys] of a recipient to wrap, and keep the identity
-// offline. To rotate keys, put the new key into wrap and unwrap, and keep the old key in unwrap
-// until each object was rewrapped.
+// JoinKeys joins several Keys into one. It encrypts each data key for all Keys in the parameter
+// wrap. To decrypt a data key, it tries the Keys in the parameter unwrap one after the other, until
+// one succeeds. If one of them fails, for example because a service is unavailable, it tries the
+// next one.
 //
-// Without wrap, the bucket can only be read. Without unwrap, it can only be written. A passphrase
-// must be the only key of wrap, and a hybrid (post-quantum) recipient must not be beside an X25519
-// one.
+// To be able to decrypt without a key management service in an emergency, add [NewKeys] with a
+// recipient of age to wrap, and keep its identity offline. To rotate keys, put the new key into
+// wrap and unwrap. Keep the old key in unwrap until each object was rewrapped.
+//
+// If wrap is empty, the bucket can only be read. If unwrap is empty, the bucket can only be
+// written. A passphrase must be the only key in wrap. A hybrid (post-quantum) recipient and an
+// X25519 recipient must not be used together.
 func JoinKeys(wrap, unwrap []Keys) Keys {
 	return &joinedKeys{slices.Clone(wrap), slices.Clone(unwrap)}
 }

@@ -42,8 +42,8 @@ func toPlain(d *objectDriver, attrs *storage.Attrs) (header string, err error) {
 	return header, nil
 }
 
-// encryptedETag returns an entity tag in another form. Some clients take S3's entity tag for the
-// MD5 of the plain bytes.
+// encryptedETag adds the prefix "age-" to an entity tag. Some clients take an entity tag of S3 for
+// the MD5 of the plain bytes. With the prefix, they cannot make this mistake.
 func encryptedETag(etag string) string {
 	if bare, ok := strings.CutPrefix(etag, `"`); ok {
 		return `"age-` + bare
@@ -92,8 +92,8 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, plain, nil
 }
 
-// getPlain reads an object that is not encrypted. If the object is encrypted, getPlain fails with
-// the code in the parameter otherwise.
+// getPlain reads an object that is not encrypted. If the object is encrypted, getPlain fails. The
+// parameter otherwise is the Code of that error.
 func (d *objectDriver) getPlain(
 	ctx context.Context, r *driver.GetRequest, otherwise storage.Code,
 ) (*storage.Attrs, io.ReadCloser, error) {
@@ -131,10 +131,9 @@ func sealRange(r *driver.GetRequest) bool {
 	return true
 }
 
-// decrypt returns the plain bytes that r asks for. The parameter in is the request that was sent to
-// the store. body is the body of its response, and begins at the offset of that request. If body
-// does not contain the last chunk of the object, decrypt first checks that chunk by another
-// request.
+// decrypt returns the plain bytes of the range in the request r. The parameter in is the request
+// that was sent to the store. The parameter body is the body of its response. If body does not
+// contain the last chunk of the object, decrypt first checks that the object was not truncated.
 func (d *objectDriver) decrypt(
 	ctx context.Context, r, in *driver.GetRequest, header string, attrs *storage.Attrs, sealed int64,
 	body io.ReadCloser,
@@ -163,7 +162,7 @@ func (d *objectDriver) decrypt(
 	plain := &openingBody{
 		sealed: body, key: key, index: first, left: sealed - first*sealedChunk, skip: from % chunkSize, want: to - from,
 	}
-	if size == 0 { // Read would not decrypt the chunk, and so not check it
+	if size == 0 { // no Read decrypts the only chunk, so it is checked here
 		err = plain.fill()
 	}
 	return plain, err

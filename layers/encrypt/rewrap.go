@@ -7,18 +7,20 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Rewrap encrypts the data key of an object for the keys that the layer of bucket has now, even if
-// they have not changed. It copies the object onto itself inside the store, without moving its
-// bytes. It returns the attributes of the object, which has a new revision. The object keeps its
-// tags and attributes, but, as with every copy, not its locks. If another call sets tags at the
-// same moment, only S3 and Google are certain to keep them.
+// Rewrap encrypts the data key of an object again, for the keys that the layer of bucket has now.
+// It does so even if the keys have not changed. It copies the object onto itself inside the store,
+// without moving its bytes. It returns the attributes of the object, which has a new revision.
 //
-// An object that was stored without the layer, and that [Config.AllowPlain] permits to read, passes
-// through this machine and is encrypted.
+// The object keeps its attributes and tags. It loses its locks, as with every copy. If another call
+// sets tags at the same moment, only S3 and Google are certain to keep these tags.
 //
-// It fails with PreconditionFailed or Changed if the object was written meanwhile. Then call it
-// again. It fails with Unsupported if the store cannot copy or has no [storage.ConditionalUpdate],
-// and with PermissionDenied if the keys do not decrypt the object.
+// If an object was stored without the layer, [Config.AllowPlain] must be set. The bytes of such an
+// object pass through this machine and are encrypted.
+//
+// Rewrap fails with PreconditionFailed or Changed if the object was written meanwhile. Then call
+// Rewrap again. It fails with Unsupported if the store cannot copy, or does not have
+// [storage.ConditionalUpdate]. It fails with PermissionDenied if the keys do not decrypt the
+// object.
 //
 // Someone who has a copy of the old header and an old key can still decrypt the object. If a key is
 // no longer secret, upload the object again, because a new upload has a new data key.
@@ -31,6 +33,7 @@ func Rewrap(ctx context.Context, bucket storage.Bucket, key string) (*storage.At
 	if err != nil {
 		return nil, err
 	}
-	// The copy keeps metadata of the layers above, such as that of an overlay's marker.
+	// The copy also keeps the metadata that other layers, such as overlay, have added to the
+	// object.
 	return storage.Copy(driver.WithLayerMetadata(ctx), bucket, key, bucket, key, storage.IfRevision(attrs.Revision))
 }

@@ -32,13 +32,15 @@ type RewrapReport struct {
 }
 
 // RewrapAll calls [Rewrap] for each object of bucket, which may be a [storage.Prefixed] view. With
-// [Config.AllowPlain], it also encrypts objects that were stored without the layer. They pass
-// through this machine.
+// [Config.AllowPlain], it also encrypts objects that were stored without the layer. The bytes of
+// these objects pass through this machine.
 //
-// If others write an object meanwhile, RewrapAll tries again. If they remove it, RewrapAll skips
-// it. After other failures it continues, and the error joins the first ten. Repeat it until it
-// returns nil. Only then remove an old key. If bucket was not opened with the layer, each object is
-// copied onto itself, and nothing is encrypted.
+// If an object is written meanwhile, RewrapAll tries that object again. If an object is removed
+// meanwhile, RewrapAll skips that object. If an object fails for another reason, RewrapAll
+// continues with the next object. The returned error joins the first ten errors.
+//
+// Call RewrapAll again until it returns nil. Only then remove an old key. If bucket was not opened
+// with the layer, each object is copied onto itself, and nothing is encrypted.
 func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (RewrapReport, error) {
 	if c.Concurrency < 0 {
 		return RewrapReport{}, &storage.Error{Code: storage.InvalidArgument, Op: "encrypt.RewrapAll",
@@ -64,8 +66,8 @@ func RewrapAll(ctx context.Context, bucket storage.Bucket, c RewrapConfig) (Rewr
 	return r.report, errors.Join(append(r.errs, ctx.Err())...)
 }
 
-// rewrap rewraps the objects of keys at the same time. Only the caller's goroutine writes the
-// report.
+// rewrap calls Rewrap for several objects in parallel. The parameter keys has the names of the
+// objects. Only the caller's goroutine writes the report.
 func (r *rewrapping) rewrap(ctx context.Context, bucket storage.Bucket, keys []string) {
 	attrs, errs := make([]*storage.Attrs, len(keys)), make([]error, len(keys))
 	var all sync.WaitGroup

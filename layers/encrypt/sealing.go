@@ -17,9 +17,11 @@ type sealingBody struct {
 	size  int64 // plain bytes; -1 if unknown
 	final bool  // whether the object ends with this body
 
-	plainSum *storage.CRC32C // checksum of the plain bytes; if it is known at the end, it is compared
+	plainSum *storage.CRC32C // expected checksum of the plain bytes; compared if known at the end
 	sum      *storage.CRC32C // checksum of the encrypted bytes; if it is not known before, it is set at the end
-	sent     *sentPart       // tags that earlier attempts sent; nil for a Put, whose attempts have different data keys
+	// The field sent has the tags of chunks from earlier attempts. It is nil for a Put, because
+	// each attempt of a Put has a new data key.
+	sent *sentPart
 
 	position int64              // offset of the next Read, in encrypted bytes
 	index    int64              // index of the next chunk in this body
@@ -188,7 +190,8 @@ func (b *sealingBody) PeekAt(p []byte, off int64) (n int, err error) {
 	return n, nil
 }
 
-// peek encrypts the chunk with this index into chunk. It does not move the position of the body.
+// peek encrypts one chunk of the body, and does not move the position of the body. The parameter
+// index is the number of the chunk. The parameter chunk is a buffer for it.
 func (b *sealingBody) peek(chunk []byte, index int64) ([]byte, error) {
 	n := min(chunkSize, b.size-index*chunkSize)
 	if k, err := b.plain.(driver.BodyPeeker).PeekAt(chunk[:n], index*chunkSize); int64(k) < n {

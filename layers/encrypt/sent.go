@@ -7,9 +7,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// bodyChanged returns the error of a part whose bytes differ from those of an earlier attempt. The
-// old and the new bytes would be encrypted with the same key and nonces. A store that has the old
-// and the new bytes could compute how they differ.
+// bodyChanged returns the error for a part whose bytes differ from those of an earlier attempt. The
+// part must not be sent, because its chunks would have the same key and nonces as the old chunks. A
+// store with the old and the new chunks could compute how the plain bytes differ.
 func bodyChanged() error {
 	return &storage.Error{
 		Code: storage.BodyFailed, Err: errors.New("the body has changed since an earlier attempt has sent it"),
@@ -24,17 +24,20 @@ type sentPart struct {
 	tags [][tagSize]byte
 }
 
-// sentPart returns the sentPart of a part. Earlier attempts to send the part may have filled it.
+// The method sentPart returns the record of a part's chunks that were already sent. If the part was
+// not sent before, the record is empty.
 func (k *dataKey) sentPart(number int) *sentPart {
 	part, _ := k.unstored.LoadOrStore(number, &sentPart{})
 	return part.(*sentPart)
 }
 
-// stored forgets the tags of a part. It is called when the store has the part.
+// The method stored deletes the record of a part's chunks. It is called when the store has the
+// part.
 func (k *dataKey) stored(number int) { k.unstored.Delete(number) }
 
-// same remembers the tag of a chunk that will be sent. It returns false if a different chunk was
-// sent with the same nonce.
+// The method same compares a chunk with the chunk of an earlier attempt that had the same nonce. If
+// they differ, it returns false. If no earlier attempt has sent the chunk, it remembers the tag of
+// the chunk.
 func (p *sentPart) same(index int64, sealed []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -42,7 +45,9 @@ func (p *sentPart) same(index int64, sealed []byte) bool {
 	if index < int64(len(p.tags)) {
 		return p.tags[index] == tag
 	}
-	if index == int64(len(p.tags)) { // tags are in order; after a Seek forward, the chunks between were not sent
+	// Tags are recorded in order. A Seek forward skips chunks, and the chunks after them are not
+	// recorded.
+	if index == int64(len(p.tags)) {
 		p.tags = append(p.tags, tag)
 	}
 	return true

@@ -32,7 +32,8 @@ func RegisterService(name string, open func(ctx context.Context, key string) (Ke
 	services.by[name] = open
 }
 
-// servicePackages has the services of this library, and what the name of a key is called there.
+// servicePackages contains the names of the services of this library. Each value is the word with
+// which the service refers to the name of a key.
 var servicePackages = map[string]string{"awskms": "ARN", "googlekms": "NAME", "azurekeyvault": "URL"}
 
 const serviceKeys = "keys of a service: awskms:ARN, googlekms:NAME or azurekeyvault:URL"

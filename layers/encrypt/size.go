@@ -25,8 +25,8 @@ func plainSize(sealed int64) (plain int64, ok bool) {
 	return sealed - chunks*tagSize, sealed == tagSize || sealed > 0 && (rest == 0 || rest > tagSize)
 }
 
-// mostPlain converts a limit on bytes in the store, the parameter sealed, to a limit on plain
-// bytes. For both limits, 0 means no limit.
+// mostPlain converts a limit on bytes in the store to a limit on plain bytes. The limit on bytes in
+// the store is the parameter sealed. For both limits, 0 means no limit.
 func mostPlain(sealed int64) int64 {
 	if sealed == 0 {
 		return 0

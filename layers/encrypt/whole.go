@@ -9,11 +9,11 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// requireWhole fails with ChecksumMismatch if the object was truncated. Only the last chunk shows a
-// truncation. requireWhole reads that chunk, but only once as long as the driver remembers the
-// object. The parameter r is the request with which the caller has read the object, and attrs are
-// the attributes that the store returned. The parameter sealed is the size of the object in the
-// store.
+// requireWhole fails with ChecksumMismatch if the object was truncated. It reads the last chunk of
+// the object, because only the last chunk shows a truncation. As long as the driver remembers the
+// object, further calls send no request. The parameter r is the caller's request for the object.
+// The parameter attrs has the attributes that the store returned. The parameter sealed is the size
+// of the object in the store.
 func (d *objectDriver) requireWhole(
 	ctx context.Context, r *driver.GetRequest, key *dataKey, attrs *storage.Attrs, sealed int64,
 ) error {
@@ -51,8 +51,8 @@ func endOf(d *objectDriver, header string) int64 {
 	return d.ends[header]
 }
 
-// wrote remembers the size in the store of an object that this driver has just written. Because of
-// that, requireWhole need not read the last chunk of the object.
+// The method wrote remembers an object that this driver has just written, with its size in the
+// store. As long as the object has that size, requireWhole need not read its last chunk.
 func (d *objectDriver) wrote(header string, sealed int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -124,7 +124,8 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataKey, string, error) {
 	header, below, ok := strings.Cut(upload, "\n")
 	if !ok {
-		return nil, "", storage.ObjectNotFound // without a header, the upload was begun without the layer
+		// The name of the upload has no header, because the upload was begun without this layer.
+		return nil, "", storage.ObjectNotFound
 	}
 	if k, known := d.begun.Load(upload); known {
 		return k.(*dataKey), below, nil
@@ -194,7 +195,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 		sum, tag, _ := strings.Cut(part.Tag, " ")
 		known, err := strconv.ParseUint(sum, 16, 32)
 		if err != nil {
-			return nil, storage.ObjectNotFound // without a checksum, the part was sent without the layer
+			// The tag has no checksum, because the part was sent without this layer.
+			return nil, storage.ObjectNotFound
 		}
 		part.Tag, part.Size, part.CRC32C = tag, sealedSize(part.Size), storage.CRC32C{Sum: uint32(known), Known: true}
 		put.Size, put.CRC32C = put.Size+part.Size, driver.JoinCRC32C(put.CRC32C, part.CRC32C, part.Size)
@@ -214,8 +216,8 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return written(attrs, err, put.CRC32C)
 }
 
-// AbortParts aborts an upload. ListUploads returns names without a header, which AbortParts
-// accepts, too.
+// AbortParts aborts an upload. It accepts the name that BeginParts returned, which begins with an
+// encryption header. It also accepts the name from ListUploads, which has no such header.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	d.begun.Delete(upload)
 	if _, below, ok := strings.Cut(upload, "\n"); ok {

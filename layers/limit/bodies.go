@@ -32,9 +32,9 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return d.Driver.PutPart(ctx, r)
 }
 
-// Compose lets the store append the bytes of Append, and then waits for the time that the bytes
-// should take at the limit. If the store cannot append, Compose does not wait. An upload then sends
-// the bytes, and other methods limit that upload.
+// Compose lets the store append the bytes of a call of Append. It then waits for the time that
+// these bytes should take at the limit. If the store cannot append, Compose does not wait. In this
+// case, the core uploads the bytes with other methods, which apply the limit.
 func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*storage.Attrs, error) {
 	attrs, err := d.Driver.Compose(ctx, r)
 	if storage.CodeOf(err) != storage.Unsupported {

@@ -22,8 +22,8 @@ import (
 
 // A Config has the limits. The zero value limits nothing.
 type Config struct {
-	// Bytes has the limits of bodies, such as [Constant] or [Parse] returns. A change of
-	// the limits applies to all transfers in progress.
+	// Bytes limits the bodies of objects. [Constant] and [Parse] return a Timetable. When a new
+	// limit begins, it also applies to transfers in progress.
 	Bytes Timetable
 	// Requests has the limits of requests. A request above the limit waits until it is permitted.
 	Requests Requests
@@ -55,7 +55,7 @@ type limiter struct {
 // It fails with InvalidArgument if a number in c.Requests is below 0.001, unless it is 0.
 func New(c Config) (driver.Layer, error) {
 	for _, perSecond := range []float64{c.Requests.Reads, c.Requests.Writes, c.Requests.Lists} {
-		if perSecond != 0 && !(perSecond >= 0.001) { // false for NaN, too
+		if perSecond != 0 && !(perSecond >= 0.001) { // this form of the comparison also refuses NaN
 			return nil, &storage.Error{
 				Code: storage.InvalidArgument, Op: "limit.New",
 				Err: errors.New("Config.Requests must have numbers from 0.001, or 0 for no limit"),
@@ -83,7 +83,7 @@ func (l *limiter) sent(ctx context.Context, n int) error {
 // one after the other, at the times that the rate permits.
 type lane struct {
 	mu   sync.Mutex
-	free time.Time // time at which everything that was admitted so far has passed
+	free time.Time // time at which everything so far has passed through the lane
 }
 
 // pass waits until n more bytes or requests may pass. rate is the number per second, or 0 for no
@@ -107,8 +107,8 @@ func (l *lane) pass(ctx context.Context, n int, rate float64) error {
 }
 
 const (
-	// burst is how much unused time can be used later. It keeps a late source or timer from
-	// lowering the rate.
+	// burst limits the unused time that can be used later. If a source or a timer is late, the next
+	// bytes pass faster. The average rate then stays the same.
 	burst = 100 * time.Millisecond
 	// shortest is the shortest wait that a timer can make. Shorter waits are added up until they
 	// reach it.

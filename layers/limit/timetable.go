@@ -17,7 +17,8 @@ type Timetable struct {
 	slots []slot // in the order of their start
 }
 
-// A slot has the limits that apply from a minute of the week on. The week begins on Sunday.
+// A slot has the limits from its start until the start of the next slot. The start is a minute of
+// the week, which begins on Sunday.
 type slot struct {
 	start int
 	rates Rates
@@ -79,8 +80,9 @@ func Parse(text string) (Timetable, error) {
 	return t, nil
 }
 
-// addSlot adds a field such as Mon-08:00,512K to the times of the week. If daily is true, it adds
-// only fields without a day, for each day. Otherwise it adds only fields with a day.
+// addSlot adds one field of a timetable to week, a map by the minute of the week. If daily is true,
+// it adds a field without a day, such as 08:00,512K, to each day. If daily is false, it adds a
+// field with a day, such as Mon-08:00,512K. It only checks the syntax of all other fields.
 func addSlot(week map[int]Rates, field string, daily bool) error {
 	at, limit, ok := strings.Cut(field, ",")
 	if !ok {

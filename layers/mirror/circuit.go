@@ -23,8 +23,8 @@ type circuit struct {
 
 const (
 	opensAt = 3
-	// leastWait is how long a request must have lasted if its caller's deadline is to count as a
-	// failure of the store.
+	// leastWait applies if the caller's deadline ends a request. The request counts as a failure of
+	// the store only if it has lasted at least leastWait.
 	leastWait = 25 * time.Millisecond
 )
 
@@ -97,9 +97,9 @@ func unavailable(err error) error {
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 }
 
-// watch calls the function do, and passes it the function alive. do must call alive whenever it
-// makes progress. If do does not call alive for longer than the limit, watch cancels the context of
-// do.
+// watch calls the function do with a new context and with the function alive. The function do must
+// call alive whenever it makes progress. If alive is not called for longer than the limit, watch
+// cancels the new context.
 func watch(ctx context.Context, limit time.Duration, do func(ctx context.Context, alive func()) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -123,9 +123,9 @@ func (b *openBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// open calls the function get with a new context. While get runs, the new context ends when either
-// of the contexts ctx and watched ends. When get has returned a body, the new context ends when the
-// body is closed or ctx ends.
+// open calls the function get with a new context. If ctx or watched ends before get returns, the
+// new context also ends. After get has returned a body, the end of watched no longer matters. The
+// new context then ends when the body is closed or ctx ends.
 func open(
 	ctx, watched context.Context, get func(context.Context) (*storage.Attrs, io.ReadCloser, error),
 ) (*storage.Attrs, io.ReadCloser, error) {
@@ -143,8 +143,9 @@ func open(
 	return nil, nil, err
 }
 
-// inSecond calls do for a request to the second store, unless its circuit is open because it failed
-// recently. size is the size of the object that the request transfers, or 0.
+// inSecond calls the function do, which makes a request to the second store. If the circuit of the
+// second store is open because of recent failures, inSecond fails without a call. The parameter
+// size is the size of the object that the request transfers, or 0.
 func (s *stores) inSecond(ctx context.Context, size int64, do func(ctx context.Context, alive func()) error) error {
 	if !s.ofSecond.allows() {
 		return unavailable(errOpen)

@@ -30,9 +30,9 @@ func planned(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry
 	}
 }
 
-// decide looks again at the keys for which the mark does not tell which store is right. For some
-// keys, a note of the primary or of the former primary tells which store is right. Some objects
-// have the same content in both stores. All other keys are undecided.
+// decide looks again at each key for which it is not known which store is right. For some keys, a
+// note tells which store is right. A note is a small object that announces a write to its store.
+// For other keys, both objects have the same content. All other keys are undecided.
 func (c *comparison) decide(ctx context.Context) error {
 	s := c.stores
 	var once sync.Once
@@ -87,8 +87,10 @@ func (c *comparison) decide(ctx context.Context) error {
 
 // A noteSet has the keys that the notes in a store are about.
 type noteSet struct {
-	keys  map[string]time.Time // time until which the last note of each key is valid, by the clock of the note's store
-	names map[string]bool      // the keys of the notes themselves
+	// The map keys has the time until which the last note of each key is valid. The time is by the
+	// clock of the store that has the note.
+	keys  map[string]time.Time
+	names map[string]bool // the keys of the notes themselves
 }
 
 func (n noteSet) has(key string) bool {
@@ -124,8 +126,9 @@ func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, als
 	return set, err
 }
 
-// ownNotes returns the keys that the notes in the primary are about. If the roles of the stores
-// were swapped, notes of an earlier version do not count, because they may be older than the swap.
+// ownNotes returns the keys that the notes in the primary name. Notes of an earlier version of this
+// package do not name their stores. If the roles of the stores were swapped, such notes do not
+// count, because they may be older than the swap.
 func (c *comparison) ownNotes(ctx context.Context) (noteSet, error) {
 	s := c.stores
 	return s.notedIn(ctx, s.primary, pairOf(s.place, s.secondPlace), !c.swapped && len(c.former.keys) == 0)
@@ -146,25 +149,26 @@ func (c *comparison) readClocks(ctx context.Context) error {
 	return err
 }
 
-// noteLag is the longest time after a note was written in which the second store may still receive
-// an older object, by the copy of an earlier write. The write that the note announces replaces that
-// object.
+// noteLag is the time after a note in which the copy of an earlier write may still arrive in the
+// second store. Such a copy is newer than the note, but the write of the note replaces it.
 const noteLag = time.Minute
 
-// byNote reports whether a note of the primary proves that the primary is right about a key. A note
-// proves nothing if it is older than the second store's object, because the note then came back
-// with a snapshot. If both stores have a note, the primary's note is usually the later one, and
-// proves that the primary is right. There is one exception: the mark shows that this store was the
-// primary when both stores were last equal. The roles were then swapped twice since, and the note
+// byNote reports whether a note in the primary proves that the primary is right about a key. If the
+// second store's object is newer than the note, the note proves nothing, because it came back with
+// a snapshot.
+//
+// If both stores have a note, the primary's note is usually later, and proves that the primary is
+// right. There is one exception. If the primary's mark shows that both stores were once equal in
+// their present roles, the roles were swapped twice since then. In this case, the primary's note
 // proves nothing.
 func (c *comparison) byNote(key string, theirs *storage.Attrs) bool {
 	twice := c.former.has(key) && c.proven && !c.swapped
 	return c.noted.has(key) && !twice && !theirs.Modified.After(c.noted.keys[key].Add(c.ahead+noteLag))
 }
 
-// endNotes removes the notes in the former primary, because they would become valid if the roles
-// were swapped again. It keeps notes that were written meanwhile. They show that someone still
-// writes to that store.
+// endNotes removes the notes that the second store has from the time when it was the primary. They
+// would become valid if the roles of the stores were swapped again. endNotes keeps notes that were
+// written meanwhile, because they show that someone still writes to that store.
 func (c *comparison) endNotes(ctx context.Context) error {
 	second := c.stores.second.Bucket
 	return c.job.run(ctx, c.stores.notes(ctx, second), func(ctx context.Context, e storage.ListEntry) error {
@@ -190,8 +194,8 @@ func (c *comparison) countNotes(ctx context.Context) error {
 }
 
 // giveBack copies an object from the second store to the primary. The second store was the primary
-// before, and has a note about the object. The note shows that a write to the former primary
-// succeeded, and may be missing in this primary. Removals are not copied, so that no mistake can
+// before, and has a note about the object. The note shows that a write to the second store
+// succeeded and may be missing in the primary. giveBack copies no removals, so that no mistake can
 // lose an object.
 func (c *comparison) giveBack(ctx context.Context, key string) error {
 	s, ctx := c.stores, driver.WithLayerMetadata(ctx)

@@ -10,15 +10,15 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// A position is the beginning of the next page of a listing. If the other store must return the
-// next page, that page begins after the key in the field After.
+// A position says where the next page of a listing begins. The next page may be from another store
+// than the last page. In this case, it begins after the key in the field After.
 type position struct {
 	Second bool   // true if Token is a token of the second store
 	Token  string // "" if the page begins after the key in After
 	After  string // the last key or prefix that was listed, or ListRequest.StartAfter
 }
 
-// afterNotes follows the keys of all notes, and precedes all other keys after them.
+// afterNotes sorts after the keys of all notes, and before all keys that follow the notes.
 const afterNotes = NotesPrefix + "~"
 
 // List returns a page of the primary, or of the second store if the primary is down.

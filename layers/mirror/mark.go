@@ -14,24 +14,26 @@ import (
 )
 
 const (
-	// markKey is the key of the mark in the primary. An earlier version of this package kept the
-	// same text at this key in both stores.
+	// markKey is the key of the mark in the primary, which is an object of the type mark. An
+	// earlier version of this package kept the same text at this key in both stores.
 	markKey = NotesPrefix + "pair"
-	// secondClockKey is the key of an object that exists in the second store only while its clock
-	// is read.
+	// secondClockKey is the key of a temporary object in the second store. The object exists only
+	// while the clock of the second store is read.
 	secondClockKey = layerkeys.MirrorClock
 	rolePrimary    = "primary"
 )
 
 // A mark is a small object in the primary. It proves that both stores were equal at the time Since:
-// every object that the second store had before Since was then also in the primary. The second
-// store has no mark, so that it can be used without this layer.
+// the primary then had every object of the second store. The second store has no mark, so that it
+// can be used without this layer.
 //
-// A mark is valid only if Place names its store, which must be the primary, and Second names the
-// second store. A copy of the mark in another store proves nothing. If an object of the second
-// store is older than Since, and the primary lacks it or has a different one, the primary itself
-// has removed or replaced it later. If the primary was restored from a snapshot, its mark is as old
-// as the snapshot. Objects in the second store that are newer than Since then prove nothing.
+// A mark is valid only if Place names the primary, which has the mark, and Second names the second
+// store. A copy of the mark in another store proves nothing.
+//
+// A valid mark says something about objects of the second store that are older than Since. If the
+// primary lacks such an object or has a different one, the primary itself has removed or replaced
+// the object. The mark says nothing about newer objects. If the primary was restored from a
+// snapshot, its mark is as old as the snapshot.
 type mark struct {
 	Role       string    `json:"role"`
 	Place      string    `json:"place"`
@@ -47,8 +49,8 @@ func (m mark) is(primary, second string) bool {
 	return m.Role == rolePrimary && primary != "" && m.Place == primary && m.Second == second && !m.Since.IsZero()
 }
 
-// readMark returns the mark that a store has at markKey. If there is none, or only a text of an
-// earlier version, it returns the zero mark.
+// readMark returns the mark of a store and its text. If the store has no valid mark at markKey, it
+// returns the zero mark. This is also the case for a text from an earlier version of this package.
 func readMark(ctx context.Context, b storage.Bucket) (m mark, text string, err error) {
 	data, _, err := storage.ReadAll(ctx, b, markKey, storage.WithRange(0, maxNote))
 	if errors.Is(err, storage.ObjectNotFound) || errors.Is(err, storage.RangeNotSatisfiable) {
@@ -73,9 +75,9 @@ func (c *comparison) prove(ctx context.Context) (err error) {
 	return err
 }
 
-// join writes a mark, because both stores are equal now. From the second store, it removes the
-// notes and the mark that remain from the time when that store was the primary. It also removes the
-// mark of an earlier version there.
+// join records that both stores are equal now: it writes a mark to the primary. Then it removes the
+// objects that the second store has from the time when it was the primary: its notes and its mark.
+// It also removes a mark that an earlier version of this package has written to both stores.
 func (c *comparison) join(ctx context.Context) error {
 	s := c.stores
 	since, err := s.secondNow(ctx, c.newest)
@@ -99,14 +101,16 @@ func (c *comparison) join(ctx context.Context) error {
 }
 
 // secondNow returns the time by the clock of the second store. It waits until that time is later
-// than newest, the time of the newest object. Otherwise objects of the same second would seem to be
-// written after the mark.
+// than newest, which is the time of the newest object. All objects are then older than the mark
+// that the caller writes.
 func (s *stores) secondNow(ctx context.Context, newest time.Time) (now time.Time, err error) {
 	for wait := time.Millisecond; ; wait *= 2 {
 		if now, err = storeclock.Now(ctx, s.second.Bucket, secondClockKey); err != nil {
 			return now, err
 		}
-		if now.After(newest) || wait > time.Second { // after a second, newest is probably in the future
+		// If this takes more than a second, newest is probably in the future, and a longer wait
+		// does not help.
+		if now.After(newest) || wait > time.Second {
 			break
 		}
 		if err := ctxtime.Sleep(ctx, wait); err != nil {

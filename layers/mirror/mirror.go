@@ -66,28 +66,33 @@ type Config struct {
 	// the write fails with [storage.OutcomeUnknown]. The primary then has the written object, and a
 	// note for [Repair].
 	Sync bool
-	// Stall is the longest time without progress: until a store responds, and until the next bytes
-	// of a copy are sent. The default is 5 s. One second is added for each 16 MiB of the object.
-	// After that time, the store counts as failed.
+	// Stall is the longest time without progress. It limits the time until a store responds, and
+	// the time until a copy sends its next bytes. The default is 5 s. One second is added for each
+	// 16 MiB of the object. After that time, the store counts as failed.
 	Stall time.Duration
-	// Probe is the time for which no request is made to a store that has failed, by default 10 s.
-	// The primary counts as failed after three failures in a row, and the second store after one.
-	// After that time, one request tries the store again. If a store does not respond before the
-	// deadlines of three calls in a row, it counts as failed, too.
+	// Probe is the time for which a store that has failed gets no request. The default is 10 s.
+	// After that time, one request tries the store again.
+	//
+	// The primary counts as failed after three failures in a row, and the second store after one. A
+	// store also counts as failed if the deadlines of three calls in a row end before it responds.
 	Probe time.Duration
 }
 
-// New returns a layer for the primary store. Close the bucket before second.
+// New returns a layer for the primary store. Close the bucket with the layer before the second
+// store.
 //
 // If the second store lacks [storage.ConditionalCreate], [storage.ConditionalUpdate] or
 // [storage.Metadata], every call of the bucket fails with Unsupported.
 //
 // New fails with InvalidArgument if second is nil or not a bucket of this library, or if a duration
-// is negative. If second is known to be the bucket of the primary, a folder of it, or a directory
-// around or in it ([driver.Overlap]), every call of the bucket fails with InvalidArgument.
+// is negative. If the two stores are known to overlap, every call of the bucket fails with
+// InvalidArgument. They overlap if they are the same bucket, or if one is a folder of the other or
+// a directory around it ([driver.Overlap]).
 func New(second storage.Bucket, c Config) (driver.Layer, error) {
 	switch {
-	case !ofEngine(second): // only buckets of this library have write ids, which name the copied revision
+	// The write id of a copy names the copied revision. Only buckets of this library have write
+	// ids.
+	case !ofEngine(second):
 		return nil, invalid("mirror.New", "second must be a bucket that was opened by this library")
 	case c.Stall < 0 || c.Probe < 0:
 		return nil, invalid("mirror.New", "Stall and Probe must not be negative")
@@ -129,7 +134,7 @@ type objectDriver struct {
 type stores struct {
 	primary storage.Bucket // the primary, without the layer
 	once    storage.Bucket // the primary without retries
-	source  storage.Bucket // the primary, for reads of the revision that the context names
+	source  storage.Bucket // the primary; each read requires the revision in its context
 	second  otherstore.Store
 	config  Config
 
@@ -149,8 +154,8 @@ func (d *objectDriver) Describe() driver.Description {
 // Native returns the driver itself, for [Repair] and [Status].
 func (d *objectDriver) Native() any { return d }
 
-// Locate returns the zero reference, so that the server makes no copies, which would not reach the
-// second store.
+// Locate returns the zero reference, which prevents copies by the server. Such copies would not
+// reach the second store.
 func (d *objectDriver) Locate(string) driver.ObjectRef { return driver.ObjectRef{} }
 
 // ofEngine reports whether b is a bucket with a core of package engine.

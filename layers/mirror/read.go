@@ -21,10 +21,10 @@ import (
 // attributes, and the object that was read with them, may be older than the last write.
 func FailedOver(attrs *storage.Attrs) bool { return attrs.ReplicationStatus == otherstore.FailedOver }
 
-// read reads from the primary, or from the second store if the primary is down. If a write, or a
-// job that removes objects, depends on the result, read uses only the primary. If the condition
-// names a revision of the second store, read uses only that store. The rest of a read that failed
-// over has such a condition.
+// read reads from the primary, or from the second store if the primary is down. If a write or a
+// removing job depends on the result, read uses only the primary. If the condition names a revision
+// of the second store, read uses only the second store. A download from the second store has this
+// condition when it resumes.
 func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second func(context.Context) error) error {
 	if r.Auxiliary || !driver.MayFailOver(ctx) {
 		return primary(ctx)
@@ -61,8 +61,9 @@ func (s *stores) askPrimary(ctx context.Context, primary func(context.Context) e
 	return err
 }
 
-// answers reports whether the result of a read in the second store is final. A missing object is
-// not final, because the second store may lack a write that a note names.
+// The function answers reports whether the second store's result of a read is final. If the second
+// store does not find the object, the result is not final. A write to the primary may not have been
+// copied yet.
 func answers(err error) bool {
 	switch storage.CodeOf(err) {
 	case "", storage.NotModified, storage.RangeNotSatisfiable:
@@ -82,9 +83,9 @@ func both(err, failed error) error {
 	return own
 }
 
-// condition returns the condition of r in a form for the second store, or nil. If r asks for a
-// revision of the primary, the second store must have a copy of that revision. In this case,
-// condition also returns the revision, or fails if there is no copy.
+// condition returns the condition of r as an option for the second store, or nil for no condition.
+// If r requires a revision of the primary, the second store must have a copy of that revision. The
+// second result is then that revision. If there is no copy, condition fails.
 func (s *stores) condition(
 	ctx context.Context, r *driver.GetRequest,
 ) (option storage.ReadOption, revision string, err error) {
@@ -113,8 +114,9 @@ func (s *stores) copyOf(ctx context.Context, key, revision string) (*storage.Att
 	return s.second.Bucket.Attrs(ctx, key, storage.DownloadOptions{Length: -1, WriteID: id})
 }
 
-// fromSecond reads from the second store, and marks the attributes as failed over. If r asks for a
-// revision of the primary, the attributes have that revision.
+// fromSecond reads from the second store, and marks the attributes for [FailedOver]. If r requires
+// a revision of the primary, the second store returns a copy with another revision. fromSecond then
+// sets the revision of the attributes to the required one.
 func (s *stores) fromSecond(
 	ctx context.Context, r *driver.GetRequest, read func(storage.ReadOption) (*storage.Attrs, error),
 ) error {
@@ -155,8 +157,9 @@ func (d *objectDriver) Get(
 	return attrs, body, err
 }
 
-// Head returns the attributes from the store that Get would read. With [Config].Sync, a Head that
-// decides whether a write has succeeded asks both stores.
+// Head returns the attributes from the store that Get would read. The core also calls Head to check
+// whether a write has succeeded. With [Config].Sync, Head then also requires that the second store
+// has the object.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, err error) {
 	s := d.stores
 	err = s.read(ctx, r, func(ctx context.Context) (err error) {
@@ -171,8 +174,8 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *s
 	if err == nil && r.Auxiliary && (s.config.Sync || evidence.Asks(ctx, r.Key)) {
 		err = s.requireCopy(ctx, r.Key, attrs.Revision)
 	}
-	// A job may ask for an object that it has written to its other bucket, to find out whether that
-	// bucket is the second store.
+	// A job may test whether its other bucket is this mirror's second store. It writes an object to
+	// the other bucket, and asks for the object here.
 	if evidence.Asks(ctx, r.Key) && !r.Auxiliary && errors.Is(err, storage.ObjectNotFound) {
 		err = s.inSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
 			attrs, err = s.second.Head(ctx, r, nil)

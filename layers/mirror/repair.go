@@ -20,10 +20,16 @@ import (
 
 // A Report is the result of [Repair] and [RepairAll].
 type Report struct {
-	Repaired int64 // notes, or differences that RepairAll found, that are repaired: both stores are equal now
-	Recent   int64 // notes that stay because their writer may still write; a later Repair removes them
-	Failed   int64 // notes or differences that stay because of a failure; the error says why
-	Removed  int64 // objects that were removed from the second store; they are among Repaired
+	// Repaired counts repaired notes and differences: both stores are equal now. A note is a small
+	// object in the primary, which says that the second store may lack a write. [RepairAll] also
+	// finds differences without notes.
+	Repaired int64
+	// Recent counts notes that stay because the write may still be in progress. A later Repair
+	// removes them.
+	Recent int64
+	// Failed counts notes and differences that stay because of a failure. The error says why.
+	Failed  int64
+	Removed int64 // objects that were removed from the second store; they are among Repaired
 	// Undecided are differences that [RepairAll] left, because nothing proves which store is right.
 	// If there is one, RepairAll has neither removed nor replaced any object.
 	Undecided int64
@@ -37,12 +43,12 @@ type Report struct {
 type State struct {
 	Notes       int64 // number of writes that the second store may lack, including writes in progress
 	PrimaryDown bool  // whether reads of this bucket use the second store
-	SecondDown  bool  // whether writes of this bucket leave notes
+	SecondDown  bool  // whether the second store is down; Repair must then copy the writes later
 }
 
 const (
 	atOnce   = 16
-	settling = time.Hour // longest time from a write's note to the end of the write
+	settling = time.Hour // longest time from the creation of a note to the end of its write
 	clockKey = NotesPrefix + "clock"
 	maxNote  = 16 << 10 // largest size of a note in bytes
 )
@@ -65,18 +71,20 @@ func Status(ctx context.Context, b storage.Bucket) (State, error) {
 	return state, nil
 }
 
-// Repair makes both stores equal for each key that has a note. Other callers may read and write
+// Repair makes both stores equal for each key that has a note. A note is a small object in the
+// primary, which says that the second store may lack a write. Other callers may read and write
 // meanwhile. Repair may be killed and called again, and several processes may call it at the same
 // time. Call it every few minutes, and after a store was down.
 //
 // If one key fails, Repair continues with the others, and its error joins the first ten errors. If
 // a store is down, Repair ends.
 //
-// If a bucket was copied together with its notes, Repair neither replaces nor removes an object
-// because of such a note. If only this would make the stores equal, the key fails with
-// PreconditionFailed. The key also fails with this code if both stores have a note of the key,
-// because the roles of the stores were swapped. Then call [RepairAll]. Also call RepairAll instead
-// of Repair after the primary was restored from a snapshot, because the snapshot has old notes.
+// If a bucket was copied together with its notes, the notes in the copy prove nothing. Repair never
+// replaces or removes an object because of a copied note. If only a replacement or a removal would
+// make both stores equal, the key fails with PreconditionFailed. The key also fails with this Code
+// if both stores have a note about it, because the roles of the stores were swapped. In both cases,
+// call [RepairAll]. Also call RepairAll instead of Repair after the primary was restored from a
+// snapshot, because the snapshot has old notes.
 //
 // It fails with InvalidArgument if b was not opened with the layer.
 func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
@@ -104,15 +112,17 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 	return nil, invalid(op, "b must be a bucket that was opened with the layer, and no folder of it")
 }
 
-// repairNotes makes both stores equal for the key of each note in the primary. If later is true,
-// the primary is known to have the last write, so that notes in the second store do not count.
+// repairNotes makes both stores equal for each key that has a note in the primary. The parameter
+// later is true if the primary is known to have the last write. In this case, repairNotes ignores
+// notes in the second store.
 func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
 	now, err := storeclock.Now(ctx, s.primary, clockKey)
 	if err != nil {
 		return err
 	}
 	s.ofPrimary.ended(nil)
-	former := sync.OnceValues(func() (noteSet, error) { // lazy, because few keys need it if the second store is down
+	// The notes of the second store are read once, when the first note of the primary needs them.
+	former := sync.OnceValues(func() (noteSet, error) {
 		return s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
 	})
 	return j.run(ctx, s.notes(ctx, s.primary), func(ctx context.Context, e storage.ListEntry) error {
@@ -137,8 +147,8 @@ func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
 	})
 }
 
-// refuseBoth fails if the second store also has a note of the key. The second store was then the
-// primary, and may have the later object.
+// refuseBoth fails if the second store also has a note about the key. Such a note shows that the
+// second store was the primary before. The second store may therefore have the later object.
 func (s *stores) refuseBoth(former func() (noteSet, error), key string) error {
 	set, err := former()
 	if err != nil || !set.has(key) {
@@ -152,8 +162,8 @@ func (s *stores) refuseBoth(former func() (noteSet, error), key string) error {
 }
 
 // obey makes both stores equal for the key of a note, if the note is about these two stores. A note
-// about other stores came with a copy of a bucket, and proves nothing here. If only a replacement
-// or a removal would make the stores equal, obey fails for such a note.
+// about other stores came with a copy of a bucket, and does not prove which store is right. For
+// such a note, obey never replaces or removes an object. If one of these is necessary, obey fails.
 func (s *stores) obey(ctx context.Context, j *job, n note) error {
 	if n.Pair == "" || n.Pair == pairOf(s.place, s.secondPlace) {
 		_, err := j.repair(ctx, s, n.Key)

@@ -33,9 +33,10 @@ func WithPrimaryRight() RepairOption {
 	return repairOption(func(c *comparison) { c.primaryRight = true })
 }
 
-// WithDifferences makes [RepairAll] call report for each key that it changes or leaves undecided,
-// but never by two goroutines at the same time. Without this option, the [Report] only has counts.
-// Keys that RepairAll looks at only because of a note are counted and not reported.
+// WithDifferences makes [RepairAll] call a function for each key that it changes or leaves
+// undecided. Two goroutines never call the function at the same time. Without this option, the
+// [Report] only has counts. Keys that RepairAll looks at only because of a note are counted and not
+// reported.
 func WithDifferences(report func(Difference)) RepairOption {
 	return repairOption(func(c *comparison) { c.tell = report })
 }
@@ -62,27 +63,30 @@ const (
 // sortMemory is the number of bytes of keys that are kept in memory. All other keys are in temporary files.
 const sortMemory = 8 << 20
 
-// RepairAll compares all objects, and does what [Repair] does. It copies what the second store
-// lacks. It replaces what is different there, and removes what the primary does not have. An object
-// that the layer has not copied counts as different. For each object of one store, it sends a
-// request to the other store. Use it to fill an empty second store, after writes that bypassed the
-// layer, and after a store was lost or restored.
+// RepairAll compares all objects of both stores, and also does what [Repair] does. Use it to fill
+// an empty second store, after writes that bypassed the layer, and after a store was lost or
+// restored. For each object of one store, it sends a request to the other store.
 //
-// It removes and replaces only objects that the primary is known to have had. When it has made both
-// stores equal, it puts a mark into the primary, which names the time and the second store. If the
-// primary lacks an object that the second store has had since before that time, the primary itself
-// has removed the object. All other differences are undecided: the primary may be a new store that
-// replaces a lost one, an interrupted copy, or restored from a snapshot. If one object is
-// undecided, RepairAll removes and replaces nothing, and fails with PreconditionFailed. The hint of
-// the error says how to decide.
+// RepairAll copies each object that the second store lacks. It replaces each object that is
+// different in the second store. It removes each object that the primary does not have. An object
+// that the layer has not copied counts as different.
 //
-// If the roles of the stores were swapped, RepairAll also copies to the primary the objects that
-// notes of the former primary name, unless this primary has a note of the same key. In this case,
-// it replaces an object of the primary only if the former primary has all other objects. If the
-// former primary lacks objects, it may have been restored from a snapshot.
+// RepairAll removes or replaces an object only if the primary is known to have had that object.
+// When it has made both stores equal, it writes a mark to the primary. The mark is a small object
+// that names the time and the second store. If an object of the second store is older than the mark
+// and missing in the primary, the primary itself has removed that object.
 //
-// It fails with ObjectNotFound if the primary has no objects and the second store has some, and
-// with InvalidArgument if b was not opened with the layer.
+// All other differences are undecided. The primary may be a new store that replaces a lost one, an
+// interrupted copy, or restored from a snapshot. If one object is undecided, RepairAll removes and
+// replaces nothing, and fails with PreconditionFailed. The hint of the error says how to decide.
+//
+// If the roles of the stores were swapped, the second store may have notes from the time when it
+// was the primary. RepairAll copies the objects of these notes to the primary, unless the primary
+// has a note of the same key. It replaces objects of the primary only if the second store has all
+// other objects. Otherwise the second store may have been restored from a snapshot.
+//
+// It fails with ObjectNotFound if the primary has no objects and the second store has some. It
+// fails with InvalidArgument if b was not opened with the layer.
 func RepairAll(ctx context.Context, b storage.Bucket, opts ...RepairOption) (Report, error) {
 	s, err := storesOf(b, "mirror.RepairAll")
 	if err != nil {
@@ -97,7 +101,9 @@ func RepairAll(ctx context.Context, b storage.Bucket, opts ...RepairOption) (Rep
 		o.applyRepair(c)
 	}
 	s.ofSecond.ended(nil)
-	err = c.run(evidence.WithoutFailover(ctx)) // without failover, in case the second store is itself a mirror
+	// The second store may itself be a mirror. Its reads must not fail over to a store with older
+	// objects.
+	err = c.run(evidence.WithoutFailover(ctx))
 	report := c.job.report()
 	report.Undecided = c.undecided.Load()
 	return report, err
@@ -112,24 +118,28 @@ type comparison struct {
 
 	mark               mark // mark of the primary
 	ourText, theirText string
-	proven             bool // true if the mark belongs to these stores in their present roles
-	swapped            bool // true if the second store has a mark from when it was the primary
-	// former has the notes of the second store from when it was the primary. noted has the notes of
-	// this primary.
+	// The field proven is true if the primary's mark shows that both stores were once equal in
+	// their present roles.
+	proven bool
+	// The field swapped is true if the second store has such a mark from the time when it was the
+	// primary.
+	swapped bool
+	// The field former has the notes in the second store from the time when it was the primary. The
+	// field noted has the notes in the present primary. A note announces a write.
 	former, noted noteSet
 	ahead         time.Duration // time by which the clock of the second store is ahead of the primary's
 
 	objects, matched atomic.Int64 // number of objects in the primary, and how many have a copy in the second store
-	older            atomic.Int64 // number of objects that the second store lacks, and that no note is about
-	conflicts        atomic.Int64 // number of keys in planned whose object in the primary must be replaced
+	older            atomic.Int64 // number of objects without a note that the second store lacks
+	conflicts        atomic.Int64 // number of planned actions that replace an object of the primary
 	undecided        atomic.Int64
-	first            atomic.Pointer[string] // key of an undecided object
+	first            atomic.Pointer[string] // key of an object that stays undecided; see [Report]
 
 	// job.mu guards the fields below while entries are compared.
 	newest   time.Time       // time of the newest object in the second store
-	byMark   int64           // number of keys in planned that the mark decides
+	byMark   int64           // number of planned keys for which the primary is known to be right
 	planned  *keysort.Sorter // keys to be made equal, with their Action
-	doubtful *keysort.Sorter // keys for which the mark does not tell which store is right
+	doubtful *keysort.Sorter // keys for which a note or the content must show which store is right
 }
 
 func (c *comparison) run(ctx context.Context) error {
@@ -200,8 +210,9 @@ func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
 // isMarker reports whether an object is the marker of a folder, which has no content.
 func isMarker(key string, size int64) bool { return size == 0 && markerkey.Is(key) }
 
-// ofSecond compares one object of the second store with the primary. If it is the marker of a
-// folder, the mark proves nothing, because the primary may be unable to have its key.
+// ofSecond compares one object of the second store with the primary. It ignores the time of a
+// folder's marker, because the primary may be unable to have the marker's key. If the marker is
+// missing in the primary, the time therefore does not prove that the primary has removed it.
 func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
 	c.job.mu.Lock()
 	if e.Modified.After(c.newest) {
@@ -218,8 +229,8 @@ func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
 	return c.plan(ctx, e.Key, Removed, modified)
 }
 
-// plan records an action for a key, until all differences are known. The second store has had the
-// object since modified.
+// plan records an action for a key. The action is done when all differences are known. The
+// parameter modified is the time since which the second store has had the object.
 func (c *comparison) plan(ctx context.Context, key string, a Action, modified time.Time) error {
 	c.job.mu.Lock()
 	defer c.job.mu.Unlock()
@@ -266,7 +277,7 @@ func (c *comparison) announce(key string, a Action) {
 	c.tell(Difference{key, a})
 }
 
-// leave counts and reports a key that stays undecided.
+// The method leave counts and reports a key that stays undecided.
 func (c *comparison) leave(key string) {
 	c.undecided.Add(1)
 	c.first.CompareAndSwap(nil, &key)

@@ -26,8 +26,8 @@ type note struct {
 	For time.Duration `json:"for,omitempty"` // time for which the upload of a signed URL is possible, in nanoseconds
 	// Pair names the stores of the note (see pairOf). It is "" if an earlier version of this package wrote the note.
 	Pair string `json:"pair,omitempty"`
-	// Made is the time at which the note was written, by the clock of the writer. A note that came back with a snapshot
-	// may have a later time in its store.
+	// Made is the time at which the note was written, by the clock of the writer. If the primary is
+	// restored from a snapshot, the store gives the note a later time. Made then stays the same.
 	Made time.Time `json:"made,omitzero"`
 }
 
@@ -58,8 +58,9 @@ func (s *stores) removeNote(ctx context.Context, name string) {
 	_ = s.bounded(context.WithoutCancel(ctx), func(ctx context.Context) error { return s.once.Remove(ctx, name) })
 }
 
-// write makes a write to the primary, and then makes the second store equal. A note exists from
-// before the write until both stores are equal.
+// write calls the function do, which makes a write to the primary. Then it makes the second store
+// equal. Before the write, it puts a note into the primary, which says that the second store may
+// lack the write. It removes the note when both stores are equal.
 func (s *stores) write(ctx context.Context, key string, do func() error) error {
 	name, err := s.putNote(ctx, key, 0)
 	if err != nil {
@@ -85,9 +86,9 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 	return nil
 }
 
-// refuse returns the error for a write whose condition names a revision of the second store:
-// PreconditionFailed, or nil if the primary has no object. It sends a request to the primary. If
-// the primary responds, reads use the primary again.
+// refuse returns the error for a write with a condition on a revision of the second store. It sends
+// a request to the primary. If the primary has an object, the error is PreconditionFailed. If the
+// primary has none, the result is nil. If the primary responds, reads use the primary again.
 func (s *stores) refuse(ctx context.Context, key string) error {
 	return s.askPrimary(ctx, func(ctx context.Context) error {
 		attrs, err := attrsOf(ctx, s.once, key)
@@ -98,8 +99,9 @@ func (s *stores) refuse(ctx context.Context, key string) error {
 	})
 }
 
-// refuseNew returns an error for a write that creates an object if its condition names a revision
-// of the second store. The primary never has such a revision. For all other writes, it returns nil.
+// refuseNew checks the condition of a write that creates an object. If the condition names a
+// revision of the second store, it returns an error, because the primary never has such a revision.
+// Otherwise it returns nil.
 func (s *stores) refuseNew(ctx context.Context, r *driver.PutRequest) error {
 	if !s.second.Has(r.Condition.Revision) {
 		return nil
@@ -180,15 +182,18 @@ const rounds = 8
 // that was copied.
 var errAgain = errors.New("look again")
 
-// errNeedsNo says that the object is the marker of a folder, and that the destination of a copy
-// cannot have its key.
+// errNeedsNo is the error of a copy that may be left out. The object is the marker of a folder, and
+// the destination cannot have the marker's key.
 var errNeedsNo = errors.New("the store cannot have the marker of a folder")
 
-// equalize copies an object from the primary to the second store, or removes it from the second
-// store if the primary has none. If it returns nil, both stores are equal, or a later writer has a
-// note. removed is true if it has removed an object from the second store. If look is true, it
-// first checks whether the second store already has the copy. After a failed round, it also checks
-// this in every second round, because another writer may have made the copy.
+// equalize makes both stores equal for a key. It copies the object from the primary to the second
+// store. If the primary has no object, equalize removes the object from the second store, and
+// returns removed true. If another writer has left a note about the key, the stores may differ even
+// without an error.
+//
+// If the parameter look is true, equalize first checks whether the second store already has the
+// copy. If it must try again, it checks this in every second round, because another writer may have
+// made the copy.
 func (s *stores) equalize(ctx context.Context, key string, look bool) (removed bool, err error) {
 	for range rounds {
 		gone, err := s.equalizeOnce(ctx, key, look)
@@ -227,8 +232,10 @@ func (s *stores) equalizeOnce(ctx context.Context, key string, look bool) (remov
 	return false, s.verify(ctx, ours, theirs)
 }
 
-// isCopy reports whether theirs is known to be a copy of ours. The revision does not suffice,
-// because on S3, objects with equal content have the same revision.
+// isCopy reports whether an object of the second store is known to be a copy of an object of the
+// primary. The attributes of the primary's object are the parameter ours. Those of the second
+// store's object are the parameter theirs. Equal revisions prove nothing, because on S3, objects
+// with equal content have the same revision.
 func (s *stores) isCopy(ctx context.Context, ours, theirs *storage.Attrs) bool {
 	if theirs == nil || !properties.Same(&ours.Properties, &theirs.Properties) {
 		return false
@@ -261,8 +268,9 @@ func (s *stores) attrsOfBoth(ctx context.Context, key string) (ours, theirs *sto
 	return ours, theirs, err
 }
 
-// removeSecond removes an object from the second store if the primary lacks it. After a removal, or
-// if the object was replaced, it returns errAgain, because the primary may have the object again.
+// removeSecond removes an object from the second store if the primary lacks it. If the object was
+// removed or replaced, removeSecond returns errAgain. The caller must look at both stores again,
+// because another writer may have written the object to the primary.
 func (s *stores) removeSecond(ctx context.Context, key string, theirs *storage.Attrs) (removed bool, err error) {
 	var opts []storage.RemoveOption
 	if storage.Supports(s.second.Bucket, storage.ConditionalRemove) {
@@ -277,8 +285,8 @@ func (s *stores) removeSecond(ctx context.Context, key string, theirs *storage.A
 	return false, err
 }
 
-// copy copies one revision of the primary, and replaces the object theirs in the second store. The
-// write id of the copy names the revision.
+// copy copies one revision of the primary to the second store. It replaces the object in the
+// parameter theirs, unless theirs is nil. The write id of the copy names the copied revision.
 func (s *stores) copy(ctx context.Context, ours, theirs *storage.Attrs) (copied *storage.Attrs, err error) {
 	var condition storage.CopyOption = storage.IfAbsent()
 	if theirs != nil {

@@ -23,15 +23,16 @@ type Report struct {
 	Left   int64 // objects of the old store that could not be copied; the error has the reason
 	// Markers is the number of markers that Finish could not remove. A marker is a small object
 	// that hides a key while the key is copied or removed. Markers stay if the new store has no
-	// conditional removals. They also stay if they were made in another store and came with a copy
-	// of its bucket. [RemoveMarkers] removes them.
+	// conditional removals. Markers also stay if another tool has copied them from another bucket.
+	// [RemoveMarkers] removes them.
 	Markers int64
-	// Tombstones is the number of removals that the old store has not seen, because of
-	// [Config.KeepOld]. They stay in the new store until [FinishConfig.RemoveTombstones] is used.
+	// Tombstones is the number of tombstones in the new store. With [Config.KeepOld], a tombstone
+	// hides an object that was removed but is still in the old store. Tombstones stay until
+	// [FinishConfig.RemoveTombstones] is used.
 	Tombstones int64
-	// Ignored is the number of markers of folders that the new store cannot have, for example
-	// because it is a directory. They are objects without content whose key ends in "/". They stay
-	// in the old store.
+	// Ignored is the number of folder markers that stay in the old store. A folder marker is an
+	// object without content whose key ends in "/". Some new stores, such as directories, cannot
+	// have such keys.
 	Ignored int64
 }
 
@@ -43,24 +44,27 @@ type FinishConfig struct {
 	// Progress, if not nil, is called after each object that was copied or that failed, by one
 	// goroutine at a time.
 	Progress func(Report)
-	// RemoveTombstones removes the tombstones of [Config.KeepOld] from the new store, if no object
-	// and no marker is left. Set it only when no process uses the layer any more, because readers
-	// with the layer would see removed objects again.
+	// RemoveTombstones removes the tombstones of [Config.KeepOld] from the new store. If Left or
+	// Markers of the [Report] is not 0, the tombstones stay. Set RemoveTombstones only when no
+	// process uses the layer any more. Readers with the layer would see removed objects again.
 	RemoveTombstones bool
 }
 
-// Finish copies every object that is only in the old store to the new store, while others read and
-// write. It may be called again, also after it was killed, and by several processes at the same
-// time. Each call copies the objects that are left. Objects that were already copied are only
-// listed. When it returns nil and Markers is 0, all reads find their object in the new store, if no
-// writer bypasses the overlay. Then open the bucket with [Config.NewOnly] in all processes, and
-// after that without the layer. The old store keeps its objects. With [Config.KeepOld], it also
-// keeps those that were removed. The copies are private, even those of public objects.
+// Finish copies every object that only the old store has to the new store. Others may read and
+// write meanwhile. Finish may be killed and called again, and several processes may call it at the
+// same time. Each call copies the objects that are left. Objects that were already copied are only
+// listed.
+//
+// The copying is complete when Finish returns nil and Markers is 0. If all writers use the overlay,
+// all reads then find their object in the new store. Next, open the bucket with [Config.NewOnly] in
+// all processes. When all processes have NewOnly, open the bucket without the layer. The old store
+// keeps its objects. With [Config.KeepOld], it also keeps the removed objects. The copies are
+// private, even those of public objects.
 //
 // If another process is copying an object, Finish tries again after one second, two seconds, four
-// seconds and so on. It then copies the object itself, because that process may have been killed. A
-// request that failed for a temporary reason is repeated up to four times in the same way. If one
-// object fails, Finish continues with the others, and its error joins the first ten errors.
+// seconds and so on. It then copies the object itself, because that process may have been killed.
+// If a request fails for a temporary reason, it is repeated up to four times in the same way. If
+// one object fails, Finish continues with the others, and its error joins the first ten errors.
 //
 // A job of package transfer cannot replace Finish. It ignores markers, and could bring back an
 // object that was removed.
@@ -98,10 +102,10 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 	return f.report, err
 }
 
-// RemoveMarkers removes all markers that [Finish] has left, without a condition. It returns how
-// many markers it has removed. Call it after Finish, while no writer uses the bucket, because a
-// concurrent write would be lost. If a marker came with a copy of its bucket, readers see the
-// object of the old store again. Then call Finish once more.
+// RemoveMarkers removes all markers that [Finish] has left, and returns their number. Call it after
+// Finish, while no writer uses the bucket. It removes markers without a condition, so a concurrent
+// write would be lost. A marker from another bucket may hide an object of the old store. After the
+// marker was removed, readers see this object again. Then call Finish once more.
 //
 // It fails with InvalidArgument if b was not opened with the layer.
 func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err error) {
@@ -133,8 +137,8 @@ func Left(ctx context.Context, b storage.Bucket) (objects int64, err error) {
 	return objects, err
 }
 
-// eachLeft calls do for each key that only the old store has or that has a marker. p is the state
-// of the key in the new store.
+// eachLeft calls the function do for each key that only the old store has, and for each key that
+// may have a marker in the new store. The argument p is the state of the key in the new store.
 func eachLeft(ctx context.Context, b storage.Bucket, op string, do func(s *stores, l leftover, p place) error) error {
 	s, err := storesOf(b, op)
 	if err != nil {
@@ -166,7 +170,7 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 	}
 }
 
-// mostLater is the largest number of keys that Finish keeps for its next round.
+// mostLater is the largest number of keys that Finish remembers in order to try them again.
 const mostLater = 10_000
 
 // A finisher has the state of one call of [Finish].
@@ -181,8 +185,8 @@ type finisher struct {
 	later    []leftover // keys to try in the next round
 }
 
-// end copies an object, or completes a copy or removal that a killed process has begun. It returns
-// an error only if the job must end.
+// The method end copies an object, or completes a copy or removal that a killed process has begun.
+// It returns an error only if the job must end.
 func (f *finisher) end(ctx context.Context, l leftover) error {
 	attrs, err := f.stores.copyOld(ctx, l.key, f.round > 0)
 	stays := false
@@ -228,9 +232,11 @@ func (f *finisher) end(ctx context.Context, l leftover) error {
 
 // A leftover is a key that only the old store has, or that may have a marker in the new store.
 type leftover struct {
-	key          string
-	size         int64 // size in the old store
-	inOld, inNew bool  // true if the store has the key; in the new store, only objects with the size of a marker count
+	key  string
+	size int64 // size in the old store
+	// Each of these fields is true if the store has the key. In the new store, only objects with
+	// the size of a marker count.
+	inOld, inNew bool
 }
 
 // left returns each key that only the old store has, and each key that may have a marker in the new

@@ -22,10 +22,10 @@ type position struct {
 	After                         string // last key or prefix that was listed, or ""
 }
 
-// List merges a page of each store. If both stores have a key, it returns the entry of the new
-// store. It reads the page of the old store first, so that an object which moves meanwhile is in at
-// least one page. It reads the page of tombstones second, because an object may move and then be
-// removed, which leaves a tombstone in the new store.
+// List merges one page of each store. If both stores have a key, it returns the entry of the new
+// store. It reads the page of the old store first. If an object moves meanwhile, at least one page
+// then has the object. It reads the page of tombstones second. If an object is removed after its
+// move, a tombstone in the new store says that the object was removed.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	at := position{Start: r.StartAfter}
 	if r.Token != "" {
@@ -83,9 +83,9 @@ func pageOf(
 // lookAhead is the number of possible markers that are requested at the same time.
 const lookAhead = 16
 
-// markers returns the kind of each entry that has the size of a marker, by key. It sends a request
-// for each of them. If an entry is an object, for example because an object has replaced a marker
-// since the listing, its kind is "".
+// markers sends a request for each entry that has the size of a marker. The result maps the key of
+// each of these entries to the kind of its marker. If the entry is an ordinary object, the kind is
+// "". An object may have replaced a marker since the listing.
 func (s *stores) markers(ctx context.Context, entries []storage.ListEntry) (map[string]string, error) {
 	var candidates []*storage.ListEntry
 	for i := range entries {
@@ -116,7 +116,8 @@ func (s *stores) kindOf(ctx context.Context, e *storage.ListEntry) (string, erro
 		e.Size, e.ETag, e.Revision, e.Modified = p.attrs.Size, p.attrs.ETag, p.attrs.Revision, p.attrs.Modified
 		return "", nil
 	}
-	if attrs, err := s.inOld(ctx, e.Key); attrs == nil { // the removal that the marker stands for is complete
+	// The marker no longer exists. If the old store lacks the object, too, the object was removed.
+	if attrs, err := s.inOld(ctx, e.Key); attrs == nil {
 		return removed, err
 	}
 	return copying, nil
@@ -132,8 +133,8 @@ type merger struct {
 	page                    *storage.Page
 }
 
-// run takes entries until the page is full, or until the next page of a store may have a smaller
-// key.
+// run takes entries until the page is full. It also stops when it has taken all entries of one
+// store's page, and that store has a next page. The next page may contain the next key.
 func (m *merger) run() {
 	for len(m.page.Entries) < m.limit {
 		ofNew, ofOld := m.ofNew.Entries, m.ofOld.Entries
@@ -190,7 +191,8 @@ func (m *merger) take(ofNew, ofOld *storage.ListEntry) {
 	}
 }
 
-// setToken sets the token of the page. A store's page is requested again until all its entries were listed.
+// ^ setToken sets the token of the merged page. If not all entries of a store's page were taken,
+// the next request reads that page again.
 func (m *merger) setToken() error {
 	if len(m.ofNew.Entries) == 0 {
 		m.at.New, m.at.NewDone = m.ofNew.Token, m.ofNew.Token == ""

@@ -27,8 +27,8 @@ type place struct {
 
 func (p place) hasObject() bool { return p.attrs != nil && p.marker == "" }
 
-// condition returns the condition for a write that replaces the marker, or that creates the object
-// if there is nothing.
+// condition returns the condition for a write to the new store. The write must replace the object
+// or marker in the field attrs. If attrs is nil, the write must create the object.
 func (p place) condition() storage.Condition {
 	if p.attrs == nil {
 		return storage.Condition{Absent: true}
@@ -51,8 +51,9 @@ func (s *stores) look(ctx context.Context, key string) (place, error) {
 	return place{attrs, markerOf(key, attrs)}, nil
 }
 
-// isForeign reports whether a marker was made for another pair of stores. Such a marker came with a
-// copy of its bucket. It hides the old store's object, but nothing is removed because of it.
+// isForeign reports whether a marker was made for another pair of stores. Such a marker was copied
+// together with a bucket. It hides the object of the old store, but the layer removes no object
+// because of it.
 func (s *stores) isForeign(p place) bool {
 	pair := p.attrs.Metadata[pairName]
 	return pair != "" && pair != s.pair

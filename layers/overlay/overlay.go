@@ -53,26 +53,28 @@ type Config struct {
 	// CopyOnRead copies an object of the old store before a download of the whole object. Reads of
 	// ranges do not copy the object.
 	CopyOnRead bool
-	// KeepOld leaves the old store as it is, so that the program can return to it. For a removal,
-	// the new store gets a tombstone below [TombstonesPrefix], which the bucket does not show.
-	// SetTags first copies the object. All processes must have the same KeepOld. Removing a key
-	// that the new store cannot have fails.
+	// KeepOld leaves the old store as it is, so that the program can return to it. A removal puts a
+	// tombstone into the new store, which marks the key as removed. Tombstones are below
+	// [TombstonesPrefix], and the bucket does not show them. If the new store cannot have a key,
+	// removing the key fails. SetTags first copies the object. All processes must have the same
+	// KeepOld.
 	KeepOld bool
-	// NewOnly reads only the new store, but still removes objects from both stores. When [Finish]
-	// has ended, set NewOnly in one process after the other. When all processes have it, remove the
-	// layer. If you remove the layer too early, and a process without it removes an object, a
-	// process that still reads both stores sees the object again, and copies it.
+	// NewOnly makes reads use only the new store. Removals still remove objects from both stores.
+	// When [Finish] has ended, set NewOnly in one process after the other. When all processes have
+	// NewOnly, remove the layer. If you remove the layer too early, a removal without the layer
+	// leaves the object in the old store. A process that still reads both stores sees that object
+	// again, and copies it.
 	NewOnly bool
 }
 
-// New returns a layer for the new store. Close the bucket before old.
+// New returns a layer for the new store. Close the bucket with the layer before the old store.
 //
 // If the new store lacks [storage.ConditionalCreate], [storage.ConditionalUpdate] or
 // [storage.Metadata], every call of the bucket fails with Unsupported.
 //
-// New fails with InvalidArgument if old is nil. If old is known to be the bucket of the new store,
-// a folder of it, or a directory around or in it ([driver.Overlap]), every call of the bucket fails
-// with InvalidArgument.
+// New fails with InvalidArgument if the parameter old is nil. If the two stores are known to
+// overlap, every call of the bucket fails with InvalidArgument. They overlap if they are the same
+// bucket, or if one is a folder of the other or a directory around it ([driver.Overlap]).
 func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	if old == nil {
 		return nil, &storage.Error{
@@ -115,7 +117,7 @@ type stores struct {
 	driver  driver.Driver  // driver of the new store
 	new     storage.Bucket // the new store, without the layer
 	old     otherstore.Store
-	removes storage.Bucket // the old store for removals, even with NewOnly
+	removes storage.Bucket // the old store; with NewOnly, only removals use it
 	config  Config
 	desc    driver.Description // description of the new store
 	pair    string             // text that identifies both stores, the same in every process
@@ -126,7 +128,8 @@ func (d *objectDriver) Describe() driver.Description {
 	desc.Features &^= storage.SignedIfAbsent // such a condition would only hold in one of the stores
 	desc.Features &^= storage.SignedRemovals // after the removal, readers would see the old store's object
 	desc.PublicBaseURL = ""
-	desc.Places = otherstore.Store{Bucket: d.stores.removes}.Places(d.Driver) // the old store counts even with NewOnly
+	// With NewOnly, the old store is still one of the places, because removals use it.
+	desc.Places = otherstore.Store{Bucket: d.stores.removes}.Places(d.Driver)
 	return desc
 }
 

@@ -11,8 +11,9 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// oldCondition returns the condition of a read in the form for the old store, or nil. It fails if
-// no object of the old store can fulfill the condition.
+// oldCondition returns the condition of a read as an option for the old store. It returns nil if
+// the read has no condition on the old store. If no object of the old store can fulfill the
+// condition, oldCondition fails.
 func (s *stores) oldCondition(ctx context.Context, r *driver.GetRequest) (storage.ReadOption, error) {
 	if r.Condition.Revision == "" || s.old.Has(r.Condition.Revision) {
 		return s.old.Condition(r.Condition), nil
@@ -96,9 +97,9 @@ func (s *stores) read(
 // store.
 var errLookInOld = errors.New("look in the old store")
 
-// readNew reads from the new store. If the read failed because there was a marker, and an object
-// has replaced the marker, readNew reads again. If the condition names a revision of the old store,
-// no object of the new store fulfills it.
+// readNew reads from the new store. If the read fails because of a marker, and an object has
+// replaced the marker since, readNew reads again. If the condition names a revision of the old
+// store, readNew reads only a copy of that revision.
 func (s *stores) readNew(
 	ctx context.Context, r *driver.GetRequest, get func(*driver.GetRequest) (found, error),
 ) (found, error) {
@@ -152,8 +153,8 @@ func (p place) lacks() error {
 	return errLookInOld
 }
 
-// lacks reports whether an error of the old store means that the store does not have the object.
-// The old store may refuse keys that only the new store can have.
+// The function lacks reports whether an error means that the old store does not have the object.
+// The error may also say that the old store cannot have the key. The object is then missing, too.
 func lacks(err error) bool {
 	switch storage.CodeOf(err) {
 	case storage.ObjectNotFound, storage.Unsupported, storage.InvalidArgument:
@@ -191,8 +192,9 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return d.Driver.SetTags(ctx, r)
 }
 
-// setTags changes the tags in the store that has the object, without looking a second time. If the
-// object is copied meanwhile, tagCopy corrects the tags of the copy.
+// setTags changes the tags in the store that has the object. Unlike SetTags, it looks for the
+// object only once. If another process copies the object meanwhile, tagCopy corrects the tags of
+// the copy.
 func (d *objectDriver) setTags(ctx context.Context, r *driver.ChangeRequest) error {
 	p, err := d.stores.look(ctx, r.Key)
 	switch {
@@ -244,8 +246,9 @@ func (d *objectDriver) tagCopy(ctx context.Context, r *driver.ChangeRequest) err
 	return d.stores.endMarker(ctx, r.Key, p)
 }
 
-// Sign signs a request for the new store. If the request is a read, Sign first copies the object
-// there, so that the read does not find a marker.
+// Sign signs a request for the new store. If the request is a read, Sign first copies the object to
+// the new store. Otherwise the signed URL could return a marker, which is a small text in place of
+// the object.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	if r.Method != "GET" && r.Method != "HEAD" {
 		return d.Driver.Sign(ctx, r)

@@ -22,8 +22,8 @@ import (
 // key fails with InvalidArgument.
 const TombstonesPrefix = ".omnibucket-overlay/"
 
-// afterTombstones follows the keys of all tombstones, except for keys that someone has deliberately
-// made to sort after afterTombstones.
+// afterTombstones sorts after the keys of tombstones. Only tombstones of keys that begin with
+// U+10FFFD to U+10FFFF sort later. Nobody uses such keys by accident.
 const afterTombstones = TombstonesPrefix + "\U0010FFFD"
 
 const tombstone = "An overlay has removed this key. Its old store keeps the object.\n"
@@ -32,8 +32,9 @@ func (s *stores) isTombstone(key string) bool {
 	return s.config.KeepOld && strings.HasPrefix(key, TombstonesPrefix)
 }
 
-// nameOf returns the key of the tombstone for a key. If ordered is true, tombstones sort in the
-// order of their keys. Tombstones of very long keys are not ordered.
+// nameOf returns the key of the tombstone for a key. Usually, it adds TombstonesPrefix to the key,
+// so that tombstones sort like the keys that they hide. If the result would be too long, nameOf
+// uses a hash of the key instead, and ordered is false.
 func nameOf(key string) (name string, ordered bool) {
 	if name = TombstonesPrefix + key; keyrule.Fits(name) {
 		return name, true
@@ -72,7 +73,8 @@ func (s *stores) isRemoved(ctx context.Context, key string) (bool, error) {
 	}
 	name, _ := nameOf(key)
 	_, err := s.driver.Head(ctx, &driver.GetRequest{Key: name, Length: -1, Auxiliary: true})
-	if err != nil && lacks(err) { // lacks(err) is also true if no tombstone can have that name
+	// If the store cannot have a key with this name, it has no such tombstone.
+	if err != nil && lacks(err) {
 		return false, nil
 	}
 	return err == nil, err
@@ -186,7 +188,8 @@ func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, at posi
 		at.Start = ""
 	}
 	page, err := pageOf(ctx, s.new, &own, at, at.Removed, at.RemovedDone)
-	if err != nil && lacks(err) { // no tombstone can have such a name
+	// If the store cannot have keys with this prefix, it has no such tombstones.
+	if err != nil && lacks(err) {
 		return &storage.Page{}, nil
 	}
 	if err != nil {
@@ -198,9 +201,10 @@ func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, at posi
 	return page, nil
 }
 
-// hidden returns the entries of the old store's page that tombstones hide: keys, and common
-// prefixes if each key below them has a tombstone. Prefixes that the new store's page also has are
-// left out. If no key of a prefix has an ordered tombstone, the prefix stays visible.
+// hidden returns the entries that tombstones hide, from the old store's page ofOld. A key is hidden
+// if it has a tombstone. A common prefix is hidden if each key below it has a tombstone. Prefixes
+// that are also in the new store's page ofNew are left out. If only very long keys of a prefix have
+// tombstones, the prefix stays visible.
 func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.ListEntry) (map[string]bool, error) {
 	if !s.config.KeepOld {
 		return nil, nil

@@ -14,10 +14,10 @@ import (
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
-// writeCondition returns a condition on the new store that holds exactly if c holds on both stores
-// together. If c names a revision of the old store, the result names the revision of a marker. A
-// condition that the new store has no object would be wrong, because it also holds after the object
-// was copied and then removed.
+// writeCondition turns c, a condition on both stores together, into a condition on the new store.
+// If c names a revision of the old store, the result names the revision of a marker or of the copy.
+// To require only that the new store has no object is not enough: that is also true after another
+// process has copied and then removed the object.
 func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condition) (storage.Condition, error) {
 	revision, isOld := s.old.Cut(c.Revision)
 	if !c.Absent && !isOld {
@@ -60,8 +60,8 @@ func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condi
 	return p.condition(), nil
 }
 
-// ofCopy changes a condition on a revision of the old store into a condition on the copy of that
-// revision. If the new store lacks the copy, the condition stays as it is.
+// ofCopy replaces a revision of the old store by the revision of its copy in the new store. If the
+// new store does not have that copy, ofCopy returns c unchanged.
 func (s *stores) ofCopy(p place, c storage.Condition) storage.Condition {
 	revision, isOld := s.old.Cut(c.Revision)
 	if isOld && p.hasObject() && metadata.HoldsWriteID(p.attrs.Metadata, otherstore.CopyID(revision)) {
@@ -70,8 +70,9 @@ func (s *stores) ofCopy(p place, c storage.Condition) storage.Condition {
 	return c
 }
 
-// write calls do with the condition that writeCondition returns. If the write was refused only
-// because a marker has appeared or disappeared, the error makes the core write again.
+// write calls the function do with the condition that writeCondition returns. A marker that appears
+// or disappears meanwhile may make the store refuse the write. In that case, write returns errBusy,
+// and the core makes the write again.
 func write[T any](
 	ctx context.Context, s *stores, key string, condition *storage.Condition, do func() (T, error),
 ) (result T, err error) {
@@ -84,7 +85,9 @@ func write[T any](
 		return result, err
 	}
 	defer func() { *condition = given }()
-	*condition = c // set in r itself: a copy of r would lack the checksum, which r gets at the end of the body
+	// Set the condition in the caller's request, and not in a copy of it. The core adds the
+	// checksum to that request when the body ends.
+	*condition = c
 	result, err = do()
 	if !errors.Is(err, storage.PreconditionFailed) || !given.Absent && !s.old.Has(given.Revision) {
 		return result, err
@@ -105,7 +108,9 @@ var errBusy = &storage.Error{
 // two buckets have the same store. Put stores a question object in both stores of the overlay.
 func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	asks := evidence.Asks(ctx, r.Key)
-	if asks && d.stores.config.KeepOld { // refused before the new store loses an object of this key
+	// With KeepOld, nothing may be written to the old store. Return the error before the object is
+	// stored in the new store.
+	if asks && d.stores.config.KeepOld {
 		return nil, &storage.Error{Code: storage.Unsupported, Err: errors.New("the old store is kept as it is")}
 	}
 	attrs, err := write(
@@ -121,9 +126,9 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return attrs, nil
 }
 
-// endAskOld removes a job's question object (see Put) from the old store. It is called even if only
-// the version in the new store is removed. It sends no removal if the old store lacks the object,
-// because that store may refuse writes.
+// endAskOld removes a job's question object from the old store (see Put). Delete calls it even if
+// only a version of the new store is removed. If the old store lacks the object, endAskOld sends no
+// removal, because the old store may refuse removals.
 func (s *stores) endAskOld(ctx context.Context, key string) error {
 	if s.config.KeepOld {
 		return nil
@@ -155,7 +160,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 const removeAttempts = 5
 
 // Delete removes the object from both stores. Readers never see the old store's object afterwards.
-// Until that object is removed, the new store has an object or a marker that hides it.
+// Until the old store's object is removed, an object or a marker in the new store hides it.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	if evidence.Asks(ctx, r.Key) {
 		if err := d.stores.endAskOld(ctx, r.Key); err != nil {
@@ -173,8 +178,9 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 // errAgain says that another writer has changed the key first, so that the caller must look again.
 var errAgain = errors.New("look again")
 
-// deleteOnce tries to remove an object once. It looks in the old store first. If the old store
-// lacks the object, the object never appears there, so that only the new store counts.
+// deleteOnce tries to remove an object once. It reads the old store before the new store. Objects
+// never move to the old store. So if the old store lacks the object, only the new store can have
+// it.
 func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error {
 	if err := s.reserved(r.Key); err != nil {
 		return err
@@ -210,7 +216,8 @@ func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error 
 	case s.config.NewOnly: // no process reads the old store any more
 		return s.removeOld(ctx, r.Key)
 	case conditional && (!isOld || revision != attrs.Revision):
-		if attrs, err = s.inOld(ctx, r.Key); attrs == nil { // the object was removed before look read the new store
+		// If the old store no longer has the object, another process has changed it: look again.
+		if attrs, err = s.inOld(ctx, r.Key); attrs == nil {
 			return cmp.Or(err, errAgain)
 		}
 		return storage.PreconditionFailed
@@ -233,15 +240,15 @@ func (s *stores) removeHidden(ctx context.Context, key string, p place) error {
 	return s.endRemoval(ctx, key, p)
 }
 
-// endRemoval removes the object that a marker hides, and then the marker. If the old store refuses
-// the removal, readers see the object again. After any other failure, the object stays hidden,
-// because some readers have already missed it. The next removal or [Finish] then completes the
-// removal.
+// endRemoval removes the old store's object that a marker hides, and then the marker. If the old
+// store refuses the removal, only the marker is removed, and readers see the object again. After
+// any other failure, the marker stays, because some readers have already found no object. The next
+// removal or [Finish] then completes the removal.
 func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 	err := s.removeOld(ctx, key)
 	switch storage.CodeOf(err) {
 	case "":
-		_ = s.endMarker(ctx, key, p) // ignored: a marker that stays hides nothing any more
+		_ = s.endMarker(ctx, key, p) // ignore the error: the object is gone, so the marker hides nothing
 		return nil
 	case storage.PermissionDenied,
 		storage.Unauthenticated,
@@ -262,11 +269,11 @@ func unknown(err error) error {
 	return &storage.Error{Code: storage.CodeOf(err), Unknown: true, Retryable: storage.IsTemporary(err), Err: err}
 }
 
-// copyOld copies an object from the old store, and returns its attributes. If the new store already
-// has an object, the attributes are nil. If both stores have none, it fails with ObjectNotFound,
-// after it has removed what a killed process left. If others are copying, writing or removing the
-// object, it fails with errAgain. The parameter takeOver is true if copyOld must ignore the marker
-// of another copy and copy the object itself.
+// copyOld copies an object from the old store, and returns the attributes of the copy. If the new
+// store already has an object, the attributes are nil. If both stores have none, copyOld fails with
+// ObjectNotFound. Before that, it removes the marker of a killed process. If another process is
+// copying, writing or removing the object, copyOld fails with errAgain. If takeOver is true, it
+// replaces the marker of another copy, and copies the object itself.
 func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*storage.Attrs, error) {
 	p, err := s.look(ctx, key)
 	switch {

@@ -9,7 +9,8 @@ import (
 
 func init() { driver.RegisterLayer("readonly", configure) }
 
-// configure reads the part of a configuration file that belongs to the layer, which has no settings.
+// configure reads the layer's part of a configuration file. The layer has no settings, so a setting
+// is an error.
 func configure(settings driver.LayerSettings) (*driver.ConfiguredLayer, error) {
 	if err := settings(&struct{}{}); err != nil {
 		return nil, err

@@ -29,9 +29,9 @@ var errReadOnly = &storage.Error{
 	Hint: "open it without the layer readonly to change it",
 }
 
-// New returns the layer. It refuses all requests except reads of objects, attributes and tags,
-// listings, and signatures and vended credentials that only read. Nothing is sent to the store for
-// a refused request.
+// New returns the layer. It permits reads of objects, attributes and tags, and listings. It also
+// permits signed URLs and vended credentials that can only read. All other requests are refused,
+// and nothing is sent to the store for them.
 func New(c Config) driver.Layer {
 	if c.Refusal == nil {
 		c.Refusal = errReadOnly
@@ -39,8 +39,8 @@ func New(c Config) driver.Layer {
 	return func(d driver.Driver) driver.Driver { return &objectDriver{driver.Intercept(d, c.pass), c.Refusal} }
 }
 
-// pass makes the requests that only read. It refuses methods that it does not list, so that a
-// method which a later version of [driver.Driver] adds is refused at first.
+// pass makes requests that only read, and refuses all others. It names the methods that read. So it
+// also refuses a method that a later version of [driver.Driver] adds.
 func (c Config) pass(ctx context.Context, call string, next func(context.Context) error) error {
 	switch {
 	case call == "Get", call == "Head", call == "Tags", call == "Sign", call == "Vend", strings.HasPrefix(call, "List"):
@@ -49,7 +49,8 @@ func (c Config) pass(ctx context.Context, call string, next func(context.Context
 	return c.Refusal
 }
 
-// An objectDriver signs requests and vends credentials only if they only read.
+// An objectDriver refuses to sign requests that change objects. It also refuses to vend credentials
+// that permit changes.
 type objectDriver struct {
 	driver.Driver
 	refusal *storage.Error

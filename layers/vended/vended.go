@@ -23,14 +23,17 @@ import (
 	"github.com/omnibucket/storage/internal/signedurl"
 )
 
-// New returns the layer. ask returns the credentials for a key or, for a listing, its prefix. It is
-// called before each request, so let ask cache its result if it is expensive.
+// New returns the layer. Before each request, the layer calls the function ask with the key of the
+// object, or with the prefix of a listing. The function returns the credentials for that key or
+// prefix. If that is expensive, let it cache its result.
 //
-// Requests fail with PermissionDenied if the credentials do not permit them, and with
-// Unauthenticated if the credentials have expired, are not of this bucket, or ask fails with an
-// error without a Code. Signing is Unsupported. If ask is nil, every call fails with
-// InvalidArgument. If the store is neither in memory nor a directory, every call fails with
-// Unsupported.
+// A request fails with PermissionDenied if the credentials do not permit it. It fails with
+// Unauthenticated if the credentials have expired or are not of this bucket. If the function ask
+// fails, the request fails with the Code of that error, or with Unauthenticated if that error has
+// no Code.
+//
+// Signing is Unsupported. If ask is nil, every call fails with InvalidArgument. If the store is
+// neither in memory nor a directory, every call fails with Unsupported.
 func New(ask func(ctx context.Context, key string) (*storage.VendedCredentials, error)) driver.Layer {
 	return func(d driver.Driver) driver.Driver {
 		origin, ok := d.Describe().Origin.(signedurl.Origin)
@@ -63,8 +66,9 @@ var (
 	}
 )
 
-// withheld has the features that would bypass the credentials. Each needs two sets of credentials,
-// or makes another set.
+// withheld has the features that the layer turns off, because they would bypass the credentials. A
+// request with two keys, such as a copy on the server, needs two sets of credentials. Signing and
+// vending would make new credentials.
 const withheld = signedurl.Features | storage.ServerCopy | storage.ServerCompose | storage.ServerMove |
 	storage.ServerAppend | storage.Vending
 
@@ -135,7 +139,8 @@ func (d *objectDriver) rights(ctx context.Context, key string) (storage.Rights, 
 	return grant.Rights, nil
 }
 
-// reads checks that the credentials permit reading the current version of an object.
+// reads returns the rights of the credentials for the object. If the credentials do not permit
+// reading it, or if r names a version, reads fails with PermissionDenied.
 func (d *objectDriver) reads(ctx context.Context, r *driver.GetRequest) (storage.Rights, error) {
 	rights, err := d.rights(ctx, r.Key)
 	if err == nil && (!rights.Read || r.Version != "") {
@@ -202,7 +207,8 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 	return errs
 }
 
-// writes checks that the credentials permit storing an object with these controls.
+// writes returns an error if the credentials do not permit storing an object with the controls c.
+// Vended credentials never permit tags, locks or public access.
 func (d *objectDriver) writes(ctx context.Context, key string, c *storage.Controls) error {
 	rights, err := d.rights(ctx, key)
 	switch {

@@ -10,8 +10,9 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// propertiesOf converts the response to a read into the response to a HEAD, because attrsOf accepts
-// only that. inferred is true if the access tier is the account's default.
+// propertiesOf converts the response to a read into the type for the response to a HEAD. The
+// function attrsOf accepts only that type. The parameter inferred is true if the access tier is the
+// account's default.
 func propertiesOf(out *blob.DownloadResponse, inferred bool) *blob.GetPropertiesResponse {
 	return &blob.GetPropertiesResponse{
 		ContentType:                 out.ContentType,
@@ -94,9 +95,9 @@ func encryption(encrypted *bool, scope, keySHA256 *string) storage.Encryption {
 	}
 }
 
-// replicationStatus returns the worst status of an object's replication rules: failed, or else a
-// status that is not complete, or else complete. The keys of rules come from headers and have the
-// form "policy_rule".
+// replicationStatus returns the worst status of an object's replication rules. The worst status is
+// "failed", and the best is "complete". The keys of rules come from headers and have the form
+// "policy_rule".
 func replicationStatus(rules map[string]*string) string {
 	status := ""
 	for name, of := range rules {

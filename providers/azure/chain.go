@@ -111,10 +111,11 @@ func (n translatingCredential) GetToken(ctx context.Context, o policy.TokenReque
 	return token, tokenError(err)
 }
 
-// tokenError returns the error for a failed token request. After a network error, a server error,
-// or the 404 or 410 of a metadata service that is starting, the error is Unavailable and retryable.
-// Otherwise the credential was refused or is missing, and the error is Unauthenticated. With
-// Config.Client the SDK requests a token once, because the core retries.
+// tokenError returns the error for a failed token request. After a network error or a server error,
+// the error is Unavailable and retryable. The same applies to status 404 or 410, with which a
+// metadata service responds while it starts. Otherwise the credential was refused or is missing,
+// and the error is Unauthenticated. With Config.Client, the SDK does not retry the token request,
+// so the core must retry it.
 // https://learn.microsoft.com/entra/identity/managed-identities-azure-resources/how-to-use-vm-token#error-handling
 func tokenError(err error) *storage.Error {
 	passes := sdkerror.IsType[net.Error](err)

@@ -22,9 +22,10 @@ import (
 )
 
 // An open upload (driver.PutRequest.AnyOrder) stores each part as a blob with a key of its own. Its
-// completion copies these blobs as blocks of the object. Blocks sent to the object's key would need
-// no copy. But any other write to that key drops the blocks, and a client that may send blocks to a
-// key may also overwrite the object. See docs/maintainers/decisions/open-uploads.md.
+// completion copies these blobs as blocks of the object. Parts could also be sent as blocks of the
+// object's own key, without a copy. But any other write to that key would drop the blocks. And a
+// client that may send blocks to the key may also overwrite the object. See
+// docs/maintainers/decisions/open-uploads.md.
 //
 // The keys of parts have an empty segment, which the library never writes in a caller's key. List
 // and ListVersions omit these keys.
@@ -40,11 +41,13 @@ func isReserved(key string) bool { return strings.HasPrefix(key, reservedPrefix)
 // An openUpload is the parsed name of an open upload. The name consists of an id, which is in the
 // keys of the parts, and a secret, which no signed URL reveals.
 type openUpload struct {
-	prefix string // prefix of the keys of its parts
+	prefix string // prefix of the keys of the upload's parts
 	secret string
 }
 
-var openUploads = regexp.MustCompile(`^[0-9a-f]{32}(-[0-9a-f]{32})?$`) // ListUploads returns names without the secret
+// openUploads matches the name of an open upload: the id and the secret. The secret is optional,
+// because ListUploads returns names without it.
+var openUploads = regexp.MustCompile(`^[0-9a-f]{32}(-[0-9a-f]{32})?$`)
 
 // isOpenUpload reports whether upload is the name of an open upload. A name from newUploadID is
 // not.
@@ -75,8 +78,8 @@ func (u *openUpload) proof(number int, checksum string) string {
 	return base64.RawURLEncoding.EncodeToString(mac.Sum(nil))
 }
 
-// checksum returns the checksum in a part's metadata. If the proof is missing or wrong, the
-// checksum is unknown.
+// checksum returns the checksum in a part's metadata. The metadata must also have a valid proof
+// that this package wrote the part (see proofKey). Otherwise the checksum is unknown.
 func (u *openUpload) checksum(number int, metadata map[string]*string, size int64) storage.CRC32C {
 	text, proof := "", ""
 	for name, value := range metadata {

@@ -11,9 +11,9 @@ import (
 )
 
 // remove removes all blobs of an upload and their versions, including blobs that other clients
-// stored. An account with versioning would otherwise keep, and bill, each part forever. remove
-// starts with the marker. So if it is interrupted, or if another process lists the parts meanwhile,
-// nobody can create an object from the remaining parts.
+// stored. An account with versioning would otherwise keep, and bill, each part forever. The marker
+// is removed first. Without the marker, nobody can create an object from parts that are still
+// there.
 func (cu *componentUploads) remove(ctx context.Context, u *openUpload) error {
 	if err := cu.objects.Delete(ctx, &driver.DeleteRequest{Key: u.marker()}); err != nil {
 		return err

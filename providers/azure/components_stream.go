@@ -79,7 +79,7 @@ type rangeBody struct {
 	open func() (io.ReadCloser, error)
 	size int64
 
-	mu     sync.Mutex // the HTTP client may still read after its response has come
+	mu     sync.Mutex // the HTTP client may still call Read after the service has responded
 	at     int64
 	from   io.ReadCloser // nil until the first Read
 	sum    uint64        // CRC64 of the bytes read so far
@@ -143,9 +143,9 @@ func (b *rangeBody) Close() error {
 	return err
 }
 
-// check returns the error for the request that sent b. err is the request's own error, and crc is
-// the CRC64 of the bytes that the service received. If reading the range failed, check returns that
-// error.
+// check returns the error of the request that sent b. The parameter err is the error from the SDK.
+// The parameter crc is the CRC64 of the bytes that the service received. If reading the range
+// failed, check returns the error of that read.
 func (b *rangeBody) check(crc []byte, err error) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -70,10 +70,10 @@ func (d *objectDriver) appendTail(
 	return d.copier.commitCopied(ctx, append(ids, last), c)
 }
 
-// committed returns the ids of the blocks of an object. It returns nil if an id does not have the
-// given length, if the object can have no more blocks, or if the blocks do not add up to size
-// bytes. The last case occurs after an append with the Data Lake API, because its bytes are in no
-// listed block.
+// committed returns the ids of the blocks of an object, for another commit. It returns nil if an id
+// does not have the given length, or if the object can have no more blocks. It also returns nil if
+// the sizes of the blocks do not add up to size. That occurs after an append with the Data Lake
+// API, because the appended bytes are in no listed block.
 // https://learn.microsoft.com/azure/storage/blobs/data-lake-storage-known-issues
 func (bl *blocks) committed(ctx context.Context, key string, length int, size int64) ([]string, error) {
 	out, err := send(

@@ -62,9 +62,12 @@ import (
 const provider = "azure"
 
 // Config configures a container. Opening it makes no request. At most one of the credentials may be
-// set. If none is set, the credential comes from the environment. If the environment has none, the
-// emulator's account uses the emulator's key, and the first request to another account asks Azure's
-// default credential chain. The chain asks a metadata service only if the endpoint is Azure's.
+// set. If none is set, the credential is the first of these:
+//
+//   - a credential in the environment
+//   - the emulator's key, if the account is the emulator's
+//   - Azure's default credential chain, at the first request; the chain asks a metadata service
+//     only if the endpoint is Azure's
 type Config struct {
 	Bucket  string // the container's name; empty for an account
 	Account string // the storage account's name; "" means the name in the endpoint or the environment

@@ -76,8 +76,9 @@ func (bc *blobContainer) readError(ctx context.Context, err error, r *driver.Get
 	return e
 }
 
-// missing returns an error with status 404 if the object does not exist, and otherwise nil. If a
-// condition has failed, that takes one more request; see [sdkerror.Translator.Missing].
+// missing returns an error with status 404 if the object does not exist, and otherwise nil. If e
+// reports a failed condition, missing makes one more request to find out. See
+// [sdkerror.Translator.Missing].
 func (bc *blobContainer) missing(
 	ctx context.Context, e *storage.Error, key, version string, c storage.Condition,
 ) *storage.Error {

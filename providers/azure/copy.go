@@ -155,8 +155,8 @@ func withCopyTimeout(ctx context.Context) context.Context {
 // https://github.com/Azure/azure-sdk-for-java/issues/24881
 const codeUnverified = "CannotVerifyCopySource"
 
-// copyError returns the error for a failed copy. It distinguishes the errors of a source that
-// changed, or that the service may not read, from errors of the destination.
+// copyError returns the error for a failed copy. It finds out whether the source or the destination
+// is the cause. The source may have changed, or the service may not be permitted to read it.
 func (cp *copier) copyError(ctx context.Context, err error, source driver.ObjectRef, c storage.Condition) error {
 	e := asError(err)
 	switch {
@@ -209,7 +209,7 @@ func sourceUnreadableError(e *storage.Error) error {
 	if e.Status >= http.StatusInternalServerError || e.Status == http.StatusTooManyRequests {
 		e.Code, e.Retryable = storage.Unavailable, true
 	} else {
-		e.Code, e.Retryable = storage.Unsupported, false // Unsupported makes the core stream the source
+		e.Code, e.Retryable = storage.Unsupported, false // the core then reads and uploads the bytes itself
 	}
 	return e
 }

@@ -36,8 +36,8 @@ func (cp *copier) split(ranges []copyRange, size int64, source driver.ObjectRef)
 	return ranges, nil
 }
 
-// blockSize returns the usual size of a block in bytes. split uses larger blocks for a large
-// source.
+// blockSize returns the usual size of a block in bytes. For a large source, the method split
+// chooses larger blocks.
 func (cp *copier) blockSize() int64 {
 	if cp.container.account.isBefore(largeBlocksVersion) {
 		return cmp.Or(cp.block, oldBlockSize)

@@ -71,8 +71,8 @@ func validVersion(version string) bool {
 }
 
 // resolve sets the endpoint, the account's name and the credential. If the Config has no
-// credential, resolve reads it from the environment. If Config.Credentials is set, only the
-// variables with that name count.
+// credential, resolve reads one from environment variables. If Config.Credentials is set, only
+// variables that begin with that name are read.
 func (a *account) resolve(c Config) error {
 	name := named.Credentials(c.Credentials)
 	endpoint := c.Endpoint
@@ -143,9 +143,10 @@ func (a *account) resolveEndpoint(endpoint string) error {
 	return nil
 }
 
-// fromEnvironment sets the credential from environment variables, whose values the function get
-// returns. It accepts only a credential for the account in a.name or endpoint. If neither is known,
-// it sets a.name, too. It returns the endpoint.
+// fromEnvironment sets the credential from environment variables, and returns the endpoint. The
+// function get returns the value of a variable. fromEnvironment accepts only a credential for the
+// account in a.name or endpoint. If a.name and endpoint are both empty, it accepts any account, and
+// also sets a.name.
 func (a *account) fromEnvironment(endpoint string, get func(variable string) string) (string, error) {
 	name := a.name
 	if endpoint != "" && name == "" {
@@ -154,7 +155,9 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 			return "", err
 		}
 		if name = told; name == "" {
-			name = u.Host // a host is never an account's name, so no variable matches
+			// The account is unknown. No account has the name of a host, so no credential in the
+			// environment is accepted below.
+			name = u.Host
 		}
 	}
 	if text := get("AZURE_STORAGE_CONNECTION_STRING"); text != "" {

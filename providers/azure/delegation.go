@@ -19,7 +19,7 @@ import (
 const (
 	userKeyLife  = 7 * 24 * time.Hour // Azure's maximum, counted from the key's start
 	clockSkew    = 15 * time.Minute   // how far this machine's clock may be ahead of Azure's
-	userKeyFresh = time.Hour          // an older key is renewed, so that a revoked key signs for at most this time
+	userKeyFresh = time.Hour          // age at which a key is renewed; until then, a revoked key may still be used
 	userKeyPause = time.Minute        // pause between two attempts to renew a key that is still valid
 	userKeyTime  = 30 * time.Second   // time limit of one request for a key
 )
@@ -44,15 +44,16 @@ type userKeyRequest struct {
 	done      chan struct{}
 	key       *userKey
 	err       error
-	abandoned bool // true if the caller's context ended, so that waiting callers send a new request
+	abandoned bool // true if the ctx of the request's caller ended; other callers then send a new request
 }
 
 type userKeyFunc func(ctx context.Context, start, end time.Time) (*userKey, error)
 
 func (k *userKey) isFresh(now time.Time) bool { return now.Sub(k.since) < userKeyFresh }
 
-// isValidFor reports whether k can sign for ttl from now. A fresh key always can. If ttl is longer
-// than the key's life, the URL expires with the key.
+// isValidFor reports whether k can sign a URL for the time ttl. An old key must be valid for that
+// time. A fresh key need not be, because a new key would not be valid longer. The URL then expires
+// with the key.
 func (k *userKey) isValidFor(now time.Time, ttl time.Duration) bool {
 	return k != nil && now.Before(k.ends) && (k.isFresh(now) || !now.Add(ttl).After(k.ends))
 }

@@ -47,9 +47,9 @@ const codeCurrentVersion = "OperationNotAllowedOnRootBlob"
 // codeImmutable is the code if Azure refuses to remove a version because of its retention.
 const codeImmutable = "BlobImmutableDueToPolicy"
 
-// deleteError returns the error for a failed removal. If the version is the current one, or under a
-// retention that r bypasses, deleteError calls deleteInSteps to remove it. If the object did not
-// exist, it returns nil.
+// deleteError returns the error for a failed removal, or nil if the object did not exist. Azure
+// does not remove a current version, or a version under retention, by one request. If the version
+// is current, or r bypasses its retention, deleteError calls deleteInSteps.
 func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.DeleteRequest) error {
 	var err error = e
 	switch {
@@ -65,16 +65,20 @@ func (rm *remover) deleteError(ctx context.Context, e *storage.Error, r *driver.
 	return rm.ignoreMissing(ctx, asError(err), r)
 }
 
-// deleteInSteps removes a version that one request cannot remove. Azure has no bypass, so the first
-// step removes the version's unlocked policy. If a later step fails, the version remains without a
-// policy. If the version is current, the second step removes the object, which makes the version
-// noncurrent. The last step removes the version. If another write has made the version noncurrent
-// meanwhile, the newer object remains. Snapshots remain, too: if the object has any, deleteInSteps
-// fails with Locked.
+// deleteInSteps removes a version that one request cannot remove. It makes these steps:
+//
+//   - It removes the version's unlocked policy, because Azure has no bypass.
+//   - If the version is current, it removes the object, which makes the version noncurrent.
+//   - It removes the version.
+//
+// If a later step fails, the version remains without a policy. If another write has made the
+// version noncurrent meanwhile, the newer object remains. If the object has snapshots,
+// deleteInSteps fails with Locked, and the snapshots remain.
 func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, current bool) error {
 	b, found, err := rm.container.properties(ctx, r.Key, r.Version, r.Condition, r.Native)
 	if err == nil {
-		// Check the locks first, because they would not prevent the removal of the object below.
+		// Check the version's locks first. They would not prevent the next request, which removes
+		// the object.
 		err = rm.unlock(ctx, b, found, r.BypassGovernance)
 	}
 	if err != nil {

@@ -89,9 +89,10 @@ func (d *objectDriver) Describe() driver.Description {
 	}
 	if d.account.hierarchical {
 		desc.Features &^= storage.OrderedListing | storage.ObjectTags | storage.ObjectLock
-		// Open uploads need keys with empty segments, which such an account does not support.
+		// A hierarchical account does not support keys with empty segments, which open uploads
+		// need.
 		desc.Features &^= storage.OpenUploads | storage.SignedParts | storage.ListedUploads
-		// In such an account, restoring a soft-deleted blob needs its deletion id.
+		// A hierarchical account restores a soft-deleted blob only by its deletion id.
 		desc.Features &^= storage.SoftDelete
 		// https://learn.microsoft.com/azure/storage/blobs/storage-feature-support-in-storage-accounts
 		desc.Features &^= storage.Versioning | storage.KeysBesideFolders

@@ -58,7 +58,8 @@ func send[O, T any](ctx context.Context, a *account, request func(context.Contex
 	return out, verify(response, err)
 }
 
-// write makes one request that changes something, as send does, and translates its error.
+// write makes one request that changes something. It calls send for the request, and translates the
+// error.
 func write[O, T any](
 	ctx context.Context, a *account, request func(context.Context, *O) (T, error), o *O,
 ) (out T, err error) {
@@ -73,7 +74,8 @@ func nextPage[T any](ctx context.Context, a *account, pager *runtime.Pager[T]) (
 	return send(ctx, a, func(ctx context.Context, _ *struct{}) (T, error) { return pager.NextPage(ctx) }, nil)
 }
 
-// verify returns err, or the error for a successful response that is not the service's.
+// verify returns err. If a successful response is not from the service, verify returns an error
+// instead.
 func verify(response *http.Response, err error) error {
 	if response == nil || responseOf(err) != nil {
 		return err
@@ -84,8 +86,9 @@ func verify(response *http.Response, err error) error {
 	return err
 }
 
-// checkAnswer returns an error if a successful response lacks its evidence. If the status is not a
-// success, it returns nil. If the response is for a directory, it returns ObjectNotFound.
+// checkAnswer returns an error if a successful response is not from the service. The response must
+// have the headers and the document that the service documents. If the status is not a success,
+// checkAnswer returns nil. If the response is for a directory, it returns ObjectNotFound.
 func checkAnswer(response *http.Response) error {
 	if response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
 		return nil

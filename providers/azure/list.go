@@ -19,10 +19,10 @@ import (
 
 type lister struct{ container *blobContainer }
 
-// List makes one List Blobs request. If Azure's next page could have keys that come before the last
-// keys of this page in byte order, List also requests the next page, and so on. Then the page may
-// have more entries than the limit. List requests metadata only to recognize placeholders of
-// directories.
+// List makes one List Blobs request. Azure does not list keys in byte order. If keys of Azure's
+// next page may belong between the keys of this page, List also requests the next page, and so on.
+// The page may then have more entries than the limit. List requests metadata only to recognize
+// placeholders of directories.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	marker, last, err := pagetoken.Parse(r.Token)
 	if err != nil {
@@ -64,7 +64,8 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return page, nil
 }
 
-// inByteOrder reads pages until every key that follows is greater than all keys that it has read.
+// inByteOrder reads Azure's pages. It stops when no key of a later page can belong before a key
+// that it has read.
 func (ls *lister) inByteOrder(
 	ctx context.Context, r *driver.ListRequest, o *container.ListBlobsHierarchyOptions, l *mergedPage,
 ) error {

@@ -35,8 +35,8 @@ func policyMode(r storage.Retention) *blob.ImmutabilityPolicySetting {
 	return nil
 }
 
-// retentionOf returns the retention in a response. The mode "mutable", of a policy that the
-// container sets for all blobs, counts as Governance.
+// retentionOf returns the retention in a response. If the container sets a policy for all blobs,
+// the mode is "mutable". retentionOf returns Governance for that mode.
 func retentionOf(p *blob.GetPropertiesResponse) storage.Retention {
 	if p.ImmutabilityPolicyExpiresOn == nil {
 		return storage.Retention{}
@@ -91,7 +91,8 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 		return err
 	}
 	ends := r.Retention == (storage.Retention{})
-	// An expired retention needs no request. Azure would refuse to remove a locked policy, even an expired one.
+	// To end an expired retention, no request is needed. Azure would even refuse a request to
+	// remove a locked policy that has expired.
 	if ends && !now.Before(old.Until) {
 		return d.container.canLock(ctx)
 	}
@@ -146,8 +147,9 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 	return e
 }
 
-// unlock returns Locked if the version to be removed is locked. If bypass is true, it removes an
-// unlocked policy first.
+// unlock prepares the removal of a version. If a lock forbids the removal, unlock returns Locked.
+// If bypass is true, an unlocked immutability policy does not forbid it, and unlock removes that
+// policy.
 func (rm *remover) unlock(ctx context.Context, b *blob.Client, found *blob.GetPropertiesResponse, bypass bool) error {
 	old, now := retentionOf(found), time.Now()
 	if err := objectlock.CheckRemoval(old, deref(found.LegalHold), bypass, now); err != nil || !now.Before(old.Until) {

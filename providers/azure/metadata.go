@@ -17,8 +17,8 @@ const (
 	// checksumKey is the name of the metadata with the CRC32C of the object, which Azure does
 	// not store. The core hides names with this prefix.
 	checksumKey = "omnibucket_crc32c"
-	// noMetadataKey is the name of the only metadata that a copy without metadata sends. If the copy
-	// sent none, the new object would inherit the metadata of the source.
+	// noMetadataKey is the name of metadata that a copy sends if the new object must have none. A
+	// copy that sent no metadata at all would inherit the metadata of the source.
 	noMetadataKey = "omnibucket_plain"
 )
 

@@ -57,7 +57,7 @@ func (a *account) useNamed(name named.Credentials) error {
 	return err
 }
 
-// noneFor returns the error of noneNamed. If the variables with the name have credentials for
+// noneFor returns the same error as noneNamed. If variables with this name have credentials for
 // another account, the error also names that account.
 func (a *account) noneFor(name named.Credentials) error {
 	e := noneNamed(name)
@@ -71,7 +71,8 @@ func (a *account) noneFor(name named.Credentials) error {
 	return e
 }
 
-// noneNamed returns the error that no variables with the name have credentials for the account.
+// noneNamed returns the error for a name without credentials. No environment variables that begin
+// with the name have credentials for the account.
 func noneNamed(name named.Credentials) *storage.Error {
 	return name.Missing(
 		name.Variable("AZURE_STORAGE_CONNECTION_STRING")+" of the account",

@@ -141,14 +141,14 @@ func (n *natives) scopeInfo() *blob.CPKScopeInfo {
 	return &blob.CPKScopeInfo{EncryptionScope: &n.scope}
 }
 
-// accessTier returns the tier for a write: the tier of WithAccessTier or else class, the storage
-// class.
+// accessTier returns the tier for a write. It is the tier of WithAccessTier. Without that option,
+// it is the storage class in the parameter class.
 func (n *natives) accessTier(class string) *blob.AccessTier {
 	return httpheader.Optional(blob.AccessTier(cmp.Or(n.tier, class)))
 }
 
 // apply calls the functions of WithOptions for one kind of request, and reports whether there were
-// any. The argument named of selects the function for that request from the Options.
+// any. The parameter named of returns the function for that request from the Options, or nil.
 func apply[O any](n *natives, o *O, of func(Options) func(*O)) (applied bool) {
 	for _, options := range n.options {
 		if change := of(options); change != nil {
@@ -168,8 +168,8 @@ func mustApply[O any](n *natives, o *O, field string, of func(Options) func(*O))
 	return nil
 }
 
-// lacksFunction returns the error if WithOptions has no function for the main request. field is the
-// field of Options for that request.
+// lacksFunction returns the error for WithOptions without a function for the main request. The
+// parameter field is the missing field of Options.
 func lacksFunction(field string) error {
 	return &storage.Error{
 		Code: storage.Unsupported, Hint: "WithOptions has no function for this request: set Options." + field,

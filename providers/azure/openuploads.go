@@ -49,8 +49,9 @@ var errKept = &storage.Error{
 	Hint: "an open upload replaces and removes blobs of its own: use Upload, or a container with version-level immutability",
 }
 
-// checkReplaces returns errKept if the container has an immutability policy or a legal hold for all
-// of its blobs. There, an open upload would fail only after its parts were sent.
+// checkReplaces returns errKept if a policy or a legal hold of the container forbids replacing any
+// blob. An open upload must replace blobs. Without this check, it would fail only after its parts
+// were sent.
 // https://learn.microsoft.com/azure/storage/blobs/immutable-container-level-worm-policies
 func (cu *componentUploads) checkReplaces(ctx context.Context) error {
 	if cu.replaces.Load() {

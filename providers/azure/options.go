@@ -19,8 +19,8 @@ func WithEncryptionScope(scope string) storage.WriteOption {
 	return storage.WithNative(provider, encryptionScope(scope))
 }
 
-// A CustomerKeyOption is the type of [WithCustomerKey]. The operations that accept it are those of
-// the options below.
+// A CustomerKeyOption is the type of [WithCustomerKey]. Each operation that accepts one of the
+// interfaces below accepts it.
 type CustomerKeyOption interface {
 	storage.UploadOption
 	storage.DownloadOption
@@ -54,7 +54,8 @@ func WithSourceCustomerKey(key []byte) storage.CopyOption {
 	return storage.WithSourceNative(provider, customerkey.New("WithSourceCustomerKey", key))
 }
 
-// An AccessTierOption is the type of [WithAccessTier], which writes and [storage.Restore] accept.
+// An AccessTierOption is the type of [WithAccessTier]. Operations that write an object accept it,
+// and so does [storage.Restore].
 type AccessTierOption interface {
 	storage.WriteOption
 	storage.RestoreOption
@@ -95,5 +96,5 @@ type Options struct {
 // names the missing field. Signed URLs and [storage.SetLegalHold] also fail with Unsupported,
 // because the SDK has no options for their requests.
 //
-// [storage.WithResume] cannot continue an upload with WithOptions that another process has begun.
+// If another process has begun an upload with WithOptions, [storage.WithResume] cannot continue it.
 func WithOptions(o Options) storage.NativeOption { return storage.WithNative(provider, o) }

@@ -15,8 +15,9 @@ import (
 
 // Azure lists keys in the order of UTF-16. In that order, characters from U+10000 on (such as
 // emoji) come before characters from U+E000 to U+FFFF (such as full-width forms). In byte order,
-// characters from U+10000 on come last. So List sorts each page. If the next page could have keys
-// that belong before the last keys of this page, List also reads the next page.
+// characters from U+10000 on come last. So List sorts each page by bytes. If keys of the next page
+// may belong between the keys of this page, List reads the next page, too, and sorts both pages
+// together.
 
 const (
 	firstAfterSurrogates = "\uE000"     // the first character that Azure lists last
@@ -58,10 +59,10 @@ func sharedBytes(a, b string) int {
 	return n
 }
 
-// mixedOrderPrefixes returns the prefixes, shortest first, after which the order of a page may be
-// incomplete. The page has keys that continue such a prefix with a character from U+10000 on. Keys
-// of later pages may continue the prefix with a character from U+E000 to U+FFFF. In byte order,
-// these later keys come first. last is the last key of the page in Azure's order.
+// mixedOrderPrefixes returns prefixes of keys, shortest first. Keys of this page continue such a
+// prefix with a character from U+10000 on. Keys of later pages may continue the same prefix with a
+// character from U+E000 to U+FFFF. In byte order, these later keys belong before those of this
+// page. The parameter last is the last key of the page in Azure's order.
 func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []string {
 	var stems []string
 	for i := range entries {
@@ -93,11 +94,11 @@ func (ls *lister) hasAfterSurrogates(ctx context.Context, stems []string) (bool,
 	return false, nil
 }
 
-// startFrom returns the first key that the service must list, so that the listing has all keys
-// after StartAfter. If StartAfter has a character from U+E000 to U+FFFF, the listing must begin
-// with U+10000 in place of that character. Azure lists keys with U+10000 in that place earlier than
-// StartAfter, although these keys are greater. With a delimiter, the service can start only at the
-// first level. List drops the entries up to StartAfter.
+// startFrom returns the key from which the service must list, so that no key after StartAfter is
+// missing. StartAfter may have a character from U+E000 to U+FFFF. A key with a character from
+// U+10000 on in its place is greater than StartAfter, but Azure lists that key earlier. So the
+// listing begins with U+10000 in place of the character. List drops the entries up to StartAfter.
+// With a delimiter, the service can start only at the first level.
 func startFrom(r *driver.ListRequest) string {
 	if !strings.HasPrefix(r.StartAfter, r.Prefix) {
 		return ""

@@ -38,10 +38,10 @@ func newUploadID() string {
 	return base64.RawURLEncoding.EncodeToString(id[:])
 }
 
-// blockID returns the id of a block, which includes a checksum of its content. So if a resumed
-// upload sends a number again with other bytes, the new block does not replace the recorded part.
-// Azure requires ids of one length for all blocks of a blob, including the blocks of other uploads
-// and copies.
+// blockID returns the id of a block. The id includes a checksum of the content. A resumed upload
+// may send a part again with other bytes. The new block then gets another id, and does not replace
+// the part that was recorded. Azure requires ids of one length for all blocks of a blob, including
+// the blocks of other uploads and copies.
 func blockID(upload string, number int, sum uint64) (string, error) {
 	id, err := base64.RawURLEncoding.DecodeString(upload)
 	if err != nil || len(id) != uploadBytes {
@@ -99,9 +99,9 @@ func blockIDFromTag(tag string) (string, bool) {
 // blocks sends the blocks of a container's blobs, and commits them.
 type blocks struct{ container *blobContainer }
 
-// stage calls store to send a block under its own id. If another tool has left blocks on the key
-// whose ids have another length, the service refuses that id. Then stage sends the block again,
-// under a derived id of the length that the service accepts. It returns the tag of the part.
+// stage calls the function store to send a block under its own id, and returns the tag of the part.
+// The service refuses the id if the key has blocks of another tool with ids of another length. In
+// that case, stage sends the block again, under a derived id of that length.
 func (bl *blocks) stage(ctx context.Context, key, id string, store func(id string) error) (tag string, err error) {
 	if err = store(id); err == nil || !isCode(translate(err), codeBlockIDLength) {
 		return id, err
@@ -188,9 +188,9 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 }
 
 // blockError returns the error for a block that was not stored. It is never Unknown, because a
-// block does not change the object. If the key has too many blocks, the error is Locked, because
-// other uploads have sent blocks, too. Azure permits 100,000 blocks for a key, and one upload sends
-// at most half as many.
+// block does not change the object. Azure permits 100,000 blocks for a key, and one upload sends at
+// most half as many. So if the key has too many blocks, other uploads have sent most of them, and
+// the error is Locked.
 // https://learn.microsoft.com/rest/api/storageservices/put-block
 func blockError(err error) error {
 	e := asError(writeError(err, storage.Condition{}))
@@ -251,9 +251,9 @@ func (bl *blocks) commit(ctx context.Context, ids []string, c *driver.PutRequest
 	return attrs, nil
 }
 
-// distinct returns an error that restarts the upload if two parts have the same id. A short derived
-// id may equal the id of another part. The block that was sent later has then replaced the other
-// block.
+// distinct returns an error that restarts the upload if two parts have the same block id. A derived
+// id is a hash, which may be too short to be unique (see blockIDFromTag). The later block has then
+// replaced the earlier one.
 func distinct(ids []string) error {
 	if len(slices.Compact(slices.Sorted(slices.Values(ids)))) == len(ids) {
 		return nil
@@ -292,9 +292,10 @@ func (bl *blocks) options(c *driver.PutRequest) (*blockblob.CommitBlockListOptio
 // other uploads to that key.
 const codeBlocksDropped = "InvalidBlockList"
 
-// droppedError returns the error if blocks were dropped. If the write has a condition, droppedError
-// requests the object. If the condition does not hold, the error is PreconditionFailed. Otherwise
-// the error is retryable, and the upload must restart.
+// droppedError returns the error for a commit that failed because its blocks were dropped. The
+// error is retryable, and the upload must restart. If the write has a condition, droppedError
+// requests the object to check it. If the condition does not hold, the error is PreconditionFailed
+// instead.
 func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.PutRequest) error {
 	e.Code, e.Retryable = storage.Unavailable, true
 	if c.Condition == (storage.Condition{}) {

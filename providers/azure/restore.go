@@ -60,8 +60,8 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	return d.container.changeError(ctx, err)
 }
 
-// tierNamed returns the tier with the name that ends an archive status. Upper and lower case are
-// equal.
+// tierNamed returns the tier with this name, in upper or lower case. An archive status ends with
+// such a name, as in rehydrate-pending-to-cool.
 func tierNamed(name string) blob.AccessTier {
 	for _, tier := range blob.PossibleAccessTierValues() {
 		if strings.EqualFold(string(tier), name) {

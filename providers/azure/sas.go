@@ -20,14 +20,14 @@ const (
 
 	sasTime = "2006-01-02T15:04:05Z" // in UTC
 
-	// Since oldestVersion, a signature names the kind of its resource. Since scopeVersion, a
-	// signature and Copy Blob From URL can have an encryption scope.
+	// In oldestVersion and later, a signature names the kind of its resource. In scopeVersion and
+	// later, an encryption scope can be in a signature, and in a request of Copy Blob From URL.
 	oldestVersion = "2018-11-09"
 	scopeVersion  = "2020-12-06"
 
-	// olderDelegation is the version of a signature with a user delegation key, if the account does
-	// not use sasVersion. From scopeVersion to olderDelegation, the signed fields are the same.
-	// Version 2025-07-05 has more.
+	// olderDelegation is the newest version for a signature with a user delegation key if the
+	// account uses an older version than sasVersion. The signed fields are the same from
+	// scopeVersion to olderDelegation. Since version 2025-07-05, there are more signed fields.
 	olderDelegation = "2025-05-05"
 )
 
@@ -155,7 +155,8 @@ func (k *signingKey) appendFields(fields []string, g *grant) []string {
 	return g.appendResponse(fields)
 }
 
-// appendResponse appends the last lines of the text to sign, which replace headers of the response.
+// appendResponse appends the last lines of the text to sign. These lines replace headers of the
+// response to a read.
 func (g *grant) appendResponse(fields []string) []string {
 	return append(fields,
 		g.cacheControl,

@@ -78,7 +78,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	info := &storage.BucketInfo{Name: r.Name}
 	if r.CORS != nil && len(*r.CORS) > 0 {
 		if _, err := b.settings(ctx); err == nil {
-			return nil, storage.BucketExists // the account must not change if the name is taken
+			return nil, storage.BucketExists // the name is taken, so do not change the account's rules
 		} else if storage.CodeOf(err) != storage.BucketNotFound {
 			return nil, err
 		}
@@ -109,7 +109,7 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	}
 	b := s.account.container(r.Name)
 	if _, err := b.settings(ctx); err != nil {
-		return nil, err // do not change the account's rules for a missing container
+		return nil, err // the container may be missing, so do not change the account's rules
 	}
 	if r.PublicAccess != nil && !*r.PublicAccess {
 		if err := b.setPublic(ctx, false); err != nil {
@@ -183,7 +183,7 @@ const (
 
 // checkEmpty returns BucketNotEmpty if the container has a blob or a noncurrent version. It may
 // read several pages, because an empty page need not be the last. Noncurrent versions of the parts
-// and markers of open uploads do not count, because these uploads have ended.
+// and markers of open uploads do not count. They are left over from uploads that have ended.
 func (bc *blobContainer) checkEmpty(ctx context.Context) error {
 	if bc.account.isBefore(versionsVersion) {
 		return bc.checkNoBlobs(ctx, false)

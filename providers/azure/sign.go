@@ -35,9 +35,9 @@ func (a *account) signingHint() string {
 	return "to sign, open the account with its key or a token credential"
 }
 
-// delegates reports whether the account signs with user delegation keys. Such a
-// signature contains the account's name and fields that service versions before
-// scopeVersion do not have.
+// delegates reports whether the account signs with user delegation keys. A signature with such a
+// key contains the account's name, so the name must be known. It also contains fields that service
+// versions before scopeVersion do not have.
 func (a *account) delegates() bool {
 	return a.token != nil && a.name != "" && !a.isBefore(scopeVersion)
 }
@@ -50,16 +50,19 @@ func signFeatures(a *account) storage.Features {
 		return 0
 	}
 	features := storage.SignedURLs | storage.SignedIfAbsent | storage.SignedParts | storage.SignedRemovals
-	if a.signer != nil { // signatures by a user delegation key differ between processes
+	// A user delegation key differs from process to process. So URLs are stable only with the
+	// account's key.
+	if a.signer != nil {
 		features |= storage.StableURLs
 	}
 	return features
 }
 
 // Sign makes no request if the account's key is known. With a token credential, it requests a user
-// delegation key at first, and then every hour. A signature expires with its key. So a signature
-// for nearly seven days may expire 75 minutes earlier than requested. A signature is valid from 15
-// minutes before it is made, because the clocks of clients and services may differ.
+// delegation key at first, and then every hour. A signature cannot be valid longer than its key. If
+// the TTL is nearly seven days, the signature may therefore expire 75 minutes earlier than
+// requested. A signature is valid from 15 minutes before it is made, because the clocks of clients
+// and services may differ.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	return d.sign(ctx, r, time.Now())
 }
@@ -145,17 +148,19 @@ func (d *objectDriver) grantUpload(g *grant, r *driver.SignRequest) (http.Header
 	return uploadHeaders(r, n)
 }
 
-// signURL returns the signed URL of the blob below root, and when it expires. It expires at least
-// ttl after now, but not later than the key that signs it. It is valid from clockSkew before now: a
-// signature without a start is refused if the account's SAS expiration policy blocks requests.
+// signURL returns the signed URL of the blob below root, and when it expires. The URL is valid for
+// at least ttl, unless the key that signs it expires earlier. The URL is valid from clockSkew
+// before now. The start must be in the URL, because an account with a SAS expiration policy may
+// refuse a signature without a start.
 // https://learn.microsoft.com/azure/storage/common/sas-expiration-policy
 // https://github.com/microsoft/AzureStorageExplorer/issues/8845
 func (a *account) signURL(
 	ctx context.Context, root string, g *grant, ttl time.Duration, now time.Time,
 ) (string, time.Time, error) {
 	roundedUp := func(t time.Time) time.Time { return t.UTC().Add(time.Second - 1).Truncate(time.Second) }
-	// The start is rounded up, as the end is. Otherwise the URL could be valid for a second more than
-	// ttl plus clockSkew. An expiration policy with exactly that limit would then refuse it.
+	// Round the start up, like the end. If only the end were rounded up, the URL could be valid for
+	// longer than ttl plus clockSkew. An expiration policy with exactly that limit would refuse
+	// such a URL.
 	starts := roundedUp(now).Add(-clockSkew)
 	ends := earlier(roundedUp(now.Add(ttl)), now.UTC().Truncate(time.Second).Add(maxSigned))
 	g.plainHTTP = a.endpoint.Scheme == "http" || strings.HasPrefix(root, "http:")
@@ -221,11 +226,13 @@ func uploadHeaders(r *driver.SignRequest, n *natives) (http.Header, error) {
 }
 
 // authorizeSource returns the URL with which Azure reads the source of a copy, and the
-// Authorization header. The URL has a signature by the account's key, or the account's own SAS.
-// With a token credential, the header has the token, so no user delegation key is needed. With any
-// other credential, the header is "". No error may contain the URL or the header. If the URL is
-// longer than the service accepts, authorizeSource returns Unsupported, so that the core streams
-// the source. Escaping can turn three bytes of a key into nine bytes of a URL.
+// Authorization header for that read. If the account's key is known, it signs the URL. With a token
+// credential, the header has the token. With a shared access signature, the URL has that signature,
+// and the header is "". No error may contain the URL or the header.
+//
+// If the URL is longer than the service accepts, authorizeSource returns Unsupported, and the core
+// reads and uploads the bytes itself. A URL may be three times as long as the key, because each
+// byte may be escaped.
 // https://learn.microsoft.com/rest/api/storageservices/put-blob-from-url
 func (a *account) authorizeSource(
 	ctx context.Context, source driver.ObjectRef,

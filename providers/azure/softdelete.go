@@ -27,10 +27,10 @@ func keptUntil(p *container.BlobProperties, now time.Time) time.Time {
 	return p.DeletedTime.UTC().Add(over + remaining)
 }
 
-// undelete restores a soft-deleted blob. The service also restores its soft-deleted snapshots and
-// versions. In an account with versions, none of the restored versions is current. So undelete
-// copies the requested version, or else the newest, to the blob. If a blob exists, it returns
-// PreconditionFailed.
+// undelete restores a soft-deleted blob. If a blob with the key exists, undelete returns
+// PreconditionFailed. The service also restores the blob's soft-deleted snapshots and versions. In
+// an account with versions, none of the restored versions is current. So undelete copies the
+// requested version to the blob. If r names no version, it copies the newest.
 // https://learn.microsoft.com/rest/api/storageservices/undelete-blob
 func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) error {
 	if err := checkName(r.Key, r.Version); err != nil {
@@ -90,7 +90,7 @@ func (ls *lister) removed(
 		for _, item := range items {
 			switch {
 			case deref(item.Name) != r.Key:
-				return false, nil // all blobs of the key are listed before other keys
+				return false, nil // stop: the listing has all blobs of the key before this one
 			case item.Snapshot != nil:
 			case !deref(item.Deleted) && (deref(item.VersionID) == "" || isCurrent(item)):
 				there = true

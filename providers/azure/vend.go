@@ -11,9 +11,9 @@ import (
 	"github.com/omnibucket/storage/providers/internal/vended"
 )
 
-// Vended returns a function for [Config].CredentialsFor. ask must return the result of
-// [storage.Vend] in another program. The key that ask receives is the name of a blob or the prefix
-// of a listing:
+// Vended returns a function for [Config].CredentialsFor, which calls the function ask. The result
+// of ask must be credentials that [storage.Vend] has returned in another program. The argument of
+// ask is the name of a blob or the prefix of a listing:
 //
 //	bucket, err := azure.Open(ctx, azure.Config{
 //		Account: "acme", Bucket: "photos", CredentialsFor: azure.Vended(ask),

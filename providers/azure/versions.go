@@ -17,10 +17,12 @@ import (
 
 // ListVersions returns one page with all versions of its keys, newest first. Azure lists the
 // versions of a key oldest first, so ListVersions reads Azure's pages until it has all versions of
-// a key. If more of Azure's pages follow, the last key may have further versions, so ListVersions
-// omits that key. The next call of ListVersions then reads Azure's page with that key again.
+// a key. If more of Azure's pages follow, the last key may have further versions. ListVersions then
+// omits that key. Its next call reads Azure's page with that key again.
+//
 // Versions of the parts of open uploads are listed only if the prefix begins with reservedPrefix.
-// So versions that could not be removed with their upload can be removed later.
+// Some of them may remain after their upload. This listing finds them, so that they can be removed
+// later.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	shown := func(item *container.BlobItem) bool { return deref(item.VersionID) != "" }
 	if r.SoftDeleted {

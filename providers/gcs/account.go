@@ -31,7 +31,7 @@ type account struct {
 	composite    bool          // Config.ParallelComposite
 	kmsKey       string        // Config.KMSKey
 	userProject  string        // Config.UserProject
-	identity     any           // equal for accounts between which the server can copy objects
+	identity     any           // the server can copy objects between accounts that have an equal identity
 
 	emulator bool                 // true if the endpoint is that of STORAGE_EMULATOR_HOST
 	own      *transport.Transport // created here, and closed with the account; nil if Config has an HTTP client

@@ -37,16 +37,16 @@ func with(ctx context.Context, c *call) context.Context {
 }
 
 // An adder is a RoundTripper that adds the headers and parameters which the context of a request
-// carries. In each request to the storage service, it also names the project to bill. That includes
-// the requests of the client that As returns.
+// carries. It also adds the project to bill to each request to the storage service. It does so even
+// for requests of the client that [storage.As] returns.
 type adder struct {
 	base        http.RoundTripper
 	host        string // host of the storage service
 	userProject string // Config.UserProject
 }
 
-// RoundTrip sends the request with the headers and parameters in its context, which come from the
-// function adding.
+// RoundTrip sends the request with the headers and parameters in its context. The function adding
+// has put them there.
 func (t *adder) RoundTrip(r *http.Request) (*http.Response, error) {
 	more, ok := r.Context().Value(additionKey{}).(addition)
 	bills := t.userProject != "" && r.URL.Host == t.host

@@ -78,7 +78,8 @@ func resourceOf(a *gcs.ObjectAttrs) *resource {
 		MD5Hash:            base64.StdEncoding.EncodeToString(a.MD5),
 		TemporaryHold:      a.TemporaryHold,
 	}
-	// Reserved objects send false, so that the bucket's default hold does not apply to them.
+	// For the markers and parts of uploads, send false, too. Otherwise the bucket's default hold
+	// would apply to them.
 	if a.EventBasedHold || isReserved(a.Name) {
 		o.EventBasedHold = &a.EventBasedHold
 	}

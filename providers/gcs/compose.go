@@ -94,8 +94,9 @@ func checkJoined(a *gcs.ObjectAttrs) error {
 	return nil
 }
 
-// parameters returns the parameters of a composition that the SDK cannot set. Without them, Google
-// would ignore the encryption key, and would join the contexts of the sources.
+// parameters returns the parameters of a composition that the SDK cannot set. Without kmsKeyName,
+// Google would ignore the encryption key. Without dropContextGroups, Google would give the object
+// the contexts, which are the tags, of all sources.
 func (c *composition) parameters(contexts *gcs.ObjectContexts) url.Values {
 	query := url.Values{}
 	if c.attrs.KMSKeyName != "" {
@@ -116,7 +117,9 @@ func (c *composition) run(ctx context.Context) (*storage.Attrs, error) {
 
 // reduce composes the sources into intermediate objects until one request can compose the rest.
 func (c *composition) reduce(ctx context.Context) error {
-	ctx = transport.WithAnswer(with(ctx, c.call), transport.DefaultAnswer) // may take half a minute, as a rewrite does
+	// Google may need half a minute for a composition, as for a rewrite. So wait longer for the
+	// response.
+	ctx = transport.WithAnswer(with(ctx, c.call), transport.DefaultAnswer)
 	for level := 1; len(c.sources) > composeSources; level++ {
 		if err := c.step(ctx, level); err != nil {
 			return sourceError(err)

@@ -115,9 +115,9 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	return driver.Part{Number: r.Number, Tag: attrs.Revision, ETag: attrs.ETag, Size: r.Size, CRC32C: attrs.CRC32C}, nil
 }
 
-// stageTail stores the bytes that follow the source of an append as an intermediate object. If the
-// source is retained, stageTail returns Unsupported: the source may not be replaced, and the
-// intermediate object would be retained, too.
+// stageTail stores the bytes that follow the source of an append as an intermediate object. If a
+// hold or a retention keeps the source, stageTail returns Unsupported. In that case, Google may
+// refuse to replace the source, and would also keep the intermediate object.
 func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c *composition) error {
 	source := r.Sources[0].Attrs
 	if source.LegalHold || source.Retention != (storage.Retention{}) {
@@ -194,9 +194,8 @@ func (cs *composites) abort(ctx context.Context, key, upload string) error {
 	return cs.remove(ctx, upload)
 }
 
-// remove removes all objects of an upload. It starts with the marker. So if the removal is
-// interrupted, or if another process lists the parts meanwhile, nobody can create an object from
-// the remaining parts.
+// remove removes all objects of an upload. The marker of an open upload is removed first. Without
+// the marker, nobody can create an object from parts that are still there.
 func (cs *composites) remove(ctx context.Context, upload string) error {
 	name, err := parseCompositeUpload(upload)
 	if err != nil {
@@ -229,12 +228,13 @@ func SweepParts(
 	return d.composites.sweep(ctx, componentsPrefix, func(o *gcs.ObjectAttrs) bool { return o.Created.Before(before) })
 }
 
-// sweep removes objects under a prefix: those for which stale returns true or, if stale is nil, all
-// of them. It also removes noncurrent versions, which exist if a part was sent twice.
+// sweep removes objects under a prefix. If stale is nil, it removes all of them. Otherwise it
+// removes those for which stale returns true. It also removes noncurrent versions: a part that was
+// sent twice may have one.
 func (cs *composites) sweep(
 	ctx context.Context, prefix string, stale func(*gcs.ObjectAttrs) bool,
 ) (removed int, err error) {
-	var kept atomic.Pointer[error] // the first error for an object that a retention keeps
+	var kept atomic.Pointer[error] // first error with the code Locked
 	var gone atomic.Int64
 	defer func() {
 		removed = int(gone.Load())
@@ -288,9 +288,9 @@ func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs
 	_ = cs.removeFolder(ctx, folder)
 }
 
-// drop removes an object of an upload. If the bucket has a default event-based hold, compositions
-// have the hold, and so do parts that clients store with signed requests. drop then ends the hold
-// first.
+// drop removes an object of an upload. The bucket may have a default event-based hold. Compositions
+// then have the hold, and so do parts that clients store with signed requests. If the hold keeps
+// the object, drop ends the hold and removes the object.
 // https://cloud.google.com/storage/docs/object-holds
 func (cs *composites) drop(ctx context.Context, o *gcs.ObjectHandle) error {
 	err := writes(ctx, o.Delete)

@@ -71,10 +71,10 @@ const provider = "gcs"
 //   - Otherwise the first request looks up application default credentials:
 //     GOOGLE_APPLICATION_CREDENTIALS, gcloud's file, and Google's metadata service.
 //
-// Credentials may belong to another universe than googleapis.com, as their file or
-// GOOGLE_CLOUD_UNIVERSE_DOMAIN tells. Such credentials are sent only to that universe. If Endpoint
-// is empty, it is the storage host of that universe. If Endpoint is one of Google's own hosts,
-// opening fails.
+// Credentials may belong to another universe than googleapis.com. The file of the credentials or
+// GOOGLE_CLOUD_UNIVERSE_DOMAIN then names that universe. Such credentials are sent only to hosts of
+// their universe. If Endpoint is empty, requests go to the storage host of that universe. If
+// Endpoint is one of Google's own hosts, opening fails.
 //
 // HTTPClient must have the client certificates (mTLS), if any: GOOGLE_API_USE_CLIENT_CERTIFICATE is
 // not read.
@@ -99,9 +99,9 @@ type Config struct {
 	// request, again half a minute before the token expires, and once if Google refuses the token.
 	// Concurrent requests share one call.
 	//
-	// If the call fails and no earlier token is valid, the request fails with the call's error. Its
-	// code is Unauthenticated, unless the call's error has the code PermissionDenied, RateLimited,
-	// Unavailable or DeadlineExceeded.
+	// If CredentialsFor fails and no earlier token is valid, the request fails with the error of
+	// CredentialsFor. The request's error keeps the codes PermissionDenied, RateLimited,
+	// Unavailable and DeadlineExceeded. Any other error gets the code Unauthenticated.
 	//
 	// Google copies only between objects with the same token. Otherwise the bytes pass through this
 	// process. With CredentialsFor, [storage.As] returns false, and [NewService] fails.

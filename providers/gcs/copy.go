@@ -59,9 +59,9 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	return attrsOf(copied), nil
 }
 
-// keepCustomTime keeps the custom time of the source, from which lifecycle rules count. If the core
-// has not read the source's attributes, keepCustomTime does nothing. If a request sets any
-// attribute, Google copies none of the source's attributes.
+// keepCustomTime gives the copy the custom time of the source, because lifecycle rules may count
+// from that time. Google itself copies no attribute of the source if the request sets any. If the
+// core has not read the source's attributes, keepCustomTime does nothing.
 // https://cloud.google.com/storage/docs/json_api/v1/objects/rewrite
 func keepCustomTime(attrs *gcs.ObjectAttrs, source driver.ObjectRef) {
 	if source.Attrs == nil {
@@ -72,8 +72,8 @@ func keepCustomTime(attrs *gcs.ObjectAttrs, source driver.ObjectRef) {
 	}
 }
 
-// Move makes one request. The request has no condition on the source. So if the response is 412,
-// the condition on the destination has failed.
+// Move makes one request. Its only condition is the condition on the destination. So a response
+// with status 412 means that this condition is false.
 func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storage.Attrs, error) {
 	to, err := conditionsOf(r.Condition)
 	if err != nil {
@@ -119,9 +119,9 @@ func rewrite(ctx context.Context, copier *gcs.Copier) (*gcs.ObjectAttrs, error) 
 	}
 }
 
-// sourceAt returns the source at the generation to copy. The generation is not a condition: if the
-// source has changed, the response is 404. So a 412 always means a failed condition on the
-// destination.
+// sourceAt returns the source at the generation to copy. The generation is part of the source's
+// name and not a condition. If the source has changed, the status is 404. So status 412 always
+// means a failed condition on the destination.
 func (a *account) sourceAt(source driver.ObjectRef) (*gcs.ObjectHandle, error) {
 	o := a.handleOf(source.Bucket).Object(source.Key)
 	at := cmp.Or(source.Version, source.Revision)

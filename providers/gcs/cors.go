@@ -32,7 +32,8 @@ func corsRules(rules []storage.CORSRule) []gcs.CORS {
 	return written
 }
 
-// parseCORSRules returns the bucket's rules. A page may send and read each header of Google's list.
+// parseCORSRules returns the bucket's rules. Google has one list of headers, which a web page may
+// both send and read. So AllowedHeaders and ExposedHeaders are both that list.
 func parseCORSRules(written []gcs.CORS) []storage.CORSRule {
 	var rules []storage.CORSRule
 	for _, r := range written {

@@ -65,7 +65,8 @@ func newCredentials(c Config) (*credentials, error) {
 	return own, nil
 }
 
-// withNamed returns c with the file of the credentials that Config.Credentials names.
+// withNamed reads the credentials file for the name in Config.Credentials. The path of the file is
+// in the environment variable for that name. withNamed returns c with the content of the file.
 func withNamed(c Config) (Config, error) {
 	if c.Credentials == "" {
 		return c, nil
@@ -143,9 +144,10 @@ func (c *credentials) get() (*auth.Credentials, error) {
 	return found, nil
 }
 
-// renew is called after Google has refused a token with 401. If Google had accepted an earlier
-// token of the same credentials, renew drops the credentials, so that the next call obtains a new
-// token. If even a new token was refused, renew returns false.
+// renew is called after Google has refused a token with 401. If Google had accepted the same
+// credentials before, the token is probably too old. In that case, renew drops the credentials, so
+// that the next call obtains a new token. If Google has never accepted these credentials, renew
+// returns false.
 func (c *credentials) renew(refused *auth.Credentials) bool {
 	if c.accepted.Load() == refused {
 		c.found.CompareAndSwap(refused, nil)
@@ -153,9 +155,9 @@ func (c *credentials) renew(refused *auth.Credentials) bool {
 	return c.found.Load() != refused
 }
 
-// token returns an access token of the credentials, and their quota project. The requests for them
-// do not count as the caller's: if their responses are lost, the caller's request still had no
-// effect.
+// token returns an access token of the credentials, and their quota project. The requests that
+// obtain both do not count as requests of the caller. If one of their responses is lost, it is
+// still certain that the caller's request had no effect.
 func (c *credentials) token(ctx context.Context, found *auth.Credentials) (*auth.Token, string, error) {
 	uncounted, _ := transport.CountRequests(ctx)
 	if err := c.checkUniverse(uncounted, found); err != nil {
@@ -219,7 +221,8 @@ func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
 		t.credentials.accepted.Store(found)
 	case response.StatusCode == http.StatusUnauthorized && t.credentials.renew(found):
 		e := translate(errorFromResponse(response))
-		e.Retryable = !e.Unknown // if Unknown, a gateway may have refused the token
+		// If Unknown, a gateway may have sent the 401. A new token would not help.
+		e.Retryable = !e.Unknown
 		return nil, e
 	}
 	return response, nil

@@ -31,7 +31,7 @@ func WithSourceCustomerKey(key []byte) storage.CopyOption {
 	return storage.WithSourceNative(provider, customerkey.New("WithSourceCustomerKey", key))
 }
 
-// on returns o with the customer's key, which requests for the object need.
+// on returns the handle o with the customer's key. Requests for an encrypted object need the key.
 func (c *call) on(o *gcs.ObjectHandle) *gcs.ObjectHandle {
 	if c.key == nil {
 		return o

@@ -8,8 +8,8 @@ import (
 )
 
 // Delete makes one request. If the bucket keeps versions and r names no version, the object becomes
-// a noncurrent version. Google cannot remove an object under retention, so a bypass takes four
-// requests.
+// a noncurrent version. To bypass a retention, Delete makes four requests. Google refuses the first
+// one. Then Delete reads the attributes, ends the retention, and removes the object.
 func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) error {
 	o, err := d.bucket.atGeneration(r.Key, r.Version)
 	if err == nil {

@@ -39,8 +39,8 @@ const (
 	// https://cloud.google.com/storage/docs/json_api/v1/objects/list
 	maxEmptyPages = 1000
 
-	// maxComponents is a limit of this package on the number of parts. With more parts, composing
-	// them 32 at a time would take another level of requests.
+	// maxComponents is a limit of this package on the number of parts. Google composes at most 32
+	// objects by one request, so 10,000 parts are composed in three levels.
 	maxComponents = 10_000
 )
 

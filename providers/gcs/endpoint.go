@@ -21,8 +21,8 @@ import (
 const googleUniverse = "googleapis.com"
 
 // universeOf returns the universe of a Config's credentials, as far as it is known without a
-// request. The credentials' file names the universe. If there is no file in c, the environment
-// variable of Google's libraries names it.
+// request. If c has the content of a credentials file, that file names the universe. Otherwise
+// GOOGLE_CLOUD_UNIVERSE_DOMAIN names it, or else the file in GOOGLE_APPLICATION_CREDENTIALS.
 func universeOf(c Config) string {
 	file := c.CredentialsJSON
 	if file == nil {

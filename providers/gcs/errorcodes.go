@@ -24,9 +24,9 @@ const (
 	lengthHint = "a proxy has removed the Content-Length of the request: uploads need it"
 )
 
-// errorMeanings maps the reasons of the JSON API and the codes of the XML API to their meanings.
-// For responses without either, it maps the statuses. It omits reasons that mean the same as their
-// status.
+// errorMeanings maps the reasons of the JSON API and the codes of the XML API to their meanings. If
+// a response has no reason and no code, its status is mapped. A reason that means the same as its
+// status is left out.
 var errorMeanings = sdkerror.Table{
 	Codes: sdkerror.Codes(map[sdkerror.Meaning]string{
 		{Code: storage.ObjectNotFound}:           "NoSuchKey",
@@ -74,8 +74,8 @@ func meaningOf(response *googleapi.Error) sdkerror.Meaning {
 	switch {
 	case isKept(response):
 		return sdkerror.Meaning{Code: storage.Locked, Hint: lockedHint}
-	// If a 404 is not about the bucket, its message quotes the key, which may contain any of the texts
-	// below.
+	// The message of a 404 quotes the key, unless the 404 is about the bucket. The key may contain
+	// any of the texts below, so the message is not searched for them.
 	case response.Code == http.StatusNotFound && !namesBucket(response):
 	case strings.Contains(message, "uniform bucket-level access"):
 		return sdkerror.Meaning{Code: storage.Unsupported, Hint: aclHint}
@@ -97,9 +97,9 @@ func meaningOf(response *googleapi.Error) sdkerror.Meaning {
 	return errorMeanings.Lookup("", response.Code)
 }
 
-// isKept reports whether a hold or a retention protects an object or a bucket. The reason is the
-// same as for a missing permission, so isKept compares the message. It compares the beginning,
-// because other messages may quote a key that contains such words.
+// isKept reports whether a hold or a retention protects an object or a bucket. Google's response
+// gives the same reason for a missing permission. So isKept looks at the message. It compares the
+// beginning of the message, because other messages may quote a key that contains such words.
 func isKept(response *googleapi.Error) bool {
 	if response.Code != http.StatusForbidden {
 		return false

@@ -131,9 +131,9 @@ func (b *bucket) missing(
 	})
 }
 
-// passing returns err if the request that failed may succeed later, and otherwise nil. The request
-// was sent to explain why Google refused another request. If err is temporary, the refusal cannot
-// be explained yet, and the core must make both requests again.
+// passing returns err if it is temporary, and otherwise nil. The caller made a second request to
+// find out why Google refused the first one, and err is the error of the second. If err is
+// temporary, the refusal cannot be explained yet. The core must then make both requests again.
 func passing(err error) error {
 	if err = translator.Read(err); storage.IsTemporary(err) {
 		return err
@@ -160,8 +160,8 @@ func (b *bucket) notFound(ctx context.Context, err error) *storage.Error {
 	return sdkerror.NotFound(e, translator.Read(err), "")
 }
 
-// noSuchBucket is Google's message for a missing bucket. It is compared as a whole, because a
-// message that quotes a key may contain any part of this text.
+// noSuchBucket is Google's message for a missing bucket. Other messages may quote a key that
+// contains this text. So a message must be equal to this text, and not only contain it.
 const noSuchBucket = "The specified bucket does not exist."
 
 func namesBucket(response *googleapi.Error) bool {

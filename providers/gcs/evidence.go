@@ -15,8 +15,8 @@ import (
 
 // A proxy, a captive portal or a wrong endpoint may send status 200 to every request. So a
 // successful response must also have what Google documents for the request. The witness checks
-// responses of the JSON API. Uploads are checked where the resource in their response is read.
-// Reads of bytes are checked by their generation.
+// responses of the JSON API. For an upload, the response must have the resource of the object. For
+// a read of bytes, the response must have the generation.
 
 func noEvidence(status int, why string) *storage.Error {
 	e := sdkerror.NoEvidence("Google Cloud Storage", why)
@@ -106,7 +106,8 @@ func isResource(document []byte) bool {
 		(strings.HasPrefix(r.Kind, "storage#") || r.Generation != nil || r.Metageneration != nil || r.Bindings != nil)
 }
 
-// A restored body returns the bytes that the method check has read, and then the rest.
+// A restored body is the body of a response after the method check has read its beginning. It
+// returns these bytes again, and then the rest.
 type restored struct {
 	io.Reader
 	io.Closer

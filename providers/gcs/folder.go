@@ -49,7 +49,9 @@ func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
 	response, err := cs.bucket.account.send(request, http.StatusOK)
 	if err != nil {
 		if e := translate(err); e.Status >= http.StatusBadRequest && !e.Retryable {
-			cs.hierarchical.Store(new(bool)) // false if there is no layout, or no permission to read it
+			// The bucket counts as not hierarchical if it has no layout, or if the credentials may
+			// not read the layout.
+			cs.hierarchical.Store(new(bool))
 		}
 		return false, passing(err)
 	}

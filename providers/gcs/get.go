@@ -22,18 +22,19 @@ type reader struct {
 	cached  atomic.Bool // true once a response may have come from a cache
 }
 
-// Get makes one request to the XML API, whose response has the bytes and most attributes. For
-// NotRevision, for NativeAttrs, and in a bucket whose responses may come from a cache, it makes two
-// requests to the JSON API instead: for the attributes, and then for the bytes of that generation.
-// The JSON API would need two requests for every object, because its responses with bytes lack the
-// metadata, the time and the Cache-Control.
+// Get usually makes one request to the XML API, whose response has the bytes and most attributes.
+// Sometimes Get makes two requests to the JSON API instead: for the attributes, and then for the
+// bytes of the same generation. It does so for NotRevision, for NativeAttrs, and if responses of
+// the bucket may come from a cache. The JSON API would need two requests for every object, because
+// its responses with bytes lack the metadata, the time and the Cache-Control.
 //
 // Get does not use the SDK's reader, which loses bytes when it resumes a read of an object stored
 // with gzip. The core resumes reads anyway.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	ctx = with(ctx, callOf(r.Native))
-	// The XML API has no native attributes. It also has no condition for NotRevision, "any generation
-	// except this". So it would send the bytes of an unchanged object.
+	// The XML API has no native attributes. It also has no condition "any generation except this",
+	// which NotRevision needs. Without that condition, the XML API would send the bytes of an
+	// unchanged object.
 	if r.NativeAttrs || r.Condition.NotRevision != "" || d.reader.cached.Load() {
 		return d.reader.inTwoRequests(ctx, r)
 	}
@@ -79,8 +80,9 @@ func storedBytes(send func(coding string) (*http.Response, error)) (*http.Respon
 	return response, err
 }
 
-// uncached makes this read and all later reads of the bucket in two requests. A cache may return an
-// object that was overwritten or removed, but the bytes of a generation never change.
+// uncached makes two requests for this read and for all later reads of the bucket. With one
+// request, a cache may respond with an object that was overwritten or removed. The second of two
+// requests names the current generation, and the bytes of a generation never change.
 func (rd *reader) uncached(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	rd.cached.Store(true)
 	return rd.inTwoRequests(ctx, r)

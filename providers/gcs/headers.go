@@ -16,9 +16,10 @@ const (
 	generationHeader = "X-Goog-Generation"
 )
 
-// privateDefault is the Cache-Control that the XML API returns for a private object which is stored
-// without one. For a public object it returns "public, max-age=3600", which may also be the stored
-// value. In that case, Get requests the stored value from the JSON API.
+// privateDefault is the Cache-Control that the XML API returns for a private object without a
+// stored Cache-Control. For a public object without one, the XML API returns "public,
+// max-age=3600". The value of a public object may also be a stored value. So Get requests the
+// stored value from the JSON API.
 const privateDefault = "private, max-age=0"
 
 // attrsOfHeader returns the attributes in the headers of a response of the XML API. It does not set
@@ -54,9 +55,9 @@ func attrsOfHeader(h http.Header) *storage.Attrs {
 	return a
 }
 
-// isCacheable reports whether a response may come from Google's cache of public objects. A request
-// cannot prevent that, because the cache ignores request headers that ask for a fresh response. The
-// cache also keeps bytes from the JSON API, by their URL, but no attributes.
+// isCacheable reports whether a response may come from Google's cache of public objects. No request
+// can avoid the cache, because the cache ignores headers that ask for a fresh response. The cache
+// also keeps responses of the JSON API with bytes. It does not keep responses with attributes.
 // https://cloud.google.com/storage/docs/consistency#cache-control
 func isCacheable(h http.Header) bool {
 	directives := strings.ToLower(strings.Join(h.Values("Cache-Control"), ","))

@@ -33,8 +33,9 @@ var readRoles = []string{
 	"roles/storage.objectUser", "roles/storage.objectAdmin", "roles/storage.admin",
 }
 
-// prevention returns the setting that prevents public access, which overrides policies and the ACLs
-// of objects. If the bucket is to be public, the setting is inherited from the organization.
+// prevention returns the bucket's setting for the prevention of public access. "enforced" overrides
+// policies and the ACLs of objects. With "inherited", the organization's setting applies, so a
+// public bucket needs "inherited".
 func prevention(public bool) gcs.PublicAccessPrevention {
 	if public {
 		return gcs.PublicAccessPreventionInherited
@@ -108,8 +109,9 @@ func (b *bucket) removePublic(ctx context.Context) error {
 	})
 }
 
-// changePolicy reads the policy, calls change, and writes the policy. If another client has written
-// the policy in between, changePolicy starts over.
+// changePolicy reads the policy and calls the function change with it. If the function has changed
+// the policy, changePolicy writes the policy. If another client has written the policy in between,
+// changePolicy starts over.
 func (b *bucket) changePolicy(ctx context.Context, change func(policy *iam.Policy3) (changed bool)) error {
 	var err error
 	for range policyTries {
@@ -139,9 +141,10 @@ func (b *bucket) changePolicy(ctx context.Context, change func(policy *iam.Polic
 	return bucketError(err)
 }
 
-// isStalePolicy reports whether another client may have written the policy since it was read. For
-// an etag that does not match, Cloud Storage documents status 412, and other services of Google
-// document 409. A violated constraint of the organization also has status 412.
+// isStalePolicy reports whether another client may have written the policy since it was read. Cloud
+// Storage documents status 412 for this case, and other services of Google document 409. An
+// organization's constraint also causes status 412, but its code is PermissionDenied and not
+// PreconditionFailed.
 // https://cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy
 func isStalePolicy(err error) bool {
 	return storage.CodeOf(err) == storage.PreconditionFailed || statusOf(err) == http.StatusConflict

@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// lifecycleRules returns the rules in Google's form, which has one rule for each action, and no
-// names. Only current versions expire or change their class. Google's default would apply to every
-// version.
+// lifecycleRules returns the rules in Google's form. Google has one rule for each action, and its
+// rules have no names. By default, a Google rule applies to every version. So rules that expire
+// objects or change their class are limited to current versions (Liveness).
 // https://cloud.google.com/storage/docs/lifecycle
 func lifecycleRules(rules []storage.LifecycleRule) gcs.Lifecycle {
 	written := gcs.Lifecycle{}
@@ -70,9 +70,9 @@ func isPartsRule(r *gcs.LifecycleRule) bool {
 }
 
 // parseLifecycleRules returns the rules that [storage.LifecycleRule] can represent. It omits rules
-// about dates, classes, suffixes or numbers of versions, because their meaning would change. So
-// writing the result back removes the omitted rules. Consecutive actions on one prefix become one
-// rule with the same effect.
+// about dates, classes, suffixes or numbers of versions, because a LifecycleRule cannot express
+// them. A caller that writes the result back therefore removes the omitted rules. Consecutive
+// actions on one prefix become one rule with the same effect.
 func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.LifecycleRule {
 	var rules []storage.LifecycleRule
 	for i := range written.Rules {
@@ -86,7 +86,8 @@ func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.Lifecy
 			switch last := len(rules) - 1; {
 			case !representable:
 			case last >= 0 && rules[last].Prefix == prefix && step == 3 && rules[last].AbortUploadsAfterDays == read.AbortUploadsAfterDays:
-				// This action belongs to the rule before it, which lifecycleRules had split.
+				// lifecycleRules writes AbortUploadsAfterDays as two actions. This action is the
+				// second of them, so the rule already has it.
 			case last >= 0 && rules[last].Prefix == prefix && lastStep(&rules[last]) < step:
 				merge(&rules[last], &read)
 			default:
@@ -97,9 +98,9 @@ func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.Lifecy
 	return rules
 }
 
-// parseLifecycleRule returns the rule for one action. step is the position of the action in the
-// order in which lifecycleRules writes actions. representable is false if [storage.LifecycleRule]
-// cannot represent the rule.
+// parseLifecycleRule returns the rule for one action. lifecycleRules writes the actions of a rule
+// in a fixed order, and step is the position of this action in that order. The result representable
+// is false if [storage.LifecycleRule] cannot represent the rule.
 func parseLifecycleRule(
 	r *gcs.LifecycleRule, versioned bool,
 ) (rule storage.LifecycleRule, step int, representable bool) {

@@ -78,9 +78,10 @@ func setLockHeaders(h http.Header, r *gcs.ObjectRetention) {
 	h.Set(lockUntilHeader, r.RetainUntil.UTC().Format(time.RFC3339))
 }
 
-// lockError returns the error of a write. If the object must be absent and Google reports a held
-// object, the error is PreconditionFailed, because the object exists. If the write sets a retention
-// and Google refuses it, lockError checks whether the bucket supports retentions.
+// lockError returns the error of a write. If Google reports that a hold or a retention keeps the
+// object, the object exists. For the condition Absent, the error is then PreconditionFailed. If
+// Google refuses a retention, lockError makes a request to check whether the bucket supports
+// retentions.
 func (b *bucket) lockError(ctx context.Context, err error, c storage.Condition, w *storage.Controls) error {
 	if e := translate(err); c.Absent && e.Code == storage.Locked {
 		return sdkerror.WithCode(e, storage.PreconditionFailed, "")
@@ -158,8 +159,8 @@ func (b *bucket) changeError(ctx context.Context, err error) error {
 }
 
 // deleteGoverned removes an object under an unlocked retention. It ends the retention, and then
-// removes the object. If something else keeps the object, deleteGoverned changes nothing and
-// returns the parameter refused, which is the error of the first attempt.
+// removes the object. If another lock also keeps the object, deleteGoverned changes nothing. It
+// then returns the error of the first attempt, which is the parameter refused.
 func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteRequest, refused *storage.Error) error {
 	found, err := d.bucket.find(
 		ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition, Native: r.Native},

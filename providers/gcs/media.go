@@ -12,16 +12,17 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// isMalformedHeader reports whether a response has a header that HTTP does not permit. Other tools
-// can store metadata with any key, and the XML API returns each key as a header.
+// isMalformedHeader reports whether a response has a header that HTTP does not permit. The XML API
+// returns each key of metadata as a header, and other tools may store any key. The JSON API can
+// read such an object.
 func isMalformedHeader(err error) bool { return sdkerror.IsType[textproto.ProtocolError](err) }
 
 // maxReplacedReads limits how often a read starts over because the object was overwritten between
 // the two requests.
 const maxReplacedReads = 10
 
-// inTwoRequests requests the attributes, and then the bytes of that
-// generation.
+// inTwoRequests requests the attributes of an object, and then the bytes of the generation in these
+// attributes.
 func (rd *reader) inTwoRequests(
 	ctx context.Context, r *driver.GetRequest,
 ) (attrs *storage.Attrs, body io.ReadCloser, err error) {

@@ -24,9 +24,9 @@ import (
 // address.
 type nativeOption struct {
 	name      string // name of the function that made the option
-	err       error  // the error of every operation with the option, or nil
+	err       error  // nil if the option is valid; otherwise each operation with the option fails with it
 	identity  string // distinguishes options with the same name; has no secrets
-	isChanger bool   // true if Fingerprint must call apply to compute the identity
+	isChanger bool   // if true, Fingerprint calls the function apply and does not use identity
 	apply     func(*call)
 }
 
@@ -86,13 +86,14 @@ func changer(name string, err error, change func(*gcs.ObjectAttrs)) storage.Nati
 	)
 }
 
-// WithAttrs calls change with the attributes that Upload, Copy, Compose, SignedUploadURL or
-// SignedUploadForm will store, in the form of Google's client. They include what other options have
-// set, and Metadata is not nil. Use WithAttrs for attributes that no other option sets: ACL,
-// Metadata beyond the portable rules, MD5. Changes of Name, Bucket and fields that Google itself
-// sets are ignored. change may be called several times, and must do the same each time.
+// WithAttrs calls the function change with the attributes that will be stored, in the form of
+// Google's client. It does so for Upload, Copy, Compose, SignedUploadURL and SignedUploadForm. The
+// attributes include what other options have set, and Metadata is not nil. Use WithAttrs for
+// attributes that no other option sets. Examples are the ACL, the MD5, and metadata that
+// [storage.WithMetadata] does not accept. Changes of Name, Bucket and fields that Google itself
+// sets are ignored. The function may be called several times, and must do the same each time.
 //
-// If a signed URL or form cannot carry an attribute that change has set, signing fails with
+// If the function sets an attribute that a signed URL or form cannot carry, signing fails with
 // Unsupported.
 func WithAttrs(change func(*gcs.ObjectAttrs)) storage.WriteOption {
 	if change == nil {
@@ -139,10 +140,10 @@ func WithCustomTime(at time.Time) storage.WriteOption {
 }
 
 // WithEventBasedHold prevents the object from being removed or overwritten until a client of
-// Google's ends the hold. Only then does the time of the bucket's retention policy begin. For a
-// hold without such a policy, use [storage.WithLegalHold]. Together with [storage.WithRetention],
-// the operation fails with InvalidArgument. Signed URLs and forms cannot carry the hold, and fail
-// with Unsupported.
+// Google's ends the hold. If the bucket has a retention policy, the retention time begins when the
+// hold ends. If it has none, use [storage.WithLegalHold] instead. Together with
+// [storage.WithRetention], the operation fails with InvalidArgument. Signed URLs and forms cannot
+// carry the hold, and fail with Unsupported.
 func WithEventBasedHold() storage.WriteOption {
 	return changer("WithEventBasedHold", nil, func(a *gcs.ObjectAttrs) { a.EventBasedHold = true })
 }

@@ -133,9 +133,9 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	return page, nil
 }
 
-// partsLostError returns the error if parts are missing when they are composed. For an open upload,
-// it determines whether a part was replaced meanwhile, or whether the upload no longer exists. For
-// any other upload, the error makes the core restart the upload.
+// partsLostError returns the error for a composition that did not find all parts. If the upload is
+// not an open upload, the error makes the core restart it. If an open upload no longer exists, the
+// error is ErrEnded. Otherwise a part was replaced meanwhile, and partsLostError returns e.
 func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name *compositeUpload) error {
 	if !name.open {
 		return sessionLostError(e.Err)
@@ -149,9 +149,10 @@ func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name
 	return e
 }
 
-// ListUploads lists the prefixes of open uploads, and reads the marker of each. A process may have
-// left a prefix with objects but no marker. Then the key of the listed upload is the prefix itself.
-// Sessions are not listed, because Google cannot list them. They end after a week.
+// ListUploads lists the prefixes of open uploads. For each prefix, it reads the marker, which has
+// the key of the object. If there are objects but no marker, as after a killed process, the prefix
+// itself is returned as the key. Resumable sessions are not listed, because Google cannot list
+// them. Sessions end after a week.
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	query := &gcs.Query{Prefix: componentsPrefix, Delimiter: "/", Projection: gcs.ProjectionNoACL}
 	found, token, err := d.bucket.page(ctx, query, []string{"Name"}, r.Limit, r.Token)

@@ -19,11 +19,11 @@ import (
 )
 
 // A resumable upload is a session with a URL. The URL accepts the object's bytes, one chunk after
-// the other. Anyone with the URL may write, so no error contains it. The upload's name is the URL
-// without its host.
+// the other. Anyone with the URL may write, so errors do not contain it. The upload's name is the
+// URL without its host.
 
-// maxResends limits how often the rest of a part is sent. After each request, the server must have
-// kept more bytes of the part.
+// maxResends limits how many requests send one part. The server may keep only a beginning of the
+// bytes, and the next request sends the rest. If a request makes no progress, the part fails.
 const maxResends = 8
 
 // statusAborted is the status with which Google confirms the removal of a session.
@@ -90,9 +90,9 @@ func isSession(address string) bool {
 	return err == nil && strings.HasPrefix(address, "/upload/") && !strings.Contains(u.Path, "/../")
 }
 
-// PutPart sends one chunk of a session, or one object of a composite upload. The session already
-// has the customer's key and the query parameters that options add. So a chunk repeats only the
-// headers that options add.
+// PutPart sends one chunk of a session, or one object of a composite upload. BeginParts has already
+// sent the customer's key and the query parameters of options for the whole session. Each chunk
+// must repeat only the headers of options.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	if d.isComposite(r.Upload) {
 		return d.composites.put(ctx, r)

@@ -116,8 +116,8 @@ func frame(boundary string, object *resource) (head, tail string, err error) {
 // equals the content type of the resource.
 func (o *resource) partType() string { return cmp.Or(o.ContentType, componentType) }
 
-// readWriteResponse returns the resource in the response to a write. If the response cannot be
-// read, the write has succeeded, but the error is Unknown because the result is not known.
+// readWriteResponse returns the resource in the response to a successful write. If the response
+// cannot be read, the error is Unknown: the write took effect, but its result is missing.
 func readWriteResponse(response *http.Response) (*resource, error) {
 	o, err := readResource(response)
 	if own, ok := errors.AsType[*storage.Error](err); ok {

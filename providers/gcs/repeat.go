@@ -45,7 +45,8 @@ func changeToken(ctx context.Context, parts ...string) string {
 	)
 }
 
-// repeated returns a context whose requests carry the idempotency token of one change.
+// repeated adds the idempotency token of one change to a context. All requests with the resulting
+// context carry the token.
 func repeated(ctx context.Context, parts ...string) context.Context {
 	if token := changeToken(ctx, parts...); token != "" {
 		return adding(ctx, http.Header{tokenHeader: {token}}, nil)

@@ -18,7 +18,7 @@ import (
 )
 
 const (
-	maxErrorBody    = 64 << 10 // bytes of an error response; a longer response is not the server's
+	maxErrorBody    = 64 << 10 // bytes of an error response; Google's own error responses are shorter
 	maxResourceBody = 1 << 20  // bytes of an object's attributes
 )
 

@@ -65,8 +65,8 @@ func NewServiceDriver(ctx context.Context, c Config) (driver.ServiceDriver, erro
 // Provider returns "gcs".
 func (s *serviceDriver) Provider() string { return provider }
 
-// Driver returns the driver of a bucket without a request. It shares the
-// account's connections, which Close of the service closes.
+// Driver returns the driver of a bucket, and makes no request. The driver shares the account's
+// connections. The method Close of the service closes them.
 func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 	return newDriver(s.account, name), nil
 }
@@ -85,10 +85,10 @@ func (s *serviceDriver) Credentials(context.Context, string) (*storage.Credentia
 func (s *serviceDriver) bucket(name string) *bucket { return &bucket{s.account, name} }
 
 // CreateBucket creates a bucket with uniform access: only its IAM policy grants access, and objects
-// have no ACLs. If making the bucket public fails because the service is busy, the bucket remains,
-// and another call with the same request continues. The reason is that Google limits how often
-// buckets are created and removed. If making it public fails for any other reason,
-// CreateBucket removes the bucket again.
+// have no ACLs. If the bucket cannot be made public, CreateBucket usually removes it again. There
+// is one exception: if the service is busy, the bucket remains. Another call with the same request
+// then continues. Removing and creating the bucket again could fail, because Google limits how
+// often buckets are created and removed.
 // https://docs.cloud.google.com/storage/quotas
 func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	project, err := s.projectID(ctx)
@@ -316,7 +316,9 @@ func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
 		if err != nil {
 			return "", err
 		}
-		uncounted, _ := transport.CountRequests(ctx) // not a request of the caller: it may ask the metadata service
+		// This lookup may send a request to the metadata service. Such a request does not count as
+		// the caller's.
+		uncounted, _ := transport.CountRequests(ctx)
 		if project, err = found.ProjectID(uncounted); err != nil {
 			return "", &storage.Error{
 				Code: storage.Unavailable, Err: err,
@@ -349,8 +351,8 @@ func bucketError(err error) error {
 	return err
 }
 
-// isUnknownRequest reports whether err is from a server that does not implement the request. Such a
-// 404 has no reason, unlike Google's own.
+// isUnknownRequest reports whether err is from a server that does not implement the request. Errors
+// of Google have a reason. The error of such a server has none.
 func isUnknownRequest(err error) bool {
 	response := responseOf(err)
 	return response != nil && len(response.Errors) == 0 &&

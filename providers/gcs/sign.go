@@ -19,9 +19,10 @@ import (
 	"github.com/omnibucket/storage/providers/internal/sigv4"
 )
 
-// signFeatures returns the signing features of an account. Google enforces everything that is
-// signed, so an account that can sign has all signing features except tags. If the account cannot
-// sign, it returns 0. A legal hold is the only lock that Sign refuses.
+// signFeatures returns the signing features of an account. If the account cannot sign, it returns
+// 0. Google enforces everything that is signed, so other accounts have all signing features except
+// tags. StableURLs also needs a key of the account's own. SignedLocks does not include a legal
+// hold, which Sign refuses.
 func signFeatures(a *account) storage.Features {
 	if a.signerFinder == nil {
 		return 0
@@ -35,8 +36,8 @@ func signFeatures(a *account) storage.Features {
 	return features
 }
 
-// hasKey reports whether a signer has a key of its own, so that equal requests have equal
-// signatures. IAM may sign with several keys at the same time, and replaces them.
+// hasKey reports whether a signer has a key of its own. Such a signer makes equal signatures for
+// equal requests. Google's IAM does not: it signs with several keys, and replaces them.
 // https://cloud.google.com/iam/docs/service-account-creds#google-managed-keys
 func hasKey(s signer) bool {
 	_, ours := s.(*keySigner)
@@ -87,7 +88,7 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	return us.signRequest(ctx, request, c, lasts, from)
 }
 
-// needOwnKey returns an error if the account has no key and IAM would sign.
+// needOwnKey returns an error if Google's IAM signs, because the account has no key of its own.
 func (us *urlSigner) needOwnKey(ctx context.Context) error {
 	signer, err := us.bucket.account.signerFinder.get(ctx)
 	if err != nil {
@@ -134,10 +135,10 @@ func (us *urlSigner) signAt(ctx context.Context, ttl time.Duration, now time.Tim
 	return &v4Term{sigv4.NewTerm(now, ttl, signer.maxTerm()), signer}, nil
 }
 
-// bucketURL returns the bucket's URL for signed requests, without a slash at its end. The URL
-// begins with base or, if base is "", with the server's URL. If the host of base names the bucket,
-// base itself is the bucket's URL. That is so for a virtual host, and for a domain that is the
-// bucket's name.
+// bucketURL returns the bucket's URL for signed requests, without a slash at its end. If base is
+// "", the server's URL is used in its place. The host of base may already name the bucket, as a
+// virtual host or as a domain with the bucket's name. Otherwise bucketURL appends the bucket's name
+// to the path.
 func (us *urlSigner) bucketURL(base string) (*url.URL, error) {
 	own := base == "" // the server's own host never names the bucket
 	if own {

@@ -25,8 +25,8 @@ type signer interface {
 	sign(ctx context.Context, text []byte) ([]byte, error)
 }
 
-// A signerFinder finds the signer of an account when the first signature is needed, and keeps it.
-// So default credentials are not looked up earlier.
+// A signerFinder finds the signer of an account, and keeps it. It does not look up default
+// credentials until the first signature is needed.
 type signerFinder struct {
 	find  func(ctx context.Context) (signer, error)
 	found atomic.Pointer[signer]
@@ -119,8 +119,9 @@ func (f *credentialsFile) account() string {
 	return name
 }
 
-// signerFromJSON returns the signer for credentials JSON. It signs for account or, if account is
-// "", for the credentials' own account. A person's credentials cannot sign, and the result is nil.
+// signerFromJSON returns the signer for credentials JSON. The signer signs for the service account
+// in the parameter account. If that parameter is "", it signs for the credentials' own account. A
+// person's credentials have no service account, and the result is then nil.
 func signerFromJSON(credentials []byte, account string, a *account) (signer, error) {
 	f, err := parseCredentialsFile(credentials)
 	if err != nil {

@@ -125,7 +125,7 @@ func (s *iamSigner) deniedHint(err error) string {
 // missing, and not a bucket.
 func (s *iamSigner) signBlobError(err error) error {
 	e := translate(err)
-	e.Unknown = false // a signature changes nothing
+	e.Unknown = false // signing changes nothing in the store
 	switch e.Status {
 	case http.StatusForbidden:
 		if e.Code == storage.PermissionDenied {

@@ -49,9 +49,10 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 	return d.nothingToUndelete(ctx, r, d.bucket.notFound(ctx, e))
 }
 
-// nothingToUndelete returns the error for a failed restore. If failed is ObjectNotFound, it
-// requests the current object: if that exists, the error is PreconditionFailed. Google does not
-// document whether the service first looks for the soft-deleted or for the current object.
+// nothingToUndelete returns the error for a failed restore. Google does not document whether the
+// service first looks for the soft-deleted or for the current object. So if the parameter failed is
+// ObjectNotFound, nothingToUndelete requests the current object. If that object exists, the error
+// is PreconditionFailed.
 func (d *objectDriver) nothingToUndelete(ctx context.Context, r *driver.ChangeRequest, failed error) error {
 	if !errors.Is(failed, storage.ObjectNotFound) {
 		return failed

@@ -28,10 +28,10 @@ const (
 	tagTries = 4 // attempts for one change, if other clients change the object at the same time
 )
 
-// markedTag begins the stored form of a tag that Google would refuse: a tag that is empty, begins
-// with a sign, or has a slash. The stored form has "~" in place of each slash. No option accepts
-// such a tag, but a copy from another provider may have one. No provider accepts a tilde, so the
-// form is unambiguous.
+// markedTag begins the stored form of a tag that Google would refuse. Google refuses a tag that is
+// empty, begins with a sign, or has a slash. The stored form has "~" in place of each slash. No
+// provider accepts a tag with "~", so decoding is unambiguous. Options do not accept tags that
+// Google would refuse, but a copy from another provider may have one.
 const markedTag = "0~"
 
 // encodeTag returns the text of a tag in a form that Google accepts.
@@ -94,7 +94,8 @@ func tagsOf(o *gcs.ObjectAttrs) map[string]string {
 	return tags
 }
 
-// Tags requests the attributes, which have the contexts.
+// Tags requests the attributes of the object. The attributes include the object contexts, in which
+// the tags are stored.
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[string]string, error) {
 	found, err := d.bucket.find(ctx, r)
 	if err != nil {
@@ -128,8 +129,8 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return d.bucket.changeError(ctx, err)
 }
 
-// replaceContexts replaces the contexts of the generation in found. If the object's metadata has
-// changed since, it fails.
+// replaceContexts replaces the contexts of the generation that was read into the parameter found.
+// If the object's metadata has changed since that read, replaceContexts fails.
 func (d *objectDriver) replaceContexts(
 	ctx context.Context, r *driver.ChangeRequest, found *gcs.ObjectAttrs, wanted *gcs.ObjectContexts,
 ) error {

@@ -74,9 +74,9 @@ func (t vendedTokens) Token(ctx context.Context) (*auth.Token, error) {
 	return &auth.Token{Value: token}, nil
 }
 
-// Vended returns a function for [Config].CredentialsFor. ask must return the result of
-// [storage.Vend] in another program. The key that ask receives is the name of an object or the
-// prefix of a listing:
+// Vended returns a function for [Config].CredentialsFor, which calls the function ask. The result
+// of ask must be credentials that [storage.Vend] has returned in another program. The argument of
+// ask is the name of an object or the prefix of a listing:
 //
 //	bucket, err := gcs.Open(ctx, gcs.Config{Bucket: "photos", CredentialsFor: gcs.Vended(ask)})
 //
@@ -200,8 +200,10 @@ func celText(text string) string {
 
 // A restrictedToken is the response of the token service.
 type restrictedToken struct {
-	Token   string `json:"access_token"`
-	Seconds int    `json:"expires_in"` // 0 for a user's token, which ends with the token it was exchanged for
+	Token string `json:"access_token"`
+	// Seconds is the time for which Token is valid. It is 0 if Token was made from the token of a
+	// user. Both tokens then end at the same time.
+	Seconds int `json:"expires_in"`
 }
 
 const (
@@ -254,7 +256,7 @@ func exchangeError(err error, token string) error {
 	if strings.Contains(err.Error(), token) {
 		e.Err = errors.New("the token service refused the token")
 	}
-	e.Unknown = false // an exchange changes nothing
+	e.Unknown = false // requesting a token changes nothing in the store
 	if e.Status == http.StatusBadRequest || e.Status == http.StatusUnauthorized {
 		e.Code = storage.Unauthenticated
 		e.Hint = "Google cannot restrict this token: it must be an access token with the scope " +

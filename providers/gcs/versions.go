@@ -15,9 +15,9 @@ var versionFields = append([]string{"Deleted"}, listedFields...)
 
 var removedFields = append([]string{"SoftDeleteTime", "HardDeleteTime"}, listedFields...)
 
-// ListVersions returns one page, which always ends with all versions of a key. The server lists the
-// oldest version first, so the newest is known only when all versions of the key have been read.
-// The token is the next key. If a key has more versions than the limit, the page has all of them.
+// ListVersions returns one page. The page always has all versions of its last key, even if that
+// exceeds the limit. The reason is the order of the server: for each key, the newest version comes
+// last. The page token is the first key of the next page.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	query := &gcs.Query{
 		Prefix: r.Prefix, Versions: !r.SoftDeleted, SoftDeleted: r.SoftDeleted, StartOffset: r.Token,
@@ -66,8 +66,8 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 	return page, nil
 }
 
-// newestFirst sorts the versions of each key, because Google lists the oldest first. It keeps the
-// server's order of the keys (rule K4: the core checks that order).
+// newestFirst sorts the versions of each key from the newest to the oldest. Google lists the oldest
+// first. The keys stay in the server's order, so that the core can check that order (rule K4).
 func newestFirst(found []*gcs.ObjectAttrs) {
 	for len(found) > 0 {
 		end := slices.IndexFunc(found, func(o *gcs.ObjectAttrs) bool { return o.Name != found[0].Name })

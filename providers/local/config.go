@@ -77,9 +77,8 @@ type Config struct {
 	FileMode os.FileMode
 	// Sidecars also writes the attributes of each object into a file beside it, for backup tools
 	// that lose extended attributes. It costs a second file for each object. Existing sidecars are
-	// read even if the option is off. A disk without extended attributes and exact times, such as
-	// FAT and exFAT, always has sidecars, because its files may have other inode numbers after each
-	// mount.
+	// read even if the option is off. FAT and exFAT always have sidecars: they have no extended
+	// attributes, and files may have other inode numbers after each mount.
 	Sidecars bool
 }
 

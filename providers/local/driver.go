@@ -26,9 +26,11 @@ type objectDriver struct {
 	parent string // directory that contains the bucket; absolute, without symbolic links
 	bucket bucketstore.Config
 
-	mu     sync.Mutex
-	live   *bucketstore.Store // nil before the first use
-	gone   bool               // true if a store was open, and the bucket's path no longer led to its directory
+	mu   sync.Mutex
+	live *bucketstore.Store // nil before the first use
+	// gone is true if the driver had the bucket open, but its path no longer led to the open
+	// directory.
+	gone   bool
 	closed bool
 }
 
@@ -130,8 +132,9 @@ func (d *objectDriver) release(s *bucketstore.Store) {
 	bucketdir.Calls.End()
 }
 
-// acquireNow opens the bucket's directories like acquire, for a call that has a turn or needs none.
-// The call must end with releaseNow.
+// acquireNow opens the bucket's directories like acquire, but does not wait for a turn. A turn is a
+// permission to open files. The caller has a turn already, or needs none. The call must end with
+// releaseNow.
 func (d *objectDriver) acquireNow(ctx context.Context) (s *bucketstore.Store, err error) {
 	err = bucketdir.Retry(ctx, func() error {
 		found, opened, err := d.use()
@@ -176,8 +179,8 @@ func openOnce(ctx context.Context, d *objectDriver) (s *bucketstore.Store, done 
 	}), nil
 }
 
-// use opens the directories if they are not open, and counts one more call that uses them. opened
-// is true if use has opened them.
+// use opens the directories if they are not open. It counts one more user of the directories. The
+// result opened is true if the directories were not open before.
 func (d *objectDriver) use() (s *bucketstore.Store, opened bool, err error) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -13,10 +13,11 @@ import (
 // directory, or if a signing key is too short, it fails with InvalidArgument. If the directory may
 // not be read, it fails with PermissionDenied.
 //
-// Open removes temporary files that killed writers have left. It also discards multipart uploads
-// that received no part for a week, or that are older than AbortUploadsAfterDays in a lifecycle
-// rule of the bucket. Beginning a multipart upload also discards such uploads, at most once an
-// hour, even in a bucket of a service.
+// Open removes temporary files that killed writers have left. It also discards abandoned multipart
+// uploads. An upload is abandoned if it received no part for a week, or if it is older than
+// AbortUploadsAfterDays in a lifecycle rule of the bucket. Beginning a multipart upload also
+// discards abandoned uploads, at most once an hour. In a bucket of a service, abandoned uploads are
+// discarded only at this point.
 func Open(root string, c Config, opts ...storage.OpenOption) (storage.Bucket, error) {
 	d, err := NewDriver(root, c)
 	if err != nil {

@@ -21,7 +21,8 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 }
 
 // PutPart stores a part, and atomically replaces an earlier part with the same number. The tag of
-// the part identifies the file, or the range of a shared file, that has its bytes.
+// the part names the file with the part's bytes. If parts share the file, the tag also has the
+// range in the file.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	turn, err := bucketdir.Bodies.TakeOrPass(ctx)
 	if err != nil {

@@ -16,12 +16,12 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// A trash is a hidden directory beside the buckets. A bucket is atomically moved into the trash
-// before it is removed. So after a crash, a bucket either exists with its settings or does not
+// A trash is a hidden directory beside the buckets. Before a bucket is removed, it is atomically
+// moved into the trash. So after a crash, a bucket either exists with its settings or does not
 // exist.
 //
-// Other processes may still have the bucket open. All keys are locked while the bucket is moved. A
-// process that takes a lock later finds that the bucket is not at its path.
+// Other processes may still have the bucket open. All keys are locked while the bucket is moved. If
+// another process locks a key later, it finds that the bucket is no longer at its path.
 type trash struct {
 	account *openAccount
 	claim   *bucketdir.Claim
@@ -102,7 +102,8 @@ func (t *trash) rename(ctx context.Context, from, to string) error {
 		err = osdir.RetryInUse(ctx, func() error { return t.account.root.Rename(from, to) })
 	}
 	if osdir.IsNotExist(err) {
-		if _, look := t.account.root.Lstat(from); osdir.IsNotExist(look) { // otherwise only the trash is missing
+		if _, look := t.account.root.Lstat(from); osdir.IsNotExist(look) {
+			// The bucket itself is missing. If the bucket exists, only the trash is missing.
 			return &storage.Error{Code: storage.BucketNotFound, Err: err}
 		}
 	}
@@ -122,9 +123,9 @@ func (t *trash) open(ctx context.Context, name string, c Config) (b *bucketstore
 	return openOnce(ctx, bucketDriver(filepath.Join(t.account.dir, t.claim.Path), name, c))
 }
 
-// remove removes the lock file of the open bucket b, and then everything that is not an object. A
-// process that had the bucket open may still write a file. Its call fails with BucketNotFound, and
-// a sweep removes the file.
+// remove removes the lock file of the open bucket b, and then everything that is not an object.
+// Another process that had the bucket open may still write a file. The call that writes the file
+// fails with BucketNotFound. A sweep removes the file later.
 func (t *trash) remove(ctx context.Context, name string, b *bucketstore.Store, done func()) {
 	_ = osdir.RetryInUse(ctx, func() error { return b.Root.Remove(bucketdir.LockPath) })
 	_ = osdir.RetryInUse(ctx, func() error { return b.Root.RemoveAll(bucketdir.Reserved) })
@@ -140,8 +141,8 @@ func (t *trash) remove(ctx context.Context, name string, b *bucketstore.Store, d
 	_ = osdir.RetryInUse(ctx, func() error { return top.Rmdir(name) })
 }
 
-// sweepTrash completes the deletions of buckets during which a process was killed. If that fails, a
-// later sweep tries again.
+// sweepTrash completes deletions of buckets that were interrupted because a process was killed. If
+// that fails, a later sweep tries again.
 func (a *openAccount) sweepTrash(ctx context.Context) {
 	d, err := osdir.Open(a.root, nil, "")
 	if err != nil {
@@ -181,9 +182,9 @@ func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
 	}
 }
 
-// sweep completes the deletion of one bucket. If an object was written before the bucket was locked
-// against writers, sweep moves the bucket back. The write was acknowledged, and the deletion was
-// not.
+// sweep completes the deletion of one bucket. An object may have been written just before the
+// bucket was locked. The writer was told that the write succeeded, so sweep moves the bucket back.
+// Nobody was told that the deletion succeeded.
 func (t *trash) sweep(ctx context.Context, name string) {
 	b, done, err := t.open(ctx, name, Config{NoSync: true})
 	if err != nil {
@@ -191,8 +192,8 @@ func (t *trash) sweep(ctx context.Context, name string) {
 	}
 	defer done()
 	if _, err := b.Root.Lstat(bucketdir.LockPath); err == nil {
-		// On Windows, no process has the bucket open: an open directory could not have been moved
-		// here.
+		// On Windows, a directory that a process has open cannot be moved. The bucket was moved
+		// here, so no process has it open.
 		if runtime.GOOS != "windows" {
 			unlock, ok := b.Locks.TryLockAll()
 			if !ok {

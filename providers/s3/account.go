@@ -31,7 +31,7 @@ type account struct {
 	client             *awss3.Client // sends each request once, because the core retries
 	credentials        aws.CredentialsProvider
 	renewer            *renewer                   // replaces refused credentials; nil if no others can be had
-	denied             *atomic.Pointer[time.Time] // time of the last HEAD with 403 whose credentials were accepted
+	denied             *atomic.Pointer[time.Time] // when a HEAD last got 403 with credentials that are accepted
 	environmentExpires time.Time                  // expiry of the environment's credentials; zero if unknown
 	anonymous          bool
 	isSession          bool   // Config has temporary credentials
@@ -46,13 +46,13 @@ type account struct {
 	clock              *clock
 	server             *serverKind
 	endpoint           *url.URL // root URL of the server; nil for Amazon S3, whose host depends on the region
-	orderedHost        bool     // true if the server is known by its host to list in byte order
+	orderedHost        bool     // true if the host belongs to a provider that lists in byte order
 	customResolver     bool     // true if the caller's endpoint resolver may send requests to another host
 	pathStyle          bool
 	profile            Profile
 	profileGiven       bool                 // Config has a profile
 	http               *http.Client         // nil if the SDK's configuration or client has its own
-	ownsHTTP           bool                 // true if newAccount made http; close then closes the connections of http
+	ownsHTTP           bool                 // true if newAccount made the field http; the method close closes it
 	rawTransport       *transport.Transport // transport of http; nil if only the SDK may send requests
 	givenClient        *awss3.Client        // Config.Client
 	identity           any                  // accounts with equal identities can copy from one another on the server
@@ -133,7 +133,7 @@ func (a *account) configureClient(o *awss3.Options) {
 	if a.endpoint != nil {
 		o.BaseEndpoint = aws.String(a.endpoint.String())
 	}
-	//lint:ignore SA1019 it was asked once, in endpointOf
+	//lint:ignore SA1019 endpointOf has resolved the endpoint already
 	o.EndpointResolver = nil
 	o.Credentials = a.credentials
 	if a.http != nil {

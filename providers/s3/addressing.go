@@ -24,10 +24,12 @@ import (
 // A bucket has the name and the URLs of one bucket, and finds out why requests for its objects
 // failed.
 type bucket struct {
-	account   *account
-	name      string
-	endpoints [2]atomic.Pointer[bucketEndpoint] // cache: [0] for the server's own URL, [1] for the last other base URL
-	seen      atomic.Pointer[time.Time]         // time at which notFound last found that the bucket exists
+	account *account
+	name    string
+	// endpoints is a cache. Element 0 is for the server's own URL. Element 1 is for the last other
+	// base URL.
+	endpoints [2]atomic.Pointer[bucketEndpoint]
+	seen      atomic.Pointer[time.Time] // time at which notFound last found that the bucket exists
 }
 
 func (a *account) amazon() bool {
@@ -40,16 +42,19 @@ func (a *account) urlOf(ctx context.Context, bucket string) (*url.URL, error) {
 	return u, err
 }
 
-// An authScheme says how requests to a URL are signed and sent.
+// An authScheme says which code can sign and send requests to a URL.
 type authScheme struct {
 	sigV4 bool // true if sign.go can sign: SigV4 for the service s3, in the account's region
-	plain bool // true if package rawclient can send: sigV4, a bucket name, no extra headers, no escapes in the path
+	// plain is true if package rawclient can send requests. It needs sigV4, a bucket name that is
+	// not an ARN, no extra headers, and a path without escapes.
+	plain bool
 }
 
-// resolve returns the URL of a bucket, without a slash at its end, and how requests are sent there.
-// base is the address at which outside clients reach the server. If it is not empty, resolve
-// applies the SDK's rules for path and host to base. If the host of base already contains the
-// bucket (an accelerated address, a domain with the bucket's name), resolve returns base.
+// resolve returns the URL of a bucket, without a slash at its end. It also returns how requests to
+// this URL are signed and sent. The parameter base is the address at which outside clients reach
+// the server, or "". If base is set, resolve puts the bucket into its path or host by the SDK's
+// rules. If the host of base already contains the bucket (an accelerated address, a domain with the
+// bucket's name), resolve returns base.
 func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL, scheme authScheme, err error) {
 	o := a.client.Options()
 	p := awss3.EndpointParameters{
@@ -166,7 +171,8 @@ func (b *bucket) publicURL() string {
 		return u.String() + "/"
 	default:
 		region := b.account.region
-		if b.account.endpoint != nil { // URLs need the region in the host, which may not be the one for signatures
+		if b.account.endpoint != nil {
+			// The URL needs the region in the host. Signatures may need another region.
 			if own, known := b.account.profile.regionOf(b.account.endpoint.Hostname()); known {
 				region = own
 			}
@@ -256,10 +262,9 @@ type accessPointIdentity struct {
 	name    string
 }
 
-// checkName refuses some names that the SDK accepts, because they do not name exactly one S3
-// bucket. Without one bucket, conditions of writes may not hold. A multi-region access point has
-// several buckets, and a write in one of them reaches the others only later. Outposts and Object
-// Lambda are other services.
+// checkName refuses ARNs that the SDK accepts, but that do not name exactly one S3 bucket. A
+// multi-region access point has several buckets. A write in one of them reaches the others only
+// later, so a condition of a write may not hold. Outposts and Object Lambda are other services.
 func checkName(bucket string) error {
 	if !isARN(bucket) {
 		return nil

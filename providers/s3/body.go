@@ -33,8 +33,8 @@ func (b *bucket) hashesNothing() bool {
 	return b.account.profile.Checksum == ChecksumNone && !b.account.sendsMD5(endpoint)
 }
 
-// checked returns the body to send in a write. If the server does not check the CRC32C, reading the
-// returned body fails unless its CRC32C is crc.
+// checked returns the body to send in a write. If the server checks the CRC32C, it returns the body
+// itself. Otherwise reading the returned body fails if the CRC32C of its bytes is not crc.
 func (a *account) checked(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 	if a.profile.Checksum != ChecksumNone {
 		return body
@@ -42,7 +42,8 @@ func (a *account) checked(body io.Reader, size int64, crc storage.CRC32C) io.Rea
 	return compared(body, size, crc)
 }
 
-// compared returns a body whose reading fails at the end if its CRC32C is not crc.
+// compared returns a body that computes its CRC32C while it is read. If the CRC32C is not crc, the
+// last Read fails.
 func compared(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 	seeker, ok := body.(io.ReadSeeker)
 	if !crc.Known || size == 0 || !ok {
@@ -52,9 +53,9 @@ func compared(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 }
 
 // sendsTrailers reports whether the checksum of a part may be sent after its bytes, in a trailer. A
-// Put always has its checksum in a header: a server that ignores trailers would store the framing
-// of the chunks as content. In an upload this does no harm, because nobody sees a part before the
-// upload is completed.
+// server that ignores trailers would store the chunk sizes between the bytes as content. In a part
+// this is harmless, because nobody sees a part before the upload is completed. In a Put it is not,
+// so a Put always has its checksum in a header.
 func (b *bucket) sendsTrailers() bool {
 	p := &b.account.profile
 	endpoint, err := b.endpoint(context.Background(), "") // ignored: the request itself reports an invalid address
@@ -93,8 +94,8 @@ func checkTrailer(in *awss3.UploadPartInput, out *awss3.UploadPartOutput) error 
 	return nil
 }
 
-// A checkedBody is a body whose CRC32C must be want. If the CRC32C differs, Read does not deliver
-// the last bytes, so that the server stores nothing.
+// A checkedBody is a body that must have the CRC32C in the field want. If the CRC32C differs, Read
+// does not return the last bytes, so that the server stores nothing.
 type checkedBody struct {
 	body       io.ReadSeeker
 	size, left int64
@@ -138,9 +139,9 @@ func contentMD5(ctx context.Context, body io.Reader, size int64) (string, error)
 	return base64.StdEncoding.EncodeToString(h.Sum(nil)), nil
 }
 
-// A damageMD5 is an MD5 that only detects damage, and has no use for security. Only the computation
-// of the MD5 runs without the enforcement of FIPS 140. FIPS 140 is still enforced while the body is
-// read, because reading runs the caller's code.
+// A damageMD5 is an MD5 that detects damaged bytes. It is not used for security, so FIPS 140 is not
+// enforced while the MD5 is computed. FIPS 140 is still enforced while the body is read, because
+// reading may run code of the caller.
 type damageMD5 struct{ hash.Hash }
 
 func (h damageMD5) Write(p []byte) (n int, err error) {

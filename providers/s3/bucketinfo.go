@@ -23,7 +23,8 @@ func (s *serviceDriver) BucketInfo(ctx context.Context, name string) (*storage.B
 	return info, nil
 }
 
-// readInfo fills info. A setting that may not be read keeps its value.
+// readInfo fills info. If the credentials may not read a setting, the field for this setting does
+// not change.
 func (s *serviceDriver) readInfo(ctx context.Context, info *storage.BucketInfo) error {
 	var b *managed
 	err := s.inBucketRegion(info.Name, func(found *managed) (err error) {

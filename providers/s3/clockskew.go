@@ -25,8 +25,9 @@ func (c *clock) time() time.Time {
 	return c.now().Add(time.Duration(c.ahead.Load())).UTC()
 }
 
-// see sets the clock by the Date header of a response if the response is a failure. While the clock
-// is corrected, every response sets it, because this machine's clock may be right again.
+// see sets the clock by the Date header of a response. A successful response sets it only if the
+// clock was corrected before. This machine's clock may be right again, and the correction must then
+// end.
 func (c *clock) see(response *http.Response) {
 	if response.StatusCode < 400 && c.ahead.Load() == 0 {
 		return

@@ -20,7 +20,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		return d.appendInPlace(ctx, r)
 	}
 	var ranges []copyRange
-	short := false // true if the previous source is too small for a part that is not the last one
+	short := false // true if the previous source is too small; only the last part may be this small
 	for _, source := range r.Sources {
 		attrs, err := d.copier.sourceAttrs(ctx, source)
 		if err != nil {
@@ -37,7 +37,7 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	}
 	parts := len(ranges)
 	var opts []func(*awss3.Options)
-	if len(r.Tail) > 0 { // the request is an append, and the object keeps the Expires of the source
+	if len(r.Tail) > 0 { // an append: the object must keep the Expires header that it has
 		parts++
 		opts = append(opts, withExpires(r.Sources[0]))
 	}

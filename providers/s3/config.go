@@ -41,13 +41,15 @@ const provider = "s3"
 
 // A Config has the bucket, its server and the credentials.
 //
-// Credentials come from Client, from AWS, from AccessKeyID and SecretKey, or from the profile or
-// variables that the field Credentials names. Anonymous means that requests have no credentials. If
-// two of these are set, opening fails with InvalidArgument. If Client or AWS has no credentials and
-// Config has none either, requests are anonymous. If none of these is set, credentials come from
-// the SDK's default chain (environment, shared files, container, instance). No request is sent to a
-// metadata service for static credentials, an anonymous bucket, or an endpoint that is not
-// Amazon's.
+// Credentials come from one of these: Client, AWS, AccessKeyID and SecretKey, or the profile or
+// variables that the field Credentials names. With Anonymous, requests have no credentials. If two
+// of these are set, opening fails with InvalidArgument. But an AWS without credentials may be set
+// together with AccessKeyID or Anonymous. If Client or AWS has no credentials and Config has none
+// either, requests are anonymous.
+//
+// If none of these is set, credentials come from the SDK's default chain (environment, shared
+// files, container, instance). No request is sent to a metadata service if credentials are static
+// or Anonymous, or if the endpoint is not Amazon's.
 //
 // If the store refuses credentials that it has accepted before, new ones are requested from their
 // source, and the request is repeated. The chain reads its files again, and the cache of Client or
@@ -61,23 +63,24 @@ type Config struct {
 	Region   string // "" means that of the profile, the endpoint, or the default chain
 	Endpoint string // the server's root URL; "" means that of the default chain, the Profile or Amazon S3
 	// PathStyle says whether the bucket is in the path of URLs (true) or in their host (false). If
-	// PathStyle is nil, the setting of Client decides. If there is no Client, the profile decides,
-	// but an IP address and localhost always have the bucket in the path.
+	// PathStyle is nil, the setting of Client decides. If there is no Client either, the profile
+	// decides. But if the host is an IP address or localhost, the bucket is then always in the
+	// path.
 	PathStyle *bool
-	// Profile says what the server can do. If it is nil, the endpoint's host decides.
-	// An unknown host, and a custom endpoint resolver, have the profile "unknown". An
-	// access point may belong to an FSx volume. If it is named by its ARN, or by an alias
-	// that ends in "-ext-s3alias", it has the profile "accesspoint".
+	// Profile says what the server can do. If it is nil, the endpoint's host decides. An unknown
+	// host, and a custom endpoint resolver, have the profile "unknown". An access point may belong
+	// to an FSx volume instead of a bucket. If Bucket is the ARN of an access point, or an alias
+	// that ends in "-ext-s3alias", the profile is "accesspoint".
 	//
-	// Without an Endpoint, the profile of a provider other than Amazon selects that provider's host
-	// for the Region. If the profile has no host, opening fails with InvalidArgument. See
+	// If Endpoint is empty, the profile of a provider other than Amazon selects that provider's
+	// host for the Region. If the profile has no host, opening fails with InvalidArgument. See
 	// [NamedProfile].
 	Profile *Profile
 
-	// RequesterPays makes requests and signed URLs say that their signer pays. A bucket of Amazon's
-	// may require this of everyone but its owner. SignedUploadForm then fails with Unsupported,
-	// because a form cannot have this header. In addresses, the parameter is
-	// request_payer=requester.
+	// RequesterPays adds a header to requests and signed URLs. The header says that the one who
+	// signs the request pays for it. A bucket of Amazon's may require this header of everyone
+	// except its owner. SignedUploadForm fails with Unsupported, because a form cannot have this
+	// header. In addresses, the parameter is request_payer=requester.
 	RequesterPays bool
 
 	// ExpectedBucketOwner is the account that must own the bucket. If another account owns the
@@ -117,27 +120,30 @@ type Config struct {
 	// an underscore for each character that is not a letter or digit. If there are no such
 	// variables either, opening fails with Unauthenticated.
 	Credentials string
-	// CredentialsFor returns the credentials for a key or, for a listing, its prefix. An Iceberg
-	// REST catalog vends such credentials. It is called for the first request, half a minute before
-	// the credentials expire, and once if the store refuses them. Concurrent requests share one
-	// call. If the credentials have expired and the call fails, the request fails with the error of
-	// the call. The code is Unauthenticated, unless the error has the code PermissionDenied,
-	// RateLimited, Unavailable or DeadlineExceeded. The server copies only between keys with the
-	// same credentials. Otherwise the bytes pass through the process. [storage.As] returns false.
-	// [NewService] refuses a Config with this field.
+	// CredentialsFor returns the credentials for a key. For a listing, the key is the prefix of the
+	// listing. An Iceberg REST catalog vends credentials of this kind. The function is called for
+	// the first request, half a minute before the credentials expire, and once if the store refuses
+	// them. Concurrent requests share one call.
+	//
+	// If the credentials have expired and CredentialsFor fails, the request fails with the same
+	// error. If the error has the code PermissionDenied, RateLimited, Unavailable or
+	// DeadlineExceeded, the request fails with this code. Otherwise it fails with Unauthenticated.
+	// The server copies only between keys with the same credentials. Otherwise the bytes pass
+	// through the process. [storage.As] returns false. [NewService] refuses a Config with this
+	// field.
 	CredentialsFor func(ctx context.Context, key string) (PrefixCredentials, error)
 
 	// VendRole is the ARN of the role of AWS that [storage.Vend] assumes. The credentials and the
-	// role's trust policy must permit sts:AssumeRole. The role must permit what is vended. It also
-	// limits how long vended credentials are valid. The default limit is one hour. If the
-	// credentials that assume the role are those of another role, the limit is always one hour.
-	// Without a role, Vend fails with Unsupported on Amazon. MinIO and package s3server need none.
+	// role's trust policy must permit sts:AssumeRole. The role must permit what is vended. The role
+	// also limits how long vended credentials are valid: one hour by default. If the credentials of
+	// this Config belong to a role, too, the limit is always one hour. If VendRole is empty, Vend
+	// fails with Unsupported on Amazon. MinIO and package s3server need no role.
 	// https://docs.aws.amazon.com/STS/latest/APIReference/API_AssumeRole.html
 	VendRole string
 
-	// AWS is a configuration of the SDK. Its region, endpoint, credentials, HTTP client
-	// and logging are used. With a ClientLogMode, the SDK sends all requests, which is
-	// slower, and logs them. Some modes show signatures, and the keys of WithCustomerKey.
+	// AWS is a configuration of the SDK. Its region, endpoint, credentials, HTTP client and logging
+	// are used. If AWS has a ClientLogMode, the SDK sends and logs all requests. This is slower
+	// than without logging. Some modes log signatures, and the keys of WithCustomerKey.
 	AWS        *aws.Config
 	Client     *awss3.Client // a client of the SDK; its settings are kept except for retries and checksums
 	HTTPClient *http.Client  // nil means a client that is made for bulk transfers

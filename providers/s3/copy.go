@@ -64,9 +64,9 @@ func (d *objectDriver) Copy(ctx context.Context, r *driver.CopyRequest) (*storag
 	return nil, d.copier.copyFailed(ctx, err, r)
 }
 
-// withoutAttrs copies a source whose size and revision are not known. It allows the copy as much
-// time as a source of assumedSize needs. If no response comes in that time, withoutAttrs requests
-// the size, and sends the copy again with the time that this size needs.
+// withoutAttrs copies a source whose size and revision are not known. It waits as long as the copy
+// of a source of assumedSize may take. If no response comes, withoutAttrs requests the size of the
+// source. Then it sends the copy again, and waits as long as this size requires.
 func (cp *copier) withoutAttrs(ctx context.Context, r *driver.CopyRequest) (*storage.Attrs, error) {
 	if cp.isItself(r) {
 		return nil, storage.Unsupported // a copy onto itself must send the attributes, which are not known
@@ -104,10 +104,10 @@ const (
 	minCopyRate    = 6 << 20 // slowest rate at which a server copies, in bytes per second: 5 GiB take maxCopyTimeout
 )
 
-// withCopyTimeout returns a context for a request that makes the server copy so many bytes. -1
-// means that the number is unknown. If the timeout were too short, the request would be repeated
-// while the server still works on the first one. If it were too long, a lost response would cost
-// time.
+// withCopyTimeout returns a context for a request that makes the server copy bytes. The parameter
+// bytes is their number, or -1 if it is unknown. If the timeout were too short, the request would
+// be repeated while the server still works on the first request. If it were too long, a lost
+// response would cost time.
 func withCopyTimeout(ctx context.Context, bytes int64) context.Context {
 	wait := maxCopyTimeout
 	if bytes >= 0 {

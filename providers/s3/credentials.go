@@ -54,9 +54,9 @@ func sdkOptions(ctx context.Context, c Config) (awss3.Options, error) {
 	return fromChain(ctx, c)
 }
 
-// withNamed returns c with the credentials of the environment variables whose names begin with
-// c.Credentials. If the shared files have a profile with that name, withNamed does not change c,
-// and sdkOptions reads the profile.
+// withNamed returns c with the credentials that c.Credentials names. They come from environment
+// variables that begin with this name. But if the shared files of AWS have a profile with this
+// name, withNamed returns c unchanged, and sdkOptions reads the profile.
 func withNamed(ctx context.Context, c Config) (Config, error) {
 	if c.Credentials == "" {
 		return c, nil
@@ -170,7 +170,7 @@ func (a *account) setCredentials(c Config, s awss3.Options) {
 	}
 	a.renewer = newRenewer(s.Credentials, a.reloader(c))
 	a.renewer.signs = c.Client == nil &&
-		(c.AWS == nil || len(c.AWS.ServiceOptions) == 0) // a client or ServiceOptions may have their own signer
+		(c.AWS == nil || len(c.AWS.ServiceOptions) == 0) // keep a signer that the client or ServiceOptions may have
 	a.credentials = credentialErrors{a.renewer, credentialsHint(c)}
 }
 
@@ -219,8 +219,9 @@ func (n noCredentials) Retrieve(context.Context) (aws.Credentials, error) {
 	return aws.Credentials{}, &storage.Error{Code: storage.Unauthenticated, Hint: n.hint}
 }
 
-// A credentialErrors returns the credentials of the provider in the field from, and translates the
-// errors of that provider. Without this, the SDK would only report that the request failed.
+// A credentialErrors is a provider of credentials. It returns the credentials of another provider,
+// the field from, and translates the errors of this provider. Without it, the SDK would only report
+// that the request failed.
 type credentialErrors struct {
 	from aws.CredentialsProvider
 	hint string // hint if there are no credentials
@@ -240,9 +241,9 @@ func (n credentialErrors) Retrieve(ctx context.Context) (aws.Credentials, error)
 	return c, &storage.Error{Code: storage.Unauthenticated, Err: err, Hint: n.hint}
 }
 
-// isTemporary reports whether retrieving credentials may succeed later, because their service
-// failed or did not respond. Most machines have no metadata service. If that service does not
-// respond, the error is not temporary.
+// isTemporary reports whether retrieving credentials may succeed later. This is so if the service
+// that provides them failed or did not respond. There is one exception: most machines have no
+// metadata service for instances, so a missing response of this service is not temporary.
 func isTemporary(err error) bool {
 	if response, ok := errors.AsType[*smithyhttp.ResponseError](err); ok && response.Response != nil &&
 		response.Response.Response != nil {
@@ -313,7 +314,7 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		return nil, err
 	}
 	account := d.(*objectDriver).account
-	account.identity = account // the server copies only within this bucket
+	account.identity = account // equal to no other identity, so the server copies only within this bucket
 	account.vended = true
 	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[aws.Credentials], error) {
 		given, err := ask(ctx, key)

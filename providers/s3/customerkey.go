@@ -32,17 +32,17 @@ type CustomerKeyOption interface {
 // WithCustomerKey encrypts the object with a key of 32 bytes that the store does not keep (SSE-C).
 // A caller that loses the key loses the object. Every read of the object and of its attributes
 // needs the same key. A signed URL has the key among the headers to send, and a form has it among
-// the fields, so that the receiver learns the key. The bucket's Config.KMSKey has no effect on such
-// a write.
+// the fields. So the receiver of the URL or form learns the key. The bucket's Config.KMSKey has no
+// effect on a write with this option.
 //
-// The ETag of such an object is not its MD5. [storage.Attrs].Encryption has the MD5 of the key as
+// The ETag of the object is not its MD5. [storage.Attrs].Encryption has the MD5 of the key as
 // KeyID. The operation fails with InvalidArgument if the key is not 32 bytes long, if the
 // connection has no TLS, or if [WithKMSKey] is given too. It fails with Unsupported if the server
 // is not known to have SSE-C (Profile.CustomerKeys). On Amazon, a write fails with PermissionDenied
-// until the bucket allows SSE-C. A read with another key fails with PermissionDenied, and a read
-// without a key with InvalidArgument.
+// until the bucket allows SSE-C. A read with another key fails with PermissionDenied. A read
+// without a key fails with InvalidArgument.
 //
-// With [storage.WithResume], only a hash of the key is compared and written.
+// With [storage.WithResume], only a hash of the key is stored and compared, never the key.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/ServerSideEncryptionCustomerKeys.html
 func WithCustomerKey(key []byte) CustomerKeyOption {
 	return storage.WithNative(provider, customerkey.New("WithCustomerKey", key))
@@ -93,8 +93,9 @@ func applyCustomerKey(k *customerkey.Key, input any) error {
 	return nil
 }
 
-// setCustomerKey sets the fields of input for the key k. It does nothing if k is nil, or if input
-// has no such fields. source is a prefix of the names of the fields.
+// setCustomerKey sets the fields of input for the customer's key k. If k is nil, or if input has no
+// fields for a key, it does nothing. The parameter source is a prefix of the field names:
+// "CopySource" for the source of a copy, or "".
 func setCustomerKey(k *customerkey.Key, input any, source string) {
 	key := field[*string](input, source+"SSECustomerKey")
 	if k == nil || key == nil {

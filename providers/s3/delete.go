@@ -55,9 +55,9 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 }
 
 // DeleteBatch sends one DeleteObjects, whose response has a result for each object. If the server
-// has no batches, the error of every object is Unsupported. Objects whose keys XML cannot contain
-// are deleted one by one. So are conditional deletes, because many servers ignore conditions in a
-// batch.
+// has no batches, the error of every object is Unsupported. Requests that do not fit a batch are
+// sent one by one (see fitsBatch). Examples are keys that XML cannot contain, and conditions, which
+// many servers ignore in a batch.
 func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest) []error {
 	errs := make([]error, len(r))
 	if d.account.profile.Batch == BatchNone {
@@ -92,10 +92,11 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 
 type batchObject struct{ key, version string }
 
-// slotsFor returns the indexes of the requests to which a result with this key and version belongs.
-// It returns none if the result is for an object that was not requested. Some servers return the
-// version "null" for a request without a version, or no version for a request with one. In these
-// cases only the key decides, even if several requests have it.
+// slotsFor returns the indexes of the requests to which a result belongs. The result has the given
+// key and version. Normally a request has the same key and version. A version "null" may also
+// belong to the request for the key without a version. In all other cases, the result belongs to
+// all requests with the key, because some servers omit the version. If no request has the key,
+// slotsFor returns nil.
 func slotsFor(key, version *string, slots map[batchObject][]int) []int {
 	name := batchObject{aws.ToString(key), aws.ToString(version)}
 	if at := slots[name]; at != nil {
@@ -113,10 +114,10 @@ func slotsFor(key, version *string, slots map[batchObject][]int) []int {
 	return all
 }
 
-// sendBatch stores each object's failure in errs, and returns the failure of the batch. If a
-// failure names an object that was not requested, that failure may belong to any object. In this
-// case sendBatch returns Unsupported, so that the objects are deleted one by one. Objects without a
-// result are also deleted one by one.
+// sendBatch sends a batch. It stores the failure of each object in errs, and returns the failure of
+// the whole batch. A failure may name an object that was not in the batch. It is then unknown which
+// object failed. So sendBatch returns Unsupported, and all objects are deleted one by one. Objects
+// without a result are also deleted one by one.
 func (rm *remover) sendBatch(
 	ctx context.Context, in *awss3.DeleteObjectsInput, r []driver.DeleteRequest, slots map[batchObject][]int,
 	errs []error,
@@ -166,8 +167,8 @@ func (a *account) withBatch(o *awss3.Options) {
 	}
 }
 
-// batchError translates the error of a batch. It returns Unsupported if the server has no batches
-// or requires a checksum that it does not name. The objects are then deleted one by one.
+// batchError translates the error of a batch. It returns Unsupported if the server has no batches,
+// or if it requires a Content-MD5. The objects are then deleted one by one.
 func batchError(err error) error {
 	e := asError(err)
 	switch {

@@ -43,8 +43,8 @@ func isDirectory(bucket string) bool {
 	return strings.HasSuffix(bucket, "--x-s3") || strings.HasSuffix(bucket, "--xa-s3")
 }
 
-// directoryLacks has the features that directory buckets lack or have in another form. For example,
-// they list uploads by names of another kind.
+// directoryLacks has the features that directory buckets lack, or have in another form. For
+// example, the key marker in their listings of uploads is not a key.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-express-differences.html
 const directoryLacks = storage.OrderedListing | storage.Versioning | storage.ObjectLock | storage.ObjectTags | storage.ObjectACLs |
 	storage.StorageClasses | storage.Restoring | storage.ListedUploads | storage.LeadingSlashes
@@ -84,7 +84,8 @@ func (d *objectDriver) Describe() driver.Description {
 		CheckNative:    d.bucket.checkNative,
 		CountsRequests: true,
 	}
-	if d.account.endpoint != nil || d.account.customResolver { // Amazon S3 needs no Location: names are unique there
+	// Amazon S3 needs no Location, because the name of a bucket is unique on Amazon S3.
+	if d.account.endpoint != nil || d.account.customResolver {
 		if u, err := d.account.urlOf(context.Background(), d.bucket.name); err == nil {
 			desc.Location = u.String()
 		}
@@ -104,7 +105,9 @@ func (d *objectDriver) Describe() driver.Description {
 	if d.account.requesterPays || d.account.expectedOwner != "" ||
 		isARN(
 			d.bucket.name,
-		) { // forms cannot have the headers for these two fields, and need a bucket's name, which an ARN lacks
+		) {
+		// A form cannot have the headers for RequesterPays and ExpectedBucketOwner. It also needs
+		// the bucket's name, which an ARN lacks.
 		desc.Features &^= storage.SignedForms
 	}
 	if isDirectory(d.bucket.name) {
@@ -115,8 +118,9 @@ func (d *objectDriver) Describe() driver.Description {
 	return desc
 }
 
-// featureHint returns the hint for features that the profile does not declare, although the server
-// may have them. Such a server is unknown, or is an access point.
+// featureHint returns the hint for features that the profile does not declare. The hint exists only
+// if the server may still have the features. This is so if the server is unknown, or if the bucket
+// is an access point that may belong to FSx.
 func (a *account) featureHint() string {
 	switch row := a.profile.row(); {
 	case row.unnamed:

@@ -52,10 +52,11 @@ func WithKMSKey(id string) storage.WriteOption {
 	return storage.WithNative(provider, &kmsKey{argument: "WithKMSKey", id: &id})
 }
 
-// WithKMSContext adds pairs to the encryption context of SSE-KMS, which key policies can demand and
-// CloudTrail shows. The pairs are not secret. A copy does not keep the pairs of its source. Without
-// [WithKMSKey] and Config.KMSKey, the key is the account's own, aws/s3. The operation fails in the
-// same cases as with WithKMSKey, and with InvalidArgument if context is empty.
+// WithKMSContext adds pairs to the encryption context of SSE-KMS. A key policy can require these
+// pairs, and CloudTrail shows them. They are not secret. A copy does not keep the pairs of its
+// source. Without [WithKMSKey] and Config.KMSKey, the key is the account's own, aws/s3. The
+// operation fails in the same cases as with WithKMSKey, and with InvalidArgument if context is
+// empty.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context
 func WithKMSContext(context map[string]string) storage.WriteOption {
 	return storage.WithNative(provider, &kmsKey{argument: "WithKMSContext", context: maps.Clone(context)})

@@ -43,9 +43,9 @@ func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 }
 
 // askLegacyResolver returns the endpoint of a legacy resolver. In newer versions of the SDK,
-// BaseEndpoint has replaced such resolvers. The resolver is called only once, because all requests
-// and signed URLs must have the same host. The name is empty if there is no resolver, or if the
-// resolver leaves S3 to the SDK.
+// BaseEndpoint replaces these resolvers. The resolver is called only once, because all requests and
+// signed URLs must have the same host. If there is no resolver, or if the resolver has no endpoint
+// for S3, the result name is "".
 func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err error) {
 	const hint = "set Config.Endpoint"
 	//lint:ignore SA1019 configurations for other servers than Amazon's may still have it
@@ -90,7 +90,7 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	a.endpoint, a.customResolver = e.url, e.resolved
 	a.profile, a.region, a.orderedHost = profileAt(c.Profile, host)
 	a.pathStyle = e.pathStyle || s.UsePathStyle
-	if c.Client == nil { // if there is a client, its setting decides
+	if c.Client == nil { // a client has its own setting for the path style
 		a.pathStyle = a.pathStyle || !a.profile.VirtualHost || host == "localhost" ||
 			net.ParseIP(host) != nil // a bucket cannot be a subdomain of an IP address
 	}
@@ -98,7 +98,7 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 		a.pathStyle = *c.PathStyle
 	}
 	if a.customResolver && c.Profile == nil {
-		a.profile, _ = NamedProfile("unknown") // the resolver may send requests to a host with another profile
+		a.profile, _ = NamedProfile("unknown") // the resolver may choose a host that the profile does not fit
 	}
 	switch {
 	case c.Region != "":
@@ -106,7 +106,9 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	case e.region != "":
 		a.region = e.region
 	case s.Region != "" && (c.Endpoint == "" || c.AWS != nil || c.Client != nil):
-		a.region = s.Region // with only an Endpoint, s.Region may be a region of Amazon's from the environment
+		// If Config has only an Endpoint, this case does not apply: s.Region may be a region of
+		// Amazon's, from the environment.
+		a.region = s.Region
 	}
 	if a.region == "" && host != "" {
 		a.region = "us-east-1"
@@ -122,7 +124,9 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	named, known := NamedProfile(strings.TrimSuffix(c.Profile.Name, ProbedSuffix))
 	if !known || named.hostless {
-		return nil, nil // a custom profile names no provider, and a hostless one fits several
+		// A profile that the caller has made names no provider. A profile without a host fits
+		// several providers.
+		return nil, nil
 	}
 	const hint = "name the endpoint: Config.Endpoint, endpoint= in the address, or AWS_ENDPOINT_URL_S3"
 	host := ""

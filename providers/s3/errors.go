@@ -24,7 +24,8 @@ var translator = &sdkerror.Translator{
 	FromResponse:    fromResponse,
 	WithoutResponse: withoutResponse,
 	MaybeSent:       mayHaveBeenSent,
-	MaybeApplied: func(status int) bool { // 507 with S3's code: the store is full, and has stored nothing
+	MaybeApplied: func(status int) bool {
+		// S3 sends 507 if the store is full. Nothing was stored.
 		return status != http.StatusInsufficientStorage && sdkerror.MaybeApplied(status)
 	},
 }
@@ -84,7 +85,9 @@ func fromResponse(err error) *storage.Error {
 		m = errorMeanings.Codes["SlowDown"]
 	}
 	if strings.HasPrefix(response.Response.Status, "200") && errorMeanings.Has(code) && !sdkerror.IsRetryable(m.Code) {
-		status = http.StatusBadRequest // the SDK sets 500, but after this error the write had no effect
+		// The SDK sets the status to 500, which would mean that the write may have had an effect.
+		// After this error, it had none.
+		status = http.StatusBadRequest
 	}
 	if code == "ConditionalRequestConflict" {
 		status = http.StatusConflict // S3 may send this code after status 200, too
@@ -103,9 +106,9 @@ func fromResponse(err error) *storage.Error {
 	return e
 }
 
-// isThrottledHead reports whether S3 has throttled a HEAD. The response has no body with the code,
-// SlowDown (https://github.com/aws/aws-sdk-java-v2/issues/5414), but it has the id of the request,
-// which the 503 of a gateway lacks.
+// isThrottledHead reports whether S3 has throttled a HEAD. A HEAD has no body, so the code SlowDown
+// is missing (https://github.com/aws/aws-sdk-java-v2/issues/5414). But the response has the id of
+// the request. The 503 of a gateway has no id.
 func isThrottledHead(r *http.Response) bool {
 	return r.StatusCode == http.StatusServiceUnavailable && r.Request != nil && r.Request.Method == http.MethodHead &&
 		r.Header.Get("X-Amz-Request-Id") != ""
@@ -198,11 +201,10 @@ func headerOf(err error, name string) string {
 	return ""
 }
 
-// notFound returns the error for a missing object or a missing bucket. A 404 to a HEAD has no body
-// that tells which of them is missing. Therefore notFound requests the bucket after such a
-// response. If the bucket exists, notFound does not request it again for one minute
-// (bucketRemembered). If the bucket is removed in that minute, errors still say that the object is
-// missing.
+// notFound returns the error for a missing object or a missing bucket. A 404 to a HEAD does not say
+// which of the two is missing. So notFound requests the bucket. If the bucket exists, notFound
+// remembers this for one minute (bucketRemembered). If the bucket is removed within this minute,
+// errors still say that the object is missing.
 func (b *bucket) notFound(ctx context.Context, err error) error {
 	e := translate(err)
 	if statusOf(err) != http.StatusNotFound {

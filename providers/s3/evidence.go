@@ -12,11 +12,11 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-// A login page, a proxy or another program may respond to any request with status 200. A response
-// is a success only if it has evidence of an S3 server: an ETag, the id of an upload, a result for
-// each key, the root element of a document. A response without any of these must have a header of
-// the S3 protocol. It must not have a web page as its body, because a gateway may add such a header
-// to a page.
+// A login page, a proxy or another program may respond to any request with status 200. So a
+// response counts as a success only if it shows that an S3 server sent it. It may have an ETag, the
+// id of an upload, a result for each key, or the root element of a document. If it has none of
+// these, it must have a header of the S3 protocol. Its body must not be a web page, because a
+// gateway may add a header of the protocol to a page.
 
 func noEvidence() error {
 	return sdkerror.NoEvidence("an S3 server", "it has nothing that one sends")
@@ -39,7 +39,9 @@ func hasOwnHeader(h http.Header) bool {
 	for name := range h {
 		for _, prefix := range [...]string{"X-Amz-", "X-Rgw-", "X-Goog-", "X-Guploader-"} {
 			if strings.HasPrefix(name, prefix) && !strings.HasPrefix(name, "X-Amz-Cf-") &&
-				name != "X-Amz-Apigw-Id" { // CloudFront and API Gateway send it, also with a page of their own
+				name != "X-Amz-Apigw-Id" {
+				// CloudFront and API Gateway send the excluded headers, even with error pages of
+				// their own.
 				return true
 			}
 		}
@@ -47,8 +49,8 @@ func hasOwnHeader(h http.Header) bool {
 	return false
 }
 
-// An expected describes which evidence of an S3 server a successful response to one kind of request
-// must have.
+// An expected describes the evidence of an S3 server that a successful response must have. There is
+// one expected for each operation.
 type expected struct {
 	// If tag is true, the response must have an ETag. A header of the S3 protocol also suffices,
 	// unless the Content-Type is that of a web page.
@@ -56,11 +58,11 @@ type expected struct {
 	// text is a string that the document must have near its beginning. "" means that the response
 	// has no document.
 	text string
-	// empty is true if some servers send no document, or another document, for a setting that a
-	// bucket does not have.
+	// empty is true if some servers send no document, or another document, when the bucket does not
+	// have the requested setting. A header of the S3 protocol then suffices.
 	empty bool
-	// bare is true if servers such as Garage and R2 may send no header of the S3 protocol. Without
-	// such a header, only a web page is refused.
+	// bare is true if some servers, such as Garage and R2, may send no header of the S3 protocol. A
+	// response without this header is accepted unless it is a web page.
 	bare bool
 }
 
@@ -94,8 +96,8 @@ var evidenceOf = map[string]expected{
 	"PutPublicAccessBlock": {bare: true}, "PutObjectLockConfiguration": {bare: true},
 }
 
-// checkEvidence returns an error for a successful response without evidence of an S3 server. If the
-// parameter always is true, the server is known to send a header of the S3 protocol with every
+// checkEvidence returns an error for a successful response without evidence of an S3 server. The
+// parameter always is true if the server is known to send a header of the S3 protocol with every
 // response.
 func checkEvidence(operation string, response *http.Response, always bool) error {
 	want, asked := evidenceOf[operation]
@@ -105,12 +107,12 @@ func checkEvidence(operation string, response *http.Response, always bool) error
 	return nil
 }
 
-// peeked is how many bytes of a document are searched. A policy may have an id before its
-// statements.
+// peeked is how many bytes isIn reads from the beginning of a document. The expected text may not
+// come first. For example, a policy may have an id before its statements.
 const peeked = 4 << 10
 
-// isIn reports whether the response has the evidence. The body can still be read from its start
-// afterwards.
+// isIn reports whether the response has the evidence of an S3 server. It leaves the body at its
+// start, so that the body can still be read.
 func (e *expected) isIn(response *http.Response, always bool) bool {
 	own := hasEvidence(response)
 	switch {
@@ -122,14 +124,14 @@ func (e *expected) isIn(response *http.Response, always bool) bool {
 		return !isPage(response)
 	case always:
 		return false
-	case response.StatusCode == http.StatusNoContent: // a login page has no reason to send it
+	case response.StatusCode == http.StatusNoContent: // a login page would not have status 204
 		return true
 	}
 	return e.bare && !isWebPage(response)
 }
 
-// isPage reports whether a response that should have no document, or an XML document, has a web
-// page or other text.
+// isPage reports whether a response has a web page or other text as its body. The response should
+// have no body or an XML document.
 func isPage(response *http.Response) bool {
 	if response.Request != nil && response.Request.Method == http.MethodHead { // there is no body, only a length
 		return response.ContentLength > 0 &&
@@ -161,9 +163,9 @@ func peek(response *http.Response) []byte {
 	return start
 }
 
-// A serverKind is the kind of server that sends the responses, as far as they show it. Hints,
-// listings and package s3probe use this kind. It never makes a bucket declare a feature, because
-// the version of the server is unknown, and other servers may imitate a header.
+// A serverKind is the kind of server that sends the responses, if they show it. Hints, listings and
+// package s3probe use the kind. But a bucket never declares a feature because of the kind: the
+// version of the server is unknown, and other servers may imitate a header.
 type serverKind struct{ seen atomic.Pointer[kindOfServer] }
 
 // A kindOfServer is a kind of server that is recognized by a header of its responses, in most cases

@@ -95,8 +95,8 @@ func writtenAttrs(etag, version, crc *string, kind types.ChecksumType, encryptio
 	}
 }
 
-// modified returns a time without the fraction of a second, which some responses have and headers
-// lack.
+// modified returns a time in whole seconds. Some responses have fractions of a second, but headers
+// do not.
 func modified(at *time.Time) time.Time {
 	return aws.ToTime(at).UTC().Truncate(time.Second)
 }

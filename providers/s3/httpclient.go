@@ -66,8 +66,9 @@ type clientRoundTripper struct{ client awss3.HTTPClient }
 
 func (t clientRoundTripper) RoundTrip(r *http.Request) (*http.Response, error) { return t.client.Do(r) }
 
-// isDefaultExceptTLS reports whether an HTTP client is the SDK's default, except for TLS,
-// and returns its TLS configuration. AWS_CA_BUNDLE changes only that.
+// isDefaultExceptTLS reports whether an HTTP client is the SDK's default, except for its TLS
+// configuration, and returns this configuration. The environment variable AWS_CA_BUNDLE makes the
+// SDK change only this configuration.
 func isDefaultExceptTLS(client awss3.HTTPClient) (config *tls.Config, isDefault bool) {
 	switch client := client.(type) {
 	case nil:
@@ -125,8 +126,8 @@ func optionsWithCABundle() (s awss3.Options, err error) {
 
 // chainWithCABundle returns options that make the SDK's default chain trust the certificates of
 // AWS_CA_BUNDLE, if that variable is set. Without these options, the chain would parse the whole
-// file for each bucket. The chain still insists on a bundle of its own. It gets a bundle with a
-// single certificate of the file.
+// file for each bucket. The chain fails without any certificates of its own. So one of the options
+// gives it a bundle with a single certificate.
 func chainWithCABundle() ([]func(*config.LoadOptions) error, error) {
 	b, err := environmentBundle()
 	if b == nil || err != nil {

@@ -17,10 +17,10 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// setLifecycle replaces the bucket's rules. If rules is empty, it removes them. Some servers accept
-// a rule but do not store its AbortUploadsAfterDays or its tags. A rule without its tags would
-// remove objects that no rule selects. So setLifecycle reads the stored rules, and restores the old
-// ones if something is missing.
+// setLifecycle replaces the bucket's rules. If rules is empty, it removes the old rules. Some
+// servers accept a rule but drop its AbortUploadsAfterDays or its tags. A rule without its tags
+// would also remove objects that do not have the tags. So setLifecycle reads the stored rules. If
+// something is missing, it restores the old rules.
 func (b *managed) setLifecycle(ctx context.Context, rules []storage.LifecycleRule) error {
 	configured := make([]types.LifecycleRule, 0, len(rules))
 	for _, rule := range rules {
@@ -122,8 +122,8 @@ func lifecycleRule(rule storage.LifecycleRule) types.LifecycleRule {
 	return r
 }
 
-// lifecycleFilter returns the filter of a rule. S3 accepts the element And only around two or more
-// conditions.
+// lifecycleFilter returns the filter of a rule. S3 accepts the XML element "And" only if it
+// contains two or more conditions.
 func lifecycleFilter(rule storage.LifecycleRule) *types.LifecycleRuleFilter {
 	tags := tagSet(rule.Tags)
 	slices.SortFunc(tags, func(a, b types.Tag) int { return strings.Compare(*a.Key, *b.Key) })

@@ -87,21 +87,21 @@ func (b *bucket) listError(err error) error {
 	return sdkerror.FromListing(translate(err), b.missingHint())
 }
 
-// MinIO writes a whole listing into a cache for its continuation tokens. The third page waits
-// for the cache, for 50 to 300 ms, even if the listing has few pages. Therefore the first pages are requested by the
-// last key (start-after) instead of by token. For such a request, the server reads its disks again, which is slow in
-// a folder with very many keys. After a page that took long, and after a page whose last key is in a subfolder, the
-// next page is requested by token.
+// MinIO writes a whole listing into a cache, which its continuation tokens refer to. The third page
+// waits for the cache, for 50 to 300 ms, even if the listing has few pages. So the first pages are
+// requested by the last key (start-after) instead of by token. The server then reads its disks
+// again, which is slow in a folder with very many keys. So the next page is requested by token if
+// the last page was slow. This also applies if the last key of the last page is in a subfolder.
 
 const (
-	// keyToken is the beginning of a token that this driver makes. After it, the token has the
-	// number of the page, a colon, and the last key of the page before. Servers' tokens have no
-	// colon, because they are Base64.
+	// keyToken begins a token of this driver. After keyToken, the token has the number of the page,
+	// a colon, and the last key of the page before. Tokens of servers have no colon, because they
+	// are Base64.
 	keyToken = "after:"
-	// pagesByKey is the number of pages after the first that are requested by key.
+	// pagesByKey is how many pages are requested by key. The first page does not count.
 	pagesByKey = 16
-	// quickPage is the longest time that a page may take if the next page is to be requested by
-	// key.
+	// quickPage is the longest time of a quick page. After a slower page, the next page is
+	// requested by token.
 	quickPage = 100 * time.Millisecond
 )
 
@@ -117,16 +117,17 @@ func parseKeyToken(token string) (page int, key string, ok bool) {
 	return page, key, ok && err == nil
 }
 
-// continueByKey replaces the server's token of a page by one that continues after the last key, if
-// the server's tokens are slow and the page came quickly. The parameter took is how long the page
-// took.
+// continueByKey makes the listing request its next page by key. It replaces the server's token of
+// the page with a token that continues after the last key. It does so only if the server's tokens
+// are slow and the page was quick. The parameter took is how long the page took.
 func (a *account) continueByKey(r *driver.ListRequest, page *storage.Page, took time.Duration) {
 	number, _, _ := parseKeyToken(r.Token)
 	if !a.profile.SlowTokens || r.Delimiter != "" || page.Token == "" || len(page.Entries) == 0 {
 		return
 	}
 	if number >= pagesByKey || took > quickPage || r.Token != "" && number == 0 {
-		// A token without a page number is the server's own: the listing uses the server's tokens already.
+		// If r.Token has no page number, it is the server's own, and the listing already uses the
+		// server's tokens.
 		return
 	}
 	if last := page.Entries[len(page.Entries)-1].Key; a.orderKnown() && !inFolder(r.Prefix, last) {
@@ -135,22 +136,26 @@ func (a *account) continueByKey(r *driver.ListRequest, page *storage.Page, took 
 }
 
 // MinIO may end a listing early or leave out entries, without an error, if a page begins after a
-// key in a folder. The cause is that each disk of MinIO also counts names outside of that folder,
-// such as "a-b" beside "a/b". When a disk has counted enough names for a page, it stops, although
-// the folder has further keys. This happens if a listing starts after a key. It also happens with a
-// token whose pages MinIO no longer has in its cache: after a restart, after some minutes, or if
-// the disk is full. (In the source of 2025, WalkDir counts from ForwardTo, and listPath falls back
-// to it.) So the driver trusts only a page that was in the cache and has a next page. Otherwise,
-// the driver lists the remaining entries folder by folder, and begins each of these listings where
-// MinIO counts no name outside of the folder.
+// key in a folder. The cause is that each disk counts names outside of that folder, too, such as
+// "a-b" beside "a/b". A disk stops when it has counted enough names for a page, although the folder
+// has further keys.
+//
+// This happens if a listing starts after a key. It also happens with a token if MinIO no longer has
+// the page in its cache. A page leaves the cache after a restart, after some minutes, or if the
+// disk is full. (In MinIO's source of 2025, WalkDir counts from ForwardTo, and listPath falls back
+// to WalkDir.)
+//
+// The driver trusts a page only if the page was in the cache and has a next page. Otherwise it
+// lists the remaining entries folder by folder. Each of these listings begins where MinIO counts no
+// name outside of the folder.
 
-// inFolder reports whether key is in a folder below the folder of prefix.
+// inFolder reports whether key begins with prefix and contains a "/" after the last "/" of prefix.
 func inFolder(prefix, key string) bool {
 	return strings.HasPrefix(key, prefix) && strings.Contains(key[strings.LastIndex(prefix, "/")+1:], "/")
 }
 
-// mayLeaveOut reports whether the server, as MinIO does, may leave out entries of a page that
-// begins after the key start.
+// mayLeaveOut reports whether the server, as MinIO does, may leave out entries of a page. The page
+// begins after the key in the parameter start.
 func (a *account) mayLeaveOut(prefix, start string) bool {
 	kind := a.server.seen.Load()
 	return inFolder(prefix, start) && (a.profile.SlowTokens || kind != nil && kind.profile == "minio")
@@ -200,8 +205,8 @@ func (d *objectDriver) listRest(
 	return page, err
 }
 
-// versionsRest returns a page of the versions that follow the version of key with the given id. It
-// lists them folder by folder.
+// versionsRest returns a page of versions, and lists them folder by folder. The page begins after
+// one version: the parameter key is its key, and the parameter id is its version id.
 func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, id string) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
 	err := eachRest(r, key, func(prefix, after string) (found bool, err error) {
@@ -221,16 +226,18 @@ func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, i
 	return page, err
 }
 
-// eachRest calls list for the rest of key's folder, then for the keys after that folder, then for
-// the rest of the folder around it, and so on up to r.Prefix. It stops when list has found an
-// entry.
+// eachRest calls list until list has found an entry. First it calls list for the keys in key's
+// folder that follow key. Then it calls list for the keys that follow this folder. It repeats this
+// for each folder that contains the last one, up to r.Prefix.
 func eachRest(r *driver.ListRequest, key string, list func(prefix, after string) (found bool, err error)) error {
 	base := strings.LastIndex(r.Prefix, "/") + 1
 	for {
 		end := strings.LastIndex(key, "/") + 1 // end of the folder's name
-		if r.Delimiter != "" && end > base {   // with a delimiter, the outermost folder is one entry
+		if r.Delimiter != "" && end > base {
+			// With a delimiter, the outermost folder is one entry. Continue after this folder.
 			end = base + strings.Index(key[base:], "/") + 1
-		} else if found, err := list(max(key[:end], r.Prefix), key); found || err != nil { // max: the longer prefix
+		} else if found, err := list(max(key[:end], r.Prefix), key); found || err != nil {
+			// One argument of max is a prefix of the other, and max returns the longer one.
 			return err
 		}
 		if end <= base {

@@ -89,8 +89,9 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 	return change(ctx, d, r, d.account.client.PutObjectLegalHold, in, d.account.withBodyChecksum()...)
 }
 
-// isLocked reports whether a lock prevents the removal of a version. It is called if the removal
-// failed, because the responses of some servers do not name a lock as the reason.
+// isLocked reports whether a lock prevents the removal of a version. Delete calls it after the
+// server has refused the removal. The responses of some servers do not say that a lock is the
+// reason.
 func (rm *remover) isLocked(ctx context.Context, r *driver.DeleteRequest) bool {
 	if r.Version == "" || !rm.bucket.account.profile.locks() {
 		return false
@@ -191,9 +192,9 @@ func (b *managed) readObjectLock(ctx context.Context, info *storage.BucketInfo) 
 	return err
 }
 
-// setObjectLock enables object lock if r asks for it, and sets the default retention. It first
-// reads the settings. On Amazon, setting a default retention would also enable object lock, which
-// nobody can undo.
+// setObjectLock enables object lock if r asks for it, and sets the default retention. It reads the
+// settings first, to find out whether the bucket has object lock. On Amazon, setting a default
+// retention also enables object lock, which nobody can undo.
 func (b *managed) setObjectLock(ctx context.Context, r *driver.BucketRequest) error {
 	l, err := b.objectLock(ctx)
 	if err != nil {

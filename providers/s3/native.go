@@ -29,7 +29,7 @@ type nativeOption interface {
 }
 
 // checkNative returns an error if value is not an option of this package, or if the bucket does not
-// support it. It is the driver's Description.CheckNative.
+// support the option. The driver returns checkNative as Description.CheckNative.
 func (b *bucket) checkNative(value any) error {
 	switch o := value.(type) {
 	case *customerkey.Key:
@@ -78,27 +78,30 @@ type Input interface {
 		awss3.RestoreObjectInput
 }
 
-// WithRequest calls change before the bucket sends a request of the kind I, with the SDK's input of
-// that request. Use it for features of S3 that this library does not have. The SDK sends such a
-// request, which is slower for small objects.
+// WithRequest calls the function change before the bucket sends a request of the kind I. The
+// function receives the SDK's input of that request. Use this option for features of S3 that this
+// library does not have. The SDK sends requests with this option, which is slower for small
+// objects.
 //
 //	bucket.Upload(ctx, "report.pdf", body, s3.WithRequest(func(in *awss3.PutObjectInput) {
 //		in.WebsiteRedirectLocation = aws.String("/reports")
 //	}))
 //
-// An upload sends PutObject, or CreateMultipartUpload, UploadPart and CompleteMultipartUpload if it
-// is large. A copy sends CopyObject, or CreateMultipartUpload and UploadPartCopy.
+// A small upload sends PutObject. A large upload sends CreateMultipartUpload, UploadPart and
+// CompleteMultipartUpload. A copy sends CopyObject, or CreateMultipartUpload and UploadPartCopy.
 // [storage.NewReaderAt] sends HeadObject and GetObject. Give one option for each kind of request
-// that may be sent. A small upload with an option for CreateMultipartUpload, but none for
-// PutObject, would ignore the option. Such an upload therefore fails with Unsupported before the
-// request. The same check protects copies (CopyObject) and reads (HeadObject and GetObject). An
-// operation also fails with Unsupported if it never sends a request of the kind I. Signed URLs and
-// forms send none, and always fail.
+// that may be sent.
 //
-// change must not modify the fields that the library sets itself: bucket, key, body, length,
-// checksums, ranges and conditions. It is called again if a request is repeated. For parts and
-// ranges, several goroutines call it at the same time. With [storage.WithResume], a call in another
-// process starts over. If change is nil, the operation fails with InvalidArgument.
+// An operation fails with Unsupported if it never sends a request of the kind I. An upload, a copy
+// or a read also fails with Unsupported before it would ignore an option. For example, a small
+// upload fails if it has an option for CreateMultipartUpload but none for PutObject. Signed URLs
+// and forms always fail with this option, because they send no request.
+//
+// The function change must not modify the fields that the library sets itself: bucket, key, body,
+// length, checksums, ranges and conditions. If a request is repeated, the function is called again.
+// For parts and ranges, several goroutines call the function at the same time. With
+// [storage.WithResume], a call in another process starts over. If change is nil, the operation
+// fails with InvalidArgument.
 func WithRequest[I Input](change func(*I)) storage.NativeOption {
 	return storage.WithNative(provider, &requestOption[I]{change: change, id: rand.Text()})
 }
@@ -128,11 +131,11 @@ func (o *requestOption[I]) Fingerprint() string { return o.id }
 
 func (*requestOption[I]) target() reflect.Type { return reflect.TypeFor[I]() }
 
-// The interface function is implemented by each requestOption, whatever its type parameter is.
+// Every requestOption implements this interface, whatever its type parameter is.
 type function interface{ target() reflect.Type }
 
-// hasFunctions reports whether an option of WithRequest is among native. A raw client cannot call
-// its function.
+// hasFunctions reports whether native contains an option of WithRequest. A raw client cannot call
+// the option's function.
 func hasFunctions(native []any) bool {
 	return slices.ContainsFunc(native, func(o any) bool {
 		_, is := o.(function)
@@ -140,8 +143,9 @@ func hasFunctions(native []any) bool {
 	})
 }
 
-// Depending on its size, a write sends one of the requests in the variable writing. A read sends
-// one of those in the variable reading. A write may also send the requests in besideWriting.
+// A write sends one of the requests in the variable writing. A read sends one of those in the
+// variable reading. The size of the object decides which one. A write may also send the requests in
+// besideWriting.
 var (
 	writing = []reflect.Type{
 		reflect.TypeFor[awss3.PutObjectInput](), reflect.TypeFor[awss3.CreateMultipartUploadInput](),
@@ -152,11 +156,12 @@ var (
 	besideWriting = []reflect.Type{
 		reflect.TypeFor[awss3.UploadPartInput](), reflect.TypeFor[awss3.UploadPartCopyInput](),
 		reflect.TypeFor[awss3.CompleteMultipartUploadInput](),
-		reflect.TypeFor[awss3.HeadObjectInput](), // sent if a response was lost
+		reflect.TypeFor[awss3.HeadObjectInput](), // sent if the response to the write was lost
 	}
 )
 
-// checkFunctions fails if the operation that sends input would silently ignore a function of WithRequest.
+// checkFunctions fails if an operation would silently ignore an option of WithRequest. The
+// parameter input is a request of the operation, and native has the options of the operation.
 func checkFunctions(input any, native []any) error {
 	sent := reflect.TypeOf(input).Elem()
 	if slices.Contains(besideWriting[:3], sent) {
@@ -353,8 +358,8 @@ func (v signedValue) String() string { return v.option }
 // GoString returns String.
 func (v signedValue) GoString() string { return v.option }
 
-// apply always fails, because a signedValue fits only signed URLs. The code that signs forms calls
-// it.
+// apply always fails, because a signedValue fits only signed URLs. It is called if the option is
+// given for a signed form.
 func (v signedValue) apply(any) error {
 	return &storage.Error{Code: storage.Unsupported, Hint: v.option + " fits signed URLs only: leave it out"}
 }

@@ -17,10 +17,12 @@ import (
 
 type multipart struct{ bucket *bucket }
 
-// BeginParts sends one CreateMultipartUpload. CompleteParts sends the condition.
+// BeginParts sends one CreateMultipartUpload without the condition of the write. CompleteParts
+// sends the condition.
 func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (string, error) {
 	style := d.account.profile.Checksum
-	if r.UncheckedParts { // with a checksum style, S3 would refuse parts without a checksum
+	// Parts without checksums are only possible if the upload names no checksum algorithm.
+	if r.UncheckedParts {
 		if r.LegalHold || r.Retention != (storage.Retention{}) {
 			return "", &storage.Error{
 				Code: storage.Unsupported,
@@ -133,15 +135,16 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	return d.multipart.complete(ctx, in, r.Put.Condition, r.Put.Size, r.Put.Native)
 }
 
-// refusesParts reports whether the condition of a write is false now. If refusesParts cannot find
-// out, it returns false, because the server checks the condition, too.
+// refusesParts reports whether the condition of a write is false now. It sends a HEAD for that. If
+// the response does not answer the question, refusesParts returns false. The server also checks the
+// condition itself.
 func refusesParts(ctx context.Context, d *objectDriver, r *driver.PutRequest) bool {
 	c := r.Condition
 	if c == (storage.Condition{}) {
 		return false
 	}
 	in := &awss3.HeadObjectInput{Bucket: &d.bucket.name, Key: &r.Key}
-	_ = d.account.customize(in, r.Native) // an option that is only for writes changes nothing
+	_ = d.account.customize(in, r.Native) // an error is about an option that HeadObject does not need
 	found, err := d.account.client.HeadObject(ctx, in)
 	if err != nil {
 		return c.Revision != "" && statusOf(err) == http.StatusNotFound &&
@@ -191,7 +194,7 @@ func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error
 			ctx, &awss3.ListPartsInput{Bucket: &d.bucket.name, Key: &key, UploadId: &upload, MaxParts: aws.Int32(1)},
 		)
 		if err != nil || len(left.Parts) == 0 {
-			return nil // the abort succeeded, and credentials need no permission to list parts
+			return nil // the abort succeeded; an error only means that the parts could not be listed
 		}
 	}
 	return &storage.Error{

@@ -123,8 +123,9 @@ func readStatement(raw json.RawMessage) (*policyStatement, bool) {
 	return s, json.Unmarshal(raw, s) == nil
 }
 
-// matchesEveryone reports whether the statement applies to requests without credentials.
-// NotPrincipal can exclude only users with credentials.
+// matchesEveryone reports whether the statement applies to requests without credentials. A
+// statement with NotPrincipal applies to them unless it names everyone, because other principals
+// have credentials.
 func (s *policyStatement) matchesEveryone() bool {
 	if len(s.NotPrincipal) > 0 {
 		return !isEveryone(s.NotPrincipal)
@@ -151,7 +152,8 @@ const (
 
 func (s *policyStatement) matchesAction(action string) bool {
 	matches := func(pattern string) bool {
-		matched, _ := path.Match(strings.ToLower(pattern), action) // actions have no slash
+		// In path.Match, "*" matches everything but a slash. An action has no slash.
+		matched, _ := path.Match(strings.ToLower(pattern), action)
 		return matched
 	}
 	if len(s.NotAction) > 0 {

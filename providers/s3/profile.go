@@ -20,21 +20,22 @@ type Profile struct {
 	// and the write.
 	Racy     Conditions
 	Checksum ChecksumStyle // how a CRC32C is sent and stored
-	// ContentMD5 says that the MD5 of a body is sent even over TLS, if the server checks no CRC32C.
-	// Computing the MD5 takes longer than the transfer. Without TLS, such a body always has its
-	// MD5.
+	// ContentMD5 says that a body is sent with its MD5, even over TLS, if the server checks no
+	// CRC32C. Without TLS, a body without a CRC32C always has its MD5. Computing the MD5 takes
+	// longer than the transfer.
 	ContentMD5 bool
 
-	// TrailingChecksums says that over TLS the server checks a CRC32C that follows the bytes of a
-	// part, in a trailer, so that each part is read once. It requires that Checksum is set.
+	// TrailingChecksums says that over TLS the server checks a CRC32C in a trailer after the bytes
+	// of a part. The driver then reads each part only once. TrailingChecksums requires Checksum.
 	TrailingChecksums bool
 
 	// HidesUploads says that ListMultipartUploads omits uploads in progress, or is not known to list them. MinIO lists
 	// only the uploads of one key.
 	HidesUploads bool
 
-	// RefusalAborts says that a completion whose condition is false aborts the upload. To keep the upload, the driver
-	// then checks the condition before the completion, too.
+	// RefusalAborts says that CompleteMultipartUpload aborts the upload if its condition is false.
+	// The driver then also checks the condition before it sends CompleteMultipartUpload, to keep
+	// the upload.
 	RefusalAborts bool
 
 	EqualParts      bool        // all parts of an upload, except for the last, must have the same size
@@ -52,9 +53,10 @@ type Profile struct {
 	OrderedListing bool
 	SlashDelimiter bool // the server lists only with the delimiter "/"; for any other, the core lists all keys
 	TokenAfterLast bool // if the last page of a listing is full, it names a next page, which is empty
-	// SlowTokens says that a continuation token only works after the server has prepared it, as with MinIO. The driver
-	// then requests the first pages by key. If a page begins in a folder, the driver trusts the page only if the
-	// server had prepared it.
+	// SlowTokens says that the server must prepare a listing before its continuation tokens work
+	// well, as MinIO does. The driver therefore requests the first pages by key instead of by
+	// token. A page that begins in a folder may lack entries. The driver accepts such a page only
+	// if the server had prepared the page.
 	SlowTokens bool
 
 	NoSigning      bool // the server refuses signed URLs and forms
@@ -67,8 +69,8 @@ type Profile struct {
 	// separate requests. Responses to reads have the number of tags in a header.
 	Tags        bool
 	SignedForms bool // POST policies
-	// Sessions says that Vend can get credentials with a policy from AssumeRole of AWS STS. Servers
-	// other than Amazon have AssumeRole at their own endpoint.
+	// Sessions says that Vend can get credentials from AssumeRole of AWS STS, which limits them by
+	// a policy. Servers other than Amazon have AssumeRole at their own endpoint.
 	Sessions bool
 	// SignedUploads says which properties of presigned uploads the server enforces.
 	SignedUploads SignedUploads
@@ -85,15 +87,17 @@ type Profile struct {
 
 	VirtualHost bool // URLs have the bucket in the host if the host is a name, and otherwise in the path
 	// Hosts has patterns for the hosts that select the profile. "*" matches one or more labels.
-	// "{region}" matches a label or the end of a label. The matched text is the region. If Config
-	// has no endpoint, the first pattern is the endpoint, unless it has a "*".
+	// "{region}" matches a label or the end of a label, and the text that it matches is the region.
+	// If Config has no endpoint and the first pattern has no "*", the first pattern gives the
+	// endpoint.
 	Hosts  []string
 	Region string // region if neither Config nor the host has one; "" means us-east-1
 	// PublicURL is the URL of public objects, with {bucket} and {region} as placeholders. ""
 	// means the URL of requests, and "none" means that there is none.
 	PublicURL string
-	// CDNURL is the URL of public objects at the provider's own CDN, if Config.CDN is set. It has the placeholders of
-	// PublicURL. "" means that the provider has no CDN whose host follows from the bucket.
+	// CDNURL is the URL of public objects at the provider's own CDN, if Config.CDN is set. It can
+	// have the placeholders {bucket} and {region}. "" means that the provider has no CDN, or that
+	// the host of the CDN does not follow from the bucket's name.
 	CDNURL string
 
 	MaxPutSize  int64 // bytes of one Put and of one part; 0 means 5 GiB
@@ -117,12 +121,12 @@ type Profile struct {
 	// x-amz-request-id.
 	identifies bool
 	amazon     bool // the server is Amazon S3
-	hostless   bool // a server of any provider, even of Amazon, may have this profile: it selects no host
+	hostless   bool // the profile determines no endpoint: servers of several providers may have it
 	unnamed    bool // the server is not known; hints ask the user to name its profile
-	mixed      bool // an access point of a bucket or of an FSx volume; hints ask the user which it is
+	mixed      bool // an access point of a bucket or of an FSx volume; a hint asks the user which of the two
 	unsorted   bool // byte order is not documented; to start after a key, a listing is read from its beginning
-	// timesInIDs says that the server lists an old version with the time of its replacement,
-	// and that its id is a ULID, which has the time of the version.
+	// timesInIDs says that a listing shows a wrong time for an old version: the time at which the
+	// version was replaced. The id of the version is a ULID, which contains the right time.
 	timesInIDs bool
 
 	fullSegments bool // keys with an empty segment, such as a//b, do not exist on the server
@@ -135,8 +139,8 @@ type Profile struct {
 // ProbedSuffix ends the name of a [Profile] that package s3probe made.
 const ProbedSuffix = " (probed)"
 
-// Conditions has the requests whose conditions a server enforces atomically. A server
-// that honors If-None-Match for PutObject may ignore it for CopyObject.
+// Conditions says for which requests a server enforces conditions atomically. A server that honors
+// If-None-Match for PutObject may ignore it for CopyObject.
 type Conditions struct {
 	Create   bool // If-None-Match: * on PutObject
 	Update   bool // If-Match on PutObject
@@ -176,7 +180,7 @@ type LockSupport int
 const (
 	LockNone       LockSupport = iota // no bucket, or the server is not known to lock objects
 	LockNewBuckets                    // buckets that are created with object lock
-	LockAllBuckets                    // all buckets: object lock can be enabled later, too
+	LockAllBuckets                    // all buckets; object lock can also be enabled after the creation
 )
 
 // BatchDelete says how DeleteObjects is sent.
@@ -200,16 +204,16 @@ const (
 
 // features returns the features of a bucket that is opened with credentials.
 func (p *Profile) features() storage.Features {
-	// Every profile declares KeysBesideFolders, because S3 can store both a and a/b. Servers that
-	// keep objects as files cannot. A profile without the feature would promise that writing the
-	// second key fails with Unsupported. But MinIO, which is such a server, returns no error for
-	// the second key.
+	// Every profile declares KeysBesideFolders, because S3 can store both a and a/b. A server that
+	// keeps objects as files cannot store both, but its profile declares the feature, too. Without
+	// the feature, writing the second key would have to fail with Unsupported. MinIO is such a
+	// server and returns no error.
 	f := storage.MultipartUploads | storage.OpenUploads | storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders |
 		storage.SignedURLs | storage.SignedHead | storage.SignedParts | storage.SignedRemovals | storage.StableURLs
 	c := p.Conditions
 	for feature, declared := range map[storage.Features]bool{
-		// The feature is for all writes, so that PutObject and CompleteMultipartUpload must both
-		// enforce it.
+		// These features are for all writes. A profile has them only if both PutObject and
+		// CompleteMultipartUpload enforce the condition.
 		storage.ConditionalCreate: c.Create && c.Complete,
 		storage.ConditionalUpdate: c.Update && c.Complete,
 		storage.ConditionalRemove: c.Remove,
@@ -247,8 +251,8 @@ func (p *Profile) features() storage.Features {
 	return f
 }
 
-// locks reports whether the server has buckets that can lock objects. It requires versioning, which
-// such buckets need.
+// locks reports whether the server has buckets that can lock objects. Such buckets need versioning,
+// so the profile must declare Versioning, too.
 func (p *Profile) locks() bool { return p.ObjectLock != LockNone && p.Versioning }
 
 func (p *Profile) putLimit() int64 { return cmp.Or(p.MaxPutSize, maxPutSize) }

@@ -5,11 +5,12 @@ import (
 	"strings"
 )
 
-// profiles has the profile of each known kind of server. A comment in each one gives the source of
-// its values. "Tested" means that we built the server from source and ran tests against it. A
-// profile declares only what its sources support. All servers that check SigV4 refuse changed
-// signed headers, so that they enforce the content type and the length of a presigned upload. They
-// may still ignore If-None-Match.
+// profiles has the profile of each known kind of server. A comment in each profile gives the source
+// of its values. "Tested" means that we built the server from source and ran tests against it. A
+// profile declares only what its sources support.
+//
+// A server that checks SigV4 refuses a request with a changed signed header. It therefore enforces
+// the content type and the length of a presigned upload. It may still ignore If-None-Match.
 var profiles = []Profile{
 	{
 		// Amazon documents that S3 enforces conditions of writes (August and November 2024), of
@@ -29,13 +30,13 @@ var profiles = []Profile{
 	{
 		// DigitalOcean documents ACLs of objects, policies, CORS, lifecycle, versioning and SSE-C
 		// (https://docs.digitalocean.com/products/spaces/reference/s3-compatibility/). A bucket's
-		// ACL applies only to listings, so that a policy makes the bucket public. A Space has a CDN
-		// host only if its owner has enabled the CDN
+		// ACL can make only listings public. Only a policy can make all objects public. A Space has
+		// a CDN host only if its owner has enabled the CDN
 		// (https://docs.digitalocean.com/reference/api/reference/cdn-endpoints/). In one region,
 		// users saw that PutObject enforces If-None-Match (gordonmurray/firnflow#29). s3probe must
-		// confirm all other conditions. Spaces is built on Ceph, whose older releases check
-		// Content-MD5 but accept a CRC32C without checking it. Its release is unknown, so that
-		// names of metadata are stored without "_".
+		// confirm all other conditions. Spaces is built on Ceph. Older releases of Ceph check
+		// Content-MD5, accept a CRC32C without checking it, and change "_" in names of metadata.
+		// The release is unknown, so the profile is one for an older release.
 		Name: "spaces", Batch: BatchMD5, Hosts: []string{"{region}.digitaloceanspaces.com"},
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 		ContentMD5:    true, Copy: true, CopyParts: true, CustomerKeys: true, ObjectACLs: true, SignedForms: true,
@@ -44,15 +45,15 @@ var profiles = []Profile{
 	},
 	{
 		// Cloudflare documents conditions for PutObject and CompleteMultipartUpload, and none for
-		// deletes. Copies have them only as cf-copy-destination-if-*. If the condition of a
-		// completion is false, the upload is aborted (release notes, 2023-08-11). All parts must
-		// have the same size. Copied parts have no conditions for their source
-		// (cloudflare/cloudflare-docs pull request 32458). The CRC32C of a multipart upload is
-		// COMPOSITE. All requests support SSE-C (cloudflare/cloudflare-docs, r2/api/s3/api.mdx),
-		// but requests cannot name any other encryption. R2 has no ACLs, POST policies, versions or
-		// policies, and no anonymous reads at the S3 URL. A Put may have 5 GiB minus 5 MiB. OpenDAL
-		// reports InternalError for more than 700 objects in one DeleteObjects
-		// (apache/opendal#2227).
+		// deletes. For the destination of a copy, R2 has only headers of its own
+		// (cf-copy-destination-if-*). If the condition of a CompleteMultipartUpload is false, R2
+		// aborts the upload (release notes, 2023-08-11). All parts must have the same size.
+		// UploadPartCopy has no conditions for the source (cloudflare/cloudflare-docs pull request
+		// 32458). The CRC32C of a multipart upload is COMPOSITE. All requests support SSE-C
+		// (cloudflare/cloudflare-docs, r2/api/s3/api.mdx), but no other encryption can be
+		// requested. R2 has no ACLs, POST policies, versions or policies. The S3 URL does not allow
+		// anonymous reads. A Put may have 5 GiB minus 5 MiB. OpenDAL reports InternalError for more
+		// than 700 objects in one DeleteObjects (apache/opendal#2227).
 		Name: "r2", Conditions: Conditions{Create: true, Update: true, Complete: true}, Checksum: ChecksumHeader,
 		Batch: BatchMD5, Hosts: []string{"*.r2.cloudflarestorage.com"}, Region: "auto", PublicURL: "none",
 		MaxPutSize: maxPutSize - minPartSize, MaxBatch: 700,
@@ -62,10 +63,11 @@ var profiles = []Profile{
 	},
 	{
 		// Backblaze documents that only a bucket's ACL makes its objects public, and that every
-		// bucket keeps versions. B2 has object lock and SSE-C, no keys of a KMS, and since 2026
-		// lifecycle rules (https://www.backblaze.com/apidocs/s3-put-lifecycle-configuration). Users
-		// reported in 2025 and 2026 that B2 refuses x-amz-checksum-* as an unsupported header, and
-		// If-None-Match as not implemented.
+		// bucket keeps versions. B2 has object lock and SSE-C, but no keys of a KMS. It has had
+		// lifecycle rules since 2026
+		// (https://www.backblaze.com/apidocs/s3-put-lifecycle-configuration). Users reported in
+		// 2025 and 2026 that B2 refuses x-amz-checksum-* as an unsupported header. They also
+		// reported that B2 refuses If-None-Match as not implemented.
 		Name: "b2", Batch: BatchMD5, ObjectLock: LockNewBuckets, Hosts: []string{"s3.{region}.backblazeb2.com"},
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 		ContentMD5:    true, Copy: true, CopyParts: true, CustomerKeys: true, Versioning: true, BucketACL: true,
@@ -103,15 +105,15 @@ var profiles = []Profile{
 		SlashDelimiter: true, TokenAfterLast: true, HidesUploads: true, ShortSegments: true,
 		Sessions:   true,
 		KMS:        true,                     // if the server has a KMS; otherwise NotImplemented
-		SlowTokens: true, fullSegments: true, // according to its source, and measured with 10,000 keys
+		SlowTokens: true, fullSegments: true, // sources: the code of MinIO, and a test with 10,000 keys
 	},
 	{
-		// Ceph's documents and conformance tests show conditions: PutObject has had them for a long
-		// time, CompleteMultipartUpload since 2025 (pull request 64830), and deletes since pull
-		// request 63348. The release of an endpoint is unknown. Squid and later releases check a
-		// CRC32C, and all releases check Content-MD5. Until Quincy, "_" in names of metadata
-		// becomes "-" (ceph/ceph pull request 38737). The tests cover SSE-KMS and SSE-C, tags, and
-		// object lock of new buckets.
+		// Ceph's documents and conformance tests show conditions. PutObject has had them for a long
+		// time. CompleteMultipartUpload has them since 2025 (pull request 64830). Deletes have them
+		// since pull request 63348. The profile declares no conditions, because the release of an
+		// endpoint is unknown. Squid and later releases check a CRC32C, and all releases check
+		// Content-MD5. Until Quincy, "_" in names of metadata becomes "-" (ceph/ceph pull request
+		// 38737). The tests cover SSE-KMS and SSE-C, tags, and object lock of new buckets.
 		Name: "ceph", Batch: BatchMD5, ObjectLock: LockNewBuckets,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 		ContentMD5:    true, Copy: true, CopyParts: true, ObjectACLs: true, StorageClasses: true, KMS: true,
@@ -141,14 +143,14 @@ var profiles = []Profile{
 	{
 		// Tested with v1.8.0 on a file system. PutObject and CompleteMultipartUpload enforce
 		// conditions: of 16 concurrent writers, one wins. DeleteObject tests its condition before
-		// the removal, not atomically, and has removed a newer object. CopyObject and batches
-		// ignore conditions. A write that requires absence fails after a delete marker. The
-		// checksum of an object that consists of copied ranges is wrong. Lifecycle is refused with
-		// 501. If a request has the headers of SSE-KMS or SSE-C, versitygw stores the object
-		// without encryption. In a bucket without object lock, it stores the object before it
-		// refuses the lock. It never ends a retention. It lists an old version with the time of its
-		// replacement. In its source code, the id of a version is a ULID, which has the time of the
-		// version.
+		// the removal, not atomically. In a test, it removed a newer object. CopyObject and batches
+		// ignore conditions. If the current version is a delete marker, a write with If-None-Match
+		// fails. The checksum of an object that consists of copied ranges is wrong. Lifecycle is
+		// refused with 501. If a request has the headers of SSE-KMS or SSE-C, versitygw stores the
+		// object without encryption. If a bucket has no object lock, versitygw refuses a write with
+		// a lock only after it has stored the object. A retention never ends. A listing shows an
+		// old version with the time at which the version was replaced. In the source code, the id
+		// of a version is a ULID, which contains the version's own time.
 		Name: "versitygw", Conditions: Conditions{Create: true, Update: true, Complete: true},
 		Checksum: ChecksumFullObject, Batch: BatchMD5, ObjectLock: LockAllBuckets,
 		SignedUploads: SignedUploads{ContentType: true, Size: true, IfAbsent: true}, Racy: Conditions{Remove: true},
@@ -170,19 +172,21 @@ var profiles = []Profile{
 		OrderedListing: true, LeadingSlashes: true, Sessions: true,
 	},
 	{
-		// Users reported that the XML API ignores If-Match and If-None-Match on PutObject, and that
-		// its front end changes Accept-Encoding. Google documents DeleteObjects since 2026
-		// (https://docs.cloud.google.com/storage/docs/xml-api/post-bucket), canned ACLs if the
-		// bucket's access is not uniform, and x-goog- headers in place of x-amz-checksum and of
-		// x-amz-storage-class.
+		// Users reported that the XML API ignores If-Match and If-None-Match on PutObject. They
+		// also reported that Google's front end changes Accept-Encoding. Google documents
+		// DeleteObjects since 2026
+		// (https://docs.cloud.google.com/storage/docs/xml-api/post-bucket). Canned ACLs work only
+		// if the bucket's access is not uniform. x-goog- headers replace the headers
+		// x-amz-checksum-* and x-amz-storage-class.
 		Name: "gcs", Batch: BatchMD5, Hosts: []string{"storage.googleapis.com"}, Region: "auto",
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 		ContentMD5:    true, Copy: true, ObjectACLs: true, UnsignedEncoding: true, OrderedListing: true,
 	},
 	{
-		// Scaleway documents at most 1,000 parts for an upload, conditions since July 2026, which
-		// s3probe must confirm, and policies in a form of its own (scaleway/docs-content,
-		// pages/object-storage/api-cli). All other fields are those of the profile "unknown".
+		// Scaleway documents at most 1,000 parts for an upload, and policies in a form of its own
+		// (scaleway/docs-content, pages/object-storage/api-cli). It documents conditions since July
+		// 2026, but s3probe must confirm these conditions first. All other fields are those of the
+		// profile "unknown".
 		Name: "scaleway", unsorted: true, Batch: BatchMD5, Hosts: []string{"s3.{region}.scw.cloud"}, MaxParts: 1000,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 		Copy:          true, CopyParts: true, CustomerKeys: true, ObjectACLs: true, StorageClasses: true, SignedForms: true,
@@ -200,19 +204,20 @@ var profiles = []Profile{
 		HidesUploads:  true, Copy: true, CopyParts: true, SignedForms: true, Versioning: true, OrderedListing: true,
 	},
 	{
-		// An access point of Amazon, which is named by its ARN or alias, may belong to an FSx
-		// volume instead of a bucket. Amazon documents that FSx has no ACLs, versions, conditional
-		// writes, classes or presigned URLs, and copies only inside one access point.
+		// An access point of Amazon is named by its ARN or alias. It belongs to a bucket or to an
+		// FSx volume. The profile must fit both. Amazon documents that access points of FSx have no
+		// ACLs, versions, conditional writes, classes or presigned URLs. Objects can be copied only
+		// inside one access point.
 		// https://docs.aws.amazon.com/fsx/latest/ONTAPGuide/access-points-for-fsxn-object-api-support.html
 		Name: accessPointProfile, hostless: true, mixed: true, Batch: BatchMD5,
 		ContentMD5: true, Copy: true, CopyParts: true, VirtualHost: true, NoSigning: true,
 		OrderedListing: true, // if a listing is not in order, the core ends it with an error
 	},
 	{
-		// This is the careful profile for an unknown server. It declares no conditions, which
-		// s3probe must test first. It declares no checksum header, because some servers refuse that
-		// header. It also declares no feature that servers often lack. The host does not tell
-		// whether the server is MinIO, whose listings omit uploads in progress.
+		// This is the careful profile for an unknown server. It declares no conditions, because
+		// s3probe must test them first. It declares no checksum header, because some servers refuse
+		// that header. It also declares no feature that servers often lack. HidesUploads is set,
+		// because the server may be MinIO, which does not list all uploads in progress.
 		Name: "unknown", hostless: true, unnamed: true, Batch: BatchMD5,
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
 		HidesUploads:  true, Copy: true, CopyParts: true, SignedForms: true, Versioning: true, OrderedListing: true,
@@ -247,9 +252,10 @@ func ProfileNames() []string {
 	return names
 }
 
-// profileAt returns the profile of the server at a host, its region, and whether it is known by its
-// host to list in byte order. The parameter given is the profile that the caller has chosen, or
-// nil. An empty host means Amazon. The region comes from the host or the profile.
+// profileAt returns the profile of the server at a host, and its region. An empty host means
+// Amazon. The region comes from the host or the profile. The parameter given is the profile that
+// the caller has chosen, or nil. The result ordered is true if the host belongs to a provider that
+// is known to list in byte order.
 func profileAt(given *Profile, host string) (p Profile, region string, ordered bool) {
 	p, region, known := profileOfHost(host)
 	ordered = known && p.OrderedListing && !p.unsorted

@@ -49,7 +49,7 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 	}
 	err = b.putPolicy(ctx, policy)
 	if err != nil && removed != nil && !b.isNew &&
-		!b.isUnsettled(err) { // restore the block, because it has protected the bucket
+		!b.isUnsettled(err) { // restore the removed block, which protected the bucket before
 		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
 		defer cancel()
 		_ = b.putAccessBlock(back, removed) // the caller needs the error that came before
@@ -126,9 +126,9 @@ func (b *managed) putPolicy(ctx context.Context, policy *bucketPolicy) error {
 }
 
 // isBlocked reports whether a policy was refused because of a block of public access. S3 still
-// enforces the block for some seconds after it was removed
-// (https://github.com/env0/templates/pull/258). If a permission is missing instead, the text of the
-// refusal names the action.
+// enforces the block for some seconds after its removal
+// (https://github.com/env0/templates/pull/258). isBlocked returns false if the error's message says
+// that the caller lacks a permission.
 func (b *managed) isBlocked(err error) bool {
 	_, message := codeAndMessage(err)
 	return storage.CodeOf(err) == storage.PermissionDenied && b.hasAccessBlock() &&

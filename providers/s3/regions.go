@@ -52,8 +52,9 @@ func (s *serviceDriver) managedBucket(name string) *managed {
 	return &managed{account: s.accountFor(name), name: name}
 }
 
-// inBucketRegion calls do for a bucket. If the server responds that the bucket is in another
-// region, the call had no effect, and inBucketRegion calls do once more for that region.
+// inBucketRegion calls the function do for a bucket. If the server responds that the bucket is in
+// another region, the first call had no effect. inBucketRegion then calls the function again for
+// that region.
 func (s *serviceDriver) inBucketRegion(name string, do func(*managed) error) error {
 	b := s.managedBucket(name)
 	err := do(b)

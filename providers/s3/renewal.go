@@ -18,12 +18,14 @@ import (
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
-// A renewer returns the credentials of an account, and replaces them if the store refuses them. The
-// SDK replaces credentials only when they expire. It would for ever use a session that was revoked,
-// or the former content of a file (https://github.com/aws/aws-sdk-go-v2/issues/2135). If the store
-// has accepted the refused credentials before, the error is Retryable, and the next attempt uses
-// the credentials that the source has now. If the store has never accepted them, it would refuse
-// other credentials of the source, too.
+// A renewer returns the credentials of an account, and replaces credentials that the store refuses.
+// The SDK replaces credentials only when they expire. The SDK would continue to use a revoked
+// session, or the old content of a file (https://github.com/aws/aws-sdk-go-v2/issues/2135).
+//
+// If the store refuses credentials that it has accepted before, the error is Retryable. The next
+// attempt gets the current credentials from their source. If the store has never accepted the
+// credentials, the error is not Retryable, because new credentials from that source would be
+// refused, too.
 type renewer struct {
 	// reload reads the source of the credentials again. It is nil if the caller gave the SDK's
 	// provider.
@@ -51,7 +53,7 @@ func newRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.Cre
 // Retrieve returns the credentials for the next request.
 func (r *renewer) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	before := r.last.Load()
-	isRefused := before != nil && before.refused.Load() // read first: the next credentials may be refused, too
+	isRefused := before != nil && before.refused.Load() // read only once: another request may be refused meanwhile
 	if isRefused {
 		r.drop(ctx, before)
 	}
@@ -72,15 +74,16 @@ func (u *usedCredentials) isSame(c *aws.Credentials) bool {
 		u.value.SessionToken == c.SessionToken
 }
 
-// haveSigned reports whether a request was signed with these credentials, or with others of the
-// same access key.
+// haveSigned reports whether a request was signed with the access key and the session token of u.
+// The request may have been signed with another secret of the same access key. If r is nil,
+// haveSigned returns true.
 func (u *usedCredentials) haveSigned(r *http.Request) bool {
 	return r == nil || strings.Contains(r.Header.Get("Authorization"), "Credential="+u.value.AccessKeyID+"/") &&
 		r.Header.Get("X-Amz-Security-Token") == u.value.SessionToken
 }
 
-// see records from a successful response that the store has accepted the credentials of its
-// request.
+// see records that the store has accepted the credentials of a request. Every response shows that,
+// unless the status is 400, 401, 403, or 500 and above.
 func (r *renewer) see(response *http.Response) {
 	if r == nil {
 		return
@@ -118,8 +121,8 @@ func (r *renewer) drop(ctx context.Context, refused *usedCredentials) {
 	}
 }
 
-// refuse records that the store has refused the credentials of a request. It reports whether
-// another attempt may succeed, because it may use other credentials.
+// refuse records that the store has refused the credentials of a request. The result again is true
+// if another attempt would use other credentials and may succeed.
 func (r *renewer) refuse(request *http.Request) (again bool) {
 	last := r.last.Load()
 	switch {
@@ -130,8 +133,9 @@ func (r *renewer) refuse(request *http.Request) (again bool) {
 		return true // other credentials have replaced those of the request
 	}
 	last.refused.Store(true)
-	// The credentials may have replaced others with the same access key. Then the request may have
-	// been signed with the former secret.
+	// The current credentials may have replaced older ones with the same access key but another
+	// secret. The request may have been signed with the older secret, so another attempt may
+	// succeed.
 	return last.accepted.Load() ||
 		last.replaced != nil && last.replaced.value.SecretAccessKey != last.value.SecretAccessKey
 }
@@ -140,7 +144,7 @@ func (r *renewer) refuse(request *http.Request) (again bool) {
 func (r *renewer) configure(o *awss3.Options) {
 	if r.signs {
 		o.HTTPSignerV4 = &secretSigner{logger: o.Logger, logs: o.ClientLogMode.IsSigning()}
-		o.AuthSchemes = nil // the schemes that were set use the SDK's own signer
+		o.AuthSchemes = nil // remove the old schemes, because they use another signer
 	}
 	watch := middleware.InitializeMiddlewareFunc(
 		"omnibucket:Renewal",
@@ -178,9 +182,9 @@ func (e *replacedError) Unwrap() error { return e.refusal }
 
 func areReplaced(err error) bool { return sdkerror.IsType[*replacedError](err) }
 
-// A secretSigner signs the SDK's requests. It makes a new signer of the SDK whenever the secret
-// changes. The SDK's signer caches its signing key for a day by the access key, and would not
-// notice the new secret.
+// A secretSigner signs the SDK's requests. Whenever the secret changes, it makes a new signer of
+// the SDK. An old signer would not notice the new secret: it caches a signing key for each access
+// key, for a day.
 type secretSigner struct {
 	logger logging.Logger
 	logs   bool
@@ -209,11 +213,12 @@ func (s *secretSigner) SignHTTP(
 
 const deniedRemembered = time.Minute
 
-// hiddenRefusal finds out whether a HEAD that failed with err was refused because of its
-// credentials. If so, it returns the error of get, which sends a GET. Otherwise it returns nil. The
-// response to a HEAD has no body with a code, so that ExpiredToken looks like any 400, and
-// InvalidAccessKeyId like any 403 (https://github.com/aws/aws-sdk-js/issues/2219). HEADs with
-// status 403 are frequent, and therefore cause at most one GET a minute.
+// hiddenRefusal finds out whether a HEAD failed with err because of its credentials. The response
+// to a HEAD has no body that names the reason (https://github.com/aws/aws-sdk-js/issues/2219). For
+// example, ExpiredToken is a plain 400, and InvalidAccessKeyId is a plain 403. hiddenRefusal
+// therefore calls the function get, which sends a GET. If the GET shows that the credentials were
+// refused, hiddenRefusal returns the error of the GET. Otherwise it returns nil. A HEAD often fails
+// with 403, so a 403 causes at most one GET a minute.
 func (a *account) hiddenRefusal(err error, get func() error) error {
 	status := statusOf(err)
 	if status != http.StatusBadRequest && status != http.StatusForbidden ||

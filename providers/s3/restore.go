@@ -19,12 +19,13 @@ import (
 
 const restoreHint = "the object is archived: restore it with storage.Restore first"
 
-// Restore sends one HeadObject and one RestoreObject. If the object is in an archive tier of
-// Intelligent-Tiering, it leaves the tier for good, and the request must not have a number of days.
+// Restore sends one HeadObject and one RestoreObject. An object in an archive tier of
+// Intelligent-Tiering leaves that tier for good. For such an object, RestoreObject must not have a
+// number of days.
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
 	asked := &awss3.HeadObjectInput{Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
 	if err := d.account.customize(asked, r.Native); err != nil &&
-		storage.CodeOf(err) != storage.Unsupported { // Unsupported: WithRequest may be for RestoreObject
+		storage.CodeOf(err) != storage.Unsupported { // Unsupported: WithRequest may be meant for RestoreObject only
 		return err
 	}
 	head, err := d.account.client.HeadObject(ctx, asked)
@@ -51,10 +52,10 @@ func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) err
 	return err
 }
 
-// isArchivedClass reports whether GetObject fails with InvalidObjectState unless there is a
-// restored copy. The object then has one of the two classes that need RestoreObject, or is in an
-// archive tier of Intelligent-Tiering. Source: the user guide of Amazon S3, "Working with archived
-// objects".
+// isArchivedClass reports whether the object has one of the two archive classes, or is in an
+// archive tier of Intelligent-Tiering. GetObject of such an object fails with InvalidObjectState
+// until RestoreObject has restored the object. Source: the user guide of Amazon S3, "Working with
+// archived objects".
 func (p *Profile) isArchivedClass(out *awss3.GetObjectOutput) bool {
 	return p.Restore && (out.StorageClass == types.StorageClassGlacier ||
 		out.StorageClass == types.StorageClassDeepArchive || rawclient.IsInArchiveTier(out))

@@ -64,9 +64,9 @@ func NewServiceDriver(ctx context.Context, c Config) (driver.ServiceDriver, erro
 // Provider returns "s3", even if the server is not Amazon's.
 func (s *serviceDriver) Provider() string { return provider }
 
-// Driver opens a bucket and sends no request. It shares the connections of the account,
-// which Close of the service closes. The bucket is expected in the region where this
-// service has created or listed it, or else in the account's region.
+// Driver opens a bucket and sends no request. The driver shares the connections of the account.
+// Closing the service closes these connections. Driver assumes the region in which this service has
+// created or listed the bucket. If there is none, it assumes the account's region.
 func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 	if err := checkName(name); err != nil {
 		return nil, err
@@ -77,8 +77,8 @@ func (s *serviceDriver) Driver(name string) (driver.Driver, error) {
 // Close closes idle connections of the account.
 func (s *serviceDriver) Close() error { return s.account.close() }
 
-// A managed is a bucket whose settings are read or changed. Its account sends requests to the
-// bucket's region.
+// managed is a bucket, and the account that reads and changes the settings of the bucket. The
+// account sends requests to the bucket's region.
 type managed struct {
 	account *account
 	name    string
@@ -97,7 +97,7 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	region := cmp.Or(r.Region, s.account.region)
 	b := &managed{
 		account: s.account.inRegion(region), name: r.Name, isNew: true,
-	} // the account is the one for the bucket's region
+	}
 	if created, _ := s.unsettled.Load(r.Name); !reflect.DeepEqual(created, *r) {
 		if err := s.create(ctx, r, b, region); err != nil {
 			return nil, err
@@ -125,8 +125,9 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	return info, nil
 }
 
-// accountRegionalName is the form of names that only one account can create, in one region. Amazon
-// refuses such a name for every other kind of bucket.
+// accountRegionalName matches the names in Amazon's account regional namespace. Only one account
+// can create such a name, and only in one region. Amazon refuses the name if the request does not
+// select that namespace.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/gpbucketnamespaces.html
 const accountRegionalName = `^.+-[0-9]{12}-[a-z0-9-]+-an$`
 
@@ -181,10 +182,11 @@ func (b *managed) applyNew(ctx context.Context, r *driver.BucketRequest, info *s
 }
 
 // UpdateBucket applies one setting after another, and public access last. If a setting fails, the
-// settings before it stay. If all succeed, UpdateBucket reads the settings. If this read fails,
-// UpdateBucket fails only if the bucket does not exist or r changes nothing. The read may be the
-// first request that fails for a missing bucket: MinIO sets the versioning of such a bucket without
-// an error.
+// settings before it stay. If all succeed, UpdateBucket reads the settings.
+//
+// UpdateBucket returns an error of this read only if r changes nothing, or if the bucket does not
+// exist. The changes before may have succeeded for a missing bucket: MinIO sets the versioning of a
+// missing bucket without an error.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported
@@ -262,7 +264,7 @@ func (s *serviceDriver) DeleteBucket(ctx context.Context, name string) error {
 	})
 	if err == nil {
 		s.unsettled.Delete(name)
-		s.remember(name, s.account.region) // the bucket may be created again in any region
+		s.remember(name, s.account.region) // forget the region: a new bucket may be in another one
 	}
 	return err
 }
@@ -314,8 +316,8 @@ func (s *serviceDriver) Credentials(ctx context.Context, name string) (*storage.
 // After a bucket was created or changed, S3 may refuse the next change for some minutes. The error
 // is OperationAborted or, for a new bucket, NoSuchBucket
 // (https://github.com/hashicorp/terraform-provider-aws/issues/7628). The core repeats a call within
-// a second, which is too early, so that the driver waits here. Creating the bucket again would be
-// worse: S3 may refuse the name of a deleted bucket for an hour
+// a second, which is too early. The driver therefore waits here. It does not delete the bucket and
+// create it again, because S3 may refuse the name of a deleted bucket for an hour
 // (https://github.com/aws/aws-cli/issues/2593).
 
 const (

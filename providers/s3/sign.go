@@ -25,7 +25,8 @@ import (
 
 const emptyMD5 = "1B2M2Y8AsgTpgAmY7PhCfg==" // MD5 of an empty body
 
-// A signed URL has the header for requester pays as a query parameter, in lower case.
+// A request to a bucket with "requester pays" needs a header, with which the caller agrees to pay.
+// A signed URL has this header as a query parameter, in lower case.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/ObjectsinRequesterPaysBuckets.html
 const (
 	payerQuery = "x-amz-request-payer"
@@ -69,12 +70,12 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 		if request.Header, err = us.signedHeaders(r); err != nil {
 			return nil, err
 		}
-		// The signature covers the length. The result does not have it as a header, because a
-		// browser sets the length itself.
+		// The signature covers the length. The signed URL does not list the length among its
+		// headers, because a browser sets that header itself.
 		request.Length = max(r.MaxSize, 0)
 	case http.MethodGet, http.MethodHead:
 		request.Query = downloadQuery(r)
-		if len(r.Native) > 0 { // the SDK's input is a large allocation
+		if len(r.Native) > 0 { // without options, avoid the large allocation for the SDK's input
 			in := &awss3.GetObjectInput{}
 			if err := us.account.customize(in, r.Native); err != nil {
 				return nil, err
@@ -142,7 +143,7 @@ func (us *urlSigner) signPart(
 	request.Query = "partNumber=" + strconv.Itoa(r.Number) + "&uploadId=" + urlpath.EscapeAll(r.Upload)
 	request.Length = max(r.Size, 0)
 	if r.Size == 0 {
-		request.Header.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed, but its MD5 can
+		request.Header.Set("Content-Md5", emptyMD5) // sign the MD5 of no bytes, because a length of 0 cannot be signed
 	}
 	in := &awss3.UploadPartInput{}
 	if err := us.account.customize(in, r.Native); err != nil {
@@ -227,9 +228,11 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 		h.Set(rawclient.TagsHeader, *tags)
 	}
 	if r.MaxSize == 0 {
-		h.Set("Content-Md5", emptyMD5) // a length of 0 cannot be signed, but its MD5 can
+		h.Set("Content-Md5", emptyMD5) // sign the MD5 of no bytes, because a length of 0 cannot be signed
 	}
-	if r.CRC32C.Known { // without a sum, no algorithm is sent: S3 would expect the sum of an empty body
+	// If the sum is unknown, do not name an algorithm either: S3 would then expect the checksum of
+	// an empty body.
+	if r.CRC32C.Known {
 		if us.account.profile.Checksum == ChecksumNone {
 			return nil, &storage.Error{
 				Code: storage.Unsupported, Hint: "this server is not known to check CRC32C: remove the checksum",
@@ -240,8 +243,9 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 	return h, nil
 }
 
-// signedOptions calls the function set for each header with the encryption or the access control
-// list of a signed upload. A form has fields with the same names.
+// signedOptions sets the headers for the encryption and for the access control list of a signed
+// upload. It calls the function in the parameter set for each of them. A form has fields with the
+// same names.
 func (us *urlSigner) signedOptions(r *driver.SignRequest, set func(name, value string)) error {
 	in := &awss3.PutObjectInput{ACL: acl(r.PublicRead)}
 	if err := us.account.customize(in, r.Native); err != nil {

@@ -69,8 +69,8 @@ func tagMap(set []types.Tag) map[string]string {
 	return tags
 }
 
-// SetTags sends one PutObjectTagging, even without tags. DeleteObjectTagging has no header for
-// Config.RequesterPays.
+// SetTags sends one PutObjectTagging, even to remove all tags. It does not use DeleteObjectTagging,
+// because that request does not support Config.RequesterPays.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	in := &awss3.PutObjectTaggingInput{
 		Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version),
@@ -115,9 +115,9 @@ func (a *account) withBodyChecksum() []func(*awss3.Options) {
 	return []func(*awss3.Options){awss3.WithAPIOptions(withContentMD5)}
 }
 
-// sourceTags returns the tags for a copy in parts, because S3 does not copy tags to it. It requests
-// the tags even if the source's attributes show none, because S3 hides tags from a caller without
-// permission.
+// sourceTags returns the tags for a copy in parts. S3 does not copy the tags to such a copy.
+// sourceTags requests the tags even if the attributes of the source show none: S3 hides tags there
+// from a caller without permission.
 func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[string]string, error) {
 	if r.ReplaceTags || !cp.account.profile.Tags {
 		return r.Tags, nil
@@ -126,7 +126,7 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 		Bucket: &r.Source.Bucket, Key: &r.Source.Key, VersionId: httpheader.Optional(r.Source.Version),
 	}
 	if err := cp.account.customize(in, r.Source.Native); err != nil &&
-		storage.CodeOf(err) != storage.Unsupported { // Unsupported: WithRequest may be for other requests of the copy
+		storage.CodeOf(err) != storage.Unsupported { // Unsupported: WithRequest may be meant for another request
 		return nil, err
 	}
 	out, err := sendToSource(ctx, cp, r.Source.Bucket, cp.account.client.GetObjectTagging, in)

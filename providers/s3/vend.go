@@ -19,8 +19,9 @@ import (
 	"github.com/omnibucket/storage/providers/internal/vended"
 )
 
-// Vended returns a function for [Config].CredentialsFor. ask must return the credentials that
-// [storage.Vend] has returned in another program for a key, or for the prefix of a listing:
+// Vended returns a function for [Config].CredentialsFor. The parameter ask is a function of the
+// caller. This function receives a key, or the prefix of a listing. It must return the credentials
+// that [storage.Vend] has returned for that key or prefix in another program:
 //
 //	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", CredentialsFor: s3.Vended(ask)})
 //

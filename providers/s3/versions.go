@@ -17,9 +17,9 @@ import (
 )
 
 // ListVersions sends one ListObjectVersions. A version that was written before the bucket kept
-// versions is named "null". Some servers repeat the last version of a page at the beginning of the
-// next page, so that a page of one entry needs a second request. The next page begins where the
-// server says, because only the server knows its order.
+// versions is named "null". The next page begins where the server says, because only the server
+// knows its order. Some servers repeat the last version of a page at the beginning of the next
+// page. If the page has only this version, ListVersions sends a second request.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	id, key, err := pagetoken.Parse(r.Token)
 	if err == nil && key == "" && r.Token != "" {

@@ -108,8 +108,8 @@ func pageOrigin(r *http.Request) string {
 	return "http://" + r.Host
 }
 
-// signature returns a MAC that proves that this handler has made an address. Each value is signed
-// after its length. So the values of two different addresses never give the same bytes to sign.
+// signature returns a MAC that proves that this handler has made an address. The MAC covers each
+// value and its length. Without the lengths, two different addresses could have the same MAC.
 func (h *Handler) signature(q url.Values) string {
 	mac := hmac.New(sha256.New, h.key[:])
 	for _, name := range []string{"bucket", "key", "version", "as", "expires", "frame"} {
@@ -173,9 +173,9 @@ func (h *Handler) sendContent(w http.ResponseWriter, r *http.Request, c content,
 	serve.Object(w, r, b, c.key, opts...)
 }
 
-// contentPolicy returns the content security policy for an object's bytes. It uses no sandbox for a
-// PDF, because browsers cannot show a PDF in one. They run nothing of a PDF in the origin that
-// serves it.
+// contentPolicy returns the content security policy for an object's bytes. A PDF gets no sandbox,
+// because browsers do not show a PDF in a sandbox. The PDF is harmless without a sandbox, because
+// browsers run no code of a PDF in the origin of its address.
 func contentPolicy(shown, frame string) string {
 	if shown != typePDF {
 		return "sandbox; default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'"

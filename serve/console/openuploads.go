@@ -15,13 +15,13 @@ import (
 )
 
 const (
-	// uploadTTL is how long an upload may take. maxIdle is the time without a request after which
-	// an upload is aborted. maxIdle must be much shorter than uploadTTL, because the service
-	// forgets an upload that has expired.
+	// uploadTTL is how long an upload may take. An upload is aborted after it had no request for
+	// the time maxIdle. The service forgets an upload after uploadTTL, and can then no longer abort
+	// it. So maxIdle must be much shorter than uploadTTL.
 	uploadTTL = 7 * 24 * time.Hour
 	maxIdle   = 23 * time.Hour
 
-	maxAnswer = 64 << 10 // largest number of bytes kept of the response that begins or ends an upload
+	maxAnswer = 64 << 10 // largest number of bytes that are kept from the body of one response
 )
 
 // openUploads lists the uploads that are not complete, so that the handler can abort abandoned
@@ -102,7 +102,8 @@ func (o *openUploads) abort(ctx context.Context, since time.Time) error {
 	return errors.Join(failures...)
 }
 
-// abortOne aborts an upload by passing its service the DELETE request that a client would send.
+// abortOne aborts an upload. It sends the service of the upload a DELETE request, as a client
+// would.
 func (o *openUploads) abortOne(ctx context.Context, u openUpload) error {
 	r, err := http.NewRequestWithContext(
 		context.WithValue(
@@ -126,8 +127,8 @@ func (o *openUploads) abortOne(ctx context.Context, u openUpload) error {
 	return nil
 }
 
-// An answerCopy passes on a response, and keeps its status and the beginning of its body. The field
-// most limits how many bytes of the body it keeps.
+// An answerCopy passes on a response. It keeps the status and the beginning of the body. The field
+// most is the largest number of bytes that it keeps from the body.
 type answerCopy struct {
 	http.ResponseWriter
 	most   int

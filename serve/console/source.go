@@ -18,8 +18,9 @@ type Source interface {
 	Bucket(ctx context.Context, name string) (storage.Bucket, storage.BucketInfo, error)
 }
 
-// One returns a Source with a single bucket. The page then has no list of buckets. info.Name is
-// only shown. If info.SoftDelete is set, the page offers to restore removed objects.
+// One returns a Source with a single bucket. The page then has no list of buckets. The page
+// displays info.Name, and does not use the name for anything else. If info.SoftDelete is set, the
+// page offers to restore removed objects.
 func One(info storage.BucketInfo, bucket storage.Bucket) Source { return oneBucket{info, bucket} }
 
 type oneBucket struct {

@@ -118,7 +118,7 @@ func (h *Handler) service(ctx context.Context, name string) (*uploads.Service, e
 }
 
 // target returns the object that a large upload writes. The upload replaces an existing object only
-// if the metadata of the request has the name replace.
+// if the metadata of the request has the entry "replace".
 func target(r *http.Request, b storage.Bucket, n uploads.Request) (*uploads.Target, error) {
 	key, _ := r.Context().Value(uploadKey{}).(string)
 	t := &uploads.Target{Key: key, ContentType: n.Type, Overwrite: n.Metadata["replace"] != ""}

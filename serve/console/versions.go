@@ -66,8 +66,8 @@ func (p *removedPage) add(v entryView) bool {
 	return true
 }
 
-// removed returns the removed objects below a prefix: those without a current version that have an
-// older one.
+// removed returns the removed objects below a prefix. A removed object has no current version, but
+// the store still has an older version.
 func (h *Handler) removed(r *http.Request) (any, error) {
 	q := r.URL.Query()
 	b, _, err := h.source.Bucket(r.Context(), q.Get("bucket"))
@@ -84,10 +84,11 @@ func (h *Handler) removed(r *http.Request) (any, error) {
 	return page, err
 }
 
-// fromVersions adds the objects whose newest version is a delete marker or not current.
+// fromVersions adds the removed objects of a bucket that keeps versions. The entry of an object
+// describes its newest version that is not a delete marker.
 func (p *removedPage) fromVersions(r *http.Request, b storage.Lister, opts []storage.ListOption) error {
-	// found is true if the key needs no entry: it was on an earlier page, has a current version, or
-	// was already added.
+	// found is true if the key needs no more entries. The key has an entry already, or was on an
+	// earlier page, or has a current version.
 	scanned, key, found := 0, "", true
 	for v, err := range storage.Versions(r.Context(), b, opts...) {
 		if err != nil {

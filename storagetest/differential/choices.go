@@ -39,7 +39,7 @@ func (p *player) value(name string, all ...string) string {
 	}
 }
 
-// sometimes reports true in one of n calls, at random.
+// sometimes returns true with a probability of 1/n.
 func (p *player) sometimes(n int) bool { return p.random.IntN(n) == 0 }
 
 // body returns a body of random length. No two bodies are equal, except empty ones.
@@ -103,8 +103,9 @@ type condition struct {
 	text          string
 }
 
-// of returns the condition's option for one of the two buckets, as the only element of a slice. If
-// inMemory is true, that bucket is the one in memory. Without a condition, the slice is nil.
+// of returns a slice with the option that the condition c has for one bucket. If inMemory is true,
+// the option is for the bucket in memory. Otherwise it is for the other bucket. If c has no option,
+// the slice is nil.
 func of[T any](c condition, inMemory bool) []T {
 	option := c.other
 	if inMemory {

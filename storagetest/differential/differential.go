@@ -29,8 +29,8 @@ type Config struct {
 	// Change, if set, is called after half of the calls. It returns another bucket with the same
 	// objects, which replaces b.
 	Change func(t *testing.T, b storage.Bucket) storage.Bucket
-	// Without lists calls and values that a server handles wrongly. An element is the name of a
-	// call, or an option and its value, such as `delimiter "b/"`.
+	// The field Without lists calls and values that a server handles wrongly. An element is the
+	// name of a call, or an option and its value, such as `delimiter "b/"`.
 	Without []string
 }
 
@@ -152,7 +152,8 @@ func (p *player) compare(what, key string, call func(b storage.Bucket, inMemory 
 	return ""
 }
 
-// remember records a revision under its name in each bucket, for later conditions.
+// remember records the revisions that both buckets have given to one state of an object. Later
+// conditions use these revisions.
 func (p *player) remember(key string, memory, other *storage.Attrs) {
 	if memory == nil || other == nil {
 		return

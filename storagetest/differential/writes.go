@@ -203,7 +203,8 @@ func (p *player) setTags() string {
 	})
 }
 
-// uploadParts compares an upload of one part, which it completes or aborts.
+// uploadParts makes the same multipart upload on both buckets, and compares the results. The upload
+// has at most one part, and is completed or aborted.
 func (p *player) uploadParts() string {
 	key, body := one(p, keys...), p.body()
 	properties, text := p.properties()

@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-// watch counts body as open until it is closed, and applies the fault to it. A body without a fault
-// keeps its WriteTo method.
+// watch applies the fault to a body. It also counts the body as open until Close is called. A body
+// without a fault keeps its WriteTo method.
 func (i *Injector) watch(ctx context.Context, fault *Rule, body io.ReadCloser) io.ReadCloser {
 	i.bodies(+1)
 	counted := &countedBody{ReadCloser: body, injector: i}
@@ -52,7 +52,7 @@ func (b *countedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// A cutBody returns as many bytes as its field left says, and then fails with err.
+// A cutBody returns a limited number of bytes, which is in the field left. It then fails with err.
 type cutBody struct {
 	io.ReadCloser
 	left int64
@@ -68,8 +68,8 @@ func (b *cutBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A stalledBody returns as many bytes as its field left says, and then blocks. Close ends a blocked
-// Read, as for a network connection.
+// A stalledBody returns a limited number of bytes, which is in the field left. It then blocks.
+// Close ends a blocked Read, as for a network connection.
 type stalledBody struct {
 	io.ReadCloser
 	left   int64

@@ -59,9 +59,9 @@ func withFault[T any](
 	return next()
 }
 
-// callWithBody makes a call that sends a body, and applies the fault. It replaces the body in the
-// caller's request, not in a copy of the request, because the core may set the request's checksum
-// while the body is read.
+// callWithBody makes a call that sends a body, and applies the fault. The parameter body points to
+// a field of the caller's request. callWithBody does not copy the request, because the core may set
+// the request's checksum while the body is read.
 func callWithBody[T any, B io.Reader](
 	d *objectDriver, ctx context.Context, call Calls, key string, body *B, next func() (T, error),
 ) (T, error) {
@@ -103,7 +103,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 		return attrs, err
 	})
 	if err != nil {
-		if body != nil { // DropResponse has dropped the response
+		// The driver has returned a body, but the rule DropResponse has discarded the response.
+		if body != nil {
 			_ = body.Close()
 		}
 		return nil, nil, err

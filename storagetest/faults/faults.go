@@ -62,9 +62,9 @@ func New(rules ...Rule) *Injector {
 	return &Injector{rules: arm(rules), counts: make(map[Calls]int), sleep: ctxtime.Sleep}
 }
 
-// Layer returns a layer for [driver.WithLayer]. One Injector may serve several buckets. If a driver
-// declares Local, the core does not check its calls for stalls. With a rule that stalls or slows,
-// the layer does not declare Local. So set such a rule before you open the bucket.
+// Layer returns a layer for [driver.WithLayer]. One Injector may serve several buckets. Set a rule
+// that stalls or slows calls before you open the bucket. With such a rule, the layer does not
+// declare Local, so that the core checks its calls for stalls.
 func (i *Injector) Layer() driver.Layer {
 	return func(next driver.Driver) driver.Driver { return &objectDriver{Driver: next, injector: i} }
 }

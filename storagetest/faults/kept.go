@@ -34,8 +34,8 @@ func longestSegment(key string) (longest int) {
 	return longest
 }
 
-// besideFolder fails with Unsupported if a file system could not hold key beside the existing keys,
-// because one of them would be both a file and a directory.
+// besideFolder fails with Unsupported if a file system could not hold key beside the existing keys.
+// A file system cannot have a file and a directory with the same path.
 func (d *limited) besideFolder(ctx context.Context, key string) error {
 	for i := range key {
 		if key[i] != '/' {

@@ -70,8 +70,8 @@ func Cut(on Calls, after int64) Rule { return Rule{kind: cut, on: on, at: after}
 // Stall makes the call wait until its ctx is done, and then fail with ctx's error.
 func Stall(on Calls) Rule { return Rule{kind: stall, on: on} }
 
-// StallBody makes the body of a Get block after the given number of bytes, until ctx is done or the
-// body is closed.
+// StallBody stalls the body of a Get after the given number of bytes. Read then blocks until ctx is
+// done or the body is closed.
 func StallBody(after int64) Rule { return Rule{kind: stallBody, on: Get, at: after} }
 
 // SlowBody makes the body of a Get return rate bytes a second. It waits with the function of
@@ -180,8 +180,8 @@ func (r Rule) bodyFailure() error {
 	return fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, &Injected{Rule: r.String()})
 }
 
-// An armed is a rule and the number of its matching calls so far. The lock of the Injector protects
-// it.
+// An armed holds a rule and the number of calls that have matched the rule. The lock of the
+// Injector protects the armed.
 type armed struct {
 	rule Rule
 	seen int

@@ -13,7 +13,7 @@ import (
 // A fault is one way to break responses of the server.
 type fault struct {
 	name      string
-	instead   bool                  // true if the request does not reach the true server
+	instead   bool                  // true if the server under Store.Server does not get the request
 	success   bool                  // true if the response claims success
 	fails     bool                  // true if the operation must fail
 	codes     []storage.Code        // codes that the error may have; nil means any
@@ -23,11 +23,11 @@ type fault struct {
 	requests  int                   // requests that the operation may make, if more than maxRequests
 	quotes    bool                  // true if the response quotes the request
 	large     bool                  // true if operations that send many bytes are tried, too
-	firstOnly bool                  // true if every try breaks the first response
+	firstOnly bool                  // true if every try breaks the response to request 1
 	only      func(*operation) bool // selects operations; nil means all
 	writes    bool                  // true if only operations with an effect are tried
 	once      bool                  // true if only one response is broken
-	each      bool                  // true if all tries share a server, and each variant is a status
+	each      bool                  // true if all tries share a proxy, and the variant of a try is a status code
 	respond   func(*exchange)
 }
 

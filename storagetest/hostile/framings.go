@@ -239,7 +239,8 @@ func cut(x *exchange) {
 	x.write(raw[:at])
 }
 
-// fill sends letters until the client closes the connection, or endless bytes were sent.
+// fill sends letters until the client closes the connection. It sends at most as many bytes as the
+// constant endless says.
 func (x *exchange) fill() {
 	letters := bytes.Repeat([]byte("x"), 64<<10)
 	for sent := 0; sent < endless && x.write(letters); sent += len(letters) {

@@ -39,9 +39,9 @@ type Store struct {
 	// Server serves the store's protocol for a bucket, which is empty at first. It may be a
 	// proxy of a server in another process.
 	Server http.Handler
-	// Open opens a driver for that bucket. The address, such as "http://127.0.0.1:8080", is that of
-	// a proxy that passes requests to Server. If CustomerKey is set, Open is also called with an
-	// https address, whose certificate is the one of package httptest.
+	// Open opens a driver for the bucket of Server. The address belongs to a proxy in front of
+	// Server, such as "http://127.0.0.1:8080". If CustomerKey is set, Open is also called with an
+	// https address. The proxy at that address uses the certificate of package httptest.
 	Open func(t *testing.T, address string) driver.Driver
 	// OpenService opens the account of the bucket at the same address. If it is nil, listing
 	// buckets is not tested.
@@ -49,19 +49,20 @@ type Store struct {
 	// CustomerKey is the provider's option that encrypts objects with a key in each request. If it
 	// is nil, operations with such a key are not tested. Server need not support such keys.
 	CustomerKey storage.NativeOption
-	// EmptyPage returns the store's response to the listing request r: a page without entries,
-	// whose next token is token. If r is not a listing request, EmptyPage returns "". If EmptyPage
-	// is nil, endless listings are not tested.
+	// EmptyPage returns the store's response to the listing request r. The response is a page
+	// without entries, and the parameter token is its next token. If r is not a listing request,
+	// EmptyPage returns "". If EmptyPage is nil, endless listings are not tested.
 	EmptyPage func(r *http.Request, token string) (contentType, body string)
-	// Statuses enables more tests of writes. For the response that completes a write, every status
-	// from 400 to 599 is tried, before the write takes effect and after. Otherwise only usual
-	// statuses are tried. That takes half as long, and suits a server in another process.
+	// Statuses enables more tests of writes. They replace the response that completes a write by an
+	// error response, with every status from 400 to 599. They replace it before and after the write
+	// takes effect. If Statuses is false, only usual statuses are tested. The tests then take half
+	// as long, which suits a server in another process.
 	Statuses bool
 	// Only, if set, selects the faults whose names begin with it.
 	Only string
-	// Skip lists the tests that are left out. The value is the reason. A key is the name of a
-	// fault, such as "a login page", of an operation, such as "SetTags", or of both, such as "a
-	// login page/SetTags".
+	// Skip lists the tests that are left out, and the reason for each. A key may name a fault, such
+	// as "a login page", or an operation, such as "SetTags". A key such as "a login page/SetTags"
+	// names one test of a fault with an operation.
 	Skip map[string]string
 }
 
@@ -126,7 +127,8 @@ func (s *suite) requireKnown(t *testing.T, faults []fault) {
 	}
 }
 
-// mostRequests is the number of the latest request at which a try begins to break responses.
+// mostRequests limits the tries with a fault. The last tries break the responses from request
+// mostRequests on.
 const mostRequests = 8
 
 // run tries the operation several times. Responses are broken from the first request on, then from

@@ -18,25 +18,25 @@ type operation struct {
 	name   string
 	needs  storage.Features
 	single bool // true if the first response decides the result
-	// True if it reads an object's bytes, so a body may be long.
+	// True if the operation reads an object's bytes. The body of its response may then be long.
 	reads bool
-	// True if it sends many bytes; it is tried with few faults.
+	// True if the operation sends many bytes. Only few faults are tried with the operation.
 	large bool
-	// True if the sweep tries all statuses, not only usual ones.
+	// True if RunStatuses may try all statuses with the operation, and not only the usual ones.
 	every  bool
-	sweeps bool // true if only the sweep of statuses tries it
-	// A call of another writer, which is made after a write took effect and before its broken
-	// response is sent.
+	sweeps bool // true if only RunStatuses tries the operation
+	// A call that another writer makes. The proxy makes the call once, before it sends the first
+	// broken response to a write.
 	beside  func(context.Context, storage.Bucket) error
 	lists   bool                                                 // true if it lists objects in pages
-	pages   bool                                                 // true if it lists something else in pages
+	pages   bool                                                 // true for listings of versions, uploads or buckets
 	marked  bool                                                 // true if the bucket is opened with WithVersioning
 	account func(context.Context, *suite, storage.Service) error // replaces do for an operation of an account
 	// True if the requests contain a customer's key. Then only the response to the first request is
 	// broken.
 	keyed   bool
 	prepare func(context.Context, storage.Bucket) error // prepares the bucket, without faults
-	undo    func(context.Context, storage.Bucket) error // undoes prepare, without faults
+	undo    func(context.Context, storage.Bucket) error // reverses the function prepare, without faults
 	do      func(ctx context.Context, b storage.Bucket) error
 	// done reports whether the operation took effect. It fails if the bucket is neither in the
 	// state before nor in the state after the operation. It is nil if the operation has no effect.
@@ -188,8 +188,9 @@ func uploaded(keys ...string) func(context.Context, storage.Bucket) error {
 	}
 }
 
-// replaced returns a function for the field done. That function reports whether an object with the
-// first content now has the second content. The content "" stands for a missing object.
+// replaced returns a function for the field done. The function returns false if the object has the
+// content of the parameter from. It returns true if the object has the content of the parameter to.
+// The content "" stands for a missing object.
 func replaced(key, from, to string) func(context.Context, storage.Bucket) (bool, error) {
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {
 		content, _, err := storage.ReadAll(ctx, b, key)
@@ -205,7 +206,7 @@ func replaced(key, from, to string) func(context.Context, storage.Bucket) (bool,
 	}
 }
 
-// removed returns a function for the field done. It reports whether at least one of keys no longer
+// removed returns a function for the field done. The function reports whether none of the keys
 // exists.
 func removed(keys ...string) func(context.Context, storage.Bucket) (bool, error) {
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {
@@ -244,8 +245,8 @@ func readAttrs(ctx context.Context, b storage.Bucket) error {
 	return err
 }
 
-// compareAttrs checks the attributes that every store returns, and fails with a lie if one is
-// wrong.
+// compareAttrs checks the attributes that every store returns. If one is wrong, compareAttrs
+// returns an error of type lie.
 func compareAttrs(b storage.Bucket, attrs *storage.Attrs) error {
 	if attrs.Size != int64(len(before)) {
 		return lie(fmt.Sprintf("the size is %d", attrs.Size))
@@ -284,8 +285,8 @@ func begun(keys ...string) func(context.Context, storage.Bucket) error {
 	}
 }
 
-// abortAll aborts the uploads of a try. Stores such as Azure read the uploads of all tries, so none
-// may be left.
+// abortAll aborts the uploads of a test. On a store such as Azure, each listing of uploads reads
+// the uploads of all tests. So each test must abort its own uploads.
 func abortAll(ctx context.Context, b storage.Bucket) error {
 	for u, err := range storage.ListUploads(ctx, b) {
 		if err == nil {
@@ -298,7 +299,8 @@ func abortAll(ctx context.Context, b storage.Bucket) error {
 	return nil
 }
 
-// collect reads a listing, and fails with a lie if its keys are not the wanted ones.
+// collect reads a listing. If the listing does not have the wanted keys, collect returns an error
+// of type lie.
 func collect[E any](entries iter.Seq2[E, error], key func(E) string, want ...string) error {
 	var found []string
 	for entry, err := range entries {

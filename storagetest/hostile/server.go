@@ -20,7 +20,7 @@ import (
 type server struct {
 	*httptest.Server
 	truth http.Handler
-	taken atomic.Int64 // largest number of bytes that were sent of one broken response
+	taken atomic.Int64 // number of bytes of the longest broken response so far
 
 	mu      sync.Mutex
 	fault   *fault // nil if no response is broken
@@ -47,7 +47,8 @@ func newServer(t *testing.T, truth http.Handler, tls bool) *server {
 	return s
 }
 
-// begin starts breaking the responses, from request number first on.
+// begin starts to break responses. The parameter first is the number of the first request that gets
+// a broken response.
 func (s *server) begin(f *fault, first, variant int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -55,8 +56,8 @@ func (s *server) begin(f *fault, first, variant int) {
 	s.broken, s.more = 0, false
 }
 
-// end stops breaking responses, and closes connections that are still open. It returns how many
-// responses were broken, and whether the fault has a further variant.
+// end makes the server pass on all responses again, and closes the open connections. It returns the
+// number of broken responses, and whether the fault has a further variant.
 func (s *server) end() (broken int, more bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -145,7 +146,7 @@ type exchange struct {
 	request *http.Request
 	variant int
 	nth     int       // number of this broken response in the try; the first is 1
-	truth   *recorded // true server's response, or nil if the request was not passed on
+	truth   *recorded // response of server.truth, or nil if the request was not passed on
 	quoted  string
 	conn    net.Conn
 	sent    int64 // number of bytes sent so far

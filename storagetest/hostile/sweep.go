@@ -28,7 +28,8 @@ var classes = []int{400, 403, 404, 408, 409, 412, 416, 429, 499, 500, 501, 502, 
 // few are the statuses for slow operations and for reads.
 var few = []int{404, 409, 412, 500, 503, noResponse}
 
-// mostSwept is the number of the latest request at which the sweep begins to break responses.
+// mostSwept limits the tries of the sweep. The last tries break the responses from request
+// mostSwept on.
 const mostSwept = 24
 
 func sweep() []fault {
@@ -103,9 +104,9 @@ func isRead(line string) bool {
 	return strings.HasPrefix(line, "GET ") || strings.HasPrefix(line, "HEAD ")
 }
 
-// statuses returns the variants for one request of an operation. It returns all statuses only for
-// the request that completes the operation. Even then, no other response may be broken, and the
-// request must not be retried.
+// statuses returns the status codes to try for one request of an operation. It returns all codes
+// only if the request completes the operation, is not retried, and is the only one with a broken
+// response.
 func (s *suite) statuses(f *fault, o *operation, read, commits bool) []int {
 	switch {
 	case o.large, read, !f.once:
@@ -273,8 +274,8 @@ func inParts(desc *driver.Description) string {
 	return strings.Repeat("p", int(partSize(desc))) + after
 }
 
-// copyOfLarge returns the operation that copies the largest object of the tests. A driver that is
-// opened with a small limit for copies then copies in parts.
+// copyOfLarge returns an operation that copies the largest object of the tests. If a driver was
+// opened with a small limit for single copies, it copies this object in parts.
 func copyOfLarge(name string, needs storage.Features, opts ...storage.CopyOption) operation {
 	content := strings.Repeat("large ", 1_000)
 	return operation{name: name, needs: needs, large: true, done: replaced("copy", "", content),

@@ -110,13 +110,13 @@ var attacks = []attempt{
 		for _, err := range storage.Versions(t.Context(), client, storage.WithPrefix(ownPrefix)) {
 			return err
 		}
-		return storage.PermissionDenied // an empty listing is a refusal, too
+		return storage.PermissionDenied // an empty listing shows nothing, so it counts as a refusal
 	}),
 	attack("listing uploads in progress", func(t *testing.T, client storage.Bucket) error {
 		for _, err := range storage.ListUploads(t.Context(), client) {
 			return err
 		}
-		return storage.PermissionDenied // an empty listing is a refusal, too
+		return storage.PermissionDenied // an empty listing shows nothing, so it counts as a refusal
 	}),
 	attack("vending again", func(t *testing.T, client storage.Bucket) error {
 		_, err := storage.Vend(t.Context(), client, "", allRights, time.Hour)

@@ -22,13 +22,14 @@ import (
 type Store struct {
 	// Program is the bucket of the program that issues the credentials.
 	Program storage.Bucket
-	// Client opens the same bucket as a client that has only vended credentials, which it requests
-	// with ask. It registers the clean-up with t.
+	// Client opens the bucket of Program for a client that has only vended credentials. The client
+	// requests credentials with the function ask. Client registers the clean-up with t.
 	Client func(
 		t *testing.T, ask func(ctx context.Context, key string) (*storage.VendedCredentials, error),
 	) storage.Bucket
-	// Permits has the names of those forbidden calls of the suite that the store does not refuse. The
-	// value is the reason why such a call does no harm.
+	// Permits lists forbidden calls that the suite skips, because the store does not refuse them.
+	// The key is the name of the call in the suite, such as "reading tags". The value is the reason
+	// why the call does no harm.
 	Permits map[string]string
 	// Advance moves the clock that decides whether credentials have expired. If it is nil, expiry
 	// is not tested.

@@ -24,10 +24,10 @@ func (t *traffic) add(one traffic, n int) {
 	t.received += n * one.received
 }
 
-// countedOp returns an op that calls run, and adds the traffic of its operations to the counts in
-// e. It measures the traffic of one operation in advance, through a proxy in front of MinIO, and
-// multiplies that traffic by the number of operations. The measured run does not use the proxy,
-// because the proxy would make it slower.
+// countedOp returns an operation that calls the function run, and adds the traffic to the counts in
+// e. It knows the traffic of one operation from a call in advance, through a proxy in front of
+// MinIO. The function run does not use the proxy, because the proxy would make the measured
+// operations slower.
 func countedOp[S closer](
 	e *env, c adapterRow[S], op func(*env, S) (func(int) error, error), run func(int) error,
 ) (func(int) error, error) {

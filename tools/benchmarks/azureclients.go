@@ -51,8 +51,8 @@ func azureClient(server string) (*azblob.Client, error) {
 	return azblob.NewClientWithSharedKeyCredential(server+"/"+nullazure.Account, key, nil)
 }
 
-// azureStream returns options for an upload with the SDK that uses as much memory as this library
-// does. The SDK has one buffer for each block that it sends at the same time.
+// azureStream returns options for an upload with the SDK. With these options, the SDK uses as much
+// memory as this library. The SDK has one buffer for each block that it sends at the same time.
 func azureStream(check azureblobs.TransferValidationType) *azblob.UploadStreamOptions {
 	return &azblob.UploadStreamOptions{BlockSize: 4 * mebibyte, Concurrency: 16, TransactionalValidation: check}
 }

@@ -81,8 +81,8 @@ func (e *env) startChild(job string) (c child, err error) {
 	if err != nil {
 		return child{}, err
 	}
-	// The process ends by itself, or at the end of its standard input. The context of the benchmark
-	// must not end it, because the cleanup after that context still needs it.
+	// The process ends by itself, or at the end of its standard input. The end of the benchmark's
+	// context must not end the process, because the cleanup still uses the process.
 	c.cmd = exec.CommandContext(context.WithoutCancel(e.ctx), self)
 	c.cmd.Env = append(os.Environ(), childVariable+"="+job)
 	c.cmd.Stderr = os.Stderr

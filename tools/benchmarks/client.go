@@ -18,7 +18,7 @@ import (
 // A provider is one of the compared stores. In the table of cases, each clientCase names its
 // provider.
 type provider struct {
-	name    string             // prefix of the names of its cases, and name of the child process with its null server
+	name    string             // prefix of case names, and name of the child process that runs the null server
 	service nullserver.Service // protocol of its null server
 	address string             // address for cases that only sign URLs, and so need no server
 	open    func(ctx context.Context, server string, opts ...storage.OpenOption) (storage.Bucket, error)
@@ -67,8 +67,9 @@ func (c contender) onlyOnce() contender {
 	return c
 }
 
-// beside returns a contender that downloads a file with the contender measured. Meanwhile, the
-// contender c downloads the same object again and again to a second file.
+// beside returns a contender that downloads an object to a file with the contender in the parameter
+// measured. During the download, the contender c downloads the same object again and again to a
+// second file.
 func (c contender) beside(measured contender) contender {
 	return contender{name: c.name, open: func(e *env, server string) (client, error) {
 		other, err := c.open(e, server)
@@ -233,7 +234,8 @@ func (c clientCase) serverURL(e *env) (string, error) {
 	return c.provider.server(e, *c.server)
 }
 
-// putBy returns an operation put that calls upload.
+// putBy returns a function for the field put of a client. That function uploads its data with the
+// parameter upload.
 func putBy(
 	upload func(ctx context.Context, key string, body io.Reader, size int64) error,
 ) func(context.Context, string, []byte) error {

@@ -94,8 +94,9 @@ func readAdjacent(pieces, bytes int) work {
 	}
 }
 
-// readRanges returns a work that reads ranges of the given size from an object of 64 MiB, n times.
-// The ranges form groups. Within a group, the gap between two ranges is as long as a range.
+// readRanges returns a work that reads the same ranges again and again from an object of 64 MiB. A
+// range has the given number of bytes. The ranges form groups. Within a group, the gap between two
+// ranges is as long as a range.
 func readRanges(groups, inGroup, bytes int) work {
 	var ranges []storage.Range
 	for group := range groups {
@@ -173,7 +174,7 @@ func uploadReaderAt(ctx context.Context, c client, n int) error {
 	return c.upload(ctx, uploaded, io.NewSectionReader(zeros{}, 0, int64(n)), int64(n))
 }
 
-// uploadStream uploads n bytes of unknown length as one object.
+// uploadStream uploads n bytes as one object, from a reader that does not tell its length.
 func uploadStream(ctx context.Context, c client, n int) error {
 	return c.upload(ctx, uploaded, struct{ io.Reader }{io.NewSectionReader(zeros{}, 0, int64(n))}, -1)
 }

@@ -6,11 +6,11 @@ import (
 	"github.com/omnibucket/storage/tools/benchmarks/record"
 )
 
-// Some cases have several rows of this library. So the goals in this file name the row that they
-// apply to.
+// Some cases have several rows of this library. So the functions in this file get the name of the
+// row to which the goal applies.
 
-// allocationsOver requires that the row named one makes at most n more allocations per operation
-// than the row named other.
+// allocationsOver requires that a row makes at most n more allocations per operation than another
+// row. The parameters one and other are the names of the rows.
 func allocationsOver(one, other string, n float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at most %g allocations more than %s", one, n, other),
@@ -21,7 +21,8 @@ func allocationsOver(one, other string, n float64) goal {
 	}
 }
 
-// allocationsAtMost requires that the row named one makes at most n allocations per operation.
+// allocationsAtMost requires that a row makes at most n allocations per operation. The parameter
+// one is the name of the row.
 func allocationsAtMost(one string, n float64) goal {
 	return goal{fmt.Sprintf("%s: at most %g allocations", one, n), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[one].allocs)
@@ -29,7 +30,8 @@ func allocationsAtMost(one string, n float64) goal {
 	}}
 }
 
-// faster requires that the row named one is at least factor times as fast as the row named other.
+// faster requires that a row is at least factor times as fast as another row. The parameters one
+// and other are the names of the rows.
 func faster(one, other string, factor float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at least %g × as fast as %s", one, factor, other),
@@ -40,9 +42,9 @@ func faster(one, other string, factor float64) goal {
 	}
 }
 
-// notSlower requires that the row named one takes at most 5 percent more time than the row named
-// other. Two rows that wait for the same requests to a local server differ by such an amount by
-// chance.
+// notSlower requires that a row takes at most 5 percent more time than another row. A difference of
+// 5 percent is chance, even if both rows wait for the same requests to a local server. The
+// parameters one and other are the names of the rows.
 func notSlower(one, other string) goal {
 	const noise = 0.05
 	return goal{fmt.Sprintf("%s: not slower than %s", one, other), func(rows map[string]*result) (string, bool) {
@@ -51,8 +53,8 @@ func notSlower(one, other string) goal {
 	}}
 }
 
-// noMoreRequests requires that the row named one sends at most as many requests as the row named
-// other.
+// noMoreRequests requires that a row sends at most as many requests as another row. The parameters
+// one and other are the names of the rows.
 func noMoreRequests(one, other string) goal {
 	return goal{fmt.Sprintf("%s: no more requests than %s", one, other), func(rows map[string]*result) (string, bool) {
 		seen, most := rows[one].sent(), rows[other].sent()
@@ -68,8 +70,8 @@ func (r *result) sent() (total float64) {
 	return total
 }
 
-// lessCPU requires that the row named one uses at most factor times the CPU time of the row named
-// other.
+// lessCPU requires that a row uses at most factor times the CPU time of another row. The parameters
+// one and other are the names of the rows.
 func lessCPU(one, other string, factor float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at most %g × the CPU of %s", one, factor, other),
@@ -80,8 +82,8 @@ func lessCPU(one, other string, factor float64) goal {
 	}
 }
 
-// memoryAtMost requires that the resident memory of the row named one grows by at most that many
-// bytes. The row must run in a child process.
+// memoryAtMost limits the growth of a row's resident memory. The parameter one is the name of the
+// row, and the parameter most is the limit in bytes. The row must run in a child process.
 func memoryAtMost(one string, most float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at most %s resident above the start", one, record.Size(most)),
@@ -92,8 +94,9 @@ func memoryAtMost(one string, most float64) goal {
 	}
 }
 
-// lessMemory requires that the resident memory of the row named one grows by at most factor times
-// as much as that of the row named other.
+// lessMemory compares the growth of the resident memory of two rows. The growth of the first row
+// must be at most factor times the growth of the second row. The parameters one and other are the
+// names of the rows.
 func lessMemory(one, other string, factor float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at most %g × the memory of %s", one, factor, other),
@@ -104,7 +107,8 @@ func lessMemory(one, other string, factor float64) goal {
 	}
 }
 
-// noRequest requires that the row named one never sends a request for the given operation.
+// noRequest requires that a row never sends a request for the given operation. The parameter one is
+// the name of the row.
 func noRequest(one, operation string) goal {
 	return goal{fmt.Sprintf("%s: no %s", one, operation), func(rows map[string]*result) (string, bool) {
 		seen := rows[one].requests[operation]
@@ -112,7 +116,8 @@ func noRequest(one, operation string) goal {
 	}}
 }
 
-// requestsAtMost requires that the row named one sends at most that many requests per operation.
+// requestsAtMost limits the number of requests that a row sends per operation. The parameter one is
+// the name of the row, and the parameter most is the limit.
 func requestsAtMost(one string, most float64) goal {
 	return goal{fmt.Sprintf("%s: at most %g requests", one, most), func(rows map[string]*result) (string, bool) {
 		seen := rows[one].sent()
@@ -120,8 +125,8 @@ func requestsAtMost(one string, most float64) goal {
 	}}
 }
 
-// heapAtMost requires that the heap of this library grows by at most that many bytes. The parameter
-// what is a text for the report that describes this part of the heap.
+// heapAtMost limits the growth of this library's heap. The parameter most is the limit in bytes.
+// The parameter what describes the growth in the report.
 func heapAtMost(what string, most float64) goal {
 	return goal{
 		fmt.Sprintf("the heap grows by at most %s, %s", what, record.Size(most)),

@@ -20,7 +20,7 @@ const steepest = 1.05
 // A growth says to which curve a case belongs. Each case is one point of the curve.
 type growth struct {
 	name, title string
-	at          int // amount at this point, such as the number of keys
+	at          int // size at this point of the curve, such as the number of keys
 	unit        func(int) string
 }
 
@@ -58,8 +58,8 @@ func growthTransfers() []clientCase {
 			goals: []goal{memoryAtMost(ours, memory)},
 		})
 	}
-	// In an upload of 64 GiB, the last parts have 40 MiB. The limit inParts is enough for two such
-	// parts and for as much garbage.
+	// In an upload of 64 GiB, the last parts have 40 MiB each. The limit inParts is enough for two
+	// parts of that size and for the same amount of garbage.
 	const inParts = 160 * mebibyte
 	for _, n := range []int{kilobyte, mebibyte, 16 * mebibyte, 64 * mebibyte, 256 * mebibyte, 1024 * mebibyte, 8192 * mebibyte, 65536 * mebibyte} {
 		up, down := up, down
@@ -125,10 +125,10 @@ func downloadsAtOnce(objects int) work {
 }
 
 // atOnce returns how many objects are transferred at the same time. In a measured operation, this
-// is the parameter objects. Before that, a small operation with one object runs, which is not
-// measured. So the measured operation opens almost all connections. If the small operation opened
-// them, a client would keep only 100 of them. Large operations could then not be compared with
-// small ones.
+// is the parameter objects. A small operation runs before, and transfers one object. So the
+// measured operation opens almost all of its connections. Otherwise an operation with up to 100
+// objects would find all connections open, because a client keeps 100 idle ones. Larger operations
+// could not be compared with it.
 func atOnce(objects, n int) int { return min(objects, n/kilobyte) }
 
 // reportGrowth prints the exponent with which the CPU time of each row grows. It returns how many

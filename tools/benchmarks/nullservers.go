@@ -72,9 +72,9 @@ func (p *provider) server(e *env, o nullserver.Options) (string, error) {
 	return ready.URL, nil
 }
 
-// trusted returns the TLS certificate of all null servers, and adds it to the certificates of the
-// system for this process and its children. So each contender can use the same HTTP client as its
-// users do. On systems that do not keep certificates in files, the certificate is not trusted.
+// trusted returns the TLS certificate of all null servers. It also makes this process and its
+// children trust the certificate. So the contenders need no special HTTP clients. If a system does
+// not keep certificates in files, its programs do not trust the certificate.
 var trusted = sync.OnceValues(func() (*nullserver.Certificate, error) {
 	certificate, err := nullserver.NewCertificate()
 	if err != nil {

@@ -33,8 +33,8 @@ func programs() []contender {
 	return all
 }
 
-// program returns a program as a contender. remote is how the program addresses the server, such as
-// "s3://".
+// program returns a contender that runs another program. The parameter remote is the beginning of
+// the addresses that the program gets for objects, such as "s3://".
 func program(
 	name string, command func(ctx context.Context, s jobServer, from, to string) *exec.Cmd, remote string,
 ) contender {
@@ -50,8 +50,8 @@ func program(
 			file: func(ctx context.Context, key, name string) error {
 				return run(ctx, remote+s3Bucket+"/"+key, name)
 			},
-			// The file has only zeros. The key contains its size, because rclone requests the size
-			// after the upload.
+			// The uploaded file has only zeros. After the upload, rclone requests the size of the
+			// object. The null server reads the size from the key, so the key must contain it.
 			upload: func(ctx context.Context, _ string, _ io.Reader, size int64) error {
 				file, err := os.CreateTemp("", "omnibucket-benchmarks-*")
 				if err != nil {

@@ -51,10 +51,9 @@ func allocations(n float64) goal {
 	}}
 }
 
-// moreThan limits how much more one row allocates per operation than the other. The parameters one and
-// other are the names of the rows.
-// The parameter allocs is the limit for the number of allocations, and the parameter bytes is the
-// limit for their size in bytes.
+// moreThan limits how much more a row allocates per operation than another row. The parameters one
+// and other are the names of the rows. The parameter allocs limits the number of allocations. The
+// parameter bytes limits their total size.
 func moreThan(one, other string, allocs, bytes float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at most %g allocations and %g B more than %s", one, allocs, bytes, other),

@@ -85,7 +85,7 @@ func s3ServerCases() []benchCase {
 }
 
 // A serverCommand returns the arguments of a measured s5cmd command. An upload reads the directory
-// tree. A download writes to the directory that the parameter back names.
+// in the parameter tree. A download writes to the directory in the parameter back.
 type serverCommand func(tree, bucket, back string) []string
 
 func uploadTree(tree, bucket, _ string) []string { return []string{"cp", tree + "/", bucket + "/"} }
@@ -339,7 +339,8 @@ func randomFile(name string, seed *rand.ChaCha8, size int64) error {
 	return errors.Join(err, file.Close())
 }
 
-// timeAtMost requires that an operation of the row named one takes at most the given time.
+// timeAtMost limits the time of an operation. The parameter one is the name of the row, and the
+// parameter most is the limit.
 func timeAtMost(one string, most time.Duration) goal {
 	return goal{fmt.Sprintf("%s: at most %s", one, most), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[one].nanos)

@@ -27,11 +27,12 @@ var serverSteps = []serverStep{
 // s3ServerSteps returns a case that compares servers that hold many small objects and a large one.
 // Each server makes all steps and ends before the next server starts.
 //
-// When a server has ended, its large file is removed, but its small files stay until the end of the
-// case. For some minutes, ext4 does not reuse the inodes of removed files, but it looks at each of
-// them whenever a file is created. So removed files would slow the next server.
+// When a server has ended, its large file is removed. Its small files stay until the end of the
+// case, because removed files would slow the next server. For some minutes after a removal, ext4
+// examines the inodes of all removed files whenever it creates a file.
 //
-//	OMNIBUCKET_S5CMD=… OMNIBUCKET_MINIO=… OMNIBUCKET_VERSITYGW=… go run . -run s3server-steps -files 100000 -large 5120
+//	OMNIBUCKET_S5CMD=… OMNIBUCKET_MINIO=… OMNIBUCKET_VERSITYGW=… \
+//		go run . -run s3server-steps -files 100000 -large 5120
 func s3ServerSteps(small, large string) benchCase {
 	c := benchCase{
 		name: "s3server-steps", title: small + " and " + large + ", by s5cmd with 16 workers; each server by itself",
@@ -52,8 +53,8 @@ func s3ServerSteps(small, large string) benchCase {
 	return c
 }
 
-// ahead requires that the row named one takes less time, CPU time and memory than the row named
-// other.
+// ahead requires that a row takes less time, CPU time and memory than another row. The parameters
+// one and other are the names of the rows.
 func ahead(one, other string) []goal {
 	return []goal{faster(one, other, 1), lessCPU(one, other, 1), lessMemory(one, other, 1)}
 }

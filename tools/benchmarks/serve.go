@@ -27,9 +27,9 @@ const (
 )
 
 // serveCases returns the cases in which objects are served over HTTP on this machine. The client is
-// minimal, so that only the server makes a difference. If our handler serves a whole object, it
-// reads and verifies all bytes. It does not verify a range, so the kernel sends the range directly
-// from the file.
+// minimal, so that only the server makes a difference. Our handler reads and verifies all bytes of
+// a whole object. It does not verify a range. So the kernel can send a range directly from the
+// file.
 func serveCases() []benchCase {
 	var all []benchCase
 	for _, size := range []int{kilobyte, 64 << 20} {

@@ -41,13 +41,14 @@ type store interface {
 	get(ctx context.Context, key string) (n int, _ error) // reads the whole object into memory
 	download(ctx context.Context, key string, to io.Writer) (n int64, _ error)
 	attrs(ctx context.Context, key string) error
-	// list calls the function each for every key that begins with prefix. It requests pages of
-	// 1,000 keys with their sizes.
+	// list requests pages of 1,000 keys that begin with prefix, with their sizes. It calls the
+	// parameter each once per key.
 	list(ctx context.Context, prefix string, each func()) error
 	close() error
 }
 
-// An own implements store with a bucket of this library. opts apply to its uploads.
+// own implements the interface store with a bucket of this library. The field opts holds the
+// options of its uploads.
 type own struct {
 	bucket storage.Bucket
 	opts   []storage.UploadOption

@@ -73,12 +73,12 @@ func twoStoresCases(prefix string, open func(e *env, row string) twoStores, call
 	return cases
 }
 
-// A twoStores is an overlay or a mirror, with buckets that reach its stores directly. The field
-// bucket is the bucket with the layer. The field objects is the store to which the case writes its
-// objects in advance.
+// A twoStores holds a bucket with an overlay or a mirror. The field bucket is that bucket. The
+// other fields reach one of its two stores directly. The case writes its objects to the store in
+// the field objects before the measurement.
 type twoStores struct {
 	bucket, objects storage.Bucket
-	written         storage.Bucket // store to which bucket writes
+	written         storage.Bucket // store that receives the writes of the field bucket
 }
 
 func newOneStore(e *env) twoStores {
@@ -104,8 +104,8 @@ func newOverlaid(e *env, name string) twoStores {
 	return s
 }
 
-// newMirrored returns a mirror. Its field objects is the store that responds: the second store if
-// the first one is down.
+// newMirrored returns a bucket with a mirror. The field objects of the result is the first store.
+// If the first store is down, it is the second store.
 func newMirrored(e *env, name string) twoStores {
 	counted := driver.WithLayer(countingCalls(e))
 	first, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})

@@ -43,8 +43,9 @@ func runObjstore(ctx context.Context, t task) ([]result, error) {
 }
 
 // onBucket creates a bucket, and runs the compiled Go test of the suite with the variables of env.
-// These tests pass their own HTTP client to the AWS SDK, which then refuses AWS_CA_BUNDLE. The
-// tests trust the certificate in SSL_CERT_FILE instead.
+// The tests give the AWS SDK their own HTTP client. With such a client, the SDK refuses
+// AWS_CA_BUNDLE, so onBucket clears that variable. The tests trust the certificate in SSL_CERT_FILE
+// instead.
 func (t task) onBucket(
 	ctx context.Context, name string, env func(bucket string) []string, args ...string,
 ) ([]result, error) {

@@ -67,16 +67,16 @@ func main() {
 	}
 }
 
-// A chosen holds what the flags have selected. The scheme "" means that each suite uses its
-// preferred scheme.
+// A chosen holds the values that the flags have selected. The scheme "" means that each suite uses
+// its preferred scheme.
 type chosen struct {
 	suites, servers, schemes []string
 	out, page                string
 }
 
-// A named is a suite or a server that flags can select. The method title returns its unique name.
-// The method called returns a second name, which several suites or servers may share. For example,
-// all versions of a suite share one.
+// A named is a suite or a server that flags can select by name. The method title returns a unique
+// name. The method called returns a name that several suites or servers may share. For example, all
+// versions of a suite share a name.
 type named interface {
 	title() string
 	called() string

@@ -55,9 +55,9 @@ func (t task) pytest(ctx context.Context, packages, dir string, env []string, ar
 	return readJUnit(content)
 }
 
-// readJUnit reads a JUnit report of pytest. Only the result of a test counts, and not that of its
-// clean-up. If only the clean-up fails, the report contains the test once, with the error of the
-// clean-up. If the test and the clean-up fail, the report contains the test twice.
+// readJUnit reads a JUnit report of pytest. It returns one result for each test, and ignores an
+// error of the test's clean-up. If the test and its clean-up fail, the report contains the test
+// twice.
 func readJUnit(content []byte) ([]result, error) {
 	type outcome struct {
 		Message string `xml:"message,attr"`

@@ -91,7 +91,8 @@ func oneLine(text string) string {
 // A cells holds the texts of a table of results. The keys are pairs of a suite and a server.
 type cells map[[2]string]string
 
-// readCells reads the results that judge has written to directories below out.
+// readCells reads the results in the directories below the path out. Earlier runs of this program
+// have written these results.
 func readCells(out string) (cells, error) {
 	files, err := filepath.Glob(filepath.Join(out, "*", "*", "results.tsv"))
 	if err != nil {
@@ -117,9 +118,9 @@ func readCells(out string) (cells, error) {
 // unmeasured is the text of a cell without results.
 const unmeasured = "–"
 
-// If the flag -schemes was given, the server in the key of a cell ends with one of these texts. If
-// a server was tested over http and over https, the table has one cell for the two results. The
-// cell shows, for example, "13" if the results are equal, and otherwise "13; https 12, 1 failed".
+// If the flag -schemes was given, the name of a server in a key of cells ends with plain or secure.
+// In the table, one cell shows the results over http and over https. Equal results are shown once,
+// such as "13". Different results are shown as "13; https 12, 1 failed".
 const plain, secure = " http", " https"
 
 // parseCells reads the results in a Markdown table. It leaves out suites that no longer exist.
@@ -184,7 +185,7 @@ func (c cells) table() string {
 	for _, column := range ordered(columns, names(servers)) {
 		server, isSecure := strings.CutSuffix(column, secure)
 		switch {
-		case isSecure && columns[server+plain]: // the column of the server over http includes these results
+		case isSecure && columns[server+plain]: // the column of the same server over http shows both results
 		case columns[strings.TrimSuffix(column, plain)+secure]:
 			header = append(header, strings.TrimSuffix(column, plain)+" ("+bothSchemes)
 		default:
@@ -264,7 +265,8 @@ func readExceptions(suite string) (map[string]string, error) {
 	return reasons, nil
 }
 
-// compare returns an error unless exactly those tests failed that have a reason. It reads the
+// compare returns an error if a test without a listed reason failed, or if a test with a listed
+// reason passed. A reason that begins with "Sometimes" permits both. The reasons are in the
 // exceptions of the suite, of its version and of the server. In the exceptions of the server, the
 // name of a test begins with the name of the suite.
 func compare(s suite, on server, results []result) error {
@@ -293,10 +295,10 @@ func compare(s suite, on server, results []result) error {
 	return errors.Join(wrong...)
 }
 
-// compareBeside returns an error if a test passes without layers and fails with them. The parameter
-// there holds the results without layers, and the parameter here those with layers. The difference
-// is permitted if exceptions/layers.tsv has a reason for it, or if the suite's own reason begins
-// with "Sometimes".
+// compareBeside returns an error if a test passes without layers and fails with layers. The
+// parameter there holds the results without layers. The parameter here holds the results with
+// layers. The difference is permitted if exceptions/layers.tsv has a reason for it, or if the
+// suite's own reason begins with "Sometimes".
 func compareBeside(suite string, s server, there, here []result) error {
 	reasons, err := readExceptions("layers")
 	if err != nil {

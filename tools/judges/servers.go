@@ -50,7 +50,7 @@ func (s server) called() string { return s.name }
 // An account has the credentials of one user.
 type account struct{ key, secret string }
 
-// A running is a server that has been started. stop ends it.
+// A running is a server that has been started. The function in the field stop ends the server.
 type running struct {
 	url         string
 	certificate string // path of the certificate that clients must trust, or ""
@@ -71,7 +71,7 @@ func (r running) environment() []string {
 		"AWS_ENDPOINT_URL=" + r.url, "AWS_ACCESS_KEY_ID=" + r.main.key, "AWS_SECRET_ACCESS_KEY=" + r.main.secret,
 		"AWS_REGION=us-east-1", "AWS_DEFAULT_REGION=us-east-1",
 		"AWS_CONFIG_FILE=" + os.DevNull, "AWS_SHARED_CREDENTIALS_FILE=" + os.DevNull, "AWS_EC2_METADATA_DISABLED=true",
-		"AWS_CA_BUNDLE=", // removes the value of this machine
+		"AWS_CA_BUNDLE=", // clears a value that the environment of this program may have
 	}
 	if r.certificate != "" {
 		for _, name := range []string{"AWS_CA_BUNDLE", "NODE_EXTRA_CA_CERTS", "REQUESTS_CA_BUNDLE", "SSL_CERT_FILE"} {

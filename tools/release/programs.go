@@ -27,9 +27,9 @@ type releaser struct {
 	} `yaml:"builds"`
 }
 
-// checkPrograms checks every program that .goreleaser.yaml builds, for each of its systems. It
-// resolves the packages of the program. If full is true, it also builds the program. Otherwise it
-// builds only s3server, and only for the systems for which "make vet" compiles the local driver.
+// checkPrograms checks every program in .goreleaser.yaml, for each system of that program. It
+// resolves the packages that the program needs. If full is true, it also builds the program. In any
+// case, it builds s3server for Linux, macOS and Windows.
 func checkPrograms(r *repository) error {
 	text, err := os.ReadFile(filepath.Join(r.root, ".goreleaser.yaml"))
 	if err != nil {

@@ -115,7 +115,9 @@ func (p *proxy) inOrder(dirs []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		required[dir] = strings.Count(string(text), library+"/") // a required module has no requirements itself
+		// The count is 0 for a module that other modules require. So the sort puts that module
+		// first.
+		required[dir] = strings.Count(string(text), library+"/")
 	}
 	return slices.SortedStableFunc(slices.Values(dirs), func(a, b string) int { return required[a] - required[b] }), nil
 }

@@ -24,8 +24,8 @@ var azurite = npmTool{
 	flags: []string{"--max-semi-space-size=32", "--single-threaded-gc"},
 }
 
-// The first account is the one in Azurite's documentation. The next two accounts have the same key,
-// and are for tests that change the CORS rules of an account.
+// The first account is the one in Azurite's documentation. The next two accounts have the same key
+// as the first. They are for tests that change the CORS rules of an account.
 const (
 	azuriteAccount = "devstoreaccount1"
 	azuriteOther   = "devstoreaccount2"

@@ -16,7 +16,8 @@ import (
 type tool interface {
 	// dir returns the name of the subdirectory, which is also the name of the program.
 	dir() string
-	// pins returns the names of the files in the subdirectory that pin the version.
+	// pins returns the names of files in the subdirectory. These files pin the version of the
+	// program.
 	pins() []string
 	// stamp returns a text that changes when the program must be built again.
 	stamp(ctx context.Context) (string, error)
@@ -69,7 +70,9 @@ func buildInto(ctx context.Context, t tool, path string) error {
 	dir := filepath.Dir(path)
 	killed, _ := filepath.Glob(filepath.Join(dir, t.dir()+building+"*"))
 	for _, left := range killed {
-		_ = os.RemoveAll(left) // left by a killed process, because only the holder of the lock builds
+		// Only the holder of the lock builds, and that is this process. So a killed process has
+		// left this directory.
+		_ = os.RemoveAll(left)
 	}
 	work, err := os.MkdirTemp(dir, t.dir()+building+"*")
 	if err != nil {

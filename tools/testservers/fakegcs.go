@@ -1,7 +1,7 @@
 package main
 
-// fakeGCS is the server fake-gcs-server. It checks conditions on uploads, generations and resumable
-// sessions. It checks no signatures, and few other conditions.
+// fakeGCS is the server fake-gcs-server. It supports generations, resumable sessions, and
+// conditions for uploads. It checks no signatures, and few other conditions.
 var fakeGCS = goTool{module: "fakegcs", pkg: "github.com/fsouza/fake-gcs-server"}
 
 func launchFakeGCS(p instance) (launch, error) {

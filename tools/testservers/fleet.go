@@ -146,10 +146,10 @@ func (f *fleet) launch(s *pendingServer) (launch, *process, error) {
 // port of a server by chance, while the server starts or after it has ended.
 const firstPort, lastPort = 10000, 32767
 
-// usualHost returns an address that is the same in each run. The Go command reuses the result of a
-// test only if the test has read the same environment variables. The address changes if the program
-// of the server changes. It also changes if this program changes, because this program contains the
-// settings of the servers.
+// usualHost returns an address that is usually the same in later runs. Tests read the address from
+// an environment variable. The Go command reuses the result of a test only if the variable has not
+// changed. The address changes if the program of the server changes. It also changes if this
+// program changes, because this program contains the settings of the servers.
 func usualHost(own []byte, name string, program []string) string {
 	sum := sha256.Sum256(fmt.Appendf(nil, "%x %q %q", own, name, program))
 	return hostOf(int(binary.BigEndian.Uint32(sum[:]) % (lastPort - firstPort + 1)))
@@ -174,9 +174,10 @@ func ownHash() ([]byte, error) {
 	return hash.Sum(nil), err
 }
 
-// freeHost returns host if its port is free. Otherwise, or if host is "", it returns another
-// loopback address with a free port. It never returns one of given: the server that was given the
-// address may not listen yet, and its responses would be taken for those of the other server.
+// freeHost returns host if its port is free. If the port is not free, or if host is "", it returns
+// another loopback address with a free port. It never returns an address in the parameter given,
+// because other servers have these addresses. Their ports may still be free, because a server needs
+// time to start.
 func freeHost(host string, given []string) (string, error) {
 	var lastErr error
 	for range 100 {
@@ -196,8 +197,8 @@ func freeHost(host string, given []string) (string, error) {
 	return "", lastErr
 }
 
-// staleAfter is the age from which an existing directory of a server is replaced. The port in the
-// name of the directory is free, so a killed run has left a directory of that age.
+// staleAfter is the age from which an existing directory of a server is replaced. A directory of
+// that age belongs to a killed run, because the port in its name is free.
 const staleAfter = time.Hour
 
 // newDir creates the directory of a server. Usually the name of the directory is the same in each

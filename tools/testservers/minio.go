@@ -44,8 +44,8 @@ func launchMinIO(p instance) (launch, error) {
 	}, nil
 }
 
-// launchMinIOWithTLS starts MinIO with TLS. Some features need TLS: an SDK sends a body that cannot
-// be read twice only over TLS, and MinIO refuses SSE-C without TLS.
+// launchMinIOWithTLS starts MinIO with TLS. Some features need TLS. Without TLS, MinIO refuses
+// SSE-C, and an SDK does not send a body that it cannot read twice.
 func launchMinIOWithTLS(p instance) (launch, error) {
 	l, err := launchMinIO(p)
 	if err != nil {

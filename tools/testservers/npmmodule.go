@@ -10,7 +10,7 @@ import (
 
 // An npmModule is a Node.js package that scripts import. It has no dependencies.
 type npmModule struct {
-	npmTool     // its field entry is the name of the package in node_modules
+	npmTool     // npmTool.entry is the name of the package in node_modules
 	node    int // oldest major version of Node.js that can run it
 }
 

@@ -23,8 +23,8 @@ type npmTool struct {
 	flags    []string // flags for node
 }
 
-// An edit replaces the text old in a file of node_modules with the text new, before the bundle is
-// made.
+// An edit changes a file of node_modules before the bundle is made. It replaces the text in the
+// field old by the text in the field new.
 type edit struct{ file, old, new string }
 
 var _ tool = npmTool{}

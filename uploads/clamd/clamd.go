@@ -42,10 +42,12 @@ type Config struct {
 	Address string
 
 	// IfDown says whether a file is accepted while clamd is down. clamd is down if it accepts no
-	// connection, or if a scan breaks off and clamd then does not answer PING. If it answers PING,
-	// the file itself may have broken the scan. If the queue of its socket is full, clamd is only
-	// busy. In both of these cases, [Scanner.Inspect] fails with [storage.Unavailable], whatever
-	// IfDown is.
+	// connection, or if a scan breaks off and clamd then does not answer PING.
+	//
+	// In two cases clamd is not down, but cannot scan the file. If clamd answers PING after a scan
+	// broke off, the file itself may have broken the scan. If the queue of its socket is full,
+	// clamd is only busy. In these two cases, [Scanner.Inspect] fails with [storage.Unavailable],
+	// whatever IfDown is.
 	IfDown Policy
 
 	// OnAccept is called with the error of clamd for each file that is accepted without a scan. It
@@ -138,14 +140,14 @@ func (s *Scanner) Ping(ctx context.Context) error {
 	return err
 }
 
-// Version returns the version of clamd with that of its signatures and their date, such as
-// "ClamAV 1.4.6/27700/Wed Jul 16 08:39:51 2025". It fails as [Scanner.Ping] does.
+// Version returns the version of clamd, the version of its virus signatures, and their date. An
+// example is "ClamAV 1.4.6/27700/Wed Jul 16 08:39:51 2025". It fails as [Scanner.Ping] does.
 func (s *Scanner) Version(ctx context.Context) (string, error) {
 	return s.ask(ctx, "clamd.Version", "VERSION", isVersion)
 }
 
-// ask sends a command without arguments, and returns the reply. If the function right returns false
-// for the reply, ask fails.
+// ask sends a command without arguments, and returns the reply. It calls the function right to
+// check the reply. If right returns false, ask fails.
 func (s *Scanner) ask(ctx context.Context, op, command string, right func(reply string) bool) (string, error) {
 	c, err := s.connect(ctx, s.prompt)
 	if err != nil {
@@ -208,8 +210,8 @@ func (*Scanner) tooLarge(cause error) error {
 // ended returns the error for a failed command. If ctx has ended, that is the error of ctx.
 func ended(ctx context.Context, op string, err error) error {
 	over := ctx.Err()
-	// The connection has the same deadline as ctx. It may time out a moment before ctx reports its
-	// end.
+	// The connection has the same deadline as ctx. If the connection times out first, ctx.Err may
+	// still return nil for a moment.
 	if deadline, ok := ctx.Deadline(); over == nil && ok && !time.Now().Before(deadline) {
 		over = context.DeadlineExceeded
 	}

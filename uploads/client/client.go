@@ -137,8 +137,8 @@ func ask[T any](ctx context.Context, c *Client, r request, ours func(T) bool) (*
 	return read(response, ours)
 }
 
-// read decodes a JSON response. ours reports whether the decoded value can be a response of the
-// operation. A response with status 200 may also be a login page, or come from another server.
+// read decodes a JSON response. The function ours reports whether this API can have sent the
+// decoded value. A response with status 200 may also be a login page, or come from another server.
 func read[T any](response *http.Response, ours func(T) bool) (*T, error) {
 	document, err := io.ReadAll(io.LimitReader(response.Body, maxDocument))
 	if err != nil {

@@ -43,15 +43,15 @@ type LargeFile struct {
 	// filesapi.Config.MaxUploadSize.
 	PartSize    int64
 	Concurrency int // parts in progress at the same time; 0 means 4
-	Attempts    int // how often a part is tried at most, including the first time; 0 means 5
-	// Only lists the numbers of the parts to send, beginning with 1. If it is nil, all parts are
-	// sent. A part that the server has already is replaced by the same bytes.
+	Attempts    int // maximum number of attempts to send a part, including the first one; 0 means 5
+	// Only is a list of the parts to send, by their numbers, beginning with 1. If Only is nil, all
+	// parts are sent. If the server already has a part, the same bytes replace the part.
 	Only []int
 }
 
 // Incomplete is the error of [Client.UploadLarge] if some parts did not arrive. To resume the
-// upload, set Token and PartSize of [LargeFile] to the same fields of Incomplete, and Only to
-// Missing.
+// upload, copy three of its fields to a [LargeFile]. Copy Token to Token, PartSize to PartSize, and
+// Missing to Only.
 type Incomplete struct {
 	Token    string
 	PartSize int64

@@ -110,9 +110,9 @@ func (h *handler) deleteEach(c *call, ids []string) []deletion {
 type Record struct {
 	ID string `json:"ID"` // 36 characters, 128 bits of them random; IDs sort by Created
 	// FileExt is an extension with its dot, in lower case, such as ".jpg". If uploads.Config.Rules
-	// check the content, the content decides the extension. Otherwise it is the extension of
-	// OriginalFileName. It is "" if that name has no extension, or one that is not 1 to 15 ASCII
-	// letters and digits.
+	// check the content, the content decides the extension. Otherwise FileExt is the extension of
+	// OriginalFileName, if that extension has 1 to 15 ASCII letters and digits. If there is no such
+	// extension, FileExt is "".
 	FileExt string `json:"FileExt"`
 	// MIMEType is determined by the Rules if they check the content, otherwise by FileExt,
 	// otherwise by the first bytes.

@@ -22,7 +22,7 @@ import (
 // boundaries.
 const maxFormFields = 64 << 10
 
-// A form is a multipart/form-data body. All of it before the bytes of the file has been read.
+// A form is a multipart/form-data body. Everything before the content of its file has been read.
 type form struct {
 	parts  *multipart.Reader
 	body   *bodylimit.Reader
@@ -141,9 +141,9 @@ func (f *form) failure(field string, err error) *uploads.Error {
 	return refuse(field, uploads.Interrupted, "The form did not arrive completely. Try again.")
 }
 
-// longestField returns the name of the field that made the form too long. If no field that was read
-// is long, longestField returns the name of the file's field. The header of that field contains the
-// name of the file, which may be long.
+// longestField returns the name of the field that made the form too long. If no field in f.fields
+// is long, the header of the file must be long, because it contains the name of the file.
+// longestField then returns the name of the file's field.
 func (f *form) longestField() string {
 	for name, value := range f.fields {
 		if len(value) > maxFormFields/2 {
@@ -176,9 +176,9 @@ func (f *form) number(name string) (int, error) {
 	return strconv.Atoi(text)
 }
 
-// A formFile reads the file of a form. Read returns io.EOF only if the whole form is valid,
-// including the fields after the file. It returns any other error instead, so that a store keeps
-// nothing.
+// A formFile reads the file of a form. After the file, Read also reads the remaining fields. If the
+// whole form is valid, Read returns io.EOF. Otherwise Read returns another error, and the store
+// discards the file.
 type formFile struct {
 	body io.Reader
 	form *form

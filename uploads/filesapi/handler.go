@@ -43,8 +43,9 @@ type Config struct {
 	// TempAge is the age after which [uploads.Service.Sweep] removes a temp file. If it is 0, 24
 	// hours are used.
 	TempAge time.Duration
-	// OnError receives the errors that 5xx responses do not show. If it is nil, these errors are
-	// dropped. The X-Request-Id in the headers of the request is the one that the client received.
+	// OnError receives the error behind each 5xx response. The response does not show this error.
+	// If OnError is nil, these errors are dropped. The request that OnError receives has the header
+	// X-Request-Id, with the ID that the client received.
 	OnError func(*http.Request, error)
 }
 
@@ -59,7 +60,7 @@ const (
 //	GET    /files                     a page of records: purpose, uploadedBy, from, to, pageToken, pageSize
 //	POST   /files                     form: Purpose, file → 201 and the record
 //	POST   /files/parts               form: originalFileName, token, count, part, Purpose, file
-//	                                  → 202, and to the last 201 and the record
+//	                                  → 202; after the last part: 201 and the record
 //	POST   /files/delete              {"Items": [ID, …]} → the result for each
 //	GET    /files/{id}                the record
 //	DELETE /files/{id}                → 204

@@ -146,10 +146,12 @@ func openToken(f uploads.Filter, token string) (after string, err error) {
 
 func mark(f uploads.Filter, after string) string {
 	f.From, f.To = f.From.UTC(), f.To.UTC()
+	// If JSON cannot hold the year of a time, Marshal fails. The result is then the hash of an empty
+	// text.
 	text, _ := json.Marshal(struct {
 		uploads.Filter
 		After string
-	}{f, after}) // if JSON cannot hold the year of a time, Marshal fails, and the hash is that of an empty text
+	}{f, after})
 	sum := sha256.Sum256(text)
 	return string(sum[:markBytes])
 }

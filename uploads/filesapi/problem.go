@@ -18,8 +18,8 @@ type problem struct {
 	Record    *Record      `json:"record,omitempty"` // set if Code is Completed
 }
 
-// A completedError is the error Completed for a token whose file exists, with the record of that
-// file.
+// A completedError is an error with the code Completed: the file of the token exists already. It
+// has the record of that file.
 type completedError struct {
 	record *Record
 	err    error
@@ -46,8 +46,9 @@ func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
 	return status, p
 }
 
-// renameField changes the Field of err from field to here, which is the name of the same value in
-// this request. If err has another Field, renameField returns err unchanged.
+// renameField changes the Field of err if it equals the parameter field. The new Field is the
+// parameter here, which is the name of the same value in this request. If err has another Field,
+// renameField returns err unchanged.
 func renameField(err error, field, here string) error {
 	if e, ok := errors.AsType[*uploads.Error](err); ok && e.Field == field {
 		told := *e

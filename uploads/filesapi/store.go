@@ -79,9 +79,11 @@ func (h *handler) storePart(ctx context.Context, p uploads.Piece, temp bool) (*R
 		return nil, err
 	}
 	if temp {
+		// A client file may have the same token. The colon makes the tokens different, because a
+		// client cannot send a colon.
 		p.Token = fmt.Sprintf(
 			"temp:%x", sha256.Sum256([]byte(p.Token)),
-		) // a client file may have the same token; the colon distinguishes them, because clients cannot send it
+		)
 	}
 	p.Target = h.target(temp)
 	f, err := h.service.PutPiece(ctx, p)

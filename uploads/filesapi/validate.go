@@ -30,7 +30,7 @@ func validateLabel(field, text string) error {
 	return nil
 }
 
-// validateID fails if id does not have the form of an ID, so that no such file can exist.
+// validateID fails if id does not have the form of an ID. No file can have an ID of another form.
 func validateID(id string) error {
 	if !timeid.Valid(id) {
 		return invalid(fieldID, "This is not the ID of a file.")

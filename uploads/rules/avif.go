@@ -46,8 +46,9 @@ func inspectAVIF(h *head) (width, height int, refused *reason) {
 	return width, height, nil
 }
 
-// childBoxes returns all boxes with this name inside the boxes outer. At the top level it returns
-// only the first one, because the picture data follows.
+// childBoxes returns all boxes with this name inside the boxes of the parameter outer. At the top
+// level it returns only the first such box. It does not search further there, because the picture
+// data follows.
 func childBoxes(h *head, outer []box, name string, left *int) (found []box) {
 	for _, o := range outer {
 		for at := o.from; at < o.to && *left > 0; {
@@ -68,9 +69,9 @@ func childBoxes(h *head, outer []box, name string, left *int) (found []box) {
 	return found
 }
 
-// boxAt reads the size and the name of the box at this offset. It returns false for a box with a
-// size of 64 bits or of "to the end": only the picture data has such a size, and it is not
-// searched.
+// boxAt reads the size and the name of the box at this offset. If the size has 64 bits, or if the
+// box extends to the end of the file, boxAt returns false. Only the box of the picture data has
+// such a size, and nothing in it is needed.
 func boxAt(h *head, at, end int) (box, bool) {
 	b, ok := h.bytesAt(at, 8)
 	if !ok {

@@ -26,8 +26,8 @@ func Pictures() []string { return slices.Clone(rasterTypes) }
 // rasterTypes lists the pictures that browsers may show. All other files are served as downloads.
 var rasterTypes = []string{"image/jpeg", typePNG, "image/gif", "image/webp", "image/avif"}
 
-// allowTypes checks Rules.Types, and returns the types by the names that detection uses. If the
-// list is invalid, it returns the rule that the list breaks.
+// allowTypes checks Rules.Types, and returns the same types under the names that the function
+// detect uses. If the list is invalid, allowTypes returns the rule that the list breaks.
 func allowTypes(types []string) (allowed []string, flaw string) {
 	if len(types) == 0 {
 		return nil, "must be nil or have a type"
@@ -99,8 +99,8 @@ func beginsSVG(b []byte) bool {
 // computed again from the type.
 func extensionOf(mediaType string) string { return mimetype.Lookup(mediaType).Extension() }
 
-// aliases maps names of types that browsers and old programs send, but mimetype lacks, to the usual
-// names.
+// aliases maps unusual names of types to the usual names. Browsers and old programs send these
+// names, but package mimetype does not know them.
 var aliases = map[string]string{
 	"image/jpg": "image/jpeg", "image/pjpeg": "image/jpeg", "image/x-png": typePNG, "image/svg": typeSVG,
 }

@@ -43,8 +43,8 @@ type Rules struct {
 	// [Pictures] are allowed. Any type that github.com/gabriel-vasile/mimetype detects can be
 	// allowed, except types that browsers run. [AnyType] cannot be combined with other types.
 	Types []string
-	// MinSize and MaxSize limit the length of a file, in bytes. If MinSize is 0, it is 1. If
-	// MaxSize is 0, it is DefaultMaxSize. With AnyType, the value 0 means no limit instead.
+	// MinSize and MaxSize limit the length of a file, in bytes. If MinSize is 0, the minimum is 1.
+	// If MaxSize is 0, the maximum is DefaultMaxSize. With AnyType, the value 0 means no limit.
 	MinSize, MaxSize int64
 	// MaxPixels limits width × height of a picture, so that decoding it does not exhaust memory.
 	// For an animation, it limits one frame. If it is 0, DefaultMaxPixels is used.
@@ -128,9 +128,10 @@ type Verdict struct {
 	Whole bool
 }
 
-// Inspect checks a file by its content, of which it reads at most 1 MiB. claimed is the type that
-// the sender claims. It does not change the decision, but if it is wrong, the message says so. If
-// the file breaks a rule, the error is a [*Refusal]. Otherwise it is the error of ctx or content.
+// Inspect checks a file by its content. It reads at most 1 MiB of the content. claimed is the type
+// that the sender claims. The claimed type does not change the decision. If the file is refused
+// because it does not have the claimed type, the message says so. If the file breaks a rule, the
+// error is a [*Refusal]. Any other error is the error of ctx or content.
 func (j *Judge) Inspect(ctx context.Context, content io.Reader, claimed string) (*Verdict, error) {
 	h, v := &head{ctx: ctx, src: content}, &Verdict{}
 	refused := j.look(h, claimed, v)

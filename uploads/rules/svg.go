@@ -49,9 +49,12 @@ type svgVisitor struct {
 	first, typed bool // first is true before the first token has been read; typed is true after the document type
 	open         []xml.Name
 	roots        int
-	// depth of the style element that contains the current token; 0 outside of style elements
+	// styleDepth is the depth of the style element that contains the current token. It is 0 outside
+	// of style elements.
 	styleDepth int
-	style      strings.Builder // text of all style sheets together, because a comment may split a word
+	// style is the text of all style elements, without comments. Browsers also join the text before
+	// and after a comment, which may form one word.
+	style strings.Builder
 }
 
 func (v *svgVisitor) visit(token xml.Token) *reason {
@@ -66,7 +69,9 @@ func (v *svgVisitor) visit(token xml.Token) *reason {
 		} else if len(v.open) == 0 && len(bytes.TrimSpace(t)) > 0 {
 			return damaged
 		}
-	case xml.Comment: // in HTML, a comment that begins with these characters ends there, and a browser runs the rest
+	// HTML ends a comment that begins with ">" or "->" after these characters. A browser that reads
+	// the file as HTML would run the rest of the comment.
+	case xml.Comment:
 		if bytes.HasPrefix(t, []byte(">")) || bytes.HasPrefix(t, []byte("->")) {
 			return activeContent
 		}
@@ -79,7 +84,8 @@ func (v *svgVisitor) visit(token xml.Token) *reason {
 }
 
 func (v *svgVisitor) enter(e xml.StartElement) *reason {
-	// browsers skip such an element and join the text around it, which could form a dangerous style
+	// Refuse an element inside a style element. Browsers skip the inner element and join the text
+	// around it, which could form a dangerous style.
 	if v.styleDepth > 0 {
 		return activeContent
 	}

@@ -45,9 +45,9 @@ func (r *records) SetState(ctx context.Context, key string, state []byte, revisi
 	return written, nil
 }
 
-// checkWritten is called if a statement changed no row. It reports a failure, unless the row has
-// the revision that this call wrote. That is the case if the response to the first attempt was lost
-// and database/sql repeated the statement.
+// checkWritten is called if a statement changed no row. The response to a first attempt may have
+// been lost, and database/sql may have repeated the statement. The row then has the revision that
+// this call wrote, and checkWritten returns nil. Otherwise it returns an error.
 func (r *records) checkWritten(ctx context.Context, op, key, written string) error {
 	const statement = "SELECT revision FROM omnibucket_files_parts WHERE state_key = ?"
 	var now string

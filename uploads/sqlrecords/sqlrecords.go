@@ -61,8 +61,9 @@ const (
 	PostgreSQL                    // 12 or later
 )
 
-// terms has the name of each dialect, and the expressions that differ: now is the present time, and
-// idle is how many whole seconds ago the column "changed" was set.
+// terms has the name of each dialect, and two SQL expressions. The expression in the field now
+// returns the present time. The expression in the field idle returns how many whole seconds ago the
+// column "changed" was set.
 var terms = map[Dialect]struct{ name, now, idle string }{
 	SQLite: {
 		"sqlite", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",
@@ -126,7 +127,8 @@ const columns = "id, object_key, file_ext, mime_type, original_name, original_le
 func (r *records) Create(ctx context.Context, f *uploads.File) error {
 	const statement = "INSERT INTO omnibucket_files (" + columns +
 		") VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO NOTHING"
-	// PostgreSQL would accept other times, but SQLite stores the time as a text
+	// Refuse times that are not in a year of four digits. PostgreSQL would accept them, but SQLite
+	// stores times as texts.
 	if err := filename.Storable(f.Expires); err != nil {
 		return err
 	}
@@ -233,8 +235,8 @@ func selectAfter(columns, where string) string {
 }
 
 // query returns one page of rows. It reads one row more than limit, to find out whether there is
-// another page. next is the key after which the next page starts, or "" if there is no next page.
-// query appends the number of rows to the values of the statement.
+// another page. It appends limit+1 to the values of the statement. The result next is the key after
+// which the next page starts. If there is no next page, next is "".
 func query[T any](
 	ctx context.Context, r *records, op, statement string, values []any, limit int, scan func(row) (T, error),
 	key func(T) string,
@@ -261,8 +263,8 @@ func query[T any](
 	return page, next, nil
 }
 
-// matching returns the condition of a filter in SQL, as [uploads.Filter.Matches] checks it. The
-// condition does not include the field From, because List begins the page at that time.
+// matching returns an SQL condition for the records that [uploads.Filter.Matches] accepts. The
+// condition does not include the field From, because List starts its pages at the time in From.
 func matching(f uploads.Filter) (where string, values []any) {
 	if !f.Expiring {
 		where = " AND expires IS NULL"
@@ -277,7 +279,9 @@ func matching(f uploads.Filter) (where string, values []any) {
 	if f.User != "" {
 		and("uploaded_by = ?", f.User)
 	}
-	if !f.To.IsZero() { // compare with the ID, because the texts of some years do not sort by time in SQLite
+	// Compare the ID, which begins with the time. In SQLite, times are texts, and the texts of some
+	// years do not sort by time.
+	if !f.To.IsZero() {
 		and("id < ?", timeid.Floor(f.To))
 	}
 	return where, values

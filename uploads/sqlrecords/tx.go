@@ -11,26 +11,27 @@ import (
 
 // A Tx changes records in a transaction of the program, together with the program's own rows. If
 // the transaction is rolled back, the records do not change. Begin the transaction after the file
-// was stored, and do not call a method of the [uploads.Service] before the transaction has ended:
+// was stored. Do not call a method of the [uploads.Service] before the transaction has ended.
 // SQLite allows only one writer, and a pool may have only one connection.
 //
-// Use it for a file that expires unless a transaction keeps it (Config.Lifetime or Target.Lifetime
-// of package uploads). [uploads.Service.Sweep] removes an expired file: first the record, and then
-// the bytes. Either the transaction keeps the file, or Sweep removes it. [Tx.Keep] locks the row in
-// PostgreSQL, and the database in SQLite, until the transaction ends. Sweep waits for that. If
-// Sweep was first, Keep fails with [storage.ObjectNotFound], and the transaction must be rolled
-// back.
+// Use a Tx for a file that expires (Config.Lifetime or Target.Lifetime of package uploads).
+// [Tx.Keep] makes the file permanent. Without Keep, [uploads.Service.Sweep] removes the expired
+// file: first the record, and then the bytes.
 //
-// A transaction may see an old state of the database, with REPEATABLE READ or with SQLite after a
-// read. If Sweep has changed the record since, Keep fails with [storage.Unavailable]. Begin the
-// transaction again.
+// Keep locks the row in PostgreSQL, and the database in SQLite, until the transaction ends. A Sweep
+// waits until then. If Sweep has removed the record before, Keep fails with
+// [storage.ObjectNotFound], and the transaction must be rolled back.
+//
+// A transaction may see an old state of the database. In PostgreSQL, that happens with REPEATABLE
+// READ. In SQLite, it happens if the transaction has read before. If Sweep has changed the record
+// since, Keep fails with [storage.Unavailable]. Begin the transaction again.
 type Tx struct {
 	dialect Dialect
 	query   func(ctx context.Context, statement string, values ...any) row
 }
 
-// In returns a Tx for a transaction in the database of the records. query is the transaction's
-// method that returns one row:
+// In returns a Tx for a transaction in the database of the records. The parameter query is the
+// method of the transaction that returns one row:
 //
 //	sqlrecords.In(sqlrecords.PostgreSQL, tx.QueryRowContext) // *sql.Tx of database/sql
 //	sqlrecords.In(sqlrecords.PostgreSQL, tx.QueryRow)        // pgx.Tx of github.com/jackc/pgx/v5

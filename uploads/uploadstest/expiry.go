@@ -86,8 +86,9 @@ func removedUnexpired(t *testing.T, r uploads.Records) {
 	absent(t, err)
 }
 
-// staysUnremoved tests Remove with an outdated File, which a sweep may have if it read the file before a
-// transaction kept it. Remove must keep the record.
+// staysUnremoved tests Remove with an outdated File. A sweep may have read a File that expires,
+// before a transaction made the file permanent. If the sweep then calls Remove, the record must
+// stay.
 func staysUnremoved(t *testing.T, r uploads.Records) {
 	stays := record(1)
 	create(t, r, stays)

@@ -122,7 +122,7 @@ func purposeAlone(t *testing.T, r uploads.Records) {
 	want, other := record(1), record(2)
 	create(t, r, want, other)
 	want.Purpose = "'archive' 🦄"
-	for range 2 { // the second time, the file has that purpose already
+	for range 2 { // the second call sets the same purpose again
 		got, err := r.SetPurpose(t.Context(), want.ID, want.Purpose)
 		require.NoError(t, err)
 		same(t, want, got)

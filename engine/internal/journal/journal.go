@@ -244,9 +244,9 @@ func (j *Journal) write(line any) error {
 	return err
 }
 
-// MarkCompleting records that from now on the object may exist. before is true if that was recorded
-// already. MarkCompleting syncs the file. If that line were lost, the next call could find the
-// object of this call, and take it for the object of another client.
+// MarkCompleting records that the object may exist from now on. before is true if an earlier call
+// has recorded that. MarkCompleting syncs the file, so that the record survives a power failure.
+// Without the record, the next call would take the object of this call for that of another client.
 func (j *Journal) MarkCompleting() (before bool, err error) {
 	if j == nil {
 		return false, nil
@@ -281,8 +281,8 @@ func (j *Journal) Forget() error {
 		j.Close()
 	}
 	removed := os.Remove(j.path)
-	// After a power failure the file must not come back: a later upload would take the old object
-	// for its own.
+	// Sync the directory, so that the file does not return after a power failure. If the file
+	// returned, a later upload would wrongly take the existing object for its own.
 	if removed == nil {
 		removed = durable.SyncDir(filepath.Dir(j.path))
 	}

@@ -24,13 +24,13 @@ import (
 const (
 	round      = time.Second
 	refusedOf  = 10  // the rate is cut if more than one request in 10 is refused
-	cut        = 0.7 // in one round, the rate falls at most to this share of the old rate, as in TCP's CUBIC
+	cut        = 0.7 // one cut lowers the rate to no less than 0.7 of the old rate, as in TCP's CUBIC
 	firstStep  = 40  // the first step of growth is the rate divided by this number
 	calmRounds = 10  // number of rounds without a refusal after which nothing is delayed any more
 	sample     = 16  // the clock is read once in this number of successes
 
-	// slack is how late a request may come without a delay of the requests after it. A request may
-	// be late because timers fire late.
+	// slack is the delay of a request that does not delay later requests. Requests are often a
+	// little late, because timers fire late.
 	slack = 20 * time.Millisecond
 )
 
@@ -50,7 +50,7 @@ type Pace struct {
 
 	mu      sync.Mutex
 	rate    float64       // requests a second; 0 if no request is delayed
-	step    float64       // requests a second by which the rate grows next
+	step    float64       // the next increase of the rate, in requests a second
 	next    time.Duration // earliest time of the next request
 	begun   time.Duration // when this round began
 	ends    time.Duration // when this round ends
@@ -60,17 +60,18 @@ type Pace struct {
 	refusal error         // the last refusal
 }
 
-// A mark records how many requests had succeeded at a time. A new mark is made about once a second.
-// After the first refusal, the last mark tells the rate at which the store served requests just
-// before.
+// A mark records the number of successful requests at a point in time. While no request was
+// refused, a new mark is made about once a second. At the first refusal, the last mark shows the
+// rate of the requests before the refusal.
 type mark struct {
 	at   time.Duration
 	done int64
 }
 
-// New returns a Pace. If on is false, it delays nothing, and only reports whether the store
-// throttles. If counts is true, it counts successes before the first refusal. The rate never falls
-// below one request in maxDelay, and never below one request a second.
+// New returns a Pace. If on is false, the Pace delays nothing, and only reports whether the store
+// throttles. If the parameter counts is true, the Pace counts successes even before the first
+// refusal. The lowest rate is one request a second, or one request in maxDelay if that is a higher
+// rate.
 func New(on, counts bool, maxDelay time.Duration) *Pace {
 	return &Pace{
 		off: !on, counts: on && counts, least: max(1, float64(time.Second)/float64(maxDelay)),
@@ -145,8 +146,8 @@ func (p *Pace) Refusal() error {
 
 func (p *Pace) now() time.Duration { return time.Since(p.origin) }
 
-// take permits a request, and returns 0, if the time of the next request has come. Otherwise it
-// returns how long the request must wait.
+// take returns how long the next request must wait. If the result is 0, the request may be made
+// now, and take has counted the request.
 func (p *Pace) take(now time.Duration) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()
@@ -181,7 +182,7 @@ func (p *Pace) watch(now time.Duration) {
 	p.watches.Store(true)
 }
 
-// endRounds ends each round whose second has passed, and sets the new rate. The caller holds p.mu.
+// endRounds ends each round that is over, and sets the new rate. The caller holds p.mu.
 func (p *Pace) endRounds(now time.Duration) {
 	for p.watches.Load() && now >= p.ends {
 		p.decide()

@@ -50,8 +50,8 @@ type Reporter struct {
 	requests     metric.Int64Counter
 	grants       metric.Int64Counter
 
-	// unset is the placeholder that OpenTelemetry returned as the global provider, if no provider
-	// was set when New was called. Otherwise unset is nil.
+	// unset is not nil if no global provider was set when New was called. OpenTelemetry then
+	// returned a placeholder, and unset is that placeholder.
 	unset trace.TracerProvider
 	local bool
 }
@@ -120,10 +120,10 @@ func isPlaceholder(p trace.TracerProvider) bool {
 	return kind.Kind() == reflect.Pointer && kind.Elem().PkgPath() == "go.opentelemetry.io/otel/internal/global"
 }
 
-// idle reports whether a call should have no span. That is so for a call that stays on this
-// machine, while no provider is set. A span that records nothing still costs a fifth of a read from
-// memory. For a request over a network that cost does not matter, and tools that instrument a
-// program from outside find the span.
+// idle reports whether a call should have no span. A local call has no span if no provider is set,
+// because even an empty span takes a fifth of the time of a read from memory. A call over a network
+// always has a span: its cost does not matter there, and instrumentation tools outside the program
+// can see it.
 func (r *Reporter) idle(local bool) bool {
 	return r.unset != nil && (local || r.local) && otel.GetTracerProvider() == r.unset
 }
@@ -228,8 +228,8 @@ func (r *Reporter) measure(c *Call, name string, o *Outcome) {
 	}
 }
 
-// Attempt runs next, which makes one call of a driver, in a span of its own. failure describes the
-// error of next.
+// Attempt calls the parameter next in a span of its own. next makes one call of a driver. failure
+// describes the error that next returned.
 func (r *Reporter) Attempt(
 	ctx context.Context, call string, next func(context.Context) error, failure func(error) Failure,
 	more ...attribute.KeyValue,

@@ -115,9 +115,9 @@ type Features struct {
 	Metadata   bool `json:"metadata"`
 }
 
-// Browse runs a browser script. The parameter flow is the path of the script, and the parameter
-// steps says which steps the script takes. url is the URL of the page. Its bucket must contain the
-// objects of [Fill]. The script also receives the values in the map further.
+// Browse runs a browser script on the page at url. The parameter flow is the path of the script.
+// The parameter steps says which steps the script takes. The bucket of the page must contain the
+// objects of [Fill]. The parameter further contains more values for the script.
 func Browse(t *testing.T, flow, steps string, has Features, url string, further map[string]any) {
 	t.Helper()
 	input := map[string]any{

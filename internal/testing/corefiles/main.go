@@ -22,7 +22,8 @@ func main() {
 	}
 }
 
-// calls maps names to calls. Each call gets a bucket with the objects a/1, a/2 and a/3.
+// The variable calls contains a function for each named call. Each function gets a bucket with the
+// objects a/1, a/2 and a/3.
 var calls = map[string]func(ctx context.Context, b storage.Bucket) error{
 	"Upload": func(ctx context.Context, b storage.Bucket) error {
 		_, err := b.Upload(ctx, "k", strings.NewReader("text"))

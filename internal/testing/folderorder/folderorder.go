@@ -20,7 +20,7 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// With returns a copy of c. A server that [s3server.Start] starts with it lists keys in the order
+// With returns a copy of c for [s3server.Start]. A server with this Config lists keys in the order
 // of a directory tree.
 func With(c s3server.Config) s3server.Config {
 	most := cmp.Or(c.Limits.MaxPage, 1000)
@@ -48,7 +48,8 @@ func (l *lister) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		l.server.ServeHTTP(w, r)
 		return
 	}
-	if !query.Has("continuation-token") { // the server checks the request, unless it has a token of this package
+	// The server checks the request first. It cannot check a request with a token of this package.
+	if !query.Has("continuation-token") {
 		checked := httptest.NewRecorder()
 		l.server.ServeHTTP(checked, r)
 		if checked.Code != http.StatusOK {
@@ -99,7 +100,8 @@ type position struct {
 func positionOf(query url.Values) position {
 	token, err := base64.StdEncoding.DecodeString(query.Get("continuation-token"))
 	if err != nil || len(token) == 0 {
-		return position{query.Get("start-after") + query.Get("marker"), true} // a folder of that name is skipped, too
+		// If start-after is the name of a folder, the page skips all keys in that folder.
+		return position{query.Get("start-after") + query.Get("marker"), true}
 	}
 	return position{string(token[1:]), token[0] == 'p'}
 }
@@ -108,9 +110,9 @@ func (p position) token() string {
 	return base64.StdEncoding.EncodeToString([]byte(map[bool]string{false: "k", true: "p"}[p.prefix] + p.key))
 }
 
-// isBefore reports whether the position is before key, so that key is listed. If start-after is the
-// name of a folder, all keys in that folder are skipped. If the position does not begin with
-// prefix, no key is listed (seaweedfs#11321).
+// isBefore reports whether the position comes before key. If it does, the page lists key. If
+// start-after is the name of a folder, the page skips all keys in that folder. If the position does
+// not begin with prefix, the page is empty (seaweedfs#11321).
 func (p position) isBefore(key, prefix, delimiter string) bool {
 	if p.key == "" {
 		return true

@@ -30,11 +30,11 @@ type Lacks struct {
 	Versions bool // true if requests for versions fail with NotImplemented
 	// Checksums is true if only the response to a write contains the checksums of an object.
 	Checksums bool
-	// ListedUploads is true if a listing shows the open uploads of the store itself. An upload
-	// through the gateway is not in that listing until its object is complete.
+	// ListedUploads is true if the provider's own listing of open uploads lacks the uploads of the
+	// gateway. Such a gateway keeps the parts itself until the upload is completed.
 	ListedUploads bool
-	// Tags and Generations are true if the emulator of the provider ignores them, so that they are
-	// not tested.
+	// Tags is true if the provider's emulator ignores tags. Generations is true if it ignores the
+	// generations (revisions) of objects. The tests skip these features.
 	Tags, Generations bool
 }
 
@@ -50,7 +50,7 @@ type gateway struct {
 
 var buckets atomic.Int64
 
-// Run tests a gateway to service, and closes service.
+// Run tests a gateway that gives access to service through S3. It closes service at the end.
 func Run(t *testing.T, service driver.ServiceDriver, lacks Lacks) {
 	t.Cleanup(func() { _ = service.Close() })
 	g := &gateway{
@@ -260,8 +260,8 @@ func (g *gateway) tags() {
 	require.Len(g, tags.TagSet, 1)
 }
 
-// foreign checks that the gateway reads and removes objects that other tools have written, with
-// keys that this library would refuse to write.
+// foreign requires that the gateway reads and removes objects of other tools. Their keys are ones
+// that this library would refuse to write.
 func (g *gateway) foreign() {
 	d, err := g.service.Driver(*g.bucket)
 	require.NoError(g, err)
@@ -303,7 +303,7 @@ func (g *gateway) foreign() {
 	require.ElementsMatch(g, own, g.keys())
 }
 
-// refused checks the error codes in the responses when the provider refuses a request.
+// refused requires the right error code in the response if the provider refuses a request.
 func (g *gateway) refused() {
 	ctx, missing, none := g.Context(), aws.String("missing"), aws.String(*g.bucket+"-none")
 	_, err := g.GetObject(ctx, &s3.GetObjectInput{Bucket: g.bucket, Key: missing})

@@ -102,8 +102,8 @@ func (g *gateway) open() (ids []string) {
 	return ids
 }
 
-// content returns the content of a part that is large enough not to be the last one. It repeats
-// text.
+// content repeats text 1,024 times. The result is at least 1 KiB long, which is the smallest size
+// of a part that is not the last one.
 func content(text string) string { return strings.Repeat(text, 1<<10) }
 
 func (g *gateway) partsInAnyOrder() {
@@ -241,8 +241,8 @@ func (g *gateway) refusedCompletions() {
 	require.Equal(g, content("1")+"3", text)
 }
 
-// manyParts completes an upload with more parts than Google can join with one request. Its keys are
-// not permitted by the provider.
+// manyParts completes uploads with more parts than Google can join with one request. The core of
+// this library would refuse the keys of these uploads.
 func (g *gateway) manyParts() {
 	for _, key := range []string{"a//b", "folder/"} {
 		upload, parts := g.begin(key), make([]types.CompletedPart, 40)

@@ -25,9 +25,9 @@ type pastCall struct {
 	step       Step
 }
 
-// A Step describes the result of a call. It takes the state of the key before the call, and returns
-// the states that the key may have after it. If the call cannot have that result in the state
-// before it, the Step returns no state.
+// A Step describes the result of a call. Its argument is the state of the key before the call. It
+// returns the states that the key may have after the call. If the call cannot have that result in
+// the given state, the Step returns no state.
 type Step func(KeyState) []KeyState
 
 // A KeyState is a state that the key may have.
@@ -61,8 +61,8 @@ func (h *History) tick() int {
 // state of the key before the first call.
 func (h *History) Explained(from KeyState) bool { return explain(h.calls, from) }
 
-// explain reports whether some order of calls explains their results. It tries each call that may
-// come first. These are the calls that began before any other call ended.
+// explain reports whether some order of the calls explains their results. It tries each call that
+// may be the first in that order. A call may be the first if it began before any other call ended.
 func explain(calls []*pastCall, from KeyState) bool {
 	if len(calls) == 0 {
 		return true
@@ -91,7 +91,8 @@ func (h *History) String() string {
 	return text.String()
 }
 
-// Wrote returns the Step of a write of content. If content is "", it is the Step of a removal.
+// Wrote returns the Step of a write that stored the given content. If content is "", it returns the
+// Step of a removal.
 func Wrote(content string) Step {
 	return func(s KeyState) []KeyState { return []KeyState{{content, s.completed}} }
 }
@@ -110,13 +111,15 @@ func CompletedWith(content string) Step {
 }
 
 // FoundEnded returns the Step of a call of Complete that failed because the upload had already
-// ended. The object then does not have the given content.
+// ended. The call would have succeeded if the object had the given content. The object therefore
+// has other content, or does not exist.
 func FoundEnded(content string) Step {
 	return func(s KeyState) []KeyState { return s.only(s.completed && s.Content != content) }
 }
 
-// EndedUnknown returns the Step of a call of Complete that found that the upload had ended, but not
-// whether the upload made the object. Another write may have replaced the object.
+// EndedUnknown returns the Step of a call of Complete for an upload that had already ended. The
+// call did not learn whether the upload made the object. Another write may have replaced the
+// object.
 func EndedUnknown(content string) Step {
 	return func(s KeyState) []KeyState {
 		return append(FoundEnded(content)(s), append(CompletedWith(content)(s), KeyState{s.Content, true})...)

@@ -67,8 +67,9 @@ func (s *Server) Count(operation string) int {
 	return s.requests[operation]
 }
 
-// begin counts a request, and returns the state and the versions of the named key. answered is true
-// if the function that Answer has set has sent the response.
+// begin counts a request, and returns the state and the versions of the named key. It also calls
+// the function that [Server.Answer] has set. The result answered is true if that function has sent
+// the response.
 func (s *Server) begin(
 	w http.ResponseWriter, r *http.Request, operation, name string,
 ) (state string, versions []cipher.AEAD, answered bool) {

@@ -39,7 +39,8 @@ func (t *table) count(e event) {
 	}
 }
 
-// The regular expression because matches the output line in which a skipped test states its reason.
+// The variable because is a regular expression. It matches the output line with the reason of a
+// skipped test.
 var because = regexp.MustCompile(`(?m)^ +\S+\.go:\d+: (.*)$`)
 
 func (t *table) skip(output string) {
@@ -76,8 +77,8 @@ func (t *table) printSuites(to io.Writer) {
 	printReasons(to, "cases left out, because", reasons)
 }
 
-// printSkipped prints the number of skipped tests for each reason. The tests that another make
-// command runs come first.
+// printSkipped prints the number of skipped tests for each reason. Tests that run with another
+// command, such as "make test-all", come first.
 func (t *table) printSkipped(to io.Writer) {
 	elsewhere, here := map[string]int{}, map[string]int{}
 	for reason, n := range t.skipped {

@@ -76,9 +76,9 @@ func Slow(t *testing.T) {
 	}
 }
 
-// Sample is for a test that takes long with all of its values. If [Required] is set, it returns the
-// parameter whole, which holds all values. Otherwise it returns the parameter sample, which holds
-// some of them.
+// Sample returns the values for a test that takes long with all values. The parameter whole has all
+// values. The parameter sample has some of them. If the environment variable [Required] is set,
+// Sample returns the parameter whole. Otherwise it returns the parameter sample.
 func Sample[T any](sample, whole T) T {
 	if os.Getenv(Required) == "" {
 		return sample

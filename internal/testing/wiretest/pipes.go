@@ -36,7 +36,7 @@ func OnPipes(t *testing.T, server *http.Server) *http.Client {
 	return &http.Client{Transport: transport}
 }
 
-// A pipes is a net.Listener that accepts in-memory pipes.
+// The type pipes is a net.Listener that accepts in-memory pipes.
 type pipes struct {
 	made   chan net.Conn
 	closed chan struct{}

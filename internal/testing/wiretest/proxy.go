@@ -71,7 +71,7 @@ func (p *Proxy) next() Cut {
 	return p.cut
 }
 
-// carried records that a connection was cut.
+// The method carried counts one more connection that was cut.
 func (p *Proxy) carried() {
 	p.mu.Lock()
 	defer p.mu.Unlock()

@@ -34,7 +34,8 @@ func CRC32C(text string) storage.CRC32C {
 	return storage.CRC32C{Sum: sum, Known: true}
 }
 
-// Put returns the request to a driver that stores text with the key.
+// Put returns a request for the method Put of a driver. The request stores the given text under the
+// given key.
 func Put(key, text string) *driver.PutRequest {
 	return &driver.PutRequest{Key: key, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: CRC32C(text)}
 }
@@ -50,8 +51,8 @@ func SignedUpload(change func(r *driver.SignRequest)) *driver.SignRequest {
 	return r
 }
 
-// RequireEscapedPath requires that the path of a URL is path after unescaping. In the URL itself,
-// every byte must be escaped, except "/" and the unreserved characters.
+// RequireEscapedPath requires that the unescaped path of a URL equals the parameter path. In the
+// URL itself, every byte must be escaped, except "/" and the unreserved characters.
 func RequireEscapedPath(t testing.TB, address, path string) {
 	t.Helper()
 	u, err := url.Parse(address)

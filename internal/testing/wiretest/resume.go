@@ -36,7 +36,9 @@ func DownloadResumes(t *testing.T, server string, open OpenAt) {
 		reset bool
 	}{
 		{"ended repeatedly", 8, false},
-		{"reset", 2, true}, // only 2 cuts, because a reset may lose all progress, and attempts are limited
+		// A reset may lose all progress. More than two resets could use up the limited attempts of
+		// the download.
+		{"reset", 2, true},
 	} {
 		t.Run(row.how, func(t *testing.T) {
 			direct, proxy, cut := through(t, server, open)

@@ -23,7 +23,8 @@ func Content(n int, seed byte) []byte {
 	return data
 }
 
-// An InfiniteBody is a reader that never ends. It calls Then once, when At bytes were read.
+// An InfiniteBody is a reader that never ends. When the number of bytes in the field At was read,
+// it calls the function in the field Then once.
 type InfiniteBody struct {
 	At   int64
 	Then func()

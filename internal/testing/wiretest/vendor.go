@@ -53,8 +53,9 @@ func (v *Vendor) Admits(secret string) bool {
 	return false
 }
 
-// requireUsed requires that requests used the given credentials in that order. refused is the
-// number of requests that Admits must have refused.
+// requireUsed requires that the requests used the given credentials in the given order. The
+// parameter refused is the number of requests with invalid credentials that the store must have
+// refused.
 func (v *Vendor) requireUsed(t *testing.T, secrets []string, refused int) {
 	v.mu.Lock()
 	defer v.mu.Unlock()

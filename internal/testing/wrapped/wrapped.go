@@ -31,8 +31,8 @@ type unknown struct{ storage.Core }
 
 func (u *unknown) Engine() any { return nil }
 
-// RemoveEach implements RemoveAll with calls of c.Remove. A Core that overrides Remove uses it, so
-// that RemoveAll calls the new Remove, too.
+// RemoveEach implements RemoveAll: it calls c.Remove for each key. It is for a Core that overrides
+// Remove. If its RemoveAll calls RemoveEach, RemoveAll also uses the new Remove.
 func RemoveEach(ctx context.Context, c storage.Core, keys iter.Seq[string]) (removed int, err error) {
 	var failures []error
 	for key := range keys {

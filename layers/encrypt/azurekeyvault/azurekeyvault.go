@@ -46,10 +46,9 @@ type Config struct {
 	// Key is the URL of an RSA key, such as https://VAULT.vault.azure.net/keys/NAME. It is
 	// required. If the URL has a version (/VERSION), new objects are encrypted with that version.
 	Key string
-	// Bucket replaces the container's name that is wrapped with each data key. Data keys can only
-	// be unwrapped with the name that they were wrapped with. If a service such as replication has
-	// copied the objects to a container with another name, set Bucket to the name of the original
-	// container.
+	// Bucket is used in place of the container's name. Each data key is bound to a container's
+	// name, and can only be decrypted with the same name. If a service such as replication has
+	// copied the objects to another container, set Bucket to the name of the original container.
 	Bucket string
 	// Credential returns access tokens. If it is nil, Azure's default chain is used.
 	Credential azcore.TokenCredential
@@ -113,8 +112,9 @@ type key struct {
 	name, version string
 }
 
-// proof returns the bytes that are wrapped after the data key: a hash of the object's bucket and
-// name. The separator is a zero byte, which no name of a container has.
+// proof returns a hash of the object's bucket and name. The vault encrypts this hash together with
+// the data key. Decrypt uses it to check that the data key belongs to the object. No bucket has a
+// zero byte in its name, so a zero byte separates both names.
 func proof(of encrypt.Object) []byte {
 	sum := sha256.Sum256(
 		[]byte("github.com/omnibucket/storage/layers/encrypt/azurekeyvault\x00" + of.Bucket + "\x00" + of.Key),
@@ -148,7 +148,8 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]
 	return out.Result, []string{version}, nil
 }
 
-// versionOf returns the version in the URL of the key with a name, or "".
+// versionOf returns the version in the URL of a key, which is the parameter id. If the URL is not
+// that of the named key, it returns "".
 func versionOf(id *azkeys.ID, name string) string {
 	if id == nil {
 		return ""

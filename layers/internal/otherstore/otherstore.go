@@ -33,9 +33,9 @@ type Store struct {
 	ID     string             // the text that Identity returns
 }
 
-// Identity returns a text that identifies a bucket as the other store of a layer. If nothing is
-// known about the bucket, the text is random, so that no data is taken for the data of another
-// bucket.
+// Identity returns a text that identifies the other store of a layer. If nothing is known about the
+// store, the text is random. A layer then never takes the data of one store for the data of
+// another.
 func Identity(b storage.Bucket) string {
 	if identity, known := serving.Identity(b); known {
 		return identity
@@ -70,14 +70,15 @@ func Refuse(d driver.Driver, err error) driver.Driver {
 	return driver.Intercept(d, func(context.Context, string, func(context.Context) error) error { return err })
 }
 
-// Calls returns a driver whose errors name only the call of the driver. Otherwise they could name
-// an operation of the other bucket that failed inside the call.
+// Calls returns a driver that removes operations of the other bucket from errors. An error of that
+// bucket names an operation that the user has not called. The changed error only names that bucket.
 func Calls(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		err := next(ctx)
 		if e, ok := errors.AsType[*storage.Error](err); ok && e.Op != "" {
 			own, where := *e, fmt.Sprintf("in %s bucket %q", e.Provider, e.Bucket)
-			// The bucket is named by a plain text, because an error must have one Code.
+			// The text names the other bucket. A second *storage.Error would be wrong, because an
+			// error must have only one Code.
 			if own.Op, own.Err = "", errors.New(where); e.Err != nil {
 				own.Err = fmt.Errorf("%s: %w", where, e.Err)
 			}
@@ -87,23 +88,24 @@ func Calls(d driver.Driver) driver.Driver {
 	})
 }
 
-// Overlaps reports whether other is known to be the bucket of the layer's own store, a folder of
-// it, or a directory around it. A removal from one store would then also remove the object from the
-// other store, and each copy would cause another copy.
+// Overlaps reports whether the bucket in the parameter other is known to share objects with the
+// layer's own store. It may be the same bucket, a folder in it, or a directory around it. With such
+// a bucket, a removal from one store would also remove the object from the other store. Each copy
+// would cause another copy.
 func Overlaps(d driver.Driver, other storage.Bucket) bool {
 	return driver.Overlap(other, engine.New(d))
 }
 
-// Places returns a function that returns where the objects of a layer are: in its own store, whose
-// driver is own, and in the other store.
+// Places returns a function that returns where the objects of a layer are. They are in the layer's
+// own store and in the other store. The parameter own is the driver of the layer's own store.
 func (s Store) Places(own driver.Driver) func() []driver.Place {
 	return func() []driver.Place { return slices.Concat(driver.PlacesOf(own), driver.Places(s.Bucket)) }
 }
 
-// Refused returns an error if a layer below is of the same kind, or has the same other store. The
-// new layer must then not be used. In all other cases, Refused returns nil. Two layers of one kind
-// would mistake each other's revisions and keys for their own. If two layers had the same other
-// store, one would empty it and the other one fill it.
+// Refused returns an error if the new layer must not be used over the layers below it. It refuses
+// two layers of one kind, because each would take the revisions and keys of the other for its own.
+// It also refuses two layers with the same other store, because one layer would fill the store
+// while the other layer empties it. In all other cases, Refused returns nil.
 func (s Store) Refused(kind string) error {
 	for _, word := range s.Own.Stack {
 		switch {
@@ -123,10 +125,10 @@ func (s Store) Refused(kind string) error {
 	return nil
 }
 
-// Describe returns the description of a layer over two stores. It has the features of the layer's
-// own store, without those that one store cannot provide for both. If the other store lacks
-// checksums, tags, or the features that the caller passes, these are left out, too. An own store
-// that is opened to keep versions or removed objects still keeps them.
+// Describe returns the description of a layer over two stores. The layer has the features of its
+// own store, except the withheld ones. If the other store lacks checksums, tags, or the features in
+// the parameter also, the layer lacks them, too. If the layer's own store is opened to keep
+// versions or removed objects, it still keeps them.
 func (s Store) Describe(also storage.Features) driver.Description {
 	desc := s.Own
 	desc.Features &^= withheld
@@ -151,8 +153,8 @@ func (s Store) Describe(also storage.Features) driver.Description {
 	return desc
 }
 
-// Bare returns a revision in the form of the own store's driver. The argument has the form of that
-// store's bucket.
+// Bare removes the prefix that the core adds to a revision, which is the provider's name. The
+// revision belongs to the layer's own store. Its driver expects the revision without the prefix.
 func (s Store) Bare(revision string) string {
 	if s.Own.TaggedRevisions {
 		return revision
@@ -160,8 +162,8 @@ func (s Store) Bare(revision string) string {
 	return strings.TrimPrefix(revision, s.Own.Provider+":")
 }
 
-// Public returns a revision in the form of the own store's bucket. The argument has the form of
-// that store's driver.
+// Public adds the provider's name to a revision of the layer's own store, as the core does. The
+// argument is the revision as the driver returned it.
 func (s Store) Public(revision string) string {
 	if s.Own.TaggedRevisions {
 		return revision
@@ -233,16 +235,16 @@ func (s Store) ForOwn(r *driver.GetRequest) *driver.GetRequest {
 	return &own
 }
 
-// CopyID returns the write id of an object that a layer has copied. The id tells which revision the
-// object is a copy of. revision has the form of the source store's bucket.
+// CopyID returns the write id of a copy that a layer makes. The write id tells which revision was
+// copied. The argument is that revision, as the source bucket returned it.
 func CopyID(revision string) string {
 	sum := sha256.Sum256([]byte(revision))
 	return hex.EncodeToString(sum[:16])
 }
 
-// NeedsNo reports whether a copy may leave out an object that a store refused with err. This is
-// true only for the marker of a folder, which has no content, in a store that cannot have the
-// marker's key. An example of such a store is a directory.
+// NeedsNo reports whether a copy may leave out an object that a store refused. The parameter err is
+// the error of the store. The result is true only for the marker of a folder, which has no content.
+// Some stores, such as directories, cannot have the key of a marker.
 func NeedsNo(key string, size int64, err error) bool {
 	if size != 0 || !markerkey.Is(key) {
 		return false
@@ -250,7 +252,8 @@ func NeedsNo(key string, size int64, err error) bool {
 	return errors.Is(err, storage.InvalidArgument) || errors.Is(err, storage.Unsupported)
 }
 
-// NamedCopy returns the option that gives a copy of revision the write id CopyID(revision).
+// NamedCopy returns a copy option. The option sets the write id of the copy to the result of
+// CopyID.
 func NamedCopy(revision string) storage.CopyOption {
 	return storage.CopyOptions{Transfer: storage.Transfer{WriteID: CopyID(revision)}}
 }
@@ -260,7 +263,8 @@ func (s Store) attrs(attrs *storage.Attrs) *storage.Attrs {
 	own := *attrs
 	own.Version, own.Native = "", nil
 	own.Revision = s.Revision(attrs.Revision)
-	if s.Own.ASCIIMetadata && len(attrs.Metadata) > 0 { // the core decodes the values of such a store
+	// If ASCIIMetadata is set, the core decodes the values. They must therefore be encoded here.
+	if s.Own.ASCIIMetadata && len(attrs.Metadata) > 0 {
 		own.Metadata = make(map[string]string, len(attrs.Metadata))
 		for name, value := range attrs.Metadata {
 			own.Metadata[name] = metadata.EncodeValue(value)
@@ -269,8 +273,8 @@ func (s Store) attrs(attrs *storage.Attrs) *storage.Attrs {
 	return &own
 }
 
-// Get reads the range that r names, if condition holds. condition replaces r.Condition. It may be
-// nil.
+// Get reads the range in the request r. The parameter condition replaces the condition in r. If it
+// is nil, the read has no condition.
 func (s Store) Get(
 	ctx context.Context, r *driver.GetRequest, condition storage.ReadOption,
 ) (*storage.Attrs, io.ReadCloser, error) {
@@ -304,8 +308,8 @@ func (s Store) Head(ctx context.Context, r *driver.GetRequest, condition storage
 	return s.attrs(attrs), nil
 }
 
-// ListPage returns the page of b that follows a token. If token is empty, the page begins after the
-// key start. b may be either of the two stores.
+// ListPage returns the page of b that follows a token. If the token is empty, the page begins after
+// the key in the parameter start. The bucket b may be either of the two stores.
 func ListPage(
 	ctx context.Context, b storage.Bucket, r *driver.ListRequest, token, start string,
 ) (*storage.Page, error) {
@@ -320,13 +324,15 @@ func ListPage(
 }
 
 // Hides reports whether a layer hides an entry of b. The layer keeps its own objects below a
-// prefix, which is the parameter reserved. It hides keys below this prefix, and common prefixes
-// that have only such keys. The parameter past is a key that follows all keys below the prefix.
+// prefix, which is the parameter reserved. It hides all keys below that prefix. It also hides a
+// common prefix if all its keys are below that prefix. The parameter past is a key that sorts after
+// all of them.
 func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reserved, past string) (bool, error) {
 	if !e.IsPrefix || !strings.HasPrefix(reserved, e.Key) {
 		return strings.HasPrefix(e.Key, reserved), nil
 	}
-	for _, start := range [...]string{"", past} { // skip reserved, which may have many keys
+	// Look at the first key, and at the first key after the hidden ones, which may be many.
+	for _, start := range [...]string{"", past} {
 		below := b.List(ctx, storage.WithPrefix(e.Key), storage.WithStartAfter(start), storage.WithLimit(1))
 		for first, err := range below {
 			if err != nil || !strings.HasPrefix(first.Key, reserved) {
@@ -337,8 +343,8 @@ func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reserved,
 	return true, nil
 }
 
-// Without returns the given entries. It leaves out an entry if the function hides returns true for
-// its key.
+// Without returns the given entries, except those that the layer hides. The parameter hides is a
+// function that returns true for a hidden key.
 func Without(all iter.Seq2[storage.ListEntry, error], hides func(key string) bool) iter.Seq2[storage.ListEntry, error] {
 	return func(yield func(storage.ListEntry, error) bool) {
 		for e, err := range all {

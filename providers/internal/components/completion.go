@@ -22,11 +22,14 @@ import (
 // processes may complete the same upload. So a call first writes a decision into the marker. The
 // decision says which call writes the object, and which revision of the object that call replaces.
 //
-// Only the call of the decision writes the object. If that call certainly failed, or finds the old
-// object unchanged, it takes the decision back. If that call has vanished, another call may take
-// the decision over. The other call then replaces only the revision in the decision. That is safe,
-// because no store uses a revision twice. If the key had no object, another call cannot know
-// whether the object was made and then removed, so the upload has ended.
+// Only the call in the decision writes the object. If that call certainly failed, or finds the old
+// object unchanged, it clears the decision. Another call can then write a decision.
+//
+// If that call does not end, another call may replace the decision by its own. It then replaces
+// only the revision in the old decision. No store uses a revision twice, so at most one of the two
+// calls makes the object. If the decision has no revision, because the key had no object, no other
+// call may replace the decision. The object might have been made and then removed, so the upload
+// has ended.
 type Completion struct {
 	Store  driver.Driver
 	Marker string // key of the marker
@@ -45,15 +48,15 @@ const (
 	// maxDecisions is the largest number of decisions of one call. A call makes a new decision if
 	// another write to the key came first.
 	maxDecisions = 16
-	// patience is how long a call waits for another call that has the decision. After that, it
-	// assumes that the process of the other call has died.
+	// patience is how long a call waits while the marker has the decision of another call. After
+	// that, the process of the other call is assumed to have died.
 	patience = 10 * time.Second
 	// cleanup is how long the requests after a failure may take. They continue even if the caller's
 	// context has ended.
 	cleanup = 5 * time.Second
 
 	firstPause, longestPause = 20 * time.Millisecond, time.Second
-	releases                 = 3 // attempts to take a decision back, or to remove the parts
+	releases                 = 3 // attempts to clear the decision in the marker, or to remove the parts
 )
 
 // A decision says which call makes the object, and under which condition. The zero value means that
@@ -62,7 +65,7 @@ type decision struct {
 	Call     string `json:"c,omitempty"` // CompleteRequest.Call
 	Absent   bool   `json:"a,omitempty"`
 	Revision string `json:"r,omitempty"`
-	Taken    bool   `json:"t,omitempty"` // true if taken over from a call that may have made the object
+	Taken    bool   `json:"t,omitempty"` // true if another call had the decision before, and may have made the object
 	Made     bool   `json:"m,omitempty"` // true if the object was made, but the marker could not be removed
 }
 
@@ -70,8 +73,9 @@ func (d *decision) condition() storage.Condition {
 	return storage.Condition{Absent: d.Absent, Revision: d.Revision}
 }
 
-// isOf reports whether the key is as it was at the decision: it has the same revision, or still no
-// object.
+// isOf reports whether the key has the same object as at the decision. The parameter there is the
+// object that the key has now, or nil. If the key had no object at the decision, it must still have
+// none.
 func (d *decision) isOf(there *storage.Attrs) bool {
 	if there == nil {
 		return d.Absent
@@ -92,9 +96,9 @@ var ErrEnded = &storage.Error{
 	Code: storage.ObjectNotFound, Hint: "the upload was completed or aborted: begin another one",
 }
 
-// errEndedUnknown is the error if an upload has ended and another object has its key. Either an
-// earlier attempt made the object, which was then replaced, or another write came first and the
-// object was never made.
+// errEndedUnknown is the error if an upload has ended and another object has its key. It is unknown
+// whether this upload made its object. An earlier attempt may have made it, and another write has
+// then replaced it. Or the other write came first, and the object was never made.
 var errEndedUnknown = &storage.Error{
 	Code: storage.ObjectNotFound, Unknown: true,
 	Hint: "the upload has ended, and another object has its key: begin another upload if this one must be stored",
@@ -155,8 +159,8 @@ func (c *Completion) Run(ctx context.Context, r *driver.CompleteRequest) (*stora
 	}
 }
 
-// await waits until no other call has the decision, and returns the marker. If the other call takes
-// too long, await takes the decision over.
+// await waits while the marker has the decision of another call, and returns the marker. If the
+// other call takes too long, await replaces its decision by a decision of this call.
 func (c *Completion) await(ctx context.Context) (*marker, error) {
 	var begun time.Time
 	seen, pause := "", firstPause
@@ -196,8 +200,8 @@ func (c *Completion) await(ctx context.Context) (*marker, error) {
 	}
 }
 
-// attempt makes the object once. If another write to the key came first, the result again is true,
-// and Run makes another attempt.
+// attempt makes the object once. If another write to the key came first, the second result is true,
+// and Run calls attempt again.
 func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Attrs, again bool, err error) {
 	first := m.Call == "" // if false, an earlier attempt may have made the object
 	if first {
@@ -217,7 +221,8 @@ func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Att
 	return c.afterFailure(ctx, m, first, err)
 }
 
-// decide returns a new decision of this call, for the object that the key has now.
+// decide returns a decision that this call makes the object. The decision has the condition of the
+// request. If there is none, the condition is that the key still has the object that it has now.
 func (c *Completion) decide(ctx context.Context) (decision, error) {
 	put := c.request.Put
 	d := decision{Call: c.request.Call, Absent: put.Condition.Absent, Revision: put.Condition.Revision}
@@ -240,8 +245,9 @@ func (c *Completion) decide(ctx context.Context) (decision, error) {
 	return d, nil
 }
 
-// afterFailure finds out whether a failed Commit has made the object. If it certainly has not,
-// afterFailure takes the decision back, so that another call may complete the upload.
+// afterFailure finds out whether a failed Commit has made the object. If Commit certainly has not
+// made it, afterFailure clears the decision in the marker. Another call can then complete the
+// upload.
 func (c *Completion) afterFailure(
 	ctx context.Context, m *marker, first bool, failed error,
 ) (*storage.Attrs, bool, error) {
@@ -321,8 +327,8 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	if err == nil {
 		return &marker{d, m.key, a.Revision}, nil
 	}
-	// Continue even if ctx has ended: a decision that stays in the marker would make the upload
-	// unusable.
+	// Find out the result even if ctx has ended. If the decision of an ended call stayed in the
+	// marker, the upload would be unusable.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanup)
 	defer cancel()
 	now, readErr := c.read(ctx)
@@ -336,7 +342,9 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	}
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		foreign := *e
-		foreign.Unknown, err = true, &foreign // the old marker is still there, so a 412 came from a gateway
+		// The old marker still exists, so its condition was true, and a 412 can only be from a
+		// gateway.
+		foreign.Unknown, err = true, &foreign
 	}
 	return nil, sdkerror.WithoutEffect(err) // only the marker was written, not the caller's object
 }

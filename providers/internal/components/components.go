@@ -22,7 +22,7 @@ const ContentType = "application/octet-stream"
 const (
 	markerName = "-begun" // last segment of the marker's key; listings show it before the parts
 	partPrefix = "0-"
-	// keyName is the name of the metadata in which a marker has the key of the final object. The
+	// keyName is a name in the marker's metadata. Its value is the key of the final object. The
 	// core reserves all names that begin with "omnibucket".
 	keyName = "omnibucketkey"
 )

@@ -16,8 +16,8 @@ const (
 	DefaultSize = 256 << 20
 
 	concurrency = 8 // parts that are copied in parallel; the store does the work
-	// maxAttempts is the number of attempts for one part. If only the core retried, one failed part
-	// would make it copy all of up to 10,000 parts again.
+	// maxAttempts is the number of attempts for one part. Without attempts of its own, a failed
+	// part would make the core repeat the whole copy, which may have 10,000 parts.
 	maxAttempts = 3
 	retryDelay  = 200 * time.Millisecond
 	maxDelay    = time.Minute // longest wait, even if the store asks for more (rule T1)

@@ -37,8 +37,8 @@ func New(option string, key []byte) *Key {
 	return &Key{option: option, reveal: func() []byte { return own }}
 }
 
-// In returns the last Key among natives, which are values of WithNative. If there is none, it
-// returns nil.
+// In returns the last Key in the parameter natives, which has values of WithNative. If there is
+// none, In returns nil.
 func In(natives []any) (key *Key) {
 	for _, value := range natives {
 		if k, is := value.(*Key); is {
@@ -56,8 +56,8 @@ func (k *Key) CheckSize() error {
 	return nil
 }
 
-// CheckAddress returns an error if requests to this address can be read on the network, because
-// they contain the key.
+// CheckAddress returns an error if requests to this address are sent over the network without TLS.
+// Everyone on the network could then read the key in these requests.
 func (k *Key) CheckAddress(at *url.URL) error {
 	if k == nil || !address.InClear(at) {
 		return nil

@@ -6,16 +6,16 @@ import (
 )
 
 // A NameEscaper writes names of metadata for a store that does not keep a certain character, such
-// as "-". It replaces that character by its code between two marks. For example, with the mark "_",
-// it writes "-" as "_x002D_". If a name itself has the mark before an "x", that mark is replaced,
-// too, because it could look like the start of a code.
+// as "-". It replaces the character by a code between two marks. For example, with the mark "_", it
+// writes "-" as "_x002D_". A mark before an "x" in the name itself could look like the start of a
+// code. So the NameEscaper replaces that mark by a code, too.
 type NameEscaper struct {
 	lost, markX, escapeStart string
 	escape, unescape         *strings.Replacer
 }
 
-// NewNameEscaper returns a [NameEscaper] for a store that does not keep a certain character, which
-// is the parameter lost. The parameter mark is the character at both ends of a code.
+// NewNameEscaper returns a [NameEscaper]. The parameter lost is the character that the store does
+// not keep. The parameter mark is the character at both ends of the code for a replaced character.
 func NewNameEscaper(mark, lost byte) *NameEscaper {
 	escaped := func(c byte) string { return fmt.Sprintf("%cx%04X%c", mark, c, mark) }
 	n := &NameEscaper{lost: string(lost), markX: string(mark) + "x", escapeStart: string(mark) + "x00"}

@@ -7,9 +7,9 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// Ask returns a function for CredentialsFor. That function calls ask, which returns the result of
-// [storage.Vend]. Then it calls the last parameter of Ask, which converts the result to credentials
-// of the provider. If the result is of another provider, the returned function fails with
+// Ask returns a function for CredentialsFor. The function calls the parameter ask, which returns
+// the result of [storage.Vend]. Then the function calls the parameter of, which converts the result
+// to credentials of the provider. If the result is for another provider, the function fails with
 // InvalidArgument.
 func Ask[C any](
 	provider string, ask func(ctx context.Context, key string) (*storage.VendedCredentials, error),

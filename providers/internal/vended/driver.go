@@ -49,9 +49,10 @@ func do[C, R any](ctx context.Context, b *bucket[C], key string, call func(conte
 	return err
 }
 
-// This function makes one call in which the store reads source objects. One request has one set of
-// credentials. So if a source needs other credentials than key, the call fails with Unsupported,
-// and the core copies the bytes itself.
+// This function makes one call in which the store reads source objects. The store receives only one
+// set of credentials, so all objects must have the same credentials. If a source needs other
+// credentials than the object named key, the call fails with Unsupported. The core then copies the
+// bytes itself.
 func among[C, R any](
 	ctx context.Context, b *bucket[C], key string, sources []driver.ObjectRef,
 	call func(context.Context, R) (*storage.Attrs, error), r R,

@@ -18,9 +18,9 @@ import (
 )
 
 const (
-	// Credentials are replaced when they are still valid for maxEarly. If new credentials are valid
-	// for less than twice maxEarly, they are replaced after half of their time. If the function
-	// grant fails or is slow, the old credentials are used until they expire.
+	// Credentials are replaced when their remaining lifetime is maxEarly. If new credentials live
+	// for less than twice maxEarly, they are replaced after half of their lifetime. If no new
+	// credentials are available yet, the old ones are used until they expire.
 	maxEarly = 30 * time.Second
 	// maxKept is the largest number of prefixes whose credentials are kept.
 	maxKept = 1000
@@ -67,8 +67,9 @@ type operation[C any] struct {
 	used atomic.Pointer[Grant[C]] // credentials that the last request has used
 }
 
-// Credentials returns the credentials for the next request of an operation. ctx must be a
-// context that the driver of [New] has passed on.
+// Credentials returns the credentials for the next request of an operation. ctx must be the context
+// that the wrapped driver received from the driver that [New] returned. The context contains the
+// key of the operation.
 func (k *Keyring[C]) Credentials(ctx context.Context) (credentials C, err error) {
 	o, ok := ctx.Value(k).(*operation[C])
 	if !ok {
@@ -126,15 +127,14 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 			return nil, ctx.Err()
 		case q.err != nil && !q.canceled:
 			return nil, q.err
-		} // look again: there may be a grant for this key now, or this request must call grant
+		} // look again: another request may have obtained a grant, or its call may have been canceled
 	}
 }
 
-// find returns the kept grant for a key, which is the valid one with the longest prefix. If no
-// grant is valid, found is nil. Then topic says which credentials to request. If there is an old
-// grant for the key, topic is the prefix of the old grant, the longest one if there are several.
-// Otherwise topic is "/" and the key's folder. The result ending is that old grant, or nil if it
-// has expired.
+// find looks for a grant for a key. found is the valid grant with the longest prefix, or nil. If
+// found is nil, topic names the credentials to request. topic is the longest prefix of an old grant
+// for the key. If there is no old grant, topic is "/" followed by the folder of the key. The result
+// ending is the old grant with the prefix topic, or nil if it has expired.
 func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 	topic = "/" + key[:strings.LastIndexByte(key, '/')+1] // begins with "/", so that it differs from every prefix
 	valid, ended := -1, -1
@@ -154,7 +154,7 @@ func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 	return found, ending, topic
 }
 
-// ask calls grant, keeps the result, and wakes the requests that wait for q.
+// ask calls k.grant and keeps the result. Then it wakes the requests that wait for q.
 func (k *Keyring[C]) ask(ctx context.Context, key, topic string, q *question) (grant *Grant[C], err error) {
 	err = errors.New("CredentialsFor has not returned")
 	defer func() {
@@ -188,9 +188,10 @@ func (k *Keyring[C]) keep(grant *Grant[C]) {
 }
 
 // judge returns the error of an operation. If the store refused the credentials, they are never
-// used again, even before their end: they were revoked, or this machine's clock is wrong. If the
-// store had accepted them before, the error is Retryable, and the next attempt requests new
-// credentials. If they were new, other credentials would be refused, too.
+// used again, even if they have not expired. They may have been revoked, or the clock of this
+// machine may be wrong. If the store had accepted the credentials before, the error is Retryable.
+// The next attempt then requests new credentials. Otherwise the credentials were new, and a retry
+// is useless.
 func (o *operation[C]) judge(err error) error {
 	used := o.used.Load()
 	e, ok := errors.AsType[*storage.Error](err)
@@ -207,8 +208,8 @@ func (o *operation[C]) judge(err error) error {
 	return err
 }
 
-// aboutCredentials are the error codes that the caller's function grant may return to the library's
-// users.
+// aboutCredentials lists error codes of the caller's function CredentialsFor. Users of the library
+// see errors with these codes.
 var aboutCredentials = []storage.Code{
 	storage.Unauthenticated, storage.PermissionDenied, storage.RateLimited, storage.Unavailable,
 	storage.DeadlineExceeded,

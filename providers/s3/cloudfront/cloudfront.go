@@ -92,11 +92,11 @@ func NewPurger(ctx context.Context, c Config) (*Purger, error) {
 
 // Purge invalidates the paths of urls, in requests of at most 3,000 paths
 // (https://docs.aws.amazon.com/cloudfront/latest/APIReference/API_CreateInvalidation.html). It
-// returns when CloudFront has accepted them, which is before all edges have purged. Amazon bills
-// each path; a key with one of !$&'()+,:;=@~ is two paths, because viewers may escape these
-// characters or not.
+// returns when CloudFront has accepted the requests. At that time, some edge servers have not
+// purged the paths yet. Amazon bills each path. A key that contains one of !$&'()+,:;=@~ counts as
+// two paths: viewers may or may not escape the character, and CloudFront caches both forms.
 //
-// If there are no credentials, it fails with Unauthenticated. If the credentials lack the
+// If there are no credentials, Purge fails with Unauthenticated. If the credentials lack the
 // permission, it fails with PermissionDenied. While too many invalidations are in progress, it
 // fails with RateLimited. If a URL is not valid, it fails with InvalidArgument.
 func (p *Purger) Purge(ctx context.Context, urls []string) error {
@@ -122,9 +122,9 @@ func (p *Purger) Purge(ctx context.Context, urls []string) error {
 	return nil
 }
 
-// documented rewrites an escaped path in the form that CloudFront documents for invalidations. In
-// that form, only characters outside of ASCII, or unsafe by RFC 1738, are escaped. An asterisk
-// stays escaped, because it would be a wildcard.
+// documented is a replacer that gives an escaped path the form that CloudFront documents for
+// invalidations. In that form, a character is escaped only if it is not ASCII, or if RFC 1738 calls
+// it unsafe. An asterisk stays escaped, because it would be a wildcard.
 // https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/invalidation-specifying-objects.html
 var documented = strings.NewReplacer(
 	"%21", "!", "%24", "$", "%26", "&", "%27", "'", "%28", "(", "%29", ")", "%2B", "+", "%2C", ",", "%3A", ":",

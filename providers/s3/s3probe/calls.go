@@ -70,10 +70,10 @@ func textPart(text string) func() *driver.PartRequest {
 	}
 }
 
-// prepareUpload begins an upload and sends its only part. The function part returns the request for
-// the part, in which prepareUpload sets the key, the upload, the number and the size. The returned
-// function completes the upload, and may be called several times. If it never succeeds, the method
-// clean aborts the upload.
+// prepareUpload begins an upload and sends its only part. The parameter part makes the request for
+// the part. prepareUpload sets the key, the upload, the number and the size in that request. The
+// result complete is a function that completes the upload. The caller may call it several times. If
+// it never succeeds, the method clean aborts the upload.
 func (p *probe) prepareUpload(
 	ctx context.Context, r *driver.PutRequest, part func() *driver.PartRequest,
 ) (complete func() (*storage.Attrs, error), err error) {

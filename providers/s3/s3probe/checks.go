@@ -14,10 +14,10 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// A check tests one feature of the server. The function run returns the verdict, and the function
-// set writes the verdict into the profile. The function racy, which may be nil, reports whether the
-// condition is known not to be atomic. If racy returns true, run is not called, because a race
-// seldom shows that a condition is not atomic.
+// A check tests one feature of the server. The field run returns the verdict. The field set writes
+// the verdict into the profile. The field racy is nil, or reports whether the server is known to
+// test the condition, but not atomically. For such a server, the check does not run: a race would
+// seldom show the error.
 type check struct {
 	name string
 	run  func(ctx context.Context, p *probe) (Verdict, string)
@@ -122,7 +122,7 @@ var checks = []check{
 	},
 	{
 		name: "a signed upload that must not overwrite", run: checkSignedCreate,
-		// This check has no races, because the check of the unsigned Put has them.
+		// This check runs no concurrent writes. The check "create-only on Put" runs them.
 		set:  func(p *s3.Profile, ok bool) { p.SignedUploads.IfAbsent = ok && p.Conditions.Create },
 		racy: func(known s3.Conditions) bool { return known.Create },
 	},
@@ -256,8 +256,8 @@ func (p *probe) expectNoObject(ctx context.Context, key string) step {
 	return p.expectMissing(ctx, p.prefix+key, "the object exists, in spite of the response")
 }
 
-// expectMissing returns a step that succeeds if no object has the given whole key, which includes
-// the prefix. If there is an object, the verdict has the detail in the parameter there.
+// expectMissing returns a step that succeeds if no object has the key whole, which includes the
+// prefix. The parameter there is the detail of the verdict if such an object exists.
 func (p *probe) expectMissing(ctx context.Context, whole, there string) step {
 	head := func() error {
 		_, err := p.driver.Head(ctx, &driver.GetRequest{Key: whole, Length: -1})
@@ -328,9 +328,9 @@ func checkFullObjectCRC32C(ctx context.Context, p *probe) (Verdict, string) {
 	return verdict, detail
 }
 
-// orderNames are keys whose order depends on how a server sorts. Byte order differs from the order
-// by folders, by letters without case, and by UTF-16. There are more keys below a/ than one page
-// has. There is no key "a", because a server that stores files could not have it beside a/1.
+// orderNames are keys in byte order. A server that sorts by folders, by UTF-16, or without regard
+// to case would list them in another order. More keys begin with a/ than fit on one page. There is
+// no key "a", because a server that stores files cannot store both "a" and "a/1".
 var orderNames = []string{"B", "a-b", "a/1", "a/2", "a/3", "a0", "b", "\u00e9", "\uffee", "\U0001f600"}
 
 func checkOrder(ctx context.Context, p *probe) (Verdict, string) {
@@ -349,9 +349,9 @@ func checkDelimiter(ctx context.Context, p *probe) (Verdict, string) {
 	return sameList([]string{"a-", "a/1", "a/2", "a/3", "a0"}, listed, err)
 }
 
-// checkLastPage lists the objects of checkOrder in full pages. After the last full page, some
-// servers name a next page: MinIO if it is not the first page, and versitygw if it has common
-// prefixes.
+// checkLastPage lists the objects of checkOrder so that the last page is full. Some servers then
+// name a next page, which is empty. MinIO does so after a full second or later page. versitygw does
+// so after a full page with common prefixes.
 func checkLastPage(ctx context.Context, p *probe) (Verdict, string) {
 	for _, test := range []struct {
 		prefix, delimiter string

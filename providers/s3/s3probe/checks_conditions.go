@@ -121,7 +121,7 @@ func checkRefusedUpload(ctx context.Context, p *probe) (Verdict, string) {
 		return inconclusive("beginning an upload", err)
 	}
 	switch _, err := complete(); storage.CodeOf(err) {
-	case "": // the check of the condition itself reports that it was ignored
+	case "": // the server ignored the condition, which another check reports
 		return Enforced, ""
 	case storage.PreconditionFailed:
 	default:

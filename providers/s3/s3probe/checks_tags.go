@@ -44,8 +44,8 @@ func (p *probe) setTags(ctx context.Context, key string, tags map[string]string)
 }
 
 // copyTagged copies the object "parts-tagged". If tags are given, they replace the source's tags.
-// If the server has no copies, copyTagged uploads an object with these tags, because nothing is to
-// be tested then.
+// If the server cannot copy objects, copyTagged uploads an object with the tags of the copy. The
+// later steps of the check then succeed.
 func (p *probe) copyTagged(ctx context.Context, tags map[string]string) error {
 	r := &driver.CopyRequest{
 		Source: p.driver.Locate(p.prefix + "parts-tagged"), Key: p.prefix + "copy-tagged",

@@ -13,9 +13,9 @@ import (
 // uploadNames are the keys of the uploads that checkUploads begins.
 var uploadNames = []string{"uploads/a", "uploads/b", "uploads/b"}
 
-// checkUploads begins uploads, which a listing by prefix must show until they are aborted.
-// Otherwise nobody could find the uploads that a crash has left. Only one page is requested,
-// because a server that fails at the second page, as versitygw does, hides no upload.
+// checkUploads begins uploads. A listing by prefix must show the uploads until they are aborted.
+// Otherwise nobody could find the uploads that a crash has left. checkUploads requests only one
+// page. Some servers, such as versitygw, fail at the second page, but do not hide uploads.
 func checkUploads(ctx context.Context, p *probe) (Verdict, string) {
 	begun := map[string]string{}
 	for _, name := range uploadNames {

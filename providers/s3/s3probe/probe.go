@@ -33,23 +33,22 @@ const (
 )
 
 // Run tests a server with about 1,500 small requests. It works in a folder of its own under prefix,
-// in the bucket of c, and removes that folder afterwards, with old versions.
+// in the bucket of c. At the end it removes that folder, with old versions.
 //
-// It calls the driver directly and trusts no profile. It sends a false condition, which must be
-// refused and leave the object as it was. Only one of several concurrent writers may succeed. A
-// race can disprove a condition and never prove it, so the report says "not disproved". A condition
-// is never declared if it is Racy in the profile of c, or in the profile that fits the responses of
-// the server.
+// Run calls the driver directly and trusts no profile. For each condition, it sends a request with
+// a false condition. The server must refuse the request and leave the object unchanged. Run also
+// starts several concurrent writers, of which only one may succeed. Such a race can disprove a
+// condition but never prove it, so the report says "not disproved". Run never declares a condition
+// that is Racy in the profile of c. It also never declares a condition that is Racy in the profile
+// that fits the responses of the server.
 //
 // Run does not change settings of the bucket. It takes CORS, lifecycle, policies, versions and
-// ContentMD5 from c, and also the fields that are expensive to test (equal parts, limits, storage
-// classes, restoring). Only a bucket that was made with object lock can show whether the server has
-// it: with another bucket, the profile has no ObjectLock.
+// ContentMD5 from c. It also takes the fields that are expensive to test from c: equal parts,
+// limits, storage classes and restoring. Run can test object lock only in a bucket that was made
+// with object lock. For any other bucket, the profile has no ObjectLock.
 //
 // Run fails only if the bucket cannot be written and read, or if ctx is done. Any other failure is
-// in the report.
-//
-// If it fails and cannot remove its folder, the error names the folder.
+// in the report. If Run fails and cannot remove its folder, the error names the folder.
 func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err error) {
 	opened, err := s3.NewDriver(ctx, c)
 	if err != nil {
@@ -75,8 +74,8 @@ func Run(ctx context.Context, c s3.Config, prefix string) (report *Report, err e
 		return nil, err
 	}
 	p.report.Answers = p.s3.AnswersAs()
-	// The profile of the Config may declare that a condition is not atomic. So may the profile that
-	// fits the server's responses.
+	// Two profiles may declare that a condition is not atomic: the profile of the Config, and the
+	// profile that fits the server's responses.
 	named, _ := s3.NamedProfile(p.report.Answers)
 	p.racy = union(p.profile.Racy, named.Racy)
 	p.report.Profile.Racy = p.racy
@@ -106,7 +105,7 @@ type s3Driver interface {
 // kind of request.
 func withAllFeatures(p s3.Profile) s3.Profile {
 	p.Conditions = s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
-	p.RefusalAborts = false // otherwise the driver would not send a false condition
+	p.RefusalAborts = false // if it is true, the driver refuses a false condition itself
 	p.Copy, p.CopyParts, p.PinnedCopyParts, p.ObjectACLs, p.SignedForms, p.Tags, p.KMS, p.CustomerKeys = true, true, true, true, true, true, true, true
 	p.Checksum, p.TrailingChecksums = s3.ChecksumFullObject, true
 	if p.Batch == s3.BatchNone {

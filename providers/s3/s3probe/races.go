@@ -10,10 +10,11 @@ import (
 
 const racers = 8 // concurrent calls in a race
 
-// These are the numbers of races of one check. A server that is not atomic has a gap between its
-// test of a condition and the write. A race shows the gap only if another request hits it. Races of
-// writers often do, because every writer may be the second winner. A race of deletes does only if a
-// write comes between the test and the removal. Tests that are not about races lower both numbers.
+// These are the numbers of races of one check. If a server is not atomic, some time passes between
+// its test of a condition and the write. A race shows this only if another request arrives in that
+// time. A race of writers often shows it, because every writer may be the second winner. A race of
+// deletes seldom shows it, because a write must arrive between the test and the removal. Tests that
+// are not about races lower both numbers.
 var writeRaces, deleteRaces = 5, 50
 
 func repeatRace(n int, race func(round int) (Verdict, string)) step {

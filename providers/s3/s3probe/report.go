@@ -15,8 +15,9 @@ type Report struct {
 	// [s3.NamedProfile] returns that profile. Answers is "" if the responses do not show a profile.
 	Answers string
 	Checks  []Check
-	// Profile declares the features that were proven. Fields that no check tests have the values of the Config's
-	// profile. It can be given to s3.Open, and is valid until the server changes.
+	// Profile declares the features that were proven. Some fields are not tested by any check, and
+	// have the values of the Config's profile. Profile can be given to s3.Open, and is valid until
+	// the server changes.
 	Profile s3.Profile
 	// Left is the prefix of the objects that could not be removed. It is "" if none are left, which
 	// is usual. In a bucket with versions, a simultaneous write and delete may leave versions that
@@ -92,8 +93,9 @@ func oneLine(text string) string {
 	}, text)
 }
 
-// This function returns the names of the features that the first profile declares and the second
-// does not. The features are conditions, checksums, and features whose absence causes no error.
+// without returns the names of the features that the first profile declares and the second does
+// not. It compares only conditions, tags, the listing of uploads, and checksums. A server that
+// lacks one of these may ignore it without an error.
 func without(profile, other *s3.Profile) (names []string) {
 	declared, proven := profile.Conditions, other.Conditions
 	for _, c := range []struct {

@@ -55,11 +55,11 @@ const (
 	exitUsage   = 2
 )
 
-// arguments returns the arguments of the program. In the container image, the program also runs
-// under other names that compose files for MinIO use. Under the name minio, it serves at MinIO's
-// port. Under the names curl, mc and sh, it accepts only health checks, such as "curl -f URL ||
-// exit 1" and "mc ready local", and returns the flag --health. If curl, mc or sh gets any other
-// arguments, known is false.
+// arguments returns the arguments of the program. In the container image, the program also has the
+// names minio, curl, mc and sh, because Docker Compose files for MinIO call these programs. As
+// minio, the program serves at MinIO's port. As curl, mc or sh, it accepts only health checks, such
+// as "curl -f URL || exit 1" and "mc ready local", and returns the flag --health. If curl, mc or sh
+// gets other arguments, the result known is false.
 func arguments(line []string) (args []string, known bool) {
 	isURL := func(word string) bool {
 		return strings.HasPrefix(word, "http://") || strings.HasPrefix(word, "https://")

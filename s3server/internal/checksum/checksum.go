@@ -255,8 +255,8 @@ func NewDigest(kind *Kind, withSHA256 bool) *Digest {
 	return d
 }
 
-// Also adds a second digest to d, with another kind of checksum, and returns the second digest. The
-// second digest receives all bytes that are written to d.
+// Also returns a second digest, which has another kind of checksum. The second digest receives all
+// bytes that are written to d.
 func (d *Digest) Also(kind *Kind) *Digest {
 	d.also = &Digest{MD5: d.MD5, kind: kind, hash: kind.make()}
 	return d.also

@@ -16,7 +16,7 @@ type MissingElements struct {
 	ChecksumXXHASH64, ChecksumXXHASH3, ChecksumXXHASH128 string
 }
 
-// Of returns a pointer to the element of a kind.
+// Of returns a pointer to the field of e that has the checksum of this kind.
 func (e *Elements) Of(kind *Kind) *string { return kind.element(e) }
 
 func ElementsOf(sum Sum) (e Elements) {

@@ -68,8 +68,8 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) e
 		if err := b.need(storage.Versioning, "versioning"); err != nil {
 			return err // the driver or a layer over it has no versioning
 		}
-		// The driver keeps versions even while S3's versioning is suspended. While it is suspended,
-		// the store removes each null version that a newer one has replaced.
+		// The driver keeps versions even while S3's versioning is suspended. S3 then keeps only one
+		// null version of a key. The store removes the older null version after each write.
 		r.Versioning = new(true)
 		// The times at which versioning was changed tell which versions are null versions. They are
 		// kept only for this library's own stores, because other providers have their own null
@@ -113,8 +113,8 @@ func (b *driverBucket) keepsVersions() bool {
 
 func (b *driverBucket) has(f storage.Features) bool { return b.description().Features&f == f }
 
-// need returns NotImplemented if the driver does not have the feature f. The parameter what is the
-// name of the feature for the error.
+// need returns NotImplemented if the driver does not have the feature f. The error names the
+// feature with the text in the parameter what.
 func (b *driverBucket) need(f storage.Features, what string) error {
 	if b.has(f) {
 		return nil

@@ -17,14 +17,14 @@ import (
 // server, therefore cannot replace a newer object.
 type decision struct {
 	Call string // random text that identifies the decision
-	// Condition is the condition of the write. It is zero if the object was written, but the upload
-	// could not be removed.
+	// Condition is the condition of the write. Condition is zero after a successful write if the
+	// upload could not be removed. Later completions of the upload then fail.
 	Condition storage.Condition
 
-	// first is true if no earlier completion has a decision in the record. An earlier completion
-	// can then not have written the object.
+	// first is true if no earlier completion has stored a decision in the upload's record. No
+	// earlier completion has written the object in this case.
 	first  bool
-	record *uploadRecord // the upload's record, which has this decision
+	record *uploadRecord // the upload's record, which contains this decision
 	at     string        // revision of the record
 }
 
@@ -35,12 +35,12 @@ const maxDecisions = 16
 // errDecided means that another completion has stored its decision at the same time.
 var errDecided = errors.New("another completion has decided")
 
-// decide stores a decision in the upload's record: the new object may replace only the object that
-// the key has now. If the key has no object now, it must still have none at the time of the write.
-// decide sets the condition of r accordingly. If an earlier completion has stored a decision, the
-// object at the key must be unchanged since then. A changed object was written by that completion
-// or by another client, so decide fails. The parameter last is the previous decision of this
-// completion. Nothing was written after that decision.
+// decide reads the object that the key has now. The completion may replace only this object, or
+// none if the key has no object. decide stores this condition in the upload's record and in r.
+//
+// If an earlier completion has stored a decision, the object must be the same as at that time.
+// Otherwise decide fails, because that completion may have written the object. The parameter last
+// is the previous decision of this completion, after which nothing was written.
 func (m *driverUploads) decide(
 	ctx context.Context, id string, r *driver.PutRequest, last *decision,
 ) (*decision, error) {
@@ -83,7 +83,7 @@ func (m *driverUploads) undecide(ctx context.Context, id string, d *decision) {
 	d.record.Decision = nil
 	_, _ = m.bucket.records.put(
 		ctx, uploadName(id), d.record, storage.Condition{Revision: d.at},
-	) // if put fails, the decision stays, and later completions require an unchanged key
+	) // if put fails, later completions succeed only if the object is unchanged
 }
 
 // end removes an upload after its object was written. If the removal fails, the upload remains

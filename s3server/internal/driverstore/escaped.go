@@ -16,7 +16,7 @@ type escapedNames struct {
 	name, key string // the driver's name and the S3 key of the folder
 	after     string // S3 key of the last item that was shown; at first, the key after which the walk begins
 	items     []escapedName
-	more      bool // true if the folder has further items, which fill reads later
+	more      bool // true if the folder has further items, which the method fill reads later
 }
 
 // An escapedName is an object or a folder whose name is escaped. For a folder, the field entry is
@@ -33,9 +33,9 @@ const lastName = "\U0010FFFF"
 // maxName is the maximum length of a driver's key, in bytes.
 const maxName = 1024
 
-// listBefore is called before the walk shows a name. It lists the escaped segments in the folders
-// of that name. In S3's order, an escaped segment may precede the name, although the driver lists
-// the segment later.
+// listBefore is called before the walk shows a name. It reads the escaped segments in the folders
+// of that name. The driver may list an escaped segment after the name, although the segment comes
+// first in S3's order.
 func (w *nameWalk) listBefore(ctx context.Context, name, folder string, escaped bool) error {
 	for end := len(w.name); end <= len(folder); {
 		if end == len(folder) && escaped || name[end:] < keyname.Mark {
@@ -72,7 +72,8 @@ func (w *nameWalk) list(ctx context.Context, folder string) error {
 	return nil
 }
 
-// fill reads the next escaped segments of a folder, one more than a page can have.
+// fill reads the next escaped segments of a folder into n.items. It keeps at most one segment more
+// than a page can have.
 func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 	n.items, n.more = nil, false
 	r := &driver.ListRequest{Prefix: n.name + keyname.Mark}
@@ -119,8 +120,9 @@ func (n *escapedNames) add(item escapedName, w *nameWalk) {
 
 func compareNames(a, b escapedName) int { return strings.Compare(a.key, b.key) }
 
-// flush shows the escaped names whose S3 keys precede the key in the parameter before. If that is
-// "", flush shows all of them. The result more is false if the page is full.
+// flush shows the escaped names up to an S3 key, without that key. The parameter before is the key.
+// If the parameter is "", flush shows all escaped names. The result more is false if the page is
+// full.
 func (w *nameWalk) flush(ctx context.Context, before string) (more bool, err error) {
 	for len(w.escaped) > 0 {
 		first := slices.MinFunc(w.escaped, func(a, b *escapedNames) int { return compareNames(a.items[0], b.items[0]) })

@@ -25,9 +25,9 @@ func pageOf(d *driver.Description) int {
 type driverNames struct{ bucket *driverBucket }
 
 // eachName calls f with the entries of a driver's listing until f returns false. r.Limit is the
-// number of entries that the caller needs. If f omits some entries, eachName calls f with more
-// entries than that number. If a page of the driver has too few entries, the next page is small,
-// because it usually only shows whether there are more entries.
+// number of entries that the caller needs. eachName continues after that number, because f may omit
+// entries. If a page of the driver is shorter than requested, the next page requests little more
+// than the rest.
 func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f func(*storage.ListEntry) bool) error {
 	d := n.bucket.description()
 	// Clients continue a listing after the last key, so the driver must list in a known order.
@@ -144,9 +144,9 @@ func (s *Store) List(
 	return page.more, err
 }
 
-// finishPrefix is for a page that begins after a key within a common prefix. If the common prefix
-// has later keys, finishPrefix shows the prefix once more. The walk would skip the prefix, because
-// the prefix is less than the key.
+// finishPrefix is called if a page begins after a key. If the key is within a common prefix that
+// has later keys, finishPrefix shows the common prefix once more. The walk would not show the
+// prefix, because the prefix comes before the key in S3's order.
 func (l *driverListing) finishPrefix(
 	ctx context.Context, key string, walk func(state.Listing, string, func(*listedEntry) (bool, error)) *nameWalk,
 ) error {
@@ -219,11 +219,11 @@ func (s *Store) ListVersions(
 	return page.more, err
 }
 
-// rest shows the remaining versions of one key. They are the versions that follow the one in the
-// parameter after.
+// rest shows the remaining versions of one key. The last version that was shown is at the position
+// in the parameter after.
 func (l *driverListing) rest(ctx context.Context, after state.VersionPosition) error {
-	// In a directory, the ids of newer versions are greater. So the position is known even if the
-	// version after.ID was removed.
+	// In a directory, a newer version has a greater id. Each remaining version therefore has a
+	// smaller id than after.ID. Comparing the ids works even if the version after.ID was removed.
 	found, ordered := false, l.names.bucket.description().Provider == "local"
 	return l.names.versionsOf(ctx, after.Key, func(e *listedEntry) (bool, error) {
 		gone := ordered && after.ID != state.NullVersion && e.Version < after.ID && e.id != after.ID

@@ -11,11 +11,11 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// markerSuffix ends the ids of delete markers that the driver does not have. Some drivers have no
-// delete markers: a removed object is a noncurrent version, and its key has no current version. A
-// file that another program removed is such a version, too. S3 shows a delete marker there, whose
-// id is that of the removed version with this suffix. Removing the marker restores the version, by
-// a copy to its key.
+// markerSuffix is the end of the id of a delete marker that the driver does not have. Drivers
+// without delete markers keep a removed object only as a noncurrent version. The same happens to a
+// file that another program removes. S3 shows a delete marker for such a key. The id of the marker
+// is the id of the removed version, followed by markerSuffix. Removing the marker copies the
+// version to its key, which restores the object.
 const markerSuffix = ".d"
 
 func isMarkerID(id string) bool { return strings.HasSuffix(id, markerSuffix) }
@@ -49,8 +49,8 @@ func unlessReplaced(f func(*listedEntry) (bool, error)) func(*listedEntry) (bool
 	}
 }
 
-// eachStored is like eachVersion, but includes null versions that were replaced. r.Limit is the
-// number of entries of the first page that it requests. The other pages are full.
+// eachStored is like eachVersion, but includes null versions that were replaced. The first page
+// that eachStored requests has at most r.Limit entries. Later pages have at most pageLimit entries.
 func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
 	var newer *storage.VersionEntry
 	null := false // true if the current key has had a null version
@@ -86,8 +86,8 @@ func (n *driverNames) eachStored(ctx context.Context, r *driver.ListRequest, f f
 	}
 }
 
-// showVersions calls f with a version. If the version is the newest of its key and is not current,
-// the key was removed. showVersions then calls f with the delete marker first (see markerSuffix).
+// showVersions calls f with a version. The newest version of a key is not current if the key was
+// removed. In this case, showVersions first calls f with a delete marker (see markerSuffix).
 func showVersions(e *listedEntry, newer *storage.VersionEntry, f func(*listedEntry) (bool, error)) (bool, error) {
 	if e.IsPrefix || newer != nil || e.Current || e.marker {
 		return f(e)

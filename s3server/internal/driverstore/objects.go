@@ -29,11 +29,10 @@ const (
 	reservedTag  = "aws:s3server"
 )
 
-// These are the names of the entries in the reserved metadata, whose value has the form of a URL's
-// query.
+// The reserved metadata is a text with the form of a URL's query. These are the names in the query.
 const (
 	keptETag       = "e" // MD5; for a multipart object, followed by "-N", the number of parts
-	keptCRC        = "c" // CRC32C of the bytes for which the entries e, s and p are valid
+	keptCRC        = "c" // CRC32C of the bytes; the entries e, s and p are valid only for these bytes
 	keptSum        = "s" // NAME:VALUE:COVERS
 	keptParts      = "p" // sizes
 	keptPartSums   = "q" // checksums of the parts
@@ -47,7 +46,8 @@ const (
 	keptAccount    = "o"
 )
 
-// NativeHeaders maps the headers that every driver stores to their field in [storage.Properties].
+// NativeHeaders has the headers that every driver stores. It maps each of these headers to its
+// field in [storage.Properties].
 var NativeHeaders = map[string]func(*storage.Properties) *string{
 	"Content-Type":        func(p *storage.Properties) *string { return &p.ContentType },
 	"Content-Encoding":    func(p *storage.Properties) *string { return &p.ContentEncoding },
@@ -63,8 +63,7 @@ const metadataName = "x-amz-meta-"
 // p.Metadata[reservedName].
 func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept url.Values, err error) {
 	for feature, what := range map[storage.Features]string{storage.Metadata: "metadata", storage.ContentProperties: "content types"} {
-		// Every object needs both features, because its metadata has the properties in the map
-		// kept.
+		// Every object needs both features, because the caller stores the result kept as metadata.
 		if err := b.need(feature, what); err != nil {
 			return p, nil, err
 		}
@@ -276,10 +275,10 @@ func hides(b *driverBucket, name string) bool {
 	return name == reservedName || slices.Contains(b.description().HiddenMetadata, name)
 }
 
-// keepsETags reports whether the server computes the entity tags itself, and does not use those of
-// the driver. A listing then needs to read each object's attributes, which is fast enough only on
-// this machine. The driver must also store a checksum, which shows whether an entity tag still
-// matches the bytes.
+// keepsETags reports whether the server computes and stores the entity tags itself, instead of
+// using those of the driver. The driver must be on this machine, because a listing then reads the
+// attributes of each object. The driver must also store a checksum of the object. The checksum
+// shows whether the entity tag still belongs to the bytes.
 func (b *driverBucket) keepsETags() bool {
 	return b.description().Local && b.has(storage.StoredChecksums)
 }

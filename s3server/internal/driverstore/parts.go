@@ -138,7 +138,7 @@ func (s *Store) Parts(
 		parts, err = records.parts(ctx, names)
 	}
 	if err == nil {
-		_, err = b.uploads.upload(ctx, u.ID) // if the upload has ended in the meantime, parts may be missing, so fail
+		_, err = b.uploads.upload(ctx, u.ID) // fail if the upload has ended: parts may be missing
 	}
 	return parts, more, ErrorOf(err, u.Key)
 }
@@ -171,8 +171,7 @@ func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, err
 	return slices.DeleteFunc(parts, func(p *state.Part) bool { return p == nil }), err
 }
 
-// unless drops an error with this code. It returns nil for that error, and returns any other error
-// unchanged.
+// unless returns nil if err has this code. Otherwise it returns err.
 func unless(err error, code storage.Code) error {
 	if storage.CodeOf(err) == code {
 		return nil

@@ -20,8 +20,8 @@ func (r *records) isOwn(ctx context.Context, name string) (bool, error) {
 	return place == r.place(name), err
 }
 
-// placeIn returns the text that an object stores to identify itself as a record (see place). It
-// returns "" if the object is not a record.
+// placeIn returns the place that a record stores to identify itself: a bucket and a name (see
+// place). It returns "" if the object is not a record.
 func (r *records) placeIn(ctx context.Context, name, version string) (place string, err error) {
 	if isStaged(name) {
 		attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1})
@@ -41,8 +41,8 @@ func (r *records) placeIn(ctx context.Context, name, version string) (place stri
 	return record.Place, err
 }
 
-// hasOthers reports whether an object that is not a record of any server has a name with the prefix
-// of the records. Records that were copied from another bucket do not count.
+// hasOthers reports whether the prefix of the records contains an object that is not a record.
+// Records of other servers, and records that were copied from another bucket, are also records.
 func (r *records) hasOthers(ctx context.Context, versioned bool) (bool, error) {
 	var found atomic.Bool
 	check := func(ctx context.Context, key, version string) error {

@@ -27,9 +27,10 @@ const maxRecord = 4 << 20
 func isRecord(name string) bool { return strings.HasPrefix(name, recordPrefix) }
 
 // records stores small JSON documents about a bucket, such as its settings and uploads. They are
-// private objects if the driver supports those, and otherwise objects under recordPrefix. Each
-// record stores its own bucket and name. If a bucket is copied, the copied records therefore have
-// no effect, and no other object is taken for a record.
+// private objects if the driver supports those, and otherwise objects under recordPrefix.
+//
+// Each record contains its own bucket and name. A document without them is not a record. A record
+// that was copied from another bucket names the other bucket, and therefore has no effect.
 type records struct {
 	driver driver.Driver
 	bucket string

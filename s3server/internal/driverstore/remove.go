@@ -58,8 +58,9 @@ func (b *driverBucket) marked(ctx context.Context, key string) state.Removal {
 	// The marker need not be the newest version, because a later write may already have added a
 	// newer one.
 	_ = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
-		// In one of this library's own stores, a marker that only S3 shows is not the marker of
-		// this removal. Another call may just be removing the object.
+		// In one of this library's own stores, the removal has stored a delete marker. A marker
+		// that only S3 shows (see markerSuffix) is then not the right one: another call may just be
+		// removing the object.
 		found := e.marker && (e.IsDeleteMarker || !b.ownStore())
 		if found {
 			gone.ID = e.id
@@ -97,8 +98,8 @@ func (b *driverBucket) removeVersion(ctx context.Context, r *state.RemoveRequest
 	return gone, nil
 }
 
-// removeReplaced removes the null versions of a key that a newer null version has replaced. A
-// version that cannot be removed stays hidden until the next write tries again.
+// removeReplaced removes all null versions of a key except the newest, because S3 keeps only one.
+// If a removal fails, the version stays hidden until the next write tries again.
 func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 	var stored []string
 	_ = b.names.storedOf(ctx, key, func(e *listedEntry) (bool, error) {
@@ -114,9 +115,9 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 	}
 }
 
-// guardRemoval checks the condition of a removal. If the request names a version, only guardRemoval
-// checks the condition, and the driver does not check it again. The version is then removed even if
-// another version becomes current in between.
+// guardRemoval checks the condition of a removal. It returns the condition that the driver must
+// check again. If the request names a version, the driver checks no condition. The named version is
+// removed even if another version becomes current after the check.
 func (b *driverBucket) guardRemoval(ctx context.Context, r *state.RemoveRequest) (storage.Condition, error) {
 	c, err := b.guard(ctx, r.Key, r.Condition, func(c state.WriteCondition, key string, current *state.Version) error {
 		if current != nil && r.Misses(current.Modified) {

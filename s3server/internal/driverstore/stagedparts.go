@@ -21,8 +21,8 @@ import (
 // is the name of the part's record.
 const stagedSuffix = ".body"
 
-// joinedPart is the minimum size in bytes of the parts in which a completion writes the object to
-// the driver.
+// A completion reads staged parts and sends them to the driver as larger parts. joinedPart is the
+// minimum size of a larger part, in bytes.
 const joinedPart = 64 << 20
 
 // stages reports whether new uploads to the bucket stage their parts.
@@ -52,7 +52,8 @@ func (m *driverUploads) stage(ctx context.Context, id string, number int, from i
 	return driver.Part{Number: number, Tag: attrs.Revision, Size: file.size, CRC32C: file.crc}, nil
 }
 
-// abort aborts the driver's own upload. An upload with staged parts has none.
+// abort aborts the upload of the driver. If the parts are staged, as private objects of this
+// server, the driver has no upload.
 func (m *driverUploads) abort(ctx context.Context, u *state.Upload) error {
 	record := u.Object.Data.(*uploadRecord)
 	if record.Staged {

@@ -21,9 +21,11 @@ import (
 // Data in memory is only a cache, so another process can continue at any time. If an operation
 // needs a feature that the driver does not have, the operation fails with NotImplemented.
 //
-// The driver keeps the versions. On this machine, versions that were written while S3's versioning
-// was off are null versions. The driver keeps versions even while S3's versioning is suspended. A
-// null version that is replaced is removed right afterwards.
+// The driver keeps the versions. Null versions are those that were written while S3's versioning
+// was off or suspended. The Store knows them only in a directory or in memory: drivers of other
+// providers have their own null versions. While S3's versioning is suspended, a write replaces the
+// null version. The driver keeps both versions, so the Store removes the older one right after the
+// write.
 type Store struct {
 	Config
 
@@ -214,7 +216,7 @@ func (s *Store) removeBucket(ctx context.Context, b *driverBucket, settings *sta
 		}
 	}
 	if err := s.Service.DeleteBucket(ctx, b.name); err != nil {
-		if b.records != nil && b.records.prefix != "" { // another client wrote an object: restore the settings
+		if b.records != nil && b.records.prefix != "" { // the bucket stays, but its settings were removed: restore them
 			return errors.Join(ErrorOf(err, b.name), b.write(ctx, settings, &cachedBucket{}))
 		}
 		return ErrorOf(err, b.name)

@@ -31,8 +31,8 @@ func (s *Store) SweepUploads(ctx context.Context) {
 	}
 }
 
-// sweepUploads removes the records of uploads that the driver no longer has. A server was killed
-// between ending such an upload and removing its record.
+// sweepUploads removes the records of uploads that the driver no longer has. Such a record remains
+// if a server is killed after it has ended the upload and before it removes the record.
 func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 	if !m.bucket.has(storage.OpenUploads) {
 		return nil
@@ -44,8 +44,9 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 		}
 		record := u.Object.Data.(*uploadRecord)
 		if record.Staged || !record.AnyOrder && !m.bucket.ownStore() {
-			// The driver has no upload for staged parts. Some other uploads are known only to the
-			// open driver that began them, so a missing upload proves nothing.
+			// The driver never had an upload with staged parts. Some other uploads are known only
+			// to the open driver that began them. In both cases, the upload may still be in
+			// progress.
 			return true, nil
 		}
 		_, err = m.bucket.driver.ListParts(
@@ -58,8 +59,8 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 	})
 }
 
-// sweepParts removes the records of parts whose upload has no record. It does not remove records
-// that were copied from another bucket, or other objects.
+// sweepParts removes the record of a part if the upload of the part has no record. It keeps records
+// that were copied from another bucket. It also keeps objects that are not records.
 func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 	var orphans []string
 	last, ended := "", false // last is the id of the previous upload, and ended is true if it has no record
@@ -83,7 +84,8 @@ func (m *driverUploads) sweepParts(ctx context.Context, r *records) error {
 		if own, err := r.isOwn(ctx, orphans[i]); err != nil || !own {
 			return err
 		}
-		// The key of the record begins the key of the staged part, so removeAll removes both.
+		// The key of a staged part begins with the key of its record. removeAll removes all objects
+		// with this prefix, which are the record and the staged part.
 		return r.removeAll(ctx, orphans[i], m.bucket.keepsVersions())
 	})
 }

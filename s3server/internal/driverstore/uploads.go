@@ -24,7 +24,7 @@ type uploadRecord struct {
 	Initiator  string
 	Upload     string // the driver's id of the upload
 	AnyOrder   bool   `json:",omitempty"` // driver.PutRequest.AnyOrder
-	Staged     bool   `json:",omitempty"` // true if the driver has no upload until Complete
+	Staged     bool   `json:",omitempty"` // true if the parts are private objects until Complete
 	Properties storage.Properties
 	Tags       map[string]string `json:",omitempty"`
 	Retention  storage.Retention
@@ -46,9 +46,9 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		return err
 	}
 	staged := b.uploads.stages()
-	// If anyOrder is true, requests tell the driver to accept parts in any order. This library's
-	// own stores need not be told: they always accept parts in any order, and the server's records
-	// list the parts.
+	// If anyOrder is true, requests tell the driver that parts may come in any order. This
+	// library's own stores always accept parts in any order, and the server's records list the
+	// parts. Requests to these stores therefore do not set AnyOrder.
 	anyOrder := !staged && b.has(storage.OpenUploads) && !b.ownStore()
 	if b.has(driver.SequentialParts) && !anyOrder && !staged {
 		return s3error.New(
@@ -219,7 +219,7 @@ func (s *Store) Complete(
 		case made != nil && mayBeMade(err): // only the response of the driver was lost
 			attrs, err = made, nil
 		case made != nil || b.uploads.isLost(ctx, u):
-			// Another server has completed the upload, or another program has removed it.
+			// Another server has completed the upload, or another program has removed the upload.
 			return nil, "", state.NoUpload(u.ID)
 		}
 	}
@@ -248,8 +248,9 @@ func (m *driverUploads) isLost(ctx context.Context, u *state.Upload) bool {
 	return storage.CodeOf(err) == storage.ObjectNotFound && m.dropUpload(ctx, u.ID) == nil
 }
 
-// made returns the current object of the key if the upload has written it, and otherwise nil. The
-// server may have been interrupted after it wrote the object, so made then removes the upload.
+// made returns the current object of the key if the upload has written it. Otherwise it returns
+// nil. If the server was interrupted, an upload may remain after it has written its object. In this
+// case, made removes the upload.
 func (m *driverUploads) made(ctx context.Context, u *state.Upload) (*storage.Attrs, error) {
 	v, err := m.bucket.find(ctx, u.Key, "")
 	if err != nil || v == nil {

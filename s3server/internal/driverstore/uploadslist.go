@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// ListUploads calls show with one page of uploads. It reads the records of all uploads, because
-// there are few, but keeps only one page in memory.
+// ListUploads passes one page of uploads to the function show. It reads the records of all uploads,
+// because a bucket has only few uploads. It keeps only one page in memory.
 func (s *Store) ListUploads(
 	ctx context.Context, bucket string, l state.Listing, after state.UploadPosition,
 	show func(u *state.Upload, common string),

@@ -51,8 +51,9 @@ func (b *driverBucket) driverVersion(ctx context.Context, key, shown string) (id
 	return id, err
 }
 
-// decodeVersion returns the driver's version id for an id that clients see. It accepts only one id
-// for each version, because a policy may deny requests for a version by its id.
+// decodeVersion returns the driver's version id for an id that clients see. A policy may deny
+// requests for a version by its id, so a version must not have a second id. decodeVersion therefore
+// decodes only ids that shownVersion returns.
 func decodeVersion(shown string) string {
 	if shown == state.NullVersion {
 		return ""

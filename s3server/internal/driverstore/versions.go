@@ -12,8 +12,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A heldObject is the driver's object behind a version that find has returned. The version must be
-// released, which closes the object.
+// A heldObject is the driver's object for a version. The method find returns the version, and the
+// caller must release the version. Releasing the version closes the object.
 type heldObject struct {
 	bucket *driverBucket
 	attrs  *storage.Attrs
@@ -126,7 +126,8 @@ func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64
 		}
 	}
 	buffer := readBuffers.Get().(*[maxRead]byte)
-	// The buffer is used for a range of a file, which is not an io.WriterTo.
+	// io.CopyBuffer uses the buffer only if body is not an io.WriterTo. This is so for a range of a
+	// file.
 	_, err = io.CopyBuffer(to, body, buffer[:])
 	readBuffers.Put(buffer)
 	return ErrorOf(cmp.Or(err, body.Close()), v.Key)
@@ -149,7 +150,7 @@ func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadClo
 		return io.NopCloser(io.NewSectionReader(body, 0, h.attrs.Size)), nil
 	}
 	request := &driver.GetRequest{Key: h.attrs.Key, Version: h.attrs.Version, Offset: offset, Length: length}
-	request.Condition.Revision = h.attrs.Revision // a layer that caches keeps only reads that name a revision
+	request.Condition.Revision = h.attrs.Revision // a caching layer does not keep a read without a revision
 	_, body, err := h.bucket.driver.Get(ctx, request)
 	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.ObjectNotFound) {
 		return nil, s3error.New("ServiceUnavailable")

@@ -12,17 +12,17 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A nameWalk lists the driver's names below one folder in S3's order. The driver sorts an escaped
-// segment by its escaped name, which is not S3's order. So when the walk comes to a folder, it
-// lists the escaped segments of the folder separately, and merges them with the other names. It
-// lists an escaped folder with another nameWalk.
+// A nameWalk lists the driver's names below one folder in S3's order. Segments of a key that a
+// driver may refuse have escaped names. The driver sorts an escaped segment by its escaped name,
+// which is not S3's order. The walk therefore lists the escaped segments of each folder separately,
+// and merges them with the other names. It lists an escaped folder with another nameWalk.
 type nameWalk struct {
 	listing   state.Listing
 	names     keyname.Naming
 	after     string // only keys after this key are shown
 	name, key string // the folder's driver name and S3 key; each is "" or ends with a slash
-	inner     bool   // true if the folder is escaped, and this walk is part of another one
-	// The function each lists the driver's names. The field seeks is true if this function supports
+	inner     bool   // true if another nameWalk has begun this walk to list an escaped folder
+	// A call of the function each lists the driver's names. If seeks is true, the function supports
 	// r.StartAfter.
 	each  func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error
 	seeks bool
@@ -39,7 +39,8 @@ type nameWalk struct {
 // slash, the walk shows all names, because drivers group names only at slashes.
 func (n *driverNames) walk(l state.Listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
 	if l.Delimiter != "" && l.Delimiter != "/" {
-		// Many names may become few common prefixes, so request full pages.
+		// Many names may share one common prefix. The walk therefore requests full pages, to make
+		// fewer requests.
 		l.Delimiter, l.Max = "", pageLimit
 	}
 	w := &nameWalk{listing: l, names: n.bucket.naming(), after: after, seeks: true, show: show}
@@ -98,8 +99,8 @@ func (w *nameWalk) last() string {
 	return w.listing.Prefix[len(w.key):]
 }
 
-// request returns the driver's request for the names that are not escaped. It returns nil if the
-// prefix allows no such names.
+// request returns the driver's request for the names that are not escaped. It returns nil if all
+// names with the prefix are escaped.
 func (w *nameWalk) request() *driver.ListRequest {
 	last := w.last()
 	if w.names.EscapesAll(last) {
@@ -129,8 +130,8 @@ func sendable(key string) string {
 	return key
 }
 
-// enter lists the escaped segments of the folders in which the walk begins. For other folders,
-// stream lists the escaped segments when it comes to a name in the folder.
+// enter lists the escaped segments of the folders in which the walk begins. For any other folder,
+// the method stream does so before it shows the first name in the folder.
 func (w *nameWalk) enter(ctx context.Context) error {
 	begins := w.contains(w.after) && w.after != ""
 	if w.last() != "" || begins {
@@ -158,8 +159,8 @@ func (w *nameWalk) enter(ctx context.Context) error {
 	return nil
 }
 
-// stream shows the names that are not escaped and, in the right places, the escaped ones. The
-// result more is false if show has returned false.
+// stream shows the names that are not escaped. Between them it shows the escaped names, so that all
+// names are in S3's order. It returns false if the function show has returned false.
 func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (more bool, err error) {
 	for {
 		seek := ""

@@ -137,8 +137,8 @@ func (s *Store) write(
 	return v, shown, nil
 }
 
-// put sends a request with a body. It calls the function ended after the body was read and before
-// the object exists.
+// put sends a request with a body. When it has read the body, and before the object exists, it
+// calls the function in the parameter ended.
 func (b *driverBucket) put(
 	ctx context.Context, r *driver.PutRequest, from io.Reader, ended func(storage.CRC32C),
 ) (*storage.Attrs, error) {
@@ -189,9 +189,9 @@ func (s *Store) Copy(ctx context.Context, w *state.Write, from *state.Version) (
 }
 
 // copy copies an object within the driver's store, so that its bytes do not pass through this
-// process. If the driver cannot copy the object, it fails with Unsupported. It also fails with
-// Unsupported if this server keeps the entity tag (see keepsETags), but the source has no checksum
-// that could be stored together with the tag.
+// process. It fails with Unsupported if the driver cannot copy the object. If this server keeps the
+// entity tag (see keepsETags), it must store a checksum with the tag. It then also fails with
+// Unsupported if the source has no checksum.
 func (b *driverBucket) copy(
 	ctx context.Context, r *driver.PutRequest, w *state.Write, kept url.Values, h *heldObject,
 ) (*storage.Attrs, error) {

@@ -17,7 +17,7 @@ type Trigger struct {
 
 	Skip  int // selected requests before the first one to which the fault applies
 	Times int // requests to which the fault applies; 0 means no limit
-	Rate  int // selected requests per second that are exempt, and that Skip and Times do not count
+	Rate  int // selected requests per second to which the fault does not apply; Skip and Times do not count them
 }
 
 // An Entry is a fault with its id and its use so far. The admin API shows it as JSON.
@@ -42,7 +42,7 @@ type rule[F any] struct {
 	entry   Entry[F]
 	trigger Trigger
 	skipped int
-	left    float64 // requests that Rate exempts at the moment; grows with time
+	left    float64 // requests that are still allowed by Rate, without the fault; grows with time
 	filled  time.Time
 }
 
@@ -106,8 +106,8 @@ func (t *Trigger) selects(operation, bucket, key string) bool {
 	return matches(t.Operation, operation) && matches(t.Bucket, bucket) && matches(t.Key, key)
 }
 
-// takes reports whether the fault applies to one more selected request: neither Rate nor Skip
-// exempts it.
+// takes reports whether the fault applies to one more selected request. The fault does not apply to
+// requests up to the rate, and then not to the first Skip requests.
 func (r *rule[F]) takes(now func() time.Time) bool {
 	if r.trigger.Rate > 0 && r.passes(now()) {
 		return false
@@ -119,7 +119,8 @@ func (r *rule[F]) takes(now func() time.Time) bool {
 	return true
 }
 
-// passes reports whether Rate exempts one more request from the fault.
+// passes reports whether one more selected request is within the rate. The fault does not apply to
+// requests within the rate.
 func (r *rule[F]) passes(now time.Time) bool {
 	rate := float64(r.trigger.Rate)
 	atOnce := max(1, rate/10)

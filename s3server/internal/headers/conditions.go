@@ -39,9 +39,9 @@ func refuse(header http.Header, names ...string) error {
 	return nil
 }
 
-// failing returns the names of the conditions that do not hold for a version, or "". The result
-// wanted is If-Match or If-Unmodified-Since. The result unwanted is If-None-Match or
-// If-Modified-Since. A condition on the date is ignored if there is also one on the entity tag.
+// failing returns the names of the conditions that are false for a version. The first result is
+// If-Match, If-Unmodified-Since or "". The second result is If-None-Match, If-Modified-Since or "".
+// A condition on the date is ignored if there is also one on the entity tag.
 func failing(header http.Header, prefix string, v *state.Version) (wanted, unwanted string) {
 	modified := v.Modified.Truncate(time.Second)
 	if match := headertext.Lines(header, prefix+"If-Match"); match != "" {

@@ -29,8 +29,9 @@ import (
 // Mark begins an escaped segment.
 const Mark = "!%"
 
-// A Naming selects the segments that a store accepts unescaped, although rule K1 lets a driver
-// refuse them. The zero value is the naming of a directory, which accepts none of them.
+// A Naming selects the segments of keys that a store accepts without escaping. They are segments
+// that a driver may refuse by rule K1. With the zero value, which is for a directory, all of these
+// segments are escaped.
 type Naming struct {
 	Empty  bool // empty segments, except the first segment of a key
 	Slash  bool // an empty first segment, so that a key begins with a slash
@@ -46,8 +47,8 @@ func (n Naming) Escape(key string) string {
 	return strings.Join(segments, "/")
 }
 
-// IsNatural reports whether none of the segments needs to be escaped. If whole is true, the first
-// of these segments is the first segment of a key.
+// IsNatural reports whether no segment in the text segments needs to be escaped. If whole is true,
+// the text is the beginning of a key. Otherwise it is a later part of a key.
 func (n Naming) IsNatural(segments string, whole bool) bool {
 	for segment := range strings.SplitSeq(segments, "/") {
 		if !n.isNaturalSegment(segment, whole) {

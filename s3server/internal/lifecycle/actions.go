@@ -17,9 +17,9 @@ type Clock struct {
 	Day time.Duration
 }
 
-// after returns the time at which a rule takes effect, which is a number of days after t. AWS
-// rounds the time up to the next midnight in UTC. If the clock has shorter days, the time is not
-// rounded.
+// after returns the time at which a rule takes effect. It is a number of days after the next
+// midnight in UTC, as on AWS. If the clock's days are shorter than 24 hours, as in tests, it is the
+// number of days after t.
 func (c Clock) after(t time.Time, days int) time.Time {
 	if c.Day == FullDay {
 		t = t.UTC().Truncate(FullDay).Add(FullDay)
@@ -78,7 +78,8 @@ func (c *Configuration) Rules() (rules []*Rule) {
 	return rules
 }
 
-// An Action is what the rules do with one version now. The zero value means nothing.
+// An Action is what the rules do with one version now. The zero value is for a version that stays
+// as it is.
 type Action struct {
 	Expire bool
 	Class  string // the new storage class, or ""

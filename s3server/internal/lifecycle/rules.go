@@ -306,8 +306,8 @@ func (r *Rule) scope() (s scope) {
 	return s
 }
 
-// has reports whether a version is in the scope. A delete marker has no tags and no size, so it is
-// in a scope only if the scope has nothing but a prefix.
+// has reports whether a version is in the scope. A delete marker has no tags and no size. A scope
+// with tags or sizes therefore has no delete marker.
 func (s scope) has(v Version) bool {
 	if !strings.HasPrefix(v.Key, s.prefix) {
 		return false

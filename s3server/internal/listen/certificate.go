@@ -15,14 +15,14 @@ import (
 // certificateTerm is the longest validity of a certificate that Apple's clients accept.
 const certificateTerm = 825 * 24 * time.Hour
 
-// WithCertificate returns a copy of c that has a certificate, and the certificate that clients must
-// trust. If c has no certificate, WithCertificate makes one for the hosts. If c chooses its
-// certificate with a function, trusted is nil.
+// WithCertificate returns a copy of c with a certificate. If c has no certificate, WithCertificate
+// makes one for the hosts. Clients must trust the certificate in the result trusted. If c chooses
+// its certificate with a function, the result trusted is nil.
 func WithCertificate(c *tls.Config, hosts []string) (encryption *tls.Config, trusted *x509.Certificate, err error) {
 	c = c.Clone()
 	c.NextProtos = []string{"http/1.1"}
 	if c.GetCertificate != nil || c.GetConfigForClient != nil {
-		return c, nil, nil // the caller's function chooses the certificate, so the trusted one is unknown here
+		return c, nil, nil // the caller's function will choose a certificate, which is not known yet
 	}
 	if len(c.Certificates) == 0 {
 		trusted, c.GetCertificate, err = newAuthority(hosts)

@@ -15,8 +15,8 @@ type blobs struct {
 	mu    sync.Mutex
 }
 
-// A blob is an area of memory that is never modified. The field uses is the number of references to
-// the blob, and blobs.mu guards this field.
+// A blob is an area of memory that is never modified. The number of references to the blob is in
+// the field uses, which blobs.mu guards.
 type blob struct {
 	data []byte
 	uses int
@@ -93,8 +93,8 @@ func readAll(body io.Reader, size int64) ([]byte, error) {
 	}
 }
 
-// A countedBody is a reader that adds the bytes it reads from a body to a ledger. Bytes that were
-// added in advance, with count, are not added again.
+// A countedBody reads a body, and adds the bytes to a ledger. The method count can add bytes in
+// advance. Read does not add these bytes again.
 type countedBody struct {
 	bytes         *ledger
 	from          io.Reader

@@ -19,8 +19,8 @@ type ledger struct {
 }
 
 const (
-	// leastLedger is the minimum limit in bytes of the ledger for everything but content. If
-	// Config.MaxBytes is larger, Config.MaxBytes is the limit of this ledger, too.
+	// leastLedger is the minimum limit, in bytes, for all memory that is not content of objects. If
+	// Config.MaxBytes is larger, the limit is Config.MaxBytes.
 	leastLedger = 64 << 20
 	// entryCost is the approximate memory in bytes of a bucket, version, upload or part, without
 	// its strings.

@@ -21,9 +21,9 @@ func (s *Store) List(
 	return more, err
 }
 
-// walk shows one page of current objects and common prefixes that follow a position. The result
-// more is true if further ones follow. If the position is a common prefix, the keys below it are
-// skipped. If the position is a key below a common prefix, the prefix is shown once more.
+// walk shows one page of current objects and common prefixes that follow a position. It returns
+// true if further entries follow the page. If the position is a common prefix, the keys below it
+// are skipped. If the position is a key below a common prefix, the prefix is shown once more.
 func walk(
 	l state.Listing, b *memoryBucket, after state.Position, show func(v *state.Version, common string),
 ) (more bool) {

@@ -35,13 +35,15 @@ type memoryBucket struct {
 
 var _ state.Store = (*Store)(nil)
 
-// New returns a store without buckets. The function now must return the time in UTC. The parameter
-// maxBytes is the limit for the bytes of objects and parts, and 0 means no limit.
+// New returns a store without buckets. The parameter now is a function that must return the time in
+// UTC. The parameter maxBytes is the limit for the bytes of objects and parts, and 0 means no
+// limit.
 func New(now func() time.Time, maxBytes int64) *Store {
 	return &Store{now: now, blobs: &blobs{bytes: ledger{most: maxBytes}}, ledger: newLedger(maxBytes)}
 }
 
-// with looks up the bucket of this name, and passes the bucket to f. The caller must hold s.mu.
+// with calls f for the bucket of this name. It fails if there is no such bucket. The caller must
+// hold s.mu.
 func (s *Store) with(name string, f func(*memoryBucket) error) error {
 	b, found := s.buckets.Get(name)
 	if !found {
@@ -97,8 +99,8 @@ func (s *Store) DeleteBucket(_ context.Context, name string) error {
 			unused = append(unused, u.pieces()...)
 			s.ledger.free(u.cost())
 		}
-		// A concurrent request that has already found one of the uploads must see that it has
-		// ended.
+		// A concurrent request may have found one of the uploads before. The empty map shows that
+		// request that the upload has ended.
 		b.uploads = map[string]*memoryUpload{}
 		s.ledger.free(b.counted)
 		s.buckets.Delete(name)
@@ -108,7 +110,7 @@ func (s *Store) DeleteBucket(_ context.Context, name string) error {
 	return err
 }
 
-// locked calls f with the bucket of this name, while it holds s.mu for writing.
+// locked calls f for the bucket of this name. During the call, it holds s.mu for writing.
 func (s *Store) locked(name string, f func(*memoryBucket) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -68,7 +68,8 @@ func (b *memoryBucket) drop(key, id string) (unused []piece) {
 	return unused
 }
 
-// replace puts the version changed in the place of the version old.
+// replace replaces one version of a key. The parameter old is the version, and changed is the new
+// one.
 func (b *memoryBucket) replace(old, changed *state.Version) {
 	versions, _ := b.keys.Get(old.Key)
 	versions = slices.Clone(versions)
@@ -117,8 +118,8 @@ func (s *Store) Copy(_ context.Context, w *state.Write, from *state.Version) (*s
 }
 
 // commit makes the written object the current version of its key. If the object comes from a
-// completed upload, the parameter from is that upload, and commit ends it. Otherwise from is nil.
-// If commit fails, it releases the object's content.
+// completed upload, the upload is in the parameter from, and commit ends the upload. For any other
+// write, the parameter is nil. If commit fails, it releases the object's content.
 func (s *Store) commit(w *state.Write, from *memoryUpload) (*state.Version, string, error) {
 	v, shown := &state.Version{Key: w.Key, Modified: s.now(), Object: w.Object}, ""
 	var unused []piece

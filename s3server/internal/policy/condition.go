@@ -25,8 +25,8 @@ type condition struct {
 // A conditionOperator compares a value in the request with a value in the policy.
 type conditionOperator struct {
 	match func(value, wanted string) bool
-	// The function escaped is used in place of match if the policy may have variables such as
-	// "${*}". It is nil if the operator does not compare with patterns.
+	// escaped is called instead of match if the policy may have variables such as "${*}". It is nil
+	// if the operator does not compare with patterns.
 	escaped func(value, wanted string) bool
 	valid   func(wanted string) bool
 	negated bool // true if the condition holds when no value matches
@@ -161,8 +161,8 @@ func (c *condition) holds(r *Request) bool {
 func like(value, pattern string) bool        { return wildcard.Match(pattern, value) }
 func escapedLike(value, pattern string) bool { return wildcard.MatchEscaped(pattern, value) }
 
-// arnLike returns a function that compares ARNs. The function calls the parameter like for each of
-// the six parts.
+// arnLike returns a function that compares an ARN with a pattern. An ARN has six parts. The
+// function compares each part with the function in the parameter like.
 func arnLike(like func(value, pattern string) bool) func(value, pattern string) bool {
 	return func(value, pattern string) bool {
 		values, patterns := strings.SplitN(value, ":", 6), strings.SplitN(pattern, ":", 6)
@@ -178,7 +178,8 @@ func arnLike(like func(value, pattern string) bool) func(value, pattern string) 
 	}
 }
 
-// unescape makes "${*}", "${?}" and "${$}" in the values match the characters "*", "?" and "$".
+// unescape is called if the policy may have variables. Afterwards, "${*}", "${?}" and "${$}" in the
+// values match only the characters "*", "?" and "$".
 func (all conditions) unescape() {
 	for i := range all {
 		c := &all[i]

@@ -125,9 +125,9 @@ func (r *Request) values(key string) (values []string, present bool) {
 	return nil, false
 }
 
-// judgedBefore reports whether a condition key concerns a property that CreateMultipartUpload has
-// set. The policy was applied to the property then, and later requests of the upload do not have
-// the property.
+// judgedBefore reports whether a condition key concerns a property that only CreateMultipartUpload
+// has, such as the storage class. The policy was applied to this property when the upload was
+// begun. Later requests of the upload do not have the property.
 func (r *Request) judgedBefore(key string) bool {
 	later := slices.Contains([]string{"UploadPart", "UploadPartCopy", "CompleteMultipartUpload"}, r.Operation)
 	return later && r.Action == "s3:PutObject" && slices.ContainsFunc([]string{

@@ -124,7 +124,8 @@ var unescaped = strings.NewReplacer(
 	`\u003f`, "?", `\u003F`, "?",
 )
 
-// special removes the variables that mean a character.
+// special removes variables that stand for one character. hasVariable then finds only variables
+// with a value that depends on the request.
 var special = strings.NewReplacer("${*}", " ", "${?}", " ", "${$}", " ")
 
 // hasVariable reports whether a document has a variable whose value depends on the request, such as
@@ -143,8 +144,9 @@ func Parse(document []byte, bucket string) (*Policy, error) {
 	return p, err
 }
 
-// Restore reads a stored policy. It is like [Parse], but accepts an action that applies to none of
-// its resources, because earlier versions of this server accepted such policies.
+// Restore reads a stored policy. It is like [Parse], but also accepts a statement with an action
+// that applies to none of the statement's resources. Earlier versions of this server accepted such
+// statements.
 func Restore(document []byte, bucket string) (*Policy, error) {
 	return read(document, func(s *statement) error { return s.checkBucket(bucket) })
 }
@@ -274,8 +276,8 @@ func (s *statement) applies(r *Request) bool {
 	}
 	for i := range s.Condition {
 		c := &s.Condition[i]
-		// The policy permitted this property when the upload was begun. So the condition of an
-		// Allow was true then, and that of a Deny was false.
+		// The policy permitted this property when the upload was begun. The condition of an Allow
+		// therefore counts as true, and the condition of a Deny as false.
 		holds := s.Effect == "Allow"
 		if !r.judgedBefore(c.key) {
 			holds = c.holds(r)

@@ -60,8 +60,8 @@ type Reader struct {
 	err       error
 }
 
-// NewReader returns a reader that decodes body. The parameter wants has the names of the announced
-// trailers.
+// NewReader returns a reader that decodes body. The names of the announced trailers are in the
+// parameter wants.
 func NewReader(body io.Reader, c Seal, wants []string) *Reader {
 	return &Reader{
 		in:       bufio.NewReader(body),
@@ -227,8 +227,8 @@ func (c *Reader) line() (string, error) {
 	return text, nil
 }
 
-// trailerLine is like line, but a line may also end with LF CRLF. The signature of a trailer covers
-// an LF, and minio-go sends this LF, too.
+// trailerLine is like line, but also accepts a line with an additional LF before its CRLF. The
+// signature of a trailer covers this LF, and minio-go sends it as part of the body.
 func (c *Reader) trailerLine() (string, error) {
 	line, err := c.rawLine()
 	if err != nil {

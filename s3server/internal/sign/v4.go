@@ -71,9 +71,10 @@ func CanonicalRequest(r *http.Request, query url.Values, signed []string, payloa
 	return b.String()
 }
 
-// canonicalPath encodes the path once and does not normalize it, unlike AWS's other services. It
-// decodes a plus sign as a space, as the server does. Otherwise the signature for the key "a+b"
-// would also be valid for the key "a b".
+// canonicalPath encodes the path once and does not normalize it. Services of AWS other than S3
+// encode and normalize paths in another way. canonicalPath decodes a plus sign as a space, because
+// the server does so when it reads the key. Without this, a signature for the key "a+b" would also
+// be valid for the key "a b".
 func canonicalPath(u *url.URL) string {
 	path, err := url.QueryUnescape(u.EscapedPath())
 	if err != nil {

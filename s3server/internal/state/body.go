@@ -27,7 +27,7 @@ func (b *Body) Read(p []byte) (int, error) {
 		if b.Size < 0 || b.Digest.Size <= b.Size {
 			return n, nil
 		}
-		err = io.EOF // the body is too long, so Check will fail
+		err = io.EOF // the body is too long; ending it here makes Check fail
 	}
 	switch {
 	case b.Failed != nil:

@@ -17,8 +17,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/website"
 )
 
-// A Bucket is the name, the owner and the settings of a bucket. A change replaces the whole Bucket
-// and never modifies it. A store keeps it as JSON. After decoding, call [Bucket.Rename].
+// A Bucket is the name, the owner and the settings of a bucket. A Bucket is never modified. A
+// change makes a new Bucket, which replaces the old one. A store keeps a Bucket as JSON. After
+// decoding the JSON, call [Bucket.Rename].
 type Bucket struct {
 	Name    string
 	Account string // id of the account that owns the bucket
@@ -30,10 +31,10 @@ type Bucket struct {
 	Settings
 }
 
-// Rename completes a bucket that was decoded from JSON: it sets the name and parses the policy,
-// which contains the name. The stored name may differ, because a mirror or an overlay copies the
-// JSON to a bucket of another name. Rename then removes the lifecycle rules, because those of the
-// other bucket must not remove objects of this one.
+// Rename completes a bucket that was decoded from JSON. It sets the name and parses the policy,
+// which contains the name. The stored name may be another one, because a mirror or an overlay
+// copies the JSON between buckets. In this case, Rename removes the lifecycle rules. The rules of
+// the other bucket must not remove objects of this bucket.
 func (b *Bucket) Rename(name string) (err error) {
 	const arn = "arn:aws:s3:::"
 	stored := cmp.Or(b.Name, name)
@@ -80,8 +81,9 @@ type Settings struct {
 	Website      *website.Configuration      `json:",omitempty"`
 }
 
-// NewSettings returns the settings of a new bucket. If the server is strict, they are AWS's since
-// April 2023: ACLs are disabled and public access is blocked. Otherwise they are empty.
+// NewSettings returns the settings of a new bucket. If the server is strict, a new bucket has the
+// settings that AWS introduced in April 2023: ACLs are disabled and public access is blocked.
+// Otherwise the settings are empty.
 func NewSettings(strict bool) Settings {
 	if !strict {
 		return Settings{}
@@ -112,8 +114,9 @@ func (b *Bucket) OwnerOf(o *Object) string {
 	return o.Account
 }
 
-// OwnerOfNew returns the account that owns a new object. account writes the object with this canned
-// ACL.
+// OwnerOfNew returns the account that owns a new object: the bucket's account or the writer's
+// account. The parameter account is the writer, and the parameter canned is the canned ACL of the
+// write.
 func (b *Bucket) OwnerOfNew(account, canned string) string {
 	if b.Ownership == OwnerEnforced || b.Ownership == ownerPreferred && canned == "bucket-owner-full-control" {
 		return b.Account
@@ -134,8 +137,8 @@ func (b *Bucket) Shown(v *Version) string {
 // versions.
 func (b *Bucket) HasNulls() bool { return len(b.VersioningChanges) > 0 || b.Versioning == Suspended }
 
-// IsNull reports whether an object that was written at this time is a null version: the bucket did
-// not keep versions then.
+// IsNull reports whether versioning was not enabled at the given time. An object that was written
+// at that time is a null version.
 func (b *Bucket) IsNull(at time.Time) bool {
 	null := b.Versioning != Enabled
 	for _, change := range slices.Backward(b.VersioningChanges) {

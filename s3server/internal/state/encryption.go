@@ -8,7 +8,7 @@ import (
 	"github.com/omnibucket/storage/internal/hexid"
 )
 
-// These are the headers for encryption. CustomerPrefix begins those for a customer's key.
+// These are the headers for encryption. The headers for a customer's key begin with CustomerPrefix.
 const (
 	SSEHeader       = "X-Amz-Server-Side-Encryption"
 	KmsKeyHeader    = SSEHeader + "-Aws-Kms-Key-Id"
@@ -78,8 +78,8 @@ func (e *EncryptionRule) BlocksCustomerKeys() bool {
 }
 
 // Standard returns the encryption for a write that requests no algorithm. The parameter keyed is
-// true if the write has the header about bucket keys. Then asked.BucketKey, and not the rule,
-// decides whether a bucket key is used.
+// true if the write has the header BucketKeyHeader. In this case, the rule does not change
+// asked.BucketKey.
 func (e *EncryptionRule) Standard(asked Encryption, keyed bool) Encryption {
 	asked.Algorithm = ByStore
 	if e == nil || e.ApplyServerSideEncryptionByDefault == nil {

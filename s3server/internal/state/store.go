@@ -24,14 +24,14 @@ type Store interface {
 	// DeleteBucket removes a bucket and its uploads. It fails with BucketNotEmpty while there is a
 	// version or a delete marker.
 	DeleteBucket(ctx context.Context, name string) error
-	// ListBuckets calls show with the buckets in the order of their names until show returns false.
-	// The first bucket is the one whose name equals the parameter from, or the next one after that
-	// name.
+	// ListBuckets passes the buckets to the function show, in the order of their names, until the
+	// function returns false. It begins with the first bucket that has the name in the parameter
+	// from, or a later name.
 	ListBuckets(ctx context.Context, from string, show func(*Bucket) bool) error
 
 	// Find returns the version with this name, which may be a delete marker. If the name has no id,
-	// it returns the current version. If there is none, v is nil. The result shown is the
-	// x-amz-version-id for the response. The caller must release v.
+	// it returns the current version. If there is none, v is nil. The response must have the result
+	// shown as its x-amz-version-id. The caller must release v.
 	Find(ctx context.Context, name VersionName) (v *Version, shown string, err error)
 	// ValidID reports whether an id has the form of a version id.
 	ValidID(id string) bool
@@ -55,8 +55,8 @@ type Store interface {
 	// Remove removes a version. Without an id, it removes the current object. If the bucket keeps
 	// versions, this adds a delete marker.
 	Remove(ctx context.Context, r *RemoveRequest) (Removal, error)
-	// List calls show with one page of current objects and common prefixes that follow a position.
-	// The result more is true if further ones follow.
+	// List passes one page of current objects and common prefixes to the function show. The page
+	// begins after a position. List returns true if further entries follow the page.
 	List(
 		ctx context.Context, bucket string, l Listing, after Position, show func(v *Version, common string),
 	) (more bool, err error)
@@ -133,8 +133,8 @@ type Position struct {
 // "", it is after the version of Key with this id.
 type VersionPosition struct{ Key, ID string }
 
-// An UploadPosition is a place in a listing of uploads: after all uploads to Key. If ID is not "",
-// it is after the upload to Key with this id.
+// An UploadPosition is a place in a listing of uploads. If ID is "", the place is after all uploads
+// to Key. Otherwise the place is after the upload to Key with this id.
 type UploadPosition struct{ Key, ID string }
 
 // A Listing describes one page of keys that begin with Prefix. If Delimiter is not "", keys that

@@ -24,8 +24,8 @@ type Upload struct {
 	Asked           bool // true if the client named the checksum algorithm
 }
 
-// Begin sets the id and the time of a new upload. The id begins with the time, so that a listing
-// can continue after an upload that has ended.
+// Begin sets the id and the time of a new upload. The id begins with the time, so uploads to one
+// key are sorted by id. A listing can therefore continue after the id of an upload that has ended.
 func (u *Upload) Begin(now time.Time) {
 	u.ID, u.Initiated = fmt.Sprintf("%016x", uint64(now.UnixNano()))+rand.Text(), now
 }
@@ -65,8 +65,8 @@ func (p *UploadPage) Add(u *Upload) {
 	}
 }
 
-// Show calls show with the uploads and common prefixes of the page. The result more is true if
-// further ones follow.
+// Show passes the uploads and common prefixes of the page to the function show. It returns true if
+// further entries follow the page.
 func (p *UploadPage) Show(show func(u *Upload, common string)) (more bool) {
 	for _, item := range p.items[:min(len(p.items), p.Listing.Max)] {
 		show(item.upload, item.name)
@@ -101,8 +101,8 @@ func SumsOf(parts []*Part) []checksum.Part {
 	return sums
 }
 
-// Shown returns the checksum of a part that a response shows. If the client named no algorithm,
-// there is none, because S3 then shows only the checksum of the object.
+// Shown returns the checksum of a part for a response. If the client named no algorithm, it returns
+// no checksum. S3 then shows only the checksum of the whole object.
 func (u *Upload) Shown(sum checksum.Sum) checksum.Sum {
 	if !u.Asked {
 		return checksum.Sum{}

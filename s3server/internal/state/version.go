@@ -16,10 +16,12 @@ import (
 )
 
 // SumOf returns the checksum that S3 sends with the bytes of a read. If partial is false, the read
-// has no range, and the result is the object's checksum. For a range that is the whole object, the
-// result is the object's checksum without the "-N" of a composite checksum. For a range that is
-// exactly one part of the upload, the result is the part's checksum. For any other range there is
-// no checksum, because clients would compare it with the wrong bytes.
+// has no range, and SumOf returns the object's checksum. If partial is true, there are three cases:
+//
+//   - The range is the whole object. SumOf returns the object's checksum, without the suffix "-N"
+//     of a composite checksum.
+//   - The range is exactly one part of the upload. SumOf returns the part's checksum.
+//   - For any other range, SumOf returns no checksum. Clients would compare it with the wrong bytes.
 func (v *Version) SumOf(offset, length int64, partial bool) checksum.Sum {
 	if !partial {
 		return v.Object.Sum

@@ -53,8 +53,8 @@ func Check(tags []Tag) error {
 	return checkTagSet(tags, "Your TagKey cannot be prefixed with aws:")
 }
 
-// checkTagSet sorts tags by key. It fails if S3 would refuse them for objects and buckets alike.
-// The parameter reserved is the message for a key that begins with "aws:".
+// checkTagSet sorts tags by key. It fails if the tags break a rule that S3 has for objects and for
+// buckets. The parameter reserved is the error message for a key that begins with "aws:".
 func checkTagSet(tags []Tag, reserved string) error {
 	slices.SortFunc(tags, func(a, b Tag) int { return strings.Compare(a.Key, b.Key) })
 	for i, t := range tags {

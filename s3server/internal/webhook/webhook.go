@@ -73,7 +73,8 @@ func (w *Webhook) Run(ctx context.Context) {
 	}
 }
 
-// flush makes one attempt to send body, if it is not nil, and one for each waiting event.
+// flush makes one attempt to send each waiting event. If body is not nil, flush first makes one
+// attempt to send body.
 func (w *Webhook) flush(ctx context.Context, body []byte) {
 	ctx, cancel := context.WithTimeout(ctx, webhookFlush)
 	defer cancel()

@@ -65,7 +65,8 @@ type shortened struct {
 	io.Closer
 }
 
-// A Taking is a Core whose CopyFrom records the source and its text instead of copying.
+// A Taking is a Core for tests of CopyFrom. Its CopyFrom copies nothing. The field From records the
+// source, and the field Text records the content of the source.
 type Taking struct {
 	storage.Core
 	From storage.CopySource

@@ -9,8 +9,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// NoStart is a layer that cannot begin a listing after a key: with StartAfter, it returns no
-// entries. It declares this limit. It also declares that a full last page may have a token.
+// NoStart is a layer that cannot begin a listing after a key. If a listing request has StartAfter,
+// the layer returns no entries. The layer declares that it does not support StartAfter. It also
+// declares that a full page may have a token even if no entry follows.
 func NoStart(next driver.Driver) driver.Driver { return &earlyEnd{next} }
 
 type earlyEnd struct{ driver.Driver }
@@ -29,8 +30,8 @@ func (d *earlyEnd) List(ctx context.Context, r *driver.ListRequest) (*storage.Pa
 	return d.Driver.List(ctx, r)
 }
 
-// Repeating is a layer that returns each common prefix twice. Before that, it returns an object
-// with the same key.
+// Repeating is a layer that returns each common prefix twice. Before each common prefix, it returns
+// an object with the prefix as its key.
 func Repeating(next driver.Driver) driver.Driver { return &repeater{next} }
 
 type repeater struct{ driver.Driver }
@@ -87,8 +88,8 @@ func (d *slashLister) List(ctx context.Context, r *driver.ListRequest) (*storage
 	return d.Driver.List(ctx, r)
 }
 
-// TokenAfterLast is a layer that returns a token after each full page, even if no key follows, and
-// declares that.
+// TokenAfterLast is a layer that returns a token after each full page, even if no key follows. The
+// layer declares TokenAfterLast in its Description.
 func TokenAfterLast(next driver.Driver) driver.Driver { return &tokenGiver{next} }
 
 type tokenGiver struct{ driver.Driver }

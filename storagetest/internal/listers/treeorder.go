@@ -16,13 +16,13 @@ type Claim int
 
 // The claims.
 const (
-	Declared Claim = iota // declares FolderOrder, which is true
+	Declared Claim = iota // declares FolderOrder, which is the real order
 	Unproven              // declares OrderedListing, but StartsAfter returns false
-	Believed              // OrderedListing
+	Believed              // declares OrderedListing, which is not the real order
 )
 
-// TreeOrder returns a layer that lists as SeaweedFS does: in the order of a directory tree. It
-// keeps that order in pages, with a delimiter and with a start.
+// TreeOrder returns a layer that lists keys in the order of a directory tree, as SeaweedFS does.
+// Pages, a delimiter and StartAfter do not change the order.
 func TreeOrder(claim Claim) driver.Layer {
 	return func(next driver.Driver) driver.Driver { return &treeLister{next, claim} }
 }

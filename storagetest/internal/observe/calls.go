@@ -10,9 +10,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// BeforeCall returns a layer that runs do before the n-th driver call with this name, to imitate
-// another client at that moment. The function do must not make a driver call with this name through
-// the same bucket.
+// BeforeCall returns a layer that calls the function do before the n-th driver call with this name.
+// A test uses BeforeCall to imitate another client at that moment. The function do must not make a
+// driver call with this name through the same bucket.
 func BeforeCall(call string, n int, do func()) storage.OpenOption {
 	return atCall(call, n, func() error { do(); return nil })
 }
@@ -23,8 +23,8 @@ func FailCall(call string, n int, err error) storage.OpenOption {
 	return atCall(call, n, func() error { return err })
 }
 
-// atCall returns a layer that runs do before the n-th driver call with this name. If do
-// fails, so does the call.
+// atCall returns a layer that calls the function do before the n-th driver call with this name. If
+// do fails, the driver call fails with the same error.
 func atCall(call string, n int, do func() error) storage.OpenOption {
 	var count atomic.Int64
 	return driver.WithLayer(func(next driver.Driver) driver.Driver {
@@ -39,7 +39,8 @@ func atCall(call string, n int, do func() error) storage.OpenOption {
 	})
 }
 
-// SeePuts returns a layer that calls see with each PutRequest before it passes the request on.
+// SeePuts returns a layer that calls the function see with each PutRequest. The layer then passes
+// the request on.
 func SeePuts(see func(*driver.PutRequest)) storage.OpenOption {
 	return driver.WithLayer(func(next driver.Driver) driver.Driver { return &putWatcher{Driver: next, see: see} })
 }

@@ -16,8 +16,8 @@ const (
 	updated  = "2026-01-02T15:04:05.000Z"
 )
 
-// serveList sends a page of a generated listing, with the properties that the parameter fields
-// selects. It ignores delimiters.
+// serveList sends a page of a generated listing. The query parameter "fields" selects the
+// properties of the listed objects. serveList ignores delimiters.
 func serveList(w http.ResponseWriter, query url.Values) {
 	prefix, keys := query.Get("prefix"), nullserver.Size(query.Get("prefix"))
 	from, end := nullserver.Page(keys, query.Get("pageToken"), nullserver.PageSize(query.Get("maxResults"), mostKeys))
@@ -42,8 +42,9 @@ func serveList(w http.ResponseWriter, query url.Values) {
 	_, _ = w.Write(page.Bytes())
 }
 
-// properties returns the properties of an item that fields selects. An example of fields is
-// "items(name,size)". If fields selects all properties, it returns nil.
+// properties returns the properties that the query parameter "fields" selects for an item. An
+// example of its value is "items(name,size)". If the value selects all properties, properties
+// returns nil.
 func properties(fields string) map[string]bool {
 	_, rest, found := strings.Cut(fields, "items(")
 	if !found {

@@ -14,7 +14,8 @@ import (
 const mostKeys = 1000
 
 // serveList sends a page of a generated listing. The prefix says how many objects the listing has.
-// If the prefix ends with "/copies/", the objects are a day younger. It ignores delimiters.
+// If the prefix ends with "/copies/", the objects have a modification time that is one day later.
+// serveList ignores delimiters.
 func serveList(w http.ResponseWriter, bucket string, query url.Values) {
 	prefix := query.Get("prefix")
 	keys, most := nullserver.Size(prefix), nullserver.PageSize(query.Get("max-keys"), mostKeys)

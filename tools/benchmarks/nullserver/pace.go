@@ -10,8 +10,9 @@ const (
 	// shortest is the shortest sleep. Waits below it are added up, because a shorter sleep is not
 	// worth a call.
 	shortest = time.Millisecond
-	// credit is the longest lost time that a connection may make up for. After it has slept too
-	// long, a connection transfers faster than its rate, until it has made up for that time.
+	// credit is the longest lost time that a connection may make up for. A connection loses time if
+	// it sleeps too long. It then transfers faster than its rate until the lost time is made up
+	// for.
 	credit = 2 * time.Millisecond
 )
 
@@ -54,7 +55,7 @@ func (c *pacedConn) Write(p []byte) (int, error) {
 
 type pace struct {
 	rate int64     // bytes per second
-	due  time.Time // time at which the bytes so far have passed at this rate
+	due  time.Time // earliest time at which all bytes so far can have passed
 }
 
 func (p *pace) pass(bytes int) {

@@ -17,13 +17,14 @@ const (
 	valueWidth = 90
 )
 
-// A plotMeasure is a group of bars in a plot, such as the time or the CPU time. The function in the
-// field of returns the value of a row, or 0 if the value was not measured.
+// A plotMeasure is a group of bars in a plot, such as the time or the CPU time. The field named
+// "of" is a function that returns the value of a row. If the value was not measured, the function
+// returns 0.
 type plotMeasure struct {
 	title string
 	of    func(Row) float64
 	text  func(float64) string
-	curve bool    // true if the plot of a growth also shows the measure as a curve
+	curve bool    // true if a plot of several sizes also shows a curve of the values
 	base  float64 // base of the logarithmic axis of the curve
 }
 

@@ -64,8 +64,8 @@ func Read(dir string) (*File, error) {
 	return r, json.Unmarshal(data, r)
 }
 
-// Put adds the results of a case, and removes earlier results of that case. So cases that take long
-// can run on different days.
+// Put adds the results of a case, and removes earlier results of that case. It keeps the results of
+// other cases, so that slow cases can run on different days.
 func (r *File) Put(k Case) {
 	r.Cases = slices.DeleteFunc(r.Cases, func(old Case) bool { return old.Name == k.Name })
 	r.Cases = append(r.Cases, k)
@@ -102,8 +102,8 @@ func (r *File) plots() map[string]string {
 	return plots
 }
 
-// Growing returns the points of each growth, by the name of the growth. The points are sorted by
-// size.
+// Growing returns the cases that belong to a curve ([Growth]), by the name of the curve. The cases
+// of a curve are sorted by size.
 func Growing(run []Case) map[string][]Case {
 	all := map[string][]Case{}
 	for _, k := range run {

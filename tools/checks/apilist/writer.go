@@ -25,8 +25,8 @@ func (w *writer) funcs(funcs []*doc.Func) {
 }
 
 // values adds a line for each exported constant or variable. In a group of constants, a constant
-// without a type and a value repeats those of the constant before. The line for such a constant has
-// no type and no value.
+// may repeat the type and the value of the previous constant. The line for such a constant contains
+// only its name.
 func (w *writer) values(values []*doc.Value) {
 	for _, v := range values {
 		for _, spec := range v.Decl.Specs {

@@ -59,7 +59,8 @@ func namesOf(path string) int {
 	return maxNames
 }
 
-// passed returns a message if too many lines of the folder are too long.
+// passed returns a message if the folder exceeds the limit for long lines. Otherwise it returns
+// nil.
 func (f *folder) passed(name string) []string {
 	if len(f.long) < 2 || len(f.long)*perLong <= f.lines {
 		return nil
@@ -113,9 +114,8 @@ func (f *folder) add(path string) error {
 
 func columns(line string) int { return utf8.RuneCountInString(line) + 3*strings.Count(line, "\t") }
 
-// The regular expression text matches a line that contains only a string, possibly with the name
-// that the string is assigned to. Such a line may be long, because a search for the text of a
-// message must find it.
+// text is a regular expression for a line that contains only a string, or assigns a string to a
+// name. Such a line may be long, because a search for the text of a message must find the line.
 var text = regexp.MustCompile("^(?:(?:const )?\\w+(?::| :?=)\\s*|return |\\w+\\s+= )?(?:\"[^\"]*\"|`[^`]*`)[,+ ]*$")
 
 // mayBeLong reports whether a line may be longer than the limit. This holds for a row of a table,

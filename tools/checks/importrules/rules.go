@@ -15,9 +15,9 @@ type pkg struct {
 	Deps       []string // all direct and indirect dependencies
 }
 
-// A rule says which imports are forbidden. The field says is the text of the rule. The function
-// covers selects the importing packages, and the function forbids selects the imports. These
-// functions receive paths as inModule returns them.
+// A rule says which imports are forbidden. The field "says" is the text of the rule. The function
+// in "covers" selects the importing packages, and the function in "forbids" selects the imports.
+// Both functions get paths in the form of the function inModule.
 type rule struct {
 	says    string
 	covers  func(path string) bool
@@ -239,8 +239,8 @@ func within(path string, roots ...string) bool {
 	})
 }
 
-// beside reports whether a package belongs to another module of this repository that programs
-// import.
+// beside reports whether a package belongs to another module of this repository, and is for use in
+// programs.
 func beside(path string) bool {
 	return within(path, "adapters", "layers/encrypt") && !within(path, "adapters/internal")
 }

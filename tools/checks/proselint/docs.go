@@ -94,8 +94,8 @@ func docsOf(file *ast.File) []*ast.CommentGroup {
 	return docs
 }
 
-// blocks calls the function text for each piece of text in a doc comment, such as a paragraph or an
-// item of a list.
+// blocks visits each piece of text in a doc comment, such as a paragraph or an item of a list. It
+// calls its parameter text with each piece.
 func (l *linter) blocks(content []comment.Block, text func([]comment.Text)) {
 	for _, block := range content {
 		switch block := block.(type) {

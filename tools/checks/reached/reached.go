@@ -20,9 +20,9 @@ var sdks = []string{
 	"github.com/aws/aws-sdk-go-v2", "cloud.google.com/go/storage", "github.com/Azure/azure-sdk-for-go/sdk/storage",
 }
 
-// reachedBy returns the packages whose tests the changed files may affect, beginning with the
-// packages that contain these files. The result without has the folders of further packages that
-// are affected, but whose tests need an SDK.
+// reachedBy returns the packages whose tests the changed files may affect. The packages that
+// contain these files come first. The second result lists the folders of affected packages that are
+// left out because their tests need an SDK.
 func reachedBy(files []string, packages []pkg) (reached, without []string) {
 	byPath := map[string]*pkg{}
 	for i := range packages {

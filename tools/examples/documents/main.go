@@ -67,7 +67,7 @@ func open(ctx context.Context, bucket storage.Bucket, address string) (*archive,
 	return &archive{db, files}, err
 }
 
-// in runs do in a transaction, and commits if do succeeds.
+// in calls the function do in a transaction. If do succeeds, in commits the transaction.
 func (a *archive) in(ctx context.Context, do func(*sql.Tx, *sqlrecords.Tx) error) error {
 	tx, err := a.db.BeginTx(ctx, nil)
 	if err != nil {

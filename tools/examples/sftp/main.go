@@ -76,8 +76,8 @@ func (h handlers) Filewrite(r *sftp.Request) (io.WriterAt, error) {
 }
 
 // An appended is a file that a client has opened for appending. It accepts only writes after the
-// old end of the file, as OpenSSH sends them. Other clients count from 0, and would overwrite the
-// old content.
+// old end of the file, as OpenSSH sends them. Other clients send offsets that begin at 0. Their
+// writes are refused, because they would overwrite the old content.
 type appended struct {
 	files.File
 	end int64

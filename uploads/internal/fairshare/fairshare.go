@@ -28,9 +28,10 @@ type waiter struct {
 	granted chan struct{}
 }
 
-// New returns a pool that has as many bytes as limit says. An owner that already has bytes may take
-// more only if its total is then at most the free bytes multiplied by the argument spare. So an
-// owner of many requests leaves some bytes for others. A request waits for at most 30 seconds.
+// New returns a pool of limit bytes. The argument spare limits an owner that already has bytes.
+// After such an owner has taken more bytes, it may have at most spare times the bytes that are
+// still free. So an owner with many requests leaves some bytes for others. A request waits for at
+// most 30 seconds.
 func New(limit, spare int64) *Pool {
 	return &Pool{Limit: limit, Wait: 30 * time.Second, spare: spare, owners: map[string]int64{}}
 }

@@ -23,14 +23,15 @@ const (
 	// FeedBytes is the memory for reading one body. It has two chunks, so that one can be read
 	// while the other is used.
 	FeedBytes = 2 * PieceBytes
-	// The memory for reading bodies is 1/feedsShare of Config.MemoryLimit. It is separate from the
-	// memory for parts. Otherwise requests that hold memory for reading could all wait for one
-	// another.
+	// feedsShare divides Config.MemoryLimit: 1/feedsShare of it is for reading bodies, and the rest
+	// is for parts. Without this division, requests that hold memory for reading could all wait for
+	// one another.
 	feedsShare = 4
-	// The bucket may buffer bytes in memory, together at most bodiesShare times Config.MemoryLimit.
-	// It buffers at most the first FileHeld bytes of a file, but all bytes of a part. So a part may
-	// have at most 1/partsHeld of this memory. With the default MemoryLimit, that is 128 MiB, which
-	// is also the default of storage.BufferLimit.
+	// bodiesShare limits the bytes that the bucket buffers in memory for all requests. The limit is
+	// bodiesShare times Config.MemoryLimit. The bucket buffers only the first FileHeld bytes of a
+	// file, but all bytes of a part. So a part may have at most 1/partsHeld of the limit. With the
+	// default MemoryLimit, a part may have 128 MiB, which is also the default of
+	// storage.BufferLimit.
 	bodiesShare = 8
 	partsHeld   = 4
 	FileHeld    = 8 << 20
@@ -54,8 +55,8 @@ type Memory struct {
 // A WaitFunc waits for d, or until ctx is done.
 type WaitFunc func(ctx context.Context, d time.Duration) error
 
-// Of returns the memory of an *uploads.Service. Package uploads sets it, because this package
-// cannot import package uploads.
+// Of is a function that returns the memory of an *uploads.Service. Package uploads sets this
+// variable, because this package cannot import package uploads.
 var Of func(service any) *Memory
 
 // New returns the memory for a service whose Config.MemoryLimit is limit.
@@ -63,8 +64,8 @@ func New(limit int64) *Memory {
 	feeds := limit / feedsShare
 	return &Memory{
 		Feeds: fairshare.New(feeds, 1), Bodies: fairshare.New(bodiesShare*limit, 1),
-		// The factor 3 lets a single upload have a part of the usual size, even with the smallest
-		// limit.
+		// With the factor 3, one user can take three quarters of this memory. Even with the
+		// smallest MemoryLimit, a single upload can then have a part of the usual size.
 		Parts: fairshare.New(limit-feeds, 3), Wait: ctxtime.Sleep, Pulse: ctxtime.Sleep,
 	}
 }
@@ -72,9 +73,9 @@ func New(limit int64) *Memory {
 // LargestPart returns the size in bytes of the largest part that may pass through the bucket.
 func (m *Memory) LargestPart() int64 { return m.Bodies.Limit / partsHeld }
 
-// Share takes memory for a request that sends bytes. It takes FeedBytes for reading the body. The
-// argument held is how many bytes the bucket may buffer, for which Share takes memory, too. If
-// there is no memory, it fails with ErrBusy. The caller must call release when the request ends.
+// Share takes memory for a request that sends bytes. It takes FeedBytes for reading the body. It
+// also takes the bytes that the bucket may buffer, which are as many as the argument held says. If
+// there is no memory, Share fails with ErrBusy. The caller must call release when the request ends.
 // One user can never take all of the memory.
 func (m *Memory) Share(r *http.Request, user string, held int64) (release func(), err error) {
 	if r.ContentLength >= 0 {

@@ -38,8 +38,8 @@ var randomText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadd
 // A place is one element of a pattern: either fixed text (literal) or a name in braces.
 type place struct{ literal, name string }
 
-// A Pattern makes keys. The values can be read back from a key without ambiguity: a segment has at
-// most one value, and everything else in it has a known length.
+// A Pattern makes keys. The values can be read back from a key without ambiguity. A segment has at
+// most one value of any length. All other text in the segment has a known form.
 type Pattern struct {
 	Text   string
 	Values []string // names in braces whose values the application sets
@@ -47,9 +47,10 @@ type Pattern struct {
 	keys   *regexp.Regexp // matches all keys of the pattern, with one group for each name in Values
 }
 
-// ownNames maps each name that this package fills to the greatest length of its text in bytes, and
-// to a regular expression that matches all its texts. For "ext", the expression matches any
-// extension or none, because other types may have been allowed when a file was stored.
+// ownNames describes each name that this package fills. The field width is the greatest length of
+// the text in bytes. The field texts is a regular expression that matches all texts for the name.
+// For "ext", it matches any extension or none, because other types may have been allowed when a
+// file was stored.
 var ownNames = map[string]struct {
 	width int
 	texts string
@@ -161,8 +162,9 @@ func IsSafe(r rune) bool {
 	return r >= 'a' && r <= 'z' || r >= 'A' && r <= 'Z' || r >= '0' && r <= '9' || r == '-' || r == '_' || r == '.'
 }
 
-// Check checks that the map values has a valid value for each name of the pattern, and no other
-// names. If not, it returns an invalid name and a sentence that says what is wrong.
+// Check checks the values for the names of the pattern. Each name must have a valid value, and
+// there must be no values for other names. Otherwise, Check returns an invalid name and a sentence
+// that says what is wrong.
 func (p *Pattern) Check(values map[string]string) (name, flaw string) {
 	for name := range values {
 		if name != User && !slices.Contains(p.Values, name) {

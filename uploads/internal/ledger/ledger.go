@@ -95,7 +95,7 @@ func (t *Text) Pending() (bytes, files int64) {
 	return bytes, files
 }
 
-// Key returns the key under which States has the ledger of a user.
+// Key returns the key of a user's ledger in b.States.
 func (b *Book) Key(user string) string {
 	sum := sha256.Sum256([]byte(b.Scope + "\x00" + user))
 	return Prefix + hex.EncodeToString(sum[:20]) + suffix
@@ -121,7 +121,7 @@ type Book struct {
 type Reservation struct {
 	User, Name  string
 	Least, Most int64 // wanted bytes; Most is [math.MaxInt64] if only the allowance limits the size
-	Entry       Entry // the entry to add; Reserve sets its Bytes and At
+	Entry       Entry // the entry to add; the method Reserve sets the fields Bytes and At of this entry
 	// Replaces lists the names of entries that this reservation replaces, because they reserve the
 	// same bytes.
 	Replaces []string
@@ -241,9 +241,10 @@ type Removal struct {
 
 func (r Removal) name() string { return "remove " + r.Key }
 
-// BeginRemoval subtracts a file from the count, and adds an entry for its removal instead. If
-// another call is removing the same file, it joins that removal. The caller must then check whether
-// the file still exists, and call EndRemoval.
+// BeginRemoval begins the removal of a file. It subtracts the file from the count, and adds an
+// entry for the removal. If another call is removing the same file, BeginRemoval changes nothing,
+// and returns the Removal of that call. In both cases, the caller must then check whether the file
+// still exists, and call EndRemoval.
 func (b *Book) BeginRemoval(ctx context.Context, user, key string, e Entry) (Removal, error) {
 	own := rand.Text()
 	r := Removal{User: user, Key: key}
@@ -261,9 +262,11 @@ func (b *Book) BeginRemoval(ctx context.Context, user, key string, e Entry) (Rem
 	return r, err
 }
 
-// EndRemoval drops the entry of a removal, unless another call has dropped it. If restore is true,
-// it adds the file to the count again, because the file stays or was subtracted before. If a
-// recount has dropped the entry as dead, that recount may have counted the file. EndRemoval then
+// EndRemoval drops the entry of a removal. If restore is true, it also adds the file to the count
+// again. The caller sets restore if the file stays, or if the file was already subtracted before.
+//
+// If another call has dropped the entry, EndRemoval drops nothing. If this call began the removal,
+// a recount may have dropped the entry as dead, and may have counted the file. EndRemoval then
 // marks the ledger for another recount.
 func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 	return b.update(ctx, r.User, func(t *Text, _ bool) (bool, error) {
@@ -283,9 +286,10 @@ func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 	})
 }
 
-// Recount replaces the count of a user. The function count must drop the dead entries of the
-// ledger. It must set Bytes and Files of the ledger to the totals of the files that no remaining
-// entry counts. If the ledger changes meanwhile, Recount calls count again.
+// Recount replaces the count of a user. It calls the function count to change the ledger. The
+// function count must drop the dead entries, which nobody will complete. It must set Bytes and
+// Files to the totals of the stored files, except the files of the remaining entries. If the ledger
+// changes meanwhile, Recount calls count again.
 func (b *Book) Recount(ctx context.Context, user string, count func(*Text) error) error {
 	return b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
 		if err := count(t); err != nil {

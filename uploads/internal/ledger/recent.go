@@ -70,18 +70,18 @@ func (r *recent) leave(s *slot) {
 	s.calls--
 }
 
-// errFound ends a call of update without a write. The function change returns errFound if the
-// ledger has the entry that change looked for. The ledger in memory is then good enough, even if it
-// may be outdated.
+// errFound ends a call of the method update without a write. The function change returns errFound
+// if it has found an entry that it looked for. Then update does not read the stored ledger, even if
+// the ledger in memory may be outdated.
 var errFound = errors.New("found")
 
-// update reads a ledger, lets change modify it, and writes it. If another call changed the ledger
-// meanwhile, update tries again.
+// update reads a ledger, calls the function change to modify it, and writes it. If another call has
+// changed the ledger meanwhile, update tries again.
 //
-// The function change returns false if there is nothing to write. If it returns false for a ledger
-// from the memory of this process, update reads the stored ledger and calls change again. The
-// argument lost is true if the response to an earlier write was lost: the ledger may be changed
-// already.
+// The function change returns false if there is nothing to write. The ledger may come from the
+// memory of this process, and be outdated. If change returns false for a ledger from memory, update
+// reads the stored ledger and calls change again. The argument lost of change is true if the
+// response to an earlier write was lost. The ledger may then be changed already.
 func (b *Book) update(ctx context.Context, user string, change func(t *Text, lost bool) (bool, error)) error {
 	s, err := b.recent.enter(ctx, user)
 	if err != nil {

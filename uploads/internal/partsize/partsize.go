@@ -11,9 +11,9 @@ const Base = 8 << 20
 // unit is the multiple to which the size of larger parts is rounded, in bytes.
 const unit = 1 << 20
 
-// For returns the size in bytes of all parts except the last. The argument size is the size of the
-// file in bytes, or -1 if it is not known. The result is at least the argument base, unless limits
-// forbid it.
+// For returns the size in bytes of each part of a file, except the last part. The argument size is
+// the size of the file in bytes, or -1 if it is not known. The result is at least the argument
+// base, unless the limits forbid it.
 func For(limits storage.PartLimits, size, base int64) int64 {
 	part := max(base, limits.MinSize)
 	if limits.MaxParts > 0 && size > 0 {

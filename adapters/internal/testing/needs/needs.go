@@ -38,10 +38,10 @@ var features = map[string]storage.Features{
 // that work, which includes sending all bytes.
 type Begin func(t *testing.T, b storage.Bucket) (finish func() error, err error)
 
-// Check calls the function begin for several stores, each of which lacks one feature. The argument
-// row names a row of the table in needs.txt. If that row lists the feature, begin must fail with
-// Unsupported and with the text in the row. On all other stores, begin and then finish must
-// succeed.
+// Check calls the function begin for several stores. Each store lacks one feature. The parameter
+// row is the name of a row in the table of needs.txt, which lists the features that the code needs.
+// If the row lists the missing feature, begin must fail with Unsupported and with the text in the
+// row. For all other stores, begin and the function finish that it returns must succeed.
 func Check(t *testing.T, row string, begin Begin) {
 	t.Helper()
 	CheckDriver(t, row, func(t *testing.T, lacking driver.Layer) (func() error, error) {

@@ -86,9 +86,10 @@ func (t *trace) invoke(v *ssa.Call, to path, from stack) {
 	}
 }
 
-// outside ends a trace at the result of a function whose code is not analyzed. If inside is not "",
-// the trace looks for a value inside that result. It then ends as unknown, unless [Graph].Own
-// excludes such a value.
+// outside ends a trace at the result of a function whose code is not analyzed. If the path in the
+// parameter inside is "", the result is the origin. Otherwise the trace looks for a value inside
+// the result. The origin is then unknown, unless [Graph].Own says that the result has no such
+// value.
 func (t *trace) outside(v *ssa.Call, callee *types.Func, inside path, from stack) {
 	switch {
 	case inside == "":
@@ -100,8 +101,9 @@ func (t *trace) outside(v *ssa.Call, callee *types.Func, inside path, from stack
 	}
 }
 
-// parameter continues a trace from a parameter to the arguments of calls. If the stack names a
-// call, only that call counts.
+// parameter continues a trace from a parameter to the arguments of calls. If the stack is empty,
+// the trace continues to the arguments of all calls. Otherwise it continues only to the arguments
+// of the innermost call in the stack.
 func (t *trace) parameter(p *ssa.Parameter, to path, from stack) {
 	f := p.Parent()
 	index := indexOf(f, p)
@@ -131,8 +133,8 @@ func indexOf(f *ssa.Function, p *ssa.Parameter) int {
 	return 0
 }
 
-// argument continues a trace from a parameter of f, with the number index, to the argument of one
-// call that runs f.
+// argument continues a trace from a parameter of f to the argument of one call. The parameter index
+// is the number of that parameter of f. The parameter site is the call, which runs f.
 func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, to path, from stack) {
 	call := site.Common()
 	if !call.IsInvoke() {
@@ -155,8 +157,8 @@ func argumentOf(call *ssa.CallCommon, index int) ssa.Value {
 	return call.Args[index]
 }
 
-// invokedParameter continues a trace from a parameter of f to the arguments of calls of interface
-// methods that may run f.
+// invokedParameter continues a trace from a parameter of f to the arguments of calls. It finds the
+// calls of interface methods that may run f.
 func (t *trace) invokedParameter(f *ssa.Function, index int, to path) {
 	if f.Signature.Recv() == nil {
 		return
@@ -176,8 +178,8 @@ func (t *trace) invokedParameter(f *ssa.Function, index int, to path) {
 	}
 }
 
-// dynamicParameter continues a trace from a parameter of f to the arguments of calls of function
-// values that may be f.
+// dynamicParameter continues a trace from a parameter of f to the arguments of calls. It finds the
+// calls of function values that may run f.
 func (t *trace) dynamicParameter(f *ssa.Function, index int, to path) {
 	if !t.g.Code.Values[f] && len(t.g.closures[f]) == 0 {
 		return
@@ -196,7 +198,8 @@ func (t *trace) dynamicParameter(f *ssa.Function, index int, to path) {
 	}
 }
 
-// mayCall reports whether call, which calls a function value, may run f.
+// mayCall reports whether a call may run f. The parameter call must be the call of a function
+// value.
 func (g *Graph) mayCall(call *ssa.CallCommon, f *ssa.Function) bool {
 	unknown := func(o Origin) bool { return o.Unknown }
 	return slices.Contains(g.functions(call.Value), f) || slices.ContainsFunc(g.pointsTo(call.Value), unknown) ||
@@ -211,8 +214,8 @@ func (g *Graph) passes(call *ssa.CallCommon, f *ssa.Function) bool {
 	})
 }
 
-// foreignParameter continues a trace from the receiver of f, if packages that do not import the
-// library may call f. It visits all values of the receiver's type that become interface values.
+// foreignParameter continues a trace from the receiver of f, if code that is not analyzed may call
+// f. It visits all values of the receiver's type that the program converts to an interface type.
 func (t *trace) foreignParameter(f *ssa.Function, index int, to path) {
 	if index > 0 || !t.g.Code.Foreign[f] {
 		return
@@ -253,9 +256,9 @@ func (g *Graph) IsHanded(f *ssa.Function) bool {
 	return g.handed[f]
 }
 
-// isOutside reports whether a call runs a function whose code is not analyzed, and which may call
-// functions among its arguments with any values. Functions of the library do not count, because
-// they pass on only values that they receive.
+// isOutside reports whether a call runs a function whose code is not analyzed. Such a function may
+// call the functions among its arguments with any values. For a function of the library, isOutside
+// returns false, because the library passes on only values that it receives.
 func (g *Graph) isOutside(site ssa.CallInstruction) bool {
 	call := site.Common()
 	if call.IsInvoke() {

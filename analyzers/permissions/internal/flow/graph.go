@@ -17,15 +17,17 @@ import (
 // function without code is one whose code is not analyzed.
 type Graph struct {
 	Code *program.Code
-	// Through returns the arguments that callee, a function without code, may return.
+	// Through is for a function without code. It returns the arguments that the function may return
+	// as its result.
 	Through func(callee *ssa.Function, args []ssa.Value) []ssa.Value
-	// Own reports whether callee, a function without code, never returns values of types that the
-	// program defines.
+	// Own is for a function without code. It returns true if the results of the function never have
+	// a type that the program defines.
 	Own func(callee *types.Func) bool
-	// Calls returns the argument on which a function without code calls method, or nil.
+	// Calls is for a call of a function without code. If that function calls the given method on
+	// one of its arguments, Calls returns the argument. Otherwise it returns nil.
 	Calls func(call *ssa.CallCommon, method string) ssa.Value
-	// Feeds is for a call of a function without code, one of whose arguments is a function. It
-	// returns the value with which that argument is called, or nil.
+	// Feeds is for a call of a function without code. If that function calls a function among its
+	// arguments, Feeds returns the value that it passes. Otherwise Feeds returns nil.
 	Feeds func(call *ssa.CallCommon) ssa.Value
 
 	static   map[*ssa.Function][]ssa.CallInstruction
@@ -33,7 +35,7 @@ type Graph struct {
 	invoked  map[string][]ssa.CallInstruction
 	outside  []ssa.CallInstruction // calls of functions without code
 	closures map[*ssa.Function][]*ssa.MakeClosure
-	stores   map[int][]store // by the shape of root's type
+	stores   map[int][]store // by the number that shape returns for the type of root
 	escapes  map[int][]store // pointers that are passed to functions without code
 	returns  map[*ssa.Function][]*ssa.Return
 	handed   map[*ssa.Function]bool // see IsHanded; nil until it is called
@@ -50,7 +52,7 @@ type store struct {
 	root ssa.Value     // the object that contains the variable
 	to   path          // leads from root to the variable
 	from ssa.Value     // the object that contains the value
-	of   path          // leads from that object to the value
+	of   path          // leads from the object in the field from to the value
 	in   *ssa.Function // the function with the assignment
 }
 
@@ -135,8 +137,8 @@ func (g *Graph) collectCall(f *ssa.Function, site ssa.CallInstruction) {
 	}
 }
 
-// collectEscapes records the pointers that a call passes to a function without code, which may
-// change what they point to.
+// collectEscapes records the pointers that a call passes to a function without code. The function
+// may change the variables to which the pointers point.
 func (g *Graph) collectEscapes(f *ssa.Function, call *ssa.CallCommon) {
 	for _, arg := range call.Args {
 		if box, ok := arg.(*ssa.MakeInterface); ok {
@@ -150,8 +152,8 @@ func (g *Graph) collectEscapes(f *ssa.Function, call *ssa.CallCommon) {
 	}
 }
 
-// shape returns a number for a type. Types have the same number if one variable can have values of
-// both.
+// shape returns a number for a type. Types with the same underlying type have the same number,
+// because values can be converted from one type to the other.
 func (g *Graph) shape(t types.Type) int {
 	if p, ok := t.Underlying().(*types.Pointer); ok {
 		return g.number(types.NewPointer(p.Elem()))

@@ -8,14 +8,15 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// contents continues a trace from a variable, slice, map or channel to the values that were stored
-// in it at a path.
+// contents continues a trace to the values that were stored inside an object. The object is a
+// variable, slice, map or channel. The path in the parameter to leads from the object to these
+// values.
 func (t *trace) contents(object ssa.Value, to path, from stack) {
 	shapes := []struct {
 		shape int
 		to    path
 	}{{t.g.shape(object.Type()), to}}
-	if of, ok := arrayOf(object.Type()); ok { // stores into slices of the array count, too
+	if of, ok := arrayOf(object.Type()); ok { // an assignment through a slice of the array changes the array, too
 		if rest, ok := strings.CutPrefix(to, deref); ok && rest != "" {
 			shapes = append(shapes, shapes[0])
 			shapes[1].shape, shapes[1].to = t.g.number(types.NewSlice(of.Elem())), rest
@@ -34,7 +35,8 @@ func (t *trace) contents(object ssa.Value, to path, from stack) {
 	}
 	t.inner(object, to)
 	switch global, ok := object.(*ssa.Global); {
-	// Other packages and the linker can set a global variable.
+	// Code that is not analyzed may set the variables of its own package. The linker may set a
+	// string variable. In both cases, the value is unknown.
 	case ok && !t.g.hasCode(global), ok && t.text && t.visits == before:
 		t.unknown(object, from)
 	case t.visits > before:
@@ -43,9 +45,9 @@ func (t *trace) contents(object ssa.Value, to path, from stack) {
 	}
 }
 
-// stored continues a trace to a stored value. If the value was stored in the function that made the
-// object, the stack of calls stays the same. If it was stored in a function that was called with
-// the object, that call is added to the stack.
+// stored continues a trace to a stored value. If the function that made the object also stored the
+// value, the stack stays the same. Another function may have received the object as an argument and
+// stored the value. In this case, stored adds the call of that function to the stack.
 func (t *trace) stored(s store, to path, object ssa.Value, from stack) {
 	if s.in == object.Parent() {
 		t.visit(s.from, to, from)
@@ -79,8 +81,8 @@ func (g *Graph) isInvoked(f *ssa.Function) bool {
 	return f.Signature.Recv() != nil && (len(g.invoked[f.Name()]) > 0 || g.Code.Foreign[f])
 }
 
-// escaped adds an unknown origin if a function whose code is not analyzed may change the variable
-// at a path of object.
+// escaped adds an unknown origin if a function whose code is not analyzed may change a variable
+// inside the object. The path in the parameter to leads from the object to the variable.
 func (t *trace) escaped(object ssa.Value, shape int, to path, from stack) {
 	for _, e := range t.g.escapes[shape] {
 		if strings.HasPrefix(to, e.to) && t.g.mayBe(e.root, object) {
@@ -89,8 +91,8 @@ func (t *trace) escaped(object ssa.Value, shape int, to path, from stack) {
 	}
 }
 
-// inner continues a trace to the values that were stored through a pointer to a field of the
-// object.
+// inner continues a trace from a field of the object to the values that were stored in the field.
+// It finds only assignments through a pointer to the field.
 func (t *trace) inner(object ssa.Value, to path) {
 	rest, ok := strings.CutPrefix(to, deref+"f")
 	if !ok {

@@ -8,11 +8,15 @@ import (
 	"golang.org/x/tools/go/ssa"
 )
 
-// A path leads from a value to a value inside it, for example to a field of an element. Each step
-// ends in ";". The constants below are steps. The method field makes steps such as "f3.9;", for
-// field 3, counted from 0, of the struct type with the number 9. The method assert makes "!7;", for
-// the value in an interface if it has the type with the number 7. A step "#1;" leads to result 1,
-// counted from 0, of a call.
+// A path leads from a value to a value inside it, for example to a field of an element. It consists
+// of steps, and each step ends in ";". The constants below are steps. There are three more kinds of
+// steps:
+//
+//   - "f3.9;" leads to field 3 of a struct. Fields are counted from 0. The number of the struct's
+//     type is 9. The method field makes such a step.
+//   - "!7;" leads to the value in an interface value, if its type has the number 7. The method
+//     assert makes such a step.
+//   - "#1;" leads to result 1 of a call. Results are counted from 0.
 type path = string
 
 const (
@@ -42,9 +46,9 @@ func cutResult(p path) (index int, rest path) {
 	return index, rest
 }
 
-// A stack has the numbers of the calls through which a trace has entered functions, the innermost
-// first. From a parameter, the trace continues only to the innermost call. If the stack is empty,
-// it continues to every caller.
+// A stack has the numbers of the calls whose functions the trace is in, the innermost first. A
+// trace that reaches a parameter continues to the argument of the innermost call. If the stack is
+// empty, the trace continues to the arguments of all calls.
 type stack = string
 
 // maxCalls is the largest number of calls in a stack. If there are more calls, the outermost ones
@@ -70,10 +74,12 @@ func pop(s stack) (site int, rest stack) {
 	return site, rest
 }
 
-// These limits end a trace through lists and through types that wrap their own interface, whose
-// paths have any length. A path has at most maxRepeats steps through one field, maxBoxes through
-// interface values, and maxSteps altogether. Nothing is lost by this: in such types, a shorter path
-// leads to the same values.
+// These limits end a trace that would never end. Paths can have any length in lists, and in types
+// that wrap their own interface. In such types, a shorter path leads to the same values, so the
+// limits lose no origins.
+//
+// A path has at most maxRepeats steps through one field, and at most maxBoxes steps through
+// interface values. It has at most maxSteps steps in total.
 const (
 	maxRepeats = 2
 	maxBoxes   = 4

@@ -25,11 +25,12 @@ type Origin struct {
 // once.
 type trace struct {
 	g *Graph
-	// text is true if the search is for a string. A function without code that gets a pointer to
-	// the string may change it.
+	// text is true if the search is for a string. A function without code may change the string if
+	// it gets a pointer to the variable.
 	text bool
 	// value is true if the search is for an interface value. A function without code may set the
-	// variable that holds the value. That counts only if analyzed code stores nothing there.
+	// variable that holds the value. The search considers such a function only if analyzed code
+	// stores nothing in the variable.
 	value   bool
 	seen    map[Origin]bool
 	work    []Origin
@@ -39,12 +40,12 @@ type trace struct {
 	cut     ssa.Value // a value whose path was too long to follow (isEndless), or nil
 }
 
-// Trace returns the origins of a value. stack names the calls that led to the value. If it is "",
-// all callers count.
+// Trace returns the origins of a value. The parameter stack has the calls that led to the value. If
+// the stack is "", Trace follows all callers.
 func (g *Graph) Trace(v ssa.Value, stack string) []Origin { return g.search(v, "", stack) }
 
-// Field returns the origins of field number index of the struct v, or of the struct to which v
-// points.
+// Field returns the origins of a field of v. The parameter index is the number of the field. v is a
+// struct or a pointer to a struct.
 func (g *Graph) Field(v ssa.Value, index int, stack string) []Origin {
 	return g.Fields(v, []int{index}, stack)
 }
@@ -137,7 +138,8 @@ func (t *trace) add(o Origin) {
 	}
 }
 
-// step continues a trace from the value at a path of v to all values that it can come from.
+// step continues a trace to all values that a given value can come from. The path in the parameter
+// to leads from v to the given value.
 func (t *trace) step(v ssa.Value, to path, from stack) {
 	switch v := v.(type) {
 	case *ssa.Const:
@@ -292,8 +294,8 @@ func (t *trace) stepExtract(v *ssa.Extract, to path, from stack) {
 	}
 }
 
-// freeVar continues a trace from a captured variable of a function to the values that its closures
-// have captured.
+// freeVar continues a trace from a captured variable of a function. It visits the values that the
+// closures of that function have captured for the variable.
 func (t *trace) freeVar(v *ssa.FreeVar, to path) {
 	f := v.Parent()
 	for i, own := range f.FreeVars {

@@ -23,8 +23,10 @@ type Program struct {
 	Name  string // the package's directory relative to that of the module, or its import path
 	SSA   *ssa.Program
 	Roots []*ssa.Package
-	All   []*ssa.Package // packages whose code is analyzed, of all programs of one Load
-	Dir   string         // directory to which positions are relative
+	// All has the packages whose code is analyzed. All programs of one Load have the same packages
+	// here.
+	All []*ssa.Package
+	Dir string // directory to which positions are relative
 }
 
 // A Config selects what Load loads.
@@ -106,9 +108,9 @@ func baseOf(e packages.Error) string {
 	return filepath.Base(e.Pos) + ": " + e.Msg
 }
 
-// users returns the packages that import the library, directly or indirectly. Only these can call
-// it. Packages of the library that implement buckets are left out: the table of operations
-// describes what their functions do.
+// users returns the packages that import the library, directly or indirectly. Other packages cannot
+// call the library. The result does not have the packages of the library that implement buckets.
+// Their code is not analyzed, because the table of operations describes their functions.
 func users(named []*packages.Package) (paths []string) {
 	uses := map[string]bool{}
 	packages.Visit(named, nil, func(p *packages.Package) {

@@ -8,14 +8,14 @@ import (
 	"golang.org/x/tools/go/types/typeutil"
 )
 
-// Code has the functions that a program can run. A function that is used as a value counts as run.
-// The methods of a type that becomes an interface value count as run if code calls the method of
-// that interface.
+// Code has the functions that a program can run. A function counts as run if the program uses the
+// function as a value. A method counts as run if two conditions hold: a value of its type becomes
+// an interface value, and code calls the method of that interface.
 type Code struct {
 	Functions []*ssa.Function // functions whose code is analyzed, in the order in which they were found
 	Exported  map[*ssa.Function]bool
 	Values    map[*ssa.Function]bool // functions that are used as values
-	Foreign   map[*ssa.Function]bool // methods that packages which do not import the library may call
+	Foreign   map[*ssa.Function]bool // methods that unanalyzed code may call
 	Boxes     []*ssa.MakeInterface
 
 	calls   func(*ssa.CallCommon) []*types.Func
@@ -25,20 +25,20 @@ type Code struct {
 	prog    *ssa.Program
 	types   typeutil.Map // types whose values become interface values
 	invoked map[string][]*types.Func
-	// foreign has the interfaces of packages that are not analyzed, by the name of their first
-	// method.
+	// foreign has the interfaces of packages whose code is not analyzed. The key of the map is the
+	// name of the interface's first method.
 	foreign map[string][]*types.Interface
-	// parts has the types of values inside of interface values, such as fields, and pointers to
-	// these types.
+	// parts has the types of values that are inside interface values, for example in fields. It
+	// also has the types of pointers to such values.
 	parts   typeutil.Map
 	shown   typeutil.Map // types whose methods reflection may call by their names
 	anys    []types.Type // types whose values become values of type any
 	showAll bool
 }
 
-// Reach finds the functions that p can run. The parameter calls returns the interface methods that
-// a function without analyzed code calls. The parameter reflect reports whether a function calls
-// methods by their names.
+// Reach finds the functions that p can run. Both parameters are functions. The parameter calls
+// returns the interface methods that a function without analyzed code calls. The parameter reflect
+// reports whether a function calls methods by their names.
 func Reach(p *Program, calls func(*ssa.CallCommon) []*types.Func, reflect func(*ssa.Function) bool) *Code {
 	c := &Code{
 		Exported: map[*ssa.Function]bool{}, Values: map[*ssa.Function]bool{}, Foreign: map[*ssa.Function]bool{},
@@ -127,7 +127,7 @@ func (c *Code) add(f *ssa.Function) {
 	c.work = append(c.work, f)
 }
 
-// Has reports whether the program can run f, and the code of f is analyzed.
+// Has returns true if the program can run f and the code of f is analyzed.
 func (c *Code) Has(f *ssa.Function) bool { return c.seen[f] && len(f.Blocks) > 0 }
 
 func (c *Code) scan(f *ssa.Function) {
@@ -152,8 +152,8 @@ func (c *Code) scan(f *ssa.Function) {
 	}
 }
 
-// scanCall adds the functions that an instruction calls, if it is a call. It returns the operand
-// that is called.
+// scanCall adds the functions that an instruction may call. If the instruction calls a known
+// function, scanCall returns the operand that is the function. Otherwise it returns nil.
 func (c *Code) scanCall(instruction ssa.Instruction) (called *ssa.Value) {
 	call, ok := instruction.(ssa.CallInstruction)
 	if !ok {
@@ -184,7 +184,8 @@ func isLibrary(f *ssa.Function) bool {
 	return f.Pkg != nil && (f.Pkg.Pkg.Path() == Storage || strings.HasPrefix(f.Pkg.Pkg.Path(), Storage+"/"))
 }
 
-// handOver adds the methods of arguments that a function without analyzed code may call.
+// handOver handles a call of a function whose code is not analyzed. It adds the methods that this
+// function may call on its arguments.
 func (c *Code) handOver(callee *ssa.Function, args []ssa.Value) {
 	for param := range callee.Signature.Params().Variables() {
 		if of, ok := param.Type().Underlying().(*types.Interface); ok && of.NumMethods() > 0 {
@@ -208,8 +209,8 @@ func (c *Code) handOver(callee *ssa.Function, args []ssa.Value) {
 	}
 }
 
-// addMethods adds those methods of t for which called returns true, because code that is not
-// analyzed may call them.
+// addMethods adds methods of t, because code that is not analyzed may call them. The parameter
+// called selects the methods.
 func (c *Code) addMethods(t types.Type, called func(*types.Func) bool) {
 	for selection := range c.prog.MethodSets.MethodSet(t).Methods() {
 		method, ok := selection.Obj().(*types.Func)
@@ -294,8 +295,8 @@ func partsOf(t types.Type) (all []types.Type) {
 	return all
 }
 
-// addParts adds the methods of the types of values inside a value of type t. A decoder in another
-// package may call them.
+// addParts adds methods for the values inside a value of type t, such as its fields and elements. A
+// decoder in another package may call these methods.
 func (c *Code) addParts(t types.Type) {
 	for _, part := range partsOf(t) {
 		if c.parts.At(part) != nil || types.IsInterface(part) {
@@ -327,7 +328,8 @@ func (c *Code) addMethod(t types.Type, method *types.Func) {
 	}
 }
 
-// Implementation returns the method of t that a call of an interface method runs, or nil.
+// Implementation returns the method of t that implements an interface method. If t has no such
+// method, it returns nil.
 func (c *Code) Implementation(t types.Type, method *types.Func) *ssa.Function {
 	selection := c.prog.MethodSets.MethodSet(t).Lookup(method.Pkg(), method.Name())
 	if selection == nil || !types.Identical(selection.Type(), method.Type()) {
@@ -336,8 +338,8 @@ func (c *Code) Implementation(t types.Type, method *types.Func) *ssa.Function {
 	return c.prog.MethodValue(selection)
 }
 
-// addType records a type whose values become interface values. It adds its methods that may be
-// called.
+// addType records that values of type t become interface values. It adds the methods of t that may
+// be called.
 func (c *Code) addType(t types.Type) {
 	if c.types.At(t) != nil || types.IsInterface(t) {
 		return
@@ -354,8 +356,8 @@ func (c *Code) addType(t types.Type) {
 	c.addParts(t)
 }
 
-// addForeignMethods adds the methods of t that code which is not analyzed may call through an
-// interface.
+// addForeignMethods adds methods of t that may be called through an interface. It adds those that
+// code without analysis may call.
 func (c *Code) addForeignMethods(t types.Type) {
 	for selection := range c.prog.MethodSets.MethodSet(t).Methods() {
 		for _, of := range c.foreign[selection.Obj().Name()] {

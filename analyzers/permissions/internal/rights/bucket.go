@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage/analyzers/permissions/internal/flow"
 )
 
-// places returns the buckets that v can be. The parameter from is the stack of calls that led to v.
-// The parameter method is the name of the method that is called on v. It is "" if the called
-// function refuses bucket types that are not from the library.
+// places returns the buckets that v can be. The parameter from has the calls that led to v. The
+// parameter method is the name of the method that is called on v. If the called function accepts
+// only buckets of the library, the parameter method is "".
 func (d *deriver) places(v ssa.Value, from, method string) (all []Place) {
 	origins := d.graph.Trace(v, from)
 	for _, o := range origins {
@@ -49,9 +49,9 @@ func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 	return []Place{{Name: "a value" + in, Unknown: true}}
 }
 
-// ownType returns the buckets behind a value of a type that the program defines. If the type itself
-// has the given method, no bucket is returned, because the code of that method is analyzed. If the
-// type has the method from an embedded bucket, the embedded bucket is returned.
+// ownType returns the buckets that are used by a value of a type of the program. If the type itself
+// has the given method, ownType returns nil, because the code of that method is analyzed. If the
+// type has the method from an embedded bucket, ownType returns the embedded bucket.
 func (d *deriver) ownType(box *ssa.MakeInterface, from, method string) []Place {
 	if box.X.Type().String() == "untyped nil" {
 		return nil

@@ -83,15 +83,15 @@ func (d *deriver) method(f *ssa.Function, site ssa.CallInstruction) {
 		return
 	}
 	name := call.Method.Name()
-	// Here, the method of a layer calls the same method of the bucket below. The caller of the
-	// layer has these rights already.
+	// The method of a layer may call the same method of the bucket below. Such a call adds no
+	// rights here, because the call of the layer's method has added them.
 	if d.types.isCore(call.Method) && f.Name() == name && f.Signature.Recv() != nil {
 		return
 	}
 	d.add(f, site, call.Value, does, name, optionsOf(call.Signature(), call.Args))
 }
 
-// function adds the rights that a call of a function of the library needs.
+// The method function adds the rights for one call of a library function.
 func (d *deriver) function(f *ssa.Function, site ssa.CallInstruction, callee *ssa.Function) {
 	name := nameOf(callee)
 	call := site.Common()
@@ -116,8 +116,8 @@ func (d *deriver) function(f *ssa.Function, site ssa.CallInstruction, callee *ss
 	}
 }
 
-// foreign adds the rights for a call of a function that does not import the library, but has a
-// parameter whose type has a method of a bucket. The function may do anything with the bucket.
+// foreign adds the rights for a call of a function that does not import the library. If a parameter
+// of the function has a method of a bucket, the function may do anything with the bucket.
 func (d *deriver) foreign(f *ssa.Function, site ssa.CallInstruction, callee *ssa.Function) {
 	declared := callee.Signature
 	if object := objectOf(callee); object != nil {
@@ -192,8 +192,9 @@ func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa
 	}
 }
 
-// values adds the rights of library functions that an instruction uses as values, if no call of the
-// function is known.
+// values adds the rights of library functions that an instruction uses as values, for example as
+// arguments. It leaves out a function if the program itself makes all calls of that value. Those
+// calls add the rights.
 func (d *deriver) values(f *ssa.Function, instruction ssa.Instruction) {
 	var called ssa.Value
 	if call, ok := instruction.(ssa.CallInstruction); ok && !call.Common().IsInvoke() {
@@ -216,8 +217,9 @@ func (d *deriver) values(f *ssa.Function, instruction ssa.Instruction) {
 	}
 }
 
-// add adds the operations of a call, on the buckets that v can be. method is the method that the
-// call runs if v is of a bucket type that is not from the library, or "".
+// add adds the operations of a call on v to each bucket that v can be. If v can be a bucket type of
+// the program, the parameter method is the name of the method that the call runs. Otherwise it is
+// "".
 func (d *deriver) add(
 	f *ssa.Function, site ssa.CallInstruction, v ssa.Value, does *family, method string, options ssa.Value,
 ) {

@@ -2,18 +2,19 @@ package rights
 
 import "slices"
 
-// A family has the operations of one kind of call, by their names in package permissions. Options
-// of the call add operations, or replace some.
+// A family has the operations that one kind of call needs, by their names in package permissions.
+// Options of the call may add operations. They may also replace the operations in the field plain.
 type family struct {
 	plain   []string            // operations of a call without a condition
 	always  []string            // operations of every call
-	instead map[string][]string // operations that replace plain, by the name of the option
+	instead map[string][]string // maps an option to the operations that replace those in the field plain
 	with    map[string][]string // additional operations, by the name of the option
 }
 
 func names(all ...string) []string { return all }
 
-// written has the operations that options of a write need in addition.
+// written maps an option of a write to operations. A write with the option needs these operations
+// in addition to the operations of a write without options.
 var written = map[string][]string{
 	"WithTags":       names("upload-with-tags"),
 	"WithRetention":  names("upload-with-retention"),
@@ -24,8 +25,9 @@ var written = map[string][]string{
 	"WithResume":     names("upload-resumed"),
 }
 
-// conditions has the operations that replace an unconditional write. If the response of a write
-// with IfAbsent is lost, the object is read.
+// conditions maps an option to operations. They replace the operations of a write without a
+// condition. IfAbsent needs the right to read: if the response to the write is lost, the library
+// reads the object.
 var conditions = map[string][]string{
 	"IfAbsent":   names("upload-if-absent", "upload-if-absent-lost"),
 	"IfRevision": names("upload-if-revision"),
@@ -135,8 +137,8 @@ var (
 		"IfRevision": names("remove-if-revision"), "WithVersion": names("remove-version"),
 	}
 	bypassed = map[string][]string{"WithGovernanceBypass": names("remove-version-bypass")}
-	// copied has the operations that options of a copy need in addition. If the call sets tags,
-	// those of the source are not read.
+	// copied maps an option of a copy to operations. A copy with the option needs these operations
+	// in addition. The argument of WithTags may be nil, so WithTags also needs copy-without-tags.
 	copied = map[string][]string{
 		"WithTags": names("copy-with-tags", "copy-without-tags"), "WithRetention": names("upload-with-retention"),
 		"WithLegalHold": names("upload-with-legal-hold"), "WithPublicRead": names("upload-public"),
@@ -149,8 +151,8 @@ var (
 	}
 )
 
-// tagged adds upload-with-tags to the operations of each condition, because a copy also sets the
-// tags of its source.
+// tagged adds upload-with-tags to the operations of each condition. A copy sets the tags of its
+// source, even if it has a condition.
 func tagged(conditions map[string][]string) map[string][]string {
 	all := map[string][]string{}
 	for option, operations := range conditions {
@@ -159,8 +161,8 @@ func tagged(conditions map[string][]string) map[string][]string {
 	return all
 }
 
-// Anything is the operation of a program that uses a bucket in a way which calls do not show. It
-// means all operations.
+// Anything stands for all operations. It is for a program that uses a bucket in unknown ways, for
+// example by reflection.
 const Anything = "anything"
 
 // operations returns the operations of a call with the given options. If known is false, there may

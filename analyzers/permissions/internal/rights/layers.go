@@ -43,8 +43,8 @@ func (d *deriver) layer(of Place, v ssa.Value, from string) {
 	}
 }
 
-// addOtherLayers handles layers if it is not known with which bucket they are opened. Their second
-// bucket then needs the right for anything.
+// addOtherLayers handles the layers for which the analysis has not found the first bucket. The
+// second bucket of such a layer gets the operation Anything.
 func (d *deriver) addOtherLayers() {
 	for _, f := range d.code.Functions {
 		for _, block := range f.Blocks {
@@ -86,8 +86,9 @@ func (d *deriver) addLayers() {
 	}
 }
 
-// passes returns the operations on the second bucket for an operation on the first one. An overlay
-// reads and copies objects that only the second bucket, the old store, has.
+// passes returns the operations on the second bucket that an operation on the first bucket causes.
+// A mirror repeats the operation on its second bucket. An overlay only lists, reads and copies
+// objects of its second bucket, which is the old store.
 func (l layer) passes(operation string) []string {
 	if !l.readOnly {
 		return names(operation, "download", "download-missing", "list")
@@ -98,8 +99,8 @@ func (l layer) passes(operation string) []string {
 	return names("download", "download-missing", "tags")
 }
 
-// addReads adds the operations that reads and writes also need if the bucket has locks or
-// encryption.
+// addReads adds operations for reads and writes of buckets with locks or encryption. A read or a
+// write of such a bucket also needs these operations.
 func (d *deriver) addReads() {
 	retentions, holds, keys := map[Place]bool{}, map[Place]bool{}, map[Place]bool{}
 	for r := range d.rights {

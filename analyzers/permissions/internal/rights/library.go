@@ -73,8 +73,8 @@ func (t libraryTypes) isBucket(of types.Type) bool {
 	return types.Identical(own, t.service)
 }
 
-// methodsOf returns the methods that a function of the library calls on an argument whose type is
-// not from the library.
+// methodsOf is for a call of a library function with a bucket type of the program. It returns the
+// methods of the bucket that the function calls.
 func (d *deriver) methodsOf(call *ssa.CallCommon) (all []*types.Func) {
 	callee := call.StaticCallee()
 	if callee == nil || !isOurs(callee) {
@@ -91,8 +91,8 @@ func (d *deriver) methodsOf(call *ssa.CallCommon) (all []*types.Func) {
 	return all
 }
 
-// The method calls is for a call of a function of the library that calls the given method on one of
-// its arguments, as ReadAll calls Download. It returns that argument, or nil.
+// The method calls is for a call of a library function. If that function calls the given method on
+// an argument, as ReadAll calls Download, the result is that argument. Otherwise the result is nil.
 func (d *deriver) calls(call *ssa.CallCommon, method string) ssa.Value {
 	for _, m := range d.methodsOf(call) {
 		if m.Name() == method {
@@ -119,8 +119,8 @@ func through(callee *ssa.Function, args []ssa.Value) []ssa.Value {
 	return nil
 }
 
-// slicesOf returns the arguments that are slices. It is for functions of package slices, which
-// return elements of these.
+// slicesOf returns the arguments that are slices. It is for functions of package slices, because
+// their results have elements of the arguments.
 func slicesOf(args []ssa.Value) (all []ssa.Value) {
 	for _, arg := range args {
 		if _, ok := arg.Type().Underlying().(*types.Slice); ok {
@@ -130,8 +130,8 @@ func slicesOf(args []ssa.Value) (all []ssa.Value) {
 	return all
 }
 
-// feeds returns the value with which a function of the library calls a function among its
-// arguments, or nil.
+// feeds is for a call of a library function. If the library calls a function among the arguments,
+// feeds returns the value that it passes to that function. Otherwise it returns nil.
 func feeds(call *ssa.CallCommon) ssa.Value {
 	if callee := call.StaticCallee(); callee != nil && nameOf(callee) == "storage.Wrap" {
 		return call.Args[0]

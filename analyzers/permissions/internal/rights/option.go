@@ -93,7 +93,8 @@ var fieldOptions = map[string]string{
 	"Native": "WithKMSKey",
 }
 
-// setFields returns the names of the options whose fields are set in a struct of options.
+// setFields returns names of options, such as WithTags, for a struct of options. The result has an
+// option if the corresponding field of the struct is set.
 func (d *deriver) setFields(v ssa.Value, fields *types.Struct, from string) (all []string) {
 	for i := range fields.NumFields() {
 		if embedded, ok := fields.Field(i).Type().Underlying().(*types.Struct); ok && fields.Field(i).Embedded() {

@@ -22,7 +22,8 @@ type Place struct {
 	kms     bool // whether the address names a key of the provider's key management service
 }
 
-// The beginnings of the texts of special places.
+// A text for a Place begins with UnknownPrefix if the bucket is unknown. It begins with
+// LocationPrefix if the bucket is a location of the configuration.
 const (
 	UnknownPrefix  = "unknown bucket: "
 	LocationPrefix = "location "
@@ -111,8 +112,8 @@ func unknownCall(call *ssa.Call) Place {
 	}
 }
 
-// text returns a place for each constant text that arg can be. The last parameter is the function
-// that makes a place from a text. If arg can be a text that is not constant, the result includes an
+// text returns the places for the values that arg can have. For each constant text, it calls the
+// parameter of, which makes a place from the text. For a value that is not constant, it adds an
 // unknown place.
 func (d *deriver) text(call *ssa.Call, arg ssa.Value, from string, of func(string) Place) (all []Place) {
 	return d.texts(call, d.graph.Trace(arg, from), of)
@@ -145,8 +146,8 @@ func (d *deriver) addressed(call *ssa.Call, arg ssa.Value, from, kind string) []
 	})
 }
 
-// fromAddress returns the place of an address. The parameters are left out of its name, because
-// they may be secrets.
+// fromAddress returns the place of an address. The name of that place does not have the parameters
+// of the address, because parameters may be secrets.
 func fromAddress(text string) Place {
 	before, query, _ := strings.Cut(text, "?")
 	scheme, rest, _ := strings.Cut(before, "://")
@@ -222,7 +223,7 @@ func (d *deriver) prefixed(call *ssa.Call, from string) (all []Place) {
 	for _, whole := range d.places(call.Call.Args[0], from, "") {
 		for _, p := range prefixes {
 			view := whole
-			if !p.Unknown { // an unknown place may have any prefix already
+			if !p.Unknown { // if the prefix is not known, the view counts as the whole bucket
 				view.Prefix += p.Prefix
 			}
 			all = append(all, view)

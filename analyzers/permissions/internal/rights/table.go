@@ -89,8 +89,8 @@ var serviceMethods = map[string]*family{
 	"DeleteBucket": deleteBucket, "Credentials": anything, "Bucket": none, "Close": none,
 }
 
-// multipartMethods has the operations of the methods of MultipartUpload, in addition to those of
-// beginning the upload.
+// multipartMethods has the operations that the methods of MultipartUpload need. The call that
+// begins the upload has needed other operations before.
 var multipartMethods = map[string]*family{
 	"PutPart": openUpload, "Complete": openUpload, "Parts": openUpload, "SignPart": signPart, "Abort": abort,
 }

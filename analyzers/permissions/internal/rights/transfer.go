@@ -2,8 +2,8 @@ package rights
 
 import "golang.org/x/tools/go/ssa"
 
-// The families of package transfer and of layers. They are listed here, because most calls of
-// package transfer depend on options, which an analysis of its code could not tell apart.
+// These families have the operations for package transfer and for layers. An analysis of the code
+// of package transfer could not find out which operations belong to which option.
 var (
 	stored = names(
 		"list", "download", "download-missing", "upload", "upload-over", "upload-if-absent", "upload-if-absent-lost",
@@ -15,7 +15,8 @@ var (
 		"upload-with-retention", "upload-with-legal-hold", "see-retention", "see-legal-hold", "set-retention",
 		"set-legal-hold",
 	)
-	// From a directory, no objects are copied, and only WithRule can add tags.
+	// transferUp is for a job with a directory as the source. Such a job copies no objects inside a
+	// provider. It adds tags only with WithRule.
 	transferUp = &family{always: stored, with: map[string][]string{
 		"WithDelete": removed,
 		"WithLocks":  locked,

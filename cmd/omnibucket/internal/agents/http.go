@@ -259,10 +259,10 @@ func (r *response) Write(p []byte) (int, error) {
 	return whole, nil
 }
 
-// shortenedJSON shortens the error in a response to maxError bytes. A response with the field
-// "result" has no error, and is not changed. To find the field, shortenedJSON searches for "result"
-// with its quotation marks. No other text matches, because JSON escapes quotation marks inside
-// texts. If the parameter failed is true, the response may also be plain text.
+// shortenedJSON shortens the error in a response to maxError bytes. It does not change a response
+// with the field "result", because such a response has no error. To find the field, it searches for
+// "result" in quotation marks. A text inside JSON cannot match, because JSON escapes quotation
+// marks there. If the parameter failed is true, the response may also be plain text.
 func shortenedJSON(p []byte, failed bool) []byte {
 	if len(p) <= maxError || bytes.Contains(p, []byte(`"result":`)) {
 		return p

@@ -15,7 +15,7 @@ import (
 
 const (
 	// openCalls limits the calls of tools that a client may send before it gets responses. The
-	// limit is openCalls times the number of calls that the server processes at the same time.
+	// largest number is the product of openCalls and s.rules.concurrency.
 	openCalls = 2
 	// openOthers is how many other requests, such as ping, a client may send before it gets
 	// responses.
@@ -57,11 +57,11 @@ type lines struct {
 	writing sync.Mutex // held while a line is written
 
 	mu sync.Mutex
-	// open maps the id of each request without a response to the size of the call in bytes, or to 0
-	// if the request is not a call of a tool.
+	// open has each request that waits for its response, by the id of the request. For a call of a
+	// tool, the value is the size of the call in bytes. For any other request, the value is 0.
 	open  map[jsonrpc.ID]int
-	calls int // number of calls of tools in open
-	bytes int // total size of the calls in open
+	calls int // number of calls of tools in the map open
+	bytes int // total size of the calls in the map open
 }
 
 // Connect implements [mcp.Transport].
@@ -138,7 +138,8 @@ func (l *lines) decode(line []byte, err error) (jsonrpc.Message, error) {
 }
 
 // begin registers a request. It refuses the request if too many requests wait for responses, or if
-// one of them has the same id. It must not wait, because the next lines may cancel calls.
+// one of them has the same id. It must not wait until a response is sent: readAll must read the
+// next lines, because a line may cancel a call.
 func (l *lines) begin(r *jsonrpc.Request, size int) error {
 	calls := r.Method == methodCall
 	l.mu.Lock()

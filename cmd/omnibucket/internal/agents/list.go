@@ -53,8 +53,9 @@ func (s *server) addList(b storage.Lister) {
 		case in.Limit == 0:
 			size = defaultPage
 		}
-		// With "-" added, the prefix "." is valid, because keys such as ".a" begin with it. The
-		// prefix "./" stays invalid.
+		// A valid prefix need not be a valid key: the prefix "." is valid, because keys such as
+		// ".a" exist. So the check adds "-" to the prefix. The prefix "./" does not pass this
+		// check.
 		if err := checkKey("prefix", in.Prefix+"-"); err != nil {
 			return nil, listOut{}, err
 		}

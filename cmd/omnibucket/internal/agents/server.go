@@ -164,9 +164,9 @@ func resultOf(result *mcp.CallToolResult, out any, err error) (*mcp.CallToolResu
 	return result, nil
 }
 
-// An endKey is the key of a context value. The value is itself a context, which ends with the
-// connection or the HTTP request. The SDK does not cancel a call when that context ends, but the
-// context of the call has this value.
+// An endKey is the key of a context value. The value is another context, which ends with the
+// connection or the HTTP request. The SDK does not cancel a call when the connection or the request
+// ends. The function untilEnd uses the value to cancel the call.
 type endKey struct{}
 
 func withEnd(ctx context.Context) context.Context { return context.WithValue(ctx, endKey{}, ctx) }

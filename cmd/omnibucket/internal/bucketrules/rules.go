@@ -35,7 +35,7 @@ func (a *age) UnmarshalJSON(text []byte) error {
 // A form describes the JSON that S3 uses for one kind of rules, such as CORS rules.
 type form struct {
 	list  string   // name of the member that holds the array of rules
-	names []string // names of members that only a rule of S3 has
+	names []string // names of members that occur only in S3's form of a rule
 }
 
 // parse reads an array of rules, or an object of S3 with such an array. It refuses unknown members

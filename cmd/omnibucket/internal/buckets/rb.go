@@ -67,10 +67,10 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 	})
 }
 
-// emptying returns functions that empty a bucket, in the order to try them. The objects are removed
-// first, and then the versions, which may exist even if versioning is suspended or unknown. If the
-// bucket certainly keeps versions, the versions are also removed before the objects, because
-// removing an object would add a delete marker.
+// emptying returns functions that empty a bucket, in the order to try them. Versions may exist even
+// if versioning is suspended or unknown, so removeVersions always follows removeObjects. If the
+// bucket certainly keeps versions, removeVersions is also the first function. Otherwise
+// removeObjects would add a delete marker for each object.
 func emptying(
 	ctx context.Context, s storage.Service, bucket string,
 ) []func(context.Context, storage.Service, string) error {

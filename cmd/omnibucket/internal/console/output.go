@@ -50,7 +50,8 @@ func (o *Output) Write(p []byte) (int, error) {
 	return n, o.Err
 }
 
-// Redirect prints on a terminal through a progress bar, until it is called with nil.
+// Redirect sends the output through a progress bar, if the output is a terminal. If the parameter
+// above is nil, the output goes directly to the terminal again.
 func (o *Output) Redirect(above *mpb.Progress) {
 	o.mu.Lock()
 	defer o.mu.Unlock()

@@ -53,7 +53,7 @@ func NewProgressBar(terminal io.Writer, opts ...mpb.ContainerOption) *ProgressBa
 func hasSize(terminal io.Writer) bool {
 	file, ok := terminal.(*os.File)
 	if !ok {
-		return true // mpb assumes a size for other writers
+		return true // if the writer is not a file, mpb assumes a size
 	}
 	screen := cupwriter.New(file, false)
 	if !screen.IsTerminal() {

@@ -21,8 +21,8 @@ type oneObject struct {
 	name  string
 }
 
-// Engine returns nil, so that no function bypasses these methods. The embedded Core does not know
-// the new name of the object.
+// Engine returns nil. Otherwise functions would use the embedded Core instead of the methods below.
+// The embedded Core does not know the new name of the object.
 func (o oneObject) Engine() any { return nil }
 
 func (o oneObject) List(_ context.Context, r *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {

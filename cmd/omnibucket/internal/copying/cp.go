@@ -180,14 +180,15 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	return f.ofMissing(ctx, p, src, err)
 }
 
-// ifMissing reports whether a destination that is not a folder exists. If its store has conditional writes, the
-// returned flags write the destination only if it still does not exist.
+// ifMissing reports whether a destination that is not a folder exists. It also returns flags for
+// the write. If the store has conditional writes, the write with these flags fails if another
+// program has stored the destination meanwhile.
 func (f cpFlags) ifMissing(
 	ctx context.Context, p *program.Program, dst location.Location,
 ) (own cpFlags, there bool, err error) {
 	if dst.Kind == location.LocalPath {
 		_, err := os.Lstat(dst.Path)
-		return f, err == nil, nil // the write reports any other error
+		return f, err == nil, nil // if Lstat fails because the path cannot be used, the write fails, too
 	}
 	if dst.Kind != location.InBucket {
 		return f, false, nil
@@ -259,8 +260,8 @@ func cpOut(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 }
 
 // checkFile refuses a destination that exists but is not a regular file, or that lies below a file.
-// A link such as /dev/stdout is refused, too: it leads to a device through /proc, and a download
-// would replace the link.
+// It also refuses a link to a device, such as /dev/stdout, which is a link through /proc. A
+// download would replace that link, and would not write to the device.
 func checkFile(dst location.Location) error {
 	if to, err := os.Readlink(dst.Path); err == nil && strings.HasPrefix(to, "/proc/") {
 		return errNotRegular
@@ -281,7 +282,7 @@ func checkDirectory(dir string) error {
 		case err == nil && !info.IsDir():
 			return argument.Invalid("destination must be in a directory, and "+console.Printable(dir)+" is none", "")
 		case err == nil, above == dir:
-			return nil // the write reports any other error
+			return nil // if the directory cannot be created for another reason, the write fails
 		}
 		dir = above
 	}

@@ -124,7 +124,7 @@ func finishFile(f *os.File, like fs.FileInfo, sync bool) error {
 // makeDirectories creates a directory that does not exist. With sync, it waits until the name is on the disk.
 func makeDirectories(dir string, sync bool) error {
 	if _, err := os.Stat(dir); !errors.Is(err, fs.ErrNotExist) {
-		return nil // writing to it reports any other error
+		return nil // if Stat has failed for another reason, the later write fails, too
 	}
 	if sync {
 		return durable.MkdirAll(dir, 0o777)

@@ -55,7 +55,8 @@ func cpMatching(ctx context.Context, p *program.Program, f *cpFlags, src, dst lo
 	return err
 }
 
-// mustMatch fails if wildcards match no object. With recursive, a matching folder is enough.
+// mustMatch fails if no object matches the wildcards. If the parameter recursive is true, one
+// matching folder is enough.
 func mustMatch(ctx context.Context, p *program.Program, l location.Location, recursive bool) error {
 	if l.Kind == location.LocalPath {
 		var err error
@@ -80,10 +81,13 @@ func mustMatch(ctx context.Context, p *program.Program, l location.Location, rec
 	return location.NoMatch(l, "object")
 }
 
-// keepApart handles a source and a destination where one contains the other, so that a job does not
-// read what it writes. If the source contains the destination, as in "mv '*.jpg' old/", it leaves
-// out the destination. If the destination contains the source, as in "mv 'new/*' .", it refuses
-// matches that would be written into the source.
+// keepApart handles the case that the source contains the destination, or the other way around. It
+// prevents that a job reads what the job itself has written.
+//
+// If the source contains the destination, as in "mv '*.jpg' old/", the returned option excludes the
+// destination from the source. If the destination contains the source, as in "mv 'new/*' .", a
+// match may have to be written into the source. If there is such a match, keepApart returns no
+// option, and the job refuses the source and the destination.
 func keepApart(
 	ctx context.Context, p *program.Program, dst, from location.Location, start string, matches func(key string) bool,
 ) ([]transfer.Option, error) {
@@ -100,7 +104,7 @@ func keepApart(
 		if folder, ok = serving.Below(source, to); ok && folder != "" {
 			found, err := anyBelow(ctx, p, from, folder, start, matches)
 			if found || err != nil {
-				return nil, err // the job refuses these ends
+				return nil, err // without an option, the job refuses the source and the destination
 			}
 		}
 	}
@@ -110,7 +114,8 @@ func keepApart(
 	return []transfer.Option{transfer.WithExclude("/" + location.LiteralPattern(folder))}, nil
 }
 
-// anyBelow reports whether a folder of a location has a key for which matches returns true.
+// anyBelow reports whether a folder of a location has a matching key. The parameter matches is the
+// function that selects keys.
 func anyBelow(
 	ctx context.Context, p *program.Program, from location.Location, folder, start string,
 	matches func(key string) bool,

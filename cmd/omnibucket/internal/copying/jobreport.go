@@ -40,9 +40,9 @@ type partReport struct {
 	Bytes       int64     `json:"bytes"`
 }
 
-// An announced is the Core of the journal's folder. Before the first write of a journal, it updates
-// the job's report object. So a job that is refused before that write leaves neither a journal nor
-// a report.
+// An announced is the Core of the folder that has the journals. It updates the job's report object
+// before the first write of a journal. If a job is refused before that write, it leaves neither a
+// journal nor a report.
 type announced struct {
 	storage.Core
 	job  *migration
@@ -62,8 +62,8 @@ func (a *announced) Upload(
 	return a.Core.Upload(ctx, key, r, o)
 }
 
-// end records that a part is finished. If the part was interrupted or had failures, end records
-// nothing, and the part's journal stays.
+// The method end records that a part of a job is finished. If the part was interrupted or had
+// failures, the method records nothing. The journal of that part stays.
 func (m *migration) end(ctx context.Context, report *transfer.Report, err error) error {
 	if report == nil || err != nil {
 		return nil
@@ -76,8 +76,8 @@ func (m *migration) end(ctx context.Context, report *transfer.Report, err error)
 	})
 }
 
-// update changes the job's report object. Commands for other parts may update the object at the
-// same time.
+// update changes the job's report object. Commands that run other parts of the same job may change
+// the object at the same time.
 func (m *migration) update(ctx context.Context, change func(*jobReport)) error {
 	if m.state == nil || m.dryRuns {
 		return nil

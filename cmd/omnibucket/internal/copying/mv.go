@@ -53,10 +53,11 @@ written there at least an hour after that of the source.
 	return c
 }
 
-// mvOne moves one file or object: it calls cp to copy it, and then removes the source.
+// mvOne moves one file or object. It calls the function cp, which copies the source, and then
+// removes the source.
 func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location, cp func() error) error {
-	// Without failover, the object that is read and the one that is removed come from the same
-	// store.
+	// The object that is removed must be the object that was read. Without failover, both come from
+	// the same store.
 	ctx = driver.WithoutFailover(ctx)
 	if err := checkTwo(ctx, p, src, dst); err != nil {
 		return err
@@ -150,8 +151,8 @@ func removeFile(path string, before fs.FileInfo) error {
 	case err != nil:
 		return err
 	case now.Size() != before.Size(), !now.ModTime().Equal(before.ModTime()),
-		// A download may set an old modification time, so the time of the last write is compared,
-		// too.
+		// A download may replace the file and set the old modification time. So the time of the
+		// last write, which no program can set back, is compared, too.
 		!localfile.Written(now).Equal(localfile.Written(before)):
 		return &storage.Error{Code: storage.Changed, Key: path, Err: errMoving}
 	}
@@ -189,7 +190,7 @@ func checkTwo(ctx context.Context, p *program.Program, src, dst location.Locatio
 	}
 	here, ofSource, from, err := openEnd(ctx, p, src)
 	if err != nil || name != from {
-		return err // objects with different names are different, even in one store
+		return err // if the names differ, source and destination are different objects
 	}
 	found, err := evidence.Appears(ctx, there, folder, here, ofSource)
 	switch {
@@ -230,8 +231,8 @@ func isSame(ctx context.Context, p *program.Program, a, b location.Location) (bo
 	return ok && rest == "", nil
 }
 
-// place returns the value that serving.Below compares: a directory or a bucket. A file or object is
-// treated like a folder of that name.
+// place returns the directory or bucket for a call of serving.Below. If the location is a file or
+// object, the result is the directory or folder with the same name.
 func place(ctx context.Context, p *program.Program, l location.Location) (any, error) {
 	if l.Kind == location.LocalPath {
 		return serving.Directory(l.Path), nil

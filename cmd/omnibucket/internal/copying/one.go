@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// The function one copies or moves an object by a call of its parameter move. It shows the progress
-// and reports an event. With --dry-run it only checks that the source exists and that the
+// The function named one copies or moves an object. It calls its parameter move, shows the progress
+// and reports an event. With --dry-run it only checks two things: the source exists, and the
 // destination can be written.
 func one(
 	ctx context.Context, p *program.Program, f *cpFlags, name string, src, dst location.Location,
@@ -76,7 +76,7 @@ func checkDestination(
 	return nil
 }
 
-// showing calls move and shows its progress in a bar.
+// The function showing calls its parameter move. Meanwhile it shows the progress in a bar.
 func showing(
 	p *program.Program, move func([]storage.TransferOption) (*storage.Attrs, error), moving []storage.TransferOption,
 ) (*storage.Attrs, error) {

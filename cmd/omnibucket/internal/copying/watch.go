@@ -40,7 +40,7 @@ type watch struct {
 
 	changed   bool
 	scope     string    // folder that contains all changes: "" or ending in "/"
-	due       time.Time // time of the next sync; never after latest
+	due       time.Time // time of the next sync; at most the value of the field latest
 	latest    time.Time
 	notBefore time.Time // no sync before this time, after a failed one
 	moved     bool      // true if watcher may have lost a renamed folder
@@ -163,7 +163,7 @@ func (w *watch) next(ctx context.Context) (string, error) {
 			if !errors.Is(err, fsnotify.ErrEventOverflow) {
 				return "", watchError(w.root, err)
 			}
-			w.moved = true // events were lost, perhaps that of a renamed folder
+			w.moved = true // events were lost, perhaps the event of a renamed folder
 			w.note("")
 		}
 	}

@@ -80,7 +80,8 @@ const newLocking = "make a bucket that can lock objects by \"omnibucket mb\", wi
 
 const removeAll = "\"omnibucket rb --force\" also removes old versions and unfinished uploads"
 
-// shellHints maps hints of the library that only help a Go program to hints for the command line.
+// shellHints translates hints of the library for users of the command line. The keys are hints that
+// help only in a Go program.
 var shellHints = map[string]string{
 	"open the bucket with WithSigningBaseURL, where the handler of package serve is mounted":        "set signing_base_url= in the address; \"omnibucket sign --help\" has an example",
 	"to create the directory, set Config.Create or create=true in the address":                      "to create the directory, set create=true in the address; a key stands after #, as in file:///directory#key",
@@ -185,7 +186,8 @@ func Error(command *cobra.Command, err error, verbose bool) Explanation {
 		}
 	})
 	if hint := durable.Hint(err); hint != "" &&
-		// The error may also be one of this machine, such as a failed write to standard output.
+		// durable.Hint has hints for errors of this machine, such as a failed write to standard
+		// output.
 		!slices.Contains(x.Hints, hint) {
 		x.Hints = append(x.Hints, hint)
 	}

@@ -12,8 +12,8 @@ import (
 )
 
 // AsBucket returns the location of a path in a bucket. A directory is a bucket, and a file is an
-// object in the bucket of its directory. If the path does not exist, it is split before its first
-// wildcard, and the rest is the key.
+// object in the bucket of its directory. If the path does not exist but has wildcards, the bucket
+// is the folder before the first wildcard. The key is the rest of the path.
 func (l Location) AsBucket() (Location, error) {
 	if IsDirectory(l.Path) {
 		return l.InDirectory(l.Path, "")
@@ -34,8 +34,8 @@ func (l Location) AsBucket() (Location, error) {
 	return in, err
 }
 
-// AsEntry returns the location of a path in the bucket of its parent directory. A directory is a
-// folder in that bucket.
+// AsEntry returns the location of a path. The bucket is the parent directory of the path. If the
+// path is a directory, the location is a folder in the bucket.
 func (l Location) AsEntry() (Location, error) {
 	path, err := filepath.Abs(l.Path)
 	if err != nil {

@@ -37,7 +37,9 @@ type Location struct {
 	// name:bucket/key.
 	InAccount bool
 
-	Scheme, Host, Dir, Query string // parts of the address, escaped; only file: has Dir
+	// Scheme, Host, Dir and Query are the parts of the address, escaped. Dir is set only if Scheme
+	// is "file".
+	Scheme, Host, Dir, Query string
 	Prefix                   string // the prefix that the address adds to all keys: "" or ending in "/"
 	Key                      string // the key in the bucket, not escaped
 	HasWildcard              bool   // true if the key has wildcards; --literal ignores them

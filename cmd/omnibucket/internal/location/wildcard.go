@@ -27,7 +27,8 @@ func PatternOf(key string, escaped bool) string {
 				continue
 			}
 		}
-		if strings.IndexByte(`{}\`, c) >= 0 { // patterns use these characters, but the command line does not
+		// A pattern must escape these characters, because they are literal in a key.
+		if strings.IndexByte(`{}\`, c) >= 0 {
 			b.WriteByte('\\')
 		}
 		b.WriteByte(c)
@@ -116,8 +117,8 @@ func LiteralPattern(text string) string {
 	return b.String()
 }
 
-// IsWild reports whether a location has wildcards. If a file with the exact name exists, a path has
-// none.
+// IsWild reports whether a location has wildcards. For a path that is exactly the name of a file,
+// it returns false.
 func (l Location) IsWild() bool {
 	if l.Kind == LocalPath {
 		_, rest := splitWildcards(l.Path)

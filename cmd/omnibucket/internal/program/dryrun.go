@@ -28,8 +28,8 @@ func (p *Program) NotInDryRun() error {
 }
 
 // refuseChanges is a hook that refuses operations that change something. Before the library calls
-// the hook, it checks the arguments and the features of the bucket. So a dry run finds these
-// errors, too.
+// the hook, it checks the arguments and the features of the bucket. A dry run therefore reports
+// invalid arguments and missing features, too.
 func refuseChanges(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 	switch op.Name {
 	case "Upload", "Copy", "Remove", "SetTags", "Restore", "CreateBucket", "UpdateBucket":

@@ -111,7 +111,9 @@ func (p *Program) Summarize(r *transfer.Report, err error) {
 			Forecast: (*forecast)(r.Forecast),
 		})
 	default:
-		p.Note("%s", FirstLine(r.String())) // the other lines are failures, which are printed as errors
+		// The first line has the numbers. The other lines are failures, which are printed
+		// separately as errors.
+		p.Note("%s", FirstLine(r.String()))
 	}
 }
 

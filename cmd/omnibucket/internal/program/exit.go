@@ -86,9 +86,9 @@ func (p *Program) printUsageError(err error, usage string) {
 	p.PrintError(err)
 }
 
-// withSuggestion adds a hint to the error of an unknown command. The hint lists the commands that
-// other programs call by this name. If there are none, it lists cobra's suggestions, which are
-// spelled similarly.
+// withSuggestion adds a hint to the error of an unknown command. Another program may use the
+// unknown name for a command that this program has under a different name. The hint lists such
+// commands. If there are none, the hint lists cobra's suggestions, which are spelled similarly.
 func withSuggestion(root *cobra.Command, err error) error {
 	what, others, suggested := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
 	if !suggested {

@@ -123,7 +123,8 @@ func (f *FilterFlags) Options() ([]transfer.Option, error) {
 }
 
 // matchesEverything reports whether a pattern matches every key. Users of the AWS CLI write
-// --exclude '*' before an --include, which would select nothing here.
+// --exclude '*' before an --include. In this program, these two flags together would select
+// nothing.
 func matchesEverything(pattern string) bool {
 	switch strings.TrimPrefix(strings.TrimPrefix(pattern, "./"), "/") {
 	case "*", "**", "**/*", "**/**":

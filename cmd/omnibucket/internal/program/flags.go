@@ -90,8 +90,8 @@ func (p *Program) Prepare(c *cobra.Command) error {
 	p.Command = c
 	switch c.Name() {
 	case "mcp", "serve", "sign":
-		// A store in memory is permitted: a server keeps it until the server stops, and sign needs
-		// no object.
+		// These commands may use a store in memory. For mcp and serve, the store lasts until the
+		// server stops. The command sign needs no object in the store.
 		p.Stores.ends = false
 	}
 	if err := p.LoadConfig(); err != nil && needsConfig(c) {

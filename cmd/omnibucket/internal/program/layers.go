@@ -64,8 +64,8 @@ func (s *Stores) openOther(ctx context.Context, address string, _ ...storage.Ope
 	})
 }
 
-// hasLayers returns the key of a location's layers in namedLayers. The key is the name of the
-// environment variable of the location. If the location has no layers, hasLayers returns "".
+// hasLayers returns the key of the map namedLayers for a location. That key is the name of the
+// location's environment variable. If the location has no layers, hasLayers returns "".
 func (s *Stores) hasLayers(l location.Location) string {
 	if len(s.configuredLayers(l)) == 0 {
 		return ""

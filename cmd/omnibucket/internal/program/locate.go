@@ -41,9 +41,9 @@ func (s *Stores) LocateInBucket(text string) (location.Location, error) {
 	}
 }
 
-// LocateEntry parses an argument that must name something in a bucket. A local directory counts as
-// a folder in the bucket of its parent directory, so that a command can change the directory
-// itself.
+// LocateEntry parses an argument that must name something in a bucket. If the argument is a local
+// directory, the location is a folder in the bucket of the parent directory. A command can then
+// change or remove the directory itself.
 func (s *Stores) LocateEntry(text string) (location.Location, error) {
 	l, err := s.Locate(text)
 	if err == nil && l.Kind == location.LocalPath && !l.IsWild() {

@@ -23,8 +23,9 @@ type OpenBuckets struct {
 	layers namedLayers
 }
 
-// A bucketKey identifies an open bucket. It includes flags, because lines of "omnibucket run" share
-// buckets, but may have different flags.
+// A bucketKey identifies an open bucket. The lines of "omnibucket run" share open buckets, but may
+// have different flags. A bucketKey has these flags, so that only lines with equal flags share a
+// bucket.
 type bucketKey struct {
 	address, limit string
 	layers         string // key of its layers in namedLayers, or ""

@@ -76,9 +76,9 @@ func Each[T any](ctx context.Context, p *Program, arguments []T, do func(argumen
 	return failed.first
 }
 
-// EachAtOnce calls work for each argument in parallel. It then calls the functions that work
-// returned, one after another, in the order of the arguments. After a failure it prints the error
-// and continues.
+// EachAtOnce calls the function work for each argument in parallel. Each of these calls returns a
+// function. EachAtOnce calls the returned functions one after another, in the order of the
+// arguments. After a failure it prints the error and continues.
 func EachAtOnce[T any](
 	ctx context.Context, p *Program, arguments []T, work func(ctx context.Context, argument T) (finish func() error),
 ) error {

@@ -36,8 +36,9 @@ func (p *Program) NewQueue(ctx context.Context) *queue {
 	return q
 }
 
-// Add starts work in a goroutine. If atOnce functions are running, Add first waits for the oldest.
-// If ctx is done, it returns an error.
+// Add starts the function work in a goroutine. If as many functions are waiting or running as the
+// limit permits, Add first waits for the oldest. If the oldest fails after ctx is done, Add returns
+// its error.
 func (q *queue) Add(work func(ctx context.Context) (finish func() error)) error {
 	var err error
 	if len(q.begun) == q.limit {

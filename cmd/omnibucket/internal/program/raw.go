@@ -16,8 +16,8 @@ func asFile(next driver.Driver) driver.Driver { return &fileDriver{next} }
 
 type fileDriver struct{ driver.Driver }
 
-// Get reads the object from its start and skips to the range, because the range counts from the
-// start of the header.
+// Get reads the object from its start, and skips the bytes before the range. The header is at the
+// start of the file, so the offset of the range includes the header.
 func (d *fileDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	whole := *r
 	whole.Offset, whole.Length, whole.Suffix = 0, -1, 0

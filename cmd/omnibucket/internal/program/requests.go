@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage/layers/meter"
 )
 
-// startMeter creates the meter of --requests, which counts the requests of all buckets. As a layer,
-// it is next to the store.
+// startMeter creates the meter of --requests, which counts the requests of all buckets. The meter
+// is the innermost layer, so that it counts the requests that reach the store.
 func (s *Stores) startMeter() {
 	if !s.flags.requests {
 		return

@@ -18,9 +18,9 @@ func (s *Stores) LocateServed(text string) (location.Location, error) {
 }
 
 // OpenServed opens the folder of a location for a server. If the bucket does not exist, OpenServed
-// fails. Any other error of listing the folder is returned in the result unlisted. The server
-// starts in spite of that error: it may be temporary, and clients may be able to read objects even
-// without permission to list.
+// fails. If listing the folder fails with any other error, OpenServed returns that error as the
+// result unlisted, and the server still starts. The error may be temporary. Clients may also be
+// able to read objects without permission to list.
 func (s *Stores) OpenServed(ctx context.Context, l location.Location) (files storage.Bucket, unlisted, err error) {
 	if files, err = s.OpenFolder(ctx, l); err != nil {
 		return nil, nil, err

@@ -33,9 +33,9 @@ type Root struct {
 // Name returns the key of the root. For a whole bucket it returns "".
 func (r Root) Name() string { return r.Entry.Key }
 
-// EachRoot calls do for the object whose key is the argument. If there is no such object, it calls
-// do for the folder of that name. For an argument with wildcards, it calls do for each match. If it
-// finds nothing, it fails with ObjectNotFound.
+// EachRoot calls the function do for the object whose key is the argument. If there is no such
+// object, it calls the function for the folder of that name. For an argument with wildcards, it
+// calls the function for each match. If it finds nothing, it fails with ObjectNotFound.
 func (p *Program) EachRoot(ctx context.Context, text string, w *Walk, do func(Root) error) error {
 	bucket, l, err := p.Stores.openObject(ctx, text)
 	if err != nil {
@@ -131,7 +131,8 @@ func IsMarker(e storage.ListEntry) bool {
 	return !e.IsPrefix && e.Size == 0 && strings.HasSuffix(e.Key, "/")
 }
 
-// EachFile calls do with each object that the arguments name and the filter selects.
+// EachFile calls the function do for each object that the arguments name, if the filter selects the
+// object.
 func (p *Program) EachFile(
 	ctx context.Context, args []string, w *Walk, do func(r Root, e storage.ListEntry) error,
 ) error {

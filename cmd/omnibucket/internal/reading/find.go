@@ -11,9 +11,9 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// findFlags are the flags of find.
+// findFlags has the flags of the command find.
 type findFlags struct {
-	ls              lsFlags // only its fields long, human and json are set
+	ls              lsFlags // find sets only the fields long, human and json
 	filter          program.FilterFlags
 	literal, print0 bool
 	maxDepth, limit int

@@ -27,7 +27,7 @@ func lsVersions(ctx context.Context, p *program.Program, f *lsFlags, bucket stor
 				return err
 			}
 			if v.Key != prefix && prefix != location.AsFolder(key) {
-				break // in an ordered listing, the versions of the object come first
+				break // another key: in an ordered listing, all versions of the object came before
 			}
 			if err := printVersion(p, f, v); err != nil {
 				return err

@@ -208,7 +208,8 @@ func emitRemoved(p *program.Program, key string, size int64) {
 	p.Emit(program.Event{Event: "removed", Key: key, Bytes: size}, p.Out.Printable(key))
 }
 
-// rmFolder removes all objects with a prefix that the filter selects. The patterns of the filter are relative to top.
+// rmFolder removes the objects whose keys have a prefix, if the filter selects them. The patterns
+// of the filter are relative to the folder in the parameter top.
 func rmFolder(ctx context.Context, p *program.Program, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket,
 	prefix, top string) error {
 	found := false

@@ -117,9 +117,9 @@ stat shows when they can be read.
 	return c
 }
 
-// revert runs a job on the versions of the objects that an argument names. If the bucket keeps no
-// versions, revert fails, unless the bucket has the features in the parameter named instead. These
-// are features that the job can use in place of versions, such as soft delete.
+// revert runs a job on the versions of the objects that an argument names. The parameter instead
+// has features that the job can use in place of versions, such as soft delete. If the bucket has
+// neither versions nor these features, revert fails.
 func revert(
 	ctx context.Context, p *program.Program, text string, f *program.FilterFlags, literal bool,
 	instead storage.Features,
@@ -158,10 +158,13 @@ func revert(
 	return err
 }
 
-// mustKeepVersions fails if a bucket certainly keeps no old versions. A listing does not always
-// show that, because most stores without versioning list each current object as a version.
+// mustKeepVersions fails if a bucket certainly keeps no old versions. Most stores without
+// versioning list each current object as a version. So the result of listing versions is not
+// enough: the function also reads the settings of the bucket, or the ids of versions.
 func mustKeepVersions(ctx context.Context, p *program.Program, l location.Location, scope storage.Bucket) error {
-	if l.Scheme == "gs" || !storage.Supports(scope, storage.Versioning) { // Google gives every object a version
+	// Google gives every object a version, even in a bucket without versioning. So the settings of
+	// the bucket decide.
+	if l.Scheme == "gs" || !storage.Supports(scope, storage.Versioning) {
 		l.Key, l.Prefix = "", ""
 		return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 			if info, err := s.BucketInfo(ctx, bucket); err == nil && !info.Versioning && info.SoftDelete == 0 {
@@ -200,9 +203,9 @@ func anyVersion(
 	return location.NothingUnder(l.Key)
 }
 
-// versionScope returns the bucket of a location's folder, and tells which keys in it the location
-// names. These keys begin with start, and match returns true for them. versionScope does not check
-// whether objects exist, because all may have been removed.
+// versionScope returns the bucket of a location's folder. The other results select the keys in that
+// bucket that the location names. These keys begin with start, and the function match returns true
+// for them. versionScope does not check whether objects exist, because all may have been removed.
 func versionScope(
 	ctx context.Context, p *program.Program, l location.Location, literal bool,
 ) (bucket storage.Bucket, start string, match func(key string) bool, err error) {

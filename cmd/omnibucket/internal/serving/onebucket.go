@@ -9,8 +9,8 @@ import (
 )
 
 // A oneBucketService is an account that shows only one bucket. It does not implement
-// [driver.PrivateDriver]. If it did, a layer of two stores would look for private records of one
-// store in the other.
+// [driver.PrivateDriver], which gives access to private objects of a store. If it did, a layer of
+// two stores would look for private objects of one store in the other store.
 type oneBucketService struct {
 	driver.ServiceDriver
 	name string

@@ -153,7 +153,8 @@ func handler(
 	return atMount(mount, serve.NewHandler(bucket), all), nil
 }
 
-// atMount passes requests below the path mount to signed, and all others to the handler others.
+// atMount passes each request to one of two handlers. Requests below the path in the parameter
+// mount go to the handler signed. All other requests go to the handler others.
 func atMount(mount string, signed, others http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, mount) {
@@ -164,9 +165,10 @@ func atMount(mount string, signed, others http.Handler) http.Handler {
 	})
 }
 
-// openSigning opens a bucket that can sign URLs. If the store cannot serve signed URLs itself,
-// mount is the path at which this program serves them. If own is false, the address has no
-// signing_base_url. The signed URLs then begin with base, followed by mount.
+// openSigning opens a bucket that can sign URLs. Some stores cannot serve signed URLs themselves.
+// For such a store, this program serves the signed URLs at the path that is returned as mount. If
+// the address of the store has no signing_base_url, own is false. In this case, signed URLs begin
+// with the parameter base, followed by mount.
 func openSigning(
 	ctx context.Context, p *program.Program, l location.Location, base string, opts ...storage.OpenOption,
 ) (bucket storage.Bucket, mount string, own bool, err error) {
@@ -180,8 +182,9 @@ func openSigning(
 	return bucket, mount, own, err
 }
 
-// signingMount returns the path of signed URLs. own is true if the bucket's address sets it with
-// signing_base_url. If that path is the root, where the files are served, path is "".
+// signingMount returns the path below which signed URLs are served. If the bucket's address has
+// signing_base_url, the path is that of signing_base_url, and own is true. If that path is the
+// root, the result path is "", because files are served at the root.
 func signingMount(l location.Location) (path string, own bool) {
 	query, _ := url.ParseQuery(l.Query) // storage.Open refuses a malformed query
 	if !query.Has("signing_base_url") {

@@ -33,7 +33,7 @@ func (f *S3Flags) Register(c *cobra.Command) {
 	c.Flags().AddGoFlagSet(set)
 }
 
-// refuse fails if a flag is set that has an effect only with --s3. It is called without --s3.
+// refuse is for commands without --s3. It fails if a flag is set that needs --s3.
 func (f *S3Flags) refuse(c *cobra.Command) error {
 	for _, name := range f.Names {
 		if c.Flags().Changed(name) {
@@ -115,9 +115,9 @@ func serviceDriver(ctx context.Context, p *program.Program, text string) (driver
 	return service, nil
 }
 
-// served returns the address of a location's account. If only one bucket is served, served also
-// returns the bucket's name. A directory is an account, but if its location has a layer of two
-// stores, such as mirror, the directory is one bucket.
+// served returns the address of a location's account. If only one bucket is served, it also returns
+// the name of that bucket. A directory is usually an account. If the location of the directory has
+// a layer of two stores, such as mirror, the directory is one bucket.
 func served(p *program.Program, l location.Location) (address, bucket string, err error) {
 	switch {
 	case l.Kind == location.LocalPath:

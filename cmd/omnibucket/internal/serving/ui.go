@@ -91,9 +91,9 @@ func serveUI(ctx context.Context, p *program.Program, text, listen string, write
 	return errors.Join(err, page.Close(ending))
 }
 
-// addressFor returns the host and port in the page's URL. If other machines can connect, it uses
-// the first name of --domain, so that links also work from there. names[0] is the name of this
-// machine.
+// addressFor returns the host and port in the page's URL. If other machines can connect, the host
+// is the first name of --domain, so that links also work on these machines. The first name of
+// --domain is names[1]. names[0] is the name of this machine.
 func addressFor(listening net.Addr, names []string) string {
 	if at, ok := listening.(*net.TCPAddr); ok && at.IP.IsUnspecified() && len(names) > 1 {
 		return net.JoinHostPort(names[1], strconv.Itoa(at.Port))
@@ -188,10 +188,10 @@ func infoOf(ctx context.Context, p *program.Program, l location.Location) storag
 	return info
 }
 
-// listenForContent listens at a second port for the bytes of objects, so that they have another
-// origin than the page. It returns nil if other machines can connect, because they may use names of
-// this machine that the page does not know. It also returns nil for IPv6, because the content
-// policy of a page cannot name such an address.
+// listenForContent listens at a second port for the bytes of objects. With that port, the bytes
+// have another origin than the page. If other machines can connect, the result is nil: those
+// machines may use names of this machine that the page does not know. For IPv6 it is also nil,
+// because the content policy of a page cannot name an IPv6 address.
 func listenForContent(ctx context.Context, page net.Addr) (net.Listener, error) {
 	at, ok := page.(*net.TCPAddr)
 	if !ok || !at.IP.IsLoopback() || at.IP.To4() == nil {

@@ -48,7 +48,9 @@ func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *s
 		m = Meaning{storage.Unavailable, "a gateway has responded in place of " + service + ": check the endpoint"}
 	case r.Status == http.StatusNotFound:
 		m = Meaning{storage.InvalidArgument, MissingHint}
-	case m.Code != storage.InvalidArgument: // m.Code comes from the status, and is about objects
+	// This Code comes from the HTTP status and describes an object, but the request was about a
+	// key.
+	case m.Code != storage.InvalidArgument:
 		m = Meaning{Code: storage.Internal}
 	}
 	return &storage.Error{
@@ -69,8 +71,8 @@ func text(service string, r Response, secrets [][]byte) string {
 			continue
 		}
 		for _, encoding := range []*base64.Encoding{base64.RawStdEncoding, base64.RawURLEncoding} {
-			// The last base64 character also depends on the bytes after the secret, so that it is
-			// not compared.
+			// The last base64 character of a secret also depends on the bytes that follow the
+			// secret. It is therefore left out of the search.
 			encoded := encoding.EncodeToString(secret)
 			message = strings.ReplaceAll(message, encoded[:len(encoded)-1], "***")
 		}
@@ -113,8 +115,8 @@ func NoResponse(service string, err error) error {
 	return e
 }
 
-// NoCredentials returns the error for credentials that are not available. If the credentials may be
-// available later, the parameter passes is true.
+// NoCredentials returns the error for credentials that are not available. The parameter passes is
+// true if the credentials may be available later. In this case, the error is retryable.
 func NoCredentials(err error, passes bool, hint string) error {
 	if passes {
 		return &storage.Error{
@@ -130,8 +132,8 @@ func Damaged(service, what string) error {
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New(service + ": " + what)}
 }
 
-// Another returns the error for a data key that the service refuses, because it belongs to another
-// object.
+// Another returns the error for a data key of a different object. The service refuses to decrypt
+// such a data key.
 func Another(service string) error {
 	return &storage.Error{
 		Code: storage.ChecksumMismatch, Err: errors.New(service + " does not decrypt the data key for this object"),

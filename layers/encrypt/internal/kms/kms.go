@@ -28,7 +28,8 @@ type Key struct {
 // A Service sends requests to a key management service. Each call sends one request. Errors come
 // from [Failed].
 type Service interface {
-	// Encrypt returns the encrypted data key. args are additional arguments of the stanza.
+	// Encrypt returns the encrypted data key, which is the result body. The object's header stores
+	// it together with the texts in args. Decrypt receives both.
 	Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) (body []byte, args []string, err error)
 	// Decrypt returns the data key of a stanza with these arguments. If another key has encrypted
 	// the data key, the error matches [age.ErrIncorrectIdentity].

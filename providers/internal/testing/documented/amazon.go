@@ -16,12 +16,13 @@ const (
 // Amazon has the transient answers of S3. Answers to HEAD have no body (aws/aws-sdk-java-v2#5414).
 // Three answers are left out:
 //
-//   - 409 ConditionalRequestConflict to a completion, because this answer ends the upload. Another upload
-//     would need a body that can be read again.
-//   - NoSuchBucket for the settings of a new bucket, because a request does not show which call made it.
-//     TestSettingsOfANewBucket tests this answer.
-//   - NoSuchKey, which a reader may get for 15 minutes after versioning was first enabled. A missing object gets
-//     the same answer. So docs/stores.md tells users to create the bucket with versions.
+//   - 409 ConditionalRequestConflict to a completion. This answer ends the upload, and the core
+//     could begin another upload only with a body that can be read again.
+//   - NoSuchBucket for the settings of a new bucket. A request does not show which call made it, so
+//     it does not show that the bucket is new. TestSettingsOfANewBucket tests this answer.
+//   - NoSuchKey, which a reader may get for 15 minutes after versioning was first enabled. A
+//     missing object gets the same answer, so a driver cannot distinguish the two. docs/stores.md
+//     tells users to create the bucket with versions.
 //     https://docs.aws.amazon.com/AmazonS3/latest/userguide/manage-versioning-examples.html
 var Amazon = []Answer{
 	amazonRefusal("SlowDown", http.StatusServiceUnavailable, "Please reduce your request rate.", amazonErrors),
@@ -86,10 +87,10 @@ func amazonRefusal(code string, status int, message, source string, kinds ...str
 	return a
 }
 
-// afterEffect returns an InternalError for requests that took effect nevertheless. It must not be
-// used for CreateBucket: another process of the account might have created the bucket at that
-// moment, so a BucketExists would prove nothing. TestABucketThatAnInternalErrorMayHaveMade tests
-// that case.
+// afterEffect returns an InternalError for requests that took effect nevertheless. Do not use it
+// for CreateBucket. The second attempt would get BucketExists, but another process may have created
+// the bucket. So BucketExists does not show that the first attempt took effect.
+// TestABucketThatAnInternalErrorMayHaveMade tests that case.
 func afterEffect(kinds ...string) Answer {
 	a := amazonError(
 		"InternalError", http.StatusInternalServerError, "We encountered an internal error. Please try again.",
@@ -135,8 +136,9 @@ var amazonParameters = []string{
 	"versioning", "cors", "lifecycle", "policy", "policyStatus", "publicAccessBlock", "ownershipControls", "object-lock", "acl", "location",
 }
 
-// AmazonKind returns the bucket of a request to S3, and its kind, which is the operation. A request
-// by a signed URL has no kind, because its user does not retry.
+// AmazonKind returns the bucket of a request to S3. It also returns the kind of the request, which
+// is the name of the operation. For a signed URL, the kind is "", so the request gets no transient
+// answer. Clients of signed URLs do not retry.
 func AmazonKind(r *http.Request) (bucket, kind string) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if name, _, virtual := strings.Cut(r.Host, ".s3."); virtual {

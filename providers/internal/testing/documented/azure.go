@@ -13,11 +13,14 @@ const (
 	azureTimes  = "https://learn.microsoft.com/rest/api/storageservices/setting-timeouts-for-blob-service-operations"
 )
 
-// Azure has the transient answers of Blob Storage. Answers that last for minutes are left out,
-// because no driver can wait so long. Such answers are 403 after a role was granted or a stored
-// access policy was set, and PendingCopyOperation while another client copies to the key. Also left
-// out are 429, which only the management plane sends, and AccountBeingCreated, because such an
-// account has no container yet.
+// Azure has the transient answers of Blob Storage. These answers are left out:
+//
+//   - 403 after a role was granted or a stored access policy was set. It lasts for minutes, and no
+//     driver can wait so long.
+//   - PendingCopyOperation while another client copies to the key. It may last for minutes, too.
+//   - 429, which only the management plane sends.
+//   - AccountBeingCreated. Tests need a container, and an account that is being created has none
+//     yet.
 var Azure = []Answer{
 	azureRefusal(
 		"ServerBusy", http.StatusServiceUnavailable, "Operations per second is over the account limit.",
@@ -128,10 +131,13 @@ var azureOperations = map[string]string{
 	"POST batch":    "Blob Batch",
 }
 
-// AzureKind returns the container of a request to Blob Storage, and its kind, which is the
-// operation. The path must begin with the account and the container. A request by a signed URL has
-// no kind, because its user does not retry. For the parts of an open upload, one call makes many
-// requests and repeats them all after a failure. So tests must permit many attempts.
+// AzureKind returns the container of a request to Blob Storage. It also returns the kind of the
+// request, which is the name of the operation. The path must begin with the account and the
+// container. For a signed URL, the kind is "", so the request gets no transient answer. Clients of
+// signed URLs do not retry.
+//
+// For the parts of an open upload, one call makes many requests, and repeats all of them if one
+// fails. So tests of open uploads must permit many attempts.
 func AzureKind(r *http.Request) (bucket, kind string) {
 	bucket, key := azureBlob(r)
 	query := r.URL.Query()

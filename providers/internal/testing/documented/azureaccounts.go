@@ -88,8 +88,9 @@ func AzureContributor() Peculiarity {
 	}
 }
 
-// AzureDefender is an account that Microsoft Defender for Storage scans. After each upload, it
-// calls tag, which must add the scanner's tags to the blob (AzureVerdict).
+// AzureDefender is an account that Microsoft Defender for Storage scans. After each upload, the
+// account calls the function tag. That function must add the scanner's tags to the blob
+// (AzureVerdict).
 func AzureDefender(tag func(container, key string)) Peculiarity {
 	return Peculiarity{Name: "Defender for Storage", Source: azureScanning, wrap: watching(func(r *http.Request) {
 		if container, key := azureBlob(r); azureWrites(r) {

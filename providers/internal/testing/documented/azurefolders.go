@@ -79,7 +79,7 @@ func (a *hierarchicalAccount) refuses(r *http.Request, container, key string) *A
 			"ResourceTypeMismatch", http.StatusConflict,
 			"The specified resource type does not match the type of the existing resource.", azureErrors,
 		)
-	case is && r.Method == http.MethodDelete: // every directory here contains a blob, so it cannot be removed
+	case is && r.Method == http.MethodDelete: // no directory of this account is empty, so none can be removed
 		refused = azureRefusal(
 			"DirectoryIsNotEmpty", http.StatusConflict, "This operation is not permitted on a non-empty directory.",
 			"Azure/azure-cli#20884",

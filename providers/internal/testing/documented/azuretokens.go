@@ -9,14 +9,17 @@ import (
 	"time"
 )
 
-// AzureTokens is an account that accepts neither account keys nor signatures by them. A request
-// must have the token "token", or a signature by a key that was delegated to its user. Emulators
-// support neither. So this account replaces them by what the emulator accepts, with its parameters:
+// AzureTokens is an account that accepts neither account keys nor signatures by account keys. A
+// request must have the token "token", or a signature by a key that was delegated to a user.
+// Emulators support neither the token nor such a signature. So AzureTokens replaces them by
+// credentials that the emulator accepts. Its parameters do the work:
 //
-//   - sign signs a request with the account's key.
-//   - access is the query of a shared access signature, by which the emulator reads the sources of copies.
-//   - grant checks a signature that was made with the key AzureDelegated. It returns the query of a signature by the
-//     account's key that grants the same, or nil if the signature is wrong.
+//   - The function sign signs a request with the account's key.
+//   - The parameter access is the query of a shared access signature. The emulator uses it to read
+//     the sources of copies.
+//   - The function grant checks a signature that was made with the key AzureDelegated. It returns
+//     the query of a signature by the account's key that grants the same. If the signature is
+//     wrong, it returns nil.
 func AzureTokens(
 	access url.Values, sign func(r *http.Request), grant func(container, key string, signed url.Values) url.Values,
 ) Peculiarity {
@@ -74,8 +77,9 @@ func (a *tokenAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	a.next.ServeHTTP(w, r)
 }
 
-// granted replaces the signature in an address, if it has one, by one that the emulator accepts. It
-// returns false if the signature is wrong.
+// granted replaces the signature in an address by one that the emulator accepts. If the signature
+// is wrong, granted returns false. An address without a signature stays as it is, and granted
+// returns true.
 func (a *tokenAccount) granted(address *url.URL) bool {
 	query := address.Query()
 	if !query.Has("sig") {

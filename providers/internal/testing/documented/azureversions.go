@@ -111,7 +111,9 @@ func (a *versionedAccount) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // id returns the version id of the blob with this ETag. It returns "" while a request writes the
 // blob. Some changes, such as of the tier, change the ETag without making a version.
 func (a *versionedAccount) id(path, etag string, h *azureHistory) string {
-	written := h.writing.TryLock() // not Lock: in a copy of a blob onto itself, the writer waits for this response
+	// Do not wait for the lock. When a blob is copied onto itself, the writer holds the lock and
+	// waits for this response.
+	written := h.writing.TryLock()
 	if written {
 		defer h.writing.Unlock()
 	}
@@ -314,8 +316,8 @@ func (v *azureVersion) serve(w http.ResponseWriter, r *http.Request) {
 	http.ServeContent(w, r, "", time.Time{}, bytes.NewReader(v.body))
 }
 
-// batch serves the requests of a batch one after the other. Each of them has the access of the
-// account.
+// batch serves the requests of a batch one after the other. In place of its own authorization, each
+// request gets a shared access signature of the account.
 func (a *versionedAccount) batch(w http.ResponseWriter, r *http.Request) {
 	serveBatch(w, r, func(w http.ResponseWriter, asked *http.Request) {
 		asked.Header.Del("Authorization")

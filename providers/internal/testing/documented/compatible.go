@@ -37,8 +37,9 @@ func r2Refusal(code string, status int, message string, kinds ...string) Answer 
 	return a
 }
 
-// Spaces has the transient answers of DigitalOcean Spaces. Its answers to throttled requests have
-// no request id. AmazonKind returns the kinds of its requests.
+// Spaces lists the error responses of DigitalOcean Spaces to requests that succeed when they are
+// repeated. A throttled request gets a response without a request id. The function for New is
+// AmazonKind.
 var Spaces = []Answer{
 	{
 		Status: http.StatusServiceUnavailable, Header: map[string]string{"Content-Type": "application/xml"},

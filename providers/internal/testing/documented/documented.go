@@ -39,9 +39,9 @@ type Answer struct {
 	Source string // URL of a page, or an issue of a repository on GitHub
 }
 
-// isFor reports whether requests of this kind get the answer. A kind that ends with " if" has
-// requests with a condition. They also get the answers for requests of the same kind without a
-// condition.
+// isFor reports whether requests of this kind get the answer. A request with a condition has a kind
+// that ends with " if". It gets the answers for the kind with " if", and the answers for the kind
+// without it.
 func (a *Answer) isFor(kind string) bool {
 	kind = strings.TrimSuffix(kind, ofParts)
 	has := func(kinds []string) bool {
@@ -50,24 +50,25 @@ func (a *Answer) isFor(kind string) bool {
 	return (a.Kinds == nil || has(a.Kinds)) && !has(a.Except)
 }
 
-// ofParts is the end of the kinds of requests for the parts of open uploads. These requests also
-// get the answers for other requests.
+// ofParts is the suffix of a kind of request that concerns a part of an open upload. isFor ignores
+// the suffix, so such a request gets the same answers as other requests.
 const ofParts = " of parts"
 
 func (a *Answer) throttles() bool {
 	return a.Status == http.StatusServiceUnavailable || a.Status == http.StatusTooManyRequests
 }
 
-// A Server is a stand-in for one provider. It passes requests on to a server, or sends an answer
-// instead.
+// A Server replaces one provider in tests. It sends an Answer to some requests. It passes the other
+// requests on to the handler given to New.
 type Server struct {
-	// PerRequest is how many times the same request for a bucket may get an answer of the stand-in.
-	// The default is 2. The core makes five attempts, each attempt may make several requests, and
-	// some cases add faults of their own.
+	// PerRequest is how often the Server may answer the same request for a bucket itself. The
+	// default is 2. The core makes only five attempts, and each attempt may make several requests.
+	// Some test cases also inject failures of their own.
 	PerRequest int
 
-	// Spared maps the name of a case to a function that reports which answers the case does not
-	// get. The map is used in addition to the exceptions of this package.
+	// Spared maps the name of a test case to a function. The function returns true for an Answer
+	// that the Server must not send in this test case. Cases that are not in Spared use the
+	// exceptions of this package.
 	Spared map[string]func(method string, a *Answer) bool
 
 	next    http.Handler
@@ -83,17 +84,19 @@ type Server struct {
 type pair struct{ kind, answer string }
 
 type bucket struct {
-	test    string
-	spared  func(method string, a *Answer) bool // reports the answers that the case does not get; may be nil
-	most    int                                 // largest number of answers to one request
-	left    map[string][]*Answer                // answers that were not sent yet, by kind
-	made    map[string]int                      // number of answers that were sent, by request
+	test string
+	// If spared returns true, an answer is not sent. spared may be nil.
+	spared func(method string, a *Answer) bool
+	// The number most limits how many answers the same request gets, however often it is repeated.
+	most    int
+	left    map[string][]*Answer // answers that were not sent yet, by kind
+	made    map[string]int       // number of answers that were sent, by request
 	history []string
 }
 
-// New returns a stand-in before next. kind returns the bucket and the kind of a request. A request
-// whose kind is "" is always passed on. The environment variable OMNIBUCKET_DOCUMENTED_SEED sets
-// the order of the answers.
+// New returns a Server that sends the answers and passes the other requests to next. The parameter
+// kind returns the bucket and the kind of a request. If the kind is "", the request is always
+// passed on. The environment variable OMNIBUCKET_DOCUMENTED_SEED sets the order of the answers.
 func New(next http.Handler, kind func(*http.Request) (bucket, kind string), answers []Answer) *Server {
 	seed := os.Getenv("OMNIBUCKET_DOCUMENTED_SEED")
 	if seed == "" {
@@ -105,8 +108,9 @@ func New(next http.Handler, kind func(*http.Request) (bucket, kind string), answ
 	}
 }
 
-// Add makes the requests of the bucket with this name get answers. The order of the answers depends
-// on the seed and on the test's name. If the test fails, it prints the seed and the answers.
+// Add registers a bucket. From then on, requests for the bucket get answers. The order of the
+// answers depends on the seed and on the name of the test. If the test fails, Add prints the seed
+// and the answers.
 func (s *Server) Add(t *testing.T, name string) {
 	t.Helper()
 	s.mu.Lock()
@@ -119,9 +123,9 @@ func (s *Server) Add(t *testing.T, name string) {
 	})
 }
 
-// For returns the stand-in for a test that makes buckets itself. The requests of all its buckets
-// share one set of answers, but one request may get any number of them. One call may make several
-// requests, and repeats all of them after a failure, so the test must permit many attempts.
+// For returns a handler for a test that creates buckets itself. Each answer is sent once for each
+// kind of request, not once for each bucket. The same request may get every answer, not only
+// PerRequest of them. So the test must permit many attempts.
 func (s *Server) For(t *testing.T) http.Handler {
 	t.Helper()
 	b := s.newBucket(t, len(s.answers))
@@ -146,9 +150,9 @@ func (s *Server) newBucket(t *testing.T, most int) *bucket {
 	return b
 }
 
-// RequireAllGiven fails the test if an answer was never sent to a kind of request that should get
-// it. It also fails if a kind that an answer names never occurred. rare has the kinds with too few
-// requests for all answers.
+// RequireAllGiven fails the test if a kind of request never got one of its answers. It also fails
+// if a kind in Answer.Kinds never occurred. The parameter rare lists kinds of requests that are too
+// rare for all answers. Missing answers for these kinds are permitted.
 func (s *Server) RequireAllGiven(t *testing.T, rare ...string) {
 	t.Helper()
 	if strings.Contains(flag.Lookup("test.run").Value.String(), "/") {
@@ -202,9 +206,10 @@ func (a *Answer) give(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// differing are the query parameters that may differ when the same request is repeated. Azure's
-// blocks and Google's sessions begin again with new ids, and Google's SDK writes fields in any
-// order. A read of a public object names the newest generation.
+// differing lists query parameters that may change when a request is repeated. take ignores them
+// when it compares requests. An upload that starts over has new block ids or a new session id.
+// Google's SDK writes fields in any order. A repeated read of a public object may name a newer
+// generation.
 var differing = []string{"blockid", "upload_id", "fields", "generation"}
 
 // take removes the next answer for a request and returns it. It returns nil if the request is to be

@@ -14,8 +14,9 @@ const (
 	googlePolicy  = "https://docs.cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy"
 )
 
-// Google has the transient answers of Google Cloud Storage. Reads of bytes use the XML API, whose
-// error bodies differ from those of JSON. Their kind is "GET bytes".
+// Google lists the error responses of Google Cloud Storage to requests that succeed when they are
+// repeated. Requests that read bytes have the kind "GET bytes". They use the XML API, and error
+// bodies of the XML API differ from those of the JSON API.
 var Google = []Answer{
 	googleError(http.StatusServiceUnavailable, "backendError", "Backend Error", googleJSON),
 	googleError(
@@ -67,8 +68,8 @@ var Google = []Answer{
 	googleXMLError(http.StatusTooManyRequests, "SlowDown", "Please reduce your request rate."),
 }
 
-// GoogleLost has the answers after which an upload session or a rewrite must begin again. An upload
-// of a stream cannot do that.
+// GoogleLost lists the answers that end an upload session or a rewrite. The client must then start
+// over. An upload of a stream cannot start over.
 var GoogleLost = []Answer{
 	googleError(http.StatusNotFound, "notFound", "Not Found", googleSession, "chunk"),
 	googleError(http.StatusGone, "backendError", "Backend Error", "googleapis/google-cloud-java#3586", "chunk"),
@@ -118,7 +119,7 @@ func googlePage(status int, source string) Answer {
 	}
 }
 
-// about returns a copy of an answer. The name of the copy also says what it is about.
+// about returns a copy of an answer. It appends the parameter what to the name of the copy.
 func about(what string, a Answer) Answer {
 	a.Name += ", about " + what
 	return a
@@ -133,8 +134,9 @@ func kept(a Answer) Answer {
 
 const xmlRead = "GET bytes"
 
-// GoogleKind returns the bucket and the kind of a request to Google Cloud Storage. A request by a
-// signed URL has no kind, because its user does not retry.
+// GoogleKind returns the bucket and the kind of a request to Google Cloud Storage. If a request has
+// a signed URL, the kind is "", so it gets no answers. The user of a signed URL would not repeat
+// the request.
 func GoogleKind(r *http.Request) (bucket, kind string) {
 	query := r.URL.Query()
 	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")

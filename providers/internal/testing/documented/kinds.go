@@ -30,10 +30,10 @@ func Like(next http.Handler, kinds ...Kind) http.Handler {
 	return next
 }
 
-// WithoutDecrypt is a bucket with SSE-KMS whose role may not decrypt. A HEAD request that asks for
-// the checksum of an object is refused, without a body that gives the reason. A missing object is
-// still reported as missing. GET requests and parts always need kms:Decrypt, so in these tests
-// another role makes them.
+// WithoutDecrypt imitates a bucket with SSE-KMS, and a role without the permission kms:Decrypt. A
+// HEAD request that asks for an object's checksum gets 403 without a body. For a missing object,
+// the request still gets 404. GET requests and uploads of parts would need kms:Decrypt too, but
+// this Kind permits them.
 var WithoutDecrypt = Kind{
 	"a role without kms:Decrypt", amazonAPI + "API_HeadObject.html",
 	func(next http.Handler) http.Handler {
@@ -76,9 +76,9 @@ var DeniedDecrypt = Kind{
 	},
 }
 
-// R2Lacks refuses what R2 does not implement. R2 refuses such headers and operations with 501
-// (openreplay/openreplay#2018). This Kind also refuses conditions that R2 may ignore, because a
-// driver that sends a condition relies on it.
+// R2Lacks refuses headers and operations that R2 does not implement. Like R2, it answers with 501
+// (openreplay/openreplay#2018). R2 may ignore some conditions without an error. R2Lacks refuses
+// these conditions too, so that a test finds a driver that relies on one.
 var R2Lacks = Kind{
 	"R2 lacks it", "https://developers.cloudflare.com/r2/api/s3/api/",
 	func(next http.Handler) http.Handler {
@@ -111,7 +111,9 @@ func lackedByR2(r *http.Request) string {
 	switch copies := r.Header.Get("X-Amz-Copy-Source") != ""; {
 	case copies && query.Has("partNumber"): // cloudflare/cloudflare-docs#32458
 		headers = append(slices.Clone(headers), "X-Amz-Copy-Source-If-")
-	case copies || r.Method == http.MethodDelete: // for copies, R2 has the conditions cf-copy-destination-if-*
+	// R2 has no conditions If-* for these requests. For copies, it has cf-copy-destination-if-*
+	// instead.
+	case copies || r.Method == http.MethodDelete:
 		headers = append(slices.Clone(headers), "If-")
 	}
 	for name, values := range r.Header {
@@ -164,8 +166,8 @@ var R2Parts = Kind{
 	},
 }
 
-// R2Conditions aborts an upload if the condition of its completion is false, as R2 does since
-// 2023-08-11.
+// R2Conditions aborts a multipart upload if it is completed with a condition that is false. R2 does
+// so since 2023-08-11.
 var R2Conditions = Kind{
 	"a false condition aborts", "https://developers.cloudflare.com/r2/platform/release-notes/",
 	func(next http.Handler) http.Handler {
@@ -210,8 +212,8 @@ func partSize(r *http.Request) int64 {
 
 var partNumbers = regexp.MustCompile(`<PartNumber>(\d+)</PartNumber>`)
 
-// equalParts reports whether all parts of a completion but the last have the same size, and the
-// last one is not larger.
+// equalParts checks the sizes of the parts that a completion names. It returns true if all parts
+// except the last have the same size, and the last part is not larger.
 func equalParts(completion []byte, sizes map[int]int64) bool {
 	size := int64(-1)
 	names := partNumbers.FindAllSubmatch(completion, -1)
@@ -219,7 +221,7 @@ func equalParts(completion []byte, sizes map[int]int64) bool {
 		number, _ := strconv.Atoi(string(name[1]))
 		is, last := sizes[number], i == len(names)-1
 		switch {
-		case is < 0: // the part is the whole source of a copy
+		case is < 0: // the part copies a whole object, so its size is unknown
 		case size < 0:
 			size = is
 		case is > size, is < size && !last:

@@ -14,9 +14,10 @@ import (
 	"strings"
 )
 
-// ForeignKey is the key of an object and of an upload that another program has stored in each
-// bucket. S3 writes its control character as an XML reference that no parser accepts, unless the
-// request asks for encoded keys.
+// ForeignKey is the key of an object and of an upload in each bucket. Another program has stored
+// them. The key contains a control character, which S3 writes as an XML character reference. XML
+// parsers refuse this reference. If the request asks for encoded keys, S3 encodes the character
+// instead.
 const ForeignKey = "\x01 of another+program"
 
 // IsForeign reports whether a key in a listing is ForeignKey. It also accepts the form that
@@ -53,10 +54,10 @@ func ForeignObject(in func(bucket string) bool) Kind {
 	})}
 }
 
-// CephsUploads is a server that encodes the keys of uploads on request, but does not say so in the
-// response. Ceph also does not encode the key marker of the next page.
-// TestUploadsToKeysWithControlCharacters tests this, because the suite's listings of uploads have
-// only one page.
+// CephsUploads imitates the listings of uploads of Ceph. Ceph encodes keys if the request asks for
+// it, but the response does not say that its keys are encoded. Ceph also does not encode the key
+// marker of the next page. The test suite's listings have one page, so
+// TestUploadsToKeysWithControlCharacters tests the key marker.
 var CephsUploads = Kind{
 	"escapes keys without saying so", "ceph/ceph#30993",
 	rewriting(func(r *http.Request) bool { return r.URL.Query().Has("uploads") && r.URL.Query().Has("encoding-type") },

@@ -22,8 +22,9 @@ func Before(next http.Handler, all ...Peculiarity) http.Handler {
 	return next
 }
 
-// refusing returns the wrap function of an account that refuses some requests. The function refuse
-// returns the answer to such a request, and nil for a request to pass on.
+// refusing returns a wrap function for a Peculiarity that refuses some requests. If the function
+// refuse returns an Answer, the request gets the Answer. If it returns nil, the request is passed
+// on.
 func refusing(refuse func(r *http.Request) *Answer) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -36,13 +37,14 @@ func refusing(refuse func(r *http.Request) *Answer) func(next http.Handler) http
 	}
 }
 
-// watching returns the wrap function of an account that calls done for each successful request,
-// before it sends the response.
+// watching returns a wrap function for a Peculiarity that notices successful requests other than
+// GET and HEAD. For each of these requests, it calls the function done before it sends the
+// response.
 func watching(done func(r *http.Request)) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			if r.Method == http.MethodGet || r.Method == http.MethodHead {
-				next.ServeHTTP(w, r) // not recorded first, because the body may be long
+				next.ServeHTTP(w, r) // send the response directly: its body may be too long to buffer
 				return
 			}
 			response := httptest.NewRecorder()

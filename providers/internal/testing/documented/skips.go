@@ -8,10 +8,12 @@ import (
 	"github.com/omnibucket/storage/storagetest"
 )
 
-// An exception says which answers a test case does not get, and why.
+// An exception limits the answers that are sent in a test case, and gives the reason. It can also
+// skip the case.
 type exception struct {
 	reason string
-	spared func(method string, a *Answer) bool // reports answers to leave out; if nil, the case is skipped
+	// If spared returns true, the answer is not sent. If spared is nil, the test case is skipped.
+	spared func(method string, a *Answer) bool
 }
 
 var (
@@ -41,8 +43,8 @@ var (
 		"an open upload has ended if its completion, which may have had an effect, is refused when it is repeated",
 		func(method string, _ *Answer) bool { return !isRead(method) },
 	}
-	// Answers that throttle are left out, too: after one, a page that is prefetched would have to
-	// wait until the bucket may send requests again.
+	// Answers that throttle the client are not sent either. They would delay the prefetch of the
+	// next page until the bucket may send requests again.
 	countsPages = exception{
 		"the case counts requests that a throttled bucket holds back",
 		func(method string, a *Answer) bool { return isRead(method) || a.throttles() },
@@ -51,7 +53,8 @@ var (
 
 func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
-// exceptions maps the test cases that transient answers would disturb to their exceptions.
+// exceptions maps the name of a test case to its exception. The listed cases would fail if they got
+// all answers.
 var exceptions = map[string]exception{
 	"a driver's Put reads the body to its end":                oneDriver,
 	"a driver stores nothing if the body fails":               oneDriver,
@@ -157,15 +160,16 @@ var exceptions = map[string]exception{
 	"a fault at every call of Remove of a revision, retried":           ambiguous,
 }
 
-// SkipCore skips the rules that the core keeps for every driver: the order and number of ranges,
-// the use of memory, and faults that are not retried. Two other runs of the suite test these rules:
-// that with Amazon's answers, and that of each driver in which no request fails at first.
+// SkipCore skips rules that the core keeps in the same way for every driver: the order and number
+// of ranges, the use of memory, and writes that are never repeated. Two other runs of the test
+// suite check these rules: the run with Amazon's answers, and the run of each driver without any
+// answers.
 func SkipCore() storagetest.Option {
 	return storagetest.SkipRules("the answers of Amazon test the core", "R6", "R7", "R8", "T2", "W2")
 }
 
-// Skips returns the options that skip the cases that every transient answer disturbs. The given map
-// has further cases, and the reasons for skipping them.
+// Skips returns options that skip the test cases in which no answer may be sent. The parameter also
+// has further cases to skip. It maps the name of a case to the reason.
 func Skips(also map[string]string) []storagetest.Option {
 	var opts []storagetest.Option
 	for name, e := range exceptions {
@@ -179,8 +183,8 @@ func Skips(also map[string]string) []storagetest.Option {
 	return opts
 }
 
-// sparedBy returns a function that reports the answers that a test does not get. The last element
-// of the test's name is the name of its case.
+// sparedBy returns a function that returns true for answers that must not be sent in the test. The
+// last element of the test's name is the name of the test case.
 func (s *Server) sparedBy(test string) func(method string, a *Answer) bool {
 	is := func(name string) bool { return strings.ReplaceAll(name, " ", "_") == path.Base(test) }
 	for name, spared := range s.Spared {

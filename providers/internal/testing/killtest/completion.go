@@ -64,25 +64,26 @@ func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 // mostRequests is a number of requests that no completion reaches.
 const mostRequests = 60
 
-// Completion kills a process at each request of Complete, before and after its effect. Then another
-// process completes the upload. At any time, a reader must see the whole object or none, and at the
-// end no part may be left.
+// Completion kills a process that completes a multipart upload. It kills one process at each
+// request of Complete: before the request takes effect, and after. Then another process completes
+// the upload. At any time, a reader must see the state before the upload, or the whole new object.
+// At the end, no parts may be left.
 //
-// Completion opens the bucket by calling open, with a client that sends all requests of the bucket.
+// The parameter open opens the bucket with a client that sends all requests of the bucket.
 func Completion(t *testing.T, open func(t *testing.T, client *http.Client) storage.Bucket) {
 	completion(t, func(t *testing.T, row func(*testing.T, http.RoundTripper)) { row(t, http.DefaultTransport) }, open)
 }
 
-// CompletionOnPipes is like Completion, but runs the server in a bubble of testing/synctest. There
-// it takes no time to wait until the killed process has stopped sending.
+// CompletionOnPipes is like Completion, but runs the server in a bubble of testing/synctest.
+// Waiting for the killed process takes no real time in the bubble.
 func CompletionOnPipes(t *testing.T, server http.Handler, open func(t *testing.T, client *http.Client) storage.Bucket) {
 	completion(t, func(t *testing.T, row func(*testing.T, http.RoundTripper)) {
 		synctest.Test(t, func(t *testing.T) { row(t, wiretest.OnPipes(t, &http.Server{Handler: server}).Transport) })
 	}, open)
 }
 
-// completion runs the rows of the test. It passes each row to the function run, which must call the
-// row with the transport to the server.
+// completion runs each row of the test. A row is a test function that needs a transport to the
+// server. The function run must call the row with the transport.
 func completion(
 	t *testing.T, run func(t *testing.T, row func(*testing.T, http.RoundTripper)),
 	open func(*testing.T, *http.Client) storage.Bucket,
@@ -106,8 +107,9 @@ func completion(
 
 const whole = "both parts of the upload"
 
-// complete completes the upload in a process that d kills, and then in another one. It returns
-// false if the first process had no request left to be killed at.
+// complete completes the upload in a process that the parameter d kills. Then another process
+// completes the upload. It returns false if the first process made too few requests to be killed at
+// request d.at.
 func complete(t *testing.T, open func(*testing.T, *http.Client) storage.Bucket, before string, d *death) bool {
 	ctx, row := t.Context(), fmt.Sprintf("killed at request %d", d.at)
 	alive := open(t, &http.Client{Transport: d.over})

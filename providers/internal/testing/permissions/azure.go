@@ -5,10 +5,10 @@ import (
 	"strings"
 )
 
-// An azureRule has the permissions that a request needs, as an action of a role and as a letter of
-// a shared access signature. The full name of the action begins with
-// Microsoft.Storage/storageAccounts/blobServices/. If only a signature of an account can have the
-// letter, it is followed by (s) for services or (c) for containers.
+// An azureRule names the permission that a request needs. For a role, action is the permission,
+// without the prefix Microsoft.Storage/storageAccounts/blobServices/. For a shared access
+// signature, letter is the permission. If the letter is followed by (s) or (c), only a signature of
+// an account can have it. (s) stands for services, and (c) for containers.
 type azureRule struct{ action, letter string }
 
 // accountKey means that a request needs the account's key, because no role and no shared access
@@ -51,8 +51,8 @@ var azureRules = map[string]azureRule{
 	"PUT  legalhold":               {"containers/write", "i"},
 }
 
-// An azureAccount classifies requests. If letters is true, it returns letters of shared access
-// signatures, and otherwise actions of roles.
+// An azureAccount returns the permissions that requests need. If letters is true, the permissions
+// are letters of shared access signatures. Otherwise they are actions of roles.
 type azureAccount struct{ letters bool }
 
 func newAzureRole() classifier      { return azureAccount{} }

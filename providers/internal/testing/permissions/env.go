@@ -116,7 +116,7 @@ func (h *halfway) ReadAt(p []byte, off int64) (int, error) {
 	return h.Reader.ReadAt(p, off)
 }
 
-// resume continues the upload that interrupt has canceled.
+// resume continues the upload that the function interrupt has canceled.
 func resume(e *env) error {
 	_, err := e.bucket.Upload(
 		e.ctx(), "a", bytes.NewReader(make([]byte, 2*parts)), storage.WithPartSize(5<<20),
@@ -199,8 +199,8 @@ func removeVersion(opts ...storage.RemoveOption) func(*env) error {
 	}
 }
 
-// ifRevision returns a function that calls change with the revision that the setup has left in
-// e.version.
+// ifRevision returns a function that passes e.version to change and runs the function that change
+// returns. The setup must have set e.version to a revision.
 func ifRevision(change func(revision string) func(*env) error) func(*env) error {
 	return func(e *env) error { return change(e.version)(e) }
 }

@@ -73,7 +73,7 @@ func (r *Recorder) exchanges() (setup, counted []Exchange) {
 	return r.all[:r.begun:r.begun], r.all[r.begun:len(r.all):len(r.all)]
 }
 
-// denied reports whether a request after the setup was denied.
+// denied reports whether a response after the setup had the status 403.
 func (r *Recorder) denied() bool {
 	_, counted := r.exchanges()
 	return slices.ContainsFunc(counted, func(x Exchange) bool { return x.Status == http.StatusForbidden })
@@ -104,7 +104,8 @@ func (r *Recorder) Wrap(next http.Handler) http.Handler {
 	})
 }
 
-// add records an exchange. It returns true if the response must be lost, after a call of Lose.
+// add records an exchange. It returns true for the first PUT or POST request after a call of Lose.
+// The response to this request must be lost.
 func (r *Recorder) add(x Exchange) (lost bool) {
 	r.mu.Lock()
 	defer r.mu.Unlock()

@@ -63,16 +63,17 @@ type Judge struct {
 	Provider permissions.Provider
 	Bucket   func() string // returns a new bucket name for one trial
 	Open     func(t *testing.T, trial Trial) Account
-	// Unjudged maps an action that the server does not enforce to the reason. A key such as
-	// "restore s3:GetObject" is only about one operation. A key that is only an operation makes
-	// Least skip it.
+	// Unjudged lists what Least cannot test, because the server does not enforce it. The value of
+	// an entry is the reason. A key may be an action, such as "s3:GetObject". It may be one action
+	// of one operation, such as "restore s3:GetObject". It may also be an operation, such as
+	// "restore".
 	Unjudged map[string]string
 }
 
-// Least performs each operation with the policy that package permissions returns for it. If a
-// policy can limit the operation to a prefix, that policy has the given prefix. Then Least removes
-// one action of the policy at a time. Each time, the operation must fail, see fewer settings, or
-// have a request denied.
+// Least tests that package permissions returns minimal policies. It performs each operation with
+// the policy for the operation. If possible, the policy is limited to prefix. Then Least performs
+// the operation again for each action, with a policy without the action. Each time, the operation
+// must fail, a request must be denied, or the operation must read fewer settings.
 func Least(t *testing.T, j Judge, prefix string) {
 	unused := maps.Clone(j.Unjudged)
 	for _, o := range permissions.Operations() {
@@ -98,7 +99,8 @@ func Least(t *testing.T, j Judge, prefix string) {
 	require.Empty(t, unused, "no operation needs these")
 }
 
-// least performs an operation with its policy, and then once without each of the actions.
+// least performs an operation with its policy. Then it performs the operation once for each action,
+// with a policy without the action.
 func (j Judge) least(t *testing.T, o permissions.Operation, prefix string, actions []string) {
 	trial, _ := j.trial(t, o, prefix)
 	saw, err := perform(t, o, j.Open(t, trial))

@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// A Claim protects a directory from sweeps while a process uses it. A sweep removes what killed
-// processes have left. The claim is a lock on a marker file beside the directory, and so ends with
-// the process. The marker is created before the directory, and removed after it.
+// A Claim protects a directory from sweeps while a process uses it. A sweep removes files of
+// processes that were killed. The claim is a lock on a marker file beside the directory. The lock
+// ends with the process. The marker is created before the directory, and removed after it.
 type Claim struct {
 	root   *os.Root
 	Path   string   // path of the claimed directory
@@ -51,8 +51,8 @@ func NewClaim(root *os.Root, path string, mode fs.FileMode) (*Claim, error) {
 }
 
 // TakeOver claims a directory whose process has ended. If the process may still run, TakeOver
-// returns nil. If the marker is missing, the caller decides: old is true if the directory is old
-// enough to be abandoned.
+// returns nil. If the marker is missing, TakeOver claims the directory only if old is true. The
+// caller sets old if the directory is old enough to be abandoned.
 func TakeOver(root *os.Root, path string, old bool) *Claim {
 	marker, err := root.OpenFile(path+MarkerSuffix, os.O_RDWR, 0)
 	switch {

@@ -6,10 +6,10 @@ import (
 )
 
 // A Clock returns the time for each write of a driver. Each time is at least a microsecond later
-// than the one before, even if the system clock stops or goes back. Otherwise two writes could have
-// the same revision, which consists of the time and the inode. Two drivers need no common clock. An
-// inode can be reused only after its first file was removed. By then, some microseconds have passed
-// since the time of that file.
+// than the one before, even if the system clock stops or goes back. So two writes never have the
+// same revision, which consists of the time and the inode. Two drivers need no common clock. Before
+// a file of one driver gets the inode of another file, the other file must have been removed. The
+// removal takes some microseconds.
 type Clock struct {
 	Now  func() time.Time
 	last atomic.Int64 // Unix time in nanoseconds

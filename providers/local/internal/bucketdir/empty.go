@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// hasFile reports whether path contains a file that RemoveEmpty would not remove. The file need not
-// be an object: its name may not be a key, or it may be a broken symbolic link.
+// hasFile reports whether path contains a file that RemoveEmpty keeps. The file need not be an
+// object. For example, it may be a broken symbolic link, or its name may be invalid as a key.
 func (t *Tree) hasFile(path string) (holds bool, err error) {
 	d, err := t.OpenToRead(path)
 	if err != nil {

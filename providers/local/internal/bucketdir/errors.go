@@ -29,8 +29,8 @@ var failures = []struct {
 	{osdir.ErrDiskFull, storage.Unavailable, "free some space: the disk is full"},
 	{osdir.ErrQuota, storage.Unavailable, "raise the disk quota: it is used up"},
 	{osdir.ErrReadOnly, storage.PermissionDenied, "mount the file system for writing: it is read-only"},
-	// The code is RateLimited, as for too many connections to a cloud. So the core repeats the call
-	// for longer, and slows other calls down.
+	// The code is RateLimited, so the core makes more attempts and slows other calls down. Too many
+	// connections to a cloud have the same code.
 	{
 		syscall.EMFILE, storage.RateLimited,
 		"raise the limit of open files of the process (ulimit -n), or make fewer calls at once",
@@ -81,11 +81,11 @@ func UnknownOutcome(err error) error {
 	return &marked
 }
 
-// IsExist reports whether err means that a file or directory with the name already exists.
+// IsExist reports whether err is the error for a file or directory that already exists.
 func IsExist(err error) bool { return errors.Is(err, fs.ErrExist) }
 
-// UnlessAbsent returns nil if err means that no file with the name can be an object. For any other
-// error, it returns Failure(err).
+// UnlessAbsent returns nil if err means that the file does not exist, or that the name cannot
+// belong to an object. For any other error, it returns Failure(err).
 func UnlessAbsent(err error) error {
 	if osdir.IsNoFile(err) {
 		return nil

@@ -101,7 +101,9 @@ func (t *Tree) Probe() (Format, error) {
 	if err := t.Root.Chtimes(path, at, at); err != nil {
 		return f, Failure(err)
 	}
-	fi, err := file.Stat() // not by path: a sweep may have removed the path, because the file looks old now
+	// Stat the open file, not the path. The file looks old now, so a sweep may have removed the
+	// path.
+	fi, err := file.Stat()
 	if err != nil {
 		return f, Failure(err)
 	}

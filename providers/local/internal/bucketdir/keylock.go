@@ -13,23 +13,25 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// lockSlots is the number of bytes in the lock file. Each key is assigned to one byte. Calls for
-// two keys with the same byte wait for each other, for the time of a rename.
+// lockSlots is the number of bytes in the lock file. Each key is assigned to one byte. If two keys
+// have the same byte, their calls wait for each other. A call holds the lock only for the time of a
+// rename.
 const lockSlots = 256
 
-// Locks lock keys against the calls of all processes. Every write or removal of an object holds the
-// lock of its key while it checks the condition and renames or removes files. An unconditional
-// write also needs the lock. Otherwise that write could change the object between the check and the
-// rename of a conditional write. Bytes are written and flushed without the lock.
+// Locks lock keys against the calls of all processes. Every write or removal of an object locks its
+// key. It holds the lock while it checks the condition and renames or removes files. An
+// unconditional write also needs the lock. Otherwise it could change the object between the check
+// and the rename of a conditional write. Bytes are written and flushed without the lock.
 //
-// A lock is on a byte of the lock file, and ends with its process. It belongs to the open file, so
-// two drivers in one process exclude each other as two processes do. Calls on one driver first wait
-// for each other in this process, at the byte's slot. If the system cannot lock a range of a file
-// (see osdir.RangesWork), a lock is on the whole file, and all keys share a slot.
+// A lock is on one byte of the lock file. The system removes the lock when the process ends. The
+// lock belongs to the open file, so two drivers in one process also exclude each other. Calls on
+// one driver share the open file. They first take the channel of the byte in slots, so that they
+// exclude each other. Some systems can lock only whole files (see osdir.RangesWork). On these
+// systems, all keys share one lock and one slot.
 //
-// The lock file exists as long as the bucket. If another program removes it, or moves the reserved
-// directory away, the next process creates a new one. So a lock is valid only if the file still has
-// its name, in the directory at the bucket's path.
+// If another program removes the lock file, or moves the reserved directory away, the next process
+// creates a new lock file. A lock on the old file protects nothing. So after locking, a call checks
+// that the file is still at its path in the bucket.
 type Locks struct {
 	Tree *Tree
 
@@ -38,8 +40,7 @@ type Locks struct {
 	file  *lockFile                // nil before the first lock
 }
 
-// A lockFile is an open lock file. If the bucket has a new lock file, the last user closes the old
-// one.
+// A lockFile is an open lock file. If another lockFile has replaced it, the last user closes it.
 type lockFile struct {
 	os     *os.File
 	ino    uint64
@@ -58,8 +59,8 @@ func byteOf(key string) int64 {
 	return int64(h.Sum32() % lockSlots)
 }
 
-// LockBoth waits for the locks of two keys. It always takes the lower byte first, so that no two
-// calls wait for each other forever.
+// LockBoth waits for the locks of two keys. It locks the byte with the lower number first. So no
+// two calls wait for each other forever.
 func (l *Locks) LockBoth(ctx context.Context, key, other string) (unlock func(), err error) {
 	f, err := l.acquireLockFile()
 	if err != nil {
@@ -135,8 +136,9 @@ func (l *Locks) lockBytes(ctx context.Context, at, n int64) (unlock func(), err 
 	return unlock, err
 }
 
-// lockIn locks n bytes of f. The function unlock also releases f. If lockIn fails, it has released
-// f. The result current reports whether f was still the bucket's lock file after it was locked.
+// lockIn locks n bytes of f. The result unlock unlocks the bytes and releases f. If lockIn fails,
+// it releases f itself. The result current is false if f was no longer the bucket's lock file after
+// lockIn had locked it.
 func (l *Locks) lockIn(ctx context.Context, f *lockFile, at, n int64) (unlock func(), current bool, err error) {
 	if !f.ranges {
 		at = 0
@@ -199,7 +201,7 @@ func (l *Locks) release(f *lockFile) {
 	}
 }
 
-// drop makes the next call of acquireLockFile open the file again. The last release of f closes f.
+// drop forgets f, so that acquireLockFile opens a new lock file. The last call of release closes f.
 func (l *Locks) drop(f *lockFile) {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -30,10 +30,10 @@ func (t *Tree) MkdirIn(parent *osdir.Dir, base string) error {
 	return t.Flush(parent)
 }
 
-// Mkdirs creates the directories of path that have reserved names: the reserved directory, the
-// directories in it, and those for long names. Files of other programs never have such names. If
-// another process removes a directory meanwhile, Mkdirs fails with ErrAgain, or with the error of
-// CheckPlace.
+// Mkdirs creates directories with reserved names, if the path has any: the reserved directory and
+// all directories in it, and directories for long or escaped names. Other programs do not use these
+// names. If another process removes a directory meanwhile, Mkdirs fails with ErrAgain, or with the
+// error of CheckPlace.
 func (t *Tree) Mkdirs(path string) error {
 	if path == "" {
 		return nil
@@ -65,8 +65,9 @@ func (t *Tree) Mkdirs(path string) error {
 	return nil
 }
 
-// Prune removes the directory path and its parents, as long as they are empty. It does not remove
-// the directory top. If a writer finds its directory missing, the writer creates it again.
+// Prune removes the directory at path if it is empty. Then it removes each parent that is empty, up
+// to the directory at top, which it keeps. Prune may remove the directory of a running write. The
+// write then creates it again.
 func (t *Tree) Prune(ctx context.Context, path, top string) {
 	for path != "" && path != top {
 		dir, base := osdir.Split(path)

@@ -7,9 +7,10 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// If the file system can hold a key, its path is the key itself: the plain name. All names that
-// begin with ".omnibucket" are reserved. A segment of a key that begins with ".omnibucket" is
-// escaped, so that no plain name equals a reserved one:
+// A key consists of segments that "/" separates. If the file system can hold a segment, the segment
+// has the same name on the disk: its plain name. All names that begin with ".omnibucket" are
+// reserved. A segment that begins with ".omnibucket" is escaped, so that its name differs from all
+// reserved names:
 //
 //	.omnibucket         only at the root: the reserved directory
 //	.omnibucket%NAME    a segment that cannot have its plain name
@@ -18,7 +19,7 @@ import (
 //	.omnibucket@/       in the tree of versions: the noncurrent versions of one object
 //	.omnibucket~NAME    the attributes of an object, with Config.Sidecars
 //
-// NAME is the encoded segment; see encode. The character after ".omnibucket" is the mark. Only
+// NAME is the encoded segment; see encode. The mark is the character after ".omnibucket". Only
 // files can have alternate names, never directories. So each parent directory of a key has exactly
 // one name, which is known without reading the disk.
 const (
@@ -30,29 +31,31 @@ const (
 	markVersions  = '@'
 	MarkVisible   = '~'
 
-	MaxName  = 255                              // bytes, as on ext4, XFS, APFS and NTFS (UTF-16 units)
-	maxChunk = MaxName - len(Reserved) - 1 - 15 // leaves room for the mark, and 15 bytes of margin
+	MaxName = 255 // bytes, as on ext4, XFS, APFS and NTFS (UTF-16 units)
+	// maxChunk leaves room for the mark (the character after Reserved) and for 15 bytes of margin.
+	maxChunk = MaxName - len(Reserved) - 1 - 15
 	MaxKey   = 1024
 )
 
-// VersionsName is the directory of the noncurrent versions of a key. They are hard links to files
-// that were current, at .omnibucket/versions/KEY/.omnibucket@/VERSION. VERSION consists of the
-// file's time and inode, so it does not change when the version becomes noncurrent. The names sort
-// in the order of the versions, because each write has a later time than the previous version.
+// VersionsName is the name of the directory for the noncurrent versions of a key. A noncurrent
+// version is a hard link to a file that was current. Its path is
+// .omnibucket/versions/KEY/.omnibucket@/VERSION. VERSION consists of the file's time and inode. It
+// does not change when the version becomes noncurrent. The names sort by age, because each write
+// has a later time than the write before.
 const VersionsName = Reserved + string(markVersions)
 
 // Names maps keys to names on the disk. Strict is true for a disk that folds case or refuses
-// characters (Windows, macOS by default, FAT). There, a segment has its plain name only if it is in
-// lower-case ASCII. More segments could have plain names if the rule depended on existing files.
-// But then a directory could have either of two names, and a reader would have to try all
-// combinations.
+// characters (Windows, macOS by default, FAT). On such a disk, a segment has its plain name only if
+// it is lower-case ASCII. The rule does not depend on existing files. So the name of a directory is
+// known without reading the disk.
 type Names struct{ Strict bool }
 
 // A Location has the names that the object of a key may have. The object has its plain name or, if
 // a directory has that name, its alternate name. In strict mode, another program may have stored
 // the object at Literal, which is the key as a path. Otherwise Literal is "".
 type Location struct {
-	Dir, Base       string // the plain name
+	// Dir and Base are the directory and the last element of the object's usual path.
+	Dir, Base       string
 	AltDir, AltBase string
 	Literal         string
 }
@@ -178,8 +181,8 @@ func isDevice(name string) bool {
 
 const hexDigits = "0123456789abcdef"
 
-// encode returns the NAME of a segment. It writes "%", and bytes that the disk refuses, as %xx. In
-// strict mode, it writes a capital letter as "^" and the small letter.
+// encode returns the NAME of a segment (see Reserved). It writes "%", "^" and bytes that the disk
+// refuses as %xx. In strict mode, it writes a capital letter as "^" and the small letter.
 func (n Names) encode(segment string) string {
 	b := make([]byte, 0, len(segment)+16)
 	for i := range len(segment) {
@@ -196,8 +199,9 @@ func (n Names) encode(segment string) string {
 	return string(b)
 }
 
-// keeps reports whether byte i of segment need not be escaped in strict mode. Windows refuses a dot
-// or space at the end of a name, so they are escaped where a name, or a chunk of a name, could end.
+// keeps reports whether encode keeps byte i of segment in strict mode. Windows refuses a dot or a
+// space at the end of a name. So every space is escaped. A dot is escaped at the end of the
+// segment, and anywhere in a segment that may be split into chunks.
 func (n Names) keeps(segment string, i int) bool {
 	c := segment[i]
 	if c == ' ' || c == '.' && (i == len(segment)-1 || len(segment) > maxChunk/3) {
@@ -234,8 +238,9 @@ func (n Names) decode(name string) (string, bool) {
 	return segment, validSegment(segment) && strings.IndexByte(segment, '/') < 0 && n.encode(segment) == name
 }
 
-// Escaped returns the path for a NAME, whose last component has the mark (see the table at
-// Reserved). A long NAME has several path components. All except the last are .omnibucket+CHUNK.
+// Escaped returns the path on disk of name, which is an encoded segment. If name is long, the path
+// has several components. All of them except the last have the form .omnibucket+CHUNK. The last
+// component begins with ".omnibucket" and the parameter mark.
 func Escaped(name string, mark byte) string {
 	var b strings.Builder
 	b.Grow(len(name) + 2*len(Reserved) + 2)
@@ -259,10 +264,10 @@ type Found struct {
 	Literal bool // true if another program chose the name, in strict mode
 }
 
-// Parse parses the name of a file or directory. If parent directories have the first chunks of a
-// long NAME, the parameter chunks has these chunks, joined. Otherwise it is "". If name is the next
-// chunk, the Segment of the result has all chunks up to this one. If name is not part of a key,
-// Parse returns false.
+// Parse parses the name of a file or directory. A name that is too long is split into chunks, which
+// are directories. The parameter chunks has the chunks above name, joined, or "". If name is the
+// next chunk, the result's Segment has all chunks so far, including name. If name is not part of a
+// key, Parse returns false.
 func (n Names) Parse(chunks, name string) (Found, bool) {
 	if !isReserved(name) {
 		if name == "" || chunks != "" || !utf8.ValidString(name) {

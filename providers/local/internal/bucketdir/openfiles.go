@@ -14,21 +14,22 @@ import (
 )
 
 // A process may open a limited number of files. So calls of all local buckets take turns. A call
-// may open files only while it has a turn, and all turns together open at most about half of the
-// limit. Without turns, thousands of concurrent calls could each hold some files and wait for one
-// more. If the rest of the program or of the machine has too many files open, a call may still fail
-// to open a file. It then waits in Retry, and the core repeats it.
+// may open files only while it has a turn. All turns together open at most about half of the limit.
+// Without turns, thousands of calls could each hold some files and wait for one more. A call may
+// still fail to open a file, because the rest of the program or of the machine has too many files
+// open. The function Retry waits and tries again, and finally the core repeats the call.
 //
-// There are turns of two kinds, in the variables Calls and Bodies. While a call reads a caller's
-// body, it has a turn of Bodies, because the body may make other calls, which need turns of Calls.
-// If no turn of Bodies ends for a moment, a waiting call continues without a turn.
+// There are two kinds of turns: Calls and Bodies. A call that reads a caller's body takes a turn of
+// Bodies. The body may make other calls, which take turns of Calls. If no turn of Bodies ends for a
+// moment, a waiting call continues without a turn.
 
 const (
-	filesOfCall = 4       // files that a call has open at the same time, except in listings of deep folders
-	filesOfBody = 2       // files that a call has open while it reads a body
-	manyFiles   = 1 << 16 // if the limit is this high, calls take no turns
-	// stalled is the time after which a call that will read a body continues without a turn, if no
-	// other turn has ended meanwhile.
+	filesOfCall = 4 // files that a call has open at the same time, except in listings of deep folders
+	filesOfBody = 2 // files that a call has open while it reads a body
+	// With at least manyFiles open files permitted, calls do not wait for turns.
+	manyFiles = 1 << 16
+	// stalled is how long TakeOrPass waits for a turn. If no turn has ended in this time, the call
+	// continues without a turn.
 	stalled = 100 * time.Millisecond
 	// FileWait is the time for which a call waits to open a file, in addition to the retries of the
 	// core.
@@ -38,8 +39,8 @@ const (
 )
 
 var (
-	// fileLimit is the limit of open files at the start of the program. Package os has raised it by
-	// then. 0 means no limit.
+	// fileLimit is the number of files that the process may open. It is read at the start of the
+	// program, after package os has raised it. 0 means that there is no limit.
 	fileLimit, _ = openfiles.Limit()
 
 	Calls  = newTurns(fileLimit, filesOfCall)
@@ -50,12 +51,14 @@ var (
 // limit.
 type turns struct {
 	taken chan struct{}
-	ended atomic.Int64 // calls that have ended, or that continued beyond the limit
+	// ended counts the turns that have ended, and the calls that TakeOrPass let continue without a
+	// turn.
+	ended atomic.Int64
 }
 
-// newTurns returns the turns for one kind of calls. The parameter files is the limit of open files,
-// and the parameter each is the number of files that one call may open. All these calls together
-// may open a quarter of the limit.
+// newTurns returns the turns for one kind of call. The parameter files is the number of files that
+// the process may open. The parameter each is the number of files that one call opens. Together,
+// all calls with a turn open at most about a quarter of the parameter files.
 func newTurns(files, each uint64) *turns {
 	if files == 0 || files >= manyFiles {
 		return nil
@@ -85,9 +88,8 @@ func (t *turns) tryTake() bool {
 	}
 }
 
-// TakeOrPass waits for a turn as Take does. But if no turn ends for the time of the constant
-// stalled, TakeOrPass returns without a turn. The result taken reports whether the caller has a
-// turn.
+// TakeOrPass waits for a turn like Take. But if no turn ends for the time stalled, TakeOrPass
+// returns without a turn. The result taken is true if the caller has a turn.
 func (t *turns) TakeOrPass(ctx context.Context) (taken bool, err error) {
 	if t == nil || t.tryTake() {
 		return t != nil, nil

@@ -25,8 +25,8 @@ func (o *Objects) Copy(ctx context.Context, r *driver.CopyRequest, from *Objects
 	return o.copyFile(ctx, r.Key, source, old, a, r.Condition)
 }
 
-// copyFile creates an object with the bytes of source and the attributes a. The parameter old has
-// the attributes of source.
+// copyFile creates an object with the bytes of the source. The parameter a has the attributes of
+// the new object, and the parameter old has those of the source.
 func (o *Objects) copyFile(
 	ctx context.Context, key string, source *osdir.File, old *objectfile.Attrs, a objectfile.Attrs, c storage.Condition,
 ) (*storage.Attrs, error) {
@@ -127,7 +127,9 @@ func (o *Objects) moveLocked(
 	if err != nil {
 		return err
 	}
-	visible, err := from.HasVisible() // a rename would lose the attributes that only the sidecar has
+	// A rename would lose the attributes in the sidecar beside the object. So moveLocked fails with
+	// Unsupported.
+	visible, err := from.HasVisible()
 	if err != nil {
 		return err
 	}

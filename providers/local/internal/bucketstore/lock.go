@@ -49,9 +49,9 @@ func (s *Settings) lockNew(ctx context.Context, a *objectfile.Attrs) error {
 }
 
 // learnVersioning reads whether another process has turned on versioning, soft delete or object
-// lock for the bucket. From then on, this driver keeps versions and soft-deleted objects, too. The
-// caller holds the lock of the key that it changes. It is early enough to read the settings under
-// that lock, because no object is locked before the settings permit locks.
+// lock for the bucket. If so, this driver keeps versions and soft-deleted objects from then on. The
+// caller holds the lock of the key that it changes. It is safe to read the settings at this point:
+// an object can be locked only after the settings permit it.
 func (s *Settings) learnVersioning() error {
 	b, err := s.current()
 	if err == nil {

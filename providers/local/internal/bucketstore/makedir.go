@@ -41,8 +41,8 @@ func (o *Objects) makeParents(ctx context.Context, key string) error {
 	return nil
 }
 
-// makeParent creates the directory of the keys under key + "/". The directory above it must exist,
-// but another process may have removed it just now.
+// makeParent creates the directory for the keys that begin with key + "/". If another process
+// removes the directory above it meanwhile, makeParent fails with ErrAgain.
 func (o *Objects) makeParent(ctx context.Context, key string) error {
 	l, ok := o.tree.Names().Locate(key)
 	if !ok {

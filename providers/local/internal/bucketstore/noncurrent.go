@@ -29,8 +29,9 @@ func (n *Noncurrent) keepVersion(ctx context.Context, key string, current object
 	)
 }
 
-// MarkRemoved adds a delete marker. If there is a current object, it first adds that object to the
-// noncurrent versions. The caller holds the lock of the key, and then removes the object.
+// MarkRemoved adds a delete marker. If there is a current object, it first adds the object to the
+// noncurrent versions. The caller must hold the lock of the key, and must remove the object
+// afterwards.
 func (n *Noncurrent) MarkRemoved(ctx context.Context, key string, current objectfile.ObjectFile) error {
 	return n.Dirs.use(ctx, key, func(to *osdir.Dir) error {
 		if current.Found() {
@@ -98,9 +99,9 @@ func (n *Noncurrent) noncurrentVersions(key string, current objectfile.ObjectFil
 	return all, bucketdir.Failure(err)
 }
 
-// isLeftover reports whether an interrupted removal of the current object may have left the name
-// among the noncurrent versions. Such a name is the version of the current object, or a delete
-// marker newer than it.
+// isLeftover reports whether a noncurrent version is a leftover of an interrupted removal. The
+// removal of the current object can leave a link to the object, or a delete marker that is newer
+// than the object.
 func isLeftover(name string, current objectfile.ObjectFile) bool {
 	if !current.Found() {
 		return false

@@ -17,8 +17,8 @@ type Objects struct {
 	removed    *removed
 }
 
-// Candidates returns the files that may be the object at l. plain is the directory of the object's
-// plain name.
+// Candidates returns the files that may be the object at l. The parameter plain is the open
+// directory at l.Dir.
 func (o *Objects) Candidates(l bucketdir.Location, plain *osdir.Dir) *objectfile.Candidates {
 	return objectfile.NewCandidates(o.staging, l, plain)
 }

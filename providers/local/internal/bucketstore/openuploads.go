@@ -33,8 +33,8 @@ func sumRecord(tag string, crc storage.CRC32C) string {
 	return fmt.Sprintf("%s %08x\n", tag, crc.Sum)
 }
 
-// sumOf returns the checksum in a record of sumRecord. If the record is not for the part with this
-// tag, the checksum is unknown.
+// sumOf returns the checksum in a record that sumRecord wrote. If the record has another tag, it
+// belongs to another part, and the checksum is unknown.
 func sumOf(record, tag string) (sum storage.CRC32C) {
 	hexadecimal, found := strings.CutPrefix(record, tag+" ")
 	crc, err := strconv.ParseUint(strings.TrimSuffix(hexadecimal, "\n"), 16, 32)
@@ -96,9 +96,9 @@ func (u *Uploads) partNumbers(upload string, after int) ([]int, error) {
 }
 
 // describePart describes a part. If the part's checksum was not stored, it reads the part. If the
-// part is replaced meanwhile, it starts over. If the part no longer exists, ok is false. A part
-// remains listed even after CompleteParts has used its file for the object. Otherwise another
-// CompleteParts could create an object from the other parts only.
+// part is replaced meanwhile, it starts over. If the part does not exist, ok is false. After
+// CompleteParts has used the file of a part for the object, the part is still listed. If the part
+// were missing, another CompleteParts could create an object without it.
 func (u *Uploads) describePart(
 	ctx context.Context, from *osdir.Dir, upload string, number int,
 ) (part driver.Part, ok bool, err error) {

@@ -162,7 +162,7 @@ func (u *Uploads) privateMode(key string) (uint32, error) {
 	}
 	mode := old.Meta.Mode | 0o600 // CompleteParts must be able to read the file
 	if old.Meta.UID != uint32(os.Geteuid()) {
-		mode &= 0o600 // another user has chosen the mode of the old object
+		mode &= 0o600 // the other owner may have chosen a mode that permits too much
 	}
 	return mode, nil
 }

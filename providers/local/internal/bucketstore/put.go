@@ -11,8 +11,8 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// Put stores the body of r as an object. It takes a turn to open files only after it has read the
-// body, because the body may make other calls.
+// Put stores the body of r as an object. It first reads the body, and then waits for a turn: a
+// permission to open files. While it reads, the body may make other calls that need a turn.
 func (o *Objects) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if err := o.settings.CheckControls(ctx, &r.Controls); err != nil {
 		return nil, err
@@ -56,8 +56,9 @@ func (o *Objects) save(
 }
 
 // commit makes a completed staged file the object of key, if the condition c holds. It creates
-// directories before it takes the lock of the key, because creating them may take the locks of
-// other keys. If another process removes an empty directory in between, commit starts over.
+// directories before it locks the key, because creating them may lock other keys. If the key were
+// locked first, two calls could wait for each other forever. If another process removes an empty
+// directory meanwhile, commit starts over.
 func (o *Objects) commit(ctx context.Context, key string, st *objectfile.StagedFile, c storage.Condition) error {
 	l, ok := o.tree.Names().Locate(key)
 	if !ok {
@@ -110,8 +111,8 @@ func (o *Objects) placeLocked(
 	return o.endUpload(st.Upload, target)
 }
 
-// place checks the condition and renames the staged file to its place. The caller holds the lock of
-// the key.
+// place checks the condition and renames the staged file to the path of the object. The caller
+// holds the lock of the key.
 func (o *Objects) place(
 	ctx context.Context, key string, at *objectfile.Candidates, st *objectfile.StagedFile, c storage.Condition,
 ) error {

@@ -29,7 +29,8 @@ type BucketSettings struct {
 	SoftDelete       *time.Duration           `json:"softDelete,omitempty"` // nil means that the option of Open applies
 }
 
-// A settingsFile holds the settings as they were read last, and the stat result of their file then.
+// A settingsFile holds the settings from the last read of the settings file. The field meta is the
+// file's stat result from that time.
 type settingsFile struct {
 	meta     osdir.Meta
 	settings BucketSettings
@@ -40,7 +41,7 @@ type Settings struct {
 	tree         *bucketdir.Tree
 	locks        *bucketdir.Locks
 	staging      *objectfile.Staging
-	locksObjects *atomic.Bool   // the driver's
+	locksObjects *atomic.Bool   // true if the bucket was opened WithObjectLock
 	configKeys   signedurl.Keys // keys of Config
 
 	known   atomic.Pointer[settingsFile]

@@ -18,26 +18,27 @@ import (
 )
 
 // The parts of an upload share one file if they can. Each part is written at the offset that it
-// will have in the object. Then CompleteParts only renames the file, and copies no bytes. The
-// offsets are not known before the upload is complete, so they are guessed: all parts except the
-// last are assumed to have the same size. If the guess is wrong for a part, the part is stored in a
-// file of its own.
+// will have in the object. CompleteParts then only renames the file, and copies no bytes. The
+// offsets are not known before the upload is complete, so they are guessed. The guess is that all
+// parts except the last have the same size. A part for which the guess is wrong is stored in a file
+// of its own.
 //
 // The range of a part in the shared file is its slot. The writer that first creates the file
-// slotName owns the slot. When the part is written, the writer renames slotName to placedName. From
-// then on the part exists, and nobody writes to the slot. A part that replaces it is stored in a
-// file of its own, which takes precedence. If a writer is killed, its slotName remains, and the
-// slot is not used again.
+// slotName owns the slot. After it has written the part, the writer renames slotName to placedName.
+// From then on the part exists, and nobody writes to the slot. If the part is sent again, it is
+// stored in a file of its own, which takes precedence. If a writer is killed, its slotName remains,
+// and the slot is not used again.
 //
 // A writer holds a shared lock on the shared file. CompleteParts needs an exclusive lock to rename
-// the file. If it cannot get the lock, it copies the parts. CompleteParts may be killed during the
-// rename. Then the shared file may have two names: the name of the object and its name in the
-// upload. Or the name in the upload may be that of the replaced object. So nobody writes to a file
-// with two names, or to a file with another inode than the layout records.
+// the file. If it cannot get the lock, it copies the parts. If CompleteParts is killed during the
+// rename, the shared file may be the object already, and still have a name in the upload. Or the
+// name in the upload may now lead to the object that was replaced. So a writer checks that the
+// shared file has only one name, and that its inode is the inode in the layout.
 
-// layoutName is the file that records which file the parts share now, and the assumed size of a
-// part. If a part is longer than that size, the size was that of the last part, which is shorter
-// than the others. Then a new layout with a new shared file replaces the old layout.
+// layoutName is the name of a file in the upload. The file records which file the parts share, and
+// the assumed size of a part. If a part is longer than the assumed size, the assumption was wrong:
+// it came from the last part, which is shorter. A new layout with a new shared file then replaces
+// the old layout.
 const layoutName = "layout"
 
 // maxHole limits the gap in bytes between the end of the file and the offset of a new part. Some
@@ -92,9 +93,10 @@ func validShared(file string) bool {
 	return ok && validUpload(random)
 }
 
-// putInSlot stores a part in its slot. If the part needs a file of its own, done is false and the
-// body has not been read. That is so if the part cannot have a slot, if the slot is taken, or if
-// mode is neither 0 nor the mode of the shared file.
+// putInSlot stores a part in its slot of the shared file. If the part cannot have a slot, or if the
+// slot is taken, done is false. done is also false if mode is not 0 and differs from the mode of
+// the shared file. If done is false, the body has not been read, and the part needs a file of its
+// own.
 func (u *Uploads) putInSlot(
 	ctx context.Context, to *osdir.Dir, r *driver.PartRequest, mode uint32,
 ) (part driver.Part, done bool, err error) {
@@ -273,9 +275,10 @@ func (u *Uploads) addFile(ctx context.Context, to *osdir.Dir, base, content stri
 	return true
 }
 
-// sharedRun returns the file that the first parts share, and the number of these parts. The file
-// must contain nothing else. The caller then owns the file and may append the other parts to it. If
-// there is no such file, sharedRun returns nil.
+// sharedRun returns the shared file with the first parts of the object, and the number of these
+// parts. The file must have the parts in order, and no other bytes. The caller then owns the file,
+// and may append the other parts to it. If there is no file with these properties, sharedRun
+// returns nil.
 func (u *Uploads) sharedRun(from *osdir.Dir, parts []driver.Part) (*objectfile.StagedFile, int) {
 	if len(parts) == 0 {
 		return nil, 0
@@ -306,8 +309,8 @@ func (u *Uploads) sharedRun(from *osdir.Dir, parts []driver.Part) (*objectfile.S
 	return nil, 0
 }
 
-// countRun counts the parts, from the first one on, that follow each other without a gap in the
-// same file. size is the number of their bytes.
+// countRun counts how many of the first parts follow each other without a gap in one shared file.
+// The file is the one of the slot first. The result size is the number of bytes in these parts.
 func countRun(from *osdir.Dir, first slot, parts []driver.Part) (run int, size int64) {
 	for _, part := range parts {
 		at, ok := SlotOf(part)

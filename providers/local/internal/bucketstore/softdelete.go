@@ -16,9 +16,9 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// removed stores soft-deleted objects and versions. Callers have removed them permanently, but
-// their files are kept for a time. The files are hard links, as noncurrent versions are, at
-// .omnibucket/removed/KEY/.omnibucket@/VERSION~SINCE~UNTIL.
+// removed is the store of soft-deleted objects and versions. Callers have removed them permanently,
+// but their files are kept for a time. The files are hard links, like noncurrent versions. Their
+// path is .omnibucket/removed/KEY/.omnibucket@/VERSION~SINCE~UNTIL.
 type removed struct {
 	dirs      *versionDirs
 	tree      *bucketdir.Tree
@@ -47,8 +47,8 @@ func parseRemoved(name string) (f removedFile, ok bool) {
 // keeps reports whether the bucket has soft delete.
 func (m *removed) keeps() bool { return m.tree.Keeping.Load() > 0 }
 
-// keep adds a file that is about to be removed permanently to the soft-deleted files. If the bucket
-// has no soft delete, it does nothing. The caller holds the lock of the key.
+// keep adds a file to the soft-deleted files. The caller is about to remove the file permanently.
+// If the bucket has no soft delete, keep does nothing. The caller holds the lock of the key.
 func (m *removed) keep(ctx context.Context, key string, at objectfile.ObjectFile) error {
 	if !m.keeps() || !at.Found() {
 		return nil
@@ -71,8 +71,8 @@ func (m *removed) drop(meta osdir.Meta) {
 	}
 }
 
-// files returns the soft-deleted files in d, newest version first. The result over has the files
-// whose time has ended, and the result kept has the others.
+// files returns the soft-deleted files in d, newest version first. The result kept has the files
+// that must still be kept. The result over has the files that may be removed now.
 func (m *removed) files(d *osdir.Dir) (kept, over []removedFile, err error) {
 	now := m.tree.Clock.Now()
 	names, err := d.Names(func(e osdir.Entry) bool { _, ok := parseRemoved(e.Name); return ok })

@@ -48,9 +48,9 @@ func (u *Uploads) sweepUploads(ctx context.Context) {
 	}
 }
 
-// expire reports whether the directory with this name must be removed. Either expire has just ended
-// the upload by removing its key file, or the directory is the rest of an upload that ended
-// earlier.
+// expire reports whether the directory of an upload must be removed. If the upload is abandoned,
+// expire removes its key file and returns true. If only an old directory without a key file is
+// left, expire also returns true.
 func (w *uploadSweep) expire(uploads *osdir.Dir, name string) bool {
 	m, err := uploads.Stat(name)
 	if err != nil || m.Kind != osdir.KindDir {

@@ -119,8 +119,8 @@ func CheckKey(d *osdir.Dir, f *os.File, key string) error {
 	return bucketdir.Failure(err)
 }
 
-// readKey returns the key in the key file. It reads up to one byte more than the longest key, so
-// that the content of a longer file does not equal any key.
+// readKey returns the key in the key file. If the file is longer than the longest key, it returns
+// one byte more than the longest key has. The result then differs from every key.
 func readKey(f *os.File) ([]byte, error) {
 	return io.ReadAll(io.NewSectionReader(f, 0, bucketdir.MaxKey+1))
 }
@@ -137,8 +137,8 @@ func (o *Objects) endUpload(upload, target *osdir.Dir) error {
 	return nil
 }
 
-// RemoveUpload removes an upload, and the key file first. So if it is interrupted, or if another
-// call lists the parts meanwhile, no call creates an object from the remaining parts.
+// RemoveUpload removes an upload. It removes the key file first. Without the key file, the upload
+// has ended, so no other call can create an object from the remaining parts.
 func (u *Uploads) RemoveUpload(ctx context.Context, upload string) error {
 	path := uploadPath(upload)
 	err := osdir.RetryInUse(ctx, func() error { return u.tree.Root.Remove(path + "/" + uploadKeyName) })

@@ -24,8 +24,8 @@ func (s *Store) ListVersions(ctx context.Context, r *driver.ListRequest, after P
 	return versionPage(r.Limit, h.next)
 }
 
-// versionPage returns a page of the entries that next returns. next returns the entries of one key,
-// and none at the end.
+// versionPage returns a page of entries. The function next returns the entries of the next key each
+// time. At the end it returns none.
 func versionPage(limit int, next func() ([]versionEntry, error)) (*driver.VersionPage, error) {
 	page := &driver.VersionPage{}
 	var last Position

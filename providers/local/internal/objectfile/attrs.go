@@ -175,8 +175,8 @@ func decodeAttrs(b []byte) *Attrs {
 	return a
 }
 
-// A decoder reads values from the beginning of the field rest. If the field is too short for a
-// value, the decoder empties it and sets the field failed. Then the value is meaningless.
+// A decoder reads values from the beginning of rest, and removes them. If rest is too short for a
+// value, the decoder empties rest and sets failed to true. The value is then meaningless.
 type decoder struct {
 	rest   []byte
 	failed bool

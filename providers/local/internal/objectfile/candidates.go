@@ -10,10 +10,10 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// Candidates finds the file of a key's object. The object may have three names: the plain, the
-// alternate and the literal name. After a crash, or because of another program, several of these
-// names may have a file. Then the file with the first of these names, in this order, is the object.
-// So a write first replaces the file with the first possible name, and then removes the others. A
+// Candidates finds the file of a key's object. An object can have three names. In this order, they
+// are the plain, the alternate and the literal name. After a crash, or because of another program,
+// several of these names may exist. The file with the first existing name is the object. A write
+// therefore replaces the file with the first possible name, and then removes the other files. A
 // removal removes the file with the first name last. The caller holds the lock of the key.
 type Candidates struct {
 	tree    *bucketdir.Tree
@@ -25,7 +25,9 @@ type Candidates struct {
 	alternate *osdir.Dir
 	literal   *osdir.Dir
 
-	occupied bool       // true if a file with another spelling has the plain name, on a disk that folds case
+	// occupied is true if the plain name opens a file that is spelled differently, on a disk that
+	// folds case.
+	occupied bool
 	seen     ObjectFile // the last result of Find
 	bare     bool       // true if Adopt has found no visible sidecar
 }
@@ -175,10 +177,10 @@ func (s *Candidates) removeLiteral(ctx context.Context, filled *osdir.Dir) error
 	return s.removeStale(ctx, filled, literal, base)
 }
 
-// removeStale removes a file that is no longer the object, and flushes the removal. filled is the
-// directory of the new object, or nil if the object is being removed. removeStale flushes filled
-// first, so that a power failure cannot lose both files. If both files are in one directory, the
-// file system keeps the order.
+// removeStale removes a file that is no longer the object, and flushes the removal. The parameter
+// filled is the directory of the new object, or nil if there is no new object. removeStale flushes
+// filled before it removes the old file. So a power failure cannot lose both files. If both files
+// are in the same directory, the file system keeps the order of the changes.
 func (s *Candidates) removeStale(ctx context.Context, filled, d *osdir.Dir, base string) error {
 	remove := func() error { return osdir.RetryInUse(ctx, func() error { return d.Unlink(base) }) }
 	if !s.tree.Sync || d == filled {
@@ -199,9 +201,10 @@ func (s *Candidates) removeStale(ctx context.Context, filled, d *osdir.Dir, base
 	return bucketdir.UnknownOutcome(d.Sync())
 }
 
-// moveInto renames the staged file. If absent is true, it uses a hard link instead, which fails if
-// the name exists: another program, such as an editor, may create the file in spite of the key's
-// lock. If a directory has the name, the error satisfies osdir.IsObstructed.
+// moveInto gives the staged file the name base in the directory to. If absent is true, it uses a
+// hard link, which fails if the name exists. Another program, such as an editor, may create the
+// file in spite of the key's lock. If absent is false, it uses a rename. If a directory has the
+// name, the error satisfies osdir.IsObstructed.
 func (s *Candidates) moveInto(ctx context.Context, to *osdir.Dir, base string, st *StagedFile, absent bool) error {
 	if absent {
 		err := to.Link(base, st.Dir, st.Name)
@@ -215,9 +218,9 @@ func (s *Candidates) moveInto(ctx context.Context, to *osdir.Dir, base string, s
 				return errors.Join(err, storage.PreconditionFailed)
 			}
 		}
-		// Either the file system has no hard links, or the existing file is not an object, such as
-		// a broken symbolic link. Find has checked under the lock that there is no object, so a
-		// rename is right.
+		// The link has failed, but there is no object with this name: Find has checked this under
+		// the lock. The file system may have no hard links. Or the existing file is not an object,
+		// such as a broken symbolic link. So a rename may replace it.
 	}
 	if s.exchange(to, base, st) {
 		return nil
@@ -229,10 +232,10 @@ func (s *Candidates) moveInto(ctx context.Context, to *osdir.Dir, base string, s
 	return bucketdir.Failure(err)
 }
 
-// exchange replaces a file by swapping two names. After a rename over an existing file, ext4
-// flushes the new data immediately, which costs several times as much as everything else. If
-// Config.NoSync is not set, the data is flushed already, and exchange does nothing. It reports
-// whether it has replaced the file.
+// exchange replaces a file by swapping two names. It returns true if the file was replaced. A
+// rename over an existing file is slow on ext4: ext4 flushes the new data immediately. A swap
+// avoids this flush. If Config.NoSync is false, the data was flushed already, and exchange returns
+// false.
 func (s *Candidates) exchange(to *osdir.Dir, base string, st *StagedFile) bool {
 	if s.tree.Sync || s.seen.Dir != to || s.seen.Base != base {
 		return false
@@ -247,8 +250,8 @@ func (s *Candidates) exchange(to *osdir.Dir, base string, st *StagedFile) bool {
 	return true
 }
 
-// Remove removes the object that Find has found. It first removes the other files that would
-// otherwise become the object. The caller must flush the plain directory.
+// Remove removes the object that Find has found. If other files may be the object, it removes them
+// first. Otherwise one of them would become the object. The caller must flush the plain directory.
 func (s *Candidates) Remove(ctx context.Context) error {
 	if err := s.RemoveOthers(ctx); err != nil {
 		return err

@@ -43,8 +43,8 @@ func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, chan
 	return s.PutVisible(ctx, visible)
 }
 
-// ChangeFile changes the attributes of a file. If before is not nil, ChangeFile calls it
-// immediately before it replaces the attributes.
+// ChangeFile changes the attributes of a file with the function change. If the function before is
+// not nil, it is called after change, just before the file gets the new attributes.
 func (s *Staging) ChangeFile(
 	ctx context.Context, f *osdir.File, change func(*Attrs) error, before func(*Attrs) error,
 ) error {

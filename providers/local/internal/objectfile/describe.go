@@ -65,7 +65,7 @@ func (r *Reader) CheckWrite(old ObjectFile, c storage.Condition) error {
 	return err
 }
 
-// tagAt returns the tag of a file, which has its ETag and its revision.
+// tagAt returns the tag of a file. The tag contains the file's ETag and its revision.
 func (r *Reader) tagAt(at ObjectFile) (Tag, error) {
 	if !r.Tree.Coarse.Load() {
 		return MakeTag(at.Meta), nil

@@ -36,8 +36,8 @@ func entryOf(key string, m osdir.Meta, t Tag) storage.ListEntry {
 	return e
 }
 
-// EntryIn returns the listing entry of a version of key, which is the file base in d. If the file
-// does not exist, it returns false.
+// EntryIn returns the listing entry for a version of key. The version is the file with the name
+// base in d. If the file does not exist, EntryIn returns false.
 func (r *Reader) EntryIn(d *osdir.Dir, base, key string) (e storage.ListEntry, found bool, err error) {
 	at, err := r.StatObject(d, base)
 	if err != nil || !at.Found() {

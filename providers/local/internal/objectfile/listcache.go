@@ -12,10 +12,10 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// A listCache keeps windows, which are sorted parts of directories. Without it, each page of a
-// large directory would have to read the whole directory again. A window is valid while the time of
-// its directory does not change. If the directory was changed just before it was read, the window
-// is not kept. A second change in the same tick of the kernel's clock would not change the time.
+// A listCache keeps windows, which are sorted parts of directories. Without the cache, each page of
+// a large directory would require reading the whole directory again. A window is valid until the
+// time of its directory changes. Several changes in one tick of the kernel's clock leave the same
+// time. So a window is not cached if its directory was changed just before it was read.
 type listCache struct {
 	mu    sync.Mutex
 	Items []cachedWindow // most recently used last
@@ -35,14 +35,16 @@ type windowKey struct {
 }
 
 const (
-	MinCached   = 512     // number of names; a smaller directory is not cached, because reading it is fast
-	maxCached   = 1 << 18 // number of entries in total; each window counts as its entries plus MinCached
+	MinCached = 512 // number of names; a smaller directory is not cached, because reading it is fast
+	// maxCached limits the total size of the cache. The size of a window is its number of entries
+	// plus MinCached.
+	maxCached   = 1 << 18
 	fresh       = 50 * time.Millisecond
 	coarseFresh = 5 * time.Second
 )
 
-// find returns the part of a cached window from a name to the end of the window. The parameter from
-// is that name, in the form of window.from.
+// find returns a part of a cached window: the entries from a given name to the end of the window.
+// The parameter from is the name, in the form of window.from.
 func (c *listCache) find(key windowKey, m osdir.Meta, from string) (window, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -123,8 +125,9 @@ func (r *Reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent boo
 	return w, nil
 }
 
-// nested reports whether some entries of w come from other directories, or may come from them after
-// a change. The time of the directory does not show changes in those directories.
+// nested reports whether entries of w depend on other directories than the one that w belongs to. A
+// change in one of these other directories does not change the time of w's directory. So w must not
+// be cached.
 func (w window) nested() bool {
 	return w.chunks || slices.ContainsFunc(w.entries, func(e entry) bool {
 		return e.diskName != nil && len(e.diskName.also) > 0

@@ -72,8 +72,9 @@ func (r *Reader) fileHasExactName(f *osdir.File, path string) (bool, error) {
 	return r.Tree.ExistsExactly(path)
 }
 
-// IsStillCurrent reports whether a file without attributes is still the object. If it is not, its
-// sidecar may have been removed together with the object, and the caller must read the new file.
+// IsStillCurrent reports whether f is still the file of the object at l. If it is not, the file's
+// sidecar may have been removed together with the object. The caller must then open the object
+// again.
 func (r *Reader) IsStillCurrent(l bucketdir.Location, f *osdir.File) bool {
 	again, err := r.OpenCurrent(l)
 	if err != nil || again == nil {

@@ -38,10 +38,11 @@ func (s *Staging) writeSidecar(st *StagedFile, value []byte) error {
 	return s.Tree.ReplaceFile(sidecarPath(st.Meta), st.Dir.Path, value, mode)
 }
 
-// HoldInode opens a file that is about to lose its name, so that its inode is not reused until
-// release is called. After the file has lost its name, its sidecar is removed by the number of the
-// inode. If the inode were reused before, the sidecar of another file could be removed. On Windows,
-// HoldInode does nothing: numbers are not reused, and an open file could not be removed.
+// HoldInode opens a file that is about to lose its name. While the file is open, the system cannot
+// reuse its inode. The caller removes the file's sidecar, whose name is the inode, and then calls
+// release. Without HoldInode, another file could have got the inode and its own sidecar by then. On
+// Windows, HoldInode does nothing: numbers of files are not reused, and an open file could not be
+// removed.
 func (r *Reader) HoldInode(at ObjectFile) (release func()) {
 	if !at.Found() || !r.Sidecars.Load() || runtime.GOOS == "windows" {
 		return func() {}
@@ -53,10 +54,10 @@ func (r *Reader) HoldInode(at ObjectFile) (release func()) {
 	return func() { _ = f.Close() }
 }
 
-// DropSidecar removes the sidecar of a file whose object was replaced or removed. If the file has a
-// second hard link, from another program or a crash, the file under that name needs the sidecar,
-// and the sidecar remains. A sidecar without a file does no harm, because it never describes
-// another file.
+// DropSidecar removes the sidecar of a file after its object was replaced or removed. If the file
+// has another hard link, DropSidecar keeps the sidecar, because the file under the other name needs
+// it. Another program or a crash may have left a hard link. A sidecar that is left over does no
+// harm. It never describes another file.
 func (r *Reader) DropSidecar(m osdir.Meta) {
 	if m.Ino != 0 && m.Links < 2 && r.Sidecars.Load() {
 		_ = r.Tree.Root.Remove(sidecarPath(m))

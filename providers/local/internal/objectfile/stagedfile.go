@@ -20,10 +20,12 @@ type StagedFile struct {
 	File  *osdir.File // nil after Seal
 	Attrs Attrs
 	Meta  osdir.Meta
-	// Visible is the sealed file of its visible sidecar, or nil.
+	// Visible is the staged file for the sidecar that will be beside the object. It is nil if the
+	// bucket has no sidecars.
 	Visible *StagedFile
-	// Held is not nil if the staged file is one that parts of an upload share. Then it is the open
-	// file with a lock, which excludes the writers of parts. Discard does not remove such a file.
+	// Held is set if the staged file is shared by the parts of an upload. Held is the open file,
+	// with an exclusive lock that keeps writers of parts away. Discard does not remove a shared
+	// file.
 	Held *os.File
 	// Upload is the directory of the upload whose parts the file contains, or nil. Placing the file
 	// ends the upload.
@@ -103,8 +105,8 @@ func (s *Staging) Finish(st *StagedFile) (err error) {
 }
 
 // KeepMode sets the mode of a sealed file to the mode of the file that it replaces. If another user
-// owns the old file, that user could have chosen any mode. Then the mode permits no more than the
-// mode of a new file.
+// owns the old file, that user could have chosen any mode. So the new mode then permits no more
+// than the mode that the sealed file already has.
 func (s *Staging) KeepMode(st *StagedFile, old ObjectFile) error {
 	mode := old.Meta.Mode
 	if old.Meta.UID != st.Meta.UID {
@@ -149,8 +151,8 @@ func (s *Staging) Discard(st *StagedFile) {
 	}
 }
 
-// Place renames a staged file to base in the directory to. If that directory was removed meanwhile,
-// Place fails with ErrAgain.
+// Place renames a staged file. Its new name is base, in the directory to. If the directory to was
+// removed meanwhile, Place fails with ErrAgain.
 func (s *Staging) Place(ctx context.Context, to *osdir.Dir, base string, st *StagedFile) error {
 	err := osdir.RetryInUse(ctx, func() error { return to.Rename(base, st.Dir, st.Name) })
 	if err == nil {
@@ -169,7 +171,8 @@ func (s *Staging) Place(ctx context.Context, to *osdir.Dir, base string, st *Sta
 // MarkPlaced records that the file was renamed, so that Discard does not remove it.
 func (st *StagedFile) MarkPlaced() { st.Name = "" }
 
-// Append appends n bytes of the file from, beginning at offset. The kernel copies them if it can.
+// Append appends bytes of another file to the staged file. The parameter from is the other file. It
+// copies n bytes, beginning at offset. If possible, the kernel copies them.
 func (st *StagedFile) Append(ctx context.Context, from *os.File, offset, n int64) error {
 	if _, err := from.Seek(offset, io.SeekStart); err != nil {
 		return bucketdir.Failure(err)

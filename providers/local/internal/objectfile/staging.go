@@ -62,7 +62,8 @@ func (s *Staging) Dir(ctx context.Context) (*stagingDir, error) {
 		return nil, err
 	}
 	s.Live = w
-	// If the bucket's path led to another directory during Open, Open has not swept this one.
+	// Open has swept only the directory to which the bucket's path led at that time. The path may
+	// lead to another directory now.
 	_ = s.SweepStaging()
 	return w, nil
 }
@@ -73,7 +74,7 @@ func (s *Staging) Dir(ctx context.Context) (*stagingDir, error) {
 func (s *Staging) newStagingDir() (*stagingDir, error) {
 	c, err := bucketdir.NewClaim(
 		s.Tree.Root, bucketdir.TmpPath+"/"+bucketdir.RandomName(), 0o700,
-	) // only the owner may read it, because a file in it may replace a private one
+	) // 0o700: a file here may replace a private object, so other users must not read it
 	if osdir.IsNotExist(err) {
 		return nil, cmp.Or[error](s.Tree.Mkdirs(bucketdir.TmpPath), bucketdir.ErrAgain)
 	}

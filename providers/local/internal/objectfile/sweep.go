@@ -44,7 +44,7 @@ func (s *Staging) sweepEntry(staging *osdir.Dir, name string) {
 	if c == nil {
 		return
 	}
-	defer c.End() // last, so that a later sweep can continue this one
+	defer c.End() // runs last: if this process is killed before, the marker remains for a later sweep
 	d, err := s.Tree.OpenToRead(c.Path)
 	if err != nil {
 		return
@@ -52,7 +52,7 @@ func (s *Staging) sweepEntry(staging *osdir.Dir, name string) {
 	defer d.Close()
 	_ = d.Each(func(e osdir.Entry) bool {
 		if m, err := d.Stat(e.Name); err == nil {
-			s.Reader.DropSidecar(m) // unless the file also has its final name, and so needs the sidecar
+			s.Reader.DropSidecar(m) // keeps the sidecar if the file already has its final name, as a second link
 			_ = d.Unlink(e.Name)
 		}
 		return true

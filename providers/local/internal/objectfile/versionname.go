@@ -53,7 +53,7 @@ func CheckVersion(version string) error {
 	return nil
 }
 
-// ValidVersion reports whether version has the form of a file's version or of a delete marker's.
+// ValidVersion reports whether version has the form of a result of VersionOf or MarkerOf.
 func ValidVersion(version string) bool {
 	digits, ino, ok := strings.Cut(version, "-")
 	if !ok || len(digits) != 16 {

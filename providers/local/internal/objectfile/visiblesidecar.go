@@ -12,13 +12,14 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// A visibleSidecar is a file beside an object with the object's attributes, which zip, tar and cp
-// -r also copy. photo.jpg has the sidecar .omnibucket~photo.jpg. Only some buckets have them; see
-// WritesVisible. A sidecar is read only if the object has no other attributes, or if the disk loses
-// them. A sidecar counts only if the size that is stored in it is the size of the object.
+// A visibleSidecar is a file beside an object. It contains the object's attributes, and zip, tar
+// and cp -r copy it together with the object. For example, photo.jpg has the sidecar
+// .omnibucket~photo.jpg. Only some buckets write these sidecars; see WritesVisible. A sidecar is
+// read if the object has no other attributes, or if the disk may lose them (see Forgets). A sidecar
+// is ignored if the size in it is not the size of the object.
 //
-// A sidecar is removed before the object is replaced, and written again afterwards. If the process
-// is killed in between, the object has no sidecar, but never a wrong one.
+// Before an object is replaced, its sidecar is removed. Afterwards, a new sidecar is written. If
+// the process is killed in between, the object has no sidecar. It never has a wrong one.
 type visibleSidecar struct {
 	ContentType        string            `json:"contentType,omitempty"`
 	ContentEncoding    string            `json:"contentEncoding,omitempty"`
@@ -40,10 +41,10 @@ type visibleSidecar struct {
 // WritesVisible reports whether writes also write visible sidecars.
 func (r *Reader) WritesVisible() bool { return r.Visible || r.Forgets() }
 
-// Forgets reports whether files may have other inodes after the disk is mounted again. That is so
-// on FAT and exFAT, whose times are coarse, and which have no extended attributes. Then a sidecar that is
-// named by its inode may be lost. It may even be mistaken for the sidecar of another file with the
-// same size and time.
+// Forgets reports whether files may have other inodes after the disk is mounted again. FAT and
+// exFAT have this problem. They also have coarse times and no extended attributes. A sidecar with
+// the file's inode as its name could be lost on them. Worse, it could be taken for the sidecar of
+// another file with the same size and time.
 func (r *Reader) Forgets() bool { return r.Tree.Coarse.Load() && r.Sidecars.Load() }
 
 // VisibleOr returns the attributes in the visible sidecar, with the revision from the parameter
@@ -61,8 +62,8 @@ func (r *Reader) VisibleOr(own *Attrs, l bucketdir.Location, m osdir.Meta) (*Att
 
 const maxVisible = 1 << 20 // bytes; this package writes only smaller sidecars
 
-// StageVisible writes the visible sidecar of an object as a staged file. The sidecar gets the mode
-// from the parameter like, which is the stat result of a file.
+// StageVisible writes the visible sidecar of an object as a staged file. The parameter like is the
+// stat result of a file. The sidecar gets the mode of this file.
 func (s *Staging) StageVisible(ctx context.Context, a *Attrs, like osdir.Meta) (*StagedFile, error) {
 	text, err := json.MarshalIndent(visibleSidecar{
 		ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, ContentDisposition: a.ContentDisposition,
@@ -148,9 +149,9 @@ func (s *Candidates) DropVisible(ctx context.Context) error {
 	return bucketdir.Failure(err)
 }
 
-// Adopt copies the attributes in the visible sidecar to the object, before the object changes. An
-// object that a backup tool has copied has its attributes only in the sidecar. Without Adopt, it
-// would lose them if the process is killed, or if the object becomes a noncurrent version.
+// Adopt copies the attributes in the visible sidecar to the object, before the object changes. If a
+// backup tool has copied an object, its attributes are only in the sidecar. Without Adopt, the
+// attributes would be lost if the process is killed, or if the object becomes a noncurrent version.
 func (s *Candidates) Adopt(ctx context.Context, at ObjectFile) error {
 	has, err := s.HasVisible()
 	if err != nil || !has {
@@ -194,8 +195,9 @@ func (s *Candidates) adoptVisible(ctx context.Context, at ObjectFile) error {
 	return s.staging.replaceAttrs(ctx, f, a)
 }
 
-// PutVisible renames a staged sidecar to its place. If the directory was removed meanwhile,
-// PutVisible starts over. Its caller could not start over, because the object is already visible.
+// PutVisible renames a staged sidecar to its final name. If the directory was removed meanwhile,
+// PutVisible tries again. The caller could not repeat the write, because the object is already
+// visible.
 func (s *Candidates) PutVisible(ctx context.Context, st *StagedFile) error {
 	return bucketdir.UnknownOutcome(s.tree.Retry(ctx, func() error {
 		err := s.moveVisible(ctx, st)

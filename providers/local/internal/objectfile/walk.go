@@ -28,8 +28,10 @@ type Walker struct {
 }
 
 type frame struct {
-	prefix string       // prefix of the keys in the directory: "", or text that ends in "/"
-	dirs   []*osdir.Dir // its directories on disk; the first has all entries without a diskName
+	prefix string // prefix of the keys in the directory: "", or text that ends in "/"
+	// dirs are the directories on disk for this prefix. Entries without a diskName are in the first
+	// one.
+	dirs   []*osdir.Dir
 	window window
 	next   int
 }
@@ -105,11 +107,13 @@ func (w *Walker) push(prefix string, paths ...string) error {
 	return w.read(&w.frames[len(w.frames)-1], w.from(prefix))
 }
 
-// from returns the name at which the walk begins in a directory, in the form of window.from.
+// from returns the name at which the walk begins in a directory. The name has the form of
+// window.from.
 func (w *Walker) from(prefix string) string {
 	rest, ok := strings.CutPrefix(w.Start, prefix)
 	if !ok {
-		// The walk enters no directory whose keys all come before Start. So all keys here come after Start.
+		// The walk skips directories in which all keys come before Start. So all keys in this
+		// directory come after Start.
 		return ""
 	}
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
@@ -154,8 +158,8 @@ func (w *Walker) Next() (Item, bool, error) {
 	return Item{}, false, nil
 }
 
-// nextWindow reads the window after the current one. The new window begins at the last name with a
-// NUL byte appended. No name is between these two, because names contain no NUL.
+// nextWindow reads the window after the current one. The new window begins at the last name plus a
+// NUL byte. No other name can lie between the two, because names contain no NUL.
 func (w *Walker) nextWindow(f *frame) error {
 	last := f.window.entries[len(f.window.entries)-1]
 	from := last.segment + "\x00"
@@ -271,10 +275,10 @@ func (w *Walker) statNoncurrent(f *frame, e entry) (ObjectFile, error) {
 }
 
 // hasObject reports whether a directory contains an object, at any depth. A directory without an
-// object, such as an empty one of another program, is not listed as a prefix. If the directory is
-// for long names, chunks is the beginning of these names. In the tree of versions, the directory
-// itself may have versions, which count only if the parameter self is true. For a prefix they do
-// not count, because their key lacks the final slash.
+// object is not listed as a prefix. If path is a directory for long names, the parameter chunks is
+// the beginning of these names. In the tree of versions, the directory itself may belong to a key
+// with versions. These versions count only if the parameter self is true. They do not count for a
+// prefix, because the prefix ends with a slash, and the key does not.
 func (w *Walker) hasObject(path, chunks string, self bool) (bool, error) {
 	d, err := w.Tree.OpenToRead(path)
 	if err != nil {
@@ -319,8 +323,8 @@ func (w *Walker) hasObject(path, chunks string, self bool) (bool, error) {
 	return holds, err
 }
 
-// isObject reports whether an entry is an object. If the directory reports that the entry is a
-// file, that takes no system call.
+// isObject reports whether an entry is an object. If the entry already says that it is a regular
+// file, isObject needs no system call.
 func (w *Walker) isObject(d *osdir.Dir, e osdir.Entry) bool {
 	if e.Kind == osdir.KindDir || e.Kind == osdir.KindOther {
 		return false

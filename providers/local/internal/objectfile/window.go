@@ -15,18 +15,19 @@ import (
 // directory.
 const maxWindow = 1 << 17
 
-// An entry is a name in a logical directory, which is the set of keys with one prefix. It is an
-// object, or a directory of further keys.
+// An entry is a name in a logical directory. A logical directory has all keys with one prefix. An
+// entry stands for an object, or for a directory with further keys.
 type entry struct {
-	segment  string
-	isDir    bool
-	rank     uint8     // of two objects with the same name, the one with the lower rank counts
-	diskName *diskName // nil if the entry has its plain name, in the main directory
+	segment string
+	isDir   bool
+	rank    uint8 // of two objects with the same name, the one with the lower rank counts
+	// diskName is nil if the entry has the name segment in the first directory on disk.
+	diskName *diskName
 }
 
-// A diskName is the path of an entry whose name on disk differs from its segment. In strict mode, a
-// directory may have several paths: the path of this package, and the literal path, which another
-// program has created.
+// A diskName is the path of an entry that has another name on disk than its segment. In strict
+// mode, a directory may have several paths. One is the path that this package creates. Another is
+// the literal path that a different program may have created.
 type diskName struct {
 	dir, base string
 	also      []string // paths of further directories
@@ -38,8 +39,8 @@ const (
 	rankLiteral
 )
 
-// order compares entries by the bytes of whole keys. So it compares a directory as if its name
-// ended with a slash.
+// order compares entries by the bytes of their keys. All keys in a directory contain a slash after
+// its name. So the name of a directory is compared with a slash at its end.
 func (e entry) order(f entry) int { return compareSegments(e.segment, e.isDir, f.segment, f.isDir) }
 
 func compareSegments(a string, aIsDir bool, b string, bIsDir bool) int {
@@ -50,8 +51,9 @@ func compareSegments(a string, aIsDir bool, b string, bIsDir bool) int {
 	return nextByte(a[n:], aIsDir) - nextByte(b[n:], bIsDir)
 }
 
-// nextByte returns the next byte of a name plus one, or 0 at the end of the name. rest is what
-// remains of the name. The name of a directory has a slash after rest.
+// nextByte returns the next byte of a name plus one. The parameter rest is the end of the name that
+// was not compared yet. If rest is empty, nextByte returns a slash plus one for a directory, and 0
+// for an object.
 func nextByte(rest string, isDir bool) int {
 	switch {
 	case rest != "":
@@ -78,7 +80,8 @@ type windowReader struct {
 	noncurrent bool   // true for the tree of versions
 	match      string // prefix of the names to read
 	window     window // the window as far as it is read
-	bound      entry  // the last entry of a window that is not whole; later entries are omitted
+	// bound is the last entry of a window that is not whole. Later entries are dropped.
+	bound entry
 }
 
 // readWindow reads a window of a logical directory, which consists of the directories dirs.
@@ -97,8 +100,9 @@ func (r *Reader) readWindow(
 	return w.window, nil
 }
 
-// read adds the names in d. If d is a directory for long names, chunks is the beginning of these
-// names. main is true for the first of the directories.
+// read adds the names in d. If d is a directory for long names, the parameter chunks is the
+// beginning of these names. main is true if d is the first directory of the window, or inside of
+// it.
 func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 	names := r.tree.Names()
 	var deeper []osdir.Entry
@@ -165,8 +169,8 @@ func (r *windowReader) add(d *osdir.Dir, e osdir.Entry, f bucketdir.Found, main 
 		r.keep(out)
 		return
 	}
-	// In the tree of versions, a directory may be a key with versions, the beginning of such keys,
-	// or both. So add both entries.
+	// In the tree of versions, a directory can belong to one key that has versions. It can also
+	// contain further keys. So add an entry for the key and an entry for the directory.
 	if out.isDir {
 		r.keep(out)
 		out.isDir = false
@@ -187,7 +191,8 @@ func (r *windowReader) keep(e entry) {
 	}
 }
 
-// before reports whether e comes before from, which has the form of window.from.
+// before reports whether e sorts before the name in from. The parameter from has the form of
+// window.from.
 func before(e entry, from string) bool {
 	segment, isDir := strings.CutSuffix(from, "/")
 	return compareSegments(e.segment, e.isDir, segment, isDir) < 0

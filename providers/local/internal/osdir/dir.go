@@ -48,8 +48,8 @@ type Meta struct {
 	Links int    // number of names of the file; 0 if unknown
 }
 
-// Time returns the time of the last write. It is right even if MTime has overflowed: Sec in
-// nanoseconds overflows in the same way, so the difference of the two is right.
+// Time returns the time of the last write. If MTime has overflowed, Sec*1e9 overflows by the same
+// amount. So the difference between MTime and Sec*1e9 is still right.
 func (m Meta) Time() time.Time { return time.Unix(m.Sec, m.MTime-m.Sec*1e9).UTC() }
 
 // A Dir is an open directory inside a root. It was opened through os.Root, or by a system call that

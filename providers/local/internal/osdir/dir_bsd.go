@@ -8,10 +8,11 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openBeneath always fails, so that os.Root opens the path. These systems have no such call.
+// openBeneath always fails, because these systems have no system call for it. The caller then uses
+// os.Root to open the path.
 func openBeneath(int, string, int) (int, error) { return -1, unix.ENOSYS }
 
-// Exchange always fails. Callers then rename, which is slow only on Linux.
+// Exchange always fails. Callers then use Rename. Exchange is only faster than Rename on Linux.
 func (d *Dir) Exchange(string, *Dir, string) error { return unix.ENOSYS }
 
 func setFileTime(d *Dir, _ int, base string, at time.Time) error {
@@ -24,8 +25,8 @@ func setFileTime(d *Dir, _ int, base string, at time.Time) error {
 	})
 }
 
-// Each calls the function each for the names in d, beginning with the first one. It stops when the
-// function returns false.
+// Each calls the parameter each for every name in d, from the beginning. It stops when the
+// parameter each returns false.
 func (d *Dir) Each(each func(Entry) bool) error { return readEntries(d, each) }
 
 // errNoXattr is the error for a file that lacks the attribute.

@@ -7,8 +7,8 @@ import (
 	"io/fs"
 )
 
-// readEntries reads d through a new descriptor. The position in the directory belongs to the
-// descriptor, and d may be read several times.
+// readEntries opens d again to read it. An open directory has one position, so reading d itself
+// would move the position for all other readers of d.
 func readEntries(d *Dir, each func(Entry) bool) error {
 	fresh, err := openDirFile(d.root, d.Path)
 	if IsNotExist(err) {

@@ -52,9 +52,10 @@ func openBeneath(fd int, path string, flags int) (opened int, err error) {
 
 var direntBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
-// Each calls the function each for the names in d, beginning with the first one. It stops when the
-// function returns false. It does not use ReadDir of os.File, which would stat every entry of a
-// directory that os.Root has opened. A page needs the stat of only its own entries.
+// Each calls the parameter each for every name in d, from the beginning. It stops when the
+// parameter each returns false. It does not use ReadDir of os.File: if os.Root has opened the
+// directory, ReadDir makes a stat of every entry. A page of a listing needs the stat of only a few
+// entries.
 //
 // If a name is removed or created meanwhile, Each may omit it. If a name is replaced meanwhile,
 // Each may return it twice.
@@ -71,16 +72,18 @@ func (d *Dir) Each(each func(Entry) bool) error {
 	return err
 }
 
-// maxEnds limits how often the end of a directory is read again because the directory keeps
-// changing.
+// maxEnds limits how often Each reads the end of a directory again. It reads again while other
+// processes keep changing the directory.
 const maxEnds = 8
 
-// appends reports whether Each may have missed a name that was replaced since begun. On Btrfs,
-// renaming a file over an existing name moves the name to the end of the directory. A process that
-// has begun to read the directory does not see such names. An overlay file system, as in
+// appends reports whether Each may have missed a name. The parameter begun is the time when Each
+// began to read. On Btrfs, a rename over an existing name moves the name to the end of the
+// directory. If Each began earlier, it does not see the moved name. An overlay file system, as in
 // containers, may be on Btrfs.
 func (d *Dir) appends(begun time.Time) bool {
-	const tick = 20 * time.Millisecond // twice the tick of the slowest kernel; changes in one tick have the same time
+	// Changes within one tick of the kernel's clock have the same time. This constant is twice the
+	// tick of the slowest kernel.
+	const tick = 20 * time.Millisecond
 	m, err := d.StatSelf()
 	if err != nil || m.Time().Before(begun.Add(-tick)) {
 		return false
@@ -89,8 +92,8 @@ func (d *Dir) appends(begun time.Time) bool {
 	return unix.Fstatfs(d.fd(), &s) == nil && (s.Type == unix.BTRFS_SUPER_MAGIC || s.Type == unix.OVERLAYFS_SUPER_MAGIC)
 }
 
-// eachFrom does what Each does, but begins at an offset. It returns the offset of the end. If the
-// function each has returned false, more is false.
+// eachFrom does what Each does, but begins at the given offset. It returns the offset after the
+// last entry that it has read. If the parameter each has returned false, the result more is false.
 func (d *Dir) eachFrom(offset int64, each func(Entry) bool) (end int64, more bool, err error) {
 	buffer := direntBuffers.Get().(*[]byte)
 	defer direntBuffers.Put(buffer)
@@ -98,7 +101,7 @@ func (d *Dir) eachFrom(offset int64, each func(Entry) bool) (end int64, more boo
 		if _, err := unix.Seek(d.fd(), to, 0); err != nil && to == 0 {
 			return offset, false, err
 		} else if err != nil {
-			return offset, false, nil // an overlay that is not on Btrfs does not support the offset
+			return offset, false, nil // only an overlay that is not on Btrfs refuses this offset
 		}
 	}
 	for more = true; more; {
@@ -128,7 +131,7 @@ func parseDirents(b []byte, offset int64, each func(Entry) bool) (int64, bool) {
 			break
 		}
 		switch next := int64(binary.NativeEndian.Uint64(b[8:])); next {
-		case math.MaxInt32, math.MaxInt64: // the last entry on Btrfs
+		case math.MaxInt32, math.MaxInt64: // Btrfs uses these offsets after the last entry
 			offset++
 		default:
 			offset = next

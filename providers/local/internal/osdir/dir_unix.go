@@ -131,13 +131,14 @@ func (d *Dir) Unlink(base string) error {
 	return retryEINTR(func() error { return unix.Unlinkat(d.fd(), base, 0) })
 }
 
-// Rename moves the entry fromBase of from to base in d. If a file has that name, Rename replaces
-// it.
+// Rename moves an entry. Its old name is fromBase in the directory from, and its new name is base
+// in d. If a file has the new name, Rename replaces the file.
 func (d *Dir) Rename(base string, from *Dir, fromBase string) error {
 	return retryEINTR(func() error { return unix.Renameat(from.fd(), fromBase, d.fd(), base) })
 }
 
-// Link adds base in d as another name for the file fromBase in from. If base exists, Link fails.
+// Link adds a second name for a file. The old name is fromBase in the directory from, and the new
+// name is base in d. If the new name exists, Link fails.
 func (d *Dir) Link(base string, from *Dir, fromBase string) error {
 	return retryEINTR(func() error { return unix.Linkat(from.fd(), fromBase, d.fd(), base, 0) })
 }

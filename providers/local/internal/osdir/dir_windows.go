@@ -68,8 +68,8 @@ func (d *Dir) IsAt(path string) (bool, error) {
 	return err == nil && os.SameFile(self, there), err
 }
 
-// Stat returns the stat result of an entry. It opens a file to determine its number, because the
-// entry in the directory does not contain it.
+// Stat returns the stat result of an entry. If the entry is a regular file, Stat opens it, because
+// only an open file reports its number. The number becomes Meta.Ino.
 func (d *Dir) Stat(base string) (Meta, error) {
 	fi, err := d.root.Lstat(d.PathOf(base))
 	if err != nil {
@@ -149,11 +149,11 @@ func (d *Dir) Unlink(base string) error {
 	return d.root.Remove(d.PathOf(base))
 }
 
-// Exchange always fails. Callers then rename, which is slow only on Linux.
+// Exchange always fails. Callers then use Rename. Exchange is only faster than Rename on Linux.
 func (d *Dir) Exchange(string, *Dir, string) error { return syscall.EWINDOWS }
 
-// Rename moves the entry fromBase of from to base in d. If a file has that name, Rename replaces
-// it.
+// Rename moves an entry. Its old name is fromBase in the directory from, and its new name is base
+// in d. If a file has the new name, Rename replaces the file.
 func (d *Dir) Rename(base string, from *Dir, fromBase string) error {
 	err := d.root.Rename(from.PathOf(fromBase), d.PathOf(base))
 	if err != nil {
@@ -164,7 +164,8 @@ func (d *Dir) Rename(base string, from *Dir, fromBase string) error {
 	return err
 }
 
-// Link adds base in d as another name for the file fromBase in from. If base exists, Link fails.
+// Link adds a second name for a file. The old name is fromBase in the directory from, and the new
+// name is base in d. If the new name exists, Link fails.
 func (d *Dir) Link(base string, from *Dir, fromBase string) error {
 	return d.root.Link(from.PathOf(fromBase), d.PathOf(base))
 }
@@ -173,8 +174,8 @@ func (d *Dir) Link(base string, from *Dir, fromBase string) error {
 // names.
 func (d *Dir) Sync() error { return nil }
 
-// Each calls the function each for the names in d, beginning with the first one. It stops when the
-// function returns false.
+// Each calls the parameter each for every name in d, from the beginning. It stops when the
+// parameter each returns false.
 func (d *Dir) Each(each func(Entry) bool) error { return readEntries(d, each) }
 
 // errIsDir is the error of an operation on a file that found a directory. Windows has no error code

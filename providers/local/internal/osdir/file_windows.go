@@ -63,8 +63,8 @@ func (f *File) Stat() (Meta, error) {
 // Write writes all of p.
 func (f *File) Write(p []byte) (int, error) { return f.os.Write(p) }
 
-// SetTime sets the time of the file. It uses the handle that wrote the file, because closing that
-// handle would otherwise set the time of the last write.
+// SetTime sets the time of the file. It uses the handle that wrote the file. If another handle set
+// the time, closing the handle that wrote the file would replace the time.
 func (f *File) SetTime(_ *Dir, _ string, at time.Time) error {
 	stamp := windows.NsecToFiletime(at.UnixNano())
 	return windows.SetFileTime(windows.Handle(f.os.Fd()), nil, &stamp, &stamp)

@@ -4,9 +4,9 @@ package osdir
 
 import "os"
 
-// On FreeBSD, locks on a range of a file belong to the process (POSIX locks). Locks that belong to
-// an open file do not exist, and macOS does not document any. So a lock is always on the whole
-// file.
+// On these systems, a lock is always on the whole file. POSIX locks can be on a range, but they
+// belong to the process, not to an open file. FreeBSD has no range locks that belong to an open
+// file, and macOS does not document them.
 
 // RangesWork always returns false, because these systems lock whole files.
 func RangesWork(*os.File) bool { return false }

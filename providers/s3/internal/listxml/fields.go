@@ -12,8 +12,9 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// textBlock is the size in bytes of the allocations that hold the texts of a page. A caller that
-// keeps an entry keeps only the allocation of its texts in memory, and not the whole page.
+// textBlock is the size in bytes of one allocation for the texts of a page. Several entries share
+// an allocation. A caller that keeps one entry keeps only this allocation in memory, not the whole
+// page.
 const textBlock = 4 << 10
 
 var (
@@ -32,7 +33,7 @@ var (
 type fields struct {
 	xml       reader
 	block     strings.Builder // texts that were kept, and free space for further texts
-	escaped   bool            // keys are escaped according to the response, not only according to the request
+	escaped   bool            // true if the response says that its keys are escaped
 	truncated flag
 }
 
@@ -172,7 +173,7 @@ func (p *fields) size() (int64, error) {
 	return size, nil
 }
 
-// time returns a time without the fraction of a second, which listings have and headers lack.
+// time returns a time in whole seconds. Listings have fractions of a second, but headers do not.
 func (p *fields) time() (time.Time, error) {
 	value, err := p.xml.value()
 	if err != nil {
@@ -215,9 +216,9 @@ func hexDigit(c byte) int {
 
 func (p *fields) invalid(kind string) error { return errors.New("the page has an invalid " + kind) }
 
-// hasNext reports whether another page follows. The parameter next is the token or the key by which
-// this page names the next one, or "". If this page does not say whether it is truncated, another
-// page follows unless next is "".
+// hasNext reports whether another page follows. The parameter next is the token or the key for the
+// next page, or "" if this page has none. If the page says whether it is truncated, the page
+// decides. If it does not say so, another page follows unless the parameter next is "".
 func (p *fields) hasNext(next string) (bool, error) {
 	if p.truncated == yes && next == "" {
 		return false, errNoToken

@@ -38,9 +38,9 @@ var errTooLong = &storage.Error{
 // buffers holds *bytes.Buffer. A response is read completely before it is decoded.
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
-// DecodeWith returns an option for one call of the SDK. With it, decode reads a successful
-// response, and the call returns result. decode must not keep the page. The SDK still decodes every
-// other response.
+// DecodeWith returns an option for one call of the SDK. With this option, the function decode
+// receives the body of a successful response. The parameter result becomes the result of the call.
+// decode must not keep the page. The SDK still decodes all other responses.
 func DecodeWith(result any, decode func(page []byte) error) func(*awss3.Options) {
 	d := &deserializer{result: result, decode: decode}
 	return func(o *awss3.Options) {

@@ -9,8 +9,8 @@ import (
 )
 
 // A VersionsPage is a response of ListObjectVersions. Versions stay in the server's order, which
-// may differ from the order of their times. Amazon orders the result of a multipart upload by the
-// end of the upload, but shows the time of its beginning.
+// may differ from the order of their times. For example, Amazon shows the time at which a multipart
+// upload began, but sorts its object by the time at which the upload ended.
 type VersionsPage struct {
 	Entries         []storage.VersionEntry
 	NextKey, NextID string // the last version before the next page
@@ -19,13 +19,13 @@ type VersionsPage struct {
 	fields       fields
 	hasMarker    bool // a delete marker was read
 	timesInIDs   bool // see ReadVersions
-	markersApart bool // the server may list all delete markers last, and no other order was seen
+	markersApart bool // the server may list all delete markers last; false after a version follows a marker
 }
 
 // ReadVersions reads a response of ListObjectVersions. If markersApart is true, the server may list
-// all delete markers after all versions. If timesInIDs is true, the server lists an old version
-// with the time at which it was replaced. The id of the version is then a ULID, which has the
-// version's own time.
+// all delete markers after all versions. If timesInIDs is true, an old version is listed with the
+// time at which it was replaced. The id of the version is then a ULID, and the ULID contains the
+// right time.
 func ReadVersions(response []byte, markersApart, timesInIDs bool) (p *VersionsPage, err error) {
 	err = readDocument(response, func(x reader) error {
 		p = &VersionsPage{fields: fields{xml: x}, markersApart: markersApart, timesInIDs: timesInIDs}

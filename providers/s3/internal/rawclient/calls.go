@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// PutObject sends the same request as the SDK's PutObject to which package s3 has added its
-// middleware for request bodies.
+// PutObject sends the same request as PutObject of the SDK's client. Package s3 has added
+// middleware for request bodies to this client.
 func (c *Client) PutObject(
 	ctx context.Context, in *awss3.PutObjectInput, _ ...func(*awss3.Options),
 ) (*awss3.PutObjectOutput, error) {
@@ -63,8 +63,8 @@ func (c *Client) PutObject(
 	return out, nil
 }
 
-// UploadPart sends the same request as the SDK's UploadPart to which package s3 has added its
-// middleware for request bodies. in.Body may be a [Trailed].
+// UploadPart sends the same request as UploadPart of the SDK's client. Package s3 has added
+// middleware for request bodies to this client. in.Body may be a [Trailed].
 func (c *Client) UploadPart(
 	ctx context.Context, in *awss3.UploadPartInput, _ ...func(*awss3.Options),
 ) (*awss3.UploadPartOutput, error) {

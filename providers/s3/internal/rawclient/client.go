@@ -97,10 +97,10 @@ func (c *Client) sendBody(ctx context.Context, r *request) (response *http.Respo
 	return c.send(ctx, r)
 }
 
-// send sends the request. If the response is not a success, or if there is no response, the result
-// failed is set. The SDK must then read failed, which holds the response or the error of the
-// connection. If the request was not sent, or the response does not come from an S3 server, send
-// returns err.
+// send sends the request. If the response is not a success, or if there is no response, failed is
+// not nil. It has the response or the error of the connection. The caller must then call the SDK
+// with failed.replay, so that the SDK makes the error. If the request was not sent, or if the
+// response is not from an S3 server, send returns err.
 func (c *Client) send(ctx context.Context, r *request) (response *http.Response, failed *failure, err error) {
 	escaped := urlpath.Escape(r.key)
 	path := c.Path + "/" + escaped
@@ -171,7 +171,8 @@ func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 	}
 	h.set("User-Agent", "omnibucket")
 	if trace := os.Getenv("_X_AMZN_TRACE_ID"); trace != "" && os.Getenv("AWS_LAMBDA_FUNCTION_NAME") != "" {
-		h.set("X-Amzn-Trace-Id", trace) // by this header, AWS stops a Lambda function that its own writes invoke
+		// AWS uses this header to stop a Lambda function that its own writes call again and again.
+		h.set("X-Amzn-Trace-Id", trace)
 	}
 	if r.body != nil && r.size >= minExpectSize {
 		h.set("Expect", "100-continue")
@@ -203,8 +204,8 @@ func lateError(response *http.Response) *failure {
 	return &failure{response: response}
 }
 
-// A failure is an HTTP client that returns a response which a Client received.
-// With it, the SDK makes the output or the error of that response.
+// A failure is an HTTP client that sends no request. It returns the response or the error that a
+// Client received. The SDK then makes its own output or error of this response.
 type failure struct {
 	response *http.Response
 	err      error

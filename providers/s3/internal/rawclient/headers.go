@@ -44,7 +44,7 @@ const (
 	customerMD5Header = sseHeader + "-Customer-Key-Md5"
 )
 
-// SetLock calls the function set for each header of object lock that has a value.
+// SetLock passes each header of object lock that has a value to the function set.
 func SetLock(
 	set func(name, value string), mode types.ObjectLockMode, until *time.Time, hold types.ObjectLockLegalHoldStatus,
 ) {
@@ -67,8 +67,7 @@ func lockTime(h http.Header) *time.Time {
 	return nil
 }
 
-// SetEncryption calls the function set for each encryption header that has a value in the SDK's
-// input.
+// SetEncryption passes each encryption header with a value in the SDK's input to the function set.
 func SetEncryption(set func(name, value string), in *awss3.PutObjectInput) {
 	if in.ServerSideEncryption != "" {
 		set(sseHeader, string(in.ServerSideEncryption))
@@ -81,8 +80,8 @@ func SetEncryption(set func(name, value string), in *awss3.PutObjectInput) {
 	SetCustomerKey(set, in.SSECustomerAlgorithm, in.SSECustomerKey, in.SSECustomerKeyMD5)
 }
 
-// SetCustomerKey calls the function set for each header of a customer's key (SSE-C) whose value is
-// not nil.
+// SetCustomerKey passes the headers of a customer's key (SSE-C) to the function set. It omits a
+// header if its value is nil.
 func SetCustomerKey(set func(name, value string), algorithm, key, md5 *string) {
 	setOptional(set, customerHeader, algorithm)
 	setOptional(set, customerKeyHeader, key)

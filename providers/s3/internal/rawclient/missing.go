@@ -12,8 +12,8 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// missing returns the SDK's error for a HeadObject of a key without an object. The SDK needs four
-// times as long to make this error, which is frequent in programs that test whether objects exist.
+// missing returns the SDK's error for a HeadObject that finds no object. Programs that check
+// whether objects exist get this error often, and the SDK takes four times as long to make it.
 func missing(response *http.Response) error {
 	_ = response.Body.Close()
 	h := response.Header

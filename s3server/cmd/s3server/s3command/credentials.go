@@ -16,8 +16,8 @@ var pairs = [][2]string{
 	{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
 }
 
-// A found is the server's credential. It was generated, or comes from the two environment variables
-// whose names are in the field variables.
+// found is the server's credential. It was generated, or comes from two environment variables. In
+// that case, the field variables has the names of both environment variables.
 type found struct {
 	s3server.Credential
 	generated bool
@@ -50,9 +50,8 @@ func findCredential(lookup func(string) (string, bool)) (found, error) {
 		return found{Credential: c, variables: names[:]}, nil
 	}
 	for _, name := range []string{"MINIO_ROOT_USER_FILE", "MINIO_ROOT_PASSWORD_FILE", "MINIO_ACCESS_KEY_FILE", "MINIO_SECRET_KEY_FILE", "MINIO_CONFIG_ENV_FILE"} {
-		// This server does not read the file that a variable such as MINIO_ROOT_USER_FILE names.
-		// Without an error, the server would use other credentials, perhaps those of MinIO that
-		// everybody knows.
+		// This server reads no files with credentials. If it ignored such a variable, it would use
+		// other credentials than those in the file, perhaps MinIO's default, which everybody knows.
 		if value(name) != "" {
 			return found{}, argument.Invalid(
 				"environment", "must not have "+name+" alone, because this server reads no such file",

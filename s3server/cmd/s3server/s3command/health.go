@@ -27,10 +27,10 @@ var healthPaths = map[string]bool{
 	"/favicon.ico":          true, // path of Adobe S3Mock
 }
 
-// withHealth responds to unsigned requests for healthPaths. It passes all other requests to s3. A
-// request with a signature or a query is for S3, because "healthz" and "minio" may be buckets. A
-// request at a subdomain of one of the given domains is for S3, too, because its path is a key in a
-// bucket or a website.
+// withHealth responds to requests for healthPaths, and passes all other requests to the handler s3.
+// Signed requests, and requests with a query, are for S3: "healthz" and "minio" may be names of
+// buckets. Requests at a subdomain of one of the domains are also for S3. A subdomain stands for a
+// bucket, and "/healthz" is the path of a key in that bucket.
 func withHealth(domains []string, s3 http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		reads := r.Method == http.MethodGet || r.Method == http.MethodHead

@@ -13,11 +13,12 @@ import (
 // minioDefault is both the access key and the secret that MinIO uses if the environment has none.
 const minioDefault = "minioadmin"
 
-// ParseMinIO reads the arguments of "minio server", as compose files have them. They are an
-// optional program name, the word server, and then directories and flags in any order. It returns
-// the directories. If args are not such arguments, it returns args. The parameter set must be the
-// flag set that was passed to [Flags.Register], and must have a flag with the name listen that sets
-// [Flags.Listen].
+// ParseMinIO reads arguments of the command "minio server", as Docker Compose files contain them.
+// An optional program name and the word server come first. Directories and flags follow in any
+// order. ParseMinIO returns the directories. If args have another form, it returns args.
+//
+// The parameter set must be the flag set that was passed to [Flags.Register]. It must have a flag
+// "listen", which sets [Flags.Listen].
 func (f *Flags) ParseMinIO(set *flag.FlagSet, args []string) (rest []string, err error) {
 	if len(args) > 1 && args[0] == "minio" {
 		args = args[1:]
