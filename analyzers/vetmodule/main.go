@@ -1,6 +1,6 @@
-// Vetmodule runs the analyzers of "make vet". Normally "go vet -vettool" runs it, and caches the
-// results. It can also be run with packages as arguments, because "go vet" fails if it cannot
-// type-check a dependency, such as those of iceberg-go.
+// Vetmodule runs the analyzers of "make vet": those of a plain "go vet", and ours. Normally
+// "go vet -vettool" runs it, and caches the results. It can also be run with packages as arguments,
+// because "go vet" fails if it cannot type-check a dependency, such as those of iceberg-go.
 package main
 
 import (
@@ -10,4 +10,4 @@ import (
 	"github.com/omnibucket/storage/analyzers/structure"
 )
 
-func main() { multichecker.Main(listerror.Analyzer, structure.Analyzer) }
+func main() { multichecker.Main(append(standard, listerror.Analyzer, structure.Analyzer)...) }

@@ -1,0 +1,27 @@
+package main
+
+import (
+	"os/exec"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A version of Go may add analyzers to "go vet". They must then run here, too.
+func TestTheStandardAnalyzersAreThoseOfGoVet(t *testing.T) {
+	output, err := exec.CommandContext(t.Context(), "go", "tool", "vet", "help").CombinedOutput()
+	require.NoError(t, err, "%s", output)
+	_, list, _ := strings.Cut(string(output), "Registered analyzers:")
+	list, _, _ = strings.Cut(list, "By default")
+	var want, have []string
+	for _, row := range regexp.MustCompile(`(?m)^    (\w+) +\w`).FindAllStringSubmatch(list, -1) {
+		want = append(want, row[1])
+	}
+	for _, a := range standard {
+		have = append(have, a.Name)
+	}
+	require.NotEmpty(t, want)
+	require.ElementsMatch(t, want, have)
+}
