@@ -79,7 +79,7 @@ func (a *parsedAddress) openBucket(ctx context.Context) (Bucket, error) {
 	if e != nil {
 		return nil, e
 	}
-	shown := f.in(scope.Scope{Prefix: a.prefix, Mask: scope.Everything})
+	shown := f.view(scope.Scope{Prefix: a.prefix, Mask: scope.Everything})
 	shown.owner = f.closes()
 	return shown, nil
 }

@@ -14,11 +14,11 @@ import (
 // bucket that [Ref] has narrowed.
 //
 // Bucket never gains a method. A type of yours may implement Bucket or one of the permissions. Its
-// methods read their options by [UploadOptions.Apply] and the like. Some functions of this library
-// only call the methods of their parameter, such as [ReadAll], [NewReaderAt], [FS] and [Update].
-// They accept your type. All other functions need a bucket of this library. If such a function gets
-// any other value, it fails with Unsupported, even for a struct that embeds a Bucket. To change
-// what a bucket does, wrap its [Core], or its driver (driver.WithLayer).
+// methods read their options by [UploadOptions.Apply] and the like. Some functions of this library,
+// such as [ReadAll], [NewReaderAt], [FS] and [Update], accept your type, because they only call its
+// methods. All other functions need a bucket of this library. If such a function gets any other
+// value, it fails with Unsupported, even for a struct that embeds a Bucket. To change what a bucket
+// does, wrap its [Core], or its driver (driver.WithLayer).
 type Bucket interface {
 	// Upload stores all of body under key and returns the Attrs of the new object. The object
 	// appears whole or not at all. After an error, the key holds what it held before. Only if

@@ -136,16 +136,16 @@ func Restore(ctx context.Context, b Uploader, key string, opts ...RestoreOption)
 	return changeObject(b, "Restore", key, err, func(c Core, key string) error { return c.Restore(ctx, key, &given) })
 }
 
-// changeObject changes an object's tags, locks or archive state. It calls the function in the
-// parameter call, which makes the change by a method of the core. The parameter applied is the
-// error of reading the options. It is nil if the options are valid.
-func changeObject(b Uploader, op, key string, applied error, call func(c Core, key string) error) error {
+// changeObject changes an object's tags, locks or archive state. It calls the function change,
+// which makes the change by a method of the core. The parameter optionsErr is the error of reading
+// the options. It is nil if the options are valid.
+func changeObject(b Uploader, op, key string, optionsErr error, change func(c Core, key string) error) error {
 	f, e := need(b, op, key)
 	if e != nil {
 		return e
 	}
-	if err := f.check(scope.Upload, op, key, applied); err != nil {
+	if err := f.check(scope.Upload, op, key, optionsErr); err != nil {
 		return err
 	}
-	return f.outward(call(f.core, f.scope.Key(key)))
+	return f.outward(change(f.core, f.scope.Key(key)))
 }

@@ -13,11 +13,12 @@ import (
 //
 // Attributes and metadata are copied unless an option replaces them or the destination cannot keep
 // them. A storage class is copied within one provider. Tags are copied if both ends have
-// [ObjectTags]. If the source is a type of your own, storage class and tags are not copied. They
-// are also not copied if the Source of a [Core] makes Copy read the object by Download.
+// [ObjectTags]. If the source is a type of your own, storage class and tags are not copied. The
+// Source of a [Core] of yours may return [NewCopySource]. In this case, storage class and tags are
+// not copied, either.
 //
-// Copy does not copy retentions and legal holds, nor tags on Azure that the credentials may not
-// read. It copies annotations on S3 only if one request makes the copy.
+// Copy does not copy retentions and legal holds. On Azure, it does not copy tags that the
+// credentials may not read. It copies annotations on S3 only if one request makes the copy.
 func Copy(
 	ctx context.Context, dst Uploader, dstKey string, src Downloader, srcKey string, opts ...CopyOption,
 ) (*Attrs, error) {

@@ -46,8 +46,8 @@ const (
 	Archived Code = "archived"
 	Locked   Code = "locked" // by a retention, a legal hold or a lease
 	// BodyFailed means that code of the caller failed, and not the store. That code is the reader
-	// of the body, or the function change that was passed to Update. errors.As finds the caller's
-	// error. If the caller's error has a Code of its own, errors.Is does not match that Code.
+	// of the body, or the function that was passed to Update. errors.As finds the caller's error.
+	// If the caller's error has a Code of its own, errors.Is does not match that Code.
 	BodyFailed  Code = "reading the body failed"
 	RateLimited Code = "rate limited" // too many requests; retries have not helped
 	Unavailable Code = "unavailable"  // the store is out of reach or failing; retries have not helped

@@ -7,9 +7,9 @@ import (
 	"github.com/omnibucket/storage/internal/partfile"
 )
 
-// record lets the temporary file store which bytes of the object it has, so that a later call can
-// continue the download. The parameter part is that file. If a later call cannot continue, or if
-// the object is too small, record returns false.
+// record begins to record which bytes are written to a temporary file. With this record, a later
+// call can continue the download. The argument part is the temporary file. If a later call cannot
+// continue, or if the object is too small, record returns false.
 func record(part *partfile.File, source string, attrs any, sync bool) bool {
 	a := attrs.(*Attrs)
 	if source == "" || a.Revision == "" || a.Size < partfile.Least {

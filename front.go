@@ -26,9 +26,9 @@ type front struct {
 // whole returns a front that shows all keys of a core and permits all operations.
 func whole(c Core) *front { return &front{core: c, scope: scope.Scope{Mask: scope.Everything}} }
 
-// in returns a front of the same core. Its scope is the scope of f, which the parameter outer
-// narrows further.
-func (f *front) in(outer scope.Scope) *front { return &front{core: f.core, scope: f.scope.In(outer)} }
+// view returns a front of the same core. The scope of the result is the scope of f, narrowed
+// further by the given scope.
+func (f *front) view(outer scope.Scope) *front { return &front{core: f.core, scope: f.scope.In(outer)} }
 
 // closes reports whether Close of f closes the core.
 func (f *front) closes() bool { return f.core != nil && (f.owner || f.scope.Whole()) }
@@ -130,8 +130,8 @@ func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption
 		return nil, f.noAnswer("Download", key)
 	}
 	if f.scope.Prefix != "" {
-		// A Core may return a Reader of another front, which already has a prefix. Add this prefix
-		// to it.
+		// If the Core got r from another bucket, r.prefix is the prefix of that bucket. Keys in the
+		// errors of r begin with that prefix, followed by the prefix of f.
 		r.prefix += f.scope.Prefix
 		f.attrs(r.attrs)
 	}
@@ -295,8 +295,8 @@ func failing[E any](err error) iter.Seq2[E, error] {
 	}
 }
 
-// attrs removes the prefix from the key in the attributes. It changes the argument, because the
-// result of a Core belongs to its caller.
+// attrs removes the prefix from the key in the attributes that the Core returned. It changes the
+// argument, which no other code uses.
 func (f *front) attrs(a *Attrs) *Attrs {
 	if a != nil && f.scope.Prefix != "" {
 		a.Key = strings.TrimPrefix(a.Key, f.scope.Prefix)

@@ -143,8 +143,8 @@ func onlyNatives(opts []MultipartOption) *Error {
 	return nil
 }
 
-// A shownUpload wraps an upload in progress, and removes the prefix of the front from its keys and
-// errors.
+// A shownUpload wraps a multipart upload of a bucket that may have a prefix. It removes the prefix
+// from the key of the upload, and from the keys in errors.
 type shownUpload struct {
 	of    MultipartUpload
 	front *front

@@ -83,7 +83,8 @@ func Versions(ctx context.Context, b Lister, opts ...ListOption) iter.Seq2[Versi
 }
 
 // listWith yields the entries of a listing. If b is a view from Prefixed, the keys of the entries
-// lack the prefix of the view. The function key returns a pointer to the key of an entry.
+// lack the prefix of the view. The last argument is a function that returns a pointer to the key of
+// an entry.
 func listWith[E any](
 	b Lister, op string, opts []ListOption, list func(Core, *ListOptions) iter.Seq2[E, error], key func(*E) *string,
 ) iter.Seq2[E, error] {

@@ -29,10 +29,11 @@ type MultipartUpload interface {
 	// PutPart replaces an existing part. If two calls store the same number at the same time, one
 	// of them wins.
 	//
-	// PutPart reads the same bodies in place as Upload does. Any other body is a stream. If the
-	// bucket is local or in memory, a stream is stored as it is read, without retries. For other
-	// stores, a stream is first read into memory, up to the length in [WithSize]. If the stream
-	// exceeds the [BufferLimit], PutPart fails with TooLarge.
+	// PutPart can read a regular *os.File in place, and all other bodies that Upload reads in place
+	// (see [Bucket]). Any other body is a stream. If the bucket is local or in memory, a stream is
+	// stored as it is read, without retries. For other stores, a stream is first read into memory,
+	// up to the length in [WithSize]. If the stream exceeds the [BufferLimit], PutPart fails with
+	// TooLarge.
 	//
 	// If the size of the body differs from [WithSize], PutPart fails with BodyFailed. If its
 	// checksum differs from [WithCRC32C], PutPart fails with ChecksumMismatch. After an error, the
@@ -148,10 +149,10 @@ func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts)
 // bytes again. If the store has dropped the parts of a stream, one call fails with Unavailable, and
 // the next call starts a new upload. [AbandonUpload] drops the parts.
 //
-// Each upload needs a file of its own, in a directory that exists. If another call is using the
-// file, the upload fails with Locked. If WithResume has not written the file, the upload fails with
-// InvalidArgument and keeps the file. On GCS, a program that can read the file can write the
-// object.
+// Each upload needs a file of its own, in a directory that exists. WithResume creates the file. If
+// the file exists, but is not from WithResume, the upload fails with InvalidArgument and does not
+// change the file. If another call is using the file, the upload fails with Locked. On GCS, a
+// program that can read the file can write the object.
 func WithResume(path string) interface {
 	UploadOption
 	CopyOption

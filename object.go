@@ -205,9 +205,9 @@ func EncodeMetadataValue(text string) string {
 }
 
 // staysInMetadata reports whether the byte at i needs no encoding, because every store returns it
-// unchanged. The text "=?" begins an encoded word (RFC 2047). For S3 and Azure, the core would
-// encode an encoded word again. R2 would store its decoded text. So a "?" after "=" is always
-// encoded.
+// unchanged. A "?" after "=" needs encoding, because "=?" begins an encoded word (RFC 2047). For S3
+// and Azure, the core encodes every value that contains "=?" as encoded words. R2 decodes an
+// encoded word, and stores the decoded text.
 //
 // https://developers.cloudflare.com/r2/api/s3/extensions/
 func staysInMetadata(text string, i int) bool {

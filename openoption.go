@@ -227,8 +227,8 @@ type Operation struct {
 	Keys                   []string // keys of a batch, or sources of Compose; otherwise nil
 }
 
-// An Outcome describes how an operation ended. A [Hook] receives it in the function done, which the
-// Hook has returned.
+// An Outcome describes how an operation ended. A [Hook] returns a function, which is called with
+// the Outcome.
 type Outcome struct {
 	Err   error
 	Bytes int64

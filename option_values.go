@@ -256,8 +256,8 @@ func (r *CopyOptions) ApplyCompose(srcKeys []string, opts ...CopyOption) error {
 	return err
 }
 
-// ApplyMove sets r from the options of Move. It also checks the old key and the new key, which are
-// the parameters from and to.
+// ApplyMove sets r from the options of Move. It fails if an option does not fit Move, or if the old
+// key and the new key are equal.
 func (r *CopyOptions) ApplyMove(from, to string, opts ...CopyOption) error {
 	err := r.Apply(opts...)
 	switch {

@@ -193,9 +193,10 @@ func (o concurrencyOption) applyCopy(r *CopyOptions)         { o.set(&r.Concurre
 // of 128 KiB for each request. The [BufferLimit] bounds all buffers.
 //
 // Without this option, a download begins with one request, and makes up to 16 if its reader waits
-// for the network. A multipart upload of a body that is read in place makes 16 to 32 requests in
-// parallel. An upload of a stream without [WithPartSize] holds at most 64 MiB of parts in memory.
-// If the parts are larger than 32 MiB, it holds two parts.
+// for the network. A multipart upload of a file, or of another io.ReaderAt with Seek and Size,
+// makes 16 to 32 requests in parallel. A multipart upload of any other body holds at most 64 MiB of
+// parts in memory, unless [WithPartSize] is given. If the parts are larger than 32 MiB, it holds
+// two parts.
 func WithConcurrency(n int) TransferOption {
 	return concurrencyOption(n)
 }

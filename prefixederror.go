@@ -66,9 +66,9 @@ func (e *prefixedError) Unwrap() []error { return e.errs }
 // because it lacks errors that a Core has added.
 func (e *prefixedError) Is(target error) bool { return errors.Is(e.original, target) }
 
-// As looks for target in the original error, which also has the errors that a Core has added. If
-// target is an *Error, As returns false. errors.As then looks in the result of Unwrap, which has
-// each *Error without the prefix.
+// As looks for target in the original error, which also has the errors that a Core has added. An
+// *Error in the original error has the prefix in its key, so As must not return it. If target is an
+// *Error, As returns false. errors.As then calls Unwrap, and finds an *Error without the prefix.
 func (e *prefixedError) As(target any) bool {
 	_, ours := target.(**Error)
 	return !ours && errors.As(e.original, target)

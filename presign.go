@@ -34,10 +34,13 @@ func (o ttlOption) applySignedRemove(r *SignOptions)   { r.TTL = o.check(&r.err)
 func (o ttlOption) applySignedPart(r *PartOptions)     { r.TTL = o.check(&r.err) }
 
 // WithTTL sets the time for which a signed URL is valid, from 1 second to 7 days. The default is 1
-// hour. The URL never outlives the credentials that sign it (see [SignedURL].ExpiresAt). The
-// longest time is 12 hours if Google's IAM signs, or if AWS_SESSION_TOKEN is set, as on AWS Lambda,
-// in containers and in CI. If AWS_SESSION_TOKEN is set without AWS_CREDENTIAL_EXPIRATION, the URL
-// may end earlier than ExpiresAt.
+// hour. The URL never outlives the credentials that sign it. [SignedURL].ExpiresAt is the time at
+// which the URL expires.
+//
+// If Google's IAM signs, the URL is valid for at most 12 hours. On AWS Lambda, in containers and in
+// CI, the environment variable AWS_SESSION_TOKEN is often set. With credentials from the
+// environment, the URL is then also valid for at most 12 hours. If AWS_CREDENTIAL_EXPIRATION is not
+// set, the expiry of the credentials is unknown. The URL may then end earlier than ExpiresAt.
 func WithTTL(d time.Duration) interface {
 	SignedUploadOption
 	SignedPartOption

@@ -196,10 +196,10 @@ func checkFitsSlice(length int64) *Error {
 }
 
 // readClaimed reads length bytes. The length may be wrong, so readClaimed does not allocate all
-// memory at once. It first allocates the number of bytes in the parameter claimed, or fewer.
-// Whenever this memory is full, readClaimed allocates at most twice as much.
-func readClaimed(r io.Reader, length, claimed int64) ([]byte, error) {
-	data := make([]byte, min(max(length, 0), claimed))
+// memory at once. It first allocates at most limit bytes. Whenever this memory is full, readClaimed
+// allocates at most twice as much.
+func readClaimed(r io.Reader, length, limit int64) ([]byte, error) {
+	data := make([]byte, min(max(length, 0), limit))
 	for have := int64(0); ; {
 		if _, err := io.ReadFull(r, data[have:]); err != nil {
 			return nil, err

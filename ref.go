@@ -68,5 +68,5 @@ func inScope(b Bucket, op string, outer scope.Scope) Bucket {
 	if e != nil {
 		f, outer.Bad = &front{scope: scope.Scope{Mask: scope.Everything}}, e
 	}
-	return f.in(outer)
+	return f.view(outer)
 }

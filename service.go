@@ -31,9 +31,9 @@ type Service interface {
 	DeleteBucket(ctx context.Context, name string) error
 	// Bucket opens a bucket without a request. If the bucket does not exist, the first operation
 	// fails with BucketNotFound. opts are applied after the options of the service. If this Service
-	// has reported that the bucket keeps versions, the bucket is opened WithVersioning. A report of
-	// another Service has no effect here. For such a bucket of S3 or GCS, the caller must give
-	// WithVersioning.
+	// has reported that the bucket keeps versions, the bucket is opened WithVersioning. Otherwise,
+	// the caller must give WithVersioning for a bucket of S3 or GCS that keeps versions. A report
+	// of another Service has no effect here.
 	Bucket(name string, opts ...OpenOption) (Bucket, error)
 	// Credentials returns the address and credentials that another S3 client needs. If the provider
 	// does not have the protocol of S3, Credentials fails with Unsupported.

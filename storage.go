@@ -175,9 +175,9 @@ func open[T any](
 }
 
 // An Opener opens the addresses of one scheme. If a function is nil, opening fails with
-// [Unsupported]. A function gets only addresses with known parameters. The parameter opts already
-// contains the options for the parameters that every address accepts. Only prefix= has no option:
-// [Open] narrows the bucket that the function returns.
+// [Unsupported]. A function gets only addresses with known query parameters. [Open] converts the
+// query parameters that every address accepts to options, and passes them in opts. It does not
+// convert prefix=. Instead, [Open] applies the prefix to the bucket that the function returns.
 type Opener struct {
 	Params  []string // the query parameters of the scheme
 	Bucket  func(ctx context.Context, address *url.URL, opts []OpenOption) (Bucket, error)

@@ -14,8 +14,9 @@ import (
 // user's own has these features.
 const ordinary = Metadata | ContentProperties | KeysBesideFolders | LongSegments | OrderedListing
 
-// Supports reports whether b, a [Bucket] or a permission of one, has all of the given features. A type of your own
-// counts as having [Metadata], [ContentProperties], [KeysBesideFolders], [LongSegments] and [OrderedListing].
+// Supports reports whether b has all of the given features. The argument b is a [Bucket], or one of
+// its permissions such as a [Downloader]. A type of your own counts as having [Metadata],
+// [ContentProperties], [KeysBesideFolders], [LongSegments] and [OrderedListing].
 func Supports(b any, features Features) bool {
 	if f, ok := b.(*front); ok {
 		return f.core != nil && f.core.Supports(features)
@@ -23,12 +24,15 @@ func Supports(b any, features Features) bool {
 	return b != nil && ordinary&features == features
 }
 
-// Require returns nil if b has all of the given features. b is a [Bucket] or one of its
-// permissions, such as a [Downloader]. Call Require after [Open], so that a program fails at its
-// start, and not at the first call that needs a feature. If the store lacks features, Require fails
-// with [Unsupported], and the error names all of them. A type of your own has the features that
-// [Supports] lists. If every call on b fails, Require fails with the same Code. An example is a
-// bucket from [Prefixed] with an invalid prefix. Require makes no request.
+// Require returns nil if b has all of the given features. The argument b is a [Bucket], or one of
+// its permissions such as a [Downloader]. Require makes no request.
+//
+// Call Require after [Open]. If a feature is missing, the program then fails at its start, and not
+// at the first call that needs the feature.
+//
+// If b lacks features, Require fails with [Unsupported], and the error names all of them. If every
+// call on b fails, Require fails with the same Code. For example, every call fails on a bucket from
+// [Prefixed] with an invalid prefix. A type of your own has the features that [Supports] lists.
 func Require(b any, features Features) error {
 	f, ours := b.(*front)
 	if ours {

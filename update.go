@@ -32,7 +32,7 @@ func Update(ctx context.Context, b interface {
 	if e := u.check(opts); e != nil {
 		return nil, u.rounds.located(e)
 	}
-	return u.rounds.until(ctx, u.try)
+	return u.rounds.repeat(ctx, u.try)
 }
 
 // An update is one call of Update.
@@ -127,7 +127,7 @@ func Append(ctx context.Context, b interface {
 		return attrs, err
 	}
 	r.once = given.Condition != (Condition{})
-	attrs, err := r.until(ctx, try)
+	attrs, err := r.repeat(ctx, try)
 	if e := ownError(err); e != nil {
 		e.Op = r.op
 		return nil, e
@@ -173,12 +173,12 @@ func (r *rounds) check() (e *Error) {
 	return e
 }
 
-// until calls the function try until it succeeds. If another writer was faster or the store is
-// busy, until waits and calls try again. Any other error ends until. If the field once is true,
-// until calls try only one time.
-func (r *rounds) until(ctx context.Context, try func(context.Context) (*Attrs, error)) (*Attrs, error) {
+// repeat runs rounds until one of them succeeds. If another writer was faster or the store is busy,
+// repeat waits and runs the next round. It returns any other error. If the caller has given a
+// condition, repeat runs only one round.
+func (r *rounds) repeat(ctx context.Context, round func(context.Context) (*Attrs, error)) (*Attrs, error) {
 	for {
-		attrs, err := try(ctx)
+		attrs, err := round(ctx)
 		if err == nil || r.once {
 			return attrs, err
 		}

@@ -27,12 +27,12 @@ const (
 	decideTimeout = 10 * time.Second
 )
 
-// Append appends an entry with the bytes that the function next returns. It returns the number of
-// that entry. The function gets the number of the last entry, or 0. The new entry is stored only if
-// it directly follows that last entry. If another writer was faster, Append calls the function
-// again, until ctx is done. After 1,000 faster writers, Append fails with Unavailable. If the
-// function fails, Append stores nothing and returns the error of the function. To detect conflicts,
-// the function can read the entries of other writers:
+// Append calls the given function, and appends an entry with the bytes that the function returns.
+// Append returns the number of the new entry. The function gets the number of the last entry, or 0.
+// The new entry is stored only if it directly follows that last entry. If another writer was
+// faster, Append calls the function again, until ctx is done. After 1,000 faster writers, Append
+// fails with Unavailable. If the function fails, Append stores nothing and returns the error of the
+// function. To detect conflicts, the function can read the entries of other writers:
 //
 //	number, err := log.Append(ctx, func(last int64) ([]byte, error) {
 //		if err := table.catchUp(ctx, log, last); err != nil {
@@ -56,7 +56,7 @@ const (
 // the entry, other writers have trimmed the log twice beyond that entry.
 func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error)) (int64, error) {
 	begun := time.Now()
-	last, err := l.before(ctx, begun)
+	last, err := l.predecessor(ctx, begun)
 	for conflicts := 0; err == nil; conflicts++ {
 		data, failed := next(last)
 		switch {
@@ -84,10 +84,10 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 	return 0, err
 }
 
-// before returns the number of the entry after which Append makes its first attempt. The first
-// choice is the last entry that this Log has seen. That entry must still exist, and this Log must
-// have seen it in the last minute. Otherwise the result is the number of the last entry in the log.
-func (l *Log) before(ctx context.Context, begun time.Time) (int64, error) {
+// predecessor returns the number of the entry after which Append makes its first attempt. If this
+// Log has seen an entry in the last minute, and that entry still exists, the result is its number.
+// Otherwise predecessor searches for the last entry of the log.
+func (l *Log) predecessor(ctx context.Context, begun time.Time) (int64, error) {
 	seen := l.known.Load()
 	if seen == nil || begun.Sub(seen.at) > fresh {
 		return l.last(ctx, begun)
@@ -117,8 +117,9 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		switch {
 		case err == nil:
 			return true, l.confirm(ctx, number, id)
-		// Another writer has stored an entry with this number. This call may have stored an entry
-		// with the number before, which was then trimmed. So confirm checks that.
+		// Another writer has stored an entry with this number. If Upload made several attempts, an
+		// earlier attempt may have stored the entry of this call. If that entry was trimmed
+		// meanwhile, confirm fails.
 		case taken && !unsure:
 			return false, l.confirm(ctx, number, "")
 		case !unsure:
@@ -128,9 +129,9 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		switch {
 		case unread != nil:
 			return false, l.unknown(number, errors.Join(err, unread))
-		// An entry with this number is stored. If the entry is from another writer, this call may
-		// have stored an entry with the number before, which was then trimmed. So confirm checks
-		// that.
+		// An entry with this number is stored. Even if another writer has stored it, an earlier
+		// attempt may have stored the entry of this call. If that entry was trimmed meanwhile,
+		// confirm fails.
 		case stored:
 			return by == id, l.confirm(ctx, number, by)
 		}
@@ -165,8 +166,8 @@ func (l *Log) writer(ctx context.Context, number int64) (stored bool, id string,
 }
 
 // confirm checks an entry that was just stored. If the entry may have been trimmed meanwhile,
-// confirm fails. For example, other writers may have trimmed the log twice while this writer was
-// paused. In this case, the number may have belonged to another entry before.
+// confirm fails. For example, this writer was paused before its write. During the pause, other
+// writers stored an entry with the same number, and trimmed the log twice.
 func (l *Log) confirm(ctx context.Context, number int64, id string) error {
 	trimmed, err := persist(ctx, l.Trimmed)
 	switch {

@@ -41,8 +41,8 @@ type Log struct {
 type known struct {
 	number int64
 	id     string // id of the call of Append that wrote the entry; "" if not known
-	// The field at is the time at which this Log last saw this entry in the log, or an earlier
-	// entry. This entry was not trimmed at that time.
+	// Time at which this Log last saw this entry or an earlier entry in the log. In both cases,
+	// this entry was not trimmed at that time, because Trim removes earlier entries first.
 	at time.Time
 }
 
@@ -139,8 +139,8 @@ func (l *Log) look(ctx context.Context, seen *known) (there bool, err error) {
 func (l *Log) Last(ctx context.Context) (int64, error) { return l.last(ctx, time.Now()) }
 
 // The method last returns the number of the last entry of the log. It begins the search at l.known,
-// an entry that this Log has seen. If the entry was last seen before the time in the parameter
-// since, the method first checks that the entry still exists.
+// an entry that this Log has seen. If this Log has not seen that entry after the given time, the
+// method first checks that the entry still exists.
 func (l *Log) last(ctx context.Context, since time.Time) (int64, error) {
 	low := int64(0)
 	if seen := l.known.Load(); seen != nil {

@@ -29,16 +29,16 @@ func (l *Log) Read(ctx context.Context, number int64) (Entry, error) {
 }
 
 // From yields the entries from number to the last entry, in order. If it fails, the last value is
-// the error. If the first entry was trimmed, the error is ObjectNotFound. After this error, read
-// the state that was stored before [Log.Trim], and continue after the number that [Log.Trimmed]
-// returns. From reads up to 8 entries in parallel into memory.
+// the error. If the next entry to yield was trimmed, the error is ObjectNotFound. After this error,
+// read the state that was stored before [Log.Trim], and continue after the number that
+// [Log.Trimmed] returns. From reads up to 8 entries in parallel into memory.
 func (l *Log) From(ctx context.Context, number int64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) { l.yield(ctx, "From", number, yield) }
 }
 
-// Follow yields entries as From does, and then waits for new entries. Each time that interval has
-// passed, it looks for the next entry, which takes two requests. Follow ends only with an error. If
-// ctx is done, it also ends with an error.
+// Follow yields entries as From does, and then waits for new entries. After each interval, it looks
+// for the next entry, which takes two requests. Follow ends only with an error. If ctx is done, it
+// also ends with an error.
 func (l *Log) Follow(ctx context.Context, number int64, interval time.Duration) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) {
 		if interval <= 0 {
@@ -100,8 +100,8 @@ func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]En
 	if n < size && storage.CodeOf(errs[n]) != storage.ObjectNotFound {
 		err = errs[n]
 	}
-	// If an entry is not trimmed now, it was not trimmed when it was read. So Trimmed is read after
-	// the entries.
+	// Trimmed must be called after the reads. If an entry is not trimmed after its read, it was not
+	// trimmed during its read, either.
 	trimmed, unread := l.Trimmed(ctx)
 	switch {
 	case unread != nil:

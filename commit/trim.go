@@ -15,8 +15,8 @@ import (
 type mark struct {
 	removed int64 // entries up to this number may have been removed
 	next    int64 // the next call of Trim removes the entries up to this number; 0 if never trimmed
-	// The field id is the id of the entry whose number is in the field next. If the log's entry
-	// with that number has another id, the mark belongs to another log.
+	// The field id is the id of the last entry that the next call of Trim removes. If the log has
+	// an entry with the same number but another id, this mark belongs to another log.
 	id string
 }
 
@@ -27,11 +27,10 @@ const maxMark = 128
 
 func (l *Log) markKey() string { return l.prefix + "trimmed" }
 
-// Trim removes old entries in two steps. It immediately removes only the entries up to the number
-// of the previous call. The next call with a greater number removes the entries up to the number of
-// this call. Until that call, a slow writer or reader still finds the entries. Before you call
-// Trim, store the data that a reader needs in place of the entries. An example is the state of the
-// table after the entry with this number.
+// Trim marks the entries up to number for removal, but does not remove them yet. The next call with
+// a greater number removes the marked entries. Until that call, a slow writer or reader still finds
+// them. Before you call Trim, store the data that a reader needs in place of the marked entries. An
+// example is the state of the table after the last marked entry.
 //
 // If the log has no entry with this number yet, Trim fails with InvalidArgument. If number is not
 // greater than in the previous call, Trim only removes the entries that an interrupted call has

@@ -147,7 +147,7 @@ type Description struct {
 	OpenUploadLimits *storage.PartLimits
 	MaxBatch         int // most requests in one DeleteBatch; 0 if the driver has no batches
 	MaxPage          int // most entries in one page of List; 0 means 1,000
-	// MaxEmptyPages limits the pages without a new entry in a row. A listing with so many of them
-	// fails with Unavailable. The value 0 means 100.
+	// MaxEmptyPages is a number of consecutive pages without a new entry. After this number, a
+	// listing fails with Unavailable. The value 0 means 100.
 	MaxEmptyPages int
 }

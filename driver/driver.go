@@ -82,9 +82,11 @@ type Driver interface {
 	// one, the core ends the listing with Unsupported.
 	//
 	// With Description.FolderOrder, the delimiter is always "/". The entries of a folder may be in
-	// the order of their names. A driver may declare neither FolderOrder nor OrderedListing. Its
-	// entries come in any order, each key and prefix once, and its requests have no StartAfter. If
-	// List reads more than one response, it must check ctx in between.
+	// the order of their names.
+	//
+	// If a driver declares neither FolderOrder nor OrderedListing, List may return entries in any
+	// order. It must return each key and prefix only once. The requests have no StartAfter. If List
+	// of any driver reads more than one response, it must check ctx in between.
 	List(ctx context.Context, r *ListRequest) (*storage.Page, error)
 
 	// Delete removes an object or a version. If it does not exist, Delete returns nil. If the

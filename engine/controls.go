@@ -58,18 +58,18 @@ type changeOp struct {
 	given *storage.ChangeOptions
 }
 
-// run checks the options, and then calls the function in the parameter call, which makes the
-// request. The caller has already checked its argument, such as the tags. The parameter checked is
-// the error of that check, or nil.
+// run checks the options, and then calls the function send, which makes the request. The caller has
+// already checked its own argument, such as the tags of SetTags. The parameter argErr is the error
+// of that check, or nil.
 func (c *changeOp) run(
-	ctx context.Context, b *core, name, key string, need storage.Features, checked *storage.Error,
-	call func(driver.Driver, context.Context, *driver.ChangeRequest) error,
+	ctx context.Context, b *core, name, key string, need storage.Features, argErr *storage.Error,
+	send func(driver.Driver, context.Context, *driver.ChangeRequest) error,
 ) error {
 	o, r := &c.op, &c.req
 	e := o.prepareWrite(b, name, key)
-	e = cmp.Or(e, checked, b.resolveChange(o.key, r, c.given), b.need(need, name))
+	e = cmp.Or(e, argErr, b.resolveChange(o.key, r, c.given), b.need(need, name))
 	return o.do(ctx, e, func(ctx context.Context) *storage.Error {
-		e := o.call(ctx, func(ctx context.Context) error { return call(o.core.driver, ctx, r) })
+		e := o.call(ctx, func(ctx context.Context) error { return send(o.core.driver, ctx, r) })
 		switch {
 		case e == nil || e.Code != storage.PreconditionFailed || !e.Unknown:
 		case r.SoftDeleted:

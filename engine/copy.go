@@ -83,10 +83,13 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	return c.streamCopy(ctx)
 }
 
-// orStream completes a copy on the server. The parameters a and e are the result of that copy. If
-// the store does not support the copy r, orStream calls the function stream, and returns its
-// result. Otherwise it returns a and e. If e has an Op, e is an error of the source, and orStream
-// returns a and e, too.
+// orStream completes a copy after an attempt to copy on the server has returned a and e. If e says
+// that the store does not support the copy, orStream calls the function stream, and returns its
+// result. Otherwise it returns a and e.
+//
+// If e has an Op, e is an error of the source, and orStream returns a and e. It also returns them
+// if the attempt may have taken effect and the request r has a condition. A second write could then
+// fail because of the first.
 func orStream(
 	ctx context.Context, a *storage.Attrs, e *storage.Error, r *driver.CopyRequest,
 	stream func(context.Context) (*storage.Attrs, *storage.Error),
@@ -103,7 +106,7 @@ func orStream(
 func (c *copyOp) openSource(ctx context.Context, src *core) *storage.Error {
 	c.source = &download{}
 	d, set := c.source, c.given
-	e := d.prepare(src, c.from.Key(), c.reads())
+	e := d.prepare(src, c.from.Key(), c.sourceOptions())
 	// Auxiliary forbids that the source is read from a cache. A cache may have an older revision of
 	// the object. A copy within one bucket could then replace a newer object with an older one.
 	d.first.req.Auxiliary = (src == c.op.core || set.WriteID != "") && len(set.SourceNative) == 0
@@ -141,7 +144,7 @@ func (c *copyOp) keepsTags(mayHave bool) bool {
 // must be able to copy an object even if a scanner of the store has set tags.
 func (c *copyOp) sourceTags() (map[string]string, *storage.Error) {
 	d := c.source
-	r := d.again()
+	r := d.sourceRequest()
 	r.Auxiliary = true
 	tags, e := readTags(d.ctx, &d.op, r)
 	switch {
@@ -162,9 +165,8 @@ func (c *copyOp) sourceLost(e *storage.Error) *storage.Error {
 	return sourceError(c.source.fail(e))
 }
 
-// The method again returns a second request for the object that d reads. The request is for
-// attributes or tags.
-func (d *download) again() *driver.GetRequest {
+// sourceRequest returns a request for the attributes or tags of the object that d reads.
+func (d *download) sourceRequest() *driver.GetRequest {
 	r := &d.first.req
 	return &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native}
 }
@@ -173,7 +175,7 @@ func (d *download) again() *driver.GetRequest {
 // read without a condition. If the source was replaced, the tags may belong to the newer object.
 func (c *copyOp) checkSource(read *storage.Attrs) *storage.Error {
 	d := c.source
-	now, e := head(d.ctx, &d.op, d.again())
+	now, e := head(d.ctx, &d.op, d.sourceRequest())
 	if e == nil && changed(read, d.op.toUser(d.ctx, now)) {
 		e = &storage.Error{Code: storage.Changed, Err: errors.New("the source was replaced while its tags were read")}
 	}
@@ -274,8 +276,8 @@ func (c *copyOp) download(ctx context.Context) (*storage.Reader, *storage.Error)
 	return c.streamSource(ctx)
 }
 
-// The method reads returns the options for the download of the source.
-func (c *copyOp) reads() *storage.DownloadOptions {
+// sourceOptions returns the options for the download of the source.
+func (c *copyOp) sourceOptions() *storage.DownloadOptions {
 	return &storage.DownloadOptions{
 		Length: -1, Version: c.given.Version, Concurrency: c.given.Concurrency, Native: c.given.SourceNative,
 	}
@@ -283,7 +285,7 @@ func (c *copyOp) reads() *storage.DownloadOptions {
 
 // streamSource opens a source that is not from package engine, by its method Download.
 func (c *copyOp) streamSource(ctx context.Context) (r *storage.Reader, e *storage.Error) {
-	r, err := c.from.Download(ctx, c.reads())
+	r, err := c.from.Download(ctx, c.sourceOptions())
 	if err == nil {
 		return r, nil
 	}

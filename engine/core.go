@@ -255,9 +255,9 @@ func (b bucket) Supports(features storage.Features) bool { return b.core.has(fea
 // has reports whether the bucket has all features f.
 func (c *core) has(f storage.Features) bool { return c.features&f == f }
 
-// need returns Unsupported if the bucket does not have the features f. The error contains the
-// parameter what, which is the name of a call or an option.
-func (c *core) need(f storage.Features, what string) *storage.Error {
+// need returns Unsupported if the bucket does not have the features f. The error contains the given
+// name of a call or an option.
+func (c *core) need(f storage.Features, name string) *storage.Error {
 	if c.has(f) {
 		return nil
 	}
@@ -269,7 +269,7 @@ func (c *core) need(f storage.Features, what string) *storage.Error {
 	if f == storage.Versioning && c.desc.Features&f != 0 {
 		hint = "if the bucket keeps versions, open it with WithVersioning(true) or versions=true"
 	}
-	return unsupported(c.desc.Provider+" does not support "+what+" here", hint)
+	return unsupported(c.desc.Provider+" does not support "+name+" here", hint)
 }
 
 // checkReadKey checks a key that is read or removed. It implements rule K2: keys that other tools

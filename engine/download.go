@@ -140,9 +140,9 @@ func (d *download) canSplit() bool {
 		req.Offset <= math.MaxInt64-firstSectionBytes
 }
 
-// openEmpty opens a download for which the provider refused the range. Providers also refuse an
-// empty range, which a caller may read. openEmpty reads the object's size. If the range begins
-// after the end of the object, openEmpty fails.
+// openEmpty opens a download that delivers no bytes. It is called if the requested range is empty,
+// or if the provider refused the range. openEmpty reads the size of the object, to check the range.
+// If the range begins after the end of the object, openEmpty fails.
 func (d *download) openEmpty() *storage.Error {
 	r := d.first.req
 	r.Auxiliary = true

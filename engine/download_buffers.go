@@ -60,7 +60,7 @@ type bufferSink struct {
 	f       *fetch
 	queue   chan *section // the sections in order; closed after the last one
 	current *section      // the section that is being delivered; guarded by download.mu
-	offset  int64         // number of bytes of current that were delivered
+	offset  int64         // number of bytes that were already delivered from the current section
 }
 
 // add reserves memory for a section. Memory is reserved in the order of the sections, so that the
@@ -121,8 +121,10 @@ func (b *bufferSink) next() (*section, *storage.Error) {
 }
 
 // copy copies bytes of the section s to p, or returns the error of s. The section must have ended,
-// and becomes the current section. After the last byte, copy frees the section. If Close was
-// called, copy only frees the section, because Close did not find it in the queue.
+// and becomes the current section. After the last byte, copy frees the section.
+//
+// If Close was called, copy frees the section and fails. Close frees the sections in the queue, but
+// s may already have left the queue.
 func (b *bufferSink) copy(s *section, p []byte) (int, *storage.Error) {
 	d := b.f.d
 	d.mu.Lock()

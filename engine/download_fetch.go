@@ -61,21 +61,20 @@ type sink interface {
 	add(s *section) error
 	// space returns memory for the next bytes of the section.
 	space(s *section) ([]byte, error)
-	// filled is called when bytes of the section were read into p. p is the beginning of the memory
-	// that the method space returned.
+	// filled is called after bytes of the section were read into p. The memory of p comes from an
+	// earlier call of space.
 	filled(s *section, p []byte) error
 	// end is called once for each section. err is nil if the last byte of the section was read.
 	// Otherwise err is the error of the section.
 	end(s *section, err error)
 }
 
-// newFetch returns a fetch of the bytes of d after the first ones. The parameter from is the offset
-// at which the fetch begins. size is the size of a section in bytes. If size is 0, later sections
-// are larger than the first.
-func newFetch(d *download, from int64, limit *concurrency.Limit, size int64) *fetch {
+// newFetch returns a fetch of the bytes of d that begin at the offset start. size is the size of a
+// section in bytes. If size is 0, the first sections are small, and later sections are larger.
+func newFetch(d *download, start int64, limit *concurrency.Limit, size int64) *fetch {
 	offset, length := d.reader.Range()
 	f := &fetch{
-		d: d, req: d.first.req, from: from, end: offset + length, size: size, maxSize: maxSectionBytes, limit: limit,
+		d: d, req: d.first.req, from: start, end: offset + length, size: size, maxSize: maxSectionBytes, limit: limit,
 	}
 	f.ctx, f.cancel = context.WithCancel(d.ctx)
 	d.first.fetched = newFetched()

@@ -89,7 +89,7 @@ func stalledError(err error) *storage.Error {
 	}
 }
 
-// adopt stores the body of a response. The method read then reads from that body. If close was
+// adopt stores the body of a response as the body from which the section is read. If close was
 // called before, adopt closes the body and fails.
 func (s *section) adopt(body io.ReadCloser, cancel context.CancelFunc) error {
 	s.mu.Lock()

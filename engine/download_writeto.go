@@ -16,10 +16,11 @@ import (
 // deliverBytes is how many bytes are copied at most before ctx is checked again.
 const deliverBytes = 1 << 20
 
-// WriteTo writes the rest of the download to w. If the only body has a method WriteTo, that method
-// writes the bytes: memory is then not copied first, and the kernel can copy a file to a socket. If
-// w is a file and there are several sections, each section is written to its place. Otherwise,
-// WriteTo writes the bytes that Read delivers.
+// WriteTo writes the rest of the download to w. If the download has only one connection, and the
+// body of its response has a method WriteTo, that method writes the bytes. The bytes are then not
+// copied in memory first, and the kernel can copy a file to a socket. If w is a file and the
+// download may use several connections, each section is written to its place. Otherwise, WriteTo
+// writes the bytes that Read delivers.
 func (d *download) WriteTo(w io.Writer) (int64, error) {
 	// Write to the file itself, so that the kernel can copy. A download from a local store need not
 	// be resumable, so the written bytes need not be recorded.
@@ -103,9 +104,9 @@ func (t *destWriter) Write(p []byte) (written int, err error) {
 	}
 }
 
-// withReaderFrom returns a writer that writes to t. The returned writer has a method ReadFrom if
-// the caller's writer has one and accounts is false. With ReadFrom, the kernel can copy a file to a
-// socket.
+// withReaderFrom returns a writer that writes to t. The result has a method ReadFrom if the
+// caller's writer has that method, and if the bytes are not counted or hashed. With ReadFrom, the
+// kernel can copy a file to a socket.
 func (t *destWriter) withReaderFrom() io.Writer {
 	if _, ok := t.Writer.(io.ReaderFrom); ok && !t.accounts {
 		return &destReaderFrom{t}
@@ -241,12 +242,14 @@ func (d *download) fetchTo(file io.WriterAt) error {
 type fileSink struct {
 	f     *fetch
 	file  io.WriterAt
-	start int64 // offset in the object of the first byte of file
+	start int64 // the file begins with the byte that has this offset in the object
 	added int64 // bytes of all sections that were added
 
-	mu     sync.Mutex
-	crc    uint32 // XOR of the checksums of all sections that have ended, as end computes them
-	failed error  // the error of the section that failed first
+	mu sync.Mutex
+	// crc is the XOR of one checksum for each section that has ended. The checksum is that of the
+	// section, followed by zeros up to the end of the download.
+	crc    uint32
+	failed error // the error of the section that failed first
 }
 
 func (t *fileSink) add(s *section) error {

@@ -62,9 +62,9 @@ func (h *hedger) spend() bool {
 	return false
 }
 
-// A latencies holds the response times of recent requests, and their percentile.
+// A latencies holds the response times of recent requests, and computes their 95th percentile.
 type latencies struct {
-	slow   atomic.Int64 // response time in nanoseconds that hedgePercentile percent do not exceed; 0 if unknown
+	slow   atomic.Int64 // the 95th percentile of the response times, in nanoseconds; 0 if unknown
 	mu     sync.Mutex
 	recent [hedgeRecent]time.Duration // a ring
 	count  int                        // number of response times that were added

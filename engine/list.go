@@ -123,14 +123,14 @@ func (l *listOp) limitOf(remaining int) int {
 }
 
 // Some servers list like a directory tree: all keys below "a/" come before "a-b". If such a server
-// is asked for keys after "a-b", it leaves out the keys below "a/". In byte order these keys come
-// after "a-b", so the listing would be incomplete. WithStartAfter is therefore sent only to a store
-// that is known to return all later keys. For other stores, the listing begins at the start of the
-// prefix. It fails if the entries are not in order (outOfOrder).
+// is asked for keys after "a-b", its response has no keys below "a/". The listing would be
+// incomplete, because these keys come after "a-b" in byte order. WithStartAfter is therefore sent
+// only to a store that is known to return all later keys. For other stores, the listing begins at
+// the start of the prefix. It fails if the entries are not in order.
 
 // startFromPrefix removes StartAfter from the request if the store does not return all later keys.
-// The listing then begins at the start of the prefix, and the method wants filters out the earlier
-// keys.
+// The listing then begins at the start of the prefix, and drops entries up to the key of
+// WithStartAfter.
 func (l *listOp) startFromPrefix() {
 	if !l.startsAfter() {
 		l.req.StartAfter = ""
@@ -160,8 +160,8 @@ func (l *listOp) prefixOf(r *driver.ListRequest) string {
 
 const folderDelimiter = "/"
 
-// derives reports whether the method derive makes the entries. If not, the pages of the driver have
-// the entries.
+// derives reports whether the core must compute the entries of the listing. If not, the driver
+// returns the entries.
 func (l *listOp) derives() bool { return l.op.core.desc.FolderOrder || l.rolls() }
 
 // rolls reports whether the core must group keys by the delimiter, because the store supports only
@@ -228,11 +228,11 @@ func (l *listOp) filter(page *storage.Page) *storage.Error {
 	return nil
 }
 
-// ascend drops entries outside of the prefix, entries up to the key of WithStartAfter, and
-// duplicates. It fails if an entry with the prefix is less than the entry before it, because the
-// listing would be incomplete for callers that depend on the order. It also fails if both entries
-// come before the key of WithStartAfter. That key may be the end of an earlier listing, which has
-// missed the entry.
+// ascend drops duplicates, entries outside of the prefix, and entries up to the key of
+// WithStartAfter. If the listing must be in order, ascend fails when an entry is less than the
+// entry before it. Callers that depend on the order would miss that entry. ascend also fails if
+// both entries come before the key of WithStartAfter. If an earlier listing ended with that key,
+// neither listing would return the lesser entry.
 func (l *listOp) ascend(page *storage.Page, r *driver.ListRequest) *storage.Error {
 	kept := 0
 	for i := range page.Entries {
@@ -279,10 +279,10 @@ func (l *listOp) entriesToUser(entries []storage.ListEntry) {
 	}
 }
 
-// eachPage calls the parameter page for each page of a listing, and fails if the listing does not
-// end. The argument token is "" for the first page. The result next is the token of the next page,
-// or "" after the last page. The result last identifies the last entry, or is "" if the page has no
-// entry.
+// eachPage calls the given function for each page of a listing, and fails if the listing does not
+// end. The function gets the token of the page, or "" for the first page. It returns the token of
+// the page after it, or "" after the last page. Its second result identifies the last entry of the
+// page, or is "" if the page has no entry.
 func eachPage(
 	ctx context.Context, desc *driver.Description, page func(token string) (next, last string, e *storage.Error),
 ) *storage.Error {
@@ -310,7 +310,7 @@ const maxEmptyPages = 100
 // returns empty ones.
 type pageProgress struct {
 	last  string // the last entry of the last page that had any entry
-	empty int    // number of pages after that page; none of them had a new entry
+	empty int    // number of pages without a new entry since the last page that had one
 	pages int    // number of pages so far
 	// mark is the token of an earlier page. If the store returns that token again, it repeats
 	// pages. The token is recorded when the number of pages is 1, 2, 4, 8 and so on.

@@ -16,11 +16,12 @@ import (
 // keys in byte order.
 //
 // Within one folder, a store must list in byte order or in the order of names. In the order of
-// names, the folder "a/" has the name "a". In byte order, "a/" comes after "a-b". This file
-// therefore holds "a/" back until an entry is greater. In the meantime, only entries that begin
-// with "a" can come. One of them may be a folder that is also held back, such as "a-b/". The name
-// of each such folder begins with the name of the one before, so only few are held at the same
-// time.
+// names, the folder "a/" has the name "a", and comes before "a-b". In byte order, "a/" comes after
+// "a-b". The folder "a/" is therefore kept in memory until the store returns an entry that is
+// greater than "a/". Until then, all entries begin with "a".
+//
+// Another folder may be kept in memory at the same time, such as "a-b/". Its name begins with the
+// name of the first one. Few folders have such names, so few are in memory at the same time.
 //
 // One page is kept in memory for each folder above the current one. If a store lists in any other
 // order, the listing fails, so that no entry is missed.
@@ -69,8 +70,8 @@ func (l *listOp) flat(ctx context.Context, to visit) *storage.Error {
 	}
 }
 
-// rollingUp returns a visit that groups keys by the delimiter. It calls the parameter to once for
-// each common prefix, and not for the objects below that prefix.
+// rollingUp returns a visit that groups keys by the delimiter. It passes each common prefix once to
+// the given visit. It does not pass the objects below a common prefix.
 func (l *listOp) rollingUp(to visit) visit {
 	last := ""
 	return func(entry storage.ListEntry) *storage.Error {
@@ -110,8 +111,8 @@ func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit)
 			return e
 		}
 		// S3 returns the objects and the prefixes of a page in two lists. Sort both into one list.
-		// A store with a wrong order is still found, because level.add compares entries of all
-		// pages.
+		// The listing still fails if the order of the store is wrong, because level.add compares
+		// entries of different pages.
 		slices.SortFunc(page.Entries, compareNames)
 		for _, entry := range page.Entries {
 			if e := level.add(entry); e != nil {
@@ -218,8 +219,9 @@ func (l *listOp) eachDerived(ctx context.Context, yield func(storage.ListEntry, 
 	})
 }
 
-// pageDerived returns a page of at most size entries. The token of the page contains a key. To find
-// that key again, the request for the next page lists its folders from their start.
+// pageDerived returns a page of at most size entries. If more entries follow, the token of the page
+// contains the last key of the page. For the next page, the listing begins again at its start, and
+// drops entries up to that key.
 func (l *listOp) pageDerived(ctx context.Context, size int) (*storage.Page, *storage.Error) {
 	l.req.Limit = maxPage(l.op.core)
 	page := &storage.Page{}

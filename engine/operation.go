@@ -168,8 +168,8 @@ type replayable interface {
 	raise()                  // panics if the caller's reader has panicked
 }
 
-// send makes a driver call that reads body, and retries like the method call. body is nil if the
-// driver call reads no body.
+// send makes a driver call that reads body, and retries the driver call if the error is temporary.
+// body is nil if the driver call reads no body.
 func (o *operation) send(ctx context.Context, body replayable, do func(context.Context) error) *storage.Error {
 	unknown := false
 	var tried backoff.Tries
@@ -258,8 +258,7 @@ func keyError(o *operation, e *storage.Error, key string) *storage.Error {
 	return ownError(one.end(&kept))
 }
 
-// chain returns a function that calls first its parameter first and then its parameter next. The
-// parameter next may be nil.
+// chain returns a function that calls both given functions, in order. The second one may be nil.
 func chain(first, next func(storage.Outcome)) func(storage.Outcome) {
 	if next == nil {
 		return first

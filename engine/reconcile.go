@@ -91,8 +91,8 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 		return found, nil
 	}
 	if e.Code != storage.PreconditionFailed || !e.Unknown {
-		// The write may still be in progress, so its outcome is unknown if the object has no write
-		// id or another one.
+		// The object could not be read, or another write has stored it. This write may still be in
+		// progress, so return its error as it is.
 		return nil, e
 	}
 	if cond.Absent && failed == nil {

@@ -231,9 +231,9 @@ func sendBatch(ctx context.Context, o *operation, pending []*groupRemoval) []err
 	return errs
 }
 
-// sortBatch records the result of each pending removal. The result again has the removals that may
-// be retried. The result why is the error that determines the time of the retry. It is a
-// RateLimited error if there is one, and otherwise the first retryable error.
+// sortBatch records the result of each pending removal. It returns the removals that may be
+// retried, and the error that determines the time of the retry. That error is a RateLimited error
+// if there is one, and otherwise the first retryable error.
 func sortBatch(ctx context.Context, errs []error, pending []*groupRemoval) (again []*groupRemoval, why *storage.Error) {
 	for i, one := range pending {
 		if errs[i] == nil {

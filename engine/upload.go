@@ -187,9 +187,9 @@ func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) 
 	return w.storeParts(ctx, nil, nil)
 }
 
-// newWriteID returns the id of a write. The stored object keeps this id in its metadata. If the
-// parameter named is not "", the id is equal to it. Otherwise the id is random. If the store has no
-// metadata, newWriteID returns "".
+// newWriteID returns the id of a write, which the stored object keeps in its metadata. The result
+// is the given id or, if that is "", a random id. If the store has no metadata, newWriteID returns
+// "".
 func (c *core) newWriteID(named string) string {
 	switch {
 	case !c.has(storage.Metadata):
@@ -236,8 +236,8 @@ func (w *write) storeStream(ctx context.Context) (*storage.Attrs, *storage.Error
 	return nil, readFailed(ctx, err)
 }
 
-// streams reports whether a stream goes in one Put of unknown size. If the stream may be too long
-// for one Put, and the store has parts, it goes in parts.
+// streams reports whether one Put sends the stream while the stream is read. If the store supports
+// parts and the stream may be too long for one Put, streams returns false.
 func (w *write) streams() bool {
 	maximum, size := w.op.core.desc.MaxPutSize, w.src.size
 	fits := maximum == 0 || size >= 0 && size <= maximum

@@ -155,8 +155,8 @@ type body struct {
 	readErr  *storage.Error // why reading failed
 	caught   panics.Caught
 	crc      uint32
-	// exact is true if the field from ends after size bytes. A section always ends there. A stream
-	// may be longer, so next reads once more to find its end.
+	// exact is true if the source ends after size bytes, as a section of a file does. A stream may
+	// be longer. If exact is false, the body therefore reads until the source returns io.EOF.
 	exact   bool
 	partial bool // whether reading began after the start, so that crc is not that of the whole body
 	ended   bool
@@ -260,7 +260,7 @@ func (b *sectionBody) Read(p []byte) (int, error) { return b.body.Read(p) }
 func (b *sectionBody) failure() *storage.Error    { return b.body.failure() }
 func (b *sectionBody) raise()                     { b.body.raise() }
 
-// init sets the bytes of the body. They are the length bytes at offset in the parameter from.
+// init sets the source of the body: length bytes that begin at offset in the given reader.
 func (b *sectionBody) init(from io.ReaderAt, offset, length int64) {
 	b.section = *io.NewSectionReader(from, offset, length)
 	b.body.from, b.body.exact, b.body.size = &b.section, true, length

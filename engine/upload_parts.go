@@ -25,21 +25,21 @@ const (
 	defaultConcurrency = 16   // parts sent at the same time without WithConcurrency
 	maxInPlaceParts    = 32   // parts of a random-access body that are sent at the same time by default
 	maxConcurrency     = 1000 // connections; more make no upload or download faster
-	// streamBuffers is the memory in bytes for the parts of one stream, if no option sets another
-	// limit. It is enough for 12 parts of 5 MiB. If the parts are larger than the limit permits,
-	// two of them may still be in memory.
+	// streamBuffers limits the bytes of one stream that are in memory, if no option sets another
+	// limit. The limit permits 12 parts of 5 MiB. Two parts may always be in memory, even if they
+	// are larger.
 	streamBuffers = 64 << 20
-	// growthStep limits the number of parts after which the size of parts doubles. It is for
-	// streams of unknown size. The number is a tenth of the parts that the provider permits, but at
-	// most growthStep. On S3, 10,000 parts that begin with 5 MiB then reach the limit of 5 TiB.
+	// growthStep is for streams of unknown size. The size of their parts doubles after growthStep
+	// parts, or after a tenth of the parts that the provider permits, if that is less. On S3,
+	// 10,000 parts that begin with 5 MiB then have 4.9 TiB together.
 	growthStep = 1000
 	// sequentialStep is the number of parts after which the size of parts doubles, if parts are
 	// sent one after the other. It doubles at most twice. Fewer and larger parts are faster,
 	// because each part waits for the response to the one before.
 	sequentialStep = 8
 	// lossBytes and lossShare limit how many sent bytes are lost if a process with WithResume is
-	// killed. The limit is lossBytes or 1/lossShare of the body, whichever is more. The parts that
-	// are sent at the same time must not have more bytes together.
+	// killed. The limit is lossBytes or 1/lossShare of the body, whichever is more. All parts that
+	// are sent at the same time must together be within this limit.
 	lossBytes = 16 << 20
 	lossShare = 10
 	// abortTimeout is the longest time that an abort may take.
@@ -80,8 +80,9 @@ func (w *write) plan() partPlan {
 	}
 	if loss := w.loss(); loss > 0 {
 		p.concurrency = int(max(1, min(int64(p.concurrency), loss/p.first)))
-		// If parts are sent in parallel, their size doubles only after many parts. Each part is
-		// then small compared with the bytes that were sent before.
+		// Limit the doublings if parts are sent one after the other. Parallel parts need no limit,
+		// because their size doubles only after many parts. Each part is then small compared with
+		// the bytes that were sent before.
 		if c.has(driver.SequentialParts) {
 			p.doublings = min(p.doublings, bits.Len64(uint64(max(1, loss/p.first)))-1)
 		}
@@ -210,9 +211,11 @@ type multipart struct {
 	failed *storage.Error // the first failure
 	cancel context.CancelFunc
 	slots  *concurrency.Limit // one slot for each part that is being sent
-	held   int                // number of parts of a stream that are in memory, plus the items in the channel freed
-	freed  chan struct{}      // gets one item for each part of a stream that was sent
-	group  panics.Group
+	// held is the number of parts of a stream that are in memory. It includes a sent part until its
+	// item is received from the channel in the next field.
+	held  int
+	freed chan struct{} // gets one item for each part of a stream that was sent
+	group panics.Group
 }
 
 // storeParts stores the body in parts. A random-access body is read in place. For a stream, the

@@ -77,9 +77,9 @@ func (m *multipart) sendStream(ctx context.Context, first, next *buffer.Buffer) 
 	return m.wait(ctx)
 }
 
-// checkStream returns an error if the stream is known to be too long or too short. The parameter
-// number is that of the latest part. total is the number of bytes in all parts so far. last is true
-// if the stream ends after the latest part.
+// checkStream returns an error if the stream is known to be too long or too short. number is the
+// number of the latest part. total is the number of bytes in all parts so far. last is true if the
+// stream ends after the latest part.
 func (m *multipart) checkStream(number int, total int64, last bool) *storage.Error {
 	desc, declared := &m.w.op.core.desc, m.w.src.size
 	switch {
@@ -173,11 +173,11 @@ func (m *multipart) fail(e *storage.Error) {
 	}
 }
 
-// sendPart waits for a free slot, and sends one part in a goroutine. The parameter ends is true for
-// the last part. sendPart calls the function done when the bytes of the part are no longer needed.
-// It returns false if the upload has failed.
+// sendPart waits for a free slot, and sends one part in a goroutine. last is true for the last
+// part. sendPart calls the function done when the bytes of the part are no longer needed. It
+// returns false if the upload has failed.
 func (m *multipart) sendPart(
-	ctx context.Context, number int, ends bool, section *io.SectionReader, crc storage.CRC32C, done func(),
+	ctx context.Context, number int, last bool, section *io.SectionReader, crc storage.CRC32C, done func(),
 ) bool {
 	if m.slots.Acquire(ctx) != nil || ctx.Err() != nil {
 		done()
@@ -192,7 +192,7 @@ func (m *multipart) sendPart(
 		if !m.begun || ctx.Err() != nil {
 			return
 		}
-		part, e := m.part(ctx, number, ends, offset, section, crc)
+		part, e := m.part(ctx, number, last, offset, section, crc)
 		if e != nil {
 			m.fail(e)
 			return

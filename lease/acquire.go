@@ -67,8 +67,9 @@ func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, e
 		return false, wait, nil
 	}
 	// Write the same content again. The next read then returns the current time of the store's
-	// clock. If the last write is older than Began, that clock was set back. The interval then
-	// begins at the last write, for all waiters.
+	// clock. If the last write seems older than the acquisition, somebody has set the store's clock
+	// back. The record then gets the time of the last write as Began. For all waiters, the interval
+	// now begins at that time.
 	w.touched = true
 	if found.modified.Before(found.record.Began) {
 		found.record.Began = found.modified
@@ -92,10 +93,11 @@ func (w *waiter) ask(ctx context.Context, found state) {
 	}
 }
 
-// untilDue returns how much of the interval since the last acquisition is left. It subtracts the
-// time from the acquisition to the last write of the object, by the store's clock. The result may
-// be too long, because more time may have passed since that write. A later look may return less. If
-// the store reports no time, the interval begins now.
+// untilDue returns how long WithInterval still forbids acquiring the lease. The interval begins at
+// the last acquisition. The time of the last write to the object is the latest known time of the
+// store's clock. So untilDue subtracts the time between the acquisition and that write from the
+// interval. More time may have passed since the write, so the result may be too long. A later look
+// may return less. If the store reports no time, the interval begins now.
 func (w *waiter) untilDue(found state, now time.Time) time.Duration {
 	interval, began := w.lease.interval, found.record.Began
 	if interval == 0 || began.IsZero() && found.record.Token == 0 {

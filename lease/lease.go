@@ -46,7 +46,7 @@ type Lease struct {
 	ctx      context.Context // ends when the lease is lost or released
 	cancel   context.CancelCauseFunc
 	wanted   chan struct{}
-	want     sync.Once // closes the channel wanted once
+	want     sync.Once // closes the channel of the method Wanted
 	token    int64
 	state    state              // state after the last successful write; state.sent is the time of that write
 	unsure   bool               // true if the last write failed, but may have taken effect

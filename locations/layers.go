@@ -104,7 +104,8 @@ func (c *Config) configure(l *found, relations bool) ([]*driver.ConfiguredLayer,
 // name is registered.
 func (c *Config) inLayer(l *found, i int, err error) error {
 	layer := l.location.Layers[i]
-	// The error quotes no other name. Somebody may have written a secret in place of the name.
+	// If no layer with this name is registered, the error does not quote the name. The name may be
+	// a secret in the wrong place.
 	if registered, _ := driver.KnowsLayer(layer.Name); registered {
 		err = argument.Within("layer "+layer.Name, err)
 	}

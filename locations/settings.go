@@ -62,8 +62,9 @@ func encode(node *yaml.Node, settings any) (err error) {
 	return node.Encode(settings)
 }
 
-// checkForm checks that node fits the Go value of the parameter into, which is a pointer. A struct
-// needs fields, and any other value needs text. A field that the struct does not have is an error.
+// checkForm checks that the YAML in node fits a Go value. The second argument is a pointer to the
+// value. For a struct, node must be null or have fields, and each field must exist in the struct.
+// For any other value, node must be text.
 func checkForm(node *yaml.Node, into any) error {
 	target := reflect.TypeOf(into).Elem()
 	if target.Kind() != reflect.Struct {

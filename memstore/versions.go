@@ -159,9 +159,9 @@ func (h *history) seek(p position) {
 	}
 }
 
-// object returns the object at the iterator, or nil at the end. For a noncurrent version, the
-// result since is the time at which the version became noncurrent. For a current object, it is
-// zero.
+// object returns the object at the iterator, or nil at the end. If the object is a noncurrent
+// version, the second result is the time at which it became noncurrent. If the object is current,
+// the second result is zero.
 func (h *history) object() (o *object, since time.Time) {
 	switch {
 	case h.atLive():

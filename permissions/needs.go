@@ -13,7 +13,7 @@ const (
 	accountKey = "account-key"
 )
 
-// The type needs has the permissions of one operation, in one field for each provider. Spaces
+// A needs struct lists the permissions of one operation, in one field for each provider. Spaces
 // separate the permissions in a field. "" means that the operation needs no permission. The names
 // leave out "s3:", "storage." and "containers/". The permissions of MinIO are derived from
 // Amazon's.

@@ -127,7 +127,7 @@ func headerClaim(r *request, value string) (*claim, error) {
 }
 
 // checkSkew refuses a signature whose time differs from the server's time by more than maxSkew. The
-// error response shows the time as the client sent it, in the parameter shown.
+// caller also passes the signature's time as text, for the error response.
 func checkSkew(r *request, at time.Time, shown string) error {
 	now := r.now()
 	if now.Sub(at).Abs() <= maxSkew {
@@ -163,8 +163,7 @@ func headerTime(r *request) (time.Time, error) {
 }
 
 // credential splits a credential, such as KEY/20260102/us-east-1/s3/aws4_request, into the access
-// key and the scope. It also checks the scope's service. It calls the function in the parameter
-// wrong to make an error.
+// key and the scope. It also checks the scope's service. It makes errors with the given function.
 func (c *claim) credential(value string, wrong func(string, ...any) *s3error.Error) error {
 	// The last four parts are the scope. The access key may have slashes itself.
 	parts := strings.Split(value, "/")

@@ -289,7 +289,9 @@ func (d *bucketDriver) ListVersions(ctx context.Context, in *driver.ListRequest)
 		after.ID, after.Key, _ = strings.Cut(in.Token, " ") // a version id has no space
 	}
 	page, last := &driver.VersionPage{}, state.VersionPosition{}
-	var newer *state.Version // the previous entry; the next newer version, if it has the same key
+	// newer is the previous entry. If both entries have the same key, the current entry is the
+	// older version.
+	var newer *state.Version
 	l := state.Listing{Prefix: in.Prefix, Delimiter: in.Delimiter, Max: in.Limit}
 	more, err := d.handler.store.ListVersions(
 		ctx, d.bucket, l, after,

@@ -126,7 +126,7 @@ const (
 type answers struct {
 	listing chan struct{} // has one value for each listing in progress
 	held    atomic.Int64  // sum of the bytes of large documents that are being sent
-	most    int64         // limit of the field held
+	most    int64         // maximum sum of the bytes of large documents that are being sent
 }
 
 // listingOf limits the number of concurrent calls of list. Further requests wait.

@@ -121,7 +121,7 @@ var eventOf = map[string]string{
 }
 
 // note prepares the event of a write, if its operation has one. The event is sent after the request
-// has succeeded. The event has the version id in the parameter shown, which the response has, too.
+// has succeeded. The event has the same version id as the response.
 func (r *request) note(v *state.Version, shown string) {
 	if name := eventOf[r.operation]; name != "" && r.server.sendsEvents() {
 		r.events = append(

@@ -272,7 +272,9 @@ func (s span) write(header http.Header, size int64) int {
 // if find fails.
 func (r *request) find(name state.VersionName) (v *state.Version, shown string, err error) {
 	v, shown, err = r.looked.at(r, name)
-	r.looked = lookedAt{} // only the caller of find releases the version
+	// The caller of find releases the version. Remove the version from r, so that the end of the
+	// request does not release it a second time.
+	r.looked = lookedAt{}
 	if err == nil {
 		err = state.Readable(v, name)
 	}

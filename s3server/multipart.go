@@ -156,7 +156,7 @@ func uploadPart(r *request) error {
 
 // checkKind fails if the client named a checksum algorithm for the upload, and a part has a
 // checksum of another algorithm. If the upload's checksum is composite, checkKind also fails for a
-// part without a checksum. If it does not fail for a part without a checksum, it sets p.kind to the
+// part without a checksum. For any other part without a checksum, checkKind sets p.kind to the
 // upload's algorithm.
 func checkKind(u *state.Upload, p *expectedBody) error {
 	given := "null"

@@ -310,7 +310,9 @@ func New(c Config) *Handler {
 	} else {
 		h.store = memory.New(h.now, c.MaxBytes)
 	}
-	_ = h.createBuckets() // ignore the error: it is nil in memory, and Start repeats the call for Config.Service
+	// Ignore the error. Start calls createBuckets again and returns its error. Without
+	// Config.Service, the buckets are in memory, and createBuckets does not fail.
+	_ = h.createBuckets()
 	return h
 }
 

@@ -69,9 +69,9 @@ func (f *fileServer) file(w http.ResponseWriter, r *http.Request, key string) er
 	return f.redirectIf(f.isDirectory, w, r, key, urlpath.Escape(path.Base(key))+"/", err)
 }
 
-// redirectIf calls the function look for key. If look reports true, redirectIf redirects to the
-// address in the parameter to. If look reports false, redirectIf returns the error in the parameter
-// missing.
+// redirectIf asks a function whether the target of a redirect exists. If the function returns true,
+// redirectIf redirects to the given address. If the function returns false, redirectIf returns the
+// given error.
 func (f *fileServer) redirectIf(
 	look func(*http.Request, string) (bool, error), w http.ResponseWriter, r *http.Request, key, to string,
 	missing error,
@@ -110,7 +110,8 @@ func (f *fileServer) exists(r *http.Request, key string) (bool, error) {
 	return true, reader.Close()
 }
 
-// directory serves the directory that the parameter key names. The name of the root is "".
+// directory serves the directory with this key, which has no slash at its end. The key of the root
+// is "".
 func (f *fileServer) directory(w http.ResponseWriter, r *http.Request, key string) error {
 	prefix := key
 	if prefix != "" {

@@ -35,8 +35,8 @@ import (
 //
 //   - The bucket was narrowed by [storage.Ref] or [storage.Prefixed].
 //   - The bucket has no WithSigningBaseURL.
-//   - The bucket is in a cloud. Its store serves signed URLs itself. So a program can mount the
-//     handler for any bucket.
+//   - The bucket is in a cloud. Signed requests go to the cloud, not to this handler. A program may
+//     mount the handler even for such a bucket.
 //   - The bucket is a type of yours that embeds a bucket, because that type may change keys. Use
 //     [storage.WithHook] or [driver.WithLayer] instead.
 //

@@ -31,9 +31,9 @@ type objectOptions struct {
 	// were set and before conditions are evaluated.
 	headers []func(h http.Header, a *storage.Attrs)
 	fail    func(w http.ResponseWriter, r *http.Request, status int, err error) // function of WithErrorHandler, or nil
-	// The function refuse sends an error response if the field fail is nil. If both fields are nil,
-	// the response is a line of text. Without refuse, the response to a failed condition has no
-	// body.
+	// The function refuse sends error responses for NewHandler. Other handlers have no such
+	// function. They use the function of WithErrorHandler, or else send a line of text. If a
+	// condition fails, they send a response without a body.
 	refuse func(w http.ResponseWriter, r *http.Request, err error)
 	bad    error // error of invalid options, or nil
 }

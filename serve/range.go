@@ -25,7 +25,9 @@ var errNoOverlap = errors.New("invalid range: failed to overlap")
 // A rangeSpec is one range in a Range header.
 type rangeSpec struct {
 	first int64 // first byte; -1 for a range of the last bytes of the object
-	last  int64 // last byte, inclusive; -1 means to the end of the object; if first is -1, the number of bytes
+	// last is the last byte, inclusive. -1 means the end of the object. If first is -1, last is the
+	// number of bytes at the end of the object.
+	last int64
 }
 
 // A rangeHeader is a parsed Range header. A nil rangeHeader requests the whole object.

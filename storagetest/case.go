@@ -56,7 +56,7 @@ func newT(t *testing.T, open Open, o *options, desc driver.Description) *T {
 	}
 }
 
-// Context returns a context that ends with the test, and after maxTime.
+// Context returns a context that ends when the test ends, or earlier if maxTime has passed.
 func (t *T) Context() context.Context { return t.ctx }
 
 // runCase runs c. If the driver lacks a feature that c needs, runCase instead proves that using the

@@ -24,7 +24,7 @@ type operation struct {
 	name  string
 	needs storage.Features
 	open  func(t *T, opts ...storage.OpenOption) storage.Bucket
-	setUp func(t *T, b storage.Bucket) any // prepares the bucket, and returns the argument given for the function do
+	setUp func(t *T, b storage.Bucket) any // prepares the bucket, and returns the last argument of do
 	do    func(ctx context.Context, t *T, b storage.Bucket, given any) (string, error)
 	many  bool // true if it writes several objects; each must be complete afterwards
 	once  bool // true if an attempt whose response was lost is not repeated

@@ -463,8 +463,8 @@ var reconcileCases = []Case{
 }
 
 // eachLostReplacement calls the function do with buckets that contain the object "a". Some of these
-// buckets copy inside the server, and others stream the bytes. The function do must call its
-// parameter lose, and then make a write. The write takes effect, but its response is lost.
+// buckets copy inside the server, and others stream the bytes. The function do must call its second
+// argument, and then make a write. That write takes effect, but its response is lost.
 func (t *T) eachLostReplacement(do func(b storage.Bucket, lose func())) {
 	t.Helper()
 	for _, bounds := range []faults.Limits{{}, {Disable: storage.ServerCopy | storage.ServerCompose}} {

@@ -143,11 +143,11 @@ var refusals = []refusal{
 		return errs
 	}},
 	{storage.SignedPartChecksums, func(*T, storage.Bucket) map[string]error {
-		return nil // the cases of rule U4 about signed parts test this refusal
+		return nil // tested by cases of rule U4, about signed parts
 	}},
 	{storage.SignedParts, func(*T, storage.Bucket) map[string]error {
-		// A signed part needs an upload in progress. The cases of rule U4 about signed parts test
-		// this refusal.
+		// A signed part needs an upload in progress. Cases of rule U4 test that a store without
+		// SignedParts refuses to sign a part.
 		return nil
 	}},
 	{storage.ServerMove, func(*T, storage.Bucket) map[string]error {

@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// unless requires that err is nil or Unsupported. If err is Unsupported, unless returns false, and
-// the caller must end the case. Rule B2 permits Unsupported for settings that only the provider's
-// management API can change.
+// unless(err) returns true if err is nil. If err is Unsupported, it returns false, and the caller
+// must end the case. Any other error fails the case. Rule B2 permits Unsupported for settings that
+// only the provider's management API can change.
 func (s *S) unless(err error) bool {
 	if storage.CodeOf(err) != storage.Unsupported {
 		require.NoError(s.T, err)

@@ -251,8 +251,8 @@ func (t *T) pages(b storage.Bucket, size int, opts ...storage.ListOption) []stri
 	}
 }
 
-// plainKeys returns the keys and common prefixes that a listing yields. Unlike keys, it adds no ">"
-// to common prefixes.
+// plainKeys returns the keys and common prefixes that a listing yields. It removes the ">" that the
+// method keys puts before each common prefix.
 func (t *T) plainKeys(b storage.Bucket, opts ...storage.ListOption) []string {
 	t.Helper()
 	var all []string

@@ -287,9 +287,10 @@ func (e *expiry) versions(ctx context.Context, rule int) error {
 	return e.removeRest(ctx)
 }
 
-// eachOld calls the function expire for each version that is not current. The parameter since of
-// expire is the time from which the version was not current. For a delete marker, eachOld calls
-// expire only if the marker is the only entry of its key.
+// eachOld calls the function expire for each version that is not current. The second argument is
+// the time at which the version became noncurrent. eachOld also calls expire for a delete marker
+// that is the only entry of its key. The second argument is then the time of the marker. The
+// function expire must ignore an empty entry.
 func eachOld(
 	versions iter.Seq2[storage.VersionEntry, error], expire func(v storage.VersionEntry, since time.Time) error,
 ) error {

@@ -37,14 +37,15 @@ type Inventory struct {
 // comes last.
 type TableReader func(ctx context.Context, file io.ReaderAt, size int64, columns []string) iter.Seq2[[]string, error]
 
-// OpenInventory opens an inventory of the bucket b. The provider has written the files of the
-// inventory to the bucket in the parameter reports. That bucket may also be another one with the
-// same objects under the same keys. The parameter manifest is the key of the inventory's manifest:
+// OpenInventory opens an inventory of the bucket b. The second bucket contains the files of the
+// inventory. The provider has written these files to that bucket, or the bucket has copies of the
+// files under the same keys. The string manifest is the key of the inventory's manifest:
 // manifest.json on S3, RULE-manifest.json on Azure, and ID_TIME_manifest.json on Google. If b is a
 // part of a bucket ([storage.Prefixed]), the inventory yields the keys of b.
 //
-// The files of the inventory may have the format CSV, also compressed. For files in Parquet, the
-// parameter parquet must read that format. ORC is Unsupported.
+// The files of the inventory may be CSV, also compressed, or Parquet. OpenInventory needs a
+// [TableReader] only for Parquet. If the files are Parquet and parquet is nil, it fails with
+// Unsupported. ORC is Unsupported, too.
 //
 // OpenInventory verifies the checksum of the manifest. A job verifies each file before it uses a
 // row of the file. It verifies the size and the checksum on S3, and the size on Azure. Google
@@ -114,13 +115,15 @@ func inventoryError(key, rule string) *storage.Error {
 // inventory was taken.
 //
 // The job does not see objects that were written after that time. It skips objects that were
-// replaced or removed since that time, and counts them in Report.Changed. If the bucket has
-// [storage.ConditionalRemove], the job removes each object only if its revision has not changed. If
-// the bucket lacks ConditionalRemove or [storage.UniqueRevisions], the job reads the attributes
-// before each removal. It also reads the attributes before each transfer. Objects are removed one
-// by one. Versions are removed in batches, after the job has listed the versions of each key. With
-// [WithDelete] the job fails with InvalidArgument, because it would remove copies of objects that
-// are newer than the inventory.
+// replaced or removed since that time, and counts them in Report.Changed. To find these objects,
+// the job reads the attributes of each object before the transfer.
+//
+// If the bucket has [storage.ConditionalRemove], the job removes each object only if its revision
+// has not changed. If the bucket lacks ConditionalRemove or [storage.UniqueRevisions], the job
+// reads the attributes of each object before the removal. Objects are removed one by one. Versions
+// are removed in batches, after the job has listed the versions of each key. With [WithDelete] the
+// job fails with InvalidArgument, because it would remove copies of objects that are newer than the
+// inventory.
 //
 // [Sync], [Compare], and rules with an OldVersionsAge need the rows in the order of keys. These
 // jobs sort the rows in temporary files ([os.TempDir]), which need about 100 bytes for each object.

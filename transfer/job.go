@@ -202,9 +202,10 @@ func resumeDirIn(j *job, e End) bool {
 	return ok
 }
 
-// skipDirs makes the directories of the job skip the directory of WithResume. If both ends are
-// directories, each of them also skips the other one. One directory may lie in an excluded folder
-// of the other. That folder may have a second name, which WithExclude does not match.
+// skipDirs makes the directories of the job skip the directory of WithResume. If the job transfers
+// between two directories, each directory also skips the other one. This matters if one directory
+// lies in the other, in a folder that WithExclude excludes. The file system may show the folder
+// under a second name, which WithExclude does not match.
 func (j *job) skipDirs() error {
 	var kept fs.FileInfo
 	if j.settings.resume != "" {

@@ -112,8 +112,7 @@ type journalState struct {
 	Ended   bool      `json:"ended,omitempty"`
 	Written time.Time `json:"written,omitzero"`
 	// Newer is the time of WithModifiedAfter. A repeated job with an earlier time is refused. It
-	// would select files that the first job has not selected, but would not return to keys that are
-	// done.
+	// would have to transfer more files, but a repeated job does not return to keys up to After.
 	Newer time.Time `json:"newer,omitzero"`
 	journalCounts
 }
@@ -245,8 +244,8 @@ func (l *journal) begin(key string) *list.Element {
 	return l.steps.PushBack(&journalStep{key: key})
 }
 
-// end records that a file is done. It merges adjacent steps that are done. A file in progress then
-// lies between any two of them, so that the list stays short.
+// end records that a file is done. It merges adjacent steps that are done. After that, at most one
+// finished step follows each file in progress, so the list stays short.
 func (l *journal) end(at *list.Element, counts journalCounts) {
 	if l == nil || at == nil {
 		return

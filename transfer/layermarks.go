@@ -37,9 +37,9 @@ func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 	return true, nil
 }
 
-// passMarkers turns versions that are markers of an overlay into delete markers, so that no marker
-// is brought back as an object. A current marker that does not stand for a removed object is still
-// in use by an overlay. passMarkers does not change that marker.
+// passMarkers sets IsDeleteMarker in each version that is a marker of an overlay. The job then does
+// not restore the marker as an object. passMarkers leaves out a current marker if the overlay's old
+// store has the object, because the overlay still needs this marker.
 func (r *reverting) passMarkers(ctx context.Context, versions []storage.VersionEntry) error {
 	for i := range versions {
 		v := &versions[i]
@@ -101,6 +101,7 @@ func (r *reverting) restore(ctx context.Context, what reversion) error {
 			return err
 		}
 	}
-	// Every version was a marker, and was removed again. So the key stays as it was.
+	// Each restored version was a marker, and was removed again. The key is as it was before the
+	// call.
 	return storage.PreconditionFailed
 }

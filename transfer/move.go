@@ -17,30 +17,31 @@ import (
 // file also survives a power failure, unless [WithNoSync] is set. To continue a job that was
 // killed, make the same call again.
 //
-// If both ends have a file with the same content, the file is usually not transferred. It is
-// transferred if the file of the destination was not written at least an hour after the file of the
+// If both ends have a file with the same content, the job may transfer the file again. It skips the
+// transfer only if the file of the destination is at least an hour newer than the file of the
 // source. Files of equal size are compared as with [WithChecksum].
 //
 // Within one bucket that has [storage.ServerMove], each object is moved in one step, with the
-// content that it has at that moment. In any other case, a change has one of these effects:
+// content that it has at that moment. In any other case, a file may change during the job:
 //
-//   - If a file of the source changed after it was listed, it is transferred. It also stays at the
-//     source, and fails with Changed.
-//   - The destination may have had the same content, so that the file was not transferred. If the
-//     file of the destination changes before the removal, the file of the source stays, and fails
-//     with Changed.
-//   - If the source is a directory, a change in the moment before the removal is lost. It is also
-//     lost if the store cannot remove an object on the condition of its revision.
-//   - If the store lacks [storage.UniqueRevisions], a change to equal content is lost.
+//   - If a file of the source changes after it was listed, the job keeps the file at the source.
+//     The file counts as transferred, and fails with Changed.
+//   - If the transfer is skipped and the file of the destination changes afterwards, the job keeps
+//     the file at the source. The file fails with Changed.
+//   - A change in the moment before the removal is lost if the source is a directory, or a store
+//     without [storage.ConditionalRemove].
+//   - If the store lacks [storage.UniqueRevisions], the job may remove a file that was written
+//     again with the same content.
 //
 // A file that was transferred but cannot be removed counts as transferred and as failed in the
-// Report. If both ends list an object with the same ETag and time, the object fails with
-// InvalidArgument and stays. Both ends may be one bucket under two addresses.
+// Report. If both ends list an object with the same ETag and time, they may be one bucket under two
+// addresses. Such an object stays, and fails with InvalidArgument.
 //
-// Directories of a source directory that become empty are removed, but a killed job may leave empty
-// ones. The job fails with InvalidArgument if files cannot be removed from the source. It also
-// fails with InvalidArgument if WithMove is combined with [WithDelete] or [WithSizeOnly]. If the
-// source is a directory, WithMove cannot be combined with [WithLinks], either.
+// If the source is a directory, the job also removes folders that become empty. A killed job may
+// leave empty folders. The job fails with InvalidArgument if files cannot be removed from the
+// source. It also fails with InvalidArgument if WithMove is combined with [WithDelete] or
+// [WithSizeOnly]. If the source is a directory, WithMove cannot be combined with [WithLinks],
+// either.
 func WithMove() Option { return option(func(s *settings) { s.move = true }) }
 
 var errSourceChanged = errors.New("source changed while it was moved, and was not removed")
@@ -60,10 +61,12 @@ const clocksDiffer = time.Hour
 // the source, unless the file of the destination is safe.
 //
 // Another job may move files in the opposite direction. If each job removed its file because the
-// other end has the file, both files would be lost. A file that this job has just written is safe.
-// The other job removes only files that it has listed, and that file was replaced. A file is also
-// safe if it was written at least an hour after the file of the source. The other job sees the same
-// times, and does not remove that file.
+// other end has the file, both files would be lost. There are two safe cases:
+//
+//   - This job has just written the file. The other job only removes files that have not changed
+//     since it listed them, so it keeps the new file.
+//   - The file is at least an hour newer than the file of the source. The other job sees the same
+//     times, and must write the file again before it removes the file.
 func copiesAgain(j *job, src, dst entry) bool {
 	switch {
 	case j.settings.missingOnly:
@@ -101,9 +104,9 @@ func (j *job) moveInOneStep(ctx context.Context, key string) (size int64, done b
 	return attrs.(*storage.Attrs).Size, true, nil
 }
 
-// finishMove removes a file from the source, because the destination has the file. The parameter
-// same is the listed file of the destination if the job has not written that file. Otherwise same
-// is nil.
+// finishMove removes a file from the source, because the destination has the file. If this job has
+// written the file of the destination, the last argument is nil. Otherwise the last argument is the
+// listed file of the destination.
 func (j *job) finishMove(ctx context.Context, src entry, same *entry) error {
 	if !j.settings.move || j.settings.dryRun {
 		return nil

@@ -15,25 +15,26 @@ import (
 )
 
 // A nesting tests whether one end of a job is a folder of another end, under another address. The
-// field outer is the end that may have the folder. The field inner is the end that may be the
-// folder. For example, the field outer is a bucket on a server. The field inner is a directory that
-// the server serves as a folder of the bucket.
+// outer end may have the folder, and the inner end may be the folder. For example, the outer end is
+// a bucket on a server. The inner end is a directory that the server serves as a folder of the
+// bucket.
 //
-// A folder is tested once if a file in it looks like one of the first files of the field inner. The
-// nesting stores a small object in the field inner, and looks for the object in the folder (package
-// evidence). The tests happen before the job replaces or removes a file.
+// A folder of the outer end is suspect if it has a file that looks like one of the first files of
+// the inner end. A nesting tests each suspect folder once. It stores a small object at the inner
+// end, and looks for the object in the folder (package evidence). The tests happen before the job
+// replaces or removes a file.
 type nesting struct {
 	outer, inner openedEnd
 	outerIs      role
 	at           End // the End from which the field outer was opened
 	refused      *storage.Error
 	settings     *settings
-	first        map[string]entry // files at the beginning of the listing of the field inner, by key
+	first        map[string]entry // the first files that the inner end lists, by key
 	read         bool             // whether all files of outer were seen
 	folders      map[string]bool  // folders of outer that were tested
 
-	// question is a small object that was stored in the field inner to test folders. It is nil
-	// before the first test, and if nothing can be stored in the field inner.
+	// question is a small object at the inner end. A folder that shows this object is the inner
+	// end. question is nil before the first test, and if nothing can be stored at the inner end.
 	question *evidence.Question
 	readOnly bool // whether nothing can be stored in inner
 }
@@ -49,8 +50,8 @@ const (
 
 const (
 	maxFirst = 1000
-	// maxFolders is how many folders a nesting tests at most if nothing can be stored in its field
-	// inner. Each test then needs its own object.
+	// maxFolders is how many folders a nesting tests at most if nothing can be stored at the inner
+	// end. The nesting must then store an object in each of these folders.
 	maxFolders = 100
 	// listedTogether is how far the times of one file in two listings may differ. Some stores list
 	// whole seconds.
@@ -90,8 +91,8 @@ func (s *settings) everything() *settings {
 	return &all
 }
 
-// begin compares the first files of the field inner with the first files of the field outer. It
-// also looks into folders of the field outer that the job may list only in part. These are the
+// begin compares the first files of the inner end with the first files of the outer end. It also
+// tests two kinds of folders of the outer end that the job may list only in part. These are the
 // folders in the path of WithPrefix, and the folders where a file system is mounted.
 func (n *nesting) begin(ctx context.Context, ofInner, ofOuter someFiles) error {
 	n.first, n.read, n.folders = ofInner.byKey, ofOuter.whole, map[string]bool{}
@@ -118,8 +119,8 @@ func foldersOf(key string) (folders []string) {
 	return folders
 }
 
-// lookInto tests a folder of the field outer. It skips the test if the folder lacks the first file
-// of the field inner.
+// lookInto tests a folder of the outer end. It skips the test if the folder lacks the first file of
+// the inner end.
 func (n *nesting) lookInto(ctx context.Context, folder string) error {
 	if len(n.first) == 0 {
 		return nil
@@ -131,8 +132,8 @@ func (n *nesting) lookInto(ctx context.Context, folder string) error {
 	return n.suspect(ctx, folder, name)
 }
 
-// see compares one file of the field outer with the first files of the field inner. It fails if a
-// folder in the path of the file is the field inner.
+// see compares one file of the outer end with the first files of the inner end. It fails if the
+// inner end is one of the folders in the path of the file.
 func (n *nesting) see(ctx context.Context, file entry) error {
 	for _, folder := range foldersOf(file.key) {
 		name := file.key[len(folder):]
@@ -158,13 +159,14 @@ func (n *nesting) suspect(ctx context.Context, folder, name string) error {
 	return n.ask(ctx, folder, name)
 }
 
-// unseen reports whether the job must list more files of the field outer now. If removal is false,
-// the job is about to replace its first file. If removal is true, the job is about to remove its
-// first file.
+// unseen reports whether the job must list more files of the outer end before its next step. If
+// removal is false, the next step replaces a file. If removal is true, the next step removes a
+// file.
 //
-// Often the listing for the transfer is enough. For example, the source may be a folder of the
-// destination. Before the job replaces a file in that folder, it has listed the first file of the
-// folder. The listing is not enough if options of the job leave out files.
+// Often the files that the transfer has listed are enough. For example, the source may be a folder
+// of the destination. Before the job replaces a file in that folder, it has listed the folder's
+// first file, and the folder was tested. The files are not enough if options of the job leave out
+// files.
 func (n *nesting) unseen(removal bool) bool {
 	switch s := n.settings; {
 	case n.read, len(n.first) == 0:
@@ -175,8 +177,8 @@ func (n *nesting) unseen(removal bool) bool {
 	return n.outerIs == source && !removal
 }
 
-// lookThrough calls unseen for each nesting. If unseen returns true, lookThrough lists the end in
-// the field outer, and compares the listed files. If the job has a prefix or a range of keys,
+// lookThrough lists the outer end of each nesting for which unseen returns true. It compares the
+// listed files with the first files of the inner end. If the job has a prefix or a range of keys,
 // lookThrough lists only these keys.
 func (p *places) lookThrough(ctx context.Context, removal bool) error {
 	for i, n := range p.nestings {
@@ -215,9 +217,9 @@ func mayBeOne(a, b entry) bool {
 	return a.size == b.size && a.size > 0 || a.modified.Sub(b.modified).Abs() <= listedTogether
 }
 
-// ask fails if the parameter folder is the same place as the field inner. It stores one object in
-// the field inner, and looks for the object in the folder. That object serves to test all folders.
-// If nothing can be stored in the field inner, ask calls askThere.
+// ask fails if a folder of the outer end is the inner end. It stores an object at the inner end,
+// and looks for the object in the folder. The first call stores the object, and later calls use the
+// same object. If nothing can be stored at the inner end, ask calls askThere.
 func (n *nesting) ask(ctx context.Context, folder, name string) error {
 	if n.question == nil && !n.readOnly {
 		question, err := evidence.Ask(ctx, asked(n.inner), "")
@@ -233,13 +235,13 @@ func (n *nesting) ask(ctx context.Context, folder, name string) error {
 	return onePlace(found, err, n.refused)
 }
 
-// askThere is called if nothing can be stored in the field inner. It stores an object in a folder
-// of the field outer, and looks for the object in the field inner. If it finds the object, both are
-// one place, and askThere fails.
+// askThere is called if nothing can be stored at the inner end. It stores an object in a folder of
+// the outer end, and looks for the object at the inner end. If it finds the object, the folder is
+// the inner end, and askThere fails.
 func (n *nesting) askThere(ctx context.Context, folder, name string) error {
 	found, err := evidence.Appears(ctx, asked(n.outer), folder, asked(n.inner), "")
 	switch {
-	// The folder does not exist, so the field inner cannot be this folder.
+	// The folder does not exist, so it is not the inner end.
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case found || !cannotWrite(err):
@@ -271,10 +273,9 @@ func errManyFolders() *storage.Error {
 	}
 }
 
-// oneObject reports whether two keys name the same object under two addresses. The parameter there
-// is a key of the end a, and the parameter here is a key of the end b. Size, ETag and time must be
-// equal: a copy would have a later time. oneObject is called if nothing can be stored at either
-// end.
+// oneObject reports whether a key of the first end and a key of the second end name the same object
+// under two addresses. It compares size, ETag and time, because a copy would have a later time.
+// oneObject is called if nothing can be stored at either end.
 func oneObject(ctx context.Context, a openedEnd, there string, b openedEnd, here string) (bool, error) {
 	outer, isBucket := a.(*objects)
 	inner, both := b.(*objects)

@@ -76,9 +76,9 @@ type option func(*settings)
 
 func (o option) apply(s *settings) { o(s) }
 
-// checked returns an option. If the parameter meets is true, the option calls the function set.
-// Otherwise the option makes the job fail with InvalidArgument. The error text consists of the
-// parameters argument and rule.
+// checked returns an option. If the given condition is true, the option calls the given function.
+// Otherwise it makes the job fail with InvalidArgument. The error text consists of the name of the
+// argument and the rule for the argument.
 func checked(meets bool, argument, rule string, set option) Option {
 	return option(func(s *settings) {
 		if !meets {

@@ -14,14 +14,14 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// A places records whether the source, the destination and the target of WithBackup are different
-// places. The job determines that before it removes anything.
+// A places value says which of the source, the destination and the target of WithBackup are
+// different places. The job determines that before it removes anything.
 type places struct {
 	apart  bool // whether the addresses show that both ends are different places
 	beside bool // whether the ends are two folders of one bucket
-	// copied is true if no test could rule out that the destination shows files of the source. For
-	// example, a layer of the destination may show the files of a second store. A file that both
-	// ends have must then be copied again before it is removed from the source.
+	// copied is true if the destination may show files of the source. For example, a layer of the
+	// destination may show the files of a second store. A file at the destination is then no proof
+	// of a copy. The job must copy the file again before it removes the file from the source.
 	copied   bool
 	nestings []*nesting
 	first    map[openedEnd]someFiles

@@ -59,12 +59,12 @@ func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, e
 
 // RestoreAt restores each object to a point in time, in a bucket that keeps versions. The version
 // that was current at that time becomes current again. An object that did not exist at that time
-// stays. With [WithDelete], RestoreAt removes the object, but not its versions. RestoreAt has the
-// options, counts and errors of [Undelete]. If the right version of an object is current already,
-// the object counts as Skipped.
+// stays. With [WithDelete], RestoreAt removes such an object, but not its versions. RestoreAt has
+// the options, counts and errors of [Undelete]. If the right version of an object is current
+// already, the object counts as Skipped.
 //
-// S3 lists the times of versions in whole seconds. A version that was written after the parameter
-// at, but within the same second, counts as written before.
+// S3 lists the times of versions in whole seconds. If a version was written in the same second as
+// the given time, RestoreAt treats the version as written before that time.
 //
 // To repeat a call after a failure, make the same call again with the same time.
 func RestoreAt(ctx context.Context, b storage.Bucket, at time.Time, opts ...Option) (*Report, error) {

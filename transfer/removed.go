@@ -61,8 +61,8 @@ func byKey(list iter.Seq2[storage.VersionEntry, error]) iter.Seq2[[]storage.Vers
 	}
 }
 
-// together merges two listings in the order of keys. If both listings have a key, the entries from
-// the parameter first come before the entries from the parameter second.
+// together merges two listings in the order of keys. If both listings have the same key, the
+// entries of the first listing come before the entries of the second listing.
 func together(first, second iter.Seq2[storage.VersionEntry, error]) iter.Seq2[storage.VersionEntry, error] {
 	return func(yield func(storage.VersionEntry, error) bool) {
 		next, stop := iter.Pull2(second)

@@ -80,8 +80,7 @@ func (b resumeDir) sweep(ctx context.Context, to storage.Uploader, now time.Time
 	}
 }
 
-// isResumeFile reports whether the name of a file has the form of the names of state files. The
-// method file makes these names.
+// isResumeFile reports whether name has the form of the file names that resumeDir.file makes.
 func isResumeFile(name string) bool {
 	digits, ok := strings.CutSuffix(name, resumeSuffix)
 	return ok && len(digits) == 32 && strings.Trim(digits, "0123456789abcdef") == ""

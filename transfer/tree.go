@@ -62,8 +62,8 @@ func (t *tree) close() error {
 	return errors.Join(t.syncDirs(), t.root.Close())
 }
 
-// keep records that the next job will continue an incomplete download. The method sweep then does
-// not remove the temporary file of the download.
+// keep adds key to the incomplete downloads that the next job will continue. The method sweep does
+// not remove the temporary files of these downloads.
 func (t *tree) keep(key string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -92,8 +92,8 @@ func (t *tree) sweep(s *settings) {
 	}
 }
 
-// noteTopMarks records the marks at the top of a directory that the job does not list. A mark is a
-// small file that belongs to a temporary file.
+// noteTopMarks records the marks in the root of the tree, but not in its subdirectories. It is for
+// a tree that the job does not list. A mark is a small file that belongs to a temporary file.
 func (t *tree) noteTopMarks() {
 	top, _ := fs.ReadDir(t.root.FS(), ".") // after an error, the list is incomplete
 	for _, d := range top {
@@ -173,16 +173,16 @@ func (t *tree) checksum(ctx context.Context, key string) (uint32, error) {
 	return sum.Sum32(), err
 }
 
-// read writes the content of a file to the parameter to, which may be a hash. It fails if the file
-// has more bytes than the parameter most.
-func (t *tree) read(ctx context.Context, key string, most int64, to io.Writer) error {
+// read writes the content of a file to w, which may be a hash. If the file has more than limit
+// bytes, read fails.
+func (t *tree) read(ctx context.Context, key string, limit int64, w io.Writer) error {
 	f, info, err := t.open(key)
 	if err == nil {
 		defer func() { _ = f.Close() }() // the file was only read, so an error does not matter
-		if info.Size() > most {
+		if info.Size() > limit {
 			return fileError("read", key, localfile.ErrChanged)
 		}
-		_, err = chunks.Copy(to, ctxtime.Reader(ctx, localfile.NewStable(f, info).Reader()))
+		_, err = chunks.Copy(w, ctxtime.Reader(ctx, localfile.NewStable(f, info).Reader()))
 	}
 	return fileError("read", key, err)
 }

@@ -91,9 +91,10 @@ func (u *uploader) transfer(
 	return content.Size(), err
 }
 
-// ruleOptions returns the options that the function rule returns for key. It also adds the metadata
-// in the parameter more. A write replaces all metadata, so one option must have all of it.
-func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string, more map[string]string) ([]O, error) {
+// ruleOptions returns the options that the function rule returns for key. If extra is not nil,
+// ruleOptions adds an option that sets the rule's metadata and the metadata in extra. This option
+// must set both, because it replaces all metadata of earlier options.
+func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string, extra map[string]string) ([]O, error) {
 	var given []storage.WriteOption
 	if rule != nil {
 		given = rule(key)
@@ -106,10 +107,10 @@ func ruleOptions[O any](rule func(key string) []storage.WriteOption, key string,
 		}
 		opts = append(opts, any(o).(O))
 	}
-	if more != nil {
+	if extra != nil {
 		metadata := map[string]string{}
 		maps.Copy(metadata, r.Metadata)
-		maps.Copy(metadata, more)
+		maps.Copy(metadata, extra)
 		opts = append(opts, any(storage.WithMetadata(metadata)).(O))
 	}
 	return opts, nil

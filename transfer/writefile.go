@@ -161,8 +161,8 @@ func (t *tree) named(key string) (entry, bool) {
 }
 
 // checkDirs fails if a directory in the path of key is a file or a symbolic link. A job must not
-// write through a link: later jobs would list the file only under the path to which the link leads.
-// With WithDelete, the next job would then remove the file.
+// write a file through a link. The next job would find the file only in the directory to which the
+// link leads. No object has the path of the file there, so WithDelete would remove the file.
 func (t *tree) checkDirs(key string) error {
 	for i, c := range []byte(key) {
 		if c != '/' {

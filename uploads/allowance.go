@@ -158,11 +158,12 @@ func (c *counter) isReserved(ctx context.Context, user User, session string) boo
 	return false
 }
 
-// settle counts a file that has been stored, and drops its reservation. The reservation may be
-// missing, for example because a Sweep has dropped it. If this call has made the object, settle
-// then removes the file and fails. If no earlier call has tried to make the object, settle still
-// counts the file. Otherwise it does not count the file, because an earlier call may have counted
-// it.
+// settle counts a file that has been stored, and drops its reservation. If the reservation is
+// missing, for example because a Sweep has dropped it, there are three cases:
+//
+//   - If f.made is true, this call has made the object. settle removes the file and fails.
+//   - If f.first is true, no earlier call has tried to make the object. settle counts the file.
+//   - Otherwise an earlier call may have counted the file. settle does not count it.
 func (c *counter) settle(ctx context.Context, f *File) error {
 	if c == nil || f.reserved == "" {
 		return nil
@@ -216,8 +217,8 @@ func (c *counter) countOff(
 	if err != nil {
 		return err
 	}
-	// Call look again, because another call may have removed the file before this removal began. If
-	// so, the other call has subtracted the file.
+	// Another call may have removed the file before this removal began. The other call has then
+	// subtracted the file already. So check again whether the file exists.
 	_, err = look(ctx)
 	there := err == nil
 	if err != nil && storage.CodeOf(err) != storage.ObjectNotFound {
@@ -246,8 +247,8 @@ func (c *counter) lookAt(key string, user User) func(context.Context) (*File, er
 	}
 }
 
-// lookUp returns a function that can be the argument look of countOff. The function reads the
-// record with this ID.
+// lookUp returns a function with which countOff finds a file. The function reads the record with
+// this ID.
 func (c *counter) lookUp(id string) func(context.Context) (*File, error) {
 	return func(ctx context.Context) (*File, error) { return c.service.config.Records.Record(ctx, id) }
 }

@@ -140,9 +140,12 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 	}
 }
 
-// Remove removes a record without a condition on its revision. No condition is needed: in a bucket,
-// nothing makes an expiring file permanent. If f expires, Remove reads the record first. If reading
-// fails, Remove keeps the record and fails, unless the record is damaged or missing.
+// Remove removes the record of a file. If f expires, Remove reads the record first. If the record
+// does not expire, Remove fails with PreconditionFailed. If reading fails, Remove fails, unless the
+// record is damaged or missing.
+//
+// The removal has no condition on the revision. It needs none, because this type has no method that
+// makes an expiring file permanent.
 func (b bucketRecords) Remove(ctx context.Context, f *File) error {
 	if !f.Expires.IsZero() {
 		switch now, err := b.Record(ctx, f.ID); storage.CodeOf(err) {

@@ -102,13 +102,12 @@ type Config struct {
 	// sender could replace the file of a ticket after Inspect has seen it.
 	Inspect func(ctx context.Context, f *File, content *storage.ReaderAt) error
 	// Stored is called when a file exists, whichever protocol stored it. Stored may set f.Location.
-	// If Stored fails, its error becomes a response by the rules of Authorize. A form and
-	// [Service.Store] then remove the file. With all other protocols, the file stays. When the
-	// client repeats its request, Stored is called again.
+	// It is called at least once for each file, but not for a file that has been removed.
 	//
-	// If the process is killed, Stored is also called again when the client repeats its request. So
-	// Stored is called at least once for each file. It is not called for a file that has been
-	// removed.
+	// If Stored fails, its error becomes a response by the rules of Authorize. If the file came in
+	// a form or by [Service.Store], the service then removes the file. With all other protocols,
+	// the file stays. Stored is called again when the client repeats its request. It is also called
+	// again if the process was killed and the client repeats its request.
 	Stored func(ctx context.Context, f *File) error
 	// Removed is called before the bytes of a file under Key are removed. They are removed by
 	// DELETE, [Service.Delete], [Service.Remove] and [Service.Sweep], and after Stored has failed.
@@ -165,14 +164,14 @@ type Config struct {
 	// with NotAllowed.
 	DeleteShared bool
 
-	// Prefix is the beginning of the keys of some objects: files that are not accepted yet, and the
-	// state of uploads. It must end in "/". If it is "", DefaultPrefix is used. Nobody except the
-	// server may have the right to read objects under Prefix.
+	// Prefix is a prefix of keys. The service stores files that are not accepted yet under Prefix,
+	// and also the state of uploads. Prefix must end in "/". If it is "", DefaultPrefix is used.
+	// Only the server may have the right to read objects under Prefix.
 	Prefix string
-	// UploadTTL is how long a signed URL works with which a client sends a file or a part. It is
+	// UploadTTL is the lifetime of the signed URLs to which clients send files and parts. It is
 	// from 1 second to 7 days. If it is 0, DefaultUploadTTL is used. If the upload expires earlier,
-	// the URL stops working then. The file of a ticket must be sent and finished within UploadTTL
-	// plus one day.
+	// the URL expires with the upload. The file of a ticket must be sent and finished within
+	// UploadTTL plus one day.
 	UploadTTL time.Duration
 	// TokenKey signs tickets, and has at least 16 bytes. If it is nil, a random key is used.
 	// Tickets are then valid only in this process.
@@ -184,21 +183,23 @@ type Config struct {
 	// MemoryLimit limits the memory of all requests that send bytes, in bytes. It must be at least
 	// 16 MiB. If it is 0, DefaultMemoryLimit is used.
 	//
-	// A quarter of the memory is for reading requests, with any protocol. Each request takes 32
-	// KiB, so by default 512 requests can send bytes at the same time. A JSON document above 4 KiB
-	// takes its length instead. If a user sends several requests, they may take at most as much
-	// memory as stays free for others. So by default, a user can have 256 requests if nobody else
-	// sends. If Authorize returns no user, this limit applies to each client address
-	// (Request.RemoteAddr, or its /64 network in IPv6).
+	// A quarter of MemoryLimit is for reading the bodies of requests, with any protocol. Each
+	// request takes 32 KiB, so by default 512 requests can send bytes at the same time. A request
+	// with a JSON document above 4 KiB takes the length of the document instead.
 	//
-	// The rest of the memory is for parts of tus uploads. The parts of one user may take at most
-	// three times as much memory as stays free for others. An upload takes memory for at most one
+	// No user can take the whole quarter. If a user sends several requests, at least as much memory
+	// must stay free as these requests take. So by default, a user can send 256 requests at the
+	// same time if nobody else sends. If Authorize returns no user, the same limit applies to each
+	// client address (Request.RemoteAddr, or its /64 network in IPv6).
+	//
+	// The other three quarters are for parts of tus uploads. If a user has several parts, at least
+	// a third of the memory that they take must stay free. An upload takes memory for at most one
 	// part at a time, and only as its bytes arrive. A part has 8 MiB for files of up to 78 GiB. If
-	// one part of a file would exceed this memory, the file is too large.
+	// a part would be larger than the three quarters, the file is too large.
 	//
-	// The bytes so far are stored as a segment if the client sends nothing for 2 seconds, or if
-	// there is no memory. Each segment costs one more request to the store. A client that finds no
-	// memory waits for 30 seconds, and then gets 503.
+	// If a client of tus sends nothing for 2 seconds, or if there is no memory, the bytes so far
+	// are stored as a segment. Each segment costs one more request to the store. A client that
+	// finds no memory waits for 30 seconds, and then gets 503.
 	//
 	// A client that sends less than 16 KiB in a minute is disconnected. The bytes that it sent
 	// before are kept.
@@ -208,10 +209,11 @@ type Config struct {
 	// the handler, the bucket buffers the whole part, which may have at most twice MemoryLimit.
 	MemoryLimit int64
 
-	// States keeps the state of uploads, in a database or in another bucket ([BucketStates]). If it
-	// is nil, a bucket with conditional writes keeps the state of its uploads itself. If the bucket
-	// has no conditional writes, the value in Records keeps the state, if its type has the methods
-	// of [States]. All processes must use the same States.
+	// States keeps the state of uploads, in a database or in another bucket ([BucketStates]). All
+	// processes must use the same States.
+	//
+	// If States is nil, a bucket with conditional writes keeps the state of its uploads itself. For
+	// a bucket without conditional writes, Records keeps the state if it implements [States].
 	States States
 	// ProxyParts makes all parts of the S3 routes pass through this handler. Otherwise a client
 	// sends each part directly to the store, unless the store cannot sign the request.
@@ -226,9 +228,9 @@ type Config struct {
 	Origins []string
 
 	// Unguarded accepts a bucket without conditional writes (IfAbsent). In such a bucket, only the
-	// 128 random bits of a key keep files from overwriting each other. If a sender calls Finish
-	// twice at the same time, and sends other bytes in between, it can replace the file of its
-	// ticket.
+	// 128 random bits of a key keep files from overwriting each other. The sender of a ticket can
+	// replace the finished file. To do that, it sends other bytes while one call of Finish runs,
+	// and starts a second call.
 	//
 	// If Begin is nil, Unguarded also accepts a bucket that cannot support the S3 routes and tus.
 	// The service then does not offer these protocols.

@@ -91,9 +91,11 @@ var meanings = map[Code]struct {
 	Internal:        {Storage: storage.Internal, Status: http.StatusInternalServerError},
 }
 
-// Storage returns the [storage.Code] of an [Error] with the code c. An Error that the store caused
-// has the code of the store instead. If c is not a code of this package, Storage returns
-// [storage.Internal].
+// Storage returns the [storage.Code] that belongs to c. If c is not a code of this package, Storage
+// returns [storage.Internal].
+//
+// For an [Error] with the code c, [storage.CodeOf] returns the same storage.Code. If the store
+// caused the Error, storage.CodeOf returns the code of the store's error instead.
 func (c Code) Storage() storage.Code { return cmp.Or(meanings[c].Storage, storage.Internal) }
 
 // An Error is the error of every function of this package except [New]. New returns a

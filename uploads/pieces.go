@@ -113,10 +113,10 @@ func (s *Service) PutPiece(ctx context.Context, p Piece) (*File, error) {
 		return nil, e
 	}
 	var e *Error
-	if p.Target, e = s.checked(p.Target, p.Name); e != nil {
+	if p.Target, e = s.checkTarget(p.Target, p.Name); e != nil {
 		return nil, e
 	}
-	made, err := (&putPiece{service: s, piece: p}).do(ctx)
+	made, err := (&putPiece{service: s, piece: p}).put(ctx)
 	if made == nil {
 		return nil, err
 	}
@@ -172,9 +172,10 @@ type putPiece struct {
 
 func (u *putPiece) key(number int) string { return fmt.Sprintf("%s%05d", u.prefix, number) }
 
-// do stores the piece. If the file is complete, do returns the session. The error may then be
-// Completed instead of nil.
-func (u *putPiece) do(ctx context.Context) (*session, error) {
+// put stores the piece. If the file is not complete, put returns nil. If the file is complete, put
+// returns the session. If the file was complete before this call, put also returns the error
+// Completed.
+func (u *putPiece) put(ctx context.Context) (*session, error) {
 	s, err := u.enter(ctx)
 	switch {
 	case err != nil:
@@ -245,8 +246,9 @@ func (u *putPiece) enter(ctx context.Context) (*session, error) {
 	}
 }
 
-// begin creates the state. If the upload was aborted, begin replaces the state that has this
-// revision. If another call created the state first, begin returns nil.
+// begin creates the state of the upload. If the upload was aborted, begin replaces the old state,
+// and revision is the revision of the old state. If another call creates the state first, begin
+// returns nil.
 func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, error) {
 	p, service := &u.piece, u.service
 	target := Target{Overwrite: !service.guarded}

@@ -191,10 +191,12 @@ func (s *Service) record(ctx context.Context, f *File) error {
 	return tookTooLong(f)
 }
 
-// recordExpired is called instead of record in the last eighth of the lifetime of a file, and
-// later. If an earlier call has created the record, recordExpired uses that record. It creates no
-// record, because Sweep may have removed the record and may now remove the bytes. An eighth of the
-// lifetime allows for clocks that differ.
+// recordExpired is for a file that has expired or expires soon. It uses the record that an earlier
+// call has created. It never creates a record, because Sweep may have removed the record, and may
+// be removing the bytes now.
+//
+// The method record calls recordExpired in the last eighth of the file's lifetime, and later. It
+// does not wait for the end of the lifetime, because the clocks of two processes may differ.
 func (s *Service) recordExpired(ctx context.Context, f *File) error {
 	known, err := s.config.Records.Record(ctx, f.ID)
 	switch {
@@ -249,10 +251,10 @@ func (s *Service) whole(ctx context.Context, id string) (f *File, removed bool, 
 	return nil, err == nil, err
 }
 
-// checked checks the Target that the application has set, and returns a copy. The copy has only the
-// properties that the bucket can keep. The argument name is the client's name for the file. If the
-// argument asked is nil, checked returns nil.
-func (s *Service) checked(asked *Target, name string) (*Target, *Error) {
+// checkTarget checks the Target that the application has set, and returns a copy. The copy has only
+// the properties that the bucket can keep. The argument name is the client's name for the file. If
+// the application has set no Target, checkTarget returns nil.
+func (s *Service) checkTarget(asked *Target, name string) (*Target, *Error) {
 	if asked == nil {
 		return nil, nil
 	}

@@ -20,13 +20,13 @@ type askedPart struct {
 	sum    storage.CRC32C // set only if the upload has checksums
 }
 
-// readPart returns the part that the client asks for. The argument number is the text with the
-// number of the part. The size and the CRC32C of the part come from the query. If the number is
-// invalid, the Field of the error is the argument field.
+// readPart returns the part that the client asks for. It parses text as the number of the part. The
+// size and the CRC32C of the part come from the query. If the number is invalid, the Field of the
+// error is the given field.
 func (h *handler) readPart(
-	c *call, s *session, limits storage.PartLimits, field, number string,
+	c *call, s *session, limits storage.PartLimits, field, text string,
 ) (p askedPart, err error) {
-	if p.number, err = partNumber(field, number, limits); err != nil {
+	if p.number, err = partNumber(field, text, limits); err != nil {
 		return p, err
 	}
 	if p.size, err = partSizeOf(c, s, limits); err != nil {

@@ -107,7 +107,7 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 		s.maxSize = most
 	}
 	s.keeper = &keeper{
-		bucket: bucket, config: &c, service: s, calls: calls{process: rand.Text()}, basePart: partsize.Base,
+		bucket: bucket, config: &c, service: s, calls: callRegistry{process: rand.Text()}, basePart: partsize.Base,
 	}
 	if c.Allowance != nil {
 		s.counter = &counter{s, &ledger.Book{
@@ -208,15 +208,14 @@ func (s *Service) target(key string, v *rules.Verdict) Target {
 	return t
 }
 
-// asked returns the Target of a file if the application has set a Target, which is the argument t.
-// The argument usual is the Target that the file would have otherwise. The key always comes from
-// usual. If Rules look at the content, usual also sets the type and the disposition that t does not
-// set.
-func (s *Service) asked(t, usual Target) Target {
-	t.Key = usual.Key
+// mergeTarget completes the Target t, which the application has set for a file. The argument base
+// is the Target that the file would have without t. The result has the key of base. If Rules look
+// at the content and t has no type or no disposition, the result has that of base.
+func (s *Service) mergeTarget(t, base Target) Target {
+	t.Key = base.Key
 	if s.judge.LooksAtContent() {
-		t.ContentType = cmp.Or(t.ContentType, usual.ContentType)
-		t.ContentDisposition = cmp.Or(t.ContentDisposition, usual.ContentDisposition)
+		t.ContentType = cmp.Or(t.ContentType, base.ContentType)
+		t.ContentDisposition = cmp.Or(t.ContentDisposition, base.ContentDisposition)
 	}
 	return t
 }
@@ -258,10 +257,11 @@ func (s *Service) discardFile(ctx context.Context, f *File) {
 	}
 }
 
-// Delete removes a file of a user. If the file does not exist, it returns nil. If the pattern
-// Config.Key cannot make this key for this user, it fails with NotAllowed. A pattern may have no
-// values, such as [DefaultKey]. A key of such a pattern does not say who owns the file, so the
-// caller must check the owner before the call.
+// Delete removes a file of a user. If the file does not exist, Delete returns nil. If Config.Key
+// cannot make this key for this user, Delete fails with NotAllowed.
+//
+// Some patterns, such as [DefaultKey], contain neither {user} nor other values. The key of a file
+// then does not say who owns the file. The caller must check the owner before the call.
 func (s *Service) Delete(ctx context.Context, key string, user User) error {
 	if e := s.checkUser(user); e != nil {
 		return e

@@ -122,7 +122,7 @@ type keeper struct {
 	bucket   storage.ReadWriter
 	config   *Config
 	service  *Service
-	calls    calls
+	calls    callRegistry
 	basePart int64 // usually partsize.Base; tests set a smaller one
 }
 
@@ -174,8 +174,9 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 }
 
 // outdated reports whether an unfinished upload must not be completed, because Config has changed
-// since the upload began. Its bytes may be in another place or not reserved. Its key may lack a
-// value or an ID. Completing such an upload could store bytes that the rules have not checked.
+// since the upload began. For example, the rules may have become stricter, but the bytes are not in
+// the place where the rules check them. Other examples are an upload without the reservation that
+// Config.Allowance needs, and a key without the ID that Config.Records needs.
 func (k *keeper) outdated(s *session) bool {
 	switch {
 	case s.Phase == phaseDone:

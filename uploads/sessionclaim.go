@@ -16,9 +16,9 @@ const (
 	releaseAttempts = 3
 )
 
-// claim reserves the session for one call, so that no other call makes the object at the same time.
-// The ID of the call is in the argument by.
-func (k *keeper) claim(ctx context.Context, s *session, by string) (*session, error) {
+// claim reserves the session for the call with the ID callID. No other call can then make the
+// object at the same time.
+func (k *keeper) claim(ctx context.Context, s *session, callID string) (*session, error) {
 	user, etags, sum, size, overdue := s.User, s.ETags, s.PartsSum, s.Size, s.overdue
 	whole := s.Tus != nil && s.Tus.Whole
 	return k.update(ctx, s, func(s *session) (bool, error) {
@@ -28,7 +28,7 @@ func (k *keeper) claim(ctx context.Context, s *session, by string) (*session, er
 			return false, notFound()
 		case s.Phase == phaseDone:
 			return false, s.completed()
-		case k.claimedAt(s, now) && s.Claim != by && s.revision != overdue,
+		case k.claimedAt(s, now) && s.Claim != callID && s.revision != overdue,
 			s.Phase == phaseCompleting && s.PartsSum != sum: // another call completed the upload with other parts
 			return false, beingCompleted()
 		}
@@ -38,7 +38,7 @@ func (k *keeper) claim(ctx context.Context, s *session, by string) (*session, er
 		if s.Phase == phaseOpen && s.arrived() {
 			s.Phase, s.ETags, s.PartsSum = phaseCompleting, etags, sum
 		}
-		s.Claim, s.ClaimedUntil = by, now.Add(claimFor)
+		s.Claim, s.ClaimedUntil = callID, now.Add(claimFor)
 		s.again, s.Tried = s.Tried, true
 		if s.Pieces != nil {
 			return true, k.drawKey(s)

@@ -137,11 +137,12 @@ func (s *session) stored(phase string, size int64) {
 	}
 }
 
-// advance saves a step of the call that has the claim, which is the right to make the object. If
-// another call has taken over the claim, advance fails.
+// advance saves a step of a call that makes the object. The call needs the claim, which is the
+// right to make the object. If another call has taken over the claim, advance fails.
 //
-// There is an exception for a file in pieces. Both calls may make an object with the same random
-// bits in its key. In that case, advance succeeds for the call that saves this step first.
+// There is an exception for a file in pieces. If the state still has the given random bits, both
+// calls make the object under the same key. In that case, the call that saves this step first gets
+// the claim, and its advance succeeds.
 func (k *keeper) advance(ctx context.Context, s *session, random []byte, step func(*session)) (*session, error) {
 	claim := s.Claim
 	return k.update(ctx, s, func(s *session) (bool, error) {
@@ -222,19 +223,22 @@ func (k *keeper) settle(ctx context.Context, s *session, u *File, content string
 	}
 	u.Width, u.Height = v.Width, v.Height
 	if s.Random == nil {
-		return service.asked(t, service.target(t.Key, v)), nil
+		return service.mergeTarget(t, service.target(t.Key, v)), nil
 	}
 	usual := service.target(k.drawnKey(s, v.Extension), v)
 	if s.Pieces != nil && s.Pieces.Target {
-		return service.asked(t, usual), nil
+		return service.mergeTarget(t, usual), nil
 	}
 	usual.MaxSize = t.MaxSize
 	return usual, nil
 }
 
-// makeOnce makes the object under its key, without overwriting another object. If an earlier call
-// has made the object, the function make recognizes the object by its write ID. A file in pieces
-// has no write ID. Nobody else knows its key, so makeOnce takes an existing object as the file.
+// makeOnce makes the object under its key, without overwriting another object. An earlier call may
+// have made the object already. If the object has the write ID of the session, the write succeeds
+// nevertheless.
+//
+// A file in pieces has no write ID. If an object exists under its key, makeOnce returns that
+// object. Only an earlier call can have made it, because nobody else knows the key.
 func (k *keeper) makeOnce(ctx context.Context, s *session, key string, make maker) (*storage.Attrs, error) {
 	made, err := make(ctx, key)
 	switch {
@@ -313,7 +317,7 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	// If the variable again is true, an earlier call may have made and counted the file. In that
+	// If an earlier call has tried to make the object, that call may have counted the file. In that
 	// case, the reservation stays. Sweep drops it when it counts the files of the user again.
 	again := s.again
 	if s, failed := k.advance(ctx, s, nil, func(s *session) { s.Phase = phaseAborted }); failed == nil {
@@ -336,12 +340,12 @@ func (s *session) file() *File {
 	}
 }
 
-// firstTarget returns the Target with which the bytes are stored first. If the bytes are stored
-// below Config.Prefix, their type is one that no browser runs. Otherwise the sender could find out
-// their key and open them in a browser.
+// firstTarget returns the Target with which the bytes are stored first. Bytes below Config.Prefix
+// get a type that no browser runs, because the sender could find out their key and open them in a
+// browser.
 //
-// There is one exception: the store may have to detect the type of a file in pieces. The bytes then
-// have the detected type from the beginning.
+// There is one exception. If neither the Target nor Rules determine the type of a file in pieces,
+// the type is detected when the bytes are stored first. The bytes have the detected type.
 func (k *keeper) firstTarget(s *session) Target {
 	t := s.Target
 	if k.staged(s.Kind) {

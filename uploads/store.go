@@ -30,8 +30,8 @@ type Upload struct {
 	// read completely, for example by fields of a form that follow the file.
 	Metadata map[string]string
 	// Target says how the file is stored, and must have no Key. If Target is nil, Config.Key and
-	// Config.Rules decide. A Target changes {ext} in Config.Key if Rules do not look at the
-	// content: the extension of Name then replaces {ext}.
+	// Config.Rules decide. If Target is set and Rules do not look at the content, {ext} in
+	// Config.Key becomes the extension of Name.
 	Target *Target
 }
 
@@ -77,7 +77,7 @@ func (s *Service) store(ctx context.Context, u Upload, of *form) (*File, *Error)
 		return nil, noFile()
 	}
 	var e *Error
-	if u.Target, e = s.checked(u.Target, u.Name); e != nil {
+	if u.Target, e = s.checkTarget(u.Target, u.Name); e != nil {
 		return nil, e
 	}
 	t := &storeOp{service: s, upload: u, form: of, bounds: newBounds(s.judge, u.Size), began: s.config.Now()}
@@ -190,7 +190,7 @@ func (t *storeOp) target(random keypattern.Random) Target {
 	if asked == nil {
 		return usual
 	}
-	return s.asked(*asked, usual)
+	return s.mergeTarget(*asked, usual)
 }
 
 // keep stores the file. With Config.Inspect, it first stores the content under Config.Prefix, and

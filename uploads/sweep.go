@@ -105,8 +105,8 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 	if w.beside() && len(w.errs) < maxFailures {
 		w.each(around(ctx, w.groups, start), func(g group) (bool, error) { return w.removeOrphan(ctx, g) })
 	}
-	// Remove expired files and orphans after the uploads. Removing an upload may leave bytes
-	// without a record.
+	// Removing an upload may leave bytes without a record, which are orphans. So remove orphans
+	// only after the uploads.
 	if s.config.Records != nil && len(w.errs) < maxFailures {
 		err := w.expired(ctx)
 		if err == nil {
@@ -338,10 +338,12 @@ func (w *sweeper) removeOrphan(ctx context.Context, g group) (bool, error) {
 	return err == nil, err
 }
 
-// expirePieces removes an idle upload in pieces: first the pieces, then the state. If a call
-// continues the upload meanwhile, expirePieces returns false. It marks the state as aborted before
-// it removes the pieces. A later call with the same token then begins a new upload with other keys.
-// So an interrupted removal does no harm.
+// expirePieces removes the pieces and the state of an idle upload that consists of pieces. If a
+// call continues the upload meanwhile, expirePieces returns false.
+//
+// expirePieces first marks the state as aborted. After that, a call with the same token begins a
+// new upload with other keys. So it does no harm if the process is killed before all pieces are
+// removed.
 func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, error) {
 	newest, idle, beside := g.newest, w.now.Sub(g.newest), w.beside()
 	if beside {
@@ -388,10 +390,11 @@ func (w *sweeper) newest(ctx context.Context, s *session) (newest time.Time, err
 	return newest, nil
 }
 
-// abortPieces aborts an upload unless a call still uses it. It first sets Asked in the state. A
-// call that continues the upload clears Asked, and abortPieces then cannot save the state. A call
-// that finished earlier has stored a newer piece. If abortPieces notices one of these calls, it
-// does not abort the upload, and returns false.
+// abortPieces aborts an upload. If a call still uses the upload, abortPieces returns false.
+//
+// abortPieces notices such a call in two ways. It first sets Asked in the state. A call that
+// continues the upload clears Asked, and abortPieces can then no longer save the state. A call that
+// ended before Asked was set has stored a piece that is newer than the argument newest.
 func (w *sweeper) abortPieces(ctx context.Context, s *session, newest time.Time) (bool, error) {
 	s.Pieces.Asked = rand.Text()
 	if asked, err := w.save(ctx, s); !asked {

@@ -24,7 +24,8 @@ type User struct {
 	// InvalidValue. The client then gets 500, and Config.OnError receives the error.
 	ID string
 	// Values has the values for the names in braces that the application has chosen for Config.Key.
-	// Each value must have the form of an ID for {user}. An invalid value fails with InvalidValue.
+	// Each value must have 1 to 128 letters, digits, "-", "_" and ".", and must not begin or end
+	// with ".". An invalid value fails with InvalidValue.
 	Values map[string]string
 }
 
@@ -49,8 +50,9 @@ type Request struct {
 	Partial bool
 }
 
-// A Target says where and how a file is stored. Rules check the file nevertheless. If the rules are
-// [rules.Any], there is nothing to check, and the bytes are stored under Key immediately.
+// A Target says where and how a file is stored. Rules check a file with a Target, too. If the rules
+// are [rules.Any] and Config.Inspect is nil, the content is not checked, and the bytes are stored
+// under Key immediately.
 //
 // If the bucket lacks a feature that the Target needs, the upload is refused with 501 before it
 // begins. If no object can have the attributes of the Target, the upload is refused with 500. In
@@ -72,9 +74,10 @@ type Target struct {
 	MaxSize            int64 // largest size of the file in bytes; 0 means the limit of Rules
 	// Overwrite lets the file replace an object with the same Key. Without Overwrite, the upload
 	// fails if an object with this Key exists. The bucket then needs [storage.ConditionalCreate].
-	// If the bucket has no [storage.Metadata], the service cannot recognize the object of an
-	// earlier attempt. In such a bucket, an upload without Overwrite also fails if its response was
-	// lost.
+	//
+	// A bucket without [storage.Metadata] has one more limit. If the store's response to a write
+	// is lost, the next attempt cannot recognize the object of that write. Without Overwrite, the
+	// upload then fails.
 	Overwrite bool
 	// PublicRead lets anyone read the file ([storage.WithPublicRead]).
 	PublicRead bool

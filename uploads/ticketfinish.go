@@ -19,10 +19,10 @@ import (
 // client has sent other bytes since. If the finished file has been removed, Finish fails with
 // NotFound.
 //
-// After a file was removed, the client may still be able to send another file with the same ticket,
-// until the ticket expires. That is not possible if the ticket has a Put, the store has
-// [storage.SignedIfAbsent], and Config.Unguarded is not set. A sender may call Finish twice at the
-// same time, and send a file of another type in between. There may then be two files.
+// Until the ticket expires, the client may send another file with the same ticket after the
+// finished file was removed. The client cannot do so if the ticket has a Put, the store has
+// [storage.SignedIfAbsent], and Config.Unguarded is not set. A sender may also send a file of
+// another type while one call of Finish runs, and start a second call. There may then be two files.
 //
 // The sender can replace the sent file until the ticket expires, so Finish checks the copy, too.
 // The copy has the attributes that any other file has. Attributes that the sender has set are
@@ -132,10 +132,12 @@ func (t *ticketOp) checkReserved(a *storage.Attrs) *Error {
 // that a sender stores have contentTypeOfPending.
 const contentTypeOfSpent = "application/x-omnibucket-finished"
 
-// markSpent ends a ticket. If the store accepts a file only once, the signed URL would work again
-// after the sent file is removed. So markSpent replaces the file by an empty object. A lifecycle
-// rule removes that object later. In any other store, the sender could replace the empty object. So
-// markSpent removes the file.
+// markSpent ends a ticket after its file has been copied. If the store accepts a file only once,
+// markSpent replaces the sent file by an empty object. Without any object, the signed URL would
+// work again. A lifecycle rule removes the empty object later.
+//
+// In any other store, the signed URL can replace every object, so an empty object would be useless.
+// markSpent only removes the sent file.
 func (t *ticketOp) markSpent(ctx context.Context, pending string) {
 	if !t.acceptsOnce() {
 		_ = t.service.discard(ctx, pending)
@@ -162,10 +164,10 @@ func changedError() *Error {
 	return refuseFile(Damaged, "The file was changed while it was checked. Send it again.")
 }
 
-// findFinished returns the file that an earlier call has finished. The argument why is the error
-// because of which the caller looks for the file. If there is no finished file, why determines the
-// error that findFinished returns.
-func (t *ticketOp) findFinished(ctx context.Context, why *Error) (*File, *Error) {
+// findFinished returns the file that an earlier call has finished. The argument cause is the error
+// that made the caller look for a finished file. If there is no finished file, findFinished returns
+// an error that depends on cause.
+func (t *ticketOp) findFinished(ctx context.Context, cause *Error) (*File, *Error) {
 	for _, extension := range t.service.judge.Extensions() {
 		attrs, v, e := t.service.inspectStored(ctx, t.finalKey(extension), t.said.Size)
 		if e == nil {
@@ -182,11 +184,11 @@ func (t *ticketOp) findFinished(ctx context.Context, why *Error) (*File, *Error)
 		}
 	}
 	switch {
-	case errors.Is(why, errSpent):
+	case errors.Is(cause, errSpent):
 		return nil, refuse(
 			tokenField, NotFound, "This upload was finished, and its file has been removed. Send the file again.",
 		)
-	case errors.Is(why, storage.Changed): // the client has sent the object again during the check
+	case errors.Is(cause, storage.Changed): // the client has sent the object again during the check
 		return nil, changedError()
 	}
 	return nil, notUploadedError()

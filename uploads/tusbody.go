@@ -28,10 +28,10 @@ type feed struct {
 	over    bool // true if the last chunk was received
 }
 
-// newFeed returns a feed of the request's body. The body may have at most as many bytes as the
-// argument left says. If left is -1, there is no limit. The memory of the feed counts toward
-// Config.MemoryLimit. If there is no memory, newFeed fails with Busy.
-func (t *tus) newFeed(c *call, left int64) (*feed, error) {
+// newFeed returns a feed of the request's body. The body may have at most limit bytes. If limit is
+// -1, the body may have any length. The memory of the feed counts toward Config.MemoryLimit. If
+// there is no memory, newFeed fails with Busy.
+func (t *tus) newFeed(c *call, limit int64) (*feed, error) {
 	release, err := c.share(0)
 	if err != nil {
 		return nil, err
@@ -42,24 +42,24 @@ func (t *tus) newFeed(c *call, left int64) (*feed, error) {
 	}
 	f.free <- make([]byte, intake.PieceBytes)
 	f.free <- make([]byte, intake.PieceBytes)
-	f.reading.Go(func() { f.read(c.Body, left) }, func() { f.pass(chunk{err: panics.ErrPanicked}) })
+	f.reading.Go(func() { f.read(c.Body, limit) }, func() { f.pass(chunk{err: panics.ErrPanicked}) })
 	return f, nil
 }
 
-// share takes memory for a request that sends bytes. The bucket may buffer as many of these bytes
-// as the argument held says. If there is no memory, share fails with Busy.
-func (c *call) share(held int64) (release func(), err error) {
-	release, err = c.memory.Share(c.Request, c.user.ID, held)
+// share takes memory for a request that sends bytes: for reading its body, and bufferSize bytes for
+// the buffer of the bucket. If there is no memory, share fails with Busy.
+func (c *call) share(bufferSize int64) (release func(), err error) {
+	release, err = c.memory.Share(c.Request, c.user.ID, bufferSize)
 	if err != nil {
 		return nil, busy(err)
 	}
 	return release, nil
 }
 
-// read reads the body into chunks. The argument left is the number of bytes that are still allowed,
-// or -1 for no limit. One Read reads at most left+1 bytes, so read notices the first byte that is
-// not allowed. If a Read could read more, a slow client could delay this until the buffer is full.
-func (f *feed) read(body io.Reader, left int64) {
+// read reads the body into chunks. The body may have at most remaining bytes, or any number of
+// bytes if remaining is -1. read reads at most one byte that is not allowed. With a larger Read, a
+// slow client could hide a body that is too long until the buffer is full.
+func (f *feed) read(body io.Reader, remaining int64) {
 	for {
 		var buf []byte
 		select {
@@ -67,14 +67,14 @@ func (f *feed) read(body io.Reader, left int64) {
 		case <-f.stop:
 			return
 		}
-		if left >= 0 {
-			buf = buf[:min(int64(len(buf)), left+1)]
+		if remaining >= 0 {
+			buf = buf[:min(int64(len(buf)), remaining+1)]
 		}
 		n, err := body.Read(buf)
-		// Either there is no limit, or the body is too long. If it is too long, receiver.take
-		// fails.
-		if left -= int64(n); left < 0 {
-			left = -1
+		// The value -1 means that there is no limit. If the body is too long, read needs no limit
+		// any more, because receiver.take fails for this chunk.
+		if remaining -= int64(n); remaining < 0 {
+			remaining = -1
 		}
 		if !f.pass(chunk{buf[:n], err}) || err != nil {
 			return

@@ -23,9 +23,9 @@ import (
 
 const (
 	lockPoll = 150 * time.Millisecond
-	// takeOverAfter is how long a newer request waits for the holder. If the client of the holder
-	// sends nothing, the holder stores its bytes after pace.checkpoint. takeOverAfter is longer
-	// than that.
+	// takeOverAfter is how long a newer request waits for the holder. It is longer than
+	// pace.checkpoint. So if the client of the holder sends nothing, the holder has enough time to
+	// store the bytes that it received.
 	takeOverAfter = 5 * time.Second
 	// deadAfter is the time after which a holder that has not written the state is considered dead.
 	deadAfter = 2 * time.Minute
@@ -36,18 +36,17 @@ func errTaken() *Error {
 	return refuse("Upload-Offset", Locked, "Another request continues this upload.")
 }
 
-// A value of type calls has the running calls of this process that may hold or claim a session. The
-// name of each call begins with the name of its process. The state of a session may name a call of
-// this process that is no longer running. Such a call has ended without saving its end in the
-// state.
-type calls struct {
+// A callRegistry has the running calls of this process that may hold or claim a session. The name
+// of each call begins with the name of its process. If a call ends but cannot save its end, the
+// state of the session still names the call. The method ended recognizes such a call.
+type callRegistry struct {
 	process string
 	running sync.Map // maps the name of each running call to a function that interrupts it
 }
 
-// enter gives a call its name. The name is valid until the function leave is called. If another
-// call wants the session that the call holds, the channel interrupted is closed.
-func (c *calls) enter() (name string, interrupted <-chan struct{}, leave func()) {
+// enter returns a name for a call. The call is running until it calls the returned function. If
+// another call wants the session that this call holds, the returned channel is closed.
+func (c *callRegistry) enter() (name string, interrupted <-chan struct{}, leave func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	name = c.process + rand.Text()
 	c.running.Store(name, cancel)
@@ -57,14 +56,14 @@ func (c *calls) enter() (name string, interrupted <-chan struct{}, leave func())
 	}
 }
 
-func (c *calls) interrupt(name string) {
+func (c *callRegistry) interrupt(name string) {
 	if cancel, ok := c.running.Load(name); ok {
 		cancel.(context.CancelFunc)()
 	}
 }
 
 // ended reports whether name is a call of this process that is no longer running.
-func (c *calls) ended(name string) bool {
+func (c *callRegistry) ended(name string) bool {
 	_, runs := c.running.Load(name)
 	return !runs && strings.HasPrefix(name, c.process)
 }

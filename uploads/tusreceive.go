@@ -58,13 +58,12 @@ type receiver struct {
 	upload      storage.MultipartUpload // nil if the file fits one part
 	sum         *checksum               // checksum of the body; nil if there is none or it is verified
 
-	// buf has the bytes of the next part that are in memory. The fields have and n are offsets in
-	// that part. The field have is the offset of the first byte in buf. The field n is the offset
-	// after the last byte in buf. Config.MemoryLimit counts all of buf.
-	buf     []byte
-	have, n int
-	saved   int      // number of bytes of the next part that are in segments
-	next    tusState // state that the next save will store
+	// buf has the bytes of the next part that are in memory. They begin at the offset start in the
+	// part, and end before the offset n. Config.MemoryLimit counts all of buf.
+	buf      []byte
+	start, n int
+	saved    int      // number of bytes of the next part that are in segments
+	next     tusState // state that the next save will store
 	// leaving is true if this request is no longer the holder of the session after the next save.
 	leaving  bool
 	obsolete []string // segments to remove after the next save
@@ -74,7 +73,7 @@ type receiver struct {
 func (t *tus) newReceiver(ctx, client context.Context, s *session, owner string) *receiver {
 	have := int(s.Tus.Offset - int64(s.Tus.Parts)*s.PartSize) // number of bytes in segments
 	return &receiver{
-		tus: t, client: client, ctx: ctx, s: s, owner: owner, next: *s.Tus, have: have, n: have, saved: have,
+		tus: t, client: client, ctx: ctx, s: s, owner: owner, next: *s.Tus, start: have, n: have, saved: have,
 	}
 }
 
@@ -213,7 +212,7 @@ func (r *receiver) body(f *feed) (whole bool, err error) {
 func (r *receiver) giveBack(stalled bool) error {
 	if r.n == r.saved && !(stalled && r.s.Tus.Holder != "") {
 		r.drop()
-		r.have = r.n
+		r.start = r.n
 		return nil
 	}
 	r.leaving = stalled
@@ -239,7 +238,7 @@ func (r *receiver) take(data []byte) error {
 		if err := r.grow(len(data)); err != nil {
 			return err
 		}
-		n := copy(r.buf[r.n-r.have:], data)
+		n := copy(r.buf[r.n-r.start:], data)
 		r.next.CRC = crc32c.Update(r.next.CRC, data[:n])
 		r.n, r.next.Offset, data = r.n+n, r.next.Offset+int64(n), data[n:]
 	}
@@ -263,7 +262,7 @@ func (r *receiver) storePart() error {
 	}
 	r.discardSegments()
 	r.next.Parts++
-	r.n, r.have, r.saved = 0, 0, 0
+	r.n, r.start, r.saved = 0, 0, 0
 	if r.tus.handler.memory.Parts.Contended(r.owner) {
 		r.drop()
 	}

@@ -15,8 +15,8 @@ import (
 // first, so that a slow client uses little memory. If there is no memory, grow stores all bytes of
 // the buffer as a segment, and frees the buffer. Then it waits for new memory.
 func (r *receiver) grow(n int) error {
-	left := r.size() - r.have
-	needed := min(r.n-r.have+n, left)
+	left := r.size() - r.start
+	needed := min(r.n-r.start+n, left)
 	if needed <= len(r.buf) {
 		return nil
 	}
@@ -25,13 +25,13 @@ func (r *receiver) grow(n int) error {
 		if err := r.spill(); err != nil {
 			return err
 		}
-		space = min(r.size()-r.have, max(n, 4*intake.PieceBytes))
+		space = min(r.size()-r.start, max(n, 4*intake.PieceBytes))
 		if err := r.waitFor(space); err != nil {
 			return err
 		}
 	}
 	larger := make([]byte, space)
-	copy(larger, r.buf[:r.n-r.have])
+	copy(larger, r.buf[:r.n-r.start])
 	r.buf = larger
 	return nil
 }
@@ -53,7 +53,7 @@ func (r *receiver) drop() {
 
 // load reads the segments into buf, so that buf has all bytes of the part from its beginning.
 func (r *receiver) load() error {
-	if r.have == 0 {
+	if r.start == 0 {
 		return nil
 	}
 	more := max(0, r.n-len(r.buf))
@@ -67,12 +67,12 @@ func (r *receiver) load() error {
 		more = r.n
 	}
 	whole := make([]byte, len(r.buf)+more)
-	if err := r.readSegments(whole[:r.have]); err != nil {
+	if err := r.readSegments(whole[:r.start]); err != nil {
 		r.tus.handler.memory.Parts.Release(r.owner, int64(more))
 		return err
 	}
-	copy(whole[r.have:], r.buf[:r.n-r.have])
-	r.buf, r.have = whole, 0
+	copy(whole[r.start:], r.buf[:r.n-r.start])
+	r.buf, r.start = whole, 0
 	return nil
 }
 
@@ -124,13 +124,13 @@ func (r *receiver) spill() error {
 	defer cancel()
 	if r.n > r.saved {
 		name := tailPrefix + rand.Text()
-		if _, err := r.tus.handler.bucket.Upload(ctx, r.tus.handler.keeper.objectKey(r.s, name), bytes.NewReader(r.buf[r.saved-r.have:r.n-r.have])); err != nil {
+		if _, err := r.tus.handler.bucket.Upload(ctx, r.tus.handler.keeper.objectKey(r.s, name), bytes.NewReader(r.buf[r.saved-r.start:r.n-r.start])); err != nil {
 			return uploadFailed(err)
 		}
 		r.next.Tail = append(r.next.Tail, segment{name, int64(r.n - r.saved)})
 		r.saved = r.n
 	}
-	r.have = r.n
+	r.start = r.n
 	r.drop()
 	return nil
 }

@@ -173,9 +173,9 @@ func (b *bucket) ErrorCode(err error) gcerrors.ErrorCode {
 	return gcerrors.Unknown
 }
 
-// The function before runs a callback of the program, such as BeforeWrite of the Go CDK. The
-// callback may change the options in opts.
-func before[T any](call func(func(any) bool) error, opts *[]T) error {
+// runCallback runs a callback of the program, such as BeforeWrite of the Go CDK. The callback may
+// change the options in opts.
+func runCallback[T any](call func(func(any) bool) error, opts *[]T) error {
 	if call == nil {
 		return nil
 	}
@@ -212,7 +212,7 @@ func attrsAs(a *storage.Attrs) func(any) bool {
 
 func (b *bucket) Copy(ctx context.Context, to, from string, o *driver.CopyOptions) error {
 	opts := []storage.CopyOption{storage.WithoutAttrs()}
-	if err := before(o.BeforeCopy, &opts); err != nil {
+	if err := runCallback(o.BeforeCopy, &opts); err != nil {
 		return err
 	}
 	_, err := stored(ctx, b.Bucket, from, func(from string) (*storage.Attrs, error) {
@@ -223,7 +223,7 @@ func (b *bucket) Copy(ctx context.Context, to, from string, o *driver.CopyOption
 
 func (b *bucket) Delete(ctx context.Context, key string, o *driver.DeleteOptions) error {
 	var opts []storage.RemoveOption
-	if err := before(o.BeforeDelete, &opts); err != nil {
+	if err := runCallback(o.BeforeDelete, &opts); err != nil {
 		return err
 	}
 	remove := func(key string) (any, error) {
@@ -246,7 +246,7 @@ func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLO
 	switch {
 	case o.Method == http.MethodGet:
 		opts := []storage.SignedDownloadOption{storage.WithTTL(o.Expiry)}
-		if err := before(o.BeforeSign, &opts); err != nil {
+		if err := runCallback(o.BeforeSign, &opts); err != nil {
 			return "", err
 		}
 		return addressOf(b.SignedDownloadURL(ctx, key, opts...))
@@ -262,7 +262,7 @@ func (b *bucket) SignedURL(ctx context.Context, key string, o *driver.SignedURLO
 			}
 			opts = append(opts, storage.WithContentType(o.ContentType))
 		}
-		if err := before(o.BeforeSign, &opts); err != nil {
+		if err := runCallback(o.BeforeSign, &opts); err != nil {
 			return "", err
 		}
 		return addressOf(b.SignedUploadURL(ctx, key, opts...))

@@ -22,7 +22,7 @@ func (b *bucket) ListPaged(ctx context.Context, o *driver.ListOptions) (*driver.
 	if o.Delimiter != "" {
 		opts = append(opts, storage.WithDelimiter(escapeDelimiter(o.Delimiter)))
 	}
-	if err := before(o.BeforeList, &opts); err != nil {
+	if err := runCallback(o.BeforeList, &opts); err != nil {
 		return nil, err
 	}
 	page, err := storage.ListPage(ctx, b.Bucket, string(o.PageToken), opts...)
@@ -60,7 +60,7 @@ func (b *bucket) NewRangeReader(
 	if offset > 0 || length >= 0 {
 		opts = append(opts, storage.WithRange(offset, length))
 	}
-	if err := before(o.BeforeRead, &opts); err != nil {
+	if err := runCallback(o.BeforeRead, &opts); err != nil {
 		return nil, err
 	}
 	r, err := stored(

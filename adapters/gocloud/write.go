@@ -31,7 +31,7 @@ func (b *bucket) NewTypedWriter(
 		return nil, err
 	}
 	opts := b.uploadOptions(contentType, metadata, o)
-	if err := before(o.BeforeWrite, &opts); err != nil {
+	if err := runCallback(o.BeforeWrite, &opts); err != nil {
 		return nil, err
 	}
 	return &writer{ctx: ctx, bucket: b.Bucket, key: escapeKey(key), opts: opts}, nil

@@ -223,7 +223,7 @@ func (o *IO) RemoveAll(location string) error {
 // files returns the bucket as a file system, for the methods that work on directories.
 func (o *IO) files() fs.FS { return storage.FS(o.ctx, o.bucket) }
 
-// pathOf returns the path of a key in the file system of the method files.
+// pathOf converts a key to a path in the bucket's file system.
 func pathOf(key string) string { return path.Clean(key) }
 
 // Stat describes a file or a directory. If a file and a directory have this name, Stat describes

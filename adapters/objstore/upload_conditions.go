@@ -53,8 +53,8 @@ func (b *bucket) uploadIfMatch(
 	}
 	_, err := b.own.Upload(ctx, name, r, append(opts, storage.IfRevision(version.Value))...)
 	if errors.Is(err, storage.InvalidArgument) {
-		// This store never makes a revision in the form of this version. So the object does not
-		// have this version, and the condition is not met.
+		// Upload also fails with InvalidArgument if no object of this store can have this version.
+		// In this case, the condition is not met.
 		a, attrsErr := b.own.Attrs(ctx, name)
 		if errors.Is(attrsErr, storage.ObjectNotFound) || attrsErr == nil && a.Revision != version.Value {
 			return notMet(err)

@@ -37,7 +37,7 @@ func (c *conn) Prepare(query string) (driver.Stmt, error) {
 }
 
 func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, error) {
-	inner, err := during(ctx, c.session, func() (driver.Stmt, error) { return c.modernConn.PrepareContext(ctx, query) })
+	inner, err := invoke(ctx, c.session, func() (driver.Stmt, error) { return c.modernConn.PrepareContext(ctx, query) })
 	if err != nil {
 		return nil, err
 	}
@@ -45,7 +45,7 @@ func (c *conn) PrepareContext(ctx context.Context, query string) (driver.Stmt, e
 }
 
 func (c *conn) ExecContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Result, error) {
-	return during(ctx, c.session, func() (driver.Result, error) { return c.modernConn.ExecContext(ctx, query, args) })
+	return invoke(ctx, c.session, func() (driver.Result, error) { return c.modernConn.ExecContext(ctx, query, args) })
 }
 
 func (c *conn) QueryContext(ctx context.Context, query string, args []driver.NamedValue) (driver.Rows, error) {
@@ -67,7 +67,7 @@ type stmt struct {
 }
 
 func (s *stmt) ExecContext(ctx context.Context, args []driver.NamedValue) (driver.Result, error) {
-	return during(ctx, s.session, func() (driver.Result, error) { return s.modernStmt.ExecContext(ctx, args) })
+	return invoke(ctx, s.session, func() (driver.Result, error) { return s.modernStmt.ExecContext(ctx, args) })
 }
 
 func (s *stmt) QueryContext(ctx context.Context, args []driver.NamedValue) (driver.Rows, error) {
@@ -92,7 +92,7 @@ type rows struct {
 }
 
 func rowsOf(ctx context.Context, s *session, query func() (driver.Rows, error)) (driver.Rows, error) {
-	inner, err := during(ctx, s, query)
+	inner, err := invoke(ctx, s, query)
 	if err != nil {
 		return nil, err
 	}
@@ -100,6 +100,6 @@ func rowsOf(ctx context.Context, s *session, query func() (driver.Rows, error)) 
 }
 
 func (r *rows) Next(row []driver.Value) error {
-	_, err := during(r.ctx, r.session, func() (struct{}, error) { return struct{}{}, r.modernRows.Next(row) })
+	_, err := invoke(r.ctx, r.session, func() (struct{}, error) { return struct{}{}, r.modernRows.Next(row) })
 	return err
 }

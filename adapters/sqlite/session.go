@@ -21,10 +21,9 @@ type session struct {
 	failed error           // error of a read during the last call
 }
 
-// The function during makes a call of the driver. If ctx ends during the call, reads of the call
-// fail. SQLite reports a failed read without the reason, so this function adds the error of the
-// read.
-func during[T any](ctx context.Context, s *session, call func() (T, error)) (result T, err error) {
+// invoke makes a call of the driver. If ctx ends during the call, reads of the call fail. SQLite
+// reports a failed read without the reason, so invoke adds the error of the read.
+func invoke[T any](ctx context.Context, s *session, call func() (T, error)) (result T, err error) {
 	s.ctx, s.failed = ctx, nil
 	defer func() { s.ctx = context.Background() }()
 	result, err = call()

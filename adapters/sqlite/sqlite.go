@@ -87,7 +87,7 @@ func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
 	modern, err := sqlite.NewConnector("file:" + name + "?mode=ro&immutable=1&_pragma=temp_store(memory)&vfs=" + vfs)
 	var inner driver.Conn
 	if err == nil {
-		inner, err = during(ctx, s, func() (driver.Conn, error) { return modern.Connect(ctx) })
+		inner, err = invoke(ctx, s, func() (driver.Conn, error) { return modern.Connect(ctx) })
 	}
 	if err != nil {
 		sessions.remove(name)

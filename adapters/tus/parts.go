@@ -126,7 +126,7 @@ func (u *upload) keep(ctx context.Context, b *buffer, added int64) error {
 	switch {
 	case last && u.state.Token == "":
 		if _, err = u.store.bucket.Upload(ctx, u.key(), b.reader(), optionsOf[storage.UploadOption](u)...); err == nil {
-			return u.finished(ctx)
+			return u.saveDone(ctx)
 		}
 	case last || b.n == u.state.PartSize:
 		if err = u.putPart(ctx, b.reader(), b.n); err == nil {

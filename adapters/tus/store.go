@@ -197,9 +197,10 @@ func (s *Store) GetUpload(ctx context.Context, id string) (handler.Upload, error
 // orNotFound returns handler.ErrNotFound if err means that the ID is not permitted as a key. No
 // upload can have such an ID. In all other cases, orNotFound returns err.
 //
-// After ErrNotFound, a client gives up its upload. The store may also refuse every key, for example
-// because its region is wrong. To detect such a store, orNotFound calls the function probe with a
-// valid key. That function must make the same request for the key that it gets.
+// After ErrNotFound, a client gives up its upload. So orNotFound must not return ErrNotFound if the
+// store refuses every key, for example because its region is wrong. To detect such a store,
+// orNotFound calls the function probe with a valid key. The function probe must repeat the request
+// that failed, but with the valid key.
 func orNotFound(err error, probe func(key string) error) error {
 	if storage.CodeOf(err) != storage.InvalidArgument {
 		return err

@@ -108,7 +108,7 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 		}); err != nil {
 			return err
 		}
-		return u.finished(ctx)
+		return u.saveDone(ctx)
 	}
 	if u.state.Tail > 0 { // the client sent the length after the last byte
 		if err := u.withTail(ctx, func(tail io.Reader) error { return u.putPart(ctx, tail, u.state.Tail) }); err != nil {
@@ -121,11 +121,11 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 	if _, err := u.parts.Complete(ctx, storage.WithSize(u.state.Info.Size)); err != nil {
 		return err
 	}
-	return u.finished(ctx)
+	return u.saveDone(ctx)
 }
 
-// The method finished records in the state that the object exists. It also removes the tail object.
-func (u *upload) finished(ctx context.Context) error {
+// saveDone sets Done in the state and saves the state. It also removes the tail object.
+func (u *upload) saveDone(ctx context.Context) error {
 	hasTail := u.state.Token != "" || u.state.TailRevision != ""
 	u.state.Done, u.state.Tail = true, 0
 	if err := u.save(ctx); err != nil || !hasTail {
@@ -145,7 +145,7 @@ func (u *upload) ConcatUploads(ctx context.Context, pieces []handler.Upload) err
 		return fmt.Errorf("joining uploads: %w", err)
 	}
 	u.state.Info.Offset = made.Size
-	return u.finished(ctx)
+	return u.saveDone(ctx)
 }
 
 // Terminate removes all objects of the upload. It removes the state last, so that a failed
@@ -179,10 +179,10 @@ func (u *upload) Terminate(ctx context.Context) error {
 	return nil
 }
 
-// dropUnnamed aborts multipart uploads of this key that no state names. Such an upload exists if
-// the response to the request that began it was lost. If the key is not random, dropUnnamed does
-// nothing, because another program may have begun the multipart uploads. If an abort fails,
-// dropUnnamed ignores the error.
+// dropUnnamed aborts all multipart uploads of this key. If a response was lost, the state does not
+// have the token of the multipart upload. If the key is not random, dropUnnamed does nothing,
+// because another program may have begun the multipart uploads. If an abort fails, dropUnnamed
+// ignores the error.
 func (u *upload) dropUnnamed(ctx context.Context) {
 	if !u.state.OwnKey {
 		return

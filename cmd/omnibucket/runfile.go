@@ -138,8 +138,8 @@ func changedGlobals(c *cobra.Command) (args []string) {
 	return args
 }
 
-// run runs the lines in parallel and waits for them. When the context beginning is done, run starts
-// no further line.
+// run runs the lines in parallel and waits for them. After a call of stop, or when ctx is done, run
+// starts no further line.
 func (b *batch) run(ctx, beginning context.Context, stop func(), from io.Reader) error {
 	var running sync.WaitGroup
 	defer running.Wait()
@@ -280,8 +280,7 @@ func (o *lineOutput) Write(data []byte) (int, error) {
 	return o.batch.program.Out.Write(data)
 }
 
-// flush prints the kept output, and locks the batch. The method end unlocks the batch. Until the
-// call of that method, other lines cannot print.
+// flush prints the kept output, and locks the batch. Other lines cannot print until this line ends.
 func (o *lineOutput) flush() {
 	if !o.holds {
 		o.batch.mu.Lock()

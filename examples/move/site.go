@@ -91,7 +91,7 @@ func (s *site) handler() http.Handler {
 		}
 		defer func() { _ = object.Close() }()
 		w.Header().Set("Content-Type", object.Attrs().ContentType)
-		// Copy outside of the method use, so that a slow visitor does not delay the replacement of
+		// s.use has returned before the copy, so a slow visitor does not delay the replacement of
 		// the bucket.
 		_, _ = io.Copy(w, object)
 	})

@@ -49,8 +49,8 @@ func undo(ctx context.Context, bucket storage.Bucket, at time.Time) (*transfer.R
 }
 
 // cleanUpListed removes objects that are older than a year from the bucket photos. The bucket may
-// have any number of objects. An inventory in the bucket reports lists them, and manifest is the
-// key of its manifest.
+// have any number of objects. An inventory, which is a list of the objects, is stored in a second
+// bucket. manifest is the key of the inventory's manifest.
 func cleanUpListed(ctx context.Context, photos, reports storage.Bucket, manifest string) (*transfer.Report, error) {
 	inventory, err := transfer.OpenInventory(ctx, photos, reports, manifest, nil)
 	if err != nil {

@@ -228,8 +228,8 @@ func (t *tour) remove(ctx context.Context, want int) error {
 	return nil
 }
 
-// unexpected is called if an operation had to fail in a certain way. It returns err, or an error
-// that says "it succeeded" if err is nil.
+// unexpected is called if an operation did not fail with the expected error. It returns err, or an
+// error that says "it succeeded" if err is nil.
 func unexpected(err error) error {
 	if err == nil {
 		return errors.New("it succeeded")

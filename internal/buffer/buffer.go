@@ -109,8 +109,7 @@ func (b *Buffer) Reserve(ctx context.Context, size int64) error {
 // If grow has to wait, it requests all memory that the part still needs. If each stream requested
 // one chunk at a time, every stream could get some memory, but none enough to send its part.
 //
-// The limit may grant less memory than grow has requested, even over the limit. The buffer then
-// gets one small chunk.
+// If no memory becomes free, the limit grants only one small chunk, which may exceed the limit.
 func (b *Buffer) grow(ctx context.Context, whole int64) error {
 	first := chunkSize(len(b.chunks))
 	if b.limit.Try(int64(first)) {

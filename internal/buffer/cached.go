@@ -24,8 +24,8 @@ func (m *Limit) Unlock() {
 // for memory, or if the limit does not permit the bytes. The caller must hold the lock.
 func (m *Limit) Take(bytes int64) bool {
 	if len(m.waiting) > 0 || m.used-m.evicts+bytes > m.Max || !m.fits(bytes) {
-		// The condition calls fits last, because fits evicts memory. It must not evict any if the
-		// bytes would still not fit.
+		// The condition calls fits last, because fits evicts cached memory. If the bytes would not
+		// fit even without cached memory, nothing is evicted.
 		return false
 	}
 	m.used += bytes

@@ -30,7 +30,7 @@ type Limit struct {
 	waiting  []*waiter // requests that wait for memory, the longest waiting first
 	watch    *time.Timer
 	epoch    uint64    // number of moves of memory so far (see stallAfter)
-	cached   list.List // each Cached, the least recently used first; the number in used includes its memory
+	cached   list.List // each Cached, the least recently used first; cached memory counts as used
 	evicts   int64     // number of bytes that become free if all cached memory is evicted
 }
 
@@ -43,10 +43,10 @@ type waiter struct {
 	over    bool
 }
 
-// Acquire waits until the limit permits the parameter bytes, and grants them. If no transfer in
-// progress can free memory, Acquire grants only the bytes in the parameter least, even over the
-// limit. The result over is true if the grant exceeds the limit. owner is the buffer that gets the
-// memory, or nil.
+// Acquire waits until the limit permits the larger of the two numbers of bytes, and grants that
+// number. If no transfer in progress can free memory, Acquire grants only the smaller number, even
+// over the limit. The result over is true if the grant exceeds the limit. owner is the buffer that
+// gets the memory, or nil.
 func (m *Limit) Acquire(ctx context.Context, owner *Buffer, bytes, least int64) (granted int64, over bool, err error) {
 	w := &waiter{owner: owner, bytes: bytes, least: least, ready: make(chan struct{})}
 	m.mu.Lock()

@@ -19,14 +19,16 @@ import (
 )
 
 const (
-	// worthwhile is the least gain for which a higher number of requests is kept, as a share of the
-	// ideal gain. For example, twice as many requests would ideally move twice as many bytes per
-	// second. They must move at least 1.4 times as many. A smaller share would be unfair to other
-	// programs: on a full link, more requests only take bytes from them. Next to five connections
-	// of another program, 8 requests move 1.38 times as much as 4.
+	// worthwhile is the share of the ideal gain that a higher number of requests must reach.
+	// Ideally, twice as many requests move twice as many bytes per second. The higher number is
+	// kept if they move at least 1.4 times as many.
+	//
+	// A smaller gain may be at the cost of other programs: on a full link, more requests take bytes
+	// from them. For example, next to five connections of another program, 8 requests move 1.38
+	// times as much as 4. This gain is too small to keep the 8 requests.
 	worthwhile = 0.4
-	// tryAgain is the time after which more requests are tried again, if more requests did not help
-	// before. The network may have changed in that time.
+	// tryAgain is the time after which the number of requests is increased again, if an earlier
+	// increase did not help. The network may have changed in that time.
 	tryAgain = 2 * time.Second
 )
 

@@ -30,10 +30,11 @@ type Probe struct {
 	stretchBytes  int64         // bytes of the current stretch
 }
 
-// Read records a Read that has just returned n bytes. The parameter began is the time at which that
-// Read began. At the end of a sample, the result rate is the rate of the connection in bytes per
-// second. The result slow is true if the connection was slow, and if the reader has waited for it
-// for more than half of the time.
+// Read records that the connection has just delivered n bytes. The first argument is the time at
+// which the reader began to wait for these bytes. At the end of a sample, Read returns the rate of
+// the connection in bytes per second. It also reports whether the connection was slow and the
+// reader waited for more than half of the time. Before the end of a sample, Read returns 0 and
+// false.
 func (p *Probe) Read(began time.Time, n int) (rate float64, slow bool) {
 	now := time.Now()
 	if p.bytes == 0 {

@@ -35,8 +35,8 @@ const (
 // response while the body is read.
 //
 // Usually the response comes after the body. The response comes first if the client sends nothing
-// for 200 milliseconds, or is still sending after 5 seconds. It then closes the connection, and
-// Respond continues to read, even if ctx is done.
+// for 200 milliseconds, or is still sending after 5 seconds. The response then has the header
+// "Connection: close", and Respond continues to read, even if ctx is done.
 //
 // If the response comes first, Respond ends the Read in progress, because a Read of
 // [http.MaxBytesReader] may change the header of the response. It ends the Read by a deadline.
@@ -44,8 +44,8 @@ const (
 // therefore not read, and the connection stays open for another 500 milliseconds.
 //
 // If a middleware hides the connection from [http.ResponseController], Respond cannot set a
-// deadline. The response then comes at the end of the body, or after 30 seconds. Only the
-// ReadTimeout of the server ends a client that sends nothing.
+// deadline. The response then comes at the end of the body, or after 30 seconds. If the client
+// sends nothing, the request ends only after the ReadTimeout of the server.
 func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int64, respond func()) {
 	conn, until := http.NewResponseController(w), time.Now().Add(limit)
 	first := begin(rest, max, until)
@@ -88,7 +88,7 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 type reading struct {
 	ended chan struct{}
 	bytes atomic.Int64
-	// The following fields may be read after the channel ended was closed.
+	// The following fields may be read after the goroutine has closed the channel.
 	whole    bool // true if the body was read to its end
 	timedOut bool
 	caught   panics.Caught

@@ -56,9 +56,8 @@ func views(dir string, all []mount) ([]view, bool) {
 	return shown, true
 }
 
-// mountOf returns the mount that shows path. The mount points of several mounts with the same
-// parent may be directories above path. The mount with the shortest mount point was made last, and
-// hides the others.
+// mountOf returns the mount that shows path. Several mounts with the same parent may contain path.
+// The mount with the shortest mount point then hides the others, because it was made last.
 func mountOf(path string, all []mount) (at mount, found bool) {
 	known := map[string]bool{}
 	for _, m := range all {
@@ -104,9 +103,9 @@ func (v view) holds(inner view) (rest string, ok bool) {
 	return pathFrom(v.path, inner.path)
 }
 
-// mountsApart reports whether two directories certainly have no file in common. If the directories
-// show different file systems, it returns false. One of them may be a network file system with the
-// files of the other.
+// mountsApart reports whether two directories certainly have no file in common. It returns false if
+// the directories are on different file systems. A network file system, for example, may show the
+// files of a local file system.
 func mountsApart(a, b string) bool {
 	first, second, known := viewsOf(a, b)
 	if !known {

@@ -110,9 +110,9 @@ func (p Place) below(outer Place) (prefix string, ok bool) {
 	if dir == "" || outerDir == "" {
 		return "", false
 	}
-	// If both places are in the same bucket, prefixes that differ only in case are different, even
-	// if the file system ignores case. Only if the buckets differ, relative asks the system whether
-	// two paths lead to the same directory.
+	// Two prefixes of one bucket that differ only in case are different, even if the file system
+	// ignores case. So only if the buckets differ, the system is asked whether two paths lead to
+	// the same directory.
 	rel, ok := relative(dir, outerDir, !one)
 	return asFolder(rel), ok
 }

@@ -32,8 +32,8 @@ const discarding = 30 * time.Second
 func NewKey(prefix string) string { return prefix + start + rand.Text() }
 
 // IsKey reports whether key is a result of [NewKey]. The object with this key may remain if a job
-// was killed. It is not the user's data, so jobs do not copy it. A job that removes objects which
-// another place lacks also ignores it.
+// was killed. It is not the user's data. Jobs therefore do not copy this object, and do not remove
+// it when they remove objects that another place lacks.
 func IsKey(key string) bool {
 	random, ok := strings.CutPrefix(key[strings.LastIndexByte(key, '/')+1:], start)
 	return ok && len(random) >= leastRandom && strings.Trim(random, "ABCDEFGHIJKLMNOPQRSTUVWXYZ234567") == ""
@@ -51,8 +51,8 @@ type Question struct {
 	prefix, name string
 }
 
-// Ask begins a new Question. It stores an object at the parameter at, below prefix. The caller must
-// call [Question.End], which removes the object.
+// Ask begins a new Question. It stores an object at the given end, and its key begins with prefix.
+// The caller must call [Question.End], which removes the object.
 func Ask(ctx context.Context, at End, prefix string) (*Question, error) {
 	q := &Question{at: at, prefix: prefix, name: NewKey("")}
 	if err := at.Put(Asking(ctx), prefix+q.name); err != nil {

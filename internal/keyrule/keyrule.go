@@ -83,8 +83,8 @@ func HasLongSegment(key string) bool {
 	return false
 }
 
-// Any returns the rule for reading that key breaks, or "" if it breaks none. More keys can be read
-// than written (see [Write]).
+// Any returns the rule that key breaks, or "" if key breaks none. It checks only the rules for the
+// keys of existing objects. The rules for the keys of new objects are stricter (see [Write]).
 func Any(key string) string {
 	switch {
 	case key == "":

@@ -9,10 +9,10 @@ import (
 )
 
 // Written returns the time at which a file was last written or renamed. The time comes from the
-// clock of the file system. No program can set it back, as it can the modification time. If the
-// system does not report the time, Written returns the zero time. It also returns the zero time for
-// a file with several names: removing one of the names would change the time, although nothing was
-// written.
+// clock of the file system. A program can set the modification time of a file back, but not this
+// time. If the system does not report the time, Written returns the zero time. It also returns the
+// zero time for a file with several names. If one of the names is removed, the system changes the
+// time, although nothing was written.
 func Written(info fs.FileInfo) time.Time {
 	stat, ok := info.Sys().(*syscall.Stat_t)
 	if !ok || stat.Nlink > 1 {

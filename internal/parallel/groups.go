@@ -3,10 +3,10 @@ package parallel
 import "iter"
 
 // Groups divides all items into groups of the given size, and calls the function do for each group.
-// That function returns an error or nil for each item. Groups ends early if the result more is
-// false. It also ends early if the number of failures has reached the parameter most.
+// The function do returns an error or nil for each item. Groups ends early if the second result of
+// do is false. It also ends early if the number of failures has reached maxFailures.
 func Groups[T any](
-	all iter.Seq[T], size, most int, do func(group []T) (errs []error, more bool),
+	all iter.Seq[T], size, maxFailures int, do func(group []T) (errs []error, more bool),
 ) (done int, failures []error) {
 	pass := func(group []T) bool {
 		errs, more := do(group)
@@ -17,7 +17,7 @@ func Groups[T any](
 				failures = append(failures, err)
 			}
 		}
-		return more && len(failures) < most
+		return more && len(failures) < maxFailures
 	}
 	var group []T
 	for one := range all {

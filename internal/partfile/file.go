@@ -38,7 +38,7 @@ type File struct {
 	active  map[int64]span // spans that were not written to the file mark yet; the keys are the ends of the spans
 	unnoted int64          // bytes in the active spans
 	done    []span         // spans that were written to the mark
-	failed  bool           // true if a write to the file mark failed; later spans are then not recorded
+	failed  bool           // true if the mark could not be written; later spans are not recorded
 }
 
 // A span is a range of the file that was written, from offset to end, with the checksum of its
@@ -194,7 +194,7 @@ func (f *File) WriteAt(p []byte, offset int64) (int, error) {
 	return n, err
 }
 
-// note writes the active spans to the file mark, and moves them to f.done. The caller must hold mu.
+// note writes the active spans to f.mark, and moves them to f.done. The caller must hold f.mu.
 func (f *File) note() {
 	lines := make([]any, 0, len(f.active))
 	for _, s := range f.active {

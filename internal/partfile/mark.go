@@ -129,8 +129,8 @@ func createMark(dir Dir, path string, h header) (*mark, error) {
 }
 
 // removeEmpty removes the empty mark file that a dead process has left at path. It removes the file
-// only if the file has the mode markMode. If a live process has created the file but not locked it
-// yet, that process creates a new file.
+// only if the file has the mode markMode. A live process may have created the file, and not have
+// locked it yet. That process notices the removal, and creates a new file.
 func removeEmpty(dir Dir, path string) {
 	f, err := openOwn(dir, path)
 	if err != nil {

@@ -93,19 +93,19 @@ func (p *Plan) Runs(yield func(Run) bool) {
 }
 
 // copyHead plans to copy the first bytes of span i if an earlier span also contains them. It
-// returns the offset at which the rest of span i begins. The parameter furthest is the number of
-// the earlier span that ends last, or -1. No earlier span begins after span i. The span furthest
-// therefore contains all bytes that span i shares with earlier spans.
-func (p *Plan) copyHead(i, furthest int) int64 {
+// returns the offset at which the rest of span i begins. The parameter source is the number of the
+// earlier span that ends last, or -1 if there is no earlier span. That span contains all bytes that
+// span i shares with earlier spans, because no earlier span begins after span i.
+func (p *Plan) copyHead(i, source int) int64 {
 	s := p.Spans[i]
-	if furthest < 0 {
+	if source < 0 {
 		return s.Offset
 	}
-	end := min(p.Spans[furthest].End, s.End)
+	end := min(p.Spans[source].End, s.End)
 	if end <= s.Offset {
 		return s.Offset
 	}
-	p.Copies = append(p.Copies, Copy{Part{i, s.Offset, end}, furthest})
+	p.Copies = append(p.Copies, Copy{Part{i, s.Offset, end}, source})
 	return end
 }
 

@@ -46,8 +46,8 @@ type Scope struct {
 	Bad    error // error of every operation if the prefix is invalid, or nil
 }
 
-// In returns the Scope s, narrowed further by the parameter outer. The new prefix is the prefix of
-// s, followed by the prefix of outer. A method is permitted if both s and outer permit it.
+// In narrows the Scope s by another Scope. The prefix of the result is the prefix of s, followed by
+// the prefix of the other Scope. The result permits a method if both Scopes permit the method.
 func (s Scope) In(outer Scope) Scope {
 	return Scope{Prefix: s.Prefix + outer.Prefix, Mask: s.Mask & outer.Mask, Bad: cmp.Or(s.Bad, outer.Bad)}
 }
@@ -64,5 +64,5 @@ func (s *Scope) Key(key string) string {
 // Whole reports whether the Scope permits every method and shows all keys.
 func (s *Scope) Whole() bool { return s.Mask == Everything && s.Prefix == "" && s.Bad == nil }
 
-// Permits reports whether the Scope has every permission of a set, which is the parameter may.
+// Permits reports whether the Scope has all of the given permissions.
 func (s *Scope) Permits(may Permission) bool { return s.Mask&may == may }

@@ -29,10 +29,10 @@ func Hold(ctx context.Context, bucket any, key, mark string) context.Context {
 	return context.WithValue(ctx, heldKey{}, &held{bucket, key, mark, outer})
 }
 
-// HeldIn returns the keys that the held objects of ctx have in the parameter in, which is a Bucket
-// or a Directory. Held objects are the objects that jobs must skip (see [Hold]). Usually the known
-// places of both buckets tell the keys. If they do not, HeldIn reads the objects at all possible
-// keys, and searches them for the random text of the held object.
+// HeldIn returns the keys that the held objects of ctx have in the given Bucket or Directory. Held
+// objects are the objects that jobs must skip (see [Hold]). Usually HeldIn can compute the keys
+// from the known places of both buckets. Otherwise it reads the objects at all possible keys, and
+// searches them for the random text of the held object.
 func HeldIn(ctx context.Context, in any) (keys []string) {
 	h, _ := ctx.Value(heldKey{}).(*held)
 	for ; h != nil; h = h.outer {
@@ -74,9 +74,9 @@ func (h *held) otherKeys() (keys []string) {
 	return keys
 }
 
-// KeysIn returns the keys under which an object of bucket also appears in the parameter in, which
-// is another Bucket or a Directory. It only compares the known places of both. If a bucket has
-// several stores, the object may have several keys.
+// KeysIn returns the keys under which an object of bucket also appears in a second Bucket or a
+// Directory. It only compares the known places of both. If a bucket has several stores, the object
+// may have several keys.
 func KeysIn(bucket any, key string, in any) (keys []string) {
 	ends := Places(in)
 	for _, of := range Places(bucket) {

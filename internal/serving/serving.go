@@ -178,7 +178,7 @@ func Source(b any, key string) string {
 // opts is a []DownloadOption, and the result attrs is an *Attrs. The root package sets Continue.
 var Continue func(ctx context.Context, b any, key string, part *partfile.File, opts any, progress func(done, total int64)) (attrs any, done bool, err error)
 
-// Record starts to record in a temporary file which bytes of the object the file has. A later call
-// can use this record to continue the download. If no later call can continue it, Record returns
-// false. The parameter attrs is an *Attrs. The root package sets Record.
+// Record starts a record of the bytes that were downloaded into a temporary file. A later call can
+// use the record to continue the download. If no later call can continue the download, Record
+// returns false. The parameter attrs is an *Attrs. The root package sets Record.
 var Record func(part *partfile.File, source string, attrs any, sync bool) bool

@@ -2,18 +2,18 @@ package transport
 
 import "net/http"
 
-// NewClient returns an HTTP client for the requests to one account. If the parameter given is nil,
-// the client uses a new Transport, which NewClient also returns. Otherwise the client is a copy of
-// the given client, and its requests pass through a Transport.
+// NewClient returns an HTTP client for the requests to one account. If base is nil, the client uses
+// a new Transport, which NewClient also returns. Otherwise the client is a copy of base, and its
+// requests pass through a Transport.
 //
-// If the given client has no CheckRedirect, the new client does not follow redirects. A second host
-// would refuse the request, because the signature is only valid for the first host. The redirect
-// response of the first host explains the problem better than that refusal.
-func NewClient(given *http.Client) (client *http.Client, own *Transport) {
+// If base has no CheckRedirect, the new client does not follow redirects. A second host would
+// refuse the request, because the signature is only valid for the first host. The redirect response
+// of the first host explains the problem better than that refusal.
+func NewClient(base *http.Client) (client *http.Client, own *Transport) {
 	client = &http.Client{}
-	if given != nil {
-		*client = *given
-		client.Transport = Over(given.Transport)
+	if base != nil {
+		*client = *base
+		client.Transport = Over(base.Transport)
 	} else {
 		own = New(Options{})
 		client.Transport = own

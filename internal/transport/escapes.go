@@ -11,8 +11,9 @@ import (
 // secret is compared with the text character by character.
 
 // matchSecret returns how many bytes secret takes at the beginning of text, in plain or escaped
-// form. It returns 0 if text does not begin with secret. If the parameter end is true, text is
-// complete: the beginning of a secret then also matches if it reaches to the end of text.
+// form. It returns 0 if text does not begin with secret. The parameter end is true if no more text
+// follows. In this case, a secret also matches if the end of text cuts it off after at least
+// shortestSecret characters.
 func matchSecret(text, secret []byte, end bool) int {
 	at := 0
 	for i, c := range secret {
@@ -83,9 +84,9 @@ func matchBackslash(text []byte, c byte) int {
 	return 0
 }
 
-// matchCode parses a number in text, which begins at the offset in the parameter at. The parameter
-// digits is the length of the number. If the number is the code of the character c, matchCode
-// returns the offset after the number. Otherwise it returns 0.
+// matchCode parses the number at the given offset of text. The parameter digits is the length of
+// the number. If the number is the code of the character c, matchCode returns the offset after the
+// number. Otherwise it returns 0.
 func matchCode(text []byte, at, digits, base int, c byte) int {
 	if at+digits > len(text) {
 		return 0

@@ -20,7 +20,7 @@ type exchange struct {
 	answer  time.Duration
 	length  int64       // length of the request's body in bytes; -1 if unknown
 	foreign bool        // true if the user gave the base transport, which may not report what happens to the request
-	unhook  func() bool // keeps the end of the context parent from closing the bodies; may be nil
+	unhook  func() bool // stops the context.AfterFunc that closes the bodies; may be nil
 
 	mu      sync.Mutex
 	timer   *time.Timer
@@ -97,10 +97,10 @@ func (x *exchange) sourceReads() {
 	}
 }
 
-// requestContext returns the context for net/http. A trace in the context tells the exchange when
-// net/http has written the head of the request. The context has no trace if the first Read of the
-// body tells the same. This is the case only if the length of the body is known. If the length is
-// unknown, net/http reads the first bytes of the body before it writes the head.
+// requestContext returns the context for net/http. Usually the context has a trace, which tells the
+// exchange when net/http has written the head of the request. If our own transport sends a large
+// body of known length, no trace is needed: net/http reads such a body only after it has written
+// the head. If the length is unknown, net/http reads the first bytes of the body before that.
 func (x *exchange) requestContext() context.Context {
 	if !x.whole && x.length > 0 && !x.foreign {
 		return x.ctx

@@ -122,7 +122,7 @@ func addParameters(u *url.URL, add func(string)) {
 func mask(text []byte, secrets [][]byte, end bool) (changed bool) {
 	literal := 2 // number of unescaped characters to search for
 	if bytes.IndexByte(text, 0) >= 0 {
-		literal = 1 // in UTF-16, zero bytes separate the characters, so search for only one
+		literal = 1 // in UTF-16, a zero byte separates two characters, so search for only one character
 	}
 	escapes := slices.DeleteFunc(
 		[]string{"%", `\`, "&#", "&"},

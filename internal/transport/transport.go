@@ -43,8 +43,8 @@ const (
 // Options tunes a [Transport]. The zero value of each field selects its default.
 type Options struct {
 	// Stall is the longest time in which a body makes no progress. If no byte moves for that time,
-	// the connection counts as dropped. Time that the caller takes does not count: to produce the
-	// request body, or before it reads the response.
+	// the connection counts as dropped. The time in which the caller produces the request body does
+	// not count. The time between the caller's Reads of the response does not count, either.
 	Stall time.Duration
 	// Answer is how long the server may take between the end of the request and the head of its
 	// response. [WithAnswer] permits a longer time for single requests.

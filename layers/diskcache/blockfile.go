@@ -79,7 +79,7 @@ func (c *Cache) read(name string, data []byte) bool {
 func (c *Cache) write(name string, data []byte) {
 	bytes := headerBytes + int64(len(data))
 	for range 2 { // if the disk is full, removing other blocks may help
-		if !c.makeRoom(bytes) || !c.written(bytes, c.store(name, data)) {
+		if !c.makeRoom(bytes) || !c.endWrite(bytes, c.store(name, data)) {
 			return
 		}
 	}

@@ -34,9 +34,9 @@ type body struct {
 	mu      sync.Mutex // guards fetched and closed, because Close may be called during a Read
 	fetched io.ReadCloser
 	closed  bool
-	next    int64 // number of the block that the reader fetched returns next
-	// The field until is the number of the block after the last block of the reader fetched. It is
-	// -1 if that reader ends with the object.
+	next    int64 // number of the next block in the response of the store
+	// The field until is the number of the block after the last block of the response. It is -1 if
+	// the response ends with the object.
 	until int64
 }
 

@@ -91,9 +91,9 @@ func putMark(blocks *os.Root) error {
 	return nil
 }
 
-// maxForeign limits how many files removeFormer reads that have the name of a block but other
-// content. After that number, removeFormer stops. The files then belong to another program, which
-// may have a million of them.
+// maxForeign limits the number of foreign files that removeFormer reads. A foreign file has the
+// name of a block, but other content. It belongs to another program, which may have a million such
+// files.
 const maxForeign = 8
 
 // removeFormer removes blocks of former releases, which were in the directory itself. Their content

@@ -631,7 +631,7 @@ func TestBlocksThatAreBeingWrittenHaveRoomTogether(t *testing.T) {
 	for i := range 10 {
 		require.Equal(t, i < 4, f.cache.makeRoom(blockBytes))
 	}
-	f.cache.written(blockBytes, nil)
+	f.cache.endWrite(blockBytes, nil)
 	require.True(t, f.cache.makeRoom(blockBytes))
 }
 
@@ -648,10 +648,10 @@ func TestBlocksGiveWayOnAFullDisk(t *testing.T) {
 		left  int // of 32 blocks: a sixteenth gives way, and one for the block to come
 	}{{0, syscall.ENOSPC, 29}, {fullPause / 2, syscall.ENOSPC, 29}, {fullPause, nil, 29}, {0, syscall.EDQUOT, 26}, {fullPause, syscall.EIO, 26}} {
 		now = now.Add(row.after)
-		full := f.cache.written(0, &fs.PathError{Err: row.err})
+		full := f.cache.endWrite(0, &fs.PathError{Err: row.err})
 		require.Equal(t, row.left < len(f.files(t)), full, "%v", row.err)
 		require.True(t, f.cache.makeRoom(blockBytes))
-		f.cache.written(blockBytes, nil)
+		f.cache.endWrite(blockBytes, nil)
 		require.Len(t, f.files(t), row.left, "%v", row.err)
 	}
 }

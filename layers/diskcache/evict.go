@@ -31,9 +31,9 @@ type keptBlock struct {
 }
 
 // makeRoom counts bytes that will be written, and reports whether they may be written. If it
-// returns true, the caller must call the method written after the write. makeRoom removes the least
-// recently used blocks if this process has written much since its last scan, or if the disk is
-// full. Other processes may remove blocks at the same time.
+// returns true, the caller must call endWrite after the write. makeRoom removes the least recently
+// used blocks if this process has written much since its last scan, or if the disk is full. Other
+// processes may remove blocks at the same time.
 func (c *Cache) makeRoom(bytes int64) bool {
 	fits, scanned := c.count(bytes)
 	if !fits || scanned {
@@ -88,10 +88,10 @@ func (c *Cache) startScan() (room int64, full, due bool) {
 	return max(share, c.writing), full, true
 }
 
-// The method written must be called after each write that makeRoom has permitted. The parameter err
-// is the error of that write. The result is true if the disk is full. The caller can then try
-// again, because makeRoom removes blocks before the next write.
-func (c *Cache) written(bytes int64, err error) bool {
+// endWrite must be called after each write that makeRoom has permitted. The parameter err is the
+// error of that write. The result is true if the disk is full. In this case, the caller can repeat
+// the write, because makeRoom first removes blocks.
+func (c *Cache) endWrite(bytes int64, err error) bool {
 	c.counting.Lock()
 	defer c.counting.Unlock()
 	c.writing -= bytes

@@ -101,11 +101,11 @@ func (d *objectDriver) read(
 	return &own, b, nil
 }
 
-// confirm returns the attributes of a revision that the store has confirmed. The parameter now has
-// the attributes if the store has just returned them, and is otherwise nil. If now is nil, a
-// confirmation within TrustFor suffices. If the first block is not in the cache, the request for
-// that block also confirms the revision. If the object is replaced later, the read fails with
-// Changed.
+// confirm returns the attributes of a revision that the store has confirmed. If the store has just
+// returned the attributes, the caller passes them in the last parameter. Otherwise that parameter
+// is nil, and a confirmation within TrustFor suffices. If the first block is not in the cache, the
+// request for that block also confirms the revision. If the object is replaced later, the read
+// fails with Changed.
 func (d *objectDriver) confirm(b *body, r *driver.GetRequest, now *storage.Attrs) (*storage.Attrs, error) {
 	if attrs := d.lately(b.object); attrs != nil && now == nil {
 		return attrs, nil

@@ -23,7 +23,7 @@ func init() { driver.RegisterLayer("encrypt", configure) }
 // secrets are, and has none itself.
 type configured struct {
 	IdentityFile     string `yaml:"identity_file"`     // a file that age-keygen has written
-	IdentityVariable string `yaml:"identity_variable"` // an environment variable with the content of such a file
+	IdentityVariable string `yaml:"identity_variable"` // an environment variable with the content of an identity file
 	// Recipients are the keys for which new objects are encrypted: public keys of age, and keys of
 	// services. Keys of services also decrypt.
 	Recipients  []string `yaml:"recipients"`

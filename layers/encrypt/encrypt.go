@@ -72,12 +72,12 @@ func New(c Config) (driver.Layer, error) {
 	return func(next driver.Driver) driver.Driver {
 		return &objectDriver{
 			Driver: next, layer: l, desc: next.Describe(),
-			known: map[string]*dataKey{}, opening: map[string]*opening{}, ends: map[string]int64{},
+			known: map[string]*dataKey{}, opening: map[string]*opening{}, sizes: map[string]int64{},
 		}
 	}, nil
 }
 
-// A layer is what all drivers of one call of New share. These drivers can copy objects from one
+// A layer belongs to one call of New. Drivers with the same layer can copy objects from one
 // another.
 type layer struct{ config Config }
 
@@ -98,15 +98,15 @@ type objectDriver struct {
 	mu      sync.Mutex
 	known   map[string]*dataKey // data keys by object and header, so that each one is unwrapped only once
 	opening map[string]*opening // unwrappings in progress, by object and header
-	// The map ends has the size in the store of each object that this driver has written. Its keys
-	// are the headers of the objects.
-	ends  map[string]int64
+	// The sizes in the store of the objects that this driver has written. The keys are the headers
+	// of the objects.
+	sizes map[string]int64
 	begun sync.Map // data keys of uploads that this driver has begun, by upload
 }
 
-// withheld contains the features that the layer cannot offer. With some of them, others would send
-// or receive bytes without the layer. All others depend on the bytes in the store, which are
-// encrypted.
+// withheld contains the features that the layer cannot offer. Some features, such as SignedURLs,
+// let other programs send or receive bytes without the layer. The remaining features, such as
+// ServerCompose, work on the bytes in the store, which are encrypted.
 const withheld = storage.SignedURLs | storage.SignedContentType | storage.SignedSize | storage.SignedIfAbsent | storage.SignedForms |
 	storage.SignedHead | storage.SignedTags | storage.SignedLocks | storage.SignedParts | storage.SignedPartChecksums |
 	storage.SignedRemovals | storage.StableURLs | storage.Vending |

@@ -19,9 +19,10 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// headerName is the name of the metadata entry with an object's header. The header begins with the
-// header in the format age. It has "|" in place of newlines, because metadata cannot have newlines.
-// It ends with the nonce of the payload and the result of proof, in base64.
+// headerName is the name of the metadata entry with an object's header. The entry begins with a
+// header as in an age file, with "|" in place of newlines, because metadata cannot have newlines.
+// The entry ends with the nonce of the payload and the HMAC that the method proof returns, in
+// base64.
 const headerName = "omnibucketage"
 
 const (
@@ -78,8 +79,8 @@ func (k *dataKey) mac(purpose string, text ...[]byte) []byte {
 	return h.Sum(nil)
 }
 
-// proof binds the data key and the nonce to the name of the object. The format age does not protect
-// a name. Without the proof, an object would therefore be valid under any name.
+// proof returns an HMAC that binds the data key and the nonce to the name of the object. A header
+// of age does not contain the name. Without the HMAC, an object would be valid under any name.
 func (k *dataKey) proof(key string) []byte {
 	return k.mac("github.com/omnibucket/storage/layers/encrypt name", k.nonce[:], []byte(key))
 }
@@ -247,8 +248,8 @@ func (d *objectDriver) unwrap(ctx context.Context, of Object, header string) (*d
 	return k, nil
 }
 
-// An unwrapper is an age.Identity for one object. Its method Unwrap calls the method with the same
-// name of the value in the field keys. It stores the error in the field failed.
+// An unwrapper is an age.Identity for one object. Its method Unwrap calls keys.Unwrap, and stores
+// the error in the field failed.
 type unwrapper struct {
 	ctx    context.Context
 	keys   Keys

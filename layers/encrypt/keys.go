@@ -133,9 +133,12 @@ func (k *ageKeys) Unwrap(_ context.Context, stanzas []*age.Stanza, _ Object) ([]
 // one succeeds. If one of them fails, for example because a service is unavailable, it tries the
 // next one.
 //
-// To be able to decrypt without a key management service in an emergency, add [NewKeys] with a
-// recipient of age to wrap, and keep its identity offline. To rotate keys, put the new key into
-// wrap and unwrap. Keep the old key in unwrap until each object was rewrapped.
+// A key management service may become unavailable. To be able to decrypt without it, make Keys for
+// an age recipient with [NewKeys], and add them to the parameter wrap. Keep the identity of the
+// recipient offline.
+//
+// To rotate keys, put the new Keys into both parameters. Keep the old Keys in the parameter unwrap
+// until each object was rewrapped.
 //
 // If wrap is empty, the bucket can only be read. If unwrap is empty, the bucket can only be
 // written. A passphrase must be the only key in wrap. A hybrid (post-quantum) recipient and an

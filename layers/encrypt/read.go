@@ -92,8 +92,8 @@ func (d *objectDriver) get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, plain, nil
 }
 
-// getPlain reads an object that is not encrypted. If the object is encrypted, getPlain fails. The
-// parameter otherwise is the Code of that error.
+// getPlain reads an object that is not encrypted. If the object is encrypted, getPlain fails with
+// the Code in the last parameter.
 func (d *objectDriver) getPlain(
 	ctx context.Context, r *driver.GetRequest, otherwise storage.Code,
 ) (*storage.Attrs, io.ReadCloser, error) {
@@ -131,9 +131,9 @@ func sealRange(r *driver.GetRequest) bool {
 	return true
 }
 
-// decrypt returns the plain bytes of the range in the request r. The parameter in is the request
-// that was sent to the store. The parameter body is the body of its response. If body does not
-// contain the last chunk of the object, decrypt first checks that the object was not truncated.
+// decrypt returns the plain bytes of the range in the request r. The second request is the one that
+// was sent to the store, and body is the body of the store's response. If body does not contain the
+// last chunk of the object, decrypt first checks that the object was not truncated.
 func (d *objectDriver) decrypt(
 	ctx context.Context, r, in *driver.GetRequest, header string, attrs *storage.Attrs, sealed int64,
 	body io.ReadCloser,

@@ -35,10 +35,9 @@ func (k *dataKey) sentPart(number int) *sentPart {
 // part.
 func (k *dataKey) stored(number int) { k.unstored.Delete(number) }
 
-// The method same compares a chunk with the chunk of an earlier attempt that had the same nonce. If
-// they differ, it returns false. If no earlier attempt has sent the chunk, it remembers the tag of
-// the chunk.
-func (p *sentPart) same(index int64, sealed []byte) bool {
+// checkChunk returns false if an earlier attempt has sent a different chunk with the same nonce. If
+// no earlier attempt has sent the chunk, checkChunk remembers the tag of the chunk.
+func (p *sentPart) checkChunk(index int64, sealed []byte) bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	tag := [tagSize]byte(sealed[len(sealed)-tagSize:])

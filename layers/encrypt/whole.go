@@ -48,18 +48,18 @@ func (d *objectDriver) requireWhole(
 func endOf(d *objectDriver, header string) int64 {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	return d.ends[header]
+	return d.sizes[header]
 }
 
-// The method wrote remembers an object that this driver has just written, with its size in the
-// store. As long as the object has that size, requireWhole need not read its last chunk.
-func (d *objectDriver) wrote(header string, sealed int64) {
+// rememberSize remembers the size in the store of an object that this driver has just written. As
+// long as the object has that size, requireWhole need not read its last chunk.
+func (d *objectDriver) rememberSize(header string, sealed int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.ends) >= maxKnown {
-		clear(d.ends)
+	if len(d.sizes) >= maxKnown {
+		clear(d.sizes)
 	}
-	d.ends[header] = max(0, sealed)
+	d.sizes[header] = max(0, sealed)
 }
 
 // refusePast is called if the range of r is past the end of the object. It returns an error if the

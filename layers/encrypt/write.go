@@ -41,7 +41,7 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	}
 	attrs, err := d.Driver.Put(ctx, &in)
 	if err == nil {
-		d.wrote(key.header, in.Size)
+		d.rememberSize(key.header, in.Size)
 	}
 	return written(attrs, err, in.CRC32C)
 }
@@ -124,7 +124,8 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 func (d *objectDriver) uploadOf(ctx context.Context, key, upload string) (*dataKey, string, error) {
 	header, below, ok := strings.Cut(upload, "\n")
 	if !ok {
-		// The name of the upload has no header, because the upload was begun without this layer.
+		// BeginParts puts the header into the name of an upload. The name of this upload has no
+		// header, so the upload was begun without the layer.
 		return nil, "", storage.ObjectNotFound
 	}
 	if k, known := d.begun.Load(upload); known {
@@ -211,7 +212,7 @@ func (d *objectDriver) CompleteParts(ctx context.Context, r *driver.CompleteRequ
 	attrs, err := d.Driver.CompleteParts(ctx, &in)
 	if err == nil {
 		d.begun.Delete(r.Upload)
-		d.wrote(key.header, put.Size)
+		d.rememberSize(key.header, put.Size)
 	}
 	return written(attrs, err, put.CRC32C)
 }

@@ -80,9 +80,10 @@ func Parse(text string) (Timetable, error) {
 	return t, nil
 }
 
-// addSlot adds one field of a timetable to week, a map by the minute of the week. If daily is true,
-// it adds a field without a day, such as 08:00,512K, to each day. If daily is false, it adds a
-// field with a day, such as Mon-08:00,512K. It only checks the syntax of all other fields.
+// addSlot adds one field of a timetable to week. The keys of week are minutes of the week. If daily
+// is true, addSlot adds only a field without a day, such as 08:00,512K, and adds it to each day. If
+// daily is false, addSlot adds only a field with a day, such as Mon-08:00,512K. It checks the
+// syntax of each field, even if it does not add the field.
 func addSlot(week map[int]Rates, field string, daily bool) error {
 	at, limit, ok := strings.Cut(field, ",")
 	if !ok {

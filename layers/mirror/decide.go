@@ -62,7 +62,7 @@ func (c *comparison) decide(ctx context.Context) error {
 			c.job.ignored.Add(1)
 			return nil
 		case ours == nil && !c.former.has(e.Key):
-			c.leave(e.Key)
+			c.addUndecided(e.Key)
 			return nil
 		}
 		action := Returned
@@ -72,7 +72,7 @@ func (c *comparison) decide(ctx context.Context) error {
 			} else if same {
 				action = Replaced
 			} else if !c.former.has(e.Key) || c.noted.has(e.Key) {
-				c.leave(e.Key)
+				c.addUndecided(e.Key)
 				return nil
 			} else {
 				c.conflicts.Add(1)
@@ -87,8 +87,8 @@ func (c *comparison) decide(ctx context.Context) error {
 
 // A noteSet has the keys that the notes in a store are about.
 type noteSet struct {
-	// The map keys has the time until which the last note of each key is valid. The time is by the
-	// clock of the store that has the note.
+	// The first map has the keys that the notes are about. Each value is the time until which the
+	// last note of the key is valid, by the clock of the store that has the note.
 	keys  map[string]time.Time
 	names map[string]bool // the keys of the notes themselves
 }
@@ -126,9 +126,9 @@ func (s *stores) notedIn(ctx context.Context, b storage.Bucket, pair string, als
 	return set, err
 }
 
-// ownNotes returns the keys that the notes in the primary name. Notes of an earlier version of this
-// package do not name their stores. If the roles of the stores were swapped, such notes do not
-// count, because they may be older than the swap.
+// ownNotes reads the notes in the primary, and returns the keys that the notes are about. A note of
+// an earlier version of this package does not name its stores. Such a note does not count if the
+// roles of the stores were swapped, because it may be older than the swap.
 func (c *comparison) ownNotes(ctx context.Context) (noteSet, error) {
 	s := c.stores
 	return s.notedIn(ctx, s.primary, pairOf(s.place, s.secondPlace), !c.swapped && len(c.former.keys) == 0)
@@ -149,18 +149,18 @@ func (c *comparison) readClocks(ctx context.Context) error {
 	return err
 }
 
-// noteLag is the time after a note in which the copy of an earlier write may still arrive in the
-// second store. Such a copy is newer than the note, but the write of the note replaces it.
+// noteLag is a tolerance. If the second store's object is newer than a note by at most noteLag, the
+// note still counts. Such an object may be the late copy of a write that came before the note.
 const noteLag = time.Minute
 
 // byNote reports whether a note in the primary proves that the primary is right about a key. If the
-// second store's object is newer than the note, the note proves nothing, because it came back with
-// a snapshot.
+// second store's object is newer than the note, the note proves nothing. In this case, the primary
+// was probably restored from a snapshot that contains the note.
 //
-// If both stores have a note, the primary's note is usually later, and proves that the primary is
-// right. There is one exception. If the primary's mark shows that both stores were once equal in
-// their present roles, the roles were swapped twice since then. In this case, the primary's note
-// proves nothing.
+// If both stores have a note of the key, the primary's note is usually later, and still proves that
+// the primary is right. It proves nothing if the roles of the stores were swapped twice, because
+// the second store's note may be later. The roles were swapped twice if the primary has a valid
+// mark and the second store has none.
 func (c *comparison) byNote(key string, theirs *storage.Attrs) bool {
 	twice := c.former.has(key) && c.proven && !c.swapped
 	return c.noted.has(key) && !twice && !theirs.Modified.After(c.noted.keys[key].Add(c.ahead+noteLag))

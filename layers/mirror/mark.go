@@ -14,8 +14,8 @@ import (
 )
 
 const (
-	// markKey is the key of the mark in the primary, which is an object of the type mark. An
-	// earlier version of this package kept the same text at this key in both stores.
+	// markKey is the key of the primary's mark. The mark proves that both stores were once equal.
+	// An earlier version of this package wrote equal objects with this key to both stores.
 	markKey = NotesPrefix + "pair"
 	// secondClockKey is the key of a temporary object in the second store. The object exists only
 	// while the clock of the second store is read.

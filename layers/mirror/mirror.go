@@ -134,7 +134,7 @@ type objectDriver struct {
 type stores struct {
 	primary storage.Bucket // the primary, without the layer
 	once    storage.Bucket // the primary without retries
-	source  storage.Bucket // the primary; each read requires the revision in its context
+	source  storage.Bucket // the primary; the context of a read names the revision to read
 	second  otherstore.Store
 	config  Config
 

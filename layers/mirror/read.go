@@ -41,7 +41,7 @@ func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second
 	}
 	failed := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error { return second(ctx) })
 	switch {
-	case answers(failed):
+	case isFinal(failed):
 		trace.SpanFromContext(ctx).SetAttributes(attribute.Bool("omnibucket.mirror.failed_over", true))
 		return failed
 	case asked:
@@ -61,10 +61,10 @@ func (s *stores) askPrimary(ctx context.Context, primary func(context.Context) e
 	return err
 }
 
-// The function answers reports whether the second store's result of a read is final. If the second
-// store does not find the object, the result is not final. A write to the primary may not have been
+// isFinal reports whether the second store's result of a read is final. If the second store does
+// not find the object, the result is not final, because a write to the primary may not have been
 // copied yet.
-func answers(err error) bool {
+func isFinal(err error) bool {
 	switch storage.CodeOf(err) {
 	case "", storage.NotModified, storage.RangeNotSatisfiable:
 		return true

@@ -112,9 +112,9 @@ func storesOf(b storage.Bucket, op string) (*stores, error) {
 	return nil, invalid(op, "b must be a bucket that was opened with the layer, and no folder of it")
 }
 
-// repairNotes makes both stores equal for each key that has a note in the primary. The parameter
-// later is true if the primary is known to have the last write. In this case, repairNotes ignores
-// notes in the second store.
+// repairNotes makes both stores equal for each key that has a note in the primary. The last
+// parameter is true if the primary is known to have the last write. In this case, repairNotes
+// ignores notes in the second store.
 func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
 	now, err := storeclock.Now(ctx, s.primary, clockKey)
 	if err != nil {
@@ -161,9 +161,10 @@ func (s *stores) refuseBoth(former func() (noteSet, error), key string) error {
 	}
 }
 
-// obey makes both stores equal for the key of a note, if the note is about these two stores. A note
-// about other stores came with a copy of a bucket, and does not prove which store is right. For
-// such a note, obey never replaces or removes an object. If one of these is necessary, obey fails.
+// obey makes both stores equal for the key of a note. If the note names another pair of stores, it
+// was made in another store or beside another second store. Such a note does not prove which of the
+// present stores is right. For such a note, obey fails if it would have to remove an object of the
+// second store, or to replace the object by other content.
 func (s *stores) obey(ctx context.Context, j *job, n note) error {
 	if n.Pair == "" || n.Pair == pairOf(s.place, s.secondPlace) {
 		_, err := j.repair(ctx, s, n.Key)

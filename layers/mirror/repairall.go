@@ -67,23 +67,28 @@ const sortMemory = 8 << 20
 // an empty second store, after writes that bypassed the layer, and after a store was lost or
 // restored. For each object of one store, it sends a request to the other store.
 //
-// RepairAll copies each object that the second store lacks. It replaces each object that is
-// different in the second store. It removes each object that the primary does not have. An object
-// that the layer has not copied counts as different.
+// RepairAll makes the second store equal to the primary:
+//   - If the second store lacks an object, RepairAll copies the object.
+//   - If the second store has a different object, RepairAll replaces that object. An object that
+//     the layer has not copied counts as different.
+//   - If the primary lacks an object, RepairAll removes the object from the second store.
 //
-// RepairAll removes or replaces an object only if the primary is known to have had that object.
-// When it has made both stores equal, it writes a mark to the primary. The mark is a small object
-// that names the time and the second store. If an object of the second store is older than the mark
-// and missing in the primary, the primary itself has removed that object.
+// RepairAll replaces or removes an object only if the primary is known to be right about it. When
+// both stores are equal, RepairAll writes a mark to the primary. The mark is a small object that
+// names the time and the second store. If an object of the second store is older than the mark, the
+// primary is right: the primary itself has replaced or removed the object. The notes of writes that
+// were not copied also show that the primary is right.
 //
-// All other differences are undecided. The primary may be a new store that replaces a lost one, an
-// interrupted copy, or restored from a snapshot. If one object is undecided, RepairAll removes and
-// replaces nothing, and fails with PreconditionFailed. The hint of the error says how to decide.
+// If nothing shows that the primary is right, an object is undecided. The primary may be a new
+// store that replaces a lost one, an interrupted copy, or restored from a snapshot. If one object
+// is undecided, RepairAll removes and replaces nothing, and fails with PreconditionFailed. The hint
+// of the error says how to decide.
 //
 // If the roles of the stores were swapped, the second store may have notes from the time when it
 // was the primary. RepairAll copies the objects of these notes to the primary, unless the primary
-// has a note of the same key. It replaces objects of the primary only if the second store has all
-// other objects. Otherwise the second store may have been restored from a snapshot.
+// has a note of the same key. Before RepairAll replaces an object of the primary, it checks that
+// the second store has all objects of the primary that have no note. If the second store lacks one
+// of them, it may have been restored from a snapshot, and RepairAll fails with PreconditionFailed.
 //
 // It fails with ObjectNotFound if the primary has no objects and the second store has some. It
 // fails with InvalidArgument if b was not opened with the layer.
@@ -124,13 +129,13 @@ type comparison struct {
 	// The field swapped is true if the second store has such a mark from the time when it was the
 	// primary.
 	swapped bool
-	// The field former has the notes in the second store from the time when it was the primary. The
-	// field noted has the notes in the present primary. A note announces a write.
+	// Two sets of notes, which announce writes. The first set is in the second store, from the time
+	// when that store was the primary. The second set is in the present primary.
 	former, noted noteSet
 	ahead         time.Duration // time by which the clock of the second store is ahead of the primary's
 
 	objects, matched atomic.Int64 // number of objects in the primary, and how many have a copy in the second store
-	older            atomic.Int64 // number of objects without a note that the second store lacks
+	older            atomic.Int64 // number of objects that are missing in the second store and have no note
 	conflicts        atomic.Int64 // number of planned actions that replace an object of the primary
 	undecided        atomic.Int64
 	first            atomic.Pointer[string] // key of an object that stays undecided; see [Report]
@@ -210,9 +215,10 @@ func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
 // isMarker reports whether an object is the marker of a folder, which has no content.
 func isMarker(key string, size int64) bool { return size == 0 && markerkey.Is(key) }
 
-// ofSecond compares one object of the second store with the primary. It ignores the time of a
-// folder's marker, because the primary may be unable to have the marker's key. If the marker is
-// missing in the primary, the time therefore does not prove that the primary has removed it.
+// ofSecond compares one object of the second store with the primary. If the primary lacks an object
+// that is older than the primary's mark, the primary has removed the object. The marker of a folder
+// is an exception: some stores cannot have its key. For a marker, ofSecond therefore ignores the
+// time.
 func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
 	c.job.mu.Lock()
 	if e.Modified.After(c.newest) {
@@ -277,8 +283,8 @@ func (c *comparison) announce(key string, a Action) {
 	c.tell(Difference{key, a})
 }
 
-// The method leave counts and reports a key that stays undecided.
-func (c *comparison) leave(key string) {
+// addUndecided counts and reports a key that stays undecided.
+func (c *comparison) addUndecided(key string) {
 	c.undecided.Add(1)
 	c.first.CompareAndSwap(nil, &key)
 	c.announce(key, Undecided)

@@ -187,13 +187,16 @@ var errAgain = errors.New("look again")
 var errNeedsNo = errors.New("the store cannot have the marker of a folder")
 
 // equalize makes both stores equal for a key. It copies the object from the primary to the second
-// store. If the primary has no object, equalize removes the object from the second store, and
-// returns removed true. If another writer has left a note about the key, the stores may differ even
-// without an error.
+// store. If the primary has no object, equalize removes the object from the second store. The first
+// result is true if equalize removed an object.
 //
-// If the parameter look is true, equalize first checks whether the second store already has the
-// copy. If it must try again, it checks this in every second round, because another writer may have
-// made the copy.
+// If another process writes the object at the same time, the stores may still differ afterwards,
+// even without an error. That process has put a note into the primary, so [Repair] finds the
+// difference.
+//
+// Every second attempt begins with a check, because another process may have made the copy. If the
+// parameter look is true, the first attempt has the check. If look is false, the second attempt has
+// the check.
 func (s *stores) equalize(ctx context.Context, key string, look bool) (removed bool, err error) {
 	for range rounds {
 		gone, err := s.equalizeOnce(ctx, key, look)
@@ -233,9 +236,8 @@ func (s *stores) equalizeOnce(ctx context.Context, key string, look bool) (remov
 }
 
 // isCopy reports whether an object of the second store is known to be a copy of an object of the
-// primary. The attributes of the primary's object are the parameter ours. Those of the second
-// store's object are the parameter theirs. Equal revisions prove nothing, because on S3, objects
-// with equal content have the same revision.
+// primary. The arguments are the attributes of both objects, those of the primary first. Equal
+// revisions prove nothing, because S3 gives equal revisions to objects with equal content.
 func (s *stores) isCopy(ctx context.Context, ours, theirs *storage.Attrs) bool {
 	if theirs == nil || !properties.Same(&ours.Properties, &theirs.Properties) {
 		return false
@@ -268,9 +270,10 @@ func (s *stores) attrsOfBoth(ctx context.Context, key string) (ours, theirs *sto
 	return ours, theirs, err
 }
 
-// removeSecond removes an object from the second store if the primary lacks it. If the object was
-// removed or replaced, removeSecond returns errAgain. The caller must look at both stores again,
-// because another writer may have written the object to the primary.
+// removeSecond removes an object from the second store. The caller has found that the primary lacks
+// the object. After the removal, removeSecond returns errAgain, and the caller must look at both
+// stores again. Another process may have written the object to the primary meanwhile. If the second
+// store has another revision now, removeSecond removes nothing, and also returns errAgain.
 func (s *stores) removeSecond(ctx context.Context, key string, theirs *storage.Attrs) (removed bool, err error) {
 	var opts []storage.RemoveOption
 	if storage.Supports(s.second.Bucket, storage.ConditionalRemove) {

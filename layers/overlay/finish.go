@@ -66,11 +66,11 @@ type FinishConfig struct {
 // If a request fails for a temporary reason, it is repeated up to four times in the same way. If
 // one object fails, Finish continues with the others, and its error joins the first ten errors.
 //
-// A job of package transfer cannot replace Finish. It ignores markers, and could bring back an
-// object that was removed.
+// A job of package transfer cannot replace Finish. Such a job ignores markers, and could bring back
+// an object that was removed.
 //
-// It fails with InvalidArgument if b was not opened with the layer, and with Unsupported if a store
-// does not list in byte order.
+// Finish fails with InvalidArgument if b was not opened with the layer. If a store does not list in
+// byte order, Finish fails with Unsupported.
 func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, error) {
 	s, err := storesOf(b, "overlay.Finish")
 	if err != nil {
@@ -102,12 +102,15 @@ func Finish(ctx context.Context, b storage.Bucket, c FinishConfig) (Report, erro
 	return f.report, err
 }
 
-// RemoveMarkers removes all markers that [Finish] has left, and returns their number. Call it after
-// Finish, while no writer uses the bucket. It removes markers without a condition, so a concurrent
-// write would be lost. A marker from another bucket may hide an object of the old store. After the
-// marker was removed, readers see this object again. Then call Finish once more.
+// RemoveMarkers removes all markers that [Finish] has left, and returns their number. Call
+// RemoveMarkers after Finish, while no writer uses the bucket. It removes markers without a
+// condition, so a concurrent write would be lost.
 //
-// It fails with InvalidArgument if b was not opened with the layer.
+// A marker that was copied from another bucket may hide an object of the old store. When the marker
+// is removed, readers see the object again. So call Finish once more after RemoveMarkers, to copy
+// the objects that were hidden.
+//
+// RemoveMarkers fails with InvalidArgument if b was not opened with the layer.
 func RemoveMarkers(ctx context.Context, b storage.Bucket) (removedNow int64, err error) {
 	err = eachLeft(ctx, b, "overlay.RemoveMarkers", func(s *stores, l leftover, p place) error {
 		if p.marker == "" || l.inOld && p.marker == copying {

@@ -23,9 +23,10 @@ type position struct {
 }
 
 // List merges one page of each store. If both stores have a key, it returns the entry of the new
-// store. It reads the page of the old store first. If an object moves meanwhile, at least one page
-// then has the object. It reads the page of tombstones second. If an object is removed after its
-// move, a tombstone in the new store says that the object was removed.
+// store. It reads the old store before the new store. If an object moves meanwhile, at least one of
+// the two pages has the object. It reads the tombstones between the two pages. A tombstone hides
+// the old store's object. If a removed key is written again meanwhile, the page of the new store
+// has the new object.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	at := position{Start: r.StartAfter}
 	if r.Token != "" {

@@ -67,7 +67,8 @@ type Config struct {
 	NewOnly bool
 }
 
-// New returns a layer for the new store. Close the bucket with the layer before the old store.
+// New returns a layer for the new store. First close the bucket that uses the layer, and then close
+// the old store.
 //
 // If the new store lacks [storage.ConditionalCreate], [storage.ConditionalUpdate] or
 // [storage.Metadata], every call of the bucket fails with Unsupported.

@@ -178,9 +178,9 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map
 	return tags, err
 }
 
-// SetTags changes the tags in the store that has the object. If both have no object, SetTags looks
-// in the new store again, because the object may have been copied there and then removed from the
-// old store.
+// SetTags changes the tags in the store that has the object. If neither store has the object,
+// SetTags looks in the new store again. Another process may have copied the object to the new store
+// after the first look, and then removed it from the old store.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	err := d.setTags(ctx, r)
 	if !errors.Is(err, storage.ObjectNotFound) {

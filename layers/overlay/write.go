@@ -126,8 +126,9 @@ func (d *objectDriver) Put(ctx context.Context, r *driver.PutRequest) (*storage.
 	return attrs, nil
 }
 
-// endAskOld removes a job's question object from the old store (see Put). Delete calls it even if
-// only a version of the new store is removed. If the old store lacks the object, endAskOld sends no
+// endAskOld removes a question object from the old store. A job writes a question object to find
+// out whether two buckets have the same store (see Put). Delete calls endAskOld even if only a
+// version of the new store is removed. If the old store lacks the object, endAskOld sends no
 // removal, because the old store may refuse removals.
 func (s *stores) endAskOld(ctx context.Context, key string) error {
 	if s.config.KeepOld {

@@ -155,8 +155,9 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 			return "", err
 		}
 		if name = told; name == "" {
-			// The account is unknown. No account has the name of a host, so no credential in the
-			// environment is accepted below.
+			// The account is unknown. With an empty name, the code below would accept the
+			// credential of any account. The host is not the name of an account, so the code
+			// accepts no credential.
 			name = u.Host
 		}
 	}

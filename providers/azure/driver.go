@@ -89,8 +89,8 @@ func (d *objectDriver) Describe() driver.Description {
 	}
 	if d.account.hierarchical {
 		desc.Features &^= storage.OrderedListing | storage.ObjectTags | storage.ObjectLock
-		// A hierarchical account does not support keys with empty segments, which open uploads
-		// need.
+		// The parts of an open upload have keys with an empty segment. A hierarchical account does
+		// not support such keys.
 		desc.Features &^= storage.OpenUploads | storage.SignedParts | storage.ListedUploads
 		// A hierarchical account restores a soft-deleted blob only by its deletion id.
 		desc.Features &^= storage.SoftDelete

@@ -64,8 +64,8 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return page, nil
 }
 
-// inByteOrder reads Azure's pages. It stops when no key of a later page can belong before a key
-// that it has read.
+// inByteOrder reads one page of Azure, or several. It stops when all keys of later pages come after
+// the keys that it has read, in byte order.
 func (ls *lister) inByteOrder(
 	ctx context.Context, r *driver.ListRequest, o *container.ListBlobsHierarchyOptions, l *mergedPage,
 ) error {

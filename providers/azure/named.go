@@ -71,8 +71,8 @@ func (a *account) noneFor(name named.Credentials) error {
 	return e
 }
 
-// noneNamed returns the error for a name without credentials. No environment variables that begin
-// with the name have credentials for the account.
+// noneNamed returns the error for named credentials that do not exist. It lists the environment
+// variables that can have credentials of this name for the account.
 func noneNamed(name named.Credentials) *storage.Error {
 	return name.Missing(
 		name.Variable("AZURE_STORAGE_CONNECTION_STRING")+" of the account",

@@ -147,8 +147,9 @@ func (n *natives) accessTier(class string) *blob.AccessTier {
 	return httpheader.Optional(blob.AccessTier(cmp.Or(n.tier, class)))
 }
 
-// apply calls the functions of WithOptions for one kind of request, and reports whether there were
-// any. The parameter named of returns the function for that request from the Options, or nil.
+// apply calls the functions that WithOptions has for one kind of request, and reports whether there
+// were any. The last argument is a function that selects the function for that request from the
+// Options. If the Options have none, it returns nil.
 func apply[O any](n *natives, o *O, of func(Options) func(*O)) (applied bool) {
 	for _, options := range n.options {
 		if change := of(options); change != nil {

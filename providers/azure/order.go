@@ -59,10 +59,10 @@ func sharedBytes(a, b string) int {
 	return n
 }
 
-// mixedOrderPrefixes returns prefixes of keys, shortest first. Keys of this page continue such a
-// prefix with a character from U+10000 on. Keys of later pages may continue the same prefix with a
-// character from U+E000 to U+FFFF. In byte order, these later keys belong before those of this
-// page. The parameter last is the last key of the page in Azure's order.
+// mixedOrderPrefixes returns prefixes of keys, shortest first. After each prefix, a key of this
+// page has a character from U+10000 on. A key of a later page may have a character from U+E000 to
+// U+FFFF after the same prefix. In byte order, the key of the later page comes before the key of
+// this page. The parameter last is the last key of the page in Azure's order.
 func mixedOrderPrefixes(entries []storage.ListEntry, prefix, last string) []string {
 	var stems []string
 	for i := range entries {
@@ -94,11 +94,11 @@ func (ls *lister) hasAfterSurrogates(ctx context.Context, stems []string) (bool,
 	return false, nil
 }
 
-// startFrom returns the key from which the service must list, so that no key after StartAfter is
-// missing. StartAfter may have a character from U+E000 to U+FFFF. A key with a character from
-// U+10000 on in its place is greater than StartAfter, but Azure lists that key earlier. So the
-// listing begins with U+10000 in place of the character. List drops the entries up to StartAfter.
-// With a delimiter, the service can start only at the first level.
+// startFrom returns the key at which the service must begin to list. StartAfter may have a
+// character from U+E000 to U+FFFF. A greater key may have a character from U+10000 on at the same
+// position, and Azure lists that key before StartAfter. So startFrom replaces the character by
+// U+10000, and leaves out the rest of the key. List drops the entries up to StartAfter. With a
+// delimiter, the service can start only at the first level.
 func startFrom(r *driver.ListRequest) string {
 	if !strings.HasPrefix(r.StartAfter, r.Prefix) {
 		return ""

@@ -189,8 +189,8 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 
 // blockError returns the error for a block that was not stored. It is never Unknown, because a
 // block does not change the object. Azure permits 100,000 blocks for a key, and one upload sends at
-// most half as many. So if the key has too many blocks, other uploads have sent most of them, and
-// the error is Locked.
+// most 50,000. If Azure refuses a block because the key has too many, other uploads have sent at
+// least half of them. The error is then Locked.
 // https://learn.microsoft.com/rest/api/storageservices/put-block
 func blockError(err error) error {
 	e := asError(writeError(err, storage.Condition{}))
@@ -294,8 +294,8 @@ const codeBlocksDropped = "InvalidBlockList"
 
 // droppedError returns the error for a commit that failed because its blocks were dropped. The
 // error is retryable, and the upload must restart. If the write has a condition, droppedError
-// requests the object to check it. If the condition does not hold, the error is PreconditionFailed
-// instead.
+// checks the condition by a request for the object. If the condition does not hold, the error is
+// PreconditionFailed, which is not retryable.
 func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.PutRequest) error {
 	e.Code, e.Retryable = storage.Unavailable, true
 	if c.Condition == (storage.Condition{}) {

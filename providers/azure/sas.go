@@ -25,9 +25,10 @@ const (
 	oldestVersion = "2018-11-09"
 	scopeVersion  = "2020-12-06"
 
-	// olderDelegation is the newest version for a signature with a user delegation key if the
-	// account uses an older version than sasVersion. The signed fields are the same from
-	// scopeVersion to olderDelegation. Since version 2025-07-05, there are more signed fields.
+	// olderDelegation limits the version of a signature with a user delegation key. The limit
+	// applies if Config.APIVersion is set and older than sasVersion. In all versions from
+	// scopeVersion to olderDelegation, the signed fields are the same. Since version 2025-07-05,
+	// there are more signed fields.
 	olderDelegation = "2025-05-05"
 )
 

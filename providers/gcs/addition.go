@@ -45,8 +45,8 @@ type adder struct {
 	userProject string // Config.UserProject
 }
 
-// RoundTrip sends the request with the headers and parameters in its context. The function adding
-// has put them there.
+// RoundTrip adds the headers and parameters that the request's context carries, and sends the
+// request.
 func (t *adder) RoundTrip(r *http.Request) (*http.Response, error) {
 	more, ok := r.Context().Value(additionKey{}).(addition)
 	bills := t.userProject != "" && r.URL.Host == t.host

@@ -95,8 +95,8 @@ func checkJoined(a *gcs.ObjectAttrs) error {
 }
 
 // parameters returns the parameters of a composition that the SDK cannot set. Without kmsKeyName,
-// Google would ignore the encryption key. Without dropContextGroups, Google would give the object
-// the contexts, which are the tags, of all sources.
+// Google would ignore the encryption key. Without dropContextGroups, the new object would get the
+// contexts of all sources. The contexts are the tags.
 func (c *composition) parameters(contexts *gcs.ObjectContexts) url.Values {
 	query := url.Values{}
 	if c.attrs.KMSKeyName != "" {

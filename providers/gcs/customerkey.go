@@ -31,7 +31,8 @@ func WithSourceCustomerKey(key []byte) storage.CopyOption {
 	return storage.WithSourceNative(provider, customerkey.New("WithSourceCustomerKey", key))
 }
 
-// on returns the handle o with the customer's key. Requests for an encrypted object need the key.
+// The method on adds the customer's key to an object handle. Requests for an encrypted object need
+// the key.
 func (c *call) on(o *gcs.ObjectHandle) *gcs.ObjectHandle {
 	if c.key == nil {
 		return o

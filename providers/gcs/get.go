@@ -80,9 +80,10 @@ func storedBytes(send func(coding string) (*http.Response, error)) (*http.Respon
 	return response, err
 }
 
-// uncached makes two requests for this read and for all later reads of the bucket. With one
-// request, a cache may respond with an object that was overwritten or removed. The second of two
-// requests names the current generation, and the bytes of a generation never change.
+// uncached reads the object by two requests, and makes all later reads of the bucket use two
+// requests, too. A single request may get a response from a cache, with an object that was
+// overwritten or removed. With two requests, the first one gets the current generation. The second
+// one requests the bytes of that generation, which never change.
 func (rd *reader) uncached(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	rd.cached.Store(true)
 	return rd.inTwoRequests(ctx, r)

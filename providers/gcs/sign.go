@@ -20,9 +20,9 @@ import (
 )
 
 // signFeatures returns the signing features of an account. If the account cannot sign, it returns
-// 0. Google enforces everything that is signed, so other accounts have all signing features except
-// tags. StableURLs also needs a key of the account's own. SignedLocks does not include a legal
-// hold, which Sign refuses.
+// 0. Any other account has all signing features except SignedTags, because Google enforces
+// everything that is signed. There is one exception: an account does not have StableURLs if it is
+// known to have no key of its own. SignedLocks does not include a legal hold, which Sign refuses.
 func signFeatures(a *account) storage.Features {
 	if a.signerFinder == nil {
 		return 0
@@ -88,7 +88,8 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	return us.signRequest(ctx, request, c, lasts, from)
 }
 
-// needOwnKey returns an error if Google's IAM signs, because the account has no key of its own.
+// needOwnKey returns an error if the account has no key of its own. Google's IAM then signs, with
+// keys that change.
 func (us *urlSigner) needOwnKey(ctx context.Context) error {
 	signer, err := us.bucket.account.signerFinder.get(ctx)
 	if err != nil {

@@ -49,10 +49,10 @@ func (d *objectDriver) undelete(ctx context.Context, r *driver.ChangeRequest) er
 	return d.nothingToUndelete(ctx, r, d.bucket.notFound(ctx, e))
 }
 
-// nothingToUndelete returns the error for a failed restore. Google does not document whether the
-// service first looks for the soft-deleted or for the current object. So if the parameter failed is
-// ObjectNotFound, nothingToUndelete requests the current object. If that object exists, the error
-// is PreconditionFailed.
+// nothingToUndelete returns the error for a failed restore. Google does not document which error it
+// returns if the key has a current object. So if the restore failed with ObjectNotFound,
+// nothingToUndelete requests the current object. If the current object exists, the error is
+// PreconditionFailed.
 func (d *objectDriver) nothingToUndelete(ctx context.Context, r *driver.ChangeRequest, failed error) error {
 	if !errors.Is(failed, storage.ObjectNotFound) {
 		return failed

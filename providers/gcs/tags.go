@@ -129,8 +129,8 @@ func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) err
 	return d.bucket.changeError(ctx, err)
 }
 
-// replaceContexts replaces the contexts of the generation that was read into the parameter found.
-// If the object's metadata has changed since that read, replaceContexts fails.
+// replaceContexts replaces the contexts of the generation that SetTags has read. If the object's
+// metadata has changed since that read, replaceContexts fails.
 func (d *objectDriver) replaceContexts(
 	ctx context.Context, r *driver.ChangeRequest, found *gcs.ObjectAttrs, wanted *gcs.ObjectContexts,
 ) error {

@@ -15,9 +15,11 @@ import (
 //
 // Open removes temporary files that killed writers have left. It also discards abandoned multipart
 // uploads. An upload is abandoned if it received no part for a week, or if it is older than
-// AbortUploadsAfterDays in a lifecycle rule of the bucket. Beginning a multipart upload also
-// discards abandoned uploads, at most once an hour. In a bucket of a service, abandoned uploads are
-// discarded only at this point.
+// AbortUploadsAfterDays in a lifecycle rule of the bucket.
+//
+// Abandoned uploads are also discarded when a multipart upload begins, at most once an hour.
+// Opening a bucket of a service does not discard abandoned uploads. In this bucket, they are
+// discarded only when a multipart upload begins.
 func Open(root string, c Config, opts ...storage.OpenOption) (storage.Bucket, error) {
 	d, err := NewDriver(root, c)
 	if err != nil {

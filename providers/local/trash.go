@@ -103,7 +103,7 @@ func (t *trash) rename(ctx context.Context, from, to string) error {
 	}
 	if osdir.IsNotExist(err) {
 		if _, look := t.account.root.Lstat(from); osdir.IsNotExist(look) {
-			// The bucket itself is missing. If the bucket exists, only the trash is missing.
+			// The rename also fails if only the trash is missing. But here the bucket is missing.
 			return &storage.Error{Code: storage.BucketNotFound, Err: err}
 		}
 	}

@@ -26,10 +26,10 @@ import (
 type bucket struct {
 	account *account
 	name    string
-	// endpoints is a cache. Element 0 is for the server's own URL. Element 1 is for the last other
-	// base URL.
+	// endpoints is a cache of two endpoints. Element 0 is for the server's own URL. Element 1 is
+	// for the base URL that the latest call of endpoint with a base URL used.
 	endpoints [2]atomic.Pointer[bucketEndpoint]
-	seen      atomic.Pointer[time.Time] // time at which notFound last found that the bucket exists
+	seen      atomic.Pointer[time.Time] // latest time at which the bucket was seen to exist; see notFound
 }
 
 func (a *account) amazon() bool {

@@ -25,9 +25,9 @@ func (c *clock) time() time.Time {
 	return c.now().Add(time.Duration(c.ahead.Load())).UTC()
 }
 
-// see sets the clock by the Date header of a response. A successful response sets it only if the
-// clock was corrected before. This machine's clock may be right again, and the correction must then
-// end.
+// see corrects the clock by the Date header of a response. Only a failed response can start a
+// correction. After that, a successful response can also change the correction. If this machine's
+// clock is right again, see ends the correction.
 func (c *clock) see(response *http.Response) {
 	if response.StatusCode < 400 && c.ahead.Load() == 0 {
 		return

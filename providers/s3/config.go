@@ -41,31 +41,35 @@ const provider = "s3"
 
 // A Config has the bucket, its server and the credentials.
 //
-// Credentials come from one of these: Client, AWS, AccessKeyID and SecretKey, or the profile or
-// variables that the field Credentials names. With Anonymous, requests have no credentials. If two
-// of these are set, opening fails with InvalidArgument. But an AWS without credentials may be set
-// together with AccessKeyID or Anonymous. If Client or AWS has no credentials and Config has none
-// either, requests are anonymous.
+// Credentials come from one of these sources:
 //
-// If none of these is set, credentials come from the SDK's default chain (environment, shared
-// files, container, instance). No request is sent to a metadata service if credentials are static
-// or Anonymous, or if the endpoint is not Amazon's.
+//   - Client or AWS
+//   - AccessKeyID and SecretKey
+//   - the profile or the variables that the field Credentials names
+//   - Anonymous: requests have no credentials
 //
-// If the store refuses credentials that it has accepted before, new ones are requested from their
-// source, and the request is repeated. The chain reads its files again, and the cache of Client or
-// AWS is invalidated. AccessKeyID and SecretKey are never replaced.
+// If two sources are set, opening fails with InvalidArgument. There is one exception: AWS may be
+// set together with AccessKeyID or Anonymous, if AWS has no credentials. If Client or AWS is the
+// only source and has no credentials, requests are anonymous.
 //
-// With static credentials or Anonymous, the region, the endpoint and FIPS still come from the
-// default chain, unless Config has them. If Endpoint is set, only AWS_CA_BUNDLE is read from the
+// If no source is set, credentials come from the SDK's default chain (environment, shared files,
+// container, instance). No request is sent to a metadata service if AccessKeyID or Anonymous is
+// set, or if the endpoint is not Amazon's.
+//
+// If the store refuses credentials that it has accepted before, new credentials are requested from
+// the same source, and the request is repeated. The chain reads its files again. The cache of
+// Client or AWS is invalidated. AccessKeyID and SecretKey are never replaced.
+//
+// With AccessKeyID or Anonymous, the region, the endpoint and FIPS still come from the default
+// chain, unless Config has them. If Endpoint is set too, only AWS_CA_BUNDLE is read from the
 // environment.
 type Config struct {
 	Bucket   string // the name, or the ARN of an access point in one region; empty if Config is for an account
 	Region   string // "" means that of the profile, the endpoint, or the default chain
 	Endpoint string // the server's root URL; "" means that of the default chain, the Profile or Amazon S3
 	// PathStyle says whether the bucket is in the path of URLs (true) or in their host (false). If
-	// PathStyle is nil, the setting of Client decides. If there is no Client either, the profile
-	// decides. But if the host is an IP address or localhost, the bucket is then always in the
-	// path.
+	// PathStyle is nil, the setting of Client decides. If Client is nil too, the profile decides,
+	// with one exception: on an IP address or localhost, the bucket is always in the path.
 	PathStyle *bool
 	// Profile says what the server can do. If it is nil, the endpoint's host decides. An unknown
 	// host, and a custom endpoint resolver, have the profile "unknown". An access point may belong
@@ -99,8 +103,9 @@ type Config struct {
 	// SSE-KMS (Profile.KMS), opening fails with Unsupported. If there is no such key, writes fail
 	// with InvalidArgument.
 	KMSKey string
-	// BucketKey makes writes with KMSKey use an S3 Bucket Key, which saves requests to KMS. If it
-	// is false, the bucket's setting decides. Without a KMSKey, opening fails with InvalidArgument.
+	// BucketKey makes writes with KMSKey use an S3 Bucket Key, which saves requests to KMS. If
+	// BucketKey is false, the bucket's setting decides. If BucketKey is true and KMSKey is empty,
+	// opening fails with InvalidArgument.
 	BucketKey bool
 
 	// CDN makes PublicURL return addresses at the provider's own CDN. The owner of the bucket must

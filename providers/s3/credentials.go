@@ -220,7 +220,7 @@ func (n noCredentials) Retrieve(context.Context) (aws.Credentials, error) {
 }
 
 // A credentialErrors is a provider of credentials. It returns the credentials of another provider,
-// the field from, and translates the errors of this provider. Without it, the SDK would only report
+// and translates the errors of that provider. Without the translation, the SDK would only report
 // that the request failed.
 type credentialErrors struct {
 	from aws.CredentialsProvider

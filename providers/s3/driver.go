@@ -154,8 +154,8 @@ func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	return driver.ObjectRef{Account: d.account.identity, Bucket: d.bucket.name, Key: key}
 }
 
-// Native returns Config.Client, or an *s3.Client with the same settings that retries as
-// the SDK does.
+// Native returns Config.Client if it is set. Otherwise it returns a new *s3.Client with the
+// settings of this driver. The new client retries as the SDK does by default.
 func (d *objectDriver) Native() any {
 	if d.account.givenClient != nil {
 		return d.account.givenClient

@@ -54,9 +54,10 @@ func WithKMSKey(id string) storage.WriteOption {
 
 // WithKMSContext adds pairs to the encryption context of SSE-KMS. A key policy can require these
 // pairs, and CloudTrail shows them. They are not secret. A copy does not keep the pairs of its
-// source. Without [WithKMSKey] and Config.KMSKey, the key is the account's own, aws/s3. The
-// operation fails in the same cases as with WithKMSKey, and with InvalidArgument if context is
-// empty.
+// source. Without [WithKMSKey] and Config.KMSKey, the key is the account's own, aws/s3.
+//
+// If context is empty, the operation fails with InvalidArgument. All other errors are those of
+// WithKMSKey.
 // https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html#encryption-context
 func WithKMSContext(context map[string]string) storage.WriteOption {
 	return storage.WithNative(provider, &kmsKey{argument: "WithKMSContext", context: maps.Clone(context)})

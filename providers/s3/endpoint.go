@@ -106,8 +106,8 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	case e.region != "":
 		a.region = e.region
 	case s.Region != "" && (c.Endpoint == "" || c.AWS != nil || c.Client != nil):
-		// If Config has only an Endpoint, this case does not apply: s.Region may be a region of
-		// Amazon's, from the environment.
+		// If Config has an Endpoint but no AWS and no Client, s.Region is not used. It comes from
+		// the environment, and may be a region of Amazon's.
 		a.region = s.Region
 	}
 	if a.region == "" && host != "" {
@@ -124,8 +124,8 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	named, known := NamedProfile(strings.TrimSuffix(c.Profile.Name, ProbedSuffix))
 	if !known || named.hostless {
-		// A profile that the caller has made names no provider. A profile without a host fits
-		// several providers.
+		// The profile belongs to no single provider. An unknown profile is the caller's own. A
+		// profile without a host fits the servers of several providers.
 		return nil, nil
 	}
 	const hint = "name the endpoint: Config.Endpoint, endpoint= in the address, or AWS_ENDPOINT_URL_S3"

@@ -58,11 +58,12 @@ type expected struct {
 	// text is a string that the document must have near its beginning. "" means that the response
 	// has no document.
 	text string
-	// empty is true if some servers send no document, or another document, when the bucket does not
-	// have the requested setting. A header of the S3 protocol then suffices.
+	// empty is true if some servers do not send this document when the requested setting does not
+	// exist. They send no document, or another one. A header of the S3 protocol is then enough
+	// evidence.
 	empty bool
-	// bare is true if some servers, such as Garage and R2, may send no header of the S3 protocol. A
-	// response without this header is accepted unless it is a web page.
+	// bare is true if an S3 server may send a response to this operation without any header of the
+	// S3 protocol. Garage and R2 do so. The response is then accepted unless it is a web page.
 	bare bool
 }
 
@@ -97,7 +98,7 @@ var evidenceOf = map[string]expected{
 }
 
 // checkEvidence returns an error for a successful response without evidence of an S3 server. The
-// parameter always is true if the server is known to send a header of the S3 protocol with every
+// last parameter is true if the server is known to send a header of the S3 protocol with every
 // response.
 func checkEvidence(operation string, response *http.Response, always bool) error {
 	want, asked := evidenceOf[operation]
@@ -130,8 +131,8 @@ func (e *expected) isIn(response *http.Response, always bool) bool {
 	return e.bare && !isWebPage(response)
 }
 
-// isPage reports whether a response has a web page or other text as its body. The response should
-// have no body or an XML document.
+// isPage reports whether the body of a response is a web page or other text. An empty body and an
+// XML document are neither of these.
 func isPage(response *http.Response) bool {
 	if response.Request != nil && response.Request.Method == http.MethodHead { // there is no body, only a length
 		return response.ContentLength > 0 &&

@@ -125,9 +125,10 @@ func optionsWithCABundle() (s awss3.Options, err error) {
 }
 
 // chainWithCABundle returns options that make the SDK's default chain trust the certificates of
-// AWS_CA_BUNDLE, if that variable is set. Without these options, the chain would parse the whole
-// file for each bucket. The chain fails without any certificates of its own. So one of the options
-// gives it a bundle with a single certificate.
+// AWS_CA_BUNDLE, if that variable is set. The first option is an HTTP client that already trusts
+// all these certificates. The second option is a bundle with a single certificate. The chain parses
+// this bundle instead of the whole file, for each bucket. The bundle must not be empty, because the
+// chain fails if it finds no certificate.
 func chainWithCABundle() ([]func(*config.LoadOptions) error, error) {
 	b, err := environmentBundle()
 	if b == nil || err != nil {

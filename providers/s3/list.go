@@ -87,11 +87,14 @@ func (b *bucket) listError(err error) error {
 	return sdkerror.FromListing(translate(err), b.missingHint())
 }
 
-// MinIO writes a whole listing into a cache, which its continuation tokens refer to. The third page
-// waits for the cache, for 50 to 300 ms, even if the listing has few pages. So the first pages are
-// requested by the last key (start-after) instead of by token. The server then reads its disks
-// again, which is slow in a folder with very many keys. So the next page is requested by token if
-// the last page was slow. This also applies if the last key of the last page is in a subfolder.
+// MinIO writes a whole listing into a cache. MinIO's continuation tokens refer to this cache. The
+// third page of a listing waits for the cache, for 50 to 300 ms, even if the listing has few pages.
+// So the driver first requests pages by key: it sends the last key of the page before as
+// start-after, and no token.
+//
+// For a page by key, the server reads its disks again. This is slow in a folder with very many
+// keys. So after a slow page, the driver requests the next page by token. It also uses the token if
+// the last key of the page before is in a subfolder.
 
 const (
 	// keyToken begins a token of this driver. After keyToken, the token has the number of the page,
@@ -136,18 +139,18 @@ func (a *account) continueByKey(r *driver.ListRequest, page *storage.Page, took 
 }
 
 // MinIO may end a listing early or leave out entries, without an error, if a page begins after a
-// key in a folder. The cause is that each disk counts names outside of that folder, too, such as
-// "a-b" beside "a/b". A disk stops when it has counted enough names for a page, although the folder
-// has further keys.
+// key in a folder. Each disk lists the names for such a page, until it has counted enough names.
+// But it also counts names outside of the folder, such as "a-b" beside "a/b". So a disk may stop
+// although the folder has further keys.
 //
-// This happens if a listing starts after a key. It also happens with a token if MinIO no longer has
-// the page in its cache. A page leaves the cache after a restart, after some minutes, or if the
-// disk is full. (In MinIO's source of 2025, WalkDir counts from ForwardTo, and listPath falls back
-// to WalkDir.)
+// A page begins after a key if the listing has a start-after. A page by token also begins after a
+// key if MinIO no longer has the page in its cache. A page leaves the cache after a restart, after
+// some minutes, or if the disk is full. (In MinIO's source of 2025, WalkDir counts from ForwardTo,
+// and listPath falls back to WalkDir.)
 //
-// The driver trusts a page only if the page was in the cache and has a next page. Otherwise it
-// lists the remaining entries folder by folder. Each of these listings begins where MinIO counts no
-// name outside of the folder.
+// The driver trusts a page after a key in a folder only if the page was in the cache and has a next
+// page. Otherwise the driver lists the remaining entries folder by folder. In a listing of one
+// folder, MinIO counts no names outside of the folder.
 
 // inFolder reports whether key begins with prefix and contains a "/" after the last "/" of prefix.
 func inFolder(prefix, key string) bool {
@@ -226,9 +229,9 @@ func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, i
 	return page, err
 }
 
-// eachRest calls list until list has found an entry. First it calls list for the keys in key's
-// folder that follow key. Then it calls list for the keys that follow this folder. It repeats this
-// for each folder that contains the last one, up to r.Prefix.
+// eachRest calls list until list has found an entry. The first call is for the keys in key's folder
+// that follow key. The next calls are for the keys in the parent folder that follow key's folder.
+// eachRest continues in the same way with each parent folder, up to the folder of r.Prefix.
 func eachRest(r *driver.ListRequest, key string, list func(prefix, after string) (found bool, err error)) error {
 	base := strings.LastIndex(r.Prefix, "/") + 1
 	for {

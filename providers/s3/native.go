@@ -78,10 +78,9 @@ type Input interface {
 		awss3.RestoreObjectInput
 }
 
-// WithRequest calls the function change before the bucket sends a request of the kind I. The
-// function receives the SDK's input of that request. Use this option for features of S3 that this
-// library does not have. The SDK sends requests with this option, which is slower for small
-// objects.
+// WithRequest calls a function before the bucket sends a request of the kind I. The function
+// receives the SDK's input of that request. Use this option for features of S3 that this library
+// does not have. The SDK sends requests with this option, which is slower for small objects.
 //
 //	bucket.Upload(ctx, "report.pdf", body, s3.WithRequest(func(in *awss3.PutObjectInput) {
 //		in.WebsiteRedirectLocation = aws.String("/reports")
@@ -93,15 +92,16 @@ type Input interface {
 // that may be sent.
 //
 // An operation fails with Unsupported if it never sends a request of the kind I. An upload, a copy
-// or a read also fails with Unsupported before it would ignore an option. For example, a small
-// upload fails if it has an option for CreateMultipartUpload but none for PutObject. Signed URLs
-// and forms always fail with this option, because they send no request.
+// or a read begins with one of several requests. It also fails with Unsupported if only another of
+// these requests has an option. For example, a small upload fails if it has an option for
+// CreateMultipartUpload but none for PutObject. Signed URLs and forms always fail with this option,
+// because they send no request.
 //
-// The function change must not modify the fields that the library sets itself: bucket, key, body,
-// length, checksums, ranges and conditions. If a request is repeated, the function is called again.
-// For parts and ranges, several goroutines call the function at the same time. With
-// [storage.WithResume], a call in another process starts over. If change is nil, the operation
-// fails with InvalidArgument.
+// The function must not change the fields that the library sets itself: bucket, key, body, length,
+// checksums, ranges and conditions. If a request is repeated, the function is called again. For
+// parts and ranges, several goroutines call the function at the same time. With
+// [storage.WithResume], a call in another process starts over. If the function is nil, the
+// operation fails with InvalidArgument.
 func WithRequest[I Input](change func(*I)) storage.NativeOption {
 	return storage.WithNative(provider, &requestOption[I]{change: change, id: rand.Text()})
 }
@@ -245,7 +245,7 @@ func (o cannedACL) apply(input any) error {
 	return nil
 }
 
-// Fingerprint returns the name of the list.
+// Fingerprint returns the name of the access control list.
 func (o cannedACL) Fingerprint() string { return string(o) }
 
 // A SignedOption adds a parameter or a header to a signed URL. [WithSignedParameter] and

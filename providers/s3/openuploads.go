@@ -50,8 +50,9 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 
 // ListUploads sends one ListMultipartUploads. If a key has a control character, the page is not
 // valid XML. ListUploads then sends a second request, which asks the server to escape the keys. The
-// first request does not ask for escaped keys because of a bug of Ceph: it does not say that keys
-// are escaped, and does not escape NextKeyMarker (https://github.com/ceph/ceph/pull/30993).
+// first request does not ask for escaped keys, because Ceph has a bug. Ceph would escape the keys,
+// but its response would not say so, and NextKeyMarker would not be escaped
+// (https://github.com/ceph/ceph/pull/30993).
 func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsRequest) (*driver.UploadPage, error) {
 	key, upload, err := pagetoken.Parse(r.Token)
 	if err != nil {

@@ -124,8 +124,8 @@ func readStatement(raw json.RawMessage) (*policyStatement, bool) {
 }
 
 // matchesEveryone reports whether the statement applies to requests without credentials. A
-// statement with NotPrincipal applies to them unless it names everyone, because other principals
-// have credentials.
+// statement with NotPrincipal applies to all principals except those in NotPrincipal. It therefore
+// applies to requests without credentials, unless NotPrincipal contains everyone.
 func (s *policyStatement) matchesEveryone() bool {
 	if len(s.NotPrincipal) > 0 {
 		return !isEveryone(s.NotPrincipal)

@@ -53,10 +53,11 @@ type Profile struct {
 	OrderedListing bool
 	SlashDelimiter bool // the server lists only with the delimiter "/"; for any other, the core lists all keys
 	TokenAfterLast bool // if the last page of a listing is full, it names a next page, which is empty
-	// SlowTokens says that the server must prepare a listing before its continuation tokens work
-	// well, as MinIO does. The driver therefore requests the first pages by key instead of by
-	// token. A page that begins in a folder may lack entries. The driver accepts such a page only
-	// if the server had prepared the page.
+	// SlowTokens says that continuation tokens are slow at first, because the server must prepare
+	// the listing. MinIO is such a server. The driver therefore requests the first pages without a
+	// token: each begins after the last key of the page before. If a page begins in a folder, the
+	// server may leave out entries, unless it has prepared the page. The driver lists the entries
+	// of an unprepared page folder by folder.
 	SlowTokens bool
 
 	NoSigning      bool // the server refuses signed URLs and forms
@@ -121,7 +122,7 @@ type Profile struct {
 	// x-amz-request-id.
 	identifies bool
 	amazon     bool // the server is Amazon S3
-	hostless   bool // the profile determines no endpoint: servers of several providers may have it
+	hostless   bool // true if the endpoint does not follow from the profile
 	unnamed    bool // the server is not known; hints ask the user to name its profile
 	mixed      bool // an access point of a bucket or of an FSx volume; a hint asks the user which of the two
 	unsorted   bool // byte order is not documented; to start after a key, a listing is read from its beginning
@@ -204,10 +205,9 @@ const (
 
 // features returns the features of a bucket that is opened with credentials.
 func (p *Profile) features() storage.Features {
-	// Every profile declares KeysBesideFolders, because S3 can store both a and a/b. A server that
-	// keeps objects as files cannot store both, but its profile declares the feature, too. Without
-	// the feature, writing the second key would have to fail with Unsupported. MinIO is such a
-	// server and returns no error.
+	// S3 can store both a and a/b, so every profile declares KeysBesideFolders. MinIO keeps objects
+	// as files and cannot store both keys. MinIO's profile declares the feature, too. A server
+	// without the feature would have to refuse the second key, but MinIO returns no error.
 	f := storage.MultipartUploads | storage.OpenUploads | storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders |
 		storage.SignedURLs | storage.SignedHead | storage.SignedParts | storage.SignedRemovals | storage.StableURLs
 	c := p.Conditions

@@ -121,8 +121,8 @@ func (r *renewer) drop(ctx context.Context, refused *usedCredentials) {
 	}
 }
 
-// refuse records that the store has refused the credentials of a request. The result again is true
-// if another attempt would use other credentials and may succeed.
+// refuse records that the store has refused the credentials of a request. It returns true if
+// another attempt would use other credentials and may succeed.
 func (r *renewer) refuse(request *http.Request) (again bool) {
 	last := r.last.Load()
 	switch {

@@ -184,9 +184,10 @@ func (b *managed) applyNew(ctx context.Context, r *driver.BucketRequest, info *s
 // UpdateBucket applies one setting after another, and public access last. If a setting fails, the
 // settings before it stay. If all succeed, UpdateBucket reads the settings.
 //
-// UpdateBucket returns an error of this read only if r changes nothing, or if the bucket does not
-// exist. The changes before may have succeeded for a missing bucket: MinIO sets the versioning of a
-// missing bucket without an error.
+// If the changes succeed but the settings cannot be read, UpdateBucket usually returns no error. It
+// returns the error in two cases: r changes nothing, or the bucket does not exist. Changes may
+// succeed even for a missing bucket: MinIO sets the versioning of a missing bucket without an
+// error.
 func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketRequest) (*storage.BucketInfo, error) {
 	if r.Region != "" {
 		return nil, storage.Unsupported

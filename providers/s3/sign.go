@@ -243,9 +243,9 @@ func (us *urlSigner) signedHeaders(r *driver.SignRequest) (http.Header, error) {
 	return h, nil
 }
 
-// signedOptions sets the headers for the encryption and for the access control list of a signed
-// upload. It calls the function in the parameter set for each of them. A form has fields with the
-// same names.
+// signedOptions passes headers of a signed upload to a function, by name and value. They are the
+// headers for the encryption and for the access control list. For a form, the function sets fields
+// of the form instead.
 func (us *urlSigner) signedOptions(r *driver.SignRequest, set func(name, value string)) error {
 	in := &awss3.PutObjectInput{ACL: acl(r.PublicRead)}
 	if err := us.account.customize(in, r.Native); err != nil {

@@ -73,7 +73,7 @@ func misused(argument, rule string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Op: "console", Err: errors.New(argument + " " + rule)}
 }
 
-// changing returns the function answer if the page may change objects. Otherwise it returns a
+// changing returns the given function if the page may change objects. Otherwise it returns a
 // function that fails with PermissionDenied.
 func (h *Handler) changing(answer func(*http.Request) (any, error)) func(*http.Request) (any, error) {
 	if h.config.Write {

@@ -87,8 +87,8 @@ func (h *Handler) removed(r *http.Request) (any, error) {
 // fromVersions adds the removed objects of a bucket that keeps versions. The entry of an object
 // describes its newest version that is not a delete marker.
 func (p *removedPage) fromVersions(r *http.Request, b storage.Lister, opts []storage.ListOption) error {
-	// found is true if the key needs no more entries. The key has an entry already, or was on an
-	// earlier page, or has a current version.
+	// If found is true, no further entry is added for the key. There are three cases: the key has
+	// an entry already, or was on an earlier page, or has a current version.
 	scanned, key, found := 0, "", true
 	for v, err := range storage.Versions(r.Context(), b, opts...) {
 		if err != nil {

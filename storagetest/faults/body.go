@@ -52,7 +52,7 @@ func (b *countedBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// A cutBody returns a limited number of bytes, which is in the field left. It then fails with err.
+// A cutBody returns only the first bytes of a body. It then fails with err.
 type cutBody struct {
 	io.ReadCloser
 	left int64
@@ -68,8 +68,8 @@ func (b *cutBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// A stalledBody returns a limited number of bytes, which is in the field left. It then blocks.
-// Close ends a blocked Read, as for a network connection.
+// A stalledBody returns only the first bytes of a body. The next Read blocks. Close ends a blocked
+// Read, as for a network connection.
 type stalledBody struct {
 	io.ReadCloser
 	left   int64

@@ -180,8 +180,8 @@ func (r Rule) bodyFailure() error {
 	return fmt.Errorf("%w: %w", io.ErrUnexpectedEOF, &Injected{Rule: r.String()})
 }
 
-// An armed holds a rule and the number of calls that have matched the rule. The lock of the
-// Injector protects the armed.
+// armed is a rule with the number of calls that have matched it. The lock of the Injector protects
+// the fields.
 type armed struct {
 	rule Rule
 	seen int

@@ -27,7 +27,7 @@ type fault struct {
 	only      func(*operation) bool // selects operations; nil means all
 	writes    bool                  // true if only operations with an effect are tried
 	once      bool                  // true if only one response is broken
-	each      bool                  // true if all tries share a proxy, and the variant of a try is a status code
+	each      bool                  // true if the tries send different status codes, through one proxy
 	respond   func(*exchange)
 }
 

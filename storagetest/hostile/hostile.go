@@ -127,8 +127,8 @@ func (s *suite) requireKnown(t *testing.T, faults []fault) {
 	}
 }
 
-// mostRequests limits the tries with a fault. The last tries break the responses from request
-// mostRequests on.
+// mostRequests limits the tries with one fault and one operation. Each try begins to break
+// responses at one of the first mostRequests requests.
 const mostRequests = 8
 
 // run tries the operation several times. Responses are broken from the first request on, then from

@@ -36,7 +36,7 @@ type operation struct {
 	// broken.
 	keyed   bool
 	prepare func(context.Context, storage.Bucket) error // prepares the bucket, without faults
-	undo    func(context.Context, storage.Bucket) error // reverses the function prepare, without faults
+	undo    func(context.Context, storage.Bucket) error // removes what prepare has stored, without faults
 	do      func(ctx context.Context, b storage.Bucket) error
 	// done reports whether the operation took effect. It fails if the bucket is neither in the
 	// state before nor in the state after the operation. It is nil if the operation has no effect.
@@ -189,8 +189,8 @@ func uploaded(keys ...string) func(context.Context, storage.Bucket) error {
 }
 
 // replaced returns a function for the field done. The function returns false if the object has the
-// content of the parameter from. It returns true if the object has the content of the parameter to.
-// The content "" stands for a missing object.
+// old content, and true if the object has the new content. The content "" stands for a missing
+// object.
 func replaced(key, from, to string) func(context.Context, storage.Bucket) (bool, error) {
 	return func(ctx context.Context, b storage.Bucket) (bool, error) {
 		content, _, err := storage.ReadAll(ctx, b, key)

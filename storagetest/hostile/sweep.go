@@ -28,8 +28,8 @@ var classes = []int{400, 403, 404, 408, 409, 412, 416, 429, 499, 500, 501, 502, 
 // few are the statuses for slow operations and for reads.
 var few = []int{404, 409, 412, 500, 503, noResponse}
 
-// mostSwept limits the tries of the sweep. The last tries break the responses from request
-// mostSwept on.
+// mostSwept limits the tries with one operation. Each try begins to replace responses at one of the
+// first mostSwept requests.
 const mostSwept = 24
 
 func sweep() []fault {

@@ -182,8 +182,8 @@ func adapterUpload(size int) func(*env, adapterStore) (func(int) error, error) {
 	}
 }
 
-// afterPut stores an object of the given size. It returns an operation that calls the function do.
-// The function do can use the stored object.
+// afterPut stores an object of the given size. It returns an operation that calls the given
+// function. The function can use the stored object.
 func afterPut(
 	key string, size int, do func(ctx context.Context, s adapterStore) error,
 ) func(*env, adapterStore) (func(int) error, error) {

@@ -24,10 +24,9 @@ func (t *traffic) add(one traffic, n int) {
 	t.received += n * one.received
 }
 
-// countedOp returns an operation that calls the function run, and adds the traffic to the counts in
-// e. It knows the traffic of one operation from a call in advance, through a proxy in front of
-// MinIO. The function run does not use the proxy, because the proxy would make the measured
-// operations slower.
+// countedOp measures the traffic of one operation, through a proxy in front of MinIO. It returns an
+// operation that calls the function run, and adds the measured traffic to the counts in e. The
+// function run does not use the proxy, because the proxy would make the measured operations slower.
 func countedOp[S closer](
 	e *env, c adapterRow[S], op func(*env, S) (func(int) error, error), run func(int) error,
 ) (func(int) error, error) {

@@ -67,9 +67,9 @@ func (c contender) onlyOnce() contender {
 	return c
 }
 
-// beside returns a contender that downloads an object to a file with the contender in the parameter
-// measured. During the download, the contender c downloads the same object again and again to a
-// second file.
+// beside returns a contender that measures a download during another download. The measured
+// contender downloads an object to a file. Meanwhile, the contender c downloads the same object to
+// a second file, again and again.
 func (c contender) beside(measured contender) contender {
 	return contender{name: c.name, open: func(e *env, server string) (client, error) {
 		other, err := c.open(e, server)
@@ -234,8 +234,8 @@ func (c clientCase) serverURL(e *env) (string, error) {
 	return c.provider.server(e, *c.server)
 }
 
-// putBy returns a function for the field put of a client. That function uploads its data with the
-// parameter upload.
+// putBy returns a function that uploads a byte slice. It passes the bytes to the given upload
+// function as an io.Reader.
 func putBy(
 	upload func(ctx context.Context, key string, body io.Reader, size int64) error,
 ) func(context.Context, string, []byte) error {

@@ -158,10 +158,10 @@ func (e *env) commandLine(bucket string, args func(address string) []string) (*e
 	return cmd, nil
 }
 
-// commandLineRow returns a row that measures only the job of one program. It fills the bucket
-// before the job and empties the bucket after the job, if the case needs that. The measured program
-// also fills the bucket, so that its job finds its own files there. If requests are counted, this
-// library fills the bucket.
+// commandLineRow returns a row that measures only the job of one program. If the job needs a full
+// bucket, the same program fills the bucket before the job, so that the job finds its own files. If
+// requests are counted, this library fills the bucket instead. If the job needs an empty bucket,
+// the row empties the bucket after the job.
 func commandLineRow(c tool, k commandLineCase) row {
 	return row{name: c.name, single: true, setup: func(e *env) (func(int) error, error) {
 		tree, err := e.commandLineTree()

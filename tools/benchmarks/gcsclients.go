@@ -91,9 +91,8 @@ func gcsChunks(bytes int) func(*gcssdk.Writer) {
 // verification of the checksum, because the null server does not compute one.
 func gcsOneRequest(w *gcssdk.Writer) { w.ChunkSize, w.DisableAutoChecksum = 0, true }
 
-// gcsSDK returns the SDK as a contender. An upload calls the function set with its writer before
-// the first byte. A listing requests the given fields of each object, or all fields if none is
-// given.
+// gcsSDK returns the SDK as a contender. The given function configures the writer of each upload. A
+// listing requests the given fields of each object, or all fields if none is given.
 func gcsSDK(name string, set func(*gcssdk.Writer), fields ...string) contender {
 	return contender{name: name, open: func(e *env, server string) (client, error) {
 		c, err := gcsClient(e.ctx, server)

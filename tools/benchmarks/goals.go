@@ -21,8 +21,8 @@ func allocationsOver(one, other string, n float64) goal {
 	}
 }
 
-// allocationsAtMost requires that a row makes at most n allocations per operation. The parameter
-// one is the name of the row.
+// allocationsAtMost requires that the row with the given name makes at most n allocations per
+// operation.
 func allocationsAtMost(one string, n float64) goal {
 	return goal{fmt.Sprintf("%s: at most %g allocations", one, n), func(rows map[string]*result) (string, bool) {
 		seen := median(rows[one].allocs)
@@ -82,8 +82,8 @@ func lessCPU(one, other string, factor float64) goal {
 	}
 }
 
-// memoryAtMost limits the growth of a row's resident memory. The parameter one is the name of the
-// row, and the parameter most is the limit in bytes. The row must run in a child process.
+// memoryAtMost limits the growth of the resident memory of the row with the given name. The limit
+// is in bytes. The row must run in a child process.
 func memoryAtMost(one string, most float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at most %s resident above the start", one, record.Size(most)),
@@ -125,8 +125,8 @@ func requestsAtMost(one string, most float64) goal {
 	}}
 }
 
-// heapAtMost limits the growth of this library's heap. The parameter most is the limit in bytes.
-// The parameter what describes the growth in the report.
+// heapAtMost limits the growth of this library's heap. The first argument explains the limit in the
+// report, such as "the buffers". The second argument is the limit in bytes.
 func heapAtMost(what string, most float64) goal {
 	return goal{
 		fmt.Sprintf("the heap grows by at most %s, %s", what, record.Size(most)),

@@ -124,11 +124,13 @@ func downloadsAtOnce(objects int) work {
 	}
 }
 
-// atOnce returns how many objects are transferred at the same time. In a measured operation, this
-// is the parameter objects. A small operation runs before, and transfers one object. So the
-// measured operation opens almost all of its connections. Otherwise an operation with up to 100
-// objects would find all connections open, because a client keeps 100 idle ones. Larger operations
-// could not be compared with it.
+// atOnce returns how many objects an operation of n bytes transfers at the same time. A measured
+// operation transfers the given number of objects.
+//
+// A small operation runs before the measured operation. It transfers only one object, and opens one
+// connection. The measured operation must then open its other connections itself. A larger first
+// operation would leave up to 100 idle connections open, and cases with different numbers of
+// objects could not be compared.
 func atOnce(objects, n int) int { return min(objects, n/kilobyte) }
 
 // reportGrowth prints the exponent with which the CPU time of each row grows. It returns how many

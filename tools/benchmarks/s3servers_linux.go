@@ -85,7 +85,7 @@ func s3ServerCases() []benchCase {
 }
 
 // A serverCommand returns the arguments of a measured s5cmd command. An upload reads the directory
-// in the parameter tree. A download writes to the directory in the parameter back.
+// in the first argument. A download writes to the directory in the last argument.
 type serverCommand func(tree, bucket, back string) []string
 
 func uploadTree(tree, bucket, _ string) []string { return []string{"cp", tree + "/", bucket + "/"} }

@@ -17,8 +17,8 @@ const (
 // stalling is a server that delays one of fifty responses by 200 ms more than the others.
 var stalling = &nullserver.Options{Latency: 5 * time.Millisecond, Stall: 200 * time.Millisecond, StallEvery: 50}
 
-// tailCases returns a case that compares the slowest reads. The time in a row is the 99th
-// percentile of a thousand reads. The number of requests in a row is the average per read.
+// tailCases returns a case that compares the slowest reads. The measured time is the 99th
+// percentile of a thousand reads. The measured number of requests is the average per read.
 func tailCases() []benchCase {
 	return []benchCase{{
 		name: "s3-get-tail",

@@ -78,7 +78,7 @@ func twoStoresCases(prefix string, open func(e *env, row string) twoStores, call
 // the field objects before the measurement.
 type twoStores struct {
 	bucket, objects storage.Bucket
-	written         storage.Bucket // store that receives the writes of the field bucket
+	written         storage.Bucket // store that gets the objects uploaded to bucket; nil for a mirror
 }
 
 func newOneStore(e *env) twoStores {
@@ -104,8 +104,9 @@ func newOverlaid(e *env, name string) twoStores {
 	return s
 }
 
-// newMirrored returns a bucket with a mirror. The field objects of the result is the first store.
-// If the first store is down, it is the second store.
+// newMirrored returns a bucket with a mirror. The case stores its objects in the first store. In
+// the row withoutPrimary, every request to the first store fails, and the case stores its objects
+// in the second store.
 func newMirrored(e *env, name string) twoStores {
 	counted := driver.WithLayer(countingCalls(e))
 	first, second := memstore.NewDriver(memstore.Config{}), memstore.NewDriver(memstore.Config{})

@@ -74,8 +74,8 @@ type chosen struct {
 	out, page                string
 }
 
-// A named is a suite or a server that flags can select by name. The method title returns a unique
-// name. The method called returns a name that several suites or servers may share. For example, all
+// A named is a suite or a server that flags can select by either of two names. title() returns a
+// unique name. called() returns a name that several suites or servers may share. For example, all
 // versions of a suite share a name.
 type named interface {
 	title() string

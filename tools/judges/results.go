@@ -91,8 +91,8 @@ func oneLine(text string) string {
 // A cells holds the texts of a table of results. The keys are pairs of a suite and a server.
 type cells map[[2]string]string
 
-// readCells reads the results in the directories below the path out. Earlier runs of this program
-// have written these results.
+// readCells reads the results that runs of this program have written to a directory. Each suite has
+// a folder in that directory, with a folder for each server.
 func readCells(out string) (cells, error) {
 	files, err := filepath.Glob(filepath.Join(out, "*", "*", "results.tsv"))
 	if err != nil {
@@ -118,7 +118,9 @@ func readCells(out string) (cells, error) {
 // unmeasured is the text of a cell without results.
 const unmeasured = "–"
 
-// If the flag -schemes was given, the name of a server in a key of cells ends with plain or secure.
+// The constants plain and secure are suffixes of the server names in the keys of a cells map. The
+// names have a suffix only if the flag -schemes was given.
+//
 // In the table, one cell shows the results over http and over https. Equal results are shown once,
 // such as "13". Different results are shown as "13; https 12, 1 failed".
 const plain, secure = " http", " https"
@@ -295,10 +297,10 @@ func compare(s suite, on server, results []result) error {
 	return errors.Join(wrong...)
 }
 
-// compareBeside returns an error if a test passes without layers and fails with layers. The
-// parameter there holds the results without layers. The parameter here holds the results with
-// layers. The difference is permitted if exceptions/layers.tsv has a reason for it, or if the
-// suite's own reason begins with "Sometimes".
+// compareBeside returns an error if a test passes without layers and fails with layers. The first
+// slice holds the results without layers, and the second slice holds the results with layers. The
+// difference is permitted if exceptions/layers.tsv has a reason for it, or if the suite's own
+// reason begins with "Sometimes".
 func compareBeside(suite string, s server, there, here []result) error {
 	reasons, err := readExceptions("layers")
 	if err != nil {

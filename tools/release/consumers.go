@@ -19,8 +19,8 @@ import (
 
 // checkConsumers checks that a program can import each adapter after the release. It compiles the
 // adapter as a dependency of another module. A local directory serves as the module proxy, and has
-// the files that "go get" would download. As after the release, the go.mod of an adapter in the
-// proxy requires a version of the library, and has no replace directive.
+// the files that "go get" would download. In the proxy, the go.mod of an adapter is the same as
+// after the release. It requires a version of the library, and has no replace directive.
 func checkConsumers(r *repository) error {
 	dirs, err := r.moduleDirs()
 	if err != nil {

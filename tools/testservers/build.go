@@ -70,8 +70,8 @@ func buildInto(ctx context.Context, t tool, path string) error {
 	dir := filepath.Dir(path)
 	killed, _ := filepath.Glob(filepath.Join(dir, t.dir()+building+"*"))
 	for _, left := range killed {
-		// Only the holder of the lock builds, and that is this process. So a killed process has
-		// left this directory.
+		// This process holds the lock, so no other process builds now. The directory belongs to a
+		// process that was killed.
 		_ = os.RemoveAll(left)
 	}
 	work, err := os.MkdirTemp(dir, t.dir()+building+"*")

@@ -34,8 +34,9 @@ func exists(path string) (bool, error) {
 // lockPoll is the time between two attempts to take a lock.
 const lockPoll = 200 * time.Millisecond
 
-// lock locks the file at path. If another process holds the lock, it calls its parameter waiting
-// once, and then waits for the lock. The lock ends when unlock is called or the process ends.
+// lock locks the file at path. If another process holds the lock, the function waiting() is called
+// once, and lock waits for the other process. The lock ends when unlock is called or this process
+// ends.
 func lock(ctx context.Context, path string, waiting func()) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {

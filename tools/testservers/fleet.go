@@ -175,8 +175,8 @@ func ownHash() ([]byte, error) {
 }
 
 // freeHost returns host if its port is free. If the port is not free, or if host is "", it returns
-// another loopback address with a free port. It never returns an address in the parameter given,
-// because other servers have these addresses. Their ports may still be free, because a server needs
+// another loopback address with a free port. It never returns one of the given addresses, because
+// they belong to other servers. The port of a server may still be free, because the server needs
 // time to start.
 func freeHost(host string, given []string) (string, error) {
 	var lastErr error
@@ -197,8 +197,9 @@ func freeHost(host string, given []string) (string, error) {
 	return "", lastErr
 }
 
-// staleAfter is the age from which an existing directory of a server is replaced. A directory of
-// that age belongs to a killed run, because the port in its name is free.
+// staleAfter is the age from which newDir replaces an existing directory. No running server uses
+// the directory, because the port in the name of the directory is free. A run that was killed has
+// left the directory.
 const staleAfter = time.Hour
 
 // newDir creates the directory of a server. Usually the name of the directory is the same in each

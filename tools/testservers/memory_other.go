@@ -2,5 +2,5 @@
 
 package main
 
-// memory returns "", because it looks for a directory in memory only on Linux.
+// memory always returns "". This program uses a directory in memory only on Linux.
 func memory() string { return "" }

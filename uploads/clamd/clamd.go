@@ -146,9 +146,9 @@ func (s *Scanner) Version(ctx context.Context) (string, error) {
 	return s.ask(ctx, "clamd.Version", "VERSION", isVersion)
 }
 
-// ask sends a command without arguments, and returns the reply. It calls the function right to
-// check the reply. If right returns false, ask fails.
-func (s *Scanner) ask(ctx context.Context, op, command string, right func(reply string) bool) (string, error) {
+// ask sends a command without arguments, and returns the reply. If the function isValid returns
+// false for the reply, ask fails.
+func (s *Scanner) ask(ctx context.Context, op, command string, isValid func(reply string) bool) (string, error) {
 	c, err := s.connect(ctx, s.prompt)
 	if err != nil {
 		return "", ended(ctx, op, err)
@@ -157,7 +157,7 @@ func (s *Scanner) ask(ctx context.Context, op, command string, right func(reply 
 	switch {
 	case err != nil:
 		return "", ended(ctx, op, err)
-	case !right(reply):
+	case !isValid(reply):
 		return "", failure(op, unexpected(reply))
 	}
 	return reply, nil

@@ -46,13 +46,13 @@ func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
 	return status, p
 }
 
-// renameField changes the Field of err if it equals the parameter field. The new Field is the
-// parameter here, which is the name of the same value in this request. If err has another Field,
-// renameField returns err unchanged.
-func renameField(err error, field, here string) error {
-	if e, ok := errors.AsType[*uploads.Error](err); ok && e.Field == field {
+// renameField changes the Field of err from oldName to newName. In this request, newName is the
+// name of the value that package uploads calls oldName. If err has another Field, renameField
+// returns err unchanged.
+func renameField(err error, oldName, newName string) error {
+	if e, ok := errors.AsType[*uploads.Error](err); ok && e.Field == oldName {
 		told := *e
-		told.Field = here
+		told.Field = newName
 		return &told
 	}
 	return err

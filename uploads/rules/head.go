@@ -7,9 +7,9 @@ import (
 
 const (
 	sniffBytes = 4 << 10 // number of bytes that detection uses
-	// headBytes is how many bytes of a file are held at most. The size of a picture must be in
-	// these bytes. If color profiles or previews before the size are too long, the file is refused
-	// as TooLarge.
+	// headBytes limits how many bytes from the beginning of a file are held in memory. The width
+	// and height of a picture must be stored in these bytes. If color profiles or previews at the
+	// beginning are too long, the file is refused as TooLarge.
 	headBytes = 1 << 20
 	// Looks is how many bytes of a file a Judge reads at most. It is one more than headBytes, so
 	// that the Judge can tell a file of exactly headBytes from a longer one.

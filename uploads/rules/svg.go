@@ -69,8 +69,8 @@ func (v *svgVisitor) visit(token xml.Token) *reason {
 		} else if len(v.open) == 0 && len(bytes.TrimSpace(t)) > 0 {
 			return damaged
 		}
-	// HTML ends a comment that begins with ">" or "->" after these characters. A browser that reads
-	// the file as HTML would run the rest of the comment.
+	// In HTML, the texts "<!-->" and "<!--->" are whole comments. A browser that reads the file as
+	// HTML would run the text after them.
 	case xml.Comment:
 		if bytes.HasPrefix(t, []byte(">")) || bytes.HasPrefix(t, []byte("->")) {
 			return activeContent

@@ -61,9 +61,9 @@ const (
 	PostgreSQL                    // 12 or later
 )
 
-// terms has the name of each dialect, and two SQL expressions. The expression in the field now
-// returns the present time. The expression in the field idle returns how many whole seconds ago the
-// column "changed" was set.
+// terms has three texts for each dialect: its name, an SQL expression for the present time, and an
+// SQL expression for an age. The age is the number of whole seconds since the time in the column
+// "changed".
 var terms = map[Dialect]struct{ name, now, idle string }{
 	SQLite: {
 		"sqlite", "strftime('%Y-%m-%dT%H:%M:%fZ', 'now')",

@@ -59,7 +59,7 @@ func create(t *testing.T, r uploads.Records, records ...*uploads.File) {
 	}
 }
 
-// same requires that two records are equal. The times of the argument got must be in UTC.
+// same requires that a record equals the expected one. All times of both records must be in UTC.
 func same(t *testing.T, want, got *uploads.File) {
 	t.Helper()
 	require.NotNil(t, got)

@@ -29,7 +29,7 @@ const (
 	calmRounds = 10  // number of rounds without a refusal after which nothing is delayed any more
 	sample     = 16  // the clock is read once in this number of successes
 
-	// slack is the delay of a request that does not delay later requests. Requests are often a
+	// slack is how late a request may be without delaying later requests. Requests are often a
 	// little late, because timers fire late.
 	slack = 20 * time.Millisecond
 )
@@ -68,10 +68,10 @@ type mark struct {
 	done int64
 }
 
-// New returns a Pace. If on is false, the Pace delays nothing, and only reports whether the store
-// throttles. If the parameter counts is true, the Pace counts successes even before the first
-// refusal. The lowest rate is one request a second, or one request in maxDelay if that is a higher
-// rate.
+// New returns a Pace. If the first argument is false, the Pace delays nothing, and only reports
+// whether the store throttles. If the second argument is true, the Pace counts successes even
+// before the first refusal. The lowest rate is one request a second or one request in maxDelay,
+// whichever is higher.
 func New(on, counts bool, maxDelay time.Duration) *Pace {
 	return &Pace{
 		off: !on, counts: on && counts, least: max(1, float64(time.Second)/float64(maxDelay)),

@@ -117,7 +117,7 @@ type Features struct {
 
 // Browse runs a browser script on the page at url. The parameter flow is the path of the script.
 // The parameter steps says which steps the script takes. The bucket of the page must contain the
-// objects of [Fill]. The parameter further contains more values for the script.
+// objects of [Fill]. The last parameter contains more values for the script.
 func Browse(t *testing.T, flow, steps string, has Features, url string, further map[string]any) {
 	t.Helper()
 	input := map[string]any{

@@ -22,7 +22,7 @@ func TestTheFilesOfOneCall(t *testing.T) {
 	binary := filepath.Join(dir, "corefiles")
 	run(t, nil, "go", "build", "-cover", "-covermode=atomic", "-coverpkg=github.com/omnibucket/storage,github.com/omnibucket/storage/engine,github.com/omnibucket/storage/internal/testing/corefiles", "-o", binary, ".")
 	var found strings.Builder
-	for _, name := range slices.Sorted(maps.Keys(calls)) {
+	for _, name := range slices.Sorted(maps.Keys(callsByName)) {
 		counters, profile := t.TempDir(), filepath.Join(dir, "profile")
 		run(t, []string{"GOCOVERDIR=" + counters}, binary, name)
 		run(t, nil, "go", "tool", "covdata", "textfmt", "-i="+counters, "-o="+profile)

@@ -22,9 +22,9 @@ func main() {
 	}
 }
 
-// The variable calls contains a function for each named call. Each function gets a bucket with the
-// objects a/1, a/2 and a/3.
-var calls = map[string]func(ctx context.Context, b storage.Bucket) error{
+// callsByName has a function for the name of each call. The function makes the call on a bucket
+// with the objects a/1, a/2 and a/3.
+var callsByName = map[string]func(ctx context.Context, b storage.Bucket) error{
 	"Upload": func(ctx context.Context, b storage.Bucket) error {
 		_, err := b.Upload(ctx, "k", strings.NewReader("text"))
 		return err
@@ -63,5 +63,5 @@ func makeCall(name string) error {
 	if err := coverage.ClearCounters(); err != nil {
 		return err
 	}
-	return calls[name](context.Background(), b)
+	return callsByName[name](context.Background(), b)
 }

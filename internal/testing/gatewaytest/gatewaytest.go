@@ -30,8 +30,8 @@ type Lacks struct {
 	Versions bool // true if requests for versions fail with NotImplemented
 	// Checksums is true if only the response to a write contains the checksums of an object.
 	Checksums bool
-	// ListedUploads is true if the provider's own listing of open uploads lacks the uploads of the
-	// gateway. Such a gateway keeps the parts itself until the upload is completed.
+	// ListedUploads is true if the provider cannot list the open uploads of the gateway. The reason
+	// is that the gateway itself keeps the parts until the upload is completed.
 	ListedUploads bool
 	// Tags is true if the provider's emulator ignores tags. Generations is true if it ignores the
 	// generations (revisions) of objects. The tests skip these features.

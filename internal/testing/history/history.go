@@ -111,8 +111,8 @@ func CompletedWith(content string) Step {
 }
 
 // FoundEnded returns the Step of a call of Complete that failed because the upload had already
-// ended. The call would have succeeded if the object had the given content. The object therefore
-// has other content, or does not exist.
+// ended. This failure shows that the object has other content than the given one, or does not
+// exist. If the object had the given content, Complete would have succeeded.
 func FoundEnded(content string) Step {
 	return func(s KeyState) []KeyState { return s.only(s.completed && s.Content != content) }
 }

@@ -39,13 +39,12 @@ func (t *table) count(e event) {
 	}
 }
 
-// The variable because is a regular expression. It matches the output line with the reason of a
-// skipped test.
-var because = regexp.MustCompile(`(?m)^ +\S+\.go:\d+: (.*)$`)
+// reasonLine matches the output line with the reason of a skipped test.
+var reasonLine = regexp.MustCompile(`(?m)^ +\S+\.go:\d+: (.*)$`)
 
 func (t *table) skip(output string) {
 	reason := "no reason"
-	if lines := because.FindAllStringSubmatch(output, -1); lines != nil {
+	if lines := reasonLine.FindAllStringSubmatch(output, -1); lines != nil {
 		reason = lines[len(lines)-1][1]
 	}
 	reason, _, _ = strings.Cut(reason, ", as does:") // the rest names a command that runs only this test

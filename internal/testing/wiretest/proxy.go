@@ -71,8 +71,8 @@ func (p *Proxy) next() Cut {
 	return p.cut
 }
 
-// The method carried counts one more connection that was cut.
-func (p *Proxy) carried() {
+// countCut counts a connection that was cut.
+func (p *Proxy) countCut() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.left--
@@ -103,7 +103,7 @@ func (p *Proxy) serve(client *net.TCPConn) {
 			from = io.LimitReader(from, most)
 		}
 		if n, _ := io.Copy(to, from); most > 0 && n == most {
-			once.Do(p.carried)
+			once.Do(p.countCut)
 			if cut.Reset {
 				_ = client.SetLinger(0)
 			}

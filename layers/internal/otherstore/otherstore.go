@@ -70,8 +70,9 @@ func Refuse(d driver.Driver, err error) driver.Driver {
 	return driver.Intercept(d, func(context.Context, string, func(context.Context) error) error { return err })
 }
 
-// Calls returns a driver that removes operations of the other bucket from errors. An error of that
-// bucket names an operation that the user has not called. The changed error only names that bucket.
+// Calls returns a driver that changes the errors of the other bucket. An error of the other bucket
+// names an operation that the user has not called. Calls removes the name of the operation from the
+// error. The changed error only names the bucket.
 func Calls(d driver.Driver) driver.Driver {
 	return driver.Intercept(d, func(ctx context.Context, _ string, next func(context.Context) error) error {
 		err := next(ctx)
@@ -126,9 +127,9 @@ func (s Store) Refused(kind string) error {
 }
 
 // Describe returns the description of a layer over two stores. The layer has the features of its
-// own store, except the withheld ones. If the other store lacks checksums, tags, or the features in
-// the parameter also, the layer lacks them, too. If the layer's own store is opened to keep
-// versions or removed objects, it still keeps them.
+// own store, except the features in withheld. The layer has stored checksums, object tags and the
+// given features only if the other store has them as well. If the layer's own store is opened to
+// keep versions or removed objects, it still keeps them.
 func (s Store) Describe(also storage.Features) driver.Description {
 	desc := s.Own
 	desc.Features &^= withheld
@@ -153,8 +154,8 @@ func (s Store) Describe(also storage.Features) driver.Description {
 	return desc
 }
 
-// Bare removes the prefix that the core adds to a revision, which is the provider's name. The
-// revision belongs to the layer's own store. Its driver expects the revision without the prefix.
+// Bare removes the provider's name from a revision of the layer's own store. The core puts that
+// name in front of each revision. The driver of the store expects the revision without the name.
 func (s Store) Bare(revision string) string {
 	if s.Own.TaggedRevisions {
 		return revision
@@ -323,19 +324,19 @@ func ListPage(
 	return storage.ListPage(ctx, b, token, opts...)
 }
 
-// Hides reports whether a layer hides an entry of b. The layer keeps its own objects below a
-// prefix, which is the parameter reserved. It hides all keys below that prefix. It also hides a
-// common prefix if all its keys are below that prefix. The parameter past is a key that sorts after
-// all of them.
-func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reserved, past string) (bool, error) {
-	if !e.IsPrefix || !strings.HasPrefix(reserved, e.Key) {
-		return strings.HasPrefix(e.Key, reserved), nil
+// Hides reports whether a layer hides the entry e of b. The layer hides all keys that begin with
+// reservedPrefix, because its own objects have these keys. It also hides a common prefix if all
+// keys below the common prefix are hidden. The parameter endKey is a key that sorts after all
+// hidden keys.
+func Hides(ctx context.Context, b storage.Bucket, e storage.ListEntry, reservedPrefix, endKey string) (bool, error) {
+	if !e.IsPrefix || !strings.HasPrefix(reservedPrefix, e.Key) {
+		return strings.HasPrefix(e.Key, reservedPrefix), nil
 	}
 	// Look at the first key, and at the first key after the hidden ones, which may be many.
-	for _, start := range [...]string{"", past} {
+	for _, start := range [...]string{"", endKey} {
 		below := b.List(ctx, storage.WithPrefix(e.Key), storage.WithStartAfter(start), storage.WithLimit(1))
 		for first, err := range below {
-			if err != nil || !strings.HasPrefix(first.Key, reserved) {
+			if err != nil || !strings.HasPrefix(first.Key, reservedPrefix) {
 				return false, err
 			}
 		}

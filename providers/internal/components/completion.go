@@ -25,11 +25,12 @@ import (
 // Only the call in the decision writes the object. If that call certainly failed, or finds the old
 // object unchanged, it clears the decision. Another call can then write a decision.
 //
-// If that call does not end, another call may replace the decision by its own. It then replaces
-// only the revision in the old decision. No store uses a revision twice, so at most one of the two
-// calls makes the object. If the decision has no revision, because the key had no object, no other
-// call may replace the decision. The object might have been made and then removed, so the upload
-// has ended.
+// If the call in the decision does not end, another call may write a new decision with the same
+// revision of the object. The store then makes the object only if the key still has that revision.
+// No store uses a revision twice, so at most one of the two calls makes the object.
+//
+// If the key had no object, the decision has no revision. Such a decision is never replaced,
+// because the object might have been made and then removed. The upload has then ended.
 type Completion struct {
 	Store  driver.Driver
 	Marker string // key of the marker
@@ -48,8 +49,8 @@ const (
 	// maxDecisions is the largest number of decisions of one call. A call makes a new decision if
 	// another write to the key came first.
 	maxDecisions = 16
-	// patience is how long a call waits while the marker has the decision of another call. After
-	// that, the process of the other call is assumed to have died.
+	// patience is how long a call waits for another call that has written a decision into the
+	// marker. After that time, the process of the other call is assumed to have died.
 	patience = 10 * time.Second
 	// cleanup is how long the requests after a failure may take. They continue even if the caller's
 	// context has ended.
@@ -65,17 +66,19 @@ type decision struct {
 	Call     string `json:"c,omitempty"` // CompleteRequest.Call
 	Absent   bool   `json:"a,omitempty"`
 	Revision string `json:"r,omitempty"`
-	Taken    bool   `json:"t,omitempty"` // true if another call had the decision before, and may have made the object
-	Made     bool   `json:"m,omitempty"` // true if the object was made, but the marker could not be removed
+	// Taken is true if this decision has replaced the decision of another call. That call may have
+	// made the object.
+	Taken bool `json:"t,omitempty"`
+	Made  bool `json:"m,omitempty"` // true if the object was made, but the marker could not be removed
 }
 
 func (d *decision) condition() storage.Condition {
 	return storage.Condition{Absent: d.Absent, Revision: d.Revision}
 }
 
-// isOf reports whether the key has the same object as at the decision. The parameter there is the
-// object that the key has now, or nil. If the key had no object at the decision, it must still have
-// none.
+// isOf reports whether the key still has the object that it had at the decision. The argument is
+// the object that the key has now, or nil. If the key had no object at the decision, it must have
+// none now.
 func (d *decision) isOf(there *storage.Attrs) bool {
 	if there == nil {
 		return d.Absent
@@ -221,8 +224,9 @@ func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Att
 	return c.afterFailure(ctx, m, first, err)
 }
 
-// decide returns a decision that this call makes the object. The decision has the condition of the
-// request. If there is none, the condition is that the key still has the object that it has now.
+// decide returns a decision by which this call makes the object. The decision has the condition of
+// the request. If the request has no condition, the decision requires that the key still has the
+// object that it has now.
 func (c *Completion) decide(ctx context.Context) (decision, error) {
 	put := c.request.Put
 	d := decision{Call: c.request.Call, Absent: put.Condition.Absent, Revision: put.Condition.Revision}
@@ -342,8 +346,8 @@ func (c *Completion) write(ctx context.Context, m *marker, d decision) (*marker,
 	}
 	if e, ok := errors.AsType[*storage.Error](err); ok {
 		foreign := *e
-		// The old marker still exists, so its condition was true, and a 412 can only be from a
-		// gateway.
+		// The marker still has the revision that the condition requires. So a 412 cannot be the
+		// store's response, and must be from a gateway.
 		foreign.Unknown, err = true, &foreign
 	}
 	return nil, sdkerror.WithoutEffect(err) // only the marker was written, not the caller's object

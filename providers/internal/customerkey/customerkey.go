@@ -37,8 +37,8 @@ func New(option string, key []byte) *Key {
 	return &Key{option: option, reveal: func() []byte { return own }}
 }
 
-// In returns the last Key in the parameter natives, which has values of WithNative. If there is
-// none, In returns nil.
+// In finds the Key among the values of WithNative. If several values are a Key, In returns the last
+// one. If none is a Key, In returns nil.
 func In(natives []any) (key *Key) {
 	for _, value := range natives {
 		if k, is := value.(*Key); is {

@@ -7,13 +7,12 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 )
 
-// Ask returns a function for CredentialsFor. The function calls the parameter ask, which returns
-// the result of [storage.Vend]. Then the function calls the parameter of, which converts the result
-// to credentials of the provider. If the result is for another provider, the function fails with
-// InvalidArgument.
+// Ask returns a function for CredentialsFor. The function calls ask, which returns the result of
+// [storage.Vend]. Then the function calls convert, which makes credentials of the provider from the
+// result. If the result is for another provider, the function fails with InvalidArgument.
 func Ask[C any](
 	provider string, ask func(ctx context.Context, key string) (*storage.VendedCredentials, error),
-	of func(*storage.VendedCredentials) C,
+	convert func(*storage.VendedCredentials) C,
 ) func(ctx context.Context, key string) (C, error) {
 	return func(ctx context.Context, key string) (c C, err error) {
 		v, err := ask(ctx, key)
@@ -23,6 +22,6 @@ func Ask[C any](
 		case v == nil || v.Provider != provider:
 			return c, argument.Invalid("vended credentials", "must be of the provider "+provider, "")
 		}
-		return of(v), nil
+		return convert(v), nil
 	}
 }

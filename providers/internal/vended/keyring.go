@@ -127,14 +127,18 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 			return nil, ctx.Err()
 		case q.err != nil && !q.canceled:
 			return nil, q.err
-		} // look again: another request may have obtained a grant, or its call may have been canceled
+		}
+		// Look again: the request that called grant has obtained a grant, or was canceled.
 	}
 }
 
-// find looks for a grant for a key. found is the valid grant with the longest prefix, or nil. If
-// found is nil, topic names the credentials to request. topic is the longest prefix of an old grant
-// for the key. If there is no old grant, topic is "/" followed by the folder of the key. The result
-// ending is the old grant with the prefix topic, or nil if it has expired.
+// find looks for a grant for a key. The result found is the grant with the longest prefix among the
+// grants that do not expire soon. If there is none, found is nil, and a new grant is needed.
+//
+// The results topic and ending describe the grant to replace: the one with the longest prefix among
+// the grants that expire soon or have expired. topic is the prefix of this grant. ending is the
+// grant itself, or nil if it has expired. If there is no grant to replace, topic is "/" followed by
+// the folder of the key.
 func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 	topic = "/" + key[:strings.LastIndexByte(key, '/')+1] // begins with "/", so that it differs from every prefix
 	valid, ended := -1, -1

@@ -256,8 +256,8 @@ func (p *probe) expectNoObject(ctx context.Context, key string) step {
 	return p.expectMissing(ctx, p.prefix+key, "the object exists, in spite of the response")
 }
 
-// expectMissing returns a step that succeeds if no object has the key whole, which includes the
-// prefix. The parameter there is the detail of the verdict if such an object exists.
+// expectMissing returns a step that succeeds if no object has a key. The key includes the prefix.
+// If an object has the key, the verdict has the given detail.
 func (p *probe) expectMissing(ctx context.Context, whole, there string) step {
 	head := func() error {
 		_, err := p.driver.Head(ctx, &driver.GetRequest{Key: whole, Length: -1})
@@ -349,9 +349,9 @@ func checkDelimiter(ctx context.Context, p *probe) (Verdict, string) {
 	return sameList([]string{"a-", "a/1", "a/2", "a/3", "a0"}, listed, err)
 }
 
-// checkLastPage lists the objects of checkOrder so that the last page is full. Some servers then
-// name a next page, which is empty. MinIO does so after a full second or later page. versitygw does
-// so after a full page with common prefixes.
+// checkLastPage lists the objects of checkOrder so that the last page is full. After a full last
+// page, some servers name a next page, which is empty. MinIO does so unless the last page is also
+// the first. versitygw does so if the page has common prefixes.
 func checkLastPage(ctx context.Context, p *probe) (Verdict, string) {
 	for _, test := range []struct {
 		prefix, delimiter string

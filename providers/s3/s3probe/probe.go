@@ -105,7 +105,9 @@ type s3Driver interface {
 // kind of request.
 func withAllFeatures(p s3.Profile) s3.Profile {
 	p.Conditions = s3.Conditions{Create: true, Update: true, Complete: true, Copy: true, Remove: true}
-	p.RefusalAborts = false // if it is true, the driver refuses a false condition itself
+	// The probe tests how the server checks conditions. With RefusalAborts, the driver would check
+	// them before the server does.
+	p.RefusalAborts = false
 	p.Copy, p.CopyParts, p.PinnedCopyParts, p.ObjectACLs, p.SignedForms, p.Tags, p.KMS, p.CustomerKeys = true, true, true, true, true, true, true, true
 	p.Checksum, p.TrailingChecksums = s3.ChecksumFullObject, true
 	if p.Batch == s3.BatchNone {

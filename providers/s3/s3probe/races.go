@@ -10,11 +10,12 @@ import (
 
 const racers = 8 // concurrent calls in a race
 
-// These are the numbers of races of one check. If a server is not atomic, some time passes between
-// its test of a condition and the write. A race shows this only if another request arrives in that
-// time. A race of writers often shows it, because every writer may be the second winner. A race of
-// deletes seldom shows it, because a write must arrive between the test and the removal. Tests that
-// are not about races lower both numbers.
+// writeRaces and deleteRaces are the numbers of races of one check. If a server is not atomic, some
+// time passes between its test of a condition and the write. A race detects the fault only if
+// another request arrives in that time. A race of writers often detects it, because any two of the
+// writers may both succeed. A race of deletes seldom detects it, because it has only one write.
+// That write must arrive between the test and the removal. Tests that are not about races lower
+// both numbers.
 var writeRaces, deleteRaces = 5, 50
 
 func repeatRace(n int, race func(round int) (Verdict, string)) step {

@@ -68,11 +68,12 @@ func (b *driverBucket) update(ctx context.Context, old, changed *state.Bucket) e
 		if err := b.need(storage.Versioning, "versioning"); err != nil {
 			return err // the driver or a layer over it has no versioning
 		}
-		// The driver keeps versions even while S3's versioning is suspended. S3 then keeps only one
-		// null version of a key. The store removes the older null version after each write.
+		// The driver keeps all versions, even while S3's versioning is suspended. S3 keeps only one
+		// null version of a key. The store therefore removes the older null version after each
+		// write.
 		r.Versioning = new(true)
-		// The times at which versioning was changed tell which versions are null versions. They are
-		// kept only for this library's own stores, because other providers have their own null
+		// The times at which versioning was changed tell which versions are null versions. The
+		// times are kept only for this library's own stores. Other providers have their own null
 		// versions and clocks.
 		if b.ownStore() && (changed.Versioning == state.Enabled) != (old.Versioning == state.Enabled) {
 			changed.VersioningChanges = append(slices.Clone(old.VersioningChanges), b.store.Now())

@@ -17,8 +17,9 @@ import (
 // server, therefore cannot replace a newer object.
 type decision struct {
 	Call string // random text that identifies the decision
-	// Condition is the condition of the write. Condition is zero after a successful write if the
-	// upload could not be removed. Later completions of the upload then fail.
+	// Condition is the condition of the write. If the write succeeded but the upload could not be
+	// removed, Condition is zero. Later completions of the upload fail because of the zero
+	// Condition.
 	Condition storage.Condition
 
 	// first is true if no earlier completion has stored a decision in the upload's record. No
@@ -35,12 +36,13 @@ const maxDecisions = 16
 // errDecided means that another completion has stored its decision at the same time.
 var errDecided = errors.New("another completion has decided")
 
-// decide reads the object that the key has now. The completion may replace only this object, or
-// none if the key has no object. decide stores this condition in the upload's record and in r.
+// decide reads the object that the key has now, and makes a condition for the write. With the
+// condition, the completion can replace only this object. If the key has no object, the completion
+// can replace none. decide stores the condition in the upload's record and in r.
 //
-// If an earlier completion has stored a decision, the object must be the same as at that time.
-// Otherwise decide fails, because that completion may have written the object. The parameter last
-// is the previous decision of this completion, after which nothing was written.
+// If an earlier completion has stored a decision, that completion may have written the object.
+// decide therefore fails if the object has changed since that decision. The caller passes its own
+// previous decision. That decision does not count, because its write had no effect.
 func (m *driverUploads) decide(
 	ctx context.Context, id string, r *driver.PutRequest, last *decision,
 ) (*decision, error) {

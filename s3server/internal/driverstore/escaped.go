@@ -87,7 +87,7 @@ func (w *nameWalk) fill(ctx context.Context, n *escapedNames) error {
 		}
 		r.Prefix += keyname.EscapeText(last, false)
 	}
-	return w.each(ctx, r, func(e *listedEntry) (bool, error) {
+	return w.eachName(ctx, r, func(e *listedEntry) (bool, error) {
 		name, isFolder := e.Key, false
 		if i := strings.IndexByte(e.Key[len(n.name):], '/'); i >= 0 {
 			name, isFolder = e.Key[:len(n.name)+i+1], true
@@ -120,9 +120,8 @@ func (n *escapedNames) add(item escapedName, w *nameWalk) {
 
 func compareNames(a, b escapedName) int { return strings.Compare(a.key, b.key) }
 
-// flush shows the escaped names up to an S3 key, without that key. The parameter before is the key.
-// If the parameter is "", flush shows all escaped names. The result more is false if the page is
-// full.
+// flush shows the escaped names that sort before an S3 key. If the key is "", flush shows all
+// escaped names. It returns false if the page is full.
 func (w *nameWalk) flush(ctx context.Context, before string) (more bool, err error) {
 	for len(w.escaped) > 0 {
 		first := slices.MinFunc(w.escaped, func(a, b *escapedNames) int { return compareNames(a.items[0], b.items[0]) })

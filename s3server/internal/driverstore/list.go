@@ -26,8 +26,8 @@ type driverNames struct{ bucket *driverBucket }
 
 // eachName calls f with the entries of a driver's listing until f returns false. r.Limit is the
 // number of entries that the caller needs. eachName continues after that number, because f may omit
-// entries. If a page of the driver is shorter than requested, the next page requests little more
-// than the rest.
+// entries. If the driver returns a short page, eachName does not request another full page. It
+// requests the missing entries and at most pageLimit/10 more.
 func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f func(*storage.ListEntry) bool) error {
 	d := n.bucket.description()
 	// Clients continue a listing after the last key, so the driver must list in a known order.

@@ -63,7 +63,8 @@ const metadataName = "x-amz-meta-"
 // p.Metadata[reservedName].
 func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept url.Values, err error) {
 	for feature, what := range map[storage.Features]string{storage.Metadata: "metadata", storage.ContentProperties: "content types"} {
-		// Every object needs both features, because the caller stores the result kept as metadata.
+		// Every object needs both features. Even an object without user metadata has reserved
+		// metadata.
 		if err := b.need(feature, what); err != nil {
 			return p, nil, err
 		}
@@ -276,9 +277,10 @@ func hides(b *driverBucket, name string) bool {
 }
 
 // keepsETags reports whether the server computes and stores the entity tags itself, instead of
-// using those of the driver. The driver must be on this machine, because a listing then reads the
-// attributes of each object. The driver must also store a checksum of the object. The checksum
-// shows whether the entity tag still belongs to the bytes.
+// using those of the driver. The server does so only if the driver is on this machine. A listing
+// must read the stored tag of each object, which needs a request for each object of a remote
+// driver. The driver must also store a checksum of the object. The checksum shows whether the
+// entity tag still belongs to the bytes.
 func (b *driverBucket) keepsETags() bool {
 	return b.description().Local && b.has(storage.StoredChecksums)
 }

@@ -58,9 +58,9 @@ func (b *driverBucket) marked(ctx context.Context, key string) state.Removal {
 	// The marker need not be the newest version, because a later write may already have added a
 	// newer one.
 	_ = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
-		// In one of this library's own stores, the removal has stored a delete marker. A marker
-		// that only S3 shows (see markerSuffix) is then not the right one: another call may just be
-		// removing the object.
+		// This library's own stores have stored a delete marker for the removal. In these stores,
+		// skip a marker that only S3 shows (see markerSuffix). Such a marker may belong to another
+		// call that is removing the object.
 		found := e.marker && (e.IsDeleteMarker || !b.ownStore())
 		if found {
 			gone.ID = e.id

@@ -22,10 +22,10 @@ import (
 // needs a feature that the driver does not have, the operation fails with NotImplemented.
 //
 // The driver keeps the versions. Null versions are those that were written while S3's versioning
-// was off or suspended. The Store knows them only in a directory or in memory: drivers of other
-// providers have their own null versions. While S3's versioning is suspended, a write replaces the
-// null version. The driver keeps both versions, so the Store removes the older one right after the
-// write.
+// was off or suspended. In a directory or in memory, the Store determines which versions are null
+// versions. The drivers of other providers determine this themselves. While S3's versioning is
+// suspended, a write replaces the null version. The driver keeps both versions, so the Store
+// removes the older one right after the write.
 type Store struct {
 	Config
 

@@ -44,9 +44,9 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 		}
 		record := u.Object.Data.(*uploadRecord)
 		if record.Staged || !record.AnyOrder && !m.bucket.ownStore() {
-			// The driver never had an upload with staged parts. Some other uploads are known only
-			// to the open driver that began them. In both cases, the upload may still be in
-			// progress.
+			// Keep the record: the driver cannot tell whether this upload is still in progress. If
+			// the parts are staged, they are objects of this server, and the driver has no upload.
+			// Without AnyOrder, perhaps only the open driver that began the upload knows it.
 			return true, nil
 		}
 		_, err = m.bucket.driver.ListParts(

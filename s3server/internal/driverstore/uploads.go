@@ -46,9 +46,9 @@ func (s *Store) BeginUpload(ctx context.Context, u *state.Upload) error {
 		return err
 	}
 	staged := b.uploads.stages()
-	// If anyOrder is true, requests tell the driver that parts may come in any order. This
-	// library's own stores always accept parts in any order, and the server's records list the
-	// parts. Requests to these stores therefore do not set AnyOrder.
+	// With AnyOrder, the driver accepts parts in any order and can list them. Requests to this
+	// library's own stores do not need AnyOrder. These stores accept any order in any case, and the
+	// server's records list the parts.
 	anyOrder := !staged && b.has(storage.OpenUploads) && !b.ownStore()
 	if b.has(driver.SequentialParts) && !anyOrder && !staged {
 		return s3error.New(

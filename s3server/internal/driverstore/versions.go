@@ -12,8 +12,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A heldObject is the driver's object for a version. The method find returns the version, and the
-// caller must release the version. Releasing the version closes the object.
+// A heldObject gives access to an object of the driver. The method find returns a version with the
+// heldObject in its field Object.Data. The caller must release the version, which closes the
+// heldObject.
 type heldObject struct {
 	bucket *driverBucket
 	attrs  *storage.Attrs
@@ -126,8 +127,8 @@ func (s *Store) Read(ctx context.Context, v *state.Version, offset, length int64
 		}
 	}
 	buffer := readBuffers.Get().(*[maxRead]byte)
-	// io.CopyBuffer uses the buffer only if body is not an io.WriterTo. This is so for a range of a
-	// file.
+	// io.CopyBuffer ignores the buffer if body is an io.WriterTo. A range of a file is no
+	// io.WriterTo, and needs the buffer.
 	_, err = io.CopyBuffer(to, body, buffer[:])
 	readBuffers.Put(buffer)
 	return ErrorOf(cmp.Or(err, body.Close()), v.Key)

@@ -12,20 +12,20 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A nameWalk lists the driver's names below one folder in S3's order. Segments of a key that a
-// driver may refuse have escaped names. The driver sorts an escaped segment by its escaped name,
-// which is not S3's order. The walk therefore lists the escaped segments of each folder separately,
-// and merges them with the other names. It lists an escaped folder with another nameWalk.
+// A nameWalk lists the driver's names below one folder in S3's order. If a driver may refuse a
+// segment of a key, the name of the segment is escaped. The driver sorts an escaped segment by its
+// escaped name, which is not S3's order. The walk therefore lists the escaped segments of each
+// folder separately, and merges them with the other names. It lists an escaped folder with another
+// nameWalk.
 type nameWalk struct {
 	listing   state.Listing
 	names     keyname.Naming
 	after     string // only keys after this key are shown
 	name, key string // the folder's driver name and S3 key; each is "" or ends with a slash
 	inner     bool   // true if another nameWalk has begun this walk to list an escaped folder
-	// A call of the function each lists the driver's names. If seeks is true, the function supports
-	// r.StartAfter.
-	each  func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error
-	seeks bool
+	// eachName calls f with the driver's names. If seeks is true, eachName supports r.StartAfter.
+	eachName func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error
+	seeks    bool
 	// show is called with each entry until it returns false. The function versions lists the
 	// versions of a key. This function is nil if the walk lists only current objects.
 	show     func(e *listedEntry) (bool, error)
@@ -44,7 +44,7 @@ func (n *driverNames) walk(l state.Listing, after string, show func(e *listedEnt
 		l.Delimiter, l.Max = "", pageLimit
 	}
 	w := &nameWalk{listing: l, names: n.bucket.naming(), after: after, seeks: true, show: show}
-	w.each = func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
+	w.eachName = func(ctx context.Context, r *driver.ListRequest, f func(*listedEntry) (bool, error)) error {
 		var failed error
 		err := n.eachName(ctx, r, func(e *storage.ListEntry) (more bool) {
 			more, failed = f(&listedEntry{VersionEntry: &storage.VersionEntry{ListEntry: *e}})
@@ -67,7 +67,7 @@ func (n *driverNames) walkVersions(l state.Listing, after string, show func(e *l
 		l.Delimiter = ""
 	}
 	w := n.walk(l, after, show)
-	w.each, w.versions = n.eachVersion, n.versionsOf
+	w.eachName, w.versions = n.eachVersion, n.versionsOf
 	w.seeks = own
 	return w
 }
@@ -130,8 +130,8 @@ func sendable(key string) string {
 	return key
 }
 
-// enter lists the escaped segments of the folders in which the walk begins. For any other folder,
-// the method stream does so before it shows the first name in the folder.
+// enter lists the escaped segments of the folders in which the walk begins. The method stream lists
+// those of each other folder when it reaches the folder.
 func (w *nameWalk) enter(ctx context.Context) error {
 	begins := w.contains(w.after) && w.after != ""
 	if w.last() != "" || begins {
@@ -165,7 +165,7 @@ func (w *nameWalk) stream(ctx context.Context, r *driver.ListRequest) (more bool
 	for {
 		seek := ""
 		more = true
-		err := w.each(ctx, r, func(e *listedEntry) (bool, error) {
+		err := w.eachName(ctx, r, func(e *listedEntry) (bool, error) {
 			folder, escaped := w.escapedFolder(e.Key)
 			if err := w.listBefore(ctx, e.Key, folder, escaped); err != nil {
 				return false, err

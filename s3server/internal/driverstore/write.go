@@ -190,8 +190,8 @@ func (s *Store) Copy(ctx context.Context, w *state.Write, from *state.Version) (
 
 // copy copies an object within the driver's store, so that its bytes do not pass through this
 // process. It fails with Unsupported if the driver cannot copy the object. If this server keeps the
-// entity tag (see keepsETags), it must store a checksum with the tag. It then also fails with
-// Unsupported if the source has no checksum.
+// entity tag (see keepsETags), it stores a checksum with the tag. In this case, copy also fails
+// with Unsupported if the source has no checksum.
 func (b *driverBucket) copy(
 	ctx context.Context, r *driver.PutRequest, w *state.Write, kept url.Values, h *heldObject,
 ) (*storage.Attrs, error) {

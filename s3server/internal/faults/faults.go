@@ -107,7 +107,8 @@ func (t *Trigger) selects(operation, bucket, key string) bool {
 }
 
 // takes reports whether the fault applies to one more selected request. The fault does not apply to
-// requests up to the rate, and then not to the first Skip requests.
+// requests within the rate. It also does not apply to the first requests beyond the rate. Skip is
+// the number of these requests.
 func (r *rule[F]) takes(now func() time.Time) bool {
 	if r.trigger.Rate > 0 && r.passes(now()) {
 		return false

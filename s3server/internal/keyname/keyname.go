@@ -29,9 +29,9 @@ import (
 // Mark begins an escaped segment.
 const Mark = "!%"
 
-// A Naming selects the segments of keys that a store accepts without escaping. They are segments
-// that a driver may refuse by rule K1. With the zero value, which is for a directory, all of these
-// segments are escaped.
+// A Naming says which unusual segments of keys a store accepts without escaping. A segment is
+// unusual if a driver may refuse it by rule K1 of the contract. The zero value is for a directory,
+// and escapes all unusual segments.
 type Naming struct {
 	Empty  bool // empty segments, except the first segment of a key
 	Slash  bool // an empty first segment, so that a key begins with a slash
@@ -47,8 +47,8 @@ func (n Naming) Escape(key string) string {
 	return strings.Join(segments, "/")
 }
 
-// IsNatural reports whether no segment in the text segments needs to be escaped. If whole is true,
-// the text is the beginning of a key. Otherwise it is a later part of a key.
+// IsNatural reports whether a text can stay unescaped. The text has one or more segments of a key.
+// If whole is true, the text is the beginning of the key.
 func (n Naming) IsNatural(segments string, whole bool) bool {
 	for segment := range strings.SplitSeq(segments, "/") {
 		if !n.isNaturalSegment(segment, whole) {

@@ -16,8 +16,8 @@ import (
 const certificateTerm = 825 * 24 * time.Hour
 
 // WithCertificate returns a copy of c with a certificate. If c has no certificate, WithCertificate
-// makes one for the hosts. Clients must trust the certificate in the result trusted. If c chooses
-// its certificate with a function, the result trusted is nil.
+// makes one for the hosts. It also returns the certificate that clients must trust. This result is
+// nil if c chooses its certificate with a function.
 func WithCertificate(c *tls.Config, hosts []string) (encryption *tls.Config, trusted *x509.Certificate, err error) {
 	c = c.Clone()
 	c.NextProtos = []string{"http/1.1"}

@@ -99,8 +99,7 @@ func (s *Store) DeleteBucket(_ context.Context, name string) error {
 			unused = append(unused, u.pieces()...)
 			s.ledger.free(u.cost())
 		}
-		// A concurrent request may have found one of the uploads before. The empty map shows that
-		// request that the upload has ended.
+		// The uploads have ended. Later calls fail, because they no longer find the bucket.
 		b.uploads = map[string]*memoryUpload{}
 		s.ledger.free(b.counted)
 		s.buckets.Delete(name)

@@ -118,8 +118,8 @@ func (s *Store) Copy(_ context.Context, w *state.Write, from *state.Version) (*s
 }
 
 // commit makes the written object the current version of its key. If the object comes from a
-// completed upload, the upload is in the parameter from, and commit ends the upload. For any other
-// write, the parameter is nil. If commit fails, it releases the object's content.
+// completed upload, commit gets the upload and ends it. For any other write, the upload is nil. If
+// commit fails, it releases the object's content.
 func (s *Store) commit(w *state.Write, from *memoryUpload) (*state.Version, string, error) {
 	v, shown := &state.Version{Key: w.Key, Modified: s.now(), Object: w.Object}, ""
 	var unused []piece

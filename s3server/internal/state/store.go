@@ -25,13 +25,13 @@ type Store interface {
 	// version or a delete marker.
 	DeleteBucket(ctx context.Context, name string) error
 	// ListBuckets passes the buckets to the function show, in the order of their names, until the
-	// function returns false. It begins with the first bucket that has the name in the parameter
-	// from, or a later name.
+	// function returns false. It begins with the bucket that has the given name. If no bucket has
+	// the name, it begins with the next bucket.
 	ListBuckets(ctx context.Context, from string, show func(*Bucket) bool) error
 
 	// Find returns the version with this name, which may be a delete marker. If the name has no id,
-	// it returns the current version. If there is none, v is nil. The response must have the result
-	// shown as its x-amz-version-id. The caller must release v.
+	// it returns the current version. If there is none, v is nil. Find also returns the value of
+	// the response header x-amz-version-id. The caller must release v.
 	Find(ctx context.Context, name VersionName) (v *Version, shown string, err error)
 	// ValidID reports whether an id has the form of a version id.
 	ValidID(id string) bool

@@ -18,7 +18,7 @@ type Claim int
 const (
 	Declared Claim = iota // declares FolderOrder, which is the real order
 	Unproven              // declares OrderedListing, but StartsAfter returns false
-	Believed              // declares OrderedListing, which is not the real order
+	Believed              // declares OrderedListing, although the listing is not in byte order
 )
 
 // TreeOrder returns a layer that lists keys in the order of a directory tree, as SeaweedFS does.

@@ -133,8 +133,8 @@ func curve(w *strings.Builder, points []Case, class int, name string, m plotMeas
 	fmt.Fprintf(w, "<path class=\"curve c%d\" d=\"%s\"/>\n", class, path)
 }
 
-// ticksAround returns consecutive powers of base. The first power is at most the parameter least.
-// The last power is at least the parameter most.
+// ticksAround returns consecutive powers of base. The range from the first power to the last power
+// contains both given values.
 func ticksAround(least, most, base float64) []float64 {
 	tick := math.Pow(base, math.Floor(math.Log(least)/math.Log(base)))
 	ticks := []float64{tick}

@@ -11,9 +11,9 @@ import (
 	"os/exec"
 )
 
-// Packages runs "go list" in the directory dir, and returns the packages that match the patterns.
-// The parameter fields lists the fields of "go list -json" that P has. The variables in env are
-// added to the environment.
+// Packages runs "go list -json" in the directory dir, and returns the packages that match the
+// patterns. The second argument has the names of the fields that P needs, separated by commas. The
+// variables in env are added to the environment.
 func Packages[P any](dir, fields string, env []string, patterns ...string) ([]P, error) {
 	cmd := exec.Command("go", append([]string{"list", "-json=" + fields}, patterns...)...)
 	cmd.Dir = dir

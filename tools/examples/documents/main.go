@@ -67,7 +67,8 @@ func open(ctx context.Context, bucket storage.Bucket, address string) (*archive,
 	return &archive{db, files}, err
 }
 
-// in calls the function do in a transaction. If do succeeds, in commits the transaction.
+// in(ctx, do) begins a transaction, and calls the function do. If do returns nil, it commits the
+// transaction.
 func (a *archive) in(ctx context.Context, do func(*sql.Tx, *sqlrecords.Tx) error) error {
 	tx, err := a.db.BeginTx(ctx, nil)
 	if err != nil {

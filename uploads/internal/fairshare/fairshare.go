@@ -12,9 +12,9 @@ import (
 // A Pool is a limited number of bytes that requests share. If several requests wait, the next free
 // bytes go to the request whose owner has the fewest.
 type Pool struct {
-	Limit int64
-	Wait  time.Duration // how long a request waits for bytes at most
-	spare int64
+	Limit  int64
+	Wait   time.Duration // how long a request waits for bytes at most
+	factor int64
 
 	mu      sync.Mutex
 	used    int64
@@ -28,12 +28,12 @@ type waiter struct {
 	granted chan struct{}
 }
 
-// New returns a pool of limit bytes. The argument spare limits an owner that already has bytes.
-// After such an owner has taken more bytes, it may have at most spare times the bytes that are
-// still free. So an owner with many requests leaves some bytes for others. A request waits for at
-// most 30 seconds.
-func New(limit, spare int64) *Pool {
-	return &Pool{Limit: limit, Wait: 30 * time.Second, spare: spare, owners: map[string]int64{}}
+// New returns a pool of limit bytes. A request waits for at most 30 seconds.
+//
+// An owner with many requests must leave some bytes for others. After an owner's second or later
+// request, all bytes of the owner are at most factor times the bytes that are still free.
+func New(limit, factor int64) *Pool {
+	return &Pool{Limit: limit, Wait: 30 * time.Second, factor: factor, owners: map[string]int64{}}
 }
 
 // Used returns how many bytes all owners have together.
@@ -63,7 +63,7 @@ func (m *Pool) fits(bytes int64) bool { return m.used+bytes <= m.Limit || m.used
 // caller must hold m.mu.
 func (m *Pool) allows(owner string, bytes int64) bool {
 	has := m.owners[owner]
-	return has == 0 || has+bytes <= m.spare*(m.Limit-m.used-bytes)
+	return has == 0 || has+bytes <= m.factor*(m.Limit-m.used-bytes)
 }
 
 // take adds bytes to the account of owner. The caller must hold m.mu.

@@ -28,10 +28,11 @@ const (
 	// one another.
 	feedsShare = 4
 	// bodiesShare limits the bytes that the bucket buffers in memory for all requests. The limit is
-	// bodiesShare times Config.MemoryLimit. The bucket buffers only the first FileHeld bytes of a
-	// file, but all bytes of a part. So a part may have at most 1/partsHeld of the limit. With the
-	// default MemoryLimit, a part may have 128 MiB, which is also the default of
-	// storage.BufferLimit.
+	// bodiesShare times Config.MemoryLimit.
+	//
+	// The bucket buffers at most FileHeld bytes of a file, but all bytes of a part. So the size of
+	// a part is limited, too. A part may have at most 1/partsHeld of the limit for all requests.
+	// With the default MemoryLimit, that is 128 MiB, like the default of storage.BufferLimit.
 	bodiesShare = 8
 	partsHeld   = 4
 	FileHeld    = 8 << 20
@@ -73,15 +74,17 @@ func New(limit int64) *Memory {
 // LargestPart returns the size in bytes of the largest part that may pass through the bucket.
 func (m *Memory) LargestPart() int64 { return m.Bodies.Limit / partsHeld }
 
-// Share takes memory for a request that sends bytes. It takes FeedBytes for reading the body. It
-// also takes the bytes that the bucket may buffer, which are as many as the argument held says. If
-// there is no memory, Share fails with ErrBusy. The caller must call release when the request ends.
-// One user can never take all of the memory.
-func (m *Memory) Share(r *http.Request, user string, held int64) (release func(), err error) {
+// Share takes memory for a request that sends bytes. It takes FeedBytes bytes for reading the body,
+// and bufferSize bytes for the buffer of the bucket. If the body is shorter than bufferSize, Share
+// takes only the length of the body for the buffer.
+//
+// If there is no memory, Share fails with ErrBusy. The caller must call release when the request
+// ends. One user can never take all of the memory.
+func (m *Memory) Share(r *http.Request, user string, bufferSize int64) (release func(), err error) {
 	if r.ContentLength >= 0 {
-		held = min(held, r.ContentLength)
+		bufferSize = min(bufferSize, r.ContentLength)
 	}
-	giveBody, err := Take(m.Bodies, r, user, held)
+	giveBody, err := Take(m.Bodies, r, user, bufferSize)
 	if err != nil {
 		return nil, err
 	}

@@ -38,8 +38,8 @@ var randomText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadd
 // A place is one element of a pattern: either fixed text (literal) or a name in braces.
 type place struct{ literal, name string }
 
-// A Pattern makes keys. The values can be read back from a key without ambiguity. A segment has at
-// most one value of any length. All other text in the segment has a known form.
+// A Pattern makes keys from values. Two different sets of values never make the same key, because a
+// segment of the key contains at most one value. All other text in the segment has a known form.
 type Pattern struct {
 	Text   string
 	Values []string // names in braces whose values the application sets

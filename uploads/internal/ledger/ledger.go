@@ -262,12 +262,13 @@ func (b *Book) BeginRemoval(ctx context.Context, user, key string, e Entry) (Rem
 	return r, err
 }
 
-// EndRemoval drops the entry of a removal. If restore is true, it also adds the file to the count
-// again. The caller sets restore if the file stays, or if the file was already subtracted before.
+// EndRemoval drops the entry of a removal from the ledger. If restore is true, EndRemoval also adds
+// the file to the count again. The caller sets restore if the file stays. It also sets restore if
+// an earlier removal has subtracted the same file.
 //
-// If another call has dropped the entry, EndRemoval drops nothing. If this call began the removal,
-// a recount may have dropped the entry as dead, and may have counted the file. EndRemoval then
-// marks the ledger for another recount.
+// If the entry does not exist, EndRemoval adds nothing to the count. A recount may have dropped the
+// entry as dead, and may have counted the file. So if this call began the removal, EndRemoval marks
+// the ledger for another recount.
 func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 	return b.update(ctx, r.User, func(t *Text, _ bool) (bool, error) {
 		e, there := t.Entries[r.name()]

@@ -70,18 +70,20 @@ func (r *recent) leave(s *slot) {
 	s.calls--
 }
 
-// errFound ends a call of the method update without a write. The function change returns errFound
-// if it has found an entry that it looked for. Then update does not read the stored ledger, even if
-// the ledger in memory may be outdated.
+// errFound ends a call of the method update without a write. The callback of update returns
+// errFound if it has found its entry in the ledger. The ledger may come from memory and be
+// outdated, but update does not read the stored ledger.
 var errFound = errors.New("found")
 
-// update reads a ledger, calls the function change to modify it, and writes it. If another call has
-// changed the ledger meanwhile, update tries again.
+// update reads a ledger, modifies it with the callback, and writes it. If another call has changed
+// the ledger meanwhile, update tries again. The callback returns false if there is nothing to
+// write.
 //
-// The function change returns false if there is nothing to write. The ledger may come from the
-// memory of this process, and be outdated. If change returns false for a ledger from memory, update
-// reads the stored ledger and calls change again. The argument lost of change is true if the
-// response to an earlier write was lost. The ledger may then be changed already.
+// The ledger may come from the memory of this process, and may be outdated. If the callback returns
+// false for such a ledger, update reads the stored ledger and calls the callback again.
+//
+// If the response to an earlier write was lost, the callback gets the argument lost = true. That
+// write may have changed the ledger already.
 func (b *Book) update(ctx context.Context, user string, change func(t *Text, lost bool) (bool, error)) error {
 	s, err := b.recent.enter(ctx, user)
 	if err != nil {

@@ -39,9 +39,10 @@ var features = map[string]storage.Features{
 type Begin func(t *testing.T, b storage.Bucket) (finish func() error, err error)
 
 // Check calls the function begin for several stores. Each store lacks one feature. The parameter
-// row is the name of a row in the table of needs.txt, which lists the features that the code needs.
-// If the row lists the missing feature, begin must fail with Unsupported and with the text in the
-// row. For all other stores, begin and the function finish that it returns must succeed.
+// row is the name of a row in the table of needs.txt. That row lists the features that the code
+// needs. If the row lists the missing feature, the call must fail with Unsupported and with the
+// text in the row. For all other stores, the call must succeed. The function that the call returned
+// must succeed, too.
 func Check(t *testing.T, row string, begin Begin) {
 	t.Helper()
 	CheckDriver(t, row, func(t *testing.T, lacking driver.Layer) (func() error, error) {

@@ -86,10 +86,10 @@ func (t *trace) invoke(v *ssa.Call, to path, from stack) {
 	}
 }
 
-// outside ends a trace at the result of a function whose code is not analyzed. If the path in the
-// parameter inside is "", the result is the origin. Otherwise the trace looks for a value inside
-// the result. The origin is then unknown, unless [Graph].Own says that the result has no such
-// value.
+// outside ends a trace at the result of a function whose code is not analyzed. If the given path is
+// "", the result is the origin. Any other path leads to a value inside the result, and the origin
+// of that value is unknown. If [Graph].Own shows that the result has no such value, outside adds an
+// origin with Zero instead.
 func (t *trace) outside(v *ssa.Call, callee *types.Func, inside path, from stack) {
 	switch {
 	case inside == "":

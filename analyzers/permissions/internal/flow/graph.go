@@ -23,11 +23,11 @@ type Graph struct {
 	// Own is for a function without code. It returns true if the results of the function never have
 	// a type that the program defines.
 	Own func(callee *types.Func) bool
-	// Calls is for a call of a function without code. If that function calls the given method on
-	// one of its arguments, Calls returns the argument. Otherwise it returns nil.
+	// Calls is for a call of a function without code. That function may call the given method on
+	// one of its arguments. Calls returns this argument, or nil if no argument is known.
 	Calls func(call *ssa.CallCommon, method string) ssa.Value
-	// Feeds is for a call of a function without code. If that function calls a function among its
-	// arguments, Feeds returns the value that it passes. Otherwise Feeds returns nil.
+	// Feeds is for a call of a function without code. An argument of the call may be a callback.
+	// Feeds returns the value that the callback receives, or nil if no such value is known.
 	Feeds func(call *ssa.CallCommon) ssa.Value
 
 	static   map[*ssa.Function][]ssa.CallInstruction
@@ -35,7 +35,7 @@ type Graph struct {
 	invoked  map[string][]ssa.CallInstruction
 	outside  []ssa.CallInstruction // calls of functions without code
 	closures map[*ssa.Function][]*ssa.MakeClosure
-	stores   map[int][]store // by the number that shape returns for the type of root
+	stores   map[int][]store // the key is the type number of store.root; see the method shape
 	escapes  map[int][]store // pointers that are passed to functions without code
 	returns  map[*ssa.Function][]*ssa.Return
 	handed   map[*ssa.Function]bool // see IsHanded; nil until it is called
@@ -52,7 +52,7 @@ type store struct {
 	root ssa.Value     // the object that contains the variable
 	to   path          // leads from root to the variable
 	from ssa.Value     // the object that contains the value
-	of   path          // leads from the object in the field from to the value
+	of   path          // leads to the value, from the object that contains it
 	in   *ssa.Function // the function with the assignment
 }
 

@@ -9,8 +9,7 @@ import (
 )
 
 // contents continues a trace to the values that were stored inside an object. The object is a
-// variable, slice, map or channel. The path in the parameter to leads from the object to these
-// values.
+// variable, slice, map or channel. The given path leads from the object to these values.
 func (t *trace) contents(object ssa.Value, to path, from stack) {
 	shapes := []struct {
 		shape int
@@ -26,11 +25,11 @@ func (t *trace) contents(object ssa.Value, to path, from stack) {
 	for _, s := range shapes {
 		for _, stored := range t.g.stores[s.shape] {
 			if rest, ok := strings.CutPrefix(s.to, stored.to); ok && t.g.mayBe(stored.root, object) {
-				t.stored(stored, stored.of+rest, object, from)
+				t.visitStored(stored, stored.of+rest, object, from)
 			}
 		}
 		if t.text || t.value && t.visits == before {
-			t.escaped(object, s.shape, s.to, from)
+			t.addEscaped(object, s.shape, s.to, from)
 		}
 	}
 	t.inner(object, to)
@@ -45,10 +44,10 @@ func (t *trace) contents(object ssa.Value, to path, from stack) {
 	}
 }
 
-// stored continues a trace to a stored value. If the function that made the object also stored the
-// value, the stack stays the same. Another function may have received the object as an argument and
-// stored the value. In this case, stored adds the call of that function to the stack.
-func (t *trace) stored(s store, to path, object ssa.Value, from stack) {
+// visitStored continues a trace to a stored value. If the function that made the object also stored
+// the value, the stack stays the same. Another function may have received the object as an argument
+// and stored the value. In this case, visitStored adds the call of that function to the stack.
+func (t *trace) visitStored(s store, to path, object ssa.Value, from stack) {
 	if s.in == object.Parent() {
 		t.visit(s.from, to, from)
 		return
@@ -81,9 +80,9 @@ func (g *Graph) isInvoked(f *ssa.Function) bool {
 	return f.Signature.Recv() != nil && (len(g.invoked[f.Name()]) > 0 || g.Code.Foreign[f])
 }
 
-// escaped adds an unknown origin if a function whose code is not analyzed may change a variable
-// inside the object. The path in the parameter to leads from the object to the variable.
-func (t *trace) escaped(object ssa.Value, shape int, to path, from stack) {
+// addEscaped adds an unknown origin if a function whose code is not analyzed may change a variable
+// inside the object. The given path leads from the object to the variable.
+func (t *trace) addEscaped(object ssa.Value, shape int, to path, from stack) {
 	for _, e := range t.g.escapes[shape] {
 		if strings.HasPrefix(to, e.to) && t.g.mayBe(e.root, object) {
 			t.unknown(object, from)

@@ -46,9 +46,9 @@ func cutResult(p path) (index int, rest path) {
 	return index, rest
 }
 
-// A stack has the numbers of the calls whose functions the trace is in, the innermost first. A
-// trace that reaches a parameter continues to the argument of the innermost call. If the stack is
-// empty, the trace continues to the arguments of all calls.
+// A stack has the numbers of the calls through which a trace has entered functions. The innermost
+// call comes first. If a trace reaches a parameter, the trace continues to the argument of the
+// innermost call. If the stack is empty, the trace continues to the arguments of all calls.
 type stack = string
 
 // maxCalls is the largest number of calls in a stack. If there are more calls, the outermost ones
@@ -74,9 +74,9 @@ func pop(s stack) (site int, rest stack) {
 	return site, rest
 }
 
-// These limits end a trace that would never end. Paths can have any length in lists, and in types
-// that wrap their own interface. In such types, a shorter path leads to the same values, so the
-// limits lose no origins.
+// These limits end a trace that would never end. A path can have any length in a linked list, or in
+// readers that wrap other readers. The limits lose no origins, because a shorter path leads to the
+// same values.
 //
 // A path has at most maxRepeats steps through one field, and at most maxBoxes steps through
 // interface values. It has at most maxSteps steps in total.

@@ -28,9 +28,9 @@ type trace struct {
 	// text is true if the search is for a string. A function without code may change the string if
 	// it gets a pointer to the variable.
 	text bool
-	// value is true if the search is for an interface value. A function without code may set the
-	// variable that holds the value. The search considers such a function only if analyzed code
-	// stores nothing in the variable.
+	// value is true if the search is for an interface value. The value may come from a variable. If
+	// analyzed code stores nothing in the variable, the search assumes that other code may have set
+	// the variable.
 	value   bool
 	seen    map[Origin]bool
 	work    []Origin
@@ -138,8 +138,8 @@ func (t *trace) add(o Origin) {
 	}
 }
 
-// step continues a trace to all values that a given value can come from. The path in the parameter
-// to leads from v to the given value.
+// step continues a trace from one value to all values that this value can come from. The given path
+// leads from v to this value.
 func (t *trace) step(v ssa.Value, to path, from stack) {
 	switch v := v.(type) {
 	case *ssa.Const:

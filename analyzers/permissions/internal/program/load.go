@@ -23,8 +23,8 @@ type Program struct {
 	Name  string // the package's directory relative to that of the module, or its import path
 	SSA   *ssa.Program
 	Roots []*ssa.Package
-	// All has the packages whose code is analyzed. All programs of one Load have the same packages
-	// here.
+	// The field All has the packages whose code is analyzed. One call of Load gives the same
+	// packages to every program.
 	All []*ssa.Package
 	Dir string // directory to which positions are relative
 }

@@ -36,9 +36,9 @@ type Code struct {
 	showAll bool
 }
 
-// Reach finds the functions that p can run. Both parameters are functions. The parameter calls
-// returns the interface methods that a function without analyzed code calls. The parameter reflect
-// reports whether a function calls methods by their names.
+// Reach finds the functions that p can run. Both function parameters are for calls of functions
+// whose code is not analyzed. The first one returns the interface methods that such a function
+// calls. The second one reports whether such a function calls methods by their names.
 func Reach(p *Program, calls func(*ssa.CallCommon) []*types.Func, reflect func(*ssa.Function) bool) *Code {
 	c := &Code{
 		Exported: map[*ssa.Function]bool{}, Values: map[*ssa.Function]bool{}, Foreign: map[*ssa.Function]bool{},
@@ -209,8 +209,8 @@ func (c *Code) handOver(callee *ssa.Function, args []ssa.Value) {
 	}
 }
 
-// addMethods adds methods of t, because code that is not analyzed may call them. The parameter
-// called selects the methods.
+// addMethods adds the methods of t for which the given function returns true. Code that is not
+// analyzed may call these methods.
 func (c *Code) addMethods(t types.Type, called func(*types.Func) bool) {
 	for selection := range c.prog.MethodSets.MethodSet(t).Methods() {
 		method, ok := selection.Obj().(*types.Func)

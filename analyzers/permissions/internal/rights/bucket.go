@@ -49,9 +49,10 @@ func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 	return []Place{{Name: "a value" + in, Unknown: true}}
 }
 
-// ownType returns the buckets that are used by a value of a type of the program. If the type itself
-// has the given method, ownType returns nil, because the code of that method is analyzed. If the
-// type has the method from an embedded bucket, ownType returns the embedded bucket.
+// ownType is for a value that has a type of the program. It returns the buckets that the given
+// method of the value uses. If the type declares the method itself, ownType returns nil, because
+// the code of the method is analyzed. If the method comes from an embedded bucket, ownType returns
+// that bucket.
 func (d *deriver) ownType(box *ssa.MakeInterface, from, method string) []Place {
 	if box.X.Type().String() == "untyped nil" {
 		return nil

@@ -35,14 +35,14 @@ func Derive(p *program.Program) []Right {
 	d := &deriver{program: p, types: typesOf(p), rights: map[Right]bool{}, resolved: map[*ssa.Call]bool{}}
 	d.code = program.Reach(p, d.methodsOf, func(f *ssa.Function) bool { return isReflection(nameOf(f)) })
 	d.graph = flow.New(d.code)
-	d.graph.Through, d.graph.Own, d.graph.Calls, d.graph.Feeds = through, isLibrary, d.calls, feeds
+	d.graph.Through, d.graph.Own, d.graph.Calls, d.graph.Feeds = through, isLibrary, d.calledOn, feeds
 	for _, f := range d.code.Functions {
 		for _, block := range f.Blocks {
 			for _, instruction := range block.Instrs {
 				if call, ok := instruction.(ssa.CallInstruction); ok {
 					d.call(f, call)
 				}
-				d.values(f, instruction)
+				d.addValues(f, instruction)
 			}
 		}
 	}
@@ -63,13 +63,13 @@ func (d *deriver) call(f *ssa.Function, site ssa.CallInstruction) {
 	if callee == nil {
 		for _, value := range d.graph.Callees(call) {
 			if !d.code.Has(value) {
-				d.function(f, site, value)
+				d.functionCall(f, site, value)
 			}
 		}
 		return
 	}
 	if !d.code.Has(callee) {
-		d.function(f, site, callee)
+		d.functionCall(f, site, callee)
 	}
 }
 
@@ -91,8 +91,8 @@ func (d *deriver) method(f *ssa.Function, site ssa.CallInstruction) {
 	d.add(f, site, call.Value, does, name, optionsOf(call.Signature(), call.Args))
 }
 
-// The method function adds the rights for one call of a library function.
-func (d *deriver) function(f *ssa.Function, site ssa.CallInstruction, callee *ssa.Function) {
+// functionCall adds the rights for one call of a function whose code is not analyzed.
+func (d *deriver) functionCall(f *ssa.Function, site ssa.CallInstruction, callee *ssa.Function) {
 	name := nameOf(callee)
 	call := site.Common()
 	options := optionsOf(callee.Signature, call.Args)
@@ -192,10 +192,10 @@ func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa
 	}
 }
 
-// values adds the rights of library functions that an instruction uses as values, for example as
-// arguments. It leaves out a function if the program itself makes all calls of that value. Those
-// calls add the rights.
-func (d *deriver) values(f *ssa.Function, instruction ssa.Instruction) {
+// addValues adds rights for library functions that are used as values, for example as arguments. If
+// only analyzed code calls such a value, addValues adds no rights for the value. The calls add the
+// rights.
+func (d *deriver) addValues(f *ssa.Function, instruction ssa.Instruction) {
 	var called ssa.Value
 	if call, ok := instruction.(ssa.CallInstruction); ok && !call.Common().IsInvoke() {
 		called = call.Common().Value
@@ -217,9 +217,9 @@ func (d *deriver) values(f *ssa.Function, instruction ssa.Instruction) {
 	}
 }
 
-// add adds the operations of a call on v to each bucket that v can be. If v can be a bucket type of
-// the program, the parameter method is the name of the method that the call runs. Otherwise it is
-// "".
+// add records the operations of a call, for each bucket that v can be. The parameter method is the
+// name of the method that is called on v. If the called function accepts only buckets of the
+// library, the parameter method is "".
 func (d *deriver) add(
 	f *ssa.Function, site ssa.CallInstruction, v ssa.Value, does *family, method string, options ssa.Value,
 ) {

@@ -91,9 +91,10 @@ func (d *deriver) methodsOf(call *ssa.CallCommon) (all []*types.Func) {
 	return all
 }
 
-// The method calls is for a call of a library function. If that function calls the given method on
-// an argument, as ReadAll calls Download, the result is that argument. Otherwise the result is nil.
-func (d *deriver) calls(call *ssa.CallCommon, method string) ssa.Value {
+// calledOn returns the argument on which a library function calls the given method. For example,
+// ReadAll calls Download on its bucket. If the library function does not call the method on an
+// argument, calledOn returns nil.
+func (d *deriver) calledOn(call *ssa.CallCommon, method string) ssa.Value {
 	for _, m := range d.methodsOf(call) {
 		if m.Name() == method {
 			return call.Args[functions[nameOf(call.StaticCallee())][0].arg]
@@ -130,8 +131,9 @@ func slicesOf(args []ssa.Value) (all []ssa.Value) {
 	return all
 }
 
-// feeds is for a call of a library function. If the library calls a function among the arguments,
-// feeds returns the value that it passes to that function. Otherwise it returns nil.
+// feeds is for a call of a library function with a callback. It returns the value that the callback
+// receives. For storage.Wrap, the value is the first argument. For all other functions, the value
+// is not known, and feeds returns nil.
 func feeds(call *ssa.CallCommon) ssa.Value {
 	if callee := call.StaticCallee(); callee != nil && nameOf(callee) == "storage.Wrap" {
 		return call.Args[0]

@@ -113,7 +113,7 @@ func unknownCall(call *ssa.Call) Place {
 }
 
 // text returns the places for the values that arg can have. For each constant text, it calls the
-// parameter of, which makes a place from the text. For a value that is not constant, it adds an
+// given function, which makes a place from the text. For a value that is not constant, it adds an
 // unknown place.
 func (d *deriver) text(call *ssa.Call, arg ssa.Value, from string, of func(string) Place) (all []Place) {
 	return d.texts(call, d.graph.Trace(arg, from), of)

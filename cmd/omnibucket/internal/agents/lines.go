@@ -60,8 +60,8 @@ type lines struct {
 	// open has each request that waits for its response, by the id of the request. For a call of a
 	// tool, the value is the size of the call in bytes. For any other request, the value is 0.
 	open  map[jsonrpc.ID]int
-	calls int // number of calls of tools in the map open
-	bytes int // total size of the calls in the map open
+	calls int // number of tool calls that wait for a response
+	bytes int // total size of the tool calls that wait for a response
 }
 
 // Connect implements [mcp.Transport].

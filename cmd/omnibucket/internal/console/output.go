@@ -50,14 +50,14 @@ func (o *Output) Write(p []byte) (int, error) {
 	return n, o.Err
 }
 
-// Redirect sends the output through a progress bar, if the output is a terminal. If the parameter
-// above is nil, the output goes directly to the terminal again.
-func (o *Output) Redirect(above *mpb.Progress) {
+// Redirect sends the output through a progress bar, if the output is a terminal. If bars is nil,
+// the output goes directly to the terminal again.
+func (o *Output) Redirect(bars *mpb.Progress) {
 	o.mu.Lock()
 	defer o.mu.Unlock()
 	o.above = nil
-	if above != nil && o.Terminal {
-		o.above = above
+	if bars != nil && o.Terminal {
+		o.above = bars
 	}
 }
 

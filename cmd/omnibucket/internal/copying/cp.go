@@ -180,9 +180,9 @@ func cpOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst locatio
 	return f.ofMissing(ctx, p, src, err)
 }
 
-// ifMissing reports whether a destination that is not a folder exists. It also returns flags for
-// the write. If the store has conditional writes, the write with these flags fails if another
-// program has stored the destination meanwhile.
+// ifMissing reports whether the destination exists. The destination must not be a folder. ifMissing
+// also returns flags for the write. If the store has conditional writes, the flags make the write
+// conditional. A conditional write fails if another program has stored the destination meanwhile.
 func (f cpFlags) ifMissing(
 	ctx context.Context, p *program.Program, dst location.Location,
 ) (own cpFlags, there bool, err error) {

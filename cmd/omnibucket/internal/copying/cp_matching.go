@@ -85,9 +85,12 @@ func mustMatch(ctx context.Context, p *program.Program, l location.Location, rec
 // prevents that a job reads what the job itself has written.
 //
 // If the source contains the destination, as in "mv '*.jpg' old/", the returned option excludes the
-// destination from the source. If the destination contains the source, as in "mv 'new/*' .", a
-// match may have to be written into the source. If there is such a match, keepApart returns no
-// option, and the job refuses the source and the destination.
+// destination from the source.
+//
+// If the destination contains the source, as in "mv -r 'new/*' .", the job may write into the
+// source. For example, the job would write the match "new/new/a" to "new/a". If there is such a
+// match, keepApart returns no option. Without an option, the job refuses the source and the
+// destination.
 func keepApart(
 	ctx context.Context, p *program.Program, dst, from location.Location, start string, matches func(key string) bool,
 ) ([]transfer.Option, error) {
@@ -104,7 +107,7 @@ func keepApart(
 		if folder, ok = serving.Below(source, to); ok && folder != "" {
 			found, err := anyBelow(ctx, p, from, folder, start, matches)
 			if found || err != nil {
-				return nil, err // without an option, the job refuses the source and the destination
+				return nil, err
 			}
 		}
 	}

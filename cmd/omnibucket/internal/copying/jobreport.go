@@ -62,9 +62,9 @@ func (a *announced) Upload(
 	return a.Core.Upload(ctx, key, r, o)
 }
 
-// The method end records that a part of a job is finished. If the part was interrupted or had
-// failures, the method records nothing. The journal of that part stays.
-func (m *migration) end(ctx context.Context, report *transfer.Report, err error) error {
+// recordEnd records that a part of a job is finished. If the part was interrupted or had failures,
+// recordEnd records nothing. The journal of that part stays.
+func (m *migration) recordEnd(ctx context.Context, report *transfer.Report, err error) error {
 	if report == nil || err != nil {
 		return nil
 	}

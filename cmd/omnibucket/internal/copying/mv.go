@@ -53,8 +53,8 @@ written there at least an hour after that of the source.
 	return c
 }
 
-// mvOne moves one file or object. It calls the function cp, which copies the source, and then
-// removes the source.
+// mvOne moves one file or object. If the store cannot move the object in one step, mvOne calls the
+// function cp to copy the source. After the copy, mvOne removes the source.
 func mvOne(ctx context.Context, p *program.Program, f *cpFlags, src, dst location.Location, cp func() error) error {
 	// The object that is removed must be the object that was read. Without failover, both come from
 	// the same store.

@@ -33,7 +33,7 @@ func one(
 	if p.Global.Concurrency > 0 {
 		moving = append(moving, storage.WithConcurrency(p.Global.Concurrency))
 	}
-	attrs, err := showing(p, move, moving)
+	attrs, err := withBar(p, move, moving)
 	if err != nil {
 		return err
 	}
@@ -76,8 +76,8 @@ func checkDestination(
 	return nil
 }
 
-// The function showing calls its parameter move. Meanwhile it shows the progress in a bar.
-func showing(
+// withBar calls the function move, and shows the progress in a bar meanwhile.
+func withBar(
 	p *program.Program, move func([]storage.TransferOption) (*storage.Attrs, error), moving []storage.TransferOption,
 ) (*storage.Attrs, error) {
 	if p.Together != nil {

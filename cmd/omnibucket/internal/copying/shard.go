@@ -50,8 +50,8 @@ func parseShard(p *program.Program, text string) (i, n int, err error) {
 	return int(index), int(of), nil
 }
 
-// scheduled returns the index of this task and the number of tasks. If counted is true, the number
-// of tasks is the parameter count. Otherwise it is the value of the scheduler's variable.
+// scheduled returns the index of this task and the number of tasks. If counted is true, the caller
+// gives the number of tasks. Otherwise scheduled reads the number from the scheduler's variable.
 func scheduled(p *program.Program, count string, counted bool) (index, of string, err error) {
 	for _, s := range schedulers {
 		id, ok := p.Around.Lookup(s.index)

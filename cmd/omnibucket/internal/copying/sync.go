@@ -193,7 +193,7 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 		return w.run(ctx, p, once)
 	}
 	report, err := once()
-	return errors.Join(err, m.end(ctx, report, err))
+	return errors.Join(err, m.recordEnd(ctx, report, err))
 }
 
 // listedBy returns the option that lists a source from its inventory.

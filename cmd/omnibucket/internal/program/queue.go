@@ -36,9 +36,9 @@ func (p *Program) NewQueue(ctx context.Context) *queue {
 	return q
 }
 
-// Add starts the function work in a goroutine. If as many functions are waiting or running as the
-// limit permits, Add first waits for the oldest. If the oldest fails after ctx is done, Add returns
-// its error.
+// Add starts the function work in a goroutine. If the queue is full, Add first waits for the oldest
+// function. If the oldest function fails, the queue prints the error, and Add returns nil. If the
+// context of the queue is done, Add returns the error instead.
 func (q *queue) Add(work func(ctx context.Context) (finish func() error)) error {
 	var err error
 	if len(q.begun) == q.limit {

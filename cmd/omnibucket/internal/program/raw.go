@@ -16,8 +16,8 @@ func asFile(next driver.Driver) driver.Driver { return &fileDriver{next} }
 
 type fileDriver struct{ driver.Driver }
 
-// Get reads the object from its start, and skips the bytes before the range. The header is at the
-// start of the file, so the offset of the range includes the header.
+// Get returns a range of the file, which consists of the header and the stored bytes. To find the
+// range, Get reads the object from its start. It skips the bytes of the file before the range.
 func (d *fileDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	whole := *r
 	whole.Offset, whole.Length, whole.Suffix = 0, -1, 0

@@ -33,10 +33,11 @@ type Root struct {
 // Name returns the key of the root. For a whole bucket it returns "".
 func (r Root) Name() string { return r.Entry.Key }
 
-// EachRoot calls the function do for the object whose key is the argument. If there is no such
-// object, it calls the function for the folder of that name. For an argument with wildcards, it
-// calls the function for each match. If it finds nothing, it fails with ObjectNotFound.
-func (p *Program) EachRoot(ctx context.Context, text string, w *Walk, do func(Root) error) error {
+// EachRoot calls the function visit for the object with the given address. If there is no such
+// object, EachRoot calls the function for the folder of that name. If the address has wildcards,
+// EachRoot calls the function for each match. If EachRoot finds nothing, it fails with
+// ObjectNotFound.
+func (p *Program) EachRoot(ctx context.Context, text string, w *Walk, visit func(Root) error) error {
 	bucket, l, err := p.Stores.openObject(ctx, text)
 	if err != nil {
 		return err
@@ -46,14 +47,14 @@ func (p *Program) EachRoot(ctx context.Context, text string, w *Walk, do func(Ro
 		if err != nil {
 			return err
 		}
-		return do(Root{bucket, entry, topOf(entry)})
+		return visit(Root{bucket, entry, topOf(entry)})
 	}
 	top, _ := location.SplitPattern(l.Glob())
 	found := false
 	for entry, err := range location.Expand(ctx, bucket, l) {
 		if err == nil {
 			found = true
-			err = do(Root{bucket, entry, top})
+			err = visit(Root{bucket, entry, top})
 		}
 		if err != nil {
 			return err

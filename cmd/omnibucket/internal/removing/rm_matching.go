@@ -25,7 +25,7 @@ func rmMatching(
 			"removing everything in a bucket needs --all", "to remove all objects that match, add --all",
 		)
 	}
-	// As for cp, the patterns of the filter are relative to the folder top.
+	// The patterns of the filter are relative to the folder top, as in the command cp.
 	top, _ := location.SplitPattern(l.Glob())
 	objects, folders := 0, 0
 	err := removeOrShow(ctx, p, bucket, func(yield func(storage.ListEntry, error) bool) {

@@ -117,12 +117,12 @@ stat shows when they can be read.
 	return c
 }
 
-// revert runs a job on the versions of the objects that an argument names. The parameter instead
-// has features that the job can use in place of versions, such as soft delete. If the bucket has
-// neither versions nor these features, revert fails.
+// revert runs a job on the versions of the objects that an argument names. The parameter
+// substitutes has features that the job can use in place of versions, such as soft delete. If the
+// bucket has neither versions nor these features, revert fails.
 func revert(
 	ctx context.Context, p *program.Program, text string, f *program.FilterFlags, literal bool,
-	instead storage.Features,
+	substitutes storage.Features,
 	own []transfer.Option, job func(b storage.Bucket, opts []transfer.Option) (*transfer.Report, error),
 ) error {
 	l, err := p.Stores.LocateInBucket(text)
@@ -135,7 +135,7 @@ func revert(
 		return err
 	}
 	scope, start, match, err := versionScope(ctx, p, l, literal)
-	if err == nil && (instead == 0 || !storage.Supports(scope, instead)) {
+	if err == nil && (substitutes == 0 || !storage.Supports(scope, substitutes)) {
 		err = program.NeedVersions(scope)
 	}
 	if err != nil {
@@ -146,7 +146,7 @@ func revert(
 		func(more ...transfer.Option) (*transfer.Report, error) { return job(scope, append(more, opts...)) },
 	)
 	err = program.InLines(err)
-	if err == nil && report.Transferred+report.Deleted == 0 && (instead != 0 || report.Skipped == 0) {
+	if err == nil && report.Transferred+report.Deleted == 0 && (substitutes != 0 || report.Skipped == 0) {
 		if report.Skipped == 0 && l.Key != "" {
 			err = anyVersion(ctx, p, scope, l, l.HasWildcard && !literal, start, match)
 		}

@@ -153,8 +153,8 @@ func handler(
 	return atMount(mount, serve.NewHandler(bucket), all), nil
 }
 
-// atMount passes each request to one of two handlers. Requests below the path in the parameter
-// mount go to the handler signed. All other requests go to the handler others.
+// atMount returns a handler that passes each request to one of two handlers. Requests below the
+// given path go to the first handler. All other requests go to the second handler.
 func atMount(mount string, signed, others http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if strings.HasPrefix(r.URL.Path, mount) {

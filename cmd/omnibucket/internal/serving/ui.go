@@ -189,9 +189,11 @@ func infoOf(ctx context.Context, p *program.Program, l location.Location) storag
 }
 
 // listenForContent listens at a second port for the bytes of objects. With that port, the bytes
-// have another origin than the page. If other machines can connect, the result is nil: those
-// machines may use names of this machine that the page does not know. For IPv6 it is also nil,
-// because the content policy of a page cannot name an IPv6 address.
+// have another origin than the page.
+//
+// If other machines can connect, the result is nil. Other machines may use host names that this
+// program does not know, so the page could not link to the second port. For IPv6, the result is
+// also nil, because the content policy of a page cannot name an IPv6 address.
 func listenForContent(ctx context.Context, page net.Addr) (net.Listener, error) {
 	at, ok := page.(*net.TCPAddr)
 	if !ok || !at.IP.IsLoopback() || at.IP.To4() == nil {

@@ -18,8 +18,9 @@ const (
 //
 //   - 409 ConditionalRequestConflict to a completion. This answer ends the upload, and the core
 //     could begin another upload only with a body that can be read again.
-//   - NoSuchBucket for the settings of a new bucket. A request does not show which call made it, so
-//     it does not show that the bucket is new. TestSettingsOfANewBucket tests this answer.
+//   - NoSuchBucket for the settings of a new bucket. Only a bucket that was just created gets this
+//     answer, and a Server cannot know whether a bucket is new. TestSettingsOfANewBucket tests this
+//     answer.
 //   - NoSuchKey, which a reader may get for 15 minutes after versioning was first enabled. A
 //     missing object gets the same answer, so a driver cannot distinguish the two. docs/stores.md
 //     tells users to create the bucket with versions.

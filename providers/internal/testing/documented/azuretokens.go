@@ -11,15 +11,15 @@ import (
 
 // AzureTokens is an account that accepts neither account keys nor signatures by account keys. A
 // request must have the token "token", or a signature by a key that was delegated to a user.
-// Emulators support neither the token nor such a signature. So AzureTokens replaces them by
-// credentials that the emulator accepts. Its parameters do the work:
+// Emulators accept neither of the two. So AzureTokens checks the request, and then replaces the
+// token or the signature. The parameters provide the replacements:
 //
-//   - The function sign signs a request with the account's key.
-//   - The parameter access is the query of a shared access signature. The emulator uses it to read
-//     the sources of copies.
-//   - The function grant checks a signature that was made with the key AzureDelegated. It returns
-//     the query of a signature by the account's key that grants the same. If the signature is
-//     wrong, it returns nil.
+//   - The function sign signs a request with the account's key. This signature replaces the token.
+//   - The parameter access is the query of a shared access signature. With it, the emulator reads
+//     the source of a copy.
+//   - The function grant checks a signature by the key AzureDelegated. It returns the query of
+//     another signature with the same permissions, by the account's key. If the checked signature
+//     is wrong, it returns nil.
 func AzureTokens(
 	access url.Values, sign func(r *http.Request), grant func(container, key string, signed url.Values) url.Values,
 ) Peculiarity {

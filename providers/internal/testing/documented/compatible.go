@@ -37,9 +37,9 @@ func r2Refusal(code string, status int, message string, kinds ...string) Answer 
 	return a
 }
 
-// Spaces lists the error responses of DigitalOcean Spaces to requests that succeed when they are
-// repeated. A throttled request gets a response without a request id. The function for New is
-// AmazonKind.
+// Spaces has the transient answers of DigitalOcean Spaces. These are error responses to requests
+// that succeed when they are repeated. A throttled request gets a response without a request id.
+// AmazonKind returns the kinds of its requests.
 var Spaces = []Answer{
 	{
 		Status: http.StatusServiceUnavailable, Header: map[string]string{"Content-Type": "application/xml"},

@@ -58,12 +58,13 @@ func (a *Answer) throttles() bool {
 	return a.Status == http.StatusServiceUnavailable || a.Status == http.StatusTooManyRequests
 }
 
-// A Server replaces one provider in tests. It sends an Answer to some requests. It passes the other
-// requests on to the handler given to New.
+// A Server replaces one provider in tests. It sends an Answer to some requests, and passes all
+// other requests on to the handler given to New.
 type Server struct {
-	// PerRequest is how often the Server may answer the same request for a bucket itself. The
-	// default is 2. The core makes only five attempts, and each attempt may make several requests.
-	// Some test cases also inject failures of their own.
+	// PerRequest is how often the Server may send an Answer to the same request for a bucket. After
+	// that, the Server passes the request on. The default is 2. The core makes only five attempts,
+	// and each attempt may make several requests. Some test cases also inject failures of their
+	// own.
 	PerRequest int
 
 	// Spared maps the name of a test case to a function. The function returns true for an Answer
@@ -85,18 +86,21 @@ type pair struct{ kind, answer string }
 
 type bucket struct {
 	test string
-	// If spared returns true, an answer is not sent. spared may be nil.
+	// spared returns true for an Answer that must not be sent. If spared is nil, all answers may be
+	// sent.
 	spared func(method string, a *Answer) bool
-	// The number most limits how many answers the same request gets, however often it is repeated.
-	most    int
+	// limit is the largest number of answers that the same request gets, however often it is
+	// repeated.
+	limit   int
 	left    map[string][]*Answer // answers that were not sent yet, by kind
 	made    map[string]int       // number of answers that were sent, by request
 	history []string
 }
 
-// New returns a Server that sends the answers and passes the other requests to next. The parameter
-// kind returns the bucket and the kind of a request. If the kind is "", the request is always
-// passed on. The environment variable OMNIBUCKET_DOCUMENTED_SEED sets the order of the answers.
+// New returns a Server that sends the answers to some requests, and passes all other requests on to
+// next. The parameter kind returns the bucket and the kind of a request. If the kind is "", the
+// request is always passed on. The environment variable OMNIBUCKET_DOCUMENTED_SEED sets the order
+// of the answers.
 func New(next http.Handler, kind func(*http.Request) (bucket, kind string), answers []Answer) *Server {
 	seed := os.Getenv("OMNIBUCKET_DOCUMENTED_SEED")
 	if seed == "" {
@@ -124,8 +128,8 @@ func (s *Server) Add(t *testing.T, name string) {
 }
 
 // For returns a handler for a test that creates buckets itself. Each answer is sent once for each
-// kind of request, not once for each bucket. The same request may get every answer, not only
-// PerRequest of them. So the test must permit many attempts.
+// kind of request, not once for each bucket. PerRequest does not apply: the same request may get
+// all answers, one after the other. So the test must permit many attempts.
 func (s *Server) For(t *testing.T) http.Handler {
 	t.Helper()
 	b := s.newBucket(t, len(s.answers))
@@ -135,10 +139,11 @@ func (s *Server) For(t *testing.T) http.Handler {
 	})
 }
 
-func (s *Server) newBucket(t *testing.T, most int) *bucket {
+func (s *Server) newBucket(t *testing.T, limit int) *bucket {
 	t.Helper()
 	b := &bucket{
-		test: t.Name(), spared: s.sparedBy(t.Name()), most: most, left: map[string][]*Answer{}, made: map[string]int{},
+		test: t.Name(), spared: s.sparedBy(t.Name()), limit: limit, left: map[string][]*Answer{},
+		made: map[string]int{},
 	}
 	t.Cleanup(func() {
 		s.mu.Lock()
@@ -206,10 +211,10 @@ func (a *Answer) give(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// differing lists query parameters that may change when a request is repeated. take ignores them
-// when it compares requests. An upload that starts over has new block ids or a new session id.
-// Google's SDK writes fields in any order. A repeated read of a public object may name a newer
-// generation.
+// differing lists query parameters that may change when a request is repeated. The method take
+// ignores these parameters when it compares requests. An upload that starts over has new block ids
+// or a new session id. Google's SDK writes fields in any order. A repeated read of a public object
+// may name a newer generation.
 var differing = []string{"blockid", "upload_id", "fields", "generation"}
 
 // take removes the next answer for a request and returns it. It returns nil if the request is to be
@@ -230,7 +235,7 @@ func (s *Server) take(r *http.Request, b *bucket, kind string) *Answer {
 		query.Del(name)
 	}
 	request := r.Method + " " + r.Host + r.URL.Path + "?" + query.Encode() + " " + r.Header.Get("Range")
-	if len(left) == 0 || b.made[request] == b.most {
+	if len(left) == 0 || b.made[request] == b.limit {
 		return nil
 	}
 	b.made[request]++

@@ -14,9 +14,9 @@ const (
 	googlePolicy  = "https://docs.cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy"
 )
 
-// Google lists the error responses of Google Cloud Storage to requests that succeed when they are
-// repeated. Requests that read bytes have the kind "GET bytes". They use the XML API, and error
-// bodies of the XML API differ from those of the JSON API.
+// Google is the list of transient answers of Google Cloud Storage. These are error responses to
+// requests that succeed when they are repeated. Requests that read bytes have the kind "GET bytes".
+// They use the XML API, and error bodies of the XML API differ from those of the JSON API.
 var Google = []Answer{
 	googleError(http.StatusServiceUnavailable, "backendError", "Backend Error", googleJSON),
 	googleError(
@@ -119,7 +119,7 @@ func googlePage(status int, source string) Answer {
 	}
 }
 
-// about returns a copy of an answer. It appends the parameter what to the name of the copy.
+// about returns a copy of an answer. The given text is added to the name of the copy.
 func about(what string, a Answer) Answer {
 	a.Name += ", about " + what
 	return a
@@ -135,8 +135,8 @@ func kept(a Answer) Answer {
 const xmlRead = "GET bytes"
 
 // GoogleKind returns the bucket and the kind of a request to Google Cloud Storage. If a request has
-// a signed URL, the kind is "", so it gets no answers. The user of a signed URL would not repeat
-// the request.
+// a signed URL, the kind is "". A Server never sends an Answer to such a request, because users of
+// signed URLs do not repeat requests.
 func GoogleKind(r *http.Request) (bucket, kind string) {
 	query := r.URL.Query()
 	path := strings.Split(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")

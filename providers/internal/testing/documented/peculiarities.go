@@ -37,9 +37,8 @@ func refusing(refuse func(r *http.Request) *Answer) func(next http.Handler) http
 	}
 }
 
-// watching returns a wrap function for a Peculiarity that notices successful requests other than
-// GET and HEAD. For each of these requests, it calls the function done before it sends the
-// response.
+// watching returns a wrap function for a Peculiarity. After each successful request other than GET
+// and HEAD, the wrapped handler calls the given function. Only then does it send the response.
 func watching(done func(r *http.Request)) func(next http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

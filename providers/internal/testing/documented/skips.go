@@ -53,8 +53,8 @@ var (
 
 func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
-// exceptions maps the name of a test case to its exception. The listed cases would fail if they got
-// all answers.
+// exceptions maps the name of a test case to its exception. An exception says which answers are
+// not sent in the case. With all answers, the case would fail.
 var exceptions = map[string]exception{
 	"a driver's Put reads the body to its end":                oneDriver,
 	"a driver stores nothing if the body fails":               oneDriver,
@@ -168,8 +168,9 @@ func SkipCore() storagetest.Option {
 	return storagetest.SkipRules("the answers of Amazon test the core", "R6", "R7", "R8", "T2", "W2")
 }
 
-// Skips returns options that skip the test cases in which no answer may be sent. The parameter also
-// has further cases to skip. It maps the name of a case to the reason.
+// Skips returns options for skipping test cases. It skips the cases in which no answer may be sent,
+// and the cases in the given map. The map has the name of a case as the key, and the reason as the
+// value.
 func Skips(also map[string]string) []storagetest.Option {
 	var opts []storagetest.Option
 	for name, e := range exceptions {

@@ -199,10 +199,10 @@ func removeVersion(opts ...storage.RemoveOption) func(*env) error {
 	}
 }
 
-// ifRevision returns a function that passes e.version to change and runs the function that change
-// returns. The setup must have set e.version to a revision.
-func ifRevision(change func(revision string) func(*env) error) func(*env) error {
-	return func(e *env) error { return change(e.version)(e) }
+// ifRevision returns a function that calls makeStep with the revision in e.version, and then runs
+// the resulting step. The setup must have set e.version to a revision.
+func ifRevision(makeStep func(revision string) func(*env) error) func(*env) error {
+	return func(e *env) error { return makeStep(e.version)(e) }
 }
 
 // aRevision stores "a", and sets e.version to its revision.

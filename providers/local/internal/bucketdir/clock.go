@@ -6,10 +6,11 @@ import (
 )
 
 // A Clock returns the time for each write of a driver. Each time is at least a microsecond later
-// than the one before, even if the system clock stops or goes back. So two writes never have the
-// same revision, which consists of the time and the inode. Two drivers need no common clock. Before
-// a file of one driver gets the inode of another file, the other file must have been removed. The
-// removal takes some microseconds.
+// than the one before, even if the system clock stops or goes back. A revision consists of a time
+// and an inode. So two writes of one driver never have the same revision.
+//
+// Two drivers have separate clocks. Their writes could have the same time, but not also the same
+// inode. An inode is free only after its file was removed, and the removal takes some microseconds.
 type Clock struct {
 	Now  func() time.Time
 	last atomic.Int64 // Unix time in nanoseconds

@@ -18,20 +18,22 @@ import (
 // rename.
 const lockSlots = 256
 
-// Locks lock keys against the calls of all processes. Every write or removal of an object locks its
-// key. It holds the lock while it checks the condition and renames or removes files. An
-// unconditional write also needs the lock. Otherwise it could change the object between the check
-// and the rename of a conditional write. Bytes are written and flushed without the lock.
+// Locks lock keys against the calls of all processes. A call that writes or removes an object locks
+// the key of the object. The call holds the lock while it checks the condition and renames or
+// removes files. An unconditional write also needs the lock. Otherwise it could change the object
+// between the check and the rename of a conditional write. No lock is held while the bytes of an
+// object are written and flushed.
 //
-// A lock is on one byte of the lock file. The system removes the lock when the process ends. The
-// lock belongs to the open file, so two drivers in one process also exclude each other. Calls on
-// one driver share the open file. They first take the channel of the byte in slots, so that they
-// exclude each other. Some systems can lock only whole files (see osdir.RangesWork). On these
-// systems, all keys share one lock and one slot.
+// A lock covers one byte of the lock file. The system removes the lock when the process ends. Each
+// driver opens the lock file itself, so the system keeps the locks of two drivers apart, even in
+// one process. All calls on one driver share one open file, so the system does not keep their locks
+// apart. For them, the field slots has a channel for each byte. A call waits for the channel before
+// it locks the byte. Some systems can lock only whole files (see osdir.RangesWork). On these
+// systems, all keys share one lock and one channel.
 //
 // If another program removes the lock file, or moves the reserved directory away, the next process
-// creates a new lock file. A lock on the old file protects nothing. So after locking, a call checks
-// that the file is still at its path in the bucket.
+// creates a new lock file. A lock on the old file protects nothing. So a call that has locked a
+// byte checks that the lock file is still at its path in the bucket.
 type Locks struct {
 	Tree *Tree
 

@@ -60,8 +60,8 @@ type Location struct {
 	Literal         string
 }
 
-// Locate returns the location of a key. If no directory can hold the key, it returns false. Such a
-// key has an empty segment, "." or "..", or a NUL byte.
+// Locate returns the location of a key. If the key cannot be the path of a file, Locate returns
+// false. Such a key contains a NUL byte, or one of its segments is empty, "." or "..".
 func (n Names) Locate(key string) (Location, bool) {
 	dir, last := "", key
 	if i := strings.LastIndexByte(key, '/'); i >= 0 {
@@ -264,10 +264,11 @@ type Found struct {
 	Literal bool // true if another program chose the name, in strict mode
 }
 
-// Parse parses the name of a file or directory. A name that is too long is split into chunks, which
-// are directories. The parameter chunks has the chunks above name, joined, or "". If name is the
-// next chunk, the result's Segment has all chunks so far, including name. If name is not part of a
-// key, Parse returns false.
+// Parse parses the name of a file or directory. A long segment of a key is split into chunks. Each
+// chunk is the name of a directory, which contains the next chunk. If the directory of name is a
+// chunk, the parameter chunks is the text of all chunks up to this directory. Otherwise it is "".
+// If name is a chunk too, Segment in the result is the text of all chunks up to name. If name is
+// not part of a key, Parse returns false.
 func (n Names) Parse(chunks, name string) (Found, bool) {
 	if !isReserved(name) {
 		if name == "" || chunks != "" || !utf8.ValidString(name) {

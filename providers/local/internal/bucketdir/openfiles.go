@@ -51,19 +51,19 @@ var (
 // limit.
 type turns struct {
 	taken chan struct{}
-	// ended counts the turns that have ended, and the calls that TakeOrPass let continue without a
+	// ended is increased when a turn ends. It is also increased when TakeOrPass returns without a
 	// turn.
 	ended atomic.Int64
 }
 
-// newTurns returns the turns for one kind of call. The parameter files is the number of files that
-// the process may open. The parameter each is the number of files that one call opens. Together,
-// all calls with a turn open at most about a quarter of the parameter files.
-func newTurns(files, each uint64) *turns {
-	if files == 0 || files >= manyFiles {
+// newTurns returns the turns for one kind of call. limit is the number of files that the process
+// may open. perCall is the number of files that one call opens. Together, all calls with a turn
+// open at most about a quarter of limit.
+func newTurns(limit, perCall uint64) *turns {
+	if limit == 0 || limit >= manyFiles {
 		return nil
 	}
-	return &turns{taken: make(chan struct{}, max(1, files/4/each))}
+	return &turns{taken: make(chan struct{}, max(1, limit/4/perCall))}
 }
 
 // Take waits for a turn. If ctx ends first, it returns an error.
@@ -88,8 +88,8 @@ func (t *turns) tryTake() bool {
 	}
 }
 
-// TakeOrPass waits for a turn like Take. But if no turn ends for the time stalled, TakeOrPass
-// returns without a turn. The result taken is true if the caller has a turn.
+// TakeOrPass waits for a turn like Take. But if no turn ends within 100 ms (the constant stalled),
+// TakeOrPass returns without a turn. The first result is true if the caller has a turn.
 func (t *turns) TakeOrPass(ctx context.Context) (taken bool, err error) {
 	if t == nil || t.tryTake() {
 		return t != nil, nil

@@ -48,10 +48,13 @@ func (s *Settings) lockNew(ctx context.Context, a *objectfile.Attrs) error {
 	return nil
 }
 
-// learnVersioning reads whether another process has turned on versioning, soft delete or object
-// lock for the bucket. If so, this driver keeps versions and soft-deleted objects from then on. The
-// caller holds the lock of the key that it changes. It is safe to read the settings at this point:
-// an object can be locked only after the settings permit it.
+// learnVersioning reads from the settings whether another process has turned on versioning, soft
+// delete or object lock for the bucket. If so, this driver also keeps versions or soft-deleted
+// objects from then on.
+//
+// The caller is about to change an object, and holds the lock of its key. Other processes cannot
+// set a retention or a legal hold of the object meanwhile. If the object already has one, the
+// settings already say that object lock is on.
 func (s *Settings) learnVersioning() error {
 	b, err := s.current()
 	if err == nil {

@@ -96,9 +96,10 @@ func (u *Uploads) partNumbers(upload string, after int) ([]int, error) {
 }
 
 // describePart describes a part. If the part's checksum was not stored, it reads the part. If the
-// part is replaced meanwhile, it starts over. If the part does not exist, ok is false. After
-// CompleteParts has used the file of a part for the object, the part is still listed. If the part
-// were missing, another CompleteParts could create an object without it.
+// part is replaced meanwhile, it starts over. If the part does not exist, ok is false.
+//
+// CompleteParts may rename the file of a part, so that the file becomes the object. The part is
+// still listed. Otherwise a client could complete the upload again without this part.
 func (u *Uploads) describePart(
 	ctx context.Context, from *osdir.Dir, upload string, number int,
 ) (part driver.Part, ok bool, err error) {

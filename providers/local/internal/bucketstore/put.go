@@ -55,10 +55,10 @@ func (o *Objects) save(
 	return o.reader.AttrsOf(key, st.Meta, &st.Attrs), nil
 }
 
-// commit makes a completed staged file the object of key, if the condition c holds. It creates
-// directories before it locks the key, because creating them may lock other keys. If the key were
-// locked first, two calls could wait for each other forever. If another process removes an empty
-// directory meanwhile, commit starts over.
+// commit stores a completed staged file as the object with the given key, if the condition c holds.
+// It creates directories before it locks the key, because creating them may lock other keys. If the
+// key were locked first, two calls could wait for each other forever. If another process removes an
+// empty directory meanwhile, commit starts over.
 func (o *Objects) commit(ctx context.Context, key string, st *objectfile.StagedFile, c storage.Condition) error {
 	l, ok := o.tree.Names().Locate(key)
 	if !ok {

@@ -20,25 +20,30 @@ import (
 // The parts of an upload share one file if they can. Each part is written at the offset that it
 // will have in the object. CompleteParts then only renames the file, and copies no bytes. The
 // offsets are not known before the upload is complete, so they are guessed. The guess is that all
-// parts except the last have the same size. A part for which the guess is wrong is stored in a file
-// of its own.
+// parts except the last have the same size. If the guess is wrong for a part, the part is stored in
+// a separate file.
 //
-// The range of a part in the shared file is its slot. The writer that first creates the file
-// slotName owns the slot. After it has written the part, the writer renames slotName to placedName.
-// From then on the part exists, and nobody writes to the slot. If the part is sent again, it is
-// stored in a file of its own, which takes precedence. If a writer is killed, its slotName remains,
-// and the slot is not used again.
+// The range of a part in the shared file is its slot. A writer reserves a slot when it creates the
+// file slotName. No other writer uses a reserved slot. After the writer has written the part, it
+// renames slotName to placedName. From then on the part exists, and nobody writes to the slot. If a
+// client sends the part again, the new part is stored in a separate file, which takes precedence.
+// If a writer is killed, its slotName remains, and the slot stays reserved.
 //
 // A writer holds a shared lock on the shared file. CompleteParts needs an exclusive lock to rename
 // the file. If it cannot get the lock, it copies the parts. If CompleteParts is killed during the
-// rename, the shared file may be the object already, and still have a name in the upload. Or the
-// name in the upload may now lead to the object that was replaced. So a writer checks that the
-// shared file has only one name, and that its inode is the inode in the layout.
+// rename, one of two states can remain:
+//
+//   - The file is the object, and also still has its name in the upload.
+//   - The file is the object, and its name in the upload now belongs to the replaced object.
+//
+// In both states, the name in the upload leads to a file that nobody may change. So a writer checks
+// two things: the file has only one name, and its inode is the inode in the layout.
 
-// layoutName is the name of a file in the upload. The file records which file the parts share, and
-// the assumed size of a part. If a part is longer than the assumed size, the assumption was wrong:
-// it came from the last part, which is shorter. A new layout with a new shared file then replaces
-// the old layout.
+// layoutName is the name of a file in the upload. The file says which file the parts share, and
+// which size the parts are assumed to have. The assumed size is that of the part that arrived
+// first. This part may be the last part of the object, and smaller than the other parts. If a
+// larger part arrives, a new layout replaces the old layout. The new layout has a new shared file
+// and the larger size.
 const layoutName = "layout"
 
 // maxHole limits the gap in bytes between the end of the file and the offset of a new part. Some
@@ -309,8 +314,8 @@ func (u *Uploads) sharedRun(from *osdir.Dir, parts []driver.Part) (*objectfile.S
 	return nil, 0
 }
 
-// countRun counts how many of the first parts follow each other without a gap in one shared file.
-// The file is the one of the slot first. The result size is the number of bytes in these parts.
+// countRun counts the parts at the beginning of the list that follow each other without a gap in
+// the file of the given slot. The result size is the number of bytes in these parts.
 func countRun(from *osdir.Dir, first slot, parts []driver.Part) (run int, size int64) {
 	for _, part := range parts {
 		at, ok := SlotOf(part)

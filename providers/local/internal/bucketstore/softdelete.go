@@ -71,8 +71,8 @@ func (m *removed) drop(meta osdir.Meta) {
 	}
 }
 
-// files returns the soft-deleted files in d, newest version first. The result kept has the files
-// that must still be kept. The result over has the files that may be removed now.
+// files returns the soft-deleted files in d in two lists, newest version first. The first list has
+// the files that must still be kept. The second list has the files that may be removed now.
 func (m *removed) files(d *osdir.Dir) (kept, over []removedFile, err error) {
 	now := m.tree.Clock.Now()
 	names, err := d.Names(func(e osdir.Entry) bool { _, ok := parseRemoved(e.Name); return ok })

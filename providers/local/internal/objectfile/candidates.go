@@ -10,11 +10,12 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// Candidates finds the file of a key's object. An object can have three names. In this order, they
-// are the plain, the alternate and the literal name. After a crash, or because of another program,
-// several of these names may exist. The file with the first existing name is the object. A write
-// therefore replaces the file with the first possible name, and then removes the other files. A
-// removal removes the file with the first name last. The caller holds the lock of the key.
+// Candidates finds the file of a key's object. The file has the plain, the alternate or the literal
+// name (see bucketdir.Location). After a crash, or because of another program, files with two or
+// three of these names may exist. The object is then the file with the plain name. If the plain
+// name does not exist, the object is the file with the alternate name. A write first creates the
+// new object, and then removes the other files. A removal first removes the other files, and then
+// the object. The caller holds the lock of the key.
 type Candidates struct {
 	tree    *bucketdir.Tree
 	reader  *Reader
@@ -168,30 +169,30 @@ func (s *Candidates) MakeAlternateDir() (*osdir.Dir, error) {
 }
 
 // removeLiteral removes the file with the literal name. It flushes as removeStale does.
-func (s *Candidates) removeLiteral(ctx context.Context, filled *osdir.Dir) error {
+func (s *Candidates) removeLiteral(ctx context.Context, newDir *osdir.Dir) error {
 	literal, err := s.literalDir()
 	if err != nil || literal == nil {
 		return nil
 	}
 	_, base := osdir.Split(s.Location.Literal)
-	return s.removeStale(ctx, filled, literal, base)
+	return s.removeStale(ctx, newDir, literal, base)
 }
 
-// removeStale removes a file that is no longer the object, and flushes the removal. The parameter
-// filled is the directory of the new object, or nil if there is no new object. removeStale flushes
-// filled before it removes the old file. So a power failure cannot lose both files. If both files
-// are in the same directory, the file system keeps the order of the changes.
-func (s *Candidates) removeStale(ctx context.Context, filled, d *osdir.Dir, base string) error {
+// removeStale removes a file that is no longer the object, and flushes the removal. newDir is the
+// directory of the new object, or nil if there is no new object. removeStale flushes newDir before
+// it removes the old file. So a power failure cannot lose both files. If both files are in the same
+// directory, nothing is flushed: the file system keeps the order of the changes.
+func (s *Candidates) removeStale(ctx context.Context, newDir, d *osdir.Dir, base string) error {
 	remove := func() error { return osdir.RetryInUse(ctx, func() error { return d.Unlink(base) }) }
-	if !s.tree.Sync || d == filled {
+	if !s.tree.Sync || d == newDir {
 		_ = remove()
 		return nil
 	}
 	if _, err := d.Stat(base); err != nil {
 		return nil
 	}
-	if filled != nil {
-		if err := filled.Sync(); err != nil {
+	if newDir != nil {
+		if err := newDir.Sync(); err != nil {
 			return bucketdir.UnknownOutcome(err)
 		}
 	}
@@ -201,10 +202,10 @@ func (s *Candidates) removeStale(ctx context.Context, filled, d *osdir.Dir, base
 	return bucketdir.UnknownOutcome(d.Sync())
 }
 
-// moveInto gives the staged file the name base in the directory to. If absent is true, it uses a
-// hard link, which fails if the name exists. Another program, such as an editor, may create the
-// file in spite of the key's lock. If absent is false, it uses a rename. If a directory has the
-// name, the error satisfies osdir.IsObstructed.
+// moveInto moves the staged file to the given directory and name. If absent is true, it uses a hard
+// link, which fails if the name exists. The link is needed because other programs, such as an
+// editor, ignore the key's lock and may create the file. If absent is false, moveInto replaces an
+// existing file. If a directory has the name, the error satisfies osdir.IsObstructed.
 func (s *Candidates) moveInto(ctx context.Context, to *osdir.Dir, base string, st *StagedFile, absent bool) error {
 	if absent {
 		err := to.Link(base, st.Dir, st.Name)
@@ -250,8 +251,9 @@ func (s *Candidates) exchange(to *osdir.Dir, base string, st *StagedFile) bool {
 	return true
 }
 
-// Remove removes the object that Find has found. If other files may be the object, it removes them
-// first. Otherwise one of them would become the object. The caller must flush the plain directory.
+// Remove removes the object that Find has found. It first removes the files with the alternate and
+// the literal name. Otherwise one of these files would become the object. The caller must flush
+// s.Plain, the directory of the plain name.
 func (s *Candidates) Remove(ctx context.Context) error {
 	if err := s.RemoveOthers(ctx); err != nil {
 		return err

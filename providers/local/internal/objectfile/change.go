@@ -43,8 +43,9 @@ func (s *Candidates) ChangeCurrent(ctx context.Context, current ObjectFile, chan
 	return s.PutVisible(ctx, visible)
 }
 
-// ChangeFile changes the attributes of a file with the function change. If the function before is
-// not nil, it is called after change, just before the file gets the new attributes.
+// ChangeFile calls the function change with the attributes of a file. Then it stores the changed
+// attributes. If the last parameter is not nil, ChangeFile calls it just before the attributes are
+// stored.
 func (s *Staging) ChangeFile(
 	ctx context.Context, f *osdir.File, change func(*Attrs) error, before func(*Attrs) error,
 ) error {

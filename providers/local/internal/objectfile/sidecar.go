@@ -38,11 +38,13 @@ func (s *Staging) writeSidecar(st *StagedFile, value []byte) error {
 	return s.Tree.ReplaceFile(sidecarPath(st.Meta), st.Dir.Path, value, mode)
 }
 
-// HoldInode opens a file that is about to lose its name. While the file is open, the system cannot
-// reuse its inode. The caller removes the file's sidecar, whose name is the inode, and then calls
-// release. Without HoldInode, another file could have got the inode and its own sidecar by then. On
-// Windows, HoldInode does nothing: numbers of files are not reused, and an open file could not be
-// removed.
+// HoldInode opens a file. The caller then removes the file's name and its sidecar, and calls
+// release. While the file is open, the system cannot give its inode to another file. A sidecar has
+// the inode as its name. Without HoldInode, a new file could get the same inode and a sidecar. The
+// caller would then remove the sidecar of the new file.
+//
+// On Windows, HoldInode does nothing: numbers of files are not reused, and an open file could not
+// be removed.
 func (r *Reader) HoldInode(at ObjectFile) (release func()) {
 	if !at.Found() || !r.Sidecars.Load() || runtime.GOOS == "windows" {
 		return func() {}

@@ -151,8 +151,8 @@ func (s *Staging) Discard(st *StagedFile) {
 	}
 }
 
-// Place renames a staged file. Its new name is base, in the directory to. If the directory to was
-// removed meanwhile, Place fails with ErrAgain.
+// Place moves a staged file to the given directory and name. If the directory was removed
+// meanwhile, Place fails with ErrAgain.
 func (s *Staging) Place(ctx context.Context, to *osdir.Dir, base string, st *StagedFile) error {
 	err := osdir.RetryInUse(ctx, func() error { return to.Rename(base, st.Dir, st.Name) })
 	if err == nil {
@@ -171,8 +171,8 @@ func (s *Staging) Place(ctx context.Context, to *osdir.Dir, base string, st *Sta
 // MarkPlaced records that the file was renamed, so that Discard does not remove it.
 func (st *StagedFile) MarkPlaced() { st.Name = "" }
 
-// Append appends bytes of another file to the staged file. The parameter from is the other file. It
-// copies n bytes, beginning at offset. If possible, the kernel copies them.
+// Append appends n bytes of another file to the staged file. It reads the other file from the given
+// offset. If possible, the kernel copies the bytes.
 func (st *StagedFile) Append(ctx context.Context, from *os.File, offset, n int64) error {
 	if _, err := from.Seek(offset, io.SeekStart); err != nil {
 		return bucketdir.Failure(err)

@@ -52,7 +52,9 @@ func (s *Staging) sweepEntry(staging *osdir.Dir, name string) {
 	defer d.Close()
 	_ = d.Each(func(e osdir.Entry) bool {
 		if m, err := d.Stat(e.Name); err == nil {
-			s.Reader.DropSidecar(m) // keeps the sidecar if the file already has its final name, as a second link
+			// The file may also have its final name already, as a second hard link. DropSidecar
+			// then keeps the sidecar.
+			s.Reader.DropSidecar(m)
 			_ = d.Unlink(e.Name)
 		}
 		return true

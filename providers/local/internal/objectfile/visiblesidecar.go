@@ -62,8 +62,8 @@ func (r *Reader) VisibleOr(own *Attrs, l bucketdir.Location, m osdir.Meta) (*Att
 
 const maxVisible = 1 << 20 // bytes; this package writes only smaller sidecars
 
-// StageVisible writes the visible sidecar of an object as a staged file. The parameter like is the
-// stat result of a file. The sidecar gets the mode of this file.
+// StageVisible writes the visible sidecar of an object as a staged file. The last parameter is the
+// stat result of the object's file. The sidecar gets the same mode.
 func (s *Staging) StageVisible(ctx context.Context, a *Attrs, like osdir.Meta) (*StagedFile, error) {
 	text, err := json.MarshalIndent(visibleSidecar{
 		ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, ContentDisposition: a.ContentDisposition,

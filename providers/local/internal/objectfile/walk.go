@@ -275,10 +275,11 @@ func (w *Walker) statNoncurrent(f *frame, e entry) (ObjectFile, error) {
 }
 
 // hasObject reports whether a directory contains an object, at any depth. A directory without an
-// object is not listed as a prefix. If path is a directory for long names, the parameter chunks is
-// the beginning of these names. In the tree of versions, the directory itself may belong to a key
-// with versions. These versions count only if the parameter self is true. They do not count for a
-// prefix, because the prefix ends with a slash, and the key does not.
+// object is not listed as a prefix. If path is a chunk of a long name (see
+// bucketdir.Names.Parse), chunks is the text of all chunks up to path. Otherwise it is "".
+//
+// In the tree of versions, the directory of the prefix "a/" also contains the versions of the key
+// "a". These versions do not belong to the prefix. If self is false, hasObject ignores them.
 func (w *Walker) hasObject(path, chunks string, self bool) (bool, error) {
 	d, err := w.Tree.OpenToRead(path)
 	if err != nil {

@@ -21,7 +21,8 @@ type entry struct {
 	segment string
 	isDir   bool
 	rank    uint8 // of two objects with the same name, the one with the lower rank counts
-	// diskName is nil if the entry has the name segment in the first directory on disk.
+	// diskName is nil in the usual case: the entry is in the first directory on disk of the logical
+	// directory, and segment is also its name on disk.
 	diskName *diskName
 }
 
@@ -39,8 +40,8 @@ const (
 	rankLiteral
 )
 
-// order compares entries by the bytes of their keys. All keys in a directory contain a slash after
-// its name. So the name of a directory is compared with a slash at its end.
+// order compares entries by the bytes of their keys. In the keys of a directory, a slash follows
+// the directory's name. So order appends a slash to the name of a directory.
 func (e entry) order(f entry) int { return compareSegments(e.segment, e.isDir, f.segment, f.isDir) }
 
 func compareSegments(a string, aIsDir bool, b string, bIsDir bool) int {
@@ -51,9 +52,9 @@ func compareSegments(a string, aIsDir bool, b string, bIsDir bool) int {
 	return nextByte(a[n:], aIsDir) - nextByte(b[n:], bIsDir)
 }
 
-// nextByte returns the next byte of a name plus one. The parameter rest is the end of the name that
-// was not compared yet. If rest is empty, nextByte returns a slash plus one for a directory, and 0
-// for an object.
+// nextByte returns a number for sorting two names that are equal so far. The parameter rest is the
+// part of a name that follows the equal part. The number is the first byte of rest, increased by 1.
+// If rest is empty, the number is '/' + 1 for a directory, and 0 for an object.
 func nextByte(rest string, isDir bool) int {
 	switch {
 	case rest != "":
@@ -80,7 +81,8 @@ type windowReader struct {
 	noncurrent bool   // true for the tree of versions
 	match      string // prefix of the names to read
 	window     window // the window as far as it is read
-	// bound is the last entry of a window that is not whole. Later entries are dropped.
+	// bound is set if the window is full (window.whole is false). It is the last entry in the
+	// window. Entries that sort after bound are dropped.
 	bound entry
 }
 
@@ -191,8 +193,8 @@ func (r *windowReader) keep(e entry) {
 	}
 }
 
-// before reports whether e sorts before the name in from. The parameter from has the form of
-// window.from.
+// before reports whether e sorts before a name. The name ends with "/" if it belongs to a
+// directory.
 func before(e entry, from string) bool {
 	segment, isDir := strings.CutSuffix(from, "/")
 	return compareSegments(e.segment, e.isDir, segment, isDir) < 0

@@ -52,10 +52,9 @@ func openBeneath(fd int, path string, flags int) (opened int, err error) {
 
 var direntBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
 
-// Each calls the parameter each for every name in d, from the beginning. It stops when the
-// parameter each returns false. It does not use ReadDir of os.File: if os.Root has opened the
-// directory, ReadDir makes a stat of every entry. A page of a listing needs the stat of only a few
-// entries.
+// Each calls the given function for every name in d, from the beginning. It stops when the function
+// returns false. Each does not use ReadDir of os.File: if os.Root has opened the directory, ReadDir
+// makes a stat of every entry. A page of a listing needs the stat of only a few entries.
 //
 // If a name is removed or created meanwhile, Each may omit it. If a name is replaced meanwhile,
 // Each may return it twice.
@@ -93,7 +92,8 @@ func (d *Dir) appends(begun time.Time) bool {
 }
 
 // eachFrom does what Each does, but begins at the given offset. It returns the offset after the
-// last entry that it has read. If the parameter each has returned false, the result more is false.
+// last entry that it has read. The second result is false if the given function has returned
+// false, or if the file system refuses the offset.
 func (d *Dir) eachFrom(offset int64, each func(Entry) bool) (end int64, more bool, err error) {
 	buffer := direntBuffers.Get().(*[]byte)
 	defer direntBuffers.Put(buffer)

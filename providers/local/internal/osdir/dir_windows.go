@@ -152,8 +152,8 @@ func (d *Dir) Unlink(base string) error {
 // Exchange always fails. Callers then use Rename. Exchange is only faster than Rename on Linux.
 func (d *Dir) Exchange(string, *Dir, string) error { return syscall.EWINDOWS }
 
-// Rename moves an entry. Its old name is fromBase in the directory from, and its new name is base
-// in d. If a file has the new name, Rename replaces the file.
+// Rename gives an entry the name base in the directory d. The other parameters are the old
+// directory and the old name. If a file has the new name, Rename replaces the file.
 func (d *Dir) Rename(base string, from *Dir, fromBase string) error {
 	err := d.root.Rename(from.PathOf(fromBase), d.PathOf(base))
 	if err != nil {

@@ -37,9 +37,9 @@ func UnlockRange(f *os.File, at, n int64) error {
 	return windows.UnlockFileEx(windows.Handle(f.Fd()), 0, uint32(n), 0, lockedFrom(at))
 }
 
-// lockedFrom returns the offset that is locked instead of the parameter at. The offset is far after
-// the end of every file. Windows does not let other handles read locked bytes, so the lock must not
-// be on bytes of the file.
+// lockedFrom returns the offset that is locked in place of the given offset. It is far after the
+// end of every file. Windows does not let other handles read locked bytes, so the lock must not be
+// on bytes of the file.
 func lockedFrom(at int64) *windows.Overlapped {
 	return &windows.Overlapped{Offset: uint32(at), OffsetHigh: 1 << 30}
 }

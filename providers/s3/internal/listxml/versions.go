@@ -16,10 +16,12 @@ type VersionsPage struct {
 	NextKey, NextID string // the last version before the next page
 	More            bool   // there is a next page
 
-	fields       fields
-	hasMarker    bool // a delete marker was read
-	timesInIDs   bool // see ReadVersions
-	markersApart bool // the server may list all delete markers last; false after a version follows a marker
+	fields     fields
+	hasMarker  bool // a delete marker was read
+	timesInIDs bool // see ReadVersions
+	// markersApart is true if the server may list all delete markers after all versions. It
+	// becomes false if the response has a version after a delete marker.
+	markersApart bool
 }
 
 // ReadVersions reads a response of ListObjectVersions. If markersApart is true, the server may list

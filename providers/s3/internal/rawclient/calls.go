@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/signature"
 )
 
-// PutObject sends the same request as PutObject of the SDK's client. Package s3 has added
-// middleware for request bodies to this client.
+// PutObject sends the same request as PutObject of the SDK's client. It also does what the
+// middleware for request bodies in package s3 does.
 func (c *Client) PutObject(
 	ctx context.Context, in *awss3.PutObjectInput, _ ...func(*awss3.Options),
 ) (*awss3.PutObjectOutput, error) {

@@ -171,7 +171,8 @@ func (c *Client) authorize(ctx context.Context, r *request, path string) error {
 	}
 	h.set("User-Agent", "omnibucket")
 	if trace := os.Getenv("_X_AMZN_TRACE_ID"); trace != "" && os.Getenv("AWS_LAMBDA_FUNCTION_NAME") != "" {
-		// AWS uses this header to stop a Lambda function that its own writes call again and again.
+		// A write of a Lambda function may trigger the same function again. AWS uses this header to
+		// stop such an endless loop.
 		h.set("X-Amzn-Trace-Id", trace)
 	}
 	if r.body != nil && r.size >= minExpectSize {
@@ -204,8 +205,8 @@ func lateError(response *http.Response) *failure {
 	return &failure{response: response}
 }
 
-// A failure is an HTTP client that sends no request. It returns the response or the error that a
-// Client received. The SDK then makes its own output or error of this response.
+// A failure is an HTTP client for the SDK. It sends no request. It returns the response or the
+// error that a Client has received. From this, the SDK makes its own output or error.
 type failure struct {
 	response *http.Response
 	err      error

@@ -44,7 +44,7 @@ const (
 	customerMD5Header = sseHeader + "-Customer-Key-Md5"
 )
 
-// SetLock passes each header of object lock that has a value to the function set.
+// SetLock calls the given function for each header of object lock, if the header has a value.
 func SetLock(
 	set func(name, value string), mode types.ObjectLockMode, until *time.Time, hold types.ObjectLockLegalHoldStatus,
 ) {

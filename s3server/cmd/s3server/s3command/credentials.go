@@ -16,8 +16,8 @@ var pairs = [][2]string{
 	{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"},
 }
 
-// found is the server's credential. It was generated, or comes from two environment variables. In
-// that case, the field variables has the names of both environment variables.
+// found is the server's credential. If the credential comes from two environment variables, their
+// names are kept, too. Otherwise the credential was generated.
 type found struct {
 	s3server.Credential
 	generated bool
