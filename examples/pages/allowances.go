@@ -15,7 +15,7 @@ func documents(bucket storage.Bucket) (*uploads.Service, error) {
 		Rules: rules.Any(100 << 20),
 		Key:   "users/{user}/documents/{random}{ext}",
 		Allowance: func(ctx context.Context, user uploads.User) (uploads.Allowance, error) {
-			return uploads.Allowance{Bytes: 1 << 30, Files: 10_000}, nil // or limits that depend on the user
+			return uploads.Allowance{Bytes: 1 << 30, Files: 10_000}, nil // or by user
 		},
 	})
 }

@@ -64,8 +64,8 @@ func download(w http.ResponseWriter, r *http.Request, bucket storage.SignedDownl
 	http.Redirect(w, r, signed.URL, http.StatusSeeOther)
 }
 
-// avatars keeps one picture for each user. A separate object, below current/, contains the key of
-// the current picture. A new picture has a new key, so that no cache shows the old one.
+// avatars keeps one picture for each user. An object below current/ has its key. A new picture has
+// a new key, so that no cache shows the old one.
 func avatars(bucket storage.Bucket, user func(*http.Request) (uploads.User, error)) (*uploads.Service, error) {
 	return uploads.New(bucket, uploads.Config{
 		Rules:     rules.Images(5 << 20),
@@ -79,8 +79,7 @@ func avatars(bucket storage.Bucket, user func(*http.Request) (uploads.User, erro
 				before = string(old)
 				return []byte(f.Key), nil
 			})
-			// Stored may be called again for the same file. The current picture is then f.Key and
-			// must stay.
+			// If Stored is called again for the same file, before is f.Key.
 			if err == nil && before != "" && before != f.Key {
 				_ = bucket.Remove(ctx, before) // if this fails, an unused picture stays
 			}

@@ -1,6 +1,4 @@
-//go:build omnibucket_sdks
-
-package main
+package pages
 
 import (
 	"os"
