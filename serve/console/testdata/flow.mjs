@@ -546,6 +546,7 @@ async function isReadOnly() {
   await page.getByText('Read only').waitFor();
   await entry('sound.wav').click();
   await opened('sound.wav');
+  await details.getByRole('link', { name: 'Download', exact: true }).waitFor(); // the heading is there before the actions
   assert.deepEqual(await page.locator('main').getByRole('button').allInnerTexts(), has.sign ? ['', 'Share'] : [''], 'nothing else is offered');
   await page.keyboard.press('Escape');
   await page.waitForFunction(() => document.activeElement.matches('.name'));
