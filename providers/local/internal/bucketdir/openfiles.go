@@ -22,6 +22,9 @@ import (
 // There are two kinds of turns: Calls and Bodies. A call that reads a caller's body takes a turn of
 // Bodies. The body may make other calls, which take turns of Calls. If no turn of Bodies ends for a
 // moment, a waiting call continues without a turn.
+//
+// If the rest of the program has more than half of the limit open, many bodies that make calls may
+// hold all other files. Then the calls that they make find none, and fail with RateLimited.
 
 const (
 	filesOfCall = 4 // files that a call has open at the same time, except in listings of deep folders
