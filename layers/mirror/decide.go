@@ -61,7 +61,7 @@ func (c *comparison) decide(ctx context.Context) error {
 		case ours == nil && !c.former.has(e.Key) && isMarker(e.Key, theirs.Size):
 			c.job.ignored.Add(1)
 			return nil
-		case ours == nil && !c.former.has(e.Key):
+		case ours == nil && (!c.former.has(e.Key) || c.noted.has(e.Key)):
 			c.addUndecided(e.Key)
 			return nil
 		}

@@ -85,6 +85,20 @@ func TestNotesOfTwoSwapsDecideNothing(t *testing.T) {
 	})
 }
 
+// The same with an object that the primary removed: the primary's note may be the later one, so the object of the
+// second store does not come back by itself.
+func TestARemovalWithANoteOfTwoSwapsStaysUndecided(t *testing.T) {
+	onEachKind(t, func(t *testing.T, primary, second driver.Driver, b storage.Bucket) {
+		require.NoError(t, mirrorOf(t, primary, gone(second)).Remove(t.Context(), "old/1"))
+		put(t, mirrorOf(t, second, gone(primary)), "old/1", "written last")
+		report, err := mirror.RepairAll(t.Context(), b)
+		require.ErrorIs(t, err, storage.PreconditionFailed)
+		require.EqualValues(t, 1, report.Undecided)
+		require.NotContains(t, content(t, engine.New(primary)), "old/1")
+		require.Equal(t, "written last", content(t, engine.New(second))["old/1"])
+	})
+}
+
 // A putting driver calls do before the first Put of a key.
 type putting struct {
 	driver.Driver
