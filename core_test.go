@@ -3,8 +3,12 @@ package storage_test
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"iter"
+	"log/slog"
+	"net"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -333,4 +337,35 @@ func TestAReaderOfAViewInAViewLosesBothPrefixes(t *testing.T) {
 	e, ok := errors.AsType[*storage.Error](err)
 	require.True(t, ok, "%v", err)
 	require.Equal(t, "k", e.Key)
+}
+
+// A failing core adds a text to the errors of another core, and joins a second error.
+type failing struct{ storage.Core }
+
+func (f *failing) Attrs(ctx context.Context, key string, o *storage.DownloadOptions) (*storage.Attrs, error) {
+	a, err := f.Core.Attrs(ctx, key, o)
+	return a, fmt.Errorf("checking: %w", errors.Join(err, &os.PathError{Op: "open", Path: "note", Err: os.ErrNotExist}))
+}
+
+func TestAWrappedErrorOfAViewShowsItsPrefixToNoTarget(t *testing.T) {
+	b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return &failing{c} })
+	require.NoError(t, err)
+	_, err = storage.Prefixed(b, "secret/").Attrs(t.Context(), "k")
+	require.ErrorIs(t, err, storage.ObjectNotFound)
+	require.NotContains(t, err.Error(), "secret")
+
+	e, ok := errors.AsType[*storage.Error](err)
+	require.True(t, ok)
+	require.Equal(t, "k", e.Key)
+
+	var shown slog.LogValuer
+	require.ErrorAs(t, err, &shown, "an interface that *storage.Error has")
+	require.NotContains(t, shown.LogValue().String(), "secret")
+
+	inner, ok := errors.AsType[*os.PathError](err)
+	require.True(t, ok, "an error that the core has added")
+	require.Equal(t, "note", inner.Path)
+
+	var absent *net.OpError
+	require.False(t, errors.As(err, &absent))
 }

@@ -2,6 +2,7 @@ package storage
 
 import (
 	"errors"
+	"reflect"
 	"strings"
 )
 
@@ -67,9 +68,10 @@ func (e *prefixedError) Unwrap() []error { return e.errs }
 func (e *prefixedError) Is(target error) bool { return errors.Is(e.original, target) }
 
 // As looks for target in the original error, which also has the errors that a Core has added. An
-// *Error in the original error has the prefix in its key, so As must not return it. If target is an
-// *Error, As returns false. errors.As then calls Unwrap, and finds an *Error without the prefix.
+// *Error in the original error has the prefix in its key, so As must not return it. If target can
+// hold an *Error, As returns false. errors.As then calls Unwrap, and finds an *Error without the
+// prefix.
 func (e *prefixedError) As(target any) bool {
-	_, ours := target.(**Error)
+	ours := reflect.TypeFor[*Error]().AssignableTo(reflect.TypeOf(target).Elem())
 	return !ours && errors.As(e.original, target)
 }
