@@ -38,9 +38,9 @@ func (o ttlOption) applySignedPart(r *PartOptions)     { r.TTL = o.check(&r.err)
 // which the URL expires.
 //
 // If Google's IAM signs, the URL is valid for at most 12 hours. On AWS Lambda, in containers and in
-// CI, the environment variable AWS_SESSION_TOKEN is often set. With credentials from the
-// environment, the URL is then also valid for at most 12 hours. If AWS_CREDENTIAL_EXPIRATION is not
-// set, the expiry of the credentials is unknown. The URL may then end earlier than ExpiresAt.
+// CI, the environment variable AWS_SESSION_TOKEN is often set, and AWS_CREDENTIAL_EXPIRATION is
+// not. The expiry of the credentials is then unknown. Such a URL is also valid for at most 12 hours,
+// and may end earlier than ExpiresAt.
 func WithTTL(d time.Duration) interface {
 	SignedUploadOption
 	SignedPartOption

@@ -158,9 +158,9 @@ func (s *settings) selects(key string) bool {
 // of the same name.
 const belowSuffix = "/**/*"
 
-// normalizePattern returns a pattern that is matched with a whole key. If p ends in a slash or two
-// asterisks, the result matches everything in a directory. The name of that directory is not empty,
-// so "**/" does not match files at the top.
+// normalizePattern returns a pattern that is matched with a whole key. If p ends in "/" or "/**",
+// the result matches everything in a directory. The name of that directory is not empty, so "**/"
+// does not match files at the top. "**" alone matches everything.
 func normalizePattern(p string) string {
 	dir, ofDir := strings.CutSuffix(p, "/")
 	switch {

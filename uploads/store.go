@@ -18,7 +18,9 @@ import (
 // An Upload is a file for [Service.Store], with what is known about it.
 type Upload struct {
 	Body io.Reader // never closed
-	Name string    // the sender's name for the file; it is only shown, as CleanName returns it
+	// Name is the sender's name for the file. [File].Name has the form of it that CleanName returns.
+	// The extension of Name is used for {ext} in a key if it fits the content.
+	Name string
 	// ClaimedType is the type that the sender claims. It does not change the decision, but if it is
 	// wrong, the error message says so.
 	ClaimedType string

@@ -115,8 +115,8 @@ func (p *proxy) inOrder(dirs []string) ([]string, error) {
 		if err != nil {
 			return nil, err
 		}
-		// The count is 0 for a module that other modules require. So the sort puts that module
-		// first.
+		// A go.mod names each module of this repository that its module requires. A module that
+		// others require names fewer of them, so the sort puts it before the others.
 		required[dir] = strings.Count(string(text), library+"/")
 	}
 	return slices.SortedStableFunc(slices.Values(dirs), func(a, b string) int { return required[a] - required[b] }), nil

@@ -46,7 +46,7 @@ type Config struct {
 	// with the name that they were encrypted with. If a service such as replication has copied the
 	// objects to a bucket with another name, set Bucket to the name of the original bucket.
 	Bucket string
-	// ^ AWS is the configuration of Amazon's SDK: the credentials, and possibly an endpoint. If AWS
+	// AWS is the configuration of Amazon's SDK: the credentials, and possibly an endpoint. If AWS
 	// is nil, both come from the SDK's default chain.
 	AWS *aws.Config
 }
