@@ -99,7 +99,11 @@ func policy(p *program.Program, f *policyFlags, text string) error {
 	if err != nil {
 		return err
 	}
-	grant, provider, err := f.grant(l)
+	parameters, err := url.ParseQuery(l.Query)
+	if err != nil {
+		return argument.Invalid("the address must have a valid query", "escape % as %25 and & as %26")
+	}
+	grant, provider, err := f.grant(l, parameters)
 	if err != nil {
 		return err
 	}
@@ -127,9 +131,12 @@ func policy(p *program.Program, f *policyFlags, text string) error {
 	return nil
 }
 
-// grant returns the permissions that the flags and the location describe.
-func (f *policyFlags) grant(l location.Location) (g permissions.Grant, provider permissions.Provider, err error) {
-	provider, err = f.providerOf(l)
+// grant returns the permissions that the flags and the location describe. The parameters are those
+// in the query of the location.
+func (f *policyFlags) grant(
+	l location.Location, parameters url.Values,
+) (g permissions.Grant, provider permissions.Provider, err error) {
+	provider, err = f.providerOf(l, parameters)
 	if err != nil {
 		return g, "", err
 	}
@@ -151,19 +158,13 @@ func (f *policyFlags) grant(l location.Location) (g permissions.Grant, provider 
 		prefix = l.Prefix + f.prefix
 	}
 	return permissions.Grant{
-		Operations: operations, Bucket: l.Host, Prefix: prefix, Region: parameters(l).Get("region"), KMSKey: f.kmsKey,
+		Operations: operations, Bucket: l.Host, Prefix: prefix, Region: parameters.Get("region"), KMSKey: f.kmsKey,
 	}, provider, nil
-}
-
-func parameters(l location.Location) url.Values {
-	// Opening the bucket reports a query that cannot be parsed.
-	values, _ := url.ParseQuery(l.Query)
-	return values
 }
 
 // providerOf returns the provider that --provider names. Without the flag, it returns the provider
 // of the location.
-func (f *policyFlags) providerOf(l location.Location) (permissions.Provider, error) {
+func (f *policyFlags) providerOf(l location.Location, parameters url.Values) (permissions.Provider, error) {
 	switch {
 	case l.Scheme != "s3" && l.Scheme != "gs" && l.Scheme != "azblob":
 		return "", &storage.Error{
@@ -177,12 +178,11 @@ func (f *policyFlags) providerOf(l location.Location) (permissions.Provider, err
 	case l.Scheme == "azblob":
 		return permissions.Azure, nil
 	}
-	values := parameters(l)
-	endpoint, _ := url.Parse(values.Get("endpoint"))
+	endpoint, _ := url.Parse(parameters.Get("endpoint"))
 	switch {
-	case values.Get("profile") == "minio":
+	case parameters.Get("profile") == "minio":
 		return permissions.MinIO, nil
-	case values.Get("profile") == "aws", values.Get("endpoint") == "" && values.Get("profile") == "",
+	case parameters.Get("profile") == "aws", parameters.Get("endpoint") == "" && parameters.Get("profile") == "",
 		endpoint != nil && strings.Contains(endpoint.Hostname()+".", ".amazonaws.com."):
 		return permissions.AWS, nil
 	}

@@ -97,6 +97,7 @@ func TestPolicyRefuses(t *testing.T) {
 		"a key and a prefix":       {2, []string{"--for", "list", "--prefix", "a", "s3://photos/b"}, "--prefix"},
 		"an empty prefix":          {2, []string{"--for", "list", "--prefix", "", "s3://photos"}, "--prefix"},
 		"a key of KMS that is not": {2, []string{"--for", "upload-encrypted", "s3://photos"}, "KMSKey must be the ARN"},
+		"a malformed query":        {2, []string{"--for", "list", "s3://photos?region=%zz"}, "valid query"},
 		"an account":               {2, []string{"--for", "list", "s3://"}, "must have a bucket"},
 		"a directory":              {1, []string{"--for", "list", directory(t)}, "have no policies"},
 		"memory":                   {1, []string{"--for", "list", memory(t)}, "have no policies"},
