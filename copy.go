@@ -6,16 +6,18 @@ import (
 	"github.com/omnibucket/storage/internal/scope"
 )
 
-// Copy copies an object between any two buckets. It copies on the server if both ends permit that,
-// and otherwise by streaming. It reads one revision of the source. If the source changes meanwhile,
-// Copy fails with Changed. Conditions guard the destination. To restore an old version or change
-// attributes, copy an object onto itself.
+// Copy copies an object between any two buckets. If both ends permit it, the server makes the copy.
+// Otherwise Copy streams the object. Copy reads one revision of the source. If the source changes
+// meanwhile, Copy fails with Changed. Conditions guard the destination. To restore an old version
+// or change attributes, copy an object onto itself.
 //
 // Attributes and metadata are copied unless an option replaces them or the destination cannot keep
 // them. A storage class is copied within one provider. Tags are copied if both ends have
-// [ObjectTags]. If the source is a type of your own, storage class and tags are not copied. The
-// Source of a [Core] of yours may return [NewCopySource]. In this case, storage class and tags are
-// not copied, either.
+// [ObjectTags]. Storage class and tags are not copied in these cases:
+//
+//   - The source is a type of your own.
+//   - The source has a [Core] of your own, and its method Source returns [NewCopySource] with that
+//     Core.
 //
 // Copy does not copy retentions and legal holds. On Azure, it does not copy tags that the
 // credentials may not read. It copies annotations on S3 only if one request makes the copy.

@@ -9,20 +9,20 @@ import (
 
 // A Core implements the methods of a [Bucket] and the functions of this package. Before a method of
 // a Core is called, the library checks permissions, adds prefixes to keys and reads the options.
-// Package engine has the Core of a store. To change what a bucket does, embed the Core that [Wrap]
-// passes to you in a type of your own, and override methods. The embedded Core handles all other
-// methods, even those that later versions of this package add. Without an embedded Core, your type
-// may have to gain methods in later versions.
+// Package engine has the Core of a store. To change what a bucket does, define a type with an
+// embedded Core, and override methods. [Wrap] gives you the Core to embed. The embedded Core
+// handles all other methods, even those that later versions of this package add. Without an
+// embedded Core, a later version may require new methods of your type.
 //
 // A method does not call another method of Core. To see what is written, override Upload, CopyFrom,
 // Compose, Move, BeginUpload and the like. To see what is removed, override Remove, RemoveAll,
 // RemoveVersions and Move. To see what is read, override Download, Source, Compose, Move,
 // SignedDownloadURL, PublicURL and Vend.
 //
-// A method gets the options of the caller in a struct, such as UploadOptions. Apply has filled that
-// struct, even if the caller gave no options. A struct for a call without options may therefore
-// differ from the zero value. Options belong to the caller, so a method neither changes nor keeps
-// them. Results belong to the caller, too. Errors are *[Error] with whole keys. A Core is safe for
+// A method gets the options of the caller in a struct, such as UploadOptions. Apply has filled the
+// struct. Apply also sets defaults, so the struct can differ from its zero value even if the caller
+// gave no options. Options belong to the caller, so a method neither changes nor keeps them.
+// Results belong to the caller, too. Errors are *[Error] with whole keys. A Core is safe for
 // concurrent use.
 type Core interface {
 	Upload(ctx context.Context, key string, body io.Reader, o *UploadOptions) (*Attrs, error)
@@ -74,7 +74,7 @@ type Core interface {
 	) (*UploadedPart, error)
 
 	Supports(features Features) bool
-	// Place returns the provider and the bucket that errors name.
+	// Place returns the provider and the bucket. Both appear in errors.
 	Place() Place
 	// Native returns the client for [As], or nil.
 	Native() any

@@ -65,9 +65,9 @@ const (
 	OrderedListing // listings are in byte order; without it, List needs WithAnyOrder
 	ServerAppend   // for Append without moving the object's bytes through this process
 	SignedRemovals // for SignedRemoveURL
-	// StableURLs is for WithStableFor. Temporary credentials cannot make stable URLs. A bucket may
-	// not know its credentials before the first call. It has this feature until then. If the
-	// credentials turn out to be temporary, the call fails with Unsupported.
+	// StableURLs is for WithStableFor. Temporary credentials cannot make stable URLs. Some buckets
+	// find their credentials only at the first call, and have this feature before that call. If the
+	// credentials turn out to be temporary, a call with WithStableFor fails with Unsupported.
 	StableURLs
 	Vending // for Vend; the store enforces prefix, rights and expiry
 )

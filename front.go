@@ -130,8 +130,9 @@ func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption
 		return nil, f.noAnswer("Download", key)
 	}
 	if f.scope.Prefix != "" {
-		// If the Core got r from another bucket, r.prefix is the prefix of that bucket. Keys in the
-		// errors of r begin with that prefix, followed by the prefix of f.
+		// The Core can get r from another bucket. r.prefix is the prefix of that bucket, or "". Each
+		// key in the errors of r begins with that prefix, followed by the prefix of f. Both
+		// prefixes must be removed.
 		r.prefix += f.scope.Prefix
 		f.attrs(r.attrs)
 	}

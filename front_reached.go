@@ -9,13 +9,13 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// Some packages of this library need the methods below, but the root package cannot import those
-// packages. The first argument of each method is a token. Only this library can make a token, so
-// other modules cannot call the methods.
+// Other packages of this library need the methods below. The methods are exported, but other
+// modules must not call them. For this reason, the first argument of each method is a token. Only
+// this library can make a token.
 
-// Reached returns the value with which package engine implements this bucket. If another package
-// implements the bucket, Reached returns its Core. prefix is the prefix of the bucket's keys.
-// complete is true if the bucket shows all keys and permits all operations.
+// Reached returns the Core of package engine that this bucket uses. If the bucket uses no Core of
+// package engine, Reached returns the Core of the bucket. The second result is the prefix of the
+// bucket's keys. The third result is true if the bucket shows all keys and permits all operations.
 func (f *front) Reached(t serving.Token) (core any, prefix string, complete bool) {
 	if f.core == nil || !t.Valid() {
 		return nil, "", false
@@ -26,9 +26,9 @@ func (f *front) Reached(t serving.Token) (core any, prefix string, complete bool
 	return core, f.scope.Prefix, f.scope.Whole()
 }
 
-// MoveFrom moves an object in one step. The parameter src is the bucket of the source. If src has
-// another core, or if the store does not have ServerMove, MoveFrom does nothing and the result done
-// is false.
+// MoveFrom moves an object in one step, and returns true. The parameter src is the bucket of the
+// source. If src has another Core, or if the store does not have ServerMove, MoveFrom does nothing
+// and returns false. It also does nothing if an option changes the object.
 func (f *front) MoveFrom(
 	t serving.Token, ctx context.Context, to string, src any, from string, opts any,
 ) (attrs any, done bool, err error) {

@@ -204,10 +204,12 @@ func EncodeMetadataValue(text string) string {
 	return b.String()
 }
 
-// staysInMetadata reports whether the byte at i needs no encoding, because every store returns it
-// unchanged. A "?" after "=" needs encoding, because "=?" begins an encoded word (RFC 2047). For S3
-// and Azure, the core encodes every value that contains "=?" as encoded words. R2 decodes an
-// encoded word, and stores the decoded text.
+// staysInMetadata reports whether every store returns the byte at i unchanged. Such a byte needs no
+// percent-encoding.
+//
+// A "?" after "=" needs percent-encoding, because "=?" begins an encoded word (RFC 2047). For S3
+// and Azure, the core turns a value that contains "=?" into encoded words. R2 would not store these
+// words unchanged, but decode them and store the decoded text.
 //
 // https://developers.cloudflare.com/r2/api/s3/extensions/
 func staysInMetadata(text string, i int) bool {

@@ -2,15 +2,17 @@ package storage
 
 import "time"
 
-// Each type has the values of the options of one operation. The methods of a [Core] receive such
-// values. Code that implements a permission itself, such as Uploader, receives options and calls
-// Apply to get the values. Code that reads or writes objects itself must fail with Unsupported if
-// it does not know a value in Native. The unknown value may be a key that encrypts the object.
+// Each of these types holds the options of one operation. The methods of a [Core] receive a value
+// of such a type. Code that implements a permission itself, such as Uploader, receives a list of
+// options. Apply turns this list into a value of the type.
+//
+// Code that reads or writes objects itself must check Native. If it does not know a value in
+// Native, it must fail with Unsupported. The unknown value may be a key that encrypts the object.
 //
 // UploadOptions, DownloadOptions, ListOptions, RemoveOptions and CopyOptions are options
-// themselves. As an option, such a value replaces the values of all options before it. So code can
-// call Apply, change the result and pass it on. In a struct literal, a Size or Length of 0 means
-// that no size or length is given.
+// themselves. If a call has a value of these types as an option, the value replaces all options
+// before it. For example, code can call Apply, change the result, and pass the result on. If Size
+// or Length is 0 in a struct literal, no size or length is given.
 type (
 	// UploadOptions are the options of Upload and BeginUpload.
 	UploadOptions struct {

@@ -4,8 +4,8 @@ import (
 	"math"
 )
 
-// A written has pointers to the fields that UploadOptions, CopyOptions and SignOptions have in
-// common. By these pointers, one option can set the fields of each of the structs.
+// written is the argument of a writeOption. It points to fields of an UploadOptions, a CopyOptions
+// or a SignOptions. The same option can therefore set these fields in each of the three structs.
 type written struct {
 	properties *Properties
 	set        *PropertySet
@@ -219,9 +219,10 @@ type downloadOption func(*DownloadOptions)
 
 func (o downloadOption) applyDownload(r *DownloadOptions) { o(r) }
 
-// WithRange reads length bytes from offset, or fewer if the object ends earlier. If length is below
-// 0, it reads to the end. If offset is below 0, too, it reads the last -offset bytes. If offset is
-// past the end, the read fails with RangeNotSatisfiable.
+// WithRange reads length bytes from offset, or fewer if the object ends earlier. If only length is
+// below 0, WithRange reads from offset to the end. If both arguments are below 0, it reads the last
+// -offset bytes. If only offset is below 0, the read fails with InvalidArgument. If offset is past
+// the end, the read fails with RangeNotSatisfiable.
 func WithRange(offset, length int64) DownloadOption {
 	return downloadOption(func(r *DownloadOptions) {
 		r.Offset, r.Length, r.Suffix = 0, -1, 0

@@ -59,18 +59,17 @@ func (e *prefixedError) Error() string {
 	return strings.NewReplacer(texts...).Replace(e.original.Error())
 }
 
-// Unwrap returns the errors without the prefix. It does not return the original ones, because they
-// have whole keys.
+// Unwrap returns the copies of this package's errors. The keys in the copies do not have the
+// prefix. The keys in the original errors have it, so Unwrap does not return the original errors.
 func (e *prefixedError) Unwrap() []error { return e.errs }
 
 // Is compares target with the original error. The result of Unwrap is not enough for errors.Is,
 // because it lacks errors that a Core has added.
 func (e *prefixedError) Is(target error) bool { return errors.Is(e.original, target) }
 
-// As looks for target in the original error, which also has the errors that a Core has added. An
-// *Error in the original error has the prefix in its key, so As must not return it. If target can
-// hold an *Error, As returns false. errors.As then calls Unwrap, and finds an *Error without the
-// prefix.
+// As looks for target in the original error, which also has the errors that a Core has added. If
+// target can hold an *Error, As returns false, because an *Error in the original error has a key
+// with the prefix. errors.As then calls Unwrap, and finds a copy whose key lacks the prefix.
 func (e *prefixedError) As(target any) bool {
 	ours := reflect.TypeFor[*Error]().AssignableTo(reflect.TypeOf(target).Elem())
 	return !ours && errors.As(e.original, target)

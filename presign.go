@@ -37,10 +37,12 @@ func (o ttlOption) applySignedPart(r *PartOptions)     { r.TTL = o.check(&r.err)
 // hour. The URL never outlives the credentials that sign it. [SignedURL].ExpiresAt is the time at
 // which the URL expires.
 //
-// If Google's IAM signs, the URL is valid for at most 12 hours. On AWS Lambda, in containers and in
+// If Google's IAM signs, the URL is valid for at most 12 hours.
+//
+// For S3, the expiry of temporary credentials may be unknown. On AWS Lambda, in containers and in
 // CI, the environment variable AWS_SESSION_TOKEN is often set, and AWS_CREDENTIAL_EXPIRATION is
-// not. The expiry of the credentials is then unknown. Such a URL is also valid for at most 12 hours,
-// and may end earlier than ExpiresAt.
+// not. If the expiry is unknown, the URL is valid for at most 12 hours. It may end earlier than
+// ExpiresAt, because it ends with the credentials.
 func WithTTL(d time.Duration) interface {
 	SignedUploadOption
 	SignedPartOption
@@ -69,8 +71,8 @@ func WithTTL(d time.Duration) interface {
 //   - Google's IAM signs.
 //   - A user delegation key of Azure signs.
 //
-// In each of these cases, sign with a long-lived key, or redirect to a signed URL from an address
-// of your own.
+// In each of these cases, sign with a long-lived key. Or publish the address of a handler of your
+// own, which redirects each request to a newly signed URL.
 func WithStableFor(window time.Duration) SignedDownloadOption {
 	return signedDownloadOption(func(r *SignOptions) {
 		if window < minTTL || window > maxTTL {
@@ -82,8 +84,11 @@ func WithStableFor(window time.Duration) SignedDownloadOption {
 
 // Term returns the time from which a URL is valid, and for how long it is valid. The parameter now
 // is the time at which the URL is signed. Code that signs URLs itself calls Term. Without a TTL, a
-// URL is valid for an hour. With StableFor, all URLs of one window have the same term. If TTL plus
-// StableFor is more than 7 days, Term fails with InvalidArgument.
+// URL is valid for an hour.
+//
+// With StableFor, time is divided into windows of that length. A URL is valid from the beginning of
+// the window in which it is signed, for StableFor plus the TTL. If StableFor plus the TTL is more
+// than 7 days, Term fails with InvalidArgument.
 func (r *SignOptions) Term(now time.Time) (from time.Time, lasts time.Duration, err error) {
 	lasts = cmp.Or(r.TTL, defaultTTL)
 	if r.StableFor == 0 {

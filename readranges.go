@@ -51,13 +51,15 @@ func ReadRanges(
 
 // A rangesRead is one call of ReadRanges.
 type rangesRead struct {
-	from     Downloader
-	key      string
-	ranges   []Range
-	req      DownloadOptions // options of the call
-	gap      int64           // a request may read and discard up to this many bytes between two ranges
-	limit    int64           // largest size in bytes of one request
-	claimed  int64           // bytes of memory to allocate for the results before any byte of the object was read
+	from   Downloader
+	key    string
+	ranges []Range
+	req    DownloadOptions // options of the call
+	gap    int64           // a request may read and discard up to this many bytes between two ranges
+	limit  int64           // largest size in bytes of one request
+	// claimed limits the bytes of memory that are allocated before the first bytes of the object
+	// arrive. The size that the store reports may be wrong.
+	claimed  int64
 	results  [][]byte
 	progress *progress.Counter
 
@@ -174,10 +176,11 @@ func (r *rangesRead) firstRange() Range {
 	return Range{}
 }
 
-// fetch reads all runs in batches. A run is the part of the object that one request reads. A batch
-// has at most r.claimed bytes, or as many bytes as all batches before it, if that is more. This
-// limit protects the memory for the results. If the first request delivers the only range, fetch
-// makes no other request.
+// fetch reads all runs in batches. A run is the part of the object that one request reads. If the
+// first request delivers the only range, fetch makes no other request.
+//
+// A batch has at most r.claimed bytes. After large batches, the limit is higher: the number of
+// bytes that all earlier batches have delivered. The limit protects the memory for the results.
 func (r *rangesRead) fetch(ctx context.Context) error {
 	r.progress = progress.New(r.req.Progress, r.plan.Bytes)
 	if offset, length := r.first.Range(); len(r.plan.Spans) == 1 &&
@@ -210,7 +213,7 @@ func (r *rangesRead) fetch(ctx context.Context) error {
 	return nil
 }
 
-// readOnly reads the range if there is only one. The first request delivers this range.
+// readOnly reads the only range of r. The first request delivers this range.
 func (r *rangesRead) readOnly(length int64) error {
 	data, err := readWhole(r.from, "ReadRanges", r.key, r.first, r.claimed)
 	if err == nil && length > 0 {

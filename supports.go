@@ -78,7 +78,7 @@ func hints(c engineCore, features Features) string {
 	return strings.Join(all, "; ")
 }
 
-// An engineCore has the methods of package engine's core that functions of this package call.
+// An engineCore has some methods of the core in package engine. This package calls these methods.
 type engineCore interface {
 	BufferLimit() *buffer.Limit
 	RetryPolicy() *backoff.Policy

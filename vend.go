@@ -79,7 +79,7 @@ func checkVend(prefix string, rights Rights, ttl time.Duration) *Error {
 type VendedCredentials struct {
 	Provider string    `json:"provider"` // such as "s3"
 	Bucket   string    `json:"bucket"`
-	Prefix   string    `json:"prefix"`  // prefix of whole keys: it begins with the prefix of Prefixed
+	Prefix   string    `json:"prefix"`  // including the prefix of a [Prefixed] bucket
 	Expires  time.Time `json:"expires"` // UTC
 
 	// The next three fields are only set for S3.

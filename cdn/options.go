@@ -14,9 +14,9 @@ import (
 
 const opSignPrefix = "SignPrefix"
 
-// expiry returns the time at which a signature made now expires. It is a whole second, and never
-// earlier than the TTL requires. With WithStableFor, all signatures of one window have the same
-// time.
+// expiry returns the time at which a new signature expires. The time is a whole second, and never
+// earlier than the TTL requires. WithStableFor divides time into windows of a given length. All
+// signatures of one window expire at the same time.
 func expiry(now time.Time, given *storage.SignOptions) (time.Time, error) {
 	from, lasts, err := given.Term(now)
 	return from.Add(lasts + time.Second - 1).UTC().Truncate(time.Second), err
@@ -78,8 +78,8 @@ func (s *site) apply(op, key string, forwards bool, opts []storage.SignedDownloa
 	return grant{query: query, until: until}, nil
 }
 
-// forwarded returns the parameters of S3 for the given options. The result option is the name of an
-// option that needs a parameter of S3, or "".
+// forwarded returns the query parameters of S3 for the given options. The second result is the name
+// of one option that needs such a parameter. If no option needs one, both results are "".
 // https://docs.aws.amazon.com/AmazonS3/latest/API/API_GetObject.html#API_GetObject_RequestParameters
 func forwarded(given *storage.SignOptions) (query, option string) {
 	disposition := given.ResponseContentDisposition

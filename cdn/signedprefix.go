@@ -10,9 +10,11 @@ import (
 )
 
 // A SignedPrefix lets its holder read every object below a prefix, until it expires. Use it for a
-// video of many segments, or for a gallery. The cookies and the URLs give the same permission. The
-// CDN only compares the beginning of a path. Therefore the origin must not resolve ".." in paths,
-// and object stores do not resolve it. Formatted as text or JSON, it shows no signature.
+// video of many segments, or for a gallery. The cookies and the URLs give the same permission. If a
+// SignedPrefix is formatted as text or JSON, the result has no signature.
+//
+// The CDN only compares the beginning of a path with the prefix. For this reason, the origin must
+// not resolve ".." in paths. Object stores never resolve "..".
 type SignedPrefix struct {
 	Prefix    string    `json:"prefix"`    // "" or a prefix that ends in "/"
 	ExpiresAt time.Time `json:"expiresAt"` // UTC

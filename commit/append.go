@@ -15,7 +15,8 @@ import (
 )
 
 const (
-	// idName is the metadata of an entry that identifies the call of Append that wrote it.
+	// idName is the name of a metadata value of each entry. The value is the id of the call of
+	// Append that wrote the entry.
 	idName = "commit"
 	// maxConflicts is how many times Append starts over because another writer was faster. That
 	// takes about ten minutes.
@@ -117,9 +118,9 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		switch {
 		case err == nil:
 			return true, l.confirm(ctx, number, id)
-		// Another writer has stored an entry with this number. If Upload made several attempts, an
-		// earlier attempt may have stored the entry of this call. If that entry was trimmed
-		// meanwhile, confirm fails.
+		// Another writer has stored an entry with this number. If the log was trimmed up to this
+		// number, confirm fails. In this case, an earlier attempt of Upload may have stored the
+		// entry of this call, and that entry may have been trimmed.
 		case taken && !unsure:
 			return false, l.confirm(ctx, number, "")
 		case !unsure:

@@ -138,9 +138,9 @@ func (l *Log) look(ctx context.Context, seen *known) (there bool, err error) {
 // was replaced, or was removed by other means than Trim, Last fails with Changed.
 func (l *Log) Last(ctx context.Context) (int64, error) { return l.last(ctx, time.Now()) }
 
-// The method last returns the number of the last entry of the log. It begins the search at l.known,
-// an entry that this Log has seen. If this Log has not seen that entry after the given time, the
-// method first checks that the entry still exists.
+// The method last returns the number of the last entry of the log. The search begins at l.known, an
+// entry that this Log has seen. If l.known.at is not later than the given time, the entry may be
+// gone. In this case, the method first checks that the entry still exists.
 func (l *Log) last(ctx context.Context, since time.Time) (int64, error) {
 	low := int64(0)
 	if seen := l.known.Load(); seen != nil {

@@ -100,8 +100,8 @@ func (l *Log) batch(ctx context.Context, op string, first int64, size int) ([]En
 	if n < size && storage.CodeOf(errs[n]) != storage.ObjectNotFound {
 		err = errs[n]
 	}
-	// Trimmed must be called after the reads. If an entry is not trimmed after its read, it was not
-	// trimmed during its read, either.
+	// Trimmed must be called after the reads. A trimmed entry stays trimmed. If an entry is not
+	// trimmed now, the entry was not trimmed when it was read, either.
 	trimmed, unread := l.Trimmed(ctx)
 	switch {
 	case unread != nil:

@@ -15,8 +15,8 @@ import (
 type mark struct {
 	removed int64 // entries up to this number may have been removed
 	next    int64 // the next call of Trim removes the entries up to this number; 0 if never trimmed
-	// The field id is the id of the last entry that the next call of Trim removes. If the log has
-	// an entry with the same number but another id, this mark belongs to another log.
+	// The field id is the id of the last entry that the next call of Trim removes. It shows to
+	// which log the mark belongs: in another log, the entry with the same number has another id.
 	id string
 }
 
@@ -27,18 +27,18 @@ const maxMark = 128
 
 func (l *Log) markKey() string { return l.prefix + "trimmed" }
 
-// Trim marks the entries up to number for removal, but does not remove them yet. The next call with
-// a greater number removes the marked entries. Until that call, a slow writer or reader still finds
-// them. Before you call Trim, store the data that a reader needs in place of the marked entries. An
-// example is the state of the table after the last marked entry.
+// Trim marks the entries up to the given number, and does not remove these entries yet. The next
+// call with a greater number removes the marked entries. Until that call, slow writers and readers
+// still find the marked entries. Before you call Trim, store the data that a reader needs in place
+// of the marked entries. An example is the state of the table after the last marked entry.
 //
-// If the log has no entry with this number yet, Trim fails with InvalidArgument. If number is not
-// greater than in the previous call, Trim only removes the entries that an interrupted call has
-// left. [Log.Trimmed] returns up to which number entries were removed, even after a failure.
+// If the given number is below 1, or above the number of the last entry, Trim fails with
+// InvalidArgument. If the number is not greater than in the previous call, Trim marks no entries,
+// and only finishes the removal that an interrupted call began. Even after a failure, [Log.Trimmed]
+// returns up to which number entries may have been removed.
 //
-// The object "trimmed" of this log determines which entries Trim removes. Trim does not use a
-// listing for that. If this log is a partial copy of another log, the object may be from the other
-// log. In this case, Trim removes nothing and fails with Changed.
+// The object "trimmed" of a log records which entries are marked. If this log has the object of
+// another log, for example after a partial copy, Trim removes nothing and fails with Changed.
 func (l *Log) Trim(ctx context.Context, number int64) error {
 	last, err := l.Last(ctx)
 	switch {
@@ -106,9 +106,10 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 }
 
 // ownMark returns the mark of this log, which records how far the log is trimmed. If the log was
-// never trimmed, it returns the zero mark. A mark names one entry by its number and id. If the log
-// has no such entry, and no other call writes a new mark meanwhile, the mark belongs to another
-// log. ownMark fails with Changed in this case.
+// never trimmed, ownMark returns the zero mark. A mark has the number and the id of one entry. If
+// this log does not have that entry, the mark belongs to another log, and ownMark fails with
+// Changed. ownMark reads the mark again before it fails, because another call may have written a
+// new mark.
 func (l *Log) ownMark(ctx context.Context) (mark, error) {
 	now, err := l.mark(ctx)
 	for {

@@ -92,9 +92,9 @@ type Description struct {
 
 	// TagsByHead declares that Head returns the TagCount, but Get does not.
 	TagsByHead bool
-	// CopiesTags declares that Copy keeps all tags of the source, unless CopyRequest.ReplaceTags is
-	// true. The core then does not read the source's tags, and CopyRequest.Tags has only tags that
-	// replace them.
+	// CopiesTags declares that the store copies the tags of the source, so that the core need not
+	// read them. If CopyRequest.ReplaceTags is true, the copy gets the tags in CopyRequest.Tags
+	// instead.
 	CopiesTags bool
 	// CopiesWithoutAttrs declares that Copy accepts a source without Attrs and Revision. For such a
 	// source, Copy copies one revision with its tags and properties, except the storage class. If
@@ -107,10 +107,12 @@ type Description struct {
 	AttributesAtBegin bool
 
 	// HiddenMetadata are the names of metadata that a layer keeps for itself. Servers must neither
-	// show these names to clients nor accept them from clients. A layer with such names may encrypt
-	// objects. If HiddenMetadata has names, servers keep nothing in the metadata that depends on
-	// the bytes of an object, such as a checksum. Names that begin with "omnibucket" need not be
-	// listed, because the core always hides them.
+	// show these names to clients nor accept them from clients. Names that begin with "omnibucket"
+	// need not be listed, because the core always hides them.
+	//
+	// A layer with hidden names may encrypt objects. The store must not learn a checksum of the
+	// plain bytes. If HiddenMetadata is not empty, servers therefore add no checksum to the
+	// metadata, and no other value that is computed from an object's bytes.
 	HiddenMetadata []string
 
 	// FixedParts declares that a part must not be sent again with other bytes. If the body has

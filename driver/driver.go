@@ -72,21 +72,24 @@ type Driver interface {
 	// requests. The core may change the returned Attrs, but no map in them.
 	Head(ctx context.Context, r *GetRequest) (*storage.Attrs, error)
 
-	// List returns one page in byte order of the whole keys, with prefixes among them. If r.Token
-	// is set, the page continues after the page that returned that token. Otherwise the page begins
-	// after r.StartAfter. A page may repeat a common prefix that is greater than r.StartAfter,
-	// because the core drops repetitions. The last page has an empty Token.
+	// List returns one page of keys and common prefixes, together in byte order. If r.Token is set,
+	// the page continues after the page that returned that token. Otherwise the page begins after
+	// r.StartAfter. A page may contain a common prefix that an earlier page already contained, if
+	// the prefix is greater than r.StartAfter. The core drops the repeated prefix. The last page
+	// has an empty Token.
 	//
 	// List must not sort entries that the store sends in another order. Sorting one page is not
 	// enough, because an entry may belong to an earlier page. If an entry comes after a greater
 	// one, the core ends the listing with Unsupported.
 	//
-	// With Description.FolderOrder, the delimiter is always "/". The entries of a folder may be in
-	// the order of their names.
+	// With Description.FolderOrder, the delimiter is always "/". List may sort the entries of a
+	// folder by name instead of by key. The name of the folder "a/" is "a".
 	//
 	// If a driver declares neither FolderOrder nor OrderedListing, List may return entries in any
-	// order. It must return each key and prefix only once. The requests have no StartAfter. If List
-	// of any driver reads more than one response, it must check ctx in between.
+	// order. It must return each key and each common prefix only once. The core never sets
+	// r.StartAfter for such a driver.
+	//
+	// If List reads several responses of the store for one page, it must check ctx between them.
 	List(ctx context.Context, r *ListRequest) (*storage.Page, error)
 
 	// Delete removes an object or a version. If it does not exist, Delete returns nil. If the

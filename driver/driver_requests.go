@@ -71,7 +71,7 @@ type (
 	ListPartsRequest struct {
 		Key, Upload string
 		After       int // asks only for parts with greater numbers
-		Limit       int // most parts in the page; the core always sets it
+		Limit       int // largest number of parts in the page; the core always sets it
 		Native      []any
 	}
 	// A PartPage is one page of ListParts, in the order of Number. The CRC32C of a part is unknown
@@ -83,7 +83,7 @@ type (
 	// A ListUploadsRequest asks for one page of uploads.
 	ListUploadsRequest struct {
 		Prefix, Token string
-		Limit         int // most uploads in the page; the core always sets it
+		Limit         int // largest number of uploads in the page; the core always sets it
 	}
 	// An UploadPage is one page of ListUploads. The last one has an empty Token.
 	UploadPage struct {
@@ -120,7 +120,7 @@ type (
 	// A ListRequest asks for one page of a listing.
 	ListRequest struct {
 		Prefix, Delimiter, StartAfter, Token string
-		Limit                                int // most entries in the page; the core always sets it
+		Limit                                int // largest number of entries in the page; the core always sets it
 		// SoftDeleted is only set for ListVersions of a driver that declares SoftDelete. The page then has only
 		// removed objects that soft delete has kept, with SoftDeletedUntil. An entry that Restore can select
 		// has a Version.

@@ -16,9 +16,9 @@ import (
 // Source names the object as the source of a copy. Copy then copies inside the provider if it can.
 func (b bucket) Source(key string) storage.CopySource { return storage.NewCopySource(b, key) }
 
-// CopiesOnServer marks this Core: the server may copy its objects. A type may embed this Core in a
-// field of type storage.Core. Such a type does not have the method, so its objects are copied by
-// streaming.
+// CopiesOnServer marks this Core: the server may copy its objects. A type of another package can
+// embed this Core only as the interface storage.Core. That interface does not have the method
+// CopiesOnServer, so the type does not get the method. Its objects are copied by streaming.
 func (b bucket) CopiesOnServer() {}
 
 func (b bucket) CopyFrom(
@@ -83,13 +83,14 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	return c.streamCopy(ctx)
 }
 
-// orStream completes a copy after an attempt to copy on the server has returned a and e. If e says
-// that the store does not support the copy, orStream calls the function stream, and returns its
-// result. Otherwise it returns a and e.
+// orStream completes a copy that was first tried on the server. The attributes a and the error e
+// are the results of that attempt. If the store does not support the copy, orStream calls the
+// function stream and returns its results. Otherwise orStream returns the results of the attempt.
 //
-// If e has an Op, e is an error of the source, and orStream returns a and e. It also returns them
-// if the attempt may have taken effect and the request r has a condition. A second write could then
-// fail because of the first.
+// In two cases, orStream returns the results of the attempt even if the store does not support the
+// copy. First, e has an Op, which means that e is an error of the source. Second, the attempt may
+// have taken effect, and the request has a condition. The attempt itself could make the condition
+// of a second write fail.
 func orStream(
 	ctx context.Context, a *storage.Attrs, e *storage.Error, r *driver.CopyRequest,
 	stream func(context.Context) (*storage.Attrs, *storage.Error),
@@ -307,7 +308,8 @@ func sourceFailed(ctx context.Context, err error) *storage.Error {
 	source, e := ownError(err), bodyFailed(err)
 	switch source.Code {
 	case storage.Changed, storage.PreconditionFailed, storage.ObjectNotFound, storage.RangeNotSatisfiable:
-		// The source existed when it was opened.
+		// The source existed when it was opened. Each of these codes means that another client has
+		// changed or removed the source since.
 		e.Code = storage.Changed
 	}
 	e.Hint, e.Status, e.RequestID = source.Hint, source.Status, source.RequestID

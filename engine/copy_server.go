@@ -89,8 +89,8 @@ func (c *copyOp) copyTags(r *driver.CopyRequest, count int) (kept int, e *storag
 }
 
 // replacesSource reports whether the source and the destination are the same object. Such a copy
-// needs a write id for lost responses. If the copy has succeeded, the next attempt finds the object
-// with a new revision. Only the write id shows that the revision comes from this copy.
+// needs a write id. A copy can succeed although its response is lost. The next attempt finds the
+// object with a new revision. Only the write id shows that this copy made that revision.
 func (c *copyOp) replacesSource(from *driver.ObjectRef) bool {
 	to := c.op.core.driver.Locate(c.op.key)
 	return from.Version == "" && from.Bucket == to.Bucket && from.Key == to.Key
@@ -121,7 +121,7 @@ func (c *copyOp) copyWithoutAttrs(ctx context.Context, from driver.ObjectRef) (*
 	return a, e
 }
 
-// writeOnServer calls the function in the parameter call, which copies or joins objects inside the
+// writeOnServer calls the given function. That function copies or joins objects inside the
 // provider. If the response is lost, writeOnServer finds out whether the write took effect.
 func writeOnServer(
 	ctx context.Context, o *operation, call func(context.Context) (*storage.Attrs, error), in *intent,

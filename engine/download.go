@@ -16,16 +16,17 @@ import (
 
 // The first response of a download pins a revision, and determines which bytes are delivered. Each
 // connection then reads one section of those bytes. If a connection drops or stalls, another
-// connection reads the rest of its section (download_section.go).
+// connection reads the rest of the section (download_section.go).
 //
-// Usually a download has one connection, and one section has all its bytes. A download has several
-// connections if WithConcurrency was given. Without that option, it also gets several connections
-// if the first one is slow and the caller mostly waits for it (readProbed).
+// Usually a download has one connection, and one section has all bytes. A download has several
+// connections if WithConcurrency was given. Without that option, a download gets several
+// connections if the first one is slow and the caller mostly waits for it (readProbed).
 //
-// With several connections, a fetch divides the bytes after the first section into sections. It
-// reads several sections at the same time. Its Limit sets their number (download_fetch.go). The
-// fetch writes the bytes to a sink. One kind of sink keeps sections in buffers, which Read delivers
-// in order. The other kind writes each section to its place in a file (download_writeto.go).
+// With several connections, a fetch divides the bytes after the first section into further
+// sections. The fetch reads as many sections at the same time as its Limit permits
+// (download_fetch.go). The fetch writes the bytes to a sink. One kind of sink keeps sections in
+// buffers, which Read delivers in order. The other kind writes each section to its place in a file
+// (download_writeto.go).
 //
 // A download ends when the last byte was delivered and the checksum is right. It also ends at the
 // first failure, and every later Read returns that failure. Close also ends a download, and
@@ -256,8 +257,8 @@ func (d *download) located(e *storage.Error) *storage.Error {
 
 var errClosed = &storage.Error{Code: storage.InvalidArgument, Op: "Read", Err: errors.New("the reader is closed")}
 
-// fail records e as the error that every later Read returns. An earlier failure stays. It returns
-// the recorded error.
+// fail records e as the error that every later Read returns. If an error was recorded before, fail
+// does not replace that error. fail returns the recorded error.
 func (d *download) fail(e *storage.Error) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()

@@ -41,8 +41,8 @@ func (f *fetch) runBuffered() bool {
 }
 
 // close waits until all sections in buffers have ended, and frees their memory. The caller must
-// cancel the fetch first. If the sections go into a file, close does not wait. It could wait
-// forever, because the progress function of WriteTo may call Close.
+// cancel the fetch first. If the sections go into a file, close does not wait, because close may
+// run in one of the sections. A section calls the user's progress function, which may call Close.
 func (f *fetch) close() {
 	if f.buffers == nil {
 		return

@@ -169,10 +169,10 @@ func (f *fetch) start(s *section) {
 	}, nil)
 }
 
-// fill reads a section to its end. A store may permit only few connections, and refuse a section.
-// If the download opened further connections on its own, fill waits until the earlier sections have
-// ended, and tries again. If the store refuses the section while no other section has a connection,
-// fill fails.
+// fill reads a section to its end. A store may refuse a section, because it permits only few
+// connections. If WithConcurrency set the number of connections, fill fails. If the download opened
+// the connections on its own, fill waits until all earlier sections have ended, and tries again. If
+// the store refuses the section although no other section has a connection, fill fails.
 func (f *fetch) fill(s *section, before <-chan struct{}) error {
 	defer f.limit.Ended()
 	defer s.close()

@@ -16,11 +16,13 @@ import (
 // deliverBytes is how many bytes are copied at most before ctx is checked again.
 const deliverBytes = 1 << 20
 
-// WriteTo writes the rest of the download to w. If the download has only one connection, and the
-// body of its response has a method WriteTo, that method writes the bytes. The bytes are then not
-// copied in memory first, and the kernel can copy a file to a socket. If w is a file and the
-// download may use several connections, each section is written to its place. Otherwise, WriteTo
-// writes the bytes that Read delivers.
+// WriteTo writes the rest of the download to w, in one of three ways:
+//
+//   - The download has one connection, and the body of its response has a method WriteTo. That
+//     method writes the bytes. For example, the kernel can copy a file to a socket.
+//   - The download may use several connections, and w is a file. Each section is written to its
+//     place in the file.
+//   - In all other cases, WriteTo writes the bytes that Read delivers.
 func (d *download) WriteTo(w io.Writer) (int64, error) {
 	// Write to the file itself, so that the kernel can copy. A download from a local store need not
 	// be resumable, so the written bytes need not be recorded.
@@ -141,8 +143,8 @@ func (t *destReaderFrom) ReadFrom(body io.Reader) (int64, error) {
 	return written, nil
 }
 
-// readChunk copies one chunk. If it fails, it reads one more byte of the body: if that works, the
-// error came from the writer.
+// readChunk copies one chunk. If the copy fails, readChunk tries to read one more byte of the body.
+// If the body does not fail, the error came from the writer.
 func (t *destReaderFrom) readChunk(body *io.LimitedReader) (int64, error) {
 	n, err := t.to.Writer.(io.ReaderFrom).ReadFrom(body)
 	if err != nil {
@@ -210,9 +212,9 @@ func (d *download) writeFile(file fileTarget) (int64, error) {
 	return written + rest, err
 }
 
-// fetchTo writes the rest of the download to file, and each section to its place. The next byte of
-// the download is written at offset 0 of file. The first section has the bytes that the first
-// connection still delivers.
+// fetchTo writes the rest of the download to file. The next byte of the download is written at
+// offset 0 of file. fetchTo reads several sections at the same time, and writes each section at its
+// own offset. The first section consists of the bytes that are read from the first connection.
 func (d *download) fetchTo(file io.WriterAt) error {
 	f := d.fetch
 	defer f.cancel()
@@ -246,8 +248,8 @@ type fileSink struct {
 	added int64 // bytes of all sections that were added
 
 	mu sync.Mutex
-	// crc is the XOR of one checksum for each section that has ended. The checksum is that of the
-	// section, followed by zeros up to the end of the download.
+	// crc becomes the checksum of all sections together. Each section that ends adds its share, in
+	// any order (see end).
 	crc    uint32
 	failed error // the error of the section that failed first
 }
@@ -291,8 +293,8 @@ func (t *fileSink) end(s *section, err error) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	// Join computes the checksum of the section followed by zeros up to the end of the download.
-	// The XOR of these checksums does not depend on the order in which sections end.
+	// Join adjusts the checksum of the section to the number of bytes after the section. The XOR of
+	// all adjusted checksums is the checksum of all sections, in whatever order sections end.
 	t.crc ^= crc32c.Join(s.fetched.crc, 0, t.f.end-s.req.Offset)
 	if err != nil && t.failed == nil {
 		t.failed = err

@@ -14,10 +14,12 @@ import (
 )
 
 // A hedge is a second request for the same read. A hedge is made if the first request takes longer
-// than 95 percent of the recent reads. If a response succeeds, or has an error that another request
-// would have, too, it is returned, and the other request is canceled. At most 5 percent of the
-// reads have a hedge: each read counts one, and each hedge costs 20. No hedges are made while the
-// store throttles the bucket.
+// than 95 percent of the recent reads. The first final response is returned, and the other request
+// is canceled. A success is final. An error is final if another request would probably fail with
+// the same error.
+//
+// At most 5 percent of the reads have a hedge, because 20 reads permit one hedge. No hedges are
+// made while the store throttles the bucket.
 
 const (
 	hedgePercentile = 95
@@ -154,8 +156,8 @@ func (o *operation) hedge(ctx context.Context, l *latencies, request func(contex
 		race := requestRace{op: o, request: request, responses: make(chan response, 2)}
 		first = race.run(ctx, o.core.hedger.delay(slow))
 	}
-	// The time is measured from the begin of the first request, even if the second one returned
-	// first. The first request would have taken at least as long.
+	// The time is measured from the begin of the first request, even if the second request returned
+	// first. In that case, the first request would have taken even longer.
 	if first.decides(ctx) {
 		l.add(time.Since(begun))
 	}

@@ -230,9 +230,11 @@ func (l *listOp) filter(page *storage.Page) *storage.Error {
 
 // ascend drops duplicates, entries outside of the prefix, and entries up to the key of
 // WithStartAfter. If the listing must be in order, ascend fails when an entry is less than the
-// entry before it. Callers that depend on the order would miss that entry. ascend also fails if
-// both entries come before the key of WithStartAfter. If an earlier listing ended with that key,
-// neither listing would return the lesser entry.
+// entry before it. Callers that depend on the order would miss that entry.
+//
+// ascend also compares the entries that it drops. For example, an earlier listing ended with the
+// key of WithStartAfter, and the store returns a lesser entry after that key. The earlier listing
+// did not reach the lesser entry, and this listing would drop the lesser entry.
 func (l *listOp) ascend(page *storage.Page, r *driver.ListRequest) *storage.Error {
 	kept := 0
 	for i := range page.Entries {

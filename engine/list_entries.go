@@ -97,10 +97,11 @@ type pagePrefetch struct {
 // first page.
 const untilPrefetch = 8
 
-// shouldPrefetch reports whether to request the next page now. The caller is about to yield entry i
-// of the count entries of a page. The second page is not requested at once, so that a caller that
-// leaves the loop early causes only one request. Later pages are requested at once, so that the
-// caller can work in the meantime. A local store needs no prefetch.
+// shouldPrefetch reports whether to request the next page now. The caller is about to yield the
+// entry with the index i of the present page. If this is the first page, the next page is requested
+// only after some entries. A caller that leaves the loop before that causes only one request.
+// During later pages, the next page is requested before the first entry, so that it arrives while
+// the caller works. A local store needs no prefetch.
 func (l *listOp) shouldPrefetch(first bool, i, count int) bool {
 	switch {
 	case l.op.core.desc.Local:

@@ -49,9 +49,10 @@ func (l *listOp) onePage(ctx context.Context) (*storage.Page, *storage.Error) {
 		}
 		if len(page.Entries) > size && !exact && !l.startsAfter() {
 			l.req.Token, l.req.Limit, l.last, l.progress = begin, size, "", pageProgress{}
-			// This store cannot begin after a key, so the page must end where a page of the driver
-			// ends. Request the page again without the additional entry. The driver's token then
-			// begins the next page.
+			// The driver has returned one entry more than the page may have. The driver's token
+			// continues after that entry. The next page must begin with that entry, but this store
+			// cannot begin at a key. Request the page again, without the additional entry. The new
+			// token is the right one for the next page.
 			before, unsure, exact = nil, false, true
 			continue
 		}

@@ -11,17 +11,18 @@ import (
 	"github.com/omnibucket/storage/internal/keyrule"
 )
 
-// Some stores list in the order of a directory tree: the keys below "a/" come where a file "a"
-// would come, and so before "a-b". This file lists these stores folder by folder, and returns the
-// keys in byte order.
+// Some stores list in the order of a directory tree: all keys below "a/" come before "a-b". In byte
+// order, the keys below "a/" come after "a-b". This file lists such stores folder by folder, and
+// returns the keys in byte order.
 //
 // Within one folder, a store must list in byte order or in the order of names. In the order of
 // names, the folder "a/" has the name "a", and comes before "a-b". In byte order, "a/" comes after
 // "a-b". The folder "a/" is therefore kept in memory until the store returns an entry that is
-// greater than "a/". Until then, all entries begin with "a".
+// greater than "a/".
 //
-// Another folder may be kept in memory at the same time, such as "a-b/". Its name begins with the
-// name of the first one. Few folders have such names, so few are in memory at the same time.
+// Several folders may be in memory at the same time, such as "a/" and "a-b/". The name of the
+// second folder must begin with the name of the first one. Few folders have such names, so few
+// folders are in memory at the same time.
 //
 // One page is kept in memory for each folder above the current one. If a store lists in any other
 // order, the listing fails, so that no entry is missed.
@@ -145,8 +146,10 @@ type level struct {
 	core  *core
 	req   *driver.ListRequest
 	visit visit
-	last  string              // the greatest key that was visited
-	held  []storage.ListEntry // prefixes that wait, because a lesser entry may still come; the least is last
+	last  string // the greatest key that was visited
+	// held has the prefixes that were not visited yet, because lesser entries may still come. The
+	// prefixes are in descending order.
+	held []storage.ListEntry
 }
 
 func (v *level) add(entry storage.ListEntry) *storage.Error {

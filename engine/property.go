@@ -37,8 +37,8 @@ var textProperties = [...]struct {
 	{storage.StorageClassSet, "WithStorageClass", func(p *storage.Properties) *string { return &p.StorageClass }},
 }
 
-// A written describes the request of any kind of write. It has pointers to the fields that all
-// kinds share, and the options that set these fields.
+// The type written describes the request of any kind of write. Its pointers lead to the fields that
+// all such requests have. The fields set and given come from the options of the caller.
 type written struct {
 	properties *storage.Properties
 	set        storage.PropertySet

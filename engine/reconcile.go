@@ -59,11 +59,15 @@ func finishWrite(
 	return a, nil
 }
 
-// reconcile determines whether a write that failed with e took effect. If an attempt may have
-// reached the store (e.Unknown), reconcile reads the object. It also reads the object if an earlier
-// attempt had failed: a store may send a 408, 429 or 503 although the attempt took effect. If the
-// object has the write id of this write, the write took effect, and reconcile returns the object's
-// attributes.
+// reconcile determines whether a write that failed with e took effect. It reads the object in two
+// cases:
+//
+//   - The outcome of an attempt is unknown (e.Unknown).
+//   - The last attempt failed for good, after an earlier attempt had failed. A store may send a
+//     408, 429 or 503 although the attempt took effect.
+//
+// If the object has the write id of this write, the write took effect. In this case, reconcile
+// returns the attributes of the object.
 func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent) (*storage.Attrs, *storage.Error) {
 	cond := want.condition
 	if e.Code == storage.PreconditionFailed && cond.Absent {
@@ -91,8 +95,8 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 		return found, nil
 	}
 	if e.Code != storage.PreconditionFailed || !e.Unknown {
-		// The object could not be read, or another write has stored it. This write may still be in
-		// progress, so return its error as it is.
+		// Nothing shows that our write took effect. The store may still execute our write later, so
+		// return the error of our write as it is.
 		return nil, e
 	}
 	if cond.Absent && failed == nil {
@@ -104,8 +108,8 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 }
 
 // withoutEffect adapts the error of a request that changes no object, such as a read or the sending
-// of a part. Unknown becomes false. If the last response came from a gateway, its 412 becomes
-// Unavailable, because it does not mean that a condition failed.
+// of a part. It sets e.Unknown to false. If the last response came from a gateway,
+// PreconditionFailed becomes Unavailable. A 412 of a gateway does not mean that a condition failed.
 func withoutEffect(e *storage.Error) {
 	if state(e).LastUnknown && e.Code == storage.PreconditionFailed {
 		e.Code = storage.Unavailable
@@ -113,8 +117,8 @@ func withoutEffect(e *storage.Error) {
 	e.Unknown = false
 }
 
-// The function after sets e.Unknown if before.Unknown is set. The parameter before is the error of
-// an earlier request of the same write. Both parameters may be nil.
+// This function sets Unknown in the error of a request, if Unknown is set in the error of an
+// earlier request of the same write. Both errors may be nil.
 func after(e, before *storage.Error) {
 	if e != nil && before != nil && before.Unknown {
 		e.Unknown = true
@@ -134,9 +138,9 @@ func errOverwritten(e *storage.Error) *storage.Error {
 	}
 }
 
-// otherContent reports whether the object has other bytes than this write. Both have the same write
-// id, so an earlier call has stored the object. The parameter found has the attributes of the
-// object.
+// otherContent reports whether an earlier call with the same write id has stored other bytes. The
+// parameter found has the attributes of the object. The caller has checked that the object has the
+// write id.
 func (in *intent) otherContent(found *storage.Attrs) bool {
 	return in.named && in.crc.Known && found.CRC32C.Known && found.CRC32C != in.crc
 }

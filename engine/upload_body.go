@@ -165,7 +165,7 @@ type body struct {
 // Read reads the body. If the body does not have the declared length or checksum, Read returns an
 // error instead of the last bytes. It must not return both, because io.ReadFull would ignore the
 // error. Read never panics, because an HTTP client calls it in a goroutine in which the caller
-// cannot recover. The method raise panics later.
+// cannot recover. If the source panics, a later call of b.raise() repeats the panic.
 func (b *body) Read(p []byte) (n int, err error) {
 	b.caught.Do(func() { n, err = b.next(p) }, func() {
 		b.readErr = errPanicked()
@@ -260,7 +260,8 @@ func (b *sectionBody) Read(p []byte) (int, error) { return b.body.Read(p) }
 func (b *sectionBody) failure() *storage.Error    { return b.body.failure() }
 func (b *sectionBody) raise()                     { b.body.raise() }
 
-// init sets the source of the body: length bytes that begin at offset in the given reader.
+// init sets the source of the body. The source is a section of the given reader, with the given
+// offset and length in bytes.
 func (b *sectionBody) init(from io.ReaderAt, offset, length int64) {
 	b.section = *io.NewSectionReader(from, offset, length)
 	b.body.from, b.body.exact, b.body.size = &b.section, true, length

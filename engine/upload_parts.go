@@ -80,9 +80,9 @@ func (w *write) plan() partPlan {
 	}
 	if loss := w.loss(); loss > 0 {
 		p.concurrency = int(max(1, min(int64(p.concurrency), loss/p.first)))
-		// Limit the doublings if parts are sent one after the other. Parallel parts need no limit,
-		// because their size doubles only after many parts. Each part is then small compared with
-		// the bytes that were sent before.
+		// Limit the doublings if parts are sent one after the other, because the size doubles after
+		// few parts. Parallel parts need no limit, because the size doubles only after many parts.
+		// At that point, one part is small compared with the bytes that were sent before.
 		if c.has(driver.SequentialParts) {
 			p.doublings = min(p.doublings, bits.Len64(uint64(max(1, loss/p.first)))-1)
 		}
@@ -317,7 +317,7 @@ func beginParts(ctx context.Context, o *operation, r *driver.PutRequest) (string
 	return id, e
 }
 
-// complete requests that the store makes the object from the parts.
+// complete tells the store to make the object from the parts.
 func (m *multipart) complete(ctx context.Context, declared storage.CRC32C) (*storage.Attrs, *storage.Error) {
 	w := m.w
 	slices.SortFunc(m.parts, func(a, b driver.Part) int { return a.Number - b.Number })
@@ -394,7 +394,7 @@ func (o *operation) abortParts(ctx context.Context, upload string, e *storage.Er
 	}
 }
 
-// record records in the journal that the store has a part.
+// record adds a part to the journal. If the upload has no journal, record does nothing.
 func (m *multipart) record(part driver.Part) *storage.Error {
 	if m.w.journal == nil {
 		return nil

@@ -92,7 +92,9 @@ func (w *write) storeResumable(ctx context.Context) (*storage.Attrs, *storage.Er
 		return nil, e
 	}
 	a, e := w.storeBody(ctx)
-	if e == nil && j.Begun() { // an earlier call began an upload, but now the body went in one Put
+	// The journal still has an upload if an earlier call began it, and this call needed no parts.
+	// The object is now stored by a single Put, so the upload is abandoned.
+	if e == nil && j.Begun() {
 		_ = abandonUpload(ctx, w.op, j) // the object is stored, so a failure does not matter
 	}
 	return a, e
@@ -166,9 +168,9 @@ func (w *write) journalHeader(m *multipart) journal.Header {
 	}
 }
 
-// storedPart returns a part if an earlier call has sent it with the same bytes. If the earlier call
-// sent other bytes, the part must be sent again. The driver may be unable to replace a part,
-// because parts are sequential or fixed. storedPart then returns the error that the upload is lost.
+// storedPart returns a part if an earlier call has sent it with the same bytes. If found is false,
+// the part must be sent. If an earlier call sent other bytes and the driver cannot replace parts,
+// storedPart returns the error that the upload is lost.
 func (m *multipart) storedPart(
 	number int, section *io.SectionReader, crc storage.CRC32C,
 ) (part driver.Part, found bool, e *storage.Error) {

@@ -207,7 +207,8 @@ func (m *multipart) sendPart(
 	return true
 }
 
-// part returns a part that the store has. It sends the part, unless an earlier call has sent it.
+// part ensures that the store has the part with the given number, and returns the part. If an
+// earlier call of Upload has sent the part, this method does not send the part again.
 func (m *multipart) part(
 	ctx context.Context, number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
 ) (driver.Part, *storage.Error) {
@@ -225,7 +226,7 @@ func (m *multipart) part(
 		// other bytes.
 		var e *storage.Error
 		if crc, e = hashSection(section, crc); e == nil {
-			// The missing tag means that the part may not have been sent.
+			// Record the part without a tag, because the part has not been sent yet.
 			e = m.record(driver.Part{Number: number, Size: section.Size(), CRC32C: crc})
 		}
 		if e != nil {
@@ -275,7 +276,7 @@ func (o *operation) requestPart(
 }
 
 // partRequest returns the request that sends a part. If the driver needs the checksum before the
-// bytes, it reads the part once to compute it.
+// bytes, partRequest first reads the part to compute the checksum.
 func (m *multipart) partRequest(
 	number int, ends bool, offset int64, section *io.SectionReader, crc storage.CRC32C,
 ) (*driver.PartRequest, *sectionBody, *storage.Error) {
@@ -357,9 +358,9 @@ func requestUnlessRestart[T any](
 	return result, e
 }
 
-// mustRestart reports whether the upload must begin again with all its parts. This is so if the
-// store has dropped the upload. It is also so if S3 responds to the completion with
-// ConditionalRequestConflict, because this error does not tell whether the condition holds.
+// mustRestart reports whether the upload must begin again with all its parts. It returns true if
+// the store has dropped the upload. It also returns true if S3 responds to the completion with
+// ConditionalRequestConflict, because S3 asks clients to start the upload over after this error.
 func mustRestart(e *storage.Error) bool {
 	return e != nil && e.Code == storage.Unavailable && e.Status == http.StatusConflict
 }

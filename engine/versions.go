@@ -70,9 +70,9 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 	})
 }
 
-// versionToUser adds the provider's prefix to the revision. It also sets the time since which a
-// version is noncurrent, if the store does not report it. That is the time at which the next newer
-// version of the same key was written. The parameter newer is the previous entry of the listing.
+// versionToUser adds the provider's prefix to the revision. If the store does not report
+// NoncurrentSince, versionToUser sets it to the time at which the next newer version of the key was
+// written. That version is the previous entry of the listing, which is the second argument.
 func (l *listOp) versionToUser(entry, newer *storage.VersionEntry) {
 	entry.Current = entry.Current && !entry.IsDeleteMarker // S3 also calls the newest delete marker the latest version
 	entry.Revision = l.op.core.tagged(entry.Revision)

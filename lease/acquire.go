@@ -66,10 +66,10 @@ func (w *waiter) look(ctx context.Context) (acquired bool, wait time.Duration, e
 	case w.touched:
 		return false, wait, nil
 	}
-	// Write the same content again. The next read then returns the current time of the store's
-	// clock. If the last write seems older than the acquisition, somebody has set the store's clock
-	// back. The record then gets the time of the last write as Began. For all waiters, the interval
-	// now begins at that time.
+	// Write the same content again, so that the next read returns the current time of the store's
+	// clock. Began is the time of the last acquisition. If the last write seems older, somebody has
+	// set the store's clock back. In that case, set Began to the time of the last write. The
+	// interval of all waiters then begins at that time.
 	w.touched = true
 	if found.modified.Before(found.record.Began) {
 		found.record.Began = found.modified
@@ -94,10 +94,10 @@ func (w *waiter) ask(ctx context.Context, found state) {
 }
 
 // untilDue returns how long WithInterval still forbids acquiring the lease. The interval begins at
-// the last acquisition. The time of the last write to the object is the latest known time of the
-// store's clock. So untilDue subtracts the time between the acquisition and that write from the
-// interval. More time may have passed since the write, so the result may be too long. A later look
-// may return less. If the store reports no time, the interval begins now.
+// the last acquisition. The store reports when the object was last written. The time between the
+// acquisition and the last write has certainly passed. untilDue therefore subtracts that time from
+// the interval. The time since the last write is unknown, so the result may be too long. A later
+// call may return less. If the store reports no times, the interval begins now.
 func (w *waiter) untilDue(found state, now time.Time) time.Duration {
 	interval, began := w.lease.interval, found.record.Began
 	if interval == 0 || began.IsZero() && found.record.Token == 0 {

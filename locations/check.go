@@ -138,7 +138,8 @@ func (l *Location) Features() (all storage.Features) {
 // featureOf returns the feature with this name.
 func featureOf(name string) (f storage.Features, known bool) {
 	for bit := range 64 {
-		// String returns a number for a bit without a feature, and nameForm does not match a number.
+		// For a bit without a feature, String returns a number. A name that is a number must not
+		// count as a feature, so the name must also match nameForm.
 		if f := storage.Features(1) << bit; f.String() == name && nameForm.MatchString(name) {
 			return f, true
 		}

@@ -47,8 +47,9 @@ func (c *Config) find(name string) (*found, error) {
 // maxName is the largest length of a location's name, in bytes.
 const maxName = 256
 
-// own returns the location with this name from the configuration. If there is none, it returns a
-// location with another name for the same environment variable, such as A_B for a-b.
+// own returns the configured location with this name. If there is none, it returns a configured
+// location that has the same environment variable. For example, the names a-b and A_B have the same
+// environment variable.
 func (c *Config) own(name string) (l *found, known bool) {
 	if location, exact := c.Locations[name]; exact {
 		return &found{name: name, location: location}, true

@@ -182,8 +182,8 @@ func (c *Config) wrong(line int, rule, hint string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(c.place(line) + rule), Hint: hint}
 }
 
-// notYAML returns the error for a text that is not YAML. It keeps only the line of the parser's
-// error, because the error may quote a secret.
+// notYAML returns the error for a text that is not YAML. It takes only the line number from the
+// parser's error, because that error may quote a secret.
 func (c *Config) notYAML(err error) error {
 	rule := "the file must be YAML"
 	words := strings.Fields(err.Error())

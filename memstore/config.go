@@ -36,7 +36,7 @@ import (
 type Config struct {
 	// Bucket is the name of the bucket. If it is "", the name is "memory".
 	Bucket string
-	// Versioned keeps objects that are overwritten or removed as noncurrent versions.
+	// Versioned makes the bucket keep noncurrent versions of overwritten and removed objects.
 	Versioned bool
 	// Now is the clock of [storage.Attrs].Modified, of signed URLs and of the age of
 	// multipart uploads. If it is nil, it is [time.Now].

@@ -53,8 +53,9 @@ func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 		if isPrefix {
 			key = common
 		}
-		// Skip keys that are not greater than the parameter after. The iterator may begin at such a
-		// key: at the parameter itself or, if it is a common prefix, at a key under it.
+		// The page must begin after the given key, but the iterator may begin at the given key
+		// itself. If the given key is a common prefix, the iterator may begin at a key below it.
+		// Skip both.
 		if key > after {
 			if len(page.Entries) == r.Limit {
 				page.Token = position{key: page.Entries[r.Limit-1].Key}.token()

@@ -145,9 +145,9 @@ func (b *bucket) findUpload(key, name string) (*upload, error) {
 	return u, nil
 }
 
-// partData returns the bytes of the requested parts, in that order. A part may have been stored
-// again under the same number. If a requested part is not the last one with its number, partData
-// fails with InvalidArgument.
+// partData returns the bytes of the requested parts, in the requested order. It fails with
+// InvalidArgument if the upload does not have a requested part. It also fails with InvalidArgument
+// if another part with the same number has replaced the requested part.
 func (b *bucket) partData(u *upload, parts []driver.Part) (chunks [][]byte, total int, err error) {
 	if _, err := rlock(b, nil); err != nil {
 		return nil, 0, err

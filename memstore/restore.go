@@ -9,7 +9,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// A restored is the period in which a restored copy of an archived object exists. The zero value
+// The type restored says in which period an archived object has a restored copy. The zero value
 // means that the object has no restored copy.
 type restored struct{ from, until time.Time }
 

@@ -17,8 +17,9 @@ type softDeleted struct {
 	order   []version              // in the order of removal
 }
 
-// discard is called for an object that reads and listings no longer show. If the bucket has soft
-// delete, discard keeps the object for a time. The caller holds the write lock.
+// discard is called for an object that was replaced or removed, and is not kept as an old version.
+// If the bucket has soft delete, discard keeps the object for a time. The caller holds the write
+// lock.
 func (b *bucket) discard(o *object, now time.Time) {
 	if b.removed != nil {
 		b.removed.sweep(now)

@@ -128,9 +128,10 @@ func (g Grant) azureCondition(dataActions []string) (string, error) {
 	return condition, nil
 }
 
-// azureSignature returns the parameters of a shared access signature. If an operation is about the
-// container itself, it is a signature of the account. Otherwise it is a signature of the container
-// or, with a prefix, of a directory.
+// azureSignature returns the parameters of a shared access signature:
+//   - If an operation is about the container itself, the signature is for the account.
+//   - For other operations without a prefix, the signature is for the container.
+//   - For other operations with a prefix, the signature is for a directory.
 //
 // https://learn.microsoft.com/rest/api/storageservices/create-service-sas
 // https://learn.microsoft.com/rest/api/storageservices/create-account-sas

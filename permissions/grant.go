@@ -38,17 +38,19 @@ type Document struct {
 	Text string
 }
 
-// Documents returns the documents that allow the operations, and as little else as the provider can
-// express. Replace the texts in upper case, such as PROJECT, MEMBER and SUBSCRIPTION.
+// Documents returns the documents that allow the operations. If a provider has no permission for
+// exactly these operations, the documents also allow others, but as few as possible. Replace the
+// texts in upper case, such as PROJECT, MEMBER and SUBSCRIPTION.
 //
-//   - AWS: a policy of IAM. An AWS STS session accepts the policy, too, if it has at most 2,048
-//     characters. Other policies may have 6,144 or more
+//   - AWS: a policy of IAM. A session of AWS STS also accepts the policy if the policy has at most
+//     2,048 characters. The limit for other policies is 6,144 characters or more
 //     (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
 //   - MinIO: a policy without the actions that MinIO does not have.
 //   - Google: a custom role, and the binding that grants it. There is one pair for each kind of
 //     resource.
 //   - Azure: a custom role for the container. With a prefix, there is also a condition for the
-//     assignment of the role. If an operation needs it, there is also a role for the account.
+//     assignment of the role. If an operation needs permissions on the account, there is also a
+//     role for the account.
 //   - AzureSAS: the parameters of a shared access signature. With a prefix, the signature is for a
 //     directory. Only accounts with a hierarchical namespace have directories.
 //
@@ -60,10 +62,12 @@ type Document struct {
 //   - The provider cannot express the prefix. MinIO cannot escape "*", "?" and "${". Azure's
 //     conditions cannot escape quotes and backslashes. The prefix of AzureSAS must end in "/".
 //
-// Documents fails with Unsupported if the provider does not support an operation. It also fails
-// with Unsupported if no policy of the provider can allow the operation, or limit it to the prefix.
-// The error names these operations. For a directory bucket of AWS, Documents always fails with
-// Unsupported: allow s3express:CreateSession for that bucket.
+// Documents fails with Unsupported in these cases. The error names the operations.
+//
+//   - The provider does not support an operation.
+//   - No policy of the provider can allow an operation.
+//   - No policy of the provider can limit an operation to the prefix.
+//   - The bucket is a directory bucket of AWS. Allow s3express:CreateSession for that bucket.
 func (g Grant) Documents(p Provider) ([]Document, error) {
 	if err := g.check(p); err != nil {
 		return nil, err

@@ -185,8 +185,8 @@ func (p *expectedBody) resolveChecksum(header http.Header) error {
 }
 
 // wantedKind returns the kind of checksum that S3 stores for an object that is not a multipart
-// upload. The parameter given is the kind of the checksum in the request, or nil if the request has
-// none.
+// upload. The second argument is the kind of the checksum in the request, or nil if the request has
+// no checksum.
 func wantedKind(header http.Header, given *checksum.Kind) (*checksum.Kind, error) {
 	if covers := header.Get(checksum.TypeHeader); covers != "" && covers != checksum.FullObject {
 		return nil, s3error.New("InvalidRequest").WithMessage("Value for x-amz-checksum-type header is invalid.")

@@ -30,9 +30,10 @@ type Fault struct {
 	Key       string `json:"key,omitempty"`       // "" means any
 	Skip      int    `json:"skip,omitempty"`      // matching requests before the first one to which the fault applies
 	Times     int    `json:"times,omitempty"`     // requests to which the fault applies; 0 means no limit
-	// Rate is a number of requests per second. The fault does not apply to matching requests up to
-	// this rate. At most Rate/10 requests of one burst are exempt. Skip and Times count only
-	// requests that are not exempt. If Rate is 0, no request is exempt.
+	// Rate is a number of requests per second. The fault applies only to matching requests beyond
+	// this rate. In a burst, Rate/10 requests, but at least one, are within the rate. Skip and
+	// Times count only requests beyond the rate. If Rate is 0, all matching requests are beyond the
+	// rate.
 	Rate int `json:"rate,omitempty"`
 
 	// Error is the S3 code of the error response, such as "SlowDown" or "InternalError". The

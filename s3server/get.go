@@ -195,7 +195,7 @@ func parseRange(value string, size int64) (offset, length int64, partial bool, e
 type span struct {
 	offset, length int64
 	partial        bool
-	sum            checksum.Sum // checksum of these bytes; its Kind is nil if S3 shows none
+	sum            checksum.Sum // checksum of the range; if S3 sends no checksum, its Kind is nil
 	parts          int          // number of parts of the object, if the request reads one part; otherwise 0
 }
 

@@ -32,8 +32,8 @@ func checkBypass(r *request) error {
 }
 
 // needChecksum fails if an object gets a lock, and the write has neither a digest nor a checksum of
-// its body. The lock comes from the request or is the bucket's default retention. The error message
-// names the kind of write, "Object" or "Part", with the parameter what.
+// its body. The lock comes from the request or is the bucket's default retention. The last
+// parameter is the kind of write for the error message: "Object" or "Part".
 func (r *request) needChecksum(p *expectedBody, l state.Lock, what string) error {
 	if p.given != nil || p.md5 != nil {
 		return nil

@@ -43,11 +43,14 @@ var plainParameters = []string{
 	"upload-id-marker", "version-id-marker", "versionId", "x-id",
 }
 
-// missingSubresource returns the name of a query parameter for which the request must fail, or "".
-// The parameter selects an operation that this server does not implement. An unknown parameter
-// without a value may also select such an operation. If the server ignored that parameter, "DELETE
-// /bucket?unknown" would delete the bucket. Like S3, the server ignores an unknown parameter that
-// has a value, and any unknown parameter in a read of an object.
+// missingSubresource looks for a query parameter that selects an operation which this server does
+// not have. If there is one, it returns the name of the parameter, and the request must fail. If
+// there is none, it returns "".
+//
+// An unknown parameter without a value may also select an operation, so missingSubresource returns
+// its name. If the server ignored the parameter, "DELETE /bucket?unknown" would delete the bucket.
+// Like S3, the server ignores an unknown parameter with a value. For a read of an object, it
+// ignores all unknown parameters.
 func missingSubresource(r *request) string {
 	readsObject := r.target.kind() == "OBJECT" && (r.in.Method == http.MethodGet || r.in.Method == http.MethodHead)
 	for _, name := range slices.Sorted(maps.Keys(r.query)) {

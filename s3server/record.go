@@ -154,8 +154,8 @@ func (b *loggedBody) Read(p []byte) (int, error) {
 	return n, err
 }
 
-// logged prepares the [Entry] for a request. The caller must call the function end when the request
-// ends. This function passes the entry to [Config.Log].
+// logged prepares the [Entry] for a request, and returns a function. The caller must call the
+// returned function when the request ends. The returned function passes the entry to [Config.Log].
 func (r *request) logged() (end func(*responseWriter)) {
 	log := r.server.config.Log
 	if log == nil {

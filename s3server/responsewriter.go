@@ -27,7 +27,8 @@ func (w *responseWriter) WriteHeader(status int) {
 	}
 	for _, name := range fault.Hide {
 		w.Header().Del(name)
-		delete(w.Header(), strings.ToLower(name)) // for metadata
+		// Some headers of metadata have lower-case names, which Del does not find.
+		delete(w.Header(), strings.ToLower(name))
 	}
 	if w.request.in.Header.Get("Expect") != "" && !w.request.body.read {
 		// The client waits for this response before it sends the body. Without this header,

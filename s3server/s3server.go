@@ -183,11 +183,11 @@ type Config struct {
 	//	       {"uploads":[{"key":"k","id":"…","begun":"…","parts":2}],"next":""}
 	//
 	// A list of buckets, objects, versions or uploads has up to 100 entries. To get the next
-	// entries, pass the value of next as the parameter after. At the end, next is "". Keys that
-	// share the text up to a slash after the prefix are one entry with "folder":true. The number of
-	// parts of an upload is at most 1,000. The admin API shows the requests that the server has
-	// recorded (see Record), without signatures, tokens and keys. If AdminToken is "", there is no
-	// admin API.
+	// entries, repeat the request with the value of "next" in the query parameter "after". At the
+	// end, "next" is "". The keys in one folder below the prefix are one entry with "folder":true.
+	// The folder ends at the next slash after the prefix. The number of parts of an upload is at
+	// most 1,000. The admin API shows the requests that the server has recorded (see Record),
+	// without signatures, tokens and keys. If AdminToken is "", there is no admin API.
 	AdminToken string
 	// Addr is the address at which [Start] listens, such as "127.0.0.1:9000" or ":9000". "" means a
 	// free port of 127.0.0.1.
@@ -263,7 +263,9 @@ type Handler struct {
 	admin                         http.Handler
 }
 
-// New returns a server. It creates c.Buckets, unless they exist in c.Service.
+// New returns a server. It creates c.Buckets, unless they exist in c.Service. If c.Service fails to
+// create a bucket, requests for that bucket get the error NoSuchBucket. To see why, use [Start],
+// which returns the error of c.Service.
 func New(c Config) *Handler {
 	c.Credentials = c.credentials()
 	anyRegion := c.Region == "" && !c.Strict

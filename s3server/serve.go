@@ -90,7 +90,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	response.finish()
 }
 
-// authenticatesItself has the operations that need no signature or check it themselves.
+// authenticatesItself has the operations for which the method run checks no signature. Some of
+// these operations need no signature. The others check the signature themselves.
 var authenticatesItself = []string{"Preflight", "PostObject", "GetWebsiteDocument", "AssumeRole"}
 
 // run does everything that all operations have in common, and then calls handle.

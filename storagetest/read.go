@@ -284,7 +284,7 @@ var readCases = []Case{
 	},
 }
 
-// canceledReads are ways to read r. Each calls cancel as soon as it has received some bytes.
+// canceledReads are ways to read r. Each function cancels its read after it has received bytes.
 var canceledReads = map[string]func(r *storage.Reader, cancel func()) (int64, error){
 	"to a writer": func(r *storage.Reader, cancel func()) (int64, error) { return r.WriteTo(cancelingWriter{cancel}) },
 	"to a writer that reads": func(r *storage.Reader, cancel func()) (int64, error) {

@@ -58,8 +58,8 @@ func (t *T) interruptUpload(from func(text string) io.Reader, opts ...storage.Op
 }
 
 // loseCompletion makes an upload that takes effect, but loses the response to its completion. The
-// rule in the parameter blind makes reads fail. The upload cannot look for the object, and fails
-// with OutcomeUnknown.
+// given rule must make all reads fail. So the upload cannot find out whether the object exists, and
+// it fails with OutcomeUnknown.
 func (t *T) loseCompletion(blind faults.Rule, opts ...storage.UploadOption) *interruptedUpload {
 	t.Helper()
 	h := &interruptedUpload{

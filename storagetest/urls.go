@@ -259,8 +259,10 @@ var laterExpiries = []tampering{
 
 // withExpiry gives a signed URL a later expiry. If twice is false, the later expiry replaces the
 // signed expiry. If twice is true, withExpiry adds the later expiry before or after the signed
-// expiry. The value of the parameter se is a date. The values of other expiries, such as
-// X-Amz-Expires, are numbers.
+// expiry.
+//
+// Azure's URLs have a date in the query parameter "se". All other URLs have a number, in a query
+// parameter such as X-Amz-Expires.
 func withExpiry(pairs []string, before, twice bool) []string {
 	var altered []string
 	for _, pair := range pairs {

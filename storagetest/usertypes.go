@@ -63,7 +63,8 @@ func needingBucket(t *T, b storage.Bucket) iter.Seq2[string, error] {
 	}
 }
 
-// keyless calls the functions that have no single key, and adds their errors to errs.
+// The function keyless calls all functions that have no parameter for a single key. It adds their
+// errors to errs.
 func keyless(t *T, b storage.Bucket, errs map[string]error) {
 	_, errs["ListPage"] = storage.ListPage(t.Context(), b, "", t.anyOrder()...)
 	_, errs["RemoveAll"] = storage.RemoveAll(t.Context(), b, slices.Values([]string{"key"}))

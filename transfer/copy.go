@@ -85,9 +85,9 @@ func (c *bucketCopier) transfer(
 	return attrs.Size, checkListedSize("Copy", src, now)
 }
 
-// options returns the options for copying the object with this key. The options of the rule come
-// last and take precedence. The options for the locks of the source come before them. If the rule
-// replaces the metadata, options keeps the source's mtime.
+// The method options returns the options for copying the object with this key. The options for the
+// locks of the source come first. The options of the rule come last and take precedence. If the
+// rule replaces the metadata, the copy keeps the mtime of the source.
 func (c *bucketCopier) options(ctx context.Context, key string) ([]storage.CopyOption, error) {
 	var given storage.UploadOptions
 	if c.settings.rule != nil {

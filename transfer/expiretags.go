@@ -10,10 +10,10 @@ import (
 	"github.com/omnibucket/storage/internal/panics"
 )
 
-// An expiring is an object, or a version of one, that is old enough for a rule.
+// The type expiring is an object or a version of an object. It is old enough for a rule.
 type expiring struct {
 	storage.VersionEntry
-	age     time.Duration // the OldVersionsAge of the rule for a version; 0 for an object
+	age     time.Duration // 0 for an object; for a version, it is the OldVersionsAge of the rule
 	selects tagSelector
 }
 
@@ -37,7 +37,7 @@ func (e *expiry) selector(rule int, key string, old func(ExpireRule) bool) tagSe
 	return s
 }
 
-// never reports whether s cannot select any object, because an earlier rule selects all of them.
+// never() is true if an earlier rule selects all objects. No object is then left for s.
 func (s tagSelector) never() bool {
 	return slices.ContainsFunc(s.earlier, func(tags map[string]string) bool { return len(tags) == 0 })
 }

@@ -56,15 +56,17 @@ func WithKeys(match func(key string) bool) Option {
 }
 
 // WithMinSize selects only files of at least this number of bytes. [WithDelete] does not remove
-// smaller files from the destination. It also keeps a file of the destination if the source has a
-// smaller file with the same key. If bytes is negative, the job fails with InvalidArgument.
+// smaller files from the destination. If the source has a smaller file, [WithDelete] also keeps the
+// file with the same key at the destination. If bytes is negative, the job fails with
+// InvalidArgument.
 func WithMinSize(bytes int64) Option {
 	return checked(bytes >= 0, "WithMinSize", "must not be negative", func(s *settings) { s.minSize = bytes })
 }
 
 // WithMaxSize selects only files of at most this number of bytes. [WithDelete] does not remove
-// larger files from the destination, nor files that are larger at the source. If bytes is negative,
-// the job fails with InvalidArgument.
+// larger files from the destination. If the source has a larger file, [WithDelete] also keeps the
+// file with the same key at the destination. If bytes is negative, the job fails with
+// InvalidArgument.
 func WithMaxSize(bytes int64) Option {
 	return checked(
 		bytes >= 0, "WithMaxSize", "must not be negative", func(s *settings) { s.maxSize, s.hasMaxSize = bytes, true },
@@ -87,17 +89,17 @@ func WithModifiedBefore(t time.Time) Option {
 
 // WithShard selects one of n disjoint parts of all keys. Several machines can share the work with n
 // jobs, which have the numbers 0 to n-1. The jobs must have the same ends and options. The reports
-// of the jobs add up to the report of one job without WithShard. There is one exception: each job
-// counts every directory or link that could not be read as failed.
+// of the jobs add up to the report of one job without WithShard. There is one exception. If a
+// directory or link cannot be read, each of the n jobs counts a failure.
 //
 // The shard of a key is stable. It is computed from the key relative to its directory or bucket.
 // The first eight bytes of the SHA-256 of the key are a big-endian number. The shard is that number
 // modulo n.
 //
 // With [WithShardBounds], a shard is a range of keys instead, and each job lists only its range.
-// With [WithInventory], [Sync] and [Compare] also use ranges. They choose ranges with about equal
-// numbers of keys, by a sample of the inventory. If n is below 1, or i is not from 0 to n-1, the
-// job fails with InvalidArgument.
+// With [WithInventory], [Sync] and [Compare] also use ranges. They read a sample of the inventory,
+// and choose ranges with about equal numbers of keys. If n is below 1, or i is not from 0 to n-1,
+// the job fails with InvalidArgument.
 func WithShard(i, n int) Option {
 	return checked(
 		i >= 0 && i < n, "WithShard", "must have a number from 0 to n-1",
@@ -159,8 +161,8 @@ func (s *settings) selects(key string) bool {
 const belowSuffix = "/**/*"
 
 // normalizePattern returns a pattern that is matched with a whole key. If p ends in "/" or "/**",
-// the result matches everything in a directory. The name of that directory is not empty, so "**/"
-// does not match files at the top. "**" alone matches everything.
+// the result matches everything in a directory. For example, the result for "**/" matches all files
+// in directories, but no files at the top. "**" alone matches everything.
 func normalizePattern(p string) string {
 	dir, ofDir := strings.CutSuffix(p, "/")
 	switch {

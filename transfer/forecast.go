@@ -9,9 +9,10 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// A Forecast is the result of a dry run. It counts the requests and bytes of the job after its
-// listings. It does not count parts of large files, retries, and requests for attributes of files
-// that look the same in both listings.
+// A Forecast is the result of a dry run. It counts the requests and bytes of the job, without the
+// requests that list the files. It also does not count parts of large files and retries. If a file
+// looks the same in both listings, the job may request its attributes. A Forecast does not count
+// these requests either.
 type Forecast struct {
 	Reads    int64 `json:"reads"`    // requests that read objects
 	Writes   int64 `json:"writes"`   // requests that write objects, including copies inside the provider

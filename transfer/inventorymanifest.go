@@ -20,7 +20,7 @@ import (
 // A manifest describes an inventory, and lists its files.
 type manifest struct {
 	provider  string // the provider's name, as in revisions
-	bucket    string // the name of the bucket; on Azure that of the account, or ""
+	bucket    string // name of the bucket; for Azure, name of the account, or "" if it is unknown
 	taken     time.Time
 	format    string // "CSV", "PARQUET"
 	columns   []string

@@ -30,28 +30,34 @@ const (
 	journalTimeout = 10 * time.Second
 )
 
-// WithJournal records the progress of the job in the object with this key in b. The object is
-// written at most every ten seconds, and when the job ends early. If the job was killed, repeat it
-// with the same options. The repeated job continues after the last key up to which all files were
-// done. Its report includes the files that the killed job did up to that key. Without a journal, a
-// repeated job compares all files. A job that ends without a failure removes the object.
+// WithJournal records the progress of the job in a journal, which is the object with this key in b.
+// If the job was killed, repeat it with the same options. The repeated job then continues where the
+// killed job stopped. Without a journal, a repeated job compares all files.
 //
-// Each job needs its own key. A job with another source, destination or shard ([WithShard]) is
-// another job. The job fails with InvalidArgument if the journal is that of a job with other ends,
-// layers, patterns, sizes, shard or comparison. It also fails if [WithModifiedAfter] has an earlier
-// time. It also fails if [WithModifiedAfter] or [WithModifiedBefore] was added or left out. If the
-// object lies in the source or destination, [WithExclude] must exclude its directory. Otherwise the
-// job fails with InvalidArgument.
+// The journal contains a key of the source, here called the last key. The job is done with all
+// files up to the last key. The journal is written at most every ten seconds, and when the job ends
+// early. A repeated job begins after the last key. Its report includes the files up to the last
+// key. A job that ends without a failure removes the journal.
 //
-// A repeated job does not see files that were added before the last key. It also does not see files
-// before that key that the destination has lost. If the destination was emptied or restored, remove
-// the journal. With [WithDelete] a repeated job begins with the first key, because it must know all
-// files. Only [Sync], [Upload], [Download] and [Copy] keep a journal.
+// Each job needs its own journal. A job with another source, destination or shard ([WithShard]) is
+// another job. The job fails with InvalidArgument in these cases:
 //
-// A journal is ignored if it was copied to another place, or if its job has ended. For example,
-// [Undelete] or [RestoreAt] may bring back the journal of a job that has ended. The job then begins
-// with the first key. If the clocks of this machine and of the store differ by more than 15
-// minutes, each job begins with the first key.
+//   - The journal is that of a job with another source or destination, or with other layers.
+//   - The journal is that of a job with other patterns, sizes, shards or comparisons.
+//   - The journal is that of a job with a later time in [WithModifiedAfter].
+//   - [WithModifiedAfter], [WithModifiedBefore], [WithLinks] or [WithMove] was added or left out.
+//   - The journal lies in the source or destination, and [WithExclude] does not exclude its
+//     directory.
+//
+// A repeated job does not look at files up to the last key. It does not see that the source has new
+// files there, or that the destination has lost files. If the destination was emptied or restored,
+// remove the journal. With [WithDelete], a repeated job begins with the first key, because it must
+// know all files. Only [Sync], [Upload], [Download] and [Copy] keep a journal.
+//
+// A job ignores a journal that was copied from another place. It also ignores a journal of a job
+// that has ended. For example, [Undelete] or [RestoreAt] may bring back such a journal. In both
+// cases, the job begins with the first key. If the clocks of this machine and of the store differ
+// by more than 15 minutes, each job begins with the first key.
 func WithJournal(b interface {
 	storage.Uploader
 	storage.Downloader
@@ -63,8 +69,8 @@ func WithJournal(b interface {
 	)
 }
 
-// A journal records the progress of a job. Its state names the last key of the source up to which
-// all files are done. The methods of a nil journal do nothing.
+// A journal records the progress of a job. Its state contains a key of the source. The job is done
+// with all files up to this key. The methods of a nil journal do nothing.
 type journal struct {
 	bucket interface {
 		storage.Uploader
@@ -83,9 +89,9 @@ type journal struct {
 	closed bool      // true after a file has failed; later files are then not recorded
 }
 
-// liesIn reports whether the object of the journal is known to lie in e, the source or destination
-// of the job. The job would copy or remove that object. If WithExclude excludes the directory of
-// the object, liesIn returns false.
+// liesIn reports whether the job may copy or remove the object of its own journal. It returns true
+// if the object is known to lie in e, which is the source or the destination of the job. If
+// WithExclude excludes the directory of the object, liesIn returns false.
 func (l *journal) liesIn(s *settings, e End) bool {
 	if l == nil {
 		return false
@@ -111,8 +117,9 @@ type journalState struct {
 	Place   string    `json:"place,omitempty"`
 	Ended   bool      `json:"ended,omitempty"`
 	Written time.Time `json:"written,omitzero"`
-	// Newer is the time of WithModifiedAfter. A repeated job with an earlier time is refused. It
-	// would have to transfer more files, but a repeated job does not return to keys up to After.
+	// Newer is the time of WithModifiedAfter. With an earlier time, a repeated job would select
+	// more files. Some of these files may lie before the key at which the repeated job begins. A
+	// repeated job with an earlier time is therefore refused.
 	Newer time.Time `json:"newer,omitzero"`
 	journalCounts
 }
@@ -141,7 +148,7 @@ type journalStep struct {
 	journalCounts
 }
 
-// between sets the names of the job's ends.
+// The method between stores the names of the source and the destination in the journal.
 func (l *journal) between(dst, src End) {
 	if l != nil {
 		l.from, l.to = src.name(), dst.name()

@@ -38,8 +38,9 @@ func (j *job) passMarker(ctx context.Context, t task) (bool, error) {
 }
 
 // passMarkers sets IsDeleteMarker in each version that is a marker of an overlay. The job then does
-// not restore the marker as an object. passMarkers leaves out a current marker if the overlay's old
-// store has the object, because the overlay still needs this marker.
+// not restore the marker as an object. There is one exception. A current marker may say that the
+// overlay's old store has the object. The overlay still needs that marker, so passMarkers does not
+// change it.
 func (r *reverting) passMarkers(ctx context.Context, versions []storage.VersionEntry) error {
 	for i := range versions {
 		v := &versions[i]

@@ -250,7 +250,7 @@ func compareKnown(j *job, t *task) comparison {
 }
 
 // paths holds keys that may be directories of a later key. Each key in paths is a prefix of the
-// next one. So paths has at most as many keys as a key has bytes.
+// next one, and is shorter. So paths is short: its length is at most the number of bytes of a key.
 type paths []string
 
 // add adds key. If key lies below one of the paths, add instead returns that path and true.

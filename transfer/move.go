@@ -56,17 +56,18 @@ var errOneObject = errors.New("source and destination seem to be one object, whi
 // stores that accept the same client differ by at most 30 minutes.
 const clocksDiffer = time.Hour
 
-// copiesAgain reports whether a job must write a file to the destination although the destination
-// has a file with the same content. A job that moves must do that before it removes the file from
-// the source, unless the file of the destination is safe.
+// copiesAgain reports whether a job must transfer a file even if the destination already has the
+// same file. A job with WithMove may have to do that before it removes the file from the source.
 //
-// Another job may move files in the opposite direction. If each job removed its file because the
-// other end has the file, both files would be lost. There are two safe cases:
+// The reason is that another job may move files in the opposite direction. Each job could find the
+// file at the other end, and remove the file at its own source. Both files would be lost. The file
+// of the destination is safe in two cases:
 //
-//   - This job has just written the file. The other job only removes files that have not changed
-//     since it listed them, so it keeps the new file.
-//   - The file is at least an hour newer than the file of the source. The other job sees the same
-//     times, and must write the file again before it removes the file.
+//   - This job has just written the file. The other job removes only files that have not changed
+//     since it listed them. So the other job keeps the new file.
+//   - The file of the destination is at least an hour newer than the file of the source. The other
+//     job sees the same times. So the other job removes a file only after it has transferred the
+//     file again.
 func copiesAgain(j *job, src, dst entry) bool {
 	switch {
 	case j.settings.missingOnly:

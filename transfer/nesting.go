@@ -14,22 +14,24 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// A nesting tests whether one end of a job is a folder of another end, under another address. The
-// outer end may have the folder, and the inner end may be the folder. For example, the outer end is
-// a bucket on a server. The inner end is a directory that the server serves as a folder of the
-// bucket.
+// A nesting tests whether one end of a job is a folder of another end. The addresses of the two
+// ends do not show this. For example, one end is a bucket on a server. The other end is a
+// directory, and the server shows this directory as a folder of the bucket.
+//
+// The outer end is the end that may contain the folder, such as the bucket. The inner end is the
+// end that may be the folder, such as the directory.
 //
 // A folder of the outer end is suspect if it has a file that looks like one of the first files of
 // the inner end. A nesting tests each suspect folder once. It stores a small object at the inner
-// end, and looks for the object in the folder (package evidence). The tests happen before the job
-// replaces or removes a file.
+// end, and looks for the object in the folder (package evidence). The test happens before the job
+// replaces or removes a file in the folder.
 type nesting struct {
 	outer, inner openedEnd
 	outerIs      role
 	at           End // the End from which the field outer was opened
 	refused      *storage.Error
 	settings     *settings
-	first        map[string]entry // the first files that the inner end lists, by key
+	first        map[string]entry // the first files of the inner end, by key
 	read         bool             // whether all files of outer were seen
 	folders      map[string]bool  // folders of outer that were tested
 
@@ -39,7 +41,7 @@ type nesting struct {
 	readOnly bool // whether nothing can be stored in inner
 }
 
-// A role is the part that an end has in a job.
+// A role says whether a directory or bucket is the source, the destination or the backup of a job.
 type role int
 
 const (
@@ -50,17 +52,18 @@ const (
 
 const (
 	maxFirst = 1000
-	// maxFolders is how many folders a nesting tests at most if nothing can be stored at the inner
-	// end. The nesting must then store an object in each of these folders.
+	// maxFolders limits the number of folders in which a job stores a test object. The object shows
+	// whether the folder is the other end of the job. A job stores one object per folder if the
+	// other end is read-only.
 	maxFolders = 100
 	// listedTogether is how far the times of one file in two listings may differ. Some stores list
 	// whole seconds.
 	listedTogether = 2 * time.Second
 )
 
-// A someFiles has the files at the beginning of the listing of a source, destination or backup. It
-// includes files that the job does not select, because these files, too, can show that one end is a
-// folder of another.
+// A someFiles has the files at the beginning of the listing of a source, destination or backup. The
+// job compares two lists of first files, to detect that the source is a folder of the destination,
+// for example. So a someFiles also includes files that the job does not select.
 type someFiles struct {
 	byKey map[string]entry
 	whole bool // whether byKey has all files of the listing
@@ -92,8 +95,8 @@ func (s *settings) everything() *settings {
 }
 
 // begin compares the first files of the inner end with the first files of the outer end. It also
-// tests two kinds of folders of the outer end that the job may list only in part. These are the
-// folders in the path of WithPrefix, and the folders where a file system is mounted.
+// tests some folders of the outer end, because the job may not list all of their files. These are
+// the folders in the path of WithPrefix, and the folders where a file system is mounted.
 func (n *nesting) begin(ctx context.Context, ofInner, ofOuter someFiles) error {
 	n.first, n.read, n.folders = ofInner.byKey, ofOuter.whole, map[string]bool{}
 	for _, key := range slices.Sorted(maps.Keys(ofOuter.byKey)) {
@@ -119,8 +122,8 @@ func foldersOf(key string) (folders []string) {
 	return folders
 }
 
-// lookInto tests a folder of the outer end. It skips the test if the folder lacks the first file of
-// the inner end.
+// lookInto tests one folder of n.outer, and fails if the folder is the same place as n.inner. It
+// skips the test if the folder lacks the first file of n.inner.
 func (n *nesting) lookInto(ctx context.Context, folder string) error {
 	if len(n.first) == 0 {
 		return nil
@@ -160,13 +163,18 @@ func (n *nesting) suspect(ctx context.Context, folder, name string) error {
 }
 
 // unseen reports whether the job must list more files of the outer end before its next step. If
-// removal is false, the next step replaces a file. If removal is true, the next step removes a
-// file.
+// removal is false, the next step replaces a file. If removal is true, the next step removes files.
 //
-// Often the files that the transfer has listed are enough. For example, the source may be a folder
-// of the destination. Before the job replaces a file in that folder, it has listed the folder's
-// first file, and the folder was tested. The files are not enough if options of the job leave out
-// files.
+// The job must list more files in these cases:
+//
+//   - The outer end is the target of WithBackup. The job does not list it otherwise.
+//   - Options such as WithExclude leave out files.
+//   - The outer end is the source, and the next step replaces a file. The destination may be a
+//     folder that comes later in the listing of the source.
+//
+// In all other cases, the job has listed enough files. For example, the source may be a folder of
+// the destination. The job lists the first file of this folder, and tests the folder, before it
+// replaces a file in the folder.
 func (n *nesting) unseen(removal bool) bool {
 	switch s := n.settings; {
 	case n.read, len(n.first) == 0:
@@ -177,9 +185,10 @@ func (n *nesting) unseen(removal bool) bool {
 	return n.outerIs == source && !removal
 }
 
-// lookThrough lists the outer end of each nesting for which unseen returns true. It compares the
-// listed files with the first files of the inner end. If the job has a prefix or a range of keys,
-// lookThrough lists only these keys.
+// lookThrough fails if one end of the job, such as the source, is a folder of another end. To find
+// such a folder, it lists the field outer of each nesting for which unseen returns true. It
+// compares the listed files with the first files of the field inner. If the job has a prefix or a
+// range of keys, lookThrough lists only these keys.
 func (p *places) lookThrough(ctx context.Context, removal bool) error {
 	for i, n := range p.nestings {
 		if !n.unseen(removal) {
@@ -210,16 +219,16 @@ func (p *places) ofRole(outer role) []*nesting {
 	return slices.DeleteFunc(slices.Clone(p.nestings), func(n *nesting) bool { return n.outerIs != outer })
 }
 
-// mayBeOne reports whether two entries may be the same file under two addresses. Such entries have
-// the same size or the same time. A layer may show another size. A second store may have another
-// time.
+// mayBeOne reports whether two entries may be the same file under two addresses. Equal sizes or
+// equal times are enough. A layer may show the same file with another size, and a second store may
+// show it with another time.
 func mayBeOne(a, b entry) bool {
 	return a.size == b.size && a.size > 0 || a.modified.Sub(b.modified).Abs() <= listedTogether
 }
 
-// ask fails if a folder of the outer end is the inner end. It stores an object at the inner end,
-// and looks for the object in the folder. The first call stores the object, and later calls use the
-// same object. If nothing can be stored at the inner end, ask calls askThere.
+// ask tests whether the given folder of the outer end is the inner end, and fails if it is. The
+// first call stores an object at the inner end. Each call looks for this object in its folder. If
+// no object can be stored at the inner end, ask calls askThere.
 func (n *nesting) ask(ctx context.Context, folder, name string) error {
 	if n.question == nil && !n.readOnly {
 		question, err := evidence.Ask(ctx, asked(n.inner), "")
@@ -255,7 +264,7 @@ func (n *nesting) askThere(ctx context.Context, folder, name string) error {
 	return onePlace(one, err, n.refused)
 }
 
-// end removes the object that was stored to test folders.
+// end removes the test object from the inner end, if there is one.
 func (n *nesting) end(ctx context.Context) error {
 	if n.question == nil {
 		return nil
@@ -274,8 +283,8 @@ func errManyFolders() *storage.Error {
 }
 
 // oneObject reports whether a key of the first end and a key of the second end name the same object
-// under two addresses. It compares size, ETag and time, because a copy would have a later time.
-// oneObject is called if nothing can be stored at either end.
+// under two addresses. It is used if no test object can be stored at either end. It compares size,
+// ETag and time. A copy of the object would have a later time.
 func oneObject(ctx context.Context, a openedEnd, there string, b openedEnd, here string) (bool, error) {
 	outer, isBucket := a.(*objects)
 	inner, both := b.(*objects)

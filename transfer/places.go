@@ -32,9 +32,9 @@ func apart(a, b End) bool {
 	return evidence.Apart(serving.Places(a.location()), serving.Places(b.location()))
 }
 
-// checkPlaces determines whether the ends of a job that removes files are different places. If
-// their addresses do not show it, it stores a small object at one end and looks for it at the
-// other.
+// checkPlaces fails if the job removes files, but its source and destination are one place or
+// overlap. If their addresses do not show that they are apart, checkPlaces stores a small object in
+// one place, and looks for the object in the other.
 func (j *job) checkPlaces(ctx context.Context, dst, src End) error {
 	to, from := serving.Places(dst.location()), serving.Places(src.location())
 	j.places.apart, j.places.beside = evidence.Apart(to, from), evidence.Beside(to, from)
@@ -101,9 +101,10 @@ func (j *job) checkBackup(ctx context.Context, dst, src End) error {
 	return nil
 }
 
-// askBackup fails if the target of WithBackup and the parameter other are one place. The parameter
-// other is the source or the destination. askBackup stores an object in the target, and looks for
-// it in the other place. If other is the destination, it also makes the opposite test.
+// askBackup fails if the target of WithBackup is the same place as the given end of the job. The
+// given end is the source or the destination. askBackup stores an object in the target, and looks
+// for the object at the given end. If the given end is the destination, askBackup also stores an
+// object at the destination, and looks for the object in the target.
 func (j *job) askBackup(ctx context.Context, other openedEnd, is role, refused *storage.Error) error {
 	found, err := evidence.Appears(ctx, asked(j.saved.end), "", asked(other), "")
 	if err == nil && !found && is == destination {
@@ -119,8 +120,8 @@ func (j *job) askBackup(ctx context.Context, other openedEnd, is role, refused *
 // other.
 func (j *job) askEnds(ctx context.Context, to, from End) error {
 	found, err := evidence.Appears(ctx, asked(j.dst), "", asked(j.src), "")
-	// full is true if no file can be stored at the top of the destination. A directory may permit
-	// files only in its folders.
+	// full is true if no file can be stored at the top of the destination. The job can still work
+	// if the destination permits files in its folders.
 	full := cannotWrite(err)
 	if full || err == nil && !found && j.settings.move {
 		found, err = evidence.Appears(ctx, asked(j.src), "", asked(j.dst), "")
@@ -187,9 +188,9 @@ func errOverlap() *storage.Error {
 	return e
 }
 
-// onePlace returns the error that follows from a test whether two ends are one place. If found is
-// true, the ends are one place, and onePlace returns the parameter refused, joined with err. If
-// found is false and err is not nil, the test failed, and onePlace returns an error that says so.
+// onePlace turns the result of a test into an error. The test has checked whether two ends are one
+// place. If found is true, they are one place. The error is then the given *storage.Error, joined
+// with err. If the test failed, the error says so. If the ends are two places, the error is nil.
 func onePlace(found bool, err error, refused *storage.Error) error {
 	if found && err == nil {
 		return refused
@@ -213,8 +214,8 @@ func unanswered(err error) error {
 		Hint: "repeat the job when each store of both ends answers, also the second one of a mirror",
 	}
 	switch {
-	// The outcome of the test is unknown, but the job may be repeated. So the code is not
-	// OutcomeUnknown.
+	// It is only unknown whether the test object was stored. The job can be repeated, so its error
+	// does not have the code OutcomeUnknown.
 	case failed.Code == storage.OutcomeUnknown:
 		e.Code = storage.Unavailable
 	case cannotWrite(err):
@@ -223,7 +224,7 @@ func unanswered(err error) error {
 	return e
 }
 
-// cannotWrite reports whether err means that no file can be stored at an end, because it is
+// cannotWrite reports whether err means that a bucket or directory accepts no files, because it is
 // read-only or full.
 func cannotWrite(err error) bool {
 	switch storage.CodeOf(err) {

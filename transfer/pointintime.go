@@ -15,28 +15,29 @@ import (
 )
 
 // Undelete makes the newest version of each removed object current again, in a bucket that keeps
-// versions. If the store lists delete markers with a version, as S3 does, Undelete removes the
-// markers in batches. Otherwise it copies the version. If an object has no version left, but the
-// store still has a soft-deleted one ([storage.SoftDelete]), Undelete restores the soft-deleted
-// one.
+// versions. In a store such as S3, each delete marker has a version of its own, and Undelete
+// removes the delete markers in batches. In other stores, Undelete copies the newest version. An
+// object may have only soft-deleted versions left ([storage.SoftDelete]). Undelete then restores
+// the newest soft-deleted version.
 //
 // Undelete accepts [WithDryRun], [WithProgress], [WithConcurrency] and [WithChanges]. WithChanges
 // reports what was done with each object. The options of a [Filter] select by the size and time of
-// the version. The [Report] counts restored objects in Transferred, and objects that were not
-// removed in Skipped. The error has the same form as an error of [Sync]. If the bucket has neither
-// [storage.Versioning] nor [storage.SoftDelete], Undelete fails with Unsupported. A bucket that
-// keeps versions must be opened with [storage.WithVersioning].
+// the version. The [Report] counts restored objects in Transferred. It counts objects that were
+// current already in Skipped. The error has the same form as an error of [Sync]. If the bucket has
+// neither [storage.Versioning] nor [storage.SoftDelete], Undelete fails with Unsupported. A bucket
+// that keeps versions must be opened with [storage.WithVersioning].
 //
 // If another program writes an object during the call, Undelete does not replace that object. This
 // protection needs a store that supports [storage.IfAbsent].
 //
 // Undelete does not restore objects that belong to layers: the notes of a mirror, and the
-// tombstones and markers of an overlay. It also does not restore the small objects with which jobs
-// test whether two places are one. If a marker of an overlay hides a version, Undelete restores
-// that version.
+// tombstones and markers of an overlay. If a marker of an overlay hides a version, Undelete
+// restores that version. Jobs also store small objects, to test whether two places are the same.
+// Undelete does not restore these objects either.
 //
-// Undelete recognizes a soft-deleted marker only after it has restored the marker. It then removes
-// the marker again. A dry run counts the marker as if it were restored.
+// A soft-deleted version may be a marker of an overlay. Undelete must restore such a version before
+// it can recognize the marker. It then removes the marker again. A dry run counts the marker as
+// restored.
 func Undelete(ctx context.Context, b storage.Bucket, opts ...Option) (*Report, error) {
 	return revert(ctx, "Undelete", b, opts, removedVersions, func(versions []storage.VersionEntry) reversion {
 		if versions[0].Current && !versions[0].IsDeleteMarker {

@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/internal/removeeach"
 )
 
-// extraneousMemory is the number of bytes of the list of files to remove that are in memory. The
-// rest of the list is in temporary files.
+// extraneousMemory limits the memory for the list of files to remove, in bytes. The rest of the
+// list is in temporary files.
 const extraneousMemory = 4 << 20
 
 // removeLater records a file to remove. Files are removed only at the end of the job.

@@ -49,7 +49,8 @@ func (r *semaphore) tryAcquire(n int) (got int) {
 	return got
 }
 
-// ended records that n requests have transferred a file of this size, and have ended.
+// ended records that n requests have ended. Together, they have transferred one file with this
+// number of bytes.
 func (r *semaphore) ended(bytes int64, n int) {
 	r.limit.Moved(bytes + int64(n)*requestBytes)
 	for range n {

@@ -175,7 +175,8 @@ func (j *job) compare(ctx context.Context, t task) (bool, error) {
 }
 
 const (
-	// largeBytes is the number of bytes of a file for each parallel request.
+	// largeBytes decides how many parallel requests a file may have. A file may have one request
+	// for each largeBytes of its size.
 	largeBytes = 8 << 20
 	// fileRequests is the maximum number of requests for one file. More do not make
 	// one transfer faster.

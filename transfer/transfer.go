@@ -151,9 +151,10 @@ func Copy(ctx context.Context, dst storage.ReadWriter, src Source, opts ...Optio
 // could remove the source. Sync compares the paths of directories and local buckets, and resolves
 // symbolic links first. It compares other buckets with driver.Overlap.
 //
-// To copy a bucket or a directory into a part of itself, exclude that part with [WithExclude]. The
-// same applies to a copy of a part into the whole. If src is a bucket and dst is a directory, Sync
-// fails even if the part is excluded.
+// There are two exceptions. Both require that src is a directory or dst is a bucket.
+//
+//   - src contains dst, and [WithExclude] excludes the folder of src that is dst.
+//   - dst contains src, and WithExclude excludes the folder of dst that is src.
 func Sync(ctx context.Context, dst, src End, opts ...Option) (*Report, error) {
 	return run(ctx, "Sync", dst, src, opts)
 }
@@ -199,9 +200,10 @@ type transferrer interface {
 	// compareDeep reads attributes and, if necessary, contents. It reports whether the files are
 	// the same. It is called if compare returns unclear.
 	compareDeep(ctx context.Context, src, dst entry) (bool, error)
-	// transfer transfers a file, and returns how many bytes it stored. The parameter requests is
-	// the largest number of parallel requests. known is true if the destination has a file with
-	// this key. moved is called as bytes are transferred.
+	// transfer transfers a file, and returns how many bytes it stored. It sends at most the given
+	// number of requests in parallel. known is true if the destination has a file with this key.
+	// During the transfer, it calls the given function with the number of bytes done so far, and
+	// with the size of the file.
 	transfer(ctx context.Context, src entry, known bool, requests int, moved func(done, total int64)) (int64, error)
 }
 

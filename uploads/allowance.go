@@ -236,7 +236,8 @@ func (c *counter) countOff(
 	return nil
 }
 
-// lookAt returns a look function for countOff that checks whether the object with this key exists.
+// lookAt returns a function with which countOff finds a file. The function checks whether the
+// object with this key exists.
 func (c *counter) lookAt(key string, user User) func(context.Context) (*File, error) {
 	return func(ctx context.Context) (*File, error) {
 		attrs, err := c.service.bucket.Attrs(ctx, key)

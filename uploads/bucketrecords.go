@@ -140,12 +140,14 @@ func (b bucketRecords) SetPurpose(ctx context.Context, id, purpose string) (*Fil
 	}
 }
 
-// Remove removes the record of a file. If f expires, Remove reads the record first. If the record
-// does not expire, Remove fails with PreconditionFailed. If reading fails, Remove fails, unless the
-// record is damaged or missing.
+// Remove removes the record of a file. If f does not expire, Remove does not read the record.
 //
-// The removal has no condition on the revision. It needs none, because this type has no method that
-// makes an expiring file permanent.
+// If f expires, the stored record may be permanent by now, so Remove reads it first. If the record
+// no longer expires, Remove fails with PreconditionFailed. If the read fails, Remove fails, too. It
+// continues if the record is damaged or missing.
+//
+// The removal has no condition on the revision. Between the read and the removal, the record cannot
+// become permanent, because this type has no method that makes an expiring file permanent.
 func (b bucketRecords) Remove(ctx context.Context, f *File) error {
 	if !f.Expires.IsZero() {
 		switch now, err := b.Record(ctx, f.ID); storage.CodeOf(err) {

@@ -116,9 +116,10 @@ type Config struct {
 	// the removal of the file fails too, and the bytes stay until the removal is repeated. If
 	// Records is set, Sweep repeats the removal.
 	Removed func(ctx context.Context, key string) error
-	// Records keeps a record of each file. A record is created after the bytes are stored, and
-	// before Stored is called. The record is removed before the bytes. So a record has its bytes,
-	// even if the process is killed. If Records is nil, files have no records.
+	// Records keeps a record of each file. If Records is nil, files have no records. A record is
+	// created after the bytes of the file are stored, and before Stored is called. It is removed
+	// before the bytes are removed. So the bytes exist as long as the record exists, even if the
+	// process is killed.
 	//
 	// With Records, Key must consist of fixed text, {id} and perhaps {ext}. If Key is "", the key
 	// is "files/content/{id}{ext}". Begin must not return a Target, because a Target has its own
@@ -128,21 +129,25 @@ type Config struct {
 	// fails, its error becomes a response by the rules of Authorize. If Allowance is nil, nothing
 	// is counted.
 	//
-	// When an upload begins, its bytes are reserved. If its size is not known, everything that the
-	// rules and the allowance permit is reserved. If the allowance is used up, the upload fails
-	// with OverAllowance. If an upload of unknown size by tus, pieces or the S3 routes outgrows its
-	// reservation, it fails with TooLarge. If the user has 1,000 unfinished uploads, the upload
-	// fails with Busy and the status 429.
+	// When an upload begins, the service reserves the bytes of the file. If the size of the file is
+	// not known, the service reserves everything that the rules and the allowance permit. An upload
+	// can fail for these reasons:
+	//
+	//   - The file does not fit into the allowance. The upload fails with OverAllowance.
+	//   - The upload outgrows its reservation. An upload of unknown size by tus, pieces or the S3
+	//     routes then fails with TooLarge.
+	//   - The user has 1,000 unfinished uploads. The upload fails with Busy and the status 429.
 	//
 	// When the file exists, its bytes are counted. When a file is removed or its upload is
-	// abandoned, its bytes become free. After the process was killed, the count may be too high,
-	// but never too low, until the next Sweep.
+	// abandoned, its bytes become free. After the process was killed, the count may be too high
+	// until the next Sweep. The count is never too low.
 	//
-	// Files are counted by User.ID. If many people share an allowance, such as all users of one
-	// customer, Authorize must return the same ID for all of them. Either Key must have {user}, or
-	// Records must be set. In both cases, Begin must not return a Target. The counts are kept with
-	// the state of uploads. Each pattern Key has separate counts. After a change of Key, call
-	// [Service.Recount] for all users.
+	// The service counts files by User.ID. If many people share an allowance, such as all users of
+	// one customer, Authorize must return the same ID for all of them. Key must have {user}, or
+	// Records must be set. Begin must not return a Target.
+	//
+	// The counts are kept with the state of uploads. If Key changes, the counts begin again from 0.
+	// Call [Service.Recount] for all users after the change.
 	Allowance func(ctx context.Context, user User) (Allowance, error)
 	// Lifetime is how long a file is kept if Target.Lifetime is 0. After this time, [Service.Sweep]
 	// removes the file, unless a transaction has made the file permanent (sqlrecords.In). Lifetime
@@ -180,33 +185,35 @@ type Config struct {
 	// TTL is how long an upload in parts or by tus may take from its beginning, between 1 minute
 	// and 7 days. If it is 0, DefaultTTL is used.
 	TTL time.Duration
-	// MemoryLimit limits the memory of all requests that send bytes, in bytes. It must be at least
-	// 16 MiB. If it is 0, DefaultMemoryLimit is used.
+	// MemoryLimit is the limit, in bytes, for the memory of all requests that send bytes. It must
+	// be at least 16 MiB. If it is 0, DefaultMemoryLimit is used.
 	//
 	// A quarter of MemoryLimit is for reading the bodies of requests, with any protocol. Each
-	// request takes 32 KiB, so by default 512 requests can send bytes at the same time. A request
-	// with a JSON document above 4 KiB takes the length of the document instead.
+	// request takes 32 KiB. By default, 512 requests can send bytes at the same time. A request
+	// with a JSON document above 4 KiB takes the length of the document instead of 32 KiB.
 	//
-	// No user can take the whole quarter. If a user sends several requests, at least as much memory
-	// must stay free as these requests take. So by default, a user can send 256 requests at the
-	// same time if nobody else sends. If Authorize returns no user, the same limit applies to each
-	// client address (Request.RemoteAddr, or its /64 network in IPv6).
+	// No user can take the whole quarter with several requests. If a user sends several requests,
+	// they take at most half of the memory that other users leave. By default, a user can send 256
+	// requests at the same time if nobody else sends. If Authorize returns no user, this limit
+	// applies to each client address (Request.RemoteAddr, or its /64 network in IPv6).
 	//
-	// The other three quarters are for parts of tus uploads. If a user has several parts, at least
-	// a third of the memory that they take must stay free. An upload takes memory for at most one
-	// part at a time, and only as its bytes arrive. A part has 8 MiB for files of up to 78 GiB. If
-	// a part would be larger than the three quarters, the file is too large.
+	// The other three quarters of MemoryLimit are for parts of tus uploads. If a user has several
+	// parts, they take at most three quarters of the memory that other users leave. An upload takes
+	// memory for at most one part at a time, and only as its bytes arrive. For files of up to
+	// 78 GiB, a part has 8 MiB. A file is too large if one of its parts would need more than the
+	// memory for all parts.
 	//
-	// If a client of tus sends nothing for 2 seconds, or if there is no memory, the bytes so far
-	// are stored as a segment. Each segment costs one more request to the store. A client that
-	// finds no memory waits for 30 seconds, and then gets 503.
+	// If a client of tus sends nothing for 2 seconds, or if there is no memory, the bytes in memory
+	// are stored as a segment, which is a small object. Each segment costs one more request to the
+	// store. If there is no memory, a client waits for up to 30 seconds, and then gets 503.
 	//
 	// A client that sends less than 16 KiB in a minute is disconnected. The bytes that it sent
 	// before are kept.
 	//
-	// For all other protocols, the bucket may buffer bytes in memory, together at most eight times
-	// MemoryLimit. It buffers up to 8 MiB of each file. If a part of the S3 routes passes through
-	// the handler, the bucket buffers the whole part, which may have at most twice MemoryLimit.
+	// With all other protocols, the bucket may buffer bytes in memory. All its buffers together
+	// have at most eight times MemoryLimit. The bucket buffers up to 8 MiB of each file. If a part
+	// of the S3 routes passes through the handler, the bucket buffers the whole part. The part may
+	// have at most twice MemoryLimit.
 	MemoryLimit int64
 
 	// States keeps the state of uploads, in a database or in another bucket ([BucketStates]). All
@@ -424,5 +431,6 @@ func (c *Config) requirements(bucket storage.Bucket, looksAtContent bool) []requ
 	}
 }
 
-// needsSessions reports whether New must fail if the service cannot offer the S3 routes and tus.
+// needsSessions reports whether the service must offer the S3 routes and tus. If it must, New fails
+// for a bucket that cannot support them.
 func (c *Config) needsSessions() bool { return c.Begin != nil || c.Authorize != nil && !c.Unguarded }

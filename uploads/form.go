@@ -14,8 +14,10 @@ import (
 )
 
 const (
-	maxFields     = 100      // number of fields without a file that a form may have; they are skipped
-	maxFieldBytes = 64 << 10 // bytes that fields without a file may have in the form of /s3/single
+	maxFields = 100 // number of fields without a file that a form may have; they are skipped
+	// maxFieldBytes limits the bytes of all fields without a file, in a form that is sent to
+	// /s3/single.
+	maxFieldBytes = 64 << 10
 	// formOverhead is how many bytes a form may have outside its files: other fields, boundaries
 	// and headers.
 	formOverhead  = 1 << 20
@@ -91,10 +93,10 @@ func (h *handler) maxBody() int64 {
 	return files*each + formOverhead
 }
 
-// A formReader finds the files in a form, and limits the bytes of everything else in it.
+// A formReader finds the files in a form. It limits the bytes of everything else in the form.
 type formReader struct {
-	// limits what mime/multipart reads, because it would buffer up to 10 MiB of a part's header,
-	// several times over
+	// body limits how much mime/multipart reads for the header of a part. Without this limit,
+	// mime/multipart would accept a header of up to 10 MiB, and keep several copies in memory.
 	body    *bodylimit.Reader
 	parts   *multipart.Reader
 	name    string // name of the field that has the files; "" means any field

@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	maxNameBytes  = 255 // file systems allow no longer names
+	maxNameBytes  = 255 // file systems do not allow longer names
 	maxNameSuffix = 16  // longest extension in bytes that is kept when a long name is cut
 	maxMarks      = 4   // combining marks that one letter may have; more would cover the lines around it
 	noName        = "file"

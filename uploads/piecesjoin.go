@@ -61,8 +61,8 @@ func (u *putPiece) finish(ctx context.Context, s *session) (*session, error) {
 		case s.revision != seen:
 			seen, waited = s.revision, 0
 		}
-		// The variable waited is a time by the clock of this process. The claim ends by the clock
-		// of another process, which may be wrong.
+		// Wait until the claim ends, but at most for claimFor. Another process has set the end of
+		// the claim, and the clock of that process may be wrong.
 		if u.service.keeper.claimed(s) && waited < claimFor {
 			if err := u.service.memory.Wait(ctx, poll); err != nil {
 				return nil, pieceFailed(err)

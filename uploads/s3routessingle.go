@@ -110,12 +110,14 @@ func (h *handler) putSingle(c *call) error {
 
 // repeatSingle responds to a client that sends its file again after the file was stored. If the
 // body equals the stored file, the request succeeds. A failure would make the client begin a new
-// upload and store its file twice. If the body differs, or if the object was removed, the request
-// fails with Completed.
+// upload and store its file twice. The request fails with Completed in these cases:
 //
-// The argument earlier is the phase of the session before this request. If it is phaseDone, and the
-// store has no CRC32C to compare, the body could be another file. The request then also fails with
-// Completed.
+//   - The body differs from the stored file.
+//   - The stored file was removed.
+//   - The upload was done before this request, and the store has no CRC32C of the file. The body
+//     could then be another file.
+//
+// The argument earlier is the phase of the session before this request.
 func (h *handler) repeatSingle(ctx context.Context, s *session, body *summedBody, earlier string) error {
 	stored, err := h.bucket.Attrs(ctx, s.Target.Key)
 	switch {

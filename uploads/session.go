@@ -174,9 +174,11 @@ func (k *keeper) loadAny(ctx context.Context, id string) (*session, error) {
 }
 
 // outdated reports whether an unfinished upload must not be completed, because Config has changed
-// since the upload began. For example, the rules may have become stricter, but the bytes are not in
-// the place where the rules check them. Other examples are an upload without the reservation that
-// Config.Allowance needs, and a key without the ID that Config.Records needs.
+// since the upload began. These are examples:
+//
+//   - Config.Allowance was added, and the upload has no reservation.
+//   - Config.Records was added, and the key of the upload contains no ID.
+//   - The content is now checked below Config.Prefix, but the bytes are under the final key.
 func (k *keeper) outdated(s *session) bool {
 	switch {
 	case s.Phase == phaseDone:

@@ -140,9 +140,9 @@ func (s *session) stored(phase string, size int64) {
 // advance saves a step of a call that makes the object. The call needs the claim, which is the
 // right to make the object. If another call has taken over the claim, advance fails.
 //
-// There is an exception for a file in pieces. If the state still has the given random bits, both
-// calls make the object under the same key. In that case, the call that saves this step first gets
-// the claim, and its advance succeeds.
+// There is an exception for a file in pieces. The given random bits are part of the key of the
+// object. If the state still has the same bits, the other call makes the object under the same key.
+// In that case, this call takes the claim back, and saves its step.
 func (k *keeper) advance(ctx context.Context, s *session, random []byte, step func(*session)) (*session, error) {
 	claim := s.Claim
 	return k.update(ctx, s, func(s *session) (bool, error) {
@@ -262,7 +262,8 @@ func (s *session) upload(opts []storage.UploadOption) []storage.UploadOption {
 	return slices.Insert(opts, 0, storage.UploadOption(named))
 }
 
-// copy adds an option to opts: the write ID for the copy that makes the object of the session.
+// The method copy adds an option to opts. The option sets the write ID of the object that the copy
+// makes.
 func (s *session) copy(opts []storage.CopyOption) []storage.CopyOption {
 	named := storage.CopyOptions{Transfer: storage.Transfer{WriteID: s.writeID()}}
 	return slices.Insert(opts, 0, storage.CopyOption(named))

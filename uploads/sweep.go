@@ -392,9 +392,12 @@ func (w *sweeper) newest(ctx context.Context, s *session) (newest time.Time, err
 
 // abortPieces aborts an upload. If a call still uses the upload, abortPieces returns false.
 //
-// abortPieces notices such a call in two ways. It first sets Asked in the state. A call that
-// continues the upload clears Asked, and abortPieces can then no longer save the state. A call that
-// ended before Asked was set has stored a piece that is newer than the argument newest.
+// abortPieces first sets Asked in the state. It then notices a call in one of two ways:
+//
+//   - The call continues the upload after Asked was set. The call clears Asked, which changes the
+//     state. So abortPieces can no longer save the state.
+//   - The call ended before Asked was set. The call has stored a piece, and this piece is newer
+//     than the given time.
 func (w *sweeper) abortPieces(ctx context.Context, s *session, newest time.Time) (bool, error) {
 	s.Pieces.Asked = rand.Text()
 	if asked, err := w.save(ctx, s); !asked {

@@ -50,9 +50,9 @@ type Request struct {
 	Partial bool
 }
 
-// A Target says where and how a file is stored. Rules check a file with a Target, too. If the rules
-// are [rules.Any] and Config.Inspect is nil, the content is not checked, and the bytes are stored
-// under Key immediately.
+// A Target says where and how a file is stored. Config.Rules also apply to a file with a Target.
+// If the rules are [rules.Any] and Config.Inspect is nil, the content is not checked, and the bytes
+// are stored under Key immediately.
 //
 // If the bucket lacks a feature that the Target needs, the upload is refused with 501 before it
 // begins. If no object can have the attributes of the Target, the upload is refused with 500. In

@@ -19,8 +19,8 @@ func badName(n Request, cause error) *Error {
 	return e.about(CleanName(n.Name))
 }
 
-// checkKey fails if no object can have the key that Config.Begin returned. Such keys often contain
-// the name that the client sent. Without this check, the upload would fail only after its last
+// checkKey fails if Config.Begin returned a key that no object can have. Begin often makes the key
+// from the name that the client sent. Without this check, the upload would fail only after its last
 // byte.
 func (t *Target) checkKey(n Request) error {
 	if rule := keyrule.Write(t.Key); t.Key != "" && rule != "" {

@@ -14,17 +14,22 @@ import (
 // request's session again, and never from data that the client sends.
 //
 // If the file breaks a rule, Finish removes it and returns the reason. If the file has not arrived,
-// Finish fails with NotUploaded. Finish may be called again, for example because the client lost
-// the response. It then returns the same file and calls Config.Stored again. That is so even if the
-// client has sent other bytes since. If the finished file has been removed, Finish fails with
-// NotFound.
+// Finish fails with NotUploaded.
 //
-// Until the ticket expires, the client may send another file with the same ticket after the
-// finished file was removed. The client cannot do so if the ticket has a Put, the store has
-// [storage.SignedIfAbsent], and Config.Unguarded is not set. A sender may also send a file of
-// another type while one call of Finish runs, and start a second call. There may then be two files.
+// Finish may be called again, for example because the client lost the response. It then returns the
+// same file, even if the client has sent other bytes since. It also calls Config.Stored again. If
+// the finished file has been removed, Finish fails with NotFound or NotUploaded.
 //
-// The sender can replace the sent file until the ticket expires, so Finish checks the copy, too.
+// A client can send only one file if the ticket has a Put, and the store has
+// [storage.SignedIfAbsent] and [storage.ConditionalCreate]. In any other case, the client can send
+// files until the ticket expires. This has three consequences:
+//
+//   - The client can replace the file while Finish checks it. So Finish checks the copy, too.
+//   - If the finished file is removed, the client can send another file. Finish stores that file if
+//     Config.Allowance is nil.
+//   - The client can send a file of another type during a call of Finish, and start a second call.
+//     Both files may then be stored.
+//
 // The copy has the attributes that any other file has. Attributes that the sender has set are
 // ignored.
 func (s *Service) Finish(ctx context.Context, token string, user User) (*File, error) {
@@ -79,7 +84,7 @@ func (t *ticketOp) finish(ctx context.Context) (*File, *Error) {
 	key := t.finalKey(arrived.Extension)
 	target := s.target(key, arrived)
 	_, err = storage.Copy(ctx, s.bucket, key, s.bucket, pending, target.copyOptions()...)
-	// after PreconditionFailed, an earlier call has made the copy
+	// PreconditionFailed means that the object exists, because an earlier call has copied the file.
 	if err != nil && !(s.guarded && errors.Is(err, storage.PreconditionFailed)) {
 		if e = storeFailed(err); isGone(e) {
 			return t.findFinished(ctx, e)

@@ -33,8 +33,8 @@ type tusState struct {
 	Concat      string   `json:"concat,omitempty"` // value of the header Upload-Concat
 	Pieces      []string `json:"pieces,omitempty"` // names of the sessions whose files are joined
 
-	// Holder is the ID of the request that receives bytes for this upload. Held is when it last
-	// wrote the state.
+	// Holder is the ID of the request that receives bytes for this upload. Held is the time at
+	// which this request last wrote the state.
 	Holder string    `json:"holder,omitempty"`
 	Held   time.Time `json:"held,omitzero"`
 }

@@ -56,9 +56,10 @@ func (c *call) share(bufferSize int64) (release func(), err error) {
 	return release, nil
 }
 
-// read reads the body into chunks. The body may have at most remaining bytes, or any number of
-// bytes if remaining is -1. read reads at most one byte that is not allowed. With a larger Read, a
-// slow client could hide a body that is too long until the buffer is full.
+// read reads the body into chunks. If remaining is -1, the body may have any number of bytes.
+// Otherwise, the body may have at most this number of bytes. The last Read then asks for one byte
+// more, which shows that the body is too long. A larger Read could wait for more bytes from a slow
+// client, and the error would come later.
 func (f *feed) read(body io.Reader, remaining int64) {
 	for {
 		var buf []byte
@@ -71,8 +72,8 @@ func (f *feed) read(body io.Reader, remaining int64) {
 			buf = buf[:min(int64(len(buf)), remaining+1)]
 		}
 		n, err := body.Read(buf)
-		// The value -1 means that there is no limit. If the body is too long, read needs no limit
-		// any more, because receiver.take fails for this chunk.
+		// The value -1 means that there is no limit. If the body is too long, receiver.take fails
+		// for this chunk. No later chunk is used, so no later chunk needs a limit.
 		if remaining -= int64(n); remaining < 0 {
 			remaining = -1
 		}

@@ -38,7 +38,7 @@ func errTaken() *Error {
 
 // A callRegistry has the running calls of this process that may hold or claim a session. The name
 // of each call begins with the name of its process. If a call ends but cannot save its end, the
-// state of the session still names the call. The method ended recognizes such a call.
+// state of the session still names the call. The method callRegistry.ended detects this case.
 type callRegistry struct {
 	process string
 	running sync.Map // maps the name of each running call to a function that interrupts it
@@ -88,7 +88,9 @@ func (t *tus) settledTus(c *call) (*session, error) {
 			return nil, beingCompleted()
 		case late, s.Tus.Holder == "" && s.Claim == "", !held && !claimed && s.revision == seen:
 			return s, nil
-		case !held && !claimed: // the call may have changed the state after this read, so read again
+		// The request that held or claimed the session has ended. It may have changed the state
+		// after this read, so read the state again.
+		case !held && !claimed:
 			seen = s.revision
 			continue
 		}

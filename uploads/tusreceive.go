@@ -16,10 +16,11 @@ import (
 // pace says how long a receiver waits for a client that sends slowly.
 type pace struct {
 	tick time.Duration
-	// checkpoint is how long a client may send nothing before the bytes in memory are stored. The
-	// field slow is how long bytes may stay in memory even if the client still sends.
+	// If a client sends nothing for the time in checkpoint, the bytes in memory are stored. If the
+	// client still sends, bytes stay in memory for at most the time in slow.
 	checkpoint, slow time.Duration
-	// A client that sends less than minimum bytes within idle is disconnected.
+	// In each period as long as the field idle, a client must send at least the number of bytes in
+	// the field minimum. Otherwise the client is disconnected.
 	idle    time.Duration
 	minimum int64
 }
@@ -58,8 +59,9 @@ type receiver struct {
 	upload      storage.MultipartUpload // nil if the file fits one part
 	sum         *checksum               // checksum of the body; nil if there is none or it is verified
 
-	// buf has the bytes of the next part that are in memory. They begin at the offset start in the
-	// part, and end before the offset n. Config.MemoryLimit counts all of buf.
+	// buf has the bytes of the next part that are in memory. The fields start and n are positions
+	// in that part: the bytes begin at start, and end before n. The whole length of buf counts
+	// toward Config.MemoryLimit.
 	buf      []byte
 	start, n int
 	saved    int      // number of bytes of the next part that are in segments
@@ -99,7 +101,7 @@ func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 	done, err := t.receiveHeld(ctx, c, f, s, sum)
 	if err != nil {
 		t.handler.keeper.release(ctx, s, c.name)
-		c.refused = f // the method respond closes f before it writes the response
+		c.refused = f // f is closed later, before handler.respond writes the response
 		return nil, err
 	}
 	return done, nil

@@ -262,8 +262,9 @@ func (f *writeFile) Truncate(size int64) error {
 	return f.wrote(f.temp.Truncate(size))
 }
 
-// wrote notes that the content has changed. If err is not nil, the content may be incomplete, for
-// example because the disk is full. Close then stores nothing.
+// This method records a change of the content, and returns err with the name of the file. If err is
+// not nil, the content may be incomplete, for example because the disk is full. In this case, Close
+// stores nothing.
 func (f *writeFile) wrote(err error) error {
 	err = f.named(err)
 	f.mu.Lock()

@@ -45,10 +45,10 @@ func (s *Storage) Unlock(_ context.Context, name string) error {
 	return nil
 }
 
-// oldest returns the lease that this process acquired first, and removes that lease from s.held. A
-// lock has two leases in this case: the process lost the first lease, and another caller then
-// acquired the lock. If the first caller calls Unlock after that, Unlock must release only the lost
-// lease.
+// oldest returns the oldest lease of a lock, and removes that lease from s.held. Usually a lock has
+// one lease. If a caller loses its lease, another caller can acquire the lock with a second lease.
+// The first caller still calls Unlock later. That call must release the first lease, and not the
+// second one.
 func (s *Storage) oldest(name string) *lease.Lease {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -18,8 +18,8 @@ import (
 // not find the object.
 const end = "__0x__"
 
-// escapeKey replaces the characters that this library does not permit in a key by escapes. They are
-// the same escapes that the Go CDK's own drivers use, except at the end of a key.
+// escapeKey escapes the characters that this library does not permit in a key. The escapes are the
+// same as those of the Go CDK's own drivers, except at the end of a key.
 func escapeKey(key string) string {
 	stored := escapePrefix(key)
 	if strings.HasSuffix(stored, "/") || strings.HasSuffix(stored, ".") {

@@ -125,8 +125,9 @@ func (d *remoteDriver) inTheWay(ctx context.Context, key string, failed error) e
 	return nil
 }
 
-// timeAfter returns the time for a new object. It is the present time, or a later one if the object
-// that it replaces is not older.
+// timeAfter returns the modification time for a new object. Usually this is the present time. The
+// new object must be later than the object that it replaces. If the present time is not later,
+// timeAfter adds the remote's smallest unit of time to the time of the replaced object.
 func (d *remoteDriver) timeAfter(replaced fs.Object) time.Time {
 	now, unit := time.Now(), d.precision()
 	if replaced == nil || unit == 0 {

@@ -30,7 +30,7 @@ func (l *Locker) NewLock(id string) (handler.Lock, error) {
 	return &lock{locker: l, key: id + ".lock"}, nil
 }
 
-// A lock is the lock of an upload, as one request uses it.
+// A lock implements handler.Lock. Each request has its own lock value, which locks one upload.
 type lock struct {
 	locker *Locker
 	key    string

@@ -61,13 +61,14 @@ func (u *upload) open(ctx context.Context) (err error) {
 	return err
 }
 
-// WriteChunk stores the bytes of src. If src fails, the bytes that were read before the failure are
-// kept.
+// WriteChunk stores the bytes of src. If src fails, WriteChunk keeps the bytes that it read before
+// the failure.
 //
 // As soon as there are enough bytes for a part, they are stored as a part of the multipart upload.
-// The remaining bytes are stored in the tail object. WriteChunk adds bytes to the state only after
-// it has stored them. As a result, a part with a given number always has the same bytes. The tail
-// object always begins with the bytes of the tail that the state counts.
+// The remaining bytes are stored in the tail object. WriteChunk counts bytes in the state only
+// after it has stored them. As a result, a part with a given number always has the same bytes. The
+// tail object may have more bytes than the state counts, but it always begins with the counted
+// bytes.
 func (u *upload) WriteChunk(ctx context.Context, offset int64, src io.Reader) (written int64, err error) {
 	if offset != u.state.Info.Offset {
 		return 0, handler.ErrMismatchOffset
@@ -144,8 +145,9 @@ func (u *upload) keep(ctx context.Context, b *buffer, added int64) error {
 	return err
 }
 
-// tailPart is the name of a metadata value. The tail object has the bytes after the last full part.
-// Its value of tailPart is the number of the part that will begin with these bytes.
+// tailPart is the name of a metadata value of the tail object. The tail object has the bytes after
+// the last full part. The metadata value is the number of the next part, which will begin with the
+// bytes of the tail object.
 const tailPart = "part"
 
 // putTail stores the bytes in b in the tail object, unless the object has these bytes already.

@@ -55,7 +55,8 @@ import (
 // ErrExists is the error for a new upload whose ID is already in use.
 var ErrExists = handler.NewError("ERR_UPLOAD_EXISTS", "there is an upload with this ID", http.StatusConflict)
 
-// ErrIncomplete is the error for reading an unfinished upload that has full parts.
+// ErrIncomplete is the error for reading an unfinished upload with parts in a multipart upload. The
+// parts cannot be read before the multipart upload is complete.
 var ErrIncomplete = handler.NewError("ERR_INCOMPLETE_UPLOAD", "the upload is not finished", http.StatusBadRequest)
 
 // A Config configures a Store. Its zero value has the defaults.

@@ -110,7 +110,8 @@ func (u *upload) FinishUpload(ctx context.Context) error {
 		}
 		return u.saveDone(ctx)
 	}
-	if u.state.Tail > 0 { // the client sent the length after the last byte
+	// If the client sent the length after the last byte, the tail object still has the last part.
+	if u.state.Tail > 0 {
 		if err := u.withTail(ctx, func(tail io.Reader) error { return u.putPart(ctx, tail, u.state.Tail) }); err != nil {
 			return err
 		}
@@ -179,10 +180,9 @@ func (u *upload) Terminate(ctx context.Context) error {
 	return nil
 }
 
-// dropUnnamed aborts all multipart uploads of this key. If a response was lost, the state does not
-// have the token of the multipart upload. If the key is not random, dropUnnamed does nothing,
-// because another program may have begun the multipart uploads. If an abort fails, dropUnnamed
-// ignores the error.
+// dropUnnamed aborts all multipart uploads of this key. The state may lack the token of a multipart
+// upload, because the response with the token was lost. If the key is not random, other programs
+// may use the same key. In this case, dropUnnamed does nothing. dropUnnamed ignores errors.
 func (u *upload) dropUnnamed(ctx context.Context) {
 	if !u.state.OwnKey {
 		return

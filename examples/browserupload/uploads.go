@@ -87,10 +87,12 @@ func newID(now time.Time) string {
 // the gallery. It reads only the first bytes of the file. If the response is lost, the page may
 // call finishUpload again.
 //
-// The file stays in incoming. If finishUpload removed it, the browser could use its signed request
-// a second time. A store without the feature SignedIfAbsent lets the browser replace the file
-// between the check and the copy. finishUpload therefore also checks the copy. A later call never
-// replaces the copy.
+// The file stays in incoming. A store with the feature SignedIfAbsent accepts the signed request
+// only while the file does not exist. If finishUpload removed the file, the browser could send
+// another file with the same request.
+//
+// On a store without the feature SignedIfAbsent, the browser can replace the file between the check
+// and the copy. finishUpload therefore also checks the copy. A later call never replaces the copy.
 func (s *site) finishUpload(r *http.Request) (any, error) {
 	ctx, id := r.Context(), r.PathValue("id")
 	var file struct {

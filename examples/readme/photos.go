@@ -9,7 +9,7 @@ import (
 
 var photos = map[string]string{
 	"Amazon S3":           "s3://photos?region=eu-west-1",
-	"DigitalOcean Spaces": "s3://photos?endpoint=https://nyc3.digitaloceanspaces.com&public=true", // public objects at its origin
+	"DigitalOcean Spaces": "s3://photos?endpoint=https://nyc3.digitaloceanspaces.com&public=true", // for PublicURL
 	"Cloudflare R2":       "s3://photos?endpoint=https://0123abcd.r2.cloudflarestorage.com",
 }
 

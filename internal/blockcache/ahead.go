@@ -23,11 +23,11 @@ func (c *Cache) window(number int64, s *scan) int64 {
 }
 
 // reserveAhead adds up to n blocks to the cache, for reading ahead. To make room, it evicts blocks
-// that were already read. It does not evict blocks that were read ahead and are still needed,
-// because sequential readers would then evict each other's blocks.
+// that were already read. It does not evict blocks that were read ahead and are still needed.
+// Otherwise, sequential readers would evict each other's blocks.
 //
-// The parameter expected is true if the probable end of the scan is known (see scans). reserveAhead
-// may then also evict a block that was read ahead a long time ago and was not needed since.
+// The parameter expected is true if the probable end of the scan is known (see scans). If expected
+// is true, reserveAhead may also evict blocks that were fetched long ago and were never read.
 func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
 	for number := first; number < min(first+n, c.count) && c.blocks[number] == nil; number++ {
 		bytes := c.memory(number, 1)

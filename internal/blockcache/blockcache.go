@@ -199,8 +199,8 @@ func (c *Cache) memory(first, n int64) int64 {
 	return c.end(first+n-1) - c.start(first) + n*blockOverhead
 }
 
-// use makes b the most recently used block. The first use of some blocks starts to read ahead, so
-// that the next blocks arrive while b is being used.
+// use makes b the most recently used block. If b.ahead is above 0, use also starts to fetch the
+// next blocks, so that they arrive while b is being used.
 func (c *Cache) use(b *block) {
 	if !b.isRead {
 		b.isRead = true

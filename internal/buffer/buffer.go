@@ -91,7 +91,7 @@ func (b *Buffer) Space(ctx context.Context, limit int64) ([]byte, error) {
 			return free[:min(int64(len(free)), limit)], nil
 		}
 	}
-	return nil, io.ErrShortBuffer // cannot be reached, because reserved is the total length of the chunks
+	return nil, io.ErrShortBuffer // cannot be reached, because the chunks have space for at least one more byte
 }
 
 // Reserve gets the memory for size bytes in advance, and waits for it if necessary.

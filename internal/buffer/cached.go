@@ -24,8 +24,8 @@ func (m *Limit) Unlock() {
 // for memory, or if the limit does not permit the bytes. The caller must hold the lock.
 func (m *Limit) Take(bytes int64) bool {
 	if len(m.waiting) > 0 || m.used-m.evicts+bytes > m.Max || !m.fits(bytes) {
-		// The condition calls fits last, because fits evicts cached memory. If the bytes would not
-		// fit even without cached memory, nothing is evicted.
+		// The call of m.fits comes last, because this method evicts cached memory. If the bytes
+		// would not fit even without cached memory, nothing is evicted.
 		return false
 	}
 	m.used += bytes
@@ -33,8 +33,8 @@ func (m *Limit) Take(bytes int64) bool {
 	return true
 }
 
-// Keep marks memory that Take granted as cached memory, which the Limit may evict when a buffer
-// needs memory. The caller must hold the lock.
+// Keep tells the Limit that a piece of memory is cached memory. Take must have granted the memory.
+// The Limit may evict it when a buffer needs memory. The caller must hold the lock.
 func (m *Limit) Keep(c Cached) *list.Element {
 	m.evicts += c.Memory()
 	return m.cached.PushBack(c)

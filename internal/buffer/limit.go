@@ -7,37 +7,39 @@ import (
 	"time"
 )
 
-// stallAfter is how long a request waits for memory. If no memory moves in that time, the request
-// gets memory over the limit. Memory moves when it is granted or given back. Memory also moves when
-// a store begins or ends to send or receive the bytes of a buffer.
+// stallAfter is the time after which waiting requests count as stalled. During that time, no memory
+// was granted or given back, and no transfer began or ended. No transfer is in progress. The first
+// waiting request gets memory over the limit. A transfer sends or receives the bytes of a buffer.
 const stallAfter = 10 * time.Millisecond
 
 // A Limit bounds the memory of all buffers and caches together. If a buffer needs memory, the Limit
 // evicts cached memory.
 //
-// No buffer waits forever. If no buffer is on its way to or from a store, no transfer will free
-// memory by itself. The buffer that has waited longest then gets 64 KiB over the limit.
+// No buffer waits forever. A transfer to or from a store frees memory when it ends. If no transfer
+// is in progress, the buffer that has waited longest gets 64 KiB over the limit.
 type Limit struct {
 	Max int64 // largest number of bytes; does not change
 
 	mu       sync.Mutex
-	used     int64
-	reserved int64     // bytes that downloads have reserved for parallel ranges
-	inFlight int       // number of buffers that are on their way to or from a store
-	stalled  bool      // true after a grant over the limit, until memory is given back or a transfer begins
-	favored  *Buffer   // buffer with the last grant over the limit; it gets more until it is sent or stalls
-	tight    bool      // true after a grant over the limit, until a request fits into the limit
-	waiting  []*waiter // requests that wait for memory, the longest waiting first
-	watch    *time.Timer
-	epoch    uint64    // number of moves of memory so far (see stallAfter)
-	cached   list.List // each Cached, the least recently used first; cached memory counts as used
-	evicts   int64     // number of bytes that become free if all cached memory is evicted
+	used     int64 // bytes that are granted, including those of cached memory
+	reserved int64 // bytes that downloads have reserved for parallel ranges
+	inFlight int   // number of buffers that are on their way to or from a store
+	stalled  bool  // true after a grant over the limit, until memory is given back or a transfer begins
+	// favored is the buffer that last got memory over the limit, or nil. It gets more such memory
+	// without waiting, until a transfer begins or enough memory is given back.
+	favored *Buffer
+	tight   bool      // true after a grant over the limit, until a request fits into the limit
+	waiting []*waiter // requests that wait for memory, the longest waiting first
+	watch   *time.Timer
+	epoch   uint64    // number of times that memory was granted or given back, or a transfer began or ended
+	cached  list.List // each Cached, the least recently used first
+	evicts  int64     // number of bytes that become free if all cached memory is evicted
 }
 
 type waiter struct {
 	owner   *Buffer
 	bytes   int64         // number of bytes that the request needs
-	least   int64         // number of bytes that the request gets if the grant exceeds the limit
+	least   int64         // number of bytes that giveOver grants, even over the limit
 	ready   chan struct{} // closed when memory was granted
 	granted int64
 	over    bool
@@ -70,10 +72,10 @@ func (m *Limit) Acquire(ctx context.Context, owner *Buffer, bytes, least int64) 
 	}
 }
 
-// Try grants bytes if it need not wait, and reports whether it did. It always grants the first
-// chunk of a buffer, even over the limit. An upload cannot send a part before it knows whether the
-// part is the last one. To know that, the upload must read one byte of the next part, which needs a
-// chunk.
+// Try grants bytes without waiting, and returns true. If the bytes do not fit into the limit, or
+// other requests wait, Try returns false. The first chunk of a buffer is always granted, even over
+// the limit. An upload needs this chunk for the first byte of the next part. Without that byte, the
+// upload does not know whether the present part is the last one, and cannot send the present part.
 func (m *Limit) Try(bytes int64) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
@@ -114,12 +116,12 @@ func (m *Limit) abandon(w *waiter) {
 }
 
 // Reserve sets memory aside for the parallel ranges of a download. It returns how many bytes it set
-// aside, which is not more than the parameter bytes. If half of the limit or more is in use, it
-// returns 0. Cached memory does not count as in use. The download must also work without the
-// reserved memory.
+// aside, which may be fewer than requested. If requests wait for memory, or if half of the limit or
+// more is in use, it returns 0. Cached memory does not count as in use. The download must also work
+// without the reserved memory.
 //
-// At most two downloads can have a full reserve. If more downloads had one, they would wait for
-// each other's buffers.
+// At most two downloads can have a full reserve. More downloads would wait for each other's
+// buffers.
 func (m *Limit) Reserve(bytes int64) int64 {
 	m.mu.Lock()
 	defer m.mu.Unlock()

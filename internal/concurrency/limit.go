@@ -20,12 +20,13 @@ import (
 
 const (
 	// worthwhile is the share of the ideal gain that a higher number of requests must reach.
-	// Ideally, twice as many requests move twice as many bytes per second. The higher number is
-	// kept if they move at least 1.4 times as many.
+	// Ideally, twice as many requests move twice as many bytes per second. Twice as many requests
+	// are kept if they move at least 1.4 times as many bytes per second.
 	//
-	// A smaller gain may be at the cost of other programs: on a full link, more requests take bytes
-	// from them. For example, next to five connections of another program, 8 requests move 1.38
-	// times as much as 4. This gain is too small to keep the 8 requests.
+	// A smaller gain may be at the cost of other programs: on a full link, more requests take
+	// bandwidth from other programs. For example, next to five connections of another program, 8
+	// requests move 1.38 times as many bytes as 4 requests. This gain is too small to keep the 8
+	// requests.
 	worthwhile = 0.4
 	// tryAgain is the time after which the number of requests is increased again, if an earlier
 	// increase did not help. The network may have changed in that time.

@@ -26,7 +26,9 @@ type Probe struct {
 	bytes     int64         // bytes of this sample
 	slowBytes int64         // bytes of the slow stretches of this sample
 
-	stretchWaited time.Duration // waiting time of the reader in the current stretch of the sample
+	// The following fields describe the current stretch. A stretch is a piece of a sample (see
+	// Probe).
+	stretchWaited time.Duration // time for which the reader has waited in the stretch
 	stretchBytes  int64         // bytes of the current stretch
 }
 

@@ -38,10 +38,10 @@ const (
 // for 200 milliseconds, or is still sending after 5 seconds. The response then has the header
 // "Connection: close", and Respond continues to read, even if ctx is done.
 //
-// If the response comes first, Respond ends the Read in progress, because a Read of
-// [http.MaxBytesReader] may change the header of the response. It ends the Read by a deadline.
-// After a deadline, the reader of a chunked body always fails. The rest of a chunked body is
-// therefore not read, and the connection stays open for another 500 milliseconds.
+// If the response comes first, Respond sets a deadline to end the current Read of the body before
+// the response. Otherwise, a Read of [http.MaxBytesReader] could change the header of the response.
+// After the deadline, net/http cannot read more of a chunked body. For such a body, Respond only
+// keeps the connection open for another 500 milliseconds.
 //
 // If a middleware hides the connection from [http.ResponseController], Respond cannot set a
 // deadline. The response then comes at the end of the body, or after 30 seconds. If the client
@@ -50,7 +50,8 @@ func Respond(ctx context.Context, w http.ResponseWriter, rest io.Reader, max int
 	conn, until := http.NewResponseController(w), time.Now().Add(limit)
 	first := begin(rest, max, until)
 	over := first.waitWhileBytesCome(ctx)
-	// Check ctx before the call of stop. The method stop ends a Read, and net/http then ends ctx.
+	// Check ctx before the method stop is called. The method stop ends a Read, and net/http then
+	// cancels ctx. A later check could not tell whether ctx was done before.
 	gone := ctx.Err() != nil
 	stopped := !over && first.stop(conn)
 	if !over && !stopped {

@@ -14,9 +14,9 @@ type mount struct {
 	point      string
 }
 
-// A view is a directory of a file system that can be seen in a local directory. If the local
-// directory itself lies in that file system, folder is "". If a mount shows the file system below
-// the local directory, folder is the path of the mount point.
+// A view is a directory of a file system that is visible in a local directory. If folder is "", the
+// view is the local directory itself. Otherwise folder is the path of a mount point inside the
+// local directory, and the view is the directory that the mount shows.
 type view struct {
 	folder       string // folder of the local directory where the view appears, or ""
 	device, path string

@@ -26,8 +26,8 @@ type Place struct {
 	Alias bool
 }
 
-// In returns the places of a folder. places are those of the whole bucket, and prefix is the path
-// of the folder.
+// In returns the places of a folder. The first argument has the places of the whole bucket. prefix
+// is the path of the folder.
 func In(places []Place, prefix string) []Place {
 	if prefix == "" {
 		return places
@@ -110,9 +110,9 @@ func (p Place) below(outer Place) (prefix string, ok bool) {
 	if dir == "" || outerDir == "" {
 		return "", false
 	}
-	// Two prefixes of one bucket that differ only in case are different, even if the file system
-	// ignores case. So only if the buckets differ, the system is asked whether two paths lead to
-	// the same directory.
+	// Two prefixes of one bucket may differ only in case. The prefixes are two places, even if the
+	// file system ignores case and leads both to one directory. Therefore ask the system only if
+	// the places are in different buckets.
 	rel, ok := relative(dir, outerDir, !one)
 	return asFolder(rel), ok
 }

@@ -35,8 +35,8 @@ func Continue(
 	}
 }
 
-// folder lists one folder, and calls itself for each folder in it. It yields only entries whose
-// keys are greater than after. It returns false if the whole walk must end.
+// folder lists one folder, and calls itself for each subfolder. It yields only the entries that
+// follow the given key in the order of keys. It returns false if the whole walk must end.
 func folder(
 	ctx context.Context, bucket storage.Lister, name, after string, yield func(storage.ListEntry, error) bool,
 ) bool {

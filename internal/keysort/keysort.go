@@ -45,8 +45,8 @@ type Sorter struct {
 	sealed  bool
 }
 
-// New returns a Sorter that uses about memory bytes. If the records need more, or a single record
-// is larger, they are written to temporary files in [os.TempDir].
+// New returns a Sorter that uses about the given number of bytes of memory. If the records need
+// more memory, the Sorter writes them to temporary files in [os.TempDir].
 func New(memory int) *Sorter { return &Sorter{memory: max(memory, 1)} }
 
 // Add copies key and value into a new record. It fails if the disk fails, if ctx is done, or if

@@ -13,9 +13,9 @@ import (
 	"github.com/omnibucket/storage/internal/tempfile"
 )
 
-// A runs is a temporary file of sorted runs of records, one after the other. Most keys of a bucket
-// share their beginning, so a record does not repeat the bytes that its key shares with the
-// previous key.
+// The type runs is a temporary file with one or more runs. A run is a sorted sequence of records.
+// Most keys of a bucket share their beginning. A record therefore omits the bytes that its key
+// shares with the previous key.
 type runs struct {
 	file *os.File // nil if there is no run yet
 	size int64

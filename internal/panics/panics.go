@@ -44,7 +44,8 @@ func (c *Caught) Raise() {
 	t := c.first.Swap(nil)
 	switch {
 	case t == nil:
-	// f called runtime.Goexit. After panic(nil), value would be a *runtime.PanicNilError.
+	// A nil value means that f called runtime.Goexit. The value of a panic is never nil: even for
+	// panic(nil), it is a *runtime.PanicNilError.
 	case t.value == nil:
 		runtime.Goexit()
 	default:

@@ -2,9 +2,9 @@ package parallel
 
 import "iter"
 
-// Groups divides all items into groups of the given size, and calls the function do for each group.
-// The function do returns an error or nil for each item. Groups ends early if the second result of
-// do is false. It also ends early if the number of failures has reached maxFailures.
+// Groups divides all items into groups of the given size, and calls a function for each group. The
+// function returns an error or nil for each item, and a bool. If the bool is false, Groups ends
+// early. Groups also ends early if the number of failures has reached maxFailures.
 func Groups[T any](
 	all iter.Seq[T], size, maxFailures int, do func(group []T) (errs []error, more bool),
 ) (done int, failures []error) {

@@ -54,8 +54,8 @@ func Stream[T any](
 	return cmp.Or(context.Cause(ctx), failed)
 }
 
-// All calls the function do with each number from 0 to n-1. At most limit calls run at the same
-// time. All waits for the calls, and returns their errors in the order of the numbers.
+// All invokes do(i) for each number i from 0 to n-1, and waits until every call has returned. At
+// most limit calls run at the same time. The result has the error of do(i) at index i.
 func All(n, limit int, do func(i int) error) []error {
 	errs := make([]error, n)
 	_ = Each(context.Background(), n, limit, func(_ context.Context, i int) error {

@@ -210,8 +210,8 @@ func (f *File) note() {
 	}
 }
 
-// flush writes all active spans to the file mark. It also sorts the spans in f.done by their
-// offset.
+// flush writes all active spans to the mark of the file. The mark is a small file that records
+// which bytes were written. flush also sorts the spans in f.done by their offset.
 func (f *File) flush() {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -37,8 +37,8 @@ const (
 	markMode = 0o600
 	// lineBytes is the largest length of a line in a mark.
 	lineBytes = 64 << 10
-	// unlockedAge is for file systems without locks. A mark that was not written for that long
-	// belongs to a dead process.
+	// unlockedAge is for file systems without locks. A mark is a file that a process keeps with its
+	// temporary files. If a mark was last written more than unlockedAge ago, its process is dead.
 	unlockedAge = 24 * time.Hour
 )
 

@@ -94,8 +94,10 @@ func (p *Plan) Runs(yield func(Run) bool) {
 
 // copyHead plans to copy the first bytes of span i if an earlier span also contains them. It
 // returns the offset at which the rest of span i begins. The parameter source is the number of the
-// earlier span that ends last, or -1 if there is no earlier span. That span contains all bytes that
-// span i shares with earlier spans, because no earlier span begins after span i.
+// earlier span that ends last, or -1 if there is no earlier span.
+//
+// No earlier span begins after span i. The earlier span that ends last therefore shares the most
+// bytes with span i, and copyHead need not look at the others.
 func (p *Plan) copyHead(i, source int) int64 {
 	s := p.Spans[i]
 	if source < 0 {

@@ -18,9 +18,10 @@ import (
 const Most = removal.MaxFailures
 
 // Of removes the entries of group. For each entry, errs contains nil if the entry was removed.
-// Otherwise errs contains an error, and the entry may still exist. If the removal stopped before
-// all entries were tried, the result early is the error that stopped it. For each entry that was
-// not tried, errs contains the same error.
+// Otherwise errs contains an error, and the entry may still exist.
+//
+// If the removal stopped before all entries were tried, the second result is the error that stopped
+// the removal. For each entry that was not tried, errs contains the same error.
 func Of(
 	ctx context.Context, b storage.Remover, group []storage.VersionEntry, ofVersions bool,
 ) (errs []error, early error) {

@@ -29,10 +29,10 @@ func Hold(ctx context.Context, bucket any, key, mark string) context.Context {
 	return context.WithValue(ctx, heldKey{}, &held{bucket, key, mark, outer})
 }
 
-// HeldIn returns the keys that the held objects of ctx have in the given Bucket or Directory. Held
-// objects are the objects that jobs must skip (see [Hold]). Usually HeldIn can compute the keys
-// from the known places of both buckets. Otherwise it reads the objects at all possible keys, and
-// searches them for the random text of the held object.
+// HeldIn returns the keys that jobs must skip in the given Bucket or Directory. The objects at
+// these keys were given to [Hold], which returned ctx or a parent of ctx. Usually HeldIn computes
+// the keys from the known places of both buckets. Otherwise it reads the objects at all possible
+// keys. It returns the keys of the objects that contain a random text from Hold.
 func HeldIn(ctx context.Context, in any) (keys []string) {
 	h, _ := ctx.Value(heldKey{}).(*held)
 	for ; h != nil; h = h.outer {

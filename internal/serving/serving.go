@@ -100,9 +100,9 @@ func Below(inner, outer any) (prefix string, ok bool) {
 	return evidence.Below(Places(inner), Places(outer))
 }
 
-// Identity returns the identity of a bucket with its layers and its prefix, which is the same in
-// every process. driver.StackIdentity defines it. known is false if the bucket has no core of
-// package engine.
+// Identity returns a text that identifies a bucket, its layers and its prefix. Every process gets
+// the same text, unless the bucket is in memory (see driver.StackIdentity). known is false if the
+// bucket has no core of package engine.
 func Identity(b any) (identity string, known bool) {
 	core, prefix, _ := Reach(b)
 	if core == nil {

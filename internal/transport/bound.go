@@ -45,7 +45,8 @@ func (x *exchange) bound(r *http.Request, response *http.Response, call *wire.Ca
 	}
 	x.reply.inner, x.reply.exchange = response.Body, x
 	response.Body = &x.reply
-	x.reply.unwatched = call != nil && r.Method == http.MethodGet && wire.IsContent(x.parent) // timed by the core
+	// For the content of an object, the core itself limits the time of each Read.
+	x.reply.unwatched = call != nil && r.Method == http.MethodGet && wire.IsContent(x.parent)
 	if call == nil || x.reply.unwatched {
 		if err := checkRange(response); err != nil {
 			return nil, err
@@ -58,7 +59,9 @@ func (x *exchange) bound(r *http.Request, response *http.Response, call *wire.Ca
 		_ = x.reply.Close()
 		return nil, &Error{Sent: true, Err: tooLong(x.reply.left)}
 	}
-	if secrets := credentialsOf(r); len(secrets) > 0 { // a response with status 200 may contain an error, too
+	// Mask the credentials of the request in the body. Even a response with status 200 may contain
+	// an error that repeats the credentials.
+	if secrets := credentialsOf(r); len(secrets) > 0 {
 		response.Body = maskBody(response.Body, response.ContentLength, secrets)
 	}
 	return response, nil

@@ -52,7 +52,7 @@ func Sent(err error) bool {
 	return errors.As(err, &e) && e.Sent
 }
 
-// Stalled reports whether err wraps [ErrStalled], so that a silent server was the cause.
+// Stalled reports whether err wraps [ErrStalled]. In this case, the connection made no progress.
 func Stalled(err error) bool { return errors.Is(err, ErrStalled) }
 
 // Unconnected reports whether err means that no connection could be made.

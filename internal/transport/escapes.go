@@ -11,9 +11,9 @@ import (
 // secret is compared with the text character by character.
 
 // matchSecret returns how many bytes secret takes at the beginning of text, in plain or escaped
-// form. It returns 0 if text does not begin with secret. The parameter end is true if no more text
-// follows. In this case, a secret also matches if the end of text cuts it off after at least
-// shortestSecret characters.
+// form. It returns 0 if text does not begin with secret. The caller sets end to true if no more
+// text follows. In this case, text may end before the secret is complete. An incomplete secret
+// matches if it has at least shortestSecret characters.
 func matchSecret(text, secret []byte, end bool) int {
 	at := 0
 	for i, c := range secret {

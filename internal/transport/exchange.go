@@ -97,10 +97,10 @@ func (x *exchange) sourceReads() {
 	}
 }
 
-// requestContext returns the context for net/http. Usually the context has a trace, which tells the
-// exchange when net/http has written the head of the request. If our own transport sends a large
-// body of known length, no trace is needed: net/http reads such a body only after it has written
-// the head. If the length is unknown, net/http reads the first bytes of the body before that.
+// requestContext returns the context for net/http. Usually the context has a trace, so that
+// net/http calls x.wroteHeaders when it has written the head of the request. If our own transport
+// sends a large body of known length, no trace is needed. net/http writes the head before it reads
+// such a body, so the first Read shows that the head was written.
 func (x *exchange) requestContext() context.Context {
 	if !x.whole && x.length > 0 && !x.foreign {
 		return x.ctx

@@ -15,8 +15,8 @@ func Append(dst []byte, key string) []byte { return appendBut('/', dst, key) }
 // AppendAll appends the result of [EscapeAll] for text to dst.
 func AppendAll[T string | []byte](dst []byte, text T) []byte { return appendBut('~', dst, text) }
 
-// appendBut percent-encodes text, and appends the result to dst. It does not encode the unreserved
-// characters and the character in the parameter kept.
+// appendBut percent-encodes text, and appends the result to dst. It encodes neither the unreserved
+// characters nor the character in its first argument.
 func appendBut[T string | []byte](kept byte, dst []byte, text T) []byte {
 	const hexadecimal = "0123456789ABCDEF"
 	for _, c := range []byte(text) {

@@ -29,7 +29,7 @@ type body struct {
 	left   []byte         // bytes of buffer that are still to be delivered
 	sum    uint32         // checksum of all bytes that were loaded
 	want   storage.CRC32C // value that sum must have at the end of the object; unknown if only a part is read
-	failed error          // error to return when left is empty
+	failed error          // error that Read returns after all loaded bytes
 
 	mu      sync.Mutex // guards fetched and closed, because Close may be called during a Read
 	fetched io.ReadCloser

@@ -89,8 +89,8 @@ func (c *Cache) startScan() (room int64, full, due bool) {
 }
 
 // endWrite must be called after each write that makeRoom has permitted. The parameter err is the
-// error of that write. The result is true if the disk is full. In this case, the caller can repeat
-// the write, because makeRoom first removes blocks.
+// error of that write. The result is true if the disk is full. In this case, the caller can call
+// makeRoom again, which removes blocks, and then repeat the write.
 func (c *Cache) endWrite(bytes int64, err error) bool {
 	c.counting.Lock()
 	defer c.counting.Unlock()

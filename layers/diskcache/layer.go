@@ -101,11 +101,16 @@ func (d *objectDriver) read(
 	return &own, b, nil
 }
 
-// confirm returns the attributes of a revision that the store has confirmed. If the store has just
-// returned the attributes, the caller passes them in the last parameter. Otherwise that parameter
-// is nil, and a confirmation within TrustFor suffices. If the first block is not in the cache, the
-// request for that block also confirms the revision. If the object is replaced later, the read
-// fails with Changed.
+// confirm returns the attributes of the revision in r. The store must confirm the revision in one
+// of these ways:
+//
+//   - The store has just returned the attributes to the caller. The caller passes the attributes as
+//     the last argument. In the other cases, that argument is nil.
+//   - The store has returned the attributes less than TrustFor ago.
+//   - The first block is not in the cache, and confirm requests the block.
+//   - Otherwise, confirm calls Head.
+//
+// If the object is replaced after this call, the read fails with Changed.
 func (d *objectDriver) confirm(b *body, r *driver.GetRequest, now *storage.Attrs) (*storage.Attrs, error) {
 	if attrs := d.lately(b.object); attrs != nil && now == nil {
 		return attrs, nil

@@ -98,8 +98,8 @@ type objectDriver struct {
 	mu      sync.Mutex
 	known   map[string]*dataKey // data keys by object and header, so that each one is unwrapped only once
 	opening map[string]*opening // unwrappings in progress, by object and header
-	// The sizes in the store of the objects that this driver has written. The keys are the headers
-	// of the objects.
+	// The encrypted size of each object that this driver has written, in bytes, by the header of
+	// the object.
 	sizes map[string]int64
 	begun sync.Map // data keys of uploads that this driver has begun, by upload
 }
@@ -116,8 +116,8 @@ const withheld = storage.SignedURLs | storage.SignedContentType | storage.Signed
 func (d *objectDriver) Describe() driver.Description {
 	desc := d.Driver.Describe()
 	desc.Features &^= withheld
-	// The driver below knows the places. Only drivers with the same layer understand the references
-	// of Locate.
+	// The objects are in the places of the driver below. Without Places, the core would call Locate
+	// of this layer. Only drivers with the same layer understand the result of that Locate.
 	desc.Places = func() []driver.Place { return driver.PlacesOf(d.Driver) }
 	// If the store requires part sizes that are multiples of a unit, the layer offers no uploads in
 	// parts, because encrypted chunks do not have such sizes.

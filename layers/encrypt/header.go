@@ -139,8 +139,8 @@ func writeStanza(to *strings.Builder, s *age.Stanza) {
 	to.WriteString(body + "\n")
 }
 
-// splitHeader splits an object's header into two parts. The first part is the header in the format
-// age. The second part contains the nonce and the proof.
+// splitHeader splits an object's header into two parts. The first part is a header as in an age
+// file. The second part contains the nonce and the proof.
 func splitHeader(header string) (text, tail []byte, err error) {
 	end := strings.LastIndexByte(header, '|') + 1
 	tail, err = base64.RawStdEncoding.Strict().DecodeString(header[end:])
@@ -167,8 +167,8 @@ func Header(metadata map[string]string) ([]byte, error) {
 	return append(text, tail[:nonceSize]...), nil
 }
 
-// An opening is an unwrapping of a data key in progress. Other calls that need the same key wait
-// for it.
+// An opening is a call of unwrap that has not returned yet. Other calls that need the same data key
+// wait for the result.
 type opening struct {
 	done  chan struct{}
 	key   *dataKey

@@ -24,8 +24,8 @@ type RewrapConfig struct {
 	Rewrapped func(attrs *storage.Attrs)
 }
 
-// A RewrapReport is the result of [RewrapAll]. It has the number of objects that were rewrapped,
-// and that failed.
+// A RewrapReport is the result of [RewrapAll]. It has the number of rewrapped objects and the
+// number of objects that failed.
 type RewrapReport struct {
 	Rewrapped int64
 	Failed    int64

@@ -1,7 +1,8 @@
 package encrypt
 
-// These are the sizes of age's payload, which consists of chunks of 64 KiB, each followed by a tag.
-// Only the last chunk may be shorter. It is empty only if the object is empty.
+// These are sizes in bytes. The payload of an age file consists of chunks of 64 KiB. A tag follows
+// each chunk. Only the last chunk may be shorter. The last chunk is empty only if the object is
+// empty.
 const (
 	chunkSize   = 64 << 10
 	tagSize     = 16

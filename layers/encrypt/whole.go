@@ -51,8 +51,8 @@ func endOf(d *objectDriver, header string) int64 {
 	return d.sizes[header]
 }
 
-// rememberSize remembers the size in the store of an object that this driver has just written. As
-// long as the object has that size, requireWhole need not read its last chunk.
+// rememberSize remembers the encrypted size of an object that this driver has just written. As long
+// as the object in the store has this size, requireWhole need not read the object's last chunk.
 func (d *objectDriver) rememberSize(header string, sealed int64) {
 	d.mu.Lock()
 	defer d.mu.Unlock()

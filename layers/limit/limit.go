@@ -107,8 +107,8 @@ func (l *lane) pass(ctx context.Context, n int, rate float64) error {
 }
 
 const (
-	// burst limits the unused time that can be used later. If a source or a timer is late, the next
-	// bytes pass faster. The average rate then stays the same.
+	// burst is the longest idle time that a lane can make up for. A lane is idle if a source or a
+	// timer is late. The next bytes then pass faster, and the average rate stays the same.
 	burst = 100 * time.Millisecond
 	// shortest is the shortest wait that a timer can make. Shorter waits are added up until they
 	// reach it.

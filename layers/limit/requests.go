@@ -13,7 +13,7 @@ import (
 // request.
 type Requests struct {
 	Reads  float64 // reads of objects, their attributes and tags
-	Writes float64 // all other requests, with one for each part of an upload
+	Writes float64 // all other requests; each part of an upload counts as one request
 	Lists  float64 // pages of objects, versions, parts and open uploads
 }
 

@@ -56,7 +56,7 @@ func (m *Meter) Counts() Counts {
 	}
 }
 
-// Layer returns the layer that counts.
+// Layer returns a layer for buckets. The layer adds their requests and bytes to the counts of m.
 func (m *Meter) Layer() driver.Layer {
 	return func(d driver.Driver) driver.Driver { return &objectDriver{driver.Intercept(d, m.request), m} }
 }

@@ -30,9 +30,10 @@ func planned(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry
 	}
 }
 
-// decide looks again at each key for which it is not known which store is right. For some keys, a
-// note tells which store is right. A note is a small object that announces a write to its store.
-// For other keys, both objects have the same content. All other keys are undecided.
+// decide looks again at the keys in c.doubtful. At first, nothing shows which store is right about
+// these keys. A note may show that one store is right about a key. A note is a small object that
+// announces a write to its store. If both objects of a key have the same content, either store is
+// right. Most other keys become undecided.
 func (c *comparison) decide(ctx context.Context) error {
 	s := c.stores
 	var once sync.Once
@@ -157,10 +158,12 @@ const noteLag = time.Minute
 // second store's object is newer than the note, the note proves nothing. In this case, the primary
 // was probably restored from a snapshot that contains the note.
 //
-// If both stores have a note of the key, the primary's note is usually later, and still proves that
-// the primary is right. It proves nothing if the roles of the stores were swapped twice, because
-// the second store's note may be later. The roles were swapped twice if the primary has a valid
-// mark and the second store has none.
+// The second store may also have a note about the key, from the time when it was the primary.
+// Usually the primary's note is later, and still proves that the primary is right.
+//
+// If the roles of the stores were swapped twice, the second store's note may be later. The
+// primary's note then proves nothing. byNote assumes two swaps if both stores have a note, and only
+// the primary has a valid mark.
 func (c *comparison) byNote(key string, theirs *storage.Attrs) bool {
 	twice := c.former.has(key) && c.proven && !c.swapped
 	return c.noted.has(key) && !twice && !theirs.Modified.After(c.noted.keys[key].Add(c.ahead+noteLag))

@@ -30,15 +30,16 @@ const (
 // A mark is valid only if Place names the primary, which has the mark, and Second names the second
 // store. A copy of the mark in another store proves nothing.
 //
-// A valid mark says something about objects of the second store that are older than Since. If the
-// primary lacks such an object or has a different one, the primary itself has removed or replaced
-// the object. The mark says nothing about newer objects. If the primary was restored from a
-// snapshot, its mark is as old as the snapshot.
+// A valid mark says something about an object of the second store that is older than Since: at the
+// time Since, the primary had an equal object. If the primary has no equal object now, the object
+// was later removed or replaced in the primary. The mark says nothing about newer objects. If the
+// primary was restored from a snapshot, it has the mark that was in the snapshot. The mark then
+// says nothing about objects that were written after the snapshot.
 type mark struct {
 	Role       string    `json:"role"`
 	Place      string    `json:"place"`
 	Second     string    `json:"second"`
-	Generation int64     `json:"generation"` // counts the marks of these two stores
+	Generation int64     `json:"generation"` // increases by 1 with each new mark
 	Since      time.Time `json:"since"`      // time by the clock of the second store
 }
 
@@ -75,9 +76,10 @@ func (c *comparison) prove(ctx context.Context) (err error) {
 	return err
 }
 
-// join records that both stores are equal now: it writes a mark to the primary. Then it removes the
-// objects that the second store has from the time when it was the primary: its notes and its mark.
-// It also removes a mark that an earlier version of this package has written to both stores.
+// join records that both stores are equal now. First it writes a mark to the primary. If the second
+// store was the primary before, join then removes the old notes and the old mark from the second
+// store. An earlier version of this package wrote the same mark to both stores. join also removes
+// such a mark from the second store.
 func (c *comparison) join(ctx context.Context) error {
 	s := c.stores
 	since, err := s.secondNow(ctx, c.newest)
@@ -108,8 +110,8 @@ func (s *stores) secondNow(ctx context.Context, newest time.Time) (now time.Time
 		if now, err = storeclock.Now(ctx, s.second.Bucket, secondClockKey); err != nil {
 			return now, err
 		}
-		// If this takes more than a second, newest is probably in the future, and a longer wait
-		// does not help.
+		// After a second of waiting, the time of the newest object is probably wrong and lies in
+		// the future. A longer wait does not help.
 		if now.After(newest) || wait > time.Second {
 			break
 		}

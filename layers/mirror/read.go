@@ -114,9 +114,10 @@ func (s *stores) copyOf(ctx context.Context, key, revision string) (*storage.Att
 	return s.second.Bucket.Attrs(ctx, key, storage.DownloadOptions{Length: -1, WriteID: id})
 }
 
-// fromSecond reads from the second store, and marks the attributes for [FailedOver]. If r requires
-// a revision of the primary, the second store returns a copy with another revision. fromSecond then
-// sets the revision of the attributes to the required one.
+// fromSecond reads from the second store. It changes the attributes so that [FailedOver] returns
+// true for them. If r requires a revision of the primary, fromSecond reads the copy of this
+// revision. In the second store, the copy has another revision. fromSecond puts the required
+// revision into the attributes.
 func (s *stores) fromSecond(
 	ctx context.Context, r *driver.GetRequest, read func(storage.ReadOption) (*storage.Attrs, error),
 ) error {
@@ -174,8 +175,9 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *s
 	if err == nil && r.Auxiliary && (s.config.Sync || evidence.Asks(ctx, r.Key)) {
 		err = s.requireCopy(ctx, r.Key, attrs.Revision)
 	}
-	// A job may test whether its other bucket is this mirror's second store. It writes an object to
-	// the other bucket, and asks for the object here.
+	// A job may test whether its other bucket is this mirror's second store. The job writes an
+	// object to the other bucket, and then calls Head for this object. If the primary does not have
+	// the object, look in the second store.
 	if evidence.Asks(ctx, r.Key) && !r.Auxiliary && errors.Is(err, storage.ObjectNotFound) {
 		err = s.inSecond(ctx, 0, func(ctx context.Context, _ func()) (err error) {
 			attrs, err = s.second.Head(ctx, r, nil)

@@ -24,10 +24,11 @@ type Report struct {
 	// object in the primary, which says that the second store may lack a write. [RepairAll] also
 	// finds differences without notes.
 	Repaired int64
-	// Recent counts notes that stay because the write may still be in progress. A later Repair
-	// removes them.
+	// Recent is the number of notes that stay because the write may still be in progress. A later
+	// call of [Repair] removes these notes.
 	Recent int64
-	// Failed counts notes and differences that stay because of a failure. The error says why.
+	// Failed is the number of notes and differences that stay because of a failure. The error says
+	// why.
 	Failed  int64
 	Removed int64 // objects that were removed from the second store; they are among Repaired
 	// Undecided are differences that [RepairAll] left, because nothing proves which store is right.
@@ -161,10 +162,10 @@ func (s *stores) refuseBoth(former func() (noteSet, error), key string) error {
 	}
 }
 
-// obey makes both stores equal for the key of a note. If the note names another pair of stores, it
-// was made in another store or beside another second store. Such a note does not prove which of the
-// present stores is right. For such a note, obey fails if it would have to remove an object of the
-// second store, or to replace the object by other content.
+// obey makes both stores equal for the key of a note. A note names the primary and the second store
+// for which it was made. If the primary or the second store is another store now, the note does not
+// prove which store is right. In that case, obey never removes an object of the second store, and
+// never replaces its content: obey fails instead.
 func (s *stores) obey(ctx context.Context, j *job, n note) error {
 	if n.Pair == "" || n.Pair == pairOf(s.place, s.secondPlace) {
 		_, err := j.repair(ctx, s, n.Key)
@@ -228,8 +229,8 @@ func (j *job) report() Report {
 	}
 }
 
-// run calls do for all entries. It continues after failures and keeps the first ten errors, but
-// ends if a store is down.
+// run calls the given function for each entry. If a call fails, run continues with the other
+// entries. The error of run joins the first ten errors. If a store is down, run ends early.
 func (j *job) run(
 	ctx context.Context, all iter.Seq2[storage.ListEntry, error], do func(context.Context, storage.ListEntry) error,
 ) error {

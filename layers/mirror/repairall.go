@@ -65,7 +65,7 @@ const sortMemory = 8 << 20
 
 // RepairAll compares all objects of both stores, and also does what [Repair] does. Use it to fill
 // an empty second store, after writes that bypassed the layer, and after a store was lost or
-// restored. For each object of one store, it sends a request to the other store.
+// restored. For each object of one store, RepairAll sends a request to the other store.
 //
 // RepairAll makes the second store equal to the primary:
 //   - If the second store lacks an object, RepairAll copies the object.
@@ -73,25 +73,26 @@ const sortMemory = 8 << 20
 //     the layer has not copied counts as different.
 //   - If the primary lacks an object, RepairAll removes the object from the second store.
 //
-// RepairAll replaces or removes an object only if the primary is known to be right about it. When
-// both stores are equal, RepairAll writes a mark to the primary. The mark is a small object that
-// names the time and the second store. If an object of the second store is older than the mark, the
-// primary is right: the primary itself has replaced or removed the object. The notes of writes that
-// were not copied also show that the primary is right.
+// RepairAll replaces or removes an object only if a mark or a note proves that the primary is
+// right, if both objects have the same content, or with [WithPrimaryRight]:
+//   - A mark is a small object in the primary. RepairAll writes a mark when both stores are equal.
+//     If an object of the second store differs now and is older than the mark, the primary itself
+//     has replaced or removed the object.
+//   - A note is a small object in the primary for each write that was not copied.
 //
-// If nothing shows that the primary is right, an object is undecided. The primary may be a new
-// store that replaces a lost one, an interrupted copy, or restored from a snapshot. If one object
-// is undecided, RepairAll removes and replaces nothing, and fails with PreconditionFailed. The hint
-// of the error says how to decide.
+// An object without such a proof is undecided. For example, the primary may be a new store that
+// replaces a lost one. It may be an incomplete copy, or it may have been restored from a snapshot.
+// If one object is undecided, RepairAll removes and replaces no object, and fails with
+// PreconditionFailed. The hint of the error says how to decide.
 //
 // If the roles of the stores were swapped, the second store may have notes from the time when it
-// was the primary. RepairAll copies the objects of these notes to the primary, unless the primary
-// has a note of the same key. Before RepairAll replaces an object of the primary, it checks that
-// the second store has all objects of the primary that have no note. If the second store lacks one
-// of them, it may have been restored from a snapshot, and RepairAll fails with PreconditionFailed.
+// was the primary. RepairAll copies the objects of these notes to the primary. It does not copy an
+// object if the primary also has a note of the same key. RepairAll replaces objects of the primary
+// only if the second store has all objects of the primary that have no note. Otherwise the second
+// store may have been restored from a snapshot, and RepairAll fails with PreconditionFailed.
 //
-// It fails with ObjectNotFound if the primary has no objects and the second store has some. It
-// fails with InvalidArgument if b was not opened with the layer.
+// RepairAll fails with ObjectNotFound if the primary has no objects and the second store has some.
+// It fails with InvalidArgument if b was not opened with the layer.
 func RepairAll(ctx context.Context, b storage.Bucket, opts ...RepairOption) (Report, error) {
 	s, err := storesOf(b, "mirror.RepairAll")
 	if err != nil {
@@ -123,14 +124,14 @@ type comparison struct {
 
 	mark               mark // mark of the primary
 	ourText, theirText string
-	// The field proven is true if the primary's mark shows that both stores were once equal in
-	// their present roles.
+	// The field proven is true if the primary has a valid mark. A valid mark proves that both
+	// stores were once equal, and that each had the same role as now.
 	proven bool
-	// The field swapped is true if the second store has such a mark from the time when it was the
+	// The field swapped is true if the second store has a mark from the time when it was the
 	// primary.
 	swapped bool
-	// Two sets of notes, which announce writes. The first set is in the second store, from the time
-	// when that store was the primary. The second set is in the present primary.
+	// A note announces a write. The field former has the notes in the second store, which was the
+	// primary when these notes were written. The field noted has the notes in the present primary.
 	former, noted noteSet
 	ahead         time.Duration // time by which the clock of the second store is ahead of the primary's
 
@@ -215,10 +216,12 @@ func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
 // isMarker reports whether an object is the marker of a folder, which has no content.
 func isMarker(key string, size int64) bool { return size == 0 && markerkey.Is(key) }
 
-// ofSecond compares one object of the second store with the primary. If the primary lacks an object
-// that is older than the primary's mark, the primary has removed the object. The marker of a folder
-// is an exception: some stores cannot have its key. For a marker, ofSecond therefore ignores the
-// time.
+// ofSecond compares one object of the second store with the primary. If the primary lacks the
+// object, ofSecond plans a removal. The method plan compares the time of the object with the time
+// of the primary's mark. An object older than the mark was removed in the primary.
+//
+// This does not hold for the marker of a folder, because some stores cannot have its key. For a
+// marker, ofSecond therefore gives plan no time.
 func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
 	c.job.mu.Lock()
 	if e.Modified.After(c.newest) {
@@ -247,8 +250,8 @@ func (c *comparison) plan(ctx context.Context, key string, a Action, modified ti
 	return c.doubtful.Add(ctx, []byte(key), []byte(a))
 }
 
-// do carries out the action a, which makes both stores equal for a key. In a dry run, it only
-// counts.
+// The method do makes both stores equal for a key, by the given action. In a dry run, the method
+// only counts the action.
 func (c *comparison) do(ctx context.Context, key string, a Action) error {
 	if a == Returned && !c.dryRun {
 		switch err := c.giveBack(ctx, key); {

@@ -52,8 +52,8 @@ func (s *stores) putNote(ctx context.Context, key string, valid time.Duration) (
 	return name, err
 }
 
-// removeNote removes a note that is no longer needed. It ignores failures: a note that stays only
-// makes [Repair] copy the object again.
+// removeNote removes a note that is no longer needed. It ignores failures, because they do no harm:
+// if the note stays, [Repair] copies the object again.
 func (s *stores) removeNote(ctx context.Context, name string) {
 	_ = s.bounded(context.WithoutCancel(ctx), func(ctx context.Context) error { return s.once.Remove(ctx, name) })
 }
@@ -86,9 +86,10 @@ func (s *stores) write(ctx context.Context, key string, do func() error) error {
 	return nil
 }
 
-// refuse returns the error for a write with a condition on a revision of the second store. It sends
-// a request to the primary. If the primary has an object, the error is PreconditionFailed. If the
-// primary has none, the result is nil. If the primary responds, reads use the primary again.
+// refuse is called if the condition of a write names a revision of the second store. The primary
+// never has such a revision. refuse asks the primary whether the object exists. If the object
+// exists, refuse returns PreconditionFailed. If not, it returns nil. If the primary responds, reads
+// use the primary again.
 func (s *stores) refuse(ctx context.Context, key string) error {
 	return s.askPrimary(ctx, func(ctx context.Context) error {
 		attrs, err := attrsOf(ctx, s.once, key)
@@ -194,9 +195,9 @@ var errNeedsNo = errors.New("the store cannot have the marker of a folder")
 // even without an error. That process has put a note into the primary, so [Repair] finds the
 // difference.
 //
-// Every second attempt begins with a check, because another process may have made the copy. If the
-// parameter look is true, the first attempt has the check. If look is false, the second attempt has
-// the check.
+// Another process may already have made the copy. Every second attempt of equalize therefore first
+// checks whether the second store has the copy. The first attempt makes this check only if look is
+// true.
 func (s *stores) equalize(ctx context.Context, key string, look bool) (removed bool, err error) {
 	for range rounds {
 		gone, err := s.equalizeOnce(ctx, key, look)

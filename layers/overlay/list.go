@@ -22,11 +22,15 @@ type position struct {
 	After                         string // last key or prefix that was listed, or ""
 }
 
-// List merges one page of each store. If both stores have a key, it returns the entry of the new
-// store. It reads the old store before the new store. If an object moves meanwhile, at least one of
-// the two pages has the object. It reads the tombstones between the two pages. A tombstone hides
-// the old store's object. If a removed key is written again meanwhile, the page of the new store
-// has the new object.
+// List merges one page of each store. If both stores have a key, List returns the entry of the new
+// store. A tombstone records that a key was removed, and hides the object in the old store.
+//
+// List first reads the page of the old store, then the tombstones, and last the page of the new
+// store. So it misses no object in these cases:
+//
+//   - An object moves to the new store meanwhile. At least one of the two pages has the object.
+//   - A removed key is written again meanwhile. If List has read the key's tombstone, the page of
+//     the new store has the new object.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	at := position{Start: r.StartAfter}
 	if r.Token != "" {
@@ -192,8 +196,9 @@ func (m *merger) take(ofNew, ofOld *storage.ListEntry) {
 	}
 }
 
-// ^ setToken sets the token of the merged page. If not all entries of a store's page were taken,
-// the next request reads that page again.
+// setToken sets the token of the merged page. If the merged page has all entries of a store's page,
+// the token leads to the store's next page. Otherwise the token leads to the same page of the store
+// again.
 func (m *merger) setToken() error {
 	if len(m.ofNew.Entries) == 0 {
 		m.at.New, m.at.NewDone = m.ofNew.Token, m.ofNew.Token == ""

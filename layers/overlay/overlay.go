@@ -73,9 +73,9 @@ type Config struct {
 // If the new store lacks [storage.ConditionalCreate], [storage.ConditionalUpdate] or
 // [storage.Metadata], every call of the bucket fails with Unsupported.
 //
-// New fails with InvalidArgument if the parameter old is nil. If the two stores are known to
-// overlap, every call of the bucket fails with InvalidArgument. They overlap if they are the same
-// bucket, or if one is a folder of the other or a directory around it ([driver.Overlap]).
+// New fails with InvalidArgument if the old store is nil. If the two stores are known to overlap,
+// every call of the bucket fails with InvalidArgument. Two stores overlap if they are the same
+// bucket, or if one store lies inside the other ([driver.Overlap]).
 func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	if old == nil {
 		return nil, &storage.Error{

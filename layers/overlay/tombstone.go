@@ -201,10 +201,13 @@ func (s *stores) removedPage(ctx context.Context, r *driver.ListRequest, at posi
 	return page, nil
 }
 
-// hidden returns the entries that tombstones hide, from the old store's page ofOld. A key is hidden
-// if it has a tombstone. A common prefix is hidden if each key below it has a tombstone. Prefixes
-// that are also in the new store's page ofNew are left out. If only very long keys of a prefix have
-// tombstones, the prefix stays visible.
+// hidden returns the keys of the old store's entries that tombstones hide. The arguments are one
+// page of the old store, one page of the new store, and one page of tombstones.
+//
+//   - A key is hidden if it has a tombstone.
+//   - A common prefix is hidden if each key below it has a tombstone. If only very long keys below
+//     it have tombstones, the prefix stays visible.
+//   - A common prefix is not hidden if the page of the new store also has it.
 func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.ListEntry) (map[string]bool, error) {
 	if !s.config.KeepOld {
 		return nil, nil
@@ -213,7 +216,8 @@ func (s *stores) hidden(ctx context.Context, ofOld, ofNew, ofRemoved []storage.L
 		key      string
 		isPrefix bool
 	}
-	have, gone := map[string]bool{}, map[entry]bool{} // the map have is true for the prefixes of the new page
+	// The value have[key] is true if the page of the new store has this key as a common prefix.
+	have, gone := map[string]bool{}, map[entry]bool{}
 	for _, e := range ofNew {
 		have[e.Key] = e.IsPrefix
 	}

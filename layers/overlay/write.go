@@ -270,11 +270,14 @@ func unknown(err error) error {
 	return &storage.Error{Code: storage.CodeOf(err), Unknown: true, Retryable: storage.IsTemporary(err), Err: err}
 }
 
-// copyOld copies an object from the old store, and returns the attributes of the copy. If the new
-// store already has an object, the attributes are nil. If both stores have none, copyOld fails with
-// ObjectNotFound. Before that, it removes the marker of a killed process. If another process is
-// copying, writing or removing the object, copyOld fails with errAgain. If takeOver is true, it
-// replaces the marker of another copy, and copies the object itself.
+// copyOld copies an object from the old store to the new store, and returns the attributes of the
+// copy. If the new store already has the object, copyOld returns nil as the attributes. If neither
+// store has the object, or a marker says that it was removed, copyOld fails with ObjectNotFound. It
+// then also removes the marker that a killed process has left.
+//
+// If another process is copying, writing or removing the object, copyOld fails with errAgain. If
+// takeOver is true, another copy in progress is no failure. copyOld then replaces the marker of
+// that copy, and copies the object itself.
 func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*storage.Attrs, error) {
 	p, err := s.look(ctx, key)
 	switch {

@@ -103,7 +103,9 @@ var noRetry = policy.RetryOptions{MaxRetries: -1}
 func (a *account) prepare(r *http.Request) error {
 	r.Header.Set("Accept-Encoding", "identity")
 	if a.version != "" {
-		r.Header["x-ms-version"] = []string{a.version} // the SDK's spelling, so that this replaces the SDK's header
+		// The SDK also writes the name of this header in lower case. Header.Set would write it in
+		// another form, and the request would have both headers.
+		r.Header["x-ms-version"] = []string{a.version}
 	}
 	if a.vended == nil {
 		return nil

@@ -86,7 +86,8 @@ func (bc *blobContainer) setPublic(ctx context.Context, wanted bool) error {
 	return publicAccessError(err)
 }
 
-// publicAccessError adds publicAccessHint to err, which may be nil, if the account forbids public access.
+// publicAccessError adds publicAccessHint to err if err means that the account forbids public
+// access. It returns all other errors unchanged, and nil for nil.
 func publicAccessError(err error) error {
 	if isCode(err, "PublicAccessNotPermitted") {
 		return sdkerror.WithHint(err, publicAccessHint)

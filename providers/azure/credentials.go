@@ -155,9 +155,9 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 			return "", err
 		}
 		if name = told; name == "" {
-			// The account is unknown. With an empty name, the code below would accept the
-			// credential of any account. The host is not the name of an account, so the code
-			// accepts no credential.
+			// The endpoint does not show the account, so the code below must accept no credential.
+			// An empty name would accept the credential of any account. The host is never the name
+			// of an account.
 			name = u.Host
 		}
 	}

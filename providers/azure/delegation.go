@@ -24,9 +24,9 @@ const (
 	userKeyTime  = 30 * time.Second   // time limit of one request for a key
 )
 
-// A userKeyCache keeps the user delegation key of an account with a token credential. Signing
-// requests a key at first, and then every hour. Concurrent callers share one request. The zero
-// value is ready for use.
+// A userKeyCache keeps the user delegation key of an account with a token credential. If there is
+// no key yet, or if the key is older than an hour, the next signature requests a new key.
+// Concurrent callers share one request. The zero value is ready for use.
 type userKeyCache struct {
 	mu       sync.Mutex
 	key      *userKey
@@ -51,9 +51,9 @@ type userKeyFunc func(ctx context.Context, start, end time.Time) (*userKey, erro
 
 func (k *userKey) isFresh(now time.Time) bool { return now.Sub(k.since) < userKeyFresh }
 
-// isValidFor reports whether k can sign a URL for the time ttl. An old key must be valid for that
-// time. A fresh key need not be, because a new key would not be valid longer. The URL then expires
-// with the key.
+// isValidFor reports whether k can sign a URL for the time ttl. If the key is older than an hour,
+// it must still be valid for the time ttl. A fresh key may expire earlier, because a new key would
+// hardly be valid longer. The URL then expires with the fresh key.
 func (k *userKey) isValidFor(now time.Time, ttl time.Duration) bool {
 	return k != nil && now.Before(k.ends) && (k.isFresh(now) || !now.Add(ttl).After(k.ends))
 }

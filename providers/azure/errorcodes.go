@@ -103,8 +103,9 @@ const (
 	codeBlockCount  = "BlockCountExceedsLimit"
 )
 
-// specialHint returns a hint for errors whose code is not enough to choose one, or "". An error
-// about a header names that header, except in the response to a HEAD.
+// specialHint returns a hint for some errors, or "". The hint for these errors depends not only on
+// the code. If the error is about a header, the document names the header. The response to a HEAD
+// has no document.
 func specialHint(code string, document errorDocument, response *http.Response) string {
 	switch {
 	case strings.HasPrefix(document.AuthenticationErrorDetail, "Policy violated"):

@@ -223,8 +223,8 @@ func (ls *lister) requestPage(
 	return items, prefixes, deref(out.NextMarker), err
 }
 
-// hidesOnlyReserved reports whether all keys with a prefix are reserved. List calls it for a common
-// prefix that keys of callers may share with reserved keys.
+// hidesOnlyReserved reports whether all keys with a prefix are reserved for this package. If so,
+// List does not return the prefix, because callers do not see reserved keys.
 func (ls *lister) hidesOnlyReserved(ctx context.Context, prefix string) (hides bool, err error) {
 	o := &container.ListBlobsHierarchyOptions{Prefix: new(prefix), MaxResults: new(int32(maxPage))}
 	err = ls.pages(ctx, o, func(items []*container.BlobItem) (bool, error) {

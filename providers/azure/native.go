@@ -147,9 +147,9 @@ func (n *natives) accessTier(class string) *blob.AccessTier {
 	return httpheader.Optional(blob.AccessTier(cmp.Or(n.tier, class)))
 }
 
-// apply calls the functions that WithOptions has for one kind of request, and reports whether there
-// were any. The last argument is a function that selects the function for that request from the
-// Options. If the Options have none, it returns nil.
+// apply changes the SDK's options of a request. It calls the functions that WithOptions has for
+// this kind of request, and reports whether there were any. Options has one field for each kind of
+// request. The last argument returns the function in the right field, which may be nil.
 func apply[O any](n *natives, o *O, of func(Options) func(*O)) (applied bool) {
 	for _, options := range n.options {
 		if change := of(options); change != nil {

@@ -187,10 +187,10 @@ func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driv
 	return driver.Part{Number: r.Number, Tag: tag, Size: r.Size}, nil
 }
 
-// blockError returns the error for a block that was not stored. It is never Unknown, because a
-// block does not change the object. Azure permits 100,000 blocks for a key, and one upload sends at
-// most 50,000. If Azure refuses a block because the key has too many, other uploads have sent at
-// least half of them. The error is then Locked.
+// blockError returns the error for a block that was not stored. The error is never Unknown, because
+// a block does not change the object. If the key has too many blocks, the error is Locked, because
+// blocks of other uploads are among them: Azure permits 100,000 uncommitted blocks for a key, and
+// one upload sends at most 50,000.
 // https://learn.microsoft.com/rest/api/storageservices/put-block
 func blockError(err error) error {
 	e := asError(writeError(err, storage.Condition{}))

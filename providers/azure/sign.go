@@ -59,10 +59,12 @@ func signFeatures(a *account) storage.Features {
 }
 
 // Sign makes no request if the account's key is known. With a token credential, it requests a user
-// delegation key at first, and then every hour. Such a key is valid for seven days, from 15 minutes
-// before the request. A signature cannot be valid longer than its key. If the TTL is seven days,
-// the signature may end up to 75 minutes too early. A signature is valid from 15 minutes before it
-// is made, because the clocks of clients and services may differ.
+// delegation key at first, and then every hour. A user delegation key is valid for seven days,
+// which begin 15 minutes before the request. A signature ends with its key at the latest. The key
+// may already be an hour old, so a signature for seven days may end up to 75 minutes too early.
+//
+// A signature is valid from 15 minutes before it is made, because the clocks of clients and
+// services may differ.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	return d.sign(ctx, r, time.Now())
 }

@@ -35,7 +35,9 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		return nil, argument.Invalid("Config.CredentialsFor", "must not be set with other credentials or Client", "")
 	}
 	ask := c.CredentialsFor
-	c.CredentialsFor, c.Anonymous = nil, true // Anonymous until CredentialsFor returns a signature
+	// Open the driver without credentials. CredentialsFor later returns the signature for each
+	// request.
+	c.CredentialsFor, c.Anonymous = nil, true
 	d, err := NewDriver(ctx, c)
 	if err != nil {
 		return nil, err

@@ -15,10 +15,10 @@ import (
 	"github.com/omnibucket/storage/providers/internal/pagetoken"
 )
 
-// ListVersions returns one page with all versions of its keys, newest first. Azure lists the
-// versions of a key oldest first, so ListVersions reads Azure's pages until it has all versions of
-// a key. If more of Azure's pages follow, the last key may have further versions. ListVersions then
-// omits that key. Its next call reads Azure's page with that key again.
+// ListVersions returns one page. For each key on the page, the page has all versions, newest first.
+// Azure lists the versions of a key oldest first, so ListVersions reads Azure's pages until it has
+// all versions of a key. If another page of Azure follows, that page may have more versions of the
+// last key. ListVersions then omits the last key, and the next call begins with this key.
 //
 // Versions of the parts of open uploads are listed only if the prefix begins with reservedPrefix.
 // Some of them may remain after their upload. This listing finds them, so that they can be removed

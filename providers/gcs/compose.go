@@ -145,8 +145,9 @@ func (c *composition) join(ctx context.Context) (*storage.Attrs, error) {
 	return attrsOf(joined), nil
 }
 
-// step composes each group of 32 sources into an intermediate object. A single remaining source is
-// composed, too, because all sources of a request must have the same storage class.
+// step composes each group of 32 sources into an intermediate object. If a single source remains,
+// step composes it, too. The intermediate objects have the storage class of the target, and the
+// single source may have another one. The sources of a later request must have one storage class.
 func (c *composition) step(ctx context.Context, level int) error {
 	ctx = adding(ctx, nil, c.parameters(nil))
 	groups := slices.Collect(slices.Chunk(c.sources, composeSources))

@@ -115,9 +115,9 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 	return driver.Part{Number: r.Number, Tag: attrs.Revision, ETag: attrs.ETag, Size: r.Size, CRC32C: attrs.CRC32C}, nil
 }
 
-// stageTail stores the bytes that follow the source of an append as an intermediate object. If a
-// hold or a retention keeps the source, stageTail returns Unsupported. In that case, Google may
-// refuse to replace the source, and would also keep the intermediate object.
+// stageTail stores the bytes that follow the source of an append as an intermediate object. If the
+// source has a hold or a retention, stageTail returns Unsupported. Google may then refuse to
+// replace the source.
 func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c *composition) error {
 	source := r.Sources[0].Attrs
 	if source.LegalHold || source.Retention != (storage.Retention{}) {

@@ -155,9 +155,9 @@ func (c *credentials) renew(refused *auth.Credentials) bool {
 	return c.found.Load() != refused
 }
 
-// token returns an access token of the credentials, and their quota project. The requests that
-// obtain both do not count as requests of the caller. If one of their responses is lost, it is
-// still certain that the caller's request had no effect.
+// token returns an access token of the credentials, and their quota project. It may send requests
+// to obtain them, before the caller's request is sent. These requests do not count as requests of
+// the caller. So if token fails, the count shows that the caller's request had no effect.
 func (c *credentials) token(ctx context.Context, found *auth.Credentials) (*auth.Token, string, error) {
 	uncounted, _ := transport.CountRequests(ctx)
 	if err := c.checkUniverse(uncounted, found); err != nil {

@@ -117,9 +117,9 @@ func (b *bucket) readError(ctx context.Context, err error, r *driver.GetRequest)
 	return translate(err)
 }
 
-// missing returns an error if the object does not exist, and otherwise nil. The status of the error
-// is 404. If e says that the revision did not match, missing requests the object to find out
-// whether it exists; see [sdkerror.Translator.Missing].
+// missing returns an error with status 404 if the object does not exist. If the object may exist,
+// it returns nil. If e says that the revision did not match, it sends a request to find out whether
+// the object exists; see [sdkerror.Translator.Missing].
 func (b *bucket) missing(
 	ctx context.Context, e *storage.Error, key, version string, c storage.Condition,
 ) *storage.Error {

@@ -22,19 +22,19 @@ type reader struct {
 	cached  atomic.Bool // true once a response may have come from a cache
 }
 
-// Get usually makes one request to the XML API, whose response has the bytes and most attributes.
-// Sometimes Get makes two requests to the JSON API instead: for the attributes, and then for the
-// bytes of the same generation. It does so for NotRevision, for NativeAttrs, and if responses of
-// the bucket may come from a cache. The JSON API would need two requests for every object, because
-// its responses with bytes lack the metadata, the time and the Cache-Control.
+// Get usually makes one request to the XML API. The response has the bytes and most attributes.
+// The JSON API always needs two requests: one for the attributes, and one for the bytes of the same
+// generation. Its responses with bytes lack the metadata, the time and the Cache-Control.
+//
+// Get uses the JSON API for NotRevision and for NativeAttrs, if responses of the bucket may come
+// from a cache, and if the response of the XML API cannot be used.
 //
 // Get does not use the SDK's reader, which loses bytes when it resumes a read of an object stored
 // with gzip. The core resumes reads anyway.
 func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
 	ctx = with(ctx, callOf(r.Native))
-	// The XML API has no native attributes. It also has no condition "any generation except this",
-	// which NotRevision needs. Without that condition, the XML API would send the bytes of an
-	// unchanged object.
+	// The XML API has no native attributes. It also has no condition for NotRevision, and would
+	// send the bytes of an object that has not changed.
 	if r.NativeAttrs || r.Condition.NotRevision != "" || d.reader.cached.Load() {
 		return d.reader.inTwoRequests(ctx, r)
 	}

@@ -17,9 +17,9 @@ const (
 )
 
 // privateDefault is the Cache-Control that the XML API returns for a private object without a
-// stored Cache-Control. For a public object, the default is "public, max-age=3600". This text may
-// also be the stored value of a public object. To find out, Get requests the stored value from the
-// JSON API.
+// stored Cache-Control. For a public object, the XML API returns "public, max-age=3600" instead. A
+// user may also have stored the text "public, max-age=3600". Get therefore reads the stored value
+// of a public object from the JSON API.
 const privateDefault = "private, max-age=0"
 
 // attrsOfHeader returns the attributes in the headers of a response of the XML API. It does not set

@@ -118,11 +118,11 @@ func checkKMSKey(argumentName, key string) error {
 	)
 }
 
-// WithKMSKey encrypts the object that is written with a key of Cloud KMS. It replaces
+// WithKMSKey makes Google encrypt the object with a key of Cloud KMS. The key replaces
 // [Config.KMSKey] and the bucket's default key. If name does not have the form
 // projects/P/locations/L/keyRings/R/cryptoKeys/K, the operation fails with InvalidArgument. Reads
-// need no option. [storage.Attrs].Encryption has the name with the version that was used. A form
-// cannot name a key: SignedUploadForm fails with Unsupported.
+// need no option. [storage.Attrs].Encryption has the name of the key with the version that was
+// used. A form cannot name a key: SignedUploadForm fails with Unsupported.
 func WithKMSKey(name string) storage.WriteOption {
 	return changer("WithKMSKey", checkKMSKey("WithKMSKey", name), func(a *gcs.ObjectAttrs) { a.KMSKeyName = name })
 }

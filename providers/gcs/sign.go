@@ -20,9 +20,14 @@ import (
 )
 
 // signFeatures returns the signing features of an account. If the account cannot sign, it returns
-// 0. Any other account has all signing features except SignedTags, because Google enforces
-// everything that is signed. There is one exception: an account does not have StableURLs if it is
-// known to have no key of its own. SignedLocks does not include a legal hold, which Sign refuses.
+// 0. Google enforces everything that is signed. So any other account has all signing features, with
+// two exceptions:
+//
+//   - No account has SignedTags, because a signed request cannot set tags.
+//   - An account without a key of its own does not have StableURLs. If it is not known yet whether
+//     the account has a key, the result includes StableURLs.
+//
+// SignedLocks does not include a legal hold, which Sign refuses.
 func signFeatures(a *account) storage.Features {
 	if a.signerFinder == nil {
 		return 0
@@ -215,8 +220,8 @@ func setBodyHeaders(h http.Header, minSize, maxSize int64, crc storage.CRC32C) {
 	}
 }
 
-// checkSigned returns Unsupported if a has an attribute that a signed request to the XML API cannot
-// set.
+// checkSigned checks the attributes that a signed request is to set. If Google's XML API cannot set
+// one of the attributes, checkSigned fails with Unsupported.
 func checkSigned(a *gcs.ObjectAttrs) error {
 	what := ""
 	switch {

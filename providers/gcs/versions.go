@@ -15,9 +15,10 @@ var versionFields = append([]string{"Deleted"}, listedFields...)
 
 var removedFields = append([]string{"SoftDeleteTime", "HardDeleteTime"}, listedFields...)
 
-// ListVersions returns one page. The page always has all versions of its last key, even if that
-// exceeds the limit. The reason is the order of the server: for each key, the newest version comes
-// last. The page token is the first key of the next page.
+// ListVersions returns one page. A page never has only some versions of a key, even if it exceeds
+// the limit. For each key, the server lists the newest version last, but the page must list it
+// first. So ListVersions needs all versions of a key to sort them. The page token is the first key
+// of the next page.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	query := &gcs.Query{
 		Prefix: r.Prefix, Versions: !r.SoftDeleted, SoftDeleted: r.SoftDeleted, StartOffset: r.Token,

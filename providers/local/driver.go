@@ -156,8 +156,9 @@ func (d *objectDriver) acquireNow(ctx context.Context) (s *bucketstore.Store, er
 	return s, err
 }
 
-// waitingForFiles returns the page that list reads. If too many files are open, it waits and calls
-// list again. The parameter list must only read.
+// waitingForFiles returns the page that the function list reads. If too many files are open,
+// waitingForFiles waits and calls list again. Because of these repeated calls, the function list
+// must change nothing.
 func waitingForFiles[P any](ctx context.Context, list func() (P, error)) (page P, err error) {
 	err = bucketdir.Retry(ctx, func() (err error) {
 		page, err = list()

@@ -31,7 +31,7 @@ type account struct {
 	client             *awss3.Client // sends each request once, because the core retries
 	credentials        aws.CredentialsProvider
 	renewer            *renewer                   // replaces refused credentials; nil if no others can be had
-	denied             *atomic.Pointer[time.Time] // when a HEAD last got 403 with credentials that are accepted
+	denied             *atomic.Pointer[time.Time] // when a HEAD last got 403, but not because of its credentials
 	environmentExpires time.Time                  // expiry of the environment's credentials; zero if unknown
 	anonymous          bool
 	isSession          bool   // Config has temporary credentials
@@ -184,7 +184,7 @@ func (a *account) close() error {
 type sharedIdentity struct {
 	endpoint, credential string
 	owner                string // Config.ExpectedBucketOwner, which both buckets of a copy must have
-	pays                 bool   // Config.RequesterPays, equal for both buckets: a copy has one header for both
+	pays                 bool   // Config.RequesterPays; both buckets of a copy must have the same value
 }
 
 func (a *account) identify(c Config) {

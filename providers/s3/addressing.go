@@ -263,8 +263,9 @@ type accessPointIdentity struct {
 }
 
 // checkName refuses ARNs that the SDK accepts, but that do not name exactly one S3 bucket. A
-// multi-region access point has several buckets. A write in one of them reaches the others only
-// later, so a condition of a write may not hold. Outposts and Object Lambda are other services.
+// multi-region access point has several buckets. A write to one bucket reaches the other buckets
+// later. So a conditional write may succeed although another bucket already has a newer object.
+// Outposts and Object Lambda are other services.
 func checkName(bucket string) error {
 	if !isARN(bucket) {
 		return nil

@@ -19,8 +19,9 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/rawclient"
 )
 
-// sendsMD5 reports whether requests to e have the MD5 of their body, which shows the server if the
-// body was damaged. The reasons are in docs/maintainers/decisions/s3-bodies-without-a-profile.md.
+// sendsMD5 reports whether requests to e have a header with the MD5 of their body. The server can
+// compare the MD5 to detect a damaged body. The reasons are in
+// docs/maintainers/decisions/s3-bodies-without-a-profile.md.
 func (a *account) sendsMD5(e *bucketEndpoint) bool {
 	p := &a.profile
 	plain := e == nil || e.url.Scheme != "https"
@@ -33,8 +34,9 @@ func (b *bucket) hashesNothing() bool {
 	return b.account.profile.Checksum == ChecksumNone && !b.account.sendsMD5(endpoint)
 }
 
-// checked returns the body to send in a write. If the server checks the CRC32C, it returns the body
-// itself. Otherwise reading the returned body fails if the CRC32C of its bytes is not crc.
+// checked returns the body to send in a write. If the server checks the CRC32C, checked returns the
+// body unchanged. If the server does not check it, the returned body does: its last Read fails if
+// the CRC32C of the bytes is not crc.
 func (a *account) checked(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 	if a.profile.Checksum != ChecksumNone {
 		return body
@@ -52,10 +54,11 @@ func compared(body io.Reader, size int64, crc storage.CRC32C) io.Reader {
 	return &checkedBody{body: seeker, size: size, left: size, want: crc}
 }
 
-// sendsTrailers reports whether the checksum of a part may be sent after its bytes, in a trailer. A
-// server that ignores trailers would store the chunk sizes between the bytes as content. In a part
-// this is harmless, because nobody sees a part before the upload is completed. In a Put it is not,
-// so a Put always has its checksum in a header.
+// sendsTrailers reports whether a part may be sent with its checksum in a trailer, which follows
+// the bytes. The bytes are then sent in chunks. A server that ignores trailers would store the
+// sizes of the chunks as content. In a part, this damage is harmless, because nobody sees a part
+// before the upload is completed. In a Put, the damage would be visible at once. A Put therefore
+// never has a trailer.
 func (b *bucket) sendsTrailers() bool {
 	p := &b.account.profile
 	endpoint, err := b.endpoint(context.Background(), "") // ignored: the request itself reports an invalid address

@@ -114,8 +114,8 @@ func (cp *copier) addTail(
 }
 
 // compareSources fails with Changed if a source was replaced after its first part was copied. It
-// also compares the times, because a replacement may have the same ETag. The content of a version
-// never changes.
+// also compares the times, because a replacement may have the same ETag. It does not check a source
+// with a Version, because the content of a version never changes.
 func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error {
 	for _, r := range ranges {
 		source, before := r.source, r.source.Attrs

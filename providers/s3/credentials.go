@@ -95,8 +95,8 @@ func sharedFiles(o *config.LoadSharedConfigOptions) {
 // fromChain loads the default chain from the environment and files. It sends no request
 // until a request must be signed.
 func fromChain(ctx context.Context, c Config, with ...func(*config.LoadOptions) error) (awss3.Options, error) {
-	// The defaults mode "auto" of the environment would request the region from the
-	// metadata service now.
+	// DefaultsModeStandard replaces a mode that the environment has set. With the mode "auto", the
+	// SDK would request the region from the metadata service immediately.
 	with = append(
 		with, config.WithDefaultsMode(aws.DefaultsModeStandard), config.WithCredentialsCacheOptions(replaceEarly),
 		config.WithLogger(logging.Nop{}),

@@ -93,10 +93,13 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 type batchObject struct{ key, version string }
 
 // slotsFor returns the indexes of the requests to which a result belongs. The result has the given
-// key and version. Normally a request has the same key and version. A version "null" may also
-// belong to the request for the key without a version. In all other cases, the result belongs to
-// all requests with the key, because some servers omit the version. If no request has the key,
-// slotsFor returns nil.
+// key and version. slotsFor uses the first of these rules that finds a request:
+//
+//   - The result belongs to the request with the same key and version.
+//   - If the version is "null", the result belongs to the request with the key and no version.
+//   - The result belongs to all requests with the key, because some servers omit the version.
+//
+// If no request has the key, slotsFor returns nil.
 func slotsFor(key, version *string, slots map[batchObject][]int) []int {
 	name := batchObject{aws.ToString(key), aws.ToString(version)}
 	if at := slots[name]; at != nil {

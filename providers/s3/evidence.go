@@ -49,8 +49,8 @@ func hasOwnHeader(h http.Header) bool {
 	return false
 }
 
-// An expected describes the evidence of an S3 server that a successful response must have. There is
-// one expected for each operation.
+// expected has the rules for a successful response to one operation. If a response breaks a rule,
+// it may not come from an S3 server.
 type expected struct {
 	// If tag is true, the response must have an ETag. A header of the S3 protocol also suffices,
 	// unless the Content-Type is that of a web page.
@@ -58,9 +58,9 @@ type expected struct {
 	// text is a string that the document must have near its beginning. "" means that the response
 	// has no document.
 	text string
-	// empty is true if some servers do not send this document when the requested setting does not
-	// exist. They send no document, or another one. A header of the S3 protocol is then enough
-	// evidence.
+	// empty is true if the operation reads a setting that may not exist. If the setting does not
+	// exist, some servers send no document, or a document without the text. Such a response needs a
+	// header of the S3 protocol, and must not be a web page.
 	empty bool
 	// bare is true if an S3 server may send a response to this operation without any header of the
 	// S3 protocol. Garage and R2 do so. The response is then accepted unless it is a web page.

@@ -189,7 +189,8 @@ func loadCABundle(file string) (*caBundle, error) {
 	return b, nil
 }
 
-// firstCertificate returns the first certificate in a file that can be parsed, in PEM.
+// firstCertificate returns the first certificate in a PEM file, encoded as PEM again. It skips
+// certificates that cannot be parsed. If no certificate is left, it returns nil.
 func firstCertificate(text []byte) []byte {
 	for {
 		var block *pem.Block

@@ -211,7 +211,7 @@ func readLifecycleFilter(r *types.LifecycleRule) (prefix string, tags map[string
 	f := r.Filter
 	switch {
 	case f == nil:
-		//lint:ignore SA1019 old rules of buckets still have it
+		//lint:ignore SA1019 old rules still have the deprecated field Prefix
 		return aws.ToString(r.Prefix), nil, true
 	case f.And != nil:
 		and := f.And

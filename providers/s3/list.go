@@ -138,19 +138,20 @@ func (a *account) continueByKey(r *driver.ListRequest, page *storage.Page, took 
 	}
 }
 
-// MinIO may end a listing early or leave out entries, without an error, if a page begins after a
-// key in a folder. Each disk lists the names for such a page, until it has counted enough names.
-// But it also counts names outside of the folder, such as "a-b" beside "a/b". So a disk may stop
+// If a page begins after a key in a folder, MinIO may end the listing early or leave out entries,
+// without an error. For such a page, each disk lists names until it has counted enough names. The
+// disk also counts names outside of the folder, such as "a-b" beside "a/b". So the disk may stop
 // although the folder has further keys.
 //
-// A page begins after a key if the listing has a start-after. A page by token also begins after a
-// key if MinIO no longer has the page in its cache. A page leaves the cache after a restart, after
+// MinIO lists a page in this way if the request has a start-after. It does the same for a request
+// with a token if its cache no longer has the page. A page leaves the cache after a restart, after
 // some minutes, or if the disk is full. (In MinIO's source of 2025, WalkDir counts from ForwardTo,
 // and listPath falls back to WalkDir.)
 //
-// The driver trusts a page after a key in a folder only if the page was in the cache and has a next
-// page. Otherwise the driver lists the remaining entries folder by folder. In a listing of one
-// folder, MinIO counts no names outside of the folder.
+// After a key in a folder, the driver accepts only a page from the cache. The token of the next
+// page shows if a page came from the cache. So the driver never accepts a last page. Instead of a
+// page that it does not accept, the driver lists the remaining entries folder by folder. In a
+// listing of one folder, MinIO counts no names outside of the folder.
 
 // inFolder reports whether key begins with prefix and contains a "/" after the last "/" of prefix.
 func inFolder(prefix, key string) bool {
@@ -229,9 +230,10 @@ func (b *bucket) versionsRest(ctx context.Context, r *driver.ListRequest, key, i
 	return page, err
 }
 
-// eachRest calls list until list has found an entry. The first call is for the keys in key's folder
-// that follow key. The next calls are for the keys in the parent folder that follow key's folder.
-// eachRest continues in the same way with each parent folder, up to the folder of r.Prefix.
+// eachRest calls list for the keys that follow the given key, until list has found an entry. It
+// goes folder by folder. After the key "a/b/c", the first call is for the rest of the folder
+// "a/b/". The next calls are for the rest of the folder "a/" after "a/b/", and so on, up to the
+// folder of r.Prefix.
 func eachRest(r *driver.ListRequest, key string, list func(prefix, after string) (found bool, err error)) error {
 	base := strings.LastIndex(r.Prefix, "/") + 1
 	for {

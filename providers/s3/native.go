@@ -92,10 +92,10 @@ type Input interface {
 // that may be sent.
 //
 // An operation fails with Unsupported if it never sends a request of the kind I. An upload, a copy
-// or a read begins with one of several requests. It also fails with Unsupported if only another of
-// these requests has an option. For example, a small upload fails if it has an option for
-// CreateMultipartUpload but none for PutObject. Signed URLs and forms always fail with this option,
-// because they send no request.
+// or a read begins with one of several requests. If this request has no option, but another of
+// these requests has one, the operation fails with Unsupported, too. For example, a small upload
+// begins with PutObject. It fails if only CreateMultipartUpload has an option. Signed URLs and
+// forms send no request, so they always fail with this option.
 //
 // The function must not change the fields that the library sets itself: bucket, key, body, length,
 // checksums, ranges and conditions. If a request is repeated, the function is called again. For
@@ -125,8 +125,8 @@ func (o *requestOption[I]) apply(input any) error {
 	return nil
 }
 
-// Fingerprint returns a random text, because a function in another process cannot be compared with
-// this one.
+// Fingerprint returns a random text. So no option in another process equals this option. Functions
+// in different processes cannot be compared.
 func (o *requestOption[I]) Fingerprint() string { return o.id }
 
 func (*requestOption[I]) target() reflect.Type { return reflect.TypeFor[I]() }

@@ -35,7 +35,7 @@ func (b *bucket) objectAPI(ctx context.Context, native ...any) objectAPI {
 // canUseRawClient reports whether a raw client can do what the SDK would. It requires that the
 // caller's settings do not change the requests between the SDK and the network.
 func canUseRawClient(c Config, s *awss3.Options) bool {
-	//lint:ignore SA1019 a configuration may still have one
+	//lint:ignore SA1019 a configuration may still have the deprecated EndpointResolver
 	resolver := s.EndpointResolver
 	switch {
 	case c.Client != nil, c.AWS != nil && len(c.AWS.ServiceOptions) > 0: // the options may have changed anything

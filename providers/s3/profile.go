@@ -54,10 +54,10 @@ type Profile struct {
 	SlashDelimiter bool // the server lists only with the delimiter "/"; for any other, the core lists all keys
 	TokenAfterLast bool // if the last page of a listing is full, it names a next page, which is empty
 	// SlowTokens says that continuation tokens are slow at first, because the server must prepare
-	// the listing. MinIO is such a server. The driver therefore requests the first pages without a
-	// token: each begins after the last key of the page before. If a page begins in a folder, the
-	// server may leave out entries, unless it has prepared the page. The driver lists the entries
-	// of an unprepared page folder by folder.
+	// the listing. MinIO is such a server. The driver requests the first pages without a token.
+	// Instead, each request has the last key of the page before. After a key in a folder, the
+	// server may leave out entries, unless it has prepared the page. If the page is not prepared,
+	// the driver lists its entries folder by folder.
 	SlowTokens bool
 
 	NoSigning      bool // the server refuses signed URLs and forms
@@ -205,9 +205,10 @@ const (
 
 // features returns the features of a bucket that is opened with credentials.
 func (p *Profile) features() storage.Features {
-	// S3 can store both a and a/b, so every profile declares KeysBesideFolders. MinIO keeps objects
-	// as files and cannot store both keys. MinIO's profile declares the feature, too. A server
-	// without the feature would have to refuse the second key, but MinIO returns no error.
+	// S3 can store both of the keys "a" and "a/b", so every profile declares KeysBesideFolders.
+	// MinIO keeps objects as files, and cannot store both keys. Its profile declares the feature
+	// anyway. A server without the feature must refuse the second key with an error, and MinIO
+	// returns no error.
 	f := storage.MultipartUploads | storage.OpenUploads | storage.Metadata | storage.ContentProperties | storage.KeysBesideFolders |
 		storage.SignedURLs | storage.SignedHead | storage.SignedParts | storage.SignedRemovals | storage.StableURLs
 	c := p.Conditions

@@ -76,8 +76,8 @@ var profiles = []Profile{
 	{
 		// Wasabi documents that it recommends path style and has object lock. Only paid accounts
 		// have public access, by a policy or an ACL. Users reported in 2025 that Wasabi refuses
-		// every flexible checksum. Third parties claim that it has conditions, which is not
-		// confirmed.
+		// every flexible checksum. Third parties claim that Wasabi supports conditional requests.
+		// Nobody has confirmed this claim.
 		Name: "wasabi", Batch: BatchMD5, ObjectLock: LockNewBuckets,
 		Hosts:         []string{"s3.{region}.wasabisys.com", "s3.wasabisys.com"},
 		SignedUploads: SignedUploads{ContentType: true, Size: true},
@@ -253,9 +253,9 @@ func ProfileNames() []string {
 }
 
 // profileAt returns the profile of the server at a host, and its region. An empty host means
-// Amazon. The region comes from the host or the profile. The parameter given is the profile that
-// the caller has chosen, or nil. The result ordered is true if the host belongs to a provider that
-// is known to list in byte order.
+// Amazon. If the caller has chosen a profile, it is the first argument, and profileAt returns it.
+// The region comes from the host or the profile. The last result is true if the host belongs to a
+// provider that is known to list in byte order.
 func profileAt(given *Profile, host string) (p Profile, region string, ordered bool) {
 	p, region, known := profileOfHost(host)
 	ordered = known && p.OrderedListing && !p.unsorted

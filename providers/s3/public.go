@@ -158,9 +158,10 @@ func (b *managed) accessBlock(ctx context.Context) (*types.PublicAccessBlockConf
 	return cmp.Or(out.PublicAccessBlockConfiguration, &types.PublicAccessBlockConfiguration{}), nil
 }
 
-// setAccessBlock sets the block of public access if public is false. If public is true, it removes
-// those settings that block public policies, and keeps the settings for ACLs. It then returns the
-// block that was replaced, or nil.
+// setAccessBlock changes the bucket's settings that block public access. If public is false, it
+// turns on all settings and returns nil. If public is true, it turns off the settings for policies,
+// and does not change the settings for ACLs. In this case, it returns the settings before the
+// change, or nil if there was nothing to change.
 func (b *managed) setAccessBlock(
 	ctx context.Context, public bool,
 ) (removed *types.PublicAccessBlockConfiguration, err error) {

@@ -121,8 +121,9 @@ func (r *renewer) drop(ctx context.Context, refused *usedCredentials) {
 	}
 }
 
-// refuse records that the store has refused the credentials of a request. It returns true if
-// another attempt would use other credentials and may succeed.
+// refuse is called after the store has refused the credentials of a request. If the request had the
+// current credentials, refuse marks them as refused. It returns true if another attempt may
+// succeed, because it would use other credentials.
 func (r *renewer) refuse(request *http.Request) (again bool) {
 	last := r.last.Load()
 	switch {

@@ -24,8 +24,10 @@ const restoreHint = "the object is archived: restore it with storage.Restore fir
 // number of days.
 func (d *objectDriver) Restore(ctx context.Context, r *driver.ChangeRequest) error {
 	asked := &awss3.HeadObjectInput{Bucket: &d.bucket.name, Key: &r.Key, VersionId: httpheader.Optional(r.Version)}
+	// If WithRequest has no function for HeadObject, customize returns Unsupported. This error is
+	// ignored, because the function of WithRequest may be for RestoreObject only.
 	if err := d.account.customize(asked, r.Native); err != nil &&
-		storage.CodeOf(err) != storage.Unsupported { // Unsupported: WithRequest may be meant for RestoreObject only
+		storage.CodeOf(err) != storage.Unsupported {
 		return err
 	}
 	head, err := d.account.client.HeadObject(ctx, asked)

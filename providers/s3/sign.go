@@ -43,9 +43,8 @@ type urlSigner struct {
 	bucket  *bucket
 }
 
-// Sign signs a URL. It sends no request, unless it must get credentials. The signature covers
-// everything that the result guarantees, as headers or as parts of the query, so that nobody can
-// change it.
+// Sign signs a URL. It sends a request only if it must get credentials. Everything that the result
+// guarantees is in signed headers or in signed parameters of the query, so nobody can change it.
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	return d.urls.sign(ctx, r, d.account.clock.time())
 }

@@ -116,8 +116,8 @@ func (a *account) withBodyChecksum() []func(*awss3.Options) {
 }
 
 // sourceTags returns the tags for a copy in parts. S3 does not copy the tags to such a copy.
-// sourceTags requests the tags even if the attributes of the source show none: S3 hides tags there
-// from a caller without permission.
+// sourceTags requests the tags even if the attributes of the source show none. If the caller has no
+// permission to read tags, S3 omits them from the attributes.
 func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[string]string, error) {
 	if r.ReplaceTags || !cp.account.profile.Tags {
 		return r.Tags, nil

@@ -102,8 +102,8 @@ func (o *openUploads) abort(ctx context.Context, since time.Time) error {
 	return errors.Join(failures...)
 }
 
-// abortOne aborts an upload. It sends the service of the upload a DELETE request, as a client
-// would.
+// abortOne aborts an upload. It calls the upload's service with the DELETE request that a client
+// would send.
 func (o *openUploads) abortOne(ctx context.Context, u openUpload) error {
 	r, err := http.NewRequestWithContext(
 		context.WithValue(

@@ -33,8 +33,8 @@ func (h *Handler) versions(r *http.Request) (any, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		// A listing is in the order of keys, and the key itself comes before longer keys. So all
-		// its versions were listed.
+		// All listed keys begin with the given key, and the keys are in order. So the given key
+		// comes first. If v has another key, all versions of the given key have been listed.
 		case v.Key != key:
 			return page, nil
 		case len(page.Versions) == maxPage:
@@ -119,7 +119,7 @@ func (p *removedPage) fromSoftDeleted(r *http.Request, b storage.Bucket, opts []
 			return err
 		}
 		scanned++
-		if v.Key <= key { // an older version of the same key, or on an earlier page
+		if v.Key <= key { // v is an older version of the same key, or was on an earlier page
 			continue
 		}
 		key = v.Key

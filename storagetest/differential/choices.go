@@ -103,9 +103,9 @@ type condition struct {
 	text          string
 }
 
-// of returns a slice with the option that the condition c has for one bucket. If inMemory is true,
-// the option is for the bucket in memory. Otherwise it is for the other bucket. If c has no option,
-// the slice is nil.
+// of[T] returns the option of a condition for one of the two buckets, in a slice. If inMemory is
+// true, it is the option for the bucket in memory. If the condition has no option, the slice is
+// nil.
 func of[T any](c condition, inMemory bool) []T {
 	option := c.other
 	if inMemory {

@@ -26,8 +26,9 @@ type Config struct {
 	Seeds    int  // number of runs; 0 means 2; the variable OMNIBUCKET_RANDOM_SEEDS replaces it
 	Versions bool // true if open can create buckets that keep versions
 	Locks    bool // true if open can create buckets with object lock, which keep versions
-	// Change, if set, is called after half of the calls. It returns another bucket with the same
-	// objects, which replaces b.
+	// Change, if set, is called once in each run, after the first half of the calls. It returns
+	// another bucket with the same objects. The second half of the calls uses that bucket instead
+	// of b.
 	Change func(t *testing.T, b storage.Bucket) storage.Bucket
 	// The field Without lists calls and values that a server handles wrongly. An element is the
 	// name of a call, or an option and its value, such as `delimiter "b/"`.

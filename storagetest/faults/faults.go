@@ -62,9 +62,11 @@ func New(rules ...Rule) *Injector {
 	return &Injector{rules: arm(rules), counts: make(map[Calls]int), sleep: ctxtime.Sleep}
 }
 
-// Layer returns a layer for [driver.WithLayer]. One Injector may serve several buckets. Set a rule
-// that stalls or slows calls before you open the bucket. With such a rule, the layer does not
-// declare Local, so that the core checks its calls for stalls.
+// Layer returns a layer for [driver.WithLayer]. One Injector may serve several buckets.
+//
+// If you use [Stall], [StallBody] or [SlowBody], set the rule before you open the bucket. The
+// bucket then treats a store on this machine like a store on another machine. Otherwise, the bucket
+// would not detect that the store stalls.
 func (i *Injector) Layer() driver.Layer {
 	return func(next driver.Driver) driver.Driver { return &objectDriver{Driver: next, injector: i} }
 }

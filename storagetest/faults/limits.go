@@ -92,7 +92,9 @@ type limited struct {
 	in     driver.Description
 	order  *partOrder // nil if parts may come in any order
 
-	folders bool // true if a key beside a folder is refused, although the driver below accepts it
+	// folders is true if the limits disable KeysBesideFolders, but the wrapped driver has it. A
+	// write of "a" then fails if "a/b" exists, and the other way around.
+	folders bool
 }
 
 func broken(format string, args ...any) error {

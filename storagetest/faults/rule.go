@@ -196,7 +196,8 @@ func arm(rules []Rule) []*armed {
 	return list
 }
 
-// hits counts the call if it matches the rule, and reports whether the fault applies to it.
+// The method hits counts a call that matches the rule. It reports whether the fault of the rule
+// applies to the call.
 func (a *armed) hits(call Calls, key string) bool {
 	if a.rule.on&call == 0 || a.rule.key != "" && a.rule.key != key {
 		return false

@@ -27,8 +27,9 @@ type fault struct {
 	only      func(*operation) bool // selects operations; nil means all
 	writes    bool                  // true if only operations with an effect are tried
 	once      bool                  // true if only one response is broken
-	each      bool                  // true if the tries send different status codes, through one proxy
-	respond   func(*exchange)
+	// True if each try sends another status code. All tries use the same server.
+	each    bool
+	respond func(*exchange)
 }
 
 func (f *fault) maxRequests() int { return max(maxRequests, f.requests) }

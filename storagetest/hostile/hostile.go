@@ -127,8 +127,9 @@ func (s *suite) requireKnown(t *testing.T, faults []fault) {
 	}
 }
 
-// mostRequests limits the tries with one fault and one operation. Each try begins to break
-// responses at one of the first mostRequests requests.
+// mostRequests limits the tries with one fault and one operation. The first try breaks responses
+// from the first request on. The next try breaks responses from the second request on, and so on.
+// No try begins to break responses after request number mostRequests.
 const mostRequests = 8
 
 // run tries the operation several times. Responses are broken from the first request on, then from
@@ -162,7 +163,7 @@ func (s *suite) run(t *testing.T, f fault, o operation) {
 	}
 }
 
-// A tried is one run of an operation on a server that breaks its responses.
+// The type tried describes one run of an operation. The run uses a server that breaks responses.
 type tried struct {
 	fault     *fault
 	operation *operation

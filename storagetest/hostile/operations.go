@@ -27,16 +27,17 @@ type operation struct {
 	sweeps bool // true if only RunStatuses tries the operation
 	// A call that another writer makes. The proxy makes the call once, before it sends the first
 	// broken response to a write.
-	beside  func(context.Context, storage.Bucket) error
-	lists   bool                                                 // true if it lists objects in pages
-	pages   bool                                                 // true for listings of versions, uploads or buckets
-	marked  bool                                                 // true if the bucket is opened with WithVersioning
-	account func(context.Context, *suite, storage.Service) error // replaces do for an operation of an account
+	beside func(context.Context, storage.Bucket) error
+	lists  bool // true if it lists objects in pages
+	pages  bool // true for listings of versions, uploads or buckets
+	marked bool // true if the bucket is opened with WithVersioning
+	// The operation, if it is one of an account. For an operation of a bucket, account is nil.
+	account func(context.Context, *suite, storage.Service) error
 	// True if the requests contain a customer's key. Then only the response to the first request is
 	// broken.
 	keyed   bool
 	prepare func(context.Context, storage.Bucket) error // prepares the bucket, without faults
-	undo    func(context.Context, storage.Bucket) error // removes what prepare has stored, without faults
+	undo    func(context.Context, storage.Bucket) error // removes the objects of prepare; no fault occurs
 	do      func(ctx context.Context, b storage.Bucket) error
 	// done reports whether the operation took effect. It fails if the bucket is neither in the
 	// state before nor in the state after the operation. It is nil if the operation has no effect.

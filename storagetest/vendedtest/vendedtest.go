@@ -27,9 +27,9 @@ type Store struct {
 	Client func(
 		t *testing.T, ask func(ctx context.Context, key string) (*storage.VendedCredentials, error),
 	) storage.Bucket
-	// Permits lists forbidden calls that the suite skips, because the store does not refuse them.
-	// The key is the name of the call in the suite, such as "reading tags". The value is the reason
-	// why the call does no harm.
+	// Permits has the calls that the store should refuse, but does not. The suite skips the tests
+	// of these calls. The key is the name of the call in the suite, such as "reading tags". The
+	// value is the reason why the call does no harm.
 	Permits map[string]string
 	// Advance moves the clock that decides whether credentials have expired. If it is nil, expiry
 	// is not tested.

@@ -79,7 +79,8 @@ func sqliteCases() []benchCase {
 	return cases
 }
 
-// sqliteOpened returns an op in which each operation opens the database, calls do, and closes it.
+// sqliteOpened returns an op in which each operation opens the database, runs the given function,
+// and closes the database.
 func sqliteOpened(do func(ctx context.Context, db *sql.DB) error) func(*env, sqliteStore) (func(int) error, error) {
 	return func(e *env, s sqliteStore) (func(int) error, error) {
 		if err := s.put(e); err != nil {

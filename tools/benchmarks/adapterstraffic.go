@@ -62,7 +62,8 @@ func countedOp[S closer](
 	}, nil
 }
 
-// countingProxy starts a proxy in front of target. The function counts returns the traffic so far.
+// countingProxy starts a proxy in front of target. It returns the address of the proxy, and a
+// function that returns the traffic so far.
 func (e *env) countingProxy(target string) (address string, counts func() traffic, err error) {
 	to, err := url.Parse(target)
 	if err != nil {

@@ -70,7 +70,7 @@ func commandLineCases() []benchCase {
 // A commandLineCase is one operation, which all programs perform.
 type commandLineCase struct {
 	name, title string
-	filled      bool // true if the bucket contains the tree at the start
+	filled      bool // true if the bucket contains all files before the operation
 	keeps       bool // true if the operation does not change the bucket
 	down        bool // true if the operation writes to a new directory
 	removed     bool // true if the bucket keeps versions, and the tree is removed before each operation

@@ -43,8 +43,8 @@ func faster(one, other string, factor float64) goal {
 }
 
 // notSlower requires that a row takes at most 5 percent more time than another row. A difference of
-// 5 percent is chance, even if both rows wait for the same requests to a local server. The
-// parameters one and other are the names of the rows.
+// up to 5 percent can be chance. Even two rows that send the same requests to a local server may
+// differ that much. The parameters one and other are the names of the rows.
 func notSlower(one, other string) goal {
 	const noise = 0.05
 	return goal{fmt.Sprintf("%s: not slower than %s", one, other), func(rows map[string]*result) (string, bool) {

@@ -125,12 +125,12 @@ func downloadsAtOnce(objects int) work {
 }
 
 // atOnce returns how many objects an operation of n bytes transfers at the same time. A measured
-// operation transfers the given number of objects.
+// operation transfers the given number of objects. A small operation of one kilobyte runs before
+// the measured operation, and transfers only one object.
 //
-// A small operation runs before the measured operation. It transfers only one object, and opens one
-// connection. The measured operation must then open its other connections itself. A larger first
-// operation would leave up to 100 idle connections open, and cases with different numbers of
-// objects could not be compared.
+// So the small operation opens only one connection. Otherwise it would leave up to 100 idle
+// connections. A measured operation with up to 100 objects would then open no connection, and one
+// with more objects would open the rest. Their results could not be compared.
 func atOnce(objects, n int) int { return min(objects, n/kilobyte) }
 
 // reportGrowth prints the exponent with which the CPU time of each row grows. It returns how many

@@ -17,8 +17,8 @@ const bareDriver = "the driver alone"
 
 var castagnoli = crc32.MakeTable(crc32.Castagnoli)
 
-// unconfigured is the name of a row with the library's telemetry, in a program that has not set up
-// telemetry. The row with the name ours has no telemetry.
+// unconfigured is the name of a row that measures the library's telemetry in a program without a
+// telemetry setup. In the row with the name ours, the library's telemetry is turned off.
 const unconfigured = "with telemetry, not set up"
 
 func layerCases() []benchCase {

@@ -61,9 +61,10 @@ func uploadCases() []clientCase {
 			"upload-32-near", "TLS, nothing in the way", nearTLS, faster(ours, sdkManager, 1),
 			faster(oursUnknown, sdkManager, 1),
 		),
-		// At a distance, the memory limits the speed. This library has 48 MiB for all uploads
-		// together, and so sends only nine parts at the same time, on nine connections. The other
-		// libraries use five connections for each upload.
+		// The server is slow for each connection, so a client with more connections is faster. This
+		// library has 48 MiB of memory for all uploads together. The memory suffices for nine parts
+		// at the same time, on nine connections. The other libraries use five connections for each
+		// upload.
 		s3Streams("upload-32-far", farTitle, far, faster(ours, sdkManager, 0.4), faster(oursUnknown, sdkManager, 0.4)),
 		{
 			provider: amazon, name: "upload-near", title: "upload 1 GiB of an io.ReaderAt over TLS, nothing in the way",

@@ -73,12 +73,12 @@ func twoStoresCases(prefix string, open func(e *env, row string) twoStores, call
 	return cases
 }
 
-// A twoStores holds a bucket with an overlay or a mirror. The field bucket is that bucket. The
-// other fields reach one of its two stores directly. The case writes its objects to the store in
-// the field objects before the measurement.
+// A twoStores has the bucket that a case measures, which may have an overlay or a mirror. The other
+// fields give direct access to one of the two stores below this bucket. Before the measurement, the
+// case writes its objects to twoStores.objects.
 type twoStores struct {
 	bucket, objects storage.Bucket
-	written         storage.Bucket // store that gets the objects uploaded to bucket; nil for a mirror
+	written         storage.Bucket // store to which an upload to the bucket goes; nil for a mirror
 }
 
 func newOneStore(e *env) twoStores {

@@ -43,8 +43,8 @@ func runKopia(ctx context.Context, t task) ([]result, error) {
 		return nil, err
 	}
 	env := []string{"KOPIA_S3_CREDS=" + options(t.bucket("kopia"))}
-	// A gateway in front of Azure refuses this call, because in Azure versioning is a setting of
-	// the whole account. Kopia then skips the tests of versions.
+	// A gateway in front of Azure refuses this call, because Azure can only enable versions for a
+	// whole account. The tests of versions are then skipped.
 	err = client.EnableVersioning(ctx, versions)
 	if err == nil {
 		env = append(env, "KOPIA_S3_VERSIONED_CREDS="+options(versions))

@@ -85,7 +85,9 @@ func runRclone(ctx context.Context, t task) ([]result, error) {
 		"RCLONE_CONFIG_JUDGED_TYPE=s3", "RCLONE_CONFIG_JUDGED_PROVIDER=Other", "RCLONE_CONFIG_JUDGED_ENDPOINT=" + t.on.url,
 		"RCLONE_CONFIG_JUDGED_ACCESS_KEY_ID=" + t.on.main.key, "RCLONE_CONFIG_JUDGED_SECRET_ACCESS_KEY=" + t.on.main.secret,
 		"RCLONE_CONFIG_JUDGED_REGION=us-east-1", "RCLONE_CA_CERT=" + t.on.certificate, "AWS_CA_BUNDLE=",
-		"RCLONE_CONFIG_JUDGED_USE_ALREADY_EXISTS=true", // the server tells who owns an existing bucket
+		// With this setting, rclone reports the error BucketAlreadyExists. A server must send this
+		// error only for a bucket of another user.
+		"RCLONE_CONFIG_JUDGED_USE_ALREADY_EXISTS=true",
 	}
 	dir := filepath.Join(source, "backend", "s3")
 	err = t.command(ctx, dir, env, &out, t.prepared, "-test.v", "-test.timeout", testTimeout, "-remote", "JUDGED:")

@@ -82,8 +82,9 @@ var litestream = goModule{
 	"v0.5.18", "h1:kelmbbFQvlgrm8dRrpt9bqvDrJ69OgWQca8hSflNF2U=",
 )
 
-// objstore is the module with the acceptance test of Thanos' buckets. Its own test needs containers
-// and the SDKs of all clouds. So objstore/acceptance.go replaces that test.
+// objstore is the module with the tests of Thanos' buckets. Its file s3_e2e_test.go needs
+// containers and the SDKs of all clouds. Our file objstore/acceptance.go replaces s3_e2e_test.go,
+// and runs the module's acceptance test on S3 only.
 var objstore = goModule{
 	path: "github.com/thanos-io/objstore", program: "objstore.test",
 	args:     []string{"test", "-c", "-tags", "objstore", "./providers/s3"},

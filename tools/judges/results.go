@@ -187,7 +187,7 @@ func (c cells) table() string {
 	for _, column := range ordered(columns, names(servers)) {
 		server, isSecure := strings.CutSuffix(column, secure)
 		switch {
-		case isSecure && columns[server+plain]: // the column of the same server over http shows both results
+		case isSecure && columns[server+plain]: // no column: the server's column for http also shows these results
 		case columns[strings.TrimSuffix(column, plain)+secure]:
 			header = append(header, strings.TrimSuffix(column, plain)+" ("+bothSchemes)
 		default:

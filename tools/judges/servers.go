@@ -50,7 +50,8 @@ func (s server) called() string { return s.name }
 // An account has the credentials of one user.
 type account struct{ key, secret string }
 
-// A running is a server that has been started. The function in the field stop ends the server.
+// The type running describes a server that has been started. The function in the field stop ends
+// the server.
 type running struct {
 	url         string
 	certificate string // path of the certificate that clients must trust, or ""

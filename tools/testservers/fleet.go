@@ -24,7 +24,7 @@ const startAttempts = 3
 // A fleet is the set of all servers that this program has started.
 type fleet struct {
 	running   []*process
-	hosts     []string // addresses that servers have been given, also those that failed to start
+	hosts     []string // addresses of all servers, including the servers that failed to start
 	dirs      []string
 	variables []string // environment variables of the command, such as "NAME=value"
 }
@@ -175,9 +175,9 @@ func ownHash() ([]byte, error) {
 }
 
 // freeHost returns host if its port is free. If the port is not free, or if host is "", it returns
-// another loopback address with a free port. It never returns one of the given addresses, because
-// they belong to other servers. The port of a server may still be free, because the server needs
-// time to start.
+// another loopback address with a free port. It never returns one of the given addresses. They
+// belong to other servers. A server that is still starting does not use its port yet, so the port
+// looks free.
 func freeHost(host string, given []string) (string, error) {
 	var lastErr error
 	for range 100 {
@@ -197,9 +197,9 @@ func freeHost(host string, given []string) (string, error) {
 	return "", lastErr
 }
 
-// staleAfter is the age from which newDir replaces an existing directory. No running server uses
-// the directory, because the port in the name of the directory is free. A run that was killed has
-// left the directory.
+// staleAfter is the age from which newDir replaces an existing directory of a server. The name of
+// the directory contains a port. newDir is called only if this port is free, so no running server
+// uses the directory. A killed run has left the directory.
 const staleAfter = time.Hour
 
 // newDir creates the directory of a server. Usually the name of the directory is the same in each

@@ -9,8 +9,9 @@ import (
 	"strings"
 )
 
-// A server is a server that tests can use. To add one, add a row to servers, a directory that pins
-// its version, and a function that returns its launch.
+// A server is a server that tests can use. To add a server, add a row to servers, and a directory
+// that pins the server's version. Also add a function that returns how to start the server, as a
+// value of the type launch.
 type server struct {
 	name   string
 	tool   tool
@@ -62,8 +63,8 @@ func names() []string {
 	return all
 }
 
-// choose returns the named servers, in the order of the table servers. The parameter only is a list
-// of names separated by commas. If it is "", choose returns all servers.
+// choose returns the named servers, in the order of the table servers. The names are separated by
+// commas. If no name is given, choose returns all servers.
 func choose(only string) ([]server, error) {
 	if only == "" {
 		return servers, nil

@@ -5,9 +5,10 @@ import (
 	"path/filepath"
 )
 
-// versitygw is the server Versity S3 Gateway. It checks some things that MinIO does not: If-Match
-// on a removal, and the CORS rules of a bucket with real preflight requests. The file system of its
-// directory must have extended attributes.
+// versitygw is the server Versity S3 Gateway. Tests use it for two features that MinIO lacks: a
+// removal with If-Match, and CORS rules of a bucket. The tests of CORS rules send preflight
+// requests, as a browser does. The file system of the server's directory must support extended
+// attributes.
 var versitygw = goTool{module: "versitygw", pkg: "github.com/versity/versitygw/cmd/versitygw"}
 
 const (

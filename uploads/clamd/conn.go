@@ -140,7 +140,8 @@ func (c *conn) scan(content content) (string, error) {
 }
 
 func (c *conn) send(p []byte) error {
-	_ = c.SetWriteDeadline(time.Now().Add(c.timeout)) // if it fails, c is closed, and Write fails too
+	// SetWriteDeadline fails only if the connection is closed. Write then fails, too.
+	_ = c.SetWriteDeadline(time.Now().Add(c.timeout))
 	if _, err := c.Write(p); err != nil {
 		return fmt.Errorf("clamd takes no data: %w", err)
 	}
@@ -149,7 +150,8 @@ func (c *conn) send(p []byte) error {
 
 // reply reads one reply, which ends in a zero byte. If more bytes follow, it fails.
 func (c *conn) reply() (string, error) {
-	_ = c.SetReadDeadline(time.Now().Add(c.timeout)) // if it fails, c is closed, and Read fails too
+	// SetReadDeadline fails only if the connection is closed. Read then fails, too.
+	_ = c.SetReadDeadline(time.Now().Add(c.timeout))
 	buf := make([]byte, longestReply)
 	for length := 0; length < len(buf); {
 		n, err := c.Read(buf[length:])

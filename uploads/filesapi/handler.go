@@ -23,9 +23,9 @@ var OpenAPI []byte
 // Config says who may use the API, and limits the size of requests.
 type Config struct {
 	// Authorize determines the user from the request's session or token. The user's ID becomes
-	// Record.UploadedBy. Request.Pattern names the operation ("DELETE /files/{id}"), and
-	// Request.PathValue("id") the file. Errors become responses in the same way as errors of
-	// Authorize in [uploads.Config]. Authorize must not read the body.
+	// Record.UploadedBy. Request.Pattern names the operation ("DELETE /files/{id}").
+	// Request.PathValue("id") returns the ID of the file. Errors become responses in the same way
+	// as errors of Authorize in [uploads.Config]. Authorize must not read the body.
 	Authorize func(*http.Request) (uploads.User, error)
 	// AuthorizeFile is called after Authorize for each file that a request names. For a request
 	// that deletes several files, it is called for each of them. Its errors become responses in the

@@ -7,8 +7,8 @@ import (
 	"github.com/omnibucket/storage/uploads/internal/intake"
 )
 
-// receiving wraps the handler of a request that sends bytes. Such a request waits for its share of
-// Config.MemoryLimit, and fails if the client sends too slowly.
+// The method receiving wraps f, which handles a request that sends bytes. The request first waits
+// for its share of Config.MemoryLimit in package uploads. It fails if the client sends too slowly.
 func (h *handler) receiving(f func(*call) error) func(*call) error {
 	return func(c *call) error {
 		release, err := intake.Of(h.service).Share(c.Request, c.user.ID, min(intake.FileHeld, h.config.MaxUploadSize))

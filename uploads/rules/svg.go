@@ -154,8 +154,8 @@ func (v *svgVisitor) directive(t xml.Directive) *reason {
 	case typed || v.roots > 0 || !documentType.Match(t):
 		return damaged
 	case !knownType.Match(t):
-		// a program that converts or shows the drawing may fetch the address, which may define
-		// entities
+		// The document type refers to a file at an address. A program that shows or converts the
+		// drawing may download this file. The file could define entities.
 		return externalReference
 	}
 	return nil

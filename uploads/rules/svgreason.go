@@ -135,12 +135,14 @@ func wordSet(list string) map[string]bool {
 	return set
 }
 
-// styleReason refuses a style sheet that fetches or runs something. The only accepted references
-// are url(#name), which is part of the document itself, and raster pictures. A backslash is
-// refused, because it can hide letters. If style is true, an unknown function is refused, because
-// image-set, src and future functions can fetch without url. A function whose arguments are only
-// words is accepted: it cannot refer to anything external, and mostly occurs in comments, such as
-// "icon(s)".
+// styleReason refuses a style sheet that fetches or runs something. It accepts two kinds of
+// references: url(#name), which refers to the document itself, and raster pictures. It refuses a
+// backslash, because a backslash can hide letters.
+//
+// If style is true, styleReason also refuses functions that are not in harmlessFunctions. Functions
+// such as image-set and src can fetch without url, and CSS may get more such functions. There is
+// one exception. If the arguments of a function are only words, such as "icon(s)", the function is
+// accepted. Such a function cannot refer to anything external.
 func styleReason(text string, style bool) *reason {
 	tight := withoutSpaces(text)
 	for _, bad := range []string{"javascript:", "expression(", "-moz-binding", `\`} {

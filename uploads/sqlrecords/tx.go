@@ -10,21 +10,27 @@ import (
 )
 
 // A Tx changes records in a transaction of the program, together with the program's own rows. If
-// the transaction is rolled back, the records do not change. Begin the transaction after the file
-// was stored. Do not call a method of the [uploads.Service] before the transaction has ended.
-// SQLite allows only one writer, and a pool may have only one connection.
+// the transaction is rolled back, the records do not change.
+//
+// Begin the transaction after the file was stored. Do not call a method of the [uploads.Service]
+// before the transaction has ended. The method could wait for the transaction, because SQLite
+// allows only one writer, and a pool may have only one connection.
 //
 // Use a Tx for a file that expires (Config.Lifetime or Target.Lifetime of package uploads).
 // [Tx.Keep] makes the file permanent. Without Keep, [uploads.Service.Sweep] removes the expired
 // file: first the record, and then the bytes.
 //
-// Keep locks the row in PostgreSQL, and the database in SQLite, until the transaction ends. A Sweep
-// waits until then. If Sweep has removed the record before, Keep fails with
-// [storage.ObjectNotFound], and the transaction must be rolled back.
+// Keep locks the row in PostgreSQL, and the database in SQLite. A Sweep waits for the end of the
+// transaction. If Sweep removes the record before Keep is called, Keep fails with
+// [storage.ObjectNotFound]. The transaction must then be rolled back.
 //
-// A transaction may see an old state of the database. In PostgreSQL, that happens with REPEATABLE
-// READ. In SQLite, it happens if the transaction has read before. If Sweep has changed the record
-// since, Keep fails with [storage.Unavailable]. Begin the transaction again.
+// If the transaction sees an old state of the database, Keep fails with [storage.Unavailable].
+// Begin the transaction again. There are two cases:
+//
+//   - In PostgreSQL, the isolation level is REPEATABLE READ or SERIALIZABLE, and Sweep has changed
+//     the record since the transaction began.
+//   - In SQLite, the transaction has read before it calls Keep, and another transaction has changed
+//     the database since that read.
 type Tx struct {
 	dialect Dialect
 	query   func(ctx context.Context, statement string, values ...any) row

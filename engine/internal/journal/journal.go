@@ -244,9 +244,10 @@ func (j *Journal) write(line any) error {
 	return err
 }
 
-// MarkCompleting records that the object may exist from now on. before is true if an earlier call
-// has recorded that. MarkCompleting syncs the file, so that the record survives a power failure.
-// Without the record, the next call would take the object of this call for that of another client.
+// MarkCompleting records that the upload may have made the object from now on. The result before is
+// true if an earlier call has already recorded this. MarkCompleting syncs the file, so that the
+// record survives a power failure. Without the record, a later call could report that another
+// client has written the object.
 func (j *Journal) MarkCompleting() (before bool, err error) {
 	if j == nil {
 		return false, nil

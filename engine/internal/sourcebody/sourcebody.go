@@ -19,7 +19,8 @@ type Body struct {
 	failed  error
 }
 
-// One returns a Body that reads object and then tail. It closes object.
+// The function One returns a Body of one object and some bytes. The Body reads the object, closes
+// the object, and reads the bytes after that.
 func One(object io.ReadCloser, tail []byte) *Body {
 	return &Body{current: object, Open: func(i int) (io.ReadCloser, error) {
 		if i > 0 {

@@ -25,9 +25,9 @@ type pastCall struct {
 	step       Step
 }
 
-// A Step describes the result of a call. Its argument is the state of the key before the call. It
-// returns the states that the key may have after the call. If the call cannot have that result in
-// the given state, the Step returns no state.
+// A Step describes the result of a call as a function. The function receives the state of the key
+// before the call, and returns each state that is possible after the call. If the result is
+// impossible in the received state, the function returns no state.
 type Step func(KeyState) []KeyState
 
 // A KeyState is a state that the key may have.
@@ -36,8 +36,8 @@ type KeyState struct {
 	completed bool   // true if the upload was completed
 }
 
-// A Recorded makes a call. It returns a text that describes the call and its result, and the [Step]
-// of the result.
+// Recorded is the type of a function that makes a call. The function returns a text that describes
+// the call and its result. It also returns the [Step] that describes the result.
 type Recorded func() (string, Step)
 
 // Do makes a call, and records it with the times of its beginning and end.

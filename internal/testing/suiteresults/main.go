@@ -135,8 +135,8 @@ func summary(output string) string {
 	return ""
 }
 
-// eachResult calls do for each result of the conformance suite that a test logged. text is the
-// output of the test.
+// eachResult finds the results of the conformance suite in text, which is the output of a test. It
+// passes each result to the given function.
 func eachResult(text string, do func(result string) error) error {
 	for {
 		_, after, found := strings.Cut(text, suitelog.Mark)

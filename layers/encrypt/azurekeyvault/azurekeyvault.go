@@ -127,7 +127,8 @@ var (
 	versionForm = regexp.MustCompile(`^[0-9A-Za-z]+$`)
 )
 
-// Encrypt implements kms.Service by a request wrapkey. args has the version of the key.
+// Encrypt implements kms.Service. It sends the request wrapkey of Azure Key Vault. The second
+// result has one element, the version of the key.
 func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]byte, []string, error) {
 	var out azkeys.WrapKeyResponse
 	err := guarded(func() (err error) {

@@ -139,7 +139,9 @@ func (s Store) Describe(also storage.Features) driver.Description {
 		}
 	}
 	desc.Versioned, desc.CopiesWithoutAttrs, desc.MaxBatch = false, false, 0
-	if desc.EnableVersions == nil && s.Own.Features&storage.Versioning != 0 { // the own store decides this
+	// The setting of the layer's own store decides whether it keeps versions. The layer has nothing
+	// to enable.
+	if desc.EnableVersions == nil && s.Own.Features&storage.Versioning != 0 {
 		desc.EnableVersions = func() {}
 	}
 	if desc.EnableSoftDelete == nil && s.Own.Features&storage.SoftDelete != 0 {
@@ -188,14 +190,16 @@ func (s Store) tag() string {
 	return s.Tag
 }
 
-// BareEntries does for each entry of the own store what Bare does for a revision.
+// BareEntries removes the provider's name from the revision of each entry. The entries must be from
+// the layer's own store.
 func (s Store) BareEntries(entries []storage.ListEntry) {
 	for i := range entries {
 		entries[i].Revision = s.Bare(entries[i].Revision)
 	}
 }
 
-// TagEntries does for each entry of the other store what Revision does for a revision.
+// TagEntries adds the name of the other store to the revision of each entry. The entries must be
+// from the other store.
 func (s Store) TagEntries(entries []storage.ListEntry) { revisiontag.Add(s.tag(), entries) }
 
 // Cut removes the name of the other store from a revision. It reports whether the revision had that

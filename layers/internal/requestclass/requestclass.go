@@ -14,7 +14,8 @@ const (
 	Write                // all other requests
 )
 
-// Of returns the class of the requests that a method of a driver makes. call is its name.
+// Of returns the class of the requests that a driver's method makes. The argument is the name of
+// the method, such as "Get".
 func Of(call string) Class {
 	switch {
 	case call == "Get", call == "Head", call == "Tags":

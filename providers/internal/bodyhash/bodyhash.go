@@ -13,9 +13,9 @@ import (
 
 var buffers = sync.Pool{New: func() any { return new([64 << 10]byte) }}
 
-// Read calls write with all bytes of body, and then seeks to the start of body. If reading fails,
-// Read returns the error. The parameter source is the body that the core passed to the driver. If
-// body does not wrap another body, the parameter source is equal to body.
+// Read passes all bytes of body to a function, and then seeks to the start of body. If reading
+// fails, Read returns the error. The parameter source is the body that the core passed to the
+// driver. If body does not wrap another body, source is equal to body.
 func Read(ctx context.Context, body io.ReadSeeker, source io.Reader, write func(p []byte)) error {
 	var from io.Reader = body
 	if peeker, ok := source.(driver.BodyPeeker); ok { // bytes read by PeekAt do not count as progress

@@ -22,8 +22,9 @@ import (
 // processes may complete the same upload. So a call first writes a decision into the marker. The
 // decision says which call writes the object, and which revision of the object that call replaces.
 //
-// Only the call in the decision writes the object. If that call certainly failed, or finds the old
-// object unchanged, it clears the decision. Another call can then write a decision.
+// Only the call in the decision writes the object. If the write certainly failed, the call clears
+// the decision. If the result of the write is unknown and the old object is unchanged, the call
+// also clears the decision. Another call can then write a decision.
 //
 // If the call in the decision does not end, another call may write a new decision with the same
 // revision of the object. The store then makes the object only if the key still has that revision.

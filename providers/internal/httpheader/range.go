@@ -27,9 +27,10 @@ func Range(r *driver.GetRequest, maxSuffix int64) string {
 }
 
 // SizeOf returns the size of the object from the Content-Range of the response to r, such as "bytes
-// 0-9/100". If the header is malformed, SizeOf fails with Internal. Some emulators respond with
-// other bytes if the requested offset is past the end. Then SizeOf fails with RangeNotSatisfiable.
-// For any other wrong offset, SizeOf fails with Internal.
+// 0-9/100". If the requested range begins after the last byte of the object, SizeOf fails with
+// RangeNotSatisfiable. Some emulators send other bytes in response to such a request. If the
+// response begins at a wrong offset for another reason, SizeOf fails with Internal. It also fails
+// with Internal if the header is malformed.
 func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 	span, total, _ := strings.Cut(strings.TrimPrefix(contentRange, "bytes "), "/")
 	from, _, dashed := strings.Cut(span, "-")

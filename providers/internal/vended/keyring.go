@@ -54,8 +54,8 @@ type Keyring[C any] struct {
 	asked map[string]*question // running calls of grant, by topic (see find)
 }
 
-// NewKeyring returns a Keyring that calls grant for new credentials. key is the key of an object,
-// or the prefix of a listing.
+// NewKeyring returns a Keyring that gets new credentials from the given function. The key passed to
+// the function is the key of an object, or the prefix of a listing.
 func NewKeyring[C any](grant func(ctx context.Context, key string) (*Grant[C], error)) *Keyring[C] {
 	return &Keyring[C]{grant: grant, kept: map[string]*Grant[C]{}, asked: map[string]*question{}}
 }
@@ -128,17 +128,20 @@ func (k *Keyring[C]) get(ctx context.Context, key string) (*Grant[C], error) {
 		case q.err != nil && !q.canceled:
 			return nil, q.err
 		}
-		// Look again: the request that called grant has obtained a grant, or was canceled.
+		// Another request called k.grant, and the call has ended. Either k.kept now has a new
+		// grant, or that request was canceled. Call find again.
 	}
 }
 
-// find looks for a grant for a key. The result found is the grant with the longest prefix among the
-// grants that do not expire soon. If there is none, found is nil, and a new grant is needed.
+// find looks for a grant for a key. If several grants cover the key, the longest prefix counts.
+// find has three results:
 //
-// The results topic and ending describe the grant to replace: the one with the longest prefix among
-// the grants that expire soon or have expired. topic is the prefix of this grant. ending is the
-// grant itself, or nil if it has expired. If there is no grant to replace, topic is "/" followed by
-// the folder of the key.
+//   - The first result is a grant that does not expire soon. If it is nil, a new grant is needed.
+//   - The second result is a grant that expires soon, and that a new grant should replace. It is
+//     nil if there is none, or if a grant with a longer prefix has expired.
+//   - The result topic is the same for all requests that share one call of k.grant. It is the
+//     prefix of the grant that expires soon or has expired. If there is no such grant, topic is "/"
+//     followed by the folder of the key.
 func (k *Keyring[C]) find(key string) (found, ending *Grant[C], topic string) {
 	topic = "/" + key[:strings.LastIndexByte(key, '/')+1] // begins with "/", so that it differs from every prefix
 	valid, ended := -1, -1

@@ -14,10 +14,11 @@ import (
 	"github.com/omnibucket/storage/providers/s3"
 )
 
-// A check tests one feature of the server. The field run returns the verdict. The field set writes
-// the verdict into the profile. The field racy is nil, or reports whether the server is known to
-// test the condition, but not atomically. For such a server, the check does not run: a race would
-// seldom show the error.
+// A check tests one feature of the server. The function run returns the verdict, and the function
+// set writes the verdict into the profile. For a condition, racy reports whether the server is
+// known to test the condition, but not atomically. The verdict is then Ignored, and run is not
+// called. It would seldom detect the fault, because only a race shows the fault. For other
+// features, racy is nil.
 type check struct {
 	name string
 	run  func(ctx context.Context, p *probe) (Verdict, string)
@@ -256,8 +257,8 @@ func (p *probe) expectNoObject(ctx context.Context, key string) step {
 	return p.expectMissing(ctx, p.prefix+key, "the object exists, in spite of the response")
 }
 
-// expectMissing returns a step that succeeds if no object has a key. The key includes the prefix.
-// If an object has the key, the verdict has the given detail.
+// expectMissing returns a step that succeeds if there is no object with the given key. The key
+// includes the prefix. If there is an object, the last parameter is the detail of the verdict.
 func (p *probe) expectMissing(ctx context.Context, whole, there string) step {
 	head := func() error {
 		_, err := p.driver.Head(ctx, &driver.GetRequest{Key: whole, Length: -1})

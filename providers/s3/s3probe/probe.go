@@ -35,17 +35,21 @@ const (
 // Run tests a server with about 1,500 small requests. It works in a folder of its own under prefix,
 // in the bucket of c. At the end it removes that folder, with old versions.
 //
-// Run calls the driver directly and trusts no profile. For each condition, it sends a request with
-// a false condition. The server must refuse the request and leave the object unchanged. Run also
-// starts several concurrent writers, of which only one may succeed. Such a race can disprove a
-// condition but never prove it, so the report says "not disproved". Run never declares a condition
-// that is Racy in the profile of c. It also never declares a condition that is Racy in the profile
-// that fits the responses of the server.
+// Run calls the driver directly, and tests features even if the profile of c lacks them. For each
+// condition, it sends a request with a false condition. The server must refuse the request and
+// leave the object unchanged. Run also starts several concurrent writers, of which only one may
+// succeed. Such a race can disprove a condition but never prove it, so the report says "not
+// disproved".
 //
-// Run does not change settings of the bucket. It takes CORS, lifecycle, policies, versions and
-// ContentMD5 from c. It also takes the fields that are expensive to test from c: equal parts,
-// limits, storage classes and restoring. Run can test object lock only in a bucket that was made
-// with object lock. For any other bucket, the profile has no ObjectLock.
+// A profile can declare in its field Racy that a condition is not atomic. Run considers two
+// profiles: the profile of c, and the profile that fits the responses of the server. If one of them
+// declares a condition as Racy, Run does not test the condition, and reports it as not enforced.
+//
+// Run does not change settings of the bucket. It does not test CORS, lifecycle, policies, versions
+// and ContentMD5, but takes these fields from the profile of c. Some fields are too expensive to
+// test: EqualParts, limits, StorageClasses and Restore. Run takes these fields from the profile of
+// c, too. Run can test object lock only in a bucket that was made with object lock. For any other
+// bucket, the reported profile has no ObjectLock.
 //
 // Run fails only if the bucket cannot be written and read, or if ctx is done. Any other failure is
 // in the report. If Run fails and cannot remove its folder, the error names the folder.

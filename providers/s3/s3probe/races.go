@@ -10,11 +10,11 @@ import (
 
 const racers = 8 // concurrent calls in a race
 
-// writeRaces and deleteRaces are the numbers of races of one check. If a server is not atomic, some
-// time passes between its test of a condition and the write. A race detects the fault only if
-// another request arrives in that time. A race of writers often detects it, because any two of the
-// writers may both succeed. A race of deletes seldom detects it, because it has only one write.
-// That write must arrive between the test and the removal. Tests that are not about races lower
+// writeRaces and deleteRaces are the numbers of races in one check. A server that is not atomic
+// tests the condition first, and changes the object a moment later. A race shows this fault only if
+// another write arrives in that moment. A race of conditional writes often shows the fault, because
+// any two of the writes may meet. A race of deletes has only one write, and therefore seldom shows
+// the fault. A check of deletes therefore needs more races. Tests that are not about races lower
 // both numbers.
 var writeRaces, deleteRaces = 5, 50
 

@@ -36,13 +36,14 @@ const maxDecisions = 16
 // errDecided means that another completion has stored its decision at the same time.
 var errDecided = errors.New("another completion has decided")
 
-// decide reads the object that the key has now, and makes a condition for the write. With the
-// condition, the completion can replace only this object. If the key has no object, the completion
-// can replace none. decide stores the condition in the upload's record and in r.
+// decide reads the object that the key has now, and makes a condition for the write. With this
+// condition, the write replaces only the object that decide has read. If decide has found no
+// object, the write replaces no object. decide stores the condition in the upload's record and in
+// r.
 //
-// If an earlier completion has stored a decision, that completion may have written the object.
-// decide therefore fails if the object has changed since that decision. The caller passes its own
-// previous decision. That decision does not count, because its write had no effect.
+// If an earlier completion has stored a decision, that completion may have written the object. In
+// this case, decide fails if the object has changed since that decision. The last argument is the
+// caller's own previous decision. This decision does not count, because its write had no effect.
 func (m *driverUploads) decide(
 	ctx context.Context, id string, r *driver.PutRequest, last *decision,
 ) (*decision, error) {

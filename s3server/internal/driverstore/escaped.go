@@ -33,9 +33,9 @@ const lastName = "\U0010FFFF"
 // maxName is the maximum length of a driver's key, in bytes.
 const maxName = 1024
 
-// listBefore is called before the walk shows a name. It reads the escaped segments in the folders
-// of that name. The driver may list an escaped segment after the name, although the segment comes
-// first in S3's order.
+// listBefore reads the escaped segments of each folder that contains a name. It is called before
+// the walk shows the name. In S3's order, some escaped segments come before the name. The driver
+// may list them after the name.
 func (w *nameWalk) listBefore(ctx context.Context, name, folder string, escaped bool) error {
 	for end := len(w.name); end <= len(folder); {
 		if end == len(folder) && escaped || name[end:] < keyname.Mark {

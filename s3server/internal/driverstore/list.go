@@ -24,10 +24,10 @@ func pageOf(d *driver.Description) int {
 // driverNames lists the objects and versions of a bucket.
 type driverNames struct{ bucket *driverBucket }
 
-// eachName calls f with the entries of a driver's listing until f returns false. r.Limit is the
-// number of entries that the caller needs. eachName continues after that number, because f may omit
-// entries. If the driver returns a short page, eachName does not request another full page. It
-// requests the missing entries and at most pageLimit/10 more.
+// eachName calls f with the entries of a driver's listing until f returns false or the listing
+// ends. r.Limit is the number of entries that the caller needs. eachName may call f more often,
+// because f may omit entries. If a page has fewer entries than needed, the next request is for the
+// missing entries and at most pageLimit/10 more.
 func (n *driverNames) eachName(ctx context.Context, r *driver.ListRequest, f func(*storage.ListEntry) bool) error {
 	d := n.bucket.description()
 	// Clients continue a listing after the last key, so the driver must list in a known order.
@@ -144,9 +144,9 @@ func (s *Store) List(
 	return page.more, err
 }
 
-// finishPrefix is called if a page begins after a key. If the key is within a common prefix that
-// has later keys, finishPrefix shows the common prefix once more. The walk would not show the
-// prefix, because the prefix comes before the key in S3's order.
+// finishPrefix is called if a page begins after a key. If this key is within a common prefix that
+// has later keys, finishPrefix shows the common prefix again. The walk cannot show it, because the
+// walk shows only names after the key. In S3's order, the common prefix comes before the key.
 func (l *driverListing) finishPrefix(
 	ctx context.Context, key string, walk func(state.Listing, string, func(*listedEntry) (bool, error)) *nameWalk,
 ) error {
@@ -222,8 +222,9 @@ func (s *Store) ListVersions(
 // rest shows the remaining versions of one key. The last version that was shown is at the position
 // in the parameter after.
 func (l *driverListing) rest(ctx context.Context, after state.VersionPosition) error {
-	// In a directory, a newer version has a greater id. Each remaining version therefore has a
-	// smaller id than after.ID. Comparing the ids works even if the version after.ID was removed.
+	// A local bucket lists the newest version of a key first, and a newer version has a greater id.
+	// So the remaining versions are those with smaller ids than after.ID. Comparing the ids works
+	// even if the version after.ID was removed.
 	found, ordered := false, l.names.bucket.description().Provider == "local"
 	return l.names.versionsOf(ctx, after.Key, func(e *listedEntry) (bool, error) {
 		gone := ordered && after.ID != state.NullVersion && e.Version < after.ID && e.id != after.ID

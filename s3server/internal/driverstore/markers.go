@@ -11,11 +11,13 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// markerSuffix is the end of the id of a delete marker that the driver does not have. Drivers
-// without delete markers keep a removed object only as a noncurrent version. The same happens to a
-// file that another program removes. S3 shows a delete marker for such a key. The id of the marker
-// is the id of the removed version, followed by markerSuffix. Removing the marker copies the
-// version to its key, which restores the object.
+// markerSuffix is the end of the id of a delete marker that only S3 shows. The driver has no such
+// delete marker in two cases. Some drivers never store delete markers. In a local bucket, another
+// program may have removed the object's file. In both cases, the driver lists only the removed
+// version.
+//
+// The id of the delete marker is the id of the removed version, followed by markerSuffix. Removing
+// the marker copies the version to its key, which restores the object.
 const markerSuffix = ".d"
 
 func isMarkerID(id string) bool { return strings.HasSuffix(id, markerSuffix) }

@@ -63,8 +63,8 @@ const metadataName = "x-amz-meta-"
 // p.Metadata[reservedName].
 func (b *driverBucket) propertiesOf(o *state.Object) (p storage.Properties, kept url.Values, err error) {
 	for feature, what := range map[storage.Features]string{storage.Metadata: "metadata", storage.ContentProperties: "content types"} {
-		// Every object needs both features. Even an object without user metadata has reserved
-		// metadata.
+		// The driver must have both features, Metadata and ContentProperties. Even an object
+		// without user metadata has reserved metadata.
 		if err := b.need(feature, what); err != nil {
 			return p, nil, err
 		}

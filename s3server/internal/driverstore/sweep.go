@@ -46,7 +46,7 @@ func (m *driverUploads) sweepUploads(ctx context.Context, r *records) error {
 		if record.Staged || !record.AnyOrder && !m.bucket.ownStore() {
 			// Keep the record: the driver cannot tell whether this upload is still in progress. If
 			// the parts are staged, they are objects of this server, and the driver has no upload.
-			// Without AnyOrder, perhaps only the open driver that began the upload knows it.
+			// In other stores than this library's own, ListParts finds only uploads with AnyOrder.
 			return true, nil
 		}
 		_, err = m.bucket.driver.ListParts(

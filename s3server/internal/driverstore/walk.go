@@ -72,7 +72,8 @@ func (n *driverNames) walkVersions(l state.Listing, after string, show func(e *l
 	return w
 }
 
-// run shows the names of the walk. The result more is false if show has returned false.
+// run shows the names of the walk until the function show returns false. In that case, run returns
+// false, too.
 func (w *nameWalk) run(ctx context.Context) (more bool, err error) {
 	w.listed = map[string]bool{}
 	if w.after >= w.key && !w.contains(w.after) {
@@ -130,8 +131,8 @@ func sendable(key string) string {
 	return key
 }
 
-// enter lists the escaped segments of the folders in which the walk begins. The method stream lists
-// those of each other folder when it reaches the folder.
+// enter lists the escaped segments of the folders in which the walk begins. For each other folder,
+// the method stream lists the escaped segments when it reaches the folder.
 func (w *nameWalk) enter(ctx context.Context) error {
 	begins := w.contains(w.after) && w.after != ""
 	if w.last() != "" || begins {

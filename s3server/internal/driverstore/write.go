@@ -115,7 +115,8 @@ func (s *Store) Put(ctx context.Context, w *state.Write, body *state.Body) (*sta
 	})
 }
 
-// write writes an object. It makes the driver's request, and calls put to send the request.
+// write writes an object. It builds a request for the driver. Then it calls the function put, which
+// passes the request to the driver.
 func (s *Store) write(
 	ctx context.Context,
 	w *state.Write,

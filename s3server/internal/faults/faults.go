@@ -17,7 +17,9 @@ type Trigger struct {
 
 	Skip  int // selected requests before the first one to which the fault applies
 	Times int // requests to which the fault applies; 0 means no limit
-	Rate  int // selected requests per second to which the fault does not apply; Skip and Times do not count them
+	// Rate is a number of requests per second. Only requests beyond this rate count for Skip and
+	// Times, and can get the fault.
+	Rate int
 }
 
 // An Entry is a fault with its id and its use so far. The admin API shows it as JSON.
@@ -42,8 +44,10 @@ type rule[F any] struct {
 	entry   Entry[F]
 	trigger Trigger
 	skipped int
-	left    float64 // requests that are still allowed by Rate, without the fault; grows with time
-	filled  time.Time
+	// left is the number of requests that are still within Rate. These requests do not get the
+	// fault. The number grows with time.
+	left   float64
+	filled time.Time
 }
 
 // New returns an empty list.
@@ -106,9 +110,9 @@ func (t *Trigger) selects(operation, bucket, key string) bool {
 	return matches(t.Operation, operation) && matches(t.Bucket, bucket) && matches(t.Key, key)
 }
 
-// takes reports whether the fault applies to one more selected request. The fault does not apply to
-// requests within the rate. It also does not apply to the first requests beyond the rate. Skip is
-// the number of these requests.
+// takes reports whether the fault applies to one more selected request. It returns false for a
+// request within the rate. It also returns false for the first requests beyond the rate. Skip is the
+// number of these first requests.
 func (r *rule[F]) takes(now func() time.Time) bool {
 	if r.trigger.Rate > 0 && r.passes(now()) {
 		return false

@@ -188,8 +188,9 @@ func count(n *int) int {
 	return *n
 }
 
-// Expiry returns the time at which the first rule removes a version, provided that it stays current
-// until then. The zero value means never.
+// Expiry returns the earliest time at which a rule removes a version, and the rule. It assumes that
+// the version stays current until that time. If no rule removes the version, Expiry returns the
+// zero value.
 func (c *Configuration) Expiry(v Version, clock Clock) (first Deadline) {
 	for _, rule := range c.Rules() {
 		if d := rule.expiration(v, clock); d.Rule != "" && rule.scope().has(v) {

@@ -35,9 +35,8 @@ type memoryBucket struct {
 
 var _ state.Store = (*Store)(nil)
 
-// New returns a store without buckets. The parameter now is a function that must return the time in
-// UTC. The parameter maxBytes is the limit for the bytes of objects and parts, and 0 means no
-// limit.
+// New returns a store without buckets. The first argument is the store's clock, which must return
+// the time in UTC. The second argument limits the bytes of objects and parts. 0 means no limit.
 func New(now func() time.Time, maxBytes int64) *Store {
 	return &Store{now: now, blobs: &blobs{bytes: ledger{most: maxBytes}}, ledger: newLedger(maxBytes)}
 }
@@ -116,7 +115,7 @@ func (s *Store) locked(name string, f func(*memoryBucket) error) error {
 	return s.with(name, f)
 }
 
-// viewed calls f with the bucket of this name, while it holds s.mu for reading.
+// viewed is like locked, but holds s.mu only for reading. It calls f with the bucket of this name.
 func (s *Store) viewed(name string, f func(*memoryBucket) error) error {
 	s.mu.RLock()
 	defer s.mu.RUnlock()

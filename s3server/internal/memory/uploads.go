@@ -75,8 +75,8 @@ func (s *Store) CopyPart(
 	return s.addPart(u, number, pieces, d)
 }
 
-// addPart adds a part to an upload, or replaces the part with this number. The caller must have
-// retained pieces, the part's content.
+// addPart adds a part to an upload, or replaces the part with this number. The content of the part
+// is in pieces. The reference counts of the blobs must already include this part.
 func (s *Store) addPart(u *state.Upload, number int, pieces []piece, d *checksum.Digest) (*state.Part, error) {
 	p := state.NewPart(u, number, d, s.now())
 	p.Data = pieces

@@ -197,7 +197,7 @@ func read(document []byte, check func(*statement) error) (*Policy, error) {
 	return p, nil
 }
 
-// check checks the rules for statements that bucket policies and session policies share.
+// check checks a statement by the rules that apply in bucket policies and also in session policies.
 func (s *statement) check() error {
 	switch {
 	case s.Effect != "Allow" && s.Effect != "Deny":
@@ -305,7 +305,8 @@ func (p *Policy) Judge(r *Request) (allowed, denied bool) {
 }
 
 // Public reports whether the policy allows everybody something, by AWS's definition. A statement
-// for everybody is not public if a condition restricts it to fixed values of a key in fixingKeys.
+// for everybody does not count if one of its conditions admits only known callers. Such a condition
+// has fixed values for a key in the list fixingKeys, such as aws:sourceip.
 func (p *Policy) Public() bool {
 	return p != nil && slices.ContainsFunc(p.Statement, func(s statement) bool {
 		return s.Effect == "Allow" && s.Principal != nil && s.Principal.everyone &&

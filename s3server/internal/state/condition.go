@@ -20,8 +20,9 @@ func Matches(list, etag string) bool {
 	return false
 }
 
-// A WriteCondition is a condition of a write on the current object of its key. If Absent is true,
-// there must be no object. If Match is not "", the object must have one of these entity tags.
+// A WriteCondition says under which condition a client may write or remove an object. If Absent is
+// true, no object with the key may exist. If Match is not "", an object with the key must exist,
+// and Match must list its entity tag.
 type WriteCondition struct {
 	Absent bool
 	Match  string

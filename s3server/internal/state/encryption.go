@@ -78,8 +78,8 @@ func (e *EncryptionRule) BlocksCustomerKeys() bool {
 }
 
 // Standard returns the encryption for a write that requests no algorithm. The parameter keyed is
-// true if the write has the header BucketKeyHeader. In this case, the rule does not change
-// asked.BucketKey.
+// true if the write has the header BucketKeyHeader. The header then decides whether the encryption
+// uses a bucket key. Otherwise the rule of the bucket decides.
 func (e *EncryptionRule) Standard(asked Encryption, keyed bool) Encryption {
 	asked.Algorithm = ByStore
 	if e == nil || e.ApplyServerSideEncryptionByDefault == nil {

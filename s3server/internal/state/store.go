@@ -18,8 +18,8 @@ type Store interface {
 	CreateBucket(ctx context.Context, b *Bucket) (created bool, err error)
 	// Bucket returns a bucket. It fails with NoSuchBucket if there is no such bucket.
 	Bucket(ctx context.Context, name string) (*Bucket, error)
-	// ChangeBucket calls change with a copy of a bucket, and replaces the bucket with the copy. If
-	// change fails, the bucket stays as it is.
+	// ChangeBucket passes a copy of a bucket to the given function. If the function succeeds, the
+	// copy replaces the bucket. If the function fails, the bucket stays as it is.
 	ChangeBucket(ctx context.Context, name string, change func(*Bucket) error) error
 	// DeleteBucket removes a bucket and its uploads. It fails with BucketNotEmpty while there is a
 	// version or a delete marker.
@@ -75,9 +75,8 @@ type Store interface {
 	// CopyPart is like PutPart, but the part's bytes are a range of a version that Find has
 	// returned.
 	CopyPart(ctx context.Context, u *Upload, number int, from *Version, offset, length int64) (*Part, error)
-	// Parts returns the parts of an upload whose numbers are greater than the parameter after. The
-	// parameter most is the maximum number of parts to return. The result more is true if further
-	// parts follow.
+	// Parts returns parts of an upload. It begins after the given part number, and returns at most
+	// the given number of parts. It also reports whether more parts follow.
 	Parts(ctx context.Context, u *Upload, after, most int) (parts []*Part, more bool, err error)
 	// Complete creates an object from parts of an upload, and ends the upload.
 	Complete(ctx context.Context, w *Write, u *Upload, parts []*Part) (v *Version, shown string, err error)

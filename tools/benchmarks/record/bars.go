@@ -24,7 +24,7 @@ type plotMeasure struct {
 	title string
 	of    func(Row) float64
 	text  func(float64) string
-	curve bool    // true if a plot of several sizes also shows a curve of the values
+	curve bool    // true if plotGrowth also draws curves of this measure
 	base  float64 // base of the logarithmic axis of the curve
 }
 

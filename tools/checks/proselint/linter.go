@@ -92,7 +92,7 @@ func (p paragraph) lineAt(offset int) int {
 	return p.at[min(strings.Count(p.text[:offset], " "), len(p.at)-1)]
 }
 
-// A collector joins lines to paragraphs, and calls done for each paragraph.
+// A collector joins lines to paragraphs. It passes each paragraph to the function in done.
 type collector struct {
 	file  string
 	words []string

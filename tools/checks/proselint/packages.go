@@ -10,8 +10,9 @@ import (
 	"strings"
 )
 
-// module is the import path of the root package. The path of any other package in the repository is
-// module, followed by the path of its folder. This includes packages of other modules.
+// module is the import path of the root package. Every other package in the repository has this
+// path, followed by the path of its folder. The repository has several Go modules, and packages of
+// all these modules have such a path.
 const module = "github.com/omnibucket/storage"
 
 // A packages holds the names that packages of this repository declare, by folder.

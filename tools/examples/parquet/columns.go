@@ -120,7 +120,8 @@ func idealCost(footer int64, chunks []storage.Range) cost {
 	return ideal
 }
 
-// A fetched holds a part of the file. offset is where that part begins in the file.
+// The type fetched is a part of the file in memory. The field offset is the position in the file at
+// which the part begins.
 type fetched struct {
 	data   []byte
 	offset int64

@@ -75,9 +75,9 @@ func (h handlers) Filewrite(r *sftp.Request) (io.WriterAt, error) {
 	return appended{f, info.Size()}, nil
 }
 
-// An appended is a file that a client has opened for appending. It accepts only writes after the
-// old end of the file, as OpenSSH sends them. Other clients send offsets that begin at 0. Their
-// writes are refused, because they would overwrite the old content.
+// The type appended is a file that a client has opened for appending. The file accepts only writes
+// at or after its old end. OpenSSH sends such writes. Other clients send offsets that begin at 0.
+// Their writes are refused, because they would overwrite the old content.
 type appended struct {
 	files.File
 	end int64

@@ -30,8 +30,9 @@ type waiter struct {
 
 // New returns a pool of limit bytes. A request waits for at most 30 seconds.
 //
-// An owner with many requests must leave some bytes for others. After an owner's second or later
-// request, all bytes of the owner are at most factor times the bytes that are still free.
+// An owner with several requests must leave some bytes free for others. The owner gets at most
+// factor times the bytes that remain free. For example, if factor is 1 and nobody else has bytes,
+// the owner gets at most half of the pool. An owner's first request has no such limit.
 func New(limit, factor int64) *Pool {
 	return &Pool{Limit: limit, Wait: 30 * time.Second, factor: factor, owners: map[string]int64{}}
 }

@@ -30,9 +30,9 @@ const (
 	// bodiesShare limits the bytes that the bucket buffers in memory for all requests. The limit is
 	// bodiesShare times Config.MemoryLimit.
 	//
-	// The bucket buffers at most FileHeld bytes of a file, but all bytes of a part. So the size of
-	// a part is limited, too. A part may have at most 1/partsHeld of the limit for all requests.
-	// With the default MemoryLimit, that is 128 MiB, like the default of storage.BufferLimit.
+	// The bucket buffers at most FileHeld bytes of a file. It buffers all bytes of a part, so the
+	// size of a part needs a limit. This limit is the limit for all requests, divided by partsHeld.
+	// By default, it is 128 MiB, like the default of storage.BufferLimit.
 	bodiesShare = 8
 	partsHeld   = 4
 	FileHeld    = 8 << 20

@@ -266,9 +266,9 @@ func (b *Book) BeginRemoval(ctx context.Context, user, key string, e Entry) (Rem
 // the file to the count again. The caller sets restore if the file stays. It also sets restore if
 // an earlier removal has subtracted the same file.
 //
-// If the entry does not exist, EndRemoval adds nothing to the count. A recount may have dropped the
-// entry as dead, and may have counted the file. So if this call began the removal, EndRemoval marks
-// the ledger for another recount.
+// If the entry is missing, EndRemoval does not change the count. If the caller itself began the
+// removal, a recount has dropped the entry as dead. That recount may have counted the file before
+// it was removed. EndRemoval then marks the ledger for another recount.
 func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 	return b.update(ctx, r.User, func(t *Text, _ bool) (bool, error) {
 		e, there := t.Entries[r.name()]

@@ -71,8 +71,8 @@ func (r *recent) leave(s *slot) {
 }
 
 // errFound ends a call of the method update without a write. The callback of update returns
-// errFound if it has found its entry in the ledger. The ledger may come from memory and be
-// outdated, but update does not read the stored ledger.
+// errFound if it has found its entry in the ledger. If the ledger came from memory, the entry may
+// be outdated. The call ends nevertheless, and does not load the stored ledger.
 var errFound = errors.New("found")
 
 // update reads a ledger, modifies it with the callback, and writes it. If another call has changed

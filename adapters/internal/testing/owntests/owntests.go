@@ -75,9 +75,9 @@ func (j *Judge) Replace(t *testing.T, path, old, by string) {
 }
 
 // Run runs the tests of a package in the copy three times: with a store in memory, in a directory,
-// and on MinIO. The argument variable names the environment variable that tells the tests the
-// address of the store. The argument flags selects the tests, and passed is the number of tests
-// that must pass.
+// and on MinIO. The tests read the address of the store from the environment variable with the
+// given name. The flags are for the test program, and select the tests. Exactly the given number of
+// tests must pass.
 func (j *Judge) Run(t *testing.T, pkg, variable string, passed int, flags ...string) {
 	t.Helper()
 	mod := filepath.Join(j.work, "judge.mod")

@@ -86,10 +86,10 @@ func (t *trace) invoke(v *ssa.Call, to path, from stack) {
 	}
 }
 
-// outside ends a trace at the result of a function whose code is not analyzed. If the given path is
-// "", the result is the origin. Any other path leads to a value inside the result, and the origin
-// of that value is unknown. If [Graph].Own shows that the result has no such value, outside adds an
-// origin with Zero instead.
+// outside ends a trace at the call of a function whose code is not analyzed. The trace searches for
+// the result of the call, or for a value inside the result. If the path is "", the trace searches
+// for the result itself, and the call is the origin. For a value inside the result, the origin is
+// unknown. If [Graph].Own shows that this value cannot exist, outside adds an origin with Zero.
 func (t *trace) outside(v *ssa.Call, callee *types.Func, inside path, from stack) {
 	switch {
 	case inside == "":

@@ -20,14 +20,15 @@ type Graph struct {
 	// Through is for a function without code. It returns the arguments that the function may return
 	// as its result.
 	Through func(callee *ssa.Function, args []ssa.Value) []ssa.Value
-	// Own is for a function without code. It returns true if the results of the function never have
-	// a type that the program defines.
+	// Own gets a function without code. It returns true if no result of that function has a type of
+	// the analyzed program.
 	Own func(callee *types.Func) bool
-	// Calls is for a call of a function without code. That function may call the given method on
-	// one of its arguments. Calls returns this argument, or nil if no argument is known.
+	// Calls gets a call of a function without code, and the name of a method. The function may call
+	// the method on one of its arguments. Calls returns that argument, or nil if it is not known.
 	Calls func(call *ssa.CallCommon, method string) ssa.Value
-	// Feeds is for a call of a function without code. An argument of the call may be a callback.
-	// Feeds returns the value that the callback receives, or nil if no such value is known.
+	// Feeds gets a call of a function without code. The function may call a callback, which is one
+	// of its arguments. Feeds returns the value that the callback receives, or nil if that value is
+	// not known.
 	Feeds func(call *ssa.CallCommon) ssa.Value
 
 	static   map[*ssa.Function][]ssa.CallInstruction

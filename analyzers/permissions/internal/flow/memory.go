@@ -80,8 +80,9 @@ func (g *Graph) isInvoked(f *ssa.Function) bool {
 	return f.Signature.Recv() != nil && (len(g.invoked[f.Name()]) > 0 || g.Code.Foreign[f])
 }
 
-// addEscaped adds an unknown origin if a function whose code is not analyzed may change a variable
-// inside the object. The given path leads from the object to the variable.
+// addEscaped adds an unknown origin if a pointer to a variable was passed to a function whose code
+// is not analyzed. That function may change the variable. The variable is inside the object. The
+// given path leads from the object to the variable.
 func (t *trace) addEscaped(object ssa.Value, shape int, to path, from stack) {
 	for _, e := range t.g.escapes[shape] {
 		if strings.HasPrefix(to, e.to) && t.g.mayBe(e.root, object) {

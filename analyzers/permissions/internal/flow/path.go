@@ -13,9 +13,9 @@ import (
 // steps:
 //
 //   - "f3.9;" leads to field 3 of a struct. Fields are counted from 0. The number of the struct's
-//     type is 9. The method field makes such a step.
-//   - "!7;" leads to the value in an interface value, if its type has the number 7. The method
-//     assert makes such a step.
+//     type is 9. See Graph.field.
+//   - "!7;" leads to the value in an interface value, if its type has the number 7. See
+//     Graph.assert.
 //   - "#1;" leads to result 1 of a call. Results are counted from 0.
 type path = string
 
@@ -74,9 +74,9 @@ func pop(s stack) (site int, rest stack) {
 	return site, rest
 }
 
-// These limits end a trace that would never end. A path can have any length in a linked list, or in
-// readers that wrap other readers. The limits lose no origins, because a shorter path leads to the
-// same values.
+// These limits end a trace that would otherwise be endless. For example, a path can have any length
+// in a linked list, or in readers that wrap other readers. The limits lose no origins, because a
+// shorter path leads to the same values as the long path.
 //
 // A path has at most maxRepeats steps through one field, and at most maxBoxes steps through
 // interface values. It has at most maxSteps steps in total.

@@ -12,9 +12,11 @@ import (
 // An Origin is a value at which a trace ends: a constant, a function, a call of a function without
 // code, a variable, or a value that was put into an interface.
 type Origin struct {
-	Value   ssa.Value
-	Stack   string // the calls by which the trace reached Value; see stack
-	Unknown bool   // whether Value cannot be traced further, such as a parameter without a known caller
+	Value ssa.Value
+	Stack string // the calls by which the trace reached Value; see stack
+	// Unknown is true if the trace cannot continue from Value. For example, Value is a parameter of
+	// a function without known callers.
+	Unknown bool
 	// Zero is true if nothing is stored in the variable Value, or if the interface Value holds
 	// another type.
 	Zero bool
@@ -138,8 +140,8 @@ func (t *trace) add(o Origin) {
 	}
 }
 
-// step continues a trace from one value to all values that this value can come from. The given path
-// leads from v to this value.
+// step continues a trace for a value inside v. The given path leads from v to that value. If the
+// path is "", the value is v itself. step visits all values that the value can come from.
 func (t *trace) step(v ssa.Value, to path, from stack) {
 	switch v := v.(type) {
 	case *ssa.Const:

@@ -31,7 +31,7 @@ type Code struct {
 	// parts has the types of values that are inside interface values, for example in fields. It
 	// also has the types of pointers to such values.
 	parts   typeutil.Map
-	shown   typeutil.Map // types whose methods reflection may call by their names
+	shown   typeutil.Map // types with methods that reflection may call by name
 	anys    []types.Type // types whose values become values of type any
 	showAll bool
 }
@@ -356,8 +356,8 @@ func (c *Code) addType(t types.Type) {
 	c.addParts(t)
 }
 
-// addForeignMethods adds methods of t that may be called through an interface. It adds those that
-// code without analysis may call.
+// addForeignMethods adds the methods of t that code outside of the analysis may call. Such code
+// calls a method through an interface that t implements.
 func (c *Code) addForeignMethods(t types.Type) {
 	for selection := range c.prog.MethodSets.MethodSet(t).Methods() {
 		for _, of := range c.foreign[selection.Obj().Name()] {

@@ -83,8 +83,9 @@ func (d *deriver) method(f *ssa.Function, site ssa.CallInstruction) {
 		return
 	}
 	name := call.Method.Name()
-	// The method of a layer may call the same method of the bucket below. Such a call adds no
-	// rights here, because the call of the layer's method has added them.
+	// f may be a method of a layer, which is a Core that wraps another Core. If f calls the same
+	// method of the wrapped Core, that call needs no rights of its own. The rights are added at the
+	// call of f.
 	if d.types.isCore(call.Method) && f.Name() == name && f.Signature.Recv() != nil {
 		return
 	}
@@ -193,7 +194,7 @@ func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa
 }
 
 // addValues adds rights for library functions that are used as values, for example as arguments. If
-// only analyzed code calls such a value, addValues adds no rights for the value. The calls add the
+// only analyzed code calls the value, addValues adds nothing. The analysis of those calls adds the
 // rights.
 func (d *deriver) addValues(f *ssa.Function, instruction ssa.Instruction) {
 	var called ssa.Value

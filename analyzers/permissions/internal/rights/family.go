@@ -7,14 +7,14 @@ import "slices"
 type family struct {
 	plain   []string            // operations of a call without a condition
 	always  []string            // operations of every call
-	instead map[string][]string // maps an option to the operations that replace those in the field plain
+	instead map[string][]string // operations that replace family.plain, by the name of the option
 	with    map[string][]string // additional operations, by the name of the option
 }
 
 func names(all ...string) []string { return all }
 
-// written maps an option of a write to operations. A write with the option needs these operations
-// in addition to the operations of a write without options.
+// This map has the additional operations for each option of an upload. For example, an upload with
+// WithTags also needs the operation upload-with-tags.
 var written = map[string][]string{
 	"WithTags":       names("upload-with-tags"),
 	"WithRetention":  names("upload-with-retention"),

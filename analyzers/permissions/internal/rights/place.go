@@ -98,8 +98,8 @@ var schemes = map[string]string{
 	"storage/providers/azure.Open": "azblob://", "storage/providers/azure.NewDriver": "azblob://",
 }
 
-// accounts maps functions that open an account with all its buckets to the schemes of their
-// addresses.
+// accounts maps the names of functions to the schemes of bucket addresses. Each function opens an
+// account with all its buckets.
 var accounts = map[string]string{
 	"storage/providers/s3.NewService": "s3://", "storage/providers/s3.NewServiceDriver": "s3://",
 	"storage/providers/gcs.NewService": "gs://", "storage/providers/gcs.NewServiceDriver": "gs://",

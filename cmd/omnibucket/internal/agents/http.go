@@ -206,8 +206,8 @@ func statusOf(err error) int {
 	return http.StatusBadRequest
 }
 
-// timed sets deadlines for a client, because a client that does not read its response would block
-// the requests of others. The deadlines also apply to clients without a token.
+// This method sets deadlines for a client. Without deadlines, a client that does not read its
+// response would block the requests of others. The deadlines also apply to clients without a token.
 func (s *server) timed(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		connection := http.NewResponseController(w)

@@ -17,8 +17,8 @@ const (
 	// openCalls limits the calls of tools that a client may send before it gets responses. The
 	// largest number is the product of openCalls and s.rules.concurrency.
 	openCalls = 2
-	// openOthers is how many other requests, such as ping, a client may send before it gets
-	// responses.
+	// openOthers limits the requests that call no tool, such as ping. It is how many of them a
+	// client may send before it gets responses.
 	openOthers = 64
 	// openBytes bounds the bytes of all calls that still wait for a response. With the default of
 	// --max-write, even the largest calls fit.

@@ -149,8 +149,8 @@ func (f *cpFlags) treeHint() string {
 	return "use -r to copy a tree"
 }
 
-// ofMissing returns err. If err says that an object does not exist but a folder has its name,
-// ofMissing adds a hint.
+// ofMissing adds a hint to err if src is not an object but a folder. It adds the hint only if err
+// has the Code ObjectNotFound. Otherwise it returns err unchanged.
 func (f *cpFlags) ofMissing(ctx context.Context, p *program.Program, src location.Location, err error) error {
 	missing, ok := errors.AsType[*storage.Error](err)
 	if !ok || missing.Code != storage.ObjectNotFound || missing.Hint != "" || src.Kind != location.InBucket {

@@ -31,7 +31,8 @@ type jobReport struct {
 	Done        map[string]partReport `json:"done"` // reports of finished parts, by name of the part
 }
 
-// A partReport has the numbers of the command that finished a part.
+// A partReport has the results of the command that finished a part: the time, and the counts of
+// objects and bytes.
 type partReport struct {
 	Ended       time.Time `json:"ended"`
 	Transferred int64     `json:"transferred"`
@@ -40,9 +41,9 @@ type partReport struct {
 	Bytes       int64     `json:"bytes"`
 }
 
-// An announced is the Core of the folder that has the journals. It updates the job's report object
-// before the first write of a journal. If a job is refused before that write, it leaves neither a
-// journal nor a report.
+// The type announced wraps the Core of the folder with the journals. Upload updates the job's
+// report object before it writes a journal for the first time. A job that is refused earlier
+// therefore leaves neither a journal nor a report.
 type announced struct {
 	storage.Core
 	job  *migration

@@ -189,8 +189,10 @@ func checkTwo(ctx context.Context, p *program.Program, src, dst location.Locatio
 		return err
 	}
 	here, ofSource, from, err := openEnd(ctx, p, src)
+	// Two objects with different base names are different objects, so the move is permitted and err
+	// is nil.
 	if err != nil || name != from {
-		return err // if the names differ, source and destination are different objects
+		return err
 	}
 	found, err := evidence.Appears(ctx, there, folder, here, ofSource)
 	switch {

@@ -41,9 +41,9 @@ func (s *Stores) LocateInBucket(text string) (location.Location, error) {
 	}
 }
 
-// LocateEntry parses an argument that must name something in a bucket. If the argument is a local
-// directory, the location is a folder in the bucket of the parent directory. A command can then
-// change or remove the directory itself.
+// LocateEntry parses an argument that must name something in a bucket. For a local path without
+// wildcards, the bucket is the parent directory of the path. A local directory is therefore a
+// folder in the bucket, and a command can change or remove this folder.
 func (s *Stores) LocateEntry(text string) (location.Location, error) {
 	l, err := s.Locate(text)
 	if err == nil && l.Kind == location.LocalPath && !l.IsWild() {

@@ -10,8 +10,9 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
 )
 
-// EachMatch calls do with each object that an argument names. An argument with wildcards names all
-// objects that match. After a failure it prints the error and continues.
+// EachMatch calls the given function for each object that an argument names. An argument with
+// wildcards names all objects that match. If the function fails, EachMatch prints the error and
+// continues.
 func (p *Program) EachMatch(
 	ctx context.Context, text string, literal bool, do func(b storage.Bucket, l location.Location) error,
 ) error {

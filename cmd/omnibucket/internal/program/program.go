@@ -64,8 +64,8 @@ func (p *Program) WantsJSON(args []string) bool {
 	return wants && err == nil
 }
 
-// Each calls do for each argument. After a failure it prints the error and continues.
-// It returns the first error.
+// Each calls the given function for each argument. If the function fails, Each prints the error and
+// continues. Each returns the first error.
 func Each[T any](ctx context.Context, p *Program, arguments []T, do func(argument T) error) error {
 	failed := failures{program: p}
 	for _, argument := range arguments {

@@ -13,7 +13,7 @@ import (
 
 // findFlags has the flags of the command find.
 type findFlags struct {
-	ls              lsFlags // find sets only the fields long, human and json
+	ls              lsFlags // only the fields long, human and json are set
 	filter          program.FilterFlags
 	literal, print0 bool
 	maxDepth, limit int

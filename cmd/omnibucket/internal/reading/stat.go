@@ -175,7 +175,8 @@ func checksum(attrs *storage.Attrs) string {
 	return fmt.Sprintf("%08x", attrs.CRC32C.Sum)
 }
 
-// An InfoLine is a BucketInfo in JSON. The command bucket accepts its rules as input.
+// An InfoLine is a BucketInfo in JSON. The command "omnibucket bucket" accepts CORS and Lifecycle
+// in the same format.
 type InfoLine struct {
 	Name             string                      `json:"name"`
 	Provider         string                      `json:"provider"`

@@ -162,8 +162,8 @@ func revert(
 // versioning list each current object as a version. So the result of listing versions is not
 // enough: the function also reads the settings of the bucket, or the ids of versions.
 func mustKeepVersions(ctx context.Context, p *program.Program, l location.Location, scope storage.Bucket) error {
-	// Google gives every object a version, even in a bucket without versioning. So the settings of
-	// the bucket decide.
+	// Google gives every object a version, even in a bucket without versioning. Only the settings
+	// of the bucket show whether it keeps old versions.
 	if l.Scheme == "gs" || !storage.Supports(scope, storage.Versioning) {
 		l.Key, l.Prefix = "", ""
 		return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
@@ -175,7 +175,7 @@ func mustKeepVersions(ctx context.Context, p *program.Program, l location.Locati
 	}
 	none := false
 	for v, err := range storage.Versions(ctx, scope, storage.WithLimit(1000)) {
-		// On S3, only an object that was written without versioning has this version.
+		// On S3, the version is "null" only if the object was written without versioning.
 		if err != nil || v.Version != "null" {
 			return nil
 		}

@@ -182,9 +182,10 @@ func openSigning(
 	return bucket, mount, own, err
 }
 
-// signingMount returns the path below which signed URLs are served. If the bucket's address has
-// signing_base_url, the path is that of signing_base_url, and own is true. If that path is the
-// root, the result path is "", because files are served at the root.
+// signingMount returns the path below which this program serves signed URLs. If the bucket's
+// address has the parameter signing_base_url, signingMount returns its path and true. If
+// signing_base_url has no path, signingMount returns "" and true. In this case, the program serves
+// no signed URLs, because the root is for files.
 func signingMount(l location.Location) (path string, own bool) {
 	query, _ := url.ParseQuery(l.Query) // storage.Open refuses a malformed query
 	if !query.Has("signing_base_url") {

@@ -48,8 +48,8 @@ func Failed(service string, r Response, meanings Meanings, secrets ...[]byte) *s
 		m = Meaning{storage.Unavailable, "a gateway has responded in place of " + service + ": check the endpoint"}
 	case r.Status == http.StatusNotFound:
 		m = Meaning{storage.InvalidArgument, MissingHint}
-	// This Code comes from the HTTP status and describes an object, but the request was about a
-	// key.
+	// The Code comes from the HTTP status and would say something about an object. The request was
+	// about a key, so the error gets the Code Internal.
 	case m.Code != storage.InvalidArgument:
 		m = Meaning{Code: storage.Internal}
 	}
@@ -115,7 +115,7 @@ func NoResponse(service string, err error) error {
 	return e
 }
 
-// NoCredentials returns the error for credentials that are not available. The parameter passes is
+// NoCredentials returns the error for credentials that are not available. The second argument is
 // true if the credentials may be available later. In this case, the error is retryable.
 func NoCredentials(err error, passes bool, hint string) error {
 	if passes {

@@ -21,7 +21,7 @@ const RequestTime = 30 * time.Second
 type Key struct {
 	Type    string // type of its stanzas
 	Name    string // a name that is unique among the keys of all accounts
-	Bucket  string // if set, data keys are bound to Bucket instead of the bucket's name
+	Bucket  string // if set, data keys are bound to this text, not to the bucket's real name
 	Service Service
 }
 
@@ -36,8 +36,9 @@ type Service interface {
 	Decrypt(ctx context.Context, body []byte, args []string, of encrypt.Object) (dataKey []byte, err error)
 }
 
-// tag returns the argument that marks the stanzas of this key. It is a hash of the name, because
-// the store must not learn the name, which contains an account or a vault.
+// tag returns the first argument of each stanza that this key makes. A stanza is an entry of age's
+// header with one encrypted data key. The argument is a hash of the key's name. The store must not
+// learn the name, because the name contains an account or a vault.
 func (k *Key) tag() string {
 	sum := sha256.Sum256([]byte(k.Name))
 	return base64.RawStdEncoding.EncodeToString(sum[:6])

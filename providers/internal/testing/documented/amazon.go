@@ -88,9 +88,9 @@ func amazonRefusal(code string, status int, message, source string, kinds ...str
 	return a
 }
 
-// afterEffect returns an InternalError for requests that took effect nevertheless. Do not use it
-// for CreateBucket. The second attempt would get BucketExists, but another process may have created
-// the bucket. So BucketExists does not show that the first attempt took effect.
+// afterEffect returns an InternalError that is sent after the request took effect. Do not use it
+// for CreateBucket. After the error, the library would find that the bucket exists. Another process
+// may have created the bucket, so the library cannot return success.
 // TestABucketThatAnInternalErrorMayHaveMade tests that case.
 func afterEffect(kinds ...string) Answer {
 	a := amazonError(

@@ -9,17 +9,18 @@ import (
 	"time"
 )
 
-// AzureTokens is an account that accepts neither account keys nor signatures by account keys. A
-// request must have the token "token", or a signature by a key that was delegated to a user.
-// Emulators accept neither of the two. So AzureTokens checks the request, and then replaces the
-// token or the signature. The parameters provide the replacements:
+// AzureTokens is an account that refuses requests with the account key, or with a signature by this
+// key. A request must have the token "token", or a signature by the key AzureDelegated.
 //
-//   - The function sign signs a request with the account's key. This signature replaces the token.
-//   - The parameter access is the query of a shared access signature. With it, the emulator reads
-//     the source of a copy.
-//   - The function grant checks a signature by the key AzureDelegated. It returns the query of
-//     another signature with the same permissions, by the account's key. If the checked signature
-//     is wrong, it returns nil.
+// An emulator accepts only the account key and its signatures. AzureTokens therefore checks the
+// request, and then replaces its authorization. The parameters are for the replacement:
+//
+//   - The function sign signs a request with the account key. This signature replaces the token.
+//   - The function grant checks a signature by the key AzureDelegated. If the signature is right,
+//     the function returns the query of a signature by the account key, with the same permissions.
+//     If it is wrong, the function returns nil.
+//   - The parameter access is the query of a shared access signature. It replaces the token for the
+//     source of a copy.
 func AzureTokens(
 	access url.Values, sign func(r *http.Request), grant func(container, key string, signed url.Values) url.Values,
 ) Peculiarity {

@@ -39,7 +39,7 @@ func r2Refusal(code string, status int, message string, kinds ...string) Answer 
 
 // Spaces has the transient answers of DigitalOcean Spaces. These are error responses to requests
 // that succeed when they are repeated. A throttled request gets a response without a request id.
-// AmazonKind returns the kinds of its requests.
+// For the kinds of requests, see AmazonKind.
 var Spaces = []Answer{
 	{
 		Status: http.StatusServiceUnavailable, Header: map[string]string{"Content-Type": "application/xml"},

@@ -14,8 +14,8 @@ import (
 	"sync"
 )
 
-// A Kind is a lasting property of an account or a server. An Answer, in contrast, is a failure that
-// passes.
+// A Kind is a lasting property of an account or a server. An Answer, in contrast, is a temporary
+// failure.
 type Kind struct {
 	Name   string
 	Source string // see Answer.Source

@@ -43,8 +43,8 @@ var (
 		"an open upload has ended if its completion, which may have had an effect, is refused when it is repeated",
 		func(method string, _ *Answer) bool { return !isRead(method) },
 	}
-	// Answers that throttle the client are not sent either. They would delay the prefetch of the
-	// next page until the bucket may send requests again.
+	// countsPages excludes all answers to reads. It also excludes answers that throttle the client.
+	// After such an answer, the client would delay the prefetch of the next page.
 	countsPages = exception{
 		"the case counts requests that a throttled bucket holds back",
 		func(method string, a *Answer) bool { return isRead(method) || a.throttles() },
@@ -53,8 +53,8 @@ var (
 
 func isRead(method string) bool { return method == http.MethodGet || method == http.MethodHead }
 
-// exceptions maps the name of a test case to its exception. An exception says which answers are
-// not sent in the case. With all answers, the case would fail.
+// exceptions maps the name of a test case to its exception. In a test case with an exception, a
+// Server does not send some answers, because the case would fail with them.
 var exceptions = map[string]exception{
 	"a driver's Put reads the body to its end":                oneDriver,
 	"a driver stores nothing if the body fails":               oneDriver,
@@ -162,8 +162,8 @@ var exceptions = map[string]exception{
 
 // SkipCore skips rules that the core keeps in the same way for every driver: the order and number
 // of ranges, the use of memory, and writes that are never repeated. Two other runs of the test
-// suite check these rules: the run with Amazon's answers, and the run of each driver without any
-// answers.
+// suite check these rules. One is the run with the failures that Amazon documents. The other is the
+// run of each driver without such failures.
 func SkipCore() storagetest.Option {
 	return storagetest.SkipRules("the answers of Amazon test the core", "R6", "R7", "R8", "T2", "W2")
 }

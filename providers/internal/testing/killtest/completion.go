@@ -61,7 +61,8 @@ func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 	return nil, errDead
 }
 
-// mostRequests is a number of requests that no completion reaches.
+// mostRequests limits the requests of one completion. The test fails if a completion makes
+// mostRequests requests or more.
 const mostRequests = 60
 
 // Completion kills a process that completes a multipart upload. It kills one process at each
@@ -82,8 +83,8 @@ func CompletionOnPipes(t *testing.T, server http.Handler, open func(t *testing.T
 	}, open)
 }
 
-// completion runs each row of the test. A row is a test function that needs a transport to the
-// server. The function run must call the row with the transport.
+// completion starts the subtests of the test. Each subtest needs a transport to the server. The
+// callback run gets the subtest as the parameter row. It must call row with the transport.
 func completion(
 	t *testing.T, run func(t *testing.T, row func(*testing.T, http.RoundTripper)),
 	open func(*testing.T, *http.Client) storage.Bucket,

@@ -72,7 +72,8 @@ func failParts(e *env) error {
 	return e.halfUpload(e.ctx(), broken, body)
 }
 
-// halfUpload begins a multipart upload of "a", which must fail with want.
+// halfUpload begins a multipart upload of "a". The upload must fail with the given error. Otherwise
+// halfUpload returns an error.
 func (e *env) halfUpload(ctx context.Context, want error, body io.Reader, opts ...storage.UploadOption) error {
 	_, err := e.bucket.Upload(ctx, "a", body, append(opts, storage.WithPartSize(5<<20), storage.WithConcurrency(1))...)
 	if errors.Is(err, want) {

@@ -50,7 +50,7 @@ type Trial struct {
 	Operation permissions.Operation
 	Kind      Kind
 	Prefix    string // prefix of keys, if a policy can limit the operation to a prefix
-	Bucket    string // bucket of this Kind; the operation itself may create it
+	Bucket    string // name of the bucket; the operation itself may create the bucket
 	Policy    string
 }
 
@@ -99,8 +99,9 @@ func Least(t *testing.T, j Judge, prefix string) {
 	require.Empty(t, unused, "no operation needs these")
 }
 
-// least performs an operation with its policy. Then it performs the operation once for each action,
-// with a policy without the action.
+// least is the subtest for one operation. It performs the operation with the whole policy, which
+// must succeed. For each action, it repeats the operation with a policy that lacks the action. The
+// repeated operation must be denied, or have another result.
 func (j Judge) least(t *testing.T, o permissions.Operation, prefix string, actions []string) {
 	trial, _ := j.trial(t, o, prefix)
 	saw, err := perform(t, o, j.Open(t, trial))

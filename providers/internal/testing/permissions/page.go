@@ -123,7 +123,7 @@ var (
 func parse(names ...string) []permissions.Operation {
 	operations, err := permissions.Parse(names...)
 	if err != nil {
-		panic(err) // cannot happen, because this package has the names
+		panic(err) // cannot happen, because all callers are in this file and pass valid names
 	}
 	return operations
 }

@@ -42,7 +42,8 @@ type Locks struct {
 	file  *lockFile                // nil before the first lock
 }
 
-// A lockFile is an open lock file. If another lockFile has replaced it, the last user closes it.
+// A lockFile is an open lock file. After Locks has replaced a lockFile by a newer one, the last
+// user of the old lockFile closes it.
 type lockFile struct {
 	os     *os.File
 	ino    uint64

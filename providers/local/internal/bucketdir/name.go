@@ -181,8 +181,9 @@ func isDevice(name string) bool {
 
 const hexDigits = "0123456789abcdef"
 
-// encode returns the NAME of a segment (see Reserved). It writes "%", "^" and bytes that the disk
-// refuses as %xx. In strict mode, it writes a capital letter as "^" and the small letter.
+// encode returns the NAME of a segment (see Reserved). It replaces a byte by "%" and two hex digits
+// if the byte is "%" or "^", or if the disk may refuse it. In strict mode, it replaces a capital
+// letter by "^" and the small letter.
 func (n Names) encode(segment string) string {
 	b := make([]byte, 0, len(segment)+16)
 	for i := range len(segment) {
@@ -264,11 +265,13 @@ type Found struct {
 	Literal bool // true if another program chose the name, in strict mode
 }
 
-// Parse parses the name of a file or directory. A long segment of a key is split into chunks. Each
-// chunk is the name of a directory, which contains the next chunk. If the directory of name is a
-// chunk, the parameter chunks is the text of all chunks up to this directory. Otherwise it is "".
-// If name is a chunk too, Segment in the result is the text of all chunks up to name. If name is
-// not part of a key, Parse returns false.
+// Parse parses the name of a file or directory. If the name is not part of a key, Parse returns
+// false.
+//
+// A long segment of a key is split into chunks. Each chunk is a directory, which contains the next
+// chunk. If the parsed name is inside of such a directory, the parameter chunks is the text of all
+// outer chunks. Otherwise it is "". If the parsed name is a chunk, the Segment in the result is the
+// text of the outer chunks and of this chunk.
 func (n Names) Parse(chunks, name string) (Found, bool) {
 	if !isReserved(name) {
 		if name == "" || chunks != "" || !utf8.ValidString(name) {

@@ -13,15 +13,20 @@ import (
 	"github.com/omnibucket/storage/internal/openfiles"
 )
 
-// A process may open a limited number of files. So calls of all local buckets take turns. A call
-// may open files only while it has a turn. All turns together open at most about half of the limit.
-// Without turns, thousands of calls could each hold some files and wait for one more. A call may
-// still fail to open a file, because the rest of the program or of the machine has too many files
-// open. The function Retry waits and tries again, and finally the core repeats the call.
+// A process may open a limited number of files. Without a limit on concurrent calls, thousands of
+// calls could each hold some files and wait for one more. So calls of all local buckets take turns.
+// A call may open files only while it has a turn. All turns together open at most about half of the
+// limit.
+//
+// A call may still fail to open a file, because the rest of the program or of the machine has too
+// many files open. The function Retry then waits and tries again. If Retry gives up, the core
+// repeats the call.
 //
 // There are two kinds of turns: Calls and Bodies. A call that reads a caller's body takes a turn of
-// Bodies. The body may make other calls, which take turns of Calls. If no turn of Bodies ends for a
-// moment, a waiting call continues without a turn.
+// Bodies, and no turn of Calls during the read. While the body is read, it may itself call local
+// buckets. Its calls can take turns of Calls. But if they read other bodies, they need turns of
+// Bodies, and all of these turns may be taken forever. So if no turn ends for a short time, a call
+// continues without a turn of Bodies (see TakeOrPass).
 //
 // If the rest of the program has more than half of the limit open, many bodies that make calls may
 // hold all other files. Then the calls that they make find none, and fail with RateLimited.
@@ -29,7 +34,7 @@ import (
 const (
 	filesOfCall = 4 // files that a call has open at the same time, except in listings of deep folders
 	filesOfBody = 2 // files that a call has open while it reads a body
-	// With at least manyFiles open files permitted, calls do not wait for turns.
+	// If the process may open manyFiles or more, calls do not wait for turns.
 	manyFiles = 1 << 16
 	// stalled is how long TakeOrPass waits for a turn. If no turn has ended in this time, the call
 	// continues without a turn.
@@ -59,9 +64,9 @@ type turns struct {
 	ended atomic.Int64
 }
 
-// newTurns returns the turns for one kind of call. limit is the number of files that the process
-// may open. perCall is the number of files that one call opens. Together, all calls with a turn
-// open at most about a quarter of limit.
+// newTurns returns the turns for one kind of call. A turn allows one call to open files. limit is
+// the number of files that the process may open. perCall is the number of files that one call
+// opens. All calls that have a turn open at most about limit/4 files together.
 func newTurns(limit, perCall uint64) *turns {
 	if limit == 0 || limit >= manyFiles {
 		return nil

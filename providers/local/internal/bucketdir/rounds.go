@@ -46,8 +46,9 @@ func Retry(ctx context.Context, f func() error) error {
 	return errRounds
 }
 
-// Retry calls f as the function Retry does. If the bucket's path no longer leads to the open
-// directory, it stops with the error of CheckPlace.
+// Retry calls f again while f returns ErrAgain, like the function Retry. Before it repeats a call,
+// it checks that the bucket's path still leads to the open directory. If the check fails, Retry
+// returns the error of CheckPlace.
 func (t *Tree) Retry(ctx context.Context, f func() error) error {
 	return Retry(ctx, func() error {
 		err := f()

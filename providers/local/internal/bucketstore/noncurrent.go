@@ -99,9 +99,10 @@ func (n *Noncurrent) noncurrentVersions(key string, current objectfile.ObjectFil
 	return all, bucketdir.Failure(err)
 }
 
-// isLeftover reports whether a noncurrent version is a leftover of an interrupted removal. The
-// removal of the current object can leave a link to the object, or a delete marker that is newer
-// than the object.
+// isLeftover reports whether a noncurrent version is a leftover of an interrupted removal. A
+// removal first adds two names to the noncurrent versions: a link to the current object, and a
+// newer delete marker. Then it removes the current object. If the current object still exists, both
+// names are leftovers.
 func isLeftover(name string, current objectfile.ObjectFile) bool {
 	if !current.Found() {
 		return false

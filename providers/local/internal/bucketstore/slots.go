@@ -30,14 +30,16 @@ import (
 // If a writer is killed, its slotName remains, and the slot stays reserved.
 //
 // A writer holds a shared lock on the shared file. CompleteParts needs an exclusive lock to rename
-// the file. If it cannot get the lock, it copies the parts. If CompleteParts is killed during the
-// rename, one of two states can remain:
+// the file. If it cannot get the lock, it copies the parts.
 //
-//   - The file is the object, and also still has its name in the upload.
-//   - The file is the object, and its name in the upload now belongs to the replaced object.
+// If CompleteParts is killed during the rename, the shared file has become the object. The name of
+// the shared file can remain in the upload, in one of two states:
 //
-// In both states, the name in the upload leads to a file that nobody may change. So a writer checks
-// two things: the file has only one name, and its inode is the inode in the layout.
+//   - The name is a second name of the new object's file.
+//   - The name belongs to the file of the old object, which the new object has replaced.
+//
+// Nobody may change either of these files. So a writer checks two things before it writes: the file
+// has only one name, and its inode is the inode in the layout.
 
 // layoutName is the name of a file in the upload. The file says which file the parts share, and
 // which size the parts are assumed to have. The assumed size is that of the part that arrived

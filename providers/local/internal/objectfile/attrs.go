@@ -44,8 +44,8 @@ const (
 	flagCRC = 1 << iota
 	flagPublic
 	flagTags
-	flagGovernance // a retention in the mode Governance, whose end is encoded
-	flagCompliance // a retention in the mode Compliance, whose end is encoded
+	flagGovernance // a retention in the mode Governance; Encode also writes its end time
+	flagCompliance // a retention in the mode Compliance; Encode also writes its end time
 	flagHold
 )
 

@@ -14,8 +14,10 @@ import (
 
 // A listCache keeps windows, which are sorted parts of directories. Without the cache, each page of
 // a large directory would require reading the whole directory again. A window is valid until the
-// time of its directory changes. Several changes in one tick of the kernel's clock leave the same
-// time. So a window is not cached if its directory was changed just before it was read.
+// modification time of its directory changes. If a directory changes twice within one tick of the
+// kernel's clock, its modification time changes only once. The cache would then miss the second
+// change. A window is therefore not cached if its directory was changed just before the window was
+// read.
 type listCache struct {
 	mu    sync.Mutex
 	Items []cachedWindow // most recently used last

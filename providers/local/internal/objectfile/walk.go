@@ -112,8 +112,8 @@ func (w *Walker) push(prefix string, paths ...string) error {
 func (w *Walker) from(prefix string) string {
 	rest, ok := strings.CutPrefix(w.Start, prefix)
 	if !ok {
-		// The walk skips directories in which all keys come before Start. So all keys in this
-		// directory come after Start.
+		// Start is not in this directory. The walk skips a directory if all of its keys come before
+		// Start. So all keys in this directory come after Start.
 		return ""
 	}
 	if i := strings.IndexByte(rest, '/'); i >= 0 {
@@ -275,11 +275,14 @@ func (w *Walker) statNoncurrent(f *frame, e entry) (ObjectFile, error) {
 }
 
 // hasObject reports whether a directory contains an object, at any depth. A directory without an
-// object is not listed as a prefix. If path is a chunk of a long name (see
-// bucketdir.Names.Parse), chunks is the text of all chunks up to path. Otherwise it is "".
+// object is not listed as a prefix.
 //
-// In the tree of versions, the directory of the prefix "a/" also contains the versions of the key
-// "a". These versions do not belong to the prefix. If self is false, hasObject ignores them.
+// A long name is split into several directories (see bucketdir.Names.Parse). If path ends with one
+// of these directories, the parameter chunks is the part of the long name up to the end of path.
+// For any other directory, the parameter chunks is "".
+//
+// If self is false, hasObject ignores the versions of the key "a" in the directory of the prefix
+// "a/". The tree of versions has both in the same directory.
 func (w *Walker) hasObject(path, chunks string, self bool) (bool, error) {
 	d, err := w.Tree.OpenToRead(path)
 	if err != nil {

@@ -20,9 +20,10 @@ const maxWindow = 1 << 17
 type entry struct {
 	segment string
 	isDir   bool
-	rank    uint8 // of two objects with the same name, the one with the lower rank counts
-	// diskName is nil in the usual case: the entry is in the first directory on disk of the logical
-	// directory, and segment is also its name on disk.
+	rank    uint8 // if several objects have the same name, only the lowest rank is listed
+	// diskName is nil in the usual case: segment is also the name on disk. Several directories on
+	// disk can belong to the logical directory. If diskName is nil, the entry is in the first of
+	// them.
 	diskName *diskName
 }
 

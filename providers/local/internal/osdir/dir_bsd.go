@@ -8,11 +8,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// openBeneath always fails, because these systems have no system call for it. The caller then uses
-// os.Root to open the path.
+// openBeneath always fails. These systems have no system call that opens a path and cannot leave
+// the directory. The caller then opens the path with os.Root.
 func openBeneath(int, string, int) (int, error) { return -1, unix.ENOSYS }
 
-// Exchange always fails. Callers then use Rename. Exchange is only faster than Rename on Linux.
+// Exchange always fails. Callers then use Rename. Exchange exists for Linux, because only there it
+// is faster than Rename.
 func (d *Dir) Exchange(string, *Dir, string) error { return unix.ENOSYS }
 
 func setFileTime(d *Dir, _ int, base string, at time.Time) error {

@@ -137,8 +137,8 @@ func (d *Dir) Rename(base string, from *Dir, fromBase string) error {
 	return retryEINTR(func() error { return unix.Renameat(from.fd(), fromBase, d.fd(), base) })
 }
 
-// Link adds a second name for a file. The old name is fromBase in the directory from, and the new
-// name is base in d. If the new name exists, Link fails.
+// Link adds the name base in d to a file. The second and the third argument are the directory and
+// the name that the file already has. If d already has an entry with the name base, Link fails.
 func (d *Dir) Link(base string, from *Dir, fromBase string) error {
 	return retryEINTR(func() error { return unix.Linkat(from.fd(), fromBase, d.fd(), base, 0) })
 }

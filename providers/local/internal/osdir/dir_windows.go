@@ -149,7 +149,8 @@ func (d *Dir) Unlink(base string) error {
 	return d.root.Remove(d.PathOf(base))
 }
 
-// Exchange always fails. Callers then use Rename. Exchange is only faster than Rename on Linux.
+// Exchange always fails. Callers then use Rename. Exchange exists for Linux, because only there it
+// is faster than Rename.
 func (d *Dir) Exchange(string, *Dir, string) error { return syscall.EWINDOWS }
 
 // Rename gives an entry the name base in the directory d. The other parameters are the old
@@ -164,8 +165,8 @@ func (d *Dir) Rename(base string, from *Dir, fromBase string) error {
 	return err
 }
 
-// Link adds a second name for a file. The old name is fromBase in the directory from, and the new
-// name is base in d. If the new name exists, Link fails.
+// Link adds a second name for a file. The first parameter is the new name in d. The other
+// parameters are the directory and the old name of the file. If the new name exists, Link fails.
 func (d *Dir) Link(base string, from *Dir, fromBase string) error {
 	return d.root.Link(from.PathOf(fromBase), d.PathOf(base))
 }
@@ -178,6 +179,6 @@ func (d *Dir) Sync() error { return nil }
 // parameter each returns false.
 func (d *Dir) Each(each func(Entry) bool) error { return readEntries(d, each) }
 
-// errIsDir is the error of an operation on a file that found a directory. Windows has no error code
-// for that.
+// errIsDir is the error if an operation needs a file, but finds a directory. Windows has no error
+// code for this case.
 const errIsDir = syscall.EISDIR

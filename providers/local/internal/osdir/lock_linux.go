@@ -7,9 +7,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Open file description locks (fcntl, F_OFD_SETLK) lock a range of a file, as POSIX locks do. But
-// they belong to the open file, and not to the process. So a process does not lose them when it
-// closes another descriptor of the file.
+// Open file description locks (fcntl, F_OFD_SETLK) lock a range of a file, as POSIX locks do. A
+// process loses its POSIX locks of a file when it closes any descriptor of the file. An open file
+// description lock belongs to the open file, so closing another descriptor does not end the lock.
 
 func rangeLock(f *os.File, command int, kind int16, at, n int64) error {
 	return retryEINTR(func() error {

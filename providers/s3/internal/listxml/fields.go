@@ -94,8 +94,8 @@ func (p *fields) pageField(name []byte) (err error) {
 	return err
 }
 
-// entryField reads an element of an entry. The key stays escaped, because only the end of the
-// page may say whether keys are escaped.
+// entryField reads an element of an entry. It does not unescape the key. The element that says
+// whether keys are escaped may come later in the page.
 func (p *fields) entryField(e *storage.ListEntry, name []byte) (err error) {
 	switch {
 	case is(name, "Key"):

@@ -25,9 +25,10 @@ type VersionsPage struct {
 }
 
 // ReadVersions reads a response of ListObjectVersions. If markersApart is true, the server may list
-// all delete markers after all versions. If timesInIDs is true, an old version is listed with the
-// time at which it was replaced. The id of the version is then a ULID, and the ULID contains the
-// right time.
+// all delete markers after all versions. ReadVersions then sorts the delete markers among the
+// versions. If timesInIDs is true, the server lists an old version with the time of its
+// replacement. The id of the version is then a ULID, which contains the time of the write.
+// ReadVersions uses this time.
 func ReadVersions(response []byte, markersApart, timesInIDs bool) (p *VersionsPage, err error) {
 	err = readDocument(response, func(x reader) error {
 		p = &VersionsPage{fields: fields{xml: x}, markersApart: markersApart, timesInIDs: timesInIDs}

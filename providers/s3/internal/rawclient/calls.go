@@ -63,8 +63,8 @@ func (c *Client) PutObject(
 	return out, nil
 }
 
-// UploadPart sends the same request as UploadPart of the SDK's client. Package s3 has added
-// middleware for request bodies to this client. in.Body may be a [Trailed].
+// UploadPart sends the same request as UploadPart of the SDK's client, with the middleware that
+// package s3 adds to the SDK's client for request bodies. in.Body may be a [Trailed].
 func (c *Client) UploadPart(
 	ctx context.Context, in *awss3.UploadPartInput, _ ...func(*awss3.Options),
 ) (*awss3.UploadPartOutput, error) {

@@ -97,10 +97,13 @@ func (c *Client) sendBody(ctx context.Context, r *request) (response *http.Respo
 	return c.send(ctx, r)
 }
 
-// send sends the request. If the response is not a success, or if there is no response, failed is
-// not nil. It has the response or the error of the connection. The caller must then call the SDK
-// with failed.replay, so that the SDK makes the error. If the request was not sent, or if the
-// response is not from an S3 server, send returns err.
+// send sends the request. The caller must check the results in this order:
+//
+//   - If err is not nil, the request was not sent, or the response is not from an S3 server.
+//   - If failed is not nil, the server sent an error, or there was no response. The caller must
+//     then call the SDK with the option failed.replay. The SDK sends nothing, and makes the error
+//     from failed.
+//   - Otherwise the response is a success.
 func (c *Client) send(ctx context.Context, r *request) (response *http.Response, failed *failure, err error) {
 	escaped := urlpath.Escape(r.key)
 	path := c.Path + "/" + escaped

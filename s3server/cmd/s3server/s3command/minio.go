@@ -17,8 +17,8 @@ const minioDefault = "minioadmin"
 // An optional program name and the word server come first. Directories and flags follow in any
 // order. ParseMinIO returns the directories. If args have another form, it returns args.
 //
-// The parameter set must be the flag set that was passed to [Flags.Register]. It must have a flag
-// "listen", which sets [Flags.Listen].
+// The caller must have passed the flag set to [Flags.Register] before. The flag set must also have
+// a flag "listen", which sets [Flags.Listen].
 func (f *Flags) ParseMinIO(set *flag.FlagSet, args []string) (rest []string, err error) {
 	if len(args) > 1 && args[0] == "minio" {
 		args = args[1:]
