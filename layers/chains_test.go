@@ -74,3 +74,31 @@ func TestLayersOfTwoStoresInOneChain(t *testing.T) {
 		})
 	}
 }
+
+func TestALayerOfTwoStoresRefusesAStoreWithoutOrder(t *testing.T) {
+	mirrored := func(other storage.Bucket) (driver.Layer, error) { return mirror.New(other, mirror.Config{}) }
+	laid := func(other storage.Bucket) (driver.Layer, error) { return overlay.New(other, overlay.Config{}) }
+	for name, row := range map[string]struct {
+		layer      func(storage.Bucket) (driver.Layer, error)
+		own, other memstore.Config
+	}{
+		"the primary of a mirror":          {mirrored, memstore.Config{AnyOrder: true}, memstore.Config{}},
+		"the second store of a mirror":     {mirrored, memstore.Config{}, memstore.Config{AnyOrder: true}},
+		"the new store of an overlay":      {laid, memstore.Config{AnyOrder: true}, memstore.Config{}},
+		"the old store of an overlay":      {laid, memstore.Config{}, memstore.Config{AnyOrder: true}},
+		"a mirror of two stores in memory": {mirrored, memstore.Config{}, memstore.Config{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			layer, err := row.layer(engine.New(memstore.NewDriver(row.other)))
+			require.NoError(t, err)
+			b := engine.New(memstore.NewDriver(row.own), driver.WithLayer(layer))
+			_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
+			if !row.own.AnyOrder && !row.other.AnyOrder {
+				require.NoError(t, err)
+				return
+			}
+			require.ErrorIs(t, err, storage.Unsupported)
+			require.ErrorContains(t, err, "must list in byte order")
+		})
+	}
+}

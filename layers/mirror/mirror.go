@@ -78,11 +78,12 @@ type Config struct {
 	Probe time.Duration
 }
 
-// New returns a layer for the primary store. Close the bucket with the layer before the second
-// store.
+// New returns a layer for the primary store. Close the second store only after you have closed the
+// bucket that uses the layer.
 //
 // If the second store lacks [storage.ConditionalCreate], [storage.ConditionalUpdate] or
-// [storage.Metadata], every call of the bucket fails with Unsupported.
+// [storage.Metadata], every call of the bucket fails with Unsupported. The same is true if one of
+// the stores lacks [storage.OrderedListing].
 //
 // New fails with InvalidArgument if second is nil or not a bucket of this library, or if a duration
 // is negative. If the two stores are known to overlap, every call of the bucket fails with
@@ -130,7 +131,7 @@ type objectDriver struct {
 	stores *stores
 }
 
-// A stores has the two stores of a mirror. The driver and [Repair] use it.
+// A stores value contains the two stores of a mirror. The driver and [Repair] use it.
 type stores struct {
 	primary storage.Bucket // the primary, without the layer
 	once    storage.Bucket // the primary without retries
@@ -147,7 +148,8 @@ func (d *objectDriver) Describe() driver.Description {
 	desc := d.stores.second.Describe(storage.ContentProperties)
 	desc.CheckNative = nil
 	desc.Places = d.stores.second.Places(d.Driver)
-	desc.Features |= storage.OrderedListing // List reads the pages of a bucket, which is ordered
+	// List reads its pages from a storage.Bucket, without WithAnyOrder. Such pages are in byte order.
+	desc.Features |= storage.OrderedListing
 	return desc
 }
 

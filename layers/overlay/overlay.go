@@ -71,7 +71,8 @@ type Config struct {
 // the old store.
 //
 // If the new store lacks [storage.ConditionalCreate], [storage.ConditionalUpdate] or
-// [storage.Metadata], every call of the bucket fails with Unsupported.
+// [storage.Metadata], every call of the bucket fails with Unsupported. The same is true if one of
+// the stores lacks [storage.OrderedListing].
 //
 // New fails with InvalidArgument if the old store is nil. If the two stores are known to overlap,
 // every call of the bucket fails with InvalidArgument. Two stores overlap if they are the same

@@ -89,10 +89,10 @@ func Calls(d driver.Driver) driver.Driver {
 	})
 }
 
-// Overlaps reports whether the bucket in the parameter other is known to share objects with the
-// layer's own store. It may be the same bucket, a folder in it, or a directory around it. With such
-// a bucket, a removal from one store would also remove the object from the other store. Each copy
-// would cause another copy.
+// Overlaps reports whether another bucket is known to share objects with the layer's own store. The
+// two buckets share objects if they are the same bucket, or if one is a folder of the other. If the
+// layer used a bucket that shares objects, removing an object from one store would also remove it
+// from the other store.
 func Overlaps(d driver.Driver, other storage.Bucket) bool {
 	return driver.Overlap(other, engine.New(d))
 }
@@ -106,7 +106,9 @@ func (s Store) Places(own driver.Driver) func() []driver.Place {
 // Refused returns an error if the new layer must not be used over the layers below it. It refuses
 // two layers of one kind, because each would take the revisions and keys of the other for its own.
 // It also refuses two layers with the same other store, because one layer would fill the store
-// while the other layer empties it. In all other cases, Refused returns nil.
+// while the other layer empties it. It refuses a store without [storage.OrderedListing], because a
+// layer merges or continues the listings of both stores by their keys. In all other cases, Refused
+// returns nil.
 func (s Store) Refused(kind string) error {
 	for _, word := range s.Own.Stack {
 		switch {
@@ -123,13 +125,29 @@ func (s Store) Refused(kind string) error {
 			}
 		}
 	}
+	if !s.listsInOrder() {
+		return &storage.Error{
+			Code: storage.Unsupported, Err: errors.New("both stores of the layer " + kind + " must list in byte order"),
+			Hint: "choose stores with the feature OrderedListing: docs/support.md",
+		}
+	}
 	return nil
 }
 
+// listsInOrder reports whether both stores can list in byte order. If every call of the other
+// bucket fails, it also returns true, so that the caller gets the error of that bucket.
+func (s Store) listsInOrder() bool {
+	own := s.Own.FolderOrder || s.Own.Features&storage.OrderedListing != 0
+	return own && storage.CodeOf(storage.Require(s.Bucket, storage.OrderedListing)) != storage.Unsupported
+}
+
 // Describe returns the description of a layer over two stores. The layer has the features of its
-// own store, except the features in withheld. The layer has stored checksums, object tags and the
-// given features only if the other store has them as well. If the layer's own store is opened to
-// keep versions or removed objects, it still keeps them.
+// own store, with two exceptions:
+//   - The layer does not have the features in the constant withheld.
+//   - The layer has stored checksums, object tags and the given features only if the other
+//     store also has them.
+//
+// Options to keep versions or removed objects still apply to the layer's own store.
 func (s Store) Describe(also storage.Features) driver.Description {
 	desc := s.Own
 	desc.Features &^= withheld
