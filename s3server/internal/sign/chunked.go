@@ -227,8 +227,9 @@ func (c *Reader) line() (string, error) {
 	return text, nil
 }
 
-// trailerLine is like line, but also accepts a line with an additional LF before its CRLF. The
-// signature of a trailer covers this LF, and minio-go sends it as part of the body.
+// trailerLine reads a line that ends with CRLF, and returns it without the CRLF. It also accepts an
+// additional LF before the CRLF, because minio-go sends one. The signature of a trailer covers an
+// LF after each line.
 func (c *Reader) trailerLine() (string, error) {
 	line, err := c.rawLine()
 	if err != nil {
@@ -237,8 +238,11 @@ func (c *Reader) trailerLine() (string, error) {
 	if text, found := strings.CutSuffix(line, "\r\n"); found {
 		return text, nil
 	}
-	if _, err := c.line(); err != nil {
+	switch rest, err := c.line(); {
+	case err != nil:
 		return "", err
+	case rest != "":
+		return "", s3error.New("MalformedTrailerError")
 	}
 	return strings.TrimSuffix(line, "\n"), nil
 }
