@@ -30,7 +30,8 @@ type Core interface {
 	Attrs(ctx context.Context, key string, o *DownloadOptions) (*Attrs, error)
 	Exists(ctx context.Context, key string, o *DownloadOptions) (bool, error)
 	Remove(ctx context.Context, key string, o *RemoveOptions) error
-	// RemoveAll and RemoveVersions implement the functions with these names, with whole keys.
+	// RemoveAll and RemoveVersions implement the functions with these names. If the caller's bucket
+	// is a view of [Prefixed], the keys include the prefix.
 	RemoveAll(ctx context.Context, keys iter.Seq[string]) (removed int, err error)
 	RemoveVersions(ctx context.Context, versions iter.Seq[VersionEntry]) (removed int, err error)
 
@@ -145,8 +146,8 @@ func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {
 		return nil, located(b, "Wrap", "", invalid("bucket", rule))
 	}
 	var c Core
-	// Without a Core, wrap is not called, and Wrap fails. A result of wrap that embeds nil would
-	// panic later, when a method is called.
+	// Do not call the function wrap with a nil Core. The function might return a Core that embeds
+	// nil. The methods of that Core would panic.
 	if f.core != nil {
 		c = wrap(f.core)
 	}

@@ -42,12 +42,12 @@ const (
 	NotPublic           Code = "not public"            // PublicURL was called, and the bucket was not opened as public
 	ChecksumMismatch    Code = "checksum mismatch"     // bytes were damaged on their way or at rest
 	TooLarge            Code = "too large"             // larger than the largest object of the provider
-	// Archived means that the object must be restored from its storage class first.
+	// Archived means that the object must be restored from its storage class before it can be read.
 	Archived Code = "archived"
 	Locked   Code = "locked" // by a retention, a legal hold or a lease
-	// BodyFailed means that code of the caller failed, and not the store. That code is the reader
-	// of the body, or the function that was passed to Update. errors.As finds the caller's error.
-	// If the caller's error has a Code of its own, errors.Is does not match that Code.
+	// BodyFailed means that the caller's code failed, and not the store. The reader of the body
+	// failed, the body has another size than WithSize, or the function passed to Update failed.
+	// errors.As finds the caller's error. errors.Is matches no Code inside the caller's error.
 	BodyFailed  Code = "reading the body failed"
 	RateLimited Code = "rate limited" // too many requests; retries have not helped
 	Unavailable Code = "unavailable"  // the store is out of reach or failing; retries have not helped

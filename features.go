@@ -13,11 +13,13 @@ type Features uint64
 const (
 	MultipartUploads  Features = 1 << iota // for WithPartSize and WithDefaultPartSize
 	ConditionalCreate                      // for IfAbsent and Update, in one atomic step
-	ConditionalUpdate                      // for IfRevision on writes, and Update, in one atomic step
-	ConditionalRemove                      // for IfRevision on Remove, in one atomic step
-	UniqueRevisions                        // no two writes have the same revision, even if the content is equal
-	ServerCopy                             // for Copy without moving bytes through this process
-	ServerCompose                          // for Compose without moving bytes through this process
+	// ConditionalUpdate is for IfRevision on writes, and for Update. The store compares the
+	// revision and writes the object in one atomic step.
+	ConditionalUpdate
+	ConditionalRemove // for IfRevision on Remove, in one atomic step
+	UniqueRevisions   // no two writes have the same revision, even if the content is equal
+	ServerCopy        // for Copy without moving bytes through this process
+	ServerCompose     // for Compose without moving bytes through this process
 	// Versioning is for Versions, WithVersion and RemoveVersions. A bucket has the feature if it is
 	// opened WithVersioning, or if the library knows that it keeps versions.
 	Versioning

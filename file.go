@@ -161,7 +161,7 @@ func checkTarget(path string) *Error {
 	case errors.Is(err, syscall.ENAMETOOLONG), errors.Is(err, syscall.EINVAL):
 		return &Error{Code: InvalidArgument, Err: fmt.Errorf("path must be one that a file can have: %w", err)}
 	}
-	return nil // creating the temporary file fails if there is any other problem
+	return nil // other errors also make the creation of the temporary file fail
 }
 
 // checkDir refuses a path that is not a directory.
@@ -176,7 +176,7 @@ func checkDir(dir string) *Error {
 	case errors.Is(err, syscall.ENOTDIR), err == nil && !info.IsDir():
 		return invalid("path", fmt.Sprintf("must be in a directory that exists: %q is not one", dir))
 	}
-	return nil // creating the temporary file fails if there is any other problem
+	return nil // other errors also make the creation of the temporary file fail
 }
 
 // modeOf returns the mode for the new file at path. If the path has a regular file, the new file gets the mode of that

@@ -70,7 +70,8 @@ func (f *front) refused(may scope.Permission, applied error) *Error {
 	return nil
 }
 
-// check is like refused, but adds the operation and the key to the error.
+// check returns an error if the scope does not permit the operation, or if an option is wrong. The
+// error contains the operation, the key and, if it is known, the bucket.
 func (f *front) check(may scope.Permission, op, key string, applied error) error {
 	if e := f.refused(may, applied); e != nil {
 		return located(f, op, key, e)

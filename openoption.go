@@ -158,11 +158,11 @@ func WithHook(h Hook) OpenOption {
 	})
 }
 
-// A BufferLimit bounds the memory of all buckets that share it: their transfer buffers, and the
-// blocks that a [ReaderAt] caches. If a transfer needs memory, cached blocks are dropped. No
-// transfer waits for memory forever. If all memory is held by transfers that wait for their
-// callers, a waiting transfer gets 64 KiB above the limit. Do not copy a BufferLimit after its
-// first use.
+// A BufferLimit bounds the memory of all buckets that share it. The limit applies to transfer
+// buffers and to the blocks that a [ReaderAt] caches. If a transfer needs memory, cached blocks are
+// dropped. No transfer waits for memory forever. If other transfers hold all memory but send and
+// receive nothing, a waiting transfer gets 64 KiB above the limit. Do not copy a BufferLimit after
+// its first use.
 type BufferLimit struct {
 	Max int64 // bytes, at least 1 MiB; a change after the first use has no effect
 

@@ -35,8 +35,9 @@ func propertyOption(p PropertySet, set func(*Properties)) WriteOption {
 }
 
 // WithContentType sets the media type, such as text/plain. The default is the type of the key's
-// extension. If the extension is unknown, it is detected from the first 512 bytes, and is otherwise
-// "application/octet-stream". A signed upload has no default.
+// extension. If the extension is unknown, the default is detected from the first 512 bytes. If the
+// bytes show no type either, the default is "application/octet-stream". A signed upload has no
+// default.
 func WithContentType(mediaType string) WriteOption {
 	return propertyOption(ContentTypeSet, func(p *Properties) { p.ContentType = mediaType })
 }

@@ -31,7 +31,7 @@ func (e *Error) inView(prefix string) *Error {
 // package with the prefix removed from their keys.
 type prefixedError struct {
 	original error
-	from     []error // the errors of this package that original contains
+	from     []error // the errors of this package in the wrapped error
 	errs     []error // copies of the errors in from, without the prefix
 }
 

@@ -142,9 +142,9 @@ func (o *pinnedObject) fetch(ctx context.Context, offset, length int64, read fun
 
 func (o *pinnedObject) checkEnd(r *Reader) error { return checkEnd(o.from, o.op, o.key, r) }
 
-// failure returns err as an error of the operation. If ctx has ended, it uses ctx.Err() instead,
-// because err may then be the cause that the caller gave for the end of ctx. That cause is not an
-// error of the store.
+// failure returns err as an error of the operation. If ctx has ended, failure uses ctx.Err()
+// instead of err. In this case, err may be the cause with which the caller canceled ctx (see
+// [context.Cause]). The cause is not an error of the store.
 func (o *pinnedObject) failure(ctx context.Context, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		err = ended

@@ -165,8 +165,8 @@ func (r *rangesRead) firstRange() Range {
 		return Range{}
 	}
 	spans, e := resolveRanges(r.ranges, math.MaxInt64)
-	// No object is large enough for these ranges. The first response will show the object's size,
-	// and the read fails.
+	// A range is too long, or begins at too large an offset. The first request then only finds the
+	// object's size. The method run checks the ranges again with the real size, and may fail.
 	if e != nil {
 		return Range{}
 	}
@@ -223,8 +223,9 @@ func (r *rangesRead) readOnly(length int64) error {
 	return err
 }
 
-// fetchBatch reads runs in parallel. A run is the part of the object that one request reads. If the
-// first response contains the first run, fetchBatch makes no new request for that run.
+// fetchBatch reads runs in parallel. A run is the part of the object that one request reads. The
+// field first has the response to the request that the method open made. If this response contains
+// a run of the batch, fetchBatch makes no new request for that run.
 func (r *rangesRead) fetchBatch(ctx context.Context, batch []rangeplan.Run) error {
 	for _, run := range slices.Backward(batch) { // the last part of a span needs the most memory
 		for _, part := range slices.Backward(run.Parts) {

@@ -15,9 +15,9 @@ import (
 
 // RemoveAll removes every key, in the provider's batches, and continues after failures. err joins
 // one *Error for each key that RemoveAll failed to remove. RemoveAll stops after the batch with the
-// 1,000th failure. If you need the error of each key, pass at most 1,000 keys. If ctx ends, err
-// also joins an *Error without a key. removed counts the keys that no longer exist, including those
-// that did not exist before.
+// 1,000th failure, and does not try the remaining keys. If you pass at most 1,000 keys, RemoveAll
+// tries each key. If ctx ends, err also joins an *Error without a key. removed counts the keys that
+// no longer exist, including those that did not exist before.
 func RemoveAll(ctx context.Context, b Remover, keys iter.Seq[string]) (removed int, err error) {
 	f, e := need(b, "RemoveAll", "")
 	switch {

@@ -139,10 +139,13 @@ func WithPublicAccess(public bool) interface {
 	}
 }
 
-// WithVersioning sets whether the bucket keeps versions. If on is false, the bucket keeps no new
-// versions. When a bucket is opened, true declares that it keeps versions, without a request to the
-// store. A local or memory bucket then keeps versions. If the store cannot keep versions, every
-// call fails with [Unsupported].
+// WithVersioning sets whether the bucket keeps versions. WithVersioning(false) means that the
+// bucket keeps no new versions.
+//
+// When a bucket is opened, WithVersioning(true) declares that the bucket keeps versions. It sends
+// no request to the store. A local or memory bucket that is opened with the option keeps versions.
+// If the store cannot keep versions, every call on the bucket fails with [Unsupported].
+// WithVersioning(false) has no effect when a bucket is opened.
 func WithVersioning(on bool) interface {
 	BucketOption
 	OpenOption

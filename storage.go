@@ -210,8 +210,9 @@ func Register(name string, o Opener) {
 	registry.openers[name] = o
 }
 
-// CheckAddress returns an error if [Open] would refuse an address because of its form: its scheme, the name of a
-// parameter, or the value of a parameter that every address accepts. It opens nothing.
+// CheckAddress returns an error if [Open] would refuse an address because of its form. It checks
+// the scheme and the names of the parameters. It also checks the values of the parameters that all
+// schemes have in common. It opens nothing.
 func CheckAddress(address string) error {
 	a, e := parseAddress(address, nil)
 	if e == nil {

@@ -18,9 +18,9 @@ import (
 type SignedPrefix struct {
 	Prefix    string    `json:"prefix"`    // "" or a prefix that ends in "/"
 	ExpiresAt time.Time `json:"expiresAt"` // UTC
-	// Set the Cookies by [http.SetCookie], in a response of a host that shares their domain with
-	// the CDN. They are Secure and HttpOnly, have SameSite=Lax, and end with the browser's session.
-	// The slice is nil for Bunny, which reads no cookies.
+	// Set these cookies by [http.SetCookie]. The host that sets them must be in the same cookie
+	// domain as the CDN. The cookies are Secure and HttpOnly, have SameSite=Lax, and end with the
+	// browser's session. For Bunny, which reads no cookies, the slice is nil.
 	Cookies []*http.Cookie `json:"-"`
 
 	site  *site

@@ -26,8 +26,8 @@ type site struct {
 	unescaped   bool   // true if the CDN can sign only keys that need no escape
 }
 
-// newSite returns the site for a base URL. It refuses a URL with characters that are wildcards in a
-// policy or that JSON escapes.
+// newSite returns the site for a base URL. The URL may become part of a policy in JSON. So newSite
+// refuses wildcards of a policy, and characters that need an escape in JSON.
 func newSite(provider, base string) (site, error) {
 	u, err := url.Parse(base)
 	switch {

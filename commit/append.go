@@ -53,8 +53,9 @@ const (
 //
 // If the response to the write is lost, Append finds out whether the entry was stored. If it cannot
 // find out within ten seconds, errors.Is(err, [storage.OutcomeUnknown]) is true. The caller can
-// find out by reading the later entries. The error is the same in one more case: while Append wrote
-// the entry, other writers have trimmed the log twice beyond that entry.
+// find out by reading the later entries. Append also fails with OutcomeUnknown if the new entry may
+// already have been trimmed. For example, other writers called [Log.Trim] twice during the call of
+// Append.
 func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error)) (int64, error) {
 	begun := time.Now()
 	last, err := l.predecessor(ctx, begun)
@@ -130,9 +131,9 @@ func (l *Log) put(ctx context.Context, number int64, data []byte) (won bool, err
 		switch {
 		case unread != nil:
 			return false, l.unknown(number, errors.Join(err, unread))
-		// An entry with this number is stored. Even if another writer has stored it, an earlier
-		// attempt may have stored the entry of this call. If that entry was trimmed meanwhile,
-		// confirm fails.
+		// An entry with this number is stored, perhaps by another writer. Even so, an earlier
+		// attempt may have stored the entry of this call, and Trim may have removed that entry. If
+		// the log was trimmed up to this number, confirm fails.
 		case stored:
 			return by == id, l.confirm(ctx, number, by)
 		}

@@ -41,8 +41,8 @@ type Log struct {
 type known struct {
 	number int64
 	id     string // id of the call of Append that wrote the entry; "" if not known
-	// Time at which this Log last saw this entry or an earlier entry in the log. In both cases,
-	// this entry was not trimmed at that time, because Trim removes earlier entries first.
+	// Time at which this Log last saw this entry or an earlier entry in the log. Trim removes the
+	// oldest entries first. If an earlier entry still existed, this entry was not trimmed yet.
 	at time.Time
 }
 

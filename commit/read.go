@@ -28,9 +28,9 @@ func (l *Log) Read(ctx context.Context, number int64) (Entry, error) {
 	return entries[0], nil
 }
 
-// From yields the entries from number to the last entry, in order. If it fails, the last value is
-// the error. If the next entry to yield was trimmed, the error is ObjectNotFound. After this error,
-// read the state that was stored before [Log.Trim], and continue after the number that
+// From yields the entry with the given number and all later entries, in order. If From fails, the
+// last value is the error. If the next entry was trimmed, the error is ObjectNotFound. After this
+// error, read the state that was stored before [Log.Trim], and continue after the number that
 // [Log.Trimmed] returns. From reads up to 8 entries in parallel into memory.
 func (l *Log) From(ctx context.Context, number int64) iter.Seq2[Entry, error] {
 	return func(yield func(Entry, error) bool) { l.yield(ctx, "From", number, yield) }

@@ -73,10 +73,11 @@ type Description struct {
 	// List must return entries in byte order or in the order of their names. The name of the folder
 	// "a/" is "a".
 	FolderOrder bool
-	// StartsAfter reports whether List with a key in ListRequest.StartAfter returns all entries
-	// after the key. If the function returns false, the core lists from the start of the prefix.
-	// The core then drops the entries up to the key. If StartsAfter is nil, List must return all
-	// entries after the key. The core calls StartsAfter only if the driver declares OrderedListing.
+	// StartsAfter reports whether List supports ListRequest.StartAfter: List must return all
+	// entries after the key in StartAfter. If StartsAfter returns false, the core does not set
+	// StartAfter. The core lists from the start of the prefix, and drops the entries up to the key.
+	// A driver without StartsAfter must always support StartAfter. The core calls StartsAfter only
+	// if the driver declares OrderedListing.
 	StartsAfter func() bool
 	// FolderPrefixes declares that List accepts only prefixes that are empty or end in "/". For any
 	// other prefix, the core lists the folder that contains it, and drops the entries without the

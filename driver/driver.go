@@ -97,9 +97,9 @@ type Driver interface {
 	// with Locked.
 	Delete(ctx context.Context, r *DeleteRequest) error
 
-	// BeginParts begins a multipart upload, and returns the store's name of it. The core keeps the
-	// name, and another process may use it. A layer that adds text to the name writes it in front,
-	// followed by a newline.
+	// BeginParts begins a multipart upload, and returns the name that the store gives to the
+	// upload. The core keeps the name, and another process may use it. If a layer adds text to the
+	// name, the text comes before the name, and a newline separates the text from the name.
 	BeginParts(ctx context.Context, r *PutRequest) (upload string, err error)
 
 	// PutPart stores one part. It is called concurrently, and may be called again with the same

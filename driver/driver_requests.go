@@ -108,13 +108,13 @@ type (
 		Condition      storage.Condition
 		Native         []any
 		NativeAttrs    bool // if true, set Attrs.Native to the provider's own response, if the driver has one
-		// Auxiliary is true if the request is part of another operation:
+		// Auxiliary is true if the request is part of another operation, such as a copy or a check
+		// after a write. The driver must follow three rules for this request:
 		//
-		//   - The core finds out whether a write took effect after its response was lost. Native has
-		//     the options of the write. Ignore an option that Head does not have.
-		//   - A copy reads Tags. Leave out tags that a service of the store has set.
-		//   - A copy within one bucket reads its source. The response must not come from a cache that
-		//     may be older than the bucket.
+		//   - Native may have options of the other operation. If an option does not fit the
+		//     request, the driver ignores the option.
+		//   - If the core asks for tags, the driver omits tags that a service of the store has set.
+		//   - The response must not come from a cache that may be older than the bucket.
 		Auxiliary bool
 	}
 	// A ListRequest asks for one page of a listing.

@@ -2,8 +2,8 @@ package driver
 
 import "github.com/omnibucket/storage"
 
-// These features of a driver are only for the engine, and not for callers of a bucket. Like the
-// features of package storage, a driver declares them in [Description].Features.
+// These features tell the engine how to use a driver. They are not for callers of a bucket. A
+// driver declares them in [Description].Features, together with the features of package storage.
 const (
 	StreamingPut storage.Features = 1 << (63 - iota) // Put accepts a body of unknown size, and does not buffer it
 	EqualParts                                       // all parts but the last must have the same size

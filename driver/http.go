@@ -39,8 +39,9 @@ func NewTransport(o TransportOptions) http.RoundTripper {
 	return transport.New(transport.Options{Stall: o.Stall, Answer: o.Response, TLS: o.TLS})
 }
 
-// WrapTransport returns a transport that makes requests by base. Like that of [NewTransport], it
-// applies the stall limit and counts requests. If base is nil, it uses [http.DefaultTransport].
+// WrapTransport returns a transport that sends requests through the given transport. It applies the
+// stall limit and counts requests, as a transport of [NewTransport] does. If base is nil, it sends
+// requests through [http.DefaultTransport].
 func WrapTransport(base http.RoundTripper) http.RoundTripper { return transport.Over(base) }
 
 // NetworkError returns the error for a request without a response, or for a response whose body was

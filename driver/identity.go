@@ -7,14 +7,14 @@ import (
 	"io"
 )
 
-// StackIdentity returns an identity of the store as d shows it. It covers the place of the bucket,
-// and the layers of d that change bytes or have a second store. Use it as the name of data that a
-// program keeps about objects, such as a cache or a journal. The bytes of an object differ if the
-// layers differ. With StackIdentity, data for different layers has different names.
+// StackIdentity returns a text that identifies a bucket and the layers above it. Only layers that
+// change bytes or have a second store affect the text. Use the text as the name of data that a
+// program keeps about objects, such as a cache or a journal. Different layers may show different
+// bytes of the same object, so they get different names.
 //
-// The identity is 64 hexadecimal digits, without secrets. It is the same in every process, if
-// [Description.Location] and [Description.Stack] are the same. For a bucket in memory, they differ
-// in each process. StackIdentity makes no request.
+// The text is 64 hexadecimal digits, without secrets. If [Description.Location] and
+// [Description.Stack] are the same in every process, the text is also the same. For a bucket in
+// memory, the text differs in each process. StackIdentity makes no request.
 func StackIdentity(d Driver) string {
 	desc := d.Describe()
 	return hashOf(append([]string{"omnibucket stack 1", desc.Provider, desc.Location, desc.Bucket}, desc.Stack...)...)

@@ -35,9 +35,9 @@ func (l layerOption) ApplyOpen(o *storage.OpenOptions) {
 	o.Layers = append(o.Layers, l.layer)
 }
 
-// WithLayerMetadata returns a context for a layer that copies objects by the functions of package
-// storage. With it, reads and copies keep the metadata that outer layers have added, such as the
-// key of an encrypted object.
+// WithLayerMetadata returns a context in which reads and copies keep the metadata of layers, such
+// as the key of an encrypted object. Without this context, they leave out such metadata. Use it in
+// a layer that copies objects by the functions of package storage.
 func WithLayerMetadata(ctx context.Context) context.Context { return metadata.WithLayers(ctx) }
 
 // JoinCRC32C returns the checksum of two parts that follow each other. length is the number of

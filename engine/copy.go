@@ -292,7 +292,9 @@ func (c *copyOp) streamSource(ctx context.Context) (r *storage.Reader, e *storag
 	}
 	e = asError(ctx, err)
 	e.Op, e.Key = "Copy", cmp.Or(e.Key, c.from.Key())
-	if e.Code == storage.PreconditionFailed { // the source failed, and not a condition on the destination
+	// This error is about the source. With this Code, the caller would think that a condition on
+	// the destination is not met.
+	if e.Code == storage.PreconditionFailed {
 		e.Code, e.Err = storage.Changed, bodyFailed(err).Err
 	}
 	return nil, e

@@ -102,8 +102,9 @@ func (d *download) open() *storage.Error {
 	}
 	wanted := s.req.Length
 	split := d.concurrency > 1 && d.canSplit()
-	// With several sections, the first request asks only for the bytes of the first section. A
-	// request for the whole object has no range, because S3 returns no checksum for a range.
+	// A download with several sections first requests only the bytes of the first section. If the
+	// caller wants the whole object, the first request asks for the whole object instead, because
+	// S3 returns no checksum for a range.
 	if split && (s.req.Offset > 0 || wanted > 0) {
 		s.req.Length = firstSectionBytes
 	}

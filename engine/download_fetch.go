@@ -43,7 +43,7 @@ type fetch struct {
 	buffers *bufferSink // the sink, if it has buffers
 }
 
-// A fetched is a part of the state of a section. Only a fetch and its sink need this part.
+// This type has the part of a section's state that only a fetch and its sink use.
 type fetched struct {
 	done   chan struct{} // closed when the section has ended
 	failed error         // why the section failed, or nil

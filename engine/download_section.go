@@ -246,7 +246,7 @@ func (s *section) afterDrop(err error) *storage.Error {
 	switch {
 	case !again:
 		return e
-	case first && e.Code != storage.RateLimited: // the connection had worked, so the next one needs no delay
+	case first && e.Code != storage.RateLimited: // reconnect at once, because the lost connection had worked
 		s.tried.Waited = 0
 	case ctxtime.Sleep(s.ctx, delay) != nil:
 		return s.d.op.waitError(s.ctx, e, false)

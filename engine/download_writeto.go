@@ -72,8 +72,9 @@ func (d *download) bodyTo(w io.Writer, from io.WriterTo) (n int64, err error) {
 	return n, d.fail(asError(d.ctx, err))
 }
 
-// A destWriter wraps the caller's writer, and records its error. It writes in chunks, and checks
-// ctx before each chunk. A body in memory passes all its bytes in one call of Write.
+// A destWriter wraps the caller's writer, and records its error. It divides each write into chunks,
+// and checks ctx before each chunk. Without chunks, a body in memory would be written in one call,
+// and ctx could not end the write.
 type destWriter struct {
 	io.Writer
 	d *download

@@ -38,8 +38,8 @@ type hedger struct {
 	get, head latencies
 }
 
-// earn counts one read. After hedgeCost reads, one more hedge is permitted, up to hedgeSaved
-// hedges.
+// earn counts one read. Each group of hedgeCost reads permits one second request. At most
+// hedgeSaved unused permissions are saved.
 func (h *hedger) earn() {
 	if h.earned.Load() < hedgeSaved*hedgeCost {
 		h.earned.Add(1)
@@ -122,7 +122,7 @@ func (o *operation) hedgedHead(ctx context.Context, r *driver.GetRequest) (*stor
 
 // A response is the result of one call of the driver.
 type response struct {
-	request int // its index
+	request int // number of the request: 0 for the first one, 1 for the second one
 	attrs   *storage.Attrs
 	body    io.ReadCloser // nil if there is none
 	err     error
@@ -173,8 +173,8 @@ type requestRace struct {
 	caught    panics.Caught
 }
 
-// run makes the first request. After delay, it makes the second one, as soon as the bucket permits
-// a hedge.
+// run makes the first request. If no response comes within the delay, run makes a second request.
+// If a second request is not permitted yet, run tries again later.
 func (r *requestRace) run(ctx context.Context, delay time.Duration) (first response) {
 	r.start(ctx, r.request)
 	timer := time.NewTimer(delay)

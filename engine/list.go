@@ -31,8 +31,8 @@ type listOp struct {
 	given storage.ListOptions
 	req   driver.ListRequest
 	last  string // the greatest key or prefix that was listed so far
-	// after is the key of WithStartAfter or of a token. Entries up to this key are dropped, even if
-	// the driver does not drop them.
+	// The listing yields only entries that are greater than this key, even if the driver returns
+	// others. The key comes from WithStartAfter or from a page token.
 	after    string
 	anyOrder bool // whether the store lists in no particular order
 	// spare is the memory of a page that was read. The next page reuses it.
@@ -128,9 +128,9 @@ func (l *listOp) limitOf(remaining int) int {
 // only to a store that is known to return all later keys. For other stores, the listing begins at
 // the start of the prefix. It fails if the entries are not in order.
 
-// startFromPrefix removes StartAfter from the request if the store does not return all later keys.
-// The listing then begins at the start of the prefix, and drops entries up to the key of
-// WithStartAfter.
+// startFromPrefix removes StartAfter from the request if the store may leave out keys that come
+// after StartAfter. The listing then begins at the start of the prefix. It drops the entries up to
+// the key of WithStartAfter.
 func (l *listOp) startFromPrefix() {
 	if !l.startsAfter() {
 		l.req.StartAfter = ""
@@ -314,8 +314,9 @@ type pageProgress struct {
 	last  string // the last entry of the last page that had any entry
 	empty int    // number of pages without a new entry since the last page that had one
 	pages int    // number of pages so far
-	// mark is the token of an earlier page. If the store returns that token again, it repeats
-	// pages. The token is recorded when the number of pages is 1, 2, 4, 8 and so on.
+	// mark is the token of an earlier page. If the store returns the same token again, the listing
+	// fails, because the store repeats pages. The method check replaces mark by the newest token
+	// after page 1, 2, 4, 8 and so on.
 	mark string
 }
 

@@ -111,9 +111,9 @@ func (l *listOp) folder(ctx context.Context, prefix string, deep bool, to visit)
 		if e != nil {
 			return e
 		}
-		// S3 returns the objects and the prefixes of a page in two lists. Sort both into one list.
-		// The listing still fails if the order of the store is wrong, because level.add compares
-		// entries of different pages.
+		// S3 returns the objects and the prefixes of a page in two lists. Sort them into one list.
+		// If the store lists in a wrong order, level.add still fails, because an entry of a later
+		// page is less than an entry of an earlier page.
 		slices.SortFunc(page.Entries, compareNames)
 		for _, entry := range page.Entries {
 			if e := level.add(entry); e != nil {

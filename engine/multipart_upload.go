@@ -87,7 +87,7 @@ func (u *multipartUpload) finishRequest() {
 // Key returns the key of the object.
 func (u *multipartUpload) Key() string { return u.record.Key }
 
-// String returns the key only. The token and the store's name of the upload are secrets.
+// String returns only the key, because the token and the store's upload ID are secrets.
 func (u *multipartUpload) String() string { return "upload of " + redact.Quoted(u.Key()) }
 
 // GoString returns the same text as String, so that the verb %#v shows no secret either.

@@ -124,7 +124,8 @@ func (o *operation) call(ctx context.Context, do func(context.Context) error) *s
 	return o.send(ctx, nil, do)
 }
 
-// request makes a driver call that returns a result, with the retries of call.
+// request makes a driver call that returns a result. If the error is temporary, request retries the
+// driver call.
 func request[T any](
 	ctx context.Context, o *operation, do func(context.Context) (T, error),
 ) (result T, e *storage.Error) {

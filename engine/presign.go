@@ -174,8 +174,8 @@ func (s *signOp) openUpload(c *core, op, key, method string) *storage.Error {
 	return nil
 }
 
-// signedControls returns Unsupported for tags and locks if the store does not check them in a
-// signed request. A client could then upload the object without them.
+// signedControls returns Unsupported if w has tags or locks that the store does not check in a
+// signed request. Without a check by the store, a client could omit the tags or locks.
 func (c *core) signedControls(w *storage.Controls) *storage.Error {
 	e := (*storage.Error)(nil)
 	switch {

@@ -101,7 +101,8 @@ func locks(controls *storage.Controls) bool {
 	return controls.Retention != (storage.Retention{}) || controls.LegalHold
 }
 
-// checkProperties checks the properties of a write, and folds the metadata in p.
+// checkProperties checks the properties of a write. It also replaces p.Metadata by a copy with keys
+// in lower case.
 func checkProperties(p *storage.Properties, given storage.PropertySet) *storage.Error {
 	for _, text := range textProperties {
 		if value := *text.of(p); value != "" && !headertext.ValidHeader(value) {

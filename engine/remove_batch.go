@@ -188,8 +188,8 @@ func (g *groupRemoval) end(e *storage.Error) {
 }
 
 // removeBatch removes the pending entries in one batch. Entries that failed with a temporary error
-// are sent again, in a smaller batch. If the provider refuses batches, it returns the entries that
-// remain.
+// are sent again, in a smaller batch. If the provider refuses batches, removeBatch returns the
+// entries that were not removed yet.
 func removeBatch(ctx context.Context, o *operation, pending []*groupRemoval) (singly []*groupRemoval) {
 	var tried backoff.Tries
 	for {

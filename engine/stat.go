@@ -117,7 +117,8 @@ func checkSpan(given *storage.DownloadOptions) *storage.Error {
 	return nil
 }
 
-// resolveRead makes the checks that all reads have in common, and completes the request.
+// resolveRead makes the checks that all reads have in common. It also sets the key and the native
+// options in r, and removes the provider's prefix from the revision in r.
 func (c *core) resolveRead(key string, r *driver.GetRequest, given []storage.NativeValue) *storage.Error {
 	var foreign *storage.Error
 	r.Key = key

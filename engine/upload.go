@@ -313,7 +313,8 @@ func (w *write) putStream(ctx context.Context, first *buffer.Buffer) (*storage.A
 	return w.put(ctx, content, content)
 }
 
-// streamed returns a body that can only be read once. first has the bytes that were read already.
+// streamed returns a body that can only be read once. The body begins with the bytes of the given
+// buffer, which were already read from the source. The rest of the source follows.
 func (w *write) streamed(first *buffer.Buffer, limit int64, want storage.CRC32C) *body {
 	return &body{
 		from: io.MultiReader(io.NewSectionReader(first, 0, first.Size()), &w.src),

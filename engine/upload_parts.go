@@ -29,9 +29,10 @@ const (
 	// limit. The limit permits 12 parts of 5 MiB. Two parts may always be in memory, even if they
 	// are larger.
 	streamBuffers = 64 << 20
-	// growthStep is for streams of unknown size. The size of their parts doubles after growthStep
-	// parts, or after a tenth of the parts that the provider permits, if that is less. On S3,
-	// 10,000 parts that begin with 5 MiB then have 4.9 TiB together.
+	// growthStep is for streams of unknown size. The size of their parts doubles after every
+	// growthStep parts. If the provider permits fewer than 10,000 parts, the size doubles after
+	// every tenth of the permitted parts. On S3, an upload can therefore have 4.9 TiB, although its
+	// first parts have only 5 MiB.
 	growthStep = 1000
 	// sequentialStep is the number of parts after which the size of parts doubles, if parts are
 	// sent one after the other. It doubles at most twice. Fewer and larger parts are faster,
@@ -211,8 +212,8 @@ type multipart struct {
 	failed *storage.Error // the first failure
 	cancel context.CancelFunc
 	slots  *concurrency.Limit // one slot for each part that is being sent
-	// held is the number of parts of a stream that are in memory. It includes a sent part until its
-	// item is received from the channel in the next field.
+	// held counts the parts of a stream that are in memory. After a part was sent, the channel in
+	// the next field gets an item. The receiver of the item decrements held.
 	held  int
 	freed chan struct{} // gets one item for each part of a stream that was sent
 	group panics.Group

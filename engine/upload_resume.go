@@ -59,9 +59,9 @@ func (c *core) hasBegun(j *journal.Journal) bool {
 	return h.Provider == c.desc.Provider && h.Bucket == c.desc.Bucket && h.Location == c.desc.Location
 }
 
-// layers returns a text that identifies what the layers of the bucket require of parts. An upload
-// can be resumed only if the text is still the same. A layer may also add a text and a newline to
-// the front of an upload id. If the layers have changed, abandonUpload removes that text.
+// layers returns a text with the rules of the bucket's layers for parts. An upload can be resumed
+// only if these rules are still the same. A layer may also put a prefix and a newline before an
+// upload id. If the rules have changed, abandonUpload removes the prefix.
 func (c *core) layers() string {
 	return fmt.Sprintf("%d %t", c.desc.PartUnit, c.desc.FixedParts)
 }
@@ -202,9 +202,10 @@ func (m *multipart) uploadMissing(e *storage.Error) bool {
 	return m.resumed && (e.Code == storage.InvalidArgument || e.Code == storage.ObjectNotFound || mustRestart(e))
 }
 
-// reconcileResumed determines whether an earlier call completed the upload. This call could not
-// complete the upload, and failed with e: the upload is missing, or an object exists. The parameter
-// completing is true if an earlier call had begun to complete the upload.
+// reconcileResumed determines whether an earlier call completed the upload. The current call could
+// not complete it. The error e says that the upload is missing, or that the condition of the call
+// does not hold. The parameter completing is true if an earlier call had begun to complete the
+// upload.
 func (m *multipart) reconcileResumed(
 	ctx context.Context, e *storage.Error, completing bool, size int64,
 ) (*storage.Attrs, *storage.Error) {

@@ -222,8 +222,8 @@ func (m *multipart) part(
 		}
 	}
 	if m.w.journal != nil && m.w.op.core.desc.FixedParts {
-		// Record the part before it is sent. If this process is killed, a later call must not send
-		// other bytes.
+		// The part must not be sent again with other bytes. Record its checksum before it is sent.
+		// If this process is killed, a later call compares its bytes with the checksum.
 		var e *storage.Error
 		if crc, e = hashSection(section, crc); e == nil {
 			// Record the part without a tag, because the part has not been sent yet.
@@ -299,8 +299,8 @@ func (m *multipart) partRequest(
 	return r, content, nil
 }
 
-// A finalPart is the last part of an upload whose driver takes parts in sequence. The request with
-// that part ends the object, so CompleteParts sends it.
+// A finalPart is the last part of an upload whose driver takes parts in sequence. CompleteParts
+// sends this part, because the request with the last part also completes the object.
 type finalPart struct {
 	number  int
 	section *io.SectionReader

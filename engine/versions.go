@@ -62,8 +62,8 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 			}
 		}
 		if newer.Key != "" {
-			// newer is now the last entry of this page, or of an earlier page if this page has no
-			// entries.
+			// The variable newer holds the last entry that was passed to yield. This entry may be
+			// from an earlier page.
 			last = newer.Key + "\x00" + newer.Version
 		}
 		return page.Token, last, nil

@@ -176,7 +176,8 @@ func invalid(rule, hint string) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(rule), Hint: hint}
 }
 
-// twice returns the name of a layer that occurs twice, or "".
+// The function twice returns the name of the first layer that has the name of an earlier layer. If
+// all names differ, it returns "".
 func twice(layers []Layer) string {
 	for i, layer := range layers {
 		if slices.ContainsFunc(layers[:i], func(before Layer) bool { return before.Name == layer.Name }) {

@@ -24,9 +24,9 @@ type Layers struct {
 	err     error
 }
 
-// OpenLayers opens the layers of a location, for a program that opens the bucket itself. The
-// parameter name is only used in errors. It is the name of the location, or "". OpenLayers fails
-// with the same errors as [Config.Open].
+// OpenLayers opens the layers of a location, but not the bucket. Use it in a program that opens the
+// bucket with [storage.Open]. The parameter name is the name of the location for errors, or "".
+// OpenLayers fails with the same errors as [Config.Open].
 func (c *Config) OpenLayers(ctx context.Context, name string, l Location) (*Layers, error) {
 	address, err := l.inEffect()
 	if err != nil {
@@ -66,7 +66,7 @@ type closingDriver struct {
 
 func (d closingDriver) Close() error { return errors.Join(d.Driver.Close(), d.layers.Close()) }
 
-// An openBucket is an io.Closer that closes a bucket. It is the second store of a layer.
+// An openBucket is the second store of a layer, as an [io.Closer].
 type openBucket struct{ storage.Bucket }
 
 func (b openBucket) Close() error { return storage.Close(b.Bucket) }

@@ -14,9 +14,9 @@ import (
 // PathVariable is the name of the environment variable with the path of the configuration file.
 const PathVariable = "OMNIBUCKET_CONFIG"
 
-// FlagPrefix is the prefix of environment variables that set flags of the command line. So the name
-// of a location must not begin with "flag-" or "flag_", because its variable would have this
-// prefix.
+// FlagPrefix is the prefix of environment variables that set flags of the command line. The name of
+// a location must not begin with "flag-" or "flag_". The environment variable with the address of
+// such a location ([Variable]) would also begin with FlagPrefix.
 const FlagPrefix = "OMNIBUCKET_FLAG_"
 
 // maxFile is the largest size of a configuration file, in bytes.

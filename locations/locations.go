@@ -136,9 +136,9 @@ func Names() ([]string, error) {
 // environment defines.
 func (c *Config) Names() []string { return slices.Sorted(maps.Keys(c.Locations)) }
 
-// Find returns the location with this name from the configuration. Several names can have the same
-// environment variable, such as a-b and A_B. If the configuration lacks the name, Find returns a
-// location that has the same variable. Find ignores addresses in the environment.
+// Find returns the location with this name from the configuration. If the configuration lacks the
+// name, Find returns a location with the same environment variable ([Variable]). For example, the
+// names a-b and A_B have the same variable. Find ignores addresses in the environment.
 func (c *Config) Find(name string) (l Location, known bool) {
 	found, known := c.own(name)
 	return found.location, known

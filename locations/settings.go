@@ -32,7 +32,8 @@ func (c *Config) settings(layer Layer) driver.LayerSettings {
 	}
 }
 
-// A parsed has the settings of a layer as Parse has read them. Their form was already checked.
+// The type parsed contains the settings of a layer that Parse has read. Parse has also checked the
+// form of the settings.
 type parsed struct{ node *yaml.Node }
 
 // nodeOf returns settings as a YAML node. Settings that do not come from Parse are first encoded as

@@ -7,8 +7,8 @@ import (
 	"strings"
 )
 
-// Values of this package may contain a secret that was written in the wrong place. So none of the
-// verbs of fmt, log/slog and JSON show such texts.
+// A user may write a secret into a wrong field of a Config. So fmt, log/slog and JSON show only
+// names and addresses, without parameters and settings.
 
 // String returns the names of the locations, without their addresses.
 func (c Config) String() string { return "locations " + strings.Join(c.Names(), ", ") }

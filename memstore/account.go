@@ -20,7 +20,8 @@ const provider = "memory"
 // An account holds buckets. Each [driver.ObjectRef] names the account of its object. If the source
 // of a copy has the same account, Copy shares the bytes instead of copying them.
 type account struct {
-	// location is random, because a later account may get the same memory address.
+	// location identifies the account by a random text. The memory address of the account does not
+	// suffice, because a later account may get the same address.
 	location       string
 	now            func() time.Time
 	keys           func() (signedurl.Keys, error)

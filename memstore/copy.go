@@ -56,7 +56,8 @@ func (d *objectDriver) Move(ctx context.Context, r *driver.MoveRequest) (*storag
 	if err := b.swap(o, r.Condition); err != nil {
 		return nil, err
 	}
-	// Without versions, do not call b.remove, because soft delete would then keep the source.
+	// Without versions, remove the source directly. With soft delete, b.remove would keep the
+	// source.
 	if !b.info.Versioning {
 		b.live.remove(r.From)
 		return o.attrs(false), nil

@@ -47,7 +47,7 @@ func (o *object) keep(k kept) {
 	}
 }
 
-// keeps returns the tags, locks and restored copy of o.
+// The method keeps returns the tags, locks and restored copy of o.
 func (o *object) keeps() kept {
 	if o.kept == nil {
 		return kept{}

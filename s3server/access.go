@@ -23,9 +23,11 @@ type access struct {
 	key, id string        // key and version of the object
 	header  http.Header   // headers of the request; for a form upload, the form's fields as headers
 	tags    []tagging.Tag // tags in the document of the request
-	prefix  *string       // value of the condition key s3:prefix; if nil, it is the query parameter prefix
-	etag    string        // entity tag that the object must have, if the request's document names one
-	failed  error         // error of the lookup of the object, if the lookup failed
+	// prefix is the value of the condition key s3:prefix. If the pointer is nil, the value is that
+	// of the request's query parameter "prefix".
+	prefix *string
+	etag   string // entity tag that the object must have, if the request's document names one
+	failed error  // error of the lookup of the object, if the lookup failed
 }
 
 // authorizesItself has the operations that check permissions themselves. They can do this only
@@ -169,11 +171,14 @@ func (a *access) version() *state.Version {
 	return v
 }
 
-// permitted reports whether the caller may perform the action. The caller's session policy must
-// allow the action, and the bucket's policy must not deny it. But the bucket's owner may read and
-// change the bucket's policy even if the policy denies that. One of these must also allow the
-// action: ownership of the bucket or the object, the bucket's policy, or an access control list
-// (ACL).
+// permitted reports whether the caller may perform the action. Usually, all of these conditions
+// must be met:
+//
+//   - If the caller's session has a policy, this policy allows the action.
+//   - The bucket's policy does not deny the action. This condition does not apply if the bucket's
+//     owner reads or changes the bucket's policy.
+//   - The caller owns the bucket or the object, or the bucket's policy or an access control list
+//     (ACL) allows the action.
 func (a *access) permitted() bool {
 	if !a.inSession() {
 		return false
@@ -201,8 +206,9 @@ func (a *access) permitted() bool {
 		// is missing.
 		return owner || a.mayList()
 	case acl.ObjectPermissions[a.action] != "" && a.needsObject():
-		// The bucket's owner may not own the object. Then only the object's owner, and callers whom
-		// the object's ACL permits, may read the object, and read or set the ACL.
+		// The action reads the object, or reads or sets the object's ACL. If another account than
+		// the bucket's owner owns the object, the bucket's owner and policy do not count. Only the
+		// object's owner and the object's ACL count.
 		if objectOwner := b.OwnerOf(&a.version().Object); objectOwner != b.Account {
 			return a.caller.account == objectOwner || a.listed()
 		}

@@ -41,8 +41,8 @@ func headersOf(in *driver.PutRequest) http.Header {
 	return header
 }
 
-// attrsOf converts a version to [storage.Attrs]. The parameter shown is the version's id as clients
-// see it.
+// attrsOf converts a version to [storage.Attrs]. The last parameter is the version's id in the form
+// that clients see.
 func attrsOf(v *state.Version, shown string) *storage.Attrs {
 	a := &storage.Attrs{
 		Key: v.Key, Size: v.Object.Size, ETag: v.Object.ETag, Revision: v.Object.ETag, Version: shown, Modified: v.Modified,

@@ -191,10 +191,13 @@ func directive(r *request, header, of string) (replace bool, err error) {
 }
 
 // describeCopy sets the size, the entity tag and the checksum of the copy o, which has the bytes of
-// v. Usually all three are the same as those of v. If v was uploaded in parts, or the kind of
-// checksum or the encryption differs, describeCopy reads all bytes to compute them. If the store
-// makes the entity tags and has no checksum of v, describeCopy does not read the bytes, and the
-// copy has no checksum.
+// v. There are three cases:
+//
+//   - If the store makes the entity tags and has no checksum of v, o gets the size and the entity
+//     tag of v, and no checksum.
+//   - If v was uploaded in parts, or if the kind of checksum or the encryption differs,
+//     describeCopy reads all bytes to compute the three values.
+//   - Otherwise, o gets the three values of v.
 func describeCopy(r *request, o *state.Object, v *state.Version) error {
 	kind := cmp.Or(v.Object.Sum.Kind, checksum.Default)
 	if name := r.in.Header.Get("X-Amz-Checksum-Algorithm"); name != "" {

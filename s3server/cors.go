@@ -58,8 +58,8 @@ func corsRefusal(r *request, method string) error {
 	return refusal
 }
 
-// preflight responds to OPTIONS, with which a browser asks whether it may send a request. It needs
-// no signature.
+// preflight responds to the OPTIONS request of a browser that asks whether it may send another
+// request. The OPTIONS request needs no signature.
 func preflight(r *request) error {
 	origin, method := r.in.Header.Get("Origin"), r.in.Header.Get("Access-Control-Request-Method")
 	if origin == "" {

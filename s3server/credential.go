@@ -101,10 +101,11 @@ func checkOwner(r *request, in http.Header) error {
 }
 
 // Env returns environment variables that configure a client for this server. The AWS SDKs of all
-// languages, the AWS command line and other clients read them. They have the address, the
-// credentials, the region and, with TLS, the path of a file with the certificate. Closing the
-// server removes the file. Append the variables to [os.Environ] for a subprocess. Clients put the
-// bucket into the path, because the host of the address is an IP address.
+// languages, the AWS command line and other clients read the variables. The variables contain the
+// address, the credentials and the region. With TLS, one variable is the path of a file with the
+// certificate. Closing the server removes the file. Append the variables to [os.Environ] for a
+// subprocess. Clients put the bucket into the path, because the host of the address is an IP
+// address.
 func (s *Server) Env() []string {
 	c := s.Credentials()
 	env := []string{

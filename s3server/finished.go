@@ -84,9 +84,10 @@ func (f *finishedUploads) forget(bucket string) {
 	}
 }
 
-// finishedObject returns the result of a completed upload, which it takes from the object that the
-// upload made. It is needed if the server was restarted after the completion. If the upload did not
-// make the current object, finishedObject fails with NoSuchUpload.
+// finishedObject returns the result of a completed upload. It reads the result from the object that
+// the upload made. The server calls finishedObject if it has no result in memory, for example
+// after a restart. If the upload did not make the current object, finishedObject fails with
+// NoSuchUpload.
 func finishedObject(r *request, c *completion, id string) (*finishedUpload, error) {
 	v, shown, err := r.find(state.VersionName{Bucket: r.target.bucket, Key: r.target.key})
 	defer r.server.store.Release(v)

@@ -167,7 +167,7 @@ func putRetention(r *request) error {
 }
 
 // changeLock changes the lock of a version. The policies are applied as if the request were a
-// PutObject with the new lock in its headers. These headers are in the parameter asked.
+// PutObject with the given headers, which describe the new lock.
 func changeLock(r *request, asked http.Header, change func(*state.Lock) error) error {
 	header := r.in.Header.Clone()
 	maps.Copy(header, asked)

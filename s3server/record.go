@@ -61,7 +61,9 @@ func (c *recorder) begin(r *request) *Request {
 		Query: maps.Clone(r.query), Header: r.in.Header.Clone(), Trailers: r.in.Header.Get("X-Amz-Trailer") != "",
 	}
 	if len(c.latest) == c.limit {
-		c.latest = c.latest[1:] // no leak: append later copies only the remaining requests to a new array
+		// The memory of removed requests is freed later. When the array is full, append copies only
+		// the remaining requests to a new array.
+		c.latest = c.latest[1:]
 	}
 	c.latest = append(c.latest, kept)
 	return kept

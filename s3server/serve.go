@@ -49,7 +49,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	// Change a copy, because a handler must not change the original.
 	in = in.WithContext(in.Context())
 	if in.Body == nil {
-		in.Body = http.NoBody // nil if no http.Server made the request
+		in.Body = http.NoBody // an http.Server always sets Body, but other callers may leave it nil
 	}
 	r := &request{in: in, server: h, w: w, id: newRequestID()}
 	header := w.Header()
@@ -60,7 +60,8 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, in *http.Request) {
 	log := r.logged()
 	handle, err := r.route()
 	r.fault = cmp.Or(h.faults.Match(r.operation, r.target.bucket, r.target.key), &noFault)
-	header.Set("Date", r.now().Format(http.TimeFormat)) // time of the clock with which signatures are compared
+	// Date shows the clock by which the server checks the time of a signature.
+	header.Set("Date", r.now().Format(http.TimeFormat))
 	r.body = &impatientBody{ReadCloser: r.in.Body, control: http.NewResponseController(w), idle: h.limits.IdleTimeout}
 	r.in.Body = r.body
 	recorded := h.recorder.begin(r)
@@ -205,9 +206,9 @@ func (r *request) done(status int) error {
 	return nil
 }
 
-// refuse calls respond to send a response. The client may still be sending the body. In this case,
-// refuse reads the body, so that the client receives the response and not a connection reset. A
-// client that waits for "100 Continue" sends no body.
+// refuse sends the response that the given function writes. If the client is still sending the
+// body, refuse also reads the rest of the body. Otherwise, the client could get a connection reset
+// in place of the response. A client that waits for "100 Continue" sends no body.
 func (r *request) refuse(respond func()) {
 	const most = 64 << 20
 	waits := r.in.Header.Get("Expect") != "" && !r.body.read

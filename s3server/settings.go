@@ -8,7 +8,8 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// setting changes the settings of the request's bucket with f, and responds with this status.
+// setting calls f to change the settings of the request's bucket. It then responds with the given
+// status.
 func (r *request) setting(status int, f func(*state.Bucket) error) error {
 	if err := r.server.store.ChangeBucket(r.in.Context(), r.target.bucket, f); err != nil {
 		return err

@@ -144,8 +144,9 @@ func (s *Server) trustItself() error {
 // client's idle connections.
 func (s *Server) Client() *http.Client { return s.client }
 
-// Certificate returns the certificate that [Server.Client] trusts, or nil without TLS. If
-// Config.TLS has certificates, it is the leaf certificate of the first of them.
+// Certificate returns the certificate that [Server.Client] trusts. If Config.TLS.Certificates is
+// not empty, Certificate returns the leaf certificate of the first element. Certificate returns nil
+// without TLS, or if Config.TLS has the function GetCertificate or GetConfigForClient.
 func (s *Server) Certificate() *x509.Certificate { return s.certificate }
 
 // Close closes all connections and waits until all requests have ended. Further calls do nothing.

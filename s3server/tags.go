@@ -58,7 +58,8 @@ func changeVersion(r *request, status int, f func(*state.Bucket, *state.Version)
 	return r.done(status)
 }
 
-// replaceVersion replaces the version that the request names with a copy. f modifies the copy.
+// replaceVersion replaces a version by a modified copy. The request names the version, and f
+// modifies the copy.
 func replaceVersion(r *request, f func(*state.Bucket, *state.Version) error) error {
 	id, err := r.versionID()
 	if err != nil {

@@ -18,7 +18,7 @@ import (
 //
 // A signed request is valid until it expires. Without a signature, an object is served if it was
 // written with [storage.WithPublicRead] or if the bucket is public. CreateBucket and UpdateBucket
-// make a bucket public with [storage.WithPublicAccess]. The same option for opening a bucket does
+// make a bucket public with [storage.WithPublicAccess]. Opening a bucket with WithPublicAccess does
 // not make the bucket public. Any other request fails with 403, whether or not the object exists.
 // The bucket's CORS rules ([storage.WithCORS]) admit pages of other origins. An error response has
 // the form of S3: a status and a short XML document with a Code.
@@ -44,8 +44,9 @@ import (
 // time to send a request's header. ReadTimeout limits slow uploads: an upload that takes longer
 // fails with 408 and stores nothing. WriteTimeout limits slow readers. ReadTimeout and WriteTimeout
 // apply to a whole body, however large. To set deadlines for each request, call SetReadDeadline and
-// SetWriteDeadline of [http.ResponseController] in a middleware. Do not use [http.TimeoutHandler]:
-// it keeps whole responses in memory, and its own response waits for the body.
+// SetWriteDeadline of [http.ResponseController] in a middleware. Do not use [http.TimeoutHandler].
+// It keeps whole responses in memory. If a client sends its body slowly, the response that reports
+// the timeout is also late.
 func NewHandler(b storage.Bucket, opts ...Option) http.Handler {
 	o := readOptions(opts)
 	of, ok := signedurl.OriginOf(b)

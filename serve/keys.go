@@ -9,10 +9,12 @@ import (
 // WithoutPrefix tells [NewHandler] that a proxy removes the path of the signing base URL from
 // requests. The whole path of a request is then the key.
 //
-// Without this option, the path that the client sent must begin with the path of the base URL.
-// [http.StripPrefix] does not change that, because the handler reads the original path. A request
-// with another path fails with 404. The handler cannot detect such a proxy: a key may itself begin
-// with the path of the base URL.
+// Without this option, the path that the client sent must begin with the path of the base URL. A
+// request with another path fails with 404. [http.StripPrefix] has no effect on this rule, because
+// the handler reads the original path.
+//
+// The handler cannot detect whether a proxy has removed the path of the base URL, because a key may
+// itself begin with that path.
 func WithoutPrefix() Option {
 	return option(func(o *options) { o.withoutPrefix = true })
 }

@@ -42,11 +42,12 @@ import (
 //	504  DeadlineExceeded
 //	500  any other
 //
-// [WithErrorHandler] replaces these responses. An error response, like one with status 412, has no
-// headers that say how to show or cache the object. If an error occurs after the first bytes were
-// sent, the response is shorter than its Content-Length. A client notices that the response is
-// incomplete. If the bytes of a whole object do not match its checksum, the response is also too
-// short.
+// [WithErrorHandler] replaces these responses. Headers that say how to show or cache the object are
+// left out of an error response. They are also left out of a response with status 412.
+//
+// If an error occurs after the first bytes were sent, the response is shorter than its
+// Content-Length. A client notices that the response is incomplete. If the bytes of a whole object
+// do not match its checksum, the response is also too short.
 //
 // Object serves HTML and scripts unchanged, so that browsers run them. If strangers can upload
 // objects, serve these objects from a separate host name, or with [WithDownloadName].
@@ -94,8 +95,9 @@ type response struct {
 	options   objectOptions
 	requested rangeHeader
 	from      *source
-	// sized is true if Content-Length may be set. It is false if the caller has set
-	// Content-Encoding, because w then compresses the bytes.
+	// sized is true if a response with the whole object has a Content-Length. It is false if the
+	// caller has set Content-Encoding. In this case, the caller's ResponseWriter may compress the
+	// bytes, and the final length is not known.
 	sized bool
 }
 

@@ -123,8 +123,9 @@ func (a rangeHeader) resolve(size int64) (ranges []byteRange, ok bool) {
 	return ranges, true
 }
 
-// firstRead returns the range of the first request to the store, when the size of the object is not
-// known yet. It contains the first requested range, and usually all of them.
+// firstRead returns the range of the first request to the store. The size of the object is not
+// known yet. If the client requests several ranges, the returned range usually covers all of them.
+// It always covers the range that the client names first.
 func (a rangeHeader) firstRead() storage.DownloadOption {
 	switch {
 	case len(a) == 0:

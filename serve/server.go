@@ -88,8 +88,9 @@ func listen() (net.Listener, error) {
 	return listener, nil
 }
 
-// track counts connections. It also records connections without a request, which browsers open in
-// advance, because http.Server.Shutdown would wait for their first request.
+// track counts connections. It also records the connections without a request, so that Close can
+// close them. Browsers open connections in advance, and http.Server.Shutdown would wait for the
+// first request of each.
 func (s *Server) track(c net.Conn, state http.ConnState) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

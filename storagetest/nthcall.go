@@ -169,8 +169,8 @@ func old(t *T, b storage.Bucket) any {
 
 func nothing(*T, storage.Bucket) any { return nil }
 
-// uploading returns a function that uploads the object "a". The function is a value for the field
-// do.
+// uploading returns a function that uploads the object "a". The function is a value for
+// operation.do.
 func uploading(opts ...storage.UploadOption) func(context.Context, *T, storage.Bucket, any) (string, error) {
 	return func(ctx context.Context, t *T, b storage.Bucket, _ any) (string, error) {
 		_, err := b.Upload(

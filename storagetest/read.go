@@ -335,5 +335,5 @@ func (failingReaderFrom) ReadFrom(r io.Reader) (int64, error) {
 	return n, errBoom
 }
 
-// revisionOnly returns IfRevision with the type that reads accept.
+// revisionOnly returns the option storage.IfRevision with the type storage.ReadOption.
 func revisionOnly(revision string) storage.ReadOption { return storage.IfRevision(revision) }

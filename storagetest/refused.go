@@ -358,8 +358,8 @@ func writesWith(t *T, b storage.Bucket, key string, opts ...storage.WriteOption)
 	return errs
 }
 
-// keysBesideFoldersRefused makes writes that a store of files cannot hold, and returns their errors
-// by name. It requires that they change nothing.
+// keysBesideFoldersRefused writes to keys that a file system cannot hold, such as "file/x" beside
+// "file". It requires that the writes change nothing. It returns the error of each write.
 func keysBesideFoldersRefused(t *T, b storage.Bucket) map[string]error {
 	t.puts(b, "file", "folder/x")
 	before := t.snapshot(b)
@@ -384,8 +384,8 @@ func keysBesideFoldersRefused(t *T, b storage.Bucket) map[string]error {
 	return errs
 }
 
-// checksumsNotStored requires that reads work without a stored checksum. It returns no errors,
-// because no option asks for a stored checksum.
+// checksumsNotStored requires that reads work without a stored checksum. It returns no errors. A
+// store without this feature refuses no call, because no option asks for a stored checksum.
 func checksumsNotStored(t *T, b storage.Bucket) map[string]error {
 	want := sum([]byte("text"))
 	require.Equal(t, want, t.put(b, "sum", "text").CRC32C.Sum, "what was sent is known")

@@ -40,10 +40,13 @@ func (c *Comparison) Equal() bool {
 }
 
 // Compare compares the files of two ends and changes nothing. If report is not nil, it is called
-// for each difference; calls do not overlap. By default, Compare decides like [Sync] from the first
-// to the second end: by size and time, and by content if these do not decide. With [WithChecksum]
-// it compares checksums, and with [WithSizeOnly] only sizes. It also accepts [WithConcurrency],
-// [WithLinks], [WithProgress], and the options of a [Filter].
+// for each difference; calls do not overlap.
+//
+// By default, Compare uses the rules of a [Sync] from the first end to the second end. It compares
+// the sizes and times of two files. If sizes and times do not show whether the files are the same,
+// Compare compares their contents. With [WithChecksum], it compares checksums. With [WithSizeOnly],
+// it compares only sizes. Compare also accepts [WithConcurrency], [WithLinks], [WithProgress], and
+// the options of a [Filter].
 //
 // Differences are not an error. If an end does not exist, Compare fails with ObjectNotFound or
 // BucketNotFound. Other errors are those of Sync. Compare always returns a Comparison.

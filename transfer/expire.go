@@ -316,7 +316,8 @@ func eachOld(
 			}
 		}
 	}
-	// The error is that of ctx. The caller checks ctx afterwards.
+	// The function expire fails only if ctx is done. The caller checks ctx after eachOld, so
+	// eachOld need not return this error.
 	_ = expire(lone, lone.Modified)
 	return nil
 }

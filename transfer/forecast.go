@@ -43,7 +43,9 @@ func (j *job) forecast(dst End) *Forecast {
 	case *bucketCopier:
 		f.Writes = files
 		if removes && j.places.beside && storage.Supports(t.to, storage.ServerMove) {
-			removes = false // one request writes the object and removes its source
+			// The provider moves an object with one request. The forecast counts this request as a
+			// write. So it does not also count a removal.
+			removes = false
 			break
 		}
 		f.Reads = files

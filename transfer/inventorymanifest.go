@@ -17,10 +17,12 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// A manifest describes an inventory, and lists its files.
+// A manifest describes an inventory, and lists the files of the inventory.
 type manifest struct {
-	provider  string // the provider's name, as in revisions
-	bucket    string // name of the bucket; for Azure, name of the account, or "" if it is unknown
+	provider string // the provider's name, as in revisions
+	// bucket is the name of the bucket. A manifest of Azure names the account instead. If the name
+	// of the account is not known, bucket is "".
+	bucket    string
 	taken     time.Time
 	format    string // "CSV", "PARQUET"
 	columns   []string

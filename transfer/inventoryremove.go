@@ -38,10 +38,10 @@ func sameSecond(a, b time.Time) bool { return a.Truncate(time.Second).Equal(b.Tr
 
 func (e *expiry) atOnce() int { return cmp.Or(e.settings.concurrency, removal.AtOnce) }
 
-// stillOld lists the versions of each key again. It returns the versions of the group that are
-// still old. A version may have become current since the inventory was taken. A newer version may
-// also have the same id. For example, a bucket of S3 that keeps no versions gives each object the
-// id "null".
+// stillOld returns the versions of the group that are still old. It lists the versions of each key
+// again, because the bucket may have changed since the inventory was taken. A version may have
+// become current. A newer version may also have replaced it and have the same id. For example, an
+// S3 bucket without versioning gives every object the id "null".
 func (e *expiry) stillOld(ctx context.Context, group []expiring) []expiring {
 	var ends []int // for each key, the index after its last version; the versions of a key are adjacent
 	for i := range group {

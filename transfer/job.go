@@ -202,10 +202,12 @@ func resumeDirIn(j *job, e End) bool {
 	return ok
 }
 
-// skipDirs makes the directories of the job skip the directory of WithResume. If the job transfers
-// between two directories, each directory also skips the other one. This matters if one directory
-// lies in the other, in a folder that WithExclude excludes. The file system may show the folder
-// under a second name, which WithExclude does not match.
+// skipDirs makes the job skip the directory of WithResume when it lists files. In a transfer
+// between two directories, the listing of each directory also skips the other directory.
+//
+// For example, the destination lies inside the source, in a folder that WithExclude excludes. The
+// file system may show this folder under a second name. WithExclude does not match the second name,
+// but the job must not read the destination as a part of the source.
 func (j *job) skipDirs() error {
 	var kept fs.FileInfo
 	if j.settings.resume != "" {

@@ -155,7 +155,8 @@ func (l *journal) between(dst, src End) {
 	}
 }
 
-// differ reports whether two names are known to be those of different places.
+// differ reports whether two names of places are different. The name "" means that the place is not
+// known. With such a name, differ returns false.
 func differ(a, b string) bool { return a != "" && b != "" && a != b }
 
 // name returns a name of the directory or bucket. The name is the same in every process on this
@@ -251,8 +252,8 @@ func (l *journal) begin(key string) *list.Element {
 	return l.steps.PushBack(&journalStep{key: key})
 }
 
-// end records that a file is done. It merges adjacent steps that are done. After that, at most one
-// finished step follows each file in progress, so the list stays short.
+// end records that a file is done. It merges adjacent steps that are done into one step. So the
+// list never has more finished steps than files in progress.
 func (l *journal) end(at *list.Element, counts journalCounts) {
 	if l == nil || at == nil {
 		return

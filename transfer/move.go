@@ -123,8 +123,8 @@ func (j *job) finishMove(ctx context.Context, src entry, same *entry) error {
 	return j.src.removeUnchanged(ctx, src)
 }
 
-// lookAgain fails if a file of an end was removed or replaced after it was listed. Another program
-// may have done that since the job compared the file.
+// lookAgain fails if a listed file is missing from its directory or bucket, or was replaced.
+// Another program may have removed or replaced the file after the job compared it.
 func lookAgain(ctx context.Context, end openedEnd, file entry) error {
 	there, err := end.has(ctx, file)
 	switch {
@@ -159,9 +159,9 @@ func isListed(info fs.FileInfo, file entry) bool {
 		(file.written.IsZero() || localfile.Written(info).Equal(file.written))
 }
 
-// has reports whether the bucket still has the object that was listed, without a change. If the
-// listing has no revision, has compares the times. Some stores list times only in whole seconds, so
-// a small difference is accepted.
+// has reports whether the bucket still has the listed object, unchanged. It compares the size and
+// the revision. If the listing has no revision, it compares the times instead. A small difference
+// between the times is accepted, because some stores list times only in whole seconds.
 func (o *objects) has(ctx context.Context, file entry) (bool, error) {
 	now, err := o.from.Attrs(ctx, file.key)
 	switch {

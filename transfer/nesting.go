@@ -35,8 +35,9 @@ type nesting struct {
 	read         bool             // whether all files of outer were seen
 	folders      map[string]bool  // folders of outer that were tested
 
-	// question is a small object at the inner end. A folder that shows this object is the inner
-	// end. question is nil before the first test, and if nothing can be stored at the inner end.
+	// question is a small object that was stored at the inner end. If a folder of the outer end
+	// shows this object, the folder and the inner end are the same place. question is nil before
+	// the first test. It stays nil if nothing can be stored at the inner end.
 	question *evidence.Question
 	readOnly bool // whether nothing can be stored in inner
 }
@@ -244,13 +245,13 @@ func (n *nesting) ask(ctx context.Context, folder, name string) error {
 	return onePlace(found, err, n.refused)
 }
 
-// askThere is called if nothing can be stored at the inner end. It stores an object in a folder of
-// the outer end, and looks for the object at the inner end. If it finds the object, the folder is
-// the inner end, and askThere fails.
+// askThere fails if the given folder of n.outer is the same place as n.inner. It is called if
+// nothing can be stored in n.inner. It stores an object in the folder, and looks for the object in
+// n.inner.
 func (n *nesting) askThere(ctx context.Context, folder, name string) error {
 	found, err := evidence.Appears(ctx, asked(n.outer), folder, asked(n.inner), "")
 	switch {
-	// The folder does not exist, so it is not the inner end.
+	// A folder that does not exist cannot be the same place as n.inner.
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case found || !cannotWrite(err):

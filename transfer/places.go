@@ -66,9 +66,9 @@ func (j *job) meet(written, other End) bool {
 	})
 }
 
-// checkBackup fails if the target of WithBackup is the same place as the source or the destination,
-// or contains it, or lies in it. Otherwise, a saved file could replace the file with the same key
-// there.
+// checkBackup fails if the target of WithBackup overlaps with the source or the destination. Two
+// places overlap if they are the same place, or if one place lies in the other. In overlapping
+// places, a backup of a file could replace a file of the source or the destination.
 func (j *job) checkBackup(ctx context.Context, dst, src End) error {
 	if j.saved == nil {
 		return nil
@@ -116,8 +116,8 @@ func (j *job) askBackup(ctx context.Context, other openedEnd, is role, refused *
 	return onePlace(found, err, refused)
 }
 
-// askEnds fails if both ends are one place, or if their first files show that one lies in the
-// other.
+// askEnds fails if the source and the destination are one place. It also fails if their first files
+// show that the source lies in the destination, or the destination in the source.
 func (j *job) askEnds(ctx context.Context, to, from End) error {
 	found, err := evidence.Appears(ctx, asked(j.dst), "", asked(j.src), "")
 	// full is true if no file can be stored at the top of the destination. The job can still work
@@ -138,11 +138,12 @@ func (j *job) askEnds(ctx context.Context, to, from End) error {
 		&nesting{outer: j.src, outerIs: source, at: from, inner: j.dst, refused: errOverlap()})
 }
 
-// beginNestings begins each of the given nestings. It fails if the first files show that one end of
-// a nesting is a folder of the other end.
+// beginNestings lists the first files of both ends of each nesting, and begins the nesting with the
+// listed files. It fails if one end of a nesting turns out to be a folder of the other end.
 func (j *job) beginNestings(ctx context.Context, nestings ...*nesting) error {
-	// Add the nestings to the places first. A nesting that fails may have stored an object, and
-	// places.end removes that object.
+	// A nesting can store an object for its test, and fail afterwards. At the end of the job,
+	// places.end removes the objects of all nestings in this list. So the list must have each
+	// nesting before the nesting begins.
 	j.places.nestings = append(j.places.nestings, nestings...)
 	for _, n := range nestings {
 		n.settings = j.settings
@@ -201,8 +202,8 @@ func onePlace(found bool, err error, refused *storage.Error) error {
 	return unanswered(err)
 }
 
-// unanswered returns the error of a job that could not determine whether its ends are different
-// places. err is why the test failed. The hint says what the user can do.
+// unanswered returns the error of a job that could not test whether two directories or buckets are
+// different places. The argument err is the error of that test. The hint says what the user can do.
 func unanswered(err error) error {
 	failed, ok := fileError("", "", err).(*storage.Error)
 	if !ok || failed.Code == storage.Canceled || failed.Code == storage.DeadlineExceeded {
@@ -244,8 +245,8 @@ func asked(end openedEnd) evidence.End {
 	return jobends.OfBucket(o.from, o.bucket)
 }
 
-// see passes a listed file to each of the nestings. It fails if a nesting finds that one end of the
-// job is a folder of another end.
+// see passes a listed file to each of the nestings. Each nesting tests one pair of places, such as
+// source and destination. If one place is a folder of the other place, see fails.
 func see(ctx context.Context, nestings []*nesting, file entry) error {
 	for _, n := range nestings {
 		if err := n.see(ctx, file); err != nil {

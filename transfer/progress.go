@@ -117,8 +117,8 @@ func (m *meter) ticker(report func(Progress)) func(context.Context) {
 		p := m.progress()
 		slot := n % rateTicks
 		n++
-		// since is the number of ticks since the sample was taken. In the first ticks no sample
-		// exists yet. The rate then begins with 0 bytes at the start of the job.
+		// The sample in this slot is rateTicks ticks old. In the first ticks of the job, the slot
+		// has no sample. In this case, the rate is the average since the start of the job.
 		since := min(n, rateTicks)
 		p.Rate = float64(p.Bytes-samples[slot]) / (time.Duration(since) * progressEvery).Seconds()
 		samples[slot] = p.Bytes

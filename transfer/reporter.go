@@ -41,7 +41,8 @@ func (t *reporter) reportChange(c Change) {
 	t.onChange(c)
 }
 
-// count changes the report by calling add, under the lock.
+// The method count calls the function add, which changes the report. The report is locked during
+// the call.
 func (t *reporter) count(add func(*Report)) {
 	t.mu.Lock()
 	defer t.mu.Unlock()

@@ -65,17 +65,19 @@ type Run struct {
 	Err      error // error of the job or of the lease
 }
 
-// Every calls the function job repeatedly, until ctx is done. A run of the job starts when interval
-// has passed since the last start, plus the delay of [WithJitter]. Runs never overlap. If a run
-// takes longer than interval, the next run starts after it. When ctx is done, Every waits for the
-// run in progress, and then returns Canceled or DeadlineExceeded. If interval is not positive,
-// Every returns InvalidArgument. Every also returns any error that makes all runs impossible. An
-// error of a run does not end Every. The function of [WithRuns] receives that error.
+// Every runs a job again and again, until ctx is done. The time from the start of one run to the
+// start of the next run is the given interval, plus the delay of [WithJitter]. Runs never overlap.
+// If a run takes longer than the interval, the next run starts after the end of the run.
 //
-// With [WithLease], the runs of all processes do not overlap, and interval passes between two
-// starts. The lease is renewed until the run ends, even after ctx is done. If the lease is lost,
-// the ctx of the run is canceled with the cause Changed. The run should then end, because another
-// process may start its own run.
+// When ctx is done, Every waits for the run in progress. Then it returns Canceled or
+// DeadlineExceeded. If a run fails, Every continues, and the function of [WithRuns] receives the
+// error. If the interval is not positive, Every fails with InvalidArgument. If [lease.Check] fails
+// for the lease of [WithLease], Every returns this error before the first run.
+//
+// With [WithLease], the runs of all processes do not overlap. The interval is the time between two
+// starts in any of the processes. A process renews the lease until its run ends, even after ctx is
+// done. If the process loses the lease, Every cancels the ctx of the run with the cause Changed.
+// The run should then end, because another process may start a run.
 func Every(
 	ctx context.Context, interval time.Duration, job func(ctx context.Context) error, opts ...EveryOption,
 ) error {

@@ -25,9 +25,9 @@ const (
 // shards, or in none.
 //
 // Like keys, bounds are relative to the source and the destination. A directory, an inventory, and
-// a bucket that lists in no order are still read completely. If the bounds are not in ascending
-// order, the job fails with InvalidArgument. It also fails with InvalidArgument unless there is
-// exactly one bound less than shards.
+// a bucket that lists in no order are still read completely. The bounds must be in ascending order.
+// The number of bounds must be the number of shards minus 1. Otherwise the job fails with
+// InvalidArgument.
 func WithShardBounds(bounds ...string) Option {
 	bounds = slices.Clone(bounds)
 	return checked(

@@ -15,7 +15,8 @@ type task struct {
 	step       *list.Element // the step of this file in the journal
 }
 
-// do handles one task. It has n slots of the semaphore, and may change n.
+// The method do handles one task. The caller has acquired n slots of the semaphore for the task. If
+// the task acquires more slots, do adds their number to n.
 func (j *job) do(ctx context.Context, t task, n *int) {
 	if err := j.tryTask(ctx, t, n); err != nil {
 		j.taskFailed(ctx, t.src.key, err)

@@ -198,7 +198,7 @@ type transferrer interface {
 	// compare compares two files of equal size by what their listings contain.
 	compare(src, dst entry) comparison
 	// compareDeep reads attributes and, if necessary, contents. It reports whether the files are
-	// the same. It is called if compare returns unclear.
+	// the same. A job calls compareDeep if compare returned the constant unclear.
 	compareDeep(ctx context.Context, src, dst entry) (bool, error)
 	// transfer transfers a file, and returns how many bytes it stored. It sends at most the given
 	// number of requests in parallel. known is true if the destination has a file with this key.

@@ -18,8 +18,9 @@ type uploader struct {
 	settings *settings
 }
 
-// compare returns same if the object was written long after the file was changed. It does not use
-// times that a wrong clock wrote.
+// compare returns the constant same if the object was written long after the file was changed.
+// Otherwise, it returns the constant unclear. A time in the future comes from a wrong clock, so
+// compare does not use it.
 func (u *uploader) compare(src, dst entry) comparison {
 	if !u.settings.future(dst.modified) && dst.modified.After(src.modified.Add(skew)) {
 		return same

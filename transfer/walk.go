@@ -185,8 +185,9 @@ func (w *treeWalker) child(prefix string, d fs.DirEntry) (child, bool) {
 		return c, !w.settings.excludesDir(key)
 	case err != nil:
 		c.entry.kind, c.entry.err = broken, fileError("read", key, err)
-		// The link may have led to a directory with files that WithInclude selects. So the link
-		// counts as broken even if WithInclude does not select its name.
+		// It is not known what the broken link led to. It may have led to a directory with files
+		// that WithInclude selects. So return the link, even if WithInclude does not select its
+		// name.
 		if !d.Type().IsRegular() {
 			return c, w.settings.selects(key) || !w.settings.excludesDir(key)
 		}

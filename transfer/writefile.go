@@ -161,8 +161,9 @@ func (t *tree) named(key string) (entry, bool) {
 }
 
 // checkDirs fails if a directory in the path of key is a file or a symbolic link. A job must not
-// write a file through a link. The next job would find the file only in the directory to which the
-// link leads. No object has the path of the file there, so WithDelete would remove the file.
+// write a file through a link, because the file would then be in another directory. The source has
+// no object with the path of the file in that directory. The next job with WithDelete would
+// therefore remove the file.
 func (t *tree) checkDirs(key string) error {
 	for i, c := range []byte(key) {
 		if c != '/' {
@@ -208,8 +209,8 @@ func (t *tree) small(key string) opener {
 	}
 }
 
-// createBeside creates a temporary file by open. If the directory for it does not exist, it is
-// created first.
+// createBeside creates a temporary file with the given opener. If the directory for the file does
+// not exist, createBeside creates the directory first.
 func (t *tree) createBeside(key string, p permissions, open opener) (temporary, error) {
 	dir := path.Dir(key)
 	temp, err := open(p.file)

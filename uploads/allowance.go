@@ -158,12 +158,15 @@ func (c *counter) isReserved(ctx context.Context, user User, session string) boo
 	return false
 }
 
-// settle counts a file that has been stored, and drops its reservation. If the reservation is
-// missing, for example because a Sweep has dropped it, there are three cases:
+// settle counts a file that has been stored, and drops its reservation. The reservation may be
+// missing, for example because a Sweep has dropped it. In this case, settle does one of three
+// things:
 //
-//   - If f.made is true, this call has made the object. settle removes the file and fails.
-//   - If f.first is true, no earlier call has tried to make the object. settle counts the file.
-//   - Otherwise an earlier call may have counted the file. settle does not count it.
+//   - If f.made is true, the upload took too long. settle removes the file and fails.
+//   - If f.first is true, no earlier call can have counted the file. settle counts the file.
+//   - Otherwise an earlier call may have counted the file already. settle does not count it again.
+//
+// Only a file without a session can have f.made, and only a file with a session can have f.first.
 func (c *counter) settle(ctx context.Context, f *File) error {
 	if c == nil || f.reserved == "" {
 		return nil
@@ -173,8 +176,8 @@ func (c *counter) settle(ctx context.Context, f *File) error {
 	case err != nil:
 		return storeFailed(err)
 	case !found && f.made:
-		// A Sweep may have counted the file when it dropped the reservation. The file is removed
-		// now, so the next Sweep must count again.
+		// The Sweep that dropped the reservation may have counted the file. This call removes the
+		// file, so that count would be too high. Doubt makes the next Sweep count again.
 		_ = c.book.Doubt(ctx, f.User.ID)
 		c.service.discardFile(ctx, f)
 		return tookTooLong(f)

@@ -45,7 +45,7 @@ type Config struct {
 	// Rules say which files are accepted. The zero value accepts pictures of up to 10 MiB.
 	Rules rules.Rules
 	// Key is the pattern of the keys under which files are stored. If it is "", DefaultKey is used.
-	// It must have exactly one of these three names:
+	// The pattern must have exactly one of these three names in braces:
 	//
 	//   - {random} is replaced by 128 random bits, written as 26 letters and digits.
 	//   - {id} is replaced by the time and 128 random bits, written as 36 letters and digits. A
@@ -53,8 +53,9 @@ type Config struct {
 	//   - {newest} is like {id}, but a listing begins with the newest file ([Newest]).
 	//
 	// The pattern may also have {yyyy}, {mm} and {dd}, which are the date in UTC. It may end in
-	// {ext}, which is the extension that fits the content. [User] has the values for all other
-	// names in braces. A segment may have at most one of those names.
+	// {ext}, which is the extension that fits the content. It may also have {user} and names that
+	// the application chooses. [User] has the values for {user} and the application's names. A
+	// segment of the pattern must not have two of these values.
 	Key string
 	// CacheControl maps a media type such as "image/png", "image/*" or "*" to Cache-Control
 	// directives. The most specific match applies. If its value is "", no directives are set. By
@@ -101,13 +102,14 @@ type Config struct {
 	// the key of the file, so an upload takes longer. If Inspect is set, tickets are refused. The
 	// sender could replace the file of a ticket after Inspect has seen it.
 	Inspect func(ctx context.Context, f *File, content *storage.ReaderAt) error
-	// Stored is called when a file exists, whichever protocol stored it. Stored may set f.Location.
-	// It is called at least once for each file, but not for a file that has been removed.
+	// Stored is called after a file was stored, whichever protocol stored the file. Stored may set
+	// f.Location. For each file, Stored is called at least once, unless the file was removed before
+	// the call.
 	//
-	// If Stored fails, its error becomes a response by the rules of Authorize. If the file came in
-	// a form or by [Service.Store], the service then removes the file. With all other protocols,
-	// the file stays. Stored is called again when the client repeats its request. It is also called
-	// again if the process was killed and the client repeats its request.
+	// If Stored fails, its error determines the response, as an error of Authorize does. If the
+	// file came in a form or by [Service.Store], the service then removes the file. With all other
+	// protocols, the file stays, and Stored is called again when the client repeats its request.
+	// Stored is also called again if the process was killed, and the client repeats its request.
 	Stored func(ctx context.Context, f *File) error
 	// Removed is called before the bytes of a file under Key are removed. They are removed by
 	// DELETE, [Service.Delete], [Service.Remove] and [Service.Sweep], and after Stored has failed.

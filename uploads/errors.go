@@ -72,9 +72,10 @@ var meanings = map[Code]struct {
 	OffsetMismatch:   {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
 	ChecksumMismatch: {Storage: storage.ChecksumMismatch, Status: statusBadChecksum},
 	Completed:        {Storage: storage.PreconditionFailed, Status: http.StatusConflict},
+	// The status is not 409. After 409, a client would repeat the request, which would fail again.
 	Exists: {
 		Storage: storage.PreconditionFailed, Status: http.StatusPreconditionFailed,
-	}, // the status is not 409, because a client would try again in vain
+	},
 	Locked:       {Storage: storage.Locked, Status: http.StatusLocked},
 	Refused:      {Storage: storage.InvalidArgument, Status: http.StatusUnprocessableEntity},
 	Busy:         {Storage: storage.Unavailable, Status: http.StatusServiceUnavailable},

@@ -77,9 +77,10 @@ func methodNotAllowed(c *call, allowed string) *Error {
 // documentation has the routes.
 //
 // Only one request at a time can send bytes of a tus upload. A newer PATCH or HEAD ends an older
-// PATCH, as in tusd, because the older PATCH usually has a dead connection. The service first
-// stores the bytes that the older PATCH has received. The client of the older PATCH gets 423. tus
-// clients then ask for the offset and continue. So two tabs with the same upload take turns.
+// PATCH, as in tusd, because the older PATCH usually has a dead connection. The service stores the
+// bytes that have arrived with the older PATCH, and responds to the older PATCH with 423. A tus
+// client that gets 423 asks for the offset and continues the upload. So if two browser tabs send
+// the same upload, each tab interrupts the other tab, and both tabs add bytes to the upload.
 //
 // If the context of a request ends, the bytes so far are stored, and the client gets 503. Set the
 // BaseContext of the server, and cancel it before [http.Server.Shutdown]. Otherwise Shutdown waits

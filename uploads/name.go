@@ -19,11 +19,12 @@ const (
 	blanks = "\u115F\u1160\u2800\u3164\uFFA0"
 )
 
-// CleanName returns a file's name in a form that is safe to show. It keeps only the last element of
-// a path, with slashes or backslashes. It removes control characters, invisible characters, and
-// characters that reverse the direction of text, which could show "gpj.exe" as "exe.jpg". It
-// replaces several spaces by one. The result has at most 255 bytes. If nothing is left, it is
-// "file". The result is text and must still be escaped in HTML. Do not use it as a key.
+// CleanName returns a file's name in a form that is safe to show. If the name is a path with
+// slashes or backslashes, CleanName keeps only the last element. It removes control characters and
+// invisible characters. It also removes characters that reverse the direction of text, because they
+// could show "gpj.exe" as "exe.jpg". It replaces several spaces by one. The result has at most 255
+// bytes. If nothing is left, the result is "file". The result is text and must still be escaped in
+// HTML. Do not use it as a key.
 func CleanName(name string) string {
 	name = strings.ToValidUTF8(name, "")
 	if i := strings.LastIndexAny(name, `/\`); i >= 0 {

@@ -22,7 +22,8 @@ const (
 	maxRemembered = 10_000
 )
 
-// A tally counts the orphans among bytes or among records.
+// A tally counts orphans of one kind. An orphan is either an object without a record, or a record
+// without an object. The field total counts all objects or all records.
 type tally struct {
 	total, orphaned int
 	found           map[string]bool // keys or IDs of the first orphans, at most maxRemembered

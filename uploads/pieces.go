@@ -42,9 +42,9 @@ type pieceState struct {
 	Count int `json:"count"`
 	// Target is true if the application set Piece.Target.
 	Target bool `json:"target,omitempty"`
-	// Run is a random text in the keys of these pieces. An earlier upload with the same token has
-	// another Run. A Sweep may still be removing the pieces of the earlier upload. It does not
-	// remove the pieces of this upload, because their keys differ.
+	// Run is a random text in the keys of this upload's pieces. An earlier upload with the same
+	// token had another Run, so its pieces have other keys. If a Sweep is still removing the old
+	// pieces, the Sweep does not remove the pieces of this upload.
 	Run string `json:"run"`
 	// Asked is set by a Sweep that found the upload idle and is about to remove it. A call that
 	// continues the upload clears Asked, and Sweep then keeps the upload.
@@ -165,7 +165,7 @@ func (p *Piece) check() *Error {
 type putPiece struct {
 	service   *Service
 	piece     Piece
-	prefix    string        // prefix of the pieces; set by enter
+	prefix    string        // prefix of the pieces' keys; "" before u.enter is called
 	conflicts int           // number of times that another call changed the state first
 	waited    time.Duration // how long this call has waited for another call that begins the upload
 }
@@ -287,9 +287,11 @@ func (u *putPiece) begin(ctx context.Context, name, revision string) (*session, 
 // the state yet.
 const waitForBegin = 2 * time.Second
 
-// begunByAnother is called if there was no room to reserve. The size of the file is not known, so a
-// concurrent call for the same upload may have reserved all the room. If so, begunByAnother waits a
-// moment and returns true. The caller then reads the state again.
+// begunByAnother is called if the user's allowance has no room for the upload. The reason may be a
+// concurrent call that begins the same upload. The concurrent call reserves all the room, because
+// the size of the file is not known. If there is a concurrent call, begunByAnother returns true,
+// and the caller reads the state again. If the concurrent call has not saved the state yet,
+// begunByAnother waits a moment first.
 func (u *putPiece) begunByAnother(ctx context.Context, s *session) (bool, error) {
 	now, err := u.service.keeper.read(ctx, s.name)
 	switch {
@@ -323,10 +325,11 @@ func (s *session) checkSame(p *Piece) *Error {
 	return nil
 }
 
-// confirm returns the current state of the upload. If the parameter read is true, confirm first
-// reads the state from the store. A Sweep may have set Asked in the state, to ask whether the
-// upload is in use. If so, confirm clears Asked. If the upload was aborted, confirm fails with
-// NotFound.
+// confirm returns the current state of the upload. If the last argument is true, confirm first
+// reads the state from the store. If the upload was aborted, confirm fails with NotFound.
+//
+// A Sweep sets Asked in the state of an idle upload before it removes the upload. If Asked is set,
+// confirm clears Asked. The Sweep then knows that the upload is in use.
 func (u *putPiece) confirm(ctx context.Context, s *session, read bool) (_ *session, err error) {
 	if read {
 		if s, err = u.service.keeper.reload(ctx, s); err != nil {

@@ -90,7 +90,8 @@ func (s *Service) removeCounted(ctx context.Context, f *File) error {
 	return s.counter.countOff(ctx, s.counter.lookUp(f.ID), remove)
 }
 
-// errKept means that a file was not removed, because a transaction has kept it since it was read.
+// errKept means that a file was not removed, because a transaction has made the file permanent. The
+// transaction did that after the record of the file was read.
 var errKept = &storage.Error{Code: storage.PreconditionFailed, Err: errors.New("the file was kept since it was read")}
 
 func (s *Service) removeRecorded(ctx context.Context, f *File) error {
@@ -191,12 +192,11 @@ func (s *Service) record(ctx context.Context, f *File) error {
 	return tookTooLong(f)
 }
 
-// recordExpired is for a file that has expired or expires soon. It uses the record that an earlier
-// call has created. It never creates a record, because Sweep may have removed the record, and may
-// be removing the bytes now.
+// recordExpired uses the record that an earlier call has created for the file. It never creates a
+// record, because Sweep may have removed the record, and may be removing the bytes now.
 //
-// The method record calls recordExpired in the last eighth of the file's lifetime, and later. It
-// does not wait for the end of the lifetime, because the clocks of two processes may differ.
+// recordExpired is called if the file has expired, or is in the last eighth of its lifetime. In the
+// last eighth, a process with another clock may already remove the file as expired.
 func (s *Service) recordExpired(ctx context.Context, f *File) error {
 	known, err := s.config.Records.Record(ctx, f.ID)
 	switch {

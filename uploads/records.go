@@ -31,10 +31,13 @@ type Records interface {
 	// it removes the purpose. If there is no such file, or if the file expires, it fails with [storage.ObjectNotFound].
 	// It never restores a record that Remove removes at the same time.
 	SetPurpose(ctx context.Context, id, purpose string) (*File, error)
-	// Remove removes the record with the ID of f. At least the fields ID and Expires of f are set.
-	// If there is no such record, Remove returns nil. If f.Expires is set, a transaction may have
-	// made the file permanent after f was read. The stored record then has no Expires. In that
-	// case, Remove changes nothing, and fails with [storage.PreconditionFailed].
+	// Remove removes the record with the ID of f. If no record has this ID, Remove returns nil. The
+	// caller sets at least the fields ID and Expires of f. For a file that does not expire, Expires
+	// is zero.
+	//
+	// If f.Expires is set but the stored record has no Expires, Remove changes nothing, and fails
+	// with [storage.PreconditionFailed]. A transaction has made this file permanent after f was
+	// read.
 	Remove(ctx context.Context, f *File) error
 	// List returns at most limit records (1 to 1,000) that match q. It returns only records with an
 	// ID that is greater than the parameter after. The records are sorted by ID, byte by byte. To

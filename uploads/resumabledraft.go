@@ -14,8 +14,11 @@ import (
 // The IETF's draft of resumable uploads (draft-ietf-httpbis-resumable-upload) differs from tus
 // mainly in its headers. So an upload by the draft has the same kind of session as a tus upload. A
 // client of the draft sends the version of the draft that it implements (the interop version). A
-// client of the final standard sends no version. An upload is complete when all bytes of a known
-// length have arrived. It is also complete after a request that says that it has the last bytes.
+// client of the final standard sends no version.
+//
+// If the length of the file is known, the upload is complete when all bytes have arrived. If the
+// length is not known, the client marks its last request with a header. The upload is complete when
+// the body of the last request has arrived.
 
 const (
 	partialUpload = "application/partial-upload"

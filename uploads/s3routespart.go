@@ -157,7 +157,7 @@ func (h *handler) loadProxied(c *call) (*session, error) {
 	return s, nil
 }
 
-// A signedRequest is a request that stores a part, or a file in one request.
+// A signedRequest is a request that stores one part of a file, or a whole file.
 type signedRequest struct {
 	URL       string            `json:"url"`
 	Method    string            `json:"method"`

@@ -55,7 +55,8 @@ type session struct {
 	Staged   bool      `json:"staged,omitempty"` // true if the multipart upload is below Config.Prefix
 	Reserved bool      `json:"reserved,omitempty"`
 	Expires  time.Time `json:"expires"`
-	// Location is the URL that Config.Stored has set. If it is "", the field link has the URL.
+	// Location is the URL of the file that Config.Stored has set. If Location is "", Config.Link
+	// determines the URL.
 	Location string `json:"location,omitempty"`
 	// Begun and Random become the time and the random bits in the key. They are only set if the key
 	// is made after the content has arrived.
@@ -272,9 +273,11 @@ func (k *keeper) reload(ctx context.Context, old *session) (*session, error) {
 }
 
 // remove removes the multipart upload, the objects and finally the state of a session. The session
-// must be aborted or done. If the multipart upload is completed, Abort removes only parts that
-// arrived later. The bucket may be a copy of another bucket, which has the multipart upload of the
-// session. In that case, the multipart upload stays.
+// must be aborted or done. If the multipart upload was completed, Abort removes only parts that
+// arrived later.
+//
+// The bucket of k may be a copy of the bucket in which the session began. In this case, the
+// multipart upload exists only in the original bucket, and stays there.
 func (k *keeper) remove(ctx context.Context, s *session) error {
 	if s.Token != "" {
 		upload, err := storage.ContinueUpload(ctx, k.bucket, s.Token)

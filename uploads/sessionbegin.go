@@ -148,10 +148,12 @@ func (k *keeper) drawnKey(s *session, extension string) string {
 	return k.service.pattern.Key(s.user().values(), s.Begun, keypattern.Random(s.Random), extension)
 }
 
-// drawKey sets the key of a file in pieces, for the call that claims the session. In a bucket
-// without IfAbsent, drawKey makes a new key for each call. So a slow earlier call cannot overwrite
-// the object. The lifetime of a file begins when drawKey makes its key. If half of the lifetime has
-// passed, drawKey makes a new key. Otherwise the file would expire too soon.
+// drawKey sets the key of a file in pieces. Each call that is about to make the file calls drawKey.
+// If the file is stored already, or if the bucket has IfAbsent, drawKey keeps the key of an earlier
+// call. Otherwise it makes a new key, so that a slow earlier call cannot overwrite the new object.
+//
+// The lifetime of a file begins when drawKey makes its key. If half of the lifetime has passed,
+// drawKey makes a new key in any case. With the old key, the file would expire too soon.
 func (k *keeper) drawKey(s *session) error {
 	lifetime := cmp.Or(s.Target.Lifetime, k.config.Lifetime)
 	late := lifetime > 0 && s.Random != nil && k.config.Now().Sub(s.Begun) >= lifetime/2

@@ -256,7 +256,8 @@ func (k *keeper) makeOnce(ctx context.Context, s *session, key string, make make
 // of this session.
 func (s *session) writeID() string { return s.name[:writeIDLength] }
 
-// upload adds to opts the options for the upload that makes the session's object.
+// The method upload adds an option to opts. The option sets the write ID of the object that the
+// upload makes.
 func (s *session) upload(opts []storage.UploadOption) []storage.UploadOption {
 	named := storage.UploadOptions{Size: -1, Transfer: storage.Transfer{WriteID: s.writeID()}}
 	return slices.Insert(opts, 0, storage.UploadOption(named))
@@ -341,12 +342,12 @@ func (s *session) file() *File {
 	}
 }
 
-// firstTarget returns the Target with which the bytes are stored first. Bytes below Config.Prefix
-// get a type that no browser runs, because the sender could find out their key and open them in a
-// browser.
+// firstTarget returns the Target for the first object that has the bytes of a session. If this
+// object is below Config.Prefix, it gets a type that no browser runs. The sender could find out the
+// key of the object, and open the object in a browser.
 //
-// There is one exception. If neither the Target nor Rules determine the type of a file in pieces,
-// the type is detected when the bytes are stored first. The bytes have the detected type.
+// There is one exception: a file in pieces gets the detected type if neither its Target nor Rules
+// determine the type.
 func (k *keeper) firstTarget(s *session) Target {
 	t := s.Target
 	if k.staged(s.Kind) {

@@ -27,8 +27,7 @@ func (k *keeper) reserve(ctx context.Context, s *session, replaces ...string) *E
 	switch {
 	case s.Kind == kindPartial:
 		a.entry.Files = 0
-	// Files in pieces and joined files have no Stem, because their key is not final. Several calls
-	// may begin the same file, each with its own key.
+	// Files in pieces and joined files get no Stem, because their final key is not known yet.
 	case s.Pieces == nil && s.Kind != kindFinal:
 		a.entry.Stem = k.stem(s)
 	}
@@ -44,7 +43,9 @@ func (k *keeper) reserve(ctx context.Context, s *session, replaces ...string) *E
 
 // unreserve drops the reservation of a session that could not be saved because of err.
 func (k *keeper) unreserve(ctx context.Context, s *session, err error) {
-	if err != nil && !errors.Is(err, storage.OutcomeUnknown) { // after OutcomeUnknown, the session may be saved
+	// OutcomeUnknown means that the session may have been saved. A saved session needs its
+	// reservation.
+	if err != nil && !errors.Is(err, storage.OutcomeUnknown) {
 		k.giveBack(ctx, s)
 	}
 }

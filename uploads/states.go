@@ -10,10 +10,10 @@ import (
 	"github.com/omnibucket/storage/internal/storeclock"
 )
 
-// States stores the state of each unfinished upload as a small text. Use it if the bucket has no
-// conditional writes. Then the bucket has only the bytes, and package sqlrecords keeps the states
-// in a database, or [BucketStates] in another bucket. A bucket that enforces IfAbsent and
-// IfRevision keeps the states itself.
+// States stores the state of each unfinished upload as a small text. Use it if the bucket does not
+// enforce IfAbsent and IfRevision. The bucket then has only the bytes. Package sqlrecords keeps the
+// states in a database. [BucketStates] keeps the states in another bucket. A bucket that enforces
+// IfAbsent and IfRevision needs no States, because it can keep the states itself.
 //
 // Keys are ASCII text of at most 600 bytes. States are JSON of some KiB. While an upload of 10,000
 // parts completes, its state may have up to 1 MiB. Each error is a [storage.Code] or a

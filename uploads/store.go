@@ -237,8 +237,9 @@ func (t *storeOp) file() *File {
 	return f
 }
 
-// inspect calls Config.Inspect for an object whose file will have the Target t. If Inspect refuses
-// the content, it returns an *Error. For any other error of Inspect, it returns an inspectError.
+// inspect calls Config.Inspect for a stored object. The Target t says how the file will be stored
+// later. If Config.Inspect refuses the content with an *Error, this method returns an *Error. If
+// Config.Inspect fails with any other error, this method returns an inspectError.
 func (s *Service) inspect(ctx context.Context, f *File, content *storage.Attrs, t *Target) error {
 	f.Key, f.Size, f.ContentType = t.Key, content.Size, cmp.Or(t.ContentType, content.ContentType)
 	if s.config.Inspect == nil {

@@ -261,8 +261,8 @@ func (w *sweeper) listed(ctx context.Context, start string) iter.Seq2[group, err
 	}
 }
 
-// states lists the states whose key begins with prefix and whose name comes after start, sorted by
-// key.
+// states lists the states with keys that begin with the given prefix, sorted by key. It lists only
+// keys that are greater than prefix+start.
 func (w *sweeper) states(ctx context.Context, prefix, start string) iter.Seq2[ListedState, error] {
 	return paged(prefix+start, func(after string) ([]ListedState, string, error) {
 		found, next, err := w.keeper.config.States.ListStates(ctx, after, listPage)
@@ -351,8 +351,8 @@ func (w *sweeper) expirePieces(ctx context.Context, s *session, g group) (bool, 
 		if newest, err = w.newest(ctx, s); err != nil {
 			return false, err
 		}
-		// The time since the newest object is by the clock of the bucket. The time in g.idle is by
-		// the clock of Config.States.
+		// The bucket and Config.States have different clocks, so compare only durations. Both w.now
+		// and newest are times of the bucket. The duration g.idle is by the clock of Config.States.
 		idle = min(w.now.Sub(newest), g.idle)
 	}
 	if idle < w.keeper.config.TTL || w.keeper.claimedAt(s, w.now) { // a call has continued the upload

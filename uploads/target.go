@@ -23,9 +23,10 @@ type User struct {
 	// has no {user}, the ID may be any valid UTF-8 without NUL. An invalid ID fails with
 	// InvalidValue. The client then gets 500, and Config.OnError receives the error.
 	ID string
-	// Values has the values for the names in braces that the application has chosen for Config.Key.
-	// Each value must have 1 to 128 letters, digits, "-", "_" and ".", and must not begin or end
-	// with ".". An invalid value fails with InvalidValue.
+	// Values has the values for the names in Config.Key that the application has invented. For
+	// example, Values["tenant"] replaces {tenant}. Each value must have 1 to 128 letters, digits,
+	// "-", "_" and ".", and must not begin or end with ".". An invalid value fails with
+	// InvalidValue.
 	Values map[string]string
 }
 
@@ -81,9 +82,9 @@ type Target struct {
 	Overwrite bool
 	// PublicRead lets anyone read the file ([storage.WithPublicRead]).
 	PublicRead bool
-	// Lifetime is how long the file is kept, counted from the time in its ID (Config.Now). Then
-	// [Service.Sweep] removes the file. Lifetime needs Config.Records. If it is 0, Config.Lifetime
-	// is used.
+	// Lifetime is how long the file is kept. After this time, [Service.Sweep] removes the file. The
+	// lifetime begins at the time in the file's ID, which comes from Config.Now. Lifetime needs
+	// Config.Records. If Lifetime is 0, Config.Lifetime is used.
 	Lifetime time.Duration `json:",omitzero"`
 }
 

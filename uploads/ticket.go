@@ -20,13 +20,13 @@ import (
 )
 
 // A Ticket lets a client send one file directly to the store in one request. Either Put or Form is
-// set, and describes that request. The client then sends Token back, and the server calls Finish
-// with it.
+// set, and describes that request. The client then sends Token back, and the server calls
+// [Service.Finish] with Token.
 //
-// The JSON of a Ticket is complete, because the client needs all of it. When it is printed or
-// logged, it shows neither the signature nor the token. The server keeps no state for a ticket. Use
-// the S3 routes instead for files that are too large for one request (5 GiB on S3), and for uploads
-// that must survive an interruption.
+// The JSON of a Ticket contains the signature and the token, because the client needs both. A
+// Ticket that is printed or logged shows neither of them. The server keeps no state for a ticket.
+// Use the S3 routes instead for files that are too large for one request (5 GiB on S3), and for
+// uploads that must survive an interruption.
 type Ticket struct {
 	Put     *storage.SignedURL  `json:"put,omitempty"`
 	Form    *storage.SignedForm `json:"form,omitempty"`
@@ -58,11 +58,17 @@ func (t Ticket) LogValue() slog.Value { return slog.StringValue(t.String()) }
 const contentTypeOfPending = "application/octet-stream"
 
 // Sign returns a Ticket, with which a client sends one file to a key under Config.Prefix. If the
-// store has [storage.SignedIfAbsent], it accepts the file only once. Sign lets the store enforce
-// the size if the store can. If r.Size is above 0, the file must have exactly this size
-// ([storage.SignedSize]). Otherwise the limits of the rules apply ([storage.SignedForms]). Finish
-// checks the file again. If the store enforces nothing, a file that is too large takes space until
-// Finish or Sweep removes it.
+// Ticket has a Put, a store with [storage.SignedIfAbsent] and [storage.ConditionalCreate] accepts
+// the file only once.
+//
+// The features of the store decide which size it accepts:
+//
+//   - If r.Size is above 0, a store with [storage.SignedSize] accepts only exactly this size.
+//   - Otherwise, a store with [storage.SignedForms] enforces the limits of the rules.
+//   - Any other store accepts any size. A file that is too large takes space until Finish or Sweep
+//     removes it.
+//
+// Finish checks the file again in all cases.
 //
 // If the bucket cannot sign URLs, Sign fails with StoreFailed, which wraps Unsupported. Without
 // Config.Allowance, Sign makes no request. With Config.Allowance, Sign reserves r.Size bytes. If

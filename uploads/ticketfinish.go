@@ -141,7 +141,7 @@ const contentTypeOfSpent = "application/x-omnibucket-finished"
 // markSpent replaces the sent file by an empty object. Without any object, the signed URL would
 // work again. A lifecycle rule removes the empty object later.
 //
-// In any other store, the signed URL can replace every object, so an empty object would be useless.
+// In any other store, the client can use the signed URL again, even if there is an empty object. So
 // markSpent only removes the sent file.
 func (t *ticketOp) markSpent(ctx context.Context, pending string) {
 	if !t.acceptsOnce() {
@@ -150,8 +150,8 @@ func (t *ticketOp) markSpent(ctx context.Context, pending string) {
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	// If this upload fails, the sent file stays under its key. The signed URL still does not work
-	// again, because the store overwrites no object.
+	// If this upload fails, the sent file stays under its key. The signed URL cannot replace the
+	// sent file, so the client cannot use the URL again.
 	_, _ = t.service.bucket.Upload(ctx, pending, bytes.NewReader(nil), storage.WithContentType(contentTypeOfSpent))
 }
 

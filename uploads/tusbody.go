@@ -116,7 +116,9 @@ func (f *feed) close() bool {
 		return false
 	}
 	f.reading.Wait()
-	f.w.Header().Set("Connection", "close") // not earlier, because a Read of http.MaxBytesReader may change the header
+	// A Read of http.MaxBytesReader may change the header. So set the header only after the last
+	// Read has ended.
+	f.w.Header().Set("Connection", "close")
 	_ = conn.SetReadDeadline(time.Time{})
 	return true
 }

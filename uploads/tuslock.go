@@ -44,8 +44,9 @@ type callRegistry struct {
 	running sync.Map // maps the name of each running call to a function that interrupts it
 }
 
-// enter returns a name for a call. The call is running until it calls the returned function. If
-// another call wants the session that this call holds, the returned channel is closed.
+// enter registers a call as running, and returns a name for the call. The returned function removes
+// the call from the registry. The returned channel is closed if another call wants the session that
+// this call holds.
 func (c *callRegistry) enter() (name string, interrupted <-chan struct{}, leave func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	name = c.process + rand.Text()

@@ -35,7 +35,7 @@ const (
 	// bytes that do not fill a part. If there are more segments, the receiver joins them.
 	maxSegments = 32
 	// stopAfter is how long a receiver continues to read after the context of the request has
-	// ended. It reads the bytes that the client has sent before.
+	// ended. In this time, the receiver reads the bytes that have already arrived.
 	stopAfter = 20 * time.Millisecond
 	// storeTimeout limits each step that stores received bytes. Such a step continues if the client
 	// disconnects.
@@ -79,8 +79,9 @@ func (t *tus) newReceiver(ctx, client context.Context, s *session, owner string)
 	}
 }
 
-// receive stores the body of a request that is the holder of the session. When all bytes have
-// arrived, it makes the object.
+// The method receive stores the body of a request. The caller has made this request the holder of
+// the session, so no other request stores bytes at the same time. When all bytes of the file have
+// arrived, receive makes the object.
 func (t *tus) receive(c *call, s *session, sum *checksum) (*session, error) {
 	ctx, cancel := context.WithCancel(context.WithoutCancel(c.Context()))
 	defer cancel()
@@ -309,8 +310,8 @@ func (r *receiver) save() error {
 	return nil
 }
 
-// last stores the last bytes of the file. If the whole file fits into one part, last returns the
-// content instead and stores nothing.
+// The method last is called when all bytes of the file have arrived. It stores the bytes that are
+// still in memory. If the whole file fits into one part, it returns the content and stores nothing.
 func (r *receiver) last() ([]byte, error) {
 	if r.upload == nil || r.next.Parts == 0 && r.n == 0 {
 		if err := r.load(); err != nil {

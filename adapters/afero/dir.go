@@ -148,7 +148,7 @@ func (d *dir) Close() error {
 	return nil
 }
 
-// Seek supports only the beginning of the directory. After it, Readdir reads the listing again.
+// Seek supports only the beginning of the directory. After a Seek, Readdir reads the listing again.
 func (d *dir) Seek(offset int64, whence int) (int64, error) {
 	if offset != 0 || whence != io.SeekStart {
 		return 0, isDir(d.name)

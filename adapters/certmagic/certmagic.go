@@ -152,9 +152,9 @@ func (s *Storage) List(ctx context.Context, folder string, recursive bool) ([]st
 // for a key with "//".
 func hasName(below string) bool { return below != "" && !strings.Contains("/"+below, "//") }
 
-// appendFolders appends to keys the folders between prefix and key. It leaves out folders that also
-// contain the previous key, because they were appended before. The parameter last is the folder of
-// the previous key.
+// appendFolders appends folders to the slice keys: the folders below prefix that contain key. It
+// skips a folder that also contains the previous key, because that folder is already in the slice.
+// The third parameter is the folder of the previous key.
 func appendFolders(keys []string, prefix, last, key string) []string {
 	for at := len(prefix); ; at++ {
 		slash := strings.IndexByte(key[at:], '/')

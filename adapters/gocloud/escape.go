@@ -31,8 +31,8 @@ func escapeKey(key string) string {
 // escapeDelimiter escapes a delimiter as escapeKey escapes the same characters inside a key.
 func escapeDelimiter(delimiter string) string { return escapePrefix("x" + delimiter)[1:] }
 
-// escapePrefix escapes a prefix of a key. Unlike escapeKey, it does not change the last character,
-// because a longer key may follow.
+// escapePrefix escapes the beginning of a key. Unlike escapeKey, it appends no suffix, because the
+// key may continue after the prefix.
 func escapePrefix(prefix string) string {
 	if !utf8.ValidString(prefix) {
 		return prefix // the library returns an error for it
@@ -84,12 +84,13 @@ func unescapeKey(key string) string {
 	})
 }
 
-// stored calls the parameter do with the escaped key. This adapter stores objects under escaped
-// keys.
+// The function stored runs a callback with the escaped key, because this adapter stores objects
+// under escaped keys.
 //
 // Another program may have stored the object without escapes, for example as "dir/" or "a//b". If
-// the escaped key does not exist but the bucket lists the unescaped key, stored calls do again with
-// that key. If the second call also fails, stored returns the first error.
+// the escaped key does not exist but the bucket lists the unescaped key, the function runs the
+// callback a second time, with the unescaped key. If the second run also fails, the result is the
+// error of the first run.
 func stored[T any](ctx context.Context, b storage.Bucket, key string, do func(key string) (T, error)) (T, error) {
 	own := escapeKey(key)
 	result, err := do(own)

@@ -8,8 +8,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// together is the number of files in one call of RemoveAll. RemoveAll stops after 1,000 failures,
-// so with this number it tries every file.
+// The constant together is the largest number of files in one call of RemoveAll. RemoveAll stops
+// after 1,000 failures. A call with at most 1,000 files therefore tries to remove every file.
 const together = 1000
 
 // DeleteFiles removes files, in batches if the provider supports them. After a failure, it

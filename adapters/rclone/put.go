@@ -181,8 +181,8 @@ func (d *remoteDriver) uploadPartial(
 	return made, nil
 }
 
-// later waits for a quarter of a second, and then writes an object again, so that the object has a
-// later time.
+// The method later gives an object a later time. It waits for a quarter of a second, and then
+// writes the object again.
 func (d *remoteDriver) later(ctx context.Context, name string, made fs.Object) (fs.Object, error) {
 	timer := time.NewTimer(time.Second / 4)
 	defer timer.Stop()

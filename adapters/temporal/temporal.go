@@ -45,8 +45,9 @@ const (
 )
 
 // maxWhole is the size of the largest payload that is stored with one request, in bytes. The SDK's
-// driver stores at most 50 MiB. An upload in parts would be worse if the store already has the
-// payload: the store would refuse the upload only after all parts were sent.
+// driver stores at most 50 MiB. Uploads have the condition IfAbsent, because the store may already
+// have the payload. In an upload in parts, the store checks the condition only after all parts were
+// sent.
 const maxWhole = 64 << 20
 
 // A Config configures a driver. Its zero value has the defaults.

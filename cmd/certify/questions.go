@@ -48,13 +48,13 @@ func (n notHere) Error() string { return string(n) }
 // An inquiry is the state of one question while the program asks it.
 type inquiry struct {
 	c      *certification
-	made   []string // names of the buckets that the question created
+	made   []string // names of the buckets that the program created for this question
 	detail string
 	clean  []func(context.Context) error // called before the buckets are deleted
 }
 
-// bucket creates a bucket with some settings. The bucket is deleted after the question. If the
-// store does not support the settings, the error is notHere.
+// bucket creates a bucket with the given settings. cleanUp deletes the bucket. If the store does
+// not support the settings, the error has the type notHere.
 func (i *inquiry) bucket(ctx context.Context, settings ...storage.BucketOption) (storage.Bucket, error) {
 	name := fmt.Sprintf("%s-q%d", i.c.name, i.c.buckets.Add(1))
 	_, err := i.c.service.CreateBucket(ctx, name, settings...)

@@ -184,7 +184,9 @@ func completeBuckets(ctx context.Context, p *program.Program, text string, l loc
 		}
 		if strings.HasPrefix(info.Name, l.Host) && isCompletable(info.Name) {
 			completed := l.Scheme + "://" + info.Name + "/"
-			if !locations.IsAddress(text) { // the text is a location's name, as in all:buck
+			// A text without an address has the form all:buck. In this example, "all" is the name
+			// of a location, and "buck" is the beginning of a bucket's name.
+			if !locations.IsAddress(text) {
 				name, _, _ := strings.Cut(text, ":")
 				found = append(found, name+":"+info.Name+"/")
 				continue

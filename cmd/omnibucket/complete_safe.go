@@ -10,7 +10,8 @@ import (
 // shell inserts their common start without quotes. The completions are keys of a store, and an
 // attacker may have chosen them.
 
-// isPlain reports whether no shell interprets a character, at any position of a word.
+// isPlain reports whether a character is safe anywhere in a word of a shell command. A safe
+// character has no special meaning in any shell.
 func isPlain(r rune) bool {
 	switch {
 	case r == unicode.ReplacementChar: // invalid UTF-8

@@ -72,7 +72,7 @@ type batch struct {
 	flags   *runFlags
 	global  []string // global flags that apply to all lines
 
-	mu     sync.Mutex // held while a line prints
+	mu     sync.Mutex // locked while the output of one command line is printed
 	lines  int
 	failed int
 	first  int // number of the first line that failed, or 0
@@ -286,7 +286,7 @@ func (o *lineOutput) flush() {
 		o.batch.mu.Lock()
 		o.holds = true
 	}
-	_, _ = o.batch.program.Out.Write(o.kept.Bytes()) // Out keeps a write error
+	_, _ = o.batch.program.Out.Write(o.kept.Bytes()) // a write error is stored in Out.Err
 	o.kept.Reset()
 }
 

@@ -75,7 +75,9 @@ func tag(
 ) error {
 	changes := len(set) > 0 || len(f.remove) > 0 || f.clear
 	tags := map[string]string{}
-	if !changes || !f.clear || p.Global.DryRun { // --clear removes all old tags, so they need not be read
+	// With --clear, the old tags are not needed, because all of them are removed. A dry run reads
+	// the old tags nevertheless, so that it fails if the object does not exist.
+	if !changes || !f.clear || p.Global.DryRun {
 		old, err := storage.Tags(ctx, b, key, f.attrs...)
 		if err != nil {
 			return err

@@ -6,7 +6,7 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// list returns what is directly below a folder: photos/a.jpg, but photos/2026/ for photos/2026/b.jpg.
+// list returns the files and folders directly in photos/, such as photos/a.jpg and photos/2026/.
 func list(ctx context.Context, bucket storage.Lister) (files, folders []string, err error) {
 	for entry, err := range bucket.List(ctx, storage.WithPrefix("photos/"), storage.WithDelimiter("/")) {
 		if err != nil {

@@ -47,8 +47,8 @@ type failure struct {
 
 func (f *failure) Error() string { return f.words }
 
-// failures maps the library's codes that a user can understand to their failures. The text of the
-// original error is only logged, because it contains the name of the bucket.
+// failures maps Codes of the library to failures that the user of the page can understand. The
+// user does not see the original error, because its text contains the name of the bucket.
 var failures = map[storage.Code]*failure{
 	storage.ObjectNotFound:   {http.StatusNotFound, "This image is not there any more."},
 	storage.Changed:          {http.StatusConflict, "The file was replaced while it was looked at. Send it again."},

@@ -22,8 +22,8 @@ const (
 	writers = 4
 )
 
-// A users has goroutines that read and write objects until end is called. Each writer has its own
-// objects, and remembers their content.
+// users simulates the users of a site. Its goroutines read and write objects until the method end
+// is called. Each writing goroutine has its own objects, and remembers their content.
 type users struct {
 	writes, visits atomic.Int64
 
@@ -67,8 +67,8 @@ func beginUsers(ctx context.Context, s *site, address string, objects int) (*use
 	return u, nil
 }
 
-// until starts a goroutine that calls the function do repeatedly. The goroutine stops when end is
-// called, or when the function fails.
+// until calls the given function repeatedly in a new goroutine. The goroutine stops if the function
+// fails, or after a call of the method end.
 func (u *users) until(do func() error) {
 	u.all.Go(func() {
 		for {

@@ -52,8 +52,9 @@ func audit(bucket storage.Bucket, journal io.Writer) (storage.Bucket, error) {
 	return storage.Wrap(bucket, func(c storage.Core) storage.Core { return audited{c, journal} })
 }
 
-// slow logs each request to the store that takes more than a second. A layer sees every request, such as the parts of
-// an upload, the pages of a listing, and each retry.
+// slow returns an option that adds a layer to a bucket. The layer logs each request to the store
+// that takes more than a second. A layer sees every request, such as the parts of an upload, the
+// pages of a listing, and each retry.
 func slow(log *slog.Logger) storage.OpenOption {
 	return driver.WithLayer(func(d driver.Driver) driver.Driver {
 		return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
@@ -67,8 +68,8 @@ func slow(log *slog.Logger) storage.OpenOption {
 	})
 }
 
-// frozen makes every operation that writes fail. A hook is called once for each operation, even if
-// the operation makes several requests.
+// frozen returns an error for each operation that can change the bucket. It is passed to WithHook.
+// A hook is called once for each operation, even if the operation makes several requests.
 func frozen(_ context.Context, op storage.Operation) (context.Context, func(storage.Outcome), error) {
 	switch op.Name {
 	case "Download", "Attrs", "Exists", "List", "ListPage", "Versions", "Tags":

@@ -22,7 +22,7 @@ func claim(ctx context.Context, bucket storage.Uploader, job, worker string) (bo
 func save(ctx context.Context, bucket storage.Uploader, text, revision string) (string, error) {
 	attrs, err := bucket.Upload(ctx, "drafts/7.md", strings.NewReader(text), storage.IfRevision(revision))
 	if err != nil {
-		return "", err // for PreconditionFailed, let the user compare both texts
+		return "", err // if PreconditionFailed, show the user both texts
 	}
 	return attrs.Revision, nil
 }

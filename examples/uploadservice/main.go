@@ -111,7 +111,8 @@ func serveUntil(ctx context.Context, listener net.Listener, h http.Handler) erro
 		stopped <- server.Close()
 	})
 	err := server.Serve(listener)
-	if !stop() { // ctx has ended, so Shutdown was called and may still be running
+	// If stop returns false, ctx has ended. Shutdown may still be running, so wait for its result.
+	if !stop() {
 		err = <-stopped
 	}
 	return err

@@ -47,7 +47,7 @@ func (c *Cache) reserveAhead(first, n int64, expected bool) (blocks []*block) {
 }
 
 // mayReplace reports whether reserveAhead may evict the block b to make room for another block. The
-// parameter expected is that of reserveAhead.
+// second parameter is true if the probable end of the scan is known.
 func (c *Cache) mayReplace(b *block, expected bool) bool {
 	return b.isRead || expected && c.used-b.since > c.maxBlocks()/2
 }
@@ -56,9 +56,10 @@ func (c *Cache) mayReplace(b *block, expected bool) bool {
 // the previous one ended. Several scans may be in progress at the same time, for example when the
 // columns of a table are read together.
 //
-// If each of the last two scans had several ReadAts, the next scan is expected to be as long as the
-// shorter of them. The cache then fetches that length with one request. Otherwise, each request of
-// the next scan is twice as large as the one before.
+// The last two scans predict the length of the next scan. The predicted length is the length of the
+// shorter scan. The cache tries to fetch the predicted length with one request. If one of the two
+// scans had only one ReadAt, there is no prediction. Without a prediction, each request of the next
+// scan is twice as large as the previous request.
 type scans struct {
 	latest [8]scan // a ring
 	count  int     // number of scans that have begun since the cache was opened
@@ -71,7 +72,7 @@ type scan struct {
 	direct     int64 // number of blocks of the last request, if it bypassed the cache; otherwise 0
 }
 
-// add records a ReadAt, and returns the scan that the ReadAt continues or begins.
+// add is called for each ReadAt. It returns the scan that the ReadAt continues or begins.
 func (s *scans) add(off, length int64) *scan {
 	for i := range s.latest {
 		one := &s.latest[i]

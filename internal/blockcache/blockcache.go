@@ -34,8 +34,9 @@ var errClosed = errors.New("the reader is closed")
 
 // A Config describes the object that a [Cache] reads, and sets the limits of the cache.
 type Config struct {
-	// Fetch requests the length bytes at offset. It passes the body of the response to the function
-	// read. If that function fails, or if the bytes are damaged, Fetch fails.
+	// Fetch requests a range of the object. The offset and the length of the range are in bytes.
+	// Fetch passes the body of the response to the given function. If the function fails, or if the
+	// bytes are damaged, Fetch fails.
 	Fetch func(ctx context.Context, offset, length int64, read func(io.Reader) error) error
 
 	Size      int64         // size of the object in bytes
@@ -240,10 +241,13 @@ func (c *Cache) add(number int64) *block {
 	return b
 }
 
-// fetchRun begins to fetch a run of blocks with one request. The parameter needed is the number of
-// blocks at the start of the run that a ReadAt needs now. The other blocks are read ahead. When
-// half of them were used, the cache reads ahead again, with a run of twice as many blocks. It does
-// not read beyond the parameter expected, the probable end of the scan.
+// fetchRun begins to fetch a run of blocks with one request. A ReadAt waits for the first blocks of
+// the run; the parameter needed is their count. The other blocks are read ahead. When a ReadAt
+// reaches the middle of the other blocks, the cache begins to fetch the next run. The next run has
+// twice as many blocks, if the cache is large enough.
+//
+// The parameter expected is the offset at which the scan probably ends, or 0 if it is unknown. If
+// the run reaches this offset, no next run is fetched.
 func (c *Cache) fetchRun(run []*block, needed, expected int64) {
 	n := int64(len(run))
 	if n == 0 {

@@ -45,7 +45,8 @@ func (p *chunkPool) put(c []byte) {
 	p.watch()
 }
 
-// watch makes the pool call trim after the next garbage collection. The caller holds mu.
+// watch registers a cleanup. After the next garbage collection, the cleanup calls the method trim.
+// If the pool is empty or already has a cleanup, watch does nothing. The caller holds mu.
 func (p *chunkPool) watch() {
 	if p.watched || len(p.free) == 0 {
 		return

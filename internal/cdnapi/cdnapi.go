@@ -25,9 +25,9 @@ type Client struct {
 	http     *http.Client
 }
 
-// New returns a Client that sends requests with a copy of the parameter given. If given is nil, it
-// uses a copy of [http.DefaultClient]. The Client does not follow redirects, because they could
-// send the token to another host.
+// New returns a Client that sends requests with a copy of the given HTTP client. If the HTTP client
+// is nil, New uses a new [http.Client] with the default transport. The Client does not follow
+// redirects, because a redirect could send the token to another host.
 func New(provider string, given *http.Client) *Client {
 	c := &http.Client{}
 	if given != nil {

@@ -50,7 +50,7 @@ type Limit struct {
 	since  time.Time
 	ended  int // number of requests that have ended in this round
 	bytes  atomic.Int64
-	second bool      // true in the second round after the slots were doubled
+	second bool      // true if the round before was the first with twice the slots, and was too slow
 	before int       // number of slots before they were doubled; 0 if they were not
 	rate   float64   // bytes per second before the slots were doubled
 	paused time.Time // last time when the number of slots was reduced, because doubling it had not helped

@@ -19,8 +19,8 @@ func Sleep(ctx context.Context, d time.Duration) error {
 	}
 }
 
-// Every calls the function do once per interval until ctx ends. It does not return while a call is
-// in progress.
+// Every starts a ticker with the given interval, and calls the given function at each tick. When
+// ctx ends, Every returns. If a call is in progress, Every first waits for the end of the call.
 func Every(ctx context.Context, interval time.Duration, do func(context.Context)) {
 	ticker := time.NewTicker(interval)
 	defer ticker.Stop()

@@ -33,7 +33,7 @@ func Asking(ctx context.Context) context.Context {
 	return context.WithValue(WithoutFailover(ctx), asking{}, true)
 }
 
-// Asks reports whether a call belongs to a [Question]. The call then has a context from [Asking].
-// If the call came through a server, that context is lost, and Asks recognizes the call by the key
-// of the object.
+// Asks reports whether a call belongs to a [Question]. Asks recognizes the call by its context,
+// which comes from [Asking]. If the call came through a server, the context is lost. Asks therefore
+// also recognizes the call by the key of the object.
 func Asks(ctx context.Context, key string) bool { return ctx.Value(asking{}) != nil || IsKey(key) }

@@ -56,8 +56,9 @@ func views(dir string, all []mount) ([]view, bool) {
 	return shown, true
 }
 
-// mountOf returns the mount that shows path. Several mounts with the same parent may contain path.
-// The mount with the shortest mount point then hides the others, because it was made last.
+// mountOf returns the mount that shows path. If several mounts with the same parent contain path,
+// the mount with the shortest mount point hides the others. It was made after the others. If it
+// were older, it would be their parent.
 func mountOf(path string, all []mount) (at mount, found bool) {
 	known := map[string]bool{}
 	for _, m := range all {
@@ -103,9 +104,9 @@ func (v view) holds(inner view) (rest string, ok bool) {
 	return pathFrom(v.path, inner.path)
 }
 
-// mountsApart reports whether two directories certainly have no file in common. It returns false if
-// the directories are on different file systems. A network file system, for example, may show the
-// files of a local file system.
+// mountsApart reports whether two directories certainly have no file in common. If the directories
+// are on different file systems, the answer is not certain, and mountsApart returns false. For
+// example, a network file system may show the files of a local file system.
 func mountsApart(a, b string) bool {
 	first, second, known := viewsOf(a, b)
 	if !known {
@@ -165,8 +166,8 @@ func asFolder(path string) string {
 	return strings.TrimSuffix(filepath.ToSlash(path), "/") + "/"
 }
 
-// MountedIn returns the mount points in places, as folders. A mount may show a whole file system,
-// or only a directory of one.
+// MountedIn returns the mount points below the local directories among the given places. Each mount
+// point is a path that is relative to its local directory and ends in a slash.
 func MountedIn(places []Place) (folders []string) {
 	all, _ := readMounts()
 	for _, p := range places {

@@ -2,6 +2,6 @@
 
 package evidence
 
-// readMounts returns no mounts. On these systems, each mount has its own device number. The number
-// does not show whether two mounts have the same files, so a list of mounts would not help.
+// readMounts returns no mounts, because a list of mounts helps only on Linux. On other systems,
+// each mount has its own device number, even if two mounts show the same files.
 func readMounts() ([]mount, bool) { return nil, true }

@@ -11,11 +11,11 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// Continue yields the entries of the parameter list, which is a listing of bucket. The other
-// parameters are the prefix of that listing and the key after which it begins. In a local
-// directory, the listing fails at a folder that the user may not read, such as lost+found. After
-// such a failure, Continue lists the rest folder by folder. It yields each unreadable folder as a
-// common prefix together with its error. Any other error ends Continue.
+// Continue yields the entries of a listing of bucket. The caller passes the prefix of the listing,
+// the key after which the listing begins, and the listing itself. In a local directory, a listing
+// fails at a folder that the user may not read, such as lost+found. After this failure, Continue
+// lists the rest folder by folder. It yields each unreadable folder as a common prefix together
+// with its error. Any other error ends Continue.
 func Continue(
 	ctx context.Context, bucket storage.Lister, prefix, after string, list iter.Seq2[storage.ListEntry, error],
 ) iter.Seq2[storage.ListEntry, error] {

@@ -21,8 +21,8 @@ type bucket struct {
 	version string // version that Put stored, if the bucket keeps versions
 }
 
-// OfBucket returns an [evidence.End] that stores its object in a bucket. The parameters read and
-// write must reach the same bucket. If write is nil, Put fails with Unsupported.
+// OfBucket returns an [evidence.End] that stores its object in a bucket. Both parameters must give
+// access to the same bucket. If the second parameter is nil, Put fails with Unsupported.
 func OfBucket(read storage.AttrsReader, write storage.ReadWriter) evidence.End {
 	return &bucket{read: read, write: write}
 }

@@ -39,8 +39,8 @@ func Fits(key string) bool {
 	return len(key) <= MaxBytes && strings.Count(key, "/") < maxKeySegments
 }
 
-// checkKeyBytes returns the rule that the characters or segments of key break, or "". It reads key
-// only once, because every write calls it.
+// checkKeyBytes checks the characters and the segments of key. It returns the rule that key breaks,
+// or "" if key breaks none. It makes most checks in a single loop, because every write calls it.
 func checkKeyBytes(key string) string {
 	segments, ascii, before := 1, true, byte(0)
 	for i := range len(key) {

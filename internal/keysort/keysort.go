@@ -26,10 +26,12 @@ func compare(a, b Record) int {
 const (
 	// recordBytes is the memory in bytes that a record takes in addition to its key and value.
 	recordBytes = 48
-	// blockBytes is the number of bytes that are allocated at a time for keys and values.
+	// blockBytes is the usual size in bytes of the memory blocks for keys and values. One block
+	// holds several records, so that they need fewer allocations.
 	blockBytes = 256 << 10
-	// leastBuffer is the smallest number of bytes for a buffer that reads a run (a sorted sequence
-	// on disk) efficiently. It limits how many runs of one level are merged at a time.
+	// leastBuffer is the smallest efficient size in bytes of a buffer for one run. A run is a
+	// sorted sequence of records on disk. A merge needs a buffer for each run, so the memory limits
+	// how many runs are merged at a time.
 	leastBuffer = 32 << 10
 	leastRuns   = 8
 )

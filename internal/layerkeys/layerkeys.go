@@ -50,10 +50,10 @@ const (
 // MarkerSize returns the size in bytes of the marker of key.
 func MarkerSize(key string) int64 { return leastMarker + int64(crc32c.SumString(key)%markerSizes) }
 
-// HasMarkerSize reports whether size is the size of the marker of key. To find out whether an entry
-// is a marker, a listing needs a request. HasMarkerSize avoids most requests for ordinary objects.
-// A marker has one of 1,024 sizes, depending on its key, and an ordinary object rarely has that
-// size.
+// HasMarkerSize reports whether size is the size of the marker of key. An object of another size
+// cannot be its marker. If the sizes are equal, the caller must request the metadata to be certain.
+// There are 1,024 sizes of markers, and the key determines the size. An ordinary object rarely has
+// the size of its marker, so few requests are necessary.
 func HasMarkerSize(key string, size int64) bool {
 	return size >= leastMarker && size < leastMarker+markerSizes && size == MarkerSize(key)
 }

@@ -35,9 +35,9 @@ type File struct {
 	recorded bool
 
 	mu      sync.Mutex
-	active  map[int64]span // spans that were not written to the file mark yet; the keys are the ends of the spans
+	active  map[int64]span // spans that were not recorded on the disk yet; the keys are the ends of the spans
 	unnoted int64          // bytes in the active spans
-	done    []span         // spans that were written to the mark
+	done    []span         // spans that were recorded on the disk
 	failed  bool           // true if the mark could not be written; later spans are not recorded
 }
 
@@ -48,8 +48,8 @@ type span struct {
 	crc         uint32
 }
 
-// A spanLine is the JSON of a span in a mark. The first line of a mark is a header, and each
-// further line is a spanLine.
+// A spanLine is the JSON form of a span. A mark is the file that records which bytes of a temporary
+// file were written. Its first line is a header, and each later line is a spanLine.
 type spanLine struct {
 	Offset, Length int64
 	CRC32C         uint32
@@ -57,7 +57,7 @@ type spanLine struct {
 
 // Find returns the File that a dead process has left for target, or nil. source identifies the
 // bucket and key of the download. If the File is for another source, or holds no valid bytes, Find
-// removes it with its mark, and returns nil.
+// returns nil. It also removes the temporary file and the record of the written bytes.
 func Find(dir Dir, target, source string) *File {
 	path := filepath.Join(filepath.Dir(target), nameFor(target))
 	m, err := openDead(dir, path)
@@ -96,9 +96,9 @@ func (f *File) verify() bool {
 	return len(f.done) > 0
 }
 
-// Create creates a File for target. If a mark or a file for target exists already, for example
-// because another process is writing the file, the new mark gets a random name. A later call then
-// cannot find and continue the new File.
+// Create creates a File for target. Usually the File's name follows from target, so that [Find] can
+// find the File after a crash. If this name is taken, for example by another process that writes
+// the same target, Create uses a random name. Find does not find a File with a random name.
 func Create(dir Dir, target string, mode os.FileMode) (*File, error) {
 	f, err := create(dir, target, nameFor(target), mode)
 	if errors.Is(err, os.ErrExist) || errors.Is(err, errForeign) {
@@ -221,9 +221,9 @@ func (f *File) flush() {
 	slices.SortFunc(f.done, func(a, b span) int { return cmp.Compare(a.offset, b.offset) })
 }
 
-// Missing returns the offset and length of each range that the file lacks. The result is never
-// empty. If no byte is missing, the result is the last span. The caller then requests this span
-// again, which shows whether the object is still the same.
+// Missing returns the offset and length of each range that the file lacks. If the file lacks no
+// range, Missing returns the recorded range at the end of the file. The caller requests this range
+// again. The response shows whether the object is still the same.
 func (f *File) Missing() (missing [][2]int64) {
 	f.flush()
 	end := int64(0)

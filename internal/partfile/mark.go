@@ -282,7 +282,8 @@ func (m *mark) close() {
 	}
 }
 
-// remove closes and removes the mark. The caller must have renamed or removed its files before.
+// remove closes and removes the mark file. The caller must first rename or remove the temporary
+// files that the mark describes.
 func (m *mark) remove() {
 	if m == nil {
 		return
@@ -294,8 +295,8 @@ func (m *mark) remove() {
 	m.close()
 }
 
-// dataPath returns the path of a temporary file in dir. markName is the name of its mark, and n is
-// its number.
+// dataPath returns the path of a temporary file in dir. The name of the temporary file is the name
+// of its mark file, a hyphen and the number n.
 func dataPath(dir, markName, n string) string { return filepath.Join(dir, markName+"-"+n) }
 
 // markOf returns the name of the mark that belongs to a temporary file. name is the name of the

@@ -19,7 +19,7 @@ const MaxAtOnce = 1 << 14
 type Plan struct {
 	Spans  []Span
 	Bytes  int64  // number of distinct bytes in all spans
-	Copies []Copy // copies to make, in this order, after all runs were read; Runs appends to them
+	Copies []Copy // copies to make, in this order, after all runs were read; the method Runs fills this list
 
 	order      []int // numbers of the spans, sorted by offset
 	gap, limit int64
@@ -65,8 +65,7 @@ func New(spans []Span, gap, limit int64) *Plan {
 }
 
 // Runs yields the runs, sorted and without overlap. It must be called only once. It does not build
-// a list of all runs, because their number grows with the size of the object, which may be any
-// number.
+// a list of all runs, because the list for a large object could take too much memory.
 func (p *Plan) Runs(yield func(Run) bool) {
 	var run Run
 	furthest := -1 // of the spans so far, the one with the largest End; -1 if none

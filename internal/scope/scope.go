@@ -46,8 +46,9 @@ type Scope struct {
 	Bad    error // error of every operation if the prefix is invalid, or nil
 }
 
-// In narrows the Scope s by another Scope. The prefix of the result is the prefix of s, followed by
-// the prefix of the other Scope. The result permits a method if both Scopes permit the method.
+// In returns a Scope that combines the limits of two Scopes. Its prefix is the prefix of s,
+// followed by the prefix of the other Scope. It permits a method only if both Scopes permit the
+// method.
 func (s Scope) In(outer Scope) Scope {
 	return Scope{Prefix: s.Prefix + outer.Prefix, Mask: s.Mask & outer.Mask, Bad: cmp.Or(s.Bad, outer.Bad)}
 }

@@ -7,11 +7,15 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// NotFound completes the error e of a response that does not tell whether the object or the bucket
-// is missing. The parameter bucketErr is the result of a second request, which asks only for the
-// bucket. [Translator.Read] must have translated bucketErr. If bucketErr has status 404, the bucket
-// is missing, and e gets the hint. If the second request tells nothing about the bucket, NotFound
-// returns bucketErr. Otherwise the object is missing.
+// NotFound completes e, the error of a response with status 404. The response does not tell whether
+// the object or the bucket is missing. The caller has therefore sent a second request, for the
+// bucket only. The parameter bucketErr is the error of that request, as [Translator.Read] returned
+// it. There are three cases:
+//
+//   - If bucketErr has status 404, NotFound returns e with the Code BucketNotFound and the hint.
+//   - If bucketErr has no status or is retryable, NotFound returns bucketErr. Whether the bucket
+//     exists is unknown.
+//   - Otherwise, NotFound returns e with the Code ObjectNotFound.
 func NotFound(e *storage.Error, bucketErr error, hint string) *storage.Error {
 	e.Code = storage.ObjectNotFound
 	own, ok := errors.AsType[*storage.Error](bucketErr)
@@ -29,9 +33,9 @@ func NotFound(e *storage.Error, bucketErr error, hint string) *storage.Error {
 // Missing returns nil.
 //
 // Some stores check the revision in a condition before they check whether the object exists. If e
-// says that the revision did not match, Missing calls head, which requests the object. If that
-// request fails with a retryable error, Missing returns that error. It clears Unknown in that
-// error, because neither request had an effect.
+// says that the revision did not match, Missing calls head, which requests the object. If head
+// fails with a retryable error, Missing returns the error of head, with Unknown false. The outcome
+// is known: the store refused the caller's request, and head changes nothing.
 func (t *Translator) Missing(e *storage.Error, c storage.Condition, head func() error) *storage.Error {
 	if e.Code == storage.PreconditionFailed && c.Revision != "" {
 		err := head()

@@ -10,8 +10,8 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 )
 
-// A held is an object that must survive a job, such as the job's lease. Jobs skip it: they neither
-// copy nor remove it.
+// The type held identifies an object that jobs must skip, such as a job's own lease. Jobs neither
+// read, write nor remove the object.
 type held struct {
 	bucket any
 	key    string
@@ -53,9 +53,9 @@ func HeldIn(ctx context.Context, in any) (keys []string) {
 // in is a Bucket or a Directory. The root package sets Has.
 var Has func(ctx context.Context, in any, key, text string) bool
 
-// otherKeys returns all keys that the held object may have in another bucket or directory. If that
-// bucket contains the bucket of the object, the key is longer there. If that bucket is only a part
-// of the bucket of the object, the key is shorter there.
+// otherKeys returns all keys that the held object may have in another bucket or directory. If the
+// other bucket shows a parent folder of the object's bucket, the key begins with more folders. If
+// the other bucket shows only a subfolder, the key begins with fewer folders.
 func (h *held) otherKeys() (keys []string) {
 	paths := []string{h.key}
 	for _, p := range Places(h.bucket) {

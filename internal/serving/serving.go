@@ -32,12 +32,13 @@ type Engine interface {
 	Places() []evidence.Place
 	// Identity returns the result of driver.StackIdentity for the bucket's driver.
 	Identity() string
-	// Stored returns the account and the bucket for copies inside the store. Accounts are
-	// comparable. Two accounts are equal if the same credentials give access to both. If account is
-	// nil, the store's server cannot copy the objects.
+	// Stored returns the account and the bucket for copies inside the store. Accounts can be
+	// compared with ==. Two accounts are equal if the same credentials give access to both. If
+	// account is nil, the store's server cannot copy the objects.
 	Stored() (account any, bucket string)
-	// Served returns Description.Origin, the name of the bucket, and the base URL that was set with
-	// WithSigningBaseURL. The base URL ends in "/".
+	// Served returns three values. The result origin is Description.Origin. The result bucket is
+	// the name of the bucket. The result baseURL is the URL that was set with WithSigningBaseURL,
+	// and ends in "/".
 	Served() (origin any, bucket, baseURL string)
 	RetryPolicy() *backoff.Policy
 }
@@ -150,9 +151,10 @@ func Prefix(b any) string {
 // identifies the prefix of b and the layers that change bytes. The text is the same in every
 // process. If b is a user's own type, Place returns "".
 //
-// A job writes this text into the objects that it stores for its own use. If such an object was
-// copied to another bucket, its text differs from the text of that bucket. But a different text
-// does not prove a copy, because a bucket with two addresses may have two texts.
+// A job stores objects for its own use, such as a journal, and writes the Place of the bucket into
+// them. If a journal was copied from another bucket, its Place differs from the Place of the bucket
+// that contains it. But a different Place does not prove a copy. A bucket with two addresses may
+// have two Places.
 func Place(b any) string {
 	identity, known := Identity(b)
 	if !known {
@@ -162,8 +164,9 @@ func Place(b any) string {
 	return hex.EncodeToString(sum[:8])
 }
 
-// Source returns a text that identifies an object of a bucket with its layers. The text is the same
-// in every process. For a user's own type, Source returns "".
+// Source returns a text that identifies the object at the given key of b. The text also identifies
+// the layers of b, because a layer may change the bytes of the object. Every process gets the same
+// text, unless the bucket is in memory. If b is a user's own type, Source returns "".
 func Source(b any, key string) string {
 	identity, known := Identity(b)
 	if !known {
@@ -172,10 +175,10 @@ func Source(b any, key string) string {
 	return identity + key
 }
 
-// Continue continues a download into a temporary file, which is the parameter part. It downloads
-// only the bytes that the file lacks. If the object has changed or the file is damaged, Continue
-// returns done false, and the caller must start the download over. The parameter b is a Downloader,
-// opts is a []DownloadOption, and the result attrs is an *Attrs. The root package sets Continue.
+// Continue resumes a download into the given temporary file. It downloads only the bytes that the
+// file lacks. If the object has changed or the file is damaged, the second result is false. The
+// caller must then download the whole object. The parameter b is a Downloader, opts is a
+// []DownloadOption, and the result attrs is an *Attrs. The root package sets Continue.
 var Continue func(ctx context.Context, b any, key string, part *partfile.File, opts any, progress func(done, total int64)) (attrs any, done bool, err error)
 
 // Record starts a record of the bytes that were downloaded into a temporary file. A later call can

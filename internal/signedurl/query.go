@@ -65,9 +65,9 @@ func (g *Grant) size() string {
 	return strconv.FormatInt(g.MinSize, 10) + "-" + strconv.FormatInt(g.MaxSize, 10)
 }
 
-// parseQuery parses a result of the method query. It ignores values that it cannot parse. The
-// caller verifies the signature of the whole query, so a valid query has no such values. The
-// attributes of the Grant only have names. The caller adds their values from the headers.
+// parseQuery parses a result of the method query. It ignores invalid values. Only a forged query
+// has invalid values, and the caller refuses a forged query because of its signature. The
+// attributes of the Grant have names, but no values. The caller adds the values from the headers.
 func parseQuery(query string) (g *Grant, keyID string) {
 	values, _ := url.ParseQuery(query)
 	g = &Grant{

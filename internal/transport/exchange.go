@@ -50,7 +50,7 @@ func newExchange(parent context.Context, r *http.Request, stall, answer time.Dur
 	return x
 }
 
-// stalled ends the exchange because the server is silent. The timer calls it.
+// stalled is called by the timer if the server is silent for too long. It ends the exchange.
 func (x *exchange) stalled() {
 	x.cancel(ErrStalled)
 	x.closeBodies()
@@ -230,8 +230,8 @@ func (x *exchange) finish() {
 	x.cancel(nil)
 }
 
-// end calls finish, closes the request's bodies, and waits for a Read in progress. After that,
-// net/http can no longer read the caller's body.
+// end stops the timer, releases the context, and closes the request's bodies. It waits for a Read
+// that is in progress. When end returns, net/http can no longer read the caller's body.
 func (x *exchange) end() {
 	x.finish()
 	x.closeBodies()

@@ -64,7 +64,9 @@ func findSecrets(r *http.Request, isSecret func(name string) bool) [][]byte {
 			if isSecret(strings.ToLower(name)) {
 				addCredential(value, add)
 			}
-			if strings.Contains(value, "?") { // a header may hold the URL of the source of a copy
+			// A header such as X-Ms-Copy-Source contains a URL. The query of the URL may contain a
+			// signature.
+			if strings.Contains(value, "?") {
 				if source, err := url.Parse(value); err == nil {
 					addParameters(source, add)
 				}
@@ -140,10 +142,10 @@ func mask(text []byte, secrets [][]byte, end bool) (changed bool) {
 	return changed
 }
 
-// maskAround masks each occurrence of secret near the text in the parameter mark. That text is the
-// beginning of the secret or of an escape. A secret may begin at the mark or one character before
-// it. A page of a listing contains few marks, so this search is faster than a comparison at every
-// byte.
+// maskAround searches text for each occurrence of mark. If the secret begins at the mark or one
+// byte before, maskAround masks the secret. A mark is the beginning of the secret, or of an escaped
+// character such as "%20". A page of a listing contains few marks. A search for marks is therefore
+// faster than a comparison at every byte.
 func maskAround(text, secret []byte, mark string, end bool) (changed bool) {
 	for at := 0; ; at++ {
 		next := bytes.Index(text[at:], []byte(mark))

@@ -88,7 +88,7 @@ func New(o Options) *Transport {
 			TLSClientConfig:        o.TLS,
 			TLSHandshakeTimeout:    dialTimeout,
 			Protocols:              &protocols,
-			DisableCompression:     true, // otherwise stored bytes that are compressed would be decompressed
+			DisableCompression:     true, // net/http must not decompress objects that are stored in compressed form
 			MaxIdleConnsPerHost:    idleConnections,
 			MaxConnsPerHost:        maxConnections(),
 			IdleConnTimeout:        idleTimeout,

@@ -17,8 +17,8 @@ var errReplaced = errors.New("the source was replaced while it was copied, and w
 // fails with Changed.
 //
 // Remove compares revisions. A store may have no revisions, or may give equal content the same
-// revision, as S3 does. For such a store, it also compares modification times. reads are options
-// for reading the current attributes.
+// revision, as S3 does. For such a store, Remove also compares modification times. The options
+// apply when Remove reads the current attributes.
 func Remove(
 	ctx context.Context, b storage.ReadWriter, key string, source *storage.Attrs, reads ...storage.AttrsOption,
 ) error {

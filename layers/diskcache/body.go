@@ -58,9 +58,9 @@ func (b *body) missing(first, last int64) int64 {
 	return number
 }
 
-// fetch requests a run of blocks. The parameter first is the number of its first block. The
-// parameter until is the number of the block after the run, or -1 for all blocks up to the end of
-// the object.
+// fetch sends a request for a run of blocks. Both parameters are numbers of blocks: the first block
+// of the run, and the block after the run. If the second parameter is -1, the run ends at the end
+// of the object.
 func (b *body) fetch(first, until int64) (*storage.Attrs, error) {
 	r := &driver.GetRequest{
 		Key: b.object.key, Version: b.object.version, Offset: first * b.blockBytes(), Length: -1,
@@ -126,9 +126,9 @@ func (b *body) load() {
 	}
 }
 
-// verify compares the checksum of an object that was read as a whole. If it differs, verify removes
-// all blocks of the object. Otherwise every later read would fail, because the core returns
-// ChecksumMismatch for these blocks.
+// verify compares the checksum of an object that was read as a whole. If the checksum is wrong,
+// verify removes all blocks of the object from the cache. With the wrong blocks in the cache, every
+// later read would fail with ChecksumMismatch.
 func (b *body) verify() {
 	if !b.want.Known {
 		return

@@ -104,7 +104,8 @@ func (c *Cache) endWrite(bytes int64, err error) bool {
 // scan returns all blocks and the sum of their bytes. It removes temporary files that killed
 // processes have left.
 func (c *Cache) scan() (blocks []keptBlock, total int64) {
-	dirs, _ := fs.ReadDir(c.root.FS(), ".") // a file that cannot be read is not a block
+	// Errors are ignored. If a directory cannot be read, scan leaves out its blocks.
+	dirs, _ := fs.ReadDir(c.root.FS(), ".")
 	for _, dir := range dirs {
 		if !dir.IsDir() || len(dir.Name()) != 2 {
 			continue

@@ -18,13 +18,14 @@ type objectDriver struct {
 	bucket string // identity of the bucket and its inner layers, the same in every process
 
 	mu sync.Mutex
-	// The map trusted has the revisions that the store has confirmed to this driver. Other drivers
-	// do not use the map, because they may have other credentials.
+	// The keys of this map are revisions that the store has confirmed to the driver. Drivers do not
+	// share the map, because they may have different credentials.
 	trusted map[object]confirmed
 }
 
-// An object identifies one revision of an object. If a read names a version, version is set. A
-// later version with the same revision has the same blocks, but may have other attributes.
+// An object identifies one revision of an object in the store. If a read names a version, the field
+// version is set. Two versions can have the same revision. They share their blocks in the cache,
+// but their attributes may differ.
 type object struct{ bucket, key, version, revision string }
 
 // A confirmed value is a revision that was current at a certain time. It contains the attributes of

@@ -140,8 +140,8 @@ func unreadable(err error) error {
 	return &storage.Error{Code: storage.InvalidArgument, Err: fmt.Errorf("identity_file must be readable: %w", err)}
 }
 
-// keys returns all keys of the configuration as one Keys. They may be identities and recipients of
-// the format age, and keys of services.
+// keys joins all keys of the configuration into one Keys. The configuration may have keys for the
+// age encryption tool and keys of key management services.
 func (e *configured) keys(ctx context.Context, text string, recipients []age.Recipient) (Keys, error) {
 	wrap, err := openServiceKeys(ctx, e.Recipients)
 	if err != nil {

@@ -51,9 +51,10 @@ type Config struct {
 	Keys Keys
 	// AllowPlain permits reading objects that were stored without the layer, for example while a
 	// bucket is being encrypted. Such objects have no protection: the store can replace any object
-	// by plain bytes, and the bucket returns them. Listings subtract 16 bytes for each 64 KiB from
-	// their sizes, which are therefore too small. Without AllowPlain, reading such objects fails
-	// with ChecksumMismatch. Writes are always encrypted.
+	// by plain bytes, and the bucket returns them. Listings usually show a size that is too small
+	// for a plain object. They subtract 16 bytes for each 64 KiB, as if the object were encrypted.
+	// Without AllowPlain, reading a plain object fails with ChecksumMismatch. Writes are always
+	// encrypted.
 	AllowPlain bool
 }
 

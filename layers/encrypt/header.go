@@ -106,8 +106,8 @@ func (l *layer) header(ctx context.Context, k *dataKey, of Object) (string, erro
 	return strings.ReplaceAll(text.String(), "\n", "|") + base64.RawStdEncoding.EncodeToString(tail), nil
 }
 
-// checkStanzas refuses stanzas that age does not permit in a header, and stanzas that weaken one
-// another.
+// checkStanzas returns an error if the stanzas cannot be stored in a header, or if one stanza would
+// weaken another. A stanza is one encrypted form of the data key.
 func checkStanzas(stanzas []*age.Stanza) error {
 	types := map[string]bool{}
 	for _, s := range stanzas {

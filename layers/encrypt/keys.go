@@ -23,10 +23,11 @@ type Object struct {
 // services. [JoinKeys] joins several Keys into one. Each encrypted data key is a stanza in the
 // header of its object. Each key management service has its own type of stanza.
 //
-// Wrap is called once for each attempt to write an object, copy or multipart upload. Unwrap is
-// called once for each object that is read, and not again for other ranges of the object. A bucket
-// remembers the last 1,024 data keys until it is closed. It can therefore read the objects of these
-// data keys even after a key was disabled or a permission has ended.
+// Wrap is called once for each attempt to write an object, to copy an object, or to begin a
+// multipart upload. Unwrap is called once for each object that is read, and not again for other
+// ranges of the object. A bucket remembers up to 1,024 data keys until it is closed. It can
+// therefore read the objects of these data keys even after a key was disabled or a permission has
+// ended.
 //
 // Both methods are called concurrently. If an error is a *[storage.Error], the operation of the
 // bucket fails with its Code. Otherwise it fails with Internal.
@@ -81,8 +82,9 @@ func ParseKeys(identities io.Reader) (Keys, error) {
 	return k, nil
 }
 
-// Wrap encrypts the data key for all recipients. The recipients must have the same labels, such as
-// "postquantum". The format age requires equal labels, so that no recipient weakens another.
+// Wrap encrypts the data key for all recipients. It fails if the recipients have different labels,
+// such as "postquantum" (see [age.RecipientWithLabels]). Otherwise, one recipient could weaken the
+// encryption for the others.
 func (k *ageKeys) Wrap(_ context.Context, dataKey []byte, _ Object) ([]*age.Stanza, error) {
 	if len(k.recipients) == 0 {
 		return nil, noRecipient()

@@ -131,9 +131,10 @@ func sealRange(r *driver.GetRequest) bool {
 	return true
 }
 
-// decrypt returns the plain bytes of the range in the request r. The second request is the one that
-// was sent to the store, and body is the body of the store's response. If body does not contain the
-// last chunk of the object, decrypt first checks that the object was not truncated.
+// decrypt returns the plain bytes of the range that the caller requested. The two requests are, in
+// this order, the caller's request and the request that was sent to the store. The body is from the
+// store's response. If the range ends before the last chunk, decrypt first checks that the object
+// was not truncated.
 func (d *objectDriver) decrypt(
 	ctx context.Context, r, in *driver.GetRequest, header string, attrs *storage.Attrs, sealed int64,
 	body io.ReadCloser,
@@ -162,14 +163,17 @@ func (d *objectDriver) decrypt(
 	plain := &openingBody{
 		sealed: body, key: key, index: first, left: sealed - first*sealedChunk, skip: from % chunkSize, want: to - from,
 	}
-	if size == 0 { // no Read decrypts the only chunk, so it is checked here
+	// For an empty object, Read returns io.EOF and never decrypts the only chunk. fill decrypts the
+	// chunk, and fails if the chunk was changed.
+	if size == 0 {
 		err = plain.fill()
 	}
 	return plain, err
 }
 
-// List returns a page with the sizes of plain bytes. It reads no headers. If a size in the store
-// cannot be that of an encrypted object, the entry keeps it.
+// List returns a page with the sizes of plain bytes. List reads no headers, so it computes each
+// plain size from the size in the store. If no encrypted object can have the size in the store,
+// List does not change the size.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	page, err := d.Driver.List(ctx, r)
 	if err == nil {

@@ -17,10 +17,10 @@ type sealingBody struct {
 	size  int64 // plain bytes; -1 if unknown
 	final bool  // whether the object ends with this body
 
-	plainSum *storage.CRC32C // expected checksum of the plain bytes; compared if known at the end
+	plainSum *storage.CRC32C // expected checksum of the plain bytes; it may become known during the upload
 	sum      *storage.CRC32C // checksum of the encrypted bytes; if it is not known before, it is set at the end
-	// The field sent has the tags of chunks from earlier attempts. It is nil for a Put, because
-	// each attempt of a Put has a new data key.
+	// This field records the chunks of a part that earlier attempts have sent. It is nil for a Put.
+	// Each attempt of a Put has a new data key, so its chunks need no comparison with earlier ones.
 	sent *sentPart
 
 	position int64              // offset of the next Read, in encrypted bytes

@@ -9,8 +9,8 @@ import (
 // Requests limits the number of requests per second, for stores that refuse more. An example is
 // 3,500 writes and 5,500 reads per second for a prefix of Amazon S3
 // (https://docs.aws.amazon.com/AmazonS3/latest/userguide/optimizing-performance.html). 0 means no
-// limit. A repeated attempt counts as another request, and so does a removal of many objects in one
-// request.
+// limit. Each repeated attempt counts as one more request. A request that removes many objects
+// counts as one request.
 type Requests struct {
 	Reads  float64 // reads of objects, their attributes and tags
 	Writes float64 // all other requests; each part of an upload counts as one request

@@ -97,9 +97,9 @@ func unavailable(err error) error {
 	return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: err}
 }
 
-// watch calls the function do with a new context and with the function alive. The function do must
-// call alive whenever it makes progress. If alive is not called for longer than the limit, watch
-// cancels the new context.
+// watch calls the given function with a new context and a callback. The given function must call
+// the callback whenever it makes progress. If the callback is not called for longer than the limit,
+// watch cancels the new context.
 func watch(ctx context.Context, limit time.Duration, do func(ctx context.Context, alive func()) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -123,9 +123,9 @@ func (b *openBody) Close() error {
 	return b.ReadCloser.Close()
 }
 
-// open calls the function get with a new context. If ctx or watched ends before get returns, the
-// new context also ends. After get has returned a body, the end of watched no longer matters. The
-// new context then ends when the body is closed or ctx ends.
+// open calls the function get with a new context. Until get returns, the new context ends if either
+// of the two given contexts ends. After get has returned a body, the new context ends if ctx ends
+// or the body is closed.
 func open(
 	ctx, watched context.Context, get func(context.Context) (*storage.Attrs, io.ReadCloser, error),
 ) (*storage.Attrs, io.ReadCloser, error) {

@@ -21,10 +21,11 @@ import (
 // attributes, and the object that was read with them, may be older than the last write.
 func FailedOver(attrs *storage.Attrs) bool { return attrs.ReplicationStatus == otherstore.FailedOver }
 
-// read reads from the primary, or from the second store if the primary is down. If a write or a
-// removing job depends on the result, read uses only the primary. If the condition names a revision
-// of the second store, read uses only the second store. A download from the second store has this
-// condition when it resumes.
+// read reads from the primary. If the primary is down, read reads from the second store, with two
+// exceptions:
+//   - If a write or a removing job depends on the result, read uses only the primary.
+//   - If r requires a revision of the second store, read uses only the second store. A download
+//     from the second store requires its revision when it resumes.
 func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second func(context.Context) error) error {
 	if r.Auxiliary || !driver.MayFailOver(ctx) {
 		return primary(ctx)
@@ -83,9 +84,12 @@ func both(err, failed error) error {
 	return own
 }
 
-// condition returns the condition of r as an option for the second store, or nil for no condition.
-// If r requires a revision of the primary, the second store must have a copy of that revision. The
-// second result is then that revision. If there is no copy, condition fails.
+// condition translates the condition of r into an option for the second store. If no condition is
+// left, the option is nil.
+//
+// If r requires a revision of the primary, the option requires the copy of that revision. In this
+// case, the second result is the primary's revision. If the second store has no copy, condition
+// fails.
 func (s *stores) condition(
 	ctx context.Context, r *driver.GetRequest,
 ) (option storage.ReadOption, revision string, err error) {
@@ -159,8 +163,8 @@ func (d *objectDriver) Get(
 }
 
 // Head returns the attributes from the store that Get would read. The core also calls Head to check
-// whether a write has succeeded. With [Config].Sync, Head then also requires that the second store
-// has the object.
+// whether a write has succeeded. If [Config].Sync is set, this check fails if the second store
+// cannot get a copy of the object.
 func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (attrs *storage.Attrs, err error) {
 	s := d.stores
 	err = s.read(ctx, r, func(ctx context.Context) (err error) {

@@ -80,12 +80,15 @@ func Status(ctx context.Context, b storage.Bucket) (State, error) {
 // If one key fails, Repair continues with the others, and its error joins the first ten errors. If
 // a store is down, Repair ends.
 //
-// If a bucket was copied together with its notes, the notes in the copy prove nothing. Repair never
-// replaces or removes an object because of a copied note. If only a replacement or a removal would
-// make both stores equal, the key fails with PreconditionFailed. The key also fails with this Code
-// if both stores have a note about it, because the roles of the stores were swapped. In both cases,
-// call [RepairAll]. Also call RepairAll instead of Repair after the primary was restored from a
-// snapshot, because the snapshot has old notes.
+// In two cases, a note does not prove which store is right. The key then fails with
+// PreconditionFailed. Call [RepairAll] in these cases:
+//
+//   - The note was made for another pair of stores, and Repair would have to replace or remove an
+//     object of the second store. For example, a bucket was copied together with its notes.
+//   - Both stores have a note about the key. This happens if the roles of the stores were swapped.
+//
+// After the primary was restored from a snapshot, call RepairAll instead of Repair. The snapshot
+// has old notes.
 //
 // It fails with InvalidArgument if b was not opened with the layer.
 func Repair(ctx context.Context, b storage.Bucket) (Report, error) {
@@ -253,8 +256,9 @@ func (j *job) run(
 	return errors.Join(append(failures, err)...)
 }
 
-// repair makes both stores equal for a key, and reports whether they are. They cannot be equal if
-// the key is the marker of a folder that the second store cannot have.
+// repair makes both stores equal for a key, and returns true if it succeeds. Some stores cannot
+// have the marker of a folder. If the key is such a marker and the second store refuses it, repair
+// returns false without an error.
 func (j *job) repair(ctx context.Context, s *stores, key string) (equal bool, err error) {
 	removed, err := s.equalize(ctx, key, true)
 	if removed {

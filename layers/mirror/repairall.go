@@ -35,8 +35,8 @@ func WithPrimaryRight() RepairOption {
 
 // WithDifferences makes [RepairAll] call a function for each key that it changes or leaves
 // undecided. Two goroutines never call the function at the same time. Without this option, the
-// [Report] only has counts. Keys that RepairAll looks at only because of a note are counted and not
-// reported.
+// [Report] only has counts. RepairAll does not call the function for a key that it repairs because
+// of a note, but it counts the key.
 func WithDifferences(report func(Difference)) RepairOption {
 	return repairOption(func(c *comparison) { c.tell = report })
 }

@@ -22,12 +22,15 @@ import (
 // A note is a small object in the primary. It says that the second store may lack the last write or
 // removal of a key.
 type note struct {
-	Key string        `json:"key"`
-	For time.Duration `json:"for,omitempty"` // time for which the upload of a signed URL is possible, in nanoseconds
+	Key string `json:"key"`
+	// For is how long a signed URL or form permits the write, in nanoseconds. It is 0 for other
+	// writes.
+	For time.Duration `json:"for,omitempty"`
 	// Pair names the stores of the note (see pairOf). It is "" if an earlier version of this package wrote the note.
 	Pair string `json:"pair,omitempty"`
-	// Made is the time at which the note was written, by the clock of the writer. If the primary is
-	// restored from a snapshot, the store gives the note a later time. Made then stays the same.
+	// This field is the time at which the note was written, by the clock of the writer. The store
+	// also has a time for the note. A restore of the primary from a snapshot changes the time in
+	// the store, but not this field.
 	Made time.Time `json:"made,omitzero"`
 }
 

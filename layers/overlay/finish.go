@@ -237,8 +237,8 @@ func (f *finisher) end(ctx context.Context, l leftover) error {
 type leftover struct {
 	key  string
 	size int64 // size in the old store
-	// Each of these fields is true if the store has the key. In the new store, only objects with
-	// the size of a marker count.
+	// inOld and inNew report which store has the key. If inNew is true, the object in the new store
+	// has the size of a marker.
 	inOld, inNew bool
 }
 

@@ -22,7 +22,7 @@ const (
 // A place is the state of a key in the new store: an object, a marker, or nothing.
 type place struct {
 	attrs  *storage.Attrs // attributes of the object or marker; nil if there is nothing
-	marker string         // copying or removed for a marker; otherwise ""
+	marker string         // the constant copying or the constant removed; "" if there is no marker
 }
 
 func (p place) hasObject() bool { return p.attrs != nil && p.marker == "" }
@@ -51,9 +51,9 @@ func (s *stores) look(ctx context.Context, key string) (place, error) {
 	return place{attrs, markerOf(key, attrs)}, nil
 }
 
-// isForeign reports whether a marker was made for another pair of stores. Such a marker was copied
-// together with a bucket. It hides the object of the old store, but the layer removes no object
-// because of it.
+// isForeign reports whether a marker was made for another pair of stores. Such a marker comes from
+// a bucket that was copied together with its markers. The marker hides the object of the old store
+// from readers. But the layer never removes the hidden object, because the marker is not its own.
 func (s *stores) isForeign(p place) bool {
 	pair := p.attrs.Metadata[pairName]
 	return pair != "" && pair != s.pair

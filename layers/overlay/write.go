@@ -16,8 +16,8 @@ import (
 
 // writeCondition turns c, a condition on both stores together, into a condition on the new store.
 // If c names a revision of the old store, the result names the revision of a marker or of the copy.
-// To require only that the new store has no object is not enough: that is also true after another
-// process has copied and then removed the object.
+// The condition that the new store has no object would be too weak. The new store also has no
+// object if another process has copied the object and then removed it.
 func (s *stores) writeCondition(ctx context.Context, key string, c storage.Condition) (storage.Condition, error) {
 	revision, isOld := s.old.Cut(c.Revision)
 	if !c.Absent && !isOld {
@@ -85,8 +85,8 @@ func write[T any](
 		return result, err
 	}
 	defer func() { *condition = given }()
-	// Set the condition in the caller's request, and not in a copy of it. The core adds the
-	// checksum to that request when the body ends.
+	// Set the condition in the caller's request. A copy of the request would lack the checksum,
+	// because the core adds the checksum to the caller's request when the body ends.
 	*condition = c
 	result, err = do()
 	if !errors.Is(err, storage.PreconditionFailed) || !given.Absent && !s.old.Has(given.Revision) {
@@ -179,9 +179,9 @@ func (d *objectDriver) Delete(ctx context.Context, r *driver.DeleteRequest) erro
 // errAgain says that another writer has changed the key first, so that the caller must look again.
 var errAgain = errors.New("look again")
 
-// deleteOnce tries to remove an object once. It reads the old store before the new store. Objects
-// never move to the old store. So if the old store lacks the object, only the new store can have
-// it.
+// deleteOnce tries to remove an object once. It must read the old store before the new store.
+// Meanwhile, another process may move the object from the old store to the new store. If deleteOnce
+// read the new store first, it could miss the object in both stores.
 func (s *stores) deleteOnce(ctx context.Context, r *driver.DeleteRequest) error {
 	if err := s.reserved(r.Key); err != nil {
 		return err
@@ -242,9 +242,9 @@ func (s *stores) removeHidden(ctx context.Context, key string, p place) error {
 }
 
 // endRemoval removes the old store's object that a marker hides, and then the marker. If the old
-// store refuses the removal, only the marker is removed, and readers see the object again. After
-// any other failure, the marker stays, because some readers have already found no object. The next
-// removal or [Finish] then completes the removal.
+// store refuses the removal, endRemoval removes only the marker, and readers see the object again.
+// After any other failure, endRemoval keeps the marker, so that the object stays hidden. The next
+// removal or [Finish] completes the removal.
 func (s *stores) endRemoval(ctx context.Context, key string, p place) error {
 	err := s.removeOld(ctx, key)
 	switch storage.CodeOf(err) {

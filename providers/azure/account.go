@@ -32,7 +32,7 @@ type account struct {
 	version      string               // Config.APIVersion
 	scope        string               // Config.EncryptionScope
 	http         *http.Client         // nil if Config.Client is set
-	own          *transport.Transport // transport of http, which close closes; nil if the caller owns it
+	own          *transport.Transport // transport that newAccount created for http; nil if the Config has a client
 	sdkClient    *service.Client      // Config.Client
 	identity     any                  // equal for accounts between which the service can copy objects
 	signer       *signingKey          // signs with key; nil if there is no key

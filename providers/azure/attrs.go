@@ -75,9 +75,9 @@ func attrsOf(p *blob.GetPropertiesResponse, key string) *storage.Attrs {
 	return a
 }
 
-// addMetadata adds metadata and checksums to a. If the object lacks this package's checksum,
-// addMetadata ignores the MD5: another tool may have sent any MD5 with Put Block List, which does
-// not verify it. This package sends no MD5.
+// addMetadata adds metadata and checksums to the given attributes. If the object lacks this
+// package's checksum, addMetadata ignores the MD5. Another tool may have written such an object and
+// sent a wrong MD5. Azure does not verify an MD5 that is sent with Put Block List.
 func addMetadata(a *storage.Attrs, metadata map[string]*string, md5 []byte) {
 	a.Metadata, a.CRC32C = decodeMetadata(metadata, a.Size)
 	if a.CRC32C.Known {

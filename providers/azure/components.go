@@ -21,11 +21,12 @@ import (
 	"github.com/omnibucket/storage/providers/internal/customerkey"
 )
 
-// An open upload (driver.PutRequest.AnyOrder) stores each part as a blob with a key of its own. Its
-// completion copies these blobs as blocks of the object. Parts could also be sent as blocks of the
-// object's own key, without a copy. But any other write to that key would drop the blocks. And a
-// client that may send blocks to the key may also overwrite the object. See
-// docs/maintainers/decisions/open-uploads.md.
+// An open upload (driver.PutRequest.AnyOrder) stores each part as a blob with a key of its own. To
+// complete the upload, this package copies these blobs as blocks of the object.
+//
+// Blocks of the object's own key would need no copy, but they have two disadvantages. Any other
+// write to the key drops the blocks. A client that may send blocks to the key may also overwrite
+// the object. See docs/maintainers/decisions/open-uploads.md.
 //
 // The keys of parts have an empty segment, which the library never writes in a caller's key. List
 // and ListVersions omit these keys.

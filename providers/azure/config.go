@@ -110,9 +110,9 @@ type Config struct {
 	// for the first request, again half a minute before the signature expires, and once if Azure
 	// refuses the signature. Concurrent requests share one call.
 	//
-	// If the call fails and no earlier signature is valid, the request fails with the call's error.
-	// Its code is Unauthenticated, unless the call's error has the code PermissionDenied,
-	// RateLimited, Unavailable or DeadlineExceeded.
+	// If the function fails and no earlier signature is valid, the request fails with the
+	// function's error. The codes PermissionDenied, RateLimited, Unavailable and DeadlineExceeded
+	// are kept. Any other error gets the code Unauthenticated.
 	//
 	// Azure copies only between blobs with the same signature. Otherwise the bytes pass through
 	// this process. With CredentialsFor, [storage.As] returns false, and [NewService] fails.

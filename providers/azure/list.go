@@ -171,7 +171,7 @@ func isDirectory(p *container.BlobProperties) bool {
 const smallPage = 250
 
 // page returns one page of the service, flat or with a delimiter. If the response is too long to
-// read, page requests a page of only smallPage entries.
+// read, the method page sends another request, for only smallPage entries.
 func (ls *lister) page(
 	ctx context.Context, delimiter string, o *container.ListBlobsHierarchyOptions,
 ) (items []*container.BlobItem, prefixes []*container.BlobPrefix, marker string, err error) {

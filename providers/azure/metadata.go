@@ -22,8 +22,8 @@ const (
 	noMetadataKey = "omnibucket_plain"
 )
 
-// encodeMetadata returns the metadata to send. It consists of the user's metadata and, if the
-// checksum is known, the checksum of an object of size bytes.
+// encodeMetadata returns the metadata to send for an object: the user's metadata, and the object's
+// checksum if it is known. The entry for the checksum also contains the object's size.
 func encodeMetadata(metadata map[string]string, crc storage.CRC32C, size int64) map[string]*string {
 	out := make(map[string]*string, len(metadata)+1)
 	for name, value := range metadata {

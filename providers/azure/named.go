@@ -57,8 +57,8 @@ func (a *account) useNamed(name named.Credentials) error {
 	return err
 }
 
-// noneFor returns the same error as noneNamed. If variables with this name have credentials for
-// another account, the error also names that account.
+// noneFor returns the same error as noneNamed. If the named credentials are for another account,
+// the error also names both accounts.
 func (a *account) noneFor(name named.Credentials) error {
 	e := noneNamed(name)
 	account := name.Get("AZURE_STORAGE_ACCOUNT")

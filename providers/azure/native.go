@@ -12,7 +12,8 @@ import (
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
-// These types are the values of this package's options, except for WithOptions.
+// WithEncryptionScope stores its argument as an encryptionScope. WithAccessTier stores its argument
+// as an accessTier.
 type (
 	encryptionScope string
 	accessTier      string
@@ -102,8 +103,8 @@ type natives struct {
 	options []Options
 }
 
-// newNatives returns the settings of values, which checkNative has accepted. A later value replaces
-// an earlier one.
+// newNatives returns the settings from the values of the options. checkNative must have accepted
+// these values. A later scope, key or tier replaces an earlier one. All Options are kept.
 func newNatives(values []any) *natives {
 	n := &natives{key: customerkey.In(values)}
 	for _, value := range values {

@@ -19,8 +19,8 @@ func WithEncryptionScope(scope string) storage.WriteOption {
 	return storage.WithNative(provider, encryptionScope(scope))
 }
 
-// A CustomerKeyOption is the type of [WithCustomerKey]. Each operation that accepts one of the
-// interfaces below accepts it.
+// A CustomerKeyOption is the result of [WithCustomerKey]. It can be used wherever an option of one
+// of the types below can be used.
 type CustomerKeyOption interface {
 	storage.UploadOption
 	storage.DownloadOption

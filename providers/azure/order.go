@@ -95,11 +95,15 @@ func (ls *lister) hasAfterSurrogates(ctx context.Context, stems []string) (bool,
 	return false, nil
 }
 
-// startFrom returns the key at which the service must begin to list. StartAfter may have a
-// character from U+E000 to U+FFFF. A greater key may have a character from U+10000 on at the same
-// position, and Azure lists that key before StartAfter. So startFrom replaces the character by
-// U+10000, and leaves out the rest of the key. List drops the entries up to StartAfter. With a
-// delimiter, the service can start only at the first level.
+// startFrom returns the key at which the service must begin to list. The key is StartAfter, with
+// two exceptions.
+//
+// If StartAfter has a character from U+E000 to U+FFFF, startFrom replaces the character by U+10000
+// and leaves out the rest of the key. Azure lists U+10000 before that character, although U+10000
+// is greater in byte order. List drops the entries up to StartAfter.
+//
+// With a delimiter, startFrom leaves out everything from the delimiter on, because the service can
+// start only at the first level.
 func startFrom(r *driver.ListRequest) string {
 	if !strings.HasPrefix(r.StartAfter, r.Prefix) {
 		return ""

@@ -68,8 +68,9 @@ func partBlockID(upload string, part *driver.Part) (string, error) {
 }
 
 const (
-	// tagSeparator is in the tag of a part whose block was stored under a derived id (see
-	// blockIDFromTag). It separates the block's own id from the length of the derived id.
+	// tagSeparator separates the two values in the tag of a part: the id that blockID made, and a
+	// length. A tag has a length only if the block was stored under another id of this length.
+	// blockIDFromTag derives the other id. All other tags have no tagSeparator.
 	tagSeparator = ":"
 
 	// minDerived and maxDerived are the limits of a derived id in bytes. Tools that number their
@@ -312,9 +313,10 @@ func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.
 	return e
 }
 
-// AbortParts removes the parts of an open upload to this key. For any other upload it does nothing:
-// uncommitted blocks are invisible, and the service drops them a week after the last one was sent.
-// Only a write to the key would drop them earlier.
+// AbortParts removes the parts of an open upload to this key. For any other upload, AbortParts does
+// nothing. The parts of such an upload are uncommitted blocks, which no reader can see. Azure has
+// no request that only removes uncommitted blocks. Azure drops the blocks a week after the last one
+// was sent.
 func (d *objectDriver) AbortParts(ctx context.Context, key, upload string) error {
 	u, err := parseOpenUpload(upload)
 	if err != nil {

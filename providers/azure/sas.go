@@ -25,10 +25,9 @@ const (
 	oldestVersion = "2018-11-09"
 	scopeVersion  = "2020-12-06"
 
-	// olderDelegation limits the version of a signature with a user delegation key. The limit
-	// applies if Config.APIVersion is set and older than sasVersion. In all versions from
-	// scopeVersion to olderDelegation, the signed fields are the same. Since version 2025-07-05,
-	// there are more signed fields.
+	// olderDelegation is used for signatures with a user delegation key. If Config.APIVersion is
+	// set and older than sasVersion, such a signature has at most the version olderDelegation. This
+	// version has the same signed fields as scopeVersion. Version 2025-07-05 added signed fields.
 	olderDelegation = "2025-05-05"
 )
 

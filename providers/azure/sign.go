@@ -160,9 +160,9 @@ func (a *account) signURL(
 	ctx context.Context, root string, g *grant, ttl time.Duration, now time.Time,
 ) (string, time.Time, error) {
 	roundedUp := func(t time.Time) time.Time { return t.UTC().Add(time.Second - 1).Truncate(time.Second) }
-	// Round the start up, like the end. If only the end were rounded up, the URL could be valid for
-	// longer than ttl plus clockSkew. An expiration policy with exactly that limit would refuse
-	// such a URL.
+	// Round the start up, like the end. Otherwise the URL could be valid for up to a second longer
+	// than ttl plus clockSkew. If the account's expiration policy permits exactly ttl plus
+	// clockSkew, Azure would refuse the URL.
 	starts := roundedUp(now).Add(-clockSkew)
 	ends := earlier(roundedUp(now.Add(ttl)), now.UTC().Truncate(time.Second).Add(maxSigned))
 	g.plainHTTP = a.endpoint.Scheme == "http" || strings.HasPrefix(root, "http:")

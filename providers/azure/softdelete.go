@@ -90,7 +90,7 @@ func (ls *lister) removed(
 		for _, item := range items {
 			switch {
 			case deref(item.Name) != r.Key:
-				return false, nil // stop: the listing has all blobs of the key before this one
+				return false, nil // stop: all blobs with the key r.Key were already listed
 			case item.Snapshot != nil:
 			case !deref(item.Deleted) && (deref(item.VersionID) == "" || isCurrent(item)):
 				there = true

@@ -125,8 +125,9 @@ func (a *account) handleOf(bucket string) *gcs.BucketHandle {
 	return handle
 }
 
-// newClient returns a client of the SDK without credentials of its own, because the HTTP client
-// adds them. The SDK would ask the metadata service for credentials immediately.
+// newClient returns a client of the SDK that has no credentials. The HTTP client adds the
+// credentials to each request. If the SDK were to find credentials, NewClient would already ask the
+// metadata service.
 func (a *account) newClient(ctx context.Context) (*gcs.Client, error) {
 	return gcs.NewClient(ctx,
 		option.WithHTTPClient(a.http),

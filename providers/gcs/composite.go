@@ -217,9 +217,9 @@ func (cs *composites) remove(ctx context.Context, upload string) error {
 // leaves such objects. SweepParts removes only objects older than olderThan, which must be longer
 // than any upload takes. client is storage.As[*storage.Client](bucket).
 //
-// SweepParts returns the number of objects that it removed. If a listing or a removal fails, it
-// stops and returns the error. If a retention policy keeps an object, it removes the others and
-// then fails with Locked.
+// SweepParts returns the number of objects that it removed. If a listing or a removal fails,
+// SweepParts stops and returns the error. If a retention policy keeps an object, SweepParts removes
+// the other objects and then fails with Locked.
 func SweepParts(
 	ctx context.Context, client *gcs.Client, bucket string, olderThan time.Duration,
 ) (removed int, err error) {

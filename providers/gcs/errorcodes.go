@@ -97,9 +97,10 @@ func meaningOf(response *googleapi.Error) sdkerror.Meaning {
 	return errorMeanings.Lookup("", response.Code)
 }
 
-// isKept reports whether a hold or a retention protects an object or a bucket. Google's response
-// gives the same reason for a missing permission. So isKept looks at the message. It compares the
-// beginning of the message, because other messages may quote a key that contains such words.
+// isKept reports whether a hold or a retention protects an object or a bucket. It cannot use the
+// reason in Google's response, because a missing permission has the same reason. So isKept looks at
+// the message. It compares the beginning of the message, because other messages may quote a key
+// that contains the same text.
 func isKept(response *googleapi.Error) bool {
 	if response.Code != http.StatusForbidden {
 		return false

@@ -14,9 +14,9 @@ import (
 )
 
 // A proxy, a captive portal or a wrong endpoint may send status 200 to every request. So a
-// successful response must also have what Google documents for the request. The witness checks
-// responses of the JSON API. For an upload, the response must have the resource of the object. For
-// a read of bytes, the response must have the generation.
+// successful response must also have what Google documents for the request. The type witness checks
+// the responses of the JSON API. The response to an upload must have the resource of the object.
+// The response to a read of bytes must have the generation.
 
 func noEvidence(status int, why string) *storage.Error {
 	e := sdkerror.NoEvidence("Google Cloud Storage", why)

@@ -57,7 +57,8 @@ func attrsOfHeader(h http.Header) *storage.Attrs {
 
 // isCacheable reports whether a response may come from Google's cache of public objects. No request
 // can avoid the cache, because the cache ignores headers that ask for a fresh response. The cache
-// also keeps responses of the JSON API with bytes. It does not keep responses with attributes.
+// also keeps content of objects that the JSON API returns. It does not keep attributes that the
+// JSON API returns.
 // https://cloud.google.com/storage/docs/consistency#cache-control
 func isCacheable(h http.Header) bool {
 	directives := strings.ToLower(strings.Join(h.Values("Cache-Control"), ","))

@@ -142,9 +142,9 @@ func (b *bucket) changePolicy(ctx context.Context, change func(policy *iam.Polic
 }
 
 // isStalePolicy reports whether another client may have written the policy since it was read. Cloud
-// Storage documents status 412 for this case, and other services of Google document 409. An
-// organization's constraint also causes status 412, but its code is PermissionDenied and not
-// PreconditionFailed.
+// Storage documents status 412 for this case, and other services of Google document 409. Google
+// also sends status 412 if a constraint of the organization forbids the policy. Such an error has
+// the Code PermissionDenied, and isStalePolicy returns false.
 // https://cloud.google.com/storage/docs/json_api/v1/buckets/setIamPolicy
 func isStalePolicy(err error) bool {
 	return storage.CodeOf(err) == storage.PreconditionFailed || statusOf(err) == http.StatusConflict

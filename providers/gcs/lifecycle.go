@@ -86,8 +86,8 @@ func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.Lifecy
 			switch last := len(rules) - 1; {
 			case !representable:
 			case last >= 0 && rules[last].Prefix == prefix && step == 3 && rules[last].AbortUploadsAfterDays == read.AbortUploadsAfterDays:
-				// lifecycleRules writes AbortUploadsAfterDays as two actions. This action is the
-				// second of them, so the rule already has it.
+				// lifecycleRules writes AbortUploadsAfterDays as two actions. The first action has
+				// already set the field, so the second action adds nothing.
 			case last >= 0 && rules[last].Prefix == prefix && lastStep(&rules[last]) < step:
 				merge(&rules[last], &read)
 			default:
@@ -98,9 +98,10 @@ func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.Lifecy
 	return rules
 }
 
-// parseLifecycleRule returns the rule for one action. lifecycleRules writes the actions of a rule
-// in a fixed order, and step is the position of this action in that order. The result representable
-// is false if [storage.LifecycleRule] cannot represent the rule.
+// parseLifecycleRule converts a rule of Google, which has only one action. lifecycleRules writes a
+// [storage.LifecycleRule] as several such rules, in a fixed order of their actions. The result step
+// is the position of the action in that order. If a LifecycleRule cannot represent the rule of
+// Google, the result representable is false.
 func parseLifecycleRule(
 	r *gcs.LifecycleRule, versioned bool,
 ) (rule storage.LifecycleRule, step int, representable bool) {

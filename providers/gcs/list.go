@@ -78,7 +78,7 @@ func mergePrefixes(objects, prefixes []storage.ListEntry) []storage.ListEntry {
 }
 
 // hidesOnlyReserved reports whether all keys with a common prefix are reserved. If prefix is "",
-// the entry is not a common prefix, and it returns false.
+// the listed entry is an object, and hidesOnlyReserved returns false.
 func (b *bucket) hidesOnlyReserved(ctx context.Context, prefix string) (bool, error) {
 	if prefix == "" || isReserved(prefix) || !strings.HasPrefix(reservedPrefix, prefix) {
 		return isReserved(prefix), nil

@@ -127,9 +127,10 @@ func WithKMSKey(name string) storage.WriteOption {
 	return changer("WithKMSKey", checkKMSKey("WithKMSKey", name), func(a *gcs.ObjectAttrs) { a.KMSKeyName = name })
 }
 
-// WithCustomTime sets the object's custom time, which lifecycle rules can refer to. It is stored in
-// whole seconds, without the fraction. Google refuses to move it back later. A form cannot carry
-// it: SignedUploadForm fails with Unsupported. If at is the zero time, the operation fails with
+// WithCustomTime sets the object's custom time, which lifecycle rules can refer to. Google stores
+// whole seconds, without the fraction. After the object was written, Google refuses to change the
+// custom time to an earlier time. Forms have no custom time: SignedUploadForm fails with
+// Unsupported. If the time is zero, or after the year 9999, the operation fails with
 // InvalidArgument.
 func WithCustomTime(at time.Time) storage.WriteOption {
 	var err error

@@ -133,9 +133,11 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	return page, nil
 }
 
-// partsLostError returns the error for a composition that did not find all parts. If the upload is
-// not an open upload, the error makes the core restart it. If an open upload no longer exists, the
-// error is ErrEnded. Otherwise a part was replaced meanwhile, and partsLostError returns e.
+// partsLostError returns the error for a composition that did not find all parts:
+//
+//   - If the upload is not an open upload, the error makes the core restart the upload.
+//   - If the upload is an open upload that no longer exists, the error is ErrEnded.
+//   - If the open upload still exists, another process has replaced a part. The error is e.
 func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name *compositeUpload) error {
 	if !name.open {
 		return sessionLostError(e.Err)

@@ -230,9 +230,9 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 	return bucketInfo(attrs, *r.PublicAccess), nil
 }
 
-// requireRetention returns Unsupported if the bucket does not support object retention, because
-// only Google's console can enable it for an existing bucket. It also reports whether the bucket
-// keeps versions.
+// requireRetention returns Unsupported if object retention is not enabled for the bucket. This
+// package cannot enable it for an existing bucket: only Google's console can. requireRetention also
+// reports whether the bucket keeps versions.
 func (s *serviceDriver) requireRetention(ctx context.Context, bucket string) (versioned bool, err error) {
 	attrs, err := s.bucket(bucket).handle().Attrs(ctx)
 	if err != nil {

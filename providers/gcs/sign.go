@@ -93,8 +93,8 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	return us.signRequest(ctx, request, c, lasts, from)
 }
 
-// needOwnKey returns an error if the account has no key of its own. Google's IAM then signs, with
-// keys that change.
+// needOwnKey returns an error if the account has no key of its own. Without such a key, Google's
+// IAM signs with keys that change. Equal requests would get different signatures.
 func (us *urlSigner) needOwnKey(ctx context.Context) error {
 	signer, err := us.bucket.account.signerFinder.get(ctx)
 	if err != nil {

@@ -29,9 +29,10 @@ const (
 )
 
 // markedTag begins the stored form of a tag that Google would refuse. Google refuses a tag that is
-// empty, begins with a sign, or has a slash. The stored form has "~" in place of each slash. No
-// provider accepts a tag with "~", so decoding is unambiguous. Options do not accept tags that
-// Google would refuse, but a copy from another provider may have one.
+// empty, begins with a sign such as "-", or has a slash. The stored form has "~" in place of each
+// slash. No provider accepts "~" in a tag, so each "~" in a stored form stands for a slash.
+//
+// Only a copy from another provider can have such a tag. Options of this library refuse it.
 const markedTag = "0~"
 
 // encodeTag returns the text of a tag in a form that Google accepts.

@@ -26,8 +26,9 @@ func (d *objectDriver) SetLegalHold(ctx context.Context, r *driver.ChangeRequest
 	return s.Objects.SetLegalHold(ctx, r)
 }
 
-// enableObjectLock makes the bucket lock objects, permanently and for all processes. If the
-// settings cannot be written now, each write of an object tries again, and returns the error.
+// enableObjectLock turns on object lock for the bucket, permanently and for all processes. If the
+// bucket's settings cannot be written now, each write of an object first tries to write the
+// settings. If the settings still cannot be written, the write of the object fails.
 func enableObjectLock(d *objectDriver) {
 	d.bucket.LocksObjects.Store(true)
 	d.bucket.Versions.Store(true)

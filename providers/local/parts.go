@@ -20,9 +20,9 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	return s.Uploads.Begin(ctx, r)
 }
 
-// PutPart stores a part, and atomically replaces an earlier part with the same number. The tag of
-// the part names the file with the part's bytes. If parts share the file, the tag also has the
-// range in the file.
+// PutPart stores a part, and atomically replaces an earlier part with the same number. The result
+// has a tag, which identifies the file with the part's bytes. If several parts share the file, the
+// tag also contains the part's range in the file.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	turn, err := bucketdir.Bodies.TakeOrPass(ctx)
 	if err != nil {

@@ -182,9 +182,9 @@ func (a *openAccount) sweepTrashed(ctx context.Context, path string) {
 	}
 }
 
-// sweep completes the deletion of one bucket. An object may have been written just before the
-// bucket was locked. The writer was told that the write succeeded, so sweep moves the bucket back.
-// Nobody was told that the deletion succeeded.
+// sweep completes the deletion of one bucket. If the bucket has an object, sweep moves the bucket
+// back instead. The object was written just before the bucket was locked, and its write succeeded.
+// The deletion did not return success to anyone.
 func (t *trash) sweep(ctx context.Context, name string) {
 	b, done, err := t.open(ctx, name, Config{NoSync: true})
 	if err != nil {

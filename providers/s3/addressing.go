@@ -27,7 +27,7 @@ type bucket struct {
 	account *account
 	name    string
 	// endpoints is a cache of two endpoints. Element 0 is for the server's own URL. Element 1 is
-	// for the base URL that the latest call of endpoint with a base URL used.
+	// for the base URL that was used last.
 	endpoints [2]atomic.Pointer[bucketEndpoint]
 	seen      atomic.Pointer[time.Time] // latest time at which the bucket was seen to exist; see notFound
 }
@@ -52,9 +52,9 @@ type authScheme struct {
 
 // resolve returns the URL of a bucket, without a slash at its end. It also returns how requests to
 // this URL are signed and sent. The parameter base is the address at which outside clients reach
-// the server, or "". If base is set, resolve puts the bucket into its path or host by the SDK's
-// rules. If the host of base already contains the bucket (an accelerated address, a domain with the
-// bucket's name), resolve returns base.
+// the server, or "". If base is set, resolve adds the bucket's name to the path or the host of
+// base, by the SDK's rules. If the host already begins with the bucket's name, resolve returns
+// base. Such a host is an accelerated address, or a domain with the bucket's name.
 func (a *account) resolve(ctx context.Context, bucket, base string) (u *url.URL, scheme authScheme, err error) {
 	o := a.client.Options()
 	p := awss3.EndpointParameters{
@@ -146,9 +146,10 @@ func (b *bucket) endpoint(ctx context.Context, base string) (*bucketEndpoint, er
 	return e, nil
 }
 
-// canSign reports whether this package can sign URLs of the bucket. A directory bucket needs a
-// session, and another region needs its own key. If the URL cannot be resolved, canSign returns
-// true, and Sign then returns the error.
+// canSign reports whether this package can sign URLs of the bucket. It returns false for a
+// directory bucket, because its requests need a session. It also returns false for a bucket in
+// another region, because its requests need another signing key. If the URL of the bucket cannot be
+// resolved, canSign returns true, so that Sign reports the error.
 func (b *bucket) canSign() bool {
 	e, err := b.endpoint(context.Background(), "")
 	return err != nil || e.sigV4

@@ -66,10 +66,13 @@ func (b *bucket) sendsTrailers() bool {
 		p.Checksum != ChecksumNone
 }
 
-// sumPart prepares the SDK's input for sending a part with its checksum. If the checksum is not
-// known yet, a raw client sends it after the bytes. The SDK's client would send all bytes as one
-// chunk, which MinIO refuses. For the SDK's client, sumPart therefore reads the part once to
-// compute the checksum.
+// sumPart prepares the SDK's input for sending a part with its checksum. A known checksum is sent in
+// a header. An unknown checksum is sent only to servers that accept trailers. The client decides
+// how an unknown checksum is sent:
+//
+//   - A raw client computes the checksum while it sends the bytes, and sends it in a trailer.
+//   - For the SDK's client, sumPart first reads the part to compute the checksum. Without the
+//     checksum, the SDK's client would send all bytes as one chunk, which MinIO refuses.
 func (b *bucket) sumPart(ctx context.Context, in *awss3.UploadPartInput, r *driver.PartRequest, api objectAPI) error {
 	if r.CRC32C.Known || !b.sendsTrailers() {
 		in.ChecksumCRC32C = b.account.crcHeader(r.CRC32C)

@@ -26,8 +26,8 @@ func (c *clock) time() time.Time {
 }
 
 // see corrects the clock by the Date header of a response. Only a failed response can start a
-// correction. After that, a successful response can also change the correction. If this machine's
-// clock is right again, see ends the correction.
+// correction. After that, a successful response can also change the correction. The correction ends
+// when this machine's clock is right again.
 func (c *clock) see(response *http.Response) {
 	if response.StatusCode < 400 && c.ahead.Load() == 0 {
 		return

@@ -20,7 +20,9 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 		return d.appendInPlace(ctx, r)
 	}
 	var ranges []copyRange
-	short := false // true if the previous source is too small; only the last part may be this small
+	// short is true if the previous source is smaller than the minimum part size. Only the last
+	// part may be that small.
+	short := false
 	for _, source := range r.Sources {
 		attrs, err := d.copier.sourceAttrs(ctx, source)
 		if err != nil {

@@ -45,7 +45,7 @@ const provider = "s3"
 //
 //   - Client or AWS
 //   - AccessKeyID and SecretKey
-//   - the profile or the variables that the field Credentials names
+//   - a named profile, or variables with a named prefix (see the field Credentials)
 //   - Anonymous: requests have no credentials
 //
 // If two sources are set, opening fails with InvalidArgument. There is one exception: AWS may be
@@ -72,9 +72,10 @@ type Config struct {
 	// with one exception: on an IP address or localhost, the bucket is always in the path.
 	PathStyle *bool
 	// Profile says what the server can do. If it is nil, the endpoint's host decides. An unknown
-	// host, and a custom endpoint resolver, have the profile "unknown". An access point may belong
-	// to an FSx volume instead of a bucket. If Bucket is the ARN of an access point, or an alias
-	// that ends in "-ext-s3alias", the profile is "accesspoint".
+	// host, and a custom endpoint resolver, have the profile "unknown". If Bucket is the ARN of an
+	// access point of Amazon's, or an alias that ends in "-ext-s3alias", the profile is
+	// "accesspoint". This profile has fewer features, because an access point may belong to an FSx
+	// volume instead of a bucket.
 	//
 	// If Endpoint is empty, the profile of a provider other than Amazon selects that provider's
 	// host for the Region. If the profile has no host, opening fails with InvalidArgument. See
@@ -130,12 +131,14 @@ type Config struct {
 	// the first request, half a minute before the credentials expire, and once if the store refuses
 	// them. Concurrent requests share one call.
 	//
-	// If the credentials have expired and CredentialsFor fails, the request fails with the same
-	// error. If the error has the code PermissionDenied, RateLimited, Unavailable or
-	// DeadlineExceeded, the request fails with this code. Otherwise it fails with Unauthenticated.
-	// The server copies only between keys with the same credentials. Otherwise the bytes pass
-	// through the process. [storage.As] returns false. [NewService] refuses a Config with this
-	// field.
+	// If CredentialsFor fails and no earlier credentials are still valid, the request fails. If the
+	// error of CredentialsFor has the code PermissionDenied, RateLimited, Unavailable or
+	// DeadlineExceeded, the request fails with this code. With any other error, the request fails
+	// with Unauthenticated.
+	//
+	// If two keys have the same credentials, the server copies between them. If the credentials
+	// differ, the bytes pass through this process. [storage.As] returns false. [NewService] refuses
+	// a Config with this field.
 	CredentialsFor func(ctx context.Context, key string) (PrefixCredentials, error)
 
 	// VendRole is the ARN of the role of AWS that [storage.Vend] assumes. The credentials and the

@@ -96,12 +96,15 @@ func (cp *copier) copyFailed(ctx context.Context, err error, r *driver.CopyReque
 
 const (
 	// assumedSize is the size in bytes that is assumed for a source of unknown size. The copy of
-	// such a source may take two minutes.
+	// such a source then has a timeout of two minutes: transport.DefaultAnswer, plus the time for
+	// assumedSize bytes at minCopyRate.
 	assumedSize = 360 << 20
 	// maxCopyTimeout is the longest time that the server may take to copy. Many servers send no
 	// byte of the response before the copy has ended.
 	maxCopyTimeout = 15 * time.Minute
-	minCopyRate    = 6 << 20 // slowest rate at which a server copies, in bytes per second: 5 GiB take maxCopyTimeout
+	// minCopyRate is the slowest rate at which a server copies, in bytes per second. At this rate,
+	// the copy of 5 GiB takes almost as long as maxCopyTimeout.
+	minCopyRate = 6 << 20
 )
 
 // withCopyTimeout returns a context for a request that makes the server copy bytes. The parameter
@@ -172,9 +175,9 @@ func (cp *copier) copyObject(ctx context.Context, r *driver.CopyRequest, size in
 	return attrs, nil
 }
 
-// withExpires adds the Expires header of the source to a copy that sends all attributes. CopyObject
-// copies Expires, but storage.Attrs has no field for it. The header is known only if the core has
-// read the source.
+// withExpires adds the source's Expires header to a request that sends all attributes of a copy.
+// The server does not copy Expires in this case, and storage.Attrs has no field for Expires. If the
+// core has not read the source's attributes, the header is unknown, and withExpires adds nothing.
 func withExpires(source driver.ObjectRef) func(*awss3.Options) {
 	return func(o *awss3.Options) {
 		if source.Attrs == nil {

@@ -314,7 +314,9 @@ func openVended(ctx context.Context, c Config) (driver.Driver, error) {
 		return nil, err
 	}
 	account := d.(*objectDriver).account
-	account.identity = account // equal to no other identity, so the server copies only within this bucket
+	// The server copies only between buckets with equal identities. This identity is unique, so the
+	// server copies only inside this bucket.
+	account.identity = account
 	account.vended = true
 	keys := vended.NewKeyring(func(ctx context.Context, key string) (*vended.Grant[aws.Credentials], error) {
 		given, err := ask(ctx, key)

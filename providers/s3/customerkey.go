@@ -50,8 +50,8 @@ func WithCustomerKey(key []byte) CustomerKeyOption {
 
 // WithSourceCustomerKey reads the source of [storage.Copy], or all sources of [storage.Compose],
 // with the key that they were encrypted with. It fails in the same cases as [WithCustomerKey],
-// which sets the key of the destination. A copy of an object onto itself with both options changes
-// its key.
+// which sets the key of the destination. A copy of an object onto itself with both options encrypts
+// the object with a new key.
 func WithSourceCustomerKey(key []byte) storage.CopyOption {
 	return storage.WithSourceNative(provider, customerkey.New("WithSourceCustomerKey", key))
 }

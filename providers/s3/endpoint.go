@@ -45,7 +45,7 @@ func endpointOf(c Config, s *awss3.Options) (e endpoint, err error) {
 // askLegacyResolver returns the endpoint of a legacy resolver. In newer versions of the SDK,
 // BaseEndpoint replaces these resolvers. The resolver is called only once, because all requests and
 // signed URLs must have the same host. If there is no resolver, or if the resolver has no endpoint
-// for S3, the result name is "".
+// for S3, the first result is "".
 func askLegacyResolver(c Config, s *awss3.Options) (name string, e endpoint, err error) {
 	const hint = "set Config.Endpoint"
 	//lint:ignore SA1019 configurations for other servers than Amazon's may still have it
@@ -106,8 +106,8 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 	case e.region != "":
 		a.region = e.region
 	case s.Region != "" && (c.Endpoint == "" || c.AWS != nil || c.Client != nil):
-		// If Config has an Endpoint but no AWS and no Client, s.Region is not used. It comes from
-		// the environment, and may be a region of Amazon's.
+		// If Config.AWS and Config.Client are nil, s.Region comes from the environment. It may then
+		// be one of Amazon's regions, which do not fit Config.Endpoint.
 		a.region = s.Region
 	}
 	if a.region == "" && host != "" {
@@ -124,8 +124,8 @@ func (a *account) resolveEndpoint(c Config, s *awss3.Options) error {
 func profileEndpoint(c Config, s *awss3.Options) (*url.URL, error) {
 	named, known := NamedProfile(strings.TrimSuffix(c.Profile.Name, ProbedSuffix))
 	if !known || named.hostless {
-		// The profile belongs to no single provider. An unknown profile is the caller's own. A
-		// profile without a host fits the servers of several providers.
+		// No endpoint follows from the profile's name. Either the caller made the profile, or the
+		// profile fits several endpoints.
 		return nil, nil
 	}
 	const hint = "name the endpoint: Config.Endpoint, endpoint= in the address, or AWS_ENDPOINT_URL_S3"

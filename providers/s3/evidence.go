@@ -13,10 +13,10 @@ import (
 )
 
 // A login page, a proxy or another program may respond to any request with status 200. So a
-// response counts as a success only if it shows that an S3 server sent it. It may have an ETag, the
-// id of an upload, a result for each key, or the root element of a document. If it has none of
-// these, it must have a header of the S3 protocol. Its body must not be a web page, because a
-// gateway may add a header of the protocol to a page.
+// response to most operations counts as a success only if it contains evidence of an S3 server.
+// Evidence is an ETag, the id of an upload, a result for each key, or the root element of a
+// document. A header of the S3 protocol is also evidence, unless the body is a web page. A gateway
+// may add such a header to a page.
 
 func noEvidence() error {
 	return sdkerror.NoEvidence("an S3 server", "it has nothing that one sends")
@@ -108,8 +108,8 @@ func checkEvidence(operation string, response *http.Response, always bool) error
 	return nil
 }
 
-// peeked is how many bytes isIn reads from the beginning of a document. The expected text may not
-// come first. For example, a policy may have an id before its statements.
+// peeked is how many bytes isIn reads from the beginning of a document. Other text may precede the
+// expected text. For example, a policy may have an id before its statements.
 const peeked = 4 << 10
 
 // isIn reports whether the response has the evidence of an S3 server. It leaves the body at its

@@ -74,7 +74,7 @@ func isDefaultExceptTLS(client awss3.HTTPClient) (config *tls.Config, isDefault 
 	case nil:
 		return nil, true
 	case *http.Client:
-		return nil, client == nil // the SDK replaces only a nil *http.Client by its default
+		return nil, client == nil // a nil *http.Client counts as no client, so the default is used
 	case *awshttp.BuildableClient:
 		if client == nil {
 			return nil, true
@@ -124,11 +124,13 @@ func optionsWithCABundle() (s awss3.Options, err error) {
 	return s, err
 }
 
-// chainWithCABundle returns options that make the SDK's default chain trust the certificates of
-// AWS_CA_BUNDLE, if that variable is set. The first option is an HTTP client that already trusts
-// all these certificates. The second option is a bundle with a single certificate. The chain parses
-// this bundle instead of the whole file, for each bucket. The bundle must not be empty, because the
-// chain fails if it finds no certificate.
+// chainWithCABundle returns options for the SDK's default chain, which loads the configuration of
+// each bucket. With these options, the chain trusts the certificates in the file of AWS_CA_BUNDLE.
+// If the variable is not set, there are no options.
+//
+// The first option is an HTTP client that trusts all certificates in the file. The second option
+// saves time: the chain parses a bundle with one certificate instead of the whole file. The bundle
+// cannot be empty, because the chain fails if it finds no certificate.
 func chainWithCABundle() ([]func(*config.LoadOptions) error, error) {
 	b, err := environmentBundle()
 	if b == nil || err != nil {

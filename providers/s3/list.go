@@ -19,8 +19,9 @@ import (
 	"github.com/omnibucket/storage/providers/s3/internal/listxml"
 )
 
-// List sends one ListObjectsV2, or several if listRest must list the rest folder by folder. It asks
-// for escaped keys, because one control character would make a page that no XML decoder reads.
+// List returns one page. It usually sends one ListObjectsV2. If the server may leave out entries of
+// the page, List calls listRest, which may send several. List requests escaped keys, because no XML
+// decoder reads a page with an unescaped control character.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
 	if d.account.profile.fullSegments && strings.Contains(r.Prefix, "//") {
 		return &storage.Page{}, nil
@@ -103,8 +104,8 @@ const (
 	keyToken = "after:"
 	// pagesByKey is how many pages are requested by key. The first page does not count.
 	pagesByKey = 16
-	// quickPage is the longest time of a quick page. After a slower page, the next page is
-	// requested by token.
+	// quickPage limits the time for a page. After a page that took longer, the driver requests the
+	// next page with the server's token.
 	quickPage = 100 * time.Millisecond
 )
 
@@ -120,9 +121,9 @@ func parseKeyToken(token string) (page int, key string, ok bool) {
 	return page, key, ok && err == nil
 }
 
-// continueByKey makes the listing request its next page by key. It replaces the server's token of
-// the page with a token that continues after the last key. It does so only if the server's tokens
-// are slow and the page was quick. The parameter took is how long the page took.
+// continueByKey replaces the server's token in the page with a token that has the last key of the
+// page. With the new token, the next page begins after this key. If the server's tokens are not
+// slow, or if the page took longer than quickPage, continueByKey changes nothing.
 func (a *account) continueByKey(r *driver.ListRequest, page *storage.Page, took time.Duration) {
 	number, _, _ := parseKeyToken(r.Token)
 	if !a.profile.SlowTokens || r.Delimiter != "" || page.Token == "" || len(page.Entries) == 0 {

@@ -131,11 +131,14 @@ func (rm *remover) lockAlone(ctx context.Context, r *driver.DeleteRequest) *stor
 }
 
 // lockMeaning returns the meaning of a refusal if object lock is the reason. S3 and compatible
-// servers have no error code for it, but a text. Amazon and versitygw send 403 AccessDenied "Access
-// Denied because object protected by object lock.". Ceph sends 403 AccessDenied "forbidden by
-// object lock". MinIO sends 400 InvalidRequest "Object is WORM protected and cannot be
-// overwritten". For a bucket that cannot lock, all of them send 400 InvalidRequest "Bucket is
-// missing Object Lock Configuration", or "ObjectLock" in one word.
+// servers have no error code for this reason, so lockMeaning looks for these texts:
+//
+//   - Amazon and versitygw: 403 AccessDenied "Access Denied because object protected by object
+//     lock."
+//   - Ceph: 403 AccessDenied "forbidden by object lock"
+//   - MinIO: 400 InvalidRequest "Object is WORM protected and cannot be overwritten"
+//   - all of them, for a bucket that cannot lock objects: 400 InvalidRequest "Bucket is missing
+//     Object Lock Configuration" or "Bucket is missing ObjectLock Configuration"
 func lockMeaning(code, message string) (m sdkerror.Meaning, isAbout bool) {
 	message = strings.ToLower(message)
 	switch {

@@ -143,9 +143,9 @@ func hasFunctions(native []any) bool {
 	})
 }
 
-// A write sends one of the requests in the variable writing. A read sends one of those in the
-// variable reading. The size of the object decides which one. A write may also send the requests in
-// besideWriting.
+// These lists have types of requests. The first list is for writes: a write begins with one of
+// these requests. The second list is for reads: a read sends one or more of these requests. The
+// third list has the requests that a write may send in addition.
 var (
 	writing = []reflect.Type{
 		reflect.TypeFor[awss3.PutObjectInput](), reflect.TypeFor[awss3.CreateMultipartUploadInput](),

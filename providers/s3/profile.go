@@ -20,9 +20,9 @@ type Profile struct {
 	// and the write.
 	Racy     Conditions
 	Checksum ChecksumStyle // how a CRC32C is sent and stored
-	// ContentMD5 says that a body is sent with its MD5, even over TLS, if the server checks no
-	// CRC32C. Without TLS, a body without a CRC32C always has its MD5. Computing the MD5 takes
-	// longer than the transfer.
+	// ContentMD5 says that the driver sends the MD5 of each body if the server checks no CRC32C. If
+	// ContentMD5 is false, the driver sends the MD5 to such a server only without TLS. With MD5,
+	// uploads are slow, because computing the MD5 takes longer than the transfer.
 	ContentMD5 bool
 
 	// TrailingChecksums says that over TLS the server checks a CRC32C in a trailer after the bytes
@@ -33,9 +33,10 @@ type Profile struct {
 	// only the uploads of one key.
 	HidesUploads bool
 
-	// RefusalAborts says that CompleteMultipartUpload aborts the upload if its condition is false.
-	// The driver then also checks the condition before it sends CompleteMultipartUpload, to keep
-	// the upload.
+	// RefusalAborts says that the server aborts the upload if the condition of
+	// CompleteMultipartUpload is false. To keep the upload, the driver first checks the condition
+	// with a HeadObject. If the condition is false, the driver does not send
+	// CompleteMultipartUpload.
 	RefusalAborts bool
 
 	EqualParts      bool        // all parts of an upload, except for the last, must have the same size
@@ -124,8 +125,10 @@ type Profile struct {
 	amazon     bool // the server is Amazon S3
 	hostless   bool // true if the endpoint does not follow from the profile
 	unnamed    bool // the server is not known; hints ask the user to name its profile
-	mixed      bool // an access point of a bucket or of an FSx volume; a hint asks the user which of the two
-	unsorted   bool // byte order is not documented; to start after a key, a listing is read from its beginning
+	// mixed is true for the profile of access points. An access point belongs to a bucket or to an
+	// FSx volume, and the driver cannot distinguish them. A hint explains this to the user.
+	mixed    bool
+	unsorted bool // byte order is not documented; to start after a key, a listing is read from its beginning
 	// timesInIDs says that a listing shows a wrong time for an old version: the time at which the
 	// version was replaced. The id of the version is a ULID, which contains the right time.
 	timesInIDs bool

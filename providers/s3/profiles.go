@@ -131,11 +131,13 @@ var profiles = []Profile{
 		Region:         "garage", // the default of its configuration
 	},
 	{
-		// By its changelog, SeaweedFS has conditions since August 2025, which are atomic since
-		// March 2026. Older releases overwrite the object. SeaweedFS stores the CRC32C of a Put
-		// since April 2026, and that of a multipart upload since July 2026. The version of an
-		// endpoint is unknown. Tested with 4.44: it lists like a directory tree, with all of a/
-		// before a-b. With start-after, it omits folders.
+		// By the changelog of SeaweedFS, conditions exist since August 2025, and are atomic since
+		// March 2026. A release without conditions overwrites the object. SeaweedFS stores the
+		// CRC32C of a Put since April 2026, and the CRC32C of a multipart upload since July 2026.
+		// The release that runs at an endpoint is unknown. So this profile declares neither
+		// conditions nor checksums. The release 4.44 was tested. It lists keys in the order of a
+		// directory tree: all keys under a/ come before a-b. If a listing has start-after, 4.44
+		// omits folders.
 		Name: "seaweedfs", Batch: BatchMD5, SignedUploads: SignedUploads{ContentType: true, Size: true},
 		ContentMD5: true, Copy: true, CopyParts: true, SignedForms: true, Versioning: true, BucketPolicy: true,
 		CORS: true, Lifecycle: true, ShortSegments: true,
@@ -193,9 +195,9 @@ var profiles = []Profile{
 		Versioning: true, CORS: true, Lifecycle: true, VirtualHost: true, OrderedListing: true,
 	},
 	{
-		// Tigris documents that a bucket has the location Global by default. A region then sees the
-		// writes of other regions later, so that no condition of a write can be atomic
-		// (https://www.tigrisdata.com/docs/buckets/locations). The index is ordered
+		// Tigris documents that a bucket has the location Global by default. In a Global bucket, a
+		// region sees the writes of other regions only after a delay. So no condition of a write is
+		// atomic (https://www.tigrisdata.com/docs/buckets/locations). The index is ordered
 		// (https://www.tigrisdata.com/blog/data-layer-foundationdb). All other fields are those of
 		// the profile "unknown".
 		Name: "tigris", Batch: BatchMD5, Hosts: []string{"t3.storage.dev", "fly.storage.tigris.dev"}, Region: "auto",

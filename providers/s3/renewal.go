@@ -82,8 +82,9 @@ func (u *usedCredentials) haveSigned(r *http.Request) bool {
 		r.Header.Get("X-Amz-Security-Token") == u.value.SessionToken
 }
 
-// see records that the store has accepted the credentials of a request. Every response shows that,
-// unless the status is 400, 401, 403, or 500 and above.
+// see receives the responses of the store. If a response shows that the store has accepted the
+// credentials of its request, see records this. Every response shows this, unless the status is
+// 400, 401, 403, or 500 and above.
 func (r *renewer) see(response *http.Response) {
 	if r == nil {
 		return

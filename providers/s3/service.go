@@ -33,9 +33,11 @@ const (
 )
 
 type serviceDriver struct {
-	account   *account
-	regions   sync.Map // regions of buckets that are not in the account's region, by bucket name
-	unsettled sync.Map // requests of new buckets whose settings are not applied yet, by bucket name
+	account *account
+	regions sync.Map // regions of buckets that are not in the account's region, by bucket name
+	// unsettled maps the name of a new bucket to its request. The bucket exists, but not all
+	// settings in the request are applied yet.
+	unsettled sync.Map
 }
 
 // NewService opens the account of a Config without a bucket, and sends no request. If c is not

@@ -103,9 +103,10 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 	return p.url(r.Key), nil
 }
 
-// narrowRemoval signs headers so that the holder of the URL cannot set them. MinIO obeys headers
-// that the signature does not cover. With X-Minio-Force-Delete, a removal of "a" also removes all
-// its versions, and all keys below "a/". X-Amz-Bypass-Governance-Retention bypasses a retention.
+// narrowRemoval limits a signed removal to one object or version. MinIO also obeys headers that the
+// signature does not cover. X-Minio-Force-Delete extends the removal of "a" to all versions of "a",
+// and to all keys below "a/". X-Amz-Bypass-Governance-Retention bypasses a retention. narrowRemoval
+// signs such a header with the value "false". The holder of the URL must then send the same value.
 func (p *Profile) narrowRemoval(h http.Header, version string) {
 	row := p.row()
 	known := row.Name != "" && !row.unnamed && row.Name != "minio"

@@ -125,8 +125,10 @@ func (cp *copier) sourceTags(ctx context.Context, r *driver.CopyRequest) (map[st
 	in := &awss3.GetObjectTaggingInput{
 		Bucket: &r.Source.Bucket, Key: &r.Source.Key, VersionId: httpheader.Optional(r.Source.Version),
 	}
+	// A WithRequest option may be meant for another request of the copy. In this case, customize
+	// returns Unsupported, and sourceTags ignores the error.
 	if err := cp.account.customize(in, r.Source.Native); err != nil &&
-		storage.CodeOf(err) != storage.Unsupported { // Unsupported: WithRequest may be meant for another request
+		storage.CodeOf(err) != storage.Unsupported {
 		return nil, err
 	}
 	out, err := sendToSource(ctx, cp, r.Source.Bucket, cp.account.client.GetObjectTagging, in)

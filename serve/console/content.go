@@ -69,8 +69,8 @@ func kindOf(mediaType string) string {
 	return "none"
 }
 
-// shows reports whether a kind of preview loads the bytes from an address. A preview of a PDF loads
-// them only if ContentURL is set, because a PDF needs its own origin.
+// shows returns true if a preview of this kind loads the object's bytes from a signed address.
+// The preview of a PDF requires that ContentURL is set, because a PDF needs its own origin.
 func (h *Handler) shows(kind string) bool {
 	return kind == "image" || kind == "video" || kind == "audio" || kind == "pdf" && h.config.ContentURL != ""
 }

@@ -127,11 +127,10 @@ func (o *openUploads) abortOne(ctx context.Context, u openUpload) error {
 	return nil
 }
 
-// An answerCopy passes on a response. It keeps the status and the beginning of the body. The field
-// most is the largest number of bytes that it keeps from the body.
+// An answerCopy passes on a response. It keeps the status and the beginning of the body.
 type answerCopy struct {
 	http.ResponseWriter
-	most   int
+	most   int // maximum number of bytes that are kept from the body
 	status int
 	body   bytes.Buffer
 }

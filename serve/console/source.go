@@ -90,8 +90,8 @@ func (a *account) Bucket(ctx context.Context, name string) (storage.Bucket, stor
 	return a.keep(opened{b, *info})
 }
 
-// keep records an open bucket and returns it. If another request has opened the same bucket in the
-// meantime, keep closes o and returns the other one.
+// keep adds an open bucket to the account's open buckets, and returns it. If another request has
+// already added the same bucket, keep closes o and returns the bucket of the other request.
 func (a *account) keep(o opened) (storage.Bucket, storage.BucketInfo, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

@@ -13,7 +13,7 @@ import (
 // A fault is one way to break responses of the server.
 type fault struct {
 	name      string
-	instead   bool                  // true if the server under Store.Server does not get the request
+	instead   bool                  // true if the request does not reach Store.Server
 	success   bool                  // true if the response claims success
 	fails     bool                  // true if the operation must fail
 	codes     []storage.Code        // codes that the error may have; nil means any

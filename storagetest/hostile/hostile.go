@@ -58,7 +58,8 @@ type Store struct {
 	// takes effect. If Statuses is false, only usual statuses are tested. The tests then take half
 	// as long, which suits a server in another process.
 	Statuses bool
-	// Only, if set, selects the faults whose names begin with it.
+	// Only is a prefix of names of faults. Run tries only the faults with this prefix. If Only is
+	// "", Run tries all faults.
 	Only string
 	// Skip lists the tests that are left out, and the reason for each. A key may name a fault, such
 	// as "a login page", or an operation, such as "SetTags". A key such as "a login page/SetTags"

@@ -188,7 +188,7 @@ func (x *exchange) respond(status int, contentType, body string) {
 	)
 }
 
-// A recorded is a response of the true server.
+// The type recorded holds a whole response of Store.Server.
 type recorded struct {
 	under  http.ResponseWriter
 	status int

@@ -104,9 +104,9 @@ func isRead(line string) bool {
 	return strings.HasPrefix(line, "GET ") || strings.HasPrefix(line, "HEAD ")
 }
 
-// statuses returns the status codes to try for one request of an operation. It returns all codes
-// only if the request completes the operation, is not retried, and is the only one with a broken
-// response.
+// statuses returns the status codes to try for one request of an operation. It returns every code
+// only for the request that completes the operation. Even for that request, it returns fewer codes
+// if the bucket retries, or if the fault breaks more than one response.
 func (s *suite) statuses(f *fault, o *operation, read, commits bool) []int {
 	switch {
 	case o.large, read, !f.once:

@@ -35,9 +35,9 @@ func icebergCases() []benchCase {
 	for _, c := range []adapterCase[adapterStore]{
 		{"read-1k", "ReadFile of 1 KiB", adapterReadAll(kilobyte), both},
 		{"open-manifest-64k", "open a manifest of 64 KiB and read it", adapterDownload(manifest, 64*kilobyte), both},
-		// This case has no goals, because Parquet files are not read from start to end. Readers of
-		// Parquet call ReadAt. So Open of a data file requests only its attributes, and this case
-		// needs another request for the bytes.
+		// Open of a data file requests only the attributes. Reading the file from start to end
+		// needs a second request. This case has no goals, because programs do not read a Parquet
+		// file from start to end. They call ReadAt.
 		{"open-8m", "open a data file of 8 MiB and read it from start to end", adapterDownload(data, 8*mebibyte), nil},
 		{"range-64k", "open a data file of 8 MiB, and ReadAt of 64 KiB", adapterRange(8*mebibyte, 4*mebibyte, 64*kilobyte), both},
 		{"write-1k", "WriteFile of 1 KiB", adapterPut(kilobyte), both},

@@ -24,9 +24,10 @@ func (t *traffic) add(one traffic, n int) {
 	t.received += n * one.received
 }
 
-// countedOp measures the traffic of one operation, through a proxy in front of MinIO. It returns an
-// operation that calls the function run, and adds the measured traffic to the counts in e. The
-// function run does not use the proxy, because the proxy would make the measured operations slower.
+// countedOp sends one operation through a proxy in front of MinIO, and counts the traffic. It
+// returns the function that the benchmark measures. The returned function calls run, which does not
+// use the proxy, because the proxy would make the operations slower. For each operation, the
+// returned function adds the counted traffic to the totals in e.
 func countedOp[S closer](
 	e *env, c adapterRow[S], op func(*env, S) (func(int) error, error), run func(int) error,
 ) (func(int) error, error) {

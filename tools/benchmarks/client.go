@@ -67,9 +67,9 @@ func (c contender) onlyOnce() contender {
 	return c
 }
 
-// beside returns a contender that measures a download during another download. The measured
-// contender downloads an object to a file. Meanwhile, the contender c downloads the same object to
-// a second file, again and again.
+// beside returns a contender for a download during another download. The given contender downloads
+// an object to a file, and this download is measured. Meanwhile, c downloads the same object to a
+// second file, again and again.
 func (c contender) beside(measured contender) contender {
 	return contender{name: c.name, open: func(e *env, server string) (client, error) {
 		other, err := c.open(e, server)

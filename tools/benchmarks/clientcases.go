@@ -241,8 +241,8 @@ func openLocalSigner(e *env, base storage.OpenOption) (storage.Bucket, error) {
 }
 
 func manyCases() []clientCase {
-	// Each upload has its own connection. A connection of net/http, with a request and its
-	// goroutines, takes about half of this memory.
+	// perConnection is the memory that a goal permits for the connection of an upload. A connection
+	// of net/http takes about 16 KiB, with a request and its goroutines.
 	const perConnection = 32 << 10 // bytes
 	title := fmt.Sprintf("%d uploads of 1 KiB and unknown length, all in progress at the same time, ", objects)
 	return []clientCase{

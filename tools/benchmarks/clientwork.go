@@ -30,8 +30,8 @@ var (
 	smallObject = make([]byte, kilobyte)
 )
 
-// sized returns the ith key of an object with the given size. The null server generates its
-// content.
+// sized returns a key that contains the size and the number of an object. When a client reads the
+// key, the null server generates content of this size.
 func sized(bytes, i int) string { return fmt.Sprintf("%d/object-%06d", bytes, i) }
 
 func sizedKeys(bytes, n int) []string {

@@ -87,8 +87,8 @@ func gcsChunks(bytes int) func(*gcssdk.Writer) {
 	return func(w *gcssdk.Writer) { w.ChunkSize = bytes }
 }
 
-// gcsOneRequest makes the writer of the SDK upload with one request. It also turns off the
-// verification of the checksum, because the null server does not compute one.
+// gcsOneRequest configures a writer of the SDK. The writer sends each upload in one request. It
+// verifies no checksum of the response, because the null server does not compute checksums.
 func gcsOneRequest(w *gcssdk.Writer) { w.ChunkSize, w.DisableAutoChecksum = 0, true }
 
 // gcsSDK returns the SDK as a contender. The given function configures the writer of each upload. A

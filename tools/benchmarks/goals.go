@@ -9,8 +9,8 @@ import (
 // Some cases have several rows of this library. So the functions in this file get the name of the
 // row to which the goal applies.
 
-// allocationsOver requires that a row makes at most n more allocations per operation than another
-// row. The parameters one and other are the names of the rows.
+// allocationsOver compares two rows, which are given by their names. The first row may make at most
+// n more allocations per operation than the second row.
 func allocationsOver(one, other string, n float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at most %g allocations more than %s", one, n, other),
@@ -30,8 +30,8 @@ func allocationsAtMost(one string, n float64) goal {
 	}}
 }
 
-// faster requires that a row is at least factor times as fast as another row. The parameters one
-// and other are the names of the rows.
+// faster returns a goal for the two rows with the given names. The speed of the first row, divided
+// by the speed of the second row, must be at least the given factor.
 func faster(one, other string, factor float64) goal {
 	return goal{
 		fmt.Sprintf("%s: at least %g × as fast as %s", one, factor, other),

@@ -120,8 +120,8 @@ func measure(c benchCase, rounds int, per time.Duration) (results []*result, err
 	return results, nil
 }
 
-// calibrate returns a number of operations that take about as long as the parameter per. It calls
-// op to find that number, which also fills the caches.
+// calibrate returns how many operations take about as long as the given duration. It calls op to
+// find that number. The calls of op also fill the caches.
 func calibrate(op func(int) error, per time.Duration) (int, error) {
 	for n := 1; ; n *= 2 {
 		start := time.Now()
@@ -179,9 +179,8 @@ func (r *result) runCounted(e *env, op func(int) error, n int) error {
 	return err
 }
 
-// since returns the number of requests per operation of the benchmark. The parameters before and
-// after are the counts of requests at two times. The benchmark made n operations between these
-// times.
+// since returns the number of requests per operation of the benchmark. Its arguments are the counts
+// of requests before and after n operations.
 func since(before, after map[string]int, n int) map[string]float64 {
 	requests := map[string]float64{}
 	for operation := range after {

@@ -32,7 +32,8 @@ func asFast(other string, factor float64) goal {
 	}
 }
 
-// within requires that this library takes at most factor times as long as the row named other.
+// within limits the time of this library. The limit is the time of another row, multiplied by the
+// given factor. The first argument is the name of the other row.
 func within(other string, factor float64) goal {
 	return goal{
 		fmt.Sprintf("at most %g × the time of %s", factor, other),

@@ -81,7 +81,7 @@ func stepsOf(name string) (rows []row) {
 	return rows
 }
 
-// step runs and measures one step. The memory is the largest that the server has had during the
+// step runs and measures one step. The report contains the peak memory of the server during this
 // step.
 func (s *s3Process) step(e *env, step serverStep) (*childReport, error) {
 	tree, err := e.serverTree(step.large)

@@ -41,8 +41,8 @@ type store interface {
 	get(ctx context.Context, key string) (n int, _ error) // reads the whole object into memory
 	download(ctx context.Context, key string, to io.Writer) (n int64, _ error)
 	attrs(ctx context.Context, key string) error
-	// list requests pages of 1,000 keys that begin with prefix, with their sizes. It calls the
-	// parameter each once per key.
+	// list lists the keys that begin with prefix, with their sizes. It requests pages of 1,000
+	// keys, and calls the given function once per key.
 	list(ctx context.Context, prefix string, each func()) error
 	close() error
 }

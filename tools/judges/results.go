@@ -299,8 +299,8 @@ func compare(s suite, on server, results []result) error {
 
 // compareBeside returns an error if a test passes without layers and fails with layers. The first
 // slice holds the results without layers, and the second slice holds the results with layers. The
-// difference is permitted if exceptions/layers.tsv has a reason for it, or if the suite's own
-// reason begins with "Sometimes".
+// difference is permitted if exceptions/layers.tsv lists the test. It is also permitted if the
+// suite's own file of exceptions lists the test with a reason that begins with "Sometimes".
 func compareBeside(suite string, s server, there, here []result) error {
 	reasons, err := readExceptions("layers")
 	if err != nil {

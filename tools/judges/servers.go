@@ -50,7 +50,7 @@ func (s server) called() string { return s.name }
 // An account has the credentials of one user.
 type account struct{ key, secret string }
 
-// The type running describes a server that has been started. The function in the field stop ends
+// The type running describes a server that has been started. Its last field is a function that ends
 // the server.
 type running struct {
 	url         string

@@ -12,7 +12,7 @@ func launchFakeGCS(p instance) (launch, error) {
 	return launch{
 		args: []string{
 			"-backend", "memory", "-scheme", "http", "-host", name, "-port", port,
-			"-public-host", p.host, // otherwise downloads need the paths of storage.googleapis.com
+			"-public-host", p.host, // host that requests name; the default is storage.googleapis.com
 			"-log-level", "error",
 			"-cors-headers", "X-Goog-Content-Length-Range,X-Goog-Hash", // headers of signed requests for parts
 		},

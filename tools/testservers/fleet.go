@@ -225,7 +225,8 @@ func newDir(name, host string) (string, error) {
 	return os.MkdirTemp(parent, "omnibucket-"+name+"-*")
 }
 
-// watch calls report for each server that ends before ctx does.
+// watch watches the servers in the background. If a server ends before ctx is done, watch passes an
+// error to the given function.
 func (f *fleet) watch(ctx context.Context, report func(error)) {
 	for _, p := range f.running {
 		go func() {

@@ -9,7 +9,8 @@ var uploadClients = npmScripts{
 	entries: []string{"tus=tus-js-client", "uppy=@uppy/core", "aws-s3=@uppy/aws-s3"},
 }
 
-// findUploadClients returns the directory of the scripts. Tests serve the scripts themselves.
+// findUploadClients returns the directory of the scripts. It starts no server, because each test
+// starts its own server for the scripts.
 func findUploadClients(_ context.Context, path string) (launch, error) {
 	return launch{url: path}, nil
 }

@@ -46,9 +46,8 @@ func (h *handler) problem(r *http.Request, err error) (status int, p problem) {
 	return status, p
 }
 
-// renameField changes the Field of err from oldName to newName. In this request, newName is the
-// name of the value that package uploads calls oldName. If err has another Field, renameField
-// returns err unchanged.
+// renameField changes the Field of err from oldName to newName. In this request, the client sends
+// the value under the name newName. If err has another Field, renameField returns err unchanged.
 func renameField(err error, oldName, newName string) error {
 	if e, ok := errors.AsType[*uploads.Error](err); ok && e.Field == oldName {
 		told := *e

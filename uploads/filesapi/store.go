@@ -79,8 +79,8 @@ func (h *handler) storePart(ctx context.Context, p uploads.Piece, temp bool) (*R
 		return nil, err
 	}
 	if temp {
-		// A client file may have the same token. The colon makes the tokens different, because a
-		// client cannot send a colon.
+		// A client may use one token for two files: a temp file, and a file that is not a temp
+		// file. So give the temp file a token with a colon, which a client cannot send.
 		p.Token = fmt.Sprintf(
 			"temp:%x", sha256.Sum256([]byte(p.Token)),
 		)

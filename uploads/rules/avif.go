@@ -69,9 +69,9 @@ func childBoxes(h *head, outer []box, name string, left *int) (found []box) {
 	return found
 }
 
-// boxAt reads the size and the name of the box at this offset. If the size has 64 bits, or if the
-// box extends to the end of the file, boxAt returns false. Only the box of the picture data has
-// such a size, and nothing in it is needed.
+// boxAt reads the size and the name of the box at this offset. It returns false for a size of 64
+// bits, and for a box without a size, which extends to the end of the file. Usually only the box
+// with the picture data is so large. That box comes after all boxes that inspectAVIF needs.
 func boxAt(h *head, at, end int) (box, bool) {
 	b, ok := h.bytesAt(at, 8)
 	if !ok {

@@ -6,9 +6,9 @@ import "bytes"
 // guess a type.
 const markupBytes = 1 << 10
 
-// markup lists texts that a file must not have. A browser that guesses types could show a file with
-// such a text as a page. A server could run the file as a program. Many pictures begin with XMP,
-// which is XML but contains none of these texts.
+// markup lists texts that a file must not have. If a file has one of the texts, a browser that
+// guesses types could show the file as a page. A server could run the file as a program. Many
+// pictures begin with XMP, which is XML but contains none of these texts.
 var markup = [][]byte{
 	[]byte("<!doctype"),
 	[]byte("<html"), []byte("<head>"), []byte("<body"), []byte("<meta "), []byte("<base "), []byte("<link "),

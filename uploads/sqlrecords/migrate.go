@@ -118,8 +118,8 @@ const rollbackTimeout = 5 * time.Second
 func (d Dialect) exclusively(ctx context.Context, c *sql.Conn, f func(context.Context) error) (err error) {
 	begin := "BEGIN"
 	if d == SQLite {
-		// A plain BEGIN would take the lock only at the first write. It would fail immediately if
-		// another process had written meanwhile.
+		// After a plain BEGIN, SQLite locks the database only at the first write. If another
+		// process has written meanwhile, this first write fails immediately.
 		begin = "BEGIN IMMEDIATE"
 	}
 	execute := func(statement string) error {

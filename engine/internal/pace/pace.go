@@ -26,7 +26,7 @@ const (
 	refusedOf  = 10  // the rate is cut if more than one request in 10 is refused
 	cut        = 0.7 // one cut lowers the rate to no less than 0.7 of the old rate, as in TCP's CUBIC
 	firstStep  = 40  // the first step of growth is the rate divided by this number
-	calmRounds = 10  // number of rounds without a refusal after which nothing is delayed any more
+	calmRounds = 10  // after this number of rounds without a refusal, requests are no longer delayed
 	sample     = 16  // the clock is read once in this number of successes
 
 	// slack is how late a request may be without delaying later requests. Requests are often a

@@ -50,8 +50,8 @@ type Reporter struct {
 	requests     metric.Int64Counter
 	grants       metric.Int64Counter
 
-	// unset is not nil if no global provider was set when New was called. OpenTelemetry then
-	// returned a placeholder, and unset is that placeholder.
+	// The field unset is OpenTelemetry's placeholder for the global TracerProvider. It is nil if
+	// New got a real TracerProvider, from the Config or from OpenTelemetry.
 	unset trace.TracerProvider
 	local bool
 }

@@ -100,8 +100,8 @@ func (d *objectDriver) Get(ctx context.Context, r *driver.GetRequest) (*storage.
 	return attrs, body{response.Body}, nil
 }
 
-// A body is the body of a response. If the connection breaks, its Read returns an error after which
-// the core continues to read at the same offset.
+// A body is the body of a response. If the connection breaks, Read returns a network error. The
+// core then sends another request, and continues to read at the same offset.
 type body struct{ io.ReadCloser }
 
 func (b body) Read(p []byte) (int, error) {

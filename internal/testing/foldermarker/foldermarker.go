@@ -26,8 +26,8 @@ func New(t testing.TB, opts ...storage.OpenOption) (_ storage.Bucket, plant func
 	}
 }
 
-// Plant stores an object for each key with a driver, so that the keys may be any text. If a key
-// ends in "/", its object is empty. Otherwise the content of the object is its key.
+// Plant stores an object at each of the keys. It calls the driver directly, because the core
+// refuses some keys. If a key ends in "/", its object is empty. Any other object contains its key.
 func Plant(t testing.TB, d driver.Driver, keys ...string) {
 	t.Helper()
 	for _, key := range keys {

@@ -28,10 +28,10 @@ import (
 // Lacks says which features a gateway to a provider lacks, so that the tests expect their absence.
 type Lacks struct {
 	Versions bool // true if requests for versions fail with NotImplemented
-	// Checksums is true if only the response to a write contains the checksums of an object.
+	// Checksums is true if the response to a read lacks the checksum of the object.
 	Checksums bool
-	// ListedUploads is true if the provider cannot list the open uploads of the gateway. The reason
-	// is that the gateway itself keeps the parts until the upload is completed.
+	// ListedUploads is true if the provider cannot list the open uploads of the gateway, because
+	// the gateway itself keeps the parts until the upload is completed.
 	ListedUploads bool
 	// Tags is true if the provider's emulator ignores tags. Generations is true if it ignores the
 	// generations (revisions) of objects. The tests skip these features.

@@ -62,7 +62,8 @@ func (h *History) tick() int {
 func (h *History) Explained(from KeyState) bool { return explain(h.calls, from) }
 
 // explain reports whether some order of the calls explains their results. It tries each call that
-// may be the first in that order. A call may be the first if it began before any other call ended.
+// can be the first in an order. If another call ended before a call began, the later call cannot be
+// the first.
 func explain(calls []*pastCall, from KeyState) bool {
 	if len(calls) == 0 {
 		return true

@@ -11,7 +11,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An OpenAt opens a bucket of the server at the URL root, which may be that of a proxy.
+// An OpenAt opens a bucket. It sends its requests to the given URL, which is the URL of the server
+// or of a proxy in front of the server.
 type OpenAt func(root string, opts ...storage.OpenOption) storage.Bucket
 
 // through opens a bucket directly, and opens the same bucket through a proxy that can cut

@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage"
 )
 
-// An OpenWithClient opens a bucket of the server at the URL root with an HTTP client. If client is
-// nil, it uses the driver's own client.
+// An OpenWithClient opens a bucket of the server at the given URL. The bucket sends its requests
+// with the given HTTP client. If the HTTP client is nil, the bucket uses the driver's own client.
 type OpenWithClient func(root string, client *http.Client, opts ...storage.OpenOption) storage.Bucket
 
 // httpClients returns an HTTP client of each kind that a user may pass to a driver. One of the

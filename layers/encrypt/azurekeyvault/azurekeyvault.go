@@ -149,8 +149,8 @@ func (k key) Encrypt(ctx context.Context, dataKey []byte, of encrypt.Object) ([]
 	return out.Result, []string{version}, nil
 }
 
-// versionOf returns the version in the URL of a key, which is the parameter id. If the URL is not
-// that of the named key, it returns "".
+// versionOf returns the version in the given URL of a key. If the key in the URL has another name,
+// or if the URL has no version, versionOf returns "".
 func versionOf(id *azkeys.ID, name string) string {
 	if id == nil {
 		return ""

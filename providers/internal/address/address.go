@@ -20,7 +20,7 @@ type Form struct {
 	Params      []string // query parameters that the provider accepts
 	Bucket      string   // provider's term for a bucket, such as "container"
 	Account     string   // example of an account's address
-	Credentials string   // says where in the environment credentials are found
+	Credentials string   // names the environment variables that have the credentials
 }
 
 // Register registers the scheme of a form. The function parse makes a Config from an address. The

@@ -100,9 +100,9 @@ var ErrEnded = &storage.Error{
 	Code: storage.ObjectNotFound, Hint: "the upload was completed or aborted: begin another one",
 }
 
-// errEndedUnknown is the error if an upload has ended and another object has its key. It is unknown
-// whether this upload made its object. An earlier attempt may have made it, and another write has
-// then replaced it. Or the other write came first, and the object was never made.
+// errEndedUnknown is the error for an upload that has ended, if another object has the key. Nobody
+// knows whether the upload has stored its own object. The other object may have replaced the
+// upload's object. Or the other object was stored first, and the upload's object was never stored.
 var errEndedUnknown = &storage.Error{
 	Code: storage.ObjectNotFound, Unknown: true,
 	Hint: "the upload has ended, and another object has its key: begin another upload if this one must be stored",
@@ -225,9 +225,9 @@ func (c *Completion) attempt(ctx context.Context, m *marker) (attrs *storage.Att
 	return c.afterFailure(ctx, m, first, err)
 }
 
-// decide returns a decision by which this call makes the object. The decision has the condition of
-// the request. If the request has no condition, the decision requires that the key still has the
-// object that it has now.
+// decide returns a decision that this call makes the object. The decision has the condition of the
+// request. If the request has no condition, the decision requires that no other write changes the
+// key before this call does.
 func (c *Completion) decide(ctx context.Context) (decision, error) {
 	put := c.request.Put
 	d := decision{Call: c.request.Call, Absent: put.Condition.Absent, Revision: put.Condition.Revision}

@@ -11,9 +11,9 @@ import (
 	"github.com/omnibucket/storage/driver"
 )
 
-// Range returns the Range header of a read. For a whole object it returns "", because a server
-// refuses every range of an empty object. maxSuffix is the largest suffix length that the server
-// accepts.
+// Range returns the Range header of a read. If the read is of a whole object, Range returns "".
+// A header such as "bytes=0-" would fail if the object is empty, because a server refuses every
+// range of an empty object. maxSuffix is the largest suffix length that the server accepts.
 func Range(r *driver.GetRequest, maxSuffix int64) string {
 	switch {
 	case r.Suffix > 0:

@@ -67,9 +67,9 @@ type operation[C any] struct {
 	used atomic.Pointer[Grant[C]] // credentials that the last request has used
 }
 
-// Credentials returns the credentials for the next request of an operation. ctx must be the context
-// that the wrapped driver received from the driver that [New] returned. The context contains the
-// key of the operation.
+// Credentials returns the credentials for the next request of an operation. The driver that [New]
+// returns calls the wrapped driver with a context that contains the key of the operation. ctx must
+// be this context.
 func (k *Keyring[C]) Credentials(ctx context.Context) (credentials C, err error) {
 	o, ok := ctx.Value(k).(*operation[C])
 	if !ok {

@@ -39,7 +39,8 @@ const (
 	endpoint = "https://cloudfront.amazonaws.com"
 	version  = "2020-05-31"
 	region   = "us-east-1" // CloudFront has one endpoint
-	// maxPaths is the number of paths of a distribution that may be in progress.
+	// maxPaths is CloudFront's limit for a distribution: at most maxPaths paths can be invalidated
+	// at the same time.
 	// https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/InvalidationLimits.html
 	maxPaths = 3000
 )

@@ -225,8 +225,8 @@ func cleanObjects(ctx context.Context, d driver.Driver, prefix string) (failed e
 	return &storage.Error{Code: storage.Internal, Hint: "the server lists more objects than were written"}
 }
 
-// cleanVersions removes the old versions below prefix. If the server cannot list versions, it
-// assumes that there are none.
+// cleanVersions removes the old versions below prefix. If versioning is false and the listing
+// fails, cleanVersions assumes that the server has no old versions.
 func cleanVersions(ctx context.Context, d driver.Driver, prefix string, versioning bool) error {
 	for range maxLeftPages {
 		page, err := d.ListVersions(ctx, &driver.ListRequest{Prefix: prefix, Limit: maxPage})

@@ -41,7 +41,8 @@ func (s *Store) Change(
 	return &changed, settings.Shown(old), nil
 }
 
-// change sends the differences between the versions old and changed to the driver.
+// change compares the old state of a version with its new state, and sends the differences to the
+// driver.
 func (b *driverBucket) change(ctx context.Context, old, changed *state.Version) error {
 	a := held(old).attrs
 	r := &driver.ChangeRequest{

@@ -12,18 +12,19 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/state"
 )
 
-// A decision tells which object a completion of staged parts may replace. The completion stores it
-// in the record of the upload before it writes the object. A later completion, even by another
-// server, therefore cannot replace a newer object.
+// A decision tells which object a completion of staged parts may replace. The completion first
+// stores the decision in the upload's record, and then writes the object. A later completion, even
+// by another server, reads the stored decision. The later completion therefore cannot replace a
+// newer object.
 type decision struct {
 	Call string // random text that identifies the decision
 	// Condition is the condition of the write. If the write succeeded but the upload could not be
-	// removed, Condition is zero. Later completions of the upload fail because of the zero
-	// Condition.
+	// removed, Condition is zero. The method decide refuses a stored Condition that is zero, so
+	// later completions of the upload fail.
 	Condition storage.Condition
 
-	// first is true if no earlier completion has stored a decision in the upload's record. No
-	// earlier completion has written the object in this case.
+	// first is true if the upload's record contained no decision of another completion. If it is
+	// true, no earlier completion has written the object.
 	first  bool
 	record *uploadRecord // the upload's record, which contains this decision
 	at     string        // revision of the record

@@ -22,7 +22,7 @@ type escapedNames struct {
 // An escapedName is an object or a folder whose name is escaped. For a folder, the field entry is
 // the first entry in the folder.
 type escapedName struct {
-	key, name string // S3 key and name of the driver; those of a folder end with a slash
+	key, name string // the S3 key, and the driver's key for it; both end with a slash for a folder
 	entry     listedEntry
 }
 
@@ -52,7 +52,8 @@ func (w *nameWalk) listBefore(ctx context.Context, name, folder string, escaped 
 	return nil
 }
 
-// list reads the first escaped segments of a folder into w.escaped. A second call for the same
+// list adds the escaped names in a folder to w.escaped. If the folder has more such names than a
+// page needs, list adds only the names that come first in S3's order. A second call for the same
 // folder does nothing.
 func (w *nameWalk) list(ctx context.Context, folder string) error {
 	if w.listed[folder] {

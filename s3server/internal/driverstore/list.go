@@ -219,8 +219,8 @@ func (s *Store) ListVersions(
 	return page.more, err
 }
 
-// rest shows the remaining versions of one key. The last version that was shown is at the position
-// in the parameter after.
+// rest shows the remaining versions of one key. The given position is that of the last version that
+// was shown before.
 func (l *driverListing) rest(ctx context.Context, after state.VersionPosition) error {
 	// A local bucket lists the newest version of a key first, and a newer version has a greater id.
 	// So the remaining versions are those with smaller ids than after.ID. Comparing the ids works

@@ -147,8 +147,9 @@ func (e *listedEntry) markerVersion(key string) *state.Version {
 	}
 }
 
-// removeImplied removes a delete marker that the driver does not have (see markerSuffix). It
-// restores the version that was removed. That is possible only if the key has no current object.
+// removeImplied removes a delete marker that only S3 shows (see markerSuffix). The driver has no
+// such marker, so removeImplied makes the key's removed version the current object again. If the
+// key already has a current object, removeImplied removes nothing.
 func (b *driverBucket) removeImplied(ctx context.Context, r *state.RemoveRequest) (state.Removal, error) {
 	current, err := b.names.findMarker(ctx, r.Key, "")
 	if err != nil {

@@ -115,8 +115,8 @@ func (r *records) put(ctx context.Context, name string, record any, c storage.Co
 	return attrs.Revision, nil
 }
 
-// each calls f with the names of records until f returns false. The names begin with the parameter
-// prefix, and sort after the parameter after.
+// each calls f with the names of records until f returns false. The names begin with the given
+// prefix. They are greater than the second given string, if that string is not "".
 func (r *records) each(ctx context.Context, prefix, after string, f func(name string) (bool, error)) error {
 	return r.entries(ctx, prefix, after, func(e *storage.ListEntry) (bool, error) { return f(e.Key[len(r.prefix):]) })
 }

@@ -55,12 +55,11 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 // the marker's id, so marked looks it up. If it finds none, the id is "".
 func (b *driverBucket) marked(ctx context.Context, key string) state.Removal {
 	gone := state.Removal{Marker: true}
-	// The marker need not be the newest version, because a later write may already have added a
-	// newer one.
+	// Look at older versions, too. Another write may have added a newer version since the removal.
 	_ = b.names.versionsOf(ctx, key, func(e *listedEntry) (bool, error) {
 		// This library's own stores have stored a delete marker for the removal. In these stores,
-		// skip a marker that only S3 shows (see markerSuffix). Such a marker may belong to another
-		// call that is removing the object.
+		// the search skips a marker that only S3 shows (see markerSuffix). The skipped marker may
+		// belong to another call that is removing the object at the same time.
 		found := e.marker && (e.IsDeleteMarker || !b.ownStore())
 		if found {
 			gone.ID = e.id
@@ -115,9 +114,10 @@ func (b *driverBucket) removeReplaced(ctx context.Context, key string) {
 	}
 }
 
-// guardRemoval checks the condition of a removal. It returns the condition that the driver must
-// check again. If the request names a version, the driver checks no condition. The named version is
-// removed even if another version becomes current after the check.
+// guardRemoval checks the condition of a removal. It returns a condition for the driver. With the
+// returned condition, the removal fails if another write replaces the object after the check. If
+// the request names a version, the returned condition is empty. The driver removes the named
+// version even if another version becomes current after the check.
 func (b *driverBucket) guardRemoval(ctx context.Context, r *state.RemoveRequest) (storage.Condition, error) {
 	c, err := b.guard(ctx, r.Key, r.Condition, func(c state.WriteCondition, key string, current *state.Version) error {
 		if current != nil && r.Misses(current.Modified) {

@@ -51,9 +51,9 @@ func (b *driverBucket) driverVersion(ctx context.Context, key, shown string) (id
 	return id, err
 }
 
-// decodeVersion returns the driver's version id for an id that clients see. A policy may deny
-// requests for a version by its id, so a version must not have a second id. decodeVersion therefore
-// decodes only ids that shownVersion returns.
+// decodeVersion returns the driver's version id for an id that clients see. It decodes only ids
+// that shownVersion returns, so that each version has only one id. With a second id, a client could
+// read a version although a policy denies access to the version's id.
 func decodeVersion(shown string) string {
 	if shown == state.NullVersion {
 		return ""

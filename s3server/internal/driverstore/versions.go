@@ -151,7 +151,8 @@ func (h *heldObject) open(ctx context.Context, offset, length int64) (io.ReadClo
 		return io.NopCloser(io.NewSectionReader(body, 0, h.attrs.Size)), nil
 	}
 	request := &driver.GetRequest{Key: h.attrs.Key, Version: h.attrs.Version, Offset: offset, Length: length}
-	request.Condition.Revision = h.attrs.Revision // a caching layer does not keep a read without a revision
+	// A caching layer needs the revision, too. By default, it caches only reads with a revision.
+	request.Condition.Revision = h.attrs.Revision
 	_, body, err := h.bucket.driver.Get(ctx, request)
 	if isCode(err, storage.PreconditionFailed) || isCode(err, storage.ObjectNotFound) {
 		return nil, s3error.New("ServiceUnavailable")

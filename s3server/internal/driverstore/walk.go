@@ -39,8 +39,8 @@ type nameWalk struct {
 // slash, the walk shows all names, because drivers group names only at slashes.
 func (n *driverNames) walk(l state.Listing, after string, show func(e *listedEntry) (bool, error)) *nameWalk {
 	if l.Delimiter != "" && l.Delimiter != "/" {
-		// Many names may share one common prefix. The walk therefore requests full pages, to make
-		// fewer requests.
+		// One common prefix may stand for many names. With small pages, the walk would need many
+		// requests for one entry of the listing. So it requests full pages.
 		l.Delimiter, l.Max = "", pageLimit
 	}
 	w := &nameWalk{listing: l, names: n.bucket.naming(), after: after, seeks: true, show: show}

@@ -55,9 +55,9 @@ func Parse(encoded string) (*Policy, error) {
 // unlisted has the names of fields that a form may have without a condition in the policy.
 var unlisted = []string{"policy", "x-amz-signature", "file", "awsaccesskeyid", "signature"}
 
-// Check fails if a condition does not hold, or if a field has no condition. The parameter names has
-// the names of the fields in their order. Check returns size, reduced to the range that the policy
-// permits.
+// Check fails if a condition does not hold, or if a field has no condition. The first argument
+// lists the names of the form's fields, in the order of the form. Check returns the given range of
+// sizes, reduced to the sizes that the policy permits.
 func (p *Policy) Check(names []string, fields map[string]string, bucket string, size Sizes) (Sizes, error) {
 	known := map[string]bool{}
 	for _, raw := range p.Conditions {

@@ -56,9 +56,9 @@ var (
 	listHeaders = []string{"x-amz-optional-object-attributes"}
 )
 
-// FormFields is used in acceptedHeaders in place of the name of an operation. It is for the x-amz-*
-// fields of a form upload, which are checked like headers. The real headers of such a request are
-// the browser's.
+// FormFields is a name for [Check], in place of an operation. Check with this name checks the
+// x-amz-* fields of a form upload, as if the fields were headers. The HTTP headers of the request
+// are checked separately, with the operation PostObject.
 const FormFields = "PostObject's form"
 
 // acceptedHeaders maps an operation to the x-amz-* headers that it accepts in addition to
@@ -157,9 +157,9 @@ func headerTable(names map[string][]string) map[string]map[string]bool {
 }
 
 // Check fails with NotImplemented if a request has an x-amz-* header of AWS that this server does
-// not implement for the operation. A strict server also refuses unknown x-amz-* headers, because
-// AWS may define them later. Otherwise they are accepted: proxies and other S3 servers have such
-// headers.
+// not implement for the operation. If strict is true, it also fails for unknown x-amz-* headers,
+// because AWS may define them later. If strict is false, unknown headers are accepted, because
+// proxies and other S3 servers define x-amz-* headers of their own.
 func Check(operation string, header http.Header, strict bool) error {
 	accepted := acceptedHeaders[operation]
 	switch {

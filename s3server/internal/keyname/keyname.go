@@ -48,7 +48,7 @@ func (n Naming) Escape(key string) string {
 }
 
 // IsNatural reports whether a text can stay unescaped. The text has one or more segments of a key.
-// If whole is true, the text is the beginning of the key.
+// The second argument is true if the text begins with the first segment of the key.
 func (n Naming) IsNatural(segments string, whole bool) bool {
 	for segment := range strings.SplitSeq(segments, "/") {
 		if !n.isNaturalSegment(segment, whole) {

@@ -50,9 +50,10 @@ func Hosts(addr string, domains []string) []string {
 }
 
 // newAuthority makes a self-signed certificate of an authority. It also returns a function that
-// makes a certificate for each connection, which the authority signs. A single self-signed
-// certificate is not enough: clients with rustls refuse a server whose own certificate is
-// self-signed. Clients with OpenSSL and Node.js do not accept *.localhost for photos.localhost.
+// makes a server certificate for each connection. The authority signs the server certificates,
+// because clients with rustls refuse a server certificate that is self-signed. Clients with OpenSSL
+// and Node.js do not accept *.localhost for photos.localhost. A server certificate therefore
+// contains the full host name that the client requests.
 func newAuthority(hosts []string) (*x509.Certificate, func(*tls.ClientHelloInfo) (*tls.Certificate, error), error) {
 	key, _ := ecdsa.GenerateKey(
 		elliptic.P256(), rand.Reader,

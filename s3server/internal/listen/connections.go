@@ -47,8 +47,9 @@ func Limit(l net.Listener, most int) *Listener {
 	}
 }
 
-// Accept waits for a connection, and then until fewer connections than the maximum are open.
-// Changed must report when the connection is closed.
+// Accept waits for a new connection. It then waits until fewer connections than the maximum are
+// open. The [http.Server] must call the method Changed, which tells the listener that a connection
+// was closed.
 func (l *Listener) Accept() (net.Conn, error) {
 	connection, err := l.Listener.Accept()
 	if err != nil {

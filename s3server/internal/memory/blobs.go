@@ -15,8 +15,8 @@ type blobs struct {
 	mu    sync.Mutex
 }
 
-// A blob is an area of memory that is never modified. The number of references to the blob is in
-// the field uses, which blobs.mu guards.
+// A blob has bytes that are never modified. It also has the number of references to the blob.
+// blobs.mu guards this number.
 type blob struct {
 	data []byte
 	uses int
@@ -144,7 +144,8 @@ func (b *blobs) release(pieces []piece) {
 	}
 }
 
-// slice returns the pieces with length bytes of the content, beginning at offset.
+// slice returns the pieces for one range of the content. The range begins at offset, and length is
+// its number of bytes.
 func slice(pieces []piece, offset, length int64) []piece {
 	var cut []piece
 	for _, p := range pieces {

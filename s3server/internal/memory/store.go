@@ -41,8 +41,8 @@ func New(now func() time.Time, maxBytes int64) *Store {
 	return &Store{now: now, blobs: &blobs{bytes: ledger{most: maxBytes}}, ledger: newLedger(maxBytes)}
 }
 
-// with calls f for the bucket of this name. It fails if there is no such bucket. The caller must
-// hold s.mu.
+// with looks up the bucket with the given name, and passes the bucket to f. It fails with
+// NoSuchBucket if the store has no bucket with the name. The caller must hold s.mu.
 func (s *Store) with(name string, f func(*memoryBucket) error) error {
 	b, found := s.buckets.Get(name)
 	if !found {

@@ -211,8 +211,8 @@ func (s *Store) removeFrom(b *memoryBucket, r *state.RemoveRequest) (gone state.
 
 const versionIDLength = 32
 
-// numberOf returns the number of the write at the beginning of a version id. The null version has
-// none.
+// numberOf returns the number of the write that created a version. A version id begins with this
+// number, but the id of the null version does not contain it.
 func numberOf(id string) (number uint64, known bool) {
 	if len(id) != versionIDLength {
 		return 0, false

@@ -25,8 +25,8 @@ type condition struct {
 // A conditionOperator compares a value in the request with a value in the policy.
 type conditionOperator struct {
 	match func(value, wanted string) bool
-	// escaped is called instead of match if the policy may have variables such as "${*}". It is nil
-	// if the operator does not compare with patterns.
+	// A policy may have variables such as "${*}". For these policies, this function replaces the
+	// one in the field match. It is nil if the operator does not compare with patterns.
 	escaped func(value, wanted string) bool
 	valid   func(wanted string) bool
 	negated bool // true if the condition holds when no value matches

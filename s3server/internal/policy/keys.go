@@ -19,7 +19,7 @@ type Request struct {
 	Action    string  // such as "s3:GetObject"
 	Resource  string  // the ARN of the bucket or the object
 	VersionID string  // version that the request names, or ""
-	Prefix    *string // value of s3:prefix; nil means the parameter of the query
+	Prefix    *string // value of s3:prefix; if it is nil, the query parameter "prefix" is the value
 
 	Anonymous bool
 	Account   string // the account of the caller; "" if it is anonymous
@@ -162,8 +162,8 @@ func (r *Request) requestTags() []tagging.Tag {
 	return tags
 }
 
-// computedKeys maps a condition key to a function that computes its value, if it is neither a
-// header nor a parameter.
+// computedKeys has the condition keys that are neither headers nor query parameters. It maps each
+// of them to a function that computes the key's value.
 var computedKeys = map[string]func(*Request) ([]string, bool){
 	"aws:currenttime": func(r *Request) ([]string, bool) { return one(r.Now.Format(time.RFC3339)) },
 	"aws:epochtime":   func(r *Request) ([]string, bool) { return one(strconv.FormatInt(r.Now.Unix(), 10)) },

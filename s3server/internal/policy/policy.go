@@ -276,8 +276,9 @@ func (s *statement) applies(r *Request) bool {
 	}
 	for i := range s.Condition {
 		c := &s.Condition[i]
-		// The policy permitted this property when the upload was begun. The condition of an Allow
-		// therefore counts as true, and the condition of a Deny as false.
+		// If judgedBefore returns true, the upload passed this condition when it was begun. The
+		// condition must not refuse a later request of the upload. So it counts as true in an
+		// Allow, and as false in a Deny.
 		holds := s.Effect == "Allow"
 		if !r.judgedBefore(c.key) {
 			holds = c.holds(r)
@@ -321,8 +322,9 @@ var fixingKeys = []string{
 	"s3:x-amz-server-side-encryption-aws-kms-key-id",
 }
 
-// fixed reports whether the condition restricts its statement to known callers: to fixed values of
-// a key in fixingKeys.
+// fixed reports whether the condition admits only known callers. The condition must compare a key
+// in fixingKeys with fixed values. A value with a wildcard is not fixed. A very large network is
+// not fixed either.
 func (c condition) fixed() bool {
 	if !slices.Contains(fixingKeys, c.key) || c.null || c.ifExists || c.operator.negated || c.each == "ForAllValues" {
 		return false

@@ -28,7 +28,7 @@ func (e *Error) WithMessage(format string, args ...any) *Error {
 	return e
 }
 
-// WithHeader adds a header to the response with e and returns e.
+// WithHeader sets a header of the error response, and returns e.
 func (e *Error) WithHeader(name, value string) *Error {
 	if e.Header == nil {
 		e.Header = http.Header{}

@@ -73,12 +73,12 @@ func CanonicalRequest(r *http.Request, query url.Values, signed []string, payloa
 
 // canonicalPath encodes the path once and does not normalize it. Services of AWS other than S3
 // encode and normalize paths in another way. canonicalPath decodes a plus sign as a space, because
-// the server does so when it reads the key. Without this, a signature for the key "a+b" would also
-// be valid for the key "a b".
+// the server reads a plus sign in a path as a space. If canonicalPath kept the plus sign, a client
+// could access the key "a b" with a signature for the key "a+b".
 func canonicalPath(u *url.URL) string {
 	path, err := url.QueryUnescape(u.EscapedPath())
 	if err != nil {
-		path = u.Path // the server has refused such a path
+		path = u.Path // cannot happen, because EscapedPath returns a valid path
 	}
 	return urlpath.Escape(cmp.Or(path, "/"))
 }

@@ -72,8 +72,8 @@ type Store interface {
 	Upload(ctx context.Context, bucket, key, id string) (*Upload, error)
 	// PutPart adds a part to an upload, or replaces the part with this number.
 	PutPart(ctx context.Context, u *Upload, number int, body *Body) (*Part, error)
-	// CopyPart is like PutPart, but the part's bytes are a range of a version that Find has
-	// returned.
+	// CopyPart is like PutPart, but the part's bytes are a range of an existing version. Find has
+	// returned that version.
 	CopyPart(ctx context.Context, u *Upload, number int, from *Version, offset, length int64) (*Part, error)
 	// Parts returns parts of an upload. It begins after the given part number, and returns at most
 	// the given number of parts. It also reports whether more parts follow.
@@ -116,7 +116,7 @@ func (r *RemoveRequest) Misses(modified time.Time) bool {
 
 // A Removal is the result of removing a version or an object.
 type Removal struct {
-	Marker  bool   // true if a delete marker was added, or was itself removed
+	Marker  bool   // true if a delete marker was added or removed
 	ID      string // id of the delete marker, or of the removed version
 	Missing bool   // true if there was nothing to remove
 }

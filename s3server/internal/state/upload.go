@@ -24,8 +24,9 @@ type Upload struct {
 	Asked           bool // true if the client named the checksum algorithm
 }
 
-// Begin sets the id and the time of a new upload. The id begins with the time, so uploads to one
-// key are sorted by id. A listing can therefore continue after the id of an upload that has ended.
+// Begin sets the id and the time of a new upload. The id begins with the time, so sorting by id
+// also sorts by time. A page of a listing begins after the last id of the page before. The page
+// does not need the upload with that id, which may have ended.
 func (u *Upload) Begin(now time.Time) {
 	u.ID, u.Initiated = fmt.Sprintf("%016x", uint64(now.UnixNano()))+rand.Text(), now
 }

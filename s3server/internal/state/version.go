@@ -21,7 +21,8 @@ import (
 //   - The range is the whole object. SumOf returns the object's checksum, without the suffix "-N"
 //     of a composite checksum.
 //   - The range is exactly one part of the upload. SumOf returns the part's checksum.
-//   - For any other range, SumOf returns no checksum. Clients would compare it with the wrong bytes.
+//   - For any other range, SumOf returns no checksum, because it does not know the checksum of
+//     these bytes.
 func (v *Version) SumOf(offset, length int64, partial bool) checksum.Sum {
 	if !partial {
 		return v.Object.Sum

@@ -46,7 +46,8 @@ func (d *treeLister) Describe() driver.Description {
 	return desc
 }
 
-// treePath returns a text for key. Such texts sort by bytes as the keys sort in a directory tree.
+// treePath returns a text by which the key is sorted. The byte order of the texts is the order of
+// the keys in a directory tree.
 func treePath(key string) string { return strings.ReplaceAll(key, "/", "\x00") }
 
 func (d *treeLister) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
@@ -70,7 +71,7 @@ func (d *treeLister) List(ctx context.Context, r *driver.ListRequest) (*storage.
 	return page, nil
 }
 
-// all returns all keys and common prefixes that the driver below lists.
+// all returns all keys and common prefixes that the wrapped driver lists.
 func (d *treeLister) all(ctx context.Context, r *driver.ListRequest) ([]storage.ListEntry, error) {
 	var all []storage.ListEntry
 	below := &driver.ListRequest{Prefix: r.Prefix, Delimiter: r.Delimiter, Limit: 100}

@@ -10,8 +10,8 @@ import (
 
 const patternBytes = 1 << 20
 
-// pattern returns a sequence of bytes. Every object consists of repetitions of this sequence. They
-// are random, so that compression cannot make them shorter.
+// pattern returns a sequence of random bytes. Every object consists of repetitions of this
+// sequence. Compression cannot make random bytes shorter.
 var pattern = sync.OnceValue(func() []byte {
 	random := rand.New(rand.NewPCG(1, 2))
 	p := make([]byte, patternBytes)

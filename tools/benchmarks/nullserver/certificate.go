@@ -12,7 +12,8 @@ import (
 	"time"
 )
 
-// A Certificate is a self-signed TLS certificate for this machine and its key, both in PEM.
+// A Certificate holds a self-signed TLS certificate for this machine, and the private key of the
+// certificate. Both are in PEM.
 type Certificate struct {
 	Certificate, Key []byte
 }

@@ -21,7 +21,7 @@ type Options struct {
 	Latency   time.Duration // delay before each response
 	Bandwidth int64         // bytes per second of each connection in each direction; 0 means no limit
 	Link      int64         // bytes per second of all connections together in each direction; 0 means no limit
-	Stall     time.Duration // additional delay before one of StallEvery responses
+	Stall     time.Duration // additional delay before some responses
 	// StallEvery says how often Stall applies. If it is 50, one of 50 responses is delayed. If it
 	// is 0, none is.
 	StallEvery int64

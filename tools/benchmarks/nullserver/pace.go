@@ -7,12 +7,11 @@ import (
 )
 
 const (
-	// shortest is the shortest sleep. Waits below it are added up, because a shorter sleep is not
-	// worth a call.
+	// shortest is the length of the shortest sleep. Shorter waits are added up, because a shorter
+	// sleep is not worth a call.
 	shortest = time.Millisecond
-	// credit is the longest lost time that a connection may make up for. A connection loses time if
-	// it sleeps too long. It then transfers faster than its rate until the lost time is made up
-	// for.
+	// credit limits how much lost time a connection can make up for. A connection loses time if it
+	// sleeps too long. Afterwards, the connection transfers faster than its rate for a short time.
 	credit = 2 * time.Millisecond
 )
 
@@ -54,8 +53,9 @@ func (c *pacedConn) Write(p []byte) (int, error) {
 }
 
 type pace struct {
-	rate int64     // bytes per second
-	due  time.Time // earliest time at which all bytes so far can have passed
+	rate int64 // bytes per second
+	// At this rate, the transfer of the bytes so far ends at this time.
+	due time.Time
 }
 
 func (p *pace) pass(bytes int) {

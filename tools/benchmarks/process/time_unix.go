@@ -18,6 +18,6 @@ func CPUTime() time.Duration {
 	return time.Duration(used.Utime.Nano() + used.Stime.Nano())
 }
 
-// FlushDisk waits until all data is on the disk. Otherwise the writes of one row would slow the
-// next row.
+// FlushDisk waits until all data is on the disk. Otherwise the writes of one measurement would slow
+// the next measurement.
 func FlushDisk() { syscall.Sync() }

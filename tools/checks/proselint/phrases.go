@@ -14,7 +14,7 @@ var phraseList string
 type phrase struct {
 	pattern *regexp.Regexp
 	better  string
-	unless  *regexp.Regexp // exception, which is permitted although it matches; may be nil
+	unless  *regexp.Regexp // text that is permitted although pattern matches it; may be nil
 }
 
 // parsePhrases parses the lines of phrases.tsv. A line has a pattern, the better words and an

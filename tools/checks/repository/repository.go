@@ -27,7 +27,7 @@ func Root() (string, error) {
 	}
 }
 
-// Enter makes the root directory of the repository the working directory.
+// Enter changes the working directory of this process to the root directory of the repository.
 func Enter() error {
 	root, err := Root()
 	if err != nil {

@@ -65,8 +65,8 @@ func New(limit int64) *Memory {
 	feeds := limit / feedsShare
 	return &Memory{
 		Feeds: fairshare.New(feeds, 1), Bodies: fairshare.New(bodiesShare*limit, 1),
-		// With the factor 3, one user can take three quarters of this memory. Even with the
-		// smallest MemoryLimit, a single upload can then have a part of the usual size.
+		// The factor 3 lets one user take three quarters of this memory. With the smallest
+		// MemoryLimit, this is 9 MiB, and a part of an upload usually has 8 MiB.
 		Parts: fairshare.New(limit-feeds, 3), Wait: ctxtime.Sleep, Pulse: ctxtime.Sleep,
 	}
 }

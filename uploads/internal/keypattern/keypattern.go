@@ -38,8 +38,9 @@ var randomText = base32.NewEncoding("abcdefghijklmnopqrstuvwxyz234567").WithPadd
 // A place is one element of a pattern: either fixed text (literal) or a name in braces.
 type place struct{ literal, name string }
 
-// A Pattern makes keys from values. Two different sets of values never make the same key, because a
-// segment of the key contains at most one value. All other text in the segment has a known form.
+// A Pattern makes keys from values. Two different sets of values never make the same key, because
+// the values can be read from the key. Each segment of the key contains at most one value, and all
+// other text in the segment has a known form.
 type Pattern struct {
 	Text   string
 	Values []string // names in braces whose values the application sets
@@ -47,10 +48,10 @@ type Pattern struct {
 	keys   *regexp.Regexp // matches all keys of the pattern, with one group for each name in Values
 }
 
-// ownNames describes each name that this package fills. The field width is the greatest length of
-// the text in bytes. The field texts is a regular expression that matches all texts for the name.
-// For "ext", it matches any extension or none, because other types may have been allowed when a
-// file was stored.
+// ownNames lists the names in braces whose values this package sets. Each name has the greatest
+// length of its values in bytes, and a regular expression that matches all its values. The
+// expression for "ext" matches any extension, or none. It is not limited to the types that are
+// allowed now, because other types may have been allowed earlier.
 var ownNames = map[string]struct {
 	width int
 	texts string

@@ -67,8 +67,10 @@ type Entry struct {
 	Stem string `json:"stem,omitempty"`
 	// Session is the name of the session in which the file is uploaded, or "" if there is no
 	// session. If the session no longer exists, the entry is dead: nobody will complete it.
-	Session string    `json:"session,omitempty"`
-	Run     string    `json:"run,omitempty"` // distinguishes uploads in pieces with the same session name
+	Session string `json:"session,omitempty"`
+	// Run is set if the file is uploaded in pieces. If this upload is aborted and begins again, it
+	// has the same Session, but another Run.
+	Run     string    `json:"run,omitempty"`
 	At      time.Time `json:"at"`
 	Until   time.Time `json:"until,omitzero"`    // after this time, the entry is dead; the zero time means no limit
 	Removal string    `json:"removal,omitempty"` // ID of the removal; "" for an upload
@@ -189,7 +191,9 @@ func (b *Book) Settle(ctx context.Context, user, name string, size int64) (found
 	err = b.update(ctx, user, func(t *Text, lost bool) (bool, error) {
 		e, there := t.Entries[name]
 		if !there {
-			found = lost // an attempt whose response was lost may have settled it
+			// If the response to an earlier write of this call was lost, the earlier write may have
+			// settled the reservation. In this case, the reservation counts as found.
+			found = lost
 			return false, nil
 		}
 		found = true
@@ -288,9 +292,9 @@ func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 }
 
 // Recount replaces the count of a user. It calls the function count to change the ledger. The
-// function count must drop the dead entries, which nobody will complete. It must set Bytes and
-// Files to the totals of the stored files, except the files of the remaining entries. If the ledger
-// changes meanwhile, Recount calls count again.
+// function count must drop dead entries: uploads and removals that nobody will complete. It must
+// set Bytes and Files to the totals of the user's stored files. A file with an entry must not be
+// part of the totals. If the ledger changes meanwhile, Recount calls count again.
 func (b *Book) Recount(ctx context.Context, user string, count func(*Text) error) error {
 	return b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
 		if err := count(t); err != nil {

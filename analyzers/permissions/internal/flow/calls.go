@@ -133,8 +133,8 @@ func indexOf(f *ssa.Function, p *ssa.Parameter) int {
 	return 0
 }
 
-// argument continues a trace from a parameter of f to the argument of one call. The parameter index
-// is the number of that parameter of f. The parameter site is the call, which runs f.
+// argument continues a trace from a parameter of f. The trace continues with the argument that one
+// call of f passes for this parameter.
 func (t *trace) argument(site ssa.CallInstruction, f *ssa.Function, index int, to path, from stack) {
 	call := site.Common()
 	if !call.IsInvoke() {
@@ -256,9 +256,9 @@ func (g *Graph) IsHanded(f *ssa.Function) bool {
 	return g.handed[f]
 }
 
-// isOutside reports whether a call runs a function whose code is not analyzed. Such a function may
-// call the functions among its arguments with any values. For a function of the library, isOutside
-// returns false, because the library passes on only values that it receives.
+// isOutside reports whether a call runs a function that is neither analyzed nor part of the
+// library. The function may call its callbacks with any values. In contrast, a function of the
+// library passes to its callbacks only values that it has received.
 func (g *Graph) isOutside(site ssa.CallInstruction) bool {
 	call := site.Common()
 	if call.IsInvoke() {

@@ -86,8 +86,8 @@ const (
 	maxSteps   = 24
 )
 
-// isEndless reports whether a path exceeds the limits, as in a list or another type that contains
-// itself.
+// isEndless reports whether a path is longer than the limits permit. For example, a path through a
+// linked list can be too long.
 func isEndless(p path) bool {
 	if strings.Count(p, ";") > maxSteps || strings.Count(p, "!") > maxBoxes {
 		return true

@@ -30,9 +30,9 @@ type trace struct {
 	// text is true if the search is for a string. A function without code may change the string if
 	// it gets a pointer to the variable.
 	text bool
-	// value is true if the search is for an interface value. The value may come from a variable. If
-	// analyzed code stores nothing in the variable, the search assumes that other code may have set
-	// the variable.
+	// The field value is true if the search is for an interface value. A function without code may
+	// set an interface variable if it gets a pointer to the variable. The search considers such a
+	// function only if no analyzed code sets the variable.
 	value   bool
 	seen    map[Origin]bool
 	work    []Origin

@@ -109,8 +109,8 @@ func baseOf(e packages.Error) string {
 }
 
 // users returns the packages that import the library, directly or indirectly. Other packages cannot
-// call the library. The result does not have the packages of the library that implement buckets.
-// Their code is not analyzed, because the table of operations describes their functions.
+// call the library. The packages of the library that implement buckets are left out. Their code
+// need not be analyzed, because tables in package rights describe their functions.
 func users(named []*packages.Package) (paths []string) {
 	uses := map[string]bool{}
 	packages.Visit(named, nil, func(p *packages.Package) {

@@ -36,9 +36,9 @@ type Code struct {
 	showAll bool
 }
 
-// Reach finds the functions that p can run. Both function parameters are for calls of functions
-// whose code is not analyzed. The first one returns the interface methods that such a function
-// calls. The second one reports whether such a function calls methods by their names.
+// Reach finds the functions that p can run. Two callbacks describe functions that are not analyzed.
+// The first callback returns the interface methods that one call runs. The second callback reports
+// whether a function can call methods by name, as package reflect does.
 func Reach(p *Program, calls func(*ssa.CallCommon) []*types.Func, reflect func(*ssa.Function) bool) *Code {
 	c := &Code{
 		Exported: map[*ssa.Function]bool{}, Values: map[*ssa.Function]bool{}, Foreign: map[*ssa.Function]bool{},
@@ -152,8 +152,9 @@ func (c *Code) scan(f *ssa.Function) {
 	}
 }
 
-// scanCall adds the functions that an instruction may call. If the instruction calls a known
-// function, scanCall returns the operand that is the function. Otherwise it returns nil.
+// scanCall adds the functions that an instruction may call to the reachable functions. If the
+// instruction calls one known function, scanCall returns the operand for this function. Otherwise
+// it returns nil.
 func (c *Code) scanCall(instruction ssa.Instruction) (called *ssa.Value) {
 	call, ok := instruction.(ssa.CallInstruction)
 	if !ok {
@@ -295,8 +296,8 @@ func partsOf(t types.Type) (all []types.Type) {
 	return all
 }
 
-// addParts adds methods for the values inside a value of type t, such as its fields and elements. A
-// decoder in another package may call these methods.
+// addParts finds the types inside t, such as the types of fields and elements. It adds methods of
+// these types to the reachable functions. A decoder in another package may call these methods.
 func (c *Code) addParts(t types.Type) {
 	for _, part := range partsOf(t) {
 		if c.parts.At(part) != nil || types.IsInterface(part) {

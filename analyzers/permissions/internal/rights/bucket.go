@@ -9,9 +9,9 @@ import (
 	"github.com/omnibucket/storage/analyzers/permissions/internal/flow"
 )
 
-// places returns the buckets that v can be. The parameter from has the calls that led to v. The
-// parameter method is the name of the method that is called on v. If the called function accepts
-// only buckets of the library, the parameter method is "".
+// places returns the buckets that v can be. The second parameter holds the calls that led to v. The
+// third parameter is the name of a method that is called on v. If the name is "", places leaves out
+// values of types that the program declares.
 func (d *deriver) places(v ssa.Value, from, method string) (all []Place) {
 	origins := d.graph.Trace(v, from)
 	for _, o := range origins {
@@ -49,10 +49,9 @@ func (d *deriver) placesOf(o flow.Origin, method string) []Place {
 	return []Place{{Name: "a value" + in, Unknown: true}}
 }
 
-// ownType is for a value that has a type of the program. It returns the buckets that the given
-// method of the value uses. If the type declares the method itself, ownType returns nil, because
-// the code of the method is analyzed. If the method comes from an embedded bucket, ownType returns
-// that bucket.
+// ownType returns the embedded bucket that implements the given method of a value. The type of the
+// value is declared in the program. If the type declares the method itself, ownType returns nil.
+// The buckets of that method are found elsewhere, because the code of the method is analyzed.
 func (d *deriver) ownType(box *ssa.MakeInterface, from, method string) []Place {
 	if box.X.Type().String() == "untyped nil" {
 		return nil

@@ -25,9 +25,9 @@ var written = map[string][]string{
 	"WithResume":     names("upload-resumed"),
 }
 
-// conditions maps an option to operations. They replace the operations of a write without a
-// condition. IfAbsent needs the right to read: if the response to the write is lost, the library
-// reads the object.
+// conditions has the operations of a conditional write, by the name of the option. A write without
+// a condition has other operations. IfAbsent also needs the right to read. If the response to the
+// write is lost, the library reads the object to see whether the write succeeded.
 var conditions = map[string][]string{
 	"IfAbsent":   names("upload-if-absent", "upload-if-absent-lost"),
 	"IfRevision": names("upload-if-revision"),
@@ -137,8 +137,8 @@ var (
 		"IfRevision": names("remove-if-revision"), "WithVersion": names("remove-version"),
 	}
 	bypassed = map[string][]string{"WithGovernanceBypass": names("remove-version-bypass")}
-	// copied maps an option of a copy to operations. A copy with the option needs these operations
-	// in addition. The argument of WithTags may be nil, so WithTags also needs copy-without-tags.
+	// This map has the additional operations for each option of a copy. WithTags has two
+	// operations. The second one is for WithTags(nil), which makes a copy without tags.
 	copied = map[string][]string{
 		"WithTags": names("copy-with-tags", "copy-without-tags"), "WithRetention": names("upload-with-retention"),
 		"WithLegalHold": names("upload-with-legal-hold"), "WithPublicRead": names("upload-public"),
@@ -151,8 +151,8 @@ var (
 	}
 )
 
-// tagged adds upload-with-tags to the operations of each condition. A copy sets the tags of its
-// source, even if it has a condition.
+// tagged returns a copy of the given map, with upload-with-tags added to each condition. Every copy
+// sets the tags of its source at the destination. A copy with a condition does so, too.
 func tagged(conditions map[string][]string) map[string][]string {
 	all := map[string][]string{}
 	for option, operations := range conditions {

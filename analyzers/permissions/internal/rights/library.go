@@ -20,8 +20,9 @@ func typesOf(p *program.Program) (t libraryTypes) {
 	return libraryTypes{find("Bucket"), find("Core"), find("Service"), find("MultipartUpload")}
 }
 
-// family returns the operations of an interface method, or nil. An interface that the program
-// defines counts if its method has the name and the types of a method of the library.
+// family returns the operations that a call of an interface method needs. The program itself may
+// define the interface. If no method of the library has the same name and the same types, family
+// returns nil.
 func (t libraryTypes) family(method *types.Func) *family {
 	name := method.Name()
 	switch {
@@ -73,8 +74,8 @@ func (t libraryTypes) isBucket(of types.Type) bool {
 	return types.Identical(own, t.service)
 }
 
-// methodsOf is for a call of a library function with a bucket type of the program. It returns the
-// methods of the bucket that the function calls.
+// methodsOf returns the methods that a library function calls on the bucket among its arguments. If
+// the call does not run a library function, methodsOf returns nil.
 func (d *deriver) methodsOf(call *ssa.CallCommon) (all []*types.Func) {
 	callee := call.StaticCallee()
 	if callee == nil || !isOurs(callee) {
@@ -103,8 +104,8 @@ func (d *deriver) calledOn(call *ssa.CallCommon, method string) ssa.Value {
 	return nil
 }
 
-// This function returns those of the arguments that callee may return, either unchanged or as views
-// of them.
+// This function returns the arguments from which callee makes its result. For example, the result
+// of storage.Ref is a view of its first argument.
 func through(callee *ssa.Function, args []ssa.Value) []ssa.Value {
 	switch nameOf(callee) {
 	case "storage.Ref", "storage.Wrap", "storage.NewBucket", "storage.NewCopySource", "storage/engine.New",
@@ -131,9 +132,9 @@ func slicesOf(args []ssa.Value) (all []ssa.Value) {
 	return all
 }
 
-// feeds is for a call of a library function with a callback. It returns the value that the callback
-// receives. For storage.Wrap, the value is the first argument. For all other functions, the value
-// is not known, and feeds returns nil.
+// This function returns the value that a library function passes to its callback. storage.Wrap
+// passes its first argument. For all other functions, the value is not known, and the result is
+// nil.
 func feeds(call *ssa.CallCommon) ssa.Value {
 	if callee := call.StaticCallee(); callee != nil && nameOf(callee) == "storage.Wrap" {
 		return call.Args[0]
@@ -165,8 +166,8 @@ func isLibrary(f *types.Func) bool {
 	return path == program.Storage || strings.HasPrefix(path, program.Storage+"/")
 }
 
-// isInternal reports whether f is in an internal package of the library. Internal packages do not
-// use buckets, except those that are analyzed.
+// isInternal reports whether f is in an internal package of the library. Some internal packages use
+// buckets, and their code is analyzed. All other internal packages use no buckets.
 func isInternal(f *ssa.Function) bool {
 	return strings.HasPrefix(packageOf(f), program.Storage+"/internal/")
 }

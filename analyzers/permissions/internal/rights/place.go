@@ -91,7 +91,8 @@ func (d *deriver) opened(call *ssa.Call, from string) []Place {
 	return []Place{unknownCall(call)}
 }
 
-// schemes maps functions that open a bucket by a Config to the schemes of their addresses.
+// schemes maps the names of functions to the schemes of bucket addresses. Each function opens one
+// bucket by a Config.
 var schemes = map[string]string{
 	"storage/providers/s3.Open": "s3://", "storage/providers/s3.NewDriver": "s3://",
 	"storage/providers/gcs.Open": "gs://", "storage/providers/gcs.NewDriver": "gs://",

@@ -67,7 +67,8 @@ var functions = map[string][]use{
 	"storage/transfer.WithLease":     {{0, lease, ""}},
 }
 
-// methods has the operations of the methods of Bucket and of the interfaces that Bucket contains.
+// This map has the operations of each method of Bucket. They also apply to an interface with only
+// some methods of Bucket.
 var methods = map[string]*family{
 	"Upload": upload, "Download": download, "List": list, "Attrs": download, "Exists": download, "Remove": remove,
 	"SignedUploadURL": signUpload, "SignedDownloadURL": signDownload, "PublicURL": none,

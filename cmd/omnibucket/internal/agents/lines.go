@@ -138,8 +138,8 @@ func (l *lines) decode(line []byte, err error) (jsonrpc.Message, error) {
 }
 
 // begin registers a request. It refuses the request if too many requests wait for responses, or if
-// one of them has the same id. It must not wait until a response is sent: readAll must read the
-// next lines, because a line may cancel a call.
+// one of them has the same id. It returns at once, so that readAll can read the next line. The next
+// line may cancel a call.
 func (l *lines) begin(r *jsonrpc.Request, size int) error {
 	calls := r.Method == methodCall
 	l.mu.Lock()

@@ -53,9 +53,9 @@ func (s *server) addList(b storage.Lister) {
 		case in.Limit == 0:
 			size = defaultPage
 		}
-		// A valid prefix need not be a valid key: the prefix "." is valid, because keys such as
-		// ".a" exist. So the check adds "-" to the prefix. The prefix "./" does not pass this
-		// check.
+		// checkKey would refuse the prefix ".", which is no valid key. But the prefix is useful,
+		// because keys such as ".a" begin with it. With "-" added, checkKey accepts the prefix. It
+		// still refuses the prefix "./", because no valid key begins with "./".
 		if err := checkKey("prefix", in.Prefix+"-"); err != nil {
 			return nil, listOut{}, err
 		}

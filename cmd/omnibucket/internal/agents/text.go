@@ -20,8 +20,8 @@ func isText(data []byte) bool {
 	return true
 }
 
-// fitting returns the number n of bytes from the start of text that can be sent. In JSON, these
-// bytes take at most as many bytes as the parameter limit says. They end with a whole character.
+// fitting returns how many bytes of text can be sent, counted from the beginning. The JSON form of
+// the first n bytes has at most limit bytes. The first n bytes end with a whole character.
 func fitting(text []byte, limit int) (n int) {
 	for n < len(text) {
 		r, size := utf8.DecodeRune(text[n:])

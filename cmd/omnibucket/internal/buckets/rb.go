@@ -69,8 +69,8 @@ func rb(ctx context.Context, p *program.Program, text string, force bool) error 
 
 // emptying returns functions that empty a bucket, in the order to try them. Versions may exist even
 // if versioning is suspended or unknown, so removeVersions always follows removeObjects. If the
-// bucket certainly keeps versions, removeVersions is also the first function. Otherwise
-// removeObjects would add a delete marker for each object.
+// bucket certainly keeps versions, removeVersions is also the first function. In such a bucket,
+// removeObjects would only add a delete marker for each object.
 func emptying(
 	ctx context.Context, s storage.Service, bucket string,
 ) []func(context.Context, storage.Service, string) error {

@@ -13,8 +13,9 @@ import (
 	"github.com/omnibucket/storage/transfer"
 )
 
-// A oneObject is the Core of a bucket that shows one object of another bucket under a new name. With it, diff and check
-// compare two objects as trees of one file.
+// A oneObject is the Core of a bucket that shows one object of another bucket under a new name. The
+// commands "diff" and "check" use it to compare two objects. Each object then looks like a tree
+// with one file.
 type oneObject struct {
 	storage.Core
 	found *storage.Attrs

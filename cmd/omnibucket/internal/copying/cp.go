@@ -282,7 +282,7 @@ func checkDirectory(dir string) error {
 		case err == nil && !info.IsDir():
 			return argument.Invalid("destination must be in a directory, and "+console.Printable(dir)+" is none", "")
 		case err == nil, above == dir:
-			return nil // if the directory cannot be created for another reason, the write fails
+			return nil // any other problem, such as missing permissions, makes the write fail
 		}
 		dir = above
 	}

@@ -81,16 +81,16 @@ func mustMatch(ctx context.Context, p *program.Program, l location.Location, rec
 	return location.NoMatch(l, "object")
 }
 
-// keepApart handles the case that the source contains the destination, or the other way around. It
-// prevents that a job reads what the job itself has written.
+// keepApart prevents that a job reads what the job itself has written. A job could do so if the
+// source contains the destination, or if the destination contains the source.
 //
 // If the source contains the destination, as in "mv '*.jpg' old/", the returned option excludes the
 // destination from the source.
 //
 // If the destination contains the source, as in "mv -r 'new/*' .", the job may write into the
-// source. For example, the job would write the match "new/new/a" to "new/a". If there is such a
-// match, keepApart returns no option. Without an option, the job refuses the source and the
-// destination.
+// source. For example, the job would move new/new/a to new/a, and new/a is in the source. If a
+// matching key would be written into the source, keepApart returns no option. Without an option,
+// the job fails, because the source and the destination overlap.
 func keepApart(
 	ctx context.Context, p *program.Program, dst, from location.Location, start string, matches func(key string) bool,
 ) ([]transfer.Option, error) {

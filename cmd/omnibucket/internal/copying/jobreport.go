@@ -50,7 +50,8 @@ type announced struct {
 	done bool // true after the report was updated; no lock, because journal writes never overlap
 }
 
-// Upload updates the job's report before the first write of a journal, and then uploads the object.
+// Upload uploads an object. If the object is a journal, and no journal was uploaded before, Upload
+// first updates the job's report.
 func (a *announced) Upload(
 	ctx context.Context, key string, r io.Reader, o *storage.UploadOptions,
 ) (*storage.Attrs, error) {

@@ -8,8 +8,9 @@ import (
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 )
 
-// A scheduler holds the names of environment variables that number the tasks of a job. count is ""
-// for Kubernetes, which does not set the number of tasks.
+// A scheduler holds the names of environment variables. The variables tell a task of a job its
+// index and the number of tasks. Kubernetes has no variable with the number of tasks, so its count
+// is "".
 type scheduler struct{ index, first, step, count string }
 
 // schedulers lists the schedulers that --shard auto supports.
@@ -50,8 +51,9 @@ func parseShard(p *program.Program, text string) (i, n int, err error) {
 	return int(index), int(of), nil
 }
 
-// scheduled returns the index of this task and the number of tasks. If counted is true, the caller
-// gives the number of tasks. Otherwise scheduled reads the number from the scheduler's variable.
+// The function scheduled returns the index of this task and the number of tasks. If counted is
+// true, the number of tasks is the parameter count. If not, the function reads the number from the
+// scheduler's environment variable.
 func scheduled(p *program.Program, count string, counted bool) (index, of string, err error) {
 	for _, s := range schedulers {
 		id, ok := p.Around.Lookup(s.index)

@@ -162,8 +162,8 @@ func sync(ctx context.Context, p *program.Program, f *syncFlags, source, destina
 		return err
 	}
 	opts = append(opts, m.opts...)
-	// An empty value, as from --backup-dir "$UNSET", is an error, because it must not mean no
-	// backup.
+	// The value may be empty by mistake, as in --backup-dir "$UNSET". Locate fails for an empty
+	// value. Without this error, sync would run without a backup.
 	if f.filter.Flags.Changed("backup-dir") {
 		l, err := p.Stores.Locate(f.backup)
 		if err != nil {

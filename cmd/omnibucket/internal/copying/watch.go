@@ -106,7 +106,7 @@ func (w *watch) add(folder string) error {
 	})
 }
 
-// selects reports whether a folder may have files that are synced.
+// The method selects returns true if the sync may include files in the given folder.
 func (w *watch) selects(folder string) bool {
 	return w.filter.Selects(storage.ListEntry{Key: w.key(folder) + "/", IsPrefix: true})
 }
@@ -176,8 +176,8 @@ func (w *watch) take(event fsnotify.Event) error {
 	case event.Op == fsnotify.Chmod:
 		return nil // permissions are not synced
 	case evidence.IsKey(filepath.Base(event.Name)):
-		// The file was made by a check of this program. Each sync with --delete makes one, which
-		// would cause the next sync.
+		// This program made the file for a check. Each sync with --delete makes such a file. The
+		// file must not cause another sync.
 		return nil
 	case event.Name == w.root && removed:
 		return watchError(w.root, fs.ErrNotExist)

@@ -24,8 +24,8 @@ var (
 	alternative = regexp.MustCompile(`,? or |, as |; `)
 )
 
-// parameters maps a Go name to the parameter of an address with the same effect. A function is
-// mapped to a command.
+// parameters maps a Go name to the text that replaces the name in a hint. The text is a parameter
+// of an address, such as "public=true", or a command.
 var parameters = map[string]string{
 	"Attrs.Restore":   `"omnibucket stat"`,
 	"mirror.Repair":   `"omnibucket repair"`,

@@ -81,8 +81,8 @@ func SplitPattern(pattern string) (folder, rest string) {
 	return folder, strings.Join(segments, "/")
 }
 
-// Matcher returns a function that reports whether a key matches a pattern. If recursive is true,
-// keys in a folder that matches also match.
+// Matcher returns a function that reports whether a key matches a pattern. If recursive is true and
+// the pattern matches a folder, the function also returns true for all keys in the folder.
 func Matcher(pattern string, recursive bool) (func(key string) bool, error) {
 	if !doublestar.ValidatePattern(pattern) {
 		return nil, argument.Invalid("key must not have malformed wildcards", "use --literal to take them literally")

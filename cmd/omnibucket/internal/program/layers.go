@@ -160,8 +160,8 @@ func (s *Stores) IsEncrypted(l location.Location) bool {
 	return slices.ContainsFunc(s.layersInFile(l), func(c locations.Layer) bool { return c.Name == "encrypt" })
 }
 
-// serviceOptions returns the options for opening the account of a location. With the layer
-// readonly, they refuse to create, update and delete buckets.
+// serviceOptions returns the options for opening the account of a location. If the location has the
+// layer "readonly", the opened account refuses to create, update and delete buckets.
 func (s *Stores) serviceOptions(l location.Location) []storage.OpenOption {
 	if !s.IsReadOnly(l) {
 		return nil

@@ -52,8 +52,8 @@ func (s *Stores) LocateEntry(text string) (location.Location, error) {
 	return s.LocateInBucket(text)
 }
 
-// checkPath refuses a path that does not exist and equals the name of a location, because its colon
-// was probably forgotten.
+// checkPath refuses a path if no such file exists, but a location with this name does. The user has
+// probably forgotten the colon after the name.
 func (s *Stores) checkPath(path string) error {
 	if !locations.IsName(path) {
 		return nil

@@ -29,7 +29,7 @@ func (p *Program) EndProgress(b *console.ProgressBar) {
 	b.Screen.Wait()
 }
 
-// A together shows the progress of several objects in one bar.
+// This type shows the progress of several objects in one bar.
 type together struct {
 	program *Program
 	bar     *console.ProgressBar

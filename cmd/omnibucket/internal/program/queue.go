@@ -50,7 +50,8 @@ func (q *queue) Add(work func(ctx context.Context) (finish func() error)) error 
 	return err
 }
 
-// next waits for the oldest function, and then calls the finish function that it returned.
+// next waits until the oldest function returns. The oldest function returns a finish function, and
+// next calls that function.
 func (q *queue) next() error {
 	done := q.begun[0]
 	q.begun = q.begun[1:]

@@ -33,8 +33,8 @@ type requestCounts struct {
 	Received int64  `json:"received"`
 }
 
-// SummarizeRequests prints the counts of --requests. After "omnibucket run", they include all
-// lines.
+// SummarizeRequests prints the counts of --requests. The command "omnibucket run" runs several
+// commands. Its counts are the sums for all of these commands.
 func (p *Program) SummarizeRequests() {
 	if p.Stores.Buckets.meter == nil {
 		return

@@ -8,9 +8,10 @@ import (
 )
 
 // WithVersions adds versions=true to the address of a location, so that the bucket shows its
-// versions.
+// versions. It does not change a mem or file address.
 func WithVersions(l location.Location) location.Location {
-	// These stores determine whether they keep versions.
+	// For mem and file, versions=true would turn versioning on. A bucket with versioning shows its
+	// versions even without versions=true.
 	if l.Scheme == "mem" || l.Scheme == "file" {
 		return l
 	}

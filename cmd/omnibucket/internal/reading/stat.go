@@ -209,7 +209,7 @@ func infoLine(i *storage.BucketInfo) InfoLine {
 	return line
 }
 
-// StatBucket prints the settings of a bucket that the store returns.
+// StatBucket requests the settings of a bucket from the store, and prints them.
 func StatBucket(ctx context.Context, p *program.Program, l location.Location, asJSON bool) error {
 	return p.Stores.UseService(ctx, l, func(s storage.Service, bucket string) error {
 		info, err := s.BucketInfo(ctx, bucket)

@@ -117,9 +117,9 @@ stat shows when they can be read.
 	return c
 }
 
-// revert runs a job on the versions of the objects that an argument names. The parameter
-// substitutes has features that the job can use in place of versions, such as soft delete. If the
-// bucket has neither versions nor these features, revert fails.
+// revert runs a job on the versions of the objects that an argument names. Some jobs can use other
+// features in place of versions, such as soft delete. The caller passes these features to revert.
+// If the bucket has neither versions nor these features, revert fails.
 func revert(
 	ctx context.Context, p *program.Program, text string, f *program.FilterFlags, literal bool,
 	substitutes storage.Features,
@@ -158,9 +158,9 @@ func revert(
 	return err
 }
 
-// mustKeepVersions fails if a bucket certainly keeps no old versions. Most stores without
-// versioning list each current object as a version. So the result of listing versions is not
-// enough: the function also reads the settings of the bucket, or the ids of versions.
+// mustKeepVersions fails if it is certain that a bucket keeps no old versions. A listing of
+// versions does not show this, because most stores list current objects as versions even without
+// versioning. So mustKeepVersions looks at the settings of the bucket, or at the ids of versions.
 func mustKeepVersions(ctx context.Context, p *program.Program, l location.Location, scope storage.Bucket) error {
 	// Google gives every object a version, even in a bucket without versioning. Only the settings
 	// of the bucket show whether it keeps old versions.
@@ -203,9 +203,9 @@ func anyVersion(
 	return location.NothingUnder(l.Key)
 }
 
-// versionScope returns the bucket of a location's folder. The other results select the keys in that
-// bucket that the location names. These keys begin with start, and the function match returns true
-// for them. versionScope does not check whether objects exist, because all may have been removed.
+// versionScope returns the bucket of a location's folder. The results start and match select the
+// keys of the location: each of these keys begins with start, and match returns true for the key.
+// versionScope does not check whether objects exist, because all objects may have been removed.
 func versionScope(
 	ctx context.Context, p *program.Program, l location.Location, literal bool,
 ) (bucket storage.Bucket, start string, match func(key string) bool, err error) {

@@ -19,8 +19,8 @@ func readOnly(service driver.ServiceDriver) driver.ServiceDriver {
 	return readOnlyService{service}
 }
 
-// A readOnlyService refuses to create, update and delete buckets. The layer readonly alone would
-// only refuse changes of objects.
+// A readOnlyService refuses to create, update and delete buckets. It complements the layer
+// "readonly", which only refuses changes of objects.
 type readOnlyService struct{ driver.ServiceDriver }
 
 func (s readOnlyService) CreateBucket(context.Context, *driver.BucketRequest) (*storage.BucketInfo, error) {

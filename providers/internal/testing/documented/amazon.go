@@ -138,8 +138,8 @@ var amazonParameters = []string{
 }
 
 // AmazonKind returns the bucket of a request to S3. It also returns the kind of the request, which
-// is the name of the operation. For a signed URL, the kind is "", so the request gets no transient
-// answer. Clients of signed URLs do not retry.
+// is the name of the operation. For a signed URL, the kind is "". A [Server] sends no [Answer] to a
+// request of this kind, because clients of signed URLs do not retry.
 func AmazonKind(r *http.Request) (bucket, kind string) {
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.Path, "/"), "/")
 	if name, _, virtual := strings.Cut(r.Host, ".s3."); virtual {

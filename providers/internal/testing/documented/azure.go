@@ -133,11 +133,12 @@ var azureOperations = map[string]string{
 
 // AzureKind returns the container of a request to Blob Storage. It also returns the kind of the
 // request, which is the name of the operation. The path must begin with the account and the
-// container. For a signed URL, the kind is "", so the request gets no transient answer. Clients of
-// signed URLs do not retry.
+// container. For a signed URL, the kind is "". A [Server] sends no [Answer] to a request of this
+// kind, because clients of signed URLs do not retry.
 //
-// For the parts of an open upload, one call makes many requests, and repeats all of them if one
-// fails. So tests of open uploads must permit many attempts.
+// A call for an open upload makes many requests for its parts. If one of these requests fails, the
+// call repeats all of them. Each failure therefore costs one attempt of the call, and tests of open
+// uploads must permit many attempts.
 func AzureKind(r *http.Request) (bucket, kind string) {
 	bucket, key := azureBlob(r)
 	query := r.URL.Query()

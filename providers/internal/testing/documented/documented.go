@@ -62,9 +62,8 @@ func (a *Answer) throttles() bool {
 // other requests on to the handler given to New.
 type Server struct {
 	// PerRequest is how often the Server may send an Answer to the same request for a bucket. After
-	// that, the Server passes the request on. The default is 2. The core makes only five attempts,
-	// and each attempt may make several requests. Some test cases also inject failures of their
-	// own.
+	// that, the Server passes the request on. The default is 2. A higher number could use up the
+	// five attempts of the core, because each attempt may make several requests.
 	PerRequest int
 
 	// Spared maps the name of a test case to a function. The function returns true for an Answer
@@ -212,9 +211,10 @@ func (a *Answer) give(w http.ResponseWriter, r *http.Request) {
 }
 
 // differing lists query parameters that may change when a request is repeated. The method take
-// ignores these parameters when it compares requests. An upload that starts over has new block ids
-// or a new session id. Google's SDK writes fields in any order. A repeated read of a public object
-// may name a newer generation.
+// ignores these parameters when it compares requests:
+//   - blockid and upload_id: an upload that starts over has new ids.
+//   - fields: Google's SDK lists the wanted attributes in any order.
+//   - generation: a repeated read of a public object may name a newer generation.
 var differing = []string{"blockid", "upload_id", "fields", "generation"}
 
 // take removes the next answer for a request and returns it. It returns nil if the request is to be

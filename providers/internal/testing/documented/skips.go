@@ -168,9 +168,9 @@ func SkipCore() storagetest.Option {
 	return storagetest.SkipRules("the answers of Amazon test the core", "R6", "R7", "R8", "T2", "W2")
 }
 
-// Skips returns options for skipping test cases. It skips the cases in which no answer may be sent,
-// and the cases in the given map. The map has the name of a case as the key, and the reason as the
-// value.
+// Skips returns options that skip test cases. Some test cases fail if the Server sends any Answer.
+// Skips skips these cases, and the cases in the given map. A key of the map is the name of a case.
+// The value is the reason for skipping the case.
 func Skips(also map[string]string) []storagetest.Option {
 	var opts []storagetest.Option
 	for name, e := range exceptions {

@@ -65,10 +65,11 @@ func (d *death) RoundTrip(r *http.Request) (*http.Response, error) {
 // mostRequests requests or more.
 const mostRequests = 60
 
-// Completion kills a process that completes a multipart upload. It kills one process at each
-// request of Complete: before the request takes effect, and after. Then another process completes
-// the upload. At any time, a reader must see the state before the upload, or the whole new object.
-// At the end, no parts may be left.
+// Completion tests that a process may be killed while it completes a multipart upload. It kills a
+// process before each request of Complete. It also kills a process after each request, when the
+// request has taken effect. After each kill, another process completes the upload. A reader must
+// always see the state before the upload, or the whole new object. At the end, no parts may be
+// left.
 //
 // The parameter open opens the bucket with a client that sends all requests of the bucket.
 func Completion(t *testing.T, open func(t *testing.T, client *http.Client) storage.Bucket) {

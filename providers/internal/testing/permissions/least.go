@@ -71,9 +71,13 @@ type Judge struct {
 }
 
 // Least tests that package permissions returns minimal policies. It performs each operation with
-// the policy for the operation. If possible, the policy is limited to prefix. Then Least performs
-// the operation again for each action, with a policy without the action. Each time, the operation
-// must fail, a request must be denied, or the operation must read fewer settings.
+// the policy for the operation. If possible, the policy is limited to prefix. Then Least removes
+// one action from the policy, and performs the operation again. It repeats this for each action of
+// the policy. Without the action, one of these effects must occur:
+//
+//   - The operation fails.
+//   - The server denies a request.
+//   - The operation reads fewer settings.
 func Least(t *testing.T, j Judge, prefix string) {
 	unused := maps.Clone(j.Unjudged)
 	for _, o := range permissions.Operations() {

@@ -9,8 +9,10 @@ import (
 // than the one before, even if the system clock stops or goes back. A revision consists of a time
 // and an inode. So two writes of one driver never have the same revision.
 //
-// Two drivers have separate clocks. Their writes could have the same time, but not also the same
-// inode. An inode is free only after its file was removed, and the removal takes some microseconds.
+// Two drivers have separate clocks, so their writes could have the same time. But two files have
+// the same inode only if the first file was removed before the second was created. The removal
+// takes some microseconds, so the second file has a later time. Two writes of different drivers
+// therefore never have the same revision.
 type Clock struct {
 	Now  func() time.Time
 	last atomic.Int64 // Unix time in nanoseconds

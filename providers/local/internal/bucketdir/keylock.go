@@ -26,10 +26,12 @@ const lockSlots = 256
 //
 // A lock covers one byte of the lock file. The system removes the lock when the process ends. Each
 // driver opens the lock file itself, so the system keeps the locks of two drivers apart, even in
-// one process. All calls on one driver share one open file, so the system does not keep their locks
-// apart. For them, the field slots has a channel for each byte. A call waits for the channel before
-// it locks the byte. Some systems can lock only whole files (see osdir.RangesWork). On these
-// systems, all keys share one lock and one channel.
+// one process.
+//
+// All calls on one driver share one open file, so the system does not keep their locks apart. The
+// driver therefore has a channel for each byte, in the array slots. A call waits for the channel of
+// a byte before it locks the byte. Some systems can lock only whole files (see osdir.RangesWork).
+// On these systems, all keys share one lock and one channel.
 //
 // If another program removes the lock file, or moves the reserved directory away, the next process
 // creates a new lock file. A lock on the old file protects nothing. So a call that has locked a

@@ -299,8 +299,8 @@ func (n Names) Parse(chunks, name string) (Found, bool) {
 	return Found{}, false
 }
 
-// VisibleName returns the name of the object's sidecar in the directory AltDir, with
-// Config.Sidecars.
+// VisibleName returns the name of the object's visible sidecar. This sidecar is a file with the
+// object's attributes, and is in the directory AltDir.
 func (l Location) VisibleName() string {
 	return Reserved + string(MarkVisible) + l.AltBase[len(Reserved)+1:]
 }

@@ -108,7 +108,8 @@ var ErrReplaced = &storage.Error{
 	Hint: "stop the programs that use a bucket before you replace its directory",
 }
 
-// GoneError returns the error if the directory was open, but is no longer at the bucket's path.
+// GoneError returns a BucketNotFound error with err as its cause. It is called if the bucket's
+// directory was open, but is no longer at the bucket's path.
 func GoneError(managed bool, err error) error {
 	e := &storage.Error{Code: storage.BucketNotFound, Err: err}
 	if !managed { // the core has a better hint for a bucket of a service

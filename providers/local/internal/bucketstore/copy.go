@@ -13,8 +13,8 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// Copy copies an object of another bucket, or of this bucket. The parameter from has the objects of
-// the source's bucket.
+// Copy copies an object of another bucket, or of this bucket. The last parameter has the objects of
+// the bucket with the source.
 func (o *Objects) Copy(ctx context.Context, r *driver.CopyRequest, from *Objects) (*storage.Attrs, error) {
 	source, old, err := from.source(ctx, r.Source)
 	if err != nil {

@@ -11,8 +11,9 @@ import (
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
-// Put stores the body of r as an object. It first reads the body, and then waits for a turn: a
-// permission to open files. While it reads, the body may make other calls that need a turn.
+// Put stores the body of r as an object. It reads the body before it waits for a turn: a permission
+// to open files. The Read method of the body may itself call local buckets, and the calls need
+// turns.
 func (o *Objects) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
 	if err := o.settings.CheckControls(ctx, &r.Controls); err != nil {
 		return nil, err

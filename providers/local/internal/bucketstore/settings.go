@@ -115,7 +115,8 @@ func (s *Settings) Save(ctx context.Context, b BucketSettings) error {
 	return s.tree.ReplaceFileSynced(bucketdir.SettingsPath, w.Dir.Path, content, 0o666, sync)
 }
 
-// Apply changes the settings that r sets.
+// Apply changes some settings of the bucket. It changes only the settings that have a value in the
+// request.
 func (b *BucketSettings) Apply(r *driver.BucketRequest) error {
 	if r.PublicAccess != nil {
 		b.Public = *r.PublicAccess

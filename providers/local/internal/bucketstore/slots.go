@@ -41,11 +41,11 @@ import (
 // Nobody may change either of these files. So a writer checks two things before it writes: the file
 // has only one name, and its inode is the inode in the layout.
 
-// layoutName is the name of a file in the upload. The file says which file the parts share, and
-// which size the parts are assumed to have. The assumed size is that of the part that arrived
-// first. This part may be the last part of the object, and smaller than the other parts. If a
-// larger part arrives, a new layout replaces the old layout. The new layout has a new shared file
-// and the larger size.
+// layoutName is the name of the layout file of an upload. The layout file contains an assumed size
+// of the parts, and the name of another file, which the parts share. The assumed size is the size
+// of the part that arrived first. This part may be the last part of the object, and smaller than
+// the other parts. If a larger part arrives, a new layout file replaces the old layout file. The
+// new layout file contains the larger size, and the name of a new shared file.
 const layoutName = "layout"
 
 // maxHole limits the gap in bytes between the end of the file and the offset of a new part. Some

@@ -91,7 +91,8 @@ func (w *uploadSweep) expireUpload(d *osdir.Dir, begun time.Time) bool {
 	return d.Unlink(uploadKeyName) == nil
 }
 
-// idle reports whether no part of the upload was written for staleupload.Idle.
+// idle reports whether the last write to the upload is at least as long ago as the duration
+// staleupload.Idle.
 func (w *uploadSweep) idle(d *osdir.Dir, begun time.Time) bool {
 	old := func(t time.Time) bool { return w.now.Sub(t) >= staleupload.Idle }
 	idle := old(begun)

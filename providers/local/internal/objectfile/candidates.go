@@ -219,9 +219,9 @@ func (s *Candidates) moveInto(ctx context.Context, to *osdir.Dir, base string, s
 				return errors.Join(err, storage.PreconditionFailed)
 			}
 		}
-		// The link has failed, but there is no object with this name: Find has checked this under
-		// the lock. The file system may have no hard links. Or the existing file is not an object,
-		// such as a broken symbolic link. So a rename may replace it.
+		// The link has failed, but no object has this name: Find has checked the name under the
+		// key's lock. Either the file system has no hard links, or the existing file is not an
+		// object (for example, a broken symbolic link). In both cases, a rename loses no object.
 	}
 	if s.exchange(to, base, st) {
 		return nil
@@ -285,7 +285,8 @@ func (s *Candidates) RemoveOthers(ctx context.Context) error {
 	return nil
 }
 
-// Restore makes a noncurrent version in d the current object. The key must have no current object.
+// Restore turns an existing noncurrent version into the current object. The version is a file in
+// the directory d. The key must have no current object.
 func (s *Candidates) Restore(ctx context.Context, d *osdir.Dir, version string) error {
 	if err := s.Install(ctx, &StagedFile{Dir: d, Name: version}, false); err != nil {
 		return err

@@ -46,7 +46,7 @@ const (
 )
 
 // find returns a part of a cached window: the entries from a given name to the end of the window.
-// The parameter from is the name, in the form of window.from.
+// If the name belongs to a directory, it must end with "/".
 func (c *listCache) find(key windowKey, m osdir.Meta, from string) (window, bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -127,9 +127,9 @@ func (r *Reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent boo
 	return w, nil
 }
 
-// nested reports whether entries of w depend on other directories than the one that w belongs to. A
-// change in one of these other directories does not change the time of w's directory. So w must not
-// be cached.
+// nested reports whether an entry of w depends on a second directory, besides the directory of w. A
+// window with such an entry must not be cached. The cache only compares the time of w's directory,
+// and a change in the second directory does not change this time.
 func (w window) nested() bool {
 	return w.chunks || slices.ContainsFunc(w.entries, func(e entry) bool {
 		return e.diskName != nil && len(e.diskName.also) > 0

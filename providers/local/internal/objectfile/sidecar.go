@@ -11,11 +11,11 @@ import (
 )
 
 // sidecarPath returns the path of an object's sidecar, a file with the object's attributes.
-// Sidecars are needed if the file system has no extended attributes, or only shorter ones. The name
-// is the inode of the object, so that the object can be renamed without the sidecar. The name does
-// not contain the device, whose number may change when the disk is mounted again. A sidecar is
-// written before the object is visible, and removed after the object. The sidecar counts only if
-// the size and time in it are those of the object's file.
+// Sidecars are needed if the file system has no extended attributes, or if these are too small for
+// the data. The sidecar's name is the inode of the object. So the object can be renamed without the
+// sidecar. The name does not contain the number of the device, because this number may change when
+// the disk is mounted again. A sidecar is written before the object is visible, and removed after
+// the object. A sidecar counts only if the size and time in it are those of the object's file.
 func sidecarPath(m osdir.Meta) string {
 	return bucketdir.AttrsPath + "/" + strconv.FormatUint(m.Ino, 16)
 }

@@ -22,7 +22,7 @@ type stagingDir struct {
 type Staging struct {
 	Tree     *bucketdir.Tree
 	Reader   *Reader
-	FileMode uint32 // 0 means 0666 without the umask
+	FileMode uint32 // if it is 0, the mode is 0666 minus the bits of the umask
 
 	mu     sync.Mutex
 	Live   *stagingDir   // nil before the first write

@@ -107,8 +107,8 @@ func (w *Walker) push(prefix string, paths ...string) error {
 	return w.read(&w.frames[len(w.frames)-1], w.from(prefix))
 }
 
-// from returns the name at which the walk begins in a directory. The name has the form of
-// window.from.
+// from returns the name at which the walk begins in the directory of the given prefix. If the name
+// is that of a directory, it ends with a slash. An empty name means the first entry.
 func (w *Walker) from(prefix string) string {
 	rest, ok := strings.CutPrefix(w.Start, prefix)
 	if !ok {

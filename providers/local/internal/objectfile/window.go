@@ -27,9 +27,10 @@ type entry struct {
 	diskName *diskName
 }
 
-// A diskName is the path of an entry that has another name on disk than its segment. In strict
-// mode, a directory may have several paths. One is the path that this package creates. Another is
-// the literal path that a different program may have created.
+// A diskName has the paths of an entry. It is needed if the entry is not at its usual path, or if
+// the entry has several paths. The usual path ends with the field segment of the entry. In strict
+// mode, a directory may have several paths. This package creates the directory with an encoded
+// name. A different program may have created the same directory with the name that is in the keys.
 type diskName struct {
 	dir, base string
 	also      []string // paths of further directories
@@ -81,7 +82,7 @@ type windowReader struct {
 	ctx        context.Context
 	noncurrent bool   // true for the tree of versions
 	match      string // prefix of the names to read
-	window     window // the window as far as it is read
+	window     window // has the entries of the directories that were already read
 	// bound is set if the window is full (window.whole is false). It is the last entry in the
 	// window. Entries that sort after bound are dropped.
 	bound entry
@@ -103,9 +104,9 @@ func (r *Reader) readWindow(
 	return w.window, nil
 }
 
-// read adds the names in d. If d is a directory for long names, the parameter chunks is the
-// beginning of these names. main is true if d is the first directory of the window, or inside of
-// it.
+// read adds the names in d to the window. If d is a directory for long names, d contains only the
+// last parts of the names. The parameter chunks is then the common beginning of the names in d.
+// main is true if d is the first directory of the window, or is inside of the first directory.
 func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 	names := r.tree.Names()
 	var deeper []osdir.Entry

@@ -77,8 +77,9 @@ const maxEnds = 8
 
 // appends reports whether Each may have missed a name. The parameter begun is the time when Each
 // began to read. On Btrfs, a rename over an existing name moves the name to the end of the
-// directory. If Each began earlier, it does not see the moved name. An overlay file system, as in
-// containers, may be on Btrfs.
+// directory. If Each began before the rename, it does not see the moved name. So the result is true
+// if the directory is on Btrfs and was changed after begun. An overlay file system, as in
+// containers, counts as Btrfs, because it may be on Btrfs.
 func (d *Dir) appends(begun time.Time) bool {
 	// Changes within one tick of the kernel's clock have the same time. This constant is twice the
 	// tick of the slowest kernel.

@@ -41,8 +41,8 @@ func metaOf(st *unix.Stat_t) Meta {
 	return m
 }
 
-// A dirHandle is the descriptor of an open directory. If the field file is not nil, it owns the
-// descriptor.
+// A dirHandle is the descriptor of an open directory. If there is an os.File, the os.File owns the
+// descriptor, and closing the os.File closes the descriptor.
 type dirHandle struct {
 	fd   int
 	file *os.File

@@ -171,12 +171,12 @@ func (d *Dir) Link(base string, from *Dir, fromBase string) error {
 	return d.root.Link(from.PathOf(fromBase), d.PathOf(base))
 }
 
-// Sync does nothing. Windows cannot flush a directory, and its file systems keep a journal of
-// names.
+// Sync does nothing, because Windows cannot flush a directory. The file systems of Windows keep a
+// journal of names.
 func (d *Dir) Sync() error { return nil }
 
-// Each calls the parameter each for every name in d, from the beginning. It stops when the
-// parameter each returns false.
+// Each calls the given function for every name in d, from the beginning. It stops when the function
+// returns false.
 func (d *Dir) Each(each func(Entry) bool) error { return readEntries(d, each) }
 
 // errIsDir is the error if an operation needs a file, but finds a directory. Windows has no error

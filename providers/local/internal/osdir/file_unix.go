@@ -139,5 +139,6 @@ func (f *File) SetXattr(value []byte) error { return setXattr(f.fd, value) }
 // RemoveXattr removes the extended attribute of this module.
 func (f *File) RemoveXattr() error { return removeXattr(f.fd) }
 
-// RetryInUse calls operation once. On these systems, open files can be renamed and removed.
+// RetryInUse calls operation once. Unix needs no retries, because open files can be renamed and
+// removed.
 func RetryInUse(_ context.Context, operation func() error) error { return operation() }

@@ -95,8 +95,8 @@ func (x *reader) value() (value []byte, err error) {
 	return value, x.endTag()
 }
 
-// decode does the same as the method child, but for an unusual document, with encoding/xml. If the
-// parameter text is not nil, decode also appends the characters before the next tag to *text.
+// decode does the work of reader.child if the document is unusual. It reads the next tag with
+// encoding/xml. If text is not nil, decode also appends the characters before the tag to *text.
 func (x *reader) decode(text *[]byte) ([]byte, error) {
 	for {
 		token, err := x.decoder.Token()

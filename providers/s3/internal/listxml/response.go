@@ -39,8 +39,9 @@ var errTooLong = &storage.Error{
 var buffers = sync.Pool{New: func() any { return new(bytes.Buffer) }}
 
 // DecodeWith returns an option for one call of the SDK. With this option, the function decode
-// receives the body of a successful response. The parameter result becomes the result of the call.
-// decode must not keep the page. The SDK still decodes all other responses.
+// receives the body of a successful response. decode must not keep the slice, because its memory is
+// used again. The parameter result becomes the result of the call. The SDK still decodes all other
+// responses.
 func DecodeWith(result any, decode func(page []byte) error) func(*awss3.Options) {
 	d := &deserializer{result: result, decode: decode}
 	return func(o *awss3.Options) {
@@ -51,8 +52,9 @@ func DecodeWith(result any, decode func(page []byte) error) func(*awss3.Options)
 	}
 }
 
-// deserializer replaces the SDK's deserializer in one call. It leaves errors to the SDK,
-// including those with status 200: an earlier middleware changes their status to 500.
+// deserializer replaces the SDK's deserializer in one call. It decodes only successful responses,
+// and leaves errors to the SDK. Some errors arrive with status 200. A middleware of the SDK changes
+// this status to 500 before deserializer sees the response.
 type deserializer struct {
 	result any
 	decode func(page []byte) error

@@ -67,7 +67,8 @@ func lockTime(h http.Header) *time.Time {
 	return nil
 }
 
-// SetEncryption passes each encryption header with a value in the SDK's input to the function set.
+// SetEncryption calls a function with the name and the value of each encryption header. It takes
+// the values from the SDK's input, and omits headers without a value.
 func SetEncryption(set func(name, value string), in *awss3.PutObjectInput) {
 	if in.ServerSideEncryption != "" {
 		set(sseHeader, string(in.ServerSideEncryption))

@@ -50,8 +50,9 @@ func findCredential(lookup func(string) (string, bool)) (found, error) {
 		return found{Credential: c, variables: names[:]}, nil
 	}
 	for _, name := range []string{"MINIO_ROOT_USER_FILE", "MINIO_ROOT_PASSWORD_FILE", "MINIO_ACCESS_KEY_FILE", "MINIO_SECRET_KEY_FILE", "MINIO_CONFIG_ENV_FILE"} {
-		// This server reads no files with credentials. If it ignored such a variable, it would use
-		// other credentials than those in the file, perhaps MinIO's default, which everybody knows.
+		// The variable is the path of a file with credentials, for MinIO. This server does not read
+		// the file, so it refuses the variable. Otherwise it would use other credentials, perhaps
+		// MinIO's default, which everybody knows.
 		if value(name) != "" {
 			return found{}, argument.Invalid(
 				"environment", "must not have "+name+" alone, because this server reads no such file",
