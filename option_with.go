@@ -220,10 +220,14 @@ type downloadOption func(*DownloadOptions)
 
 func (o downloadOption) applyDownload(r *DownloadOptions) { o(r) }
 
-// WithRange reads length bytes from offset, or fewer if the object ends earlier. If only length is
-// below 0, WithRange reads from offset to the end. If both arguments are below 0, it reads the last
-// -offset bytes. If only offset is below 0, the read fails with InvalidArgument. If offset is past
-// the end, the read fails with RangeNotSatisfiable.
+// WithRange reads a part of the object:
+//
+//   - WithRange(5, 10) reads 10 bytes from offset 5, or fewer if the object ends earlier.
+//   - WithRange(5, -1) reads from offset 5 to the end.
+//   - WithRange(-5, -1) reads the last 5 bytes.
+//
+// With an offset below 0 and another length, the read fails with InvalidArgument. If the offset is
+// past the end, the read fails with RangeNotSatisfiable.
 func WithRange(offset, length int64) DownloadOption {
 	return downloadOption(func(r *DownloadOptions) {
 		r.Offset, r.Length, r.Suffix = 0, -1, 0
@@ -309,8 +313,8 @@ type softDeletedOption struct{}
 func (softDeletedOption) applyList(r *ListOptions)      { r.SoftDeleted = true }
 func (softDeletedOption) applyRestore(r *ChangeOptions) { r.SoftDeleted = true }
 
-// WithSoftDeleted makes Versions yield only removed objects that soft delete has kept. Restore with
-// this option brings such an object back.
+// WithSoftDeleted is an option of Versions and Restore. Versions yields only removed objects that
+// soft delete has kept. Restore makes such an object current again.
 func WithSoftDeleted() interface {
 	ListOption // for Versions
 	RestoreOption

@@ -70,8 +70,8 @@ type Description struct {
 	//
 	// The core lists one folder after the other, with at least one request for each folder. These
 	// requests have the delimiter "/" and may have a Token, but no StartAfter. Within a folder,
-	// List must return entries in byte order or in the order of their names. The name of the folder
-	// "a/" is "a".
+	// List may return the entry "a/" as if it were "a/" or as if it were "a". Apart from that, the
+	// entries must be in byte order.
 	FolderOrder bool
 	// StartsAfter reports whether List supports ListRequest.StartAfter: List must return all
 	// entries after the key in StartAfter. If StartsAfter returns false, the core does not set

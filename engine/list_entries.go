@@ -99,7 +99,8 @@ const untilPrefetch = 8
 
 // shouldPrefetch reports whether to request the next page now. The caller is about to yield the
 // entry with the index i of the present page. If this is the first page, the next page is requested
-// only after some entries. A caller that leaves the loop before that causes only one request.
+// only after some entries. If the caller leaves the loop after the first entries, it causes only
+// one request.
 // During later pages, the next page is requested before the first entry, so that it arrives while
 // the caller works. A local store needs no prefetch.
 func (l *listOp) shouldPrefetch(first bool, i, count int) bool {

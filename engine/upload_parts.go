@@ -273,7 +273,7 @@ func (w *write) sendParts(ctx context.Context, first, next *buffer.Buffer) (*sto
 	m.final.free()
 	e = m.end(ctx, e)
 	panicked = false
-	m.group.Raise() // if a source has panicked, panic now, when the upload has been cleaned up
+	m.group.Raise() // panics if a source has panicked; the upload has been cleaned up
 	return a, e
 }
 

@@ -16,7 +16,9 @@ import (
 	"github.com/omnibucket/storage/s3server/internal/xmldoc"
 )
 
-const maxFields = 20 << 10 // maximum bytes of the fields of a form before its file
+// maxFields is the maximum size in bytes of the fields of a form. Only the fields before the file
+// count.
+const maxFields = 20 << 10
 
 // A form is an upload form that a browser posts. It has the fields before the file, and a reader of
 // the file.

@@ -136,8 +136,9 @@ func (n *nesting) lookInto(ctx context.Context, folder string) error {
 	return n.suspect(ctx, folder, name)
 }
 
-// see compares one file of the outer end with the first files of the inner end. It fails if the
-// inner end is one of the folders in the path of the file.
+// see checks one file of a job in which one end may be a folder inside the other end. file is in
+// the outer end. see compares its folders with the first files of the inner end. It fails if the
+// inner end is one of these folders.
 func (n *nesting) see(ctx context.Context, file entry) error {
 	for _, folder := range foldersOf(file.key) {
 		name := file.key[len(folder):]

@@ -112,8 +112,8 @@ import (
 )
 
 // A Source is a bucket that a job can read. Every bucket of a job must be from this library, but it
-// may have a Core of your own ([storage.Wrap]). With any other value, the job fails with
-// Unsupported before it makes a request.
+// may have a Core of your own ([storage.Wrap]). If a Source is another value, the job fails
+// with Unsupported before it makes a request.
 type Source interface {
 	storage.Downloader
 	storage.Lister

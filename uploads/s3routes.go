@@ -29,8 +29,8 @@ type beginRequest struct {
 	Name     string         `json:"filename"`
 	Type     string         `json:"type"`
 	Metadata map[string]any `json:"metadata"`
-	// Size is the size of the file in bytes. If the client sends Size, a store that can check the
-	// size of a part refuses parts of another size.
+	// Size is the size of the file in bytes. If the client sends Size, the server knows the size of
+	// each part. A store that can check sizes then refuses a part of any other size.
 	Size *int64 `json:"size"`
 	// Checksum is "crc32c" if the client will send a checksum with each part. The store then
 	// verifies the checksums.

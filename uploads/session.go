@@ -94,8 +94,8 @@ type session struct {
 	link     string // URL by Config.Link, made for each request; set once the session is done
 	revision string
 	again    bool // true if an earlier call had claimed the session before the present claim
-	// overdue is a revision of the state. The claim in that state is ignored, because nobody
-	// renewed the claim while this call waited.
+	// A claim is an entry in the state, which says that a call uses the session. overdue is the
+	// revision of a state whose claim is ignored: nobody renewed that claim while this call waited.
 	overdue string
 }
 

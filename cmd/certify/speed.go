@@ -27,8 +27,8 @@ type speed struct {
 	DownloadMBps float64              `json:"downloadMBps,omitempty"`
 }
 
-// quantiles holds the median and the 90th percentile of the times of smallCalls calls, in
-// milliseconds.
+// quantiles holds the median and the 90th percentile of the times of calls, in milliseconds. The
+// number of calls is smallCalls.
 type quantiles struct {
 	Median float64 `json:"median"`
 	P90    float64 `json:"p90"`

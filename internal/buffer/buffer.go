@@ -50,8 +50,8 @@ type Buffer struct {
 	crc      uint32        // checksum of the filled bytes
 }
 
-// New returns an empty Buffer. Each grant of memory over the limit adds 1 to the number in the
-// parameter over.
+// New returns an empty Buffer. If the limit grants more memory than it has, the Buffer adds 1 to
+// the given counter.
 func New(limit *Limit, over *atomic.Int32) *Buffer {
 	b := &Buffer{}
 	b.Init(limit, over)

@@ -20,9 +20,9 @@ import (
 
 // A Report is the result of [Repair] and [RepairAll].
 type Report struct {
-	// Repaired counts repaired notes and differences: both stores are equal now. A note is a small
-	// object in the primary, which says that the second store may lack a write. [RepairAll] also
-	// finds differences without notes.
+	// Repaired is the number of repaired keys: both stores are now equal for these keys. [Repair]
+	// repairs keys that have a note. A note is a small object in the primary, which says that the
+	// second store may lack a write. [RepairAll] also repairs differences without notes.
 	Repaired int64
 	// Recent is the number of notes that stay because the write may still be in progress. A later
 	// call of [Repair] removes these notes.

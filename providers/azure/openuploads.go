@@ -119,8 +119,9 @@ func (cu *componentUploads) entry(ctx context.Context, upload string) (*storage.
 	return entry, nil
 }
 
-// ListParts lists the parts of an open upload. The first page of the service begins with the
-// marker, which shows whether the upload is still open.
+// ListParts lists the parts of an open upload. An open upload has a
+// marker: a blob that the driver stored when the upload began. Azure lists the marker before the
+// parts. If it is missing, the upload is no longer open.
 func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest) (*driver.PartPage, error) {
 	u, err := parseOpenUpload(r.Upload)
 	if err != nil {

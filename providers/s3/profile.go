@@ -94,8 +94,9 @@ type Profile struct {
 	// endpoint.
 	Hosts  []string
 	Region string // region if neither Config nor the host has one; "" means us-east-1
-	// PublicURL is the URL of public objects, with {bucket} and {region} as placeholders. ""
-	// means the URL of requests, and "none" means that there is none.
+	// PublicURL is the URL of public objects, with {bucket} and {region} as placeholders. If it is
+	// "", public objects have the same URL as requests. "none" means that objects have no public
+	// URL.
 	PublicURL string
 	// CDNURL is the URL of public objects at the provider's own CDN, if Config.CDN is set. It can
 	// have the placeholders {bucket} and {region}. "" means that the provider has no CDN, or that

@@ -36,8 +36,8 @@ type Store struct {
 	Advance func(time.Duration)
 }
 
-// Run proves that credentials of [storage.Vend] permit their rights for their prefix until they expire, and
-// nothing else. open returns a new store.
+// Run tests the credentials that [storage.Vend] returns. They must permit the requested rights, for
+// keys with the requested prefix, and only until they expire. open returns a new store.
 func Run(t *testing.T, open func(t *testing.T) Store) {
 	for _, right := range rightsByName {
 		t.Run("the right to "+right.name+" permits that and nothing else", func(t *testing.T) {

@@ -24,7 +24,8 @@ import (
 	"github.com/omnibucket/storage/internal/serving"
 )
 
-// A Store is the other store of a layer that uses two stores. Its methods return attributes and
+// A layer such as a mirror has two stores: its own store, which is the driver below the layer, and
+// the other store, which is a bucket. A Store is the other store. Its methods return attributes and
 // revisions in the form of the layer's own store.
 type Store struct {
 	Bucket storage.Bucket

@@ -74,8 +74,8 @@ func (t libraryTypes) isBucket(of types.Type) bool {
 	return types.Identical(own, t.service)
 }
 
-// methodsOf returns the methods that a library function calls on the bucket among its arguments. If
-// the call does not run a library function, methodsOf returns nil.
+// methodsOf returns methods of a bucket. A function of this library gets the bucket as an argument,
+// and calls these methods. If the called function is not in this library, methodsOf returns nil.
 func (d *deriver) methodsOf(call *ssa.CallCommon) (all []*types.Func) {
 	callee := call.StaticCallee()
 	if callee == nil || !isOurs(callee) {

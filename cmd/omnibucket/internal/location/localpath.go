@@ -50,8 +50,8 @@ func (l Location) AsEntry() (Location, error) {
 	return in, err
 }
 
-// splitWildcards splits a path before its first element with a wildcard. The key is "" if the path has no wildcard, or
-// if a file has this name.
+// splitWildcards splits a path before its first element with a wildcard. The key is "" if the path has no wildcard. It
+// is also "" if a file has exactly this path, with the wildcard as part of its name.
 func splitWildcards(path string) (dir, key string) {
 	if _, err := os.Lstat(path); err == nil {
 		return path, ""

@@ -161,9 +161,8 @@ var exceptions = map[string]exception{
 }
 
 // SkipCore skips rules that the core keeps in the same way for every driver: the order and number
-// of ranges, the use of memory, and writes that are never repeated. Two other runs of the test
-// suite check these rules. One is the run with the failures that Amazon documents. The other is the
-// run of each driver without such failures.
+// of ranges, the use of memory, and writes that are never repeated. Other runs of the test suite
+// check these rules.
 func SkipCore() storagetest.Option {
 	return storagetest.SkipRules("the answers of Amazon test the core", "R6", "R7", "R8", "T2", "W2")
 }

@@ -55,8 +55,8 @@ type Config struct {
 	LocksObjects atomic.Bool    // true if the bucket was opened WithObjectLock
 	ConfigKeys   signedurl.Keys // keys of Config
 
-	// These fields simulate, for tests, a file system without extended attributes, with coarse
-	// times, or that folds case.
+	// Tests set these fields to simulate other file systems. NoXattr is for one without extended
+	// attributes, CoarseTimes for one with coarse times, and StrictNames for one that folds case.
 	NoXattr, CoarseTimes, StrictNames bool
 }
 

@@ -95,7 +95,8 @@ func (s *Candidates) alternateDir() (*osdir.Dir, error) {
 	return s.alternate, err
 }
 
-// literalDir opens the directory of the literal name. If no file has that name, it returns nil.
+// literalDir opens the directory of the file whose path is equal to the key, Location.Literal. If
+// there is no such file, literalDir returns nil.
 func (s *Candidates) literalDir() (*osdir.Dir, error) {
 	if s.literal != nil || s.Location.Literal == "" {
 		return s.literal, nil
