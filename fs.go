@@ -251,7 +251,8 @@ type fileInfo struct {
 	sys      any // *Attrs or *ListEntry
 }
 
-// FileInfo describes the object as a file with the mode 0444. Its Sys returns a.
+// FileInfo describes the object as a file with the mode 0444. The method Sys of the result
+// returns the Attrs.
 func (a *Attrs) FileInfo() fs.FileInfo { return infoOf(path.Base(a.Key), a) }
 
 func infoOf(name string, a *Attrs) *fileInfo {

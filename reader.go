@@ -143,8 +143,8 @@ func (o *pinnedObject) fetch(ctx context.Context, offset, length int64, read fun
 func (o *pinnedObject) checkEnd(r *Reader) error { return checkEnd(o.from, o.op, o.key, r) }
 
 // failure returns err as an error of the operation. If ctx has ended, failure uses ctx.Err()
-// instead of err. In this case, err may be the cause with which the caller canceled ctx (see
-// [context.Cause]). The cause is not an error of the store.
+// instead. err would be misleading in this case: a caller can cancel ctx with a cause (see
+// [context.Cause]), and err may be that cause.
 func (o *pinnedObject) failure(ctx context.Context, err error) error {
 	if ended := ctx.Err(); ended != nil {
 		err = ended

@@ -165,8 +165,8 @@ func (r *rangesRead) firstRange() Range {
 		return Range{}
 	}
 	spans, e := resolveRanges(r.ranges, math.MaxInt64)
-	// A range is too long, or begins at too large an offset. The first request then only finds the
-	// object's size. The method run checks the ranges again with the real size, and may fail.
+	// If a range is too long, or begins at too large an offset, the first request only finds the
+	// object's size. The method run checks the ranges again with that size, and may fail.
 	if e != nil {
 		return Range{}
 	}

@@ -40,8 +40,8 @@ func In(places []Place, prefix string) []Place {
 	return in
 }
 
-// Below reports whether a place of inner is known to lie in a place of outer. prefix is the path of
-// inner in outer: "", or a text that ends in a slash.
+// Below reports whether a Place in the list inner is known to be inside a Place in the list outer.
+// prefix is the path from the outer Place to the inner one: "", or a text that ends in a slash.
 func Below(inner, outer []Place) (prefix string, ok bool) {
 	for _, i := range inner {
 		for _, o := range outer {

@@ -278,7 +278,7 @@ func keysFailed(err error) error {
 	return &storage.Error{Code: storage.Internal, Err: err}
 }
 
-// damaged returns the error for an object whose bytes are not those that were encrypted.
+// damaged returns the error for an object whose bytes have changed since their encryption.
 func damaged(what string) error {
 	return &storage.Error{Code: storage.ChecksumMismatch, Err: errors.New(what)}
 }

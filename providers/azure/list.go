@@ -64,8 +64,8 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 	return page, nil
 }
 
-// inByteOrder reads one page of Azure, or several. It stops when all keys of later pages come after
-// the keys that it has read, in byte order.
+// inByteOrder reads pages of Azure, which are not in byte order. It reads more pages as long as a
+// later page may have a key that belongs before a key that it has read.
 func (ls *lister) inByteOrder(
 	ctx context.Context, r *driver.ListRequest, o *container.ListBlobsHierarchyOptions, l *mergedPage,
 ) error {

@@ -60,8 +60,8 @@ func signFeatures(a *account) storage.Features {
 
 // Sign makes no request if the account's key is known. With a token credential, it requests a user
 // delegation key at first, and then every hour. A user delegation key is valid for seven days,
-// which begin 15 minutes before the request. A signature ends with its key at the latest. The key
-// may already be an hour old, so a signature for seven days may end up to 75 minutes too early.
+// which begin 15 minutes before the request. A signature does not outlive its key, and the key may
+// already be an hour old. So a signature for seven days may end up to 75 minutes earlier.
 //
 // A signature is valid from 15 minutes before it is made, because the clocks of clients and
 // services may differ.

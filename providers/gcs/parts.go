@@ -90,9 +90,9 @@ func isSession(address string) bool {
 	return err == nil && strings.HasPrefix(address, "/upload/") && !strings.Contains(u.Path, "/../")
 }
 
-// PutPart sends one chunk of a session, or one object of a composite upload. BeginParts has already
-// sent the customer's key and the query parameters of options for the whole session. Each chunk
-// must repeat only the headers of options.
+// PutPart sends one chunk of a session, or one object of a composite upload. A chunk must repeat
+// the headers that options add. It need not repeat the customer's key and the query parameters that
+// options add, because BeginParts has sent them for the whole session.
 func (d *objectDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
 	if d.isComposite(r.Upload) {
 		return d.composites.put(ctx, r)

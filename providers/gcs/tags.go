@@ -105,8 +105,9 @@ func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (map[stri
 	return tagsOf(found), nil
 }
 
-// SetTags reads the contexts and then replaces them. If another client has changed the object in
-// between, SetTags starts over. Google has no single request that replaces all contexts.
+// SetTags reads the contexts, which are Google's object tags, and then replaces them. If another
+// client has changed the object in between, SetTags starts over. Google has no single request that
+// replaces all contexts.
 func (d *objectDriver) SetTags(ctx context.Context, r *driver.ChangeRequest) error {
 	wanted, err := contextsToSet(r.Tags)
 	if err != nil {

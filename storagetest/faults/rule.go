@@ -10,8 +10,9 @@ import (
 )
 
 // A Rule describes a fault and the calls that it applies to. [Fail], [DropResponse], [Cut],
-// [Stall], [StallBody], [SlowBody], [Delay] and [Corrupt] return a rule for every matching call.
-// Its methods select fewer calls. Each method returns a changed copy:
+// [Stall], [StallBody], [SlowBody], [Delay] and [Corrupt] return a Rule that applies to each call of
+// the given kind. The methods of a Rule select some of these calls. Each method returns a changed
+// copy:
 //
 //	faults.Fail(faults.Put).Nth(2)
 //	faults.DropResponse(faults.Writes).Chance(0.01, seed)

@@ -23,11 +23,10 @@ func Content(n int, seed byte) []byte {
 	return data
 }
 
-// An InfiniteBody is a reader that never ends. When the number of bytes in the field At was read,
-// it calls the function in the field Then once.
+// An InfiniteBody is a reader that never ends.
 type InfiniteBody struct {
-	At   int64
-	Then func()
+	At   int64  // number of bytes after which Then is called
+	Then func() // called once
 	read int64
 }
 

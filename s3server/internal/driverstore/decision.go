@@ -23,8 +23,8 @@ type decision struct {
 	// later completions of the upload fail.
 	Condition storage.Condition
 
-	// first is true if the upload's record contained no decision of another completion. If it is
-	// true, no earlier completion has written the object.
+	// first is true if this is the first call that completes the upload. Then no other call has
+	// written the object.
 	first  bool
 	record *uploadRecord // the upload's record, which contains this decision
 	at     string        // revision of the record

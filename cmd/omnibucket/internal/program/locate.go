@@ -9,8 +9,8 @@ import (
 	"github.com/omnibucket/storage/locations"
 )
 
-// Locate parses an argument of any kind. It adds the parameters that the global flags set to the
-// argument's address.
+// Locate parses an argument of any kind. The global flags set
+// parameters. Locate adds these parameters to the address.
 func (s *Stores) Locate(text string) (location.Location, error) {
 	l, err := location.Parse(text, s.LookupLocation)
 	if err != nil {

@@ -37,8 +37,8 @@ func (p *Program) NewQueue(ctx context.Context) *queue {
 }
 
 // Add starts the function work in a goroutine. If the queue is full, Add first waits for the oldest
-// function. If the oldest function fails, Add prints the error of that function and returns nil. If
-// the context of the queue is done, Add returns the error, and does not print it.
+// function. If the oldest function fails, Add prints the error of that function and returns nil. But
+// if the context of the queue is done, Add returns that error instead.
 func (q *queue) Add(work func(ctx context.Context) (finish func() error)) error {
 	var err error
 	if len(q.begun) == q.limit {

@@ -23,7 +23,7 @@ func (u *Uploads) Begin(ctx context.Context, r *driver.PutRequest) (string, erro
 	}
 	if isSweepDue(
 		&u.lastSweep, u.tree.Clock.Now(),
-	) { // Open sweeps only once, and not at all for a bucket of a service
+	) { // the function Open removes abandoned uploads only once
 		u.sweepUploads(ctx)
 	}
 	st, err := u.stageText(ctx, r.Key)
