@@ -344,8 +344,11 @@ func TestTusKeepsWhatArrivedBeforeACut(t *testing.T) {
 				})
 				return err
 			}
-			require.Error(t, send())
 			before := offset
+			require.Eventually(t, func() bool { // a request that was cut before may still store bytes, and make this a conflict
+				offset = s.offset(at)
+				return send() != nil
+			}, time.Minute, 50*time.Millisecond)
 			offset = s.offset(at)
 			require.Eventually(t, func() bool { // a reset may lose what the server has not read yet
 				if offset <= before && before > 0 {
