@@ -75,30 +75,62 @@ func TestLayersOfTwoStoresInOneChain(t *testing.T) {
 	}
 }
 
+// layersOfTwoStores are the layers that have another store beside their own.
+var layersOfTwoStores = map[string]func(other storage.Bucket) (driver.Layer, error){
+	"mirror":  func(other storage.Bucket) (driver.Layer, error) { return mirror.New(other, mirror.Config{}) },
+	"overlay": func(other storage.Bucket) (driver.Layer, error) { return overlay.New(other, overlay.Config{}) },
+}
+
 func TestALayerOfTwoStoresRefusesAStoreWithoutOrder(t *testing.T) {
-	mirrored := func(other storage.Bucket) (driver.Layer, error) { return mirror.New(other, mirror.Config{}) }
-	laid := func(other storage.Bucket) (driver.Layer, error) { return overlay.New(other, overlay.Config{}) }
-	for name, row := range map[string]struct {
-		layer      func(storage.Bucket) (driver.Layer, error)
-		own, other memstore.Config
-	}{
-		"the primary of a mirror":          {mirrored, memstore.Config{AnyOrder: true}, memstore.Config{}},
-		"the second store of a mirror":     {mirrored, memstore.Config{}, memstore.Config{AnyOrder: true}},
-		"the new store of an overlay":      {laid, memstore.Config{AnyOrder: true}, memstore.Config{}},
-		"the old store of an overlay":      {laid, memstore.Config{}, memstore.Config{AnyOrder: true}},
-		"a mirror of two stores in memory": {mirrored, memstore.Config{}, memstore.Config{}},
+	ordered, unordered := memstore.Config{}, memstore.Config{AnyOrder: true}
+	for name, row := range map[string]struct{ own, other memstore.Config }{
+		"its own store":   {unordered, ordered},
+		"the other store": {ordered, unordered},
+		"neither":         {ordered, ordered},
 	} {
-		t.Run(name, func(t *testing.T) {
-			layer, err := row.layer(engine.New(memstore.NewDriver(row.other)))
-			require.NoError(t, err)
-			b := engine.New(memstore.NewDriver(row.own), driver.WithLayer(layer))
-			_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
-			if !row.own.AnyOrder && !row.other.AnyOrder {
+		for layer, of := range layersOfTwoStores {
+			t.Run(layer+", "+name, func(t *testing.T) {
+				layer, err := of(engine.New(memstore.NewDriver(row.other)))
 				require.NoError(t, err)
-				return
+				b := engine.New(memstore.NewDriver(row.own), driver.WithLayer(layer))
+				_, err = b.Upload(t.Context(), "a", strings.NewReader("text"))
+				if name == "neither" {
+					require.NoError(t, err)
+					return
+				}
+				require.ErrorIs(t, err, storage.Unsupported)
+				require.ErrorContains(t, err, "must list in byte order")
+			})
+		}
+	}
+}
+
+// A folderOrdered driver lists as some S3 servers do: in the order of a directory tree.
+type folderOrdered struct{ driver.Driver }
+
+func (f folderOrdered) Describe() driver.Description {
+	d := f.Driver.Describe()
+	d.Features &^= storage.OrderedListing
+	d.FolderOrder = true
+	return d
+}
+
+func TestALayerOfTwoStoresSortsAFolderOrder(t *testing.T) {
+	for name, of := range layersOfTwoStores {
+		t.Run(name, func(t *testing.T) {
+			layer, err := of(engine.New(folderOrdered{memstore.NewDriver(memstore.Config{})}))
+			require.NoError(t, err)
+			b := engine.New(folderOrdered{memstore.NewDriver(memstore.Config{})}, driver.WithLayer(layer))
+			var keys []string
+			for _, key := range []string{"a-b", "a/c", "b"} {
+				_, err := b.Upload(t.Context(), key, strings.NewReader("text"))
+				require.NoError(t, err)
 			}
-			require.ErrorIs(t, err, storage.Unsupported)
-			require.ErrorContains(t, err, "must list in byte order")
+			for entry, err := range b.List(t.Context()) {
+				require.NoError(t, err)
+				keys = append(keys, entry.Key)
+			}
+			require.Equal(t, []string{"a-b", "a/c", "b"}, keys)
 		})
 	}
 }

@@ -148,8 +148,6 @@ func (d *objectDriver) Describe() driver.Description {
 	desc := d.stores.second.Describe(storage.ContentProperties)
 	desc.CheckNative = nil
 	desc.Places = d.stores.second.Places(d.Driver)
-	// List reads its pages from a storage.Bucket, without WithAnyOrder. Such pages are in byte order.
-	desc.Features |= storage.OrderedListing
 	return desc
 }
 

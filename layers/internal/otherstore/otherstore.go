@@ -169,6 +169,9 @@ func (s Store) Describe(also storage.Features) driver.Description {
 	if desc.EnableObjectLock == nil && s.Own.Features&storage.ObjectLock != 0 {
 		desc.EnableObjectLock = func() {}
 	}
+	// The layer reads pages of buckets, which are in byte order: the core sorts those of a driver
+	// that declares FolderOrder.
+	desc.Features |= storage.OrderedListing
 	desc.StartsAfter, desc.FolderOrder, desc.FolderPrefixes = nil, false, false
 	desc.TokenAfterLast = true
 	desc.Stack = append(slices.Clip(desc.Stack), s.Tag+s.ID)
