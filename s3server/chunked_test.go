@@ -29,9 +29,12 @@ func TestBodiesInChunks(t *testing.T) {
 		status  int
 		code    string
 	}{
-		"right":                          {hello + sum + "\r\n", "5", "x-amz-checksum-crc32c", 200, ""},
-		"LF before CRLF":                 {hello + "x-amz-checksum-crc32c:mnG7TA==\n\r\n\r\n", "5", "x-amz-checksum-crc32c", 200, ""},
-		"text between LF and CRLF":       {hello + "x-amz-checksum-crc32c:mnG7TA==\nmore\r\n\r\n", "5", "x-amz-checksum-crc32c", 400, "MalformedTrailerError"},
+		"right":          {hello + sum + "\r\n", "5", "x-amz-checksum-crc32c", 200, ""},
+		"LF before CRLF": {hello + "x-amz-checksum-crc32c:mnG7TA==\n\r\n\r\n", "5", "x-amz-checksum-crc32c", 200, ""},
+		"text between LF and CRLF": {
+			hello + "x-amz-checksum-crc32c:mnG7TA==\nmore\r\n\r\n",
+			"5", "x-amz-checksum-crc32c", 400, "MalformedTrailerError",
+		},
 		"empty":                          {"0\r\nx-amz-checksum-crc32c:AAAAAA==\r\n\r\n", "0", "x-amz-checksum-crc32c", 200, ""},
 		"two chunks":                     {"2000\r\n" + big + "\r\n2\r\nxy\r\n0\r\nx-amz-checksum-crc32c:" + crc32c(big+"xy") + "\r\n\r\n", "8194", "x-amz-checksum-crc32c", 200, ""},
 		"a small chunk before the last":  {"2\r\nhe\r\n3\r\nllo\r\n0\r\n" + sum + "\r\n", "5", "x-amz-checksum-crc32c", 403, "InvalidChunkSizeError"},

@@ -344,11 +344,12 @@ func TestTusKeepsWhatArrivedBeforeACut(t *testing.T) {
 				})
 				return err
 			}
-			before := offset
-			require.Eventually(t, func() bool { // a request that was cut before may still store bytes, and make this a conflict
+			// A request that was cut before may still store bytes, so that this one is a conflict.
+			require.Eventually(t, func() bool {
 				offset = s.offset(at)
 				return send() != nil
 			}, time.Minute, 50*time.Millisecond)
+			before := offset
 			offset = s.offset(at)
 			require.Eventually(t, func() bool { // a reset may lose what the server has not read yet
 				if offset <= before && before > 0 {

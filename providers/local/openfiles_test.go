@@ -38,7 +38,10 @@ func TestManyCallsAtOnceWaitForFiles(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := exec.CommandContext(t.Context(), "sh", "-c", `ulimit -n "$0" && exec "$1"`, strconv.Itoa(row.limit), os.Args[0])
-			c.Env = append(os.Environ(), roleVariable+"=crowd", rootVariable+"="+t.TempDir(), textVariable+"="+fmt.Sprint(row.held, row.callingBodies))
+			c.Env = append(
+				os.Environ(), roleVariable+"=crowd", rootVariable+"="+t.TempDir(),
+				textVariable+"="+fmt.Sprint(row.held, row.callingBodies),
+			)
 			output, err := c.CombinedOutput()
 			require.NoError(t, err, "%s", output)
 		})
