@@ -166,7 +166,8 @@ func (c *counter) isReserved(ctx context.Context, user User, session string) boo
 //   - If f.first is true, no earlier call can have counted the file. settle counts the file.
 //   - Otherwise an earlier call may have counted the file already. settle does not count it again.
 //
-// Only a file without a session can have f.made, and only a file with a session can have f.first.
+// Only a file of Store or of a form can have f.made, because no other call can know its key. Only a
+// file with a session can have f.first.
 func (c *counter) settle(ctx context.Context, f *File) error {
 	if c == nil || f.reserved == "" {
 		return nil

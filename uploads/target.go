@@ -161,7 +161,7 @@ type File struct {
 	fresh    bool          // true if no earlier call can have created the record
 	recorded bool          // true if the file has a record
 	reserved string        // name of the file's reservation; "" if it has none
-	made     bool          // true if this call, and no earlier one, has made the object
+	made     bool          // true if this call has made the object, and no other call can know it
 	first    bool          // true if no earlier call has tried to make the session's object
 	settled  bool          // true if this call has counted the file
 }

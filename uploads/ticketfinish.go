@@ -37,6 +37,10 @@ func (s *Service) Finish(ctx context.Context, token string, user User) (*File, e
 	if e != nil {
 		return nil, e
 	}
+	// The reservation of the ticket lasts this much longer than the ticket. So if a reservation is
+	// missing after a call has seen it, another call of Finish has counted the file.
+	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
+	defer cancel()
 	f, e := t.finish(ctx)
 	if e == nil {
 		// the file stays, because an earlier call may have passed it to Config.Stored
@@ -105,9 +109,7 @@ func (t *ticketOp) finish(ctx context.Context) (*File, *Error) {
 		return nil, e
 	}
 	t.markSpent(ctx, pending)
-	f := t.file()
-	f.made = err == nil && s.guarded // if it is false, another call may have made the object
-	return s.result(ctx, f, attrs, kept)
+	return s.result(ctx, t.file(), attrs, kept)
 }
 
 func (t *ticketOp) file() *File {

@@ -1,0 +1,39 @@
+package uploads_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A double click: before each call that one Finish makes to the store, another Finish of the same ticket runs. The
+// file that either acknowledges stays, and counts once.
+func TestFinishTwiceAtOnceKeepsTheFile(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		user := uploads.User{ID: alice}
+		var ticket *uploads.Ticket
+		var acknowledged bool
+		a.inTurn(func(other *process) {
+			var err error
+			ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
+			require.NoError(t, err)
+			other.sendTicket(t, ticket, content(3000))
+			acknowledged = false
+		}, func(other *process) {
+			_, err := other.service.Finish(t.Context(), ticket.Token, user)
+			require.NoError(t, err)
+			acknowledged = true
+		}, func(p, other *process, at int) {
+			_, err := p.service.Finish(t.Context(), ticket.Token, user)
+			require.True(t, err == nil || acknowledged, "at call %d: %v", at, err)
+			keys, _ := a.files()
+			require.Len(t, keys, 1, "at call %d", at)
+			usage, err := other.service.Usage(t.Context(), alice)
+			require.NoError(t, err)
+			require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, usage, "at call %d", at)
+			a.isExactAfterASweep(other, "at call %d", at)
+		})
+	})
+}
