@@ -198,6 +198,8 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 	// the change twice.
 	case e.state.Overwritten != nil:
 		return r.located(ownError(e.state.Overwritten))
+	case e.Unknown: // the write may have taken effect, so it must not be repeated
+		return err
 	case e.Code == Changed, e.Code == PreconditionFailed: // another writer was faster
 		if r.conflicts == maxConflicts {
 			return r.located(
@@ -210,8 +212,7 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 		delay = rand.N(backoff.FirstDelay << min(r.conflicts, 5))
 		r.conflicts++
 		r.throttled = backoff.Tries{}
-	// If Unknown is set, the write may have taken effect, and must not be repeated.
-	case e.Code == RateLimited && !e.Unknown:
+	case e.Code == RateLimited:
 		var again bool
 		if delay, again = r.policy.Allow(&r.throttled, true, e.RetryAfter); !again {
 			return err

@@ -85,26 +85,59 @@ func reconcile(ctx context.Context, o *operation, e *storage.Error, want *intent
 		e.Code = storage.Unavailable // the request has no condition, so a gateway sent the 412, not the store
 	}
 	refused := state(e).Repeated && (!e.Retryable || mustRestart(e))
-	if !e.Unknown && !refused || want.writeID == "" || ctx.Err() != nil {
-		return nil, e
+	if !e.Unknown && !refused || want.writeID == "" {
+		return nil, unresolved(e)
 	}
 	// Do not retry Head if the store throttles. The attempts of the write have waited long enough.
 	o.once = e.Code == storage.RateLimited
-	found, failed := head(ctx, o, &driver.GetRequest{Key: o.key, Length: -1, Native: want.native, Auxiliary: true})
+	found, failed := lookUp(ctx, o, want)
 	if failed == nil && metadata.HoldsWriteID(found.Metadata, want.writeID) && !want.otherContent(found) {
 		return found, nil
 	}
-	if e.Code != storage.PreconditionFailed || !e.Unknown {
-		// Nothing shows that our write took effect. The store may still execute our write later, so
-		// return the error of our write as it is.
-		return nil, e
+	if refused && ownEffect(e) && failed != nil && failed.Code != storage.ObjectNotFound {
+		e.Unknown = true // the earlier attempt may be what this attempt conflicts with
 	}
-	if cond.Absent && failed == nil {
+	// If the object is not there or has no such id, nothing shows that our write took effect. The
+	// store may still execute our write later, so return the error of our write.
+	if e.Code != storage.PreconditionFailed || !e.Unknown || failed != nil {
+		return nil, unresolved(e)
+	}
+	if cond.Absent {
 		e.Unknown = false // the object is of another client, so this write was refused
 		state(e).Overwritten = errOverwritten(e)
 		return nil, e
 	}
 	return nil, errOverwritten(e)
+}
+
+// lookUp reads the attributes of the object that a write was meant to store.
+func lookUp(ctx context.Context, o *operation, want *intent) (*storage.Attrs, *storage.Error) {
+	if err := ctx.Err(); err != nil {
+		return nil, asError(ctx, err)
+	}
+	return head(ctx, o, &driver.GetRequest{Key: o.key, Length: -1, Native: want.native, Auxiliary: true})
+}
+
+// ownEffect reports whether an earlier attempt of the same write can be the cause of e. The earlier
+// attempt may have replaced the object that a condition names, replaced the source of an append, or
+// completed the multipart upload.
+func ownEffect(e *storage.Error) bool {
+	switch e.Code {
+	case storage.PreconditionFailed, storage.Changed, storage.ObjectNotFound:
+		return true
+	}
+	return false
+}
+
+// unresolved returns the error of a write for the caller. If an earlier attempt may have taken
+// effect and may be the cause of e, the Code becomes OutcomeUnknown. With Changed, for example, a
+// caller would make the same call again.
+func unresolved(e *storage.Error) *storage.Error {
+	if e.Unknown && ownEffect(e) {
+		e.Code = storage.OutcomeUnknown
+		e.Hint = "a response was lost: read the object to see what it holds"
+	}
+	return e
 }
 
 // withoutEffect adapts the error of a request that changes no object, such as a read or the sending

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"strings"
 	"sync"
 
@@ -217,6 +218,28 @@ var growingObjects = []appendCase{
 			require.NoError(t, err)
 			require.Equal(t, int64(2), a.Size)
 			t.requireContent(b, "a", "xy")
+		},
+	},
+	{
+		name: "an append whose response was lost never adds its bytes twice", rule: "W16",
+		explanation: "if the reads that could tell fail, too, the outcome is unknown; Append does not start over",
+		run: func(t *T, path storage.OpenOption) {
+			b := t.open(path)
+			for _, failing := range []int{1, 5, 7, 9, 12} {
+				key := fmt.Sprint("a", failing)
+				t.put(b, key, "x")
+				rules := []faults.Rule{faults.DropResponse(faults.Compose | faults.Put).Nth(1)}
+				for n := range failing {
+					rules = append(rules, faults.Fail(faults.Head|faults.Get).Nth(2+n)) // the first read is Append's
+				}
+				t.faults.Set(rules...)
+				_, err := storage.Append(t.Context(), b, key, []byte("y"))
+				t.faults.Set()
+				if err != nil {
+					require.ErrorIs(t, err, storage.OutcomeUnknown, "%d failing reads", failing)
+				}
+				t.requireContent(b, key, "xy")
+			}
 		},
 	},
 	{
