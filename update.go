@@ -9,6 +9,7 @@ import (
 
 	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/evidence"
 )
 
 // Update changes an object by compare-and-swap. It reads the object into memory, calls change with
@@ -32,7 +33,7 @@ func Update(ctx context.Context, b interface {
 	if e := u.check(opts); e != nil {
 		return nil, u.rounds.located(e)
 	}
-	return u.rounds.repeat(ctx, u.try)
+	return u.rounds.repeat(evidence.WithoutFailover(ctx), u.try)
 }
 
 // An update is one call of Update.
@@ -127,7 +128,7 @@ func Append(ctx context.Context, b interface {
 		return attrs, err
 	}
 	r.once = given.Condition != (Condition{})
-	attrs, err := r.repeat(ctx, try)
+	attrs, err := r.repeat(evidence.WithoutFailover(ctx), try)
 	if e := ownError(err); e != nil {
 		e.Op = r.op
 		return nil, e

@@ -17,6 +17,8 @@ func (b bucket) Compose(
 	ctx context.Context, key string, srcKeys []string, given *storage.CopyOptions,
 ) (*storage.Attrs, error) {
 	o := &composeOp{srcKeys: srcKeys, given: given}
+	// The result may replace a source. It must not be made of an object that a mirror's second store has.
+	ctx = driver.WithoutFailover(ctx)
 	return run(ctx, &o.op, o.open(b.core, key), o.run)
 }
 

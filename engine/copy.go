@@ -10,6 +10,7 @@ import (
 	"github.com/omnibucket/storage/engine/internal/sourcebody"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/equal"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/markerkey"
 )
 
@@ -34,7 +35,25 @@ func (b bucket) CopyFrom(
 	if e == nil && given.Tail != nil {
 		e = c.need(storage.ConditionalUpdate, "Append")
 	}
+	if !o.fromElsewhere(c) {
+		ctx = driver.WithoutFailover(ctx)
+	}
 	return run(ctx, &o.op, e, o.run)
+}
+
+// fromElsewhere reports whether the source is known to have no object in common with dst. Only then may the source
+// be read from a mirror's second store, which may have an older object: the copy cannot replace a newer one by it.
+func (c *copyOp) fromElsewhere(dst *core) bool {
+	src, ok := c.from.Engine().(*core)
+	if !ok || src == dst {
+		return false
+	}
+	if src.desc.Places == nil {
+		return true // the source has no layer with a second store
+	}
+	_, inDst := evidence.Below(src.Places(), dst.Places())
+	_, inSrc := evidence.Below(dst.Places(), src.Places())
+	return !inDst && !inSrc
 }
 
 // A copyOp is one call of Copy. Hooks and telemetry see it as one operation on the destination's

@@ -14,6 +14,7 @@ import (
 // Otherwise it copies the object and removes the source.
 func (b bucket) Move(ctx context.Context, from, to string, given *storage.CopyOptions) (*storage.Attrs, error) {
 	m := &moveOp{}
+	ctx = driver.WithoutFailover(ctx) // a mirror's second store may have an older object
 	if e := m.open(b.core, from, to, given); e != nil {
 		return nil, m.op.end(e)
 	}

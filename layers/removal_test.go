@@ -131,6 +131,18 @@ var endsOfTheWorld = map[string]func(w *world) storage.Bucket{
 	"an overlay":                func(w *world) storage.Bucket { return w.overlay("second", "first") },
 	"a folder of an overlay":    func(w *world) storage.Bucket { return storage.Prefixed(w.overlay("second", "first"), "in/") },
 	"the overlay turned around": func(w *world) storage.Bucket { return w.overlay("first", "second") },
+	"an overlay over a mirror": func(w *world) storage.Bucket {
+		layer, err := overlay.New(w.bucket("third"), overlay.Config{})
+		require.NoError(w.t, err)
+		second, err := mirror.New(w.bucket("second"), mirror.Config{})
+		require.NoError(w.t, err)
+		return w.bucket("first", w.failing.Layer(), second, layer)
+	},
+	"an overlay of an old mirror": func(w *world) storage.Bucket {
+		layer, err := overlay.New(w.mirror("first", "second"), overlay.Config{})
+		require.NoError(w.t, err)
+		return w.bucket("third", layer)
+	},
 	"first with a cache": func(w *world) storage.Bucket {
 		return w.bucket("first", newCache(w.t, diskcache.Config{Unpinned: true}))
 	},

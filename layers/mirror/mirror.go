@@ -8,7 +8,8 @@
 // The bucket with the layer is the primary store. It decides conditions, the order of writes, and
 // revisions. Reads go there, too. If the primary does not respond, reads use the second store: see
 // [FailedOver]. Writes do not: while the primary cannot be written to, they fail with
-// [storage.Unavailable].
+// [storage.Unavailable]. So do writes that read an object, such as Update, Append, Move, Compose and
+// copies within the bucket, while the primary does not answer their reads.
 //
 // # Writes
 //
@@ -38,8 +39,8 @@
 //
 // # What is Unsupported
 //
-// Versions, locks, Restore, Compose and options of one provider are Unsupported, because they have
-// no equivalent in another store. Copies move through the program. Storage classes and public
+// Versions, locks, Restore and options of one provider are Unsupported, because they have no
+// equivalent in another store. Copies move through the program, and so does Compose. Storage classes and public
 // access are those of the primary only. [Repair] copies the result of a signed upload, because
 // signing leaves a note. [RepairAll] also copies all other writes that bypass the layer.
 package mirror

@@ -197,7 +197,7 @@ func (s *stores) requireCopy(ctx context.Context, key, revision string) error {
 	if _, err := s.copyOf(ctx, key, revision); err == nil {
 		return nil
 	}
-	_, err := s.equalize(ctx, key, true)
+	_, err := s.equalize(evidence.WithoutFailover(ctx), key, true)
 	return err
 }
 

@@ -65,6 +65,8 @@ func (s *stores) removeNote(ctx context.Context, name string) {
 // equal. Before the write, it puts a note into the primary, which says that the second store may
 // lack the write. It removes the note when both stores are equal.
 func (s *stores) write(ctx context.Context, key string, do func() error) error {
+	// A store of this mirror may itself contain a mirror. Its reads must not fail over to a store with older objects.
+	ctx = evidence.WithoutFailover(ctx)
 	name, err := s.putNote(ctx, key, 0)
 	if err != nil {
 		return err

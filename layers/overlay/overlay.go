@@ -34,8 +34,8 @@
 //
 // # What is Unsupported
 //
-// Versions, locks, Restore, Compose, and IfAbsent on a signed upload are Unsupported, because no
-// single store can do this for the objects of both. Copies move through the program.
+// Versions, locks, Restore, and IfAbsent on a signed upload are Unsupported, because no single store
+// can do this for the objects of both. Copies move through the program, and so does Compose.
 package overlay
 
 import (

@@ -80,12 +80,14 @@ func (s *stores) isRemoved(ctx context.Context, key string) (bool, error) {
 	return err == nil, err
 }
 
-// inOld returns the attributes of an object in the old store, or nil.
+// inOld returns the attributes of an object in the old store, or nil. If the old store is a mirror,
+// they never come from its second store, because writes are decided by them.
 func (s *stores) inOld(ctx context.Context, key string) (*storage.Attrs, error) {
 	return s.in(ctx, s.old.Bucket, key)
 }
 
 func (s *stores) in(ctx context.Context, old storage.Bucket, key string) (*storage.Attrs, error) {
+	ctx = driver.WithoutFailover(ctx)
 	attrs, err := old.Attrs(ctx, key)
 	if err != nil && lacks(err) {
 		return nil, nil

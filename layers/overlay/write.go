@@ -279,6 +279,7 @@ func unknown(err error) error {
 // takeOver is true, another copy in progress is no failure. copyOld then replaces the marker of
 // that copy, and copies the object itself.
 func (s *stores) copyOld(ctx context.Context, key string, takeOver bool) (*storage.Attrs, error) {
+	ctx = driver.WithoutFailover(ctx) // the old store may be a mirror, whose second store may have an older object
 	p, err := s.look(ctx, key)
 	switch {
 	case err != nil:

@@ -300,6 +300,16 @@ func (s Store) attrs(attrs *storage.Attrs) *storage.Attrs {
 	return &own
 }
 
+// contextOf returns the context of a read of the other store. The other store may be a mirror. If a
+// write depends on the read, the mirror must not use its second store, which may have an older
+// object.
+func contextOf(ctx context.Context, r *driver.GetRequest) context.Context {
+	if r.Auxiliary {
+		ctx = driver.WithoutFailover(ctx)
+	}
+	return driver.WithLayerMetadata(ctx)
+}
+
 // Get reads the range in the request r. The parameter condition replaces the condition in r. If it
 // is nil, the read has no condition.
 func (s Store) Get(
@@ -315,7 +325,7 @@ func (s Store) Get(
 	case r.Offset > 0 || r.Length >= 0:
 		opts = append(opts, storage.WithRange(r.Offset, r.Length))
 	}
-	reader, err := s.Bucket.Download(driver.WithLayerMetadata(ctx), r.Key, opts...)
+	reader, err := s.Bucket.Download(contextOf(ctx, r), r.Key, opts...)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -328,7 +338,7 @@ func (s Store) Head(ctx context.Context, r *driver.GetRequest, condition storage
 	if condition != nil {
 		opts = append(opts, condition)
 	}
-	attrs, err := s.Bucket.Attrs(driver.WithLayerMetadata(ctx), r.Key, opts...)
+	attrs, err := s.Bucket.Attrs(contextOf(ctx, r), r.Key, opts...)
 	if err != nil {
 		return nil, err
 	}
