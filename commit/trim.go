@@ -1,6 +1,7 @@
 package commit
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -18,9 +19,16 @@ type mark struct {
 	// The field id is the id of the last entry that the next call of Trim removes. It shows to
 	// which log the mark belongs: in another log, the entry with the same number has another id.
 	id string
+	// The field former is true for a mark in the first stored form, which has no id.
+	former bool
 }
 
-func (m mark) String() string { return fmt.Sprintf("%d %d %s\n", m.removed, m.next, m.id) }
+func (m mark) String() string {
+	if m.former {
+		return fmt.Sprintf("%d %d\n", m.removed, m.next)
+	}
+	return fmt.Sprintf("%d %d %s\n", m.removed, m.next, m.id)
+}
 
 // maxMark is larger than the text of any mark, in bytes.
 const maxMark = 128
@@ -106,9 +114,9 @@ func (l *Log) advance(ctx context.Context, number int64) (mark, error) {
 }
 
 // ownMark returns the mark of this log, which records how far the log is trimmed. If the log was
-// never trimmed, ownMark returns the zero mark. A mark has the number and the id of one entry. If
-// this log does not have that entry, the mark belongs to another log, and ownMark fails with
-// Changed. ownMark reads the mark again before it fails, because another call may have written a
+// never trimmed, ownMark returns the zero mark. A mark has the number and the id of one entry, and
+// the former form has the number only. If this log does not have that entry, the mark belongs to
+// another log, and ownMark fails with Changed. ownMark reads the mark again before it fails, because another call may have written a
 // new mark.
 func (l *Log) ownMark(ctx context.Context) (mark, error) {
 	now, err := l.mark(ctx)
@@ -118,7 +126,7 @@ func (l *Log) ownMark(ctx context.Context) (mark, error) {
 		}
 		attrs, failed := l.bucket.Attrs(ctx, l.key(now.next))
 		switch {
-		case failed == nil && attrs.Metadata[idName] == now.id:
+		case failed == nil && (now.former || attrs.Metadata[idName] == now.id):
 			return now, nil
 		case failed != nil && storage.CodeOf(failed) != storage.ObjectNotFound:
 			return mark{}, failed
@@ -155,7 +163,7 @@ func (l *Log) mark(ctx context.Context) (mark, error) {
 }
 
 func (l *Log) parseMark(text []byte) (mark, error) {
-	var m mark
+	m := mark{former: bytes.Count(text, []byte(" ")) == 1}
 	read, _ := fmt.Sscanf(string(text), "%d %d %s", &m.removed, &m.next, &m.id)
 	if read < 2 || m.removed < 0 || m.next <= m.removed || string(text) != m.String() {
 		return mark{}, &storage.Error{

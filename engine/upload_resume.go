@@ -10,6 +10,7 @@ import (
 	"io"
 	"net/http"
 	"strings"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -66,6 +67,16 @@ func (c *core) layers() string {
 	return fmt.Sprintf("%d %t", c.desc.PartUnit, c.desc.FixedParts)
 }
 
+// continuesLayers reports whether the upload in a journal was begun under layers with the same rules
+// for parts. The first stored form of a journal does not have these rules. Only package encrypt had
+// a rule then, and it puts its prefix before the upload id.
+func (c *core) continuesLayers(h journal.Header) bool {
+	if h.Layers == "" {
+		return strings.Contains(h.Upload, "\n") == (c.desc.PartUnit > 0)
+	}
+	return h.Layers == c.layers()
+}
+
 func journalFailed(err error) *storage.Error {
 	switch {
 	case err == nil:
@@ -108,7 +119,7 @@ func (w *write) resume(ctx context.Context) *storage.Error {
 	case !j.Begun():
 	case !w.op.core.hasBegun(j), !strings.HasPrefix(j.Header().Key, w.transfer.View):
 		j.Ignore()
-	case j.Header().Request == w.fingerprint() && j.Header().Layers == w.op.core.layers():
+	case w.isRequest(j.Header().Request) && w.op.core.continuesLayers(j.Header()):
 		w.writeID = j.Header().WriteID
 	default:
 		if e := abandonUpload(ctx, w.op, j); e != nil && ctx.Err() != nil {
@@ -119,25 +130,64 @@ func (w *write) resume(ctx context.Context) *storage.Error {
 	return nil
 }
 
+// isRequest reports whether a fingerprint in a journal is that of this call, in one of the forms in
+// which it was ever stored.
+func (w *write) isRequest(fingerprint string) bool {
+	return fingerprint == w.fingerprint() || fingerprint == w.formerFingerprint()
+}
+
 // fingerprint returns a hash that identifies the call. It covers everything that BeginParts sends
-// to the store, and everything that decides how the body is divided.
+// to the store, and everything that decides how the body is divided. Do not change the JSON text: an
+// upload that an earlier version of this library began can only be resumed if the text is the same.
+// A change needs a new form of the text, which isRequest compares, too.
 func (w *write) fingerprint() string {
+	return w.hashOf(w.properties(), struct {
+		storage.Controls
+		Native []any
+	}{Controls: w.req.Controls})
+}
+
+// formerFingerprint returns the fingerprint in the first stored form. The names of its JSON are
+// those of the fields.
+func (w *write) formerFingerprint() string {
+	type properties struct {
+		ContentType, ContentEncoding, ContentDisposition, ContentLanguage, CacheControl string
+
+		Metadata     map[string]string
+		StorageClass string
+	}
+	type retention struct {
+		Mode  storage.RetentionMode
+		Until time.Time
+	}
+	c := &w.req.Controls
+	return w.hashOf(properties(w.properties()), struct {
+		PublicRead bool
+		Tags       map[string]string
+		Retention  retention
+		LegalHold  bool
+		Native     []any
+	}{c.PublicRead, c.Tags, retention(c.Retention), c.LegalHold, nil})
+}
+
+// properties returns the properties of the call, without the names that the library adds.
+func (w *write) properties() storage.Properties {
+	p := w.req.Properties
+	p.Metadata = w.metadata
+	return p
+}
+
+// hashOf returns a hash of the call. The parameters are its properties and controls, in the form of
+// a fingerprint.
+func (w *write) hashOf(properties, controls any) string {
 	r := &w.req
 	natives := make([]string, len(r.Native))
 	for i, n := range r.Native {
 		natives[i] = fingerprintOf(n)
 	}
-	properties := r.Properties
-	properties.Metadata = w.metadata
-	// Do not change the JSON text. Uploads that earlier versions of this library began can only be
-	// resumed if the text is the same.
-	controls := struct {
-		storage.Controls
-		Native []any
-	}{Controls: r.Controls}
 	text, _ := json.Marshal(struct { // strings and numbers, so Marshal never fails
 		Key        string
-		Properties storage.Properties
+		Properties any
 		Controls   any
 		Condition  storage.Condition
 		Size       int64

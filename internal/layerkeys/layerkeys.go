@@ -43,17 +43,22 @@ func NewMarker(key string) string {
 }
 
 const (
-	leastMarker = 72
-	markerSizes = 1024
+	leastMarker  = 72
+	markerSizes  = 1024
+	formerMarker = 72 // the size of each marker in the first stored form, whatever its key is
 )
 
 // MarkerSize returns the size in bytes of the marker of key.
 func MarkerSize(key string) int64 { return leastMarker + int64(crc32c.SumString(key)%markerSizes) }
 
-// HasMarkerSize reports whether size is the size of the marker of key. An object of another size
-// cannot be its marker. If the sizes are equal, the caller must request the metadata to be certain.
-// There are 1,024 sizes of markers, and the key determines the size. An ordinary object rarely has
-// the size of its marker, so few requests are necessary.
+// HasMarkerSize reports whether size is the size of a marker of key, in one of the forms in which
+// markers were ever stored. An object of another size cannot be its marker. If the sizes are equal,
+// the caller must request the metadata to be certain. There are 1,024 sizes of markers, and the key
+// determines the size. An ordinary object rarely has the size of its marker, so few requests are
+// necessary. In the first form, each marker had 72 bytes: an object of this size costs a request.
 func HasMarkerSize(key string, size int64) bool {
-	return size >= leastMarker && size < leastMarker+markerSizes && size == MarkerSize(key)
+	if size < leastMarker || size >= leastMarker+markerSizes {
+		return false
+	}
+	return size == formerMarker || size == MarkerSize(key)
 }

@@ -41,6 +41,7 @@ func TestOnlyTheMarkersOwnSizeIsThatOfItsKey(t *testing.T) {
 	for _, key := range []string{"", "a", "a/b"} {
 		size := MarkerSize(key)
 		require.True(t, HasMarkerSize(key, size), key)
+		require.True(t, HasMarkerSize(key, formerMarker), key)
 		for _, other := range []int64{-1, 0, leastMarker - 1, size - 1, size + 1, leastMarker + markerSizes} {
 			require.False(t, HasMarkerSize(key, other), "%q of %d bytes", key, other)
 		}

@@ -48,7 +48,7 @@ func (s *stores) look(ctx context.Context, key string) (place, error) {
 	case err != nil:
 		return place{}, err
 	}
-	return place{attrs, markerOf(key, attrs)}, nil
+	return place{attrs, markerOf(attrs)}, nil
 }
 
 // isForeign reports whether a marker was made for another pair of stores. Such a marker comes from
@@ -60,13 +60,9 @@ func (s *stores) isForeign(p place) bool {
 }
 
 // markerOf returns the kind of marker that an object of the new store is. It returns "" for an
-// ordinary object.
-func markerOf(key string, attrs *storage.Attrs) string {
-	if !layerkeys.HasMarkerSize(key, attrs.Size) {
-		return ""
-	}
-	return attrs.Metadata[markerName]
-}
+// ordinary object. The size says nothing here: another version of this package may give its markers
+// other sizes.
+func markerOf(attrs *storage.Attrs) string { return attrs.Metadata[markerName] }
 
 // putMarker stores a marker of a kind. If the condition c is false, it returns errAgain.
 func (s *stores) putMarker(ctx context.Context, key, kind string, c storage.Condition) (place, error) {

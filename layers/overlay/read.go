@@ -110,7 +110,7 @@ func (s *stores) readNew(
 			f, err = get(own)
 		}
 		switch {
-		case err == nil && markerOf(r.Key, f.attrs) == "":
+		case err == nil && markerOf(f.attrs) == "":
 			return f, nil
 		case err == nil:
 			if f.body != nil {
@@ -119,7 +119,7 @@ func (s *stores) readNew(
 			if f.attrs.ReplicationStatus == otherstore.FailedOver { // a mirror's second store may have an older marker
 				return found{}, errBusy
 			}
-			return found{}, place{marker: markerOf(r.Key, f.attrs)}.lacks()
+			return found{}, place{marker: markerOf(f.attrs)}.lacks()
 		case errors.Is(err, storage.ObjectNotFound):
 			return found{}, errLookInOld
 		case !errors.Is(err, storage.RangeNotSatisfiable) && !errors.Is(err, storage.PreconditionFailed):
@@ -167,7 +167,7 @@ func lacks(err error) bool {
 func (d *objectDriver) Tags(ctx context.Context, r *driver.GetRequest) (tags map[string]string, err error) {
 	_, err = d.stores.read(ctx, r, func(own *driver.GetRequest) (found, error) {
 		attrs, err := d.Driver.Head(ctx, own)
-		if err == nil && markerOf(r.Key, attrs) == "" {
+		if err == nil && markerOf(attrs) == "" {
 			tags, err = d.Driver.Tags(ctx, own)
 		}
 		return found{attrs: attrs}, err

@@ -155,7 +155,8 @@ func (r *records) parts(ctx context.Context, names []string) ([]*state.Part, err
 		if _, err := r.get(ctx, names[i], record); err != nil {
 			return unless(err, storage.ObjectNotFound)
 		}
-		if record.Place != r.place(names[i]) {
+		// In the first stored form, a record has no Place. Its upload is known to be this bucket's own.
+		if record.Place != "" && record.Place != r.place(names[i]) {
 			return nil
 		}
 		p := &state.Part{

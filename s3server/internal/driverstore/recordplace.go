@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 	"sync/atomic"
+	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
@@ -21,7 +22,8 @@ func (r *records) isOwn(ctx context.Context, name string) (bool, error) {
 }
 
 // placeIn returns the place that a record stores to identify itself: a bucket and a name (see
-// place). It returns "" if the object is not a record.
+// place). It returns "" if the object is not a record. The first stored form of the records of
+// uploads has no place: for such a record, placeIn returns a place without a bucket.
 func (r *records) placeIn(ctx context.Context, name, version string) (place string, err error) {
 	if isStaged(name) {
 		attrs, err := r.driver.Head(ctx, &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1})
@@ -30,13 +32,22 @@ func (r *records) placeIn(ctx context.Context, name, version string) (place stri
 		}
 		return attrs.Metadata[reservedName], nil
 	}
-	var record struct{ Place, Name string }
+	var record struct {
+		Place, Name string
+		ETag        string    // of a part
+		Initiated   time.Time // of an upload
+	}
 	_, err = r.read(ctx, &driver.GetRequest{Key: r.prefix + name, Version: version, Length: -1}, &record)
 	switch code := storage.CodeOf(err); {
 	case code == storage.ObjectNotFound, code == storage.ChecksumMismatch:
 		return "", nil
 	case name == bucketRecord && record.Name != "":
 		return record.Name + "/" + name, err
+	}
+	isPart := strings.HasPrefix(name, "parts/") && record.ETag != ""
+	isUpload := strings.HasPrefix(name, "uploads/") && !record.Initiated.IsZero()
+	if record.Place == "" && (isPart || isUpload) {
+		return "/" + name, err
 	}
 	return record.Place, err
 }

@@ -18,7 +18,7 @@ import (
 // An uploadRecord is the stored record of an upload. The record's name is "uploads/" and the id of
 // the upload.
 type uploadRecord struct {
-	Place      string
+	Place      string // "" in the first stored form
 	Key        string
 	Initiated  time.Time
 	Initiator  string
@@ -117,8 +117,8 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 		}
 		return nil, ErrorOf(err, id)
 	}
-	if record.Place != records.place(uploadName(id)) {
-		return nil, state.NoUpload(id) // the record was copied from another bucket
+	if own, err := m.owns(ctx, records, id, record); !own || err != nil {
+		return nil, cmp.Or(ErrorOf(err, id), state.NoUpload(id)) // the record was copied from another bucket
 	}
 	if dropped, err := m.isDropped(ctx, records, id, record); dropped || err != nil {
 		return nil, cmp.Or(ErrorOf(err, id), state.NoUpload(id))
@@ -132,6 +132,24 @@ func (m *driverUploads) upload(ctx context.Context, id string) (*state.Upload, e
 	}
 	u.Object.Data = record
 	return u, nil
+}
+
+// owns reports whether the record of an upload was written for this bucket, and not copied from
+// another one. A record in the first stored form has no Place. It is this bucket's own if records
+// are private objects, which no program copies, or if the driver has the upload.
+func (m *driverUploads) owns(ctx context.Context, r *records, id string, u *uploadRecord) (bool, error) {
+	switch {
+	case u.Place != "":
+		return u.Place == r.place(uploadName(id)), nil
+	case r.prefix == "":
+		return true, nil
+	case u.Staged || !u.AnyOrder && !m.bucket.ownStore(): // the driver cannot tell
+		return false, nil
+	}
+	_, err := m.bucket.driver.ListParts(
+		ctx, &driver.ListPartsRequest{Key: m.bucket.naming().Escape(u.Key), Upload: u.Upload, Limit: 1},
+	)
+	return err == nil, unless(err, storage.ObjectNotFound)
 }
 
 // isDropped reports whether an upload has expired, because no part was sent for a long time. It
