@@ -187,8 +187,8 @@ var buildingWrites = []buildingWrite{
 	}},
 }
 
-// What a call reads in order to write is never the object of a store that lags. The primary does not answer some of
-// the reads, or any.
+// A call that reads in order to write never reads the object of a store that lags. The primary does not answer some
+// of the reads, or any.
 func TestBuildingWriteNeverReadsTheStoreThatLags(t *testing.T) {
 	rules := []faults.Rule{faults.Fail(faults.Reads)}
 	for n := 1; n <= 4; n++ {

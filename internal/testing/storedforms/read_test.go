@@ -1,0 +1,210 @@
+// Package storedforms has a test of each form in which this library stores something: golden files, written by the
+// versions that were on main, are read, continued and written back. See docs/maintainers/stored-forms.md.
+package storedforms_test
+
+import (
+	"context"
+	"encoding/json"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/commit"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/lease"
+	"github.com/omnibucket/storage/transfer"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// versions are the commits whose golden files are in testdata.
+var versions = []string{"f63eaf37", "3595d2a5"}
+
+// readers continue what another version has stored.
+var readers = map[string]func(t *testing.T, s stored){
+	"commit-log": func(t *testing.T, s stored) {
+		b := engine.New(s.load(t, "store"))
+		log, err := commit.New(b, "log/")
+		require.NoError(t, err)
+		require.Equal(t, [2]int64{3, 7}, ends(t, log))
+		number, err := log.Append(t.Context(), func(int64) ([]byte, error) { return []byte("8"), nil })
+		require.NoError(t, err)
+		require.EqualValues(t, 8, number)
+		require.NoError(t, log.Trim(t.Context(), 7))
+		require.Equal(t, [2]int64{6, 8}, ends(t, log))
+		require.NoError(t, log.Trim(t.Context(), 8))
+		require.Equal(t, [2]int64{7, 8}, ends(t, log))
+	},
+	"lease": func(t *testing.T, s stored) {
+		b := engine.New(s.load(t, "store"))
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		_, err := lease.Acquire(ctx, b, "lease")
+		require.ErrorIs(t, err, storage.DeadlineExceeded, "another process holds it")
+		l, err := lease.Acquire(t.Context(), b, "lease")
+		require.NoError(t, err)
+		require.EqualValues(t, 2, l.Token())
+		require.NoError(t, l.Release())
+	},
+	"overlay-marker-copying": func(t *testing.T, s stored) {
+		over, old := s.load(t, "new"), s.load(t, "old")
+		b := overlaid(t, over, old, overlay.Config{})
+		require.Equal(t, map[string]string{"k": "text"}, contents(t, b))
+		left, err := overlay.Left(t.Context(), b)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, left)
+		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
+		require.NoError(t, err)
+		require.Equal(t, overlay.Report{Copied: 1, Bytes: 4}, report)
+		require.Equal(t, map[string]string{"k": "text"}, contents(t, engine.New(over)))
+	},
+	"overlay-marker-removed": func(t *testing.T, s stored) {
+		over, old := s.load(t, "new"), s.load(t, "old")
+		b := overlaid(t, over, old, overlay.Config{})
+		require.Empty(t, contents(t, b))
+		_, err := b.Attrs(t.Context(), "k")
+		require.ErrorIs(t, err, storage.ObjectNotFound)
+		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
+		require.NoError(t, err)
+		require.Equal(t, overlay.Report{}, report)
+		require.Empty(t, contents(t, engine.New(over)))
+		require.Empty(t, contents(t, engine.New(old)))
+	},
+	"overlay-tombstone": func(t *testing.T, s stored) {
+		over, old := s.load(t, "new"), s.load(t, "old")
+		b := overlaid(t, over, old, overlay.Config{KeepOld: true})
+		require.Empty(t, contents(t, b))
+		_, err := b.Upload(t.Context(), "k", strings.NewReader("new"), storage.IfAbsent())
+		require.NoError(t, err)
+		require.NoError(t, b.Remove(t.Context(), "k"))
+		report, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{RemoveTombstones: true})
+		require.NoError(t, err)
+		require.Equal(t, overlay.Report{}, report)
+		require.Empty(t, contents(t, engine.New(over)))
+	},
+	"mirror-note": func(t *testing.T, s stored) {
+		primary, second := s.load(t, "primary"), s.load(t, "second")
+		b := mirrored(t, primary, second)
+		status, err := mirror.Status(t.Context(), b)
+		require.NoError(t, err)
+		require.EqualValues(t, 1, status.Notes)
+		time.Sleep(2 * time.Hour) // a younger note may be that of a write in progress
+		_, err = mirror.Repair(t.Context(), b)
+		require.NoError(t, err)
+		require.Equal(t, map[string]string{"k": "text"}, contents(t, engine.New(second)))
+		require.Len(t, contents(t, engine.New(primary)), 2, "the note is gone: k and the clock are left")
+	},
+	"mirror-mark": func(t *testing.T, s stored) {
+		primary, second := s.load(t, "primary"), s.load(t, "second")
+		time.Sleep(time.Hour)
+		put(t, primary, "later", "text")
+		b := mirrored(t, primary, second)
+		for range 2 {
+			_, err := mirror.RepairAll(t.Context(), b)
+			require.NoError(t, err)
+			require.Contains(t, contents(t, engine.New(second)), "later")
+		}
+	},
+	"job-journal": func(t *testing.T, s stored) {
+		src, dst := newStore("src"), newStore("dst")
+		put(t, src, "a", "a")
+		put(t, src, "b", "b")
+		state := engine.New(s.load(t, "state"))
+		report, err := transfer.Copy(t.Context(), engine.New(dst), engine.New(src), transfer.WithJournal(state, "journal"))
+		require.NoError(t, err)
+		require.EqualValues(t, 2, report.Transferred)
+		require.Equal(t, map[string]string{"b": "b"}, contents(t, engine.New(dst)), "the job was done with a")
+		require.Empty(t, contents(t, state))
+	},
+	"upload-records": func(t *testing.T, s stored) {
+		b := engine.New(s.load(t, "store"))
+		records := uploads.BucketRecords(b)
+		found, _, err := records.List(t.Context(), uploads.Filter{User: "user", Expiring: true}, "", 10)
+		require.NoError(t, err)
+		require.Len(t, found, 1)
+		f := found[0]
+		require.Equal(t, []any{"files/k", "report.pdf", int64(7), "user", "reports"},
+			[]any{f.Key, f.Name, f.Size, f.User.ID, f.Purpose})
+		expired, err := records.Expired(t.Context(), f.Expires.Add(time.Hour), 10)
+		require.NoError(t, err)
+		require.Len(t, expired, 1)
+		require.NoError(t, records.Remove(t.Context(), f))
+		require.Empty(t, contents(t, b))
+	},
+	"resumed-upload": func(t *testing.T, s stored) {
+		path := filepath.Join(t.TempDir(), "journal")
+		require.NoError(t, os.WriteFile(path, []byte(s["files"][0].Body), 0o600))
+		d := &namedUploads{Driver: newStore("store")}
+		_, err := engine.New(d).Upload(t.Context(), "k", strings.NewReader(resumedBody), resumedOptions(path)...)
+		require.NoError(t, err)
+		require.Zero(t, d.begun, "the upload of the journal is continued")
+		require.NotContains(t, d.sent, 1, "the store has part 1")
+		require.Equal(t, "tag-1", d.parts[0].Tag)
+		require.NoFileExists(t, path)
+	},
+}
+
+// The data that a version has stored is read, continued and written back. Each version was once on main.
+func TestStoredFormsAreReadAndContinued(t *testing.T) {
+	require.Equal(t, slices.Sorted(maps.Keys(written)), slices.Sorted(maps.Keys(readers)))
+	for _, version := range versions {
+		for name, read := range readers {
+			t.Run(version+"/"+name, func(t *testing.T) {
+				text, err := os.ReadFile(filepath.Join("testdata", version, name+".json"))
+				require.NoError(t, err)
+				s := stored{}
+				require.NoError(t, json.Unmarshal(text, &s))
+				synctest.Test(t, func(t *testing.T) { read(t, s) })
+			})
+		}
+	}
+}
+
+// load returns a store with the objects that a golden file has of it.
+func (s stored) load(t *testing.T, name string) driver.Driver {
+	d := newStore(name)
+	for _, o := range s[name] {
+		_, err := d.Put(t.Context(), &driver.PutRequest{
+			Key: o.Key, Body: strings.NewReader(o.Body), Size: int64(len(o.Body)),
+			Properties: storage.Properties{ContentType: o.ContentType, Metadata: o.Metadata},
+		})
+		require.NoError(t, err)
+	}
+	return d
+}
+
+// ends returns the number of the last entry that was trimmed, and the number of the last entry.
+func ends(t *testing.T, log *commit.Log) [2]int64 {
+	trimmed, err := log.Trimmed(t.Context())
+	require.NoError(t, err)
+	last, err := log.Last(t.Context())
+	require.NoError(t, err)
+	return [2]int64{trimmed, last}
+}
+
+// contents returns the objects of a bucket, without those that a mirror keeps for itself.
+func contents(t *testing.T, b storage.Bucket) map[string]string {
+	all := map[string]string{}
+	for e, err := range b.List(t.Context()) {
+		require.NoError(t, err)
+		r, err := b.Download(t.Context(), e.Key)
+		require.NoError(t, err)
+		text, err := io.ReadAll(r)
+		require.NoError(t, err)
+		require.NoError(t, r.Close())
+		require.EqualValues(t, len(text), e.Size, e.Key)
+		all[e.Key] = string(text)
+	}
+	return all
+}
