@@ -7,12 +7,14 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"slices"
 	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/webapi"
 	"github.com/omnibucket/storage/uploads"
@@ -35,7 +37,7 @@ type LargeFile struct {
 	Temp    bool        // true for a temp file, false for a client file
 
 	// Token names the upload. If it is "", a random token is used. To resume a failed upload, set
-	// Token and PartSize to the values of the first attempt, which [Incomplete] has.
+	// Token, PartSize and Sums to the values of the first attempt, which [Incomplete] has.
 	Token string
 	// PartSize is the size of a part in bytes. If it is 0, 10 MiB are used, or more if the file
 	// would have more than 10,000 parts. If the file is larger than 1,000,000 MiB, its parts exceed
@@ -44,19 +46,23 @@ type LargeFile struct {
 	PartSize    int64
 	Concurrency int // parts in progress at the same time; 0 means 4
 	Attempts    int // maximum number of attempts to send a part, including the first one; 0 means 5
+	// Sums has the CRC32C of each part that the server already has, by the numbers of the parts. Such
+	// a part is read, and is sent again only if its bytes have changed.
+	Sums map[int]uint32
 	// Only is a list of the parts to send, by their numbers, beginning with 1. If Only is nil, all
-	// parts are sent. If the server already has a part, the same bytes replace the part.
+	// parts are sent. If the server already has a part, the new bytes replace the part. The other
+	// parts are not read: the server must have their current bytes.
 	Only []int
 }
 
 // Incomplete is the error of [Client.UploadLarge] if some parts did not arrive. To resume the
-// upload, copy three of its fields to a [LargeFile]. Copy Token to Token, PartSize to PartSize, and
-// Missing to Only.
+// upload, copy Token, PartSize and Sums to a [LargeFile].
 type Incomplete struct {
 	Token    string
 	PartSize int64
-	Missing  []int // numbers of the parts that may not have arrived
-	Err      error // error of the first part that failed
+	Sums     map[int]uint32 // CRC32C of each part that has arrived, by the numbers of the parts
+	Missing  []int          // numbers of the parts that may not have arrived
+	Err      error          // error of the first part that failed
 }
 
 // Error returns the number of missing parts and the text of Err.
@@ -76,15 +82,23 @@ func (c *Client) UploadLarge(ctx context.Context, f LargeFile) (*filesapi.Record
 		return nil, err
 	}
 	count := f.count()
-	u := &largeUpload{client: c, file: f, count: count, missing: slices.Clone(f.Only)}
+	u := &largeUpload{client: c, file: f, count: count, missing: slices.Clone(f.Only), sums: maps.Clone(f.Sums)}
 	if f.Only == nil {
 		u.missing = upTo(count)
 	}
 	parts := slices.Clone(u.missing)
 	err := parallel.Each(ctx, len(parts), f.Concurrency, func(ctx context.Context, i int) error {
+		sum, err := u.sum(parts[i])
+		if err != nil {
+			return err
+		}
+		if !u.changed(parts[i], sum) {
+			u.arrived(parts[i], sum, nil)
+			return nil
+		}
 		record, err := u.send(ctx, parts[i])
 		if err == nil {
-			u.arrived(parts[i], record)
+			u.arrived(parts[i], sum, record)
 		}
 		return err
 	})
@@ -131,13 +145,46 @@ type largeUpload struct {
 	count  int
 
 	mu      sync.Mutex
-	missing []int // parts that have not arrived
+	missing []int          // parts that have not arrived
+	sums    map[int]uint32 // CRC32C of the parts that have arrived
 	record  *filesapi.Record
 }
 
-func (u *largeUpload) arrived(part int, record *filesapi.Record) {
+// section returns the bytes of one part.
+func (u *largeUpload) section(part int) *io.SectionReader {
+	f := &u.file
+	offset := int64(part-1) * f.PartSize
+	return io.NewSectionReader(f.Body, offset, min(f.PartSize, f.Size-offset))
+}
+
+// sum returns the CRC32C of one part.
+func (u *largeUpload) sum(part int) (uint32, error) {
+	hash := crc32c.New()
+	_, err := io.Copy(hash, u.section(part))
+	return hash.Sum32(), err
+}
+
+// changed reports whether the server does not have the part with this sum. Until the part has
+// arrived, the server may have either the earlier bytes or the new ones, so changed forgets another
+// sum.
+func (u *largeUpload) changed(part int, sum uint32) bool {
 	u.mu.Lock()
 	defer u.mu.Unlock()
+	earlier, known := u.sums[part]
+	if known && earlier == sum {
+		return false
+	}
+	delete(u.sums, part)
+	return true
+}
+
+func (u *largeUpload) arrived(part int, sum uint32, record *filesapi.Record) {
+	u.mu.Lock()
+	defer u.mu.Unlock()
+	if u.sums == nil {
+		u.sums = map[int]uint32{}
+	}
+	u.sums[part] = sum
 	u.missing = slices.DeleteFunc(u.missing, func(p int) bool { return p == part })
 	u.record = cmp.Or(record, u.record)
 }
@@ -151,9 +198,13 @@ func (u *largeUpload) result(err error) (*filesapi.Record, error) {
 		return u.record, nil
 	}
 	if err == nil {
-		err, u.missing = errPartsLost, upTo(u.count)
+		err = errPartsLost
+		u.missing = upTo(u.count)
+		u.sums = nil
 	}
-	return nil, &Incomplete{Token: u.file.Token, PartSize: u.file.PartSize, Missing: u.missing, Err: err}
+	return nil, &Incomplete{
+		Token: u.file.Token, PartSize: u.file.PartSize, Sums: u.sums, Missing: u.missing, Err: err,
+	}
 }
 
 const (
@@ -180,15 +231,13 @@ func (u *largeUpload) send(ctx context.Context, part int) (*filesapi.Record, err
 
 func (u *largeUpload) attempt(ctx context.Context, part int) (*filesapi.Record, error) {
 	f := &u.file
-	from := int64(part-1) * f.PartSize
-	body := io.NewSectionReader(f.Body, from, min(f.PartSize, f.Size-from))
 	path := "files/parts"
 	if f.Temp {
 		path = "temp-files/parts"
 	}
 	record, err := u.client.uploadPart(ctx, path, Part{
 		Token: f.Token, Count: u.count, Part: part, OriginalFileName: f.Name, Purpose: f.Purpose,
-	}, body)
+	}, u.section(part))
 	if e, ok := errors.AsType[*Error](err); ok && e.Err.Code == uploads.Completed && e.Record != nil {
 		return e.Record, nil // an earlier attempt completed the file, but its response with the record was lost
 	}

@@ -159,11 +159,41 @@ func TestUploadLargeIsResumed(t *testing.T) {
 	require.Equal(t, 5, s.number, "no part starts after one that failed finally")
 
 	down = false
-	f.Token, f.PartSize, f.Only = left.Token, left.PartSize, left.Missing
+	f.Token, f.PartSize, f.Sums = left.Token, left.PartSize, left.Sums
 	record, err := s.client.UploadLarge(t.Context(), f)
 	require.NoError(t, err)
 	s.holds(t, record, "large.bin", b)
 	require.Equal(t, 5+7, s.number, "what had arrived is not sent again")
+}
+
+// If the file has changed since the first attempt, the result has only its current bytes.
+func TestUploadLargeSendsChangedPartsAgain(t *testing.T) {
+	down := true
+	s := newServer(t, func(n int, w http.ResponseWriter, _ *http.Request, _ http.Handler) bool {
+		return down && n > 3 && unavailable(w)
+	})
+	b := content(10_000)
+	f := large(b)
+	f.Concurrency, f.Attempts = 1, 1
+	_, err := s.client.UploadLarge(t.Context(), f)
+	var left *filesclient.Incomplete
+	require.ErrorAs(t, err, &left)
+	require.Len(t, left.Sums, 3)
+
+	b[1500]++
+	f.Token, f.PartSize, f.Sums = left.Token, left.PartSize, left.Sums
+	s.number = 3
+	_, err = s.client.UploadLarge(t.Context(), f) // the second part fails
+	require.ErrorAs(t, err, &left)
+	require.NotContains(t, left.Sums, 2)
+
+	down = false
+	f.Sums = left.Sums
+	s.number = 0
+	record, err := s.client.UploadLarge(t.Context(), f)
+	require.NoError(t, err)
+	s.holds(t, record, "large.bin", b)
+	require.Equal(t, 8, s.number, "two parts are the same")
 }
 
 func TestUploadLargeDoesNotRepeatARefusedPart(t *testing.T) {

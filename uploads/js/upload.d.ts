@@ -105,7 +105,7 @@ export declare class Unfinished {
   open(): Promise<File | null>;
   /** Asks the server how many bytes the store has: 0 if the upload has expired. */
   stored(): Promise<number>;
-  /** Whether this is the file. */
+  /** Whether this is the file, by name, size, time and samples. start compares all bytes that the store has. */
   matches(file: Blob): Promise<boolean>;
   /** Forgets the upload. The server removes its parts when it expires. */
   forget(): Promise<void>;
@@ -150,6 +150,8 @@ export interface UploadRecord {
   uploadId: string;
   partSize: number;
   checksum?: string;
+  /** The CRC32C of each part that was sent, in base64. Without it, a store must list it, or the part is sent again. */
+  sums?: Record<number, string>;
   name: string;
   size: number;
   lastModified: number;

@@ -66,6 +66,7 @@ export class Upload extends EventTarget {
   #stop = new AbortController(); // of what runs until pause or abort
   #wake = () => {}; // ends a pause
   #stored = 0; // bytes of complete parts
+  #sums = new Map(); // part number → CRC32C of the part in base64, since the upload runs without a pause
   #moving = new Map(); // part number → bytes that are sent of it
   #attempts = new Set(); // requests on their way
   #pauses = new Map(); // requests that wait for their next attempt → its time, or Infinity
@@ -185,24 +186,32 @@ export class Upload extends EventTarget {
   async #transfer(signal) {
     const { journal } = this.#options;
     const id = await this.#id();
-    const { record, parts } = await this.#begin(id, signal);
-    const result = record.result ?? await this.#complete(record, parts, signal);
-    await journal.set(id, { ...record, result, ended: Date.now() });
-    this.#count(this.total);
-    return result;
+    this.#sums.clear(); // a program may have changed the file during a pause
+    await removeOld(journal);
+    for (;;) {
+      const { record, parts } = await this.#continued(id, signal) ?? await this.#begin(id, signal);
+      const result = record.result ?? await this.#complete(record, parts, signal);
+      if (!result) continue;
+      await journal.set(id, { ...record, result, ended: Date.now() });
+      this.#count(this.total);
+      return result;
+    }
   }
 
   // complete sends the missing parts. It asks the store what it has, so that a page need not
   // read the ETag of its own requests, which some stores do not show to pages. If another tab
-  // completes the upload first, it returns the result of that tab.
+  // completes the upload first, it returns the result of that tab, or null if the tab had another file.
   async #complete(record, parts, signal) {
-    const { retries } = this.#options;
+    const { journal, retries } = this.#options;
     const list = () => this.#list(record, signal);
     try {
       for (let round = 0; ; round++) {
-        const missing = this.#missing(record, parts);
+        const missing = await this.#missing(record, parts, signal);
         try {
-          if (missing.length === 0) return await this.#retry(signal, (either) => this.#handler.complete(record, parts, either));
+          if (missing.length === 0) {
+            await journal.set(record.id, record);
+            return await this.#retry(signal, (either) => this.#handler.complete(record, parts, either));
+          }
           await this.#sendParts(record, missing, signal);
         } catch (error) {
           if (isGone(error)) await list(); // rejects with the result, if there is one
@@ -213,29 +222,53 @@ export class Upload extends EventTarget {
         parts = await list();
       }
     } catch (error) {
-      if (error.result) return error.result; // another tab was first, or a response was lost
-      throw error;
+      if (!error.result) throw error;
+      // Another tab was first, or a response was lost.
+      const last = await journal.get(record.id) ?? record;
+      return await this.#isWhole(last, signal) ? error.result : null;
     }
   }
 
-  // begin returns the record of the file and the parts that the store has. If another tab
-  // completed the upload while this one waited, the record has a result.
+  // continued returns the record of an upload of this file and the parts that the store has, or null if there is
+  // none. If another tab completed the upload while this one waited, the record has a result. A fingerprint does not
+  // cover all bytes, so the checksums of the parts decide whether the upload is of this file.
+  async #continued(id, signal) {
+    const record = await this.#options.journal.get(id);
+    if (!record) return null;
+    if (record.result) return record.ended >= this.#created && await this.#isWhole(record, signal) ? { record, parts: [] } : null;
+    try {
+      const parts = await this.#list(record, signal);
+      return await this.#hasOthers(record, parts, signal) ? null : { record, parts };
+    } catch (error) {
+      if (error.result) return await this.#isWhole(record, signal) ? { record: { ...record, result: error.result }, parts: [] } : null;
+      if (!isGone(error)) throw error;
+      return null;
+    }
+  }
+
+  // isWhole reports whether the record has the checksum of each part of this file.
+  async #isWhole(record, signal) {
+    for (let number = this.#last(record); number > 0; number--) {
+      if (record.sums?.[number] !== await this.#sum(record, number, signal)) return false;
+    }
+    return true;
+  }
+
+  // hasOthers reports whether one of the parts is of another file.
+  async #hasOthers(record, parts, signal) {
+    for (const part of parts) {
+      const sum = sumOf(record, part);
+      if (sum && Number(part.PartNumber) <= this.#last(record) && sum !== await this.#sum(record, part.PartNumber, signal)) return true;
+    }
+    return false;
+  }
+
   async #begin(id, signal) {
     const { journal, handle } = this.#options;
-    await removeOld(journal);
-    const known = await journal.get(id);
-    if (known?.result && known.ended >= this.#created) return { record: known, parts: [] };
-    if (known && !known.result) {
-      try {
-        return { record: known, parts: await this.#list(known, signal) };
-      } catch (error) {
-        if (error.result) return { record: { ...known, result: error.result }, parts: [] };
-        if (!isGone(error)) throw error;
-      }
-    }
+    this.#sums.clear(); // the size of parts may be another one
     const begun = await this.#retry(signal, (either) => this.#handler.begin(this.#file, either));
     const { name = '', size, lastModified = 0 } = this.#file;
-    const record = { ...begun, id, endpoint: this.#handler.url, name, size, lastModified, began: Date.now(), handle };
+    const record = { ...begun, id, endpoint: this.#handler.url, name, size, lastModified, began: Date.now(), handle, sums: {} };
     await journal.set(id, record);
     return { record, parts: [] };
   }
@@ -244,19 +277,35 @@ export class Upload extends EventTarget {
     return this.#retry(signal, (either) => this.#handler.list(record, either));
   }
 
-  // missing returns the numbers of the parts that the store lacks, and counts the others.
-  #missing({ partSize }, parts) {
-    const sizes = new Map(parts.map(({ PartNumber, Size }) => [Number(PartNumber), Number(Size)]));
+  // missing returns the numbers of the parts that the store lacks, and counts the others. The store has a part if its
+  // size and its checksum are those of the file's part. A part whose checksum nobody knows is missing.
+  async #missing(record, parts, signal) {
+    const listed = new Map(parts.map((part) => [Number(part.PartNumber), part]));
+    const sums = (record.sums ??= {});
     const missing = [];
     let stored = 0;
-    const last = Math.max(1, Math.ceil(this.total / partSize)); // an empty file is one empty part
-    for (let number = 1; number <= last; number++) {
-      const { size } = this.#part(number, partSize);
-      if (sizes.get(number) === size) stored += size;
-      else missing.push(number);
+    for (let number = 1; number <= this.#last(record); number++) {
+      const { size } = this.#part(number, record.partSize);
+      const part = listed.get(number);
+      const sum = part && Number(part.Size) === size && sumOf(record, part);
+      if (sum && sum === await this.#sum(record, number, signal)) {
+        stored += size;
+        sums[number] = sum;
+      } else missing.push(number);
     }
     this.#count(stored);
     return missing;
+  }
+
+  // last is the number of the last part. An empty file is one empty part.
+  #last({ partSize }) {
+    return Math.max(1, Math.ceil(this.total / partSize));
+  }
+
+  // sum returns the checksum of a part of the file.
+  async #sum({ partSize }, number, signal) {
+    if (!this.#sums.has(number)) this.#sums.set(number, encodeChecksum(await crc32c(this.#part(number, partSize), signal)));
+    return this.#sums.get(number);
   }
 
   #part(number, partSize) {
@@ -279,10 +328,17 @@ export class Upload extends EventTarget {
     }
   }
 
-  // sendPart asks for a new signature in each attempt, so that none is too old.
+  // sendPart asks for a new signature in each attempt, so that none is too old. The record has no checksum of the part
+  // while the store may have either the earlier bytes or these.
   async #sendPart(record, number, signal) {
+    const { journal } = this.#options;
     const part = this.#part(number, record.partSize);
-    const checksum = record.checksum && encodeChecksum(await crc32c(part, signal));
+    const sum = await this.#sum(record, number, signal);
+    const checksum = record.checksum && sum;
+    if ((record.sums[number] ?? sum) !== sum) {
+      delete record.sums[number];
+      await journal.set(record.id, record);
+    }
     await this.#retry(signal, async (either, moves) => {
       await part.slice(0, 1).arrayBuffer().catch(unreadable); // else it would seem that the connection is lost
       const request = await this.#handler.sign(record, { number, size: part.size, checksum }, either);
@@ -297,6 +353,8 @@ export class Upload extends EventTarget {
         this.#moved(number, 0);
       }
     });
+    record.sums[number] = sum;
+    await journal.set(record.id, record);
   }
 
   // retry calls f again after temporary errors. The pause doubles each time up to 30 seconds,
@@ -717,6 +775,10 @@ export async function crc32c(blob, signal) {
   }
   return ~crc >>> 0;
 }
+
+// sumOf returns the checksum of a part that the store has. Not all stores list it, so a record has the checksums of the
+// parts that were sent.
+const sumOf = (record, { PartNumber, ChecksumCRC32C }) => ChecksumCRC32C || record.sums?.[PartNumber];
 
 // encodeChecksum returns the four bytes in base64.
 const encodeChecksum = (sum) => btoa(String.fromCharCode(sum >>> 24, (sum >>> 16) & 0xff, (sum >>> 8) & 0xff, sum & 0xff));

@@ -42,8 +42,9 @@ function journal() {
 }
 
 let files = 0;
+const newName = () => `file ${++files} ü.bin`;
 function makeFile(size, fill = 7) {
-  return new File([new Uint8Array(size).fill(fill)], `file ${++files} ü.bin`, { lastModified: 1_700_000_000_000 });
+  return new File([new Uint8Array(size).fill(fill)], newName(), { lastModified: 1_700_000_000_000 });
 }
 
 async function stored(key) {
@@ -410,6 +411,114 @@ test('a file that has changed begins anew', async () => {
   disturb = () => undefined;
   const changed = new File([new Uint8Array(2 * partSize).fill(8)], file.name, { lastModified: file.lastModified });
   await isStored(await new Upload(changed, { endpoint, journal: kept }).start(), changed);
+});
+
+// twin returns a Blob with the size and the samples of another, and other bytes in its first part.
+async function twin(blob) {
+  const content = new Uint8Array(await blob.arrayBuffer());
+  content.fill(9, partSize / 4, partSize / 2);
+  const other = new Blob([content]);
+  assert.equal(await fingerprint(other), await fingerprint(blob));
+  return other;
+}
+
+// withoutSums lets the server list parts as a store does that has no checksums of parts.
+async function withoutSums(line, init) {
+  if (!/^GET .*\/ID$/.test(line)) return undefined;
+  const response = await network(init.address, init);
+  if (!response.ok) return response;
+  const listed = await response.json();
+  return new Response(JSON.stringify(listed.map(({ ChecksumCRC32C, ...part }) => part)));
+}
+
+for (const [name, list, checksum] of [['lists', () => undefined, true], ['does not list', withoutSums, true], ['does not verify', withoutSums, false]]) {
+  test(`a Blob does not continue the upload of another if the store ${name} checksums`, async () => {
+    const kept = journal();
+    const one = new Blob([new Uint8Array(4 * partSize).fill(7)]);
+    const other = await twin(one);
+    const options = { endpoint, journal: kept, concurrency: 1, checksum };
+    const first = new Upload(one, { ...options, filename: newName() });
+    const paused = becomes(first, 'paused');
+    disturb = (line, init) => {
+      if (!isPart(line) || parts() !== 3) return list(line, init);
+      first.pause();
+      return until(init.signal);
+    };
+    const ended = first.start();
+    await paused;
+    disturb = list;
+    await isStored(await new Upload(other, { ...options, filename: newName() }).start(), other);
+    first.resume();
+    await isStored(await ended, one);
+  });
+
+  test(`a file that changes during a pause is sent again if the store ${name} checksums`, async () => {
+    let content = new Blob([new Uint8Array(4 * partSize).fill(7)]);
+    const file = { name: newName(), lastModified: 1, type: '', size: content.size, slice: (from, to) => content.slice(from, to) };
+    const upload = new Upload(file, { endpoint, journal: journal(), concurrency: 1, checksum });
+    const paused = becomes(upload, 'paused');
+    disturb = (line, init) => {
+      if (!isPart(line) || parts() !== 3) return list(line, init);
+      upload.pause();
+      return until(init.signal);
+    };
+    const ended = upload.start();
+    await paused;
+    content = await twin(content);
+    upload.resume();
+    await isStored(await ended, content);
+  });
+
+  test(`a part that was sent is not sent again if the store ${name} checksums`, async () => {
+    const kept = journal();
+    const file = makeFile(4 * partSize);
+    const options = { endpoint, journal: kept, concurrency: 1, checksum };
+    disturb = (line, init) => (isPart(line) && parts() > 2 ? lost() : list(line, init));
+    await assert.rejects(new Upload(file, { ...options, retries: 0 }).start());
+    requests = [];
+    disturb = list;
+    await isStored(await new Upload(file, options).start(), file);
+    assert.equal(parts(), 2);
+  });
+}
+
+test('parts whose checksum nobody knows are sent again', async () => {
+  const kept = journal();
+  const file = makeFile(2 * partSize);
+  disturb = after(1, lost);
+  await assert.rejects(new Upload(file, { endpoint, journal: kept, concurrency: 1, retries: 0 }).start());
+  const [[id, { sums, ...record }]] = kept.records; // as an earlier upload.js wrote it
+  assert.equal(Object.keys(sums).length, 1);
+  kept.set(id, record);
+  requests = [];
+  disturb = withoutSums;
+  await isStored(await new Upload(file, { endpoint, journal: kept }).start(), file);
+  assert.equal(parts(), 2);
+});
+
+test('a Blob does not get the result of another', async () => {
+  const kept = journal();
+  const one = new Blob([new Uint8Array(2 * partSize).fill(7)]);
+  const other = await twin(one);
+  const waits = new Upload(other, { endpoint, journal: kept, filename: newName() }); // as in another tab, which waits for the lock
+  const same = new Upload(one, { endpoint, journal: kept, filename: newName() });
+  const first = await new Upload(one, { endpoint, journal: kept, filename: newName() }).start();
+  assert.equal((await same.start()).key, first.key);
+  await isStored(await waits.start(), other);
+});
+
+test('a Blob does not get the result of another whose response was lost', async () => {
+  const kept = journal();
+  const one = new Blob([new Uint8Array(2 * partSize).fill(7)]);
+  const other = await twin(one);
+  disturb = async (line, init) => {
+    if (!line.endsWith('/complete')) return undefined;
+    await network(init.address, init);
+    return lost();
+  };
+  await assert.rejects(new Upload(one, { endpoint, journal: kept, retries: 0, filename: newName() }).start());
+  disturb = () => undefined;
+  await isStored(await new Upload(other, { endpoint, journal: kept, filename: newName() }).start(), other);
 });
 
 test('a file that is changed while it is sent ends the upload at once', async (t) => {
