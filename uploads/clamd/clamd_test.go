@@ -198,6 +198,36 @@ func TestTheEndOfAContext(t *testing.T) {
 	})
 }
 
+func TestInspectDoesNotBelieveAReplyBeforeTheLastChunk(t *testing.T) {
+	for _, tt := range []struct {
+		reply string
+		want  any
+	}{
+		{"stream: OK\x00", storage.Unavailable},
+		{"stream: Eicar FOUND\x00", uploads.Refused},
+	} {
+		replied := make(chan struct{})
+		s := serve(t, "unix", &server{scan: func(c *client) {
+			c.say(tt.reply)
+			close(replied)
+			_, _ = c.receive()
+		}})
+		f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Refuse})
+		var waits atomic.Bool
+		bucket := memstore.New(driver.WithLayer(func(d driver.Driver) driver.Driver {
+			return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+				if call == "Get" && waits.Load() {
+					<-replied
+				}
+				return next(ctx)
+			})
+		}))
+		content := contentOf(t, bucket, strings.Repeat("x", 1<<20))
+		waits.Store(true)
+		require.Equal(t, tt.want, codes(f.scanner.Inspect(t.Context(), &uploads.File{Key: "name"}, content)))
+	}
+}
+
 func TestContentThatCannotBeReadIsNotAccepted(t *testing.T) {
 	s := serve(t, "unix", &server{scan: replies("stream: OK\x00"), ping: func(*client) {}})
 	f := scannerOf(t, clamd.Config{Address: s.address, IfDown: clamd.Accept})

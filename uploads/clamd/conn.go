@@ -1,6 +1,7 @@
 package clamd
 
 import (
+	"bufio"
 	"bytes"
 	"context"
 	"encoding/binary"
@@ -36,6 +37,7 @@ type contentError struct{ error }
 // A conn is a connection for one command. When its context ends, its reads and writes fail.
 type conn struct {
 	net.Conn
+	in      *bufio.Reader // reads from Conn
 	timeout time.Duration
 	release func() // must be called before Close; ends the goroutine that waits for the end of the context
 }
@@ -68,7 +70,7 @@ func (s *Scanner) connect(ctx context.Context, timeout time.Duration) (*conn, er
 		defer close(closed)
 		_ = to.Close() // makes a Read or Write in progress fail
 	})
-	return &conn{to, timeout, func() {
+	return &conn{to, bufio.NewReader(to), timeout, func() {
 		if !stop() {
 			<-closed
 		}
@@ -123,6 +125,9 @@ func (c *conn) scan(content content) (string, error) {
 			err = c.send(buf[:lengthBytes+n])
 		}
 	}
+	if err == nil && c.hasReplied() {
+		return c.earlyReply()
+	}
 	if err == nil {
 		err = c.send(make([]byte, lengthBytes)) // an empty chunk ends the stream
 	}
@@ -133,10 +138,28 @@ func (c *conn) scan(content content) (string, error) {
 		return "", err
 	}
 	// If a stream is too long, clamd replies and closes the connection before the stream ends.
-	if early, readErr := c.reply(); readErr == nil && early != clean {
+	if early, readErr := c.earlyReply(); readErr == nil {
 		return early, nil
 	}
 	return "", err
+}
+
+// hasReplied reports whether clamd has replied already, without waiting for a reply.
+func (c *conn) hasReplied() bool {
+	// A Read with a deadline in the past fails even if bytes have arrived.
+	_ = c.SetReadDeadline(time.Now().Add(time.Millisecond))
+	_, err := c.in.Peek(1)
+	return err == nil
+}
+
+// earlyReply returns the reply that came before the end of the stream. clamd cannot know then that
+// the file is clean, so earlyReply fails if the reply says that.
+func (c *conn) earlyReply() (string, error) {
+	early, err := c.reply()
+	if err == nil && early == clean {
+		return "", errors.New("clamd replied before it had the whole file")
+	}
+	return early, err
 }
 
 func (c *conn) send(p []byte) error {
@@ -154,7 +177,7 @@ func (c *conn) reply() (string, error) {
 	_ = c.SetReadDeadline(time.Now().Add(c.timeout))
 	buf := make([]byte, longestReply)
 	for length := 0; length < len(buf); {
-		n, err := c.Read(buf[length:])
+		n, err := c.in.Read(buf[length:])
 		length += n
 		switch end := bytes.IndexByte(buf[:length], 0); {
 		case end >= 0 && end == length-1:
