@@ -62,7 +62,7 @@
 // A request of the IETF's draft has the header Upload-Complete and no Tus-Resumable. It uses the
 // routes of tus. The media type of PATCH is application/partial-upload, and the response to a
 // completion has the JSON of the S3 routes. The service supports the drafts -01 to -12, which are
-// the interop versions 3 to 8. A request without a version gets no interim response. The name of
+// the interop versions 3 to 9. A request without a version gets no interim response. The name of
 // the file comes from Content-Disposition, and its type from Content-Type.
 //
 // Either all files of a form are stored or none. If one file is refused, the files before it are

@@ -5,10 +5,11 @@ import (
 	"fmt"
 	"mime"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"github.com/omnibucket/storage/uploads/internal/structured"
 )
 
 // The IETF's draft of resumable uploads (draft-ietf-httpbis-resumable-upload) differs from tus
@@ -28,8 +29,20 @@ const (
 	statusResumable = 104 // 104 is Upload Resumption Supported
 )
 
-// interopVersions lists the interop versions of the drafts -01 (iOS 17) to -12.
-var interopVersions = []string{"3", "4", "5", "6", "7", "8"}
+// These are interop versions. Between the first and the last one, each breaking change has another
+// version.
+const (
+	firstInterop = 3 // draft -01, which iOS 17 implements
+	mediaInterop = 6 // the first version whose PATCH must have the media type partialUpload
+	lastInterop  = 9 // draft -12
+)
+
+// interop returns the interop version of the client. If the client sent none, or one that is not
+// known here, ok is false.
+func (c *call) interop() (version int64, ok bool) {
+	version, _ = structured.Integer(c.Header.Values(interopHeader))
+	return version, version >= firstInterop && version <= lastInterop
+}
 
 // isDraft reports whether a request belongs to the IETF's draft and not to tus. A HEAD, GET or
 // DELETE without any header of tus counts as a request of the draft.
@@ -44,7 +57,7 @@ func (c *call) isDraft() bool {
 // completeness returns the name of the header that says whether a file is complete, and its values
 // for yes and no. They depend on the version of the draft.
 func (c *call) completeness() (name, yes, no string) {
-	if c.Header.Get(interopHeader) == interopVersions[0] {
+	if version, _ := c.interop(); version == firstInterop {
 		return "Upload-Incomplete", "?0", "?1"
 	}
 	return "Upload-Complete", "?1", "?0"
@@ -52,12 +65,26 @@ func (c *call) completeness() (name, yes, no string) {
 
 // completes reports whether the request says that its body has the last bytes of the file.
 func (c *call) completes() (bool, error) {
-	name, yes, no := c.completeness()
-	value := c.Header.Get(name)
-	if value != yes && value != no {
+	name, yes, _ := c.completeness()
+	value, ok := structured.Boolean(c.Header.Values(name))
+	if !ok {
 		return false, invalid(name, name+` must be "?0" or "?1".`)
 	}
-	return value == yes, nil
+	return value == (yes == "?1"), nil
+}
+
+// structuredNumber reads a header whose value is a structured field (RFC 9651). If the value is not
+// an Integer of at least 0, ok is false, and the header must be ignored.
+func (c *call) structuredNumber(name string) (n int64, ok bool) {
+	n, ok = structured.Integer(c.Header.Values(name))
+	return n, ok && n >= 0
+}
+
+// processedCompleted reports whether a response to a request that cannot change a completed upload
+// counts as a response from the processing of the file. Since draft -12, it does not.
+func (c *call) processedCompleted() bool {
+	version, known := c.interop()
+	return known && version < lastInterop
 }
 
 func (t *tus) serveDraft(c *call) error {
@@ -71,7 +98,7 @@ func (t *tus) serveDraft(c *call) error {
 	err := t.handler.authorized(f)(c)
 	if e, ok := errors.AsType[*Error](err); ok {
 		refusal := e.Field == fileField && e.Status == 0 && e.HTTPStatus() < 500 && e.Code != Interrupted
-		c.setComplete(refusal || e.Code == Completed)
+		c.setComplete(refusal || e.Code == Completed && c.processedCompleted())
 		if e.offsets != nil {
 			c.w.Header().Set("Upload-Offset", strconv.FormatInt(e.offsets[0], 10))
 		}
@@ -127,8 +154,8 @@ func (t *tus) createDraft(c *call) error {
 	}
 	s, err := t.create(c, n, tusState{}, c.ContentLength != 0 || c.last, nil, func(s *session) {
 		t.setLimit(c, s)
-		if version := c.Header.Get(interopHeader); c.ProtoAtLeast(1, 1) && slices.Contains(interopVersions, version) {
-			c.w.Header().Set(interopHeader, version)
+		if version, known := c.interop(); known && c.ProtoAtLeast(1, 1) {
+			c.w.Header().Set(interopHeader, strconv.FormatInt(version, 10))
 			c.w.WriteHeader(statusResumable)
 		}
 	})
@@ -141,9 +168,12 @@ func (t *tus) createDraft(c *call) error {
 // draftLength returns the length of the file, or -1 if it is not known. The argument offset is the
 // number of bytes that arrived before this request.
 func (c *call) draftLength(offset int64) (int64, error) {
-	size, err := c.length()
-	if err != nil || !c.last || c.ContentLength < 0 {
-		return size, err
+	size, known := c.structuredNumber("Upload-Length")
+	if !known {
+		size = -1
+	}
+	if !c.last || c.ContentLength < 0 {
+		return size, nil
 	}
 	if size >= 0 && size != offset+c.ContentLength {
 		return 0, inconsistentLength()
@@ -160,14 +190,15 @@ func inconsistentLength() *Error {
 // patchDraft handles PATCH. If the upload is complete, it repeats the response of the request that
 // completed it.
 func (t *tus) patchDraft(c *call) error {
-	if version := c.Header.Get(interopHeader); c.Header.Get("Content-Type") != partialUpload &&
-		!slices.Contains(interopVersions[:3], version) {
+	version, known := c.interop()
+	if c.Header.Get("Content-Type") != partialUpload && (!known || version >= mediaInterop) {
 		return wrongType("The request must be " + partialUpload + ".")
 	}
-	offset, err := c.number("Upload-Offset")
-	if err != nil {
-		return err
+	offset, ok := c.structuredNumber("Upload-Offset")
+	if !ok {
+		return invalid("Upload-Offset", "Upload-Offset must be a number that is not negative.")
 	}
+	var err error
 	if c.last, err = c.completes(); err != nil {
 		return err
 	}

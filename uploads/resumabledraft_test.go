@@ -27,7 +27,7 @@ func (s *sessionSite) draft(method, address string, body io.Reader, pairs ...str
 
 func (s *sessionSite) draftFrom(ctx context.Context, method, address string, body io.Reader, pairs ...string) *answer {
 	s.t.Helper()
-	h := headers{"Upload-Draft-Interop-Version": "8"}
+	h := headers{"Upload-Draft-Interop-Version": "9"}
 	if body != nil {
 		h["Upload-Complete"], h["Content-Type"] = "?1", "application/partial-upload"
 	}
@@ -83,7 +83,7 @@ func TestDraftTellsTheAddressEarly(t *testing.T) {
 	for _, row := range []struct {
 		version string
 		known   bool
-	}{{"3", true}, {"4", true}, {"5", true}, {"6", true}, {"7", true}, {"8", true}, {"9", false}, {"", false}} {
+	}{{"3", true}, {"4", true}, {"5", true}, {"6", true}, {"7", true}, {"8", true}, {"9", true}, {"09;a", true}, {"10", false}, {"x", false}, {"", false}} {
 		t.Run("version "+row.version, func(t *testing.T) {
 			ctx, announced := announcing(t.Context())
 			body := io.Reader(strings.NewReader("text"))
@@ -105,7 +105,8 @@ func TestDraftTellsTheAddressEarly(t *testing.T) {
 				return
 			}
 			require.Equal(t, a.Header.Get("Location"), announced.header.Get("Location"))
-			require.Equal(t, row.version, announced.header.Get("Upload-Draft-Interop-Version"))
+			version := strings.Trim(row.version, "0;a")
+			require.Equal(t, version, announced.header.Get("Upload-Draft-Interop-Version"))
 			require.NotEmpty(t, announced.header.Get("Upload-Limit"))
 		})
 	}
@@ -133,7 +134,7 @@ func TestDraftContinuesAfterItsConnectionBroke(t *testing.T) {
 			data := content(2 * part)
 			ctx, announced := announcing(t.Context())
 			_, err := s.try(ctx, alice, "POST", "/tus/", io.MultiReader(bytes.NewReader(data[:part+100]), &until{announced.came}, broken{}), headers{
-				"Upload-Draft-Interop-Version": "8", "Upload-Complete": "?1", "Upload-Length": row.length,
+				"Upload-Draft-Interop-Version": "9", "Upload-Complete": "?1", "Upload-Length": row.length,
 			})
 			require.Error(t, err)
 			at := strings.TrimPrefix(announced.header.Get("Location"), "/uploads")
@@ -221,14 +222,41 @@ func TestDraftRefuses(t *testing.T) {
 	require.Equal(t, http.StatusNotFound, s.draft("HEAD", open, nil).StatusCode)
 }
 
-// A client that lost the response of the last request, and sends from an older offset, learns that it is done.
+// A client that lost the response of the last request, and sends from an older offset, learns that it is done. Since
+// draft -12, the response says that it does not come from the processing of the file.
 func TestDraftSaysThatAnUploadIsCompleteAtAnyOffset(t *testing.T) {
+	for _, tt := range []struct{ version, want string }{
+		{"8", "409 ?1 4"},
+		{"9", "409 ?0 4"},
+		{"", "409 ?0 4"},
+	} {
+		s := newSessionSite(t, inMemory(t), uploads.Config{})
+		at := s.located(s.draft("POST", "/tus/", strings.NewReader("text")), "/tus/")
+		version := []string{"Upload-Draft-Interop-Version", tt.version, "Upload-Offset"}
+		a := s.draft("PATCH", at, strings.NewReader("xt"), append(version, "2")...)
+		require.Equal(t, tt.want, a.tells(), tt.version)
+		require.Equal(t, "409 completed uploadId", a.refusal(t))
+		require.Contains(t, string(a.body), "#completed-upload")
+		a = s.draft("PATCH", at, http.NoBody, append(version, "4")...)
+		require.Equal(t, "200 ?1 4", a.tells(), "the response is sent again")
+	}
+}
+
+// Headers are structured fields (RFC 9651): a value may have parameters and zeros at its beginning, and a value of
+// another type is ignored.
+func TestDraftReadsStructuredFields(t *testing.T) {
 	s := newSessionSite(t, inMemory(t), uploads.Config{})
-	at := s.located(s.draft("POST", "/tus/", strings.NewReader("text")), "/tus/")
-	a := s.draft("PATCH", at, strings.NewReader("xt"), "Upload-Offset", "2")
-	require.Equal(t, "409 ?1 4", a.tells())
-	require.Equal(t, "409 completed uploadId", a.refusal(t))
-	require.Contains(t, string(a.body), "#completed-upload")
+	a := s.draft("POST", "/tus/", strings.NewReader("te"), "Upload-Complete", "?0;a=1", "Upload-Length", "04; b")
+	require.Equal(t, "201 ?0 2", a.tells())
+	at := s.located(a, "/tus/")
+	require.Equal(t, "204 ?0 2 4", s.draft("HEAD", at, nil).tells())
+	a = s.draft("PATCH", at, strings.NewReader("xt"), "Upload-Offset", "002;c", "Upload-Length", `"9"`)
+	require.Equal(t, "200 ?1 4", a.tells(), string(a.body))
+	s.stored("files/alice/file", []byte("text"))
+	for _, offset := range []string{"-2", "2.0", "?1", "2, 2", "+2"} {
+		a = s.draft("PATCH", at, strings.NewReader("xt"), "Upload-Offset", offset)
+		require.Equal(t, "400 invalid_value Upload-Offset", a.refusal(t), offset)
+	}
 }
 
 // A client does not send a file again that was refused when all of it was there.

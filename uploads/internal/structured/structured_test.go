@@ -1,0 +1,63 @@
+package structured_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/uploads/internal/structured"
+)
+
+func TestInteger(t *testing.T) {
+	for _, tt := range []struct {
+		lines []string
+		want  int64
+		ok    bool
+	}{
+		{lines: []string{"0"}, ok: true},
+		{lines: []string{"42"}, want: 42, ok: true},
+		{lines: []string{"0042"}, want: 42, ok: true},
+		{lines: []string{"-1"}, want: -1, ok: true},
+		{lines: []string{" 42  "}, want: 42, ok: true},
+		{lines: []string{`42;a;b=?0; c="x\"y";d=:aGk=:;*e=tok/en;f=1.5;g=@1;h=%"%c3%bc"`}, want: 42, ok: true},
+		{lines: []string{"999999999999999"}, want: 999_999_999_999_999, ok: true},
+		{lines: []string{"1000000000000000"}},
+		{lines: []string{"+1"}},
+		{lines: []string{"1.0"}},
+		{lines: []string{"0x1"}},
+		{lines: []string{"1 2"}},
+		{lines: []string{"1;"}},
+		{lines: []string{"1 ;a"}},
+		{lines: []string{"1;A"}},
+		{lines: []string{"\t1"}},
+		{lines: []string{"?1"}},
+		{lines: []string{`"1"`}},
+		{lines: []string{"1", "1"}},
+		{lines: []string{""}},
+		{},
+	} {
+		n, ok := structured.Integer(tt.lines)
+		require.Equal(t, tt.ok, ok, "%q", tt.lines)
+		require.Equal(t, tt.want, n, "%q", tt.lines)
+	}
+}
+
+func TestBoolean(t *testing.T) {
+	for _, tt := range []struct {
+		lines     []string
+		value, ok bool
+	}{
+		{lines: []string{"?1"}, value: true, ok: true},
+		{lines: []string{"?0"}, ok: true},
+		{lines: []string{" ?1;a=1"}, value: true, ok: true},
+		{lines: []string{"1"}},
+		{lines: []string{"true"}},
+		{lines: []string{"?2"}},
+		{lines: []string{"?1", "?1"}},
+		{},
+	} {
+		value, ok := structured.Boolean(tt.lines)
+		require.Equal(t, tt.ok, ok, "%q", tt.lines)
+		require.Equal(t, tt.value, value, "%q", tt.lines)
+	}
+}
