@@ -94,6 +94,7 @@ func TestAListForOthersNeedsAnActionOfItsOwn(t *testing.T) {
 		{AccessKeyID: "AKIAOTHER", SecretKey: "other-secret", Account: other},
 		{AccessKeyID: "AKIAOTHER2", SecretKey: "other-secret", Account: other2},
 	}})
+	s.own(t, types.ObjectOwnershipObjectWriter)
 	idOf := func(key string) string {
 		out, err := s.client(func(o *s3.Options) {
 			o.Credentials = credentials.NewStaticCredentialsProvider(key, "other-secret", "")
@@ -148,6 +149,11 @@ func TestAccessListsAreRefusedUnlessAllowed(t *testing.T) {
 	require.NoError(t, err)
 
 	s = startLenient(t, s3server.Config{})
+	private := putInput("k", "content")
+	private.ACL = types.ObjectCannedACLPrivate
+	_, err = s.PutObject(t.Context(), private)
+	require.NoError(t, err)
+	s.own(t, types.ObjectOwnershipObjectWriter)
 	public = putInput("k", "content")
 	public.ACL = types.ObjectCannedACLPublicRead
 	_, err = s.PutObject(t.Context(), public)

@@ -31,14 +31,15 @@ func (a *access) listed() bool {
 
 // newObjectACL returns the ACL of an object that is written. If the bucket has ACLs disabled,
 // newObjectACL accepts only an ACL that gives the bucket's owner full control and grants nothing
-// else.
+// else. A server that is not strict also accepts the canned ACL private, as MinIO does.
 func newObjectACL(h *Handler, header http.Header, account string, b *state.Bucket) (acl.List, error) {
 	list, given, err := acl.OfHeader(h.accountOf, header, account, b.Account, true)
 	wrongName := !acl.SetsGrants(header) && s3error.Is(err, "InvalidArgument")
 	switch {
 	case wrongName:
 		return nil, err
-	case given && b.Ownership == state.OwnerEnforced && !keepsOwner(b, header, list):
+	case given && b.Ownership == state.OwnerEnforced && !keepsOwner(b, header, list) &&
+		(h.config.Strict || header.Get("X-Amz-Acl") != "private"):
 		return nil, s3error.New("AccessControlListNotSupported")
 	case err != nil:
 		return nil, err

@@ -20,9 +20,10 @@ const (
 	logURI       = "http://acs.amazonaws.com/groups/s3/LogDelivery"
 )
 
-// withLists is a lenient server of two accounts, whose canonical ids it returns.
+// withLists is a lenient server of two accounts, whose canonical ids it returns. Its bucket has access control lists.
 func withLists(t *testing.T) (s *store, myID, otherID string) {
 	s = startLenient(t, s3server.Config{Credentials: twoAccounts})
+	s.own(t, types.ObjectOwnershipObjectWriter)
 	for client, id := range map[*s3.Client]*string{s.Client: &myID, s.clientOf(others): &otherID} {
 		list, err := client.ListBuckets(t.Context(), &s3.ListBucketsInput{})
 		require.NoError(t, err)
@@ -390,7 +391,9 @@ func TestABucketThatIsCreatedAgainKeepsItsRules(t *testing.T) {
 				Bucket: aws.String(bucket), OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{{ObjectOwnership: test.ownership}}},
 			})
 			require.NoError(t, err)
-			_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String(bucket), ACL: types.BucketCannedACLPublicRead})
+			_, err = s.CreateBucket(t.Context(), &s3.CreateBucketInput{
+				Bucket: aws.String(bucket), ACL: types.BucketCannedACLPublicRead, ObjectOwnership: test.ownership,
+			})
 			failsWith(t, err, 400, test.code)
 			response, _ := s.send(t, "GET", s.server.URL+"/photos?list-type=2", nil, nil)
 			require.Equal(t, 403, response.StatusCode)
@@ -400,7 +403,9 @@ func TestABucketThatIsCreatedAgainKeepsItsRules(t *testing.T) {
 
 func TestANewBucketHasTheListOfItsHeaders(t *testing.T) {
 	s, myID, otherID := withLists(t)
-	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{Bucket: aws.String("new"), GrantRead: aws.String("id=" + otherID)})
+	_, err := s.CreateBucket(t.Context(), &s3.CreateBucketInput{
+		Bucket: aws.String("new"), GrantRead: aws.String("id=" + otherID), ObjectOwnership: types.ObjectOwnershipObjectWriter,
+	})
 	require.NoError(t, err)
 	grants := func() []string {
 		out, err := s.GetBucketAcl(t.Context(), &s3.GetBucketAclInput{Bucket: aws.String("new")})
@@ -418,7 +423,7 @@ func TestANewBucketHasTheListOfItsHeaders(t *testing.T) {
 }
 
 func TestAFormWithoutASignatureIsAnAnonymousWrite(t *testing.T) {
-	s, _, _ := withLists(t)
+	s, myID, _ := withLists(t)
 	post := func() int {
 		var body bytes.Buffer
 		form := multipart.NewWriter(&body)
@@ -439,7 +444,44 @@ func TestAFormWithoutASignatureIsAnAnonymousWrite(t *testing.T) {
 	require.Equal(t, "content", s.get(t, "posted"))
 	listed, err := s.ListObjectsV2(t.Context(), &s3.ListObjectsV2Input{Bucket: aws.String(bucket), FetchOwner: aws.Bool(true)})
 	require.NoError(t, err)
-	require.Equal(t, "65a011a29cdf8ec533ec3d1ccaae921c", *listed.Contents[0].Owner.ID, "it is nobody's")
+	require.Equal(t, myID, *listed.Contents[0].Owner.ID, "it belongs to the bucket's owner")
+}
+
+// A drop box is a bucket to which everybody may write, and which only its owner reads.
+func TestADropBoxIsReadByItsOwner(t *testing.T) {
+	for _, ownership := range []types.ObjectOwnership{"", "ObjectWriter", "BucketOwnerPreferred", "BucketOwnerEnforced"} {
+		t.Run(string(ownership), func(t *testing.T) {
+			s := startLenient(t, s3server.Config{Credentials: twoAccounts})
+			if ownership != "" {
+				s.own(t, ownership)
+			}
+			require.NoError(t, s.setPolicy(`{"Statement": {"Effect": "Allow", "Principal": "*", "Action": "s3:PutObject", "Resource": `+inKeys+`}}`))
+			response, body := s.sendAs(t, nobody, "PUT", "/photos/k", "content", nil)
+			require.Equal(t, 200, response.StatusCode, body)
+			for _, as := range []int{nobody, others} {
+				for _, request := range []string{"GET /photos/k", "HEAD /photos/k", "GET /photos/k?acl", "PUT /photos/k?acl"} {
+					method, path, _ := strings.Cut(request, " ")
+					header := map[string]string{}
+					if method == "PUT" {
+						header["X-Amz-Acl"] = "public-read"
+					}
+					response, _ = s.sendAs(t, as, method, path, "", header)
+					require.Equal(t, 403, response.StatusCode, "%s by %d", request, as)
+				}
+			}
+			require.Equal(t, "content", s.get(t, "k"))
+		})
+	}
+}
+
+// own sets who owns new objects of the bucket, and whether there are access control lists.
+func (s *store) own(t *testing.T, ownership types.ObjectOwnership) {
+	t.Helper()
+	rule := types.OwnershipControlsRule{ObjectOwnership: ownership}
+	_, err := s.PutBucketOwnershipControls(t.Context(), &s3.PutBucketOwnershipControlsInput{
+		Bucket: aws.String(bucket), OwnershipControls: &types.OwnershipControls{Rules: []types.OwnershipControlsRule{rule}},
+	})
+	require.NoError(t, err)
 }
 
 func TestAnUploadBelongsToWhoHasBegunIt(t *testing.T) {

@@ -197,6 +197,7 @@ func TestABucketThatBlocksCustomerKeys(t *testing.T) {
 
 func TestTheRequesterOfABucketPays(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
+	s.own(t, types.ObjectOwnershipObjectWriter)
 	input := putInput("k", "x")
 	input.ACL = types.ObjectCannedACLPublicRead
 	_, err := s.PutObject(t.Context(), input)

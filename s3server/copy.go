@@ -3,7 +3,6 @@ package s3server
 import (
 	"cmp"
 	"net/url"
-	"strconv"
 	"strings"
 
 	"github.com/omnibucket/storage/s3server/internal/checksum"
@@ -266,22 +265,22 @@ func copyRange(r *request, size int64) (offset, length int64, err error) {
 	}
 	span, found := strings.CutPrefix(value, "bytes=")
 	first, last, _ := strings.Cut(span, "-")
-	from, fromErr := strconv.ParseUint(first, 10, 63)
-	to, toErr := strconv.ParseUint(last, 10, 63)
+	from, isFrom := rangeOffset(first)
+	to, isTo := rangeOffset(last)
 	wrong := s3error.New("InvalidArgument", "ArgumentName", "x-amz-copy-source-range", "ArgumentValue", value)
-	if !found || fromErr != nil || toErr != nil || to < from {
+	if !found || !isFrom || !isTo || to < from {
 		return 0, 0, wrong.WithMessage(
 			"The x-amz-copy-source-range value must be of the form bytes=first-last where first and last are the zero-based offsets of the first and last bytes to copy",
 		)
 	}
-	if int64(from) >= size {
+	if from >= size {
 		return 0, 0, s3error.New(
 			"InvalidRequest",
 		).WithMessage(
 			"The specified copy range is invalid for the source object size",
 		)
 	}
-	if int64(to) >= size {
+	if to >= size {
 		return 0, 0, wrong.WithMessage("Range specified is not valid for source object of size: %d", size)
 	}
 	if r.server.config.Strict && size <= r.server.limits.MinPartSize {
@@ -291,5 +290,5 @@ func copyRange(r *request, size int64) (offset, length int64, err error) {
 			"The specified copy source is not supported as a byte-range copy source",
 		)
 	}
-	return int64(from), int64(to-from) + 1, nil
+	return from, to - from + 1, nil
 }

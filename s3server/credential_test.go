@@ -182,6 +182,7 @@ func TestALenientServerCopiesARangeOfASmallSource(t *testing.T) {
 
 func TestASecondKeySignsURLs(t *testing.T) {
 	s := startLenient(t, s3server.Config{Credentials: twoAccounts})
+	s.own(t, types.ObjectOwnershipObjectWriter)
 	s.put(t, "k", "content")
 	for key, status := range map[int]int{mine: 200, others: 403, 2: 200} {
 		out, err := s3.NewPresignClient(s.clientOf(key)).PresignGetObject(t.Context(), &s3.GetObjectInput{Bucket: aws.String(bucket), Key: aws.String("k")})

@@ -194,12 +194,17 @@ func asAPIError(err error) *s3error.Error {
 }
 
 // writeError responds with the error e. Responses to HEAD and responses with status 304 have no
-// body.
+// body. Like S3's, a response to HEAD has the media type that the document would have.
 func (r *request) writeError(e *s3error.Error) {
 	r.leave() // a slow client must not delay other requests
 	header := r.w.Header()
 	maps.Copy(header, e.Header)
-	if r.in.Method == http.MethodHead || e.Status == http.StatusNotModified {
+	if e.Status == http.StatusNotModified {
+		r.w.WriteHeader(e.Status)
+		return
+	}
+	header.Set("Content-Type", "application/xml")
+	if r.in.Method == http.MethodHead {
 		r.w.WriteHeader(e.Status)
 		return
 	}
@@ -209,7 +214,6 @@ func (r *request) writeError(e *s3error.Error) {
 			head += strings.Repeat(" ", 64) // S3 sends spaces to keep the connection alive while it joins parts
 		}
 		document := append([]byte(head), errorElement(e, r)...)
-		header.Set("Content-Type", "application/xml")
 		header.Set("Content-Length", strconv.Itoa(len(document)))
 		r.w.WriteHeader(e.Status)
 		_, _ = r.w.Write(document)
@@ -228,7 +232,6 @@ func errorElement(e *s3error.Error, r *request) []byte {
 	for i := 0; i+1 < len(e.Fields); i += 2 {
 		element(e.Fields[i], e.Fields[i+1])
 	}
-	element("Resource", r.in.URL.Path)
 	element("RequestId", r.id)
 	element("HostId", hostID)
 	b.WriteString("</Error>")

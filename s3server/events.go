@@ -188,13 +188,21 @@ func (h *Handler) publish(ctx context.Context, bucket string, events []Event) {
 	}
 }
 
+// A webhookBody is the body of a request to the webhook: AWS's list of records, and the two fields
+// that MinIO puts on top of it.
+type webhookBody struct {
+	EventName string
+	Key       string // bucket and key
+	Records   []Event
+}
+
 // deliver passes an event to Config.Notify, and queues it for the webhook.
 func (h *Handler) deliver(e Event) {
 	if h.config.Notify != nil {
 		h.config.Notify(e)
 	}
 	if h.config.WebhookURL != "" {
-		body, err := json.Marshal(map[string][]Event{"Records": {e}})
+		body, err := json.Marshal(webhookBody{"s3:" + e.Name, e.Bucket + "/" + e.Key, []Event{e}})
 		if err != nil {
 			panic(err) // cannot fail: an event has only strings and numbers
 		}

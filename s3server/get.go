@@ -1,6 +1,7 @@
 package s3server
 
 import (
+	"errors"
 	"maps"
 	"net/http"
 	"strconv"
@@ -164,8 +165,8 @@ func describe(r *request, v *state.Version) error {
 func parseRange(value string, size int64) (offset, length int64, partial bool, err error) {
 	span, found := strings.CutPrefix(value, "bytes=")
 	first, last, dash := strings.Cut(span, "-")
-	from, fromErr := strconv.ParseUint(first, 10, 63)
-	to, toErr := strconv.ParseUint(last, 10, 63)
+	from, isFrom := rangeOffset(first)
+	to, isTo := rangeOffset(last)
 	unsatisfiable := s3error.New(
 		"InvalidRange", "RangeRequested", value, "ActualObjectSize", strconv.FormatInt(size, 10),
 	).
@@ -175,20 +176,27 @@ func parseRange(value string, size int64) (offset, length int64, partial bool, e
 	switch {
 	case !found || !dash:
 		return 0, size, false, nil
-	case first == "" && toErr == nil: // a range such as bytes=-500: the last 500 bytes
-		n := min(int64(to), size)
+	case first == "" && isTo: // a range such as bytes=-500: the last 500 bytes
+		n := min(to, size)
 		if n == 0 {
 			return 0, 0, false, unsatisfiable
 		}
 		return size - n, n, true, nil
-	case fromErr != nil, last != "" && (toErr != nil || to < from):
+	case !isFrom, last != "" && (!isTo || to < from):
 		return 0, size, false, nil
-	case int64(from) >= size:
+	case from >= size:
 		return 0, 0, false, unsatisfiable
-	case last == "" || int64(to) >= size:
-		return int64(from), size - int64(from), true, nil
+	case last == "" || to >= size:
+		return from, size - from, true, nil
 	}
-	return int64(from), int64(to-from) + 1, true, nil
+	return from, to - from + 1, true, nil
+}
+
+// rangeOffset parses an offset of a range, which consists of digits. An offset above the largest
+// int64 counts as the largest int64.
+func rangeOffset(text string) (offset int64, ok bool) {
+	n, err := strconv.ParseUint(text, 10, 63)
+	return int64(n), err == nil || errors.Is(err, strconv.ErrRange)
 }
 
 // A span is the range of bytes that a request reads from a version.

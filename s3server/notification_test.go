@@ -244,9 +244,14 @@ func TestAWebhookReceivesEvents(t *testing.T) {
 	require.NoError(t, s.notify(t, topic("c", types.EventS3ObjectCreated)))
 	require.Contains(t, <-bodies, `"Event":"s3:TestEvent"`)
 	s.put(t, "k", "x")
-	var got struct{ Records []struct{ EventName string } }
+	var got struct {
+		EventName, Key string
+		Records        []struct{ EventName string }
+	}
 	require.NoError(t, json.Unmarshal([]byte(<-bodies), &got))
 	require.Equal(t, "ObjectCreated:Put", got.Records[0].EventName)
+	require.Equal(t, "s3:ObjectCreated:Put", got.EventName, "as MinIO's servers have it")
+	require.Equal(t, bucket+"/k", got.Key, "as MinIO's servers have it")
 	require.Zero(t, s.server.LostEvents())
 }
 

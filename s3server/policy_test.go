@@ -260,6 +260,7 @@ func TestPoliciesThatAreNotUnderstoodAreRefused(t *testing.T) {
 
 func TestABucketWithoutAPolicyHasNoStatusOfOne(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
+	s.own(t, types.ObjectOwnershipObjectWriter)
 	_, err := s.PutBucketAcl(t.Context(), &s3.PutBucketAclInput{Bucket: aws.String(bucket), ACL: types.BucketCannedACLPublicRead})
 	require.NoError(t, err)
 	_, err = s.GetBucketPolicyStatus(t.Context(), &s3.GetBucketPolicyStatusInput{Bucket: aws.String(bucket)})

@@ -35,6 +35,19 @@ func (s *store) signedSend(t *testing.T, method, path, body string, header map[s
 	return response, read(t, response.Body)
 }
 
+// Amazon's errors have no element Resource, and a response to HEAD has the media type of the document that it lacks.
+func TestErrorsAreAmazons(t *testing.T) {
+	s := start(t, s3server.Config{})
+	response, body := s.signedSend(t, "GET", "/photos/missing", "", nil)
+	require.Equal(t, 404, response.StatusCode)
+	require.NotContains(t, body, "<Resource>")
+	require.Contains(t, body, "<Key>missing</Key>")
+	response, body = s.signedSend(t, "HEAD", "/photos/missing", "", nil)
+	require.Equal(t, 404, response.StatusCode)
+	require.Equal(t, "application/xml", response.Header.Get("Content-Type"))
+	require.Empty(t, body)
+}
+
 func TestRefusedRequests(t *testing.T) {
 	s := start(t, s3server.Config{})
 	s.put(t, "k", "content")
@@ -47,6 +60,7 @@ func TestRefusedRequests(t *testing.T) {
 		"a torrent":                        {"GET", "/photos/k?torrent", "", nil, 501, "NotImplemented"},
 		"a part before the first":          {"GET", "/photos/k?partNumber=0", "", nil, 400, "InvalidArgument"},
 		"a method that there is not":       {"PATCH", "/photos/k", "", nil, 405, "MethodNotAllowed"},
+		"an empty marker of versions":      {"GET", "/photos?versions&key-marker=k&version-id-marker=", "", nil, 400, "InvalidArgument"},
 		"a version without an id":          {"GET", "/photos/k?versionId=", "", nil, 400, "InvalidArgument"},
 		"a batch that nothing vouches for": {"POST", "/photos?delete", "<Delete><Object><Key>k</Key></Object></Delete>", nil, 400, "InvalidRequest"},
 		"rules that nothing vouches for":   {"PUT", "/photos?cors", "<CORSConfiguration/>", nil, 400, "InvalidRequest"},
@@ -147,6 +161,7 @@ func TestAPlusInAPathIsASpace(t *testing.T) {
 
 func TestSettingsAreReturnedUnchanged(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
+	s.own(t, types.ObjectOwnershipObjectWriter)
 	versioning := func() types.BucketVersioningStatus {
 		out, err := s.GetBucketVersioning(t.Context(), &s3.GetBucketVersioningInput{Bucket: aws.String(bucket)})
 		require.NoError(t, err)

@@ -49,6 +49,7 @@ func TestTags(t *testing.T) {
 // A tag with the name of the server is nothing but a tag.
 func TestATagNamedLikeTheServerIsATag(t *testing.T) {
 	s := startLenient(t, s3server.Config{})
+	s.own(t, types.ObjectOwnershipObjectWriter)
 	in := putInput("k", "content")
 	in.ACL, in.Tagging = types.ObjectCannedACLPublicRead, aws.String("s3server=k%3DGLACIER")
 	_, err := s.PutObject(t.Context(), in)

@@ -49,6 +49,13 @@ func listVersions(r *request) error {
 		return err
 	}
 	after := state.VersionPosition{Key: r.query.Get("key-marker"), ID: r.query.Get("version-id-marker")}
+	if r.server.config.Strict && r.has("version-id-marker") && after.ID == "" {
+		return s3error.New(
+			"InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", "",
+		).WithMessage(
+			"A version-id marker cannot be empty.",
+		)
+	}
 	if after.ID != "" && after.Key == "" {
 		return s3error.New(
 			"InvalidArgument", "ArgumentName", "version-id-marker", "ArgumentValue", after.ID,

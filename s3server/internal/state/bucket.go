@@ -81,19 +81,16 @@ type Settings struct {
 	Website      *website.Configuration      `json:",omitempty"`
 }
 
-// NewSettings returns the settings of a new bucket. If the server is strict, a new bucket has the
-// settings that AWS introduced in April 2023: ACLs are disabled and public access is blocked.
-// Otherwise the settings are empty.
+// NewSettings returns the settings of a new bucket: ACLs are disabled. If the server is strict, a
+// new bucket also blocks public access. AWS introduced both settings in April 2023.
 func NewSettings(strict bool) Settings {
-	if !strict {
-		return Settings{}
-	}
-	return Settings{
-		Block: &acl.Block{
+	settings := Settings{Ownership: OwnerEnforced}
+	if strict {
+		settings.Block = &acl.Block{
 			BlockPublicAcls: true, IgnorePublicAcls: true, BlockPublicPolicy: true, RestrictPublicBuckets: true,
-		},
-		Ownership: OwnerEnforced,
+		}
 	}
+	return settings
 }
 
 // OwnerEnforced is the object ownership of a bucket with ACLs disabled. It is AWS's default.
@@ -106,19 +103,20 @@ const (
 // Ownerships has the possible values of a bucket's object ownership.
 var Ownerships = []string{OwnerEnforced, ownerPreferred, objectWriter}
 
-// OwnerOf returns the account that owns an object in the bucket.
+// OwnerOf returns the account that owns an object in the bucket. An object of an anonymous writer
+// belongs to the bucket's owner.
 func (b *Bucket) OwnerOf(o *Object) string {
-	if b.Ownership == OwnerEnforced {
+	if b.Ownership == OwnerEnforced || o.Account == "" {
 		return b.Account
 	}
 	return o.Account
 }
 
 // OwnerOfNew returns the account that owns a new object: the bucket's account or the writer's
-// account. The parameter account is the writer, and the parameter canned is the canned ACL of the
-// write.
+// account. The parameter account is the writer, or "" if the writer is anonymous. The parameter
+// canned is the canned ACL of the write.
 func (b *Bucket) OwnerOfNew(account, canned string) string {
-	if b.Ownership == OwnerEnforced || b.Ownership == ownerPreferred && canned == "bucket-owner-full-control" {
+	if b.Ownership == OwnerEnforced || account == "" || b.Ownership == ownerPreferred && canned == "bucket-owner-full-control" {
 		return b.Account
 	}
 	return account

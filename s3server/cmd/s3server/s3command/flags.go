@@ -47,14 +47,14 @@ func (f *Flags) RegisterHosts(set *flag.FlagSet) {
 // Register adds all flags except those of [Flags.RegisterHosts] to a set. In the help texts, back
 // quotes mark the name of a flag's value.
 func (f *Flags) Register(set *flag.FlagSet) {
-	set.Var(&f.create, "create", "create this `bucket`, unless it exists; repeatable")
+	set.Var(&f.create, "create", "create this `bucket`, unless it exists; repeatable, also with commas")
 	set.StringVar(
 		&f.region, "region", "",
 		"accept only this `region` in signatures and locations of buckets; the default is us-east-1, and to accept every region",
 	)
 	set.BoolVar(
 		&f.strict, "strict", false,
-		"refuse what AWS refuses and other servers allow, such as access control lists on new buckets, or any region",
+		"refuse what AWS refuses and other servers allow, such as any region or a public policy on a new bucket",
 	)
 	set.StringVar(
 		&f.webhook, "webhook", "",
@@ -98,9 +98,9 @@ type names []string
 
 func (n *names) String() string { return strings.Join(*n, ",") }
 
-// Set adds a name.
-func (n *names) Set(name string) error {
-	*n = append(*n, name)
+// Set adds a name, or several names with commas between them.
+func (n *names) Set(text string) error {
+	*n = append(*n, strings.Split(text, ",")...)
 	return nil
 }
 
