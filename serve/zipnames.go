@@ -61,10 +61,19 @@ func (z *zipNames) taken(name string) bool {
 	return isFolder || z.files[fold(name)]
 }
 
+// foldedLetters has the letters that full case folding (Unicode, section 3.13) replaces by several
+// letters, and that no normalization decomposes.
+var foldedLetters = strings.NewReplacer(
+	"ß", "ss", "ẞ", "ss", "ŉ", "ʼn", "ẚ", "aʾ",
+	"ﬀ", "ff", "ﬁ", "fi", "ﬂ", "fl", "ﬃ", "ffi", "ﬄ", "ffl", "ﬅ", "st", "ﬆ", "st",
+	"և", "եւ", "ﬓ", "մն", "ﬔ", "մե", "ﬕ", "մի", "ﬖ", "վն", "ﬗ", "մխ",
+)
+
 // fold returns the same text for all names that a file system may confuse. Such names differ only
-// in case, or in how an accent is encoded.
+// in case, or in how an accent is encoded. APFS also folds ß to ss.
 func fold(name string) string {
-	return norm.NFC.String(strings.ToLower(strings.ToUpper(norm.NFC.String(name))))
+	folded := foldedLetters.Replace(norm.NFD.String(name))
+	return norm.NFD.String(strings.ToLower(strings.ToUpper(folded)))
 }
 
 // numbered adds a number before the extension of a name, as in "a (2).jpg".

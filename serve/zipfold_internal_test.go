@@ -1,0 +1,37 @@
+package serve
+
+import (
+	"testing"
+	"unicode"
+	"unicode/utf8"
+
+	"github.com/stretchr/testify/require"
+	"golang.org/x/text/cases"
+	"golang.org/x/text/unicode/norm"
+)
+
+// Full case folding makes equal names of these, and so do APFS and Windows.
+func TestZipNamesOfFoldedLettersDiffer(t *testing.T) {
+	for _, tt := range []struct{ one, other string }{
+		{"straße", "STRASSE"},
+		{"ﬁle", "FILE"},
+		{"İ", "i̇"},
+		{"STRAẞE", "strasse"},
+	} {
+		names := newZipNames()
+		require.Equal(t, tt.one, names.of(tt.one))
+		require.Equal(t, tt.other+" (2)", names.of(tt.other))
+	}
+}
+
+func TestFoldIsFullCaseFolding(t *testing.T) {
+	fullFold := cases.Fold()
+	for r := range unicode.MaxRune {
+		if !utf8.ValidRune(r) {
+			continue
+		}
+		letter := string(r)
+		folded := norm.NFD.String(fullFold.String(norm.NFD.String(letter)))
+		require.Equal(t, fold(folded), fold(letter), "%q and %q", letter, folded)
+	}
+}
