@@ -301,11 +301,9 @@ func TestAnAgentGetsLinks(t *testing.T) {
 	require.Contains(t, refused(t, client, "link", arguments{"key": "a.txt", "seconds": 3601}), "seconds must be")
 
 	s, _ = encrypting(t)
-	require.Equal(
-		t,
-		"unsupported: this location cannot sign links; use read",
-		refused(t, s.agent("--allow=link", "box:"), "link", arguments{"key": "a"}),
-	)
+	_, failure := s.exits(1, "mcp", "--allow=link", "box:")
+	require.Contains(t, failure, "this location cannot sign links")
+	require.Contains(t, failure, "leave link out of --allow")
 }
 
 func TestFlagsOfMcp(t *testing.T) {
@@ -357,6 +355,10 @@ func TestMcpOnStandardInput(t *testing.T) {
 		require.NoError(t, responses.Decode(&message))
 		return message
 	}
+	send(`{"jsonrpc":"2.0","id":7,"method":"tools/list"}`)
+	early := receive()
+	require.EqualValues(t, 7, early["id"])
+	require.EqualValues(t, -32600, early["error"].(map[string]any)["code"], "the client has not initialized")
 	send(
 		`{"jsonrpc":"2.0","id":1,"method":"initialize","params":{"protocolVersion":"2025-06-18",` +
 			`"capabilities":{},"clientInfo":{"name":"x","version":"1"}}}`,
@@ -364,6 +366,8 @@ func TestMcpOnStandardInput(t *testing.T) {
 	require.Contains(t, receive()["result"], "serverInfo")
 	send(`{"jsonrpc":"2.0","method":"notifications/initialized"}`)
 	for _, row := range []struct{ name, line, want string }{
+		{"an id with a fraction", `{"jsonrpc":"2.0","id":2.5,"method":"ping"}`, "id must be a string or an integer"},
+		{"a large id", `{"jsonrpc":"2.0","id":1e300,"method":"ping"}`, "id must be a string or an integer"},
 		{"a batch", `[{"jsonrpc":"2.0","id":2,"method":"ping"}]`, "batches are not accepted"},
 		{"no JSON", `hello`, "one message of JSON-RPC"},
 		{"a long line", `{"jsonrpc":"2.0","id":2,"method":"` + strings.Repeat("x", 4<<20) + `"}`, "too long"},

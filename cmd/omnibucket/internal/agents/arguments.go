@@ -6,6 +6,8 @@ import (
 	"math"
 	"slices"
 	"strconv"
+	"unicode/utf16"
+	"unicode/utf8"
 
 	"github.com/google/jsonschema-go/jsonschema"
 )
@@ -16,6 +18,9 @@ const maxInteger = 1<<53 - 1
 // decode decodes the arguments of a call. Its errors name the argument and the violated rule, but
 // quote no values. The SDK's errors quote them, and could be longer than the call.
 func decode(tool string, schema *jsonschema.Schema, raw json.RawMessage, in any) error {
+	if !isUnicode(raw) {
+		return refusal("arguments must have only whole characters of Unicode")
+	}
 	var given map[string]json.RawMessage
 	if len(raw) > 0 && json.Unmarshal(raw, &given) != nil {
 		return refusal("arguments must be an object")
@@ -45,6 +50,45 @@ func decode(tool string, schema *jsonschema.Schema, raw json.RawMessage, in any)
 		return refusal("arguments must fit the schema of the tool")
 	}
 	return nil
+}
+
+// isUnicode reports whether JSON has only whole characters. encoding/json replaces half of a
+// surrogate pair, such as \ud800, and bytes that are not UTF-8.
+func isUnicode(raw json.RawMessage) bool {
+	if !utf8.Valid(raw) {
+		return false
+	}
+	for i := 0; i < len(raw); i++ {
+		if raw[i] != '\\' {
+			continue
+		}
+		high, ok := escapedUnit(raw[i:])
+		switch {
+		case !ok:
+			i++ // another escape, of two bytes
+		case !utf16.IsSurrogate(high):
+			i += unitLength - 1
+		default:
+			low, ok := escapedUnit(raw[i+unitLength:])
+			if !ok || utf16.DecodeRune(high, low) == utf8.RuneError {
+				return false
+			}
+			i += 2*unitLength - 1
+		}
+	}
+	return true
+}
+
+const unitLength = len(`\u0000`)
+
+// escapedUnit returns the unit of UTF-16 with whose escape raw begins. If raw begins otherwise, ok
+// is false.
+func escapedUnit(raw []byte) (unit rune, ok bool) {
+	if len(raw) < unitLength || raw[0] != '\\' || raw[1] != 'u' {
+		return 0, false
+	}
+	n, err := strconv.ParseUint(string(raw[2:unitLength]), 16, 16)
+	return rune(n), err == nil
 }
 
 const maxNameInError = 64 // bytes

@@ -7,6 +7,7 @@ package agents
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -126,6 +127,12 @@ func serve(ctx context.Context, p *program.Program, f *flags, r rules, text stri
 	bucket, err := open(ctx, p, text)
 	if err != nil {
 		return err
+	}
+	if r.allows(toolLink) && !storage.Supports(bucket, storage.SignedURLs) {
+		return &storage.Error{
+			Code: storage.Unsupported, Op: "mcp", Err: errors.New("this location cannot sign links"),
+			Hint: "leave link out of --allow",
+		}
 	}
 	s := newServer(bucket, r, p.PrintError)
 	if f.listen == "" {

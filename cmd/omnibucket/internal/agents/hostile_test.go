@@ -48,6 +48,8 @@ func TestErrorsAreShort(t *testing.T) {
 		{"many names", fmt.Sprintf(readWith, `{"key":1`+strings.Repeat(`,"a":1`, 5000)+`}`), errManyParts.Error()},
 		{"a long read", fmt.Sprintf(readWith, `{"key":"`+long+long+`"}`), errLong.Error()},
 		{"a long value of another type", fmt.Sprintf(readWith, `{"key":["`+long+`"]}`), "key must be a string"},
+		{"half of a character", fmt.Sprintf(readWith, `{"key":"a\ud800"}`), "whole characters"},
+		{"the other half", fmt.Sprintf(readWith, `{"key":"\udc00\ud83d"}`), "whole characters"},
 		{"a long name", fmt.Sprintf(readWith, `{"`+long+`":1}`), "read has no argument"},
 		{"other params", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":["` + long + `"]}`, "…"},
 		{"an unknown tool", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + long + `"}}`, "…"},
@@ -61,6 +63,29 @@ func TestErrorsAreShort(t *testing.T) {
 			require.Less(t, len(text), 2*maxError, "%d: %.200s", status, text)
 		})
 	}
+}
+
+// A client that sends all of a message before it reads gets a response.
+func TestALongMessageGetsAResponse(t *testing.T) {
+	s, _ := watching(t, rules{tools: []string{toolRead}, concurrency: 1})
+	site := httptest.NewServer(s.timed(s.handler("token")))
+	defer site.Close()
+	address := strings.TrimPrefix(site.URL, "http://")
+	c, err := net.Dial("tcp", address)
+	require.NoError(t, err)
+	defer func() { _ = c.Close() }()
+	const length = 64 << 20
+	_, err = fmt.Fprintf(
+		c, "POST %s HTTP/1.1\r\nHost: %s\r\nAuthorization: Bearer token\r\nContent-Length: %d\r\n\r\n",
+		path, address, length,
+	)
+	require.NoError(t, err)
+	_, err = c.Write(make([]byte, length))
+	require.NoError(t, err)
+	response, err := http.ReadResponse(bufio.NewReader(c), nil)
+	require.NoError(t, err)
+	require.Equal(t, http.StatusRequestEntityTooLarge, response.StatusCode)
+	require.NoError(t, response.Body.Close())
 }
 
 // posted returns the response to a message.

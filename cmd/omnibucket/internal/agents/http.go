@@ -42,7 +42,7 @@ const (
 	largeBody = 2<<20 + shortMessage
 	// maxDrain is how many bytes of a too long message the server reads before it closes the
 	// connection. Without that, the client might not see the response.
-	maxDrain = 4 << 20
+	maxDrain = 128 << 20
 	// defaultBodyTime is how long a client may take to send the body of a request.
 	defaultBodyTime = 30 * time.Second
 	// defaultSendTime is how long a client may take to read a part of a response.

@@ -3,7 +3,9 @@ package agents
 import (
 	"encoding/json"
 	"errors"
+	"math"
 	"slices"
+	"strconv"
 
 	"github.com/modelcontextprotocol/go-sdk/jsonrpc"
 	"github.com/omnibucket/storage/internal/webapi"
@@ -25,6 +27,7 @@ var (
 	errManyParts = errors.New("a message must have at most 1000 values")
 	errLong      = errors.New("a message is too long for this server")
 	errNoMessage = errors.New("it must be one message of JSON-RPC 2.0")
+	errID        = errors.New("id must be a string or an integer")
 )
 
 // maxMessage returns the largest size of a message in bytes. It leaves room for escapes in the text
@@ -52,13 +55,31 @@ func parse(data []byte) (jsonrpc.Message, error) {
 		return nil, errManyParts
 	}
 	message, err := jsonrpc.DecodeMessage(data)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, errNoMessage
+	case hasFractionalID(data):
+		return nil, errID
 	}
 	if len(data) > shortMessage && len(data)-contentOf(message) > shortMessage {
 		return nil, errLong
 	}
 	return message, nil
+}
+
+// hasFractionalID reports whether the id of a message is a number that is no integer. The SDK would
+// cut its fraction, so that the response would have the id of another request.
+func hasFractionalID(data []byte) bool {
+	var fields map[string]json.RawMessage // matches names exactly, as the SDK does
+	if json.Unmarshal(data, &fields) != nil || len(fields["id"]) == 0 {
+		return false
+	}
+	id := string(fields["id"])
+	if id[0] != '-' && (id[0] < '0' || id[0] > '9') {
+		return false
+	}
+	n, err := strconv.ParseFloat(id, 64)
+	return err != nil || n != math.Trunc(n) || math.Abs(n) > maxInteger
 }
 
 // hasManyParts reports whether data has more commas and brackets outside of strings than a message needs.
@@ -95,7 +116,8 @@ func contentOf(message jsonrpc.Message) int {
 // methodCall is the method of the protocol that calls a tool.
 const methodCall = "tools/call"
 
-// shortened returns a response whose error text is cut to maxError bytes.
+// shortened returns a response whose error text is cut to maxError bytes. If the error has no code,
+// as errors of the SDK before the request initialize, its code is that of an invalid request.
 func shortened(message jsonrpc.Message) jsonrpc.Message {
 	response, ok := message.(*jsonrpc.Response)
 	if !ok || response.Error == nil {
@@ -106,8 +128,12 @@ func shortened(message jsonrpc.Message) jsonrpc.Message {
 	if errors.As(response.Error, &whole) {
 		short.Code, short.Data = whole.Code, whole.Data
 	}
+	if short.Code == 0 {
+		short.Code = jsonrpc.CodeInvalidRequest
+		response = &jsonrpc.Response{ID: response.ID, Error: &short}
+	}
 	if len(short.Message)+len(short.Data) <= maxError {
-		return message
+		return response
 	}
 	short.Message, short.Data = beginning(short.Message), nil
 	return &jsonrpc.Response{ID: response.ID, Error: &short}
