@@ -33,7 +33,7 @@ func Copy(
 	if err := f.check(scope.Upload, "Copy", dstKey, given.Apply(opts...)); err != nil {
 		return nil, err
 	}
-	given.View = f.scope.Prefix
+	given.state.View = f.scope.Prefix
 	source, ok := src.(*front)
 	switch {
 	case src == nil:
@@ -67,7 +67,7 @@ func Compose(ctx context.Context, b interface {
 	if err := f.check(scope.Upload|scope.Download, "Compose", dstKey, applied); err != nil {
 		return nil, err
 	}
-	given.View = f.scope.Prefix
+	given.state.View = f.scope.Prefix
 	sources := make([]string, len(srcKeys))
 	for i, key := range srcKeys {
 		sources[i] = f.scope.Key(key)

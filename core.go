@@ -114,7 +114,7 @@ func (s CopySource) Download(ctx context.Context, o *DownloadOptions) (*Reader, 
 	case s.core != nil:
 		return s.core.Download(ctx, s.key, o)
 	case s.other != nil:
-		return s.other.Download(ctx, s.key, *o)
+		return s.other.Download(ctx, s.key, downloadOption(func(r *DownloadOptions) { *r = *o }))
 	}
 	return nil, invalid("source", "must be made by NewCopySource")
 }

@@ -112,7 +112,7 @@ func (f *front) Upload(ctx context.Context, key string, body io.Reader, opts ...
 	if err := f.check(scope.Upload, "Upload", key, given.Apply(opts...)); err != nil {
 		return nil, err
 	}
-	given.View = f.scope.Prefix
+	given.state.View = f.scope.Prefix
 	a, err := f.core.Upload(ctx, f.scope.Key(key), body, given)
 	return f.answer(a, err, "Upload", key)
 }
@@ -250,7 +250,7 @@ func As[T any](b Bucket) (T, bool) {
 
 // inward adds the prefix to the options of a listing, before they are passed to the core.
 func (f *front) inward(o *ListOptions) {
-	o.View = f.scope.Prefix
+	o.state.View = f.scope.Prefix
 	o.Prefix = f.scope.Prefix + o.Prefix
 	if o.StartAfter != "" {
 		o.StartAfter = f.scope.Prefix + o.StartAfter

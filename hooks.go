@@ -15,5 +15,7 @@ func init() {
 	) (any, bool, error) {
 		return continueDownload(ctx, b.(Downloader), key, part, opts.([]DownloadOption), progress)
 	}
-	seam.StateOf, seam.InitReader = stateOf, initReader
+	seam.StateOf = stateOf
+	seam.OptionsOf = optionsOf
+	seam.InitReader = initReader
 }

@@ -34,7 +34,7 @@ func Move(ctx context.Context, b ReadWriter, from, to string, opts ...CopyOption
 	if err := f.check(scope.Upload|scope.Download|scope.Remove, "Move", to, applied); err != nil {
 		return nil, err
 	}
-	given.View = f.scope.Prefix
+	given.state.View = f.scope.Prefix
 	a, err := f.core.Move(ctx, f.scope.Key(from), f.scope.Key(to), given)
 	return f.attrs(a), f.outward(err)
 }

@@ -1,13 +1,11 @@
 package storage_test
 
 import (
-	"strings"
 	"testing"
 
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
-	"github.com/omnibucket/storage/memstore"
 )
 
 // A type of one's own sees what WithNative gave: else it would store an object without the key that
@@ -52,19 +50,4 @@ func TestOptionsShowNativeValues(t *testing.T) {
 		require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "one"}}, given.Native)
 		require.Equal(t, []storage.NativeValue{{Provider: "shelf", Value: "of the source"}}, given.SourceNative)
 	})
-}
-
-// A struct as an option must not read or store nothing because a literal does not name Size or Length.
-func TestALiteralOfOptionsIsAnOption(t *testing.T) {
-	b := memstore.New()
-	_, err := b.Upload(t.Context(), "k", strings.NewReader("text"), storage.UploadOptions{Properties: storage.Properties{ContentType: "a/b"}})
-	require.NoError(t, err)
-	data, attrs, err := storage.ReadAll(t.Context(), b, "k", storage.DownloadOptions{Concurrency: 2})
-	require.NoError(t, err)
-	require.Equal(t, []string{"text", "a/b"}, []string{string(data), attrs.ContentType})
-	var read storage.DownloadOptions
-	require.NoError(t, read.Apply(storage.WithRange(1, 0)))
-	data, _, err = storage.ReadAll(t.Context(), b, "k", read)
-	require.NoError(t, err)
-	require.Empty(t, data, "what Apply has read stays")
 }

@@ -1,6 +1,10 @@
 package storage
 
-import "time"
+import (
+	"time"
+
+	"github.com/omnibucket/storage/internal/seam"
+)
 
 // Each of these types holds the options of one operation. The methods of a [Core] receive a value
 // of such a type. Code that implements a permission itself, such as Uploader, receives a list of
@@ -8,11 +12,8 @@ import "time"
 //
 // Code that reads or writes objects itself must check Native. If it does not know a value in
 // Native, it must fail with Unsupported. The unknown value may be a key that encrypts the object.
-//
-// UploadOptions, DownloadOptions, ListOptions, RemoveOptions and CopyOptions are options
-// themselves. If a call has a value of these types as an option, the value replaces all options
-// before it. For example, code can call Apply, change the result, and pass the result on. If Size
-// or Length is 0 in a struct literal, no size or length is given.
+// Code that passes options on to another Core passes the same value, or a changed copy of it,
+// because a value also holds what the library needs for itself.
 type (
 	// UploadOptions are the options of Upload and BeginUpload.
 	UploadOptions struct {
@@ -27,8 +28,7 @@ type (
 		MaxSize        int64 // bytes, for BeginUpload; 0 means no bound
 		UncheckedParts bool  // for BeginUpload
 
-		err     error
-		applied bool // true if Apply has read the options, so that a Size of 0 is a real size
+		err error
 	}
 	// DownloadOptions are the options of Download, Attrs and Exists.
 	DownloadOptions struct {
@@ -38,15 +38,13 @@ type (
 		Condition      Condition
 		Native         []NativeValue
 		NativeAttrs    bool
-		Auxiliary      bool                    // true if native options that do not fit this read are ignored
 		Concurrency    int                     // requests in parallel; 0 if not given
 		Progress       func(done, total int64) // nil means none
 		MaxGap         *int64                  // bytes, for ReadRanges; nil means the default
 		NoSync         bool                    // for DownloadFile
-		WriteID        string                  // for Attrs: if set, an object with another write id counts as missing
 
-		err     error
-		applied bool // true if Apply has read the options, so that a Length of 0 is a real length
+		state seam.OptionState
+		err   error
 	}
 	// ListOptions are the options of List, ListPage, Versions and ListUploads.
 	ListOptions struct {
@@ -55,9 +53,9 @@ type (
 		PageSize                      int // entries in one request; 0 means the default
 		SoftDeleted                   bool
 		AnyOrder                      bool
-		View                          string // prefix of the bucket view that is listed; its folder marker is left out
 
-		err error
+		state seam.OptionState
+		err   error
 	}
 	// RemoveOptions are the options of Remove.
 	RemoveOptions struct {
@@ -71,7 +69,6 @@ type (
 	// CopyOptions are the options of Copy, Compose, Move and Append.
 	CopyOptions struct {
 		Version string // version of the source
-		Tail    []byte // bytes that Append adds to the source; nil for other operations
 		Properties
 		Set PropertySet // properties that options replace
 		Controls
@@ -138,11 +135,24 @@ type Transfer struct {
 	Concurrency int                     // parallel requests; 0 means the default
 	Progress    func(done, total int64) // nil means none
 	ResumeFile  string                  // file of WithResume, or ""
-	View        string                  // prefix of the bucket view; WithResume continues only uploads under it
-	// WriteID has 32 hexadecimal digits that identify the write. A retry in another process passes
-	// the same WriteID. If the object already has this id, the earlier process has written it, and
-	// IfAbsent succeeds. If WriteID is "", the write gets a new id.
-	WriteID string
+
+	state seam.OptionState
+}
+
+// optionsOf returns the part of an options struct that only the library sets and reads.
+func optionsOf(o any) *seam.OptionState {
+	switch o := o.(type) {
+	case *UploadOptions:
+		return &o.state
+	case *CopyOptions:
+		return &o.state
+	case *Transfer:
+		return &o.state
+	case *DownloadOptions:
+		return &o.state
+	default:
+		return &o.(*ListOptions).state
+	}
 }
 
 // A NativeValue has the arguments of [WithNative].
@@ -152,7 +162,7 @@ type NativeValue struct {
 }
 
 // A PropertySet has one bit for each of the [Properties]. A bit is 1 if an option has set the
-// property, even to "".
+// property, even to "". A [Core] that sets a property also sets its bit.
 type PropertySet uint8
 
 // Each constant is the bit of one property.
@@ -208,19 +218,19 @@ func each[O any](failed *error, opts []O, apply func(O)) error {
 
 // Apply sets r from opts. Size is -1 if [WithSize] is not given.
 func (r *UploadOptions) Apply(opts ...UploadOption) error {
-	r.Size, r.applied = -1, true
+	r.Size = -1
 	return each(&r.err, opts, func(o UploadOption) { o.applyUpload(r) })
 }
 
 // Apply sets r from opts. If [WithRange] is not given, Offset is 0 and Length is -1.
 func (r *DownloadOptions) Apply(opts ...DownloadOption) error {
-	r.Length, r.applied = -1, true
+	r.Length = -1
 	return each(&r.err, opts, func(o DownloadOption) { o.applyDownload(r) })
 }
 
 // ApplyAttrs sets r from the options of Attrs and Exists.
 func (r *DownloadOptions) ApplyAttrs(opts ...AttrsOption) error {
-	r.Length, r.applied = -1, true
+	r.Length = -1
 	return each(&r.err, opts, func(o AttrsOption) { o.applyAttrs(r) })
 }
 
@@ -268,8 +278,6 @@ func (r *CopyOptions) ApplyMove(from, to string, opts ...CopyOption) error {
 		err = invalid("WithVersion", "does not fit Move: a version cannot be moved")
 	case from == to:
 		err = invalid("to", "must be another key than from")
-	case r.Tail != nil:
-		err = invalid("Tail", "does not fit Move")
 	}
 	return err
 }
@@ -278,7 +286,7 @@ func (r *CopyOptions) ApplyMove(from, to string, opts ...CopyOption) error {
 // ServerMove can move the object by one request.
 func (r *CopyOptions) MovesOnly() bool {
 	changes := r.Set != 0 || r.Tags != nil || r.PublicRead || r.LegalHold || r.Retention != (Retention{})
-	return !changes && r.WriteID == "" && len(r.Native)+len(r.SourceNative) == 0
+	return !changes && r.state.WriteID == "" && len(r.Native)+len(r.SourceNative) == 0
 }
 
 // ApplyUpload sets r from the options of SignedUploadURL. Size is -1 if [WithSize] is not given.

@@ -1,7 +1,10 @@
 package storage
 
 import (
+	"encoding/hex"
 	"math"
+
+	"github.com/omnibucket/storage/internal/metadata"
 )
 
 // written is the argument of a writeOption. It points to fields of an UploadOptions, a CopyOptions
@@ -163,6 +166,36 @@ func (nativeAttrsOption) applyReaderAt(*readerAtRequest)   {} // has no effect o
 // WithNativeAttrs keeps the provider's own response in [Attrs], from which [AttrsAs] returns it.
 // Not every store has such a response. The request may be slower.
 func WithNativeAttrs() ReadOption { return nativeAttrsOption{} }
+
+// An uploadOption fits only Upload.
+type uploadOption func(*UploadOptions)
+
+func (o uploadOption) applyUpload(r *UploadOptions) { o(r) }
+
+type writeIDOption string
+
+func (o writeIDOption) set(id *string, failed *error) {
+	if bytes, err := hex.DecodeString(string(o)); err != nil || len(bytes) != metadata.WriteIDLength/2 {
+		fail(failed, "WithWriteID", "must have 32 hexadecimal digits")
+	}
+	*id = string(o)
+}
+func (o writeIDOption) applyUpload(r *UploadOptions)  { o.set(&r.state.WriteID, &r.err) }
+func (o writeIDOption) applyCopy(r *CopyOptions)      { o.set(&r.state.WriteID, &r.err) }
+func (o writeIDOption) applyAttrs(r *DownloadOptions) { o.set(&r.state.WriteID, &r.err) }
+
+// A WriteIDOption names a write. It is [WithWriteID].
+type WriteIDOption interface {
+	UploadOption
+	CopyOption
+	AttrsOption
+}
+
+// WithWriteID names a write, so that another process can repeat it. id has 32 hexadecimal digits. If
+// the object already has this id, an earlier call has written it, and [IfAbsent] succeeds. For Attrs
+// and Exists, an object with another id counts as missing. Without this option, each write gets a
+// random id. In a store without [Metadata], the option has no effect.
+func WithWriteID(id string) WriteIDOption { return writeIDOption(id) }
 
 type partSizeOption int64
 
@@ -373,6 +406,6 @@ func nativeReads(natives []NativeValue, auxiliary bool) []DownloadOption {
 	}
 	return []DownloadOption{downloadOption(func(r *DownloadOptions) {
 		r.Native = append(r.Native, natives...)
-		r.Auxiliary = auxiliary
+		r.state.Auxiliary = auxiliary
 	})}
 }

@@ -82,7 +82,7 @@ func pinObject(from Downloader, key, op string, r *DownloadOptions, attrs *Attrs
 	case attrs.Revision != "":
 		o.reads = append(o.reads, IfRevision(attrs.Revision))
 	}
-	o.reads = append(o.reads, nativeReads(r.Native, r.Auxiliary)...)
+	o.reads = append(o.reads, nativeReads(r.Native, r.state.Auxiliary)...)
 	return o
 }
 

@@ -139,8 +139,9 @@ func Append(ctx context.Context, b interface {
 type tailOption []byte
 
 func (o tailOption) applyCopy(r *CopyOptions) {
-	if r.Tail = o; o == nil {
-		r.Tail = []byte{}
+	r.state.Tail = o
+	if o == nil {
+		r.state.Tail = []byte{}
 	}
 }
 
@@ -229,15 +230,20 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 	return r.located(e)
 }
 
-// creating returns the options with which Append creates an object: all options of r except those
-// for reading the source.
-func (r *CopyOptions) creating() UploadOptions {
+// creating returns the option with which Append creates an object. It sets all options of r except
+// those for reading the source.
+func (r *CopyOptions) creating() UploadOption {
 	create := UploadOptions{
-		Size: -1, Properties: r.Properties, Set: r.Set, Controls: r.Controls, Native: r.Native,
-		Condition: r.Condition, Transfer: r.Transfer, applied: true,
+		Size:       -1,
+		Properties: r.Properties,
+		Set:        r.Set,
+		Controls:   r.Controls,
+		Native:     r.Native,
+		Condition:  r.Condition,
+		Transfer:   r.Transfer,
 	}
 	if create.Condition == (Condition{}) {
 		create.Condition.Absent = true
 	}
-	return create
+	return uploadOption(func(r *UploadOptions) { *r = create })
 }

@@ -105,19 +105,20 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 		r.CRC32C = driver.JoinCRC32C(r.CRC32C, source.CRC32C, source.Size)
 		r.Size += source.Size
 	}
+	named := optionState(c.given).WriteID
 	writeID := ""
 	// The composed object may replace one of its sources. If the response is lost, a retry would
 	// read the new object as a source. Only a write id shows that the first attempt has succeeded.
 	// So the request needs a write id in this case, too (see replacesSource).
-	if c.req.Condition != (storage.Condition{}) || c.given.WriteID != "" || slices.Contains(c.srcKeys, c.op.key) {
-		writeID = core.newWriteID(c.given.WriteID)
+	if c.req.Condition != (storage.Condition{}) || named != "" || slices.Contains(c.srcKeys, c.op.key) {
+		writeID = core.newWriteID(named)
 	}
 	r.Metadata = core.metadata.Encode(c.req.Metadata, writeID)
 	return writeOnServer(
 		ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return core.driver.Compose(ctx, r) },
 		&intent{
 			properties: c.req.Properties, controls: c.req.Controls, native: c.req.Native, size: r.Size, crc: r.CRC32C,
-			condition: r.Condition, writeID: writeID, named: c.given.WriteID != "",
+			condition: r.Condition, writeID: writeID, named: named != "",
 		},
 	)
 }

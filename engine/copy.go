@@ -32,7 +32,7 @@ func (b bucket) CopyFrom(
 		e = c.resolveCopy(markerkey.Checked(ctx, key), &o.req, given)
 		o.req.Key = key
 	}
-	if e == nil && given.Tail != nil {
+	if e == nil && o.tail() != nil {
 		e = c.need(storage.ConditionalUpdate, "Append")
 	}
 	if !o.fromElsewhere(c) {
@@ -68,8 +68,14 @@ type copyOp struct {
 	source *download
 }
 
+// tail returns the bytes that Append adds to the source. It returns nil for other operations.
+func (c *copyOp) tail() []byte { return optionState(c.given).Tail }
+
 // resolveCopy checks the options of Copy or Compose, and copies them into r.
 func (c *core) resolveCopy(key string, r *driver.CopyRequest, given *storage.CopyOptions) *storage.Error {
+	if e := checkSet(&given.Properties, given.Set); e != nil {
+		return e
+	}
 	r.Key, r.Source.Version, r.Properties, r.Controls, r.Condition = key, given.Version, given.Properties, given.Controls, given.Condition
 	w := written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native}
 	return cmp.Or(c.resolveWrite(key, w), checkTransfer(&given.Transfer))
@@ -87,7 +93,7 @@ func (c *copyOp) run(ctx context.Context) (*storage.Attrs, *storage.Error) {
 	}
 	defer func() { _ = c.source.Close() }()
 	onServer := c.op.core.has(storage.ServerCopy)
-	if added := int64(len(c.given.Tail)); added > 0 {
+	if added := int64(len(c.tail())); added > 0 {
 		limit := c.op.core.desc.MaxPartSize
 		onServer = c.op.core.has(storage.ServerAppend) && (limit == 0 || added <= limit)
 	}
@@ -129,7 +135,7 @@ func (c *copyOp) openSource(ctx context.Context, src *core) *storage.Error {
 	e := d.prepare(src, c.from.Key(), c.sourceOptions())
 	// Auxiliary forbids that the source is read from a cache. A cache may have an older revision of
 	// the object. A copy within one bucket could then replace a newer object with an older one.
-	d.first.req.Auxiliary = (src == c.op.core || set.WriteID != "") && len(set.SourceNative) == 0
+	d.first.req.Auxiliary = (src == c.op.core || optionState(set).WriteID != "") && len(set.SourceNative) == 0
 	if e == nil {
 		d.ctx, e = d.op.begin(ctx)
 	}
@@ -243,22 +249,22 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 			return nil, e
 		}
 	}
-	if c.given.Tail != nil && r.Condition == (storage.Condition{}) {
+	if c.tail() != nil && r.Condition == (storage.Condition{}) {
 		r.Condition.Revision = source.Revision
 		if e := c.op.core.condition(&r.Condition, storage.ConditionalUpdate); e != nil {
 			return nil, e
 		}
 	}
 	r.Size, r.CRC32C = c.whole(source)
-	return storeSource(ctx, &c.op, r, c.given.Transfer, sourcebody.One(from, c.given.Tail))
+	return storeSource(ctx, &c.op, r, c.given.Transfer, sourcebody.One(from, c.tail()))
 }
 
 // whole returns the size in bytes and the checksum of the result: the source, followed by the bytes
 // of Append.
 func (c *copyOp) whole(source *storage.Attrs) (size int64, crc storage.CRC32C) {
-	added := int64(len(c.given.Tail))
+	added := int64(len(c.tail()))
 	return source.Size + added, driver.JoinCRC32C(
-		source.CRC32C, storage.CRC32C{Sum: crc32c.Sum(c.given.Tail), Known: true}, added,
+		source.CRC32C, storage.CRC32C{Sum: crc32c.Sum(c.tail()), Known: true}, added,
 	)
 }
 

@@ -24,7 +24,7 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	if e != nil {
 		return nil, sourceError(d.fail(e))
 	}
-	if c.given.Tail != nil && c.req.Condition == (storage.Condition{}) {
+	if c.tail() != nil && c.req.Condition == (storage.Condition{}) {
 		c.req.Condition.Revision = source.Revision
 	}
 	r := c.req
@@ -32,7 +32,8 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	from.Version, from.Revision, from.Attrs = r.Source.Version, source.Revision, &stored
 	from.Native = d.first.req.Native
 	r.Source, r.ReplaceTags = from, set.Tags != nil
-	in := &intent{native: r.Native, condition: r.Condition, named: set.WriteID != ""}
+	named := optionState(set).WriteID
+	in := &intent{native: r.Native, condition: r.Condition, named: named != ""}
 	in.size, in.crc = c.whole(source)
 	if in.keptTags, e = c.copyTags(&r, source.TagCount); e != nil {
 		return nil, e
@@ -46,12 +47,12 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 		r.ContentType = contentType("", c.op.key, nil)
 	}
 	if r.Condition != (storage.Condition{}) || in.named || c.replacesSource(&from) {
-		in.writeID = to.newWriteID(set.WriteID)
+		in.writeID = to.newWriteID(named)
 	}
 	in.properties, in.controls = r.Properties, r.Controls
 	r.Metadata = to.metadata.Encode(r.Metadata, in.writeID)
 	r.Replace = set.Set != 0 || marked || in.writeID != "" || !to.has(storage.Metadata|storage.ContentProperties)
-	if len(c.given.Tail) > 0 {
+	if len(c.tail()) > 0 {
 		return c.appendOnServer(ctx, &r, in)
 	}
 	return writeOnServer(
@@ -65,7 +66,7 @@ func (c *copyOp) appendOnServer(
 ) (*storage.Attrs, *storage.Error) {
 	set := c.given
 	whole := &driver.ComposeRequest{
-		Key: r.Key, Sources: []driver.ObjectRef{r.Source}, Tail: c.given.Tail, Size: in.size, CRC32C: in.crc,
+		Key: r.Key, Sources: []driver.ObjectRef{r.Source}, Tail: c.tail(), Size: in.size, CRC32C: in.crc,
 		Properties: r.Properties, Controls: r.Controls, Native: r.Native, Condition: r.Condition,
 		Unchanged: set.Set == 0 && set.Tags == nil && !locks(&set.Controls) && !r.PublicRead,
 	}
@@ -80,7 +81,7 @@ func (c *copyOp) appendOnServer(
 func (c *copyOp) copyTags(r *driver.CopyRequest, count int) (kept int, e *storage.Error) {
 	switch {
 	case !c.keepsTags(count > 0):
-	case c.op.core.desc.CopiesTags && len(c.given.Tail) == 0:
+	case c.op.core.desc.CopiesTags && len(c.tail()) == 0:
 		kept = count
 	default:
 		r.Tags, e = c.sourceTags()
@@ -102,7 +103,7 @@ func (c *copyOp) replacesSource(from *driver.ObjectRef) bool {
 // properties.
 func (c *copyOp) copiesWithoutAttrs() bool {
 	r, target := &c.req, c.op.core
-	return target.desc.CopiesWithoutAttrs && c.given.Tail == nil && c.given.WithoutAttrs && c.given.Set == 0 &&
+	return target.desc.CopiesWithoutAttrs && c.tail() == nil && c.given.WithoutAttrs && c.given.Set == 0 &&
 		r.Condition == (storage.Condition{}) &&
 		target.has(storage.Metadata|storage.ContentProperties) && (!c.keepsTags(true) || target.desc.CopiesTags)
 }

@@ -67,10 +67,11 @@ func (l *listOp) open(c *core, op string, given *storage.ListOptions) *storage.E
 	if r.SoftDeleted = l.given.SoftDeleted; r.SoftDeleted && op != "Versions" {
 		return invalid("WithSoftDeleted", "fits only Versions and Restore")
 	}
+	view := optionState(given).View
 	for _, text := range [...]struct{ option, value string }{
 		{"WithPrefix", r.Prefix}, {"WithDelimiter", r.Delimiter}, {"WithStartAfter", r.StartAfter},
 	} {
-		value := strings.TrimPrefix(text.value, given.View)
+		value := strings.TrimPrefix(text.value, view)
 		if len(value) > keyrule.MaxBytes || !utf8.ValidString(value) {
 			return invalid(text.option, "must be UTF-8 of at most 1,024 bytes")
 		}
@@ -264,7 +265,7 @@ func (l *listOp) ascend(page *storage.Page, r *driver.ListRequest) *storage.Erro
 // wants reports whether the caller asked for an entry that has the prefix. In a Prefixed view, the
 // object whose key is the prefix itself would have an empty key, so it is left out.
 func (l *listOp) wants(entry *storage.ListEntry) bool {
-	return entry.Key > l.after && entry.Key != l.given.View
+	return entry.Key > l.after && entry.Key != optionState(&l.given).View
 }
 
 // rollsUp reports whether the object's key ends in the delimiter, so that the key is a common

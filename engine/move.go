@@ -38,7 +38,7 @@ func (b bucket) moveByCopy(
 		a, err = b.CopyFrom(ctx, to, b.Source(from), given)
 	}
 	if err == nil {
-		err = unchanged.Remove(ctx, storage.NewBucket(b), from, source, *reads)
+		err = unchanged.Remove(ctx, storage.NewBucket(b), from, source, nativeReads(given.SourceNative)...)
 	}
 	if err == nil {
 		return a, nil
@@ -51,6 +51,15 @@ func (b bucket) moveByCopy(
 		e.Key = to
 	}
 	return nil, e
+}
+
+// nativeReads returns the native options for reading the source as options of Attrs.
+func nativeReads(natives []storage.NativeValue) []storage.AttrsOption {
+	opts := make([]storage.AttrsOption, len(natives))
+	for i, native := range natives {
+		opts[i] = storage.WithNative(native.Provider, native.Value)
+	}
+	return opts
 }
 
 // A moveOp is one call of Move. Its key, for hooks and telemetry, is that of the destination.

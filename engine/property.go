@@ -101,6 +101,21 @@ func locks(controls *storage.Controls) bool {
 	return controls.Retention != (storage.Retention{}) || controls.LegalHold
 }
 
+// checkSet refuses a property whose bit in set is 0. A Core can set a property and forget its bit.
+// Without the bit, an upload would not check the property, and a copy would ignore it.
+func checkSet(p *storage.Properties, set storage.PropertySet) *storage.Error {
+	const rule = "must have the bit of each property, as the option of the property sets it"
+	for _, text := range textProperties {
+		if *text.of(p) != "" && set&text.bit == 0 {
+			return invalid("Set", rule)
+		}
+	}
+	if len(p.Metadata) > 0 && set&storage.MetadataSet == 0 {
+		return invalid("Set", rule)
+	}
+	return nil
+}
+
 // checkProperties checks the properties of a write. It also replaces p.Metadata by a copy with keys
 // in lower case.
 func checkProperties(p *storage.Properties, given storage.PropertySet) *storage.Error {

@@ -17,6 +17,9 @@ import (
 
 func state(e *storage.Error) *seam.ErrorState { return seam.StateOf(e) }
 
+// optionState returns the part of an options struct that the root package does not export.
+func optionState(o any) *seam.OptionState { return seam.OptionsOf(o) }
+
 // asError returns a new *Error for the error of a driver. If the caller's ctx has ended, the Code
 // says so.
 func asError(ctx context.Context, err error) *storage.Error { return storage.AsError(ctx, err) }

@@ -36,7 +36,7 @@ func (c *core) stat(ctx context.Context, name, key string, given *storage.Downlo
 	}{}
 	o, r := &s.op, &s.req
 	e := o.prepareRead(c, name, key, r, given)
-	id := given.WriteID
+	id := optionState(given).WriteID
 	return run(ctx, o, e, func(ctx context.Context) (*storage.Attrs, *storage.Error) {
 		a, e := head(ctx, o, r)
 		if e == nil && id != "" && !metadata.HoldsWriteID(a.Metadata, id) {
@@ -87,7 +87,7 @@ func (c *core) believeSize(a *storage.Attrs, body io.ReadCloser, err error) (*st
 // new struct would copy it once more.
 func setGet(r *driver.GetRequest, given *storage.DownloadOptions) {
 	r.Version, r.Offset, r.Length, r.Suffix = given.Version, given.Offset, given.Length, given.Suffix
-	r.Condition, r.NativeAttrs, r.Auxiliary = given.Condition, given.NativeAttrs, given.Auxiliary
+	r.Condition, r.NativeAttrs, r.Auxiliary = given.Condition, given.NativeAttrs, optionState(given).Auxiliary
 }
 
 // prepareRead prepares an operation that reads an object, and its request.

@@ -3,7 +3,6 @@ package engine
 import (
 	"cmp"
 	"context"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -78,6 +77,9 @@ func (w *write) resolve(body io.Reader, given *storage.UploadOptions) *storage.E
 	if given.Size < -1 || given.MaxSize < 0 {
 		return invalid("UploadOptions", "must have no negative Size (but for -1) or MaxSize")
 	}
+	if e := checkSet(&given.Properties, given.Set); e != nil {
+		return e
+	}
 	setPut(r, given)
 	r.Key, w.transfer = w.op.key, given.Transfer
 	e := c.resolveWrite(r.Key, written{&r.Properties, given.Set, &r.Controls, &r.Condition, &r.Native, given.Native})
@@ -87,13 +89,13 @@ func (w *write) resolve(body io.Reader, given *storage.UploadOptions) *storage.E
 	return w.open(body)
 }
 
+// named returns the id of [storage.WithWriteID], or "".
+func (w *write) named() string { return optionState(&w.transfer).WriteID }
+
 // checkTransfer checks values that a caller may have set without a With function.
 func checkTransfer(t *storage.Transfer) *storage.Error {
-	switch id, err := hex.DecodeString(t.WriteID); {
-	case t.Concurrency < 0:
+	if t.Concurrency < 0 {
 		return invalid("Concurrency", "must not be negative")
-	case err != nil || t.WriteID != "" && len(id) != metadata.WriteIDLength/2:
-		return invalid("WriteID", "must have 32 hexadecimal digits")
 	}
 	return nil
 }
@@ -174,8 +176,8 @@ func (w *write) store(ctx context.Context) (*storage.Attrs, *storage.Error) {
 
 // storeBody stores the body with one Put or in parts, depending on its size if that is known.
 func (w *write) storeBody(ctx context.Context) (*storage.Attrs, *storage.Error) {
-	if (w.req.Condition != (storage.Condition{}) || w.transfer.WriteID != "") && w.writeID == "" {
-		w.writeID = w.op.core.newWriteID(w.transfer.WriteID)
+	if (w.req.Condition != (storage.Condition{}) || w.named() != "") && w.writeID == "" {
+		w.writeID = w.op.core.newWriteID(w.named())
 	}
 	w.req.Metadata = w.op.core.metadata.Encode(w.metadata, w.writeID)
 	if w.src.readerAt == nil {
@@ -346,7 +348,7 @@ func (w *write) finish(
 	properties.Metadata = w.metadata
 	a, e = finishWrite(ctx, w.op, a, e, &intent{
 		properties: properties, controls: w.req.Controls, native: w.req.Native, size: size, crc: w.req.CRC32C,
-		condition: w.req.Condition, writeID: w.writeID, named: w.transfer.WriteID != "",
+		condition: w.req.Condition, writeID: w.writeID, named: w.named() != "",
 	})
 	if e == nil {
 		w.op.bytes.Store(size)

@@ -226,7 +226,7 @@ func (w *write) storeParts(ctx context.Context, first, next *buffer.Buffer) (*st
 	var tried backoff.Tries
 	for {
 		if w.writeID == "" {
-			w.writeID = w.op.core.newWriteID(w.transfer.WriteID)
+			w.writeID = w.op.core.newWriteID(w.named())
 			w.req.Metadata = w.op.core.metadata.Encode(w.metadata, w.writeID)
 		}
 		resumed := w.journal.Begun()

@@ -117,7 +117,7 @@ func (w *write) resume(ctx context.Context) *storage.Error {
 	j := w.journal
 	switch {
 	case !j.Begun():
-	case !w.op.core.hasBegun(j), !strings.HasPrefix(j.Header().Key, w.transfer.View):
+	case !w.op.core.hasBegun(j), !strings.HasPrefix(j.Header().Key, optionState(&w.transfer).View):
 		j.Ignore()
 	case w.isRequest(j.Header().Request) && w.op.core.continuesLayers(j.Header()):
 		w.writeID = j.Header().WriteID

@@ -46,7 +46,7 @@ func (l *listOp) eachVersion(ctx context.Context, yield func(storage.VersionEntr
 			}
 			// Some servers return keys outside of the prefix. In a Prefixed view, the object whose
 			// key is the prefix itself would have an empty key, so it is left out.
-			if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == l.given.View {
+			if !strings.HasPrefix(entry.Key, l.req.Prefix) || entry.Key == optionState(&l.given).View {
 				continue
 			}
 			l.versionToUser(&entry, &newer)

@@ -1,7 +1,6 @@
 package storagetest
 
 import (
-	"context"
 	"net/http"
 	"slices"
 	"strings"
@@ -201,34 +200,32 @@ func (r refusal) prove(t *T, b storage.Bucket) {
 
 var refusalCases = []Case{
 	{
-		Name: "a value of an options struct is checked as options are", Rule: "W12",
+		Name: "a value that a Core passes is checked as options are", Rule: "W12",
 		Explanation: "conditions that do not fit, numbers below 0 and bad names are InvalidArgument; nothing is changed",
 		run: func(t *T) {
 			b := t.open()
 			current := t.put(b, "a", "text").Revision
-			for name, do := range optionValues(current) {
-				err := do(t.Context(), b)
-				require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%s: %v", name, err)
-				t.requireContent(b, "a", "text")
-				require.Equal(t, []string{"a"}, t.keys(b, t.anyOrder()...), name)
+			for _, value := range optionValues(t, b, current) {
+				require.Equal(t, storage.InvalidArgument, storage.CodeOf(value.err), "%s: %v", value.name, value.err)
 			}
+			t.requireContent(b, "a", "text")
+			require.Equal(t, []string{"a"}, t.keys(b, t.anyOrder()...))
 		},
 	},
 	{
-		Name: "an append has all that a value of CopyOptions says", Rule: "W16",
+		Name: "an append has all that its options say", Rule: "W16",
 		Explanation: "its condition, its metadata and its content type, also if the object is made",
 		Needs:       appends | storage.Metadata | storage.ContentProperties,
 		run: func(t *T) {
 			b := t.open()
 			t.put(b, "a", "text")
-			absent := storage.CopyOptions{Condition: storage.Condition{Absent: true}}
-			_, err := storage.Append(t.Context(), b, "a", []byte("more"), absent)
+			_, err := storage.Append(t.Context(), b, "a", []byte("more"), storage.IfAbsent())
 			t.requireNothingDone(err, storage.PreconditionFailed)
 			t.requireContent(b, "a", "text")
-			given := storage.CopyOptions{Properties: storage.Properties{
-				ContentType: "text/csv", Metadata: map[string]string{"owner": "ann"},
-			}}
-			_, err = storage.Append(t.Context(), b, "new", []byte("more"), given)
+			_, err = storage.Append(
+				t.Context(), b, "new", []byte("more"), storage.WithContentType("text/csv"),
+				storage.WithMetadata(map[string]string{"owner": "ann"}),
+			)
 			require.NoError(t, err)
 			attrs := t.attrs(b, "new")
 			require.Equal(t, "text/csv", attrs.ContentType)
@@ -397,62 +394,103 @@ func checksumsNotStored(t *T, b storage.Bucket) map[string]error {
 	return nil
 }
 
-// optionValues returns calls on the object "a". Each passes an option with a value that no With
-// function can return.
-func optionValues(current string) map[string]func(context.Context, storage.Bucket) error {
-	upload := func(o ...storage.UploadOption) func(context.Context, storage.Bucket) error {
-		return func(ctx context.Context, b storage.Bucket) error {
-			return second(b.Upload(ctx, "a", strings.NewReader("new"), o...))
-		}
+// optionValues returns calls on the object "a". Each passes a value to a method of the Core that no
+// With function can set. A Core that embeds the Core of a store may pass such values.
+func optionValues(t *T, b storage.Bucket, revision string) []optionValue {
+	var c storage.Core
+	_, err := storage.Wrap(b, func(wrapped storage.Core) storage.Core {
+		c = wrapped
+		return wrapped
+	})
+	require.NoError(t, err)
+
+	ctx := t.Context()
+	upload := func(o storage.UploadOptions) error {
+		return second(c.Upload(ctx, "a", strings.NewReader("new"), &o))
 	}
-	download := func(o storage.DownloadOptions) func(context.Context, storage.Bucket) error {
-		return func(ctx context.Context, b storage.Bucket) error { return second(b.Download(ctx, "a", o)) }
-	}
-	remove := func(c storage.Condition) func(context.Context, storage.Bucket) error {
-		return func(ctx context.Context, b storage.Bucket) error {
-			return b.Remove(ctx, "a", storage.RemoveOptions{Condition: c})
-		}
-	}
-	list := func(o storage.ListOptions) func(context.Context, storage.Bucket) error {
+	download := func(o storage.DownloadOptions) error { return second(c.Download(ctx, "a", &o)) }
+	remove := func(o storage.RemoveOptions) error { return c.Remove(ctx, "a", &o) }
+	list := func(o storage.ListOptions) error {
 		o.AnyOrder = true
-		return func(ctx context.Context, b storage.Bucket) (err error) {
-			for _, err = range b.List(ctx, o) {
+		for _, err := range c.List(ctx, &o) {
+			if err != nil {
+				return err
 			}
-			return err
 		}
+		return nil
 	}
-	return map[string]func(context.Context, storage.Bucket) error{
-		"Upload, not a revision": upload(storage.UploadOptions{Condition: storage.Condition{NotRevision: current}}),
-		"Upload, two conditions": upload(
-			storage.UploadOptions{Condition: storage.Condition{Absent: true, Revision: current}},
-		),
-		"Upload, a size below -1": upload(storage.UploadOptions{Size: -7}),
-		"Upload, no requests":     upload(storage.UploadOptions{Transfer: storage.Transfer{Concurrency: -5}}),
-		"Upload, a write id":      upload(storage.UploadOptions{Transfer: storage.Transfer{WriteID: "../a"}}),
-		"Upload, a bad type": upload(
-			storage.UploadOptions{Properties: storage.Properties{ContentType: "no type"}},
-		),
-		"Upload, a bad one earlier": upload(storage.WithSize(-3), storage.UploadOptions{}),
-		"Upload, nil earlier":       upload(nil, storage.UploadOptions{}),
-		"Download, absent":          download(storage.DownloadOptions{Condition: storage.Condition{Absent: true}}),
-		"Download, an offset":       download(storage.DownloadOptions{Offset: -3}),
-		"Download, a length":        download(storage.DownloadOptions{Length: -7}),
-		"Download, a suffix":        download(storage.DownloadOptions{Suffix: -3}),
-		"Download, two ranges":      download(storage.DownloadOptions{Suffix: 2, Offset: 1, Length: 2}),
-		"Download, no requests":     download(storage.DownloadOptions{Concurrency: -5}),
-		"Remove, absent":            remove(storage.Condition{Absent: true}),
-		"Remove, not a revision":    remove(storage.Condition{NotRevision: current}),
-		"List, a page":              list(storage.ListOptions{PageSize: -1}),
-		"List, a limit":             list(storage.ListOptions{Limit: -1}),
-		"Copy, not a revision": func(ctx context.Context, b storage.Bucket) error {
-			o := storage.CopyOptions{Condition: storage.Condition{NotRevision: current}}
-			return second(storage.Copy(ctx, b, "a", b, "a", o))
+	absent := storage.Condition{Absent: true}
+	notRevision := storage.Condition{NotRevision: revision}
+	return []optionValue{
+		{
+			name: "Upload, not a revision",
+			err:  upload(storage.UploadOptions{Size: -1, Condition: notRevision}),
 		},
-		"Copy, a tail": func(ctx context.Context, b storage.Bucket) error {
-			return second(storage.Copy(ctx, b, "b", b, "a", storage.CopyOptions{Tail: []byte("more")}))
+		{
+			name: "Upload, two conditions",
+			err:  upload(storage.UploadOptions{Size: -1, Condition: storage.Condition{Absent: true, Revision: revision}}),
 		},
-		"Move, a tail": func(ctx context.Context, b storage.Bucket) error {
-			return second(storage.Move(ctx, b, "a", "b", storage.CopyOptions{Tail: []byte("more")}))
+		{
+			name: "Upload, a size below -1",
+			err:  upload(storage.UploadOptions{Size: -7}),
+		},
+		{
+			name: "Upload, no requests",
+			err:  upload(storage.UploadOptions{Size: -1, Transfer: storage.Transfer{Concurrency: -5}}),
+		},
+		{
+			name: "Upload, a type without its bit in Set",
+			err:  upload(storage.UploadOptions{Size: -1, Properties: storage.Properties{ContentType: "a/b"}}),
+		},
+		{
+			name: "Download, absent",
+			err:  download(storage.DownloadOptions{Length: -1, Condition: absent}),
+		},
+		{
+			name: "Download, an offset",
+			err:  download(storage.DownloadOptions{Length: -1, Offset: -3}),
+		},
+		{
+			name: "Download, a length",
+			err:  download(storage.DownloadOptions{Length: -7}),
+		},
+		{
+			name: "Download, a suffix",
+			err:  download(storage.DownloadOptions{Length: -1, Suffix: -3}),
+		},
+		{
+			name: "Download, two ranges",
+			err:  download(storage.DownloadOptions{Suffix: 2, Offset: 1, Length: 2}),
+		},
+		{
+			name: "Download, no requests",
+			err:  download(storage.DownloadOptions{Length: -1, Concurrency: -5}),
+		},
+		{
+			name: "Remove, absent",
+			err:  remove(storage.RemoveOptions{Condition: absent}),
+		},
+		{
+			name: "Remove, not a revision",
+			err:  remove(storage.RemoveOptions{Condition: notRevision}),
+		},
+		{
+			name: "List, a page",
+			err:  list(storage.ListOptions{PageSize: -1}),
+		},
+		{
+			name: "List, a limit",
+			err:  list(storage.ListOptions{Limit: -1}),
+		},
+		{
+			name: "Copy, not a revision",
+			err:  second(c.CopyFrom(ctx, "a", c.Source("a"), &storage.CopyOptions{Condition: notRevision})),
 		},
 	}
+}
+
+// An optionValue is the result of a call with a value that no With function can set.
+type optionValue struct {
+	name string
+	err  error
 }

@@ -259,15 +259,13 @@ func (s *session) writeID() string { return s.name[:writeIDLength] }
 // The method upload adds an option to opts. The option sets the write ID of the object that the
 // upload makes.
 func (s *session) upload(opts []storage.UploadOption) []storage.UploadOption {
-	named := storage.UploadOptions{Size: -1, Transfer: storage.Transfer{WriteID: s.writeID()}}
-	return slices.Insert(opts, 0, storage.UploadOption(named))
+	return append(opts, storage.WithWriteID(s.writeID()))
 }
 
 // The method copy adds an option to opts. The option sets the write ID of the object that the copy
 // makes.
 func (s *session) copy(opts []storage.CopyOption) []storage.CopyOption {
-	named := storage.CopyOptions{Transfer: storage.Transfer{WriteID: s.writeID()}}
-	return slices.Insert(opts, 0, storage.CopyOption(named))
+	return append(opts, storage.WithWriteID(s.writeID()))
 }
 
 // An inspectError wraps an error of Config.Inspect that is not an *Error. Such an error does not

@@ -75,7 +75,7 @@ func (t *tus) finishWhole(ctx context.Context, s *session) (*session, error) {
 	var there *storage.Attrs
 	err := error(storage.ObjectNotFound)
 	for _, key := range t.handler.keeper.possibleKeys(s) {
-		there, err = t.handler.bucket.Attrs(ctx, key, storage.DownloadOptions{Length: -1, WriteID: s.writeID()})
+		there, err = t.handler.bucket.Attrs(ctx, key, storage.WithWriteID(s.writeID()))
 		if storage.CodeOf(err) != storage.ObjectNotFound {
 			break
 		}

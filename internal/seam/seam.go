@@ -8,6 +8,10 @@ import "io"
 // StateOf returns the [ErrorState] of err, which must be an *Error of the root package.
 var StateOf func(err error) *ErrorState
 
+// OptionsOf returns the [OptionState] of o. The parameter is a pointer to UploadOptions, CopyOptions, Transfer,
+// DownloadOptions or ListOptions of the root package.
+var OptionsOf func(o any) *OptionState
+
 // InitReader turns r into the Reader of an open download. r is a *Reader and attrs is an *Attrs of
 // the root package. The function fills r in place, so that r can be a field of another value and
 // needs no allocation.

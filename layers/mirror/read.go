@@ -115,7 +115,7 @@ func (s *stores) condition(
 // ObjectNotFound.
 func (s *stores) copyOf(ctx context.Context, key, revision string) (*storage.Attrs, error) {
 	id := otherstore.CopyID(s.second.Public(revision))
-	return s.second.Bucket.Attrs(ctx, key, storage.DownloadOptions{Length: -1, WriteID: id})
+	return s.second.Bucket.Attrs(ctx, key, storage.WithWriteID(id))
 }
 
 // fromSecond reads from the second store. It changes the attributes so that [FailedOver] returns

@@ -282,7 +282,7 @@ func NeedsNo(key string, size int64, err error) bool {
 // NamedCopy returns a copy option. The option sets the write id of the copy to the result of
 // CopyID.
 func NamedCopy(revision string) storage.CopyOption {
-	return storage.CopyOptions{Transfer: storage.Transfer{WriteID: CopyID(revision)}}
+	return storage.WithWriteID(CopyID(revision))
 }
 
 // attrs returns the other store's attributes in the form that a driver returns.

@@ -31,5 +31,5 @@ func main() {
 	_, _ = b.Upload(ctx, "a", strings.NewReader("text"), opts...)
 	_, _ = b.Download(ctx, "a")
 	_, _ = c.Upload(ctx, "a", strings.NewReader("text"), ctx.Value(0).([]storage.UploadOption)...)
-	_ = d.Remove(ctx, "a", storage.RemoveOptions{})
+	_ = d.Remove(ctx, "a")
 }
