@@ -180,7 +180,7 @@ var rules = []rule{
 // not shipped.
 func shipped(path string) bool {
 	return path != "storagetest" && path != "storagetest/hostile" && path != "storagetest/differential" &&
-		path != "storagetest/vendedtest" &&
+		path != "storagetest/vendedtest" && path != "storagetest/interleave" &&
 		path != "uploads/uploadstest" &&
 		path != "cmd/certify" &&
 		!forTests(path)

@@ -1,0 +1,323 @@
+package interleave
+
+import (
+	"bytes"
+	"cmp"
+	"flag"
+	"fmt"
+	"regexp"
+	"runtime"
+	"slices"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"testing/cryptotest"
+	"testing/synctest"
+	"time"
+)
+
+// defaultLimit is the default of Config.Limit.
+const defaultLimit = 20_000
+
+// hung is the real time without a step after which a run is considered to hang.
+const hung = 2 * time.Minute
+
+var replay = flag.String("replay", "", "run only this schedule of package interleave, such as 0,0,1")
+
+// Run explores a scene on each kind of store, in a subtest. The first schedule that fails is printed, and
+// fails the subtest. The test must not be parallel.
+//
+// With the flag -replay, Run runs only the given schedule, and prints it.
+func Run(t *testing.T, c Config, scene func(s *Scene)) {
+	t.Helper()
+	weaknesses := c.Weaknesses
+	if weaknesses == nil {
+		weaknesses = Weaknesses()
+	}
+	for _, w := range weaknesses {
+		t.Run(w.Name, func(t *testing.T) {
+			t.Helper()
+			if *replay != "" {
+				repeat(t, w, scene)
+				return
+			}
+			report := Explore(t, c, w, scene)
+			if report.Failure != nil {
+				t.Fatal(report.Failure)
+			}
+			t.Log(report)
+		})
+	}
+}
+
+// A Report is the result of [Explore].
+type Report struct {
+	Weakness  string
+	Schedules int           // schedules that were run, with those that were cut off
+	Cut       int           // schedules that were cut off because another one has the same effects
+	Points    int           // largest number of requests of one schedule
+	Time      time.Duration // real time
+	Limited   bool          // true if Config.Limit ended the exploration
+	Failure   *Failure      // nil if no schedule failed
+}
+
+// String returns one line.
+func (r *Report) String() string {
+	text := fmt.Sprintf("interleave: %d schedules (%d cut off), up to %d points, %.2f s",
+		r.Schedules, r.Cut, r.Points, r.Time.Seconds())
+	if r.Limited {
+		text += "; there are more than Config.Limit permits"
+	}
+	return text
+}
+
+// A Failure is a schedule that failed.
+type Failure struct {
+	Message  string   // of the first error
+	Schedule []int    // for -replay
+	Number   int      // number of the schedule; the first is 1
+	Trace    []string // the requests, and who sent them
+	test     string
+}
+
+// String returns the schedule, and a command that repeats it.
+func (f *Failure) String() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "schedule %d fails: %s\n", f.Number, f.Message)
+	for _, line := range f.Trace {
+		fmt.Fprintf(&b, "    %s\n", line)
+	}
+	var names []string
+	for _, name := range strings.Split(f.test, "/") {
+		names = append(names, "^"+regexp.QuoteMeta(name)+"$")
+	}
+	fmt.Fprintf(&b, "repeat it: go test -run '%s' . -args -replay %s", strings.Join(names, "/"), list(f.Schedule))
+	return b.String()
+}
+
+func list(choices []int) string {
+	texts := make([]string, len(choices))
+	for i, c := range choices {
+		texts[i] = strconv.Itoa(c)
+	}
+	return cmp.Or(strings.Join(texts, ","), "0")
+}
+
+// repeat runs one schedule, and prints it.
+func repeat(t *testing.T, w Weakness, scene func(s *Scene)) {
+	t.Helper()
+	var choices []int
+	for text := range strings.SplitSeq(*replay, ",") {
+		choice, err := strconv.Atoi(strings.TrimSpace(text))
+		if err != nil || choice < 0 {
+			t.Fatalf("-replay must be a list of numbers such as 0,0,1, not %q", *replay)
+		}
+		choices = append(choices, choice)
+	}
+	all := Budget{Interruptions: 1 << 20, Losses: 1 << 20, Deaths: 1 << 20, Ticks: 1 << 20}
+	r := runSchedule(t, w, scene, all, script(choices))
+	t.Logf("schedule %s:\n    %s", list(choices), strings.Join(r.lines(), "\n    "))
+	if len(r.failures) > 0 {
+		t.Fatal(r.failures[0])
+	}
+}
+
+// Explore explores a scene on one kind of store, and does not fail the test. It stops at the first
+// schedule that fails. It ignores c.Weaknesses.
+func Explore(t *testing.T, c Config, w Weakness, scene func(s *Scene)) *Report {
+	t.Helper()
+	e := &exploration{t: t, weakness: w, scene: scene, report: &Report{Weakness: w.Name}}
+	e.limit = cmp.Or(c.Limit, defaultLimit)
+	budgets := c.Budgets
+	if budgets == nil {
+		budgets = Budgets()
+	}
+	defer e.watchdog()()
+	begun := time.Now()
+	for _, b := range budgets {
+		e.explore(b)
+	}
+	last := budgets[len(budgets)-1]
+	last.Interruptions = 1 << 20
+	for seed := range c.Random {
+		e.random(last, uint64(seed))
+	}
+	e.report.Time = time.Since(begun)
+	return e.report
+}
+
+type exploration struct {
+	t        *testing.T
+	weakness Weakness
+	scene    func(s *Scene)
+	limit    int
+	report   *Report
+	runs     atomic.Int64
+}
+
+// explore runs all schedules of a budget, each after the one that has the same beginning and then only zeros.
+func (e *exploration) explore(b Budget) {
+	var choices []int
+	for e.report.Failure == nil {
+		if e.report.Schedules >= e.limit {
+			e.report.Limited = true
+			return
+		}
+		r := e.run(b, script(choices))
+		choices = following(r.choices, r.offered)
+		if choices == nil {
+			return
+		}
+	}
+}
+
+// following returns the beginning of the next schedule, or nil after the last one.
+func following(choices []int, offered [][]option) []int {
+	for i := len(choices) - 1; i >= 0; i-- {
+		for choice := choices[i] + 1; choice < len(offered[i]); choice++ {
+			if offered[i][choice].affordable {
+				return append(slices.Clone(choices[:i]), choice)
+			}
+		}
+	}
+	return nil
+}
+
+// random runs a random schedule.
+func (e *exploration) random(b Budget, seed uint64) {
+	if e.report.Failure != nil {
+		return
+	}
+	e.run(b, atRandom(seed))
+}
+
+// run runs one schedule.
+func (e *exploration) run(b Budget, choose func(int, []option) int) *schedule {
+	r := runSchedule(e.t, e.weakness, e.scene, b, choose)
+	e.runs.Add(1)
+	e.report.Schedules++
+	e.report.Points = max(e.report.Points, r.step)
+	if r.cut {
+		e.report.Cut++
+	}
+	if len(r.failures) == 0 {
+		return r
+	}
+	made := slices.Clone(r.choices)
+	for len(made) > 0 && made[len(made)-1] == 0 {
+		made = made[:len(made)-1]
+	}
+	e.report.Failure = &Failure{
+		Message:  r.failures[0],
+		Schedule: made,
+		Number:   e.report.Schedules,
+		Trace:    r.lines(),
+		test:     e.t.Name(),
+	}
+	return r
+}
+
+// lines returns the printed schedule.
+func (s *schedule) lines() []string {
+	lines := make([]string, len(s.trace))
+	for i, e := range s.trace {
+		lines[i] = fmt.Sprintf("%3d %v", i+1, e)
+	}
+	return lines
+}
+
+// runSchedule runs a scene once, in a bubble of its own.
+func runSchedule(
+	t *testing.T, w Weakness, scene func(s *Scene), b Budget, choose func(int, []option) int,
+) *schedule {
+	t.Helper()
+	var s *schedule
+	failure := bubble(t, func(t *testing.T) {
+		cryptotest.SetGlobalRandom(t, 1)
+		s = newSchedule(t.Context(), b, choose)
+		s.play(&Scene{schedule: s, weakness: w}, scene)
+	})
+	if failure != "" {
+		s.failures = append(s.failures, failure)
+	}
+	return s
+}
+
+// play makes the scene, runs it, and checks it.
+func (s *schedule) play(scene *Scene, build func(s *Scene)) {
+	s.aside("the scene", func() { build(scene) })
+	if !s.broken() {
+		s.run()
+	}
+	for _, check := range scene.checks {
+		if !s.broken() {
+			s.aside("Check", check)
+		}
+	}
+	for _, cleanup := range slices.Backward(scene.cleanups) {
+		s.aside("Cleanup", cleanup)
+	}
+}
+
+// aside calls a function in a goroutine, which FailNow may end.
+func (s *schedule) aside(name string, do func()) {
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		defer func() {
+			if r := recover(); r != nil {
+				s.fail(fmt.Sprintf("%s panics: %v\n%s", name, r, stack()))
+			}
+		}()
+		do()
+	}()
+	<-done
+}
+
+// bubble runs a function in a bubble. If goroutines remain at its end, it returns a text that says so.
+func bubble(t *testing.T, f func(t *testing.T)) (failure string) {
+	t.Helper()
+	defer func() {
+		if r := recover(); r != nil {
+			failure = fmt.Sprintf("goroutines remain after the end: %v\n%s", r, stack())
+		}
+	}()
+	synctest.Test(t, f)
+	return ""
+}
+
+// watchdog stops the program if no schedule ends for a long time: a goroutine then waits for a lock of package
+// sync that another one holds during a request, or computes for ever. The result ends the watchdog.
+func (e *exploration) watchdog() (end func()) {
+	done := make(chan struct{})
+	go func() {
+		last := int64(-1)
+		for {
+			select {
+			case <-done:
+				return
+			case <-time.After(hung):
+			}
+			if n := e.runs.Load(); n != last {
+				last = n
+				continue
+			}
+			panic("interleave: a schedule hangs. No lock of package sync may be held during a request.\n" + stack())
+		}
+	}()
+	return func() { close(done) }
+}
+
+// stack returns the stacks of the goroutines that wait in a bubble.
+func stack() string {
+	buf := make([]byte, 1<<20)
+	buf = buf[:runtime.Stack(buf, true)]
+	var kept [][]byte
+	for _, g := range bytes.Split(buf, []byte("\n\n")) {
+		if bytes.Contains(g, []byte("synctest")) && !bytes.Contains(g, []byte("interleave.stack(")) {
+			kept = append(kept, g)
+		}
+	}
+	return string(bytes.Join(kept, []byte("\n\n")))
+}

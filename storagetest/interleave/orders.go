@@ -1,0 +1,52 @@
+package interleave
+
+import (
+	"errors"
+	"slices"
+
+	"github.com/omnibucket/storage"
+)
+
+// An Effect is what one actor should do to a state S that the scene compares, such as the content of an object.
+type Effect[S any] struct {
+	Actor *Actor
+	// Apply returns the state after the operation. If the operation should fail in this state, done is false.
+	Apply func(before S) (after S, done bool)
+}
+
+// SomeOrder reports whether the operations of the actors could have run one after the other, each wholly, from
+// the state before to the state after. An operation that returned nil took effect. One whose process died or
+// whose outcome is unknown may have. Any other one had no effect. An operation that ended before another one
+// began is also before it in that order.
+//
+// SomeOrder does not ask whether an operation that failed had a reason to fail: the scene should check Err.
+func SomeOrder[S comparable](before, after S, effects ...Effect[S]) bool {
+	if len(effects) == 0 {
+		return before == after
+	}
+	for i, e := range effects {
+		others := slices.Delete(slices.Clone(effects), i, i+1)
+		if slices.ContainsFunc(others, func(o Effect[S]) bool { return o.Actor.endedBefore(e.Actor) }) {
+			continue
+		}
+		took, perhaps := e.Actor.outcome()
+		if took {
+			next, done := e.Apply(before)
+			if done && SomeOrder(next, after, others...) {
+				return true
+			}
+		}
+		if (!took || perhaps) && SomeOrder(before, after, others...) {
+			return true
+		}
+	}
+	return false
+}
+
+func (a *Actor) endedBefore(b *Actor) bool { return a.until < b.began }
+
+// outcome reports whether the operation may have taken effect, and whether that is uncertain.
+func (a *Actor) outcome() (took, uncertain bool) {
+	uncertain = a.died || errors.Is(a.err, storage.OutcomeUnknown)
+	return uncertain || a.err == nil, uncertain
+}

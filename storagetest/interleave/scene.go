@@ -1,0 +1,181 @@
+package interleave
+
+import (
+	"context"
+	"fmt"
+	"runtime"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A Scene is one run of what is explored. The function that [Run] gets makes the stores, gives them
+// their first objects, starts the actors, and calls Check. It must do the same in each run.
+//
+// Errorf, FailNow and Helper make a Scene usable with package require of testify, in the function
+// itself, in actors and in Check. An error ends the exploration.
+type Scene struct {
+	schedule  *schedule
+	weakness  Weakness
+	stores    []*Store
+	processes []*Process
+	checks    []func()
+	cleanups  []func()
+}
+
+// Weakness returns the kind of the stores in this run.
+func (s *Scene) Weakness() Weakness { return s.weakness }
+
+// Context returns a context that ends after the run. It belongs to no actor.
+func (s *Scene) Context() context.Context { return s.schedule.ctx }
+
+// Errorf lets the run fail.
+func (s *Scene) Errorf(format string, args ...any) { s.schedule.fail(fmt.Sprintf(format, args...)) }
+
+// FailNow lets the run fail, and ends the calling goroutine.
+func (s *Scene) FailNow() {
+	s.schedule.fail("FailNow was called")
+	runtime.Goexit()
+}
+
+// Helper does nothing.
+func (s *Scene) Helper() {}
+
+// Check adds a function that runs when all actors have ended. Requests of the function take effect at
+// once. It may also do what follows an interrupted job, such as a second attempt or a repair, before it
+// looks at the result.
+func (s *Scene) Check(do func()) { s.checks = append(s.checks, do) }
+
+// Cleanup adds a function that runs at the end of the run, even of one that is cut off. The last
+// function runs first.
+func (s *Scene) Cleanup(do func()) { s.cleanups = append(s.cleanups, do) }
+
+// Tick permits that time passes although requests are pending, by d each time. d should be a bit longer than
+// the deadline that the scene is about, such as the TTL of a lease. Without Tick, time passes only
+// while no process has a request.
+func (s *Scene) Tick(d time.Duration) { s.schedule.tick = d }
+
+// A Store is a bucket in memory that several processes use.
+type Store struct {
+	name   string
+	driver driver.Driver
+	scene  *Scene
+}
+
+// Store returns a new, empty store of the kind that is explored. The name is for the printed schedule.
+func (s *Scene) Store(name string) *Store { return s.StoreWith(name, memstore.Config{}) }
+
+// StoreWith is like Store, but configures the memory. If c.Now is nil, the clock of the store is that of the
+// bubble, and each request takes a millisecond by it. A layer changes the store for all processes; the first
+// layer is next to the memory.
+func (s *Scene) StoreWith(name string, c memstore.Config, layers ...driver.Layer) *Store {
+	if c.Now == nil {
+		c.Now = s.schedule.storeTime
+	}
+	if now := c.Now; s.weakness.EqualRevisions {
+		c.Now = func() time.Time { return now().Truncate(time.Second) }
+	}
+	d := memstore.NewDriver(c)
+	if s.weakness.Lacks != 0 {
+		d = faults.WithLimits(faults.Limits{Disable: s.weakness.Lacks})(d)
+	}
+	if s.weakness.EqualRevisions {
+		d = &equalRevisions{Driver: d}
+	}
+	for _, layer := range layers {
+		d = layer(d)
+	}
+	store := &Store{name: name, driver: d, scene: s}
+	s.stores = append(s.stores, store)
+	return store
+}
+
+// Bucket returns a bucket of the store that belongs to no process. Its requests take effect at once. It
+// is for the first objects of a scene, and for Check.
+func (s *Store) Bucket(opts ...storage.OpenOption) storage.Bucket {
+	return s.scene.closed(engine.New(s.driver, opts...))
+}
+
+// Driver returns the driver of the store that belongs to no process, as Bucket does.
+func (s *Store) Driver() driver.Driver { return s.driver }
+
+func (s *Scene) closed(b storage.Bucket) storage.Bucket {
+	s.Cleanup(func() { _ = storage.Close(b) })
+	return b
+}
+
+// A Process has buckets of its own over the stores of the scene. What it keeps in memory, such as
+// caches, locks of keys and circuits, is not shared with another Process. If it dies, all its
+// requests fail.
+type Process struct {
+	name       string
+	scene      *Scene
+	actors     []*Actor
+	background *Actor // requests without the context of an actor
+	cancels    []context.CancelCauseFunc
+	dead       bool
+	deadCalls  int
+}
+
+// Process returns a new process. The name is for the printed schedule.
+func (s *Scene) Process(name string) *Process {
+	p := &Process{name: name, scene: s}
+	p.background = &Actor{name: name + " (background)", process: p}
+	s.processes = append(s.processes, p)
+	return p
+}
+
+// Bucket opens a store in this process. Its requests wait until the schedule lets them take effect.
+func (p *Process) Bucket(store *Store, opts ...storage.OpenOption) storage.Bucket {
+	return p.scene.closed(engine.New(p.Driver(store), opts...))
+}
+
+// Driver returns the driver of a store in this process, as Bucket does.
+func (p *Process) Driver(store *Store) driver.Driver {
+	return &processDriver{Driver: store.driver, process: p, store: store}
+}
+
+// Died reports whether the process died in this run.
+func (p *Process) Died() bool {
+	p.scene.schedule.mu.Lock()
+	defer p.scene.schedule.mu.Unlock()
+	return p.dead
+}
+
+// An Actor is a goroutine that [Process.Go] has started.
+type Actor struct {
+	name         string
+	process      *Process
+	do           func(ctx context.Context) error
+	err          error
+	ended        bool
+	died         bool // the process died before the actor ended
+	began, until int  // number of the step before the first effect, and after the last one
+	interrupted  *interruption
+}
+
+// Go starts an actor when the function of the scene has returned. Actors of one process share its
+// buckets. Most scenes have one actor in each of two processes. If the process dies, ctx is canceled.
+//
+// The function do must pass ctx, or a context that was derived from ctx, to the functions that it calls. It
+// must not return before the goroutines that it has started have ended.
+func (p *Process) Go(name string, do func(ctx context.Context) error) *Actor {
+	a := &Actor{name: name, process: p, do: do}
+	p.actors = append(p.actors, a)
+	p.scene.schedule.actors = append(p.scene.schedule.actors, a)
+	return a
+}
+
+// Err returns the error of the function of the actor. It must be called after the actor has ended, in Check. The error
+// of an actor whose process died means nothing: see Died.
+func (a *Actor) Err() error { return a.err }
+
+// Died reports whether the process died before the actor ended.
+func (a *Actor) Died() bool { return a.died }
+
+// Name returns the name that Go got.
+func (a *Actor) Name() string { return a.name }

@@ -1,0 +1,468 @@
+package interleave
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"strings"
+	"sync"
+	"testing/synctest"
+	"time"
+
+	"github.com/omnibucket/storage"
+)
+
+const (
+	// patience is the time without a request after which an actor is considered to wait for ever.
+	patience = 60 * 24 * time.Hour
+	// maxSteps is the number of requests after which an actor is considered to repeat them for ever.
+	maxSteps = 5000
+)
+
+// A verdict is what becomes of a waiting request.
+type verdict int
+
+const (
+	proceed verdict = iota
+	lose            // takes effect, and its response is lost
+	die             // fails without an effect, and so do all later ones of its process
+)
+
+// A waiting is a request that waits for its turn.
+type waiting struct {
+	actor   *Actor
+	request *request
+	batch   int // number of the step before which it arrived
+	granted chan struct{}
+	verdict verdict
+	event   int // index in the trace
+}
+
+// An event is a line of a printed schedule.
+type event struct {
+	who     string
+	request *request // or nil
+	text    string   // what happened instead of, or besides, the request
+	err     error
+}
+
+func (e event) String() string {
+	line := fmt.Sprintf("%-8s ", e.who)
+	if e.request == nil {
+		return line + e.text
+	}
+	line += e.request.String()
+	if e.text != "" {
+		line += " <- " + e.text
+	}
+	if e.err != nil {
+		return line + " -> " + short(e.err)
+	}
+	return line
+}
+
+// short returns the Code of an error of a store, and otherwise its text.
+func short(err error) string {
+	var e *storage.Error
+	if errors.As(err, &e) {
+		return e.Code.Error()
+	}
+	return err.Error()
+}
+
+// An interruption is why an actor with a waiting request does not continue.
+type interruption struct {
+	request   *request
+	disturbed bool // a request since then does not commute with it
+}
+
+// A schedule runs one scene in one order.
+type schedule struct {
+	ctx    context.Context
+	choose func(step int, options []option) int
+
+	tick   time.Duration
+	actors []*Actor
+
+	mu       sync.Mutex // protects the fields below; never held during a request
+	running  bool
+	cut      bool // the rest of this run is the same as that of another one
+	parked   []*waiting
+	trace    []event
+	failures []string
+	ended    int
+	step     int
+	changes  int
+
+	arrived chan struct{} // has capacity 1
+	current *Actor
+	budget  Budget // what is left
+	choices []int
+	offered [][]option // the options of each choice
+}
+
+// An option is what may happen next.
+type option struct {
+	run        *waiting
+	verdict    verdict
+	interrupts bool
+	timePasses bool
+	affordable bool
+}
+
+func newSchedule(ctx context.Context, b Budget, choose func(step int, options []option) int) *schedule {
+	return &schedule{ctx: ctx, budget: b, choose: choose, arrived: make(chan struct{}, 1)}
+}
+
+// storeTime is the clock of stores. Each step takes a millisecond by it.
+func (s *schedule) storeTime() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.changes++
+	return time.Now().Add(time.Duration(s.changes) * time.Millisecond)
+}
+
+func (s *schedule) free() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.running
+}
+
+func (s *schedule) fail(message string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.cut {
+		s.failures = append(s.failures, strings.TrimSpace(message))
+	}
+}
+
+// park returns a waiting request, or nil if the request takes effect at once.
+func (s *schedule) park(ctx context.Context, p *Process, r *request) (*waiting, error) {
+	s.mu.Lock()
+	if p.dead {
+		p.deadCalls++
+		calls := p.deadCalls
+		s.mu.Unlock()
+		endDead(calls)
+		return nil, died(r)
+	}
+	if !s.running {
+		s.mu.Unlock()
+		return nil, nil
+	}
+	w := &waiting{actor: p.actor(ctx), request: r, batch: s.step, granted: make(chan struct{})}
+	s.parked = append(s.parked, w)
+	s.mu.Unlock()
+	s.signal()
+	return w, nil
+}
+
+func (s *schedule) signal() {
+	select {
+	case s.arrived <- struct{}{}:
+	default:
+	}
+}
+
+// withdraw removes a request whose context is done. It returns false if the request was granted before.
+func (s *schedule) withdraw(w *waiting) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	i := slices.Index(s.parked, w)
+	if i < 0 {
+		return false
+	}
+	s.parked = slices.Delete(s.parked, i, i+1)
+	s.trace = append(s.trace, event{who: w.actor.name, request: w.request, text: "given up: its context is done"})
+	return true
+}
+
+// report notes the error of a request.
+func (s *schedule) report(w *waiting, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trace[w.event].err = err
+}
+
+// run lets the actors run to their end.
+func (s *schedule) run() {
+	s.mu.Lock()
+	s.running = true
+	s.mu.Unlock()
+	for _, a := range s.actors {
+		s.start(a)
+		synctest.Wait()
+	}
+	for s.next() {
+	}
+	s.stop()
+	synctest.Wait()
+}
+
+// start starts the goroutine of an actor.
+func (s *schedule) start(a *Actor) {
+	ctx, cancel := context.WithCancelCause(context.WithValue(s.ctx, actorKey{}, a))
+	a.process.cancels = append(a.process.cancels, cancel)
+	go func() {
+		defer func() {
+			if r := recover(); r != nil {
+				s.fail(fmt.Sprintf("%s panics: %v\n%s", a.name, r, stack()))
+			}
+			s.mu.Lock()
+			a.ended = true
+			a.died = a.process.dead
+			a.until = s.step
+			s.ended++
+			s.mu.Unlock()
+			cancel(nil)
+			s.signal()
+		}()
+		a.err = a.do(ctx)
+	}()
+}
+
+// next makes one step. It returns false if the run has ended.
+func (s *schedule) next() bool {
+	synctest.Wait()
+	if s.broken() {
+		return false
+	}
+	requests := s.waiting()
+	if len(requests) > 0 {
+		if s.step >= maxSteps {
+			s.fail(fmt.Sprintf("no end after %d requests", maxSteps))
+			return false
+		}
+		s.take(requests)
+		return true
+	}
+	if s.allEnded() {
+		return false
+	}
+	timer := time.NewTimer(patience)
+	defer timer.Stop()
+	select {
+	case <-s.arrived:
+		return true
+	case <-timer.C:
+	}
+	var names []string
+	for _, a := range s.actors {
+		if !a.ended {
+			names = append(names, a.name)
+		}
+	}
+	s.fail(fmt.Sprintf("waits for ever: %s\n%s", strings.Join(names, ", "), stack()))
+	return false
+}
+
+// broken reports whether the run ends before its actors do.
+func (s *schedule) broken() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.cut || len(s.failures) > 0
+}
+
+func (s *schedule) allEnded() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.ended == len(s.actors)
+}
+
+// waiting returns the next request of each actor, beginning with the current one.
+func (s *schedule) waiting() []*waiting {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	// Goroutines of one actor may arrive in any order.
+	slices.SortStableFunc(s.parked, func(a, b *waiting) int {
+		if a.batch != b.batch {
+			return a.batch - b.batch
+		}
+		return strings.Compare(a.request.String(), b.request.String())
+	})
+	var first []*waiting
+	for _, w := range s.parked {
+		if !slices.ContainsFunc(first, func(f *waiting) bool { return f.actor == w.actor }) {
+			first = append(first, w)
+		}
+	}
+	slices.SortStableFunc(first, func(a, b *waiting) int { return s.rank(a.actor) - s.rank(b.actor) })
+	return first
+}
+
+// rank orders actors: the current one, those of the scene, and background requests.
+func (s *schedule) rank(a *Actor) int {
+	if a == s.current {
+		return -1
+	}
+	if i := slices.Index(s.actors, a); i >= 0 {
+		return i
+	}
+	return len(s.actors)
+}
+
+// options returns what may happen next. The budget does not change their numbers.
+func (s *schedule) options(requests []*waiting) []option {
+	continues := requests[0].actor == s.current
+	var options []option
+	for i, w := range requests {
+		interrupts := continues && i > 0
+		options = append(options, option{
+			run:        w,
+			interrupts: interrupts,
+			affordable: !interrupts || s.budget.Interruptions > 0,
+		})
+	}
+	for _, o := range slices.Clone(options) {
+		o.verdict = lose
+		o.affordable = o.affordable && s.budget.Losses > 0 && len(o.run.request.writes) > 0
+		options = append(options, o)
+	}
+	dies := option{run: requests[0], verdict: die, affordable: continues && s.budget.Deaths > 0}
+	passes := option{timePasses: true, affordable: s.tick > 0 && s.budget.Ticks > 0}
+	return append(options, dies, passes)
+}
+
+// take chooses what happens next, and lets it happen.
+func (s *schedule) take(requests []*waiting) {
+	options := s.options(requests)
+	choice := s.choose(len(s.choices), options)
+	if choice >= len(options) {
+		s.fail(fmt.Sprintf("choice %d is not one of %d: this schedule is of another scene", len(s.choices)+1, len(options)))
+		return
+	}
+	s.choices = append(s.choices, choice)
+	s.offered = append(s.offered, options)
+	o := options[choice]
+	if o.timePasses {
+		s.budget.Ticks--
+		s.disturb(nil)
+		s.note("time", "passes: "+s.tick.String())
+		time.Sleep(s.tick)
+		return
+	}
+	w := o.run
+	if o.interrupts {
+		s.budget.Interruptions--
+		s.current.interrupted = &interruption{request: requests[0].request}
+	}
+	if o.verdict == die {
+		s.budget.Deaths--
+		s.note(w.actor.name, "dies before "+w.request.String())
+		s.kill(w.actor.process)
+		s.current = nil
+		return
+	}
+	if i := w.actor.interrupted; i != nil && i.request == w.request && o.verdict == proceed && !i.disturbed {
+		// The run in which this request came before the interruption has the same effects.
+		s.mu.Lock()
+		s.cut = true
+		s.mu.Unlock()
+		return
+	}
+	w.actor.interrupted = nil
+	s.disturb(w.request)
+	s.grant(w, o.verdict)
+}
+
+// grant lets a request take effect.
+func (s *schedule) grant(w *waiting, v verdict) {
+	s.mu.Lock()
+	s.current = w.actor
+	s.step++
+	if w.actor.began == 0 {
+		w.actor.began = s.step
+	}
+	s.parked = slices.DeleteFunc(s.parked, func(p *waiting) bool { return p == w })
+	w.verdict = v
+	w.event = len(s.trace)
+	e := event{who: w.actor.name, request: w.request}
+	if v == lose {
+		s.budget.Losses--
+		e.text = "the response is lost"
+	}
+	s.trace = append(s.trace, e)
+	s.mu.Unlock()
+	close(w.granted)
+}
+
+// disturb marks the interruptions that r does not commute with. If r is nil, it marks all.
+func (s *schedule) disturb(r *request) {
+	for _, a := range s.actors {
+		if i := a.interrupted; i != nil && (r == nil || !r.commutes(i.request)) {
+			i.disturbed = true
+		}
+	}
+}
+
+func (s *schedule) note(who, what string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.trace = append(s.trace, event{who: who, text: what})
+}
+
+// kill lets a process die: all its requests fail, and the contexts of its actors are canceled.
+func (s *schedule) kill(p *Process) {
+	s.mu.Lock()
+	p.dead = true
+	s.parked = slices.DeleteFunc(s.parked, func(w *waiting) bool {
+		if w.actor.process != p {
+			return false
+		}
+		w.verdict = die
+		close(w.granted)
+		return true
+	})
+	s.mu.Unlock()
+	for _, cancel := range p.cancels {
+		cancel(ErrDied)
+	}
+}
+
+// stop lets requests take effect at once from now on. If the run did not reach its end, all processes die.
+func (s *schedule) stop() {
+	if s.broken() {
+		processes := make(map[*Process]bool)
+		for _, a := range s.actors {
+			processes[a.process] = true
+		}
+		for p := range processes {
+			s.kill(p)
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.running = false
+	for _, w := range s.parked {
+		close(w.granted)
+	}
+	s.parked = nil
+}
+
+// script returns a function that makes the choices of a list, and 0 after its end.
+func script(choices []int) func(int, []option) int {
+	return func(step int, _ []option) int {
+		if step >= len(choices) {
+			return 0
+		}
+		return choices[step]
+	}
+}
+
+// atRandom returns a function that makes random choices.
+func atRandom(seed uint64) func(int, []option) int {
+	dice := rand.New(rand.NewPCG(seed, 0))
+	return func(_ int, options []option) int {
+		// A process that is always interrupted would seldom do two things one after the other.
+		if dice.IntN(3) > 0 {
+			return 0
+		}
+		choice := dice.IntN(len(options))
+		if !options[choice].affordable {
+			return 0
+		}
+		return choice
+	}
+}
