@@ -1,7 +1,6 @@
 package interleave
 
 import (
-	"bytes"
 	"cmp"
 	"flag"
 	"fmt"
@@ -309,15 +308,30 @@ func (e *exploration) watchdog() (end func()) {
 	return func() { close(done) }
 }
 
-// stack returns the stacks of the goroutines that wait in a bubble.
+// maxStacks is the number of goroutines that a failure shows.
+const maxStacks = 8
+
+var bubbleNumber = regexp.MustCompile(`synctest bubble (\d+)`)
+
+// stack returns the stacks of goroutines of the last bubble.
 func stack() string {
 	buf := make([]byte, 1<<20)
 	buf = buf[:runtime.Stack(buf, true)]
-	var kept [][]byte
-	for _, g := range bytes.Split(buf, []byte("\n\n")) {
-		if bytes.Contains(g, []byte("synctest")) && !bytes.Contains(g, []byte("interleave.stack(")) {
-			kept = append(kept, g)
+	last := 0
+	stacks := make(map[int][]string)
+	for g := range strings.SplitSeq(string(buf), "\n\n") {
+		head, _, _ := strings.Cut(g, "\n")
+		m := bubbleNumber.FindStringSubmatch(head)
+		if m == nil || strings.Contains(g, "interleave.stack(") {
+			continue
 		}
+		number, err := strconv.Atoi(m[1])
+		if err != nil {
+			continue
+		}
+		last = max(last, number)
+		stacks[number] = append(stacks[number], g)
 	}
-	return string(bytes.Join(kept, []byte("\n\n")))
+	shown := stacks[last]
+	return strings.Join(shown[:min(len(shown), maxStacks)], "\n\n")
 }

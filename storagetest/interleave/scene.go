@@ -154,6 +154,7 @@ type Actor struct {
 	err          error
 	ended        bool
 	died         bool // the process died before the actor ended
+	lost         bool // the response of a write was lost
 	began, until int  // number of the step before the first effect, and after the last one
 	interrupted  *interruption
 }
@@ -176,6 +177,9 @@ func (a *Actor) Err() error { return a.err }
 
 // Died reports whether the process died before the actor ended.
 func (a *Actor) Died() bool { return a.died }
+
+// Lost reports whether the response to a write of the actor was lost. The bucket may have made that write twice.
+func (a *Actor) Lost() bool { return a.lost }
 
 // Name returns the name that Go got.
 func (a *Actor) Name() string { return a.name }

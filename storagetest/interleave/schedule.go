@@ -198,7 +198,28 @@ func (s *schedule) run() {
 	for s.next() {
 	}
 	s.stop()
-	synctest.Wait()
+	s.settle()
+}
+
+// settle waits until all actors have ended, as those do that a retry delays. Requests no longer wait.
+func (s *schedule) settle() {
+	for synctest.Wait(); !s.allEnded(); synctest.Wait() {
+		if !s.pass(patience) {
+			return
+		}
+	}
+}
+
+// pass lets time pass until an actor has a request or has ended. It returns false after the duration.
+func (s *schedule) pass(d time.Duration) bool {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-s.arrived:
+		return true
+	case <-timer.C:
+		return false
+	}
 }
 
 // start starts the goroutine of an actor.
@@ -241,12 +262,8 @@ func (s *schedule) next() bool {
 	if s.allEnded() {
 		return false
 	}
-	timer := time.NewTimer(patience)
-	defer timer.Stop()
-	select {
-	case <-s.arrived:
+	if s.pass(patience) {
 		return true
-	case <-timer.C:
 	}
 	var names []string
 	for _, a := range s.actors {
@@ -381,6 +398,7 @@ func (s *schedule) grant(w *waiting, v verdict) {
 	e := event{who: w.actor.name, request: w.request}
 	if v == lose {
 		s.budget.Losses--
+		w.actor.lost = true
 		e.text = "the response is lost"
 	}
 	s.trace = append(s.trace, e)
