@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"path/filepath"
 	"strings"
 	"testing"
 
@@ -49,6 +50,25 @@ func TestAPageForABucket(t *testing.T) {
 	}
 }
 
+// The first link of a directory would write a key for signatures.
+func TestAPageThatOnlyReadsWritesNothing(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"a.txt": "text"})
+	page := s.serving("--ui", dir)
+	var info struct{ One string }
+	_, body := askPage(t, "GET", page+"api/info", "")
+	require.NoError(t, json.Unmarshal([]byte(body), &info))
+	require.Equal(t, filepath.Base(dir), info.One, "the page does not show where the directory is")
+	_, body = askPage(t, "GET", page+"api/bucket?bucket="+url.QueryEscape(info.One), "")
+	require.Contains(t, body, `"sign":false`)
+	asked, err := json.Marshal(map[string]any{"bucket": info.One, "key": "a.txt", "seconds": 60})
+	require.NoError(t, err)
+	status, _ := askPage(t, "POST", page+"api/link", string(asked))
+	require.GreaterOrEqual(t, status, http.StatusBadRequest)
+	require.NoDirExists(t, filepath.Join(dir, ".omnibucket"))
+}
+
 func TestThePageOfAFolderChangesOnlyTheFolder(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)
@@ -76,7 +96,7 @@ func TestALinkOfThePageWorksForOthers(t *testing.T) {
 	s := newShell(t)
 	bucket := directory(t)
 	s.put(bucket+"#public/a.txt", "text")
-	page := s.serving("--ui", bucket+"#public/")
+	page := s.serving("--ui", "--write", bucket+"#public/")
 	var info struct{ One string }
 	_, body := askPage(t, "GET", page+"api/info", "")
 	require.NoError(t, json.Unmarshal([]byte(body), &info))

@@ -14,6 +14,7 @@ export class List {
   #height = 44; // of a row, which the stylesheet decides
   #after = '';
   #loading = null;
+  #ending = false; // whether the focus is on its way to the end, which other pages precede
   #anchor = 0; // where a range begins
   #options;
 
@@ -53,6 +54,7 @@ export class List {
   // load shows the first page. The entries before stay until it is there.
   async load() {
     this.#loading?.abort();
+    this.#ending = false;
     this.place.ariaBusy = 'true';
     if (!this.entries.length) this.#say(skeleton());
     await this.#fetch('', (entries) => {
@@ -79,9 +81,13 @@ export class List {
       this.#say(...(this.entries.length || page.next ? [] : this.#options.nothing()));
       if (page.partial && !page.next) this.state.append(element('p', { className: 'note partial' }, 'Only the first 100,000 versions were searched: choose a folder, or type the beginning of a name.'));
       this.#changed();
+      this.#ending &&= this.space.contains(document.activeElement);
+      if (this.#ending) this.focus(Infinity);
+      this.#ending &&= this.more;
     } catch (error) {
       if (this.#loading !== loading) return;
       this.#loading = null;
+      this.#ending = false;
       this.failed = true;
       this.#say(element('p', { className: 'empty', role: 'alert' }, `${this.entries.length ? 'The list goes on, but it' : 'It'} cannot be loaded. ${inWords(error)}`, button('Try again', () => this.retry())));
     } finally {
@@ -258,6 +264,7 @@ export class List {
     else if (event.ctrlKey) return;
     else if (move) {
       if (event.shiftKey && Math.abs(move) === 1) this.#select(this.active, true);
+      this.#ending = event.key === 'End' && this.more;
       this.focus(this.active + move);
       if (event.shiftKey && Math.abs(move) === 1) this.#select(this.active, true);
     } else if (event.key === ' ') this.#select(this.active, !this.selected.has(this.entries[this.active]));
@@ -270,6 +277,7 @@ export class List {
     if (!row || event.ctrlKey || event.metaKey) return;
     const { entry, index } = row;
     event.preventDefault();
+    this.#ending = false;
     this.focus(index);
     if (event.target.closest('.pick')) {
       const is = !this.selected.has(entry);

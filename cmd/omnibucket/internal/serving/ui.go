@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"net/http"
+	"path"
 	"strconv"
 	"strings"
 	"time"
@@ -140,17 +141,23 @@ func openForUI(ctx context.Context, p *program.Program, text, base string) (*tar
 	}, nil
 }
 
-// nameOf returns the name that the page shows for a location.
+// nameOf returns the name that the page shows for a location. For a directory, it is only the last
+// part of the path, because a page may be shown to others.
 func nameOf(l location.Location) string {
 	if l.Name != "" {
 		return l.Name + ":" + l.Key
+	}
+	if l.Scheme == "file" {
+		return path.Base(l.Dir + "/" + l.Prefix + l.Key)
 	}
 	address, _, _ := strings.Cut(l.Address(), "?") // parameters may be secret
 	return strings.TrimSuffix(address+"#"+l.Prefix+l.Key, "#")
 }
 
 // openFolderForUI opens a folder. It also returns a handler for signed URLs of the folder's bucket.
-// The handler is nil if the store serves signed URLs itself.
+// The handler is nil if the store serves signed URLs itself. It is also nil for a directory on a
+// page that must not write, because the first signed URL would write the key of the signatures to
+// the directory.
 func openFolderForUI(ctx context.Context, p *program.Program, l location.Location, base string, versions bool) (
 	files storage.Bucket, signed http.Handler, err error,
 ) {
@@ -160,15 +167,28 @@ func openFolderForUI(ctx context.Context, p *program.Program, l location.Locatio
 	}
 	whole := l
 	whole.Prefix, whole.Key = "", ""
-	bucket, _, own, err := openSigning(ctx, p, whole, base, opts...)
+	if p.Stores.ReadOnly && l.Scheme == "file" {
+		_, err = p.Stores.Open(ctx, whole, opts...)
+	} else {
+		signed, err = openSigned(ctx, p, whole, base, opts...)
+	}
 	if err != nil {
 		return nil, nil, err
 	}
-	if !own {
-		signed = serve.NewHandler(bucket)
-	}
 	files, _, err = p.Stores.OpenServed(ctx, l)
 	return files, signed, err
+}
+
+// openSigned opens a bucket. It returns a handler for signed URLs, or nil if the store serves them
+// itself.
+func openSigned(
+	ctx context.Context, p *program.Program, l location.Location, base string, opts ...storage.OpenOption,
+) (http.Handler, error) {
+	bucket, _, own, err := openSigning(ctx, p, l, base, opts...)
+	if err != nil || own {
+		return nil, err
+	}
+	return serve.NewHandler(bucket), nil
 }
 
 // infoOf asks the store whether the bucket keeps versions. If the store cannot tell, the page shows
