@@ -19,7 +19,7 @@ const (
 // permitted: no tags, versions, locks, access control lists, uploads of others, or settings of a
 // bucket.
 type Rights struct {
-	Read  bool // reads objects and their attributes
+	Read  bool // reads objects and their attributes; on MinIO and Azure, noncurrent versions, too
 	List  bool // lists objects under the prefix
 	Write bool // stores and replaces objects; on Google, replacing needs Remove, too
 	// Remove removes objects. On Google, it can only be given together with Write.
@@ -42,7 +42,7 @@ type Rights struct {
 // InvalidArgument if the store's policies cannot express the prefix because of its length or a
 // character. If [Ref] has narrowed b, Vend fails with PermissionDenied. If the bucket lacks
 // [Vending], or cannot permit exactly these rights for this prefix and time, Vend fails with
-// Unsupported.
+// Unsupported. MinIO cannot limit List to a prefix.
 func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.Duration) (*VendedCredentials, error) {
 	f, e := need(b, "Vend", prefix)
 	if e != nil {

@@ -88,7 +88,7 @@ func level(action string) int {
 	switch {
 	case action == "s3:ListAllMyBuckets":
 		return ofAccount
-	case action == "s3:ListBucket", action == "s3:ListBucketVersions":
+	case isListing(action):
 		return ofListing
 	case isWideAction(action):
 		return ofBucket
@@ -102,8 +102,12 @@ func level(action string) int {
 // resource of the action is a bucket, and the action has no condition key s3:prefix. An example is
 // s3:ListBucketMultipartUploads.
 func isWideAction(action string) bool {
-	return action != "s3:ListBucket" && action != "s3:ListBucketVersions" &&
-		(strings.Contains(action, "Bucket") || strings.HasSuffix(action, "LifecycleConfiguration"))
+	return !isListing(action) && (strings.Contains(action, "Bucket") || strings.HasSuffix(action, "LifecycleConfiguration"))
+}
+
+// isListing reports whether the action has the condition key s3:prefix.
+func isListing(action string) bool {
+	return action == "s3:ListBucket" || action == "s3:ListBucketVersions"
 }
 
 // keyARN matches the ARN of a KMS key. It does not match the ARN of an alias. A policy that names

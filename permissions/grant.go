@@ -45,7 +45,8 @@ type Document struct {
 //   - AWS: a policy of IAM. A session of AWS STS also accepts the policy if the policy has at most
 //     2,048 characters. The limit for other policies is 6,144 characters or more
 //     (https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html).
-//   - MinIO: a policy without the actions that MinIO does not have.
+//   - MinIO: a policy without the actions that MinIO does not have. MinIO's s3:GetObject also
+//     permits reads of noncurrent versions.
 //   - Google: a custom role, and the binding that grants it. There is one pair for each kind of
 //     resource.
 //   - Azure: a custom role for the container. With a prefix, there is also a condition for the
@@ -66,7 +67,9 @@ type Document struct {
 //
 //   - The provider does not support an operation.
 //   - No policy of the provider can allow an operation.
-//   - No policy of the provider can limit an operation to the prefix.
+//   - No policy of the provider can limit an operation to the prefix. On MinIO, these include
+//     listings, because MinIO takes the value of s3:prefix from a header of the client, too
+//     (https://github.com/minio/pkg/pull/267).
 //   - The bucket is a directory bucket of AWS. Allow s3express:CreateSession for that bucket.
 func (g Grant) Documents(p Provider) ([]Document, error) {
 	if err := g.check(p); err != nil {
@@ -154,6 +157,9 @@ func (g Grant) checkPrefix(p Provider) error {
 	}
 	err := unsupportedError(p, "cannot limit these operations to a prefix", wide...)
 	err.Hint = `leave these operations out, as in "everything,-list-uploads", or leave the prefix out`
+	if p == MinIO {
+		err.Hint += "; a client of MinIO can list the whole bucket in spite of a condition on s3:prefix"
+	}
 	return err
 }
 
@@ -164,8 +170,10 @@ func (o Operation) isWide(p Provider) bool {
 	}
 	needs, _ := o.Needs(p)
 	switch p {
-	case AWS, MinIO:
+	case AWS:
 		return slices.ContainsFunc(needs, isWideAction)
+	case MinIO:
+		return slices.ContainsFunc(needs, func(action string) bool { return isWideAction(action) || isListing(action) })
 	case Google:
 		return slices.Contains(outsidePrefix, o)
 	case Azure:

@@ -35,7 +35,9 @@ parameters of a shared access signature. It makes no request. Replace the words 
 case, such as PROJECT.
 
 The key of the address, or --prefix, limits the policy to keys that begin with it: "users/"
-is a folder, and "users" also includes "users2/".
+is a folder, and "users" also includes "users2/". A policy of MinIO cannot limit listings to
+a prefix, so leave list, list-versions and download-missing out there. Its s3:GetObject
+also permits reads of old versions.
 
 ` + policyOperations(),
 		Example: `  omnibucket policy --for read,list s3://photos/users/
@@ -110,6 +112,9 @@ func policy(p *program.Program, f *policyFlags, text string) error {
 	documents, err := grant.Documents(provider)
 	if err != nil {
 		return err
+	}
+	if provider == permissions.MinIO && strings.Contains(documents[0].Text, `"s3:GetObject"`) {
+		p.Note("MinIO's s3:GetObject also permits reads of noncurrent versions")
 	}
 	// A single JSON document is printed without headings, so that the output can be used as a file.
 	isFile := len(documents) == 1 && json.Valid([]byte(documents[0].Text))

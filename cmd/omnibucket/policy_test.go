@@ -70,6 +70,14 @@ func TestPolicyPrintsTheDocumentsOfTheProvider(t *testing.T) {
 	}
 }
 
+func TestPolicyOfMinIOSaysThatReadsIncludeVersions(t *testing.T) {
+	s := newShell(t)
+	_, stderr := s.exits(0, "policy", "--for", "download", "--provider", "minio", "s3://photos/users/")
+	require.Contains(t, stderr, "noncurrent versions")
+	_, stderr = s.exits(0, "policy", "--for", "upload", "--provider", "minio", "s3://photos/users/")
+	require.Empty(t, stderr)
+}
+
 func TestPolicyInJSONHasALineForEachDocument(t *testing.T) {
 	s := newShell(t)
 	lines := strings.Split(strings.TrimSpace(s.ok("policy", "--json", "--for", "download", "gs://photos")), "\n")
@@ -101,7 +109,10 @@ func TestPolicyRefuses(t *testing.T) {
 		"an account":               {2, []string{"--for", "list", "s3://"}, "must have a bucket"},
 		"a directory":              {1, []string{"--for", "list", directory(t)}, "have no policies"},
 		"memory":                   {1, []string{"--for", "list", memory(t)}, "have no policies"},
-		"what has no prefix":       {1, []string{"--for", "everything", "s3://photos/users/"}, "list-uploads"},
+		"a listing of MinIO": {
+			1, []string{"--for", "read,list", "--provider", "minio", "s3://photos/users/"}, "s3:prefix",
+		},
+		"what has no prefix": {1, []string{"--for", "everything", "s3://photos/users/"}, "list-uploads"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, stderr := s.exits(test.exit, append([]string{"policy"}, test.args...)...)

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -69,7 +70,8 @@ func (a *account) vendingHint() string {
 }
 
 // Vend gets temporary credentials from AssumeRole of AWS STS, or from the same request at the
-// server's endpoint.
+// server's endpoint. A server other than Amazon's must then refuse the listings that
+// probeListings sends.
 func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storage.VendedCredentials, error) {
 	policy, err := d.bucket.sessionPolicy(r)
 	if err != nil {
@@ -93,10 +95,16 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 			Code: storage.Internal, Err: errors.New("the response to AssumeRole has no complete credentials"),
 		}
 	}
-	return &storage.VendedCredentials{
+	v := &storage.VendedCredentials{
 		AccessKeyID: *c.AccessKeyId, SecretKey: *c.SecretAccessKey, SessionToken: *c.SessionToken,
 		Expires: *c.Expiration,
-	}, nil
+	}
+	if d.bucket.probesListings(r) {
+		if err := d.probeListings(ctx, v, r.Prefix); err != nil {
+			return nil, err
+		}
+	}
+	return v, nil
 }
 
 // sessions returns a client for AssumeRole. It sends requests to AWS STS in the bucket's region, or
@@ -134,13 +142,19 @@ func (b *bucket) sessionPolicy(r *driver.VendRequest) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	system := permissions.MinIO // other servers do not support the escapes in Amazon's policies
-	if b.account.amazon() {
-		system = permissions.AWS
+	grant := permissions.Grant{Operations: operations, Bucket: b.name, Prefix: r.Prefix}
+	system := permissions.AWS
+	switch {
+	case b.account.amazon():
+		grant.Region = b.account.region
+	case !b.probesListings(r):
+		system = permissions.MinIO // other servers do not support the escapes in Amazon's policies
+	case strings.ContainsAny(r.Prefix, "*?$"):
+		// Package permissions limits no listing for MinIO. Without escapes, Amazon's policy is the
+		// same, and probeListings tests it.
+		return "", argument.Invalid("prefix", `must not contain "*", "?" or "$", which not all servers can escape`, "")
 	}
-	documents, err := permissions.Grant{
-		Operations: operations, Bucket: b.name, Prefix: r.Prefix, Region: b.account.region,
-	}.Documents(system)
+	documents, err := grant.Documents(system)
 	if err != nil {
 		return "", err
 	}

@@ -31,6 +31,8 @@ type Store struct {
 	// of these calls. The key is the name of the call in the suite, such as "reading tags". The
 	// value is the reason why the call does no harm.
 	Permits map[string]string
+	// Rights are the rights that the store can limit to a prefix. The zero value means all rights.
+	Rights storage.Rights
 	// Advance moves the clock that decides whether credentials have expired. If it is nil, expiry
 	// is not tested.
 	Advance func(time.Duration)
@@ -56,7 +58,7 @@ func Run(t *testing.T, open func(t *testing.T) Store) {
 	t.Run("a prefixed bucket vends its own prefix", func(t *testing.T) {
 		s := open(t)
 		fill(t, s.Program)
-		v, err := storage.Vend(t.Context(), storage.Prefixed(s.Program, "users/"), "1/", allRights, time.Hour)
+		v, err := storage.Vend(t.Context(), storage.Prefixed(s.Program, "users/"), "1/", s.rights(ownPrefix), time.Hour)
 		require.NoError(t, err)
 		require.Equal(t, ownPrefix, v.Prefix)
 		client := s.client(t, v)
@@ -120,9 +122,17 @@ func contentOf(t *testing.T, b storage.Bucket) map[string]string {
 
 func (s Store) vend(t *testing.T, prefix string) *storage.VendedCredentials {
 	t.Helper()
-	v, err := storage.Vend(t.Context(), s.Program, prefix, allRights, time.Hour)
+	v, err := storage.Vend(t.Context(), s.Program, prefix, s.rights(prefix), time.Hour)
 	require.NoError(t, err)
 	return v
+}
+
+// rights returns the rights that the store can limit to a prefix.
+func (s Store) rights(prefix string) storage.Rights {
+	if prefix == "" || s.Rights == (storage.Rights{}) {
+		return allRights
+	}
+	return s.Rights
 }
 
 // client opens the bucket with credentials that claim to be valid for all keys. So the library
@@ -182,6 +192,10 @@ var rightsByName = []namedRight{
 func requireOnly(t *testing.T, s Store, right namedRight) {
 	fill(t, s.Program)
 	v, err := storage.Vend(t.Context(), s.Program, ownPrefix, right.rights, time.Hour)
+	if right.rights.List && !s.rights(ownPrefix).List {
+		require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+		return
+	}
 	require.NoError(t, err)
 	require.False(t, v.Expires.IsZero())
 	client := s.client(t, v)

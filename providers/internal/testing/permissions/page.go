@@ -134,6 +134,9 @@ func policies() string {
 	var b strings.Builder
 	b.WriteString(
 		"\n## Smallest policies\n\nThey come from the tables above. On our own S3 server, tests do what a policy is for with no more than it.\n" +
+			"On MinIO, no policy limits a listing to a prefix: MinIO takes the value of `s3:prefix` from a header or parameter `Prefix` of the\n" +
+			"client, too ([why](https://github.com/minio/pkg/pull/267)), and then lists the whole bucket. So no policy with a prefix is written for\n" +
+			"MinIO that permits listings. `s3:GetObject` of MinIO also permits reads of old versions.\n" +
 			"[`omnibucket policy`](cli.md#commands) and the package " +
 			"[`permissions`](https://pkg.go.dev/github.com/omnibucket/storage/permissions) write one for any operations, bucket and prefix.\n" +
 			"*Storage Object Viewer* of Google and *Storage Blob Data Reader* of Azure are enough for a reader.\n" +
