@@ -231,3 +231,15 @@ func TestVendoredModules(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "programs\n"+strings.ReplaceAll(string(want), "programs/layers/main.go", "main.go"), stdout)
 }
+
+// MinIO lacks operations that a job with WithDelete does without, and cannot limit listings.
+func TestPoliciesLeaveOutWhatTheProviderLacks(t *testing.T) {
+	stdout, stderr, status := analyze(t, "-policy", "minio", "./programs/deletes")
+	require.Equal(t, statusError, status, stderr)
+	require.Contains(t, stderr, "note: minio lacks remove-if-revision, and the program on s3://mirrored does without\n")
+	require.Contains(t, stderr, "s3://no: ")
+	require.Contains(t, stderr, "no policy has list on s3://photos/users/\n")
+	require.Contains(t, stdout, "policy of s3://mirrored.")
+	require.Contains(t, stdout, "policy of s3://photos/users/.")
+	require.NotContains(t, stdout, "DeleteObjectVersion")
+}

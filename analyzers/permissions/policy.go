@@ -1,11 +1,13 @@
 package main
 
 import (
+	"errors"
 	"flag"
 	"fmt"
 	"slices"
 	"strings"
 
+	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/permissions"
 
 	"github.com/omnibucket/storage/analyzers/permissions/internal/rights"
@@ -30,7 +32,10 @@ var schemes = map[permissions.Provider]string{
 
 // printPolicies prints a policy for each program and each bucket of the provider. It also prints
 // the operations that no policy can grant.
+//
+// An error about one bucket does not keep the policies of the others from being printed.
 func (c *command) printPolicies(all []report) (status int, err error) {
+	var failed []error
 	provider := permissions.Provider(c.policy.provider)
 	if !slices.Contains(permissions.Providers(), provider) {
 		return 0, fmt.Errorf("-policy must be one of %v", permissions.Providers())
@@ -38,7 +43,8 @@ func (c *command) printPolicies(all []report) (status int, err error) {
 	for _, r := range all {
 		for _, b := range r.Buckets {
 			operations, left := b.grantable(provider)
-			for _, o := range left {
+			operations, more := c.supported(provider, b, operations)
+			for _, o := range append(left, more...) {
 				status = statusFound
 				fmt.Fprintf(c.stderr, "%s: no policy has %s on %s\n", strings.Join(o.Calls, ", "), o.Name, b.Name)
 			}
@@ -46,11 +52,33 @@ func (c *command) printPolicies(all []report) (status int, err error) {
 				continue
 			}
 			if err := c.printPolicy(provider, r.Program, b, operations); err != nil {
-				return 0, fmt.Errorf("%s: %s: %w", r.Program, b.Name, err)
+				failed = append(failed, fmt.Errorf("%s: %s: %w", r.Program, b.Name, err))
 			}
 		}
 	}
-	return status, nil
+	return status, errors.Join(failed...)
+}
+
+// supported returns the operations that the provider supports and that a policy can limit to the
+// prefix of the bucket, and those that no policy can limit (left). It prints a note for each
+// operation that the provider does not support.
+func (c *command) supported(
+	provider permissions.Provider, b bucket, operations []permissions.Operation,
+) (all []permissions.Operation, left []operation) {
+	for _, o := range operations {
+		if _, err := o.Needs(provider); storage.CodeOf(err) == storage.Unsupported {
+			fmt.Fprintf(c.stderr, "note: %s lacks %s, and the program on %s does without\n", provider, o, b.Name)
+			continue
+		}
+		_, err := c.grant(b, o).Documents(provider)
+		if b.place.Prefix != "" && o != "sign" && storage.CodeOf(err) == storage.Unsupported {
+			i := slices.IndexFunc(b.Operations, func(own operation) bool { return own.Name == string(o) })
+			left = append(left, b.Operations[i])
+			continue
+		}
+		all = append(all, o)
+	}
+	return all, left
 }
 
 // grantable returns the operations on a bucket that a policy can grant, and those that no policy
@@ -76,11 +104,7 @@ func (b *bucket) grantable(provider permissions.Provider) (all []permissions.Ope
 func (c *command) printPolicy(
 	provider permissions.Provider, program string, b bucket, operations []permissions.Operation,
 ) error {
-	_, rest, _ := strings.Cut(b.place.Name, "://")
-	name, _, _ := strings.Cut(rest, "/")
-	documents, err := permissions.Grant{
-		Operations: operations, Bucket: name, Prefix: b.place.Prefix, Region: c.policy.region, KMSKey: c.policy.kmsKey,
-	}.Documents(provider)
+	documents, err := c.grant(b, operations...).Documents(provider)
 	if err != nil {
 		return err
 	}
@@ -88,4 +112,12 @@ func (c *command) printPolicy(
 		fmt.Fprintf(c.stdout, "# %s: %s of %s. %s\n%s\n", program, d.Name, b.Name, d.Use, strings.TrimSpace(d.Text))
 	}
 	return nil
+}
+
+func (c *command) grant(b bucket, operations ...permissions.Operation) permissions.Grant {
+	_, rest, _ := strings.Cut(b.place.Name, "://")
+	name, _, _ := strings.Cut(rest, "/")
+	return permissions.Grant{
+		Operations: operations, Bucket: name, Prefix: b.place.Prefix, Region: c.policy.region, KMSKey: c.policy.kmsKey,
+	}
 }

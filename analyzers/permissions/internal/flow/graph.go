@@ -195,3 +195,59 @@ func (g *Graph) Made(f *ssa.Function) token.Pos {
 	}
 	return token.NoPos
 }
+
+// A Site is a call of a function.
+type Site struct {
+	Call  ssa.CallInstruction
+	Stack string // the stack of a trace that has entered the function by this call only
+}
+
+// Sites returns the static calls of a function, in the order in which they were found.
+func (g *Graph) Sites(f *ssa.Function) (all []Site) {
+	for _, call := range g.static[f] {
+		all = append(all, Site{call, push(g.siteOf[call], "")})
+	}
+	return all
+}
+
+// Parts returns the origins of the values inside v whose type is an interface: those in fields,
+// elements, maps and pointers, at most maxInside levels below v.
+func (g *Graph) Parts(v ssa.Value, stack string) (all []Part) {
+	g.parts(v.Type(), "", maxInside, func(t types.Type, to path) {
+		all = append(all, Part{t, g.search(v, to, stack)})
+	})
+	return all
+}
+
+// A Part is an interface value inside another value.
+type Part struct {
+	Type    types.Type
+	Origins []Origin
+}
+
+const maxInside = 4
+
+func (g *Graph) parts(t types.Type, to path, levels int, found func(types.Type, path)) {
+	if types.IsInterface(t) {
+		found(t, to)
+		return
+	}
+	if levels == 0 {
+		return
+	}
+	levels--
+	switch u := t.Underlying().(type) {
+	case *types.Pointer:
+		g.parts(u.Elem(), to+deref, levels, found)
+	case *types.Slice:
+		g.parts(u.Elem(), to+element, levels, found)
+	case *types.Array:
+		g.parts(u.Elem(), to+element, levels, found)
+	case *types.Map:
+		g.parts(u.Elem(), to+mapped, levels, found)
+	case *types.Struct:
+		for i := range u.NumFields() {
+			g.parts(u.Field(i).Type(), to+g.field(t, i), levels, found)
+		}
+	}
+}

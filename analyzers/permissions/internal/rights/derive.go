@@ -190,7 +190,49 @@ func (d *deriver) addAnything(f *ssa.Function, site ssa.CallInstruction, arg ssa
 	}
 	if d.types.isBucket(arg.Type()) {
 		d.add(f, site, arg, anything, "", nil)
+		return
 	}
+	for _, place := range d.inside(arg, "", maxBoxes) {
+		d.addPlace(place, names(Anything), d.position(f, site.Pos()))
+	}
+}
+
+// maxBoxes is the largest number of interface values around a bucket that inside looks into.
+const maxBoxes = 4
+
+// inside returns the buckets in the fields, elements and pointers of a value, and of the values in
+// its interface values.
+func (d *deriver) inside(v ssa.Value, from string, boxes int) (all []Place) {
+	for _, part := range d.graph.Parts(v, from) {
+		if d.types.isBucket(part.Type) && len(part.Origins) == 0 {
+			all = append(all, Place{Name: "a value in " + functionName(v.Parent()), Unknown: true})
+		}
+		for _, o := range part.Origins {
+			box, ok := o.Value.(*ssa.MakeInterface)
+			switch {
+			case o.Zero:
+			case ok && boxes > 0:
+				all = append(all, d.inside(box.X, o.Stack, boxes-1)...)
+			case d.types.isBucket(part.Type), d.returnsBucket(o.Value.Type()):
+				all = append(all, d.placesOf(o, "")...)
+			}
+		}
+	}
+	return compactPlaces(all)
+}
+
+// returnsBucket reports whether t is a bucket, or the results of a function that returns a bucket.
+func (d *deriver) returnsBucket(t types.Type) bool {
+	results, ok := t.(*types.Tuple)
+	if !ok {
+		return d.types.isBucket(t)
+	}
+	for v := range results.Variables() {
+		if d.types.isBucket(v.Type()) {
+			return true
+		}
+	}
+	return false
 }
 
 // addValues adds rights for library functions that are used as values, for example as arguments. If

@@ -4,6 +4,8 @@ import (
 	"go/constant"
 	"go/types"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 
 	"golang.org/x/tools/go/ssa"
@@ -107,33 +109,93 @@ var accounts = map[string]string{
 	"storage/providers/azure.NewService": "azblob://", "storage/providers/azure.NewServiceDriver": "azblob://",
 }
 
+// unknownCall returns the place of a call whose bucket is not known. Such calls of one function by
+// another are numbered from 1 in the order of the code. The name leaves out the number 1.
 func unknownCall(call *ssa.Call) Place {
-	return Place{
-		Name: shortName(call.Common()) + " in " + functionName(call.Parent()), Unknown: true, open: call,
+	name := shortName(call.Common())
+	number := 1
+	for _, block := range call.Parent().Blocks {
+		for _, instruction := range block.Instrs {
+			other, ok := instruction.(*ssa.Call)
+			if ok && other.Pos() < call.Pos() && shortName(other.Common()) == name && !hasText(other) {
+				number++
+			}
+		}
 	}
+	if number > 1 {
+		name += " " + strconv.Itoa(number)
+	}
+	return Place{Name: name + " in " + functionName(call.Parent()), Unknown: true, open: call}
+}
+
+// hasText reports whether an argument of the call is a constant text, such as an address.
+func hasText(call *ssa.Call) bool {
+	return slices.ContainsFunc(call.Call.Args, func(arg ssa.Value) bool {
+		c, ok := arg.(*ssa.Const)
+		return ok && c.Value != nil && c.Value.Kind() == constant.String
+	})
+}
+
+// unknownOpen returns the places of a call whose address is not known. The call may be in a
+// function that opens the addresses of its callers. Each call of that function then has a bucket of
+// its own, and the name of the bucket has the position of the call. The first such bucket has the
+// name of unknownCall. address returns the origins of the address, by the calls that led to it.
+func (d *deriver) unknownOpen(call *ssa.Call, from string, address func(from string) []flow.Origin) (all []Place) {
+	place := unknownCall(call)
+	number := 0
+	for _, site := range d.graph.Sites(call.Parent()) {
+		if !slices.ContainsFunc(address(site.Stack), isVariable) {
+			continue
+		}
+		number++
+		if from != "" && !strings.HasPrefix(from, site.Stack) {
+			continue
+		}
+		opened := place
+		if number > 1 {
+			opened.Name += " by " + d.position(site.Call.Parent(), site.Call.Pos())
+		}
+		all = append(all, opened)
+	}
+	if len(all) == 0 {
+		return []Place{place}
+	}
+	return all
+}
+
+// isVariable reports whether the value of an origin is not in the code.
+func isVariable(o flow.Origin) bool {
+	if o.Zero || isEmpty(o.Value) {
+		return false
+	}
+	c, ok := o.Value.(*ssa.Const)
+	return !ok || c.Value == nil || c.Value.Kind() != constant.String
 }
 
 // text returns the places for the values that arg can have. For each constant text, it calls the
 // given function, which makes a place from the text. For a value that is not constant, it adds an
 // unknown place.
 func (d *deriver) text(call *ssa.Call, arg ssa.Value, from string, of func(string) Place) (all []Place) {
-	return d.texts(call, d.graph.Trace(arg, from), of)
+	return d.texts(call, from, func(from string) []flow.Origin { return d.graph.Trace(arg, from) }, of)
 }
 
-func (d *deriver) texts(call *ssa.Call, origins []flow.Origin, of func(string) Place) (all []Place) {
+func (d *deriver) texts(
+	call *ssa.Call, from string, trace func(from string) []flow.Origin, of func(string) Place,
+) (all []Place) {
+	origins := trace(from)
+	unknown := len(origins) == 0
 	for _, o := range origins {
-		if o.Zero || isEmpty(o.Value) { // an empty name opens no bucket
-			continue
-		}
-		place := unknownCall(call)
-		if c, ok := o.Value.(*ssa.Const); ok && c.Value != nil && c.Value.Kind() == constant.String {
-			place = of(constant.StringVal(c.Value))
+		switch {
+		case isVariable(o):
+			unknown = true
+		case !o.Zero && !isEmpty(o.Value): // an empty name opens no bucket
+			place := of(constant.StringVal(o.Value.(*ssa.Const).Value))
 			place.open = call
+			all = append(all, place)
 		}
-		all = append(all, place)
 	}
-	if len(origins) == 0 {
-		all = []Place{unknownCall(call)}
+	if unknown {
+		all = append(all, d.unknownOpen(call, from, trace)...)
 	}
 	return all
 }
@@ -166,9 +228,8 @@ func (d *deriver) configured(call *ssa.Call, config ssa.Value, from, scheme stri
 	if index < 0 {
 		return []Place{unknownCall(call)}
 	}
-	places := d.texts(call, d.graph.Field(config, index, from), func(name string) Place {
-		return Place{Name: scheme + name}
-	})
+	trace := func(from string) []flow.Origin { return d.graph.Field(config, index, from) }
+	places := d.texts(call, from, trace, func(name string) Place { return Place{Name: scheme + name} })
 	if key := fieldIndex(config.Type(), "KMSKey"); key >= 0 {
 		for _, o := range d.graph.Field(config, key, from) {
 			for i := range places {

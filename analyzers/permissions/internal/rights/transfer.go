@@ -24,10 +24,11 @@ var (
 		"WithRule":   names("upload-with-tags"),
 	}}
 	// Between buckets, the job may store and remove a small object, to test whether the two buckets
-	// are the same one.
+	// are the same one. It also removes the version if that is permitted. The right to do so is not
+	// among these operations, because it would permit the job to erase the history of other objects.
 	transferTo = &family{
 		always: append(names(
-			"upload-with-tags", "tags", "copy", "copy-tagged", "copy-with-properties", "remove", "remove-version",
+			"upload-with-tags", "tags", "copy", "copy-tagged", "copy-with-properties", "remove",
 		), stored...),
 		with: map[string][]string{
 			"WithDelete": removed,
@@ -39,9 +40,7 @@ var (
 	transferFrom = &family{
 		always: names("list", "download", "download-missing", "tags"),
 		with: map[string][]string{
-			"WithMove": names(
-				"remove", "remove-if-revision", "remove-version", "upload", "upload-over", "upload-parts",
-			),
+			"WithMove":  names("remove", "remove-if-revision", "upload", "upload-over", "upload-parts"),
 			"WithLocks": names("see-retention", "see-legal-hold", "download-version"),
 		},
 	}
