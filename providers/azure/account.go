@@ -28,6 +28,7 @@ type account struct {
 	root         string                                // endpoint as a string
 	name         string
 	anonymous    bool
+	named        bool                 // Config.Credentials names the credentials
 	hierarchical bool                 // Config.HierarchicalNamespace
 	version      string               // Config.APIVersion
 	scope        string               // Config.EncryptionScope

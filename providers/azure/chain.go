@@ -40,51 +40,39 @@ func cloudOf(host string) cloud.Configuration {
 }
 
 // A defaultChain is Azure's default credential chain. It is created when the first token is needed.
-// If local is true, the endpoint is not Azure's. Then the chain omits the machine's managed
-// identity, because the SDK would ask a metadata service for it.
+// If foreign is true, the endpoint may not receive a token (see account.mayReceive), and the chain
+// has none.
 type defaultChain struct {
-	local bool
-	cloud cloud.Configuration // zero means the cloud of AZURE_AUTHORITY_HOST, or else the public cloud
-	once  sync.Once
-	inner azcore.TokenCredential
-	err   error
+	foreign bool
+	cloud   cloud.Configuration // zero means the cloud of AZURE_AUTHORITY_HOST, or else the public cloud
+	once    sync.Once
+	inner   azcore.TokenCredential
+	err     error
 }
 
-const localHint = "the endpoint is not one of Azure's, so the machine's identity is not asked: for a domain of your own set Config.Credential, or "
+const notAzureHint = "for a server or domain of your own set Config.Credential or Config.SASToken, name the credentials with Config.Credentials (credentials=), or use anonymous=true"
 
 const credentialsHint = "set AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN, log in with Azure's command line, or use anonymous=true for a public container"
 
 func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOptions) (azcore.AccessToken, error) {
+	if c.foreign {
+		return azcore.AccessToken{}, &storage.Error{
+			Code: storage.Unauthenticated, Hint: notAzureHint,
+			Err: errors.New("the endpoint is not one of Azure's over https, so it receives no credentials of the environment"),
+		}
+	}
 	c.once.Do(c.open)
 	if c.err != nil {
 		return azcore.AccessToken{}, &storage.Error{Code: storage.Unauthenticated, Err: c.err, Hint: credentialsHint}
 	}
-	token, err := translatingCredential{c.inner}.GetToken(ctx, o)
-	if c.local && storage.CodeOf(err) == storage.Unauthenticated {
-		return token, sdkerror.WithHint(err, localHint+credentialsHint)
-	}
-	return token, err
+	return translatingCredential{c.inner}.GetToken(ctx, o)
 }
 
 func (c *defaultChain) open() {
-	if !c.local {
-		o := azcore.ClientOptions{Cloud: c.cloud}
-		c.inner, c.err = orNil(
-			azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: o}),
-		)
-		return
-	}
-	var sources []azcore.TokenCredential
-	for _, open := range []func() (azcore.TokenCredential, error){
-		func() (azcore.TokenCredential, error) { return orNil(azidentity.NewEnvironmentCredential(nil)) },
-		func() (azcore.TokenCredential, error) { return orNil(azidentity.NewWorkloadIdentityCredential(nil)) },
-		func() (azcore.TokenCredential, error) { return orNil(azidentity.NewAzureCLICredential(nil)) },
-	} {
-		if source, err := open(); err == nil {
-			sources = append(sources, source)
-		}
-	}
-	c.inner, c.err = orNil(azidentity.NewChainedTokenCredential(sources, nil))
+	o := azcore.ClientOptions{Cloud: c.cloud}
+	c.inner, c.err = orNil(
+		azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: o}),
+	)
 }
 
 // orNil converts the result of a constructor to an interface. If err is set, it returns a nil

@@ -40,7 +40,8 @@
 // address of an account, for [storage.OpenService], is the same without a container's name.
 // Credentials come from the environment: AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT
 // with AZURE_STORAGE_KEY or AZURE_STORAGE_SAS_TOKEN. If none of them is set, they come from the
-// default credential chain of Azure's SDK.
+// default credential chain of Azure's SDK. Only a server of Azure's, over https, receives a shared
+// access signature or a token of the environment that has no name (credentials=).
 package azure
 
 import (

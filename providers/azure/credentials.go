@@ -3,6 +3,7 @@ package azure
 import (
 	"cmp"
 	"crypto/sha256"
+	"net/url"
 	"os"
 	"strings"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
 
 	"github.com/omnibucket/storage/internal/argument"
+	"github.com/omnibucket/storage/providers/internal/address"
 	"github.com/omnibucket/storage/providers/internal/named"
 )
 
@@ -75,6 +77,7 @@ func validVersion(version string) bool {
 // variables that begin with that name are read.
 func (a *account) resolve(c Config) error {
 	name := named.Credentials(c.Credentials)
+	a.named = c.Credentials != ""
 	endpoint := c.Endpoint
 	if c.Client != nil {
 		endpoint, _, _ = strings.Cut(c.Client.URL(), "?")
@@ -146,15 +149,17 @@ func (a *account) resolveEndpoint(endpoint string) error {
 // fromEnvironment sets the credential from environment variables, and returns the endpoint. The
 // function get returns the value of a variable. fromEnvironment accepts only a credential for the
 // account in a.name or endpoint. If a.name and endpoint are both empty, it accepts any account, and
-// also sets a.name.
+// also sets a.name. It accepts a shared access signature only for an endpoint that may receive it.
 func (a *account) fromEnvironment(endpoint string, get func(variable string) string) (string, error) {
 	name := a.name
-	if endpoint != "" && name == "" {
-		u, told, err := parseEndpoint(endpoint, "")
+	receives := true
+	if endpoint != "" {
+		u, told, err := parseEndpoint(endpoint, name)
 		if err != nil {
 			return "", err
 		}
-		if name = told; name == "" {
+		receives = a.mayReceive(u) && (name == "" || told == "" || told == name)
+		if name = cmp.Or(name, told); name == "" {
 			// The endpoint does not show the account, so the code below must accept no credential.
 			// An empty name would accept the credential of any account. The host is never the name
 			// of an account.
@@ -166,7 +171,8 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 		if err != nil {
 			return "", err
 		}
-		if name == "" || name == from.name {
+		own := endpoint == "" || strings.TrimRight(endpoint, "/") == strings.TrimRight(from.endpoint, "/")
+		if (name == "" || name == from.name) && (from.sas == "" || receives || own) {
 			a.name, a.key, a.sas = from.name, from.key, from.sas
 			endpoint = cmp.Or(endpoint, from.endpoint)
 			return endpoint, nil
@@ -174,11 +180,19 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 	}
 	if own := get("AZURE_STORAGE_ACCOUNT"); own != "" && (name == "" || name == own) {
 		a.name = own
-		if a.key = get("AZURE_STORAGE_KEY"); a.key == "" {
+		if a.key = get("AZURE_STORAGE_KEY"); a.key == "" && receives {
 			a.sas = strings.TrimPrefix(get("AZURE_STORAGE_SAS_TOKEN"), "?")
 		}
 	}
 	return endpoint, nil
+}
+
+// mayReceive reports whether a server may receive a credential of the environment that is sent as it
+// is, and not only used to sign. Such a credential is a shared access signature or a token. It is
+// never sent in clear. Only servers of Azure receive a credential without a name, because an address
+// may name any server.
+func (a *account) mayReceive(u *url.URL) bool {
+	return !address.InClear(u) && (a.named || azureHost(strings.ToLower(u.Hostname())))
 }
 
 // useDefaults sets the emulator's key for the emulator's account, and Azure's default credential
@@ -188,8 +202,9 @@ func (a *account) useDefaults() {
 		a.key = emulatorKey
 		return
 	}
-	host := strings.ToLower(a.endpoint.Hostname())
-	a.token = &defaultChain{local: !azureHost(host), cloud: cloudOf(host)}
+	a.token = &defaultChain{
+		foreign: !a.mayReceive(a.endpoint), cloud: cloudOf(strings.ToLower(a.endpoint.Hostname())),
+	}
 }
 
 func (a *account) parseKey() error {

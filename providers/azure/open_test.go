@@ -181,6 +181,48 @@ func TestResolveSettings(t *testing.T) {
 			Config{}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
 			"https://acme.blob.core.windows.net", "acme", "sas sv=1&sig=x",
 		},
+		"the environment's signature, of a server of one's own": {
+			Config{Account: "acme", Endpoint: "https://blobs.example.com"},
+			map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
+			"https://blobs.example.com", "acme", "chain",
+		},
+		"the environment's signature, in clear": {
+			Config{Account: "acme", Endpoint: "http://acme.blob.core.windows.net"},
+			map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
+			"http://acme.blob.core.windows.net", "acme", "chain",
+		},
+		"the environment's signature, at the host of another account": {
+			Config{Account: "acme", Endpoint: "https://other.blob.core.windows.net"},
+			map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
+			"https://other.blob.core.windows.net", "acme", "chain",
+		},
+		"the environment's signature, at a private host of Azure's": {
+			Config{Account: "acme", Endpoint: "https://acme.privatelink.blob.core.windows.net"},
+			map[string]string{"AZURE_STORAGE_ACCOUNT": "acme", "AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x"},
+			"https://acme.privatelink.blob.core.windows.net", "acme", "sas sv=1&sig=x",
+		},
+		"a connection string with a signature, of a server of one's own": {
+			Config{Account: "acme", Endpoint: "https://blobs.example.com"},
+			map[string]string{
+				"AZURE_STORAGE_CONNECTION_STRING": "AccountName=acme;SharedAccessSignature=sv=1&sig=x",
+			},
+			"https://blobs.example.com", "acme", "chain",
+		},
+		"a connection string with a signature and its own server": {
+			Config{Account: "acme", Endpoint: "https://blobs.example.com"},
+			map[string]string{
+				"AZURE_STORAGE_CONNECTION_STRING": "AccountName=acme;SharedAccessSignature=sv=1&sig=x;" +
+					"BlobEndpoint=https://blobs.example.com/",
+			},
+			"https://blobs.example.com", "acme", "sas sv=1&sig=x",
+		},
+		"a signature with a name, of a server of one's own": {
+			Config{Account: "acme", Endpoint: "https://blobs.example.com", Credentials: "old-store"},
+			map[string]string{
+				"OLD_STORE_AZURE_STORAGE_ACCOUNT": "acme", "OLD_STORE_AZURE_STORAGE_SAS_TOKEN": "?sv=1&sig=x",
+			},
+			"https://blobs.example.com", "acme", "sas sv=1&sig=x",
+		},
 		"only the environment's account": {
 			Config{}, map[string]string{"AZURE_STORAGE_ACCOUNT": "acme"},
 			"https://acme.blob.core.windows.net", "acme", "chain",
@@ -435,12 +477,13 @@ func TestTheDefaultChainOfAnotherHostAsksNoMetadataService(t *testing.T) {
 	} {
 		a, err := newAccount(Config{Endpoint: endpoint})
 		require.NoError(t, err)
-		require.Equal(t, local, a.token.(*defaultChain).local, endpoint)
+		require.Equal(t, local, a.token.(*defaultChain).foreign, endpoint)
 		require.NoError(t, a.close())
 	}
-	// Without the machine's identity there is no source for a token.
-	chain := &defaultChain{local: true}
-	t.Setenv("PATH", "")
+	chain := &defaultChain{foreign: true}
+	t.Setenv("AZURE_TENANT_ID", "tenant")
+	t.Setenv("AZURE_CLIENT_ID", "client")
+	t.Setenv("AZURE_CLIENT_SECRET", "secret")
 	_, err := chain.GetToken(t.Context(), policy.TokenRequestOptions{Scopes: []string{tokenScope}})
 	require.ErrorIs(t, err, storage.Unauthenticated)
 	require.Contains(t, asError(err).Hint, "set Config.Credential", "for a domain of one's own")

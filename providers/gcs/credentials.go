@@ -21,6 +21,7 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/ctxcode"
 	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/providers/internal/address"
 	"github.com/omnibucket/storage/providers/internal/named"
 )
 
@@ -77,6 +78,9 @@ func withNamed(c Config) (Config, error) {
 		return c, name.Missing(
 			name.Variable("GOOGLE_APPLICATION_CREDENTIALS") + " to the path of a key file or credential configuration",
 		)
+	}
+	if u, ok := address.Endpoint(c.Endpoint); ok && address.InClear(u) {
+		return c, argument.Invalid("endpoint", "must be an https URL: credentials=NAME are not sent in clear", "")
 	}
 	file, err := os.ReadFile(path)
 	if err != nil {

@@ -316,3 +316,16 @@ func TestTwoIdentitiesByAddress(t *testing.T) {
 		require.NoError(t, storage.Close(b))
 	}
 }
+
+// An address may name any server and any credentials of the environment.
+func TestNamedCredentialsAreNotSentInClear(t *testing.T) {
+	t.Setenv("WORK_GOOGLE_APPLICATION_CREDENTIALS", "/nowhere")
+	for endpoint, code := range map[string]storage.Code{
+		"http://storage.example.com": storage.InvalidArgument,
+		"http://127.0.0.1:4443":      storage.Unauthenticated, // the file is missing
+		"https://example.com":        storage.Unauthenticated,
+	} {
+		_, err := withNamed(Config{Bucket: "photos", Endpoint: endpoint, Credentials: "work"})
+		require.Equal(t, code, storage.CodeOf(err), endpoint)
+	}
+}
