@@ -90,8 +90,7 @@ func (cp *copier) headSource(ctx context.Context, source driver.ObjectRef) (*sto
 	)
 	if err != nil {
 		e := translate(err)
-		switch e.Status {
-		case http.StatusNotFound, http.StatusPreconditionFailed:
+		if e.Code == storage.ObjectNotFound || e.Code == storage.BucketNotFound || e.Code == storage.PreconditionFailed {
 			e.Code = storage.Changed
 		}
 		return nil, e

@@ -89,7 +89,9 @@ func (rm *remover) deleteInSteps(ctx context.Context, r *driver.DeleteRequest, c
 		asFound := &blob.DeleteOptions{AccessConditions: conditions(storage.Condition{Revision: quoted(found.ETag)})}
 		apply(newNatives(r.Native), asFound, func(f Options) func(*blob.DeleteOptions) { return f.Delete })
 		if _, err := write(ctx, rm.container.account, rm.container.client.NewBlobClient(r.Key).Delete, asFound); err != nil {
-			if e := asError(err); e.Code != storage.PreconditionFailed && e.Status != http.StatusNotFound {
+			e := asError(err)
+			isGone := e.Status == http.StatusNotFound && e.Code != storage.Unauthenticated
+			if e.Code != storage.PreconditionFailed && !isGone {
 				return e
 			}
 		}

@@ -12,6 +12,7 @@ const (
 	deniedHint       = "the credential may not do this: with Microsoft Entra ID it needs a data role such as Storage Blob Data Contributor, or Storage Blob Data Owner for tags and locks; a shared access signature needs the permission"
 	networkHint      = "the account's firewall refuses this address"
 	publicHint       = "the container is private, or the account permits no public access: use credentials"
+	hiddenHint       = "the service shows a private container to nobody without credentials: use credentials, or a shared access signature that has not expired"
 	archiveHint      = "the object's access tier keeps it offline: call storage.Restore"
 	overwriteHint    = "Azure does not overwrite an archived object: remove it first"
 	hierarchicalHint = "the account has a hierarchical namespace, in which a directory and an object cannot have one name: use another key, or an account without one"
@@ -72,7 +73,7 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.PermissionDenied, Hint: networkHint}:                                           "AuthorizationSourceIPMismatch",
 		{Code: storage.PermissionDenied, Hint: "the account accepts no keys: use Microsoft Entra ID"}: "KeyBasedAuthenticationNotPermitted",
 		{Code: storage.PermissionDenied, Hint: "the account is disabled: ask the provider why"}:       "AccountIsDisabled",
-		{Code: storage.InvalidArgument, Hint: "the object is encrypted with a key that Azure does not keep: give WithCustomerKey, or WithSourceCustomerKey for the source of a copy, with the same key"}: "BlobUsesCustomerSpecifiedEncryption",
+		{Code: storage.InvalidArgument, Hint: "the object is encrypted with a key that Azure does not keep: give WithCustomerKey, or WithSourceCustomerKey for the source of a copy, with the same key"}: "BlobUsesCustomerSpecifiedEncryption BlobCustomerSpecifiedEncryptionMismatch",
 		{Code: storage.Archived, Hint: archiveHint}:                                                           "BlobArchived",
 		{Code: storage.Archived, Hint: "the object is being restored from the archive tier: try again later"}: "BlobBeingRehydrated",
 		{Code: storage.Locked}: `

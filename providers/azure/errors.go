@@ -54,6 +54,9 @@ func fromResponse(err error) *storage.Error {
 	if redirect, is := sdkerror.Redirect(response.StatusCode, header); is {
 		m = redirect
 	}
+	if isHidden(response.RawResponse, code) {
+		m = sdkerror.Meaning{Code: storage.Unauthenticated, Hint: hiddenHint}
+	}
 	if code == "InvalidQueryParameterValue" && document.QueryParameterName == "comp" { // the operation is not supported
 		m.Code, m.Hint = storage.Unsupported, operationHint
 	}
@@ -71,6 +74,17 @@ func fromResponse(err error) *storage.Error {
 		e.Hint = sdkerror.PageHint
 	}
 	return e
+}
+
+// isHidden reports whether the service hides from the caller whether the container exists. It sends
+// this response to an anonymous request for a private container. The response has no version of the
+// service, because it does not depend on the request, and its code is only in the body.
+func isHidden(response *http.Response, code string) bool {
+	h := response.Header
+	if response.StatusCode != http.StatusNotFound || h.Get("X-Ms-Error-Code") != "" || h.Get("X-Ms-Version") != "" {
+		return false
+	}
+	return code == "ResourceNotFound" || strings.HasPrefix(h.Get("Server"), "Blob Service Version")
 }
 
 // A responseError wraps the SDK's error and replaces its text. The SDK's text quotes the whole
