@@ -104,7 +104,7 @@ func attrsOfGet(out *blob.DownloadResponse, header http.Header, r *driver.GetReq
 		if size, err = httpheader.SizeOf(r, *out.ContentRange); err != nil {
 			return nil, err
 		}
-	case r.Offset > 0 || r.Length >= 0:
+	case !httpheader.IsWhole(r, size):
 		return nil, httpheader.RangeIgnored()
 	}
 	p := propertiesOf(out, header.Get("X-Ms-Access-Tier-Inferred") == "true")

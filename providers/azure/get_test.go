@@ -210,6 +210,15 @@ func TestUnexpectedRanges(t *testing.T) {
 	}
 }
 
+// A server may respond with status 200 to a range that has all bytes.
+func TestGetOfARangeWithAllBytes(t *testing.T) {
+	s := newScript(t, anObject("hello"))
+	attrs, body, err := s.driver(t).Get(t.Context(), &driver.GetRequest{Key: "a", Length: 9})
+	require.NoError(t, err)
+	require.NoError(t, body.Close())
+	require.Equal(t, int64(5), attrs.Size)
+}
+
 func TestKeysWithABackslashAreRefused(t *testing.T) {
 	s := newScript(t, anObject("x"))
 	d := s.driver(t)

@@ -103,14 +103,15 @@ func resourceOf(a *gcs.ObjectAttrs) *resource {
 
 func (o *resource) attrs() *storage.Attrs {
 	md5 := decodeMD5(o.MD5Hash)
+	encryption := encryptionOf(o.KMSKeyName, o.keySHA256())
 	a := &storage.Attrs{
 		Properties: storage.Properties{StorageClass: httpheader.StorageClass(o.StorageClass)},
-		ETag:       entityTag(md5, o.Etag),
+		ETag:       entityTag(md5, o.Etag, encryption),
 		Revision:   o.Generation,
 		Version:    o.Generation,
 		CRC32C:     httpheader.CRC32C(o.CRC32C),
 		MD5:        md5,
-		Encryption: encryptionOf(o.KMSKeyName, o.keySHA256()),
+		Encryption: encryption,
 	}
 	if o.TimeCreated != nil {
 		a.Modified = modified(*o.TimeCreated)
@@ -131,7 +132,7 @@ func attrsOf(o *gcs.ObjectAttrs) *storage.Attrs {
 		Key:        o.Name,
 		Size:       o.Size,
 		Properties: propertiesOf(o),
-		ETag:       entityTag(o.MD5, o.Etag),
+		ETag:       entityTag(o.MD5, o.Etag, encryptionOf(o.KMSKeyName, o.CustomerKeySHA256)),
 		Revision:   decimal(o.Generation),
 		Version:    decimal(o.Generation),
 		Modified:   modified(o.Created),
@@ -218,12 +219,12 @@ func (a *account) attrsToSet(
 }
 
 // entityTag returns the ETag with which Google serves the object over HTTP. Usually that is the
-// object's MD5. A composed object, or one with a customer's encryption key, has no MD5. For such an
-// object, entityTag returns the JSON API's ETag after a dash. The dash marks an ETag that also
-// changes with the metadata.
-func entityTag(md5 []byte, etag string) string {
+// object's MD5. For a composed object, which has no MD5, and for an object with a customer's or a
+// KMS key, it is the JSON API's ETag after a dash. The dash marks an ETag that also changes with
+// the metadata.
+func entityTag(md5 []byte, etag string, encryption storage.Encryption) string {
 	switch {
-	case len(md5) > 0:
+	case len(md5) > 0 && encryption == (storage.Encryption{}):
 		return `"` + hex.EncodeToString(md5) + `"`
 	case etag != "":
 		return `"-` + etag + `"`

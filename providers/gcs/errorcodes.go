@@ -50,7 +50,7 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.PermissionDenied, Hint: policyHint}:                                                                     "orgPolicyConstraintFailed",
 		{Code: storage.PermissionDenied}:                                                                                       "countryBlocked",
 		{Code: storage.PermissionDenied, Hint: "Google demands https: check the endpoint"}:                                     "sslRequired",
-		{Code: storage.Unauthenticated, Hint: accountHint}:                                                                     "ExpiredToken InvalidSecurity AuthenticationRequired",
+		{Code: storage.Unauthenticated, Hint: accountHint}:                                                                     "ExpiredToken InvalidSecurity AuthenticationRequired SignatureDoesNotMatch",
 	}),
 
 	Statuses: map[int]sdkerror.Meaning{

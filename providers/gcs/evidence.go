@@ -48,7 +48,7 @@ func (t *witness) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil || response.StatusCode < http.StatusOK || response.StatusCode >= http.StatusMultipleChoices {
 		return response, err
 	}
-	if err := t.check(r.Method, response); err != nil {
+	if err := t.check(r, response); err != nil {
 		_ = response.Body.Close()
 		return nil, err
 	}
@@ -71,7 +71,8 @@ func withKind(r *http.Request) *http.Request {
 
 // check returns an error if a successful response is not Google's. It reads the beginning of the
 // body, and prepends it to the body again.
-func (t *witness) check(method string, response *http.Response) error {
+func (t *witness) check(r *http.Request, response *http.Response) error {
+	method := r.Method
 	if method == http.MethodDelete && response.StatusCode == http.StatusNoContent {
 		return nil
 	}
@@ -87,23 +88,71 @@ func (t *witness) check(method string, response *http.Response) error {
 		}
 		return noEvidence(response.StatusCode, "it is not 204")
 	}
-	if len(start) == maxShort && start[0] == '{' && longResource.Match(start) || isResource(start) {
+	want := kindOf(method, r.URL.EscapedPath())
+	if len(start) == maxShort && start[0] == '{' && isLongResource(start, want) || isResource(start, want) {
 		return nil
 	}
 	return noEvidence(response.StatusCode, "it has no resource")
 }
 
+// The kinds of resources that this package requests most. Responses have them in the field "kind".
+const (
+	objectKind  = "storage#object"
+	objectsKind = "storage#objects"
+	bucketKind  = "storage#bucket"
+	bucketsKind = "storage#buckets"
+)
+
+// kindOf returns the kind of the resource in the response to a request, or "" for other requests.
+// path is that of the JSON API.
+func kindOf(method, path string) string {
+	segments := strings.Split(strings.Trim(strings.TrimPrefix(path, jsonRoot), "/"), "/")
+	switch {
+	case segments[0] == "" && method == http.MethodGet:
+		return bucketsKind
+	case len(segments) == 1:
+		return bucketKind
+	case segments[1] != "o":
+		return ""
+	case len(segments) == 2 && method == http.MethodGet:
+		return objectsKind
+	case len(segments) == 3:
+		return objectKind
+	}
+	return ""
+}
+
+// longKind matches the kind at the beginning of a long document.
+var longKind = regexp.MustCompile(`^\s*\{\s*"kind"\s*:\s*"(storage#\w+)"`)
+
 // longResource matches the beginning of a long document from Google. It looks for a kind or for a
 // field of an object, because the order of the fields is not documented.
 var longResource = regexp.MustCompile(`"kind"\s*:\s*"storage#|"(generation|metageneration|bindings)"\s*:`)
 
-func isResource(document []byte) bool {
+func isLongResource(start []byte, want string) bool {
+	if kind := longKind.FindSubmatch(start); kind != nil && want != "" {
+		return string(kind[1]) == want
+	}
+	return longResource.Match(start)
+}
+
+// isResource reports whether a document is a resource of Google. If want is not "", the resource
+// must have this kind, or none. An object must have a generation.
+func isResource(document []byte, want string) bool {
 	var r struct {
 		Kind                                 string
 		Generation, Metageneration, Bindings any // Bindings is set for an IAM policy
 	}
-	return json.Unmarshal(document, &r) == nil &&
-		(strings.HasPrefix(r.Kind, "storage#") || r.Generation != nil || r.Metageneration != nil || r.Bindings != nil)
+	if json.Unmarshal(document, &r) != nil {
+		return false
+	}
+	switch {
+	case want == objectKind:
+		return (r.Kind == want || r.Kind == "") && r.Generation != nil
+	case want != "" && r.Kind != "":
+		return r.Kind == want
+	}
+	return strings.HasPrefix(r.Kind, "storage#") || r.Generation != nil || r.Metageneration != nil || r.Bindings != nil
 }
 
 // A restored body is the body of a response after the method check has read its beginning. It

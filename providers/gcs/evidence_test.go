@@ -24,6 +24,11 @@ var pages = map[string]reply{
 	"a long JSON":   {Header: map[string]string{"Content-Type": "application/json"}, Body: `{"login":"` + strings.Repeat("Log in. ", 1<<10) + `"}`},
 	"an empty JSON": {Header: map[string]string{"Content-Type": "application/json"}, Body: "{}"},
 	"nothing":       {},
+	"another kind":  {Header: map[string]string{"Content-Type": "application/json"}, Body: `{"kind":"storage#objectAccessControls"}`},
+	"a long list of another kind": {
+		Header: map[string]string{"Content-Type": "application/json"},
+		Body:   `{"kind":"storage#objectAccessControls","items":["` + strings.Repeat("x", 1<<13) + `"]}`,
+	},
 }
 
 func TestAPageIsNoAnswer(t *testing.T) {

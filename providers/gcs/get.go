@@ -159,6 +159,9 @@ func sizeOf(response *http.Response, r *driver.GetRequest) (int64, error) {
 		return size, nil
 	}
 	if response.StatusCode != http.StatusPartialContent {
+		if size >= 0 && httpheader.IsWhole(r, size) {
+			return size, nil
+		}
 		return 0, httpheader.RangeIgnored()
 	}
 	return httpheader.SizeOf(r, response.Header.Get("Content-Range"))

@@ -2,6 +2,7 @@ package gcs
 
 import (
 	"context"
+	"encoding/base64"
 	"errors"
 	"io"
 	"net/http"
@@ -196,6 +197,54 @@ func TestRangeResponses(t *testing.T) {
 				require.Equal(t, row.size, attrs.Size)
 				require.NoError(t, body.Close())
 			}
+		})
+	}
+}
+
+// Google responds with status 200 to a range that has all bytes.
+func TestGetOfARangeWithAllBytes(t *testing.T) {
+	for _, request := range []driver.GetRequest{{Length: 11}, {Length: 20}, {Suffix: 11, Length: -1}} {
+		request.Key = "a"
+		attrs, body, err := newStandIn(t, media(nil)).on(t).Get(t.Context(), &request)
+		require.NoError(t, err)
+		require.NoError(t, body.Close())
+		require.Equal(t, int64(11), attrs.Size)
+	}
+}
+
+// The ETag of an encrypted object is not its MD5.
+func TestETagOfAnEncryptedObject(t *testing.T) {
+	const tag = `"-CPjnucrx/eECEAM="`
+	key := base64.StdEncoding.EncodeToString([]byte(strings.Repeat("k", 32)))
+	resources := map[string]string{
+		"a customer's key": `"customerEncryption":{"encryptionAlgorithm":"AES256","keySha256":"` + key + `"}`,
+		"a KMS key":        `"kmsKeyName":"projects/p/locations/us/keyRings/r/cryptoKeys/k"`,
+	}
+	headers := map[string]string{
+		"a customer's key": "X-Goog-Encryption-Key-Sha256", "a KMS key": "X-Goog-Encryption-Kms-Key-Name",
+	}
+	for name, field := range resources {
+		t.Run(name, func(t *testing.T) {
+			object := `{"kind":"storage#object","name":"a","generation":"3","size":"11","etag":"CPjnucrx/eECEAM=","md5Hash":"XrY7u+Ae7tCTyyK7j1rNww==","crc32c":"yZRlqg==",` + field + `}`
+			d := newStandIn(t, reply{Header: stored.Header, Body: object}).on(t)
+			attrs, err := d.Head(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+			require.NoError(t, err)
+			require.Equal(t, tag, attrs.ETag, "Head")
+
+			attrs, err = d.Put(t.Context(), &driver.PutRequest{Key: "a", Body: strings.NewReader("hello world"), Size: 11})
+			require.NoError(t, err)
+			require.Equal(t, tag, attrs.ETag, "Put")
+
+			d = newStandIn(t, media(map[string]string{"ETag": tag, headers[name]: key})).on(t)
+			attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "a", Length: -1})
+			require.NoError(t, err)
+			require.NoError(t, body.Close())
+			require.Equal(t, tag, attrs.ETag, "Get")
+
+			listing := reply{Header: stored.Header, Body: `{"kind":"storage#objects","items":[` + object + `]}`}
+			page, err := newStandIn(t, listing).on(t).List(t.Context(), &driver.ListRequest{Limit: 10})
+			require.NoError(t, err)
+			require.Equal(t, tag, page.Entries[0].ETag, "List")
 		})
 	}
 }

@@ -48,9 +48,9 @@ func attrsOfHeader(h http.Header) *storage.Attrs {
 		a.Modified = modified(at)
 	}
 	a.CRC32C, a.MD5 = sumsOf(h)
-	a.ETag = h.Get("ETag")
-	if len(a.MD5) > 0 {
-		a.ETag = entityTag(a.MD5, "")
+	a.ETag = httpheader.ETag(h.Get("ETag"))
+	if a.ETag == "" { // Google omits it if it decompresses the bytes
+		a.ETag = entityTag(a.MD5, "", a.Encryption)
 	}
 	return a
 }

@@ -18,7 +18,9 @@ import (
 )
 
 // listedFields are the fields that a listing requests.
-var listedFields = []string{"Name", "Size", "Etag", "MD5", "Generation", "Created", "StorageClass"}
+var listedFields = []string{
+	"Name", "Size", "Etag", "MD5", "Generation", "Created", "StorageClass", "KMSKeyName", "CustomerKeySHA256",
+}
 
 // List returns one page, without the parts of uploads.
 func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storage.Page, error) {
@@ -96,7 +98,7 @@ func entryOf(o *gcs.ObjectAttrs) storage.ListEntry {
 	return storage.ListEntry{
 		Key:          o.Name,
 		Size:         o.Size,
-		ETag:         entityTag(o.MD5, o.Etag),
+		ETag:         entityTag(o.MD5, o.Etag, encryptionOf(o.KMSKeyName, o.CustomerKeySHA256)),
 		Revision:     decimal(o.Generation),
 		Modified:     modified(o.Created),
 		StorageClass: httpheader.StorageClass(o.StorageClass),

@@ -101,11 +101,14 @@ func readResource(response *http.Response) (*resource, error) {
 	if err != nil {
 		return nil, fmt.Errorf("%w: %w", errCutOff, err)
 	}
-	var o resource
-	if err := json.Unmarshal(document, &o); err != nil || o.Generation == "" {
+	var o struct {
+		resource
+		Kind string
+	}
+	if err := json.Unmarshal(document, &o); err != nil || o.Generation == "" || o.Kind != "" && o.Kind != objectKind {
 		return nil, noEvidence(response.StatusCode, "it has no resource")
 	}
-	return &o, nil
+	return &o.resource, nil
 }
 
 // objectPath returns the object's path in the XML API, which serves bytes and

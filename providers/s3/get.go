@@ -104,6 +104,9 @@ func (p *Profile) attrsOfRange(out *awss3.GetObjectOutput, r *driver.GetRequest)
 		return a, nil // some servers return this for the last bytes of an empty object
 	}
 	if out.ContentRange == nil {
+		if httpheader.IsWhole(r, length) {
+			return a, nil
+		}
 		return nil, httpheader.RangeIgnored()
 	}
 	size, err := httpheader.SizeOf(r, *out.ContentRange)

@@ -85,6 +85,7 @@ func TestGetOfARange(t *testing.T) {
 		{name: "of all bytes keeps the checksum", request: driver.GetRequest{Length: 9}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-4/5", "X-Amz-Checksum-Crc32c": "mnG7TA=="}, Body: "hello"}, size: 5, crc: true},
 		{name: "that the server ignores is an error", request: driver.GetRequest{Offset: 2, Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
 		{name: "from the start that the server ignores is an error", request: driver.GetRequest{Length: 3}, response: reply{Body: "hello"}, code: storage.Internal},
+		{name: "of all bytes with status 200", request: driver.GetRequest{Length: 9}, response: reply{Body: "hello"}, size: 5},
 		{name: "with another offset is an error", request: driver.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes 0-2/5"}, Body: "hel"}, code: storage.Internal},
 		{name: "with an invalid Content-Range", request: driver.GetRequest{Offset: 2, Length: 3}, response: reply{Status: 206, Header: map[string]string{"Content-Range": "bytes */5"}, Body: "hel"}, code: storage.Internal},
 		{name: "the end of an empty object", request: driver.GetRequest{Suffix: 3, Length: -1}, response: reply{Status: 200}, size: 0},

@@ -29,6 +29,24 @@ func TestRange(t *testing.T) {
 	}
 }
 
+func TestIsWhole(t *testing.T) {
+	tests := []struct {
+		name    string
+		request driver.GetRequest
+		want    bool
+	}{
+		{name: "all bytes", request: driver.GetRequest{Length: 5}, want: true},
+		{name: "more than all bytes", request: driver.GetRequest{Length: 9}, want: true},
+		{name: "the first bytes", request: driver.GetRequest{Length: 4}},
+		{name: "from an offset on", request: driver.GetRequest{Offset: 1, Length: -1}},
+		{name: "as many last bytes as there are", request: driver.GetRequest{Suffix: 5, Length: -1}, want: true},
+		{name: "some last bytes", request: driver.GetRequest{Suffix: 4, Length: -1}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) { require.Equal(t, tt.want, IsWhole(&tt.request, 5)) })
+	}
+}
+
 func TestSizeOf(t *testing.T) {
 	from5 := &driver.GetRequest{Offset: 5, Length: 10}
 	size, err := SizeOf(from5, "bytes 5-14/5368709120")

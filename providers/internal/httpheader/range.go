@@ -56,7 +56,16 @@ func SizeOf(r *driver.GetRequest, contentRange string) (int64, error) {
 	return int64(size), nil
 }
 
-// RangeIgnored returns the error for a response that has the whole object although a range was
+// IsWhole reports whether the range of a read has all bytes of an object of the given size. Google
+// and other servers send such a range with status 200 and without a Content-Range.
+func IsWhole(r *driver.GetRequest, size int64) bool {
+	if r.Suffix > 0 {
+		return r.Suffix >= size
+	}
+	return r.Offset == 0 && (r.Length < 0 || r.Length >= size)
+}
+
+// RangeIgnored returns the error for a response that has the whole object although a part of it was
 // requested.
 func RangeIgnored() *storage.Error {
 	return &storage.Error{
