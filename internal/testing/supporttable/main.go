@@ -35,8 +35,13 @@ func run(dir string, to io.Writer) error {
 	if err != nil {
 		return err
 	}
+	recordings, err := readRecordings(dir)
+	if err != nil {
+		return err
+	}
 	w := bufio.NewWriter(to)
 	render(w, columns)
+	renderRecordings(w, recordings)
 	return w.Flush()
 }
 
@@ -56,6 +61,7 @@ func read(dir string) ([]support, error) {
 	if err != nil {
 		return nil, err
 	}
+	paths = slices.DeleteFunc(paths, isRecording)
 	if len(paths) == 0 {
 		return nil, fmt.Errorf("%s has no results of a run of the suite", dir)
 	}

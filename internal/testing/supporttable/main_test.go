@@ -16,6 +16,7 @@ func TestRender(t *testing.T) {
 		"memory-driver.json":  `{"name":"memory","kind":"driver","features":["Versioning","StreamingPut"],"passed":7,"refused":["c"]}`,
 		"memory.json":         `{"name":"memory","kind":"bucket","passed":1}`,
 		"memory-service.json": `{"name":"memory","kind":"service","passed":3}`,
+		"recording-a.json":    `{"kind":"recording","provider":"A","name":"m v1","first":"2019-05","last":"2019-05","exchanges":6,"right":4,"binary":2,"tallies":[{"kind":"a read","exchanges":4,"right":4},{"kind":"a write","exchanges":2,"right":0,"unplayed":{"why":2}}]}`,
 	} {
 		require.NoError(t, os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600))
 	}
@@ -31,6 +32,9 @@ func TestRender(t *testing.T) {
 		"| of them, proved `Unsupported` | 1 | 0 |",
 		"## Not proved on s3\n\n| why | cases |\n|---|---|\n| why | a; d |\n| x\\|y | b |\n",
 		"| memory | 3 |",
+		"| A | m v1 | 2019-05 | 6 | 4 | 4 |",
+		"| A, m v1 | why | a write (2) |",
+		"| A, m v1 | gRPC, which the driver does not speak | 2 files |",
 	} {
 		require.Contains(t, first.String(), line+"")
 	}

@@ -1,0 +1,213 @@
+package recorded
+
+import (
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"strings"
+)
+
+// A Kind says what a request is for.
+type Kind string
+
+// The kinds of requests. Other requests have a Kind with their method and the name of their
+// resource.
+const (
+	Head         Kind = "attributes of an object"
+	Get          Kind = "bytes of an object"
+	GetRange     Kind = "a range of an object"
+	Put          Kind = "a write"
+	PutIf        Kind = "a conditional write"
+	Copy         Kind = "a copy"
+	CopyIf       Kind = "a conditional copy"
+	Compose      Kind = "a compose"
+	Delete       Kind = "a removal"
+	DeleteIf     Kind = "a conditional removal"
+	Patch        Kind = "a change of an object"
+	List         Kind = "a listing"
+	ListVersions Kind = "a listing of versions"
+	BucketInfo   Kind = "attributes of a bucket"
+	CreateBucket Kind = "the creation of a bucket"
+	UpdateBucket Kind = "a change of a bucket"
+	DeleteBucket Kind = "the removal of a bucket"
+	GetPolicy    Kind = "the policy of a bucket"
+	SetPolicy    Kind = "a change of a bucket's policy"
+	ListBuckets  Kind = "a listing of buckets"
+
+	// oldList is a listing of S3 with the first version of the API.
+	oldList Kind = "a listing with markers"
+	// xmlWrite is a write or removal with a signed URL of Google.
+	xmlWrite Kind = "a write with a signed URL"
+)
+
+// classify sets Kind, Bucket, Key and CopySource.
+func (x *Exchange) classify() {
+	r := &x.Request
+	x.Kind, x.Bucket, x.Key = kindOf(x.Provider, r.Method, r.URL, r.Header)
+	switch x.Provider {
+	case Amazon:
+		_, x.CopySource, _ = strings.Cut(unescape(r.Header.Get("X-Amz-Copy-Source")), "/")
+	case Azure:
+		if source, err := url.Parse(r.Header.Get("X-Ms-Copy-Source")); err == nil {
+			_, x.CopySource, _ = strings.Cut(unescape(strings.TrimPrefix(source.EscapedPath(), "/")), "/")
+		}
+	case Google:
+		if x.Key == "" && (x.Kind == Put || x.Kind == PutIf) && len(r.Parts) > 0 {
+			var object struct{ Name string }
+			_ = json.Unmarshal(r.Parts[0], &object) // without a name, the key stays empty
+			x.Key = object.Name
+		}
+		segments := strings.Split(r.URL.EscapedPath(), "/")
+		if len(segments) == 12 && segments[7] == "rewriteTo" { // /storage/v1/b/B/o/SOURCE/rewriteTo/b/B/o/KEY
+			x.CopySource, x.Bucket, x.Key = x.Key, segments[9], unescape(segments[11])
+		}
+	}
+}
+
+// kindOf returns the kind of a request, its bucket and its key.
+func kindOf(p Provider, method string, address *url.URL, header http.Header) (kind Kind, bucket, key string) {
+	switch p {
+	case Amazon:
+		return kindOfAmazon(method, address, header)
+	case Google:
+		return kindOfGoogle(method, address, header)
+	}
+	return kindOfAzure(method, address, header)
+}
+
+func kindOfAmazon(method string, address *url.URL, header http.Header) (kind Kind, bucket, key string) {
+	bucket, _, _ = strings.Cut(address.Host, ".")
+	key = unescape(strings.TrimPrefix(address.EscapedPath(), "/"))
+	query := address.Query()
+	switch {
+	case key == "" && query.Get("list-type") == "2":
+		return List, bucket, key
+	case key == "" && method == http.MethodGet && query.Has("max-keys"):
+		return oldList, bucket, key
+	case key == "":
+		return Kind(method + " bucket"), bucket, key
+	case method == http.MethodHead:
+		return Head, bucket, key
+	case method == http.MethodGet && header.Get("Range") != "":
+		return GetRange, bucket, key
+	case method == http.MethodGet:
+		return Get, bucket, key
+	case method == http.MethodPut && header.Get("X-Amz-Copy-Source") != "":
+		return conditional(Copy, CopyIf, header.Get("If-None-Match")), bucket, key
+	case method == http.MethodPut:
+		return conditional(Put, PutIf, header.Get("If-None-Match")), bucket, key
+	case method == http.MethodDelete:
+		return Delete, bucket, key
+	}
+	return Kind(method + " object"), bucket, key
+}
+
+func kindOfAzure(method string, address *url.URL, header http.Header) (kind Kind, bucket, key string) {
+	bucket, key, _ = strings.Cut(strings.TrimPrefix(address.EscapedPath(), "/"), "/")
+	key = unescape(key)
+	query := address.Query()
+	switch {
+	case key == "" && query.Get("comp") == "list" && query.Get("restype") == "container":
+		return List, bucket, key
+	case key == "" || query.Has("comp"):
+		return Kind(method + " " + strings.TrimSpace("container "+query.Get("comp"))), bucket, key
+	case method == http.MethodHead:
+		return Head, bucket, key
+	case method == http.MethodGet && header.Get("X-Ms-Range")+header.Get("Range") != "":
+		return GetRange, bucket, key
+	case method == http.MethodGet:
+		return Get, bucket, key
+	case method == http.MethodPut && header.Get("X-Ms-Copy-Source") != "":
+		return conditional(Copy, CopyIf, header.Get("If-None-Match")), bucket, key
+	case method == http.MethodPut:
+		return conditional(Put, PutIf, header.Get("If-None-Match")), bucket, key
+	case method == http.MethodDelete:
+		return Delete, bucket, key
+	}
+	return Kind(method + " blob"), bucket, key
+}
+
+func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kind, bucket, key string) {
+	path := address.EscapedPath()
+	query := address.Query()
+	if rest, isUpload := strings.CutPrefix(path, "/upload/storage/v1/b/"); isUpload {
+		bucket, _, _ = strings.Cut(rest, "/")
+		return conditional(Put, PutIf, query.Get("ifGenerationMatch")), bucket, query.Get("name")
+	}
+	rest, isJSON := strings.CutPrefix(path, "/storage/v1/b")
+	if !isJSON {
+		bucket, key, _ = strings.Cut(strings.TrimPrefix(path, "/"), "/")
+		key = unescape(key)
+		switch {
+		case method == http.MethodGet && header.Get("Range") != "":
+			return GetRange, bucket, key
+		case method == http.MethodGet && !strings.HasPrefix(path, "/storage/"):
+			return Get, bucket, key
+		case method == http.MethodHead:
+			return Kind("HEAD object"), bucket, key
+		case method == http.MethodPut, method == http.MethodDelete:
+			return xmlWrite, bucket, key
+		}
+		return Kind(method + " " + path), bucket, key
+	}
+	segments := strings.Split(strings.TrimPrefix(rest, "/"), "/")
+	bucket = unescape(segments[0])
+	if len(segments) > 2 {
+		key = unescape(segments[2])
+	}
+	kinds := map[string]Kind{
+		"GET 0":            ListBuckets,
+		"POST 0":           CreateBucket,
+		"GET 1":            BucketInfo,
+		"PATCH 1":          UpdateBucket,
+		"GET 2 iam":        GetPolicy,
+		"PUT 2 iam":        SetPolicy,
+		"DELETE 1":         DeleteBucket,
+		"GET 2 o":          List,
+		"GET 3 o":          Head,
+		"PATCH 3 o":        Patch,
+		"DELETE 3 o":       Delete,
+		"POST 4 compose":   Compose,
+		"POST 8 rewriteTo": Copy,
+	}
+	name := method + " " + string(rune('0'+len(segments)))
+	switch {
+	case bucket == "":
+		name = method + " 0"
+	case len(segments) == 2, len(segments) == 3:
+		name += " " + segments[1]
+	case len(segments) > 3:
+		name += " " + segments[3]
+	}
+	kind = kinds[name]
+	switch {
+	case kind == List && query.Get("versions") == "true":
+		kind = ListVersions
+	case kind == Copy:
+		kind = conditional(Copy, CopyIf, query.Get("ifGenerationMatch"))
+	case kind == Delete:
+		kind = conditional(Delete, DeleteIf, query.Get("ifMetagenerationMatch")+query.Get("ifMetagenerationNotMatch"))
+	case kind == Head && query.Get("alt") == "media":
+		kind = Get
+	case kind == "":
+		collection := name[strings.LastIndex(name, " ")+1:]
+		kind = Kind(method + " " + collection)
+	}
+	return kind, bucket, key
+}
+
+// conditional returns whenSet if the condition is not "", and otherwise plain.
+func conditional(plain, whenSet Kind, condition string) Kind {
+	if condition == "" {
+		return plain
+	}
+	return whenSet
+}
+
+func unescape(path string) string {
+	text, err := url.PathUnescape(path)
+	if err != nil {
+		return path
+	}
+	return text
+}

@@ -1,0 +1,327 @@
+package recorded
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+)
+
+// A Store opens the driver under test. All requests of the driver must go through client.
+type Store struct {
+	Provider Provider
+	Open     func(t *testing.T, client *http.Client, bucket string) driver.Driver
+	// OpenService opens the account. If it is nil, the exchanges with buckets are not played.
+	OpenService func(t *testing.T, client *http.Client) driver.ServiceDriver
+	// Aside returns the response to a request of the given kind that the driver adds to the recorded
+	// one, such as a request that finds out whether the bucket exists. If it returns nil, the request
+	// fails.
+	Aside func(x *Exchange, kind Kind) *Response
+	// Token returns the driver's token for a token of the provider. It may be nil.
+	Token func(token string) string
+	// Unplayed returns why an exchange cannot be played, or "". It may be nil.
+	Unplayed func(x *Exchange) string
+}
+
+// errUnexpected is the error of a request to which there is no response.
+var errUnexpected = errors.New("the recording has no response to this request")
+
+// A wire is an HTTP transport that responds with recorded bytes.
+type wire struct {
+	store  *Store
+	x      *Exchange
+	answer []byte // bytes of the recorded response, perhaps broken
+	cut    bool   // true if the connection ends after answer
+	played int    // number of requests with the recorded response
+	all    []string
+}
+
+// RoundTrip responds with the recorded bytes if the request has the recorded kind.
+func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
+	if r.Body != nil {
+		_, err := io.Copy(io.Discard, r.Body)
+		_ = r.Body.Close()
+		if err != nil {
+			return nil, err
+		}
+	}
+	if err := r.Context().Err(); err != nil {
+		return nil, err
+	}
+	w.all = append(w.all, r.Method+" "+r.URL.Host+r.URL.RequestURI())
+	kind, _, _ := kindOf(w.x.Provider, r.Method, r.URL, canonical(r.Header))
+	if unconditional[kind] != unconditional[w.x.Kind] {
+		response := w.store.Aside(w.x, kind)
+		if response == nil {
+			return nil, fmt.Errorf("%w: %s %s (%s)", errUnexpected, r.Method, r.URL.Path, kind)
+		}
+		return http.ReadResponse(bufio.NewReader(bytes.NewReader(response.Wire(r.Method))), r)
+	}
+	w.played++
+	return http.ReadResponse(bufio.NewReader(bytes.NewReader(w.answer)), r)
+}
+
+// canonical returns h with canonical names. The SDK of Azure sends other names.
+func canonical(h http.Header) http.Header {
+	out := http.Header{}
+	for name, values := range h {
+		out[http.CanonicalHeaderKey(name)] = values
+	}
+	return out
+}
+
+// unconditional maps the kinds that one operation may send to one of them.
+var unconditional = map[Kind]Kind{
+	Head: Head, Get: Get, GetRange: Get, Put: Put, PutIf: Put, Copy: Copy, CopyIf: Copy, Compose: Compose, Delete: Delete,
+	DeleteIf: Delete, Patch: Patch, List: List, ListVersions: ListVersions, BucketInfo: BucketInfo,
+	CreateBucket: CreateBucket, UpdateBucket: UpdateBucket, DeleteBucket: DeleteBucket, ListBuckets: ListBuckets,
+	GetPolicy: GetPolicy, SetPolicy: SetPolicy,
+}
+
+// call makes the operation that sends a request of the kind of x, and returns what it returned.
+func (s *Store) call(t *testing.T, w *wire, attempts int) (Result, error) {
+	x := w.x
+	client := &http.Client{Transport: w}
+	retry := storage.WithRetry(storage.RetryPolicy{Attempts: attempts})
+	ctx := t.Context()
+	switch x.Kind {
+	case BucketInfo, CreateBucket, UpdateBucket, DeleteBucket, ListBuckets, GetPolicy, SetPolicy:
+		service := engine.NewService(s.OpenService(t, client), retry)
+		defer func() { _ = service.Close() }()
+		return callService(ctx, service, x)
+	}
+	d := s.Open(t, client, x.Bucket)
+	switch x.Kind {
+	case List, ListVersions, Copy, CopyIf, Compose, Patch:
+		defer func() { _ = d.Close() }()
+		return s.callDriver(ctx, d, x)
+	}
+	b := engine.New(d, retry, storage.WithVersioning(true))
+	defer func() { _ = storage.Close(b) }()
+	return callBucket(ctx, b, x)
+}
+
+func callBucket(ctx context.Context, b storage.Bucket, x *Exchange) (Result, error) {
+	switch x.Kind {
+	case Head:
+		attrs, err := b.Attrs(ctx, x.Key)
+		return Result{Attrs: attrs}, err
+	case Get:
+		content, attrs, err := storage.ReadAll(ctx, b, x.Key)
+		return Result{Attrs: attrs, Content: string(content)}, err
+	case GetRange:
+		content, attrs, err := storage.ReadAll(ctx, b, x.Key, rangeOf(x))
+		return Result{Attrs: attrs, Content: string(content)}, err
+	case Put:
+		attrs, err := b.Upload(ctx, x.Key, bytes.NewReader(x.Content()))
+		return Result{Attrs: written(attrs)}, err
+	case PutIf:
+		attrs, err := b.Upload(ctx, x.Key, bytes.NewReader(x.Content()), storage.IfAbsent())
+		return Result{Attrs: written(attrs)}, err
+	}
+	return Result{}, b.Remove(ctx, x.Key)
+}
+
+// rangeOf returns the option for the Range header of x.
+func rangeOf(x *Exchange) storage.DownloadOption {
+	text := x.Request.Header.Get("Range") + x.Request.Header.Get("X-Ms-Range")
+	first, last, _ := strings.Cut(strings.TrimPrefix(text, "bytes="), "-")
+	if first == "" {
+		n, _ := strconv.ParseInt(last, 10, 64)
+		return storage.WithRange(-n, -1)
+	}
+	from, _ := strconv.ParseInt(first, 10, 64)
+	to, err := strconv.ParseInt(last, 10, 64)
+	if err != nil {
+		return storage.WithRange(from, -1)
+	}
+	return storage.WithRange(from, to-from+1)
+}
+
+func (s *Store) callDriver(ctx context.Context, d driver.Driver, x *Exchange) (Result, error) {
+	condition := storage.Condition{}
+	if x.Kind == CopyIf {
+		condition.Absent = true
+	}
+	switch x.Kind {
+	case List, ListVersions:
+		return s.callList(ctx, d, x)
+	case Copy, CopyIf:
+		source := d.Locate(x.CopySource)
+		source.Attrs = &storage.Attrs{Key: x.CopySource, Size: 11}
+		attrs, err := d.Copy(ctx, &driver.CopyRequest{Source: source, Key: x.Key, Condition: condition})
+		if err != nil {
+			return Result{}, err
+		}
+		return Result{Attrs: written(attrs)}, nil
+	case Compose:
+		var sources []driver.ObjectRef
+		for _, key := range []string{"a", "b"} {
+			source := d.Locate(key)
+			source.Attrs = &storage.Attrs{Key: key, Size: 5}
+			sources = append(sources, source)
+		}
+		attrs, err := d.Compose(ctx, &driver.ComposeRequest{Key: x.Key, Sources: sources, Size: 10})
+		if err != nil {
+			return Result{}, err
+		}
+		return Result{Attrs: written(attrs)}, nil
+	}
+	return Result{}, d.SetLegalHold(ctx, &driver.ChangeRequest{Key: x.Key, LegalHold: true})
+}
+
+func (s *Store) callList(ctx context.Context, d driver.Driver, x *Exchange) (Result, error) {
+	limit, err := strconv.Atoi(x.Query.Get("max-keys") + x.Query.Get("maxResults") + x.Query.Get("maxresults"))
+	if err != nil {
+		limit = 1000
+	}
+	request := &driver.ListRequest{
+		Prefix:    x.Query.Get("prefix"),
+		Delimiter: x.Query.Get("delimiter"),
+		Token:     x.Query.Get("continuation-token") + x.Query.Get("pageToken") + x.Query.Get("marker"),
+		Limit:     limit,
+	}
+	if s.Token != nil && request.Token != "" {
+		request.Token = s.Token(request.Token)
+	}
+	if x.Kind == ListVersions {
+		page, err := d.ListVersions(ctx, request)
+		if err != nil {
+			return Result{}, err
+		}
+		r := Result{More: page.Token != ""}
+		for i := range page.Entries {
+			r.Entries = append(r.Entries, page.Entries[i].ListEntry)
+		}
+		return r, nil
+	}
+	page, err := d.List(ctx, request)
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Entries: page.Entries, More: page.Token != ""}, nil
+}
+
+func callService(ctx context.Context, s storage.Service, x *Exchange) (Result, error) {
+	switch x.Kind {
+	case BucketInfo, GetPolicy:
+		return bucketResult(s.BucketInfo(ctx, x.Bucket))
+	case UpdateBucket:
+		return bucketResult(s.UpdateBucket(ctx, x.Bucket, storage.WithVersioning(true)))
+	case SetPolicy:
+		return bucketResult(s.UpdateBucket(ctx, x.Bucket, storage.WithPublicAccess(true)))
+	case CreateBucket:
+		var wanted struct{ Name string }
+		if err := json.Unmarshal(x.Request.Parts[0], &wanted); err != nil {
+			return Result{}, err
+		}
+		return bucketResult(s.CreateBucket(ctx, wanted.Name))
+	case DeleteBucket:
+		return Result{}, s.DeleteBucket(ctx, x.Bucket)
+	}
+	var r Result
+	for info, err := range s.Buckets(ctx) {
+		if err != nil {
+			return Result{}, err
+		}
+		r.Buckets = append(r.Buckets, info.Name)
+	}
+	return r, nil
+}
+
+func bucketResult(info *storage.BucketInfo, err error) (Result, error) {
+	if err != nil {
+		return Result{}, err
+	}
+	return Result{Buckets: []string{info.Name}}, nil
+}
+
+// A Tally counts the exchanges of one kind.
+type Tally struct {
+	Kind      Kind           `json:"kind"`
+	Exchanges int            `json:"exchanges"`
+	Right     int            `json:"right"`
+	Unplayed  map[string]int `json:"unplayed,omitempty"` // numbers of exchanges by the reason
+}
+
+// Play gives each recorded response to the driver, and compares what the caller learns with what
+// the response says.
+func Play(t *testing.T, s Store, r Recording) {
+	t.Helper()
+	tallies := map[Kind]*Tally{}
+	for i := range r.Exchanges {
+		x := &r.Exchanges[i]
+		tally := tallies[x.Kind]
+		if tally == nil {
+			tally = &Tally{Kind: x.Kind, Unplayed: map[string]int{}}
+			tallies[x.Kind] = tally
+		}
+		tally.Exchanges++
+		reason, right := s.playOne(t, x)
+		switch {
+		case reason != "":
+			tally.Unplayed[reason]++
+		case right:
+			tally.Right++
+		}
+	}
+	report(t, s.Provider, r, tallies)
+}
+
+// The reasons for which an exchange is not played.
+const (
+	notSent    = "the driver does not send this request"
+	keyRefused = "the contract does not permit the key"
+)
+
+// unplayed returns why an exchange is not played, or "".
+func (s *Store) unplayed(x *Exchange) string {
+	if unconditional[x.Kind] == "" {
+		return notSent
+	}
+	if s.Unplayed != nil {
+		return s.Unplayed(x)
+	}
+	return ""
+}
+
+func (s *Store) playOne(t *testing.T, x *Exchange) (unplayed string, right bool) {
+	t.Helper()
+	if reason := s.unplayed(x); reason != "" {
+		return reason, false
+	}
+	w := &wire{store: s, x: x, answer: x.Response.Wire(x.Request.Method)}
+	got, err := s.call(t, w, 1)
+	if len(w.all) == 0 && isKeyRefused(err) {
+		return keyRefused, false
+	}
+	if err != nil {
+		got = Result{Code: storage.CodeOf(err)}
+	}
+	want := x.Expected()
+	normalize(&got)
+	normalize(&want)
+	explain := fmt.Sprintf("%s: %s %s, status %d; requests %q; error %v",
+		x.Source, x.Request.Method, x.Request.URL, x.Response.Status, w.all, err)
+	if w.played == 0 {
+		t.Errorf("no request had the recorded kind %q: %s", x.Kind, explain)
+		return "", false
+	}
+	return "", assertEqual(t, want, got, explain)
+}
+
+// isKeyRefused reports whether the core refused the key.
+func isKeyRefused(err error) bool {
+	return storage.CodeOf(err) == storage.InvalidArgument && strings.Contains(err.Error(), "key must ")
+}

@@ -1,0 +1,257 @@
+// Package recorded reads exchanges that others have recorded with accounts of Amazon, Google and
+// Microsoft, and publish inside Go modules. Tests give the recorded responses to the drivers, and
+// send the recorded requests to the servers of this repository.
+//
+// The files stay in the module cache, and go.sum pins their bytes. If the cache lacks a module,
+// the go command downloads it.
+package recorded
+
+import (
+	"bufio"
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"io/fs"
+	"net/http"
+	"net/http/httputil"
+	"net/url"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A Provider is the cloud that sent the recorded responses.
+type Provider string
+
+// The providers of the recordings.
+const (
+	Amazon Provider = "Amazon S3"
+	Google Provider = "Google Cloud Storage"
+	Azure  Provider = "Azure Blob Storage"
+)
+
+// An Exchange is a recorded request and its response.
+type Exchange struct {
+	Provider Provider
+	// Source names the file and the position in it, such as "gocloud.dev@v0.49.0/…/by_1.replay#3".
+	Source   string
+	Request  Request
+	Response Response
+
+	Kind        Kind
+	Bucket, Key string
+	// CopySource is the key of the source of a copy.
+	CopySource string
+	Query      url.Values
+}
+
+// A Request is what the client sent.
+type Request struct {
+	Method string
+	URL    *url.URL
+	Header http.Header
+	Parts  [][]byte // body; a multipart body has several parts
+}
+
+// A Response is what the cloud sent.
+type Response struct {
+	Status int
+	Header http.Header
+	Body   []byte
+}
+
+// Recorded returns the date of the response, or the zero time.
+func (x *Exchange) Recorded() time.Time {
+	at, _ := http.ParseTime(x.Response.Header.Get("Date"))
+	return at
+}
+
+// Content returns the content of the object in an upload request.
+func (x *Exchange) Content() []byte {
+	if len(x.Request.Parts) == 0 {
+		return nil
+	}
+	body := x.Request.Parts[len(x.Request.Parts)-1]
+	if x.Request.Header.Get("X-Amz-Trailer") == "" {
+		return body
+	}
+	content, err := io.ReadAll(httputil.NewChunkedReader(bufio.NewReader(bytes.NewReader(body))))
+	if err != nil {
+		return nil
+	}
+	return content
+}
+
+// Wire returns the bytes of a response in HTTP/1.1. method is that of the request.
+func (r *Response) Wire(method string) []byte {
+	var b bytes.Buffer
+	fmt.Fprintf(&b, "HTTP/1.1 %d %s\r\n", r.Status, http.StatusText(r.Status))
+	names := make([]string, 0, len(r.Header))
+	for name := range r.Header {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		for _, value := range r.Header[name] {
+			fmt.Fprintf(&b, "%s: %s\r\n", name, value)
+		}
+	}
+	hasBody := method != http.MethodHead && r.Status != http.StatusNoContent && r.Status != http.StatusNotModified
+	if hasBody && r.Header.Get("Content-Length") == "" {
+		fmt.Fprintf(&b, "Content-Length: %d\r\n", len(r.Body))
+	}
+	b.WriteString("\r\n")
+	if hasBody {
+		b.Write(r.Body)
+	}
+	return b.Bytes()
+}
+
+// A Recording is all exchanges of one source.
+type Recording struct {
+	Name      string // module, such as "gocloud.dev v0.49.0"
+	Exchanges []Exchange
+	Binary    int // number of files with gRPC, which are not read
+}
+
+// GoCloud returns what the conformance suite of gocloud.dev exchanged with a provider.
+func GoCloud(t testing.TB, p Provider) Recording {
+	t.Helper()
+	dirs := map[Provider]string{Amazon: "s3blob", Google: "gcsblob", Azure: "azureblob"}
+	return read(t, "gocloud.dev", filepath.Join("adapters", "gocloud"), p, filepath.Join("blob", dirs[p], "testdata"))
+}
+
+// GoogleClient returns what the integration test of Google's own client exchanged with Google.
+func GoogleClient(t testing.TB) Recording {
+	t.Helper()
+	return read(t, "cloud.google.com/go/storage", "", Google, "storage.replay")
+}
+
+// read reads the files of one module. The go.mod in dir, relative to the root of the repository,
+// requires the module.
+func read(t testing.TB, module, dir string, p Provider, path string) Recording {
+	t.Helper()
+	at, version := moduleDir(t, module, dir)
+	return readFiles(t, module+" "+version, p, filepath.Join(at, path))
+}
+
+// ReadFolder reads the files with the extension .replay below a folder, such as one that "certify
+// --record" has written.
+func ReadFolder(t testing.TB, p Provider, dir string) Recording {
+	t.Helper()
+	return readFiles(t, filepath.Base(dir), p, dir)
+}
+
+func readFiles(t testing.TB, name string, p Provider, root string) Recording {
+	t.Helper()
+	r := Recording{Name: name}
+	require.NoError(t, filepath.WalkDir(root, func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || filepath.Ext(path) != ".replay" {
+			return err
+		}
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return err
+		}
+		if bytes.HasPrefix(data, []byte("RPCR")) {
+			r.Binary++
+			return nil
+		}
+		relative, err := filepath.Rel(filepath.Dir(root), path)
+		if err != nil {
+			return err
+		}
+		found, err := parse(data, p, name+"/"+filepath.ToSlash(relative))
+		r.Exchanges = append(r.Exchanges, found...)
+		return err
+	}))
+	return r
+}
+
+// A replayFile is the format of the package httpreplay of google/go-replayers.
+type replayFile struct {
+	Version string
+	Entries []replayEntry
+}
+
+type replayEntry struct {
+	ID      string
+	Request struct {
+		Method    string
+		URL       string
+		Header    http.Header
+		MediaType string
+		BodyParts [][]byte
+	}
+	Response struct {
+		StatusCode int
+		Proto      string
+		ProtoMajor int
+		ProtoMinor int
+		Header     http.Header
+		Body       []byte
+	}
+}
+
+func parse(data []byte, p Provider, source string) ([]Exchange, error) {
+	var file replayFile
+	if err := json.Unmarshal(data, &file); err != nil {
+		return nil, fmt.Errorf("%s: %w", source, err)
+	}
+	var all []Exchange
+	for i, e := range file.Entries {
+		address, err := url.Parse(e.Request.URL)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", source, err)
+		}
+		x := Exchange{
+			Provider: p,
+			Source:   fmt.Sprintf("%s#%d", source, i),
+			Request:  Request{e.Request.Method, address, e.Request.Header, e.Request.BodyParts},
+			Response: Response{e.Response.StatusCode, e.Response.Header, e.Response.Body},
+			Query:    address.Query(),
+		}
+		x.classify()
+		all = append(all, x)
+	}
+	return all, nil
+}
+
+// moduleDir returns the folder of a module in the module cache, and the module's version. It makes
+// the go command download the module if the cache lacks it.
+func moduleDir(t testing.TB, module, dir string) (folder, version string) {
+	t.Helper()
+	root := repositoryRoot(t)
+	command := exec.CommandContext(t.Context(), "go", "mod", "download", "-json", module)
+	command.Dir = filepath.Join(root, dir)
+	var stdout, stderr bytes.Buffer
+	command.Stdout, command.Stderr = &stdout, &stderr
+	failed := command.Run()
+	var found struct{ Dir, Version, Error string }
+	if err := json.Unmarshal(stdout.Bytes(), &found); err != nil || found.Dir == "" || failed != nil {
+		t.Fatalf("the recordings of %s are missing: run \"go mod download %s\" in %s (%v %s %s)",
+			module, module, command.Dir, failed, found.Error, strings.TrimSpace(stderr.String()))
+	}
+	return found.Dir, found.Version
+}
+
+// repositoryRoot returns the folder of this repository.
+func repositoryRoot(t testing.TB) string {
+	t.Helper()
+	dir, err := os.Getwd()
+	require.NoError(t, err)
+	for root := dir; root != filepath.Dir(root); root = filepath.Dir(root) {
+		if _, err := os.Stat(filepath.Join(root, "adapters", "gocloud", "go.mod")); err == nil {
+			return root
+		}
+	}
+	t.Fatal("the repository is not above the working directory")
+	return ""
+}

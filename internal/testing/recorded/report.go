@@ -1,0 +1,99 @@
+package recorded
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/assert"
+	"github.com/stretchr/testify/require"
+)
+
+func assertEqual(t *testing.T, want, got Result, explain string) bool {
+	t.Helper()
+	return assert.Equal(t, want, got, "%s", explain)
+}
+
+// normalize removes what a result may have in several forms.
+func normalize(r *Result) {
+	if len(r.Entries) == 0 {
+		r.Entries = nil
+	}
+	if r.Attrs == nil {
+		return
+	}
+	a := *r.Attrs
+	for _, prefix := range []string{"s3:", "gcs:", "azure:"} {
+		a.Revision = strings.TrimPrefix(a.Revision, prefix)
+	}
+	if len(a.Metadata) == 0 {
+		a.Metadata = nil
+	}
+	if len(a.MD5) == 0 {
+		a.MD5 = nil
+	}
+	a.Native = nil
+	r.Attrs = &a
+}
+
+// A Summary is the result of playing one recording, for the page docs/support.md.
+type Summary struct {
+	Kind      string   `json:"kind"` // "recording"
+	Name      string   `json:"name"`
+	Provider  Provider `json:"provider"`
+	First     string   `json:"first"` // months of the first and the last response, such as "2026-06"
+	Last      string   `json:"last"`
+	Exchanges int      `json:"exchanges"`
+	Right     int      `json:"right"`
+	Binary    int      `json:"binary"`
+	Tallies   []Tally  `json:"tallies"`
+}
+
+func summarize(p Provider, r Recording, tallies map[Kind]*Tally) Summary {
+	s := Summary{Kind: "recording", Name: r.Name, Provider: p, Binary: r.Binary}
+	for i := range r.Exchanges {
+		at := r.Exchanges[i].Recorded()
+		if at.IsZero() {
+			continue
+		}
+		month := at.Format("2006-01")
+		if s.First == "" || month < s.First {
+			s.First = month
+		}
+		s.Last = max(s.Last, month)
+	}
+	for _, kind := range slices.Sorted(maps.Keys(tallies)) {
+		s.Exchanges += tallies[kind].Exchanges
+		s.Right += tallies[kind].Right
+		s.Tallies = append(s.Tallies, *tallies[kind])
+	}
+	return s
+}
+
+// report logs the counts. If OMNIBUCKET_SUPPORT names a directory, it writes them for the page of
+// support.
+func report(t *testing.T, p Provider, r Recording, tallies map[Kind]*Tally) {
+	t.Helper()
+	s := summarize(p, r, tallies)
+	var lines strings.Builder
+	for _, tally := range s.Tallies {
+		fmt.Fprintf(&lines, "\n%s: %d of %d right", tally.Kind, tally.Right, tally.Exchanges)
+		for _, reason := range slices.Sorted(maps.Keys(tally.Unplayed)) {
+			fmt.Fprintf(&lines, "; %d: %s", tally.Unplayed[reason], reason)
+		}
+	}
+	t.Logf("%s, %s to %s: %d of %d right, and %d files of gRPC%s", r.Name, s.First, s.Last, s.Right, s.Exchanges, r.Binary, lines.String())
+	dir := os.Getenv("OMNIBUCKET_SUPPORT")
+	if dir == "" || dir == "log" || t.Failed() {
+		return
+	}
+	data, err := json.MarshalIndent(s, "", "\t")
+	require.NoError(t, err)
+	name := "recording-" + strings.NewReplacer("/", "-", " ", "-").Replace(r.Name+" "+string(p)) + ".json"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o644))
+}

@@ -1,0 +1,141 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// A recording is the result of playing recorded responses to a driver. Its fields are those of
+// Summary in internal/testing/recorded.
+type recording struct {
+	Name, Provider, First, Last string
+	Exchanges, Right, Binary    int
+	Tallies                     []struct {
+		Kind             string
+		Exchanges, Right int
+		Unplayed         map[string]int
+	}
+}
+
+// isRecording reports whether a file has a recording, and not the results of the suite.
+func isRecording(path string) bool { return strings.HasPrefix(filepath.Base(path), "recording-") }
+
+// readRecordings returns the recordings in the order of their providers.
+func readRecordings(dir string) ([]recording, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, "recording-*.json"))
+	if err != nil {
+		return nil, err
+	}
+	all := make([]recording, len(paths))
+	for i, path := range paths {
+		data, err := os.ReadFile(path)
+		if err != nil {
+			return nil, err
+		}
+		if err := json.Unmarshal(data, &all[i]); err != nil {
+			return nil, fmt.Errorf("%s: %w", path, err)
+		}
+	}
+	slices.SortStableFunc(all, func(a, b recording) int {
+		return strings.Compare(a.Provider+a.Last, b.Provider+b.Last)
+	})
+	return all, nil
+}
+
+// months returns the months of the first and the last response.
+func (r *recording) months() string {
+	if r.First == r.Last {
+		return r.First
+	}
+	return r.First + " to " + r.Last
+}
+
+// played returns how many responses the driver got.
+func (r *recording) played() int {
+	n := r.Exchanges
+	for _, tally := range r.Tallies {
+		for _, count := range tally.Unplayed {
+			n -= count
+		}
+	}
+	return n
+}
+
+func renderRecordings(w io.Writer, all []recording) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprint(w, "\n## Recorded responses of the clouds\n\n",
+		"Others have recorded these responses with accounts of their own, and publish them in Go modules that this\n",
+		"repository requires. `make test` gives each one to the driver as the response to its own request, and compares\n",
+		"what a caller learns with what the response says. A recorded response is not an account: [certify](certified.md)\n",
+		"runs the suite on yours.\n\n",
+		"| cloud | recorded in | recorded | responses | played | right |\n|---|---|---|---|---|---|\n")
+	for i := range all {
+		r := &all[i]
+		fmt.Fprintf(w, "| %s | %s | %s | %d | %d | %d |\n", r.Provider, r.Name, r.months(), r.Exchanges, r.played(), r.Right)
+	}
+	fmt.Fprint(w, "\nPlayed, by the kind of the request:\n\n| kind |")
+	for i := range all {
+		fmt.Fprintf(w, " %s, %s |", all[i].Provider, all[i].Name)
+	}
+	fmt.Fprint(w, "\n|---|", strings.Repeat("---|", len(all)), "\n")
+	for _, kind := range kindsOf(all) {
+		fmt.Fprintf(w, "| %s |", kind)
+		for i := range all {
+			fmt.Fprintf(w, " %s |", all[i].countOf(kind))
+		}
+		fmt.Fprintln(w)
+	}
+	renderUnplayed(w, all)
+}
+
+// kindsOf returns the kinds of which a recording has a response that was played.
+func kindsOf(all []recording) []string {
+	var kinds []string
+	for i := range all {
+		for _, tally := range all[i].Tallies {
+			if tally.Right > 0 {
+				kinds = append(kinds, tally.Kind)
+			}
+		}
+	}
+	slices.Sort(kinds)
+	return slices.Compact(kinds)
+}
+
+// countOf returns the number of right results of a kind, or "–".
+func (r *recording) countOf(kind string) string {
+	for _, tally := range r.Tallies {
+		if tally.Kind == kind {
+			return fmt.Sprint(tally.Right)
+		}
+	}
+	return "–"
+}
+
+// renderUnplayed lists the responses that were not played, with one row for each reason.
+func renderUnplayed(w io.Writer, all []recording) {
+	fmt.Fprint(w, "\nNot played:\n\n| recording | why | kinds |\n|---|---|---|\n")
+	for i := range all {
+		r := &all[i]
+		kinds := map[string][]string{}
+		for _, tally := range r.Tallies {
+			for why, n := range tally.Unplayed {
+				kinds[why] = append(kinds[why], fmt.Sprintf("%s (%d)", tally.Kind, n))
+			}
+		}
+		for _, why := range slices.Sorted(maps.Keys(kinds)) {
+			fmt.Fprintf(w, "| %s, %s | %s | %s |\n", r.Provider, r.Name, cell(why), cell(strings.Join(kinds[why], "; ")))
+		}
+		if r.Binary > 0 {
+			fmt.Fprintf(w, "| %s, %s | gRPC, which the driver does not speak | %d files |\n", r.Provider, r.Name, r.Binary)
+		}
+	}
+}

@@ -1,0 +1,43 @@
+package azure_test
+
+import (
+	"encoding/base64"
+	"net/http"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/recorded"
+	"github.com/omnibucket/storage/providers/azure"
+	"github.com/omnibucket/storage/providers/internal/pagetoken"
+)
+
+// Azure's own responses, which others have recorded.
+func TestAzuresRecordedResponses(t *testing.T) {
+	recorded.Play(t, recordedStore(), recorded.GoCloud(t, recorded.Azure))
+}
+
+func recordedStore() recorded.Store {
+	return recorded.Store{
+		Provider: recorded.Azure,
+		Open: func(t *testing.T, client *http.Client, bucket string) driver.Driver {
+			d, err := azure.NewDriver(t.Context(), azure.Config{
+				Bucket: bucket, Account: "gocloudblobtests", Key: base64.StdEncoding.EncodeToString([]byte("key of the test")),
+				HTTPClient: client,
+			})
+			require.NoError(t, err)
+			return d
+		},
+		Aside: func(x *recorded.Exchange, kind recorded.Kind) *recorded.Response {
+			if kind == recorded.Head && x.Kind == recorded.Copy { // the source is gone
+				return &recorded.Response{
+					Status: http.StatusNotFound,
+					Header: http.Header{"X-Ms-Request-Id": {"1"}, "X-Ms-Error-Code": {"BlobNotFound"}, "X-Ms-Version": {"2026-04-06"}},
+				}
+			}
+			return nil
+		},
+		Token: func(marker string) string { return pagetoken.Encode(marker, "") },
+	}
+}
