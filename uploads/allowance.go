@@ -6,7 +6,7 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"time"
+	"slices"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/words"
@@ -94,6 +94,8 @@ type ask struct {
 	entry    ledger.Entry
 	replaces []string // names of older reservations for the same bytes, which this one replaces
 	stored   []*File  // files stored earlier in the same request, which are not counted yet
+	keep     bool     // true if an older reservation with the same name stays
+	try      bool     // true if nothing is to be reserved
 }
 
 // reserve reserves room for an upload. It returns how many bytes the file may have. If it returns
@@ -109,7 +111,7 @@ func (c *counter) reserve(ctx context.Context, a ask) (granted int64, failure *E
 	}
 	r := ledger.Reservation{
 		User: a.user.ID, Name: a.name, Least: 1, Most: a.most, Entry: a.entry, Replaces: a.replaces,
-		Sizes: map[string]int64{},
+		Keep: a.keep, Try: a.try, Sizes: map[string]int64{},
 	}
 	for _, f := range a.stored {
 		r.Sizes[f.reserved] = f.Size
@@ -158,50 +160,11 @@ func (c *counter) isReserved(ctx context.Context, user User, session string) boo
 	return false
 }
 
-// settle counts a file that has been stored, and drops its reservation. The reservation may be
-// missing, for example because a Sweep has dropped it. In this case, settle does one of three
-// things:
-//
-//   - If f.made is true, the upload took too long. settle removes the file and fails.
-//   - If f.first is true, no earlier call can have counted the file. settle counts the file.
-//   - Otherwise an earlier call may have counted the file already. settle does not count it again.
-//
-// Only a file of Store or of a form can have f.made, because no other call can know its key. Only a
-// file with a session can have f.first.
-func (c *counter) settle(ctx context.Context, f *File) error {
-	if c == nil || f.reserved == "" {
-		return nil
-	}
-	found, err := c.book.Settle(ctx, f.User.ID, f.reserved, f.Size)
-	switch {
-	case err != nil:
-		return storeFailed(err)
-	case !found && f.made:
-		// The Sweep that dropped the reservation may have counted the file. This call removes the
-		// file, so that count would be too high. Doubt makes the next Sweep count again.
-		_ = c.book.Doubt(ctx, f.User.ID)
-		c.service.discardFile(ctx, f)
-		return tookTooLong(f)
-	}
-	if !found && f.first { // the ledger was lost, or a Sweep with a wrong clock dropped the reservation
-		if err := c.book.Add(ctx, f.User.ID, f.Size); err != nil {
-			return storeFailed(err)
-		}
-		found = true
-	}
-	f.settled = found
-	return nil
-}
-
-// graceFrom returns the time after which Sweep may assume that an upload or a removal has died.
-func (c *counter) graceFrom(at time.Time) time.Time {
-	return at.Add(c.service.config.Grace).UTC().Truncate(time.Second)
-}
-
 // countOff removes a file, and subtracts the file from the count of its user. It calls the function
 // look to find the file, and the function remove to remove it. look returns the file, or fails with
 // ObjectNotFound. If several calls remove the same file at the same time, only one of them
-// subtracts the file. If the process is killed, the file counts until the next Sweep.
+// subtracts the file. If the upload of the file has not ended, the file is not counted, and nothing
+// is subtracted. If the process is killed, the file counts until the next Sweep.
 func (c *counter) countOff(
 	ctx context.Context, look func(context.Context) (*File, error), remove func(context.Context) error,
 ) error {
@@ -215,12 +178,16 @@ func (c *counter) countOff(
 	case err != nil:
 		return err
 	}
-	r, err := c.book.BeginRemoval(ctx, f.User.ID, f.Key, ledger.Entry{
-		Bytes: f.Size, Files: 1, Stem: c.service.pattern.Stem(f.Key), Until: c.graceFrom(c.service.config.Now()),
-	})
-	if err != nil {
+	r, err := c.beginRemoval(ctx, f, ledger.Entry{Bytes: f.Size, Files: 1, Stem: c.service.pattern.Stem(f.Key)})
+	switch {
+	case err != nil:
 		return err
+	case r.Uncounted:
+		return remove(ctx)
 	}
+	held := c.newLease(f.User.ID)
+	held.add(ctx, r.Name())
+	defer held.end()
 	// Another call may have removed the file before this removal began. The other call has then
 	// subtracted the file already. So check again whether the file exists.
 	_, err = look(ctx)
@@ -238,6 +205,67 @@ func (c *counter) countOff(
 		_ = c.book.EndRemoval(ctx, r, !there) // if this fails, Sweep counts the user's files again
 	}
 	return nil
+}
+
+// countAgain calls the function remove, which removes the record of a file that has no bytes. It is
+// not known whether the file was counted. So countAgain subtracts nothing, and makes the next Sweep
+// count the files of the user again.
+func (c *counter) countAgain(ctx context.Context, f *File, remove func(context.Context) error) error {
+	if c == nil {
+		return remove(ctx)
+	}
+	r, err := c.beginRemoval(ctx, f, ledger.Entry{})
+	if err != nil {
+		return err
+	}
+	if err := remove(ctx); err != nil {
+		return err
+	}
+	if r.Uncounted { // the upload of the file marks the ledger when it ends
+		return nil
+	}
+	if err := c.book.Doubt(ctx, f.User.ID); err != nil || r.Joined {
+		return err
+	}
+	return c.book.EndRemoval(ctx, r, false)
+}
+
+// beginRemoval begins the removal of a file. The argument e is the entry of the removal in the ledger.
+func (c *counter) beginRemoval(ctx context.Context, f *File, e ledger.Entry) (ledger.Removal, error) {
+	e.Until = c.leaseUntil()
+	return c.book.BeginRemoval(ctx, f.User.ID, f.Key, e, func(t *ledger.Text) (string, error) {
+		return c.uploadOf(ctx, t, f.Key)
+	})
+}
+
+// uploadOf returns the name of the reservation whose upload makes the file with this key. If there is
+// none, it returns "". A file with a reservation is not counted, because the reservation ends in the
+// same write in which the file is counted.
+func (c *counter) uploadOf(ctx context.Context, t *ledger.Text, key string) (string, error) {
+	stem := c.service.pattern.Stem(key)
+	for name, e := range t.Entries {
+		switch {
+		case e.Removal != "":
+			continue
+		case e.Stem != "" && e.Stem == stem:
+			return name, nil
+		case e.Stem != "" || e.Session == "":
+			continue
+		}
+		open, err := c.service.keeper.read(ctx, e.Session)
+		switch {
+		case storage.CodeOf(err) == storage.ObjectNotFound:
+			continue
+		case err != nil:
+			return "", err
+		case open.Kind == kindPartial || open.run() != e.Run:
+			continue
+		}
+		if slices.Contains(c.service.keeper.possibleKeys(open), key) {
+			return name, nil
+		}
+	}
+	return "", nil
 }
 
 // lookAt returns a function with which countOff finds a file. The function checks whether the

@@ -334,7 +334,7 @@ func TestAFileWhoseReservationIsLostCounts(t *testing.T) {
 				if u.ReservedFiles == 0 {
 					return
 				}
-				_, err = storage.RemoveMatching(t.Context(), other.store, nil, storage.WithPrefix("files/usage/"))
+				_, err = storage.RemoveMatching(t.Context(), other.store, nil, storage.WithPrefix(".uploads-usage/"))
 				require.NoError(t, err)
 			}, func(p, other *process, at int) {
 				w.send(t, p, content(3000))

@@ -142,7 +142,9 @@ type Config struct {
 	//
 	// When the file exists, its bytes are counted. When a file is removed or its upload is
 	// abandoned, its bytes become free. After the process was killed, the count may be too high
-	// until the next Sweep. The count is never too low.
+	// until a Sweep at least ten minutes later. The count is never too low. A client may continue
+	// what it has begun, so a ticket reserves its room until Finish, Cancel or its end, and an
+	// upload in several requests until it is complete, aborted or expired.
 	//
 	// The service counts files by User.ID. If many people share an allowance, such as all users of
 	// one customer, Authorize must return the same ID for all of them. Key must have {user}, or
@@ -172,7 +174,8 @@ type Config struct {
 	DeleteShared bool
 
 	// Prefix is a prefix of keys. The service stores files that are not accepted yet under Prefix,
-	// and also the state of uploads. Prefix must end in "/". If it is "", DefaultPrefix is used.
+	// and also the state of uploads. With Allowance, what each user has stored is counted beside it,
+	// by default under ".uploads-usage/". If you change Prefix, call Service.Recount for each user. Prefix must end in "/". If it is "", DefaultPrefix is used.
 	// Only the server may have the right to read objects under Prefix.
 	Prefix string
 	// UploadTTL is the lifetime of the signed URLs to which clients send files and parts. It is
@@ -352,8 +355,8 @@ func (c *Config) problem() (field, rule string) {
 		(strings.HasPrefix(c.Key, recordPrefix) || strings.HasPrefix(c.Key, expiryPrefix)) {
 		return "Config.Key", `must not begin with "files/records/" or "files/expiry/", where BucketRecords keeps what it trusts`
 	}
-	if _, here := c.States.(bucketStates); here && c.Allowance != nil && strings.HasPrefix(c.Key, ledger.Prefix) {
-		return "Config.Key", `must not begin with "files/usage/", where the usage of users is kept`
+	if _, here := c.States.(bucketStates); here && c.Allowance != nil && strings.HasPrefix(c.Key, ledger.OldPrefix) {
+		return "Config.Key", `must not begin with "files/usage/", where older versions kept the usage of users`
 	}
 	if c.reserves(c.Key) {
 		return "Config.Key", `must not begin with Prefix, where objects are removed, nor with the routes "s3/" and "tus/"`
@@ -361,11 +364,16 @@ func (c *Config) problem() (field, rule string) {
 	return "", ""
 }
 
+// usagePrefix is the prefix of the counts of the users. It is not below Prefix, because a lifecycle
+// rule may remove everything there.
+func (c *Config) usagePrefix() string { return strings.TrimSuffix(c.Prefix, "/") + "-usage/" }
+
 // reserves reports whether key is reserved, so that no file may have it. Sweep removes the objects
-// under Prefix. Under the other reserved prefixes, DELETE of the file would have the same path as
+// under Prefix. The counts of the users are under usagePrefix. Under the other reserved prefixes, DELETE of the file would have the same path as
 // DELETE of an upload.
 func (c *Config) reserves(key string) bool {
-	return strings.HasPrefix(key, c.Prefix) || strings.HasPrefix(key, "s3/") || strings.HasPrefix(key, "tus/")
+	return strings.HasPrefix(key, c.Prefix) || strings.HasPrefix(key, c.usagePrefix()) ||
+		strings.HasPrefix(key, "s3/") || strings.HasPrefix(key, "tus/")
 }
 
 func (c *Config) cacheControl(mediaType string) string {

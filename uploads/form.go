@@ -28,6 +28,7 @@ const (
 type form struct {
 	length int64   // bytes of the whole body; -1 means that the length is not known
 	stored []*File // files that are stored, but not yet counted in the allowance
+	held   *lease  // keeps the reservations of the files
 }
 
 // storeForm stores every file of a form. If one file is refused, it removes the others.
@@ -42,13 +43,14 @@ func (h *handler) storeForm(c *call) (err error) {
 	if err != nil {
 		return err
 	}
-	of := &form{length: c.ContentLength}
+	of := &form{length: c.ContentLength, held: h.service.counter.newLease(c.user.ID)}
+	defer of.held.end()
 	telling := false
 	defer func() {
 		// If err is nil and telling is false, a function of the application has panicked.
 		if err != nil || !telling {
 			for _, f := range of.stored {
-				h.service.discardFile(c.Context(), f)
+				h.service.takeBack(c.Context(), f)
 			}
 		}
 	}()
@@ -74,7 +76,7 @@ func (h *handler) storeForm(c *call) (err error) {
 	}
 	telling = true
 	for _, f := range of.stored {
-		if err = h.service.tell(c.Context(), f); err != nil {
+		if err = h.service.end(c.Context(), f); err != nil {
 			// the application may have recorded the files, so they must stay
 			if errors.Is(err, storage.OutcomeUnknown) {
 				of.stored = nil

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"path"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -146,69 +145,6 @@ func (s *Service) identify(f *File) {
 	}
 }
 
-// record creates the record of a file. If the record exists already, or if the response was lost,
-// this function reads the record, to find out whether an earlier attempt has created it.
-func (s *Service) record(ctx context.Context, f *File) error {
-	f.Size, f.CRC32C = f.Attrs.Size, f.Attrs.CRC32C
-	if kind := mediatype.ByExtension(path.Ext(f.Key)); kind != "" &&
-		!storage.Supports(s.bucket, storage.ContentProperties) {
-		f.ContentType = kind
-	}
-	f.ContentType = cmp.Or(f.ContentType, f.Attrs.ContentType, contentTypeOfPending)
-	records := s.config.Records
-	if !f.fresh && f.lifetime > 0 && s.config.Now().Sub(timeid.Time(f.ID)) >= f.lifetime-f.lifetime/8 {
-		return s.recordExpired(ctx, f)
-	}
-	err := records.Create(ctx, f)
-	there := storage.CodeOf(err) == storage.PreconditionFailed
-	if there || errors.Is(err, storage.OutcomeUnknown) {
-		switch known, look := records.Record(ctx, f.ID); {
-		case look == nil:
-			f.Expires, err = known.Expires, nil // a transaction may have made the file permanent
-		// the record was created and has been removed since
-		case there && storage.CodeOf(look) == storage.ObjectNotFound:
-			err = nil
-		case there:
-			err = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: look}
-		}
-	}
-	if err != nil {
-		// the record may exist; if so, it must be removed before the bytes
-		f.recorded = errors.Is(err, storage.OutcomeUnknown)
-		return err
-	}
-	f.recorded = true
-	late := s.config.Grace / 2
-	if f.lifetime > 0 {
-		late = min(late, f.lifetime/2)
-	}
-	if s.config.Now().Sub(timeid.Time(f.ID)) < late {
-		return nil
-	}
-	// The upload was slow, so Sweep may have removed the bytes as orphans or as an expired file.
-	if removed, err := s.removeEmpty(ctx, f); !removed {
-		return err
-	}
-	return tookTooLong(f)
-}
-
-// recordExpired uses the record that an earlier call has created for the file. It never creates a
-// record, because Sweep may have removed the record, and may be removing the bytes now.
-//
-// recordExpired is called if the file has expired, or is in the last eighth of its lifetime. In the
-// last eighth, a process with another clock may already remove the file as expired.
-func (s *Service) recordExpired(ctx context.Context, f *File) error {
-	known, err := s.config.Records.Record(ctx, f.ID)
-	switch {
-	case storage.CodeOf(err) == storage.ObjectNotFound:
-		return tookTooLong(f)
-	case err != nil:
-		return err
-	}
-	f.Expires, f.recorded = known.Expires, true
-	return nil
-}
-
 func tookTooLong(f *File) *Error {
 	return &Error{
 		Field: fileField, Code: StoreFailed, Status: http.StatusServiceUnavailable,
@@ -247,7 +183,7 @@ func (s *Service) whole(ctx context.Context, id string) (f *File, removed bool, 
 		return f, false, err
 	}
 	remove := func(ctx context.Context) error { return s.config.Records.Remove(ctx, f) }
-	err = s.counter.countOff(ctx, s.counter.lookUp(id), remove)
+	err = s.counter.countAgain(ctx, f, remove)
 	return nil, err == nil, err
 }
 

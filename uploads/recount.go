@@ -145,12 +145,26 @@ func (c *counter) recordsOf(ctx context.Context, user string) iter.Seq2[*File, e
 	}
 }
 
-// ledgers recounts the files of each user whose ledger has a dead entry.
+// ledgers recounts the files of each user whose ledger has a dead entry. It first moves the ledgers
+// of an older version to their new keys.
 func (w *sweeper) ledgers(ctx context.Context) error {
+	counter := w.keeper.service.counter
+	err := parallel.Stream(
+		ctx, w.states(ctx, ledger.OldPrefix, ""), readConcurrency, func(ctx context.Context, state ListedState) error {
+			if !ledger.IsKey(ledger.OldPrefix, state.Key) {
+				return nil
+			}
+			return counter.book.Migrate(ctx, state.Key)
+		},
+	)
+	if err != nil {
+		return err
+	}
 	var mu sync.Mutex
+	prefix := counter.book.Prefix
 	return parallel.Stream(
-		ctx, w.states(ctx, ledger.Prefix, ""), readConcurrency, func(ctx context.Context, state ListedState) error {
-			if !ledger.IsKey(state.Key) {
+		ctx, w.states(ctx, prefix, ""), readConcurrency, func(ctx context.Context, state ListedState) error {
+			if !ledger.IsKey(prefix, state.Key) {
 				return nil
 			}
 			recounted, err := w.recountDead(ctx, state.Key)

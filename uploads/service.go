@@ -111,7 +111,7 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 	}
 	if c.Allowance != nil {
 		s.counter = &counter{s, &ledger.Book{
-			Scope: c.Key, States: c.States, Now: c.Now,
+			Prefix: c.usagePrefix(), Scope: c.Key, States: c.States, Now: c.Now,
 			Wait: func(ctx context.Context, d time.Duration) error { return s.memory.Wait(ctx, d) },
 		}}
 	}
@@ -145,23 +145,6 @@ func (s *Service) link(ctx context.Context, f *File) (err error) {
 		}
 	}
 	return err
-}
-
-// tell makes a stored file known: it creates the record, counts the file, and calls Config.Stored.
-func (s *Service) tell(ctx context.Context, f *File) error {
-	s.identify(f)
-	if s.config.Records != nil {
-		if err := s.record(ctx, f); err != nil {
-			return storeFailed(err)
-		}
-	}
-	if err := s.counter.settle(ctx, f); err != nil || s.config.Stored == nil {
-		return err
-	}
-	if err := s.config.Stored(ctx, f); err != nil {
-		return unauthorized(err)
-	}
-	return nil
 }
 
 // maxRecordedID is the greatest length of a user's ID in bytes that fits into an index of every
@@ -235,26 +218,6 @@ func (s *Service) discard(ctx context.Context, key string) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
 	return s.bucket.Remove(ctx, key)
-}
-
-// discardFile removes a file that the application may know from Config.Stored. If that fails and
-// the file has a record, Sweep removes the file later.
-func (s *Service) discardFile(ctx context.Context, f *File) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
-	defer cancel()
-	var err error
-	switch {
-	case f.settled:
-		_ = s.removeCounted(ctx, f)
-		return
-	case f.recorded:
-		err = s.removeRecorded(ctx, f)
-	default:
-		err = s.removeBytes(ctx, f.Key)
-	}
-	if err == nil {
-		s.counter.giveBack(ctx, f.User.ID, f.reserved)
-	}
 }
 
 // Delete removes a file of a user. If the file does not exist, Delete returns nil. If Config.Key

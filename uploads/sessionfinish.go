@@ -63,7 +63,9 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 
 func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*session, error) {
 	u := s.file()
-	u.first = !s.again
+	if err := k.beginEnding(ctx, s, u); err != nil {
+		return nil, storeFailed(err)
+	}
 	attrs, err := k.makeObject(ctx, s, u, make)
 	gone := s.Phase == phaseStored && s.Pieces != nil && storage.CodeOf(err) == storage.ObjectNotFound
 	switch {
@@ -88,7 +90,7 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 				return nil, err
 			}
 		}
-		if err := k.service.tell(ctx, u); err != nil {
+		if err := k.service.end(ctx, u); err != nil {
 			return nil, err
 		}
 	}

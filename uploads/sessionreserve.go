@@ -41,6 +41,19 @@ func (k *keeper) reserve(ctx context.Context, s *session, replaces ...string) *E
 	return nil
 }
 
+// beginEnding sets what the call that has claimed a session knows of other calls.
+func (k *keeper) beginEnding(ctx context.Context, s *session, f *File) error {
+	switch {
+	case !s.again:
+		f.origin = originFirst
+		return nil
+	case !s.Reserved || s.Kind == kindPartial:
+		return nil
+	}
+	_, err := k.service.counter.beginEnding(ctx, f)
+	return err
+}
+
 // unreserve drops the reservation of a session that could not be saved because of err.
 func (k *keeper) unreserve(ctx context.Context, s *session, err error) {
 	// OutcomeUnknown means that the session may have been saved. A saved session needs its

@@ -42,16 +42,18 @@ type Upload struct {
 // an error that wraps [storage.OutcomeUnknown], the file stays, because the application may have
 // recorded it. After any other error of Config.Stored, Store removes the file.
 func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
-	f, e := s.store(ctx, u, nil)
+	held := s.counter.newLease(u.User.ID)
+	defer held.end()
+	f, e := s.store(ctx, u, nil, held)
 	if e != nil {
 		return nil, e.about(CleanName(u.Name))
 	}
-	err := s.tell(ctx, f)
+	err := s.end(ctx, f)
 	if err == nil {
 		return f, nil
 	}
 	if !errors.Is(err, storage.OutcomeUnknown) {
-		s.discardFile(ctx, f)
+		s.takeBack(ctx, f)
 	}
 	return nil, err.(*Error).about(CleanName(u.Name))
 }
@@ -60,7 +62,7 @@ func (s *Service) Store(ctx context.Context, u Upload) (*File, error) {
 func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User, of *form) (*File, error) {
 	name := part.FileName()
 	u := Upload{Body: part, Name: name, ClaimedType: part.Header.Get("Content-Type"), User: user}
-	r, e := s.store(ctx, u, of)
+	r, e := s.store(ctx, u, of, of.held)
 	if e != nil {
 		e = e.about(CleanName(name))
 		if field := part.FormName(); field != "" && e.Field == fileField {
@@ -71,7 +73,8 @@ func (s *Service) storePart(ctx context.Context, part *multipart.Part, user User
 	return r, nil
 }
 
-func (s *Service) store(ctx context.Context, u Upload, of *form) (*File, *Error) {
+// store stores a file, but does not end its upload. The lease held keeps its reservation.
+func (s *Service) store(ctx context.Context, u Upload, of *form, held *lease) (*File, *Error) {
 	if e := s.checkUser(u.User); e != nil {
 		return nil, e
 	}
@@ -82,7 +85,7 @@ func (s *Service) store(ctx context.Context, u Upload, of *form) (*File, *Error)
 	if u.Target, e = s.checkTarget(u.Target, u.Name); e != nil {
 		return nil, e
 	}
-	t := &storeOp{service: s, upload: u, form: of, bounds: newBounds(s.judge, u.Size), began: s.config.Now()}
+	t := &storeOp{service: s, upload: u, form: of, held: held, bounds: newBounds(s.judge, u.Size), began: s.config.Now()}
 	if u.Target != nil {
 		t.bounds.most = u.Target.MaxSize
 	}
@@ -97,7 +100,7 @@ func (s *Service) store(ctx context.Context, u Upload, of *form) (*File, *Error)
 		return nil, e
 	}
 	f := t.file()
-	f.reserved, f.made = t.reserved, true
+	f.reserved = t.reserved
 	f, e = s.result(ctx, f, attrs, t.verdict)
 	if e != nil && s.discard(ctx, attrs.Key) == nil {
 		s.counter.giveBack(ctx, u.User.ID, t.reserved)
@@ -109,6 +112,7 @@ type storeOp struct {
 	service *Service
 	upload  Upload
 	form    *form // form that has the file; nil if there is no form
+	held    *lease
 	bounds  bounds
 	began   time.Time
 	verdict *rules.Verdict
@@ -165,7 +169,7 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 	}
 	a := ask{
 		user: t.upload.User, name: random.String(), size: size, most: t.bounds.limit(),
-		entry: ledger.Entry{Files: 1, Stem: s.pattern.Stem(key), Until: s.counter.graceFrom(t.began)},
+		entry: ledger.Entry{Files: 1, Stem: s.pattern.Stem(key), Until: s.counter.leaseUntil()},
 	}
 	if t.form != nil {
 		a.stored = t.form.stored
@@ -176,6 +180,7 @@ func (t *storeOp) reserve(ctx context.Context, random keypattern.Random, key str
 	granted, e := s.counter.reserve(ctx, a)
 	if e == nil {
 		t.reserved = random.String()
+		t.held.add(ctx, t.reserved)
 		if size < 0 && granted > 0 {
 			t.bounds.room = granted
 		}
@@ -229,7 +234,7 @@ func (t *storeOp) file() *File {
 	u := &t.upload
 	f := &File{
 		User: u.User, Name: CleanName(u.Name), ClaimedName: u.Name, ClaimedType: u.ClaimedType, Metadata: u.Metadata,
-		fresh: true,
+		origin: originOwn,
 	}
 	if u.Target != nil {
 		f.lifetime = u.Target.Lifetime

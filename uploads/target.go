@@ -158,12 +158,10 @@ type File struct {
 	Attrs       *storage.Attrs    `json:"-"` // attributes of the object; nil in Inspect
 
 	lifetime time.Duration // Lifetime of the file's Target
-	fresh    bool          // true if no earlier call can have created the record
-	recorded bool          // true if the file has a record
 	reserved string        // name of the file's reservation; "" if it has none
-	made     bool          // true if this call has made the object, and no other call can know it
-	first    bool          // true if no earlier call has tried to make the session's object
-	settled  bool          // true if this call has counted the file
+	ledger   string        // ID of the ledger with the reservation; "" if it is not known
+	origin   origin        // what the call knows of other calls that end the upload
+	stage    stage         // how far this call has brought the end of the upload
 }
 
 // longestSegment is the greatest length in bytes of a segment of a key, unless the bucket has

@@ -73,7 +73,8 @@ const contentTypeOfPending = "application/octet-stream"
 // If the bucket cannot sign URLs, Sign fails with StoreFailed, which wraps Unsupported. Without
 // Config.Allowance, Sign makes no request. With Config.Allowance, Sign reserves r.Size bytes. If
 // r.Size is 0 or less, it reserves everything that is permitted. The reservation stays until the
-// file is finished or the ticket has expired.
+// file is finished, the ticket is canceled ([Service.Cancel]) or has expired, and Sweep has run. A
+// ticket expires 30 hours after its Put or Form.
 func (s *Service) Sign(ctx context.Context, r Request, user User) (*Ticket, error) {
 	name := CleanName(r.Name)
 	if s.config.Inspect != nil {
@@ -107,6 +108,7 @@ type ticketOp struct {
 	// reserved is the number of bytes that are reserved for the file. If it is 0, the reservation
 	// does not limit the file.
 	reserved int64
+	known    *File // what is known of the file and its reservation; nil in Sign
 }
 
 // usesForm reports whether the ticket has a Form instead of a Put. A form can limit the size of a
@@ -211,10 +213,20 @@ func (s *Service) openTicket(token string, user User) (*ticketOp, *Error) {
 	if err == nil {
 		err = json.Unmarshal(text, &t.said)
 	}
-	if err != nil || s.config.Now().After(time.Unix(t.said.Issued, 0).Add(s.config.UploadTTL+finishWithin)) {
-		return nil, refuse(tokenField, NotFound, "This upload was started too long ago. Send the file again.")
+	if err != nil || t.expired() {
+		return nil, tooOld()
 	}
 	return t, nil
+}
+
+// expired reports whether the upload may not be finished any more.
+func (t *ticketOp) expired() bool {
+	config := t.service.config
+	return config.Now().After(time.Unix(t.said.Issued, 0).Add(config.UploadTTL + finishWithin))
+}
+
+func tooOld() *Error {
+	return refuse(tokenField, NotFound, "This upload was started too long ago. Send the file again.")
 }
 
 // macOf returns a MAC over several texts. It quotes each text, so that different lists of texts

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/uploads/rules"
@@ -37,33 +38,42 @@ func (s *Service) Finish(ctx context.Context, token string, user User) (*File, e
 	if e != nil {
 		return nil, e
 	}
-	// The reservation of the ticket lasts this much longer than the ticket. So if a reservation is
-	// missing after a call has seen it, another call of Finish has counted the file.
 	ctx, cancel := context.WithTimeout(ctx, finishTimeout)
 	defer cancel()
 	f, e := t.finish(ctx)
-	if e == nil {
-		// the file stays, because an earlier call may have passed it to Config.Stored
-		if err := s.tell(ctx, f); err != nil {
-			e = err.(*Error)
-		}
-	}
 	if e != nil {
 		return nil, e.about(t.said.Name)
 	}
 	return f, nil
 }
 
+// finish makes the file of a ticket, and ends its upload. If the upload has ended already, finish
+// returns its file.
 func (t *ticketOp) finish(ctx context.Context) (*File, *Error) {
-	s := t.service
-	pending := t.pendingKey()
-	reserved, err := t.readReservation(ctx)
-	if err != nil {
+	t.known = &File{User: t.user, Name: t.said.Name, reserved: t.said.Random}
+	var err error
+	if t.reserved, err = t.service.counter.beginEnding(ctx, t.known); err != nil {
 		return nil, storeFailed(err)
 	}
-	if !reserved {
+	f, e := t.makeFile(ctx)
+	if e != nil {
+		return nil, e
+	}
+	// If this fails, the file stays, because an earlier call may have passed it to Config.Stored.
+	if err := t.service.end(ctx, f); err != nil {
+		return nil, storeFailed(err)
+	}
+	return f, nil
+}
+
+// makeFile copies the file that was sent to its final key, and checks it. If an earlier call has
+// done that, makeFile returns the file of that call.
+func (t *ticketOp) makeFile(ctx context.Context) (*File, *Error) {
+	if t.known.origin == originCounted {
 		return t.findFinished(ctx, storeFailed(errSpent))
 	}
+	s := t.service
+	pending := t.pendingKey()
 	sent, arrived, e := s.inspectStored(ctx, pending, t.said.Size)
 	switch {
 	case e != nil && isGone(e):
@@ -87,7 +97,7 @@ func (t *ticketOp) finish(ctx context.Context) (*File, *Error) {
 	}
 	key := t.finalKey(arrived.Extension)
 	target := s.target(key, arrived)
-	_, err = storage.Copy(ctx, s.bucket, key, s.bucket, pending, target.copyOptions()...)
+	_, err := storage.Copy(ctx, s.bucket, key, s.bucket, pending, target.copyOptions()...)
 	// PreconditionFailed means that the object exists, because an earlier call has copied the file.
 	if err != nil && !(s.guarded && errors.Is(err, storage.PreconditionFailed)) {
 		if e = storeFailed(err); isGone(e) {
@@ -95,36 +105,47 @@ func (t *ticketOp) finish(ctx context.Context) (*File, *Error) {
 		}
 		return nil, e
 	}
-	attrs, kept, e := s.inspectStored(ctx, key, t.said.Size)
-	if e == nil && kept.MediaType != arrived.MediaType {
-		e = changedError()
+	f, e := t.inspectFinal(ctx, arrived.Extension)
+	switch {
+	case e == nil:
+		t.markSpent(ctx, pending)
+	case isRefusal(e):
+		_ = s.discard(ctx, key)
 	}
-	if e == nil {
-		e = t.checkReserved(attrs)
-	}
+	return f, e
+}
+
+// inspectFinal checks the object under the final key with this extension. All calls that finish the
+// ticket use this check, whoever made the object. So no call removes what another one has accepted.
+func (t *ticketOp) inspectFinal(ctx context.Context, extension string) (*File, *Error) {
+	attrs, v, e := t.service.inspectStored(ctx, t.finalKey(extension), t.said.Size)
 	if e != nil {
-		if isRefusal(e) {
-			_ = s.discard(ctx, key)
-		}
 		return nil, e
 	}
-	t.markSpent(ctx, pending)
-	return s.result(ctx, t.file(), attrs, kept)
-}
-
-func (t *ticketOp) file() *File {
-	return &File{User: t.user, Name: t.said.Name, reserved: t.said.Random}
-}
-
-// readReservation reads how many bytes are reserved for the file. If there is no reservation, it
-// returns false: the file has been counted already, or it never will be.
-func (t *ticketOp) readReservation(ctx context.Context) (reserved bool, err error) {
-	if t.service.counter == nil {
-		return true, nil
+	if t.known.origin != originCounted && (v.Extension != extension || !t.service.hasType(attrs, v)) {
+		return nil, changedError()
 	}
-	e, reserved, err := t.service.counter.book.Entry(ctx, t.user.ID, t.said.Random)
-	t.reserved = e.Bytes
-	return reserved, err
+	if e := t.checkReserved(attrs); e != nil {
+		return nil, e
+	}
+	return t.service.result(ctx, t.file(), attrs, v)
+}
+
+// file returns the File for the result, with what is known before the content is looked at.
+func (t *ticketOp) file() *File {
+	f := *t.known
+	return &f
+}
+
+// hasType reports whether the type of a stored object fits its content. Otherwise the content was
+// replaced after the type had been determined.
+func (s *Service) hasType(a *storage.Attrs, v *rules.Verdict) bool {
+	if !storage.Supports(s.bucket, storage.ContentProperties) {
+		return true
+	}
+	stored, _, _ := strings.Cut(a.ContentType, ";")
+	found, _, _ := strings.Cut(v.ContentType, ";")
+	return strings.EqualFold(stored, found)
 }
 
 // checkReserved fails if the file is larger than its reservation.
@@ -150,11 +171,18 @@ func (t *ticketOp) markSpent(ctx context.Context, pending string) {
 		_ = t.service.discard(ctx, pending)
 		return
 	}
+	// If this fails, the sent file stays under its key. The signed URL cannot replace the sent file,
+	// so the client cannot use the URL again.
+	_ = t.spend(ctx)
+}
+
+// spend replaces what the client has sent by an empty object, even if the caller has gone.
+func (t *ticketOp) spend(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
 	defer cancel()
-	// If this upload fails, the sent file stays under its key. The signed URL cannot replace the
-	// sent file, so the client cannot use the URL again.
-	_, _ = t.service.bucket.Upload(ctx, pending, bytes.NewReader(nil), storage.WithContentType(contentTypeOfSpent))
+	kind := storage.WithContentType(contentTypeOfSpent)
+	_, err := t.service.bucket.Upload(ctx, t.pendingKey(), bytes.NewReader(nil), kind)
+	return err
 }
 
 var errSpent = errors.New("the ticket's file was finished")
@@ -176,27 +204,34 @@ func changedError() *Error {
 // an error that depends on cause.
 func (t *ticketOp) findFinished(ctx context.Context, cause *Error) (*File, *Error) {
 	for _, extension := range t.service.judge.Extensions() {
-		attrs, v, e := t.service.inspectStored(ctx, t.finalKey(extension), t.said.Size)
-		if e == nil {
-			// Another call may have copied the file, and may have been killed before it checked the
-			// copy. The copy may then be larger than the reservation.
-			if e = t.checkReserved(attrs); e != nil {
-				_ = t.service.discard(ctx, attrs.Key)
-				return nil, e
-			}
-			return t.service.result(ctx, t.file(), attrs, v)
+		f, e := t.inspectFinal(ctx, extension)
+		switch {
+		case e == nil:
+			return f, nil
+		case errors.Is(e, storage.ObjectNotFound):
+			continue
+		case t.reserved > 0 && isRefusal(e):
+			// An earlier call has copied the file, and was killed before it checked the copy. The
+			// file has a reservation, so no call has accepted it.
+			_ = t.service.discard(ctx, t.finalKey(extension))
 		}
-		if !errors.Is(e, storage.ObjectNotFound) {
-			return nil, e
+		return nil, e
+	}
+	if errors.Is(cause, errSpent) {
+		return nil, fileRemoved()
+	}
+	if errors.Is(cause, storage.Changed) {
+		// The client has sent the object again during the check, or Sweep has removed it.
+		there, err := t.service.bucket.Exists(ctx, t.pendingKey())
+		switch {
+		case err != nil:
+			return nil, storeFailed(err)
+		case there:
+			return nil, changedError()
 		}
 	}
-	switch {
-	case errors.Is(cause, errSpent):
-		return nil, refuse(
-			tokenField, NotFound, "This upload was finished, and its file has been removed. Send the file again.",
-		)
-	case errors.Is(cause, storage.Changed): // the client has sent the object again during the check
-		return nil, changedError()
+	if t.expired() {
+		return nil, tooOld()
 	}
 	return nil, notUploadedError()
 }

@@ -19,9 +19,10 @@ import (
 )
 
 const (
-	// Prefix is the first part of the key of each ledger.
-	Prefix = "files/usage/"
-	suffix = "/state.json" // last part of the key of every state, including ledgers
+	// OldPrefix is the first part of the key of each ledger that an older version of this package
+	// has written.
+	OldPrefix = "files/usage/"
+	suffix    = "/state.json" // last part of the key of every state, including ledgers
 )
 
 // maxEntries limits the number of unfinished uploads and removals in one ledger, and with it the
@@ -52,6 +53,7 @@ func (*OverError) Unwrap() error { return ErrOver }
 type States interface {
 	State(ctx context.Context, key string) (state []byte, revision string, err error)
 	SetState(ctx context.Context, key string, state []byte, revision string) (string, error)
+	RemoveState(ctx context.Context, key, revision string) error
 }
 
 // A Limit says how many bytes and files a user may have. The value 0 means no limit, and a negative
@@ -74,10 +76,17 @@ type Entry struct {
 	At      time.Time `json:"at"`
 	Until   time.Time `json:"until,omitzero"`    // after this time, the entry is dead; the zero time means no limit
 	Removal string    `json:"removal,omitempty"` // ID of the removal; "" for an upload
+	// Removed is true if a removal of the file has begun before the upload has ended.
+	Removed bool `json:"removed,omitempty"`
+	// Canceled is true if the ticket was canceled. Nobody may finish it any more.
+	Canceled bool `json:"canceled,omitempty"`
 }
 
 // A Text is the content of one ledger.
 type Text struct {
+	// ID is a random text that the ledger gets when it is created. A ledger of an older version has
+	// none.
+	ID      string           `json:"id,omitempty"`
 	User    string           `json:"user"`
 	Bytes   int64            `json:"bytes"` // size of the complete files
 	Files   int64            `json:"files"`
@@ -87,7 +96,12 @@ type Text struct {
 	Nonce string `json:"nonce"`
 
 	revision string
+	// old is the revision of the ledger under OldPrefix that this one replaces; "" if there is none.
+	old string
 }
+
+// newID returns the ID of a new ledger.
+func newID() string { return rand.Text() }
 
 // Pending returns the total bytes and files of all entries.
 func (t *Text) Pending() (bytes, files int64) {
@@ -98,19 +112,23 @@ func (t *Text) Pending() (bytes, files int64) {
 }
 
 // Key returns the key of a user's ledger in b.States.
-func (b *Book) Key(user string) string {
+func (b *Book) Key(user string) string { return b.Prefix + b.name(user) }
+
+// name returns the last part of the key of a user's ledger.
+func (b *Book) name(user string) string {
 	sum := sha256.Sum256([]byte(b.Scope + "\x00" + user))
-	return Prefix + hex.EncodeToString(sum[:20]) + suffix
+	return hex.EncodeToString(sum[:20]) + suffix
 }
 
-// IsKey reports whether key is the key of a ledger.
-func IsKey(key string) bool {
-	name, below := strings.CutPrefix(key, Prefix)
+// IsKey reports whether key is the key of a ledger, with this prefix.
+func IsKey(prefix, key string) bool {
+	name, below := strings.CutPrefix(key, prefix)
 	return below && len(name) == 40+len(suffix) && strings.HasSuffix(name, suffix)
 }
 
 // A Book reads and updates the ledgers of all users.
 type Book struct {
+	Prefix string // first part of the key of each ledger
 	Scope  string // part of every ledger's key; equal in all processes that count the same files
 	States States
 	Now    func() time.Time
@@ -127,6 +145,10 @@ type Reservation struct {
 	// Replaces lists the names of entries that this reservation replaces, because they reserve the
 	// same bytes.
 	Replaces []string
+	// Keep is true if an older reservation with the same name stays. It is then the result.
+	Keep bool
+	// Try is true if nothing is to be reserved. Reserve then only says what it would grant.
+	Try bool
 	// Sizes maps the names of reservations to the sizes of their files, which are now known.
 	// Reserve reduces those reservations to these sizes.
 	Sizes map[string]int64
@@ -138,6 +160,10 @@ type Reservation struct {
 // [ErrBusy].
 func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (granted int64, err error) {
 	err = b.update(ctx, r.User, func(t *Text, _ bool) (bool, error) {
+		if e, there := t.Entries[r.Name]; r.Keep && there {
+			granted = e.Bytes
+			return false, nil
+		}
 		delete(t.Entries, r.Name)
 		for _, name := range r.Replaces {
 			delete(t.Entries, name)
@@ -165,40 +191,90 @@ func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (granted
 			e.Bytes = granted
 		}
 		t.Entries[r.Name] = e
-		return true, nil
+		return !r.Try, nil
 	})
 	return granted, err
 }
 
 func (b *Book) now() time.Time { return b.Now().UTC().Truncate(time.Second) }
 
-// Entry returns the entry with this name, and whether it exists. The result may be outdated,
-// because another process may have dropped the entry since.
-func (b *Book) Entry(ctx context.Context, user, name string) (e Entry, there bool, err error) {
+// Entry returns the entry with this name, and whether it exists. It also returns the ID of the ledger.
+// The result may be outdated, because another process may have dropped the entry since.
+func (b *Book) Entry(ctx context.Context, user, name string) (e Entry, ledger string, there bool, err error) {
 	err = b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
+		ledger = t.ID
 		if e, there = t.Entries[name]; there {
 			return false, errFound
 		}
 		return false, nil
 	})
-	return e, there, err
+	return e, ledger, there, err
 }
 
-// Settle replaces a reservation by a complete file of this size. It returns false if the
-// reservation does not exist: an earlier call may have settled it, or a recount may have dropped it
-// as dead.
-func (b *Book) Settle(ctx context.Context, user, name string, size int64) (found bool, err error) {
+// A Settlement is the result of Settle.
+type Settlement struct {
+	Counted  bool   // true if the file is counted
+	Canceled bool   // true if the ticket of the file was canceled; the file is then not counted
+	Ledger   string // ID of the ledger
+}
+
+// Settle replaces a reservation by a complete file of this size. If the reservation does not exist,
+// Counted is false: an earlier call may have settled it, or a recount may have dropped it as dead, or
+// the ledger was lost. In the last case, the ledger now has another ID.
+func (b *Book) Settle(ctx context.Context, user, name string, size int64) (done Settlement, err error) {
 	err = b.update(ctx, user, func(t *Text, lost bool) (bool, error) {
 		e, there := t.Entries[name]
+		done = Settlement{Ledger: t.ID, Canceled: e.Canceled}
 		if !there {
 			// If the response to an earlier write of this call was lost, the earlier write may have
-			// settled the reservation. In this case, the reservation counts as found.
-			found = lost
+			// settled the reservation. In this case, the file is counted.
+			done.Counted = lost
+		}
+		if !there || e.Canceled {
 			return false, nil
 		}
-		found = true
+		done.Counted = true
 		delete(t.Entries, name)
 		t.Bytes, t.Files = t.Bytes+size, t.Files+e.Files
+		if e.Removed { // the removal may have removed the file after this upload made it
+			b.doubt(t)
+		}
+		return true, nil
+	})
+	return done, err
+}
+
+// Renew moves the time after which an entry is dead. If the entry does not exist, it returns false: a
+// recount has dropped the entry as dead.
+func (b *Book) Renew(ctx context.Context, user, name string, until time.Time) (found bool, err error) {
+	err = b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
+		e, there := t.Entries[name]
+		found = there
+		e.Until = until
+		if there {
+			t.Entries[name] = e
+		}
+		return there, nil
+	})
+	return found, err
+}
+
+// Cancel marks the reservation of a ticket as canceled, so that its upload can no longer be counted.
+// It returns false if the reservation does not exist. The entry is dead after the given time. If keep
+// is false, it reserves nothing any more. Otherwise it keeps its room, because another call may still
+// make the file.
+func (b *Book) Cancel(ctx context.Context, user, name string, keep bool, until time.Time) (found bool, err error) {
+	err = b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
+		e, there := t.Entries[name]
+		found = there
+		if !there {
+			return false, nil
+		}
+		e.Canceled, e.Until = true, until
+		if !keep {
+			e.Bytes, e.Files = 0, 0
+		}
+		t.Entries[name] = e
 		return true, nil
 	})
 	return found, err
@@ -241,26 +317,54 @@ func (b *Book) doubt(t *Text) {
 type Removal struct {
 	User, Key, ID string
 	Joined        bool // true if another call began it
+	// Uncounted is true if the file is not counted yet, because its upload has not ended. Its
+	// removal then changes no count, and need not be ended.
+	Uncounted bool
 }
 
-func (r Removal) name() string { return "remove " + r.Key }
+// Name returns the name of the entry of the removal.
+func (r Removal) Name() string { return "remove " + r.Key }
 
 // BeginRemoval begins the removal of a file. It subtracts the file from the count, and adds an
 // entry for the removal. If another call is removing the same file, BeginRemoval changes nothing,
 // and returns the Removal of that call. In both cases, the caller must then check whether the file
 // still exists, and call EndRemoval.
-func (b *Book) BeginRemoval(ctx context.Context, user, key string, e Entry) (Removal, error) {
+//
+// The function upload returns the name of the entry whose upload makes this file, or "". If there is
+// such an entry, the file is not counted, so BeginRemoval subtracts nothing. It marks that entry,
+// and the reservation stays until the upload ends. BeginRemoval never subtracts more than was
+// counted. If less was counted, it marks the ledger for a recount.
+func (b *Book) BeginRemoval(
+	ctx context.Context, user, key string, e Entry, upload func(*Text) (name string, err error),
+) (Removal, error) {
 	own := rand.Text()
 	r := Removal{User: user, Key: key}
 	err := b.update(ctx, user, func(t *Text, _ bool) (bool, error) {
-		if other, there := t.Entries[r.name()]; there {
+		r.ID, r.Joined, r.Uncounted = own, false, false
+		if other, there := t.Entries[r.Name()]; there {
 			r.ID, r.Joined = other.Removal, other.Removal != own
 			return false, nil
 		}
-		r.ID, r.Joined = own, false
-		e.Removal, e.At = own, b.now()
-		t.Entries[r.name()] = e
-		t.Bytes, t.Files = t.Bytes-e.Bytes, t.Files-e.Files
+		name, err := upload(t)
+		if err != nil {
+			return false, err
+		}
+		if name != "" {
+			r.Uncounted = true
+			marked := t.Entries[name]
+			change := !marked.Removed
+			marked.Removed = true
+			t.Entries[name] = marked
+			return change, nil
+		}
+		removal := e
+		removal.Bytes, removal.Files = min(e.Bytes, t.Bytes), min(e.Files, t.Files)
+		if removal.Bytes < e.Bytes || removal.Files < e.Files {
+			b.doubt(t)
+		}
+		removal.Removal, removal.At = own, b.now()
+		t.Entries[r.Name()] = removal
+		t.Bytes, t.Files = t.Bytes-removal.Bytes, t.Files-removal.Files
 		return true, nil
 	})
 	return r, err
@@ -275,7 +379,7 @@ func (b *Book) BeginRemoval(ctx context.Context, user, key string, e Entry) (Rem
 // it was removed. EndRemoval then marks the ledger for another recount.
 func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 	return b.update(ctx, r.User, func(t *Text, _ bool) (bool, error) {
-		e, there := t.Entries[r.name()]
+		e, there := t.Entries[r.Name()]
 		switch {
 		case !there && !r.Joined:
 			b.doubt(t)
@@ -283,7 +387,7 @@ func (b *Book) EndRemoval(ctx context.Context, r Removal, restore bool) error {
 		case !there || e.Removal != r.ID:
 			return false, nil
 		}
-		delete(t.Entries, r.name())
+		delete(t.Entries, r.Name())
 		if restore {
 			t.Bytes, t.Files = t.Bytes+e.Bytes, t.Files+e.Files
 		}
@@ -305,13 +409,42 @@ func (b *Book) Recount(ctx context.Context, user string, count func(*Text) error
 }
 
 // Read returns the ledger of a user. If there is none, it returns an empty one.
-func (b *Book) Read(ctx context.Context, user string) (*Text, error) { return b.read(ctx, b.Key(user)) }
+func (b *Book) Read(ctx context.Context, user string) (*Text, error) {
+	t, err := b.read(ctx, b.Key(user))
+	if err != nil || t.revision != "" {
+		return t, err
+	}
+	// The count of an older version becomes the first count under the new key.
+	old, err := b.read(ctx, OldPrefix+b.name(user))
+	if err != nil {
+		return nil, err
+	}
+	old.revision, old.old = "", old.revision
+	return old, nil
+}
 
-// ReadKey returns the ledger with this key. If it does not exist, or belongs to a Book with another
-// Scope, ReadKey returns nil.
+// Migrate moves the ledger with this key to the key that it has now. The argument key is the key that
+// an older version of this package has given it.
+func (b *Book) Migrate(ctx context.Context, key string) error {
+	old, err := b.ReadKey(ctx, key)
+	if old == nil || err != nil {
+		return err
+	}
+	now, err := b.read(ctx, b.Key(old.User))
+	switch {
+	case err != nil:
+		return err
+	case now.revision != "":
+		return b.States.RemoveState(ctx, key, old.revision)
+	}
+	return b.update(ctx, old.User, func(t *Text, _ bool) (bool, error) { return t.old != "", nil })
+}
+
+// ReadKey returns the ledger with this key, which may be that of an older version. If it does not
+// exist, or belongs to a Book with another Scope, ReadKey returns nil.
 func (b *Book) ReadKey(ctx context.Context, key string) (*Text, error) {
 	t, err := b.read(ctx, key)
-	if err != nil || t.revision == "" || b.Key(t.User) != key {
+	if err != nil || t.revision == "" || !strings.HasSuffix(key, "/"+b.name(t.User)) {
 		return nil, err
 	}
 	return t, nil
@@ -330,6 +463,13 @@ func (b *Book) read(ctx context.Context, key string) (*Text, error) {
 		return nil, &storage.Error{Code: storage.Internal, Key: key, Err: err}
 	}
 	t.revision = revision
+	if t.Bytes < 0 || t.Files < 0 { // an older version has subtracted what it had not added
+		t.Bytes, t.Files = max(t.Bytes, 0), max(t.Files, 0)
+		if t.Entries == nil {
+			t.Entries = map[string]Entry{}
+		}
+		b.doubt(t)
+	}
 	return t, nil
 }
 
@@ -342,6 +482,10 @@ func (b *Book) write(ctx context.Context, t *Text) (saved bool, err error) {
 	switch {
 	case err == nil:
 		t.revision = revision
+		if t.old != "" { // if the removal fails, the next Sweep repeats it
+			_ = b.States.RemoveState(ctx, OldPrefix+b.name(t.User), t.old)
+			t.old = ""
+		}
 		return true, nil
 	case storage.CodeOf(err) == storage.PreconditionFailed:
 		return false, nil
@@ -352,6 +496,6 @@ func (b *Book) write(ctx context.Context, t *Text) (saved bool, err error) {
 	if failed != nil || now.Nonce != t.Nonce {
 		return false, err
 	}
-	t.revision = now.revision
+	t.revision, t.old = now.revision, ""
 	return true, nil
 }

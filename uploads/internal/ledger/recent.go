@@ -141,6 +141,9 @@ func (b *Book) update(ctx context.Context, user string, change func(t *Text, los
 func (t *Text) clone(user string) *Text {
 	c := *t
 	c.User, c.Entries = user, maps.Clone(t.Entries)
+	if c.revision == "" && c.ID == "" {
+		c.ID = newID()
+	}
 	if c.Entries == nil {
 		c.Entries = map[string]Entry{}
 	}

@@ -1,0 +1,284 @@
+package uploads
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"path"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/mediatype"
+	"github.com/omnibucket/storage/internal/timeid"
+)
+
+// The end of an upload
+//
+// Every upload ends in the same steps, whatever the way in: by Store, a form, a ticket, tus, the
+// draft, the S3 routes or pieces. Each step is one write, and leads to the next stage. A process may
+// be killed after any step. The next call, in any process, then continues at the first step that is
+// missing, or Sweep removes what there is.
+//
+//	step                          stage afterwards   evidence
+//	reserve room in the allowance stageOpen          a reservation in the ledger
+//	make the object               stageStored        the object under its key
+//	create the record             stageRecorded      the record
+//	count the file                stageCounted       no reservation any more
+//	call Config.Stored            stageTold          phaseDone, if the upload has a session
+//
+// Two rules keep the counts right:
+//
+//   - A reservation becomes a part of the count in one write. So a file is counted if and only if
+//     its upload has no reservation any more. A removal subtracts only a file without a reservation.
+//   - The record is created before the file is counted. So a file without a reservation has had its
+//     record. If the record is missing, the file was removed, and nobody creates the record again.
+//
+// Several calls may end the same upload at the same time. What a call may do if a step finds
+// something unexpected depends on what the call knows of the other calls. That is its origin.
+
+// An origin says what a call that ends an upload knows of other calls that end the same upload.
+type origin int
+
+const (
+	// originShared means that other calls may do the same steps now, or have done them.
+	originShared origin = iota
+	// originOwn means that no other call can know the key of the file. So it is a file of Store or
+	// of a form.
+	originOwn
+	// originFirst means that no earlier call has tried to make the object of the session. Later calls
+	// may know the key. Also, no call can have counted the file if the ledger was lost.
+	originFirst
+	// originCounted means that an earlier call has counted the file.
+	originCounted
+)
+
+// A stage is how far a call has brought the end of an upload.
+type stage int
+
+const (
+	stageOpen stage = iota
+	stageStored
+	stageRecorded
+	stageCounted
+	stageTold
+)
+
+// A verdict says what a call does if a step finds something unexpected.
+type verdict int
+
+const (
+	goOn       verdict = iota // another call has done the step
+	doStep                    // do the step now
+	countAnew                 // do the step now, and let the next Sweep count again
+	checkCount                // go on, and let the next Sweep count again
+	fileGone                  // the file was removed: fail
+	takeItBack                // Sweep took this call for dead: remove the file, and fail
+)
+
+// withoutRecord says what to do if the record of a stored file may not exist yet.
+func (o origin) withoutRecord() verdict {
+	if o == originCounted {
+		return fileGone
+	}
+	return doStep
+}
+
+// withoutReservation says what to do if the reservation of a stored file does not exist any more.
+func (o origin) withoutReservation() verdict {
+	switch o {
+	case originOwn: // only Sweep can have dropped the reservation, and has perhaps counted the file
+		return takeItBack
+	case originFirst: // the ledger was lost, or Sweep has dropped the reservation
+		return countAnew
+	case originShared: // another call has counted the file since this call began
+		return checkCount
+	}
+	return goOn
+}
+
+// end brings the upload of a stored file to its end: it creates the record, counts the file, and
+// calls Config.Stored.
+func (s *Service) end(ctx context.Context, f *File) error {
+	f.stage = stageStored
+	s.identify(f)
+	if err := s.record(ctx, f); err != nil {
+		return storeFailed(err)
+	}
+	if err := s.counter.count(ctx, f); err != nil {
+		return err
+	}
+	if s.config.Stored != nil {
+		if err := s.config.Stored(ctx, f); err != nil {
+			return unauthorized(err)
+		}
+	}
+	f.stage = stageTold
+	return nil
+}
+
+// takeBack removes a stored file whose upload did not end, and everything that the call has done for
+// it. If the application may know the file, the caller must not call takeBack. If takeBack fails,
+// Sweep removes a file with a record later.
+func (s *Service) takeBack(ctx context.Context, f *File) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
+	defer cancel()
+	var err error
+	switch {
+	case f.stage >= stageCounted:
+		_ = s.removeCounted(ctx, f)
+		return
+	case f.stage == stageRecorded:
+		err = s.removeRecorded(ctx, f)
+	default:
+		err = s.removeBytes(ctx, f.Key)
+	}
+	if err == nil {
+		s.counter.giveBack(ctx, f.User.ID, f.reserved)
+	}
+}
+
+// beginEnding looks at the reservation of a file whose upload this call ends. Other calls may end the
+// same upload. If there is no reservation any more, an earlier call has counted the file, or nobody
+// ever will.
+func (c *counter) beginEnding(ctx context.Context, f *File) (reserved int64, err error) {
+	if c == nil {
+		return 0, nil
+	}
+	e, id, there, err := c.book.Entry(ctx, f.User.ID, f.reserved)
+	switch {
+	case err != nil:
+		return 0, err
+	case e.Canceled:
+		return 0, canceled()
+	case !there:
+		f.origin = originCounted
+	}
+	f.ledger = id
+	return e.Bytes, nil
+}
+
+// count counts a stored file, and drops its reservation.
+func (c *counter) count(ctx context.Context, f *File) error {
+	if c == nil || f.reserved == "" {
+		return nil
+	}
+	done, err := c.book.Settle(ctx, f.User.ID, f.reserved, f.Size)
+	switch {
+	case err != nil:
+		return storeFailed(err)
+	case done.Counted:
+		f.stage = stageCounted
+		return nil
+	case done.Canceled:
+		c.service.takeBack(ctx, f)
+		return canceled()
+	case f.ledger != "" && f.ledger != done.Ledger: // so nobody can have counted the file
+		f.origin = originFirst
+	}
+	switch f.origin.withoutReservation() {
+	case takeItBack:
+		// The Sweep that dropped the reservation may have counted the file. This call removes the
+		// file, so that count would be too high.
+		_ = c.book.Doubt(ctx, f.User.ID)
+		c.service.takeBack(ctx, f)
+		return tookTooLong(f)
+	case countAnew:
+		if err := c.book.Add(ctx, f.User.ID, f.Size); err != nil {
+			return storeFailed(err)
+		}
+		f.stage = stageCounted
+	case checkCount:
+		_ = c.book.Doubt(ctx, f.User.ID)
+		if c.service.config.Records == nil {
+			return nil
+		}
+		// The file may have been removed since another call counted it. This call has then created
+		// its record again.
+		if removed, err := c.service.removeEmpty(ctx, f); removed || err != nil {
+			return storeFailed(cmp.Or(err, error(fileRemoved())))
+		}
+	}
+	return nil
+}
+
+func canceled() *Error {
+	return refuse(tokenField, NotFound, "This upload was canceled. Send the file again.")
+}
+
+// fileRemoved returns the error for an upload whose file has been removed.
+func fileRemoved() *Error {
+	return refuse(tokenField, NotFound, "This upload was finished, and its file has been removed. Send the file again.")
+}
+
+// record creates the record of a file. If the record exists already, or if the response was lost,
+// this function reads the record, to find out whether an earlier attempt has created it.
+func (s *Service) record(ctx context.Context, f *File) error {
+	if s.config.Records == nil {
+		return nil
+	}
+	f.Size, f.CRC32C = f.Attrs.Size, f.Attrs.CRC32C
+	if kind := mediatype.ByExtension(path.Ext(f.Key)); kind != "" &&
+		!storage.Supports(s.bucket, storage.ContentProperties) {
+		f.ContentType = kind
+	}
+	f.ContentType = cmp.Or(f.ContentType, f.Attrs.ContentType, contentTypeOfPending)
+	records := s.config.Records
+	expired := f.lifetime > 0 && s.config.Now().Sub(timeid.Time(f.ID)) >= f.lifetime-f.lifetime/8
+	switch {
+	case f.origin.withoutRecord() == fileGone:
+		return s.useRecord(ctx, f, fileRemoved())
+	case expired && f.origin != originOwn:
+		return s.useRecord(ctx, f, tookTooLong(f))
+	}
+	err := records.Create(ctx, f)
+	there := storage.CodeOf(err) == storage.PreconditionFailed
+	if there || errors.Is(err, storage.OutcomeUnknown) {
+		switch known, look := records.Record(ctx, f.ID); {
+		case look == nil:
+			f.Expires, err = known.Expires, nil // a transaction may have made the file permanent
+		// the record was created and has been removed since
+		case there && storage.CodeOf(look) == storage.ObjectNotFound:
+			err = nil
+		case there:
+			err = &storage.Error{Code: storage.Unavailable, Unknown: true, Err: look}
+		}
+	}
+	if err != nil {
+		// the record may exist; if so, it must be removed before the bytes
+		if errors.Is(err, storage.OutcomeUnknown) {
+			f.stage = stageRecorded
+		}
+		return err
+	}
+	f.stage = stageRecorded
+	late := s.config.Grace / 2
+	if f.lifetime > 0 {
+		late = min(late, f.lifetime/2)
+	}
+	if s.config.Now().Sub(timeid.Time(f.ID)) < late {
+		return nil
+	}
+	// The upload was slow, so Sweep may have removed the bytes as orphans or as an expired file.
+	if removed, err := s.removeEmpty(ctx, f); !removed {
+		return err
+	}
+	return tookTooLong(f)
+}
+
+// useRecord uses the record that an earlier call has created for the file. If there is none, it fails
+// with the error missing. It never creates a record, for one of two reasons:
+//
+//   - The file was counted, so it has had its record. If the record is missing, the file was removed.
+//   - The file has expired, or is in the last eighth of its lifetime. Sweep may have removed the
+//     record, and may be removing the bytes now. A process with another clock may do so already in
+//     the last eighth.
+func (s *Service) useRecord(ctx context.Context, f *File, missing *Error) error {
+	known, err := s.config.Records.Record(ctx, f.ID)
+	switch {
+	case storage.CodeOf(err) == storage.ObjectNotFound:
+		return missing
+	case err != nil:
+		return err
+	}
+	f.Expires, f.stage = known.Expires, stageRecorded
+	return nil
+}

@@ -1,0 +1,360 @@
+package uploads_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// usage returns what alice has, and requires that nothing is negative.
+func (a *account) usage(p *process) uploads.Usage {
+	a.t.Helper()
+	usage, err := p.service.Usage(a.t.Context(), alice)
+	require.NoError(a.t, err)
+	for _, n := range []int64{usage.Bytes, usage.Files, usage.ReservedBytes, usage.ReservedFiles} {
+		require.GreaterOrEqual(a.t, n, int64(0))
+	}
+	return usage
+}
+
+// A partsUpload is an upload by the S3 routes whose one part has arrived.
+type partsUpload struct {
+	key      string
+	complete func(p *process)
+}
+
+func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
+	t.Helper()
+	asked := []byte(`{"filename":"a","size":` + size(data) + `}`)
+	_, _, text := p.ask("POST", "/s3/multipart", asked, "Content-Type", "application/json")
+	var u begun
+	require.NoError(t, json.Unmarshal(text, &u))
+	path := "/s3/multipart/" + u.UploadID
+	query := "?key=" + url.QueryEscape(u.Key)
+	_, _, text = p.ask("GET", path+"/1"+query, nil)
+	var signed signedPart
+	require.NoError(t, json.Unmarshal(text, &signed))
+	_, header, _ := p.ask(signed.Method, pathOf(signed.URL), data)
+	parts, err := json.Marshal(map[string]any{"parts": []sentPart{{1, header.Get("ETag")}}})
+	require.NoError(t, err)
+	return partsUpload{key: u.Key, complete: func(p *process) {
+		p.ask("POST", path+"/complete"+query, parts, "Content-Type", "application/json")
+	}}
+}
+
+// A process is killed while it completes an upload. The user removes the file that exists already, and stores as much
+// as he is allowed to. Then his client completes the upload again. What was not added is not subtracted, so there is
+// never more than is allowed.
+func TestDeleteBeforeTheEndOfAnUploadSubtractsNothing(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		for _, after := range []bool{false, true} {
+			for at, alive := 1, false; !alive; at++ {
+				require.Less(t, at, 80)
+				a.renew()
+				other := a.process()
+				u := other.beginPartsUpload(t, content(6000))
+				d := &ending{at: at, after: after}
+				u.complete(a.process(d.layer))
+				require.NoError(t, other.service.Delete(t.Context(), u.key, uploads.User{ID: alice}))
+				a.usage(other)
+				for range 4 {
+					everyWay[0].send(t, other, content(2500))
+				}
+				a.keepsWithin(other, "killed at call %d", at)
+				a.now.Advance(2 * time.Minute)
+				u.complete(other)
+				a.usage(other)
+				a.keepsWithin(other, "killed at call %d", at)
+				_, bytes := a.files()
+				require.LessOrEqual(t, bytes, int64(allowedBytes), "killed at call %d", at)
+				a.isExactAfterASweep(other, "killed at call %d", at)
+				alive = !d.reached()
+			}
+		}
+	})
+}
+
+// The same with pieces, whose key is not known before they are joined.
+func TestDeleteBeforeTheEndOfPiecesSubtractsNothing(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		for at, alive := 1, false; !alive; at++ {
+			require.Less(t, at, 80)
+			a.renew()
+			other := a.process()
+			require.NoError(t, put(other, 1, 3000))
+			d := &ending{at: at, after: true}
+			_ = put(a.process(d.layer), 2, 3000)
+			keys, _ := a.files()
+			for _, key := range keys {
+				require.NoError(t, other.service.Delete(t.Context(), key, uploads.User{ID: alice}))
+			}
+			a.usage(other)
+			for range 4 {
+				everyWay[0].send(t, other, content(2500))
+			}
+			a.now.Advance(2 * time.Minute)
+			_ = put(other, 2, 3000)
+			a.usage(other)
+			a.keepsWithin(other, "killed at call %d", at)
+			a.isExactAfterASweep(other, "killed at call %d", at)
+			alive = !d.reached()
+		}
+	})
+}
+
+// A client finishes its ticket again while the file is removed. The removed file does not come back, and the count
+// never falls below nothing.
+func TestFinishBesideDeleteDoesNotBringTheFileBack(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		user := uploads.User{ID: alice}
+		var ticket *uploads.Ticket
+		var key string
+		a.inTurn(func(other *process) {
+			var err error
+			ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
+			require.NoError(t, err)
+			other.sendTicket(t, ticket, content(3000))
+			f, err := other.service.Finish(t.Context(), ticket.Token, user)
+			require.NoError(t, err)
+			key = f.Key
+		}, func(other *process) {
+			_, _ = other.service.Finish(t.Context(), ticket.Token, user)
+		}, func(p, other *process, at int) {
+			require.NoError(t, p.service.Delete(t.Context(), key, user))
+			require.Equal(t, uploads.Usage{}, a.usage(other), "at call %d", at)
+			if a.record {
+				found, _, err := p.service.Records().List(t.Context(), uploads.Filter{Expiring: true}, "", 10)
+				require.NoError(t, err)
+				require.Empty(t, found, "at call %d", at)
+			}
+			_, err := other.service.Sweep(t.Context())
+			require.NoError(t, err)
+			require.Equal(t, uploads.Usage{}, a.usage(other), "at call %d", at)
+		})
+	})
+}
+
+// An older version has left a record without its file, and a count below nothing.
+func TestSweepMendsACountBelowNothing(t *testing.T) {
+	a := &account{t: t, open: accounts[0].open, record: true}
+	a.renew()
+	p := a.process()
+	require.Empty(t, everyWay[0].send(t, p, content(100)))
+	for entry, err := range p.store.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
+		require.NoError(t, err)
+		text, _, err := storage.ReadAll(t.Context(), p.store, entry.Key)
+		require.NoError(t, err)
+		text = bytes.Replace(text, []byte(`"bytes":100`), []byte(`"bytes":-8`), 1)
+		_, err = p.store.Upload(t.Context(), entry.Key, bytes.NewReader(text))
+		require.NoError(t, err)
+	}
+	p = a.process() // without a ledger in its memory
+	require.Zero(t, a.usage(p).Bytes)
+	_, err := p.service.Sweep(t.Context())
+	require.NoError(t, err)
+	require.Equal(t, uploads.Usage{Bytes: 100, Files: 1}, a.usage(p))
+}
+
+// An older version has counted under files/usage/. Its counts are read there, and go on beside the state.
+func TestUsageOfAnOlderVersionGoesOn(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		for _, sweeps := range []bool{false, true} {
+			a.renew()
+			p := a.process()
+			require.Empty(t, everyWay[0].send(t, p, content(4000)))
+			for entry, err := range p.store.List(t.Context(), storage.WithPrefix(".uploads-usage/")) {
+				require.NoError(t, err)
+				old := "files/usage/" + strings.TrimPrefix(entry.Key, ".uploads-usage/")
+				_, err = storage.Move(t.Context(), p.store, entry.Key, old)
+				require.NoError(t, err)
+			}
+			p = a.process()
+			require.Equal(t, uploads.Usage{Bytes: 4000, Files: 1}, a.usage(p))
+			if sweeps {
+				_, err := p.service.Sweep(t.Context())
+				require.NoError(t, err)
+			} else {
+				require.Empty(t, everyWay[0].send(t, p, content(1000)))
+				require.Equal(t, uploads.Usage{Bytes: 5000, Files: 2}, a.usage(p))
+			}
+			require.Empty(t, keysUnder(t, p.store, "files/usage/"))
+			require.Len(t, keysUnder(t, p.store, ".uploads-usage/"), 1)
+			a.isExactAfterASweep(p)
+		}
+	})
+}
+
+// A process is killed while it stores a file of unknown size. The next Sweep gives everything back that it reserved.
+func TestStoreThatDiesBlocksNobodyAfterASweep(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		for _, w := range everyWay[:3] {
+			for at, alive := 1, false; !alive; at++ {
+				require.Less(t, at, 80)
+				a.renew()
+				d := &ending{at: at, after: true}
+				other := a.process()
+				w.send(t, a.process(d.layer), content(3000))
+				a.now.Advance(11 * time.Minute)
+				_, err := other.service.Sweep(t.Context())
+				require.NoError(t, err)
+				usage := a.usage(other)
+				require.Zero(t, usage.ReservedBytes, "%s, killed at call %d", w.name, at)
+				require.Zero(t, usage.ReservedFiles, "%s, killed at call %d", w.name, at)
+				alive = !d.reached()
+			}
+		}
+	})
+}
+
+// An upload of an hour keeps its reservation, although a Sweep runs every ten minutes.
+func TestStoreKeepsItsReservationWhileItRuns(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		a.renew()
+		renewed, renews := make(chan struct{}), make(chan struct{})
+		var other *process
+		a.change = func(c *uploads.Config) {
+			c.Inspect = func(context.Context, *uploads.File, *storage.ReaderAt) error {
+				<-renewed
+				for range 12 {
+					a.now.Advance(5 * time.Minute)
+					renews <- struct{}{}
+					<-renewed
+					_, err := other.service.Sweep(t.Context())
+					require.NoError(t, err)
+				}
+				return nil
+			}
+		}
+		p := a.process()
+		a.change = nil
+		other = a.process()
+		step := func(ctx context.Context, ready, wait chan struct{}) error {
+			select {
+			case ready <- struct{}{}:
+			case <-wait:
+			case <-ctx.Done():
+				return ctx.Err()
+			}
+			return nil
+		}
+		p.service.SetPulse(func(ctx context.Context) error {
+			if err := step(ctx, renewed, nil); err != nil {
+				return err
+			}
+			return step(ctx, nil, renews)
+		})
+		_, err := p.service.Store(t.Context(), uploads.Upload{
+			Body: bytes.NewReader(content(3000)), User: uploads.User{ID: alice},
+		})
+		require.NoError(t, err)
+		require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, a.usage(other))
+	})
+}
+
+// A sender who gives up gives the ticket back, and has all room again.
+func TestCancelGivesTheRoomOfATicketBack(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		a.renew()
+		p := a.process()
+		user := uploads.User{ID: alice}
+		ticket, err := p.service.Sign(t.Context(), uploads.Request{}, user)
+		require.NoError(t, err)
+		require.EqualValues(t, allowedBytes, a.usage(p).ReservedBytes)
+		require.NoError(t, p.service.Cancel(t.Context(), ticket.Token, user))
+		require.NoError(t, p.service.Cancel(t.Context(), ticket.Token, user), "again")
+		require.Equal(t, uploads.Usage{}, a.usage(p))
+		_, err = p.service.Finish(t.Context(), ticket.Token, user)
+		require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "%v", err)
+		require.Empty(t, everyWay[0].send(t, p, content(allowedBytes)))
+		a.isExactAfterASweep(p)
+
+		a.renew()
+		p = a.process()
+		ticket, err = p.service.Sign(t.Context(), uploads.Request{Size: 100}, user)
+		require.NoError(t, err)
+		p.sendTicket(t, ticket, content(100))
+		_, err = p.service.Finish(t.Context(), ticket.Token, user)
+		require.NoError(t, err)
+		err = p.service.Cancel(t.Context(), ticket.Token, user)
+		require.Equal(t, uploads.Completed, uploads.CodeOf(err), "%v", err)
+		require.Equal(t, uploads.Usage{Bytes: 100, Files: 1}, a.usage(p))
+	})
+}
+
+// While a ticket is finished, another call cancels it, and also the other way round. Either both agree that the file
+// is there, or that it is not.
+func TestCancelBesideFinishLeavesAFileOrNone(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		user := uploads.User{ID: alice}
+		var ticket *uploads.Ticket
+		setUp := func(other *process) {
+			var err error
+			ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
+			require.NoError(t, err)
+			other.sendTicket(t, ticket, content(3000))
+		}
+		var finished, canceled error
+		agree := func(other *process, at int) {
+			keys, _ := a.files()
+			require.Equal(t, finished == nil, len(keys) == 1, "at call %d: %v, %v", at, finished, canceled)
+			require.NotEqual(t, finished == nil, canceled == nil, "at call %d: %v, %v", at, finished, canceled)
+			a.keepsWithin(other, "at call %d", at)
+			a.isExactAfterASweep(other, "at call %d", at)
+		}
+		finish := func(p *process) { _, finished = p.service.Finish(t.Context(), ticket.Token, user) }
+		cancel := func(p *process) { canceled = p.service.Cancel(t.Context(), ticket.Token, user) }
+		a.inTurn(setUp, cancel, func(p, other *process, at int) {
+			canceled = &uploads.Error{Code: uploads.Completed}
+			finish(p)
+			agree(other, at)
+		})
+		a.inTurn(setUp, finish, func(p, other *process, at int) {
+			finished = &uploads.Error{Code: uploads.NotFound}
+			cancel(p)
+			agree(other, at)
+		})
+	})
+}
+
+// Sweep removes what was sent with a ticket that expires while it is finished.
+func TestFinishOfATicketThatExpiresMeanwhileIsNotFound(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		user := uploads.User{ID: alice}
+		var ticket *uploads.Ticket
+		a.inTurn(func(other *process) {
+			var err error
+			ticket, err = other.service.Sign(t.Context(), uploads.Request{Size: 3000}, user)
+			require.NoError(t, err)
+			other.sendTicket(t, ticket, content(3000))
+			a.now.Advance(24 * time.Hour)
+		}, func(other *process) {
+			a.now.Advance(48 * time.Hour)
+			_, err := other.service.Sweep(t.Context())
+			require.NoError(t, err)
+		}, func(p, other *process, at int) {
+			_, err := p.service.Finish(t.Context(), ticket.Token, user)
+			if err != nil && uploads.CodeOf(err) != uploads.StoreFailed {
+				require.Equal(t, uploads.NotFound, uploads.CodeOf(err), "at call %d: %v", at, err)
+			}
+			a.isExactAfterASweep(other, "at call %d", at)
+		})
+	})
+}
+
+func keysUnder(t *testing.T, b storage.Bucket, prefix string) (keys []string) {
+	t.Helper()
+	for entry, err := range b.List(t.Context(), storage.WithPrefix(prefix)) {
+		require.NoError(t, err)
+		keys = append(keys, entry.Key)
+	}
+	return keys
+}

@@ -1,0 +1,114 @@
+package uploads
+
+import (
+	"context"
+	"errors"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads/internal/keypattern"
+)
+
+// Cancel gives a ticket back whose file was not finished. It removes what the client has sent, and
+// what the ticket reserves in the allowance of the user. token is the Token of the ticket. user must
+// be the user of [Service.Sign].
+//
+// Call it if a sender gives up. A ticket without a size reserves everything that the user may still
+// store, until it is finished, canceled or expired. If a file was sent, its room becomes free only
+// with a Sweep at least ten minutes later, because another call may just finish the ticket. That
+// call then fails with NotFound.
+//
+// If the file was finished, Cancel fails with Completed, and the file stays. Without
+// Config.Allowance, nothing is reserved. Finish and Cancel at the same time may then both succeed,
+// and the file stays. Cancel may be called again.
+func (s *Service) Cancel(ctx context.Context, token string, user User) error {
+	t, e := s.openTicket(token, user)
+	if e != nil {
+		return e
+	}
+	if err := t.cancel(ctx); err != nil {
+		return storeFailed(err).about(t.said.Name)
+	}
+	return nil
+}
+
+func (t *ticketOp) cancel(ctx context.Context) error {
+	s := t.service
+	if s.counter == nil {
+		if err := t.checkUnfinished(ctx); err != nil {
+			return err
+		}
+		return t.removeSent(ctx)
+	}
+	e, _, reserved, err := s.counter.book.Entry(ctx, t.user.ID, t.said.Random)
+	switch {
+	case err != nil:
+		return err
+	case !reserved:
+		return t.checkUnfinished(ctx)
+	case e.Canceled:
+		return errors.Join(t.removeSent(ctx), t.removeUncounted(ctx))
+	}
+	// From now on, no call can count the file. The entry reserves its room until the file is removed.
+	sent, err := s.bucket.Exists(ctx, t.pendingKey())
+	if err != nil {
+		return err
+	}
+	found, err := s.counter.book.Cancel(ctx, t.user.ID, t.said.Random, true, s.counter.leaseUntil())
+	switch {
+	case err != nil:
+		return err
+	case !found: // another call has finished the ticket
+		return t.checkUnfinished(ctx)
+	}
+	if err := errors.Join(t.removeSent(ctx), t.removeUncounted(ctx)); err != nil || sent {
+		return err
+	}
+	_, err = s.counter.book.Cancel(ctx, t.user.ID, t.said.Random, false, s.counter.leaseUntil())
+	return err
+}
+
+// checkUnfinished fails with Completed if an earlier call has finished the ticket.
+func (t *ticketOp) checkUnfinished(ctx context.Context) error {
+	for _, extension := range t.service.judge.Extensions() {
+		there, err := t.service.bucket.Exists(ctx, t.finalKey(extension))
+		switch {
+		case err != nil:
+			return err
+		case there:
+			return refuse(tokenField, Completed, "This upload is complete already.")
+		}
+	}
+	return nil
+}
+
+// removeSent removes what the client has sent. If the store accepts a file only once, an empty object
+// keeps the signed URL from working again.
+func (t *ticketOp) removeSent(ctx context.Context) error {
+	if t.acceptsOnce() {
+		return t.spend(ctx)
+	}
+	return t.service.discard(ctx, t.pendingKey())
+}
+
+// removeUncounted removes the file and the record that a killed call may have left.
+func (t *ticketOp) removeUncounted(ctx context.Context) error {
+	s := t.service
+	if s.config.Records != nil {
+		err := s.removeRecorded(ctx, &File{ID: keypattern.IDIn(t.finalKey("")), User: t.user})
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			return nil
+		}
+		return err
+	}
+	for _, extension := range s.judge.Extensions() {
+		key := t.finalKey(extension)
+		there, err := s.bucket.Exists(ctx, key)
+		if err == nil && there {
+			err = s.removeBytes(ctx, key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
