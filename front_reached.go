@@ -26,6 +26,9 @@ func (f *front) Reached(t serving.Token) (core any, prefix string, complete bool
 	return core, f.scope.Prefix, f.scope.Whole()
 }
 
+// MayRemove reports whether this bucket permits Remove. The result of a Ref may not.
+func (f *front) MayRemove(t serving.Token) bool { return t.Valid() && f.scope.Permits(scope.Remove) }
+
 // MoveFrom moves an object in one step, and returns true. The parameter src is the bucket of the
 // source. If src has another Core, or if the store does not have ServerMove, MoveFrom does nothing
 // and returns false. It also does nothing if an option changes the object.

@@ -16,6 +16,10 @@ import (
 // copies the object, and then removes the revision that it has copied. If the store has no
 // [ConditionalRemove], a write to the old key just before the removal is lost.
 //
+// Two calls may move an object between two keys in opposite directions at once. The object then has
+// at least one key afterwards if the store has ServerMove, or has both ConditionalRemove and
+// [UniqueRevisions]. On S3, which lacks UniqueRevisions, the object may be lost.
+//
 // If Move fails, the object still has its old key, with two exceptions:
 //
 //   - If the error is [OutcomeUnknown], the object has its old or its new key.

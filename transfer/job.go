@@ -95,7 +95,7 @@ func (j *job) check(op string, dst, src End) error {
 		return invalid("WithSizeOnly", "must not be used with WithChecksum")
 	case j.settings.move && (j.settings.remove || j.settings.sizeOnly || j.settings.links && src.kind == dirEnd):
 		return invalid("WithMove", "must not be used with WithDelete, WithSizeOnly or WithLinks")
-	case j.settings.move && src.kind == bucketEnd && src.to == nil:
+	case j.settings.move && src.kind == bucketEnd && !serving.MayRemove(src.to):
 		return invalid("WithMove", "needs a source from which it can remove")
 	case j.settings.inventory != nil && j.settings.remove && !j.comparing:
 		return invalid(
@@ -138,6 +138,7 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 		// A job that writes must know which files it replaces, so it fails for unreadable folders.
 		to.pastUnreadable = j.comparing
 	}
+	j.recoverNames()
 	if err = j.skipDirs(); err == nil {
 		err = j.openBackup(dst, src)
 	}
@@ -153,6 +154,20 @@ func (j *job) open(ctx context.Context, op string, dst, src End) (err error) {
 	j.transferrer = newTransferrer(j.dst, j.src, j.settings)
 	j.slots = newSemaphore(j.settings.concurrency)
 	return nil
+}
+
+// recoverNames makes the walks of directories recover the files that a killed move has renamed. A
+// directory that the job only reads stays as it is.
+func (j *job) recoverNames() {
+	if j.settings.dryRun {
+		return
+	}
+	if to, ok := j.dst.(*tree); ok {
+		to.recovers = true
+	}
+	if from, ok := j.src.(*tree); ok {
+		from.recovers = j.settings.move
+	}
 }
 
 func openEnd(e End) (openedEnd, error) {

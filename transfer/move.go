@@ -4,18 +4,24 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"path"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/localfile"
+	"github.com/omnibucket/storage/internal/removefile"
 	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/internal/unchanged"
 )
 
 // WithMove removes each file from the source after it was transferred. At each moment, the source
-// or the destination has the file, even if another job moves files in the opposite direction. The
-// file also survives a power failure, unless [WithNoSync] is set. To continue a job that was
-// killed, make the same call again.
+// or the destination has the file. The file also survives a power failure, unless [WithNoSync] is
+// set. To continue a job that was killed, make the same call again.
+//
+// Other jobs with WithMove may move the same files in the opposite direction, or in a circle. No
+// file is lost if each end is a directory, or a bucket with [storage.ConditionalRemove] and
+// [storage.UniqueRevisions]. S3 lacks UniqueRevisions: two such jobs may remove both copies of a
+// file. To run one of them at a time, let each hold the same lease of package lease.
 //
 // If both ends have a file with the same content, the job may transfer the file again. It skips the
 // transfer only if the file of the destination is at least an hour newer than the file of the
@@ -28,17 +34,20 @@ import (
 //     The file counts as transferred, and fails with Changed.
 //   - If the transfer is skipped and the file of the destination changes afterwards, the job keeps
 //     the file at the source. The file fails with Changed.
-//   - A change in the moment before the removal is lost if the source is a directory, or a store
-//     without [storage.ConditionalRemove].
-//   - If the store lacks [storage.UniqueRevisions], the job may remove a file that was written
-//     again with the same content.
+//   - A change in the moment before the removal is lost if the source is a store without
+//     ConditionalRemove. A directory keeps a file that replaces another one.
+//   - If the store lacks UniqueRevisions, the job may remove a file that was written again with the
+//     same content.
 //
 // A file that was transferred but cannot be removed counts as transferred and as failed in the
 // Report. If both ends list an object with the same ETag and time, they may be one bucket under two
 // addresses. Such an object stays, and fails with InvalidArgument.
 //
-// If the source is a directory, the job also removes folders that become empty. A killed job may
-// leave empty folders. The job fails with InvalidArgument if files cannot be removed from the
+// If the source is a directory, the job also removes folders that become empty. It renames each file
+// before it removes it, and gives it its name back if it is another file. If that name is taken by
+// then, the file gets the name with .kept- and digits at its end. A killed job may leave empty
+// folders, and a file whose name begins with .omnibucket-removed-. The next job with WithMove from
+// the directory, or any job into it, removes that file or gives it its name back. The job fails with InvalidArgument if files cannot be removed from the
 // source. It also fails with InvalidArgument if WithMove is combined with [WithDelete] or
 // [WithSizeOnly]. If the source is a directory, WithMove cannot be combined with [WithLinks],
 // either.
@@ -178,16 +187,14 @@ func (o *objects) has(ctx context.Context, file entry) (bool, error) {
 // removeUnchanged removes a file, and directories that become empty. If the file changed after it
 // was listed, it fails with Changed.
 func (t *tree) removeUnchanged(_ context.Context, src entry) error {
-	info, err := t.root.Stat(src.key)
-	switch {
-	case errors.Is(err, fs.ErrNotExist):
-		return nil
-	case err != nil:
-		return fileError("Remove", src.key, err)
-	case !isListed(info, src):
+	err := removefile.Unchanged(t.root, src.key, func(info fs.FileInfo) bool { return isListed(info, src) })
+	if err == removefile.ErrChanged {
 		return &storage.Error{Code: storage.Changed, Op: "Sync", Key: src.key, Err: errSourceChanged}
 	}
-	return fileError("Remove", src.key, t.removeFile(src.key))
+	if err != nil {
+		return fileError("Remove", src.key, err)
+	}
+	return fileError("Remove", src.key, t.removeEmptyDirs(path.Dir(src.key)))
 }
 
 // removeUnchanged removes an object. If the object changed after it was listed, it fails with

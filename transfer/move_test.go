@@ -193,7 +193,8 @@ func TestMoveRefuses(t *testing.T) {
 		_, err := transfer.Sync(t.Context(), transfer.Bucket(dst), transfer.Bucket(src), opts...)
 		require.ErrorIs(t, err, storage.InvalidArgument)
 	}
-	_, err := transfer.Download(t.Context(), src, t.TempDir(), transfer.WithMove())
+	readable := storage.Ref[transfer.Source](src)
+	_, err := transfer.Download(t.Context(), readable, t.TempDir(), transfer.WithMove())
 	require.ErrorIs(t, err, storage.InvalidArgument)
 	_, err = transfer.Sync(t.Context(), transfer.Bucket(src), transfer.Bucket(src), transfer.WithMove())
 	require.ErrorIs(t, err, storage.InvalidArgument, "onto itself")
@@ -301,4 +302,56 @@ func TestAMoveWhoseResponseWasLostIsReported(t *testing.T) {
 	require.ErrorIs(t, err, storage.OutcomeUnknown)
 	require.EqualValues(t, 1, report.Failed)
 	require.Equal(t, map[string]string{"to/a": "text"}, contents(t, b))
+}
+
+// Copy and Download take a Source. If it is a whole bucket, a move can remove from it.
+func TestCopyAndDownloadMoveFromABucket(t *testing.T) {
+	src, dst, dir := memstore.New(), memstore.New(), t.TempDir()
+	put(t, src, "k", "precious")
+	_, err := transfer.Copy(t.Context(), dst, src, transfer.WithMove())
+	require.NoError(t, err)
+	require.Empty(t, contents(t, src))
+	_, err = transfer.Download(t.Context(), dst, dir, transfer.WithMove())
+	require.NoError(t, err)
+	require.Empty(t, contents(t, dst))
+	require.Equal(t, []string{"k"}, keysOf(fingerprints(t, dir)))
+}
+
+// A process that was killed just before it removed a file leaves it under a private name. If it is not the file that
+// was to be removed, the next job gives it its name back.
+func TestAMoveRecoversTheNameOfAFile(t *testing.T) {
+	aside := ".omnibucket-removed-0123456789abcdef-k"
+	tests := []struct {
+		name string
+		run  func(dir string) error
+		want []string
+	}{
+		{"a job that only reads the directory", func(dir string) error {
+			_, err := transfer.Upload(t.Context(), memstore.New(), dir)
+			return err
+		}, []string{aside}},
+		{"a job into the directory", func(dir string) error {
+			_, err := transfer.Download(t.Context(), memstore.New(), dir)
+			return err
+		}, []string{"k"}},
+		{"a move from the directory", func(dir string) error {
+			_, err := transfer.Upload(t.Context(), memstore.New(), dir, transfer.WithMove())
+			return err
+		}, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			dir := tree(t, map[string]string{"sub/" + aside: "precious"})
+			require.NoError(t, tt.run(dir))
+			list, err := os.ReadDir(filepath.Join(dir, "sub"))
+			var names []string
+			for _, e := range list {
+				names = append(names, e.Name())
+			}
+			require.Equal(t, tt.want, names)
+			if tt.want == nil {
+				require.ErrorIs(t, err, os.ErrNotExist)
+			}
+		})
+	}
 }

@@ -80,8 +80,12 @@ func (t *tree) removeFile(key string) error {
 	if err := t.root.Remove(key); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
-	dir := path.Dir(key)
-	for dir != "." && t.root.Remove(dir) == nil { // remove parents until one is not empty
+	return t.removeEmptyDirs(path.Dir(key))
+}
+
+// removeEmptyDirs removes the directory dir and its parents, until one of them is not empty.
+func (t *tree) removeEmptyDirs(dir string) error {
+	for dir != "." && t.root.Remove(dir) == nil {
 		dir = path.Dir(dir)
 	}
 	return t.noteChange(dir)

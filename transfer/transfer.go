@@ -58,7 +58,8 @@
 // destination is not followed, and files below it fail, too. A directory .omnibucket, in which a
 // local bucket keeps its signing key, is never read or written. The directory of [WithResume] is
 // skipped, too, and so are temporary files: their names are .omnibucket-, 16 hexadecimal digits
-// and, for some, a hyphen and a number.
+// and, for some, a hyphen and a number. A move gives a file a name that begins with
+// .omnibucket-removed- just before it removes the file.
 //
 // # Temporary files
 //
@@ -129,13 +130,21 @@ func Upload(ctx context.Context, b storage.ReadWriter, dir string, opts ...Optio
 // Download transfers the objects of b to the directory dir, which it creates if
 // necessary. No file appears before it is complete.
 func Download(ctx context.Context, b Source, dir string, opts ...Option) (*Report, error) {
-	return run(ctx, "Download", Dir(dir), End{kind: bucketEnd, from: b}, opts)
+	return run(ctx, "Download", Dir(dir), sourceEnd(b), opts)
 }
 
 // Copy transfers the objects of src to dst, each with [storage.Copy], which copies
 // inside the provider if it can.
 func Copy(ctx context.Context, dst storage.ReadWriter, src Source, opts ...Option) (*Report, error) {
-	return run(ctx, "Copy", Bucket(dst), End{kind: bucketEnd, from: src}, opts)
+	return run(ctx, "Copy", Bucket(dst), sourceEnd(src), opts)
+}
+
+// sourceEnd returns the source of a job. With WithMove, the job can remove from it if it is a whole
+// bucket.
+func sourceEnd(src Source) End {
+	end := End{kind: bucketEnd, from: src}
+	end.to, _ = src.(storage.ReadWriter)
+	return end
 }
 
 // Sync transfers files of src to dst unless they are the same there. With [WithDelete], it then

@@ -22,6 +22,7 @@ import (
 	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/internal/partfile"
+	"github.com/omnibucket/storage/internal/removefile"
 )
 
 const (
@@ -37,6 +38,7 @@ var _ openedEnd = (*tree)(nil)
 type tree struct {
 	root        *os.Root      // nil in a dry run, if the destination does not exist
 	destination bool          // whether the directory is the destination, where links are not followed
+	recovers    bool          // whether the walk gives files their names back that a killed move has renamed
 	temps       *partfile.Job // makes the temporary files of a destination; otherwise nil
 	// skipped has the directories that are not read: the other end of the job, and the directory
 	// of WithResume.
@@ -146,7 +148,8 @@ func reserved(key string) bool {
 			return true
 		}
 	}
-	return durable.IsTempName(path.Base(key))
+	base := path.Base(key)
+	return durable.IsTempName(base) || removefile.IsAside(base)
 }
 
 // open opens a regular file for reading. If a pipe has replaced the file, open fails and does not

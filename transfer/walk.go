@@ -15,6 +15,7 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/internal/partfile"
+	"github.com/omnibucket/storage/internal/removefile"
 )
 
 // A child is a file or directory in one directory.
@@ -129,6 +130,7 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 		w.ancestors = append(w.ancestors, info)
 	}
 	var children []child
+	restored := false
 	for err == nil {
 		var found []fs.DirEntry
 		found, err = f.ReadDir(readAtOnce)
@@ -136,16 +138,34 @@ func (w *treeWalker) read(prefix string) ([]child, error) {
 			if err := w.ctx.Err(); err != nil { // checked for each name, because each needs a stat
 				return nil, err
 			}
+			if removefile.IsAside(d.Name()) {
+				restored = w.recover(prefix+d.Name()) || restored
+				continue
+			}
 			if c, ok := w.child(prefix, d); ok {
 				children = append(children, c)
 			}
 		}
+	}
+	if restored && err == io.EOF {
+		return w.read(prefix)
 	}
 	if err == io.EOF {
 		err = nil
 	}
 	slices.SortFunc(children, func(a, b child) int { return cmp.Compare(a.order, b.order) })
 	return children, err
+}
+
+// recover decides what becomes of a file that a killed move has renamed. It reports whether the file
+// has its name again.
+func (w *treeWalker) recover(aside string) bool {
+	if !w.tree.recovers {
+		return false
+	}
+	restored, err := removefile.Recover(w.tree.root, aside)
+	// After an error, the file keeps its private name for the next job.
+	return restored && err == nil
 }
 
 var (

@@ -47,6 +47,7 @@ type Engine interface {
 // used in place of a bucket.
 type front interface {
 	Reached(Token) (core any, prefix string, complete bool)
+	MayRemove(Token) bool
 	MoveFrom(t Token, ctx context.Context, to string, src any, from string, opts any) (attrs any, done bool, err error)
 }
 
@@ -54,6 +55,12 @@ type front interface {
 func IsBucket(b any) bool {
 	_, ok := b.(front)
 	return ok
+}
+
+// MayRemove reports whether the bucket b permits the removal of objects.
+func MayRemove(b any) bool {
+	f, ok := b.(front)
+	return ok && f.MayRemove(token)
 }
 
 // Reach returns the core of the bucket b, and the prefix that b adds to its keys. core is nil if b

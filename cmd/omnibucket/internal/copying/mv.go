@@ -19,6 +19,7 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/jobends"
 	"github.com/omnibucket/storage/internal/localfile"
+	"github.com/omnibucket/storage/internal/removefile"
 	"github.com/omnibucket/storage/internal/serving"
 	"github.com/omnibucket/storage/internal/unchanged"
 )
@@ -35,7 +36,8 @@ inside the provider if possible, and then removes the source. The source is remo
 copy is complete and on the disk, and only if it did not change meanwhile. If the command is
 interrupted, each object is at the source, at the destination or at both: repeat the command
 to continue. An object that the destination has with the same content is copied again, unless it was
-written there at least an hour after that of the source.
+written there at least an hour after that of the source. Do not move the same objects to and fro
+at the same time if one end is on S3 or a compatible server: both copies may be removed.
 ` + program.WildcardHelp,
 		Example: `  omnibucket mv 's3://photos/new/a.jpg?region=eu-west-1' 's3://photos/2026/?region=eu-west-1'
   omnibucket mv -r ./export gs://archive
@@ -144,17 +146,41 @@ var errMoving = errors.New("source changed while it was copied, and was not remo
 // removeFile removes a file. The parameter before has the attributes that the file must still have.
 // If the file has changed, removeFile fails with Changed.
 func removeFile(path string, before fs.FileInfo) error {
+	changed := &storage.Error{Code: storage.Changed, Key: path, Err: errMoving}
+	same := func(now fs.FileInfo) bool {
+		// A download may replace the file and set the old modification time. So the time of the
+		// last write, which no program can set back, is compared, too.
+		return now.Size() == before.Size() && now.ModTime().Equal(before.ModTime()) &&
+			localfile.Written(now).Equal(localfile.Written(before))
+	}
+	named, err := os.Lstat(path)
+	if err == nil && named.Mode()&fs.ModeSymlink != 0 {
+		return removeLink(path, same, changed)
+	}
+	dir, name := filepath.Split(path)
+	root, err := os.OpenRoot(cmp.Or(dir, "."))
+	if err != nil {
+		return err
+	}
+	defer func() { _ = root.Close() }() // nothing was written through it
+	err = removefile.Unchanged(root, name, same)
+	if err == removefile.ErrChanged {
+		return changed
+	}
+	return err
+}
+
+// removeLink removes a symbolic link if the file to which it leads is still the same. The file
+// stays.
+func removeLink(path string, same func(fs.FileInfo) bool, changed error) error {
 	now, err := os.Stat(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return nil
 	case err != nil:
 		return err
-	case now.Size() != before.Size(), !now.ModTime().Equal(before.ModTime()),
-		// A download may replace the file and set the old modification time. So the time of the
-		// last write, which no program can set back, is compared, too.
-		!localfile.Written(now).Equal(localfile.Written(before)):
-		return &storage.Error{Code: storage.Changed, Key: path, Err: errMoving}
+	case !same(now):
+		return changed
 	}
 	return os.Remove(path)
 }

@@ -1,0 +1,180 @@
+// Package removefile removes a local file only if the file is still the one that its caller has
+// read.
+//
+// Between a look at a file and its removal by name, another program may give the name to another
+// file. So [Unchanged] first renames the file to a private name, and then compares. If it holds
+// another file, it gives that file its name back. If the process is killed in between, the file
+// keeps its private name until [Recover] decides what becomes of it.
+package removefile
+
+import (
+	"errors"
+	"fmt"
+	"hash/fnv"
+	"io/fs"
+	"os"
+	"path"
+	"strings"
+
+	"github.com/omnibucket/storage/internal/durable"
+	"github.com/omnibucket/storage/internal/filelock"
+	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/internal/localfile"
+)
+
+// ErrChanged is the error of [Unchanged] if the file was replaced or changed.
+var ErrChanged = errors.New("the file changed")
+
+const (
+	// asidePrefix is the beginning of each private name. Sixteen digits, a hyphen and the name of the
+	// file follow. The digits identify the file that may be removed.
+	asidePrefix = durable.TempPrefix + "removed-"
+	digits      = 16
+	// longestName is the number of bytes that file systems permit in a name.
+	longestName = 255
+)
+
+// IsAside reports whether name is a private name of this package. Such a file is no file of a job.
+func IsAside(name string) bool {
+	rest, ok := strings.CutPrefix(name, asidePrefix)
+	return ok && len(rest) > digits+1 && rest[digits] == '-' && strings.Trim(rest[:digits], "0123456789abcdef") == ""
+}
+
+// asideName returns the private name for the file info, if its base name is name. A very long name
+// loses its end.
+func asideName(name string, info fs.FileInfo) string {
+	aside := asidePrefix + identity(info) + "-" + name
+	return aside[:min(len(aside), longestName)]
+}
+
+// identity returns digits that differ for two files which exist at the same time. They also differ
+// if the file was written since.
+func identity(info fs.FileInfo) string {
+	sum := fnv.New64a()
+	_, _ = fmt.Fprintln(sum, inode(info), info.Size(), info.ModTime().UnixNano())
+	return fmt.Sprintf("%016x", sum.Sum64())
+}
+
+// Unchanged removes the file name, a path with slashes below root. It calls the function same with
+// the file that it finds. If same returns false, or another file has the name by the time of the
+// removal, Unchanged removes nothing and returns [ErrChanged]. It succeeds if no file has the
+// name.
+func Unchanged(root *os.Root, name string, same func(fs.FileInfo) bool) error {
+	found, closeFile, err := look(root, name)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	defer closeFile()
+	if !found.Mode().IsRegular() || !same(found) {
+		return ErrChanged
+	}
+	aside := path.Join(path.Dir(name), asideName(path.Base(name), found))
+	err = root.Rename(name, aside)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	moved, err := root.Lstat(aside)
+	if err == nil && (!os.SameFile(found, moved) || identity(found) != identity(moved)) {
+		err = putBack(root, aside, name)
+		if err == nil {
+			err = ErrChanged
+		}
+		return err
+	}
+	if err == nil {
+		err = root.Remove(aside)
+	}
+	if errors.Is(err, fs.ErrNotExist) { // Recover of another job has removed it
+		return nil
+	}
+	return err
+}
+
+// look returns the file that has the name. While it is open, the system gives its number to no other
+// file. The file is not kept open if the user may not read it, or if the system cannot rename an open
+// file.
+func look(root *os.Root, name string) (info fs.FileInfo, closeFile func(), err error) {
+	if !filelock.RemovesOpenFiles() {
+		info, err = root.Lstat(name)
+		return info, func() {}, err
+	}
+	f, err := root.OpenFile(name, os.O_RDONLY|localfile.Nonblocking, 0)
+	if errors.Is(err, fs.ErrPermission) {
+		info, err = root.Lstat(name)
+		return info, func() {}, err
+	}
+	if err != nil {
+		return nil, nil, err
+	}
+	info, err = f.Stat()
+	if err != nil {
+		_ = f.Close()
+		return nil, nil, err
+	}
+	return info, func() { _ = f.Close() }, nil
+}
+
+// putBack gives a file its name back. If the name is that of another file by now, the file gets a
+// new visible name beside it.
+func putBack(root *os.Root, aside, name string) error {
+	err := link(root, aside, name)
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	kept, statErr := root.Lstat(aside)
+	other, otherErr := root.Lstat(name)
+	if statErr == nil && otherErr == nil && os.SameFile(kept, other) {
+		return remove(root, aside)
+	}
+	return link(root, aside, name+".kept-"+hexid.New(4))
+}
+
+// link renames a file, but replaces none. It succeeds if the file has no longer its old name,
+// because another job has renamed it.
+func link(root *os.Root, from, to string) error {
+	err := root.Link(from, to)
+	if err == nil {
+		return remove(root, from)
+	}
+	if errors.Is(err, fs.ErrExist) || errors.Is(err, fs.ErrNotExist) {
+		return ignoreMissing(err)
+	}
+	// The file system has no hard links.
+	_, statErr := root.Lstat(to)
+	if statErr == nil {
+		return fs.ErrExist
+	}
+	return ignoreMissing(root.Rename(from, to))
+}
+
+func remove(root *os.Root, name string) error { return ignoreMissing(root.Remove(name)) }
+
+func ignoreMissing(err error) error {
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	}
+	return err
+}
+
+// Recover decides what becomes of a file whose private name a killed process has left. The path
+// aside ends in that name. Recover removes the file if it is the one that the process meant to
+// remove. Otherwise the file gets its name back. The process may also be alive: it then finds that
+// its work is done.
+func Recover(root *os.Root, aside string) (restored bool, err error) {
+	info, err := root.Lstat(aside)
+	if err != nil {
+		return false, ignoreMissing(err)
+	}
+	dir, base := path.Split(aside)
+	rest := strings.TrimPrefix(base, asidePrefix)
+	if info.Mode().IsRegular() && rest[:digits] == identity(info) {
+		return false, remove(root, aside)
+	}
+	return true, putBack(root, aside, path.Join(dir, rest[digits+1:]))
+}

@@ -1,0 +1,189 @@
+package transfer_test
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// movesFor is the name of an environment variable: how long moves go to and fro between one set of ends. A run before
+// a release sets it to 10m.
+const movesFor = "OMNIBUCKET_TEST_MOVES"
+
+// movedFiles is the number of files that go to and fro.
+const movedFiles = 40
+
+// endAt returns the directory with a path, or the bucket with an address.
+func endAt(t string) (transfer.End, func() error, error) {
+	if !strings.Contains(t, "://") {
+		return transfer.Dir(t), func() error { return nil }, nil
+	}
+	b, err := storage.Open(context.Background(), t)
+	if err != nil {
+		return transfer.End{}, nil, err
+	}
+	return transfer.Bucket(b), func() error { return storage.Close(b) }, nil
+}
+
+// moveOnce moves all files from one end to the other. The job may fail for files that other jobs move.
+func moveOnce(from, to string) error {
+	src, closeSrc, err := endAt(from)
+	if err != nil {
+		return err
+	}
+	dst, closeDst, err := endAt(to)
+	if err != nil {
+		return err
+	}
+	_, failed := transfer.Sync(
+		context.Background(), dst, src, transfer.WithMove(), transfer.WithNoSync(), transfer.WithConcurrency(4),
+	)
+	if err := closeSrc(); err != nil {
+		return err
+	}
+	if err := closeDst(); err != nil {
+		return err
+	}
+	return failed
+}
+
+// runMoves moves files from one end to another, again and again, until the process is killed. The two lines of a file
+// name the ends.
+func runMoves(file string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	from, to, _ := strings.Cut(string(text), "\n")
+	for {
+		_ = moveOnce(from, to) // a file that another job moves fails with Changed
+	}
+}
+
+// Processes move files round a circle of ends, and are killed at any moment. No file is ever lost.
+func TestMovesToAndFroLoseNothing(t *testing.T) {
+	testserver.Slow(t)
+	directories := func(n int) (ends []string) {
+		for range n {
+			ends = append(ends, t.TempDir())
+		}
+		return ends
+	}
+	bucketOf := func(dir string) string { return "file://" + dir + "?sync=false" }
+	circles := map[string][]string{
+		"directories":              directories(2),
+		"a circle of directories":  directories(3),
+		"local buckets":            {bucketOf(t.TempDir()), bucketOf(t.TempDir())},
+		"a directory and a bucket": {t.TempDir(), bucketOf(t.TempDir())},
+		"directories and a bucket": {t.TempDir(), t.TempDir(), bucketOf(t.TempDir())},
+	}
+	for name, ends := range circles {
+		t.Run(name, func(t *testing.T) { goToAndFro(t, ends) })
+	}
+}
+
+// goToAndFro runs one process from each end to the next one, kills and restarts them, and then requires that the first
+// end can get all files.
+func goToAndFro(t *testing.T, ends []string) {
+	t.Helper()
+	end := time.Now().Add(movingTime(t))
+	want := plantMoved(t, ends[0])
+	seed := rand.New(rand.NewPCG(3, 1))
+	movers := make([]*mover, 0, len(ends))
+	for i, from := range ends {
+		movers = append(movers, newMover(t, from, ends[(i+1)%len(ends)]))
+	}
+	kills := 0
+	for time.Now().Before(end) {
+		timer := time.NewTimer(time.Duration(20+seed.IntN(400)) * time.Millisecond)
+		<-timer.C
+		m := movers[seed.IntN(len(movers))]
+		m.kill()
+		m.start()
+		kills++
+	}
+	for _, m := range movers {
+		m.kill()
+	}
+	for _, from := range ends[1:] {
+		require.NoError(t, moveOnce(from, ends[0]))
+	}
+	// A move from the directory makes a walk of it that recovers names.
+	rest := t.TempDir()
+	require.NoError(t, moveOnce(ends[0], rest))
+	found := fingerprints(t, rest)
+	for key := range want {
+		require.Equal(t, want[key], found[key], "%s is lost or changed after %d kills", key, kills)
+	}
+	t.Logf("%d kills, %d files that have a second name", kills, len(found)-len(want))
+}
+
+// movingTime is how long the moves of one circle go on.
+func movingTime(t *testing.T) time.Duration {
+	t.Helper()
+	text := os.Getenv(movesFor)
+	if text == "" {
+		return 2 * time.Second
+	}
+	long, err := time.ParseDuration(text)
+	require.NoError(t, err)
+	return long
+}
+
+// plantMoved stores files at an end, and returns their fingerprints.
+func plantMoved(t *testing.T, at string) map[string]string {
+	t.Helper()
+	files := map[string]string{}
+	for i := range movedFiles {
+		files[fmt.Sprintf("%d/%d", i%5, i)] = fmt.Sprintf("file %d", i)
+	}
+	dir := tree(t, files)
+	want := fingerprints(t, dir)
+	require.NoError(t, moveOnce(dir, at))
+	return want
+}
+
+// A mover is a process that moves files from one end to another until it is killed.
+type mover struct {
+	t       *testing.T
+	job     string
+	process *exec.Cmd
+}
+
+func newMover(t *testing.T, from, to string) *mover {
+	t.Helper()
+	m := &mover{t: t, job: filepath.Join(t.TempDir(), "job")}
+	require.NoError(t, os.WriteFile(m.job, []byte(from+"\n"+to), 0o600))
+	m.start()
+	t.Cleanup(m.kill)
+	return m
+}
+
+func (m *mover) start() {
+	program, err := os.Executable()
+	require.NoError(m.t, err)
+	m.process = exec.Command(program)
+	m.process.Env = append(os.Environ(), childVariable+"=moves:"+m.job)
+	require.NoError(m.t, m.process.Start())
+}
+
+func (m *mover) kill() {
+	if m.process == nil {
+		return
+	}
+	_ = m.process.Process.Kill() // fails if it has ended
+	_ = m.process.Wait()
+	m.process = nil
+}
