@@ -136,6 +136,9 @@ func (c *composeOp) streamCompose(ctx context.Context) (*storage.Attrs, *storage
 		return c.openSource(ctx, i)
 	}}
 	defer body.Close()
+	if i := slices.Index(c.srcKeys, c.op.key); i >= 0 {
+		return replaceRead(ctx, &c.op, r, "", c.sources[i].Revision, c.given.Transfer, body)
+	}
 	return storeSource(ctx, &c.op, r, c.given.Transfer, body)
 }
 

@@ -256,7 +256,35 @@ func (c *copyOp) streamCopy(ctx context.Context) (*storage.Attrs, *storage.Error
 		}
 	}
 	r.Size, r.CRC32C = c.whole(source)
-	return storeSource(ctx, &c.op, r, c.given.Transfer, sourcebody.One(from, c.tail()))
+	body := sourcebody.One(from, c.tail())
+	ontoItself := c.source != nil && c.source.op.core == c.op.core && c.source.op.key == c.op.key
+	if ontoItself && c.tail() == nil && source.Revision != "" {
+		read, e := c.op.core.untagged(source.Revision)
+		if e != nil {
+			return nil, e
+		}
+		return replaceRead(ctx, &c.op, r, c.req.Source.Version, read, c.given.Transfer, body)
+	}
+	return storeSource(ctx, &c.op, r, c.given.Transfer, body)
+}
+
+// replaceRead uploads body, which reads the object that the upload replaces. The object may change
+// after it was read. So the upload has the revision that was read as its condition, if r has no
+// other condition and the store can compare. If the object changed, replaceRead fails with Changed.
+// It sets no condition if an old version was read.
+func replaceRead(
+	ctx context.Context, o *operation, r driver.PutRequest, version, revision string, transfer storage.Transfer,
+	body *sourcebody.Body,
+) (*storage.Attrs, *storage.Error) {
+	if r.Condition != (storage.Condition{}) || version != "" || revision == "" || !o.core.has(storage.ConditionalUpdate) {
+		return storeSource(ctx, o, r, transfer, body)
+	}
+	r.Condition.Revision = revision
+	a, e := storeSource(ctx, o, r, transfer, body)
+	if e != nil && e.Code == storage.PreconditionFailed {
+		e.Code = storage.Changed
+	}
+	return a, e
 }
 
 // whole returns the size in bytes and the checksum of the result: the source, followed by the bytes

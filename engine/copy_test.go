@@ -60,6 +60,67 @@ func TestAStorageClassIsCopiedWithinOneProvider(t *testing.T) {
 	}
 }
 
+// A write that streams an object onto itself reads the object first. If another client replaces the object meanwhile,
+// the write fails with Changed, and keeps what the other client has stored.
+func TestAStreamOntoItselfKeepsANewerObject(t *testing.T) {
+	tests := []struct {
+		name  string
+		write func(b storage.Bucket) error
+		want  string // content of the object
+		code  storage.Code
+	}{
+		{"Copy", func(b storage.Bucket) error {
+			_, err := storage.Copy(t.Context(), b, "k", b, "k", storage.WithContentType("text/plain"))
+			return err
+		}, "new", storage.Changed},
+		{"Copy of a view", func(b storage.Bucket) error {
+			_, err := storage.Copy(t.Context(), storage.Ref[storage.Uploader](b), "k", b, "k")
+			return err
+		}, "new", storage.Changed},
+		{"Copy with a condition", func(b storage.Bucket) error {
+			_, err := storage.Copy(t.Context(), b, "k", b, "k", storage.IfAbsent())
+			return err
+		}, "new", storage.PreconditionFailed},
+		{"Compose", func(b storage.Bucket) error {
+			_, err := storage.Compose(t.Context(), b, "k", []string{"other", "k"})
+			return err
+		}, "new", storage.Changed},
+		{"Copy to another key", func(b storage.Bucket) error {
+			_, err := storage.Copy(t.Context(), b, "other", b, "k")
+			return err
+		}, "new", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			limits := faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose}
+			d := memstore.NewDriver(memstore.Config{})
+			direct := engine.New(d)
+			gets := 0
+			b := engine.New(d, driver.WithLayer(faults.WithLimits(limits)), driver.WithLayer(func(d driver.Driver) driver.Driver {
+				return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+					if call == "Put" && gets > 0 {
+						_, err := direct.Upload(ctx, "k", strings.NewReader("new"))
+						require.NoError(t, err)
+						gets = 0
+					}
+					if call == "Get" || call == "Head" {
+						gets++
+					}
+					return next(ctx)
+				})
+			}))
+			for _, key := range []string{"k", "other"} {
+				_, err := direct.Upload(t.Context(), key, strings.NewReader("old"))
+				require.NoError(t, err)
+			}
+			require.Equal(t, tt.code, storage.CodeOf(tt.write(b)))
+			text, _, err := storage.ReadAll(t.Context(), direct, "k")
+			require.NoError(t, err)
+			require.Equal(t, tt.want, string(text))
+		})
+	}
+}
+
 // tagsAfter is a source that another client changes before its tags are read.
 type tagsAfter struct {
 	driver.Driver
