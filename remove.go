@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"slices"
+	"sync/atomic"
 
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/parallel"
@@ -58,6 +59,10 @@ func RemoveVersions(ctx context.Context, b Remover, versions iter.Seq[VersionEnt
 // [RemoveAll] does. If match is nil, it removes all listed objects. If the listing fails, err
 // contains the error of the listing, too. RemoveMatching skips common prefixes. Within a job of
 // package transfer, it also skips the object with the lease of that job.
+//
+// An object may be replaced after it was listed. If match is not nil and b has [ConditionalRemove],
+// the new object stays, because match has not seen it. RemoveMatching then makes one request for
+// each object. In any other case, it removes the new object.
 func RemoveMatching(ctx context.Context, b interface {
 	Lister
 	Remover
@@ -65,7 +70,7 @@ func RemoveMatching(ctx context.Context, b interface {
 	var listed error
 	ctx = evidence.WithoutFailover(ctx)
 	held := serving.HeldIn(ctx, b)
-	removed, err = RemoveAll(ctx, b, func(yield func(string) bool) {
+	matching := func(yield func(ListEntry) bool) {
 		for entry, failed := range b.List(ctx, append(slices.Clip(opts), WithAnyOrder())...) {
 			if failed != nil {
 				listed = failed
@@ -74,12 +79,48 @@ func RemoveMatching(ctx context.Context, b interface {
 			if entry.IsPrefix || slices.Contains(held, entry.Key) || match != nil && !match(entry) {
 				continue
 			}
-			if !yield(entry.Key) {
+			if !yield(entry) {
 				return
 			}
 		}
-	})
+	}
+	f, ok := any(b).(*front)
+	if ok && match != nil && f.refused(scope.Remove, nil) == nil && f.core.Supports(ConditionalRemove) {
+		removed, err = removeListed(ctx, f, matching)
+	} else {
+		removed, err = RemoveAll(ctx, b, removal.Map(matching, func(entry ListEntry) string { return entry.Key }))
+	}
 	return removed, errors.Join(listed, err)
+}
+
+// removeListed removes the listed objects, except those that were replaced after they were listed.
+// It returns the results of [RemoveAll].
+func removeListed(ctx context.Context, f *front, entries iter.Seq[ListEntry]) (removed int, err error) {
+	var kept atomic.Int64 // objects that were not removed, and did not fail
+	removeGroup := func(group []ListEntry) (errs []error, more bool) {
+		errs = parallel.All(len(group), removal.AtOnce, func(i int) error {
+			if ctx.Err() != nil {
+				kept.Add(1)
+				return nil
+			}
+			var opts []RemoveOption
+			if group[i].Revision != "" {
+				opts = append(opts, IfRevision(group[i].Revision))
+			}
+			err := f.Remove(ctx, group[i].Key, opts...)
+			if CodeOf(err) == PreconditionFailed {
+				kept.Add(1)
+				return nil
+			}
+			return err
+		})
+		return errs, ctx.Err() == nil
+	}
+	removed, failures := parallel.Groups(entries, removal.Together, removal.MaxFailures, removeGroup)
+	if ctx.Err() != nil {
+		failures = append(failures, located(f, "RemoveMatching", "", AsError(ctx, ctx.Err())))
+	}
+	return removed - int(kept.Load()), errors.Join(failures...)
 }
 
 // refuseEach returns a joined error with one *Error for each key, for a removal that the front does

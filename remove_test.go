@@ -1,0 +1,65 @@
+package storage_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// The function match has seen the object that was listed. It has not seen one that replaces it before the removal.
+func TestRemoveMatchingKeepsWhatWasWrittenSince(t *testing.T) {
+	empty := func(e storage.ListEntry) bool { return e.Size == 0 }
+	tests := []struct {
+		name    string
+		match   func(storage.ListEntry) bool
+		limits  faults.Limits
+		prefix  string
+		removed int
+	}{
+		{"with match", empty, faults.Limits{}, "", 1},
+		{"with match, in a view", empty, faults.Limits{}, "p/", 1},
+		{"without match", nil, faults.Limits{}, "", 2},
+		{"a store that cannot compare", empty, faults.Limits{Disable: storage.ConditionalRemove}, "", 2},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := memstore.NewDriver(memstore.Config{})
+			direct := engine.New(d)
+			for _, key := range []string{"a", "b"} {
+				_, err := direct.Upload(t.Context(), tt.prefix+key, strings.NewReader(""))
+				require.NoError(t, err)
+			}
+			replace := func(d driver.Driver) driver.Driver {
+				return driver.Intercept(d, func(ctx context.Context, call string, next func(context.Context) error) error {
+					err := next(ctx)
+					if call == "List" {
+						_, failed := direct.Upload(ctx, tt.prefix+"b", strings.NewReader("new"))
+						require.NoError(t, failed)
+					}
+					return err
+				})
+			}
+			b := engine.New(d, driver.WithLayer(faults.WithLimits(tt.limits)), driver.WithLayer(replace))
+			if tt.prefix != "" {
+				b = storage.Prefixed(b, tt.prefix)
+			}
+			removed, err := storage.RemoveMatching(t.Context(), b, tt.match)
+			require.NoError(t, err)
+			require.Equal(t, tt.removed, removed)
+			_, err = direct.Attrs(t.Context(), tt.prefix+"b")
+			if tt.removed == 1 {
+				require.NoError(t, err)
+			} else {
+				require.ErrorIs(t, err, storage.ObjectNotFound)
+			}
+		})
+	}
+}
