@@ -60,7 +60,7 @@ func (d *objectDriver) listPage(
 	in.MaxKeys, in.EncodingType = new(int32(min(r.Limit, maxPage))), types.EncodingTypeUrl
 	page := &storage.Page{}
 	decode := listxml.DecodeWith(&awss3.ListObjectsV2Output{}, func(response []byte) error {
-		return listxml.ReadObjects(response, page, r.Entries)
+		return listxml.ReadObjects(response, prefix, page, r.Entries)
 	})
 	if _, err := d.account.client.ListObjectsV2(ctx, in, decode); err != nil {
 		return nil, d.bucket.listError(err)

@@ -22,6 +22,11 @@ var (
 	errNotEscaped = &storage.Error{
 		Code: storage.Internal, Err: errors.New("a key in the listing is not escaped as the listing says"),
 	}
+	errEscaped = &storage.Error{
+		Code: storage.Internal,
+		Err:  errors.New("the server escapes names in the listing, and the listing does not say so"),
+		Hint: "use another server, or keys without spaces, percent signs and letters outside of ASCII",
+	}
 	errNoToken = &storage.Error{
 		Code: storage.Internal,
 		Err:  errors.New("the listing is truncated, and the response does not name the next page"),
@@ -34,6 +39,7 @@ type fields struct {
 	xml       reader
 	block     strings.Builder // texts that were kept, and free space for further texts
 	escaped   bool            // true if the response says that its keys are escaped
+	prefix    string          // prefix that the response names
 	truncated flag
 }
 
@@ -88,6 +94,8 @@ func (p *fields) pageField(name []byte) (err error) {
 		}
 	case is(name, "IsTruncated"):
 		p.truncated, err = p.flag()
+	case is(name, "Prefix"):
+		p.prefix, err = p.string()
 	default:
 		err = p.xml.skip()
 	}
@@ -138,9 +146,31 @@ func (p *fields) keep(text []byte) string {
 	return p.block.String()[start:]
 }
 
+// checkPrefix fails if the response shows that its names are escaped, although it does not say so.
+// The parameter requested is the prefix of the request. A server may escape common prefixes in this
+// way. The listing of such a common prefix is empty, and its objects would seem to be missing.
+func (p *fields) checkPrefix(requested string) error {
+	if p.escaped || p.prefix == requested {
+		return nil
+	}
+	plain, err := p.decode(p.prefix)
+	if err == nil && plain == requested {
+		return errEscaped
+	}
+	return nil // servers differ in what they return as the prefix
+}
+
 // unescape returns a key without the escaping that the page announced.
 func (p *fields) unescape(key string) (string, error) {
-	if !p.escaped || strings.IndexByte(key, '%') < 0 && strings.IndexByte(key, '+') < 0 {
+	if !p.escaped {
+		return key, nil
+	}
+	return p.decode(key)
+}
+
+// decode returns a key without its escaping.
+func (p *fields) decode(key string) (string, error) {
+	if strings.IndexByte(key, '%') < 0 && strings.IndexByte(key, '+') < 0 {
 		return key, nil
 	}
 	plain := p.xml.scratch[:0]

@@ -78,7 +78,7 @@ var pagePieces = []string{
 func comparePage(t *testing.T, response []byte) {
 	want, err := referencePage(response)
 	page := &storage.Page{}
-	readErr := ReadObjects(bytes.Clone(response), page, nil)
+	readErr := ReadObjects(bytes.Clone(response), "", page, nil)
 	if err != nil {
 		require.Error(t, readErr, "encoding/xml: %v", err)
 		return

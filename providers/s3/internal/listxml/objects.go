@@ -16,9 +16,9 @@ type objectsPage struct {
 	page   *storage.Page
 }
 
-// ReadObjects reads a response of ListObjectsV2 into page. It reuses the memory of buffer for the
-// entries, if buffer has any.
-func ReadObjects(response []byte, page *storage.Page, buffer []storage.ListEntry) error {
+// ReadObjects reads a response of ListObjectsV2 into page. The parameter prefix is that of the
+// request. ReadObjects reuses the memory of buffer for the entries, if buffer has any.
+func ReadObjects(response []byte, prefix string, page *storage.Page, buffer []storage.ListEntry) error {
 	if cap(buffer) == 0 {
 		n := bytes.Count(response, []byte("<Contents>")) + bytes.Count(response, []byte("<CommonPrefixes>"))
 		buffer = make([]storage.ListEntry, 0, min(n, maxKeys))
@@ -27,6 +27,9 @@ func ReadObjects(response []byte, page *storage.Page, buffer []storage.ListEntry
 		p := &objectsPage{fields: fields{xml: x}, page: page}
 		p.page.Entries, p.page.Token = buffer[:0], ""
 		if err := p.fields.each(p.element); err != nil {
+			return err
+		}
+		if err := p.fields.checkPrefix(prefix); err != nil {
 			return err
 		}
 		return p.finish()

@@ -39,6 +39,32 @@ func TestReadObjectsUnescapesKeysIfTheResponseSaysSo(t *testing.T) {
 	}
 }
 
+// A server may escape the names in a listing and not say so. The prefix in the response shows it.
+func TestListingsFailIfTheyAreEscapedUnannounced(t *testing.T) {
+	tests := []struct {
+		name, requested, response string
+		want                      error
+	}{
+		{"escaped", "a b/", `<Prefix>a%20b/</Prefix>`, errEscaped},
+		{"escaped with a plus", "a b/", `<Prefix>a+b/</Prefix>`, errEscaped},
+		{"escaped twice, because a common prefix was escaped", "a%20b/", `<Prefix>a%2520b/</Prefix>`, errEscaped},
+		{"escaped and announced", "a b/", `<EncodingType>url</EncodingType><Prefix>a%20b/</Prefix>`, nil},
+		{"not escaped", "a b/", `<Prefix>a b/</Prefix>`, nil},
+		{"a prefix that looks escaped", "a%20b/", `<Prefix>a%20b/</Prefix>`, nil},
+		{"no prefix", "a b/", ``, nil},
+		{"another prefix", "a b/", `<Prefix>a</Prefix>`, nil},
+		{"no escape", "a b/", `<Prefix>a%b/</Prefix>`, nil},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			response := `<ListBucketResult>` + tt.response + `</ListBucketResult>`
+			require.Equal(t, tt.want, ReadObjects([]byte(response), tt.requested, &storage.Page{}, nil))
+			_, err := ReadVersions([]byte(response), tt.requested, false, false)
+			require.Equal(t, tt.want, err)
+		})
+	}
+}
+
 func TestReadObjectsMergesAndDoesNotSort(t *testing.T) {
 	const object, prefix = `<Contents><Key>%</Key></Contents>`, `<CommonPrefixes><Prefix>%</Prefix></CommonPrefixes>`
 	for _, row := range []struct {
@@ -84,7 +110,7 @@ func TestReadObjectsReturnsTheToken(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			page := &storage.Page{}
-			err := ReadObjects([]byte(`<ListBucketResult>`+row.response+`</ListBucketResult>`), page, nil)
+			err := ReadObjects([]byte(`<ListBucketResult>`+row.response+`</ListBucketResult>`), "", page, nil)
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 			if err == nil {
 				require.Equal(t, row.token, page.Token)
@@ -145,7 +171,7 @@ func TestDecodeWithReadsAPageOfTheLongestKeys(t *testing.T) {
 	got := &storage.Page{}
 	client := anonymousClient(fixedResponse(response))
 	_, err := client.ListObjectsV2(t.Context(), &awss3.ListObjectsV2Input{Bucket: aws.String("photos")}, DecodeWith(&awss3.ListObjectsV2Output{}, func(response []byte) error {
-		return ReadObjects(response, got, nil)
+		return ReadObjects(response, "", got, nil)
 	}))
 	require.NoError(t, err)
 	require.Len(t, got.Entries, 1000)
@@ -155,7 +181,7 @@ func TestDecodeWithReadsAPageOfTheLongestKeys(t *testing.T) {
 func TestReadObjectsKeepsNothingOfTheResponse(t *testing.T) {
 	response := []byte(wholePage)
 	page := &storage.Page{}
-	require.NoError(t, ReadObjects(response, page, nil))
+	require.NoError(t, ReadObjects(response, "", page, nil))
 	want := readObjects(t, wholePage)
 	for i := range response { // the next page reuses the memory
 		response[i] = 'x'
@@ -177,7 +203,7 @@ func TestReadObjectsAllocatesNothingPerKey(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			response, page := []byte(row.response), &storage.Page{Entries: make([]storage.ListEntry, 0, keys)}
 			allocations := testing.AllocsPerRun(10, func() {
-				if err := ReadObjects(response, page, page.Entries); err != nil {
+				if err := ReadObjects(response, "", page, page.Entries); err != nil {
 					t.Error(err)
 				}
 			})

@@ -13,7 +13,7 @@ import (
 func readObjects(t *testing.T, response string) *storage.Page {
 	t.Helper()
 	page := &storage.Page{}
-	require.NoError(t, ReadObjects([]byte(response), page, nil))
+	require.NoError(t, ReadObjects([]byte(response), "", page, nil))
 	return page
 }
 
@@ -146,7 +146,7 @@ var unreadable = []struct{ name, response string }{
 func TestReadObjectsRefusesWhatIsNotAPage(t *testing.T) {
 	for _, row := range unreadable {
 		t.Run(row.name, func(t *testing.T) {
-			require.Error(t, ReadObjects([]byte(row.response), &storage.Page{}, nil))
+			require.Error(t, ReadObjects([]byte(row.response), "", &storage.Page{}, nil))
 		})
 	}
 }
@@ -162,6 +162,6 @@ const wholePage = "\ufeff" + `<?xml version="1.0" encoding="UTF-8"?>
 func TestReadObjectsRefusesATruncatedPage(t *testing.T) {
 	require.Len(t, readObjects(t, wholePage).Entries, 3)
 	for n := range len(wholePage) {
-		require.Error(t, ReadObjects([]byte(wholePage[:n]), &storage.Page{}, nil), "%q", wholePage[:n])
+		require.Error(t, ReadObjects([]byte(wholePage[:n]), "", &storage.Page{}, nil), "%q", wholePage[:n])
 	}
 }

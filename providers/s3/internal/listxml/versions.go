@@ -24,15 +24,19 @@ type VersionsPage struct {
 	markersApart bool
 }
 
-// ReadVersions reads a response of ListObjectVersions. If markersApart is true, the server may list
+// ReadVersions reads a response of ListObjectVersions. The parameter prefix is that of the request.
+// If markersApart is true, the server may list
 // all delete markers after all versions. ReadVersions then sorts the delete markers among the
 // versions. If timesInIDs is true, the server lists an old version with the time of its
 // replacement. The id of the version is then a ULID, which contains the time of the write.
 // ReadVersions uses this time.
-func ReadVersions(response []byte, markersApart, timesInIDs bool) (p *VersionsPage, err error) {
+func ReadVersions(response []byte, prefix string, markersApart, timesInIDs bool) (p *VersionsPage, err error) {
 	err = readDocument(response, func(x reader) error {
 		p = &VersionsPage{fields: fields{xml: x}, markersApart: markersApart, timesInIDs: timesInIDs}
 		if err := p.fields.each(p.element); err != nil {
+			return err
+		}
+		if err := p.fields.checkPrefix(prefix); err != nil {
 			return err
 		}
 		return p.finish()
