@@ -49,6 +49,7 @@ func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (
 	if j.comparing || j.settings.remove || j.settings.move {
 		ctx = evidence.WithoutFailover(ctx)
 	}
+	ctx, failedOver := evidence.NoteFailover(ctx)
 	early := j.open(ctx, op, dst, src)
 	if early == nil {
 		early = j.execute(ctx)
@@ -56,6 +57,7 @@ func (j *job) run(ctx context.Context, op string, dst, src End, opts []Option) (
 			j.reporter.report.Forecast = j.forecast(dst)
 		}
 	}
+	j.reporter.report.FailedOver = failedOver.Load()
 	return j.reporter.end(named(op, early))
 }
 

@@ -20,13 +20,14 @@ func TestAReportInJSON(t *testing.T) {
 		Failures: []transfer.Failure{{Key: "a",
 			Err: &storage.Error{Code: storage.ObjectNotFound, Key: "a", Err: errors.New("gone")}}},
 		Started: time.Date(2026, 11, 28, 10, 0, 0, 0, time.UTC), Duration: time.Second, DryRun: true, PlacesUnknown: true,
-		Forecast: &transfer.Forecast{Reads: 1, Writes: 2, Removals: 3, Sent: 4, Received: 5, Needed: 6, Free: 7},
+		FailedOver: true,
+		Forecast:   &transfer.Forecast{Reads: 1, Writes: 2, Removals: 3, Sent: 4, Received: 5, Needed: 6, Free: 7},
 	}
 	text, err := json.Marshal(report)
 	require.NoError(t, err)
 	require.Equal(t, `{"transferred":1,"skipped":2,"ignored":3,"failed":4,"deleted":5,"aborted":6,"changed":7,"bytes":8,"deletedBytes":9,`+
 		`"failures":[{"key":"a","code":"object not found","error":"storage: \"a\": object not found: gone"}],`+
-		`"started":"2026-11-28T10:00:00Z","durationNanoseconds":1000000000,"dryRun":true,"placesUnknown":true,`+
+		`"started":"2026-11-28T10:00:00Z","durationNanoseconds":1000000000,"dryRun":true,"placesUnknown":true,"failedOver":true,`+
 		`"forecast":{"reads":1,"writes":2,"removals":3,"sent":4,"received":5,"needed":6,"free":7}}`, string(text))
 	var back transfer.Report
 	require.NoError(t, json.Unmarshal(text, &back))

@@ -38,6 +38,10 @@ type Report struct {
 	// it removes anything: it stores a small object at one end and looks for it at the other. A dry
 	// run makes no such test.
 	PlacesUnknown bool `json:"placesUnknown,omitempty"`
+	// FailedOver is true if the primary of a mirror did not respond, and the second store has
+	// answered a listing or a read of the job. The second store may lack the latest writes, so the
+	// destination may lack them, too. Repeat the job when the primary responds again.
+	FailedOver bool `json:"failedOver,omitempty"`
 	// Inventory is when the inventory of [WithInventory] was taken. It is zero without an
 	// inventory.
 	Inventory time.Time `json:"inventory,omitzero"`
@@ -125,6 +129,9 @@ func (r *Report) String() string {
 	}
 	if r.PlacesUnknown {
 		b.WriteString("; it was not asked whether both ends are one place, as the job does before it removes anything")
+	}
+	if r.FailedOver {
+		b.WriteString("; the second store of a mirror has answered, which may lack the latest writes: repeat the job later")
 	}
 	if !r.Inventory.IsZero() {
 		fmt.Fprintf(&b, "; the inventory was %s old", r.Started.Sub(r.Inventory).Round(time.Second))

@@ -10,7 +10,10 @@
 // A listing that decides which objects are removed must not fail over to a store that may lag.
 package evidence
 
-import "context"
+import (
+	"context"
+	"sync/atomic"
+)
 
 type withoutFailover struct{}
 
@@ -23,6 +26,23 @@ func WithoutFailover(ctx context.Context) context.Context {
 // MayFailOver reports whether a read or a listing under ctx may come from a store that may lag
 // behind the primary store.
 func MayFailOver(ctx context.Context) bool { return ctx.Value(withoutFailover{}) == nil }
+
+type failoverNote struct{}
+
+// NoteFailover returns a context in which failedOver becomes true as soon as a layer has answered a
+// read or a listing from a store that may lag behind the primary store.
+func NoteFailover(ctx context.Context) (noted context.Context, failedOver *atomic.Bool) {
+	failedOver = &atomic.Bool{}
+	return context.WithValue(ctx, failoverNote{}, failedOver), failedOver
+}
+
+// FailedOver notes that a layer has answered from a store that may lag behind the primary store.
+func FailedOver(ctx context.Context) {
+	failedOver, ok := ctx.Value(failoverNote{}).(*atomic.Bool)
+	if ok {
+		failedOver.Store(true)
+	}
+}
 
 type asking struct{}
 

@@ -31,6 +31,7 @@ func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second
 		return primary(ctx)
 	}
 	if s.second.Has(r.Condition.Revision) {
+		evidence.FailedOver(ctx)
 		return s.bounded(ctx, second)
 	}
 	var err error
@@ -43,6 +44,7 @@ func (s *stores) read(ctx context.Context, r *driver.GetRequest, primary, second
 	failed := s.inSecond(ctx, 0, func(ctx context.Context, _ func()) error { return second(ctx) })
 	switch {
 	case isFinal(failed):
+		evidence.FailedOver(ctx)
 		trace.SpanFromContext(ctx).SetAttributes(attribute.Bool("omnibucket.mirror.failed_over", true))
 		return failed
 	case asked:

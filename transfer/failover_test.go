@@ -1,0 +1,51 @@
+package transfer_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// While the primary of a mirror does not respond, a job copies what the second store has, and the report says so.
+func TestAReportSaysThatTheSecondStoreOfAMirrorAnswered(t *testing.T) {
+	tests := []struct {
+		name string
+		rule faults.Rule
+		want bool
+	}{
+		{"the primary responds", faults.Delay(faults.Get, 0), false},
+		{"the listing fails over", faults.Fail(faults.List), true},
+		{"a read fails over", faults.Fail(faults.Get | faults.Head), true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			primary, second := memstore.NewDriver(memstore.Config{}), memstore.New()
+			put(t, engine.New(primary), "k", "precious")
+			put(t, second, "k", "precious")
+			injector := faults.New(tt.rule)
+			mirrored, err := mirror.New(second, mirror.Config{})
+			require.NoError(t, err)
+			src := engine.New(
+				primary, storage.WithRetry(storage.RetryPolicy{Attempts: 1}), driver.WithLayer(injector.Layer()),
+				driver.WithLayer(mirrored),
+			)
+			report, err := transfer.Copy(t.Context(), memstore.New(), src)
+			require.NoError(t, err)
+			require.Equal(t, int64(1), report.Transferred)
+			require.Equal(t, tt.want, report.FailedOver)
+			if tt.want {
+				require.Contains(t, report.String(), "second store of a mirror")
+			} else {
+				require.NotContains(t, report.String(), "second store of a mirror")
+			}
+		})
+	}
+}
