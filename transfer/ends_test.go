@@ -9,6 +9,8 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/memstore"
 	"github.com/omnibucket/storage/storagetest/faults"
 	"github.com/omnibucket/storage/transfer"
 )
@@ -70,3 +72,41 @@ func TestAJobNeedsBucketsOfThisLibrary(t *testing.T) {
 		})
 	}
 }
+
+// A job that may not write to its destination says so first, also if it cannot write to its source, either.
+func TestAJobWhoseDestinationRefusesWritesSaysSo(t *testing.T) {
+	tests := []struct {
+		name string
+		src  func(d driver.Driver) transfer.Source
+	}{
+		{"the source can be written to", func(d driver.Driver) transfer.Source { return engine.New(d) }},
+		{"the source can only be read", func(d driver.Driver) transfer.Source {
+			return storage.Ref[transfer.Source](engine.New(d))
+		}},
+		{"the source does not answer", func(d driver.Driver) transfer.Source {
+			failing := faults.New(faults.Fail(faults.Put).WithError(storage.Unsupported))
+			return engine.New(d, driver.WithLayer(failing.Layer()))
+		}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := placeless{memstore.NewDriver(memstore.Config{})}
+			put(t, engine.New(d), "k", "precious")
+			denied := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
+			dst := engine.New(placeless{memstore.NewDriver(memstore.Config{})}, driver.WithLayer(denied.Layer()))
+			_, err := transfer.Copy(t.Context(), dst, tt.src(d), transfer.WithDelete())
+			require.Equal(t, storage.PermissionDenied, storage.CodeOf(err), "%v", err)
+		})
+	}
+}
+
+// placeless is a store that does not tell where it is.
+type placeless struct{ driver.Driver }
+
+func (d placeless) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.Places = nil
+	return desc
+}
+
+func (d placeless) Locate(string) driver.ObjectRef { return driver.ObjectRef{} }

@@ -123,12 +123,17 @@ func (j *job) askEnds(ctx context.Context, to, from End) error {
 	// full is true if no file can be stored at the top of the destination. The job can still work
 	// if the destination permits files in its folders.
 	full := cannotWrite(err)
+	refused := err
 	if full || err == nil && !found && j.settings.move {
 		found, err = evidence.Appears(ctx, asked(j.src), "", asked(j.dst), "")
 		if !full && cannotWrite(err) {
 			j.places.copied, err = true, nil
 		}
 		j.places.copied = j.places.copied || full
+		if full && err != nil {
+			// The user must learn first why the destination takes no files.
+			err = errors.Join(fileError("", "", refused), err)
+		}
 	}
 	if err := onePlace(found, err, errOverlap()); err != nil {
 		return err
