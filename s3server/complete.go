@@ -71,7 +71,11 @@ func completeUpload(r *request) error {
 // suffice: it may still have a completed upload that it failed to remove.
 func completeOnce(r *request, c *completion, condition state.WriteCondition) (*finishedUpload, error) {
 	id := r.query.Get("uploadId")
-	defer r.server.finished.active.Lock(id)()
+	unlock, err := r.server.finished.active.Lock(r.in.Context(), id)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	u, err := r.server.finished.find(r.target.bucket, r.target.key, id, c.fingerprint())
 	if u != nil || err != nil {
 		return u, err

@@ -7,7 +7,10 @@ import (
 	"golang.org/x/tools/go/analysis/multichecker"
 
 	"github.com/omnibucket/storage/analyzers/listerror"
+	"github.com/omnibucket/storage/analyzers/lockheld"
 	"github.com/omnibucket/storage/analyzers/structure"
 )
 
-func main() { multichecker.Main(append(standard, listerror.Analyzer, structure.Analyzer)...) }
+func main() {
+	multichecker.Main(append(standard, listerror.Analyzer, lockheld.Analyzer, structure.Analyzer)...)
+}

@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/internal/ctxlock"
 	"github.com/omnibucket/storage/internal/keysort"
 	"github.com/omnibucket/storage/internal/markerkey"
 	"github.com/omnibucket/storage/internal/properties"
@@ -36,16 +37,17 @@ func planned(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry
 // right. Most other keys become undecided.
 func (c *comparison) decide(ctx context.Context) error {
 	s := c.stores
-	var once sync.Once
-	var unread error
+	notes := ctxlock.NewOnce(func(ctx context.Context) (noteSet, error) {
+		noted, err := c.ownNotes(ctx)
+		if err != nil {
+			return noteSet{}, err
+		}
+		c.noted = noted
+		return noted, c.readClocks(ctx)
+	})
 	return c.job.run(ctx, planned(ctx, c.doubtful), func(ctx context.Context, e storage.ListEntry) error {
-		once.Do(func() {
-			if c.noted, unread = c.ownNotes(ctx); unread == nil {
-				unread = c.readClocks(ctx)
-			}
-		})
-		if unread != nil {
-			return unread
+		if _, err := notes.Get(ctx); err != nil {
+			return err
 		}
 		ctx = driver.WithLayerMetadata(ctx)
 		ours, theirs, err := s.attrsOfBoth(ctx, e.Key)

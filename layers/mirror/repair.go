@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/ctxlock"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/storeclock"
@@ -126,7 +127,7 @@ func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
 	}
 	s.ofPrimary.ended(nil)
 	// The notes of the second store are read once, when the first note of the primary needs them.
-	former := sync.OnceValues(func() (noteSet, error) {
+	former := ctxlock.NewOnce(func(ctx context.Context) (noteSet, error) {
 		return s.notedIn(ctx, s.second.Bucket, pairOf(s.secondPlace, s.place), false)
 	})
 	return j.run(ctx, s.notes(ctx, s.primary), func(ctx context.Context, e storage.ListEntry) error {
@@ -135,7 +136,7 @@ func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
 			return nil
 		}
 		if err == nil && !later {
-			err = s.refuseBoth(former, n.Key)
+			err = s.refuseBoth(ctx, former, n.Key)
 		}
 		if err == nil {
 			err = s.obey(ctx, j, n)
@@ -153,8 +154,8 @@ func (s *stores) repairNotes(ctx context.Context, j *job, later bool) error {
 
 // refuseBoth fails if the second store also has a note about the key. Such a note shows that the
 // second store was the primary before. The second store may therefore have the later object.
-func (s *stores) refuseBoth(former func() (noteSet, error), key string) error {
-	set, err := former()
+func (s *stores) refuseBoth(ctx context.Context, former *ctxlock.Once[noteSet], key string) error {
+	set, err := former.Get(ctx)
 	if err != nil || !set.has(key) {
 		return err
 	}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"net/http"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -15,6 +14,7 @@ import (
 	"github.com/aws/smithy-go/middleware"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxlock"
 	"github.com/omnibucket/storage/internal/sdkerror"
 )
 
@@ -32,7 +32,7 @@ type renewer struct {
 	reload func(context.Context) (aws.CredentialsProvider, error)
 	signs  bool // whether this renewer also signs the SDK's requests
 
-	reloading sync.Mutex
+	reloading ctxlock.Lock
 	provider  atomic.Pointer[aws.CredentialsProvider]
 	last      atomic.Pointer[usedCredentials]
 }
@@ -45,7 +45,7 @@ type usedCredentials struct {
 }
 
 func newRenewer(p aws.CredentialsProvider, reload func(context.Context) (aws.CredentialsProvider, error)) *renewer {
-	r := &renewer{reload: reload}
+	r := &renewer{reload: reload, reloading: ctxlock.New()}
 	r.provider.Store(&p)
 	return r
 }
@@ -105,7 +105,9 @@ func (r *renewer) see(response *http.Response) {
 
 // drop makes the provider forget credentials that were refused.
 func (r *renewer) drop(ctx context.Context, refused *usedCredentials) {
-	r.reloading.Lock()
+	if r.reloading.Lock(ctx) != nil {
+		return
+	}
 	defer r.reloading.Unlock()
 	if refused.dropped {
 		return

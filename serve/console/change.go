@@ -166,12 +166,14 @@ type removals struct {
 }
 
 func (s *removals) add(ctx context.Context, key string, removed int, err error) {
+	var failures []failureView
+	if err != nil {
+		failures = []failureView{failed(ctx, key, err)}
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.Removed += removed
-	if err != nil {
-		s.Failed = append(s.Failed, failed(ctx, key, err))
-	}
+	s.Failed = append(s.Failed, failures...)
 }
 
 func failed(ctx context.Context, key string, err error) failureView {

@@ -140,6 +140,7 @@ func (s *schedule) fail(message string) {
 
 // park returns a waiting request, or nil if the request takes effect at once.
 func (s *schedule) park(ctx context.Context, p *Process, r *request) (*waiting, error) {
+	actor := p.actor(ctx)
 	s.mu.Lock()
 	if p.dead {
 		p.deadCalls++
@@ -152,7 +153,7 @@ func (s *schedule) park(ctx context.Context, p *Process, r *request) (*waiting, 
 		s.mu.Unlock()
 		return nil, nil
 	}
-	w := &waiting{actor: p.actor(ctx), request: r, batch: s.step, granted: make(chan struct{})}
+	w := &waiting{actor: actor, request: r, batch: s.step, granted: make(chan struct{})}
 	s.parked = append(s.parked, w)
 	s.mu.Unlock()
 	s.signal()

@@ -8,6 +8,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/ctxlock"
 	"github.com/omnibucket/storage/s3server/internal/keyname"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -24,7 +25,8 @@ type driverBucket struct {
 	desc     *driver.Description // never modified; nil if it must be requested from the driver
 	records  *records            // nil until openRecords has found or made them
 	cached   *cachedBucket
-	changing sync.Mutex // held while the settings are changed
+	changing ctxlock.Lock // held while the settings are changed
+	opening  ctxlock.Lock // held while openRecords makes requests
 
 	names   driverNames
 	uploads driverUploads

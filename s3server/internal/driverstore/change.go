@@ -18,7 +18,11 @@ func (s *Store) Change(
 	if err != nil {
 		return nil, "", err
 	}
-	defer s.keys.Lock(name.Bucket + "/" + name.Key)()
+	unlock, err := s.lock(ctx, name.Bucket+"/"+name.Key)
+	if err != nil {
+		return nil, "", err
+	}
+	defer unlock()
 	old, err := b.find(ctx, name.Key, name.ID)
 	if err != nil {
 		return nil, "", err

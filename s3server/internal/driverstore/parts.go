@@ -61,7 +61,12 @@ func (s *Store) writePart(
 		return nil, err
 	}
 	name := partRecordName(u.ID, number)
-	defer s.keys.Lock(name)() // locked, so that the record always describes the stored part
+	// It is locked, so that the record always describes the stored part.
+	unlock, err := s.lock(ctx, name)
+	if err != nil {
+		return nil, err
+	}
+	defer unlock()
 	begun := u.Object.Data.(*uploadRecord)
 	var stored driver.Part
 	if begun.Staged {

@@ -47,10 +47,15 @@ func (r *records) close() {
 // openRecords returns the records of a bucket. It returns nil if the bucket has none, unless create
 // is true.
 func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, error) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.records != nil {
-		return b.records, nil
+	if r := b.openedRecords(); r != nil {
+		return r, nil
+	}
+	if err := b.opening.Lock(ctx); err != nil {
+		return nil, ErrorOf(err, b.name)
+	}
+	defer b.opening.Unlock()
+	if r := b.openedRecords(); r != nil {
+		return r, nil
 	}
 	opened := &records{driver: b.driver, bucket: b.name, prefix: recordPrefix}
 	if private, ok := b.store.Service.(driver.PrivateDriver); ok {
@@ -64,8 +69,18 @@ func (b *driverBucket) openRecords(ctx context.Context, create bool) (*records, 
 		opened = &records{driver: drv, bucket: b.name}
 	}
 	desc := opened.driver.Describe()
-	opened.page, b.records = pageOf(&desc), opened
-	return b.records, nil
+	opened.page = pageOf(&desc)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.records = opened
+	return opened, nil
+}
+
+// openedRecords returns the records, or nil if openRecords has not opened them.
+func (b *driverBucket) openedRecords() *records {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.records
 }
 
 // get reads the record with a name and decodes it. If there is none, it fails with ObjectNotFound.

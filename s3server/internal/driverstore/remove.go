@@ -15,7 +15,11 @@ func (s *Store) Remove(ctx context.Context, r *state.RemoveRequest) (state.Remov
 	if err != nil {
 		return state.Removal{}, err
 	}
-	defer s.keys.Lock(r.Bucket + "/" + r.Key)()
+	unlock, err := s.lock(ctx, r.Bucket+"/"+r.Key)
+	if err != nil {
+		return state.Removal{}, err
+	}
+	defer unlock()
 	request := &driver.DeleteRequest{Key: b.naming().Escape(r.Key), BypassGovernance: r.Bypass}
 	if request.Condition, err = b.guardRemoval(ctx, r); err != nil {
 		return state.Removal{}, err

@@ -11,6 +11,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/ctxlock"
 	"github.com/omnibucket/storage/s3server/internal/keylock"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
 	"github.com/omnibucket/storage/s3server/internal/state"
@@ -63,7 +64,13 @@ func (s *Store) locate(name string) (*driverBucket, error) {
 	if err != nil {
 		return nil, s3error.New("NoSuchBucket", "BucketName", name)
 	}
-	b := &driverBucket{name: name, store: s, driver: driver}
+	b := &driverBucket{
+		name:     name,
+		store:    s,
+		driver:   driver,
+		changing: ctxlock.New(),
+		opening:  ctxlock.New(),
+	}
 	b.names.bucket, b.uploads.bucket = b, b
 	s.open[name] = b
 	return b, nil
@@ -154,11 +161,19 @@ func (s *Store) CreateBucket(ctx context.Context, b *state.Bucket) (created bool
 func (s *Store) uncreate(ctx context.Context, b *driverBucket, asked *state.Bucket) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
 	defer cancel()
-	b.changing.Lock()
+	if b.changing.Lock(ctx) != nil {
+		return
+	}
 	defer b.changing.Unlock()
 	if found, err := b.read(ctx, true); err == nil && found.revision == "" {
 		_ = s.removeBucket(ctx, b, asked) // return the first error, not this one
 	}
+}
+
+// lock acquires the lock with a name, which is held during requests.
+func (s *Store) lock(ctx context.Context, name string) (unlock func(), err error) {
+	unlock, err = s.keys.Lock(ctx, name)
+	return unlock, ErrorOf(err, name)
 }
 
 func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*state.Bucket) error) error {
@@ -166,7 +181,9 @@ func (s *Store) ChangeBucket(ctx context.Context, name string, change func(*stat
 	if err != nil {
 		return err
 	}
-	b.changing.Lock()
+	if err := b.changing.Lock(ctx); err != nil {
+		return ErrorOf(err, name)
+	}
 	defer b.changing.Unlock()
 	for range 10 {
 		old, err := b.read(ctx, true)
@@ -193,7 +210,9 @@ func (s *Store) DeleteBucket(ctx context.Context, name string) error {
 	if err != nil {
 		return err
 	}
-	b.changing.Lock()
+	if err := b.changing.Lock(ctx); err != nil {
+		return ErrorOf(err, name)
+	}
 	defer b.changing.Unlock()
 	return s.removeBucket(ctx, b, old)
 }

@@ -209,7 +209,11 @@ func (s *Store) Complete(
 	if err != nil {
 		return nil, "", err
 	}
-	defer s.keys.Lock("complete " + u.ID)()
+	unlock, err := s.lock(ctx, "complete "+u.ID)
+	if err != nil {
+		return nil, "", err
+	}
+	defer unlock()
 	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
 		return nil, "", err // another completion was faster, so the upload has ended
 	}
@@ -304,7 +308,11 @@ func (s *Store) Abort(ctx context.Context, u *state.Upload) error {
 	if err != nil {
 		return err
 	}
-	defer s.keys.Lock("complete " + u.ID)()
+	unlock, err := s.lock(ctx, "complete "+u.ID)
+	if err != nil {
+		return err
+	}
+	defer unlock()
 	if _, err := b.uploads.upload(ctx, u.ID); err != nil {
 		return err
 	}

@@ -1,9 +1,14 @@
 // Package keylock implements locks with names. A lock takes memory only while it is in use.
 package keylock
 
-import "sync"
+import (
+	"context"
+	"sync"
 
-// Locks has one lock for each name, within this process. A lock may be held for a long time without
+	"github.com/omnibucket/storage/internal/ctxlock"
+)
+
+// Locks has one lock for each name, within this process. A lock may be held during requests, without
 // delaying calls for other names. The zero value is ready for use.
 type Locks struct {
 	mu  sync.Mutex
@@ -11,30 +16,37 @@ type Locks struct {
 }
 
 type lock struct {
-	held  sync.Mutex
+	held  ctxlock.Lock
 	users int // number of calls that hold the lock or wait for it
 }
 
-// Lock acquires the lock with a name, and waits if it is held. The caller must call unlock.
-func (l *Locks) Lock(name string) (unlock func()) {
+// Lock acquires the lock with a name, and waits if it is held. If ctx is done first, it fails with the error of ctx.
+// Otherwise the caller must call unlock.
+func (l *Locks) Lock(ctx context.Context, name string) (unlock func(), err error) {
 	l.mu.Lock()
 	k := l.all[name]
 	if k == nil {
 		if l.all == nil {
 			l.all = map[string]*lock{}
 		}
-		k = &lock{}
+		k = &lock{held: ctxlock.New()}
 		l.all[name] = k
 	}
 	k.users++
 	l.mu.Unlock()
-	k.held.Lock()
-	return func() {
-		k.held.Unlock()
+	leave := func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
 		if k.users--; k.users == 0 {
 			delete(l.all, name)
 		}
 	}
+	if err := k.held.Lock(ctx); err != nil {
+		leave()
+		return nil, err
+	}
+	return func() {
+		k.held.Unlock()
+		leave()
+	}, nil
 }

@@ -14,7 +14,11 @@ func TestALockIsHeldOnceAndTakesNoMemoryAfterwards(t *testing.T) {
 	for name, count := range held {
 		for range 100 {
 			group.Go(func() {
-				defer locks.Lock(name)()
+				unlock, err := locks.Lock(t.Context(), name)
+				if err != nil {
+					return
+				}
+				defer unlock()
 				*count++
 			})
 		}
@@ -28,6 +32,9 @@ func TestALockIsHeldOnceAndTakesNoMemoryAfterwards(t *testing.T) {
 // If the names shared a lock, this test would not end.
 func TestOtherNamesAreNotHeldUp(t *testing.T) {
 	var locks Locks
-	defer locks.Lock("a")()
-	defer locks.Lock("b")()
+	for _, name := range []string{"a", "b"} {
+		unlock, err := locks.Lock(t.Context(), name)
+		require.NoError(t, err)
+		defer unlock()
+	}
 }

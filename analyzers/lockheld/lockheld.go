@@ -1,0 +1,267 @@
+// Package lockheld finds locks of package sync that are held during a request.
+//
+//	mu.Lock()
+//	defer mu.Unlock()
+//	attrs, err := bucket.Attrs(ctx, key) // whoever waits for mu does not heed its own ctx
+//
+// A call counts as a request if its first argument is a context. A lock that is held meanwhile makes others wait
+// without their contexts, and for as long as the store likes. The function of a [sync.Once] counts as one that holds
+// a lock. Use package internal/ctxlock instead, or a channel of capacity 1, which can be waited for together with a
+// context.
+package lockheld
+
+import (
+	"go/ast"
+	"go/types"
+	"maps"
+	"slices"
+	"strings"
+
+	"golang.org/x/tools/go/analysis"
+)
+
+const module = "github.com/omnibucket/storage/"
+
+// allowed has the functions whose calls are no requests, and those that may hold a lock, with the reason.
+var allowed = map[string]string{
+	module + "internal/keysort.Sorter.Add":        "it writes to a temporary file",
+	module + "providers/azure.userKeyCache.renew": "it unlocks the lock first",
+	module + "serve.Server.Close":                 "it has no context; other calls wait until the server is closed",
+	module + "providers/local/internal/objectfile.Staging.Dir": "it makes a directory, and repeats that if another " +
+		"process removes it",
+}
+
+// Analyzer reports a call that takes a context while a lock is held, in the same function.
+var Analyzer = &analysis.Analyzer{
+	Name: "lockheld",
+	Doc:  "report requests during which a lock of package sync is held",
+	Run:  run,
+}
+
+func run(pass *analysis.Pass) (any, error) {
+	if strings.Contains(pass.Pkg.Path(), "/internal/testing/") {
+		return nil, nil
+	}
+	for _, file := range pass.Files {
+		ast.Inspect(file, func(n ast.Node) bool {
+			switch n := n.(type) {
+			case *ast.FuncDecl:
+				f, _ := pass.TypesInfo.Defs[n.Name].(*types.Func)
+				if n.Body == nil || allowed[fullName(f)] != "" {
+					return false
+				}
+				check(pass, n.Body, nil)
+			case *ast.FuncLit:
+				check(pass, n.Body, nil)
+			case *ast.CallExpr:
+				checkOnce(pass, n)
+			}
+			return true
+		})
+	}
+	return nil, nil
+}
+
+// check checks one function, without the function literals in it. A lock is held from its beginning if the parameter
+// lock is not nil.
+func check(pass *analysis.Pass, body *ast.BlockStmt, lock ast.Expr) {
+	c := &checker{pass: pass}
+	held := make(map[string]bool)
+	if lock != nil {
+		held[types.ExprString(lock)] = true
+	}
+	c.block(body.List, held)
+}
+
+// checkOnce checks the function literal that a method or function of package sync calls once.
+func checkOnce(pass *analysis.Pass, call *ast.CallExpr) {
+	f := called(pass, call)
+	if f == nil || f.Pkg() == nil || f.Pkg().Path() != "sync" || len(call.Args) != 1 {
+		return
+	}
+	switch f.Name() {
+	case "Do", "OnceFunc", "OnceValue", "OnceValues":
+		if literal, ok := call.Args[0].(*ast.FuncLit); ok {
+			check(pass, literal.Body, call.Fun)
+		}
+	}
+}
+
+// called returns the function or method that is called, or nil if it is a value.
+func called(pass *analysis.Pass, call *ast.CallExpr) *types.Func {
+	var name *ast.Ident
+	switch fun := ast.Unparen(call.Fun).(type) {
+	case *ast.Ident:
+		name = fun
+	case *ast.SelectorExpr:
+		name = fun.Sel
+	default:
+		return nil
+	}
+	f, _ := pass.TypesInfo.Uses[name].(*types.Func)
+	return f
+}
+
+// fullName returns the name of a function with its package and the type of its receiver.
+func fullName(f *types.Func) string {
+	if f == nil || f.Pkg() == nil {
+		return ""
+	}
+	name := f.Pkg().Path() + "."
+	if receiver := f.Signature().Recv(); receiver != nil {
+		name += typeName(receiver.Type()) + "."
+	}
+	return name + f.Name()
+}
+
+// typeName returns the name of a type, or of the type that a pointer points to.
+func typeName(t types.Type) string {
+	if pointer, ok := t.(*types.Pointer); ok {
+		t = pointer.Elem()
+	}
+	named, ok := t.(*types.Named)
+	if !ok {
+		return ""
+	}
+	return named.Obj().Name()
+}
+
+type checker struct{ pass *analysis.Pass }
+
+// block checks statements. It changes held, which has the locks that are held, and reports whether the statements
+// end with a jump out of the block.
+func (c *checker) block(list []ast.Stmt, held map[string]bool) (jumps bool) {
+	for _, s := range list {
+		if c.statement(s, held) {
+			return true
+		}
+	}
+	return false
+}
+
+func (c *checker) statement(s ast.Stmt, held map[string]bool) (jumps bool) {
+	switch s := s.(type) {
+	case *ast.ReturnStmt:
+		c.calls(s, held)
+		return true
+	case *ast.BranchStmt:
+		return true
+	case *ast.BlockStmt:
+		return c.block(s.List, held)
+	case *ast.LabeledStmt:
+		return c.statement(s.Stmt, held)
+	case *ast.IfStmt:
+		c.optional(s.Init, held)
+		c.calls(s.Cond, held)
+		c.branch(s.Body.List, held)
+		if s.Else != nil {
+			c.branch([]ast.Stmt{s.Else}, held)
+		}
+	case *ast.ForStmt:
+		c.optional(s.Init, held)
+		if s.Cond != nil {
+			c.calls(s.Cond, held)
+		}
+		c.branch(s.Body.List, held)
+		c.optional(s.Post, held)
+	case *ast.RangeStmt:
+		c.calls(s.X, held)
+		c.branch(s.Body.List, held)
+	case *ast.SwitchStmt:
+		c.optional(s.Init, held)
+		if s.Tag != nil {
+			c.calls(s.Tag, held)
+		}
+		c.clauses(s.Body, held)
+	case *ast.TypeSwitchStmt:
+		c.optional(s.Init, held)
+		c.clauses(s.Body, held)
+	case *ast.SelectStmt:
+		c.clauses(s.Body, held)
+	case *ast.DeferStmt, *ast.GoStmt:
+		// A deferred Unlock comes at the end. Other deferred calls come at the end, too, in an order that is not known here.
+	default:
+		c.calls(s, held)
+	}
+	return false
+}
+
+func (c *checker) optional(s ast.Stmt, held map[string]bool) {
+	if s != nil {
+		c.statement(s, held)
+	}
+}
+
+// branch checks statements that may not run. If they jump out, their locks do not matter afterwards.
+func (c *checker) branch(list []ast.Stmt, held map[string]bool) {
+	inside := maps.Clone(held)
+	if c.block(list, inside) {
+		return
+	}
+	clear(held)
+	maps.Copy(held, inside)
+}
+
+func (c *checker) clauses(body *ast.BlockStmt, held map[string]bool) {
+	for _, s := range body.List {
+		switch s := s.(type) {
+		case *ast.CaseClause:
+			c.branch(s.Body, held)
+		case *ast.CommClause:
+			c.branch(s.Body, held)
+		}
+	}
+}
+
+// calls checks the calls of a statement or an expression, in their order.
+func (c *checker) calls(n ast.Node, held map[string]bool) {
+	ast.Inspect(n, func(n ast.Node) bool {
+		switch n := n.(type) {
+		case *ast.FuncLit:
+			return false
+		case *ast.CallExpr:
+			c.call(n, held)
+		}
+		return true
+	})
+}
+
+func (c *checker) call(call *ast.CallExpr, held map[string]bool) {
+	f := called(c.pass, call)
+	if lock := lockOf(call, f); lock != "" {
+		switch f.Name() {
+		case "Lock", "RLock":
+			held[lock] = true
+		case "Unlock", "RUnlock":
+			delete(held, lock)
+		}
+		return
+	}
+	if len(held) == 0 || len(call.Args) == 0 || !isContext(c.pass.TypesInfo.TypeOf(call.Args[0])) {
+		return
+	}
+	if allowed[fullName(f)] != "" || f != nil && f.Pkg() != nil && f.Pkg().Path() == "context" {
+		return
+	}
+	for _, lock := range slices.Sorted(maps.Keys(held)) {
+		c.pass.Reportf(call.Pos(), "%s is held during a call that takes a context: use package ctxlock", lock)
+	}
+}
+
+// lockOf returns the lock of package sync whose method f is called, or "".
+func lockOf(call *ast.CallExpr, f *types.Func) string {
+	selector, ok := call.Fun.(*ast.SelectorExpr)
+	if !ok || f == nil || f.Pkg() == nil || f.Pkg().Path() != "sync" || f.Signature().Recv() == nil {
+		return ""
+	}
+	switch typeName(f.Signature().Recv().Type()) {
+	case "Mutex", "RWMutex", "Locker":
+		return types.ExprString(selector.X)
+	}
+	return ""
+}
+
+func isContext(t types.Type) bool {
+	named, ok := t.(*types.Named)
+	return ok && named.Obj().Name() == "Context" && named.Obj().Pkg() != nil && named.Obj().Pkg().Path() == "context"
+}

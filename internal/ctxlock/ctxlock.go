@@ -1,0 +1,59 @@
+// Package ctxlock has a lock that may be held during a request. A call that waits for it heeds its own ctx, which a
+// call that waits for a lock of package sync does not.
+package ctxlock
+
+import "context"
+
+// A Lock is a mutex. New makes one.
+type Lock struct{ held chan struct{} }
+
+// New returns a lock that nobody holds.
+func New() Lock { return Lock{held: make(chan struct{}, 1)} }
+
+// Lock acquires the lock, and waits if it is held. If ctx is done first, it fails with the error of ctx. If it
+// succeeds, the caller must call Unlock.
+func (l Lock) Lock(ctx context.Context) error {
+	select {
+	case l.held <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case l.held <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Unlock releases the lock.
+func (l Lock) Unlock() { <-l.held }
+
+// A Once makes a value when it is asked for the first time, by requests. Other calls wait meanwhile. An error is kept
+// like a value.
+type Once[T any] struct {
+	lock  Lock
+	read  func(ctx context.Context) (T, error)
+	done  bool
+	value T
+	err   error
+}
+
+// NewOnce returns a Once whose value is made by read.
+func NewOnce[T any](read func(ctx context.Context) (T, error)) *Once[T] {
+	return &Once[T]{lock: New(), read: read}
+}
+
+// Get returns the value. If ctx is done before another call has made it, Get fails with the error of ctx.
+func (o *Once[T]) Get(ctx context.Context) (T, error) {
+	if err := o.lock.Lock(ctx); err != nil {
+		var none T
+		return none, err
+	}
+	defer o.lock.Unlock()
+	if !o.done {
+		o.value, o.err = o.read(ctx)
+		o.done = true
+	}
+	return o.value, o.err
+}

@@ -1,0 +1,54 @@
+package ctxlock_test
+
+import (
+	"context"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/ctxlock"
+)
+
+func TestLockIsHeldOnce(t *testing.T) {
+	lock := ctxlock.New()
+	count := 0
+	var group sync.WaitGroup
+	for range 100 {
+		group.Go(func() {
+			if lock.Lock(t.Context()) == nil {
+				defer lock.Unlock()
+				count++
+			}
+		})
+	}
+	group.Wait()
+	require.Equal(t, 100, count)
+}
+
+func TestLockHeedsTheContext(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		lock := ctxlock.New()
+		require.NoError(t, lock.Lock(t.Context()))
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		require.ErrorIs(t, lock.Lock(ctx), context.DeadlineExceeded)
+		lock.Unlock()
+		require.NoError(t, lock.Lock(ctx), "a lock that is free needs no wait")
+	})
+}
+
+func TestOnceMakesOneValue(t *testing.T) {
+	calls := 0
+	once := ctxlock.NewOnce(func(context.Context) (int, error) {
+		calls++
+		return calls, context.Canceled
+	})
+	for range 3 {
+		value, err := once.Get(t.Context())
+		require.Equal(t, 1, value)
+		require.ErrorIs(t, err, context.Canceled)
+	}
+}
