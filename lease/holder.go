@@ -77,6 +77,11 @@ func (l *Lease) free(ctx context.Context) error {
 		}
 		is, unread := l.read(ctx)
 		switch {
+		// Nobody knows who holds it, and this holder may not any more.
+		case unread != nil && l.left() <= 0:
+			return l.lost()
+		case unread != nil && errors.Is(err, storage.PreconditionFailed):
+			return unread
 		case unread != nil:
 			return err
 		case is.record.Holder == l.holder:
