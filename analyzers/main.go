@@ -6,7 +6,8 @@ package main
 import (
 	"golang.org/x/tools/go/analysis/unitchecker"
 
+	"github.com/omnibucket/storage/analyzers/embedded"
 	"github.com/omnibucket/storage/analyzers/listerror"
 )
 
-func main() { unitchecker.Main(listerror.Analyzer) }
+func main() { unitchecker.Main(embedded.Analyzer, listerror.Analyzer) }

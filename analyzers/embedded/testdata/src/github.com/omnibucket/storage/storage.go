@@ -1,0 +1,5 @@
+package storage
+
+type Bucket interface{ Exists() bool }
+
+type Core interface{ Exists() bool }
