@@ -15,6 +15,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/fileowner"
 )
 
 func init() { driver.RegisterLayer("encrypt", configure) }
@@ -112,8 +113,8 @@ func (e *configured) identities(lookup func(string) (string, bool)) (string, err
 	return readPrivate(e.IdentityFile)
 }
 
-// readPrivate reads a file with secrets. It refuses a file that other users may write. They could
-// put their own identity first in the file, and new objects would be encrypted for it.
+// readPrivate reads a file with secrets. It refuses a file that other users own or may write. They
+// could put their own identity first in the file, and new objects would be encrypted for it.
 func readPrivate(path string) (string, error) {
 	info, err := os.Stat(path)
 	switch {
@@ -123,6 +124,8 @@ func readPrivate(path string) (string, error) {
 		return "", invalid("", "identity_file must be a regular file", "")
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0:
 		return "", invalid("", "identity_file must not be one that other users may write", "chmod go-w "+path)
+	case fileowner.IsForeign(info):
+		return "", invalid("", "identity_file must belong to the user of this process, or to root", "chown it")
 	}
 	f, err := os.Open(path)
 	if err != nil {

@@ -1,0 +1,2 @@
+// Package fileowner tells whether a file belongs to another user.
+package fileowner

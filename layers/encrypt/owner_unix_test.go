@@ -1,0 +1,28 @@
+//go:build unix
+
+package encrypt
+
+import (
+	"os"
+	"path/filepath"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// The owner could put an identity of his own into the file.
+func TestReadPrivateRefusesAFileOfAnotherUser(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Skip("only root can give a file away")
+	}
+	file := filepath.Join(t.TempDir(), "identity.txt")
+	require.NoError(t, os.WriteFile(file, []byte("text"), 0o600))
+	text, err := readPrivate(file)
+	require.NoError(t, err)
+	require.Equal(t, "text", text)
+	require.NoError(t, os.Chown(file, 12345, -1))
+	_, err = readPrivate(file)
+	require.Equal(t, storage.InvalidArgument, storage.CodeOf(err), "%v", err)
+}
