@@ -17,7 +17,7 @@ var (
 	nameForm    = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
 	addressForm = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9+.-]*://`)
 	secretName  = regexp.MustCompile(
-		`(?i)secret|password|token|credential|signature|access_?key|account_?key|^sig$`,
+		`(?i)secret|passw|token|credential|signature|(access|account|api|private|shared)[_-]?key|^(sig|sas|key|pass|pwd|auth)$`,
 	)
 )
 

@@ -15,7 +15,8 @@ type found struct {
 }
 
 // find returns the location with this name. If the environment has an address for it, that address
-// replaces the one in the configuration.
+// replaces the one in the configuration, with its parameters. The prefix beside the address stays,
+// unless the new address has one, so that a location of one tenant does not become the whole bucket.
 func (c *Config) find(name string) (*found, error) {
 	if !IsName(name) || isReserved(name) { // the error does not quote name, which may be an address with a secret
 		return nil, invalid("there must be the name of a location, or an address", addressHint)
@@ -23,7 +24,11 @@ func (c *Config) find(name string) (*found, error) {
 	l, known := c.own(name)
 	variable := Variable(name)
 	if address, set := c.lookup(variable); set {
-		l.location.Address, l.location.Parameters, l.location.Credentials = address, nil, ""
+		kept := map[string]string{}
+		if prefix, narrowed := l.location.Parameters["prefix"]; narrowed && !hasPrefix(address) {
+			kept["prefix"] = prefix
+		}
+		l.location.Address, l.location.Parameters, l.location.Credentials = address, kept, ""
 		var err error
 		if l.address, err = l.location.inEffect(); err != nil {
 			return nil, argument.Within("variable "+variable, err)

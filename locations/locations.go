@@ -18,7 +18,10 @@
 // The command line, "omnibucket serve" and programs read the same file in the same way. Its path is
 // the value of OMNIBUCKET_CONFIG, or otherwise omnibucket/config.yaml in the user's directory for
 // configurations. An environment variable, such as OMNIBUCKET_PHOTOS for photos, replaces the
-// address in the file.
+// address in the file. The layers and the prefix beside the address stay.
+//
+// A file that is cut short may lack its last layers without an error. So replace the file by a
+// rename, and never write into it.
 //
 // A program can only use the drivers and layers that it imports:
 //

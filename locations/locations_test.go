@@ -490,3 +490,33 @@ func TestOnlyARegularFileIsRead(t *testing.T) {
 	_, err = locations.ReadFile(os.DevNull)
 	require.ErrorContains(t, err, "is no regular file")
 }
+
+// A location of one tenant stays that of the tenant.
+func TestVariablesKeepThePrefixBesideTheAddress(t *testing.T) {
+	c, err := locations.Parse("c.yaml", []byte(`locations: {tenant: {address: "memory://one", prefix: "users/1/"}}`))
+	require.NoError(t, err)
+	for value, want := range map[string]string{
+		"memory://two":                  "memory://two?prefix=users%2F1%2F",
+		"memory://two?prefix=users/2/":  "memory://two?prefix=users/2/",
+		"memory://two?prefix=":          "memory://two?prefix=",
+		"memory://two?region=eu-west-1": "memory://two?region=eu-west-1&prefix=users%2F1%2F",
+	} {
+		c.Lookup = func(name string) (string, bool) { return value, name == "OMNIBUCKET_TENANT" }
+		address, err := c.Address("tenant")
+		require.NoError(t, err)
+		require.Equal(t, want, address)
+	}
+}
+
+func TestAddressesHoldNoSecrets(t *testing.T) {
+	for _, name := range []string{"sas", "passwd", "key", "api_key", "secret", "sig", "password"} {
+		text := `locations: {a: "s3://b?` + name + `=hunter2"}`
+		_, err := locations.Parse("c.yaml", []byte(text))
+		require.ErrorIs(t, err, storage.InvalidArgument, name)
+		require.NotContains(t, err.Error(), "hunter2")
+	}
+	for _, name := range []string{"kms_key", "bucket_key", "signing_key", "credentials", "expected_bucket_owner"} {
+		_, err := locations.Parse("c.yaml", []byte(`locations: {a: "s3://b?`+name+`=x"}`))
+		require.NoError(t, err, name)
+	}
+}

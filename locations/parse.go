@@ -14,7 +14,7 @@ import (
 )
 
 // Parse reads a configuration in YAML or JSON. Errors name the file and the line. They quote no
-// value, because a secret may have been written in the wrong place.
+// address and no value of a parameter, because a secret may have been written in the wrong place.
 //
 // Parse fails with InvalidArgument if the text is not YAML, or has an unknown field, a field twice,
 // an anchor or an alias. It also fails if a name, an address or a layer is wrong. It does not check

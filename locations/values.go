@@ -9,11 +9,14 @@ import (
 
 // A user may write a secret into a wrong field of a Config. So fmt, log/slog and JSON show only
 // names and addresses, without parameters and settings.
+//
+// Package fmt calls no methods of values in unexported fields. It shows everything there.
 
 // String returns the names of the locations, without their addresses.
 func (c Config) String() string { return "locations " + strings.Join(c.Names(), ", ") }
 
-// String returns the address without its parameters, and the names of the layers.
+// String returns the address without its parameters, and the names of the layers. If a Location is
+// in an unexported field of another struct, package fmt does not call String for it, and shows all.
 func (l Location) String() string {
 	shown := l.Address
 	if i := strings.IndexAny(shown, "?#"); i >= 0 {

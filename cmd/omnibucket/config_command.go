@@ -245,7 +245,7 @@ type configLine struct {
 func configList(p *program.Program) error {
 	w := tabwriter.NewWriter(p.Out, 0, 0, 2, ' ', 0)
 	for _, name := range slices.Sorted(maps.Keys(p.Stores.Config.Locations)) {
-		address, _ := p.Stores.LookupLocation(locations.Variable(name))
+		address := p.Stores.AddressOf(name)
 		var layers []string
 		for _, layer := range p.Stores.Config.Locations[name].Layers {
 			layers = append(layers, layer.Name)

@@ -68,6 +68,18 @@ func (p *Program) checkSettings(path string) error {
 	return nil
 }
 
+// AddressOf returns the address of a configured location, from the environment if that has one. It
+// returns "…" for an address that seems to hold a secret.
+func (s *Stores) AddressOf(name string) string {
+	l := s.Config.Locations[name]
+	one := locations.Config{Locations: map[string]locations.Location{name: l}, Lookup: s.Lookup}
+	address, err := one.Address(name)
+	if err != nil {
+		return "…"
+	}
+	return address
+}
+
 // LookupLocation returns the address that an environment variable sets for a location. If the
 // variable is not set, LookupLocation returns the address from the configuration file.
 func (s *Stores) LookupLocation(variable string) (address string, set bool) {
