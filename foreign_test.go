@@ -282,3 +282,11 @@ func TestVersionsOfOtherPrefixesAreLeftOut(t *testing.T) {
 		require.Equal(t, want, keys, prefix)
 	}
 }
+
+func TestRemoveMatchingNamesItselfForAForeignBucket(t *testing.T) {
+	_, err := storage.RemoveMatching(t.Context(), foreign{Bucket: memstore.New()}, nil)
+	require.Equal(t, storage.Unsupported, storage.CodeOf(err))
+	var failed *storage.Error
+	require.ErrorAs(t, err, &failed)
+	require.Equal(t, "RemoveMatching", failed.Op)
+}

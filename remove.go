@@ -67,6 +67,9 @@ func RemoveMatching(ctx context.Context, b interface {
 	Lister
 	Remover
 }, match func(ListEntry) bool, opts ...ListOption) (removed int, err error) {
+	if _, e := need(b, "RemoveMatching", ""); e != nil {
+		return 0, e
+	}
 	var listed error
 	ctx = evidence.WithoutFailover(ctx)
 	held := serving.HeldIn(ctx, b)

@@ -33,10 +33,12 @@ func (b bucket) AbandonUpload(ctx context.Context, path, prefix string) error {
 	if !j.Begun() {
 		return o.end(journalFailed(j.Forget()))
 	}
-	o.key = j.Header().Key
-	if !b.core.hasBegun(j) || !strings.HasPrefix(o.key, prefix) || keyrule.Write(o.key) != "" {
+	key := j.Header().Key
+	if !b.core.hasBegun(j) || !strings.HasPrefix(key, prefix) || keyrule.Write(key) != "" {
+		// The error does not name the key, because a caller with a prefix must not see other keys.
 		return o.end(invalid("path", "must name the file of an upload to this bucket"))
 	}
+	o.key = key
 	return o.do(ctx, nil, func(ctx context.Context) *storage.Error { return abandonUpload(ctx, o, j) })
 }
 

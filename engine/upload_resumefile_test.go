@@ -270,3 +270,14 @@ func TestWithResumeRefusesAFileThatIsNotItsOwn(t *testing.T) {
 		})
 	}
 }
+
+// A view must not show keys outside of its prefix.
+func TestAbandonUploadNamesNoKeyOutsideOfThePrefix(t *testing.T) {
+	r := newResumable(t)
+	r.interrupt(t, "a/k")
+	err := storage.AbandonUpload(t.Context(), storage.Prefixed(r.bucket, "b/"), r.path)
+	var failed *storage.Error
+	require.ErrorAs(t, err, &failed)
+	require.Empty(t, failed.Key)
+	require.NotContains(t, err.Error(), "a/k")
+}
