@@ -75,7 +75,9 @@ func checkVend(prefix string, rights Rights, ttl time.Duration) *Error {
 }
 
 // VendedCredentials are temporary credentials for the objects under a prefix. Their JSON form is
-// for the client, and contains the secrets. Their text form for logs shows no secret.
+// for the client, and contains the secrets. Their text form for logs shows no secret. A handler of
+// package log/slog that writes JSON uses the JSON form for credentials inside a struct, map or
+// slice: log the credentials themselves.
 type VendedCredentials struct {
 	Provider string    `json:"provider"` // such as "s3"
 	Bucket   string    `json:"bucket"`

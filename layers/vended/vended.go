@@ -25,7 +25,7 @@ import (
 
 // New returns the layer. Before each request, the layer calls the function ask with the key of the
 // object, or with the prefix of a listing. The function returns the credentials for that key or
-// prefix. If that is expensive, let it cache its result.
+// prefix. If that is expensive, let it cache its result. It must return when its context ends.
 //
 // A request fails with PermissionDenied if the credentials do not permit it. It fails with
 // Unauthenticated if the credentials have expired or are not of this bucket. If the function ask

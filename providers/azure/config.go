@@ -110,6 +110,7 @@ type Config struct {
 	// prefix of a listing. An Iceberg REST catalog vends such signatures. The function is called
 	// for the first request, again half a minute before the signature expires, and once if Azure
 	// refuses the signature. Concurrent requests share one call.
+	// The call ends only when the function returns, so it must return when its context ends.
 	//
 	// If the function fails and no earlier signature is valid, the request fails with the
 	// function's error. The codes PermissionDenied, RateLimited, Unavailable and DeadlineExceeded

@@ -13,7 +13,7 @@ import (
 
 // Vended returns a function for [Config].CredentialsFor, which calls the function ask. The result
 // of ask must be credentials that [storage.Vend] has returned in another program. The argument of
-// ask is the name of a blob or the prefix of a listing:
+// ask is the name of a blob or the prefix of a listing. ask must return when its context ends:
 //
 //	bucket, err := azure.Open(ctx, azure.Config{
 //		Account: "acme", Bucket: "photos", CredentialsFor: azure.Vended(ask),

@@ -98,6 +98,7 @@ type Config struct {
 	// of a listing. An Iceberg REST catalog vends such tokens. The function is called for the first
 	// request, again half a minute before the token expires, and once if Google refuses the token.
 	// Concurrent requests share one call.
+	// The call ends only when the function returns, so it must return when its context ends.
 	//
 	// If CredentialsFor fails and no earlier token is valid, the request fails with the error of
 	// CredentialsFor. The request's error keeps the codes PermissionDenied, RateLimited,

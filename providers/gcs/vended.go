@@ -76,7 +76,7 @@ func (t vendedTokens) Token(ctx context.Context) (*auth.Token, error) {
 
 // Vended returns a function for [Config].CredentialsFor, which calls the function ask. The result
 // of ask must be credentials that [storage.Vend] has returned in another program. The argument of
-// ask is the name of an object or the prefix of a listing:
+// ask is the name of an object or the prefix of a listing. ask must return when its context ends:
 //
 //	bucket, err := gcs.Open(ctx, gcs.Config{Bucket: "photos", CredentialsFor: gcs.Vended(ask)})
 //

@@ -130,6 +130,7 @@ type Config struct {
 	// listing. An Iceberg REST catalog vends credentials of this kind. The function is called for
 	// the first request, half a minute before the credentials expire, and once if the store refuses
 	// them. Concurrent requests share one call.
+	// The call ends only when the function returns, so it must return when its context ends.
 	//
 	// If CredentialsFor fails and no earlier credentials are still valid, the request fails. If the
 	// error of CredentialsFor has the code PermissionDenied, RateLimited, Unavailable or

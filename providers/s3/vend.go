@@ -22,7 +22,8 @@ import (
 
 // Vended returns a function for [Config].CredentialsFor. The parameter ask is a function of the
 // caller. This function receives a key, or the prefix of a listing. It must return the credentials
-// that [storage.Vend] has returned for that key or prefix in another program:
+// that [storage.Vend] has returned for that key or prefix in another program. It must return when its
+// context ends:
 //
 //	bucket, err := s3.Open(ctx, s3.Config{Bucket: "photos", CredentialsFor: s3.Vended(ask)})
 //
@@ -90,9 +91,16 @@ func (d *objectDriver) Vend(ctx context.Context, r *driver.VendRequest) (*storag
 		return nil, sessionError(err)
 	}
 	c := out.Credentials
-	if c == nil || c.AccessKeyId == nil || c.SecretAccessKey == nil || c.SessionToken == nil || c.Expiration == nil {
+	if c == nil || aws.ToString(c.AccessKeyId) == "" || aws.ToString(c.SecretAccessKey) == "" ||
+		aws.ToString(c.SessionToken) == "" || c.Expiration == nil {
 		return nil, &storage.Error{
 			Code: storage.Internal, Err: errors.New("the response to AssumeRole has no complete credentials"),
+		}
+	}
+	if !c.Expiration.After(a.clock.now()) {
+		return nil, &storage.Error{
+			Code: storage.Internal, Err: errors.New("the credentials in the response to AssumeRole have expired"),
+			Hint: "check the clocks of this machine and of the server",
 		}
 	}
 	v := &storage.VendedCredentials{

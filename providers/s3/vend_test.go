@@ -435,3 +435,28 @@ func sessionFor(t *testing.T, c s3.Config, policy string) aws.Credentials {
 		AccessKeyID: *session.AccessKeyId, SecretAccessKey: *session.SecretAccessKey, SessionToken: *session.SessionToken,
 	}
 }
+
+// A response without a secret, or with a past end, is none.
+func TestVendRefusesIncompleteSessions(t *testing.T) {
+	for name, change := range map[string]*strings.Replacer{
+		"no key":      strings.NewReplacer("ASIA", ""),
+		"no secret":   strings.NewReplacer("<SecretAccessKey>s<", "<SecretAccessKey><"),
+		"no token":    strings.NewReplacer("<SessionToken>t<", "<SessionToken><"),
+		"a past end":  strings.NewReplacer("2030-01-02", "2020-01-02"),
+		"no elements": strings.NewReplacer("<SessionToken>t</SessionToken>", ""),
+	} {
+		t.Run(name, func(t *testing.T) {
+			b, err := s3.Open(t.Context(), s3.Config{
+				Bucket: "photos", Region: "eu-west-1", AccessKeyID: "id", SecretKey: "secret",
+				VendRole: "arn:aws:iam::111122223333:role/photos",
+				HTTPClient: &http.Client{Transport: stsAnswer(func(*http.Request) string {
+					return change.Replace(sessionResponse)
+				})},
+			})
+			require.NoError(t, err)
+			t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
+			_, err = storage.Vend(t.Context(), b, "users/1/", storage.Rights{Read: true}, time.Hour)
+			require.Equal(t, storage.Internal, storage.CodeOf(err), "%v", err)
+		})
+	}
+}
