@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"net/http"
 	"net/url"
 	"strings"
 	"testing"
@@ -257,6 +258,40 @@ func TestStoreKeepsItsReservationWhileItRuns(t *testing.T) {
 		})
 		require.NoError(t, err)
 		require.Equal(t, uploads.Usage{Bytes: 3000, Files: 1}, a.usage(other))
+	})
+}
+
+// A GET changes nothing for the user, so a picture with its address on a page uses up nothing. Room is reserved when
+// the bytes arrive, once for all requests with the same URL.
+func TestS3ParamsReserveNothing(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		a.renew()
+		p := a.process()
+		begin := func() string {
+			status, _, text := p.ask("GET", "/s3/params?filename=a", nil)
+			require.Equal(t, http.StatusOK, status, string(text))
+			var asked signedPart
+			require.NoError(t, json.Unmarshal(text, &asked))
+			return pathOf(asked.URL)
+		}
+		path := begin()
+		require.Equal(t, uploads.Usage{}, a.usage(p))
+		a.inTurn(func(other *process) {
+			p = other
+			path = begin()
+		}, func(other *process) {
+			other.ask("PUT", path, content(1000))
+		}, func(p, other *process, at int) {
+			p.ask("PUT", path, content(3000))
+			a.usage(other)
+			a.keepsWithin(other, "at call %d", at)
+			a.isExactAfterASweep(other, "at call %d", at)
+		})
+		a.renew()
+		p = a.process()
+		require.Empty(t, everyWay[0].send(t, p, content(allowedBytes)))
+		status, _, text := p.ask("GET", "/s3/params?filename=a", nil)
+		require.Equal(t, "over_allowance", codeIn(status, text))
 	})
 }
 

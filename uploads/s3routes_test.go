@@ -490,7 +490,10 @@ func TestAPageOfAnotherSiteBeginsNoUpload(t *testing.T) {
 		{"a picture of another site", headers{"Sec-Fetch-Site": "cross-site"}, http.StatusForbidden},
 		{"a script of another site", headers{"Sec-Fetch-Site": "cross-site", "Origin": "https://evil.example"}, http.StatusForbidden},
 		{"a script of an allowed site", headers{"Sec-Fetch-Site": "cross-site", "Origin": "https://app.example"}, http.StatusOK},
+		{"a picture of the same site", headers{"Sec-Fetch-Site": "same-site", "Sec-Fetch-Dest": "image"}, http.StatusForbidden},
+		{"a link", headers{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "document"}, http.StatusForbidden},
 		{"the own page", headers{"Sec-Fetch-Site": "same-origin"}, http.StatusOK},
+		{"a script of the own page", headers{"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Dest": "empty"}, http.StatusOK},
 		{"no browser", nil, http.StatusOK},
 	} {
 		t.Run(row.name, func(t *testing.T) {

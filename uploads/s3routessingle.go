@@ -16,9 +16,14 @@ import (
 )
 
 // beginSingle begins an upload of a file in one request. Uppy does not send the size of the file,
-// so the bytes pass through the handler, which limits them.
+// so the bytes pass through the handler, which limits them. The room for the file is reserved when its
+// bytes arrive.
 func (h *handler) beginSingle(c *call) error {
-	// A page of any site can make a browser send a GET with the user's cookies.
+	// A page can make a browser send a GET with the user's cookies: a page of any site by a script,
+	// and a page of the same site also by an image or a link that a user has put there.
+	if to := c.Header.Get("Sec-Fetch-Dest"); to != "" && to != "empty" {
+		return refuse("Sec-Fetch-Dest", NotAllowed, "Only a script may do this.")
+	}
 	if c.Header.Get("Sec-Fetch-Site") == "cross-site" && c.w.Header().Get("Access-Control-Allow-Origin") == "" {
 		return refuse("Origin", NotAllowed, "Pages of other sites may not do this.")
 	}
@@ -40,11 +45,10 @@ func (h *handler) beginSingle(c *call) error {
 	}
 	ttl := min(h.config.TTL, h.config.UploadTTL)
 	s.Expires = h.config.Now().Add(ttl).UTC()
-	if e := h.keeper.reserve(c.Context(), s); e != nil {
+	if e := h.keeper.checkRoom(c.Context(), s); e != nil {
 		return e
 	}
 	if err := h.keeper.save(c.Context(), s); err != nil {
-		h.keeper.unreserve(c.Context(), s, err)
 		return err
 	}
 	return c.json(http.StatusOK, signedRequest{
@@ -75,6 +79,12 @@ func (h *handler) putSingle(c *call) error {
 	body, size, err := c.file(s.Target.MaxSize)
 	if err != nil {
 		return err
+	}
+	if err := h.keeper.reserveSingle(c.Context(), s, size); err != nil {
+		return err
+	}
+	if size < 0 && s.Target.MaxSize > 0 {
+		body = bodylimit.New(body, s.Target.MaxSize, tooLarge("body", s.Target.MaxSize))
 	}
 	summed := &summedBody{from: body}
 	earlier := s.Phase

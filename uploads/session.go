@@ -185,7 +185,7 @@ func (k *keeper) outdated(s *session) bool {
 	case s.Phase == phaseDone:
 		return false
 	case s.Kind == kindPartial:
-	case k.service.counter != nil && !s.Reserved,
+	case k.service.counter != nil && !s.Reserved && s.Kind != kindSingle,
 		s.Target.Key == "" && (!k.service.judge.LooksAtContent() || k.service.checkUser(s.user()) != nil),
 		s.Target.Key != "" && k.config.Records != nil && keypattern.IDIn(s.Target.Key) == "":
 		return true

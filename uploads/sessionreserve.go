@@ -20,8 +20,22 @@ func (s *session) reservation() string {
 // reserve reserves room for a new session in the allowance of its user. If the size of the file is
 // not known, the file may have at most the reserved bytes.
 func (k *keeper) reserve(ctx context.Context, s *session, replaces ...string) *Error {
+	a := k.ask(s)
+	a.replaces = replaces
+	granted, e := k.service.counter.reserve(ctx, a)
+	if e != nil {
+		return e
+	}
+	if s.Reserved = k.service.counter != nil; s.Reserved && s.Size < 0 {
+		s.Target.MaxSize = granted
+	}
+	return nil
+}
+
+// ask returns the request for room for a session.
+func (k *keeper) ask(s *session) ask {
 	a := ask{
-		user: s.user(), name: s.reservation(), size: s.Size, most: s.Target.MaxSize, replaces: replaces,
+		user: s.user(), name: s.reservation(), size: s.Size, most: s.Target.MaxSize,
 		entry: ledger.Entry{Files: 1, Session: s.name, Run: s.run()},
 	}
 	switch {
@@ -31,11 +45,39 @@ func (k *keeper) reserve(ctx context.Context, s *session, replaces ...string) *E
 	case s.Pieces == nil && s.Kind != kindFinal:
 		a.entry.Stem = k.stem(s)
 	}
+	return a
+}
+
+// checkRoom fails if the user has no room for another file. It reserves nothing, because it is called
+// for a GET, which must not change anything for the user.
+func (k *keeper) checkRoom(ctx context.Context, s *session) *Error {
+	a := k.ask(s)
+	a.try = true
+	_, e := k.service.counter.reserve(ctx, a)
+	return e
+}
+
+// reserveSingle reserves room for a file of kindSingle whose bytes arrive now. The argument size is
+// its size in bytes, or -1. If another request with the same URL has reserved room, the file may have
+// at most these bytes.
+func (k *keeper) reserveSingle(ctx context.Context, s *session, size int64) error {
+	if k.service.counter == nil || s.Reserved || s.Phase == phaseDone {
+		return nil
+	}
+	a := k.ask(s)
+	a.keep = true
+	if size >= 0 {
+		a.size = max(size, 1) // so that an empty file has a limit, too
+	}
 	granted, e := k.service.counter.reserve(ctx, a)
 	if e != nil {
 		return e
 	}
-	if s.Reserved = k.service.counter != nil; s.Reserved && s.Size < 0 {
+	if granted > 0 && size > granted {
+		return tooLarge("Content-Length", granted)
+	}
+	s.Reserved = true // the method claim saves it
+	if granted > 0 {
 		s.Target.MaxSize = granted
 	}
 	return nil

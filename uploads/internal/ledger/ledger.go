@@ -147,7 +147,8 @@ type Reservation struct {
 	Replaces []string
 	// Keep is true if an older reservation with the same name stays. It is then the result.
 	Keep bool
-	// Try is true if nothing is to be reserved. Reserve then only says what it would grant.
+	// Try is true if nothing is to be reserved. Reserve then only says what it would grant. The
+	// ledger may be outdated.
 	Try bool
 	// Sizes maps the names of reservations to the sizes of their files, which are now known.
 	// Reserve reduces those reservations to these sizes.
@@ -191,7 +192,10 @@ func (b *Book) Reserve(ctx context.Context, r Reservation, limit Limit) (granted
 			e.Bytes = granted
 		}
 		t.Entries[r.Name] = e
-		return !r.Try, nil
+		if r.Try {
+			return false, errFound
+		}
+		return true, nil
 	})
 	return granted, err
 }
