@@ -295,6 +295,45 @@ func TestS3ParamsReserveNothing(t *testing.T) {
 	})
 }
 
+// Pieces that were joined are removed before the file is counted. So joining again and again stores no more than is
+// allowed, even if each joined file is removed, or its process is killed.
+func TestJoinedTusPiecesDoNotStay(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		stored := func() (bytes int64) {
+			for entry, err := range a.bucket().List(t.Context()) {
+				require.NoError(t, err)
+				if strings.HasSuffix(entry.Key, "/content") || strings.HasPrefix(entry.Key, alice+"/") ||
+					strings.HasPrefix(entry.Key, "files/content/") {
+					bytes += entry.Size
+				}
+			}
+			return bytes
+		}
+		for at, alive := 1, false; !alive; at++ {
+			require.Less(t, at, 80)
+			a.renew()
+			other := a.process()
+			for range 3 {
+				d := &ending{at: at, after: true}
+				sendJoined(a.process(d.layer), content(3000))
+				usage := a.usage(other)
+				// A killed call leaves the pieces beside the joined file. It has counted neither.
+				if usage.ReservedBytes == 0 {
+					require.LessOrEqual(t, stored(), usage.Bytes, "killed at call %d", at)
+				}
+				alive = !d.reached()
+			}
+			require.LessOrEqual(t, stored(), int64(2*allowedBytes), "killed at call %d", at)
+			if alive {
+				keys, bytes := a.files()
+				require.Len(t, keys, 3)
+				require.Equal(t, bytes, stored())
+			}
+			a.isExactAfterASweep(other, "killed at call %d", at)
+		}
+	})
+}
+
 // A sender who gives up gives the ticket back, and has all room again.
 func TestCancelGivesTheRoomOfATicketBack(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
@@ -28,8 +29,7 @@ const (
 	kindPieces  = "pieces"  // PutPiece, a file in pieces of any size and in any order
 )
 
-// These are the phases of a session, in order. A session never returns to an earlier phase, with
-// one exception: if a part was replaced during phaseCompleting, the session is open again.
+// These are the phases of a session, in order. The map nextPhases has the steps between them.
 const (
 	phaseOpen       = ""           // bytes arrive
 	phaseCompleting = "completing" // all bytes have arrived; the object is being made
@@ -37,6 +37,25 @@ const (
 	phaseDone       = "done"
 	phaseAborted    = "aborted" // the objects of the upload are being removed
 )
+
+// nextPhases has the phases that may follow each phase. The method save stores no other step, so a
+// call that works with an old state cannot bring an upload back to an earlier phase.
+var nextPhases = map[string][]string{
+	// A file that arrives in one request, or whose bytes were only in memory, is never completing.
+	phaseOpen: {phaseCompleting, phaseStored, phaseDone, phaseAborted},
+	// A part was replaced, so the session is open again. Or the file was refused.
+	phaseCompleting: {phaseOpen, phaseStored, phaseDone, phaseAborted},
+	// The object may have been removed. A file in pieces then gets another key, and is made again.
+	phaseStored: {phaseCompleting, phaseDone, phaseAborted},
+	// Only a piece that is joined later can be aborted when it is done.
+	phaseDone:    {phaseAborted},
+	phaseAborted: {},
+}
+
+// mayEnter reports whether a session may be saved with its phase.
+func (s *session) mayEnter() bool {
+	return s.Phase == s.was || slices.Contains(nextPhases[s.was], s.Phase)
+}
 
 // A session is the state of one upload, which all processes share. It is stored as one text, which
 // is replaced only if it has not changed since it was read.
@@ -93,7 +112,8 @@ type session struct {
 	id       string // ID that the client uses; "" in Sweep
 	link     string // URL by Config.Link, made for each request; set once the session is done
 	revision string
-	again    bool // true if an earlier call had claimed the session before the present claim
+	was      string // phase in the stored state
+	again    bool   // true if an earlier call had claimed the session before the present claim
 	// A claim is an entry in the state, which says that a call uses the session. overdue is the
 	// revision of a state whose claim is ignored: nobody renewed that claim while this call waited.
 	overdue string
@@ -206,13 +226,19 @@ func (k *keeper) read(ctx context.Context, name string) (*session, error) {
 	if err := json.Unmarshal(text, s); err != nil {
 		return nil, &storage.Error{Code: storage.Internal, Key: key, Err: err}
 	}
-	s.revision = revision
+	s.revision, s.was = revision, s.Phase
 	return s, nil
 }
 
 // save creates or replaces the state. If another call has changed the state, save fails with
 // errConflict.
 func (k *keeper) save(ctx context.Context, s *session) error {
+	if !s.mayEnter() {
+		return storeFailed(&storage.Error{
+			Code: storage.Internal, Op: "uploads", Key: k.objectKey(s, stateName),
+			Err: fmt.Errorf("an upload in the phase %q cannot enter the phase %q", s.was, s.Phase),
+		})
+	}
 	s.Nonce = rand.Text()
 	text, err := json.Marshal(s)
 	if err != nil {
@@ -228,7 +254,7 @@ func (k *keeper) save(ctx context.Context, s *session) error {
 	}
 	switch storage.CodeOf(err) {
 	case "":
-		s.revision = revision
+		s.revision, s.was = revision, s.Phase
 		return nil
 	case storage.PreconditionFailed:
 		return errConflict
@@ -331,6 +357,9 @@ func (k *keeper) abort(ctx context.Context, s *session) error {
 	}
 	if err := k.remove(ctx, s); err != nil {
 		return storeFailed(err)
+	}
+	if err := k.removeJoined(ctx, s); err != nil {
+		return err
 	}
 	k.giveBack(ctx, s)
 	return nil

@@ -61,53 +61,118 @@ func (k *keeper) finish(ctx context.Context, s *session, make maker) (*session, 
 	return done, err
 }
 
+// A sessionEnd is the end of a session's upload, by the call that has claimed the session. ending.go
+// has the order of the steps.
+type sessionEnd struct {
+	keeper *keeper
+	s      *session
+	make   maker
+	file   *File
+	target Target // the Target of the file, with its key
+	linked string // the Location of the file by Config.Link
+	// gone is true if an earlier call has made the file, and the file has been removed since. This can
+	// be known only of a file in pieces.
+	gone bool
+}
+
 func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*session, error) {
-	u := s.file()
-	if err := k.beginEnding(ctx, s, u); err != nil {
-		return nil, storeFailed(err)
-	}
-	attrs, err := k.makeObject(ctx, s, u, make)
-	gone := s.Phase == phaseStored && s.Pieces != nil && storage.CodeOf(err) == storage.ObjectNotFound
-	switch {
-	case err == nil:
-		u.Attrs, u.Size, u.ContentType, u.CRC32C, u.Modified = attrs, attrs.Size, attrs.ContentType, attrs.CRC32C, attrs.Modified
-	case !gone:
-		return nil, k.dropIfRefused(ctx, s, err)
-	}
-	target := s.Target
-	u.Key = target.Key
-	if s.Kind != kindPartial {
-		if err := k.service.link(ctx, u); err != nil {
-			return nil, storeFailed(err)
-		}
-	}
-	linked := u.Location
-	tells := k.config.Stored != nil || k.config.Records != nil || k.service.counter != nil || s.Pieces != nil
-	if tells && s.Kind != kindPartial && !gone {
-		if s.Phase != phaseStored {
-			var err error
-			if s, err = k.advance(ctx, s, s.Random, func(s *session) { s.Target = target; s.stored(phaseStored, u.Size) }); err != nil {
-				return nil, err
-			}
-		}
-		if err := k.service.end(ctx, u); err != nil {
+	e := &sessionEnd{keeper: k, s: s, make: make, file: s.file()}
+	for _, step := range []func(context.Context) error{e.begin, e.makeObject, e.link, e.stored, e.end} {
+		if err := step(ctx); err != nil {
 			return nil, err
 		}
 	}
+	return e.done(ctx)
+}
+
+// begin looks at what earlier calls have done.
+func (e *sessionEnd) begin(ctx context.Context) error {
+	if err := e.keeper.beginEnding(ctx, e.s, e.file); err != nil {
+		return storeFailed(err)
+	}
+	return nil
+}
+
+func (e *sessionEnd) makeObject(ctx context.Context) error {
+	attrs, err := e.keeper.makeObject(ctx, e.s, e.file, e.make)
+	e.gone = e.s.Phase == phaseStored && e.s.Pieces != nil && storage.CodeOf(err) == storage.ObjectNotFound
+	if err != nil && !e.gone {
+		return e.keeper.dropIfRefused(ctx, e.s, err)
+	}
+	f := e.file
+	if err == nil {
+		f.Attrs, f.Size, f.ContentType, f.CRC32C = attrs, attrs.Size, attrs.ContentType, attrs.CRC32C
+		f.Modified = attrs.Modified
+	}
+	e.target = e.s.Target
+	f.Key = e.target.Key
+	return nil
+}
+
+func (e *sessionEnd) link(ctx context.Context) error {
+	if e.s.Kind == kindPartial {
+		return nil
+	}
+	if err := e.keeper.service.link(ctx, e.file); err != nil {
+		return storeFailed(err)
+	}
+	e.linked = e.file.Location
+	return nil
+}
+
+// known reports whether anybody else must get to know the file: the records, the ledger, the
+// application, or another call with a piece of the file.
+func (e *sessionEnd) known() bool {
+	config := e.keeper.config
+	tells := config.Stored != nil || config.Records != nil || config.Allowance != nil || e.s.Pieces != nil
+	return tells && e.s.Kind != kindPartial && !e.gone
+}
+
+// stored saves that the object exists.
+func (e *sessionEnd) stored(ctx context.Context) (err error) {
+	if !e.known() || e.s.Phase == phaseStored {
+		return nil
+	}
+	s, err := e.keeper.advance(ctx, e.s, e.s.Random, func(s *session) {
+		s.Target = e.target
+		s.stored(phaseStored, e.file.Size)
+	})
+	if err != nil {
+		return err
+	}
+	e.s = s
+	return nil
+}
+
+func (e *sessionEnd) end(ctx context.Context) error {
+	if !e.known() {
+		return nil
+	}
+	// The reservation of a joined file was also that of its pieces. So remove the pieces before the
+	// file is counted.
+	if err := e.keeper.removeJoined(ctx, e.s); err != nil {
+		return err
+	}
+	return e.keeper.service.end(ctx, e.file)
+}
+
+// done saves that the upload has ended, and removes what it has left.
+func (e *sessionEnd) done(ctx context.Context) (*session, error) {
+	k, s, f := e.keeper, e.s, e.file
 	names := s.tailNames()
 	if k.staged(s.Kind) && s.Kind != kindPartial && s.Token != "" {
 		names = append(names, contentName)
 	}
 	done, err := k.advance(ctx, s, nil, func(s *session) {
-		s.Target, s.link = target, linked
-		s.stored(phaseDone, u.Size)
-		if s.Location = u.Location; u.Location == linked {
+		s.Target, s.link = e.target, e.linked
+		s.stored(phaseDone, f.Size)
+		if s.Location = f.Location; f.Location == e.linked {
 			s.Location = ""
 		}
 	})
 	switch {
 	case s.Pieces != nil && err != nil && CodeOf(err) != StoreFailed:
-		s.stored(phaseDone, u.Size) // another call has finished the file, or Sweep has removed the state
+		s.stored(phaseDone, f.Size) // another call has finished the file, or Sweep has removed the state
 		return s, nil
 	case err != nil:
 		return nil, err
@@ -115,6 +180,9 @@ func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*se
 		_ = k.removeObjects(ctx, s) // if it fails, Sweep removes them
 	case len(names) > 0:
 		k.removeKeys(ctx, s, names...)
+	}
+	if !e.known() {
+		_ = k.removeJoined(ctx, s) // if it fails, Sweep removes the pieces later
 	}
 	return done, nil
 }
@@ -323,7 +391,7 @@ func (k *keeper) dropIfRefused(ctx context.Context, s *session, err error) error
 	// case, the reservation stays. Sweep drops it when it counts the files of the user again.
 	again := s.again
 	if s, failed := k.advance(ctx, s, nil, func(s *session) { s.Phase = phaseAborted }); failed == nil {
-		if k.remove(ctx, s) == nil && !again { // if remove fails, Sweep repeats the removal
+		if k.remove(ctx, s) == nil && k.removeJoined(ctx, s) == nil && !again { // if this fails, Sweep repeats it
 			k.giveBack(ctx, s)
 		}
 	}

@@ -32,6 +32,7 @@ type tusState struct {
 	RawMetadata string   `json:"rawMetadata,omitempty"`
 	Concat      string   `json:"concat,omitempty"` // value of the header Upload-Concat
 	Pieces      []string `json:"pieces,omitempty"` // names of the sessions whose files are joined
+	Joined      bool     `json:"joined,omitempty"` // true if the bytes of this piece were joined and removed
 
 	// Holder is the ID of the request that receives bytes for this upload. Held is the time at
 	// which this request last wrote the state.

@@ -109,8 +109,8 @@ func (k *keeper) possibleKeys(s *session) (keys []string) {
 
 const (
 	maxPieces = 1000
-	// keepPieces is how long pieces stay after they were joined. A client that lost the response
-	// can join them again within this time.
+	// keepPieces is how long the states of pieces stay after the pieces were joined. A client that
+	// lost the response can repeat its request within this time.
 	keepPieces = time.Hour
 )
 
@@ -151,9 +151,6 @@ func (t *tus) concatTus(c *call, concat string) error {
 			return err
 		}
 	}
-	for _, piece := range pieces {
-		t.expireSoon(c.Context(), piece)
-	}
 	c.w.Header().Set("Location", t.location(c, s.id))
 	t.writeOffset(c, s)
 	c.w.WriteHeader(http.StatusCreated)
@@ -171,6 +168,11 @@ func (t *tus) joining(c *call, n Request, concat string, pieces []*session) (*se
 	s, err := t.handler.keeper.load(c.Context(), id, c.user)
 	if storage.CodeOf(err) != storage.ObjectNotFound {
 		return s, err
+	}
+	for i, piece := range pieces {
+		if piece.Tus.Joined {
+			return nil, refuse("Upload-Concat", InvalidValue, "Piece "+strconv.Itoa(i+1)+" was joined already.")
+		}
 	}
 	if s, err = t.handler.keeper.begin(c, kindFinal, n, "Upload-Concat"); err != nil {
 		return nil, err
@@ -201,15 +203,41 @@ func (t *tus) joinPieces(s *session) maker {
 	}
 }
 
-// expireSoon makes a joined piece expire after keepPieces. If expireSoon fails, the piece keeps its
-// later expiry, and takes space until then.
-func (t *tus) expireSoon(ctx context.Context, piece *session) {
-	at := t.handler.config.Now().Add(keepPieces).UTC().Truncate(time.Second)
-	_, _ = t.handler.keeper.update(ctx, piece, func(s *session) (bool, error) {
-		if s.Phase != phaseDone || s.Expires.Before(at) {
-			return false, nil
+// removeJoined removes the bytes of the pieces that were joined to the file of a session, or that
+// cannot be joined to it. Their states stay for keepPieces, so that a client that lost the response can
+// repeat its request.
+func (k *keeper) removeJoined(ctx context.Context, s *session) error {
+	if s.Kind != kindFinal {
+		return nil
+	}
+	expires := k.config.Now().Add(keepPieces).UTC().Truncate(time.Second)
+	for _, name := range s.Tus.Pieces {
+		piece, err := k.read(ctx, name)
+		switch {
+		case storage.CodeOf(err) == storage.ObjectNotFound:
+			continue
+		case err != nil:
+			return storeFailed(err)
 		}
-		s.Expires = at
-		return true, nil
-	})
+		_, err = k.update(ctx, piece, func(s *session) (bool, error) {
+			if s.Phase != phaseDone || s.Tus.Joined {
+				return false, nil
+			}
+			s.Tus.Joined = true
+			if expires.Before(s.Expires) {
+				s.Expires = expires
+			}
+			return true, nil
+		})
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			continue
+		}
+		if err == nil {
+			err = k.bucket.Remove(ctx, k.objectKey(&session{name: name}, contentName))
+		}
+		if err != nil {
+			return storeFailed(err)
+		}
+	}
+	return nil
 }
