@@ -93,7 +93,11 @@ func (c *counter) livingStems(ctx context.Context, t *ledger.Text, now time.Time
 // isDead reports whether an entry is dead: nobody will complete its upload or removal. If isDead
 // has read the session of the entry, it also returns the session.
 func (c *counter) isDead(ctx context.Context, e ledger.Entry, now time.Time) (dead bool, open *session, err error) {
-	young := now.Sub(e.At) < orphanAge // the entry is so new that its session may not be saved yet
+	// A young entry is so new that its session may not be saved yet.
+	young := now.Before(e.Until)
+	if e.Until.IsZero() { // an older version has made the entry
+		young = now.Sub(e.At) < orphanAge
+	}
 	switch {
 	case e.Session == "":
 		return !e.Until.IsZero() && e.Until.Before(now), nil, nil

@@ -38,6 +38,9 @@ func (k *keeper) ask(s *session) ask {
 		user: s.user(), name: s.reservation(), size: s.Size, most: s.Target.MaxSize,
 		entry: ledger.Entry{Files: 1, Session: s.name, Run: s.run()},
 	}
+	if counter := k.service.counter; counter != nil {
+		a.entry.Until = counter.leaseUntil() // the state is saved long before
+	}
 	switch {
 	case s.Kind == kindPartial:
 		a.entry.Files = 0

@@ -23,13 +23,16 @@ import (
 //
 // A client can send only one file if the ticket has a Put, and the store has
 // [storage.SignedIfAbsent] and [storage.ConditionalCreate]. In any other case, the client can send
-// files until the ticket expires. This has three consequences:
+// files until the ticket expires. This has four consequences:
 //
 //   - The client can replace the file while Finish checks it. So Finish checks the copy, too.
 //   - If the finished file is removed, the client can send another file. Finish stores that file if
 //     Config.Allowance is nil.
 //   - The client can send a file of another type during a call of Finish, and start a second call.
 //     Both files may then be stored.
+//   - The client can replace the file by a larger one while Finish copies it. If the process is then
+//     killed, the copy is larger than its reservation, until Finish is called again or Sweep removes
+//     or counts it.
 //
 // The copy has the attributes that any other file has. Attributes that the sender has set are
 // ignored.

@@ -72,9 +72,11 @@ type Entry struct {
 	Session string `json:"session,omitempty"`
 	// Run is set if the file is uploaded in pieces. If this upload is aborted and begins again, it
 	// has the same Session, but another Run.
-	Run     string    `json:"run,omitempty"`
-	At      time.Time `json:"at"`
-	Until   time.Time `json:"until,omitzero"`    // after this time, the entry is dead; the zero time means no limit
+	Run string    `json:"run,omitempty"`
+	At  time.Time `json:"at"`
+	// After Until, an entry without a Session is dead. An entry with a Session is dead if there is no
+	// such session after Until. The zero time means no limit.
+	Until   time.Time `json:"until,omitzero"`
 	Removal string    `json:"removal,omitempty"` // ID of the removal; "" for an upload
 	// Removed is true if a removal of the file has begun before the upload has ended.
 	Removed bool `json:"removed,omitempty"`
