@@ -12,6 +12,7 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/removeeach"
+	"github.com/omnibucket/storage/internal/storeclock"
 )
 
 // An ExpireRule selects the objects that [Expire] removes. It must have at least one of the ages.
@@ -72,6 +73,10 @@ func daysOf(n int) time.Duration {
 // [WithNow], [WithInventory], and those of a [Filter]. The [Report] counts removed objects in
 // Deleted and DeletedBytes. The error is nil only if all selected objects were removed. Otherwise
 // it is like that of [Sync].
+//
+// Ages are counted by the clock of the store. To read it, Expire stores a small object in the folder
+// of the first rule, and removes it. WithNow sets another clock. With WithDryRun, the clock is that
+// of this machine. If the object cannot be stored, Expire fails and removes nothing.
 //
 // If a rule has no age, a negative age, or both UploadsAge and Tags, Expire fails with
 // InvalidArgument. It fails with Unsupported if the bucket lacks what a rule needs: versions for
@@ -157,7 +162,9 @@ func (e *expiry) check() error {
 }
 
 func (e *expiry) execute(ctx context.Context) error {
-	e.now = e.settings.now()
+	if err := e.readClock(ctx); err != nil {
+		return err
+	}
 	for i, r := range e.rules {
 		if r.Age > 0 || e.everyAge {
 			if err := e.objects(ctx, i); err != nil {
@@ -177,6 +184,17 @@ func (e *expiry) execute(ctx context.Context) error {
 	}
 	e.reporter.meter.listed.Store(true)
 	return nil
+}
+
+// readClock reads the time from which ages are counted. It comes from the store, which has set the
+// times of the objects. The clock of this machine may be days ahead.
+func (e *expiry) readClock(ctx context.Context) (err error) {
+	e.now = e.settings.now()
+	if e.everyAge || e.settings.nowGiven || e.settings.dryRun {
+		return nil
+	}
+	e.now, err = storeclock.Ask(ctx, e.bucket, e.rules[0].Prefix)
+	return err
 }
 
 // objects removes the objects that are older than the Age of one rule.

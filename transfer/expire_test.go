@@ -303,3 +303,50 @@ func TestAnAgeInDaysIsLimitedToTheLongestDuration(t *testing.T) {
 		storage.LifecycleRule{ExpireAfterDays: -213_504, ExpireOldVersionsAfterDays: 1}))
 	require.ErrorIs(t, err, storage.InvalidArgument, "a negative number stays negative")
 }
+
+// The clock of the store decides what is old: that of this machine may be days ahead. No object stays that was stored
+// to read it.
+func TestExpireCountsByTheClockOfTheStore(t *testing.T) {
+	tests := []struct {
+		name       string
+		ahead      time.Duration // of the store's clock
+		opts       []transfer.Option
+		versioning bool
+		removed    bool
+	}{
+		{"both clocks agree", 0, nil, false, false},
+		{"this machine is two days ahead", -2 * day, nil, false, false},
+		{"in a bucket that keeps versions", -2 * day, nil, true, false},
+		{"WithNow sets another clock", -2 * day, []transfer.Option{transfer.WithNow(time.Now)}, false, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := memstore.NewDriver(memstore.Config{Now: func() time.Time { return time.Now().Add(tt.ahead) }})
+			b := engine.New(d, storage.WithVersioning(tt.versioning))
+			put(t, b, "temp/k", "precious")
+			rules := []transfer.ExpireRule{{Prefix: "temp/", Age: day}}
+			if tt.versioning {
+				rules[0].OldVersionsAge = day
+			}
+			_, err := transfer.Expire(t.Context(), b, rules, tt.opts...)
+			require.NoError(t, err)
+			want := map[string]string{"temp/k": "precious"}
+			if tt.removed {
+				want = map[string]string{}
+			}
+			require.Equal(t, want, contents(t, b))
+		})
+	}
+}
+
+// Without the time of the store, Expire removes nothing. The error says what is missing.
+func TestExpireNeedsTheClockOfTheStore(t *testing.T) {
+	d := memstore.NewDriver(memstore.Config{})
+	put(t, engine.New(d), "k", "precious")
+	denied := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
+	b := engine.New(d, driver.WithLayer(denied.Layer()))
+	_, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: time.Nanosecond}})
+	require.ErrorIs(t, err, storage.PermissionDenied)
+	require.ErrorContains(t, err, "WithNow")
+	require.Equal(t, map[string]string{"k": "precious"}, contents(t, b))
+}

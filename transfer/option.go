@@ -40,6 +40,7 @@ type settings struct {
 	changes      func(Change)
 	resume       string
 	now          func() time.Time
+	nowGiven     bool // whether WithNow has set now
 	noSync       bool
 	maxDelete    *int64                      // nil if not given
 	beforeDelete func(files, of int64) error // nil if not given
@@ -230,7 +231,7 @@ func WithChanges(report func(Change)) Option {
 
 // WithNow sets the clock that decides what [Expire] removes, which uploads
 // [WithResume] abandons, and which times are in the future. The default is
-// [time.Now].
+// [time.Now], and the clock of the store for Expire.
 func WithNow(now func() time.Time) Option {
-	return checked(now != nil, "WithNow", "must not be nil", func(s *settings) { s.now = now })
+	return checked(now != nil, "WithNow", "must not be nil", func(s *settings) { s.now, s.nowGiven = now, true })
 }

@@ -4,10 +4,12 @@ package storeclock
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/evidence"
 )
 
 // attempts is the number of tries to write the object and then read it. Another program may remove
@@ -35,4 +37,46 @@ func Now(ctx context.Context, bucket storage.ReadWriter, key string) (time.Time,
 			return attrs.Modified, nil
 		}
 	}
+}
+
+// Ask returns the current time of the clock that sets Attrs.Modified, for a job that removes
+// objects by their age. The clock of this machine may be wrong. Ask writes an empty object below
+// the folder of prefix, and removes it. Jobs skip such an object. If it cannot be removed, as in an
+// archive, it stays.
+func Ask(ctx context.Context, bucket storage.ReadWriter, prefix string) (time.Time, error) {
+	ctx = evidence.WithoutFailover(ctx)
+	key := evidence.NewKey(prefix[:strings.LastIndexByte(prefix, '/')+1])
+	now, err := Now(ctx, bucket, key)
+	if err != nil {
+		return time.Time{}, unknown(err)
+	}
+	discard(ctx, bucket, key)
+	return now, nil
+}
+
+// unknown returns the error of [Ask] if the object could not be written.
+func unknown(err error) error {
+	e := &storage.Error{
+		Code: storage.CodeOf(err), Err: fmt.Errorf("the time of the store is not known, which decides what is old: %w", err),
+	}
+	own, ok := errors.AsType[*storage.Error](err)
+	if ok {
+		e.Retryable, e.Hint = own.Retryable, own.Hint
+	}
+	switch e.Code {
+	case storage.PermissionDenied, storage.Unsupported:
+		e.Hint = "permit to write an object whose name begins with omnibucket-question-, or give the time with transfer.WithNow"
+	}
+	return e
+}
+
+// discard removes the object that Ask has written, and its version.
+func discard(ctx context.Context, bucket storage.ReadWriter, key string) {
+	if storage.Supports(bucket, storage.Versioning) {
+		attrs, err := bucket.Attrs(ctx, key)
+		if err == nil && attrs.Version != "" && bucket.Remove(ctx, key, storage.WithVersion(attrs.Version)) == nil {
+			return
+		}
+	}
+	_ = bucket.Remove(ctx, key) // if it fails, the object stays, and jobs skip it
 }

@@ -7,6 +7,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -215,7 +216,8 @@ func (cs *composites) remove(ctx context.Context, upload string) error {
 // SweepParts removes the orphaned objects of parallel composite uploads
 // ([Config.ParallelComposite]) and of compositions of more than 32 objects. A process that dies
 // leaves such objects. SweepParts removes only objects older than olderThan, which must be longer
-// than any upload takes. client is storage.As[*storage.Client](bucket).
+// than any upload takes. If an object seems that old, SweepParts reads the clock of the store: it
+// stores a small object under the same prefix, and removes it. client is storage.As[*storage.Client](bucket).
 //
 // SweepParts returns the number of objects that it removed. If a listing or a removal fails,
 // SweepParts stops and returns the error. If a retention policy keeps an object, SweepParts removes
@@ -224,8 +226,34 @@ func SweepParts(
 	ctx context.Context, client *gcs.Client, bucket string, olderThan time.Duration,
 ) (removed int, err error) {
 	d := newDriver(&account{client: client}, bucket)
-	before := time.Now().Add(-olderThan)
-	return d.composites.sweep(ctx, componentsPrefix, func(o *gcs.ObjectAttrs) bool { return o.Created.Before(before) })
+	storeTime := sync.OnceValues(func() (time.Time, error) { return readClock(ctx, d) })
+	var unknown error // why the time of the store is not known
+	stale := func(o *gcs.ObjectAttrs) bool {
+		if !o.Created.Before(time.Now().Add(-olderThan)) {
+			return false
+		}
+		// The clock of this machine may be ahead.
+		now, err := storeTime()
+		if err != nil {
+			unknown = err
+			return false
+		}
+		return o.Created.Before(now.Add(-olderThan))
+	}
+	removed, err = d.composites.sweep(ctx, componentsPrefix, stale)
+	return removed, cmp.Or(err, unknown)
+}
+
+// readClock returns the time of the store. It writes a small object, and removes it.
+func readClock(ctx context.Context, d *objectDriver) (time.Time, error) {
+	object := d.bucket.handle().Object(componentsPrefix + "clock-" + randomName())
+	w := object.NewWriter(ctx)
+	w.ChunkSize = 0
+	if err := w.Close(); err != nil {
+		return time.Time{}, translate(err)
+	}
+	_ = d.composites.drop(ctx, object) // if it stays, a later SweepParts removes it
+	return w.Attrs().Created, nil
 }
 
 // sweep removes objects under a prefix. If stale is nil, it removes all of them. Otherwise it

@@ -44,8 +44,9 @@ var (
 			"WithLocks": names("see-retention", "see-legal-hold", "download-version"),
 		},
 	}
+	// Expire stores a small object to read the clock of the store.
 	expire = &family{always: names(
-		"list", "download", "tags", "remove", "remove-if-revision", "remove-all", "list-versions", "remove-version",
+		"upload", "list", "download", "tags", "remove", "remove-if-revision", "remove-all", "list-versions", "remove-version",
 		"list-uploads", "abort-upload",
 	)}
 	transferRemove = &family{always: names("list", "remove", "remove-if-revision", "remove-all")}

@@ -1,6 +1,7 @@
 package program
 
 import (
+	"context"
 	"slices"
 	"strings"
 	"time"
@@ -11,6 +12,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/argument"
 	"github.com/omnibucket/storage/internal/quantity"
+	"github.com/omnibucket/storage/internal/storeclock"
 	"github.com/omnibucket/storage/transfer"
 )
 
@@ -54,6 +56,35 @@ func (f *FilterFlags) Register(c *cobra.Command) {
 func (f *FilterFlags) Given() bool {
 	for _, name := range f.names {
 		if f.Flags.Changed(name) {
+			return true
+		}
+	}
+	return false
+}
+
+// ByClockOf returns a filter whose --older and --newer count from the time of a bucket's store. A
+// command that removes objects uses it, because the clock of this machine may be wrong. To read the
+// time, it stores a small object in the folder. If these flags have no duration, it does nothing.
+func (f *FilterFlags) ByClockOf(ctx context.Context, bucket storage.Bucket, folder string) (*FilterFlags, error) {
+	if !f.countsFromNow() {
+		return f, nil
+	}
+	now, err := storeclock.Ask(ctx, bucket, folder)
+	if err != nil {
+		return nil, err
+	}
+	clocked := *f
+	clocked.now = func() time.Time { return now }
+	return &clocked, nil
+}
+
+// countsFromNow reports whether --older or --newer is a duration.
+func (f *FilterFlags) countsFromNow() bool {
+	now := time.Now()
+	for _, value := range []string{f.older, f.newer} {
+		at, err := argument.ParseTime("", value, now)
+		later, laterErr := argument.ParseTime("", value, now.Add(time.Hour))
+		if err == nil && laterErr == nil && !at.Equal(later) {
 			return true
 		}
 	}

@@ -31,7 +31,8 @@ func Expire(p *program.Program) *cobra.Command {
 		Short: "Remove objects and old versions that are older than an age",
 		Long: `Removes the objects in a folder that were written before --age, and old versions that were
 replaced or removed before --old-versions. Ages are durations such as 36h, 30d or 2w. A
-whole bucket also needs --all.
+whole bucket also needs --all. Ages are counted by the clock of the store, for which a small
+object is stored in the folder and removed.
 
 With --lifecycle, applies the lifecycle rules of the bucket, for directories and for other
 stores that do not apply them.`,

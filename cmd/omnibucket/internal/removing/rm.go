@@ -109,6 +109,9 @@ func rmArgument(
 		)
 	}
 	bucket, plain, err := openPlain(ctx, p, l)
+	if err == nil && plain == nil && !p.Global.DryRun {
+		f, filter, err = byStoreClock(ctx, f, filter, bucket, l)
+	}
 	switch {
 	case err != nil:
 		return done(err)
@@ -137,6 +140,24 @@ func rmArgument(
 		return done(argument.Invalid("key must not be that of a folder", "use -r to remove everything in the folder"))
 	}
 	return rmOne(ctx, p, f, bucket, l.Key)
+}
+
+// byStoreClock makes --older and --newer count from the time of the store.
+func byStoreClock(
+	ctx context.Context, f *rmFlags, filter *transfer.Filter, bucket storage.Bucket, l location.Location,
+) (*rmFlags, *transfer.Filter, error) {
+	folder := l.Key
+	if l.HasWildcard && !f.literal {
+		folder, _ = location.SplitPattern(l.Glob())
+	}
+	clocked, err := f.filter.ByClockOf(ctx, bucket, folder)
+	if err != nil || clocked == &f.filter {
+		return f, filter, err
+	}
+	flags := *f
+	flags.filter = *clocked
+	filter, err = clocked.Filter()
+	return &flags, filter, err
 }
 
 // rmListed removes the objects of a folder that an inventory lists.
