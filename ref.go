@@ -22,6 +22,9 @@ var methodPermissions = map[string]scope.Permission{
 // other P, it panics. All other methods of the result fail with PermissionDenied. Neither a type
 // assertion nor another function can bring them back. If b is a type of your own, all methods fail
 // with Unsupported.
+//
+// Two results of Ref cannot be joined. [Compose], [Append] and [Move] need one result with all their
+// methods, such as those of [ReadWriter].
 func Ref[P any](b Bucket) P {
 	narrowed := narrow(b, maskOf(reflect.TypeFor[P]()))
 	return narrowed.(P)

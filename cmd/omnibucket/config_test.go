@@ -297,3 +297,17 @@ func TestLocalPathsWorkInEveryCommand(t *testing.T) {
 		require.Equal(t, "site", entry.Name())
 	}
 }
+
+// A variable may have a secret in the wrong place.
+func TestConfigListShowsNoSecretOfAVariable(t *testing.T) {
+	s := newShell(t)
+	s.ok("config", "add", "box", "s3://photos?region=eu-west-1")
+	for _, name := range []string{"sas", "passwd", "key"} {
+		s.env["OMNIBUCKET_BOX"] = "s3://photos?" + name + "=hunter2"
+		for _, format := range []string{"--json=false", "--json"} {
+			require.NotContains(t, s.ok("config", "list", format), "hunter2", name)
+		}
+	}
+	s.env["OMNIBUCKET_BOX"] = "s3://other"
+	require.Equal(t, "box  s3://other\n", s.ok("config", "list"))
+}
