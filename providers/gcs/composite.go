@@ -19,6 +19,7 @@ import (
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/providers/internal/cleanup"
 	"github.com/omnibucket/storage/providers/internal/components"
 )
 
@@ -129,14 +130,15 @@ func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c
 	if err != nil {
 		return err
 	}
+	c.scratchPrefix = name.prefix
 	part, err := cs.put(ctx, r.TailPart(upload, 1))
 	if err != nil {
-		return sdkerror.WithoutEffect(translate(err))
+		return cs.undo(ctx, c, sdkerror.WithoutEffect(translate(err)))
 	}
 	generation, err := parseGeneration("part", part.Tag)
 	object := cs.bucket.handle().Object(name.key(1)).Generation(generation)
 	c.sources, c.intermediate = append(c.sources, object), append(c.intermediate, object)
-	c.scratchPrefix, c.crc = name.prefix, r.CRC32C
+	c.crc = r.CRC32C
 	return err
 }
 
@@ -168,7 +170,7 @@ func (cs *composites) complete(ctx context.Context, r *driver.CompleteRequest) (
 	if err != nil {
 		return nil, cs.joinError(ctx, err, &name, r.Put)
 	}
-	cs.discard(ctx, name.prefix, append(sources, c.intermediate...))
+	_ = cs.discard(ctx, name.prefix, append(sources, c.intermediate...)) // the object is made; SweepParts removes the rest
 	return attrs, nil
 }
 
@@ -304,16 +306,33 @@ func (cs *composites) sweep(
 	}
 }
 
-// discard removes intermediate objects and their folder. It has a time limit of its own, because
-// the caller's context may be done. SweepParts removes what discard could not.
-func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs.ObjectHandle) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), components.RemovalTimeout)
-	defer cancel()
-	_ = parallel.Each(ctx, len(objects), maxParallel, func(ctx context.Context, i int) error {
-		_ = cs.drop(ctx, objects[i])
+// discard removes intermediate objects and their folder, even if ctx has ended. SweepParts removes
+// what discard could not.
+func (cs *composites) discard(ctx context.Context, folder string, objects []*gcs.ObjectHandle) error {
+	return cleanup.Run(ctx, func(ctx context.Context) error {
+		failures := parallel.All(len(objects), maxParallel, func(i int) error { return cs.drop(ctx, objects[i]) })
+		for _, err := range failures {
+			if err != nil {
+				return translate(err)
+			}
+		}
+		if err := cs.removeFolder(ctx, folder); err != nil {
+			return translate(err)
+		}
 		return nil
 	})
-	_ = cs.removeFolder(ctx, folder)
+}
+
+// undo removes the intermediate objects of a composition that failed with failed, and returns
+// failed. It also lists them, because the response for an object that was made may have been lost.
+func (cs *composites) undo(ctx context.Context, c *composition, failed error) error {
+	known := cs.discard(ctx, c.scratchPrefix, c.intermediate)
+	return cleanup.After(ctx, translate(failed), "intermediate objects", func(ctx context.Context) error {
+		if _, err := cs.sweep(ctx, c.scratchPrefix, nil); err != nil {
+			return translate(err)
+		}
+		return known
+	})
 }
 
 // drop removes an object of an upload. The bucket may have a default event-based hold. Compositions

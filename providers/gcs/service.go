@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"time"
 
 	gcs "cloud.google.com/go/storage"
 	"google.golang.org/api/iterator"
@@ -20,6 +19,7 @@ import (
 	"github.com/omnibucket/storage/internal/argument"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/internal/transport"
+	"github.com/omnibucket/storage/providers/internal/cleanup"
 )
 
 var _ driver.ServiceDriver = (*serviceDriver)(nil)
@@ -27,7 +27,6 @@ var _ driver.ServiceDriver = (*serviceDriver)(nil)
 const (
 	defaultLocation = "US" // Google's default
 	maxBuckets      = 1000 // per page
-	undoTime        = 30 * time.Second
 )
 
 type serviceDriver struct {
@@ -134,9 +133,9 @@ func (s *serviceDriver) makePublic(ctx context.Context, b *bucket, r *driver.Buc
 	}
 	s.unsettled.Delete(r.Name)
 	if err != nil {
-		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTime)
-		defer cancel()
-		_ = b.handle().Delete(undo)
+		return cleanup.After(ctx, translate(err), "the new bucket", func(ctx context.Context) error {
+			return writes(ctx, b.handle().Delete)
+		})
 	}
 	return err
 }

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"strings"
-	"time"
 
 	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
 	"github.com/aws/aws-sdk-go-v2/service/s3/types"
@@ -14,11 +13,10 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/providers/internal/cleanup"
 	"github.com/omnibucket/storage/providers/internal/copyparts"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
-
-const abortTimeout = 30 * time.Second // for aborting an upload after a failure
 
 // A copyRange is a range of a source that becomes one part.
 type copyRange struct {
@@ -94,7 +92,9 @@ func (cp *copier) copyRanges(
 		attrs, err = cp.multipart.complete(ctx, in, r.Condition, -1, r.Native)
 	}
 	if err != nil && !asError(err).Unknown {
-		cp.abort(ctx, r.Key, upload)
+		err = cleanup.After(ctx, asError(err), "the parts that were copied", func(ctx context.Context) error {
+			return cp.objects.AbortParts(ctx, r.Key, upload)
+		})
 	}
 	return attrs, err
 }
@@ -135,13 +135,6 @@ func (cp *copier) compareSources(ctx context.Context, ranges []copyRange) error 
 		}
 	}
 	return nil
-}
-
-// abort aborts an upload. It uses its own context, because the caller's context has often ended.
-func (cp *copier) abort(ctx context.Context, key, upload string) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), abortTimeout)
-	defer cancel()
-	_ = cp.objects.AbortParts(ctx, key, upload) // the caller needs the error that came before
 }
 
 // copyParts copies ranges in parallel. It stops at the first failure.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/sdkerror"
+	"github.com/omnibucket/storage/providers/internal/cleanup"
 )
 
 const allUsers = "http://acs.amazonaws.com/groups/global/AllUsers"
@@ -50,9 +51,8 @@ func (b *managed) setPublic(ctx context.Context, public bool) error {
 	err = b.putPolicy(ctx, policy)
 	if err != nil && removed != nil && !b.isNew &&
 		!b.isUnsettled(err) { // restore the removed block, which protected the bucket before
-		back, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-		defer cancel()
-		_ = b.putAccessBlock(back, removed) // the caller needs the error that came before
+		restore := func(ctx context.Context) error { return b.putAccessBlock(ctx, removed) }
+		err = cleanup.After(ctx, asError(err), "the permission for public policies", restore)
 	}
 	return err
 }

@@ -21,6 +21,7 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/sdkerror"
 	"github.com/omnibucket/storage/providers/internal/bucketupdate"
+	"github.com/omnibucket/storage/providers/internal/cleanup"
 	"github.com/omnibucket/storage/providers/internal/httpheader"
 )
 
@@ -29,7 +30,6 @@ var _ driver.ServiceDriver = (*serviceDriver)(nil)
 const (
 	defaultRegion = "us-east-1" // Amazon's region of a bucket without LocationConstraint
 	maxBuckets    = 1000        // buckets in one ListBuckets
-	undoTimeout   = 30 * time.Second
 )
 
 type serviceDriver struct {
@@ -117,10 +117,10 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	}
 	s.unsettled.Delete(r.Name)
 	if err != nil {
-		undo, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoTimeout)
-		defer cancel()
-		_, _ = b.account.client.DeleteBucket(undo, &awss3.DeleteBucketInput{Bucket: &r.Name})
-		return nil, err
+		in := &awss3.DeleteBucketInput{Bucket: &r.Name}
+		return nil, cleanup.After(ctx, asError(err), "the new bucket", func(ctx context.Context) error {
+			return sendWrite(ctx, b.account.client.DeleteBucket, in)
+		})
 	}
 	info.Versioning = info.Versioning || r.ObjectLock // object lock enables versioning
 	s.remember(r.Name, region)

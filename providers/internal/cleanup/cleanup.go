@@ -1,0 +1,54 @@
+// Package cleanup removes what a failed call of a driver has left at the store, such as the parts of
+// a canceled copy. The core cannot retry that, because it retries whole calls.
+package cleanup
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/ctxtime"
+	"github.com/omnibucket/storage/internal/sdkerror"
+)
+
+const (
+	// Timeout is the longest time that a cleanup may take. It continues even if the caller's context
+	// has ended.
+	Timeout = 30 * time.Second
+
+	maxAttempts = 4
+	firstDelay  = 200 * time.Millisecond
+)
+
+// Run calls remove, and repeats it after errors that are Retryable. The context of remove has the
+// values of ctx and a time limit of its own.
+func Run(ctx context.Context, remove func(ctx context.Context) error) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), Timeout)
+	defer cancel()
+	for attempt := 0; ; attempt++ {
+		err := remove(ctx)
+		e, ok := errors.AsType[*storage.Error](err)
+		if !ok || !e.Retryable || attempt+1 == maxAttempts {
+			return err
+		}
+		if ctxtime.Sleep(ctx, max(firstDelay<<attempt, e.RetryAfter)) != nil {
+			return err
+		}
+	}
+}
+
+// After calls Run after a call of the driver that failed with failed, and returns failed. If the
+// cleanup fails, the error that After returns has a hint which names what is left, such as "the
+// parts of the copy".
+func After(ctx context.Context, failed error, left string, remove func(ctx context.Context) error) error {
+	err := Run(ctx, remove)
+	if err == nil {
+		return failed
+	}
+	hint := left + " could not be removed: " + string(storage.CodeOf(err))
+	if e, ok := failed.(*storage.Error); ok && e.Hint != "" {
+		hint = e.Hint + "; " + hint
+	}
+	return sdkerror.WithHint(failed, hint)
+}

@@ -1,0 +1,51 @@
+package cleanup_test
+
+import (
+	"context"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/providers/internal/cleanup"
+)
+
+// TestAfterRetriesAndTells runs a cleanup whose first attempts fail, after the caller has canceled
+// the call. If the last attempt fails, too, the hint says what is left.
+func TestAfterRetriesAndTells(t *testing.T) {
+	temporary := &storage.Error{Code: storage.Unavailable, Retryable: true}
+	denied := &storage.Error{Code: storage.PermissionDenied}
+	tests := []struct {
+		name     string
+		failures []error
+		attempts int
+		hint     string
+	}{
+		{"no failure", nil, 1, ""},
+		{"temporary failures", []error{temporary, temporary, temporary}, 4, ""},
+		{"a failure that stays", []error{temporary, temporary, temporary, temporary}, 4, "the parts could not be removed: unavailable"},
+		{"no permission", []error{denied}, 1, "the parts could not be removed: permission denied"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := context.WithCancel(t.Context())
+				cancel()
+				attempts := 0
+				failed := &storage.Error{Code: storage.Canceled}
+				err := cleanup.After(ctx, failed, "the parts", func(ctx context.Context) error {
+					require.NoError(t, ctx.Err())
+					attempts++
+					if attempts <= len(tt.failures) {
+						return tt.failures[attempts-1]
+					}
+					return nil
+				})
+				require.ErrorIs(t, err, storage.Canceled)
+				require.Equal(t, tt.attempts, attempts)
+				require.Equal(t, tt.hint, err.(*storage.Error).Hint)
+			})
+		})
+	}
+}
