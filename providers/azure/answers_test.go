@@ -129,6 +129,7 @@ var documentedAnswers = []answer{
 	{"complete", 400, "BlockListTooLong", "The blocklist may not contain more than 50,000 blocks.", storage.TooLarge, "", blobErrors},
 	{"copy", 500, "CannotVerifyCopySource", "Could not verify the copy source within the specified time.", storage.Unavailable, "", blobErrors},
 	{"upload", 409, "ContainerBeingDeleted", "The specified container is being deleted.", storage.BucketNotFound, "half a minute", blobErrors},
+	{"upload", 404, "EncryptionScopeNotFound", "The specified encryption scope was not found.", storage.InvalidArgument, "encryption_scope=", blobErrors},
 	{"upload", 409, "ContainerDisabled", "The specified container has been disabled by the administrator.", storage.PermissionDenied, "", blobErrors},
 	{"part", 400, "InvalidBlockId", "The specified block ID is invalid. The block ID must be Base64-encoded.", storage.InvalidArgument, "", oldBlobErrors},
 	{"part", 400, "InvalidBlobOrBlock", "The specified blob or block content is invalid.", storage.Locked, "short ids", oldBlobErrors},

@@ -24,6 +24,7 @@ const (
 	emulatorHint     = "this Azurite is older than the API: start it with --skipApiVersionCheck, or use a newer one"
 	versionHint      = "if the cloud or the server is older than the service version of the request, set Config.APIVersion (api_version=) to one that it has, such as 2019-07-07 for Azure Stack Hub"
 	policyHint       = "the account's SAS expiration policy refuses the shared access signature: give it a start (st) and a shorter term"
+	scopeHint        = "the account has no such encryption scope: create it, or change Config.EncryptionScope (encryption_scope=)"
 	deletingHint     = "a container of this name is being deleted, which takes half a minute or more"
 	managementHint   = "the container has an immutability policy: delete it in the management plane (portal, az, ARM)"
 	operationHint    = "the account does not have this operation, such as tags in a hierarchical namespace, or the service version is too old for it"
@@ -57,6 +58,7 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.InvalidArgument, Hint: "the service has dropped blocks of the upload: another upload to the key was completed, or a week has passed"}: "InvalidBlockList",
 		{Code: storage.Locked, Hint: foreignHint}: "InvalidBlobOrBlock",
 		{Code: storage.InvalidArgument, Hint: "the blob is an append or page blob: remove it before writing a block blob"}: "InvalidBlobType",
+		{Code: storage.InvalidArgument, Hint: scopeHint}:                                                                   "EncryptionScopeNotFound",
 		{Code: storage.InvalidArgument, Hint: "the account does not have this access tier"}:                                "InvalidBlobTier BlobAccessTierNotSupportedForAccountType",
 		{Code: storage.TooLarge}: `
 			RequestBodyTooLarge BlockCountExceedsLimit BlockListTooLong ContentLengthLargerThanTierLimit
