@@ -42,7 +42,7 @@ var (
 	}
 	errCondition = &failure{
 		http.StatusNotImplemented, "NotImplemented",
-		"If-Match, If-Unmodified-Since and an ETag in If-None-Match are not supported with a signed upload. Omit them, or send If-None-Match: *.",
+		"If-Match, If-Unmodified-Since and an ETag in If-None-Match are not supported with a signed request. Omit them, or send If-None-Match: * with an upload.",
 	}
 	errElsewhere = &failure{
 		http.StatusNotImplemented, "NotImplemented",

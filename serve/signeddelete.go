@@ -4,14 +4,20 @@ import (
 	"net/http"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/headertext"
 )
 
 // remove removes the object or version that the URL was signed for. As on S3, a missing object is
-// not an error.
+// not an error. A condition is refused.
 func (h *handler) remove(w http.ResponseWriter, r *http.Request, key string) *failure {
 	g, f := h.verify(r, r.Method, key)
 	if f != nil {
 		return f
+	}
+	for _, name := range [...]string{"If-Match", "If-None-Match", "If-Unmodified-Since"} {
+		if headertext.Lines(r.Header, name) != "" { // the removal would not enforce it
+			return errCondition
+		}
 	}
 	var opts []storage.RemoveOption
 	if g.Version != "" {

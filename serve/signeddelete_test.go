@@ -24,6 +24,10 @@ func TestASignedRemoval(t *testing.T) {
 	for _, method := range []string{"GET", "HEAD"} {
 		require.Equal(t, 403, s.ask(method, signed.URL, nil).Code, "also if the object is public")
 	}
+	for _, name := range []string{"If-Match", "If-None-Match", "If-Unmodified-Since"} {
+		s.refused(s.ask("DELETE", signed.URL, nil, name, "x"), 501, "NotImplemented")
+	}
+	s.holds("a", "x")
 	download, err := s.bucket.SignedDownloadURL(t.Context(), "a")
 	require.NoError(t, err)
 	s.refused(s.ask("DELETE", download.URL, nil), 403, "SignatureDoesNotMatch")
