@@ -66,11 +66,21 @@ func mustEscape(runes []rune, i int) bool {
 
 var escaped = regexp.MustCompile(`__0x([0-9a-f]{1,6})__`)
 
-// unescapeKey reverses escapeKey: it returns the original of an escaped key.
+// unescapeKey reverses escapeKey: it returns the original of an escaped key. Another program may have
+// chosen a key that only looks like an escaped one. Such a key stays as it is.
 func unescapeKey(key string) string {
 	if !strings.Contains(key, "__0x") {
 		return key
 	}
+	original := decoded(key)
+	if escapeKey(original) != key && escapePrefix(original) != key { // a common prefix has no suffix
+		return key
+	}
+	return original
+}
+
+// decoded returns key with each escape replaced by its character.
+func decoded(key string) string {
 	if cut, found := strings.CutSuffix(key, end); found &&
 		(strings.HasSuffix(cut, "/") || strings.HasSuffix(cut, ".")) {
 		key = cut

@@ -559,3 +559,11 @@ func TestAnUploadThatFailsLeavesTheOldObject(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "old", string(text))
 }
+
+// TestUnescapeKeyKeepsForeignKeys lists keys of other programs that look like escaped ones: this
+// adapter would store their originals under other keys, so nobody could open what is listed.
+func TestUnescapeKeyKeepsForeignKeys(t *testing.T) {
+	for _, key := range []string{"d/__0x25__", "a__0x2F__b", "a__0x02f__b", "a/__0x__b", "x__0x__"} {
+		require.Equal(t, key, unescapeKey(key))
+	}
+}
