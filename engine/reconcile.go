@@ -130,10 +130,10 @@ func ownEffect(e *storage.Error) bool {
 }
 
 // unresolved returns the error of a write for the caller. If an earlier attempt may have taken
-// effect and may be the cause of e, the Code becomes OutcomeUnknown. With Changed, for example, a
-// caller would make the same call again.
+// effect and may be the conflict that e reports, the Code becomes OutcomeUnknown. With Changed, for
+// example, a caller would make the same call again.
 func unresolved(e *storage.Error) *storage.Error {
-	if e.Unknown && ownEffect(e) {
+	if e.Unknown && (e.Code == storage.PreconditionFailed || e.Code == storage.Changed) {
 		e.Code = storage.OutcomeUnknown
 		e.Hint = "a response was lost: read the object to see what it holds"
 	}
