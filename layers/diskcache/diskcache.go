@@ -9,7 +9,8 @@
 // of [storage.ReadRanges] except the first, and downloads with [storage.IfRevision]. With
 // [Config.Unpinned], it also serves other reads without a condition or a version. All other calls
 // go to the store unchanged, and so do reads with [storage.WithNativeAttrs]. A block belongs to one
-// revision, so that it is never stale. Objects without a revision are never cached.
+// revision, so that it is never stale. Objects without a revision are never cached. In a local
+// directory, another program can change a file without changing its revision (see package local).
 //
 // Several processes may share a directory. A block appears whole or not at all, and has a checksum.
 // If a block was damaged, for example by a power failure, it is fetched again. The files hold the

@@ -38,6 +38,17 @@
 // keeps its attributes, unless the object's size differs from the size in its sidecar. The checksum
 // is kept only if the copy also kept the file's time to the nanosecond. Noncurrent versions have no
 // sidecar. Revisions never survive a copy.
+//
+// # Files of other programs
+//
+// The revision of a file without attributes consists of its inode, its size and its modification
+// time. If another program writes new bytes of the same length into the file and sets the old time
+// again, as "cp -p" can, the revision stays the same. A [storage.ReaderAt], package diskcache and
+// clients with a response 304 may then keep the old bytes.
+//
+// Links never lead out of the directory. Inside the directory, a symbolic link may lead to any
+// file. A link below the prefix of [storage.Prefixed] can therefore lead to a file that is not below
+// the prefix. To prevent that, open the folder itself as a directory.
 package local
 
 import (

@@ -37,7 +37,9 @@ func Mcp(p *program.Program, version string) *cobra.Command {
 		Short: "Give an AI agent tools for the objects of one bucket or folder",
 		Long: `Is a server of the Model Context Protocol, on standard input and output, or with --listen over
 HTTP. An agent gets the tools of --allow for the objects below the location, and reaches
-nothing else:
+nothing else. Only a symbolic link in a directory can lead from a prefix= to another
+folder of that directory: give the folder itself as the location.
+
 
   list     list objects and folders, a page at a time
   stat     read the attributes of an object
