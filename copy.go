@@ -40,13 +40,13 @@ func Copy(
 		return nil, located(f, "Copy", dstKey, invalid("src", "must not be nil"))
 	case !ok:
 		a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), CopySource{other: src, key: srcKey}, given)
-		return f.attrs(a), f.eitherOutward(err, dstKey, nil, "")
+		return f.copied(a, err, "Copy", dstKey, nil, "")
 	}
 	if err := source.check(scope.Download, "Copy", srcKey, nil); err != nil {
 		return nil, err
 	}
 	a, err := f.core.CopyFrom(ctx, f.scope.Key(dstKey), source.core.Source(source.scope.Key(srcKey)), given)
-	return f.attrs(a), f.eitherOutward(err, dstKey, source, srcKey)
+	return f.copied(a, err, "Copy", dstKey, source, srcKey)
 }
 
 // Compose joins the objects srcKeys of b, in this order, to one object. It joins them on the server
@@ -73,5 +73,5 @@ func Compose(ctx context.Context, b interface {
 		sources[i] = f.scope.Key(key)
 	}
 	a, err := f.core.Compose(ctx, f.scope.Key(dstKey), sources, given)
-	return f.attrs(a), f.outward(err)
+	return f.answer(a, err, "Compose", dstKey)
 }

@@ -145,6 +145,9 @@ func Wrap(b Bucket, wrap func(Core) Core) (Bucket, error) {
 		const rule = "must be whole, and not a result of Ref or Prefixed, or of an address with prefix="
 		return nil, located(b, "Wrap", "", invalid("bucket", rule))
 	}
+	if wrap == nil {
+		return nil, located(b, "Wrap", "", invalid("wrap", "must not be nil"))
+	}
 	var c Core
 	// Do not call the function wrap with a nil Core. The function might return a Core that embeds
 	// nil. The methods of that Core would panic.

@@ -9,9 +9,13 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"path/filepath"
+	"reflect"
+	"runtime"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/stretchr/testify/require"
 
@@ -210,6 +214,8 @@ func firstError[E any](all iter.Seq2[E, error]) error {
 	return nil
 }
 
+func lastError[T any](_ T, err error) error { return err }
+
 // whole returns a bucket that has everything, with an object "k".
 func whole(t *testing.T) storage.Bucket {
 	t.Helper()
@@ -368,4 +374,231 @@ func TestAWrappedErrorOfAViewShowsItsPrefixToNoTarget(t *testing.T) {
 
 	var absent *net.OpError
 	require.False(t, errors.As(err, &absent))
+}
+
+// A silent core returns neither results nor errors.
+type silent struct{ storage.Core }
+
+func (silent) Upload(context.Context, string, io.Reader, *storage.UploadOptions) (*storage.Attrs, error) {
+	return nil, nil
+}
+
+func (silent) Download(context.Context, string, *storage.DownloadOptions) (*storage.Reader, error) {
+	return nil, nil
+}
+
+func (silent) Attrs(context.Context, string, *storage.DownloadOptions) (*storage.Attrs, error) {
+	return nil, nil
+}
+
+func (silent) List(context.Context, *storage.ListOptions) iter.Seq2[storage.ListEntry, error] {
+	return nil
+}
+
+func (silent) ListPage(context.Context, string, *storage.ListOptions) (*storage.Page, error) {
+	return nil, nil
+}
+
+func (silent) Versions(context.Context, *storage.ListOptions) iter.Seq2[storage.VersionEntry, error] {
+	return nil
+}
+
+func (silent) CopyFrom(
+	context.Context, string, storage.CopySource, *storage.CopyOptions,
+) (*storage.Attrs, error) {
+	return nil, nil
+}
+
+func (silent) Compose(context.Context, string, []string, *storage.CopyOptions) (*storage.Attrs, error) {
+	return nil, nil
+}
+
+func (silent) Move(context.Context, string, string, *storage.CopyOptions) (*storage.Attrs, error) {
+	return nil, nil
+}
+
+func (silent) SignedUploadURL(context.Context, string, *storage.SignOptions) (*storage.SignedURL, error) {
+	return nil, nil
+}
+
+func (silent) SignedDownloadURL(context.Context, string, *storage.SignOptions) (*storage.SignedURL, error) {
+	return nil, nil
+}
+
+func (silent) SignedUploadForm(
+	context.Context, string, int64, int64, *storage.SignOptions,
+) (*storage.SignedForm, error) {
+	return nil, nil
+}
+
+func (silent) Vend(context.Context, string, storage.Rights, time.Duration) (*storage.VendedCredentials, error) {
+	return nil, nil
+}
+
+func (silent) BeginUpload(context.Context, string, *storage.UploadOptions) (storage.MultipartUpload, error) {
+	return nil, nil
+}
+
+func (silent) ContinueUpload(context.Context, string, *storage.UploadOptions) (storage.MultipartUpload, error) {
+	return nil, nil
+}
+
+func (silent) ContinueListedUpload(
+	context.Context, storage.UploadEntry, *storage.UploadOptions,
+) (storage.MultipartUpload, error) {
+	return nil, nil
+}
+
+func (silent) ListUploads(context.Context, *storage.ListOptions) iter.Seq2[storage.UploadEntry, error] {
+	return nil
+}
+
+func (silent) PutSignedPart(
+	context.Context, string, string, int, io.Reader, *storage.PartOptions,
+) (*storage.UploadedPart, error) {
+	return nil, nil
+}
+
+// TestCoreReturnsNeitherResultNorError calls everything that has a result. The silent core has each
+// method of Core with a pointer, an interface or a listing as its result: reflection finds methods
+// that a later version adds.
+func TestCoreReturnsNeitherResultNorError(t *testing.T) {
+	own := reflect.TypeFor[silent]()
+	core := reflect.TypeFor[storage.Core]()
+	overridden := map[string]bool{}
+	for i := range core.NumMethod() {
+		m := core.Method(i).Type
+		if m.NumOut() == 0 || m.NumIn() == 0 || m.In(0) != reflect.TypeFor[context.Context]() {
+			continue
+		}
+		switch kind := m.Out(0).Kind(); {
+		case kind == reflect.Pointer, kind == reflect.Func, kind == reflect.Interface && m.NumOut() == 2:
+			overridden[core.Method(i).Name] = true
+		}
+	}
+	for name := range overridden {
+		method, _ := own.MethodByName(name)
+		file, _ := runtime.FuncForPC(method.Func.Pointer()).FileLine(method.Func.Pointer())
+		require.Contains(t, file, "core_test.go", "silent needs the method %s", name)
+	}
+
+	b, err := storage.Wrap(whole(t), func(c storage.Core) storage.Core { return silent{c} })
+	require.NoError(t, err)
+	for name, view := range map[string]storage.Bucket{"whole": b, "view": storage.Prefixed(b, "p/")} {
+		for call, err := range silentCalls(t.Context(), view) {
+			e, ok := errors.AsType[*storage.Error](err)
+			require.True(t, ok, "%s through %s: %v", call, name, err)
+			require.Equal(t, storage.Internal, e.Code, "%s through %s: %v", call, name, err)
+			require.ErrorContains(t, e, "neither a result nor an error", "%s through %s", call, name)
+			require.NotContains(t, e.Key, "p/", "%s through %s", call, name)
+		}
+	}
+}
+
+// silentCalls calls each function and method whose result a Core gives.
+func silentCalls(ctx context.Context, b storage.Bucket) map[string]error {
+	body := func() io.Reader { return strings.NewReader("x") }
+	part := storage.UploadEntry{Key: "k", Upload: "u"}
+	return map[string]error{
+		"Upload":               lastError(b.Upload(ctx, "k", body())),
+		"Download":             lastError(b.Download(ctx, "k")),
+		"Attrs":                lastError(b.Attrs(ctx, "k")),
+		"List":                 firstError(b.List(ctx)),
+		"ListPage":             lastError(storage.ListPage(ctx, b, "")),
+		"Versions":             firstError(storage.Versions(ctx, b)),
+		"Copy":                 lastError(storage.Copy(ctx, b, "k", memstore.New(), "k")),
+		"Copy of itself":       lastError(storage.Copy(ctx, b, "k", b, "k")),
+		"Compose":              lastError(storage.Compose(ctx, b, "k", []string{"k"})),
+		"Move":                 lastError(storage.Move(ctx, b, "k", "to")),
+		"Append":               lastError(storage.Append(ctx, b, "k", []byte("x"))),
+		"SignedUploadURL":      lastError(b.SignedUploadURL(ctx, "k")),
+		"SignedDownloadURL":    lastError(b.SignedDownloadURL(ctx, "k")),
+		"SignedRemoveURL":      lastError(storage.SignedRemoveURL(ctx, b, "k")),
+		"SignedUploadForm":     lastError(storage.SignedUploadForm(ctx, b, "k", 0, 1)),
+		"Vend":                 lastError(storage.Vend(ctx, b, "", storage.Rights{Read: true}, time.Hour)),
+		"BeginUpload":          lastError(storage.BeginUpload(ctx, b, "k")),
+		"ContinueUpload":       lastError(storage.ContinueUpload(ctx, b, "token")),
+		"ContinueListedUpload": lastError(storage.ContinueListedUpload(ctx, b, part)),
+		"ListUploads":          firstError(storage.ListUploads(ctx, b)),
+		"PutSignedPart":        lastError(storage.PutSignedPart(ctx, b, "k", "u", 1, body())),
+	}
+}
+
+// A keeping core returns the same attributes again and again, with a key of its own.
+type keeping struct {
+	storage.Core
+	attrs *storage.Attrs
+}
+
+func (k keeping) Attrs(context.Context, string, *storage.DownloadOptions) (*storage.Attrs, error) {
+	return k.attrs, nil
+}
+
+func (k keeping) Download(context.Context, string, *storage.DownloadOptions) (*storage.Reader, error) {
+	return storage.NewReader(k.attrs, 0, 0, nil), nil
+}
+
+// TestAttrsThroughViewHasKeyOfCall calls a core that keeps its results, and one whose results have
+// the key of an object outside of the view.
+func TestAttrsThroughViewHasKeyOfCall(t *testing.T) {
+	for _, key := range []string{"p/p/k", "outside/secret"} {
+		kept := &storage.Attrs{Key: key}
+		b, err := storage.Wrap(memstore.New(), func(c storage.Core) storage.Core { return keeping{c, kept} })
+		require.NoError(t, err)
+		view := storage.Prefixed(b, "p/")
+		for range 2 {
+			a, err := view.Attrs(t.Context(), "p/k")
+			require.NoError(t, err)
+			require.Equal(t, "p/k", a.Key)
+			r, err := view.Download(t.Context(), "p/k")
+			require.NoError(t, err)
+			require.Equal(t, "p/k", r.Attrs().Key)
+			content, err := io.ReadAll(r)
+			require.NoError(t, err, "the body is nil, and therefore empty")
+			require.Empty(t, content)
+			require.NoError(t, r.Close())
+		}
+		require.Equal(t, key, kept.Key)
+	}
+}
+
+// TestNilBucketIsRefused passes a nil bucket to each function, and nil to Wrap.
+func TestNilBucketIsRefused(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "file")
+	require.NoError(t, os.WriteFile(path, []byte("x"), 0o600))
+	_, _, readAll := storage.ReadAll(ctx, nil, "k")
+	_, _, ranges := storage.ReadRanges(ctx, nil, "k", []storage.Range{{Offset: 0, Length: 1}})
+	writer := storage.NewWriter(ctx, nil, "k")
+	_, committed := writer.Commit()
+	change := func([]byte, *storage.Attrs) ([]byte, error) { return nil, nil }
+	_, wrapped := storage.Wrap(memstore.New(), nil)
+	_, copied := storage.Copy(ctx, memstore.New(), "k", nil, "k")
+	failures := map[string]error{
+		"ReadAll":        readAll,
+		"ReadRanges":     ranges,
+		"NewReaderAt":    lastError(storage.NewReaderAt(ctx, nil, "k")),
+		"UploadFile":     lastError(storage.UploadFile(ctx, nil, "k", path)),
+		"DownloadFile":   lastError(storage.DownloadFile(ctx, nil, "k", path)),
+		"NewWriter":      committed,
+		"Update":         lastError(storage.Update(ctx, nil, "k", change)),
+		"FS":             lastError(storage.FS(ctx, nil).Open("k")),
+		"RemoveAll":      lastError(storage.RemoveAll(ctx, nil, slices.Values([]string{"k"}))),
+		"RemoveMatching": lastError(storage.RemoveMatching(ctx, nil, nil)),
+		"Ref":            lastError(storage.Ref[storage.AttrsReader](nil).Attrs(ctx, "k")),
+		"Prefixed":       lastError(storage.Prefixed(nil, "p/").Attrs(ctx, "k")),
+		"Wrap of nil":    lastError(storage.Wrap(nil, func(c storage.Core) storage.Core { return c })),
+		"Wrap":           wrapped,
+		"Copy":           lastError(storage.Copy(ctx, nil, "k", memstore.New(), "k")),
+		"Copy from nil":  copied,
+		"Close":          storage.Close(nil),
+	}
+	codes := []storage.Code{storage.InvalidArgument, storage.Unsupported} // no bucket is not one of this library
+	for name, err := range failures {
+		require.Contains(t, codes, storage.CodeOf(err), "%s: %v", name, err)
+	}
+	require.False(t, storage.Supports(nil, storage.Metadata))
+	content, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, "x", string(content))
 }

@@ -23,7 +23,7 @@ func UploadFile(ctx context.Context, b Uploader, key, path string, opts ...Uploa
 		return nil, located(b, "UploadFile", key, bodyFailed(err))
 	}
 	defer func() { _ = file.Close() }()
-	return b.Upload(ctx, key, file, opts...)
+	return orFailing(b).Upload(ctx, key, file, opts...)
 }
 
 // DownloadFile downloads an object to a file. It reads ranges in parallel and writes them directly
@@ -48,7 +48,7 @@ func DownloadFile(ctx context.Context, b Downloader, key, path string, opts ...D
 	whole := given.Apply(opts...) == nil && given.Offset == 0 && given.Length < 0 && given.Suffix == 0 &&
 		given.Version == "" &&
 		given.Condition == Condition{}
-	d := &fileDownload{b: b, key: key, path: path, opts: opts, sync: !given.NoSync, progress: given.Progress}
+	d := &fileDownload{b: orFailing(b), key: key, path: path, opts: opts, sync: !given.NoSync, progress: given.Progress}
 	if whole {
 		d.source = serving.Source(b, key)
 	}

@@ -44,6 +44,17 @@ func need(b any, op, key string) (*front, *Error) {
 	return nil, e
 }
 
+// orFailing returns b. If b is nil, it returns a bucket on which every call fails with
+// InvalidArgument. Functions that accept types of the user's own call it.
+func orFailing[B any](b B) B {
+	if any(b) != nil {
+		return b
+	}
+	bad := invalid("bucket", "must not be nil")
+	failing := any(&front{scope: scope.Scope{Mask: scope.Everything, Bad: bad}})
+	return failing.(B)
+}
+
 // located adds the operation and key to e and, if b is a bucket of this library, the bucket.
 func located(b any, op, key string, e *Error) *Error {
 	e.Op, e.Key = op, key
@@ -135,7 +146,7 @@ func (f *front) Download(ctx context.Context, key string, opts ...DownloadOption
 		// key in the errors of r begins with that prefix, followed by the prefix of f. Both
 		// prefixes must be removed.
 		r.prefix += f.scope.Prefix
-		f.attrs(r.attrs)
+		r.attrs = f.attrs(r.attrs, key)
 	}
 	return r, nil
 }
@@ -177,7 +188,7 @@ func (f *front) List(ctx context.Context, opts ...ListOption) iter.Seq2[ListEntr
 	f.inward(given)
 	list := f.core.List(ctx, given)
 	if list == nil {
-		return failing[ListEntry](f.noAnswer("List", given.Prefix))
+		return failing[ListEntry](f.noAnswer("List", strings.TrimPrefix(given.Prefix, f.scope.Prefix)))
 	}
 	if f.scope.Prefix == "" {
 		return list
@@ -200,7 +211,7 @@ func (f *front) SignedUploadURL(ctx context.Context, key string, opts ...SignedU
 		return nil, err
 	}
 	u, err := f.core.SignedUploadURL(ctx, f.scope.Key(key), given)
-	return u, f.outward(err)
+	return answered(f, u, err, "SignedUploadURL", key)
 }
 
 func (f *front) SignedDownloadURL(ctx context.Context, key string, opts ...SignedDownloadOption) (*SignedURL, error) {
@@ -210,7 +221,7 @@ func (f *front) SignedDownloadURL(ctx context.Context, key string, opts ...Signe
 		return nil, err
 	}
 	u, err := f.core.SignedDownloadURL(ctx, f.scope.Key(key), given)
-	return u, f.outward(err)
+	return answered(f, u, err, "SignedDownloadURL", key)
 }
 
 func (f *front) PublicURL(key string) (string, error) {
@@ -274,13 +285,20 @@ func (f *front) show(op string, key *string) (marker bool, err error) {
 	return shown == "", nil
 }
 
-// answer returns the attributes and the error of a Core with the prefix removed. If the Core
-// returned neither, answer returns an error.
+// answer returns the attributes and the error of a Core, as the caller of the bucket sees them. The
+// parameter key is the key of the call.
 func (f *front) answer(a *Attrs, err error, op, key string) (*Attrs, error) {
-	if a == nil && err == nil {
+	a, err = answered(f, a, err, op, key)
+	return f.attrs(a, key), err
+}
+
+// answered returns the result and the error of a Core, with the prefix removed from the error. If
+// the Core returned neither, answered returns an error.
+func answered[T any](f *front, result *T, err error, op, key string) (*T, error) {
+	if result == nil && err == nil {
 		return nil, f.noAnswer(op, key)
 	}
-	return f.attrs(a), f.outward(err)
+	return result, f.outward(err)
 }
 
 func (f *front) noAnswer(op, key string) error {
@@ -297,12 +315,18 @@ func failing[E any](err error) iter.Seq2[E, error] {
 	}
 }
 
-// attrs removes the prefix from the key in the attributes that the Core returned. It changes the
-// argument, which no other code uses.
-func (f *front) attrs(a *Attrs) *Attrs {
-	if a != nil && f.scope.Prefix != "" {
-		a.Key = strings.TrimPrefix(a.Key, f.scope.Prefix)
+// attrs returns the attributes that the Core returned for a key, with the key that the caller used.
+// The Core of a store makes new attributes for each call. Another Core may return the same ones
+// again, so attrs changes a copy.
+func (f *front) attrs(a *Attrs, key string) *Attrs {
+	if a == nil || f.scope.Prefix == "" {
+		return a
 	}
+	if _, own := f.core.(interface{ CopiesOnServer() }); !own {
+		shown := *a
+		a = &shown
+	}
+	a.Key = key
 	return a
 }
 

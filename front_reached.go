@@ -54,10 +54,18 @@ func (f *front) MoveFrom(
 		return nil, false, nil
 	}
 	a, err := f.core.Move(ctx, source.scope.Key(from), f.scope.Key(to), given)
-	if err != nil {
-		return nil, false, f.eitherOutward(err, to, source, from)
+	if a, err = f.copied(a, err, "Move", to, source, from); err != nil {
+		return nil, false, err
 	}
-	return f.attrs(a), true, nil
+	return a, true, nil
+}
+
+// copied returns the results of a copy or move by the Core, as the caller sees them. See answer.
+func (f *front) copied(a *Attrs, err error, op, to string, source *front, from string) (*Attrs, error) {
+	if a == nil && err == nil {
+		return nil, f.noAnswer(op, to)
+	}
+	return f.attrs(a, to), f.eitherOutward(err, to, source, from)
 }
 
 // eitherOutward removes the prefix from the key in the error of a copy or move. If the error is

@@ -86,7 +86,7 @@ func PutSignedPart(
 		return nil, err
 	}
 	part, err := f.core.PutSignedPart(ctx, f.scope.Key(key), upload, number, body, given)
-	return part, f.outward(err)
+	return answered(f, part, err, "PutPart", key)
 }
 
 // AbandonUpload abandons an upload that [WithResume] has recorded in the file at path. It removes
@@ -167,7 +167,7 @@ func (u *shownUpload) PutPart(
 		return nil, err
 	}
 	part, err := u.of.PutPart(ctx, number, body, opts...)
-	return part, u.front.outward(err)
+	return answered(u.front, part, err, "PutPart", u.Key())
 }
 
 func (u *shownUpload) SignPart(ctx context.Context, number int, opts ...SignedPartOption) (*SignedURL, error) {
@@ -175,7 +175,7 @@ func (u *shownUpload) SignPart(ctx context.Context, number int, opts ...SignedPa
 		return nil, err
 	}
 	signed, err := u.of.SignPart(ctx, number, opts...)
-	return signed, u.front.outward(err)
+	return answered(u.front, signed, err, "SignPart", u.Key())
 }
 
 func (u *shownUpload) Parts(ctx context.Context) ([]UploadedPart, error) {
@@ -185,7 +185,7 @@ func (u *shownUpload) Parts(ctx context.Context) ([]UploadedPart, error) {
 
 func (u *shownUpload) Complete(ctx context.Context, opts ...CompleteOption) (*Attrs, error) {
 	a, err := u.of.Complete(ctx, opts...)
-	return u.front.attrs(a), u.front.outward(err)
+	return u.front.answer(a, err, "Complete", u.Key())
 }
 
 func (u *shownUpload) Abort(ctx context.Context) error { return u.front.outward(u.of.Abort(ctx)) }

@@ -25,7 +25,7 @@ func FS(ctx context.Context, b interface {
 	Lister
 	AttrsReader
 }) fs.FS {
-	return &fileSystem{ctx: ctx, b: b}
+	return &fileSystem{ctx: ctx, b: orFailing(b)}
 }
 
 type fileSystem struct {

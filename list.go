@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"iter"
+	"strings"
 
 	"github.com/omnibucket/storage/internal/scope"
 )
@@ -100,7 +101,7 @@ func listWith[E any](
 	f.inward(given)
 	listed := list(f.core, given)
 	if listed == nil {
-		return failing[E](f.noAnswer(op, given.Prefix))
+		return failing[E](f.noAnswer(op, strings.TrimPrefix(given.Prefix, f.scope.Prefix)))
 	}
 	if f.scope.Prefix == "" {
 		return listed

@@ -40,5 +40,5 @@ func Move(ctx context.Context, b ReadWriter, from, to string, opts ...CopyOption
 	}
 	given.state.View = f.scope.Prefix
 	a, err := f.core.Move(ctx, f.scope.Key(from), f.scope.Key(to), given)
-	return f.attrs(a), f.outward(err)
+	return f.answer(a, err, "Move", to)
 }

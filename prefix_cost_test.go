@@ -74,8 +74,6 @@ func TestFurtherAllocationsOfACall(t *testing.T) {
 	}
 }
 
-func lastError[T any](_ T, err error) error { return err }
-
 func lastOf[T any](all func(yield func(T, error) bool)) (last error) {
 	for _, err := range all {
 		last = err

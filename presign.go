@@ -190,7 +190,7 @@ func SignedRemoveURL(ctx context.Context, b Remover, key string, opts ...SignedR
 		return nil, located(f, "SignedRemoveURL", key, lacks(f, SignedRemovals))
 	}
 	u, err := f.core.SignedDownloadURL(ctx, f.scope.Key(key), given)
-	return u, f.outward(err)
+	return answered(f, u, err, "SignedRemoveURL", key)
 }
 
 // SignedUploadForm returns a signed HTML form that uploads one object. The store accepts only a
@@ -210,7 +210,7 @@ func SignedUploadForm(
 		return nil, err
 	}
 	form, err := f.core.SignedUploadForm(ctx, f.scope.Key(key), minSize, maxSize, given)
-	return form, f.outward(err)
+	return answered(f, form, err, "SignedUploadForm", key)
 }
 
 // A SignedURL is a request that its holder can make without credentials. Its JSON form is for the

@@ -160,7 +160,7 @@ const claimedBytes = 256 << 20
 
 // ReadAll downloads a whole object into memory.
 func ReadAll(ctx context.Context, b Downloader, key string, opts ...DownloadOption) ([]byte, *Attrs, error) {
-	r, err := b.Download(ctx, key, opts...)
+	r, err := orFailing(b).Download(ctx, key, opts...)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -3,6 +3,7 @@ package storage
 import (
 	"fmt"
 	"io"
+	"strings"
 	"sync"
 
 	"github.com/omnibucket/storage/internal/buffer"
@@ -11,9 +12,12 @@ import (
 
 // NewReader makes a Reader, for a [Core] or a type of your own that implements Downloader. The
 // parameter body must deliver length bytes of the object, from the offset on. Close of the Reader
-// closes body. If body delivers fewer bytes, reading fails with Unavailable (also
-// io.ErrUnexpectedEOF). If body delivers more bytes, reading fails with Internal.
+// closes body. A nil body is empty. If body delivers fewer bytes, reading fails with Unavailable
+// (also io.ErrUnexpectedEOF). If body delivers more bytes, reading fails with Internal.
 func NewReader(attrs *Attrs, offset, length int64, body io.ReadCloser) *Reader {
+	if body == nil {
+		body = io.NopCloser(strings.NewReader(""))
+	}
 	key := ""
 	if attrs != nil {
 		key = attrs.Key

@@ -38,7 +38,7 @@ func NewReaderAt(ctx context.Context, b interface {
 			forAttrs = append(forAttrs, o)
 		}
 	}
-	attrs, err := b.Attrs(ctx, key, forAttrs...)
+	attrs, err := orFailing(b).Attrs(ctx, key, forAttrs...)
 	if err != nil {
 		return nil, err
 	}

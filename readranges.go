@@ -39,7 +39,7 @@ type Range struct{ Offset, Length int64 }
 func ReadRanges(
 	ctx context.Context, b Downloader, key string, ranges []Range, opts ...DownloadOption,
 ) ([][]byte, *Attrs, error) {
-	r := &rangesRead{from: b, key: key, ranges: ranges}
+	r := &rangesRead{from: orFailing(b), key: key, ranges: ranges}
 	if e := r.init(opts); e != nil {
 		return nil, nil, located(b, "ReadRanges", key, e)
 	}

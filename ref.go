@@ -54,7 +54,8 @@ func narrow(b Bucket, mask scope.Permission) Bucket {
 // Prefixed returns a view of the keys under prefix. The prefix must end in "/", because "users/1"
 // would also reach the keys under "users/10". The view adds the prefix to the keys of calls, and
 // removes it from keys in Attrs, entries and Error.Key. Hooks see whole keys. Through the view, no
-// other key can be reached, listed, signed or removed. If b is a type of your own, all calls fail
+// other key can be reached, listed, signed or removed. In a local directory, a symbolic link under
+// the prefix can lead to a file of another key. If b is a type of your own, all calls fail
 // with Unsupported.
 func Prefixed(b Bucket, prefix string) Bucket {
 	s := scope.Scope{Prefix: prefix, Mask: scope.Everything}

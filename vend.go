@@ -56,10 +56,7 @@ func Vend(ctx context.Context, b Bucket, prefix string, rights Rights, ttl time.
 		return nil, located(f, "Vend", prefix, e)
 	}
 	v, err := f.core.Vend(ctx, whole, rights, ttl)
-	if v == nil && err == nil {
-		err = f.noAnswer("Vend", whole)
-	}
-	return v, f.outward(err)
+	return answered(f, v, err, "Vend", prefix)
 }
 
 func checkVend(prefix string, rights Rights, ttl time.Duration) *Error {

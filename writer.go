@@ -17,7 +17,7 @@ import (
 func NewWriter(ctx context.Context, b Uploader, key string, opts ...UploadOption) *Writer {
 	w := &Writer{locate: func(op string, e Error) error { return located(b, op, key, &e) }}
 	w.ctx, w.cancel = context.WithCancel(ctx)
-	w.upload = func(body io.Reader) (*Attrs, error) { return b.Upload(w.ctx, key, body, opts...) }
+	w.upload = func(body io.Reader) (*Attrs, error) { return orFailing(b).Upload(w.ctx, key, body, opts...) }
 	return w
 }
 

@@ -24,6 +24,9 @@ const indexPage = "index.html"
 //
 //	http.Handle("/static/", http.StripPrefix("/static/", serve.FileServer(bucket)))
 func FileServer(b storage.Downloader, opts ...Option) http.Handler {
+	if b == nil {
+		b = storage.NewBucket(nil) // each request then fails, instead of a panic
+	}
 	return &fileServer{bucket: b, options: readOptions(opts)}
 }
 

@@ -337,3 +337,16 @@ func TestFileServerDistinguishesFailuresFromMissingObjects(t *testing.T) {
 		})
 	}
 }
+
+// TestFileServerOfNilBucketFails serves a bucket that is nil: each request fails, and nothing panics.
+func TestFileServerOfNilBucketFails(t *testing.T) {
+	w := httptest.NewRecorder()
+	serve.FileServer(nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/k", nil))
+	require.GreaterOrEqual(t, w.Code, http.StatusBadRequest)
+	w = httptest.NewRecorder()
+	serve.Object(w, httptest.NewRequest(http.MethodGet, "/k", nil), nil, "k")
+	require.GreaterOrEqual(t, w.Code, http.StatusBadRequest)
+	w = httptest.NewRecorder()
+	serve.NewHandler(nil).ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/k", nil))
+	require.GreaterOrEqual(t, w.Code, http.StatusBadRequest)
+}

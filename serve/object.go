@@ -52,6 +52,9 @@ import (
 // Object serves HTML and scripts unchanged, so that browsers run them. If strangers can upload
 // objects, serve these objects from a separate host name, or with [WithDownloadName].
 func Object(w http.ResponseWriter, r *http.Request, b storage.Downloader, key string, opts ...Option) {
+	if b == nil {
+		b = storage.NewBucket(nil) // the request then fails, instead of a panic
+	}
 	serveObject(w, r, b, key, readOptions(opts).object)
 }
 

@@ -368,6 +368,7 @@ var openCases = []Case{
 		run: func(t *T) {
 			b := t.open()
 			require.NoError(t, storage.Close(storage.Ref[storage.Bucket](storage.Prefixed(b, "p/"))))
+			require.NoError(t, storage.Close(storage.Ref[storage.Bucket](b)))
 			t.put(b, "a", "still open")
 			require.NoError(t, storage.Close(b))
 			require.NoError(t, storage.Close(b))

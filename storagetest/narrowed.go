@@ -105,6 +105,8 @@ var refCases = []Case{
 				}
 			}
 			t.requireExists(b, "p/key")
+			_, found := storage.As[any](storage.Ref[storage.Bucket](b))
+			require.False(t, found, "Ref to all methods")
 		},
 	},
 	{

@@ -43,6 +43,7 @@ func Foreign(op string, b any) string {
 type Scope struct {
 	Prefix string
 	Mask   Permission
+	Part   bool  // true for every result of Ref and Prefixed, even if it permits everything
 	Bad    error // error of every operation if the prefix is invalid, or nil
 }
 
@@ -50,7 +51,9 @@ type Scope struct {
 // followed by the prefix of the other Scope. It permits a method only if both Scopes permit the
 // method.
 func (s Scope) In(outer Scope) Scope {
-	return Scope{Prefix: s.Prefix + outer.Prefix, Mask: s.Mask & outer.Mask, Bad: cmp.Or(s.Bad, outer.Bad)}
+	return Scope{
+		Prefix: s.Prefix + outer.Prefix, Mask: s.Mask & outer.Mask, Part: true, Bad: cmp.Or(s.Bad, outer.Bad),
+	}
 }
 
 // Key returns the caller's key with the prefix of the Scope in front. An empty key stays empty, so
@@ -63,7 +66,7 @@ func (s *Scope) Key(key string) string {
 }
 
 // Whole reports whether the Scope permits every method and shows all keys.
-func (s *Scope) Whole() bool { return s.Mask == Everything && s.Prefix == "" && s.Bad == nil }
+func (s *Scope) Whole() bool { return !s.Part && s.Bad == nil }
 
 // Permits reports whether the Scope has all of the given permissions.
 func (s *Scope) Permits(may Permission) bool { return s.Mask&may == may }
