@@ -110,6 +110,7 @@ func (e *expiry) run(ctx context.Context) (*Report, error) {
 	ctx = evidence.WithoutFailover(ctx)
 	e.settings.leaveOutHeld(ctx, e.given)
 	e.reporter.begin(e.settings)
+	e.reporter.report.removes = true
 	early := e.check()
 	if early == nil {
 		stop := e.reporter.meter.reportProgress(e.settings.progress)

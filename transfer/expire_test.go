@@ -350,3 +350,11 @@ func TestExpireNeedsTheClockOfTheStore(t *testing.T) {
 	require.ErrorContains(t, err, "WithNow")
 	require.Equal(t, map[string]string{"k": "precious"}, contents(t, b))
 }
+
+// A job that transfers nothing says nothing about transfers, also if it removes nothing.
+func TestExpireReportsOnlyRemovals(t *testing.T) {
+	b := memstore.New()
+	report, err := transfer.Expire(t.Context(), b, []transfer.ExpireRule{{Age: time.Hour}})
+	require.NoError(t, err)
+	require.Regexp(t, `^0 deleted in `, report.String())
+}

@@ -47,6 +47,8 @@ type Report struct {
 	Inventory time.Time `json:"inventory,omitzero"`
 	// Forecast is set by a dry run of [Sync] and its short forms; otherwise it is nil.
 	Forecast *Forecast `json:"forecast,omitempty"`
+
+	removes bool // true for Expire and Remove, which transfer nothing
 }
 
 // A Failure is a file that failed. In JSON, only the text and the Code of Err are kept.
@@ -109,7 +111,10 @@ func (r *Report) String() string {
 		b.WriteString("dry run: ")
 	}
 	var counts []string
-	if r.Transferred+r.Skipped > 0 || r.Deleted+r.Aborted == 0 { // false if the job has only removed files
+	switch {
+	case r.removes && r.Deleted+r.Aborted == 0:
+		counts = append(counts, "0 deleted")
+	case r.Transferred+r.Skipped > 0 || r.Deleted+r.Aborted == 0: // false if the job has only removed files
 		counts = append(
 			counts,
 			fmt.Sprintf("%d transferred (%s), %d the same", r.Transferred, formatBytes(float64(r.Bytes)), r.Skipped),

@@ -70,7 +70,7 @@ func TestCommandsTakeAnInventory(t *testing.T) {
 	require.Empty(t, out)
 
 	_, note = s.exits(0, "expire", "--inventory", manifest, "--age", "30d", "box:2026")
-	require.Contains(t, note, "0 transferred")
+	require.Contains(t, note, "0 deleted")
 	_, note = s.exits(0, "rm", "-r", "--inventory", manifest, "box:2026")
 	require.Contains(t, note, "2 deleted")
 	require.Equal(t, "2025/c\n2026/later\n", s.ok("ls", "-r", "box:"))

@@ -126,3 +126,37 @@ func TestATreeWithoutTheFlagHasAHint(t *testing.T) {
 	_, stderr := s.exits(3, "cp", "box:none", "./x")
 	require.NotContains(t, stderr, "hint:")
 }
+
+func TestCommandsOfOtherProgramsGetAHint(t *testing.T) {
+	s := newShell(t)
+	for _, tt := range []struct {
+		args []string
+		hint string
+	}{
+		{[]string{"versions", "box:"}, "use ls --versions"},
+		{[]string{"s3", "ls"}, "leave out s3"},
+		{[]string{"rcat", "box:a"}, "use cp with - as the source"},
+		{[]string{"pipe", "box:a"}, "use cp with - as the source"},
+		{[]string{"env"}, "use config list"},
+		{[]string{"find", ".", "--name", "*.go"}, "use --include"},
+	} {
+		_, stderr := s.exits(2, tt.args...)
+		require.Contains(t, stderr, "hint: "+tt.hint, "%q", tt.args)
+	}
+}
+
+// The summary is on standard error.
+func TestRmAndExpireCountWhatTheyRemoved(t *testing.T) {
+	s := newShell(t)
+	dir := t.TempDir()
+	writeFiles(t, dir, map[string]string{"a.txt": "text", "b/c.txt": "text", "b/d.txt": "text"})
+	box := memory(t)
+	s.ok("cp", filepath.Join(dir, "a.txt"), box+"/a.txt")
+	s.ok("cp", "-r", filepath.Join(dir, "b"), box+"/b")
+	_, stderr := s.exits(0, "rm", "-r", box+"/b")
+	require.Equal(t, "2 deleted (8 B)\n", stderr)
+	_, stderr = s.exits(0, "expire", "--age", "100d", "--all", box)
+	require.Regexp(t, `^0 deleted in `, stderr)
+	_, stderr = s.exits(0, "--quiet", "rm", "-r", "--all", box)
+	require.Empty(t, stderr)
+}

@@ -298,7 +298,9 @@ func TestAnAgentGetsLinks(t *testing.T) {
 	status, body := get(t, called(t, client, "link", arguments{"key": "a.txt", "seconds": 60})["url"].(string))
 	require.Equal(t, 200, status)
 	require.Equal(t, "text", body)
-	require.Contains(t, refused(t, client, "link", arguments{"key": "a.txt", "seconds": 3601}), "seconds must be")
+	for _, seconds := range []int64{3601, 1 << 40, -1} {
+		require.Contains(t, refused(t, client, "link", arguments{"key": "a.txt", "seconds": seconds}), "seconds must be")
+	}
 
 	s, _ = encrypting(t)
 	_, failure := s.exits(1, "mcp", "--allow=link", "box:")

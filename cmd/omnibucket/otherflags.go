@@ -31,7 +31,7 @@ var otherFlags = map[string]string{
 	"numworkers": "--concurrency", "transfers": "--concurrency", "checkers": "--concurrency", "retry-count": "--retries",
 	"max-age": "--newer", "newer-than": "--newer", "min-age": "--older", "older-than": "--older",
 	"expires-in": "--ttl", "expires": "--ttl", "expire": "--ttl", "expiry": "--ttl", "duration": "--ttl", "tags": "--tag", "attr": "--metadata", "remove": "--delete",
-	"version-id": "--version", "limit-upload": "--bwlimit", "limit-download": "--bwlimit",
+	"version-id": "--version", "name": "--include", "iname": "--include", "limit-upload": "--bwlimit", "limit-download": "--bwlimit",
 }
 
 // explainFlag adds a hint to the error of an unknown flag. The hint is for a flag of another

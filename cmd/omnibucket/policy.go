@@ -27,7 +27,7 @@ type policyFlags struct {
 func policyCommand(p *program.Program) *cobra.Command {
 	var f policyFlags
 	c := &cobra.Command{
-		Use:   "policy --for OPERATION,... ADDRESS",
+		Use:   "policy --for OPERATION,... LOCATION",
 		Short: "Print the policy that allows some operations and nothing else",
 		Long: `Prints what gives a program the permissions for operations, and no others: a policy of
 Amazon or MinIO, a role and binding of Google, a role and condition of Azure, or the

@@ -19,7 +19,7 @@ import (
 
 func probeCommand(p *program.Program) *cobra.Command {
 	return &cobra.Command{
-		Use:   "probe ADDRESS",
+		Use:   "probe LOCATION",
 		Short: "Test what an S3 server enforces, and name its profile",
 		Long: `Tests what an S3 server really enforces, with about 1,500 small requests, and names the
 value of profile= for its address if the server names itself. The requests write below the

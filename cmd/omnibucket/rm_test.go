@@ -168,9 +168,9 @@ func TestRmOfATreeSaysWhatStays(t *testing.T) {
 		name, says string
 		args       []string
 	}{
-		{"a tree", note, []string{"rm", "-r"}},
+		{"a tree", "2 deleted (2 B)\n" + note, []string{"rm", "-r"}},
 		{"a dry run, which removes nothing", "", []string{"rm", "-r", "--dry-run"}},
-		{"a part of a tree, as the flags say", "", []string{"rm", "-r", "--include", "a"}},
+		{"a part of a tree, as the flags say", "1 deleted (1 B)\n", []string{"rm", "-r", "--include", "a"}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			dir := filepath.Join(t.TempDir(), "tree")
@@ -195,7 +195,7 @@ func TestRmOfATreeBehindALink(t *testing.T) {
 	require.NoError(t, os.Symlink(filepath.Join(tree, "a0"), filepath.Join(tree, "broken")))
 	require.NoError(t, os.Symlink("tree", link))
 	_, stderr := newShell(t).exits(0, "rm", "-r", link+"/")
-	require.Equal(t, "omnibucket: symbolic links, special files and others that a bucket does not have were not removed: 1\n", stderr)
+	require.Equal(t, "200 deleted (200 B)\nomnibucket: symbolic links, special files and others that a bucket does not have were not removed: 1\n", stderr)
 	left, err := os.ReadDir(tree)
 	require.NoError(t, err)
 	require.Len(t, left, 1)

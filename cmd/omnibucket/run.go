@@ -174,7 +174,7 @@ var otherNames = map[string][]string{
 	"bucket":  {"versioning", "lifecycle"},
 	"cat":     {"less", "more", "tail"},
 	"check":   {"cryptcheck", "verify"},
-	"cp":      {"copy", "copyto", "copyurl", "download", "get", "pipe", "put", "rcat", "upload"},
+	"cp":      {"copy", "copyto", "copyurl", "download", "get", "put", "upload"},
 	"diff":    {"cmp", "compare"},
 	"du":      {"size"},
 	"expire":  {"ilm", "cleanup"},

@@ -65,7 +65,7 @@ func (s *shell) ok(args ...string) string {
 	return stdout
 }
 
-var summaries = regexp.MustCompile(`(?m)^\d+ transferred \(.*\n`)
+var summaries = regexp.MustCompile(`(?m)^\d+ (transferred|deleted) \(.*\n`)
 
 // put stores an object.
 func (s *shell) put(address, text string) {

@@ -27,7 +27,7 @@ func tagCommand(p *program.Program) *cobra.Command {
 	var f tagFlags
 	var version string
 	c := &cobra.Command{
-		Use:   "tag [flags] ADDRESS...",
+		Use:   "tag [flags] LOCATION...",
 		Short: "Show or change the tags of objects",
 		Long: `Shows the tags of objects, one in each line, or changes them. The bytes and the time of an
 object stay.

@@ -29,7 +29,7 @@ type bucketFlags struct {
 func Bucket(p *program.Program) *cobra.Command {
 	var f bucketFlags
 	c := &cobra.Command{
-		Use:   "bucket [flags] ADDRESS",
+		Use:   "bucket [flags] LOCATION",
 		Short: "Show or change the settings of a bucket",
 		Long: `Shows the settings of a bucket, or changes those whose flags are given. FILE has the JSON
 array of rules that --json shows, or S3's, or is "-" for standard input; an empty array, or

@@ -15,7 +15,7 @@ import (
 func Mb(p *program.Program) *cobra.Command {
 	var public, versioned bool
 	c := &cobra.Command{
-		Use:   "mb [flags] ADDRESS",
+		Use:   "mb [flags] LOCATION",
 		Short: "Create a bucket",
 		Long: `Creates a bucket: on Azure a container, for file: a directory. Names have 3 to 63
 characters of a-z, 0-9 and "-", which every provider accepts. With versions=true or

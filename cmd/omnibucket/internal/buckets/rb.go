@@ -15,7 +15,7 @@ import (
 func Rb(p *program.Program) *cobra.Command {
 	var force bool
 	c := &cobra.Command{
-		Use:   "rb [flags] ADDRESS",
+		Use:   "rb [flags] LOCATION",
 		Short: "Remove a bucket",
 		Long: `Removes a bucket that is empty and has no old versions. With --force, permanently
 removes everything in it first.`,

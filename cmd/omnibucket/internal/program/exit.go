@@ -86,11 +86,27 @@ func (p *Program) printUsageError(err error, usage string) {
 	p.PrintError(err)
 }
 
+// commandHints has, for names of other programs' commands, a hint that is more than the name of a
+// command.
+var commandHints = map[string]string{
+	"env":      "use config list, which shows the locations of the environment, too",
+	"pipe":     "use cp with - as the source",
+	"rcat":     "use cp with - as the source",
+	"s3":       "leave out s3, as in omnibucket ls LOCATION",
+	"s3api":    "leave out s3api; omnibucket --help lists the commands",
+	"versions": "use ls --versions",
+}
+
 // withSuggestion adds a hint to the error of an unknown command. Another program may use the
 // unknown name for a command that this program has under a different name. The hint lists such
 // commands. If there are none, the hint lists cobra's suggestions, which are spelled similarly.
 func withSuggestion(root *cobra.Command, err error) error {
 	what, others, suggested := strings.Cut(err.Error(), "\n\nDid you mean this?\n")
+	for name, hint := range commandHints {
+		if strings.HasPrefix(what, fmt.Sprintf("unknown command %q ", name)) {
+			return &storage.Error{Code: storage.InvalidArgument, Err: errors.New(what), Hint: hint}
+		}
+	}
 	if !suggested {
 		return err
 	}

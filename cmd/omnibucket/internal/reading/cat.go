@@ -19,7 +19,7 @@ func Cat(p *program.Program) *cobra.Command {
 	var span, version string
 	var literal bool
 	c := &cobra.Command{
-		Use:   "cat [flags] ADDRESS...",
+		Use:   "cat [flags] LOCATION...",
 		Short: "Write objects to standard output",
 		Long: `Writes objects to standard output, one after the other, with the stored bytes:
 compressed objects are not decompressed. With --raw, the layers of a location are left

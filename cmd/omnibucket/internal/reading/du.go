@@ -28,7 +28,7 @@ type duFlags struct {
 func Du(p *program.Program) *cobra.Command {
 	var f duFlags
 	c := &cobra.Command{
-		Use:   "du [flags] ADDRESS...",
+		Use:   "du [flags] LOCATION...",
 		Short: "Add up the sizes of objects",
 		Long: `Prints the size in bytes and the number of the objects in each folder, and its name. With
 --depth, prints the folders below it, too. Old versions are not counted.

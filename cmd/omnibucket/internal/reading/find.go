@@ -23,7 +23,7 @@ type findFlags struct {
 func Find(p *program.Program) *cobra.Command {
 	var f findFlags
 	c := &cobra.Command{
-		Use:   "find [flags] ADDRESS...",
+		Use:   "find [flags] LOCATION...",
 		Short: "Print the keys of objects that flags select",
 		Long: `Prints the keys of all objects in folders that the flags select. A pattern without a
 slash matches at any depth. Nothing selected is no error.

@@ -42,7 +42,7 @@ type hashFlags struct {
 func Hash(p *program.Program) *cobra.Command {
 	f := hashFlags{}
 	c := &cobra.Command{
-		Use:   "hash [flags] ADDRESS...",
+		Use:   "hash [flags] LOCATION...",
 		Short: "Print checksums of objects",
 		Long: `Prints a checksum of each object, or of each object in a folder, with its key, as sha256sum
 does. An md5 or crc32c that the store keeps is printed without reading the object; --read

@@ -20,7 +20,7 @@ func Head(p *program.Program) *cobra.Command {
 	var version string
 	var literal bool
 	c := &cobra.Command{
-		Use:   "head [flags] ADDRESS...",
+		Use:   "head [flags] LOCATION...",
 		Short: "Write the first lines or bytes of objects to standard output",
 		Long: `Writes the first ten lines of each object to standard output, or as many lines or bytes as
 -n or -c says. Only what is needed is downloaded, or little more.

@@ -34,7 +34,7 @@ type lsFlags struct {
 func Ls(p *program.Program) *cobra.Command {
 	var f lsFlags
 	c := &cobra.Command{
-		Use:   "ls [flags] ADDRESS...",
+		Use:   "ls [flags] LOCATION...",
 		Short: "List objects, folders, versions or buckets",
 		Long: `Lists the object with exactly this key or, if there is none, the content of the
 folder of this name, one level deep. Folders end in "/". With -r, so do the empty

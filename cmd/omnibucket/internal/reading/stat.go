@@ -25,7 +25,7 @@ func Stat(p *program.Program) *cobra.Command {
 	var literal bool
 	var version string
 	c := &cobra.Command{
-		Use:   "stat [flags] ADDRESS...",
+		Use:   "stat [flags] LOCATION...",
 		Short: "Show all attributes of an object, or of a bucket",
 		Long: `Shows all attributes that the store has of an object or, without a key, of the
 bucket. Unknown attributes are omitted.

@@ -25,7 +25,7 @@ type treeFlags struct {
 func Tree(p *program.Program) *cobra.Command {
 	var f treeFlags
 	c := &cobra.Command{
-		Use:   "tree [flags] ADDRESS...",
+		Use:   "tree [flags] LOCATION...",
 		Short: "Print folders and objects as a tree",
 		Long: `Prints the folders and objects in a folder as a tree. With --json, prints an object in
 each line, as ls does.

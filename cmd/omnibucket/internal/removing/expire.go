@@ -27,7 +27,7 @@ type expireFlags struct {
 func Expire(p *program.Program) *cobra.Command {
 	var f expireFlags
 	c := &cobra.Command{
-		Use:   "expire [flags] ADDRESS",
+		Use:   "expire [flags] LOCATION",
 		Short: "Remove objects and old versions that are older than an age",
 		Long: `Removes the objects in a folder that were written before --age, and old versions that were
 replaced or removed before --old-versions. Ages are durations such as 36h, 30d or 2w. A

@@ -32,7 +32,7 @@ func Rm(p *program.Program) *cobra.Command {
 	var f rmFlags
 	var version, revision string
 	c := &cobra.Command{
-		Use:   "rm [flags] ADDRESS...",
+		Use:   "rm [flags] LOCATION...",
 		Short: "Remove objects, or the content of folders with -r",
 		Long: `Removes objects. If an object does not exist, a message on standard error says so, but
 the command does not fail. With -r, the address is a folder: "photos" means everything

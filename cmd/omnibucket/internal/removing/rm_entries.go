@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"sync/atomic"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/cmd/omnibucket/internal/console"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/program"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/removeeach"
@@ -36,6 +38,7 @@ func removeEntries(
 	ctx context.Context, p *program.Program, bucket storage.Remover, entries iter.Seq2[storage.ListEntry, error],
 ) error {
 	var unlisted error
+	var removed removedCount
 	listed := func(yield func(storage.VersionEntry) bool) {
 		for entry, err := range entries {
 			if unlisted = err; err != nil || !yield(storage.VersionEntry{ListEntry: entry}) {
@@ -46,21 +49,30 @@ func removeEntries(
 	_, failures := parallel.Groups(
 		listed, removeeach.Most, maxRemoveFailures,
 		func(group []storage.VersionEntry) ([]error, bool) {
-			return removeGroup(ctx, p, bucket, group), ctx.Err() == nil
+			return removeGroup(ctx, p, bucket, group, &removed), ctx.Err() == nil
 		},
 	)
+	if n := removed.objects.Load(); n > 0 && !p.Global.JSON && ctx.Err() == nil {
+		p.Note("%d deleted (%s)", n, console.FormatSize(removed.bytes.Load()))
+	}
 	return errors.Join(append(failures, unlisted)...)
 }
+
+// A removedCount counts what was removed.
+type removedCount struct{ objects, bytes atomic.Int64 }
 
 // removeGroup removes a group of objects and reports each result. It returns the failures.
 func removeGroup(
 	ctx context.Context, p *program.Program, bucket storage.Remover, group []storage.VersionEntry,
+	removed *removedCount,
 ) []error {
 	errs, early := removeeach.Of(ctx, bucket, group, false)
 	var failures []error
 	for i, err := range errs {
 		switch {
 		case err == nil:
+			removed.objects.Add(1)
+			removed.bytes.Add(group[i].Size)
 			emitRemoved(p, group[i].Key, group[i].Size)
 		case err != early: // err == early means that the entry was not tried
 			failures = append(failures, err)

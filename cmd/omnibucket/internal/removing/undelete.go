@@ -20,7 +20,7 @@ func Undelete(p *program.Program) *cobra.Command {
 	var filter program.FilterFlags
 	var literal bool
 	c := &cobra.Command{
-		Use:   "undelete [flags] ADDRESS",
+		Use:   "undelete [flags] LOCATION",
 		Short: "Bring removed objects back, in a bucket that keeps versions or has soft delete",
 		Long: `Makes the newest version of each removed object current again: of the object with this
 key, or of all objects in the folder, or that match wildcards. If the store has delete
@@ -53,7 +53,7 @@ func Restore(p *program.Program) *cobra.Command {
 	var at, tier, version string
 	var days int
 	c := &cobra.Command{
-		Use:   "restore --at TIME [flags] ADDRESS | restore --days N [flags] ADDRESS...",
+		Use:   "restore --at TIME [flags] LOCATION | restore --days N [flags] LOCATION...",
 		Short: "Bring back old versions, or objects from an archive",
 		Long: `With --at, makes the versions that were current at a time current again, in a bucket that
 keeps versions: of the object with this key, or of all objects in the folder, or that match

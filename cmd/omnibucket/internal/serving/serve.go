@@ -30,7 +30,7 @@ func Serve(p *program.Program) *cobra.Command {
 	var s3 S3Flags
 	var ui uiFlags
 	c := &cobra.Command{
-		Use: "serve [flags] ADDRESS | serve --ui [flags] ADDRESS | serve --s3 [flags] [LOCATION]",
+		Use: "serve [flags] LOCATION | serve --ui [flags] LOCATION | serve --s3 [flags] [LOCATION]",
 		Short: "Serve a bucket or folder over HTTP, as files or with a page to look into it, or any store as an " +
 			"S3 server",
 		Long: `Serves the objects of a bucket or folder as files over HTTP until it is interrupted.

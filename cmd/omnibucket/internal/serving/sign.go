@@ -33,7 +33,7 @@ type signFlags struct {
 func Sign(p *program.Program) *cobra.Command {
 	var f signFlags
 	c := &cobra.Command{
-		Use:   "sign [flags] ADDRESS",
+		Use:   "sign [flags] LOCATION",
 		Short: "Sign a URL with which anyone can read or upload one object for a while",
 		Long: `Prints a URL with which anyone can read one object until the URL expires. With
 --upload, prints a curl command that uploads FILE. Keep either secret while it is valid.
