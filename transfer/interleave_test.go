@@ -1,0 +1,93 @@
+package transfer_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/storagetest/interleave"
+	"github.com/omnibucket/storage/transfer"
+)
+
+// provenRemovals are the kinds of stores on which a removal names one write (rule J5). On the others, moves in
+// opposite directions may lose a file, as the comments of WithMove and Move say.
+func provenRemovals() (kinds []interleave.Weakness) {
+	for _, kind := range interleave.Weaknesses() {
+		if !kind.EqualRevisions && kind.Lacks&storage.ConditionalRemove == 0 {
+			kinds = append(kinds, kind)
+		}
+	}
+	return kinds
+}
+
+// store uploads an object before the processes of a scene begin.
+func store(s *interleave.Scene, b storage.Bucket, key string) {
+	_, err := b.Upload(s.Context(), key, strings.NewReader("precious"))
+	require.NoError(s, err)
+}
+
+// copies returns the number of objects with the content of store.
+func copies(s *interleave.Scene, b storage.Bucket, keys ...string) (n int) {
+	for _, key := range keys {
+		data, _, err := storage.ReadAll(s.Context(), b, key)
+		if storage.CodeOf(err) == storage.ObjectNotFound {
+			continue
+		}
+		require.NoError(s, err)
+		require.Equal(s, "precious", string(data))
+		n++
+	}
+	return n
+}
+
+// Two jobs move a file in opposite directions. In every order of their requests, one end has it afterwards.
+func TestMovesInOppositeDirectionsInEveryOrder(t *testing.T) {
+	for _, both := range []bool{false, true} {
+		name := map[bool]string{false: "one end has the file", true: "both ends have the file"}[both]
+		t.Run(name, func(t *testing.T) {
+			interleave.Run(t, interleave.Config{Weaknesses: provenRemovals()}, func(s *interleave.Scene) {
+				left, right := s.Store("left"), s.Store("right")
+				store(s, left.Bucket(), "k")
+				if both {
+					store(s, right.Bucket(), "k")
+				}
+				move := func(name string, dst, src *interleave.Store) {
+					p := s.Process(name)
+					from, to := p.Bucket(src), p.Bucket(dst)
+					p.Go(name, func(ctx context.Context) error {
+						_, err := transfer.Sync(
+							ctx, transfer.Bucket(to), transfer.Bucket(from), transfer.WithMove(), transfer.WithConcurrency(1),
+						)
+						return err
+					})
+				}
+				move("there", right, left)
+				move("back", left, right)
+				s.Check(func() {
+					require.Positive(s, copies(s, left.Bucket(), "k")+copies(s, right.Bucket(), "k"))
+				})
+			})
+		})
+	}
+}
+
+// Two calls of Move give an object two keys, in opposite directions. In every order of their requests, it has one of
+// them afterwards.
+func TestMoveOfOneObjectInOppositeDirectionsInEveryOrder(t *testing.T) {
+	interleave.Run(t, interleave.Config{Weaknesses: provenRemovals()}, func(s *interleave.Scene) {
+		objects := s.Store("objects")
+		store(s, objects.Bucket(), "a")
+		for _, keys := range [][2]string{{"a", "b"}, {"b", "a"}} {
+			p := s.Process("to " + keys[1])
+			b := p.Bucket(objects)
+			p.Go("to "+keys[1], func(ctx context.Context) error {
+				_, err := storage.Move(ctx, b, keys[0], keys[1])
+				return err
+			})
+		}
+		s.Check(func() { require.Positive(s, copies(s, objects.Bucket(), "a", "b")) })
+	})
+}
