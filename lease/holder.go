@@ -72,8 +72,11 @@ func (l *Lease) end() error {
 func (l *Lease) free(ctx context.Context) error {
 	for tries := 0; ; tries++ {
 		err := l.clear(ctx)
-		if err == nil || tries == 3 {
-			return err
+		if err == nil {
+			return nil
+		}
+		if tries == 3 {
+			return l.unfreed(err)
 		}
 		is, unread := l.read(ctx)
 		switch {
@@ -83,7 +86,7 @@ func (l *Lease) free(ctx context.Context) error {
 		case unread != nil && errors.Is(err, storage.PreconditionFailed):
 			return unread
 		case unread != nil:
-			return err
+			return l.unfreed(err)
 		case is.record.Holder == l.holder:
 			is.sent, is.record.Began = l.state.sent, l.state.record.Began
 			l.state = is
@@ -95,6 +98,15 @@ func (l *Lease) free(ctx context.Context) error {
 			return l.lost()
 		}
 	}
+}
+
+// unfreed returns the error of a release that failed with err. If another process may have taken
+// over, the lease counts as lost.
+func (l *Lease) unfreed(err error) error {
+	if errors.Is(err, storage.PreconditionFailed) || l.left() <= 0 {
+		return l.failed(storage.Changed, "lease was lost: another process may hold it now: "+err.Error())
+	}
+	return err
 }
 
 func (l *Lease) clear(ctx context.Context) error {

@@ -1,0 +1,40 @@
+package lease_test
+
+import (
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/lease"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A lease that another process has taken is lost, also if the object cannot be read any more.
+func TestReleaseOfALostLeaseIsChanged(t *testing.T) {
+	for name, rule := range map[string]faults.Rule{
+		"no read": faults.Fail(faults.Reads),
+		"no call": faults.Fail(faults.Any),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				failing := faults.New()
+				b := memstore.New(driver.WithLayer(failing.Layer()), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+				l, err := lease.Acquire(t.Context(), b, key)
+				require.NoError(t, err)
+				_, err = b.Upload(t.Context(), key, strings.NewReader(`{"holder":"another","token":2,"nonce":"n"}`))
+				require.NoError(t, err)
+				failing.Set(rule)
+				if name == "no call" {
+					time.Sleep(45 * time.Second) // the lease counts as lost after three quarters of its TTL
+				}
+				require.ErrorIs(t, l.Release(), storage.Changed)
+			})
+		})
+	}
+}
