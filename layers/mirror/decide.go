@@ -34,9 +34,31 @@ func planned(ctx context.Context, s *keysort.Sorter) iter.Seq2[storage.ListEntry
 // decide looks again at the keys in c.doubtful. At first, nothing shows which store is right about
 // these keys. A note may show that one store is right about a key. A note is a small object that
 // announces a write to its store. If both objects of a key have the same content, either store is
-// right. Most other keys become undecided.
+// right.
+//
+// Someone may write a key meanwhile. The two stores then have been read at different times, and the
+// write may have a note that is newer than those that decide has read. So decide does the keys that
+// are still doubtful once more, with the notes of that time. Most of the rest becomes undecided.
 func (c *comparison) decide(ctx context.Context) error {
-	s := c.stores
+	again := keysort.New(sortMemory)
+	defer func() { _ = again.Close() }() // removes its temporary files
+	err := c.decideEach(ctx, c.doubtful, func(key string) error {
+		c.job.mu.Lock()
+		defer c.job.mu.Unlock()
+		return again.Add(ctx, []byte(key), nil)
+	})
+	if err != nil {
+		return err
+	}
+	return c.decideEach(ctx, again, func(key string) error {
+		c.addUndecided(key)
+		return nil
+	})
+}
+
+// decideEach decides which store is right about each key. It calls the function undecided for a
+// key if nothing shows that.
+func (c *comparison) decideEach(ctx context.Context, keys *keysort.Sorter, undecided func(key string) error) error {
 	notes := ctxlock.NewOnce(func(ctx context.Context) (noteSet, error) {
 		noted, err := c.ownNotes(ctx)
 		if err != nil {
@@ -45,47 +67,63 @@ func (c *comparison) decide(ctx context.Context) error {
 		c.noted = noted
 		return noted, c.readClocks(ctx)
 	})
-	return c.job.run(ctx, planned(ctx, c.doubtful), func(ctx context.Context, e storage.ListEntry) error {
+	return c.job.run(ctx, planned(ctx, keys), func(ctx context.Context, e storage.ListEntry) error {
 		if _, err := notes.Get(ctx); err != nil {
 			return err
 		}
-		ctx = driver.WithLayerMetadata(ctx)
-		ours, theirs, err := s.attrsOfBoth(ctx, e.Key)
-		switch {
-		case err != nil:
-			return err
-		case theirs == nil: // the object was removed meanwhile
-			return nil
-		case c.byNote(e.Key, theirs):
-			if c.dryRun && ours == nil {
-				c.job.removed.Add(1)
-			}
-			return nil
-		case ours == nil && !c.former.has(e.Key) && isMarker(e.Key, theirs.Size):
-			c.job.ignored.Add(1)
-			return nil
-		case ours == nil && (!c.former.has(e.Key) || c.noted.has(e.Key)):
-			c.addUndecided(e.Key)
-			return nil
+		decided, err := c.decideOne(ctx, e.Key)
+		if err == nil && !decided {
+			err = undecided(e.Key)
 		}
-		action := Returned
-		if ours != nil {
-			if same, err := s.sameContent(ctx, ours, theirs); err != nil {
-				return err
-			} else if same {
-				action = Replaced
-			} else if !c.former.has(e.Key) || c.noted.has(e.Key) {
-				c.addUndecided(e.Key)
-				return nil
-			} else {
-				c.conflicts.Add(1)
-				c.first.CompareAndSwap(nil, &e.Key)
-			}
-		}
-		c.job.mu.Lock()
-		defer c.job.mu.Unlock()
-		return c.planned.Add(ctx, []byte(e.Key), []byte(action))
+		return err
 	})
+}
+
+// decideOne decides which store is right about a key, and plans what to do with it. It returns
+// false if nothing shows which store is right.
+func (c *comparison) decideOne(ctx context.Context, key string) (decided bool, err error) {
+	s, ctx := c.stores, driver.WithLayerMetadata(ctx)
+	ours, theirs, err := s.attrsOfBoth(ctx, key)
+	if err != nil {
+		return false, err
+	}
+	noted, former := c.noted.has(key), c.former.has(key)
+	switch {
+	case theirs == nil: // the object was removed meanwhile
+		return true, nil
+	case c.byNote(key, theirs):
+		if c.dryRun && ours == nil {
+			c.job.removed.Add(1)
+		}
+		return true, nil
+	case ours == nil && !former && isMarker(key, theirs.Size):
+		c.job.ignored.Add(1)
+		return true, nil
+	case ours == nil && (!former || noted):
+		return false, nil
+	case ours == nil:
+		return true, c.planAction(ctx, key, Returned)
+	}
+	same, err := s.sameContent(ctx, ours, theirs)
+	switch {
+	case err != nil:
+		return false, err
+	case same:
+		return true, c.planAction(ctx, key, Replaced)
+	case s.isCopy(ctx, ours, theirs): // someone has written the object meanwhile
+		return true, nil
+	case !former || noted:
+		return false, nil
+	}
+	c.conflicts.Add(1)
+	c.first.CompareAndSwap(nil, &key)
+	return true, c.planAction(ctx, key, Returned)
+}
+
+func (c *comparison) planAction(ctx context.Context, key string, a Action) error {
+	c.job.mu.Lock()
+	defer c.job.mu.Unlock()
+	return c.planned.Add(ctx, []byte(key), []byte(a))
 }
 
 // A noteSet has the keys that the notes in a store are about.
@@ -168,7 +206,8 @@ const noteLag = time.Minute
 // the primary has a valid mark.
 func (c *comparison) byNote(key string, theirs *storage.Attrs) bool {
 	twice := c.former.has(key) && c.proven && !c.swapped
-	return c.noted.has(key) && !twice && !theirs.Modified.After(c.noted.keys[key].Add(c.ahead+noteLag))
+	put := c.stores.putTime(key, theirs.Modified)
+	return c.noted.has(key) && !twice && !put.After(c.noted.keys[key].Add(c.ahead+noteLag))
 }
 
 // endNotes removes the notes that the second store has from the time when it was the primary. They

@@ -5,13 +5,17 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync/atomic"
 	"time"
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/keysort"
+	"github.com/omnibucket/storage/internal/localfile"
 	"github.com/omnibucket/storage/internal/markerkey"
+	"github.com/omnibucket/storage/internal/serving"
 )
 
 // A RepairOption is an option of [RepairAll]: [WithDryRun], [WithPrimaryRight] or [WithDifferences].
@@ -210,7 +214,7 @@ func (c *comparison) ofPrimary(ctx context.Context, e storage.ListEntry) error {
 		}
 		return c.do(ctx, e.Key, Copied)
 	}
-	return c.plan(ctx, e.Key, Replaced, theirs.Modified)
+	return c.plan(ctx, e.Key, Replaced, s.putTime(e.Key, theirs.Modified))
 }
 
 // isMarker reports whether an object is the marker of a folder, which has no content.
@@ -231,19 +235,38 @@ func (c *comparison) ofSecond(ctx context.Context, e storage.ListEntry) error {
 	if there, err := c.stores.primary.Exists(ctx, e.Key); there || err != nil {
 		return err
 	}
-	modified := e.Modified
+	put := c.stores.putTime(e.Key, e.Modified)
 	if isMarker(e.Key, e.Size) {
-		modified = time.Time{}
+		put = time.Time{}
 	}
-	return c.plan(ctx, e.Key, Removed, modified)
+	return c.plan(ctx, e.Key, Removed, put)
+}
+
+// putTime returns the time since which the second store has had an object. The time of a file may be
+// older than that: programs such as mv, cp -a and rsync -t set it. The system knows better when the
+// file was put there.
+func (s *stores) putTime(key string, modified time.Time) time.Time {
+	for _, place := range serving.Places(s.second.Bucket) {
+		if place.Directory == "" {
+			continue
+		}
+		info, err := os.Lstat(filepath.Join(place.Directory, filepath.FromSlash(place.Prefix+key)))
+		if err != nil {
+			continue // the key has another file name
+		}
+		if written := localfile.Written(info); written.After(modified) {
+			modified = written
+		}
+	}
+	return modified
 }
 
 // plan records an action for a key. The action is done when all differences are known. The
-// parameter modified is the time since which the second store has had the object.
-func (c *comparison) plan(ctx context.Context, key string, a Action, modified time.Time) error {
+// parameter put is the time since which the second store has had the object.
+func (c *comparison) plan(ctx context.Context, key string, a Action, put time.Time) error {
 	c.job.mu.Lock()
 	defer c.job.mu.Unlock()
-	if c.primaryRight || !c.former.has(key) && c.proven && !modified.IsZero() && modified.Before(c.mark.Since) {
+	if c.primaryRight || !c.former.has(key) && c.proven && !put.IsZero() && put.Before(c.mark.Since) {
 		c.byMark++
 		return c.planned.Add(ctx, []byte(key), []byte(a))
 	}
@@ -302,9 +325,9 @@ func (c *comparison) refuse() error {
 	unlike := c.byMark > 0 && c.matched.Load() == 0
 	e := &storage.Error{
 		Code: storage.PreconditionFailed, Op: "mirror.RepairAll",
-		Hint: "look at the objects of both stores. If the primary is right, use WithPrimaryRight. " +
-			"If the second store is right, swap the roles of the stores, or copy it to an empty store: " +
-			"docs/when-a-store-is-gone.md",
+		Hint: "if the object is being written, repeat the call. Otherwise look at the object in both stores. " +
+			"If the primary is right, use WithPrimaryRight. If the second store is right, swap the roles of the " +
+			"stores, or copy it to an empty store: docs/when-a-store-is-gone.md",
 	}
 	why := "the primary has no mark that it was ever equal to this second store: " +
 		"it may be a new store, a copy, or at another address"
