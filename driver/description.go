@@ -31,6 +31,7 @@ type Description struct {
 	Stack         []string
 	PublicBaseURL string // the provider's address of the bucket, ending in "/"; the core adds the escaped key
 	Versioned     bool   // true if the bucket is known to keep versions, even if it is opened without WithVersioning
+	ReadOnly      bool   // true if all changes are refused, as by the layer readonly
 	// EnableVersions makes the bucket keep versions. engine.New calls it if the bucket is opened
 	// WithVersioning. If it is nil, the store decides whether it keeps versions, as a cloud does.
 	// Then WithVersioning needs the feature Versioning.

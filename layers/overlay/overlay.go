@@ -76,7 +76,8 @@ type Config struct {
 //
 // New fails with InvalidArgument if the old store is nil. If the two stores are known to overlap,
 // every call of the bucket fails with InvalidArgument. Two stores overlap if they are the same
-// bucket, or if one store lies inside the other ([driver.Overlap]).
+// bucket, or if one store lies inside the other ([driver.Overlap]). The same is true if the new
+// store has the layer readonly: an overlay must be below that layer.
 func New(old storage.Bucket, c Config) (driver.Layer, error) {
 	if old == nil {
 		return nil, &storage.Error{
@@ -87,6 +88,13 @@ func New(old storage.Bucket, c Config) (driver.Layer, error) {
 		desc := d.Describe()
 		if desc.Features&otherstore.Needed != otherstore.Needed {
 			return otherstore.Refuse(d, otherstore.ErrNeeds("the new store of an overlay"))
+		}
+		if desc.ReadOnly {
+			return otherstore.Refuse(d, &storage.Error{
+				Code: storage.InvalidArgument,
+				Err:  errors.New("the layer readonly must not be below an overlay: the overlay would change its old store"),
+				Hint: "make readonly the outer layer, after overlay",
+			})
 		}
 		s := &stores{driver: d, new: engine.New(d), removes: old, config: c, desc: desc}
 		s.old = otherstore.Store{Bucket: old, Tag: "old:", Own: desc, ID: otherstore.Identity(old)}

@@ -56,6 +56,12 @@ type objectDriver struct {
 	refusal *storage.Error
 }
 
+func (d *objectDriver) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	desc.ReadOnly = true
+	return desc
+}
+
 func (d *objectDriver) Sign(ctx context.Context, r *driver.SignRequest) (*storage.SignedURL, error) {
 	if r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, d.refusal

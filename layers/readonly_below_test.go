@@ -1,0 +1,75 @@
+package layers_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/layers/readonly"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// A bucket that refuses all changes changes neither of its stores, in each order of the layers.
+func TestReadonlyBucketChangesNoStore(t *testing.T) {
+	refusing := readonly.New(readonly.Config{})
+	for name, layers := range map[string]func(other storage.Bucket) []driver.Layer{
+		"below an overlay": func(other storage.Bucket) []driver.Layer {
+			layer, err := overlay.New(other, overlay.Config{})
+			require.NoError(t, err)
+			return []driver.Layer{refusing, layer}
+		},
+		"above an overlay": func(other storage.Bucket) []driver.Layer {
+			layer, err := overlay.New(other, overlay.Config{})
+			require.NoError(t, err)
+			return []driver.Layer{layer, refusing}
+		},
+		"below a mirror": func(other storage.Bucket) []driver.Layer {
+			layer, err := mirror.New(other, mirror.Config{})
+			require.NoError(t, err)
+			return []driver.Layer{refusing, layer}
+		},
+		"above a mirror": func(other storage.Bucket) []driver.Layer {
+			layer, err := mirror.New(other, mirror.Config{})
+			require.NoError(t, err)
+			return []driver.Layer{layer, refusing}
+		},
+		"below a mirror, below an overlay": func(other storage.Bucket) []driver.Layer {
+			mirrored, err := mirror.New(memstore.New(), mirror.Config{})
+			require.NoError(t, err)
+			layer, err := overlay.New(other, overlay.Config{})
+			require.NoError(t, err)
+			return []driver.Layer{refusing, mirrored, layer}
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			own, other := memstore.NewDriver(memstore.Config{}), memstore.New()
+			for _, b := range []storage.Bucket{engine.New(own), other} {
+				_, err := b.Upload(t.Context(), "both", strings.NewReader("text"))
+				require.NoError(t, err)
+			}
+			_, err := other.Upload(t.Context(), "old", strings.NewReader("text"))
+			require.NoError(t, err)
+			d := own
+			for _, layer := range layers(other) {
+				d = layer(d)
+			}
+			b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+			for _, key := range []string{"both", "old"} {
+				require.Error(t, storage.SetTags(t.Context(), b, key, map[string]string{"a": "b"}))
+				require.Error(t, b.Remove(t.Context(), key))
+				_, err := b.Upload(t.Context(), key, strings.NewReader("changed"))
+				require.Error(t, err)
+				attrs, err := other.Attrs(t.Context(), key)
+				require.NoError(t, err, "it is still there")
+				require.Zero(t, attrs.TagCount)
+				require.EqualValues(t, 4, attrs.Size)
+			}
+		})
+	}
+}
