@@ -1,0 +1,79 @@
+package encrypt_test
+
+import (
+	"encoding/base64"
+	"encoding/json"
+	"io"
+	"os"
+	"strings"
+	"testing"
+
+	"filippo.io/age"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/encrypt"
+	"github.com/omnibucket/storage/memstore"
+)
+
+// A storedObject is an encrypted object in the form in which it is stored, and the identity that decrypts it.
+type storedObject struct {
+	Identity, Body string // Body is in base64
+	Metadata       map[string]string
+}
+
+const storedText = "the text of an object that another version has encrypted"
+
+// With OMNIBUCKET_STORED_FORMS, the stored form of this version is written into that file.
+func TestStoredFormIsWritten(t *testing.T) {
+	path := os.Getenv("OMNIBUCKET_STORED_FORMS")
+	if path == "" {
+		t.Skip("OMNIBUCKET_STORED_FORMS is not set")
+	}
+	identity, err := age.GenerateX25519Identity()
+	require.NoError(t, err)
+	keys, err := encrypt.ParseKeys(strings.NewReader(identity.String()))
+	require.NoError(t, err)
+	d := memstore.NewDriver(memstore.Config{})
+	upload(t, engine.New(d, driver.WithLayer(newLayer(t, keys))), "k", storedText)
+	attrs, body, err := d.Get(t.Context(), &driver.GetRequest{Key: "k", Length: -1})
+	require.NoError(t, err)
+	text, err := io.ReadAll(body)
+	require.NoError(t, err)
+	o := storedObject{identity.String(), base64.StdEncoding.EncodeToString(text), attrs.Metadata}
+	golden, err := json.MarshalIndent(o, "", "\t")
+	require.NoError(t, err)
+	require.NoError(t, os.WriteFile(path, append(golden, '\n'), 0o600))
+}
+
+// An object that a version has encrypted is read, and its header is written again. Each version was once on main.
+func TestStoredFormsAreReadAndContinued(t *testing.T) {
+	for _, version := range []string{"f63eaf37", "3595d2a5"} {
+		t.Run(version, func(t *testing.T) {
+			golden, err := os.ReadFile("testdata/" + version + ".json")
+			require.NoError(t, err)
+			var o storedObject
+			require.NoError(t, json.Unmarshal(golden, &o))
+			text, err := base64.StdEncoding.DecodeString(o.Body)
+			require.NoError(t, err)
+			keys, err := encrypt.ParseKeys(strings.NewReader(o.Identity))
+			require.NoError(t, err)
+			d := memstore.NewDriver(memstore.Config{})
+			_, err = d.Put(t.Context(), &driver.PutRequest{
+				Key: "k", Body: strings.NewReader(string(text)), Size: int64(len(text)),
+				Properties: storage.Properties{Metadata: o.Metadata},
+			})
+			require.NoError(t, err)
+			b := engine.New(d, driver.WithLayer(newLayer(t, keys)))
+			for range 2 {
+				data, _, err := storage.ReadAll(t.Context(), b, "k")
+				require.NoError(t, err)
+				require.Equal(t, storedText, string(data))
+				_, err = encrypt.Rewrap(t.Context(), b, "k")
+				require.NoError(t, err)
+			}
+		})
+	}
+}
