@@ -22,7 +22,8 @@ func Finish(p *program.Program) *cobra.Command {
 		Long: `Copies every object that only the old store of a location with the layer overlay has,
 while others read and write. It may be interrupted and repeated, and run on several
 machines. If it succeeds, set new_only of the layer for all programs, and then remove the
-layer: only the new store is needed. With --dry-run, only counts the objects.`,
+layer: only the new store is needed. With --dry-run, only counts the objects. The location
+must be a whole bucket, without a prefix.`,
 		Example: `  omnibucket finish photos:
   omnibucket finish --dry-run --json photos:
   omnibucket finish --remove-tombstones photos:`,

@@ -20,7 +20,7 @@ func Repair(p *program.Program) *cobra.Command {
 		Short: "Make both stores of a mirrored location equal",
 		Long: `Copies what the second store of a location with the layer mirror lacks, and removes what
 the first one does not have any more, where a write left a note. With --dry-run, only counts
-the notes.
+the notes. The location must be a whole bucket, without a prefix.
 
 With --all, compares all objects. It removes and replaces only what the first store is known
 to have removed or changed itself. If that is not known of one object, it removes and
@@ -100,13 +100,17 @@ func repaired(ctx context.Context, p *program.Program, bucket storage.Bucket, r 
 	return program.InLines(err)
 }
 
-// openWhole opens the whole bucket of a location. It ignores the location's prefix.
+// openWhole opens the bucket of a location, which must be a whole bucket. A layer of two stores
+// works on all keys of both: a command for one folder would copy and remove the objects of others.
 func openWhole(ctx context.Context, p *program.Program, text string) (storage.Bucket, error) {
 	l, err := p.Stores.LocateInBucket(text)
 	if err != nil {
 		return nil, err
 	}
-	l.Prefix, l.Key = "", ""
+	if l.Prefix != "" || l.Key != "" {
+		return nil, argument.Invalid("the location must be a whole bucket, and not a folder of it",
+			"name a location without a prefix: the command works on all objects of both stores")
+	}
 	return p.Stores.Open(ctx, l)
 }
 

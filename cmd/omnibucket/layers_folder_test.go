@@ -1,0 +1,26 @@
+package main
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A layer of two stores works on whole buckets. A command for a folder would copy and remove objects of others.
+func TestCommandsOfTwoStoresRefuseAFolder(t *testing.T) {
+	first, second := directory(t), directory(t)
+	s, _ := configured(t, "locations:\n  first: "+first+"\n  second: "+second+
+		"\n  mirrored:\n    address: "+first+"?prefix=tenant/\n    layers: [{mirror: second}]"+
+		"\n  moving:\n    address: "+first+"?prefix=tenant/\n    layers: [{overlay: {old: second}}]\n")
+	s.put("first:other/a", "of another tenant")
+	s.put("second:other/b", "of another tenant")
+	for _, args := range [][]string{
+		{"finish", "moving:"}, {"finish", "--dry-run", "moving:"}, {"repair", "mirrored:"},
+		{"repair", "--all", "mirrored:"}, {"repair", "--all", "--primary-is-right", "mirrored:"},
+	} {
+		_, stderr := s.exits(2, args...)
+		require.Contains(t, stderr, "must be a whole bucket", args)
+	}
+	require.Equal(t, "other/a\n", s.ok("find", "first:"))
+	require.Equal(t, "other/b\n", s.ok("find", "second:"))
+}
