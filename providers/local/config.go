@@ -41,8 +41,7 @@
 //
 // # Files of other programs
 //
-// The revision of a file without attributes consists of its inode, its size and its modification
-// time. If another program writes new bytes of the same length into the file and sets the old time
+// The revision of a file consists of its inode, its size and its modification time. If another program writes new bytes of the same length into the file and sets the old time
 // again, as "cp -p" can, the revision stays the same. A [storage.ReaderAt], package diskcache and
 // clients with a response 304 may then keep the old bytes.
 //

@@ -40,7 +40,6 @@ HTTP. An agent gets the tools of --allow for the objects below the location, and
 nothing else. Only a symbolic link in a directory can lead from a prefix= to another
 folder of that directory: give the folder itself as the location.
 
-
   list     list objects and folders, a page at a time
   stat     read the attributes of an object
   read     read text of an object, at most 256 KiB in one call
