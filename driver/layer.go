@@ -13,9 +13,10 @@ import (
 
 // A Layer wraps a driver to change its behavior. Examples are a fault injector and a rate limit. A
 // method that a layer does not override goes directly to the wrapped driver. So a layer that
-// changes the stored bytes must override Put, PutPart, ListParts, Get, Head, List, Copy, Compose,
-// Move, Sign, SignPart, Vend and Locate. Otherwise its Describe must remove the features that need
-// these methods. Its Describe also appends to [Description.Stack].
+// changes the stored bytes must override CompleteParts, Compose, Copy, Get, Head, List, ListParts,
+// ListVersions, Locate, Move, Put, PutPart, Sign, SignForm, SignPart and Vend. Otherwise its
+// Describe must remove the features that need these methods. CompleteParts has the last part of
+// the object if the driver declares [SequentialParts]. Describe also appends to [Description.Stack].
 type Layer func(Driver) Driver
 
 // WithLayer wraps the driver in l. With several layers, the last is outermost. If l is nil,

@@ -1,0 +1,237 @@
+package driver_test
+
+import (
+	"bytes"
+	"context"
+	"go/ast"
+	"go/parser"
+	"go/token"
+	"io"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/internal/crc32c"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// carries reports whether a value of type t can hold or lead to the bytes of an object, or to their
+// checksum, size or ETag.
+func carries(t reflect.Type, seen map[reflect.Type]bool) bool {
+	if seen[t] {
+		return false
+	}
+	seen[t] = true
+	switch t {
+	case reflect.TypeFor[io.Reader](), reflect.TypeFor[io.ReadCloser](), reflect.TypeFor[storage.CRC32C](),
+		reflect.TypeFor[driver.ObjectRef](), reflect.TypeFor[storage.SignedURL](), reflect.TypeFor[storage.SignedForm](),
+		reflect.TypeFor[storage.VendedCredentials](), reflect.TypeFor[storage.ListEntry]():
+		return true
+	}
+	switch t.Kind() {
+	case reflect.Pointer, reflect.Slice:
+		return carries(t.Elem(), seen)
+	case reflect.Struct:
+		for i := range t.NumField() {
+			if carries(t.Field(i).Type, seen) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// TestLayerListIsComplete compares the list in the comment of Layer with the methods of Driver whose
+// parameters or results can carry the bytes of an object.
+func TestLayerListIsComplete(t *testing.T) {
+	var want []string
+	methods := reflect.TypeFor[driver.Driver]()
+	for i := range methods.NumMethod() {
+		m := methods.Method(i)
+		if m.Name == "Describe" || m.Name == "BeginParts" { // the request of BeginParts has no body
+			continue
+		}
+		bytesIn := false
+		for j := range m.Type.NumIn() {
+			bytesIn = bytesIn || carries(m.Type.In(j), map[reflect.Type]bool{})
+		}
+		for j := range m.Type.NumOut() {
+			bytesIn = bytesIn || carries(m.Type.Out(j), map[reflect.Type]bool{})
+		}
+		if bytesIn {
+			want = append(want, m.Name)
+		}
+	}
+	file, err := parser.ParseFile(token.NewFileSet(), "layer.go", nil, parser.ParseComments)
+	require.NoError(t, err)
+	var comment string
+	for _, d := range file.Decls {
+		if g, ok := d.(*ast.GenDecl); ok && g.Tok == token.TYPE && g.Specs[0].(*ast.TypeSpec).Name.Name == "Layer" {
+			comment = strings.Join(strings.Fields(g.Doc.Text()), " ")
+		}
+	}
+	_, list, _ := strings.Cut(comment, "must override ")
+	list, _, _ = strings.Cut(list, ".")
+	listed := regexp.MustCompile(`[A-Z]\w+`).FindAllString(list, -1)
+	slices.Sort(want)
+	require.Equal(t, want, listed)
+}
+
+// A flipping layer changes each stored byte. It overrides the methods in the comment of Layer that
+// its Describe does not make impossible.
+type flipping struct{ driver.Driver }
+
+func flipped(b []byte) []byte {
+	out := make([]byte, len(b))
+	for i := range b {
+		out[i] = ^b[i]
+	}
+	return out
+}
+
+func (d flipping) Describe() driver.Description {
+	desc := d.Driver.Describe()
+	kept := storage.ConditionalCreate | storage.ConditionalUpdate | storage.Metadata | storage.ContentProperties |
+		storage.MultipartUploads | storage.OrderedListing | storage.UniqueRevisions | storage.Versioning |
+		driver.SequentialParts | driver.EqualParts
+	desc.Features &= kept
+	desc.Stack = append(desc.Stack, "flipping")
+	return desc
+}
+
+// flip returns the flipped bytes of a body, with their checksum, and the checksum of the body.
+func flip(body io.Reader) (stored *bytes.Reader, changed, plain storage.CRC32C, err error) {
+	content, err := io.ReadAll(body)
+	if err != nil {
+		return nil, changed, plain, err
+	}
+	other := flipped(content)
+	changed = storage.CRC32C{Sum: crc32c.Sum(other), Known: true}
+	plain = storage.CRC32C{Sum: crc32c.Sum(content), Known: true}
+	return bytes.NewReader(other), changed, plain, nil
+}
+
+func (d flipping) Put(ctx context.Context, r *driver.PutRequest) (*storage.Attrs, error) {
+	body, changed, crc, err := flip(r.Body)
+	if err != nil {
+		return nil, err
+	}
+	put := *r
+	put.Body, put.CRC32C = body, changed
+	a, err := d.Driver.Put(ctx, &put)
+	if err == nil {
+		a.CRC32C = crc
+	}
+	return a, err
+}
+
+func (d flipping) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
+	body, changed, crc, err := flip(r.Body)
+	if err != nil {
+		return driver.Part{}, err
+	}
+	put := *r
+	put.Body, put.CRC32C = body, changed
+	part, err := d.Driver.PutPart(ctx, &put)
+	part.CRC32C = crc
+	return part, err
+}
+
+func (d flipping) CompleteParts(ctx context.Context, r *driver.CompleteRequest) (*storage.Attrs, error) {
+	whole, put := *r, *r.Put
+	crc := put.CRC32C
+	whole.Put, put.CRC32C = &put, storage.CRC32C{}
+	whole.Parts = slices.Clone(r.Parts)
+	for i := range whole.Parts {
+		whole.Parts[i].CRC32C = storage.CRC32C{}
+	}
+	if r.Last != nil {
+		body, changed, _, err := flip(r.Last.Body)
+		if err != nil {
+			return nil, err
+		}
+		last := *r.Last
+		last.Body, last.CRC32C = body, changed
+		whole.Last = &last
+	}
+	a, err := d.Driver.CompleteParts(ctx, &whole)
+	if err == nil {
+		a.CRC32C = crc
+	}
+	return a, err
+}
+
+func (d flipping) Get(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, io.ReadCloser, error) {
+	a, body, err := d.Driver.Get(ctx, r)
+	if err != nil {
+		return nil, nil, err
+	}
+	defer func() { _ = body.Close() }()
+	stored, err := io.ReadAll(body)
+	a.CRC32C = storage.CRC32C{}
+	return a, io.NopCloser(bytes.NewReader(flipped(stored))), err
+}
+
+func (d flipping) Head(ctx context.Context, r *driver.GetRequest) (*storage.Attrs, error) {
+	a, err := d.Driver.Head(ctx, r)
+	if err == nil {
+		a.CRC32C = storage.CRC32C{}
+	}
+	return a, err
+}
+
+func (d flipping) Locate(key string) driver.ObjectRef {
+	ref := d.Driver.Locate(key)
+	ref.Account = d
+	return ref
+}
+
+// TestLayerByTheListChangesEachByte stores objects through a layer that was written by the list.
+// Below the layer, each byte is changed, also the end of an object whose parts are sequential.
+func TestLayerByTheListChangesEachByte(t *testing.T) {
+	limits := map[string]faults.Limits{
+		"memory":     {},
+		"sequential": {Disable: driver.StreamingPut, Sequential: true, MaxPutSize: 64, MinPartSize: 64},
+		"equal":      {Disable: driver.StreamingPut, EqualParts: true, MaxPutSize: 64, MinPartSize: 64},
+		"any parts":  {Disable: driver.StreamingPut, MaxPutSize: 64, MinPartSize: 64},
+	}
+	for name, l := range limits {
+		t.Run(name, func(t *testing.T) {
+			store := memstore.NewDriver(memstore.Config{})
+			below := engine.New(store)
+			layer := func(d driver.Driver) driver.Driver { return flipping{d} }
+			b := engine.New(store, driver.WithLayer(faults.WithLimits(l)), driver.WithLayer(layer))
+			want := strings.Repeat("0123456789", 30)
+			for key, body := range map[string]io.Reader{
+				"stream":   struct{ io.Reader }{strings.NewReader(want)},
+				"in place": strings.NewReader(want),
+				"small":    strings.NewReader("0123"),
+			} {
+				_, err := b.Upload(t.Context(), key, body)
+				require.NoError(t, err, key)
+			}
+			_, err := storage.Copy(t.Context(), b, "copy", b, "stream")
+			require.NoError(t, err)
+			_, err = storage.Append(t.Context(), b, "small", []byte(want[4:]))
+			require.NoError(t, err)
+			_, err = storage.Move(t.Context(), b, "copy", "moved")
+			require.NoError(t, err)
+			for _, key := range []string{"stream", "in place", "small", "moved"} {
+				plain, _, err := storage.ReadAll(t.Context(), b, key)
+				require.NoError(t, err, key)
+				require.Equal(t, want, string(plain), key)
+				stored, _, err := storage.ReadAll(t.Context(), below, key)
+				require.NoError(t, err, key)
+				require.Equal(t, want, string(flipped(stored)), key)
+			}
+		})
+	}
+}
