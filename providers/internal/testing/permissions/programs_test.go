@@ -117,7 +117,8 @@ func migrated(t *testing.T, address func(string) string) []string {
 // opened has the buckets of the addresses that programs get.
 var opened = map[string]string{
 	"storage.Open in main.hello": "photos", "storage.Open in main.run": "photos",
-	"storage.OpenService in main.createBucket": "photos", "storage.Open in main.site.move": "moved",
+	"storage.OpenService in main.createBucket": "photos",
+	"storage.Open in main.site.move":           "moved", "storage.Open 2 in main.site.move": "moved",
 	"location pages": "photos",
 }
 
