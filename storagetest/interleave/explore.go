@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"regexp"
 	"runtime"
+	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -133,6 +134,8 @@ func Explore(t *testing.T, c Config, w Weakness, scene func(s *Scene)) *Report {
 		budgets = Budgets()
 	}
 	defer e.watchdog()()
+	// A run leaves much garbage and keeps little memory.
+	defer debug.SetGCPercent(debug.SetGCPercent(800))
 	begun := time.Now()
 	for _, b := range budgets {
 		e.explore(b)
@@ -235,7 +238,7 @@ func runSchedule(
 	failure := bubble(t, func(t *testing.T) {
 		cryptotest.SetGlobalRandom(t, 1)
 		s = newSchedule(t.Context(), b, choose)
-		s.play(&Scene{schedule: s, weakness: w}, scene)
+		s.play(&Scene{schedule: s, weakness: w, layered: make(map[string]*Store)}, scene)
 	})
 	if failure != "" {
 		s.failures = append(s.failures, failure)

@@ -21,7 +21,7 @@ import (
 type Scene struct {
 	schedule  *schedule
 	weakness  Weakness
-	stores    []*Store
+	layered   map[string]*Store // of Process.Layer, by name
 	processes []*Process
 	checks    []func()
 	cleanups  []func()
@@ -89,9 +89,7 @@ func (s *Scene) StoreWith(name string, c memstore.Config, layers ...driver.Layer
 	for _, layer := range layers {
 		d = layer(d)
 	}
-	store := &Store{name: name, driver: d, scene: s}
-	s.stores = append(s.stores, store)
-	return store
+	return &Store{name: name, driver: d, scene: s}
 }
 
 // Bucket returns a bucket of the store that belongs to no process. Its requests take effect at once. It
@@ -137,6 +135,18 @@ func (p *Process) Bucket(store *Store, opts ...storage.OpenOption) storage.Bucke
 // Driver returns the driver of a store in this process, as Bucket does.
 func (p *Process) Driver(store *Store) driver.Driver {
 	return &processDriver{Driver: store.driver, process: p, store: store}
+}
+
+// Layer returns a layer for a driver that is not of a [Store], such as those of a [driver.ServiceDriver] in memory. The
+// requests of this process to that driver wait until the schedule lets them take effect. Drivers with the same name are
+// taken for the same store.
+func (p *Process) Layer(name string) driver.Layer {
+	store := p.scene.layered[name]
+	if store == nil {
+		store = &Store{name: name, scene: p.scene}
+		p.scene.layered[name] = store
+	}
+	return func(next driver.Driver) driver.Driver { return &processDriver{Driver: next, process: p, store: store} }
 }
 
 // Died reports whether the process died in this run.

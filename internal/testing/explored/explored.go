@@ -16,6 +16,18 @@ func Run(t *testing.T, scene func(s *interleave.Scene)) {
 	interleave.Run(t, Config(), scene)
 }
 
+// RunOnSome is like Run, for a scene that takes long: without [testserver.Required], it explores the scene only on the
+// stores that lack nothing and that lack the most.
+func RunOnSome(t *testing.T, scene func(s *interleave.Scene)) {
+	t.Helper()
+	c := Config()
+	if os.Getenv(testserver.Required) == "" {
+		all := interleave.Weaknesses()
+		c.Weaknesses = []interleave.Weakness{all[0], all[len(all)-1]}
+	}
+	interleave.Run(t, c, scene)
+}
+
 // Config returns the configuration of Run.
 func Config() interleave.Config {
 	if os.Getenv(testserver.Required) == "" {
