@@ -9,7 +9,9 @@ import (
 // Copy copies an object between any two buckets. If both ends permit it, the server makes the copy.
 // Otherwise Copy streams the object. Copy reads one revision of the source. If the source changes
 // meanwhile, Copy fails with Changed. Conditions guard the destination. To restore an old version
-// or change attributes, copy an object onto itself.
+// or change attributes, copy an object onto itself. If another writer replaces that object
+// meanwhile, Copy fails with Changed, too. A server that ignores conditions on copies, such as
+// MinIO, may lose that write instead. So may a store without [ConditionalUpdate].
 //
 // Attributes and metadata are copied unless an option replaces them or the destination cannot keep
 // them. A storage class is copied within one provider. Tags are copied if both ends have

@@ -114,13 +114,21 @@ func (c *composeOp) serverCompose(ctx context.Context) (*storage.Attrs, *storage
 		writeID = core.newWriteID(named)
 	}
 	r.Metadata = core.metadata.Encode(c.req.Metadata, writeID)
-	return writeOnServer(
-		ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return core.driver.Compose(ctx, r) },
-		&intent{
-			properties: c.req.Properties, controls: c.req.Controls, native: c.req.Native, size: r.Size, crc: r.CRC32C,
-			condition: r.Condition, writeID: writeID, named: named != "",
-		},
-	)
+	replaced := ""
+	if i := slices.Index(c.srcKeys, c.op.key); i >= 0 {
+		replaced = c.sources[i].Revision
+	}
+	call := func(ctx context.Context) (*storage.Attrs, error) { return core.driver.Compose(ctx, r) }
+	return replaceOnServer(ctx, &c.op, replaced, &r.Condition, call, &intent{
+		properties: c.req.Properties,
+		controls:   c.req.Controls,
+		native:     c.req.Native,
+		size:       r.Size,
+		crc:        r.CRC32C,
+		condition:  r.Condition,
+		writeID:    writeID,
+		named:      named != "",
+	})
 }
 
 // streamCompose downloads the sources one after the other, and uploads them as one object.

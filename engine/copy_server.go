@@ -55,9 +55,12 @@ func (c *copyOp) serverCopy(ctx context.Context, from driver.ObjectRef) (*storag
 	if len(c.tail()) > 0 {
 		return c.appendOnServer(ctx, &r, in)
 	}
-	return writeOnServer(
-		ctx, &c.op, func(ctx context.Context) (*storage.Attrs, error) { return to.driver.Copy(ctx, &r) }, in,
-	)
+	replaced := ""
+	if c.replacesSource(&from) {
+		replaced = source.Revision
+	}
+	call := func(ctx context.Context) (*storage.Attrs, error) { return to.driver.Copy(ctx, &r) }
+	return replaceOnServer(ctx, &c.op, replaced, &r.Condition, call, in)
 }
 
 // appendOnServer joins the source and the bytes of Append to one object, inside the provider.
@@ -118,6 +121,32 @@ func (c *copyOp) copyWithoutAttrs(ctx context.Context, from driver.ObjectRef) (*
 	a, e := writeOnServer(ctx, &c.op, call, &intent{controls: r.Controls, native: r.Native, size: -1})
 	if a != nil {
 		a.ContentType = "" // the type is that of the source, which was not read
+	}
+	return a, e
+}
+
+// replaceOnServer is like writeOnServer, for a copy that may replace one of its sources. A server may read that source
+// in one moment and write in another. So the request has the revision that was read, which is the parameter replaced,
+// as its condition, if it has no other condition and the store can compare. If the object changed, replaceOnServer
+// fails with Changed. A server that compares in uploads but not in copies makes the copy without the condition.
+func replaceOnServer(
+	ctx context.Context, o *operation, replaced string, condition *storage.Condition,
+	call func(context.Context) (*storage.Attrs, error), in *intent,
+) (*storage.Attrs, *storage.Error) {
+	if replaced == "" || *condition != (storage.Condition{}) || !o.core.has(storage.ConditionalUpdate) {
+		return writeOnServer(ctx, o, call, in)
+	}
+	condition.Revision = replaced
+	in.condition = *condition
+	a, e := writeOnServer(ctx, o, call, in)
+	switch {
+	case e == nil:
+	case e.Code == storage.PreconditionFailed:
+		e.Code = storage.Changed
+	case e.Code == storage.Unsupported && !e.Unknown:
+		*condition = storage.Condition{}
+		in.condition = *condition
+		return writeOnServer(ctx, o, call, in)
 	}
 	return a, e
 }
