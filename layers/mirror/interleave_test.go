@@ -1,0 +1,153 @@
+package mirror_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/explored"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/storagetest/interleave"
+)
+
+// An exploredPair is two stores that several processes use as one mirror.
+type exploredPair struct {
+	*interleave.Scene
+	primary, second *interleave.Store
+}
+
+func (p *exploredPair) layer(second storage.Bucket) storage.OpenOption {
+	layer, err := mirror.New(second, mirror.Config{})
+	require.NoError(p, err)
+	return driver.WithLayer(layer)
+}
+
+// open opens the mirror outside of all processes.
+func (p *exploredPair) open() storage.Bucket { return p.primary.Bucket(p.layer(p.second.Bucket())) }
+
+func (p *exploredPair) run(name string, do func(ctx context.Context, b storage.Bucket) error) *interleave.Actor {
+	process := p.Process(name)
+	b := process.Bucket(p.primary, p.layer(process.Bucket(p.second)))
+	return process.Go(name, func(ctx context.Context) error { return do(ctx, b) })
+}
+
+func (p *exploredPair) text(b storage.Bucket, key string) string {
+	data, _, err := storage.ReadAll(p.Context(), b, key)
+	if errors.Is(err, storage.ObjectNotFound) {
+		return ""
+	}
+	require.NoError(p, err)
+	return string(data)
+}
+
+// An operation is one on the key "k" of a mirror.
+type operation struct {
+	name string
+	do   func(ctx context.Context, b storage.Bucket) error
+	// apply returns the content after the operation.
+	apply func(before string) (after string, done bool)
+}
+
+func replacing(text string) operation {
+	return operation{
+		name: "upload " + text,
+		do: func(ctx context.Context, b storage.Bucket) error {
+			_, err := b.Upload(ctx, "k", strings.NewReader(text))
+			return err
+		},
+		apply: func(string) (string, bool) { return text, true },
+	}
+}
+
+var operations = []operation{
+	replacing("a"),
+	{
+		name:  "remove",
+		do:    func(ctx context.Context, b storage.Bucket) error { return b.Remove(ctx, "k") },
+		apply: func(string) (string, bool) { return "", true },
+	},
+	{
+		name: "append",
+		do: func(ctx context.Context, b storage.Bucket) error {
+			_, err := storage.Append(ctx, b, "k", []byte("c"))
+			return err
+		},
+		apply: func(before string) (string, bool) { return before + "c", true },
+	},
+	{
+		name: "create",
+		do: func(ctx context.Context, b storage.Bucket) error {
+			_, err := b.Upload(ctx, "k", strings.NewReader("d"), storage.IfAbsent())
+			return err
+		},
+		apply: func(before string) (string, bool) { return "d", before == "" },
+	},
+	{
+		name:  "repair",
+		do:    repairs,
+		apply: func(before string) (string, bool) { return before, true },
+	},
+	{
+		name: "repair all",
+		do: func(ctx context.Context, b storage.Bucket) error {
+			_, err := mirror.RepairAll(ctx, b)
+			return err
+		},
+		apply: func(before string) (string, bool) { return before, true },
+	},
+}
+
+func repairs(ctx context.Context, b storage.Bucket) error {
+	_, err := mirror.Repair(ctx, b)
+	return err
+}
+
+// bothEqual repairs the mirror, after the time for which Repair keeps notes, and compares the stores.
+func (p *exploredPair) bothEqual() {
+	time.Sleep(2 * time.Hour)
+	require.NoError(p, repairs(p.Context(), p.open()))
+	require.Equal(p, p.text(p.primary.Bucket(), "k"), p.text(p.second.Bucket(), "k"), "the stores differ after Repair")
+	state, err := mirror.Status(p.Context(), p.open())
+	require.NoError(p, err)
+	require.Zero(p, state.Notes, "notes stay")
+}
+
+// Two operations have the result of one after the other, and both stores have it after Repair.
+func TestExploredOperationsOnAMirror(t *testing.T) {
+	for i, x := range operations {
+		for _, y := range operations[i:] {
+			t.Run(x.name+", "+y.name, func(t *testing.T) {
+				explored.RunOnSome(t, func(s *interleave.Scene) {
+					p := &exploredPair{Scene: s, primary: s.Store("primary"), second: s.Store("second")}
+					_, err := p.open().Upload(s.Context(), "k", strings.NewReader("first"))
+					require.NoError(s, err)
+					var effects []interleave.Effect[string]
+					for n, o := range []operation{x, y} {
+						a := p.run(string(rune('x'+n)), o.do)
+						effects = append(effects, interleave.Effect[string]{Actor: a, Apply: o.apply})
+					}
+					s.Check(func() {
+						for n, o := range []operation{x, y} {
+							a := effects[n].Actor
+							if o.name == "remove" && a.Lost() {
+								effects = append(effects, effects[n])
+							}
+							created := o.name == "create" && errors.Is(a.Err(), storage.PreconditionFailed)
+							unknown := a.Died() || errors.Is(a.Err(), storage.OutcomeUnknown)
+							require.True(s, a.Err() == nil || unknown || created, "%s: %v", o.name, a.Err())
+						}
+						after := p.text(p.primary.Bucket(), "k")
+						require.True(s, interleave.SomeOrder("first", after, effects...), "no order gives %q", after)
+						p.bothEqual()
+					})
+				})
+			})
+		}
+	}
+}

@@ -1,0 +1,172 @@
+package overlay_test
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/explored"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/storagetest/interleave"
+)
+
+// An exploredMove is two stores that several processes use as one by an overlay.
+type exploredMove struct {
+	*interleave.Scene
+	old, new *interleave.Store
+	config   overlay.Config
+}
+
+func (e *exploredMove) layer(old storage.Bucket) storage.OpenOption {
+	layer, err := overlay.New(old, e.config)
+	require.NoError(e, err)
+	return driver.WithLayer(layer)
+}
+
+// open opens the overlay outside of all processes.
+func (e *exploredMove) open() storage.Bucket { return e.new.Bucket(e.layer(e.old.Bucket())) }
+
+func (e *exploredMove) text(b storage.Bucket) string {
+	data, _, err := storage.ReadAll(e.Context(), b, key)
+	if errors.Is(err, storage.ObjectNotFound) {
+		return ""
+	}
+	require.NoError(e, err)
+	return string(data)
+}
+
+// An exploredOperation is one on the key of an overlay.
+type exploredOperation struct {
+	name string
+	// do returns what it has read, or "".
+	do func(ctx context.Context, b storage.Bucket, text string) (read string, err error)
+	// apply returns the content after the operation, and what a reader sees.
+	apply   func(before, text string) (after, read string, done bool)
+	mayFail storage.Code
+	repeats bool
+}
+
+func uploads(opts ...storage.UploadOption) func(context.Context, storage.Bucket, string) (string, error) {
+	return func(ctx context.Context, b storage.Bucket, text string) (string, error) {
+		_, err := b.Upload(ctx, key, strings.NewReader(text), opts...)
+		return "", err
+	}
+}
+
+func unchanged(before, _ string) (after, read string, done bool) { return before, "", true }
+
+var exploredOperations = []exploredOperation{
+	{
+		name:  "upload",
+		do:    uploads(),
+		apply: func(_, text string) (string, string, bool) { return text, "", true },
+	},
+	{
+		name:    "create",
+		do:      uploads(storage.IfAbsent()),
+		apply:   func(before, text string) (string, string, bool) { return text, "", before == "" },
+		mayFail: storage.PreconditionFailed,
+	},
+	{
+		name: "append",
+		do: func(ctx context.Context, b storage.Bucket, text string) (string, error) {
+			_, err := storage.Append(ctx, b, key, []byte(text))
+			return "", err
+		},
+		apply: func(before, text string) (string, string, bool) { return before + text, "", true },
+	},
+	{
+		name:    "remove",
+		do:      func(ctx context.Context, b storage.Bucket, _ string) (string, error) { return "", b.Remove(ctx, key) },
+		apply:   func(string, string) (string, string, bool) { return "", "", true },
+		repeats: true,
+	},
+	{
+		name: "read",
+		do: func(ctx context.Context, b storage.Bucket, _ string) (string, error) {
+			data, _, err := storage.ReadAll(ctx, b, key)
+			if errors.Is(err, storage.ObjectNotFound) {
+				return "", nil
+			}
+			return string(data), err
+		},
+		apply: func(before, _ string) (string, string, bool) { return before, before, true },
+	},
+	{
+		name: "set tags",
+		do: func(ctx context.Context, b storage.Bucket, text string) (string, error) {
+			return "", storage.SetTags(ctx, b, key, map[string]string{"t": text})
+		},
+		apply:   func(before, _ string) (string, string, bool) { return before, "", before != "" },
+		mayFail: storage.ObjectNotFound,
+	},
+	{
+		name: "finish",
+		do: func(ctx context.Context, b storage.Bucket, _ string) (string, error) {
+			_, err := overlay.Finish(ctx, b, overlay.FinishConfig{Concurrency: 1})
+			return "", err
+		},
+		apply: unchanged,
+	},
+}
+
+// Two operations have the result of one after the other in one store, and Finish leaves it in the new one.
+func TestExploredOperationsOnAnOverlay(t *testing.T) {
+	for i, x := range exploredOperations {
+		for _, y := range exploredOperations[i:] {
+			t.Run(x.name+", "+y.name, func(t *testing.T) {
+				explored.Run(t, func(s *interleave.Scene) {
+					e := &exploredMove{Scene: s, old: s.Store("old"), new: s.Store("new")}
+					e.config.CopyOnRead = true
+					_, err := e.old.Bucket().Upload(s.Context(), key, strings.NewReader("first"))
+					require.NoError(s, err)
+					e.explore(x, y)
+				})
+			})
+		}
+	}
+}
+
+func (e *exploredMove) explore(operations ...exploredOperation) {
+	reads := make([]string, len(operations))
+	var actors []*interleave.Actor
+	for i, o := range operations {
+		name := string(rune('x' + i))
+		p := e.Process(name)
+		b := p.Bucket(e.new, e.layer(p.Bucket(e.old)))
+		actors = append(actors, p.Go(name, func(ctx context.Context) (err error) {
+			reads[i], err = o.do(ctx, b, name)
+			return err
+		}))
+	}
+	e.Check(func() {
+		var effects []interleave.Effect[string]
+		for i, o := range operations {
+			a := actors[i]
+			effect := interleave.Effect[string]{Actor: a, Apply: func(before string) (string, bool) {
+				after, read, done := o.apply(before, a.Name())
+				return after, done && (a.Died() || read == reads[i])
+			}}
+			effects = append(effects, effect)
+			if o.repeats && a.Lost() {
+				effects = append(effects, effect)
+			}
+			unknown := a.Died() || errors.Is(a.Err(), storage.OutcomeUnknown)
+			permitted := a.Err() == nil || unknown || o.mayFail != "" && errors.Is(a.Err(), o.mayFail)
+			require.True(e, permitted, "%s: %v", o.name, a.Err())
+		}
+		after := e.text(e.open())
+		require.True(e, interleave.SomeOrder("first", after, effects...), "no order gives %q; %q was read", after, reads)
+		report, err := overlay.Finish(e.Context(), e.open(), overlay.FinishConfig{})
+		require.NoError(e, err)
+		require.Equal(e, after, e.text(e.open()), "after Finish")
+		if report.Markers == 0 {
+			require.Equal(e, after, e.text(e.new.Bucket()), "in the new store")
+		}
+	})
+}
