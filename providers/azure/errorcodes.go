@@ -16,6 +16,7 @@ const (
 	archiveHint      = "the object's access tier keeps it offline: call storage.Restore"
 	overwriteHint    = "Azure does not overwrite an archived object: remove it first"
 	hierarchicalHint = "the account has a hierarchical namespace, in which a directory and an object cannot have one name: use another key, or an account without one"
+	lengthHint       = "a proxy has removed the Content-Length of the request: uploads need it"
 	dataLakeHint     = "the Data Lake API has made the object, which parts cannot replace: remove it first, or upload without parts (WithPartSize)"
 	unorderedHint    = "the account has a hierarchical namespace, which does not list in byte order: set Config.HierarchicalNamespace (hierarchical_namespace=true); list with WithAnyOrder"
 	foreignHint      = "another tool left uncommitted blocks with short ids on this key: commit its upload, wait a week, or first write a small object to the key"
@@ -26,7 +27,7 @@ const (
 	policyHint       = "the account's SAS expiration policy refuses the shared access signature: give it a start (st) and a shorter term"
 	scopeHint        = "the account has no such encryption scope: create it, or change Config.EncryptionScope (encryption_scope=)"
 	deletingHint     = "a container of this name is being deleted, which takes half a minute or more"
-	managementHint   = "the container has an immutability policy: delete it in the management plane (portal, az, ARM)"
+	managementHint   = "the container has an immutability policy or a legal hold: delete it in the management plane (portal, az, ARM)"
 	operationHint    = "the account does not have this operation, such as tags in a hierarchical namespace, or the service version is too old for it"
 )
 
@@ -45,12 +46,19 @@ var errorMeanings = sdkerror.Table{
 			NoPendingCopyOperation CopyIdMismatch InvalidInput InvalidUri InvalidMetadata EmptyMetadataKey
 			MetadataTooLarge InvalidTag DuplicateTagNames EmptyTagName TagsTooLarge InvalidHeaderValue
 			InvalidQueryParameterValue OutOfRangeQueryParameterValue OutOfRangeInput InvalidBlockId
-			InvalidVersionForPageBlobOperation BlobNotArchived`,
+			InvalidVersionForPageBlobOperation BlobNotArchived AccountAlreadyExists CannotChangeToLowerTier
+			IncrementalCopyBlobMismatch IncrementalCopyOfEarlierSnapshotNotAllowed
+			IncrementalCopyOfEralierVersionSnapshotNotAllowed IncrementalCopySourceMustBeSnapshot
+			InfiniteLeaseDurationRequired InvalidSourceBlobType InvalidSourceBlobUrl
+			LeaseNotPresentWithBlobOperation LeaseNotPresentWithContainerOperation
+			LeaseNotPresentWithLeaseOperation OperationNotAllowedOnIncrementalCopyBlob PreviousSnapshotNotFound
+			PreviousSnapshotOperationNotSupported SequenceNumberIncrementTooLarge`,
+		{Code: storage.InvalidArgument, Hint: lengthHint}: "MissingContentLengthHeader",
 		{Code: storage.Unsupported}: `
 			CopyAcrossAccountsNotSupported UnsupportedHeader UnsupportedQueryParameter UnsupportedHttpVerb
 			FeatureVersionMismatch FeatureNotSupportedForAccount BlobTypeNotSupported
 			ConditionHeadersNotSupported HierarchicalNamespaceNotEnabled`,
-		{Code: storage.PreconditionFailed}: "ConditionNotMet TargetConditionNotMet BlobAlreadyExists",
+		{Code: storage.PreconditionFailed}: "ConditionNotMet TargetConditionNotMet BlobAlreadyExists ResourceAlreadyExists",
 		{Code: storage.PermissionDenied, Hint: "the shared access signature permits creating objects, but not overwriting them"}: "UnauthorizedBlobOverwrite",
 		{Code: storage.Changed}:             "SourceConditionNotMet BlobOverwritten",
 		{Code: storage.RangeNotSatisfiable}: "InvalidRange",
@@ -80,11 +88,14 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.Archived, Hint: "the object is being restored from the archive tier: try again later"}: "BlobBeingRehydrated",
 		{Code: storage.Locked}: `
 			BlobImmutableDueToPolicy ImmutabilityPolicyDeleteOnLockedPolicy BlobImmutableDueToLegalHold SystemInUse`,
-		{Code: storage.Locked, Hint: managementHint}:      "ContainerImmutabilityPolicyLocked",
+		{Code: storage.Locked, Hint: managementHint}:      "ContainerImmutabilityPolicyLocked ContainerHasLegalHold",
 		{Code: storage.Unsupported, Hint: managementHint}: "ContainerImmutableStorageWithVersioningEnabled",
-		{Code: storage.Locked, Hint: "another client holds a lease on the object, or on the container that is to be deleted"}: "LeaseIdMissing LeaseLost LeaseAlreadyPresent LeaseIdMismatchWithBlobOperation",
-		{Code: storage.Locked, Hint: "the object has snapshots"}:                                                              "SnapshotsPresent",
-		{Code: storage.Locked, Hint: "the version is the current one: remove the object without naming a version"}:            "OperationNotAllowedOnRootBlob",
+		{Code: storage.Locked, Hint: "another client holds a lease on the object, or on the container that is to be deleted"}: `
+			LeaseIdMissing LeaseLost LeaseAlreadyPresent LeaseIdMismatchWithBlobOperation
+			LeaseIdMismatchWithContainerOperation LeaseIdMismatchWithLeaseOperation LeaseAlreadyBroken
+			LeaseIsBreakingAndCannotBeAcquired LeaseIsBreakingAndCannotBeChanged LeaseIsBrokenAndCannotBeRenewed`,
+		{Code: storage.Locked, Hint: "the object has snapshots"}:                                                   "SnapshotsPresent",
+		{Code: storage.Locked, Hint: "the version is the current one: remove the object without naming a version"}: "OperationNotAllowedOnRootBlob",
 		{Code: storage.RateLimited}: "ServerBusy TooManyRequests SnapshotOperationRateExceeded",
 		{Code: storage.Unavailable}: "InternalError OperationTimedOut AccountBeingCreated IncompleteBody",
 		{Code: storage.Unsupported, Hint: "the emulator does not have this: use an account of Azure"}: "FeatureNotSupported",

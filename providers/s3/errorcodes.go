@@ -21,23 +21,25 @@ const (
 var errorMeanings = sdkerror.Table{
 	Codes: sdkerror.Codes(map[sdkerror.Meaning]string{
 		{Code: storage.ObjectNotFound}: "NoSuchKey NoSuchVersion",
-		{Code: storage.BucketNotFound}: "NoSuchBucket",
+		{Code: storage.BucketNotFound}: "NoSuchBucket NoSuchAccessPoint NoSuchMultiRegionAccessPoint",
 		// NoSuchUpload means that the upload was aborted or completed, not that an object is
 		// missing.
 		{Code: storage.InvalidArgument}: `
 			NoSuchUpload InvalidArgument InvalidRequest InvalidURI InvalidTag KeyTooLongError MetadataTooLarge
 			MalformedXML InvalidPart InvalidPartOrder EntityTooSmall XMinioInvalidObjectName XMinioInvalidResourceName
-			IllegalVersioningException`,
-		{Code: storage.Unsupported, Hint: lockHint}: "ObjectLockConfigurationNotFoundError",
+			IllegalVersioningException ClientTokenConflict IdempotencyException NoSuchAsyncRequest
+			ObjectAlreadyInActiveTierError`,
+		{Code: storage.Unsupported, Hint: lockHint}: "ObjectLockConfigurationNotFoundError NoSuchObjectLockConfiguration",
 		// BucketConflict: R2
-		{Code: storage.BucketExists}: "BucketAlreadyExists BucketAlreadyOwnedByYou BucketConflict",
+		{Code: storage.BucketExists}: "BucketAlreadyExists BucketAlreadyOwnedByYou BucketConflict AccessPointAlreadyOwnedByYou",
 		{Code: storage.PermissionDenied, Hint: "the account has reached its limit of buckets: remove some, or ask the provider for more"}: "TooManyBuckets",
 		{Code: storage.BucketNotEmpty}:     "BucketNotEmpty",
 		{Code: storage.PreconditionFailed}: "PreconditionFailed InvalidWriteOffset",
 		// R2 returns ClientDisconnect, and Wasabi returns ConnectionClosed.
 		{Code: storage.Unavailable}: `
 			ConditionalRequestConflict OperationAborted IncompleteBody ClientDisconnect ConnectionClosed
-			RequestTimeout InternalError ServiceUnavailable XMinioServerNotInitialized`,
+			RequestTimeout InternalError ServiceUnavailable XMinioServerNotInitialized ConnectionClosedByRequester
+			ResponseInterrupted`,
 		{Code: storage.NotModified}:         "NotModified",
 		{Code: storage.RangeNotSatisfiable}: "InvalidRange",
 		{Code: storage.InvalidArgument, Hint: "a bucket's name has 3 to 63 of the characters a-z, 0-9, \"-\" and \".\""}: "InvalidBucketName",
@@ -51,7 +53,7 @@ var errorMeanings = sdkerror.Table{
 		// date.
 		{Code: storage.InvalidArgument, Hint: regionHint}: `
 			IllegalLocationConstraint AuthorizationHeaderMalformed PermanentRedirect MovedPermanently
-			TemporaryRedirect IllegalLocationConstraintException`,
+			TemporaryRedirect IllegalLocationConstraintException InvalidRegion`,
 		// Alibaba OSS, Tencent COS and Volcengine TOS return these codes, with the status 403.
 		{Code: storage.InvalidArgument, Hint: "this server wants the bucket's name in the host: set path_style=false"}: "SecondLevelDomainForbidden PathStyleDomainForbidden InvalidPathAccess",
 		{Code: storage.ChecksumMismatch}:                   "BadDigest InvalidDigest XAmzContentSHA256Mismatch XAmzContentChecksumMismatch",
@@ -66,12 +68,12 @@ var errorMeanings = sdkerror.Table{
 		{Code: storage.Unsupported, Hint: "the bucket's object lock or versioning does not allow this"}: "InvalidBucketState",
 		// R2 returns Unauthorized. versitygw returns XAdminUserNotFound, with the status 404.
 		{Code: storage.Unauthenticated, Hint: "the store does not know the access key: it may be for another service or endpoint"}: "InvalidAccessKeyId InvalidSecurity Unauthorized XAdminUserNotFound",
-		{Code: storage.Unauthenticated, Hint: "the secret key does not match the access key, or a proxy changed the request"}:      "SignatureDoesNotMatch",
+		{Code: storage.Unauthenticated, Hint: "the secret key does not match the access key, or a proxy changed the request"}:      "SignatureDoesNotMatch InvalidSignature MissingAuthenticationToken",
 		// ExpiredRequest: R2
 		{Code: storage.Unauthenticated, Hint: "the signature has expired: check the clock of this machine, and sign the URL again"}: "ExpiredRequest",
 		// Wasabi returns AuthenticationLockout, and MinIO returns InvalidTokenId.
 		{Code: storage.Unauthenticated, Hint: "too many requests had wrong credentials: correct them, and wait five minutes"}: "AuthenticationLockout",
-		{Code: storage.Unauthenticated, Hint: "the session token has expired, is missing, or belongs to another access key"}:  "ExpiredToken InvalidToken InvalidTokenId TokenRefreshRequired",
+		{Code: storage.Unauthenticated, Hint: "the session token has expired, is missing, or belongs to another access key"}:  "ExpiredToken InvalidToken InvalidTokenId TokenRefreshRequired InvalidSessionException",
 		// The driver learns the difference of the clocks from the response, and corrects the time
 		// of the next attempt.
 		{Code: storage.Unauthenticated, Retryable: true, Hint: clockHint}: "RequestTimeTooSkewed",
