@@ -224,8 +224,8 @@ gateways: ## the suites of S3's clients judge the gateway with diskcache and enc
 	$(GO) run -C tools/testservers . -only minio,azurite -- $(GO) run -C tools/judges . -suites $(GATEWAY_SUITES) -servers gateway-minio,layers-minio,gateway-azurite,layers-azurite
 	$(GO) run -C tools/testservers . -only minio,azurite -- $(GO) run -C tools/judges . -suites $(GATEWAY_ONE_BUCKET) -servers gateway-minio,mirror-minio,gateway-azurite,overlay-azurite
 
-statuses: ## each status of a gateway in the place of responses; make test-all has the usual ones, and none of Azurite's
-	OMNIBUCKET_STATUSES=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C tools/testservers . -only azurite -- $(GO) test -count 1 -timeout 60m -run TestHostileStatuses ./providers/s3 ./providers/gcs ./providers/azure
+statuses: ## each status of a gateway in the place of responses, and each recorded response broken; make test-all has the usual ones, and none of Azurite's
+	OMNIBUCKET_STATUSES=1 OMNIBUCKET_TEST_REQUIRED=1 $(GO) run -C tools/testservers . -only azurite -- $(GO) test -count 1 -timeout 60m -run 'TestHostileStatuses|TestBrokenRecordedResponses' ./providers/s3 ./providers/gcs ./providers/azure
 
 accounts: ## the whole suite on stand-ins of the clouds and each kind of account, in the orders of SEEDS; TESTFLAGS=-race
 	@for seed in $(SEEDS); do \

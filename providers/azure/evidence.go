@@ -100,6 +100,9 @@ func checkAnswer(response *http.Response) error {
 			return noEvidence(response, "it has no "+name)
 		}
 	}
+	if response.StatusCode == http.StatusPartialContent && response.Header.Get("Content-Range") == "" {
+		return noEvidence(response, "it does not say which part of the blob it is")
+	}
 	if response.Header.Get("X-Ms-Resource-Type") == "directory" {
 		return &storage.Error{
 			Code: storage.ObjectNotFound, Status: http.StatusNotFound, RequestID: response.Header.Get(requestIDHeader),

@@ -101,6 +101,7 @@ const (
 	objectsKind = "storage#objects"
 	bucketKind  = "storage#bucket"
 	bucketsKind = "storage#buckets"
+	rewriteKind = "storage#rewriteResponse"
 )
 
 // kindOf returns the kind of the resource in the response to a request, or "" for other requests.
@@ -118,6 +119,10 @@ func kindOf(method, path string) string {
 		return objectsKind
 	case len(segments) == 3:
 		return objectKind
+	case len(segments) > 3:
+		return map[string]string{
+			"compose": objectKind, "moveTo": objectKind, "restore": objectKind, "rewriteTo": rewriteKind,
+		}[segments[3]]
 	}
 	return ""
 }
@@ -137,16 +142,23 @@ func isLongResource(start []byte, want string) bool {
 }
 
 // isResource reports whether a document is a resource of Google. If want is not "", the resource
-// must have this kind, or none. An object must have a generation.
+// must have this kind, or none. An object must have a generation. A rewrite must have ended, or have
+// the token for its next request: otherwise the SDK would begin it again, without an end.
 func isResource(document []byte, want string) bool {
 	var r struct {
 		Kind                                 string
 		Generation, Metageneration, Bindings any // Bindings is set for an IAM policy
+
+		Done         bool
+		RewriteToken string
+		Resource     struct{ Generation any }
 	}
 	if json.Unmarshal(document, &r) != nil {
 		return false
 	}
 	switch {
+	case want == rewriteKind:
+		return (r.Kind == want || r.Kind == "") && (r.Done && r.Resource.Generation != nil || !r.Done && r.RewriteToken != "")
 	case want == objectKind:
 		return (r.Kind == want || r.Kind == "") && r.Generation != nil
 	case want != "" && r.Kind != "":

@@ -197,5 +197,8 @@ func (b *bucket) find(ctx context.Context, r *driver.GetRequest) (*gcs.ObjectAtt
 	if err != nil {
 		return nil, b.readError(ctx, err, r)
 	}
+	if found.Name != "" && found.Name != r.Key {
+		return nil, noEvidence(http.StatusOK, "it has another object")
+	}
 	return found, nil
 }

@@ -132,7 +132,9 @@ func TestGetOfAnUnchangedRevision(t *testing.T) {
 // shows it.
 func TestEncodedMetadataIsReadFromTheResource(t *testing.T) {
 	resource := stored
-	resource.Body = strings.Replace(stored.Body, `"name"`, `"metadata":{"who":"Zo\u00eb"},"name"`, 1)
+	resource.Body = strings.Replace(stored.Body, `"bucket"`, `"metadata":{"who":"Zo\u00eb"},"bucket"`, 1)
+	newer := resource
+	newer.Body = strings.Replace(resource.Body, "1700000000000001", "1700000000000002", 1)
 	gone := failing(404, "notFound", "No such object: photos/a")
 	for _, row := range []struct {
 		name, header string
@@ -146,7 +148,7 @@ func TestEncodedMetadataIsReadFromTheResource(t *testing.T) {
 		{"escaped", "Zo%C3%AB", []reply{resource, media(nil)}, "Zo\u00eb", 3},
 		{"as a MIME encoded-word", "=?UTF-8?B?Wm/Dqw==?=", []reply{resource, media(nil)}, "Zo\u00eb", 3},
 		{"in another alphabet", "Zo\xeb", []reply{resource, media(nil)}, "Zo\u00eb", 3},
-		{"of an overwritten object", "Zo%C3%AB", []reply{resource, gone, resource, media(nil)}, "Zo\u00eb", 5},
+		{"of an overwritten object", "Zo%C3%AB", []reply{resource, gone, newer, media(nil)}, "Zo\u00eb", 5},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newStandIn(t, append([]reply{media(map[string]string{"X-Goog-Meta-Who": row.header})}, row.answers...)...)

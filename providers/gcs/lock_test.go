@@ -14,7 +14,7 @@ import (
 )
 
 func TestSetTagsReplacesAllByOnePatch(t *testing.T) {
-	const found = `{"name":"a","generation":"7","metageneration":"3","size":"11","contexts":{"custom":{"old":{"value":"1"},"both":{"value":"2"},"dotted.key":{"value":"3"}}}}`
+	const found = `{"name":"x/a b","generation":"7","metageneration":"3","size":"11","contexts":{"custom":{"old":{"value":"1"},"both":{"value":"2"},"dotted.key":{"value":"3"}}}}`
 	for name, row := range map[string]struct {
 		found string
 		tags  map[string]string

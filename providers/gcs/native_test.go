@@ -37,7 +37,7 @@ func keyOf(t testing.TB, text string) []byte {
 }
 
 // accepted is the response to a write without checksums.
-var accepted = reply{Header: stored.Header, Body: `{"name":"a","generation":"1700000000000001","metageneration":"1","etag":"CAE=","size":"11","timeCreated":"2026-01-02T03:04:05.678Z"}`}
+var accepted = reply{Header: stored.Header, Body: `{"generation":"1700000000000001","metageneration":"1","etag":"CAE=","size":"11","timeCreated":"2026-01-02T03:04:05.678Z"}`}
 
 // newAnswerer starts a server that accepts every request.
 func newAnswerer(t *testing.T) *standIn {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"os"
 	"strings"
 	"testing"
 
@@ -18,6 +19,13 @@ import (
 func TestGooglesRecordedResponses(t *testing.T) {
 	recorded.Play(t, recordedStore(), recorded.GoCloud(t, recorded.Google))
 	recorded.Play(t, recordedStore(), recorded.GoogleClient(t))
+}
+
+// "make statuses" breaks each recorded response, and not only one of each kind.
+func TestBrokenRecordedResponses(t *testing.T) {
+	all := os.Getenv("OMNIBUCKET_STATUSES") != ""
+	recorded.Break(t, recordedStore(), recorded.GoCloud(t, recorded.Google), all)
+	recorded.Break(t, recordedStore(), recorded.GoogleClient(t), all)
 }
 
 func recordedStore() recorded.Store {

@@ -69,7 +69,7 @@ func failingXML(status int, code, message string) reply {
 // stored returns the response to a write.
 var stored = reply{
 	Header: map[string]string{"Content-Type": "application/json; charset=UTF-8"},
-	Body:   `{"name":"a","bucket":"photos","generation":"1700000000000001","metageneration":"1","etag":"CAE=","crc32c":"yZRlqg==","md5Hash":"XrY7u+Ae7tCTyyK7j1rNww==","size":"11","storageClass":"STANDARD","timeCreated":"2026-01-02T03:04:05.678Z","updated":"2026-01-02T03:04:05.678Z"}`,
+	Body:   `{"bucket":"photos","generation":"1700000000000001","metageneration":"1","etag":"CAE=","crc32c":"yZRlqg==","md5Hash":"XrY7u+Ae7tCTyyK7j1rNww==","size":"11","storageClass":"STANDARD","timeCreated":"2026-01-02T03:04:05.678Z","updated":"2026-01-02T03:04:05.678Z"}`,
 }
 
 // resumeHere returns the response to a chunk with the number of bytes that the

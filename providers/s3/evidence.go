@@ -118,7 +118,8 @@ func (e *expected) isIn(response *http.Response, always bool) bool {
 	own := hasEvidence(response)
 	switch {
 	case e.tag:
-		return response.Header.Get(rawclient.ETagHeader) != "" || own && !hasTypeOfPage(response)
+		return isObject(response) &&
+			(response.Header.Get(rawclient.ETagHeader) != "" || own && !hasTypeOfPage(response))
 	case e.text != "":
 		return bytes.Contains(peek(response), []byte(e.text)) && (own || !always) || own && e.empty && !isPage(response)
 	case own:
@@ -129,6 +130,20 @@ func (e *expected) isIn(response *http.Response, always bool) bool {
 		return true
 	}
 	return e.bare && !isWebPage(response)
+}
+
+// isObject reports whether a response without an ETag may be an object. It is none if it is the
+// document of an error. A part of an object must say which part it is.
+func isObject(response *http.Response) bool {
+	if response.StatusCode == http.StatusPartialContent && response.Header.Get("Content-Range") == "" {
+		return false
+	}
+	if response.Header.Get(rawclient.ETagHeader) != "" {
+		return true
+	}
+	document := bytes.TrimSpace(peek(response))
+	return !bytes.HasPrefix(document, []byte("<Error>")) &&
+		!(bytes.HasPrefix(document, []byte("<?xml")) && bytes.Contains(document, []byte("<Error>")))
 }
 
 // isPage reports whether the body of a response is a web page or other text. An empty body and an

@@ -2,6 +2,7 @@ package s3_test
 
 import (
 	"net/http"
+	"os"
 	"testing"
 
 	"github.com/stretchr/testify/require"
@@ -14,6 +15,12 @@ import (
 // Amazon's own responses, which others have recorded.
 func TestAmazonsRecordedResponses(t *testing.T) {
 	recorded.Play(t, recordedStore(), recorded.GoCloud(t, recorded.Amazon))
+}
+
+// "make statuses" breaks each recorded response, and not only one of each kind.
+func TestBrokenRecordedResponses(t *testing.T) {
+	all := os.Getenv("OMNIBUCKET_STATUSES") != ""
+	recorded.Break(t, recordedStore(), recorded.GoCloud(t, recorded.Amazon), all)
 }
 
 func recordedStore() recorded.Store {

@@ -452,3 +452,21 @@ func azurePage(document []byte) Result {
 	}
 	return r
 }
+
+// jsonKind returns the kind of a JSON document of Google, or "".
+func jsonKind(body []byte) string {
+	var document struct{ Kind string }
+	if json.Unmarshal(body, &document) != nil {
+		return ""
+	}
+	return document.Kind
+}
+
+// xmlRoot returns the name of the root of a whole XML document, or "".
+func xmlRoot(body []byte) string {
+	var root struct{ XMLName xml.Name }
+	if xml.Unmarshal(withoutMark(body), &root) != nil {
+		return ""
+	}
+	return root.XMLName.Local
+}

@@ -1,7 +1,6 @@
 package recorded
 
 import (
-	"bufio"
 	"bytes"
 	"context"
 	"encoding/json"
@@ -37,12 +36,14 @@ type Store struct {
 // errUnexpected is the error of a request to which there is no response.
 var errUnexpected = errors.New("the recording has no response to this request")
 
+// errEndless is the error of a call that sends requests without an end.
+var errEndless = errors.New("the call sends the same request again and again")
+
 // A wire is an HTTP transport that responds with recorded bytes.
 type wire struct {
 	store  *Store
 	x      *Exchange
 	answer []byte // bytes of the recorded response, perhaps broken
-	cut    bool   // true if the connection ends after answer
 	played int    // number of requests with the recorded response
 	all    []string
 }
@@ -66,10 +67,13 @@ func (w *wire) RoundTrip(r *http.Request) (*http.Response, error) {
 		if response == nil {
 			return nil, fmt.Errorf("%w: %s %s (%s)", errUnexpected, r.Method, r.URL.Path, kind)
 		}
-		return http.ReadResponse(bufio.NewReader(bytes.NewReader(response.Wire(r.Method))), r)
+		return readResponse(response.Wire(r.Method), r)
 	}
 	w.played++
-	return http.ReadResponse(bufio.NewReader(bytes.NewReader(w.answer)), r)
+	if w.played > 10*maxBrokenRequests {
+		return nil, errEndless
+	}
+	return readResponse(w.answer, r)
 }
 
 // canonical returns h with canonical names. The SDK of Azure sends other names.

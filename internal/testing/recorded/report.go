@@ -19,6 +19,15 @@ func assertEqual(t *testing.T, want, got Result, explain string) bool {
 	return assert.Equal(t, want, got, "%s", explain)
 }
 
+// text returns a Result for a message.
+func (r *Result) text() string {
+	data, err := json.Marshal(r)
+	if err != nil {
+		return err.Error()
+	}
+	return string(data)
+}
+
 // normalize removes what a result may have in several forms.
 func normalize(r *Result) {
 	if len(r.Entries) == 0 {
