@@ -34,13 +34,22 @@ func TestRewrapRotatesATree(t *testing.T) {
 	s.put("box:other", "o")
 
 	identities(newer, older)
+	former := filepath.Join(t.TempDir(), "former.txt")
+	writeFiles(t, filepath.Dir(former), map[string]string{"former.txt": older.String()})
+	require.Equal(t, "rewrapped in/a\nrewrapped in/b\nrewrapped in/c\nrewrapped other\n",
+		s.ok("rewrap", "-r", "--former", former, "--dry-run", "box:"))
 	_, stderr := s.exits(1, "rewrap", "-r", "strict:in")
 	require.Contains(t, stderr, "not encrypted")
 	stdout, _ := s.exits(0, "rewrap", "-r", "--dry-run", "box:in")
 	require.Equal(t, "rewrapped in/a\nrewrapped in/b\nrewrapped in/c\n", stdout)
 	require.Equal(t, "plain", s.ok("cat", "plain:in/c"))
-	require.Equal(t, "3 rewrapped, 0 failed\n", s.ok("rewrap", "-r", "box:in"))
 	require.Equal(t, "rewrapped other\n", s.ok("rewrap", "-v", "box:other"))
+	require.Equal(t, "rewrapped in/c\n", s.ok("rewrap", "-r", "--former", former, "--dry-run", "box:"))
+	require.Equal(t, "1 rewrapped, 3 of other keys, 0 failed\n", s.ok("rewrap", "-r", "--former", former, "box:"))
+	require.Empty(t, s.ok("rewrap", "-r", "--former", former, "--dry-run", "box:"))
+	_, stderr = s.exits(2, "rewrap", "--former", former, "box:other")
+	require.Contains(t, stderr, "must be used with -r")
+	require.Equal(t, "3 rewrapped, 0 of other keys, 0 failed\n", s.ok("rewrap", "-r", "box:in"))
 	require.NotContains(t, s.ok("cat", "plain:in/c"), "plain")
 	require.Contains(t, s.ok("rewrap", "-r", "--json", "box:in"), `"rewrapped":3`)
 

@@ -224,11 +224,16 @@ func (d *objectDriver) open(ctx context.Context, of Object, header string) (*dat
 // unwrap decrypts the data key in an object's header, and checks that the key belongs to the
 // object.
 func (d *objectDriver) unwrap(ctx context.Context, of Object, header string) (*dataKey, error) {
+	return unwrapWith(ctx, d.layer.config.Keys, of, header)
+}
+
+// unwrapWith decrypts the data key of an object with the given keys.
+func unwrapWith(ctx context.Context, keys Keys, of Object, header string) (*dataKey, error) {
 	text, tail, err := splitHeader(header)
 	if err != nil {
 		return nil, err
 	}
-	u := &unwrapper{ctx: ctx, keys: d.layer.config.Keys, of: of}
+	u := &unwrapper{ctx: ctx, keys: keys, of: of}
 	secret, err := age.DecryptHeader(text, u)
 	switch {
 	case u.failed != nil:

@@ -18,7 +18,10 @@ func (d *objectDriver) Head(ctx context.Context, r *driver.GetRequest) (*storage
 	if err != nil {
 		return nil, err
 	}
-	_, err = toPlain(d, attrs)
+	header, err := toPlain(d, attrs)
+	if err == nil {
+		err = d.answer(ctx, r.Key, header)
+	}
 	return attrs, err
 }
 

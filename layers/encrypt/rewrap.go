@@ -29,7 +29,7 @@ func Rewrap(ctx context.Context, bucket storage.Bucket, key string) (*storage.At
 		return nil, &storage.Error{Code: storage.Unsupported, Op: "encrypt.Rewrap", Key: key,
 			Hint: "the store must copy on its side, with IfRevision; upload the object again instead"}
 	}
-	attrs, err := bucket.Attrs(ctx, key)
+	attrs, err := bucket.Attrs(driver.WithoutFailover(ctx), key)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
 )
 
 const (
@@ -22,12 +23,21 @@ type RewrapConfig struct {
 	// Rewrapped is called for each object that was rewrapped, but never by two goroutines at the
 	// same time. It may be nil.
 	Rewrapped func(attrs *storage.Attrs)
+	// Former are keys that will be taken out, and no others. If it is not nil, RewrapAll leaves out
+	// the objects that these keys do not decrypt. So a call after an interrupted one continues it.
+	// If it is nil, each object is rewrapped again.
+	Former Keys
+	// DryRun makes RewrapAll change nothing. It calls Rewrapped for each object that it would
+	// rewrap, and counts it. With Former, these are the objects that are still encrypted for the
+	// former keys, and those that are not encrypted.
+	DryRun bool
 }
 
-// A RewrapReport is the result of [RewrapAll]. It has the number of rewrapped objects and the
-// number of objects that failed.
+// A RewrapReport is the result of [RewrapAll]. It has the number of rewrapped objects, of objects
+// that Former does not decrypt, and of objects that failed.
 type RewrapReport struct {
 	Rewrapped int64
+	Current   int64
 	Failed    int64
 }
 
@@ -72,7 +82,7 @@ func (r *rewrapping) rewrap(ctx context.Context, bucket storage.Bucket, keys []s
 	attrs, errs := make([]*storage.Attrs, len(keys)), make([]error, len(keys))
 	var all sync.WaitGroup
 	for i, key := range keys {
-		all.Go(func() { attrs[i], errs[i] = rewrapAgain(ctx, bucket, key) })
+		all.Go(func() { attrs[i], errs[i] = r.rewrapAgain(ctx, bucket, key) })
 	}
 	all.Wait()
 	for i := range keys {
@@ -83,10 +93,12 @@ func (r *rewrapping) rewrap(ctx context.Context, bucket storage.Bucket, keys []s
 }
 
 // rewrapAgain repeats the rewrapping of an object while others write it. If the object no longer
-// exists, attrs is nil.
-func rewrapAgain(ctx context.Context, bucket storage.Bucket, key string) (attrs *storage.Attrs, err error) {
+// exists, attrs is nil. If the former keys do not decrypt the object, the error is errCurrent.
+func (r *rewrapping) rewrapAgain(ctx context.Context, bucket storage.Bucket, key string) (*storage.Attrs, error) {
+	var attrs *storage.Attrs
+	var err error
 	for range rewrapAttempts {
-		attrs, err = Rewrap(ctx, bucket, key)
+		attrs, err = r.rewrapOnce(ctx, bucket, key)
 		if code := storage.CodeOf(err); code != storage.PreconditionFailed && code != storage.Changed {
 			break
 		}
@@ -95,6 +107,49 @@ func rewrapAgain(ctx context.Context, bucket storage.Bucket, key string) (attrs 
 		return nil, nil
 	}
 	return attrs, err
+}
+
+// errCurrent says that the former keys do not decrypt an object.
+var errCurrent = errors.New("the object is encrypted for other keys than the former ones")
+
+func (r *rewrapping) rewrapOnce(ctx context.Context, bucket storage.Bucket, key string) (*storage.Attrs, error) {
+	if r.config.Former == nil && !r.config.DryRun {
+		return Rewrap(ctx, bucket, key)
+	}
+	q := &headerQuestion{keys: r.config.Former}
+	attrs, err := bucket.Attrs(context.WithValue(driver.WithoutFailover(ctx), headerQuestionKey{}, q), key)
+	switch {
+	case err != nil:
+		return nil, err
+	case q.no:
+		return nil, errCurrent
+	case r.config.DryRun:
+		return attrs, nil
+	}
+	return Rewrap(ctx, bucket, key)
+}
+
+// A headerQuestion in the context of a request for attributes asks whether keys decrypt the object.
+// If keys is nil, it asks nothing.
+type headerQuestion struct {
+	keys Keys
+	no   bool // the object is encrypted, and keys do not decrypt it
+}
+
+type headerQuestionKey struct{}
+
+// answer answers the question that a context may have about an object with this header.
+func (d *objectDriver) answer(ctx context.Context, key, header string) error {
+	q, ok := ctx.Value(headerQuestionKey{}).(*headerQuestion)
+	if !ok || q.keys == nil || header == "" {
+		return nil
+	}
+	_, err := unwrapWith(ctx, q.keys, Object{d.desc.Bucket, key}, header)
+	q.no = errors.Is(err, errOtherKeys)
+	if q.no {
+		return nil
+	}
+	return err
 }
 
 // A rewrapping has the state of one call of RewrapAll.
@@ -106,6 +161,8 @@ type rewrapping struct {
 
 func (r *rewrapping) add(attrs *storage.Attrs, err error) {
 	switch {
+	case errors.Is(err, errCurrent):
+		r.report.Current++
 	case err != nil:
 		if r.report.Failed++; len(r.errs) < rewrapsExplained {
 			r.errs = append(r.errs, err)

@@ -123,3 +123,46 @@ func TestRewrapAllBearsOtherWriters(t *testing.T) {
 	_, err := encrypt.RewrapAll(t.Context(), engine.New(newStore().Driver), encrypt.RewrapConfig{Concurrency: -1})
 	require.ErrorIs(t, err, storage.InvalidArgument)
 }
+
+// Former tells which objects are still encrypted for a key, and a second call continues a first one.
+func TestRewrapAllOfFormerKeys(t *testing.T) {
+	s := newStore()
+	first, older := rotated(t)
+	for _, key := range []string{"a", "b", "c"} {
+		upload(t, s.open(t, first), key, "content of "+key)
+	}
+	both, newer := rotated(t, older)
+	only, err := encrypt.ParseKeys(strings.NewReader(newer.String()))
+	require.NoError(t, err)
+	b := s.open(t, both)
+	_, err = encrypt.Rewrap(t.Context(), b, "b")
+	require.NoError(t, err)
+
+	var named []string
+	c := encrypt.RewrapConfig{
+		Concurrency: 1, Former: first, DryRun: true,
+		Rewrapped: func(a *storage.Attrs) { named = append(named, a.Key) },
+	}
+	report, err := encrypt.RewrapAll(t.Context(), b, c)
+	require.NoError(t, err)
+	require.Equal(t, encrypt.RewrapReport{Rewrapped: 2, Current: 1}, report)
+	require.Equal(t, []string{"a", "c"}, named)
+	_, _, err = storage.ReadAll(t.Context(), s.open(t, only), "a")
+	require.ErrorIs(t, err, storage.PermissionDenied, "a dry run changes nothing")
+
+	c.DryRun = false
+	report, err = encrypt.RewrapAll(t.Context(), storage.Prefixed(b, "none/"), c)
+	require.NoError(t, err)
+	require.Equal(t, encrypt.RewrapReport{}, report)
+	report, err = encrypt.RewrapAll(t.Context(), b, c)
+	require.NoError(t, err)
+	require.Equal(t, encrypt.RewrapReport{Rewrapped: 2, Current: 1}, report)
+	report, err = encrypt.RewrapAll(t.Context(), b, c)
+	require.NoError(t, err)
+	require.Equal(t, encrypt.RewrapReport{Current: 3}, report)
+	for _, key := range []string{"a", "b", "c"} {
+		got, _, err := storage.ReadAll(t.Context(), s.open(t, only), key)
+		require.NoError(t, err)
+		require.Equal(t, "content of "+key, string(got))
+	}
+}

@@ -3,6 +3,7 @@ package buckets
 import (
 	"context"
 	"errors"
+	"os"
 
 	"github.com/spf13/cobra"
 
@@ -16,24 +17,30 @@ import (
 // Rewrap returns the command rewrap.
 func Rewrap(p *program.Program) *cobra.Command {
 	var recursive bool
+	var former string
 	c := &cobra.Command{
 		Use:   "rewrap [flags] LOCATION",
 		Short: "Encrypt an object, or a tree with -r, for the keys of today",
 		Long: `Encrypts the data keys of objects again, for the keys that the layer encrypt of the location has
 now, inside the store: no bytes move. Put the new key first in the configuration, rewrap, and
 only then take the old key out. With "allow_plain: true", objects that were stored without
-encryption are encrypted, through this machine. After a failure it continues; repeat it.`,
+encryption are encrypted, through this machine. After a failure it continues; repeat it.
+
+With --former FILE, which has the old identities and no others, it leaves out what they do
+not decrypt. With --dry-run, that lists what is still encrypted for them.`,
 		Example: `  omnibucket rewrap -r photos:
+  omnibucket rewrap -r --former old.txt --dry-run photos:
   omnibucket rewrap -r photos:2026/
   omnibucket rewrap photos:2026/a.jpg`,
 		Args: cobra.ExactArgs(1),
-		RunE: func(c *cobra.Command, args []string) error { return rewrap(c.Context(), p, args[0], recursive) },
+		RunE: func(c *cobra.Command, args []string) error { return rewrap(c.Context(), p, args[0], recursive, former) },
 	}
+	c.Flags().StringVar(&former, "former", "", "with -r: rewrap only what the identities of this file decrypt")
 	c.Flags().BoolVarP(&recursive, "recursive", "r", false, "rewrap everything in the folder of this name")
 	return c
 }
 
-func rewrap(ctx context.Context, p *program.Program, text string, recursive bool) error {
+func rewrap(ctx context.Context, p *program.Program, text string, recursive bool, former string) error {
 	l, err := p.Stores.LocateInBucket(text)
 	switch {
 	case err != nil:
@@ -41,6 +48,8 @@ func rewrap(ctx context.Context, p *program.Program, text string, recursive bool
 	case !p.Stores.IsEncrypted(l):
 		return argument.Invalid("the location must have the layer encrypt",
 			`add "layers: [{encrypt: {identity_file: PATH}}]" to it in the configuration`)
+	case !recursive && former != "":
+		return argument.Invalid("--former must be used with -r", "")
 	case !recursive && l.IsFolder():
 		return argument.Invalid("key must not be that of a folder", "use -r to rewrap everything in the folder")
 	case !recursive:
@@ -51,25 +60,36 @@ func rewrap(ctx context.Context, p *program.Program, text string, recursive bool
 		return err
 	}
 	folder := location.AsFolder(l.Key)
-	if p.Global.DryRun {
-		for entry, err := range bucket.List(ctx, storage.WithAnyOrder()) {
-			if err != nil {
-				return err
-			}
-			emitRewrapped(p, folder+entry.Key, entry.Size)
-		}
-		return nil
+	keys, err := formerKeys(former)
+	if err != nil {
+		return err
 	}
 	report, err := encrypt.RewrapAll(ctx, bucket, encrypt.RewrapConfig{
-		Concurrency: p.Global.Concurrency,
-		Rewrapped:   func(attrs *storage.Attrs) { emitRewrapped(p, folder+attrs.Key, attrs.Size) },
+		Concurrency: p.Global.Concurrency, Former: keys, DryRun: p.Global.DryRun,
+		Rewrapped: func(attrs *storage.Attrs) { emitRewrapped(p, folder+attrs.Key, attrs.Size) },
 	})
-	if report != (encrypt.RewrapReport{}) || err == nil {
-		failed := print(p, map[string]int64{"rewrapped": report.Rewrapped, "failed": report.Failed},
-			"%d rewrapped, %d failed\n", report.Rewrapped, report.Failed)
+	if !p.Global.DryRun && (report != (encrypt.RewrapReport{}) || err == nil) {
+		numbers := map[string]int64{
+			"rewrapped": report.Rewrapped, "current": report.Current, "failed": report.Failed,
+		}
+		failed := print(p, numbers, "%d rewrapped, %d of other keys, %d failed\n",
+			report.Rewrapped, report.Current, report.Failed)
 		err = errors.Join(err, failed)
 	}
 	return program.InLines(err)
+}
+
+// formerKeys reads the identities of a file. If path is "", it returns nil.
+func formerKeys(path string) (encrypt.Keys, error) {
+	if path == "" {
+		return nil, nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil, argument.Invalid("--former must name a file that can be read: "+err.Error(), "")
+	}
+	defer func() { _ = file.Close() }()
+	return encrypt.ParseKeys(file)
 }
 
 func rewrapOne(ctx context.Context, p *program.Program, l location.Location) error {
