@@ -115,7 +115,7 @@ var userTypeCases = []Case{
 			})
 			mine := &embedding{Bucket: b}
 			removed, err := storage.RemoveMatching(t.Context(), mine, nil)
-			t.requireRefusal(err, "RemoveAll", "*storagetest.embedding")
+			t.requireRefusal(err, "RemoveMatching", "*storagetest.embedding")
 			require.Zero(t, removed)
 			_, found := storage.As[any](mine)
 			require.False(t, found)
