@@ -162,11 +162,13 @@ func (c *counter) isReserved(ctx context.Context, user User, session string) boo
 
 // countOff removes a file, and subtracts the file from the count of its user. It calls the function
 // look to find the file, and the function remove to remove it. look returns the file, or fails with
-// ObjectNotFound. If several calls remove the same file at the same time, only one of them
+// ObjectNotFound. In this case, countOff calls left, which removes what an interrupted call has left.
+// An upload may just make the file, and count it. So left must not remove a whole file: it removes
+// bytes, but no record. Sweep then removes the record, and counts again. If several calls remove the same file at the same time, only one of them
 // subtracts the file. If the upload of the file has not ended, the file is not counted, and nothing
 // is subtracted. If the process is killed, the file counts until the next Sweep.
 func (c *counter) countOff(
-	ctx context.Context, look func(context.Context) (*File, error), remove func(context.Context) error,
+	ctx context.Context, look func(context.Context) (*File, error), remove, left func(context.Context) error,
 ) error {
 	if c == nil {
 		return remove(ctx)
@@ -174,7 +176,7 @@ func (c *counter) countOff(
 	f, err := look(ctx)
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
-		return remove(ctx) // remove what an interrupted call has left
+		return left(ctx)
 	case err != nil:
 		return err
 	}

@@ -83,10 +83,12 @@ func (s *Service) deleteKey(ctx context.Context, key string, user User) error {
 func (s *Service) removeCounted(ctx context.Context, f *File) error {
 	if s.config.Records == nil {
 		remove := func(ctx context.Context) error { return s.removeBytes(ctx, f.Key) }
-		return s.counter.countOff(ctx, s.counter.lookAt(f.Key, f.User), remove)
+		nothing := func(context.Context) error { return nil }
+		return s.counter.countOff(ctx, s.counter.lookAt(f.Key, f.User), remove, nothing)
 	}
 	remove := func(ctx context.Context) error { return s.removeRecorded(ctx, f) }
-	return s.counter.countOff(ctx, s.counter.lookUp(f.ID), remove)
+	left := func(ctx context.Context) error { return s.removeContent(ctx, f) }
+	return s.counter.countOff(ctx, s.counter.lookUp(f.ID), remove, left)
 }
 
 // errKept means that a file was not removed, because a transaction has made the file permanent. The
@@ -95,24 +97,31 @@ var errKept = &storage.Error{Code: storage.PreconditionFailed, Err: errors.New("
 
 func (s *Service) removeRecorded(ctx context.Context, f *File) error {
 	err := s.config.Records.Remove(ctx, f)
-	switch before, _ := s.pattern.Ordered(); {
+	switch {
 	case storage.CodeOf(err) == storage.PreconditionFailed:
 		return errKept
 	case err != nil:
 		return err
-	case f.Key != "":
-		return s.removeBytes(ctx, f.Key)
-	default:
-		for entry, err := range s.bucket.List(ctx, storage.WithPrefix(before+f.ID), storage.WithAnyOrder()) {
-			if err == nil {
-				err = s.removeBytes(ctx, entry.Key)
-			}
-			if err != nil {
-				return err
-			}
-		}
-		return nil
 	}
+	return s.removeContent(ctx, f)
+}
+
+// removeContent removes the bytes of a file that has no record. If f has no Key, it finds the bytes by
+// the ID.
+func (s *Service) removeContent(ctx context.Context, f *File) error {
+	if f.Key != "" {
+		return s.removeBytes(ctx, f.Key)
+	}
+	before, _ := s.pattern.Ordered()
+	for entry, err := range s.bucket.List(ctx, storage.WithPrefix(before+f.ID), storage.WithAnyOrder()) {
+		if err == nil {
+			err = s.removeBytes(ctx, entry.Key)
+		}
+		if err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // removeBytes calls Config.Removed, which removes what was derived from the file, and then removes

@@ -1,0 +1,345 @@
+package uploads_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/explored"
+	"github.com/omnibucket/storage/storagetest/interleave"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// An exploredService is a service of one process of a scene, with an allowance of 100 bytes.
+type exploredService struct {
+	*uploads.Service
+	bucket storage.Bucket
+}
+
+const exploredAllowance = 100
+
+func newExploredService(s *interleave.Scene, b storage.Bucket, records bool) exploredService {
+	c := uploads.Config{
+		Rules:    rules.Any(1000),
+		Key:      "{user}/{random}{ext}",
+		TokenKey: make([]byte, 32),
+		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
+			return uploads.Allowance{Bytes: exploredAllowance}, nil
+		},
+		Authorize:  func(*http.Request) (uploads.User, error) { return uploads.User{ID: alice}, nil },
+		BaseURL:    "http://site.invalid",
+		ProxyParts: true,
+	}
+	if records {
+		c.Key, c.Records = "", uploads.BucketRecords(b)
+	}
+	service, err := uploads.New(b, c)
+	require.NoError(s, err)
+	return exploredService{service, b}
+}
+
+// ask makes a request of alice, and returns the response.
+func (e exploredService) ask(ctx context.Context, method, path string, body []byte, pairs ...string) *httptest.ResponseRecorder {
+	r := httptest.NewRequestWithContext(ctx, method, "http://site.invalid"+path, bytes.NewReader(body))
+	for i := 0; i < len(pairs); i += 2 {
+		r.Header.Set(pairs[i], pairs[i+1])
+	}
+	w := httptest.NewRecorder()
+	e.ServeHTTP(w, r)
+	return w
+}
+
+// stored returns the sizes of what is stored.
+func (e exploredService) stored(s *interleave.Scene) (bytes int64) {
+	for _, prefix := range []string{alice + "/", "files/content/"} {
+		for entry, err := range e.bucket.List(s.Context(), storage.WithPrefix(prefix)) {
+			require.NoError(s, err)
+			bytes += entry.Size
+		}
+	}
+	return bytes
+}
+
+// records returns the IDs of all records.
+func (e exploredService) records(s *interleave.Scene) []string {
+	if e.Records() == nil {
+		return nil
+	}
+	ids, _, err := e.Records().IDs(s.Context(), "", 100)
+	require.NoError(s, err)
+	return ids
+}
+
+// isExact requires that all is counted that is stored, and nothing else, and that nothing stays reserved after a Sweep
+// in some days.
+func (e exploredService) isExact(s *interleave.Scene) {
+	usage := e.usage(s)
+	require.LessOrEqual(s, e.stored(s), usage.Bytes+usage.ReservedBytes)
+	time.Sleep(100 * time.Hour) // in the bubble of the scene, so that all leases end
+	_, err := e.Sweep(s.Context())
+	require.NoError(s, err)
+	usage = e.usage(s)
+	require.Equal(s, e.stored(s), usage.Bytes)
+	require.Zero(s, usage.ReservedBytes)
+}
+
+func (e exploredService) usage(s *interleave.Scene) uploads.Usage {
+	usage, err := e.Usage(s.Context(), alice)
+	require.NoError(s, err)
+	require.GreaterOrEqual(s, usage.Bytes, int64(0))
+	require.GreaterOrEqual(s, usage.Files, int64(0))
+	require.LessOrEqual(s, usage.Bytes+usage.ReservedBytes, int64(exploredAllowance))
+	return usage
+}
+
+// Two calls end the same ticket, or one ends it while another one removes its file, cancels it, or sweeps. What a call
+// has acknowledged stays, unless its removal is acknowledged, too. The count is never below what is stored, and exact
+// after a Sweep.
+func TestExploredFinish(t *testing.T) {
+	user := uploads.User{ID: alice}
+	finish := func(e exploredService, token string) func(context.Context) error {
+		return func(ctx context.Context) error {
+			_, err := e.Finish(ctx, token, user)
+			return err
+		}
+	}
+	for _, tt := range []struct {
+		name     string
+		finished bool // the ticket was finished before
+		removes  bool // the other call may remove the file
+		other    func(e exploredService, token, key string) func(context.Context) error
+	}{
+		{name: "and Finish", other: func(e exploredService, token, _ string) func(context.Context) error {
+			return finish(e, token)
+		}},
+		{name: "again and Delete", finished: true, removes: true,
+			other: func(e exploredService, _, key string) func(context.Context) error {
+				return func(ctx context.Context) error { return e.Delete(ctx, key, user) }
+			}},
+		{name: "and Cancel", removes: true, other: func(e exploredService, token, _ string) func(context.Context) error {
+			return func(ctx context.Context) error { return e.Cancel(ctx, token, user) }
+		}},
+		{name: "and Sweep", other: func(e exploredService, _, _ string) func(context.Context) error {
+			return func(ctx context.Context) error {
+				_, err := e.Sweep(ctx)
+				return err
+			}
+		}},
+	} {
+		for _, records := range []bool{false, true} {
+			name := tt.name
+			if records {
+				name += " with records"
+			}
+			t.Run(name, func(t *testing.T) {
+				explored.Run(t, func(s *interleave.Scene) {
+					store := s.Store("s")
+					if s.Weakness().Lacks&(storage.ConditionalCreate|storage.ConditionalUpdate) != 0 {
+						return // New refuses such a bucket
+					}
+					first := newExploredService(s, store.Bucket(storage.WithSigningBaseURL("http://s.invalid")), records)
+					ticket, err := first.Sign(s.Context(), uploads.Request{Size: 60}, user)
+					require.NoError(s, err)
+					body := bytes.NewReader(content(60))
+					kind := storage.WithContentType("application/octet-stream")
+					_, err = first.bucket.Upload(s.Context(), pendingOf(ticket), body, kind)
+					require.NoError(s, err)
+					key := ""
+					if tt.finished {
+						f, err := first.Finish(s.Context(), ticket.Token, user)
+						require.NoError(s, err)
+						key = f.Key
+					}
+					p, q := s.Process("p"), s.Process("q")
+					mine := newExploredService(s, p.Bucket(store), records)
+					other := newExploredService(s, q.Bucket(store), records)
+					a := p.Go("Finish", finish(mine, ticket.Token))
+					b := q.Go(tt.name, tt.other(other, ticket.Token, key))
+					s.Check(func() {
+						late := newExploredService(s, store.Bucket(), records)
+						stored := late.stored(s)
+						done := !a.Died() && a.Err() == nil
+						if done && !tt.removes {
+							require.EqualValues(s, 60, stored)
+						}
+						deleted := tt.finished && !b.Died() && b.Err() == nil
+						if deleted && !a.Died() {
+							require.Zero(s, stored)
+							require.Empty(s, late.records(s))
+						}
+						canceled := tt.name == "and Cancel" && !b.Died() && b.Err() == nil
+						if canceled {
+							require.False(s, done)
+						}
+						if canceled && !a.Died() && !a.Lost() {
+							require.Zero(s, stored)
+						}
+						late.isExact(s)
+					})
+				})
+			})
+		}
+	}
+}
+
+// Two processes store files at the edge of an allowance, or two pieces of one file arrive at once. The allowance holds,
+// and what was acknowledged is there.
+func TestExploredAllowance(t *testing.T) {
+	user := uploads.User{ID: alice}
+	for _, tt := range []struct {
+		name string
+		send func(e exploredService, number int) func(context.Context) error
+		both bool // both calls make the same file
+	}{
+		{name: "Store", send: func(e exploredService, _ int) func(context.Context) error {
+			return func(ctx context.Context) error {
+				_, err := e.Store(ctx, uploads.Upload{Body: bytes.NewReader(content(60)), Size: 60, User: user})
+				return err
+			}
+		}},
+		{name: "PutPiece", both: true, send: func(e exploredService, number int) func(context.Context) error {
+			return func(ctx context.Context) error {
+				_, err := e.PutPiece(ctx, uploads.Piece{
+					Token:  "token",
+					Count:  2,
+					Number: number,
+					Body:   bytes.NewReader(content(30)),
+					User:   user,
+					Name:   "a",
+				})
+				return err
+			}
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			explored.Run(t, func(s *interleave.Scene) {
+				store := s.Store("s")
+				if s.Weakness().Lacks&(storage.ConditionalCreate|storage.ConditionalUpdate) != 0 {
+					return
+				}
+				var actors []*interleave.Actor
+				for i, name := range []string{"p", "q"} {
+					p := s.Process(name)
+					e := newExploredService(s, p.Bucket(store), false)
+					actors = append(actors, p.Go(name, tt.send(e, i+1)))
+				}
+				s.Check(func() {
+					var want int64
+					died := false
+					for _, a := range actors {
+						died = died || a.Died()
+						if !a.Died() && a.Err() == nil {
+							want += 60
+						}
+					}
+					late := newExploredService(s, store.Bucket(), false)
+					stored := late.stored(s)
+					switch {
+					case !tt.both:
+						require.GreaterOrEqual(s, stored, want)
+					case !died && want == 120:
+						require.EqualValues(s, 60, stored)
+					}
+					late.isExact(s)
+				})
+			})
+		})
+	}
+}
+
+// One process completes an upload by the S3 routes, and another one removes the file, aborts the upload or completes it,
+// too. Then the client completes it again. Nothing is subtracted that was not added.
+func TestExploredCompletion(t *testing.T) {
+	user := uploads.User{ID: alice}
+	for _, tt := range []struct {
+		name  string
+		other func(ctx context.Context, e exploredService, u exploredParts)
+	}{
+		{name: "and completion", other: func(ctx context.Context, e exploredService, u exploredParts) {
+			u.complete(ctx, e)
+		}},
+		{name: "and Delete", other: func(ctx context.Context, e exploredService, u exploredParts) {
+			_ = e.Delete(ctx, u.key, user)
+		}},
+		{name: "and abort", other: func(ctx context.Context, e exploredService, u exploredParts) {
+			e.ask(ctx, "DELETE", u.path+u.query, nil)
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			explored.Run(t, func(s *interleave.Scene) {
+				store := s.Store("s")
+				if s.Weakness().Lacks&(storage.ConditionalCreate|storage.ConditionalUpdate) != 0 {
+					return
+				}
+				first := newExploredService(s, store.Bucket(), false)
+				u := beginExploredParts(s, first)
+				p, q := s.Process("p"), s.Process("q")
+				mine := newExploredService(s, p.Bucket(store), false)
+				other := newExploredService(s, q.Bucket(store), false)
+				completed := http.StatusServiceUnavailable
+				p.Go("complete", func(ctx context.Context) error {
+					completed = u.complete(ctx, mine)
+					return nil
+				})
+				q.Go(tt.name, func(ctx context.Context) error {
+					tt.other(ctx, other, u)
+					return nil
+				})
+				s.Check(func() {
+					late := newExploredService(s, store.Bucket(), false)
+					stored := late.stored(s)
+					if completed == http.StatusOK && tt.name != "and Delete" {
+						require.EqualValues(s, 60, stored)
+					}
+					_, _ = late.Store(s.Context(), uploads.Upload{
+						Body: bytes.NewReader(content(100)), Size: 100, User: user,
+					})
+					late.usage(s)
+					time.Sleep(2 * time.Minute) // in the bubble of the scene, so that claims end
+					u.complete(s.Context(), late)
+					require.LessOrEqual(s, late.stored(s), int64(exploredAllowance))
+					late.isExact(s)
+				})
+			})
+		})
+	}
+}
+
+// An exploredParts is an upload of 60 bytes by the S3 routes, whose part has arrived.
+type exploredParts struct{ key, path, query, etag string }
+
+func beginExploredParts(s *interleave.Scene, e exploredService) exploredParts {
+	asked := []byte(`{"filename":"a","size":60}`)
+	w := e.ask(s.Context(), "POST", "/s3/multipart", asked, "Content-Type", "application/json")
+	require.Equal(s, http.StatusOK, w.Code, w.Body.String())
+	var begun begun
+	require.NoError(s, json.Unmarshal(w.Body.Bytes(), &begun))
+	u := exploredParts{
+		key:   begun.Key,
+		path:  "/s3/multipart/" + begun.UploadID,
+		query: "?key=" + url.QueryEscape(begun.Key),
+	}
+	w = e.ask(s.Context(), "GET", u.path+"/1"+u.query, nil)
+	var signed signedPart
+	require.NoError(s, json.Unmarshal(w.Body.Bytes(), &signed))
+	w = e.ask(s.Context(), signed.Method, pathOf(signed.URL), content(60))
+	require.Equal(s, http.StatusOK, w.Code, w.Body.String())
+	u.etag = w.Header().Get("ETag")
+	return u
+}
+
+// complete completes the upload, and returns the status of the response.
+func (u exploredParts) complete(ctx context.Context, e exploredService) int {
+	parts, _ := json.Marshal(map[string]any{"parts": []sentPart{{1, u.etag}}})
+	w := e.ask(ctx, "POST", u.path+"/complete"+u.query, parts, "Content-Type", "application/json")
+	return w.Code
+}
