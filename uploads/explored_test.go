@@ -14,6 +14,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/testing/explored"
+	"github.com/omnibucket/storage/internal/testing/testserver"
 	"github.com/omnibucket/storage/storagetest/interleave"
 	"github.com/omnibucket/storage/uploads"
 	"github.com/omnibucket/storage/uploads/rules"
@@ -135,7 +136,8 @@ func TestExploredFinish(t *testing.T) {
 			}
 		}},
 	} {
-		for _, records := range []bool{false, true} {
+		kinds := testserver.Sample([]bool{tt.removes}, []bool{false, true})
+		for _, records := range kinds {
 			name := tt.name
 			if records {
 				name += " with records"
@@ -274,43 +276,50 @@ func TestExploredCompletion(t *testing.T) {
 			e.ask(ctx, "DELETE", u.path+u.query, nil)
 		}},
 	} {
-		t.Run(tt.name, func(t *testing.T) {
-			explored.Run(t, func(s *interleave.Scene) {
-				store := s.Store("s")
-				if s.Weakness().Lacks&(storage.ConditionalCreate|storage.ConditionalUpdate) != 0 {
-					return
-				}
-				first := newExploredService(s, store.Bucket(), false)
-				u := beginExploredParts(s, first)
-				p, q := s.Process("p"), s.Process("q")
-				mine := newExploredService(s, p.Bucket(store), false)
-				other := newExploredService(s, q.Bucket(store), false)
-				completed := http.StatusServiceUnavailable
-				p.Go("complete", func(ctx context.Context) error {
-					completed = u.complete(ctx, mine)
-					return nil
-				})
-				q.Go(tt.name, func(ctx context.Context) error {
-					tt.other(ctx, other, u)
-					return nil
-				})
-				s.Check(func() {
-					late := newExploredService(s, store.Bucket(), false)
-					stored := late.stored(s)
-					if completed == http.StatusOK && tt.name != "and Delete" {
-						require.EqualValues(s, 60, stored)
+		kinds := testserver.Sample([]bool{tt.name == "and Delete"}, []bool{false, true})
+		for _, records := range kinds {
+			name := tt.name
+			if records {
+				name += " with records"
+			}
+			t.Run(name, func(t *testing.T) {
+				explored.Run(t, func(s *interleave.Scene) {
+					store := s.Store("s")
+					if s.Weakness().Lacks&(storage.ConditionalCreate|storage.ConditionalUpdate) != 0 {
+						return
 					}
-					_, _ = late.Store(s.Context(), uploads.Upload{
-						Body: bytes.NewReader(content(100)), Size: 100, User: user,
+					first := newExploredService(s, store.Bucket(), records)
+					u := beginExploredParts(s, first)
+					p, q := s.Process("p"), s.Process("q")
+					mine := newExploredService(s, p.Bucket(store), records)
+					other := newExploredService(s, q.Bucket(store), records)
+					completed := http.StatusServiceUnavailable
+					p.Go("complete", func(ctx context.Context) error {
+						completed = u.complete(ctx, mine)
+						return nil
 					})
-					late.usage(s)
-					time.Sleep(2 * time.Minute) // in the bubble of the scene, so that claims end
-					u.complete(s.Context(), late)
-					require.LessOrEqual(s, late.stored(s), int64(exploredAllowance))
-					late.isExact(s)
+					q.Go(tt.name, func(ctx context.Context) error {
+						tt.other(ctx, other, u)
+						return nil
+					})
+					s.Check(func() {
+						late := newExploredService(s, store.Bucket(), records)
+						stored := late.stored(s)
+						if completed == http.StatusOK && tt.name != "and Delete" {
+							require.EqualValues(s, 60, stored)
+						}
+						_, _ = late.Store(s.Context(), uploads.Upload{
+							Body: bytes.NewReader(content(100)), Size: 100, User: user,
+						})
+						late.usage(s)
+						time.Sleep(2 * time.Minute) // in the bubble of the scene, so that claims end
+						u.complete(s.Context(), late)
+						require.LessOrEqual(s, late.stored(s), int64(exploredAllowance))
+						late.isExact(s)
+					})
 				})
 			})
-		})
+		}
 	}
 }
 

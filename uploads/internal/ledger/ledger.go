@@ -315,8 +315,9 @@ func (b *Book) Doubt(ctx context.Context, user string) error {
 }
 
 func (b *Book) doubt(t *Text) {
-	now := b.now()
-	t.Entries["doubt"] = Entry{At: now, Until: now}
+	// The clock of the store may be behind, or count only whole seconds. The entry is dead by any
+	// clock.
+	t.Entries["doubt"] = Entry{At: b.now(), Until: time.Unix(0, 0).UTC()}
 }
 
 // A Removal identifies a removal that BeginRemoval has begun.
