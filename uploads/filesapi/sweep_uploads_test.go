@@ -207,8 +207,8 @@ func TestSweepDuringAPart(t *testing.T) {
 		{"before it asks whether the upload is in use", "Put", 2, 0, true},
 		{"before it gives the upload up", "Put", 3, 0, true},
 		{"before it looks for the parts", "List", 3, 0, false},
-		{"before it removes the parts", "DeleteBatch", 1, 0, false},
-		{"before it removes the state", "Delete", 1, 0, false},
+		{"before it removes the parts", "Delete", 2, 0, false},
+		{"before it removes the state", "Delete", 3, 0, false},
 		{"before it looks for the parts, and the store removes on no condition", "List", 3, storage.ConditionalRemove, false},
 		{"before it removes the parts, and the store removes on no condition", "DeleteBatch", 1, storage.ConditionalRemove, false},
 	} {
