@@ -5,6 +5,7 @@ import (
 	"net/url"
 	"strings"
 
+	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/s3server/internal/checksum"
 	"github.com/omnibucket/storage/s3server/internal/headers"
 	"github.com/omnibucket/storage/s3server/internal/s3error"
@@ -54,6 +55,8 @@ func origin(r *request) (state.VersionName, error) {
 // source returns the version from which a copy reads, and checks the conditions on it. The caller
 // must release the version.
 func source(r *request, from state.VersionName) (*state.Version, error) {
+	// The store may be a mirror. Its second store may have an older object, and the copy may replace the newer one.
+	r.in = r.in.WithContext(driver.WithoutFailover(r.in.Context()))
 	if err := authorizeSource(r, from); err != nil {
 		return nil, err
 	}

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/uploads/internal/ledger"
 )
@@ -25,7 +26,7 @@ func (s *Service) Recount(ctx context.Context, user string) (Usage, error) {
 	if s.counter == nil {
 		return Usage{}, noAllowances()
 	}
-	u, err := s.counter.recount(ctx, user, s.config.Now())
+	u, err := s.counter.recount(evidence.WithoutFailover(ctx), user, s.config.Now())
 	if err != nil {
 		return Usage{}, storeFailed(err)
 	}

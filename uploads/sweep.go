@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/equal"
+	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/storeclock"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
@@ -88,6 +89,7 @@ func (s *Service) Sweep(ctx context.Context, opts ...SweepOption) (*SweepReport,
 			o.applySweep(w)
 		}
 	}
+	ctx = evidence.WithoutFailover(ctx) // what is removed must not depend on a store that may lag
 	clock := s.config.Prefix + clockName
 	now, err := storeclock.Now(ctx, s.bucket, clock)
 	if err != nil {

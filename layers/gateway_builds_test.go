@@ -1,0 +1,64 @@
+package layers_test
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/storagetest/faults"
+)
+
+// A laggingService has a bucket that is a mirror whose second store lags.
+type laggingService struct {
+	driver.ServiceDriver
+	layer driver.Layer
+}
+
+func (s *laggingService) Driver(name string) (driver.Driver, error) {
+	d, err := s.ServiceDriver.Driver(name)
+	if err != nil {
+		return nil, err
+	}
+	return s.layer(d), nil
+}
+
+// A copy by the S3 server in front of a mirror does not read the second store either.
+func TestServerCopyNeverReadsTheStoreThatLags(t *testing.T) {
+	second := memstore.New()
+	_, err := second.Upload(t.Context(), "k", strings.NewReader("old"))
+	require.NoError(t, err)
+	mirrored, err := mirror.New(second, mirror.Config{Probe: time.Nanosecond})
+	require.NoError(t, err)
+	failing, account := faults.New(), memstore.NewServiceDriver(memstore.ServiceConfig{})
+	_, err = account.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos"})
+	require.NoError(t, err)
+	d, err := account.Driver("photos")
+	require.NoError(t, err)
+	_, err = engine.New(d).Upload(t.Context(), "k", strings.NewReader("new"))
+	require.NoError(t, err)
+	service := &laggingService{account, func(d driver.Driver) driver.Driver { return mirrored(failing.Layer()(d)) }}
+	server := newServer(t, service)
+	b, err := storage.Open(t.Context(), server.Address("photos"), storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	require.NoError(t, err)
+	t.Cleanup(func() { _ = storage.Close(b) })
+
+	failing.Set(faults.Fail(faults.Reads).ForKey("k"))
+	data, _, err := storage.ReadAll(t.Context(), b, "k")
+	require.NoError(t, err)
+	require.Equal(t, "old", string(data), "reads fail over")
+	for _, key := range []string{"k", "copy"} {
+		_, err = storage.Copy(t.Context(), b, key, b, "k", storage.WithContentType("text/x-changed"), storage.WithoutAttrs())
+		require.ErrorIs(t, err, storage.Unavailable, key)
+	}
+	failing.Set()
+	data, _, err = storage.ReadAll(t.Context(), b, "k")
+	require.NoError(t, err)
+	require.Equal(t, "new", string(data))
+}
