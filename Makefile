@@ -133,7 +133,6 @@ spelling: ## fails if a comment in Go has a common mistake; "make site" checks t
 
 lint: fmt imports prose spelling workflows
 	$(GO) run -C tools ./checks/apilist
-	$(GO) run -C tools ./checks/bounds
 	$(GO) run $(STATICCHECK) -tags omnibucket_sdks ./...
 	@for module in $(MODULES); do \
 		echo "staticcheck ($$module)"; \
