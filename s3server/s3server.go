@@ -101,10 +101,15 @@ const (
 // Config configures a server. The zero value is for a server like a region of AWS, without buckets.
 type Config struct {
 	// Strict makes the server accept only what AWS accepts. Otherwise it also accepts what other
-	// development servers accept: public policies on new buckets, the canned ACL private,
-	// signatures of version 2, signatures and locations of any region, and copies of ranges from a
-	// source of 5 MiB or less. In both cases, the server refuses features that it does not
-	// implement, and ACLs are disabled on new buckets: the bucket's owner owns all objects.
+	// development servers accept:
+	//
+	//   - public policies on new buckets, and the canned ACL private
+	//   - signatures of version 2
+	//   - signatures and locations of any region
+	//   - copies of ranges from a source of 5 MiB or less
+	//
+	// In both cases, the server refuses features that it does not implement, and ACLs are disabled
+	// on new buckets: the bucket's owner owns all objects.
 	Strict bool
 	// Credentials are the access keys that the server accepts. If there are none, it accepts
 	// [DefaultAccessKeyID] with [DefaultSecretKey].

@@ -31,8 +31,8 @@ import (
 // The response has the exact Content-Length. A range is not served: the response is the whole archive (RFC 9110,
 // section 14.2). Each object is read in the revision that was listed. If an object has changed since then, or
 // cannot be read, the response ends before its Content-Length, so that no client takes it for a whole archive.
-// For an error before the first byte, the response is like those of [Object]: 400 for a listing that has common
-// prefixes, because it leaves out objects, 404 if there are no objects, and so on.
+// For an error before the first byte, the response is like those of [Object], such as 404 if there are no objects.
+// A listing that has common prefixes leaves out objects, so the response is 400.
 //
 // The options are [WithDownloadName], which gives the archive a name, [WithDownloadOptions] and [WithErrorHandler].
 func Zip(

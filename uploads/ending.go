@@ -32,8 +32,8 @@ import (
 //   - The record is created before the file is counted. So a file without a reservation has had its
 //     record. If the record is missing, the file was removed, and nobody creates the record again.
 //
-// Several calls may end the same upload at the same time. What a call may do if a step finds
-// something unexpected depends on what the call knows of the other calls. That is its origin.
+// Several calls may end the same upload at the same time. If a step finds something unexpected, the
+// origin of the call decides how it continues: it says what the call knows of the other calls.
 
 // An origin says what a call that ends an upload knows of other calls that end the same upload.
 type origin int

@@ -53,8 +53,8 @@ func (p *process) beginPartsUpload(t *testing.T, data []byte) partsUpload {
 }
 
 // A process is killed while it completes an upload. The user removes the file that exists already, and stores as much
-// as he is allowed to. Then his client completes the upload again. What was not added is not subtracted, so there is
-// never more than is allowed.
+// as he is allowed to. Then his client completes the upload again. Nothing is subtracted that was not added, so there
+// is never more than is allowed.
 func TestDeleteBeforeTheEndOfAnUploadSubtractsNothing(t *testing.T) {
 	onAccounts(t, func(t *testing.T, a *account) {
 		for _, after := range []bool{false, true} {

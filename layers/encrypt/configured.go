@@ -15,7 +15,6 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/driver"
-	"github.com/omnibucket/storage/internal/fileowner"
 )
 
 func init() { driver.RegisterLayer("encrypt", configure) }
@@ -124,7 +123,7 @@ func readPrivate(path string) (string, error) {
 		return "", invalid("", "identity_file must be a regular file", "")
 	case runtime.GOOS != "windows" && info.Mode().Perm()&0o022 != 0:
 		return "", invalid("", "identity_file must not be one that other users may write", "chmod go-w "+path)
-	case fileowner.IsForeign(info):
+	case isForeign(info):
 		return "", invalid("", "identity_file must belong to the user of this process, or to root", "chown it")
 	}
 	f, err := os.Open(path)

@@ -1,6 +1,6 @@
 //go:build unix
 
-package fileowner
+package encrypt
 
 import (
 	"io/fs"
@@ -8,9 +8,9 @@ import (
 	"syscall"
 )
 
-// IsForeign reports whether a file belongs to another user than that of this process. Root does not
+// isForeign reports whether a file belongs to another user than that of this process. Root does not
 // count, because root may write everywhere.
-func IsForeign(file fs.FileInfo) bool {
+func isForeign(file fs.FileInfo) bool {
 	stat, ok := file.Sys().(*syscall.Stat_t)
 	return ok && stat.Uid != 0 && int(stat.Uid) != os.Geteuid()
 }

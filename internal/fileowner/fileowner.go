@@ -1,2 +1,0 @@
-// Package fileowner tells whether a file belongs to another user.
-package fileowner
