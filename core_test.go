@@ -602,3 +602,32 @@ func TestNilBucketIsRefused(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, "x", string(content))
 }
+
+// A restoring core makes copies by Download and Upload.
+type restoring struct{ storage.Core }
+
+func (c restoring) CopyFrom(
+	ctx context.Context, key string, from storage.CopySource, _ *storage.CopyOptions,
+) (*storage.Attrs, error) {
+	r, err := from.Download(ctx, &storage.DownloadOptions{Length: -1})
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }()
+	return c.Upload(ctx, key, r, &storage.UploadOptions{Size: -1})
+}
+
+// TestAppendThroughCoreThatCopiesByItself appends through a core whose CopyFrom cannot add bytes:
+// Append must not return nil.
+func TestAppendThroughCoreThatCopiesByItself(t *testing.T) {
+	b, err := storage.Wrap(whole(t), func(c storage.Core) storage.Core { return restoring{c} })
+	require.NoError(t, err)
+	_, err = storage.Append(t.Context(), b, "k", []byte("more"))
+	require.ErrorIs(t, err, storage.Unsupported)
+	_, err = storage.Append(t.Context(), b, "new", []byte("more"))
+	require.NoError(t, err)
+	audited, _ := audit(t, whole(t))
+	a, err := storage.Append(t.Context(), audited, "k", []byte("more"))
+	require.NoError(t, err)
+	require.EqualValues(t, 8, a.Size)
+}

@@ -116,11 +116,18 @@ func Append(ctx context.Context, b interface {
 	if e != nil {
 		return nil, r.located(e)
 	}
-	add := append(opts[:len(opts):len(opts)], tailOption(p))
+	taken := false
+	add := append(opts[:len(opts):len(opts)], tailOption{p, &taken})
 	create := given.creating()
 	try := func(ctx context.Context) (attrs *Attrs, err error) {
 		if !given.Condition.Absent {
 			attrs, err = Copy(ctx, b, key, b, key, add...)
+			if err == nil && !taken {
+				return nil, r.located(unsupported(
+					"the Core copied the object without the bytes of Append",
+					"its CopyFrom must call CopyFrom of the embedded Core with the same options",
+				))
+			}
 		}
 		if given.Condition.Absent || CodeOf(err) == ObjectNotFound {
 			attrs, err = b.Upload(ctx, key, bytes.NewReader(p), create)
@@ -136,11 +143,14 @@ func Append(ctx context.Context, b interface {
 	return attrs, nil
 }
 
-type tailOption []byte
+type tailOption struct {
+	bytes []byte
+	taken *bool // set to true by the Core that adds the bytes
+}
 
 func (o tailOption) applyCopy(r *CopyOptions) {
-	r.state.Tail = o
-	if o == nil {
+	r.state.Tail, r.state.Taken = o.bytes, o.taken
+	if o.bytes == nil {
 		r.state.Tail = []byte{}
 	}
 }

@@ -32,8 +32,9 @@ func (b bucket) CopyFrom(
 		e = c.resolveCopy(markerkey.Checked(ctx, key), &o.req, given)
 		o.req.Key = key
 	}
-	if e == nil && o.tail() != nil {
-		e = c.need(storage.ConditionalUpdate, "Append")
+	if o.tail() != nil {
+		*optionState(given).Taken = true
+		e = cmp.Or(e, c.need(storage.ConditionalUpdate, "Append"))
 	}
 	if !o.fromElsewhere(c) {
 		ctx = driver.WithoutFailover(ctx)

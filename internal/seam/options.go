@@ -10,6 +10,8 @@ type OptionState struct {
 	WriteID string
 	// Tail has the bytes that Append adds to the source of a copy. It is nil for other operations.
 	Tail []byte
+	// Taken is set to true by the Core that adds Tail. It is nil if Tail is nil.
+	Taken *bool
 	// Auxiliary is true if native options that do not fit this read are ignored.
 	Auxiliary bool
 }
