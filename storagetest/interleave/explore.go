@@ -81,12 +81,23 @@ type Failure struct {
 	test     string
 }
 
+// These are the numbers of requests that a failure shows at the beginning and at the end of a long schedule.
+const (
+	shownFirst = 40
+	shownLast  = 20
+)
+
 // String returns the schedule, and a command that repeats it.
 func (f *Failure) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "schedule %d fails: %s\n", f.Number, f.Message)
-	for _, line := range f.Trace {
-		fmt.Fprintf(&b, "    %s\n", line)
+	for i, line := range f.Trace {
+		switch {
+		case len(f.Trace) <= shownFirst+shownLast, i < shownFirst, i >= len(f.Trace)-shownLast:
+			fmt.Fprintf(&b, "    %s\n", line)
+		case i == shownFirst:
+			fmt.Fprintf(&b, "    … %d more\n", len(f.Trace)-shownFirst-shownLast)
+		}
 	}
 	var names []string
 	for _, name := range strings.Split(f.test, "/") {

@@ -1,0 +1,376 @@
+package uploads_test
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"os"
+	"slices"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/testing/explored"
+	"github.com/omnibucket/storage/internal/testing/testserver"
+	"github.com/omnibucket/storage/storagetest/interleave"
+	"github.com/omnibucket/storage/uploads"
+	"github.com/omnibucket/storage/uploads/rules"
+)
+
+// An exploredSite is a store to which alice uploads files, through services in several processes.
+type exploredSite struct {
+	*interleave.Scene
+	t       *testing.T
+	records bool
+	store   *interleave.Store
+	outside *process
+}
+
+func newExploredSite(t *testing.T, s *interleave.Scene, records bool) *exploredSite {
+	e := &exploredSite{Scene: s, t: t, records: records, store: s.Store("files")}
+	e.outside = e.serve(e.store.Bucket(storage.WithSigningBaseURL("http://store.invalid")))
+	return e
+}
+
+func (e *exploredSite) serve(b storage.Bucket) *process {
+	c := uploads.Config{
+		Rules:        rules.Any(1 << 20),
+		Key:          "{user}/{random}{ext}",
+		ProxyParts:   true,
+		TokenKey:     make([]byte, 32),
+		BaseURL:      "http://site.invalid",
+		DeleteShared: true,
+		Unguarded:    true,
+		Authorize:    func(r *http.Request) (uploads.User, error) { return uploads.User{ID: r.Header.Get("X-User")}, nil },
+		Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
+			return uploads.Allowance{Bytes: allowedBytes, Files: allowedFiles}, nil
+		},
+	}
+	if e.records {
+		c.Key, c.Records = "", uploads.BucketRecords(b)
+	}
+	service, err := uploads.New(b, c)
+	require.NoError(e, err)
+	return &process{ctx: e.Context(), service: service, store: e.store.Bucket()}
+}
+
+// run adds a process with one actor, which calls do. The actor fails if do returns a code.
+func (e *exploredSite) run(name string, do func(p *process) string) *interleave.Actor {
+	p := e.Process(name)
+	served := e.serve(p.Bucket(e.store, storage.WithSigningBaseURL("http://store.invalid")))
+	return p.Go(name, func(ctx context.Context) error {
+		if code := do(&process{ctx: ctx, service: served.service, store: served.store}); code != "" {
+			return &uploads.Error{Code: uploads.Code(code), Message: code}
+		}
+		return nil
+	})
+}
+
+// files returns the keys and the size of what is stored.
+func (e *exploredSite) files() (keys []string, size int64) {
+	prefix := alice + "/"
+	if e.records {
+		prefix = "files/content/"
+	}
+	for entry, err := range e.store.Bucket().List(e.Context(), storage.WithPrefix(prefix)) {
+		require.NoError(e, err)
+		keys = append(keys, entry.Key)
+		size += entry.Size
+	}
+	return keys, size
+}
+
+func (e *exploredSite) usage() uploads.Usage {
+	u, err := e.outside.service.Usage(e.Context(), alice)
+	require.NoError(e, err)
+	return u
+}
+
+// isWithin requires that no more is stored than is counted, that no more is counted than is allowed, and that
+// nothing is negative.
+func (e *exploredSite) isWithin() {
+	keys, size := e.files()
+	u := e.usage()
+	require.LessOrEqual(e, size, u.Bytes+u.ReservedBytes, "bytes stored, and counted: %+v", u)
+	require.LessOrEqual(e, int64(len(keys)), u.Files+u.ReservedFiles, "files stored, and counted: %+v", u)
+	require.LessOrEqual(e, u.Bytes+u.ReservedBytes, int64(allowedBytes), "bytes counted: %+v", u)
+	require.LessOrEqual(e, u.Files+u.ReservedFiles, int64(allowedFiles), "files counted: %+v", u)
+	require.GreaterOrEqual(e, min(u.Bytes, u.Files, u.ReservedBytes, u.ReservedFiles), int64(0), "%+v", u)
+}
+
+// isExactAfterASweep lets everything expire.
+func (e *exploredSite) isExactAfterASweep() {
+	time.Sleep(200 * time.Hour)
+	_, err := e.outside.service.Sweep(e.Context())
+	require.NoError(e, err)
+	keys, size := e.files()
+	require.Equal(e, uploads.Usage{Bytes: size, Files: int64(len(keys))}, e.usage(), "after Sweep")
+}
+
+// check adds the checks that hold for all scenes. The function again does what a client does after a failure.
+func (e *exploredSite) check(again func()) {
+	e.Check(func() {
+		e.isWithin()
+		if again != nil {
+			again()
+			e.isWithin()
+		}
+		e.isExactAfterASweep()
+	})
+}
+
+// exploreUploads explores a scene with and without records.
+func exploreUploads(t *testing.T, scene func(e *exploredSite)) {
+	for name, records := range map[string]bool{"keys": false, "records": true} {
+		t.Run(name, func(t *testing.T) {
+			explored.RunOnSome(t, func(s *interleave.Scene) { scene(newExploredSite(t, s, records)) })
+		})
+	}
+}
+
+func (e *exploredSite) ticket(data []byte) *uploads.Ticket {
+	ticket, err := e.outside.service.Sign(e.Context(), uploads.Request{Size: int64(len(data))}, uploads.User{ID: alice})
+	require.NoError(e, err)
+	_, err = e.outside.store.Upload(
+		e.Context(), pendingOf(ticket), bytes.NewReader(data), storage.WithContentType("application/octet-stream"),
+	)
+	require.NoError(e, err)
+	return ticket
+}
+
+func finish(p *process, ticket *uploads.Ticket) (*uploads.File, string) {
+	f, err := p.service.Finish(p.ctx, ticket.Token, uploads.User{ID: alice})
+	return f, codeOfError(err)
+}
+
+// Two calls that finish a ticket make one file, and both may say so.
+func TestExploredFinishAndFinish(t *testing.T) {
+	exploreUploads(t, func(e *exploredSite) {
+		ticket := e.ticket(content(6000))
+		do := func(p *process) string {
+			_, code := finish(p, ticket)
+			return code
+		}
+		a, b := e.run("a", do), e.run("b", do)
+		e.check(func() {
+			if a.Err() == nil && !a.Died() || b.Err() == nil && !b.Died() {
+				keys, _ := e.files()
+				require.Len(e, keys, 1)
+			}
+			_, code := finish(e.outside, ticket)
+			require.Empty(e, code)
+			keys, _ := e.files()
+			require.Len(e, keys, 1)
+		})
+	})
+}
+
+// A file that is removed while it is finished again does not come back.
+func TestExploredFinishAgainAndDelete(t *testing.T) {
+	exploreUploads(t, func(e *exploredSite) {
+		ticket := e.ticket(content(6000))
+		f, code := finish(e.outside, ticket)
+		require.Empty(e, code)
+		e.run("finishes", func(p *process) string {
+			_, code := finish(p, ticket)
+			return code
+		})
+		removes := e.run("removes", func(p *process) string {
+			return codeOfError(p.service.Delete(p.ctx, f.Key, uploads.User{ID: alice}))
+		})
+		e.check(func() {
+			if removes.Err() == nil && !removes.Died() {
+				keys, _ := e.files()
+				require.Empty(e, keys)
+			}
+			_ = e.outside.service.Delete(e.Context(), f.Key, uploads.User{ID: alice})
+		})
+	})
+}
+
+// Two files that do not fit together are not both stored.
+func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
+	for _, w := range everyWay {
+		if w.name == "pieces" { // their token is the time
+			continue
+		}
+		often := []string{"Store", "a ticket", "parts", "tus"}
+		if os.Getenv(testserver.Required) == "" && !slices.Contains(often, w.name) {
+			continue
+		}
+		t.Run(w.name, func(t *testing.T) {
+			exploreUploads(t, func(e *exploredSite) {
+				do := func(p *process) string { return w.send(t, p, content(6000)) }
+				a, b := e.run("a", do), e.run("b", do)
+				e.check(func() {
+					stored := 0
+					for _, actor := range []*interleave.Actor{a, b} {
+						if actor.Err() == nil && !actor.Died() {
+							stored++
+						}
+					}
+					keys, _ := e.files()
+					require.GreaterOrEqual(e, len(keys), stored)
+				})
+			})
+		})
+	}
+}
+
+// A ticket that is finished while Sweep removes what has expired is either finished or gone.
+func TestExploredFinishAndSweep(t *testing.T) {
+	exploreUploads(t, func(e *exploredSite) {
+		ticket := e.ticket(content(6000))
+		time.Sleep(uploads.DefaultTTL - time.Minute)
+		e.Tick(2 * time.Minute)
+		finishes := e.run("finishes", func(p *process) string {
+			_, code := finish(p, ticket)
+			return code
+		})
+		e.run("sweeps", func(p *process) string {
+			_, err := p.service.Sweep(p.ctx)
+			return codeOfError(err)
+		})
+		e.check(func() {
+			keys, _ := e.files()
+			if finishes.Err() == nil && !finishes.Died() {
+				require.Len(e, keys, 1)
+			}
+		})
+	})
+}
+
+func putPiece(p *process, number int, data []byte) string {
+	_, err := p.service.PutPiece(p.ctx, uploads.Piece{
+		Token: "token", Count: 2, Number: number, Body: bytes.NewReader(data), User: uploads.User{ID: alice}, Name: "a",
+	})
+	return codeOfError(err)
+}
+
+// Pieces of one file that arrive at once make it once.
+func TestExploredPieces(t *testing.T) {
+	exploreUploads(t, func(e *exploredSite) {
+		data := content(6000)
+		a := e.run("a", func(p *process) string { return putPiece(p, 1, data[:3000]) })
+		b := e.run("b", func(p *process) string { return putPiece(p, 2, data[3000:]) })
+		e.check(func() {
+			keys, _ := e.files()
+			require.LessOrEqual(e, len(keys), 1)
+			if a.Err() == nil && b.Err() == nil && !a.Died() && !b.Died() {
+				require.Len(e, keys, 1)
+			}
+			// A process that died may have reserved all room, until Sweep.
+			time.Sleep(time.Hour)
+			_, err := e.outside.service.Sweep(e.Context())
+			require.NoError(e, err)
+			for i, piece := range [][]byte{data[:3000], data[3000:]} {
+				code := putPiece(e.outside, i+1, piece)
+				require.Contains(e, []string{"", string(uploads.Completed)}, code)
+			}
+			keys, _ = e.files()
+			require.Len(e, keys, 1)
+		})
+	})
+}
+
+// parts begins an upload in parts and sends its only part. It returns the paths that complete and abort it.
+func (e *exploredSite) parts(data []byte) (complete, abort string, body []byte) {
+	asked, err := json.Marshal(map[string]any{"filename": "file", "size": len(data)})
+	require.NoError(e, err)
+	status, _, text := e.outside.ask("POST", "/s3/multipart", asked, "Content-Type", "application/json")
+	require.Less(e, status, 300, "%s", text)
+	var u begun
+	require.NoError(e, json.Unmarshal(text, &u))
+	at := "/s3/multipart/" + u.UploadID
+	key := "?key=" + url.QueryEscape(u.Key)
+	_, _, text = e.outside.ask("GET", at+"/1"+key, nil)
+	var signed signedPart
+	require.NoError(e, json.Unmarshal(text, &signed))
+	_, header, _ := e.outside.ask(signed.Method, pathOf(signed.URL), data)
+	body, err = json.Marshal(map[string]any{"parts": []sentPart{{1, header.Get("ETag")}}})
+	require.NoError(e, err)
+	return at + "/complete" + key, at + key, body
+}
+
+// An upload in parts that is completed twice at once makes one file.
+func TestExploredCompleteAndComplete(t *testing.T) {
+	exploreUploads(t, func(e *exploredSite) {
+		complete, _, body := e.parts(content(6000))
+		do := func(p *process) string {
+			status, _, text := p.ask("POST", complete, body, "Content-Type", "application/json")
+			return codeIn(status, text)
+		}
+		e.run("a", do)
+		e.run("b", do)
+		e.check(func() {
+			time.Sleep(time.Hour) // a process that died may have claimed the upload
+			require.Empty(e, do(e.outside))
+			keys, _ := e.files()
+			require.Len(e, keys, 1)
+		})
+	})
+}
+
+// An upload in parts that is completed and aborted at once is one or the other.
+func TestExploredCompleteAndAbort(t *testing.T) {
+	exploreUploads(t, func(e *exploredSite) {
+		complete, abort, body := e.parts(content(6000))
+		completes := e.run("completes", func(p *process) string {
+			status, _, text := p.ask("POST", complete, body, "Content-Type", "application/json")
+			return codeIn(status, text)
+		})
+		e.run("aborts", func(p *process) string {
+			status, _, text := p.ask("DELETE", abort, nil)
+			return codeIn(status, text)
+		})
+		e.check(func() {
+			keys, _ := e.files()
+			if completes.Err() == nil && !completes.Died() {
+				require.Len(e, keys, 1)
+			}
+		})
+	})
+}
+
+// A ticket that is finished and canceled at once is one or the other.
+func TestExploredFinishAndCancel(t *testing.T) {
+	exploreUploads(t, func(e *exploredSite) {
+		ticket := e.ticket(content(6000))
+		finishes := e.run("finishes", func(p *process) string {
+			_, code := finish(p, ticket)
+			return code
+		})
+		cancels := e.run("cancels", func(p *process) string {
+			return codeOfError(p.service.Cancel(p.ctx, ticket.Token, uploads.User{ID: alice}))
+		})
+		e.check(func() {
+			keys, _ := e.files()
+			finished := finishes.Err() == nil && !finishes.Died()
+			if finished {
+				require.Len(e, keys, 1)
+			}
+			if cancels.Err() == nil && !cancels.Died() {
+				require.False(e, finished, "both succeed")
+				if !finishes.Died() { // Sweep removes what it has left
+					require.Empty(e, keys)
+				}
+			}
+		})
+	})
+}
+
+// A count that runs while a file is stored counts it once.
+func TestExploredRecountAndStore(t *testing.T) {
+	exploreUploads(t, func(e *exploredSite) {
+		e.run("stores", func(p *process) string { return everyWay[0].send(t, p, content(3000)) })
+		e.run("counts", func(p *process) string {
+			_, err := p.service.Recount(p.ctx, alice)
+			return codeOfError(err)
+		})
+		e.check(nil)
+	})
+}
