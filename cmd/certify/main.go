@@ -27,6 +27,8 @@
 //	             stores an object there with a lock of an hour, and then removes the lock and the object
 //	-defender    wait up to a minute for the verdict of Microsoft Defender, for the question about it
 //	-parallel N  number of cases that run at the same time; default 4
+//	-record DIR  write each request about a bucket of this run, and its response, to files in a new
+//	             folder, for the maintainers' tests. What tells about you is replaced: see recording.go
 //	-locks       also run the cases about retention and legal hold. On Amazon they leave objects
 //	             that nobody can remove before their retention ends
 //
@@ -56,7 +58,7 @@ import (
 	_ "github.com/omnibucket/storage/providers/s3"    // s3://
 )
 
-const usage = `usage: certify [-o FILE] [-yes] [-plan] [-run RULES] [-questions] [-kms KEY] [-sas-limit D] [-immutable C] [-defender] [-parallel N] [-locks] ADDRESS
+const usage = `usage: certify [-o FILE] [-yes] [-plan] [-run RULES] [-questions] [-kms KEY] [-sas-limit D] [-immutable C] [-defender] [-parallel N] [-record DIR] [-locks] ADDRESS
 
 It runs the conformance suite on an account of a store: s3://?region=eu-west-1, gs://?project=mine,
 azblob://?account=name or file:///an/empty/directory?create=true. Each case makes a bucket of its own
@@ -72,6 +74,8 @@ and deletes it.
   -immutable C a container with version-level immutability: one object in it is locked, and removed
   -defender    wait up to a minute for the verdict of Microsoft Defender
   -parallel N  cases at the same time; default 4
+  -record DIR  write what is exchanged to a new folder, without secrets and names, for the
+               maintainers' tests
   -locks       run the cases of retention and legal hold, too
 `
 
@@ -85,6 +89,7 @@ func main() {
 	flag.StringVar(&s.rules, "run", "", "")
 	flag.IntVar(&s.parallel, "parallel", 4, "")
 	flag.BoolVar(&s.locks, "locks", false, "")
+	flag.StringVar(&s.record, "record", "", "")
 	flag.BoolVar(&s.questions, "questions", false, "")
 	flag.StringVar(&s.kms, "kms", "", "")
 	flag.BoolVar(&s.defender, "defender", false, "")

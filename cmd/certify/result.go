@@ -55,6 +55,9 @@ func (c *certification) finish(t *testing.T) {
 	}
 	require.NoError(t, os.RemoveAll(c.dir))
 	require.NoError(t, errors.Join(c.driver.Close(), c.service.Close()))
+	if c.recorder != nil {
+		require.NoError(t, c.recorder.write())
+	}
 	if left != nil && !c.locks {
 		// A bucket could not be deleted. Without -locks, this is a failure. With -locks, the reason
 		// may be a locked object.

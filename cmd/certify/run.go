@@ -30,6 +30,7 @@ type settings struct {
 	immutable            string // name of a container
 	defender             bool
 	parallel             int
+	record               string // folder for the exchanges; "" records none
 }
 
 // lockRules are the rules about retention and legal hold.
@@ -46,8 +47,10 @@ type certification struct {
 	driver  driver.ServiceDriver // driver of the same account as service, for opening buckets
 	name    string               // beginning of the name of every bucket of the suite
 	plan    string
-	dir     string // directory of the suite's results
-	began   time.Time
+	// recorder records the exchanges. It is nil unless -record was given.
+	recorder *recorder
+	dir      string // directory of the suite's results
+	began    time.Time
 
 	all     []question
 	answers []answer
@@ -78,11 +81,14 @@ func begin(ctx context.Context, s settings) (*certification, error) {
 	if err := knownRules(s.rules); err != nil {
 		return nil, err
 	}
+	recorder, err := startRecording(s)
+	if err != nil {
+		return nil, err
+	}
 	c := &certification{
 		settings: s, name: "omnibucket-certify-" + strings.ToLower(rand.Text()[:8]), began: time.Now(),
-		all: questions,
+		all: questions, recorder: recorder,
 	}
-	var err error
 	if c.service, err = c.open(ctx); err != nil {
 		return nil, err
 	}

@@ -82,7 +82,7 @@ func New(o Options) *Transport {
 	return &Transport{
 		stall:  cmp.Or(max(o.Stall, 0), DefaultStall),
 		answer: cmp.Or(max(o.Answer, 0), DefaultAnswer),
-		base: &http.Transport{
+		base: observed(&http.Transport{
 			Proxy:                  http.ProxyFromEnvironment,
 			DialContext:            dialContext,
 			TLSClientConfig:        o.TLS,
@@ -96,7 +96,7 @@ func New(o Options) *Transport {
 			ReadBufferSize:         bufferSize,
 			MaxResponseHeaderBytes: maxHeader,
 			WriteBufferSize:        bufferSize,
-		},
+		}),
 	}
 }
 

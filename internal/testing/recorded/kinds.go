@@ -82,6 +82,8 @@ func kindOfAmazon(method string, address *url.URL, header http.Header) (kind Kin
 	switch {
 	case key == "" && query.Get("list-type") == "2":
 		return List, bucket, key
+	case key == "" && query.Has("versions"):
+		return "GET versions", bucket, key
 	case key == "" && method == http.MethodGet && query.Has("max-keys"):
 		return oldList, bucket, key
 	case key == "":

@@ -183,6 +183,7 @@ func (x *Exchange) expectedObject() Result {
 			a.Metadata[strings.ToLower(key)] = h.Get(name)
 		}
 	}
+	delete(a.Metadata, "omnibucketwriteid") // the core hides it
 	switch x.Provider {
 	case Amazon:
 		a.Revision = a.ETag
@@ -331,7 +332,7 @@ func (x *Exchange) expectedWrite() *storage.Attrs {
 			var result struct{ ETag, LastModified string }
 			_ = xml.Unmarshal(x.Response.Body, &result)
 			at, _ := time.Parse(time.RFC3339Nano, result.LastModified)
-			return &storage.Attrs{ETag: result.ETag, Revision: result.ETag, Modified: at.UTC()}
+			return &storage.Attrs{ETag: result.ETag, Revision: result.ETag, Modified: at.UTC().Truncate(time.Second)}
 		}
 		return &storage.Attrs{ETag: tag, Revision: tag}
 	}
@@ -389,7 +390,7 @@ func amazonPage(document []byte) Result {
 			e.StorageClass = ""
 		}
 		if at, err := time.Parse(time.RFC3339Nano, o.LastModified); err == nil {
-			e.Modified = at.UTC()
+			e.Modified = at.UTC().Truncate(time.Second)
 		}
 		r.Entries = append(r.Entries, e)
 	}
