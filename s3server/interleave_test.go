@@ -1,0 +1,123 @@
+package s3server_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/internal/testing/explored"
+	"github.com/omnibucket/storage/memstore"
+	"github.com/omnibucket/storage/s3server"
+	"github.com/omnibucket/storage/storagetest/interleave"
+)
+
+// everything lets everyone use the bucket "bucket".
+const everything = `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":"*","Action":"s3:*",
+	"Resource":["arn:aws:s3:::bucket","arn:aws:s3:::bucket/*"]}]}`
+
+// askServer sends a request without a signature to a server without a listener.
+func askServer(ctx context.Context, h http.Handler, method, target, body string) (status int, text, tag string) {
+	r := httptest.NewRequestWithContext(ctx, method, "http://s3.invalid/bucket/k"+target, strings.NewReader(body))
+	w := httptest.NewRecorder()
+	h.ServeHTTP(w, r)
+	return w.Code, w.Body.String(), w.Header().Get("ETag")
+}
+
+var uploadIDs = regexp.MustCompile(`<UploadId>(.*)</UploadId>`)
+
+// Two requests to a server over a store have the result of one after the other, also for the next server over that
+// store if this one dies.
+func TestExploredServer(t *testing.T) {
+	type request struct{ method, target, body string }
+	// In requests, ID is the upload and TAG is the ETag of its part.
+	complete := request{
+		method: http.MethodPost,
+		target: "?uploadId=ID",
+		body: "<CompleteMultipartUpload><Part><PartNumber>1</PartNumber><ETag>TAG</ETag></Part>" +
+			"</CompleteMultipartUpload>",
+	}
+	put := request{method: http.MethodPut, body: "put"}
+	for _, tt := range []struct {
+		name          string
+		first, second request
+		after         []string // contents if both succeed; "" means that there is no object
+	}{
+		{name: "complete and complete", first: complete, second: complete, after: []string{"part"}},
+		{name: "complete and put", first: complete, second: put, after: []string{"part", "put"}},
+		{
+			name:   "complete and abort",
+			first:  complete,
+			second: request{method: http.MethodDelete, target: "?uploadId=ID"},
+			after:  []string{"part"},
+		},
+		{
+			name:   "complete and delete",
+			first:  complete,
+			second: request{method: http.MethodDelete},
+			after:  []string{"part", ""},
+		},
+		{name: "put and delete", first: put, second: request{method: http.MethodDelete}, after: []string{"put", ""}},
+		{
+			name:   "put and tags",
+			first:  put,
+			second: request{method: http.MethodPut, target: "?tagging", body: "<Tagging><TagSet/></Tagging>"},
+			after:  []string{"put"},
+		},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := explored.Config()
+			c.Weaknesses = interleave.Weaknesses()[:1] // the service is one in memory
+			interleave.Run(t, c, func(s *interleave.Scene) {
+				service := memstore.NewServiceDriver(memstore.ServiceConfig{})
+				serve := func(service driver.ServiceDriver) *s3server.Handler {
+					h := s3server.New(s3server.Config{Service: service, Limits: s3server.Limits{MinPartSize: 1}})
+					s.Cleanup(h.Close)
+					return h
+				}
+				outside := serve(service)
+				setup := s3server.BucketSetup{Name: "bucket", Policy: []byte(everything)}
+				require.NoError(s, outside.SetUpBucket(s.Context(), setup))
+				ask := func(method, target, body string) (text, tag string) {
+					status, text, tag := askServer(s.Context(), outside, method, target, body)
+					require.Less(s, status, 300, "%s %s: %s", method, target, text)
+					return text, tag
+				}
+				ask(http.MethodPut, "", "first")
+				text, _ := ask(http.MethodPost, "?uploads", "")
+				id := uploadIDs.FindStringSubmatch(text)
+				require.Len(s, id, 2, text)
+				_, tag := ask(http.MethodPut, "?partNumber=1&uploadId="+id[1], "part")
+				fill := strings.NewReplacer("ID", id[1], "TAG", tag)
+				p := s.Process("server")
+				h := serve(driver.ServiceWithLayers(service, p.Layer("bucket")))
+				run := func(name string, r request) *interleave.Actor {
+					return p.Go(name, func(ctx context.Context) error {
+						status, text, _ := askServer(ctx, h, r.method, fill.Replace(r.target), fill.Replace(r.body))
+						if status >= 300 || strings.Contains(text, "<Error>") {
+							return errors.New(text)
+						}
+						return nil
+					})
+				}
+				x, y := run("x", tt.first), run("y", tt.second)
+				s.Check(func() {
+					status, text, _ := askServer(s.Context(), serve(service), http.MethodGet, "", "")
+					if status == http.StatusNotFound {
+						text = ""
+					}
+					if x.Err() == nil && y.Err() == nil && !p.Died() && !x.Lost() && !y.Lost() {
+						require.Contains(s, tt.after, text)
+					}
+					require.Contains(s, []string{"first", "part", "put", ""}, text)
+				})
+			})
+		})
+	}
+}
