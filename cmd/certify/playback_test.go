@@ -18,8 +18,8 @@ import (
 	"github.com/omnibucket/storage/s3server"
 )
 
-// What -record writes is read by the code that reads the recordings of others, and the driver
-// understands it.
+// The files of -record are read by the code that reads the recordings of others, and the driver
+// understands the responses in them.
 func TestRecordingIsPlayedBack(t *testing.T) {
 	const key, secret = "AKIDOFTHERECORDING", "secret-of-the-recording"
 	t.Setenv("AWS_ACCESS_KEY_ID", key)

@@ -187,8 +187,8 @@ func (s *scrubber) remains(text []byte) bool {
 	return ownBucket.Match(text)
 }
 
-// address replaces the host, the bucket and the parameters of a URL. Each cloud gets the form of its
-// own addresses: a path that begins with the bucket becomes a host on Amazon, and the name of the
+// address replaces the host, the bucket and the parameters of a URL. The result has the form of the
+// cloud's own addresses. On Amazon, a bucket in the path becomes a host. On Azure, the name of the
 // account in the path of an emulator is left out.
 func (s *scrubber) address(text string) (string, error) {
 	u, err := url.Parse(text)

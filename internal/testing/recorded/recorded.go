@@ -57,6 +57,7 @@ type Request struct {
 	Method string
 	URL    *url.URL
 	Header http.Header
+	Type   string   // Content-Type, without parameters
 	Parts  [][]byte // body; a multipart body has several parts
 }
 
@@ -214,7 +215,7 @@ func parse(data []byte, p Provider, source string) ([]Exchange, error) {
 		x := Exchange{
 			Provider: p,
 			Source:   fmt.Sprintf("%s#%d", source, i),
-			Request:  Request{e.Request.Method, address, e.Request.Header, e.Request.BodyParts},
+			Request:  Request{e.Request.Method, address, e.Request.Header, e.Request.MediaType, e.Request.BodyParts},
 			Response: Response{e.Response.StatusCode, e.Response.Header, e.Response.Body},
 			Query:    address.Query(),
 		}

@@ -1,0 +1,218 @@
+package s3server_test
+
+import (
+	"bytes"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	v4 "github.com/aws/aws-sdk-go-v2/aws/signer/v4"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/recorded"
+	"github.com/omnibucket/storage/s3server"
+)
+
+// recordedDifferences are the differences between the responses of Amazon and those of the server
+// that stay, each with the reason.
+var recordedDifferences = map[string]string{
+	"a listing with markers, status 200: element /ListBucketResult/Contents/Owner/DisplayName is one that Amazon does not send": "Amazon sent it until November 2025, and clients read it",
+	`attributes of an object, status 200: header Content-Type is "binary/octet-stream" and not ""`:                              emptyType,
+	`bytes of an object, status 200: header Content-Type is "binary/octet-stream" and not ""`:                                   emptyType,
+}
+
+const emptyType = "the request had an empty Content-Type, which the recording does not tell"
+
+// The server gets the requests that others have sent to Amazon, in the same order, and responds as
+// Amazon did.
+func TestAmazonsRecordedRequests(t *testing.T) {
+	recording := recorded.GoCloud(t, recorded.Amazon)
+	var server *s3server.Handler
+	tokens := map[string]string{} // the server's continuation tokens, by Amazon's
+	written := map[string]bool{}
+	file, compared, skipped := "", 0, 0
+	found := map[string][]string{}
+	for i := range recording.Exchanges {
+		x := &recording.Exchanges[i]
+		if name, _, _ := strings.Cut(x.Source, "#"); name != file {
+			file = name
+			server = s3server.New(s3server.Config{
+				Buckets: []string{"go-cloud-testing-2"}, Region: "us-west-1",
+				Credentials: []s3server.Credential{
+					{AccessKeyID: recordedCredentials.AccessKeyID, SecretKey: recordedCredentials.SecretAccessKey},
+				},
+			})
+			t.Cleanup(server.Close)
+			tokens, written = map[string]string{}, map[string]bool{}
+		}
+		if x.Query.Has("X-Amz-Algorithm") || x.Response.Status == http.StatusForbidden || !isRepeatable(x, written) {
+			skipped++
+			continue
+		}
+		compared++
+		got := sendRecorded(t, server, x, tokens)
+		if x.Request.Method == http.MethodPut && got.StatusCode == http.StatusOK {
+			written[x.Key] = true
+		}
+		for _, difference := range differences(x, got, tokens) {
+			found[difference] = append(found[difference], x.Source)
+		}
+	}
+	t.Logf("%d requests were compared, and %d that cannot be repeated were left out", compared, skipped)
+	require.Positive(t, compared)
+	for _, difference := range slices.Sorted(maps.Keys(found)) {
+		if recordedDifferences[difference] == "" {
+			t.Errorf("%s, in %d responses, such as %s", difference, len(found[difference]), found[difference][0])
+		}
+	}
+	for difference := range recordedDifferences {
+		require.Contains(t, found, difference, "a row that no response needs")
+	}
+}
+
+var recordedCredentials = aws.Credentials{AccessKeyID: "AKIDRECORDED", SecretAccessKey: "secret key of the test"}
+
+// isRepeatable reports whether a request can have the same response again. It cannot if its signature
+// is cleared, or if it is about objects whose writes are not in the same file.
+func isRepeatable(x *recorded.Exchange, written map[string]bool) bool {
+	if x.Response.Status >= http.StatusMultipleChoices || x.Request.Method == http.MethodDelete {
+		return true
+	}
+	if x.Key != "" {
+		return x.Request.Method == http.MethodPut && (x.CopySource == "" || written[x.CopySource]) || written[x.Key]
+	}
+	document := elements(x.Response.Body)
+	for _, key := range document["/ListBucketResult/Contents/Key"] {
+		if !written[key] {
+			return false
+		}
+	}
+	for _, prefix := range document["/ListBucketResult/CommonPrefixes/Prefix"] {
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(written)), func(key string) bool { return strings.HasPrefix(key, prefix) }) {
+			return false
+		}
+	}
+	return true
+}
+
+func sendRecorded(t *testing.T, server http.Handler, x *recorded.Exchange, tokens map[string]string) *http.Response {
+	t.Helper()
+	query := url.Values{}
+	for name, values := range x.Query {
+		query[name] = slices.Clone(values)
+	}
+	for _, name := range []string{"continuation-token", "marker"} {
+		if own := tokens[query.Get(name)]; own != "" {
+			query.Set(name, own)
+		}
+	}
+	address := "http://127.0.0.1/" + x.Bucket + x.Request.URL.EscapedPath() + "?" + query.Encode()
+	request := httptest.NewRequestWithContext(t.Context(), x.Request.Method, address, bytes.NewReader(bytes.Join(x.Request.Parts, nil)))
+	maps.Copy(request.Header, x.Request.Header)
+	request.Header.Del("X-Amz-Date")
+	if x.Request.Type != "" {
+		request.Header.Set("Content-Type", x.Request.Type)
+	}
+	signer := v4.NewSigner(func(o *v4.SignerOptions) { o.DisableURIPathEscaping = true })
+	hash := request.Header.Get("X-Amz-Content-Sha256")
+	require.NoError(t, signer.SignHTTP(t.Context(), recordedCredentials, request, hash, "s3", "us-west-1", time.Now()))
+	response := httptest.NewRecorder()
+	server.ServeHTTP(response, request)
+	return response.Result()
+}
+
+// unlike are the headers and elements whose values differ in every run.
+var unlike = strings.Fields("Date Server X-Amz-Id-2 X-Amz-Request-Id Last-Modified Content-Length RequestId HostId LastModified ID")
+
+// differences returns the differences between the response of Amazon and got.
+func differences(x *recorded.Exchange, got *http.Response, tokens map[string]string) []string {
+	var all []string
+	kind := fmt.Sprintf("%s, status %d", x.Kind, x.Response.Status)
+	if got.StatusCode != x.Response.Status {
+		return []string{fmt.Sprintf("%s: the server sends %d", kind, got.StatusCode)}
+	}
+	for name := range x.Response.Header {
+		want, own := x.Response.Header.Get(name), got.Header.Get(name)
+		if name == "Content-Type" {
+			want, _, _ = strings.Cut(want, ";") // the recording has no parameters of the request's type
+			own, _, _ = strings.Cut(own, ";")
+		}
+		if strings.HasPrefix(name, "X-Amz-Meta-") {
+			continue // the recording has no metadata of requests
+		}
+		if !slices.Contains(unlike, name) && want != own {
+			all = append(all, fmt.Sprintf("%s: header %s is %q and not %q", kind, name, own, want))
+		}
+	}
+	for name := range got.Header {
+		if x.Response.Header.Get(name) == "" && !slices.Contains(unlike, name) && name != "Content-Type" {
+			all = append(all, fmt.Sprintf("%s: header %s is one that Amazon does not send", kind, name))
+		}
+	}
+	body, _ := io.ReadAll(got.Body)
+	if x.Request.Method == http.MethodHead {
+		return all
+	}
+	if x.Kind == recorded.Get && got.StatusCode < http.StatusMultipleChoices || x.Kind == recorded.GetRange {
+		if !bytes.Equal(body, x.Response.Body) {
+			all = append(all, kind+": other bytes")
+		}
+		return all
+	}
+	want, own := elements(x.Response.Body), elements(body)
+	for _, name := range []string{"/ListBucketResult/NextContinuationToken", "/ListBucketResult/NextMarker"} {
+		if len(want[name]) > 0 && len(own[name]) > 0 {
+			tokens[want[name][0]] = own[name][0]
+		}
+	}
+	for name := range want {
+		if strings.HasSuffix(name, "Token") || slices.ContainsFunc(unlike, func(u string) bool { return strings.HasSuffix(name, "/"+u) }) {
+			if len(own[name]) != len(want[name]) {
+				all = append(all, fmt.Sprintf("%s: element %s is missing", kind, name))
+			}
+			continue
+		}
+		if !slices.Equal(want[name], own[name]) {
+			all = append(all, fmt.Sprintf("%s: element %s is %q and not %q", kind, name, own[name], want[name]))
+		}
+	}
+	for name := range own {
+		if want[name] == nil {
+			all = append(all, fmt.Sprintf("%s: element %s is one that Amazon does not send", kind, name))
+		}
+	}
+	return all
+}
+
+// elements returns the texts of the elements of a document, by path.
+func elements(document []byte) map[string][]string {
+	all := map[string][]string{}
+	decoder := xml.NewDecoder(bytes.NewReader(document))
+	path := ""
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return all
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			path += "/" + token.Name.Local
+			all[path] = append(all[path], "")
+		case xml.CharData:
+			if texts := all[path]; len(texts) > 0 {
+				texts[len(texts)-1] += strings.TrimSpace(string(token))
+			}
+		case xml.EndElement:
+			path = path[:strings.LastIndex(path, "/")]
+		}
+	}
+}
