@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"strings"
 	"testing"
 	"time"
 
@@ -191,6 +192,82 @@ func TestExploredFinish(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Two calls use the ledger of an older version, which the first of them moves. Nothing is counted twice.
+func TestExploredOldLedger(t *testing.T) {
+	user := uploads.User{ID: alice}
+	for _, tt := range []struct {
+		name  string
+		other func(ctx context.Context, e exploredService, token string) error
+	}{
+		{name: "Finish", other: func(ctx context.Context, e exploredService, token string) error {
+			_, err := e.Finish(ctx, token, user)
+			return err
+		}},
+		{name: "Recount", other: func(ctx context.Context, e exploredService, _ string) error {
+			_, err := e.Recount(ctx, alice)
+			return err
+		}},
+		{name: "Store", other: func(ctx context.Context, e exploredService, _ string) error {
+			_, err := e.Store(ctx, uploads.Upload{Body: bytes.NewReader(content(40)), Size: 40, User: user})
+			return err
+		}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			explored.Run(t, func(s *interleave.Scene) {
+				store := s.Store("s")
+				if s.Weakness().Lacks&(storage.ConditionalCreate|storage.ConditionalUpdate) != 0 {
+					return // New refuses such a bucket
+				}
+				first := newExploredService(s, store.Bucket(storage.WithSigningBaseURL("http://s.invalid")), false)
+				ticket, err := first.Sign(s.Context(), uploads.Request{Size: 60}, user)
+				require.NoError(s, err)
+				body := bytes.NewReader(content(60))
+				kind := storage.WithContentType("application/octet-stream")
+				_, err = first.bucket.Upload(s.Context(), pendingOf(ticket), body, kind)
+				require.NoError(s, err)
+				first.makeOldLedger(s)
+				p, q := s.Process("p"), s.Process("q")
+				mine := newExploredService(s, p.Bucket(store), false)
+				other := newExploredService(s, q.Bucket(store), false)
+				a := p.Go("Finish", func(ctx context.Context) error {
+					_, err := mine.Finish(ctx, ticket.Token, user)
+					return err
+				})
+				q.Go(tt.name, func(ctx context.Context) error { return tt.other(ctx, other, ticket.Token) })
+				s.Check(func() {
+					late := newExploredService(s, store.Bucket(), false)
+					if !a.Died() && a.Err() == nil {
+						require.GreaterOrEqual(s, late.stored(s), int64(60))
+					}
+					late.isExact(s)
+				})
+			})
+		})
+	}
+}
+
+// makeOldLedger moves the ledger of alice to where an older version had it.
+func (e exploredService) makeOldLedger(s *interleave.Scene) {
+	const prefix = ".uploads-usage/"
+	var keys []string
+	for entry, err := range e.bucket.List(s.Context(), storage.WithPrefix(prefix)) {
+		require.NoError(s, err)
+		keys = append(keys, entry.Key)
+	}
+	require.Len(s, keys, 1)
+	text, _, err := storage.ReadAll(s.Context(), e.bucket, keys[0])
+	require.NoError(s, err)
+	var fields map[string]any
+	require.NoError(s, json.Unmarshal(text, &fields))
+	delete(fields, "id")
+	text, err = json.Marshal(fields)
+	require.NoError(s, err)
+	old := "files/usage/" + strings.TrimPrefix(keys[0], prefix)
+	_, err = e.bucket.Upload(s.Context(), old, bytes.NewReader(text))
+	require.NoError(s, err)
+	require.NoError(s, e.bucket.Remove(s.Context(), keys[0]))
 }
 
 // Two processes store files at the edge of an allowance, or two pieces of one file arrive at once. The allowance holds,

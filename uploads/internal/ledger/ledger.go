@@ -426,12 +426,19 @@ func (b *Book) Read(ctx context.Context, user string) (*Text, error) {
 	if err != nil {
 		return nil, err
 	}
+	if old.revision == "" { // another call may have moved the ledger since it was looked for
+		return b.read(ctx, b.Key(user))
+	}
 	old.revision, old.old = "", old.revision
+	if old.ID == "" {
+		old.ID = old.Nonce // equal in every call that moves this ledger
+	}
 	return old, nil
 }
 
 // Migrate moves the ledger with this key to the key that it has now. The argument key is the key that
-// an older version of this package has given it.
+// an older version of this package has given it. If there is a ledger with the new key, too, a process
+// of the older version may have counted since. Migrate then marks the new ledger for a recount.
 func (b *Book) Migrate(ctx context.Context, key string) error {
 	old, err := b.ReadKey(ctx, key)
 	if old == nil || err != nil {
@@ -442,6 +449,9 @@ func (b *Book) Migrate(ctx context.Context, key string) error {
 	case err != nil:
 		return err
 	case now.revision != "":
+		if err := b.Doubt(ctx, old.User); err != nil {
+			return err
+		}
 		return b.States.RemoveState(ctx, key, old.revision)
 	}
 	return b.update(ctx, old.User, func(t *Text, _ bool) (bool, error) { return t.old != "", nil })

@@ -158,7 +158,7 @@ func TestASecondUploadOfAProcessReadsNothing(t *testing.T) {
 		_, err = b.Settle(t.Context(), "a", fmt.Sprint(i), 1)
 		require.NoError(t, err)
 	}
-	require.Equal(t, 2, s.reads, "the ledger, and that of an older version")
+	require.Equal(t, 3, s.reads, "the ledger, that of an older version, and the ledger again")
 	require.Equal(t, 6, s.writes)
 }
 
@@ -311,4 +311,22 @@ func TestAReservationShrinksTheFilesThatAreStored(t *testing.T) {
 	bytes, files := text.Pending()
 	require.EqualValues(t, 100, bytes)
 	require.EqualValues(t, 2, files)
+}
+
+// A process of an older version may count after the ledger has moved. A Sweep then finds a doubt, and counts again.
+func TestMigrateDoubtsALedgerThatIsThereTwice(t *testing.T) {
+	s := newStates()
+	b := newBook(s)
+	require.NoError(t, b.Recount(t.Context(), "a", func(text *ledger.Text) error {
+		text.Bytes, text.Files = 30, 1
+		return nil
+	}))
+	old := ledger.OldPrefix + strings.TrimPrefix(b.Key("a"), b.Prefix)
+	s.texts[old] = []byte(`{"user":"a","bytes":20,"files":1,"nonce":"n"}`)
+	require.NoError(t, b.Migrate(t.Context(), old))
+	text, err := b.Read(t.Context(), "a")
+	require.NoError(t, err)
+	require.EqualValues(t, 30, text.Bytes)
+	require.Len(t, text.Entries, 1)
+	require.NotContains(t, s.texts, old)
 }
