@@ -330,3 +330,22 @@ func TestMigrateDoubtsALedgerThatIsThereTwice(t *testing.T) {
 	require.Len(t, text.Entries, 1)
 	require.NotContains(t, s.texts, old)
 }
+
+// A write moves an old ledger, its response is lost, and another call writes before the bucket repeats the write.
+func TestSettleCountsOnceWhileAnOldLedgerMoves(t *testing.T) {
+	s := newStates()
+	b := newBook(s)
+	old := ledger.OldPrefix + strings.TrimPrefix(b.Key("a"), b.Prefix)
+	s.texts[old] = []byte(`{"user":"a","entries":{"upload":{"bytes":60,"files":1}},"nonce":"n"}`)
+	s.next = func() error {
+		other := newBook(s)
+		_, err := other.Settle(t.Context(), "a", "upload", 60) // stands for the lost write
+		require.NoError(t, err)
+		_, err = other.Reserve(t.Context(), exactly("a", "other", 1), ledger.Limit{})
+		require.NoError(t, err)
+		return storage.PreconditionFailed
+	}
+	done, err := b.Settle(t.Context(), "a", "upload", 60)
+	require.NoError(t, err)
+	require.True(t, done.Counted)
+}

@@ -125,6 +125,10 @@ func (b *Book) update(ctx context.Context, user string, change func(t *Text, los
 			lost = true
 		case err != nil:
 			return err
+		case t.revision == "":
+			// A bucket may refuse the repetition of a write that created the ledger, if another call
+			// has replaced that ledger since.
+			lost = true
 		}
 		if err := b.Wait(ctx, pause(attempt)); err != nil {
 			return err
