@@ -103,8 +103,8 @@ func (e exploredService) usage(s *interleave.Scene) uploads.Usage {
 	return usage
 }
 
-// Two calls end the same ticket, or one ends it while another one removes its file, cancels it, or sweeps. What a call
-// has acknowledged stays, unless its removal is acknowledged, too. The count is never below what is stored, and exact
+// Two calls end the same ticket, or one ends it while another one removes its file, cancels it, or sweeps. An
+// acknowledged file stays, unless its removal is acknowledged, too. The count is never below the sum of the files, and exact
 // after a Sweep.
 func TestExploredFinish(t *testing.T) {
 	user := uploads.User{ID: alice}

@@ -6,11 +6,12 @@
 //
 // A struct must give a name to each type that it uses. It may embed only an interface, a type of
 // another module, a type without methods, a struct that has only exported fields, or an
-// Unimplemented type, which is made to be embedded.
+// Unimplemented type, which is made to be embedded. Tests may embed any type.
 package structure
 
 import (
 	"go/ast"
+	"go/token"
 	"go/types"
 	"strings"
 
@@ -36,6 +37,9 @@ func run(pass *analysis.Pass) (any, error) {
 	files := pass.ResultOf[inspect.Analyzer].(*inspector.Inspector)
 	files.Preorder([]ast.Node{(*ast.TypeSpec)(nil)}, func(n ast.Node) {
 		spec := n.(*ast.TypeSpec)
+		if isTest(pass, spec.Pos()) {
+			return
+		}
 		if _, ok := allowed[strings.TrimSuffix(pass.Pkg.Path(), "_test")+"."+spec.Name.Name]; ok {
 			return
 		}
@@ -84,6 +88,10 @@ func isRecord(named *types.Named) bool {
 		}
 	}
 	return true
+}
+
+func isTest(pass *analysis.Pass, pos token.Pos) bool {
+	return strings.HasSuffix(pass.Fset.Position(pos).Filename, "_test.go")
 }
 
 func isOurs(p *types.Package) bool {

@@ -7,7 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -228,19 +227,17 @@ func SweepParts(
 	ctx context.Context, client *gcs.Client, bucket string, olderThan time.Duration,
 ) (removed int, err error) {
 	d := newDriver(&account{client: client}, bucket)
-	storeTime := sync.OnceValues(func() (time.Time, error) { return readClock(ctx, d) })
+	var storeTime time.Time
 	var unknown error // why the time of the store is not known
 	stale := func(o *gcs.ObjectAttrs) bool {
 		if !o.Created.Before(time.Now().Add(-olderThan)) {
 			return false
 		}
 		// The clock of this machine may be ahead.
-		now, err := storeTime()
-		if err != nil {
-			unknown = err
-			return false
+		if storeTime.IsZero() && unknown == nil {
+			storeTime, unknown = readClock(ctx, d)
 		}
-		return o.Created.Before(now.Add(-olderThan))
+		return unknown == nil && o.Created.Before(storeTime.Add(-olderThan))
 	}
 	removed, err = d.composites.sweep(ctx, componentsPrefix, stale)
 	return removed, cmp.Or(err, unknown)
