@@ -211,7 +211,8 @@ func (g *Graph) Sites(f *ssa.Function) (all []Site) {
 }
 
 // Parts returns the origins of the values inside v whose type is an interface: those in fields,
-// elements, maps and pointers, at most maxInside levels below v.
+// elements, maps and pointers, at most maxInside levels below v. It leaves out unexported fields:
+// code of another package reaches them only through methods.
 func (g *Graph) Parts(v ssa.Value, stack string) (all []Part) {
 	g.parts(v.Type(), "", maxInside, func(t types.Type, to path) {
 		all = append(all, Part{t, g.search(v, to, stack)})
@@ -247,7 +248,9 @@ func (g *Graph) parts(t types.Type, to path, levels int, found func(types.Type, 
 		g.parts(u.Elem(), to+mapped, levels, found)
 	case *types.Struct:
 		for i := range u.NumFields() {
-			g.parts(u.Field(i).Type(), to+g.field(t, i), levels, found)
+			if f := u.Field(i); f.Exported() || f.Embedded() {
+				g.parts(f.Type(), to+g.field(t, i), levels, found)
+			}
 		}
 	}
 }

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"archive/zip"
 	"context"
 	"log"
 	"os"
@@ -35,4 +36,14 @@ func main() {
 	_ = t.Execute(os.Stdout, []storage.Bucket{open("s3://slice")})
 	reflect.ValueOf(site{[]*page{{"a", open("s3://nested")}}})
 	reflect.ValueOf(map[string]any{"text": os.Args})
+	archive()
+}
+
+// archive passes a value of the library. Nobody else reaches the bucket in its unexported field.
+func archive() {
+	r, err := storage.NewReaderAt(context.Background(), open("s3://archive"), "a.zip")
+	if err != nil {
+		log.Fatal(err)
+	}
+	_, _ = zip.NewReader(r, r.Size())
 }
