@@ -15,6 +15,7 @@ import (
 	"os"
 	"path"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/filelock"
@@ -37,14 +38,29 @@ const (
 // IsAside reports whether name is a private name of this package. Such a file is no file of a job.
 func IsAside(name string) bool {
 	rest, ok := strings.CutPrefix(name, asidePrefix)
-	return ok && len(rest) > digits+1 && rest[digits] == '-' && strings.Trim(rest[:digits], "0123456789abcdef") == ""
+	if !ok || len(rest) <= digits+1 || rest[digits] != '-' {
+		return false
+	}
+	original := rest[digits+1:]
+	return original != "." && original != ".." && strings.Trim(rest[:digits], "0123456789abcdef") == ""
 }
 
 // asideName returns the private name for the file info, if its base name is name. A very long name
 // loses its end.
 func asideName(name string, info fs.FileInfo) string {
-	aside := asidePrefix + identity(info) + "-" + name
-	return aside[:min(len(aside), longestName)]
+	return shortened(asidePrefix+identity(info)+"-"+name, longestName)
+}
+
+// shortened returns the beginning of name with at most the given number of bytes. It ends before a
+// character, because some file systems permit only whole ones.
+func shortened(name string, most int) string {
+	if len(name) <= most {
+		return name
+	}
+	for most > 0 && !utf8.RuneStart(name[most]) {
+		most--
+	}
+	return name[:most]
 }
 
 // identity returns digits that differ for two files which exist at the same time. They also differ
@@ -132,7 +148,9 @@ func putBack(root *os.Root, aside, name string) error {
 	if statErr == nil && otherErr == nil && os.SameFile(kept, other) {
 		return remove(root, aside)
 	}
-	return link(root, aside, name+".kept-"+hexid.New(4))
+	dir, base := path.Split(name)
+	ending := ".kept-" + hexid.New(4)
+	return link(root, aside, dir+shortened(base, longestName-len(ending))+ending)
 }
 
 // link renames a file, but replaces none. It succeeds if the file has no longer its old name,

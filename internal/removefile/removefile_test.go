@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/stretchr/testify/require"
 )
@@ -168,6 +169,37 @@ func TestRecover(t *testing.T) {
 	}
 }
 
+// A file whose long name is taken gets a new name that is short enough. The name ends before a character, not in it.
+func TestPutBackLongName(t *testing.T) {
+	tests := []struct{ name, long string }{
+		{"letters", strings.Repeat("n", longestName)},
+		{"characters of two bytes", strings.Repeat("é", longestName/2)},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDir(t)
+			d.replace("sub/"+tt.long, "one")
+			d.replace("sub/aside", "two")
+			require.NoError(t, putBack(d.root, "sub/aside", "sub/"+tt.long))
+			files := d.files()
+			require.Len(t, files, 2)
+			require.Equal(t, "one", files[tt.long])
+			for name := range files {
+				require.True(t, utf8.ValidString(name), name)
+			}
+		})
+	}
+}
+
+// Some file systems permit only names of whole characters.
+func TestAsideNameHasWholeCharacters(t *testing.T) {
+	for n := range 4 {
+		name := asideName(strings.Repeat("n", n)+strings.Repeat("語", 80), fileInfo{})
+		require.True(t, utf8.ValidString(name), name)
+		require.LessOrEqual(t, len(name), longestName)
+	}
+}
+
 func TestIsAside(t *testing.T) {
 	tests := []struct {
 		name string
@@ -175,6 +207,9 @@ func TestIsAside(t *testing.T) {
 	}{
 		{asidePrefix + "0123456789abcdef-k", true},
 		{asidePrefix + "0123456789abcdef-", false},
+		{asidePrefix + "0123456789abcdef-.", false},
+		{asidePrefix + "0123456789abcdef-..", false}, // Recover would move it to the directory above
+		{asidePrefix + "0123456789abcdef-...", true},
 		{asidePrefix + "0123456789abcdeg-k", false},
 		{asidePrefix + "k", false},
 		{"k", false},
