@@ -248,6 +248,42 @@ func TestExploredOldLedger(t *testing.T) {
 	}
 }
 
+// A user's files are counted again while a file is made whose key was not known when its room was reserved. It is
+// counted once.
+func TestExploredRecount(t *testing.T) {
+	explored.Run(t, func(s *interleave.Scene) {
+		store := s.Store("s")
+		if s.Weakness().Lacks&(storage.ConditionalCreate|storage.ConditionalUpdate) != 0 {
+			return // New refuses such a bucket
+		}
+		newExploredService(s, store.Bucket(), false).putPiece(s.Context(), 1)
+		p, q := s.Process("p"), s.Process("q")
+		mine := newExploredService(s, p.Bucket(store), false)
+		other := newExploredService(s, q.Bucket(store), false)
+		p.Go("PutPiece", func(ctx context.Context) error {
+			mine.putPiece(ctx, 2)
+			return nil
+		})
+		q.Go("Recount", func(ctx context.Context) error {
+			_, err := other.Recount(ctx, alice)
+			return err
+		})
+		s.Check(func() { newExploredService(s, store.Bucket(), false).isExact(s) })
+	})
+}
+
+// putPiece stores one of two pieces of a file of 60 bytes.
+func (e exploredService) putPiece(ctx context.Context, number int) {
+	_, _ = e.PutPiece(ctx, uploads.Piece{
+		Token:  "token",
+		Count:  2,
+		Number: number,
+		Body:   bytes.NewReader(content(30)),
+		User:   uploads.User{ID: alice},
+		Name:   "a",
+	})
+}
+
 // makeOldLedger moves the ledger of alice to where an older version had it.
 func (e exploredService) makeOldLedger(s *interleave.Scene) {
 	const prefix = ".uploads-usage/"

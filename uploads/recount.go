@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"iter"
+	"maps"
 	"sync"
 	"time"
 
@@ -46,26 +47,40 @@ var errRestless = &storage.Error{
 func (c *counter) recount(ctx context.Context, user string, now time.Time) (u Usage, err error) {
 	attempts := 0
 	err = c.book.Recount(ctx, user, func(t *ledger.Text) error {
-		if attempts++; attempts > maxRecounts {
-			return errRestless
-		}
 		pending, err := c.livingStems(ctx, t, now)
+		for err == nil {
+			if attempts++; attempts > maxRecounts {
+				return errRestless
+			}
+			if err := c.countFiles(ctx, user, t, pending); err != nil {
+				return err
+			}
+			u = usageOf(t)
+			// The key of a file in pieces or of a joined file may have been chosen since, and the
+			// file made. Then count again, without this file.
+			earlier := pending
+			pending, err = c.livingStems(ctx, t, now)
+			if err == nil && maps.Equal(earlier, pending) {
+				return nil
+			}
+		}
+		return err
+	})
+	return u, err
+}
+
+// countFiles sets the count of a ledger to the files of the user, except those with pending stems.
+func (c *counter) countFiles(ctx context.Context, user string, t *ledger.Text, pending map[string]bool) error {
+	t.Bytes, t.Files = 0, 0
+	for f, err := range c.filesOf(ctx, user) {
 		if err != nil {
 			return err
 		}
-		t.Bytes, t.Files = 0, 0
-		for f, err := range c.filesOf(ctx, user) {
-			if err != nil {
-				return err
-			}
-			if !pending[c.service.pattern.Stem(f.Key)] {
-				t.Bytes, t.Files = t.Bytes+f.Size, t.Files+1
-			}
+		if !pending[c.service.pattern.Stem(f.Key)] {
+			t.Bytes, t.Files = t.Bytes+f.Size, t.Files+1
 		}
-		u = usageOf(t)
-		return nil
-	})
-	return u, err
+	}
+	return nil
 }
 
 // livingStems removes the dead entries of a ledger, which nobody will complete. It returns the
