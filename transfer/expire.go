@@ -191,7 +191,7 @@ func (e *expiry) execute(ctx context.Context) error {
 // times of the objects. The clock of this machine may be days ahead.
 func (e *expiry) readClock(ctx context.Context) (err error) {
 	e.now = e.settings.now()
-	if e.everyAge || e.settings.nowGiven || e.settings.dryRun {
+	if e.everyAge || len(e.rules) == 0 || e.settings.nowGiven || e.settings.dryRun {
 		return nil
 	}
 	e.now, err = storeclock.Ask(ctx, e.bucket, e.rules[0].Prefix)

@@ -358,3 +358,15 @@ func TestExpireReportsOnlyRemovals(t *testing.T) {
 	require.NoError(t, err)
 	require.Regexp(t, `^0 deleted in `, report.String())
 }
+
+// A bucket may have no lifecycle, so that there is no rule. Expire then stores nothing, and succeeds.
+func TestExpireWithoutRules(t *testing.T) {
+	d := memstore.NewDriver(memstore.Config{})
+	put(t, engine.New(d), "k", "precious")
+	denied := faults.New(faults.Fail(faults.Put).WithError(storage.PermissionDenied))
+	b := engine.New(d, driver.WithLayer(denied.Layer()))
+	report, err := transfer.Expire(t.Context(), b, transfer.ExpireRules())
+	require.NoError(t, err)
+	require.Zero(t, report.Deleted)
+	require.Equal(t, map[string]string{"k": "precious"}, contents(t, b))
+}
