@@ -4,6 +4,7 @@ package observe
 
 import (
 	"context"
+	"errors"
 	"sync/atomic"
 
 	"github.com/omnibucket/storage"
@@ -35,6 +36,21 @@ func atCall(call string, n int, do func() error) storage.OpenOption {
 				}
 			}
 			return next(ctx)
+		})
+	})
+}
+
+// AfterLostResponse returns a layer that calls the function do after each driver call whose outcome is
+// unknown, before the caller gets the error. If faults lose the response, this layer must be outside
+// of theirs.
+func AfterLostResponse(do func()) storage.OpenOption {
+	return driver.WithLayer(func(next driver.Driver) driver.Driver {
+		return driver.Intercept(next, func(ctx context.Context, _ string, next func(context.Context) error) error {
+			err := next(ctx)
+			if e, ok := errors.AsType[*storage.Error](err); ok && e.Unknown {
+				do()
+			}
+			return err
 		})
 	})
 }
