@@ -2,6 +2,7 @@ package gcs_test
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -43,6 +44,10 @@ func (s *ruleServer) serveXML(w http.ResponseWriter, r *http.Request, bucket, ke
 }
 
 func writeXML(w http.ResponseWriter, no *refusal) {
+	message, details := no.words, ""
+	if no.xmlIs == "NoSuchKey" {
+		message, details = "The specified key does not exist.", no.words
+	}
 	if w.Header().Get("Cache-Control") == "" {
 		w.Header().Set("Cache-Control", "private, max-age=0")
 	}
@@ -51,12 +56,14 @@ func writeXML(w http.ResponseWriter, no *refusal) {
 	_ = xml.NewEncoder(w).Encode(struct {
 		XMLName       xml.Name `xml:"Error"`
 		Code, Message string
-	}{Code: no.xmlIs, Message: no.words})
+		Details       string `xml:",omitempty"`
+	}{Code: no.xmlIs, Message: message, Details: details})
 }
 
 // serve sends the object's bytes.
 func (o *ruleObject) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
+	h.Del("Vary")
 	stored := "identity"
 	if o.ContentEncoding != "" {
 		stored = o.ContentEncoding
@@ -67,7 +74,7 @@ func (o *ruleObject) serve(w http.ResponseWriter, r *http.Request) {
 		cache = "private, max-age=0"
 	}
 	for name, value := range map[string]string{
-		"Content-Type":                   o.ContentType,
+		"Content-Type":                   cmp.Or(o.ContentType, "application/octet-stream"),
 		"Content-Disposition":            o.ContentDisposition,
 		"Content-Language":               o.ContentLanguage,
 		"Cache-Control":                  cache,
@@ -76,6 +83,7 @@ func (o *ruleObject) serve(w http.ResponseWriter, r *http.Request) {
 		"X-Goog-Storage-Class":           o.StorageClass,
 		"X-Goog-Encryption-Kms-Key-Name": o.KMSKeyName,
 		"X-Goog-Generation":              o.Generation,
+		"X-Goog-Metageneration":          o.Metageneration,
 		"ETag":                           `"-` + o.Etag + `"`,
 	} {
 		if value != "" {

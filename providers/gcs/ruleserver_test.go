@@ -2,6 +2,7 @@ package gcs_test
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/md5"
 	"encoding/base64"
 	"encoding/binary"
@@ -36,6 +37,8 @@ type ruleServer struct {
 }
 
 type ruleBucket struct {
+	name               string
+	class              string // of objects that name none; the default is STANDARD
 	versioned, uniform bool
 	locking            bool            // objects can have a retention
 	public             bool            // everyone can read
@@ -51,6 +54,11 @@ type ruleBucket struct {
 
 // A ruleObject is one generation.
 type ruleObject struct {
+	Kind               string            `json:"kind"`
+	ID                 string            `json:"id"`
+	Bucket             string            `json:"bucket"`
+	SelfLink           string            `json:"selfLink"`
+	MediaLink          string            `json:"mediaLink"`
 	Name               string            `json:"name"`
 	ContentType        string            `json:"contentType,omitempty"`
 	ContentEncoding    string            `json:"contentEncoding,omitempty"`
@@ -68,6 +76,9 @@ type ruleObject struct {
 	Size           string `json:"size"`
 	MD5Hash        string `json:"md5Hash,omitempty"`
 	TimeCreated    string `json:"timeCreated"`
+	Updated        string `json:"updated"`
+	TimeFinalized  string `json:"timeFinalized"`
+	TimeClassified string `json:"timeStorageClassUpdated"`
 	TimeDeleted    string `json:"timeDeleted,omitempty"`
 	SoftDeleteTime string `json:"softDeleteTime,omitempty"`
 	HardDeleteTime string `json:"hardDeleteTime,omitempty"`
@@ -80,10 +91,19 @@ func (o *ruleObject) live() bool { return o.TimeDeleted == "" }
 
 func startRuleServer(t *testing.T) *ruleServer {
 	t.Helper()
-	s := &ruleServer{buckets: map[string]*ruleBucket{}, sessions: map[string]*ruleSession{}, clock: time.Now().UnixMicro()}
+	s := newRuleServer()
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Close)
 	return s
+}
+
+// newRuleServer returns a server that is not started.
+func newRuleServer() *ruleServer {
+	return &ruleServer{
+		buckets:  map[string]*ruleBucket{},
+		sessions: map[string]*ruleSession{},
+		clock:    time.Now().UnixMicro(),
+	}
 }
 
 func (s *ruleServer) bucket(b ruleBucket) string {
@@ -98,6 +118,7 @@ func (s *ruleServer) add(name string, b *ruleBucket) {
 	if s.kind != nil {
 		s.kind(b)
 	}
+	b.name = name
 	s.buckets[name] = b
 }
 
@@ -150,6 +171,13 @@ func (s *ruleServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	defer s.mu.Unlock()
 	s.asked = append(s.asked, r.Method+" "+r.URL.Path)
 	w.Header().Set("X-Guploader-Uploadid", "request-id")
+	if path[0] == "storage" || path[0] == "upload" {
+		w.Header()["Vary"] = []string{"Origin", "X-Origin"}
+		w.Header().Set("Cache-Control", "private, max-age=0, must-revalidate, no-transform")
+		if r.Method != http.MethodGet {
+			setUncached(w.Header())
+		}
+	}
 	switch {
 	case path[0] == "storage":
 		s.serveJSON(w, r, path[2:], body)
@@ -183,7 +211,7 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 		no = missingBucket
 	case len(path) == 2:
 		if answer, no = s.serveBucket(r, path[1], body); answer == nil && no == nil {
-			w.WriteHeader(http.StatusNoContent)
+			writeNothing(w)
 			return
 		}
 	case path[2] == "iam":
@@ -192,7 +220,7 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 		answer = map[string]any{"kind": "storage#storageLayout", "bucket": path[1], "hierarchicalNamespace": map[string]bool{"enabled": b.folders != nil}}
 	case path[2] == "folders":
 		if no = b.removeFolder(path[3]); no == nil {
-			w.WriteHeader(http.StatusNoContent)
+			writeNothing(w)
 			return
 		}
 	case len(path) == 3:
@@ -218,7 +246,7 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 		answer, no = b.patch(path[1], path[3], r, body)
 	case len(path) == 4 && r.Method == http.MethodDelete:
 		if no = b.remove(path[1], path[3], r.URL.Query()); no == nil {
-			w.WriteHeader(http.StatusNoContent)
+			writeNothing(w)
 			return
 		}
 	case path[4] == "rewriteTo":
@@ -234,16 +262,50 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 }
 
 func writeJSON(w http.ResponseWriter, answer any, no *refusal) {
+	h := w.Header()
+	h.Set("Content-Type", "application/json; charset=UTF-8")
 	if no == nil {
+		if o, isObject := answer.(*ruleObject); isObject {
+			h.Set("Etag", o.Etag)
+		}
 		_ = json.NewEncoder(w).Encode(answer)
 		return
 	}
+	setUncached(h)
 	w.WriteHeader(no.status)
-	if no.status != http.StatusNotModified {
-		_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{
-			"code": no.status, "message": no.words, "errors": []map[string]string{{"domain": "global", "reason": no.reason, "message": no.words}},
-		}})
+	if no.status == http.StatusNotModified {
+		return
 	}
+	detail := map[string]string{"domain": "global", "reason": no.reason, "message": no.words}
+	if no == failed {
+		detail["locationType"] = "header"
+		detail["location"] = "If-Match"
+	}
+	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{
+		"code": no.status, "message": no.words, "errors": []map[string]string{detail},
+	}})
+}
+
+// setUncached sets the headers of the JSON API for changes and for errors.
+func setUncached(h http.Header) {
+	h.Set("Cache-Control", "no-cache, no-store, max-age=0, must-revalidate")
+	h.Set("Pragma", "no-cache")
+}
+
+// writeNothing responds to a removal.
+func writeNothing(w http.ResponseWriter) {
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteHeader(http.StatusNoContent)
+}
+
+// describe sets what a resource says beside the properties of its object.
+func (o *ruleObject) describe(bucket string) {
+	o.Kind = "storage#object"
+	o.Bucket = bucket
+	o.ID = bucket + "/" + o.Name + "/" + o.Generation
+	path := "storage/v1/b/" + bucket + "/o/" + url.PathEscape(o.Name)
+	o.SelfLink = "https://www.googleapis.com/" + path
+	o.MediaLink = "https://storage.googleapis.com/download/" + path + "?generation=" + o.Generation + "&alt=media"
 }
 
 // find returns a generation, or the live one for "".
@@ -337,6 +399,8 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 	there := b.find(o.Name, "")
 	crc := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))))
 	switch {
+	case o.Name == "":
+		return &refusal{status: 400, reason: "required", words: "No object name"}
 	case b.refusedName(o.Name) != nil:
 		return b.refusedName(o.Name)
 	case !holds(query, "if", there):
@@ -358,8 +422,10 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 	o.Generation, o.CRC32C, o.data = strconv.FormatInt(s.clock, 10), crc, data
 	o.Etag, o.Size = base64.StdEncoding.EncodeToString([]byte(o.Generation)), strconv.Itoa(len(data))
 	o.TimeCreated, o.TimeDeleted = time.Now().UTC().Format(time.RFC3339Nano), ""
+	o.Updated, o.TimeFinalized, o.TimeClassified = o.TimeCreated, o.TimeCreated, o.TimeCreated
+	o.describe(b.name)
 	if o.StorageClass == "" {
-		o.StorageClass = "STANDARD"
+		o.StorageClass = cmp.Or(b.class, "STANDARD")
 	}
 	if o.MD5Hash = ""; !composed {
 		sum := md5.Sum(data)

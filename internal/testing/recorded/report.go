@@ -97,12 +97,43 @@ func report(t *testing.T, p Provider, r Recording, tallies map[Kind]*Tally) {
 		}
 	}
 	t.Logf("%s, %s to %s: %d of %d right, and %d files of gRPC%s", r.Name, s.First, s.Last, s.Right, s.Exchanges, r.Binary, lines.String())
+	save(t, "recording-", r.Name+" "+string(p), s)
+}
+
+// A RequestSummary is the result of sending the requests of one recording to a server, for the page
+// docs/support.md.
+type RequestSummary struct {
+	Kind      string         `json:"kind"` // "requests"
+	Name      string         `json:"name"`
+	Provider  Provider       `json:"provider"`
+	Server    string         `json:"server"`
+	Requests  int            `json:"requests"`
+	Repeated  int            `json:"repeated"`
+	Differing int            `json:"differing"` // responses with a difference that a row explains
+	Skipped   map[string]int `json:"skipped"`   // numbers of requests by the reason
+}
+
+// Report logs the counts. If OMNIBUCKET_SUPPORT names a directory, it writes them there.
+func (s *RequestSummary) Report(t *testing.T) {
+	t.Helper()
+	var lines strings.Builder
+	for _, reason := range slices.Sorted(maps.Keys(s.Skipped)) {
+		fmt.Fprintf(&lines, "\n%d are not repeated: %s", s.Skipped[reason], reason)
+	}
+	t.Logf("%s to %s: %d of %d requests were repeated; %d responses differ in what a row explains%s",
+		s.Name, s.Server, s.Repeated, s.Requests, s.Differing, lines.String())
+	save(t, "requests-", s.Name+" "+string(s.Provider), s)
+}
+
+// save writes a result as JSON, if OMNIBUCKET_SUPPORT names a directory and the test has not failed.
+func save(t *testing.T, prefix, name string, result any) {
+	t.Helper()
 	dir := os.Getenv("OMNIBUCKET_SUPPORT")
 	if dir == "" || dir == "log" || t.Failed() {
 		return
 	}
-	data, err := json.MarshalIndent(s, "", "\t")
+	data, err := json.MarshalIndent(result, "", "\t")
 	require.NoError(t, err)
-	name := "recording-" + strings.NewReplacer("/", "-", " ", "-").Replace(r.Name+" "+string(p)) + ".json"
-	require.NoError(t, os.WriteFile(filepath.Join(dir, name), data, 0o644))
+	file := prefix + strings.NewReplacer("/", "-", " ", "-").Replace(name) + ".json"
+	require.NoError(t, os.WriteFile(filepath.Join(dir, file), data, 0o644))
 }

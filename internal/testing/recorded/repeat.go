@@ -1,0 +1,341 @@
+package recorded
+
+import (
+	"bytes"
+	"cmp"
+	"encoding/json"
+	"encoding/xml"
+	"fmt"
+	"io"
+	"maps"
+	"mime/multipart"
+	"net/http"
+	"net/textproto"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A StandIn is a server that imitates a provider in tests.
+type StandIn struct {
+	Name string
+	// Begin returns what sends the requests of one file to a server without objects.
+	Begin func(t *testing.T) func(*http.Request) *http.Response
+	// Unrepeatable returns why the server does not get a request, or "". It may be nil.
+	Unrepeatable func(x *Exchange) string
+	// Varying has the names of further headers and fields whose values differ in every run.
+	Varying []string
+	// Differences are the differences that stay, with the reason for each.
+	Differences map[string]string
+}
+
+// Repeat sends the recorded requests to a stand-in, in the same order, and compares its responses
+// with those of the provider.
+func Repeat(t *testing.T, s StandIn, recordings ...Recording) {
+	t.Helper()
+	found := map[string][]string{}
+	var summaries []RequestSummary
+	for _, recording := range recordings {
+		summaries = append(summaries, s.repeat(t, recording, found))
+	}
+	for _, difference := range slices.Sorted(maps.Keys(found)) {
+		if s.Differences[difference] == "" {
+			t.Errorf("%s, in %d responses, such as %s", difference, len(found[difference]), found[difference][0])
+		}
+	}
+	for difference := range s.Differences {
+		require.Contains(t, found, difference, "a row that no response needs")
+	}
+	for i := range summaries {
+		summaries[i].Report(t)
+	}
+}
+
+// The reasons why a request cannot be repeated.
+const (
+	rights     = "the response depends on the rights of the caller"
+	limited    = "the provider limited the rate of requests, or had a failure"
+	writeLacks = "the object, or the bucket, is not of a repeated request of the same file"
+)
+
+// repeat adds the differences to found, with the sources of the exchanges.
+func (s *StandIn) repeat(t *testing.T, recording Recording, found map[string][]string) RequestSummary {
+	t.Helper()
+	var c *comparison
+	var send func(*http.Request) *http.Response
+	file := ""
+	summary := RequestSummary{
+		Kind:     "requests",
+		Name:     recording.Name,
+		Provider: recording.Exchanges[0].Provider,
+		Server:   s.Name,
+		Requests: len(recording.Exchanges),
+		Skipped:  map[string]int{},
+	}
+	differing := map[string]bool{}
+	for i := range recording.Exchanges {
+		x := &recording.Exchanges[i]
+		if name, _, _ := strings.Cut(x.Source, "#"); name != file {
+			file = name
+			send = s.Begin(t)
+			c = &comparison{standIn: s, written: map[string]bool{}, own: map[string]string{}}
+		}
+		if reason := c.unrepeatable(x); reason != "" {
+			summary.Skipped[reason]++
+			continue
+		}
+		resp := send(c.request(t, x))
+		body, err := io.ReadAll(resp.Body)
+		require.NoError(t, err)
+		require.NoError(t, resp.Body.Close())
+		own := Response{Status: resp.StatusCode, Header: resp.Header, Body: body}
+		summary.Repeated++
+		c.keep(x, &own)
+		for _, difference := range c.differences(x, &own) {
+			found[difference] = append(found[difference], x.Source)
+			differing[x.Source] = true
+		}
+	}
+	require.Positive(t, summary.Repeated)
+	summary.Differing = len(differing)
+	return summary
+}
+
+// A comparison has what is known of the objects of one file.
+type comparison struct {
+	standIn *StandIn
+	written map[string]bool   // by bucket and key
+	own     map[string]string // the stand-in's tokens, generations and entity tags, by those of the provider
+}
+
+// unrepeatable returns why a request cannot have the same response again, or "".
+func (c *comparison) unrepeatable(x *Exchange) string {
+	status := x.Response.Status
+	if status == http.StatusUnauthorized || status == http.StatusForbidden {
+		return rights
+	}
+	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
+		return limited
+	}
+	if c.standIn.Unrepeatable != nil {
+		if reason := c.standIn.Unrepeatable(x); reason != "" {
+			return reason
+		}
+	}
+	if status >= http.StatusMultipleChoices || x.Kind == CreateBucket || x.Kind == ListBuckets {
+		return ""
+	}
+	if x.CopySource != "" && !c.written[x.Bucket+"/"+x.CopySource] {
+		return writeLacks
+	}
+	if x.Key != "" {
+		if x.isWrite() || c.written[x.Bucket+"/"+x.Key] {
+			return ""
+		}
+		return writeLacks
+	}
+	for _, key := range listed(x) {
+		there := func(name string) bool { return strings.HasPrefix(name, x.Bucket+"/"+key) }
+		if !slices.ContainsFunc(slices.Collect(maps.Keys(c.written)), there) {
+			return writeLacks
+		}
+	}
+	return ""
+}
+
+func (x *Exchange) isWrite() bool {
+	isBlock := x.Provider == Azure && x.Request.Method == http.MethodPut && x.Key != ""
+	return isBlock || slices.Contains([]Kind{Put, PutIf, Copy, CopyIf, Compose}, x.Kind)
+}
+
+// listed returns the keys and the prefixes of a listing.
+func listed(x *Exchange) []string {
+	document := fields(x.Response.Body)
+	var all []string
+	for _, path := range []string{"/items/name", "/prefixes", "/EnumerationResults/Blobs/Blob/Name", "/EnumerationResults/Blobs/BlobPrefix/Name"} {
+		all = append(all, document[path]...)
+	}
+	if x.Kind != List && x.Kind != ListVersions {
+		return nil
+	}
+	return all
+}
+
+// keep learns from the response to a repeated request.
+func (c *comparison) keep(x *Exchange, own *Response) {
+	if own.Status < http.StatusMultipleChoices && x.isWrite() {
+		c.written[x.Bucket+"/"+x.Key] = true
+	}
+	want := fields(x.Response.Body)
+	got := fields(own.Body)
+	for _, path := range []string{"/nextPageToken", "/EnumerationResults/NextMarker", "/generation", "/resource/generation"} {
+		if len(want[path]) > 0 && len(got[path]) > 0 {
+			c.own[want[path][0]] = got[path][0]
+		}
+	}
+	for _, name := range []string{"Etag", "X-Goog-Generation"} {
+		if value := x.Response.Header.Get(name); value != "" {
+			c.own[value] = own.Header.Get(name)
+		}
+	}
+}
+
+// request returns the recorded request, without credentials.
+func (c *comparison) request(t *testing.T, x *Exchange) *http.Request {
+	t.Helper()
+	address := *x.Request.URL
+	query := url.Values{}
+	for name, values := range x.Query {
+		query.Set(name, cmp.Or(c.own[values[0]], values[0]))
+	}
+	address.RawQuery = query.Encode()
+	body := bytes.Join(x.Request.Parts, nil)
+	contentType := x.Request.Type
+	if contentType == "multipart/related" {
+		body, contentType = related(t, x.Request.Parts)
+	}
+	req, err := http.NewRequestWithContext(t.Context(), x.Request.Method, address.String(), bytes.NewReader(body))
+	require.NoError(t, err)
+	for name, values := range x.Request.Header {
+		if name != "Content-Length" && !isCleared(values[0]) {
+			req.Header.Set(name, cmp.Or(c.own[values[0]], values[0]))
+		}
+	}
+	if contentType != "" {
+		req.Header.Set("Content-Type", contentType)
+	}
+	return req
+}
+
+// related returns a body with a resource and its content.
+func related(t *testing.T, parts [][]byte) (body []byte, contentType string) {
+	t.Helper()
+	var b bytes.Buffer
+	w := multipart.NewWriter(&b)
+	for _, part := range parts {
+		to, err := w.CreatePart(textproto.MIMEHeader{"Content-Type": {"application/octet-stream"}})
+		require.NoError(t, err)
+		_, err = to.Write(part)
+		require.NoError(t, err)
+	}
+	require.NoError(t, w.Close())
+	return b.Bytes(), "multipart/related; boundary=" + w.Boundary()
+}
+
+// isCleared reports whether the recorder has replaced a value.
+func isCleared(value string) bool { return value == "CLEARED" }
+
+// ignored are the headers of the connection and of the front ends.
+var ignored = strings.Fields("Date Server Expires Alt-Svc Connection Keep-Alive Transfer-Encoding Content-Length")
+
+// differences returns the differences between the response of the provider and own. Values that
+// vary must be there in both.
+func (c *comparison) differences(x *Exchange, own *Response) []string {
+	what := fmt.Sprintf("%s, status %d", x.Kind, x.Response.Status)
+	if own.Status != x.Response.Status {
+		return []string{fmt.Sprintf("%s: the stand-in sends %d", what, own.Status)}
+	}
+	if len(own.Body) == 0 && len(x.Response.Body) > 0 {
+		return []string{what + ": the stand-in sends no document"}
+	}
+	var all []string
+	for name, values := range x.Response.Header {
+		switch {
+		case slices.Contains(ignored, name):
+		case len(own.Header[name]) == 0:
+			all = append(all, "header "+name+" is missing")
+		case !c.varies(name, values) && !slices.Equal(values, own.Header[name]):
+			all = append(all, fmt.Sprintf("%s: header %s is %q and not %q", what, name, own.Header[name], values))
+		}
+	}
+	for name := range own.Header {
+		if len(x.Response.Header[name]) == 0 && !slices.Contains(ignored, name) {
+			all = append(all, "header "+name+" is one that the provider does not send")
+		}
+	}
+	if x.Request.Method == http.MethodHead {
+		return all
+	}
+	if own.Status < http.StatusMultipleChoices && (x.Kind == Get || x.Kind == GetRange) {
+		if !bytes.Equal(x.Response.Body, own.Body) {
+			all = append(all, what+": other bytes")
+		}
+		return all
+	}
+	want, got := fields(x.Response.Body), fields(own.Body)
+	for path, values := range want {
+		name := path[strings.LastIndex(path, "/")+1:]
+		switch {
+		case len(got[path]) == 0:
+			all = append(all, "field "+path+" is missing")
+		case c.varies(name, values) && len(values) == len(got[path]):
+		case !slices.Equal(values, got[path]):
+			all = append(all, fmt.Sprintf("%s: field %s is %q and not %q", what, path, got[path], values))
+		}
+	}
+	for path := range got {
+		if want[path] == nil {
+			all = append(all, "field "+path+" is one that the provider does not send")
+		}
+	}
+	return all
+}
+
+// varies reports whether the values of a header or field differ in every run.
+func (c *comparison) varies(name string, values []string) bool {
+	return slices.Contains(c.standIn.Varying, name) || isCleared(values[0])
+}
+
+// fields returns the values of a document in JSON or XML, by path.
+func fields(document []byte) map[string][]string {
+	all := map[string][]string{}
+	document = bytes.TrimPrefix(document, []byte("\xef\xbb\xbf"))
+	if !bytes.HasPrefix(document, []byte("<")) {
+		var value any
+		if json.Unmarshal(document, &value) == nil {
+			addJSON(all, "", value)
+		}
+		return all
+	}
+	decoder := xml.NewDecoder(bytes.NewReader(document))
+	path := ""
+	for {
+		token, err := decoder.Token()
+		if err != nil {
+			return all
+		}
+		switch token := token.(type) {
+		case xml.StartElement:
+			path += "/" + token.Name.Local
+			all[path] = append(all[path], "")
+		case xml.CharData:
+			if texts := all[path]; len(texts) > 0 {
+				texts[len(texts)-1] += strings.TrimSpace(string(token))
+			}
+		case xml.EndElement:
+			path = path[:strings.LastIndex(path, "/")]
+		}
+	}
+}
+
+// addJSON adds the values of a JSON document. The elements of an array have the same path.
+func addJSON(all map[string][]string, path string, value any) {
+	switch value := value.(type) {
+	case map[string]any:
+		for name, member := range value {
+			addJSON(all, path+"/"+name, member)
+		}
+	case []any:
+		for _, element := range value {
+			addJSON(all, path, element)
+		}
+	case float64:
+		all[path] = append(all[path], strconv.FormatFloat(value, 'f', -1, 64))
+	default:
+		all[path] = append(all[path], fmt.Sprint(value))
+	}
+}

@@ -1,0 +1,121 @@
+package azure_test
+
+import (
+	"net/http"
+	"net/url"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/sas"
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/testing/recorded"
+)
+
+// recordedVersion is the oldest version of the API with which the requests of the recording make
+// sense. The recording does not tell theirs.
+const recordedVersion = "2023-11-03"
+
+// azuritesDifferences are the differences between the responses of Azure and those of Azurite, each
+// with the reason.
+var azuritesDifferences = map[string]string{
+	`a copy, status 404: field /Error/Code is ["CannotVerifyCopySource"] and not ["BlobNotFound"]`:                copySource,
+	`a copy, status 404: header X-Ms-Error-Code is ["CannotVerifyCopySource"] and not ["BlobNotFound"]`:           copySource,
+	`a removal, status 202: header X-Ms-Delete-Type-Permanent is ["true"] and not ["false"]`:                      "the account has soft delete since 2025, and Azurite has none",
+	"a removal, status 202: the stand-in sends 404":                                                               "the recording has this response twice",
+	"field /EnumerationResults/Blobs/Blob/OrMetadata is missing":                                                  noReplication,
+	"field /EnumerationResults/Blobs/Blob/Properties/AccessTierChangeTime is one that the provider does not send": tierChange,
+	"header X-Ms-Access-Tier-Change-Time is one that the provider does not send":                                  tierChange,
+	"field /EnumerationResults/Blobs/Blob/Properties/Content-CRC64 is missing":                                    noCRC64,
+	"header X-Ms-Content-Crc64 is missing":                                                                        noCRC64,
+	"field /EnumerationResults/Delimiter is one that the provider does not send":                                  emptyElement,
+	"field /EnumerationResults/Marker is one that the provider does not send":                                     emptyElement,
+	"GET container, status 400: the stand-in sends no document":                                                   emptyName,
+	"PUT container, status 400: the stand-in sends no document":                                                   emptyName,
+	"header Cache-Control is one that the provider does not send":                                                 emptyProperty,
+	"header Content-Encoding is one that the provider does not send":                                              emptyProperty,
+	"header Content-Language is one that the provider does not send":                                              emptyProperty,
+	"header X-Ms-Blob-Content-Md5 is one that the provider does not send":                                         "Azure sends it only with a range, and Azurite always",
+	"header X-Ms-Incremental-Copy is one that the provider does not send":                                         "Azurite sends it for every copy",
+	"header X-Ms-Version is missing":                                                                              "Azurite leaves it out of some errors",
+}
+
+const (
+	copySource    = "Azurite has the code of a source in another account"
+	noReplication = "Azurite has no object replication"
+	tierChange    = "Azurite sends it for a tier that was never changed"
+	noCRC64       = "Azurite computes no CRC64"
+	emptyElement  = "Azurite sends the parameters of a listing even if they are empty"
+	emptyName     = "Azurite's response to a blob without a name has no document"
+	emptyProperty = "Azurite sends a property that was written as an empty header"
+)
+
+// recordedContainer is the container of the recorded requests.
+const recordedContainer = "go-cloud-bucket"
+
+// Azurite gets the requests that others have sent to Azure, in the same order, and responds as Azure
+// did.
+func TestAzuresRecordedRequests(t *testing.T) {
+	emulator := needAzurite(t)
+	account, err := url.Parse(emulator.endpoint)
+	require.NoError(t, err)
+	server := recorded.StandIn{
+		Name: "Azurite",
+		Begin: func(t *testing.T) func(*http.Request) *http.Response {
+			return emulator.repeater(t, account)
+		},
+		Unrepeatable: func(x *recorded.Exchange) string {
+			if x.Request.Header.Get("X-Ms-Date") == "" {
+				return "it is anonymous, or the signature of its URL is cleared"
+			}
+			return ""
+		},
+		Varying: strings.Fields("Etag Last-Modified X-Ms-Request-Id X-Ms-Creation-Time X-Ms-Copy-Id X-Ms-Copy-Completion-Time X-Ms-Copy-Source" +
+			" Message Creation-Time Last-Modified NextMarker UriPath"),
+		Differences: azuritesDifferences,
+	}
+	recorded.Repeat(t, server, recorded.GoCloud(t, recorded.Azure))
+}
+
+// repeater makes a container. It returns what sends recorded requests there, with a signature.
+func (s *azuriteServer) repeater(t *testing.T, account *url.URL) func(*http.Request) *http.Response {
+	t.Helper()
+	container := s.container(t)
+	types := sas.AccountResourceTypes{Service: true, Container: true, Object: true}
+	permissions := sas.AccountPermissions{Read: true, Add: true, Create: true, Write: true, Delete: true, List: true}
+	signed, err := s.raw.GetSASURL(types, permissions, time.Now().Add(time.Hour), nil)
+	require.NoError(t, err)
+	signature, err := url.Parse(signed)
+	require.NoError(t, err)
+	move := func(address *url.URL) *url.URL {
+		moved := *address
+		moved.Scheme = account.Scheme
+		moved.Host = account.Host
+		path := strings.SplitN(address.EscapedPath(), "/", 3)
+		path[0] = account.Path
+		if path[1] == recordedContainer {
+			path[1] = container
+		}
+		moved.RawPath = strings.Join(path, "/")
+		moved.Path, err = url.PathUnescape(moved.RawPath)
+		require.NoError(t, err)
+		moved.RawQuery = strings.Trim(address.RawQuery+"&"+signature.RawQuery, "&")
+		return &moved
+	}
+	client := &http.Client{Transport: &http.Transport{DisableCompression: true}}
+	t.Cleanup(client.CloseIdleConnections)
+	return func(r *http.Request) *http.Response {
+		r.URL = move(r.URL)
+		r.Host = r.URL.Host
+		r.Header.Set("X-Ms-Version", recordedVersion)
+		if source := r.Header.Get("X-Ms-Copy-Source"); source != "" {
+			from, err := url.Parse(source)
+			require.NoError(t, err)
+			r.Header.Set("X-Ms-Copy-Source", move(from).String())
+		}
+		resp, err := client.Do(r)
+		require.NoError(t, err)
+		return resp
+	}
+}
