@@ -39,7 +39,15 @@ func TestAmazonsRecordedRequests(t *testing.T) {
 	var server *s3server.Handler
 	tokens := map[string]string{} // the server's continuation tokens, by Amazon's
 	written := map[string]bool{}
-	file, compared, skipped := "", 0, 0
+	file := ""
+	summary := recorded.RequestSummary{
+		Kind:     "requests",
+		Name:     recording.Name,
+		Provider: recorded.Amazon,
+		Server:   "`s3server`",
+		Requests: len(recording.Exchanges),
+		Skipped:  map[string]int{},
+	}
 	found := map[string][]string{}
 	for i := range recording.Exchanges {
 		x := &recording.Exchanges[i]
@@ -54,21 +62,28 @@ func TestAmazonsRecordedRequests(t *testing.T) {
 			t.Cleanup(server.Close)
 			tokens, written = map[string]string{}, map[string]bool{}
 		}
-		if x.Query.Has("X-Amz-Algorithm") || x.Response.Status == http.StatusForbidden || !isRepeatable(x, written) {
-			skipped++
+		if x.Query.Has("X-Amz-Algorithm") || x.Response.Status == http.StatusForbidden {
+			summary.Skipped["its signature is cleared, or the caller had no right"]++
 			continue
 		}
-		compared++
+		if !isRepeatable(x, written) {
+			summary.Skipped["the object is not of a repeated request of the same file"]++
+			continue
+		}
+		summary.Repeated++
 		got := sendRecorded(t, server, x, tokens)
 		if x.Request.Method == http.MethodPut && got.StatusCode == http.StatusOK {
 			written[x.Key] = true
 		}
-		for _, difference := range differences(x, got, tokens) {
+		all := differences(x, got, tokens)
+		if len(all) > 0 {
+			summary.Differing++
+		}
+		for _, difference := range all {
 			found[difference] = append(found[difference], x.Source)
 		}
 	}
-	t.Logf("%d requests were compared, and %d that cannot be repeated were left out", compared, skipped)
-	require.Positive(t, compared)
+	require.Positive(t, summary.Repeated)
 	for _, difference := range slices.Sorted(maps.Keys(found)) {
 		if recordedDifferences[difference] == "" {
 			t.Errorf("%s, in %d responses, such as %s", difference, len(found[difference]), found[difference][0])
@@ -77,12 +92,13 @@ func TestAmazonsRecordedRequests(t *testing.T) {
 	for difference := range recordedDifferences {
 		require.Contains(t, found, difference, "a row that no response needs")
 	}
+	summary.Report(t)
 }
 
 var recordedCredentials = aws.Credentials{AccessKeyID: "AKIDRECORDED", SecretAccessKey: "secret key of the test"}
 
-// isRepeatable reports whether a request can have the same response again. It cannot if its signature
-// is cleared, or if it is about objects whose writes are not in the same file.
+// isRepeatable reports whether a request can have the same response again. It cannot if it is about
+// objects whose writes are not in the same file.
 func isRepeatable(x *recorded.Exchange, written map[string]bool) bool {
 	if x.Response.Status >= http.StatusMultipleChoices || x.Request.Method == http.MethodDelete {
 		return true

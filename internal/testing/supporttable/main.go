@@ -39,9 +39,14 @@ func run(dir string, to io.Writer) error {
 	if err != nil {
 		return err
 	}
+	repetitions, err := readRepetitions(dir)
+	if err != nil {
+		return err
+	}
 	w := bufio.NewWriter(to)
 	render(w, columns)
 	renderRecordings(w, recordings)
+	renderRepetitions(w, repetitions)
 	return w.Flush()
 }
 

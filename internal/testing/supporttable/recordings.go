@@ -23,16 +23,45 @@ type recording struct {
 	}
 }
 
-// isRecording reports whether a file has a recording, and not the results of the suite.
-func isRecording(path string) bool { return strings.HasPrefix(filepath.Base(path), "recording-") }
+// A repetition is the result of sending recorded requests to a server. Its fields are those of
+// RequestSummary in internal/testing/recorded.
+type repetition struct {
+	Name, Provider, Server        string
+	Requests, Repeated, Differing int
+	Skipped                       map[string]int
+}
+
+// isRecording reports whether a file is about a recording, and has no results of the suite.
+func isRecording(path string) bool {
+	name := filepath.Base(path)
+	return strings.HasPrefix(name, "recording-") || strings.HasPrefix(name, "requests-")
+}
 
 // readRecordings returns the recordings in the order of their providers.
 func readRecordings(dir string) ([]recording, error) {
-	paths, err := filepath.Glob(filepath.Join(dir, "recording-*.json"))
+	all, err := readAll[recording](dir, "recording-*.json")
+	slices.SortStableFunc(all, func(a, b recording) int {
+		return strings.Compare(a.Provider+a.Last, b.Provider+b.Last)
+	})
+	return all, err
+}
+
+// readRepetitions returns the repetitions in the order of their providers.
+func readRepetitions(dir string) ([]repetition, error) {
+	all, err := readAll[repetition](dir, "requests-*.json")
+	slices.SortStableFunc(all, func(a, b repetition) int {
+		return strings.Compare(a.Provider+a.Name, b.Provider+b.Name)
+	})
+	return all, err
+}
+
+// readAll returns the content of the files whose names match a pattern.
+func readAll[T any](dir, pattern string) ([]T, error) {
+	paths, err := filepath.Glob(filepath.Join(dir, pattern))
 	if err != nil {
 		return nil, err
 	}
-	all := make([]recording, len(paths))
+	all := make([]T, len(paths))
 	for i, path := range paths {
 		data, err := os.ReadFile(path)
 		if err != nil {
@@ -42,9 +71,6 @@ func readRecordings(dir string) ([]recording, error) {
 			return nil, fmt.Errorf("%s: %w", path, err)
 		}
 	}
-	slices.SortStableFunc(all, func(a, b recording) int {
-		return strings.Compare(a.Provider+a.Last, b.Provider+b.Last)
-	})
 	return all, nil
 }
 
@@ -136,6 +162,28 @@ func renderUnplayed(w io.Writer, all []recording) {
 		}
 		if r.Binary > 0 {
 			fmt.Fprintf(w, "| %s, %s | gRPC, which the driver does not speak | %d files |\n", r.Provider, r.Name, r.Binary)
+		}
+	}
+}
+
+func renderRepetitions(w io.Writer, all []repetition) {
+	if len(all) == 0 {
+		return
+	}
+	fmt.Fprint(w, "\n### Recorded requests\n\n",
+		"The requests of these recordings go to our S3 server, and to the servers that take the place of Google and\n",
+		"Azure in tests. Status, headers and documents are compared with those of the cloud. A difference that stays\n",
+		"is a row in the test, with a reason.\n\n",
+		"| cloud | recorded in | sent to | requests | repeated | with such a difference |\n|---|---|---|---|---|---|\n")
+	for i := range all {
+		r := &all[i]
+		fmt.Fprintf(w, "| %s | %s | %s | %d | %d | %d |\n", r.Provider, r.Name, r.Server, r.Requests, r.Repeated, r.Differing)
+	}
+	fmt.Fprint(w, "\nNot repeated:\n\n| cloud | recorded in | why | requests |\n|---|---|---|---|\n")
+	for i := range all {
+		r := &all[i]
+		for _, why := range slices.Sorted(maps.Keys(r.Skipped)) {
+			fmt.Fprintf(w, "| %s | %s | %s | %d |\n", r.Provider, r.Name, cell(why), r.Skipped[why])
 		}
 	}
 }
