@@ -24,9 +24,11 @@ const module = "github.com/omnibucket/storage/"
 
 // allowed has the functions whose calls are no requests, and those that may hold a lock, with the reason.
 var allowed = map[string]string{
-	module + "internal/keysort.Sorter.Add":        "it writes to a temporary file",
-	module + "providers/azure.userKeyCache.renew": "it unlocks the lock first",
-	module + "serve.Server.Close":                 "it has no context; other calls wait until the server is closed",
+	module + "cmd/omnibucket/internal/program.Stores.Open":   "all calls of a command have the same context",
+	module + "cmd/omnibucket/internal/program.Stores.Layers": "all calls of a command have the same context",
+	module + "internal/keysort.Sorter.Add":                   "it writes to a temporary file",
+	module + "providers/azure.userKeyCache.renew":            "it unlocks the lock first",
+	module + "serve.Server.Close":                            "it has no context; other calls wait until the server is closed",
 	module + "providers/local/internal/objectfile.Staging.Dir": "it makes a directory, and repeats that if another " +
 		"process removes it",
 }
