@@ -126,7 +126,7 @@ func (u *putPiece) join(ctx context.Context, s *session, key string) (*storage.A
 // a larger one after the sizes of the pieces were added up.
 func (u *putPiece) checkJoined(ctx context.Context, s *session, a *storage.Attrs, err error) (*storage.Attrs, error) {
 	if most := u.service.limit(&s.Target); err == nil && most > 0 && a.Size > most {
-		if err := u.service.discard(ctx, a.Key); err != nil {
+		if err := u.service.discardJudged(ctx, a.Key, a); err != nil {
 			return nil, err
 		}
 		return nil, sendAgain{tooLarge(fileField, most)}

@@ -220,6 +220,23 @@ func (s *Service) discard(ctx context.Context, key string) error {
 	return s.bucket.Remove(ctx, key)
 }
 
+// discardJudged removes the object that the caller has judged. Since then, another call may have
+// removed the object, and made a file under the same key. That file stays if the store has
+// ConditionalRemove. In any other store, discardJudged may remove the file.
+func (s *Service) discardJudged(ctx context.Context, key string, judged *storage.Attrs) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), cleanUpFor)
+	defer cancel()
+	var opts []storage.RemoveOption
+	if storage.Supports(s.bucket, storage.ConditionalRemove) {
+		opts = append(opts, storage.IfRevision(judged.Revision))
+	}
+	err := s.bucket.Remove(ctx, key, opts...)
+	if storage.CodeOf(err) == storage.PreconditionFailed {
+		return nil
+	}
+	return err
+}
+
 // Delete removes a file of a user. If the file does not exist, Delete returns nil. If Config.Key
 // cannot make this key for this user, Delete fails with NotAllowed.
 //

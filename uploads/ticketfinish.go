@@ -95,7 +95,7 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, *Error) {
 		}
 	}
 	if e != nil {
-		_ = s.discard(ctx, pending)
+		_ = s.discardJudged(ctx, pending, sent)
 		return nil, e
 	}
 	key := t.finalKey(arrived.Extension)
@@ -108,30 +108,32 @@ func (t *ticketOp) makeFile(ctx context.Context) (*File, *Error) {
 		}
 		return nil, e
 	}
-	f, e := t.inspectFinal(ctx, arrived.Extension)
+	f, made, e := t.inspectFinal(ctx, arrived.Extension)
 	switch {
 	case e == nil:
 		t.markSpent(ctx, pending)
 	case isRefusal(e):
-		_ = s.discard(ctx, key)
+		_ = s.discardJudged(ctx, key, made)
 	}
 	return f, e
 }
 
 // inspectFinal checks the object under the final key with this extension. All calls that finish the
 // ticket use this check, whoever made the object. So no call removes what another one has accepted.
-func (t *ticketOp) inspectFinal(ctx context.Context, extension string) (*File, *Error) {
+// If the object breaks a rule, inspectFinal also returns its attributes, for discardJudged.
+func (t *ticketOp) inspectFinal(ctx context.Context, extension string) (*File, *storage.Attrs, *Error) {
 	attrs, v, e := t.service.inspectStored(ctx, t.finalKey(extension), t.said.Size)
 	if e != nil {
-		return nil, e
+		return nil, attrs, e
 	}
 	if t.known.origin != originCounted && (v.Extension != extension || !t.service.hasType(attrs, v)) {
-		return nil, changedError()
+		return nil, attrs, changedError()
 	}
 	if e := t.checkReserved(attrs); e != nil {
-		return nil, e
+		return nil, attrs, e
 	}
-	return t.service.result(ctx, t.file(), attrs, v)
+	f, e := t.service.result(ctx, t.file(), attrs, v)
+	return f, attrs, e
 }
 
 // file returns the File for the result, with what is known before the content is looked at.
@@ -207,7 +209,7 @@ func changedError() *Error {
 // an error that depends on cause.
 func (t *ticketOp) findFinished(ctx context.Context, cause *Error) (*File, *Error) {
 	for _, extension := range t.service.judge.Extensions() {
-		f, e := t.inspectFinal(ctx, extension)
+		f, made, e := t.inspectFinal(ctx, extension)
 		switch {
 		case e == nil:
 			return f, nil
@@ -216,7 +218,7 @@ func (t *ticketOp) findFinished(ctx context.Context, cause *Error) (*File, *Erro
 		case t.reserved > 0 && isRefusal(e):
 			// An earlier call has copied the file, and was killed before it checked the copy. The
 			// file has a reservation, so no call has accepted it.
-			_ = t.service.discard(ctx, t.finalKey(extension))
+			_ = t.service.discardJudged(ctx, t.finalKey(extension), made)
 		}
 		return nil, e
 	}
@@ -240,7 +242,7 @@ func (t *ticketOp) findFinished(ctx context.Context, cause *Error) (*File, *Erro
 }
 
 // inspectStored checks a stored object against the rules. It reads only the beginning of the
-// object.
+// object. If the object breaks a rule, inspectStored also returns the attributes of the object.
 func (s *Service) inspectStored(
 	ctx context.Context, key string, claimed int64,
 ) (*storage.Attrs, *rules.Verdict, *Error) {
@@ -253,11 +255,11 @@ func (s *Service) inspectStored(
 		return nil, nil, storeFailed(errSpent)
 	}
 	if e := newBounds(s.judge, claimed).check(r.Attrs().Size); e != nil {
-		return nil, nil, e
+		return r.Attrs(), nil, e
 	}
 	v, err := s.judge.Inspect(ctx, r, "")
 	if e := refused(err); e != nil {
-		return nil, nil, e
+		return r.Attrs(), nil, e
 	}
 	if err != nil {
 		return nil, nil, storeFailed(err)

@@ -1,0 +1,83 @@
+package uploads_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A call refuses an object, and is slow to remove it. Meanwhile another call removes the object, the client sends a
+// good file, and a third call acknowledges it. The slow call does not remove that file.
+func TestFinishThatRefusesKeepsTheFileOfAnotherCall(t *testing.T) {
+	tests := []struct {
+		name   string
+		prefix string // prefix of the key that the slow call removes
+		sent   string // what the client sends first
+		copied string // what the client sends while the first call copies
+	}{
+		{name: "the copy", prefix: "users/", sent: aPNG(), copied: aPage},
+		{name: "what was sent", prefix: ".uploads/", sent: aPage},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var atCopy, atRemove func()
+			runOnce := func(do *func()) {
+				f := *do
+				*do = nil
+				if f != nil {
+					f()
+				}
+			}
+			hook := func(
+				ctx context.Context, op storage.Operation,
+			) (context.Context, func(storage.Outcome), error) {
+				switch {
+				case op.Name == "Copy":
+					runOnce(&atCopy)
+				case op.Name == "Remove" && strings.HasPrefix(op.Key, tt.prefix):
+					runOnce(&atRemove)
+				}
+				return ctx, nil, nil
+			}
+			b := inMemory(t, storage.WithHook(hook))
+			s := newService(t, b, uploads.Config{
+				Key: ofMe,
+				Allowance: func(context.Context, uploads.User) (uploads.Allowance, error) {
+					return uploads.Allowance{Bytes: 1 << 20}, nil
+				},
+			})
+			ticket, err := s.Sign(t.Context(), uploads.Request{}, me)
+			require.NoError(t, err)
+			require.Less(t, post(t, ticket.Form, tt.sent), 300)
+			if tt.copied != "" {
+				atCopy = func() { require.Less(t, post(t, ticket.Form, tt.copied), 300) }
+			}
+			var f *uploads.File
+			atRemove = func() {
+				_, err := s.Finish(t.Context(), ticket.Token, me)
+				require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), "%v", err)
+				require.Less(t, post(t, ticket.Form, aPNG()), 300)
+				if tt.copied == "" {
+					return
+				}
+				f, err = s.Finish(t.Context(), ticket.Token, me)
+				require.NoError(t, err)
+			}
+			_, err = s.Finish(t.Context(), ticket.Token, me)
+			require.Equal(t, uploads.TypeNotAllowed, uploads.CodeOf(err), "%v", err)
+			if tt.copied == "" {
+				f, err = s.Finish(t.Context(), ticket.Token, me)
+				require.NoError(t, err)
+			}
+			require.Contains(t, published(t, b), f.Key)
+			usage, err := s.Usage(t.Context(), me.ID)
+			require.NoError(t, err)
+			require.Equal(t, uploads.Usage{Bytes: f.Size, Files: 1}, usage)
+		})
+	}
+}
