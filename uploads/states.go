@@ -105,11 +105,11 @@ func (b bucketStates) RemoveState(ctx context.Context, key, revision string) err
 }
 
 // ListStates reads at most limit entries of the bucket's listing, because the bucket may have many
-// other objects.
+// other objects. The object that tells the time is beside the first state that it finds, because
+// the prefix of the service is not known here.
 func (b bucketStates) ListStates(
 	ctx context.Context, after string, limit int,
 ) (found []ListedState, next string, err error) {
-	const clock = DefaultPrefix + clockName
 	var now time.Time
 	last, looked := after, 0
 	for entry, err := range b.bucket.List(ctx, storage.WithStartAfter(after), storage.WithPageSize(min(limit+1, listPage))) {
@@ -123,6 +123,8 @@ func (b bucketStates) ListStates(
 		last, looked = entry.Key, looked+1
 		if strings.HasSuffix(entry.Key, "/"+stateName) {
 			if now.IsZero() {
+				folder := strings.TrimSuffix(entry.Key, "/"+stateName)
+				clock := folder[:strings.LastIndexByte(folder, '/')+1] + clockName
 				if now, err = storeclock.Now(ctx, b.bucket, clock); err != nil {
 					return nil, "", err
 				}
