@@ -19,6 +19,20 @@ import (
 // completingCalls are the driver calls after which an uploaded object exists.
 const completingCalls = faults.Put | faults.CompleteParts
 
+// loseFirst returns rules that lose the response of the first of each of these calls. The caller gets
+// the error lost instead, or an error without a response if lost is nil.
+//
+// Each call has a rule of its own, because a rule also counts calls that the driver refuses. If a
+// source is too small for Compose of the store, Compose returns Unsupported, and Put stores the
+// object. One rule for both calls would lose no response.
+func loseFirst(lost error, calls ...faults.Calls) []faults.Rule {
+	var rules []faults.Rule
+	for _, call := range calls {
+		rules = append(rules, faults.DropResponse(call).Nth(1).WithError(lost))
+	}
+	return rules
+}
+
 var reconcileCases = []Case{
 	{
 		Name: "a create whose response was lost succeeds", Rule: "W7",
@@ -52,9 +66,7 @@ var reconcileCases = []Case{
 				{Code: storage.Unavailable, Status: http.StatusRequestTimeout, Retryable: true},
 			} {
 				answered := func() {
-					t.faults.Set(
-						faults.DropResponse(completingCalls | faults.Copy | faults.Compose).Nth(1).WithError(refusal),
-					)
+					t.faults.Set(loseFirst(refusal, faults.Copy, completingCalls)...)
 				}
 				for _, path := range t.uploadPaths() {
 					b, name := path.open(), fmt.Sprint(path.name, " ", refusal.Status)
@@ -381,11 +393,11 @@ var reconcileCases = []Case{
 		run: func(t *T) {
 			for _, b := range []storage.Bucket{t.open(), t.openLimited(faults.Limits{Disable: storage.ServerCopy | storage.ServerCompose})} {
 				t.puts(b, "x", "y")
-				t.faults.Set(faults.DropResponse(faults.Put | faults.Copy | faults.Compose).Nth(1))
+				t.faults.Set(loseFirst(nil, faults.Copy, faults.Compose, faults.Put)...)
 				_, err := storage.Copy(t.Context(), b, "copied", b, "x", storage.IfAbsent())
 				require.NoError(t, err)
 				t.requireContent(b, "copied", "x")
-				t.faults.Set(faults.DropResponse(faults.Put | faults.Copy | faults.Compose).Nth(1))
+				t.faults.Set(loseFirst(nil, faults.Copy, faults.Compose, faults.Put)...)
 				_, err = storage.Compose(t.Context(), b, "composed", []string{"x", "y"}, storage.IfAbsent())
 				require.NoError(t, err)
 				t.requireContent(b, "composed", "xy")
@@ -475,7 +487,7 @@ func (t *T) eachLostReplacement(do func(b storage.Bucket, lose func())) {
 		} {
 			t.put(b, "a", "a")
 			do(b, func() {
-				t.faults.Set(faults.DropResponse(completingCalls | faults.Copy | faults.Compose).Nth(1).WithError(lost))
+				t.faults.Set(loseFirst(lost, faults.Copy, faults.Compose, completingCalls)...)
 			})
 			t.faults.Set()
 		}
