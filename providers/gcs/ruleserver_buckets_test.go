@@ -2,6 +2,7 @@ package gcs_test
 
 import (
 	"encoding/json"
+	"fmt"
 	"maps"
 	"net/http"
 	"slices"
@@ -183,6 +184,12 @@ const maxNamePart = 512
 
 // refusedName returns why a bucket takes no object of a name.
 func (b *ruleBucket) refusedName(key string) *refusal {
+	if len(key) > 1024 {
+		return bad(fmt.Sprintf("The maximum object length is 1024 characters, but got a name with %d characters", len(key)))
+	}
+	if strings.ContainsAny(key, "\r\n") {
+		return bad("Disallowed unicode characters present in object name")
+	}
 	at := strings.LastIndexByte(key, '/') + 1
 	if b.folders == nil || at <= maxNamePart && len(key)-at <= maxNamePart {
 		return nil

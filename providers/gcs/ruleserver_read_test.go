@@ -202,6 +202,9 @@ func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, 
 	if err := json.Unmarshal(body, said); len(body) > 0 && err != nil {
 		return nil, bad("Parse Error")
 	}
+	if said.Bucket != "" && said.Name == "" {
+		return nil, &refusal{status: 400, reason: "required", words: "Required"}
+	}
 	if said.ContentType == "" { // without a resource, everything except the class is copied
 		class := said.StorageClass
 		*said = *from

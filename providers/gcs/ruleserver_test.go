@@ -350,6 +350,8 @@ func (b *ruleBucket) remove(bucket, key string, query url.Values) *refusal {
 		return missingObject(bucket, key)
 	case !holds(query, "if", o):
 		return failed
+	case query.Get("ifMetagenerationNotMatch") == o.Metageneration:
+		return unchanged
 	case o.kept(bucket, b.versioned && !query.Has("generation")) != nil:
 		return o.kept(bucket, b.versioned && !query.Has("generation"))
 	case b.versioned && !query.Has("generation"):
@@ -398,6 +400,7 @@ func (b *ruleBucket) drop(gone *ruleObject) {
 func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data []byte, composed bool) *refusal {
 	there := b.find(o.Name, "")
 	crc := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))))
+	sum := md5.Sum(data)
 	switch {
 	case o.Name == "":
 		return &refusal{status: 400, reason: "required", words: "No object name"}
@@ -407,6 +410,8 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 		return failed
 	case o.CRC32C != "" && o.CRC32C != crc:
 		return bad(fmt.Sprintf("Provided CRC32C %q doesn't match calculated CRC32C %q.", o.CRC32C, crc))
+	case o.MD5Hash != "" && o.MD5Hash != base64.StdEncoding.EncodeToString(sum[:]):
+		return bad(fmt.Sprintf("Provided MD5 hash %q doesn't match calculated MD5 hash.", o.MD5Hash))
 	case there != nil && there.kept("bucket", b.versioned) != nil:
 		return there.kept("bucket", b.versioned)
 	case o.refused(b) != nil:
@@ -428,7 +433,6 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 		o.StorageClass = cmp.Or(b.class, "STANDARD")
 	}
 	if o.MD5Hash = ""; !composed {
-		sum := md5.Sum(data)
 		o.MD5Hash = base64.StdEncoding.EncodeToString(sum[:])
 	}
 	if there != nil && b.versioned {

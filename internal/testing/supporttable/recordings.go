@@ -172,8 +172,9 @@ func renderRepetitions(w io.Writer, all []repetition) {
 	}
 	fmt.Fprint(w, "\n### Recorded requests\n\n",
 		"The requests of these recordings go to our S3 server, and to the servers that take the place of Google and\n",
-		"Azure in tests. Status, headers and documents are compared with those of the cloud. A difference that stays\n",
-		"is a row in the test, with a reason.\n\n",
+		"Azure in tests. Status, headers and documents are compared with those of the cloud. For Google's client,\n",
+		"whose recording is of 2019, only status and bytes are. A difference that stays is a row in the test, with a\n",
+		"reason.\n\n",
 		"| cloud | recorded in | sent to | requests | repeated | with such a difference |\n|---|---|---|---|---|---|\n")
 	for i := range all {
 		r := &all[i]
