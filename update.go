@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"errors"
-	"math/rand/v2"
 	"time"
 
 	"github.com/omnibucket/storage/internal/backoff"
@@ -221,7 +220,7 @@ func (r *rounds) wait(ctx context.Context, err error) error {
 				},
 			)
 		}
-		delay = rand.N(backoff.FirstDelay << min(r.conflicts, 5))
+		delay = backoff.Jitter(backoff.FirstDelay << min(r.conflicts, 5))
 		r.conflicts++
 		r.throttled = backoff.Tries{}
 	case e.Code == RateLimited:

@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	mathrand "math/rand/v2"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -78,7 +77,7 @@ func (l *Log) Append(ctx context.Context, next func(last int64) ([]byte, error))
 			e.Hint = "too many writers append to this log: let one process append for several, or use several logs"
 			return 0, e
 		}
-		if err := ctxtime.Sleep(ctx, mathrand.N(backoff.FirstDelay<<min(conflicts, 5))); err != nil {
+		if err := ctxtime.Sleep(ctx, backoff.Jitter(backoff.FirstDelay<<min(conflicts, 5))); err != nil {
 			return 0, l.interrupted("Append", err)
 		}
 		last, err = l.last(ctx, begun)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/http"
 	"slices"
@@ -245,7 +246,8 @@ func (c *counter) beginRemoval(ctx context.Context, f *File, e ledger.Entry) (le
 // same write in which the file is counted.
 func (c *counter) uploadOf(ctx context.Context, t *ledger.Text, key string) (string, error) {
 	stem := c.service.pattern.Stem(key)
-	for name, e := range t.Entries {
+	for _, name := range slices.Sorted(maps.Keys(t.Entries)) {
+		e := t.Entries[name]
 		switch {
 		case e.Removal != "":
 			continue

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"iter"
 	"maps"
+	"slices"
 	"sync"
 	"time"
 
@@ -87,7 +88,8 @@ func (c *counter) countFiles(ctx context.Context, user string, t *ledger.Text, p
 // stems of the files of the remaining entries. The stem of a file is its key without the extension.
 func (c *counter) livingStems(ctx context.Context, t *ledger.Text, now time.Time) (map[string]bool, error) {
 	stems := map[string]bool{}
-	for name, e := range t.Entries {
+	for _, name := range slices.Sorted(maps.Keys(t.Entries)) {
+		e := t.Entries[name]
 		dead, open, err := c.isDead(ctx, e, now)
 		switch {
 		case err != nil:

@@ -3,7 +3,6 @@
 package backoff
 
 import (
-	"math/rand/v2"
 	"sync/atomic"
 	"time"
 )
@@ -91,7 +90,7 @@ func (p *Policy) Allow(t *Tries, throttled bool, asked time.Duration) (delay tim
 	if doubled < 16 {
 		bound = min(bound, first<<doubled)
 	}
-	delay = max(rand.N(bound), min(asked, p.MaxDelay))
+	delay = max(Jitter(bound), min(asked, p.MaxDelay))
 	delay = min(delay, p.maxWait-t.Waited)
 	t.Waited += delay
 	return delay, true

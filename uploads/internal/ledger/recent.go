@@ -4,11 +4,11 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"math/rand/v2"
 	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/backoff"
 	"github.com/omnibucket/storage/internal/ctxcode"
 )
 
@@ -157,5 +157,5 @@ func (t *Text) clone(user string) *Text {
 // pause returns a random time, so that conflicting calls in several processes do not collide again.
 func pause(attempt int) time.Duration {
 	most := min(firstWait<<min(attempt, 10), lastWait)
-	return rand.N(most) + 1
+	return backoff.Jitter(most) + 1
 }

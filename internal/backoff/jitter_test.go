@@ -1,0 +1,28 @@
+package backoff_test
+
+import (
+	"testing"
+	"testing/cryptotest"
+	"time"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage/internal/backoff"
+)
+
+// A schedule of package interleave repeats only if the waits of its processes do.
+func TestJitterRepeatsWithASeed(t *testing.T) {
+	draw := func() (waits []time.Duration) {
+		cryptotest.SetGlobalRandom(t, 1)
+		for range 20 {
+			wait := backoff.Jitter(time.Second)
+			require.GreaterOrEqual(t, wait, time.Duration(0))
+			require.Less(t, wait, time.Second)
+			waits = append(waits, wait)
+		}
+		return waits
+	}
+	first := draw()
+	require.Equal(t, first, draw())
+	require.NotEqual(t, first[0], first[1])
+}
