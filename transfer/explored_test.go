@@ -99,7 +99,7 @@ var layouts = []layout{
 func exploreEnds(t *testing.T, scene func(e *ends)) {
 	for _, l := range layouts {
 		t.Run(l.name, func(t *testing.T) {
-			explored.Run(t, func(s *interleave.Scene) {
+			explored.RunOnSome(t, func(s *interleave.Scene) {
 				e := &ends{Scene: s, p: s.Store("p"), q: s.Store("q")}
 				if l.ahead != 0 {
 					now := func() time.Time { return time.Now().Add(l.ahead) }

@@ -144,7 +144,7 @@ func TestExploredFinish(t *testing.T) {
 				name += " with records"
 			}
 			t.Run(name, func(t *testing.T) {
-				explored.Run(t, func(s *interleave.Scene) {
+				explored.RunOnSome(t, func(s *interleave.Scene) {
 					store := s.Store("s")
 					if s.Weakness().Lacks&(storage.ConditionalCreate|storage.ConditionalUpdate) != 0 {
 						return // New refuses such a bucket
@@ -215,7 +215,7 @@ func TestExploredOldLedger(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			explored.Run(t, func(s *interleave.Scene) {
+			explored.RunOnSome(t, func(s *interleave.Scene) {
 				store := s.Store("s")
 				if s.Weakness().Lacks&(storage.ConditionalCreate|storage.ConditionalUpdate) != 0 {
 					return // New refuses such a bucket
@@ -251,7 +251,7 @@ func TestExploredOldLedger(t *testing.T) {
 // A user's files are counted again while a file is made whose key was not known when its room was reserved. It is
 // counted once.
 func TestExploredRecount(t *testing.T) {
-	explored.Run(t, func(s *interleave.Scene) {
+	explored.RunOnSome(t, func(s *interleave.Scene) {
 		store := s.Store("s")
 		if s.Weakness().Lacks&(storage.ConditionalCreate|storage.ConditionalUpdate) != 0 {
 			return // New refuses such a bucket
@@ -336,7 +336,7 @@ func TestExploredAllowance(t *testing.T) {
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			explored.Run(t, func(s *interleave.Scene) {
+			explored.RunOnSome(t, func(s *interleave.Scene) {
 				store := s.Store("s")
 				if s.Weakness().Lacks&(storage.ConditionalCreate|storage.ConditionalUpdate) != 0 {
 					return
@@ -396,7 +396,7 @@ func TestExploredCompletion(t *testing.T) {
 				name += " with records"
 			}
 			t.Run(name, func(t *testing.T) {
-				explored.Run(t, func(s *interleave.Scene) {
+				explored.RunOnSome(t, func(s *interleave.Scene) {
 					store := s.Store("s")
 					if s.Weakness().Lacks&(storage.ConditionalCreate|storage.ConditionalUpdate) != 0 {
 						return

@@ -93,7 +93,7 @@ func methodNotAllowed(c *call, allowed string) *Error {
 func (s *Service) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = webapi.Begin(w, r)
 	if !s.handler.allowOrigin(w, r) {
-		s.mux.ServeHTTP(w, r)
+		s.mux().ServeHTTP(w, r)
 	}
 }
 

@@ -125,7 +125,16 @@ func (e *exploredSite) check(again func()) {
 
 // exploreUploads explores a scene with and without records.
 func exploreUploads(t *testing.T, scene func(e *exploredSite)) {
-	for name, records := range map[string]bool{"keys": false, "records": true} {
+	exploreUploadsWith(t, []bool{false, true}, scene)
+}
+
+// exploreUploadsWith explores a scene once for each value of records.
+func exploreUploadsWith(t *testing.T, kinds []bool, scene func(e *exploredSite)) {
+	for _, records := range kinds {
+		name := "keys"
+		if records {
+			name = "records"
+		}
 		t.Run(name, func(t *testing.T) {
 			explored.RunOnSome(t, func(s *interleave.Scene) { scene(newExploredSite(t, s, records)) })
 		})
@@ -203,7 +212,8 @@ func TestExploredFilesAtTheEdgeOfAnAllowance(t *testing.T) {
 			continue
 		}
 		t.Run(w.name, func(t *testing.T) {
-			exploreUploads(t, func(e *exploredSite) {
+			kinds := testserver.Sample([]bool{false}, []bool{false, true})
+			exploreUploadsWith(t, kinds, func(e *exploredSite) {
 				do := func(p *process) string { return w.send(t, p, content(6000)) }
 				a, b := e.run("a", do), e.run("b", do)
 				e.check(func() {
@@ -253,7 +263,7 @@ func putPiece(p *process, number int, data []byte) string {
 
 // Pieces of one file that arrive at once make it once.
 func TestExploredPieces(t *testing.T) {
-	exploreUploads(t, func(e *exploredSite) {
+	exploreUploadsWith(t, testserver.Sample([]bool{false}, []bool{false, true}), func(e *exploredSite) {
 		data := content(6000)
 		a := e.run("a", func(p *process) string { return putPiece(p, 1, data[:3000]) })
 		b := e.run("b", func(p *process) string { return putPiece(p, 2, data[3000:]) })

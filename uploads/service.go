@@ -10,6 +10,7 @@ import (
 	"math"
 	"net/http"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/omnibucket/storage"
@@ -34,7 +35,7 @@ type Service struct {
 	pattern *keypattern.Pattern
 	guarded bool // true if every write uses IfAbsent, so that no object is overwritten
 
-	mux     *http.ServeMux
+	mux     func() *http.ServeMux // makes the routes once, for the first request
 	handler *handler
 	keeper  *keeper
 	memory  *intake.Memory // memory for requests
@@ -116,7 +117,7 @@ func New(bucket storage.Bucket, c Config) (*Service, error) {
 		}}
 	}
 	s.handler = &handler{bucket: bucket, config: &c, service: s, keeper: s.keeper, memory: s.memory, pace: defaultPace}
-	s.mux = s.handler.routes()
+	s.mux = sync.OnceValue(s.handler.routes)
 	return s, nil
 }
 
