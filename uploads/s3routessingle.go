@@ -80,19 +80,18 @@ func (h *handler) putSingle(c *call) error {
 	if err != nil {
 		return err
 	}
-	if err := h.keeper.reserveSingle(c.Context(), s, size); err != nil {
-		return err
-	}
-	if size < 0 && s.Target.MaxSize > 0 {
-		body = bodylimit.New(body, s.Target.MaxSize, tooLarge("body", s.Target.MaxSize))
-	}
+	arriving := &arrival{size: size}
+	s.arrival = arriving
 	summed := &summedBody{from: body}
 	earlier := s.Phase
 	if earlier != phaseDone {
 		s, err = h.keeper.finish(c.Context(), s, func(ctx context.Context, key string) (*storage.Attrs, error) {
 			opts := s.upload(optionsFor[storage.UploadOption](h.keeper.firstTarget(s)))
-			if size >= 0 {
+			switch most := arriving.most; {
+			case size >= 0:
 				opts = append(opts, storage.WithSize(size))
+			case most > 0:
+				summed.from = bodylimit.New(body, most, tooLarge("body", most))
 			}
 			attrs, err := h.bucket.Upload(ctx, key, summed, opts...)
 			if err != nil || s.Target.Overwrite {

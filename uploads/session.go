@@ -112,8 +112,9 @@ type session struct {
 	id       string // ID that the client uses; "" in Sweep
 	link     string // URL by Config.Link, made for each request; set once the session is done
 	revision string
-	was      string // phase in the stored state
-	again    bool   // true if an earlier call had claimed the session before the present claim
+	was      string   // phase in the stored state
+	arrival  *arrival // the bytes that arrive in the present request; nil unless Kind is kindSingle
+	again    bool     // true if an earlier call had claimed the session before the present claim
 	// A claim is an entry in the state, which says that a call uses the session. overdue is the
 	// revision of a state whose claim is ignored: nobody renewed that claim while this call waited.
 	overdue string

@@ -21,7 +21,7 @@ const (
 func (k *keeper) claim(ctx context.Context, s *session, callID string) (*session, error) {
 	user, etags, sum, size, overdue := s.User, s.ETags, s.PartsSum, s.Size, s.overdue
 	whole := s.Tus != nil && s.Tus.Whole
-	reserved, most := s.Reserved, s.Target.MaxSize
+	file := s.arrival
 	return k.update(ctx, s, func(s *session) (bool, error) {
 		now := k.config.Now()
 		switch {
@@ -36,9 +36,7 @@ func (k *keeper) claim(ctx context.Context, s *session, callID string) (*session
 		if s.Size < 0 {
 			s.Size = size
 		}
-		if s.Kind == kindSingle && !s.Reserved {
-			s.Reserved, s.Target.MaxSize = reserved, most
-		}
+		s.arrival = file
 		if s.Phase == phaseOpen && s.arrived() {
 			s.Phase, s.ETags, s.PartsSum = phaseCompleting, etags, sum
 		}

@@ -77,7 +77,7 @@ type sessionEnd struct {
 
 func (k *keeper) finishClaimed(ctx context.Context, s *session, make maker) (*session, error) {
 	e := &sessionEnd{keeper: k, s: s, make: make, file: s.file()}
-	for _, step := range []func(context.Context) error{e.begin, e.makeObject, e.link, e.stored, e.end} {
+	for _, step := range []func(context.Context) error{e.begin, e.reserve, e.makeObject, e.link, e.stored, e.end} {
 		if err := step(ctx); err != nil {
 			return nil, err
 		}
@@ -90,6 +90,19 @@ func (e *sessionEnd) begin(ctx context.Context) error {
 	if err := e.keeper.beginEnding(ctx, e.s, e.file); err != nil {
 		return storeFailed(err)
 	}
+	return nil
+}
+
+// reserve reserves room for a file whose bytes arrive only now.
+func (e *sessionEnd) reserve(ctx context.Context) error {
+	if e.s.Kind != kindSingle {
+		return nil
+	}
+	s, err := e.keeper.reserveSingle(ctx, e.s)
+	if err != nil {
+		return err
+	}
+	e.s = s
 	return nil
 }
 

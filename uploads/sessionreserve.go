@@ -60,30 +60,44 @@ func (k *keeper) checkRoom(ctx context.Context, s *session) *Error {
 	return e
 }
 
-// reserveSingle reserves room for a file of kindSingle whose bytes arrive now. The argument size is
-// its size in bytes, or -1. If another request with the same URL has reserved room, the file may have
-// at most these bytes.
-func (k *keeper) reserveSingle(ctx context.Context, s *session, size int64) error {
-	if k.service.counter == nil || s.Reserved || s.Phase == phaseDone {
-		return nil
+// An arrival is a file of kindSingle whose bytes arrive in the present request.
+type arrival struct {
+	size int64 // in bytes, or -1 if it is not known
+	most int64 // greatest permitted size in bytes; 0 means no limit. The method reserveSingle sets it.
+}
+
+// reserveSingle reserves room for a file of kindSingle whose bytes arrive now. The caller has claimed
+// the session. So no other request can reserve room for the file, or count it, at the same time. If an
+// earlier request has reserved room, the file may have at most these bytes.
+func (k *keeper) reserveSingle(ctx context.Context, s *session) (*session, error) {
+	file, again := s.arrival, s.again
+	if k.service.counter != nil && !s.Reserved {
+		a := k.ask(s)
+		a.keep = true
+		if file.size >= 0 {
+			a.size = max(file.size, 1) // so that an empty file has a limit, too
+		}
+		granted, e := k.service.counter.reserve(ctx, a)
+		if e != nil {
+			return nil, e
+		}
+		var err error
+		s, err = k.advance(ctx, s, nil, func(s *session) {
+			s.Reserved = true
+			if granted > 0 {
+				s.Target.MaxSize = granted
+			}
+		})
+		if err != nil {
+			return nil, err
+		}
+		s.again = again
 	}
-	a := k.ask(s)
-	a.keep = true
-	if size >= 0 {
-		a.size = max(size, 1) // so that an empty file has a limit, too
+	file.most = s.Target.MaxSize
+	if file.most > 0 && file.size > file.most {
+		return nil, tooLarge("Content-Length", file.most)
 	}
-	granted, e := k.service.counter.reserve(ctx, a)
-	if e != nil {
-		return e
-	}
-	if granted > 0 && size > granted {
-		return tooLarge("Content-Length", granted)
-	}
-	s.Reserved = true // the method claim saves it
-	if granted > 0 {
-		s.Target.MaxSize = granted
-	}
-	return nil
+	return s, nil
 }
 
 // beginEnding sets what the call that has claimed a session knows of other calls.

@@ -1,0 +1,40 @@
+package uploads_test
+
+import (
+	"encoding/json"
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/stretchr/testify/require"
+)
+
+// A client sends a file twice with the same URL. Before each call that the slow request makes to the store, the other
+// request runs and is killed after one of its calls, and then its claim ends. The file counts once.
+func TestSinglePutThatWaitsForAnotherCountsOnce(t *testing.T) {
+	onAccounts(t, func(t *testing.T, a *account) {
+		for kill, killed := 1, true; killed; kill++ {
+			require.Less(t, kill, 80)
+			killed = false
+			var path string
+			a.inTurn(func(other *process) {
+				status, _, text := other.ask("GET", "/s3/params?filename=a", nil)
+				require.Equal(t, http.StatusOK, status, "%s", text)
+				var asked struct{ URL string }
+				require.NoError(t, json.Unmarshal(text, &asked))
+				path = pathOf(asked.URL)
+			}, func(*process) {
+				d := &ending{at: kill, after: true}
+				a.process(d.layer).ask("PUT", path, content(3000))
+				killed = killed || d.reached()
+				a.now.Advance(2 * time.Minute)
+			}, func(p, other *process, at int) {
+				p.ask("PUT", path, content(3000))
+				usage, err := other.service.Usage(t.Context(), alice)
+				require.NoError(t, err)
+				require.LessOrEqual(t, usage.Bytes, int64(3000), "killed at call %d, at call %d", kill, at)
+				a.isExactAfterASweep(other, "killed at call %d, at call %d", kill, at)
+			})
+		}
+	})
+}
