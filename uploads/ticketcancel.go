@@ -15,7 +15,12 @@ import (
 // Call it if a sender gives up. A ticket without a size reserves everything that the user may still
 // store, until it is finished, canceled or expired. If a file was sent, its room becomes free only
 // with a Sweep at least ten minutes later, because another call may just finish the ticket. That
-// call then fails with NotFound.
+// call then fails with NotFound. Two cases are not excluded:
+//
+//   - A call of Finish that began before Cancel lasts until after that Sweep. It then succeeds, and
+//     the next Sweep counts its file.
+//   - The client sends the file just before Cancel removes it, and a call of Finish that began
+//     before Cancel copies it. The room may then be free before that call removes the copy.
 //
 // If the file was finished, Cancel fails with Completed, and the file stays. Without
 // Config.Allowance, nothing is reserved. Finish and Cancel at the same time may then both succeed,
@@ -59,6 +64,11 @@ func (t *ticketOp) cancel(ctx context.Context) error {
 		return err
 	case !found: // another call has finished the ticket
 		return t.checkUnfinished(ctx)
+	}
+	if !sent { // the file may have arrived before the entry was marked, and another call may copy it now
+		if sent, err = s.bucket.Exists(ctx, t.pendingKey()); err != nil {
+			return err
+		}
 	}
 	if err := errors.Join(t.removeSent(ctx), t.removeUncounted(ctx)); err != nil || sent {
 		return err
