@@ -83,8 +83,6 @@ func (l *Lease) free(ctx context.Context) error {
 		// Nobody knows who holds it, and this holder may not any more.
 		case unread != nil && l.left() <= 0:
 			return l.lost()
-		case unread != nil && errors.Is(err, storage.PreconditionFailed):
-			return unread
 		case unread != nil:
 			return l.unfreed(err)
 		case is.record.Holder == l.holder:
