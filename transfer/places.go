@@ -130,8 +130,8 @@ func (j *job) askEnds(ctx context.Context, to, from End) error {
 			j.places.copied, err = true, nil
 		}
 		j.places.copied = j.places.copied || full
-		if full && err != nil {
-			// The user must learn first why the destination takes no files.
+		if full && err != nil && storage.CodeOf(refused) == storage.PermissionDenied {
+			// The user must learn first that the destination takes no files.
 			err = errors.Join(fileError("", "", refused), err)
 		}
 	}
