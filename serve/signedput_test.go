@@ -87,7 +87,7 @@ func TestAnUploadIsRefusedByItsHeaders(t *testing.T) {
 			w := s.send(r)
 			s.refused(w, row.status, row.code)
 			if row.status == http.StatusNotImplemented {
-				require.Contains(t, w.Body.String(), "Omit them, or send If-None-Match: *.")
+				require.Contains(t, w.Body.String(), "Omit them, or send If-None-Match: * with an upload.")
 			}
 			s.empty()
 		})

@@ -38,7 +38,7 @@ func TestPagesListEverything(t *testing.T) {
 	}
 }
 
-// A user reads the pages of the site's menu, and the first one. They have at most 36,000 words; those
+// A user reads the pages of the site's menu, and the first one. They have at most 39,000 words; those
 // of docs/maintainers have a menu of their own.
 func TestThePagesOfTheMenuAreShort(t *testing.T) {
 	word := regexp.MustCompile(`\S*[\pL\pN]\S*`) // "|" is none
@@ -49,7 +49,7 @@ func TestThePagesOfTheMenuAreShort(t *testing.T) {
 		}
 	}
 	t.Log(words, "words")
-	require.LessOrEqual(t, words, 36_000)
+	require.LessOrEqual(t, words, 39_000)
 }
 
 // An agent finds each page of the menu by llms.txt, and no link of it leads nowhere.

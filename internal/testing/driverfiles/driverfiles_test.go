@@ -31,7 +31,7 @@ var own = map[string]string{
 	"memstore":        "bucket index object token",
 	"providers/local": "open trash",
 	"providers/s3": "addressing clockskew encryption httpclient middleware objectapi policy profile " +
-		"profiles public regions renewal",
+		"profiles public regions renewal vendprobe",
 	"providers/gcs":   "addition composite folder generation iam media repeat request signer signer_iam signer_key sigv4",
 	"providers/azure": "batch chain components components_remove components_stream connection container delegation named options order sas",
 }

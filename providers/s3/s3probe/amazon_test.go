@@ -11,6 +11,8 @@ import (
 	"strings"
 	"testing"
 
+	awss3 "github.com/aws/aws-sdk-go-v2/service/s3"
+	"github.com/aws/aws-sdk-go-v2/service/s3/types"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -53,6 +55,23 @@ func lockingBucket(t *testing.T, c s3.Config) s3.Config {
 	return c
 }
 
+// enableACLs lets the bucket accept access control lists, which a new bucket refuses.
+func enableACLs(t *testing.T, c s3.Config) {
+	t.Helper()
+	b, err := s3.Open(t.Context(), c)
+	require.NoError(t, err)
+	client, ok := storage.As[*awss3.Client](b)
+	require.True(t, ok)
+	_, err = client.PutBucketOwnershipControls(t.Context(), &awss3.PutBucketOwnershipControlsInput{
+		Bucket: &c.Bucket,
+		OwnershipControls: &types.OwnershipControls{
+			Rules: []types.OwnershipControlsRule{{ObjectOwnership: types.ObjectOwnershipObjectWriter}},
+		},
+	})
+	require.NoError(t, err)
+	require.NoError(t, storage.Close(b))
+}
+
 // raceOnce makes each race of a run happen once, so that a run has a fifth of the requests.
 func raceOnce(t *testing.T) {
 	t.Helper()
@@ -66,6 +85,9 @@ func TestRunOnAmazonsRules(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			_, c := amazon(t, s3server.Config{Strict: !acl})
 			c = lockingBucket(t, c)
+			if acl {
+				enableACLs(t, c)
+			}
 			profile, known := s3.NamedProfile("unknown") // no features are known
 			require.True(t, known)
 			c.Profile = &profile
