@@ -48,9 +48,10 @@ func attrsOfHeader(h http.Header) *storage.Attrs {
 		a.Modified = modified(at)
 	}
 	a.CRC32C, a.MD5 = sumsOf(h)
-	a.ETag = httpheader.ETag(h.Get("ETag"))
-	if a.ETag == "" { // Google omits it if it decompresses the bytes
-		a.ETag = entityTag(a.MD5, "", a.Encryption)
+	// Google omits the header if it decompresses the bytes, and fake-gcs-server sends another one.
+	a.ETag = entityTag(a.MD5, "", a.Encryption)
+	if a.ETag == "" {
+		a.ETag = httpheader.ETag(h.Get("ETag"))
 	}
 	return a
 }
