@@ -54,9 +54,7 @@ func Unregister(root string) {
 // open is the function that iceberg-go calls to open a location of a registered scheme.
 func open(ctx context.Context, location *url.URL, _ map[string]string) (iceio.IO, error) {
 	root := location.Scheme + "://" + location.Host
-	registered.Lock()
-	defer registered.Unlock()
-	b, found := registered.buckets[root]
+	b, found := lookup(root)
 	if !found {
 		return nil, &storage.Error{
 			Code: storage.BucketNotFound, Op: "Open", Err: fmt.Errorf("no bucket is registered for %q", root),
@@ -64,4 +62,12 @@ func open(ctx context.Context, location *url.URL, _ map[string]string) (iceio.IO
 		}
 	}
 	return New(ctx, b, root), nil
+}
+
+// lookup returns the bucket that [Register] has registered for root.
+func lookup(root string) (storage.Bucket, bool) {
+	registered.Lock()
+	defer registered.Unlock()
+	b, found := registered.buckets[root]
+	return b, found
 }
