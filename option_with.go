@@ -56,7 +56,8 @@ func WithContentDisposition(disposition string) WriteOption {
 }
 
 // WithContentEncoding declares how the bytes are already encoded, such as "gzip". This package neither encodes nor
-// decodes them.
+// decodes them. The encoding "identity" means none. Attrs returns it, but the attributes of a download may lack it, as
+// Google's do.
 func WithContentEncoding(coding string) WriteOption {
 	return propertyOption(ContentEncodingSet, func(p *Properties) { p.ContentEncoding = coding })
 }

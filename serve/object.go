@@ -226,7 +226,9 @@ func setHeader(h http.Header, a *storage.Attrs) {
 	offer(
 		h, "Content-Type", cmp.Or(a.ContentType, "application/octet-stream"),
 	) // without a type, net/http would guess from the bytes
-	offer(h, "Content-Encoding", a.ContentEncoding)
+	if a.ContentEncoding != "identity" { // it means none, and no response should name it (RFC 9110, section 8.4.1)
+		offer(h, "Content-Encoding", a.ContentEncoding)
+	}
 	offer(h, "Content-Language", a.ContentLanguage)
 	offer(h, "Content-Disposition", a.ContentDisposition)
 	offer(h, "Cache-Control", a.CacheControl)

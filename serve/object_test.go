@@ -117,6 +117,20 @@ func TestHeadersOfTheCallerStay(t *testing.T) {
 	})
 }
 
+// A download from Google lacks the encoding identity, which the attributes of a HEAD have. Both
+// responses are the same.
+func TestIdentityIsNoContentEncoding(t *testing.T) {
+	b := bodied(
+		storage.Attrs{Size: 1, Properties: storage.Properties{ContentEncoding: "identity"}},
+		func() io.Reader { return strings.NewReader("x") },
+	)
+	for _, method := range []string{http.MethodGet, http.MethodHead} {
+		got := recorded(method, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, b, "key") })
+		require.Empty(t, got.Header["Content-Encoding"], method)
+		require.Equal(t, "1", got.Header.Get("Content-Length"), method)
+	}
+}
+
 func TestAContentTypeIsAlwaysSet(t *testing.T) {
 	html := bodied(storage.Attrs{Size: 6}, func() io.Reader { return strings.NewReader("<html>") })
 	got := recorded(http.MethodGet, nil, func(w http.ResponseWriter, r *http.Request) { serve.Object(w, r, html, "key") })

@@ -217,7 +217,7 @@ var metadataCases = []Case{
 	},
 	{
 		Name: "header attributes come back as they were given", Rule: "W8",
-		Explanation: "cache control, disposition, encoding and language are stored and served unchanged, also the encoding identity, and a list of encodings with its spaces",
+		Explanation: "cache control, disposition, encoding and language are stored and served unchanged, also a list of encodings with its spaces; a download may leave out the encoding identity, which means none",
 		Needs:       storage.ContentProperties,
 		run: func(t *T) {
 			b := t.open()
@@ -238,7 +238,9 @@ var metadataCases = []Case{
 				require.Equal(t, coding, t.attrs(b, "plain").ContentEncoding)
 				_, read, err := storage.ReadAll(t.Context(), b, "plain")
 				require.NoError(t, err)
-				require.Equal(t, coding, read.ContentEncoding)
+				if read.ContentEncoding != "" || coding != "identity" {
+					require.Equal(t, coding, read.ContentEncoding)
+				}
 			}
 		},
 	},

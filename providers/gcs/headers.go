@@ -106,10 +106,7 @@ func storedEncoding(h http.Header) string {
 	switch stored := h.Get("X-Goog-Stored-Content-Encoding"); stored {
 	case "":
 		return h.Get("Content-Encoding")
-	case "identity": // no encoding; "identity" is a name for none
-		if h.Get("Content-Encoding") == stored {
-			return stored
-		}
+	case "identity": // also of an object without an encoding
 		return ""
 	default:
 		return stored

@@ -41,8 +41,7 @@ func TestGooglesRecordedRequests(t *testing.T) {
 		Varying: strings.Fields("Etag Last-Modified X-Goog-Generation X-Guploader-Uploadid" +
 			" id selfLink mediaLink generation etag timeCreated updated timeStorageClassUpdated timeFinalized projectNumber nextPageToken"),
 		Differences: map[string]string{
-			"header Content-Encoding is one that the provider does not send":                                                       "Google leaves out the encoding identity, which rule W8 of the suite requires",
-			"header X-Goog-Gcs-Base-Ts is missing":                                                                                 "Google documents no such header",
+			"header X-Goog-Gcs-Base-Ts is missing": "Google documents no such header",
 			`a write, status 400: header Content-Type is ["application/json; charset=UTF-8"] and not ["text/html; charset=UTF-8"]`: "it is that of a page, and the body is JSON",
 		},
 	}

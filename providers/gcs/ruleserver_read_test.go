@@ -65,7 +65,7 @@ func (o *ruleObject) serve(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Del("Vary")
 	stored := "identity"
-	if o.ContentEncoding != "" {
+	if o.ContentEncoding != "" && o.ContentEncoding != "identity" {
 		stored = o.ContentEncoding
 		h.Set("Content-Encoding", stored)
 	}

@@ -188,9 +188,13 @@ func describe(a *storage.Attrs) string {
 	if a == nil {
 		return "no attributes"
 	}
+	encoding := a.ContentEncoding
+	if encoding == "identity" { // a download may leave it out
+		encoding = ""
+	}
 	text := fmt.Sprintf(
 		"%q size=%d type=%q encoding=%q disposition=%q language=%q cache=%q class=%q metadata=%q", a.Key, a.Size,
-		a.ContentType, a.ContentEncoding, a.ContentDisposition, a.ContentLanguage, a.CacheControl, a.StorageClass,
+		a.ContentType, encoding, a.ContentDisposition, a.ContentLanguage, a.CacheControl, a.StorageClass,
 		a.Metadata,
 	)
 	if a.CRC32C.Known {
