@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/providers/s3"
+	"github.com/omnibucket/storage/s3server"
 )
 
 // Credentials come from the environment, as for Amazon's tools. A compatible server has an
@@ -80,4 +81,37 @@ func ExampleWithRequest() {
 		in.WebsiteRedirectLocation = aws.String("/new.html")
 	}))
 	fmt.Println(err)
+}
+
+// With storage.AttrsAs you read the response of S3 itself, which has more than Attrs.
+func Example_nativeAttrs() {
+	ctx := context.Background()
+	server, err := s3server.Start(s3server.Config{Buckets: []string{"photos"}})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer server.Close()
+	bucket, err := s3.Open(ctx, s3.Config{
+		Endpoint: server.URL, Bucket: "photos", Region: s3server.DefaultRegion, PathStyle: new(true),
+		AccessKeyID: s3server.DefaultAccessKeyID, SecretKey: s3server.DefaultSecretKey,
+	})
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	defer func() { _ = storage.Close(bucket) }()
+	if _, err := bucket.Upload(ctx, "cat.jpg", strings.NewReader("a cat")); err != nil {
+		fmt.Println(err)
+		return
+	}
+	attrs, err := bucket.Attrs(ctx, "cat.jpg", storage.WithNativeAttrs())
+	if err != nil {
+		fmt.Println(err)
+		return
+	}
+	if native, ok := storage.AttrsAs[*awss3.HeadObjectOutput](attrs); ok {
+		fmt.Println(*native.AcceptRanges)
+	}
+	// Output: bytes
 }

@@ -1,5 +1,6 @@
 // Release is a dry run of a release. It checks the changelog, the list of the exported API, and the
-// archives of the modules. It also checks that other programs can import the adapters, that our
+// archives of the modules. It also checks that other programs can import the adapters, what programs
+// with one driver download, that our
 // programs compile for every system, and that Dependabot updates every module. It changes nothing:
 //
 //	go run -C tools/release .                      # is the next release in order?
@@ -36,6 +37,7 @@ var checks = []check{
 	{"updates of dependencies", checkUpdates},
 	{"archives of modules", checkArchives},
 	{"programs of others with the adapters", checkConsumers},
+	{"downloads of programs", checkDownloads},
 	{"programs", checkPrograms},
 }
 
