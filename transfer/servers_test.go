@@ -7,6 +7,9 @@ package transfer_test
 
 import (
 	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"net/http/httputil"
 	"net/url"
 	"os"
 	"strings"
@@ -132,13 +135,51 @@ func TestMovesToAndFroBetweenServersLoseNothing(t *testing.T) {
 		if s.name == "MINIO" {
 			continue
 		}
+		ends := func(t *testing.T) (scheme, query string) {
+			endpoint := testserver.Need(t, "OMNIBUCKET_TEST_"+s.name)
+			if s.name == "GCS" {
+				endpoint = proxyOfConditions(t, endpoint)
+			}
+			return s.address(t, endpoint)
+		}
 		t.Run(s.name, func(t *testing.T) {
-			scheme, query := s.address(t, testserver.Need(t, "OMNIBUCKET_TEST_"+s.name))
+			scheme, query := ends(t)
 			goToAndFro(t, []string{freshAddress(t, scheme, query), freshAddress(t, scheme, query)})
 		})
 		t.Run(s.name+" and a directory", func(t *testing.T) {
-			scheme, query := s.address(t, testserver.Need(t, "OMNIBUCKET_TEST_"+s.name))
+			scheme, query := ends(t)
 			goToAndFro(t, []string{t.TempDir(), freshAddress(t, scheme, query)})
 		})
 	}
+}
+
+// proxyOfConditions returns the address of a proxy before fake-gcs-server, which removes an object whatever its
+// condition says. The proxy names the generation to remove instead. The server removes only that one.
+func proxyOfConditions(t *testing.T, endpoint string) string {
+	t.Helper()
+	server, err := url.Parse(endpoint)
+	require.NoError(t, err)
+	proxy := &httputil.ReverseProxy{
+		Rewrite: func(r *httputil.ProxyRequest) {
+			r.SetURL(server)
+			query := r.Out.URL.Query()
+			if r.Out.Method == http.MethodDelete && query.Has("ifGenerationMatch") {
+				query.Set("generation", query.Get("ifGenerationMatch"))
+				r.Out.URL.RawQuery = query.Encode()
+			}
+		},
+		ModifyResponse: func(resp *http.Response) error {
+			if resp.StatusCode == http.StatusNotFound && resp.Request.URL.Query().Has("ifGenerationMatch") {
+				resp.StatusCode = http.StatusPreconditionFailed
+				resp.Status = "412 Precondition Failed"
+			}
+			return nil
+		},
+		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { // the client was killed
+			w.WriteHeader(http.StatusBadGateway)
+		},
+	}
+	front := httptest.NewServer(proxy)
+	t.Cleanup(front.Close)
+	return front.URL
 }

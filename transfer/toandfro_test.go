@@ -7,10 +7,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/stretchr/testify/assert"
 	"github.com/stretchr/testify/require"
 
 	"github.com/omnibucket/storage"
@@ -37,40 +39,55 @@ func endAt(t string) (transfer.End, func() error, error) {
 	return transfer.Bucket(b), func() error { return storage.Close(b) }, nil
 }
 
-// moveOnce moves all files from one end to the other. The job may fail for files that other jobs move.
-func moveOnce(from, to string) error {
+// moveOnce moves all files from one end to the other, and returns how many the job has moved. The job may fail for
+// files that other jobs move.
+func moveOnce(from, to string) (moved int64, err error) {
 	src, closeSrc, err := endAt(from)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	dst, closeDst, err := endAt(to)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	_, failed := transfer.Sync(
+	report, failed := transfer.Sync(
 		context.Background(), dst, src, transfer.WithMove(), transfer.WithNoSync(), transfer.WithConcurrency(4),
 	)
 	if err := closeSrc(); err != nil {
-		return err
+		return 0, err
 	}
 	if err := closeDst(); err != nil {
-		return err
+		return 0, err
 	}
-	return failed
+	if report != nil {
+		moved = report.Transferred
+	}
+	return moved, failed
 }
 
 // runMoves moves files from one end to another, again and again, until the process is killed. The two lines of a file
-// name the ends.
+// name the ends. Each round adds a line to another file: how many files it has moved.
 func runMoves(file string) error {
 	text, err := os.ReadFile(file)
 	if err != nil {
 		return err
 	}
 	from, to, _ := strings.Cut(string(text), "\n")
+	rounds, err := os.OpenFile(file+roundsSuffix, os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = rounds.Close() }()
 	for {
-		_ = moveOnce(from, to) // a file that another job moves fails with Changed
+		moved, _ := moveOnce(from, to) // a file that another job moves fails with Changed
+		if _, err := fmt.Fprintln(rounds, moved); err != nil {
+			return err
+		}
 	}
 }
+
+// roundsSuffix ends the name of the file in which a mover counts its rounds.
+const roundsSuffix = ".rounds"
 
 // Processes move files round a circle of ends, and are killed at any moment. No file is ever lost.
 func TestMovesToAndFroLoseNothing(t *testing.T) {
@@ -118,16 +135,27 @@ func goToAndFro(t *testing.T, ends []string) {
 		m.kill()
 	}
 	for _, from := range ends[1:] {
-		require.NoError(t, moveOnce(from, ends[0]))
+		_, err := moveOnce(from, ends[0])
+		require.NoError(t, err)
 	}
 	// A move from the directory makes a walk of it that recovers names.
 	rest := t.TempDir()
-	require.NoError(t, moveOnce(ends[0], rest))
+	_, err := moveOnce(ends[0], rest)
+	require.NoError(t, err)
 	found := fingerprints(t, rest)
-	for key := range want {
-		require.Equal(t, want[key], found[key], "%s is lost or changed after %d kills", key, kills)
+	rounds, moved := 0, 0
+	for _, m := range movers {
+		r, n := m.counted()
+		rounds += r
+		moved += n
 	}
-	t.Logf("%d kills, %d files that have a second name", kills, len(found)-len(want))
+	t.Logf(
+		"%d kills; %d whole rounds, which moved %d files; %d files have a second name",
+		kills, rounds, moved, len(found)-len(want),
+	)
+	for key := range want {
+		assert.Equal(t, want[key], found[key], "%s is lost or changed", key)
+	}
 }
 
 // movingTime is how long the moves of one circle go on.
@@ -151,7 +179,8 @@ func plantMoved(t *testing.T, at string) map[string]string {
 	}
 	dir := tree(t, files)
 	want := fingerprints(t, dir)
-	require.NoError(t, moveOnce(dir, at))
+	_, err := moveOnce(dir, at)
+	require.NoError(t, err)
 	return want
 }
 
@@ -177,6 +206,19 @@ func (m *mover) start() {
 	m.process = exec.Command(program)
 	m.process.Env = append(os.Environ(), childVariable+"=moves:"+m.job)
 	require.NoError(m.t, m.process.Start())
+}
+
+// counted returns the number of whole rounds, and how many files they have moved.
+func (m *mover) counted() (rounds, moved int) {
+	text, err := os.ReadFile(m.job + roundsSuffix)
+	require.NoError(m.t, err)
+	for line := range strings.Lines(string(text)) {
+		n, err := strconv.Atoi(strings.TrimSpace(line))
+		require.NoError(m.t, err)
+		rounds++
+		moved += n
+	}
+	return rounds, moved
 }
 
 func (m *mover) kill() {
