@@ -27,28 +27,41 @@ import (
 var ErrChanged = errors.New("the file changed")
 
 const (
-	// asidePrefix is the beginning of each private name. Sixteen digits, a hyphen and the name of the
-	// file follow. The digits identify the file that may be removed.
-	asidePrefix = durable.TempPrefix + "removed-"
-	digits      = 16
+	// asidePrefix is the beginning of each private name. Hexadecimal digits, a hyphen and the name of
+	// the file follow. The first sixteen digits identify the file that may be removed. The others are
+	// random, so that no call ever gives a file the private name of another call's file. A name of an
+	// older version has no random digits.
+	asidePrefix  = durable.TempPrefix + "removed-"
+	digits       = 16
+	randomDigits = 8
 	// longestName is the number of bytes that file systems permit in a name.
 	longestName = 255
 )
 
 // IsAside reports whether name is a private name of this package. Such a file is no file of a job.
 func IsAside(name string) bool {
-	rest, ok := strings.CutPrefix(name, asidePrefix)
-	if !ok || len(rest) <= digits+1 || rest[digits] != '-' {
-		return false
-	}
-	original := rest[digits+1:]
-	return original != "." && original != ".." && strings.Trim(rest[:digits], "0123456789abcdef") == ""
+	_, _, ok := parseAside(name)
+	return ok
 }
 
-// asideName returns the private name for the file info, if its base name is name. A very long name
+// parseAside returns the parts of a private name: the identity of the file that may be removed, and the
+// name of the file.
+func parseAside(name string) (id, original string, ok bool) {
+	rest, ok := strings.CutPrefix(name, asidePrefix)
+	if !ok {
+		return "", "", false
+	}
+	hex, original, _ := strings.Cut(rest, "-")
+	if len(hex) != digits && len(hex) != digits+randomDigits || strings.Trim(hex, "0123456789abcdef") != "" {
+		return "", "", false
+	}
+	return hex[:digits], original, original != "" && original != "." && original != ".."
+}
+
+// asideName returns a new private name for the file info, if its base name is name. A very long name
 // loses its end.
 func asideName(name string, info fs.FileInfo) string {
-	return shortened(asidePrefix+identity(info)+"-"+name, longestName)
+	return shortened(asidePrefix+identity(info)+hexid.New(randomDigits/2)+"-"+name, longestName)
 }
 
 // shortened returns the beginning of name with at most the given number of bytes. It ends before a
@@ -95,21 +108,36 @@ func Unchanged(root *os.Root, name string, same func(fs.FileInfo) bool) error {
 	if err != nil {
 		return err
 	}
+	return removeAside(root, name, aside, found)
+}
+
+// removeAside removes a file that has got its private name, if it is the one that was found under its
+// own name. It gives any other file its name back.
+func removeAside(root *os.Root, name, aside string, found fs.FileInfo) error {
 	moved, err := root.Lstat(aside)
-	if err == nil && (!os.SameFile(found, moved) || identity(found) != identity(moved)) {
-		err = putBack(root, aside, name)
-		if err == nil {
-			err = ErrChanged
-		}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return recovered(root, name)
+	case err != nil:
 		return err
+	case !os.SameFile(found, moved) || identity(found) != identity(moved):
+		if err := putBack(root, aside, name); err != nil {
+			return err
+		}
+		return ErrChanged
 	}
+	return remove(root, aside)
+}
+
+// recovered determines what [Recover] of another job has done with a file that has no longer its
+// private name. If it was the file to remove, Recover has removed it. Otherwise the file, or one that
+// has replaced it, has the name again.
+func recovered(root *os.Root, name string) error {
+	_, err := root.Lstat(name)
 	if err == nil {
-		err = root.Remove(aside)
+		return ErrChanged
 	}
-	if errors.Is(err, fs.ErrNotExist) { // Recover of another job has removed it
-		return nil
-	}
-	return err
+	return ignoreMissing(err)
 }
 
 // look returns the file that has the name. While it is open, the system gives its number to no other
@@ -190,9 +218,9 @@ func Recover(root *os.Root, aside string) (restored bool, err error) {
 		return false, ignoreMissing(err)
 	}
 	dir, base := path.Split(aside)
-	rest := strings.TrimPrefix(base, asidePrefix)
-	if info.Mode().IsRegular() && rest[:digits] == identity(info) {
+	id, original, _ := parseAside(base)
+	if info.Mode().IsRegular() && id == identity(info) {
 		return false, remove(root, aside)
 	}
-	return true, putBack(root, aside, path.Join(dir, rest[digits+1:]))
+	return true, putBack(root, aside, path.Join(dir, original))
 }

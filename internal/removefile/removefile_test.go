@@ -200,12 +200,66 @@ func TestAsideNameHasWholeCharacters(t *testing.T) {
 	}
 }
 
+// Another job finds the file under its private name before it is compared. If the file is not the one to remove, that
+// job gives it its name back. Unchanged has then removed nothing.
+func TestUnchangedAfterRecover(t *testing.T) {
+	tests := []struct {
+		name     string
+		replaced bool // another program replaced the file just before it got its private name
+		err      error
+		want     map[string]string
+	}{
+		{name: "the file to remove", want: map[string]string{}},
+		{name: "another file", replaced: true, err: ErrChanged, want: map[string]string{"k": "two"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			d := newDir(t)
+			d.replace("sub/k", "one")
+			found, closeFile, err := look(d.root, "sub/k")
+			require.NoError(t, err)
+			defer closeFile()
+			if tt.replaced {
+				d.replace("sub/k", "two")
+			}
+			aside := path.Join("sub", asideName("k", found))
+			require.NoError(t, d.root.Rename("sub/k", aside))
+			restored, err := Recover(d.root, aside)
+			require.NoError(t, err)
+			require.Equal(t, tt.replaced, restored)
+
+			require.ErrorIs(t, removeAside(d.root, "sub/k", aside, found), tt.err)
+			require.Equal(t, tt.want, d.files())
+		})
+	}
+}
+
+// Two calls remove the same file. The first has compared it under its private name, and another program has given the
+// name to a new file since. The second call must not put the new file in the place of the one that the first removes.
+func TestUnchangedTwice(t *testing.T) {
+	d := newDir(t)
+	d.replace("sub/k", "one")
+	first := ""
+	err := Unchanged(d.root, "sub/k", func(info fs.FileInfo) bool {
+		first = path.Join("sub", asideName("k", info))
+		require.NoError(t, d.root.Rename("sub/k", first))
+		d.replace("sub/k", "two")
+		return true
+	})
+	require.ErrorIs(t, err, ErrChanged)
+	require.Equal(t, map[string]string{path.Base(first): "one", "k": "two"}, d.files())
+}
+
 func TestIsAside(t *testing.T) {
 	tests := []struct {
 		name string
 		want bool
 	}{
-		{asidePrefix + "0123456789abcdef-k", true},
+		{asidePrefix + "0123456789abcdef-k", true}, // of an older version
+		{asidePrefix + "0123456789abcdef01234567-k", true},
+		{asidePrefix + "0123456789abcdef01234567-k-k", true},
+		{asidePrefix + "0123456789abcdef0123-k", false},
+		{asidePrefix + "0123456789abcdef01234567", false},
 		{asidePrefix + "0123456789abcdef-", false},
 		{asidePrefix + "0123456789abcdef-.", false},
 		{asidePrefix + "0123456789abcdef-..", false}, // Recover would move it to the directory above
@@ -221,7 +275,16 @@ func TestIsAside(t *testing.T) {
 
 // A version must understand the names that an earlier one has left: docs/maintainers/stored-forms.md.
 func TestAsideNamesAreAStoredForm(t *testing.T) {
-	require.Equal(t, ".omnibucket-removed-e42eb7ab163b42a8-k", asideName("k", fileInfo{}))
+	require.Regexp(t, `^\.omnibucket-removed-e42eb7ab163b42a8[0-9a-f]{8}-k$`, asideName("k", fileInfo{}))
+	for _, name := range []string{
+		".omnibucket-removed-e42eb7ab163b42a8-k-k",
+		".omnibucket-removed-e42eb7ab163b42a801234567-k-k",
+	} {
+		id, original, ok := parseAside(name)
+		require.True(t, ok)
+		require.Equal(t, identity(fileInfo{}), id)
+		require.Equal(t, "k-k", original)
+	}
 }
 
 // A fileInfo is a file whose number is not known.
