@@ -56,6 +56,7 @@ type Core interface {
 
 	SignedUploadURL(ctx context.Context, key string, o *SignOptions) (*SignedURL, error)
 	SignedDownloadURL(ctx context.Context, key string, o *SignOptions) (*SignedURL, error)
+	SignedRemoveURL(ctx context.Context, key string, o *SignOptions) (*SignedURL, error)
 	SignedUploadForm(ctx context.Context, key string, minSize, maxSize int64, o *SignOptions) (*SignedForm, error)
 	PublicURL(key string) (string, error)
 	// Vend implements the function with this name. Clients use vended credentials without this

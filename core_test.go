@@ -425,6 +425,10 @@ func (silent) SignedDownloadURL(context.Context, string, *storage.SignOptions) (
 	return nil, nil
 }
 
+func (silent) SignedRemoveURL(context.Context, string, *storage.SignOptions) (*storage.SignedURL, error) {
+	return nil, nil
+}
+
 func (silent) SignedUploadForm(
 	context.Context, string, int64, int64, *storage.SignOptions,
 ) (*storage.SignedForm, error) {

@@ -181,15 +181,10 @@ func SignedRemoveURL(ctx context.Context, b Remover, key string, opts ...SignedR
 	}
 	given := signPool.get()
 	defer signPool.put(given)
-	applied := given.ApplyRemove(opts...)
-	given.Method = http.MethodDelete
-	if err := f.check(scope.Remove, "SignedRemoveURL", key, applied); err != nil {
+	if err := f.check(scope.Remove, "SignedRemoveURL", key, given.ApplyRemove(opts...)); err != nil {
 		return nil, err
 	}
-	if !f.core.Supports(SignedRemovals) { // checked here, because a Core of another module may not check it
-		return nil, located(f, "SignedRemoveURL", key, lacks(f, SignedRemovals))
-	}
-	u, err := f.core.SignedDownloadURL(ctx, f.scope.Key(key), given)
+	u, err := f.core.SignedRemoveURL(ctx, f.scope.Key(key), given)
 	return answered(f, u, err, "SignedRemoveURL", key)
 }
 

@@ -33,39 +33,44 @@ func (b bucket) SignedUploadURL(
 	return s.sign(ctx, e)
 }
 
-// SignedDownloadURL returns a signed request. Anyone who has it can read the object, or can remove
-// it if the method is DELETE.
+// SignedDownloadURL returns a signed request. Anyone who has it can read the object.
 func (b bucket) SignedDownloadURL(
 	ctx context.Context, key string, given *storage.SignOptions,
 ) (*storage.SignedURL, error) {
 	s := &signOp{given: given}
-	r := &s.req
-	op := "SignedDownloadURL"
-	if given.Method == http.MethodDelete {
-		op = "SignedRemoveURL"
+	e := s.openObject(b.core, "SignedDownloadURL", key, cmp.Or(given.Method, http.MethodGet))
+	if e == nil && s.req.Method != http.MethodGet && s.req.Method != http.MethodHead {
+		e = invalid("Method", "must be GET or HEAD")
 	}
-	e := s.open(b.core, op, key, cmp.Or(given.Method, http.MethodGet))
-	if e == nil {
-		e = s.op.core.checkReadKey(s.op.key)
-	}
-	if e == nil && r.Method == http.MethodDelete {
-		e = s.op.core.need(storage.SignedRemovals, op)
-	}
-	if e == nil && r.Method == http.MethodHead {
+	if e == nil && s.req.Method == http.MethodHead {
 		if e = s.op.core.need(storage.SignedHead, "a signed HEAD"); e != nil {
 			e.Hint = "leave out WithMethod: a signature of this store has no method, and an address that reads serves HEAD too"
 		}
 	}
-	if e == nil {
-		e = s.op.core.needVersion(s.given.Version)
-	}
 	if e == nil && given.StableFor > 0 {
 		e = s.keepStable()
 	}
-	if e == nil {
-		r.Native, e = s.op.core.natives(s.given.Native)
-	}
 	return s.sign(ctx, e)
+}
+
+// SignedRemoveURL returns a signed request. Anyone who has it can remove the object.
+func (b bucket) SignedRemoveURL(
+	ctx context.Context, key string, given *storage.SignOptions,
+) (*storage.SignedURL, error) {
+	const name = "SignedRemoveURL"
+	s := &signOp{given: given}
+	e := s.openObject(b.core, name, key, http.MethodDelete)
+	return s.sign(ctx, cmp.Or(e, b.core.need(storage.SignedRemovals, name)))
+}
+
+// openObject prepares a signed request for an object that exists.
+func (s *signOp) openObject(c *core, op, key, method string) *storage.Error {
+	if e := s.open(c, op, key, method); e != nil {
+		return e
+	}
+	native, e := c.natives(s.given.Native)
+	s.req.Native = native
+	return cmp.Or(c.checkReadKey(key), c.needVersion(s.given.Version), e)
 }
 
 // keepStable makes all URLs that are signed within one window of time equal, so that browsers can

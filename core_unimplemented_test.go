@@ -1,0 +1,46 @@
+package storage_test
+
+import (
+	"iter"
+	"reflect"
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+)
+
+// Each method of Core that can fail does so on an UnimplementedCore, also one that a later version
+// adds.
+func TestUnimplementedCoreRefuses(t *testing.T) {
+	core := reflect.TypeFor[storage.Core]()
+	harmless := []string{"Supports", "Place", "Native", "Engine", "Close", "Source"}
+	for i := range core.NumMethod() {
+		name := core.Method(i).Name
+		t.Run(name, func(t *testing.T) {
+			method := reflect.ValueOf(storage.UnimplementedCore{}).MethodByName(name)
+			args := make([]reflect.Value, method.Type().NumIn())
+			for i := range args {
+				args[i] = reflect.Zero(method.Type().In(i))
+			}
+			results := method.Call(args)
+			err, fails := results[len(results)-1].Interface().(error)
+			switch listing := results[0].Interface().(type) {
+			case iter.Seq2[storage.ListEntry, error]:
+				err, fails = firstError(listing), true
+			case iter.Seq2[storage.VersionEntry, error]:
+				err, fails = firstError(listing), true
+			case iter.Seq2[storage.UploadEntry, error]:
+				err, fails = firstError(listing), true
+			}
+			if !fails {
+				require.Contains(t, harmless, name)
+				return
+			}
+			require.ErrorIs(t, err, storage.Unsupported)
+		})
+	}
+	_, err := storage.UnimplementedCore{}.Source("k").Download(t.Context(), &storage.DownloadOptions{})
+	require.ErrorIs(t, err, storage.Unsupported)
+	require.False(t, storage.UnimplementedCore{}.Supports(storage.Metadata))
+}
