@@ -150,6 +150,10 @@ func kindOfGoogle(method string, address *url.URL, header http.Header) (kind Kin
 		case method == http.MethodPut, method == http.MethodDelete:
 			return xmlWrite, bucket, key
 		}
+		if rest, isProject := strings.CutPrefix(path, "/storage/v1/projects/"); isProject {
+			_, resource, _ := strings.Cut(rest, "/") // the page does not name the project of whoever recorded
+			return Kind(method + " " + resource), bucket, key
+		}
 		return Kind(method + " " + path), bucket, key
 	}
 	segments := strings.Split(strings.TrimPrefix(rest, "/"), "/")
