@@ -93,7 +93,8 @@ func PutSignedPart(
 // the file and drops the parts. If the file does not exist, AbandonUpload succeeds. If WithResume
 // has not written the file, AbandonUpload fails with InvalidArgument. It also fails with
 // InvalidArgument if the upload is to another bucket, or if its key lies outside of the prefix of
-// b. If another call is using the file, AbandonUpload fails with Locked.
+// b. If another call is using the file, AbandonUpload fails with Locked. If a later
+// version of this library has written the file, AbandonUpload fails with Unsupported.
 func AbandonUpload(ctx context.Context, b Uploader, path string) error {
 	f, e := need(b, "AbandonUpload", "")
 	if e != nil {

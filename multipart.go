@@ -151,7 +151,8 @@ func WithParts(parts ...UploadedPart) CompleteOption { return partsOption(parts)
 //
 // Each upload needs a file of its own, in a directory that exists. WithResume creates the file. If
 // the file exists, but is not from WithResume, the upload fails with InvalidArgument and does not
-// change the file. If another call is using the file, the upload fails with Locked. On GCS, a
+// change the file. If a later version of this library has written the file, the upload fails with
+// Unsupported. If another call is using the file, the upload fails with Locked. On GCS, a
 // program that can read the file can write the object.
 func WithResume(path string) interface {
 	UploadOption

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/storedform"
 )
 
 const (
@@ -19,6 +20,8 @@ const (
 	looks = 12
 	// maxRecord is larger than any record, in bytes. So an object that is larger is not a lease.
 	maxRecord = 64 << 10
+	// lastForm is the last form of a record that this version reads (docs/maintainers/stored-forms.md).
+	lastForm = 1
 )
 
 // A record is the content of the lease's object, as JSON.
@@ -60,6 +63,9 @@ func (l *Lease) read(ctx context.Context) (s state, err error) {
 	defer func() { _ = r.Close() }() // always nil
 	text, err := io.ReadAll(io.LimitReader(r, maxRecord))
 	if err != nil {
+		return s, err
+	}
+	if err := storedform.Check(l.op(), l.key, text, lastForm); err != nil {
 		return s, err
 	}
 	if json.Unmarshal(text, &s.record) != nil || s.record.Holder == "" && s.record.Nonce == "" || s.record.Token < 0 {

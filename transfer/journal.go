@@ -18,6 +18,7 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/panics"
 	"github.com/omnibucket/storage/internal/serving"
+	"github.com/omnibucket/storage/internal/storedform"
 )
 
 const (
@@ -28,6 +29,9 @@ const (
 	journalClock = 15 * time.Minute
 	// journalTimeout is the longest time for the last write, which may come after ctx is done.
 	journalTimeout = 10 * time.Second
+	// lastJournalForm is the last form of a journal that this version reads
+	// (docs/maintainers/stored-forms.md).
+	lastJournalForm = 2
 )
 
 // WithJournal records the progress of the job in a journal, which is the object with this key in b.
@@ -48,6 +52,9 @@ const (
 //   - [WithModifiedAfter], [WithModifiedBefore], [WithLinks] or [WithMove] was added or left out.
 //   - The journal lies in the source or destination, and [WithExclude] does not exclude its
 //     directory.
+//
+// If a later version of this library has written the journal in another form, the job fails with
+// Unsupported.
 //
 // A repeated job does not look at files up to the last key. It does not see that the source has new
 // files there, or that the destination has lost files. If the destination was emptied or restored,
@@ -209,6 +216,9 @@ func (l *journal) load(ctx context.Context, s *settings) (after string, done jou
 		return "", done, nil
 	}
 	text, attrs, err := storage.ReadAll(ctx, l.bucket, l.key)
+	if err == nil {
+		err = storedform.Check("WithJournal", l.key, text, lastJournalForm)
+	}
 	unread := err == nil && json.Unmarshal(text, &l.state) != nil
 	switch {
 	case storage.CodeOf(err) == storage.ObjectNotFound, err == nil && !unread && l.void(attrs.Modified):

@@ -36,7 +36,8 @@ const (
 // Each job needs its own directory dir on this machine. If dir lies in a source or destination
 // directory, the job skips dir. If dir is that directory itself, or lies in a local bucket of the
 // job, the job fails with InvalidArgument. If another run of the job is sending a file, that file
-// fails with Locked. If an upload was not resumed within a week, the next job that uses dir
+// fails with Locked. If a later version of this library has begun to send a file, that file fails
+// with Unsupported. If an upload was not resumed within a week, the next job that uses dir
 // abandons the upload and removes its parts.
 func WithResume(dir string) Option {
 	return checked(dir != "", "WithResume", "must name a directory", func(s *settings) { s.resume = dir })

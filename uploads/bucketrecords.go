@@ -13,6 +13,7 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/keyrule"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/storedform"
 	"github.com/omnibucket/storage/internal/timeid"
 	"github.com/omnibucket/storage/uploads/internal/filename"
 )
@@ -29,6 +30,9 @@ const (
 	// match. scanBatch is how many records it reads at the same time.
 	scanPage  = 1000
 	scanBatch = 100
+	// lastRecordForm is the last form of a record that this version reads
+	// (docs/maintainers/stored-forms.md).
+	lastRecordForm = 1
 )
 
 // bucketRecords stores each record as one small JSON object. A listing is in the order of time,
@@ -96,6 +100,9 @@ func (b bucketRecords) read(ctx context.Context, id string) (*File, string, erro
 	}
 	text, attrs, err := storage.ReadAll(ctx, b.bucket, recordKey(id))
 	if err != nil {
+		return nil, "", err
+	}
+	if err := storedform.Check("uploads", recordKey(id), text, lastRecordForm); err != nil {
 		return nil, "", err
 	}
 	var r record

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/storedform"
 	"github.com/omnibucket/storage/internal/uploadtoken"
 	"github.com/omnibucket/storage/uploads/internal/keypattern"
 )
@@ -133,6 +134,10 @@ func sessionName(id string) string {
 	return hex.EncodeToString(sum[:20])
 }
 
+// lastSessionForm is the last form of a session that this version reads
+// (docs/maintainers/stored-forms.md).
+const lastSessionForm = 2
+
 // idLength is the length of an ID, which rand.Text makes.
 const idLength = 26
 
@@ -222,6 +227,9 @@ func (k *keeper) read(ctx context.Context, name string) (*session, error) {
 	key := k.objectKey(s, stateName)
 	text, revision, err := k.config.States.State(ctx, key)
 	if err != nil {
+		return nil, err
+	}
+	if err := storedform.Check("uploads", key, text, lastSessionForm); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(text, s); err != nil {

@@ -11,6 +11,7 @@ import (
 	"github.com/omnibucket/storage/internal/ctxtime"
 	"github.com/omnibucket/storage/internal/layerkeys"
 	"github.com/omnibucket/storage/internal/storeclock"
+	"github.com/omnibucket/storage/internal/storedform"
 )
 
 const (
@@ -57,10 +58,16 @@ func readMark(ctx context.Context, b storage.Bucket) (m mark, text string, err e
 	if errors.Is(err, storage.ObjectNotFound) || errors.Is(err, storage.RangeNotSatisfiable) {
 		return mark{}, "", nil
 	}
-	if err == nil && json.Unmarshal(data, &m) != nil {
+	if err != nil {
+		return mark{}, "", err
+	}
+	if err := storedform.Check("mirror.RepairAll", markKey, data, lastForm); err != nil {
+		return mark{}, "", err
+	}
+	if json.Unmarshal(data, &m) != nil {
 		m = mark{}
 	}
-	return m, string(data), err
+	return m, string(data), nil
 }
 
 // prove reads the marks in both stores. It finds out whether the primary's mark is valid, and

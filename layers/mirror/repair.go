@@ -16,6 +16,7 @@ import (
 	"github.com/omnibucket/storage/internal/evidence"
 	"github.com/omnibucket/storage/internal/parallel"
 	"github.com/omnibucket/storage/internal/storeclock"
+	"github.com/omnibucket/storage/internal/storedform"
 	"github.com/omnibucket/storage/layers/internal/otherstore"
 )
 
@@ -53,6 +54,7 @@ const (
 	settling = time.Hour // longest time from the creation of a note to the end of its write
 	clockKey = NotesPrefix + "clock"
 	maxNote  = 16 << 10 // largest size of a note in bytes
+	lastForm = 2        // last form of a note and of a mark that this version reads
 )
 
 // Status counts the notes of b, and reports which store is down as far as this process knows.
@@ -207,6 +209,9 @@ func (s *stores) notes(ctx context.Context, b storage.Bucket) iter.Seq2[storage.
 func readNote(ctx context.Context, b storage.Bucket, name string) (note, error) {
 	data, _, err := storage.ReadAll(ctx, b, name, storage.WithRange(0, maxNote))
 	if err != nil {
+		return note{}, err
+	}
+	if err := storedform.Check("mirror.Repair", name, data, lastForm); err != nil {
 		return note{}, err
 	}
 	var n note

@@ -3,6 +3,7 @@ package overlay
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/omnibucket/storage"
@@ -48,7 +49,20 @@ func (s *stores) look(ctx context.Context, key string) (place, error) {
 	case err != nil:
 		return place{}, err
 	}
-	return place{attrs, markerOf(attrs)}, nil
+	kind := markerOf(attrs)
+	return place{attrs, kind}, checkKind(key, kind)
+}
+
+// checkKind fails for a marker of a kind that only a later version of this package knows.
+func checkKind(key, kind string) error {
+	if kind == "" || kind == copying || kind == removed {
+		return nil
+	}
+	return &storage.Error{
+		Code: storage.Unsupported, Key: key,
+		Err:  fmt.Errorf("a later version of this library has stored a marker of the kind %q", kind),
+		Hint: "update this program",
+	}
 }
 
 // isForeign reports whether a marker was made for another pair of stores. Such a marker comes from

@@ -119,7 +119,11 @@ func (s *stores) readNew(
 			if f.attrs.ReplicationStatus == otherstore.FailedOver { // a mirror's second store may have an older marker
 				return found{}, errBusy
 			}
-			return found{}, place{marker: markerOf(f.attrs)}.lacks()
+			kind := markerOf(f.attrs)
+			if err := checkKind(r.Key, kind); err != nil {
+				return found{}, err
+			}
+			return found{}, place{marker: kind}.lacks()
 		case errors.Is(err, storage.ObjectNotFound):
 			return found{}, errLookInOld
 		case !errors.Is(err, storage.RangeNotSatisfiable) && !errors.Is(err, storage.PreconditionFailed):

@@ -19,6 +19,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/omnibucket/storage/internal/durable"
@@ -61,6 +62,8 @@ const (
 	// lineBytes is the largest size of a line in bytes. Keys, and the names of uploads and parts,
 	// are shorter.
 	lineBytes = 64 << 10
+	// maxDigits is larger than the number of digits of any form.
+	maxDigits = 9
 )
 
 // An entry is a line after the first one. It records a part, or the beginning of the completion.
@@ -73,6 +76,7 @@ type entry struct {
 var (
 	ErrNotJournal = errors.New("the file is not one that WithResume has written")
 	ErrInUse      = errors.New("another call is using the file")
+	ErrLater      = errors.New("a later version of this library has written the file")
 )
 
 // Open opens the journal at path and locks it against other calls. If there is no file, it returns
@@ -145,6 +149,9 @@ func (j *Journal) read() error {
 	if !strings.HasPrefix(magic, string(head)) {
 		return ErrNotJournal
 	}
+	if digits, _ := lines.Peek(len(magic) + maxDigits); isLater(digits) {
+		return ErrLater
+	}
 	whole := int64(0)
 	for first := true; ; first = false {
 		line, err := lines.ReadSlice('\n')
@@ -164,6 +171,18 @@ func (j *Journal) read() error {
 	}
 	_, err := j.file.Seek(whole, io.SeekStart)
 	return err
+}
+
+// isLater reports whether the beginning of a journal has the number of a later form. The rest of such
+// a journal may be of any kind, so it need not be a line of JSON.
+func isLater(head []byte) bool {
+	after, _ := strings.CutPrefix(string(head), magic)
+	end := strings.IndexFunc(after, func(r rune) bool { return r < '0' || r > '9' })
+	if end < 0 { // the number is not complete, because the process was killed, or because it is very large
+		end = len(after)
+	}
+	number, err := strconv.Atoi(after[:end])
+	return err == nil && number > format
 }
 
 // parseLine adds a line to the journal. It returns false if the line is not valid.

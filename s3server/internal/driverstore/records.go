@@ -14,6 +14,7 @@ import (
 	"github.com/omnibucket/storage/driver"
 	"github.com/omnibucket/storage/internal/crc32c"
 	"github.com/omnibucket/storage/internal/parallel"
+	"github.com/omnibucket/storage/internal/storedform"
 	"github.com/omnibucket/storage/s3server/internal/keyname"
 )
 
@@ -23,6 +24,9 @@ const recordPrefix = keyname.Mark + "%s3server/"
 
 // maxRecord is the maximum size of a record in bytes.
 const maxRecord = 4 << 20
+
+// lastForm is the last form of a record that this version reads (docs/maintainers/stored-forms.md).
+const lastForm = 2
 
 func isRecord(name string) bool { return strings.HasPrefix(name, recordPrefix) }
 
@@ -95,6 +99,9 @@ func (r *records) read(ctx context.Context, request *driver.GetRequest, into any
 	}
 	document, err := io.ReadAll(io.LimitReader(from, maxRecord))
 	if err = cmp.Or(err, from.Close()); err == nil {
+		err = storedform.Check("", request.Key, document, lastForm)
+	}
+	if err == nil {
 		err = json.Unmarshal(document, into)
 	}
 	syntax, other := (*json.SyntaxError)(nil), (*json.UnmarshalTypeError)(nil)

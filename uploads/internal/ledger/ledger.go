@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/storedform"
 )
 
 const (
@@ -24,6 +25,9 @@ const (
 	OldPrefix = "files/usage/"
 	suffix    = "/state.json" // last part of the key of every state, including ledgers
 )
+
+// lastForm is the last form of a ledger that this version reads (docs/maintainers/stored-forms.md).
+const lastForm = 2
 
 // maxEntries limits the number of unfinished uploads and removals in one ledger, and with it the
 // length of the ledger.
@@ -474,6 +478,9 @@ func (b *Book) read(ctx context.Context, key string) (*Text, error) {
 	case storage.CodeOf(err) == storage.ObjectNotFound:
 		return t, nil
 	case err != nil:
+		return nil, err
+	}
+	if err := storedform.Check("uploads", key, text, lastForm); err != nil {
 		return nil, err
 	}
 	if err := json.Unmarshal(text, t); err != nil {

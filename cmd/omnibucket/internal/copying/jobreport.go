@@ -12,6 +12,7 @@ import (
 
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/cmd/omnibucket/internal/location"
+	"github.com/omnibucket/storage/internal/storedform"
 	"github.com/omnibucket/storage/transfer"
 )
 
@@ -101,10 +102,17 @@ func (m *migration) update(ctx context.Context, change func(*jobReport)) error {
 	return err
 }
 
+// lastReportForm is the last form of a report that this version reads
+// (docs/maintainers/stored-forms.md).
+const lastReportForm = 1
+
 func parseReport(key string, text []byte) (*jobReport, error) {
 	r := &jobReport{Done: map[string]partReport{}}
 	if text == nil {
 		return r, nil
+	}
+	if err := storedform.Check("Sync", key, text, lastReportForm); err != nil {
+		return nil, err
 	}
 	if json.Unmarshal(text, r) != nil || r.Done == nil {
 		return nil, &storage.Error{

@@ -11,10 +11,14 @@ import (
 	"github.com/omnibucket/storage"
 	"github.com/omnibucket/storage/internal/durable"
 	"github.com/omnibucket/storage/internal/hexid"
+	"github.com/omnibucket/storage/internal/storedform"
 	"github.com/omnibucket/storage/providers/local/internal/osdir"
 )
 
 const maxSmall = 256 // bytes
+
+// lastForm is the last form of a document that this version reads (docs/maintainers/stored-forms.md).
+const lastForm = 1
 
 // ReadSmall returns the content of a small file, such as a record. If the file cannot be read, it
 // returns false.
@@ -41,6 +45,9 @@ func (t *Tree) ReadDocument(path string, to any) (found bool, err error) {
 	}
 	if len(bytes.Trim(b, "\x00")) == 0 {
 		return false, nil
+	}
+	if err := storedform.Check("", path, b, lastForm); err != nil {
+		return false, err
 	}
 	if err := json.Unmarshal(b, to); err != nil {
 		return false, Damaged(path, err)

@@ -2,6 +2,7 @@ package objectfile
 
 import (
 	"encoding/binary"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -131,6 +132,19 @@ func appendMap(b []byte, m map[string]string) []byte {
 
 func appendString(b []byte, s string) []byte {
 	return append(binary.AppendUvarint(b, uint64(len(s))), s...)
+}
+
+// checkAttrsFormat fails if a later version of this library has encoded the attributes in a form that
+// this version does not know. Otherwise the object would be read as one without attributes.
+func checkAttrsFormat(b []byte) error {
+	if len(b) == 0 || b[0] <= attrsFormatLocked {
+		return nil
+	}
+	return &storage.Error{
+		Code: storage.Unsupported,
+		Err:  fmt.Errorf("a later version of this library has stored the attributes in form %d", b[0]),
+		Hint: "update this program",
+	}
 }
 
 // decodeAttrs decodes a result of Encode. If b is not such a result, it returns nil.

@@ -102,7 +102,7 @@ func (r *Reader) AttrsOfFile(f *osdir.File) (*Attrs, error) {
 	if !r.NoXattr {
 		b, err := f.Xattr()
 		if err == nil && b != nil {
-			return decodeAttrs(b), nil
+			return decodeAttrs(b), checkAttrsFormat(b)
 		}
 		if err != nil && !errors.Is(err, errors.ErrUnsupported) {
 			return nil, bucketdir.Failure(err)
@@ -114,6 +114,9 @@ func (r *Reader) AttrsOfFile(f *osdir.File) (*Attrs, error) {
 	}
 	if err != nil {
 		return nil, bucketdir.Failure(err)
+	}
+	if err := checkAttrsFormat(b); err != nil {
+		return nil, err
 	}
 	if a := decodeAttrs(b); a.Matches(f.Meta) {
 		return a, nil

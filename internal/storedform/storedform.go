@@ -1,0 +1,35 @@
+// Package storedform recognizes documents that a later version of this library has stored in a form
+// that this version does not know. See docs/maintainers/stored-forms.md.
+package storedform
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+
+	"github.com/omnibucket/storage"
+)
+
+// field is the name of the field of a JSON document that has the number of its form. No form that
+// exists today has the field.
+const field = `"form"`
+
+// Check returns an error with the code Unsupported if the JSON document text has a form whose number is
+// greater than newest, the last form that the caller reads. A document without a number, and a text
+// that is not JSON, are left to the caller. The parameters op and key are those of the error.
+func Check(op, key string, text []byte, newest int) error {
+	if !bytes.Contains(text, []byte(field)) {
+		return nil
+	}
+	var document struct {
+		Form int `json:"form"`
+	}
+	if json.Unmarshal(text, &document) != nil || document.Form <= newest {
+		return nil
+	}
+	return &storage.Error{
+		Code: storage.Unsupported, Op: op, Key: key,
+		Err:  fmt.Errorf("a later version of this library has stored it in form %d", document.Form),
+		Hint: fmt.Sprintf("update this program: it reads forms up to %d", newest),
+	}
+}

@@ -1,0 +1,42 @@
+package storedform_test
+
+import (
+	"testing"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/internal/storedform"
+)
+
+// Check refuses a document of a later form, and nothing else.
+func TestCheckRefusesLaterForms(t *testing.T) {
+	tests := []struct {
+		name, text string
+		later      bool
+	}{
+		{name: "no number", text: `{"key":"k"}`},
+		{name: "a known form", text: `{"form":2}`},
+		{name: "a later form", text: `{"form":3}`, later: true},
+		{name: "a later form with other fields", text: `{"key":[1],"form":3}`, later: true},
+		{name: "a field inside", text: `{"metadata":{"form":3}}`},
+		{name: "a text", text: `{"metadata":"\"form\":3"}`},
+		{name: "no JSON", text: `"form":3`},
+		{name: "another type", text: `{"form":"3"}`},
+		{name: "empty"},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			err := storedform.Check("Read", "k", []byte(tt.text), 2)
+			if !tt.later {
+				require.NoError(t, err)
+				return
+			}
+			var e *storage.Error
+			require.ErrorAs(t, err, &e)
+			require.Equal(t, storage.Unsupported, e.Code)
+			require.Equal(t, "k", e.Key)
+			require.NotEmpty(t, e.Hint)
+		})
+	}
+}

@@ -1,0 +1,171 @@
+package storedforms_test
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+
+	"github.com/stretchr/testify/require"
+
+	"github.com/omnibucket/storage"
+	"github.com/omnibucket/storage/driver"
+	"github.com/omnibucket/storage/engine"
+	"github.com/omnibucket/storage/layers/mirror"
+	"github.com/omnibucket/storage/layers/overlay"
+	"github.com/omnibucket/storage/lease"
+	"github.com/omnibucket/storage/transfer"
+	"github.com/omnibucket/storage/uploads"
+)
+
+// A laterForm is a stored form whose documents are JSON. The test gives one of its documents the number of
+// a form that does not exist yet.
+type laterForm struct {
+	name       string // of the golden file
+	store, key string // the store of the document, and the beginning of its key
+	read       func(t *testing.T, stores map[string]driver.Driver) error
+}
+
+var laterForms = []laterForm{
+	{
+		name: "lease", store: "store", key: "lease",
+		read: func(t *testing.T, stores map[string]driver.Driver) error {
+			_, err := lease.Acquire(t.Context(), engine.New(stores["store"]), "lease")
+			return err
+		},
+	},
+	{
+		name: "mirror-note", store: "primary", key: ".omnibucket-mirror/",
+		read: func(t *testing.T, stores map[string]driver.Driver) error {
+			_, err := mirror.Repair(t.Context(), mirrored(t, stores["primary"], stores["second"]))
+			return err
+		},
+	},
+	{
+		name: "mirror-mark", store: "primary", key: ".omnibucket-mirror/pair",
+		read: func(t *testing.T, stores map[string]driver.Driver) error {
+			_, err := mirror.RepairAll(t.Context(), mirrored(t, stores["primary"], stores["second"]))
+			return err
+		},
+	},
+	{
+		name: "job-journal", store: "state", key: "journal",
+		read: func(t *testing.T, stores map[string]driver.Driver) error {
+			_, err := transfer.Copy(
+				t.Context(), engine.New(newStore("dst")), engine.New(newStore("src")),
+				transfer.WithJournal(engine.New(stores["state"]), "journal"),
+			)
+			return err
+		},
+	},
+	{
+		name: "upload-records", store: "store", key: "files/records/",
+		read: func(t *testing.T, stores map[string]driver.Driver) error {
+			records := uploads.BucketRecords(engine.New(stores["store"]))
+			_, _, err := records.List(t.Context(), uploads.Filter{User: "user", Expiring: true}, "", 10)
+			return err
+		},
+	},
+}
+
+// A document of a later form is refused, and stays as it is: rule 3 of docs/maintainers/stored-forms.md.
+func TestLaterFormsAreRefused(t *testing.T) {
+	for _, form := range laterForms {
+		t.Run(form.name, func(t *testing.T) {
+			s := readGolden(t, newest, form.name)
+			changed := 0
+			for i, o := range s[form.store] {
+				if strings.HasPrefix(o.Key, form.key) && strings.HasPrefix(o.Body, "{") {
+					s[form.store][i].Body = `{"form":99,` + o.Body[1:]
+					changed++
+				}
+			}
+			require.Equal(t, 1, changed)
+			synctest.Test(t, func(t *testing.T) {
+				stores := map[string]driver.Driver{}
+				for name := range s {
+					stores[name] = s.load(t, name)
+				}
+				before := bodies(dump(t, stores[form.store]))
+				err := form.read(t, stores)
+				require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
+				require.ErrorContains(t, err, "update this program")
+				require.Subset(t, bodies(dump(t, stores[form.store])), before)
+			})
+		})
+	}
+}
+
+// The journal of a resumed upload has its number since the first form. A later journal is neither read nor
+// overwritten.
+func TestLaterJournalOfAnUploadIsRefused(t *testing.T) {
+	text := readGolden(t, newest, "resumed-upload")["files"][0].Body
+	text = strings.Replace(text, `{"omnibucket upload":1,`, `{"omnibucket upload":2,`, 1)
+	path := filepath.Join(t.TempDir(), "journal")
+	require.NoError(t, os.WriteFile(path, []byte(text), 0o600))
+	b := engine.New(&namedUploads{Driver: newStore("store")})
+	_, err := b.Upload(t.Context(), "k", strings.NewReader(resumedBody), resumedOptions(path)...)
+	require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%v", err)
+	require.ErrorContains(t, err, "update this program")
+	require.Equal(t, storage.Unsupported, storage.CodeOf(storage.AbandonUpload(t.Context(), b, path)))
+	kept, err := os.ReadFile(path)
+	require.NoError(t, err)
+	require.Equal(t, text, string(kept))
+}
+
+// A marker of an overlay has its kind in its metadata. One of another kind is neither read nor removed.
+func TestLaterMarkerOfAnOverlayIsRefused(t *testing.T) {
+	s := readGolden(t, newest, "overlay-marker-copying")
+	s["new"][0].Metadata["omnibucketoverlay"] = "later"
+	synctest.Test(t, func(t *testing.T) {
+		over, old := s.load(t, "new"), s.load(t, "old")
+		before := dump(t, over)
+		b := overlaid(t, over, old, overlay.Config{})
+		calls := map[string]func() error{
+			"Attrs": func() error {
+				_, err := b.Attrs(t.Context(), "k")
+				return err
+			},
+			"Upload": func() error {
+				_, err := b.Upload(t.Context(), "k", strings.NewReader("text"), storage.IfAbsent())
+				return err
+			},
+			"Remove": func() error { return b.Remove(t.Context(), "k") },
+			"Finish": func() error {
+				_, err := overlay.Finish(t.Context(), b, overlay.FinishConfig{})
+				return err
+			},
+			"RemoveMarkers": func() error {
+				_, err := overlay.RemoveMarkers(t.Context(), b)
+				return err
+			},
+		}
+		for name, call := range calls {
+			err := call()
+			require.Equal(t, storage.Unsupported, storage.CodeOf(err), "%s: %v", name, err)
+		}
+		require.Equal(t, before, dump(t, over))
+		require.Equal(t, map[string]string{"k": "text"}, contents(t, engine.New(old)))
+	})
+}
+
+// bodies returns the content of each object.
+func bodies(objects []object) map[string]string {
+	all := map[string]string{}
+	for _, o := range objects {
+		all[o.Key] = o.Body
+	}
+	return all
+}
+
+// readGolden reads the golden file of a form that a version has written.
+func readGolden(t *testing.T, version, name string) stored {
+	t.Helper()
+	text, err := os.ReadFile(filepath.Join("testdata", version, name+".json"))
+	require.NoError(t, err)
+	s := stored{}
+	require.NoError(t, json.Unmarshal(text, &s))
+	return s
+}
