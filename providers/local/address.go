@@ -62,9 +62,8 @@ func parseAddress(u *url.URL) (path string, c Config, err error) {
 	mode := uint64(0)
 	if text := query.Get("mode"); query.Has("mode") {
 		if mode, err = strconv.ParseUint(text, 8, 32); err != nil || mode == 0 || mode > 0o777 {
-			return "", c, argument.Invalid(
-				"mode", "must be permissions in octal, but is "+strconv.Quote(text), "write mode=0640",
-			)
+			return "", c, argument.Invalid("mode", "must be permissions in octal, but is "+strconv.Quote(text),
+				"write mode=0640")
 		}
 	}
 	path = urlpath.File(u.Path, runtime.GOOS == "windows")

@@ -106,9 +106,7 @@ type SigningKeys = signedurl.Secrets
 // [Config.Create], it creates the directory.
 func absolute(root string, c Config) (path, resolved string, err error) {
 	if c.FileMode != 0 && (c.FileMode&^os.ModePerm != 0 || c.FileMode&0o600 != 0o600) {
-		return "", "", argument.Invalid(
-			"FileMode", "must have only permission bits, and let the owner read and write", "",
-		)
+		return "", "", argument.Invalid("FileMode", "must have only permission bits, and let the owner read and write", "")
 	}
 	if root == "" {
 		return "", "", argument.Invalid("root", "must not be empty", "")

@@ -21,9 +21,8 @@ var ErrAgain = &storage.Error{Code: storage.Unavailable, Err: errors.New("anothe
 
 var errRounds = &storage.Error{
 	Code: storage.Unavailable,
-	Err: errors.New(
-		"other programs changed the same directory " + strconv.Itoa(maxRounds) + " times while this call used it",
-	),
+	Err: errors.New("other programs changed the same directory " + strconv.Itoa(maxRounds) +
+		" times while this call used it"),
 	Hint: "stop the program that keeps changing the bucket's directory",
 }
 

@@ -24,9 +24,9 @@ type Noncurrent struct {
 // keepVersion adds the current object to the noncurrent versions, as a hard link. The caller holds
 // the lock of the key.
 func (n *Noncurrent) keepVersion(ctx context.Context, key string, current objectfile.ObjectFile) error {
-	return n.Dirs.use(
-		ctx, key, func(to *osdir.Dir) error { return linkVersion(to, objectfile.VersionOf(current.Meta), current) },
-	)
+	return n.Dirs.use(ctx, key, func(to *osdir.Dir) error {
+		return linkVersion(to, objectfile.VersionOf(current.Meta), current)
+	})
 }
 
 // MarkRemoved adds a delete marker. If there is a current object, it first adds the object to the

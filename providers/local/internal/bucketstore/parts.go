@@ -21,9 +21,7 @@ func (u *Uploads) Begin(ctx context.Context, r *driver.PutRequest) (string, erro
 	if err := u.settings.CheckControls(ctx, &r.Controls); err != nil {
 		return "", err
 	}
-	if isSweepDue(
-		&u.lastSweep, u.tree.Clock.Now(),
-	) { // the function Open removes abandoned uploads only once
+	if isSweepDue(&u.lastSweep, u.tree.Clock.Now()) { // the function Open removes abandoned uploads only once
 		u.sweepUploads(ctx)
 	}
 	st, err := u.stageText(ctx, r.Key)

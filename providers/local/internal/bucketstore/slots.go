@@ -120,13 +120,11 @@ func (u *Uploads) putInSlot(
 		return part, true, err
 	}
 	return driver.Part{
-			Number: r.Number,
-			Tag:    at.tag(),
-			Size:   at.size,
-			CRC32C: r.CRC32C,
-		}, true, bucketdir.Failure(
-			u.tree.Flush(to),
-		)
+		Number: r.Number,
+		Tag:    at.tag(),
+		Size:   at.size,
+		CRC32C: r.CRC32C,
+	}, true, bucketdir.Failure(u.tree.Flush(to))
 }
 
 // openSlot opens and locks the shared file in which a part has its slot. If the part cannot have a

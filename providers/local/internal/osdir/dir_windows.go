@@ -118,9 +118,8 @@ func (d *Dir) Rmdir(base string) error {
 	}
 	defer func() { _ = windows.CloseHandle(h) }()
 	flags := uint32(windows.FILE_DISPOSITION_DELETE | windows.FILE_DISPOSITION_POSIX_SEMANTICS)
-	err = windows.SetFileInformationByHandle(
-		h, windows.FileDispositionInfoEx, (*byte)(unsafe.Pointer(&flags)), uint32(unsafe.Sizeof(flags)),
-	)
+	err = windows.SetFileInformationByHandle(h, windows.FileDispositionInfoEx, (*byte)(unsafe.Pointer(&flags)),
+		uint32(unsafe.Sizeof(flags)))
 	if errors.Is(err, windows.ERROR_INVALID_PARAMETER) || errors.Is(err, windows.ERROR_NOT_SUPPORTED) ||
 		errors.Is(err, windows.ERROR_INVALID_FUNCTION) {
 		remove := byte(1) // file systems such as FAT remove the directory only when nobody has it open

@@ -27,9 +27,8 @@ func TryLockRange(f *os.File, at, n int64) error {
 }
 
 func lockBytes(f *os.File, flags uint32, at, n int64) error {
-	return windows.LockFileEx(
-		windows.Handle(f.Fd()), flags|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, uint32(n), 0, lockedFrom(at),
-	)
+	return windows.LockFileEx(windows.Handle(f.Fd()), flags|windows.LOCKFILE_FAIL_IMMEDIATELY, 0, uint32(n), 0,
+		lockedFrom(at))
 }
 
 // UnlockRange ends a lock of TryLockRange.
