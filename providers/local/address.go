@@ -60,7 +60,8 @@ func parseAddress(u *url.URL) (path string, c Config, err error) {
 		return "", c, err
 	}
 	mode := uint64(0)
-	if text := query.Get("mode"); query.Has("mode") {
+	text := query.Get("mode")
+	if query.Has("mode") {
 		if mode, err = strconv.ParseUint(text, 8, 32); err != nil || mode == 0 || mode > 0o777 {
 			return "", c, argument.Invalid("mode", "must be permissions in octal, but is "+strconv.Quote(text),
 				"write mode=0640")

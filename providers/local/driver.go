@@ -51,7 +51,8 @@ func bucketDriver(parent, bucket string, c Config) *objectDriver {
 		Name: bucket, Path: filepath.Join(parent, bucket), Managed: true, Sync: !c.NoSync,
 		FileMode: uint32(c.FileMode), Visible: c.Sidecars,
 	}}
-	if d.bucket.Clock.Now = c.Now; c.Now == nil {
+	d.bucket.Clock.Now = c.Now
+	if c.Now == nil {
 		d.bucket.Clock.Now = time.Now
 	}
 	return d
@@ -142,7 +143,8 @@ func (d *objectDriver) acquireNow(ctx context.Context) (s *bucketstore.Store, er
 			s = found
 			return err
 		}
-		switch err = found.Tree.CheckPlace(); {
+		err = found.Tree.CheckPlace()
+		switch {
 		case err == nil:
 			s = found
 		case err == bucketdir.ErrReplaced || storage.CodeOf(err) == storage.BucketNotFound:

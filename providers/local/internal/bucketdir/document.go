@@ -82,7 +82,8 @@ func (t *Tree) ReplaceFileSynced(path, tmp string, content []byte, mode fs.FileM
 	if err == nil && sync {
 		err = f.Sync()
 	}
-	if closing := f.Close(); err == nil {
+	closing := f.Close()
+	if err == nil {
 		err = closing
 	}
 	if err == nil {

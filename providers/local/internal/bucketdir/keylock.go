@@ -201,7 +201,8 @@ func (l *Locks) acquireLockFile() (*lockFile, error) {
 func (l *Locks) release(f *lockFile) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if f.users--; f.users == 0 && l.file != f {
+	f.users--
+	if f.users == 0 && l.file != f {
 		_ = f.os.Close()
 	}
 }

@@ -66,7 +66,8 @@ func (n Names) Locate(key string) (Location, bool) {
 	dir, last := "", key
 	if i := strings.LastIndexByte(key, '/'); i >= 0 {
 		var ok bool
-		if dir, ok = n.DirPath(key[:i]); !ok {
+		dir, ok = n.DirPath(key[:i])
+		if !ok {
 			return Location{}, false
 		}
 		last = key[i+1:]
@@ -217,7 +218,8 @@ func (n Names) decode(name string) (string, bool) {
 	for i := 0; i < len(name); i++ {
 		switch name[i] {
 		case '^':
-			if i++; i >= len(name) || name[i] < 'a' || name[i] > 'z' {
+			i++
+			if i >= len(name) || name[i] < 'a' || name[i] > 'z' {
 				return "", false
 			}
 			b = append(b, name[i]-('a'-'A'))

@@ -35,7 +35,8 @@ func Retry(ctx context.Context, f func() error) error {
 		if err := Interrupted(ctx); err != nil {
 			return err
 		}
-		switch err := f(); {
+		err := f()
+		switch {
 		case err == ErrAgain:
 			round++
 		case !noFile(err) || !files.wait(ctx):

@@ -134,10 +134,11 @@ func (o *Objects) moveLocked(
 		return err
 	}
 	elsewhere := at.Found() && (at.Dir != from.Plain || at.Base != from.Location.Base)
-	switch now, err := from.Plain.Stat(from.Location.Base); {
-	case old.Found(), o.tree.KeepsVersions(), elsewhere, visible, err == nil && now.Kind == osdir.KindLink:
+	now, err := from.Plain.Stat(from.Location.Base)
+	switch {
+	case old.Found() || o.tree.KeepsVersions() || elsewhere || visible || err == nil && now.Kind == osdir.KindLink:
 		return storage.Unsupported
-	case !at.Found(), err != nil, now.Ino != meta.Ino, now.MTime != meta.MTime, now.Size != meta.Size:
+	case !at.Found() || err != nil || now.Ino != meta.Ino || now.MTime != meta.MTime || now.Size != meta.Size:
 		return bucketdir.ErrAgain // the file was replaced or removed meanwhile
 	}
 	if err := from.RemoveOthers(ctx); err != nil {

@@ -81,7 +81,8 @@ func (o *Objects) OpenObject(ctx context.Context, key, version string) (*osdir.F
 			return o.tree.NotFoundError()
 		}
 		a, err := o.reader.AttrsOfFile(f)
-		if own := a; err == nil && version == "" && (a == nil || o.reader.Forgets()) {
+		own := a
+		if err == nil && version == "" && (a == nil || o.reader.Forgets()) {
 			a, err = o.reader.VisibleOr(own, l, f.Meta)
 			if err == nil && a != own && !o.reader.IsStillCurrent(l, f) {
 				a = nil

@@ -353,7 +353,8 @@ func (u *Uploads) placedPart(from *osdir.Dir, number int) (part driver.Part, ok 
 // in bytes.
 func openPart(from *osdir.Dir, part driver.Part) (opened *os.File, offset, size int64, err error) {
 	base, at, shared := partName(part.Number), slot{}, false
-	if at, shared = SlotOf(part); shared {
+	at, shared = SlotOf(part)
+	if shared {
 		base = at.file
 	}
 	f, err := from.Open(base)

@@ -65,7 +65,7 @@ func (w *uploadSweep) expire(uploads *osdir.Dir, name string) bool {
 	switch {
 	case osdir.IsNotExist(err): // a call was interrupted, or BeginParts has not written the key file yet
 		return time.Since(m.Time()) > bucketdir.AbandonedAge
-	case err != nil || key.Kind != osdir.KindFile, w.now.Sub(key.Time()) < staleupload.Day: // too new to expire
+	case err != nil || key.Kind != osdir.KindFile || w.now.Sub(key.Time()) < staleupload.Day: // too new to expire
 		return false
 	}
 	return w.expireUpload(d, key.Time())

@@ -46,7 +46,7 @@ func (v *versionDirs) use(ctx context.Context, key string, f func(*osdir.Dir) er
 func linkVersion(to *osdir.Dir, name string, at objectfile.ObjectFile) error {
 	err := to.Link(name, at.Dir, at.Base)
 	switch {
-	case err == nil, bucketdir.IsExist(err): // an interrupted call may have linked the file before
+	case err == nil || bucketdir.IsExist(err): // an interrupted call may have linked the file before
 		return nil
 	case osdir.IsNotExist(err):
 		return err

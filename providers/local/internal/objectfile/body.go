@@ -38,7 +38,8 @@ func (b *body) WriteTo(w io.Writer) (int64, error) {
 	buffer := copyBuffers.Get().(*[]byte)
 	defer copyBuffers.Put(buffer)
 	n, err := io.CopyBuffer(w, &io.LimitedReader{R: b.file, N: length - done}, *buffer)
-	if _, seeking := b.Seek(done+n, io.SeekStart); err == nil {
+	_, seeking := b.Seek(done+n, io.SeekStart)
+	if err == nil {
 		err = seeking
 	}
 	return n, err

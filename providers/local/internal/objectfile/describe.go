@@ -53,7 +53,7 @@ func (r *Reader) CheckRemovable(at ObjectFile, bypass bool) error {
 // CheckWrite checks the condition of a write against the existing file.
 func (r *Reader) CheckWrite(old ObjectFile, c storage.Condition) error {
 	switch {
-	case c.Absent && old.Found(), c.Revision != "" && !old.Found():
+	case c.Absent && old.Found() || c.Revision != "" && !old.Found():
 		return storage.PreconditionFailed
 	case c.Revision == "":
 		return nil

@@ -84,12 +84,14 @@ func (s *Staging) Fill(ctx context.Context, f *osdir.File, body io.Reader) error
 		if err != nil {
 			return err
 		}
-		if idle++; n > 0 {
+		idle++
+		if n > 0 {
 			idle = 0
 		} else if idle == 100 {
 			return io.ErrNoProgress
 		}
-		if unflushed += n; s.Tree.Sync && unflushed >= flushStep {
+		unflushed += n
+		if s.Tree.Sync && unflushed >= flushStep {
 			osdir.StartFlush(f)
 			unflushed = 0
 		}

@@ -231,7 +231,8 @@ func (w *Walker) rollUp(common string) (Item, bool, error) {
 }
 
 func (w *Walker) paths(f *frame, e entry) []string {
-	switch d := e.diskName; {
+	d := e.diskName
+	switch {
 	case d == nil:
 		return []string{f.dirs[0].PathOf(e.segment)}
 	case d.base == "":
@@ -294,7 +295,8 @@ func (w *Walker) hasObject(path, chunks string, self bool) (bool, error) {
 	var deeper []under
 	var ended error
 	err = d.Each(func(e osdir.Entry) bool {
-		if ended = bucketdir.Interrupted(w.Ctx); ended != nil {
+		ended = bucketdir.Interrupted(w.Ctx)
+		if ended != nil {
 			return false
 		}
 		if w.Noncurrent && e.Name == bucketdir.VersionsName {

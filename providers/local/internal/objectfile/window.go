@@ -112,7 +112,8 @@ func (r *windowReader) read(d *osdir.Dir, chunks string, main bool) error {
 	var deeper []osdir.Entry
 	var ended error
 	err := d.Each(func(e osdir.Entry) bool {
-		if ended = bucketdir.Interrupted(r.ctx); ended != nil {
+		ended = bucketdir.Interrupted(r.ctx)
+		if ended != nil {
 			return false
 		}
 		r.window.names++
