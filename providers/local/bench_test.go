@@ -108,7 +108,8 @@ func BenchmarkList(b *testing.B) {
 						b.Fatal(err)
 					}
 					n += len(page.Entries)
-					if r.Token = page.Token; r.Token == "" {
+					r.Token = page.Token
+					if r.Token == "" {
 						break
 					}
 				}

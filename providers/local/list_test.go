@@ -112,7 +112,8 @@ func (s *subject) listKeys(r driver.ListRequest) []string {
 		for _, e := range page.Entries {
 			keys = append(keys, e.Key)
 		}
-		if r.Token = page.Token; r.Token == "" {
+		r.Token = page.Token
+		if r.Token == "" {
 			return keys
 		}
 	}

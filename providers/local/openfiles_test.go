@@ -146,7 +146,8 @@ func TestACallWaitsForAFile(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			begun, tried := time.Now(), 0
 			require.NoError(t, bucketdir.Retry(t.Context(), func() error {
-				if tried++; time.Since(begun) < 10*time.Second {
+				tried++
+				if time.Since(begun) < 10*time.Second {
 					return none
 				}
 				return nil

@@ -125,7 +125,8 @@ func TestUploadsAreListedInEveryProcess(t *testing.T) {
 			require.False(t, u.Begun.IsZero())
 			found = append(found, u.Upload)
 		}
-		if r.Token = page.Token; r.Token == "" {
+		r.Token = page.Token
+		if r.Token == "" {
 			break
 		}
 	}

@@ -113,7 +113,8 @@ type haltingDriver struct {
 }
 
 func (d *haltingDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	if d.parts++; d.parts == 2 {
+	d.parts++
+	if d.parts == 2 {
 		d.halt()
 		return driver.Part{}, storage.Canceled
 	}

@@ -27,7 +27,8 @@ func (s *subject) history(r driver.ListRequest) []storage.VersionEntry {
 		page, err := s.driver.ListVersions(s.t.Context(), &r)
 		require.NoError(s.t, err)
 		all = append(all, page.Entries...)
-		if r.Token = page.Token; r.Token == "" {
+		r.Token = page.Token
+		if r.Token == "" {
 			return all
 		}
 		require.Len(s.t, page.Entries, r.Limit)

@@ -166,11 +166,13 @@ func TestNamesOfFiles(t *testing.T) {
 	require.True(t, IsObstructed(top.Rename("sub", top, "a")), "a directory is not replaced by a file")
 	require.ErrorIs(t, top.Link("a", sub, "b"), fs.ErrExist)
 	require.NoError(t, sub.Link("c", top, "a"))
-	if m, err := top.Stat("a"); runtime.GOOS != "windows" {
+	m, err := top.Stat("a")
+	if runtime.GOOS != "windows" {
 		require.NoError(t, err)
 		require.Equal(t, 2, m.Links)
 	}
-	if err := top.Exchange("a", sub, "b"); runtime.GOOS == "linux" {
+	err = top.Exchange("a", sub, "b")
+	if runtime.GOOS == "linux" {
 		require.NoError(t, err)
 		content, err := os.ReadFile(filepath.Join(path, "a"))
 		require.NoError(t, err)
