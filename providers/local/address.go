@@ -42,14 +42,16 @@ func openService(_ context.Context, address *url.URL) (driver.ServiceDriver, err
 
 func parseAddress(u *url.URL) (path string, c Config, err error) {
 	const form = "write file:///absolute/path, with three slashes; for a relative path, use local.Open"
-	switch {
-	case u.Opaque != "" || u.Path == "":
+	if u.Opaque != "" || u.Path == "" {
 		return "", c, argument.Invalid("address", "must have an absolute path", form)
-	case u.Host != "" && u.Host != "localhost":
+	}
+	if u.Host != "" && u.Host != "localhost" {
 		return "", c, argument.Invalid("address", "must not have a host, but has "+u.Host, form)
-	case u.User != nil:
+	}
+	if u.User != nil {
 		return "", c, argument.Invalid("address", "must not have a user", "")
-	case strings.IndexByte(u.Path, 0) >= 0:
+	}
+	if strings.IndexByte(u.Path, 0) >= 0 {
 		return "", c, argument.Invalid("address", "must not have a NUL byte", "")
 	}
 	query := u.Query()

@@ -265,10 +265,10 @@ func resolvedPath(d *objectDriver) (parent, bucket string) {
 		path = filepath.Dir(path) // keep the bucket's own name, which may be a symbolic link
 	}
 	path, err := filepath.EvalSymlinks(path)
-	switch {
-	case err != nil:
+	if err != nil {
 		return d.parent, d.bucket.Name
-	case d.bucket.Managed:
+	}
+	if d.bucket.Managed {
 		return path, d.bucket.Name
 	}
 	return filepath.Dir(path), filepath.Base(path)

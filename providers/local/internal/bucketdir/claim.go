@@ -55,12 +55,13 @@ func NewClaim(root *os.Root, path string, mode fs.FileMode) (*Claim, error) {
 // caller sets old if the directory is old enough to be abandoned.
 func TakeOver(root *os.Root, path string, old bool) *Claim {
 	marker, err := root.OpenFile(path+MarkerSuffix, os.O_RDWR, 0)
-	switch {
-	case osdir.IsNotExist(err) && old:
+	if osdir.IsNotExist(err) && old {
 		return &Claim{root: root, Path: path}
-	case err != nil:
+	}
+	if err != nil {
 		return nil
-	case osdir.TryLock(marker) != nil:
+	}
+	if osdir.TryLock(marker) != nil {
 		_ = marker.Close()
 		return nil
 	}

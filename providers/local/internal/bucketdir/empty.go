@@ -51,10 +51,9 @@ func (t *Tree) RemoveEmpty(path string) error {
 	defer d.Close()
 	var inner []string
 	if err := d.Each(func(e osdir.Entry) bool {
-		switch {
-		case e.Kind == osdir.KindDir && d.PathOf(e.Name) != Reserved:
+		if e.Kind == osdir.KindDir && d.PathOf(e.Name) != Reserved {
 			inner = append(inner, e.Name)
-		case strings.HasPrefix(e.Name, Reserved+string(MarkVisible)): // a sidecar without its object
+		} else if strings.HasPrefix(e.Name, Reserved+string(MarkVisible)) { // a sidecar without its object
 			_ = d.Unlink(e.Name)
 		}
 		return true

@@ -107,12 +107,13 @@ func (t *turns) TakeOrPass(ctx context.Context) (taken bool, err error) {
 		patience, cancel := context.WithTimeout(ctx, stalled)
 		err := t.Take(patience)
 		cancel()
-		switch {
-		case err == nil:
+		if err == nil {
 			return true, nil
-		case ctx.Err() != nil:
+		}
+		if ctx.Err() != nil {
 			return false, Interrupted(ctx)
-		case t.ended.CompareAndSwap(last, last+1):
+		}
+		if t.ended.CompareAndSwap(last, last+1) {
 			return false, nil
 		}
 	}

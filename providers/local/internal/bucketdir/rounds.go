@@ -36,10 +36,9 @@ func Retry(ctx context.Context, f func() error) error {
 			return err
 		}
 		err := f()
-		switch {
-		case err == ErrAgain:
+		if err == ErrAgain {
 			round++
-		case !noFile(err) || !files.wait(ctx):
+		} else if !noFile(err) || !files.wait(ctx) {
 			return err
 		}
 	}

@@ -122,16 +122,16 @@ func GoneError(managed bool, err error) error {
 // the open directory. In that case, another program has deleted the bucket or moved its directory.
 func (t *Tree) CheckPlace() error {
 	there, err := t.Top.IsAt(t.Path)
-	switch {
-	case err == nil && there:
+	if err == nil && there {
 		return nil
-	case err == nil:
-		return ErrReplaced
-	case osdir.IsNotExist(err):
-		return GoneError(t.Managed, err)
-	default:
-		return Failure(err)
 	}
+	if err == nil {
+		return ErrReplaced
+	}
+	if osdir.IsNotExist(err) {
+		return GoneError(t.Managed, err)
+	}
+	return Failure(err)
 }
 
 // NotFoundError returns ObjectNotFound. If CheckPlace fails, it returns that error instead.

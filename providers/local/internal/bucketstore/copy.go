@@ -135,10 +135,10 @@ func (o *Objects) moveLocked(
 	}
 	elsewhere := at.Found() && (at.Dir != from.Plain || at.Base != from.Location.Base)
 	now, err := from.Plain.Stat(from.Location.Base)
-	switch {
-	case old.Found() || o.tree.KeepsVersions() || elsewhere || visible || err == nil && now.Kind == osdir.KindLink:
+	if old.Found() || o.tree.KeepsVersions() || elsewhere || visible || err == nil && now.Kind == osdir.KindLink {
 		return storage.Unsupported
-	case !at.Found() || err != nil || now.Ino != meta.Ino || now.MTime != meta.MTime || now.Size != meta.Size:
+	}
+	if !at.Found() || err != nil || now.Ino != meta.Ino || now.MTime != meta.MTime || now.Size != meta.Size {
 		return bucketdir.ErrAgain // the file was replaced or removed meanwhile
 	}
 	if err := from.RemoveOthers(ctx); err != nil {

@@ -43,10 +43,10 @@ func (o *Objects) deleteOnce(ctx context.Context, l bucketdir.Location, r *drive
 	closePlain := sync.OnceFunc(func() { o.tree.CloseDir(plain) })
 	defer closePlain()
 	removed, err := o.deleteLocked(ctx, plain, l, r)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !removed:
+	}
+	if !removed {
 		return o.tree.CheckPlace()
 	}
 	if plain != nil {
@@ -114,8 +114,7 @@ func (o *Objects) deleteLocked(
 			return false, err
 		}
 	}
-	switch {
-	case r.Version != "":
+	if r.Version != "" {
 		promoted, err := o.noncurrent.promote(ctx, r.Key, current)
 		if promoted && err == nil && o.reader.WritesVisible() {
 			err = at.RewriteVisible(ctx, current)
@@ -123,7 +122,7 @@ func (o *Objects) deleteLocked(
 		if promoted || err != nil {
 			return false, err
 		}
-	case o.tree.KeepsVersions():
+	} else if o.tree.KeepsVersions() {
 		if err := o.noncurrent.MarkRemoved(ctx, r.Key, current); err != nil {
 			return false, err
 		}

@@ -70,10 +70,9 @@ func (p Position) prefix() string {
 // remains valid after the process has ended or the entry was removed.
 func (p Position) Token() string {
 	kind := "k"
-	switch {
-	case p.IsPrefix:
+	if p.IsPrefix {
 		kind = "p"
-	case p.Version != "":
+	} else if p.Version != "" {
 		kind = "v" + p.Version + "/"
 	}
 	return base64.RawURLEncoding.EncodeToString([]byte(kind + p.Key))

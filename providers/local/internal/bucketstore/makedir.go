@@ -57,12 +57,12 @@ func (o *Objects) makeParent(ctx context.Context, key string) error {
 	}
 	defer o.tree.CloseDir(parent)
 	m, err := o.tree.StatFollowing(parent, l.Base)
-	switch {
-	case err == nil && m.Kind == osdir.KindDir:
+	if err == nil && m.Kind == osdir.KindDir {
 		return o.tree.CheckSpelling(osdir.Join(l.Dir, l.Base))
-	case err == nil || osdir.LeadsOutside(err):
+	}
+	if err == nil || osdir.LeadsOutside(err) {
 		err = o.moveFileAside(ctx, key, parent, l)
-	case osdir.IsNotExist(err):
+	} else if osdir.IsNotExist(err) {
 		err = o.tree.MkdirIn(parent, l.Base)
 	}
 	return bucketdir.AgainIfGone(err)
@@ -78,12 +78,13 @@ func (o *Objects) moveFileAside(ctx context.Context, key string, parent *osdir.D
 	}
 	defer unlock()
 	m, err := parent.Stat(l.Base)
-	switch {
-	case osdir.IsNotExist(err):
+	if osdir.IsNotExist(err) {
 		return o.tree.MkdirIn(parent, l.Base)
-	case err != nil:
+	}
+	if err != nil {
 		return err
-	case m.Kind == osdir.KindDir:
+	}
+	if m.Kind == osdir.KindDir {
 		return nil
 	}
 	at := o.Candidates(l, parent)

@@ -123,13 +123,14 @@ func (u *Uploads) describePart(
 // the file of its own.
 func (u *Uploads) findPart(from *osdir.Dir, upload string, number int) (part driver.Part, ok bool, err error) {
 	m, err := from.Stat(partName(number))
-	switch {
-	case osdir.IsNotExist(err):
+	if osdir.IsNotExist(err) {
 		part, ok = u.placedPart(from, number)
 		return part, ok, nil
-	case err != nil:
+	}
+	if err != nil {
 		return part, false, bucketdir.Failure(err)
-	case m.Kind != osdir.KindFile:
+	}
+	if m.Kind != osdir.KindFile {
 		return part, false, nil
 	}
 	part = driver.Part{Number: number, Tag: objectfile.MakeTag(m).Revision(), Size: m.Size}

@@ -365,10 +365,10 @@ func openPart(from *osdir.Dir, part driver.Part) (opened *os.File, offset, size 
 		return nil, 0, 0, bucketdir.Failure(err)
 	}
 	opened = f.OSFile(base)
-	switch {
-	case shared && f.Meta.Ino == at.ino && isPlaced(from, part.Number):
+	if shared && f.Meta.Ino == at.ino && isPlaced(from, part.Number) {
 		return opened, at.offset, at.size, nil
-	case !shared && objectfile.MakeTag(f.Meta).Revision() == part.Tag:
+	}
+	if !shared && objectfile.MakeTag(f.Meta).Revision() == part.Tag {
 		return opened, 0, f.Meta.Size, nil
 	}
 	_ = opened.Close()

@@ -62,10 +62,10 @@ func (w *uploadSweep) expire(uploads *osdir.Dir, name string) bool {
 	}
 	defer d.Close()
 	key, err := d.Stat(uploadKeyName)
-	switch {
-	case osdir.IsNotExist(err): // a call was interrupted, or BeginParts has not written the key file yet
+	if osdir.IsNotExist(err) { // a call was interrupted, or BeginParts has not written the key file yet
 		return time.Since(m.Time()) > bucketdir.AbandonedAge
-	case err != nil || key.Kind != osdir.KindFile || w.now.Sub(key.Time()) < staleupload.Day: // too new to expire
+	}
+	if err != nil || key.Kind != osdir.KindFile || w.now.Sub(key.Time()) < staleupload.Day { // too new to expire
 		return false
 	}
 	return w.expireUpload(d, key.Time())

@@ -45,10 +45,10 @@ func (v *versionDirs) use(ctx context.Context, key string, f func(*osdir.Dir) er
 // linkVersion adds a file to a directory of versions, as a hard link.
 func linkVersion(to *osdir.Dir, name string, at objectfile.ObjectFile) error {
 	err := to.Link(name, at.Dir, at.Base)
-	switch {
-	case err == nil || bucketdir.IsExist(err): // an interrupted call may have linked the file before
+	if err == nil || bucketdir.IsExist(err) { // an interrupted call may have linked the file before
 		return nil
-	case osdir.IsNotExist(err):
+	}
+	if osdir.IsNotExist(err) {
 		return err
 	}
 	return &storage.Error{

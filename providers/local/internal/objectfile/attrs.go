@@ -158,10 +158,9 @@ func decodeAttrs(b []byte) *Attrs {
 	if flags&flagCRC != 0 {
 		a.CRC32C = storage.CRC32C{Sum: binary.LittleEndian.Uint32(from.cut(4)), Known: true}
 	}
-	switch {
-	case flags&flagGovernance != 0:
+	if flags&flagGovernance != 0 {
 		a.Retention.Mode = storage.Governance
-	case flags&flagCompliance != 0:
+	} else if flags&flagCompliance != 0 {
 		a.Retention.Mode = storage.Compliance
 	}
 	if a.Retention.Mode != "" {

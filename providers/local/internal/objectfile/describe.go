@@ -30,10 +30,10 @@ func (r *Reader) AttrsOf(key string, m osdir.Meta, a *Attrs) *storage.Attrs {
 // CheckRead checks the condition of a read. If the condition does not hold, it fails with
 // PreconditionFailed or NotModified.
 func CheckRead(revision string, c storage.Condition) error {
-	switch {
-	case c.Revision != "" && c.Revision != revision:
+	if c.Revision != "" && c.Revision != revision {
 		return storage.PreconditionFailed
-	case c.NotRevision != "" && c.NotRevision == revision:
+	}
+	if c.NotRevision != "" && c.NotRevision == revision {
 		return storage.NotModified
 	}
 	return nil
@@ -52,10 +52,10 @@ func (r *Reader) CheckRemovable(at ObjectFile, bypass bool) error {
 
 // CheckWrite checks the condition of a write against the existing file.
 func (r *Reader) CheckWrite(old ObjectFile, c storage.Condition) error {
-	switch {
-	case c.Absent && old.Found() || c.Revision != "" && !old.Found():
+	if c.Absent && old.Found() || c.Revision != "" && !old.Found() {
 		return storage.PreconditionFailed
-	case c.Revision == "":
+	}
+	if c.Revision == "" {
 		return nil
 	}
 	t, err := r.tagAt(old)

@@ -58,10 +58,10 @@ func compareSegments(a string, aIsDir bool, b string, bIsDir bool) int {
 // part of a name that follows the equal part. The number is the first byte of rest, increased by 1.
 // If rest is empty, the number is '/' + 1 for a directory, and 0 for an object.
 func nextByte(rest string, isDir bool) int {
-	switch {
-	case rest != "":
+	if rest != "" {
 		return int(rest[0]) + 1
-	case isDir:
+	}
+	if isDir {
 		return '/' + 1
 	}
 	return 0
@@ -161,10 +161,9 @@ func (r *windowReader) add(d *osdir.Dir, e osdir.Entry, f bucketdir.Found, main 
 	if e.Kind == osdir.KindOther || f.Mark == bucketdir.MarkAlternate && out.isDir {
 		return
 	}
-	switch {
-	case f.Mark == bucketdir.MarkAlternate:
+	if f.Mark == bucketdir.MarkAlternate {
 		out.rank = rankAlternate
-	case f.Literal:
+	} else if f.Literal {
 		out.rank = rankLiteral
 	}
 	if !main || f.Mark != 0 || f.Literal {

@@ -25,10 +25,10 @@ func RangesWork(f *os.File) bool { return rangeLock(f, unix.F_OFD_GETLK, unix.F_
 // cannot be locked, TryLockRange locks the whole file.
 func TryLockRange(f *os.File, at, n int64) error {
 	err := rangeLock(f, unix.F_OFD_SETLK, unix.F_WRLCK, at, n)
-	switch {
-	case errors.Is(err, unix.EACCES): // fcntl may return this error instead of EAGAIN
+	if errors.Is(err, unix.EACCES) { // fcntl may return this error instead of EAGAIN
 		return ErrLocked
-	case errors.Is(err, unix.EINVAL):
+	}
+	if errors.Is(err, unix.EINVAL) {
 		return TryLock(f)
 	}
 	return err

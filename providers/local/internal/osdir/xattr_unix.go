@@ -24,9 +24,10 @@ func getXattr(fd int) ([]byte, error) {
 			n, err = unix.Fgetxattr(fd, xattrName, value)
 			return err
 		})
-		switch {
-		case err == nil:
+		if err == nil {
 			return append([]byte(nil), value[:n]...), nil
+		}
+		switch {
 		case errors.Is(err, unix.ERANGE) && len(value) < maxXattr:
 			value = make([]byte, maxXattr)
 		case errors.Is(err, errNoXattr):
