@@ -136,14 +136,16 @@ func checkPattern(d *objectDriver, key string) error {
 	}
 	want := pattern(key, number)
 	content, err := io.ReadAll(want.Body)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !bytes.Equal(b, content):
+	}
+	if !bytes.Equal(b, content) {
 		return fmt.Errorf("object %d is torn: %d bytes of %d", number, len(b), len(content))
-	case a.Size != int64(len(content)) || a.ContentType != want.ContentType || len(a.Metadata["padding"]) != number%700:
+	}
+	if a.Size != int64(len(content)) || a.ContentType != want.ContentType || len(a.Metadata["padding"]) != number%700 {
 		return fmt.Errorf("object %d has the attributes of another", number)
-	case !a.CRC32C.Known || a.CRC32C.Sum != want.CRC32C.Sum:
+	}
+	if !a.CRC32C.Known || a.CRC32C.Sum != want.CRC32C.Sum {
 		return fmt.Errorf("object %d has no checksum, or another's", number)
 	}
 	return nil
