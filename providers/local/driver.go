@@ -40,7 +40,8 @@ func newDriver(root string, c Config) (*objectDriver, error) {
 		return nil, err
 	}
 	d := bucketDriver(filepath.Dir(resolved), filepath.Base(resolved), c)
-	d.bucket.Path, d.bucket.Managed = path, false
+	d.bucket.Path = path
+	d.bucket.Managed = false
 	d.bucket.ConfigKeys, err = signedurl.NewKeys(c.SigningKeys)
 	return d, err
 }
@@ -219,7 +220,8 @@ func (d *objectDriver) releaseNow(s *bucketstore.Store) {
 func (d *objectDriver) forget(s *bucketstore.Store) {
 	d.mu.Lock()
 	if d.live == s {
-		d.live, d.gone = nil, true
+		d.live = nil
+		d.gone = true
 	}
 	d.mu.Unlock()
 	d.releaseNow(s)

@@ -48,7 +48,8 @@ func (t *trash) makeBucket(ctx context.Context, r *driver.BucketRequest) (*stora
 	}
 	defer done() // Windows cannot move an open directory
 	settings, err := b.Settings.Change(ctx, func(b *bucketstore.BucketSettings) error {
-		b.Created, b.Region = t.account.config.Now().UTC(), r.Region
+		b.Created = t.account.config.Now().UTC()
+		b.Region = r.Region
 		return b.Apply(r)
 	})
 	return settings.Info(r.Name), err

@@ -72,7 +72,8 @@ func (l *Locks) LockBoth(ctx context.Context, key, other string) (unlock func(),
 		return nil, err
 	}
 	defer l.release(f)
-	first, second := min(byteOf(key), byteOf(other)), max(byteOf(key), byteOf(other))
+	first := min(byteOf(key), byteOf(other))
+	second := max(byteOf(key), byteOf(other))
 	unlockFirst, err := l.lockBytes(ctx, first, 1)
 	if err != nil || first == second || !f.ranges {
 		return unlockFirst, err

@@ -77,7 +77,8 @@ func (n Names) Locate(key string) (Location, bool) {
 	}
 	var l Location
 	if n.isPlain(last) {
-		l.Dir, l.Base = dir, last
+		l.Dir = dir
+		l.Base = last
 	} else {
 		l.Dir, l.Base = osdir.Split(osdir.Join(dir, Escaped(n.encode(last), MarkEscaped)))
 	}
@@ -227,7 +228,8 @@ func (n Names) decode(name string) (string, bool) {
 			if i+2 >= len(name) {
 				return "", false
 			}
-			high, low := strings.IndexByte(hexDigits, name[i+1]), strings.IndexByte(hexDigits, name[i+2])
+			high := strings.IndexByte(hexDigits, name[i+1])
+			low := strings.IndexByte(hexDigits, name[i+2])
 			if high < 0 || low < 0 {
 				return "", false
 			}
@@ -284,7 +286,8 @@ func (n Names) Parse(chunks, name string) (Found, bool) {
 	if len(name) < len(Reserved)+2 || !strings.HasPrefix(name, Reserved) {
 		return Found{}, false
 	}
-	mark, rest := name[len(Reserved)], chunks+name[len(Reserved)+1:]
+	mark := name[len(Reserved)]
+	rest := chunks + name[len(Reserved)+1:]
 	switch mark {
 	case MarkChunk:
 		return Found{Segment: rest, Mark: mark}, len(name) == len(Reserved)+1+maxChunk && len(rest) <= 3*MaxKey

@@ -89,7 +89,8 @@ func (o *Objects) OpenObject(ctx context.Context, key, version string) (*osdir.F
 			}
 		}
 		if err == nil && (a != nil || version != "" || o.reader.IsStillCurrent(l, f)) {
-			found, attributes = f, a
+			found = f
+			attributes = a
 			return nil
 		}
 		_ = f.Close()

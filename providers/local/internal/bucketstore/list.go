@@ -97,7 +97,8 @@ func ParseToken(r *driver.ListRequest) (Position, error) {
 		p.IsPrefix = true
 	case 'v':
 		version, key, _ := strings.Cut(p.Key, "/")
-		p.Version, p.Key = version, key
+		p.Version = version
+		p.Key = key
 		if r.SoftDeleted {
 			version, _, _ = strings.Cut(version, removedMark)
 		}

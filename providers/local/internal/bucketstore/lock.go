@@ -18,7 +18,8 @@ func (s *Settings) LockingSettings(ctx context.Context) (BucketSettings, error) 
 		return b, err
 	}
 	return s.Change(ctx, func(b *BucketSettings) error {
-		b.ObjectLock, b.Versioning = true, true
+		b.ObjectLock = true
+		b.Versioning = true
 		return nil
 	})
 }

@@ -193,7 +193,8 @@ func (u *Uploads) join(ctx context.Context, r *driver.CompleteRequest) (a *stora
 			return nil, err
 		}
 	}
-	st.Attrs, st.Upload = objectfile.NewAttrs(r.Put.Properties, &r.Put.Controls, r.Put.CRC32C), from.Dir
+	st.Attrs = objectfile.NewAttrs(r.Put.Properties, &r.Put.Controls, r.Put.CRC32C)
+	st.Upload = from.Dir
 	return u.objects.save(ctx, r.Put.Key, st, r.Put.Condition)
 }
 

@@ -322,7 +322,8 @@ func countRun(from *osdir.Dir, first slot, parts []driver.Part) (run int, size i
 		if !ok || at.file != first.file || at.ino != first.ino || at.offset != size || !isPlaced(from, part.Number) {
 			break
 		}
-		run, size = run+1, size+at.size
+		run++
+		size += at.size
 	}
 	return run, size
 }
@@ -352,8 +353,8 @@ func (u *Uploads) placedPart(from *osdir.Dir, number int) (part driver.Part, ok 
 // openPart opens the file that contains a part. It returns the part's offset and size in that file,
 // in bytes.
 func openPart(from *osdir.Dir, part driver.Part) (opened *os.File, offset, size int64, err error) {
-	base, at, shared := partName(part.Number), slot{}, false
-	at, shared = SlotOf(part)
+	base := partName(part.Number)
+	at, shared := SlotOf(part)
 	if shared {
 		base = at.file
 	}

@@ -89,7 +89,8 @@ func (m *removed) files(d *osdir.Dir) (kept, over []removedFile, err error) {
 // list returns a page of soft-deleted versions.
 func (m *removed) list(ctx context.Context, r *driver.ListRequest, after Position) (*driver.VersionPage, error) {
 	w := m.walker(ctx, r.Prefix)
-	w.Start, w.Inclusive = after.Key, after.Version != ""
+	w.Start = after.Key
+	w.Inclusive = after.Version != ""
 	defer w.Close()
 	if err := w.Open(); err != nil {
 		return nil, err

@@ -142,7 +142,8 @@ func (s *Store) Close() {
 // isSweepDue reports whether the last sweep was long enough ago. If several calls ask at the same
 // time, it returns true to only one of them.
 func isSweepDue(last *atomic.Int64, now time.Time) bool {
-	before, at := last.Load(), now.UnixNano()
+	before := last.Load()
+	at := now.UnixNano()
 	return (at < before || at-before >= int64(staleupload.Period)) && last.CompareAndSwap(before, at)
 }
 

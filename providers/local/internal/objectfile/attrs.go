@@ -152,7 +152,8 @@ func decodeAttrs(b []byte) *Attrs {
 	if len(b) < 2 || b[0] != attrsFormat && b[0] != attrsFormatLocked {
 		return nil
 	}
-	flags, from := b[1], &decoder{rest: b[2:]}
+	flags := b[1]
+	from := &decoder{rest: b[2:]}
 	a := &Attrs{PublicRead: flags&flagPublic != 0, LegalHold: flags&flagHold != 0}
 	a.Size, a.MTime = int64(from.uvarint()), int64(binary.LittleEndian.Uint64(from.cut(8)))
 	if flags&flagCRC != 0 {
@@ -205,7 +206,10 @@ func (d *decoder) cut(n uint64) []byte {
 	return b
 }
 
-func (d *decoder) fail() { d.rest, d.failed = nil, true }
+func (d *decoder) fail() {
+	d.rest = nil
+	d.failed = true
+}
 
 func (d *decoder) uvarint() uint64 {
 	value, n := binary.Uvarint(d.rest)
@@ -233,7 +237,8 @@ func (d *decoder) text() string { return string(d.cut(d.uvarint())) }
 
 // pair adds a name and its value to m.
 func (d *decoder) pair(m *map[string]string) {
-	name, value := d.text(), d.text()
+	name := d.text()
+	value := d.text()
 	if *m == nil {
 		*m = make(map[string]string)
 	}

@@ -59,7 +59,8 @@ func (s *Candidates) Find() (at ObjectFile, err error) {
 			return ObjectFile{}, err
 		}
 		if !mine {
-			at, s.occupied = ObjectFile{}, true
+			at = ObjectFile{}
+			s.occupied = true
 		}
 	}
 	if at.Found() || err != nil {

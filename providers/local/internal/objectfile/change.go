@@ -72,7 +72,10 @@ func (s *Staging) ChangeFile(
 // the file, fit also removes the checksum and the revision, which are no longer right.
 func (a *Attrs) fit(m osdir.Meta) {
 	if !a.Matches(m) {
-		a.CRC32C, a.Unique, a.Size, a.MTime = storage.CRC32C{}, "", m.Size, m.MTime
+		a.CRC32C = storage.CRC32C{}
+		a.Unique = ""
+		a.Size = m.Size
+		a.MTime = m.MTime
 	}
 }
 

@@ -19,7 +19,9 @@ func (r *Reader) AttrsOf(key string, m osdir.Meta, a *Attrs) *storage.Attrs {
 	}
 	if a != nil {
 		out.Properties = a.Properties
-		out.TagCount, out.Retention, out.LegalHold = len(a.Tags), a.Retention, a.LegalHold
+		out.TagCount = len(a.Tags)
+		out.Retention = a.Retention
+		out.LegalHold = a.LegalHold
 	}
 	if a.Matches(m) {
 		out.CRC32C = a.CRC32C

@@ -94,7 +94,8 @@ func (c *listCache) add(item cachedWindow) {
 func (c *listCache) Forget() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.Items, c.size = nil, 0
+	c.Items = nil
+	c.size = 0
 }
 
 func (w *cachedWindow) size() int { return MinCached + len(w.window.entries) }
@@ -105,7 +106,8 @@ func (r *Reader) windowOf(ctx context.Context, dirs []*osdir.Dir, noncurrent boo
 	if len(dirs) != 1 {
 		return r.readWindow(ctx, dirs, noncurrent, from, match)
 	}
-	key, begun := windowKey{dirs[0].Path, match, noncurrent}, time.Now()
+	key := windowKey{dirs[0].Path, match, noncurrent}
+	begun := time.Now()
 	m, err := dirs[0].StatSelf()
 	if err != nil {
 		return window{}, bucketdir.Failure(err)

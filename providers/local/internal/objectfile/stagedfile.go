@@ -226,7 +226,8 @@ func (s *Staging) stamp(st *StagedFile) (err error) {
 		return bucketdir.Failure(err)
 	}
 	a := &st.Attrs
-	a.Size, a.MTime = st.Meta.Size, st.Meta.MTime
+	a.Size = st.Meta.Size
+	a.MTime = st.Meta.MTime
 	if s.Tree.Coarse.Load() {
 		a.Unique = bucketdir.RandomName()
 	}

@@ -33,7 +33,8 @@ type Staging struct {
 func (s *Staging) Close() {
 	s.mu.Lock()
 	dirs := append(s.former, s.Live)
-	s.former, s.Live = nil, nil
+	s.former = nil
+	s.Live = nil
 	s.mu.Unlock()
 	for _, w := range dirs {
 		if w != nil {

@@ -125,7 +125,8 @@ func (r *Reader) visibleAttrs(l bucketdir.Location, m osdir.Meta) (*Attrs, error
 // retention returns the retention, with its time rounded up to a second. If another program has
 // written an unknown mode, or only one of mode and time, the result is empty.
 func (v *visibleSidecar) retention() storage.Retention {
-	mode, until := storage.RetentionMode(v.RetentionMode), v.RetainUntil.UTC()
+	mode := storage.RetentionMode(v.RetentionMode)
+	until := v.RetainUntil.UTC()
 	if mode != storage.Governance && mode != storage.Compliance || until.IsZero() {
 		return storage.Retention{}
 	}
@@ -190,7 +191,8 @@ func (s *Candidates) adoptVisible(ctx context.Context, at ObjectFile) error {
 		return err
 	}
 	if !a.Matches(f.Meta) {
-		a.CRC32C, a.MTime = storage.CRC32C{}, f.Meta.MTime
+		a.CRC32C = storage.CRC32C{}
+		a.MTime = f.Meta.MTime
 	}
 	return s.staging.replaceAttrs(ctx, f, a)
 }

@@ -247,7 +247,8 @@ func (w *Walker) stat(f *frame, e entry, key string) (ObjectFile, error) {
 	if w.Noncurrent {
 		return w.statNoncurrent(f, e)
 	}
-	d, base := f.dirs[0], e.segment
+	d := f.dirs[0]
+	base := e.segment
 	if e.diskName != nil {
 		base = e.diskName.base
 		if e.diskName.dir != d.Path {

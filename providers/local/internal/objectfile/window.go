@@ -222,7 +222,8 @@ func (r *windowReader) compact() {
 	}
 	r.window.entries = out
 	if len(r.window.entries) > maxWindow {
-		r.window.entries, r.window.whole = r.window.entries[:maxWindow], false
+		r.window.entries = r.window.entries[:maxWindow]
+		r.window.whole = false
 		r.bound = r.window.entries[maxWindow-1]
 	}
 }
