@@ -101,7 +101,8 @@ func BenchmarkList(b *testing.B) {
 			s := reopen(b, root)
 			b.ReportAllocs()
 			for b.Loop() {
-				n, r := 0, driver.ListRequest{Limit: bucketstore.MaxPage}
+				n := 0
+				r := driver.ListRequest{Limit: bucketstore.MaxPage}
 				for {
 					page, err := s.driver.List(context.Background(), &r)
 					if err != nil {

@@ -123,7 +123,9 @@ func TestTagsOfABucketThatWasNeverWritten(t *testing.T) {
 
 // tagForEver gives one object tags, and requires that they stay until it sets others.
 func tagForEver(d *objectDriver, key string) error {
-	ctx, done, n := context.Background(), told(), 0
+	ctx := context.Background()
+	done := told()
+	n := 0
 	for ; !stopped(done); n++ {
 		want := map[string]string{"number": strconv.Itoa(n), "padding": strings.Repeat("x", n%200)}
 		if err := d.SetTags(ctx, &driver.ChangeRequest{Key: key, Tags: want}); err != nil {
@@ -143,7 +145,9 @@ func tagForEver(d *objectDriver, key string) error {
 
 // holdForEver begins and ends a legal hold of one object.
 func holdForEver(d *objectDriver, key string) error {
-	ctx, done, n := context.Background(), told(), 0
+	ctx := context.Background()
+	done := told()
+	n := 0
 	for ; !stopped(done) || n%2 == 0; n++ { // the last round begins a hold
 		if err := d.SetLegalHold(ctx, &driver.ChangeRequest{Key: key, LegalHold: n%2 == 0}); err != nil {
 			return err

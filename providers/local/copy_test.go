@@ -69,7 +69,8 @@ func TestCopyOfAVersionRestoresIt(t *testing.T) {
 	old := s.put("k", "old")
 	s.put("k", "new")
 	ref := s.driver.Locate("k")
-	ref.Version, ref.Revision = old.Version, old.Revision
+	ref.Version = old.Version
+	ref.Revision = old.Revision
 	_, err := s.driver.Copy(t.Context(), &driver.CopyRequest{Source: ref, Key: "k"})
 	require.NoError(t, err)
 	require.Equal(t, "old", s.get("k"))

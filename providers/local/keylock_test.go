@@ -41,7 +41,8 @@ func TestLocksExclude(t *testing.T) {
 		t.Run(row.name, func(t *testing.T) {
 			s := open(t)
 			s.put("k", "x")
-			one, other := acquired(t, s.driver), acquired(t, reopen(t, s.root).driver)
+			one := acquired(t, s.driver)
+			other := acquired(t, reopen(t, s.root).driver)
 			for range 2 { // the second round runs after the reserved directory was moved away
 				unlock, err := row.first(t.Context(), one)
 				require.NoError(t, err)

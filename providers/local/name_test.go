@@ -122,7 +122,8 @@ func FuzzName(f *testing.F) {
 func TestEveryNameRoundTripsThroughTheDisk(t *testing.T) {
 	page, kinds := 1, disks
 	if testserver.Sample(true, testing.Short()) { // as under Wine, where a disk takes some five minutes
-		page, kinds = 25, disks[len(disks)-1:]
+		page = 25
+		kinds = disks[len(disks)-1:]
 	}
 	for _, disk := range kinds {
 		t.Run(disk.name, func(t *testing.T) {

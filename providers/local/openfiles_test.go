@@ -64,7 +64,8 @@ func crowd(d *objectDriver, numbers string) error {
 		defer f.Close()
 	}
 	// Without retries of the core, a call fails if it does not wait for files itself.
-	b, ctx := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1})), context.Background()
+	b := engine.New(d, storage.WithRetry(storage.RetryPolicy{Attempts: 1}))
+	ctx := context.Background()
 	key := func(i int) string { return fmt.Sprintf("d%d/e%d/%d", i%10, i%7, i) }
 	content := []byte("some content")
 	for _, call := range []struct {
@@ -144,7 +145,8 @@ func TestACallWaitsForAFile(t *testing.T) {
 	for _, code := range []error{syscall.EMFILE, syscall.ENFILE} {
 		none := bucketdir.Failure(&os.PathError{Op: "open", Path: "x", Err: code})
 		synctest.Test(t, func(t *testing.T) {
-			begun, tried := time.Now(), 0
+			begun := time.Now()
+			tried := 0
 			require.NoError(t, bucketdir.Retry(t.Context(), func() error {
 				tried++
 				if time.Since(begun) < 10*time.Second {

@@ -108,7 +108,8 @@ func TestUploadsAreListedInEveryProcess(t *testing.T) {
 	none, err := s.driver.ListUploads(t.Context(), &driver.ListUploadsRequest{Limit: 10})
 	require.NoError(t, err)
 	require.Empty(t, none.Uploads, "a bucket without uploads has no directory of them")
-	first, second := s.begin(&driver.PutRequest{Key: "a/1"}), s.begin(&driver.PutRequest{Key: "a/2"})
+	first := s.begin(&driver.PutRequest{Key: "a/1"})
+	second := s.begin(&driver.PutRequest{Key: "a/2"})
 	s.begin(&driver.PutRequest{Key: "b"})
 	unfinished := uploadPath(bucketdir.RandomName()) // not begun wholly, or ended in part
 	require.NoError(t, os.MkdirAll(filepath.Join(s.root, unfinished), 0o700))

@@ -45,7 +45,8 @@ func TestAnUploadIsCompletedOnce(t *testing.T) {
 			for range 50 {
 				upload := s.begin(r)
 				parts := []driver.Part{s.part(upload, 1, "one"), s.part(upload, 2, "two")}
-				made, errs := make([]*storage.Attrs, 4), make([]error, 4)
+				made := make([]*storage.Attrs, 4)
+				errs := make([]error, 4)
 				var wg sync.WaitGroup
 				for i := range made {
 					wg.Go(func() {

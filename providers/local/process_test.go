@@ -152,7 +152,8 @@ func checkPattern(d *objectDriver, key string) error {
 }
 
 func writeForEver(d *objectDriver, key string) error {
-	done, n := told(), 0
+	done := told()
+	n := 0
 	for ; !stopped(done); n++ {
 		if _, err := d.Put(context.Background(), pattern(key, rand.IntN(1_000_000))); err != nil {
 			return err
@@ -163,7 +164,8 @@ func writeForEver(d *objectDriver, key string) error {
 }
 
 func readForEver(d *objectDriver, key string) error {
-	done, n := told(), 0
+	done := told()
+	n := 0
 	for ; !stopped(done); n++ {
 		if err := checkPattern(d, key); err != nil {
 			return err

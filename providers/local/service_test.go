@@ -35,7 +35,8 @@ func (s *serviceDriver) bucket(t *testing.T, name, root string) *subject {
 
 // A process that is killed while it makes a bucket leaves none without its locks.
 func TestABucketAppearsWithItsSettings(t *testing.T) {
-	root, visible := t.TempDir(), false
+	root := t.TempDir()
+	visible := false
 	s, err := NewServiceDriver(root, Config{NoSync: true, Now: func() time.Time { // asked for the settings
 		_, err := os.Lstat(filepath.Join(root, "b"))
 		visible = visible || err == nil

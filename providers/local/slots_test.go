@@ -76,13 +76,15 @@ func TestPartsAtTheirPlacesAreNotCopied(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			s := open(t)
-			upload, want := s.begun(), ""
+			upload := s.begun()
+			want := ""
 			var all, used []driver.Part
 			for _, p := range row.sent {
 				all = append(all, s.part(upload, p.number, p.body))
 			}
 			for _, i := range row.use {
-				used, want = append(used, all[i]), want+row.sent[i].body
+				used = append(used, all[i])
+				want += row.sent[i].body
 			}
 			content, given := s.completed(upload, used...)
 			require.Equal(t, want, content)
@@ -161,7 +163,8 @@ func TestNobodyWritesToAnObject(t *testing.T) {
 	upload := s.begun()
 	parts := []driver.Part{s.part(upload, 1, "aaa"), s.part(upload, 2, "bbb")}
 	body := &slowBody{make(chan struct{}), make(chan struct{}), strings.NewReader("ccc")}
-	begun, ended := body.begun, make(chan error)
+	begun := body.begun
+	ended := make(chan error)
 	go func() {
 		_, err := s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 3, Body: readOnce{body}, Size: 3})
 		ended <- err
@@ -192,7 +195,8 @@ func TestAfterAKill(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)
 			upload := s.begun()
-			first, dir := s.part(upload, 1, "aaa"), s.uploadDir(upload)
+			first := s.part(upload, 1, "aaa")
+			dir := s.uploadDir(upload)
 			shared, err := filepath.Glob(filepath.Join(dir, sharedPrefix+"*"))
 			require.NoError(t, err)
 			require.NoError(t, os.Rename(shared[0], filepath.Join(s.root, "k")))

@@ -278,7 +278,8 @@ func TestASweepOnlyTouchesUploads(t *testing.T) {
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
-			s, outside := open(t), t.TempDir()
+			s := open(t)
+			outside := t.TempDir()
 			s.put("k", "x")
 			uploads := filepath.Join(s.root, bucketdir.UploadsPath)
 			require.NoError(t, os.Mkdir(uploads, 0o777))

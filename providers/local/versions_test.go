@@ -73,7 +73,9 @@ func TestVersionsAreKept(t *testing.T) {
 
 func TestARemovedVersionIsRemovedPermanently(t *testing.T) {
 	versioned(t, func(t *testing.T, s *subject) {
-		one, two, three := s.put("k", "1"), s.put("k", "2"), s.put("k", "3")
+		one := s.put("k", "1")
+		two := s.put("k", "2")
+		three := s.put("k", "3")
 		removeVersion := func(a *storage.Attrs) {
 			t.Helper()
 			require.NoError(t, s.driver.Delete(t.Context(), &driver.DeleteRequest{Key: "k", Version: a.Version}))
@@ -110,7 +112,8 @@ func TestMalformedAndMissingVersions(t *testing.T) {
 
 func TestRemovingAVersionWithACondition(t *testing.T) {
 	s := open(t, withVersions)
-	old, now := s.put("k", "1"), s.put("k", "2")
+	old := s.put("k", "1")
+	now := s.put("k", "2")
 	r := &driver.DeleteRequest{Key: "k", Version: old.Version, Condition: storage.Condition{Revision: now.Revision}}
 	require.ErrorIs(t, s.driver.Delete(t.Context(), r), storage.PreconditionFailed)
 	r.Condition.Revision = old.Revision

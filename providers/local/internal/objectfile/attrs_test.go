@@ -75,7 +75,8 @@ func TestAttrsOfStoredFormsStay(t *testing.T) {
 		CRC32C: storage.CRC32C{Sum: 7, Known: true}, PublicRead: true, Size: 8, MTime: 9, Unique: "u",
 	}
 	locked := plain
-	locked.Tags, locked.LegalHold = map[string]string{"t": "1"}, true
+	locked.Tags = map[string]string{"t": "1"}
+	locked.LegalHold = true
 	locked.Retention = storage.Retention{Mode: storage.Compliance, Until: time.Unix(1_900_000_000, 0).UTC()}
 	for _, tt := range []struct {
 		name, stored string
