@@ -49,8 +49,12 @@ func newDriver(root string, c Config) (*objectDriver, error) {
 // bucketDriver returns a driver of a bucket that a service manages.
 func bucketDriver(parent, bucket string, c Config) *objectDriver {
 	d := &objectDriver{parent: parent, bucket: bucketstore.Config{
-		Name: bucket, Path: filepath.Join(parent, bucket), Managed: true, Sync: !c.NoSync,
-		FileMode: uint32(c.FileMode), Visible: c.Sidecars,
+		Name:     bucket,
+		Path:     filepath.Join(parent, bucket),
+		Managed:  true,
+		Sync:     !c.NoSync,
+		FileMode: uint32(c.FileMode),
+		Visible:  c.Sidecars,
 	}}
 	d.bucket.Clock.Now = c.Now
 	if c.Now == nil {
@@ -249,7 +253,10 @@ type account struct{ dir string }
 func (d *objectDriver) Locate(key string) driver.ObjectRef {
 	parent, bucket := resolvedPath(d)
 	return driver.ObjectRef{
-		Account: account{parent}, Bucket: bucket, Key: key, Directory: filepath.Join(parent, bucket),
+		Account:   account{parent},
+		Bucket:    bucket,
+		Key:       key,
+		Directory: filepath.Join(parent, bucket),
 	}
 }
 

@@ -95,7 +95,8 @@ func (t *trash) rename(ctx context.Context, from, to string) error {
 	fi, err := t.account.root.Lstat(from)
 	if err == nil && !fi.IsDir() {
 		return &storage.Error{
-			Code: storage.Unsupported, Err: errors.New("the bucket is a link to a directory"),
+			Code: storage.Unsupported,
+			Err:  errors.New("the bucket is a link to a directory"),
 			Hint: "remove the link yourself",
 		}
 	}

@@ -59,7 +59,8 @@ func (t *Tree) ReadDocument(path string, to any) (found bool, err error) {
 // directory.
 func Damaged(path string, err error) error {
 	return &storage.Error{
-		Code: storage.Internal, Err: err,
+		Code: storage.Internal,
+		Err:  err,
 		Hint: "restore " + path + " in the bucket's directory from a backup: it is damaged",
 	}
 }

@@ -56,7 +56,8 @@ func Failure(err error) error {
 	}
 	if osdir.LeadsOutside(err) {
 		return &storage.Error{
-			Code: storage.PermissionDenied, Err: err,
+			Code: storage.PermissionDenied,
+			Err:  err,
 			Hint: "remove the symbolic link in the path that leads out of the bucket's directory",
 		}
 	}

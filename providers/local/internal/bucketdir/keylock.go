@@ -83,7 +83,10 @@ func (l *Locks) LockBoth(ctx context.Context, key, other string) (unlock func(),
 		unlockFirst()
 		return nil, err
 	}
-	unlock = func() { unlockSecond(); unlockFirst() }
+	unlock = func() {
+		unlockSecond()
+		unlockFirst()
+	}
 	if !l.has(f) { // the two locks may be on different files, because the file was replaced
 		unlock()
 		return nil, ErrReplaced
@@ -255,7 +258,9 @@ func (t *Tree) makeLockFile() (*os.File, error) {
 
 func noLocksError(err error) error {
 	return &storage.Error{
-		Code: storage.Unsupported, Err: err, Hint: "use a file system that can lock files: writes need it",
+		Code: storage.Unsupported,
+		Err:  err,
+		Hint: "use a file system that can lock files: writes need it",
 	}
 }
 

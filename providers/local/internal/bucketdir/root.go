@@ -21,7 +21,8 @@ func OpenRoot(path string) (*os.Root, error) {
 	}
 	if osdir.IsNotExist(err) {
 		return nil, &storage.Error{
-			Code: storage.BucketNotFound, Err: err,
+			Code: storage.BucketNotFound,
+			Err:  err,
 			Hint: "to create the directory, set Config.Create or create=true in the address",
 		}
 	}

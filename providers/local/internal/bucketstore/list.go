@@ -15,8 +15,13 @@ import (
 // List returns the page of objects that r requests and that begins after a position.
 func (s *Store) List(ctx context.Context, r *driver.ListRequest, after Position) (*storage.Page, error) {
 	w := &objectfile.Walker{
-		Tree: s.Tree, Reader: s.Reader, Ctx: ctx, Prefix: r.Prefix, Delimiter: r.Delimiter, Start: after.Key,
-		Skip: after.prefix(),
+		Tree:      s.Tree,
+		Reader:    s.Reader,
+		Ctx:       ctx,
+		Prefix:    r.Prefix,
+		Delimiter: r.Delimiter,
+		Start:     after.Key,
+		Skip:      after.prefix(),
 	}
 	defer w.Close()
 	if err := w.Open(); err != nil {

@@ -136,9 +136,16 @@ func (b *BucketSettings) Apply(r *driver.BucketRequest) error {
 // Info returns the settings in the form that callers receive.
 func (b *BucketSettings) Info(name string) *storage.BucketInfo {
 	info := &storage.BucketInfo{
-		Name: name, Provider: bucketdir.Provider, Region: b.Region, Created: b.Created,
-		Public: b.Public, Versioning: b.Versioning, CORS: b.CORS, Lifecycle: b.Lifecycle,
-		ObjectLock: b.ObjectLock, DefaultRetention: b.DefaultRetention,
+		Name:             name,
+		Provider:         bucketdir.Provider,
+		Region:           b.Region,
+		Created:          b.Created,
+		Public:           b.Public,
+		Versioning:       b.Versioning,
+		CORS:             b.CORS,
+		Lifecycle:        b.Lifecycle,
+		ObjectLock:       b.ObjectLock,
+		DefaultRetention: b.DefaultRetention,
 	}
 	if b.SoftDelete != nil {
 		info.SoftDelete = *b.SoftDelete

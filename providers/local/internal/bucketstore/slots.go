@@ -111,7 +111,9 @@ func (u *Uploads) putInSlot(
 	if f == nil {
 		return part, false, nil
 	}
-	defer func() { err = errors.Join(err, bucketdir.Failure(f.Close())) }()
+	defer func() {
+		err = errors.Join(err, bucketdir.Failure(f.Close()))
+	}()
 	if mode != 0 && mode != f.Meta.Mode || !u.claimSlot(to, r.Number) {
 		return part, false, nil
 	}
@@ -183,7 +185,9 @@ func isFree(d *osdir.Dir, base string) bool {
 // that the part exists.
 func (u *Uploads) fillSlot(ctx context.Context, to *osdir.Dir, f *osdir.File, at slot, r *driver.PartRequest) error {
 	body := &bodylimit.Reader{
-		Body: r.Body, Left: at.size, TooLarge: errPartSize,
+		Body:     r.Body,
+		Left:     at.size,
+		TooLarge: errPartSize,
 	} // a longer body would overwrite the next part
 	if err := u.staging.Fill(ctx, f, body); err != nil {
 		return err
@@ -225,7 +229,8 @@ func (u *Uploads) recordSlot(to *osdir.Dir, at slot, crc storage.CRC32C, flush b
 }
 
 var errPartSize = &storage.Error{
-	Code: storage.Internal, Err: errors.New("the body of the part has not the size of the request"),
+	Code: storage.Internal,
+	Err:  errors.New("the body of the part has not the size of the request"),
 }
 
 // layoutFor returns a layout in which the part has a slot. If there is no such layout, it creates

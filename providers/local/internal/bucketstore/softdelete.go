@@ -75,7 +75,10 @@ func (m *removed) drop(meta osdir.Meta) {
 // the files that must still be kept. The second list has the files that may be removed now.
 func (m *removed) files(d *osdir.Dir) (kept, over []removedFile, err error) {
 	now := m.tree.Clock.Now()
-	names, err := d.Names(func(e osdir.Entry) bool { _, ok := parseRemoved(e.Name); return ok })
+	names, err := d.Names(func(e osdir.Entry) bool {
+		_, ok := parseRemoved(e.Name)
+		return ok
+	})
 	for _, name := range slices.Backward(names) {
 		if f, _ := parseRemoved(name); now.Before(f.until) {
 			kept = append(kept, f)
@@ -111,7 +114,12 @@ func (m *removed) list(ctx context.Context, r *driver.ListRequest, after Positio
 
 func (m *removed) walker(ctx context.Context, prefix string) *objectfile.Walker {
 	return &objectfile.Walker{
-		Tree: m.tree, Reader: m.reader, Ctx: ctx, Noncurrent: true, Versions: bucketdir.RemovedPath, Prefix: prefix,
+		Tree:       m.tree,
+		Reader:     m.reader,
+		Ctx:        ctx,
+		Noncurrent: true,
+		Versions:   bucketdir.RemovedPath,
+		Prefix:     prefix,
 	}
 }
 
@@ -134,7 +142,10 @@ func (m *removed) entries(key string) ([]versionEntry, error) {
 		}
 		if found {
 			shown := storage.VersionEntry{
-				ListEntry: e, Version: f.version, NoncurrentSince: f.since, SoftDeletedUntil: f.until,
+				ListEntry:        e,
+				Version:          f.version,
+				NoncurrentSince:  f.since,
+				SoftDeletedUntil: f.until,
 			}
 			all = append(all, versionEntry{shown, f.name})
 		}

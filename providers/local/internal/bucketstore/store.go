@@ -87,24 +87,42 @@ func Open(c *Config) (*Store, error) {
 // divide creates the fields of a store, and passes to each field only what it needs.
 func divide(c *Config, root *os.Root, top *osdir.Dir) *Store {
 	t := &bucketdir.Tree{
-		Root: root, Top: top, Path: c.Path, Managed: c.Managed, Sync: c.Sync, Clock: &c.Clock, Versions: &c.Versions,
-		Keeping: &c.Keeping,
-		Like:    bucketdir.Format{Strict: c.StrictNames, Coarse: c.CoarseTimes},
+		Root:     root,
+		Top:      top,
+		Path:     c.Path,
+		Managed:  c.Managed,
+		Sync:     c.Sync,
+		Clock:    &c.Clock,
+		Versions: &c.Versions,
+		Keeping:  &c.Keeping,
+		Like:     bucketdir.Format{Strict: c.StrictNames, Coarse: c.CoarseTimes},
 	}
 	s := &Store{Root: root, Tree: t}
 	s.Reader = &objectfile.Reader{Tree: t, NoXattr: c.NoXattr, Visible: c.Visible}
 	s.Locks = &bucketdir.Locks{Tree: t}
 	s.Staging = &objectfile.Staging{Tree: t, Reader: s.Reader, FileMode: c.FileMode}
 	s.Settings = &Settings{
-		tree: t, locks: s.Locks, staging: s.Staging, locksObjects: &c.LocksObjects, configKeys: c.ConfigKeys,
+		tree:         t,
+		locks:        s.Locks,
+		staging:      s.Staging,
+		locksObjects: &c.LocksObjects,
+		configKeys:   c.ConfigKeys,
 	}
 	s.removed = &removed{dirs: &versionDirs{tree: t, base: bucketdir.RemovedPath}, tree: t, reader: s.Reader}
 	s.Noncurrent = &Noncurrent{
-		tree: t, reader: s.Reader, Dirs: &versionDirs{tree: t, base: bucketdir.VersionsPath}, removed: s.removed,
+		tree:    t,
+		reader:  s.Reader,
+		Dirs:    &versionDirs{tree: t, base: bucketdir.VersionsPath},
+		removed: s.removed,
 	}
 	s.Objects = &Objects{
-		tree: t, reader: s.Reader, locks: s.Locks, staging: s.Staging,
-		settings: s.Settings, noncurrent: s.Noncurrent, removed: s.removed,
+		tree:       t,
+		reader:     s.Reader,
+		locks:      s.Locks,
+		staging:    s.Staging,
+		settings:   s.Settings,
+		noncurrent: s.Noncurrent,
+		removed:    s.removed,
 	}
 	s.Uploads = &Uploads{tree: t, staging: s.Staging, settings: s.Settings, objects: s.Objects}
 	return s

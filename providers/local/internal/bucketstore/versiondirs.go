@@ -52,7 +52,8 @@ func linkVersion(to *osdir.Dir, name string, at objectfile.ObjectFile) error {
 		return err
 	}
 	return &storage.Error{
-		Code: storage.Unsupported, Err: err,
+		Code: storage.Unsupported,
+		Err:  err,
 		Hint: "use a file system with hard links: versions and soft delete need them",
 	}
 }

@@ -79,9 +79,16 @@ type versionEntry struct {
 func (h *history) open(ctx context.Context, r *driver.ListRequest) error {
 	for i, versions := range [...]string{"", bucketdir.VersionsPath} {
 		h.walkers[i] = &objectfile.Walker{
-			Tree: h.tree, Reader: h.reader, Ctx: ctx, Noncurrent: i == 1, Versions: versions, Prefix: r.Prefix,
-			Delimiter: r.Delimiter,
-			Start:     h.after.Key, Skip: h.after.prefix(), Inclusive: h.after.Version != "",
+			Tree:       h.tree,
+			Reader:     h.reader,
+			Ctx:        ctx,
+			Noncurrent: i == 1,
+			Versions:   versions,
+			Prefix:     r.Prefix,
+			Delimiter:  r.Delimiter,
+			Start:      h.after.Key,
+			Skip:       h.after.prefix(),
+			Inclusive:  h.after.Version != "",
 		}
 		if err := h.walkers[i].Open(); err != nil {
 			return err

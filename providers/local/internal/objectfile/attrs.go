@@ -29,8 +29,12 @@ type Attrs struct {
 // NewAttrs returns the attributes of a new object. Staging.Seal adds the size and the time.
 func NewAttrs(p storage.Properties, c *storage.Controls, crc storage.CRC32C) Attrs {
 	return Attrs{
-		Properties: p, CRC32C: crc, PublicRead: c.PublicRead,
-		Tags: maps.Clone(c.Tags), Retention: c.Retention, LegalHold: c.LegalHold,
+		Properties: p,
+		CRC32C:     crc,
+		PublicRead: c.PublicRead,
+		Tags:       maps.Clone(c.Tags),
+		Retention:  c.Retention,
+		LegalHold:  c.LegalHold,
 	}
 }
 

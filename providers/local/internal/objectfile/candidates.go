@@ -51,7 +51,9 @@ func (s *Candidates) Close() {
 
 // Find returns the file of the object. If the object does not exist, it returns the zero value.
 func (s *Candidates) Find() (at ObjectFile, err error) {
-	defer func() { s.seen = at }()
+	defer func() {
+		s.seen = at
+	}()
 	at, err = s.reader.StatObject(s.Plain, s.Location.Base)
 	if at.Found() && s.tree.Strict.Load() {
 		mine, err := s.reader.hasExactName(at)

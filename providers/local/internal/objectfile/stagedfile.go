@@ -58,7 +58,10 @@ func (s *Staging) Stage(ctx context.Context) (*StagedFile, error) {
 	return st, nil
 }
 
-var copyBuffers = sync.Pool{New: func() any { b := make([]byte, 256<<10); return &b }}
+var copyBuffers = sync.Pool{New: func() any {
+	b := make([]byte, 256<<10)
+	return &b
+}}
 
 // flushStep is the number of bytes after which the disk begins to write, while more bytes arrive.
 const flushStep = 8 << 20

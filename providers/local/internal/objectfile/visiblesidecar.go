@@ -66,12 +66,21 @@ const maxVisible = 1 << 20 // bytes; this package writes only smaller sidecars
 // stat result of the object's file. The sidecar gets the same mode.
 func (s *Staging) StageVisible(ctx context.Context, a *Attrs, like osdir.Meta) (*StagedFile, error) {
 	text, err := json.MarshalIndent(visibleSidecar{
-		ContentType: a.ContentType, ContentEncoding: a.ContentEncoding, ContentDisposition: a.ContentDisposition,
-		ContentLanguage: a.ContentLanguage, CacheControl: a.CacheControl, StorageClass: a.StorageClass,
-		Metadata:   a.Metadata,
-		PublicRead: a.PublicRead, Tags: a.Tags, RetentionMode: string(a.Retention.Mode), RetainUntil: a.Retention.Until,
-		LegalHold: a.LegalHold,
-		CRC32C:    a.CRC32C, Size: a.Size, Modified: time.Unix(0, a.MTime).UTC(),
+		ContentType:        a.ContentType,
+		ContentEncoding:    a.ContentEncoding,
+		ContentDisposition: a.ContentDisposition,
+		ContentLanguage:    a.ContentLanguage,
+		CacheControl:       a.CacheControl,
+		StorageClass:       a.StorageClass,
+		Metadata:           a.Metadata,
+		PublicRead:         a.PublicRead,
+		Tags:               a.Tags,
+		RetentionMode:      string(a.Retention.Mode),
+		RetainUntil:        a.Retention.Until,
+		LegalHold:          a.LegalHold,
+		CRC32C:             a.CRC32C,
+		Size:               a.Size,
+		Modified:           time.Unix(0, a.MTime).UTC(),
 	}, "", "\t")
 	if err != nil {
 		return nil, bucketdir.Failure(err)
@@ -112,13 +121,21 @@ func (r *Reader) visibleAttrs(l bucketdir.Location, m osdir.Meta) (*Attrs, error
 	}
 	return &Attrs{
 		Properties: storage.Properties{
-			ContentType: v.ContentType, ContentEncoding: v.ContentEncoding, ContentDisposition: v.ContentDisposition,
-			ContentLanguage: v.ContentLanguage, CacheControl: v.CacheControl, StorageClass: v.StorageClass,
-			Metadata: v.Metadata,
+			ContentType:        v.ContentType,
+			ContentEncoding:    v.ContentEncoding,
+			ContentDisposition: v.ContentDisposition,
+			ContentLanguage:    v.ContentLanguage,
+			CacheControl:       v.CacheControl,
+			StorageClass:       v.StorageClass,
+			Metadata:           v.Metadata,
 		},
-		PublicRead: v.PublicRead, Tags: v.Tags, LegalHold: v.LegalHold,
-		Retention: v.retention(),
-		CRC32C:    v.CRC32C, Size: v.Size, MTime: v.Modified.UnixNano(),
+		PublicRead: v.PublicRead,
+		Tags:       v.Tags,
+		LegalHold:  v.LegalHold,
+		Retention:  v.retention(),
+		CRC32C:     v.CRC32C,
+		Size:       v.Size,
+		MTime:      v.Modified.UnixNano(),
 	}, nil
 }
 

@@ -93,7 +93,11 @@ func (r *Reader) readWindow(
 	ctx context.Context, dirs []*osdir.Dir, noncurrent bool, from, match string,
 ) (window, error) {
 	w := &windowReader{
-		tree: r.Tree, ctx: ctx, noncurrent: noncurrent, match: match, window: window{from: from, whole: true},
+		tree:       r.Tree,
+		ctx:        ctx,
+		noncurrent: noncurrent,
+		match:      match,
+		window:     window{from: from, whole: true},
 	}
 	for i, d := range dirs {
 		if err := w.read(d, "", i == 0); err != nil {

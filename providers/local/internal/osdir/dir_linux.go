@@ -50,7 +50,10 @@ func openBeneath(fd int, path string, flags int) (opened int, err error) {
 	return opened, err
 }
 
-var direntBuffers = sync.Pool{New: func() any { b := make([]byte, 64<<10); return &b }}
+var direntBuffers = sync.Pool{New: func() any {
+	b := make([]byte, 64<<10)
+	return &b
+}}
 
 // Each calls the given function for every name in d, from the beginning. It stops when the function
 // returns false. Each does not use ReadDir of os.File: if os.Root has opened the directory, ReadDir

@@ -25,8 +25,13 @@ func retryEINTR(call func() error) error {
 
 func metaOf(st *unix.Stat_t) Meta {
 	m := Meta{
-		Ino: uint64(st.Ino), Size: st.Size, MTime: st.Mtim.Nano(), Sec: int64(st.Mtim.Sec), Links: int(st.Nlink),
-		Mode: uint32(st.Mode) & 0o777, UID: st.Uid,
+		Ino:   uint64(st.Ino),
+		Size:  st.Size,
+		MTime: st.Mtim.Nano(),
+		Sec:   int64(st.Mtim.Sec),
+		Links: int(st.Nlink),
+		Mode:  uint32(st.Mode) & 0o777,
+		UID:   st.Uid,
 	}
 	switch uint32(st.Mode) & unix.S_IFMT {
 	case unix.S_IFREG:

@@ -88,8 +88,11 @@ func (d *Dir) Stat(base string) (Meta, error) {
 
 func metaOfInfo(fi fs.FileInfo, ino uint64) Meta {
 	return Meta{
-		Ino: ino, Size: fi.Size(), MTime: fi.ModTime().UnixNano(), Sec: fi.ModTime().Unix(),
-		Kind: kindOfMode(fi.Mode()),
+		Ino:   ino,
+		Size:  fi.Size(),
+		MTime: fi.ModTime().UnixNano(),
+		Sec:   fi.ModTime().Unix(),
+		Kind:  kindOfMode(fi.Mode()),
 	}
 }
 
