@@ -38,7 +38,10 @@ func TestACanceledListingStopsInTheMiddleOfADirectory(t *testing.T) {
 				}
 			}
 			for _, list := range []func(context.Context, *driver.ListRequest) error{
-				func(ctx context.Context, r *driver.ListRequest) error { _, err := s.driver.List(ctx, r); return err },
+				func(ctx context.Context, r *driver.ListRequest) error {
+					_, err := s.driver.List(ctx, r)
+					return err
+				},
 				func(ctx context.Context, r *driver.ListRequest) error {
 					_, err := s.driver.ListVersions(ctx, r)
 					return err

@@ -128,7 +128,10 @@ func TestMove(t *testing.T) {
 // The core then copies and removes.
 func TestARenameThatWouldChangeMoreIsRefused(t *testing.T) {
 	for name, prepare := range map[string]func(t *testing.T, s *subject){
-		"a destination with an object": func(t *testing.T, s *subject) { s.putTyped("from", "x"); s.put("to", "old") },
+		"a destination with an object": func(t *testing.T, s *subject) {
+			s.putTyped("from", "x")
+			s.put("to", "old")
+		},
 		"a file of another program": func(t *testing.T, s *subject) {
 			s.put("to/x", "x")
 			require.NoError(t, os.WriteFile(filepath.Join(s.root, "from"), []byte("x"), 0o644))
@@ -145,7 +148,10 @@ func TestARenameThatWouldChangeMoreIsRefused(t *testing.T) {
 			_, err := s.driver.Put(t.Context(), &driver.PutRequest{Key: "from", Body: strings.NewReader("x"), Size: 1, Properties: storage.Properties{ContentType: "a/b"}, Controls: storage.Controls{PublicRead: true}})
 			require.NoError(t, err)
 		},
-		"an object whose file has the place of the new directory": func(t *testing.T, s *subject) { s.putTyped("from", "x"); s.put("from/x", "x") },
+		"an object whose file has the place of the new directory": func(t *testing.T, s *subject) {
+			s.putTyped("from", "x")
+			s.put("from/x", "x")
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := open(t)

@@ -226,8 +226,13 @@ func TestPutAndGet(t *testing.T) {
 			s := open(t, disk.tweaks...)
 			r := request("images/photo.jpg", "bytes")
 			r.Properties = storage.Properties{
-				ContentType: "image/jpeg", ContentEncoding: "x", ContentDisposition: "inline", ContentLanguage: "de",
-				CacheControl: "no-store", StorageClass: "COLD", Metadata: map[string]string{"a": "1", "b-c": "ä"},
+				ContentType:        "image/jpeg",
+				ContentEncoding:    "x",
+				ContentDisposition: "inline",
+				ContentLanguage:    "de",
+				CacheControl:       "no-store",
+				StorageClass:       "COLD",
+				Metadata:           map[string]string{"a": "1", "b-c": "ä"},
 			}
 			written, err := s.driver.Put(context.Background(), r)
 			require.NoError(t, err)

@@ -64,7 +64,9 @@ func TestALockedCurrentVersionStays(t *testing.T) {
 
 func TestRetentionEndsByTheClock(t *testing.T) {
 	now := time.Unix(1_700_000_000, 0)
-	s := open(t, withObjectLock, func(d *objectDriver) { d.bucket.Clock.Now = func() time.Time { return now } })
+	s := open(t, withObjectLock, func(d *objectDriver) {
+		d.bucket.Clock.Now = func() time.Time { return now }
+	})
 	r := request("k", "x")
 	r.Retention = storage.Retention{Mode: storage.Compliance, Until: now.Add(time.Minute).UTC()}
 	a, err := s.driver.Put(t.Context(), r)

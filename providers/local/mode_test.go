@@ -66,7 +66,9 @@ func TestOverwritingKeepsTheMode(t *testing.T) {
 		for _, mode := range []os.FileMode{0o600, 0o400, 0o666} {
 			t.Run(row.name+"/"+mode.String(), func(t *testing.T) {
 				for _, sync := range []bool{false, true} {
-					s := open(t, func(d *objectDriver) { d.bucket.Sync = sync })
+					s := open(t, func(d *objectDriver) {
+						d.bucket.Sync = sync
+					})
 					path := filepath.Join(s.root, row.there)
 					require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 					require.NoError(t, os.Chmod(path, mode))
@@ -101,7 +103,9 @@ func TestAModeThatAnotherUserChoseOnlyNarrows(t *testing.T) {
 			}},
 		} {
 			t.Run(planted.String()+"/"+write.name, func(t *testing.T) {
-				s := open(t, func(d *objectDriver) { d.bucket.FileMode = 0o640 })
+				s := open(t, func(d *objectDriver) {
+					d.bucket.FileMode = 0o640
+				})
 				path := filepath.Join(s.root, "f")
 				require.NoError(t, os.WriteFile(path, []byte("old"), 0o600))
 				require.NoError(t, os.Chown(path, nobody, nobody))

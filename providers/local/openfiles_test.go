@@ -112,7 +112,9 @@ func crowd(d *objectDriver, numbers string) error {
 		errs := make([]error, n)
 		var all sync.WaitGroup
 		for i := range n {
-			all.Go(func() { errs[i] = call.do(i) })
+			all.Go(func() {
+				errs[i] = call.do(i)
+			})
 		}
 		all.Wait()
 		if err := errors.Join(errs...); err != nil {
@@ -170,7 +172,10 @@ func TestACallWaitsForAFile(t *testing.T) {
 			require.Equal(t, time.Second, time.Since(begun), "and with its ctx")
 
 			tried = 0
-			err = bucketdir.Retry(t.Context(), func() error { tried++; return bucketdir.UnknownOutcome(none) })
+			err = bucketdir.Retry(t.Context(), func() error {
+				tried++
+				return bucketdir.UnknownOutcome(none)
+			})
 			require.ErrorIs(t, err, storage.OutcomeUnknown)
 			require.Equal(t, 1, tried, "what may have been done is not repeated")
 		})

@@ -27,7 +27,13 @@ func (s *subject) listParts(upload string, after, limit int) *driver.PartPage {
 func (s *subject) partWithSum(upload string, number int, text string) driver.Part {
 	s.t.Helper()
 	p, err := s.driver.PutPart(s.t.Context(), &driver.PartRequest{
-		Key: "k", Upload: upload, Number: number, Body: strings.NewReader(text), Size: int64(len(text)), CRC32C: wiretest.CRC32C(text), AnyOrder: true,
+		Key:      "k",
+		Upload:   upload,
+		Number:   number,
+		Body:     strings.NewReader(text),
+		Size:     int64(len(text)),
+		CRC32C:   wiretest.CRC32C(text),
+		AnyOrder: true,
 	})
 	require.NoError(s.t, err)
 	return p
@@ -35,7 +41,9 @@ func (s *subject) partWithSum(upload string, number int, text string) driver.Par
 
 func TestTheChecksumOfAPartHasTheTimeOfTheDriversClock(t *testing.T) {
 	now := time.Date(2020, 1, 2, 3, 4, 5, 0, time.UTC)
-	s := open(t, func(d *objectDriver) { d.bucket.Clock.Now = func() time.Time { return now } })
+	s := open(t, func(d *objectDriver) {
+		d.bucket.Clock.Now = func() time.Time { return now }
+	})
 	upload, err := s.driver.BeginParts(t.Context(), request("k", ""))
 	require.NoError(t, err)
 	_, err = s.driver.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("x"), CRC32C: storage.CRC32C{Sum: 7, Known: true}})
@@ -52,7 +60,9 @@ func TestPartsAreListedWithTheirChecksums(t *testing.T) {
 			upload := s.begin(&driver.PutRequest{Key: "k", Size: -1, AnyOrder: true})
 			dir := filepath.Join(s.root, uploadPath(upload))
 			var want []driver.Part
-			send := func(number int, text string) { want = append(want, s.partWithSum(upload, number, text)) }
+			send := func(number int, text string) {
+				want = append(want, s.partWithSum(upload, number, text))
+			}
 			send(9, "nine")
 			send(1, "one")
 			send(10, "ten")

@@ -16,7 +16,11 @@ import (
 func (s *subject) part(upload string, number int, body string) driver.Part {
 	s.t.Helper()
 	p, err := s.driver.PutPart(s.t.Context(), &driver.PartRequest{
-		Key: "k", Upload: upload, Number: number, Body: strings.NewReader(body), Size: int64(len(body)),
+		Key:    "k",
+		Upload: upload,
+		Number: number,
+		Body:   strings.NewReader(body),
+		Size:   int64(len(body)),
 	})
 	require.NoError(s.t, err)
 	return p
@@ -82,7 +86,9 @@ func TestParts(t *testing.T) {
 			s.part(upload, 2, "replaced")
 			var wg sync.WaitGroup
 			for i := range parts {
-				wg.Go(func() { parts[i] = s.part(upload, i+1, strings.Repeat(string(rune('a'+i)), 5)) })
+				wg.Go(func() {
+					parts[i] = s.part(upload, i+1, strings.Repeat(string(rune('a'+i)), 5))
+				})
 			}
 			wg.Wait()
 			require.Empty(t, s.all(), "an upload in progress is not listed")
@@ -142,7 +148,9 @@ func TestUnknownUploadsAndPartsAreRefused(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			_, err := s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
-				Put: &driver.PutRequest{Key: row.key}, Upload: row.upload, Parts: []driver.Part{row.part},
+				Put:    &driver.PutRequest{Key: row.key},
+				Upload: row.upload,
+				Parts:  []driver.Part{row.part},
 			})
 			require.ErrorIs(t, err, storage.InvalidArgument)
 		})

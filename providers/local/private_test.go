@@ -53,7 +53,9 @@ func TestABodyMayAddMetadataUntilItsEnd(t *testing.T) {
 	b := s.bucket(t, "one", root)
 	require.NotZero(t, b.driver.Describe().Features&driver.LateMetadata)
 	r := &driver.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
-	r.Body = io.MultiReader(strings.NewReader("content"), atEnd(func() { r.Metadata["late"] = "yes" }))
+	r.Body = io.MultiReader(strings.NewReader("content"), atEnd(func() {
+		r.Metadata["late"] = "yes"
+	}))
 	_, err := b.driver.Put(t.Context(), r)
 	require.NoError(t, err)
 	a, err := b.driver.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})

@@ -35,8 +35,15 @@ const (
 // play runs a role in another process, which communicates with the test by its output.
 func play(role string) int {
 	roles := map[string]func(d *objectDriver, text string) error{
-		"writer": writeForEver, "reader": readForEver, "creator": createOnce, "overwriter": overwriteForEver, "adder": addUp,
-		"sender": sendSlowly, "tagger": tagForEver, "holder": holdForEver, "crowd": crowd,
+		"writer":     writeForEver,
+		"reader":     readForEver,
+		"creator":    createOnce,
+		"overwriter": overwriteForEver,
+		"adder":      addUp,
+		"sender":     sendSlowly,
+		"tagger":     tagForEver,
+		"holder":     holdForEver,
+		"crowd":      crowd,
 	}
 	if role == "deleter" {
 		if err := deleteBucket(os.Getenv(rootVariable)); err != nil {
@@ -351,7 +358,9 @@ func testKilledWriter(t *testing.T) {
 		kills = 20
 	}
 	root := t.TempDir()
-	like := func(d *objectDriver) { d.bucket.NoXattr = os.Getenv(diskVariable) == "none" }
+	like := func(d *objectDriver) {
+		d.bucket.NoXattr = os.Getenv(diskVariable) == "none"
+	}
 	first := reopen(t, root, like)
 	_, err := first.driver.Put(t.Context(), pattern("k", 0))
 	require.NoError(t, err)

@@ -66,8 +66,12 @@ func TestBuckets(t *testing.T) {
 	info, err := s.CreateBucket(t.Context(), r)
 	require.NoError(t, err)
 	want := &storage.BucketInfo{
-		Name: "one", Provider: "local", Region: "here", Versioning: true, CORS: cors,
-		Created: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		Name:       "one",
+		Provider:   "local",
+		Region:     "here",
+		Versioning: true,
+		CORS:       cors,
+		Created:    time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
 	}
 	require.Equal(t, want, info)
 	_, err = s.CreateBucket(t.Context(), r)

@@ -137,7 +137,10 @@ func status(b storage.Bucket, address string) int {
 
 func TestTheErrorOfADamagedSigningKeyDoesNotShowIt(t *testing.T) {
 	for name, content := range map[string]string{
-		"empty": "", "not hexadecimal": "TOPSECRET\n", "too short": "5EC2E7\n", "a second line": hex.EncodeToString(secret(1)) + "\nTOPSECRET\n",
+		"empty":           "",
+		"not hexadecimal": "TOPSECRET\n",
+		"too short":       "5EC2E7\n",
+		"a second line":   hex.EncodeToString(secret(1)) + "\nTOPSECRET\n",
 	} {
 		t.Run(name, func(t *testing.T) {
 			root := t.TempDir()

@@ -261,7 +261,9 @@ func TestNobodyWritesToAnObjectAfterAKill(t *testing.T) {
 			require.NoError(t, err)
 			parts := s.listParts(upload, 0, 10).Parts
 			_, err = s.driver.CompleteParts(t.Context(), &driver.CompleteRequest{
-				Put: &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}, Upload: upload, Parts: parts,
+				Put:    &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}},
+				Upload: upload,
+				Parts:  parts,
 			})
 			require.ErrorIs(t, err, row.result)
 			now, err := os.Stat(object)

@@ -62,7 +62,10 @@ func TestASweepKeepsAnUploadInProgressInAnotherProcess(t *testing.T) {
 
 // sendSlowly sends a part whose body ends when the test closes the input.
 func sendSlowly(d *objectDriver, upload string) error {
-	body := io.MultiReader(&atRead{func() { fmt.Println("sending"); <-told() }}, strings.NewReader("sent"))
+	body := io.MultiReader(&atRead{func() {
+		fmt.Println("sending")
+		<-told()
+	}}, strings.NewReader("sent"))
 	part, err := d.PutPart(context.Background(), &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: readOnce{body}, Size: -1})
 	fmt.Println(part.Tag)
 	return err

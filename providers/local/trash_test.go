@@ -42,8 +42,12 @@ func TestEitherTheDeletionOrTheWriteSucceeds(t *testing.T) {
 		}
 		var written, deleted error
 		var both sync.WaitGroup
-		both.Go(func() { _, written = b.driver.Put(t.Context(), request("some/key", "x")) })
-		both.Go(func() { deleted = s.DeleteBucket(t.Context(), name) })
+		both.Go(func() {
+			_, written = b.driver.Put(t.Context(), request("some/key", "x"))
+		})
+		both.Go(func() {
+			deleted = s.DeleteBucket(t.Context(), name)
+		})
 		both.Wait()
 		won[written == nil]++
 		if written == nil {

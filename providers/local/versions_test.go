@@ -172,7 +172,9 @@ func TestRemovalsLeaveMarkers(t *testing.T) {
 	for _, disk := range disks {
 		t.Run(disk.name, func(t *testing.T) {
 			today := day(1)
-			atToday := func(d *objectDriver) { d.bucket.Clock.Now = func() time.Time { return today } }
+			atToday := func(d *objectDriver) {
+				d.bucket.Clock.Now = func() time.Time { return today }
+			}
 			tweaks := append(disk.tweaks, withVersions, withFlush, atToday)
 			s := open(t, tweaks...)
 			shown := func() (lines []string) {

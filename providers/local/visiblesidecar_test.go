@@ -29,8 +29,13 @@ func copied(t *testing.T, from string) *subject {
 func described(key, body string) *driver.PutRequest {
 	r := request(key, body)
 	r.Properties = storage.Properties{
-		ContentType: "text/x-own", ContentEncoding: "x", ContentDisposition: "attachment", ContentLanguage: "de",
-		CacheControl: "no-store", StorageClass: "COLD", Metadata: map[string]string{"color": "grün"},
+		ContentType:        "text/x-own",
+		ContentEncoding:    "x",
+		ContentDisposition: "attachment",
+		ContentLanguage:    "de",
+		CacheControl:       "no-store",
+		StorageClass:       "COLD",
+		Metadata:           map[string]string{"color": "grün"},
 	}
 	r.PublicRead = true
 	return r

@@ -27,18 +27,29 @@ func TestAttrsRoundTrip(t *testing.T) {
 		{"revision", Attrs{Unique: "0123"}},
 		{"tags", Attrs{Tags: map[string]string{"k": "v", "empty": ""}}},
 		{"retention", Attrs{Retention: storage.Retention{
-			Mode: storage.Governance, Until: time.Unix(1_900_000_000, 0).UTC(),
+			Mode:  storage.Governance,
+			Until: time.Unix(1_900_000_000, 0).UTC(),
 		}}},
 		{"legal hold", Attrs{LegalHold: true}},
 		{"only metadata", Attrs{Properties: storage.Properties{Metadata: map[string]string{"a": "", "b": "ü"}}}},
 		{"everything", Attrs{
 			Properties: storage.Properties{
-				ContentType: "1", ContentEncoding: "2", ContentDisposition: "3", ContentLanguage: "4",
-				CacheControl: "5", StorageClass: "6", Metadata: map[string]string{"k": strings.Repeat("v", 2000)},
+				ContentType:        "1",
+				ContentEncoding:    "2",
+				ContentDisposition: "3",
+				ContentLanguage:    "4",
+				CacheControl:       "5",
+				StorageClass:       "6",
+				Metadata:           map[string]string{"k": strings.Repeat("v", 2000)},
 			},
-			CRC32C: crc, PublicRead: true, Size: 1, MTime: 2, Unique: "u",
-			Tags: map[string]string{"t": "1"}, LegalHold: true,
-			Retention: storage.Retention{Mode: storage.Compliance, Until: time.Unix(253_402_300_799, 0).UTC()},
+			CRC32C:     crc,
+			PublicRead: true,
+			Size:       1,
+			MTime:      2,
+			Unique:     "u",
+			Tags:       map[string]string{"t": "1"},
+			LegalHold:  true,
+			Retention:  storage.Retention{Mode: storage.Compliance, Until: time.Unix(253_402_300_799, 0).UTC()},
 		}},
 	} {
 		t.Run(row.name, func(t *testing.T) {
@@ -50,11 +61,15 @@ func TestAttrsRoundTrip(t *testing.T) {
 func FuzzAttrs(f *testing.F) {
 	crc := storage.CRC32C{Sum: 7, Known: true}
 	f.Add((&Attrs{
-		CRC32C: crc, Size: 3, Unique: "x", Properties: storage.Properties{Metadata: map[string]string{"a": "b"}},
+		CRC32C:     crc,
+		Size:       3,
+		Unique:     "x",
+		Properties: storage.Properties{Metadata: map[string]string{"a": "b"}},
 	}).Encode())
 	f.Add([]byte{attrsFormat, 0xFF})
 	f.Add((&Attrs{
-		Tags: map[string]string{"a": "b"}, Retention: storage.Retention{Mode: storage.Governance, Until: time.Unix(1, 0)},
+		Tags:      map[string]string{"a": "b"},
+		Retention: storage.Retention{Mode: storage.Governance, Until: time.Unix(1, 0)},
 	}).Encode())
 	f.Add([]byte{attrsFormatLocked, flagTags, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0})
 	f.Fuzz(func(t *testing.T, b []byte) {
@@ -69,10 +84,19 @@ func FuzzAttrs(f *testing.F) {
 func TestAttrsOfStoredFormsStay(t *testing.T) {
 	plain := Attrs{
 		Properties: storage.Properties{
-			ContentType: "1", ContentEncoding: "2", ContentDisposition: "3", ContentLanguage: "4", CacheControl: "5",
-			StorageClass: "6", Metadata: map[string]string{"k": "v"},
+			ContentType:        "1",
+			ContentEncoding:    "2",
+			ContentDisposition: "3",
+			ContentLanguage:    "4",
+			CacheControl:       "5",
+			StorageClass:       "6",
+			Metadata:           map[string]string{"k": "v"},
 		},
-		CRC32C: storage.CRC32C{Sum: 7, Known: true}, PublicRead: true, Size: 8, MTime: 9, Unique: "u",
+		CRC32C:     storage.CRC32C{Sum: 7, Known: true},
+		PublicRead: true,
+		Size:       8,
+		MTime:      9,
+		Unique:     "u",
 	}
 	locked := plain
 	locked.Tags = map[string]string{"t": "1"}

@@ -94,7 +94,10 @@ func TestEntriesCanBeReadAgain(t *testing.T) {
 		require.Equal(t, []string{"a", "sub"}, names(t, top))
 	}
 	seen := 0
-	require.NoError(t, top.Each(func(Entry) bool { seen++; return false }))
+	require.NoError(t, top.Each(func(Entry) bool {
+		seen++
+		return false
+	}))
 	require.Equal(t, 1, seen, "it stops when the function returns false")
 }
 
