@@ -95,9 +95,9 @@ func (b *bucket) listAnyOrder(r *driver.ListRequest, after string) (*storage.Pag
 	page := b.list(&whole, "")
 	slices.SortFunc(page.Entries, func(x, y storage.ListEntry) int { return compareChecksums(x.Key, y.Key) })
 	if after != "" {
-		page.Entries = slices.DeleteFunc(
-			page.Entries, func(e storage.ListEntry) bool { return compareChecksums(e.Key, after) <= 0 },
-		)
+		page.Entries = slices.DeleteFunc(page.Entries, func(e storage.ListEntry) bool {
+			return compareChecksums(e.Key, after) <= 0
+		})
 	}
 	if len(page.Entries) > r.Limit {
 		page.Entries = page.Entries[:r.Limit]
