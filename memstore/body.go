@@ -107,7 +107,8 @@ func fill(ctx context.Context, body io.Reader, buffer []byte) (n int, ended bool
 		}
 		m, err := body.Read(buffer[n:min(len(buffer), n+block)])
 		n += m
-		if empty++; m > 0 {
+		empty++
+		if m > 0 {
 			empty = 0
 		}
 		if err == io.EOF {

@@ -92,7 +92,8 @@ func (b *bucket) swap(o *object, c storage.Condition) error {
 		}
 	}
 	o.stamp(b.account.writes.Add(1))
-	switch old := b.live.set(o); {
+	old := b.live.set(o)
+	switch {
 	case old == nil:
 	case b.info.Versioning:
 		b.keep(old, o.modified)
@@ -161,7 +162,7 @@ func (b *bucket) removeMissing(key string, revision uint64, now time.Time) {
 // current object of the key, which may be nil.
 func checkWrite(current *object, c storage.Condition) error {
 	switch {
-	case c.Absent && current != nil,
+	case c.Absent && current != nil ||
 		c.Revision != "" && (current == nil || current.revisionText() != c.Revision):
 		return storage.PreconditionFailed
 	}

@@ -65,7 +65,8 @@ func (b *bucket) list(r *driver.ListRequest, after string) *storage.Page {
 				page.Entries = slices.Grow(page.Entries, max(maximum-len(page.Entries), 1)) // grows once
 			}
 			page.Entries = page.Entries[:len(page.Entries)+1]
-			if e := &page.Entries[len(page.Entries)-1]; isPrefix {
+			e := &page.Entries[len(page.Entries)-1]
+			if isPrefix {
 				*e = storage.ListEntry{Key: common, IsPrefix: true}
 			} else {
 				keys.Value().object.describe(e)

@@ -59,7 +59,8 @@ func (a *account) checkReadable(o *object) error {
 	if !a.archives(o) {
 		return nil
 	}
-	switch state := o.keeps().restored.state(a.time()); {
+	state := o.keeps().restored.state(a.time())
+	switch {
 	case state.InProgress:
 		return &storage.Error{
 			Code: storage.Archived,
