@@ -66,7 +66,8 @@ func TestAbandonedUploadsAreDiscarded(t *testing.T) {
 			}
 			clock.now = begun.Add(row.Sweep)
 			sweep(t, d)
-			if err := complete(t, d, row.Key, upload, parts...); row.Discarded {
+			err = complete(t, d, row.Key, upload, parts...)
+			if row.Discarded {
 				require.ErrorIs(t, err, storage.ObjectNotFound)
 			} else {
 				require.NoError(t, err)
@@ -97,7 +98,8 @@ type haltingDriver struct {
 }
 
 func (d *haltingDriver) PutPart(ctx context.Context, r *driver.PartRequest) (driver.Part, error) {
-	if d.parts++; d.parts == 2 {
+	d.parts++
+	if d.parts == 2 {
 		d.halt()
 		return driver.Part{}, storage.Canceled
 	}
