@@ -161,9 +161,8 @@ func (b *bucket) removeMissing(key string, revision uint64, now time.Time) {
 // checkWrite fails with PreconditionFailed if the condition of a write does not hold for the
 // current object of the key, which may be nil.
 func checkWrite(current *object, c storage.Condition) error {
-	switch {
-	case c.Absent && current != nil ||
-		c.Revision != "" && (current == nil || current.revisionText() != c.Revision):
+	if c.Absent && current != nil ||
+		c.Revision != "" && (current == nil || current.revisionText() != c.Revision) {
 		return storage.PreconditionFailed
 	}
 	return nil
@@ -171,10 +170,10 @@ func checkWrite(current *object, c storage.Condition) error {
 
 // checkRead fails if the condition of a read does not hold for the object.
 func checkRead(o *object, c storage.Condition) error {
-	switch {
-	case c.Revision != "" && o.revisionText() != c.Revision:
+	if c.Revision != "" && o.revisionText() != c.Revision {
 		return storage.PreconditionFailed
-	case c.NotRevision != "" && o.revisionText() == c.NotRevision:
+	}
+	if c.NotRevision != "" && o.revisionText() == c.NotRevision {
 		return storage.NotModified
 	}
 	return nil

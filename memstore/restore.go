@@ -44,10 +44,10 @@ func (a *account) archives(o *object) bool { return slices.Contains(a.archiveCla
 
 // state returns the RestoreState at the time now.
 func (r restored) state(now time.Time) storage.RestoreState {
-	switch {
-	case now.Before(r.from):
+	if now.Before(r.from) {
 		return storage.RestoreState{InProgress: true}
-	case now.Before(r.until):
+	}
+	if now.Before(r.until) {
 		return storage.RestoreState{Until: r.until}
 	}
 	return storage.RestoreState{}
@@ -60,13 +60,13 @@ func (a *account) checkReadable(o *object) error {
 		return nil
 	}
 	state := o.keeps().restored.state(a.time())
-	switch {
-	case state.InProgress:
+	if state.InProgress {
 		return &storage.Error{
 			Code: storage.Archived,
 			Hint: "the object is being restored: try again later, Attrs.Restore tells how far it is",
 		}
-	case state.Until.IsZero():
+	}
+	if state.Until.IsZero() {
 		return &storage.Error{Code: storage.Archived, Hint: "restore the object first, with Restore"}
 	}
 	return nil

@@ -77,10 +77,10 @@ func (b *bucket) undelete(r *driver.ChangeRequest) error {
 	}
 	defer b.mu.Unlock()
 	from := b.removed.find(r.Key, revision, now)
-	switch {
-	case b.find(r.Key, 0) != nil:
+	if b.find(r.Key, 0) != nil {
 		return storage.PreconditionFailed
-	case from == nil:
+	}
+	if from == nil {
 		return storage.ObjectNotFound
 	}
 	o := newObject(r.Key, from.data, from.Properties, &storage.Controls{Tags: from.keeps().tags}, from.crc32c)
@@ -104,12 +104,13 @@ func (b *bucket) listRemoved(r *driver.ListRequest, after position, now time.Tim
 	}
 	var last position
 	b.removed.objects.Ascend(version{position: from}, func(v version) bool {
-		switch {
-		case !strings.HasPrefix(v.position.key, r.Prefix):
+		if !strings.HasPrefix(v.position.key, r.Prefix) {
 			return false
-		case v.position == from || !now.Before(v.until):
+		}
+		if v.position == from || !now.Before(v.until) {
 			return true
-		case len(page.Entries) == r.Limit:
+		}
+		if len(page.Entries) == r.Limit {
 			page.Token = last.token()
 			return false
 		}

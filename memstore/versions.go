@@ -163,10 +163,10 @@ func (h *history) seek(p position) {
 // version, the second result is the time at which it became noncurrent. If the object is current,
 // the second result is zero.
 func (h *history) object() (o *object, since time.Time) {
-	switch {
-	case h.atLive():
+	if h.atLive() {
 		return h.live.Value().object, since
-	case h.moreOld:
+	}
+	if h.moreOld {
 		return h.old.Item().object, h.old.Item().since
 	}
 	return nil, since
