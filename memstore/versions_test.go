@@ -25,12 +25,11 @@ func history(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []s
 		require.NoError(t, err)
 		for _, e := range page.Entries {
 			text := e.Key
-			switch {
-			case e.IsDeleteMarker:
+			if e.IsDeleteMarker {
 				_, err := d.Head(t.Context(), &driver.GetRequest{Key: e.Key, Version: e.Version, Length: -1})
 				require.ErrorIs(t, err, storage.ObjectNotFound)
 				text += " removed"
-			case !e.IsPrefix:
+			} else if !e.IsPrefix {
 				require.Equal(t, e.Revision, e.Version)
 				text += ":" + get(t, d, e.Key, e.Version)
 			}
