@@ -47,12 +47,14 @@ func readBody(ctx context.Context, body io.Reader, size int64) ([]byte, error) {
 // ended. The chunks grow up to the size of a block. The memory of whole blocks is reused.
 func readStream(ctx context.Context, body io.Reader) ([]byte, error) {
 	var few [16][]byte // avoids allocating a slice of chunks for most bodies
-	chunks, total := few[:0], 0
+	chunks := few[:0]
+	total := 0
 	defer func() { giveBlocks(chunks) }()
 	for {
 		chunk := takeChunk(total)
 		n, ended, err := fill(ctx, body, chunk)
-		chunks, total = append(chunks, chunk[:n]), total+n
+		chunks = append(chunks, chunk[:n])
+		total += n
 		if err != nil {
 			return nil, err
 		}

@@ -106,7 +106,8 @@ func (b *bucket) swap(o *object, c storage.Condition) error {
 // remove removes the current object of the key. If revision is not 0, it permanently removes the
 // version with that revision instead. The caller holds the write lock.
 func (b *bucket) remove(r *driver.DeleteRequest, revision uint64, now time.Time) error {
-	key, c := r.Key, r.Condition
+	key := r.Key
+	c := r.Condition
 	o := b.find(key, revision)
 	if o == nil && c.Revision == "" {
 		b.removeMissing(key, revision, now)

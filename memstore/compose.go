@@ -19,7 +19,8 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	chunks, total := make([][]byte, len(sources), len(sources)+1), len(r.Tail)
+	chunks := make([][]byte, len(sources), len(sources)+1)
+	total := len(r.Tail)
 	for i, source := range sources {
 		chunks[i] = source.data
 		total += len(source.data)

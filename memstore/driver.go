@@ -42,14 +42,19 @@ type objectDriver struct {
 // functions EnableVersions, EnableSoftDelete and EnableObjectLock of the result do nothing.
 func (d *objectDriver) Describe() driver.Description {
 	desc := driver.Description{
-		Provider:         provider,
-		Bucket:           d.bucket,
-		Location:         d.account.location, // differs in each process
-		Places:           func() []driver.Place { return []driver.Place{{Account: d.account, Bucket: d.bucket, Direct: true}} },
-		Features:         features,
-		Versioned:        d.versioned(),
-		EnableVersions:   func() { d.configure(func(info *storage.BucketInfo) { info.Versioning = true }) },
-		EnableObjectLock: func() { d.configure(func(info *storage.BucketInfo) { info.Versioning, info.ObjectLock = true, true }) },
+		Provider:       provider,
+		Bucket:         d.bucket,
+		Location:       d.account.location, // differs in each process
+		Places:         func() []driver.Place { return []driver.Place{{Account: d.account, Bucket: d.bucket, Direct: true}} },
+		Features:       features,
+		Versioned:      d.versioned(),
+		EnableVersions: func() { d.configure(func(info *storage.BucketInfo) { info.Versioning = true }) },
+		EnableObjectLock: func() {
+			d.configure(func(info *storage.BucketInfo) {
+				info.Versioning = true
+				info.ObjectLock = true
+			})
+		},
 		EnableSoftDelete: func(keep time.Duration) {
 			d.configure(func(info *storage.BucketInfo) { info.SoftDelete = keep })
 		},
@@ -64,7 +69,8 @@ func (d *objectDriver) Describe() driver.Description {
 	}
 	if d.anyOrder {
 		desc.Features &^= storage.OrderedListing
-		desc.FolderPrefixes, desc.SlashDelimiter = true, true
+		desc.FolderPrefixes = true
+		desc.SlashDelimiter = true
 	}
 	return desc
 }

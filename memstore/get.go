@@ -45,7 +45,8 @@ func (d *objectDriver) look(ctx context.Context, r *driver.GetRequest) (*object,
 	if err != nil {
 		return nil, nil, err
 	}
-	o, versioned := b.find(r.Key, revision), b.info.Versioning
+	o := b.find(r.Key, revision)
+	versioned := b.info.Versioning
 	b.mu.RUnlock()
 	if o == nil {
 		return nil, nil, storage.ObjectNotFound

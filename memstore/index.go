@@ -34,7 +34,8 @@ func (x *index) get(key string) *object {
 // set makes o the object of its key, and returns the object that had the key before, or nil.
 func (x *index) set(o *object) (old *object) {
 	if s := x.slots[o.key]; s != nil {
-		old, s.object = s.object, o
+		old = s.object
+		s.object = o
 		return old
 	}
 	s := x.newSlot()

@@ -92,7 +92,8 @@ func (b *bucket) listAnyOrder(r *driver.ListRequest, after string) (*storage.Pag
 		return nil, storage.InvalidArgument
 	}
 	whole := *r
-	whole.Limit, whole.Entries = b.live.len(), nil
+	whole.Limit = b.live.len()
+	whole.Entries = nil
 	page := b.list(&whole, "")
 	slices.SortFunc(page.Entries, func(x, y storage.ListEntry) int { return compareChecksums(x.Key, y.Key) })
 	if after != "" {

@@ -73,7 +73,8 @@ func (o *object) stamp(revision uint64) {
 	}
 	text = append(text, revisionTag...)
 	text = strconv.AppendUint(text, revision, 10)
-	o.revision, o.etag = revision, string(append(text, '"'))
+	o.revision = revision
+	o.etag = string(append(text, '"'))
 }
 
 // revisionText returns the revision as users see it, with the provider's name. It is a slice of the
@@ -92,7 +93,9 @@ func (o *object) attrs(withVersion bool) *storage.Attrs {
 		CRC32C:     o.crc32c,
 	}
 	if k := o.kept; k != nil {
-		result.TagCount, result.Retention, result.LegalHold = len(k.tags), k.retention, k.hold
+		result.TagCount = len(k.tags)
+		result.Retention = k.retention
+		result.LegalHold = k.hold
 	}
 	if withVersion {
 		result.Version = result.Revision
@@ -103,7 +106,10 @@ func (o *object) attrs(withVersion bool) *storage.Attrs {
 // describe sets the fields of e one by one, because assigning a whole entry would cost time in a
 // listing.
 func (o *object) describe(e *storage.ListEntry) {
-	e.Key, e.IsPrefix, e.Size = o.key, false, int64(len(o.data))
+	e.Key = o.key
+	e.IsPrefix = false
+	e.Size = int64(len(o.data))
 	e.ETag, e.Revision = o.etag, o.revisionText()
-	e.Modified, e.StorageClass = o.modified, o.StorageClass
+	e.Modified = o.modified
+	e.StorageClass = o.StorageClass
 }

@@ -32,7 +32,8 @@ func (b *bucket) commit(ctx context.Context, o *object, c storage.Condition, fro
 	if _, err := lock(b, nil); err != nil {
 		return nil, err
 	}
-	versioned, err := b.info.Versioning, error(nil)
+	versioned := b.info.Versioning
+	var err error
 	if from != nil && b.uploads[from.name] != from {
 		err = storage.ObjectNotFound // the upload was completed or aborted meanwhile
 	} else if err = b.lockNew(o); err != nil {

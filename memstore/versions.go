@@ -96,7 +96,8 @@ func (b *bucket) listVersions(r *driver.ListRequest, after position) *driver.Ver
 		all.seek(beforeKey(r.Prefix))
 	}
 	for o, since := all.object(); o != nil && strings.HasPrefix(o.key, r.Prefix); o, since = all.object() {
-		entry, at := b.versionEntry(o, since), position{o.key, o.revision}
+		entry := b.versionEntry(o, since)
+		at := position{o.key, o.revision}
 		common, isPrefix := keyrule.CommonPrefix(o.key, r.Prefix, r.Delimiter)
 		if isPrefix {
 			entry = storage.VersionEntry{ListEntry: storage.ListEntry{Key: common, IsPrefix: true}}
@@ -107,7 +108,8 @@ func (b *bucket) listVersions(r *driver.ListRequest, after position) *driver.Ver
 				page.Token = last.token()
 				break
 			}
-			page.Entries, last = append(page.Entries, entry), at
+			page.Entries = append(page.Entries, entry)
+			last = at
 		}
 		if !isPrefix {
 			all.next()
