@@ -89,13 +89,15 @@ func BenchmarkListAll(b *testing.B) {
 	d := full(b, n)
 	b.ReportAllocs()
 	for b.Loop() {
-		r, found := driver.ListRequest{Limit: 1000}, 0
+		r := driver.ListRequest{Limit: 1000}
+		found := 0
 		for more := true; more; more = r.Token != "" {
 			page, err := d.List(context.Background(), &r)
 			if err != nil {
 				b.Fatal(err)
 			}
-			found, r.Token = found+len(page.Entries), page.Token
+			found += len(page.Entries)
+			r.Token = page.Token
 		}
 		if found != n {
 			b.Fatal(found)

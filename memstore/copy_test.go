@@ -36,7 +36,8 @@ func TestCopyKeepsThePropertiesOfItsSource(t *testing.T) {
 
 func TestCopyBetweenBucketsOfAnAccount(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
-	from, to := created(t, s, "from"), created(t, s, "to")
+	from := created(t, s, "from")
+	to := created(t, s, "to")
 	put(t, from, "a", "content")
 	_, err := to.Copy(t.Context(), &driver.CopyRequest{Source: from.Locate("a"), Key: "b"})
 	require.NoError(t, err)

@@ -28,7 +28,8 @@ func TestDescribe(t *testing.T) {
 }
 
 func TestNewBucketsShareNothing(t *testing.T) {
-	a, b := fresh(), fresh()
+	a := fresh()
+	b := fresh()
 	put(t, a, "k", "")
 	require.Empty(t, keys(t, b))
 	require.NoError(t, a.Close())

@@ -124,7 +124,8 @@ func TestChangingReturnedAttrsHasNoEffect(t *testing.T) {
 	r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
 	written, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
-	written.CRC32C.Sum, written.Revision = 2, "changed"
+	written.CRC32C.Sum = 2
+	written.Revision = "changed"
 	read, err := head(d, "k")
 	require.NoError(t, err)
 	require.Equal(t, uint32(1), read.CRC32C.Sum)

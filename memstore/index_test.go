@@ -8,7 +8,9 @@ import (
 
 func TestTheTableAndTheTreeOfAnIndexAgree(t *testing.T) {
 	x := newIndex()
-	first, second, other := &object{key: "b"}, &object{key: "b"}, &object{key: "a"}
+	first := &object{key: "b"}
+	second := &object{key: "b"}
+	other := &object{key: "a"}
 	require.Nil(t, x.get("b"))
 	require.Nil(t, x.set(first))
 	require.Nil(t, x.set(other))

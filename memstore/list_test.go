@@ -63,7 +63,8 @@ func pages(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []str
 			return found
 		}
 		require.Len(t, page.Entries, limit, "only the last page is shorter")
-		r.Token, r.StartAfter = page.Token, ""
+		r.Token = page.Token
+		r.StartAfter = ""
 	}
 }
 

@@ -12,7 +12,8 @@ import (
 )
 
 func TestNewReturnsANewEmptyBucket(t *testing.T) {
-	a, b := memstore.New(), memstore.New()
+	a := memstore.New()
+	b := memstore.New()
 	_, err := a.Upload(t.Context(), "k", strings.NewReader("content"))
 	require.NoError(t, err)
 	found, err := b.Exists(t.Context(), "k")

@@ -160,7 +160,8 @@ func TestPutWithACondition(t *testing.T) {
 
 func TestPutOfEqualContentHasANewRevision(t *testing.T) {
 	d := fresh()
-	first, second := put(t, d, "k", "same"), put(t, d, "k", "same")
+	first := put(t, d, "k", "same")
+	second := put(t, d, "k", "same")
 	require.NotEqual(t, first.Revision, second.Revision)
 	require.NotEqual(t, first.ETag, second.ETag)
 }

@@ -39,8 +39,10 @@ func TestCreateBucketSetsAllProperties(t *testing.T) {
 	require.NoError(t, err)
 	require.Equal(t, want, info)
 
-	cors[0].Origins[0], lifecycle[0].ID = "changed", "changed"
-	info.CORS[0].Methods[0], info.Lifecycle[0].Prefix = "changed", "changed"
+	cors[0].Origins[0] = "changed"
+	lifecycle[0].ID = "changed"
+	info.CORS[0].Methods[0] = "changed"
+	info.Lifecycle[0].Prefix = "changed"
 	info, err = s.BucketInfo(t.Context(), "b")
 	require.NoError(t, err)
 	require.Equal(t, want, info, "the bucket must have copies")

@@ -42,7 +42,8 @@ func history(t *testing.T, d driver.Driver, r driver.ListRequest, limit int) []s
 			return found
 		}
 		require.Len(t, page.Entries, limit, "only the last page is shorter")
-		r.Token, r.StartAfter = page.Token, ""
+		r.Token = page.Token
+		r.StartAfter = ""
 	}
 }
 
