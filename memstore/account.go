@@ -41,8 +41,11 @@ func newAccount(c ServiceConfig) *account {
 		c.Now = time.Now
 	}
 	return &account{
-		location: rand.Text(), now: c.Now, keys: signingKeys(c.SigningKeys),
-		archiveClasses: slices.Clone(c.ArchiveClasses), restoreTime: max(0, c.RestoreTime),
+		location:       rand.Text(),
+		now:            c.Now,
+		keys:           signingKeys(c.SigningKeys),
+		archiveClasses: slices.Clone(c.ArchiveClasses),
+		restoreTime:    max(0, c.RestoreTime),
 	}
 }
 

@@ -69,7 +69,10 @@ func NewDriver(c Config) driver.Driver {
 	c.Bucket = cmp.Or(c.Bucket, "memory")
 	a := newAccount(
 		ServiceConfig{
-			Now: c.Now, SigningKeys: c.SigningKeys, ArchiveClasses: c.ArchiveClasses, RestoreTime: c.RestoreTime,
+			Now:            c.Now,
+			SigningKeys:    c.SigningKeys,
+			ArchiveClasses: c.ArchiveClasses,
+			RestoreTime:    c.RestoreTime,
 		},
 	)
 	info := &a.findOrCreate(c.Bucket).info

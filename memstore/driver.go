@@ -42,13 +42,17 @@ type objectDriver struct {
 // functions EnableVersions, EnableSoftDelete and EnableObjectLock of the result do nothing.
 func (d *objectDriver) Describe() driver.Description {
 	desc := driver.Description{
-		Provider:       provider,
-		Bucket:         d.bucket,
-		Location:       d.account.location, // differs in each process
-		Places:         func() []driver.Place { return []driver.Place{{Account: d.account, Bucket: d.bucket, Direct: true}} },
-		Features:       features,
-		Versioned:      d.versioned(),
-		EnableVersions: func() { d.configure(func(info *storage.BucketInfo) { info.Versioning = true }) },
+		Provider:  provider,
+		Bucket:    d.bucket,
+		Location:  d.account.location, // differs in each process
+		Places:    func() []driver.Place { return []driver.Place{{Account: d.account, Bucket: d.bucket, Direct: true}} },
+		Features:  features,
+		Versioned: d.versioned(),
+		EnableVersions: func() {
+			d.configure(func(info *storage.BucketInfo) {
+				info.Versioning = true
+			})
+		},
 		EnableObjectLock: func() {
 			d.configure(func(info *storage.BucketInfo) {
 				info.Versioning = true
@@ -56,7 +60,9 @@ func (d *objectDriver) Describe() driver.Description {
 			})
 		},
 		EnableSoftDelete: func(keep time.Duration) {
-			d.configure(func(info *storage.BucketInfo) { info.SoftDelete = keep })
+			d.configure(func(info *storage.BucketInfo) {
+				info.SoftDelete = keep
+			})
 		},
 		Local:            true,
 		TaggedRevisions:  true,

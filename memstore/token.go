@@ -31,7 +31,8 @@ func parseToken(token, prefix string) (position, error) {
 	revision, ok := parseRevision(number)
 	if err != nil || !found || !ok && number != "0" || key == "" || !strings.HasPrefix(key, prefix) {
 		return position{}, &storage.Error{
-			Code: storage.InvalidArgument, Err: errors.New("token must be from a page of this listing"),
+			Code: storage.InvalidArgument,
+			Err:  errors.New("token must be from a page of this listing"),
 		}
 	}
 	return position{key, revision}, nil
@@ -57,7 +58,8 @@ func parseVersion(text string) (uint64, error) {
 	revision, ok := parseRevision(number)
 	if !ok || !tagged {
 		return 0, &storage.Error{
-			Code: storage.InvalidArgument, Err: errors.New("version must be one that this bucket returned"),
+			Code: storage.InvalidArgument,
+			Err:  errors.New("version must be one that this bucket returned"),
 		}
 	}
 	return revision, nil
