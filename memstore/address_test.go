@@ -49,8 +49,14 @@ func TestOpeningAnAccountCreatesNoBucket(t *testing.T) {
 }
 
 func TestAddressesThatAreRefused(t *testing.T) {
-	bucket := func(ctx context.Context, u *url.URL) error { _, err := openBucket(ctx, u); return err }
-	account := func(ctx context.Context, u *url.URL) error { _, err := openAccount(ctx, u); return err }
+	bucket := func(ctx context.Context, u *url.URL) error {
+		_, err := openBucket(ctx, u)
+		return err
+	}
+	account := func(ctx context.Context, u *url.URL) error {
+		_, err := openAccount(ctx, u)
+		return err
+	}
 	for name, test := range map[string]struct {
 		open    func(context.Context, *url.URL) error
 		address string

@@ -19,11 +19,20 @@ func TestConcurrentCalls(t *testing.T) {
 	d := versioned()
 	ctx := context.Background()
 	calls := []func(key string) error{
-		func(key string) error { _, err := d.Put(ctx, putRequest(key, "content")); return err },
+		func(key string) error {
+			_, err := d.Put(ctx, putRequest(key, "content"))
+			return err
+		},
 		func(key string) error { return d.Delete(ctx, &driver.DeleteRequest{Key: key}) },
 		func(key string) error { return d.Delete(ctx, &driver.DeleteRequest{Key: key, Version: "memory:7"}) },
-		func(key string) error { _, err := d.List(ctx, &driver.ListRequest{Limit: 3}); return err },
-		func(key string) error { _, err := d.ListVersions(ctx, &driver.ListRequest{Limit: 3}); return err },
+		func(key string) error {
+			_, err := d.List(ctx, &driver.ListRequest{Limit: 3})
+			return err
+		},
+		func(key string) error {
+			_, err := d.ListVersions(ctx, &driver.ListRequest{Limit: 3})
+			return err
+		},
 		func(key string) error {
 			_, body, err := d.Get(ctx, &driver.GetRequest{Key: key, Length: -1})
 			if err == storage.ObjectNotFound {

@@ -28,7 +28,10 @@ func TestCopyKeepsThePropertiesOfItsSource(t *testing.T) {
 	require.Equal(t, "content", get(t, d, "b", ""))
 
 	replaced, err := d.Copy(t.Context(), &driver.CopyRequest{
-		Source: d.Locate("a"), Key: "b", Replace: true, Properties: storage.Properties{ContentType: "text/html"},
+		Source:     d.Locate("a"),
+		Key:        "b",
+		Replace:    true,
+		Properties: storage.Properties{ContentType: "text/html"},
 	})
 	require.NoError(t, err)
 	require.Equal(t, storage.Properties{ContentType: "text/html"}, replaced.Properties)

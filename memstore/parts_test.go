@@ -85,7 +85,9 @@ func TestCompletePartsRefuses(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
-				Put: &driver.PutRequest{Key: test.key}, Upload: test.upload, Parts: []driver.Part{test.part},
+				Put:    &driver.PutRequest{Key: test.key},
+				Upload: test.upload,
+				Parts:  []driver.Part{test.part},
 			})
 			require.ErrorIs(t, err, test.err)
 			require.Empty(t, keys(t, d))
@@ -100,7 +102,9 @@ func TestAnUploadStaysAfterAFailedCondition(t *testing.T) {
 	part := putPart(t, d, "k", upload, 1, "new")
 	complete := func(c storage.Condition) error {
 		_, err := d.CompleteParts(t.Context(), &driver.CompleteRequest{
-			Put: &driver.PutRequest{Key: "k", Condition: c}, Upload: upload, Parts: []driver.Part{part},
+			Put:    &driver.PutRequest{Key: "k", Condition: c},
+			Upload: upload,
+			Parts:  []driver.Part{part},
 		})
 		return err
 	}

@@ -41,7 +41,9 @@ func TestABodyMayAddMetadataUntilItsEnd(t *testing.T) {
 	d := NewDriver(Config{})
 	require.NotZero(t, d.Describe().Features&driver.LateMetadata)
 	r := &driver.PutRequest{Key: "k", Size: -1, Properties: storage.Properties{Metadata: map[string]string{}}}
-	r.Body = io.MultiReader(strings.NewReader("content"), atEnd(func() { r.Metadata["late"] = "yes" }))
+	r.Body = io.MultiReader(strings.NewReader("content"), atEnd(func() {
+		r.Metadata["late"] = "yes"
+	}))
 	_, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
 	a, err := d.Head(t.Context(), &driver.GetRequest{Key: "k", Length: -1})

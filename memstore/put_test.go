@@ -55,7 +55,10 @@ func TestPutKeepsAllProperties(t *testing.T) {
 func TestPutStoresAChecksumThatIsSetAtTheEndOfTheBody(t *testing.T) {
 	d := fresh()
 	r := &driver.PutRequest{Key: "k", Size: -1}
-	r.Body = &hooked{strings.NewReader("content"), func() { sum := uint32(42); r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }}
+	r.Body = &hooked{strings.NewReader("content"), func() {
+		sum := uint32(42)
+		r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
+	}}
 	attrs, err := d.Put(t.Context(), r)
 	require.NoError(t, err)
 	require.Equal(t, uint32(42), attrs.CRC32C.Sum)
@@ -241,12 +244,27 @@ func TestCallsFailAfterTheContextEnded(t *testing.T) {
 			source := d.Locate("k")
 
 			calls := map[string]func() error{
-				"Put":        func() error { _, err := d.Put(ctx, putRequest("k", "new")); return err },
-				"Get":        func() error { _, _, err := d.Get(ctx, &driver.GetRequest{Key: "k", Length: -1}); return err },
-				"Head":       func() error { _, err := d.Head(ctx, &driver.GetRequest{Key: "k", Length: -1}); return err },
-				"List":       func() error { _, err := d.List(ctx, &driver.ListRequest{Limit: 1}); return err },
-				"Delete":     func() error { return d.Delete(ctx, &driver.DeleteRequest{Key: "k"}) },
-				"BeginParts": func() error { _, err := d.BeginParts(ctx, putRequest("k", "")); return err },
+				"Put": func() error {
+					_, err := d.Put(ctx, putRequest("k", "new"))
+					return err
+				},
+				"Get": func() error {
+					_, _, err := d.Get(ctx, &driver.GetRequest{Key: "k", Length: -1})
+					return err
+				},
+				"Head": func() error {
+					_, err := d.Head(ctx, &driver.GetRequest{Key: "k", Length: -1})
+					return err
+				},
+				"List": func() error {
+					_, err := d.List(ctx, &driver.ListRequest{Limit: 1})
+					return err
+				},
+				"Delete": func() error { return d.Delete(ctx, &driver.DeleteRequest{Key: "k"}) },
+				"BeginParts": func() error {
+					_, err := d.BeginParts(ctx, putRequest("k", ""))
+					return err
+				},
 				"PutPart": func() error {
 					_, err := d.PutPart(ctx, &driver.PartRequest{Key: "k", Upload: upload, Number: 1, Body: strings.NewReader("")})
 					return err
@@ -257,12 +275,18 @@ func TestCallsFailAfterTheContextEnded(t *testing.T) {
 				},
 				"AbortParts":  func() error { return d.AbortParts(ctx, "k", upload) },
 				"DeleteBatch": func() error { return d.DeleteBatch(ctx, []driver.DeleteRequest{{Key: "k"}})[0] },
-				"Copy":        func() error { _, err := d.Copy(ctx, &driver.CopyRequest{Source: source, Key: "k"}); return err },
+				"Copy": func() error {
+					_, err := d.Copy(ctx, &driver.CopyRequest{Source: source, Key: "k"})
+					return err
+				},
 				"Compose": func() error {
 					_, err := d.Compose(ctx, &driver.ComposeRequest{Sources: []driver.ObjectRef{source}, Key: "k"})
 					return err
 				},
-				"ListVersions": func() error { _, err := d.ListVersions(ctx, &driver.ListRequest{Limit: 1}); return err },
+				"ListVersions": func() error {
+					_, err := d.ListVersions(ctx, &driver.ListRequest{Limit: 1})
+					return err
+				},
 			}
 			for name, call := range calls {
 				require.ErrorIs(t, call(), want, name)

@@ -29,12 +29,22 @@ func TestCreateBucketSetsAllProperties(t *testing.T) {
 	cors := []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, MaxAge: time.Hour}}
 	lifecycle := []storage.LifecycleRule{{ID: "old", Prefix: "tmp/", ExpireAfterDays: 3}}
 	want := &storage.BucketInfo{
-		Name: "b", Provider: "memory", Region: "here", Created: noon, Public: true, Versioning: true,
-		CORS:      []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, MaxAge: time.Hour}},
-		Lifecycle: []storage.LifecycleRule{{ID: "old", Prefix: "tmp/", ExpireAfterDays: 3}},
+		Name:       "b",
+		Provider:   "memory",
+		Region:     "here",
+		Created:    noon,
+		Public:     true,
+		Versioning: true,
+		CORS:       []storage.CORSRule{{Origins: []string{"*"}, Methods: []string{"GET"}, MaxAge: time.Hour}},
+		Lifecycle:  []storage.LifecycleRule{{ID: "old", Prefix: "tmp/", ExpireAfterDays: 3}},
 	}
 	info, err := s.CreateBucket(t.Context(), &driver.BucketRequest{
-		Name: "b", Region: "here", PublicAccess: ref(true), Versioning: ref(true), CORS: &cors, Lifecycle: &lifecycle,
+		Name:         "b",
+		Region:       "here",
+		PublicAccess: ref(true),
+		Versioning:   ref(true),
+		CORS:         &cors,
+		Lifecycle:    &lifecycle,
 	})
 	require.NoError(t, err)
 	require.Equal(t, want, info)
@@ -55,7 +65,10 @@ func TestCreateBucketSetsAllProperties(t *testing.T) {
 func TestUpdateBucketChangesOnlyWhatIsRequested(t *testing.T) {
 	s := memstore.NewServiceDriver(memstore.ServiceConfig{})
 	_, err := s.CreateBucket(t.Context(), &driver.BucketRequest{
-		Name: "b", PublicAccess: ref(true), CORS: &[]storage.CORSRule{{}}, Lifecycle: &[]storage.LifecycleRule{{}},
+		Name:         "b",
+		PublicAccess: ref(true),
+		CORS:         &[]storage.CORSRule{{}},
+		Lifecycle:    &[]storage.LifecycleRule{{}},
 	})
 	require.NoError(t, err)
 	info, err := s.UpdateBucket(t.Context(), &driver.BucketRequest{Name: "b", CORS: &[]storage.CORSRule{}})

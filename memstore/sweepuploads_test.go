@@ -180,7 +180,9 @@ func TestAnUploadWithOnlyFailedCallsIsDiscarded(t *testing.T) {
 	_, err := d.PutPart(t.Context(), &driver.PartRequest{Key: "k", Upload: upload, Number: 2, Body: &seekable{&hooked{Reader: broken("b", errBroken)}}, Size: 4})
 	require.ErrorIs(t, err, errBroken)
 	_, err = d.CompleteParts(t.Context(), &driver.CompleteRequest{
-		Put: &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}}, Upload: upload, Parts: []driver.Part{part},
+		Put:    &driver.PutRequest{Key: "k", Condition: storage.Condition{Absent: true}},
+		Upload: upload,
+		Parts:  []driver.Part{part},
 	})
 	require.ErrorIs(t, err, storage.PreconditionFailed)
 	clock.pass(7 * day)
