@@ -44,9 +44,7 @@ type compositeUpload struct {
 // openMark begins the name of an open upload, which is a composite upload with a marker object.
 const openMark = "o"
 
-var compositeUploads = regexp.MustCompile(
-	`^` + openMark + `?[0-9a-f]{32}(-[^/]+)?$`,
-) // the last group is the storage class
+var compositeUploads = regexp.MustCompile(`^` + openMark + `?[0-9a-f]{32}(-[^/]+)?$`) // the last group is the storage class
 
 // newCompositeUpload returns a new name for an upload. It makes no request.
 func newCompositeUpload(class string) string {
@@ -98,9 +96,13 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 		return driver.Part{}, err
 	}
 	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: whole.KMSKeyName})
-	stored, err := cs.bucket.put(
-		with(ctx, c), &objectUpload{query: query, object: object, body: r.Body, size: r.Size, key: c.key},
-	)
+	stored, err := cs.bucket.put(with(ctx, c), &objectUpload{
+		query:  query,
+		object: object,
+		body:   r.Body,
+		size:   r.Size,
+		key:    c.key,
+	})
 	if err != nil {
 		return driver.Part{}, err
 	}

@@ -75,9 +75,8 @@ func withNamed(c Config) (Config, error) {
 	name := named.Credentials(c.Credentials)
 	path := name.Get("GOOGLE_APPLICATION_CREDENTIALS")
 	if path == "" {
-		return c, name.Missing(
-			name.Variable("GOOGLE_APPLICATION_CREDENTIALS") + " to the path of a key file or credential configuration",
-		)
+		return c, name.Missing(name.Variable("GOOGLE_APPLICATION_CREDENTIALS") +
+			" to the path of a key file or credential configuration")
 	}
 	if u, ok := address.Endpoint(c.Endpoint); ok && address.InClear(u) {
 		return c, argument.Invalid("endpoint", "must be an https URL: credentials=NAME are not sent in clear", "")

@@ -40,9 +40,8 @@ func (cs *composites) isHierarchical(ctx context.Context) (bool, error) {
 		return *known, nil
 	}
 	query := url.Values{"prefix": {componentsPrefix}}.Encode()
-	request, err := cs.bucket.account.request(
-		ctx, http.MethodGet, "/storage/v1/b/"+urlpath.Escape(cs.bucket.name)+"/storageLayout?"+query, nil, 0,
-	)
+	request, err := cs.bucket.account.request(ctx, http.MethodGet,
+		"/storage/v1/b/"+urlpath.Escape(cs.bucket.name)+"/storageLayout?"+query, nil, 0)
 	if err != nil {
 		return false, err
 	}

@@ -102,9 +102,9 @@ func (b *bucket) removePublic(ctx context.Context) error {
 			changed = changed || len(kept) < len(binding.Members)
 			binding.Members = kept
 		}
-		policy.Bindings = slices.DeleteFunc(
-			policy.Bindings, func(binding *iampb.Binding) bool { return len(binding.Members) == 0 },
-		)
+		policy.Bindings = slices.DeleteFunc(policy.Bindings, func(binding *iampb.Binding) bool {
+			return len(binding.Members) == 0
+		})
 		return changed
 	})
 }
@@ -134,9 +134,7 @@ func (b *bucket) changePolicy(ctx context.Context, change func(policy *iam.Polic
 			Hint: "this server has no IAM policies: if its objects are public, open the bucket with WithPublicBaseURL",
 		}
 	case isStalePolicy(err):
-		return sdkerror.WithCode(
-			err, storage.Unavailable, "other clients are changing the bucket's IAM policy: try again",
-		)
+		return sdkerror.WithCode(err, storage.Unavailable, "other clients are changing the bucket's IAM policy: try again")
 	}
 	return bucketError(err)
 }

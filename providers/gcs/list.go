@@ -114,11 +114,7 @@ func (b *bucket) page(
 		return nil, "", &storage.Error{Code: storage.Internal, Err: err}
 	}
 	var page []*gcs.ObjectAttrs
-	next, err := iterator.NewPager(
-		b.handle().Objects(watchPages(ctx), query), min(limit, maxPage), token,
-	).NextPage(
-		&page,
-	)
+	next, err := iterator.NewPager(b.handle().Objects(watchPages(ctx), query), min(limit, maxPage), token).NextPage(&page)
 	if err != nil {
 		return nil, "", listError(err)
 	}

@@ -113,13 +113,10 @@ func (d *objectDriver) SetRetention(ctx context.Context, r *driver.ChangeRequest
 	err := d.bucket.update(ctx, r, gcs.ObjectAttrsToUpdate{Retention: change})
 	switch statusOf(err) {
 	case http.StatusBadRequest:
-		return d.bucket.lockError(
-			ctx, err, storage.Condition{}, &storage.Controls{Retention: storage.Retention{Mode: storage.Governance}},
-		)
+		return d.bucket.lockError(ctx, err, storage.Condition{},
+			&storage.Controls{Retention: storage.Retention{Mode: storage.Governance}})
 	case http.StatusForbidden:
-		found, failed := d.bucket.find(
-			ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native},
-		)
+		found, failed := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Native: r.Native})
 		if later := passing(failed); later != nil {
 			return later
 		}
@@ -162,9 +159,13 @@ func (b *bucket) changeError(ctx context.Context, err error) error {
 // removes the object. If another lock also keeps the object, deleteGoverned changes nothing. It
 // then returns the error of the first attempt, which is the parameter refused.
 func (d *objectDriver) deleteGoverned(ctx context.Context, r *driver.DeleteRequest, refused *storage.Error) error {
-	found, err := d.bucket.find(
-		ctx, &driver.GetRequest{Key: r.Key, Version: r.Version, Length: -1, Condition: r.Condition, Native: r.Native},
-	)
+	found, err := d.bucket.find(ctx, &driver.GetRequest{
+		Key:       r.Key,
+		Version:   r.Version,
+		Length:    -1,
+		Condition: r.Condition,
+		Native:    r.Native,
+	})
 	if err != nil {
 		return err
 	}

@@ -97,9 +97,7 @@ func changer(name string, err error, change func(*gcs.ObjectAttrs)) storage.Nati
 // Unsupported.
 func WithAttrs(change func(*gcs.ObjectAttrs)) storage.WriteOption {
 	if change == nil {
-		return changer(
-			"WithAttrs", argument.Invalid("WithAttrs", "must have a function", ""), func(*gcs.ObjectAttrs) {},
-		)
+		return changer("WithAttrs", argument.Invalid("WithAttrs", "must have a function", ""), func(*gcs.ObjectAttrs) {})
 	}
 	return changer("WithAttrs", nil, change)
 }
@@ -113,9 +111,8 @@ func checkKMSKey(argumentName, key string) error {
 	if kmsKeyName.MatchString(key) {
 		return nil
 	}
-	return argument.Invalid(
-		argumentName, "must be a key's name, as projects/P/locations/L/keyRings/R/cryptoKeys/K, without a version", "",
-	)
+	return argument.Invalid(argumentName,
+		"must be a key's name, as projects/P/locations/L/keyRings/R/cryptoKeys/K, without a version", "")
 }
 
 // WithKMSKey makes Google encrypt the object with a key of Cloud KMS. The key replaces

@@ -56,9 +56,8 @@ func (cs *composites) hasMarker(ctx context.Context, name *compositeUpload) (boo
 
 // listMarker returns the marker of an upload, or nil if the marker does not exist.
 func (cs *composites) listMarker(ctx context.Context, name *compositeUpload) (*gcs.ObjectAttrs, error) {
-	found, _, err := cs.bucket.page(
-		ctx, &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL}, []string{"Name", "Metadata"}, 1, "",
-	)
+	found, _, err := cs.bucket.page(ctx, &gcs.Query{Prefix: name.marker(), Projection: gcs.ProjectionNoACL},
+		[]string{"Name", "Metadata"}, 1, "")
 	if err != nil || len(found) == 0 {
 		return nil, err
 	}
@@ -126,9 +125,13 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 			break
 		}
 		a := attrsOf(o)
-		page.Parts = append(
-			page.Parts, driver.Part{Number: number, Tag: a.Revision, ETag: a.ETag, Size: a.Size, CRC32C: a.CRC32C},
-		)
+		page.Parts = append(page.Parts, driver.Part{
+			Number: number,
+			Tag:    a.Revision,
+			ETag:   a.ETag,
+			Size:   a.Size,
+			CRC32C: a.CRC32C,
+		})
 	}
 	return page, nil
 }
@@ -164,9 +167,7 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	uploads, err := components.Uploads(
 		ctx, len(found), r.Prefix,
 		func(ctx context.Context, i int) (*storage.UploadEntry, error) {
-			return d.composites.entry(
-				ctx, strings.TrimSuffix(strings.TrimPrefix(found[i].Prefix, componentsPrefix), "/"),
-			)
+			return d.composites.entry(ctx, strings.TrimSuffix(strings.TrimPrefix(found[i].Prefix, componentsPrefix), "/"))
 		},
 	)
 	if err != nil {

@@ -53,9 +53,8 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	if err != nil {
 		return "", argument.Invalid("attributes", "cannot be written as JSON", "")
 	}
-	request, err := d.account.request(
-		with(ctx, c), http.MethodPost, d.bucket.uploadPath(query), bytes.NewReader(document), int64(len(document)),
-	)
+	request, err := d.account.request(with(ctx, c), http.MethodPost, d.bucket.uploadPath(query),
+		bytes.NewReader(document), int64(len(document)))
 	if err != nil {
 		return "", err
 	}

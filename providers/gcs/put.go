@@ -78,9 +78,8 @@ func (b *bucket) put(ctx context.Context, u *objectUpload) (*resource, error) {
 	}
 	stored, err := write(ctx, func(ctx context.Context) (*resource, error) {
 		whole := io.MultiReader(strings.NewReader(head), u.body, strings.NewReader(tail))
-		request, err := b.account.request(
-			ctx, http.MethodPost, b.uploadPath(u.query), whole, int64(len(head))+u.size+int64(len(tail)),
-		)
+		request, err := b.account.request(ctx, http.MethodPost, b.uploadPath(u.query), whole,
+			int64(len(head))+u.size+int64(len(tail)))
 		if err != nil {
 			return nil, err
 		}

@@ -32,17 +32,9 @@ func changeToken(ctx context.Context, parts ...string) string {
 	}
 	sum := sha256.Sum256(append(text, call.ID()...))
 	id := hex.AppendEncode(make([]byte, 0, 32), sum[:16])
-	return string(
-		id[:8],
-	) + "-" + string(
-		id[8:12],
-	) + "-" + string(
-		id[12:16],
-	) + "-" + string(
+	return string(id[:8]) + "-" + string(id[8:12]) + "-" + string(id[12:16]) + "-" + string(
 		id[16:20],
-	) + "-" + string(
-		id[20:],
-	)
+	) + "-" + string(id[20:])
 }
 
 // repeated adds the idempotency token of one change to a context. All requests with the resulting
@@ -65,7 +57,6 @@ func (d *objectDriver) putToken(ctx context.Context, r *driver.PutRequest) strin
 }
 
 func (d *objectDriver) repeatedDelete(ctx context.Context, r *driver.DeleteRequest) context.Context {
-	return repeated(
-		ctx, "delete", d.bucket.name, r.Key, r.Version, r.Condition.Revision, strconv.FormatBool(r.BypassGovernance),
-	)
+	return repeated(ctx, "delete", d.bucket.name, r.Key, r.Version, r.Condition.Revision,
+		strconv.FormatBool(r.BypassGovernance))
 }

@@ -206,9 +206,9 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 		return s.BucketInfo(ctx, r.Name)
 	}
 	b := s.bucket(r.Name)
-	attrs, err := write(
-		ctx, func(ctx context.Context) (*gcs.BucketAttrs, error) { return b.handle().Update(ctx, bucketChange(r)) },
-	)
+	attrs, err := write(ctx, func(ctx context.Context) (*gcs.BucketAttrs, error) {
+		return b.handle().Update(ctx, bucketChange(r))
+	})
 	if err != nil {
 		return nil, bucketError(err)
 	}
@@ -288,11 +288,7 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 		return nil, "", err
 	}
 	var buckets []*gcs.BucketAttrs
-	next, err := iterator.NewPager(
-		s.account.client.Buckets(watchPages(ctx), project), maxBuckets, token,
-	).NextPage(
-		&buckets,
-	)
+	next, err := iterator.NewPager(s.account.client.Buckets(watchPages(ctx), project), maxBuckets, token).NextPage(&buckets)
 	if err != nil {
 		return nil, "", translate(err)
 	}
@@ -326,9 +322,8 @@ func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
 		}
 	}
 	if project == "" && s.account.endpoint == nil {
-		return "", argument.Invalid(
-			"project", "must be known", "set Config.Project, project= in the address, or GOOGLE_CLOUD_PROJECT",
-		)
+		return "", argument.Invalid("project", "must be known",
+			"set Config.Project, project= in the address, or GOOGLE_CLOUD_PROJECT")
 	}
 	return project, nil
 }
@@ -355,7 +350,5 @@ func bucketError(err error) error {
 func isUnknownRequest(err error) bool {
 	response := responseOf(err)
 	return response != nil && len(response.Errors) == 0 &&
-		slices.Contains(
-			[]int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented}, response.Code,
-		)
+		slices.Contains([]int{http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented}, response.Code)
 }

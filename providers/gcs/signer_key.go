@@ -27,9 +27,8 @@ func newKeySigner(file []byte, account string) (*keySigner, error) {
 		return nil, err
 	}
 	if f.PrivateKey == "" || f.ClientEmail == "" {
-		return nil, argument.Invalid(
-			"signing key", "must be the key file of a service account, with client_email and private_key", "",
-		)
+		return nil, argument.Invalid("signing key",
+			"must be the key file of a service account, with client_email and private_key", "")
 	}
 	if account != "" && account != f.ClientEmail {
 		return nil, argument.Invalid("Config.SigningAccount", "must be empty or the account of the signing key", "")

@@ -64,9 +64,8 @@ func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 	path, parameters := r.address.EscapedPath(), strings.ReplaceAll(query.Encode(), "+", "%20")
 	request := sha256.Sum256(
 		[]byte(
-			r.method + "\n" + path + "\n" + parameters + "\n" + headers + "\n" + names + "\n" + cmp.Or(
-				r.payload, unsignedPayload,
-			),
+			r.method + "\n" + path + "\n" + parameters + "\n" + headers + "\n" + names + "\n" + cmp.Or(r.payload,
+				unsignedPayload),
 		),
 	)
 	text := v4Algorithm + "\n" + t.date() + "\n" + t.scope() + "\n" + hex.EncodeToString(request[:])

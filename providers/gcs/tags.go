@@ -148,9 +148,8 @@ func (d *objectDriver) replaceContexts(
 	}
 	c := callOf(r.Native)
 	_, err = write(with(ctx, c), func(ctx context.Context) (*resource, error) {
-		request, err := d.account.request(
-			ctx, http.MethodPatch, d.bucket.resourcePath(r.Key, query), bytes.NewReader(document), int64(len(document)),
-		)
+		request, err := d.account.request(ctx, http.MethodPatch, d.bucket.resourcePath(r.Key, query),
+			bytes.NewReader(document), int64(len(document)))
 		if err != nil {
 			return nil, err
 		}
