@@ -21,9 +21,10 @@ func TestPermissions(t *testing.T) {
 	rows.Check(t, permissions.Google, func(t *testing.T, kind rows.Kind) rows.Account {
 		rules := startRuleServer(t)
 		recorder := &rows.Recorder{}
-		bucket := rules.bucket(
-			ruleBucket{versioned: kind == rows.Versions || kind == rows.Locks, locking: kind == rows.Locks},
-		)
+		bucket := rules.bucket(ruleBucket{
+			versioned: kind == rows.Versions || kind == rows.Locks,
+			locking:   kind == rows.Locks,
+		})
 		server := httptest.NewServer(recorder.Wrap(withBuckets(rules)))
 		t.Cleanup(server.Close)
 		service, err := gcs.NewService(t.Context(), gcs.Config{
