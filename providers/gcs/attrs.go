@@ -201,7 +201,8 @@ func (a *account) attrsToSet(
 		o.KMSKeyName = a.kmsKey
 	}
 	if len(c.changes) > 0 {
-		if o.Metadata = maps.Clone(p.Metadata); o.Metadata == nil {
+		o.Metadata = maps.Clone(p.Metadata)
+		if o.Metadata == nil {
 			o.Metadata = map[string]string{}
 		}
 	}

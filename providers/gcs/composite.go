@@ -188,7 +188,8 @@ func (cs *composites) joinError(ctx context.Context, err error, name *compositeU
 func (cs *composites) abort(ctx context.Context, key, upload string) error {
 	name, err := parseCompositeUpload(upload)
 	if err == nil && name.open {
-		switch marker, err := cs.listMarker(ctx, &name); {
+		marker, err := cs.listMarker(ctx, &name)
+		switch {
 		case err != nil:
 			return translate(err)
 		case marker != nil && cmp.Or(components.Key(marker.Metadata), key) != key:

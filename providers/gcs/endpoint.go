@@ -78,7 +78,8 @@ func (a *account) resolveEndpoint(c Config) error {
 	endpoint, emulator := c.Endpoint, ""
 	if endpoint == "" {
 		emulator = os.Getenv("STORAGE_EMULATOR_HOST")
-		if endpoint = emulator; emulator != "" && !strings.Contains(emulator, "://") {
+		endpoint = emulator
+		if emulator != "" && !strings.Contains(emulator, "://") {
 			endpoint = "http://" + emulator
 		}
 	}

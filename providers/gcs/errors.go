@@ -149,7 +149,8 @@ func (b *bucket) notFound(ctx context.Context, err error) *storage.Error {
 	if e.Status != http.StatusNotFound {
 		return e
 	}
-	switch response := responseOf(e); {
+	response := responseOf(e)
+	switch {
 	case namesBucket(response):
 		e.Code = storage.BucketNotFound
 		return e

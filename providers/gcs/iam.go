@@ -48,7 +48,7 @@ func prevention(public bool) gcs.PublicAccessPrevention {
 func (b *bucket) public(ctx context.Context) (bool, error) {
 	policy, err := b.policy(ctx)
 	switch {
-	case isUnknownRequest(err), storage.CodeOf(err) == storage.PermissionDenied:
+	case isUnknownRequest(err) || storage.CodeOf(err) == storage.PermissionDenied:
 		return false, nil // the bucket exists, but its policy cannot be read
 	case err != nil:
 		return false, err

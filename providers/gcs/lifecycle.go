@@ -83,7 +83,8 @@ func parseLifecycleRules(written gcs.Lifecycle, versioned bool) []storage.Lifecy
 		read, step, representable := parseLifecycleRule(&written.Rules[i], versioned)
 		for _, prefix := range prefixes {
 			read.Prefix = prefix
-			switch last := len(rules) - 1; {
+			last := len(rules) - 1
+			switch {
 			case !representable:
 			case last >= 0 && rules[last].Prefix == prefix && step == 3 && rules[last].AbortUploadsAfterDays == read.AbortUploadsAfterDays:
 				// lifecycleRules writes AbortUploadsAfterDays as two actions. The first action has
@@ -116,7 +117,7 @@ func parseLifecycleRule(
 		rule.ExpireOldVersionsAfterDays, step = old, 2
 	case age == 0 || old > 0:
 		return rule, 0, false
-	case r.Action.Type == gcs.AbortIncompleteMPUAction, isPartsRule(r):
+	case r.Action.Type == gcs.AbortIncompleteMPUAction || isPartsRule(r):
 		rule.AbortUploadsAfterDays, step = age, 3
 	case r.Action.Type == gcs.DeleteAction && current:
 		rule.ExpireAfterDays, step = age, 1

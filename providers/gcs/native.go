@@ -191,7 +191,8 @@ var ownHeaders = []string{
 // show the value.
 func WithHeader(name, value string) storage.NativeOption {
 	var err error
-	switch canonical := textproto.CanonicalMIMEHeaderKey(name); {
+	canonical := textproto.CanonicalMIMEHeaderKey(name)
+	switch {
 	case !httpheader.IsName(name) || slices.Contains(ownHeaders, canonical):
 		err = argument.Invalid("WithHeader", "must name a header that this package does not set itself", "")
 	case !httpheader.IsPrintable(value):

@@ -145,7 +145,8 @@ func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name
 	if !name.open {
 		return sessionLostError(e.Err)
 	}
-	switch open, err := cs.hasMarker(ctx, name); {
+	open, err := cs.hasMarker(ctx, name)
+	switch {
 	case err != nil:
 		return err
 	case !open:

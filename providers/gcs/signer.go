@@ -172,7 +172,7 @@ func metadataAccount(ctx context.Context) (string, error) {
 		return "", &storage.Error{Code: storage.Unsupported, Hint: noAccountHint}
 	case err == nil && account != "":
 		return account, nil
-	case err == nil, errors.As(err, &none):
+	case err == nil || errors.As(err, &none):
 		return "", noSignerError()
 	case ctx.Err() != nil:
 		return "", ctx.Err()

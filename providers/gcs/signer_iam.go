@@ -112,9 +112,9 @@ func (s *iamSigner) signBlob(ctx context.Context, text []byte) ([]byte, error) {
 func (s *iamSigner) deniedHint(err error) string {
 	text := err.Error()
 	switch {
-	case strings.Contains(text, "SERVICE_DISABLED"), strings.Contains(text, "has not been used in project"):
+	case strings.Contains(text, "SERVICE_DISABLED") || strings.Contains(text, "has not been used in project"):
 		return "enable the API iamcredentials.googleapis.com in the project of the credentials, and wait some minutes"
-	case strings.Contains(text, "ACCESS_TOKEN_SCOPE_INSUFFICIENT"),
+	case strings.Contains(text, "ACCESS_TOKEN_SCOPE_INSUFFICIENT") ||
 		strings.Contains(text, "insufficient authentication scopes"):
 		return "the access token lacks the scope https://www.googleapis.com/auth/cloud-platform: give it to the machine, which must be stopped for that, or set Config.SigningKey"
 	}

@@ -39,7 +39,8 @@ func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) 
 			return nil, errRepeatedPage
 		}
 		found = append(found, more...)
-		if token = next; token == "" || len(found) > 0 && found[0].Name != found[len(found)-1].Name {
+		token = next
+		if token == "" || len(found) > 0 && found[0].Name != found[len(found)-1].Name {
 			break
 		}
 	}
