@@ -40,7 +40,8 @@ func TestAListingOutOfOrderIsNotSorted(t *testing.T) {
 			var keys []string
 			var failed error
 			for entry, err := range b.List(t.Context(), storage.WithDelimiter("/")) {
-				if failed = err; err == nil {
+				failed = err
+				if err == nil {
 					keys = append(keys, entry.Key)
 				}
 			}

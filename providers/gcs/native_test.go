@@ -113,7 +113,7 @@ func TestACustomersKeyIsSentWhereGoogleWantsIt(t *testing.T) {
 			downloads++
 		}
 		switch {
-		case r.Query().Has("upload_id"), r.Method == http.MethodDelete:
+		case r.Query().Has("upload_id") || r.Method == http.MethodDelete:
 			require.Empty(t, r.Header.Get("X-Goog-Encryption-Key"), name)
 		case r.Method == http.MethodGet && r.Header.Get("X-Goog-Encryption-Key") == "": // of a source
 			require.Contains(t, []string{"/storage/v1/b/photos/o/a", "/storage/v1/b/photos/o/b", "/photos/a", "/photos/b"}, r.Path)

@@ -82,7 +82,8 @@ func TestReadsResumeAfterALostConnection(t *testing.T) {
 						if from < 0 {
 							from += int64(len(want))
 						}
-						if want = want[from:]; row.length >= 0 {
+						want = want[from:]
+						if row.length >= 0 {
 							want = want[:row.length]
 						}
 					}

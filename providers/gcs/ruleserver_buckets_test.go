@@ -109,7 +109,8 @@ func (s *ruleServer) serveBucket(r *http.Request, name string, body []byte) (any
 			if field == "iamConfiguration" {
 				value = withFields(b.resource.fields[field], value)
 			}
-			if b.resource.fields[field] = value; string(value) == "null" {
+			b.resource.fields[field] = value
+			if string(value) == "null" {
 				delete(b.resource.fields, field)
 			}
 		}
@@ -138,7 +139,8 @@ func (b *ruleBucket) servePolicy(r *http.Request, body []byte) (any, *refusal) {
 			Etag     string
 			Bindings json.RawMessage
 		}
-		switch err := json.Unmarshal(body, &policy); {
+		err := json.Unmarshal(body, &policy)
+		switch {
 		case err != nil:
 			return nil, bad("Parse Error")
 		case policy.Etag != "" && policy.Etag != now:

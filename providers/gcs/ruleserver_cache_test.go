@@ -39,7 +39,7 @@ func (s *ruleServer) serveCached(w http.ResponseWriter, r *http.Request) bool {
 	o := s.cache.kept[cacheKey(r)]
 	match := r.Header.Get("X-Goog-If-Generation-Match")
 	switch {
-	case o == nil, match != "" && s.cache.conditions == "passed":
+	case o == nil || match != "" && s.cache.conditions == "passed":
 		return false
 	case match != "" && s.cache.conditions == "compared" && match != o.Generation:
 		w.Header().Set("Cache-Control", o.CacheControl)

@@ -76,7 +76,7 @@ func (b *ruleBucket) refusedRetention(r *ruleRetention) *refusal {
 	switch {
 	case !b.locking:
 		return bad("The bucket does not allow object retention.")
-	case r.Mode != "Locked" && r.Mode != "Unlocked", r.Until.Before(time.Now()):
+	case r.Mode != "Locked" && r.Mode != "Unlocked" || r.Until.Before(time.Now()):
 		return bad("The retention is invalid.")
 	}
 	return nil
@@ -109,7 +109,8 @@ func (o *ruleObject) keep(b *ruleBucket) {
 	if o.EventBasedHold == nil && b.holding && !(b.released && !strings.HasPrefix(o.Name, reserved)) {
 		o.EventBasedHold = new(true)
 	}
-	if o.KeptUntil = nil; b.retention > 0 && !o.isHeld() {
+	o.KeptUntil = nil
+	if b.retention > 0 && !o.isHeld() {
 		o.KeptUntil = new(time.Now().Add(b.retention))
 	}
 }
@@ -234,7 +235,8 @@ func (o *ruleObject) patchContexts(b *ruleBucket, value json.RawMessage) *refusa
 		maps.Copy(merged, o.Contexts.Custom)
 	}
 	for key, context := range more.Custom {
-		if merged[key] = context; context == nil {
+		merged[key] = context
+		if context == nil {
 			delete(merged, key)
 		}
 	}

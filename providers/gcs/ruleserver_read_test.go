@@ -27,7 +27,8 @@ func (s *ruleServer) serveXML(w http.ResponseWriter, r *http.Request, bucket, ke
 	b := s.buckets[bucket]
 	if b != nil {
 		no = nil
-		switch o = b.find(key, r.URL.Query().Get("generation")); {
+		o = b.find(key, r.URL.Query().Get("generation"))
+		switch {
 		case o == nil:
 			no = missingObject(bucket, key)
 		case r.Header.Get("X-Goog-If-Generation-Match") != "" && r.Header.Get("X-Goog-If-Generation-Match") != o.Generation:
@@ -156,12 +157,14 @@ func (b *ruleBucket) list(query url.Values) any {
 		}
 		common := ""
 		if before, _, found := strings.Cut(o.Name[len(prefix):], delimiter); delimiter != "" && found {
-			if common = prefix + before + delimiter; common == last {
+			common = prefix + before + delimiter
+			if common == last {
 				continue
 			}
 			last = common
 		}
-		if seen++; seen > limit {
+		seen++
+		if seen > limit {
 			page.NextPageToken = o.pageToken()
 			break
 		}

@@ -210,7 +210,8 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 	case b == nil:
 		no = missingBucket
 	case len(path) == 2:
-		if answer, no = s.serveBucket(r, path[1], body); answer == nil && no == nil {
+		answer, no = s.serveBucket(r, path[1], body)
+		if answer == nil && no == nil {
 			writeNothing(w)
 			return
 		}
@@ -219,7 +220,8 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 	case path[2] == "storageLayout":
 		answer = map[string]any{"kind": "storage#storageLayout", "bucket": path[1], "hierarchicalNamespace": map[string]bool{"enabled": b.folders != nil}}
 	case path[2] == "folders":
-		if no = b.removeFolder(path[3]); no == nil {
+		no = b.removeFolder(path[3])
+		if no == nil {
 			writeNothing(w)
 			return
 		}
@@ -231,8 +233,10 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 		if media && s.serveCached(w, r) {
 			return
 		}
-		if o, no = b.get(path[1], path[3], r.URL.Query()); no == nil && media {
-			if no = o.opensWith(r.Header, ""); no == nil {
+		o, no = b.get(path[1], path[3], r.URL.Query())
+		if no == nil && media {
+			no = o.opensWith(r.Header, "")
+			if no == nil {
 				s.keepCached(r, b, o).serve(w, r)
 				return
 			}
@@ -245,7 +249,8 @@ func (s *ruleServer) serveJSON(w http.ResponseWriter, r *http.Request, path []st
 		}
 		answer, no = b.patch(path[1], path[3], r, body)
 	case len(path) == 4 && r.Method == http.MethodDelete:
-		if no = b.remove(path[1], path[3], r.URL.Query()); no == nil {
+		no = b.remove(path[1], path[3], r.URL.Query())
+		if no == nil {
 			writeNothing(w)
 			return
 		}
@@ -432,7 +437,8 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 	if o.StorageClass == "" {
 		o.StorageClass = cmp.Or(b.class, "STANDARD")
 	}
-	if o.MD5Hash = ""; !composed {
+	o.MD5Hash = ""
+	if !composed {
 		o.MD5Hash = base64.StdEncoding.EncodeToString(sum[:])
 	}
 	if there != nil && b.versioned {

@@ -83,7 +83,8 @@ func (s *signedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	no := s.check(r)
 	switch {
 	case no == nil && r.Method == http.MethodPut:
-		if no = s.put(r, bucket, key, body); no == nil {
+		no = s.put(r, bucket, key, body)
+		if no == nil {
 			sum := md5.Sum(body)
 			w.Header().Set("ETag", `"`+hex.EncodeToString(sum[:])+`"`)
 		}
@@ -110,7 +111,8 @@ func (s *signedServer) check(r *http.Request) *refusal {
 	query := r.URL.Query()
 	signed := strings.Split(query.Get("X-Goog-SignedHeaders"), ";")
 	for name := range r.Header {
-		if name = strings.ToLower(name); strings.HasPrefix(name, "x-goog-") && !slices.Contains(signed, name) {
+		name = strings.ToLower(name)
+		if strings.HasPrefix(name, "x-goog-") && !slices.Contains(signed, name) {
 			return badSignature
 		}
 	}

@@ -27,7 +27,8 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration)
 			a = failing(http.StatusUnauthorized, "authError", "Invalid Credentials")
 		case strings.Contains(r.URL.Path, "/rewriteTo/"):
 			time.Sleep(work)
-			if calls++; calls < 4 {
+			calls++
+			if calls < 4 {
 				a = further("more")
 			} else {
 				a = rewritten
