@@ -163,10 +163,10 @@ func propertiesOf(o *gcs.ObjectAttrs) storage.Properties {
 // encryptionOf returns how an object is encrypted. If only Google's own keys encrypt it, the result
 // is empty.
 func encryptionOf(kmsKeyName, customerKeySHA256 string) storage.Encryption {
-	switch {
-	case customerKeySHA256 != "":
+	if customerKeySHA256 != "" {
 		return storage.Encryption{Algorithm: "AES256", KeyID: customerKeySHA256}
-	case kmsKeyName != "":
+	}
+	if kmsKeyName != "" {
 		return storage.Encryption{KeyID: kmsKeyName}
 	}
 	return storage.Encryption{}
@@ -210,10 +210,10 @@ func (a *account) attrsToSet(
 		change(o)
 	}
 	o.Name = key
-	switch {
-	case c.key != nil && o.KMSKeyName != "":
+	if c.key != nil && o.KMSKeyName != "" {
 		return nil, argument.Invalid("WithCustomerKey and WithKMSKey", "must not both be given", "")
-	case w.PublicRead && o.PredefinedACL != publicRead:
+	}
+	if w.PublicRead && o.PredefinedACL != publicRead {
 		return nil, argument.Invalid("WithPublicRead and WithPredefinedACL", "must not name different access lists", "")
 	}
 	return o, nil
@@ -224,10 +224,10 @@ func (a *account) attrsToSet(
 // KMS key, it is the JSON API's ETag after a dash. The dash marks an ETag that also changes with
 // the metadata.
 func entityTag(md5 []byte, etag string, encryption storage.Encryption) string {
-	switch {
-	case len(md5) > 0 && encryption == (storage.Encryption{}):
+	if len(md5) > 0 && encryption == (storage.Encryption{}) {
 		return `"` + hex.EncodeToString(md5) + `"`
-	case etag != "":
+	}
+	if etag != "" {
 		return `"-` + etag + `"`
 	}
 	return ""

@@ -46,13 +46,14 @@ func (d *objectDriver) Compose(ctx context.Context, r *driver.ComposeRequest) (*
 	}
 	attrs, err := c.run(ctx)
 	leaves := len(r.Tail) > 0 || len(r.Sources) > composeSources
-	switch {
-	case err != nil && leaves:
+	if err != nil && leaves {
 		err = d.bucket.lockError(ctx, err, r.Condition, &r.Controls)
 		return nil, d.composites.undo(ctx, c, err)
-	case err != nil:
+	}
+	if err != nil {
 		return nil, d.bucket.lockError(ctx, err, r.Condition, &r.Controls)
-	case leaves:
+	}
+	if leaves {
 		_ = d.composites.discard(ctx, c.scratchPrefix, c.intermediate) // the object is made; SweepParts removes the rest
 	}
 	return attrs, nil

@@ -189,10 +189,10 @@ func (cs *composites) abort(ctx context.Context, key, upload string) error {
 	name, err := parseCompositeUpload(upload)
 	if err == nil && name.open {
 		marker, err := cs.listMarker(ctx, &name)
-		switch {
-		case err != nil:
+		if err != nil {
 			return translate(err)
-		case marker != nil && cmp.Or(components.Key(marker.Metadata), key) != key:
+		}
+		if marker != nil && cmp.Or(components.Key(marker.Metadata), key) != key {
 			return nil
 		}
 	}
@@ -284,10 +284,9 @@ func (cs *composites) sweep(
 		found = slices.DeleteFunc(found, func(o *gcs.ObjectAttrs) bool { return stale != nil && !stale(o) })
 		err = parallel.Each(ctx, len(found), maxParallel, func(ctx context.Context, i int) error {
 			err := cs.drop(ctx, cs.bucket.handle().Object(found[i].Name).Generation(found[i].Generation))
-			switch {
-			case err == nil:
+			if err == nil {
 				gone.Add(1)
-			case storage.CodeOf(err) == storage.Locked:
+			} else if storage.CodeOf(err) == storage.Locked {
 				kept.CompareAndSwap(nil, &err)
 				return nil
 			}

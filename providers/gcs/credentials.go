@@ -179,10 +179,9 @@ func (c *credentials) token(ctx context.Context, found *auth.Credentials) (*auth
 func tokenError(ctx context.Context, err error) *storage.Error {
 	e := &storage.Error{Code: storage.Unavailable, Err: err}
 	var response *auth.Error
-	switch {
-	case ctx.Err() != nil:
+	if ctx.Err() != nil {
 		e.Code = ctxcode.Of(ctx.Err())
-	case errors.As(err, &response) && !response.Temporary():
+	} else if errors.As(err, &response) && !response.Temporary() {
 		e.Code, e.Hint = storage.Unauthenticated, "Google refused the credentials: check that they are not revoked, and check this machine's clock"
 		if response.Response != nil {
 			e.Status = response.Response.StatusCode
@@ -217,12 +216,12 @@ func (t *authorizer) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, withoutBody(r, err)
 	}
 	response, err := t.base.RoundTrip(out)
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case response.StatusCode < http.StatusMultipleChoices:
+	}
+	if response.StatusCode < http.StatusMultipleChoices {
 		t.credentials.accepted.Store(found)
-	case response.StatusCode == http.StatusUnauthorized && t.credentials.renew(found):
+	} else if response.StatusCode == http.StatusUnauthorized && t.credentials.renew(found) {
 		e := translate(errorFromResponse(response))
 		// If Unknown, a gateway may have sent the 401. A new token would not help.
 		e.Retryable = !e.Unknown

@@ -58,10 +58,10 @@ func (c *credentials) checkUniverse(ctx context.Context, found *auth.Credentials
 		return nil
 	}
 	own, err := found.UniverseDomain(ctx)
-	switch {
-	case err != nil:
+	if err != nil {
 		return tokenError(ctx, err)
-	case own != c.universe:
+	}
+	if own != c.universe {
 		return &storage.Error{
 			Code: storage.Unauthenticated,
 			Err:  errors.New("the credentials belong to the universe " + own + ", the endpoint to " + c.universe),

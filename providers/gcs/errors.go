@@ -101,10 +101,10 @@ func responseOf(err error) *googleapi.Error {
 }
 
 func withoutResponse(err error) *storage.Error {
-	switch {
-	case errors.Is(err, gcs.ErrBucketNotExist):
+	if errors.Is(err, gcs.ErrBucketNotExist) {
 		return &storage.Error{Code: storage.BucketNotFound, Err: err}
-	case errors.Is(err, gcs.ErrObjectNotExist):
+	}
+	if errors.Is(err, gcs.ErrObjectNotExist) {
 		return &storage.Error{Code: storage.ObjectNotFound, Err: err}
 	}
 	return sdkerror.WithoutResponse(err, isClientError(err) || errors.Is(err, errCutOff))
@@ -150,11 +150,11 @@ func (b *bucket) notFound(ctx context.Context, err error) *storage.Error {
 		return e
 	}
 	response := responseOf(e)
-	switch {
-	case namesBucket(response):
+	if namesBucket(response) {
 		e.Code = storage.BucketNotFound
 		return e
-	case response != nil && (hasReason(response, "NoSuchKey") || strings.HasPrefix(response.Message, "No such object")):
+	}
+	if response != nil && (hasReason(response, "NoSuchKey") || strings.HasPrefix(response.Message, "No such object")) {
 		e.Code = storage.ObjectNotFound
 		return e
 	}

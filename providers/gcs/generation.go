@@ -46,24 +46,25 @@ func conditionsOf(c storage.Condition) (*gcs.Conditions, error) {
 	if revision := c.Revision + c.NotRevision; revision != "" {
 		n, err = parseGeneration("revision", revision)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return nil, err
-	case c.Absent:
+	}
+	if c.Absent {
 		return &gcs.Conditions{DoesNotExist: true}, nil
-	case c.Revision != "":
+	}
+	if c.Revision != "" {
 		return &gcs.Conditions{GenerationMatch: n}, nil
-	case c.NotRevision != "":
+	}
+	if c.NotRevision != "" {
 		return &gcs.Conditions{GenerationNotMatch: n}, nil
 	}
 	return nil, nil
 }
 
 func setCondition(query url.Values, c storage.Condition) error {
-	switch {
-	case c.Absent:
+	if c.Absent {
 		query.Set("ifGenerationMatch", "0")
-	case c.Revision != "":
+	} else if c.Revision != "" {
 		if _, err := parseGeneration("revision", c.Revision); err != nil {
 			return err
 		}

@@ -47,10 +47,10 @@ func prevention(public bool) gcs.PublicAccessPrevention {
 // credentials may not read the policy (storage.buckets.getIamPolicy).
 func (b *bucket) public(ctx context.Context) (bool, error) {
 	policy, err := b.policy(ctx)
-	switch {
-	case isUnknownRequest(err) || storage.CodeOf(err) == storage.PermissionDenied:
+	if isUnknownRequest(err) || storage.CodeOf(err) == storage.PermissionDenied {
 		return false, nil // the bucket exists, but its policy cannot be read
-	case err != nil:
+	}
+	if err != nil {
 		return false, err
 	}
 	return slices.ContainsFunc(policy.Bindings, isPublicRead), nil
@@ -127,13 +127,13 @@ func (b *bucket) changePolicy(ctx context.Context, change func(policy *iam.Polic
 			break
 		}
 	}
-	switch {
-	case isUnknownRequest(err):
+	if isUnknownRequest(err) {
 		return &storage.Error{
 			Code: storage.Unsupported, Err: err,
 			Hint: "this server has no IAM policies: if its objects are public, open the bucket with WithPublicBaseURL",
 		}
-	case isStalePolicy(err):
+	}
+	if isStalePolicy(err) {
 		return sdkerror.WithCode(err, storage.Unavailable, "other clients are changing the bucket's IAM policy: try again")
 	}
 	return bucketError(err)

@@ -146,10 +146,10 @@ func checkPages(r *http.Request) error {
 		return nil
 	}
 	token := r.URL.Query().Get("pageToken")
-	switch {
-	case w.requests > 0 && token == w.token:
+	if w.requests > 0 && token == w.token {
 		return errRepeatedPage
-	case w.requests == maxEmptyPages:
+	}
+	if w.requests == maxEmptyPages {
 		return errTooManyPages
 	}
 	w.requests, w.token = w.requests+1, token

@@ -192,10 +192,9 @@ var ownHeaders = []string{
 func WithHeader(name, value string) storage.NativeOption {
 	var err error
 	canonical := textproto.CanonicalMIMEHeaderKey(name)
-	switch {
-	case !httpheader.IsName(name) || slices.Contains(ownHeaders, canonical):
+	if !httpheader.IsName(name) || slices.Contains(ownHeaders, canonical) {
 		err = argument.Invalid("WithHeader", "must name a header that this package does not set itself", "")
-	case !httpheader.IsPrintable(value):
+	} else if !httpheader.IsPrintable(value) {
 		err = argument.Invalid("WithHeader", "must have a value of printable ASCII", "")
 	}
 	return storage.WithNative(provider, nativeOption{

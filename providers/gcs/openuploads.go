@@ -146,10 +146,10 @@ func (cs *composites) partsLostError(ctx context.Context, e *storage.Error, name
 		return sessionLostError(e.Err)
 	}
 	open, err := cs.hasMarker(ctx, name)
-	switch {
-	case err != nil:
+	if err != nil {
 		return err
-	case !open:
+	}
+	if !open {
 		return components.ErrEnded
 	}
 	return e

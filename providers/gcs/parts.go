@@ -177,16 +177,19 @@ func (s *session) sendPart(
 	from, end := r.Offset, r.Offset+r.Size
 	for range maxResends {
 		stored, kept, err := s.sendChunk(ctx, r.Body, from, end, total, crc)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, s.sessionError(err)
-		case stored != nil:
+		}
+		if stored != nil {
 			return stored, nil
-		case total < 0 && kept >= end:
+		}
+		if total < 0 && kept >= end {
 			return nil, nil
-		case kept < r.Offset:
+		}
+		if kept < r.Offset {
 			return nil, sessionLostError(errors.New("the server has lost parts that it had accepted"))
-		case kept <= from && kept < end:
+		}
+		if kept <= from && kept < end {
 			return nil, &storage.Error{
 				Code: storage.Unavailable, Retryable: true, Err: errors.New("the server keeps none of the bytes sent"),
 			}

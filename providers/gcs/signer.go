@@ -129,10 +129,10 @@ func signerFromJSON(credentials []byte, account string, a *account) (signer, err
 	}
 	own := f.account()
 	account = cmp.Or(account, own)
-	switch {
-	case account == "":
+	if account == "" {
 		return nil, nil
-	case f.PrivateKey != "" && account == own:
+	}
+	if f.PrivateKey != "" && account == own {
 		return newKeySigner(credentials, account)
 	}
 	return newIAMSigner(account, a), nil
@@ -167,14 +167,16 @@ func defaultSigner(
 func metadataAccount(ctx context.Context) (string, error) {
 	account, err := metadata.NewClient(nil).EmailWithContext(ctx, "default")
 	var none metadata.NotDefinedError
-	switch {
-	case err == nil && account != "" && !strings.Contains(account, "@"):
+	if err == nil && account != "" && !strings.Contains(account, "@") {
 		return "", &storage.Error{Code: storage.Unsupported, Hint: noAccountHint}
-	case err == nil && account != "":
+	}
+	if err == nil && account != "" {
 		return account, nil
-	case err == nil || errors.As(err, &none):
+	}
+	if err == nil || errors.As(err, &none) {
 		return "", noSignerError()
-	case ctx.Err() != nil:
+	}
+	if ctx.Err() != nil {
 		return "", ctx.Err()
 	}
 	return "", &storage.Error{

@@ -111,11 +111,11 @@ func (s *iamSigner) signBlob(ctx context.Context, text []byte) ([]byte, error) {
 // https://cloud.google.com/apis/docs/troubleshooting
 func (s *iamSigner) deniedHint(err error) string {
 	text := err.Error()
-	switch {
-	case strings.Contains(text, "SERVICE_DISABLED") || strings.Contains(text, "has not been used in project"):
+	if strings.Contains(text, "SERVICE_DISABLED") || strings.Contains(text, "has not been used in project") {
 		return "enable the API iamcredentials.googleapis.com in the project of the credentials, and wait some minutes"
-	case strings.Contains(text, "ACCESS_TOKEN_SCOPE_INSUFFICIENT") ||
-		strings.Contains(text, "insufficient authentication scopes"):
+	}
+	if strings.Contains(text, "ACCESS_TOKEN_SCOPE_INSUFFICIENT") ||
+		strings.Contains(text, "insufficient authentication scopes") {
 		return "the access token lacks the scope https://www.googleapis.com/auth/cloud-platform: give it to the machine, which must be stopped for that, or set Config.SigningKey"
 	}
 	return "the credentials need roles/iam.serviceAccountTokenCreator on " + s.name + ", even if they are its own credentials"

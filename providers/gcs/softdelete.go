@@ -58,10 +58,10 @@ func (d *objectDriver) nothingToUndelete(ctx context.Context, r *driver.ChangeRe
 		return failed
 	}
 	_, err := d.bucket.find(ctx, &driver.GetRequest{Key: r.Key, Length: -1})
-	switch {
-	case err == nil:
+	if err == nil {
 		return storage.PreconditionFailed
-	case errors.Is(err, storage.ObjectNotFound):
+	}
+	if errors.Is(err, storage.ObjectNotFound) {
 		return failed
 	}
 	return translate(err)
