@@ -176,10 +176,10 @@ func updateBucket(ctx context.Context, _ storage.Bucket, s storage.Service) erro
 
 // reply returns the response.
 func (a *answer) reply(xml bool) reply {
-	switch {
-	case a.reason == "":
+	if a.reason == "" {
 		return reply{Status: a.status, Header: map[string]string{requestIDHeader: "R1"}}
-	case xml:
+	}
+	if xml {
 		return failingXML(a.status, a.reason, strings.NewReplacer("'", "&#39;").Replace(a.message))
 	}
 	return failing(a.status, a.reason, a.message)

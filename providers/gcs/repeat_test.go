@@ -35,10 +35,10 @@ func TestAttemptsAtAChangeHaveOneToken(t *testing.T) {
 			var attempts atomic.Int32
 			server := newStandIn(t)
 			server.server.Answer = func(r wiretest.Request) reply {
-				switch {
-				case attempts.Add(1)%2 == 1:
+				if attempts.Add(1)%2 == 1 {
 					return failing(503, "backendError", "Backend Error")
-				case r.Method == "DELETE":
+				}
+				if r.Method == "DELETE" {
 					return reply{Status: 204}
 				}
 				return stored

@@ -140,12 +140,13 @@ func (b *ruleBucket) servePolicy(r *http.Request, body []byte) (any, *refusal) {
 			Bindings json.RawMessage
 		}
 		err := json.Unmarshal(body, &policy)
-		switch {
-		case err != nil:
+		if err != nil {
 			return nil, bad("Parse Error")
-		case policy.Etag != "" && policy.Etag != now:
+		}
+		if policy.Etag != "" && policy.Etag != now {
 			return nil, failed
-		case b.prevented && strings.Contains(string(policy.Bindings), "allUsers"):
+		}
+		if b.prevented && strings.Contains(string(policy.Bindings), "allUsers") {
 			return nil, &refusal{status: 412, reason: "conditionNotMet", words: "The member bindings allUsers and allAuthenticatedUsers are not allowed since public access prevention is enforced."}
 		}
 		b.resource.policy = policy.Bindings

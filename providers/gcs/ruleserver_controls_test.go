@@ -73,10 +73,10 @@ func (o *ruleObject) refused(b *ruleBucket) *refusal {
 }
 
 func (b *ruleBucket) refusedRetention(r *ruleRetention) *refusal {
-	switch {
-	case !b.locking:
+	if !b.locking {
 		return bad("The bucket does not allow object retention.")
-	case r.Mode != "Locked" && r.Mode != "Unlocked" || r.Until.Before(time.Now()):
+	}
+	if r.Mode != "Locked" && r.Mode != "Unlocked" || r.Until.Before(time.Now()) {
 		return bad("The retention is invalid.")
 	}
 	return nil

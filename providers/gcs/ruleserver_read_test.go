@@ -191,14 +191,16 @@ func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, 
 		return nil, missingBucket
 	}
 	from := s.buckets[path[1]].find(path[3], query.Get("sourceGeneration"))
-	switch {
-	case from == nil:
+	if from == nil {
 		return nil, missingObject(path[1], path[3])
-	case !holds(query, "ifSource", from):
+	}
+	if !holds(query, "ifSource", from) {
 		return nil, failed
-	case from.opensWith(r.Header, "Copy-Source-") != nil:
+	}
+	if from.opensWith(r.Header, "Copy-Source-") != nil {
 		return nil, from.opensWith(r.Header, "Copy-Source-")
-	case len(from.data) > 1<<20 && query.Get("rewriteToken") != "again":
+	}
+	if len(from.data) > 1<<20 && query.Get("rewriteToken") != "again" {
 		return map[string]any{"kind": "storage#rewriteResponse", "done": false, "rewriteToken": "again", "objectSize": from.Size, "totalBytesRewritten": "1048576"}, nil
 	}
 	said := &ruleObject{}
@@ -227,14 +229,16 @@ func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, 
 // https://cloud.google.com/storage/docs/json_api/v1/objects/move
 func (s *ruleServer) move(b *ruleBucket, path []string, r *http.Request) (any, *refusal) {
 	from := b.find(path[3], "")
-	switch {
-	case from == nil:
+	if from == nil {
 		return nil, missingObject(path[1], path[3])
-	case path[3] == path[6]:
+	}
+	if path[3] == path[6] {
 		return nil, bad("The source and destination objects must be different.")
-	case !holds(r.URL.Query(), "ifSource", from):
+	}
+	if !holds(r.URL.Query(), "ifSource", from) {
 		return nil, failed
-	case from.kept(path[1], b.versioned) != nil:
+	}
+	if from.kept(path[1], b.versioned) != nil {
 		return nil, from.kept(path[1], b.versioned)
 	}
 	moved := *from

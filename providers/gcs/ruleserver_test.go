@@ -350,16 +350,19 @@ func (b *ruleBucket) get(bucket, key string, query url.Values) (*ruleObject, *re
 
 func (b *ruleBucket) remove(bucket, key string, query url.Values) *refusal {
 	o := b.find(key, query.Get("generation"))
-	switch {
-	case o == nil:
+	if o == nil {
 		return missingObject(bucket, key)
-	case !holds(query, "if", o):
+	}
+	if !holds(query, "if", o) {
 		return failed
-	case query.Get("ifMetagenerationNotMatch") == o.Metageneration:
+	}
+	if query.Get("ifMetagenerationNotMatch") == o.Metageneration {
 		return unchanged
-	case o.kept(bucket, b.versioned && !query.Has("generation")) != nil:
+	}
+	if o.kept(bucket, b.versioned && !query.Has("generation")) != nil {
 		return o.kept(bucket, b.versioned && !query.Has("generation"))
-	case b.versioned && !query.Has("generation"):
+	}
+	if b.versioned && !query.Has("generation") {
 		o.TimeDeleted = time.Now().UTC().Format(time.RFC3339Nano)
 		return nil
 	}
@@ -406,22 +409,28 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 	there := b.find(o.Name, "")
 	crc := base64.StdEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.Checksum(data, crc32.MakeTable(crc32.Castagnoli))))
 	sum := md5.Sum(data)
-	switch {
-	case o.Name == "":
+	if o.Name == "" {
 		return &refusal{status: 400, reason: "required", words: "No object name"}
-	case b.refusedName(o.Name) != nil:
+	}
+	if b.refusedName(o.Name) != nil {
 		return b.refusedName(o.Name)
-	case !holds(query, "if", there):
+	}
+	if !holds(query, "if", there) {
 		return failed
-	case o.CRC32C != "" && o.CRC32C != crc:
+	}
+	if o.CRC32C != "" && o.CRC32C != crc {
 		return bad(fmt.Sprintf("Provided CRC32C %q doesn't match calculated CRC32C %q.", o.CRC32C, crc))
-	case o.MD5Hash != "" && o.MD5Hash != base64.StdEncoding.EncodeToString(sum[:]):
+	}
+	if o.MD5Hash != "" && o.MD5Hash != base64.StdEncoding.EncodeToString(sum[:]) {
 		return bad(fmt.Sprintf("Provided MD5 hash %q doesn't match calculated MD5 hash.", o.MD5Hash))
-	case there != nil && there.kept("bucket", b.versioned) != nil:
+	}
+	if there != nil && there.kept("bucket", b.versioned) != nil {
 		return there.kept("bucket", b.versioned)
-	case o.refused(b) != nil:
+	}
+	if o.refused(b) != nil {
 		return o.refused(b)
-	case b.uniform && (query.Has("predefinedAcl") || query.Has("destinationPredefinedAcl")):
+	}
+	if b.uniform && (query.Has("predefinedAcl") || query.Has("destinationPredefinedAcl")) {
 		return bad("Cannot insert legacy ACL for an object when uniform bucket-level access is enabled.")
 	}
 	s.clock++

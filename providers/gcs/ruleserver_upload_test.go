@@ -94,15 +94,16 @@ func (s *ruleServer) begin(w http.ResponseWriter, r *http.Request, bucket string
 func (s *ruleServer) serveSession(w http.ResponseWriter, r *http.Request, id string, body []byte, broken bool) {
 	w.Header().Set("X-Guploader-Uploadid", id) // as Google sends it
 	session := s.sessions[id]
-	switch {
-	case session == nil:
+	if session == nil {
 		writeJSON(w, nil, &refusal{status: 404, reason: "notFound", words: "Not Found"})
 		return
-	case r.Method == http.MethodDelete:
+	}
+	if r.Method == http.MethodDelete {
 		delete(s.sessions, id)
 		w.WriteHeader(499)
 		return
-	case session.done != nil:
+	}
+	if session.done != nil {
 		writeJSON(w, session.done, nil)
 		return
 	}

@@ -72,11 +72,11 @@ func (s *signedServer) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 	bucket, key, _ := strings.Cut(strings.TrimPrefix(r.URL.EscapedPath(), "/"), "/")
 	key, _ = url.PathUnescape(key)
-	switch {
-	case r.Method == http.MethodPost && key == "":
+	if r.Method == http.MethodPost && key == "" {
 		writeJSON(w, struct{}{}, s.form(r, bucket, body))
 		return
-	case !r.URL.Query().Has("X-Goog-Signature"):
+	}
+	if !r.URL.Query().Has("X-Goog-Signature") {
 		writeJSON(w, nil, noSignature)
 		return
 	}

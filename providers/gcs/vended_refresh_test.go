@@ -22,10 +22,9 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration)
 	client := wiretest.OnPipes(t, &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_, _ = io.Copy(io.Discard, r.Body)
 		a := stored
-		switch {
-		case !vendor.Admits(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")):
+		if !vendor.Admits(strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer ")) {
 			a = failing(http.StatusUnauthorized, "authError", "Invalid Credentials")
-		case strings.Contains(r.URL.Path, "/rewriteTo/"):
+		} else if strings.Contains(r.URL.Path, "/rewriteTo/") {
 			time.Sleep(work)
 			calls++
 			if calls < 4 {
