@@ -20,7 +20,8 @@ func adding(ctx context.Context, header http.Header, query url.Values) context.C
 		return ctx
 	}
 	if outer, ok := ctx.Value(additionKey{}).(addition); ok {
-		header, query = joined(outer.header, header), joined(outer.query, query)
+		header = joined(outer.header, header)
+		query = joined(outer.query, query)
 	}
 	return context.WithValue(ctx, additionKey{}, addition{header, query})
 }

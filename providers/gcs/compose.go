@@ -141,7 +141,8 @@ func (c *composition) join(ctx context.Context) (*storage.Attrs, error) {
 	composer.Name = ""
 	composer.PredefinedACL = c.attrs.PredefinedACL
 	if c.crc.Known {
-		composer.CRC32C, composer.SendCRC32C = c.crc.Sum, true
+		composer.CRC32C = c.crc.Sum
+		composer.SendCRC32C = true
 	}
 	joined, err := write(adding(ctx, nil, c.parameters(c.attrs.Contexts)), composer.Run)
 	if err != nil {
@@ -160,7 +161,8 @@ func (c *composition) step(ctx context.Context, level int) error {
 	err := parallel.Each(ctx, len(groups), maxParallel, func(ctx context.Context, i int) error {
 		o := c.call.on(c.bucket.handle().Object(fmt.Sprintf("%s%d-%06d", c.scratchPrefix, level, i)))
 		composer := o.ComposerFrom(groups[i]...)
-		composer.ContentType, composer.StorageClass = componentType, c.attrs.StorageClass
+		composer.ContentType = componentType
+		composer.StorageClass = c.attrs.StorageClass
 		made, err := composer.Run(ctx)
 		if err != nil {
 			return err

@@ -138,7 +138,8 @@ func (cs *composites) stageTail(ctx context.Context, r *driver.ComposeRequest, c
 	}
 	generation, err := parseGeneration("part", part.Tag)
 	object := cs.bucket.handle().Object(name.key(1)).Generation(generation)
-	c.sources, c.intermediate = append(c.sources, object), append(c.intermediate, object)
+	c.sources = append(c.sources, object)
+	c.intermediate = append(c.intermediate, object)
 	c.crc = r.CRC32C
 	return err
 }

@@ -182,7 +182,8 @@ func tokenError(ctx context.Context, err error) *storage.Error {
 	if ctx.Err() != nil {
 		e.Code = ctxcode.Of(ctx.Err())
 	} else if errors.As(err, &response) && !response.Temporary() {
-		e.Code, e.Hint = storage.Unauthenticated, "Google refused the credentials: check that they are not revoked, and check this machine's clock"
+		e.Code = storage.Unauthenticated
+		e.Hint = "Google refused the credentials: check that they are not revoked, and check this machine's clock"
 		if response.Response != nil {
 			e.Status = response.Response.StatusCode
 		}

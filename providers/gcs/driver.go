@@ -23,8 +23,10 @@ type objectDriver struct {
 func newDriver(a *account, name string) *objectDriver {
 	b := &bucket{a, name}
 	d := &objectDriver{account: a, bucket: b, urls: urlSigner{b}}
-	d.reader.objects, d.reader.bucket = d, b
-	d.composites.objects, d.composites.bucket = d, b
+	d.reader.objects = d
+	d.reader.bucket = b
+	d.composites.objects = d
+	d.composites.bucket = b
 	return d
 }
 
@@ -81,10 +83,14 @@ func (d *objectDriver) Describe() driver.Description {
 		desc.Features |= storage.Vending
 	}
 	if d.account.composite {
-		desc.MinPartSize, desc.MaxPartSize, desc.MaxParts = chunkUnit, maxObject, maxComponents
+		desc.MinPartSize = chunkUnit
+		desc.MaxPartSize = maxObject
+		desc.MaxParts = maxComponents
 	} else {
 		desc.Features |= driver.SequentialParts
-		desc.MinPartSize, desc.PartUnit, desc.PartSize = chunkUnit, chunkUnit, partSize
+		desc.MinPartSize = chunkUnit
+		desc.PartUnit = chunkUnit
+		desc.PartSize = partSize
 	}
 	return desc
 }

@@ -75,7 +75,8 @@ func (c *credentials) checkUniverse(ctx context.Context, found *auth.Credentials
 // resolveEndpoint sets the endpoint and the universe. The emulator of STORAGE_EMULATOR_HOST
 // receives no credentials. A server that is not Google's receives none from the environment.
 func (a *account) resolveEndpoint(c Config) error {
-	endpoint, emulator := c.Endpoint, ""
+	endpoint := c.Endpoint
+	emulator := ""
 	if endpoint == "" {
 		emulator = os.Getenv("STORAGE_EMULATOR_HOST")
 		endpoint = emulator

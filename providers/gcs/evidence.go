@@ -62,7 +62,8 @@ func withKind(r *http.Request) *http.Request {
 	if at < 0 {
 		return r
 	}
-	out, address := *r, *r.URL
+	out := *r
+	address := *r.URL
 	at += len("fields=")
 	address.RawQuery = address.RawQuery[:at] + url.QueryEscape("kind,") + address.RawQuery[at:]
 	out.URL = &address

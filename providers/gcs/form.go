@@ -48,7 +48,8 @@ func (us *urlSigner) signForm(ctx context.Context, r *driver.SignRequest, now ti
 
 // checkForm returns Unsupported for a property that Google does not enforce in a form.
 func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) error {
-	c, what := callOf(r.Native), ""
+	c := callOf(r.Native)
+	what := ""
 	switch {
 	case a.StorageClass != "":
 		what = "the storage class"

@@ -42,7 +42,8 @@ func withCondition(o *gcs.ObjectHandle, c storage.Condition) (*gcs.ObjectHandle,
 
 // conditionsOf returns a condition in the form of the SDK, or nil if there is none.
 func conditionsOf(c storage.Condition) (*gcs.Conditions, error) {
-	n, err := int64(0), error(nil)
+	n := int64(0)
+	var err error
 	if revision := c.Revision + c.NotRevision; revision != "" {
 		n, err = parseGeneration("revision", revision)
 	}

@@ -141,7 +141,8 @@ func attrsOfGet(response *http.Response, r *driver.GetRequest) (*storage.Attrs, 
 	if err != nil {
 		return nil, err
 	}
-	a.Key, a.Size = r.Key, size
+	a.Key = r.Key
+	a.Size = size
 	return a, nil
 }
 

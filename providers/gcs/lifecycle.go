@@ -110,19 +110,26 @@ func parseLifecycleRule(
 	if hasOtherConditions(c) {
 		return rule, 0, false
 	}
-	age, old, live := int(c.AgeInDays), int(c.DaysSinceNoncurrentTime), c.Liveness
+	age := int(c.AgeInDays)
+	old := int(c.DaysSinceNoncurrentTime)
+	live := c.Liveness
 	current := live == gcs.Live || live == gcs.LiveAndArchived && !versioned
 	switch {
 	case r.Action.Type == gcs.DeleteAction && age == 0 && old > 0 && live != gcs.Live:
-		rule.ExpireOldVersionsAfterDays, step = old, 2
+		rule.ExpireOldVersionsAfterDays = old
+		step = 2
 	case age == 0 || old > 0:
 		return rule, 0, false
 	case r.Action.Type == gcs.AbortIncompleteMPUAction || isPartsRule(r):
-		rule.AbortUploadsAfterDays, step = age, 3
+		rule.AbortUploadsAfterDays = age
+		step = 3
 	case r.Action.Type == gcs.DeleteAction && current:
-		rule.ExpireAfterDays, step = age, 1
+		rule.ExpireAfterDays = age
+		step = 1
 	case r.Action.Type == gcs.SetStorageClassAction && current:
-		rule.TransitionAfterDays, rule.TransitionTo, step = age, r.Action.StorageClass, 4
+		rule.TransitionAfterDays = age
+		rule.TransitionTo = r.Action.StorageClass
+		step = 4
 	}
 	return rule, step, step > 0
 }
@@ -151,6 +158,7 @@ func merge(into, from *storage.LifecycleRule) {
 	into.ExpireOldVersionsAfterDays = max(into.ExpireOldVersionsAfterDays, from.ExpireOldVersionsAfterDays)
 	into.AbortUploadsAfterDays = max(into.AbortUploadsAfterDays, from.AbortUploadsAfterDays)
 	if from.TransitionAfterDays > 0 {
-		into.TransitionAfterDays, into.TransitionTo = from.TransitionAfterDays, from.TransitionTo
+		into.TransitionAfterDays = from.TransitionAfterDays
+		into.TransitionTo = from.TransitionTo
 	}
 }

@@ -40,7 +40,8 @@ func (d *objectDriver) List(ctx context.Context, r *driver.ListRequest) (*storag
 			if err != nil {
 				return nil, err
 			}
-			found, token = append(found, more...), next
+			found = append(found, more...)
+			token = next
 		}
 	}
 	page := &storage.Page{Token: token, Entries: slices.Grow(r.Entries[:0], len(found))}
@@ -74,7 +75,8 @@ func mergePrefixes(objects, prefixes []storage.ListEntry) []storage.ListEntry {
 			at--
 			continue
 		}
-		merged[to], prefixes = prefixes[last], prefixes[:last]
+		merged[to] = prefixes[last]
+		prefixes = prefixes[:last]
 	}
 	return merged
 }
@@ -152,7 +154,8 @@ func checkPages(r *http.Request) error {
 	if w.requests == maxEmptyPages {
 		return errTooManyPages
 	}
-	w.requests, w.token = w.requests+1, token
+	w.requests++
+	w.token = token
 	return nil
 }
 

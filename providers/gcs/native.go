@@ -39,7 +39,8 @@ func (o nativeOption) Fingerprint() string {
 	if !o.isChanger {
 		return o.name + " " + o.identity
 	}
-	c, attrs := &call{}, gcs.ObjectAttrs{Metadata: map[string]string{}}
+	c := &call{}
+	attrs := gcs.ObjectAttrs{Metadata: map[string]string{}}
 	o.apply(c)
 	for _, change := range c.changes {
 		change(&attrs)

@@ -105,7 +105,8 @@ func (d *objectDriver) ListParts(ctx context.Context, r *driver.ListPartsRequest
 	query := &gcs.Query{Prefix: name.prefix, StartOffset: name.marker(), Projection: gcs.ProjectionNoACL}
 	limit := r.Limit + 1
 	if r.After > 0 {
-		query.StartOffset, limit = name.key(r.After+1), r.Limit
+		query.StartOffset = name.key(r.After + 1)
+		limit = r.Limit
 	}
 	found, token, err := d.bucket.page(ctx, query, listedParts, limit, "")
 	if err != nil {

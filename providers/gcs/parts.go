@@ -174,7 +174,8 @@ func (a *account) session(upload string) (*session, error) {
 func (s *session) sendPart(
 	ctx context.Context, r *driver.PartRequest, total int64, crc storage.CRC32C,
 ) (*resource, error) {
-	from, end := r.Offset, r.Offset+r.Size
+	from := r.Offset
+	end := r.Offset + r.Size
 	for range maxResends {
 		stored, kept, err := s.sendChunk(ctx, r.Body, from, end, total, crc)
 		if err != nil {

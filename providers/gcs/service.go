@@ -97,7 +97,8 @@ func (s *serviceDriver) CreateBucket(ctx context.Context, r *driver.BucketReques
 	if err := checkBucketRequest(r); err != nil {
 		return nil, err
 	}
-	b, attrs := s.bucket(r.Name), newBucketAttrs(r)
+	b := s.bucket(r.Name)
+	attrs := newBucketAttrs(r)
 	if made, _ := s.unsettled.Load(r.Name); !reflect.DeepEqual(made, *r) {
 		handle := b.handle()
 		if r.ObjectLock {
@@ -197,7 +198,8 @@ func (s *serviceDriver) UpdateBucket(ctx context.Context, r *driver.BucketReques
 			return nil, err
 		}
 		if !versioned {
-			whole, on := *r, true
+			whole := *r
+			on := true
 			whole.Versioning = &on
 			r = &whole
 		}

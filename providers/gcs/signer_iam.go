@@ -133,10 +133,12 @@ func (s *iamSigner) signBlobError(err error) error {
 		}
 	case http.StatusBadRequest:
 		if !strings.Contains(s.name, "@") { // Google reports an account ID of invalid form here
-			e.Code, e.Hint = storage.Unsupported, noAccountHint
+			e.Code = storage.Unsupported
+			e.Hint = noAccountHint
 		}
 	case http.StatusNotFound:
-		e.Code, e.Hint = storage.Unauthenticated, "there is no service account "+s.name
+		e.Code = storage.Unauthenticated
+		e.Hint = "there is no service account " + s.name
 	}
 	return e
 }

@@ -61,7 +61,8 @@ func (t *v4Term) signURL(ctx context.Context, r *v4Request) (string, error) {
 	for name, values := range r.query {
 		query[name] = append(query[name], values...)
 	}
-	path, parameters := r.address.EscapedPath(), strings.ReplaceAll(query.Encode(), "+", "%20")
+	path := r.address.EscapedPath()
+	parameters := strings.ReplaceAll(query.Encode(), "+", "%20")
 	request := sha256.Sum256(
 		[]byte(
 			r.method + "\n" + path + "\n" + parameters + "\n" + headers + "\n" + names + "\n" + cmp.Or(r.payload,

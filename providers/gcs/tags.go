@@ -72,7 +72,8 @@ func contextsToSet(tags map[string]string) (*gcs.ObjectContexts, error) {
 	}
 	custom := make(map[string]gcs.ObjectCustomContextPayload, len(tags))
 	for key, value := range tags {
-		key, value = encodeTagKey(key), encodeTag(value)
+		key = encodeTagKey(key)
+		value = encodeTag(value)
 		if len(key) > maxContext || len(value) > maxContext {
 			return nil, &storage.Error{
 				Code: storage.Unsupported,
