@@ -69,7 +69,8 @@ func TestComposeOfMoreThan32Sources(t *testing.T) {
 		data := wiretest.Content(100+i, byte(i))
 		_, err := b.Upload(t.Context(), key, bytes.NewReader(data))
 		require.NoError(t, err)
-		keys, want = append(keys, key), append(want, data...)
+		keys = append(keys, key)
+		want = append(want, data...)
 	}
 	_, err := storage.Compose(t.Context(), b, "all", keys, storage.WithContentType("text/plain"))
 	require.NoError(t, err)

@@ -15,8 +15,11 @@ import (
 
 // An object with a customer's key can be used by every operation, and by none without the key.
 func TestObjectsWithACustomersKey(t *testing.T) {
-	key, other := bytes.Repeat([]byte("k"), 32), bytes.Repeat([]byte("o"), 32)
-	with, withOther, source := gcs.WithCustomerKey(key), gcs.WithCustomerKey(other), gcs.WithSourceCustomerKey(key)
+	key := bytes.Repeat([]byte("k"), 32)
+	other := bytes.Repeat([]byte("o"), 32)
+	with := gcs.WithCustomerKey(key)
+	withOther := gcs.WithCustomerKey(other)
+	source := gcs.WithSourceCustomerKey(key)
 	sum := sha256.Sum256(key)
 	encryption := storage.Encryption{Algorithm: "AES256", KeyID: base64.StdEncoding.EncodeToString(sum[:])}
 	large := strings.Repeat("0123456789abcdef", 700<<10/16)

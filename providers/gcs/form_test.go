@@ -20,7 +20,9 @@ import (
 
 func signedForm(change func(r *driver.SignRequest)) *driver.SignRequest {
 	return wiretest.SignedUpload(func(r *driver.SignRequest) {
-		r.Method, r.MinSize, r.MaxSize = http.MethodPost, 2, 5
+		r.Method = http.MethodPost
+		r.MinSize = 2
+		r.MaxSize = 5
 		if change != nil {
 			change(r)
 		}
@@ -30,7 +32,9 @@ func signedForm(change func(r *driver.SignRequest)) *driver.SignRequest {
 func TestFormHasTheRequestedConditions(t *testing.T) {
 	form, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *driver.SignRequest) {
 		r.Key = "a/\u00e9 \U0001f600"
-		r.CacheControl, r.ContentDisposition, r.ContentEncoding = "no-store", "inline", "gzip"
+		r.CacheControl = "no-store"
+		r.ContentDisposition = "inline"
+		r.ContentEncoding = "gzip"
 		r.Metadata = map[string]string{"k": "v<&>\u00e9"}
 		r.PublicRead = true
 	}), signedAt)
@@ -39,7 +43,8 @@ func TestFormHasTheRequestedConditions(t *testing.T) {
 	ends := signedAt.Truncate(time.Second).Add(time.Hour + time.Second)
 	require.Equal(t, ends, form.ExpiresAt)
 
-	policy, signature := form.Fields["policy"], form.Fields["x-goog-signature"]
+	policy := form.Fields["policy"]
+	signature := form.Fields["x-goog-signature"]
 	delete(form.Fields, "policy")
 	delete(form.Fields, "x-goog-signature")
 	require.Equal(t, map[string]string{

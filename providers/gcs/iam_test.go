@@ -23,7 +23,8 @@ func policyOf(bindings string) string {
 
 func TestPublicAccessIsGrantedAndRevoked(t *testing.T) {
 	const conflict = "The policy was changed by somebody else."
-	get, put := "GET /b/photos/iam", "PUT /b/photos/iam"
+	get := "GET /b/photos/iam"
+	put := "PUT /b/photos/iam"
 	for name, test := range map[string]struct {
 		public   bool
 		policies []string // the responses to reading the policy, in order

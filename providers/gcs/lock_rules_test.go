@@ -26,7 +26,8 @@ func TestTheBypassOfARetentionDoesNothingByHalf(t *testing.T) {
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), storage.WithRetention(until, storage.Governance))
 			require.NoError(t, err)
 			s.change(bucket, "a", func(o *ruleObject) {
-				o.TemporaryHold, o.EventBasedHold = row.lock.TemporaryHold, row.lock.EventBasedHold
+				o.TemporaryHold = row.lock.TemporaryHold
+				o.EventBasedHold = row.lock.EventBasedHold
 			})
 			require.ErrorIs(t, b.Remove(t.Context(), "a"), storage.Locked)
 			_, err = b.Upload(t.Context(), "a", strings.NewReader("y"))

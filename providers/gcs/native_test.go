@@ -131,7 +131,8 @@ func TestTheSourcesKeyOfACopy(t *testing.T) {
 	b := server.bucket(t, func(c *Config) { c.KMSKey = kmsKey })
 	_, err := storage.Copy(t.Context(), b, "c", b, "a", WithSourceCustomerKey(keyOf(t, sourceKeyText)))
 	require.NoError(t, err)
-	head, copied := server.server.Requests()[0], server.server.Last(t)
+	head := server.server.Requests()[0]
+	copied := server.server.Last(t)
 	require.Equal(t, sourceKeyText, head.Header.Get("X-Goog-Encryption-Key"))
 	require.Equal(t, "AES256", copied.Header.Get("X-Goog-Copy-Source-Encryption-Algorithm"))
 	require.Equal(t, sourceKeyText, copied.Header.Get("X-Goog-Copy-Source-Encryption-Key"))
@@ -155,11 +156,15 @@ func TestTheBucketsKMSKeyIsOfEveryWrite(t *testing.T) {
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			server := newAnswerer(t)
-			b := server.bucket(t, func(c *Config) { c.KMSKey, c.ParallelComposite = row.config.KMSKey, row.config.ParallelComposite })
+			b := server.bucket(t, func(c *Config) {
+				c.KMSKey = row.config.KMSKey
+				c.ParallelComposite = row.config.ParallelComposite
+			})
 			var upload []storage.UploadOption
 			var copied []storage.CopyOption
 			for _, o := range row.opts {
-				upload, copied = append(upload, o), append(copied, o)
+				upload = append(upload, o)
+				copied = append(copied, o)
 			}
 			_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), upload...)
 			require.NoError(t, err)
@@ -214,7 +219,8 @@ func TestOptionsOfAWrite(t *testing.T) {
 		WithAttrs(func(a *gcs.ObjectAttrs) {
 			a.ACL = []gcs.ACLRule{{Entity: "user-a@example.com", Role: gcs.RoleReader}}
 			a.Metadata["own"] = a.CustomTime.Format(time.RFC3339)
-			a.Name, a.Bucket = "elsewhere", "elsewhere"
+			a.Name = "elsewhere"
+			a.Bucket = "elsewhere"
 		}),
 	}
 	want := map[string]any{
@@ -226,7 +232,8 @@ func TestOptionsOfAWrite(t *testing.T) {
 	var upload []storage.UploadOption
 	var copied []storage.CopyOption
 	for _, o := range opts {
-		upload, copied = append(upload, o), append(copied, o)
+		upload = append(upload, o)
+		copied = append(copied, o)
 	}
 	for name, row := range map[string]struct {
 		run      func(t *testing.T, b storage.Bucket) error

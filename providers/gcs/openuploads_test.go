@@ -27,7 +27,8 @@ func openDriver(t *testing.T, s *ruleServer) driver.Driver {
 
 func beginOpen(t *testing.T, d driver.Driver, put *driver.PutRequest) string {
 	t.Helper()
-	put.AnyOrder, put.Size = true, -1
+	put.AnyOrder = true
+	put.Size = -1
 	upload, err := d.BeginParts(t.Context(), put)
 	require.NoError(t, err)
 	return upload

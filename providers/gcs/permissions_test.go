@@ -50,7 +50,8 @@ func (g insteadOfGoogle) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	r = r.Clone(r.Context())
 	r.Host = r.URL.Host
-	r.URL.Scheme, r.URL.Host = to.Scheme, to.Host
+	r.URL.Scheme = to.Scheme
+	r.URL.Host = to.Host
 	return http.DefaultTransport.RoundTrip(r)
 }
 

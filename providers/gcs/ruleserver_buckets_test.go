@@ -67,7 +67,8 @@ func (s *ruleServer) createBucket(r *http.Request, body []byte) (any, *refusal) 
 // heed applies the fields that the server heeds.
 func (b *ruleBucket) heed() {
 	settings := b.settings()
-	b.versioned, b.uniform = settings.Versioning.Enabled, settings.IAM.Uniform.Enabled
+	b.versioned = settings.Versioning.Enabled
+	b.uniform = settings.IAM.Uniform.Enabled
 	b.prevented = settings.IAM.Prevention == "enforced"
 }
 
@@ -122,7 +123,8 @@ func (s *ruleServer) serveBucket(r *http.Request, name string, body []byte) (any
 
 // withFields returns a document with the fields of another one in the place of its own.
 func withFields(document, with json.RawMessage) json.RawMessage {
-	fields, other := map[string]json.RawMessage{}, map[string]json.RawMessage{}
+	fields := map[string]json.RawMessage{}
+	other := map[string]json.RawMessage{}
 	_ = json.Unmarshal(document, &fields)
 	_ = json.Unmarshal(with, &other)
 	maps.Copy(fields, other)
@@ -170,7 +172,9 @@ type ruleKind func(*ruleBucket)
 // A bucket with folders keeps no versions.
 // https://cloud.google.com/storage/docs/hns-overview, https://cloud.google.com/storage/docs/object-holds
 func peculiar(b *ruleBucket) {
-	b.public, b.holding, b.released = true, true, true
+	b.public = true
+	b.holding = true
+	b.released = true
 	if !b.versioned && !b.locking {
 		b.folders = map[string]bool{}
 	}

@@ -145,7 +145,8 @@ func (o *ruleObject) readControls(h http.Header, query url.Values) {
 
 // encrypt sets how a new object is encrypted: by its key, or the key that the query names.
 func (o *ruleObject) encrypt(query url.Values) {
-	o.KMSKeyName, o.CustomerEncryption = "", nil
+	o.KMSKeyName = ""
+	o.CustomerEncryption = nil
 	if name := query.Get("kmsKeyName") + query.Get("destinationKmsKeyName"); name != "" {
 		o.KMSKeyName = name + "/cryptoKeyVersions/1"
 	}
@@ -182,7 +183,8 @@ func (o *ruleObject) as(h http.Header) *ruleObject {
 		return o
 	}
 	hidden := *o
-	hidden.CRC32C, hidden.MD5Hash = "", ""
+	hidden.CRC32C = ""
+	hidden.MD5Hash = ""
 	return &hidden
 }
 

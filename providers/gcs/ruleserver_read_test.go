@@ -45,9 +45,11 @@ func (s *ruleServer) serveXML(w http.ResponseWriter, r *http.Request, bucket, ke
 }
 
 func writeXML(w http.ResponseWriter, no *refusal) {
-	message, details := no.words, ""
+	message := no.words
+	details := ""
 	if no.xmlIs == "NoSuchKey" {
-		message, details = "The specified key does not exist.", no.words
+		message = "The specified key does not exist."
+		details = no.words
 	}
 	if w.Header().Get("Cache-Control") == "" {
 		w.Header().Set("Cache-Control", "private, max-age=0")
@@ -131,8 +133,10 @@ func (m *measured) WriteHeader(status int) {
 // list handles objects.list. A page has items and prefixes in byte order, and
 // both count.
 func (b *ruleBucket) list(query url.Values) any {
-	prefix, delimiter := query.Get("prefix"), query.Get("delimiter")
-	from, end := query.Get("startOffset"), query.Get("endOffset")
+	prefix := query.Get("prefix")
+	delimiter := query.Get("delimiter")
+	from := query.Get("startOffset")
+	end := query.Get("endOffset")
 	limit, err := strconv.Atoi(query.Get("maxResults"))
 	if err != nil {
 		limit = 1000
@@ -143,9 +147,11 @@ func (b *ruleBucket) list(query url.Values) any {
 		Prefixes      []string      `json:"prefixes,omitempty"`
 		NextPageToken string        `json:"nextPageToken,omitempty"`
 	}
-	all, every := slices.Clone(b.objects), query.Get("versions") == "true"
+	all := slices.Clone(b.objects)
+	every := query.Get("versions") == "true"
 	if query.Get("softDeleted") == "true" {
-		all, every = slices.Clone(b.removed), true
+		all = slices.Clone(b.removed)
+		every = true
 	}
 	slices.SortStableFunc(all, func(x, y *ruleObject) int { return strings.Compare(x.Name, y.Name) })
 	page := listing{Kind: "storage#objects"}
@@ -213,7 +219,8 @@ func (s *ruleServer) rewrite(path []string, r *http.Request, body []byte) (any, 
 	if said.ContentType == "" { // without a resource, everything except the class is copied
 		class := said.StorageClass
 		*said = *from
-		said.StorageClass, said.ruleControls = class, ruleControls{}
+		said.StorageClass = class
+		said.ruleControls = ruleControls{}
 	}
 	if said.Contexts == nil && query.Get("dropContextGroups") != "custom" {
 		said.Contexts = from.Contexts
@@ -261,7 +268,8 @@ func (s *ruleServer) compose(bucket, key string, r *http.Request, body []byte) (
 	if n := len(asked.SourceObjects); n > 32 {
 		return nil, bad(fmt.Sprintf("The number of source components provided (%d) exceeds the maximum (32)", n))
 	}
-	b, o := s.buckets[bucket], asked.Destination
+	b := s.buckets[bucket]
+	o := asked.Destination
 	joined := map[string]*ruleContext{}
 	var data []byte
 	for _, source := range asked.SourceObjects {

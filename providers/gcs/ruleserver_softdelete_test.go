@@ -8,7 +8,8 @@ import (
 // softDelete keeps a generation that was removed for good. All buckets do so for seven days, which is
 // Google's default. https://cloud.google.com/storage/docs/soft-delete
 func (b *ruleBucket) softDelete(o *ruleObject) {
-	kept, now := *o, time.Now().UTC()
+	kept := *o
+	now := time.Now().UTC()
 	kept.SoftDeleteTime, kept.HardDeleteTime = now.Format(time.RFC3339Nano), now.AddDate(0, 0, 7).Format(time.RFC3339Nano)
 	b.removed = append(b.removed, &kept)
 }
@@ -25,7 +26,8 @@ func (s *ruleServer) restore(b *ruleBucket, path []string, r *http.Request) (any
 			continue
 		}
 		restored := *kept
-		restored.SoftDeleteTime, restored.HardDeleteTime = "", ""
+		restored.SoftDeleteTime = ""
+		restored.HardDeleteTime = ""
 		if no := s.insert(b, &restored, query, kept.data, kept.MD5Hash == ""); no != nil {
 			return nil, no
 		}

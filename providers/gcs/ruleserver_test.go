@@ -438,10 +438,16 @@ func (s *ruleServer) insert(b *ruleBucket, o *ruleObject, query url.Values, data
 	o.keep(b)
 	b.makeFolders(o.Name)
 	o.encrypt(query)
-	o.Generation, o.CRC32C, o.data = strconv.FormatInt(s.clock, 10), crc, data
-	o.Etag, o.Size = base64.StdEncoding.EncodeToString([]byte(o.Generation)), strconv.Itoa(len(data))
-	o.TimeCreated, o.TimeDeleted = time.Now().UTC().Format(time.RFC3339Nano), ""
-	o.Updated, o.TimeFinalized, o.TimeClassified = o.TimeCreated, o.TimeCreated, o.TimeCreated
+	o.Generation = strconv.FormatInt(s.clock, 10)
+	o.CRC32C = crc
+	o.data = data
+	o.Etag = base64.StdEncoding.EncodeToString([]byte(o.Generation))
+	o.Size = strconv.Itoa(len(data))
+	o.TimeCreated = time.Now().UTC().Format(time.RFC3339Nano)
+	o.TimeDeleted = ""
+	o.Updated = o.TimeCreated
+	o.TimeFinalized = o.TimeCreated
+	o.TimeClassified = o.TimeCreated
 	o.describe(b.name)
 	if o.StorageClass == "" {
 		o.StorageClass = cmp.Or(b.class, "STANDARD")

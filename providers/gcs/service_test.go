@@ -131,7 +131,8 @@ func TestBucketInfoTakesAtMostTwoRequests(t *testing.T) {
 		change(&info)
 		return info
 	}
-	both, one := []string{"GET /b/photos", "GET /b/photos/iam"}, []string{"GET /b/photos"}
+	both := []string{"GET /b/photos", "GET /b/photos/iam"}
+	one := []string{"GET /b/photos"}
 	for name, test := range map[string]struct {
 		bucket, policy string
 		requests       []string
@@ -148,7 +149,9 @@ func TestBucketInfoTakesAtMostTwoRequests(t *testing.T) {
 		"a server without policies is not public": {bucketIsThere, "404 404 page not found", both, plain},
 		"object retention":                        {with(`"objectRetention":{"mode":"Enabled"}`), privatePolicy, both, changed(func(i *storage.BucketInfo) { i.ObjectLock = true })},
 		"versions and rules": {with(`"versioning":{"enabled":true},"cors":` + someCORSOnWire + `,"lifecycle":` + someLifecycleOnWire), privatePolicy, both, changed(func(i *storage.BucketInfo) {
-			i.Versioning, i.CORS, i.Lifecycle = true, []storage.CORSRule{someCORS}, []storage.LifecycleRule{someLifecycle}
+			i.Versioning = true
+			i.CORS = []storage.CORSRule{someCORS}
+			i.Lifecycle = []storage.LifecycleRule{someLifecycle}
 		})},
 	} {
 		t.Run(name, func(t *testing.T) {

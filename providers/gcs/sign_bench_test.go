@@ -26,7 +26,8 @@ func BenchmarkSign(b *testing.B) {
 	})
 	b.Run("driver but the RSA", func(b *testing.B) {
 		b.ReportAllocs()
-		rest, r := signing(b, Config{}), signedDownload(nil)
+		rest := signing(b, Config{})
+		r := signedDownload(nil)
 		var by signer = signsNothing{*rest.account.signerFinder.found.Load()}
 		rest.account.signerFinder.found.Store(&by)
 		for b.Loop() {
@@ -36,7 +37,8 @@ func BenchmarkSign(b *testing.B) {
 	})
 	b.Run("rsa", func(b *testing.B) {
 		b.ReportAllocs()
-		key, sum := testKey(), sha256.Sum256([]byte("text"))
+		key := testKey()
+		sum := sha256.Sum256([]byte("text"))
 		for b.Loop() {
 			_, err := rsa.SignPKCS1v15(nil, key, crypto.SHA256, sum[:])
 			require.NoError(b, err)

@@ -99,8 +99,15 @@ func TestSignatureEqualsTheSDKs(t *testing.T) {
 	rows := []row{
 		{"an upload", wiretest.SignedUpload(nil), gcs.SignedURLOptions{ContentType: "text/plain"}},
 		{"an upload with all properties", wiretest.SignedUpload(func(r *driver.SignRequest) {
-			r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding = "no-store", `attachment;  filename="a"`, "de", "gzip"
-			r.StorageClass, r.PublicRead, r.Condition.Absent, r.MinSize, r.MaxSize = "NEARLINE", true, true, 5, 5
+			r.CacheControl = "no-store"
+			r.ContentDisposition = `attachment;  filename="a"`
+			r.ContentLanguage = "de"
+			r.ContentEncoding = "gzip"
+			r.StorageClass = "NEARLINE"
+			r.PublicRead = true
+			r.Condition.Absent = true
+			r.MinSize = 5
+			r.MaxSize = 5
 			r.Metadata = map[string]string{"a": "1", "b-c_d": "x  y"}
 		}), gcs.SignedURLOptions{ContentType: "text/plain", Headers: []string{
 			"Cache-Control:no-store", `Content-Disposition:attachment;  filename="a"`, "Content-Language:de", "Content-Encoding:gzip",
@@ -108,7 +115,9 @@ func TestSignatureEqualsTheSDKs(t *testing.T) {
 			"x-goog-meta-a:1", "x-goog-meta-b-c_d:x  y",
 		}}},
 		{"a download as another type and name", signedDownload(func(r *driver.SignRequest) {
-			r.Version, r.ResponseType, r.ResponseName = "17", "application/pdf", resume
+			r.Version = "17"
+			r.ResponseType = "application/pdf"
+			r.ResponseName = resume
 		}), gcs.SignedURLOptions{QueryParameters: url.Values{
 			"generation": {"17"}, "response-content-type": {"application/pdf"},
 			"response-content-disposition": {(&driver.SignRequest{ResponseName: resume}).ResponseDisposition()},
@@ -150,17 +159,27 @@ func TestSignedUploadHeaders(t *testing.T) {
 		ask  func(r *driver.SignRequest)
 		want http.Header
 	}{
-		"a content type":   {nil, http.Header{"Content-Type": {"text/plain"}}},
-		"no content type":  {func(r *driver.SignRequest) { r.ContentType = "" }, http.Header{}},
-		"a size":           {func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 5, 5 }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"5,5"}}},
-		"no byte":          {func(r *driver.SignRequest) { r.MinSize, r.MaxSize = 0, 0 }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"0,0"}}},
+		"a content type":  {nil, http.Header{"Content-Type": {"text/plain"}}},
+		"no content type": {func(r *driver.SignRequest) { r.ContentType = "" }, http.Header{}},
+		"a size": {func(r *driver.SignRequest) {
+			r.MinSize = 5
+			r.MaxSize = 5
+		}, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"5,5"}}},
+		"no byte": {func(r *driver.SignRequest) {
+			r.MinSize = 0
+			r.MaxSize = 0
+		}, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"0,0"}}},
 		"create only":      {func(r *driver.SignRequest) { r.Condition.Absent = true }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-If-Generation-Match": {"0"}}},
 		"a checksum":       {func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Hash": {"crc32c=3q2+7w=="}}},
 		"readable by all":  {func(r *driver.SignRequest) { r.PublicRead = true }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Acl": {"public-read"}}},
 		"metadata":         {func(r *driver.SignRequest) { r.Metadata = map[string]string{"a_b": "x  y"} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A_b": {"x  y"}}},
 		"metadata of none": {func(r *driver.SignRequest) { r.Metadata = map[string]string{"a": ""} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A": {""}}},
 		"other properties": {func(r *driver.SignRequest) {
-			r.CacheControl, r.ContentDisposition, r.ContentLanguage, r.ContentEncoding, r.StorageClass = "no-store", "inline", "de", "gzip", "NEARLINE"
+			r.CacheControl = "no-store"
+			r.ContentDisposition = "inline"
+			r.ContentLanguage = "de"
+			r.ContentEncoding = "gzip"
+			r.StorageClass = "NEARLINE"
 		}, http.Header{
 			"Content-Type": {"text/plain"}, "Cache-Control": {"no-store"}, "Content-Disposition": {"inline"},
 			"Content-Language": {"de"}, "Content-Encoding": {"gzip"}, "X-Goog-Storage-Class": {"NEARLINE"},
@@ -200,7 +219,10 @@ func TestSignUsesTheSigningBaseURL(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := signing(t, test.config)
-			signed, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) { r.Key, r.BaseURL = "a/b c", test.base }), signedAt)
+			signed, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
+				r.Key = "a/b c"
+				r.BaseURL = test.base
+			}), signedAt)
 			require.NoError(t, err)
 			address, _, _ := strings.Cut(signed.URL, "?")
 			require.Equal(t, test.want, address)

@@ -69,7 +69,11 @@ func TestSignByIAM(t *testing.T) {
 		requests = append(requests, r)
 		signBlob(t, w, r)
 	})
-	request := wiretest.SignedUpload(func(r *driver.SignRequest) { r.Key, r.MinSize, r.MaxSize = "a b", 5, 5 })
+	request := wiretest.SignedUpload(func(r *driver.SignRequest) {
+		r.Key = "a b"
+		r.MinSize = 5
+		r.MaxSize = 5
+	})
 	signed, err := d.urls.sign(t.Context(), request, signedAt)
 	require.NoError(t, err)
 	byKey, err := signing(t, Config{}).urls.sign(t.Context(), request, signedAt)
@@ -170,7 +174,8 @@ func TestSignByIAMLimitsConcurrentCalls(t *testing.T) {
 	require.Error(t, err)
 	require.Empty(t, iam.calls, "even if it fails")
 
-	refuse, turns = false, nil
+	refuse = false
+	turns = nil
 	for range iamCalls {
 		iam.calls <- struct{}{}
 	}

@@ -46,7 +46,8 @@ func TestSoftDeletedObjectsAreRequested(t *testing.T) {
 }
 
 func TestARestoreThatFails(t *testing.T) {
-	none, missing := `200 {"kind":"storage#objects"}`, refusal(404, "notFound", "No such object: photos/a")
+	none := `200 {"kind":"storage#objects"}`
+	missing := refusal(404, "notFound", "No such object: photos/a")
 	for _, row := range []struct {
 		name, list, restore, read string
 		want                      error
@@ -84,7 +85,9 @@ func TestTheSoftDeletePolicyOfABucket(t *testing.T) {
 		"GET /b/photos":     {`200 {"kind":"storage#bucket","name":"photos","softDeletePolicy":{"retentionDurationSeconds":"604800","effectiveTime":"2026-11-20T12:00:00Z"}}`},
 		"GET /b/photos/iam": {privatePolicy},
 	})
-	week, none, short := 7*24*time.Hour, time.Duration(0), time.Hour
+	week := 7 * 24 * time.Hour
+	none := time.Duration(0)
+	short := time.Hour
 	info, err := s.CreateBucket(t.Context(), &driver.BucketRequest{Name: "photos", SoftDelete: &week})
 	require.NoError(t, err)
 	require.Equal(t, week, info.SoftDelete)

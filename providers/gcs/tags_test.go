@@ -92,7 +92,8 @@ func TestTheSDKsAttributesAreKept(t *testing.T) {
 func TestACopyKeepsTheCustomTime(t *testing.T) {
 	s := startRuleServer(t)
 	b := openAt(t, s.URL, s.bucket(ruleBucket{}))
-	at, later := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC), time.Date(2027, 3, 4, 5, 6, 7, 0, time.UTC)
+	at := time.Date(2026, 3, 4, 5, 6, 7, 0, time.UTC)
+	later := time.Date(2027, 3, 4, 5, 6, 7, 0, time.UTC)
 	upload := func(key string) {
 		_, err := b.Upload(t.Context(), key, strings.NewReader("text"), gcs.WithCustomTime(at))
 		require.NoError(t, err)
@@ -139,7 +140,8 @@ func TestTagsChangeOnlyIfNoOtherClientChangesThem(t *testing.T) {
 	_, err := b.Upload(t.Context(), "a", strings.NewReader("x"))
 	require.NoError(t, err)
 	s.beforePatch = func(o *ruleObject) {
-		o.Contexts, o.Metageneration = &ruleContexts{map[string]*ruleContext{"theirs": {"1"}}}, "2"
+		o.Contexts = &ruleContexts{map[string]*ruleContext{"theirs": {"1"}}}
+		o.Metageneration = "2"
 	}
 	require.NoError(t, storage.SetTags(t.Context(), b, "a", map[string]string{"ours": "1"}))
 	got, err := storage.Tags(t.Context(), b, "a")

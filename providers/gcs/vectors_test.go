@@ -176,7 +176,8 @@ func TestFormEqualsGooglesVectors(t *testing.T) {
 	require.Len(t, vectors.Forms, 11)
 	for _, v := range vectors.Forms {
 		t.Run(v.Description, func(t *testing.T) {
-			in, out := v.PolicyInput, v.PolicyOutput
+			in := v.PolicyInput
+			out := v.PolicyOutput
 			d := in.driver(signs)
 			address, err := d.urls.bucketURL(in.base("storage.googleapis.com"))
 			require.NoError(t, err)

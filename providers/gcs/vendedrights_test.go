@@ -27,7 +27,8 @@ type tokenService struct {
 }
 
 func (s *tokenService) RoundTrip(r *http.Request) (*http.Response, error) {
-	s.url, s.request = r.URL.String(), r
+	s.url = r.URL.String()
+	s.request = r
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		return nil, err
@@ -190,7 +191,10 @@ func TestOnlyGooglesOwnCredentialsVend(t *testing.T) {
 	s := &tokenService{}
 	has := func(d driver.Driver) bool { return d.Describe().Features&storage.Vending != 0 }
 	require.True(t, has(vending(t, s, nil)))
-	require.False(t, has(vending(t, s, func(c *Config) { c.TokenSource, c.Anonymous = nil, true })))
+	require.False(t, has(vending(t, s, func(c *Config) {
+		c.TokenSource = nil
+		c.Anonymous = true
+	})))
 	require.False(t, has(vending(t, s, func(c *Config) { c.Endpoint = "http://127.0.0.1:4443" })))
 	vended, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsFor: Vended(nil)})
 	require.NoError(t, err)

@@ -85,7 +85,8 @@ var refusedCondition = failing(412, "conditionNotMet", "At least one of the pre-
 
 func TestConditionOnAMissingObject(t *testing.T) {
 	condition := storage.Condition{Revision: "42"}
-	gone, noBucket := failing(404, "notFound", "No such object: photos/a"), failing(404, "notFound", "The specified bucket does not exist.")
+	gone := failing(404, "notFound", "No such object: photos/a")
+	noBucket := failing(404, "notFound", "The specified bucket does not exist.")
 	for operation, do := range map[string]func(d *objectDriver) error{
 		"a removal": func(d *objectDriver) error {
 			return d.Delete(t.Context(), &driver.DeleteRequest{Key: "a", Condition: condition})
@@ -231,7 +232,8 @@ func further(token string) reply {
 }
 
 func TestCopyTakesSeveralCalls(t *testing.T) {
-	busy, refused := failing(503, "backendError", "Backend Error"), failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
+	busy := failing(503, "backendError", "Backend Error")
+	refused := failing(412, "conditionNotMet", "At least one of the pre-conditions you specified did not hold.")
 	for _, row := range []struct {
 		name    string
 		answers []reply
