@@ -48,7 +48,10 @@ func newAccount(ctx context.Context, c Config) (*account, error) {
 		return nil, err
 	}
 	a := &account{
-		project: c.Project, anonymous: c.Anonymous, composite: c.ParallelComposite, kmsKey: c.KMSKey,
+		project:     c.Project,
+		anonymous:   c.Anonymous,
+		composite:   c.ParallelComposite,
+		kmsKey:      c.KMSKey,
 		userProject: c.UserProject,
 	}
 	if err := a.resolveEndpoint(c); err != nil {
@@ -104,7 +107,9 @@ func (a *account) connect(ctx context.Context, c Config) error {
 	}
 	_, host, _ := strings.Cut(a.root(), "://")
 	a.http.Transport = &adder{
-		base: &witness{base: a.http.Transport, emulator: a.emulator}, host: host, userProject: a.userProject,
+		base:        &witness{base: a.http.Transport, emulator: a.emulator},
+		host:        host,
+		userProject: a.userProject,
 	}
 	client, err := a.newClient(ctx)
 	if err != nil {

@@ -35,7 +35,8 @@ func parseAddress(u *url.URL) (c Config, err error) {
 		c.SigningKey, err = os.ReadFile(query.Get("signing_key"))
 		if err != nil {
 			return c, &storage.Error{
-				Code: storage.InvalidArgument, Err: err,
+				Code: storage.InvalidArgument,
+				Err:  err,
 				Hint: "set signing_key= to the path of a service account's key file",
 			}
 		}

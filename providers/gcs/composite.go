@@ -60,7 +60,9 @@ func parseCompositeUpload(upload string) (compositeUpload, error) {
 	}
 	id, class, _ := strings.Cut(upload, "-")
 	return compositeUpload{
-		prefix: componentsPrefix + id + "/", class: class, open: strings.HasPrefix(id, openMark),
+		prefix: componentsPrefix + id + "/",
+		class:  class,
+		open:   strings.HasPrefix(id, openMark),
 	}, nil
 }
 
@@ -85,7 +87,10 @@ func (cs *composites) put(ctx context.Context, r *driver.PartRequest) (driver.Pa
 		return driver.Part{}, err
 	}
 	object := &resource{
-		Name: name.key(r.Number), ContentType: componentType, StorageClass: name.class, EventBasedHold: new(bool),
+		Name:           name.key(r.Number),
+		ContentType:    componentType,
+		StorageClass:   name.class,
+		EventBasedHold: new(bool),
 	}
 	if r.CRC32C.Known {
 		object.CRC32C = crc32c.Encode(r.CRC32C.Sum)

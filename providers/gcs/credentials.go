@@ -84,7 +84,8 @@ func withNamed(c Config) (Config, error) {
 	file, err := os.ReadFile(path)
 	if err != nil {
 		return c, &storage.Error{
-			Code: storage.Unauthenticated, Err: err,
+			Code: storage.Unauthenticated,
+			Err:  err,
 			Hint: "set " + name.Variable("GOOGLE_APPLICATION_CREDENTIALS") + " to a file that can be read",
 		}
 	}
@@ -108,7 +109,8 @@ func credentialsOf(content []byte) (*auth.Credentials, error) {
 	found, err := detect.NewCredentialsFromJSON(file.Type, content, detectOptions())
 	if err != nil {
 		return nil, &storage.Error{
-			Code: storage.InvalidArgument, Err: errors.New("Config.CredentialsJSON is not valid for its type"),
+			Code: storage.InvalidArgument,
+			Err:  errors.New("Config.CredentialsJSON is not valid for its type"),
 			Hint: "check the fields that type " + string(file.Type) + " requires",
 		}
 	}
@@ -119,7 +121,8 @@ func defaultCredentials() (*auth.Credentials, error) {
 	found, err := detect.DetectDefault(detectOptions())
 	if err != nil {
 		return nil, &storage.Error{
-			Code: storage.Unauthenticated, Err: err,
+			Code: storage.Unauthenticated,
+			Err:  err,
 			Hint: "set credentials, or application default ones with GOOGLE_APPLICATION_CREDENTIALS or gcloud auth application-default login",
 		}
 	}

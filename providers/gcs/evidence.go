@@ -122,7 +122,10 @@ func kindOf(method, path string) string {
 		return objectKind
 	case len(segments) > 3:
 		return map[string]string{
-			"compose": objectKind, "moveTo": objectKind, "restore": objectKind, "rewriteTo": rewriteKind,
+			"compose":   objectKind,
+			"moveTo":    objectKind,
+			"restore":   objectKind,
+			"rewriteTo": rewriteKind,
 		}[segments[3]]
 	}
 	return ""

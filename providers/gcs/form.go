@@ -66,7 +66,8 @@ func checkForm(r *driver.SignRequest, a *gcs.ObjectAttrs, userProject string) er
 	}
 	if what != "" {
 		return &storage.Error{
-			Code: storage.Unsupported, Hint: "Google's forms have no field for " + what + ": use SignedUploadURL",
+			Code: storage.Unsupported,
+			Hint: "Google's forms have no field for " + what + ": use SignedUploadURL",
 		}
 	}
 	if err := checkSigned(a); err != nil {

@@ -73,7 +73,8 @@ func storedBytes(send func(coding string) (*http.Response, error)) (*http.Respon
 	if err == nil && (isCompressedInTransit(response.Header) || isDecompressedInTransit(response.Header)) {
 		_ = response.Body.Close()
 		return nil, &storage.Error{
-			Code: storage.Internal, Err: errors.New("the response has another Content-Encoding than the stored object"),
+			Code: storage.Internal,
+			Err:  errors.New("the response has another Content-Encoding than the stored object"),
 			Hint: "turn compression off in the proxy between this machine and the store",
 		}
 	}

@@ -129,7 +129,8 @@ func (b *bucket) changePolicy(ctx context.Context, change func(policy *iam.Polic
 	}
 	if isUnknownRequest(err) {
 		return &storage.Error{
-			Code: storage.Unsupported, Err: err,
+			Code: storage.Unsupported,
+			Err:  err,
 			Hint: "this server has no IAM policies: if its objects are public, open the bucket with WithPublicBaseURL",
 		}
 	}

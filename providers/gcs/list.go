@@ -125,7 +125,8 @@ func (b *bucket) page(
 
 // errRepeatedPage is the error if the server repeats a page, so that the listing would never end.
 var errRepeatedPage = &storage.Error{
-	Code: storage.Unavailable, Err: errors.New("the server repeats a page of the listing"),
+	Code: storage.Unavailable,
+	Err:  errors.New("the server repeats a page of the listing"),
 }
 
 // A pageWatch limits the requests for one page of a listing. The SDK requests pages until it has
@@ -160,7 +161,8 @@ func checkPages(r *http.Request) error {
 }
 
 var errTooManyPages = &storage.Error{
-	Code: storage.Unavailable, Err: fmt.Errorf("the listing takes more than %d requests for one page", maxEmptyPages),
+	Code: storage.Unavailable,
+	Err:  fmt.Errorf("the listing takes more than %d requests for one page", maxEmptyPages),
 }
 
 // listError returns the error for a failed listing or upload. A 404 means that the bucket is

@@ -82,7 +82,12 @@ func changer(name string, err error, change func(*gcs.ObjectAttrs)) storage.Nati
 	return storage.WithNative(
 		provider,
 		nativeOption{
-			name: name, err: err, isChanger: true, apply: func(c *call) { c.changes = append(c.changes, change) },
+			name:      name,
+			err:       err,
+			isChanger: true,
+			apply: func(c *call) {
+				c.changes = append(c.changes, change)
+			},
 		},
 	)
 }
@@ -122,7 +127,9 @@ func checkKMSKey(argumentName, key string) error {
 // need no option. [storage.Attrs].Encryption has the name of the key with the version that was
 // used. A form cannot name a key: SignedUploadForm fails with Unsupported.
 func WithKMSKey(name string) storage.WriteOption {
-	return changer("WithKMSKey", checkKMSKey("WithKMSKey", name), func(a *gcs.ObjectAttrs) { a.KMSKeyName = name })
+	return changer("WithKMSKey", checkKMSKey("WithKMSKey", name), func(a *gcs.ObjectAttrs) {
+		a.KMSKeyName = name
+	})
 }
 
 // WithCustomTime sets the object's custom time, which lifecycle rules can refer to. Google stores
@@ -135,7 +142,9 @@ func WithCustomTime(at time.Time) storage.WriteOption {
 	if at.IsZero() || at.Year() > 9999 {
 		err = argument.Invalid("WithCustomTime", "must be a time before the year 10000, and not zero", "")
 	}
-	return changer("WithCustomTime", err, func(a *gcs.ObjectAttrs) { a.CustomTime = at.UTC().Truncate(time.Second) })
+	return changer("WithCustomTime", err, func(a *gcs.ObjectAttrs) {
+		a.CustomTime = at.UTC().Truncate(time.Second)
+	})
 }
 
 // WithEventBasedHold prevents the object from being removed or overwritten until a client of
@@ -144,7 +153,9 @@ func WithCustomTime(at time.Time) storage.WriteOption {
 // [storage.WithRetention], the operation fails with InvalidArgument. Signed URLs and forms cannot
 // carry the hold, and fail with Unsupported.
 func WithEventBasedHold() storage.WriteOption {
-	return changer("WithEventBasedHold", nil, func(a *gcs.ObjectAttrs) { a.EventBasedHold = true })
+	return changer("WithEventBasedHold", nil, func(a *gcs.ObjectAttrs) {
+		a.EventBasedHold = true
+	})
 }
 
 // predefinedACLs maps the names of Google's predefined access lists in the JSON API to their names
@@ -172,7 +183,9 @@ func WithPredefinedACL(name string) storage.WriteOption {
 			"",
 		)
 	}
-	return changer("WithPredefinedACL", err, func(a *gcs.ObjectAttrs) { a.PredefinedACL = name })
+	return changer("WithPredefinedACL", err, func(a *gcs.ObjectAttrs) {
+		a.PredefinedACL = name
+	})
 }
 
 // ownHeaders are the headers that the driver sets, and that WithHeader refuses.
@@ -199,7 +212,9 @@ func WithHeader(name, value string) storage.NativeOption {
 		err = argument.Invalid("WithHeader", "must have a value of printable ASCII", "")
 	}
 	return storage.WithNative(provider, nativeOption{
-		name: "WithHeader", err: err, identity: name + " " + fingerprint([]byte(value)),
+		name:     "WithHeader",
+		err:      err,
+		identity: name + " " + fingerprint([]byte(value)),
 		apply: func(c *call) {
 			if c.header == nil {
 				c.header = http.Header{}
@@ -227,7 +242,9 @@ func WithParameter(name, value string) storage.NativeOption {
 		err = argument.Invalid("WithParameter", "must name a parameter that this package does not set itself", "")
 	}
 	return storage.WithNative(provider, nativeOption{
-		name: "WithParameter", err: err, identity: name + " " + fingerprint([]byte(value)),
+		name:     "WithParameter",
+		err:      err,
+		identity: name + " " + fingerprint([]byte(value)),
 		apply: func(c *call) {
 			if c.query == nil {
 				c.query = url.Values{}

@@ -30,8 +30,11 @@ func (cs *composites) begin(ctx context.Context, key string, attrs *gcs.ObjectAt
 		return "", err // the storage class cannot be part of a name
 	}
 	marker := &resource{
-		Name: name.marker(), ContentType: componentType, Metadata: components.MarkerMetadata(key),
-		CRC32C: crc32c.Encode(0), EventBasedHold: new(bool),
+		Name:           name.marker(),
+		ContentType:    componentType,
+		Metadata:       components.MarkerMetadata(key),
+		CRC32C:         crc32c.Encode(0),
+		EventBasedHold: new(bool),
 	}
 	query := cs.bucket.uploadQuery("multipart", &gcs.ObjectAttrs{KMSKeyName: cs.bucket.account.kmsKey})
 	stored, err := cs.bucket.put(ctx, &objectUpload{query: query, object: marker, body: http.NoBody})
@@ -71,7 +74,8 @@ func (cs *composites) completeOpen(
 ) (*storage.Attrs, error) {
 	target := cs.bucket.handle().Object(r.Put.Key)
 	completion := components.Completion{
-		Store: cs.objects, Marker: name.marker(),
+		Store:  cs.objects,
+		Marker: name.marker(),
 		Prepare: func(ctx context.Context) error {
 			if err := c.reduce(ctx); err != nil {
 				return cs.joinError(ctx, err, name, r.Put)
@@ -192,6 +196,8 @@ func (cs *composites) entry(ctx context.Context, upload string) (*storage.Upload
 	}
 	key := components.Key(first[0].Metadata)
 	return &storage.UploadEntry{
-		Key: cmp.Or(key, strings.TrimSuffix(name.prefix, "/")), Upload: upload, Begun: first[0].Created,
+		Key:    cmp.Or(key, strings.TrimSuffix(name.prefix, "/")),
+		Upload: upload,
+		Begun:  first[0].Created,
 	}, nil
 }

@@ -76,7 +76,8 @@ func (d *objectDriver) BeginParts(ctx context.Context, r *driver.PutRequest) (st
 	address, err := url.Parse(location)
 	if err != nil || !isSession(address.RequestURI()) {
 		return "", &storage.Error{
-			Code: storage.Internal, Err: errors.New("the server opened an upload at another Location"),
+			Code: storage.Internal,
+			Err:  errors.New("the server opened an upload at another Location"),
 		}
 	}
 	return address.RequestURI(), nil
@@ -192,7 +193,9 @@ func (s *session) sendPart(
 		}
 		if kept <= from && kept < end {
 			return nil, &storage.Error{
-				Code: storage.Unavailable, Retryable: true, Err: errors.New("the server keeps none of the bytes sent"),
+				Code:      storage.Unavailable,
+				Retryable: true,
+				Err:       errors.New("the server keeps none of the bytes sent"),
 			}
 		}
 		from = min(kept, end)
@@ -201,7 +204,9 @@ func (s *session) sendPart(
 		}
 	}
 	return nil, &storage.Error{
-		Code: storage.Unavailable, Retryable: true, Err: errors.New("the server keeps too few of the bytes sent"),
+		Code:      storage.Unavailable,
+		Retryable: true,
+		Err:       errors.New("the server keeps too few of the bytes sent"),
 	}
 }
 
@@ -260,7 +265,8 @@ func keptBytes(header string) (int64, error) {
 	n, err := strconv.ParseInt(last, 10, 64)
 	if !found || err != nil || n < 0 {
 		return 0, &storage.Error{
-			Code: storage.Internal, Err: errors.New("the server returned an invalid Range for the upload"),
+			Code: storage.Internal,
+			Err:  errors.New("the server returned an invalid Range for the upload"),
 		}
 	}
 	return n + 1, nil

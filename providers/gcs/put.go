@@ -125,7 +125,11 @@ func readWriteResponse(response *http.Response) (*resource, error) {
 	}
 	if err != nil {
 		return nil, &storage.Error{
-			Code: storage.Unavailable, Status: response.StatusCode, Retryable: true, Unknown: true, Err: err,
+			Code:      storage.Unavailable,
+			Status:    response.StatusCode,
+			Retryable: true,
+			Unknown:   true,
+			Err:       err,
 		}
 	}
 	return o, nil

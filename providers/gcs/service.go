@@ -156,7 +156,8 @@ func checkBucketRequest(r *driver.BucketRequest) error {
 		for _, rule := range *r.Lifecycle {
 			if len(rule.Tags) > 0 {
 				return &storage.Error{
-					Code: storage.Unsupported, Hint: "Google's lifecycle rules have no tags: use prefixes",
+					Code: storage.Unsupported,
+					Hint: "Google's lifecycle rules have no tags: use prefixes",
 				}
 			}
 		}
@@ -297,7 +298,10 @@ func (s *serviceDriver) ListBuckets(ctx context.Context, token string) ([]storag
 	page := make([]storage.BucketInfo, 0, len(buckets))
 	for _, attrs := range buckets {
 		page = append(page, storage.BucketInfo{
-			Name: attrs.Name, Region: attrs.Location, Created: attrs.Created.UTC(), Versioning: attrs.VersioningEnabled,
+			Name:       attrs.Name,
+			Region:     attrs.Location,
+			Created:    attrs.Created.UTC(),
+			Versioning: attrs.VersioningEnabled,
 			ObjectLock: attrs.ObjectRetentionMode == retentionEnabled,
 		})
 	}
@@ -318,7 +322,8 @@ func (s *serviceDriver) projectID(ctx context.Context) (string, error) {
 		uncounted, _ := transport.CountRequests(ctx)
 		if project, err = found.ProjectID(uncounted); err != nil {
 			return "", &storage.Error{
-				Code: storage.Unavailable, Err: err,
+				Code: storage.Unavailable,
+				Err:  err,
 				Hint: "the project of the credentials could not be determined: set Config.Project or project=",
 			}
 		}

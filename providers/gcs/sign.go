@@ -68,7 +68,10 @@ func (us *urlSigner) sign(ctx context.Context, r *driver.SignRequest, now time.T
 		return nil, err
 	}
 	request := &v4Request{
-		method: r.Method, address: objectURL(address, r.Key), header: http.Header{}, query: url.Values{},
+		method:  r.Method,
+		address: objectURL(address, r.Key),
+		header:  http.Header{},
+		query:   url.Values{},
 	}
 	switch r.Method {
 	case http.MethodPut:
@@ -283,7 +286,10 @@ func (d *objectDriver) SignPart(ctx context.Context, r *driver.SignPartRequest) 
 	}
 	setBodyHeaders(header, r.Size, r.Size, r.CRC32C)
 	request := &v4Request{
-		method: http.MethodPut, address: objectURL(address, name.key(r.Number)), header: header, query: url.Values{},
+		method:  http.MethodPut,
+		address: objectURL(address, name.key(r.Number)),
+		header:  header,
+		query:   url.Values{},
 	}
 	return d.urls.signRequest(ctx, request, c, r.TTL, time.Now())
 }

@@ -180,7 +180,8 @@ func metadataAccount(ctx context.Context) (string, error) {
 		return "", ctx.Err()
 	}
 	return "", &storage.Error{
-		Code: storage.Unavailable, Err: err,
+		Code: storage.Unavailable,
+		Err:  err,
 		Hint: "the metadata service did not return this machine's service account: set Config.SigningAccount",
 	}
 }

@@ -41,7 +41,8 @@ type iamSigner struct {
 
 func newIAMSigner(name string, by *account) *iamSigner {
 	return &iamSigner{
-		name: name, account: by,
+		name:     name,
+		account:  by,
 		endpoint: "https://iamcredentials." + cmp.Or(by.universe, googleUniverse),
 		calls:    make(chan struct{}, iamCalls),
 		time:     iamTime,
@@ -64,7 +65,8 @@ func (s *iamSigner) sign(ctx context.Context, text []byte) ([]byte, error) {
 	signature, err := s.signBlob(limited, text)
 	if err != nil && limited.Err() != nil && ctx.Err() == nil {
 		return nil, &storage.Error{
-			Code: storage.Unavailable, Err: errors.New("signBlob returned no response within " + s.time.String()),
+			Code: storage.Unavailable,
+			Err:  errors.New("signBlob returned no response within " + s.time.String()),
 		}
 	}
 	return signature, err

@@ -127,7 +127,8 @@ func (d *objectDriver) vend(
 	const margin = 10 * time.Second // permitted difference between Google's clock and this machine's
 	if ends.IsZero() || ends.After(now.Add(r.TTL+margin)) {
 		return nil, &storage.Error{
-			Code: storage.Unsupported, Err: errors.New("the token would be valid for longer than ttl"),
+			Code: storage.Unsupported,
+			Err:  errors.New("the token would be valid for longer than ttl"),
 			Hint: "Google's tokens end with the token that they are made of, which usually is valid for an hour: " +
 				"use a ttl of an hour or more",
 		}
@@ -178,7 +179,8 @@ func boundaryRules(bucket string, r *driver.VendRequest) ([]boundaryRule, error)
 		rules = append(rules, rule("objectCreator", named))
 	case r.Rights.Remove:
 		return nil, &storage.Error{
-			Code: storage.Unsupported, Err: errors.New("no role of Google only removes objects"),
+			Code: storage.Unsupported,
+			Err:  errors.New("no role of Google only removes objects"),
 			Hint: "vend Write and Remove together",
 		}
 	}
@@ -221,9 +223,11 @@ func (a *account) restrict(ctx context.Context, token string, rules []boundaryRu
 		return given, err
 	}
 	form := url.Values{
-		"grant_type":         {"urn:ietf:params:oauth:grant-type:token-exchange"},
-		"subject_token_type": {accessToken}, "requested_token_type": {accessToken},
-		"subject_token": {token}, "options": {string(options)},
+		"grant_type":           {"urn:ietf:params:oauth:grant-type:token-exchange"},
+		"subject_token_type":   {accessToken},
+		"requested_token_type": {accessToken},
+		"subject_token":        {token},
+		"options":              {string(options)},
 	}
 	limited, cancel := context.WithTimeout(ctx, exchangeTime)
 	defer cancel()

@@ -21,8 +21,11 @@ var removedFields = append([]string{"SoftDeleteTime", "HardDeleteTime"}, listedF
 // of the next page.
 func (d *objectDriver) ListVersions(ctx context.Context, r *driver.ListRequest) (*driver.VersionPage, error) {
 	query := &gcs.Query{
-		Prefix: r.Prefix, Versions: !r.SoftDeleted, SoftDeleted: r.SoftDeleted, StartOffset: r.Token,
-		Projection: gcs.ProjectionNoACL,
+		Prefix:      r.Prefix,
+		Versions:    !r.SoftDeleted,
+		SoftDeleted: r.SoftDeleted,
+		StartOffset: r.Token,
+		Projection:  gcs.ProjectionNoACL,
 	}
 	fields := versionFields
 	if r.SoftDeleted {
