@@ -110,8 +110,11 @@ func TestPartsOfAnUploadAreHidden(t *testing.T) {
 		return keys
 	}
 	for name, opts := range map[string][]storage.ListOption{
-		"flat": nil, "with a delimiter": {storage.WithDelimiter("/")}, "in pages of one": {storage.WithPageSize(1)},
-		"with a delimiter in their names": {storage.WithDelimiter("k")}, "with their first character": {storage.WithDelimiter(".")},
+		"flat":                            nil,
+		"with a delimiter":                {storage.WithDelimiter("/")},
+		"in pages of one":                 {storage.WithPageSize(1)},
+		"with a delimiter in their names": {storage.WithDelimiter("k")},
+		"with their first character":      {storage.WithDelimiter(".")},
 	} {
 		require.Equal(t, []string{"z"}, list(opts...), name)
 	}

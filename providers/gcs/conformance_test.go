@@ -161,14 +161,22 @@ type setting struct {
 	moves  bool // declare ServerMove, as with Google's own address
 }
 
-var composite = setting{config: func(_ *testing.T, endpoint string) gcs.Config {
-	return gcs.Config{Endpoint: endpoint, ParallelComposite: true}
-}, left: uncomposed, opt: notOfUploads}
+var composite = setting{
+	config: func(_ *testing.T, endpoint string) gcs.Config {
+		return gcs.Config{Endpoint: endpoint, ParallelComposite: true}
+	},
+	left: uncomposed,
+	opt:  notOfUploads,
+}
 
 func TestConformance(t *testing.T) {
-	needServer(t).conform(t, setting{config: func(_ *testing.T, endpoint string) gcs.Config {
-		return gcs.Config{Endpoint: endpoint, SigningKey: signingkey.File()}
-	}, left: unresumed, opt: storagetest.WithName("gcs (fake-gcs-server)")})
+	needServer(t).conform(t, setting{
+		config: func(_ *testing.T, endpoint string) gcs.Config {
+			return gcs.Config{Endpoint: endpoint, SigningKey: signingkey.File()}
+		},
+		left: unresumed,
+		opt:  storagetest.WithName("gcs (fake-gcs-server)"),
+	})
 }
 
 func TestFurtherConformance(t *testing.T) {
@@ -228,11 +236,14 @@ func TestFurtherConformanceOverWrappedBodies(t *testing.T) {
 	t.Setenv("OMNIBUCKET_SUPPORT", "") // the table has no column for it
 	client := &http.Client{Transport: wiretest.WrapBodies(testserver.Client().Transport)}
 	s := startSignedServer(t)
-	conformToRules(t, s.rules, setting{config: func(*testing.T, string) gcs.Config {
-		c := s.config("")
-		c.HTTPClient = client
-		return c
-	}, opt: storagetest.WithName("gcs")})
+	conformToRules(t, s.rules, setting{
+		config: func(*testing.T, string) gcs.Config {
+			c := s.config("")
+			c.HTTPClient = client
+			return c
+		},
+		opt: storagetest.WithName("gcs"),
+	})
 }
 
 // asGoogle declares what the driver declares only if it makes its requests to Google.

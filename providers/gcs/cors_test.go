@@ -12,11 +12,17 @@ import (
 
 func TestCORSHasOneListOfHeaders(t *testing.T) {
 	written := corsRules([]storage.CORSRule{{
-		Origins: []string{"*"}, Methods: []string{"PUT"}, AllowedHeaders: []string{"content-type", "x-goog-meta-a"}, ExposedHeaders: []string{"etag", "content-type"},
-		MaxAge: 90*time.Second + time.Millisecond,
+		Origins:        []string{"*"},
+		Methods:        []string{"PUT"},
+		AllowedHeaders: []string{"content-type", "x-goog-meta-a"},
+		ExposedHeaders: []string{"etag", "content-type"},
+		MaxAge:         90*time.Second + time.Millisecond,
 	}})
 	require.Equal(t, []gcs.CORS{{
-		Origins: []string{"*"}, Methods: []string{"PUT"}, ResponseHeaders: []string{"content-type", "x-goog-meta-a", "etag"}, MaxAge: 90 * time.Second,
+		Origins:         []string{"*"},
+		Methods:         []string{"PUT"},
+		ResponseHeaders: []string{"content-type", "x-goog-meta-a", "etag"},
+		MaxAge:          90 * time.Second,
 	}}, written)
 
 	all := []string{"content-type", "x-goog-meta-a", "etag"}

@@ -69,7 +69,9 @@ func (s failingTokens) Token() (*oauth2.Token, error) { return nil, s.err }
 func TestTokenErrors(t *testing.T) {
 	server := newStandIn(t, stored)
 	boom := errors.New("boom")
-	d := server.on(t, func(c *Config) { c.TokenSource = failingTokens{boom} })
+	d := server.on(t, func(c *Config) {
+		c.TokenSource = failingTokens{boom}
+	})
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	var e *storage.Error
 	require.ErrorAs(t, err, &e)
@@ -159,8 +161,9 @@ func (s *countedSource) Token() (*oauth2.Token, error) {
 // googleapis/google-cloud-go#8764 has the response, googleapis/google-cloud-go#9262 another one.
 func TestARefusedTokenIsRenewed(t *testing.T) {
 	refused := reply{
-		Status: http.StatusUnauthorized, Header: map[string]string{"Content-Type": "application/xml; charset=UTF-8"},
-		Body: `<?xml version='1.0' encoding='UTF-8'?><Error><Code>AuthenticationRequired</Code><Message>Authentication required.</Message></Error>`,
+		Status: http.StatusUnauthorized,
+		Header: map[string]string{"Content-Type": "application/xml; charset=UTF-8"},
+		Body:   `<?xml version='1.0' encoding='UTF-8'?><Error><Code>AuthenticationRequired</Code><Message>Authentication required.</Message></Error>`,
 	}
 	upload := func(t *testing.T, b storage.Bucket) error {
 		t.Helper()
@@ -186,7 +189,9 @@ func TestARefusedTokenIsRenewed(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, row.replies...)
 			source := &countedSource{}
-			b := engine.New(server.on(t, func(c *Config) { c.TokenSource = source }), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
+			b := engine.New(server.on(t, func(c *Config) {
+				c.TokenSource = source
+			}), storage.WithRetry(storage.RetryPolicy{MaxDelay: time.Millisecond}))
 			if row.requests == 2 {
 				require.NoError(t, upload(t, b))
 			}
@@ -220,11 +225,18 @@ func TestARefusedTokenIsNotKept(t *testing.T) {
 		return reply{Header: map[string]string{"Content-Type": "application/json"}, Body: fmt.Sprintf(`{"access_token":"T%d","expires_in":3600,"token_type":"Bearer"}`, n)}
 	}
 	account, err := json.Marshal(map[string]string{
-		"type": "service_account", "client_email": "a@b", "private_key": testKeyPEM(), "private_key_id": "1", "token_uri": tokens.URL, "project_id": "p",
+		"type":           "service_account",
+		"client_email":   "a@b",
+		"private_key":    testKeyPEM(),
+		"private_key_id": "1",
+		"token_uri":      tokens.URL,
+		"project_id":     "p",
 	})
 	require.NoError(t, err)
 	server := newStandIn(t, stored, stored, failing(http.StatusUnauthorized, "authError", "Invalid Credentials"), stored)
-	b := engine.New(server.on(t, func(c *Config) { c.CredentialsJSON = account }))
+	b := engine.New(server.on(t, func(c *Config) {
+		c.CredentialsJSON = account
+	}))
 	for range 3 {
 		_, err := b.Attrs(t.Context(), "a")
 		require.NoError(t, err)
@@ -299,8 +311,11 @@ func TestTwoIdentitiesByAddress(t *testing.T) {
 		encoded, err := x509.MarshalPKCS8PrivateKey(key)
 		require.NoError(t, err)
 		content, err := json.Marshal(map[string]string{
-			"type": "service_account", "client_email": name + "@example.iam.gserviceaccount.com", "private_key_id": "id", "token_uri": tokens.server.URL,
-			"private_key": string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})),
+			"type":           "service_account",
+			"client_email":   name + "@example.iam.gserviceaccount.com",
+			"private_key_id": "id",
+			"token_uri":      tokens.server.URL,
+			"private_key":    string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: encoded})),
 		})
 		require.NoError(t, err)
 		file := filepath.Join(t.TempDir(), name)

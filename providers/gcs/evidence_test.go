@@ -99,7 +99,9 @@ func TestAPageIsNoAnswer(t *testing.T) {
 func TestARemovalByAnEmulator(t *testing.T) {
 	s := newStandIn(t, reply{})
 	t.Setenv("STORAGE_EMULATOR_HOST", s.server.URL)
-	require.NoError(t, s.on(t, func(c *Config) { c.Endpoint = "" }).Delete(t.Context(), &driver.DeleteRequest{Key: "a"}))
+	require.NoError(t, s.on(t, func(c *Config) {
+		c.Endpoint = ""
+	}).Delete(t.Context(), &driver.DeleteRequest{Key: "a"}))
 	s = newStandIn(t, reply{Header: stored.Header, Body: "null\n"})
 	require.NoError(t, s.on(t).Delete(t.Context(), &driver.DeleteRequest{Key: "a"}))
 }

@@ -48,10 +48,16 @@ func TestFormHasTheRequestedConditions(t *testing.T) {
 	delete(form.Fields, "policy")
 	delete(form.Fields, "x-goog-signature")
 	require.Equal(t, map[string]string{
-		"key": "a/\u00e9 \U0001f600", "content-type": "text/plain", "cache-control": "no-store", "content-disposition": "inline",
-		"content-encoding": "gzip", "x-goog-meta-k": "v<&>\u00e9", "acl": "public-read",
-		"x-goog-algorithm": "GOOG4-RSA-SHA256", "x-goog-date": "20260304T050607Z",
-		"x-goog-credential": testAccount + "/20260304/auto/storage/goog4_request",
+		"key":                 "a/\u00e9 \U0001f600",
+		"content-type":        "text/plain",
+		"cache-control":       "no-store",
+		"content-disposition": "inline",
+		"content-encoding":    "gzip",
+		"x-goog-meta-k":       "v<&>\u00e9",
+		"acl":                 "public-read",
+		"x-goog-algorithm":    "GOOG4-RSA-SHA256",
+		"x-goog-date":         "20260304T050607Z",
+		"x-goog-credential":   testAccount + "/20260304/auto/storage/goog4_request",
 	}, form.Fields)
 
 	text, err := base64.StdEncoding.DecodeString(policy)
@@ -80,7 +86,9 @@ func TestFormUsesTheSigningBaseURL(t *testing.T) {
 		"https://files.example.com/":            "https://files.example.com/photos/",
 		"https://photos.storage.googleapis.com": "https://photos.storage.googleapis.com/",
 	} {
-		form, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *driver.SignRequest) { r.BaseURL = base }), signedAt)
+		form, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(func(r *driver.SignRequest) {
+			r.BaseURL = base
+		}), signedAt)
 		require.NoError(t, err)
 		require.Equal(t, want, form.URL)
 	}
@@ -92,11 +100,21 @@ func TestUnsupportedForms(t *testing.T) {
 		ask  func(r *driver.SignRequest)
 		want storage.Code
 	}{
-		"create only":                 {func(r *driver.SignRequest) { r.Condition.Absent = true }, storage.Unsupported},
-		"a checksum":                  {func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }, storage.Unsupported},
-		"a language":                  {func(r *driver.SignRequest) { r.ContentLanguage = "de" }, storage.Unsupported},
-		"a storage class":             {func(r *driver.SignRequest) { r.StorageClass = "NEARLINE" }, storage.Unsupported},
-		"a key that the server fills": {func(r *driver.SignRequest) { r.Key = "in/${filename}" }, storage.InvalidArgument},
+		"create only": {func(r *driver.SignRequest) {
+			r.Condition.Absent = true
+		}, storage.Unsupported},
+		"a checksum": {func(r *driver.SignRequest) {
+			r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
+		}, storage.Unsupported},
+		"a language": {func(r *driver.SignRequest) {
+			r.ContentLanguage = "de"
+		}, storage.Unsupported},
+		"a storage class": {func(r *driver.SignRequest) {
+			r.StorageClass = "NEARLINE"
+		}, storage.Unsupported},
+		"a key that the server fills": {func(r *driver.SignRequest) {
+			r.Key = "in/${filename}"
+		}, storage.InvalidArgument},
 	} {
 		t.Run(name, func(t *testing.T) {
 			form, err := signing(t, Config{}).urls.signForm(t.Context(), signedForm(test.ask), signedAt)

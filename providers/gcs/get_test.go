@@ -53,13 +53,22 @@ func TestGetReadsAllAttributesInOneRequest(t *testing.T) {
 	require.Equal(t, "gzip", asked.Header.Get("Accept-Encoding"))
 	require.Empty(t, asked.Header.Get("Range"))
 	require.Equal(t, &storage.Attrs{
-		Key: "ä b+c/d", Size: 11,
+		Key:  "ä b+c/d",
+		Size: 11,
 		Properties: storage.Properties{
-			ContentType: "text/plain", ContentDisposition: "attachment", ContentLanguage: "de", CacheControl: "no-store",
-			StorageClass: "NEARLINE", Metadata: map[string]string{"who": "Zoë"},
+			ContentType:        "text/plain",
+			ContentDisposition: "attachment",
+			ContentLanguage:    "de",
+			CacheControl:       "no-store",
+			StorageClass:       "NEARLINE",
+			Metadata:           map[string]string{"who": "Zoë"},
 		},
-		ETag: `"5eb63bbbe01eeed093cb22bb8f5acdc3"`, Revision: "42", Version: "42",
-		Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC), CRC32C: wiretest.CRC32C("hello world"), MD5: attrs.MD5,
+		ETag:     `"5eb63bbbe01eeed093cb22bb8f5acdc3"`,
+		Revision: "42",
+		Version:  "42",
+		Modified: time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC),
+		CRC32C:   wiretest.CRC32C("hello world"),
+		MD5:      attrs.MD5,
 	}, attrs)
 	require.Len(t, attrs.MD5, 16)
 }
@@ -171,7 +180,9 @@ func TestEncodedMetadataIsReadFromTheResource(t *testing.T) {
 // wait for each other's.
 func TestAReadOfEncodedMetadataNeedsOneConnection(t *testing.T) {
 	server := newStandIn(t, media(map[string]string{"X-Goog-Meta-Who": "Zo%C3%AB"}), stored, media(nil))
-	d := server.on(t, func(c *Config) { c.HTTPClient = &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}} })
+	d := server.on(t, func(c *Config) {
+		c.HTTPClient = &http.Client{Transport: &http.Transport{MaxConnsPerHost: 1}}
+	})
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	_, body, err := d.Get(ctx, &driver.GetRequest{Key: "a", Length: -1})

@@ -105,7 +105,9 @@ func TestBucketInfoWithoutPermissionToReadThePolicy(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, w := managing(t, Config{}, map[string][]string{
-				"GET /b/photos": {bucketIsThere}, "PATCH /b/photos": {bucketIsThere}, "GET /b/photos/iam": {refusal(403, "forbidden", "no")},
+				"GET /b/photos":     {bucketIsThere},
+				"PATCH /b/photos":   {bucketIsThere},
+				"GET /b/photos/iam": {refusal(403, "forbidden", "no")},
 			})
 			info, err := ask(s)
 			require.NoError(t, err)
@@ -118,7 +120,9 @@ func TestBucketInfoWithoutPermissionToReadThePolicy(t *testing.T) {
 
 func TestPublicBucketTakesThreeRequests(t *testing.T) {
 	s, w := managing(t, Config{}, map[string][]string{
-		"POST /b": {bucketIsThere}, "GET /b/photos/iam": {"200 " + policyOf(owner)}, "PUT /b/photos/iam": {`200 {"kind":"storage#policy"}`},
+		"POST /b":           {bucketIsThere},
+		"GET /b/photos/iam": {"200 " + policyOf(owner)},
+		"PUT /b/photos/iam": {`200 {"kind":"storage#policy"}`},
 	})
 	info, err := s.CreateBucket(t.Context(), wiretest.BucketRequest(storage.WithPublicAccess(true)))
 	require.NoError(t, err)

@@ -39,7 +39,9 @@ func TestOpenUploadsToABucketThatHoldsNewObjects(t *testing.T) {
 	_, err = u.PutPart(t.Context(), 1, strings.NewReader("of a client"))
 	require.NoError(t, err)
 	for _, key := range s.names(name) { // a signed part cannot leave out the hold
-		s.change(name, key, func(o *ruleObject) { o.EventBasedHold = new(true) })
+		s.change(name, key, func(o *ruleObject) {
+			o.EventBasedHold = new(true)
+		})
 	}
 	require.NoError(t, u.Abort(t.Context()))
 	require.Equal(t, []string{"a"}, s.names(name))
@@ -86,7 +88,9 @@ func TestSweepPartsSkipsWhatIsKept(t *testing.T) {
 	stored := s.names(name)
 	require.Len(t, stored, 5, "the object and its parts, which stay")
 	last := slices.Max(slices.DeleteFunc(slices.Clone(stored), func(key string) bool { return key == "a" }))
-	s.change(name, last, func(o *ruleObject) { o.KeptUntil = nil })
+	s.change(name, last, func(o *ruleObject) {
+		o.KeptUntil = nil
+	})
 	client, ok := storage.As[*sdk.Client](b)
 	require.True(t, ok)
 	removed, err := gcs.SweepParts(t.Context(), client, name, -time.Hour)

@@ -118,8 +118,9 @@ func TestRefusedChangesOfARetention(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := newStandIn(t, row.answers...)
 			err := server.on(t).SetRetention(t.Context(), &driver.ChangeRequest{
-				Key: "a", BypassGovernance: row.bypass,
-				Retention: storage.Retention{Mode: storage.Governance, Until: time.Date(row.until, 1, 1, 0, 0, 0, 0, time.UTC)},
+				Key:              "a",
+				BypassGovernance: row.bypass,
+				Retention:        storage.Retention{Mode: storage.Governance, Until: time.Date(row.until, 1, 1, 0, 0, 0, 0, time.UTC)},
 			})
 			require.Equal(t, row.code, storage.CodeOf(err), "%v", err)
 			var e *storage.Error

@@ -29,7 +29,11 @@ func TestSecretsAreNotPrinted(t *testing.T) {
 			text += fmt.Sprintf(verb, o) + "\n"
 		}
 		for name, secret := range map[string]string{
-			"base64": keyText, "raw": string(key), "hex": fmt.Sprintf("%x", key), "list": strings.Trim(fmt.Sprint(key), "[]"), "value": "pa55word",
+			"base64": keyText,
+			"raw":    string(key),
+			"hex":    fmt.Sprintf("%x", key),
+			"list":   strings.Trim(fmt.Sprint(key), "[]"),
+			"value":  "pa55word",
 		} {
 			require.NotContains(t, text, secret, name)
 		}
@@ -70,7 +74,11 @@ func TestFingerprintsTellOptionsApart(t *testing.T) {
 			WithCustomerKey(keyOf(t, keyText)), WithCustomerKey(keyOf(t, sourceKeyText)), WithKMSKey(kmsKey), WithKMSKey(otherKMS),
 			WithCustomTime(at), WithCustomTime(at.Add(time.Second)), WithEventBasedHold(), WithPredefinedACL("private"), WithPredefinedACL("publicRead"),
 			WithHeader("a", "b"), WithHeader("a", "c"), WithParameter("a", "b"),
-			WithAttrs(func(a *gcs.ObjectAttrs) { a.Metadata["k"] = "v" }), WithAttrs(func(a *gcs.ObjectAttrs) { a.Metadata["k"] = "w" }),
+			WithAttrs(func(a *gcs.ObjectAttrs) {
+				a.Metadata["k"] = "v"
+			}), WithAttrs(func(a *gcs.ObjectAttrs) {
+				a.Metadata["k"] = "w"
+			}),
 		}
 	}
 	again := make()

@@ -22,9 +22,12 @@ func TestSignedRequestsCarryWhatMustBeSent(t *testing.T) {
 	signed, err := b.SignedUploadURL(t.Context(), "a", storage.WithRetention(until, storage.Compliance), WithCustomTime(at), WithPredefinedACL("bucketOwnerRead"), WithHeader("X-Goog-Custom-Audit-job", "nightly"))
 	require.NoError(t, err)
 	require.Equal(t, http.Header{
-		"X-Goog-Object-Lock-Mode": {"COMPLIANCE"}, "X-Goog-Object-Lock-Retain-Until-Date": {until.Format(time.RFC3339)},
-		"X-Goog-Custom-Time": {"2026-03-04T05:06:07Z"}, "X-Goog-Acl": {"bucket-owner-read"}, "X-Goog-Encryption-Kms-Key-Name": {kmsKey},
-		"X-Goog-Custom-Audit-Job": {"nightly"},
+		"X-Goog-Object-Lock-Mode":              {"COMPLIANCE"},
+		"X-Goog-Object-Lock-Retain-Until-Date": {until.Format(time.RFC3339)},
+		"X-Goog-Custom-Time":                   {"2026-03-04T05:06:07Z"},
+		"X-Goog-Acl":                           {"bucket-owner-read"},
+		"X-Goog-Encryption-Kms-Key-Name":       {kmsKey},
+		"X-Goog-Custom-Audit-Job":              {"nightly"},
 	}, signed.Header)
 	address, err := url.Parse(signed.URL)
 	require.NoError(t, err)
@@ -49,9 +52,15 @@ func TestSignedRequestsCarryWhatMustBeSent(t *testing.T) {
 func TestSignedRequestsRefuseWhatTheyCannotCarry(t *testing.T) {
 	b := engine.New(signing(t, Config{}))
 	for name, o := range map[string]storage.SignedUploadOption{
-		"tags": storage.WithTags(map[string]string{"k": "v"}), "a legal hold": storage.WithLegalHold(), "an event-based hold": WithEventBasedHold(),
-		"a list": WithAttrs(func(a *gcs.ObjectAttrs) { a.ACL = []gcs.ACLRule{{Entity: "allUsers", Role: gcs.RoleReader}} }),
-		"an MD5": WithAttrs(func(a *gcs.ObjectAttrs) { a.MD5 = make([]byte, 16) }),
+		"tags":                storage.WithTags(map[string]string{"k": "v"}),
+		"a legal hold":        storage.WithLegalHold(),
+		"an event-based hold": WithEventBasedHold(),
+		"a list": WithAttrs(func(a *gcs.ObjectAttrs) {
+			a.ACL = []gcs.ACLRule{{Entity: "allUsers", Role: gcs.RoleReader}}
+		}),
+		"an MD5": WithAttrs(func(a *gcs.ObjectAttrs) {
+			a.MD5 = make([]byte, 16)
+		}),
 	} {
 		_, err := b.SignedUploadURL(t.Context(), "a", o)
 		requireHint(t, err, name)
@@ -59,9 +68,15 @@ func TestSignedRequestsRefuseWhatTheyCannotCarry(t *testing.T) {
 		requireHint(t, err, name)
 	}
 	for name, o := range map[string]storage.SignedUploadOption{
-		"a retention": storage.WithRetention(time.Now().Add(time.Hour), storage.Governance), "a KMS key": WithKMSKey(kmsKey),
-		"a customer's key": WithCustomerKey(make([]byte, 32)), "a custom time": WithCustomTime(time.Now()), "a header": WithHeader("a", "b"),
-		"a parameter": WithParameter("a", "b"), "a language": WithAttrs(func(a *gcs.ObjectAttrs) { a.ContentLanguage = "de" }),
+		"a retention":      storage.WithRetention(time.Now().Add(time.Hour), storage.Governance),
+		"a KMS key":        WithKMSKey(kmsKey),
+		"a customer's key": WithCustomerKey(make([]byte, 32)),
+		"a custom time":    WithCustomTime(time.Now()),
+		"a header":         WithHeader("a", "b"),
+		"a parameter":      WithParameter("a", "b"),
+		"a language": WithAttrs(func(a *gcs.ObjectAttrs) {
+			a.ContentLanguage = "de"
+		}),
 	} {
 		_, err := storage.SignedUploadForm(t.Context(), b, "a", 0, 9, o)
 		requireHint(t, err, name)
@@ -70,7 +85,9 @@ func TestSignedRequestsRefuseWhatTheyCannotCarry(t *testing.T) {
 		_, err := storage.SignedUploadForm(t.Context(), engine.New(signing(t, c)), "a", 0, 9)
 		requireHint(t, err, "Config")
 	}
-	form, err := storage.SignedUploadForm(t.Context(), b, "a", 0, 9, WithPredefinedACL("authenticatedRead"), WithAttrs(func(a *gcs.ObjectAttrs) { a.Metadata["k"] = "v" }))
+	form, err := storage.SignedUploadForm(t.Context(), b, "a", 0, 9, WithPredefinedACL("authenticatedRead"), WithAttrs(func(a *gcs.ObjectAttrs) {
+		a.Metadata["k"] = "v"
+	}))
 	require.NoError(t, err)
 	require.Equal(t, "authenticated-read", form.Fields["acl"])
 	require.Equal(t, "v", form.Fields["x-goog-meta-k"])

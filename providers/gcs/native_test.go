@@ -78,12 +78,18 @@ func everyOperation(t *testing.T, b storage.Bucket, o storage.NativeOption) {
 	t.Helper()
 	ctx := t.Context()
 	steps := []func() error{
-		func() error { _, err := b.Upload(ctx, "a", strings.NewReader("hello world"), o); return err },
+		func() error {
+			_, err := b.Upload(ctx, "a", strings.NewReader("hello world"), o)
+			return err
+		},
 		func() error {
 			_, err := b.Upload(ctx, "a", strings.NewReader(strings.Repeat("x", 600<<10)), storage.WithPartSize(256<<10), o)
 			return err
 		},
-		func() error { _, err := b.Attrs(ctx, "a", o); return err },
+		func() error {
+			_, err := b.Attrs(ctx, "a", o)
+			return err
+		},
 		func() error {
 			r, err := b.Download(ctx, "a", o)
 			if err == nil {
@@ -91,8 +97,14 @@ func everyOperation(t *testing.T, b storage.Bucket, o storage.NativeOption) {
 			}
 			return err
 		},
-		func() error { _, err := storage.Copy(ctx, b, "c", b, "a", o); return err },
-		func() error { _, err := storage.Compose(ctx, b, "c", []string{"a", "b"}, o); return err },
+		func() error {
+			_, err := storage.Copy(ctx, b, "c", b, "a", o)
+			return err
+		},
+		func() error {
+			_, err := storage.Compose(ctx, b, "c", []string{"a", "b"}, o)
+			return err
+		},
 		func() error { return storage.SetTags(ctx, b, "a", map[string]string{"k": "v"}, o) },
 		func() error { return storage.SetLegalHold(ctx, b, "a", true, o) },
 		func() error { return b.Remove(ctx, "a", o) },
@@ -128,7 +140,9 @@ func TestACustomersKeyIsSentWhereGoogleWantsIt(t *testing.T) {
 
 func TestTheSourcesKeyOfACopy(t *testing.T) {
 	server := newAnswerer(t)
-	b := server.bucket(t, func(c *Config) { c.KMSKey = kmsKey })
+	b := server.bucket(t, func(c *Config) {
+		c.KMSKey = kmsKey
+	})
 	_, err := storage.Copy(t.Context(), b, "c", b, "a", WithSourceCustomerKey(keyOf(t, sourceKeyText)))
 	require.NoError(t, err)
 	head := server.server.Requests()[0]
@@ -190,7 +204,9 @@ func TestTheBucketsKMSKeyIsOfEveryWrite(t *testing.T) {
 
 func TestTheProjectToBillIsNamedByEveryRequest(t *testing.T) {
 	server := newAnswerer(t)
-	b := server.bucket(t, func(c *Config) { c.UserProject = "payer-1" })
+	b := server.bucket(t, func(c *Config) {
+		c.UserProject = "payer-1"
+	})
 	everyOperation(t, b, WithHeader("X-Goog-Custom-Audit-job", "nightly"))
 	for _, err := range b.List(t.Context()) {
 		require.NoError(t, err)
@@ -224,10 +240,11 @@ func TestOptionsOfAWrite(t *testing.T) {
 		}),
 	}
 	want := map[string]any{
-		"customTime": "2026-03-04T04:06:07Z", "eventBasedHold": true,
-		"acl":      []any{map[string]any{"entity": "user-a@example.com", "role": "READER"}},
-		"metadata": map[string]any{"own": "2026-03-04T04:06:07Z"},
-		"contexts": map[string]any{"custom": map[string]any{"k": map[string]any{"value": "v"}, "two": map[string]any{"value": "a b"}}},
+		"customTime":     "2026-03-04T04:06:07Z",
+		"eventBasedHold": true,
+		"acl":            []any{map[string]any{"entity": "user-a@example.com", "role": "READER"}},
+		"metadata":       map[string]any{"own": "2026-03-04T04:06:07Z"},
+		"contexts":       map[string]any{"custom": map[string]any{"k": map[string]any{"value": "v"}, "two": map[string]any{"value": "a b"}}},
 	}
 	var upload []storage.UploadOption
 	var copied []storage.CopyOption
@@ -245,7 +262,10 @@ func TestOptionsOfAWrite(t *testing.T) {
 				_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), upload...)
 				return err
 			},
-			func(t *testing.T, r wiretest.Request) map[string]any { o, _, _ := related(t, r); return o }, "predefinedAcl",
+			func(t *testing.T, r wiretest.Request) map[string]any {
+				o, _, _ := related(t, r)
+				return o
+			}, "predefinedAcl",
 		},
 		"BeginParts": {
 			func(t *testing.T, b storage.Bucket) error {
@@ -344,8 +364,12 @@ func TestBadOptionsAreRefusedBeforeARequest(t *testing.T) {
 		_, err := b.Upload(t.Context(), "a", strings.NewReader("x"), opts...)
 		require.Contains(t, []storage.Code{storage.InvalidArgument, storage.Unsupported}, storage.CodeOf(err), "%s: %v", name, err)
 	}
-	withMD5 := WithAttrs(func(a *gcs.ObjectAttrs) { a.MD5 = make([]byte, 16) })
-	composite := server.bucket(t, func(c *Config) { c.ParallelComposite = true })
+	withMD5 := WithAttrs(func(a *gcs.ObjectAttrs) {
+		a.MD5 = make([]byte, 16)
+	})
+	composite := server.bucket(t, func(c *Config) {
+		c.ParallelComposite = true
+	})
 	_, err := composite.Upload(t.Context(), "a", strings.NewReader(strings.Repeat("x", 600<<10)), storage.WithPartSize(256<<10), withMD5)
 	require.ErrorIs(t, err, storage.Unsupported, "nothing would check it")
 	_, err = server.on(t).Copy(t.Context(), &driver.CopyRequest{Key: "a", Source: source(), Native: nativesOf(withMD5)})

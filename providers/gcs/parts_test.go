@@ -211,8 +211,12 @@ func TestLostChunkIsNotAnUnknownOutcome(t *testing.T) {
 // part also as the request's id.
 func TestNoErrorContainsTheSession(t *testing.T) {
 	answers := map[string]reply{
-		"refused": failing(403, "forbidden", "Access denied."), "gone": failing(404, "notFound", "Not Found"), "in trouble": failing(503, "backendError", "Backend Error"), "cut": {Cut: true},
-		"ended": stored, "unreadable": {Status: 308, Header: map[string]string{"Range": "S3CR3T"}},
+		"refused":    failing(403, "forbidden", "Access denied."),
+		"gone":       failing(404, "notFound", "Not Found"),
+		"in trouble": failing(503, "backendError", "Backend Error"),
+		"cut":        {Cut: true},
+		"ended":      stored,
+		"unreadable": {Status: 308, Header: map[string]string{"Range": "S3CR3T"}},
 	}
 	for name, answer := range answers {
 		t.Run(name, func(t *testing.T) {

@@ -28,14 +28,18 @@ func TestPermissions(t *testing.T) {
 		server := httptest.NewServer(recorder.Wrap(withBuckets(rules)))
 		t.Cleanup(server.Close)
 		service, err := gcs.NewService(t.Context(), gcs.Config{
-			Project: "p", TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"}),
-			SigningAccount: "signer@p.iam.gserviceaccount.com", HTTPClient: &http.Client{Transport: insteadOfGoogle{server.URL}},
+			Project:        "p",
+			TokenSource:    oauth2.StaticTokenSource(&oauth2.Token{AccessToken: "token"}),
+			SigningAccount: "signer@p.iam.gserviceaccount.com",
+			HTTPClient:     &http.Client{Transport: insteadOfGoogle{server.URL}},
 		})
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, service.Close()) })
 		return rows.Account{
-			Recorder: recorder, Service: service, Bucket: bucket,
-			Key: gcs.WithKMSKey("projects/p/locations/l/keyRings/r/cryptoKeys/k"),
+			Recorder: recorder,
+			Service:  service,
+			Bucket:   bucket,
+			Key:      gcs.WithKMSKey("projects/p/locations/l/keyRings/r/cryptoKeys/k"),
 		}
 	})
 }

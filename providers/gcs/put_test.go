@@ -41,8 +41,13 @@ func TestPutSendsItsChecksumInOneRequest(t *testing.T) {
 	server := newStandIn(t, stored)
 	r := wiretest.Put("ä b+c/d", "hello world")
 	r.Properties = storage.Properties{
-		ContentType: "text/plain", ContentEncoding: "gzip", ContentDisposition: `attachment; filename="ü"`, ContentLanguage: "de",
-		CacheControl: "no-store", Metadata: map[string]string{"who": "Zoë"}, StorageClass: "NEARLINE",
+		ContentType:        "text/plain",
+		ContentEncoding:    "gzip",
+		ContentDisposition: `attachment; filename="ü"`,
+		ContentLanguage:    "de",
+		CacheControl:       "no-store",
+		Metadata:           map[string]string{"who": "Zoë"},
+		StorageClass:       "NEARLINE",
 	}
 	r.PublicRead = true
 	attrs, err := server.on(t).Put(t.Context(), r)
@@ -57,8 +62,15 @@ func TestPutSendsItsChecksumInOneRequest(t *testing.T) {
 	require.Equal(t, "hello world", data)
 	require.Equal(t, "text/plain", contentType)
 	require.Equal(t, map[string]any{
-		"name": "ä b+c/d", "contentType": "text/plain", "contentEncoding": "gzip", "contentDisposition": `attachment; filename="ü"`, "contentLanguage": "de",
-		"cacheControl": "no-store", "metadata": map[string]any{"who": "Zoë"}, "storageClass": "NEARLINE", "crc32c": "yZRlqg==",
+		"name":               "ä b+c/d",
+		"contentType":        "text/plain",
+		"contentEncoding":    "gzip",
+		"contentDisposition": `attachment; filename="ü"`,
+		"contentLanguage":    "de",
+		"cacheControl":       "no-store",
+		"metadata":           map[string]any{"who": "Zoë"},
+		"storageClass":       "NEARLINE",
+		"crc32c":             "yZRlqg==",
 	}, object)
 	require.Equal(t, "1700000000000001", attrs.Revision)
 	require.Equal(t, "1700000000000001", attrs.Version)
@@ -172,7 +184,9 @@ func TestUnsentPutHasNoEffect(t *testing.T) {
 // the dial may have arrived.
 func TestLostResponsesOfAnotherHTTPClient(t *testing.T) {
 	server := newStandIn(t, reply{Cut: true})
-	own := func(c *Config) { c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}} }
+	own := func(c *Config) {
+		c.HTTPClient = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}}
+	}
 	d := server.on(t, own)
 	_, err := d.Put(t.Context(), wiretest.Put("a", "x"))
 	require.ErrorIs(t, err, storage.OutcomeUnknown)

@@ -74,8 +74,12 @@ func (b *ruleBucket) heed() {
 
 func (b *ruleBucket) describe(name string) any {
 	described := map[string]any{
-		"kind": "storage#bucket", "name": name, "location": "US", "timeCreated": "2026-01-02T03:04:05.678Z",
-		"versioning": map[string]bool{"enabled": b.versioned}, "metageneration": strconv.Itoa(b.resource.changes + 1),
+		"kind":           "storage#bucket",
+		"name":           name,
+		"location":       "US",
+		"timeCreated":    "2026-01-02T03:04:05.678Z",
+		"versioning":     map[string]bool{"enabled": b.versioned},
+		"metageneration": strconv.Itoa(b.resource.changes + 1),
 	}
 	for field, value := range b.resource.fields {
 		if field != "location" && field != "versioning" {

@@ -287,7 +287,9 @@ func writeJSON(w http.ResponseWriter, answer any, no *refusal) {
 		detail["location"] = "If-Match"
 	}
 	_ = json.NewEncoder(w).Encode(map[string]any{"error": map[string]any{
-		"code": no.status, "message": no.words, "errors": []map[string]string{detail},
+		"code":    no.status,
+		"message": no.words,
+		"errors":  []map[string]string{detail},
 	}})
 }
 

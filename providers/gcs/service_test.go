@@ -139,15 +139,23 @@ func TestBucketInfoTakesAtMostTwoRequests(t *testing.T) {
 		want           storage.BucketInfo
 	}{
 		"a private bucket": {bucketIsThere, privatePolicy, both, plain},
-		"a public bucket":  {bucketIsThere, publicPolicy, both, changed(func(i *storage.BucketInfo) { i.Public = true })},
+		"a public bucket": {bucketIsThere, publicPolicy, both, changed(func(i *storage.BucketInfo) {
+			i.Public = true
+		})},
 		"public, without listing": {bucketIsThere, `200 {"bindings":[{"role":"roles/storage.legacyObjectReader","members":["allUsers"]}]}`, both,
-			changed(func(i *storage.BucketInfo) { i.Public = true })},
-		"its list is public, not its objects":     {bucketIsThere, `200 {"bindings":[{"role":"roles/storage.legacyBucketReader","members":["allUsers"]}]}`, both, plain},
-		"public to whoever has a Google account":  {bucketIsThere, `200 {"bindings":[{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]}]}`, both, changed(func(i *storage.BucketInfo) { i.Public = true })},
+			changed(func(i *storage.BucketInfo) {
+				i.Public = true
+			})},
+		"its list is public, not its objects": {bucketIsThere, `200 {"bindings":[{"role":"roles/storage.legacyBucketReader","members":["allUsers"]}]}`, both, plain},
+		"public to whoever has a Google account": {bucketIsThere, `200 {"bindings":[{"role":"roles/storage.objectViewer","members":["allAuthenticatedUsers"]}]}`, both, changed(func(i *storage.BucketInfo) {
+			i.Public = true
+		})},
 		"public under a condition":                {bucketIsThere, `200 {"bindings":[{"role":"roles/storage.objectViewer","members":["allUsers"],"condition":{"expression":"false"}}]}`, both, plain},
 		"prevented from being public":             {with(`"iamConfiguration":{"publicAccessPrevention":"enforced"}`), "", one, plain},
 		"a server without policies is not public": {bucketIsThere, "404 404 page not found", both, plain},
-		"object retention":                        {with(`"objectRetention":{"mode":"Enabled"}`), privatePolicy, both, changed(func(i *storage.BucketInfo) { i.ObjectLock = true })},
+		"object retention": {with(`"objectRetention":{"mode":"Enabled"}`), privatePolicy, both, changed(func(i *storage.BucketInfo) {
+			i.ObjectLock = true
+		})},
 		"versions and rules": {with(`"versioning":{"enabled":true},"cors":` + someCORSOnWire + `,"lifecycle":` + someLifecycleOnWire), privatePolicy, both, changed(func(i *storage.BucketInfo) {
 			i.Versioning = true
 			i.CORS = []storage.CORSRule{someCORS}
@@ -200,7 +208,8 @@ func TestUpdateBucketChangesOnlyTheGivenSettings(t *testing.T) {
 
 func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
 	s, w := managing(t, Config{}, map[string][]string{
-		"PATCH /b/photos": {bucketIsThere}, "GET /b/photos/iam": {refusal(503, "backendError", "try again")},
+		"PATCH /b/photos":   {bucketIsThere},
+		"GET /b/photos/iam": {refusal(503, "backendError", "try again")},
 	})
 	info, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
 	require.NoError(t, err)
@@ -211,7 +220,10 @@ func TestAnUpdateSucceedsWhateverIsReadAfterIt(t *testing.T) {
 func TestMissingBucket(t *testing.T) {
 	missing := refusal(404, "notFound", "The specified bucket does not exist.")
 	for name, do := range map[string]func(s *serviceDriver) error{
-		"its info": func(s *serviceDriver) error { _, err := s.BucketInfo(t.Context(), "photos"); return err },
+		"its info": func(s *serviceDriver) error {
+			_, err := s.BucketInfo(t.Context(), "photos")
+			return err
+		},
 		"its update": func(s *serviceDriver) error {
 			_, err := s.UpdateBucket(t.Context(), wiretest.BucketRequest(storage.WithVersioning(true)))
 			return err

@@ -49,7 +49,11 @@ func BenchmarkSign(b *testing.B) {
 		key := []byte(testKeyPEM())
 		for b.Loop() {
 			_, err := gcs.SignedURL("photos", "a", &gcs.SignedURLOptions{
-				GoogleAccessID: testAccount, PrivateKey: key, Method: "GET", Scheme: gcs.SigningSchemeV4, Expires: time.Now().Add(time.Hour),
+				GoogleAccessID: testAccount,
+				PrivateKey:     key,
+				Method:         "GET",
+				Scheme:         gcs.SigningSchemeV4,
+				Expires:        time.Now().Add(time.Hour),
 			})
 			require.NoError(b, err)
 		}

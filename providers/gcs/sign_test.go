@@ -51,8 +51,12 @@ func testKeyPEM() string {
 // testKeyFile returns a key file in Google's format.
 func testKeyFile() []byte {
 	file, err := json.Marshal(map[string]string{
-		"type": "service_account", "project_id": "project", "private_key_id": "k1", "private_key": testKeyPEM(),
-		"client_email": testAccount, "token_uri": "https://oauth2.googleapis.com/token",
+		"type":           "service_account",
+		"project_id":     "project",
+		"private_key_id": "k1",
+		"private_key":    testKeyPEM(),
+		"client_email":   testAccount,
+		"token_uri":      "https://oauth2.googleapis.com/token",
 	})
 	if err != nil {
 		panic(err)
@@ -119,12 +123,15 @@ func TestSignatureEqualsTheSDKs(t *testing.T) {
 			r.ResponseType = "application/pdf"
 			r.ResponseName = resume
 		}), gcs.SignedURLOptions{QueryParameters: url.Values{
-			"generation": {"17"}, "response-content-type": {"application/pdf"},
+			"generation":                   {"17"},
+			"response-content-type":        {"application/pdf"},
 			"response-content-disposition": {(&driver.SignRequest{ResponseName: resume}).ResponseDisposition()},
 		}}},
 	}
 	for _, key := range signedKeys {
-		rows = append(rows, row{fmt.Sprintf("key %.20q", key), signedDownload(func(r *driver.SignRequest) { r.Key = key }), gcs.SignedURLOptions{}})
+		rows = append(rows, row{fmt.Sprintf("key %.20q", key), signedDownload(func(r *driver.SignRequest) {
+			r.Key = key
+		}), gcs.SignedURLOptions{}})
 	}
 	d := signing(t, Config{})
 	for _, row := range rows {
@@ -159,8 +166,10 @@ func TestSignedUploadHeaders(t *testing.T) {
 		ask  func(r *driver.SignRequest)
 		want http.Header
 	}{
-		"a content type":  {nil, http.Header{"Content-Type": {"text/plain"}}},
-		"no content type": {func(r *driver.SignRequest) { r.ContentType = "" }, http.Header{}},
+		"a content type": {nil, http.Header{"Content-Type": {"text/plain"}}},
+		"no content type": {func(r *driver.SignRequest) {
+			r.ContentType = ""
+		}, http.Header{}},
 		"a size": {func(r *driver.SignRequest) {
 			r.MinSize = 5
 			r.MaxSize = 5
@@ -169,11 +178,21 @@ func TestSignedUploadHeaders(t *testing.T) {
 			r.MinSize = 0
 			r.MaxSize = 0
 		}, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Content-Length-Range": {"0,0"}}},
-		"create only":      {func(r *driver.SignRequest) { r.Condition.Absent = true }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-If-Generation-Match": {"0"}}},
-		"a checksum":       {func(r *driver.SignRequest) { r.CRC32C = storage.CRC32C{Sum: sum, Known: true} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Hash": {"crc32c=3q2+7w=="}}},
-		"readable by all":  {func(r *driver.SignRequest) { r.PublicRead = true }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Acl": {"public-read"}}},
-		"metadata":         {func(r *driver.SignRequest) { r.Metadata = map[string]string{"a_b": "x  y"} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A_b": {"x  y"}}},
-		"metadata of none": {func(r *driver.SignRequest) { r.Metadata = map[string]string{"a": ""} }, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A": {""}}},
+		"create only": {func(r *driver.SignRequest) {
+			r.Condition.Absent = true
+		}, http.Header{"Content-Type": {"text/plain"}, "X-Goog-If-Generation-Match": {"0"}}},
+		"a checksum": {func(r *driver.SignRequest) {
+			r.CRC32C = storage.CRC32C{Sum: sum, Known: true}
+		}, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Hash": {"crc32c=3q2+7w=="}}},
+		"readable by all": {func(r *driver.SignRequest) {
+			r.PublicRead = true
+		}, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Acl": {"public-read"}}},
+		"metadata": {func(r *driver.SignRequest) {
+			r.Metadata = map[string]string{"a_b": "x  y"}
+		}, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A_b": {"x  y"}}},
+		"metadata of none": {func(r *driver.SignRequest) {
+			r.Metadata = map[string]string{"a": ""}
+		}, http.Header{"Content-Type": {"text/plain"}, "X-Goog-Meta-A": {""}}},
 		"other properties": {func(r *driver.SignRequest) {
 			r.CacheControl = "no-store"
 			r.ContentDisposition = "inline"
@@ -181,8 +200,12 @@ func TestSignedUploadHeaders(t *testing.T) {
 			r.ContentEncoding = "gzip"
 			r.StorageClass = "NEARLINE"
 		}, http.Header{
-			"Content-Type": {"text/plain"}, "Cache-Control": {"no-store"}, "Content-Disposition": {"inline"},
-			"Content-Language": {"de"}, "Content-Encoding": {"gzip"}, "X-Goog-Storage-Class": {"NEARLINE"},
+			"Content-Type":         {"text/plain"},
+			"Cache-Control":        {"no-store"},
+			"Content-Disposition":  {"inline"},
+			"Content-Language":     {"de"},
+			"Content-Encoding":     {"gzip"},
+			"X-Goog-Storage-Class": {"NEARLINE"},
 		}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -246,7 +269,9 @@ func TestSignedURLExpiresAsReported(t *testing.T) {
 			d := signing(t, Config{})
 			var by signer = shortLived{*d.account.signerFinder.found.Load(), test.maxTerm}
 			d.account.signerFinder.found.Store(&by)
-			signed, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) { r.TTL = test.ttl }), signedAt)
+			signed, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
+				r.TTL = test.ttl
+			}), signedAt)
 			require.NoError(t, err)
 			require.Equal(t, from.Add(test.want), signed.ExpiresAt)
 			address, err := url.Parse(signed.URL)
@@ -259,7 +284,9 @@ func TestSignedURLExpiresAsReported(t *testing.T) {
 
 func TestStableURLsOfGoogle(t *testing.T) {
 	at := time.Date(2026, 3, 4, 5, 0, 0, 0, time.UTC)
-	stable := signedDownload(func(r *driver.SignRequest) { r.StableFor = 24 * time.Hour })
+	stable := signedDownload(func(r *driver.SignRequest) {
+		r.StableFor = 24 * time.Hour
+	})
 	first, err := signing(t, Config{}).urls.sign(t.Context(), stable, at)
 	require.NoError(t, err)
 	last, err := signing(t, Config{}).urls.sign(t.Context(), stable, at.Add(19*time.Hour-1))
@@ -287,9 +314,15 @@ func TestUnsupportedSigning(t *testing.T) {
 		request *driver.SignRequest
 		hint    string
 	}{
-		"metadata that no header holds":    {wiretest.SignedUpload(func(r *driver.SignRequest) { r.Metadata = map[string]string{"k": "\u00e9"} }), "X-Goog-Meta-K"},
-		"a disposition that no header has": {wiretest.SignedUpload(func(r *driver.SignRequest) { r.ContentDisposition = "inline; filename=\"\u65e5\"" }), "Content-Disposition"},
-		"another method":                   {signedDownload(func(r *driver.SignRequest) { r.Method = http.MethodPatch }), ""},
+		"metadata that no header holds": {wiretest.SignedUpload(func(r *driver.SignRequest) {
+			r.Metadata = map[string]string{"k": "\u00e9"}
+		}), "X-Goog-Meta-K"},
+		"a disposition that no header has": {wiretest.SignedUpload(func(r *driver.SignRequest) {
+			r.ContentDisposition = "inline; filename=\"\u65e5\""
+		}), "Content-Disposition"},
+		"another method": {signedDownload(func(r *driver.SignRequest) {
+			r.Method = http.MethodPatch
+		}), ""},
 	} {
 		t.Run(name, func(t *testing.T) {
 			signed, err := signing(t, Config{}).urls.sign(t.Context(), test.request, signedAt)

@@ -179,9 +179,15 @@ func (s *signedServer) put(r *http.Request, bucket, key string, body []byte) *re
 		}
 	}
 	o := &ruleObject{
-		Name: key, ContentType: h.Get("Content-Type"), ContentEncoding: h.Get("Content-Encoding"), ContentDisposition: h.Get("Content-Disposition"),
-		ContentLanguage: h.Get("Content-Language"), CacheControl: h.Get("Cache-Control"), StorageClass: h.Get("X-Goog-Storage-Class"),
-		CRC32C: strings.TrimPrefix(h.Get("X-Goog-Hash"), "crc32c="), Metadata: map[string]string{},
+		Name:               key,
+		ContentType:        h.Get("Content-Type"),
+		ContentEncoding:    h.Get("Content-Encoding"),
+		ContentDisposition: h.Get("Content-Disposition"),
+		ContentLanguage:    h.Get("Content-Language"),
+		CacheControl:       h.Get("Cache-Control"),
+		StorageClass:       h.Get("X-Goog-Storage-Class"),
+		CRC32C:             strings.TrimPrefix(h.Get("X-Goog-Hash"), "crc32c="),
+		Metadata:           map[string]string{},
 	}
 	for name := range h {
 		if own, found := strings.CutPrefix(strings.ToLower(name), "x-goog-meta-"); found {
@@ -240,8 +246,12 @@ func (s *signedServer) form(r *http.Request, bucket string, body []byte) *refusa
 		return bad("The policy was not kept.")
 	}
 	o := &ruleObject{
-		Name: fields["key"], ContentType: fields["content-type"], ContentEncoding: fields["content-encoding"],
-		ContentDisposition: fields["content-disposition"], CacheControl: fields["cache-control"], Metadata: map[string]string{},
+		Name:               fields["key"],
+		ContentType:        fields["content-type"],
+		ContentEncoding:    fields["content-encoding"],
+		ContentDisposition: fields["content-disposition"],
+		CacheControl:       fields["cache-control"],
+		Metadata:           map[string]string{},
 	}
 	for name, value := range fields {
 		if own, found := strings.CutPrefix(name, "x-goog-meta-"); found {

@@ -29,8 +29,9 @@ func byIAM(t *testing.T, answer http.HandlerFunc) (*objectDriver, *iamSigner) {
 	server := httptest.NewServer(answer)
 	t.Cleanup(server.Close)
 	d, err := NewDriver(t.Context(), Config{
-		Bucket: "photos", SigningAccount: testAccount,
-		TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: secretToken}),
+		Bucket:         "photos",
+		SigningAccount: testAccount,
+		TokenSource:    oauth2.StaticTokenSource(&oauth2.Token{AccessToken: secretToken}),
 	})
 	require.NoError(t, err)
 	t.Cleanup(func() { require.NoError(t, d.Close()) })
@@ -95,7 +96,9 @@ func TestSignByIAM(t *testing.T) {
 
 func TestSignaturesByIAMExpireWithGooglesKey(t *testing.T) {
 	d, _ := byIAM(t, func(w http.ResponseWriter, r *http.Request) { signBlob(t, w, r) })
-	signed, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) { r.TTL = sigv4.MaxTerm }), signedAt)
+	signed, err := d.urls.sign(t.Context(), signedDownload(func(r *driver.SignRequest) {
+		r.TTL = sigv4.MaxTerm
+	}), signedAt)
 	require.NoError(t, err)
 	require.Equal(t, signedAt.Truncate(time.Second).Add(12*time.Hour), signed.ExpiresAt)
 	require.Contains(t, signed.URL, "X-Goog-Expires=43200&")

@@ -17,7 +17,9 @@ import (
 
 func (s *signedServer) config(bucket string) gcs.Config {
 	return gcs.Config{
-		Bucket: bucket, Endpoint: s.URL, SigningKey: signingkey.File(),
+		Bucket:      bucket,
+		Endpoint:    s.URL,
+		SigningKey:  signingkey.File(),
 		TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: signedServerToken}),
 	}
 }

@@ -18,7 +18,9 @@ import (
 func TestTheClientOfAsNamesTheProjectToBill(t *testing.T) {
 	server := newStandIn(t)
 	server.server.Answer = func(wiretest.Request) reply { return reply{Header: stored.Header, Body: `{"kind":"storage#objects"}`} }
-	b := engine.New(server.on(t, func(c *Config) { c.UserProject = "payer-1" }))
+	b := engine.New(server.on(t, func(c *Config) {
+		c.UserProject = "payer-1"
+	}))
 	client, ok := storage.As[*gcs.Client](b)
 	require.True(t, ok)
 	_, err := SweepParts(t.Context(), client, "photos", time.Hour)

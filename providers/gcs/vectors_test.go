@@ -121,7 +121,12 @@ func (v *signingVector) request() *driver.SignRequest {
 		return nil
 	}
 	return &driver.SignRequest{
-		Method: v.Method, Key: v.Object, TTL: time.Duration(v.Expiration) * time.Second, BaseURL: v.base(), MinSize: -1, MaxSize: -1,
+		Method:  v.Method,
+		Key:     v.Object,
+		TTL:     time.Duration(v.Expiration) * time.Second,
+		BaseURL: v.base(),
+		MinSize: -1,
+		MaxSize: -1,
 	}
 }
 

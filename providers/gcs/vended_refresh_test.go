@@ -43,7 +43,9 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration)
 		_, _ = io.WriteString(w, a.Body)
 	})})
 	d, err := NewDriver(t.Context(), Config{
-		Bucket: "photos", Endpoint: "http://store.invalid", HTTPClient: client,
+		Bucket:     "photos",
+		Endpoint:   "http://store.invalid",
+		HTTPClient: client,
 		CredentialsFor: func(context.Context, string) (PrefixCredentials, error) {
 			secret, expires := vendor.Vend()
 			return PrefixCredentials{AccessToken: secret, Expires: expires}, nil

@@ -37,8 +37,10 @@ func (s *tokenService) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	return &http.Response{
-		StatusCode: s.status, Header: http.Header{"Content-Type": {"application/json"}}, Request: r,
-		Body: io.NopCloser(strings.NewReader(s.answer)),
+		StatusCode: s.status,
+		Header:     http.Header{"Content-Type": {"application/json"}},
+		Request:    r,
+		Body:       io.NopCloser(strings.NewReader(s.answer)),
 	}, nil
 }
 
@@ -46,7 +48,8 @@ func (s *tokenService) RoundTrip(r *http.Request) (*http.Response, error) {
 func vending(t *testing.T, s *tokenService, change func(c *Config)) *objectDriver {
 	t.Helper()
 	c := Config{
-		Bucket: "photos", HTTPClient: &http.Client{Transport: s},
+		Bucket:      "photos",
+		HTTPClient:  &http.Client{Transport: s},
 		TokenSource: oauth2.StaticTokenSource(&oauth2.Token{AccessToken: secretToken, Expiry: signedAt.Add(time.Hour)}),
 	}
 	if change != nil {
@@ -195,7 +198,9 @@ func TestOnlyGooglesOwnCredentialsVend(t *testing.T) {
 		c.TokenSource = nil
 		c.Anonymous = true
 	})))
-	require.False(t, has(vending(t, s, func(c *Config) { c.Endpoint = "http://127.0.0.1:4443" })))
+	require.False(t, has(vending(t, s, func(c *Config) {
+		c.Endpoint = "http://127.0.0.1:4443"
+	})))
 	vended, err := NewDriver(t.Context(), Config{Bucket: "photos", CredentialsFor: Vended(nil)})
 	require.NoError(t, err)
 	require.False(t, has(vended))

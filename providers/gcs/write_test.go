@@ -284,9 +284,11 @@ func TestCopyResumesInTheNextAttempt(t *testing.T) {
 func TestComposeRequests(t *testing.T) {
 	server := newStandIn(t, stored)
 	_, err := server.on(t).Compose(t.Context(), &driver.ComposeRequest{
-		Key: "a", Sources: []driver.ObjectRef{{Bucket: "photos", Key: "x", Revision: "1"}, {Bucket: "photos", Key: "y", Revision: "2"}},
+		Key:        "a",
+		Sources:    []driver.ObjectRef{{Bucket: "photos", Key: "x", Revision: "1"}, {Bucket: "photos", Key: "y", Revision: "2"}},
 		Properties: storage.Properties{ContentType: "text/plain", Metadata: map[string]string{"k": "v"}, StorageClass: "NEARLINE"},
-		Controls:   storage.Controls{PublicRead: true}, Condition: storage.Condition{Absent: true},
+		Controls:   storage.Controls{PublicRead: true},
+		Condition:  storage.Condition{Absent: true},
 	})
 	require.NoError(t, err)
 	asked := server.server.Last(t)
