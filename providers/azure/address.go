@@ -32,9 +32,8 @@ func parseAddress(u *url.URL) (c Config, err error) {
 	c.EncryptionScope, c.APIVersion = query.Get("encryption_scope"), query.Get("api_version")
 	if key := query.Get("kms_key"); key != "" {
 		if c.EncryptionScope != "" && c.EncryptionScope != key {
-			return c, argument.Invalid(
-				"encryption_scope= and kms_key=", "must not differ: both are the encryption scope", "",
-			)
+			return c, argument.Invalid("encryption_scope= and kms_key=",
+				"must not differ: both are the encryption scope", "")
 		}
 		c.EncryptionScope = key
 	}

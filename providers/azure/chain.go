@@ -70,9 +70,7 @@ func (c *defaultChain) GetToken(ctx context.Context, o policy.TokenRequestOption
 
 func (c *defaultChain) open() {
 	o := azcore.ClientOptions{Cloud: c.cloud}
-	c.inner, c.err = orNil(
-		azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: o}),
-	)
+	c.inner, c.err = orNil(azidentity.NewDefaultAzureCredential(&azidentity.DefaultAzureCredentialOptions{ClientOptions: o}))
 }
 
 // orNil converts the result of a constructor to an interface. If err is set, it returns a nil

@@ -190,11 +190,8 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 func (cp *copier) archivedCopyError(
 	ctx context.Context, e *storage.Error, source driver.ObjectRef, c storage.Condition,
 ) error {
-	_, found, err := cp.container.account.container(
-		source.Bucket,
-	).properties(
-		ctx, source.Key, source.Version, storage.Condition{}, source.Native,
-	)
+	_, found, err := cp.container.account.container(source.Bucket).
+		properties(ctx, source.Key, source.Version, storage.Condition{}, source.Native)
 	if err == nil && !strings.EqualFold(deref(found.AccessTier), string(blob.AccessTierArchive)) {
 		return writeError(e, c)
 	}

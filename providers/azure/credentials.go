@@ -45,9 +45,8 @@ func checkConfig(c Config) error {
 	case c.CredentialsFor != nil:
 		return argument.Invalid("Config.CredentialsFor", "must be of a container: an account has no blobs", "")
 	case !validVersion(c.APIVersion):
-		return argument.Invalid(
-			"Config.APIVersion (api_version=)", "must be a service version from "+oldestVersion+" to "+sasVersion, "",
-		)
+		return argument.Invalid("Config.APIVersion (api_version=)",
+			"must be a service version from "+oldestVersion+" to "+sasVersion, "")
 	case given > 1:
 		return argument.Invalid(
 			"Config.Key, SASToken, ConnectionString, Credential, Credentials and Anonymous",
@@ -123,9 +122,8 @@ func (a *account) resolve(c Config) error {
 func (a *account) resolveEndpoint(endpoint string) error {
 	if endpoint == "" {
 		if a.name == "" {
-			return argument.Invalid(
-				"account", "must be known", "set Config.Account, account= in the address, or AZURE_STORAGE_ACCOUNT",
-			)
+			return argument.Invalid("account", "must be known",
+				"set Config.Account, account= in the address, or AZURE_STORAGE_ACCOUNT")
 		}
 		if strings.Trim(a.name, "abcdefghijklmnopqrstuvwxyz0123456789") != "" {
 			return argument.Invalid("account", "must have only lower-case letters and digits", "")
@@ -139,9 +137,8 @@ func (a *account) resolveEndpoint(endpoint string) error {
 	a.endpoint = u
 	a.name = cmp.Or(a.name, name)
 	if a.name == "" && a.key != "" {
-		return argument.Invalid(
-			"account", "must be known", "a custom domain does not contain it: set Config.Account or account=",
-		)
+		return argument.Invalid("account", "must be known",
+			"a custom domain does not contain it: set Config.Account or account=")
 	}
 	return nil
 }

@@ -141,9 +141,8 @@ const userKeyHint = "to sign with a token credential, grant it generateUserDeleg
 func (a *account) requestUserKey(ctx context.Context, start, end time.Time) (*userKey, error) {
 	var response *http.Response
 	from, until := start.Format(sasTime), end.Format(sasTime)
-	_, err := a.service.GetUserDelegationCredential(
-		policy.WithCaptureResponse(a.singleAttempt(ctx), &response), service.KeyInfo{Start: &from, Expiry: &until}, nil,
-	)
+	_, err := a.service.GetUserDelegationCredential(policy.WithCaptureResponse(a.singleAttempt(ctx), &response),
+		service.KeyInfo{Start: &from, Expiry: &until}, nil)
 	err = reads(verify(response, err))
 	if storage.CodeOf(err) == storage.PermissionDenied {
 		return nil, sdkerror.WithHint(err, userKeyHint)

@@ -65,9 +65,7 @@ func (d *objectDriver) Describe() driver.Description {
 			storage.StorageClasses | storage.OrderedListing |
 			storage.Metadata | storage.ContentProperties | storage.StoredChecksums |
 			storage.KeysBesideFolders | storage.LongSegments | storage.LeadingSlashes | storage.ObjectTags | storage.ObjectLock |
-			storage.Restoring | storage.SoftDelete | storage.OpenUploads | storage.ListedUploads | signFeatures(
-			d.account,
-		),
+			storage.Restoring | storage.SoftDelete | storage.OpenUploads | storage.ListedUploads | signFeatures(d.account),
 		Location:      d.account.root,
 		PublicBaseURL: d.account.root + "/" + url.PathEscape(d.container.name) + "/",
 		SigningHint:   d.account.signingHint(),

@@ -228,9 +228,7 @@ func (ls *lister) requestPage(
 func (ls *lister) hidesOnlyReserved(ctx context.Context, prefix string) (hides bool, err error) {
 	o := &container.ListBlobsHierarchyOptions{Prefix: new(prefix), MaxResults: new(int32(maxPage))}
 	err = ls.pages(ctx, o, func(items []*container.BlobItem) (bool, error) {
-		hides = !slices.ContainsFunc(
-			items, func(item *container.BlobItem) bool { return !isReserved(deref(item.Name)) },
-		)
+		hides = !slices.ContainsFunc(items, func(item *container.BlobItem) bool { return !isReserved(deref(item.Name)) })
 		return hides, nil
 	})
 	return hides, err

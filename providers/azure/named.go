@@ -26,9 +26,8 @@ func (a *account) useNamed(name named.Credentials) error {
 	switch {
 	case client != "" && secret != "":
 		a.token, err = orNil(
-			azidentity.NewClientSecretCredential(
-				tenant, client, secret, &azidentity.ClientSecretCredentialOptions{ClientOptions: o},
-			),
+			azidentity.NewClientSecretCredential(tenant, client, secret,
+				&azidentity.ClientSecretCredentialOptions{ClientOptions: o}),
 		)
 	case client != "" && certificate != "":
 		a.token, err = certificateCredential(name, certificate, o)
@@ -42,17 +41,16 @@ func (a *account) useNamed(name named.Credentials) error {
 		)
 	case client != "" && azureHost(host):
 		a.token, err = orNil(
-			azidentity.NewManagedIdentityCredential(
-				&azidentity.ManagedIdentityCredentialOptions{ClientOptions: o, ID: azidentity.ClientID(client)},
-			),
+			azidentity.NewManagedIdentityCredential(&azidentity.ManagedIdentityCredentialOptions{
+				ClientOptions: o,
+				ID:            azidentity.ClientID(client),
+			}),
 		)
 	default:
 		return a.noneFor(name)
 	}
 	if err != nil && storage.CodeOf(err) != storage.Unauthenticated {
-		return argument.Invalid(
-			"the identity of "+name.Variable("AZURE_CLIENT_ID"), "must be complete: "+err.Error(), "",
-		)
+		return argument.Invalid("the identity of "+name.Variable("AZURE_CLIENT_ID"), "must be complete: "+err.Error(), "")
 	}
 	return err
 }
@@ -76,13 +74,9 @@ func (a *account) noneFor(name named.Credentials) error {
 func noneNamed(name named.Credentials) *storage.Error {
 	return name.Missing(
 		name.Variable("AZURE_STORAGE_CONNECTION_STRING")+" of the account",
-		name.Variable(
-			"AZURE_STORAGE_ACCOUNT",
-		)+" with "+name.Variable(
+		name.Variable("AZURE_STORAGE_ACCOUNT")+" with "+name.Variable(
 			"AZURE_STORAGE_KEY",
-		)+" or "+name.Variable(
-			"AZURE_STORAGE_SAS_TOKEN",
-		),
+		)+" or "+name.Variable("AZURE_STORAGE_SAS_TOKEN"),
 		name.Variable("AZURE_CLIENT_ID")+" with the other variables of an identity",
 	)
 }

@@ -88,9 +88,8 @@ var scopeNames = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
 
 func checkScope(name, scope string) error {
 	if len(scope) < 3 || len(scope) > 63 || !scopeNames.MatchString(scope) {
-		return argument.Invalid(
-			name, "must be an encryption scope of the account: 3 to 63 of a-z, 0-9 and single dashes", "",
-		)
+		return argument.Invalid(name,
+			"must be an encryption scope of the account: 3 to 63 of a-z, 0-9 and single dashes", "")
 	}
 	return nil
 }

@@ -82,9 +82,8 @@ func (d *objectDriver) ListUploads(ctx context.Context, r *driver.ListUploadsReq
 	uploads, err := components.Uploads(
 		ctx, len(prefixes), r.Prefix,
 		func(ctx context.Context, i int) (*storage.UploadEntry, error) {
-			return d.uploads.entry(
-				ctx, strings.TrimSuffix(strings.TrimPrefix(deref(prefixes[i].Name), componentsPrefix), "/"),
-			)
+			return d.uploads.entry(ctx,
+				strings.TrimSuffix(strings.TrimPrefix(deref(prefixes[i].Name), componentsPrefix), "/"))
 		},
 	)
 	if err != nil {

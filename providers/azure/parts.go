@@ -284,9 +284,9 @@ func (bl *blocks) options(c *driver.PutRequest) (*blockblob.CommitBlockListOptio
 		ImmutabilityPolicyMode:       policyMode(c.Retention),
 		ImmutabilityPolicyExpiryTime: httpheader.Optional(c.Retention.Until),
 	}
-	return o, mustApply(
-		n, o, "CommitBlockList", func(f Options) func(*blockblob.CommitBlockListOptions) { return f.CommitBlockList },
-	)
+	return o, mustApply(n, o, "CommitBlockList", func(f Options) func(*blockblob.CommitBlockListOptions) {
+		return f.CommitBlockList
+	})
 }
 
 // codeBlocksDropped is the code if blocks are missing. A commit to a key drops the blocks of all
