@@ -168,9 +168,8 @@ func TestBatchErrors(t *testing.T) {
 		"a response to only one request": {batchAnswer("202"), storage.Unavailable, true},
 		"a refusal of the batch":         {inBatch("HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationPermissionMismatch\r\n\r\n"), storage.PermissionDenied, false},
 		"a batch that is too busy":       {inBatch("HTTP/1.1 503 Busy\r\nx-ms-error-code: ServerBusy\r\n\r\n"), storage.RateLimited, false},
-		"refusals without a request": {inBatch(
-			"HTTP/1.1 202 Accepted\r\n\r\n", "HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationFailure\r\n\r\n",
-		), storage.Unavailable, true},
+		"refusals without a request": {inBatch("HTTP/1.1 202 Accepted\r\n\r\n",
+			"HTTP/1.1 403 Forbidden\r\nx-ms-error-code: AuthorizationFailure\r\n\r\n"), storage.Unavailable, true},
 		"a response to an unknown request": {said{
 			Status: 202, Header: inBatch().Header, Body: "--b\r\nContent-ID: 7\r\n\r\nHTTP/1.1 202 Accepted\r\n\r\n\r\n--b--\r\n",
 		}, storage.Unavailable, true},

@@ -50,16 +50,14 @@ func grants() map[string]*grant {
 		"without TLS":          testGrant(func(g *grant) { g.plainHTTP = true }),
 		"another container":    testGrant(func(g *grant) { g.container = "$root" }),
 		"a type of its own":    testGrant(func(g *grant) { g.mediaType = "image/svg+xml" }),
-		"a name of its own": testGrant(
-			func(g *grant) { g.disposition = `attachment; filename="a b_.png"; filename*=UTF-8''a%20b%C3%A9.png` },
-		),
+		"a name of its own": testGrant(func(g *grant) {
+			g.disposition = `attachment; filename="a b_.png"; filename*=UTF-8''a%20b%C3%A9.png`
+		}),
 		"a Cache-Control":     testGrant(func(g *grant) { g.cacheControl = "private, max-age=60" }),
 		"a removal":           testGrant(func(g *grant) { g.permissions = mayRemove }),
 		"an encryption scope": testGrant(func(g *grant) { g.permissions, g.scope = mayOverwrite, "tenant-1" }),
 		"a container":         testGrant(func(g *grant) { g.key, g.folder, g.permissions = "", true, "rcwdl" }),
-		"a directory": testGrant(
-			func(g *grant) { g.key, g.folder, g.permissions = "users/a b'é", true, "rl" },
-		),
+		"a directory":         testGrant(func(g *grant) { g.key, g.folder, g.permissions = "users/a b'é", true, "rl" }),
 		"both, and another end": testGrant(func(g *grant) {
 			g.mediaType, g.disposition, g.expiry = "a/b", "inline", signedAt.Add(2*time.Hour).Format(sasTime)
 		}),

@@ -35,9 +35,9 @@ func TestVendedCredentialsOfAContainer(t *testing.T) {
 	open := func(t *testing.T, bucket string, v *storage.VendedCredentials) storage.Bucket {
 		client := c
 		client.Key, client.Bucket = "", bucket
-		client.CredentialsFor = azure.Vended(
-			func(context.Context, string) (*storage.VendedCredentials, error) { return v, nil },
-		)
+		client.CredentialsFor = azure.Vended(func(context.Context, string) (*storage.VendedCredentials, error) {
+			return v, nil
+		})
 		b, err := azure.Open(t.Context(), client)
 		require.NoError(t, err)
 		t.Cleanup(func() { require.NoError(t, storage.Close(b)) })
