@@ -103,7 +103,7 @@ func replicationStatus(rules map[string]*string) string {
 	for name, of := range rules {
 		switch {
 		case strings.EqualFold(name, "policy-id"): // not a rule: it names the policy that made this replica
-		case status == "", strings.EqualFold(status, "complete"), strings.EqualFold(deref(of), "failed"):
+		case status == "" || strings.EqualFold(status, "complete") || strings.EqualFold(deref(of), "failed"):
 			status = deref(of)
 		}
 	}

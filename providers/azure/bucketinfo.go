@@ -32,7 +32,8 @@ func (s *serviceDriver) readSettings(ctx context.Context, info *storage.BucketIn
 	}
 	info.Public = public(p.BlobPublicAccess)
 	info.ObjectLock = deref(p.IsImmutableStorageWithVersioningEnabled)
-	switch cors, kept, err := s.account.settings(ctx); {
+	cors, kept, err := s.account.settings(ctx)
+	switch {
 	case err == nil:
 		info.CORS, info.SoftDelete = cors, kept
 	case storage.CodeOf(err) != storage.PermissionDenied:

@@ -96,7 +96,8 @@ func (b *rangeBody) Read(p []byte) (int, error) {
 	case b.at == b.size:
 		return 0, io.EOF
 	case b.from == nil:
-		if b.from, b.failed = b.open(); b.failed != nil {
+		b.from, b.failed = b.open()
+		if b.failed != nil {
 			return 0, b.failed
 		}
 	}

@@ -95,7 +95,7 @@ func (bc *blobContainer) missing(
 // does not tell, notFound makes one more request. It returns any other error unchanged.
 func (bc *blobContainer) notFound(ctx context.Context, e *storage.Error) error {
 	switch {
-	case e.Status != http.StatusNotFound, e.Code == storage.Unauthenticated, isCode(e, "ContainerNotFound", "ContainerBeingDeleted"):
+	case e.Status != http.StatusNotFound || e.Code == storage.Unauthenticated || isCode(e, "ContainerNotFound", "ContainerBeingDeleted"):
 		return e
 	case isCode(e, "BlobNotFound"):
 		e.Code = storage.ObjectNotFound

@@ -169,7 +169,7 @@ func (cp *copier) copyError(ctx context.Context, err error, source driver.Object
 	case isCode(e, "SourceConditionNotMet"):
 		e.Code = storage.Changed
 	case isCode(e, "TargetConditionNotMet", "BlobAlreadyExists", "ContainerNotFound", "ContainerBeingDeleted"):
-	case isCode(e, codeUnverified, "PublicAccessNotPermitted", "BlobNotFound", "ResourceNotFound"),
+	case isCode(e, codeUnverified, "PublicAccessNotPermitted", "BlobNotFound", "ResourceNotFound") ||
 		e.Code == storage.PreconditionFailed:
 		source.Attrs = nil // headSource must not return the attributes from before the copy
 		if _, headErr := cp.headSource(ctx, source); headErr != nil {

@@ -98,7 +98,8 @@ func (a *account) resolve(c Config) error {
 		if err != nil {
 			return err
 		}
-		if endpoint = given; endpoint == "" && a.name == "" && c.Credentials != "" {
+		endpoint = given
+		if endpoint == "" && a.name == "" && c.Credentials != "" {
 			return noneNamed(name)
 		}
 	}
@@ -156,7 +157,8 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 			return "", err
 		}
 		receives = a.mayReceive(u) && (name == "" || told == "" || told == name)
-		if name = cmp.Or(name, told); name == "" {
+		name = cmp.Or(name, told)
+		if name == "" {
 			// The endpoint does not show the account, so the code below must accept no credential.
 			// An empty name would accept the credential of any account. The host is never the name
 			// of an account.
@@ -177,7 +179,8 @@ func (a *account) fromEnvironment(endpoint string, get func(variable string) str
 	}
 	if own := get("AZURE_STORAGE_ACCOUNT"); own != "" && (name == "" || name == own) {
 		a.name = own
-		if a.key = get("AZURE_STORAGE_KEY"); a.key == "" && receives {
+		a.key = get("AZURE_STORAGE_KEY")
+		if a.key == "" && receives {
 			a.sas = strings.TrimPrefix(get("AZURE_STORAGE_SAS_TOKEN"), "?")
 		}
 	}
@@ -225,7 +228,8 @@ type sharedIdentity struct {
 
 func (a *account) identify(c Config) {
 	shared := sharedIdentity{endpoint: a.root}
-	switch _, chain := a.token.(*defaultChain); {
+	_, chain := a.token.(*defaultChain)
+	switch {
 	case c.Client != nil || c.Credential != nil:
 		a.identity = a
 		return

@@ -127,11 +127,13 @@ func (d *objectDriver) DeleteBatch(ctx context.Context, r []driver.DeleteRequest
 	}
 	var slots []int // indexes in r of the requests in the batch
 	for i := range r {
-		if errs[i] = checkName(r[i].Key, r[i].Version); errs[i] != nil {
+		errs[i] = checkName(r[i].Key, r[i].Version)
+		if errs[i] != nil {
 			continue
 		}
 		deleted, err := deleteOptions(&r[i])
-		if errs[i] = err; err != nil {
+		errs[i] = err
+		if err != nil {
 			continue
 		}
 		o := &container.BatchDeleteOptions{DeleteOptions: *deleted, VersionID: httpheader.Optional(r[i].Version)}

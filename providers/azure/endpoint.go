@@ -53,8 +53,8 @@ func parseEndpoint(endpoint, known string) (u *url.URL, name string, err error) 
 	case strings.HasPrefix(domain, "dfs."):
 		return nil, "", argument.Invalid("endpoint", "must be that of the blob service, not of Data Lake",
 			"replace .dfs. by .blob. in its host")
-	case strings.HasPrefix(domain, "blob."),
-		strings.HasPrefix(domain, "privatelink.blob."),
+	case strings.HasPrefix(domain, "blob.") ||
+		strings.HasPrefix(domain, "privatelink.blob.") ||
 		strings.Contains(domain, ".blob.storage."):
 		return u, strings.TrimSuffix(label, "-secondary"), nil
 	}

@@ -129,11 +129,11 @@ func specialHint(code string, document errorDocument, response *http.Response) s
 		// a URL.
 		// https://github.com/Azure/azure-storage-azcopy/issues/2421
 		return charactersHint
-	case code != "InvalidHeaderValue",
+	case code != "InvalidHeaderValue" ||
 		document.HeaderName != "" && !strings.EqualFold(document.HeaderName, "x-ms-version"):
 	case strings.HasPrefix(response.Header.Get("Server"), "Azurite"):
 		return emulatorHint
-	case document.HeaderName != "", response.Request != nil && response.Request.Method == http.MethodHead:
+	case document.HeaderName != "" || response.Request != nil && response.Request.Method == http.MethodHead:
 		return versionHint
 	}
 	return ""

@@ -150,7 +150,8 @@ func (ls *lister) addEntries(
 			l.entries = append(l.entries, storage.ListEntry{Key: name, IsPrefix: true})
 		}
 	}
-	if l.last = lastItem; compareUTF16(lastPrefix, lastItem) > 0 {
+	l.last = lastItem
+	if compareUTF16(lastPrefix, lastItem) > 0 {
 		l.last = lastPrefix
 	}
 	return nil
@@ -272,13 +273,15 @@ type markers struct {
 
 // check returns an error if a marker repeats, or if too many pages in a row have no entries.
 func (m *markers) check(next string, entries int) error {
-	if m.empty++; entries > 0 {
+	m.empty++
+	if entries > 0 {
 		m.empty = 0
 	}
 	if next == m.kept || m.empty == maxEmptyPages {
 		return &storage.Error{Code: storage.Unavailable, Retryable: true, Err: errors.New("the listing repeats a page")}
 	}
-	if m.pages++; m.pages&(m.pages-1) == 0 {
+	m.pages++
+	if m.pages&(m.pages-1) == 0 {
 		m.kept = next
 	}
 	return nil

@@ -137,8 +137,8 @@ func (bc *blobContainer) lockError(ctx context.Context, err error) error {
 	switch {
 	case e.Status == http.StatusNotFound:
 		return bc.notFound(ctx, e)
-	case e.Code == storage.InvalidArgument,
-		e.Code == storage.Unsupported,
+	case e.Code == storage.InvalidArgument ||
+		e.Code == storage.Unsupported ||
 		e.Status == http.StatusConflict && e.Code != storage.Locked && e.Code != storage.Archived:
 		if cannot := bc.canLock(ctx); errors.Is(cannot, storage.Unsupported) {
 			return cannot

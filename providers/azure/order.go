@@ -39,7 +39,8 @@ func compareUTF16(a, b string) int {
 	if n == len(a) || n == len(b) {
 		return cmp.Compare(len(a), len(b))
 	}
-	switch x, y := a[n], b[n]; {
+	x, y := a[n], b[n]
+	switch {
 	case isSupplementary(x) && isAfterSurrogates(y):
 		return -1
 	case isAfterSurrogates(x) && isSupplementary(y):

@@ -306,7 +306,7 @@ func (bl *blocks) droppedError(ctx context.Context, e *storage.Error, c *driver.
 	err = bl.container.changeError(ctx, err)
 	switch {
 	case err != nil && storage.CodeOf(err) != storage.ObjectNotFound:
-	case c.Condition.Absent && found != nil,
+	case c.Condition.Absent && found != nil ||
 		c.Condition.Revision != "" && (found == nil || quoted(found.ETag) != c.Condition.Revision):
 		e.Code, e.Retryable, e.Hint = storage.PreconditionFailed, false, ""
 	}

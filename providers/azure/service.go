@@ -148,7 +148,7 @@ func checkBucketRequest(r *driver.BucketRequest) error {
 		return lacks("lifecycle rules belong to the storage account: change them in the management plane (portal, az, ARM)")
 	case r.SoftDelete != nil:
 		return lacks("soft delete is a setting of the storage account: change it in the management plane (portal, az, ARM)")
-	case r.ObjectLock, r.DefaultRetention != nil:
+	case r.ObjectLock || r.DefaultRetention != nil:
 		return lacks("object lock is version-level immutability, which Azure's API for blobs cannot change: " + lockHint)
 	case r.CORS != nil && len(*r.CORS) > maxCORSRules:
 		return argument.Invalid("WithCORS", "must have at most 5 rules: they apply to the whole account", "")

@@ -138,7 +138,8 @@ func (d *objectDriver) grantUpload(g *grant, r *driver.SignRequest) (http.Header
 	if err != nil {
 		return nil, err
 	}
-	switch g.scope = n.scope; {
+	g.scope = n.scope
+	switch {
 	case len(n.options) > 0:
 		return nil, errSignedOptions
 	case g.scope != "" && d.account.isBefore(scopeVersion):
