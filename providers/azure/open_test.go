@@ -40,7 +40,8 @@ const (
 )
 
 func credentialOf(a *account) string {
-	switch _, chain := a.token.(*defaultChain); {
+	_, chain := a.token.(*defaultChain)
+	switch {
 	case a.sharedKey != nil:
 		return "key " + string(a.signer.secret)
 	case chain:

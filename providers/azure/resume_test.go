@@ -48,7 +48,8 @@ func TestAResumedUploadNeverMixesBodies(t *testing.T) {
 				if call != "PutPart" {
 					return err
 				}
-				if parts++; parts == n {
+				parts++
+				if parts == n {
 					cancel()
 					return context.Canceled
 				}

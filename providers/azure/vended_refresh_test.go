@@ -24,7 +24,7 @@ func openVendedBucket(t *testing.T, vendor *wiretest.Vendor, work time.Duration)
 		source := r.Header.Get("X-Ms-Copy-Source")
 		w.Header().Set("X-Ms-Request-Id", "R1")
 		switch {
-		case !vendor.Admits(r.URL.Query().Get("sig")), source != "" && !vendor.Admits(signatureOfSource(t, source)):
+		case !vendor.Admits(r.URL.Query().Get("sig")) || source != "" && !vendor.Admits(signatureOfSource(t, source)):
 			w.Header().Set("X-Ms-Error-Code", "AuthenticationFailed")
 			w.WriteHeader(http.StatusForbidden)
 			return
